@@ -1,0 +1,46 @@
+//! The `sinkwell` command. Results go to stdout, diagnostics to stderr; exit 0 good, 1 findings, 2 could
+//! not do it.
+
+mod keys;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "sinkwell",
+    version,
+    about = "Sealed governance and telemetry events: keys, verification, inspection"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a key.
+    #[command(subcommand)]
+    Keys(keys::Command),
+}
+
+/// How a command ended; errors are exit 2.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Exit 0.
+    Good,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Keys(command) => keys::run(command),
+    };
+    match result {
+        Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("sinkwell: {e}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! JSON as the envelope needs it: read strictly, written in RFC 8785 form.
+//!
+//! Guarantees: nothing that JSON doubles, UTF-8 or a nesting of 64 cannot carry gets past; every refusal
+//! names the path. [`ObjectWriter`] turns an object into its canonical bytes in one pass, whoever walks it:
+//! the parser here, or a binding walking a dictionary of its own language. [`Value`] is a tree for the
+//! places where speed is not the point (policy, verification of foreign files, reports).
+
+mod number;
+mod parse;
+mod value;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use number::{MAX_SAFE_INTEGER, write_f64};
+pub use parse::{JsonError, parse, parse_into, parse_limited};
+pub use value::Value;
+pub use writer::{Canonical, ObjectWriter, compare_keys, write_string};
+
+/// How deep `data` may nest unless configured otherwise; `data` itself is 1 (envelope.md).
+pub const DEFAULT_DEPTH: usize = 64;

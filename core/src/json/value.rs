@@ -1,0 +1,192 @@
+//! A JSON tree, members in the order given.
+
+use super::parse::JsonError;
+use super::writer::{ObjectWriter, compare_keys, write_string};
+use super::{number, write_f64};
+
+/// A JSON value. Integers are kept apart from fractions so that what came in whole goes out whole.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number with an integral value within ±(2^53−1).
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// A string.
+    String(String),
+    /// An array.
+    Array(Vec<Value>),
+    /// An object; keys are unique.
+    Object(Vec<(String, Value)>),
+}
+
+impl Value {
+    /// The member `key` of an object.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.members().iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    /// The members of an object; of anything else none.
+    #[must_use]
+    pub fn members(&self) -> &[(String, Value)] {
+        match self {
+            Self::Object(members) => members,
+            _ => &[],
+        }
+    }
+
+    /// The items of an array; of anything else none.
+    #[must_use]
+    pub fn items(&self) -> &[Value] {
+        match self {
+            Self::Array(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The string.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(s) => Some(s),
+            _ => None,
+        }
+    }
+
+    /// The integer; a float with an integral value counts.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            Self::Int(i) => Some(*i),
+            _ => None,
+        }
+    }
+
+    /// The boolean.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(b) => Some(*b),
+            _ => None,
+        }
+    }
+
+    /// The kind of value, as an error message names it.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Int(_) | Self::Float(_) => "a number",
+            Self::String(_) => "a string",
+            Self::Array(_) => "a list",
+            Self::Object(_) => "an object",
+        }
+    }
+
+    /// Appends the RFC 8785 form.
+    ///
+    /// # Errors
+    /// A number that has none.
+    pub fn write_canonical(&self, out: &mut Vec<u8>) -> Result<(), JsonError> {
+        match self {
+            Self::Null => out.extend_from_slice(b"null"),
+            Self::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
+            Self::Int(i) => number::write_i64(out, *i),
+            Self::Float(f) => write_f64(out, *f)?,
+            Self::String(s) => write_string(out, s),
+            Self::Array(items) => {
+                out.push(b'[');
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    item.write_canonical(out)?;
+                }
+                out.push(b']');
+            }
+            Self::Object(members) => {
+                let mut sorted: Vec<_> = members.iter().collect();
+                sorted.sort_by(|a, b| compare_keys(&a.0, &b.0));
+                out.push(b'{');
+                for (i, (key, value)) in sorted.into_iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    write_string(out, key);
+                    out.push(b':');
+                    value.write_canonical(out)?;
+                }
+                out.push(b'}');
+            }
+        }
+        Ok(())
+    }
+
+    /// The RFC 8785 form.
+    ///
+    /// # Errors
+    /// A number that has none.
+    pub fn to_canonical(&self) -> Result<Vec<u8>, JsonError> {
+        let mut out = Vec::new();
+        self.write_canonical(&mut out)?;
+        Ok(out)
+    }
+
+    /// Walks this value into a writer, as a member's value or an array's item.
+    ///
+    /// # Errors
+    /// What the writer refuses, with its path.
+    pub fn write_into(&self, w: &mut ObjectWriter) -> Result<(), JsonError> {
+        match self {
+            Self::Null => w.null(),
+            Self::Bool(b) => w.bool(*b),
+            Self::Int(i) => w.int(i128::from(*i)),
+            Self::Float(f) => w.float(*f),
+            Self::String(s) => w.string(s),
+            Self::Array(items) => {
+                w.begin_array()?;
+                for item in items {
+                    item.write_into(w)?;
+                }
+                w.end_array()
+            }
+            Self::Object(members) => {
+                w.begin_object()?;
+                for (key, value) in members {
+                    w.key(key)?;
+                    value.write_into(w)?;
+                }
+                w.end_object()
+            }
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(s: &str) -> Self {
+        Self::String(s.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(s: String) -> Self {
+        Self::String(s)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(i: i64) -> Self {
+        Self::Int(i)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(b: bool) -> Self {
+        Self::Bool(b)
+    }
+}

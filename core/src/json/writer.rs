@@ -1,0 +1,483 @@
+//! An object's canonical bytes (RFC 8785) in one pass.
+//!
+//! Guarantees: members come out sorted by UTF-16 code units, keys are unique, numbers are safe, nesting is
+//! bounded. Values are written once, in the order given; an object whose keys did not come sorted is
+//! permuted in place when it ends, and only then. The writer is reusable and keeps its buffers.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::number::{is_unsafe_integer, safe, write_i64};
+use super::parse::{Builder, JsonError};
+use super::{DEFAULT_DEPTH, write_f64};
+
+/// Compares keys by UTF-16 code units, as RFC 8785 orders them.
+#[must_use]
+pub fn compare_keys(a: &str, b: &str) -> Ordering {
+    // UTF-8 and UTF-16 order differ only where U+E000… meets a surrogate pair, so above 0xEE.
+    if a.bytes().chain(b.bytes()).all(|byte| byte < 0xEE) {
+        a.as_bytes().cmp(b.as_bytes())
+    } else {
+        a.encode_utf16().cmp(b.encode_utf16())
+    }
+}
+
+/// Appends `s` as a JSON string with the escapes that RFC 8785 asks for, and no others.
+pub fn write_string(out: &mut Vec<u8>, s: &str) {
+    out.push(b'"');
+    let bytes = s.as_bytes();
+    let mut start = 0;
+    for (i, &byte) in bytes.iter().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[start..i]);
+        start = i + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            0x0C => out.extend_from_slice(b"\\f"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            _ => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            }
+        }
+    }
+    out.extend_from_slice(&bytes[start..]);
+    out.push(b'"');
+}
+
+/// Where a member of an open object lies: its decoded key in the key arena, `"key":value` in the buffer.
+#[derive(Clone, Debug)]
+struct Member {
+    key: Range<usize>,
+    whole: Range<usize>,
+    value_at: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Frame {
+    object: bool,
+    /// Offset in the buffer of the container's opening bracket.
+    start: usize,
+    /// Index of the container's first member.
+    members: usize,
+    /// Offset in the key arena at which this container's keys begin.
+    keys: usize,
+    /// Items written so far.
+    count: usize,
+    sorted: bool,
+    /// A key was written and waits for its value.
+    pending_key: bool,
+}
+
+/// Writes one JSON object canonically; see the module's head.
+#[derive(Clone, Debug)]
+pub struct ObjectWriter {
+    buf: Vec<u8>,
+    keys: Vec<u8>,
+    members: Vec<Member>,
+    frames: Vec<Frame>,
+    scratch: Vec<u8>,
+    depth: usize,
+    done: bool,
+}
+
+/// A finished object: its bytes, and where its top-level members are.
+#[derive(Clone, Copy, Debug)]
+pub struct Canonical<'a> {
+    writer: &'a ObjectWriter,
+}
+
+impl<'a> Canonical<'a> {
+    /// The RFC 8785 bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        &self.writer.buf
+    }
+
+    /// The top-level members in canonical order: decoded key, canonical bytes of the value.
+    pub fn members(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        let writer = self.writer;
+        writer.members.iter().map(move |m| {
+            let key = std::str::from_utf8(&writer.keys[m.key.clone()]).unwrap_or_default();
+            (key, &writer.buf[m.value_at..m.whole.end])
+        })
+    }
+
+    /// The canonical bytes of a top-level member's value.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&'a [u8]> {
+        self.members().find(|(k, _)| *k == key).map(|(_, v)| v)
+    }
+}
+
+impl Default for ObjectWriter {
+    fn default() -> Self {
+        Self::with_depth(DEFAULT_DEPTH)
+    }
+}
+
+impl ObjectWriter {
+    /// A writer with the default limit of depth.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A writer whose object may nest `depth` deep, itself included.
+    #[must_use]
+    pub fn with_depth(depth: usize) -> Self {
+        Self {
+            buf: Vec::new(),
+            keys: Vec::new(),
+            members: Vec::new(),
+            frames: Vec::new(),
+            scratch: Vec::new(),
+            depth,
+            done: false,
+        }
+    }
+
+    /// Empties the writer and keeps its buffers; `depth` as in [`with_depth`](Self::with_depth).
+    pub fn reset(&mut self, depth: usize) {
+        self.buf.clear();
+        self.keys.clear();
+        self.members.clear();
+        self.frames.clear();
+        self.depth = depth;
+        self.done = false;
+    }
+
+    /// Whether nothing has been written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buf.is_empty()
+    }
+
+    /// The finished object.
+    ///
+    /// # Errors
+    /// Something is still open, or nothing was written.
+    pub fn finish(&self) -> Result<Canonical<'_>, JsonError> {
+        if self.done {
+            Ok(Canonical { writer: self })
+        } else {
+            Err(JsonError::new("the object was not finished"))
+        }
+    }
+
+    /// The path of the value being written, as `a.b[3]`; empty for the object itself.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let mut path = String::new();
+        for (i, frame) in self.frames.iter().enumerate() {
+            if frame.object {
+                let end = self.frames.get(i + 1).map_or(self.members.len(), |next| next.members);
+                // A frame's own last member is the one whose value is being written.
+                if end > frame.members {
+                    let key = &self.keys[self.members[end - 1].key.clone()];
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(&String::from_utf8_lossy(key));
+                }
+            } else {
+                path.push_str(&format!("[{}]", frame.count.saturating_sub(1)));
+            }
+        }
+        path
+    }
+
+    fn located<T>(&self, result: Result<T, JsonError>) -> Result<T, JsonError> {
+        result.map_err(|e| e.in_path(self.path()))
+    }
+
+    /// Makes room for a value: a comma in an array, nothing after a key.
+    fn before_value(&mut self) -> Result<(), JsonError> {
+        let Some(frame) = self.frames.last_mut() else {
+            return Err(JsonError::new("data must be an object"));
+        };
+        if frame.object {
+            if !frame.pending_key {
+                return Err(JsonError::new("a value without a key"));
+            }
+            frame.pending_key = false;
+        } else {
+            if frame.count > 0 {
+                self.buf.push(b',');
+            }
+            frame.count += 1;
+        }
+        Ok(())
+    }
+
+    fn after_value(&mut self) {
+        if self.frames.last().is_some_and(|frame| frame.object)
+            && let Some(member) = self.members.last_mut()
+        {
+            member.whole.end = self.buf.len();
+        }
+    }
+
+    fn open(&mut self, object: bool) -> Result<(), JsonError> {
+        if self.frames.is_empty() {
+            if !object || self.done {
+                return Err(JsonError::new("data must be an object"));
+            }
+        } else {
+            self.before_value()?;
+        }
+        if self.frames.len() >= self.depth {
+            let limit = self.depth;
+            return self.located(Err(JsonError::new(format!(
+                "nested deeper than {limit}; flatten the value or send it as a string"
+            ))));
+        }
+        self.frames.push(Frame {
+            object,
+            start: self.buf.len(),
+            members: self.members.len(),
+            keys: self.keys.len(),
+            count: 0,
+            sorted: true,
+            pending_key: false,
+        });
+        self.buf.push(if object { b'{' } else { b'[' });
+        Ok(())
+    }
+
+    fn duplicate(path: String, key: &str) -> JsonError {
+        JsonError::new(format!("the key {key:?} is there twice")).in_path(path)
+    }
+
+    /// Puts the members of an object that ended unsorted in order.
+    fn permute(&mut self, frame: &Frame) -> Result<(), JsonError> {
+        let keys = &self.keys;
+        let text = |m: &Member| std::str::from_utf8(&keys[m.key.clone()]).unwrap_or_default();
+        self.members[frame.members..].sort_by(|a, b| compare_keys(text(a), text(b)));
+        for pair in self.members[frame.members..].windows(2) {
+            if keys[pair[0].key.clone()] == keys[pair[1].key.clone()] {
+                let key = text(&pair[0]);
+                let parent = self.path();
+                let dot = if parent.is_empty() { "" } else { "." };
+                return Err(Self::duplicate(format!("{parent}{dot}{key}"), key));
+            }
+        }
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&self.buf[frame.start..]);
+        self.buf.truncate(frame.start + 1);
+        for (i, member) in self.members[frame.members..].iter_mut().enumerate() {
+            if i > 0 {
+                self.buf.push(b',');
+            }
+            let at = self.buf.len();
+            self.buf.extend_from_slice(
+                &self.scratch[member.whole.start - frame.start..member.whole.end - frame.start],
+            );
+            member.value_at = member.value_at - member.whole.start + at;
+            member.whole = at..self.buf.len();
+        }
+        Ok(())
+    }
+
+    /// Begins an object: the root, a member's value or an array's item.
+    ///
+    /// # Errors
+    /// Too deep, or no place for a value.
+    pub fn begin_object(&mut self) -> Result<(), JsonError> {
+        self.open(true)
+    }
+
+    /// Ends the innermost object.
+    ///
+    /// # Errors
+    /// A key is there twice, or waits for its value.
+    pub fn end_object(&mut self) -> Result<(), JsonError> {
+        let Some(frame) = self.frames.pop_if(|frame| frame.object && !frame.pending_key) else {
+            return Err(JsonError::new("no object to end"));
+        };
+        if !frame.sorted {
+            self.permute(&frame)?;
+        }
+        self.buf.push(b'}');
+        if self.frames.is_empty() {
+            self.done = true;
+        } else {
+            self.members.truncate(frame.members);
+            self.keys.truncate(frame.keys);
+            self.after_value();
+        }
+        Ok(())
+    }
+
+    /// Begins an array.
+    ///
+    /// # Errors
+    /// As [`begin_object`](Self::begin_object).
+    pub fn begin_array(&mut self) -> Result<(), JsonError> {
+        self.open(false)
+    }
+
+    /// Ends the innermost array.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn end_array(&mut self) -> Result<(), JsonError> {
+        if self.frames.pop_if(|frame| !frame.object).is_none() {
+            return Err(JsonError::new("no list to end"));
+        }
+        self.buf.push(b']');
+        self.after_value();
+        Ok(())
+    }
+
+    /// Writes a member's key; its value must follow.
+    ///
+    /// # Errors
+    /// The key is there already (found at once when keys come sorted, else at the object's end).
+    pub fn key(&mut self, key: &str) -> Result<(), JsonError> {
+        let Some(frame) = self.frames.last_mut().filter(|frame| frame.object && !frame.pending_key) else {
+            return Err(JsonError::new("a key outside an object"));
+        };
+        if frame.count > 0 {
+            self.buf.push(b',');
+            if frame.sorted
+                && let Some(last) = self.members.last()
+            {
+                let last = std::str::from_utf8(&self.keys[last.key.clone()]).unwrap_or_default();
+                match compare_keys(last, key) {
+                    Ordering::Less => {}
+                    Ordering::Greater => frame.sorted = false,
+                    Ordering::Equal => return Err(Self::duplicate(self.path(), key)),
+                }
+            }
+        }
+        frame.count += 1;
+        frame.pending_key = true;
+        let start = self.keys.len();
+        self.keys.extend_from_slice(key.as_bytes());
+        let at = self.buf.len();
+        write_string(&mut self.buf, key);
+        self.buf.push(b':');
+        self.members.push(Member {
+            key: start..self.keys.len(),
+            whole: at..self.buf.len(),
+            value_at: self.buf.len(),
+        });
+        Ok(())
+    }
+
+    /// Writes a string.
+    ///
+    /// # Errors
+    /// No place for a value.
+    pub fn string(&mut self, s: &str) -> Result<(), JsonError> {
+        self.before_value()?;
+        write_string(&mut self.buf, s);
+        self.after_value();
+        Ok(())
+    }
+
+    /// Writes an integer.
+    ///
+    /// # Errors
+    /// Outside ±(2^53−1).
+    pub fn int(&mut self, value: i128) -> Result<(), JsonError> {
+        self.before_value()?;
+        let value = self.located(safe(value))?;
+        write_i64(&mut self.buf, value);
+        self.after_value();
+        Ok(())
+    }
+
+    /// Writes a double.
+    ///
+    /// # Errors
+    /// NaN, an infinity, or an integral value outside ±(2^53−1).
+    pub fn float(&mut self, value: f64) -> Result<(), JsonError> {
+        self.before_value()?;
+        if is_unsafe_integer(value) {
+            return self.located(Err(JsonError::unsafe_integer()));
+        }
+        if let Err(e) = write_f64(&mut self.buf, value) {
+            return self.located(Err(e));
+        }
+        self.after_value();
+        Ok(())
+    }
+
+    /// Writes a boolean.
+    ///
+    /// # Errors
+    /// No place for a value.
+    pub fn bool(&mut self, value: bool) -> Result<(), JsonError> {
+        self.literal(if value { b"true" } else { b"false" })
+    }
+
+    /// Writes `null`.
+    ///
+    /// # Errors
+    /// No place for a value.
+    pub fn null(&mut self) -> Result<(), JsonError> {
+        self.literal(b"null")
+    }
+
+    /// Refuses the value that would come now, with its path: for bindings whose language has values that
+    /// JSON has not.
+    #[must_use]
+    pub fn refuse(&mut self, message: impl Into<String>) -> JsonError {
+        if let Err(e) = self.before_value() {
+            return e;
+        }
+        JsonError::new(message).in_path(self.path())
+    }
+
+    fn literal(&mut self, text: &[u8]) -> Result<(), JsonError> {
+        self.before_value()?;
+        self.buf.extend_from_slice(text);
+        self.after_value();
+        Ok(())
+    }
+}
+
+impl Builder for ObjectWriter {
+    fn begin_object(&mut self) -> Result<(), JsonError> {
+        Self::begin_object(self)
+    }
+    fn end_object(&mut self) -> Result<(), JsonError> {
+        Self::end_object(self)
+    }
+    fn begin_array(&mut self) -> Result<(), JsonError> {
+        Self::begin_array(self)
+    }
+    fn end_array(&mut self) -> Result<(), JsonError> {
+        Self::end_array(self)
+    }
+    fn key(&mut self, key: &str) -> Result<(), JsonError> {
+        Self::key(self, key)
+    }
+    fn string(&mut self, s: &str) -> Result<(), JsonError> {
+        Self::string(self, s)
+    }
+    fn int(&mut self, value: i64) -> Result<(), JsonError> {
+        Self::int(self, i128::from(value))
+    }
+    fn float(&mut self, value: f64) -> Result<(), JsonError> {
+        Self::float(self, value)
+    }
+    fn bool(&mut self, value: bool) -> Result<(), JsonError> {
+        Self::bool(self, value)
+    }
+    fn null(&mut self) -> Result<(), JsonError> {
+        Self::null(self)
+    }
+    fn path(&self) -> String {
+        Self::path(self)
+    }
+}

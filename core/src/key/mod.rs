@@ -1,0 +1,15 @@
+//! Keys: brought by the owner, never made or rotated behind their back (envelope.md).
+//!
+//! Guarantees: a private key is zeroized when dropped and appears in no error, log or debug output;
+//! Ed25519 is verified strictly; MACs are compared in constant time.
+
+mod load;
+mod sign;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::{NewKey, generate, load_signing_key};
+pub use sign::{HostSigner, SigningKey};
+pub use verify::VerifyingKey;

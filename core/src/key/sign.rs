@@ -1,0 +1,157 @@
+//! The sealing side of a key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ed25519_dalek::Signer as _;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::config::SignatureAlgorithm;
+use crate::error::{Error, Result};
+use crate::key::VerifyingKey;
+
+/// The shortest HMAC key that is accepted, in bytes (envelope.md).
+pub(super) const MIN_HMAC_KEY: usize = 32;
+
+/// A signer that the host brings (a KMS, an HSM). It signs a batch: within one call every input belongs to
+/// another stream, as each envelope's input holds the hash, and so the signature, of the one before it.
+pub trait HostSigner: Send + Sync {
+    /// One raw signature per input, in order. Called from lane threads; may block.
+    ///
+    /// # Errors
+    /// A text for the log of the host. The lane waits and tries again; nothing is sent unsigned.
+    fn sign(&self, inputs: &[&[u8]]) -> std::result::Result<Vec<Vec<u8>>, String>;
+}
+
+/// A key that seals.
+#[derive(Clone)]
+pub struct SigningKey {
+    id: Arc<str>,
+    inner: Inner,
+}
+
+#[derive(Clone)]
+enum Inner {
+    /// The keyed state is cloned per signature, so that the key's own blocks are hashed once.
+    Hmac(Box<Hmac<Sha256>>, Arc<[u8; 32]>),
+    Ed25519(Box<ed25519_dalek::SigningKey>),
+    Host(SignatureAlgorithm, Arc<dyn HostSigner>),
+}
+
+impl SigningKey {
+    /// An HMAC-SHA256 key of at least 32 bytes.
+    ///
+    /// # Errors
+    /// The key is too short.
+    pub fn hmac(id: &str, key: &[u8]) -> Result<Self> {
+        if key.len() < MIN_HMAC_KEY {
+            return Err(Error::key(format!(
+                "an HMAC-SHA256 key needs at least {MIN_HMAC_KEY} bytes, this one has {}; make one with `sinkwell keys new --alg hmac-sha256`",
+                key.len()
+            )));
+        }
+        let mac = Hmac::new_from_slice(key).map_err(|_| Error::key("this HMAC key cannot be used"))?;
+        Ok(Self {
+            id: id.into(),
+            inner: Inner::Hmac(Box::new(mac), Arc::new(crate::key::verify::sha256(key))),
+        })
+    }
+
+    /// An Ed25519 key.
+    #[must_use]
+    pub fn ed25519(id: &str, key: ed25519_dalek::SigningKey) -> Self {
+        Self { id: id.into(), inner: Inner::Ed25519(Box::new(key)) }
+    }
+
+    /// A host's signer.
+    #[must_use]
+    pub fn host(id: &str, algorithm: SignatureAlgorithm, signer: Arc<dyn HostSigner>) -> Self {
+        Self { id: id.into(), inner: Inner::Host(algorithm, signer) }
+    }
+
+    /// The key's id.
+    #[must_use]
+    pub fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    /// Its algorithm.
+    #[must_use]
+    pub fn algorithm(&self) -> SignatureAlgorithm {
+        match &self.inner {
+            Inner::Hmac(..) => SignatureAlgorithm::HmacSha256,
+            Inner::Ed25519(_) => SignatureAlgorithm::Ed25519,
+            Inner::Host(algorithm, _) => *algorithm,
+        }
+    }
+
+    /// How many bytes a signature has: 32 or 64.
+    #[must_use]
+    pub fn signature_len(&self) -> usize {
+        match self.algorithm() {
+            SignatureAlgorithm::HmacSha256 => 32,
+            SignatureAlgorithm::Ed25519 => 64,
+        }
+    }
+
+    /// The key that verifies what this one signs; a host's signer has none here.
+    #[must_use]
+    pub fn public(&self) -> Option<VerifyingKey> {
+        match &self.inner {
+            Inner::Ed25519(key) => Some(VerifyingKey::from_ed25519(key.verifying_key())),
+            Inner::Hmac(..) | Inner::Host(..) => None,
+        }
+    }
+
+    /// For `key_retiring` and `key_active`: SHA-256 of an HMAC key.
+    #[must_use]
+    pub fn hmac_sha256(&self) -> Option<&[u8; 32]> {
+        match &self.inner {
+            Inner::Hmac(_, digest) => Some(digest),
+            _ => None,
+        }
+    }
+
+    /// Signs the concatenation of `parts`, appending the raw signature.
+    ///
+    /// # Errors
+    /// Only a host's signer can fail; the text is the host's.
+    pub(crate) fn sign(&self, parts: &[&[u8]], out: &mut Vec<u8>) -> std::result::Result<(), String> {
+        match &self.inner {
+            Inner::Hmac(mac, _) => {
+                let mut mac = mac.clone();
+                for part in parts {
+                    mac.update(part);
+                }
+                out.extend_from_slice(&mac.finalize().into_bytes());
+            }
+            Inner::Ed25519(key) => {
+                let input = parts.concat();
+                out.extend_from_slice(&key.sign(&input).to_bytes());
+            }
+            Inner::Host(_, signer) => {
+                let input = parts.concat();
+                let mut signatures = signer.sign(&[&input])?;
+                match signatures.pop() {
+                    Some(signature) if signatures.is_empty() && signature.len() == self.signature_len() => {
+                        out.extend_from_slice(&signature);
+                    }
+                    _ => {
+                        return Err(format!(
+                            "the signer must answer one signature of {} bytes per input",
+                            self.signature_len()
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({}, {})", self.id, self.algorithm().name())
+    }
+}

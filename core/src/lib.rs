@@ -1,0 +1,18 @@
+//! sinkwell: sealed governance and telemetry events for AI agents.
+//!
+//! Read the modules in this order to follow one event from `emit` to acknowledgement.
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod error;
+pub mod fork;
+pub mod json;
+pub mod key;
+pub mod seam;
+pub mod secret;
+pub mod sink;
+
+#[cfg(test)]
+mod testing;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,174 @@
+//! The file system, as much of it as the pipeline uses.
+//!
+//! Guarantees: files are created 0600 and directories 0700; locks are advisory, exclusive and end with the
+//! process. Tests replace [`RealFs`] by one that writes short, fails a sync, or fills up.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// An open file.
+#[allow(clippy::len_without_is_empty, reason = "a file is asked for its length only to find its end")]
+pub trait FsFile: Send {
+    /// Writes at the given offset; may write less than asked.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
+    /// Reads at the given offset; 0 is the end.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
+    /// `fdatasync`.
+    ///
+    /// # Errors
+    /// As the operating system says. What was written since the last good sync is then in doubt.
+    fn sync_data(&mut self) -> io::Result<()>;
+    /// Cuts or extends the file.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn set_len(&mut self, len: u64) -> io::Result<()>;
+    /// The file's length in bytes.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn len(&mut self) -> io::Result<u64>;
+    /// Takes the exclusive advisory lock, if nobody holds it.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn try_lock(&mut self) -> io::Result<bool>;
+    /// Reserves disk blocks up to `len`, without changing what is read.
+    ///
+    /// # Errors
+    /// As the operating system says; a file system that cannot is no error.
+    fn preallocate(&mut self, len: u64) -> io::Result<()>;
+}
+
+/// The file system.
+pub trait Fs: Send + Sync {
+    /// Opens for reading and writing; creates it, 0600, if `create`.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn FsFile>>;
+    /// Creates a directory and its parents, 0700.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// The entries of a directory, sorted by name.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Renames, replacing.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Makes the entries of a directory durable.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Free bytes on the file system that holds `path`.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn free_space(&self, path: &Path) -> io::Result<u64>;
+}
+
+/// The operating system's file system.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct RealFs;
+
+impl Fs for RealFs {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn FsFile>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(create)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut entries =
+            std::fs::read_dir(path)?.map(|e| e.map(|e| e.path())).collect::<io::Result<Vec<_>>>()?;
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn free_space(&self, path: &Path) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(path)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+struct RealFile(File);
+
+impl FsFile for RealFile {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.0.seek(SeekFrom::Start(offset))?;
+        self.0.write(bytes)
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.seek(SeekFrom::Start(offset))?;
+        self.0.read(buf)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn len(&mut self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn try_lock(&mut self) -> io::Result<bool> {
+        match rustix::fs::flock(&self.0, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(e) if e == rustix::io::Errno::WOULDBLOCK => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn preallocate(&mut self, len: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::KEEP_SIZE, 0, len) {
+            Err(e) if e != rustix::io::Errno::OPNOTSUPP => Err(e.into()),
+            _ => Ok(()),
+        }
+    }
+}

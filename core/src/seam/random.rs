@@ -1,0 +1,139 @@
+//! Randomness and the ids made of it.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::UnixNanos;
+
+/// A source of random bytes.
+pub trait Random: Send + Sync {
+    /// Sixteen bytes for the `n`-th thing that `scope` names. A system source ignores both; a seeded one
+    /// answers from them alone, so that what a lane draws does not depend on how threads interleave.
+    fn bytes16(&self, scope: &str, n: u64) -> [u8; 16];
+}
+
+/// The operating system's random source, drawn in blocks.
+#[derive(Debug, Default)]
+pub struct SystemRandom;
+
+const BLOCK: usize = 4096;
+
+thread_local! {
+    /// The block belongs to the process and thread that drew it; see `forget_after_fork`.
+    static POOL: std::cell::RefCell<(u32, usize, Box<[u8]>)> =
+        std::cell::RefCell::new((0, BLOCK, vec![0; BLOCK].into_boxed_slice()));
+}
+
+impl Random for SystemRandom {
+    fn bytes16(&self, _scope: &str, _n: u64) -> [u8; 16] {
+        POOL.with(|pool| {
+            let (forks, at, block) = &mut *pool.borrow_mut();
+            let generation = crate::fork::generation();
+            if *at + 16 > BLOCK || *forks != generation {
+                if let Err(e) = getrandom::fill(block) {
+                    // Without randomness there are no unique ids and no salts: nothing true could be sealed.
+                    panic!("the operating system gives no random bytes: {e}");
+                }
+                *at = 0;
+                *forks = generation;
+            }
+            let mut out = [0; 16];
+            out.copy_from_slice(&block[*at..*at + 16]);
+            block[*at..*at + 16].fill(0);
+            *at += 16;
+            out
+        })
+    }
+}
+
+/// Reproducible bytes from a seed, for `testing: { seed }`.
+#[derive(Debug)]
+pub struct SeededRandom {
+    seed: u64,
+}
+
+impl SeededRandom {
+    /// A source that always answers alike for the same seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+}
+
+impl Random for SeededRandom {
+    fn bytes16(&self, scope: &str, n: u64) -> [u8; 16] {
+        let mut hash = Sha256::new();
+        hash.update(b"sinkwell-testing-random-v1\n");
+        hash.update(self.seed.to_be_bytes());
+        hash.update(n.to_be_bytes());
+        hash.update(scope.as_bytes());
+        let digest = hash.finalize();
+        let mut out = [0; 16];
+        out.copy_from_slice(&digest[..16]);
+        out
+    }
+}
+
+/// A UUID, written in lower-case hyphenated form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Uuid(pub [u8; 16]);
+
+impl Uuid {
+    /// A version 7 UUID (RFC 9562) for `time`, from 16 random bytes of which 74 bits are used.
+    #[must_use]
+    pub fn v7(time: UnixNanos, random: [u8; 16]) -> Self {
+        let millis = u64::try_from(time / 1_000_000).unwrap_or(0);
+        let mut bytes = random;
+        bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+        bytes[6] = (bytes[6] & 0x0F) | 0x70;
+        bytes[8] = (bytes[8] & 0x3F) | 0x80;
+        Self(bytes)
+    }
+
+    /// Reads the hyphenated form, in either case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.as_bytes();
+        if text.len() != 36 {
+            return None;
+        }
+        let mut bytes = [0_u8; 16];
+        let mut digits = 0;
+        for (i, &c) in text.iter().enumerate() {
+            if matches!(i, 8 | 13 | 18 | 23) {
+                if c != b'-' {
+                    return None;
+                }
+                continue;
+            }
+            let digit = u8::try_from(char::from(c).to_digit(16)?).ok()?;
+            bytes[digits / 2] = bytes[digits / 2] << 4 | digit;
+            digits += 1;
+        }
+        Some(Self(bytes))
+    }
+
+    /// The 36 characters of the hyphenated form.
+    #[must_use]
+    pub fn encode(&self) -> [u8; 36] {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut out = [b'-'; 36];
+        let mut at = 0;
+        for (i, byte) in self.0.iter().enumerate() {
+            if matches!(i, 4 | 6 | 8 | 10) {
+                at += 1;
+            }
+            out[at] = HEX[usize::from(byte >> 4)];
+            out[at + 1] = HEX[usize::from(byte & 15)];
+            at += 2;
+        }
+        out
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.encode()).unwrap_or_default())
+    }
+}
