@@ -11,6 +11,7 @@ pub mod key;
 pub mod seam;
 pub mod secret;
 pub mod sink;
+pub mod types;
 
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,232 @@
+//! The types of event: which are built in, what each requires, how much it matters.
+//!
+//! Guarantees: an event of a built-in type that lacks a required member, or has one of the wrong type, is
+//! `invalid_event` with its path and the remedy, and never with the value; types and members that are
+//! sinkwell's own word are refused from hosts under every prefix in use. The check is one pass over the
+//! canonical bytes of the top-level members, allocates nothing unless it refuses, and decides the default
+//! severity on the way. Members that no table names are kept as they are.
+//!
+//! How: [`resolve`] finds the type once, [`Resolved::check`] walks the members beside the type's sorted
+//! table ([`table`]), comparing bytes ([`shape`]). Dotted names are literal members: a look-up tries the
+//! literal name first, then the nested one. The normative form of the tables is
+//! `schemas/governance-event/1.0/`; `core/tests/schemas.rs` holds the code to it.
+
+mod severity;
+mod shape;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use crate::error::{Error, Result};
+
+pub use severity::Severity;
+pub use table::Builtin;
+
+use table::{COMMON, Member, RESERVED};
+
+/// The prefix of built-in types unless configured otherwise.
+pub const DEFAULT_PREFIX: &str = "dev.sinkwell.";
+
+/// What a type's name stands for, as [`resolve`] found it.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolved<'a> {
+    given: &'a str,
+    builtin: Option<&'static Builtin>,
+    add_prefix: bool,
+}
+
+/// Finds what the type `name` stands for, where built-in types have `prefix`: a built-in type by its short
+/// or its prefixed name, otherwise one of the host's own.
+///
+/// A built-in name under the default prefix stays as given where another is configured, but means the same
+/// type: no reader would take it for anything else.
+///
+/// # Errors
+/// `invalid_event` at `type`: the name is empty or has characters other than `[A-Za-z0-9._-]`.
+pub fn resolve<'a>(name: &'a str, prefix: &str) -> Result<Resolved<'a>> {
+    if name.is_empty() {
+        return Err(Error::invalid_event(
+            "the type is empty; name a built-in type or one of your own, as com.example.thing",
+        )
+        .at("type"));
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')) {
+        return Err(Error::invalid_event(
+            "a type consists of letters A-Z and a-z, digits, '.', '_' and '-'; rename it",
+        )
+        .at("type"));
+    }
+    let (builtin, add_prefix) = if let Some(builtin) = Builtin::find(name) {
+        (Some(builtin), true)
+    } else {
+        let under = |prefix: &str| name.strip_prefix(prefix).and_then(Builtin::find);
+        (under(prefix).or_else(|| under(DEFAULT_PREFIX)), false)
+    };
+    Ok(Resolved { given: name, builtin, add_prefix })
+}
+
+/// Holds the members of `data` to the type of this short name, as [`Resolved::check`] does.
+///
+/// # Errors
+/// As [`Resolved::check`]; also a name that [`resolve`] refuses.
+pub fn validate<'m>(short_type: &str, members: impl Iterator<Item = (&'m str, &'m [u8])>) -> Result<()> {
+    resolve(short_type, DEFAULT_PREFIX)?.check(members).map(drop)
+}
+
+impl<'a> Resolved<'a> {
+    /// The built-in type, if it is one.
+    #[must_use]
+    pub fn builtin(&self) -> Option<&'static Builtin> {
+        self.builtin
+    }
+
+    /// The name as the envelope's `type` has it: a short built-in name gets `prefix`, which must be the one
+    /// it was resolved with; all others stay as given.
+    #[must_use]
+    pub fn wire_name(&self, prefix: &str) -> Cow<'a, str> {
+        if self.add_prefix {
+            Cow::Owned(format!("{prefix}{}", self.given))
+        } else {
+            Cow::Borrowed(self.given)
+        }
+    }
+
+    /// Whether the type says that losing such an event falsifies something; a host's own type says it in
+    /// the event.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.builtin.is_some_and(|builtin| builtin.terminal)
+    }
+
+    /// Refuses what is sinkwell's own word, and holds the top-level members of `data`, each with the
+    /// canonical bytes of its value, to the type's table. Fastest when they come in canonical order.
+    /// Answers with the severity that the event has unless the host gives one.
+    ///
+    /// # Errors
+    /// `invalid_event` with the path and what to do: a type or a member that a host may not send, a
+    /// required member that is missing, a member of the wrong type.
+    pub fn check<'m>(&self, members: impl Iterator<Item = (&'m str, &'m [u8])>) -> Result<Severity> {
+        if let Some(own) = self.builtin.filter(|builtin| builtin.own_only) {
+            return Err(Error::invalid_event(format!(
+                "only sinkwell itself makes {}; use another built-in type or one of your own",
+                own.name
+            ))
+            .at("type"));
+        }
+        let mut check = Check::new(self.builtin);
+        for (key, value) in members {
+            check.member(key, value)?;
+        }
+        check.finish()
+    }
+}
+
+/// One pass over the members of an event.
+struct Check<'m> {
+    builtin: Option<&'static Builtin>,
+    table: Walk,
+    common: Walk,
+    /// Which of the table's members were there, by their place.
+    seen: u32,
+    /// An object that may hold the table's dotted member, if the literal one is not there.
+    nested: Option<&'m [u8]>,
+    severity: Severity,
+}
+
+impl<'m> Check<'m> {
+    fn new(builtin: Option<&'static Builtin>) -> Self {
+        Self {
+            builtin,
+            table: Walk::over(builtin.map_or(&[], |builtin| builtin.members)),
+            common: Walk::over(COMMON),
+            seen: 0,
+            nested: None,
+            severity: builtin.map_or(Severity::Info, |builtin| builtin.severity),
+        }
+    }
+
+    fn member(&mut self, key: &'m str, value: &'m [u8]) -> Result<()> {
+        if let Some((at, member)) = self.table.find(key) {
+            self.seen |= 1 << at;
+            self.hold(member, value)?;
+            if let Some(raised) = self.builtin.and_then(|builtin| builtin.raised.as_ref())
+                && raised.member == key
+                && raised.values.iter().any(|text| shape::is_string(value, text))
+            {
+                self.severity = raised.to;
+            }
+        } else if let Some((_, member)) = self.common.find(key) {
+            self.hold(member, value)?;
+        } else if let Some((name, remedy)) = RESERVED.iter().find(|(name, _)| *name == key) {
+            return Err(Error::invalid_event(*remedy).at(format!("data.{name}")));
+        } else if value.first() == Some(&b'{') && self.table.has_dotted(key) {
+            self.nested = Some(value);
+        }
+        Ok(())
+    }
+
+    fn hold(&self, member: &Member, value: &[u8]) -> Result<()> {
+        member.shape.check(value).map_err(|e| {
+            let owner = self.builtin.map_or("an event", |builtin| builtin.name);
+            Error::invalid_event(format!("{} here; {owner} takes {}", e.found, e.expected))
+                .at(format!("data.{}{}", member.name, e.path))
+        })
+    }
+
+    /// What can be said only when all members are known: dotted names that are nested, and what is missing.
+    fn finish(self) -> Result<Severity> {
+        for (at, member) in self.table.members.iter().enumerate() {
+            if self.seen & (1 << at) != 0 {
+                continue;
+            }
+            let nested = member
+                .name
+                .split_once('.')
+                .and_then(|(_, inner)| self.nested.and_then(|object| shape::member(object, inner)));
+            match nested {
+                Some(value) => self.hold(member, value)?,
+                None if member.required => {
+                    let owner = self.builtin.map_or("an event", |builtin| builtin.name);
+                    return Err(Error::invalid_event(format!(
+                        "missing; {owner} requires it: {}",
+                        member.shape.describe()
+                    ))
+                    .at(format!("data.{}", member.name)));
+                }
+                None => {}
+            }
+        }
+        Ok(self.severity)
+    }
+}
+
+/// A walk along a sorted table beside members that come sorted, too; members that do not are found all the
+/// same.
+struct Walk {
+    members: &'static [Member],
+    at: usize,
+}
+
+impl Walk {
+    fn over(members: &'static [Member]) -> Self {
+        Self { members, at: 0 }
+    }
+
+    fn find(&mut self, key: &str) -> Option<(usize, &'static Member)> {
+        if self.at > 0 && self.members[self.at - 1].name >= key {
+            self.at = 0;
+        }
+        while self.members.get(self.at).is_some_and(|member| member.name < key) {
+            self.at += 1;
+        }
+        self.members.get(self.at).filter(|member| member.name == key).map(|member| (self.at, member))
+    }
+
+    /// Whether the table has a dotted member that an object of this name may hold.
+    fn has_dotted(&self, key: &str) -> bool {
+        self.members.iter().any(|member| member.name.split_once('.').is_some_and(|(outer, _)| outer == key))
+    }
+}

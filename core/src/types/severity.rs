@@ -1,0 +1,88 @@
+//! How much an event matters: OpenTelemetry's names and numbers, as the CloudEvents severity extension
+//! carries them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// An event's severity. The numbers are those of OpenTelemetry's log data model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Severity {
+    /// Finest detail.
+    Trace = 1,
+    /// For whoever debugs the agent.
+    Debug = 5,
+    /// What normally happens; the default.
+    Info = 9,
+    /// Something was refused, or did not go as asked.
+    Warn = 13,
+    /// Something failed.
+    Error = 17,
+    /// The agent cannot go on.
+    Fatal = 21,
+}
+
+impl Severity {
+    /// Every severity, from low to high.
+    pub const ALL: [Self; 6] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
+
+    /// `severitynumber` of the envelope.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// `severitytext` of the envelope, as in `WARN`.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+            Self::Fatal => "FATAL",
+        }
+    }
+
+    /// The name that host code gives to `emit`, as in `warn`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
+    }
+
+    /// The severity of a `severitynumber`; numbers between the six have none.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.number() == number)
+    }
+}
+
+impl FromStr for Severity {
+    type Err = Error;
+
+    /// Takes `warn` as well as the envelope's `WARN`; no other mixture of cases.
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|severity| severity.name() == text || severity.text() == text).ok_or_else(
+            || {
+                Error::invalid_event("not a severity; use trace, debug, info, warn, error or fatal")
+                    .at("severity")
+            },
+        )
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,249 @@
+//! The built-in types: events.md's table as data. `schemas/governance-event/1.0/` says the same in JSON
+//! Schema, and a test holds the two together.
+
+use super::severity::Severity;
+use super::shape::Shape::{self, Amount, Bool, Count, Either, Integer, List, Object, OneOf, Text, Texts};
+
+/// A built-in type of event.
+#[derive(Debug)]
+pub struct Builtin {
+    pub(super) name: &'static str,
+    pub(super) terminal: bool,
+    pub(super) own_only: bool,
+    pub(super) severity: Severity,
+    /// The members that the table names, sorted by name.
+    pub(super) members: &'static [Member],
+    /// What a value of one member does to the default severity.
+    pub(super) raised: Option<Raised>,
+}
+
+/// A member of `data` that the table names.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: &'static str,
+    pub(super) required: bool,
+    pub(super) shape: Shape,
+}
+
+/// A default severity that depends on the data.
+#[derive(Debug)]
+pub(super) struct Raised {
+    pub(super) member: &'static str,
+    /// The values that raise it.
+    pub(super) values: &'static [&'static str],
+    pub(super) to: Severity,
+}
+
+impl Builtin {
+    /// The name without prefix, as in `policy.decision`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether losing such an event would falsify a run's outcome, usage, cost or a sink's state.
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Whether only sinkwell itself makes such events; they are refused from hosts.
+    #[must_use]
+    pub const fn is_own_only(&self) -> bool {
+        self.own_only
+    }
+
+    /// Every built-in type, sorted by name.
+    #[must_use]
+    pub fn all() -> &'static [Self] {
+        BUILTIN
+    }
+
+    /// The built-in type of this name, which must be without prefix.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        BUILTIN.binary_search_by_key(&name, |builtin| builtin.name).ok().map(|at| &BUILTIN[at])
+    }
+}
+
+const fn required(name: &'static str, shape: Shape) -> Member {
+    Member { name, required: true, shape }
+}
+
+const fn known(name: &'static str, shape: Shape) -> Member {
+    Member { name, required: false, shape }
+}
+
+const fn plain(name: &'static str, members: &'static [Member]) -> Builtin {
+    Builtin { name, terminal: false, own_only: false, severity: Severity::Info, members, raised: None }
+}
+
+const fn terminal(name: &'static str, severity: Severity, members: &'static [Member]) -> Builtin {
+    Builtin { name, terminal: true, own_only: false, severity, members, raised: None }
+}
+
+const fn own(name: &'static str, terminal: bool, severity: Severity, members: &'static [Member]) -> Builtin {
+    Builtin { name, terminal, own_only: true, severity, members, raised: None }
+}
+
+const TEXT_OR_NUMBER: Shape = Either(&Text, &Amount);
+const TEXT_OR_TEXTS: Shape = Either(&Text, &Texts);
+
+const RUN: &[Member] = &[known("goal", Text), known("parent_run", Text), known("step", TEXT_OR_NUMBER)];
+
+const RUN_END: &[Member] = &[
+    known("duration_ms", Amount),
+    known("error.type", Text),
+    known("goal", Text),
+    known("parent_run", Text),
+    known("step", TEXT_OR_NUMBER),
+    known("terminal_status", OneOf(&["completed", "failed", "cancelled", "timed_out", "unknown"])),
+];
+
+const COST_STATUS: Shape = OneOf(&["estimated", "provider_reported", "corrected"]);
+
+const SINK_STATE: &[Member] = &[required("lane", Text), required("state", Text)];
+
+static BUILTIN: &[Builtin] = &[
+    own("audit.chain", true, Severity::Info, &[required("action", Text)]),
+    terminal(
+        "cost.corrected",
+        Severity::Info,
+        &[
+            required("amount_micros", Integer),
+            required("correction_ref", Text),
+            required("currency", Text),
+            required("rate_table_version", Text),
+            known("status", COST_STATUS),
+        ],
+    ),
+    terminal(
+        "cost.estimated",
+        Severity::Info,
+        &[
+            required("amount_micros", Integer),
+            required("currency", Text),
+            required("rate_table_version", Text),
+            known("status", COST_STATUS),
+        ],
+    ),
+    own("heartbeat", false, Severity::Info, &[required("counters", Object(&[]))]),
+    plain(
+        "identity.assertion",
+        &[
+            required("assertion", OneOf(&["issued", "verified", "refused", "exchanged", "revoked"])),
+            known("audience", TEXT_OR_TEXTS),
+            known("expires", TEXT_OR_NUMBER),
+            known("identity", Text),
+            known("issuer", Text),
+            known("method", Text),
+        ],
+    ),
+    plain("log.record", &[known("logger", Text), known("message", Text)]),
+    terminal(
+        "model.usage",
+        Severity::Info,
+        &[
+            known("bytes", Count),
+            known("cached_tokens", Count),
+            known("input_tokens", Count),
+            known("media_ms", Amount),
+            known("model", Text),
+            known("output_tokens", Count),
+            known("provider", Text),
+            known("reasoning_tokens", Count),
+            required("source.family", OneOf(&["model", "run", "subagent"])),
+            known("total_tokens", Count),
+        ],
+    ),
+    terminal(
+        "policy.breach",
+        Severity::Error,
+        &[known("action", Text), known("count", Count), required("reason", Text), known("rule", Text)],
+    ),
+    Builtin {
+        raised: Some(Raised { member: "decision", values: &["deny"], to: Severity::Warn }),
+        ..plain(
+            "policy.decision",
+            &[
+                known("action", Text),
+                required("decision", OneOf(&["allow", "deny", "ask"])),
+                known("duration_ms", Amount),
+                known("evaluated_rules", Either(&Count, &List)),
+                known("reason", Text),
+                known("rule", Text),
+                known("shadow", Bool),
+            ],
+        )
+    },
+    terminal("run.cancelled", Severity::Warn, RUN_END),
+    terminal("run.completed", Severity::Info, RUN_END),
+    terminal("run.failed", Severity::Error, RUN_END),
+    plain("run.progress", RUN),
+    plain("run.started", RUN),
+    Builtin {
+        raised: Some(Raised { member: "kind", values: &["violation", "escape"], to: Severity::Error }),
+        ..plain(
+            "sandbox.event",
+            &[
+                required("kind", OneOf(&["created", "started", "stopped", "limit", "violation", "escape"])),
+                known("limit", TEXT_OR_NUMBER),
+                known("resource", Text),
+                known("sandbox", Text),
+                known("used", TEXT_OR_NUMBER),
+            ],
+        )
+    },
+    own("sink.failed", true, Severity::Error, SINK_STATE),
+    own("sink.recovered", true, Severity::Info, SINK_STATE),
+    plain(
+        "span",
+        &[known("duration_ms", Amount), known("name", Text), known("status", Either(&Text, &Object(&[])))],
+    ),
+    Builtin {
+        raised: Some(Raised {
+            member: "outcome",
+            values: &["error", "denied", "timeout", "cancelled"],
+            to: Severity::Warn,
+        }),
+        ..plain(
+            "tool.invocation",
+            &[
+                known("duration_ms", Amount),
+                known("error.type", Text),
+                known("outcome", OneOf(&["ok", "error", "denied", "timeout", "cancelled"])),
+                required("tool", Text),
+            ],
+        )
+    },
+    plain(
+        "vacuum.event",
+        &[known("index", Count), known("nonce", Either(&Text, &Integer)), known("process", TEXT_OR_NUMBER)],
+    ),
+];
+
+/// The members that any event may carry, sorted by name.
+pub(super) static COMMON: &[Member] = &[
+    known("authz", Object(&[("decision", Text), ("delegated_by", Text), ("identity", Text)])),
+    known(
+        "provenance",
+        Object(&[
+            ("event_family", Text),
+            ("event_kind", Text),
+            ("model", Text),
+            ("policy_refs", Texts),
+            ("provider", Text),
+            ("redaction_policy", Text),
+            ("runtime_fingerprint", Text),
+            ("source_cursor", TEXT_OR_NUMBER),
+            ("tool", Text),
+        ]),
+    ),
+];
+
+/// The members of `data` that sinkwell itself writes, and what a host does instead.
+pub(super) const RESERVED: &[(&str, &str)] = &[
+    ("capture", "sinkwell seals here what content capture decided; give the member another name"),
+    ("content", "content parts do not travel in data; pass them as the event's content"),
+    ("disclosures", "only sinkwell discloses content; pass the parts as the event's content"),
+];

@@ -1,0 +1,219 @@
+use super::*;
+use crate::json::{ObjectWriter, parse_into};
+
+fn check(name: &str, data: &str) -> Result<Severity> {
+    let mut w = ObjectWriter::new();
+    parse_into(data.as_bytes(), &mut w).unwrap();
+    resolve(name, DEFAULT_PREFIX)?.check(w.finish().unwrap().members())
+}
+
+fn refused(name: &str, data: &str, place: &str, remedy: &str) {
+    let e = check(name, data).expect_err(data);
+    assert_eq!(e.kind(), crate::ErrorKind::InvalidEvent, "{name} {data}");
+    assert_eq!(e.place(), Some(place), "{name} {data}: {e}");
+    assert!(e.message().contains(remedy), "{name} {data}: {e}");
+}
+
+#[test]
+fn the_tables_are_sorted_and_fit_the_pass() {
+    let sorted = |members: &[Member]| members.windows(2).all(|pair| pair[0].name < pair[1].name);
+    assert!(Builtin::all().windows(2).all(|pair| pair[0].name < pair[1].name));
+    assert!(sorted(COMMON));
+    for builtin in Builtin::all() {
+        assert!(sorted(builtin.members), "{}", builtin.name);
+        assert!(builtin.members.len() <= 32, "{}: one bit each", builtin.name);
+        let dotted = builtin.members.iter().filter(|member| member.name.contains('.')).count();
+        assert!(dotted <= 1, "{}: the pass remembers one nested object", builtin.name);
+        for member in builtin.members {
+            assert!(COMMON.iter().all(|common| common.name != member.name), "{}", member.name);
+            assert!(RESERVED.iter().all(|(name, _)| *name != member.name), "{}", member.name);
+        }
+    }
+}
+
+#[test]
+fn names_resolve_with_and_without_prefix() {
+    for (given, prefix, builtin, wire) in [
+        ("policy.decision", "dev.sinkwell.", Some("policy.decision"), "dev.sinkwell.policy.decision"),
+        ("policy.decision", "com.acme.", Some("policy.decision"), "com.acme.policy.decision"),
+        ("policy.decision", "", Some("policy.decision"), "policy.decision"),
+        ("com.acme.span", "com.acme.", Some("span"), "com.acme.span"),
+        ("dev.sinkwell.span", "dev.sinkwell.", Some("span"), "dev.sinkwell.span"),
+        ("dev.sinkwell.span", "com.acme.", Some("span"), "dev.sinkwell.span"),
+        ("com.acme.span", "dev.sinkwell.", None, "com.acme.span"),
+        ("Policy.Decision", "dev.sinkwell.", None, "Policy.Decision"),
+        ("com.example.thing_2-x", "dev.sinkwell.", None, "com.example.thing_2-x"),
+    ] {
+        let resolved = resolve(given, prefix).unwrap();
+        assert_eq!(resolved.builtin().map(Builtin::name), builtin, "{given} {prefix}");
+        assert_eq!(resolved.wire_name(prefix), wire, "{given} {prefix}");
+    }
+}
+
+#[test]
+fn a_name_outside_the_charset_is_refused() {
+    for name in ["", " ", "a b", "a/b", "ä", "a\0", "a\n", "a:b"] {
+        let e = resolve(name, DEFAULT_PREFIX).unwrap_err();
+        assert_eq!(e.place(), Some("type"), "{name:?}");
+        assert_eq!(e.kind(), crate::ErrorKind::InvalidEvent);
+    }
+}
+
+#[test]
+fn what_is_sinkwells_own_is_refused_under_any_prefix_in_use() {
+    for short in ["audit.chain", "heartbeat", "sink.failed", "sink.recovered"] {
+        for prefix in ["", "dev.sinkwell.", "com.acme."] {
+            let name = format!("{prefix}{short}");
+            let resolved = resolve(&name, "com.acme.").unwrap();
+            let e = resolved.check(std::iter::empty()).unwrap_err();
+            assert_eq!(e.place(), Some("type"), "{name}");
+            assert!(e.message().contains(short), "{e}");
+        }
+        assert!(resolve(&format!("org.other.{short}"), "com.acme.").unwrap().builtin().is_none());
+    }
+}
+
+#[test]
+fn reserved_members_are_refused_in_every_type() {
+    for name in ["tool.invocation", "com.example.thing"] {
+        for member in ["content", "capture", "disclosures"] {
+            refused(name, &format!(r#"{{"tool":"t","{member}":[]}}"#), &format!("data.{member}"), "content");
+        }
+    }
+    assert!(check("com.example.thing", r#"{"contents":1,"x":{"content":1}}"#).is_ok());
+}
+
+#[test]
+fn a_missing_or_wrong_member_is_named_with_its_remedy() {
+    refused("policy.decision", "{}", "data.decision", "allow, deny, ask");
+    refused("policy.decision", r#"{"decision":"maybe"}"#, "data.decision", "one of allow, deny, ask");
+    refused("policy.decision", r#"{"decision":null}"#, "data.decision", "null here");
+    refused("policy.decision", r#"{"decision":"ask","shadow":"yes"}"#, "data.shadow", "true or false");
+    refused("tool.invocation", r#"{"tool":7}"#, "data.tool", "a string");
+    refused("tool.invocation", r#"{"tool":"t","duration_ms":-1}"#, "data.duration_ms", "at least 0");
+    refused("tool.invocation", r#"{"tool":"t","error":{"type":1}}"#, "data.error.type", "a string");
+    refused(
+        "cost.estimated",
+        r#"{"amount_micros":0.5,"currency":"EUR","rate_table_version":"1"}"#,
+        "data.amount_micros",
+        "an integer",
+    );
+    refused(
+        "cost.corrected",
+        r#"{"amount_micros":5,"currency":"EUR","rate_table_version":"1"}"#,
+        "data.correction_ref",
+        "missing",
+    );
+    refused(
+        "identity.assertion",
+        r#"{"assertion":"issued","audience":["a",1]}"#,
+        "data.audience[1]",
+        "a string",
+    );
+    refused(
+        "span",
+        r#"{"provenance":{"policy_refs":["a",{}]}}"#,
+        "data.provenance.policy_refs[1]",
+        "an object here",
+    );
+    refused("com.example.thing", r#"{"authz":{"identity":3}}"#, "data.authz.identity", "a string");
+    refused("com.example.thing", r#"{"authz":"me"}"#, "data.authz", "an object");
+}
+
+#[test]
+fn an_error_never_holds_the_value() {
+    let e = check("policy.decision", r#"{"decision":"s3cret"}"#).unwrap_err();
+    assert!(!e.to_string().contains("s3cret"), "{e}");
+}
+
+#[test]
+fn a_dotted_name_is_literal_first_then_nested() {
+    assert!(check("model.usage", r#"{"source.family":"model"}"#).is_ok());
+    assert!(check("model.usage", r#"{"source":{"a":"\"}","family":"run"}}"#).is_ok());
+    assert!(check("model.usage", r#"{"source":{"family":7},"source.family":"run"}"#).is_ok());
+    refused(
+        "model.usage",
+        r#"{"source":{"family":"run"},"source.family":7}"#,
+        "data.source.family",
+        "model, run",
+    );
+    refused("model.usage", r#"{"source":"model"}"#, "data.source.family", "missing");
+    refused("model.usage", r#"{"source":{"deep":{"family":"run"}}}"#, "data.source.family", "missing");
+    refused("model.usage", r#"{"source":{"family":"world"}}"#, "data.source.family", "subagent");
+    assert!(check("run.failed", r#"{"error":"boom"}"#).is_ok());
+}
+
+#[test]
+fn members_out_of_order_are_found_all_the_same() {
+    let members: [(&str, &[u8]); 4] =
+        [("tool", b"\"t\""), ("outcome", b"\"error\""), ("duration_ms", b"1"), ("zz", b"1")];
+    let resolved = resolve("tool.invocation", DEFAULT_PREFIX).unwrap();
+    assert_eq!(resolved.check(members.into_iter()).unwrap(), Severity::Warn);
+    assert_eq!(resolved.check(members.into_iter().rev()).unwrap(), Severity::Warn);
+}
+
+#[test]
+fn the_default_severity_follows_type_and_data() {
+    for (name, data, severity) in [
+        ("policy.decision", r#"{"decision":"allow"}"#, Severity::Info),
+        ("policy.decision", r#"{"decision":"ask"}"#, Severity::Info),
+        ("policy.decision", r#"{"decision":"deny"}"#, Severity::Warn),
+        ("policy.breach", r#"{"reason":"r"}"#, Severity::Error),
+        ("tool.invocation", r#"{"tool":"t"}"#, Severity::Info),
+        ("tool.invocation", r#"{"tool":"t","outcome":"ok"}"#, Severity::Info),
+        ("tool.invocation", r#"{"tool":"t","outcome":"timeout"}"#, Severity::Warn),
+        ("run.completed", "{}", Severity::Info),
+        ("run.cancelled", "{}", Severity::Warn),
+        ("run.failed", "{}", Severity::Error),
+        ("sandbox.event", r#"{"kind":"limit"}"#, Severity::Info),
+        ("sandbox.event", r#"{"kind":"escape"}"#, Severity::Error),
+        ("sandbox.event", r#"{"kind":"violation"}"#, Severity::Error),
+        ("com.example.thing", r#"{"decision":"deny"}"#, Severity::Info),
+    ] {
+        assert_eq!(check(name, data).unwrap(), severity, "{name} {data}");
+    }
+    assert_eq!(Builtin::find("sink.failed").unwrap().severity, Severity::Error);
+}
+
+#[test]
+fn terminal_types_are_those_of_the_table() {
+    let terminal: Vec<_> = Builtin::all().iter().filter(|b| b.is_terminal()).map(Builtin::name).collect();
+    assert_eq!(
+        terminal,
+        [
+            "audit.chain",
+            "cost.corrected",
+            "cost.estimated",
+            "model.usage",
+            "policy.breach",
+            "run.cancelled",
+            "run.completed",
+            "run.failed",
+            "sink.failed",
+            "sink.recovered",
+        ]
+    );
+}
+
+#[test]
+fn severities_have_opentelemetrys_names_and_numbers() {
+    let got: Vec<_> = Severity::ALL.iter().map(|s| (s.name(), s.text(), s.number())).collect();
+    assert_eq!(
+        got,
+        [
+            ("trace", "TRACE", 1),
+            ("debug", "DEBUG", 5),
+            ("info", "INFO", 9),
+            ("warn", "WARN", 13),
+            ("error", "ERROR", 17),
+            ("fatal", "FATAL", 21),
+        ]
+    );
+    for severity in Severity::ALL {
+        assert_eq!(severity.name().parse::<Severity>().unwrap(), severity);
+        assert_eq!(severity.text().parse::<Severity>().unwrap(), severity);
+        assert_eq!(Severity::from_number(severity.number()), Some(severity));
+    }
+    assert_eq!("Warn".parse::<Severity>().unwrap_err().place(), Some("severity"));
+    assert_eq!(Severity::from_number(10), None);
+}
