@@ -4,16 +4,30 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod content;
+mod deadletter;
+pub mod diagnostics;
+mod emitter;
+pub mod envelope;
 pub mod error;
+pub mod event;
 pub mod fork;
+pub mod glob;
 pub mod json;
 pub mod key;
+pub mod lane;
+pub mod receipt;
 pub mod seam;
 pub mod secret;
 pub mod sink;
+mod sync;
+mod timeline;
 pub mod types;
 
 #[cfg(test)]
 mod testing;
 
+pub use emitter::{Drained, Emitter, HostSink, LaneReport, Options, SinkFactory, Wait, Where};
 pub use error::{Error, ErrorKind, Result};
+pub use event::EventInput;
+pub use receipt::Receipt;

@@ -172,3 +172,14 @@ impl FsFile for RealFile {
         }
     }
 }
+
+/// Opens for appending; creates it, 0600, and its directory, 0700.
+///
+/// # Errors
+/// As the operating system says.
+pub fn append_file(path: &Path) -> io::Result<File> {
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        RealFs.create_dir_all(dir)?;
+    }
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}

@@ -8,5 +8,5 @@ mod fs;
 mod random;
 
 pub use clock::{Clock, Instant, ManualClock, SystemClock, UnixNanos, format_time, parse_time};
-pub use fs::{Fs, FsFile, RealFs};
+pub use fs::{Fs, FsFile, RealFs, append_file};
 pub use random::{Random, SeededRandom, SystemRandom, Uuid};

@@ -4,6 +4,15 @@
 //! out, isolating and declaring are the lane's. One call at a time, always from the lane's own delivery
 //! thread (or, with a manual emitter, from the thread that drains); a sink may block there.
 
+pub(crate) mod builtin;
+mod console;
+mod file;
+pub mod memory;
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

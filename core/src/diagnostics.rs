@@ -1,0 +1,53 @@
+//! Warnings for the host's own logger.
+//!
+//! Guarantees: never a secret, never a word of content; nothing is written before a host has set where to,
+//! but to stderr for warnings. `SINKWELL_LOG` sets the level (`off`, `error`, `warn` (default), `info`).
+
+use std::sync::{Arc, OnceLock};
+
+/// How much a diagnostic matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something is lost or wrong.
+    Error,
+    /// Something should be looked at.
+    Warn,
+    /// For the curious.
+    Info,
+}
+
+type Logger = Arc<dyn Fn(Level, &str) + Send + Sync>;
+
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+static MOST: OnceLock<Option<Level>> = OnceLock::new();
+
+/// Sends diagnostics to the host's logger. The first call wins.
+pub fn set_logger(logger: impl Fn(Level, &str) + Send + Sync + 'static) {
+    let _ = LOGGER.set(Arc::new(logger));
+}
+
+fn most() -> Option<Level> {
+    *MOST.get_or_init(|| match std::env::var("SINKWELL_LOG").as_deref() {
+        Ok("off") => None,
+        Ok("error") => Some(Level::Error),
+        Ok("info" | "debug" | "trace") => Some(Level::Info),
+        _ => Some(Level::Warn),
+    })
+}
+
+fn log(level: Level, message: &str) {
+    if most().is_none_or(|most| level > most) {
+        return;
+    }
+    match LOGGER.get() {
+        Some(logger) => {
+            crate::lane::reentry::inside(|| logger(level, message));
+        }
+        None => eprintln!("sinkwell: {message}"),
+    }
+}
+
+/// Something should be looked at.
+pub(crate) fn warn(message: &str) {
+    log(Level::Warn, message);
+}

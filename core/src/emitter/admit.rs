@@ -1,0 +1,133 @@
+//! Into the lanes: all blocking ones or none.
+
+use std::sync::Arc;
+use std::sync::MutexGuard;
+
+use super::{Inner, Wait};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::lane::{Lane, LaneCore, reentry};
+use crate::receipt::{Admission, Receipt, Tracked};
+
+impl Inner {
+    /// Gives an event to every lane.
+    ///
+    /// # Errors
+    /// `backpressure`, `invalid_event` (larger than a blocking lane), `closed`: it is in no lane.
+    pub(super) fn admit(&self, event: Event, wait: Wait) -> Result<Receipt> {
+        let set = self.bus.set();
+        let now = self.freezer.timeline.now();
+        let (cost, terminal) = (event.cost(), event.terminal);
+        for &i in &set.blocking {
+            let lane = &set.lanes[i];
+            if !lane.could_fit(cost, terminal) {
+                return Err(Error::invalid_event(format!(
+                    "the event counts for {cost} bytes, more than the queue of lane {:?} can ever hold; send less, or raise queue.bytes",
+                    lane.id()
+                ))
+                .at("data"));
+            }
+        }
+        let tracked = Arc::new(Tracked::new(event, set.lanes.len(), now));
+        let mut admissions = vec![(Admission::Filtered, 0); set.lanes.len()].into_boxed_slice();
+        let inside = reentry::is_inside();
+        let mut deadline = None;
+        loop {
+            // Locked in one order by everybody, and held together only while pushing.
+            let mut guards: Guards<'_> = Guards::default();
+            let mut lacking: Option<usize> = None;
+            for &i in &set.blocking {
+                let core = set.lanes[i].lock();
+                if core.closing {
+                    self.refuse();
+                    return Err(Error::new(ErrorKind::Closed, "the emitter has been shut down; open another"));
+                }
+                if lacking.is_none() && !set.lanes[i].has_room(&core, cost, terminal) {
+                    lacking = Some(i);
+                }
+                guards.push(core);
+            }
+            let Some(lacking) = lacking.filter(|_| !inside) else {
+                for (&i, core) in set.blocking.iter().zip(guards.iter_mut()) {
+                    admissions[i] = set.lanes[i].offer(core, &tracked);
+                }
+                break;
+            };
+            let without_room: Vec<usize> = set
+                .blocking
+                .iter()
+                .zip(guards.iter_mut())
+                .filter(|(i, core)| !set.lanes[**i].has_room(core, cost, terminal))
+                .map(|(i, _)| *i)
+                .collect();
+            drop(guards);
+            let now = self.freezer.timeline.now();
+            let limit = without_room.iter().map(|&i| now.after(set.lanes[i].config.block_timeout)).min();
+            let until = *deadline.get_or_insert(limit.unwrap_or(now));
+            let until = limit.map_or(until, |limit| until.min(limit));
+            deadline = Some(until);
+            let lane = &set.lanes[lacking];
+            if wait == Wait::Never || now >= until {
+                self.refuse();
+                lane.hurry();
+                return Err(backpressure(lane, wait));
+            }
+            let core = lane.lock();
+            if !lane.has_room(&core, cost, terminal) && !core.closing {
+                drop(lane.wait_room(core, until.since(now)));
+            }
+        }
+        for &i in &set.others {
+            let mut core = set.lanes[i].lock();
+            admissions[i] = set.lanes[i].offer(&mut core, &tracked);
+        }
+        tracked.entered();
+        Ok(Receipt::new(tracked, Arc::clone(&set.lanes), admissions))
+    }
+
+    /// See [`super::Emitter::on_room`].
+    pub(super) fn on_room(&self, done: Box<dyn FnOnce() + Send>) {
+        let set = self.bus.set();
+        for &i in &set.blocking {
+            let mut core = set.lanes[i].lock();
+            // "Room" is for a small event of any kind: whoever waits tries again and sees.
+            if !set.lanes[i].has_room(&core, 1, false) && !core.ended {
+                core.room_waiters.push(done);
+                core.hurry = true;
+                set.lanes[i].wake(&mut core);
+                return;
+            }
+        }
+        done();
+    }
+}
+
+fn backpressure(lane: &Lane, wait: Wait) -> Error {
+    let how = match wait {
+        Wait::Allowed => format!("had no room for {:?}", lane.config.block_timeout),
+        Wait::Never => "has no room, and this thread runs an event loop: use the awaitable form".to_owned(),
+    };
+    Error::new(ErrorKind::Backpressure, format!("the blocking lane {how}; the event is in no lane")).at(lane.id())
+}
+
+/// The locks of the blocking lanes: a few, so without allocation.
+#[derive(Default)]
+struct Guards<'a> {
+    few: [Option<MutexGuard<'a, LaneCore>>; 4],
+    count: usize,
+    more: Vec<MutexGuard<'a, LaneCore>>,
+}
+
+impl<'a> Guards<'a> {
+    fn push(&mut self, guard: MutexGuard<'a, LaneCore>) {
+        match self.few.get_mut(self.count) {
+            Some(place) => *place = Some(guard),
+            None => self.more.push(guard),
+        }
+        self.count += 1;
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut LaneCore> {
+        self.few.iter_mut().flatten().chain(&mut self.more).map(|guard| &mut **guard)
+    }
+}

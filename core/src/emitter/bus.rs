@@ -1,0 +1,318 @@
+//! What lanes tell each other, and what of it reaches the caller.
+//!
+//! Guarantees: no lane's lock is held here while another's is taken; a lane's state reaches the caller only
+//! through required sinks, as [`Bus::ready`].
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::config::{CheckpointTarget, OnUnhealthy, RequiredSink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::SigningKey;
+use crate::lane::{Breach, Fact, Lane, LaneState, Note, StateRecord, reentry};
+use crate::seam::{Instant, append_file};
+use crate::sink::{Envelope, SinkClass};
+use crate::sync::lock;
+
+/// The lanes as they are now.
+pub(crate) struct LaneSet {
+    pub(crate) lanes: Arc<[Arc<Lane>]>,
+    /// Indices of the lanes with `overflow: block`.
+    pub(crate) blocking: Vec<usize>,
+    /// Indices of the others.
+    pub(crate) others: Vec<usize>,
+}
+
+impl LaneSet {
+    fn new(lanes: Vec<Arc<Lane>>) -> Self {
+        let (blocking, others) = (0..lanes.len()).partition(|&i| lanes[i].is_blocking());
+        Self { lanes: lanes.into(), blocking, others }
+    }
+}
+
+/// See the module's head.
+pub(crate) struct Bus {
+    set: ArcSwap<LaneSet>,
+    required: Vec<RequiredSink>,
+    /// A bit per class that `fail_closed` finds without a healthy sink.
+    failing: AtomicU8,
+    /// What was last seen of each required class.
+    seen: Mutex<Vec<Option<bool>>>,
+    changed: Condvar,
+    checkpoint: Option<CheckpointTarget>,
+    checkpoint_file: Mutex<Option<PathBuf>>,
+    key: Mutex<Option<SigningKey>>,
+}
+
+impl Bus {
+    pub(crate) fn new(
+        required: Vec<RequiredSink>,
+        checkpoint: Option<CheckpointTarget>,
+        key: Option<SigningKey>,
+    ) -> Self {
+        let file = match &checkpoint {
+            Some(CheckpointTarget::File(path)) => Some(path.clone()),
+            _ => None,
+        };
+        Self {
+            set: ArcSwap::from_pointee(LaneSet::new(Vec::new())),
+            seen: Mutex::new(vec![None; required.len()]),
+            required,
+            failing: AtomicU8::new(0),
+            changed: Condvar::new(),
+            checkpoint,
+            checkpoint_file: Mutex::new(file),
+            key: Mutex::new(key),
+        }
+    }
+
+    pub(crate) fn set(&self) -> arc_swap::Guard<Arc<LaneSet>> {
+        self.set.load()
+    }
+
+    pub(crate) fn lanes(&self) -> Arc<[Arc<Lane>]> {
+        Arc::clone(&self.set.load().lanes)
+    }
+
+    pub(crate) fn add(&self, lane: Arc<Lane>) {
+        let mut lanes: Vec<_> = self.set.load().lanes.to_vec();
+        lanes.push(lane);
+        self.set.store(Arc::new(LaneSet::new(lanes)));
+    }
+
+    pub(crate) fn remove_last(&self) {
+        let mut lanes: Vec<_> = self.set.load().lanes.to_vec();
+        lanes.pop();
+        self.set.store(Arc::new(LaneSet::new(lanes)));
+    }
+
+    pub(crate) fn key(&self) -> Option<SigningKey> {
+        lock(&self.key).clone()
+    }
+
+    pub(crate) fn change_key(&self, key: &SigningKey) -> Result<()> {
+        let mut current = lock(&self.key);
+        match &*current {
+            None => {
+                return Err(Error::invalid_argument(
+                    "this emitter seals without a key; open another one with the key in its configuration",
+                ));
+            }
+            Some(old) if old.id() == key.id() => {
+                return Err(Error::invalid_argument("the new key needs an id of its own").at("key.id"));
+            }
+            Some(_) => {}
+        }
+        *current = Some(key.clone());
+        for lane in self.lanes().iter() {
+            let mut core = lane.lock();
+            core.new_key = Some(key.clone());
+            lane.wake(&mut core);
+        }
+        Ok(())
+    }
+
+    /// A lane's state changed: the others are told at once.
+    pub(crate) fn announce(&self, from: usize, record: StateRecord) {
+        for lane in self.lanes().iter().filter(|lane| lane.index != from) {
+            lane.say(Note::State(record.clone()));
+        }
+    }
+
+    /// An episode of losses is over: every other `siem` and `audit` lane is told.
+    pub(crate) fn tell_losses(&self, from: usize, fact: Fact) {
+        for lane in self.lanes().iter().filter(|lane| lane.index != from && lane.watches_losses()) {
+            lane.say(Note::Fact(fact.clone()));
+        }
+    }
+
+    /// A checkpoint was acknowledged: it goes to its second place.
+    pub(crate) fn checkpoint(&self, from: usize, envelope: &Envelope) {
+        match &self.checkpoint {
+            None => {}
+            Some(CheckpointTarget::File(_)) => {
+                if let Some(path) = &*lock(&self.checkpoint_file) {
+                    let mut line = envelope.bytes.to_vec();
+                    line.push(b'\n');
+                    // One write per line, so that two processes may append to one file.
+                    let written = append_file(path).and_then(|mut file| {
+                        file.write_all(&line)?;
+                        file.sync_data()
+                    });
+                    if let Err(e) = written {
+                        crate::diagnostics::warn(&format!("the checkpoint file {} cannot be written: {e}", path.display()));
+                    }
+                }
+            }
+            Some(CheckpointTarget::Lane(id)) => {
+                let lanes = self.lanes();
+                if let Some(lane) = lanes.iter().find(|lane| lane.id() == id && lane.index != from) {
+                    let mut core = lane.lock();
+                    core.foreign.push(envelope.clone());
+                    lane.wake(&mut core);
+                }
+            }
+        }
+    }
+
+    /// Whether the class has a healthy sink: one that takes what it is given, or is between two tries and
+    /// still holds everything.
+    fn healthy(&self, class: SinkClass) -> bool {
+        self.lanes().iter().filter(|lane| lane.classes().contains(&class)).any(|lane| {
+            matches!(lane.lock().health.state, LaneState::Healthy | LaneState::Degraded)
+                && lane.lock().health.acked.is_some()
+        })
+    }
+
+    /// Some lane's state changed: looks at the required classes again.
+    pub(crate) fn state_changed(&self) {
+        let mut breaches = Vec::new();
+        {
+            let mut seen = lock(&self.seen);
+            let mut failing = 0;
+            for (required, seen) in self.required.iter().zip(seen.iter_mut()) {
+                let healthy = self.healthy(required.class);
+                if !healthy && required.on_unhealthy == OnUnhealthy::FailClosed {
+                    failing |= 1 << (required.class as u8);
+                }
+                let news = seen.replace(healthy).is_some_and(|before| before != healthy);
+                if news {
+                    breaches.push(Breach {
+                        class: required.class,
+                        action: match required.on_unhealthy {
+                            OnUnhealthy::FailClosed => "fail_closed",
+                            OnUnhealthy::Degrade => "degrade",
+                            OnUnhealthy::AlertOnly => "alert_only",
+                        },
+                        recovered: healthy,
+                    });
+                }
+            }
+            self.failing.store(failing, Ordering::Release);
+        }
+        self.changed.notify_all();
+        for breach in breaches {
+            for lane in self.lanes().iter() {
+                lane.say(Note::Breach(breach.clone()));
+            }
+        }
+    }
+
+    /// An error where governance forbids going on.
+    pub(crate) fn ready(&self) -> Result<()> {
+        let failing = self.failing.load(Ordering::Acquire);
+        if failing == 0 {
+            return Ok(());
+        }
+        let classes = SinkClass::ALL.into_iter().filter(|class| failing & (1 << (*class as u8)) != 0);
+        Err(self.unavailable(&classes.collect::<Vec<_>>()))
+    }
+
+    /// The error that names the classes without a healthy sink, and why.
+    pub(crate) fn unavailable(&self, classes: &[SinkClass]) -> Error {
+        let names: Vec<&str> = classes.iter().map(|class| class.name()).collect();
+        let lanes: Vec<String> = self
+            .lanes()
+            .iter()
+            .filter(|lane| lane.classes().iter().any(|class| classes.contains(class)))
+            .map(|lane| {
+                let health = lane.health();
+                let why = health.summary.map_or_else(String::new, |summary| format!(": {summary}"));
+                format!("lane {:?} is {}{why}", lane.id(), health.state.name())
+            })
+            .collect();
+        let why = if lanes.is_empty() { "no lane has it".to_owned() } else { lanes.join("; ") };
+        Error::new(
+            ErrorKind::RequiredSinkUnavailable,
+            format!("governance requires a healthy sink of class {}; {why}", names.join(", ")),
+        )
+        .at("governance.required_sinks")
+    }
+
+    /// Waits until every required class is healthy.
+    ///
+    /// # Errors
+    /// `required_sink_unavailable`, naming the classes, when `timeout` is over.
+    pub(crate) fn await_required(&self, timeout: Duration) -> Result<()> {
+        let start = std::time::Instant::now();
+        loop {
+            self.state_changed();
+            let seen = lock(&self.seen);
+            let missing: Vec<SinkClass> = self
+                .required
+                .iter()
+                .zip(seen.iter())
+                .filter(|(_, healthy)| **healthy != Some(true))
+                .map(|(required, _)| required.class)
+                .collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let left = timeout.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                drop(seen);
+                return Err(self.unavailable(&missing));
+            }
+            // Bounded, so that a change between looking and waiting costs little.
+            let nap = left.min(Duration::from_millis(20));
+            drop(self.changed.wait_timeout(seen, nap).unwrap_or_else(std::sync::PoisonError::into_inner));
+        }
+    }
+
+    pub(crate) fn requires(&self, class: SinkClass) -> bool {
+        self.required.iter().any(|required| required.class == class)
+    }
+}
+
+impl Bus {
+    /// Has every lane deliver and declare what it holds; waits until they have, or `deadline`.
+    pub(crate) fn flush(&self, deadline: Instant) {
+        let lanes = self.lanes();
+        let asked: Vec<u64> = lanes.iter().map(|lane| lane.ask_flush()).collect();
+        for (lane, asked) in lanes.iter().zip(asked) {
+            lane.wait_flush(asked, deadline);
+        }
+    }
+
+    /// Ends every lane: what is queued is delivered and every stream closed, as far as `timeout` allows. A
+    /// sink that hangs is left behind.
+    pub(crate) fn shut_down(&self, timeout: Duration) {
+        let lanes = self.lanes();
+        let Some(clock) = lanes.first().map(|lane| Arc::clone(&lane.timeline)) else { return };
+        let deadline = clock.now().after(timeout);
+        let inside = reentry::is_inside();
+        if !inside {
+            // Declarations and records of one lane go to others: settle them before any lane closes.
+            let half = clock.now().after(timeout / 2);
+            self.flush(half);
+            self.flush(half);
+        }
+        for lane in lanes.iter() {
+            let mut core = lane.lock();
+            core.closing = true;
+            lane.wake(&mut core);
+        }
+        if !inside {
+            for lane in lanes.iter() {
+                lane.wait_end(deadline);
+            }
+        }
+        for lane in lanes.iter() {
+            let mut core = lane.lock();
+            core.abandon = true;
+            lane.wake(&mut core);
+        }
+        if !inside {
+            // A lane itself ends at once; only a sink that hangs does not.
+            let grace = clock.now().after(Duration::from_millis(500)).max(deadline);
+            for lane in lanes.iter() {
+                lane.wait_end(grace);
+            }
+        }
+    }
+}

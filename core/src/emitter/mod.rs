@@ -1,0 +1,351 @@
+//! The emitter: checks, completes and freezes an event, and hands it to every lane.
+//!
+//! Guarantees: an `emit` that returns an error has entered no lane; it never waits but for room in a
+//! blocking lane, and never longer than that lane allows; what it accepted ends in every lane as a
+//! receipt says. A required sink that is not healthy stops it as the governance policy says, and no
+//! environment variable changes that. After a fork the child gets lanes and streams of its own.
+
+mod admit;
+mod bus;
+mod open;
+mod report;
+mod signals;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+pub(crate) use bus::Bus;
+pub use open::{HostSink, Options, SinkFactory};
+pub use report::{Drained, LaneReport, Where};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{EventInput, Freezer};
+use crate::key::SigningKey;
+use crate::lane::control::{Control, Pause, Step};
+use crate::lane::{Counters, Health, Lane, reentry, worker};
+use crate::receipt::{Receipt, Tracked};
+use crate::seam::Instant;
+use crate::sink::Sink;
+use crate::sync::lock;
+
+/// Whether an `emit` may wait for room in a blocking lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Up to the lanes' `block_timeout`.
+    Allowed,
+    /// Never: on a thread that runs an event loop. `backpressure` instead.
+    Never,
+}
+
+/// See the module's head. Cheap to share behind an `Arc`; all calls may come from any thread.
+pub struct Emitter {
+    inner: ArcSwap<Inner>,
+    /// What a forked child needs to open an emitter of its own.
+    options: Arc<Options>,
+    reopening: Mutex<()>,
+}
+
+/// What belongs to one process.
+pub(crate) struct Inner {
+    generation: u32,
+    freezer: Freezer,
+    bus: Arc<Bus>,
+    context: Arc<crate::lane::SealContext>,
+    closed: AtomicBool,
+    refused: AtomicU64,
+    manual: Option<Vec<Mutex<Manual>>>,
+    disabled: bool,
+}
+
+/// A lane without threads.
+pub(crate) struct Manual {
+    control: Control,
+    sink: Box<dyn Sink>,
+}
+
+impl std::fmt::Debug for Emitter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Emitter").field("lanes", &self.inner.load().bus.lanes()).finish()
+    }
+}
+
+impl Emitter {
+    /// Opens an emitter: loads the key, starts the lanes, and waits until every required class has a
+    /// healthy sink.
+    ///
+    /// # Errors
+    /// `invalid_config`, `policy`, `key`, `journal`, `required_sink_unavailable`: nothing is left running.
+    pub fn open(options: Options) -> Result<Self> {
+        let options = Arc::new(options);
+        let inner = open::open(&options, false)?;
+        let emitter = Self { inner: ArcSwap::from_pointee(inner), options, reopening: Mutex::new(()) };
+        Ok(emitter)
+    }
+
+    /// This process's part; a forked child opens its own on first use.
+    fn current(&self) -> Result<arc_swap::Guard<Arc<Inner>>> {
+        let inner = self.inner.load();
+        if inner.generation == crate::fork::generation() {
+            return Ok(inner);
+        }
+        let _guard = lock(&self.reopening);
+        let inner = self.inner.load();
+        if inner.generation == crate::fork::generation() {
+            return Ok(inner);
+        }
+        let fresh = Arc::new(open::open(&self.options, true)?);
+        // The parent's part is never touched again, not even to free it: its locks may be held by threads
+        // that do not exist here.
+        std::mem::forget(self.inner.swap(fresh));
+        Ok(self.inner.load())
+    }
+
+    /// Emits an event. Waits for room in blocking lanes, up to their `block_timeout`.
+    ///
+    /// # Errors
+    /// `invalid_event`, `backpressure`, `required_sink_unavailable`, `closed`: the event is in no lane.
+    pub fn emit(&self, input: EventInput<'_>) -> Result<Receipt> {
+        self.emit_with(input, Wait::Allowed)
+    }
+
+    /// Emits an event, saying whether it may wait.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn emit_with(&self, input: EventInput<'_>, wait: Wait) -> Result<Receipt> {
+        let inner = self.current()?;
+        inner.ready().inspect_err(|_| inner.refuse())?;
+        let event = inner.freezer.freeze(input)?;
+        if inner.disabled {
+            let tracked = Arc::new(Tracked::new(event, 0, Instant::default()));
+            tracked.entered();
+            return Ok(Receipt::new(tracked, Arc::from(Vec::new()), Box::default()));
+        }
+        inner.admit(event, wait)
+    }
+
+    /// Calls `done` once, when a blocking lane that has no room now has some again, or at once if all have:
+    /// for a wait that pins no thread.
+    pub fn on_room(&self, done: impl FnOnce() + Send + 'static) -> Result<()> {
+        self.current()?.on_room(Box::new(done));
+        Ok(())
+    }
+
+    /// Says whether `emit` would be let through now.
+    ///
+    /// # Errors
+    /// `closed`, `required_sink_unavailable`.
+    pub fn ensure_ready(&self) -> Result<()> {
+        self.current()?.ready()
+    }
+
+    /// The limit of depth for `data`, for bindings that write into an [`crate::json::ObjectWriter`].
+    #[must_use]
+    pub fn depth_limit(&self) -> usize {
+        self.inner.load().freezer.identity.limits.depth
+    }
+
+    /// The lanes, in the order of the configuration.
+    #[must_use]
+    pub fn lanes(&self) -> Arc<[Arc<Lane>]> {
+        self.inner.load().bus.lanes()
+    }
+
+    fn lane(&self, id: &str) -> Result<Arc<Lane>> {
+        self.lanes().iter().find(|lane| lane.id() == id).cloned().ok_or_else(|| {
+            let known: Vec<String> = self.lanes().iter().map(|lane| lane.id().to_owned()).collect();
+            Error::invalid_argument(format!("no lane has this id; there are {}", known.join(", "))).at(id)
+        })
+    }
+
+    /// Counters per lane.
+    #[must_use]
+    pub fn counters(&self) -> Vec<(String, Counters)> {
+        self.lanes().iter().map(|lane| (lane.id().to_owned(), lane.counters())).collect()
+    }
+
+    /// Health per lane.
+    #[must_use]
+    pub fn health(&self) -> Vec<(String, Health)> {
+        self.lanes().iter().map(|lane| (lane.id().to_owned(), lane.health())).collect()
+    }
+
+    /// How many events `closed`, `backpressure` and `fail_closed` kept out.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.inner.load().refused.load(Ordering::Relaxed)
+    }
+
+    /// How many events wait in a lane to be sealed.
+    ///
+    /// # Errors
+    /// `invalid_argument`: no such lane.
+    pub fn queued(&self, lane: &str) -> Result<usize> {
+        self.lane(lane).map(|lane| lane.queued())
+    }
+
+    /// Delivers what a lane of a manual emitter holds, on the caller's thread. One failed delivery ends it.
+    ///
+    /// # Errors
+    /// `invalid_argument`: the emitter is not manual, or has no such lane.
+    pub fn drain(&self, lane: &str) -> Result<Drained> {
+        let inner = self.current()?;
+        let lane = self.lane(lane)?;
+        let Some(manual) = &inner.manual else {
+            return Err(Error::invalid_argument("only an emitter opened with manual: true is drained; use flush"));
+        };
+        let Some(manual) = manual.get(lane.index) else {
+            return Err(Error::invalid_argument("this lane is not manual").at(lane.id()));
+        };
+        let mut manual = manual.try_lock().map_err(|_| {
+            Error::invalid_argument("the lane is being drained already: a sink may not drain itself").at(lane.id())
+        })?;
+        Ok(drain(&lane, &mut manual))
+    }
+
+    /// Adds a lane for a host's sink while the emitter runs.
+    ///
+    /// # Errors
+    /// `invalid_config`: the id is taken. `closed`.
+    pub fn add_sink(&self, sink: HostSink) -> Result<()> {
+        let inner = self.current()?;
+        inner.ready_or_failing()?;
+        open::add(&inner, &self.options, sink)
+    }
+
+    /// Seals with another key from the next envelope on, announced in every open stream.
+    ///
+    /// # Errors
+    /// `invalid_argument`: the emitter has no key yet, or the new one has the same id. `closed`.
+    pub fn change_key(&self, key: &SigningKey) -> Result<()> {
+        let inner = self.current()?;
+        inner.ready_or_failing()?;
+        inner.bus.change_key(key)
+    }
+
+    /// Waits until every lane has delivered what it was given, declared what it lost, or `timeout` is over.
+    pub fn flush(&self, timeout: Duration) -> Vec<(String, LaneReport)> {
+        let Ok(inner) = self.current() else { return Vec::new() };
+        inner.flush(timeout);
+        inner.report()
+    }
+
+    /// Ends the emitter: no event is accepted any more; what is queued is delivered and every stream
+    /// closed, as far as `timeout` allows. A sink that hangs is left behind. Safe to call again.
+    pub fn shutdown(&self, timeout: Duration) -> Vec<(String, LaneReport)> {
+        let inner = self.inner.load();
+        if inner.generation != crate::fork::generation() {
+            // A child that never used the emitter owns nothing of it.
+            return Vec::new();
+        }
+        inner.shutdown(timeout);
+        inner.report()
+    }
+
+    /// The counters of every lane in the Prometheus text format.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        report::prometheus(&self.counters(), &self.health(), self.refused())
+    }
+
+    /// What sinks can and cannot do, as a value for those who must show it (lanes.md).
+    #[must_use]
+    pub fn authority_boundary() -> &'static str {
+        report::AUTHORITY_BOUNDARY
+    }
+}
+
+impl Drop for Emitter {
+    fn drop(&mut self) {
+        let inner = self.inner.load();
+        if inner.generation == crate::fork::generation() && !inner.closed.load(Ordering::Acquire) {
+            inner.shutdown(Duration::from_secs(5));
+        }
+    }
+}
+
+fn drain(lane: &Lane, manual: &mut Manual) -> Drained {
+    let before = lane.counters().delivered;
+    let Manual { control, sink } = manual;
+    let mut failed = false;
+    loop {
+        match control.step(lane.now(), !failed) {
+            Step::Deliver(batch) => {
+                let answers = worker::deliver(&mut **sink, &batch);
+                failed |= !matches!(answers, crate::sink::Answers::Acknowledged);
+                control.answer(answers, lane.now());
+            }
+            Step::Wait(_, Pause::Other) if !failed => {}
+            Step::Wait(..) | Step::Done => break,
+        }
+    }
+    let records = control.take_records();
+    Drained { count: lane.counters().delivered - before, records }
+}
+
+impl Inner {
+    /// Whether the emitter takes calls other than `emit`, whatever its required sinks do.
+    fn ready_or_failing(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the emitter has been shut down; open another"));
+        }
+        Ok(())
+    }
+
+    fn ready(&self) -> Result<()> {
+        self.ready_or_failing()?;
+        self.bus.ready()
+    }
+
+    fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn flush(&self, timeout: Duration) {
+        let clock = &self.freezer.timeline;
+        let deadline = clock.now().after(timeout);
+        if reentry::is_inside() {
+            // A sink that flushes would wait for itself.
+            return;
+        }
+        // Twice: what the first round declares, other lanes are told.
+        for _ in 0..2 {
+            if let Some(manual) = &self.manual {
+                for (lane, manual) in self.bus.lanes().iter().zip(manual) {
+                    lane.lock().hurry = true;
+                    if let Ok(mut manual) = manual.try_lock() {
+                        drain(lane, &mut manual);
+                    }
+                }
+                continue;
+            }
+            self.bus.flush(deadline);
+        }
+    }
+
+    pub(crate) fn shutdown(&self, timeout: Duration) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let Some(manual) = &self.manual else {
+            self.bus.shut_down(timeout);
+            return;
+        };
+        self.flush(timeout);
+        for (lane, manual) in self.bus.lanes().iter().zip(manual) {
+            lane.lock().closing = true;
+            if let Ok(mut manual) = manual.try_lock() {
+                drain(lane, &mut manual);
+                lane.lock().abandon = true;
+                drain(lane, &mut manual);
+                let _ = reentry::inside(|| manual.sink.flush());
+            }
+        }
+    }
+}

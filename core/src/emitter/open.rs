@@ -1,0 +1,245 @@
+//! Opening: from a configuration to running lanes.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::{Inner, Manual, bus::Bus, signals};
+use crate::config::{Config, LaneConfig, SinkConfig};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Freezer, Identity};
+use crate::glob::Globs;
+use crate::key::{HostSigner, load_signing_key};
+use crate::lane::control::{Control, Parts};
+use crate::lane::{Lane, SealContext, Sealer, Why, worker};
+use crate::sink::{Sink, builtin};
+use crate::timeline::Timeline;
+
+/// Makes a host's sink: once per process that uses the emitter, so that a forked child gets its own.
+pub type SinkFactory = Arc<dyn Fn() -> Result<Box<dyn Sink>> + Send + Sync>;
+
+/// A sink of the host's, and the lane it gets.
+#[derive(Clone)]
+pub struct HostSink {
+    /// The name that a lane's `sink: { host: NAME }` refers to.
+    pub name: String,
+    /// The lane, unless the configuration has one that names the sink.
+    pub lane: LaneConfig,
+    /// Makes the sink.
+    pub make: SinkFactory,
+}
+
+impl std::fmt::Debug for HostSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HostSink({})", self.name)
+    }
+}
+
+/// What an emitter is opened with.
+pub struct Options {
+    /// The configuration.
+    pub config: Config,
+    /// Host sinks; they count as required sinks.
+    pub sinks: Vec<HostSink>,
+    /// The host's signer, where the configuration asks for it.
+    pub signer: Option<Arc<dyn HostSigner>>,
+    /// No threads: `drain` delivers.
+    pub manual: bool,
+}
+
+impl Options {
+    /// An emitter with threads and no host sinks.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { config, sinks: Vec::new(), signer: None, manual: false }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("sinks", &self.sinks).field("manual", &self.manual).finish_non_exhaustive()
+    }
+}
+
+/// A lane to be started.
+struct Planned {
+    config: LaneConfig,
+    make: Maker,
+}
+
+enum Maker {
+    BuiltIn,
+    Host(SinkFactory),
+}
+
+/// The lanes of the configuration, then those of host sinks that none of them names.
+fn plan(options: &Options) -> Result<Vec<Planned>> {
+    let mut planned: Vec<Planned> = Vec::new();
+    let mut used = Vec::new();
+    for config in &options.config.lanes {
+        let make = match &config.sink {
+            SinkConfig::Host(name) => {
+                let Some(sink) = options.sinks.iter().find(|sink| sink.name == *name) else {
+                    let known: Vec<&str> = options.sinks.iter().map(|sink| sink.name.as_str()).collect();
+                    return Err(Error::invalid_config(format!(
+                        "no host sink of the name {name:?} was given to open; there are: {}",
+                        if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                    ))
+                    .at(format!("lanes: {}", config.id)));
+                };
+                used.push(name.clone());
+                Maker::Host(Arc::clone(&sink.make))
+            }
+            _ => Maker::BuiltIn,
+        };
+        planned.push(Planned { config: config.clone(), make });
+    }
+    for sink in options.sinks.iter().filter(|sink| !used.contains(&sink.name)) {
+        if planned.iter().any(|lane| lane.config.id == sink.lane.id) {
+            return Err(Error::invalid_config("two lanes have this id; give the sink's lane another").at(&*sink.lane.id));
+        }
+        planned.push(Planned { config: sink.lane.clone(), make: Maker::Host(Arc::clone(&sink.make)) });
+    }
+    Ok(planned)
+}
+
+pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
+    let config = &options.config;
+    let key = config.key.as_ref().map(|key| load_signing_key(key, options.signer.clone())).transpose()?;
+    let governance = config.governance.as_ref();
+    let identity = Arc::new(Identity {
+        agent: config.agent.id.as_str().into(),
+        tenant: config.agent.tenant.as_deref().map(Into::into),
+        source: config.source.clone().unwrap_or_else(|| crate::config::uri_reference(&config.agent.id)),
+        prefix: config.type_prefix.clone(),
+        allow: Globs::new(config.agent.allow.clone()),
+        limits: config.limits,
+        policy_version: governance.and_then(|governance| governance.version.clone()),
+    });
+    let timeline = Arc::new(Timeline::new(config.testing.as_ref()));
+    let required = governance.map(|governance| governance.required.clone()).unwrap_or_default();
+    let bus = Arc::new(Bus::new(required, config.checkpoint.clone(), key));
+    let context = Arc::new(SealContext {
+        identity: Arc::clone(&identity),
+        timeline: Arc::clone(&timeline),
+        why: if forked { Why::Fork } else { Why::Start },
+    });
+    let inner = Inner {
+        generation: crate::fork::generation(),
+        freezer: Freezer::new(identity, timeline),
+        bus,
+        context,
+        closed: AtomicBool::new(false),
+        refused: AtomicU64::new(0),
+        manual: options.manual.then(Vec::new),
+        disabled: config.disabled,
+    };
+    if config.disabled {
+        return Ok(inner);
+    }
+    for warning in &config.warnings {
+        crate::diagnostics::warn(warning);
+    }
+    let planned = plan(options)?;
+    for class in crate::sink::SinkClass::ALL {
+        if inner.bus.requires(class) && !planned.iter().any(|lane| lane.config.classes.contains(&class)) {
+            return Err(inner.bus.unavailable(&[class]));
+        }
+    }
+    let mut inner = inner;
+    let result = start_all(&mut inner, options, planned);
+    if let Err(e) = result {
+        // Nothing is left running.
+        inner.shutdown(Duration::ZERO);
+        return Err(e);
+    }
+    if config.handle_signals {
+        signals::handle(Arc::downgrade(&inner.bus))?;
+    }
+    Ok(inner)
+}
+
+fn start_all(inner: &mut Inner, options: &Options, planned: Vec<Planned>) -> Result<()> {
+    let mut longest = Duration::ZERO;
+    for planned in planned {
+        let required = planned.config.classes.iter().any(|class| inner.bus.requires(*class));
+        if required {
+            longest = longest.max(planned.config.timeout);
+        }
+        start(inner, &options.config, planned)?;
+    }
+    if let Some(manual) = &inner.manual {
+        for (lane, manual) in inner.bus.lanes().iter().zip(manual) {
+            if lane.classes().iter().any(|class| inner.bus.requires(*class)) {
+                super::drain(lane, &mut crate::sync::lock(manual));
+            }
+        }
+    }
+    inner.bus.await_required(longest)
+}
+
+/// Starts one lane. The sink is made first: what cannot be made starts nothing.
+fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
+    let (lane, control, sink) = prepare(inner, config, planned)?;
+    match &mut inner.manual {
+        Some(manual) => {
+            inner.bus.add(lane);
+            manual.push(Mutex::new(Manual { control, sink }));
+        }
+        None => {
+            inner.bus.add(Arc::clone(&lane));
+            if let Err(e) = worker::start(&lane, control, sink) {
+                inner.bus.remove_last();
+                return Err(e);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane>, Control, Box<dyn Sink>)> {
+    let Planned { config: lane_config, make } = planned;
+    let sink = match make {
+        Maker::BuiltIn => builtin::make(&lane_config.sink, config).map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?,
+        Maker::Host(make) => make()?,
+    };
+    let index = inner.bus.lanes().len();
+    let lane = Arc::new(Lane::new(lane_config, index, &config.queue, Arc::clone(&inner.freezer.timeline)));
+    let sealer = Sealer::new(
+        Arc::clone(&inner.context),
+        lane.id_arc(),
+        lane.classes().to_vec(),
+        inner.bus.key(),
+        lane.config.streams,
+    );
+    let dead_letters: Option<PathBuf> =
+        config.dead_letter.clone().or_else(|| config.journal.as_ref().map(|journal| journal.dir.clone()));
+    let parts = Parts {
+        sealer,
+        dead_letters,
+        idempotent: sink.idempotent(),
+        kind: sink.kind(),
+        heartbeat: config.heartbeat_every(),
+        keep_records: inner.manual.is_some(),
+    };
+    let control = Control::new(Arc::clone(&lane), Arc::clone(&inner.bus), parts);
+    Ok((lane, control, sink))
+}
+
+/// Adds a lane while the emitter runs.
+pub(super) fn add(inner: &Inner, options: &Options, sink: HostSink) -> Result<()> {
+    if inner.manual.is_some() {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "a manual emitter takes its sinks at open",
+        ));
+    }
+    if inner.bus.lanes().iter().any(|lane| lane.id() == sink.lane.id) {
+        return Err(Error::invalid_config("two lanes have this id; give the sink's lane another").at(&*sink.lane.id));
+    }
+    let planned = Planned { config: sink.lane, make: Maker::Host(sink.make) };
+    let (lane, control, sink) = prepare(inner, &options.config, planned)?;
+    inner.bus.add(Arc::clone(&lane));
+    worker::start(&lane, control, sink)
+}

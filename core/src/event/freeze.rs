@@ -1,0 +1,379 @@
+//! From what the host gave to what the lanes share.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::input::{Data, EventInput, Trace, invalid_data};
+use crate::config::Limits;
+use crate::content::Part;
+use crate::error::{Error, Result};
+use crate::glob::Globs;
+use crate::json::{ObjectWriter, parse_into};
+use crate::seam::{UnixNanos, Uuid, parse_time};
+use crate::timeline::Timeline;
+use crate::types::{self, Builtin, Severity};
+
+/// Text attributes that only some events have, in the order of their names on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Attribute {
+    /// `attemptid`
+    Attempt,
+    /// `causationid`
+    Causation,
+    /// `correlationid`
+    Correlation,
+    /// `runid`
+    Run,
+    /// `subject`
+    Subject,
+    /// `traceparent`
+    Traceparent,
+    /// `tracestate`
+    Tracestate,
+    /// `turnid`
+    Turn,
+}
+
+impl Attribute {
+    const COUNT: usize = 8;
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Attempt => "attemptid",
+            Self::Causation => "causationid",
+            Self::Correlation => "correlationid",
+            Self::Run => "runid",
+            Self::Subject => "subject",
+            Self::Traceparent => "traceparent",
+            Self::Tracestate => "tracestate",
+            Self::Turn => "turnid",
+        }
+    }
+}
+
+/// A frozen event. What it holds of people's words shows in no debug output.
+pub struct Event {
+    /// UUIDv7, the same in every lane.
+    pub id: Uuid,
+    /// When it occurred.
+    pub time: UnixNanos,
+    /// The type as on the wire.
+    pub event_type: Arc<str>,
+    /// Its severity.
+    pub severity: Severity,
+    /// Whether losing it would falsify a run's outcome.
+    pub terminal: bool,
+    /// The emitting agent.
+    pub agent: Arc<str>,
+    /// Tenant scope.
+    pub tenant: Option<Arc<str>>,
+    /// Content parts, decided upon when the event was frozen.
+    pub(crate) content: Option<Box<EventContent>>,
+    /// Canonical data, then the attributes, back to back.
+    text: Box<[u8]>,
+    data_end: u32,
+    ends: [u32; Attribute::COUNT],
+}
+
+/// Content parts, and what the first lane that sealed them made of them.
+pub(crate) struct EventContent {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) child: Option<Box<str>>,
+}
+
+impl Event {
+    /// The canonical bytes of `data` as the host gave it.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.text[..self.data_end as usize]
+    }
+
+    /// A text attribute, if the event has it.
+    #[must_use]
+    pub fn attribute(&self, attribute: Attribute) -> Option<&str> {
+        let i = attribute as usize;
+        let start = if i == 0 { self.data_end } else { self.ends[i - 1] };
+        let range = start as usize..self.ends[i] as usize;
+        (!range.is_empty()).then(|| std::str::from_utf8(&self.text[range]).unwrap_or_default())
+    }
+
+    /// What the event counts for against a queue's bytes: its text and a fixed share for the rest.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        let content = self.content.as_ref().map_or(0, |c| c.parts.iter().map(Part::cost).sum());
+        self.text.len() + self.agent.len() + 256 + content
+    }
+}
+
+impl Event {
+    /// An event of sinkwell's own, about itself. `data` is canonical.
+    pub(crate) fn own(
+        id: Uuid,
+        time: UnixNanos,
+        event_type: Arc<str>,
+        severity: Severity,
+        agent: Arc<str>,
+        tenant: Option<Arc<str>>,
+        data: Box<[u8]>,
+    ) -> Self {
+        let end = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        Self {
+            id,
+            time,
+            event_type,
+            severity,
+            terminal: true,
+            agent,
+            tenant,
+            content: None,
+            text: data,
+            data_end: end,
+            ends: [end; Attribute::COUNT],
+        }
+    }
+}
+
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Event({} {})", self.event_type, self.id)
+    }
+}
+
+/// Who emits, and within which limits.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) agent: Arc<str>,
+    pub(crate) tenant: Option<Arc<str>>,
+    pub(crate) source: String,
+    pub(crate) prefix: String,
+    pub(crate) allow: Globs,
+    pub(crate) limits: Limits,
+    pub(crate) policy_version: Option<String>,
+}
+
+/// Turns inputs into events.
+pub(crate) struct Freezer {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) timeline: Arc<Timeline>,
+    /// Wire names of the built-in types, in the order of [`Builtin::all`].
+    names: Vec<Arc<str>>,
+    /// Bytes that every envelope of this emitter has beyond its event's own text, at full width.
+    overhead: usize,
+}
+
+/// Signature, key id, hashes, times, ids, names of attributes and punctuation, at full width.
+const ENVELOPE_OVERHEAD: usize = 1100;
+
+thread_local! {
+    static WRITER: RefCell<ObjectWriter> = RefCell::new(ObjectWriter::new());
+}
+
+impl Freezer {
+    pub(crate) fn new(identity: Arc<Identity>, timeline: Arc<Timeline>) -> Self {
+        let name = |t: &Builtin| format!("{}{}", identity.prefix, t.name()).into();
+        let names = Builtin::all().iter().map(name).collect();
+        let policy = identity.policy_version.as_ref().map_or(0, String::len);
+        let overhead = ENVELOPE_OVERHEAD + identity.source.len() + policy;
+        Self { identity, timeline, names, overhead }
+    }
+
+    /// The wire name of a built-in type, without making a string of it for each event.
+    fn wire_name(&self, built_in: &'static Builtin) -> Option<Arc<str>> {
+        let at = Builtin::all().iter().position(|other| std::ptr::eq(other, built_in))?;
+        Some(Arc::clone(&self.names[at]))
+    }
+
+    /// Checks and completes an event.
+    ///
+    /// # Errors
+    /// Kind `invalid_event`, with the path. Nothing of the event is kept then.
+    pub(crate) fn freeze(&self, input: EventInput<'_>) -> Result<Event> {
+        match input.data {
+            Data::Object(writer) => self.freeze_with(input, writer),
+            Data::None | Data::Json(_) => WRITER.with(|writer| match writer.try_borrow_mut() {
+                Ok(mut writer) => self.freeze_text(input, &mut writer),
+                // An emit from inside an emit of the same thread (a signal handler, an allocator's hook).
+                Err(_) => self.freeze_text(input, &mut ObjectWriter::new()),
+            }),
+        }
+    }
+
+    fn freeze_text(&self, input: EventInput<'_>, writer: &mut ObjectWriter) -> Result<Event> {
+        writer.reset(self.identity.limits.depth);
+        match input.data {
+            Data::Json(text) => parse_into(text, writer),
+            _ => writer.begin_object().and_then(|()| writer.end_object()),
+        }
+        .map_err(|e| invalid_data(&e))?;
+        self.freeze_with(input, writer)
+    }
+
+    fn freeze_with(&self, input: EventInput<'_>, writer: &ObjectWriter) -> Result<Event> {
+        let identity = &*self.identity;
+        let data = writer.finish().map_err(|e| invalid_data(&e))?;
+        let resolved = types::resolve(input.event_type, &identity.prefix)?;
+        let default_severity = resolved.check(data.members())?;
+        let severity = match input.severity {
+            Some(name) => Severity::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| {
+                Error::invalid_event("must be one of trace, debug, info, warn, error, fatal").at("severity")
+            })?,
+            None => default_severity,
+        };
+        let terminal = match (resolved.builtin(), input.terminal) {
+            (Some(built_in), None) => built_in.is_terminal(),
+            (Some(built_in), Some(given)) if given == built_in.is_terminal() => given,
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid_event("a built-in type says itself whether it is terminal; leave it out")
+                    .at("terminal"));
+            }
+            (None, given) => given.unwrap_or(false),
+        };
+        let agent = self.scoped("agent", input.agent, &identity.agent)?;
+        let tenant = match (input.tenant, &identity.tenant) {
+            (None, own) => own.clone(),
+            (Some(given), Some(own)) => Some(self.scoped("tenant", Some(given), own)?),
+            (Some(given), None) => Some(self.scoped("tenant", Some(given), &Arc::from(""))?),
+        };
+        let (event_time, event_random) = self.timeline.event();
+        let time = match input.time {
+            None => event_time,
+            Some(text) => parse_time(text).ok_or_else(|| {
+                Error::invalid_event("must be an RFC 3339 time between 1970 and 2262, as 2026-01-31T12:00:00.5Z")
+                    .at("time")
+            })?,
+        };
+        let id = match input.id {
+            None => Uuid::v7(event_time, event_random),
+            Some(text) => Uuid::parse(text)
+                .filter(|id| id.0[6] >> 4 == 7)
+                .ok_or_else(|| Error::invalid_event("must be a UUID of version 7; leave it out to get one").at("id"))?,
+        };
+        let traceparent = input.trace.as_ref().map(traceparent).transpose()?;
+        for (i, part) in input.content.iter().enumerate() {
+            part.check(&format!("content[{i}]"))?;
+        }
+
+        let attributes = [
+            ("attempt", input.attempt),
+            ("causation", input.causation),
+            ("correlation", input.correlation),
+            ("run", input.run),
+            ("subject", input.subject),
+            ("trace", traceparent.as_deref()),
+            ("trace.state", input.trace.and_then(|trace| trace.state)),
+            ("turn", input.turn),
+        ];
+        let length = data.bytes().len() + attributes.iter().map(|(_, v)| v.map_or(0, str::len)).sum::<usize>();
+        let mut text = Vec::with_capacity(length);
+        text.extend_from_slice(data.bytes());
+        let mut ends = [0; Attribute::COUNT];
+        for (i, (name, value)) in attributes.into_iter().enumerate() {
+            if let Some(value) = value {
+                check_attribute(name, value)?;
+                text.extend_from_slice(value.as_bytes());
+            }
+            ends[i] = offset(text.len())?;
+        }
+        let content = (!input.content.is_empty()).then(|| {
+            Box::new(EventContent {
+                parts: input.content,
+                child: input.child.map(Into::into),
+            })
+        });
+        let event = Event {
+            id,
+            time,
+            event_type: resolved
+                .builtin()
+                .and_then(|built_in| self.wire_name(built_in))
+                .unwrap_or_else(|| input.event_type.into()),
+            severity,
+            terminal,
+            agent,
+            tenant,
+            content,
+            data_end: offset(data.bytes().len())?,
+            ends,
+            text: text.into_boxed_slice(),
+        };
+        self.check_size(&event)?;
+        Ok(event)
+    }
+
+    /// The emitter's own value, or another one that `agent.allow` covers.
+    fn scoped(&self, name: &str, given: Option<&str>, own: &Arc<str>) -> Result<Arc<str>> {
+        match given {
+            None => Ok(Arc::clone(own)),
+            Some(given) if *given == **own => Ok(Arc::clone(own)),
+            Some(given) => {
+                check_attribute(name, given)?;
+                if !self.identity.allow.matches(given) {
+                    return Err(Error::invalid_event(format!(
+                        "{given:?} is not the emitter's own and matches no glob of agent.allow"
+                    ))
+                    .at(name));
+                }
+                Ok(given.into())
+            }
+        }
+    }
+
+    /// Refuses an event whose envelope would be larger than the limit, reckoned before redaction.
+    fn check_size(&self, event: &Event) -> Result<()> {
+        let limit = self.identity.limits.envelope;
+        let escaped = |range: Range<usize>| -> usize {
+            // What escaping adds: one byte for quotes and backslashes; controls never get here.
+            event.text[range].iter().filter(|b| matches!(b, b'"' | b'\\')).count()
+        };
+        let names = event.text.len() - event.data_end as usize + event.agent.len() + event.event_type.len();
+        let parts = event.content.as_ref().map_or(0, |c| c.parts.iter().map(Part::cost).sum());
+        let tenant = event.tenant.as_ref().map_or(0, |t| t.len());
+        let mut size = self.overhead + event.data_end as usize + names + tenant + parts;
+        if size > limit / 2 {
+            size += escaped(event.data_end as usize..event.text.len());
+        }
+        if size > limit {
+            return Err(Error::invalid_event(format!(
+                "the envelope would be {size} bytes, over the limit of {limit}; nothing is truncated: send less, or a reference"
+            ))
+            .at("data"));
+        }
+        Ok(())
+    }
+}
+
+fn offset(n: usize) -> Result<u32> {
+    u32::try_from(n).map_err(|_| Error::invalid_event("larger than 4 GiB").at("data"))
+}
+
+/// CloudEvents strings: not empty, no control characters.
+pub(crate) fn check_attribute(name: &str, value: &str) -> Result<()> {
+    if value.is_empty() {
+        return Err(Error::invalid_event("is empty; leave it out instead").at(name));
+    }
+    // C0, DEL and C1 (CloudEvents 1.0, "String").
+    let control = |c: char| matches!(c, '\0'..='\u{1F}' | '\u{7F}'..='\u{9F}');
+    if value.chars().any(control) {
+        return Err(Error::invalid_event("holds a control character; attributes may not").at(name));
+    }
+    Ok(())
+}
+
+fn traceparent(trace: &Trace<'_>) -> Result<String> {
+    let hex = |text: &str, len: usize| {
+        text.len() == len
+            && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+            && text.bytes().any(|b| b != b'0')
+    };
+    if !hex(trace.trace_id, 32) {
+        return Err(Error::invalid_event("must be 32 lower-case hex digits, not all zero").at("trace.trace_id"));
+    }
+    if !hex(trace.span_id, 16) {
+        return Err(Error::invalid_event("must be 16 lower-case hex digits, not all zero").at("trace.span_id"));
+    }
+    Ok(format!("00-{}-{}-{:02x}", trace.trace_id, trace.span_id, trace.flags))
+}

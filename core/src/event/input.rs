@@ -1,0 +1,207 @@
+//! The event as host code gives it.
+
+use crate::content::Part;
+use crate::error::{Error, Result};
+use crate::json::{self, ObjectWriter, Value};
+
+/// Data of an event.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Data<'a> {
+    /// None: `{}` on the wire.
+    #[default]
+    None,
+    /// A JSON object as text.
+    Json(&'a [u8]),
+    /// An object written by a binding, or by Rust code.
+    Object(&'a ObjectWriter),
+}
+
+/// Trace context (W3C).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trace<'a> {
+    /// 32 hex digits.
+    pub trace_id: &'a str,
+    /// 16 hex digits.
+    pub span_id: &'a str,
+    /// Trace flags; 1 is sampled.
+    pub flags: u8,
+    /// `tracestate`
+    pub state: Option<&'a str>,
+}
+
+/// An event as host code gives it (envelope.md). Only `event_type` is required.
+#[derive(Clone, Debug, Default)]
+pub struct EventInput<'a> {
+    /// A built-in type, or any reverse-DNS type of the host's own.
+    pub event_type: &'a str,
+    /// The attributes of the event.
+    pub data: Data<'a>,
+    /// What it is about.
+    pub subject: Option<&'a str>,
+    /// Content parts.
+    pub content: Vec<Part>,
+    /// `trace` … `fatal`; default by type.
+    pub severity: Option<&'a str>,
+    /// For a host's own type: losing it would falsify a run.
+    pub terminal: Option<bool>,
+    /// The agent run.
+    pub run: Option<&'a str>,
+    /// The turn in the run.
+    pub turn: Option<&'a str>,
+    /// The attempt in the turn.
+    pub attempt: Option<&'a str>,
+    /// Trace context.
+    pub trace: Option<Trace<'a>>,
+    /// Another agent than the emitter's; must match `agent.allow`.
+    pub agent: Option<&'a str>,
+    /// Another tenant than the emitter's; must match `agent.allow`.
+    pub tenant: Option<&'a str>,
+    /// RFC 3339; default now.
+    pub time: Option<&'a str>,
+    /// UUIDv7; default a new one.
+    pub id: Option<&'a str>,
+    /// Id of the event that caused this one.
+    pub causation: Option<&'a str>,
+    /// Id of the whole conversation.
+    pub correlation: Option<&'a str>,
+    /// For content: whether the event comes from a child agent or an extension, and its name.
+    pub child: Option<&'a str>,
+}
+
+impl<'a> EventInput<'a> {
+    /// An event of that type without data.
+    #[must_use]
+    pub fn new(event_type: &'a str) -> Self {
+        Self { event_type, ..Self::default() }
+    }
+}
+
+/// The members of an event given as one JSON object.
+const MEMBERS: &[&str] = &[
+    "type", "data", "subject", "content", "severity", "terminal", "run", "turn", "attempt", "trace", "agent",
+    "tenant", "time", "id", "causation", "correlation", "child",
+];
+
+/// Reads a whole event from one JSON object and passes it to `f`: the way in for hosts that cross with
+/// bytes. `writer` is reused between calls; `depth` is the limit for `data`.
+///
+/// # Errors
+/// Kind `invalid_event`, with the path.
+pub fn read_event<T>(
+    text: &[u8],
+    depth: usize,
+    writer: &mut ObjectWriter,
+    f: impl FnOnce(EventInput<'_>) -> Result<T>,
+) -> Result<T> {
+    // The tree is for the few attributes; data goes through the writer, which holds it to the rules.
+    let event = json::parse(text).map_err(|e| invalid(&e))?;
+    let Value::Object(members) = &event else {
+        return Err(Error::invalid_event("an event must be a JSON object"));
+    };
+    if let Some((key, _)) = members.iter().find(|(key, _)| !MEMBERS.contains(&key.as_str())) {
+        return Err(Error::invalid_event(format!(
+            "an event has no member {key:?}; put attributes of your own into data"
+        ))
+        .at(key.clone()));
+    }
+    let text = |key: &str| match event.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(s)) => Ok(Some(s.as_str())),
+        Some(other) => {
+            Err(Error::invalid_event(format!("must be a string, not {}", other.type_name())).at(key))
+        }
+    };
+    let data = match event.get("data") {
+        None | Some(Value::Null) => Data::None,
+        Some(object @ Value::Object(_)) => {
+            writer.reset(depth);
+            object.write_into(writer).map_err(|e| invalid_data(&e))?;
+            Data::Object(writer)
+        }
+        Some(other) => {
+            return Err(
+                Error::invalid_event(format!("must be an object, not {}", other.type_name())).at("data")
+            );
+        }
+    };
+    let trace = match event.get("trace") {
+        None | Some(Value::Null) => None,
+        Some(trace) => Some(read_trace(trace)?),
+    };
+    let content = match event.get("content") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(parts)) => {
+            let read = |(i, part)| Part::from_value(part, &format!("content[{i}]"));
+            parts.iter().enumerate().map(read).collect::<Result<_>>()?
+        }
+        Some(other) => {
+            return Err(
+                Error::invalid_event(format!("must be a list, not {}", other.type_name())).at("content")
+            );
+        }
+    };
+    let terminal = match event.get("terminal") {
+        None | Some(Value::Null) => None,
+        Some(Value::Bool(b)) => Some(*b),
+        Some(other) => {
+            return Err(
+                Error::invalid_event(format!("must be a boolean, not {}", other.type_name())).at("terminal")
+            );
+        }
+    };
+    f(EventInput {
+        event_type: text("type")?.unwrap_or_default(),
+        data,
+        subject: text("subject")?,
+        content,
+        severity: text("severity")?,
+        terminal,
+        run: text("run")?,
+        turn: text("turn")?,
+        attempt: text("attempt")?,
+        trace,
+        agent: text("agent")?,
+        tenant: text("tenant")?,
+        time: text("time")?,
+        id: text("id")?,
+        causation: text("causation")?,
+        correlation: text("correlation")?,
+        child: text("child")?,
+    })
+}
+
+fn read_trace(value: &Value) -> Result<Trace<'_>> {
+    let text = |key: &str| match value.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(s)) => Ok(Some(s.as_str())),
+        Some(_) => Err(Error::invalid_event("must be a string").at(format!("trace.{key}"))),
+    };
+    let flags = match value.get("flags") {
+        None | Some(Value::Null) => 0,
+        Some(flags) => flags
+            .as_i64()
+            .and_then(|flags| u8::try_from(flags).ok())
+            .ok_or_else(|| Error::invalid_event("must be a number from 0 to 255").at("trace.flags"))?,
+    };
+    Ok(Trace {
+        trace_id: text("trace_id")?.unwrap_or_default(),
+        span_id: text("span_id")?.unwrap_or_default(),
+        flags,
+        state: text("state")?,
+    })
+}
+
+/// A refusal of the JSON layer, as an error about the event.
+fn invalid(e: &json::JsonError) -> Error {
+    let error = Error::invalid_event(e.to_string());
+    match e.path() {
+        Some(path) => error.at(path),
+        None => error,
+    }
+}
+
+/// A refusal of the JSON layer, as an error about the event's data.
+pub(crate) fn invalid_data(e: &json::JsonError) -> Error {
+    let place = e.path().map_or_else(|| "data".to_owned(), |path| format!("data.{path}"));
+    Error::invalid_event(e.to_string()).at(place)
+}

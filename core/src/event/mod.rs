@@ -1,0 +1,15 @@
+//! The event: what host code gives, and the frozen form that every lane shares.
+//!
+//! Guarantees: an event is checked completely before any lane sees it; what is frozen never changes; one
+//! buffer holds all of its text, so that freezing costs one copy. What only sealing needs (escaped
+//! attributes, redaction, commitments) is made once, off the caller's thread, by the first lane that seals.
+
+mod freeze;
+mod input;
+
+#[cfg(test)]
+mod tests;
+
+pub use freeze::{Attribute, Event};
+pub(crate) use freeze::{Freezer, Identity};
+pub use input::{Data, EventInput, Trace, read_event};

@@ -1,0 +1,810 @@
+//! A lane's own side: what to seal, what to deliver, what to do with the answers.
+//!
+//! Guarantees: a state machine without threads, locks held across calls, or clocks of its own: it is told
+//! the time. Whoever drives it (a worker thread, or `drain` on the caller's) runs the same code. One call
+//! of the sink at a time; a batch keeps its order; a declaration that is refused is made again only after
+//! the sink has acknowledged something, so nothing cascades.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::health::{Cursor, LaneState, StateRecord};
+use super::loss::{LostRange, Reason};
+use super::own::{Fact, Note};
+use super::sealer::{Item, Payload, Sealer, SignerFailed};
+use super::{Lane, LaneCore};
+use crate::deadletter::DeadLetters;
+use crate::emitter::Bus;
+use crate::receipt::{EndState, Ending, Sealed, Tracked};
+use crate::seam::Instant;
+use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
+
+/// A loss episode ends after this long without another loss of its reason (envelope.md).
+const EPISODE: Duration = Duration::from_secs(10);
+
+/// Envelopes that go to the sink together.
+pub(crate) struct Batch {
+    pub(crate) items: Vec<Item>,
+    /// When it first failed.
+    failing_since: Option<Instant>,
+}
+
+impl Batch {
+    fn new(items: Vec<Item>) -> Self {
+        Self { items, failing_since: None }
+    }
+
+    pub(crate) fn envelopes(&self) -> Vec<Envelope> {
+        self.items.iter().map(|item| item.envelope.clone()).collect()
+    }
+}
+
+/// What the driver is to do next.
+pub(crate) enum Step {
+    /// Give this to the sink, and the answers to [`Control::answer`].
+    Deliver(Vec<Envelope>),
+    /// Ask again at that time, or when woken.
+    Wait(Option<Instant>, Pause),
+    /// The lane has ended.
+    Done,
+}
+
+/// What a driver waits for, so that it sleeps through what does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// Nothing is queued.
+    Idle,
+    /// A batch's linger: only a full batch matters sooner.
+    Linger,
+    /// The sink's answer, or the end of a back-off.
+    Other,
+}
+
+struct Episode {
+    reason: Reason,
+    streamid: Option<crate::seam::Uuid>,
+    count: u64,
+    lost: Vec<LostRange>,
+    last: Instant,
+}
+
+/// See the module's head.
+pub(crate) struct Control {
+    lane: Arc<Lane>,
+    bus: Arc<Bus>,
+    sealer: Sealer,
+    dead_letters: Option<DeadLetters>,
+    idempotent: bool,
+    kind: &'static str,
+    /// Sealed and not yet acknowledged, oldest first; the first is in flight if `in_flight`.
+    batches: VecDeque<Batch>,
+    in_flight: Option<Instant>,
+    /// The call in flight has run past its timeout.
+    overdue: bool,
+    /// Taken from the queue, not yet sealed: a signer failed.
+    unsealed: VecDeque<Arc<Tracked>>,
+    /// No delivery before that.
+    not_before: Option<Instant>,
+    failures: u32,
+    /// Since when the breaker is open.
+    open: bool,
+    /// Whether declarations may be made: not between a refused one and the next acknowledgement.
+    may_declare: bool,
+    /// Since when something waits to be sealed that is not in the queue.
+    own_since: Option<Instant>,
+    heartbeat: Option<Duration>,
+    next_heartbeat: Option<Instant>,
+    episodes: Vec<Episode>,
+    exported: u64,
+    dropped_reported: u64,
+    closed: bool,
+    last_try: bool,
+    last_failure: Instant,
+    /// What the rest of the emitter is to hear once this lane's lock is free: lanes never hold two locks.
+    outbox: Vec<Out>,
+    /// State records since somebody last asked; kept for manual emitters only.
+    records: Option<Vec<StateRecord>>,
+}
+
+/// News for the rest of the emitter.
+enum Out {
+    State(StateRecord),
+    Loss(Fact),
+    Checkpoint(Envelope),
+    Changed,
+}
+
+/// What a lane brings to its controller.
+pub(crate) struct Parts {
+    pub(crate) sealer: Sealer,
+    pub(crate) dead_letters: Option<PathBuf>,
+    pub(crate) idempotent: bool,
+    pub(crate) kind: &'static str,
+    pub(crate) heartbeat: Option<Duration>,
+    pub(crate) keep_records: bool,
+}
+
+impl Control {
+    pub(crate) fn new(lane: Arc<Lane>, bus: Arc<Bus>, parts: Parts) -> Self {
+        let now = lane.now();
+        Self {
+            dead_letters: parts.dead_letters.map(|dir| DeadLetters::new(&dir, lane.id())),
+            next_heartbeat: parts.heartbeat.map(|every| now.after(every)),
+            lane,
+            bus,
+            sealer: parts.sealer,
+            idempotent: parts.idempotent,
+            kind: parts.kind,
+            batches: VecDeque::new(),
+            in_flight: None,
+            overdue: false,
+            unsealed: VecDeque::new(),
+            not_before: None,
+            failures: 0,
+            open: false,
+            may_declare: true,
+            own_since: None,
+            heartbeat: parts.heartbeat,
+            episodes: Vec::new(),
+            exported: 0,
+            dropped_reported: 0,
+            closed: false,
+            last_try: false,
+            last_failure: now,
+            outbox: Vec::new(),
+            records: parts.keep_records.then(Vec::new),
+        }
+    }
+
+    /// Decides what is next. `force` neither lingers nor sits out a back-off.
+    pub(crate) fn step(&mut self, now: Instant, force: bool) -> Step {
+        let step = self.decide(now, force);
+        self.publish();
+        step
+    }
+
+    /// State records since the last call, for a manual emitter.
+    pub(crate) fn take_records(&mut self) -> Vec<StateRecord> {
+        self.records.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn publish(&mut self) {
+        for out in std::mem::take(&mut self.outbox) {
+            match out {
+                Out::State(record) => {
+                    if let Some(records) = &mut self.records {
+                        records.push(record.clone());
+                    }
+                    self.bus.announce(self.lane.index, record);
+                }
+                Out::Loss(fact) => self.bus.tell_losses(self.lane.index, fact),
+                Out::Checkpoint(envelope) => self.bus.checkpoint(self.lane.index, &envelope),
+                Out::Changed => self.bus.state_changed(),
+            }
+        }
+    }
+
+    fn decide(&mut self, now: Instant, force: bool) -> Step {
+        let lane = Arc::clone(&self.lane);
+        let mut core = lane.lock();
+        core.attention = false;
+        if core.abandon {
+            return self.end(core);
+        }
+        let hurry = force || core.hurry || core.closing;
+        self.collect(&mut core, now);
+        let flushing = std::mem::take(&mut core.flushing);
+        self.end_episodes(now, flushing || core.closing);
+        if let Some(since) = self.in_flight {
+            let deadline = since.after(lane.config.timeout);
+            if now >= deadline && !self.overdue {
+                self.overdue = true;
+                let failure = Failure::new(FailureKind::Timeout, format!("no answer within {:?}", lane.config.timeout));
+                self.fail(&mut core, LaneState::Failed, &failure);
+            }
+            return Step::Wait((!self.overdue).then_some(deadline), Pause::Other);
+        }
+        if let Some(mut at) = self.not_before {
+            if core.closing {
+                // A shutdown does not sit out a long back-off: it tries once a second.
+                at = at.min(self.last_failure.after(Duration::from_secs(1)));
+            }
+            if now < at && !force {
+                self.rest(&mut core);
+                return Step::Wait(Some(at), Pause::Other);
+            }
+        }
+        self.not_before = None;
+        if self.batches.is_empty() {
+            if let Some(wait) = self.seal_next(core, now, hurry) {
+                return wait;
+            }
+        } else {
+            drop(core);
+        }
+        match self.batches.front_mut() {
+            Some(batch) => {
+                self.in_flight = Some(now);
+                batch.items.iter_mut().for_each(|item| item.tries += 1);
+                Step::Deliver(batch.envelopes())
+            }
+            None => Step::Wait(Some(now), Pause::Other),
+        }
+    }
+
+    /// Takes what callers and other lanes left for the sealer.
+    fn collect(&mut self, core: &mut LaneCore, now: Instant) {
+        if let Some(key) = core.new_key.take() {
+            self.sealer.change_to(key);
+        }
+        if core.overflowed && core.health.state != LaneState::Failed {
+            let failure = self.lane.overflow_failure();
+            self.fail(core, LaneState::Failed, &failure);
+        }
+        if self.sealer.started() {
+            for (agent, reason, count) in std::mem::take(&mut core.dropped) {
+                self.sealer.lose_unsealed(&agent, reason, count);
+                self.note_episode(reason, None, count, None, now);
+            }
+        }
+        if core.terminal_lost {
+            core.terminal_lost = false;
+            let failure = self.lane.overflow_failure();
+            let record = self.record(core, Some(&failure), false);
+            self.outbox.push(Out::State(record));
+        }
+    }
+
+    /// Seals the next batch; answers a step when there is nothing to seal yet.
+    fn seal_next(&mut self, mut core: std::sync::MutexGuard<'_, LaneCore>, now: Instant, hurry: bool) -> Option<Step> {
+        let lane = Arc::clone(&self.lane);
+        let batch = lane.config.batch;
+        let first = !self.sealer.started();
+        let queued = core.queue.len();
+        let full = queued >= batch.events || core.queue.bytes() >= batch.bytes;
+        let oldest = core.queue.front().map(|front| front.enqueued_at);
+        if self.sealer.owes() {
+            self.own_since.get_or_insert(now);
+        } else {
+            self.own_since = None;
+        }
+        let over = |since: Option<Instant>| since.is_some_and(|since| now >= since.after(batch.linger));
+        let declare = self.may_declare && (over(self.own_since) || (hurry && self.own_since.is_some()));
+        let heartbeat = self.next_heartbeat.is_some_and(|at| now >= at);
+        let say = !core.notes.is_empty() || !core.foreign.is_empty() || self.sealer.key_change_pending();
+        let probe = self.open;
+        let take = full || !self.unsealed.is_empty() || (queued > 0 && (hurry || over(oldest)));
+        if !(first || take || declare || heartbeat || say || probe) {
+            if core.closing && queued == 0 {
+                return self.close(core, now);
+            }
+            if queued == 0 {
+                core.hurry = false;
+            }
+            self.rest(&mut core);
+            let wake = [
+                oldest.map(|since| since.after(batch.linger)),
+                self.own_since.filter(|_| self.may_declare).map(|since| since.after(batch.linger)),
+                self.next_heartbeat,
+                self.episodes.iter().map(|episode| episode.last.after(EPISODE)).min(),
+            ];
+            let pause = if queued == 0 { Pause::Idle } else { Pause::Linger };
+            return Some(Step::Wait(wake.into_iter().flatten().min(), pause));
+        }
+        let notes = std::mem::take(&mut core.notes);
+        let foreign = std::mem::take(&mut core.foreign);
+        let state = core.health.state;
+        let counters = (heartbeat || probe).then(|| core.counters.clone());
+        let mut bytes: usize = self.unsealed.iter().map(|t| t.event.cost()).sum();
+        if take {
+            while self.unsealed.len() < batch.events
+                && let Some(front) = core.queue.front()
+                && (self.unsealed.is_empty() || bytes + front.event.cost() <= batch.bytes)
+            {
+                bytes += front.event.cost();
+                self.unsealed.extend(core.queue.pop());
+            }
+            lane.made_room(&mut core);
+        }
+        core.at_rest = false;
+        drop(core);
+
+        let mut items = Vec::with_capacity(self.unsealed.len() + 4);
+        let mut notes: VecDeque<Note> = notes.into();
+        let sealed = self.seal(&mut items, &mut notes, declare, counters.as_ref().map(|c| (state, c)));
+        for envelope in foreign {
+            items.push(Item { envelope, payload: Payload::Foreign, tries: 0 });
+        }
+        let events: u64 = items.iter().map(|item| item.payload.events()).sum();
+        let mut core = lane.lock();
+        core.counters.sealed += events;
+        if heartbeat {
+            self.next_heartbeat = self.heartbeat.map(|every| now.after(every));
+        }
+        if let Err(SignerFailed(text)) = sealed {
+            for note in notes {
+                super::own::merge(&mut core.notes, note);
+            }
+            let failure = Failure::new(FailureKind::Auth, "the signer failed; nothing is sent unsigned").detail(text);
+            self.back_off(now, &failure, None);
+            self.fail(&mut core, LaneState::Degraded, &failure);
+        }
+        drop(core);
+        if items.is_empty() {
+            return Some(Step::Wait(self.not_before.or(Some(now)), Pause::Other));
+        }
+        self.batches.push_back(Batch::new(items));
+        None
+    }
+
+    /// Seals, in this order: the lane's own stream's opening, a change of key, declarations, notes, a
+    /// heartbeat, and the events taken from the queue.
+    fn seal(
+        &mut self,
+        items: &mut Vec<Item>,
+        notes: &mut VecDeque<Note>,
+        declare: bool,
+        heartbeat: Option<(LaneState, &super::Counters)>,
+    ) -> Result<(), SignerFailed> {
+        if !self.sealer.started() {
+            self.sealer.start(items)?;
+        }
+        self.sealer.change_key(items)?;
+        if declare || (self.may_declare && !self.unsealed.is_empty()) {
+            self.sealer.declare(items)?;
+        }
+        while let Some(note) = notes.pop_front() {
+            if let Err(e) = self.sealer.say(note.clone(), items) {
+                notes.push_front(note);
+                return Err(e);
+            }
+        }
+        if let Some((state, counters)) = heartbeat {
+            self.sealer.heartbeat(state, counters, items)?;
+        }
+        while let Some(tracked) = self.unsealed.front() {
+            let tracked = Arc::clone(tracked);
+            self.sealer.seal_event(&tracked, items)?;
+            self.unsealed.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Everything is delivered: seals `closed`, or ends.
+    fn close(&mut self, core: std::sync::MutexGuard<'_, LaneCore>, now: Instant) -> Option<Step> {
+        if self.closed || self.sealer.open_streams() == 0 {
+            return Some(self.end(core));
+        }
+        if self.own_since.is_some() {
+            if self.last_try {
+                // The sink refuses even the declarations: the streams stay open.
+                return Some(self.end(core));
+            }
+            self.last_try = true;
+            self.may_declare = true;
+            drop(core);
+            return Some(Step::Wait(Some(now), Pause::Other));
+        }
+        drop(core);
+        self.closed = true;
+        let mut items = Vec::new();
+        // A signer that fails now leaves the streams open; there is nothing else it could do.
+        let _ = self.sealer.close_all(&mut items);
+        if items.is_empty() {
+            return Some(self.end(self.lane.clone().lock()));
+        }
+        self.batches.push_back(Batch::new(items));
+        None
+    }
+
+    /// Tells whoever flushes whether anything is left.
+    fn rest(&mut self, core: &mut LaneCore) {
+        let declared = !self.sealer.owes() || !self.may_declare;
+        core.flushed = core.asked;
+        core.at_rest = core.queue.len() == 0
+            && self.unsealed.is_empty()
+            && self.batches.is_empty()
+            && core.notes.is_empty()
+            && declared
+            && self.sealer.started();
+        if core.waiting > 0 {
+            self.lane.shared.room.notify_all();
+        }
+    }
+
+    /// The lane ends: receipts of what is left are told so.
+    fn end(&mut self, mut core: std::sync::MutexGuard<'_, LaneCore>) -> Step {
+        let now = self.sealer.unix_nanos();
+        let mut left: Vec<(Arc<Tracked>, Option<Envelope>, u32)> = Vec::new();
+        for item in self.batches.drain(..).flat_map(|batch| batch.items) {
+            if let Payload::Event(tracked) = item.payload {
+                left.push((tracked, Some(item.envelope), item.tries));
+            }
+        }
+        left.extend(self.unsealed.drain(..).map(|tracked| (tracked, None, 0)));
+        while let Some(tracked) = core.queue.pop() {
+            left.push((tracked, None, 0));
+        }
+        core.ended = true;
+        core.health.turn(LaneState::Closed, now);
+        self.lane.shared.room.notify_all();
+        drop(core);
+        for (tracked, envelope, tries) in left {
+            // What was given to a sink that never answered may have arrived.
+            let state = if tries > 0 || self.lane.durable() { EndState::Uncertain } else { EndState::Lost };
+            tracked.end(self.lane.index, self.lane.durable(), || Ending {
+                state,
+                reason: Some("shutdown"),
+                sealed: envelope.as_ref().map(sealed_at),
+                when: now,
+            });
+        }
+        Step::Done
+    }
+
+    /// Takes the sink's answers for the batch that was delivered.
+    pub(crate) fn answer(&mut self, answers: Answers, now: Instant) {
+        self.take_answers(answers, now);
+        self.publish();
+    }
+
+    fn take_answers(&mut self, answers: Answers, now: Instant) {
+        let was_overdue = std::mem::take(&mut self.overdue);
+        self.in_flight = None;
+        let Some(batch) = self.batches.pop_front() else { return };
+        let lane = Arc::clone(&self.lane);
+        let count = batch.items.len();
+        match answers {
+            Answers::Acknowledged => {
+                self.acknowledge(&batch.items);
+                self.works();
+            }
+            Answers::Partial { refused, failure } => self.partial(batch, refused, &failure, now),
+            Answers::Retry(failure, after) => self.retry(batch, &failure, after, now, was_overdue),
+            Answers::RefusedBatch(failure) if count > 1 => {
+                // Halve until the offender is alone; nothing else of the batch is harmed.
+                let mut first = batch.items;
+                let second = first.split_off(count / 2);
+                self.batches.push_front(Batch::new(second));
+                self.batches.push_front(Batch::new(first));
+                let mut core = lane.lock();
+                core.counters.retried += count as u64;
+                self.degrade(&mut core, &failure);
+            }
+            Answers::RefusedBatch(failure) => {
+                let mut items = batch.items;
+                if let Some(item) = items.pop() {
+                    self.refuse(item, &failure, now);
+                }
+            }
+            Answers::Each(each) if each.len() == count => self.each(batch, each, now),
+            Answers::Each(each) => {
+                let failure = Failure::new(
+                    FailureKind::Panic,
+                    format!("the sink answered {} of {count} envelopes", each.len()),
+                );
+                self.retry(batch, &failure, None, now, was_overdue);
+            }
+        }
+    }
+
+    fn each(&mut self, batch: Batch, answers: Vec<Answer>, now: Instant) {
+        let mut again = Vec::new();
+        let mut acknowledged = Vec::new();
+        let mut refused = Vec::new();
+        let mut why: Option<(Failure, Option<Duration>)> = None;
+        for (item, answer) in batch.items.into_iter().zip(answers) {
+            match answer {
+                Answer::Acknowledged => acknowledged.push(item),
+                Answer::Refused(failure) => refused.push((item, failure)),
+                Answer::Retry(failure, after) => {
+                    again.push(item);
+                    let longer = why.take().and_then(|(_, after)| after).max(after);
+                    why = Some((failure, longer));
+                }
+            }
+        }
+        self.acknowledge(&acknowledged);
+        if !acknowledged.is_empty() {
+            self.works();
+        }
+        for (item, failure) in refused {
+            self.refuse(item, &failure, now);
+        }
+        if let Some((failure, after)) = why {
+            let batch = Batch { items: again, failing_since: batch.failing_since };
+            self.retry(batch, &failure, after, now, false);
+        }
+    }
+
+    /// Counts and tells what the sink has.
+    fn acknowledge(&mut self, items: &[Item]) {
+        let Some(last) = items.last() else { return };
+        let when = self.sealer.unix_nanos();
+        let events: u64 = items.iter().map(|item| item.payload.events()).sum();
+        let own = items.iter().filter(|item| item.envelope.own).count() as u64;
+        let bytes: usize = items.iter().map(|item| item.envelope.bytes.len()).sum();
+        self.exported += items.len() as u64;
+        {
+            let mut core = self.lane.lock();
+            core.counters.deliver_pending(events);
+            core.counters.own += own;
+            core.counters.bytes += bytes as u64;
+            core.health.acked = Some(Cursor {
+                streamid: last.envelope.streamid,
+                sequence: last.envelope.sequence,
+                export: self.exported,
+            });
+            if core.overflowed && core.queue.len() * 2 < core.queue.capacity().events {
+                core.overflowed = false;
+            }
+        }
+        for item in items {
+            self.sealer.settle(&item.envelope);
+            match &item.payload {
+                Payload::Event(tracked) => {
+                    tracked.end(self.lane.index, self.lane.durable(), || Ending {
+                        state: EndState::Delivered,
+                        reason: None,
+                        sealed: Some(sealed_at(&item.envelope)),
+                        when,
+                    });
+                }
+                Payload::Checkpoint => self.outbox.push(Out::Checkpoint(item.envelope.clone())),
+                _ => {}
+            }
+        }
+    }
+
+    /// The sink has acknowledged something: it works, and may be told of losses again.
+    fn works(&mut self) {
+        self.failures = 0;
+        self.not_before = None;
+        self.may_declare = true;
+        self.open = false;
+        let unix = self.sealer.unix_nanos();
+        let lane = Arc::clone(&self.lane);
+        let mut core = lane.lock();
+        if core.overflowed {
+            return;
+        }
+        let starting = core.health.state == LaneState::Starting;
+        if core.health.recover(unix) {
+            self.outbox.push(Out::Changed);
+            if !starting {
+                let record = self.record(&mut core, None, true);
+                // Its own stream hears of it now that it can.
+                super::own::merge(&mut core.notes, Note::State(record.clone()));
+                self.outbox.push(Out::State(record));
+            }
+        }
+    }
+
+    fn degrade(&mut self, core: &mut LaneCore, failure: &Failure) {
+        let failed = core.health.state == LaneState::Failed;
+        self.fail(core, if failed { LaneState::Failed } else { LaneState::Degraded }, failure);
+    }
+
+    /// Notes a failure; a change of state is announced to the other lanes at once.
+    fn fail(&mut self, core: &mut LaneCore, state: LaneState, failure: &Failure) {
+        if core.health.fail(state, failure, self.sealer.unix_nanos()) {
+            let record = self.record(core, Some(failure), true);
+            self.outbox.push(Out::State(record));
+            self.outbox.push(Out::Changed);
+        }
+    }
+
+    fn record(&mut self, core: &mut LaneCore, failure: Option<&Failure>, preserved: bool) -> StateRecord {
+        let lost = core.counters.dropped + core.counters.rejected;
+        let dropped = lost - self.dropped_reported;
+        self.dropped_reported = lost;
+        StateRecord {
+            lane: self.lane.id_arc(),
+            kind: self.kind,
+            state: core.health.state,
+            failure: failure.map(|failure| failure.kind),
+            summary: failure.map_or_else(|| "recovered".to_owned(), |failure| failure.summary.clone()),
+            terminal_preserved: preserved,
+            dropped,
+            acked: core.health.acked,
+            repair: core.health.acked.filter(|_| self.lane.durable()),
+            unsafe_replay: (!self.idempotent).then_some("the sink is not idempotent"),
+        }
+    }
+
+    fn retry(
+        &mut self,
+        mut batch: Batch,
+        failure: &Failure,
+        after: Option<Duration>,
+        now: Instant,
+        was_overdue: bool,
+    ) {
+        let lane = Arc::clone(&self.lane);
+        let since = *batch.failing_since.get_or_insert(now);
+        let give_up = lane.config.retry.give_up.filter(|_| failure.kind != FailureKind::Auth);
+        if give_up.is_some_and(|limit| now.since(since) >= limit) {
+            for item in batch.items {
+                self.lose(item, Reason::GaveUp, now);
+            }
+        } else {
+            let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
+            lane.lock().counters.retried += events;
+            self.batches.push_front(batch);
+        }
+        let mut core = lane.lock();
+        self.back_off(now, failure, after);
+        if was_overdue || self.open {
+            self.fail(&mut core, LaneState::Failed, failure);
+        } else {
+            self.degrade(&mut core, failure);
+        }
+    }
+
+    /// Counts a failure and says when to try next: full jitter, the receiver's own delay, the breaker.
+    fn back_off(&mut self, now: Instant, failure: &Failure, after: Option<Duration>) {
+        self.last_failure = now;
+        let config = &self.lane.config;
+        self.failures += 1;
+        let wait = if self.failures >= config.breaker.failures || failure.kind == FailureKind::Auth {
+            self.open = true;
+            config.breaker.open
+        } else {
+            let doubled = config.retry.initial.saturating_mul(1 << (self.failures - 1).min(16));
+            let most = doubled.min(config.retry.cap);
+            let random = self.lane.timeline.bytes16(&format!("retry:{}", self.lane.id()), self.exported);
+            let fraction = u64::from_le_bytes(random[..8].try_into().unwrap_or_default()) as f64 / u64::MAX as f64;
+            most.mul_f64(fraction)
+        };
+        self.not_before = Some(now.after(wait.max(after.unwrap_or_default())));
+    }
+
+    /// The receiver refused some of the batch and would not say which.
+    fn partial(&mut self, batch: Batch, refused: u64, failure: &Failure, now: Instant) {
+        let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
+        let rejected = refused.min(events);
+        let when = self.sealer.unix_nanos();
+        {
+            let mut core = self.lane.lock();
+            core.counters.reject_pending(Reason::Uncertain, rejected);
+            core.counters.deliver_pending(events - rejected);
+        }
+        let mut first = true;
+        for item in batch.items {
+            self.sealer.settle(&item.envelope);
+            // The count goes with the first range, so that it is declared once.
+            let count = if std::mem::take(&mut first) { rejected } else { 0 };
+            self.sealer.lose_maybe(&item, count);
+            self.note_episode(Reason::Uncertain, Some(&item.envelope), count, Some(true), now);
+            if let Payload::Event(tracked) = &item.payload {
+                tracked.end(self.lane.index, self.lane.durable(), || Ending {
+                    state: EndState::Uncertain,
+                    reason: Some(Reason::Uncertain.name()),
+                    sealed: Some(sealed_at(&item.envelope)),
+                    when,
+                });
+            }
+            self.restore(&item);
+        }
+        let lane = Arc::clone(&self.lane);
+        self.failures = 0;
+        self.may_declare = true;
+        let mut core = lane.lock();
+        self.degrade(&mut core, failure);
+    }
+
+    /// The receiver will never take it.
+    fn refuse(&mut self, item: Item, failure: &Failure, now: Instant) {
+        let reason = match failure.kind {
+            FailureKind::Serialization => Reason::Serialization,
+            _ => Reason::Rejected,
+        };
+        if let Some(dead) = &mut self.dead_letters
+            && !matches!(item.payload, Payload::Foreign)
+        {
+            // What cannot be written there is declared all the same.
+            let _ = dead.append(&item.envelope, reason, self.sealer.unix_nanos());
+        }
+        self.lose(item, reason, now);
+        let lane = Arc::clone(&self.lane);
+        let mut core = lane.lock();
+        self.degrade(&mut core, failure);
+    }
+
+    /// An envelope that was sealed will not arrive.
+    fn lose(&mut self, item: Item, reason: Reason, now: Instant) {
+        self.sealer.settle(&item.envelope);
+        if matches!(item.payload, Payload::Foreign) {
+            return;
+        }
+        self.sealer.lose_sealed(&item, reason);
+        self.restore(&item);
+        let Payload::Event(tracked) = &item.payload else {
+            self.may_declare = false;
+            return;
+        };
+        self.note_episode(reason, Some(&item.envelope), 1, None, now);
+        {
+            let mut core = self.lane.lock();
+            if reason == Reason::GaveUp {
+                core.counters.drop_pending(reason, 1);
+            } else {
+                core.counters.reject_pending(reason, 1);
+            }
+        }
+        let when = self.sealer.unix_nanos();
+        tracked.end(self.lane.index, self.lane.durable(), || Ending {
+            state: EndState::Lost,
+            reason: Some(reason.name()),
+            sealed: Some(sealed_at(&item.envelope)),
+            when,
+        });
+    }
+
+    /// What a lost envelope of our own was to say is said again, merged into the next.
+    fn restore(&mut self, item: &Item) {
+        match &item.payload {
+            Payload::Declaration(loss) => self.sealer.restore(&item.envelope, loss.clone()),
+            Payload::Note(note) => super::own::merge(&mut self.lane.lock().notes, note.clone()),
+            _ => {}
+        }
+    }
+
+    fn note_episode(
+        &mut self,
+        reason: Reason,
+        envelope: Option<&Envelope>,
+        count: u64,
+        maybe: Option<bool>,
+        now: Instant,
+    ) {
+        let streamid = envelope.map(|envelope| envelope.streamid);
+        let at = self.episodes.iter().position(|e| e.reason == reason && e.streamid == streamid);
+        let at = at.unwrap_or_else(|| {
+            self.episodes.push(Episode { reason, streamid, count: 0, lost: Vec::new(), last: now });
+            self.episodes.len() - 1
+        });
+        let episode = &mut self.episodes[at];
+        episode.count += count;
+        episode.last = now;
+        if let Some(envelope) = envelope {
+            let sequence = envelope.sequence;
+            match episode.lost.last_mut() {
+                Some(last) if last.to + 1 == sequence => last.to = sequence,
+                _ if episode.lost.len() < 1024 => episode.lost.push(LostRange {
+                    from: sequence,
+                    to: sequence,
+                    streamid: None,
+                    maybe: maybe.unwrap_or(false),
+                }),
+                _ => {}
+            }
+        }
+    }
+
+    /// Tells the `siem` and `audit` lanes of episodes that are over.
+    fn end_episodes(&mut self, now: Instant, flush: bool) {
+        let over = |episode: &Episode| flush || now >= episode.last.after(EPISODE);
+        let mut kept = Vec::new();
+        for episode in self.episodes.drain(..) {
+            if over(&episode) {
+                self.outbox.push(Out::Loss(Fact {
+                    lane: self.lane.id_arc(),
+                    reason: episode.reason,
+                    streamid: episode.streamid,
+                    count: episode.count,
+                    lost: episode.lost,
+                }));
+            } else {
+                kept.push(episode);
+            }
+        }
+        self.episodes = kept;
+    }
+}
+
+fn sealed_at(envelope: &Envelope) -> Sealed {
+    Sealed { streamid: envelope.streamid, sequence: envelope.sequence, hash: envelope.hash }
+}

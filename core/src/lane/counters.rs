@@ -1,0 +1,98 @@
+//! What a lane has done with the events it was given.
+//!
+//! Guarantees: `admitted = delivered + dropped + rejected + pending` in every reading. All fields change
+//! under the lane's lock, so a reading is one consistent snapshot.
+
+use super::loss::Reason;
+
+/// A snapshot of a lane's counters. Host events after filtering; own envelopes are in `own` only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events that this lane was to deliver.
+    pub admitted: u64,
+    /// Acknowledged by the sink.
+    pub delivered: u64,
+    /// Lost without having been refused: overflow, giving up.
+    pub dropped: u64,
+    /// Refused by the sink, or not to be put into its form.
+    pub rejected: u64,
+    /// Held by the lane, in flight included.
+    pub pending: u64,
+    /// Not for this lane, by policy.
+    pub filtered: u64,
+    /// Envelopes sealed from host events.
+    pub sealed: u64,
+    /// Envelopes of host events that the journal has.
+    pub journaled: u64,
+    /// Deliveries of an envelope beyond its first.
+    pub retried: u64,
+    /// Own envelopes acknowledged.
+    pub own: u64,
+    /// Bytes of envelopes acknowledged.
+    pub bytes: u64,
+    /// Age of the oldest event held, in milliseconds; 0 when none is.
+    pub oldest_pending_ms: u64,
+    dropped_by: [u64; Reason::ALL.len()],
+    rejected_by: [u64; Reason::ALL.len()],
+}
+
+impl Counters {
+    /// `dropped`, by reason; reasons that did not occur are left out.
+    pub fn dropped_by(&self) -> impl Iterator<Item = (Reason, u64)> {
+        by(self.dropped_by)
+    }
+
+    /// `rejected`, by reason.
+    pub fn rejected_by(&self) -> impl Iterator<Item = (Reason, u64)> {
+        by(self.rejected_by)
+    }
+
+    /// Every integer with its public name, in a fixed order.
+    #[must_use]
+    pub fn fields(&self) -> [(&'static str, u64); 12] {
+        [
+            ("admitted", self.admitted),
+            ("delivered", self.delivered),
+            ("dropped", self.dropped),
+            ("rejected", self.rejected),
+            ("pending", self.pending),
+            ("filtered", self.filtered),
+            ("sealed", self.sealed),
+            ("journaled", self.journaled),
+            ("retried", self.retried),
+            ("own", self.own),
+            ("bytes", self.bytes),
+            ("oldest_pending_ms", self.oldest_pending_ms),
+        ]
+    }
+
+    /// An event is the lane's.
+    pub(crate) fn admit(&mut self) {
+        self.admitted += 1;
+        self.pending += 1;
+    }
+
+    /// Events that the lane held are gone.
+    pub(crate) fn drop_pending(&mut self, reason: Reason, n: u64) {
+        self.pending -= n;
+        self.dropped += n;
+        self.dropped_by[reason as usize] += n;
+    }
+
+    /// Events that the lane held are refused.
+    pub(crate) fn reject_pending(&mut self, reason: Reason, n: u64) {
+        self.pending -= n;
+        self.rejected += n;
+        self.rejected_by[reason as usize] += n;
+    }
+
+    /// Events that the lane held are there.
+    pub(crate) fn deliver_pending(&mut self, n: u64) {
+        self.pending -= n;
+        self.delivered += n;
+    }
+}
+
+fn by(counts: [u64; Reason::ALL.len()]) -> impl Iterator<Item = (Reason, u64)> {
+    Reason::ALL.into_iter().zip(counts).filter(|(_, n)| *n > 0)
+}

@@ -1,0 +1,146 @@
+//! Losses: their reasons, and what of them is still to be declared.
+
+use std::sync::Arc;
+
+use crate::seam::Uuid;
+
+/// Why an event did not arrive (events.md): a closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// No room in the queue.
+    Overflow,
+    /// Emitted from inside a sink or a callback where it would have had to wait.
+    Reentrant,
+    /// Larger than the queue, or after redaction than an envelope may be.
+    TooLarge,
+    /// The receiver refused it for good.
+    Rejected,
+    /// Tried for as long as the lane tries.
+    GaveUp,
+    /// The receiver refused some of a batch and would not say which.
+    Uncertain,
+    /// The journal was damaged where it was.
+    JournalDamage,
+    /// It could not be put into the receiver's form.
+    Serialization,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::Overflow,
+        Self::Reentrant,
+        Self::TooLarge,
+        Self::Rejected,
+        Self::GaveUp,
+        Self::Uncertain,
+        Self::JournalDamage,
+        Self::Serialization,
+    ];
+
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Overflow => "overflow",
+            Self::Reentrant => "reentrant",
+            Self::TooLarge => "too_large",
+            Self::Rejected => "rejected",
+            Self::GaveUp => "gave_up",
+            Self::Uncertain => "uncertain",
+            Self::JournalDamage => "journal_damage",
+            Self::Serialization => "serialization",
+        }
+    }
+}
+
+/// Sequences that a declaration names, inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LostRange {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// The predecessor they belong to, if not the declaring stream itself.
+    pub(crate) streamid: Option<Uuid>,
+    /// The receiver would not say which of them it refused.
+    pub(crate) maybe: bool,
+}
+
+/// What is lost for one reason and not yet declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Loss {
+    pub(crate) reason: Reason,
+    /// The agent whose stream is not open, where the lane's own stream declares for it, by count only.
+    pub(crate) agent: Option<Arc<str>>,
+    /// Host events lost, those without a number included.
+    pub(crate) count: u64,
+    /// Events that had no number yet: the declaration skips as many.
+    pub(crate) unnumbered: u64,
+    /// Numbers of what was lost after sealing.
+    pub(crate) ranges: Vec<LostRange>,
+}
+
+/// Losses of one stream, one entry per reason: what is added merges.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Losses(Vec<Loss>);
+
+impl Losses {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn entry(&mut self, reason: Reason, agent: Option<&Arc<str>>) -> &mut Loss {
+        let same = |loss: &Loss| loss.reason == reason && loss.agent.as_ref() == agent;
+        let at = self.0.iter().position(same).unwrap_or_else(|| {
+            self.0.push(Loss { reason, agent: agent.cloned(), count: 0, unnumbered: 0, ranges: Vec::new() });
+            self.0.len() - 1
+        });
+        &mut self.0[at]
+    }
+
+    /// Events of an agent whose stream is not open.
+    pub(crate) fn add_elsewhere(&mut self, reason: Reason, agent: &Arc<str>, count: u64) {
+        self.entry(reason, Some(agent)).count += count;
+    }
+
+    /// Events that were dropped before they had a number.
+    pub(crate) fn add_unnumbered(&mut self, reason: Reason, count: u64) {
+        let loss = self.entry(reason, None);
+        loss.count += count;
+        loss.unnumbered += count;
+    }
+
+    /// One envelope that was lost after sealing; `events` is 1, or 0 for an envelope of our own.
+    pub(crate) fn add_range(&mut self, reason: Reason, events: u64, range: LostRange) {
+        let loss = self.entry(reason, None);
+        loss.count += events;
+        loss.push(range);
+    }
+
+    /// Takes back a declaration that did not arrive.
+    pub(crate) fn restore(&mut self, declared: Loss) {
+        let loss = self.entry(declared.reason, declared.agent.as_ref());
+        loss.count += declared.count;
+        loss.unnumbered += declared.unnumbered;
+        for range in declared.ranges {
+            loss.push(range);
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Loss> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Loss {
+    pub(crate) fn push(&mut self, range: LostRange) {
+        if let Some(last) = self.ranges.last_mut()
+            && last.streamid == range.streamid
+            && last.maybe == range.maybe
+            && last.to + 1 == range.from
+        {
+            last.to = range.to;
+        } else {
+            self.ranges.push(range);
+        }
+    }
+}

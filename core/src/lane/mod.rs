@@ -1,0 +1,426 @@
+//! One lane: everything between the emitter and one sink.
+//!
+//! Guarantees: lanes share nothing but the frozen event, so a sink that is slow, failing, hung, panicking
+//! or refusing changes nothing for the others or for the caller, save where lanes.md says so. What a lane
+//! loses is counted under the lock under which it is lost, declared in the stream it concerns, and told to
+//! the `siem` and `audit` lanes once per episode.
+//!
+//! How: [`queue`] decides who finds room. [`Lane`] is what callers touch: queue, counters, losses and health
+//! under one lock that is never held while sealing or delivering. [`control`] is the lane's own side, a
+//! state machine without threads or clocks; [`worker`] gives it a thread (and the sink another, so that a
+//! sink that hangs can be told from one that is slow), [`crate::Emitter::drain`] the caller's.
+
+pub(crate) mod control;
+mod counters;
+mod health;
+mod loss;
+mod own;
+mod queue;
+pub(crate) mod reentry;
+mod sealer;
+pub(crate) mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+pub use counters::Counters;
+pub use health::{Cursor, Health, LaneState, StateRecord};
+pub use loss::Reason;
+pub(crate) use own::{Breach, Fact, Head, Note, Why};
+pub(crate) use queue::{Capacity, Entry, Offer, Queue};
+pub(crate) use sealer::{SealContext, Sealer};
+
+use crate::config::{LaneConfig, Overflow, QueueConfig};
+use crate::key::SigningKey;
+use crate::receipt::{Admission, Ending, EndState, Tracked};
+use crate::seam::Instant;
+use crate::sink::{Envelope, Failure, FailureKind, SinkClass};
+use crate::sync::lock;
+use crate::timeline::Timeline;
+
+/// What a lane is and holds, as far as callers touch it.
+pub(crate) struct LaneShared {
+    pub(crate) core: Mutex<LaneCore>,
+    /// The worker waits here.
+    pub(crate) work: Condvar,
+    /// Callers that want room wait here, and those who wait for a flush.
+    pub(crate) room: Condvar,
+}
+
+/// A lane. Shared by the emitter, its receipts and the lane's worker.
+pub struct Lane {
+    id: Arc<str>,
+    /// Its place among the emitter's lanes, and so in every receipt.
+    pub(crate) index: usize,
+    pub(crate) config: LaneConfig,
+    pub(crate) shared: LaneShared,
+    pub(crate) timeline: Arc<Timeline>,
+}
+
+/// Where the worker is, so that a caller wakes it only when that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Looking for work: it will see what comes.
+    Busy,
+    /// Asleep until a batch's linger is over; woken early only by a full batch or a hurry.
+    Lingering,
+    /// Asleep with nothing queued: the next event wakes it.
+    Idle,
+    /// Asleep until the sink answers or a back-off is over: no event wakes it.
+    Waiting,
+}
+
+/// What callers and worker share, under one lock.
+pub(crate) struct LaneCore {
+    pub(crate) queue: Queue<Arc<Tracked>>,
+    pub(crate) counters: Counters,
+    /// Dropped before sealing, by agent: for the sealer to declare.
+    pub(crate) dropped: Vec<(Arc<str>, Reason, u64)>,
+    /// Terminal events lost since the last record.
+    pub(crate) terminal_lost: bool,
+    /// What others ask this lane to say.
+    pub(crate) notes: Vec<Note>,
+    pub(crate) foreign: Vec<Envelope>,
+    pub(crate) health: Health,
+    pub(crate) phase: Phase,
+    /// Somebody waits for what is queued: do not linger.
+    pub(crate) hurry: bool,
+    /// Set once, by shutdown.
+    pub(crate) closing: bool,
+    /// Stop now, whatever is left.
+    pub(crate) abandon: bool,
+    /// The worker has ended; nothing moves any more.
+    pub(crate) ended: bool,
+    /// Marked failed by `fail_sink` until an acknowledgement below half of the capacity.
+    pub(crate) overflowed: bool,
+    /// Callers waiting for room.
+    pub(crate) waiting: usize,
+    /// Whether the lane holds nothing, in flight, in retry or to declare included.
+    pub(crate) at_rest: bool,
+    /// Which flush was asked for, and which one `at_rest` answers.
+    pub(crate) asked: u64,
+    /// A flush ends episodes of loss.
+    pub(crate) flushing: bool,
+    pub(crate) flushed: u64,
+    /// Something other than an event has come: the worker must look.
+    pub(crate) attention: bool,
+    /// The sink's answers for the batch in flight.
+    pub(crate) answers: Option<crate::sink::Answers>,
+    /// The sink's own thread has ended.
+    pub(crate) sink_ended: bool,
+    /// To be called when there is room again: for waits that pin no thread.
+    pub(crate) room_waiters: Vec<Box<dyn FnOnce() + Send>>,
+    pub(crate) new_key: Option<SigningKey>,
+    /// A journal that is full: the lane behaves as a full queue does.
+    pub(crate) full: bool,
+}
+
+impl std::fmt::Debug for Lane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lane({})", self.id)
+    }
+}
+
+/// The lower of the lane's and the emitter's capacity, the higher of their reserves.
+pub(crate) fn capacity(lane: &QueueConfig, emitter: &QueueConfig) -> Capacity {
+    let lower = |a: Option<usize>, b: Option<usize>, default: usize| match (a, b) {
+        (Some(a), Some(b)) => a.min(b),
+        (Some(a), None) => a.min(default.max(a)),
+        (None, Some(b)) => b.min(default),
+        (None, None) => default,
+    };
+    let events = lower(lane.events, emitter.events, 10_000).clamp(1, u32::MAX as usize - 1);
+    let bytes = lower(lane.bytes, emitter.bytes, 64 << 20).max(1);
+    let reserve = match (lane.terminal_reserve, emitter.terminal_reserve) {
+        (None, None) => (events / 16).max(1),
+        (a, b) => a.unwrap_or(0).max(b.unwrap_or(0)),
+    };
+    Capacity { events, bytes, reserve_events: reserve.min(events), reserve_bytes: bytes / 16 }
+}
+
+impl Lane {
+    pub(crate) fn new(
+        config: LaneConfig,
+        index: usize,
+        ceilings: &QueueConfig,
+        timeline: Arc<Timeline>,
+    ) -> Self {
+        let capacity = capacity(&config.queue, ceilings);
+        let core = LaneCore {
+            queue: Queue::new(capacity, config.overflow),
+            counters: Counters::default(),
+            dropped: Vec::new(),
+            terminal_lost: false,
+            notes: Vec::new(),
+            foreign: Vec::new(),
+            health: Health::new(timeline.unix_nanos()),
+            phase: Phase::Busy,
+            hurry: false,
+            closing: false,
+            abandon: false,
+            ended: false,
+            overflowed: false,
+            waiting: 0,
+            at_rest: false,
+            asked: 0,
+            flushing: false,
+            flushed: 0,
+            attention: false,
+            answers: None,
+            sink_ended: false,
+            room_waiters: Vec::new(),
+            new_key: None,
+            full: false,
+        };
+        Self {
+            id: config.id.as_str().into(),
+            index,
+            config,
+            shared: LaneShared { core: Mutex::new(core), work: Condvar::new(), room: Condvar::new() },
+            timeline,
+        }
+    }
+
+    /// The lane's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn id_arc(&self) -> Arc<str> {
+        Arc::clone(&self.id)
+    }
+
+    /// What its sink is for.
+    #[must_use]
+    pub fn classes(&self) -> &[SinkClass] {
+        &self.config.classes
+    }
+
+    /// Whether it has a journal.
+    #[must_use]
+    pub fn durable(&self) -> bool {
+        self.config.durable
+    }
+
+    pub(crate) fn is_blocking(&self) -> bool {
+        self.config.overflow == Overflow::Block
+    }
+
+    pub(crate) fn watches_losses(&self) -> bool {
+        self.config.classes.iter().any(|class| matches!(class, SinkClass::Siem | SinkClass::Audit))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, LaneCore> {
+        lock(&self.shared.core)
+    }
+
+    /// One consistent snapshot.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let core = self.lock();
+        let mut counters = core.counters.clone();
+        if let Some(front) = core.queue.front() {
+            let age = self.timeline.now().since(front.enqueued_at);
+            counters.oldest_pending_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        }
+        counters
+    }
+
+    /// How it is, for the host.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.lock().health.clone()
+    }
+
+    /// How many events wait to be sealed.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.lock().queue.len()
+    }
+
+    /// Somebody waits for what is queued.
+    pub(crate) fn hurry(&self) {
+        let mut core = self.lock();
+        core.hurry = true;
+        self.wake(&mut core);
+    }
+
+    /// Wakes the worker, wherever it sleeps.
+    pub(crate) fn wake(&self, core: &mut LaneCore) {
+        core.attention = true;
+        if core.phase != Phase::Busy {
+            core.phase = Phase::Busy;
+            self.shared.work.notify_all();
+        }
+    }
+
+    /// Asks the lane to say something about another part of the emitter.
+    pub(crate) fn say(&self, note: Note) {
+        let mut core = self.lock();
+        if !core.ended {
+            own::merge(&mut core.notes, note);
+            self.wake(&mut core);
+        }
+    }
+
+    /// Offers an event; with `block` this never waits, it answers [`Offer::Full`].
+    pub(crate) fn offer(&self, core: &mut LaneCore, tracked: &Arc<Tracked>) -> (Admission, u32) {
+        core.counters.admit();
+        tracked.enter(self.index, self.config.durable);
+        if core.ended {
+            // Emitted while the emitter was being shut down.
+            self.lose(&mut core.counters, &mut core.dropped, tracked, Reason::GaveUp);
+            return (Admission::Dropped(Reason::GaveUp), 0);
+        }
+        let LaneCore { queue, counters, dropped, .. } = core;
+        let lane = self;
+        let (offer, back) = queue.offer(Arc::clone(tracked), |gone| {
+            lane.lose(counters, dropped, &gone, Reason::Overflow);
+        });
+        drop(back);
+        let outcome = match offer {
+            Offer::Taken { evicted } => (Admission::Enqueued, u32::try_from(evicted).unwrap_or(u32::MAX)),
+            Offer::TooLarge => (Admission::Dropped(Reason::TooLarge), 0),
+            // A blocking lane is asked only when it has room; where it must not wait, the event goes.
+            Offer::Full => (Admission::Dropped(Reason::Reentrant), 0),
+            Offer::Dropped => (Admission::Dropped(Reason::Overflow), 0),
+        };
+        if let Admission::Dropped(reason) = outcome.0 {
+            self.lose(&mut core.counters, &mut core.dropped, tracked, reason);
+            if tracked.event.terminal {
+                core.terminal_lost = true;
+            }
+            if self.config.overflow == Overflow::FailSink && reason == Reason::Overflow {
+                core.overflowed = true;
+            }
+        }
+        self.nudge(core);
+        outcome
+    }
+
+    /// Wakes the worker if what has come changes what it would do.
+    fn nudge(&self, core: &mut LaneCore) {
+        let wake = match core.phase {
+            Phase::Busy | Phase::Waiting => false,
+            Phase::Idle => true,
+            Phase::Lingering => {
+                core.queue.len() >= self.config.batch.events || core.queue.bytes() >= self.config.batch.bytes
+            }
+        };
+        if wake {
+            self.wake(core);
+        }
+    }
+
+    /// An event is lost before it was sealed: counted, to be declared, and its receipt told.
+    fn lose(
+        &self,
+        counters: &mut Counters,
+        dropped: &mut Vec<(Arc<str>, Reason, u64)>,
+        tracked: &Arc<Tracked>,
+        reason: Reason,
+    ) {
+        counters.drop_pending(reason, 1);
+        let agent = &tracked.event.agent;
+        match dropped.iter_mut().rev().take(8).find(|(a, r, _)| *r == reason && a == agent) {
+            Some((_, _, count)) => *count += 1,
+            None => dropped.push((Arc::clone(agent), reason, 1)),
+        }
+        tracked.end(self.index, self.config.durable, || Ending {
+            state: EndState::Lost,
+            reason: Some(reason.name()),
+            sealed: None,
+            when: self.timeline.unix_nanos(),
+        });
+    }
+
+    /// Whether a blocking lane has room for it now.
+    pub(crate) fn has_room(&self, core: &LaneCore, cost: usize, terminal: bool) -> bool {
+        !core.full && core.queue.has_room(cost, terminal)
+    }
+
+    /// Waits on the lane's condition, at most `limit`.
+    pub(crate) fn wait_room<'a>(
+        &'a self,
+        mut core: MutexGuard<'a, LaneCore>,
+        limit: Duration,
+    ) -> MutexGuard<'a, LaneCore> {
+        core.waiting += 1;
+        core.hurry = true;
+        self.wake(&mut core);
+        let (mut core, _) =
+            self.shared.room.wait_timeout(core, limit).unwrap_or_else(std::sync::PoisonError::into_inner);
+        core.waiting -= 1;
+        core
+    }
+
+    /// Asks the worker to deliver and declare what it holds; answers which asking this was.
+    pub(crate) fn ask_flush(&self) -> u64 {
+        let mut core = self.lock();
+        core.asked += 1;
+        core.hurry = true;
+        core.flushing = true;
+        self.wake(&mut core);
+        core.asked
+    }
+
+    fn wait_until(&self, deadline: Instant, reached: impl Fn(&LaneCore) -> bool) {
+        let mut core = self.lock();
+        core.waiting += 1;
+        while !reached(&core) && !core.ended {
+            let left = deadline.since(self.now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.shared.room.wait_timeout(core, left);
+            core = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+        core.waiting -= 1;
+    }
+
+    /// Waits until the lane holds nothing, as of that asking or a later one.
+    pub(crate) fn wait_flush(&self, asked: u64, deadline: Instant) {
+        self.wait_until(deadline, |core| core.flushed >= asked && core.at_rest);
+    }
+
+    /// Waits until the lane has ended, its sink's thread included.
+    pub(crate) fn wait_end(&self, deadline: Instant) {
+        self.wait_until(deadline, |core| core.ended);
+        let mut core = self.lock();
+        while !core.sink_ended {
+            let left = deadline.since(self.now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.shared.room.wait_timeout(core, left);
+            core = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+    }
+
+    /// Whether an entry could ever find room.
+    pub(crate) fn could_fit(&self, cost: usize, terminal: bool) -> bool {
+        self.lock().queue.could_fit(cost, terminal)
+    }
+
+    /// Events have left the queue.
+    pub(crate) fn made_room(&self, core: &mut LaneCore) {
+        if core.waiting > 0 {
+            self.shared.room.notify_all();
+        }
+        for waiter in core.room_waiters.drain(..) {
+            reentry::inside(waiter);
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.timeline.now()
+    }
+
+    pub(crate) fn overflow_failure(&self) -> Failure {
+        Failure::new(FailureKind::Overflow, "the queue is full")
+    }
+}

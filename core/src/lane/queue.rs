@@ -1,0 +1,305 @@
+//! The queue of a lane, and who finds room in it.
+//!
+//! Guarantees: every operation is O(1) in the queue's length, amortized over what it evicts, whatever the
+//! mix of terminal and other events and of runs. Events leave in the order in which they entered. A
+//! terminal event is never evicted.
+//!
+//! How: entries live in a slab and are threaded on up to three doubly linked lists: all in order, the
+//! non-terminal ones in order, and, for `coalesce_by_run` only, those of one run in order.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::Overflow;
+
+const NONE: u32 = u32::MAX;
+
+/// What a queue holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    /// Most events.
+    pub(crate) events: usize,
+    /// Most bytes.
+    pub(crate) bytes: usize,
+    /// Events that only terminal ones may take.
+    pub(crate) reserve_events: usize,
+    /// Bytes that only terminal ones may take.
+    pub(crate) reserve_bytes: usize,
+}
+
+/// What the queue needs to know of an entry.
+pub(crate) trait Entry {
+    /// Bytes it counts for.
+    fn cost(&self) -> usize;
+    /// Whether it may never be evicted.
+    fn terminal(&self) -> bool;
+    /// The run it belongs to.
+    fn run(&self) -> Option<&str>;
+}
+
+/// What became of an entry that was offered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// It is in, and so many others went for it.
+    Taken {
+        /// How many.
+        evicted: usize,
+    },
+    /// No room now; the caller may wait (`block`).
+    Full,
+    /// It goes: no room, and the policy says so.
+    Dropped,
+    /// It could never fit.
+    TooLarge,
+}
+
+#[derive(Clone, Copy)]
+struct Links {
+    prev: u32,
+    next: u32,
+}
+
+const UNLINKED: Links = Links { prev: NONE, next: NONE };
+
+#[derive(Clone, Copy)]
+struct List {
+    head: u32,
+    tail: u32,
+}
+
+const EMPTY: List = List { head: NONE, tail: NONE };
+
+/// Which of an entry's links a list uses.
+#[derive(Clone, Copy)]
+enum By {
+    Order = 0,
+    NonTerminal = 1,
+    Run = 2,
+}
+
+struct Node<T> {
+    item: Option<T>,
+    links: [Links; 3],
+    /// For a free slot: the next free one is in `links[0].next`.
+    cost: usize,
+}
+
+struct Run {
+    list: List,
+    bytes: usize,
+}
+
+/// See the module's head.
+pub(crate) struct Queue<T> {
+    nodes: Vec<Node<T>>,
+    free: u32,
+    order: List,
+    non_terminal: List,
+    runs: Option<HashMap<Arc<str>, Run>>,
+    count: usize,
+    bytes: usize,
+    loose_count: usize,
+    loose_bytes: usize,
+    capacity: Capacity,
+    overflow: Overflow,
+}
+
+impl<T: Entry> Queue<T> {
+    pub(crate) fn new(capacity: Capacity, overflow: Overflow) -> Self {
+        Self {
+            nodes: Vec::new(),
+            free: NONE,
+            order: EMPTY,
+            non_terminal: EMPTY,
+            runs: (overflow == Overflow::CoalesceByRun).then(HashMap::new),
+            count: 0,
+            bytes: 0,
+            loose_count: 0,
+            loose_bytes: 0,
+            capacity,
+            overflow,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The entry that leaves next.
+    pub(crate) fn front(&self) -> Option<&T> {
+        self.nodes.get(self.order.head as usize)?.item.as_ref()
+    }
+
+    pub(crate) fn capacity(&self) -> Capacity {
+        self.capacity
+    }
+
+    /// Whether an entry could ever fit.
+    pub(crate) fn could_fit(&self, cost: usize, terminal: bool) -> bool {
+        let c = &self.capacity;
+        if terminal {
+            cost <= c.bytes
+        } else {
+            cost <= c.bytes - c.reserve_bytes && c.events > c.reserve_events
+        }
+    }
+
+    /// Room without anybody leaving.
+    pub(crate) fn has_room(&self, cost: usize, terminal: bool) -> bool {
+        let c = &self.capacity;
+        self.count < c.events
+            && self.bytes + cost <= c.bytes
+            && (terminal
+                || (self.loose_count < c.events - c.reserve_events
+                    && self.loose_bytes + cost <= c.bytes - c.reserve_bytes))
+    }
+
+    /// Offers an entry under the queue's overflow policy; `evict` gets each entry that goes for it.
+    pub(crate) fn offer(&mut self, item: T, mut evict: impl FnMut(T)) -> (Offer, Option<T>) {
+        let (cost, terminal) = (item.cost(), item.terminal());
+        if !self.could_fit(cost, terminal) {
+            return (Offer::TooLarge, Some(item));
+        }
+        if self.has_room(cost, terminal) {
+            self.push(item, cost, terminal);
+            return (Offer::Taken { evicted: 0 }, None);
+        }
+        let evictable = match (self.overflow, terminal) {
+            (Overflow::Block, _) => return (Offer::Full, Some(item)),
+            (_, true) | (Overflow::DropOldest, false) => self.evict_oldest(cost, terminal, &mut evict),
+            (Overflow::CoalesceByRun, false) => self.evict_run(&item, cost, &mut evict),
+            (Overflow::DropProgress | Overflow::FailSink, false) => None,
+        };
+        match evictable {
+            Some(evicted) => {
+                self.push(item, cost, terminal);
+                (Offer::Taken { evicted }, None)
+            }
+            None => (Offer::Dropped, Some(item)),
+        }
+    }
+
+    /// Evicts the oldest non-terminal entries until there is room; none if that would not help.
+    fn evict_oldest(&mut self, cost: usize, terminal: bool, evict: &mut impl FnMut(T)) -> Option<usize> {
+        let c = &self.capacity;
+        if self.count - self.loose_count >= c.events || self.bytes - self.loose_bytes + cost > c.bytes {
+            return None;
+        }
+        let mut evicted = 0;
+        while !self.has_room(cost, terminal) {
+            let item = self.remove(self.non_terminal.head)?;
+            evict(item);
+            evicted += 1;
+        }
+        Some(evicted)
+    }
+
+    /// Evicts the oldest non-terminal entries of the same run until there is room; none if that would not
+    /// help.
+    fn evict_run(&mut self, item: &T, cost: usize, evict: &mut impl FnMut(T)) -> Option<usize> {
+        let run = self.runs.as_ref()?.get(item.run()?)?;
+        let c = &self.capacity;
+        let bytes_help = self.bytes - run.bytes + cost <= c.bytes
+            && self.loose_bytes - run.bytes + cost <= c.bytes - c.reserve_bytes;
+        if !bytes_help {
+            return None;
+        }
+        let mut evicted = 0;
+        while !self.has_room(cost, false) {
+            let head = self.runs.as_ref()?.get(item.run()?)?.list.head;
+            let gone = self.remove(head)?;
+            evict(gone);
+            evicted += 1;
+        }
+        Some(evicted)
+    }
+
+    fn push(&mut self, item: T, cost: usize, terminal: bool) {
+        let run = if terminal { None } else { item.run().map(Arc::<str>::from) };
+        let node = Node { item: Some(item), links: [UNLINKED; 3], cost };
+        let at = if self.free == NONE {
+            self.nodes.push(node);
+            // A queue's capacity in events is far below 2^32; configuration bounds it.
+            u32::try_from(self.nodes.len() - 1).unwrap_or(NONE)
+        } else {
+            let at = self.free;
+            self.free = self.nodes[at as usize].links[0].next;
+            self.nodes[at as usize] = node;
+            at
+        };
+        let nodes = &mut self.nodes;
+        link(nodes, &mut self.order, at, By::Order);
+        self.count += 1;
+        self.bytes += cost;
+        if !terminal {
+            link(nodes, &mut self.non_terminal, at, By::NonTerminal);
+            self.loose_count += 1;
+            self.loose_bytes += cost;
+            if let (Some(runs), Some(run)) = (&mut self.runs, run) {
+                let run = runs.entry(run).or_insert(Run { list: EMPTY, bytes: 0 });
+                link(nodes, &mut run.list, at, By::Run);
+                run.bytes += cost;
+            }
+        }
+    }
+
+    /// The oldest entry.
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        self.remove(self.order.head)
+    }
+
+    fn remove(&mut self, at: u32) -> Option<T> {
+        let node = self.nodes.get_mut(at as usize)?;
+        let item = node.item.take()?;
+        let cost = node.cost;
+        let nodes = &mut self.nodes;
+        unlink(nodes, &mut self.order, at, By::Order);
+        self.count -= 1;
+        self.bytes -= cost;
+        if !item.terminal() {
+            unlink(nodes, &mut self.non_terminal, at, By::NonTerminal);
+            self.loose_count -= 1;
+            self.loose_bytes -= cost;
+            if let (Some(runs), Some(name)) = (&mut self.runs, item.run())
+                && let Some(run) = runs.get_mut(name)
+            {
+                unlink(nodes, &mut run.list, at, By::Run);
+                run.bytes -= cost;
+                if run.list.head == NONE {
+                    runs.remove(name);
+                }
+            }
+        }
+        nodes[at as usize].links[0].next = self.free;
+        self.free = at;
+        Some(item)
+    }
+}
+
+fn link<T>(nodes: &mut [Node<T>], list: &mut List, at: u32, by: By) {
+    nodes[at as usize].links[by as usize] = Links { prev: list.tail, next: NONE };
+    if list.tail == NONE {
+        list.head = at;
+    } else {
+        nodes[list.tail as usize].links[by as usize].next = at;
+    }
+    list.tail = at;
+}
+
+fn unlink<T>(nodes: &mut [Node<T>], list: &mut List, at: u32, by: By) {
+    let Links { prev, next } = nodes[at as usize].links[by as usize];
+    if prev == NONE {
+        list.head = next;
+    } else {
+        nodes[prev as usize].links[by as usize].next = next;
+    }
+    if next == NONE {
+        list.tail = prev;
+    } else {
+        nodes[next as usize].links[by as usize].prev = prev;
+    }
+}

@@ -1,0 +1,571 @@
+//! The sealer of a lane: gives events their place in a stream.
+//!
+//! Guarantees: numbers are given in queue order, by one thread at a time; a stream's chain is unbroken over
+//! what it declares lost; own envelopes are made here, from state that merges, in front of the next event;
+//! at most `streams` are open. A stream changes only once its envelope is signed, so a signer that fails
+//! leaves nothing half done.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::loss::{Loss, Losses, LostRange, Reason};
+use super::own::{self, Body, Head, Note, StreamNote, StreamState, Why};
+use crate::envelope::{SEQUENCE_BOUND, Sealing, Wire, seal};
+use crate::event::{Event, Identity};
+use crate::key::SigningKey;
+use crate::receipt::Tracked;
+use crate::seam::{UnixNanos, Uuid};
+use crate::sink::{Envelope, EnvelopeHash, SinkClass};
+use crate::timeline::Timeline;
+
+/// A checkpoint is sealed every so many envelopes of a stream (envelope.md).
+const CHECKPOINT_EVERY: u64 = 1024;
+
+/// Ranges in one declaration, so that it stays far below the limit of an envelope.
+const RANGES_PER_DECLARATION: usize = 2048;
+
+/// An envelope on its way, and what to do when it does not arrive.
+pub(crate) struct Item {
+    pub(crate) envelope: Envelope,
+    pub(crate) payload: Payload,
+    /// How often it was given to the sink.
+    pub(crate) tries: u32,
+}
+
+/// What an envelope carries.
+pub(crate) enum Payload {
+    /// A host's event.
+    Event(Arc<Tracked>),
+    /// A declaration of loss: merged back if it is refused.
+    Declaration(Loss),
+    /// Something another part of the emitter asked to say.
+    Note(Note),
+    /// A checkpoint or `closed`: written to the second place once acknowledged.
+    Checkpoint,
+    /// Any other own envelope.
+    Own,
+    /// A sealed envelope of another lane (a checkpoint): passed on, nothing of ours.
+    Foreign,
+}
+
+impl Payload {
+    /// 1 for a host's event, else 0.
+    pub(crate) fn events(&self) -> u64 {
+        u64::from(matches!(self, Self::Event(_)))
+    }
+}
+
+struct Stream {
+    streamid: Uuid,
+    agent: Arc<str>,
+    /// The number the next envelope gets.
+    next: u64,
+    last: Option<(EnvelopeHash, UnixNanos)>,
+    /// Envelopes since the last checkpoint.
+    since_checkpoint: u64,
+    /// Sealed and neither acknowledged nor given up.
+    outstanding: u64,
+    losses: Losses,
+    /// When it was last used, on the sealer's own count.
+    used: u64,
+    closed: bool,
+}
+
+impl Stream {
+    fn head(&self) -> Option<Head> {
+        let (head, _) = self.last?;
+        Some(Head { streamid: self.streamid, sequence: self.next - 1, head })
+    }
+}
+
+/// What sealing needs of the emitter.
+pub(crate) struct SealContext {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) timeline: Arc<Timeline>,
+    /// Why the emitter's streams are opened.
+    pub(crate) why: Why,
+}
+
+/// See the module's head.
+pub(crate) struct Sealer {
+    context: Arc<SealContext>,
+    lane: Arc<str>,
+    classes: Vec<SinkClass>,
+    key: Option<SigningKey>,
+    /// A key that takes over before the next envelope.
+    next_key: Option<SigningKey>,
+    limit: usize,
+    streams: HashMap<Arc<str>, Stream>,
+    /// Open streams by when they were last used.
+    by_use: BTreeMap<u64, Arc<str>>,
+    /// The last of streams that are open no more, the latest `limit` of them.
+    gone: HashMap<Arc<str>, Head>,
+    gone_order: VecDeque<Arc<str>>,
+    /// Streams opened, closed and left since the last checkpoint of the lane's own.
+    changes: Vec<StreamNote>,
+    uses: u64,
+    sealed: u64,
+    opened: u64,
+    scratch: Vec<u8>,
+}
+
+/// A host's signer failed; the lane waits and tries again.
+#[derive(Debug)]
+pub(crate) struct SignerFailed(pub(crate) String);
+
+impl Sealer {
+    pub(crate) fn new(
+        context: Arc<SealContext>,
+        lane: Arc<str>,
+        classes: Vec<SinkClass>,
+        key: Option<SigningKey>,
+        limit: usize,
+    ) -> Self {
+        Self {
+            context,
+            lane,
+            classes,
+            key,
+            next_key: None,
+            limit: limit.max(2),
+            streams: HashMap::new(),
+            by_use: BTreeMap::new(),
+            gone: HashMap::new(),
+            gone_order: VecDeque::new(),
+            changes: Vec::new(),
+            uses: 0,
+            sealed: 0,
+            opened: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    fn own_agent(&self) -> Arc<str> {
+        Arc::clone(&self.context.identity.agent)
+    }
+
+    /// What a journal knows of streams of dead processes: they are named as predecessors.
+    pub(crate) fn adopt(&mut self, agent: Arc<str>, head: Head) {
+        self.remember(agent, head);
+    }
+
+    fn remember(&mut self, agent: Arc<str>, head: Head) {
+        if self.gone.insert(Arc::clone(&agent), head).is_none() {
+            self.gone_order.push_back(agent);
+        }
+        while self.gone_order.len() > self.limit {
+            if let Some(oldest) = self.gone_order.pop_front() {
+                self.gone.remove(&oldest);
+            }
+        }
+    }
+
+    /// Whether the lane's own stream is open; it is the first to be opened and stays.
+    pub(crate) fn started(&self) -> bool {
+        self.streams.contains_key(&*self.context.identity.agent)
+    }
+
+    /// Opens the lane's own stream.
+    pub(crate) fn start(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        let agent = self.own_agent();
+        self.open(&agent, out)
+    }
+
+    /// Opens the agent's stream unless it is open, and marks it used.
+    fn open(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        self.uses += 1;
+        if let Some(stream) = self.streams.get_mut(agent) {
+            self.by_use.remove(&stream.used);
+            stream.used = self.uses;
+            self.by_use.insert(self.uses, Arc::clone(agent));
+            return Ok(());
+        }
+        if self.streams.len() >= self.limit {
+            self.evict(out)?;
+        }
+        let follows = self.gone.get(agent).copied();
+        let why = if follows.is_some() && self.context.why == Why::Start { Why::Reopened } else { self.context.why };
+        let recorded = self.context.timeline.recorded(self.sealed);
+        let random = self.context.timeline.bytes16(&format!("stream:{}", self.lane), self.opened);
+        let streamid = Uuid::v7(recorded, random);
+        let stream = Stream {
+            streamid,
+            agent: Arc::clone(agent),
+            next: follows.map_or(1, |head| head.sequence + 1),
+            last: None,
+            since_checkpoint: 0,
+            outstanding: 0,
+            losses: Losses::default(),
+            used: self.uses,
+            closed: false,
+        };
+        self.streams.insert(Arc::clone(agent), stream);
+        let body = own::opened(why, &self.lane, &self.classes, follows.as_ref());
+        match self.seal_own(agent, body, Payload::Own, 0, out) {
+            Ok(()) => {
+                self.opened += 1;
+                self.by_use.insert(self.uses, Arc::clone(agent));
+                self.gone.remove(agent);
+                self.gone_order.retain(|gone| gone != agent);
+                self.note_change(agent, StreamState::Open);
+                Ok(())
+            }
+            Err(e) => {
+                self.streams.remove(agent);
+                Err(e)
+            }
+        }
+    }
+
+    fn note_change(&mut self, agent: &Arc<str>, state: StreamState) {
+        if *agent == self.context.identity.agent {
+            return;
+        }
+        if let Some(head) = self.streams.get(agent).and_then(Stream::head) {
+            self.changes.push(StreamNote { agent: Arc::clone(agent), state, head });
+        }
+    }
+
+    /// Closes the stream idle longest (never the lane's own), or leaves it open if it still owes something.
+    fn evict(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        let own = self.own_agent();
+        let Some(agent) = self.by_use.values().find(|agent| **agent != own).cloned() else {
+            return Ok(());
+        };
+        self.declare_in(&agent, out)?;
+        let settled = self.streams.get(&agent).is_some_and(|s| s.outstanding == 0);
+        if settled {
+            self.close(&agent, out)?;
+        } else {
+            self.note_change(&agent, StreamState::Left);
+        }
+        if let Some(stream) = self.streams.remove(&agent) {
+            self.by_use.remove(&stream.used);
+            if let Some(head) = stream.head() {
+                self.remember(Arc::clone(&agent), head);
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals a host's event, with what its stream has to say first.
+    pub(crate) fn seal_event(&mut self, tracked: &Arc<Tracked>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        self.change_key(out)?;
+        let agent = Arc::clone(&tracked.event.agent);
+        self.open(&agent, out)?;
+        let wire = tracked.wire.get_or_init(|| Wire::of(&tracked.event));
+        let envelope = self.seal_in(&agent, &tracked.event, wire, tracked.event.data(), false, 0)?;
+        out.push(Item { envelope, payload: Payload::Event(Arc::clone(tracked)), tries: 0 });
+        self.checkpoint_if_due(&agent, out)
+    }
+
+    fn seal_own(
+        &mut self,
+        agent: &Arc<str>,
+        body: Body,
+        payload: Payload,
+        skip: u64,
+        out: &mut Vec<Item>,
+    ) -> Result<(), SignerFailed> {
+        let context = Arc::clone(&self.context);
+        let recorded = context.timeline.recorded(self.sealed);
+        let random = context.timeline.bytes16(&format!("own:{}", self.lane), self.sealed);
+        let event = Event::own(
+            Uuid::v7(recorded, random),
+            recorded,
+            format!("{}{}", context.identity.prefix, body.event_type).into(),
+            body.severity,
+            Arc::clone(agent),
+            context.identity.tenant.clone(),
+            body.data,
+        );
+        let wire = Wire::of(&event);
+        let envelope = self.seal_in(agent, &event, &wire, event.data(), true, skip)?;
+        out.push(Item { envelope, payload, tries: 0 });
+        Ok(())
+    }
+
+    /// Gives an event the next number of its agent's stream, `skip` numbers further on.
+    fn seal_in(
+        &mut self,
+        agent: &Arc<str>,
+        event: &Event,
+        wire: &Wire,
+        data: &[u8],
+        own: bool,
+        skip: u64,
+    ) -> Result<Envelope, SignerFailed> {
+        let identity = &*self.context.identity;
+        let recordedtime = self.context.timeline.recorded(self.sealed);
+        let Some(stream) = self.streams.get_mut(agent) else {
+            return Err(SignerFailed("the stream is not open".into()));
+        };
+        let sequence = stream.next + skip;
+        debug_assert!(sequence < SEQUENCE_BOUND);
+        let sealing = Sealing {
+            event,
+            wire,
+            data,
+            disclosures: None,
+            own,
+            source: &identity.source,
+            policy_version: identity.policy_version.as_deref(),
+            streamid: stream.streamid,
+            sequence,
+            prevhash: stream.last.map(|(hash, _)| hash),
+            recordedtime,
+        };
+        let envelope = seal(&sealing, self.key.as_ref(), &mut self.scratch).map_err(SignerFailed)?;
+        stream.next = sequence + 1;
+        stream.last = Some((envelope.hash, recordedtime));
+        stream.outstanding += 1;
+        stream.since_checkpoint += 1;
+        self.sealed += 1;
+        Ok(envelope)
+    }
+
+    fn checkpoint_if_due(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        let own = self.own_agent();
+        if self.streams.get(agent).is_some_and(|stream| stream.since_checkpoint >= CHECKPOINT_EVERY) {
+            self.checkpoint(agent, "checkpoint", out)?;
+        }
+        if self.changes.len() as u64 >= CHECKPOINT_EVERY && self.streams.contains_key(&own) {
+            self.checkpoint(&own, "checkpoint", out)?;
+        }
+        Ok(())
+    }
+
+    /// Seals `checkpoint` or `closed` about what the stream holds so far.
+    fn checkpoint(&mut self, agent: &Arc<str>, action: &str, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        let Some((before, (_, time))) = self.streams.get(agent).and_then(|s| Some((s.head()?, s.last?))) else {
+            return Ok(());
+        };
+        let own = *agent == self.context.identity.agent;
+        if own {
+            // Heads move on after a stream was noted as open: tell the latest.
+            for change in &mut self.changes {
+                let current = self.streams.get(&change.agent).filter(|s| s.streamid == change.head.streamid);
+                if change.state == StreamState::Open
+                    && let Some(head) = current.and_then(Stream::head)
+                {
+                    change.head = head;
+                }
+            }
+        }
+        let body = own::checkpoint(action, &self.lane, &before, time, own.then_some(self.changes.as_slice()));
+        self.seal_own(agent, body, Payload::Checkpoint, 0, out)?;
+        if own {
+            self.changes.clear();
+        }
+        if let Some(stream) = self.streams.get_mut(agent) {
+            stream.since_checkpoint = 0;
+            stream.closed |= action == "closed";
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        self.checkpoint(agent, "closed", out)?;
+        self.note_change(agent, StreamState::Closed);
+        Ok(())
+    }
+
+    /// Seals `closed` in every stream that owes nothing, the lane's own last.
+    pub(crate) fn close_all(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        let own = self.own_agent();
+        let mut agents: Vec<_> = self.streams.keys().filter(|agent| **agent != own).cloned().collect();
+        agents.sort();
+        agents.push(own);
+        for agent in agents {
+            let ready = self
+                .streams
+                .get(&agent)
+                .is_some_and(|s| s.outstanding == 0 && s.losses.is_empty() && !s.closed);
+            if ready {
+                self.close(&agent, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Events of an agent that were dropped before they had a number.
+    pub(crate) fn lose_unsealed(&mut self, agent: &Arc<str>, reason: Reason, count: u64) {
+        match self.streams.get_mut(agent) {
+            Some(stream) => stream.losses.add_unnumbered(reason, count),
+            None => {
+                let own = self.own_agent();
+                if let Some(stream) = self.streams.get_mut(&own) {
+                    stream.losses.add_elsewhere(reason, agent, count);
+                }
+            }
+        }
+    }
+
+    /// An envelope that was sealed will not arrive.
+    pub(crate) fn lose_sealed(&mut self, item: &Item, reason: Reason) {
+        let envelope = &item.envelope;
+        let events = item.payload.events();
+        let range = LostRange { from: envelope.sequence, to: envelope.sequence, streamid: None, maybe: false };
+        match self.streams.get_mut(&envelope.agentid) {
+            Some(stream) if stream.streamid == envelope.streamid => stream.losses.add_range(reason, events, range),
+            Some(stream) => {
+                let range = LostRange { streamid: Some(envelope.streamid), ..range };
+                stream.losses.add_range(reason, events, range);
+            }
+            None if events > 0 => self.lose_unsealed(&Arc::clone(&envelope.agentid), reason, events),
+            None => {}
+        }
+    }
+}
+
+impl Sealer {
+    /// Declares what the agent's stream owes: what had no number is skipped over.
+    fn declare_in(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        let Some(stream) = self.streams.get_mut(agent) else { return Ok(()) };
+        let mut owed: VecDeque<Loss> = stream.losses.take().into();
+        while let Some(mut loss) = owed.pop_front() {
+            if loss.ranges.len() > RANGES_PER_DECLARATION {
+                let rest = loss.ranges.split_off(RANGES_PER_DECLARATION);
+                // Only the last of several declarations carries the count and the skip.
+                owed.push_front(Loss { ranges: rest, ..loss.clone() });
+                loss.count = 0;
+                loss.unnumbered = 0;
+            }
+            let next = self.streams.get(agent).map_or(1, |stream| stream.next);
+            let skip = loss.unnumbered;
+            let mut numbered = loss.clone();
+            if skip > 0 {
+                let range = LostRange { from: next, to: next + skip - 1, streamid: None, maybe: false };
+                numbered.push(range);
+                numbered.unnumbered = 0;
+            }
+            let body = own::loss(&self.lane, &numbered, &numbered.ranges, numbered.agent.as_deref());
+            if let Err(e) = self.seal_own(agent, body, Payload::Declaration(numbered), skip, out) {
+                if let Some(stream) = self.streams.get_mut(agent) {
+                    owed.push_front(loss);
+                    owed.into_iter().for_each(|loss| stream.losses.restore(loss));
+                }
+                return Err(e);
+            }
+        }
+        Ok(())
+    }
+
+    /// Declares what every open stream owes.
+    pub(crate) fn declare(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        let mut agents: Vec<_> =
+            self.streams.iter().filter(|(_, s)| !s.losses.is_empty()).map(|(agent, _)| Arc::clone(agent)).collect();
+        agents.sort();
+        for agent in agents {
+            self.declare_in(&agent, out)?;
+        }
+        Ok(())
+    }
+
+    /// Whether anything is to be declared.
+    pub(crate) fn owes(&self) -> bool {
+        self.streams.values().any(|stream| !stream.losses.is_empty())
+    }
+
+    /// Says what another part of the emitter asked for, in the lane's own stream.
+    pub(crate) fn say(&mut self, note: Note, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        let own = self.own_agent();
+        let body = own::note(&note);
+        self.seal_own(&own, body, Payload::Note(note), 0, out)
+    }
+
+    /// A heartbeat in the lane's own stream, with the heads of the others.
+    pub(crate) fn heartbeat(
+        &mut self,
+        state: super::health::LaneState,
+        counters: &super::counters::Counters,
+        out: &mut Vec<Item>,
+    ) -> Result<(), SignerFailed> {
+        let own = self.own_agent();
+        let mut others: Vec<_> = self.streams.values().filter(|stream| stream.agent != own).collect();
+        others.sort_by_key(|stream| stream.streamid);
+        let heads: Vec<Head> = others.into_iter().filter_map(Stream::head).collect();
+        let body = own::heartbeat(&self.lane, state, counters, &heads);
+        self.seal_own(&own, body, Payload::Own, 0, out)
+    }
+
+    /// Another key takes over with the next envelope, announced in every open stream.
+    pub(crate) fn change_to(&mut self, key: SigningKey) {
+        self.next_key = Some(key);
+    }
+
+    pub(crate) fn key_change_pending(&self) -> bool {
+        self.next_key.is_some()
+    }
+
+    /// Seals `key_retiring` by the old key and `key_active` by the new one in every open stream.
+    pub(crate) fn change_key(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        let Some(new) = self.next_key.take() else { return Ok(()) };
+        let mut agents: Vec<_> = self.streams.keys().cloned().collect();
+        agents.sort();
+        if let Some(old) = self.key.clone() {
+            for agent in &agents {
+                let body = own::key_change("key_retiring", old.id(), &new);
+                if let Err(e) = self.seal_own(agent, body, Payload::Own, 0, out) {
+                    self.next_key = Some(new);
+                    return Err(e);
+                }
+            }
+            self.key = Some(new.clone());
+            for agent in &agents {
+                let body = own::key_change("key_active", new.id(), &old);
+                self.seal_own(agent, body, Payload::Own, 0, out)?;
+            }
+        } else {
+            self.key = Some(new);
+        }
+        Ok(())
+    }
+
+    /// An envelope was acknowledged, or will never be: its stream no longer waits for it.
+    pub(crate) fn settle(&mut self, envelope: &Envelope) {
+        if let Some(stream) = self.streams.get_mut(&envelope.agentid)
+            && stream.streamid == envelope.streamid
+        {
+            stream.outstanding = stream.outstanding.saturating_sub(1);
+        }
+    }
+
+    /// Takes back what a lost envelope of our own was to say.
+    pub(crate) fn restore(&mut self, envelope: &Envelope, loss: Loss) {
+        let own = self.own_agent();
+        let agent = if self.streams.contains_key(&envelope.agentid) { &envelope.agentid } else { &own };
+        if let Some(stream) = self.streams.get_mut(agent) {
+            stream.losses.restore(loss);
+        }
+    }
+
+    /// Streams that a shutdown would leave open.
+    pub(crate) fn open_streams(&self) -> usize {
+        self.streams.values().filter(|stream| !stream.closed).count()
+    }
+
+    /// The wall-clock time, for what is not sealed.
+    pub(crate) fn unix_nanos(&self) -> UnixNanos {
+        self.context.timeline.unix_nanos()
+    }
+}
+
+impl Sealer {
+    /// An envelope that the receiver may have refused; `count` of its batch it did refuse.
+    pub(crate) fn lose_maybe(&mut self, item: &Item, count: u64) {
+        let envelope = &item.envelope;
+        let elsewhere = |stream: &Stream| (stream.streamid != envelope.streamid).then_some(envelope.streamid);
+        if let Some(stream) = self.streams.get_mut(&envelope.agentid) {
+            let range = LostRange {
+                from: envelope.sequence,
+                to: envelope.sequence,
+                streamid: elsewhere(stream),
+                maybe: true,
+            };
+            stream.losses.add_range(Reason::Uncertain, count, range);
+        } else if count > 0 {
+            self.lose_unsealed(&Arc::clone(&envelope.agentid), Reason::Uncertain, count);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Two threads for a lane: one that seals and decides, one that calls the sink.
+//!
+//! Guarantees: a caller wakes a worker only when that changes what it does: the first event after a pause,
+//! a full batch, a hurry. A sink that hangs keeps nobody but its own thread; a panic in a sink is an answer.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use super::control::{Control, Pause, Step};
+use super::{Lane, Phase, reentry};
+use crate::error::{Error, Result};
+use crate::seam::Instant;
+use crate::sink::{Answers, Envelope, Failure, FailureKind, Sink};
+use crate::sync::lock;
+
+/// Calls the sink; a panic becomes an answer.
+pub(crate) fn deliver(sink: &mut dyn Sink, batch: &[Envelope]) -> Answers {
+    reentry::inside(|| sink.deliver(batch))
+        .unwrap_or_else(|| Answers::Retry(Failure::new(FailureKind::Panic, "the sink panicked"), None))
+}
+
+#[derive(Default)]
+struct Slot {
+    batch: Option<Vec<Envelope>>,
+    stop: bool,
+}
+
+/// The sink's own thread.
+struct Courier {
+    slot: Arc<(Mutex<Slot>, Condvar)>,
+}
+
+impl Courier {
+    fn start(lane: Arc<Lane>, mut sink: Box<dyn Sink>) -> Result<Self> {
+        let slot: Arc<(Mutex<Slot>, Condvar)> = Arc::default();
+        let shared = Arc::clone(&slot);
+        spawn(format!("sinkwell-{}-sink", lane.id()), move || {
+            loop {
+                let batch = {
+                    let mut slot = lock(&shared.0);
+                    loop {
+                        if let Some(batch) = slot.batch.take() {
+                            break Some(batch);
+                        }
+                        if slot.stop {
+                            break None;
+                        }
+                        slot = shared.1.wait(slot).unwrap_or_else(std::sync::PoisonError::into_inner);
+                    }
+                };
+                let Some(batch) = batch else { break };
+                let answers = deliver(&mut *sink, &batch);
+                let mut core = lane.lock();
+                core.answers = Some(answers);
+                lane.wake(&mut core);
+            }
+            // What the sink itself still holds goes where it belongs; nobody is left to tell of a failure.
+            let _ = reentry::inside(|| sink.flush());
+            drop(sink);
+            lane.lock().sink_ended = true;
+            lane.shared.room.notify_all();
+        })?;
+        Ok(Self { slot })
+    }
+
+    fn send(&self, batch: Vec<Envelope>) {
+        lock(&self.slot.0).batch = Some(batch);
+        self.slot.1.notify_one();
+    }
+}
+
+impl Drop for Courier {
+    fn drop(&mut self) {
+        lock(&self.slot.0).stop = true;
+        self.slot.1.notify_one();
+    }
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    // Linux keeps 15 characters of a thread's name.
+    thread::Builder::new()
+        .name(name)
+        .stack_size(512 * 1024)
+        .spawn(run)
+        .map(drop)
+        .map_err(|e| Error::internal(format!("no thread for a lane: {e}")))
+}
+
+/// Starts a lane's threads.
+pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sink: Box<dyn Sink>) -> Result<()> {
+    let courier = Courier::start(Arc::clone(lane), sink)?;
+    let lane = Arc::clone(lane);
+    spawn(format!("sinkwell-{}", lane.id()), move || {
+        let ran = reentry::inside(|| run(&lane, &mut control, &courier));
+        if ran.is_none() {
+            // A defect of ours: the lane ends, and whoever waits is told.
+            let mut core = lane.lock();
+            let failure = Failure::new(FailureKind::Panic, "the lane itself panicked; please report");
+            core.health.fail(super::LaneState::Failed, &failure, lane.timeline.unix_nanos());
+            core.abandon = true;
+            drop(core);
+            let now = lane.now();
+            let _ = reentry::inside(|| control.step(now, false));
+        }
+    })
+}
+
+fn run(lane: &Arc<Lane>, control: &mut Control, courier: &Courier) {
+    loop {
+        match control.step(lane.now(), false) {
+            Step::Deliver(batch) => courier.send(batch),
+            Step::Wait(until, pause) => {
+                if let Some(answers) = sleep(lane, until, pause) {
+                    control.answer(answers, lane.now());
+                }
+            }
+            Step::Done => return,
+        }
+    }
+}
+
+/// Sleeps until `until` or until something comes that matters; hands over the sink's answers if they came.
+fn sleep(lane: &Lane, until: Option<Instant>, pause: Pause) -> Option<Answers> {
+    let mut core = lane.lock();
+    let batch = lane.config.batch;
+    // After the last event a worker sleeps one linger more before it counts as idle, so that a steady trickle
+    // wakes nobody: the next event finds it already counting down.
+    let mut restless = pause == Pause::Idle && !batch.linger.is_zero();
+    while core.answers.is_none() && !core.attention {
+        let now = lane.now();
+        if until.is_some_and(|until| now >= until) {
+            break;
+        }
+        let queued = core.queue.len();
+        let full = queued >= batch.events || core.queue.bytes() >= batch.bytes;
+        let enough = match pause {
+            Pause::Idle => full || (queued > 0 && !restless),
+            Pause::Linger => full,
+            Pause::Other => false,
+        };
+        if enough {
+            break;
+        }
+        let left = until.map(|until| until.since(now));
+        let left = if restless { Some(left.map_or(batch.linger, |left| left.min(batch.linger))) } else { left };
+        core.phase = match pause {
+            Pause::Idle if !restless => Phase::Idle,
+            Pause::Idle | Pause::Linger => Phase::Lingering,
+            Pause::Other => Phase::Waiting,
+        };
+        core = wait(lane, core, left);
+        restless = false;
+    }
+    core.phase = Phase::Busy;
+    core.answers.take()
+}
+
+fn wait<'a>(
+    lane: &'a Lane,
+    core: std::sync::MutexGuard<'a, super::LaneCore>,
+    left: Option<Duration>,
+) -> std::sync::MutexGuard<'a, super::LaneCore> {
+    match left {
+        None => lane.shared.work.wait(core).unwrap_or_else(std::sync::PoisonError::into_inner),
+        Some(left) => lane.shared.work.wait_timeout(core, left).unwrap_or_else(std::sync::PoisonError::into_inner).0,
+    }
+}

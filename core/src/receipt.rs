@@ -1,0 +1,421 @@
+//! Receipts: what became of one event in each lane.
+//!
+//! Guarantees: every lane that took the event ends as `delivered`, `lost` or `uncertain`, once; whoever
+//! waits is told exactly once; waiting takes memory and nothing else; no wait outlives the emitter.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::lane::{Lane, Reason};
+use crate::seam::{UnixNanos, Uuid};
+use crate::sink::EnvelopeHash;
+use crate::sync::lock;
+
+/// How far a wait goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Every durable lane that took the event has it on disk.
+    Journaled,
+    /// Every lane's sink acknowledged it, or said that it never will.
+    Delivered,
+}
+
+impl Stage {
+    /// The stage of that name.
+    ///
+    /// # Errors
+    /// `invalid_argument`.
+    pub fn parse(name: &str) -> Result<Self> {
+        match name {
+            "journaled" => Ok(Self::Journaled),
+            "delivered" => Ok(Self::Delivered),
+            _ => Err(Error::invalid_argument("a receipt is awaited as \"journaled\" or \"delivered\"").at("stage")),
+        }
+    }
+}
+
+/// What a lane did with an event when it was emitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is queued.
+    Enqueued,
+    /// A policy keeps it out of this lane.
+    Filtered,
+    /// It was lost at once.
+    Dropped(Reason),
+}
+
+impl std::fmt::Display for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Enqueued => f.write_str("enqueued"),
+            Self::Filtered => f.write_str("filtered"),
+            Self::Dropped(reason) => write!(f, "dropped: {}", reason.name()),
+        }
+    }
+}
+
+/// How an event ended in a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndState {
+    /// The sink has it.
+    Delivered,
+    /// It will not arrive.
+    Lost,
+    /// Nobody can know: the receiver refused some of a batch, or the emitter ended first.
+    Uncertain,
+    /// A policy kept it out.
+    Filtered,
+}
+
+impl EndState {
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Lost => "lost",
+            Self::Uncertain => "uncertain",
+            Self::Filtered => "filtered",
+        }
+    }
+}
+
+/// Where an event was sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The stream.
+    pub streamid: Uuid,
+    /// Its number there.
+    pub sequence: u64,
+    /// The envelope's hash.
+    pub hash: EnvelopeHash,
+}
+
+/// How an event ended in a lane, with what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// How.
+    pub state: EndState,
+    /// Why, for `lost` and `uncertain`: a name of [`Reason`], or `shutdown`.
+    pub reason: Option<&'static str>,
+    /// Where it was sealed, if it came to that.
+    pub sealed: Option<Sealed>,
+    /// When.
+    pub when: UnixNanos,
+}
+
+type Waiter = Box<dyn FnOnce() + Send>;
+
+/// The part of an event in flight that lanes and receipts share.
+pub(crate) struct Tracked {
+    pub(crate) event: Event,
+    pub(crate) wire: std::sync::OnceLock<crate::envelope::Wire>,
+    /// Whether anybody can still ask how it ended.
+    watched: AtomicBool,
+    /// Lanes that have not ended.
+    open: AtomicU32,
+    /// Durable lanes that have it not on disk.
+    unjournaled: AtomicU32,
+    slots: Box<[Slot]>,
+    waiters: Mutex<Waiters>,
+    /// Where it was dropped, so that a lane drops the event only once.
+    pub(crate) enqueued_at: crate::seam::Instant,
+}
+
+#[derive(Default)]
+struct Waiters {
+    journaled: Vec<Waiter>,
+    delivered: Vec<Waiter>,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// 0: not the lane's. 1: open. 2: open and journaled. 3: ended.
+    phase: AtomicU8,
+    ending: Mutex<Option<Box<Ending>>>,
+}
+
+const ABSENT: u8 = 0;
+const OPEN: u8 = 1;
+const JOURNALED: u8 = 2;
+const ENDED: u8 = 3;
+
+impl Tracked {
+    /// An event that `lanes` lanes, `durable` of them with a journal, are about to take.
+    pub(crate) fn new(event: Event, lanes: usize, at: crate::seam::Instant) -> Self {
+        Self {
+            event,
+            wire: std::sync::OnceLock::new(),
+            watched: AtomicBool::new(true),
+            open: AtomicU32::new(1),
+            unjournaled: AtomicU32::new(1),
+            slots: (0..lanes).map(|_| Slot::default()).collect(),
+            waiters: Mutex::default(),
+            enqueued_at: at,
+        }
+    }
+
+    /// The lane with this index is going to take it.
+    pub(crate) fn enter(&self, lane: usize, durable: bool) {
+        self.slots[lane].phase.store(OPEN, Ordering::Release);
+        self.open.fetch_add(1, Ordering::AcqRel);
+        if durable {
+            self.unjournaled.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// All lanes that take it have been entered.
+    pub(crate) fn entered(&self) {
+        self.countdown(&self.unjournaled, Stage::Journaled);
+        self.countdown(&self.open, Stage::Delivered);
+    }
+
+    fn countdown(&self, counter: &AtomicU32, stage: Stage) {
+        if counter.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let waiters = {
+                let mut waiters = lock(&self.waiters);
+                std::mem::take(match stage {
+                    Stage::Journaled => &mut waiters.journaled,
+                    Stage::Delivered => &mut waiters.delivered,
+                })
+            };
+            for waiter in waiters {
+                waiter();
+            }
+        }
+    }
+
+    /// The lane has it on disk.
+    pub(crate) fn journaled(&self, lane: usize) {
+        let slot = &self.slots[lane];
+        if slot.phase.compare_exchange(OPEN, JOURNALED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.countdown(&self.unjournaled, Stage::Journaled);
+        }
+    }
+
+    /// It ended in the lane. Only the first ending counts.
+    pub(crate) fn end(&self, lane: usize, durable: bool, ending: impl FnOnce() -> Ending) {
+        let slot = &self.slots[lane];
+        let mut held = lock(&slot.ending);
+        let phase = slot.phase.load(Ordering::Acquire);
+        if phase == ABSENT || phase == ENDED {
+            return;
+        }
+        if self.watched.load(Ordering::Acquire) {
+            *held = Some(Box::new(ending()));
+        }
+        slot.phase.store(ENDED, Ordering::Release);
+        drop(held);
+        if durable && phase == OPEN {
+            self.countdown(&self.unjournaled, Stage::Journaled);
+        }
+        self.countdown(&self.open, Stage::Delivered);
+    }
+}
+
+impl crate::lane::Entry for Arc<Tracked> {
+    fn cost(&self) -> usize {
+        self.event.cost()
+    }
+    fn terminal(&self) -> bool {
+        self.event.terminal
+    }
+    fn run(&self) -> Option<&str> {
+        self.event.attribute(crate::event::Attribute::Run)
+    }
+}
+
+/// What `emit` returns.
+#[derive(Clone)]
+pub struct Receipt {
+    inner: Arc<ReceiptInner>,
+}
+
+struct ReceiptInner {
+    tracked: Arc<Tracked>,
+    lanes: Arc<[Arc<Lane>]>,
+    admissions: Box<[(Admission, u32)]>,
+}
+
+impl Drop for ReceiptInner {
+    fn drop(&mut self) {
+        self.tracked.watched.store(false, Ordering::Release);
+    }
+}
+
+impl std::fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receipt").field("id", &self.id()).field("lanes", &self.lanes().collect::<Vec<_>>()).finish()
+    }
+}
+
+impl Receipt {
+    pub(crate) fn new(
+        tracked: Arc<Tracked>,
+        lanes: Arc<[Arc<Lane>]>,
+        admissions: Box<[(Admission, u32)]>,
+    ) -> Self {
+        Self { inner: Arc::new(ReceiptInner { tracked, lanes, admissions }) }
+    }
+
+    /// The event's id, the same in every lane.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.inner.tracked.event.id
+    }
+
+    /// What each lane did with it when it was emitted, in the order of the lanes.
+    pub fn lanes(&self) -> impl Iterator<Item = (&str, Admission)> {
+        self.inner.lanes.iter().zip(&self.inner.admissions).map(|(lane, (admission, _))| (lane.id(), *admission))
+    }
+
+    /// How many queued events of each lane went for it; lanes where none did are left out.
+    pub fn evicted(&self) -> impl Iterator<Item = (&str, u32)> {
+        let all = self.inner.lanes.iter().zip(&self.inner.admissions);
+        all.filter(|(_, (_, evicted))| *evicted > 0).map(|(lane, (_, evicted))| (lane.id(), *evicted))
+    }
+
+    /// Whether the stage is reached.
+    #[must_use]
+    pub fn reached(&self, stage: Stage) -> bool {
+        let tracked = &self.inner.tracked;
+        match stage {
+            Stage::Journaled => tracked.unjournaled.load(Ordering::Acquire) == 0,
+            Stage::Delivered => tracked.open.load(Ordering::Acquire) == 0,
+        }
+    }
+
+    /// How it ended in each lane, in the order of the lanes; `None` where it has not.
+    #[must_use]
+    pub fn endings(&self) -> Vec<(&str, Option<Ending>)> {
+        let tracked = &self.inner.tracked;
+        let all = self.inner.lanes.iter().zip(&self.inner.admissions).zip(&tracked.slots);
+        all.map(|((lane, (admission, _)), slot)| {
+            let ending = match admission {
+                Admission::Enqueued => lock(&slot.ending).as_deref().cloned(),
+                Admission::Filtered => Some(Ending {
+                    state: EndState::Filtered,
+                    reason: None,
+                    sealed: None,
+                    when: tracked.event.time,
+                }),
+                Admission::Dropped(reason) => Some(Ending {
+                    state: EndState::Lost,
+                    reason: Some(reason.name()),
+                    sealed: None,
+                    when: tracked.event.time,
+                }),
+            };
+            (lane.id(), ending)
+        })
+        .collect()
+    }
+
+    /// Calls `done` once, when the stage is reached or the emitter has ended; at once if it already is.
+    /// `done` runs on a lane's thread and must not block.
+    ///
+    /// # Errors
+    /// `unsupported`: `journaled`, and no lane that took the event is durable.
+    pub fn on(&self, stage: Stage, done: impl FnOnce() + Send + 'static) -> Result<()> {
+        self.check(stage)?;
+        let tracked = &self.inner.tracked;
+        {
+            let mut waiters = lock(&tracked.waiters);
+            if !self.reached(stage) {
+                // The receipt stays watched for as long as somebody waits.
+                let receipt = self.clone();
+                let waiter: Waiter = Box::new(move || {
+                    crate::lane::reentry::inside(done);
+                    drop(receipt);
+                });
+                match stage {
+                    Stage::Journaled => waiters.journaled.push(waiter),
+                    Stage::Delivered => waiters.delivered.push(waiter),
+                }
+                drop(waiters);
+                self.hurry();
+                return Ok(());
+            }
+        }
+        done();
+        Ok(())
+    }
+
+    /// Waits until the stage is reached.
+    ///
+    /// # Errors
+    /// `timeout`; `unsupported` as in [`on`](Self::on); `journal` when a durable lane ended the event
+    /// without having it on disk.
+    pub fn wait(&self, stage: Stage, timeout: Duration) -> Result<()> {
+        let shared = Arc::new((Mutex::new(false), Condvar::new()));
+        let signal = Arc::clone(&shared);
+        self.on(stage, move || {
+            *lock(&signal.0) = true;
+            signal.1.notify_all();
+        })?;
+        let start = Instant::now();
+        let mut reached = lock(&shared.0);
+        while !*reached {
+            let left = timeout.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(Error::new(
+                    ErrorKind::Timeout,
+                    format!("not {} within {timeout:?}; the event is still on its way", match stage {
+                        Stage::Journaled => "journaled",
+                        Stage::Delivered => "delivered",
+                    }),
+                ));
+            }
+            reached = shared.1.wait_timeout(reached, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+        drop(reached);
+        self.check_journaled(stage)
+    }
+
+    /// An error if the stage is `journaled` and a durable lane ended the event without having it on disk.
+    ///
+    /// # Errors
+    /// `journal`.
+    pub fn check_journaled(&self, stage: Stage) -> Result<()> {
+        if stage == Stage::Journaled {
+            for (lane, ending) in self.endings() {
+                let lane_is_durable = self.inner.lanes.iter().any(|l| l.id() == lane && l.durable());
+                if let Some(ending) = ending
+                    && lane_is_durable
+                    && ending.state == EndState::Lost
+                {
+                    return Err(Error::journal(format!(
+                        "the event was lost before it was on disk: {}",
+                        ending.reason.unwrap_or_default()
+                    ))
+                    .at(lane));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, stage: Stage) -> Result<()> {
+        let mut taken = self.inner.lanes.iter().zip(&self.inner.admissions);
+        let durable = taken.any(|(lane, (admission, _))| lane.durable() && *admission == Admission::Enqueued);
+        if stage == Stage::Journaled && !durable {
+            return Err(Error::unsupported(
+                "no durable lane took this event; set journal.dir, and durable: true on a lane",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Somebody waits: lanes that linger need not.
+    fn hurry(&self) {
+        for (lane, (admission, _)) in self.inner.lanes.iter().zip(&self.inner.admissions) {
+            if *admission == Admission::Enqueued {
+                lane.hurry();
+            }
+        }
+    }
+}

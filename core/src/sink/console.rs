@@ -1,0 +1,107 @@
+//! `console`: one aligned, coloured line per event, for people.
+//!
+//! Guarantees: what it prints is for eyes, not for proof; control characters of an event never reach the
+//! terminal; a narrow terminal gets shorter lines; NO_COLOR is honoured. Of own envelopes it shows only
+//! losses and states.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use super::stream::io_failure;
+use super::{Answers, Envelope, Sink};
+use crate::config::ConsoleConfig;
+use crate::json::{Value, parse};
+
+/// See the module's head.
+pub(crate) struct Console {
+    stdout: bool,
+    color: bool,
+    width: usize,
+    prefix: String,
+    buf: String,
+}
+
+impl Console {
+    pub(crate) fn new(config: &ConsoleConfig, prefix: &str) -> Self {
+        let terminal = if config.stdout { io::stdout().is_terminal() } else { io::stderr().is_terminal() };
+        let quiet = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let color = config.color.unwrap_or(terminal && !quiet);
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let size = || {
+            let size = if config.stdout {
+                rustix::termios::tcgetwinsize(io::stdout())
+            } else {
+                rustix::termios::tcgetwinsize(io::stderr())
+            };
+            size.ok().map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0)
+        };
+        let width = if terminal { size().or(columns).unwrap_or(120) } else { columns.unwrap_or(160) };
+        Self { stdout: config.stdout, color, width: width.max(40), prefix: prefix.to_owned(), buf: String::new() }
+    }
+
+    fn line(&mut self, envelope: &Envelope) {
+        let Ok(value) = parse(&envelope.bytes) else { return };
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+        let event_type = text("type").strip_prefix(&*self.prefix).unwrap_or(text("type"));
+        if envelope.own && !matches!(event_type, "policy.breach" | "sink.failed" | "sink.recovered") {
+            return;
+        }
+        let time = text("time").get(11..23).unwrap_or_default();
+        let severity = text("severitytext");
+        let subject = text("subject");
+        let mut rest = String::new();
+        for (key, member) in value.get("data").map(Value::members).unwrap_or_default() {
+            let shown = match member {
+                Value::String(s) => s.clone(),
+                other => String::from_utf8(other.to_canonical().unwrap_or_default()).unwrap_or_default(),
+            };
+            if !rest.is_empty() {
+                rest.push_str("  ");
+            }
+            rest.push_str(key);
+            rest.push('=');
+            rest.push_str(&shown);
+        }
+        let mut plain = format!("{time} {severity:<5} {event_type:<18} {subject:<20} {rest}");
+        plain = plain.chars().map(|c| if c.is_control() { '�' } else { c }).collect();
+        if plain.chars().count() > self.width {
+            plain = plain.chars().take(self.width - 1).chain(['…']).collect();
+        }
+        let plain = plain.trim_end();
+        let code = match severity {
+            _ if !self.color => "",
+            "ERROR" | "FATAL" => "\x1b[31m",
+            "WARN" => "\x1b[33m",
+            "TRACE" | "DEBUG" => "\x1b[2m",
+            _ => "",
+        };
+        self.buf.push_str(code);
+        self.buf.push_str(plain);
+        if !code.is_empty() {
+            self.buf.push_str("\x1b[0m");
+        }
+        self.buf.push('\n');
+    }
+}
+
+impl Sink for Console {
+    fn kind(&self) -> &'static str {
+        "console"
+    }
+
+    fn deliver(&mut self, batch: &[Envelope]) -> Answers {
+        self.buf.clear();
+        for envelope in batch {
+            self.line(envelope);
+        }
+        let written = if self.stdout {
+            let mut out = io::stdout().lock();
+            out.write_all(self.buf.as_bytes()).and_then(|()| out.flush())
+        } else {
+            io::stderr().lock().write_all(self.buf.as_bytes())
+        };
+        match written {
+            Ok(()) => Answers::Acknowledged,
+            Err(e) => Answers::Retry(io_failure(&e), None),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `memory` and `null`: for tests and benchmarks.
+
+use std::sync::{Arc, Mutex};
+
+use super::{Answers, Envelope, Sink};
+use crate::sync::lock;
+
+/// How many envelopes a `memory` sink keeps: the newest.
+const KEEP: usize = 65_536;
+
+/// Keeps the newest envelopes.
+#[derive(Clone, Default)]
+pub struct MemorySink {
+    kept: Arc<Mutex<std::collections::VecDeque<Envelope>>>,
+}
+
+impl MemorySink {
+    /// What it holds, oldest first.
+    #[must_use]
+    pub fn envelopes(&self) -> Vec<Envelope> {
+        lock(&self.kept).iter().cloned().collect()
+    }
+}
+
+impl std::fmt::Debug for MemorySink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MemorySink({})", lock(&self.kept).len())
+    }
+}
+
+impl Sink for MemorySink {
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
+    fn deliver(&mut self, batch: &[Envelope]) -> Answers {
+        let mut kept = lock(&self.kept);
+        kept.extend(batch.iter().cloned());
+        let excess = kept.len().saturating_sub(KEEP);
+        kept.drain(..excess);
+        Answers::Acknowledged
+    }
+
+    fn idempotent(&self) -> bool {
+        false
+    }
+}
+
+/// Acknowledges and forgets.
+#[derive(Clone, Copy, Debug)]
+pub struct NullSink;
+
+impl Sink for NullSink {
+    fn kind(&self) -> &'static str {
+        "null"
+    }
+
+    fn deliver(&mut self, _batch: &[Envelope]) -> Answers {
+        Answers::Acknowledged
+    }
+
+    fn idempotent(&self) -> bool {
+        true
+    }
+}

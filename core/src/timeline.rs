@@ -1,0 +1,92 @@
+//! Time and ids of one emitter, real or fixed by `testing`.
+//!
+//! Guarantees: with `testing`, what an event or a lane is given depends on nothing but the seed and on how
+//! many came before it in that emitter or lane, so threads may interleave as they like.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::config::Testing;
+use crate::seam::{Clock, Instant, Random, SeededRandom, SystemClock, SystemRandom, UnixNanos};
+
+/// Where an emitter takes time and randomness from.
+pub(crate) struct Timeline {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    fixed: Option<Fixed>,
+}
+
+struct Fixed {
+    start: UnixNanos,
+    step: UnixNanos,
+    events: AtomicU64,
+}
+
+impl Timeline {
+    /// The system's clock and randomness, or what `testing` fixes.
+    pub(crate) fn new(testing: Option<&Testing>) -> Self {
+        match testing {
+            None => Self::with(Arc::new(SystemClock::default()), Arc::new(SystemRandom)),
+            Some(testing) => Self {
+                clock: Arc::new(SystemClock::default()),
+                random: Arc::new(SeededRandom::new(testing.seed)),
+                fixed: Some(Fixed {
+                    start: testing.clock,
+                    step: nanos(testing.step),
+                    events: AtomicU64::new(0),
+                }),
+            },
+        }
+    }
+
+    /// Seams given by a test.
+    pub(crate) fn with(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self { clock, random, fixed: None }
+    }
+
+    /// Time and random bytes of the next event.
+    pub(crate) fn event(&self) -> (UnixNanos, [u8; 16]) {
+        match &self.fixed {
+            None => (self.clock.unix_nanos(), self.random.bytes16("", 0)),
+            Some(fixed) => {
+                let n = fixed.events.fetch_add(1, Ordering::SeqCst);
+                (fixed.at(n), self.random.bytes16("event", n))
+            }
+        }
+    }
+
+    /// The recorded time of the `n`-th envelope of a lane.
+    pub(crate) fn recorded(&self, n: u64) -> UnixNanos {
+        match &self.fixed {
+            None => self.clock.unix_nanos(),
+            Some(fixed) => fixed.at(n),
+        }
+    }
+
+    /// Random bytes for the `n`-th thing that `scope` names.
+    pub(crate) fn bytes16(&self, scope: &str, n: u64) -> [u8; 16] {
+        self.random.bytes16(scope, n)
+    }
+
+    /// Wall-clock time for what is not sealed.
+    pub(crate) fn unix_nanos(&self) -> UnixNanos {
+        self.clock.unix_nanos()
+    }
+
+    /// Monotonic time for deadlines.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+}
+
+impl Fixed {
+    fn at(&self, n: u64) -> UnixNanos {
+        let n = i64::try_from(n).unwrap_or(i64::MAX);
+        self.start.saturating_add(self.step.saturating_mul(n))
+    }
+}
+
+fn nanos(duration: Duration) -> UnixNanos {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
