@@ -13,7 +13,8 @@ use crate::sink::SinkClass;
 pub struct Config {
     /// Whose events these are.
     pub agent: AgentConfig,
-    /// URI-reference of the producer; default: the agent id, percent-encoded where it must be.
+    /// URI-reference of the producer; default: the agent id, percent-encoded where it must be. The loader
+    /// always fills it in.
     pub source: Option<String>,
     /// Prefix of built-in types; default `dev.sinkwell.`.
     pub type_prefix: String,
@@ -29,6 +30,9 @@ pub struct Config {
     pub overflow: Option<Overflow>,
     /// The lanes, in order; ids are unique.
     pub lanes: Vec<LaneConfig>,
+    /// Nobody named a lane, so `lanes` is the one `console` on stderr: an emitter that is opened with
+    /// sinks of the host leaves it out.
+    pub lanes_defaulted: bool,
     /// A second place for checkpoints.
     pub checkpoint: Option<CheckpointTarget>,
     /// Shut down within 5 s on SIGTERM and SIGINT, then go on as the host would have.
@@ -47,6 +51,16 @@ pub struct Config {
     pub disabled: bool,
     /// Warnings met while reading, for the host's logger.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// How often lanes tell their counters, `None` for never: the emitter's wish, made more frequent, but
+    /// never less, by governance.
+    #[must_use]
+    pub fn heartbeat_every(&self) -> Option<Duration> {
+        let governed = self.governance.as_ref().and_then(|governance| governance.heartbeat);
+        [self.heartbeat, governed].into_iter().flatten().min()
+    }
 }
 
 /// `agent`
@@ -200,12 +214,64 @@ pub struct LaneConfig {
     pub breaker: BreakerConfig,
     /// Resolved: on for `audit` and `siem` when a journal directory is set.
     pub durable: bool,
+    /// When the lane's journal syncs; default: what `journal.sync` says.
+    pub sync: SyncPolicy,
     /// Batches in flight; more than one only for idempotent sinks. Default 1.
     pub in_flight: usize,
     /// The most this lane may see of content.
     pub content: ContentCeiling,
     /// Most streams open at once. Default 1 024.
     pub streams: usize,
+}
+
+/// What a lane's queue holds, after lane and emitter have both been heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueCapacity {
+    /// Most events.
+    pub events: usize,
+    /// Most bytes.
+    pub bytes: usize,
+    /// Events that only terminal ones may fill.
+    pub reserved_events: usize,
+    /// Bytes that only terminal events may fill.
+    pub reserved_bytes: usize,
+}
+
+/// Default of `queue.events`.
+pub const DEFAULT_QUEUE_EVENTS: usize = 10_000;
+/// Default of `queue.bytes`: 64 MiB.
+pub const DEFAULT_QUEUE_BYTES: usize = 64 << 20;
+
+impl LaneConfig {
+    /// The lane's queue under the emitter's `ceilings`: the lower of the two capacities, the higher of the
+    /// two reserves, at most the capacity. A side that says nothing leaves it to the other; where neither
+    /// does, the defaults hold (a reserve of 1/16, at least one event).
+    #[must_use]
+    pub fn capacity(&self, ceilings: &QueueConfig) -> QueueCapacity {
+        let lower = |a: Option<usize>, b: Option<usize>, default| {
+            [a, b].into_iter().flatten().min().unwrap_or(default)
+        };
+        let events = lower(self.queue.events, ceilings.events, DEFAULT_QUEUE_EVENTS);
+        let bytes = lower(self.queue.bytes, ceilings.bytes, DEFAULT_QUEUE_BYTES);
+        let reserve = self.queue.terminal_reserve.max(ceilings.terminal_reserve);
+        QueueCapacity {
+            events,
+            bytes,
+            reserved_events: reserve.unwrap_or((events / 16).max(1)).min(events),
+            reserved_bytes: if reserve == Some(0) { 0 } else { bytes / 16 },
+        }
+    }
+
+    /// Whether nothing may be lost here unless governance allows it: the lane is for `audit` or `siem`.
+    #[must_use]
+    pub fn is_evidence(&self) -> bool {
+        is_evidence(&self.classes)
+    }
+}
+
+/// Whether one of the classes is `audit` or `siem`.
+pub(super) fn is_evidence(classes: &[SinkClass]) -> bool {
+    classes.iter().any(|class| matches!(class, SinkClass::Audit | SinkClass::Siem))
 }
 
 /// `batch`

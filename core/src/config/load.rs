@@ -1,0 +1,440 @@
+//! A whole configuration: where it comes from, and the keys at the top.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::interpolate::interpolate;
+use super::lane::Emitter;
+use super::model::{
+    CheckpointTarget, Config, ContentPolicy, Governance, JournalConfig, LaneConfig, Limits, QueueConfig,
+    Replacement, SyncPolicy, Testing,
+};
+use super::reader::{Cursor, Document, Table, quoted};
+use super::tree::{Mark, Node, Value, read_json, read_yaml};
+use super::{content, governance, identity, lane};
+use crate::error::{Error, ErrorKind, Result};
+use crate::seam::{Env, UnixNanos, parse_time};
+
+/// The largest document, in bytes.
+const MAX_DOCUMENT: usize = 4 << 20;
+
+/// What the program passes.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Nothing: `SINKWELL_CONFIG`, `SINKWELL_LANES`, or the default lane decide.
+    Environment,
+    /// A file; `.json` is read as JSON, all else as YAML.
+    Path(PathBuf),
+    /// A document's text.
+    Text {
+        /// The text.
+        text: String,
+        /// What errors call it.
+        name: Option<String>,
+        /// How to read it.
+        format: Format,
+    },
+    /// A mapping of the host's language, as JSON. Errors name the key, as there are no lines.
+    Mapping(String),
+}
+
+/// How a text is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// JSON if it is that, else YAML.
+    #[default]
+    Auto,
+    /// YAML 1.2.
+    Yaml,
+    /// JSON (RFC 8259), strictly.
+    Json,
+}
+
+const KEYS: [&str; 17] = [
+    "agent",
+    "source",
+    "type_prefix",
+    "key",
+    "journal",
+    "heartbeat",
+    "queue",
+    "overflow",
+    "lanes",
+    "checkpoint",
+    "handle_signals",
+    "limits",
+    "dead_letter",
+    "redaction",
+    "governance",
+    "telemetry",
+    "testing",
+];
+
+impl Config {
+    /// Reads a configuration and fills in every default.
+    ///
+    /// # Errors
+    /// Kind `invalid_config`, `key` for a key that cannot be used, `policy` for anything under
+    /// `governance`, `unsupported` for what this build does not have, and `required_sink_unavailable`
+    /// where `SINKWELL_DISABLED` would switch off a required sink. Each names its place.
+    pub fn load(source: Source, env: &dyn Env) -> Result<Self> {
+        let variable = |name: &str| env.var(name).filter(|value| !value.trim().is_empty());
+        let config = match source {
+            Source::Path(path) => from_file(&path, env)?,
+            Source::Text { text, name, format } => {
+                let folder = name.as_deref().and_then(|name| Path::new(name).parent()).map(Path::to_owned);
+                let name = Some(name.unwrap_or_else(|| "<text>".to_owned()));
+                from_text(&text, format, name, folder, env)?
+            }
+            Source::Mapping(json) => from_text(&json, Format::Json, None, None, env)?,
+            Source::Environment => match (variable("SINKWELL_CONFIG"), variable("SINKWELL_LANES")) {
+                (Some(path), _) => from_file(Path::new(&path), env)?,
+                (None, Some(lanes)) => from_lanes(&lanes, env)?,
+                (None, None) => from_node(empty(), env)?,
+            },
+        };
+        disable(config, env)
+    }
+
+    /// Reads the keys of one lane, as `add_sink` takes them at run time: JSON or YAML. Without `sink` it
+    /// is the lane of a host's sink.
+    ///
+    /// # Errors
+    /// As [`Config::load`]; an id that the emitter already has is `invalid_config`.
+    pub fn parse_lane(&self, text: &str, env: &dyn Env) -> Result<LaneConfig> {
+        let document = Document { name: None, folder: None, env, warnings: RefCell::default() };
+        let node = parse(text, Format::Auto, &document, ErrorKind::InvalidConfig)?;
+        let cursor = Cursor::root(&document, &node, ErrorKind::InvalidConfig);
+        let emitter = Emitter {
+            overflow: self.overflow,
+            journal: self.journal.as_ref(),
+            governance: self.governance.as_ref(),
+        };
+        let lane = lane::read(&cursor, &emitter, Some("host"))?;
+        if self.lanes.iter().any(|known| known.id == lane.id) {
+            return Err(duplicate(&cursor, &lane.id));
+        }
+        Ok(lane)
+    }
+}
+
+impl ContentPolicy {
+    /// Reads a content policy that stands alone, as `evaluate_content_capture` takes one: JSON or YAML.
+    /// A rule that has expired is read as it is; the evaluation judges it.
+    ///
+    /// # Errors
+    /// Kind `policy`, naming the key.
+    pub fn parse(text: &str, env: &dyn Env) -> Result<Self> {
+        let document = Document { name: None, folder: None, env, warnings: RefCell::default() };
+        let node = parse(text, Format::Auto, &document, ErrorKind::Policy)?;
+        content::read(&Cursor::root(&document, &node, ErrorKind::Policy), None)
+    }
+}
+
+fn from_file(path: &Path, env: &dyn Env) -> Result<Config> {
+    let name = path.display().to_string();
+    let text = read_text(path, &name, env, ErrorKind::InvalidConfig)?;
+    from_text(&text, format_of(path), Some(name), path.parent().map(Path::to_owned), env)
+}
+
+fn read_text(path: &Path, name: &str, env: &dyn Env, kind: ErrorKind) -> Result<String> {
+    let bytes =
+        env.read(path).map_err(|e| Error::new(kind, format!("the file cannot be read: {e}")).at(name))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        Error::new(kind, format!("the file is not UTF-8 from byte {at} on")).at(name)
+    })
+}
+
+fn format_of(path: &Path) -> Format {
+    let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    if json { Format::Json } else { Format::Yaml }
+}
+
+fn parse(text: &str, format: Format, document: &Document<'_>, kind: ErrorKind) -> Result<Node> {
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    if text.len() > MAX_DOCUMENT {
+        let message = format!("the document has {} bytes; the most is {MAX_DOCUMENT}", text.len());
+        return Err(document.error(kind, Mark::START, "", message));
+    }
+    let tree = match format {
+        Format::Json => read_json(text),
+        Format::Yaml => read_yaml(text),
+        Format::Auto if text.trim_start().starts_with('{') => read_json(text).or_else(|_| read_yaml(text)),
+        Format::Auto => read_yaml(text),
+    };
+    let mut node = tree.map_err(|e| document.error(kind, e.mark, "", e.message))?;
+    interpolate(&mut node, "", document, kind)?;
+    Ok(node)
+}
+
+fn empty() -> Node {
+    Node { mark: Mark::START, value: Value::Map(Vec::new()) }
+}
+
+fn from_text(
+    text: &str,
+    format: Format,
+    name: Option<String>,
+    folder: Option<PathBuf>,
+    env: &dyn Env,
+) -> Result<Config> {
+    let document = Document { name, folder, env, warnings: RefCell::default() };
+    let mut node = parse(text, format, &document, ErrorKind::InvalidConfig)?;
+    if matches!(node.value, Value::Null) {
+        node = empty();
+    }
+    read(&document, &node)
+}
+
+fn from_node(node: Node, env: &dyn Env) -> Result<Config> {
+    read(&Document { name: None, folder: None, env, warnings: RefCell::default() }, &node)
+}
+
+/// `SINKWELL_LANES`: names of sinks, separated by `;`.
+fn from_lanes(lanes: &str, env: &dyn Env) -> Result<Config> {
+    let names = lanes.split(';').map(str::trim).filter(|name| !name.is_empty());
+    let items = names.map(|name| Node { mark: Mark::START, value: Value::text(name) }).collect();
+    let document = Document { name: None, folder: None, env, warnings: RefCell::default() };
+    let mut config = from_node(empty(), env)?;
+    let node = Node { mark: Mark::START, value: Value::List(items) };
+    let mut cursor = Cursor::root(&document, &node, ErrorKind::InvalidConfig);
+    cursor.path = "SINKWELL_LANES".to_owned();
+    config.lanes = read_lanes(&cursor, &Emitter { overflow: None, journal: None, governance: None })?;
+    config.lanes_defaulted = false;
+    config.warnings = document.warnings.into_inner();
+    Ok(config)
+}
+
+/// Every key at the top.
+fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
+    let root = Cursor::root(document, node, ErrorKind::InvalidConfig);
+    if !root.is_map() {
+        return Err(
+            root.error(format!("expected a mapping with keys as {}", quoted(&["agent", "key", "lanes"])))
+        );
+    }
+    let table = root.table_with_hint(&KEYS, |key| {
+        lane::KEYS
+            .contains(&key)
+            .then(|| format!("`{key}` is a key of a lane: put it into an item of `lanes`"))
+    })?;
+    let testing = table.maybe("testing", testing)?;
+    let now = testing.map_or_else(|| document.env.now(), |testing| testing.clock);
+
+    let agent = identity::agent(table.get("agent"), document.env)?;
+    let source = table.maybe("source", identity::source)?;
+    let governance = table.maybe("governance", |c| read_governance(c, now))?;
+    let journal = table.maybe("journal", journal)?;
+    let overflow = table.maybe("overflow", lane::overflow)?;
+    let emitter = Emitter { overflow, journal: journal.as_ref(), governance: governance.as_ref() };
+    let lanes_defaulted = table.get("lanes").is_none();
+    let lanes = match table.get("lanes") {
+        Some(lanes) => read_lanes(&lanes, &emitter)?,
+        None => vec![default_lane(document, &emitter)?],
+    };
+    telemetry(&table)?;
+
+    let config = Config {
+        source: Some(source.unwrap_or_else(|| identity::default_source(&agent.id))),
+        agent,
+        type_prefix: table.or("type_prefix", "dev.sinkwell.".to_owned(), type_prefix)?,
+        key: table.maybe("key", identity::key)?,
+        heartbeat: table.or("heartbeat", Some(Duration::from_secs(30)), heartbeat)?,
+        queue: table.or("queue", QueueConfig::default(), lane::read_queue)?,
+        checkpoint: table.maybe("checkpoint", |c| checkpoint(c, &lanes))?,
+        handle_signals: table.or("handle_signals", false, Cursor::bool)?,
+        limits: table.or("limits", Limits { envelope: 1 << 20, depth: 64 }, limits)?,
+        dead_letter: table.maybe("dead_letter", |c| c.table(&["dir"])?.require("dir")?.file())?,
+        redaction_hash_key: table.maybe("redaction", identity::redaction_hash_key)?.flatten(),
+        overflow,
+        lanes,
+        lanes_defaulted,
+        journal,
+        governance,
+        testing,
+        disabled: false,
+        warnings: Vec::new(),
+    };
+    check_governance(&config, &table)?;
+    Ok(Config { warnings: document.warnings.take(), ..config })
+}
+
+fn read_lanes(cursor: &Cursor<'_>, emitter: &Emitter<'_>) -> Result<Vec<LaneConfig>> {
+    let mut lanes: Vec<LaneConfig> = Vec::new();
+    for item in cursor.list()? {
+        let lane = lane::read(&item, emitter, None)?;
+        if lanes.iter().any(|known| known.id == lane.id) {
+            return Err(duplicate(&item, &lane.id));
+        }
+        lanes.push(lane);
+    }
+    Ok(lanes)
+}
+
+fn duplicate(lane: &Cursor<'_>, id: &str) -> Error {
+    let given = lane.table(&lane::KEYS).ok().and_then(|table| table.get("id"));
+    match given {
+        Some(given) => given.error(format!("another lane has the id `{id}` already; ids are unique")),
+        None => lane.error(format!(
+            "another lane has the id `{id}` already, and a lane without `id` is called after its sink; give each an `id`"
+        )),
+    }
+}
+
+fn default_lane(document: &Document<'_>, emitter: &Emitter<'_>) -> Result<LaneConfig> {
+    let node = Node { mark: Mark::START, value: Value::text("console") };
+    // The document only lends its environment: a default has no place in it.
+    let document = Document { name: None, folder: None, env: document.env, warnings: RefCell::default() };
+    lane::read(&Cursor::root(&document, &node, ErrorKind::InvalidConfig), emitter, None)
+}
+
+/// `governance`, in place or as the path of a file.
+fn read_governance(cursor: &Cursor<'_>, now: UnixNanos) -> Result<Governance> {
+    let mut cursor = cursor.clone();
+    cursor.kind = ErrorKind::Policy;
+    if cursor.as_str().is_none() {
+        return governance::read(&cursor, Some(now));
+    }
+    let path = cursor.file()?;
+    let name = path.display().to_string();
+    let env = cursor.document.env;
+    let text = read_text(&path, &name, env, ErrorKind::Policy)
+        .map_err(|e| cursor.error(format!("{name}: {}", e.message())))?;
+    let folder = path.parent().map(Path::to_owned);
+    let document = Document { name: Some(name), folder, env, warnings: RefCell::default() };
+    let node = parse(&text, format_of(&path), &document, ErrorKind::Policy)?;
+    let governance = governance::read(&Cursor::root(&document, &node, ErrorKind::Policy), Some(now))?;
+    cursor.document.warnings.borrow_mut().append(&mut document.warnings.take());
+    Ok(governance)
+}
+
+/// What governance and the rest of the document must agree on.
+fn check_governance(config: &Config, table: &Table<'_>) -> Result<()> {
+    let (Some(governance), Some(cursor)) = (&config.governance, table.get("governance")) else {
+        return Ok(());
+    };
+    let redaction = governance.content.as_ref().and_then(|content| content.redaction.as_ref());
+    if redaction.is_some_and(|redaction| redaction.replace == Replacement::Hash)
+        && config.redaction_hash_key.is_none()
+    {
+        return Err(cursor.error_of(
+            ErrorKind::Policy,
+            "`redaction.replace: hash` needs a key; add `redaction: { hash_key: { file: hash.key } }` at the top of the configuration",
+        ));
+    }
+    for id in &governance.allow_drop {
+        if !config.lanes.iter().any(|lane| lane.id == *id) {
+            cursor.warn(&format!("`allow_drop` names `{id}`, and no lane of the document has this id"));
+        }
+    }
+    Ok(())
+}
+
+fn type_prefix(cursor: &Cursor<'_>) -> Result<String> {
+    let prefix = cursor.string()?;
+    if prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+        return Ok(prefix.to_owned());
+    }
+    Err(cursor.error("a prefix of types has letters, digits, `.`, `_` and `-`, as `com.example.`"))
+}
+
+fn journal(cursor: &Cursor<'_>) -> Result<JournalConfig> {
+    let table = cursor.table(&["dir", "sync", "budget", "floor"])?;
+    Ok(JournalConfig {
+        dir: table.require("dir")?.file()?,
+        sync: table.or("sync", SyncPolicy::Always, lane::read_sync)?,
+        budget: table.or("budget", 1 << 30, Cursor::size)?,
+        floor: table.or("floor", 256 << 20, Cursor::size_or_zero)?,
+    })
+}
+
+/// `{ every: 30s }` or `off`.
+fn heartbeat(cursor: &Cursor<'_>) -> Result<Option<Duration>> {
+    if cursor.as_str() == Some("off") || cursor.is_false() {
+        return Ok(None);
+    }
+    if !cursor.is_map() {
+        return Err(cursor.error("expected `{ every: 30s }` or `off`"));
+    }
+    cursor.table(&["every"])?.require("every")?.span().map(Some)
+}
+
+fn checkpoint(cursor: &Cursor<'_>, lanes: &[LaneConfig]) -> Result<CheckpointTarget> {
+    let table = cursor.table(&["file", "lane"])?;
+    let (which, value) = table.one_of(&["file", "lane"])?;
+    if which == "file" {
+        return value.file().map(CheckpointTarget::File);
+    }
+    let id = value.string()?;
+    if lanes.iter().any(|lane| lane.id == id) {
+        return Ok(CheckpointTarget::Lane(id.to_owned()));
+    }
+    let known: Vec<_> = lanes.iter().map(|lane| lane.id.as_str()).collect();
+    Err(value.unknown_word("lane", &known))
+}
+
+fn limits(cursor: &Cursor<'_>) -> Result<Limits> {
+    let table = cursor.table(&["envelope", "depth"])?;
+    Ok(Limits {
+        envelope: table.or("envelope", 1 << 20, Cursor::size_in_memory)?,
+        depth: table.or("depth", 64, |c| c.count(1, 512))?,
+    })
+}
+
+fn testing(cursor: &Cursor<'_>) -> Result<Testing> {
+    if cursor.document.env.var("SINKWELL_TESTING").as_deref() != Some("1") {
+        return Err(cursor.error(
+            "`testing` fixes time, ids and salts, so it is refused unless SINKWELL_TESTING=1 is set",
+        ));
+    }
+    let table = cursor.table(&["clock", "step", "seed"])?;
+    let clock = table.require("clock")?;
+    let clock = parse_time(clock.string()?)
+        .ok_or_else(|| clock.error("expected a time, as \"2026-01-01T00:00:00Z\""))?;
+    Ok(Testing {
+        clock,
+        step: table.or("step", Duration::from_millis(1), Cursor::duration)?,
+        seed: table.or("seed", 0, |c| c.int(0, u64::MAX))?,
+    })
+}
+
+/// Telemetry policies come later; until then only their absence can be honoured.
+fn telemetry(table: &Table<'_>) -> Result<()> {
+    let Some(cursor) = table.get("telemetry") else { return Ok(()) };
+    match cursor.list()?.first() {
+        None => Ok(()),
+        Some(first) => Err(first.error_of(
+            ErrorKind::Unsupported,
+            "this build does not evaluate telemetry policies; take them out of `telemetry`, or events would go unshaped",
+        )),
+    }
+}
+
+/// `SINKWELL_DISABLED`: every call a no-op, unless governance requires a sink.
+fn disable(mut config: Config, env: &dyn Env) -> Result<Config> {
+    let value = env.var("SINKWELL_DISABLED").unwrap_or_default();
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" => {}
+        "" | "false" | "0" => return Ok(config),
+        _ => {
+            config
+                .warnings
+                .push("SINKWELL_DISABLED is neither `true` nor `false`; it has no effect".to_owned());
+            return Ok(config);
+        }
+    }
+    if let Some(required) = config.governance.as_ref().and_then(|governance| governance.required.first()) {
+        return Err(Error::new(
+            ErrorKind::RequiredSinkUnavailable,
+            format!(
+                "governance requires a `{}` sink, which no environment variable turns off; unset SINKWELL_DISABLED",
+                required.class.name()
+            ),
+        )
+        .at("SINKWELL_DISABLED"));
+    }
+    config.disabled = true;
+    Ok(config)
+}
