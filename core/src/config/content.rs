@@ -44,8 +44,17 @@ pub(super) fn check_class(class: &str, cursor: &Cursor<'_>) -> Result<()> {
     }
 }
 
-/// `governance.content`; with `now`, a rule that has expired is refused.
-pub(super) fn read(cursor: &Cursor<'_>, now: Option<UnixNanos>) -> Result<ContentPolicy> {
+/// What a policy is held against when it is part of a configuration.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings {
+    /// Rules that have expired by then are refused.
+    pub(super) now: UnixNanos,
+    /// Whether there is a key for keyed hashes.
+    pub(super) hash_key: bool,
+}
+
+/// `governance.content`; without `surroundings`, a policy that stands alone.
+pub(super) fn read(cursor: &Cursor<'_>, surroundings: Option<Surroundings>) -> Result<ContentPolicy> {
     let table =
         cursor.table(&["mode", "classes", "redaction", "retention", "sampling", "limits", "children"])?;
     let policy = ContentPolicy {
@@ -55,11 +64,11 @@ pub(super) fn read(cursor: &Cursor<'_>, now: Option<UnixNanos>) -> Result<Conten
                 .into_iter()
                 .map(|(class, c)| {
                     check_class(class, &c)?;
-                    Ok((class.to_owned(), rule(&c, now)?))
+                    Ok((class.to_owned(), rule(&c, surroundings.map(|s| s.now))?))
                 })
                 .collect()
         })?,
-        redaction: table.maybe("redaction", redaction)?,
+        redaction: table.maybe("redaction", |c| redaction(c, surroundings.is_none_or(|s| s.hash_key)))?,
         retention: table.maybe("retention", |c| {
             let table = c.table(&["class", "window"])?;
             Ok(RetentionConfig {
@@ -133,7 +142,7 @@ fn expires(cursor: &Cursor<'_>, now: Option<UnixNanos>) -> Result<UnixNanos> {
     Ok(time)
 }
 
-fn redaction(cursor: &Cursor<'_>) -> Result<RedactionConfig> {
+fn redaction(cursor: &Cursor<'_>, hash_key: bool) -> Result<RedactionConfig> {
     if let Some(id) = cursor.as_str() {
         let shown =
             if cursor.is_from_env() { String::new() } else { format!(" `{}`", super::tree::shown(id)) };
@@ -170,12 +179,19 @@ fn redaction(cursor: &Cursor<'_>) -> Result<RedactionConfig> {
     })?;
     let replacements =
         [("mask", Replacement::Mask), ("drop", Replacement::Drop), ("hash", Replacement::Hash)];
+    let replace =
+        table.or("replace", Replacement::Mask, |c| match c.choice("replacement", &replacements, &[])? {
+            Replacement::Hash if !hash_key => Err(c.error(
+                "hashes need a key; add `redaction: { hash_key: { file: hash.key } }` at the top of the configuration",
+            )),
+            replacement => Ok(replacement),
+        })?;
     Ok(RedactionConfig {
         id: table.require("id")?.name()?.to_owned(),
         detectors,
         paths,
         patterns,
-        replace: table.or("replace", Replacement::Mask, |c| c.choice("replacement", &replacements, &[]))?,
+        replace,
         keep_identifiers: table.or("keep_identifiers", false, Cursor::bool)?,
     })
 }

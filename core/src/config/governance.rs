@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
+use super::content::Surroundings;
 use super::model::{Governance, OnUnhealthy, RequiredSink};
 use super::reader::{Cursor, Table};
 use super::{content, lane};
 use crate::error::Result;
-use crate::seam::UnixNanos;
 
 /// `governance`.
-pub(super) fn read(cursor: &Cursor<'_>, now: Option<UnixNanos>) -> Result<Governance> {
+pub(super) fn read(cursor: &Cursor<'_>, surroundings: Surroundings) -> Result<Governance> {
     let table = cursor.table(&[
         "version",
         "required_sinks",
@@ -26,7 +26,7 @@ pub(super) fn read(cursor: &Cursor<'_>, now: Option<UnixNanos>) -> Result<Govern
         required: required(&table)?,
         heartbeat: table.maybe("heartbeat", heartbeat)?,
         allow_drop: table.or("allow_drop", Vec::new(), |c| c.list()?.iter().map(lane::lane_id).collect())?,
-        content: table.maybe("content", |c| content::read(c, now))?,
+        content: table.maybe("content", |c| content::read(c, Some(surroundings)))?,
     })
 }
 

@@ -187,7 +187,7 @@ pub(super) fn redaction_hash_key(cursor: &Cursor<'_>) -> Result<Option<Secret>> 
         let secret = if which == "file" {
             let path = value.file()?;
             let read = value.document.env.read_private(&path);
-            read.map_err(|e| value.error_of(e.kind(), e.message()))?
+            read.map_err(|e| value.error_of(e.kind(), format!("{}: {}", path.display(), e.message())))?
         } else {
             from_env(&value)?
         };

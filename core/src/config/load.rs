@@ -4,17 +4,18 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::content::Surroundings;
 use super::interpolate::interpolate;
 use super::lane::Emitter;
 use super::model::{
     CheckpointTarget, Config, ContentPolicy, Governance, JournalConfig, LaneConfig, Limits, QueueConfig,
-    Replacement, SyncPolicy, Testing,
+    SyncPolicy, Testing,
 };
 use super::reader::{Cursor, Document, Table, quoted};
 use super::tree::{Mark, Node, Value, read_json, read_yaml};
 use super::{content, governance, identity, lane};
 use crate::error::{Error, ErrorKind, Result};
-use crate::seam::{Env, UnixNanos, parse_time};
+use crate::seam::{Env, parse_time};
 
 /// The largest document, in bytes.
 const MAX_DOCUMENT: usize = 4 << 20;
@@ -42,10 +43,8 @@ pub enum Source {
 /// How a text is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// JSON if it is that, else YAML.
+    /// YAML 1.2; a text that is JSON is read as that, with JSON's escapes and tabs.
     #[default]
-    Auto,
-    /// YAML 1.2.
     Yaml,
     /// JSON (RFC 8259), strictly.
     Json,
@@ -98,13 +97,13 @@ impl Config {
     }
 
     /// Reads the keys of one lane, as `add_sink` takes them at run time: JSON or YAML. Without `sink` it
-    /// is the lane of a host's sink.
+    /// is the lane of a host's sink. Beside the lane come warnings, for the host's logger.
     ///
     /// # Errors
     /// As [`Config::load`]; an id that the emitter already has is `invalid_config`.
-    pub fn parse_lane(&self, text: &str, env: &dyn Env) -> Result<LaneConfig> {
+    pub fn parse_lane(&self, text: &str, env: &dyn Env) -> Result<(LaneConfig, Vec<String>)> {
         let document = Document { name: None, folder: None, env, warnings: RefCell::default() };
-        let node = parse(text, Format::Auto, &document, ErrorKind::InvalidConfig)?;
+        let node = parse(text, Format::Yaml, &document, ErrorKind::InvalidConfig)?;
         let cursor = Cursor::root(&document, &node, ErrorKind::InvalidConfig);
         let emitter = Emitter {
             overflow: self.overflow,
@@ -115,7 +114,7 @@ impl Config {
         if self.lanes.iter().any(|known| known.id == lane.id) {
             return Err(duplicate(&cursor, &lane.id));
         }
-        Ok(lane)
+        Ok((lane, document.warnings.take()))
     }
 }
 
@@ -127,7 +126,7 @@ impl ContentPolicy {
     /// Kind `policy`, naming the key.
     pub fn parse(text: &str, env: &dyn Env) -> Result<Self> {
         let document = Document { name: None, folder: None, env, warnings: RefCell::default() };
-        let node = parse(text, Format::Auto, &document, ErrorKind::Policy)?;
+        let node = parse(text, Format::Yaml, &document, ErrorKind::Policy)?;
         content::read(&Cursor::root(&document, &node, ErrorKind::Policy), None)
     }
 }
@@ -160,9 +159,8 @@ fn parse(text: &str, format: Format, document: &Document<'_>, kind: ErrorKind) -
     }
     let tree = match format {
         Format::Json => read_json(text),
+        Format::Yaml if text.trim_start().starts_with('{') => read_json(text).or_else(|_| read_yaml(text)),
         Format::Yaml => read_yaml(text),
-        Format::Auto if text.trim_start().starts_with('{') => read_json(text).or_else(|_| read_yaml(text)),
-        Format::Auto => read_yaml(text),
     };
     let mut node = tree.map_err(|e| document.error(kind, e.mark, "", e.message))?;
     interpolate(&mut node, "", document, kind)?;
@@ -221,11 +219,15 @@ fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
             .then(|| format!("`{key}` is a key of a lane: put it into an item of `lanes`"))
     })?;
     let testing = table.maybe("testing", testing)?;
-    let now = testing.map_or_else(|| document.env.now(), |testing| testing.clock);
+    let redaction_hash_key = table.maybe("redaction", identity::redaction_hash_key)?.flatten();
+    let surroundings = Surroundings {
+        now: testing.map_or_else(|| document.env.now(), |testing| testing.clock),
+        hash_key: redaction_hash_key.is_some(),
+    };
 
     let agent = identity::agent(table.get("agent"), document.env)?;
     let source = table.maybe("source", identity::source)?;
-    let governance = table.maybe("governance", |c| read_governance(c, now))?;
+    let governance = table.maybe("governance", |c| read_governance(c, surroundings))?;
     let journal = table.maybe("journal", journal)?;
     let overflow = table.maybe("overflow", lane::overflow)?;
     let emitter = Emitter { overflow, journal: journal.as_ref(), governance: governance.as_ref() };
@@ -247,7 +249,7 @@ fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         handle_signals: table.or("handle_signals", false, Cursor::bool)?,
         limits: table.or("limits", Limits { envelope: 1 << 20, depth: 64 }, limits)?,
         dead_letter: table.maybe("dead_letter", |c| c.table(&["dir"])?.require("dir")?.file())?,
-        redaction_hash_key: table.maybe("redaction", identity::redaction_hash_key)?.flatten(),
+        redaction_hash_key,
         overflow,
         lanes,
         lanes_defaulted,
@@ -257,7 +259,7 @@ fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         disabled: false,
         warnings: Vec::new(),
     };
-    check_governance(&config, &table)?;
+    warn_of_allow_drop(&config, &table);
     Ok(Config { warnings: document.warnings.take(), ..config })
 }
 
@@ -291,11 +293,11 @@ fn default_lane(document: &Document<'_>, emitter: &Emitter<'_>) -> Result<LaneCo
 }
 
 /// `governance`, in place or as the path of a file.
-fn read_governance(cursor: &Cursor<'_>, now: UnixNanos) -> Result<Governance> {
+fn read_governance(cursor: &Cursor<'_>, surroundings: Surroundings) -> Result<Governance> {
     let mut cursor = cursor.clone();
     cursor.kind = ErrorKind::Policy;
     if cursor.as_str().is_none() {
-        return governance::read(&cursor, Some(now));
+        return governance::read(&cursor, surroundings);
     }
     let path = cursor.file()?;
     let name = path.display().to_string();
@@ -305,31 +307,19 @@ fn read_governance(cursor: &Cursor<'_>, now: UnixNanos) -> Result<Governance> {
     let folder = path.parent().map(Path::to_owned);
     let document = Document { name: Some(name), folder, env, warnings: RefCell::default() };
     let node = parse(&text, format_of(&path), &document, ErrorKind::Policy)?;
-    let governance = governance::read(&Cursor::root(&document, &node, ErrorKind::Policy), Some(now))?;
+    let governance = governance::read(&Cursor::root(&document, &node, ErrorKind::Policy), surroundings)?;
     cursor.document.warnings.borrow_mut().append(&mut document.warnings.take());
     Ok(governance)
 }
 
-/// What governance and the rest of the document must agree on.
-fn check_governance(config: &Config, table: &Table<'_>) -> Result<()> {
-    let (Some(governance), Some(cursor)) = (&config.governance, table.get("governance")) else {
-        return Ok(());
-    };
-    let redaction = governance.content.as_ref().and_then(|content| content.redaction.as_ref());
-    if redaction.is_some_and(|redaction| redaction.replace == Replacement::Hash)
-        && config.redaction_hash_key.is_none()
-    {
-        return Err(cursor.error_of(
-            ErrorKind::Policy,
-            "`redaction.replace: hash` needs a key; add `redaction: { hash_key: { file: hash.key } }` at the top of the configuration",
-        ));
-    }
+/// A name in `allow_drop` that no lane has may be a slip of the pen, or that of a host's sink to come.
+fn warn_of_allow_drop(config: &Config, table: &Table<'_>) {
+    let (Some(governance), Some(cursor)) = (&config.governance, table.get("governance")) else { return };
     for id in &governance.allow_drop {
         if !config.lanes.iter().any(|lane| lane.id == *id) {
             cursor.warn(&format!("`allow_drop` names `{id}`, and no lane of the document has this id"));
         }
     }
-    Ok(())
 }
 
 fn type_prefix(cursor: &Cursor<'_>) -> Result<String> {

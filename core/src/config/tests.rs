@@ -127,12 +127,12 @@ fn governance_makes_heartbeats_only_more_frequent() {
 fn a_lane_of_a_host_sink() {
     let emitter = load("lanes: [stdout]\noverflow: drop_progress");
     let outside = Outside::default();
-    let lane = emitter
+    let (lane, _) = emitter
         .parse_lane(r#"{"sink": {"host": "Mine"}, "overflow": "block", "queue": {"events": 64}}"#, &outside)
         .unwrap();
     assert_eq!((lane.id.as_str(), lane.overflow, lane.queue.events), ("Mine", Overflow::Block, Some(64)));
     assert_eq!(lane.classes, [SinkClass::Observability]);
-    let lane = emitter.parse_lane("{}", &outside).unwrap();
+    let (lane, _) = emitter.parse_lane("{}", &outside).unwrap();
     assert_eq!((lane.id.as_str(), lane.overflow), ("host", Overflow::DropProgress));
 
     let error = emitter.parse_lane(r#"{"overfow": "block"}"#, &outside).unwrap_err();
@@ -229,7 +229,7 @@ proptest! {
         ], 0..40),
     ) {
         let text = pieces.concat();
-        for format in [Format::Auto, Format::Yaml, Format::Json] {
+        for format in [Format::Yaml, Format::Json] {
             let source = Source::Text { text: text.clone(), name: None, format };
             let _ = Config::load(source, &Outside::default());
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
 use super::{Assembly, MAX_DEPTH, Mark, Node, TreeError, Value, measure};
 
@@ -15,8 +15,7 @@ pub(in crate::config) fn read(text: &str) -> Result<Node, TreeError> {
     let mut open_anchors = Vec::new();
     let mut documents = 0_usize;
     for event in Parser::new_from_str(text) {
-        let (event, span) =
-            event.map_err(|e| TreeError::new(mark(*e.marker()), format!("not YAML: {}", e.info())))?;
+        let (event, span) = event.map_err(|e| syntax_error(text, &e))?;
         let mark = mark(span.start);
         match event {
             Event::DocumentStart(_) => {
@@ -81,6 +80,24 @@ pub(in crate::config) fn read(text: &str) -> Result<Node, TreeError> {
 
 fn mark(marker: Marker) -> Mark {
     Mark { line: marker.line().max(1), column: marker.col() + 1 }
+}
+
+/// The parser's error, within the text, and with a word about its likeliest cause here.
+fn syntax_error(text: &str, error: &ScanError) -> TreeError {
+    let mut mark = mark(*error.marker());
+    let lines: Vec<_> = text.lines().collect();
+    if mark.line > lines.len() {
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        mark = Mark { line: lines.len().max(1), column: last + 1 };
+    }
+    let mut message = format!("not YAML: {}", error.info());
+    let line = lines.get(mark.line - 1).copied().unwrap_or_default();
+    if line.contains("${") {
+        message.push_str("; between `{ }` and `[ ]`, put `${…}` in quotes");
+    } else if line.starts_with('\t') {
+        message.push_str("; YAML is indented by spaces, never by tabs");
+    }
+    TreeError::new(mark, message)
 }
 
 /// YAML allows few control characters, and the parser takes NUL for the end of the text: what follows it
