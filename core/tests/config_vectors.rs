@@ -17,7 +17,7 @@ use sinkwell::secret::Secret;
 use sinkwell::{Error, Result};
 
 #[test]
-fn vectors() {
+fn config_documents() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/config");
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap()

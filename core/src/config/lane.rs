@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::model::{
     BatchConfig, BreakerConfig, ContentCeiling, ContentMode, Governance, JournalConfig, LaneConfig, Overflow,
-    QueueConfig, RetryConfig, SinkConfig, SyncPolicy, is_evidence,
+    QueueConfig, RetryConfig, SinkConfig, SyncPolicy,
 };
 use super::reader::{Cursor, Table, quoted};
+use super::resolve::is_evidence;
 use super::{content, sinks};
 use crate::error::Result;
 use crate::sink::SinkClass;

@@ -5,12 +5,14 @@
 //! column, whole key path and the nearest known key. Nothing is ever read and ignored. No error, warning or
 //! debug output holds a secret or the value of an environment variable.
 //!
-//! How: the text becomes a [`tree`] of values that know their place, environment variables are put into its
-//! strings ([`interpolate`]), and typed readers ([`reader`]) turn it into the plain data of [`model`]: the
-//! keys at the top ([`load`]), the agent and its key ([`identity`]), each lane ([`lane`]) with its sink
-//! ([`sinks`]), the [`governance`] policy with the [`content`] policy in it.
+//! How: `load` finds the text, `tree` makes values of it that know their place, `interpolate` puts
+//! environment variables into its strings, and `reader`, which reads typed values, turns it into the plain
+//! data of [`model`]: the keys at the top (`document`), the agent and its key (`identity`), each `lane` with
+//! its sink (`sinks`), the `governance` policy with the `content` policy in it. `resolve` says what the plain
+//! data comes to.
 
 mod content;
+mod document;
 mod governance;
 mod identity;
 mod interpolate;
@@ -18,6 +20,7 @@ mod lane;
 mod load;
 pub mod model;
 mod reader;
+mod resolve;
 mod sinks;
 mod suggest;
 mod tree;
@@ -29,3 +32,4 @@ mod tests;
 pub use content::{CONTENT_CLASSES, DETECTORS};
 pub use load::{Format, Source};
 pub use model::*;
+pub use resolve::{DEFAULT_QUEUE_BYTES, DEFAULT_QUEUE_EVENTS, QueueCapacity};

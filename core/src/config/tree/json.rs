@@ -18,23 +18,27 @@ pub(in crate::config) fn read(text: &str) -> Result<Node, TreeError> {
     builder.assembly.root.ok_or_else(|| TreeError::new(Mark::START, "nothing there"))
 }
 
-/// Turns byte offsets into lines and columns.
+/// Turns byte offsets into lines and columns, each from the last one, as they only ever grow.
 struct Lines<'t> {
     text: &'t str,
-    starts: Vec<usize>,
+    offset: usize,
+    last: Mark,
 }
 
 impl<'t> Lines<'t> {
     fn new(text: &'t str) -> Self {
-        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { text, starts: std::iter::once(0).chain(breaks).collect() }
+        Self { text, offset: 0, last: Mark::START }
     }
 
-    fn mark(&self, offset: usize) -> Mark {
-        let line = self.starts.partition_point(|start| *start <= offset);
-        let start = self.starts[line.saturating_sub(1)];
-        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count());
-        Mark { line, column: column + 1 }
+    fn mark(&mut self, offset: usize) -> Mark {
+        for c in self.text.get(self.offset..offset).unwrap_or_default().chars() {
+            self.last = match c {
+                '\n' => Mark { line: self.last.line + 1, column: 1 },
+                _ => Mark { column: self.last.column + 1, ..self.last },
+            };
+        }
+        self.offset = self.offset.max(offset);
+        self.last
     }
 }
 
@@ -46,7 +50,7 @@ struct TreeBuilder<'t> {
 }
 
 impl TreeBuilder<'_> {
-    fn here(&self) -> Mark {
+    fn here(&mut self) -> Mark {
         self.lines.mark(self.offset)
     }
 
@@ -64,7 +68,8 @@ impl TreeBuilder<'_> {
     }
 
     fn begin(&mut self, map: bool) -> Result<(), JsonError> {
-        let result = self.assembly.begin(self.here(), map);
+        let mark = self.here();
+        let result = self.assembly.begin(mark, map);
         self.keep(result)
     }
 
@@ -91,7 +96,8 @@ impl Builder for TreeBuilder<'_> {
         self.end()
     }
     fn key(&mut self, key: &str) -> Result<(), JsonError> {
-        let result = self.assembly.key(key.to_owned(), self.here());
+        let mark = self.here();
+        let result = self.assembly.key(key.to_owned(), mark);
         self.keep(result)
     }
     fn string(&mut self, s: &str) -> Result<(), JsonError> {

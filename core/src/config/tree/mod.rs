@@ -13,7 +13,7 @@ pub(super) use yaml::read as read_yaml;
 /// How deep a document may nest.
 pub(super) const MAX_DEPTH: usize = 64;
 /// How many keys and values a document may have once its aliases are expanded.
-pub(super) const MAX_NODES: usize = 100_000;
+pub(super) const MAX_NODES: usize = 20_000;
 
 /// A place in the text, both counted from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
