@@ -13,7 +13,8 @@ use crate::sink::SinkClass;
 pub struct Config {
     /// Whose events these are.
     pub agent: AgentConfig,
-    /// URI-reference of the producer; default: the agent id, percent-encoded where it must be.
+    /// URI-reference of the producer; default: the agent id, percent-encoded where it must be. The loader
+    /// always fills it in.
     pub source: Option<String>,
     /// Prefix of built-in types; default `dev.sinkwell.`.
     pub type_prefix: String,
@@ -29,6 +30,9 @@ pub struct Config {
     pub overflow: Option<Overflow>,
     /// The lanes, in order; ids are unique.
     pub lanes: Vec<LaneConfig>,
+    /// Nobody named a lane, so `lanes` is the one `console` on stderr: an emitter that is opened with
+    /// sinks of the host leaves it out.
+    pub lanes_defaulted: bool,
     /// A second place for checkpoints.
     pub checkpoint: Option<CheckpointTarget>,
     /// Shut down within 5 s on SIGTERM and SIGINT, then go on as the host would have.
@@ -200,6 +204,8 @@ pub struct LaneConfig {
     pub breaker: BreakerConfig,
     /// Resolved: on for `audit` and `siem` when a journal directory is set.
     pub durable: bool,
+    /// When the lane's journal syncs; default: what `journal.sync` says.
+    pub sync: SyncPolicy,
     /// Batches in flight; more than one only for idempotent sinks. Default 1.
     pub in_flight: usize,
     /// The most this lane may see of content.

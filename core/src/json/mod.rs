@@ -14,6 +14,7 @@ mod writer;
 mod tests;
 
 pub use number::{MAX_SAFE_INTEGER, write_f64};
+pub(crate) use parse::{Builder, drive};
 pub use parse::{JsonError, parse, parse_into, parse_limited};
 pub use value::Value;
 pub use writer::{Canonical, ObjectWriter, compare_keys, write_string};

@@ -73,7 +73,9 @@ impl fmt::Display for JsonError {
 impl std::error::Error for JsonError {}
 
 /// What the reader drives: a canonical writer, or a tree.
-pub(super) trait Builder {
+pub(crate) trait Builder {
+    /// The byte offset of the key or value that comes next.
+    fn mark(&mut self, _offset: usize) {}
     fn begin_object(&mut self) -> Result<(), JsonError>;
     fn end_object(&mut self) -> Result<(), JsonError>;
     fn begin_array(&mut self) -> Result<(), JsonError>;
@@ -113,7 +115,8 @@ pub fn parse_into(text: &[u8], writer: &mut ObjectWriter) -> Result<(), JsonErro
     drive(text, writer, DEFAULT_DEPTH.max(512))
 }
 
-fn drive<B: Builder>(text: &[u8], builder: &mut B, depth: usize) -> Result<(), JsonError> {
+/// Reads a JSON text into any builder.
+pub(crate) fn drive<B: Builder>(text: &[u8], builder: &mut B, depth: usize) -> Result<(), JsonError> {
     let text = std::str::from_utf8(text).map_err(|e| JsonError::new("not UTF-8").at(e.valid_up_to()))?;
     let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, builder, depth };
     reader.space();
@@ -166,6 +169,7 @@ impl<'a, B: Builder> Reader<'a, B> {
     }
 
     fn value(&mut self, depth: usize) -> Result<(), JsonError> {
+        self.builder.mark(self.at);
         match self.peek() {
             Some(b'{') => self.object(depth + 1),
             Some(b'[') => self.array(depth + 1),
@@ -202,6 +206,7 @@ impl<'a, B: Builder> Reader<'a, B> {
             if self.peek() != Some(b'"') {
                 return Err(JsonError::new("expected a key in double quotes"));
             }
+            self.builder.mark(self.at);
             let key = self.string()?;
             self.builder.key(&key)?;
             self.space();

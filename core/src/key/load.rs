@@ -55,7 +55,7 @@ fn ed25519_from_pem(id: &str, pem: &[u8]) -> Result<SigningKey> {
 }
 
 /// Reads a private key's file, refusing one that others can read.
-fn read_private(path: &Path, allow_group_readable: bool) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn read_private(path: &Path, allow_group_readable: bool) -> Result<Zeroizing<Vec<u8>>> {
     let place = path.display().to_string();
     let unreadable = |e: std::io::Error| Error::key(format!("the key file cannot be read: {e}")).at(&*place);
     let mode = std::fs::metadata(path).map_err(unreadable)?.mode() & 0o777;

@@ -10,6 +10,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use load::read_private;
 pub use load::{NewKey, generate, load_signing_key};
 pub use sign::{HostSigner, SigningKey};
 pub use verify::VerifyingKey;

@@ -1,12 +1,14 @@
-//! Where sinkwell touches the world: time, randomness, files.
+//! Where sinkwell touches the world: time, randomness, files, environment.
 //!
 //! Guarantees: no clock, random or file-system call of the pipeline happens outside this module, so a test
 //! can fix or break each of them.
 
 mod clock;
+mod env;
 mod fs;
 mod random;
 
 pub use clock::{Clock, Instant, ManualClock, SystemClock, UnixNanos, format_time, parse_time};
+pub use env::{Env, SystemEnv};
 pub use fs::{Fs, FsFile, RealFs, append_file};
 pub use random::{Random, SeededRandom, SystemRandom, Uuid};

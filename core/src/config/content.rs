@@ -1,0 +1,222 @@
+//! `governance.content` (content.md): the policy that content leaves under.
+
+use super::model::{
+    ContentLimits, ContentMode, ContentPolicy, ContentRule, RedactionConfig, Replacement, RetentionConfig,
+    SamplingConfig,
+};
+use super::reader::{Cursor, quoted};
+use super::suggest::nearest;
+use crate::error::Result;
+use crate::seam::{UnixNanos, parse_time};
+
+/// The content classes that sinkwell names; a host may have its own beside them.
+pub const CONTENT_CLASSES: [&str; 8] =
+    ["prompt", "system", "completion", "tool_arguments", "tool_result", "memory", "file", "message"];
+/// Hidden reasoning is never captured, so nothing can ask for it.
+const REFUSED_CLASSES: [&str; 3] = ["reasoning", "thinking", "chain_of_thought"];
+/// The named detectors.
+pub const DETECTORS: [&str; 13] = [
+    "email", "phone", "card", "iban", "ip", "jwt", "aws", "gcp", "azure", "github", "pem", "bearer",
+    "secrets",
+];
+
+const MODE_ALIASES: [(&str, &str); 3] =
+    [("metadata_only", "off"), ("payload_refs", "content_ref"), ("raw_content", "raw")];
+
+/// A content mode. `false` counts as `off`: YAML 1.1 reads the word so before a host passes its mapping.
+pub(super) fn mode(cursor: &Cursor<'_>) -> Result<ContentMode> {
+    if cursor.is_false() {
+        return Ok(ContentMode::Off);
+    }
+    cursor.choice("mode", &ContentMode::ALL.map(|mode| (mode.name(), mode)), &MODE_ALIASES)
+}
+
+/// Refuses a class of hidden reasoning, and one that is all but certainly a slip of the pen.
+pub(super) fn check_class(class: &str, cursor: &Cursor<'_>) -> Result<()> {
+    if REFUSED_CLASSES.contains(&class) {
+        return Err(cursor.error(format!("hidden reasoning is never captured, so `{class}` cannot be named")));
+    }
+    match nearest(class, &CONTENT_CLASSES) {
+        Some(known) if known != class => Err(cursor.error(format!(
+            "unknown class of content; did you mean `{known}`? A class of your own needs a name less like it"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What a policy is held against when it is part of a configuration.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings {
+    /// Rules that have expired by then are refused.
+    pub(super) now: UnixNanos,
+    /// Whether there is a key for keyed hashes.
+    pub(super) hash_key: bool,
+}
+
+/// `governance.content`; without `surroundings`, a policy that stands alone.
+pub(super) fn read(cursor: &Cursor<'_>, surroundings: Option<Surroundings>) -> Result<ContentPolicy> {
+    let table =
+        cursor.table(&["mode", "classes", "redaction", "retention", "sampling", "limits", "children"])?;
+    let policy = ContentPolicy {
+        mode: table.or("mode", ContentMode::Off, mode)?,
+        classes: table.or("classes", Vec::new(), |c| {
+            c.members()?
+                .into_iter()
+                .map(|(class, c)| {
+                    check_class(class, &c)?;
+                    Ok((class.to_owned(), rule(&c, surroundings.map(|s| s.now))?))
+                })
+                .collect()
+        })?,
+        redaction: table.maybe("redaction", |c| redaction(c, surroundings.is_none_or(|s| s.hash_key)))?,
+        retention: table.maybe("retention", |c| {
+            let table = c.table(&["class", "window"])?;
+            Ok(RetentionConfig {
+                class: table.require("class")?.name()?.to_owned(),
+                window: table.require("window")?.span()?,
+            })
+        })?,
+        sampling: table.maybe("sampling", sampling)?,
+        limits: table.or("limits", ContentLimits::default(), |c| {
+            let table = c.table(&["bytes", "parts", "tokens", "media_bytes"])?;
+            Ok(ContentLimits {
+                bytes: table.maybe("bytes", Cursor::size)?,
+                parts: table.maybe("parts", |c| c.int(1, u64::MAX))?,
+                tokens: table.maybe("tokens", |c| c.int(1, u64::MAX))?,
+                media_bytes: table.maybe("media_bytes", Cursor::size)?,
+            })
+        })?,
+        children: table.or("children", Vec::new(), Cursor::names)?,
+    };
+    let grants_raw = policy.mode == ContentMode::Raw
+        || policy.classes.iter().any(|(_, rule)| rule.mode == ContentMode::Raw);
+    let missing: Vec<_> = ["redaction", "retention", "sampling"]
+        .into_iter()
+        .filter(|section| table.get(section).is_none())
+        .collect();
+    if grants_raw && !missing.is_empty() {
+        cursor.warn(&format!(
+            "`raw` is granted, but without {} its gates never open: parts stay at `redacted_summary`",
+            quoted(&missing)
+        ));
+    }
+    Ok(policy)
+}
+
+/// `{ mode, tenants, agents, expires }`, or a mode alone.
+fn rule(cursor: &Cursor<'_>, now: Option<UnixNanos>) -> Result<ContentRule> {
+    if !cursor.is_map() {
+        return Ok(ContentRule { mode: mode(cursor)?, ..ContentRule::default() });
+    }
+    let table = cursor.table(&["mode", "tenants", "agents", "expires"])?;
+    let names = |key| table.maybe(key, non_empty);
+    Ok(ContentRule {
+        mode: mode(&table.require("mode")?)?,
+        tenants: names("tenants")?.unwrap_or_default(),
+        agents: names("agents")?.unwrap_or_default(),
+        expires: table.maybe("expires", |c| expires(c, now))?,
+    })
+}
+
+/// An empty list could be read as "nobody" and means "all" in the model, so it is refused.
+fn non_empty(cursor: &Cursor<'_>) -> Result<Vec<String>> {
+    match cursor.names()? {
+        names if names.is_empty() => {
+            Err(cursor.error("an empty list would hold for nobody; leave the key out to mean all"))
+        }
+        names => Ok(names),
+    }
+}
+
+/// A date, which ends the rule as that day begins in UTC, or an RFC 3339 time.
+fn expires(cursor: &Cursor<'_>, now: Option<UnixNanos>) -> Result<UnixNanos> {
+    let text = cursor.string()?;
+    let date = text.len() == 10 && text.bytes().filter(|byte| *byte == b'-').count() == 2;
+    let time = if date { parse_time(&format!("{text}T00:00:00Z")) } else { parse_time(text) };
+    let Some(time) = time else {
+        return Err(cursor.error("expected a date as `2027-01-01`, or a time as `2027-01-01T12:00:00Z`"));
+    };
+    if now.is_some_and(|now| time <= now) {
+        return Err(cursor.error("this rule has expired; renew it or take it out"));
+    }
+    Ok(time)
+}
+
+fn redaction(cursor: &Cursor<'_>, hash_key: bool) -> Result<RedactionConfig> {
+    if let Some(id) = cursor.as_str() {
+        let shown =
+            if cursor.is_from_env() { String::new() } else { format!(" `{}`", super::tree::shown(id)) };
+        return Err(cursor.error(format!(
+            "unknown redaction policy{shown}; define it here, as `{{ id: pii-1, detectors: [email, card] }}`"
+        )));
+    }
+    let table = cursor.table(&["id", "detectors", "paths", "patterns", "replace", "keep_identifiers"])?;
+    let words = DETECTORS.map(|name| (name, name));
+    let mut detectors: Vec<String> = Vec::new();
+    for item in table.or("detectors", Vec::new(), Cursor::list)? {
+        let name = item.choice("detector", &words, &[])?;
+        if !detectors.iter().any(|known| known == name) {
+            detectors.push(name.to_owned());
+        }
+    }
+    let mut paths = Vec::new();
+    for item in table.or("paths", Vec::new(), Cursor::list)? {
+        let path = item.string()?;
+        if !(path.starts_with("$.") || path.starts_with("$[")) {
+            return Err(item.error("a path starts at the root, as `$.user.name`"));
+        }
+        paths.push(path.to_owned());
+    }
+    let patterns = table.or("patterns", Vec::new(), |c| {
+        c.members()?
+            .into_iter()
+            .map(|(name, c)| {
+                let pattern = c.string()?;
+                regex::Regex::new(pattern).map_err(|e| c.error(regex_error(&e)))?;
+                Ok((name.to_owned(), pattern.to_owned()))
+            })
+            .collect()
+    })?;
+    let replacements =
+        [("mask", Replacement::Mask), ("drop", Replacement::Drop), ("hash", Replacement::Hash)];
+    let replace =
+        table.or("replace", Replacement::Mask, |c| match c.choice("replacement", &replacements, &[])? {
+            Replacement::Hash if !hash_key => Err(c.error(
+                "hashes need a key; add `redaction: { hash_key: { file: hash.key } }` at the top of the configuration",
+            )),
+            replacement => Ok(replacement),
+        })?;
+    Ok(RedactionConfig {
+        id: table.require("id")?.name()?.to_owned(),
+        detectors,
+        paths,
+        patterns,
+        replace,
+        keep_identifiers: table.or("keep_identifiers", false, Cursor::bool)?,
+    })
+}
+
+/// The last line of a regular expression's error says what is wrong; the lines before it draw a picture.
+fn regex_error(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    format!("not a linear-time regular expression: {reason}")
+}
+
+fn sampling(cursor: &Cursor<'_>) -> Result<SamplingConfig> {
+    let table = cursor.table(&["key", "rate"])?;
+    let key = table.or("key", "run", |c| {
+        c.choice("sampling key", &[("run", "run"), ("trace", "trace"), ("event", "event")], &[])
+    })?;
+    let rate = table.require("rate")?.table(&["numerator", "denominator"])?;
+    let most = u64::from(u32::MAX);
+    let denominator = rate.require("denominator")?.int(1, most)?;
+    let numerator_at = rate.require("numerator")?;
+    let numerator = numerator_at.int(0, most)?;
+    if numerator > denominator {
+        return Err(numerator_at.error(format!(
+            "a rate of {numerator} in {denominator} is more than all; the numerator is at most the denominator"
+        )));
+    }
+    Ok(SamplingConfig { key: key.to_owned(), numerator, denominator })
+}

@@ -1,0 +1,374 @@
+//! Typed reading of a document's tree.
+//!
+//! Guarantees: every error names the document, line and column and the whole key path; an unknown key or
+//! word is answered with the nearest known one; a value that came from an environment variable is never
+//! quoted.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::suggest::nearest;
+use super::tree::{Entry, Mark, Node, Text, Value, shown};
+use super::units::{self, DURATION_FORM, SIZE_FORM};
+use crate::error::{Error, ErrorKind, Result};
+use crate::seam::Env;
+
+/// The document that is being read.
+pub(super) struct Document<'d> {
+    /// What errors call it; `None` for a mapping of the host's language, which has no lines.
+    pub(super) name: Option<String>,
+    /// What relative paths are relative to.
+    pub(super) folder: Option<PathBuf>,
+    pub(super) env: &'d dyn Env,
+    pub(super) warnings: RefCell<Vec<String>>,
+}
+
+impl Document<'_> {
+    fn place(&self, mark: Mark, path: &str) -> String {
+        let Some(name) = &self.name else { return path.to_owned() };
+        let mut place = format!("{name}:{}:{}", mark.line, mark.column);
+        if !path.is_empty() {
+            let _ = write!(place, " {path}");
+        }
+        place
+    }
+
+    pub(super) fn error(&self, kind: ErrorKind, mark: Mark, path: &str, message: impl Into<String>) -> Error {
+        let place = self.place(mark, path);
+        let error = Error::new(kind, message);
+        if place.is_empty() { error } else { error.at(place) }
+    }
+}
+
+/// `path` with one more key.
+pub(super) fn join(path: &str, key: &str) -> String {
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    match (plain, path.is_empty()) {
+        (true, true) => key.to_owned(),
+        (true, false) => format!("{path}.{key}"),
+        (false, _) => format!("{path}[\"{}\"]", shown(key)),
+    }
+}
+
+/// A value in the document, and how to get there.
+#[derive(Clone)]
+pub(super) struct Cursor<'d> {
+    pub(super) document: &'d Document<'d>,
+    pub(super) node: &'d Node,
+    pub(super) path: String,
+    pub(super) kind: ErrorKind,
+}
+
+/// A mapping whose keys are all known.
+pub(super) struct Table<'d> {
+    pub(super) cursor: Cursor<'d>,
+    entries: &'d [Entry],
+}
+
+impl<'d> Cursor<'d> {
+    pub(super) fn root(document: &'d Document<'d>, node: &'d Node, kind: ErrorKind) -> Self {
+        Self { document, node, path: String::new(), kind }
+    }
+
+    /// An error about this value.
+    pub(super) fn error(&self, message: impl Into<String>) -> Error {
+        self.error_of(self.kind, message)
+    }
+
+    pub(super) fn error_of(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        self.document.error(kind, self.node.mark, &self.path, message)
+    }
+
+    /// A warning about this value, once.
+    pub(super) fn warn(&self, message: &str) {
+        let place = self.document.place(self.node.mark, &self.path);
+        let warning = if place.is_empty() { message.to_owned() } else { format!("{place}: {message}") };
+        self.document.warnings.borrow_mut().push(warning);
+    }
+
+    fn child(&self, node: &'d Node, path: String) -> Self {
+        Self { document: self.document, node, path, kind: self.kind }
+    }
+
+    fn expected(&self, what: &str) -> Error {
+        let found = match &self.node.value {
+            Value::Text(Text { from_env: true, .. }) => "what the environment variable holds".to_owned(),
+            Value::Text(text) => format!("`{}`", shown(&text.text)),
+            Value::Int(int) => format!("the number {int}"),
+            Value::Float(float) => format!("the number {float}"),
+            Value::Bool(bool) => format!("`{bool}`"),
+            other => other.type_name().to_owned(),
+        };
+        self.error(format!("expected {what}, found {found}"))
+    }
+
+    /// As [`Cursor::expected`], naming only the type: for values that may be secret.
+    fn expected_type(&self, what: &str) -> Error {
+        self.error(format!("expected {what}, found {}", self.node.value.type_name()))
+    }
+
+    /// A mapping with any keys: the names are the user's own.
+    pub(super) fn members(&self) -> Result<Vec<(&'d str, Self)>> {
+        let Value::Map(entries) = &self.node.value else { return Err(self.expected_type("a mapping")) };
+        Ok(entries
+            .iter()
+            .map(|entry| (entry.key.as_str(), self.child(&entry.node, join(&self.path, &entry.key))))
+            .collect())
+    }
+
+    /// A mapping with these keys only.
+    pub(super) fn table(&self, known: &[&'static str]) -> Result<Table<'d>> {
+        self.table_with_hint(known, |_| None)
+    }
+
+    /// As [`Cursor::table`]; `hint` may know better what an unknown key was meant to be.
+    pub(super) fn table_with_hint(
+        &self,
+        known: &[&'static str],
+        hint: impl Fn(&str) -> Option<String>,
+    ) -> Result<Table<'d>> {
+        let Value::Map(entries) = &self.node.value else { return Err(self.expected_type("a mapping")) };
+        if let Some(entry) = entries.iter().find(|entry| !known.contains(&entry.key.as_str())) {
+            let message = match hint(&entry.key) {
+                Some(hint) => format!("unknown key `{}`; {hint}", shown(&entry.key)),
+                None => unknown("key", &entry.key, known),
+            };
+            let path = join(&self.path, &entry.key);
+            return Err(self.document.error(self.kind, entry.mark, &path, message));
+        }
+        Ok(Table { cursor: self.clone(), entries })
+    }
+
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.node.value, Value::Map(_))
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.node.value, Value::Null)
+    }
+
+    /// Whether an environment variable had a part in it.
+    pub(super) fn is_from_env(&self) -> bool {
+        matches!(self.node.value, Value::Text(Text { from_env: true, .. }))
+    }
+
+    pub(super) fn is_false(&self) -> bool {
+        matches!(self.node.value, Value::Bool(false))
+    }
+
+    /// The string, if it is one.
+    pub(super) fn as_str(&self) -> Option<&'d str> {
+        match &self.node.value {
+            Value::Text(text) => Some(&text.text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn list(&self) -> Result<Vec<Self>> {
+        let Value::List(items) = &self.node.value else { return Err(self.expected_type("a list")) };
+        let item = |(i, node)| self.child(node, format!("{}[{i}]", self.path));
+        Ok(items.iter().enumerate().map(item).collect())
+    }
+
+    /// A string of at least one character.
+    pub(super) fn string(&self) -> Result<&'d str> {
+        match &self.node.value {
+            Value::Text(text) if text.text.is_empty() => Err(self.error("an empty string")),
+            Value::Text(text) => Ok(&text.text),
+            Value::Int(_) | Value::Float(_) | Value::Bool(_) => Err(self.error(format!(
+                "expected a string, found {}; put it in quotes",
+                self.node.value.type_name()
+            ))),
+            _ => Err(self.expected_type("a string")),
+        }
+    }
+
+    /// A string on one line, without control characters: a name.
+    pub(super) fn name(&self) -> Result<&'d str> {
+        let text = self.string()?;
+        match text.chars().find(|c| c.is_control()) {
+            Some(c) => Err(self.error(format!("the control character U+{:04X} in a name", u32::from(c)))),
+            None => Ok(text),
+        }
+    }
+
+    pub(super) fn names(&self) -> Result<Vec<String>> {
+        self.list()?.iter().map(|item| item.name().map(str::to_owned)).collect()
+    }
+
+    pub(super) fn bool(&self) -> Result<bool> {
+        match &self.node.value {
+            Value::Bool(bool) => Ok(*bool),
+            Value::Text(Text { text, from_env: true }) if text == "true" => Ok(true),
+            Value::Text(Text { text, from_env: true }) if text == "false" => Ok(false),
+            _ => Err(self.expected("`true` or `false`")),
+        }
+    }
+
+    /// A whole number from `min` to `max`.
+    pub(super) fn int(&self, min: u64, max: u64) -> Result<u64> {
+        let value = match &self.node.value {
+            Value::Int(int) => Some(i128::from(*int)),
+            Value::Text(Text { text, from_env: true }) => text.parse::<i64>().ok().map(i128::from),
+            _ => None,
+        };
+        let Some(value) = value else { return Err(self.expected("a whole number")) };
+        match u64::try_from(value) {
+            Ok(value) if (min..=max).contains(&value) => Ok(value),
+            _ if max == u64::MAX => Err(self.expected(&format!("a whole number of at least {min}"))),
+            _ => Err(self.expected(&format!("a whole number from {min} to {max}"))),
+        }
+    }
+
+    /// As [`Cursor::int`], as a `usize`.
+    pub(super) fn count(&self, min: usize, max: usize) -> Result<usize> {
+        let value = self.int(min as u64, max as u64)?;
+        usize::try_from(value).map_err(|_| self.expected("a number this platform can address"))
+    }
+
+    pub(super) fn duration(&self) -> Result<Duration> {
+        match &self.node.value {
+            Value::Text(text) => {
+                units::duration(text.text.trim()).ok_or_else(|| self.expected(DURATION_FORM))
+            }
+            Value::Int(0) => Ok(Duration::ZERO),
+            Value::Int(int) => {
+                Err(self.error(format!("a duration needs a unit: is `{int}s` or `{int}ms` meant?")))
+            }
+            _ => Err(self.expected(DURATION_FORM)),
+        }
+    }
+
+    /// A duration above zero.
+    pub(super) fn span(&self) -> Result<Duration> {
+        match self.duration()? {
+            Duration::ZERO => Err(self.expected("a duration above zero")),
+            span => Ok(span),
+        }
+    }
+
+    /// A size of at least one byte.
+    pub(super) fn size(&self) -> Result<u64> {
+        let size = match &self.node.value {
+            Value::Text(text) => units::size(text.text.trim()),
+            Value::Int(int) => u64::try_from(*int).ok(),
+            _ => None,
+        };
+        size.filter(|size| *size > 0).ok_or_else(|| self.expected(SIZE_FORM))
+    }
+
+    /// A size, where none at all is a size too.
+    pub(super) fn size_or_zero(&self) -> Result<u64> {
+        if matches!(self.node.value, Value::Int(0)) { Ok(0) } else { self.size() }
+    }
+
+    pub(super) fn size_in_memory(&self) -> Result<usize> {
+        usize::try_from(self.size()?).map_err(|_| self.expected("a size this platform can address"))
+    }
+
+    /// A path; a relative one is the document's folder's.
+    pub(super) fn file(&self) -> Result<PathBuf> {
+        let text = self.string()?;
+        if text.contains('\0') {
+            return Err(self.error("a path cannot hold the character NUL"));
+        }
+        Ok(match &self.document.folder {
+            Some(folder) => folder.join(text),
+            None => PathBuf::from(text),
+        })
+    }
+
+    /// One of a closed list of words. An `alias` is read too, with a warning that names the word.
+    pub(super) fn choice<T: Copy>(
+        &self,
+        what: &str,
+        words: &[(&'static str, T)],
+        aliases: &[(&str, &str)],
+    ) -> Result<T> {
+        let found = |word: &str| words.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
+        let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
+        let Value::Text(text) = &self.node.value else {
+            return Err(self.expected(&format!("one of {}", quoted(&names))));
+        };
+        if let Some(value) = found(&text.text) {
+            return Ok(value);
+        }
+        if let Some((alias, word)) = aliases.iter().find(|(alias, _)| *alias == text.text)
+            && let Some(value) = found(word)
+        {
+            self.warn(&format!("`{alias}` is read as `{word}`; write `{word}`"));
+            return Ok(value);
+        }
+        Err(self.unknown_word(what, &names))
+    }
+
+    /// The error for a word that is none of `known`.
+    pub(super) fn unknown_word(&self, what: &str, known: &[&str]) -> Error {
+        match &self.node.value {
+            Value::Text(Text { text, from_env: false }) => self.error(unknown(what, text, known)),
+            _ => self
+                .error(format!("what the environment variable holds is no {what}; one of {}", quoted(known))),
+        }
+    }
+}
+
+impl<'d> Table<'d> {
+    /// The value of a key, if it is there.
+    pub(super) fn get(&self, key: &str) -> Option<Cursor<'d>> {
+        let entry = self.entries.iter().find(|entry| entry.key == key)?;
+        Some(self.cursor.child(&entry.node, join(&self.cursor.path, key)))
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn require(&self, key: &str) -> Result<Cursor<'d>> {
+        self.get(key).ok_or_else(|| self.cursor.error(format!("the key `{key}` is missing")))
+    }
+
+    /// The keys that are there, of these.
+    pub(super) fn present(&self, keys: &[&'static str]) -> Vec<&'static str> {
+        keys.iter().copied().filter(|key| self.get(key).is_some()).collect()
+    }
+
+    /// Exactly one of these keys.
+    pub(super) fn one_of(&self, keys: &[&'static str]) -> Result<(&'static str, Cursor<'d>)> {
+        match self.present(keys)[..] {
+            [key] => Ok((key, self.require(key)?)),
+            [] => Err(self.cursor.error(format!("one of {} is needed", quoted(keys)))),
+            [first, second, ..] => {
+                let second = self.require(second)?;
+                Err(second.error(format!("only one of {} can be given, and `{first}` is", quoted(keys))))
+            }
+        }
+    }
+
+    /// What `read` makes of the key's value, or the default where the key is absent.
+    pub(super) fn or<T>(&self, key: &str, default: T, read: impl Fn(&Cursor<'d>) -> Result<T>) -> Result<T> {
+        self.get(key).map_or(Ok(default), |cursor| read(&cursor))
+    }
+
+    /// What `read` makes of the key's value, if it is there.
+    pub(super) fn maybe<T>(&self, key: &str, read: impl Fn(&Cursor<'d>) -> Result<T>) -> Result<Option<T>> {
+        self.get(key).map(|cursor| read(&cursor)).transpose()
+    }
+}
+
+/// "unknown key `overfow`; did you mean `overflow`?", and the list where it is short.
+fn unknown(what: &str, given: &str, known: &[&str]) -> String {
+    let mut message = format!("unknown {what} `{}`", shown(given));
+    if let Some(word) = nearest(given, known) {
+        let _ = write!(message, "; did you mean `{word}`?");
+        if known.len() <= 16 {
+            let _ = write!(message, " Known here: {}", quoted(known));
+        }
+    } else {
+        let _ = write!(message, "; known here: {}", quoted(known));
+    }
+    message
+}
+
+/// `` `a`, `b` ``
+pub(super) fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}

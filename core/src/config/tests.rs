@@ -1,0 +1,246 @@
+//! The loader at its seams; what documents mean is in `tests/vectors/config`.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::{ErrorKind, Result};
+use crate::seam::{Env, UnixNanos};
+use crate::secret::Secret;
+use crate::sink::SinkClass;
+
+/// An outside world made of maps.
+#[derive(Default)]
+struct Outside {
+    vars: HashMap<&'static str, &'static str>,
+    files: HashMap<PathBuf, Vec<u8>>,
+}
+
+impl Outside {
+    fn with(vars: &[(&'static str, &'static str)]) -> Self {
+        Self { vars: vars.iter().copied().collect(), files: HashMap::new() }
+    }
+
+    fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.insert(path.into(), text.into());
+        self
+    }
+}
+
+impl Env for Outside {
+    fn var(&self, name: &str) -> Option<String> {
+        self.vars.get(name).map(|value| (*value).to_owned())
+    }
+    fn program(&self) -> Option<String> {
+        Some("buyer bot".into())
+    }
+    fn now(&self) -> UnixNanos {
+        crate::seam::parse_time("2026-11-21T00:00:00Z").unwrap()
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.files.get(path).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+    fn read_private(&self, path: &Path) -> Result<Secret> {
+        self.read(path).map(Secret::new).map_err(|_| crate::error::Error::key("unreadable"))
+    }
+}
+
+fn yaml(text: &str) -> Source {
+    Source::Text { text: text.into(), name: Some("conf/sinkwell.yaml".into()), format: Format::Yaml }
+}
+
+fn load(text: &str) -> Config {
+    Config::load(yaml(text), &Outside::default()).unwrap()
+}
+
+#[test]
+fn nothing_at_all_gives_a_console_on_stderr() {
+    let config = Config::load(Source::Environment, &Outside::default()).unwrap();
+    assert!(config.lanes_defaulted);
+    assert_eq!(config.lanes.len(), 1);
+    assert!(matches!(&config.lanes[0].sink, SinkConfig::Console(console) if !console.stdout));
+    assert_eq!(config.agent.id, "urn:sinkwell:agent:buyer%20bot");
+    assert_eq!(config.source.as_deref(), Some("urn:sinkwell:agent:buyer%20bot"));
+    assert_eq!(config.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn the_variable_names_the_document_and_its_folder_is_that_of_its_paths() {
+    let outside = Outside::with(&[("SINKWELL_CONFIG", "/etc/sw/a.yaml"), ("SINKWELL_LANES", "stdout")])
+        .file("/etc/sw/a.yaml", "lanes: [{ sink: { file: { path: e.ndjson } } }]");
+    let config = Config::load(Source::Environment, &outside).unwrap();
+    let SinkConfig::File(file) = &config.lanes[0].sink else { panic!("not a file") };
+    assert_eq!(file.path, Path::new("/etc/sw/e.ndjson"));
+}
+
+#[test]
+fn lanes_by_variable() {
+    let outside = Outside::with(&[("SINKWELL_LANES", "stdout; otlp"), ("OTEL_SERVICE_NAME", "checkout")]);
+    let config = Config::load(Source::Environment, &outside).unwrap();
+    let ids: Vec<_> = config.lanes.iter().map(|lane| lane.id.as_str()).collect();
+    assert_eq!(ids, ["stdout", "otlp"]);
+    assert!(!config.lanes_defaulted);
+    assert_eq!(config.agent.id, "urn:sinkwell:agent:checkout");
+
+    let outside = Outside::with(&[("SINKWELL_LANES", "stdout;otpl")]);
+    let error = Config::load(Source::Environment, &outside).unwrap_err();
+    assert_eq!(error.place(), Some("SINKWELL_LANES[1]"));
+    assert!(error.message().contains("did you mean `otlp`"), "{error}");
+}
+
+#[test]
+fn the_lower_ceiling_and_the_higher_reserve_hold() {
+    let config = load(
+        "queue: { events: 100, terminal_reserve: 8 }\nlanes: [{ sink: stdout, queue: { events: 500, bytes: 16KiB, terminal_reserve: 2 } }, stderr]",
+    );
+    let capacity = config.lanes[0].capacity(&config.queue);
+    assert_eq!(
+        capacity,
+        QueueCapacity { events: 100, bytes: 16 << 10, reserved_events: 8, reserved_bytes: 1 << 10 }
+    );
+    let none = QueueConfig::default();
+    let capacity = config.lanes[1].capacity(&none);
+    assert_eq!((capacity.events, capacity.reserved_events), (10_000, 625));
+    let tiny = QueueConfig { events: Some(3), bytes: None, terminal_reserve: None };
+    assert_eq!(config.lanes[1].capacity(&tiny).reserved_events, 1);
+    let all = QueueConfig { events: Some(3), bytes: None, terminal_reserve: Some(9) };
+    assert_eq!(config.lanes[1].capacity(&all).reserved_events, 3);
+}
+
+#[test]
+fn governance_makes_heartbeats_only_more_frequent() {
+    let every = |text| load(text).heartbeat_every();
+    assert_eq!(every("governance: { heartbeat: { every: 10s } }"), Some(Duration::from_secs(10)));
+    assert_eq!(every("governance: { heartbeat: { every: 10m } }"), Some(Duration::from_secs(30)));
+    assert_eq!(
+        every("heartbeat: off\ngovernance: { heartbeat: { every: 10m } }"),
+        Some(Duration::from_secs(600))
+    );
+    assert_eq!(every("heartbeat: off"), None);
+}
+
+#[test]
+fn a_lane_of_a_host_sink() {
+    let emitter = load("lanes: [stdout]\noverflow: drop_progress");
+    let outside = Outside::default();
+    let (lane, _) = emitter
+        .parse_lane(r#"{"sink": {"host": "Mine"}, "overflow": "block", "queue": {"events": 64}}"#, &outside)
+        .unwrap();
+    assert_eq!((lane.id.as_str(), lane.overflow, lane.queue.events), ("Mine", Overflow::Block, Some(64)));
+    assert_eq!(lane.classes, [SinkClass::Observability]);
+    let (lane, _) = emitter.parse_lane("{}", &outside).unwrap();
+    assert_eq!((lane.id.as_str(), lane.overflow), ("host", Overflow::DropProgress));
+
+    let error = emitter.parse_lane(r#"{"overfow": "block"}"#, &outside).unwrap_err();
+    assert_eq!(error.place(), Some("overfow"));
+    assert!(error.message().contains("did you mean `overflow`?"), "{error}");
+    let error = emitter.parse_lane(r#"{"id": "stdout"}"#, &outside).unwrap_err();
+    assert!(error.message().contains("unique"), "{error}");
+}
+
+#[test]
+fn a_governance_policy_in_a_file_of_its_own() {
+    let outside = Outside::default()
+        .file("conf/governance.yaml", "version: \"1\"\nrequired_sinks:\n  - class: seim\n")
+        .file("conf/good.json", "{\"requires_sink\": \"siem\"}");
+    let error = Config::load(yaml("governance: governance.yaml"), &outside).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy);
+    assert_eq!(error.place(), Some("conf/governance.yaml:3:12 required_sinks[0].class"));
+    let error = Config::load(yaml("governance: gone.yaml"), &outside).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy);
+    assert_eq!(error.place(), Some("conf/sinkwell.yaml:1:13 governance"));
+    let config = Config::load(yaml("governance: good.json"), &outside).unwrap();
+    assert_eq!(config.governance.unwrap().required[0].class, SinkClass::Siem);
+}
+
+#[test]
+fn secrets_are_in_no_error_and_no_debug_output() {
+    const MARK: &str = "hunter2hunter2hunter2hunter2hunter2";
+    let outside = Outside::with(&[("SECRET", MARK)]).file("conf/short.key", "hunter2hunter2");
+    let texts = [
+        "key: { id: k, hmac_sha256: { env: SECRET } }\nlanes: [{ sink: { otlp: { headers: { a: \"${SECRET}\" } } } }]\nredaction: { hash_key: { env: SECRET } }".to_owned(),
+        "overflow: ${SECRET}".into(),
+        "lanes: ['${SECRET}']".into(),
+        "lanes: [{ sink: '${SECRET}' }]".into(),
+        "journal: { dir: a, budget: '${SECRET}' }".into(),
+        "checkpoint: { lane: '${SECRET}' }".into(),
+        "handle_signals: ${SECRET}".into(),
+        "limits: { depth: '${SECRET}' }".into(),
+        "governance: { requires_sink: '${SECRET}' }".into(),
+        "governance: { content: { redaction: '${SECRET}' } }".into(),
+        "governance: { content: { redaction: { id: a, patterns: { p: '(${SECRET}' } } } }".into(),
+        "lanes: [{ sink: { otlp: { endpoint: '${SECRET}' } } }]".into(),
+        "lanes: [{ sink: { otlp: { protocol: '${SECRET}' } } }]".into(),
+        "redaction: { hash_key: { file: short.key } }".into(),
+        format!("key: {{ id: k, hmac_sha256: {{ env: {MARK} }} }}"),
+        format!("key: {{ id: k, hmac_sha256: {{ base64: '{MARK}!' }} }}"),
+        format!("key: {{ id: k, hmac_sha256: {MARK} }}"),
+        format!("key: {{ id: k, ed25519: {{ pem: '{MARK}' }} }}"),
+        "key: { id: k, hmac_sha256: { base64: aHVudGVyMg== } }".into(),
+    ];
+    for text in texts {
+        let shown = match Config::load(yaml(&text), &outside) {
+            Ok(config) => format!("{config:?}"),
+            Err(error) => format!("{error} {error:?}"),
+        };
+        assert!(!shown.contains("hunter2"), "{text}: {shown}");
+        assert!(!shown.contains("aHVudGVyMg"), "{text}: {shown}");
+    }
+}
+
+#[test]
+fn billions_of_laughs_are_refused() {
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for i in 1..12 {
+        let aliases = vec![format!("*a{}", i - 1); 10].join(", ");
+        text.push_str(&format!("a{i}: &a{i} [{aliases}]\n"));
+    }
+    let error = Config::load(yaml(&text), &Outside::default()).unwrap_err();
+    assert!(error.message().contains("aliases count"), "{error}");
+
+    let mut deep = "a0: &a0 [x]\n".to_owned();
+    for i in 1..2000 {
+        deep.push_str(&format!("a{i}: &a{i} [*a{}]\n", i - 1));
+    }
+    let error = Config::load(yaml(&deep), &Outside::default()).unwrap_err();
+    assert!(error.message().contains("nested deeper"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_panics_the_loader(text in "\\PC{0,200}") {
+        let _ = Config::load(yaml(&text), &Outside::default());
+    }
+
+    #[test]
+    fn no_mangled_document_panics_the_loader(
+        pieces in proptest::collection::vec(prop_oneof![
+            Just("lanes:\n"), Just("  - "), Just("sink: "), Just("{ "), Just("}"), Just("["), Just("]"),
+            Just("&a "), Just("*a "), Just("queue: "), Just("events: "), Just("1"), Just("-"), Just("\n"),
+            Just("'"), Just("\""), Just("${"), Just("}"), Just("$"), Just("|\n"), Just("? "), Just(": "),
+            Just("!!str "), Just("%TAG "), Just("---\n"), Just("...\n"), Just("#"), Just("\t"), Just("  "),
+            Just("governance: "), Just("content: "), Just("key: "), Just("file"), Just("é"), Just("\u{FEFF}"),
+        ], 0..40),
+    ) {
+        let text = pieces.concat();
+        for format in [Format::Yaml, Format::Json] {
+            let source = Source::Text { text: text.clone(), name: None, format };
+            let _ = Config::load(source, &Outside::default());
+        }
+    }
+
+    #[test]
+    fn json_is_read_alike_as_json_and_as_a_mapping(id in "[^\\p{C}\"\\\\]{1,30}") {
+        let text = format!("{{\"agent\": {{\"id\": \"{id}\"}}}}");
+        if !id.contains("${") {
+            let config = Config::load(Source::Mapping(text), &Outside::default()).unwrap();
+            prop_assert_eq!(config.agent.id, id);
+        }
+    }
+}
