@@ -111,7 +111,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
     let identity = Arc::new(Identity {
         agent: config.agent.id.as_str().into(),
         tenant: config.agent.tenant.as_deref().map(Into::into),
-        source: config.source.clone().unwrap_or_else(|| crate::config::uri_reference(&config.agent.id)),
+        source: config.source.clone().unwrap_or_else(|| config.agent.id.clone()),
         prefix: config.type_prefix.clone(),
         allow: Globs::new(config.agent.allow.clone()),
         limits: config.limits,

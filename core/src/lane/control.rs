@@ -24,6 +24,9 @@ use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
 /// A loss episode ends after this long without another loss of its reason (envelope.md).
 const EPISODE: Duration = Duration::from_secs(10);
 
+/// Ranges that one episode names; its count stays exact beyond them.
+const RANGES_PER_EPISODE: usize = 1024;
+
 /// Envelopes that go to the sink together.
 pub(crate) struct Batch {
     pub(crate) items: Vec<Item>,
@@ -246,7 +249,7 @@ impl Control {
         if self.sealer.started() {
             for (agent, reason, count) in std::mem::take(&mut core.dropped) {
                 self.sealer.lose_unsealed(&agent, reason, count);
-                self.note_episode(reason, None, count, None, now);
+                self.note_episode(reason, None, count, false, now);
             }
         }
         if core.terminal_lost {
@@ -677,7 +680,7 @@ impl Control {
             // The count goes with the first range, so that it is declared once.
             let count = if std::mem::take(&mut first) { rejected } else { 0 };
             self.sealer.lose_maybe(&item, count);
-            self.note_episode(Reason::Uncertain, Some(&item.envelope), count, Some(true), now);
+            self.note_episode(Reason::Uncertain, Some(&item.envelope), count, true, now);
             if let Payload::Event(tracked) = &item.payload {
                 tracked.end(self.lane.index, self.lane.durable(), || Ending {
                     state: EndState::Uncertain,
@@ -725,7 +728,7 @@ impl Control {
             self.may_declare = false;
             return;
         };
-        self.note_episode(reason, Some(&item.envelope), 1, None, now);
+        self.note_episode(reason, Some(&item.envelope), 1, false, now);
         {
             let mut core = self.lane.lock();
             if reason == Reason::GaveUp {
@@ -757,7 +760,7 @@ impl Control {
         reason: Reason,
         envelope: Option<&Envelope>,
         count: u64,
-        maybe: Option<bool>,
+        maybe: bool,
         now: Instant,
     ) {
         let streamid = envelope.map(|envelope| envelope.streamid);
@@ -771,14 +774,12 @@ impl Control {
         episode.last = now;
         if let Some(envelope) = envelope {
             let sequence = envelope.sequence;
+            let known = episode.lost.len();
             match episode.lost.last_mut() {
                 Some(last) if last.to + 1 == sequence => last.to = sequence,
-                _ if episode.lost.len() < 1024 => episode.lost.push(LostRange {
-                    from: sequence,
-                    to: sequence,
-                    streamid: None,
-                    maybe: maybe.unwrap_or(false),
-                }),
+                _ if known < RANGES_PER_EPISODE => {
+                    episode.lost.push(LostRange { from: sequence, to: sequence, streamid: None, maybe });
+                }
                 _ => {}
             }
         }

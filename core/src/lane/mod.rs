@@ -29,8 +29,8 @@ use std::time::Duration;
 pub use counters::Counters;
 pub use health::{Cursor, Health, LaneState, StateRecord};
 pub use loss::Reason;
-pub(crate) use own::{Breach, Fact, Head, Note, Why};
-pub(crate) use queue::{Capacity, Entry, Offer, Queue};
+pub(crate) use own::{Breach, Fact, Note, Why};
+pub(crate) use queue::{Entry, Offer, Queue};
 pub(crate) use sealer::{SealContext, Sealer};
 
 use crate::config::{LaneConfig, Overflow, QueueConfig};
@@ -124,23 +124,6 @@ impl std::fmt::Debug for Lane {
     }
 }
 
-/// The lower of the lane's and the emitter's capacity, the higher of their reserves.
-pub(crate) fn capacity(lane: &QueueConfig, emitter: &QueueConfig) -> Capacity {
-    let lower = |a: Option<usize>, b: Option<usize>, default: usize| match (a, b) {
-        (Some(a), Some(b)) => a.min(b),
-        (Some(a), None) => a.min(default.max(a)),
-        (None, Some(b)) => b.min(default),
-        (None, None) => default,
-    };
-    let events = lower(lane.events, emitter.events, 10_000).clamp(1, u32::MAX as usize - 1);
-    let bytes = lower(lane.bytes, emitter.bytes, 64 << 20).max(1);
-    let reserve = match (lane.terminal_reserve, emitter.terminal_reserve) {
-        (None, None) => (events / 16).max(1),
-        (a, b) => a.unwrap_or(0).max(b.unwrap_or(0)),
-    };
-    Capacity { events, bytes, reserve_events: reserve.min(events), reserve_bytes: bytes / 16 }
-}
-
 impl Lane {
     pub(crate) fn new(
         config: LaneConfig,
@@ -148,7 +131,7 @@ impl Lane {
         ceilings: &QueueConfig,
         timeline: Arc<Timeline>,
     ) -> Self {
-        let capacity = capacity(&config.queue, ceilings);
+        let capacity = config.capacity(ceilings);
         let core = LaneCore {
             queue: Queue::new(capacity, config.overflow),
             counters: Counters::default(),

@@ -10,22 +10,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::Overflow;
+use crate::config::{Overflow, QueueCapacity};
 
 const NONE: u32 = u32::MAX;
-
-/// What a queue holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Capacity {
-    /// Most events.
-    pub(crate) events: usize,
-    /// Most bytes.
-    pub(crate) bytes: usize,
-    /// Events that only terminal ones may take.
-    pub(crate) reserve_events: usize,
-    /// Bytes that only terminal ones may take.
-    pub(crate) reserve_bytes: usize,
-}
 
 /// What the queue needs to know of an entry.
 pub(crate) trait Entry {
@@ -100,12 +87,12 @@ pub(crate) struct Queue<T> {
     bytes: usize,
     loose_count: usize,
     loose_bytes: usize,
-    capacity: Capacity,
+    capacity: QueueCapacity,
     overflow: Overflow,
 }
 
 impl<T: Entry> Queue<T> {
-    pub(crate) fn new(capacity: Capacity, overflow: Overflow) -> Self {
+    pub(crate) fn new(capacity: QueueCapacity, overflow: Overflow) -> Self {
         Self {
             nodes: Vec::new(),
             free: NONE,
@@ -134,7 +121,7 @@ impl<T: Entry> Queue<T> {
         self.nodes.get(self.order.head as usize)?.item.as_ref()
     }
 
-    pub(crate) fn capacity(&self) -> Capacity {
+    pub(crate) fn capacity(&self) -> QueueCapacity {
         self.capacity
     }
 
@@ -144,7 +131,7 @@ impl<T: Entry> Queue<T> {
         if terminal {
             cost <= c.bytes
         } else {
-            cost <= c.bytes - c.reserve_bytes && c.events > c.reserve_events
+            cost <= c.bytes - c.reserved_bytes && c.events > c.reserved_events
         }
     }
 
@@ -154,8 +141,8 @@ impl<T: Entry> Queue<T> {
         self.count < c.events
             && self.bytes + cost <= c.bytes
             && (terminal
-                || (self.loose_count < c.events - c.reserve_events
-                    && self.loose_bytes + cost <= c.bytes - c.reserve_bytes))
+                || (self.loose_count < c.events - c.reserved_events
+                    && self.loose_bytes + cost <= c.bytes - c.reserved_bytes))
     }
 
     /// Offers an entry under the queue's overflow policy; `evict` gets each entry that goes for it.
@@ -204,7 +191,7 @@ impl<T: Entry> Queue<T> {
         let run = self.runs.as_ref()?.get(item.run()?)?;
         let c = &self.capacity;
         let bytes_help = self.bytes - run.bytes + cost <= c.bytes
-            && self.loose_bytes - run.bytes + cost <= c.bytes - c.reserve_bytes;
+            && self.loose_bytes - run.bytes + cost <= c.bytes - c.reserved_bytes;
         if !bytes_help {
             return None;
         }
