@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::json::{ObjectWriter, parse_into};
 
@@ -215,4 +217,18 @@ fn severities_have_opentelemetrys_names_and_numbers() {
     }
     assert_eq!("Warn".parse::<Severity>().unwrap_err().place(), Some("severity"));
     assert_eq!(Severity::from_number(10), None);
+}
+
+proptest! {
+    /// Values come canonical from the writer; if ever one does not, the check is wrong at worst.
+    #[test]
+    fn no_bytes_make_the_check_panic(
+        values in prop::collection::vec(prop::collection::vec(prop::sample::select(&b"{}[]\",:\\a7-.t\xff"[..]), 0..24), 12),
+    ) {
+        for builtin in Builtin::all() {
+            let names = builtin.members.iter().map(|member| member.name).chain(["authz", "provenance", "error", "source"]);
+            let members = names.zip(values.iter().map(Vec::as_slice));
+            let _ = resolve(builtin.name, "").unwrap().check(members);
+        }
+    }
 }
