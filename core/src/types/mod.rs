@@ -6,8 +6,8 @@
 //! canonical bytes of the top-level members, allocates nothing unless it refuses, and decides the default
 //! severity on the way. Members that no table names are kept as they are.
 //!
-//! How: [`resolve`] finds the type once, [`Resolved::check`] walks the members beside the type's sorted
-//! table ([`table`]), comparing bytes ([`shape`]). Dotted names are literal members: a look-up tries the
+//! How: [`resolve`] finds the type once, [`Resolved::check`] looks each member up in the type's short table
+//! ([`table`]; lengths differ, so few names are compared) and compares bytes ([`shape`]). Dotted names are literal members: a look-up tries the
 //! literal name first, then the nested one. The normative form of the tables is
 //! `schemas/governance-event/1.0/`; `core/tests/schemas.rs` holds the code to it.
 
@@ -25,10 +25,20 @@ use crate::error::{Error, Result};
 pub use severity::Severity;
 pub use table::Builtin;
 
-use table::{COMMON, Member, RESERVED};
+use table::{Member, RESERVED, common};
 
 /// The prefix of built-in types unless configured otherwise.
 pub const DEFAULT_PREFIX: &str = "dev.sinkwell.";
+
+/// The bytes that a type's name may have: `[A-Za-z0-9._-]`.
+const NAME_BYTES: [bool; 256] = {
+    let (mut allowed, mut byte) = ([false; 256], 0);
+    while byte < 256 {
+        allowed[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'.' | b'_' | b'-');
+        byte += 1;
+    }
+    allowed
+};
 
 /// What a type's name stands for, as [`resolve`] found it.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +63,8 @@ pub fn resolve<'a>(name: &'a str, prefix: &str) -> Result<Resolved<'a>> {
         )
         .at("type"));
     }
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')) {
+    // Without a way out in the middle, which would cost more than it saves on names this short.
+    if !name.bytes().fold(true, |good, byte| good & NAME_BYTES[usize::from(byte)]) {
         return Err(Error::invalid_event(
             "a type consists of letters A-Z and a-z, digits, '.', '_' and '-'; rename it",
         )
@@ -102,7 +113,7 @@ impl<'a> Resolved<'a> {
     }
 
     /// Refuses what is sinkwell's own word, and holds the top-level members of `data`, each with the
-    /// canonical bytes of its value, to the type's table. Fastest when they come in canonical order.
+    /// canonical bytes of its value, to the type's table, in whatever order they come.
     /// Answers with the severity that the event has unless the host gives one.
     ///
     /// # Errors
@@ -127,8 +138,7 @@ impl<'a> Resolved<'a> {
 /// One pass over the members of an event.
 struct Check<'m> {
     builtin: Option<&'static Builtin>,
-    table: Walk,
-    common: Walk,
+    table: &'static [Member],
     /// Which of the table's members were there, by their place.
     seen: u32,
     /// An object that may hold the table's dotted member, if the literal one is not there.
@@ -140,8 +150,7 @@ impl<'m> Check<'m> {
     fn new(builtin: Option<&'static Builtin>) -> Self {
         Self {
             builtin,
-            table: Walk::over(builtin.map_or(&[], |builtin| builtin.members)),
-            common: Walk::over(COMMON),
+            table: builtin.map_or(&[], |builtin| builtin.members),
             seen: 0,
             nested: None,
             severity: builtin.map_or(Severity::Info, |builtin| builtin.severity),
@@ -149,23 +158,28 @@ impl<'m> Check<'m> {
     }
 
     fn member(&mut self, key: &'m str, value: &'m [u8]) -> Result<()> {
-        if let Some((at, member)) = self.table.find(key) {
+        if let Some(at) = self.table.iter().position(|member| member.name == key) {
             self.seen |= 1 << at;
-            self.hold(member, value)?;
+            self.hold(&self.table[at], value)?;
             if let Some(raised) = self.builtin.and_then(|builtin| builtin.raised.as_ref())
                 && raised.member == key
                 && raised.values.iter().any(|text| shape::is_string(value, text))
             {
                 self.severity = raised.to;
             }
-        } else if let Some((_, member)) = self.common.find(key) {
+        } else if let Some(member) = common(key) {
             self.hold(member, value)?;
         } else if let Some((name, remedy)) = RESERVED.iter().find(|(name, _)| *name == key) {
             return Err(Error::invalid_event(*remedy).at(format!("data.{name}")));
-        } else if value.first() == Some(&b'{') && self.table.has_dotted(key) {
+        } else if value.first() == Some(&b'{') && self.may_hold_dotted(key) {
             self.nested = Some(value);
         }
         Ok(())
+    }
+
+    /// Whether an object of this name may hold one of the table's dotted members.
+    fn may_hold_dotted(&self, key: &str) -> bool {
+        self.table.iter().any(|member| member.name.split_once('.').is_some_and(|(outer, _)| outer == key))
     }
 
     fn hold(&self, member: &Member, value: &[u8]) -> Result<()> {
@@ -178,7 +192,11 @@ impl<'m> Check<'m> {
 
     /// What can be said only when all members are known: dotted names that are nested, and what is missing.
     fn finish(self) -> Result<Severity> {
-        for (at, member) in self.table.members.iter().enumerate() {
+        let required = self.builtin.map_or(0, |builtin| builtin.required);
+        if self.seen & required == required && self.nested.is_none() {
+            return Ok(self.severity);
+        }
+        for (at, member) in self.table.iter().enumerate() {
             if self.seen & (1 << at) != 0 {
                 continue;
             }
@@ -200,33 +218,5 @@ impl<'m> Check<'m> {
             }
         }
         Ok(self.severity)
-    }
-}
-
-/// A walk along a sorted table beside members that come sorted, too; members that do not are found all the
-/// same.
-struct Walk {
-    members: &'static [Member],
-    at: usize,
-}
-
-impl Walk {
-    fn over(members: &'static [Member]) -> Self {
-        Self { members, at: 0 }
-    }
-
-    fn find(&mut self, key: &str) -> Option<(usize, &'static Member)> {
-        if self.at > 0 && self.members[self.at - 1].name >= key {
-            self.at = 0;
-        }
-        while self.members.get(self.at).is_some_and(|member| member.name < key) {
-            self.at += 1;
-        }
-        self.members.get(self.at).filter(|member| member.name == key).map(|member| (self.at, member))
-    }
-
-    /// Whether the table has a dotted member that an object of this name may hold.
-    fn has_dotted(&self, key: &str) -> bool {
-        self.members.iter().any(|member| member.name.split_once('.').is_some_and(|(outer, _)| outer == key))
     }
 }

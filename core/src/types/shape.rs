@@ -152,7 +152,7 @@ fn members(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         rest = rest.strip_prefix(b":")?;
         let value = take_value(&mut rest);
         rest = rest.strip_prefix(b",").unwrap_or_default();
-        Some((&key[1..key.len() - 1], value))
+        Some((key.get(1..key.len() - 1)?, value))
     })
 }
 

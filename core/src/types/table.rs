@@ -13,6 +13,8 @@ pub struct Builtin {
     pub(super) severity: Severity,
     /// The members that the table names, sorted by name.
     pub(super) members: &'static [Member],
+    /// One bit for each required member, by its place.
+    pub(super) required: u32,
     /// What a value of one member does to the default severity.
     pub(super) raised: Option<Raised>,
 }
@@ -62,7 +64,7 @@ impl Builtin {
     /// The built-in type of this name, which must be without prefix.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
-        BUILTIN.binary_search_by_key(&name, |builtin| builtin.name).ok().map(|at| &BUILTIN[at])
+        BUILTIN.iter().find(|builtin| builtin.name == name)
     }
 }
 
@@ -74,16 +76,42 @@ const fn known(name: &'static str, shape: Shape) -> Member {
     Member { name, required: false, shape }
 }
 
+const fn required_of(members: &[Member]) -> u32 {
+    let (mut bits, mut at) = (0, 0);
+    while at < members.len() {
+        bits |= (members[at].required as u32) << at;
+        at += 1;
+    }
+    bits
+}
+
 const fn plain(name: &'static str, members: &'static [Member]) -> Builtin {
-    Builtin { name, terminal: false, own_only: false, severity: Severity::Info, members, raised: None }
+    Builtin {
+        name,
+        terminal: false,
+        own_only: false,
+        severity: Severity::Info,
+        members,
+        required: required_of(members),
+        raised: None,
+    }
 }
 
 const fn terminal(name: &'static str, severity: Severity, members: &'static [Member]) -> Builtin {
-    Builtin { name, terminal: true, own_only: false, severity, members, raised: None }
+    Builtin {
+        name,
+        terminal: true,
+        own_only: false,
+        severity,
+        members,
+        required: required_of(members),
+        raised: None,
+    }
 }
 
-const fn own(name: &'static str, terminal: bool, severity: Severity, members: &'static [Member]) -> Builtin {
-    Builtin { name, terminal, own_only: true, severity, members, raised: None }
+/// A type that only sinkwell makes: `emit` refuses it, so there are no members to hold a host to.
+const fn own(name: &'static str, terminal: bool, severity: Severity) -> Builtin {
+    Builtin { name, terminal, own_only: true, severity, members: &[], required: 0, raised: None }
 }
 
 const TEXT_OR_NUMBER: Shape = Either(&Text, &Amount);
@@ -102,10 +130,8 @@ const RUN_END: &[Member] = &[
 
 const COST_STATUS: Shape = OneOf(&["estimated", "provider_reported", "corrected"]);
 
-const SINK_STATE: &[Member] = &[required("lane", Text), required("state", Text)];
-
 static BUILTIN: &[Builtin] = &[
-    own("audit.chain", true, Severity::Info, &[required("action", Text)]),
+    own("audit.chain", true, Severity::Info),
     terminal(
         "cost.corrected",
         Severity::Info,
@@ -127,7 +153,7 @@ static BUILTIN: &[Builtin] = &[
             known("status", COST_STATUS),
         ],
     ),
-    own("heartbeat", false, Severity::Info, &[required("counters", Object(&[]))]),
+    own("heartbeat", false, Severity::Info),
     plain(
         "identity.assertion",
         &[
@@ -194,8 +220,8 @@ static BUILTIN: &[Builtin] = &[
             ],
         )
     },
-    own("sink.failed", true, Severity::Error, SINK_STATE),
-    own("sink.recovered", true, Severity::Info, SINK_STATE),
+    own("sink.failed", true, Severity::Error),
+    own("sink.recovered", true, Severity::Info),
     plain(
         "span",
         &[known("duration_ms", Amount), known("name", Text), known("status", Either(&Text, &Object(&[])))],
@@ -222,24 +248,34 @@ static BUILTIN: &[Builtin] = &[
     ),
 ];
 
-/// The members that any event may carry, sorted by name.
-pub(super) static COMMON: &[Member] = &[
-    known("authz", Object(&[("decision", Text), ("delegated_by", Text), ("identity", Text)])),
-    known(
-        "provenance",
-        Object(&[
-            ("event_family", Text),
-            ("event_kind", Text),
-            ("model", Text),
-            ("policy_refs", Texts),
-            ("provider", Text),
-            ("redaction_policy", Text),
-            ("runtime_fingerprint", Text),
-            ("source_cursor", TEXT_OR_NUMBER),
-            ("tool", Text),
-        ]),
-    ),
-];
+/// Under whose leave any event happened.
+static AUTHZ: Member =
+    known("authz", Object(&[("decision", Text), ("delegated_by", Text), ("identity", Text)]));
+
+/// Where the facts of any event come from.
+static PROVENANCE: Member = known(
+    "provenance",
+    Object(&[
+        ("event_family", Text),
+        ("event_kind", Text),
+        ("model", Text),
+        ("policy_refs", Texts),
+        ("provider", Text),
+        ("redaction_policy", Text),
+        ("runtime_fingerprint", Text),
+        ("source_cursor", TEXT_OR_NUMBER),
+        ("tool", Text),
+    ]),
+);
+
+/// The member of this name, if it is one that any event may carry.
+pub(super) fn common(name: &str) -> Option<&'static Member> {
+    match name {
+        "authz" => Some(&AUTHZ),
+        "provenance" => Some(&PROVENANCE),
+        _ => None,
+    }
+}
 
 /// The members of `data` that sinkwell itself writes, and what a host does instead.
 pub(super) const RESERVED: &[(&str, &str)] = &[

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# bindings-node: `npm ci`, `npm run build` where there is one, then `npm test`, which runs node:test.
+source "$(dirname "$0")/lib.sh"
+need node cargo node npm
+
+status=0
+node_modules bindings-node || counted node 1
+logged node-build npm --prefix bindings-node run build --if-present || counted node 1
+logged node npm --prefix bindings-node test || status=$?
+# The reporter's closing lines, "# pass 3" or "ℹ pass 3".
+total() { sum "$logs/node.log" "s/^(#|ℹ) $1 ([0-9]+)$/\\2/p"; }
+counted node "$status" "$(total pass)" "$(($(total fail) + $(total cancelled)))" \
+    "$(($(total skipped) + $(total todo)))"

@@ -1,0 +1,167 @@
+//! The envelope's schema takes what envelope.md describes, and refuses what it forbids.
+
+use serde_json::{Value, json};
+use sinkwell_schema_tests::Schemas;
+
+const STREAM: &str = "019b2f80-0000-7000-8000-000000000001";
+const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+fn envelope() -> Value {
+    json!({
+        "specversion": "1.0",
+        "id": "019b2f80-0000-7000-8000-000000000002",
+        "source": "did:web:example.com:agents:buyer",
+        "type": "dev.sinkwell.policy.decision",
+        "subject": "tool:shell",
+        "time": "2026-01-01T00:00:00.000000000Z",
+        "recordedtime": "2026-01-01T00:00:00.000000001Z",
+        "datacontenttype": "application/json",
+        "dataschema": "https://sinkwell.dev/schemas/governance-event/1.0",
+        "data": { "decision": "deny", "rule": "no-shell" },
+        "agentid": "did:web:example.com:agents:buyer",
+        "severitytext": "WARN",
+        "severitynumber": 13,
+        "streamid": STREAM,
+        "sequence": "00000000000000000002",
+        "prevhash": HASH,
+        "sigalg": "ed25519",
+        "keyid": "k1",
+        "signature": "AAAA",
+    })
+}
+
+/// The envelope with members put in place (`null` takes one away).
+fn with(changes: Value) -> Value {
+    let mut envelope = envelope();
+    let members = envelope.as_object_mut().expect("an object");
+    for (name, value) in changes.as_object().expect("an object") {
+        if value.is_null() {
+            members.remove(name);
+        } else {
+            members.insert(name.clone(), value.clone());
+        }
+    }
+    envelope
+}
+
+fn own(short: &str, data: Value) -> Value {
+    with(json!({ "type": format!("dev.sinkwell.{short}"), "origin": "core", "data": data }))
+}
+
+#[test]
+fn what_the_page_describes_is_taken() {
+    let head = json!({ "streamid": STREAM, "sequence": "00000000000000000007", "head": HASH });
+    let good = [
+        envelope(),
+        with(json!({ "sigalg": null, "keyid": null, "signature": null })),
+        with(json!({ "type": "com.example.thing", "data": {}, "newattribute": "kept" })),
+        with(json!({ "dataschema": "https://sinkwell.dev/schemas/governance-event/1.7" })),
+        with(json!({ "data": { "decision": "ask", "content": [
+            { "class": "prompt", "mediatype": "text/plain", "size": 3, "mode": "raw", "digest": HASH } ],
+            "disclosures": [ { "part": 0, "salt": "AAAAAAAAAAAAAAAAAAAAAA==", "text": "abc" } ] } })),
+        own(
+            "audit.chain",
+            json!({ "action": "opened", "why": "restart", "lane": "stdout", "classes": ["debug"],
+            "version": "0.1.0", "follows": head }),
+        ),
+        own(
+            "audit.chain",
+            json!({ "action": "closed", "lane": "stdout", "streamid": STREAM,
+            "sequence": "00000000000000000007", "head": HASH, "time": "2026-01-01T00:00:00.000000000Z" }),
+        ),
+        own(
+            "audit.chain",
+            json!({ "action": "key_retiring", "keyid": "k1", "other": "k2", "alg": "hmac-sha256",
+            "sha256": HASH }),
+        ),
+        own(
+            "policy.breach",
+            json!({ "reason": "overflow", "count": 2, "lane": "stdout", "lost": [
+            { "from": "00000000000000000003", "to": "00000000000000000004" } ] }),
+        ),
+        own(
+            "heartbeat",
+            json!({ "lane": "stdout", "state": "healthy", "heads": [],
+            "counters": { "admitted": 1, "dropped_by": { "overflow": 0 } } }),
+        ),
+        own(
+            "sink.failed",
+            json!({ "lane": "stdout", "kind": "otlp", "state": "failed", "failure": "network",
+            "summary": "refused", "terminal_preserved": true, "dropped": 0 }),
+        ),
+        with(json!({ "type": "dev.sinkwell.policy.breach", "data": { "reason": "mine", "lost": "anything" },
+            "severitytext": "ERROR", "severitynumber": 17 })),
+    ];
+    let validator = Schemas::load().validator("envelope");
+    for envelope in good {
+        if let Err(e) = validator.validate(&envelope) {
+            panic!("{e} at {} in {envelope}", e.instance_path());
+        }
+    }
+}
+
+#[test]
+fn what_the_page_forbids_is_refused() {
+    let bad = [
+        ("a required attribute missing", with(json!({ "recordedtime": null }))),
+        ("an empty attribute", with(json!({ "subject": "" }))),
+        ("a control character", with(json!({ "subject": "a\u{7}" }))),
+        ("an attribute's name", with(json!({ "agent_id": "x" }))),
+        ("a type with a space", with(json!({ "type": "a b" }))),
+        ("another origin", with(json!({ "origin": "host" }))),
+        (
+            "an unknown major",
+            with(json!({ "dataschema": "https://sinkwell.dev/schemas/governance-event/2.0" })),
+        ),
+        ("severities that differ", with(json!({ "severitynumber": 9 }))),
+        ("a sequence past 2^53's digits", with(json!({ "sequence": "10000000000000000000" }))),
+        ("a number as sequence", with(json!({ "sequence": 2 }))),
+        ("a short hash", with(json!({ "prevhash": "00" }))),
+        ("half a signature", with(json!({ "keyid": null }))),
+        ("a time without nanoseconds", with(json!({ "time": "2026-01-01T00:00:00Z" }))),
+        ("data of the wrong type", with(json!({ "data": { "decision": "maybe" } }))),
+        ("data that is a list", with(json!({ "data": [] }))),
+        (
+            "own word without origin",
+            with(json!({ "type": "dev.sinkwell.heartbeat",
+            "data": { "lane": "l", "state": "healthy", "counters": {}, "heads": [] } })),
+        ),
+        (
+            "a disclosure with more members",
+            with(json!({ "data": { "decision": "ask", "disclosures": [
+            { "part": 0, "salt": "AAAAAAAAAAAAAAAAAAAAAA==", "text": "abc", "more": 1 } ] } })),
+        ),
+        (
+            "a loss without its lane",
+            own("policy.breach", json!({ "reason": "overflow", "count": 1, "lost": [] })),
+        ),
+        (
+            "a reason not on the list",
+            own(
+                "policy.breach",
+                json!({ "reason": "mood", "count": 1, "lane": "l",
+            "lost": [] }),
+            ),
+        ),
+        (
+            "an opened without why",
+            own(
+                "audit.chain",
+                json!({ "action": "opened", "lane": "l", "classes": [],
+            "version": "0" }),
+            ),
+        ),
+        (
+            "a key by two names",
+            own(
+                "audit.chain",
+                json!({ "action": "key_active", "keyid": "a", "other": "b",
+            "alg": "ed25519", "spki": "AAAA", "sha256": HASH }),
+            ),
+        ),
+    ];
+    let validator = Schemas::load().validator("envelope");
+    for (what, envelope) in bad {
+        assert!(!validator.is_valid(&envelope), "{what}: {envelope}");
+    }
+}
