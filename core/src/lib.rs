@@ -13,6 +13,7 @@ pub mod error;
 pub mod event;
 pub mod fork;
 pub mod glob;
+pub mod host;
 pub mod json;
 pub mod key;
 pub mod lane;

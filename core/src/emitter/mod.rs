@@ -145,6 +145,12 @@ impl Emitter {
         self.current()?.ready()
     }
 
+    /// What it was opened with.
+    #[must_use]
+    pub fn config(&self) -> &crate::config::Config {
+        &self.options.config
+    }
+
     /// The limit of depth for `data`, for bindings that write into an [`crate::json::ObjectWriter`].
     #[must_use]
     pub fn depth_limit(&self) -> usize {

@@ -1,0 +1,335 @@
+//! What every binding needs and none should write again: opening with host sinks, the process's default
+//! emitter, and reports as JSON.
+//!
+//! Guarantees: names in these JSON texts are the public ones (api.md), the same in every language; a
+//! binding turns them into its own mappings and adds nothing.
+
+use std::sync::{Arc, Mutex};
+
+use crate::config::{Config, Source};
+use crate::emitter::{Drained, Emitter, HostSink, LaneReport, Options, SinkFactory};
+use crate::envelope::{push_hex, push_sequence};
+use crate::error::{Error, Result};
+use crate::json::{JsonError, ObjectWriter, Value};
+use crate::key::{HostSigner, SigningKey, load_signing_key};
+use crate::lane::{Cursor, Lane, StateRecord};
+use crate::receipt::Receipt;
+use crate::seam::{Env, UnixNanos, format_time};
+use crate::sync::lock;
+
+/// A sink of the host's, as a binding describes it.
+pub struct HostSinkSpec {
+    /// The sink's own name: the lane's id unless `lane` gives one.
+    pub name: String,
+    /// The sink's own classes; empty for those of the configuration's default.
+    pub classes: Vec<String>,
+    /// Any keys of a lane, as a JSON object.
+    pub lane: Option<String>,
+    /// Makes the sink.
+    pub make: SinkFactory,
+}
+
+/// What a binding passes to open an emitter.
+pub struct Opening {
+    /// Where the configuration comes from.
+    pub source: Source,
+    /// Host sinks.
+    pub sinks: Vec<HostSinkSpec>,
+    /// The host's signer.
+    pub signer: Option<Arc<dyn HostSigner>>,
+    /// No threads.
+    pub manual: bool,
+}
+
+/// Opens an emitter.
+///
+/// # Errors
+/// As [`Emitter::open`] and [`Config::load`].
+pub fn open(opening: Opening, env: &dyn Env) -> Result<Emitter> {
+    let mut config = Config::load(opening.source, env)?;
+    let mut sinks = Vec::with_capacity(opening.sinks.len());
+    for spec in opening.sinks {
+        let named = config
+            .lanes
+            .iter()
+            .find(|lane| matches!(&lane.sink, crate::config::SinkConfig::Host(name) if *name == spec.name))
+            .cloned();
+        match named {
+            Some(lane) => sinks.push(HostSink { name: spec.name, lane, make: spec.make }),
+            None => {
+                let (sink, warnings) = host_sink(&config, spec, env)?;
+                config.warnings.extend(warnings);
+                sinks.push(sink);
+            }
+        }
+    }
+    // A program that gives its own sinks and no configuration wants those, not the console as well.
+    Emitter::open(Options { config, sinks, signer: opening.signer, manual: opening.manual })
+}
+
+/// Adds a host's sink to a running emitter.
+///
+/// # Errors
+/// `invalid_config`, as for any lane; `closed`.
+pub fn add_sink(emitter: &Emitter, spec: HostSinkSpec, env: &dyn Env) -> Result<()> {
+    let (sink, warnings) = host_sink(emitter.config(), spec, env)?;
+    warnings.iter().for_each(|warning| crate::diagnostics::warn(warning));
+    emitter.add_sink(sink)
+}
+
+/// Reads a lane for a host's sink: its own name and classes, unless the keys say otherwise.
+fn host_sink(config: &Config, spec: HostSinkSpec, env: &dyn Env) -> Result<(HostSink, Vec<String>)> {
+    let keys = match &spec.lane {
+        None => Value::Object(Vec::new()),
+        Some(text) => crate::json::parse(text.as_bytes())
+            .map_err(|e| Error::invalid_config(format!("a lane's keys must be a JSON object: {e}")))?,
+    };
+    let Value::Object(mut members) = keys else {
+        return Err(Error::invalid_config("a lane's keys must be an object"));
+    };
+    let mut default = |key: &str, value: Value| {
+        if !members.iter().any(|(known, _)| known == key) {
+            members.push((key.to_owned(), value));
+        }
+    };
+    default("id", spec.name.as_str().into());
+    if !spec.classes.is_empty() {
+        default("classes", Value::Array(spec.classes.into_iter().map(Value::from).collect()));
+    }
+    default("sink", Value::Object(vec![("host".into(), spec.name.as_str().into())]));
+    let text = Value::Object(members).to_canonical().map_err(|e| Error::invalid_config(e.to_string()))?;
+    let (lane, warnings) = config.parse_lane(&String::from_utf8_lossy(&text), env)?;
+    Ok((HostSink { name: spec.name, lane, make: spec.make }, warnings))
+}
+
+/// Loads a key for `change_key` from the text of a `key:` section (YAML or JSON).
+///
+/// # Errors
+/// `invalid_config`, `key`.
+pub fn load_key(section: &str, signer: Option<Arc<dyn HostSigner>>, env: &dyn Env) -> Result<SigningKey> {
+    let key = Config::parse_key(section, env)?;
+    load_signing_key(&key, signer)
+}
+
+static DEFAULT: Mutex<Option<Arc<Emitter>>> = Mutex::new(None);
+
+/// The process's default emitter, opened from the environment on first use.
+///
+/// # Errors
+/// As [`open`].
+pub fn default_emitter(env: &dyn Env) -> Result<Arc<Emitter>> {
+    let mut default = lock(&DEFAULT);
+    if let Some(emitter) = &*default {
+        return Ok(Arc::clone(emitter));
+    }
+    let opening = Opening { source: Source::Environment, sinks: Vec::new(), signer: None, manual: false };
+    let emitter = Arc::new(open(opening, env)?);
+    *default = Some(Arc::clone(&emitter));
+    Ok(emitter)
+}
+
+/// Takes the default emitter away, so that the process can end it; the next use opens another.
+pub fn take_default() -> Option<Arc<Emitter>> {
+    lock(&DEFAULT).take()
+}
+
+type Written = std::result::Result<(), JsonError>;
+
+fn object(write: impl FnOnce(&mut ObjectWriter) -> Written) -> Vec<u8> {
+    let mut w = ObjectWriter::new();
+    let written = w.begin_object().and_then(|()| write(&mut w)).and_then(|()| w.end_object());
+    debug_assert!(written.is_ok(), "{written:?}");
+    w.finish().map_or_else(|_| b"{}".to_vec(), |done| done.bytes().to_vec())
+}
+
+fn text(w: &mut ObjectWriter, key: &str, value: &str) -> Written {
+    w.key(key)?;
+    w.string(value)
+}
+
+fn number(w: &mut ObjectWriter, key: &str, value: u64) -> Written {
+    w.key(key)?;
+    w.int(i128::from(value))
+}
+
+fn maybe(w: &mut ObjectWriter, key: &str, value: Option<&str>) -> Written {
+    w.key(key)?;
+    match value {
+        Some(value) => w.string(value),
+        None => w.null(),
+    }
+}
+
+fn time(w: &mut ObjectWriter, key: &str, value: UnixNanos) -> Written {
+    let mut out = Vec::with_capacity(30);
+    format_time(&mut out, value);
+    text(w, key, std::str::from_utf8(&out).unwrap_or_default())
+}
+
+fn padded(w: &mut ObjectWriter, key: &str, value: u64) -> Written {
+    let mut out = Vec::with_capacity(20);
+    push_sequence(&mut out, value);
+    text(w, key, std::str::from_utf8(&out).unwrap_or_default())
+}
+
+fn cursor(w: &mut ObjectWriter, key: &str, cursor: Option<&Cursor>) -> Written {
+    w.key(key)?;
+    let Some(cursor) = cursor else { return w.null() };
+    w.begin_object()?;
+    text(w, "streamid", &cursor.streamid.to_string())?;
+    padded(w, "sequence", cursor.sequence)?;
+    number(w, "export", cursor.export)?;
+    w.end_object()
+}
+
+/// `{lane: {state, reason, streamid, sequence, hash, when}}`; a lane where it has not ended is `null`.
+#[must_use]
+pub fn endings_json(receipt: &Receipt) -> Vec<u8> {
+    object(|w| {
+        for (lane, ending) in receipt.endings() {
+            w.key(lane)?;
+            let Some(ending) = ending else {
+                w.null()?;
+                continue;
+            };
+            w.begin_object()?;
+            text(w, "state", ending.state.name())?;
+            maybe(w, "reason", ending.reason)?;
+            match &ending.sealed {
+                Some(sealed) => {
+                    text(w, "streamid", &sealed.streamid.to_string())?;
+                    number(w, "sequence", sealed.sequence)?;
+                    let mut hash = Vec::with_capacity(64);
+                    push_hex(&mut hash, &sealed.hash);
+                    text(w, "hash", std::str::from_utf8(&hash).unwrap_or_default())?;
+                }
+                None => {
+                    for key in ["streamid", "sequence", "hash"] {
+                        w.key(key)?;
+                        w.null()?;
+                    }
+                }
+            }
+            time(w, "when", ending.when)?;
+            w.end_object()?;
+        }
+        Ok(())
+    })
+}
+
+/// `{"id": …, "lanes": {lane: "enqueued"}, "evicted": {lane: n}}`
+#[must_use]
+pub fn receipt_json(receipt: &Receipt) -> Vec<u8> {
+    object(|w| {
+        text(w, "id", &receipt.id().to_string())?;
+        w.key("lanes")?;
+        w.begin_object()?;
+        for (lane, admission) in receipt.lanes() {
+            text(w, lane, &admission.to_string())?;
+        }
+        w.end_object()?;
+        w.key("evicted")?;
+        w.begin_object()?;
+        for (lane, n) in receipt.evicted() {
+            number(w, lane, u64::from(n))?;
+        }
+        w.end_object()
+    })
+}
+
+/// `{lane: {admitted, …, dropped_by: {reason: n}, rejected_by: {…}, filtered_by: {…}}}`
+#[must_use]
+pub fn counters_json(emitter: &Emitter) -> Vec<u8> {
+    object(|w| {
+        for (lane, counters) in emitter.counters() {
+            w.key(&lane)?;
+            w.begin_object()?;
+            for (name, value) in counters.fields() {
+                number(w, name, value)?;
+            }
+            let by: [(&str, Vec<_>); 3] = [
+                ("dropped_by", counters.dropped_by().collect()),
+                ("rejected_by", counters.rejected_by().collect()),
+                ("filtered_by", Vec::new()),
+            ];
+            for (name, reasons) in by {
+                w.key(name)?;
+                w.begin_object()?;
+                for (reason, n) in reasons {
+                    number(w, reason.name(), n)?;
+                }
+                w.end_object()?;
+            }
+            w.end_object()?;
+        }
+        Ok(())
+    })
+}
+
+/// `{lane: {state, since, failure, summary, detail, acked, classes}}`
+#[must_use]
+pub fn health_json(emitter: &Emitter) -> Vec<u8> {
+    let one = |w: &mut ObjectWriter, lane: &Lane| -> Written {
+        let health = lane.health();
+        w.key(lane.id())?;
+        w.begin_object()?;
+        text(w, "state", health.state.name())?;
+        time(w, "since", health.since)?;
+        maybe(w, "failure", health.failure.map(crate::sink::FailureKind::name))?;
+        maybe(w, "summary", health.summary.as_deref())?;
+        maybe(w, "detail", health.detail.as_deref())?;
+        cursor(w, "acked", health.acked.as_ref())?;
+        w.key("classes")?;
+        w.begin_array()?;
+        for class in lane.classes() {
+            w.string(class.name())?;
+        }
+        w.end_array()?;
+        w.end_object()
+    };
+    object(|w| emitter.lanes().iter().try_for_each(|lane| one(w, lane)))
+}
+
+/// `{lane: {delivered, pending, where}}`
+#[must_use]
+pub fn report_json(report: &[(String, LaneReport)]) -> Vec<u8> {
+    object(|w| {
+        for (lane, report) in report {
+            w.key(lane)?;
+            w.begin_object()?;
+            number(w, "delivered", report.delivered)?;
+            number(w, "pending", report.pending)?;
+            text(w, "where", report.place.name())?;
+            w.end_object()?;
+        }
+        Ok(())
+    })
+}
+
+/// `{"count": n, "records": [{lane, kind, state, failure, summary, terminal_preserved, dropped, acked,
+/// repair, unsafe_replay}]}`
+#[must_use]
+pub fn drained_json(drained: &Drained) -> Vec<u8> {
+    let one = |w: &mut ObjectWriter, record: &StateRecord| -> Written {
+        w.begin_object()?;
+        text(w, "lane", &record.lane)?;
+        text(w, "kind", record.kind)?;
+        text(w, "state", record.state.name())?;
+        maybe(w, "failure", record.failure.map(crate::sink::FailureKind::name))?;
+        text(w, "summary", &record.summary)?;
+        w.key("terminal_preserved")?;
+        w.bool(record.terminal_preserved)?;
+        number(w, "dropped", record.dropped)?;
+        cursor(w, "acked", record.acked.as_ref())?;
+        cursor(w, "repair", record.repair.as_ref())?;
+        maybe(w, "unsafe_replay", record.unsafe_replay)?;
+        w.end_object()
+    };
+    object(|w| {
+        number(w, "count", drained.count)?;
+        w.key("records")?;
+        w.begin_array()?;
+        drained.records.iter().try_for_each(|record| one(w, record))?;
+        w.end_array()
+    })
+}
