@@ -201,7 +201,10 @@ fn checkpoint(cursor: &Cursor<'_>, lanes: &[LaneConfig]) -> Result<CheckpointTar
 fn limits(cursor: &Cursor<'_>) -> Result<Limits> {
     let table = cursor.table(&["envelope", "depth"])?;
     Ok(Limits {
-        envelope: table.or("envelope", 1 << 20, Cursor::size_in_memory)?,
+        envelope: table.or("envelope", 1 << 20, |c| match c.size_in_memory()? {
+            0..1024 => Err(c.error("sinkwell's own envelopes would not fit; the least is 1KiB")),
+            size => Ok(size),
+        })?,
         depth: table.or("depth", 64, |c| c.count(1, 512))?,
     })
 }
