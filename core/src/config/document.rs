@@ -70,7 +70,7 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
     telemetry(&table)?;
 
     let config = Config {
-        source: Some(source.unwrap_or_else(|| identity::default_source(&agent.id))),
+        source: Some(source.unwrap_or_else(|| identity::uri_reference(&agent.id))),
         agent,
         type_prefix: table.or("type_prefix", "dev.sinkwell.".to_owned(), type_prefix)?,
         key: table.maybe("key", identity::key)?,

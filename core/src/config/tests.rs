@@ -314,7 +314,7 @@ fn the_nearest_word_is_near() {
 
 #[test]
 fn sources_are_uri_references() {
-    let of = super::identity::default_source;
+    let of = super::identity::uri_reference;
     assert_eq!(of("did:web:example.com:agents:a"), "did:web:example.com:agents:a");
     assert_eq!(of("my agent"), "my%20agent");
     assert_eq!(of("1a:b/c:d"), "1a%3Ab/c:d");
