@@ -91,6 +91,7 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         warnings: Vec::new(),
     };
     warn_of_allow_drop(&config, &table);
+    warn_of_ceilings(&config, &table);
     Ok(Config { warnings: document.warnings.take(), ..config })
 }
 
@@ -151,6 +152,33 @@ fn warn_of_allow_drop(config: &Config, table: &Table<'_>) {
     for id in &governance.allow_drop {
         if !config.lanes.iter().any(|lane| lane.id == *id) {
             cursor.warn(&format!("`allow_drop` names `{id}`, and no lane of the document has this id"));
+        }
+    }
+}
+
+/// A lane may be allowed more than the policy grants, as a policy must be free to grant less tomorrow; but
+/// whoever wrote the ceiling should know that the lane gets the lower of the two.
+fn warn_of_ceilings(config: &Config, table: &Table<'_>) {
+    let Some(lanes) = table.get("lanes").and_then(|lanes| lanes.list().ok()) else { return };
+    let content = config.governance.as_ref().and_then(|governance| governance.content.as_ref());
+    for (lane, cursor) in config.lanes.iter().zip(lanes) {
+        for class in &lane.content.classes {
+            let granted = content.map(|content| {
+                content
+                    .classes
+                    .iter()
+                    .find(|(name, _)| name == class)
+                    .map_or(content.mode, |(_, rule)| rule.mode)
+            });
+            let granted = granted.unwrap_or_default();
+            if lane.content.mode > granted {
+                cursor.warn(&format!(
+                    "the lane `{}` may see `{class}` up to `{}`, but the content policy grants `{}`, which holds",
+                    lane.id,
+                    lane.content.mode.name(),
+                    granted.name()
+                ));
+            }
         }
     }
 }
