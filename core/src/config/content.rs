@@ -5,15 +5,15 @@ use super::model::{
     SamplingConfig,
 };
 use super::reader::{Cursor, quoted};
-use super::suggest::nearest;
+use super::suggest::misspelt;
 use crate::error::Result;
 use crate::seam::{UnixNanos, parse_time};
 
 /// The content classes that sinkwell names; a host may have its own beside them.
 pub const CONTENT_CLASSES: [&str; 8] =
     ["prompt", "system", "completion", "tool_arguments", "tool_result", "memory", "file", "message"];
-/// Hidden reasoning is never captured, so nothing can ask for it.
-const REFUSED_CLASSES: [&str; 3] = ["reasoning", "thinking", "chain_of_thought"];
+/// Hidden reasoning is never captured, so nothing can ask for it, however it is spelled.
+const REFUSED_CLASSES: [&str; 3] = ["reasoning", "thinking", "chainofthought"];
 /// The named detectors.
 pub const DETECTORS: [&str; 13] = [
     "email", "phone", "card", "iban", "ip", "jwt", "aws", "gcp", "azure", "github", "pem", "bearer",
@@ -31,13 +31,18 @@ pub(super) fn mode(cursor: &Cursor<'_>) -> Result<ContentMode> {
     cursor.choice("mode", &ContentMode::ALL.map(|mode| (mode.name(), mode)), &MODE_ALIASES)
 }
 
-/// Refuses a class of hidden reasoning, and one that is all but certainly a slip of the pen.
+/// Refuses what is no class, a class of hidden reasoning, and one that is all but certainly a slip of the pen.
 pub(super) fn check_class(class: &str, cursor: &Cursor<'_>) -> Result<()> {
-    if REFUSED_CLASSES.contains(&class) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if !(1..=64).contains(&class.len()) || !class.bytes().all(plain) {
+        return Err(cursor.error("a class of content has up to 64 letters, digits, `.`, `_` and `-`"));
+    }
+    let bare: String = class.chars().filter(char::is_ascii_alphanumeric).collect();
+    if REFUSED_CLASSES.contains(&bare.to_ascii_lowercase().as_str()) {
         return Err(cursor.error(format!("hidden reasoning is never captured, so `{class}` cannot be named")));
     }
-    match nearest(class, &CONTENT_CLASSES) {
-        Some(known) if known != class => Err(cursor.error(format!(
+    match misspelt(class, &CONTENT_CLASSES) {
+        Some(known) if !CONTENT_CLASSES.contains(&class) => Err(cursor.error(format!(
             "unknown class of content; did you mean `{known}`? A class of your own needs a name less like it"
         ))),
         _ => Ok(()),

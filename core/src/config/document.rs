@@ -70,7 +70,7 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
     telemetry(&table)?;
 
     let config = Config {
-        source: Some(source.unwrap_or_else(|| identity::default_source(&agent.id))),
+        source: Some(source.unwrap_or_else(|| identity::uri_reference(&agent.id))),
         agent,
         type_prefix: table.or("type_prefix", "dev.sinkwell.".to_owned(), type_prefix)?,
         key: table.maybe("key", identity::key)?,
@@ -91,6 +91,7 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         warnings: Vec::new(),
     };
     warn_of_allow_drop(&config, &table);
+    warn_of_ceilings(&config, &table);
     Ok(Config { warnings: document.warnings.take(), ..config })
 }
 
@@ -155,6 +156,33 @@ fn warn_of_allow_drop(config: &Config, table: &Table<'_>) {
     }
 }
 
+/// A lane may be allowed more than the policy grants, as a policy must be free to grant less tomorrow; but
+/// whoever wrote the ceiling should know that the lane gets the lower of the two.
+fn warn_of_ceilings(config: &Config, table: &Table<'_>) {
+    let Some(lanes) = table.get("lanes").and_then(|lanes| lanes.list().ok()) else { return };
+    let content = config.governance.as_ref().and_then(|governance| governance.content.as_ref());
+    for (lane, cursor) in config.lanes.iter().zip(lanes) {
+        for class in &lane.content.classes {
+            let granted = content.map(|content| {
+                content
+                    .classes
+                    .iter()
+                    .find(|(name, _)| name == class)
+                    .map_or(content.mode, |(_, rule)| rule.mode)
+            });
+            let granted = granted.unwrap_or_default();
+            if lane.content.mode > granted {
+                cursor.warn(&format!(
+                    "the lane `{}` may see `{class}` up to `{}`, but the content policy grants `{}`, which holds",
+                    lane.id,
+                    lane.content.mode.name(),
+                    granted.name()
+                ));
+            }
+        }
+    }
+}
+
 fn type_prefix(cursor: &Cursor<'_>) -> Result<String> {
     let prefix = cursor.string()?;
     if prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
@@ -201,7 +229,10 @@ fn checkpoint(cursor: &Cursor<'_>, lanes: &[LaneConfig]) -> Result<CheckpointTar
 fn limits(cursor: &Cursor<'_>) -> Result<Limits> {
     let table = cursor.table(&["envelope", "depth"])?;
     Ok(Limits {
-        envelope: table.or("envelope", 1 << 20, Cursor::size_in_memory)?,
+        envelope: table.or("envelope", 1 << 20, |c| match c.size_in_memory()? {
+            0..1024 => Err(c.error("sinkwell's own envelopes would not fit; the least is 1KiB")),
+            size => Ok(size),
+        })?,
         depth: table.or("depth", 64, |c| c.count(1, 512))?,
     })
 }

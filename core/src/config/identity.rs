@@ -37,8 +37,10 @@ fn default_agent(env: &dyn Env) -> String {
     id
 }
 
-/// The default `source`: the agent's id as a URI-reference (RFC 3986).
-pub(super) fn default_source(agent: &str) -> String {
+/// Any text as a URI-reference (RFC 3986), which is what becomes of an agent's id where nobody gave a
+/// `source`. What is one already stays as it is.
+#[must_use]
+pub fn uri_reference(agent: &str) -> String {
     let mut source = String::new();
     let has_scheme = agent.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme));
     // Without a scheme, a colon in the first segment would be read as the end of one.

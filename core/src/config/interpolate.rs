@@ -28,7 +28,11 @@ pub(super) fn interpolate(
         Value::Map(entries) => {
             for entry in entries {
                 let path = super::reader::join(path, &entry.key);
-                let kind = if path == "governance" { ErrorKind::Policy } else { kind };
+                let kind = match path.as_str() {
+                    "governance" => ErrorKind::Policy,
+                    "key" => ErrorKind::Key,
+                    _ => kind,
+                };
                 interpolate(&mut entry.node, &path, document, kind)?;
             }
         }

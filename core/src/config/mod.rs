@@ -30,6 +30,7 @@ mod units;
 mod tests;
 
 pub use content::{CONTENT_CLASSES, DETECTORS};
+pub use identity::uri_reference;
 pub use load::{Format, Source};
 pub use model::*;
 pub use resolve::{DEFAULT_QUEUE_BYTES, DEFAULT_QUEUE_EVENTS, QueueCapacity};

@@ -27,7 +27,9 @@ pub(super) struct Document<'d> {
 
 impl Document<'_> {
     fn place(&self, mark: Mark, path: &str) -> String {
-        let Some(name) = &self.name else { return path.to_owned() };
+        let Some(name) = &self.name else {
+            return if path.is_empty() { "configuration".to_owned() } else { path.to_owned() };
+        };
         let mut place = format!("{name}:{}:{}", mark.line, mark.column);
         if !path.is_empty() {
             let _ = write!(place, " {path}");
@@ -36,9 +38,7 @@ impl Document<'_> {
     }
 
     pub(super) fn error(&self, kind: ErrorKind, mark: Mark, path: &str, message: impl Into<String>) -> Error {
-        let place = self.place(mark, path);
-        let error = Error::new(kind, message);
-        if place.is_empty() { error } else { error.at(place) }
+        Error::new(kind, message).at(self.place(mark, path))
     }
 }
 
@@ -84,8 +84,7 @@ impl<'d> Cursor<'d> {
     /// A warning about this value, once.
     pub(super) fn warn(&self, message: &str) {
         let place = self.document.place(self.node.mark, &self.path);
-        let warning = if place.is_empty() { message.to_owned() } else { format!("{place}: {message}") };
-        self.document.warnings.borrow_mut().push(warning);
+        self.document.warnings.borrow_mut().push(format!("{place}: {message}"));
     }
 
     fn child(&self, node: &'d Node, path: String) -> Self {
@@ -97,7 +96,7 @@ impl<'d> Cursor<'d> {
             Value::Text(Text { from_env: true, .. }) => "what the environment variable holds".to_owned(),
             Value::Text(text) => format!("`{}`", shown(&text.text)),
             Value::Int(int) => format!("the number {int}"),
-            Value::Float(float) => format!("the number {float}"),
+            Value::Float(float) => format!("the number {float:?}"),
             Value::Bool(bool) => format!("`{bool}`"),
             other => other.type_name().to_owned(),
         };

@@ -35,12 +35,12 @@ pub const DEFAULT_QUEUE_BYTES: usize = 64 << 20;
 
 impl LaneConfig {
     /// The lane's queue under the emitter's `ceilings`: the lower of the two capacities, the higher of the
-    /// two reserves, at most the capacity. A side that says nothing leaves it to the other; where neither
-    /// does, the defaults hold (a reserve of 1/16, at least one event).
+    /// two reserves, at most the capacity. A lane that says nothing says the default, which a higher ceiling
+    /// does not raise; without any wish the reserve is 1/16, at least one event.
     #[must_use]
     pub fn capacity(&self, ceilings: &QueueConfig) -> QueueCapacity {
-        let lower = |a: Option<usize>, b: Option<usize>, default| {
-            [a, b].into_iter().flatten().min().unwrap_or(default)
+        let lower = |lane: Option<usize>, ceiling: Option<usize>, default| {
+            lane.unwrap_or(default).min(ceiling.unwrap_or(usize::MAX))
         };
         let events = lower(self.queue.events, ceilings.events, DEFAULT_QUEUE_EVENTS);
         let bytes = lower(self.queue.bytes, ceilings.bytes, DEFAULT_QUEUE_BYTES);

@@ -57,6 +57,21 @@ fn load(text: &str) -> Config {
     Config::load(yaml(text), &Outside::default()).unwrap()
 }
 
+/// The documents of the conformance vectors.
+fn documents() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/config");
+    let mut documents = Vec::new();
+    for file in ["keys.json", "lanes.json", "sinks.json", "governance.json", "content.json"] {
+        let vectors = crate::json::parse(&std::fs::read(folder.join(file)).unwrap()).unwrap();
+        for lines in vectors.get("cases").unwrap().items().iter().filter_map(|case| case.get("yaml")) {
+            documents
+                .push(lines.items().iter().map(|line| line.as_str().unwrap()).collect::<Vec<_>>().join("\n"));
+        }
+    }
+    assert!(documents.len() > 100);
+    documents
+}
+
 #[test]
 fn nothing_at_all_gives_a_console_on_stderr() {
     let config = Config::load(Source::Environment, &Outside::default()).unwrap();
@@ -235,6 +250,27 @@ proptest! {
         }
     }
 
+    /// Documents that mean something, cut and put together anew, reach further than noise does.
+    #[test]
+    fn every_error_of_a_damaged_document_names_its_place(
+        cuts in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..6),
+        piece in prop_oneof![Just("{"), Just("]"), Just("\n"), Just("\t"), Just("${"), Just("*a "), Just("'"), Just("- "), Just(": ")],
+    ) {
+        let documents = documents();
+        let mut text = documents[0].clone();
+        for (which, from, to) in cuts {
+            let other: Vec<char> = documents[which.index(documents.len())].chars().collect();
+            let mut chars: Vec<char> = text.chars().collect();
+            let at = to.index(chars.len() + 1);
+            chars.splice(at.., other[from.index(other.len() + 1)..].iter().copied());
+            chars.splice(at..at, piece.chars());
+            text = chars.into_iter().collect();
+        }
+        if let Err(error) = Config::load(yaml(&text), &Outside::default()) {
+            prop_assert!(error.place().is_some(), "{error}");
+        }
+    }
+
     #[test]
     fn json_is_read_alike_as_json_and_as_a_mapping(id in "[^\\p{C}\"\\\\]{1,30}") {
         let text = format!("{{\"agent\": {{\"id\": \"{id}\"}}}}");
@@ -243,4 +279,84 @@ proptest! {
             prop_assert_eq!(config.agent.id, id);
         }
     }
+}
+
+#[test]
+fn durations_and_sizes_are_exact() {
+    let duration = |text| super::units::duration(text).map(|duration| duration.as_nanos());
+    assert_eq!(duration("200ms"), Some(200_000_000));
+    assert_eq!(duration("1.5s"), Some(1_500_000_000));
+    assert_eq!(duration("30d"), Some(30 * 86_400_000_000_000));
+    assert_eq!(duration("0"), Some(0));
+    for text in ["", "5", "s", "-1s", "1.s", ".5s", "1e3s", "1 s ", "0.1ns", "9999999999d", "1h30m", "١s"] {
+        assert_eq!(duration(text), None, "{text:?}");
+    }
+    let size = super::units::size;
+    assert_eq!(size("64MiB"), Some(64 << 20));
+    assert_eq!(size("1.5KiB"), Some(1536));
+    assert_eq!(size("10kB"), Some(10_000));
+    assert_eq!(size("4096"), Some(4096));
+    for text in ["", "+5", "-5", "1.5B", "64mib", "64Mb", "1.0000000000kB", "99999999999TiB"] {
+        assert_eq!(size(text), None, "{text:?}");
+    }
+}
+
+#[test]
+fn the_nearest_word_is_near() {
+    let nearest = super::suggest::nearest;
+    assert_eq!(nearest("overfow", &["overflow", "order"]), Some("overflow"));
+    assert_eq!(nearest("Block-Timeout", &["timeout", "block_timeout"]), Some("block_timeout"));
+    assert_eq!(nearest("sinK", &["sink", "id"]), Some("sink"));
+    assert_eq!(nearest("di", &["id", "bytes"]), Some("id"));
+    assert_eq!(nearest("colour", &["order", "queue"]), None);
+    assert_eq!(nearest("", &["id"]), None);
+}
+
+#[test]
+fn sources_are_uri_references() {
+    let of = super::identity::uri_reference;
+    assert_eq!(of("did:web:example.com:agents:a"), "did:web:example.com:agents:a");
+    assert_eq!(of("my agent"), "my%20agent");
+    assert_eq!(of("1a:b/c:d"), "1a%3Ab/c:d");
+    assert_eq!(of("50%"), "50%25");
+    assert_eq!(of("a%20b[0]"), "a%20b%5B0%5D");
+}
+
+#[test]
+fn files_of_the_real_world() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = crate::testing::TempDir::new();
+    let path = folder.path().join("sinkwell.yaml");
+    let key = folder.path().join("hash.key");
+    std::fs::write(&path, "redaction: { hash_key: { file: hash.key } }\nlanes: [stdout]\n").unwrap();
+    std::fs::write(&key, [7; 32]).unwrap();
+    let env = crate::seam::SystemEnv::with_program("probe");
+
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let error = Config::load(Source::Path(path.clone()), &env).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Key);
+    assert!(error.message().contains("chmod 600"), "{error}");
+    assert!(error.place().unwrap().ends_with("sinkwell.yaml:1:32 redaction.hash_key.file"), "{error}");
+
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let config = Config::load(Source::Path(path), &env).unwrap();
+    assert_eq!(config.redaction_hash_key.unwrap().expose(), [7; 32]);
+
+    std::fs::write(folder.path().join("latin1.yaml"), b"agent: { id: \xe9 }").unwrap();
+    let error = Config::load(Source::Path(folder.path().join("latin1.yaml")), &env).unwrap_err();
+    assert!(error.message().contains("not UTF-8 from byte 13"), "{error}");
+}
+
+#[test]
+fn a_content_policy_that_stands_alone() {
+    let outside = Outside::default();
+    let policy = ContentPolicy::parse(
+        r#"{"mode": "raw_content", "classes": {"prompt": {"mode": "raw", "expires": "2020-01-01"}}}"#,
+        &outside,
+    )
+    .unwrap();
+    assert_eq!(policy.mode, ContentMode::Raw);
+    assert!(policy.classes[0].1.expires.is_some());
+    let error = ContentPolicy::parse("mod: raw", &outside).unwrap_err();
+    assert_eq!((error.kind(), error.place()), (ErrorKind::Policy, Some("mod")));
 }
