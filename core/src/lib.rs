@@ -11,6 +11,7 @@ pub mod key;
 pub mod seam;
 pub mod secret;
 pub mod sink;
+pub mod verify;
 
 #[cfg(test)]
 mod testing;
