@@ -344,7 +344,7 @@ fn find_stubs(stream: &mut Stream) -> u64 {
         (&erased, FindingKind::Erased, "erased by retention, sealed"),
     ] {
         for (from, to) in ranges.iter() {
-            let place = stream.stub_places.range(..=from).next_back().map(|(_, &place)| place);
+            let place = stream.stub_place(from);
             stream.findings.add(kind, Some((from, to)), place, format!("{} {note}", len((from, to))));
         }
     }

@@ -71,8 +71,8 @@ pub(super) struct Stream {
     pub(super) filled_start: Option<u64>,
     /// Numbers of which only a stub is there.
     pub(super) stubs: Ranges,
-    /// Where stubs are, for the first of each run.
-    pub(super) stub_places: BTreeMap<u64, Place>,
+    /// Where stubs are: the first of each run whose lines follow one another.
+    stub_places: BTreeMap<u64, Place>,
     /// What a believed `retention` covers.
     pub(super) erasable: Ranges,
     /// Missing numbers that a believed declaration accounts for.
@@ -272,14 +272,26 @@ impl Stream {
                 self.broken(broken);
                 self.arrive(sequence, place);
                 self.filled.remove(sequence);
-                if !self.stubs.contains(sequence.saturating_sub(1)) {
-                    self.stub_places.insert(sequence, place);
-                }
+                self.note_stub_place(sequence, place);
                 self.stubs.insert(sequence, sequence);
                 if self.head.is_none_or(|(at, _)| sequence >= at) {
                     self.head = Some((sequence, stub.hash));
                 }
             }
+        }
+    }
+
+    /// Where the stub of `sequence` is, or one before it.
+    pub(super) fn stub_place(&self, sequence: u64) -> Option<Place> {
+        let (start, place) = self.stub_places.range(..=sequence).next_back()?;
+        Some(Place { line: place.line + (sequence - start), ..*place })
+    }
+
+    fn note_stub_place(&mut self, sequence: u64, place: Place) {
+        /// However stubs lie, their places take no more than this.
+        const MOST: usize = 4096;
+        if self.stub_place(sequence) != Some(place) && self.stub_places.len() < MOST {
+            self.stub_places.insert(sequence, place);
         }
     }
 

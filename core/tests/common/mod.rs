@@ -5,13 +5,13 @@ use std::path::Path;
 use sinkwell::json::{Value, parse};
 
 /// A case: one JSON file, which has a `name`.
-pub struct Case {
-    pub name: String,
-    pub value: Value,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) value: Value,
 }
 
 /// All cases of a folder; none at all fails.
-pub fn cases(folder: &str) -> impl Iterator<Item = Case> {
+pub(crate) fn cases(folder: &str) -> impl Iterator<Item = Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors").join(folder);
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
@@ -32,19 +32,19 @@ pub fn cases(folder: &str) -> impl Iterator<Item = Case> {
 
 impl Case {
     /// Fails if `object` has a member that is not in `known`.
-    pub fn only(&self, object: &Value, known: &[&str]) {
+    pub(crate) fn only(&self, object: &Value, known: &[&str]) {
         for (key, _) in object.members() {
             assert!(known.contains(&key.as_str()), "{}: unknown field {key:?}", self.name);
         }
     }
 
     /// A member that must be there.
-    pub fn member<'a>(&self, object: &'a Value, key: &str) -> &'a Value {
+    pub(crate) fn member<'a>(&self, object: &'a Value, key: &str) -> &'a Value {
         object.get(key).unwrap_or_else(|| panic!("{}: no field {key:?}", self.name))
     }
 
     /// A member that must be a string.
-    pub fn text<'a>(&self, object: &'a Value, key: &str) -> &'a str {
+    pub(crate) fn text<'a>(&self, object: &'a Value, key: &str) -> &'a str {
         self.member(object, key).as_str().unwrap_or_else(|| panic!("{}: {key:?} is no string", self.name))
     }
 }
