@@ -2,7 +2,10 @@
 //! not do it.
 
 mod keys;
+mod tail;
+mod verify;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +26,8 @@ enum Command {
     /// Make a key.
     #[command(subcommand)]
     Keys(keys::Command),
+    Verify(verify::Command),
+    Tail(tail::Command),
 }
 
 /// How a command ended; errors are exit 2.
@@ -30,17 +35,31 @@ enum Command {
 enum Outcome {
     /// Exit 0.
     Good,
+    /// Exit 1.
+    Findings,
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Keys(command) => keys::run(command),
+        Command::Verify(command) => verify::run(command),
+        Command::Tail(command) => tail::run(command),
     };
     match result {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
         Err(e) => {
             eprintln!("sinkwell: {e}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Prints a result. A reader that went away is no failure: it had what it wanted.
+fn print(text: &str) -> sinkwell::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(e) => Err(sinkwell::Error::internal(format!("standard output cannot be written: {e}"))),
+        Ok(()) => Ok(()),
     }
 }

@@ -5,6 +5,7 @@
 //! the parser here, or a binding walking a dictionary of its own language. [`Value`] is a tree for the
 //! places where speed is not the point (policy, verification of foreign files, reports).
 
+mod canon;
 mod number;
 mod parse;
 mod value;
@@ -13,6 +14,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use canon::{Scan, Span, unescape};
 pub use number::{MAX_SAFE_INTEGER, write_f64};
 pub(crate) use parse::{Builder, drive};
 pub use parse::{JsonError, parse, parse_into, parse_limited};

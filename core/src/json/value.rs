@@ -137,6 +137,47 @@ impl Value {
         Ok(out)
     }
 
+    /// The value as compact JSON text, members in the order they have.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut out = Vec::new();
+        self.write_json(&mut out);
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Array(items) => {
+                out.push(b'[');
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    item.write_json(out);
+                }
+                out.push(b']');
+            }
+            Self::Object(members) => {
+                out.push(b'{');
+                for (i, (key, value)) in members.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    write_string(out, key);
+                    out.push(b':');
+                    value.write_json(out);
+                }
+                out.push(b'}');
+            }
+            // A number that JSON cannot say is null, as ECMAScript has it.
+            scalar => {
+                if scalar.write_canonical(out).is_err() {
+                    out.extend_from_slice(b"null");
+                }
+            }
+        }
+    }
+
     /// Walks this value into a writer, as a member's value or an array's item.
     ///
     /// # Errors

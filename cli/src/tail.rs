@@ -1,0 +1,194 @@
+//! `sinkwell tail`: envelopes for people, one line each.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use sinkwell::json::{Value, parse};
+use sinkwell::{Error, Result};
+
+use crate::Outcome;
+
+/// Show envelopes, one line each; what is no envelope is passed over.
+#[derive(Args)]
+pub(crate) struct Command {
+    /// Only types that match: * stands for any text; the prefix of built-in types may be left out.
+    #[arg(long = "type", value_name = "GLOB")]
+    event_type: Option<String>,
+    /// Only this agent.
+    #[arg(long, value_name = "ID")]
+    agent: Option<String>,
+    /// Only this run.
+    #[arg(long, value_name = "ID")]
+    run: Option<String>,
+    /// Go on as the file grows, also when it is rotated.
+    #[arg(long)]
+    follow: bool,
+    /// A file; - or nothing is standard input.
+    #[arg(value_name = "PATH", default_value = "-")]
+    path: PathBuf,
+}
+
+/// How often a file that is followed is looked at.
+const POLL: Duration = Duration::from_millis(200);
+/// A longer line is no envelope that anybody reads on a terminal.
+const MAX_LINE: u64 = 16 << 20;
+
+pub(crate) fn run(command: Command) -> Result<Outcome> {
+    if command.path == Path::new("-") {
+        let mut reader = BufReader::new(io::stdin());
+        while pump(&command, &mut reader, &mut Vec::new(), "stdin")? {}
+        return Ok(Outcome::Good);
+    }
+    let place = command.path.display().to_string();
+    let open = || {
+        File::open(&command.path)
+            .map_err(|e| Error::invalid_argument(format!("it cannot be read: {e}")).at(place.clone()))
+    };
+    let mut reader = BufReader::new(open()?);
+    // A line that is not finished yet waits here.
+    let mut rest = Vec::new();
+    loop {
+        while pump(&command, &mut reader, &mut rest, &place)? {}
+        if !command.follow {
+            if !rest.is_empty() {
+                show(&command, &rest)?;
+            }
+            return Ok(Outcome::Good);
+        }
+        std::thread::sleep(POLL);
+        // Another file of that name, or a shorter one: it was rotated or cut.
+        if let (Ok(now), Ok(here)) = (std::fs::metadata(&command.path), reader.get_ref().metadata())
+            && (!same(&now, &here) || now.len() < position(&mut reader))
+        {
+            while pump(&command, &mut reader, &mut rest, &place)? {}
+            reader = BufReader::new(open()?);
+            rest.clear();
+        }
+    }
+}
+
+fn same(a: &std::fs::Metadata, b: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+fn position(reader: &mut BufReader<File>) -> u64 {
+    io::Seek::stream_position(reader).unwrap_or(0)
+}
+
+/// Takes one line; answers whether there may be more now. An unfinished one stays in `rest`.
+fn pump(command: &Command, reader: &mut impl BufRead, rest: &mut Vec<u8>, place: &str) -> Result<bool> {
+    let room = MAX_LINE.saturating_sub(rest.len() as u64).max(1);
+    let n = reader
+        .by_ref()
+        .take(room)
+        .read_until(b'\n', rest)
+        .map_err(|e| Error::verification(format!("reading failed: {e}")).at(place))?;
+    if n == 0 {
+        return Ok(false);
+    }
+    if rest.last() == Some(&b'\n') {
+        show(command, rest)?;
+        rest.clear();
+    } else if rest.len() as u64 >= MAX_LINE {
+        rest.clear();
+    }
+    Ok(true)
+}
+
+fn show(command: &Command, line: &[u8]) -> Result<()> {
+    let Ok(envelope) = parse(line.trim_ascii()) else { return Ok(()) };
+    if envelope.get("streamid").is_none() || !wanted(command, &envelope) {
+        return Ok(());
+    }
+    crate::print(&(render(&envelope) + "\n"))
+}
+
+fn text<'a>(envelope: &'a Value, key: &str) -> &'a str {
+    envelope.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn wanted(command: &Command, envelope: &Value) -> bool {
+    let equal = |wanted: &Option<String>, key| wanted.as_deref().is_none_or(|w| w == text(envelope, key));
+    let event_type = text(envelope, "type");
+    let of_type = command.event_type.as_deref().is_none_or(|glob| {
+        sinkwell::verify::matches_glob(glob, event_type)
+            || sinkwell::verify::matches_glob(&format!("*.{glob}"), event_type)
+    });
+    of_type && equal(&command.agent, "agentid") && equal(&command.run, "runid")
+}
+
+/// `time severity type subject sequence data`.
+fn render(envelope: &Value) -> String {
+    let sequence = text(envelope, "sequence").trim_start_matches('0');
+    let mut line = format!(
+        "{} {:<5} {:>6} {}",
+        text(envelope, "time"),
+        text(envelope, "severitytext"),
+        sequence,
+        text(envelope, "type")
+    );
+    for key in ["subject", "runid"] {
+        let value = text(envelope, key);
+        if !value.is_empty() {
+            line.push_str(&format!(" {value}"));
+        }
+    }
+    for (key, value) in envelope.get("data").map_or(&[][..], Value::members) {
+        // Content has its own gates: a terminal is not one of them.
+        if matches!(key.as_str(), "content" | "disclosures" | "capture") {
+            continue;
+        }
+        let value = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_json(),
+        };
+        line.push_str(&format!(" {key}={value}"));
+    }
+    line.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(event_type: Option<&str>, run: Option<&str>) -> Command {
+        Command {
+            event_type: event_type.map(Into::into),
+            agent: None,
+            run: run.map(Into::into),
+            follow: false,
+            path: "-".into(),
+        }
+    }
+
+    fn envelope() -> Value {
+        parse(
+            br#"{"type":"dev.sinkwell.tool.invocation","streamid":"s","sequence":"00000000000000000007","severitytext":"INFO","time":"2026-01-01T00:00:00.000000000Z","runid":"r-1","data":{"tool":"a\u001bb","disclosures":["secret"],"n":{"b":1}}}"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_line_shows_what_matters_and_no_content() {
+        let line = render(&envelope());
+        let expected = "2026-01-01T00:00:00.000000000Z INFO       7 dev.sinkwell.tool.invocation r-1 tool=a\u{FFFD}b n={\"b\":1}";
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn filters() {
+        for (event_type, run, expected) in [
+            (None, None, true),
+            (Some("tool.*"), None, true),
+            (Some("*.tool.invocation"), Some("r-1"), true),
+            (Some("policy.*"), None, false),
+            (None, Some("r-2"), false),
+        ] {
+            assert_eq!(wanted(&command(event_type, run), &envelope()), expected, "{event_type:?} {run:?}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `sinkwell verify`
+
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use sinkwell::verify::{Options, TrustedKey, Verifier};
+use sinkwell::{Error, Result};
+
+use crate::Outcome;
+
+/// Say what files of envelopes prove: sound, incomplete, unchecked, or what is wrong and where.
+#[derive(Args)]
+pub(crate) struct Command {
+    /// A key to trust: the public key's PEM (Ed25519) or the raw key (HMAC). With agent=GLOB it may seal for
+    /// those agents only. Repeatable.
+    #[arg(long = "key", value_name = "ID=FILE[,agent=GLOB]")]
+    keys: Vec<String>,
+    /// Checkpoints kept elsewhere: they expose a cut-off tail and a stream that is missing as a whole.
+    /// Repeatable.
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    checkpoints: Vec<PathBuf>,
+    /// Report streams not closed and not heard of for this long (200ms, 90s, 5m, 2h) before the end of the
+    /// input.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    silence: Option<Duration>,
+    /// Report authorization edges (data.authz) that lead to no envelope of the input.
+    #[arg(long)]
+    edges: bool,
+    /// Notes and declared losses are exit 1 too.
+    #[arg(long)]
+    strict: bool,
+    /// The input is one file of a rotated set: what lies before its first envelopes is not missing.
+    #[arg(long)]
+    partial: bool,
+    /// How to print the report.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Files, or directories of *.ndjson, *.jsonl and *.log; - or nothing is standard input.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Reads `90s`, `200ms`, `1.5h`.
+fn duration(text: &str) -> std::result::Result<Duration, String> {
+    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0)];
+    units
+        .iter()
+        .find_map(|(unit, seconds)| {
+            let n: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+            Duration::try_from_secs_f64(n * seconds).ok()
+        })
+        .ok_or_else(|| "a duration has a unit: 200ms, 90s, 5m, 2h, 1d".to_owned())
+}
+
+pub(crate) fn run(command: Command) -> Result<Outcome> {
+    let keys = command.keys.iter().map(|key| TrustedKey::from_argument(key)).collect::<Result<_>>()?;
+    let mut verifier = Verifier::new(Options {
+        keys,
+        silence: command.silence,
+        edges: command.edges,
+        strict: command.strict,
+        partial: command.partial,
+        ..Options::default()
+    });
+    for path in &command.checkpoints {
+        verifier.read_checkpoints(path)?;
+    }
+    let stdin = [PathBuf::from("-")];
+    for path in if command.paths.is_empty() { &stdin[..] } else { &command.paths } {
+        read(&mut verifier, path)?;
+    }
+    let report = verifier.finish()?;
+    let text = match command.format {
+        Format::Text => report.to_string(),
+        Format::Json => {
+            let mut line = report.to_json().to_json();
+            line.push('\n');
+            line
+        }
+    };
+    crate::print(&text)?;
+    Ok(if report.is_good() { Outcome::Good } else { Outcome::Findings })
+}
+
+fn read(verifier: &mut Verifier, path: &Path) -> Result<()> {
+    let progress = io::stderr().is_terminal();
+    if path == Path::new("-") {
+        return verifier.read(&mut reader(io::stdin(), None, progress), "stdin");
+    }
+    if path.is_file() && progress {
+        let unreadable = |e: io::Error| {
+            Error::verification(format!("it cannot be read: {e}")).at(path.display().to_string())
+        };
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        return verifier.read(&mut reader(file, Some(size), true), &path.display().to_string());
+    }
+    verifier.read_path(path)
+}
+
+fn reader(source: impl Read, size: Option<u64>, progress: bool) -> impl BufRead {
+    BufReader::with_capacity(256 << 10, Progress { source, size, read: 0, progress })
+}
+
+/// Says on the terminal how far a long reading has come: every 64 MiB, so that a short one says nothing.
+struct Progress<R> {
+    source: R,
+    size: Option<u64>,
+    read: u64,
+    progress: bool,
+}
+
+const STEP: u64 = 64 << 20;
+
+impl<R: Read> Read for Progress<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read(buf)?;
+        let before = self.read;
+        self.read += n as u64;
+        if self.progress && before / STEP != self.read / STEP {
+            let of = self.size.map(|size| format!(" of {}", size >> 20)).unwrap_or_default();
+            let _ = write!(io::stderr(), "\r{}{of} MiB read ", self.read >> 20);
+        } else if self.progress && n == 0 && before >= STEP {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
+        for bad in ["90", "s", "-1s", "", "1e400s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Collects findings in bounded memory.
+
+use std::borrow::Cow;
+
+use super::place::{Place, Sources};
+use super::report::{Finding, FindingKind, Verdict, Weight};
+
+/// How many findings of one kind are kept one by one, per stream; the rest are counted.
+const KEPT: usize = 1000;
+
+/// A finding whose place is not yet text.
+#[derive(Debug)]
+struct Found {
+    kind: FindingKind,
+    weight: Weight,
+    range: Option<(u64, u64)>,
+    place: Option<Place>,
+    note: Cow<'static, str>,
+    /// How many more of this kind there are.
+    more: u64,
+}
+
+/// The findings of one stream, or those of none.
+#[derive(Debug, Default)]
+pub(super) struct Findings(Vec<Found>);
+
+impl Findings {
+    /// Adds a finding that bears on the verdict as its kind does.
+    pub(super) fn add(
+        &mut self,
+        kind: FindingKind,
+        range: Option<(u64, u64)>,
+        place: Option<Place>,
+        note: impl Into<Cow<'static, str>>,
+    ) {
+        self.add_as(kind.weight(), kind, range, place, note);
+    }
+
+    /// Adds a finding about one envelope.
+    pub(super) fn at(
+        &mut self,
+        kind: FindingKind,
+        sequence: u64,
+        place: Place,
+        note: impl Into<Cow<'static, str>>,
+    ) {
+        self.add(kind, Some((sequence, sequence)), Some(place), note);
+    }
+
+    /// Adds a finding of another weight than its kind's.
+    pub(super) fn add_as(
+        &mut self,
+        weight: Weight,
+        kind: FindingKind,
+        range: Option<(u64, u64)>,
+        place: Option<Place>,
+        note: impl Into<Cow<'static, str>>,
+    ) {
+        let note = note.into();
+        // A stream without signatures, or of a key that was not given, is one finding and not a thousand.
+        if matches!(kind, FindingKind::Unsigned | FindingKind::UnknownKey)
+            && let (Some(last), Some((from, to))) = (self.0.last_mut(), range)
+            && last.kind == kind
+            && last.note == note
+            && let Some((_, end)) = &mut last.range
+            && *end + 1 == from
+        {
+            *end = to;
+            return;
+        }
+        if self.0.len() >= KEPT {
+            let same = self.0.iter().filter(|found| found.kind == kind).count();
+            if same >= KEPT
+                && let Some(last) = self.0.iter_mut().rev().find(|found| found.kind == kind)
+            {
+                last.more += 1;
+                return;
+            }
+        }
+        self.0.push(Found { kind, weight, range, place, note, more: 0 });
+    }
+
+    /// The worst that the findings make of `verdict`.
+    pub(super) fn judge(&self, verdict: Verdict, strict: bool) -> Verdict {
+        self.0.iter().fold(verdict, |worst, found| {
+            worst.max(match found.weight {
+                Weight::Finding => Verdict::Findings,
+                Weight::Incomplete => Verdict::Incomplete,
+                Weight::Note if strict => Verdict::Findings,
+                Weight::Note => Verdict::Sound,
+            })
+        })
+    }
+
+    /// The findings for the report, in the order of sequences.
+    pub(super) fn finish(mut self, sources: &Sources) -> Vec<Finding> {
+        self.0.sort_by_key(|found| found.range.map_or(u64::MAX, |(from, _)| from));
+        self.0
+            .into_iter()
+            .map(|found| Finding {
+                kind: found.kind,
+                from: found.range.map(|(from, _)| from),
+                to: found.range.map(|(_, to)| to),
+                place: found.place.map(|place| sources.show(place)),
+                note: match found.more {
+                    0 => found.note.into_owned(),
+                    more => format!("{}; and {more} more of this kind", found.note),
+                },
+            })
+            .collect()
+    }
+}

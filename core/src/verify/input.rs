@@ -1,0 +1,80 @@
+//! Lines out of files, pipes and directories.
+//!
+//! Guarantees: one pass; memory is bounded by the longest line that is allowed, however long a line is.
+
+use std::io::{self, BufRead};
+use std::path::{Path, PathBuf};
+
+/// A line of the input.
+pub(super) enum Text<'a> {
+    /// A line that a newline ended.
+    Whole(&'a [u8]),
+    /// What stands behind the last newline.
+    Rest(&'a [u8]),
+    /// A line over the limit; only its length is known.
+    TooLong(u64),
+}
+
+/// Reads all lines of `reader`; `take` gets each with its number, from 1.
+pub(super) fn lines(
+    reader: &mut dyn BufRead,
+    max: usize,
+    mut take: impl FnMut(u64, Text<'_>),
+) -> io::Result<()> {
+    let mut carry: Vec<u8> = Vec::new();
+    // The length of the current line, once it is over the limit.
+    let mut too_long: Option<u64> = None;
+    let mut number = 1;
+    loop {
+        let buffer = match reader.fill_buf() {
+            Ok(buffer) => buffer,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        if buffer.is_empty() {
+            break;
+        }
+        let end = memchr::memchr(b'\n', buffer);
+        let part = &buffer[..end.unwrap_or(buffer.len())];
+        let used = part.len() + usize::from(end.is_some());
+        if let Some(length) = &mut too_long {
+            *length += part.len() as u64;
+        } else if carry.len() + part.len() > max {
+            too_long = Some((carry.len() + part.len()) as u64);
+            carry = Vec::new();
+        } else if end.is_none() || !carry.is_empty() {
+            carry.extend_from_slice(part);
+        }
+        if end.is_some() {
+            match too_long.take() {
+                Some(length) => take(number, Text::TooLong(length)),
+                None if carry.is_empty() => take(number, Text::Whole(part)),
+                None => take(number, Text::Whole(&carry)),
+            }
+            carry.clear();
+            number += 1;
+        }
+        reader.consume(used);
+    }
+    match too_long {
+        Some(length) => take(number, Text::TooLong(length)),
+        None if carry.is_empty() => {}
+        None => take(number, Text::Rest(&carry)),
+    }
+    Ok(())
+}
+
+/// The files to read in a directory, sorted by name: those of envelopes, by what their names hold.
+pub(super) fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let envelopes = [".ndjson", ".jsonl", ".log"].iter().any(|part| name.contains(part));
+        if path.is_file() && envelopes && !name.starts_with('.') && !name.ends_with(".reasons.ndjson") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

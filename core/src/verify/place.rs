@@ -1,0 +1,25 @@
+//! Where an envelope was read.
+
+/// A line of an input; small, because one is kept per open gap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) source: u32,
+    pub(super) line: u64,
+}
+
+/// The names of the inputs.
+#[derive(Debug, Default)]
+pub(super) struct Sources(Vec<String>);
+
+impl Sources {
+    pub(super) fn add(&mut self, name: &str) -> u32 {
+        self.0.push(name.to_owned());
+        u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// `file:line`.
+    pub(super) fn show(&self, place: Place) -> String {
+        let name = usize::try_from(place.source).ok().and_then(|i| self.0.get(i));
+        format!("{}:{}", name.map_or("?", String::as_str), place.line)
+    }
+}

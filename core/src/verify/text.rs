@@ -1,0 +1,108 @@
+//! The report for people.
+
+use std::fmt;
+
+use super::report::{Finding, Report, StreamReport, Verdict};
+
+/// How many findings of one stream are printed; all are in the JSON form.
+const SHOWN: usize = 100;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let meaning = match self.verdict {
+            Verdict::Sound => "every signature verified, chain whole, nothing missing",
+            Verdict::Incomplete => "sound, but for what the producer itself declared lost or erased",
+            Verdict::Unchecked => {
+                "no key was given: chain and form hold, but anyone could have made them (give --key ID=FILE)"
+            }
+            Verdict::Findings => "this is not what was sealed, or not all of it; see below",
+        };
+        writeln!(f, "{}: {meaning}", self.verdict.name())?;
+        write!(
+            f,
+            "{} in {}",
+            plural(self.envelopes, "envelope"),
+            plural(self.streams.len() as u64, "stream")
+        )?;
+        for (n, what) in [(self.unsigned, "unsigned"), (self.malformed, "malformed"), (self.erased, "erased")]
+        {
+            if n > 0 {
+                write!(f, ", {n} {what}")?;
+            }
+        }
+        for (reason, n) in &self.lost {
+            write!(f, ", {n} lost ({})", Safe(reason))?;
+        }
+        writeln!(f)?;
+        for stream in &self.streams {
+            stream.fmt(f)?;
+        }
+        if !self.findings.is_empty() {
+            writeln!(f, "\nof no stream")?;
+            list(f, &self.findings)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for StreamReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\nstream {}  {}", self.streamid, self.verdict.name())?;
+        if let Some(agent) = &self.agentid {
+            write!(f, "  {}", Safe(agent))?;
+        }
+        writeln!(f)?;
+        write!(f, "  {}", plural(self.envelopes, "envelope"))?;
+        if let (Some(first), Some(last)) = (&self.first, &self.last) {
+            write!(
+                f,
+                ", {}–{}, {} – {}",
+                first.sequence,
+                last.sequence,
+                Safe(&first.time),
+                Safe(&last.time)
+            )?;
+        }
+        writeln!(f, ", {}", if self.closed { "closed" } else { "open" })?;
+        list(f, &self.findings)
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
+    for finding in findings.iter().take(SHOWN) {
+        write!(f, "  {:<14}", finding.kind.name())?;
+        match (finding.from, finding.to) {
+            (Some(from), Some(to)) if from != to => write!(f, " {from}–{to}")?,
+            (Some(at), _) | (None, Some(at)) => write!(f, " {at}")?,
+            (None, None) => {}
+        }
+        if let Some(place) = &finding.place {
+            write!(f, "  {}", Safe(place))?;
+        }
+        writeln!(f, "  {}", Safe(&finding.note))?;
+    }
+    if findings.len() > SHOWN {
+        writeln!(f, "  … and {} more (--format json lists them)", findings.len() - SHOWN)?;
+    }
+    Ok(())
+}
+
+fn plural(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Text from an envelope, which must not move a terminal's cursor.
+pub(super) struct Safe<'a>(pub(super) &'a str);
+
+impl fmt::Display for Safe<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}') {
+                write!(f, "{}", c.escape_unicode())?;
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        Ok(())
+    }
+}
