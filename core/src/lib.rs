@@ -5,10 +5,13 @@
 
 pub mod config;
 pub mod content;
+<<<<<<< HEAD
 mod deadletter;
 pub mod diagnostics;
 mod emitter;
 pub mod envelope;
+=======
+>>>>>>> 0bced1e (Content: parts, gates, redaction, selective disclosure)
 pub mod error;
 pub mod event;
 pub mod fork;
