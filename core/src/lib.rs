@@ -5,13 +5,10 @@
 
 pub mod config;
 pub mod content;
-<<<<<<< HEAD
 mod deadletter;
 pub mod diagnostics;
 mod emitter;
 pub mod envelope;
-=======
->>>>>>> 0bced1e (Content: parts, gates, redaction, selective disclosure)
 pub mod error;
 pub mod event;
 pub mod fork;
@@ -26,6 +23,7 @@ pub mod sink;
 mod sync;
 mod timeline;
 pub mod types;
+pub mod usage;
 
 #[cfg(test)]
 mod testing;

@@ -15,7 +15,10 @@ use crate::json::{self, Value};
 
 /// Aliases given within one event: equal values, equal alias.
 #[derive(Default)]
-struct Aliases(HashMap<(&'static str, String), usize>);
+struct Aliases {
+    given: HashMap<(&'static str, String), usize>,
+    counts: HashMap<&'static str, usize>,
+}
 
 impl Redactor {
     /// `data`, an object in canonical form, redacted and in canonical form; borrowed when nothing changes.
@@ -130,8 +133,11 @@ impl Redactor {
         if let Some(hash) = &self.hash {
             return format!("[{label}:{}]", keyed(hash, label, value));
         }
-        let next = aliases.0.keys().filter(|(l, _)| *l == label).count() + 1;
-        let n = *aliases.0.entry((label, value.to_owned())).or_insert(next);
+        let n = *aliases.given.entry((label, value.to_owned())).or_insert_with(|| {
+            let count = aliases.counts.entry(label).or_default();
+            *count += 1;
+            *count
+        });
         format!("[{label}#{n}]")
     }
 }

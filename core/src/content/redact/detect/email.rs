@@ -8,14 +8,17 @@ const DOMAIN: usize = 253;
 
 pub(super) fn scan(text: &str, scan: &mut Scan<'_>) {
     let bytes = text.as_bytes();
+    // No local part reaches back over the `@` before it, so that no byte is read twice.
+    let mut floor = 0;
     for at in memchr::memchr2_iter(b'@', b'%', bytes) {
         let after = match bytes[at] {
             b'@' => at + 1,
             _ if bytes[at..].starts_with(b"%40") => at + 3,
             _ => continue,
         };
+        let from = std::mem::replace(&mut floor, after);
         let Some(end) = domain(text, after) else { continue };
-        let Some(start) = local(text, at) else { continue };
+        let Some(start) = local(&text[from..at]).map(|n| at - n) else { continue };
         // `git@github.com:owner/repo` names a repository.
         if &text[start..at] == "git" && bytes.get(end) == Some(&b':') {
             continue;
@@ -29,18 +32,18 @@ fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || ('\u{C0}'..'\u{600}').contains(&c) && c.is_alphabetic()
 }
 
-fn local(text: &str, at: usize) -> Option<usize> {
-    let before = &text[..at];
+/// How many bytes at the end of `before` are a local part.
+fn local(before: &str) -> Option<usize> {
     if let Some(quoted) = before.strip_suffix('"') {
-        let open = quoted
+        let (open, _) = quoted
             .char_indices()
             .rev()
             .take(LOCAL)
-            .take_while(|(_, c)| !matches!(c, '@' | '\n'))
+            .take_while(|(_, c)| *c != '\n')
             .find(|(_, c)| *c == '"')?;
-        return (open.0 + 1 < quoted.len()).then_some(open.0);
+        return (open + 1 < quoted.len()).then_some(before.len() - open);
     }
-    let mut start = at;
+    let mut start = before.len();
     for (i, c) in before.char_indices().rev().take(LOCAL) {
         if !is_name(c) && !matches!(c, '.' | '_' | '%' | '+' | '-' | '\'' | '~' | '!' | '#' | '$' | '&' | '*') {
             break;
@@ -48,8 +51,8 @@ fn local(text: &str, at: usize) -> Option<usize> {
         start = i;
     }
     // A name begins with a letter, a digit or one of these two; what stands before is punctuation.
-    let trimmed = text[start..at].trim_start_matches(|c: char| !is_name(c) && !matches!(c, '_' | '+'));
-    (!trimmed.is_empty() && !trimmed.ends_with('.')).then(|| at - trimmed.len())
+    let name = before[start..].trim_start_matches(|c: char| !is_name(c) && !matches!(c, '_' | '+'));
+    (!name.is_empty() && !name.ends_with('.')).then_some(name.len())
 }
 
 fn domain(text: &str, from: usize) -> Option<usize> {
