@@ -232,8 +232,6 @@ fn phones(scan: &mut Scan<'_>, groups: &[Group]) {
 fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize)> {
     let first = groups[i];
     let before = scan.before(first.start);
-    // Where the number's text begins: an opening bracket belongs to it.
-    let opened = if before == b'(' { first.start - 1 } else { first.start };
     if is_word(before) || before == b':' && i == 0 && scan.before(first.start - 1).is_ascii_digit() {
         return None;
     }
@@ -246,30 +244,36 @@ fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize
         let n = longest(scan, groups, i, 8, 15)?;
         // `+12345678.90` is an amount.
         let amount = n == 2 && first.behind == b'.';
-        let start = if scan.before(sign) == b'(' { sign - 1 } else { sign };
-        return (!amount).then_some((n, start));
+        return (!amount).then(|| (n, opening(scan, groups, i, n, sign)));
     }
     if i > 0 && matches!(ahead(groups, i), b'.' | b'-' | b'/') {
         return None;
     }
-    if scan.bytes[first.start..].starts_with(b"00") && first.len() >= 2 && scan.at(first.start + 2) != b'0' {
-        let separated = first.len() > 4 || groups.get(i + 1).is_some_and(|g| g.len() <= 5) && first.behind != b'.';
-        if separated
-            && first.behind != b'.'
-            && let Some(n) = longest(scan, groups, i, 10, 17)
-            && n > 1
-        {
-            return Some((n, opened));
-        }
+    // `00` and a country.
+    let country = if first.len() > 2 { first.start + 2 } else { groups.get(i + 1).map_or(first.end, |g| g.start) };
+    if scan.bytes[first.start..].starts_with(b"00")
+        && (b'1'..=b'9').contains(&scan.at(country))
+        && matches!(first.behind, b' ' | b'(')
+        && let Some(n) = longest(scan, groups, i, 10, 17)
+        && n > 1
+    {
+        return Some((n, opening(scan, groups, i, n, first.start)));
     }
     north_american(scan, groups, i)
         .or_else(|| national(scan, groups, i))
         .or_else(|| {
             // Anything else only where the text calls it a phone number.
             let n = longest(scan, groups, i, 7, 15)?;
-            follows(scan, opened, 16, &CALL_WORDS).then_some(n)
+            follows(scan, first.start, 16, &CALL_WORDS).then_some(n)
         })
-        .map(|n| (n, opened))
+        .map(|n| (n, opening(scan, groups, i, n, first.start)))
+}
+
+/// Where a number that begins at `start` begins: a bracket before it is its own when it closes within.
+fn opening(scan: &Scan<'_>, groups: &[Group], i: usize, n: usize, start: usize) -> usize {
+    let end = groups[i + n - 1].end;
+    let own = scan.before(start) == b'(' && memchr::memchr(b')', &scan.bytes[start..end]).is_some();
+    start - usize::from(own)
 }
 
 /// The most groups from `i` on that have between `least` and `most` digits together and end a word.

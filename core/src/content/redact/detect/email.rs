@@ -63,7 +63,8 @@ fn domain(text: &str, from: usize) -> Option<usize> {
         }
         end = from + i + c.len_utf8();
     }
-    let mut name = &text[from..end];
+    let whole = &text[from..end];
+    let mut name = whole;
     // Punctuation of the sentence, and labels that cannot be a top-level name, are cut from the end.
     loop {
         name = name.trim_end_matches(['.', '-']);
@@ -80,7 +81,9 @@ fn domain(text: &str, from: usize) -> Option<usize> {
     let numeric = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     // `image@2x.png` and `package@1.2.3-rc.beta` are no addresses.
     let scaled = first.len() <= 2 && first.ends_with('x') && first.starts_with(|c: char| c.is_ascii_digit());
-    let good = name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+    // `width@100.px.1` neither: what begins with a number may not also end with one.
+    let cut = name.len() < whole.trim_end_matches(['.', '-']).len();
+    let good = !(cut && numeric(first)) && name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
     (good && !scaled && !(numeric(first) && second.starts_with(|c: char| c.is_ascii_digit())))
         .then_some(from + name.len())
 }

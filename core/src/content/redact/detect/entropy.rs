@@ -33,13 +33,18 @@ pub(super) fn scan(scan: &mut Scan<'_>) {
         let Some(start) = (at..scan.bytes.len()).find(|&i| CLASS[usize::from(scan.bytes[i])] != 0) else { break };
         let end = scan.run(start, usize::MAX, |b| CLASS[usize::from(b)] != 0);
         at = end + 1;
-        if end - start >= SHORTEST {
-            // `key=TOKEN`: what stands before an equals sign is a name.
-            let token = &scan.bytes[start..end];
-            let name = token.iter().position(|b| *b == b'=').filter(|i| *i + SHORTEST < token.len());
-            let from = start + name.map_or(0, |i| i + 1);
-            if is_random(&scan.bytes[from..end]) {
-                scan.found(Kind::Secrets, from..end);
+        if end - start < SHORTEST {
+            continue;
+        }
+        // `key=TOKEN`: an equals sign separates, unless it pads.
+        let mut from = start;
+        for segment in scan.bytes[start..end].split(|b| *b == b'=') {
+            let span = from..from + segment.len();
+            from = span.end + 1;
+            if is_random(segment) {
+                let padded = scan.run(span.end, 2, |b| b == b'=');
+                let until = if padded == end { padded } else { span.end };
+                scan.found(Kind::Secrets, span.start..until);
             }
         }
     }

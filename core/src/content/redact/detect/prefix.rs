@@ -275,6 +275,7 @@ fn pem(scan: &mut Scan<'_>, done: &mut Done, prefix: Range<usize>) {
                 alnum(b) || matches!(b, b'+' | b'/' | b'=' | b'\r' | b'\n' | b'\\' | b':' | b',' | b'-')
             });
             done.pem = body;
+            let body = head + scan.bytes[head..body].trim_ascii_end().len();
             if head - label == 5 && body - head >= 32 {
                 scan.found(Kind::Pem, start..body);
             }
