@@ -15,9 +15,11 @@ const PROSE: &str = "The agent read the ticket, searched the knowledge base twic
 It cost 0.0042 USD for 1234 tokens in 17 steps; the build of 2026-11-21 took 12.5 s. ";
 const CODE: &str = "let total: u64 = items.iter().map(|i| i.price * 100).sum(); // see src/cart.rs:42\n\
 {\"id\":\"123e4567-e89b-12d3-a456-426614174000\",\"status\":200,\"path\":\"/api/v1/items?page=2\"}\n";
-const CYRILLIC: &str = "Агент прочитал заявку, дважды поискал в базе знаний и написал ответ. Это стоило 17 рублей. ";
+const CYRILLIC: &str =
+    "Агент прочитал заявку, дважды поискал в базе знаний и написал ответ. Это стоило 17 рублей. ";
 const CHINESE: &str = "代理阅读了工单,两次搜索知识库并撰写了回复。共用一千二百三十四个词元。";
-const FOUND: &str = "Mail jane@example.com or call +1 415 555 2671, card 4111 1111 1111 1111, from 10.1.2.3. ";
+const FOUND: &str =
+    "Mail jane@example.com or call +1 415 555 2671, card 4111 1111 1111 1111, from 10.1.2.3. ";
 
 /// Texts made to be slow: each is nothing but what makes one detector look closer.
 const ADVERSARIAL: [(&str, &str); 19] = [

@@ -51,7 +51,10 @@ struct Score {
 #[test]
 #[allow(clippy::cast_precision_loss, reason = "counts of a corpus")]
 fn precision_and_recall() {
-    println!("{:8} {:>8} {:>8} {:>9} {:>7} {:>6}", "detector", "positive", "negative", "precision", "recall", "exact");
+    println!(
+        "{:8} {:>8} {:>8} {:>9} {:>7} {:>6}",
+        "detector", "positive", "negative", "precision", "recall", "exact"
+    );
     let mut below = Vec::new();
     for (detector, least_precision, least_recall) in FLOORS {
         let path = format!("{}/../tests/redaction/{detector}.jsonl", env!("CARGO_MANIFEST_DIR"));
@@ -62,7 +65,8 @@ fn precision_and_recall() {
         for line in file.lines() {
             let case = json::parse(line.as_bytes()).unwrap();
             let text = case.get("text").and_then(Value::as_str).unwrap();
-            let finds: Vec<&str> = case.get("find").unwrap().items().iter().filter_map(Value::as_str).collect();
+            let finds: Vec<&str> =
+                case.get("find").unwrap().items().iter().filter_map(Value::as_str).collect();
             let out = redactor.redact_text(text).unwrap();
             let replaced = out.matches(&label).count() - text.matches(&label).count();
             let mut rest = text;

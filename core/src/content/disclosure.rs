@@ -63,7 +63,10 @@ pub fn check_disclosures(envelope: &Value) -> Result<()> {
             .and_then(|n| usize::try_from(n).ok())
             .ok_or_else(|| altered(place("part"), "must be the index of a part"))?;
         if last.is_some_and(|last| index <= last) {
-            return Err(altered(place("part"), "disclosures must be in ascending order, at most one per part"));
+            return Err(altered(
+                place("part"),
+                "disclosures must be in ascending order, at most one per part",
+            ));
         }
         last = Some(index);
         let part = parts.get(index).ok_or_else(|| altered(place("part"), "there is no such part"))?;

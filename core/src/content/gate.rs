@@ -161,10 +161,7 @@ impl Decision {
             ("failed".into(), Value::Array(self.failed.iter().map(|gate| text(gate.name())).collect())),
             ("policy_refs".into(), Value::Array(self.policy_refs.iter().map(|r| text(r)).collect())),
             ("reason".into(), self.reason().map_or(Value::Null, |gate| text(gate.name()))),
-            (
-                "redaction_policy_id".into(),
-                self.redaction_policy_id.as_deref().map_or(Value::Null, text),
-            ),
+            ("redaction_policy_id".into(), self.redaction_policy_id.as_deref().map_or(Value::Null, text)),
             ("requested".into(), text(self.requested.name())),
         ]);
         // Strings and booleans always have a canonical form.

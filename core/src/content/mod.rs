@@ -20,6 +20,9 @@ pub mod redact;
 mod replay;
 pub mod sampling;
 
+#[cfg(test)]
+mod tests;
+
 pub use disclosure::{check_disclosures, commit, strip};
 pub use gate::{Decision, Gate, Gates, Request, evaluate, evaluate_json};
 pub use grant::view;

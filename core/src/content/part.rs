@@ -123,9 +123,7 @@ impl Part {
                 .at(place("mediatype")));
         }
         if self.role.as_deref().is_some_and(|role| !is_name(role)) {
-            return Err(
-                Error::invalid_event("a role is 1 to 64 of A-Z a-z 0-9 . _ -").at(place("role"))
-            );
+            return Err(Error::invalid_event("a role is 1 to 64 of A-Z a-z 0-9 . _ -").at(place("role")));
         }
         if self.tokens.is_some_and(|tokens| tokens > MAX_SAFE_INTEGER) {
             return Err(Error::invalid_event("more tokens than a JSON number can count").at(place("tokens")));
@@ -140,14 +138,20 @@ impl Part {
     pub fn from_value(value: &Value, index: usize) -> Result<Self> {
         let place = |member: &str| format!("content[{index}].{member}");
         let Value::Object(members) = value else {
-            return Err(Error::invalid_event(format!("a content part is an object, not {}", value.type_name()))
-                .at(format!("content[{index}]")));
+            return Err(Error::invalid_event(format!(
+                "a content part is an object, not {}",
+                value.type_name()
+            ))
+            .at(format!("content[{index}]")));
         };
         if let Some((key, _)) = members.iter().find(|(key, _)| !MEMBERS.contains(&key.as_str())) {
             // The key may be content put in the wrong place: it is named by its position only.
             let _ = key;
-            return Err(Error::invalid_event(format!("an unknown member; a part has {}", MEMBERS.join(", ")))
-                .at(format!("content[{index}]")));
+            return Err(Error::invalid_event(format!(
+                "an unknown member; a part has {}",
+                MEMBERS.join(", ")
+            ))
+            .at(format!("content[{index}]")));
         }
         let string = |member: &str| match value.get(member) {
             None | Some(Value::Null) => Ok(None),
@@ -155,8 +159,8 @@ impl Part {
             Some(other) => Err(Error::invalid_event(format!("must be a string, not {}", other.type_name()))
                 .at(place(member))),
         };
-        let class =
-            string("class")?.ok_or_else(|| Error::invalid_event("a part needs a class").at(place("class")))?;
+        let class = string("class")?
+            .ok_or_else(|| Error::invalid_event("a part needs a class").at(place("class")))?;
         let mut part = match (string("text")?, string("bytes")?) {
             (Some(text), None) => Self::text(&class, text),
             (None, Some(bytes)) => Self::bytes(

@@ -24,8 +24,9 @@ pub fn check_policy(policy: &ContentPolicy, lanes: &[(&str, &ContentCeiling)], n
         let place = at(&format!("classes.{class}"));
         validate_class(class).map_err(|e| Error::policy(e.message()).at(place.clone()))?;
         if rule.expires.is_some_and(|expires| expires <= now) {
-            return Err(Error::policy("has already expired; renew it or take it out")
-                .at(format!("{place}.expires")));
+            return Err(
+                Error::policy("has already expired; renew it or take it out").at(format!("{place}.expires"))
+            );
         }
     }
     let grants_raw =
@@ -198,11 +199,8 @@ pub fn policy_from_json(value: &Value, place: &str) -> Result<ContentPolicy> {
     let mut policy =
         ContentPolicy { mode: r.mode("mode")?, children: r.strings("children")?, ..Default::default() };
     for (class, rule) in r.get("classes").map_or(&[][..], Value::members) {
-        let c = Reader::new(
-            rule,
-            &r.at(&format!("classes.{class}")),
-            &["mode", "tenants", "agents", "expires"],
-        )?;
+        let c =
+            Reader::new(rule, &r.at(&format!("classes.{class}")), &["mode", "tenants", "agents", "expires"])?;
         validate_class(class).map_err(|e| Error::policy(e.message()).at(c.place.clone()))?;
         policy.classes.push((
             class.clone(),
@@ -235,11 +233,8 @@ fn time(text: &str) -> Option<UnixNanos> {
 }
 
 fn redaction(value: &Value, place: &str) -> Result<RedactionConfig> {
-    let r = Reader::new(
-        value,
-        place,
-        &["id", "detectors", "paths", "patterns", "replace", "keep_identifiers"],
-    )?;
+    let r =
+        Reader::new(value, place, &["id", "detectors", "paths", "patterns", "replace", "keep_identifiers"])?;
     let replace = r.read("replace", "mask, drop or hash", |v| match v.as_str()? {
         "mask" => Some(Replacement::Mask),
         "drop" => Some(Replacement::Drop),
@@ -259,9 +254,7 @@ fn redaction(value: &Value, place: &str) -> Result<RedactionConfig> {
         paths: r.strings("paths")?,
         patterns,
         replace: replace.unwrap_or_default(),
-        keep_identifiers: r
-            .read("keep_identifiers", "true or false", Value::as_bool)?
-            .unwrap_or_default(),
+        keep_identifiers: r.read("keep_identifiers", "true or false", Value::as_bool)?.unwrap_or_default(),
     })
 }
 

@@ -117,9 +117,9 @@ impl Prepared {
         if parts.is_empty() {
             return None;
         }
-        let closes = policy.and_then(|p| p.retention.as_ref()).map(|r| {
-            event.time.saturating_add(i64::try_from(r.window.as_nanos()).unwrap_or(i64::MAX))
-        });
+        let closes = policy
+            .and_then(|p| p.retention.as_ref())
+            .map(|r| event.time.saturating_add(i64::try_from(r.window.as_nanos()).unwrap_or(i64::MAX)));
         let sampled = policy
             .and_then(|p| p.sampling.as_ref())
             .map(|config| (config, sampling::decide(config, &event.keys)));
@@ -128,12 +128,8 @@ impl Prepared {
         let mut refs: Vec<String> = Vec::new();
         for (i, part) in parts.iter().enumerate() {
             let redacted = redact(part, redactor);
-            let subject = Subject {
-                class: &part.class,
-                tenant: event.tenant,
-                agent: event.agent,
-                child: event.child,
-            };
+            let subject =
+                Subject { class: &part.class, tenant: event.tenant, agent: event.agent, child: event.child };
             let granted = grant(policy, &subject, now);
             let mut failed = Gates::default();
             if part.permit == ContentMode::Raw {

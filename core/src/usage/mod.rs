@@ -129,7 +129,8 @@ fn seal(event_type: &str, members: Vec<(String, Value)>) -> Result<Vec<u8>> {
     admit(event_type, &data)?;
     let bytes = data.to_canonical().map_err(|e| Error::invalid_event(e.message()).at("data"))?;
     // Held to the rules of data, which know no unsafe integer.
-    json::parse_into(&bytes, &mut json::ObjectWriter::new())
-        .map_err(|e| Error::invalid_event(e.message()).at(format!("data.{}", e.path().unwrap_or_default())))?;
+    json::parse_into(&bytes, &mut json::ObjectWriter::new()).map_err(|e| {
+        Error::invalid_event(e.message()).at(format!("data.{}", e.path().unwrap_or_default()))
+    })?;
     Ok(bytes)
 }

@@ -127,10 +127,12 @@ pub fn usage_from_json(provider: &str, usage: &[u8]) -> Result<Vec<u8>> {
         .and_then(|(_, name)| TABLE.iter().find(|words| words.name == *name))
         .ok_or_else(|| {
             let names: Vec<&str> = PROVIDERS.iter().map(|(alias, _)| *alias).collect();
-            Error::invalid_argument(format!("an unknown provider; there are {}", names.join(", "))).at("provider")
+            Error::invalid_argument(format!("an unknown provider; there are {}", names.join(", ")))
+                .at("provider")
         })?;
-    let response = json::parse(usage)
-        .map_err(|e| Error::invalid_argument(format!("the usage is not JSON: {}", e.message())).at("usage"))?;
+    let response = json::parse(usage).map_err(|e| {
+        Error::invalid_argument(format!("the usage is not JSON: {}", e.message())).at("usage")
+    })?;
     let object = words
         .within
         .iter()

@@ -107,7 +107,8 @@ fn a_correction_names_what_it_corrects() {
         String::from_utf8(cost.estimated(true).unwrap()).unwrap(),
         r#"{"amount_micros":-1250,"currency":"EUR","rate_table_version":"2026-11","status":"provider_reported"}"#
     );
-    let nameless = json::parse(br#"{"amount_micros":1.5,"currency":"EUR","rate_table_version":"1"}"#).unwrap();
+    let nameless =
+        json::parse(br#"{"amount_micros":1.5,"currency":"EUR","rate_table_version":"1"}"#).unwrap();
     assert_eq!(admit("cost.estimated", &nameless).unwrap_err().place(), Some("data.amount_micros"));
 }
 

@@ -8,8 +8,17 @@ const NAMES: &[(&str, &[&str])] = &[
     (
         "account",
         &[
-            "account_id", "accountid", "aws_account", "org_id", "organization_id", "organization", "workspace_id",
-            "subscription_id", "billing_account", "customer_id", "cloud_account",
+            "account_id",
+            "accountid",
+            "aws_account",
+            "org_id",
+            "organization_id",
+            "organization",
+            "workspace_id",
+            "subscription_id",
+            "billing_account",
+            "customer_id",
+            "cloud_account",
         ],
     ),
     (
@@ -19,14 +28,29 @@ const NAMES: &[(&str, &[&str])] = &[
     (
         "handle",
         &[
-            "handle", "thread_id", "assistant_id", "upload_id", "vector_store_id", "response_id", "batch_id",
-            "file_id", "container_id", "session_handle",
+            "handle",
+            "thread_id",
+            "assistant_id",
+            "upload_id",
+            "vector_store_id",
+            "response_id",
+            "batch_id",
+            "file_id",
+            "container_id",
+            "session_handle",
         ],
     ),
     (
         "path",
         &[
-            "file_path", "filepath", "filename", "file_name", "cwd", "working_directory", "workdir", "directory",
+            "file_path",
+            "filepath",
+            "filename",
+            "file_name",
+            "cwd",
+            "working_directory",
+            "workdir",
+            "directory",
             "home_dir",
         ],
     ),
@@ -47,14 +71,32 @@ const SHAPES: &[(&str, &str, usize)] = &[
 
 /// Where file paths begin.
 const ROOTS: &[&str] = &[
-    "/home/", "/Users/", "/root/", "/var/", "/tmp/", "/etc/", "/opt/", "/mnt/", "/srv/", "/usr/", "/private/",
-    "/Volumes/", "/data/", "/app/", "/workspace/", "~/", "\\\\", "file://",
+    "/home/",
+    "/Users/",
+    "/root/",
+    "/var/",
+    "/tmp/",
+    "/etc/",
+    "/opt/",
+    "/mnt/",
+    "/srv/",
+    "/usr/",
+    "/private/",
+    "/Volumes/",
+    "/data/",
+    "/app/",
+    "/workspace/",
+    "~/",
+    "\\\\",
+    "file://",
 ];
 
 /// What a member of that name identifies.
 pub(super) fn by_name(name: &str) -> Option<&'static str> {
-    let name: String =
-        name.chars().map(|c| if matches!(c, '-' | '.' | ' ') { '_' } else { c.to_ascii_lowercase() }).collect();
+    let name: String = name
+        .chars()
+        .map(|c| if matches!(c, '-' | '.' | ' ') { '_' } else { c.to_ascii_lowercase() })
+        .collect();
     NAMES.iter().find_map(|(label, names)| {
         names
             .iter()
@@ -80,11 +122,15 @@ pub(super) fn paths(text: &str) -> Vec<Range<usize>> {
             continue;
         }
         let Some(start) = root(text, at) else { continue };
-        if start < done || text[..start].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '/' | '_')) {
+        if start < done
+            || text[..start].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '/' | '_'))
+        {
             continue;
         }
         let end = text[at..]
-            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '|' | ',' | ';' | ')' | ']'))
+            .find(|c: char| {
+                c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '|' | ',' | ';' | ')' | ']')
+            })
             .map_or(text.len(), |n| at + n);
         let end = start + text[start..end].trim_end_matches(['.', ':']).len();
         // What was looked at is not looked at again, so that the whole stays linear.
@@ -98,7 +144,10 @@ pub(super) fn paths(text: &str) -> Vec<Range<usize>> {
 fn root(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let drive = at >= 2 && bytes[at - 1] == b':' && bytes[at - 2].is_ascii_alphabetic();
-    if drive && !bytes.get(at + 1).is_some_and(|b| *b == b'/') && (at == 2 || !bytes[at - 3].is_ascii_alphanumeric()) {
+    if drive
+        && !bytes.get(at + 1).is_some_and(|b| *b == b'/')
+        && (at == 2 || !bytes[at - 3].is_ascii_alphanumeric())
+    {
         return Some(at - 2);
     }
     if bytes[at] == b'/' && at >= 5 && text[..at].ends_with("file:") {

@@ -14,6 +14,9 @@ mod identify;
 mod path;
 mod shadow;
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -82,8 +85,10 @@ impl Redactor {
             .collect::<Result<_>>()?;
         let hash = match hash_key {
             Some(key) if key.expose().len() < MIN_HASH_KEY => {
-                return Err(Error::policy(format!("the key for keyed hashes needs at least {MIN_HASH_KEY} bytes"))
-                    .at("redaction.hash_key"));
+                return Err(Error::policy(format!(
+                    "the key for keyed hashes needs at least {MIN_HASH_KEY} bytes"
+                ))
+                .at("redaction.hash_key"));
             }
             Some(key) => Hmac::new_from_slice(key.expose()).ok(),
             None if config.replace == Replacement::Hash => {
@@ -200,7 +205,8 @@ impl Redactor {
                 Some((last, ..)) if span.start < last.end => last.end = last.end.max(span.end),
                 _ => {
                     let source = if shadowed { shadow.text() } else { text };
-                    let value = if self.hash.is_some() { normalize(label, &source[read]) } else { String::new() };
+                    let value =
+                        if self.hash.is_some() { normalize(label, &source[read]) } else { String::new() };
                     merged.push((span, value, label));
                 }
             }
@@ -261,10 +267,9 @@ fn compile_pattern(name: &str, pattern: &str) -> Result<Regex> {
     if DETECTORS.contains(&name) {
         return Err(Error::policy("a pattern must not have the name of a detector"));
     }
-    let regex = regex::RegexBuilder::new(pattern)
-        .size_limit(1 << 20)
-        .build()
-        .map_err(|e| Error::policy(format!("not a linear-time regular expression: {}", one_line(&e.to_string()))))?;
+    let regex = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|e| {
+        Error::policy(format!("not a linear-time regular expression: {}", one_line(&e.to_string())))
+    })?;
     if regex.is_match("") {
         return Err(Error::policy("the pattern matches the empty text, and so everywhere"));
     }

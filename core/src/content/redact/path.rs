@@ -24,7 +24,9 @@ pub(super) struct Path(Vec<Step>);
 
 impl Path {
     pub(super) fn compile(text: &str) -> Result<Self> {
-        let wrong = |what: &str| Error::policy(format!("not a path: {what}; write it as $.user.name or $.items[*].id"));
+        let wrong = |what: &str| {
+            Error::policy(format!("not a path: {what}; write it as $.user.name or $.items[*].id"))
+        };
         let mut rest = text.strip_prefix('$').ok_or_else(|| wrong("it begins with $"))?;
         let mut steps = Vec::new();
         while !rest.is_empty() {
@@ -98,7 +100,8 @@ fn walk(steps: &[Step], value: &mut Value, replace: &mut dyn FnMut(&Value) -> Op
         }
         (Step::Name(_), Value::Object(members)) => {
             // The names that follow, joined by dots, may be one literal member.
-            let names = steps.iter().map_while(|s| if let Step::Name(n) = s { Some(n.as_str()) } else { None });
+            let names =
+                steps.iter().map_while(|s| if let Step::Name(n) = s { Some(n.as_str()) } else { None });
             let mut joined = String::new();
             for (n, name) in names.enumerate() {
                 if n > 0 {

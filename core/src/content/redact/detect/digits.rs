@@ -98,9 +98,9 @@ fn card_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
         CARD_SHAPES
             .iter()
             .filter(|shape| {
-                groups.get(i..i + shape.len()).is_some_and(|part| {
-                    part.iter().zip(shape.iter()).all(|(group, len)| group.len() == *len)
-                })
+                groups
+                    .get(i..i + shape.len())
+                    .is_some_and(|part| part.iter().zip(shape.iter()).all(|(group, len)| group.len() == *len))
             })
             .find_map(|shape| fits(shape.len()))
     })
@@ -188,7 +188,8 @@ fn addresses(scan: &mut Scan<'_>, groups: &[Group]) {
     }
     for i in 0..groups.len().saturating_sub(3) {
         let part = &groups[i..i + 4];
-        let dotted = part[..3].iter().zip(&part[1..]).all(|(g, next)| g.behind == b'.' && next.start == g.end + 1);
+        let dotted =
+            part[..3].iter().zip(&part[1..]).all(|(g, next)| g.behind == b'.' && next.start == g.end + 1);
         let free = ahead(groups, i) != b'.'
             && ahead(groups, i) != b'-'
             && part[3].behind != b'.'
@@ -203,16 +204,16 @@ fn addresses(scan: &mut Scan<'_>, groups: &[Group]) {
                 && (text.len() == 1 || text[0] != b'0')
                 && text.iter().fold(0_u32, |acc, b| acc * 10 + u32::from(b - b'0')) <= 255
         };
-        let versioned = follows(scan, part[0].start, 10, &[b"version", b"ver", b"release", b"build", b"section"]);
+        let versioned =
+            follows(scan, part[0].start, 10, &[b"version", b"ver", b"release", b"build", b"section"]);
         if part.iter().all(octet) && !versioned {
             scan.found(Kind::Ip, part[0].start..part[3].end);
         }
     }
 }
 
-const CALL_WORDS: [&[u8]; 10] = [
-    b"tel", b"telephone", b"phone", b"mobile", b"cell", b"fax", b"whatsapp", b"sms", b"telefon", b"handy",
-];
+const CALL_WORDS: [&[u8]; 10] =
+    [b"tel", b"telephone", b"phone", b"mobile", b"cell", b"fax", b"whatsapp", b"sms", b"telefon", b"handy"];
 
 fn phones(scan: &mut Scan<'_>, groups: &[Group]) {
     if !scan.enabled.has(Kind::Phone) {
@@ -250,7 +251,8 @@ fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize
         return None;
     }
     // `00` and a country.
-    let country = if first.len() > 2 { first.start + 2 } else { groups.get(i + 1).map_or(first.end, |g| g.start) };
+    let country =
+        if first.len() > 2 { first.start + 2 } else { groups.get(i + 1).map_or(first.end, |g| g.start) };
     if scan.bytes[first.start..].starts_with(b"00")
         && (b'1'..=b'9').contains(&scan.at(country))
         && matches!(first.behind, b' ' | b'(')
@@ -314,7 +316,8 @@ fn national(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
     let n = longest(scan, groups, i, 9, 12)?;
     let part = &groups[i..i + n];
     let lengths: Vec<usize> = part.iter().map(|g| g.len()).collect();
-    let dated = lengths.starts_with(&[2, 2, 4]) || lengths.starts_with(&[2, 2, 2, 2, 2]) && part[0].behind != b' ';
+    let dated =
+        lengths.starts_with(&[2, 2, 4]) || lengths.starts_with(&[2, 2, 2, 2, 2]) && part[0].behind != b' ';
     let joined = part[..n - 1].iter().all(|g| g.behind != b'.') && lengths[1..].iter().all(|len| *len >= 2);
     (n >= 2 && joined && !dated && part[n - 1].behind != b'.').then_some(n)
 }

@@ -45,7 +45,8 @@ fn local(before: &str) -> Option<usize> {
     }
     let mut start = before.len();
     for (i, c) in before.char_indices().rev().take(LOCAL) {
-        if !is_name(c) && !matches!(c, '.' | '_' | '%' | '+' | '-' | '\'' | '~' | '!' | '#' | '$' | '&' | '*') {
+        if !is_name(c) && !matches!(c, '.' | '_' | '%' | '+' | '-' | '\'' | '~' | '!' | '#' | '$' | '&' | '*')
+        {
             break;
         }
         start = i;
@@ -83,7 +84,8 @@ fn domain(text: &str, from: usize) -> Option<usize> {
     let scaled = first.len() <= 2 && first.ends_with('x') && first.starts_with(|c: char| c.is_ascii_digit());
     // `width@100.px.1` neither: what begins with a number may not also end with one.
     let cut = name.len() < whole.trim_end_matches(['.', '-']).len();
-    let good = !(cut && numeric(first)) && name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+    let good = !(cut && numeric(first))
+        && name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
     (good && !scaled && !(numeric(first) && second.starts_with(|c: char| c.is_ascii_digit())))
         .then_some(from + name.len())
 }

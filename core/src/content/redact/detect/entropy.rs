@@ -30,7 +30,9 @@ const CLASS: [u8; 256] = {
 pub(super) fn scan(scan: &mut Scan<'_>) {
     let mut at = 0;
     while at < scan.bytes.len() {
-        let Some(start) = (at..scan.bytes.len()).find(|&i| CLASS[usize::from(scan.bytes[i])] != 0) else { break };
+        let Some(start) = (at..scan.bytes.len()).find(|&i| CLASS[usize::from(scan.bytes[i])] != 0) else {
+            break;
+        };
         let end = scan.run(start, usize::MAX, |b| CLASS[usize::from(b)] != 0);
         at = end + 1;
         if end - start < SHORTEST {

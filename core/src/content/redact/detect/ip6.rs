@@ -19,7 +19,8 @@ pub(super) fn scan(text: &str, scan: &mut Scan<'_>) {
             continue;
         }
         // Four hex digits at most stand before an address's first colon; more of them are no address.
-        let start = (colon.saturating_sub(5)..colon).rev().take_while(|&i| is_part(bytes[i])).last().unwrap_or(colon);
+        let start =
+            (colon.saturating_sub(5)..colon).rev().take_while(|&i| is_part(bytes[i])).last().unwrap_or(colon);
         let end = scan.run(colon, usize::MAX, is_part);
         done = end;
         let mut run = &text[start..end];

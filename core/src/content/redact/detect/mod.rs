@@ -21,7 +21,8 @@ pub(super) use prefix::secret_key;
 
 /// The detectors' names, as the configuration writes them.
 pub const DETECTORS: [&str; 13] = [
-    "email", "phone", "card", "iban", "ip", "jwt", "aws", "gcp", "azure", "github", "pem", "bearer", "secrets",
+    "email", "phone", "card", "iban", "ip", "jwt", "aws", "gcp", "azure", "github", "pem", "bearer",
+    "secrets",
 ];
 
 /// A detector, by its place in [`DETECTORS`].

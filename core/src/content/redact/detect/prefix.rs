@@ -350,9 +350,7 @@ fn assigned(
     let quoted = is_quote(scan.at(at));
     let from = scan.run(at, 2, is_quote);
     let end = scan.run(from, ANY, |b| {
-        !b.is_ascii_whitespace()
-            && !is_quote(b)
-            && !matches!(b, b',' | b';' | b'&' | b')' | b'}' | b'<')
+        !b.is_ascii_whitespace() && !is_quote(b) && !matches!(b, b',' | b';' | b'&' | b')' | b'}' | b'<')
     });
     done.value = end;
     let end = end - scan.bytes[from..end].iter().rev().take_while(|b| matches!(b, b'.' | b']')).count();
@@ -380,14 +378,31 @@ fn assigned(
 fn plural(scan: &Scan<'_>, at: usize) -> bool {
     let rest = &scan.bytes[at..scan.bytes.len().min(at + 8)].to_ascii_lowercase();
     let ends = |n: usize| !rest.get(n).is_some_and(u8::is_ascii_alphabetic);
-    (rest.starts_with(b"s") && ends(1)) || rest.starts_with(b"_count") || rest.starts_with(b"_type") || rest.starts_with(b"iz")
+    (rest.starts_with(b"s") && ends(1))
+        || rest.starts_with(b"_count")
+        || rest.starts_with(b"_type")
+        || rest.starts_with(b"iz")
 }
 
 /// Whether a value only stands for one: masked, templated, redacted already, or a word of a language.
 fn is_placeholder(value: &[u8]) -> bool {
     const WORDS: [&str; 16] = [
-        "null", "none", "true", "false", "undefined", "required", "optional", "string", "redacted", "changeme",
-        "invalid", "missing", "expired", "hidden", "masked", "empty",
+        "null",
+        "none",
+        "true",
+        "false",
+        "undefined",
+        "required",
+        "optional",
+        "string",
+        "redacted",
+        "changeme",
+        "invalid",
+        "missing",
+        "expired",
+        "hidden",
+        "masked",
+        "empty",
     ];
     let first = value[0];
     matches!(first, b'[' | b'{' | b'<' | b'$' | b'%' | b'(')
@@ -401,12 +416,12 @@ fn url(scan: &mut Scan<'_>, done: &mut Done, prefix: Range<usize>) {
     if prefix.start < done.url {
         return;
     }
-    let end = scan.run(prefix.end, 512, |b| !b.is_ascii_whitespace() && !matches!(b, b'/' | b'"' | b'\'' | b'<' | b'>'));
+    let end = scan.run(prefix.end, 512, |b| {
+        !b.is_ascii_whitespace() && !matches!(b, b'/' | b'"' | b'\'' | b'<' | b'>')
+    });
     done.url = end;
     let authority = &scan.bytes[prefix.end..end];
-    let (Some(colon), Some(at)) =
-        (memchr::memchr(b':', authority), memchr::memrchr(b'@', authority))
-    else {
+    let (Some(colon), Some(at)) = (memchr::memchr(b':', authority), memchr::memrchr(b'@', authority)) else {
         return;
     };
     if colon + 1 < at && !is_placeholder(&authority[colon + 1..at]) {
@@ -435,14 +450,32 @@ fn azure_secret(scan: &mut Scan<'_>, done: &mut Done, middle: Range<usize>) {
 /// Whether a member of that name holds a secret: for data, where name and value are apart.
 pub(in crate::content::redact) fn secret_key(name: &str) -> bool {
     const ENDS: [&str; 16] = [
-        "password", "passwd", "passphrase", "pwd", "secret", "token", "api_key", "apikey", "access_key",
-        "private_key", "secret_key", "encryption_key", "signing_key", "credential", "credentials", "authorization",
+        "password",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "secret",
+        "token",
+        "api_key",
+        "apikey",
+        "access_key",
+        "private_key",
+        "secret_key",
+        "encryption_key",
+        "signing_key",
+        "credential",
+        "credentials",
+        "authorization",
     ];
-    let name: String =
-        name.chars().map(|c| if matches!(c, '-' | '.' | ' ') { '_' } else { c.to_ascii_lowercase() }).collect();
+    let name: String = name
+        .chars()
+        .map(|c| if matches!(c, '-' | '.' | ' ') { '_' } else { c.to_ascii_lowercase() })
+        .collect();
     let bare = name.replace('_', "");
     ENDS.iter().any(|end| {
-        name == *end || name.ends_with(&format!("_{end}")) || bare == end.replace('_', "")
+        name == *end
+            || name.ends_with(&format!("_{end}"))
+            || bare == end.replace('_', "")
             || end.contains('_') && bare.ends_with(&end.replace('_', ""))
     })
 }
