@@ -18,9 +18,14 @@ pub(crate) struct DeadLetters {
 impl DeadLetters {
     pub(crate) fn new(dir: &Path, lane: &str) -> Self {
         // A lane's id may hold characters that a file name may not.
-        let safe: String =
-            lane.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
-        Self { dead: dir.join(format!("{safe}.dead.ndjson")), reasons: dir.join(format!("{safe}.reasons.ndjson")) }
+        let safe: String = lane
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
+            .collect();
+        Self {
+            dead: dir.join(format!("{safe}.dead.ndjson")),
+            reasons: dir.join(format!("{safe}.reasons.ndjson")),
+        }
     }
 
     /// Appends the envelope as it was sealed, without disclosures, and why it is here.

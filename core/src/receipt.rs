@@ -32,7 +32,10 @@ impl Stage {
         match name {
             "journaled" => Ok(Self::Journaled),
             "delivered" => Ok(Self::Delivered),
-            _ => Err(Error::invalid_argument("a receipt is awaited as \"journaled\" or \"delivered\"").at("stage")),
+            _ => {
+                Err(Error::invalid_argument("a receipt is awaited as \"journaled\" or \"delivered\"")
+                    .at("stage"))
+            }
         }
     }
 }
@@ -249,7 +252,10 @@ impl Drop for ReceiptInner {
 
 impl std::fmt::Debug for Receipt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Receipt").field("id", &self.id()).field("lanes", &self.lanes().collect::<Vec<_>>()).finish()
+        f.debug_struct("Receipt")
+            .field("id", &self.id())
+            .field("lanes", &self.lanes().collect::<Vec<_>>())
+            .finish()
     }
 }
 
@@ -270,7 +276,11 @@ impl Receipt {
 
     /// What each lane did with it when it was emitted, in the order of the lanes.
     pub fn lanes(&self) -> impl Iterator<Item = (&str, Admission)> {
-        self.inner.lanes.iter().zip(&self.inner.admissions).map(|(lane, (admission, _))| (lane.id(), *admission))
+        self.inner
+            .lanes
+            .iter()
+            .zip(&self.inner.admissions)
+            .map(|(lane, (admission, _))| (lane.id(), *admission))
     }
 
     /// How many queued events of each lane went for it; lanes where none did are left out.
@@ -364,13 +374,17 @@ impl Receipt {
             if left.is_zero() {
                 return Err(Error::new(
                     ErrorKind::Timeout,
-                    format!("not {} within {timeout:?}; the event is still on its way", match stage {
-                        Stage::Journaled => "journaled",
-                        Stage::Delivered => "delivered",
-                    }),
+                    format!(
+                        "not {} within {timeout:?}; the event is still on its way",
+                        match stage {
+                            Stage::Journaled => "journaled",
+                            Stage::Delivered => "delivered",
+                        }
+                    ),
                 ));
             }
-            reached = shared.1.wait_timeout(reached, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+            reached =
+                shared.1.wait_timeout(reached, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
         }
         drop(reached);
         self.check_journaled(stage)

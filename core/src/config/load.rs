@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::document::{duplicate, read, read_lanes};
 use super::interpolate::interpolate;
 use super::lane::Emitter;
-use super::model::{Config, ContentPolicy, LaneConfig};
+use super::model::{Config, ContentCeiling, ContentPolicy, LaneConfig};
 use super::reader::{Cursor, Document};
 use super::tree::{Mark, Node, Value, read_json, read_yaml};
 use super::{content, lane};
@@ -91,6 +91,18 @@ impl Config {
             return Err(duplicate(&cursor, &lane.id));
         }
         Ok((lane, document.warnings.take()))
+    }
+}
+
+impl ContentCeiling {
+    /// Reads a lane's `content` that stands alone, as `evaluate_content_capture` takes one: JSON or YAML.
+    ///
+    /// # Errors
+    /// Kind `invalid_config`, naming the key.
+    pub fn parse(text: &str, env: &dyn Env) -> Result<Self> {
+        let document = Document { name: None, folder: None, env, warnings: RefCell::default() };
+        let node = parse(text, Format::Yaml, &document, ErrorKind::InvalidConfig)?;
+        lane::read_ceiling(&Cursor::root(&document, &node, ErrorKind::InvalidConfig))
     }
 }
 

@@ -5,13 +5,17 @@
 //! what the policy grants, what the lane may see, and, when `raw` was requested and a gate failed,
 //! `redacted_summary`. Lower modes pass no gates: the order of modes is all they need.
 
+use std::io;
+use std::path::Path;
+
 use crate::config::{ContentCeiling, ContentMode, ContentPolicy};
 use crate::content::grant::{self, grant, view};
 use crate::content::part::mode_from_name;
-use crate::content::{policy, validate_class};
-use crate::error::{Error, Result};
+use crate::content::validate_class;
+use crate::error::{Error, ErrorKind, Result};
 use crate::json::{self, Value};
-use crate::seam::UnixNanos;
+use crate::seam::{Env, UnixNanos};
+use crate::secret::Secret;
 
 /// One gate, in the order in which they are passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -271,11 +275,16 @@ pub fn evaluate_json(request: &[u8], now: UnixNanos) -> Result<Vec<u8>> {
         Some(Value::String(name)) => Some(name.as_str()),
         Some(_) => return Err(wrong("child_or_extension", "must be its name, true or false")),
     };
-    let policy = present("policy").map(|v| policy::policy_from_json(v, "policy")).transpose()?;
+    let outside = Nothing { now };
+    let policy = present("policy")
+        .map(|v| {
+            ContentPolicy::parse(&document(v)?, &outside).map_err(|e| below("policy", ErrorKind::Policy, &e))
+        })
+        .transpose()?;
     let sink = match present("sink") {
         None => ContentCeiling::default(),
-        Some(v) => policy::ceiling_from_json(v, "sink")
-            .map_err(|e| Error::invalid_argument(e.message()).at(e.place().unwrap_or("sink")))?,
+        Some(v) => ContentCeiling::parse(&document(v)?, &outside)
+            .map_err(|e| below("sink", ErrorKind::InvalidArgument, &e))?,
     };
     let decision = evaluate(
         &Request {
@@ -295,4 +304,43 @@ pub fn evaluate_json(request: &[u8], now: UnixNanos) -> Result<Vec<u8>> {
         now,
     );
     Ok(decision.to_json())
+}
+
+/// What a request can reach: nothing but itself and the time.
+struct Nothing {
+    now: UnixNanos,
+}
+
+impl Env for Nothing {
+    fn var(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn program(&self) -> Option<String> {
+        None
+    }
+
+    fn now(&self) -> UnixNanos {
+        self.now
+    }
+
+    fn read(&self, _path: &Path) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn read_private(&self, _path: &Path) -> Result<Secret> {
+        Err(Error::unsupported("a request reads no files"))
+    }
+}
+
+/// A value of the request as the document that the configuration's own reader takes.
+fn document(value: &Value) -> Result<String> {
+    let bytes = value.to_canonical().map_err(|e| Error::invalid_argument(e.message()))?;
+    String::from_utf8(bytes).map_err(|_| Error::internal("canonical JSON is UTF-8"))
+}
+
+/// The error of a document that is the member `name` of the request.
+fn below(name: &str, kind: ErrorKind, error: &Error) -> Error {
+    let place = error.place().map_or_else(|| name.to_owned(), |place| format!("{name}.{place}"));
+    Error::new(kind, error.message()).at(place)
 }

@@ -1,7 +1,7 @@
 //! What the policy grants to a part, and what a lane may see of it.
 
 use crate::config::{ContentCeiling, ContentMode, ContentPolicy};
-use crate::content::glob;
+use crate::glob;
 use crate::seam::UnixNanos;
 
 /// Whose content it is.
@@ -22,8 +22,12 @@ pub(super) struct Grant {
     pub(super) rule: Option<String>,
 }
 
+fn any(patterns: &[String], text: &str) -> bool {
+    patterns.iter().any(|pattern| glob::matches(pattern, text))
+}
+
 fn holds(patterns: &[String], value: Option<&str>) -> bool {
-    patterns.is_empty() || value.is_some_and(|value| glob::any(patterns, value))
+    patterns.is_empty() || value.is_some_and(|value| any(patterns, value))
 }
 
 /// The mode granted. A class's rule that is for other tenants or agents leaves the default in force; one
@@ -33,7 +37,7 @@ pub(super) fn grant(policy: Option<&ContentPolicy>, subject: &Subject<'_>, now: 
         return Grant { mode: ContentMode::Off, rule: None };
     };
     if let Some(child) = subject.child
-        && !glob::any(&policy.children, child)
+        && !any(&policy.children, child)
     {
         return Grant { mode: ContentMode::Off, rule: Some("governance.content.children".into()) };
     }

@@ -11,10 +11,8 @@
 
 pub mod disclosure;
 pub mod gate;
-mod glob;
 mod grant;
 mod part;
-pub mod policy;
 mod prepared;
 pub mod redact;
 mod replay;
@@ -27,7 +25,6 @@ pub use disclosure::{check_disclosures, commit, strip};
 pub use gate::{Decision, Gate, Gates, Request, evaluate, evaluate_json};
 pub use grant::view;
 pub use part::{Body, Part, validate_class};
-pub use policy::check_policy;
 pub use prepared::{EventFacts, Prepared};
 pub use redact::Redactor;
 pub use replay::rejudge;

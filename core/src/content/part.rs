@@ -74,7 +74,7 @@ impl fmt::Debug for Part {
     }
 }
 
-/// Members of a part as a mapping, for the nearest-name hint.
+/// Members of a part as a mapping.
 const MEMBERS: [&str; 9] =
     ["class", "mediatype", "text", "bytes", "role", "ref", "summary", "tokens", "permit"];
 
@@ -111,12 +111,12 @@ impl Part {
         self
     }
 
-    /// Holds the part to the rules; `index` is its place in the event.
+    /// Holds the part to the rules; `at` is its place in the event, as `content[2]`.
     ///
     /// # Errors
-    /// `invalid_event` at `content[index].member`.
-    pub fn validate(&self, index: usize) -> Result<()> {
-        let place = |member: &str| format!("content[{index}].{member}");
+    /// `invalid_event` at the member, as `content[2].class`.
+    pub fn check(&self, at: &str) -> Result<()> {
+        let place = |member: &str| format!("{at}.{member}");
         validate_class(&self.class).map_err(|e| e.at(place("class")))?;
         if !is_mediatype(&self.mediatype) {
             return Err(Error::invalid_event("not a media type; write it as text/plain or image/png")
@@ -131,27 +131,41 @@ impl Part {
         Ok(())
     }
 
-    /// Reads a part from its mapping form: the members named in content.md, `bytes` in base64.
+    /// What the part counts for in bytes, on the wire and in a queue: its disclosure and its commitment.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        /// Names, digest, salt and decision of a part.
+        const FIXED: usize = 512;
+        let body = match &self.body {
+            Body::Text(text) => text.len(),
+            Body::Bytes(bytes) => bytes.len().div_ceil(3) * 4,
+        };
+        let texts = [&self.role, &self.reference, &self.summary];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        FIXED + body + self.class.len() + self.mediatype.len() + texts
+    }
+
+    /// Reads a part from its mapping form: the members named in content.md, `bytes` in base64; `at` is its
+    /// place in the event, as `content[2]`.
     ///
     /// # Errors
-    /// `invalid_event` at `content[index].member`.
-    pub fn from_value(value: &Value, index: usize) -> Result<Self> {
-        let place = |member: &str| format!("content[{index}].{member}");
+    /// `invalid_event` at the member.
+    pub fn from_value(value: &Value, at: &str) -> Result<Self> {
+        let place = |member: &str| format!("{at}.{member}");
         let Value::Object(members) = value else {
             return Err(Error::invalid_event(format!(
                 "a content part is an object, not {}",
                 value.type_name()
             ))
-            .at(format!("content[{index}]")));
+            .at(at));
         };
-        if let Some((key, _)) = members.iter().find(|(key, _)| !MEMBERS.contains(&key.as_str())) {
-            // The key may be content put in the wrong place: it is named by its position only.
-            let _ = key;
+        // An unknown key may be content put in the wrong place: it is not repeated.
+        if members.iter().any(|(key, _)| !MEMBERS.contains(&key.as_str())) {
             return Err(Error::invalid_event(format!(
                 "an unknown member; a part has {}",
                 MEMBERS.join(", ")
             ))
-            .at(format!("content[{index}]")));
+            .at(at));
         }
         let string = |member: &str| match value.get(member) {
             None | Some(Value::Null) => Ok(None),
@@ -170,8 +184,7 @@ impl Part {
                     .map_err(|_| Error::invalid_event("not standard base64").at(place("bytes")))?,
             ),
             _ => {
-                return Err(Error::invalid_event("a part holds exactly one of text and bytes")
-                    .at(format!("content[{index}]")));
+                return Err(Error::invalid_event("a part holds exactly one of text and bytes").at(at));
             }
         };
         if let Some(mediatype) = string("mediatype")? {
@@ -191,7 +204,7 @@ impl Part {
                 Error::invalid_event("must be off, redacted_summary, content_ref or raw").at(place("permit"))
             })?;
         }
-        part.validate(index)?;
+        part.check(at)?;
         Ok(part)
     }
 }

@@ -40,7 +40,10 @@ impl Inner {
                 let core = set.lanes[i].lock();
                 if core.closing {
                     self.refuse();
-                    return Err(Error::new(ErrorKind::Closed, "the emitter has been shut down; open another"));
+                    return Err(Error::new(
+                        ErrorKind::Closed,
+                        "the emitter has been shut down; open another",
+                    ));
                 }
                 if lacking.is_none() && !set.lanes[i].has_room(&core, cost, terminal) {
                     lacking = Some(i);
@@ -107,7 +110,8 @@ fn backpressure(lane: &Lane, wait: Wait) -> Error {
         Wait::Allowed => format!("had no room for {:?}", lane.config.block_timeout),
         Wait::Never => "has no room, and this thread runs an event loop: use the awaitable form".to_owned(),
     };
-    Error::new(ErrorKind::Backpressure, format!("the blocking lane {how}; the event is in no lane")).at(lane.id())
+    Error::new(ErrorKind::Backpressure, format!("the blocking lane {how}; the event is in no lane"))
+        .at(lane.id())
 }
 
 /// The locks of the blocking lanes: a few, so without allocation.

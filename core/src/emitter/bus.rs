@@ -145,7 +145,10 @@ impl Bus {
                         file.sync_data()
                     });
                     if let Err(e) = written {
-                        crate::diagnostics::warn(&format!("the checkpoint file {} cannot be written: {e}", path.display()));
+                        crate::diagnostics::warn(&format!(
+                            "the checkpoint file {} cannot be written: {e}",
+                            path.display()
+                        ));
                     }
                 }
             }

@@ -198,13 +198,16 @@ impl Emitter {
         let inner = self.current()?;
         let lane = self.lane(lane)?;
         let Some(manual) = &inner.manual else {
-            return Err(Error::invalid_argument("only an emitter opened with manual: true is drained; use flush"));
+            return Err(Error::invalid_argument(
+                "only an emitter opened with manual: true is drained; use flush",
+            ));
         };
         let Some(manual) = manual.get(lane.index) else {
             return Err(Error::invalid_argument("this lane is not manual").at(lane.id()));
         };
         let mut manual = manual.try_lock().map_err(|_| {
-            Error::invalid_argument("the lane is being drained already: a sink may not drain itself").at(lane.id())
+            Error::invalid_argument("the lane is being drained already: a sink may not drain itself")
+                .at(lane.id())
         })?;
         Ok(drain(&lane, &mut manual))
     }

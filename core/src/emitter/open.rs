@@ -58,7 +58,10 @@ impl Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("sinks", &self.sinks).field("manual", &self.manual).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("sinks", &self.sinks)
+            .field("manual", &self.manual)
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,7 +100,8 @@ fn plan(options: &Options) -> Result<Vec<Planned>> {
     }
     for sink in options.sinks.iter().filter(|sink| !used.contains(&sink.name)) {
         if planned.iter().any(|lane| lane.config.id == sink.lane.id) {
-            return Err(Error::invalid_config("two lanes have this id; give the sink's lane another").at(&*sink.lane.id));
+            return Err(Error::invalid_config("two lanes have this id; give the sink's lane another")
+                .at(&*sink.lane.id));
         }
         planned.push(Planned { config: sink.lane.clone(), make: Maker::Host(Arc::clone(&sink.make)) });
     }
@@ -201,7 +205,8 @@ fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
 fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane>, Control, Box<dyn Sink>)> {
     let Planned { config: lane_config, make } = planned;
     let sink = match make {
-        Maker::BuiltIn => builtin::make(&lane_config.sink, config).map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?,
+        Maker::BuiltIn => builtin::make(&lane_config.sink, config)
+            .map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?,
         Maker::Host(make) => make()?,
     };
     let index = inner.bus.lanes().len();
@@ -230,13 +235,12 @@ fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane
 /// Adds a lane while the emitter runs.
 pub(super) fn add(inner: &Inner, options: &Options, sink: HostSink) -> Result<()> {
     if inner.manual.is_some() {
-        return Err(Error::new(
-            ErrorKind::InvalidArgument,
-            "a manual emitter takes its sinks at open",
-        ));
+        return Err(Error::new(ErrorKind::InvalidArgument, "a manual emitter takes its sinks at open"));
     }
     if inner.bus.lanes().iter().any(|lane| lane.id() == sink.lane.id) {
-        return Err(Error::invalid_config("two lanes have this id; give the sink's lane another").at(&*sink.lane.id));
+        return Err(
+            Error::invalid_config("two lanes have this id; give the sink's lane another").at(&*sink.lane.id)
+        );
     }
     let planned = Planned { config: sink.lane, make: Maker::Host(sink.make) };
     let (lane, control, sink) = prepare(inner, &options.config, planned)?;

@@ -67,7 +67,11 @@ impl Inner {
 }
 
 /// Counters and states in the Prometheus text exposition format 0.0.4.
-pub(super) fn prometheus(counters: &[(String, Counters)], health: &[(String, Health)], refused: u64) -> String {
+pub(super) fn prometheus(
+    counters: &[(String, Counters)],
+    health: &[(String, Health)],
+    refused: u64,
+) -> String {
     let mut out = String::new();
     let gauges = ["pending", "oldest_pending_ms"];
     for (i, (name, _)) in Counters::default().fields().into_iter().enumerate() {
@@ -89,13 +93,19 @@ pub(super) fn prometheus(counters: &[(String, Counters)], health: &[(String, Hea
         for (lane, counters) in counters {
             for (reason, n) in pick(counters) {
                 let (lane, reason) = (escape(lane), reason.name());
-                let _ = writeln!(out, "sinkwell_lane_{name}_total{{lane=\"{lane}\",reason=\"{reason}\"}} {n}");
+                let _ =
+                    writeln!(out, "sinkwell_lane_{name}_total{{lane=\"{lane}\",reason=\"{reason}\"}} {n}");
             }
         }
     }
     let _ = writeln!(out, "# TYPE sinkwell_lane_state gauge");
     for (lane, health) in health {
-        let _ = writeln!(out, "sinkwell_lane_state{{lane=\"{}\",state=\"{}\"}} 1", escape(lane), health.state.name());
+        let _ = writeln!(
+            out,
+            "sinkwell_lane_state{{lane=\"{}\",state=\"{}\"}} 1",
+            escape(lane),
+            health.state.name()
+        );
     }
     let _ = writeln!(out, "# TYPE sinkwell_refused_total counter\nsinkwell_refused_total {refused}");
     out

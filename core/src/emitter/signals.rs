@@ -27,7 +27,9 @@ pub(super) fn handle(bus: Weak<Bus>) -> Result<()> {
         return Ok(());
     }
     let caught = caught_signals();
-    let failed = |e: std::io::Error| Error::unsupported(format!("signals cannot be handled here: {e}")).at("handle_signals");
+    let failed = |e: std::io::Error| {
+        Error::unsupported(format!("signals cannot be handled here: {e}")).at("handle_signals")
+    };
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
     std::thread::Builder::new()
         .name("sinkwell-signals".into())

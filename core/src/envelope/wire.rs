@@ -103,7 +103,11 @@ pub(crate) struct Sealing<'a> {
 ///
 /// # Errors
 /// Only a host's signer can fail; nothing has happened then.
-pub(crate) fn seal(s: &Sealing<'_>, key: Option<&SigningKey>, scratch: &mut Vec<u8>) -> Result<Envelope, String> {
+pub(crate) fn seal(
+    s: &Sealing<'_>,
+    key: Option<&SigningKey>,
+    scratch: &mut Vec<u8>,
+) -> Result<Envelope, String> {
     let out = scratch;
     out.clear();
     out.extend_from_slice(b"{\"agentid\":");

@@ -227,8 +227,10 @@ impl Freezer {
             (Some(built_in), None) => built_in.is_terminal(),
             (Some(built_in), Some(given)) if given == built_in.is_terminal() => given,
             (Some(_), Some(_)) => {
-                return Err(Error::invalid_event("a built-in type says itself whether it is terminal; leave it out")
-                    .at("terminal"));
+                return Err(Error::invalid_event(
+                    "a built-in type says itself whether it is terminal; leave it out",
+                )
+                .at("terminal"));
             }
             (None, given) => given.unwrap_or(false),
         };
@@ -242,15 +244,17 @@ impl Freezer {
         let time = match input.time {
             None => event_time,
             Some(text) => parse_time(text).ok_or_else(|| {
-                Error::invalid_event("must be an RFC 3339 time between 1970 and 2262, as 2026-01-31T12:00:00.5Z")
-                    .at("time")
+                Error::invalid_event(
+                    "must be an RFC 3339 time between 1970 and 2262, as 2026-01-31T12:00:00.5Z",
+                )
+                .at("time")
             })?,
         };
         let id = match input.id {
             None => Uuid::v7(event_time, event_random),
-            Some(text) => Uuid::parse(text)
-                .filter(|id| id.0[6] >> 4 == 7)
-                .ok_or_else(|| Error::invalid_event("must be a UUID of version 7; leave it out to get one").at("id"))?,
+            Some(text) => Uuid::parse(text).filter(|id| id.0[6] >> 4 == 7).ok_or_else(|| {
+                Error::invalid_event("must be a UUID of version 7; leave it out to get one").at("id")
+            })?,
         };
         let traceparent = input.trace.as_ref().map(traceparent).transpose()?;
         for (i, part) in input.content.iter().enumerate() {
@@ -267,7 +271,8 @@ impl Freezer {
             ("trace.state", input.trace.and_then(|trace| trace.state)),
             ("turn", input.turn),
         ];
-        let length = data.bytes().len() + attributes.iter().map(|(_, v)| v.map_or(0, str::len)).sum::<usize>();
+        let length =
+            data.bytes().len() + attributes.iter().map(|(_, v)| v.map_or(0, str::len)).sum::<usize>();
         let mut text = Vec::with_capacity(length);
         text.extend_from_slice(data.bytes());
         let mut ends = [0; Attribute::COUNT];
@@ -278,12 +283,8 @@ impl Freezer {
             }
             ends[i] = offset(text.len())?;
         }
-        let content = (!input.content.is_empty()).then(|| {
-            Box::new(EventContent {
-                parts: input.content,
-                child: input.child.map(Into::into),
-            })
-        });
+        let content = (!input.content.is_empty())
+            .then(|| Box::new(EventContent { parts: input.content, child: input.child.map(Into::into) }));
         let event = Event {
             id,
             time,
@@ -370,10 +371,14 @@ fn traceparent(trace: &Trace<'_>) -> Result<String> {
             && text.bytes().any(|b| b != b'0')
     };
     if !hex(trace.trace_id, 32) {
-        return Err(Error::invalid_event("must be 32 lower-case hex digits, not all zero").at("trace.trace_id"));
+        return Err(
+            Error::invalid_event("must be 32 lower-case hex digits, not all zero").at("trace.trace_id")
+        );
     }
     if !hex(trace.span_id, 16) {
-        return Err(Error::invalid_event("must be 16 lower-case hex digits, not all zero").at("trace.span_id"));
+        return Err(
+            Error::invalid_event("must be 16 lower-case hex digits, not all zero").at("trace.span_id")
+        );
     }
     Ok(format!("00-{}-{}-{:02x}", trace.trace_id, trace.span_id, trace.flags))
 }

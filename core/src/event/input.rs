@@ -78,8 +78,23 @@ impl<'a> EventInput<'a> {
 
 /// The members of an event given as one JSON object.
 const MEMBERS: &[&str] = &[
-    "type", "data", "subject", "content", "severity", "terminal", "run", "turn", "attempt", "trace", "agent",
-    "tenant", "time", "id", "causation", "correlation", "child",
+    "type",
+    "data",
+    "subject",
+    "content",
+    "severity",
+    "terminal",
+    "run",
+    "turn",
+    "attempt",
+    "trace",
+    "agent",
+    "tenant",
+    "time",
+    "id",
+    "causation",
+    "correlation",
+    "child",
 ];
 
 /// Reads a whole event from one JSON object and passes it to `f`: the way in for hosts that cross with

@@ -204,7 +204,8 @@ impl Control {
             let deadline = since.after(lane.config.timeout);
             if now >= deadline && !self.overdue {
                 self.overdue = true;
-                let failure = Failure::new(FailureKind::Timeout, format!("no answer within {:?}", lane.config.timeout));
+                let failure =
+                    Failure::new(FailureKind::Timeout, format!("no answer within {:?}", lane.config.timeout));
                 self.fail(&mut core, LaneState::Failed, &failure);
             }
             return Step::Wait((!self.overdue).then_some(deadline), Pause::Other);
@@ -261,7 +262,12 @@ impl Control {
     }
 
     /// Seals the next batch; answers a step when there is nothing to seal yet.
-    fn seal_next(&mut self, mut core: std::sync::MutexGuard<'_, LaneCore>, now: Instant, hurry: bool) -> Option<Step> {
+    fn seal_next(
+        &mut self,
+        mut core: std::sync::MutexGuard<'_, LaneCore>,
+        now: Instant,
+        hurry: bool,
+    ) -> Option<Step> {
         let lane = Arc::clone(&self.lane);
         let batch = lane.config.batch;
         let first = !self.sealer.started();
@@ -330,7 +336,8 @@ impl Control {
             for note in notes {
                 super::own::merge(&mut core.notes, note);
             }
-            let failure = Failure::new(FailureKind::Auth, "the signer failed; nothing is sent unsigned").detail(text);
+            let failure =
+                Failure::new(FailureKind::Auth, "the signer failed; nothing is sent unsigned").detail(text);
             self.back_off(now, &failure, None);
             self.fail(&mut core, LaneState::Degraded, &failure);
         }
@@ -658,7 +665,8 @@ impl Control {
             let doubled = config.retry.initial.saturating_mul(1 << (self.failures - 1).min(16));
             let most = doubled.min(config.retry.cap);
             let random = self.lane.timeline.bytes16(&format!("retry:{}", self.lane.id()), self.exported);
-            let fraction = u64::from_le_bytes(random[..8].try_into().unwrap_or_default()) as f64 / u64::MAX as f64;
+            let fraction =
+                u64::from_le_bytes(random[..8].try_into().unwrap_or_default()) as f64 / u64::MAX as f64;
             most.mul_f64(fraction)
         };
         self.not_before = Some(now.after(wait.max(after.unwrap_or_default())));

@@ -64,7 +64,14 @@ pub struct Health {
 
 impl Health {
     pub(crate) fn new(now: UnixNanos) -> Self {
-        Self { state: LaneState::Starting, since: now, failure: None, summary: None, detail: None, acked: None }
+        Self {
+            state: LaneState::Starting,
+            since: now,
+            failure: None,
+            summary: None,
+            detail: None,
+            acked: None,
+        }
     }
 
     /// Notes a failure; tells whether the state changed.

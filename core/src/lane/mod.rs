@@ -35,7 +35,7 @@ pub(crate) use sealer::{SealContext, Sealer};
 
 use crate::config::{LaneConfig, Overflow, QueueConfig};
 use crate::key::SigningKey;
-use crate::receipt::{Admission, Ending, EndState, Tracked};
+use crate::receipt::{Admission, EndState, Ending, Tracked};
 use crate::seam::Instant;
 use crate::sink::{Envelope, Failure, FailureKind, SinkClass};
 use crate::sync::lock;

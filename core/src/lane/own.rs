@@ -92,7 +92,12 @@ pub(crate) enum Note {
     State(StateRecord),
     Breach(Breach),
     /// The root of an audit chain.
-    TreeHead { lane: Arc<str>, size: u64, root: [u8; 32], note: String },
+    TreeHead {
+        lane: Arc<str>,
+        size: u64,
+        root: [u8; 32],
+        note: String,
+    },
 }
 
 /// Adds a note to those a lane has yet to say, so that their number is bounded by lanes and reasons.
@@ -355,7 +360,8 @@ pub(crate) fn note(note: &Note) -> Body {
             event_type: "policy.breach",
             severity: if breach.recovered { Severity::Info } else { Severity::Error },
             data: object(|w| {
-                let reason = if breach.recovered { "required_sink_recovered" } else { "required_sink_unavailable" };
+                let reason =
+                    if breach.recovered { "required_sink_recovered" } else { "required_sink_unavailable" };
                 text(w, "reason", reason)?;
                 text(w, "rule", &format!("required_sinks.{}", breach.class.name()))?;
                 text(w, "action", breach.action)
@@ -381,7 +387,10 @@ pub(crate) fn heartbeat(lane: &str, state: LaneState, counters: &Counters, heads
         for (name, value) in counters.fields() {
             number(w, name, value)?;
         }
-        let by = [("dropped_by", counters.dropped_by().collect::<Vec<_>>()), ("rejected_by", counters.rejected_by().collect())];
+        let by = [
+            ("dropped_by", counters.dropped_by().collect::<Vec<_>>()),
+            ("rejected_by", counters.rejected_by().collect()),
+        ];
         for (name, reasons) in by {
             w.key(name)?;
             w.begin_object()?;

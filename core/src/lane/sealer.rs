@@ -184,7 +184,11 @@ impl Sealer {
             self.evict(out)?;
         }
         let follows = self.gone.get(agent).copied();
-        let why = if follows.is_some() && self.context.why == Why::Start { Why::Reopened } else { self.context.why };
+        let why = if follows.is_some() && self.context.why == Why::Start {
+            Why::Reopened
+        } else {
+            self.context.why
+        };
         let recorded = self.context.timeline.recorded(self.sealed);
         let random = self.context.timeline.bytes16(&format!("stream:{}", self.lane), self.opened);
         let streamid = Uuid::v7(recorded, random);
@@ -249,7 +253,11 @@ impl Sealer {
     }
 
     /// Seals a host's event, with what its stream has to say first.
-    pub(crate) fn seal_event(&mut self, tracked: &Arc<Tracked>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+    pub(crate) fn seal_event(
+        &mut self,
+        tracked: &Arc<Tracked>,
+        out: &mut Vec<Item>,
+    ) -> Result<(), SignerFailed> {
         self.change_key(out)?;
         let agent = Arc::clone(&tracked.event.agent);
         self.open(&agent, out)?;
@@ -336,8 +344,14 @@ impl Sealer {
     }
 
     /// Seals `checkpoint` or `closed` about what the stream holds so far.
-    fn checkpoint(&mut self, agent: &Arc<str>, action: &str, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
-        let Some((before, (_, time))) = self.streams.get(agent).and_then(|s| Some((s.head()?, s.last?))) else {
+    fn checkpoint(
+        &mut self,
+        agent: &Arc<str>,
+        action: &str,
+        out: &mut Vec<Item>,
+    ) -> Result<(), SignerFailed> {
+        let Some((before, (_, time))) = self.streams.get(agent).and_then(|s| Some((s.head()?, s.last?)))
+        else {
             return Ok(());
         };
         let own = *agent == self.context.identity.agent;
@@ -405,9 +419,12 @@ impl Sealer {
     pub(crate) fn lose_sealed(&mut self, item: &Item, reason: Reason) {
         let envelope = &item.envelope;
         let events = item.payload.events();
-        let range = LostRange { from: envelope.sequence, to: envelope.sequence, streamid: None, maybe: false };
+        let range =
+            LostRange { from: envelope.sequence, to: envelope.sequence, streamid: None, maybe: false };
         match self.streams.get_mut(&envelope.agentid) {
-            Some(stream) if stream.streamid == envelope.streamid => stream.losses.add_range(reason, events, range),
+            Some(stream) if stream.streamid == envelope.streamid => {
+                stream.losses.add_range(reason, events, range)
+            }
             Some(stream) => {
                 let range = LostRange { streamid: Some(envelope.streamid), ..range };
                 stream.losses.add_range(reason, events, range);
@@ -453,8 +470,12 @@ impl Sealer {
 
     /// Declares what every open stream owes.
     pub(crate) fn declare(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
-        let mut agents: Vec<_> =
-            self.streams.iter().filter(|(_, s)| !s.losses.is_empty()).map(|(agent, _)| Arc::clone(agent)).collect();
+        let mut agents: Vec<_> = self
+            .streams
+            .iter()
+            .filter(|(_, s)| !s.losses.is_empty())
+            .map(|(agent, _)| Arc::clone(agent))
+            .collect();
         agents.sort();
         for agent in agents {
             self.declare_in(&agent, out)?;

@@ -143,7 +143,8 @@ fn sleep(lane: &Lane, until: Option<Instant>, pause: Pause) -> Option<Answers> {
             break;
         }
         let left = until.map(|until| until.since(now));
-        let left = if restless { Some(left.map_or(batch.linger, |left| left.min(batch.linger))) } else { left };
+        let left =
+            if restless { Some(left.map_or(batch.linger, |left| left.min(batch.linger))) } else { left };
         core.phase = match pause {
             Pause::Idle if !restless => Phase::Idle,
             Pause::Idle | Pause::Linger => Phase::Lingering,
@@ -163,6 +164,8 @@ fn wait<'a>(
 ) -> std::sync::MutexGuard<'a, super::LaneCore> {
     match left {
         None => lane.shared.work.wait(core).unwrap_or_else(std::sync::PoisonError::into_inner),
-        Some(left) => lane.shared.work.wait_timeout(core, left).unwrap_or_else(std::sync::PoisonError::into_inner).0,
+        Some(left) => {
+            lane.shared.work.wait_timeout(core, left).unwrap_or_else(std::sync::PoisonError::into_inner).0
+        }
     }
 }

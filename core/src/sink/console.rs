@@ -35,7 +35,13 @@ impl Console {
             size.ok().map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0)
         };
         let width = if terminal { size().or(columns).unwrap_or(120) } else { columns.unwrap_or(160) };
-        Self { stdout: config.stdout, color, width: width.max(40), prefix: prefix.to_owned(), buf: String::new() }
+        Self {
+            stdout: config.stdout,
+            color,
+            width: width.max(40),
+            prefix: prefix.to_owned(),
+            buf: String::new(),
+        }
     }
 
     fn line(&mut self, envelope: &Envelope) {

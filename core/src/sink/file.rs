@@ -37,9 +37,11 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 impl FileSink {
     pub(crate) fn open(config: FileConfig) -> Result<Self> {
         let path = config.path.clone();
-        let mut sink = Self { config, path, file: None, size: 0, opened: SystemTime::UNIX_EPOCH, buf: Vec::new() };
+        let mut sink =
+            Self { config, path, file: None, size: 0, opened: SystemTime::UNIX_EPOCH, buf: Vec::new() };
         sink.reopen().map_err(|e| {
-            Error::new(ErrorKind::Sink, format!("the file cannot be written: {e}")).at(sink.path.display().to_string())
+            Error::new(ErrorKind::Sink, format!("the file cannot be written: {e}"))
+                .at(sink.path.display().to_string())
         })?;
         Ok(sink)
     }
@@ -71,10 +73,12 @@ impl FileSink {
     }
 
     fn due(&self, next: u64) -> bool {
-        let too_large = self.config.rotate_bytes.is_some_and(|limit| self.size > 0 && self.size + next > limit);
-        let too_old = self.config.rotate_age.is_some_and(|limit| {
-            self.size > 0 && self.opened.elapsed().unwrap_or(Duration::ZERO) >= limit
-        });
+        let too_large =
+            self.config.rotate_bytes.is_some_and(|limit| self.size > 0 && self.size + next > limit);
+        let too_old = self
+            .config
+            .rotate_age
+            .is_some_and(|limit| self.size > 0 && self.opened.elapsed().unwrap_or(Duration::ZERO) >= limit);
         too_large || too_old
     }
 
@@ -110,7 +114,9 @@ impl FileSink {
             self.reopen()?;
         }
         let Some(file) = &mut self.file else { return Ok(()) };
-        let result = file.write_all(&self.buf).and_then(|()| if self.config.fsync { file.sync_data() } else { Ok(()) });
+        let result = file
+            .write_all(&self.buf)
+            .and_then(|()| if self.config.fsync { file.sync_data() } else { Ok(()) });
         match result {
             Ok(()) => {
                 self.size += self.buf.len() as u64;
@@ -196,7 +202,8 @@ impl Sink for FileSink {
                 self.buf.push(b'\n');
                 upto += 1;
             }
-            let result = if upto == done { self.rotate().map(|()| false) } else { self.append().map(|()| true) };
+            let result =
+                if upto == done { self.rotate().map(|()| false) } else { self.append().map(|()| true) };
             match result {
                 Ok(wrote) => {
                     if wrote {

@@ -173,7 +173,14 @@ def ways():
         return change
 
     def rule(**members):
-        return lambda request: request["policy"]["classes"]["tool_result"].update(members)
+        def change(request):
+            for key, value in members.items():
+                if value is None:
+                    del request["policy"]["classes"]["tool_result"][key]
+                else:
+                    request["policy"]["classes"]["tool_result"][key] = value
+
+        return change
 
     def both(*changes):
         def change(request):
@@ -201,7 +208,7 @@ def ways():
     case("policy: expired, the default is raw", both(rule(expires="2001-01-01"), policy(mode="raw")), "redacted_summary", failed=["policy"])
     case("policy: expired, the default is off", both(rule(expires="2001-01-01"), policy(mode="off")), "off", failed=["policy"])
     case("policy: no expiry", rule(expires=None))
-    case("policy: any tenant", both(rule(tenants=[]), put(tenant=None)))
+    case("policy: any tenant", both(rule(tenants=None), put(tenant=None)))
     case("policy: the default is raw", both(policy(mode="raw"), put(tenant="other")), refs=DEFAULT)
     case("policy: another class", both(put(**{"class": "prompt"}), put(sink={"mode": "raw", "classes": ["prompt"]})), "redacted_summary", failed=["policy"], refs=DEFAULT)
     for child in ["agent:researcher", "extension:browser"]:
@@ -251,7 +258,7 @@ def refused():
     case("policy: mode", "policy", "policy.mode", policy={"mode": "all"})
     case("policy: hidden reasoning", "policy", "policy.classes.thinking", policy={"classes": {"thinking": {}}})
     case("policy: window", "policy", "policy.retention.window", policy={"retention": {"class": "short", "window": "30"}})
-    case("policy: rate", "policy", "policy.sampling.rate", policy={"sampling": {"key": "run", "rate": {"numerator": 2, "denominator": 1}}})
+    case("policy: rate", "policy", "policy.sampling.rate.numerator", policy={"sampling": {"key": "run", "rate": {"numerator": 2, "denominator": 1}}})
     return cases
 
 

@@ -9,7 +9,7 @@
 //! overlapping spans merge; each is replaced by `[label]`, by nothing, or by `[label:hash]`.
 
 mod data;
-pub mod detect;
+mod detect;
 mod identify;
 mod path;
 mod shadow;
@@ -25,10 +25,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use regex::Regex;
 use sha2::Sha256;
 
-use self::detect::{DETECTORS, Enabled, Find, find_all};
+use self::detect::{Enabled, Find, find_all};
 use self::path::Path;
 use self::shadow::Shadow;
-use crate::config::{RedactionConfig, Replacement};
+use crate::config::{DETECTORS, RedactionConfig, Replacement};
 use crate::content::Body;
 use crate::content::disclosure::write_hex;
 use crate::error::{Error, Result};

@@ -128,18 +128,44 @@ fn fold(c: char) -> Option<char> {
 
 /// Letters of other scripts, and odd Latin ones, that pass for a Latin letter.
 fn look_alike(c: char) -> char {
-    const PAIRS: [(&str, &str); 4] = [
-        ("аеорсухіјѕһԁԛԝӏгкѵ", "aeopcyxijshdqwlrkv"),
-        ("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS"),
-        ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονιαρκυ", "ABEZHIKMNOPTYXoviapku"),
-        ("ıɡɑօսՕ", "igaouO"),
-    ];
-    // Most letters of these blocks are in no pair; what is costs a short search.
-    PAIRS
-        .iter()
-        .find_map(|(from, to)| {
-            let at = from.chars().position(|f| f == c)?;
-            to.chars().nth(at)
-        })
-        .unwrap_or(c)
+    match c {
+        'А' | 'Α' => 'A',
+        'В' | 'Β' => 'B',
+        'С' => 'C',
+        'Е' | 'Ε' => 'E',
+        'Н' | 'Η' => 'H',
+        'І' | 'Ι' => 'I',
+        'Ј' => 'J',
+        'К' | 'Κ' => 'K',
+        'М' | 'Μ' => 'M',
+        'Ν' => 'N',
+        'О' | 'Ο' | 'Օ' => 'O',
+        'Р' | 'Ρ' => 'P',
+        'Ѕ' => 'S',
+        'Т' | 'Τ' => 'T',
+        'Х' | 'Χ' => 'X',
+        'У' | 'Υ' => 'Y',
+        'Ζ' => 'Z',
+        'а' | 'α' | 'ɑ' => 'a',
+        'с' => 'c',
+        'ԁ' => 'd',
+        'е' => 'e',
+        'ɡ' => 'g',
+        'һ' => 'h',
+        'і' | 'ι' | 'ı' => 'i',
+        'ј' => 'j',
+        'к' | 'κ' => 'k',
+        'ӏ' => 'l',
+        'о' | 'ο' | 'օ' => 'o',
+        'р' | 'ρ' => 'p',
+        'ԛ' => 'q',
+        'г' => 'r',
+        'ѕ' => 's',
+        'υ' | 'ս' => 'u',
+        'ѵ' | 'ν' => 'v',
+        'ԝ' => 'w',
+        'х' => 'x',
+        'у' => 'y',
+        _ => c,
+    }
 }

@@ -251,3 +251,27 @@ proptest! {
         prop_assert_eq!(&json_value(std::str::from_utf8(&once).unwrap()).to_canonical().unwrap(), &once);
     }
 }
+
+#[test]
+fn every_detector_has_its_place() {
+    use super::detect::Kind;
+    let kinds = [
+        (Kind::Email, "email"),
+        (Kind::Phone, "phone"),
+        (Kind::Card, "card"),
+        (Kind::Iban, "iban"),
+        (Kind::Ip, "ip"),
+        (Kind::Jwt, "jwt"),
+        (Kind::Aws, "aws"),
+        (Kind::Gcp, "gcp"),
+        (Kind::Azure, "azure"),
+        (Kind::Github, "github"),
+        (Kind::Pem, "pem"),
+        (Kind::Bearer, "bearer"),
+        (Kind::Secrets, "secrets"),
+    ];
+    assert_eq!(kinds.len(), DETECTORS.len());
+    for (kind, name) in kinds {
+        assert_eq!(DETECTORS[kind as usize], name);
+    }
+}

@@ -12,6 +12,8 @@ struct Group {
     end: usize,
     /// The separator behind it, spaces around it left out: one of space `-` `.` `/` `(` `)`.
     behind: u8,
+    /// How many bytes that separator has.
+    gap: usize,
 }
 
 impl Group {
@@ -47,7 +49,7 @@ fn read_run(scan: &Scan<'_>, start: usize, groups: &mut Vec<Group>) -> usize {
         // Two marks of punctuation, other than a bracket's, separate numbers.
         let marks = separator.iter().filter(|b| !matches!(b, b' ' | b'(' | b')')).count();
         let joined = joined && marks <= 1;
-        groups.push(Group { start: at, end, behind: if joined { behind } else { 0 } });
+        groups.push(Group { start: at, end, behind: if joined { behind } else { 0 }, gap: next - end });
         if !joined {
             return end;
         }
@@ -85,7 +87,7 @@ fn card_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
         if !(13..=19).contains(&digits) {
             return None;
         }
-        let joined = part[..n - 1].iter().all(|g| matches!(g.behind, b' ' | b'-') && gap(*g, groups) == 1);
+        let joined = part[..n - 1].iter().all(|g| matches!(g.behind, b' ' | b'-') && g.gap == 1);
         let free = ahead(groups, i) != b'.'
             && part[n - 1].behind != b'.'
             && !is_word(scan.before(part[0].start))
@@ -104,15 +106,6 @@ fn card_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
             })
             .find_map(|shape| fits(shape.len()))
     })
-}
-
-/// Bytes between a group and the next.
-fn gap(group: Group, groups: &[Group]) -> usize {
-    groups
-        .binary_search_by_key(&group.start, |g| g.start)
-        .ok()
-        .and_then(|i| groups.get(i + 1))
-        .map_or(0, |next| next.start - group.end)
 }
 
 fn is_card(scan: &Scan<'_>, part: &[Group]) -> bool {
@@ -188,8 +181,7 @@ fn addresses(scan: &mut Scan<'_>, groups: &[Group]) {
     }
     for i in 0..groups.len().saturating_sub(3) {
         let part = &groups[i..i + 4];
-        let dotted =
-            part[..3].iter().zip(&part[1..]).all(|(g, next)| g.behind == b'.' && next.start == g.end + 1);
+        let dotted = part[..3].iter().all(|g| g.behind == b'.' && g.gap == 1);
         let free = ahead(groups, i) != b'.'
             && ahead(groups, i) != b'-'
             && part[3].behind != b'.'
@@ -204,9 +196,9 @@ fn addresses(scan: &mut Scan<'_>, groups: &[Group]) {
                 && (text.len() == 1 || text[0] != b'0')
                 && text.iter().fold(0_u32, |acc, b| acc * 10 + u32::from(b - b'0')) <= 255
         };
-        let versioned =
-            follows(scan, part[0].start, 10, &[b"version", b"ver", b"release", b"build", b"section"]);
-        if part.iter().all(octet) && !versioned {
+        if part.iter().all(octet)
+            && !follows(scan, part[0].start, 10, &[b"version", b"ver", b"release", b"build", b"section"])
+        {
             scan.found(Kind::Ip, part[0].start..part[3].end);
         }
     }
@@ -265,7 +257,8 @@ fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize
         .or_else(|| national(scan, groups, i))
         .or_else(|| {
             // Anything else only where the text calls it a phone number.
-            let n = longest(scan, groups, i, 7, 15)?;
+            // The word stands before the run's first digits.
+            let n = if i == 0 { longest(scan, groups, i, 7, 15)? } else { return None };
             follows(scan, first.start, 16, &CALL_WORDS).then_some(n)
         })
         .map(|n| (n, opening(scan, groups, i, n, first.start)))
