@@ -1,6 +1,7 @@
 //! The `sinkwell` command. Results go to stdout, diagnostics to stderr; exit 0 good, 1 findings, 2 could
 //! not do it.
 
+mod disclose;
 mod keys;
 mod tail;
 mod verify;
@@ -23,6 +24,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Take disclosures out of a file of envelopes, or check them.
+    #[command(subcommand)]
+    Disclose(disclose::Command),
     /// Make a key.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -41,6 +45,7 @@ enum Outcome {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Disclose(command) => disclose::run(command),
         Command::Keys(command) => keys::run(command),
         Command::Verify(command) => verify::run(command),
         Command::Tail(command) => tail::run(command),

@@ -24,6 +24,7 @@ pub mod sink;
 mod sync;
 mod timeline;
 pub mod types;
+pub mod usage;
 pub mod verify;
 
 #[cfg(test)]

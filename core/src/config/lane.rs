@@ -300,7 +300,7 @@ fn read_order(cursor: &Cursor<'_>, sink: &SinkConfig) -> Result<usize> {
 }
 
 /// `content` of a lane: `{ mode, classes }`, or `off` alone.
-fn read_ceiling(cursor: &Cursor<'_>) -> Result<ContentCeiling> {
+pub(super) fn read_ceiling(cursor: &Cursor<'_>) -> Result<ContentCeiling> {
     if !cursor.is_map() {
         return match content::mode(cursor)? {
             ContentMode::Off => Ok(ContentCeiling::default()),

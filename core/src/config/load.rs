@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::document::{duplicate, read, read_lanes};
 use super::interpolate::interpolate;
 use super::lane::Emitter;
-use super::model::{Config, ContentPolicy, KeyConfig, LaneConfig};
+use super::model::{Config, ContentCeiling, ContentPolicy, KeyConfig, LaneConfig};
 use super::reader::{Cursor, Document};
 use super::tree::{Mark, Node, Value, read_json, read_yaml};
 use super::{content, lane};
@@ -103,6 +103,18 @@ impl Config {
         let document = Document { name: None, folder: None, env, warnings: RefCell::default() };
         let node = parse(text, Format::Yaml, &document, ErrorKind::InvalidConfig)?;
         super::identity::key(&Cursor::root(&document, &node, ErrorKind::InvalidConfig))
+    }
+}
+
+impl ContentCeiling {
+    /// Reads a lane's `content` that stands alone, as `evaluate_content_capture` takes one: JSON or YAML.
+    ///
+    /// # Errors
+    /// Kind `invalid_config`, naming the key.
+    pub fn parse(text: &str, env: &dyn Env) -> Result<Self> {
+        let document = Document { name: None, folder: None, env, warnings: RefCell::default() };
+        let node = parse(text, Format::Yaml, &document, ErrorKind::InvalidConfig)?;
+        lane::read_ceiling(&Cursor::root(&document, &node, ErrorKind::InvalidConfig))
     }
 }
 

@@ -1,33 +1,30 @@
-//! Content parts.
-use crate::error::{Error, Result};
-use crate::json::Value;
+//! Content: the words of people, and the only way out of the process they have.
+//!
+//! Guarantees: content leaves only as a disclosure of a part whose sealed mode is `raw`, to a lane that
+//! names its class and may see `raw`, while the retention window is open; what was redacted is never in
+//! clear anywhere; no text of a part is in an error, a log or a debug print.
+//!
+//! How: a [`Part`] is validated at `emit`. The first lane that seals the event makes a [`Prepared`] of its
+//! parts: [`Redactor`] rewrites the text, the [gates](gate) decide the mode, a salt and a digest commit to
+//! the redacted bytes. Every lane then writes its own view of it under its [ceiling](view). What a file
+//! discloses is checked and stripped by [`disclosure`]; a replay is judged again by [`rejudge`].
 
-/// A content part.
-#[derive(Clone)]
-pub struct Part {
-    size: usize,
-}
+pub mod disclosure;
+pub mod gate;
+mod grant;
+mod part;
+mod prepared;
+pub mod redact;
+mod replay;
+pub mod sampling;
 
-impl std::fmt::Debug for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Part({} bytes)", self.size)
-    }
-}
+#[cfg(test)]
+mod tests;
 
-impl Part {
-    /// Reads a part of an event given as JSON.
-    ///
-    /// # Errors
-    /// Always, in this build.
-    pub fn from_value(_value: &Value, place: &str) -> Result<Self> {
-        Err(Error::unsupported("content parts are not in this build").at(place))
-    }
-
-    pub(crate) fn check(&self, place: &str) -> Result<()> {
-        Err(Error::unsupported("content parts are not in this build").at(place))
-    }
-
-    pub(crate) fn cost(&self) -> usize {
-        self.size
-    }
-}
+pub use disclosure::{check_disclosures, commit, strip};
+pub use gate::{Decision, Gate, Gates, Request, evaluate, evaluate_json};
+pub use grant::view;
+pub use part::{Body, Part, validate_class};
+pub use prepared::{EventFacts, Prepared};
+pub use redact::Redactor;
+pub use replay::rejudge;

@@ -1,0 +1,98 @@
+//! `sinkwell disclose strip|check`
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use sinkwell::{Error, Result, content, json};
+
+use crate::Outcome;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Write the envelopes without their disclosures; they verify as before.
+    Strip {
+        /// A file of envelopes, one a line; `-` or nothing is standard input.
+        path: Option<PathBuf>,
+    },
+    /// Check every disclosure against what its envelope commits to.
+    Check {
+        /// A file of envelopes, one a line; `-` or nothing is standard input.
+        path: Option<PathBuf>,
+    },
+}
+
+pub(crate) fn run(command: Command) -> Result<Outcome> {
+    match command {
+        Command::Strip { path } => strip(path),
+        Command::Check { path } => check(path),
+    }
+}
+
+/// Calls `each` with every line that is not blank, its number and where it is.
+fn lines(path: Option<PathBuf>, mut each: impl FnMut(&[u8], &str) -> Result<()>) -> Result<()> {
+    let path = path.filter(|p| p.as_os_str() != "-");
+    let name = path.as_ref().map_or_else(|| "-".to_owned(), |p| p.display().to_string());
+    let cannot = |e: io::Error| Error::verification(format!("cannot be read: {e}")).at(name.clone());
+    let mut input: Box<dyn BufRead> = match &path {
+        Some(path) => Box::new(BufReader::new(File::open(path).map_err(cannot)?)),
+        None => Box::new(io::stdin().lock()),
+    };
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        if input.read_until(b'\n', &mut line).map_err(cannot)? == 0 {
+            break;
+        }
+        let text = line.trim_ascii();
+        if !text.is_empty() {
+            each(text, &format!("{name}:{number}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn strip(path: Option<PathBuf>) -> Result<Outcome> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut withheld = 0;
+    let cannot = |e: io::Error| Error::verification(format!("cannot write: {e}"));
+    lines(path, |line, place| {
+        match content::strip(line) {
+            Ok(mut stripped) => {
+                stripped.push(b'\n');
+                out.write_all(&stripped).map_err(cannot)?;
+            }
+            // What cannot be read may hold anything: it is not passed on.
+            Err(e) => {
+                withheld += 1;
+                eprintln!("sinkwell: left out: {}", e.at(place));
+            }
+        }
+        Ok(())
+    })?;
+    out.flush().map_err(cannot)?;
+    Ok(if withheld == 0 { Outcome::Good } else { Outcome::Findings })
+}
+
+fn check(path: Option<PathBuf>) -> Result<Outcome> {
+    let (mut envelopes, mut disclosures, mut findings) = (0, 0, 0);
+    lines(path, |line, place| {
+        envelopes += 1;
+        let result = match json::parse(line) {
+            Ok(envelope) => {
+                let given = envelope.get("data").and_then(|data| data.get("disclosures"));
+                disclosures += given.map_or(0, |list| list.items().len());
+                content::check_disclosures(&envelope)
+            }
+            Err(e) => Err(Error::verification(format!("not an envelope: {e}"))),
+        };
+        if let Err(e) = result {
+            findings += 1;
+            println!("{place}: {}: {}", e.place().unwrap_or("envelope"), e.message());
+        }
+        Ok(())
+    })?;
+    println!("{envelopes} envelopes, {disclosures} disclosures, {findings} altered");
+    Ok(if findings == 0 { Outcome::Good } else { Outcome::Findings })
+}

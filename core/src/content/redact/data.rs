@@ -1,0 +1,178 @@
+//! Redaction of `data`: path rules, then every string and every key, then identifiers.
+//!
+//! Keys are looked at like values: a mapping by e-mail address would leak through them. Where two keys become
+//! the same, the later one is numbered. Integers are looked at for card numbers only.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::detect::{Kind, digits_is_card, secret_key};
+use super::identify::{by_name, by_shape, paths};
+use super::{Redactor, keyed};
+use crate::config::Replacement;
+use crate::error::{Error, Result};
+use crate::json::{self, Value};
+
+/// Aliases given within one event: equal values, equal alias.
+#[derive(Default)]
+struct Aliases {
+    given: HashMap<(&'static str, String), usize>,
+    counts: HashMap<&'static str, usize>,
+}
+
+impl Redactor {
+    /// `data`, an object in canonical form, redacted and in canonical form; borrowed when nothing changes.
+    ///
+    /// # Errors
+    /// The bytes are not a JSON object.
+    pub fn redact_data<'d>(&self, data: &'d [u8]) -> Result<Cow<'d, [u8]>> {
+        let unreadable = |e: json::JsonError| Error::invalid_event(e.message()).at("data");
+        let mut value = json::parse(data).map_err(unreadable)?;
+        if !matches!(value, Value::Object(_)) {
+            return Err(Error::invalid_event("must be an object").at("data"));
+        }
+        for path in &self.paths {
+            path.apply(&mut value, &mut |found| self.replace_place(found));
+        }
+        self.walk(&mut value, None, &mut Aliases::default())?;
+        let out = value.to_canonical().map_err(unreadable)?;
+        Ok(if out == data { Cow::Borrowed(data) } else { Cow::Owned(out) })
+    }
+
+    /// What takes the place of a value that a path rule names.
+    fn replace_place(&self, found: &Value) -> Option<Value> {
+        match (self.replace, &self.hash) {
+            (Replacement::Drop, _) => None,
+            (Replacement::Hash, Some(hash)) => {
+                // Strings by their text, so that the same value joins wherever it stands.
+                let text = match found {
+                    Value::String(text) => text.clone(),
+                    other => String::from_utf8(other.to_canonical().unwrap_or_default()).unwrap_or_default(),
+                };
+                Some(Value::String(format!("[redacted:{}]", keyed(hash, "redacted", &text))))
+            }
+            _ => Some(Value::from("[redacted]")),
+        }
+    }
+
+    fn walk(&self, value: &mut Value, key: Option<&str>, aliases: &mut Aliases) -> Result<()> {
+        match value {
+            Value::String(text) => {
+                if let Some(new) = self.string(text, key, aliases)? {
+                    *text = new;
+                }
+            }
+            Value::Int(number) => {
+                let text = number.to_string();
+                if self.enabled.has(Kind::Card) && digits_is_card(&text) {
+                    let mut out = String::new();
+                    self.replacement(&mut out, "card", &text, self.replace);
+                    *value = Value::String(out);
+                } else if let Some(label) = key.and_then(by_name).filter(|_| !self.keep_identifiers) {
+                    *value = Value::String(self.alias(label, &text, aliases));
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    self.walk(item, key, aliases)?;
+                }
+            }
+            Value::Object(members) => {
+                let mut renamed = false;
+                for (key, value) in &mut *members {
+                    self.walk(value, Some(key), aliases)?;
+                    if let Cow::Owned(new) = self.redact_text(key)? {
+                        *key = new;
+                        renamed = true;
+                    }
+                }
+                if renamed {
+                    number_duplicates(members);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Float(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A string of data; `None` when it stays.
+    fn string(&self, text: &str, key: Option<&str>, aliases: &mut Aliases) -> Result<Option<String>> {
+        if is_replaced(text) {
+            return Ok(None);
+        }
+        if self.enabled.has(Kind::Secrets) && text.len() >= 4 && key.is_some_and(secret_key) {
+            let mut out = String::new();
+            self.replacement(&mut out, "secrets", text, self.replace);
+            return Ok(Some(out));
+        }
+        if !self.keep_identifiers && !text.is_empty() {
+            if let Some(label) = key.and_then(by_name).or_else(|| by_shape(text)) {
+                return Ok(Some(self.alias(label, text, aliases)));
+            }
+            let found = paths(text);
+            if !found.is_empty() {
+                let mut out = String::with_capacity(text.len());
+                let mut done = 0;
+                for span in found {
+                    out.push_str(&self.redact_text(&text[done..span.start])?);
+                    out.push_str(&self.alias("path", &text[span.clone()], aliases));
+                    done = span.end;
+                }
+                out.push_str(&self.redact_text(&text[done..])?);
+                return Ok(Some(out));
+            }
+        }
+        Ok(match self.redact_text(text)? {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(new) => Some(new),
+        })
+    }
+
+    /// An identifier's hash, or without a key its alias, the same for equal values of one event.
+    fn alias(&self, label: &'static str, value: &str, aliases: &mut Aliases) -> String {
+        if let Some(hash) = &self.hash {
+            return format!("[{label}:{}]", keyed(hash, label, value));
+        }
+        let n = *aliases.given.entry((label, value.to_owned())).or_insert_with(|| {
+            let count = aliases.counts.entry(label).or_default();
+            *count += 1;
+            *count
+        });
+        format!("[{label}#{n}]")
+    }
+}
+
+/// Whether a text is, as a whole, what a redactor left: ours or a provider's.
+fn is_replaced(text: &str) -> bool {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|t| t.strip_suffix(']'))
+        .or_else(|| text.strip_prefix('<').and_then(|t| t.strip_suffix('>')));
+    let masked = |t: &str| !t.is_empty() && t.bytes().all(|b| b == b'*');
+    masked(text)
+        || inner.is_some_and(|t| {
+            masked(t)
+                || (t.len() <= 64
+                    && t.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
+                    && t.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':' | b'#')))
+        })
+}
+
+/// Numbers keys that redaction made equal: `[email]`, `[email]#2`.
+fn number_duplicates(members: &mut [(String, Value)]) {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for (key, _) in members {
+        let n = seen.entry(key.clone()).or_default();
+        *n += 1;
+        if *n > 1 {
+            let mut n = *n;
+            let mut numbered = format!("{key}#{n}");
+            while seen.contains_key(&numbered) {
+                n += 1;
+                numbered = format!("{key}#{n}");
+            }
+            seen.insert(numbered.clone(), 1);
+            *key = numbered;
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! E-mail addresses: `@` (or `%40` in URLs) between a local part and a domain with a top-level name.
+
+use super::{Kind, Scan};
+
+/// Longest local part and domain looked at (RFC 5321: 64 and 255).
+const LOCAL: usize = 64;
+const DOMAIN: usize = 253;
+
+pub(super) fn scan(text: &str, scan: &mut Scan<'_>) {
+    let bytes = text.as_bytes();
+    // No local part reaches back over the `@` before it, so that no byte is read twice.
+    let mut floor = 0;
+    for at in memchr::memchr2_iter(b'@', b'%', bytes) {
+        let after = match bytes[at] {
+            b'@' => at + 1,
+            _ if bytes[at..].starts_with(b"%40") => at + 3,
+            _ => continue,
+        };
+        let from = std::mem::replace(&mut floor, after);
+        let Some(end) = domain(text, after) else { continue };
+        let Some(start) = local(&text[from..at]).map(|n| at - n) else { continue };
+        // `git@github.com:owner/repo` names a repository.
+        if &text[start..at] == "git" && bytes.get(end) == Some(&b':') {
+            continue;
+        }
+        scan.found(Kind::Email, start..end);
+    }
+}
+
+/// Letters of the Latin, Greek and Cyrillic blocks may stand in names; those of other scripts end them.
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || ('\u{C0}'..'\u{600}').contains(&c) && c.is_alphabetic()
+}
+
+/// How many bytes at the end of `before` are a local part.
+fn local(before: &str) -> Option<usize> {
+    if let Some(quoted) = before.strip_suffix('"') {
+        let (open, _) = quoted
+            .char_indices()
+            .rev()
+            .take(LOCAL)
+            .take_while(|(_, c)| *c != '\n')
+            .find(|(_, c)| *c == '"')?;
+        return (open + 1 < quoted.len()).then_some(before.len() - open);
+    }
+    let mut start = before.len();
+    for (i, c) in before.char_indices().rev().take(LOCAL) {
+        if !is_name(c) && !matches!(c, '.' | '_' | '%' | '+' | '-' | '\'' | '~' | '!' | '#' | '$' | '&' | '*')
+        {
+            break;
+        }
+        start = i;
+    }
+    // A name begins with a letter, a digit or one of these two; what stands before is punctuation.
+    let name = before[start..].trim_start_matches(|c: char| !is_name(c) && !matches!(c, '_' | '+'));
+    (!name.is_empty() && !name.ends_with('.')).then_some(name.len())
+}
+
+fn domain(text: &str, from: usize) -> Option<usize> {
+    let mut end = from;
+    for (i, c) in text[from..].char_indices().take(DOMAIN) {
+        if !is_name(c) && !matches!(c, '.' | '-') {
+            break;
+        }
+        end = from + i + c.len_utf8();
+    }
+    let whole = &text[from..end];
+    let mut name = whole;
+    // Punctuation of the sentence, and labels that cannot be a top-level name, are cut from the end.
+    loop {
+        name = name.trim_end_matches(['.', '-']);
+        let (rest, top) = name.rsplit_once('.')?;
+        let letters = top.chars().all(|c| is_name(c) && !c.is_ascii_digit());
+        if top.chars().count() >= 2 && (letters || top.starts_with("xn--")) {
+            break;
+        }
+        name = rest;
+    }
+    let mut labels = name.split('.');
+    let first = labels.next()?;
+    let second = labels.next()?;
+    let numeric = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    // `image@2x.png` and `package@1.2.3-rc.beta` are no addresses.
+    let scaled = first.len() <= 2 && first.ends_with('x') && first.starts_with(|c: char| c.is_ascii_digit());
+    // `width@100.px.1` neither: what begins with a number may not also end with one.
+    let cut = name.len() < whole.trim_end_matches(['.', '-']).len();
+    let good = !(cut && numeric(first))
+        && name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+    (good && !scaled && !(numeric(first) && second.starts_with(|c: char| c.is_ascii_digit())))
+        .then_some(from + name.len())
+}

@@ -1,0 +1,134 @@
+//! The named detectors, over the bytes of a shadow.
+//!
+//! Guarantees: each pass is linear in the text, whatever the text: a scan either moves on past what it has
+//! read, or reads a bounded number of bytes around its trigger. Spans end on character boundaries.
+//!
+//! How: three passes look for what starts a find, and only then look closer: known prefixes and key words
+//! (one Aho-Corasick automaton), digits (cards, phones, IPv4, IBAN), and single bytes (`@`, `:`, long runs of
+//! token characters).
+
+mod digits;
+mod email;
+mod entropy;
+mod iban;
+mod ip6;
+mod prefix;
+
+use std::ops::Range;
+
+use crate::config::DETECTORS;
+
+pub(super) use digits::is_card_number as digits_is_card;
+pub(super) use prefix::secret_key;
+
+/// A detector, by its place in [`DETECTORS`]; a test holds them together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    Email,
+    Phone,
+    Card,
+    Iban,
+    Ip,
+    Jwt,
+    Aws,
+    Gcp,
+    Azure,
+    Github,
+    Pem,
+    Bearer,
+    Secrets,
+}
+
+/// Which detectors are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Enabled(u16);
+
+impl Enabled {
+    pub(super) const ALL: Self = Self((1 << DETECTORS.len()) - 1);
+    pub(super) const NONE: Self = Self(0);
+
+    /// With the detector of that name too; `None` when there is no such detector.
+    pub(super) fn with(self, name: &str) -> Option<Self> {
+        DETECTORS.iter().position(|d| *d == name).map(|i| Self(self.0 | 1 << i))
+    }
+
+    pub(super) fn has(self, kind: Kind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+
+    fn any(self, kinds: &[Kind]) -> bool {
+        kinds.iter().any(|kind| self.has(*kind))
+    }
+}
+
+/// Something found in the shadow: where, and the index of its label.
+#[derive(Clone, Debug)]
+pub(super) struct Find {
+    pub(super) span: Range<usize>,
+    pub(super) label: usize,
+}
+
+/// What the passes read and write.
+struct Scan<'a> {
+    bytes: &'a [u8],
+    enabled: Enabled,
+    finds: &'a mut Vec<Find>,
+}
+
+impl Scan<'_> {
+    fn found(&mut self, kind: Kind, span: Range<usize>) {
+        if self.enabled.has(kind) {
+            self.finds.push(Find { span, label: kind as usize });
+        }
+    }
+
+    fn at(&self, i: usize) -> u8 {
+        self.bytes.get(i).copied().unwrap_or(0)
+    }
+
+    /// The byte before `i`; 0 at the start.
+    fn before(&self, i: usize) -> u8 {
+        if i == 0 { 0 } else { self.bytes[i - 1] }
+    }
+
+    /// Where the run of bytes that are `of` the kind, beginning at `from`, ends, looking at most `most` far.
+    fn run(&self, from: usize, most: usize, of: impl Fn(u8) -> bool) -> usize {
+        let end = self.bytes.len().min(from.saturating_add(most));
+        (from..end).find(|&i| !of(self.bytes[i])).unwrap_or(end)
+    }
+}
+
+/// Whether `b` is part of a word; bytes beyond ASCII are not, so that a find may touch other scripts.
+fn is_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_'
+}
+
+/// Finds everything, in no particular order; spans may overlap.
+pub(super) fn find_all(text: &str, enabled: Enabled, finds: &mut Vec<Find>) {
+    let mut scan = Scan { bytes: text.as_bytes(), enabled, finds };
+    if enabled.any(&[Kind::Card, Kind::Phone, Kind::Ip, Kind::Iban]) {
+        digits::scan(&mut scan);
+    }
+    if enabled.has(Kind::Email) {
+        email::scan(text, &mut scan);
+    }
+    if enabled.has(Kind::Ip) {
+        ip6::scan(text, &mut scan);
+    }
+    if enabled.any(&[
+        Kind::Jwt,
+        Kind::Aws,
+        Kind::Gcp,
+        Kind::Azure,
+        Kind::Github,
+        Kind::Pem,
+        Kind::Bearer,
+        Kind::Secrets,
+    ]) {
+        prefix::scan(&mut scan);
+    }
+    if enabled.has(Kind::Secrets) {
+        entropy::scan(&mut scan);
+    }
+}

@@ -1,0 +1,282 @@
+//! Redaction: once per event, before sealing, the same in every language.
+//!
+//! Guarantees: linear time, whatever the text; what a detector sees, it sees through full-width digits,
+//! zero-width joiners and look-alike letters; a replacement begins and ends on character boundaries; text that
+//! was redacted before, here or by a provider, stays as it is. What cannot be redacted is an error, and the
+//! caller keeps it in.
+//!
+//! How: the [detectors](detect) and the host's patterns look at a [shadow](shadow) of the text and name spans;
+//! overlapping spans merge; each is replaced by `[label]`, by nothing, or by `[label:hash]`.
+
+mod data;
+mod detect;
+mod identify;
+mod path;
+mod shadow;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use hmac::{Hmac, KeyInit, Mac};
+use regex::Regex;
+use sha2::Sha256;
+
+use self::detect::{Enabled, Find, find_all};
+use self::path::Path;
+use self::shadow::Shadow;
+use crate::config::{DETECTORS, RedactionConfig, Replacement};
+use crate::content::Body;
+use crate::content::disclosure::write_hex;
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+
+/// Shortest key for keyed hashes, in bytes: what it hides are short values that can be enumerated.
+const MIN_HASH_KEY: usize = 16;
+
+/// A compiled redaction policy.
+pub struct Redactor {
+    enabled: Enabled,
+    patterns: Vec<Regex>,
+    paths: Vec<Path>,
+    /// Of each detector, then of each pattern.
+    labels: Vec<String>,
+    replace: Replacement,
+    hash: Option<Hmac<Sha256>>,
+    keep_identifiers: bool,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redactor({} patterns, {} paths)", self.patterns.len(), self.paths.len())
+    }
+}
+
+impl Redactor {
+    /// Compiles a policy. Without named detectors all of them run. With a `hash_key` identifiers are hashed,
+    /// and finds too where the policy says `replace: hash`.
+    ///
+    /// # Errors
+    /// Kind `policy`, at the key: an unknown detector, a pattern that is no linear-time regular expression or
+    /// matches nothing at all, a path that cannot be read, `hash` without a key.
+    pub fn compile(config: &RedactionConfig, hash_key: Option<&Secret>) -> Result<Self> {
+        let at = |key: &str| format!("governance.content.redaction.{key}");
+        let mut enabled = if config.detectors.is_empty() { Enabled::ALL } else { Enabled::NONE };
+        for (i, name) in config.detectors.iter().enumerate() {
+            enabled = enabled.with(name).ok_or_else(|| {
+                Error::policy(format!("an unknown detector; there are {}", DETECTORS.join(", ")))
+                    .at(at(&format!("detectors[{i}]")))
+            })?;
+        }
+        let mut labels: Vec<String> = DETECTORS.iter().map(|d| (*d).to_owned()).collect();
+        let mut patterns = Vec::new();
+        for (name, pattern) in &config.patterns {
+            patterns.push(compile_pattern(name, pattern).map_err(|e| e.at(at(&format!("patterns.{name}"))))?);
+            labels.push(name.clone());
+        }
+        let paths = config
+            .paths
+            .iter()
+            .enumerate()
+            .map(|(i, path)| Path::compile(path).map_err(|e| e.at(at(&format!("paths[{i}]")))))
+            .collect::<Result<_>>()?;
+        let hash = match hash_key {
+            Some(key) if key.expose().len() < MIN_HASH_KEY => {
+                return Err(Error::policy(format!(
+                    "the key for keyed hashes needs at least {MIN_HASH_KEY} bytes"
+                ))
+                .at("redaction.hash_key"));
+            }
+            Some(key) => Hmac::new_from_slice(key.expose()).ok(),
+            None if config.replace == Replacement::Hash => {
+                return Err(Error::policy("a keyed hash needs `redaction.hash_key`; give one or use mask")
+                    .at(at("replace")));
+            }
+            None => None,
+        };
+        Ok(Self {
+            enabled,
+            patterns,
+            paths,
+            labels,
+            replace: config.replace,
+            hash,
+            keep_identifiers: config.keep_identifiers,
+        })
+    }
+
+    /// The text with every find replaced; borrowed when there is none.
+    ///
+    /// # Errors
+    /// The text could not be looked at as a whole: keep it in.
+    pub fn redact_text<'t>(&self, text: &'t str) -> Result<Cow<'t, str>> {
+        if u32::try_from(text.len()).is_err() {
+            return Err(Error::invalid_event("text of 4 GiB or more cannot be redacted"));
+        }
+        let shadow = Shadow::of(text);
+        let finds = self.find(text, &shadow);
+        if finds.is_empty() {
+            return Ok(Cow::Borrowed(text));
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut done = 0;
+        for (span, value, label) in finds {
+            out.push_str(&text[done..span.start]);
+            self.replacement(&mut out, &self.labels[label], &value, self.replace);
+            done = span.end;
+        }
+        out.push_str(&text[done..]);
+        Ok(Cow::Owned(out))
+    }
+
+    /// The body with every find replaced. Bytes that are UTF-8 are redacted as text; others cannot be
+    /// rewritten, and are refused when anything is found in them.
+    ///
+    /// # Errors
+    /// The body could not be redacted: keep it in.
+    pub fn redact_body(&self, body: &Body) -> Result<Body> {
+        match body {
+            Body::Text(text) => Ok(match self.redact_text(text)? {
+                Cow::Borrowed(_) => body.clone(),
+                Cow::Owned(text) => Body::Text(text.into()),
+            }),
+            Body::Bytes(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) if !bytes.contains(&0) => Ok(match self.redact_text(text)? {
+                    Cow::Borrowed(_) => body.clone(),
+                    Cow::Owned(text) => Body::Bytes(text.into_bytes().into()),
+                }),
+                _ => self.refuse_finds(bytes).map(|()| body.clone()),
+            },
+        }
+    }
+
+    /// Refuses binary in which something is found, read as 8-bit text or, where it has NULs, as UTF-16.
+    fn refuse_finds(&self, bytes: &[u8]) -> Result<()> {
+        let clear = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            let shadow = Shadow::of(&text);
+            self.find(&text, &shadow).is_empty()
+        };
+        let wide = || bytes.iter().copied().filter(|b| *b != 0).collect::<Vec<u8>>();
+        if clear(bytes) && (!bytes.contains(&0) || clear(&wide())) {
+            Ok(())
+        } else {
+            Err(Error::invalid_event("binary content holds what the policy redacts and cannot be rewritten"))
+        }
+    }
+
+    /// Spans of `text` to replace, in order and apart: where, the value as it was read, the label's index.
+    fn find(&self, text: &str, shadow: &Shadow<'_>) -> Vec<(Range<usize>, String, usize)> {
+        let mut finds = Vec::new();
+        find_all(shadow.text(), self.enabled, &mut finds);
+        let mut spans: Vec<_> = finds
+            .into_iter()
+            .map(|Find { span, label }| (shadow.original(span.clone()), span, label, true))
+            .collect();
+        for (i, pattern) in self.patterns.iter().enumerate() {
+            let label = DETECTORS.len() + i;
+            let found = |m: regex::Match<'_>| m.range();
+            spans.extend(
+                pattern
+                    .find_iter(shadow.text())
+                    .map(found)
+                    .filter(|m| !m.is_empty())
+                    .map(|span| (shadow.original(span.clone()), span, label, true)),
+            );
+            if shadow.text().len() != text.len() || shadow.text() != text {
+                // A pattern may also be meant for the letters as they are.
+                spans.extend(
+                    pattern
+                        .find_iter(text)
+                        .map(found)
+                        .filter(|m| !m.is_empty())
+                        .map(|span| (span.clone(), span, label, false)),
+                );
+            }
+        }
+        spans.sort_by(|a, b| (a.0.start, b.0.end, a.2).cmp(&(b.0.start, a.0.end, b.2)));
+        let mut merged: Vec<(Range<usize>, String, usize)> = Vec::with_capacity(spans.len());
+        for (span, read, label, shadowed) in spans {
+            match merged.last_mut() {
+                // Overlapping finds are one, under the label of the first and longest.
+                Some((last, ..)) if span.start < last.end => last.end = last.end.max(span.end),
+                _ => {
+                    let source = if shadowed { shadow.text() } else { text };
+                    let value =
+                        if self.hash.is_some() { normalize(label, &source[read]) } else { String::new() };
+                    merged.push((span, value, label));
+                }
+            }
+        }
+        merged
+    }
+
+    /// Appends what takes the place of `value`.
+    fn replacement(&self, out: &mut String, label: &str, value: &str, replace: Replacement) {
+        match (replace, &self.hash) {
+            (Replacement::Drop, _) => {}
+            (Replacement::Hash, Some(hash)) => {
+                out.push('[');
+                out.push_str(label);
+                out.push(':');
+                out.push_str(&keyed(hash, label, value));
+                out.push(']');
+            }
+            _ => {
+                out.push('[');
+                out.push_str(label);
+                out.push(']');
+            }
+        }
+    }
+}
+
+/// The first 8 bytes of HMAC-SHA256 over the label, a newline and the value, in hex: enough to join by, for
+/// up to some millions of values without a collision.
+fn keyed(hash: &Hmac<Sha256>, label: &str, value: &str) -> String {
+    let mut mac = hash.clone();
+    mac.update(label.as_bytes());
+    mac.update(b"\n");
+    mac.update(value.as_bytes());
+    let mut hex = Vec::with_capacity(16);
+    write_hex(&mut hex, &mac.finalize().into_bytes()[..8]);
+    String::from_utf8(hex).unwrap_or_default()
+}
+
+/// The form under which equal values are equal, however they are written.
+fn normalize(label: usize, value: &str) -> String {
+    match DETECTORS.get(label).copied() {
+        Some("email") => value.to_lowercase(),
+        Some("card" | "phone") => value.chars().filter(char::is_ascii_digit).collect(),
+        Some("iban") => {
+            value.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+        }
+        _ => value.to_owned(),
+    }
+}
+
+fn compile_pattern(name: &str, pattern: &str) -> Result<Regex> {
+    let named = (1..=32).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if !named {
+        return Err(Error::policy("a pattern's name is 1 to 32 of A-Z a-z 0-9 _ -"));
+    }
+    if DETECTORS.contains(&name) {
+        return Err(Error::policy("a pattern must not have the name of a detector"));
+    }
+    let regex = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|e| {
+        Error::policy(format!("not a linear-time regular expression: {}", one_line(&e.to_string())))
+    })?;
+    if regex.is_match("") {
+        return Err(Error::policy("the pattern matches the empty text, and so everywhere"));
+    }
+    Ok(regex)
+}
+
+/// The last line of a compiler's message: what is wrong, without the drawing.
+fn one_line(message: &str) -> &str {
+    message.lines().last().unwrap_or(message).trim().trim_start_matches("error: ")
+}

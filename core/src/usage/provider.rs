@@ -1,0 +1,207 @@
+//! From a provider's usage object to the data of `model.usage`.
+//!
+//! What the words mean is made the same: `input_tokens` counts every token that went in, cached ones
+//! included, `cached_tokens` those of them read from a cache, `output_tokens` every token that came out,
+//! reasoning included, `reasoning_tokens` those of them spent on reasoning (OpenTelemetry's GenAI conventions
+//! count so). Providers that report parts apart have them added.
+
+use super::{look_up, seal};
+use crate::error::{Error, Result};
+use crate::json::{self, Value};
+
+/// One provider's words: each counter is the sum of those of the listed members that are there.
+struct Words {
+    name: &'static str,
+    /// Where a whole response keeps its usage, tried in order.
+    within: &'static [&'static str],
+    input: &'static [&'static [&'static str]],
+    output: &'static [&'static [&'static str]],
+    cached: &'static [&'static str],
+    reasoning: &'static [&'static str],
+    total: &'static [&'static str],
+    model: &'static [&'static str],
+}
+
+const CHAT: Words = Words {
+    name: "openai",
+    within: &["usage", "response.usage"],
+    // Chat completions, then responses.
+    input: &[&["prompt_tokens"], &["input_tokens"]],
+    output: &[&["completion_tokens"], &["output_tokens"]],
+    cached: &["prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens"],
+    reasoning: &["completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens"],
+    total: &["total_tokens"],
+    model: &["model", "response.model"],
+};
+
+const TABLE: &[Words] = &[
+    CHAT,
+    Words { name: "azure.ai.openai", ..CHAT },
+    Words { name: "mistral_ai", ..CHAT },
+    Words {
+        name: "anthropic",
+        within: &["usage", "message.usage"],
+        input: &[&["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"]],
+        output: &[&["output_tokens"]],
+        cached: &["cache_read_input_tokens"],
+        reasoning: &[],
+        total: &[],
+        model: &["model", "message.model"],
+    },
+    Words {
+        name: "gcp.gemini",
+        within: &["usageMetadata", "usage_metadata"],
+        input: &[
+            &["promptTokenCount", "toolUsePromptTokenCount"],
+            &["prompt_token_count", "tool_use_prompt_token_count"],
+        ],
+        output: &[
+            &["candidatesTokenCount", "thoughtsTokenCount"],
+            &["candidates_token_count", "thoughts_token_count"],
+        ],
+        cached: &["cachedContentTokenCount", "cached_content_token_count"],
+        reasoning: &["thoughtsTokenCount", "thoughts_token_count"],
+        total: &["totalTokenCount", "total_token_count"],
+        model: &["modelVersion", "model_version"],
+    },
+    Words {
+        name: "aws.bedrock",
+        within: &["usage", "metadata.usage"],
+        input: &[&["inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"]],
+        output: &[&["outputTokens"]],
+        cached: &["cacheReadInputTokens"],
+        reasoning: &[],
+        total: &["totalTokens"],
+        model: &["modelId"],
+    },
+    Words {
+        name: "cohere",
+        within: &["usage", "meta"],
+        input: &[&["tokens.input_tokens"], &["billed_units.input_tokens"]],
+        output: &[&["tokens.output_tokens"], &["billed_units.output_tokens"]],
+        cached: &["cached_tokens"],
+        reasoning: &[],
+        total: &[],
+        model: &["model"],
+    },
+    Words {
+        name: "otel",
+        within: &["attributes"],
+        input: &[&["gen_ai.usage.input_tokens"], &["gen_ai.usage.prompt_tokens"]],
+        output: &[&["gen_ai.usage.output_tokens"], &["gen_ai.usage.completion_tokens"]],
+        cached: &["gen_ai.usage.cache_read.input_tokens"],
+        reasoning: &["gen_ai.usage.reasoning.output_tokens"],
+        total: &["gen_ai.usage.total_tokens"],
+        model: &["gen_ai.response.model", "gen_ai.request.model"],
+    },
+];
+
+/// The names that [`usage_from_json`] takes, with the OpenTelemetry name each stands for.
+pub const PROVIDERS: [(&str, &str); 13] = [
+    ("openai", "openai"),
+    ("azure", "azure.ai.openai"),
+    ("azure.ai.openai", "azure.ai.openai"),
+    ("mistral", "mistral_ai"),
+    ("mistral_ai", "mistral_ai"),
+    ("anthropic", "anthropic"),
+    ("google", "gcp.gemini"),
+    ("gemini", "gcp.gemini"),
+    ("gcp.gemini", "gcp.gemini"),
+    ("bedrock", "aws.bedrock"),
+    ("aws.bedrock", "aws.bedrock"),
+    ("cohere", "cohere"),
+    ("otel", "otel"),
+];
+
+/// The data of `model.usage` (canonical JSON) from what a provider answered: its usage object, or the whole
+/// response with the usage in it, whose model is then taken along. `otel` takes the attributes of a span that
+/// follows the OpenTelemetry GenAI conventions.
+///
+/// # Errors
+/// `invalid_argument`: an unknown provider, no JSON object, or no usage in it; `invalid_event`: a count that is
+/// no non-negative integer.
+pub fn usage_from_json(provider: &str, usage: &[u8]) -> Result<Vec<u8>> {
+    let words = PROVIDERS
+        .iter()
+        .find(|(alias, _)| *alias == provider)
+        .and_then(|(_, name)| TABLE.iter().find(|words| words.name == *name))
+        .ok_or_else(|| {
+            let names: Vec<&str> = PROVIDERS.iter().map(|(alias, _)| *alias).collect();
+            Error::invalid_argument(format!("an unknown provider; there are {}", names.join(", ")))
+                .at("provider")
+        })?;
+    let response = json::parse(usage).map_err(|e| {
+        Error::invalid_argument(format!("the usage is not JSON: {}", e.message())).at("usage")
+    })?;
+    let object = words
+        .within
+        .iter()
+        .filter_map(|place| look_up(&response, place))
+        .find(|v| matches!(v, Value::Object(_)))
+        .unwrap_or(&response);
+    let mut members = vec![("source.family".to_owned(), Value::from("model"))];
+    let mut put = |name: &str, value: Option<Value>| {
+        members.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    let input = first_sum(object, words.input, "input_tokens")?;
+    let output = first_sum(object, words.output, "output_tokens")?;
+    if input.is_none() && output.is_none() {
+        return Err(Error::invalid_argument("there is no usage of this provider in it").at("usage"));
+    }
+    let total = first(object, words.total, "total_tokens")?
+        .or_else(|| input.unwrap_or(0).checked_add(output.unwrap_or(0)));
+    put("input_tokens", input.map(Value::Int));
+    put("output_tokens", output.map(Value::Int));
+    put("cached_tokens", first(object, words.cached, "cached_tokens")?.map(Value::Int));
+    put("reasoning_tokens", first(object, words.reasoning, "reasoning_tokens")?.map(Value::Int));
+    put("total_tokens", total.map(Value::Int));
+    let name = match words.name {
+        "otel" => ["gen_ai.provider.name", "gen_ai.system"].iter().find_map(|n| text(object, n)),
+        name => Some(name.to_owned()),
+    };
+    put("provider", name.map(Value::String));
+    let model = words.model.iter().find_map(|place| text(&response, place).or_else(|| text(object, place)));
+    put("model", model.map(Value::String));
+    seal("model.usage", members)
+}
+
+fn text(object: &Value, place: &str) -> Option<String> {
+    look_up(object, place).and_then(Value::as_str).filter(|s| !s.is_empty()).map(str::to_owned)
+}
+
+/// A count; an integral count that came as a fraction (`12.0`) is one.
+fn count(object: &Value, place: &str, member: &str) -> Result<Option<i64>> {
+    let wrong = || super::refuse("the provider's count is not an integer of at least 0", member);
+    match look_up(object, place) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Int(n)) if *n >= 0 => Ok(Some(*n)),
+        #[allow(clippy::cast_possible_truncation, reason = "integral and bounded")]
+        Some(Value::Float(f)) if f.fract() == 0.0 && (0.0..9.0e15).contains(f) => Ok(Some(*f as i64)),
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn first(object: &Value, places: &[&str], member: &str) -> Result<Option<i64>> {
+    for place in places {
+        if let Some(n) = count(object, place, member)? {
+            return Ok(Some(n));
+        }
+    }
+    Ok(None)
+}
+
+/// The sum of the first group of which anything is there.
+fn first_sum(object: &Value, groups: &[&[&str]], member: &str) -> Result<Option<i64>> {
+    for group in groups {
+        let mut sum = None;
+        for place in *group {
+            if let Some(n) = count(object, place, member)? {
+                sum = Some(sum.unwrap_or(0_i64).saturating_add(n));
+            }
+        }
+        if sum.is_some() {
+            return Ok(sum);
+        }
+    }
+    Ok(None)
+}
