@@ -1,6 +1,7 @@
 //! The `sinkwell` command. Results go to stdout, diagnostics to stderr; exit 0 good, 1 findings, 2 could
 //! not do it.
 
+mod journal;
 mod keys;
 
 use std::process::ExitCode;
@@ -23,6 +24,9 @@ enum Command {
     /// Make a key.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Look into a journal directory; never harms one in use.
+    #[command(subcommand)]
+    Journal(journal::Command),
 }
 
 /// How a command ended; errors are exit 2.
@@ -30,14 +34,18 @@ enum Command {
 enum Outcome {
     /// Exit 0.
     Good,
+    /// Exit 1.
+    Findings,
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Keys(command) => keys::run(command),
+        Command::Journal(command) => journal::run(command),
     };
     match result {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
         Err(e) => {
             eprintln!("sinkwell: {e}");
             ExitCode::from(2)

@@ -6,6 +6,7 @@
 pub mod config;
 pub mod error;
 pub mod fork;
+pub mod journal;
 pub mod json;
 pub mod key;
 pub mod seam;
