@@ -40,6 +40,13 @@ impl Adopted {
             Cursor::open(&*fs, &path).map_err(|e| error(&path, "read the journal's cursor", &e))?;
         let survey = Survey::take(&*fs, &owned.path, cursor.known(), Owner::Gone)?;
         cursor.assume(survey.acknowledged);
+        // Its last writes may be in the operating system's memory only; a receiver must never hold what
+        // the journal then loses with the power.
+        if let Some(newest) = survey.segments.last() {
+            fs.open(&newest.path, false)
+                .and_then(|mut file| file.sync_data())
+                .map_err(|e| error(&newest.path, "sync an abandoned journal", &e))?;
+        }
         Ok(Self {
             fs,
             owned,
@@ -202,5 +209,13 @@ impl Adopted {
             .path
             .display()
             .to_string()))
+    }
+}
+
+impl std::fmt::Debug for Adopted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { last, unacknowledged, damage, .. } = self;
+        write!(f, "Adopted({}, {unacknowledged} of {} waiting, ", self.owned.path.display(), last.0)?;
+        write!(f, "{} damaged)", damage.len())
     }
 }
