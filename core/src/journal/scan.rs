@@ -67,7 +67,8 @@ impl<'a> Iterator for Scan<'a> {
             return Some(Step::Record(found));
         }
         let (next, torn) = self.resync(self.at);
-        let from = self.at;
+        // The padding of the last record may be cut off.
+        let from = self.at.min(self.bytes.len());
         if let Some(next) = next {
             self.at = next;
             return Some(Step::Hole(from, next));

@@ -3,5 +3,7 @@
 mod simfs;
 mod support;
 
+mod codec;
+mod damage;
 mod model;
 mod store;

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::config::{JournalConfig, SyncPolicy};
 use crate::error::Result;
 use crate::journal::{Adopted, Journal, Record, Stored};
-use crate::seam::{Fs, RealFs, SystemRandom, Uuid};
+use crate::seam::{Fs, RealFs, SeededRandom, Uuid};
 
 pub(crate) fn config(dir: &Path) -> JournalConfig {
     JournalConfig { dir: dir.to_owned(), sync: SyncPolicy::Always, budget: 4 << 20, floor: 0 }
@@ -17,7 +18,10 @@ pub(crate) fn open_with(
     config: &JournalConfig,
     lane: &str,
 ) -> Result<(Journal, Vec<Adopted>)> {
-    Journal::open(fs, Arc::new(SystemRandom), config, lane, "file", 1_700_000_000_000_000_000)
+    // Each later than the one before, so that they are adopted in the order in which they were made.
+    static OPENED: AtomicI64 = AtomicI64::new(1_700_000_000_000);
+    let millis = OPENED.fetch_add(1, Ordering::Relaxed);
+    Journal::open(fs, Arc::new(SeededRandom::new(5)), config, lane, "file", millis * 1_000_000)
 }
 
 pub(crate) fn open(dir: &Path) -> (Journal, Vec<Adopted>) {
