@@ -28,8 +28,8 @@ pub enum AppendError {
     /// A write or sync failed, now or before. This journal takes nothing any more; drop it, and open
     /// another, which adopts what is readable of it.
     Failed(Error),
-    /// These records together are larger than the budget, and would be if the journal were empty: append
-    /// fewer at a time. One that is too large alone can never be journaled.
+    /// These records together are larger than half of the budget, and would not fit if the journal were
+    /// empty: append fewer at a time. One that is too large alone can never be journaled.
     TooLarge(Error),
 }
 
@@ -62,7 +62,7 @@ pub struct Usage {
     pub unacknowledged: u64,
 }
 
-/// Smallest and largest segment; a 16th of the budget in between.
+/// Smallest and largest segment; a 16th of the budget in between, and never more than a quarter of it.
 const SEGMENT: std::ops::RangeInclusive<u64> = (1 << 16)..=(8 << 20);
 /// How many acknowledged segments are kept to be written again.
 const SPARES: usize = 2;
@@ -133,7 +133,9 @@ impl Journal {
             dir: config.dir.clone(),
             budget: config.budget,
             floor: config.floor,
-            segment_size: (config.budget / 16 / 4096 * 4096).clamp(*SEGMENT.start(), *SEGMENT.end()),
+            segment_size: (config.budget / 16).clamp(*SEGMENT.start(), *SEGMENT.end()).min(config.budget / 4)
+                / 4096
+                * 4096,
             owned,
             cursor,
             heads_pending: !heads.is_empty(),
@@ -199,7 +201,8 @@ impl Journal {
             let size = size(record).ok_or_else(|| self.too_large())?;
             needed += size as u64;
         }
-        if needed.saturating_add(self.heads.size() + DATA as u64) > self.budget {
+        // A new segment and the one before it must fit into the budget together.
+        if needed.saturating_add(self.heads.size() + DATA as u64 + 4096) > self.budget / 2 {
             return Err(self.too_large());
         }
         self.make_room(needed)?;
@@ -355,7 +358,7 @@ impl Journal {
             Ok(active) => {
                 self.active = Some(active);
                 self.heads_pending = false;
-                Ok(())
+                self.reclaim().map_err(AppendError::Failed)
             }
             Err(e) => {
                 if let Some((path, _)) = spare {
@@ -406,10 +409,10 @@ impl Journal {
     fn check_space(&self, size: u64) -> Result<(), AppendError> {
         let fail = |e| AppendError::Failed(error(&self.dir, "measure the journal", &e));
         let used = dir::bytes_used(&*self.fs, &self.dir).map_err(fail)?;
-        // Room for one more segment is left to the first one of whoever comes after us.
-        let first = self.full.is_empty() && self.active.is_none();
-        let reserve = if first { 0 } else { self.segment_size };
-        if used + size + reserve > self.budget.max(size) {
+        // Room for one more segment is left to whoever holds nothing that waits: its heads go there.
+        let waiting = self.full.iter().any(|full| full.last > self.cursor.position());
+        let reserve = if waiting { self.segment_size } else { 0 };
+        if used + size + reserve > self.budget {
             return Err(AppendError::Full(
                 Error::journal(format!(
                     "the journal's budget of {} bytes is used up by envelopes that are not acknowledged; \
@@ -443,7 +446,10 @@ impl Journal {
             let path = self.owned.path.join(dir::CURSOR);
             return Err(self.fail(&path, "sync the journal's cursor", &e));
         }
-        while let Some(full) = self.full.pop_front_if(|full| full.last <= acknowledged) {
+        // While no segment is active, the newest full one is the only one that holds the heads.
+        while (self.active.is_some() || self.full.len() > 1)
+            && let Some(full) = self.full.pop_front_if(|full| full.last <= acknowledged)
+        {
             let number = super::segment::Name::parse(&full.path);
             let keep = self.spares.len() < SPARES && full.size == self.segment_size;
             let done = match number {
@@ -500,7 +506,7 @@ impl Journal {
     fn too_large(&self) -> AppendError {
         AppendError::TooLarge(
             Error::journal(format!(
-                "these envelopes are larger than the journal's budget of {} bytes; raise journal.budget",
+                "these envelopes are larger than half of the journal's budget of {} bytes; raise journal.budget",
                 self.budget
             ))
             .at(self.dir.display().to_string()),

@@ -111,6 +111,23 @@ fn the_budget_refuses_whole_appends_and_takes_them_after_acknowledgement() {
 }
 
 #[test]
+fn the_smallest_budgets_still_pass_everything_on() {
+    for budget in [64 << 10, 128 << 10, 200_000, 1 << 20] {
+        let dir = TempDir::new();
+        let mut config = config(dir.path());
+        config.budget = budget;
+        let (mut journal, _) = open_with(Arc::new(RealFs), &config, "audit").unwrap();
+        for round in 0..200 {
+            let batch = samples(round * 30..round * 30 + 30);
+            append(&mut journal, &batch);
+            let position = journal.sync().unwrap();
+            journal.ack(position).unwrap();
+            assert!(journal.usage().bytes <= budget, "{:?} of {budget}", journal.usage());
+        }
+    }
+}
+
+#[test]
 fn the_floor_refuses_too() {
     let dir = TempDir::new();
     let mut config = config(dir.path());
@@ -126,7 +143,7 @@ fn what_can_never_fit_is_not_called_full() {
     let (mut journal, _) = open(dir.path());
     let huge = Sample::new(0, 5 << 20);
     assert!(matches!(journal.append(&[huge.record()]), Err(AppendError::TooLarge(_))));
-    let large = Sample::new(1, 3 << 20);
+    let large = Sample::new(1, (2 << 20) - (16 << 10));
     assert_eq!(journal.append(&[large.record()]).unwrap(), Position(1));
 }
 
