@@ -2,6 +2,7 @@
 //! not do it.
 
 mod disclose;
+mod journal;
 mod keys;
 mod tail;
 mod verify;
@@ -32,6 +33,9 @@ enum Command {
     Keys(keys::Command),
     Verify(verify::Command),
     Tail(tail::Command),
+    /// Look into a journal directory; never harms one in use.
+    #[command(subcommand)]
+    Journal(journal::Command),
 }
 
 /// How a command ended; errors are exit 2.
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Command::Keys(command) => keys::run(command),
         Command::Verify(command) => verify::run(command),
         Command::Tail(command) => tail::run(command),
+        Command::Journal(command) => journal::run(command),
     };
     match result {
         Ok(Outcome::Good) => ExitCode::SUCCESS,

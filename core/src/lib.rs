@@ -14,6 +14,7 @@ pub mod event;
 pub mod fork;
 pub mod glob;
 pub mod host;
+pub mod journal;
 pub mod json;
 pub mod key;
 pub mod lane;

@@ -4,8 +4,8 @@
 //! process. Tests replace [`RealFs`] by one that writes short, fails a sync, or fills up.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// An open file.
@@ -41,6 +41,11 @@ pub trait FsFile: Send {
     /// # Errors
     /// As the operating system says.
     fn try_lock(&mut self) -> io::Result<bool>;
+    /// Takes the shared advisory lock, if nobody holds the exclusive one; for looking only.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn try_lock_shared(&mut self) -> io::Result<bool>;
     /// Reserves disk blocks up to `len`, without changing what is read.
     ///
     /// # Errors
@@ -55,6 +60,21 @@ pub trait Fs: Send + Sync {
     /// # Errors
     /// As the operating system says.
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn FsFile>>;
+    /// Opens an existing file for reading only.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>>;
+    /// Creates a directory, 0700, in one that exists.
+    ///
+    /// # Errors
+    /// As the operating system says; `AlreadyExists` when it does.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
     /// Creates a directory and its parents, 0700.
     ///
     /// # Errors
@@ -103,6 +123,18 @@ impl Fs for RealFs {
         Ok(Box::new(RealFile(file)))
     }
 
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        Ok(Box::new(RealFile(File::open(path)?)))
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        std::fs::DirBuilder::new().mode(0o700).create(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_dir(path)
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
     }
@@ -136,13 +168,11 @@ struct RealFile(File);
 
 impl FsFile for RealFile {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        self.0.seek(SeekFrom::Start(offset))?;
-        self.0.write(bytes)
+        self.0.write_at(bytes, offset)
     }
 
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.seek(SeekFrom::Start(offset))?;
-        self.0.read(buf)
+        self.0.read_at(buf, offset)
     }
 
     fn sync_data(&mut self) -> io::Result<()> {
@@ -158,11 +188,11 @@ impl FsFile for RealFile {
     }
 
     fn try_lock(&mut self) -> io::Result<bool> {
-        match rustix::fs::flock(&self.0, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(true),
-            Err(e) if e == rustix::io::Errno::WOULDBLOCK => Ok(false),
-            Err(e) => Err(e.into()),
-        }
+        flock(&self.0, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+    }
+
+    fn try_lock_shared(&mut self) -> io::Result<bool> {
+        flock(&self.0, rustix::fs::FlockOperation::NonBlockingLockShared)
     }
 
     fn preallocate(&mut self, len: u64) -> io::Result<()> {
@@ -182,4 +212,9 @@ pub fn append_file(path: &Path) -> io::Result<File> {
         RealFs.create_dir_all(dir)?;
     }
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+fn flock(file: &File, how: rustix::fs::FlockOperation) -> io::Result<bool> {
+    match rustix::fs::flock(file, how) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(e) => Err(e.into()),
 }

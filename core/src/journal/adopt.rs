@@ -1,0 +1,221 @@
+//! The heir's side: a sub-journal whose process is gone.
+//!
+//! Guarantees: nothing is added to it; its envelopes are given byte for byte, oldest first; it is deleted
+//! only once all of them are acknowledged and its heads are kept elsewhere. Segments in which something
+//! could not be read are set aside instead of deleted.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::cursor::Cursor;
+use super::dir::{self, Identity, Owned};
+use super::heads::Head;
+use super::io::error;
+use super::read::{self, Records};
+use super::record::Position;
+use super::store::{AppendError, Journal};
+use super::survey::{Damage, Owner, Segment, Survey};
+use crate::error::{Error, Result};
+use crate::seam::{Fs, Uuid};
+
+/// What a dead process of the same lane left.
+pub struct Adopted {
+    fs: Arc<dyn Fs>,
+    owned: Owned,
+    cursor: Cursor,
+    segments: VecDeque<Segment>,
+    heads: Vec<Head>,
+    damage: Vec<Damage>,
+    last: Position,
+    unacknowledged: u64,
+    generation: u32,
+    finished: bool,
+}
+
+impl Adopted {
+    pub(super) fn open(fs: Arc<dyn Fs>, owned: Owned) -> Result<Self> {
+        let path = owned.path.join(dir::CURSOR);
+        let mut cursor =
+            Cursor::open(&*fs, &path).map_err(|e| error(&path, "read the journal's cursor", &e))?;
+        let survey = Survey::take(&*fs, &owned.path, cursor.known(), Owner::Gone)?;
+        cursor.assume(survey.acknowledged);
+        // Its last writes may be in the operating system's memory only; a receiver must never hold what
+        // the journal then loses with the power.
+        if let Some(newest) = survey.segments.last() {
+            fs.open(&newest.path, false)
+                .and_then(|mut file| file.sync_data())
+                .map_err(|e| error(&newest.path, "sync an abandoned journal", &e))?;
+        }
+        Ok(Self {
+            fs,
+            owned,
+            cursor,
+            heads: survey.heads.sorted().into_iter().cloned().collect(),
+            segments: survey.segments.into(),
+            damage: survey.damage,
+            last: survey.last,
+            unacknowledged: survey.unacknowledged,
+            generation: crate::fork::generation(),
+            finished: false,
+        })
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.owned.path
+    }
+
+    /// Whose it was.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.owned.identity
+    }
+
+    /// The last known envelope of each agent's newest stream.
+    #[must_use]
+    pub fn heads(&self) -> &[Head] {
+        &self.heads
+    }
+
+    /// What could not be read, to be declared.
+    #[must_use]
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// The last position there is; what is not acknowledged up to it is to be sent again.
+    #[must_use]
+    pub fn last(&self) -> Position {
+        self.last
+    }
+
+    /// The last position acknowledged.
+    #[must_use]
+    pub fn acknowledged(&self) -> Position {
+        self.cursor.position()
+    }
+
+    /// How many envelopes waited when it was adopted.
+    #[must_use]
+    pub fn unacknowledged(&self) -> u64 {
+        self.unacknowledged
+    }
+
+    /// The envelopes that are not acknowledged, oldest first.
+    #[must_use]
+    pub fn records(&self) -> Records {
+        self.read_from(self.cursor.position())
+    }
+
+    /// Envelopes still on disk behind `after`, acknowledged or not, oldest first.
+    #[must_use]
+    pub fn read_from(&self, after: Position) -> Records {
+        let paths = self.segments.iter().map(|segment| segment.path.clone());
+        Records::new(Arc::clone(&self.fs), paths, after, self.last)
+    }
+
+    /// The position of an envelope that is still on disk.
+    ///
+    /// # Errors
+    /// A segment cannot be read.
+    pub fn find(&self, streamid: Uuid, sequence: u64) -> Result<Option<Position>> {
+        read::find(self.read_from(Position(0)), streamid, sequence)
+    }
+
+    /// Everything up to `position` has been delivered. Segments that are done with go; damaged ones are
+    /// set aside.
+    ///
+    /// # Errors
+    /// The cursor cannot be written, or a segment not removed; what was acknowledged may be sent again.
+    pub fn ack(&mut self, position: Position) -> Result<()> {
+        self.same_process()?;
+        if position > self.last {
+            return Err(Error::invalid_argument(format!(
+                "position {} is not in this journal; its last one is {}",
+                position.0, self.last.0
+            )));
+        }
+        let cursor = self.owned.path.join(dir::CURSOR);
+        let failed = |e| error(&cursor, "write the journal's cursor", &e);
+        self.cursor.advance(position).map_err(failed)?;
+        let acknowledged = self.cursor.position();
+        // The newest segment stays to the end: it holds the heads.
+        if self.segments.len() < 2 || self.segments[0].last > acknowledged {
+            return Ok(());
+        }
+        self.cursor.sync().map_err(failed)?;
+        while self.segments.len() > 1 && self.segments[0].last <= acknowledged {
+            self.drop_first()?;
+        }
+        Ok(())
+    }
+
+    /// Deletes this sub-journal, all of which is acknowledged; its heads go on in `journal`.
+    ///
+    /// # Errors
+    /// Not everything is acknowledged, `journal` cannot take the heads now, or a file cannot be removed.
+    /// It can be called again.
+    pub fn finish(&mut self, journal: &mut Journal) -> Result<(), AppendError> {
+        self.same_process().map_err(AppendError::Failed)?;
+        if self.finished {
+            return Ok(());
+        }
+        if self.cursor.position() < self.last {
+            let left = self.last.0 - self.cursor.position().0;
+            let message = format!("{left} envelopes of this journal are not acknowledged yet");
+            return Err(AppendError::Full(Error::journal(message).at(self.owned.path.display().to_string())));
+        }
+        journal.keep_heads()?;
+        self.remove().map_err(AppendError::Failed)
+    }
+
+    /// Deletes this sub-journal without keeping its heads anywhere.
+    pub(super) fn remove(&mut self) -> Result<()> {
+        while !self.segments.is_empty() {
+            self.drop_first()?;
+        }
+        let path = &self.owned.path;
+        dir::remove(&*self.fs, path).map_err(|e| error(path, "remove a finished journal", &e))?;
+        self.finished = true;
+        Ok(())
+    }
+
+    fn drop_first(&mut self) -> Result<()> {
+        let Some(segment) = self.segments.front() else { return Ok(()) };
+        let done = if segment.damaged {
+            dir::set_aside(&*self.fs, &self.owned.path, &segment.path).map(|_| ())
+        } else {
+            self.fs.remove_file(&segment.path)
+        };
+        match done {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(error(&segment.path, "remove a segment of the journal", &e))
+            }
+            _ => {
+                self.segments.pop_front();
+                Ok(())
+            }
+        }
+    }
+
+    fn same_process(&self) -> Result<()> {
+        if self.generation == crate::fork::generation() {
+            return Ok(());
+        }
+        Err(Error::journal("this journal belongs to the parent process; open one for this process").at(self
+            .owned
+            .path
+            .display()
+            .to_string()))
+    }
+}
+
+impl std::fmt::Debug for Adopted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { last, unacknowledged, damage, .. } = self;
+        write!(f, "Adopted({}, {unacknowledged} of {} waiting, ", self.owned.path.display(), last.0)?;
+        write!(f, "{} damaged)", damage.len())
+    }
+}

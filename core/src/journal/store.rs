@@ -1,0 +1,549 @@
+//! The owner's side of a sub-journal: append, sync, acknowledge, reclaim.
+//!
+//! Guarantees: an append is written whole or refused whole; [`Journal::sync`] covers every append before
+//! it; a segment is reclaimed only when all of it is acknowledged and the cursor that says so is durable.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::adopt::Adopted;
+use super::cursor::Cursor;
+use super::dir::{self, Claim, Identity, Owned};
+use super::heads::{Head, Heads};
+use super::io::{error, no_room};
+use super::read::Records;
+use super::record::{Kind, Position, Record, Salt, encode, size};
+use super::segment::{Active, DATA, Header};
+use crate::config::JournalConfig;
+use crate::error::{Error, Result};
+use crate::seam::{Fs, Random, UnixNanos, Uuid};
+
+/// Why an append was not taken. Nothing of it counts as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppendError {
+    /// The budget, the floor of free space or the disk leaves no room. The journal is as it was: append
+    /// the same records again when something has been acknowledged, as a full queue would be tried again.
+    Full(Error),
+    /// A write or sync failed, now or before. This journal takes nothing any more; drop it, and open
+    /// another, which adopts what is readable of it.
+    Failed(Error),
+    /// These records together are larger than half of the budget, and would not fit if the journal were
+    /// empty: append fewer at a time. One that is too large alone can never be journaled.
+    TooLarge(Error),
+}
+
+impl AppendError {
+    /// The error to report.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        match self {
+            Self::Full(e) | Self::Failed(e) | Self::TooLarge(e) => e,
+        }
+    }
+}
+
+impl From<AppendError> for Error {
+    fn from(e: AppendError) -> Self {
+        match e {
+            AppendError::Full(e) | AppendError::Failed(e) | AppendError::TooLarge(e) => e,
+        }
+    }
+}
+
+/// What a journal takes on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of its files, allocated ahead included.
+    pub bytes: u64,
+    /// Its segment files, spare ones not counted.
+    pub segments: usize,
+    /// Envelopes appended and not acknowledged.
+    pub unacknowledged: u64,
+}
+
+/// Smallest and largest segment; a 16th of the budget in between, and never more than a quarter of it.
+const SEGMENT: std::ops::RangeInclusive<u64> = (1 << 16)..=(8 << 20);
+/// How many acknowledged segments are kept to be written again.
+const SPARES: usize = 2;
+
+/// The journal of one durable lane in this process. No threads, no clock: whoever holds it appends, syncs
+/// and acknowledges.
+pub struct Journal {
+    fs: Arc<dyn Fs>,
+    random: Arc<dyn Random>,
+    dir: PathBuf,
+    budget: u64,
+    floor: u64,
+    segment_size: u64,
+    owned: Owned,
+    cursor: Cursor,
+    heads: Heads,
+    /// Whether there are inherited heads that no segment of ours holds yet.
+    heads_pending: bool,
+    /// Full segments, oldest first.
+    full: VecDeque<Full>,
+    active: Option<Active>,
+    spares: Vec<(PathBuf, u64)>,
+    next_number: u64,
+    last: Position,
+    synced: Position,
+    failed: Option<Error>,
+    generation: u32,
+    buffer: Vec<u8>,
+}
+
+struct Full {
+    path: PathBuf,
+    last: Position,
+    size: u64,
+}
+
+impl Journal {
+    /// Makes a journal of its own for `lane` in `config.dir`, and takes over what dead processes left there
+    /// for the same lane and the same kind of sink, oldest first.
+    ///
+    /// The directory is made if its parent exists.
+    ///
+    /// # Errors
+    /// Kind `journal`, naming the path: the directory cannot be made, read or written, or another version
+    /// of sinkwell wrote it. Nothing in it has been changed then.
+    pub fn open(
+        fs: Arc<dyn Fs>,
+        random: Arc<dyn Random>,
+        config: &JournalConfig,
+        lane: &str,
+        sink: &str,
+        now: UnixNanos,
+    ) -> Result<(Self, Vec<Adopted>)> {
+        dir::prepare(&*fs, &config.dir)?;
+        dir::sweep(&*fs, &config.dir);
+        let adopted = adopt_all(&fs, &config.dir, lane, sink)?;
+        let identity = Identity { lane: lane.to_owned(), sink: sink.to_owned(), pid: std::process::id() };
+        let scope = format!("journal/{lane}");
+        let (owned, cursor) =
+            dir::create(&*fs, &config.dir, identity, |n| Uuid::v7(now, random.bytes16(&scope, n)))?;
+        let mut heads = Heads::default();
+        for head in adopted.iter().flat_map(Adopted::heads) {
+            heads.inherit(head);
+        }
+        let journal = Self {
+            fs,
+            random,
+            dir: config.dir.clone(),
+            budget: config.budget,
+            floor: config.floor,
+            segment_size: (config.budget / 16).clamp(*SEGMENT.start(), *SEGMENT.end()).min(config.budget / 4)
+                / 4096
+                * 4096,
+            owned,
+            cursor,
+            heads_pending: !heads.is_empty(),
+            heads,
+            full: VecDeque::new(),
+            active: None,
+            spares: Vec::new(),
+            next_number: 1,
+            last: Position(0),
+            synced: Position(0),
+            failed: None,
+            generation: crate::fork::generation(),
+            buffer: Vec::new(),
+        };
+        Ok((journal, adopted))
+    }
+
+    /// Where this sub-journal lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.owned.path
+    }
+
+    /// The newest known stream of `agentid`, of this process or of one before it: what `follows` names.
+    #[must_use]
+    pub fn head(&self, agentid: &str) -> Option<&Head> {
+        self.heads.get(agentid)
+    }
+
+    /// The last position appended; 0 when nothing was.
+    #[must_use]
+    pub fn last(&self) -> Position {
+        self.last
+    }
+
+    /// The last position that a sync covers.
+    #[must_use]
+    pub fn synced(&self) -> Position {
+        self.synced
+    }
+
+    /// The last position acknowledged.
+    #[must_use]
+    pub fn acknowledged(&self) -> Position {
+        self.cursor.position()
+    }
+
+    /// The failure that ended this journal, if one did.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Error> {
+        self.failed.as_ref()
+    }
+
+    /// Appends `records`, all or none, and gives the position of the last one; they are numbered without
+    /// gaps. Durable only after [`Journal::sync`].
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub fn append(&mut self, records: &[Record<'_>]) -> Result<Position, AppendError> {
+        self.usable().map_err(AppendError::Failed)?;
+        let mut needed = 0;
+        for record in records {
+            let size = size(record).ok_or_else(|| self.too_large())?;
+            needed += size as u64;
+        }
+        // A new segment and the one before it must fit into the budget together.
+        if needed.saturating_add(self.heads.size() + DATA as u64 + 4096) > self.budget / 2 {
+            return Err(self.too_large());
+        }
+        self.make_room(needed)?;
+        let Some(active) = &mut self.active else { return Err(AppendError::Failed(internal())) };
+
+        self.buffer.clear();
+        let seed: Salt = active.header.seed();
+        let mut position = self.last;
+        for record in records {
+            position.0 += 1;
+            encode(&mut self.buffer, seed, Kind::Envelope, position, record);
+        }
+        if let Err(e) = active.append(&self.buffer) {
+            let path = active.path.clone();
+            return Err(self.refuse(&path, "write to the journal", &e));
+        }
+        for record in records {
+            self.heads.note(record);
+        }
+        self.last = position;
+        Ok(position)
+    }
+
+    /// Makes everything appended durable, and gives the last position covered.
+    ///
+    /// # Errors
+    /// A failed sync is final: see [`AppendError::Failed`].
+    pub fn sync(&mut self) -> Result<Position> {
+        self.usable()?;
+        if let Some(active) = &mut self.active
+            && let Err(e) = active.sync()
+        {
+            let path = active.path.clone();
+            return Err(self.fail(&path, "sync the journal", &e));
+        }
+        self.synced = self.last;
+        Ok(self.synced)
+    }
+
+    /// Everything up to `position` has been delivered: it will not be sent again, and goes when its segment
+    /// is done with. Kept by the operating system at once and on disk later: after power loss the last
+    /// acknowledgements may be forgotten, and their envelopes sent again.
+    ///
+    /// # Errors
+    /// The cursor cannot be written; what was acknowledged may be sent again after a crash.
+    pub fn ack(&mut self, position: Position) -> Result<()> {
+        self.usable()?;
+        if position > self.last {
+            return Err(Error::invalid_argument(format!(
+                "position {} was never appended; the last one is {}",
+                position.0, self.last.0
+            )));
+        }
+        if let Err(e) = self.cursor.advance(position) {
+            return Err(self.refuse_cursor(&e));
+        }
+        self.reclaim()
+    }
+
+    /// Envelopes still on disk behind `after`, acknowledged or not, oldest first: for `repair`.
+    ///
+    /// # Errors
+    /// None now; the iterator yields them.
+    pub fn read_from(&self, after: Position) -> Result<Records> {
+        self.same_process()?;
+        let paths = self.full.iter().map(|full| full.path.clone());
+        let paths = paths.chain(self.active.as_ref().map(|active| active.path.clone()));
+        Ok(Records::new(Arc::clone(&self.fs), paths, after, self.last))
+    }
+
+    /// The position of an envelope that is still on disk.
+    ///
+    /// # Errors
+    /// A segment cannot be read.
+    pub fn find(&self, streamid: Uuid, sequence: u64) -> Result<Option<Position>> {
+        super::read::find(self.read_from(Position(0))?, streamid, sequence)
+    }
+
+    /// What this sub-journal takes on disk.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let full: u64 = self.full.iter().map(|full| full.size).sum();
+        let spare: u64 = self.spares.iter().map(|(_, size)| size).sum();
+        Usage {
+            bytes: full + spare + self.active.as_ref().map_or(0, Active::size),
+            segments: self.full.len() + usize::from(self.active.is_some()),
+            unacknowledged: self.last.0 - self.cursor.position().0,
+        }
+    }
+
+    /// Ends this sub-journal in good order: everything synced, nothing allocated ahead. What is not
+    /// acknowledged stays for the next process; so do, in a few hundred bytes, the heads of its streams.
+    ///
+    /// # Errors
+    /// As of [`Journal::sync`]. Nothing that was durable is lost.
+    pub fn close(mut self) -> Result<()> {
+        self.sync()?;
+        let path = self.owned.path.clone();
+        let fail = |e: &std::io::Error| error(&path, "close the journal", e);
+        for (spare, _) in std::mem::take(&mut self.spares) {
+            self.fs.remove_file(&spare).map_err(|e| fail(&e))?;
+        }
+        self.cursor.sync().map_err(|e| fail(&e))?;
+        if self.last > self.cursor.position() {
+            return self.active.as_mut().map_or(Ok(()), |active| active.trim().map_err(|e| fail(&e)));
+        }
+        if self.heads.is_empty() {
+            return dir::remove(&*self.fs, &path).map_err(|e| fail(&e));
+        }
+        // Only the heads are needed: a segment just large enough for them takes the place of all others.
+        let old = self.active.take().map(|active| active.path);
+        let size = DATA as u64 + self.heads.size();
+        let active = self.start(size, None).map_err(|e| fail(&e))?;
+        self.active = Some(active);
+        for path in self.full.drain(..).map(|full| full.path).chain(old) {
+            self.fs.remove_file(&path).map_err(|e| fail(&e))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the inherited heads, so that those they came from can go.
+    pub(super) fn keep_heads(&mut self) -> Result<(), AppendError> {
+        self.usable().map_err(AppendError::Failed)?;
+        if self.heads_pending {
+            self.make_room(0)?;
+        }
+        Ok(())
+    }
+
+    /// A segment with room for `needed` bytes is active after this.
+    fn make_room(&mut self, needed: u64) -> Result<(), AppendError> {
+        if self.active.as_ref().is_some_and(|active| active.room() >= needed) && !self.heads_pending {
+            return Ok(());
+        }
+        if let Some(mut active) = self.active.take() {
+            if let Err(e) = active.sync() {
+                return Err(AppendError::Failed(self.fail(&active.path, "sync the journal", &e)));
+            }
+            self.synced = self.last;
+            self.full.push_back(Full { path: active.path.clone(), last: self.last, size: active.size() });
+            self.reclaim().map_err(AppendError::Failed)?;
+        }
+        let wanted = DATA as u64 + self.heads.size() + needed;
+        let size = wanted.max(self.segment_size).next_multiple_of(4096);
+        let spare = match self.spares.iter().position(|&(_, spare)| spare >= wanted) {
+            Some(i) => Some(self.spares.swap_remove(i)),
+            None => {
+                self.find_space(size)?;
+                None
+            }
+        };
+        match self.start(size, spare.clone()) {
+            Ok(active) => {
+                self.active = Some(active);
+                self.heads_pending = false;
+                self.reclaim().map_err(AppendError::Failed)
+            }
+            Err(e) => {
+                if let Some((path, _)) = spare {
+                    // Under whichever name it is now, it holds nothing; at worst its heir removes it.
+                    let _ = self.fs.remove_file(&path);
+                }
+                let path = self.owned.path.clone();
+                Err(self.refuse(&path, "add a segment to the journal", &e))
+            }
+        }
+    }
+
+    /// A new segment that begins with the heads, all of it durable.
+    fn start(&mut self, size: u64, spare: Option<(PathBuf, u64)>) -> std::io::Result<Active> {
+        let number = self.next_number;
+        let scope = format!("journal/{}/{}", self.owned.identity.lane, self.owned.path.display());
+        let random = self.random.bytes16(&scope, number);
+        let salt = u64::from_le_bytes(super::record::array(&random, 0));
+        let header = Header { reused: spare.is_some(), salt, number, base: self.last };
+        let size = spare.as_ref().map_or(size, |&(_, size)| size);
+        let spare = spare.as_ref().map(|(path, _)| path.as_path());
+        let mut active = Active::create(&*self.fs, &self.owned.path, header, size, spare)?;
+        self.buffer.clear();
+        for head in self.heads.sorted() {
+            encode(&mut self.buffer, header.seed(), Kind::Head, self.last, &head.as_record());
+        }
+        active.append(&self.buffer)?;
+        active.sync()?;
+        self.next_number += 1;
+        Ok(active)
+    }
+
+    /// Makes sure that a new segment of `size` bytes may be added; spare ones that are too small go first.
+    fn find_space(&mut self, size: u64) -> Result<(), AppendError> {
+        let full = match self.check_space(size) {
+            Err(full @ AppendError::Full(_)) if !self.spares.is_empty() => full,
+            checked => return checked,
+        };
+        for (spare, _) in std::mem::take(&mut self.spares) {
+            if self.fs.remove_file(&spare).is_err() {
+                return Err(full);
+            }
+        }
+        self.check_space(size)
+    }
+
+    /// Whether the budget and the disk leave room for a new segment of `size` bytes.
+    fn check_space(&self, size: u64) -> Result<(), AppendError> {
+        let fail = |e| AppendError::Failed(error(&self.dir, "measure the journal", &e));
+        let used = dir::bytes_used(&*self.fs, &self.dir).map_err(fail)?;
+        // Room for one more segment is left to whoever holds nothing that waits: its heads go there.
+        let waiting = self.full.iter().any(|full| full.last > self.cursor.position());
+        let reserve = if waiting { self.segment_size } else { 0 };
+        if used + size + reserve > self.budget {
+            return Err(AppendError::Full(
+                Error::journal(format!(
+                    "the journal's budget of {} bytes is used up by envelopes that are not acknowledged; \
+                     mend the sink, or raise journal.budget",
+                    self.budget
+                ))
+                .at(self.dir.display().to_string()),
+            ));
+        }
+        let free = self.fs.free_space(&self.dir).map_err(fail)?;
+        if free < self.floor.saturating_add(size) {
+            return Err(AppendError::Full(
+                Error::journal(format!(
+                    "{free} bytes are free on the journal's file system, and journal.floor keeps {} of them \
+                     free; free space there, or lower the floor",
+                    self.floor
+                ))
+                .at(self.dir.display().to_string()),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Lets go of full segments that are acknowledged as a whole.
+    fn reclaim(&mut self) -> Result<()> {
+        let acknowledged = self.cursor.position();
+        if self.full.front().is_none_or(|full| full.last > acknowledged) {
+            return Ok(());
+        }
+        if let Err(e) = self.cursor.sync() {
+            let path = self.owned.path.join(dir::CURSOR);
+            return Err(self.fail(&path, "sync the journal's cursor", &e));
+        }
+        // While no segment is active, the newest full one is the only one that holds the heads.
+        while (self.active.is_some() || self.full.len() > 1)
+            && let Some(full) = self.full.pop_front_if(|full| full.last <= acknowledged)
+        {
+            let number = super::segment::Name::parse(&full.path);
+            let keep = self.spares.len() < SPARES && full.size == self.segment_size;
+            let done = match number {
+                Some(super::segment::Name::Segment(number)) if keep => {
+                    let spare = super::segment::Name::Spare(number).within(&self.owned.path);
+                    self.fs.rename(&full.path, &spare).map(|()| self.spares.push((spare, full.size)))
+                }
+                _ => self.fs.remove_file(&full.path),
+            };
+            if let Err(e) = done {
+                return Err(self.fail(&full.path, "reclaim a segment of the journal", &e));
+            }
+        }
+        Ok(())
+    }
+
+    fn same_process(&self) -> Result<()> {
+        if self.generation == crate::fork::generation() {
+            return Ok(());
+        }
+        Err(Error::journal("this journal belongs to the parent process; open one for this process").at(self
+            .owned
+            .path
+            .display()
+            .to_string()))
+    }
+
+    fn usable(&self) -> Result<()> {
+        self.same_process()?;
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    /// Full if it was for want of room, else final.
+    fn refuse(&mut self, path: &Path, what: &str, cause: &std::io::Error) -> AppendError {
+        if no_room(cause) {
+            return AppendError::Full(error(path, what, cause));
+        }
+        AppendError::Failed(self.fail(path, what, cause))
+    }
+
+    fn refuse_cursor(&mut self, cause: &std::io::Error) -> Error {
+        let path = self.owned.path.join(dir::CURSOR);
+        self.refuse(&path, "write the journal's cursor", cause).into()
+    }
+
+    /// Ends this journal: nothing is written to it any more.
+    fn fail(&mut self, path: &Path, what: &str, cause: &std::io::Error) -> Error {
+        let error = error(path, what, cause);
+        self.failed = Some(error.clone());
+        self.active = None;
+        error
+    }
+
+    fn too_large(&self) -> AppendError {
+        AppendError::TooLarge(
+            Error::journal(format!(
+                "these envelopes are larger than half of the journal's budget of {} bytes; raise journal.budget",
+                self.budget
+            ))
+            .at(self.dir.display().to_string()),
+        )
+    }
+}
+
+fn internal() -> Error {
+    Error::internal("the journal has no active segment")
+}
+
+/// Takes over every sub-journal of the lane whose process is gone.
+fn adopt_all(fs: &Arc<dyn Fs>, dir: &Path, lane: &str, sink: &str) -> Result<Vec<Adopted>> {
+    let mut adopted = Vec::new();
+    let mut held = Vec::new();
+    let mut take = |path: PathBuf, held: &mut Vec<PathBuf>| -> Result<()> {
+        match dir::claim(&**fs, &path, |id| id.lane == lane && id.sink == sink)? {
+            Claim::Ours(owned) => adopted.push(Adopted::open(Arc::clone(fs), owned)?),
+            Claim::Held => held.push(path),
+            Claim::Foreign | Claim::Gone => {}
+        }
+        Ok(())
+    };
+    for path in dir::subdirectories(&**fs, dir)? {
+        take(path, &mut held)?;
+    }
+    // Somebody may just have been looking: `sinkwell journal ls` holds a lock for an instant.
+    for path in held {
+        take(path, &mut Vec::new())?;
+    }
+    Ok(adopted)
+}
+
+#[cfg(test)]
+impl Journal {
+    /// As if this process were a child of the one that opened it.
+    pub(super) fn pretend_forked(&mut self) {
+        self.generation = self.generation.wrapping_sub(1);
+    }
+}

@@ -1,0 +1,9 @@
+//! Tests of the journal: codec, store, directory, and a model under injected faults.
+
+mod simfs;
+mod support;
+
+mod codec;
+mod damage;
+mod model;
+mod store;

@@ -1,0 +1,181 @@
+//! The owner's and the heir's side over the real file system.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use super::support::*;
+use crate::error::ErrorKind;
+use crate::journal::{AppendError, Journal, Position, list};
+use crate::seam::RealFs;
+use crate::testing::TempDir;
+
+#[test]
+fn what_was_appended_is_adopted_byte_for_byte() {
+    let dir = TempDir::new();
+    let all = samples(0..300);
+    let (mut journal, adopted) = open(dir.path());
+    assert!(adopted.is_empty());
+    append(&mut journal, &all[..100]);
+    append(&mut journal, &all[100..]);
+    assert_eq!(journal.sync().unwrap(), Position(300));
+    journal.ack(Position(120)).unwrap();
+    drop(journal);
+
+    let (journal, mut adopted) = open(dir.path());
+    assert_eq!(adopted.len(), 1);
+    let old = &adopted[0];
+    assert_eq!((old.unacknowledged(), old.damage()), (180, &[][..]));
+    assert_same(old.records(), &all[120..]);
+    assert_eq!(old.heads().len(), 3);
+    assert_eq!(old.find(stream(1), 100).unwrap(), Some(Position(299)));
+    let head = journal.head("urn:agent:1").unwrap();
+    assert_eq!((head.streamid, head.sequence), (stream(1), 100));
+    let mut journal = journal;
+    assert!(matches!(adopted[0].finish(&mut journal), Err(AppendError::Full(_))));
+    adopted[0].ack(Position(300)).unwrap();
+    adopted[0].finish(&mut journal).unwrap();
+    drop((journal, adopted));
+
+    let (journal, adopted) = open(dir.path());
+    assert_eq!(adopted.len(), 1, "only the second process's journal is left");
+    assert_eq!(adopted[0].unacknowledged(), 0);
+    assert_eq!(journal.head("urn:agent:2").unwrap().sequence, 100, "heads outlive their journal");
+}
+
+#[test]
+fn acknowledged_segments_are_used_again_and_the_rest_stays() {
+    let dir = TempDir::new();
+    let (mut journal, _) = open(dir.path());
+    let mut n = 0;
+    for _ in 0..400 {
+        let batch = samples(n..n + 20);
+        n += 20;
+        append(&mut journal, &batch);
+        let position = journal.sync().unwrap();
+        journal.ack(Position(position.0.saturating_sub(50))).unwrap();
+    }
+    let usage = journal.usage();
+    assert_eq!(usage.unacknowledged, 50);
+    assert!(usage.bytes <= 5 << 18, "{usage:?}");
+    drop(journal);
+    let (_, adopted) = open(dir.path());
+    assert_same(adopted[0].records(), &samples(n - 50..n));
+    assert!(adopted[0].damage().is_empty());
+}
+
+#[test]
+fn files_are_private_and_a_closed_journal_keeps_only_its_heads() {
+    let dir = TempDir::new();
+    let root = dir.path().join("state");
+    let (mut journal, _) = open(&root);
+    append(&mut journal, &samples(0..9));
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode(&root), mode(journal.path())), (0o700, 0o700));
+    for entry in std::fs::read_dir(journal.path()).unwrap() {
+        assert_eq!(mode(&entry.unwrap().path()), 0o600);
+    }
+    journal.sync().unwrap();
+    journal.ack(Position(9)).unwrap();
+    journal.close().unwrap();
+    let overview = list(&(Arc::new(RealFs) as _), &root).unwrap();
+    let sub = &overview.journals[0];
+    assert!(!sub.in_use && sub.bytes < 8192 && sub.heads.len() == 3 && sub.damage.is_empty());
+    let (journal, adopted) = open(&root);
+    assert_eq!((adopted[0].unacknowledged(), journal.head("urn:agent:0").unwrap().sequence), (0, 3));
+}
+
+#[test]
+fn the_budget_refuses_whole_appends_and_takes_them_after_acknowledgement() {
+    let dir = TempDir::new();
+    let (mut journal, _) = open(dir.path());
+    let batch = samples(0..50);
+    let records: Vec<_> = batch.iter().map(|s| s.record()).collect();
+    let mut taken = 0;
+    let error = loop {
+        match journal.append(&records) {
+            Ok(position) => taken = position.0,
+            Err(e) => break e,
+        }
+        assert!(taken < 100_000);
+    };
+    let AppendError::Full(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.kind(), ErrorKind::Journal);
+    assert!(error.message().contains("budget"), "{error}");
+    assert_eq!(
+        (journal.last(), journal.read_from(Position(0)).unwrap().count() as u64),
+        (Position(taken), taken)
+    );
+    assert!(journal.usage().bytes <= 4 << 20);
+    journal.ack(Position(taken)).unwrap();
+    assert_eq!(journal.append(&records).unwrap(), Position(taken + 50));
+}
+
+#[test]
+fn the_smallest_budgets_still_pass_everything_on() {
+    for budget in [64 << 10, 128 << 10, 200_000, 1 << 20] {
+        let dir = TempDir::new();
+        let mut config = config(dir.path());
+        config.budget = budget;
+        let (mut journal, _) = open_with(Arc::new(RealFs), &config, "audit").unwrap();
+        for round in 0..200 {
+            let batch = samples(round * 30..round * 30 + 30);
+            append(&mut journal, &batch);
+            let position = journal.sync().unwrap();
+            journal.ack(position).unwrap();
+            assert!(journal.usage().bytes <= budget, "{:?} of {budget}", journal.usage());
+        }
+    }
+}
+
+#[test]
+fn the_floor_refuses_too() {
+    let dir = TempDir::new();
+    let mut config = config(dir.path());
+    config.floor = u64::MAX / 2;
+    let (mut journal, _) = open_with(Arc::new(RealFs), &config, "audit").unwrap();
+    let error = journal.append(&[samples(0..1)[0].record()]).unwrap_err();
+    assert!(matches!(&error, AppendError::Full(e) if e.message().contains("journal.floor")), "{error:?}");
+}
+
+#[test]
+fn what_can_never_fit_is_not_called_full() {
+    let dir = TempDir::new();
+    let (mut journal, _) = open(dir.path());
+    let huge = Sample::new(0, 5 << 20);
+    assert!(matches!(journal.append(&[huge.record()]), Err(AppendError::TooLarge(_))));
+    let large = Sample::new(1, (2 << 20) - (16 << 10));
+    assert_eq!(journal.append(&[large.record()]).unwrap(), Position(1));
+}
+
+#[test]
+fn another_lane_or_sink_adopts_nothing_and_a_live_journal_is_nobodys() {
+    let dir = TempDir::new();
+    let fs: Arc<dyn crate::seam::Fs> = Arc::new(RealFs);
+    let (mut journal, _) = open(dir.path());
+    append(&mut journal, &samples(0..3));
+    journal.sync().unwrap();
+    assert!(open(dir.path()).1.is_empty(), "in use");
+    drop(journal);
+    assert!(open_with(Arc::clone(&fs), &config(dir.path()), "other").unwrap().1.is_empty());
+    let random = Arc::new(crate::seam::SystemRandom);
+    let other = Journal::open(Arc::clone(&fs), random, &config(dir.path()), "audit", "otlp", 0).unwrap();
+    assert!(other.1.is_empty());
+    let ours: u64 = open(dir.path()).1.iter().map(|a| a.unacknowledged()).sum();
+    assert_eq!(ours, 3);
+}
+
+#[test]
+fn a_forked_child_is_refused_its_parents_journal() {
+    // The generation is the process's, so the child is played by a process of its own in tests/; here the
+    // refusal itself: a journal made in generation n is not usable in n + 1.
+    let dir = TempDir::new();
+    let (mut journal, _) = open(dir.path());
+    journal.pretend_forked();
+    for error in [
+        journal.sync().unwrap_err(),
+        journal.ack(Position(0)).unwrap_err(),
+        journal.append(&[]).unwrap_err().into(),
+    ] {
+        assert!(error.message().contains("parent process"), "{error}");
+    }
+}
