@@ -31,20 +31,18 @@ pub(super) const TILE_HEIGHT: u32 = 8;
 /// The leaf that stands for an envelope.
 #[must_use]
 pub fn leaf_hash(envelope: &EnvelopeHash) -> Hash {
-    let mut hash = Sha256::new();
-    hash.update([0]);
-    hash.update(envelope);
-    hash.finalize().into()
+    let mut input = [0; 33];
+    input[1..].copy_from_slice(envelope);
+    Sha256::digest(input).into()
 }
 
 /// The node over two others.
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    let mut hash = Sha256::new();
-    hash.update([1]);
-    hash.update(left);
-    hash.update(right);
-    hash.finalize().into()
+    let mut input = [1; 65];
+    input[1..33].copy_from_slice(left);
+    input[33..].copy_from_slice(right);
+    Sha256::digest(input).into()
 }
 
 /// The root of the empty tree.

@@ -213,9 +213,7 @@ fn the_hashes_are_those_of_the_standard() {
         super::super::hex(&empty_root()),
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     );
-    let mut hash = Sha256::new();
-    hash.update([0]);
-    let empty_leaf: Hash = hash.finalize().into();
+    let empty_leaf: Hash = Sha256::digest([0]).into();
     assert_eq!(
         super::super::hex(&empty_leaf),
         "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
