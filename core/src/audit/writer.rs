@@ -231,6 +231,9 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "secure_delete", "on")?;
     conn.pragma_update(None, "recursive_triggers", "on")?;
     conn.pragma_update(None, "trusted_schema", "off")?;
+    // Nothing of the log in temporary files; and SQLite saves pages before each statement that a trigger
+    // may end, which would otherwise be a file as well.
+    conn.pragma_update(None, "temp_store", "memory")?;
     conn.pragma_update(None, "cache_size", -65_536)?;
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
     conn.set_prepared_statement_cache_capacity(64);
