@@ -3,6 +3,7 @@
 
 mod disclose;
 mod journal;
+mod audit;
 mod keys;
 mod tail;
 mod verify;
@@ -28,6 +29,8 @@ enum Command {
     /// Take disclosures out of a file of envelopes, or check them.
     #[command(subcommand)]
     Disclose(disclose::Command),
+    /// Read, check and prove from an audit database.
+    Audit(audit::Command),
     /// Make a key.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -50,6 +53,7 @@ enum Outcome {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Disclose(command) => disclose::run(command),
+        Command::Audit(command) => audit::run(command),
         Command::Keys(command) => keys::run(command),
         Command::Verify(command) => verify::run(command),
         Command::Tail(command) => tail::run(command),

@@ -3,6 +3,7 @@
 //! Read the modules in this order to follow one event from `emit` to acknowledgement.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod config;
 pub mod content;
 mod deadletter;

@@ -1,0 +1,319 @@
+//! `sinkwell audit`: what an audit database says, and proofs that it says so to everybody.
+
+use std::io::{Write as _, stdout};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use sinkwell::audit::{AuditDb, AuditReport, Filter, Locator, Note, VerifyOptions, verifier_key};
+use sinkwell::config::{KeyConfig, KeySource};
+use sinkwell::json::Value;
+use sinkwell::seam::{Uuid, parse_time};
+use sinkwell::{Error, ErrorKind, Result, key};
+
+use crate::Outcome;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Check everything: bytes, hashes, tree, erasures, triggers, indexes. Exit 1 when something is wrong.
+    Verify {
+        #[command(flatten)]
+        db: Database,
+        /// A tree head kept elsewhere: the log must still begin with it. May be repeated.
+        #[arg(long = "head", value_name = "NOTE")]
+        heads: Vec<PathBuf>,
+    },
+    /// Print the tree head as a note (C2SP tlog-checkpoint), signed when a key is given.
+    Head {
+        #[command(flatten)]
+        db: Database,
+        /// An Ed25519 private key (PKCS#8 PEM) to sign it with.
+        #[arg(long, value_name = "FILE")]
+        sign: Option<PathBuf>,
+    },
+    /// Prove that one envelope is in the log.
+    Prove {
+        #[command(flatten)]
+        db: Database,
+        #[command(flatten)]
+        what: What,
+        /// Prove it for the tree of this many leaves instead of all.
+        #[arg(long, value_name = "N")]
+        size: Option<u64>,
+    },
+    /// Prove that the log of NEW leaves (default: all) begins with the log of OLD leaves.
+    Consistency {
+        #[command(flatten)]
+        db: Database,
+        /// The earlier size.
+        old: u64,
+        /// The later size.
+        new: Option<u64>,
+    },
+    /// Find envelopes, oldest first.
+    Query {
+        #[command(flatten)]
+        db: Database,
+        #[command(flatten)]
+        filter: FilterArgs,
+    },
+    /// Print the whole log, one envelope or stub a line, for `sinkwell verify` and other readers.
+    Export {
+        /// The audit database.
+        db: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Database {
+    /// The audit database.
+    db: PathBuf,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct What {
+    /// By the event's id.
+    #[arg(long, value_name = "UUID", conflicts_with_all = ["index", "stream", "sequence"])]
+    id: Option<String>,
+    /// By the leaf's index, from 0.
+    #[arg(long, value_name = "N", conflicts_with_all = ["stream", "sequence"])]
+    index: Option<u64>,
+    /// By stream, with --sequence.
+    #[arg(long, value_name = "UUID", requires = "sequence")]
+    stream: Option<String>,
+    /// The sequence in the stream.
+    #[arg(long, value_name = "N", requires = "stream")]
+    sequence: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct FilterArgs {
+    /// A glob over the type: `policy.*`, `*.breach`.
+    #[arg(long = "type", value_name = "GLOB")]
+    event_type: Option<String>,
+    /// The emitting agent's id.
+    #[arg(long, value_name = "ID")]
+    agent: Option<String>,
+    /// The run's id.
+    #[arg(long, value_name = "ID")]
+    run: Option<String>,
+    /// The tenant's id.
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
+    /// Not before this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// At most so many.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: u64,
+    /// Only leaves after this index, to go on where the last query ended.
+    #[arg(long, value_name = "INDEX")]
+    after: Option<u64>,
+}
+
+pub(crate) fn run(command: Command) -> Result<Outcome> {
+    match command {
+        Command::Verify { db, heads } => verify(&db, &heads),
+        Command::Head { db, sign } => head(&db, sign.as_deref()),
+        Command::Prove { db, what, size } => {
+            let proof = open(&db.db)?.prove(&what.locator()?, size)?;
+            // A proof is for machines in either format; text only lays it out.
+            print_value(&proof.to_value(), db.format)
+        }
+        Command::Consistency { db, old, new } => {
+            print_value(&open(&db.db)?.consistency(old, new)?.to_value(), db.format)
+        }
+        Command::Query { db, filter } => query(&db, &filter),
+        Command::Export { db } => {
+            let result = open(&db)?.export(&mut std::io::BufWriter::new(stdout().lock()));
+            result.map(|_| Outcome::Good)
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<AuditDb> {
+    AuditDb::open_read(path)
+}
+
+fn verify(db: &Database, heads: &[PathBuf]) -> Result<Outcome> {
+    let heads = heads.iter().map(|path| read_note(path)?.head()).collect::<Result<_>>()?;
+    let report = open(&db.db)?.verify(&VerifyOptions { heads })?;
+    match db.format {
+        Format::Json => print_line(&report.to_value())?,
+        Format::Text => print(&report_text(&report))?,
+    }
+    Ok(if report.sound() { Outcome::Good } else { Outcome::Findings })
+}
+
+fn report_text(report: &AuditReport) -> String {
+    let mut out = format!(
+        "{}\n  origin     {}\n  leaves     {}\n  envelopes  {}\n  erased     {}\n  conflicts  {}\n",
+        if report.sound() { "sound" } else { "findings" },
+        report.head.origin,
+        report.head.size,
+        report.envelopes,
+        report.erased,
+        report.conflicts
+    );
+    for finding in &report.findings {
+        out.push_str(&format!("{:<9}", finding.kind.name()));
+        if let Some(index) = finding.index {
+            out.push_str(&format!("  leaf {index}"));
+        }
+        if let Some((streamid, sequence)) = finding.place {
+            out.push_str(&format!("  {streamid}/{sequence}"));
+        }
+        out.push_str(&format!("  {}\n", finding.note));
+    }
+    let more = report.found - report.findings.len() as u64;
+    if more > 0 {
+        out.push_str(&format!("and {more} more\n"));
+    }
+    out
+}
+
+fn read_note(path: &Path) -> Result<Note> {
+    let place = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::verification(format!("the tree head cannot be read: {e}")).at(&*place))?;
+    Note::parse(&text).map_err(|e| e.at(place))
+}
+
+fn head(db: &Database, sign: Option<&Path>) -> Result<Outcome> {
+    let head = open(&db.db)?.head()?;
+    let key = sign
+        .map(|path| {
+            let source = KeySource::Ed25519File(path.to_owned());
+            let config = KeyConfig { id: head.origin.clone(), source, allow_group_readable: false };
+            key::load_signing_key(&config, None)
+        })
+        .transpose()?;
+    let note = head.note(key.as_ref())?;
+    match db.format {
+        Format::Text => print(note.as_str())?,
+        Format::Json => {
+            let Value::Object(mut members) = head.to_value() else {
+                return Err(Error::internal("a tree head is an object"));
+            };
+            members.push(("note".into(), note.as_str().into()));
+            let public = key.and_then(|key| key.public());
+            if let Some(text) = public.and_then(|public| verifier_key(&head.origin, &public)) {
+                members.push(("verifier_key".into(), text.into()));
+            }
+            print_line(&Value::Object(members))?;
+        }
+    }
+    Ok(Outcome::Good)
+}
+
+impl What {
+    fn locator(&self) -> Result<Locator> {
+        let uuid = |text: &str, option: &str| {
+            Uuid::parse(text).ok_or_else(|| bad_argument("expected a UUID").at(option))
+        };
+        match (&self.id, self.index, &self.stream, self.sequence) {
+            (Some(id), ..) => Ok(Locator::Id(uuid(id, "--id")?)),
+            (_, Some(index), ..) => Ok(Locator::Index(index)),
+            (_, _, Some(stream), Some(sequence)) => {
+                Ok(Locator::Place { streamid: uuid(stream, "--stream")?, sequence })
+            }
+            _ => Err(bad_argument("say which envelope: --id, --index, or --stream with --sequence")),
+        }
+    }
+}
+
+fn query(db: &Database, args: &FilterArgs) -> Result<Outcome> {
+    let time = |text: &Option<String>, option: &str| {
+        text.as_deref()
+            .map(|text| {
+                parse_time(text)
+                    .ok_or_else(|| bad_argument("expected a time as 2026-01-01T00:00:00Z").at(option))
+            })
+            .transpose()
+    };
+    let filter = Filter {
+        event_type: args.event_type.clone(),
+        agent: args.agent.clone(),
+        run: args.run.clone(),
+        tenant: args.tenant.clone(),
+        since: time(&args.since, "--since")?,
+        until: time(&args.until, "--until")?,
+        limit: Some(args.limit),
+        after: args.after,
+    };
+    for found in open(&db.db)?.query(&filter)? {
+        match db.format {
+            Format::Json => print_line(&found.to_value())?,
+            Format::Text => {
+                let value = found.to_value();
+                let envelope = value.get("envelope").unwrap_or(&Value::Null);
+                let text = |key| envelope.get(key).and_then(Value::as_str).unwrap_or("-");
+                print(&format!(
+                    "{:>8}  {}  {:<5}  {}  {}  {}\n",
+                    found.index,
+                    text("time"),
+                    text("severitytext"),
+                    text("type"),
+                    text("agentid"),
+                    text("subject")
+                ))?;
+            }
+        }
+    }
+    Ok(Outcome::Good)
+}
+
+fn print_value(value: &Value, format: Format) -> Result<Outcome> {
+    match format {
+        Format::Json => print_line(value)?,
+        Format::Text => {
+            let mut out = String::new();
+            for (key, value) in value.members() {
+                match value {
+                    Value::Array(items) => {
+                        for (i, item) in items.iter().enumerate() {
+                            let label = if i == 0 { key.as_str() } else { "" };
+                            out.push_str(&format!("{label:<9} {}\n", item.as_str().unwrap_or_default()));
+                        }
+                    }
+                    Value::Int(n) => out.push_str(&format!("{key:<9} {n}\n")),
+                    other => out.push_str(&format!("{key:<9} {}\n", other.as_str().unwrap_or_default())),
+                }
+            }
+            print(&out)?;
+        }
+    }
+    Ok(Outcome::Good)
+}
+
+fn print_line(value: &Value) -> Result<()> {
+    let mut line = value.to_canonical().map_err(|e| Error::internal(e.to_string()))?;
+    line.push(b'\n');
+    write(&line)
+}
+
+fn print(text: &str) -> Result<()> {
+    write(text.as_bytes())
+}
+
+fn write(bytes: &[u8]) -> Result<()> {
+    stdout().write_all(bytes).map_err(|e| bad_argument(format!("standard output cannot be written: {e}")))
+}
+
+fn bad_argument(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}

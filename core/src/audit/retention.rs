@@ -1,0 +1,205 @@
+//! Retention: envelopes become stubs, by a policy that a sealed envelope names.
+//!
+//! Guarantees: an envelope is erased only when a stored `retention` envelope of sinkwell's own covers its
+//! place, and only its stub remains (`streamid`, `sequence`, `prevhash`, `hash`); its bytes, attributes and
+//! index entries are overwritten in the file, and the log of changes is emptied. Envelopes that sinkwell
+//! made about itself stay: they declare losses and erasures, and hold no content.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::line::LineReader;
+use super::writer::Writer;
+use super::{bad_argument, hex, sequence, sql, unreadable, unsql};
+use crate::error::{Error, ErrorKind, Result};
+use crate::json::Value;
+use crate::seam::{UnixNanos, Uuid};
+use crate::sink::EnvelopeHash;
+
+/// Envelopes erased in one transaction.
+const STEP: i64 = 1_000;
+
+/// A range of a stream to be erased, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasedRange {
+    /// The stream.
+    pub streamid: Uuid,
+    /// The first sequence.
+    pub from: u64,
+    /// The last sequence.
+    pub to: u64,
+}
+
+impl ErasedRange {
+    /// As the `ranges` of a `retention` envelope hold it.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        Value::Object(vec![
+            ("streamid".into(), self.streamid.to_string().into()),
+            ("from".into(), sequence(self.from).into()),
+            ("to".into(), sequence(self.to).into()),
+        ])
+    }
+}
+
+/// What an application of retention did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retained {
+    /// Envelopes that became stubs.
+    pub erased: u64,
+}
+
+/// The ranges of envelopes recorded before `cutoff`, at most `limit` envelopes.
+pub(super) fn plan(conn: &Connection, cutoff: UnixNanos, limit: u64) -> Result<Vec<ErasedRange>> {
+    let read = || -> rusqlite::Result<Vec<ErasedRange>> {
+        let tx = conn.unchecked_transaction()?;
+        let mut old = tx.prepare_cached(
+            "SELECT l.stream, l.sequence FROM (
+               SELECT leaf FROM envelope INDEXED BY envelope_recordedtime
+               WHERE recordedtime < ?1 AND own = 0 ORDER BY recordedtime LIMIT ?2) o
+             JOIN leaf l ON l.leaf = o.leaf ORDER BY l.stream, l.sequence",
+        )?;
+        // A range may run over own envelopes and over stubs, never over an envelope that must stay.
+        let mut between = tx.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM leaf l JOIN envelope e ON e.leaf = l.leaf
+             WHERE l.stream = ?1 AND l.sequence > ?2 AND l.sequence < ?3 AND e.own = 0)",
+        )?;
+        let mut ranges: Vec<(i64, i64, i64)> = Vec::new();
+        let mut rows = old.query(params![cutoff, sql(limit)])?;
+        while let Some(row) = rows.next()? {
+            let (stream, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+            match ranges.last_mut() {
+                Some((of, _, to))
+                    if *of == stream
+                        && (at <= *to + 1
+                            || !between.query_row([stream, *to, at], |r| r.get::<_, bool>(0))?) =>
+                {
+                    *to = at;
+                }
+                _ => ranges.push((stream, at, at)),
+            }
+        }
+        let mut streamid = tx.prepare_cached("SELECT streamid FROM stream WHERE no = ?1")?;
+        ranges
+            .into_iter()
+            .map(|(stream, from, to)| {
+                let streamid = Uuid(streamid.query_row([stream], |r| r.get(0))?);
+                Ok(ErasedRange { streamid, from: unsql(from), to: unsql(to) })
+            })
+            .collect()
+    };
+    read().map_err(|e| unreadable(&e))
+}
+
+/// A range as the database numbers it; `leaf` is the retention envelope's.
+pub(super) struct Admitted {
+    stream: i64,
+    from: i64,
+    to: i64,
+    leaf: i64,
+}
+
+/// Finds the retention envelope and writes down what its own sealed bytes allow.
+pub(super) fn admit(writer: &mut Writer, retention: &EnvelopeHash) -> Result<Vec<Admitted>> {
+    let admitted = writer.transaction(|tx| {
+        let Some((leaf, sealed)) = tx
+            .prepare_cached(
+                "SELECT e.leaf, e.sealed FROM name t JOIN envelope e ON e.type = t.no
+                 JOIN leaf l ON l.leaf = e.leaf
+                 WHERE t.kind = 1 AND t.text GLOB '*audit.chain' AND e.own = 1 AND l.hash = ?1",
+            )?
+            .query_row([retention], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)))
+            .optional()?
+        else {
+            return Ok(None);
+        };
+        let mut reader = LineReader::default();
+        let Some(ranges) = reader.read(sealed.as_bytes()).ok().and_then(|line| line.retention()) else {
+            return Ok(None);
+        };
+        let mut admitted = Vec::new();
+        for (streamid, from, to) in ranges {
+            let stream = tx
+                .prepare_cached("SELECT no FROM stream WHERE streamid = ?1")?
+                .query_row([streamid.0], |r| r.get(0))
+                .optional()?;
+            // A stream that is not in this log has nothing to erase.
+            let Some(stream) = stream else { continue };
+            let range = Admitted { stream, from: sql(from), to: sql(to), leaf };
+            let values = params![range.stream, range.from, range.to, leaf];
+            let there: bool = tx
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM erasure
+                     WHERE stream = ?1 AND first = ?2 AND last = ?3 AND leaf = ?4)",
+                )?
+                .query_row(values, |r| r.get(0))?;
+            if !there {
+                tx.prepare_cached("INSERT INTO erasure(stream, first, last, leaf) VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(values)?;
+            }
+            admitted.push(range);
+        }
+        Ok(Some(admitted))
+    })?;
+    admitted.ok_or_else(|| {
+        bad_argument(format!(
+            "no retention envelope with the hash {} is in this audit log; seal one and deliver it first",
+            hex(retention)
+        ))
+    })
+}
+
+/// Erases a number of envelopes of a range; `None` when none is left.
+pub(super) fn erase_some(writer: &mut Writer, range: &Admitted) -> Result<Option<u64>> {
+    writer.transaction(|tx| {
+        let mut doomed = tx.prepare_cached(
+            "SELECT l.leaf, e.sealed, e.type, e.agent, e.run, e.tenant
+             FROM leaf l JOIN envelope e ON e.leaf = l.leaf
+             WHERE l.stream = ?1 AND l.sequence BETWEEN ?2 AND ?3 AND l.leaf < ?4 AND e.own = 0 LIMIT ?5",
+        )?;
+        let mut stub = tx.prepare_cached("INSERT INTO stub(leaf, prevhash) VALUES (?1, ?2)")?;
+        let mut reader = LineReader::default();
+        let mut names = BTreeSet::new();
+        let mut stubs = Vec::new();
+        let mut rows = doomed.query(params![range.stream, range.from, range.to, range.leaf, STEP])?;
+        while let Some(row) = rows.next()? {
+            let prevhash = reader.read(row.get_ref(1)?.as_bytes()?).ok().and_then(|line| line.prevhash());
+            stubs.push((row.get::<_, i64>(0)?, prevhash));
+            for column in 2..6 {
+                names.extend(row.get::<_, Option<i64>>(column)?);
+            }
+        }
+        drop(rows);
+        for (leaf, prevhash) in &stubs {
+            stub.execute(params![leaf, prevhash])?;
+        }
+        // Names that nothing bears any more say something about what was erased.
+        let mut forget = tx.prepare_cached(
+            "DELETE FROM name WHERE no = ?1
+             AND NOT EXISTS (SELECT 1 FROM envelope WHERE type = ?1)
+             AND NOT EXISTS (SELECT 1 FROM envelope WHERE agent = ?1)
+             AND NOT EXISTS (SELECT 1 FROM envelope WHERE run = ?1)
+             AND NOT EXISTS (SELECT 1 FROM envelope WHERE tenant = ?1)",
+        )?;
+        for no in names {
+            forget.execute([no])?;
+        }
+        Ok(if stubs.is_empty() { None } else { Some(stubs.len() as u64) })
+    })
+}
+
+/// Empties SQLite's log of changes, in which the erased bytes would stay readable.
+pub(super) fn settle(writer: &Writer) -> Result<()> {
+    let busy: bool =
+        writer.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get(0)).map_err(|e| {
+            Error::new(ErrorKind::Sink, format!("the audit database's log cannot be emptied: {e}"))
+        })?;
+    if busy {
+        return Err(Error::new(
+            ErrorKind::Sink,
+            "the envelopes are erased, but a reader keeps the database's log from being emptied; call again when it is done",
+        ));
+    }
+    Ok(())
+}
