@@ -8,6 +8,8 @@ pub mod error;
 pub mod fork;
 pub mod json;
 pub mod key;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod seam;
 pub mod secret;
 pub mod sink;
