@@ -23,11 +23,12 @@ use crate::fork;
 use crate::sink::{Failure, FailureKind};
 
 use super::compress::Compression;
-use super::connect::{Connected, FirstBytes, Spoken, connect, rustls_error, tls_failed};
+use super::connect::{Connected, Seen, Spoken, connect};
 use super::endpoint::Protocol;
 use super::proxy::Proxy;
 use super::request::{GRPC_PREFIX, grpc_prefix};
 use super::settings::Settings;
+use super::tls;
 
 /// As much of an answer as is read.
 const MOST_ANSWER: usize = 256 * 1024;
@@ -51,7 +52,7 @@ pub(super) struct Client {
 
 struct Connection {
     sender: Sender,
-    first: FirstBytes,
+    seen: Seen,
     forwarder: Option<Proxy>,
 }
 
@@ -228,7 +229,7 @@ impl Sender {
 
 impl Connection {
     async fn open(settings: &Settings) -> Result<Self, Failure> {
-        let Connected { stream, first, forwarder } = connect(settings).await?;
+        let Connected { stream, seen, forwarder } = connect(settings).await?;
         let io = TokioIo::new(stream);
         // The tasks end when the connection does; why it ended is seen by the request.
         let sender = match settings.endpoint.protocol {
@@ -242,8 +243,8 @@ impl Connection {
             }),
         };
         match sender {
-            Ok(sender) => Ok(Self { sender, first, forwarder }),
-            Err(error) => Err(explain(settings, &first, &error)),
+            Ok(sender) => Ok(Self { sender, seen, forwarder }),
+            Err(error) => Err(explain(settings, &seen, &error)),
         }
     }
 
@@ -274,7 +275,7 @@ impl Connection {
     }
 
     fn explain(&self, settings: &Settings, error: &hyper::Error) -> Failure {
-        explain(settings, &self.first, error)
+        explain(settings, &self.seen, error)
     }
 }
 
@@ -298,24 +299,21 @@ async fn read(response: Response<Incoming>) -> hyper::Result<Reply> {
 }
 
 /// What an error of a connection means and what to do about it.
-fn explain(settings: &Settings, first: &FirstBytes, error: &hyper::Error) -> Failure {
+fn explain(settings: &Settings, seen: &Seen, error: &hyper::Error) -> Failure {
     let place = settings.endpoint.shown();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<io::Error>()
-            && settings.tls.is_some()
-            && rustls_error(io).is_some()
-        {
-            return tls_failed(io, first, &place);
-        }
         text = format!("{text}: {error}");
         cause = error.source();
+    }
+    if let Some(error) = seen.tls_error() {
+        return tls::explain(error, &place);
     }
     let network =
         |advice: &str| Failure::new(FailureKind::Network, format!("{place}: {advice}")).detail(text.as_str());
     if settings.tls.is_none() {
-        match (first.spoken(), settings.endpoint.protocol) {
+        match (seen.spoken(), settings.endpoint.protocol) {
             (Some(Spoken::Tls), _) => return network("it expects TLS: write the endpoint with https://"),
             (Some(Spoken::Http2), Protocol::Http) => {
                 return network(

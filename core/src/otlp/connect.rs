@@ -33,14 +33,21 @@ pub(super) enum Spoken {
     Tls,
 }
 
-/// The first bytes that came from the other end.
+/// What a connection has shown of the other end: its first bytes, and a TLS error if there was one (HTTP/2
+/// keeps only its text, and what to do depends on which it was).
 #[derive(Clone, Default)]
-pub(super) struct FirstBytes(Arc<OnceLock<Vec<u8>>>);
+pub(super) struct Seen(Arc<SeenInner>);
 
-impl FirstBytes {
-    /// The protocol they are of.
+#[derive(Default)]
+struct SeenInner {
+    first: OnceLock<Vec<u8>>,
+    tls: OnceLock<rustls::Error>,
+}
+
+impl Seen {
+    /// The protocol of the first bytes.
     pub(super) fn spoken(&self) -> Option<Spoken> {
-        match self.0.get()?.as_slice() {
+        match self.0.first.get()?.as_slice() {
             [b'H', b'T', b'T', b'P', b'/', ..] => Some(Spoken::Http1),
             // A TLS record: alert or handshake, version 3.x.
             [0x15 | 0x16, 3, ..] => Some(Spoken::Tls),
@@ -49,12 +56,23 @@ impl FirstBytes {
             _ => None,
         }
     }
+
+    /// The TLS error that ended the connection.
+    pub(super) fn tls_error(&self) -> Option<&rustls::Error> {
+        self.0.tls.get()
+    }
+
+    fn note_error(&self, error: &io::Error) {
+        if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            let _ = self.0.tls.set(error.clone());
+        }
+    }
 }
 
 /// A connection as made.
 pub(super) struct Connected {
     pub(super) stream: Box<dyn Stream>,
-    pub(super) first: FirstBytes,
+    pub(super) seen: Seen,
     /// The proxy that forwards our requests, when it does so without a tunnel.
     pub(super) forwarder: Option<Proxy>,
 }
@@ -62,12 +80,12 @@ pub(super) struct Connected {
 /// Connects.
 pub(super) async fn connect(settings: &Settings) -> Result<Connected, Failure> {
     let endpoint = &settings.endpoint;
-    let first = FirstBytes::default();
+    let seen = Seen::default();
     let (host, port) = match &endpoint.address {
         Address::Unix(path) => {
             let stream = UnixStream::connect(path).await.map_err(|e| unreachable(&endpoint.shown(), &e))?;
-            let stream = Box::new(Listening { inner: stream, first: first.clone() });
-            return Ok(Connected { stream, first, forwarder: None });
+            let stream = Box::new(Listening { inner: stream, seen: seen.clone() });
+            return Ok(Connected { stream, seen, forwarder: None });
         }
         Address::Tcp(host, port) => (host.as_str(), *port),
     };
@@ -84,9 +102,9 @@ pub(super) async fn connect(settings: &Settings) -> Result<Connected, Failure> {
             forwarder = Some(proxy);
         }
     }
-    let tcp = Listening { inner: tcp, first: first.clone() };
+    let tcp = Listening { inner: tcp, seen: seen.clone() };
     let Some(config) = &settings.tls else {
-        return Ok(Connected { stream: Box::new(tcp), first, forwarder });
+        return Ok(Connected { stream: Box::new(tcp), seen, forwarder });
     };
     let place = endpoint.shown();
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
@@ -101,20 +119,24 @@ pub(super) async fn connect(settings: &Settings) -> Result<Connected, Failure> {
         {
             Err(tls::explain(&rustls::Error::NoApplicationProtocol, &place))
         }
-        Ok(stream) => Ok(Connected { stream: Box::new(stream), first, forwarder }),
-        Err(error) => Err(tls_failed(&error, &first, &place)),
+        Ok(stream) => {
+            let stream = Box::new(Listening { inner: stream, seen: seen.clone() });
+            Ok(Connected { stream, seen, forwarder })
+        }
+        Err(error) => Err(tls_failed(&error, &seen, &place)),
     }
 }
 
-/// What a failure on a TLS connection means.
-pub(super) fn tls_failed(error: &io::Error, first: &FirstBytes, place: &str) -> Failure {
-    if matches!(first.spoken(), Some(Spoken::Http1 | Spoken::Http2)) {
+/// What a failed handshake means.
+fn tls_failed(error: &io::Error, seen: &Seen, place: &str) -> Failure {
+    if matches!(seen.spoken(), Some(Spoken::Http1 | Spoken::Http2)) {
         return Failure::new(
             FailureKind::Network,
             format!("{place}: it answers in plain text, not TLS: write the endpoint with http://"),
         );
     }
-    match rustls_error(error) {
+    seen.note_error(error);
+    match seen.tls_error() {
         Some(error) => tls::explain(error, place),
         None => Failure::new(
             FailureKind::Network,
@@ -122,11 +144,6 @@ pub(super) fn tls_failed(error: &io::Error, first: &FirstBytes, place: &str) -> 
         )
         .detail(error.to_string()),
     }
-}
-
-/// The TLS error inside an I/O error.
-pub(super) fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref()
 }
 
 async fn tcp(host: &str, port: u16) -> Result<TcpStream, Failure> {
@@ -203,10 +220,19 @@ async fn tunnel(tcp: &mut TcpStream, proxy: &Proxy, destination: &str) -> Result
     }
 }
 
-/// Remembers the first bytes read.
+/// A stream that keeps what [`Seen`] tells.
 struct Listening<S> {
     inner: S,
-    first: FirstBytes,
+    seen: Seen,
+}
+
+impl<S> Listening<S> {
+    fn noted<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &polled {
+            self.seen.note_error(error);
+        }
+        polled
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
@@ -218,16 +244,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         let read = &buf.filled()[before..];
-        if !read.is_empty() && self.first.0.get().is_none() {
-            let _ = self.first.0.set(read[..read.len().min(16)].to_vec());
+        if !read.is_empty() && self.seen.0.first.get().is_none() {
+            let _ = self.seen.0.first.set(read[..read.len().min(16)].to_vec());
         }
-        polled
+        self.noted(polled)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Listening<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.noted(polled)
     }
 
     fn poll_write_vectored(
@@ -235,7 +262,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Listening<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.noted(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -243,7 +271,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Listening<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        self.noted(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -6,6 +6,8 @@
 
 use memchr::{memchr, memchr2};
 
+use crate::json::MAX_SAFE_INTEGER;
+
 /// The bytes are not the JSON of an envelope.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
@@ -99,7 +101,7 @@ impl Token<'_> {
 /// A number, as OTLP tells them apart.
 #[derive(Clone, Copy)]
 pub(super) enum Number {
-    /// It has no fraction and fits.
+    /// Integral, and the same to every reader of JSON: within ±(2^53−1).
     Int(i64),
     /// Any other.
     Double(f64),
@@ -178,7 +180,10 @@ impl<'a> Scanner<'a> {
             self.at += 1;
         }
         let text = std::str::from_utf8(&self.text[start..self.at]).map_err(|_| Malformed)?;
-        if integral && let Ok(int) = text.parse() {
+        if integral
+            && let Ok(int) = text.parse::<i64>()
+            && int.unsigned_abs() <= MAX_SAFE_INTEGER
+        {
             return Ok(Number::Int(int));
         }
         text.parse().map(Number::Double).map_err(|_| Malformed)

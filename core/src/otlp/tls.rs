@@ -88,7 +88,9 @@ fn read(file: &Said<PathBuf>) -> Result<Vec<u8>> {
 pub(super) fn explain(error: &rustls::Error, place: &str) -> Failure {
     use FailureKind::{Auth, Network};
     let (kind, text) = match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
+        rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => (
             Network,
             "its certificate is from a CA we do not know: name the CA with `ca` or OTEL_EXPORTER_OTLP_CERTIFICATE",
         ),
