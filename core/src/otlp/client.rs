@@ -328,5 +328,12 @@ fn explain(settings: &Settings, seen: &Seen, error: &hyper::Error) -> Failure {
             _ => {}
         }
     }
+    if settings.tls.as_ref().is_some_and(|tls| !tls.client_auth_cert_resolver.has_certs()) {
+        // The alert that would say so is often lost with the connection.
+        return network(
+            "the connection was lost before an answer came: if it asks for a client certificate, set \
+             `client_certificate` and `client_key`, or their variables",
+        );
+    }
     network("the connection was lost before an answer came")
 }

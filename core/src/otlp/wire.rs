@@ -109,22 +109,15 @@ pub(super) enum Field<'a> {
     Other,
 }
 
-/// Reads the fields of a message, in order. Ends at the first byte that makes no sense; `None` then says so
-/// through [`Fields::intact`].
+/// Reads the fields of a message, in order. Ends at the first byte that makes no sense.
 pub(super) struct Fields<'a> {
     rest: &'a [u8],
-    intact: bool,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of `message`.
     pub(super) fn new(message: &'a [u8]) -> Self {
-        Self { rest: message, intact: true }
-    }
-
-    /// Whether everything read so far was protobuf.
-    pub(super) fn intact(&self) -> bool {
-        self.intact
+        Self { rest: message }
     }
 
     fn varint(&mut self) -> Option<u64> {
@@ -166,11 +159,13 @@ impl<'a> Iterator for Fields<'a> {
     type Item = (u64, Field<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() || !self.intact {
+        if self.rest.is_empty() {
             return None;
         }
         let field = self.field();
-        self.intact = field.is_some();
+        if field.is_none() {
+            self.rest = &[];
+        }
         field
     }
 }

@@ -112,7 +112,7 @@ impl HttpReceiver {
     }
 
     pub(super) fn on(address: &str, script: Vec<Say>) -> Self {
-        Self::with(address, script, |stream| Ok(stream))
+        Self::with(address, script, Ok)
     }
 
     /// A receiver whose connections pass through `wrap` first (TLS).

@@ -140,8 +140,11 @@ fn a_missing_client_certificate_is_a_matter_of_credentials() {
         let mut sink = sink(&[(ENDPOINT, &url), (PROTOCOL, protocol), (CA, &pki.path("ca.pem"))]);
         let (kind, text) = failure(sink.deliver(&batch(1)));
         assert!(text.contains("client_certificate"), "{text}");
-        assert_eq!(kind, FailureKind::Auth);
+        // The alert that says it outright may be lost with the connection.
+        assert!(matches!(kind, FailureKind::Auth | FailureKind::Network));
     }
+    let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+    assert_eq!(crate::otlp::tls::explain(&alert, "here").kind, FailureKind::Auth);
 }
 
 #[test]
@@ -187,7 +190,7 @@ fn files_that_cannot_be_used_are_named_at_the_start() {
     fs::write(&empty, "").unwrap();
     let missing = pki.path("missing.pem");
     let ca = pki.path("ca.pem");
-    let rows: Vec<(Vec<(&str, &str)>, &str, &str)> = vec![
+    let rows = [
         (vec![(CA, &missing)], CA, "cannot read"),
         (vec![(CA, &empty)], CA, "no certificate"),
         (vec![(CA, &ca), (CLIENT_CERTIFICATE, &certificate)], CLIENT_CERTIFICATE, "needs a client key"),
