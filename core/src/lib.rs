@@ -20,6 +20,8 @@ pub mod json;
 pub mod key;
 pub mod lane;
 pub mod receipt;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod seam;
 pub mod secret;
 pub mod sink;

@@ -1,0 +1,262 @@
+//! Walks the canonical JSON of an envelope without making a tree of it.
+//!
+//! Guarantees: never panics and never reads past the end, whatever the bytes; what is not JSON is
+//! [`Malformed`]. It is no validator: envelopes are canonical already, so this checks only what walking
+//! needs.
+
+use memchr::{memchr, memchr2};
+
+use crate::json::MAX_SAFE_INTEGER;
+
+/// The bytes are not the JSON of an envelope.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// A string between its quotes, as it stands in the text.
+#[derive(Clone, Copy)]
+pub(super) struct Raw<'a> {
+    bytes: &'a [u8],
+    escaped: bool,
+}
+
+impl<'a> Raw<'a> {
+    /// The text it stands for, if it has no escapes.
+    pub(super) fn plain(&self) -> Option<&'a [u8]> {
+        (!self.escaped).then_some(self.bytes)
+    }
+
+    /// The text it stands for; `scratch` holds it if it has escapes.
+    pub(super) fn text<'b>(&self, scratch: &'b mut Vec<u8>) -> Result<&'b [u8], Malformed>
+    where
+        'a: 'b,
+    {
+        if !self.escaped {
+            return Ok(self.bytes);
+        }
+        scratch.clear();
+        self.unescape(scratch)?;
+        Ok(scratch)
+    }
+
+    /// Appends the text it stands for.
+    pub(super) fn unescape(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let mut rest = self.bytes;
+        while let Some(at) = memchr(b'\\', rest) {
+            out.extend_from_slice(&rest[..at]);
+            let (&kind, after) = rest[at + 1..].split_first().ok_or(Malformed)?;
+            rest = after;
+            out.push(match kind {
+                b'"' | b'\\' | b'/' => kind,
+                b'b' => 8,
+                b'f' => 12,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'u' => {
+                    let (digits, after) = rest.split_at_checked(4).ok_or(Malformed)?;
+                    rest = after;
+                    let mut code = 0_u32;
+                    for &digit in digits {
+                        code = code << 4 | char::from(digit).to_digit(16).ok_or(Malformed)?;
+                    }
+                    // Canonical JSON escapes control characters only, so no pair of surrogates is met.
+                    let c = char::from_u32(code).ok_or(Malformed)?;
+                    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    continue;
+                }
+                _ => return Err(Malformed),
+            });
+        }
+        out.extend_from_slice(rest);
+        Ok(())
+    }
+}
+
+/// What a value begins with.
+pub(super) enum Token<'a> {
+    /// A string, consumed.
+    String(Raw<'a>),
+    /// A number, consumed.
+    Number(Number),
+    /// A boolean, consumed.
+    Bool(bool),
+    /// `null`, consumed.
+    Null,
+    /// `{`: its members come next, by [`Scanner::member`].
+    Object,
+    /// `[`: its elements come next, by [`Scanner::element`].
+    Array,
+}
+
+impl Token<'_> {
+    /// The text of a string; anything else is malformed.
+    pub(super) fn text<'b>(&'b self, scratch: &'b mut Vec<u8>) -> Result<&'b [u8], Malformed> {
+        match self {
+            Self::String(raw) => raw.text(scratch),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+/// A number, as OTLP tells them apart.
+#[derive(Clone, Copy)]
+pub(super) enum Number {
+    /// Integral, and the same to every reader of JSON: within ±(2^53−1).
+    Int(i64),
+    /// Any other.
+    Double(f64),
+}
+
+/// A place in the text.
+#[derive(Clone)]
+pub(super) struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// At the beginning of `text`.
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0 }
+    }
+
+    fn byte(&mut self) -> Result<u8, Malformed> {
+        let byte = *self.text.get(self.at).ok_or(Malformed)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn literal(&mut self, rest: &[u8]) -> Result<(), Malformed> {
+        if self.text[self.at..].starts_with(rest) {
+            self.at += rest.len();
+            return Ok(());
+        }
+        Err(Malformed)
+    }
+
+    /// The rest of a string whose opening quote has been read.
+    fn string(&mut self) -> Result<Raw<'a>, Malformed> {
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            let found = memchr2(b'"', b'\\', &self.text[self.at..]).ok_or(Malformed)?;
+            self.at += found;
+            if self.text[self.at] == b'"' {
+                let bytes = &self.text[start..self.at];
+                self.at += 1;
+                return Ok(Raw { bytes, escaped });
+            }
+            escaped = true;
+            self.at += 2;
+            if self.at > self.text.len() {
+                return Err(Malformed);
+            }
+        }
+    }
+
+    /// The next value's beginning.
+    pub(super) fn token(&mut self) -> Result<Token<'a>, Malformed> {
+        Ok(match self.byte()? {
+            b'"' => Token::String(self.string()?),
+            b'{' => Token::Object,
+            b'[' => Token::Array,
+            b't' => self.literal(b"rue").map(|()| Token::Bool(true))?,
+            b'f' => self.literal(b"alse").map(|()| Token::Bool(false))?,
+            b'n' => self.literal(b"ull").map(|()| Token::Null)?,
+            b'-' | b'0'..=b'9' => Token::Number(self.number()?),
+            _ => return Err(Malformed),
+        })
+    }
+
+    fn number(&mut self) -> Result<Number, Malformed> {
+        let start = self.at - 1;
+        let mut integral = true;
+        while let Some(&byte) = self.text.get(self.at) {
+            match byte {
+                b'0'..=b'9' => {}
+                b'.' | b'e' | b'E' | b'+' | b'-' => integral = false,
+                _ => break,
+            }
+            self.at += 1;
+        }
+        let text = std::str::from_utf8(&self.text[start..self.at]).map_err(|_| Malformed)?;
+        if integral
+            && let Ok(int) = text.parse::<i64>()
+            && int.unsigned_abs() <= MAX_SAFE_INTEGER
+        {
+            return Ok(Number::Int(int));
+        }
+        text.parse().map(Number::Double).map_err(|_| Malformed)
+    }
+
+    /// The key of the next member, after `{` (`first`) or another member; `None` at `}`.
+    pub(super) fn member(&mut self, first: &mut bool) -> Result<Option<Raw<'a>>, Malformed> {
+        if !self.more(first, b'}')? {
+            return Ok(None);
+        }
+        if self.byte()? != b'"' {
+            return Err(Malformed);
+        }
+        let key = self.string()?;
+        if self.byte()? == b':' { Ok(Some(key)) } else { Err(Malformed) }
+    }
+
+    /// Whether another element follows, after `[` (`first`) or another element.
+    pub(super) fn element(&mut self, first: &mut bool) -> Result<bool, Malformed> {
+        self.more(first, b']')
+    }
+
+    fn more(&mut self, first: &mut bool, end: u8) -> Result<bool, Malformed> {
+        let is_first = std::mem::replace(first, false);
+        match *self.text.get(self.at).ok_or(Malformed)? {
+            byte if byte == end => {
+                self.at += 1;
+                Ok(false)
+            }
+            b',' if !is_first => {
+                self.at += 1;
+                Ok(true)
+            }
+            _ if is_first => Ok(true),
+            _ => Err(Malformed),
+        }
+    }
+
+    /// Skips a value and gives its text.
+    pub(super) fn skip(&mut self) -> Result<&'a [u8], Malformed> {
+        let start = self.at;
+        let mut depth = 0_usize;
+        loop {
+            match self.byte()? {
+                b'"' => {
+                    self.string()?;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.checked_sub(1).ok_or(Malformed)?,
+                b',' | b':' => {}
+                // A number or a literal: up to what can end it.
+                _ => {
+                    while let Some(byte) = self.text.get(self.at)
+                        && !matches!(byte, b',' | b'}' | b']')
+                    {
+                        self.at += 1;
+                    }
+                }
+            }
+            if depth == 0 {
+                return Ok(&self.text[start..self.at]);
+            }
+        }
+    }
+
+    /// The text of an object or array whose opening bracket has just been read, bracket included.
+    pub(super) fn skip_opened(&mut self) -> Result<&'a [u8], Malformed> {
+        self.at -= 1;
+        self.skip()
+    }
+
+    /// Whether everything has been read.
+    pub(super) fn ended(&self) -> bool {
+        self.at == self.text.len()
+    }
+}

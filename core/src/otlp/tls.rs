@@ -1,0 +1,133 @@
+//! TLS by rustls: own CA, client certificate, and what to do when a handshake fails.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+
+use crate::error::{Error, Result};
+use crate::sink::{Failure, FailureKind};
+
+use super::endpoint::Protocol;
+use super::env::Said;
+
+/// The PEM files that the configuration names.
+pub(super) struct Files {
+    pub(super) ca: Option<Said<PathBuf>>,
+    pub(super) certificate: Option<Said<PathBuf>>,
+    pub(super) key: Option<Said<PathBuf>>,
+}
+
+/// A client that trusts the configured CA, or else those of the system, and nobody beside.
+pub(super) fn client(files: &Files, protocol: Protocol) -> Result<Arc<ClientConfig>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| Error::internal("the TLS library offers no protocol version"))?
+        .with_root_certificates(roots(files.ca.as_ref())?);
+    let mut config = match (&files.certificate, &files.key) {
+        (None, None) => builder.with_no_client_auth(),
+        (Some(certificate), Some(key)) => {
+            let chain = certificates(certificate)?;
+            let secret = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|_| {
+                key.error("the file holds no private key in PEM form (PKCS#8, PKCS#1 or SEC1, not encrypted)")
+            })?;
+            builder.with_client_auth_cert(chain, secret).map_err(|_| {
+                key.error(
+                    "the client key cannot be used with the client certificate: do they belong together?",
+                )
+            })?
+        }
+        (Some(certificate), None) => {
+            return Err(certificate.error("a client certificate needs a client key too"));
+        }
+        (None, Some(key)) => return Err(key.error("a client key needs a client certificate too")),
+    };
+    config.alpn_protocols = match protocol {
+        Protocol::Grpc => vec![b"h2".to_vec()],
+        Protocol::Http => vec![b"http/1.1".to_vec()],
+    };
+    Ok(Arc::new(config))
+}
+
+fn roots(ca: Option<&Said<PathBuf>>) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    if let Some(ca) = ca {
+        for certificate in certificates(ca)? {
+            roots.add(certificate).map_err(|_| ca.error("a certificate in the file is no usable CA"))?;
+        }
+    } else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(Error::invalid_config(
+                "this system has no CA certificates; install its ca-certificates package or name a bundle",
+            )
+            .at("otlp.ca, OTEL_EXPORTER_OTLP_CERTIFICATE"));
+        }
+    }
+    Ok(roots)
+}
+
+fn certificates(file: &Said<PathBuf>) -> Result<Vec<CertificateDer<'static>>> {
+    let pem = read(file)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(file.error("the file holds no certificate in PEM form")),
+    }
+}
+
+fn read(file: &Said<PathBuf>) -> Result<Vec<u8>> {
+    std::fs::read(&file.value)
+        .map_err(|e| file.error(format!("cannot read {}: {}", file.value.display(), e.kind())))
+}
+
+/// What a TLS error means and what to do about it.
+pub(super) fn explain(error: &rustls::Error, place: &str) -> Failure {
+    use FailureKind::{Auth, Network};
+    let (kind, text) = match error {
+        rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => (
+            Network,
+            "its certificate is from a CA we do not know: name the CA with `ca` or OTEL_EXPORTER_OTLP_CERTIFICATE",
+        ),
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => (Network, "its certificate is for another name: use in the endpoint a name that it lists"),
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => (Network, "its certificate has expired: renew it, or set this machine's clock right"),
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+        ) => (Network, "its certificate is not valid yet: set this machine's clock right"),
+        rustls::Error::InvalidCertificate(_) => (Network, "its certificate was not accepted"),
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => (
+            Auth,
+            "it asks for a client certificate: set `client_certificate` and `client_key`, or their variables",
+        ),
+        rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::AccessDenied,
+        ) => (Auth, "it does not accept our client certificate: use one from a CA it trusts"),
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)
+        | rustls::Error::NoApplicationProtocol => {
+            (Network, "it speaks another HTTP version over TLS: change the protocol (`grpc` needs HTTP/2)")
+        }
+        rustls::Error::AlertReceived(
+            AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,
+        )
+        | rustls::Error::PeerIncompatible(_) => {
+            (Network, "it shares no TLS version or cipher with us (1.2 and 1.3)")
+        }
+        _ => (Network, "the TLS handshake failed"),
+    };
+    Failure::new(kind, format!("{place}: {text}")).detail(error.to_string())
+}
