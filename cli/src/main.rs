@@ -1,9 +1,9 @@
 //! The `sinkwell` command. Results go to stdout, diagnostics to stderr; exit 0 good, 1 findings, 2 could
 //! not do it.
 
+mod audit;
 mod disclose;
 mod journal;
-mod audit;
 mod keys;
 mod tail;
 mod verify;
@@ -30,6 +30,7 @@ enum Command {
     #[command(subcommand)]
     Disclose(disclose::Command),
     /// Read, check and prove from an audit database.
+    #[command(subcommand)]
     Audit(audit::Command),
     /// Make a key.
     #[command(subcommand)]

@@ -19,9 +19,9 @@ pub mod journal;
 pub mod json;
 pub mod key;
 pub mod lane;
-pub mod receipt;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+pub mod receipt;
 pub mod seam;
 pub mod secret;
 pub mod sink;

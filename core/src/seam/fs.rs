@@ -212,9 +212,12 @@ pub fn append_file(path: &Path) -> io::Result<File> {
         RealFs.create_dir_all(dir)?;
     }
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
 fn flock(file: &File, how: rustix::fs::FlockOperation) -> io::Result<bool> {
     match rustix::fs::flock(file, how) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
         Err(e) => Err(e.into()),
+    }
 }
