@@ -63,7 +63,6 @@ pub fn open(opening: Opening, env: &dyn Env) -> Result<Emitter> {
             }
         }
     }
-    // A program that gives its own sinks and no configuration wants those, not the console as well.
     Emitter::open(Options { config, sinks, signer: opening.signer, manual: opening.manual })
 }
 

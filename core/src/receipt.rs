@@ -116,7 +116,8 @@ type Waiter = Box<dyn FnOnce() + Send>;
 /// The part of an event in flight that lanes and receipts share.
 pub(crate) struct Tracked {
     pub(crate) event: Event,
-    pub(crate) wire: std::sync::OnceLock<crate::envelope::Wire>,
+    /// Made by the first lane that seals the event; `None` when it cannot be sealed.
+    pub(crate) prepared: std::sync::OnceLock<Option<crate::envelope::Prepared>>,
     /// Whether anybody can still ask how it ended.
     watched: AtomicBool,
     /// Lanes that have not ended.
@@ -152,7 +153,7 @@ impl Tracked {
     pub(crate) fn new(event: Event, lanes: usize, at: crate::seam::Instant) -> Self {
         Self {
             event,
-            wire: std::sync::OnceLock::new(),
+            prepared: std::sync::OnceLock::new(),
             watched: AtomicBool::new(true),
             open: AtomicU32::new(1),
             unjournaled: AtomicU32::new(1),
@@ -287,6 +288,13 @@ impl Receipt {
     pub fn evicted(&self) -> impl Iterator<Item = (&str, u32)> {
         let all = self.inner.lanes.iter().zip(&self.inner.admissions);
         all.filter(|(_, (_, evicted))| *evicted > 0).map(|(lane, (_, evicted))| (lane.id(), *evicted))
+    }
+
+    /// The salt of a content part, with which the host can prove what was said; `None` before the event is
+    /// sealed, and for a part that there is not.
+    #[must_use]
+    pub fn salt(&self, part: usize) -> Option<[u8; 16]> {
+        self.inner.tracked.prepared.get()?.as_ref()?.content.as_ref()?.salt(part).copied()
     }
 
     /// Whether the stage is reached.

@@ -69,6 +69,14 @@ impl Timeline {
         self.random.bytes16(scope, n)
     }
 
+    /// The time as of which content of an event of that time is judged: now, or with `testing` the event's.
+    pub(crate) fn judged_at(&self, event: UnixNanos) -> UnixNanos {
+        match &self.fixed {
+            None => self.clock.unix_nanos(),
+            Some(_) => event,
+        }
+    }
+
     /// Wall-clock time for what is not sealed.
     pub(crate) fn unix_nanos(&self) -> UnixNanos {
         self.clock.unix_nanos()

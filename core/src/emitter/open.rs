@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::{Inner, Manual, bus::Bus, signals};
 use crate::config::{Config, LaneConfig, SinkConfig};
+use crate::content::Redactor;
+use crate::envelope::ContentRules;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Freezer, Identity};
 use crate::glob::Globs;
@@ -128,6 +130,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         identity: Arc::clone(&identity),
         timeline: Arc::clone(&timeline),
         why: if forked { Why::Fork } else { Why::Start },
+        content: content_rules(config)?,
     });
     let inner = Inner {
         generation: crate::fork::generation(),
@@ -145,7 +148,11 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
     for warning in &config.warnings {
         crate::diagnostics::warn(warning);
     }
-    let planned = plan(options)?;
+    let mut planned = plan(options)?;
+    if config.lanes_defaulted && !options.sinks.is_empty() {
+        // A program that gives its own sinks and names no lanes wants those, not the console as well.
+        planned.retain(|lane| matches!(lane.make, Maker::Host(_)));
+    }
     for class in crate::sink::SinkClass::ALL {
         if inner.bus.requires(class) && !planned.iter().any(|lane| lane.config.classes.contains(&class)) {
             return Err(inner.bus.unavailable(&[class]));
@@ -162,6 +169,16 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         signals::handle(Arc::downgrade(&inner.bus))?;
     }
     Ok(inner)
+}
+
+/// Compiles what governance says about content.
+fn content_rules(config: &Config) -> Result<ContentRules> {
+    let policy = config.governance.as_ref().and_then(|governance| governance.content.clone());
+    let redaction = policy.as_ref().and_then(|policy| policy.redaction.as_ref());
+    let redactor = redaction
+        .map(|redaction| Redactor::compile(redaction, config.redaction_hash_key.as_ref()))
+        .transpose()?;
+    Ok(ContentRules { policy, redactor })
 }
 
 fn start_all(inner: &mut Inner, options: &Options, planned: Vec<Planned>) -> Result<()> {
@@ -205,19 +222,14 @@ fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
 fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane>, Control, Box<dyn Sink>)> {
     let Planned { config: lane_config, make } = planned;
     let sink = match make {
-        Maker::BuiltIn => builtin::make(&lane_config.sink, config)
-            .map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?,
+        Maker::BuiltIn => {
+            builtin::make(&lane_config, config).map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?
+        }
         Maker::Host(make) => make()?,
     };
     let index = inner.bus.lanes().len();
     let lane = Arc::new(Lane::new(lane_config, index, &config.queue, Arc::clone(&inner.freezer.timeline)));
-    let sealer = Sealer::new(
-        Arc::clone(&inner.context),
-        lane.id_arc(),
-        lane.classes().to_vec(),
-        inner.bus.key(),
-        lane.config.streams,
-    );
+    let sealer = Sealer::new(Arc::clone(&inner.context), &lane, inner.bus.key());
     let dead_letters: Option<PathBuf> =
         config.dead_letter.clone().or_else(|| config.journal.as_ref().map(|journal| journal.dir.clone()));
     let parts = Parts {

@@ -47,3 +47,51 @@ fn events_reach_a_file_sealed_and_in_order() {
     }
     assert_eq!(emitter.emit(EventInput::new("com.x")).unwrap_err().kind(), ErrorKind::Closed);
 }
+
+const POLICY: &str = r#"
+governance:
+  version: "1"
+  content:
+    mode: off
+    classes: { prompt: { mode: raw } }
+    redaction: { id: pii-1, detectors: [email] }
+    retention: { class: short, window: 30d }
+    sampling: { key: run, rate: { numerator: 1, denominator: 1 } }
+    limits: { bytes: 64KiB }
+"#;
+
+#[test]
+fn one_event_two_lanes_one_may_see_and_both_verify() {
+    let dir = TempDir::new();
+    let at = |name: &str| dir.path().join(name);
+    let key = crate::key::generate(crate::config::SignatureAlgorithm::Ed25519, &at("agent.pem")).unwrap();
+    let text = format!(
+        "agent: {{ id: a1 }}\nkey: {{ id: k1, ed25519: {{ file: {} }} }}\nlanes:\n  - {{ id: see, sink: {{ file: {{ path: {} }} }}, content: {{ mode: raw, classes: [prompt] }} }}\n  - {{ id: blind, sink: {{ file: {{ path: {} }} }} }}\n{POLICY}",
+        key.path.display(),
+        at("see.ndjson").display(),
+        at("blind.ndjson").display()
+    );
+    let emitter = Emitter::open(Options::new(config(&text))).unwrap();
+    let mut input = EventInput::new("com.example.chat");
+    input.data = Data::Json(br#"{"note":"to a@example.com","zz":1}"#);
+    input.content.push(
+        crate::content::Part::text("prompt", "MARKER mail b@example.com").permit(crate::config::ContentMode::Raw),
+    );
+    let receipt = emitter.emit(input).unwrap();
+    receipt.wait(Stage::Delivered, Duration::from_secs(5)).unwrap();
+    assert!(receipt.salt(0).is_some());
+    emitter.shutdown(Duration::from_secs(5));
+    let see = std::fs::read_to_string(at("see.ndjson")).unwrap();
+    let blind = std::fs::read_to_string(at("blind.ndjson")).unwrap();
+    assert!(see.contains("MARKER mail [email]"), "{see}");
+    assert!(!blind.contains("MARKER") && !see.contains("b@example.com") && !see.contains("a@example.com"));
+    let public = crate::key::VerifyingKey::from_file(&key.public.unwrap()).unwrap();
+    for file in [at("see.ndjson"), at("blind.ndjson")] {
+        let mut options = crate::verify::Options::default();
+        options.keys.push(crate::verify::TrustedKey::new("k1", public.clone()));
+        let mut verifier = crate::verify::Verifier::new(options);
+        verifier.read_path(&file).unwrap();
+        let report = verifier.finish().unwrap();
+        assert_eq!(report.verdict, crate::verify::Verdict::Sound, "{report:?}");
+    }
+}

@@ -4,12 +4,14 @@
 //! own bytes without the members `signature` and `data.disclosures` (envelope.md). Nothing is serialized
 //! twice: attributes are written in canonical order as they are, the signature is spliced in.
 
+mod prepare;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use wire::{Sealing, Wire, push_hex, push_sequence, seal};
+pub(crate) use prepare::{ContentRules, Prepared};
+pub(crate) use wire::{SealError, Sealing, Wire, push_hex, push_sequence, seal};
 
 /// What is signed and hashed begins with these bytes.
 pub const SIGNING_DOMAIN: &[u8] = b"sinkwell-event-v1\n";

@@ -1,5 +1,6 @@
 //! Writing one envelope.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -86,10 +87,12 @@ impl Wire {
 pub(crate) struct Sealing<'a> {
     pub(crate) event: &'a Event,
     pub(crate) wire: &'a Wire,
-    /// `data` as it is sealed: redacted, with commitments; without disclosures.
+    /// `data` as it is sealed: redacted, with commitments and what this lane may see.
     pub(crate) data: &'a [u8],
-    /// Where in `data` a member `disclosures` belongs, and the member with its comma.
-    pub(crate) disclosures: Option<(usize, &'a [u8])>,
+    /// The bytes of `data` that hold its disclosures, with their comma: outside of the signature.
+    pub(crate) disclosed: Range<usize>,
+    /// Most bytes of the envelope without its disclosures.
+    pub(crate) limit: usize,
     pub(crate) own: bool,
     pub(crate) source: &'a str,
     pub(crate) policy_version: Option<&'a str>,
@@ -99,15 +102,24 @@ pub(crate) struct Sealing<'a> {
     pub(crate) recordedtime: UnixNanos,
 }
 
+/// Why an envelope was not sealed; nothing has happened then.
+#[derive(Debug)]
+pub(crate) enum SealError {
+    /// The host's signer failed, in its own words.
+    Signer(String),
+    /// Redaction or policy made the event larger than an envelope may be.
+    TooLarge,
+}
+
 /// Writes, signs and hashes an envelope. `scratch` is reused between calls.
 ///
 /// # Errors
-/// Only a host's signer can fail; nothing has happened then.
+/// See [`SealError`].
 pub(crate) fn seal(
     s: &Sealing<'_>,
     key: Option<&SigningKey>,
     scratch: &mut Vec<u8>,
-) -> Result<Envelope, String> {
+) -> Result<Envelope, SealError> {
     let out = scratch;
     out.clear();
     out.extend_from_slice(b"{\"agentid\":");
@@ -116,20 +128,8 @@ pub(crate) fn seal(
     out.extend_from_slice(s.wire.head());
     out.extend_from_slice(b"\"data\":");
     // What is signed are the slices around the disclosures and the signature.
-    let disclosed = match s.disclosures {
-        None => {
-            out.extend_from_slice(s.data);
-            out.len()..out.len()
-        }
-        Some((at, member)) => {
-            out.extend_from_slice(&s.data[..at]);
-            let start = out.len();
-            out.extend_from_slice(member);
-            let range = start..out.len();
-            out.extend_from_slice(&s.data[at..]);
-            range
-        }
-    };
+    let disclosed = out.len() + s.disclosed.start..out.len() + s.disclosed.end;
+    out.extend_from_slice(s.data);
     out.extend_from_slice(b",\"datacontenttype\":\"application/json\",\"dataschema\":\"");
     out.extend_from_slice(DATA_SCHEMA.as_bytes());
     out.extend_from_slice(b"\",\"id\":\"");
@@ -172,11 +172,15 @@ pub(crate) fn seal(
     out.push(b'"');
     out.extend_from_slice(s.wire.tail());
 
+    let signature_room = key.map_or(0, |key| key.signature_len() * 4 / 3 + 18);
+    if out.len() - disclosed.len() + signature_room > s.limit {
+        return Err(SealError::TooLarge);
+    }
     let signed = [SIGNING_DOMAIN, &out[..disclosed.start], &out[disclosed.end..]];
     let mut signature = Vec::new();
     if let Some(key) = key {
         signature.reserve(key.signature_len());
-        key.sign(&signed, &mut signature)?;
+        key.sign(&signed, &mut signature).map_err(SealError::Signer)?;
     }
     let mut hash = Sha256::new();
     for part in signed {
@@ -191,7 +195,8 @@ pub(crate) fn seal(
         const NAME: &[u8] = b",\"signature\":\"";
         let mut encoded = [0; 88];
         // 64 bytes at most become 88 characters at most.
-        let n = STANDARD.encode_slice(&signature, &mut encoded).map_err(|e| e.to_string())?;
+        let n =
+            STANDARD.encode_slice(&signature, &mut encoded).map_err(|e| SealError::Signer(e.to_string()))?;
         let mut line = Vec::with_capacity(out.len() + NAME.len() + n + 1);
         line.extend_from_slice(&out[..signature_at]);
         line.extend_from_slice(NAME);

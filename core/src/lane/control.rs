@@ -376,10 +376,26 @@ impl Control {
         }
         while let Some(tracked) = self.unsealed.front() {
             let tracked = Arc::clone(tracked);
-            self.sealer.seal_event(&tracked, items)?;
+            let lost = self.sealer.seal_event(&tracked, items)?;
             self.unsealed.pop_front();
+            if let Some(reason) = lost {
+                self.lost_at_sealing(&tracked, reason);
+            }
         }
         Ok(())
+    }
+
+    /// An event that could not be sealed: refused by this lane, and declared like any loss.
+    fn lost_at_sealing(&mut self, tracked: &Arc<Tracked>, reason: Reason) {
+        self.note_episode(reason, None, 1, false, self.lane.now());
+        self.lane.lock().counters.reject_pending(reason, 1);
+        let when = self.sealer.unix_nanos();
+        tracked.end(self.lane.index, self.lane.durable(), || Ending {
+            state: EndState::Lost,
+            reason: Some(reason.name()),
+            sealed: None,
+            when,
+        });
     }
 
     /// Everything is delivered: seals `closed`, or ends.

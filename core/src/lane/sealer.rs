@@ -6,11 +6,14 @@
 //! leaves nothing half done.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::Lane;
 use super::loss::{Loss, Losses, LostRange, Reason};
 use super::own::{self, Body, Head, Note, StreamNote, StreamState, Why};
-use crate::envelope::{SEQUENCE_BOUND, Sealing, Wire, seal};
+use crate::config::ContentCeiling;
+use crate::envelope::{ContentRules, Prepared, SEQUENCE_BOUND, SealError, Sealing, seal};
 use crate::event::{Event, Identity};
 use crate::key::SigningKey;
 use crate::receipt::Tracked;
@@ -84,6 +87,8 @@ pub(crate) struct SealContext {
     pub(crate) timeline: Arc<Timeline>,
     /// Why the emitter's streams are opened.
     pub(crate) why: Why,
+    /// What governance says about content.
+    pub(crate) content: ContentRules,
 }
 
 /// See the module's head.
@@ -91,6 +96,7 @@ pub(crate) struct Sealer {
     context: Arc<SealContext>,
     lane: Arc<str>,
     classes: Vec<SinkClass>,
+    ceiling: ContentCeiling,
     key: Option<SigningKey>,
     /// A key that takes over before the next envelope.
     next_key: Option<SigningKey>,
@@ -114,20 +120,15 @@ pub(crate) struct Sealer {
 pub(crate) struct SignerFailed(pub(crate) String);
 
 impl Sealer {
-    pub(crate) fn new(
-        context: Arc<SealContext>,
-        lane: Arc<str>,
-        classes: Vec<SinkClass>,
-        key: Option<SigningKey>,
-        limit: usize,
-    ) -> Self {
+    pub(crate) fn new(context: Arc<SealContext>, lane: &Lane, key: Option<SigningKey>) -> Self {
         Self {
             context,
-            lane,
-            classes,
+            lane: lane.id_arc(),
+            classes: lane.classes().to_vec(),
+            ceiling: lane.config.content.clone(),
             key,
             next_key: None,
-            limit: limit.max(2),
+            limit: lane.config.streams.max(2),
             streams: HashMap::new(),
             by_use: BTreeMap::new(),
             gone: HashMap::new(),
@@ -252,19 +253,41 @@ impl Sealer {
         Ok(())
     }
 
-    /// Seals a host's event, with what its stream has to say first.
+    /// Seals a host's event, with what its stream has to say first. `Some` reason: it cannot be sealed and
+    /// is lost; its stream is to declare it.
     pub(crate) fn seal_event(
         &mut self,
         tracked: &Arc<Tracked>,
         out: &mut Vec<Item>,
-    ) -> Result<(), SignerFailed> {
+    ) -> Result<Option<Reason>, SignerFailed> {
         self.change_key(out)?;
         let agent = Arc::clone(&tracked.event.agent);
         self.open(&agent, out)?;
-        let wire = tracked.wire.get_or_init(|| Wire::of(&tracked.event));
-        let envelope = self.seal_in(&agent, &tracked.event, wire, tracked.event.data(), false, 0)?;
-        out.push(Item { envelope, payload: Payload::Event(Arc::clone(tracked)), tries: 0 });
-        self.checkpoint_if_due(&agent, out)
+        let context = Arc::clone(&self.context);
+        let event = &tracked.event;
+        let prepared =
+            tracked.prepared.get_or_init(|| Prepared::of(event, &context.content, &context.timeline).ok());
+        let Some(prepared) = prepared else {
+            // What could not be redacted does not leave.
+            self.lose_unsealed(&agent, Reason::Serialization, 1);
+            return Ok(Some(Reason::Serialization));
+        };
+        let content = prepared.lane_data(event, &self.ceiling, &context.timeline);
+        let (data, disclosed) = match &content {
+            Some(content) => (content.bytes.as_slice(), content.disclosed.clone()),
+            None => (prepared.data(event), 0..0),
+        };
+        match self.seal_in(&agent, event, prepared, (data, disclosed), false, 0) {
+            Ok(envelope) => {
+                out.push(Item { envelope, payload: Payload::Event(Arc::clone(tracked)), tries: 0 });
+                self.checkpoint_if_due(&agent, out).map(|()| None)
+            }
+            Err(SealError::TooLarge) => {
+                self.lose_unsealed(&agent, Reason::TooLarge, 1);
+                Ok(Some(Reason::TooLarge))
+            }
+            Err(SealError::Signer(text)) => Err(SignerFailed(text)),
+        }
     }
 
     fn seal_own(
@@ -287,10 +310,15 @@ impl Sealer {
             context.identity.tenant.clone(),
             body.data,
         );
-        let wire = Wire::of(&event);
-        let envelope = self.seal_in(agent, &event, &wire, event.data(), true, skip)?;
-        out.push(Item { envelope, payload, tries: 0 });
-        Ok(())
+        let prepared = Prepared::plain(&event);
+        match self.seal_in(agent, &event, &prepared, (event.data(), 0..0), true, skip) {
+            Ok(envelope) => {
+                out.push(Item { envelope, payload, tries: 0 });
+                Ok(())
+            }
+            Err(SealError::Signer(text)) => Err(SignerFailed(text)),
+            Err(SealError::TooLarge) => Err(SignerFailed("an envelope of our own is too large".into())),
+        }
     }
 
     /// Gives an event the next number of its agent's stream, `skip` numbers further on.
@@ -298,23 +326,25 @@ impl Sealer {
         &mut self,
         agent: &Arc<str>,
         event: &Event,
-        wire: &Wire,
-        data: &[u8],
+        prepared: &Prepared,
+        (data, disclosed): (&[u8], Range<usize>),
         own: bool,
         skip: u64,
-    ) -> Result<Envelope, SignerFailed> {
+    ) -> Result<Envelope, SealError> {
         let identity = &*self.context.identity;
         let recordedtime = self.context.timeline.recorded(self.sealed);
         let Some(stream) = self.streams.get_mut(agent) else {
-            return Err(SignerFailed("the stream is not open".into()));
+            return Err(SealError::Signer("the stream is not open".into()));
         };
         let sequence = stream.next + skip;
         debug_assert!(sequence < SEQUENCE_BOUND);
         let sealing = Sealing {
             event,
-            wire,
+            wire: &prepared.wire,
             data,
-            disclosures: None,
+            disclosed,
+            // Own envelopes are small, and bounded by other means.
+            limit: if own { usize::MAX } else { identity.limits.envelope },
             own,
             source: &identity.source,
             policy_version: identity.policy_version.as_deref(),
@@ -323,7 +353,7 @@ impl Sealer {
             prevhash: stream.last.map(|(hash, _)| hash),
             recordedtime,
         };
-        let envelope = seal(&sealing, self.key.as_ref(), &mut self.scratch).map_err(SignerFailed)?;
+        let envelope = seal(&sealing, self.key.as_ref(), &mut self.scratch)?;
         stream.next = sequence + 1;
         stream.last = Some((envelope.hash, recordedtime));
         stream.outstanding += 1;

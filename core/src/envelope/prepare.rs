@@ -1,0 +1,134 @@
+//! What of an event is sealed: redacted, decided upon, committed to. Made once per event, by the first lane
+//! that seals it; what a lane may see of content is laid over it lane by lane.
+
+use std::ops::Range;
+
+use super::Wire;
+use crate::config::{ContentCeiling, ContentPolicy};
+use crate::content::{EventFacts, Prepared as PreparedContent, Redactor, sampling::Keys};
+use crate::error::Result;
+use crate::event::{Attribute, Event};
+use crate::json::{Scan, unescape};
+use crate::json::{compare_keys, write_string};
+use crate::timeline::Timeline;
+
+/// What governance says about content, compiled.
+#[derive(Default)]
+pub(crate) struct ContentRules {
+    pub(crate) policy: Option<ContentPolicy>,
+    pub(crate) redactor: Option<Redactor>,
+}
+
+/// See the module's head.
+pub(crate) struct Prepared {
+    pub(crate) wire: Wire,
+    /// `data` after redaction, where that changed it.
+    data: Option<Box<[u8]>>,
+    pub(crate) content: Option<PreparedContent>,
+}
+
+/// The data of an envelope for one lane, and which of its bytes are outside of the signature.
+pub(crate) struct LaneData {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) disclosed: Range<usize>,
+}
+
+impl Prepared {
+    /// An event as it is, for envelopes of our own.
+    pub(crate) fn plain(event: &Event) -> Self {
+        Self { wire: Wire::of(event), data: None, content: None }
+    }
+
+    /// Redacts, decides and commits.
+    ///
+    /// # Errors
+    /// Data that cannot be redacted: the event is not sealed at all.
+    pub(crate) fn of(event: &Event, rules: &ContentRules, timeline: &Timeline) -> Result<Self> {
+        let data = match &rules.redactor {
+            None => None,
+            Some(redactor) => match redactor.redact_data(event.data())? {
+                std::borrow::Cow::Borrowed(_) => None,
+                std::borrow::Cow::Owned(redacted) => Some(redacted.into_boxed_slice()),
+            },
+        };
+        let content = event.content.as_ref().and_then(|content| {
+            let id = event.id.to_string();
+            let trace = event.attribute(Attribute::Traceparent).and_then(|parent| parent.get(3..35));
+            let facts = EventFacts {
+                tenant: event.tenant.as_deref(),
+                agent: Some(&event.agent),
+                child: content.child.as_deref(),
+                keys: Keys { run: event.attribute(Attribute::Run), trace, event: &id },
+                time: event.time,
+            };
+            let salt = |part: usize| timeline.bytes16(&format!("salt:{id}"), part as u64);
+            let now = timeline.judged_at(event.time);
+            PreparedContent::new(
+                &content.parts,
+                &facts,
+                rules.policy.as_ref(),
+                rules.redactor.as_ref(),
+                salt,
+                now,
+            )
+        });
+        Ok(Self { wire: Wire::of(event), data, content })
+    }
+
+    /// `data` without content.
+    pub(crate) fn data<'a>(&'a self, event: &'a Event) -> &'a [u8] {
+        self.data.as_deref().unwrap_or_else(|| event.data())
+    }
+
+    /// `data` with content as a lane under `ceiling` sees it; `None` for an event without content.
+    pub(crate) fn lane_data(
+        &self,
+        event: &Event,
+        ceiling: &ContentCeiling,
+        timeline: &Timeline,
+    ) -> Option<LaneData> {
+        let content = self.content.as_ref()?;
+        let base = self.data(event);
+        let mut scan = Scan::new();
+        let canonical = scan.run(base, "");
+        debug_assert!(canonical);
+        let mut out = Vec::with_capacity(base.len() + 512);
+        let mut disclosed = 0..0;
+        out.push(b'{');
+        let mut own = ["capture", "content", "disclosures"].into_iter().peekable();
+        let mut put = |out: &mut Vec<u8>, name: &str| {
+            let start = out.len();
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            write_string(out, name);
+            out.push(b':');
+            match name {
+                "capture" => out.extend_from_slice(content.capture_json()),
+                "content" => content.append_content(out, ceiling),
+                _ => {
+                    if content.append_disclosures(out, ceiling, timeline.judged_at(event.time)) {
+                        disclosed = start..out.len();
+                    } else {
+                        out.truncate(start);
+                    }
+                }
+            }
+        };
+        for member in scan.members() {
+            let key = unescape(&base[member.key.clone()]).unwrap_or_default();
+            while let Some(name) = own.next_if(|name| compare_keys(name, &key).is_lt()) {
+                put(&mut out, name);
+            }
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            out.extend_from_slice(&base[member.key.start - 1..member.value.end]);
+        }
+        for name in own {
+            put(&mut out, name);
+        }
+        out.push(b'}');
+        Some(LaneData { bytes: out, disclosed })
+    }
+}
