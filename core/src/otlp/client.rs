@@ -237,10 +237,20 @@ impl Connection {
                 tokio::spawn(driver);
                 Sender::Http1(sender)
             }),
-            Protocol::Grpc => http2::handshake(TokioExecutor::new(), io).await.map(|(sender, driver)| {
-                tokio::spawn(driver);
-                Sender::Http2(sender)
-            }),
+            Protocol::Grpc => match http2::handshake(TokioExecutor::new(), io).await {
+                Ok((sender, driver)) => {
+                    let at_end = seen.clone();
+                    tokio::spawn(async move {
+                        let _ = driver.await;
+                        at_end.ended();
+                    });
+                    // An HTTP/2 server speaks first. One that is none answers our preface in its own
+                    // language and closes; with a request on the way to it that answer would be lost.
+                    seen.first_bytes().await;
+                    Ok(Sender::Http2(sender))
+                }
+                Err(error) => Err(error),
+            },
         };
         match sender {
             Ok(sender) => Ok(Self { sender, seen, forwarder }),

@@ -133,6 +133,9 @@ impl OtlpSink {
             }
             match batch.get(answers.len()..) {
                 Some(rest) if !rest.is_empty() => next = self.writer.next(rest),
+                _ if answers.iter().all(|answer| *answer == Answer::Acknowledged) => {
+                    return Answers::Acknowledged;
+                }
                 _ => return Answers::Each(answers),
             }
         }
