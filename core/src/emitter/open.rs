@@ -205,7 +205,7 @@ fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
 fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane>, Control, Box<dyn Sink>)> {
     let Planned { config: lane_config, make } = planned;
     let sink = match make {
-        Maker::BuiltIn => builtin::make(&lane_config.sink, config)
+        Maker::BuiltIn => builtin::make(&lane_config, config)
             .map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?,
         Maker::Host(make) => make()?,
     };

@@ -1,26 +1,40 @@
 //! The sinks that come with sinkwell, from their configuration.
 
-use crate::config::{Config, SinkConfig};
+use crate::config::{Config, LaneConfig, SinkConfig};
 use crate::error::{Error, Result};
 use crate::sink::{Sink, console, file, memory, stream};
 
-/// Makes a sink.
+/// Makes the sink of a lane.
 ///
 /// # Errors
 /// `invalid_config` or `sink`: it cannot be made as configured.
-pub(crate) fn make(config: &SinkConfig, whole: &Config) -> Result<Box<dyn Sink>> {
-    let _ = whole;
-    Ok(match config {
+pub(crate) fn make(lane: &LaneConfig, whole: &Config) -> Result<Box<dyn Sink>> {
+    Ok(match &lane.sink {
         SinkConfig::Stdout => Box::new(stream::Lines::stdout()),
         SinkConfig::Stderr => Box::new(stream::Lines::stderr()),
         SinkConfig::Console(console) => Box::new(console::Console::new(console, &whole.type_prefix)),
         SinkConfig::File(file) => Box::new(file::FileSink::open(file.clone())?),
         SinkConfig::Memory => Box::new(memory::MemorySink::default()),
         SinkConfig::Null => Box::new(memory::NullSink),
+        #[cfg(feature = "otlp")]
+        SinkConfig::Otlp(otlp) => Box::new(otlp_sink(otlp, lane.timeout)?),
+        #[cfg(not(feature = "otlp"))]
         SinkConfig::Otlp(_) => return Err(Error::unsupported("this build has no otlp sink")),
         SinkConfig::AuditChain(_) => return Err(Error::unsupported("this build has no audit_chain sink")),
         SinkConfig::Host(name) => {
             return Err(Error::invalid_config(format!("the host sink {name:?} was not given to open")));
         }
     })
+}
+
+#[cfg(feature = "otlp")]
+fn otlp_sink(
+    config: &crate::config::OtlpConfig,
+    timeout: std::time::Duration,
+) -> Result<crate::otlp::OtlpSink> {
+    use crate::otlp::{Facts, OtlpSink, Settings, process_env};
+    // The sink gives up a little before the lane does, so that it can say what it was waiting for.
+    let timeout = timeout.mul_f32(0.9);
+    let settings = Settings::resolve(config, &process_env, &Facts::of_process(), timeout)?;
+    OtlpSink::new(settings, std::sync::Arc::new(crate::seam::SystemClock::default()))
 }
