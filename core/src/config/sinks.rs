@@ -215,6 +215,9 @@ fn otlp(options: &Cursor<'_>) -> Result<OtlpConfig> {
 
 fn endpoint(cursor: &Cursor<'_>) -> Result<String> {
     let text = cursor.name()?;
+    if text.strip_prefix("unix:").is_some_and(|path| !path.is_empty()) {
+        return Ok(text.to_owned());
+    }
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     let authority = rest.unwrap_or_default().split(['/', '?', '#']).next().unwrap_or_default();
     if authority.is_empty() || text.contains(' ') {

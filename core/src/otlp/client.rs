@@ -67,18 +67,23 @@ impl Client {
         Ok(Self { runtime: Some(runtime()?), connection: None, generation: fork::generation() })
     }
 
-    /// Sends one message (gRPC prefix in front) and waits for the answer.
-    pub(super) fn call(&mut self, settings: &Settings, message: Bytes) -> Result<Reply, Failure> {
+    /// Sends one message (gRPC prefix in front) and waits for the answer, no longer than `timeout`.
+    pub(super) fn call(
+        &mut self,
+        settings: &Settings,
+        message: Bytes,
+        timeout: Duration,
+    ) -> Result<Reply, Failure> {
         self.leave_parent()?;
         let Self { runtime, connection, .. } = self;
         let Some(runtime) = runtime else {
             return Err(Failure::new(FailureKind::Network, "the sink is closed"));
         };
         let result = block_on(runtime, async {
-            let timed = tokio::time::timeout(settings.timeout, call(settings, connection, message));
+            let timed = tokio::time::timeout(timeout, call(settings, connection, message, timeout));
             timed.await.unwrap_or_else(|_| {
                 let place = settings.endpoint.shown();
-                let text = format!("{place}: no answer within {} ms", settings.timeout.as_millis());
+                let text = format!("{place}: no answer within {} ms", timeout.as_millis());
                 Err(Failure::new(FailureKind::Timeout, text))
             })
         });
@@ -141,8 +146,13 @@ where
     outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-async fn call(settings: &Settings, kept: &mut Option<Connection>, message: Bytes) -> Result<Reply, Failure> {
-    let request = prepare(settings, message)?;
+async fn call(
+    settings: &Settings,
+    kept: &mut Option<Connection>,
+    message: Bytes,
+    timeout: Duration,
+) -> Result<Reply, Failure> {
+    let request = prepare(settings, message, timeout)?;
     if let Some(mut connection) = kept.take() {
         // What came in since the last call has yet to be looked at: the driver and the connection's own
         // task each need their turn.
@@ -177,7 +187,7 @@ struct Prepared {
     headers: HeaderMap,
 }
 
-fn prepare(settings: &Settings, message: Bytes) -> Result<Prepared, Failure> {
+fn prepare(settings: &Settings, message: Bytes, timeout: Duration) -> Result<Prepared, Failure> {
     let grpc = settings.endpoint.protocol == Protocol::Grpc;
     let mut headers = settings.headers.clone();
     let content_type = if grpc { "application/grpc" } else { "application/x-protobuf" };
@@ -189,7 +199,7 @@ fn prepare(settings: &Settings, message: Bytes) -> Result<Prepared, Failure> {
     let encoding = settings.compression.encoding().map(HeaderValue::from_static);
     if grpc {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        let millis = settings.timeout.as_millis().clamp(1, 99_999_999);
+        let millis = timeout.as_millis().clamp(1, 99_999_999);
         if let Ok(timeout) = HeaderValue::from_str(&format!("{millis}m")) {
             headers.insert("grpc-timeout", timeout);
         }
@@ -237,10 +247,20 @@ impl Connection {
                 tokio::spawn(driver);
                 Sender::Http1(sender)
             }),
-            Protocol::Grpc => http2::handshake(TokioExecutor::new(), io).await.map(|(sender, driver)| {
-                tokio::spawn(driver);
-                Sender::Http2(sender)
-            }),
+            Protocol::Grpc => match http2::handshake(TokioExecutor::new(), io).await {
+                Ok((sender, driver)) => {
+                    let at_end = seen.clone();
+                    tokio::spawn(async move {
+                        let _ = driver.await;
+                        at_end.ended();
+                    });
+                    // An HTTP/2 server speaks first. One that is none answers our preface in its own
+                    // language and closes; with a request on the way to it that answer would be lost.
+                    seen.first_bytes().await;
+                    Ok(Sender::Http2(sender))
+                }
+                Err(error) => Err(error),
+            },
         };
         match sender {
             Ok(sender) => Ok(Self { sender, seen, forwarder }),

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::sync::Notify;
 
 use crate::sink::{Failure, FailureKind};
 
@@ -42,6 +43,8 @@ pub(super) struct Seen(Arc<SeenInner>);
 struct SeenInner {
     first: OnceLock<Vec<u8>>,
     tls: OnceLock<rustls::Error>,
+    /// The first bytes have come, or none will.
+    settled: Notify,
 }
 
 impl Seen {
@@ -55,6 +58,18 @@ impl Seen {
             [0, _, _, 4 | 7, _, 0, 0, 0, 0, ..] => Some(Spoken::Http2),
             _ => None,
         }
+    }
+
+    /// Waits for the first bytes, or for [`Self::ended`].
+    pub(super) async fn first_bytes(&self) {
+        if self.0.first.get().is_none() {
+            self.0.settled.notified().await;
+        }
+    }
+
+    /// Says that no more bytes will come.
+    pub(super) fn ended(&self) {
+        self.0.settled.notify_one();
     }
 
     /// The TLS error that ended the connection.
@@ -246,6 +261,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
         let read = &buf.filled()[before..];
         if !read.is_empty() && self.seen.0.first.get().is_none() {
             let _ = self.seen.0.first.set(read[..read.len().min(16)].to_vec());
+            self.seen.0.settled.notify_one();
         }
         self.noted(polled)
     }

@@ -34,11 +34,12 @@ mod wire;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::seam::Clock;
+use crate::seam::{Clock, Instant};
 use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
 
 pub use endpoint::Protocol;
@@ -78,15 +79,22 @@ impl OtlpSink {
     /// # Errors
     /// What stands between this process and the receiver, with what to do about it.
     pub fn probe(&mut self) -> Result<(), Failure> {
-        match self.call(RequestWriter::empty()) {
+        let deadline = self.deadline();
+        match self.call(RequestWriter::empty(), deadline) {
             Verdict::Accepted(_) | Verdict::Partial(..) => Ok(()),
             Verdict::Retry(failure, _) | Verdict::Refused(failure) => Err(failure),
         }
     }
 
-    fn call(&mut self, message: Bytes) -> Verdict {
+    /// When a delivery that begins now must have ended, however many requests it takes.
+    fn deadline(&self) -> Instant {
+        self.clock.now().after(self.settings.timeout)
+    }
+
+    fn call(&mut self, message: Bytes, deadline: Instant) -> Verdict {
         let place = self.settings.endpoint.shown();
-        let verdict = match self.client.call(&self.settings, message) {
+        let left = deadline.since(self.clock.now());
+        let verdict = match self.client.call(&self.settings, message, left) {
             Ok(reply) => judge(&reply, self.settings.endpoint.protocol, &place, self.clock.unix_nanos()),
             Err(failure) => Verdict::Retry(failure, None),
         };
@@ -101,7 +109,7 @@ impl OtlpSink {
     }
 
     /// The answers of a batch that took more than one request, or had envelopes that go into none.
-    fn deliver_in_parts(&mut self, batch: &[Envelope], first: Next) -> Answers {
+    fn deliver_in_parts(&mut self, batch: &[Envelope], first: Next, deadline: Instant) -> Answers {
         let mut answers: Vec<Answer> = Vec::with_capacity(batch.len());
         let mut next = first;
         loop {
@@ -117,7 +125,7 @@ impl OtlpSink {
                     FailureKind::Serialization,
                     "the envelope's bytes are not the JSON of an envelope",
                 ))),
-                Next::Request { message, envelopes } => match self.call(message) {
+                Next::Request { message, envelopes } => match self.call(message, deadline) {
                     Verdict::Accepted(_) => answers.extend(vec![Answer::Acknowledged; envelopes]),
                     // Which of them the receiver refused it does not say, and they must not be sent again.
                     Verdict::Partial(_, failure) => answers.extend(vec![Answer::Refused(failure); envelopes]),
@@ -126,13 +134,16 @@ impl OtlpSink {
                     }
                     // Tried again at once and alone, this request gets the answer that the lane splits by.
                     Verdict::Refused(failure) if answers.contains(&Answer::Acknowledged) => {
-                        answers.resize(batch.len(), Answer::Retry(failure, Some(std::time::Duration::ZERO)));
+                        answers.resize(batch.len(), Answer::Retry(failure, Some(Duration::ZERO)));
                     }
                     Verdict::Refused(failure) => return Answers::RefusedBatch(failure),
                 },
             }
             match batch.get(answers.len()..) {
                 Some(rest) if !rest.is_empty() => next = self.writer.next(rest),
+                _ if answers.iter().all(|answer| *answer == Answer::Acknowledged) => {
+                    return Answers::Acknowledged;
+                }
                 _ => return Answers::Each(answers),
             }
         }
@@ -148,14 +159,17 @@ impl Sink for OtlpSink {
         if batch.is_empty() {
             return Answers::Acknowledged;
         }
+        let deadline = self.deadline();
         match self.writer.next(batch) {
-            Next::Request { message, envelopes } if envelopes == batch.len() => match self.call(message) {
-                Verdict::Accepted(_) => Answers::Acknowledged,
-                Verdict::Partial(refused, failure) => Answers::Partial { refused, failure },
-                Verdict::Retry(failure, after) => Answers::Retry(failure, after),
-                Verdict::Refused(failure) => Answers::RefusedBatch(failure),
-            },
-            first => self.deliver_in_parts(batch, first),
+            Next::Request { message, envelopes } if envelopes == batch.len() => {
+                match self.call(message, deadline) {
+                    Verdict::Accepted(_) => Answers::Acknowledged,
+                    Verdict::Partial(refused, failure) => Answers::Partial { refused, failure },
+                    Verdict::Retry(failure, after) => Answers::Retry(failure, after),
+                    Verdict::Refused(failure) => Answers::RefusedBatch(failure),
+                }
+            }
+            first => self.deliver_in_parts(batch, first, deadline),
         }
     }
 

@@ -55,7 +55,7 @@ const RESERVED: [&str; 8] = [
 
 impl Settings {
     /// Works out the settings. `env` looks a variable up; `timeout` is the lane's: the shorter of it and
-    /// `OTEL_EXPORTER_OTLP_TIMEOUT` holds for one request.
+    /// `OTEL_EXPORTER_OTLP_TIMEOUT` holds for one delivery.
     ///
     /// # Errors
     /// A value that cannot be meant, a certificate that cannot be read: `invalid_config` at its key or

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::seam::SystemClock;
 use crate::sink::{Sink, console, file, memory, stream};
 
-/// Makes a sink.
+/// Makes the sink of a lane.
 ///
 /// # Errors
 /// `invalid_config` or `sink`: it cannot be made as configured.
@@ -21,12 +21,7 @@ pub(crate) fn make(lane: &LaneConfig, whole: &Config) -> Result<Box<dyn Sink>> {
         SinkConfig::Memory => Box::new(memory::MemorySink::default()),
         SinkConfig::Null => Box::new(memory::NullSink),
         #[cfg(feature = "otlp")]
-        SinkConfig::Otlp(config) => {
-            let facts = crate::otlp::Facts::of_process();
-            let settings =
-                crate::otlp::Settings::resolve(config, &crate::otlp::process_env, &facts, lane.timeout)?;
-            Box::new(crate::otlp::OtlpSink::new(settings, Arc::new(SystemClock::default()))?)
-        }
+        SinkConfig::Otlp(otlp) => Box::new(otlp_sink(otlp, lane.timeout)?),
         #[cfg(not(feature = "otlp"))]
         SinkConfig::Otlp(_) => return Err(Error::unsupported("this build is without the feature `otlp`")),
         SinkConfig::AuditChain(config) => Box::new(AuditSink::open(AuditOptions::new(&config.path))?),
@@ -34,4 +29,16 @@ pub(crate) fn make(lane: &LaneConfig, whole: &Config) -> Result<Box<dyn Sink>> {
             return Err(Error::invalid_config(format!("the host sink {name:?} was not given to open")));
         }
     })
+}
+
+#[cfg(feature = "otlp")]
+fn otlp_sink(
+    config: &crate::config::OtlpConfig,
+    timeout: std::time::Duration,
+) -> Result<crate::otlp::OtlpSink> {
+    use crate::otlp::{Facts, OtlpSink, Settings, process_env};
+    // The sink gives up a little before the lane does, so that it can say what it was waiting for.
+    let timeout = timeout.mul_f32(0.9);
+    let settings = Settings::resolve(config, &process_env, &Facts::of_process(), timeout)?;
+    OtlpSink::new(settings, std::sync::Arc::new(crate::seam::SystemClock::default()))
 }

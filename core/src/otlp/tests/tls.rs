@@ -21,6 +21,9 @@ const CA: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 const CLIENT_CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
 const CLIENT_KEY: &str = "OTEL_EXPORTER_OTLP_CLIENT_KEY";
 
+/// Variables, the one that is wrong, and what is said about it.
+type Row<'a> = (Vec<(&'a str, &'a str)>, &'a str, &'a str);
+
 /// A CA, and files of what it issues.
 struct Pki {
     dir: TempDir,
@@ -190,7 +193,7 @@ fn files_that_cannot_be_used_are_named_at_the_start() {
     fs::write(&empty, "").unwrap();
     let missing = pki.path("missing.pem");
     let ca = pki.path("ca.pem");
-    let rows = [
+    let rows: Vec<Row<'_>> = vec![
         (vec![(CA, &missing)], CA, "cannot read"),
         (vec![(CA, &empty)], CA, "no certificate"),
         (vec![(CA, &ca), (CLIENT_CERTIFICATE, &certificate)], CLIENT_CERTIFICATE, "needs a client key"),
