@@ -50,6 +50,14 @@ def unbase64(text):
         return None
 
 
+def is_json(line):
+    try:
+        jcs.parse(line.encode())
+        return True
+    except (ValueError, RecursionError):
+        return False
+
+
 def form_fault(e):
     def text(key, test=lambda s: True):
         return isinstance(e.get(key), str) and e[key] and test(e[key])
@@ -175,7 +183,7 @@ class Verifier:
         where = f"{place[0]}:{place[1]}"
         e = self.read_line(line)
         if e is None:
-            if torn and line.startswith("{"):
+            if torn and line.startswith("{") and not is_json(line):
                 self.findings.append(("torn", None, None, where, "note"))
             else:
                 self.malformed += 1
