@@ -344,6 +344,8 @@ def forms():
          top=[f("torn", 5)])
     case("torn_strict", "The same with --strict.", e[:4], "findings", [stream(closed=False)], tail=lines[4][:100],
          top=[f("torn", 5)], options={"strict": True})
+    case("no_last_newline_no_envelope", "The last line is whole JSON, but no envelope: that is not torn.", e[:4], "findings",
+         [stream(closed=False)], tail='{"sequence":"x"}', malformed=1, top=[f("malformed", 5)])
     case("no_last_newline", "The last line has no newline, but is whole.", e[:4], "sound", [stream(closed=True)],
          tail=lines[4])
     pretty = json.dumps(e[2], indent=None, separators=(", ", ": "), ensure_ascii=True)

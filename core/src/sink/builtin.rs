@@ -1,11 +1,9 @@
 //! The sinks that come with sinkwell, from their configuration.
 
-use std::sync::Arc;
 
 use crate::audit::{AuditOptions, AuditSink};
 use crate::config::{Config, LaneConfig, SinkConfig};
 use crate::error::{Error, Result};
-use crate::seam::SystemClock;
 use crate::sink::{Sink, console, file, memory, stream};
 
 /// Makes the sink of a lane.

@@ -25,8 +25,8 @@ pub(super) enum Line<'a> {
     Envelope(Box<Envelope<'a>>),
     /// What retention left of one.
     Stub(Stub),
-    /// Something else, and why.
-    Other { note: String },
+    /// Something else, and why; `json` if it is at least a whole JSON text.
+    Other { note: String, json: bool },
 }
 
 /// What retention leaves of an envelope.
@@ -225,20 +225,23 @@ impl Reader {
         } else {
             match rewrite(line, &mut self.canonical) {
                 Ok(()) if self.scan.run(&self.canonical, "data") => &self.canonical[..],
-                Ok(()) => return Line::Other { note: "no envelope: nested too deep".into() },
-                Err(note) => return Line::Other { note },
+                Ok(()) => return Line::Other { note: "no envelope: nested too deep".into(), json: true },
+                Err((note, json)) => return Line::Other { note, json },
             }
         };
         let raw = Raw::new(text, self.scan.members());
         if raw.stub.is_some() {
             return match stub(&raw) {
                 Some(stub) => Line::Stub(stub),
-                None => Line::Other { note: "a stub, but not in the form that stubs have".into() },
+                None => {
+                    Line::Other { note: "a stub, but not in the form that stubs have".into(), json: true }
+                }
             };
         }
         let (Some(streamid), Some(sequence)) = (raw.stream(), raw.sequence()) else {
             return Line::Other {
                 note: "no envelope: a JSON object without the streamid and sequence of one".into(),
+                json: true,
             };
         };
         let own = |raw: Option<&'a [u8]>| raw.and_then(string).unwrap_or_default();
@@ -272,14 +275,14 @@ impl Reader {
     }
 }
 
-/// Puts any JSON object in canonical form.
-fn rewrite(line: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-    let value = parse(line).map_err(|e| format!("no envelope: {e}"))?;
+/// Puts any JSON object in canonical form; or why not, and whether it is JSON at all.
+fn rewrite(line: &[u8], out: &mut Vec<u8>) -> Result<(), (String, bool)> {
+    let value = parse(line).map_err(|e| (format!("no envelope: {e}"), false))?;
     if !matches!(value, Value::Object(_)) {
-        return Err(format!("no envelope: {} instead of an object", value.type_name()));
+        return Err((format!("no envelope: {} instead of an object", value.type_name()), true));
     }
     out.clear();
-    value.write_canonical(out).map_err(|e| format!("no envelope: {e}"))
+    value.write_canonical(out).map_err(|e| (format!("no envelope: {e}"), true))
 }
 
 /// The canonical bytes without the members `signature` and `data.disclosures`, in pieces.

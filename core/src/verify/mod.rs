@@ -50,7 +50,7 @@ pub fn verify_envelope(bytes: &[u8], keys: &[TrustedKey]) -> (Verdict, Vec<Findi
     let envelope = match reader.read(bytes.trim_ascii()) {
         Line::Envelope(envelope) => envelope,
         Line::Stub(_) => return finding(FindingKind::Malformed, None, "a stub, no envelope"),
-        Line::Other { note } => return finding(FindingKind::Malformed, None, &note),
+        Line::Other { note, .. } => return finding(FindingKind::Malformed, None, &note),
     };
     let fault = trust::check(&envelope, keys).err().or_else(|| trust::disclosures(&envelope));
     match fault {

@@ -177,7 +177,7 @@ impl Verifier {
                 state.findings.add(FindingKind::Malformed, None, Some(place), "a stub is no checkpoint");
                 return false;
             }
-            Line::Other { note } => {
+            Line::Other { note, .. } => {
                 state.findings.add(FindingKind::Malformed, None, Some(place), note);
                 return false;
             }
@@ -222,11 +222,11 @@ impl Verifier {
                 stream.only_checkpoints = false;
                 stream.stub(&stub, place);
             }
-            Line::Other { .. } if !ended && bytes.first() == Some(&b'{') => {
+            Line::Other { json: false, .. } if !ended && bytes.first() == Some(&b'{') => {
                 let note = "the last line is unfinished: the writer was cut off, or is still writing";
                 self.state.findings.add(FindingKind::Torn, None, Some(place), note);
             }
-            Line::Other { note } => self.state.malformed(place, None, note),
+            Line::Other { note, .. } => self.state.malformed(place, None, note),
         }
     }
 

@@ -1,0 +1,341 @@
+//! An in-process, deterministic fuzzer for the canonicalizer, the envelope reader and the verifier.
+//!
+//! Each target runs a fixed number of iterations from a fixed seed; with `SINKWELL_FUZZ_SECONDS=n` it runs for
+//! n seconds, from the seed `SINKWELL_FUZZ_SEED` (default 1). A failure prints the iteration's seed. Mutations start
+//! from the good files of `tests/vectors/verify/` and know their structure; each target has an oracle, so
+//! that a wrong answer fails as a panic does.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use common::{Case, cases};
+use sinkwell::json::{ObjectWriter, Scan, Value, parse, parse_into};
+use sinkwell::key::VerifyingKey;
+use sinkwell::verify::{Options, Report, TrustedKey, Verdict, Verifier, verify_envelope};
+
+/// splitmix64
+struct Rng(u64);
+
+impl Rng {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        usize::try_from(self.next() % (n.max(1) as u64)).unwrap()
+    }
+
+    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+        &list[self.below(list.len())]
+    }
+}
+
+/// Calls `one` for many seeds; names the seed of a failure.
+fn fuzz(iterations: u64, mut one: impl FnMut(&mut Rng)) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let end = number("SINKWELL_FUZZ_SECONDS").map(|s| Instant::now() + Duration::from_secs(s));
+    let first = number("SINKWELL_FUZZ_SEED").unwrap_or(1);
+    let mut seed = first;
+    while end.map_or(seed < first + iterations, |end| Instant::now() < end) {
+        let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one(&mut Rng(seed))));
+        assert!(run.is_ok(), "run again with SINKWELL_FUZZ_SEED={seed}");
+        seed += 1;
+    }
+}
+
+/// A random tree, with a taste for what canonical forms differ on.
+fn tree(rng: &mut Rng, depth: usize) -> Value {
+    match rng.below(if depth == 0 { 5 } else { 8 }) {
+        0 => Value::Null,
+        1 => Value::Bool(rng.below(2) == 0),
+        2 => Value::Int(i64::try_from(rng.next() >> (11 + rng.below(50))).unwrap() * [1, -1][rng.below(2)]),
+        3 => {
+            let float = f64::from_bits(rng.next());
+            parse(format!("{:e}", if float.is_finite() { float } else { 0.5 }).as_bytes()).unwrap()
+        }
+        4 => Value::String(text(rng)),
+        5 => Value::Array((0..rng.below(4)).map(|_| tree(rng, depth - 1)).collect()),
+        _ => {
+            let members: BTreeMap<String, Value> =
+                (0..rng.below(5)).map(|_| (text(rng), tree(rng, depth - 1))).collect();
+            Value::Object(members.into_iter().collect())
+        }
+    }
+}
+
+fn text(rng: &mut Rng) -> String {
+    let pieces = [
+        "a",
+        "b",
+        "\"",
+        "\\",
+        "/",
+        "\n",
+        "\u{1}",
+        "\u{8}",
+        "\u{7f}",
+        "é",
+        "€",
+        "😀",
+        "\u{fb33}",
+        "\u{ffff}",
+        "signature",
+    ];
+    (0..rng.below(5)).map(|_| *rng.pick(&pieces)).collect()
+}
+
+/// Changes some bytes.
+fn damage(rng: &mut Rng, bytes: &mut Vec<u8>) {
+    for _ in 0..=rng.below(3) {
+        let at = rng.below(bytes.len());
+        match rng.below(5) {
+            0 if !bytes.is_empty() => bytes[at] ^= 1 << rng.below(8),
+            1 if !bytes.is_empty() => drop(bytes.remove(at)),
+            2 => bytes.insert(at, *rng.pick(b"{}[]\":,\\ u0e-+.1\n\xff\xc3\xed")),
+            3 => bytes.truncate(at),
+            _ => {
+                let to = (at + rng.below(20)).min(bytes.len());
+                let piece = bytes[at..to].to_vec();
+                let into = rng.below(bytes.len());
+                bytes.splice(into..into, piece);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_scanner_says_canonical_exactly_when_the_writer_would_change_nothing() {
+    let mut scan = Scan::new();
+    let mut canonical = 0;
+    fuzz(30_000, |rng| {
+        let value = Value::Object(vec![("data".into(), tree(rng, 4)), (text(rng), tree(rng, 2))]);
+        // Two members of one name are not JSON that anybody agrees on.
+        if value.members()[0].0 == value.members()[1].0 {
+            return;
+        }
+        let mut bytes = value.to_canonical().unwrap();
+        assert!(scan.run(&bytes, "data"), "{}", String::from_utf8_lossy(&bytes));
+        assert_eq!(scan.members().len(), 2);
+        assert_eq!(parse(&bytes).unwrap().to_canonical().unwrap(), bytes, "idempotent");
+        damage(rng, &mut bytes);
+        let expected = match parse(&bytes) {
+            Ok(value @ Value::Object(_)) => value.to_canonical().is_ok_and(|form| form == bytes),
+            _ => false,
+        };
+        assert_eq!(scan.run(&bytes, "data"), expected, "{}", String::from_utf8_lossy(&bytes));
+        canonical += u64::from(expected);
+        // The one-pass writer and the tree agree on what they both take.
+        let mut writer = ObjectWriter::new();
+        if parse_into(&bytes, &mut writer).is_ok() {
+            assert_eq!(writer.finish().unwrap().bytes(), parse(&bytes).unwrap().to_canonical().unwrap());
+        }
+    });
+    assert!(canonical > 0, "no damaged text stayed canonical: the oracle was never tried both ways");
+}
+
+/// A file of envelopes, and what it is verified with.
+struct Seed {
+    lines: Vec<String>,
+    keys: Vec<TrustedKey>,
+    /// Whether it is a sound file as it stands.
+    sound: bool,
+}
+
+fn seeds() -> Vec<Seed> {
+    cases("verify").map(|case| seed(&case)).filter(|seed| !seed.lines.is_empty()).collect()
+}
+
+fn seed(case: &Case) -> Seed {
+    let lines =
+        case.member(&case.value, "inputs").items().iter().flat_map(|file| file.get("lines").unwrap().items());
+    let keys = case.member(&case.value, "keys").items().iter().map(|key| {
+        let bytes = match key.get("spki_pem").and_then(Value::as_str) {
+            Some(pem) => pem.as_bytes().to_vec(),
+            None => STANDARD.decode(case.text(key, "hmac_base64")).unwrap(),
+        };
+        TrustedKey::new(case.text(key, "id"), VerifyingKey::from_bytes(&bytes).unwrap())
+    });
+    let lines = lines.map(|line| line.as_str().unwrap().to_owned()).collect();
+    Seed { lines, keys: keys.collect(), sound: case.name.starts_with("sound_") || case.name == "interleaved" }
+}
+
+/// Changes one member somewhere in a line, as a tree, and writes it back canonically or not.
+fn tamper(rng: &mut Rng, line: &str) -> String {
+    let Ok(mut value) = parse(line.as_bytes()) else { return line.to_owned() };
+    let mut at = &mut value;
+    while let Value::Object(members) = at
+        && !members.is_empty()
+    {
+        let index = rng.below(members.len());
+        match rng.below(6) {
+            0 => drop(members.remove(index)),
+            1 => members[index].1 = tree(rng, 2),
+            2 => members[index].0 = text(rng),
+            3 => {
+                if let Value::String(text) = &mut members[index].1 {
+                    let mut bytes = std::mem::take(text).into_bytes();
+                    damage(rng, &mut bytes);
+                    *text = String::from_utf8_lossy(&bytes).into_owned();
+                }
+            }
+            _ => {
+                at = &mut members[index].1;
+                continue;
+            }
+        }
+        break;
+    }
+    match value.to_canonical() {
+        Ok(form) if rng.below(3) > 0 => String::from_utf8(form).unwrap(),
+        _ => value.to_json(),
+    }
+}
+
+/// Changes a file: lines dropped, repeated, swapped, tampered with, damaged, cut.
+fn mutate(rng: &mut Rng, seed: &Seed, others: &[Seed]) -> Vec<u8> {
+    let mut lines: Vec<Vec<u8>> = seed.lines.iter().map(|line| line.clone().into_bytes()).collect();
+    for _ in 0..rng.below(4) {
+        let (at, to) = (rng.below(lines.len()), rng.below(lines.len()));
+        if lines.is_empty() {
+            break;
+        }
+        match rng.below(8) {
+            0 => drop(lines.remove(at)),
+            1 => lines.insert(to, lines[at].clone()),
+            2 => lines.swap(at, to),
+            3 => lines.truncate(at),
+            4 => {
+                let other = rng.pick(others);
+                lines.insert(at, rng.pick(&other.lines).clone().into_bytes());
+            }
+            5 => damage(rng, &mut lines[at]),
+            _ => lines[at] = tamper(rng, &String::from_utf8_lossy(&lines[at])).into_bytes(),
+        }
+    }
+    let mut bytes = lines.join(&b'\n');
+    if rng.below(4) > 0 {
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+fn report(rng: &mut Rng, bytes: &[u8], keys: &[TrustedKey], all: bool) -> Option<Report> {
+    let mut flag = |n| all && rng.below(n) == 0;
+    let mut verifier = Verifier::new(Options {
+        keys: keys.to_vec(),
+        strict: flag(2),
+        partial: flag(3),
+        edges: flag(2),
+        silence: flag(2).then_some(Duration::from_secs(60)),
+        max_line: if flag(9) { 600 } else { 1 << 20 },
+    });
+    verifier.read(&mut { bytes }, "fuzz").unwrap();
+    if all && rng.below(4) == 0 {
+        let _ = verifier.read_checkpoints_from(&mut { bytes }, "checkpoints");
+    }
+    verifier.finish().ok()
+}
+
+/// Whatever is done to a sound file: if it is still called sound, then every line of it was sealed just so,
+/// and no stream has a hole or two envelopes in one place.
+#[test]
+fn only_what_was_sealed_and_all_of_its_beginning_is_sound() {
+    let seeds = seeds();
+    let good: Vec<&Seed> = seeds.iter().filter(|seed| seed.sound).collect();
+    assert!(good.len() >= 3);
+    let sealed: BTreeSet<&[u8]> = seeds
+        .iter()
+        .flat_map(|seed| seed.lines.iter().map(|line| (line.as_bytes(), &seed.keys)))
+        .filter(|(line, keys)| verify_envelope(line, keys).0 == Verdict::Sound)
+        .map(|(line, _)| line)
+        .collect();
+    let (mut sound, mut unsound) = (0, 0);
+    fuzz(6_000, |rng| {
+        let seed = rng.pick(&good);
+        let bytes = mutate(rng, seed, &seeds);
+        match report(rng, &bytes, &seed.keys, false) {
+            Some(report) if report.verdict == Verdict::Sound => {
+                sound += 1;
+                let shown = || String::from_utf8_lossy(&bytes).into_owned();
+                let mut streams: BTreeMap<String, BTreeMap<u64, Vec<u8>>> = BTreeMap::new();
+                for value in bytes.split(|&b| b == b'\n').filter_map(|line| parse(line).ok()) {
+                    let form = value.to_canonical().unwrap();
+                    // A stub beside its envelope says nothing new.
+                    if value.get("stub").is_some() {
+                        continue;
+                    }
+                    assert!(sealed.contains(&form[..]), "{}\nin {}", String::from_utf8_lossy(&form), shown());
+                    let text = |key: &str| value.get(key).unwrap().as_str().unwrap().to_owned();
+                    let stream = streams.entry(text("streamid")).or_default();
+                    let before = stream.insert(text("sequence").parse().unwrap(), form.clone());
+                    assert!(before.is_none_or(|before| before == form), "{}", shown());
+                }
+                for stream in streams.values() {
+                    // Checkpoints of another lane may stand alone: a lane can take them (`checkpoint: { lane }`).
+                    let data = |line: &Vec<u8>, key: &str| {
+                        let data = parse(line).unwrap().get("data").cloned();
+                        data.and_then(|data| data.get(key)?.as_str().map(str::to_owned)).unwrap_or_default()
+                    };
+                    if stream.values().all(|line| {
+                        data(line, "lane") != "file"
+                            && ["checkpoint", "closed"].contains(&&*data(line, "action"))
+                    }) {
+                        continue;
+                    }
+                    let (&first, opened) = stream.first_key_value().unwrap();
+                    assert!(parse(opened).unwrap().get("prevhash").is_none(), "{}", shown());
+                    assert!(stream.keys().copied().eq(first..first + stream.len() as u64), "{}", shown());
+                }
+            }
+            _ => unsound += 1,
+        }
+    });
+    assert!(sound > 0 && unsound > 0, "{sound} sound, {unsound} not: the oracle was never tried both ways");
+}
+
+#[test]
+fn the_verifier_answers_whatever_it_reads() {
+    let seeds = seeds();
+    fuzz(10_000, |rng| {
+        let seed = rng.pick(&seeds);
+        let bytes = mutate(rng, seed, &seeds);
+        let keys: &[TrustedKey] = if rng.below(4) == 0 { &[] } else { &seed.keys };
+        if let Some(report) = report(rng, &bytes, keys, true) {
+            let json = report.to_json().to_json();
+            assert!(parse(json.as_bytes()).is_ok(), "{json}");
+            assert!(!report.to_string().contains('\u{1b}'), "a terminal's control characters");
+            if keys.is_empty() {
+                assert!(report.verdict >= Verdict::Unchecked);
+            }
+            let findings = report.all_findings().next().is_some();
+            assert!(findings || report.verdict != Verdict::Findings, "a verdict without a reason");
+        }
+    });
+}
+
+/// An envelope that was tampered with is good only if its canonical form is what it was.
+#[test]
+fn an_envelope_that_verifies_says_what_it_said() {
+    let seeds = seeds();
+    let good: Vec<&Seed> = seeds.iter().filter(|seed| seed.sound).collect();
+    fuzz(15_000, |rng| {
+        let seed = rng.pick(&good);
+        let line = rng.pick(&seed.lines);
+        let mut bytes = tamper(rng, line).into_bytes();
+        if rng.below(2) == 0 {
+            damage(rng, &mut bytes);
+        }
+        if verify_envelope(&bytes, &seed.keys).0 == Verdict::Sound {
+            let form = parse(&bytes).unwrap().to_canonical().unwrap();
+            assert_eq!(String::from_utf8(form).unwrap(), *line);
+        }
+    });
+}
