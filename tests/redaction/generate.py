@@ -167,7 +167,7 @@ def iban():
         near.append(text[:-1] + R.choice([d for d in DIGITS if d != text[-1]]))
         near.append(text[:2] + f"{(int(text[2:4]) + R.randint(1, 90)) % 97:02d}" + text[4:])
         near.append(text[:-1])
-    near += ["XX" + iban_of("DE")[2:], "A" + iban_of("DE"), iban_of("DE") + "7", "DE89", "GB29 NWBK", "FR12345678901234567890123", "AB12CD34EF56", "DE00 0000 0000 0000 0000 00", "SE45 is a road", "CH3COOH", "NO2 and CO2", "IT19 release", "part no. AT48-3200", "IE11 is a browser", "PT100 sensor", "BE68 5390", "MT103 message"]
+    near += ["XX" + iban_of("DE")[2:], "A" + iban_of("DE"), iban_of("DE") + "7", "DE89", "GB29 NWBK", "FR12345678901234567890123", "AB12CD34EF56", "DE00 0000 0000 0000 0000 00", "SE45 is a road", "CH3COOH", "NO2 and CO2", "IT19 release", "part no. AT48-3200", "IE11 is a browser", "PT100 sensor", "BE68 5390", "MT103 message", "0aa0a000-00a0-7000-be78-c1b2f0e2f01f"]
     return cases, misses(near)
 
 

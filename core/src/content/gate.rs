@@ -341,6 +341,8 @@ fn document(value: &Value) -> Result<String> {
 
 /// The error of a document that is the member `name` of the request.
 fn below(name: &str, kind: ErrorKind, error: &Error) -> Error {
-    let place = error.place().map_or_else(|| name.to_owned(), |place| format!("{name}.{place}"));
+    // A document without a name calls itself `configuration`: here that is the member as a whole.
+    let within = error.place().filter(|place| *place != "configuration");
+    let place = within.map_or_else(|| name.to_owned(), |place| format!("{name}.{place}"));
     Error::new(kind, error.message()).at(place)
 }

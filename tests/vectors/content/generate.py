@@ -255,6 +255,7 @@ def refused():
     case("sink: a word", "invalid_argument", "sink", sink="raw")
     case("sink: mode", "invalid_argument", "sink.mode", sink={"mode": "all"})
     case("policy: unknown key", "policy", "policy.redact", policy={"redact": {}})
+    case("policy: a word", "policy", "policy", policy="raw")
     case("policy: mode", "policy", "policy.mode", policy={"mode": "all"})
     case("policy: hidden reasoning", "policy", "policy.classes.thinking", policy={"classes": {"thinking": {}}})
     case("policy: window", "policy", "policy.retention.window", policy={"retention": {"class": "short", "window": "30"}})

@@ -41,6 +41,9 @@ impl Redactor {
 
     /// What takes the place of a value that a path rule names.
     fn replace_place(&self, found: &Value) -> Option<Value> {
+        if found.as_str().is_some_and(is_replaced) && self.replace != Replacement::Drop {
+            return Some(found.clone());
+        }
         match (self.replace, &self.hash) {
             (Replacement::Drop, _) => None,
             (Replacement::Hash, Some(hash)) => {

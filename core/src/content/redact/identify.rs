@@ -144,10 +144,7 @@ pub(super) fn paths(text: &str) -> Vec<Range<usize>> {
 fn root(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let drive = at >= 2 && bytes[at - 1] == b':' && bytes[at - 2].is_ascii_alphabetic();
-    if drive
-        && !bytes.get(at + 1).is_some_and(|b| *b == b'/')
-        && (at == 2 || !bytes[at - 3].is_ascii_alphanumeric())
-    {
+    if drive && bytes.get(at + 1) != Some(&b'/') && (at == 2 || !bytes[at - 3].is_ascii_alphanumeric()) {
         return Some(at - 2);
     }
     if bytes[at] == b'/' && at >= 5 && text[..at].ends_with("file:") {

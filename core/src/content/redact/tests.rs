@@ -232,6 +232,27 @@ proptest! {
         r.redact_text(&text).unwrap();
     }
 
+    /// What machines write is no finding: ids, digests, times, trace contexts, versions, counts.
+    #[test]
+    fn machine_values_stay(
+        uuid in "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+        digits in "[0-9]{8}-[0-9]{4}-7[0-9]{3}-8[0-9]{3}-[0-9]{12}",
+        hex in "[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}",
+        time in "20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{3,9})?(Z|[+-][01][0-9]:00)",
+        trace in "00-[0-9a-f]{32}-[0-9a-f]{16}-01",
+        ulid in "01[0-9A-HJKMNP-TV-Z]{24}",
+        version in "v?[0-9]{1,2}\\.[0-9]{1,3}\\.[0-9]{1,4}(-rc\\.[0-9])?",
+        count in "[0-9]{1,12}(\\.[0-9]{1,17})?",
+        millis in "1[6-9][0-9]{11}",
+    ) {
+        let r = redactor(|_| {});
+        for text in [uuid, digits, hex, time, trace, ulid, version, count, millis] {
+            prop_assert_eq!(r.redact_text(&text).unwrap(), text.as_str());
+            let said = format!("the value {text} was seen");
+            prop_assert_eq!(r.redact_text(&said).unwrap(), said.as_str());
+        }
+    }
+
     /// Any text at all.
     #[test]
     fn nothing_panics(text in any::<String>(), bytes in any::<Vec<u8>>()) {

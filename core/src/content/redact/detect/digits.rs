@@ -27,8 +27,8 @@ pub(super) fn scan(scan: &mut Scan<'_>) {
     let mut at = 0;
     while let Some(start) = (at..scan.bytes.len()).find(|&i| scan.bytes[i].is_ascii_digit()) {
         at = read_run(scan, start, &mut groups);
-        for i in 0..groups.len() {
-            iban::check(scan, groups[i].start);
+        for group in &groups {
+            iban::check(scan, group.start);
         }
         cards(scan, &groups);
         addresses(scan, &groups);
@@ -156,7 +156,7 @@ fn luhn(number: &[u8]) -> bool {
             if i % 2 == 0 { d } else { d * 2 / 10 + d * 2 % 10 }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Whether `number`, written in digits, is a card's: for integers in data.

@@ -101,7 +101,11 @@ pub(super) fn check(scan: &mut Scan<'_>, digits: usize) {
     }
     let start = digits - 2;
     let country = [scan.bytes[start].to_ascii_uppercase(), scan.bytes[start + 1].to_ascii_uppercase()];
-    if is_word(scan.before(start)) || !country.iter().all(u8::is_ascii_uppercase) {
+    // A dash before it makes it part of something longer: a UUID may end like an IBAN.
+    if is_word(scan.before(start))
+        || scan.before(start) == b'-'
+        || !country.iter().all(u8::is_ascii_uppercase)
+    {
         return;
     }
     let Ok(at) = LENGTHS.binary_search_by(|(code, _)| (*code).cmp(&country)) else { return };
@@ -113,7 +117,7 @@ pub(super) fn check(scan: &mut Scan<'_>, digits: usize) {
         let digit = match scan.at(i) {
             b @ b'0'..=b'9' => u32::from(b - b'0'),
             b if b.is_ascii_alphabetic() => u32::from(b.to_ascii_uppercase() - b'A') + 10,
-            b' ' | b'-' if n > 0 && !matches!(scan.before(i), b' ' | b'-') => {
+            b' ' | b'-' if n > 0 && n % 4 == 0 && !matches!(scan.before(i), b' ' | b'-') => {
                 i += 1;
                 continue;
             }

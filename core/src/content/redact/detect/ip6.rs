@@ -35,10 +35,10 @@ pub(super) fn scan(text: &str, scan: &mut Scan<'_>) {
         }
         let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         let until = from + run.len();
-        let bounded = !(from == start && letter(scan.before(start))) && !letter(scan.at(until));
+        let joined = letter(scan.at(until)) || from == start && letter(scan.before(start));
         // `std::fmt` and `a::b` are paths; an address has a digit somewhere.
         let digit = run.bytes().any(|b| b.is_ascii_digit());
-        if bounded && digit && run.len() <= LONGEST && run.parse::<Ipv6Addr>().is_ok() {
+        if !joined && digit && run.len() <= LONGEST && run.parse::<Ipv6Addr>().is_ok() {
             scan.found(Kind::Ip, from..until);
         }
     }
