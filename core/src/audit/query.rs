@@ -2,10 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::db::{AuditDb, Stored};
+use super::db::AuditDb;
 use super::{bad_argument, hex, number, sequence, sql, unreadable, unsql};
 use crate::error::Result;
 use crate::json::Value;
@@ -117,16 +116,6 @@ impl AuditDb {
         out.flush().map_err(failed)?;
         Ok(count)
     }
-
-    /// The envelope's hash of one leaf, for those who keep their own tree.
-    ///
-    /// # Errors
-    /// Kind `verification`: no such leaf.
-    pub fn leaf(&self, index: u64) -> Result<super::merkle::Hash> {
-        use super::merkle::Nodes as _;
-        let hashes = Stored(&self.conn).hashes(0, index, index + 1).map_err(|e| unreadable(&e))?;
-        Ok(hashes[0])
-    }
 }
 
 /// `{"hash":…,"prevhash"?:…,"sequence":…,"streamid":…,"stub":"sinkwell-v1"}`: canonical like every line.
@@ -144,43 +133,80 @@ fn stub_line(row: &Row<'_>) -> rusqlite::Result<Vec<u8>> {
     Ok(line.into_bytes())
 }
 
+/// A condition that an index answers.
+struct Condition {
+    index: &'static str,
+    text: &'static str,
+    values: Vec<i64>,
+}
+
+/// As many rows of an index as are counted to tell a narrow condition from a wide one.
+const COUNTED: i64 = 10_000;
+
 fn find(conn: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Found>> {
-    let mut sql_text = String::from(
-        "SELECT e.leaf, l.hash, e.sealed FROM envelope e JOIN leaf l ON l.leaf = e.leaf WHERE 1",
-    );
-    let mut values: Vec<SqlValue> = Vec::new();
-    let mut also = |condition: &str, value: SqlValue| {
-        values.push(value);
-        sql_text.push_str(" AND ");
-        sql_text.push_str(&condition.replace('?', &format!("?{}", values.len())));
+    let Some(mut conditions) = conditions(conn, filter)? else { return Ok(Vec::new()) };
+    let types = match &filter.event_type {
+        Some(glob) => types(conn, glob)?,
+        None => return select(conn, &mut conditions, filter),
     };
-    for (column, kind, wanted) in
-        [("run", 3, &filter.run), ("agent", 2, &filter.agent), ("tenant", 4, &filter.tenant)]
-    {
+    // One type at a time: each comes in the order of the log from its index, however many rows it has.
+    let mut found = Vec::new();
+    for event_type in types {
+        let text = "type = ?";
+        conditions.retain(|condition| condition.text != text);
+        conditions.push(Condition { index: "envelope_type", text, values: vec![event_type] });
+        found.extend(select(conn, &mut conditions, filter)?);
+    }
+    found.sort_unstable_by_key(|found| found.index);
+    found.truncate(filter.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)));
+    Ok(found)
+}
+
+/// The conditions but for the type; `None` when one names what was never seen.
+fn conditions(conn: &Connection, filter: &Filter) -> rusqlite::Result<Option<Vec<Condition>>> {
+    let mut conditions = Vec::new();
+    for (index, text, kind, wanted) in [
+        ("envelope_run", "run = ?", 3, &filter.run),
+        ("envelope_agent", "agent = ?", 2, &filter.agent),
+        ("envelope_tenant", "tenant = ?", 4, &filter.tenant),
+    ] {
         let Some(wanted) = wanted else { continue };
-        match name(conn, kind, wanted)? {
-            Some(no) => also(&format!("e.{column} = ?"), SqlValue::Integer(no)),
-            None => return Ok(Vec::new()),
-        }
+        let Some(no) = name(conn, kind, wanted)? else { return Ok(None) };
+        conditions.push(Condition { index, text, values: vec![no] });
     }
-    if let Some(glob) = &filter.event_type {
-        let types = types(conn, glob)?;
-        // Numbers of ours, so their text needs no parameters.
-        let list = types.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-        also(&format!("e.type IN ({list}) AND ?"), SqlValue::Integer(1));
+    if filter.since.is_some() || filter.until.is_some() {
+        let values = vec![filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(i64::MAX)];
+        conditions.push(Condition { index: "envelope_time", text: "time >= ? AND time < ?", values });
     }
-    if let Some(since) = filter.since {
-        also("e.time >= ?", SqlValue::Integer(since));
+    Ok(Some(conditions))
+}
+
+/// What fits all conditions, by way of the index that has the fewest rows for its own.
+fn select(conn: &Connection, conditions: &mut [Condition], filter: &Filter) -> rusqlite::Result<Vec<Found>> {
+    conditions.sort_by_cached_key(|condition| {
+        let text = format!(
+            "SELECT count(*) FROM (SELECT 1 FROM envelope INDEXED BY {} WHERE {} LIMIT {COUNTED})",
+            condition.index, condition.text
+        );
+        conn.prepare_cached(&text)
+            .and_then(|mut count| count.query_row(params_from_iter(&condition.values), |r| r.get(0)))
+            .unwrap_or(COUNTED)
+    });
+    let by = conditions.first().map_or(String::new(), |first| format!("INDEXED BY {}", first.index));
+    let mut text = format!("SELECT leaf FROM envelope {by} WHERE leaf > ?");
+    let mut values = vec![filter.after.map_or(-1, sql)];
+    for condition in conditions.iter() {
+        text.push_str(" AND ");
+        text.push_str(condition.text);
+        values.extend(&condition.values);
     }
-    if let Some(until) = filter.until {
-        also("e.time < ?", SqlValue::Integer(until));
-    }
-    if let Some(after) = filter.after {
-        also("e.leaf > ?", SqlValue::Integer(sql(after)));
-    }
-    values.push(SqlValue::Integer(filter.limit.map_or(-1, sql)));
-    sql_text.push_str(&format!(" ORDER BY e.leaf LIMIT ?{}", values.len()));
-    conn.prepare_cached(&sql_text)?
+    values.push(filter.limit.map_or(-1, sql));
+    // Sealed bytes are fetched last, for the rows that are wanted only.
+    let text = format!(
+        "SELECT l.leaf, l.hash, e.sealed FROM ({text} ORDER BY leaf LIMIT ?) f
+         JOIN leaf l ON l.leaf = f.leaf JOIN envelope e ON e.leaf = f.leaf ORDER BY f.leaf"
+    );
+    conn.prepare_cached(&text)?
         .query_map(params_from_iter(values), |r| {
             Ok(Found { index: unsql(r.get(0)?), hash: r.get(1)?, line: r.get(2)? })
         })?

@@ -18,7 +18,7 @@ use crate::seam::{UnixNanos, Uuid};
 use crate::sink::EnvelopeHash;
 
 /// Envelopes erased in one transaction.
-const STEP: i64 = 1_000;
+const STEP: usize = 1_000;
 
 /// A range of a stream to be erased, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +92,16 @@ pub(super) fn plan(conn: &Connection, cutoff: UnixNanos, limit: u64) -> Result<V
     read().map_err(|e| unreadable(&e))
 }
 
-/// A range as the database numbers it; `leaf` is the retention envelope's.
+/// A range as the database numbers it.
 pub(super) struct Admitted {
     stream: i64,
+    /// Moves on as envelopes are erased, so that none is looked at again.
     from: i64,
     to: i64,
+    /// The retention envelope's.
     leaf: i64,
+    /// Whether nothing is left to erase.
+    pub(super) done: bool,
 }
 
 /// Finds the retention envelope and writes down what its own sealed bytes allow.
@@ -126,7 +130,7 @@ pub(super) fn admit(writer: &mut Writer, retention: &EnvelopeHash) -> Result<Vec
                 .optional()?;
             // A stream that is not in this log has nothing to erase.
             let Some(stream) = stream else { continue };
-            let range = Admitted { stream, from: sql(from), to: sql(to), leaf };
+            let range = Admitted { stream, from: sql(from), to: sql(to), leaf, done: false };
             let values = params![range.stream, range.from, range.to, leaf];
             let there: bool = tx
                 .prepare_cached(
@@ -150,25 +154,29 @@ pub(super) fn admit(writer: &mut Writer, retention: &EnvelopeHash) -> Result<Vec
     })
 }
 
-/// Erases a number of envelopes of a range; `None` when none is left.
-pub(super) fn erase_some(writer: &mut Writer, range: &Admitted) -> Result<Option<u64>> {
-    writer.transaction(|tx| {
+/// Erases the next envelopes of a range; returns how many.
+pub(super) fn erase_some(writer: &mut Writer, range: &mut Admitted) -> Result<u64> {
+    let (erased, last) = writer.transaction(|tx| {
         let mut doomed = tx.prepare_cached(
-            "SELECT l.leaf, e.sealed, e.type, e.agent, e.run, e.tenant
+            "SELECT l.leaf, e.sealed, e.type, e.agent, e.run, e.tenant, l.sequence
              FROM leaf l JOIN envelope e ON e.leaf = l.leaf
-             WHERE l.stream = ?1 AND l.sequence BETWEEN ?2 AND ?3 AND l.leaf < ?4 AND e.own = 0 LIMIT ?5",
+             WHERE l.stream = ?1 AND l.sequence BETWEEN ?2 AND ?3 AND l.leaf < ?4 AND e.own = 0
+             ORDER BY l.sequence LIMIT ?5",
         )?;
         let mut stub = tx.prepare_cached("INSERT INTO stub(leaf, prevhash) VALUES (?1, ?2)")?;
         let mut reader = LineReader::default();
         let mut names = BTreeSet::new();
         let mut stubs = Vec::new();
-        let mut rows = doomed.query(params![range.stream, range.from, range.to, range.leaf, STEP])?;
+        let mut last = range.from;
+        let mut rows =
+            doomed.query(params![range.stream, range.from, range.to, range.leaf, sql(STEP as u64)])?;
         while let Some(row) = rows.next()? {
             let prevhash = reader.read(row.get_ref(1)?.as_bytes()?).ok().and_then(|line| line.prevhash());
             stubs.push((row.get::<_, i64>(0)?, prevhash));
             for column in 2..6 {
                 names.extend(row.get::<_, Option<i64>>(column)?);
             }
+            last = row.get(6)?;
         }
         drop(rows);
         for (leaf, prevhash) in &stubs {
@@ -185,14 +193,18 @@ pub(super) fn erase_some(writer: &mut Writer, range: &Admitted) -> Result<Option
         for no in names {
             forget.execute([no])?;
         }
-        Ok(if stubs.is_empty() { None } else { Some(stubs.len() as u64) })
-    })
+        Ok((stubs.len(), last))
+    })?;
+    // A contested place may have more envelopes at the last sequence, so it is asked for once more.
+    range.from = last;
+    range.done = erased < STEP;
+    Ok(erased as u64)
 }
 
 /// Empties SQLite's log of changes, in which the erased bytes would stay readable.
-pub(super) fn settle(writer: &Writer) -> Result<()> {
+pub(super) fn settle(writer: &mut Writer) -> Result<()> {
     let busy: bool =
-        writer.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get(0)).map_err(|e| {
+        writer.connection()?.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get(0)).map_err(|e| {
             Error::new(ErrorKind::Sink, format!("the audit database's log cannot be emptied: {e}"))
         })?;
     if busy {

@@ -51,7 +51,7 @@ CREATE INDEX envelope_agent        ON envelope(agent);
 CREATE INDEX envelope_run          ON envelope(run) WHERE run IS NOT NULL;
 CREATE INDEX envelope_tenant       ON envelope(tenant) WHERE tenant IS NOT NULL;
 CREATE INDEX envelope_time         ON envelope(time);
-CREATE INDEX envelope_recordedtime ON envelope(recordedtime);
+CREATE INDEX envelope_recordedtime ON envelope(recordedtime) WHERE own = 0;
 
 -- A leaf whose (stream, sequence) another leaf had claimed before it, with another hash.
 CREATE TABLE conflict(

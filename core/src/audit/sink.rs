@@ -123,7 +123,7 @@ impl AuditHandle {
     /// # Errors
     /// Kind `verification`: the database cannot be read.
     pub fn plan_retention(&self, cutoff: UnixNanos, limit: u64) -> Result<Vec<ErasedRange>> {
-        retention::plan(&lock(&self.shared).writer.conn, cutoff, limit)
+        retention::plan(lock(&self.shared).writer.connection()?, cutoff, limit)
     }
 
     /// Turns the envelopes that a stored `retention` envelope covers into stubs and overwrites what they
@@ -134,13 +134,13 @@ impl AuditHandle {
     pub fn apply_retention(&self, retention: &EnvelopeHash) -> Result<Retained> {
         let ranges = retention::admit(&mut lock(&self.shared).writer, retention)?;
         let mut done = Retained::default();
-        for range in ranges {
+        for mut range in ranges {
             // In small transactions, each with the lock taken anew, so that the lane is never held up long.
-            while let Some(erased) = retention::erase_some(&mut lock(&self.shared).writer, &range)? {
-                done.erased += erased;
+            while !range.done {
+                done.erased += retention::erase_some(&mut lock(&self.shared).writer, &mut range)?;
             }
         }
-        retention::settle(&lock(&self.shared).writer)?;
+        retention::settle(&mut lock(&self.shared).writer)?;
         Ok(done)
     }
 }

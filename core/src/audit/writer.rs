@@ -79,7 +79,7 @@ struct Memory {
 }
 
 pub(super) struct Writer {
-    pub(super) conn: Connection,
+    conn: Connection,
     memory: Option<Memory>,
     reader: LineReader,
     /// The process that made the connection.
@@ -122,6 +122,12 @@ impl Writer {
         self.memory = None;
         self.generation = fresh.generation;
         Ok(())
+    }
+
+    /// The connection, this process's own.
+    pub(super) fn connection(&mut self) -> Result<&Connection> {
+        self.own()?;
+        Ok(&self.conn)
     }
 
     /// Stores a batch in one transaction.

@@ -199,9 +199,9 @@ fn a_retention_that_was_cut_short_is_finished_by_the_next_call() {
     log.deliver(std::slice::from_ref(&announced));
     {
         let mut writer = super::super::writer::Writer::open(AuditOptions::new(&log.path)).unwrap();
-        let ranges = super::super::retention::admit(&mut writer, &announced.hash).unwrap();
-        let erased = super::super::retention::erase_some(&mut writer, &ranges[0]).unwrap();
-        assert_eq!(erased, Some(1_000));
+        let mut ranges = super::super::retention::admit(&mut writer, &announced.hash).unwrap();
+        let erased = super::super::retention::erase_some(&mut writer, &mut ranges[0]).unwrap();
+        assert_eq!((erased, ranges[0].done), (1_000, false));
     }
     assert!(log.verify().sound(), "half done is sound as well");
     assert_eq!(handle.apply_retention(&announced.hash).unwrap().erased, 1_500);
