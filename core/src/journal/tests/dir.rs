@@ -193,8 +193,10 @@ fn removing_the_acknowledged_keeps_what_waits() {
     let (mut done, _) = open(dir.path());
     append(&mut waiting, &samples(0..30));
     append(&mut done, &samples(30..40));
-    (waiting.sync().unwrap(), done.sync().unwrap());
-    (waiting.ack(Position(29)).unwrap(), done.ack(Position(10)).unwrap());
+    for (journal, acknowledged) in [(&mut waiting, 29), (&mut done, 10)] {
+        journal.sync().unwrap();
+        journal.ack(Position(acknowledged)).unwrap();
+    }
     let paths = (waiting.path().to_owned(), done.path().to_owned());
     drop((waiting, done));
     assert_eq!(
