@@ -57,11 +57,7 @@ impl Identity {
 /// Makes sure that `dir` is a journal directory of this layout; creates it in a parent that exists.
 pub(super) fn prepare(fs: &dyn Fs, dir: &Path) -> Result<()> {
     match fs.create_dir(dir) {
-        Ok(()) => {
-            if let Some(parent) = dir.parent().filter(|p| !p.as_os_str().is_empty()) {
-                fs.sync_dir(parent).map_err(|e| error(parent, "make the journal's directory durable", &e))?;
-            }
-        }
+        Ok(()) => {}
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
         // A file system that cannot be written may still hold the directory: writing to it will tell.
         Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem && fs.list(dir).is_ok() => {}
@@ -70,6 +66,9 @@ pub(super) fn prepare(fs: &dyn Fs, dir: &Path) -> Result<()> {
     if check(fs, dir)? {
         return Ok(());
     }
+    // The mark is made only after the directory itself is durable, so that it says that too.
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs.sync_dir(parent).map_err(|e| error(parent, "make the journal's directory durable", &e))?;
     let marker = dir.join(MARKER);
     let write = || {
         let mut file = fs.open(&marker, true)?;

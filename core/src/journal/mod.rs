@@ -29,8 +29,8 @@
 //!
 //! A segment is allocated, and its next stretch overwritten with zeros, before records go there: a sync
 //! then has only the record's own pages to write, no file size and no extents. Read [`record`] for the
-//! bytes, [`segment`] for writing them, [`scan`] and [`survey`] for reading them back, [`store`] for the
-//! owner's side and [`adopt`] for the heir's.
+//! bytes, [`segment`] for writing them, [`scan`] and [`survey`] for reading them back, [`store`] and
+//! [`room`] for the owner's side, [`adopt`] for the heir's.
 
 mod adopt;
 mod cursor;
@@ -40,6 +40,7 @@ mod inspect;
 mod io;
 mod read;
 mod record;
+mod room;
 mod scan;
 mod schedule;
 mod segment;

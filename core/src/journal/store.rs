@@ -14,7 +14,7 @@ use super::heads::{Head, Heads};
 use super::io::{error, no_room};
 use super::read::Records;
 use super::record::{Kind, Position, Record, Salt, encode, size};
-use super::segment::{Active, DATA, Header};
+use super::segment::{Active, DATA};
 use crate::config::JournalConfig;
 use crate::error::{Error, Result};
 use crate::seam::{Fs, Random, UnixNanos, Uuid};
@@ -64,39 +64,38 @@ pub struct Usage {
 
 /// Smallest and largest segment; a 16th of the budget in between, and never more than a quarter of it.
 const SEGMENT: std::ops::RangeInclusive<u64> = (1 << 16)..=(8 << 20);
-/// How many acknowledged segments are kept to be written again.
-const SPARES: usize = 2;
 
 /// The journal of one durable lane in this process. No threads, no clock: whoever holds it appends, syncs
 /// and acknowledges.
 pub struct Journal {
-    fs: Arc<dyn Fs>,
-    random: Arc<dyn Random>,
-    dir: PathBuf,
-    budget: u64,
-    floor: u64,
-    segment_size: u64,
-    owned: Owned,
-    cursor: Cursor,
-    heads: Heads,
+    pub(super) fs: Arc<dyn Fs>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) dir: PathBuf,
+    pub(super) budget: u64,
+    pub(super) floor: u64,
+    pub(super) segment_size: u64,
+    pub(super) owned: Owned,
+    pub(super) cursor: Cursor,
+    pub(super) heads: Heads,
     /// Whether there are inherited heads that no segment of ours holds yet.
-    heads_pending: bool,
+    pub(super) heads_pending: bool,
     /// Full segments, oldest first.
-    full: VecDeque<Full>,
-    active: Option<Active>,
-    spares: Vec<(PathBuf, u64)>,
-    next_number: u64,
-    last: Position,
+    pub(super) full: VecDeque<Full>,
+    pub(super) active: Option<Active>,
+    pub(super) spares: Vec<(PathBuf, u64)>,
+    pub(super) next_number: u64,
+    pub(super) last: Position,
     synced: Position,
-    failed: Option<Error>,
+    pub(super) failed: Option<Error>,
     generation: u32,
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
 }
 
-struct Full {
-    path: PathBuf,
-    last: Position,
-    size: u64,
+/// A segment that takes no more records.
+pub(super) struct Full {
+    pub(super) path: PathBuf,
+    pub(super) last: Position,
+    pub(super) size: u64,
 }
 
 impl Journal {
@@ -247,7 +246,9 @@ impl Journal {
     /// acknowledgements may be forgotten, and their envelopes sent again.
     ///
     /// # Errors
-    /// The cursor cannot be written; what was acknowledged may be sent again after a crash.
+    /// The cursor cannot be written: what was acknowledged may be sent again after a crash. Or a segment
+    /// cannot be removed: the next acknowledgement tries again. [`Journal::failure`] tells whether the
+    /// journal goes on.
     pub fn ack(&mut self, position: Position) -> Result<()> {
         self.usable()?;
         if position > self.last {
@@ -332,140 +333,6 @@ impl Journal {
         Ok(())
     }
 
-    /// A segment with room for `needed` bytes is active after this.
-    fn make_room(&mut self, needed: u64) -> Result<(), AppendError> {
-        if self.active.as_ref().is_some_and(|active| active.room() >= needed) && !self.heads_pending {
-            return Ok(());
-        }
-        if let Some(mut active) = self.active.take() {
-            if let Err(e) = active.sync() {
-                return Err(AppendError::Failed(self.fail(&active.path, "sync the journal", &e)));
-            }
-            self.synced = self.last;
-            self.full.push_back(Full { path: active.path.clone(), last: self.last, size: active.size() });
-            self.reclaim().map_err(AppendError::Failed)?;
-        }
-        let wanted = DATA as u64 + self.heads.size() + needed;
-        let size = wanted.max(self.segment_size).next_multiple_of(4096);
-        let spare = match self.spares.iter().position(|&(_, spare)| spare >= wanted) {
-            Some(i) => Some(self.spares.swap_remove(i)),
-            None => {
-                self.find_space(size)?;
-                None
-            }
-        };
-        match self.start(size, spare.clone()) {
-            Ok(active) => {
-                self.active = Some(active);
-                self.heads_pending = false;
-                self.reclaim().map_err(AppendError::Failed)
-            }
-            Err(e) => {
-                if let Some((path, _)) = spare {
-                    // Under whichever name it is now, it holds nothing; at worst its heir removes it.
-                    let _ = self.fs.remove_file(&path);
-                }
-                let path = self.owned.path.clone();
-                Err(self.refuse(&path, "add a segment to the journal", &e))
-            }
-        }
-    }
-
-    /// A new segment that begins with the heads, all of it durable.
-    fn start(&mut self, size: u64, spare: Option<(PathBuf, u64)>) -> std::io::Result<Active> {
-        let number = self.next_number;
-        let scope = format!("journal/{}/{}", self.owned.identity.lane, self.owned.path.display());
-        let random = self.random.bytes16(&scope, number);
-        let salt = u64::from_le_bytes(super::record::array(&random, 0));
-        let header = Header { reused: spare.is_some(), salt, number, base: self.last };
-        let size = spare.as_ref().map_or(size, |&(_, size)| size);
-        let spare = spare.as_ref().map(|(path, _)| path.as_path());
-        let mut active = Active::create(&*self.fs, &self.owned.path, header, size, spare)?;
-        self.buffer.clear();
-        for head in self.heads.sorted() {
-            encode(&mut self.buffer, header.seed(), Kind::Head, self.last, &head.as_record());
-        }
-        active.append(&self.buffer)?;
-        active.sync()?;
-        self.next_number += 1;
-        Ok(active)
-    }
-
-    /// Makes sure that a new segment of `size` bytes may be added; spare ones that are too small go first.
-    fn find_space(&mut self, size: u64) -> Result<(), AppendError> {
-        let full = match self.check_space(size) {
-            Err(full @ AppendError::Full(_)) if !self.spares.is_empty() => full,
-            checked => return checked,
-        };
-        for (spare, _) in std::mem::take(&mut self.spares) {
-            if self.fs.remove_file(&spare).is_err() {
-                return Err(full);
-            }
-        }
-        self.check_space(size)
-    }
-
-    /// Whether the budget and the disk leave room for a new segment of `size` bytes.
-    fn check_space(&self, size: u64) -> Result<(), AppendError> {
-        let fail = |e| AppendError::Failed(error(&self.dir, "measure the journal", &e));
-        let used = dir::bytes_used(&*self.fs, &self.dir).map_err(fail)?;
-        // Room for one more segment is left to whoever holds nothing that waits: its heads go there.
-        let waiting = self.full.iter().any(|full| full.last > self.cursor.position());
-        let reserve = if waiting { self.segment_size } else { 0 };
-        if used + size + reserve > self.budget {
-            return Err(AppendError::Full(
-                Error::journal(format!(
-                    "the journal's budget of {} bytes is used up by envelopes that are not acknowledged; \
-                     mend the sink, or raise journal.budget",
-                    self.budget
-                ))
-                .at(self.dir.display().to_string()),
-            ));
-        }
-        let free = self.fs.free_space(&self.dir).map_err(fail)?;
-        if free < self.floor.saturating_add(size) {
-            return Err(AppendError::Full(
-                Error::journal(format!(
-                    "{free} bytes are free on the journal's file system, and journal.floor keeps {} of them \
-                     free; free space there, or lower the floor",
-                    self.floor
-                ))
-                .at(self.dir.display().to_string()),
-            ));
-        }
-        Ok(())
-    }
-
-    /// Lets go of full segments that are acknowledged as a whole.
-    fn reclaim(&mut self) -> Result<()> {
-        let acknowledged = self.cursor.position();
-        if self.full.front().is_none_or(|full| full.last > acknowledged) {
-            return Ok(());
-        }
-        if let Err(e) = self.cursor.sync() {
-            let path = self.owned.path.join(dir::CURSOR);
-            return Err(self.fail(&path, "sync the journal's cursor", &e));
-        }
-        // While no segment is active, the newest full one is the only one that holds the heads.
-        while (self.active.is_some() || self.full.len() > 1)
-            && let Some(full) = self.full.pop_front_if(|full| full.last <= acknowledged)
-        {
-            let number = super::segment::Name::parse(&full.path);
-            let keep = self.spares.len() < SPARES && full.size == self.segment_size;
-            let done = match number {
-                Some(super::segment::Name::Segment(number)) if keep => {
-                    let spare = super::segment::Name::Spare(number).within(&self.owned.path);
-                    self.fs.rename(&full.path, &spare).map(|()| self.spares.push((spare, full.size)))
-                }
-                _ => self.fs.remove_file(&full.path),
-            };
-            if let Err(e) = done {
-                return Err(self.fail(&full.path, "reclaim a segment of the journal", &e));
-            }
-        }
-        Ok(())
-    }
-
     fn same_process(&self) -> Result<()> {
         if self.generation == crate::fork::generation() {
             return Ok(());
@@ -483,7 +350,7 @@ impl Journal {
     }
 
     /// Full if it was for want of room, else final.
-    fn refuse(&mut self, path: &Path, what: &str, cause: &std::io::Error) -> AppendError {
+    pub(super) fn refuse(&mut self, path: &Path, what: &str, cause: &std::io::Error) -> AppendError {
         if no_room(cause) {
             return AppendError::Full(error(path, what, cause));
         }
@@ -496,10 +363,13 @@ impl Journal {
     }
 
     /// Ends this journal: nothing is written to it any more.
-    fn fail(&mut self, path: &Path, what: &str, cause: &std::io::Error) -> Error {
+    pub(super) fn fail(&mut self, path: &Path, what: &str, cause: &std::io::Error) -> Error {
         let error = error(path, what, cause);
         self.failed = Some(error.clone());
-        self.active = None;
+        if let Some(active) = self.active.take() {
+            // Closed, and still there to be read.
+            self.full.push_back(Full { path: active.path.clone(), last: self.last, size: active.size() });
+        }
         error
     }
 

@@ -5,5 +5,6 @@ mod support;
 
 mod codec;
 mod damage;
+mod dir;
 mod model;
 mod store;

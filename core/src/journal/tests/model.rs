@@ -178,6 +178,7 @@ impl Test {
             }
             Err(AppendError::Full(_)) => self.count("full"),
             Err(AppendError::Failed(_)) => {
+                assert!(journal.failure().is_some());
                 self.count("failed appends");
                 self.drop_journal();
             }
@@ -214,7 +215,11 @@ impl Test {
         let position = self.rng.below(model.synced as u64 + 1);
         model.acknowledged = model.acknowledged.max(usize::try_from(position).unwrap());
         if journal.ack(Position(position)).is_err() {
+            let over = journal.failure().is_some();
             self.count("failed acks");
+            if over {
+                self.drop_journal();
+            }
         }
     }
 

@@ -166,8 +166,7 @@ fn another_lane_or_sink_adopts_nothing_and_a_live_journal_is_nobodys() {
 
 #[test]
 fn a_forked_child_is_refused_its_parents_journal() {
-    // The generation is the process's, so the child is played by a process of its own in tests/; here the
-    // refusal itself: a journal made in generation n is not usable in n + 1.
+    // A journal made in generation n is not usable in n + 1.
     let dir = TempDir::new();
     let (mut journal, _) = open(dir.path());
     journal.pretend_forked();
@@ -178,4 +177,79 @@ fn a_forked_child_is_refused_its_parents_journal() {
     ] {
         assert!(error.message().contains("parent process"), "{error}");
     }
+}
+
+#[test]
+fn large_and_small_appends_cross_the_prepared_stretch_alike() {
+    let dir = TempDir::new();
+    let mut config = config(dir.path());
+    config.budget = 1 << 30;
+    let (mut journal, _) = open_with(Arc::new(RealFs), &config, "audit").unwrap();
+    // Segments of 8 MiB, zeros 1 MiB ahead, single writes above 256 KiB without them: 30 MiB of all.
+    let sizes = [40_000, 300_000, 900, 900_000, 200_000];
+    let all: Vec<_> = (0..100).map(|n: u64| Sample::new(n, sizes[(n % 5) as usize] + n as usize)).collect();
+    for sample in &all {
+        append(&mut journal, std::slice::from_ref(sample));
+        journal.sync().unwrap();
+    }
+    assert!(journal.usage().segments > 3);
+    assert_same(journal.read_from(Position(0)).unwrap(), &all);
+    drop(journal);
+    let (_, adopted) = open(dir.path());
+    assert!(adopted[0].damage().is_empty());
+    assert_same(adopted[0].records(), &all);
+}
+
+#[test]
+fn more_agents_than_a_segment_has_room_for_are_all_remembered() {
+    let dir = TempDir::new();
+    let (mut journal, _) = open(dir.path());
+    let agents: Vec<String> = (0..3000).map(|n| format!("urn:agent:{n:0100}")).collect();
+    for (n, agent) in agents.iter().enumerate() {
+        let mut record = samples(1..2)[0].record().streamid;
+        record.0[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        let record = crate::journal::Record {
+            streamid: record,
+            agentid: agent,
+            sequence: 1,
+            hash: [3; 32],
+            recordedtime: n as i64,
+            own: false,
+            terminal: false,
+            closes: true,
+            bytes: b"{}",
+        };
+        let position = journal.append(&[record]).unwrap();
+        journal.ack(position).unwrap();
+    }
+    journal.close().unwrap();
+    let (journal, _) = open(dir.path());
+    for (n, agent) in agents.iter().enumerate() {
+        assert_eq!(journal.head(agent).unwrap().recordedtime, n as i64);
+    }
+}
+
+#[test]
+fn the_schedule_follows_the_policy() {
+    use crate::config::SyncPolicy;
+    use crate::journal::SyncSchedule;
+    use crate::seam::Instant;
+    use std::time::Duration;
+    let at = |millis: u64| Instant(millis * 1_000_000);
+    let mut always = SyncSchedule::new(SyncPolicy::Always);
+    assert!(!always.due(at(9)));
+    always.appended(at(10));
+    assert!(always.due(at(10)));
+    always.synced();
+    assert!(!always.due(at(11)));
+
+    let mut every = SyncSchedule::new(SyncPolicy::Every(Duration::from_millis(5)));
+    every.appended(at(10));
+    every.appended(at(14));
+    assert_eq!(every.deadline(), Some(at(15)), "the oldest counts");
+    assert!(!every.due(at(14)) && every.due(at(15)));
+
+    let mut os = SyncSchedule::new(SyncPolicy::Os);
+    os.appended(at(10));
+    assert!(!os.due(at(1000)) && os.journaled_when_written() && !every.journaled_when_written());
 }
