@@ -204,11 +204,12 @@ fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
 
 fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane>, Control, Box<dyn Sink>)> {
     let Planned { config: lane_config, make } = planned;
-    let sink = match make {
+    let mut sink = match make {
         Maker::BuiltIn => builtin::make(&lane_config.sink, config)
             .map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?,
         Maker::Host(make) => make()?,
     };
+    sink.attach(&lane_config);
     let index = inner.bus.lanes().len();
     let lane = Arc::new(Lane::new(lane_config, index, &config.queue, Arc::clone(&inner.freezer.timeline)));
     let sealer = Sealer::new(
