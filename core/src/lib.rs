@@ -34,7 +34,10 @@ pub mod verify;
 #[cfg(test)]
 mod testing;
 
-pub use emitter::{Drained, Emitter, HostSink, LaneReport, Options, SinkFactory, Wait, Where};
+pub use emitter::{
+    Attempt, Drained, Emitter, HostSink, LaneReport, Options, SIGNAL_LIMIT, SinkFactory, Wait, Where,
+    leave_signals_to_host,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use event::EventInput;
 pub use receipt::Receipt;

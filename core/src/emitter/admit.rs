@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::MutexGuard;
+use std::time::Duration;
 
-use super::{Inner, Wait};
+use super::{Attempt, Inner, Wait};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::lane::{Lane, LaneCore, reentry};
@@ -14,7 +15,7 @@ impl Inner {
     ///
     /// # Errors
     /// `backpressure`, `invalid_event` (larger than a blocking lane), `closed`: it is in no lane.
-    pub(super) fn admit(&self, event: Event, wait: Wait) -> Result<Receipt> {
+    pub(super) fn admit(&self, event: Event, wait: Wait) -> Result<Attempt> {
         let set = self.bus.set();
         let now = self.freezer.timeline.now();
         let (cost, terminal) = (event.cost(), event.terminal);
@@ -70,7 +71,15 @@ impl Inner {
             let until = limit.map_or(until, |limit| until.min(limit));
             deadline = Some(until);
             let lane = &set.lanes[lacking];
-            if wait == Wait::Never || now >= until {
+            if let (Wait::Elsewhere(waited), Some(limit)) =
+                (wait, without_room_limit(&set.lanes, &without_room))
+            {
+                lane.hurry();
+                if waited < limit {
+                    return Ok(Attempt::NoRoom(limit));
+                }
+            }
+            if wait != Wait::Allowed || now >= until {
                 self.refuse();
                 lane.hurry();
                 return Err(backpressure(lane, wait));
@@ -85,7 +94,7 @@ impl Inner {
             admissions[i] = set.lanes[i].offer(&mut core, &tracked);
         }
         tracked.entered();
-        Ok(Receipt::new(tracked, Arc::clone(&set.lanes), admissions))
+        Ok(Attempt::Accepted(Receipt::new(tracked, Arc::clone(&set.lanes), admissions)))
     }
 
     /// See [`super::Emitter::on_room`].
@@ -105,9 +114,14 @@ impl Inner {
     }
 }
 
+/// The shortest `block_timeout` of the lanes that have no room.
+fn without_room_limit(lanes: &[Arc<Lane>], without_room: &[usize]) -> Option<Duration> {
+    without_room.iter().map(|&i| lanes[i].config.block_timeout).min()
+}
+
 fn backpressure(lane: &Lane, wait: Wait) -> Error {
     let how = match wait {
-        Wait::Allowed => format!("had no room for {:?}", lane.config.block_timeout),
+        Wait::Allowed | Wait::Elsewhere(_) => format!("had no room for {:?}", lane.config.block_timeout),
         Wait::Never => "has no room, and this thread runs an event loop: use the awaitable form".to_owned(),
     };
     Error::new(ErrorKind::Backpressure, format!("the blocking lane {how}; the event is in no lane"))

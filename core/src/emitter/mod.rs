@@ -23,6 +23,7 @@ use arc_swap::ArcSwap;
 pub(crate) use bus::Bus;
 pub use open::{HostSink, Options, SinkFactory};
 pub use report::{Drained, LaneReport, Where};
+pub use signals::{SIGNAL_LIMIT, leave_signals_to_host};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventInput, Freezer};
@@ -41,6 +42,18 @@ pub enum Wait {
     Allowed,
     /// Never: on a thread that runs an event loop. `backpressure` instead.
     Never,
+    /// Not on this thread: the caller has waited this long already, by [`Emitter::on_room`].
+    Elsewhere(Duration),
+}
+
+/// What [`Emitter::try_emit`] came to.
+#[derive(Debug)]
+pub enum Attempt {
+    /// The event is in the lanes.
+    Accepted(Receipt),
+    /// The event is in no lane, as a blocking one has no room; it may be waited for, all attempts
+    /// together, this long.
+    NoRoom(Duration),
 }
 
 /// See the module's head. Cheap to share behind an `Arc`; all calls may come from any thread.
@@ -119,15 +132,34 @@ impl Emitter {
     /// # Errors
     /// As [`emit`](Self::emit).
     pub fn emit_with(&self, input: EventInput<'_>, wait: Wait) -> Result<Receipt> {
+        match self.attempt(input, wait)? {
+            Attempt::Accepted(receipt) => Ok(receipt),
+            Attempt::NoRoom(limit) => Err(Error::new(
+                ErrorKind::Backpressure,
+                format!("a blocking lane has no room; wait up to {limit:?} by on_room and try again"),
+            )),
+        }
+    }
+
+    fn attempt(&self, input: EventInput<'_>, wait: Wait) -> Result<Attempt> {
         let inner = self.current()?;
         inner.ready().inspect_err(|_| inner.refuse())?;
         let event = inner.freezer.freeze(input)?;
         if inner.disabled {
             let tracked = Arc::new(Tracked::new(event, 0, Instant::default()));
             tracked.entered();
-            return Ok(Receipt::new(tracked, Arc::from(Vec::new()), Box::default()));
+            return Ok(Attempt::Accepted(Receipt::new(tracked, Arc::from(Vec::new()), Box::default())));
         }
         inner.admit(event, wait)
+    }
+
+    /// Emits an event without waiting on this thread. [`Attempt::NoRoom`] is no refusal yet: the caller waits
+    /// by [`on_room`](Self::on_room) or a timer and tries again, saying how long it has `waited` so far.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit); `backpressure` once it has waited as long as the lanes' `block_timeout`.
+    pub fn try_emit(&self, input: EventInput<'_>, waited: Duration) -> Result<Attempt> {
+        self.attempt(input, Wait::Elsewhere(waited))
     }
 
     /// Calls `done` once, when a blocking lane that has no room now has some again, or at once if all have:

@@ -221,12 +221,13 @@ fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
 
 fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane>, Control, Box<dyn Sink>)> {
     let Planned { config: lane_config, make } = planned;
-    let sink = match make {
+    let mut sink = match make {
         Maker::BuiltIn => {
             builtin::make(&lane_config, config).map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?
         }
         Maker::Host(make) => make()?,
     };
+    sink.attach(&lane_config);
     let index = inner.bus.lanes().len();
     let lane = Arc::new(Lane::new(lane_config, index, &config.queue, Arc::clone(&inner.freezer.timeline)));
     let sealer = Sealer::new(Arc::clone(&inner.context), &lane, inner.bus.key());

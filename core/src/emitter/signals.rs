@@ -3,6 +3,7 @@
 //! Guarantees: installed only when the configuration asks for it, once per process. A handler that the
 //! host had stays and is called, too; where there was none, the default action follows the shutdown.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Weak};
 use std::time::Duration;
 
@@ -14,11 +15,23 @@ use crate::sync::lock;
 
 static EMITTERS: Mutex<Vec<Weak<Bus>>> = Mutex::new(Vec::new());
 
+static BY_HOST: AtomicBool = AtomicBool::new(false);
+
+/// Leaves `handle_signals` to the host's language, in all emitters opened from now on: for a runtime that
+/// must own the handlers itself (Go). It asks [`handle_signals`](crate::config::Config::handle_signals) and
+/// shuts down within [`SIGNAL_LIMIT`].
+pub fn leave_signals_to_host() {
+    BY_HOST.store(true, Ordering::Relaxed);
+}
+
 /// How long a shutdown on a signal may take.
-const LIMIT: Duration = Duration::from_secs(5);
+pub const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
 
 /// Has this emitter shut down on a signal.
 pub(super) fn handle(bus: Weak<Bus>) -> Result<()> {
+    if BY_HOST.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let mut emitters = lock(&EMITTERS);
     let first = emitters.is_empty();
     emitters.retain(|bus| bus.strong_count() > 0);
@@ -37,7 +50,7 @@ pub(super) fn handle(bus: Weak<Bus>) -> Result<()> {
             for signal in signals.forever() {
                 let buses: Vec<_> = lock(&EMITTERS).iter().filter_map(Weak::upgrade).collect();
                 for bus in buses {
-                    bus.shut_down(LIMIT);
+                    bus.shut_down(SIGNAL_LIMIT);
                 }
                 let host_had_one = caught & (1 << (signal - 1)) != 0;
                 if !host_had_one {

@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::LaneConfig;
 use crate::seam::{UnixNanos, Uuid};
 
 /// SHA-256 of an envelope's signing input and signature (envelope.md).
@@ -230,6 +231,11 @@ pub struct SinkHealth {
 pub trait Sink: Send {
     /// The kind of sink, as in the configuration: `file`, `otlp`, `host`.
     fn kind(&self) -> &'static str;
+
+    /// The lane it is for, told once before anything else: its `timeout`, say.
+    fn attach(&mut self, lane: &LaneConfig) {
+        let _ = lane;
+    }
 
     /// Takes a batch, oldest first, and answers for it. May block; the lane times it. The order of
     /// batches is the order of the stream.

@@ -1,0 +1,208 @@
+//! The event as C gives it: borrowed UTF-8 for the attributes, JSON bytes for the data.
+//!
+//! Nothing is judged here but what the core's types cannot hold: text that is no UTF-8.
+
+use std::sync::Arc;
+
+use sinkwell::content::{Body, Part};
+use sinkwell::event::{Data, Trace};
+use sinkwell::json::Value;
+use sinkwell::{Error, EventInput, Result};
+
+use crate::bytes::{SinkwellBytes, not_utf8};
+
+/// An event. Zero it, then set what the event has: `data` NULL means that the event does not say. Only
+/// `event_type` is required. All of it is borrowed for the call.
+#[repr(C)]
+#[derive(Debug)]
+pub struct SinkwellEvent {
+    /// A built-in type, or any reverse-DNS type of the host's own.
+    pub event_type: SinkwellBytes,
+    /// A JSON object as text; the core scans it once.
+    pub data: SinkwellBytes,
+    /// What it is about.
+    pub subject: SinkwellBytes,
+    /// `trace` … `fatal`; default by type.
+    pub severity: SinkwellBytes,
+    /// The agent run.
+    pub run: SinkwellBytes,
+    /// The turn in the run.
+    pub turn: SinkwellBytes,
+    /// The attempt in the turn.
+    pub attempt: SinkwellBytes,
+    /// Another agent than the emitter's.
+    pub agent: SinkwellBytes,
+    /// Another tenant than the emitter's.
+    pub tenant: SinkwellBytes,
+    /// RFC 3339; default now.
+    pub time: SinkwellBytes,
+    /// UUIDv7; default a new one.
+    pub id: SinkwellBytes,
+    /// Id of the event that caused this one.
+    pub causation: SinkwellBytes,
+    /// Id of the whole conversation.
+    pub correlation: SinkwellBytes,
+    /// For content: the child agent or extension it comes from.
+    pub child: SinkwellBytes,
+    /// Trace context: 32 hex digits. Trace and span id come together.
+    pub trace_id: SinkwellBytes,
+    /// 16 hex digits.
+    pub span_id: SinkwellBytes,
+    /// `tracestate`
+    pub trace_state: SinkwellBytes,
+    /// Content parts.
+    pub content: *const SinkwellPart,
+    /// How many.
+    pub content_len: u64,
+    /// W3C trace flags.
+    pub trace_flags: u8,
+    /// 0 not said, 1 not terminal, 2 terminal.
+    pub terminal: u8,
+    /// Zeros.
+    pub reserved: [u8; 6],
+}
+
+/// A content part: `content_class`, and one of `text` and `bytes`, are required.
+#[repr(C)]
+#[derive(Debug)]
+pub struct SinkwellPart {
+    /// `prompt`, `completion`, `tool_result`, …
+    pub content_class: SinkwellBytes,
+    /// Media type.
+    pub mediatype: SinkwellBytes,
+    /// The content, if it is text.
+    pub text: SinkwellBytes,
+    /// The content, if it is not.
+    pub bytes: SinkwellBytes,
+    /// `user`, `assistant`, …
+    pub role: SinkwellBytes,
+    /// A reference into the host's own content store.
+    pub reference: SinkwellBytes,
+    /// What may be said of it instead.
+    pub summary: SinkwellBytes,
+    /// The most its source permits: `off`, `redacted_summary`, `content_ref`, `raw`.
+    pub permit: SinkwellBytes,
+    /// Its tokens; counts only with `has_tokens`.
+    pub tokens: u64,
+    /// 1 if `tokens` is said.
+    pub has_tokens: u8,
+    /// Zeros.
+    pub reserved: [u8; 7],
+}
+
+/// # Safety
+/// As [`SinkwellBytes::get`].
+unsafe fn text<'a>(bytes: SinkwellBytes, name: &str) -> Result<Option<&'a str>> {
+    // SAFETY: the caller's promise.
+    match unsafe { bytes.get(name)? } {
+        None => Ok(None),
+        Some(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(e) => Err(not_utf8(&e, Error::invalid_event).at(name)),
+        },
+    }
+}
+
+impl SinkwellEvent {
+    /// The event as the core takes it, borrowing everything but content.
+    ///
+    /// # Safety
+    /// Every part of it is borrowed for `'a`.
+    pub(crate) unsafe fn input<'a>(&self) -> Result<EventInput<'a>> {
+        // SAFETY: the caller's promise, for all of them.
+        unsafe {
+            let trace = match (text(self.trace_id, "trace.trace_id")?, text(self.span_id, "trace.span_id")?) {
+                (None, None) => None,
+                (trace_id, span_id) => Some(Trace {
+                    trace_id: trace_id.unwrap_or_default(),
+                    span_id: span_id.unwrap_or_default(),
+                    flags: self.trace_flags,
+                    state: text(self.trace_state, "trace.state")?,
+                }),
+            };
+            Ok(EventInput {
+                event_type: text(self.event_type, "type")?.unwrap_or_default(),
+                data: self.data.get("data")?.map_or(Data::None, Data::Json),
+                subject: text(self.subject, "subject")?,
+                content: parts(self.content, self.content_len)?,
+                severity: text(self.severity, "severity")?,
+                terminal: match self.terminal {
+                    0 => None,
+                    1 => Some(false),
+                    2 => Some(true),
+                    _ => return Err(Error::invalid_argument("must be 0, 1 or 2").at("terminal")),
+                },
+                run: text(self.run, "run")?,
+                turn: text(self.turn, "turn")?,
+                attempt: text(self.attempt, "attempt")?,
+                trace,
+                agent: text(self.agent, "agent")?,
+                tenant: text(self.tenant, "tenant")?,
+                time: text(self.time, "time")?,
+                id: text(self.id, "id")?,
+                causation: text(self.causation, "causation")?,
+                correlation: text(self.correlation, "correlation")?,
+                child: text(self.child, "child")?,
+            })
+        }
+    }
+}
+
+/// # Safety
+/// `parts` is NULL or points to `len` parts.
+unsafe fn parts(parts: *const SinkwellPart, len: u64) -> Result<Vec<Part>> {
+    if parts.is_null() || len == 0 {
+        return Ok(Vec::new());
+    }
+    let len = usize::try_from(len).map_err(|_| Error::invalid_argument("too many").at("content"))?;
+    // SAFETY: the caller's promise.
+    let parts = unsafe { std::slice::from_raw_parts(parts, len) };
+    // SAFETY: the caller's promise, for each.
+    parts.iter().enumerate().map(|(i, part)| unsafe { part.read(&format!("content[{i}]")) }).collect()
+}
+
+impl SinkwellPart {
+    /// Reads the small members by the core's own reader, and hands the body over as it is.
+    ///
+    /// # Safety
+    /// Every part of it is borrowed for the call.
+    unsafe fn read(&self, at: &str) -> Result<Part> {
+        let place = |member: &str| format!("{at}.{member}");
+        let small = [
+            ("class", self.content_class),
+            ("mediatype", self.mediatype),
+            ("role", self.role),
+            ("ref", self.reference),
+            ("summary", self.summary),
+            ("permit", self.permit),
+        ];
+        let mut members = Vec::with_capacity(8);
+        for (name, bytes) in small {
+            // SAFETY: the caller's promise.
+            if let Some(text) = unsafe { text(bytes, &place(name))? } {
+                members.push((name.to_owned(), text.into()));
+            }
+        }
+        if self.has_tokens != 0 {
+            let tokens = i64::try_from(self.tokens).unwrap_or(i64::MAX);
+            members.push(("tokens".to_owned(), tokens.into()));
+        }
+        // SAFETY: the caller's promise.
+        let (as_text, as_bytes) =
+            unsafe { (text(self.text, &place("text"))?, self.bytes.get(&place("bytes"))?) };
+        // An empty body of the same kind stands in, so that the core judges whether there is one too many.
+        let empty = || Value::from("");
+        if as_text.is_some() {
+            members.push(("text".to_owned(), empty()));
+        }
+        if as_bytes.is_some() {
+            members.push(("bytes".to_owned(), empty()));
+        }
+        let mut part = Part::from_value(&Value::Object(members), at)?;
+        part.body = match (as_text, as_bytes) {
+            (Some(text), _) => Body::Text(Arc::from(text)),
+            (None, bytes) => Body::Bytes(Arc::from(bytes.unwrap_or_default())),
+        };
+        Ok(part)
+    }
+}

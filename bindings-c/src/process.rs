@@ -1,0 +1,83 @@
+//! What concerns the whole process: the version, the logger, forks and signals.
+
+use std::sync::Once;
+
+use sinkwell::diagnostics::{self, Level};
+
+use crate::bytes::SinkwellBytes;
+use crate::error::{SinkwellError, guard};
+
+/// Something is lost or wrong.
+pub const SINKWELL_LOG_ERROR: i32 = 1;
+/// Something should be looked at.
+pub const SINKWELL_LOG_WARN: i32 = 2;
+/// For the curious.
+pub const SINKWELL_LOG_INFO: i32 = 3;
+
+/// Takes a diagnostic: `level` is one of `SINKWELL_LOG_*`, `message` is borrowed for the call. It comes from
+/// any thread and must not block; an emit from inside it never waits.
+pub type SinkwellLogger = Option<unsafe extern "C" fn(user: u64, level: i32, message: SinkwellBytes)>;
+
+/// The version of the library, as `0.1.0`.
+///
+/// # Ownership
+/// The text lives as long as the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn sinkwell_version() -> SinkwellBytes {
+    SinkwellBytes::of(env!("CARGO_PKG_VERSION").as_bytes())
+}
+
+/// Sends diagnostics to the host's logger, for as long as the process lives. The first call wins.
+///
+/// # Ownership
+/// `user` stays the host's and must live as long as the process.
+///
+/// # Safety
+/// `logger` may be called from any thread, at any time; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_set_logger(
+    user: u64,
+    logger: SinkwellLogger,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let logger = logger.ok_or_else(|| sinkwell::Error::invalid_argument("is NULL").at("logger"))?;
+            diagnostics::set_logger(move |level, message| {
+                let level = match level {
+                    Level::Error => SINKWELL_LOG_ERROR,
+                    Level::Warn => SINKWELL_LOG_WARN,
+                    Level::Info => SINKWELL_LOG_INFO,
+                };
+                logger(user, level, SinkwellBytes::of(message.as_bytes()));
+            });
+            Ok(())
+        })
+    }
+}
+
+/// Leaves `handle_signals` to the host's language, in all emitters opened from now on: for a runtime that must
+/// own the handlers itself. It asks `sinkwell_handles_signals` of each emitter, and shuts down within the
+/// milliseconds returned here.
+///
+/// # Ownership
+/// Nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn sinkwell_signals_by_host() -> u64 {
+    sinkwell::leave_signals_to_host();
+    u64::try_from(sinkwell::SIGNAL_LIMIT.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Has a forked child know that it is one: it gets lanes and streams of its own, on first use.
+pub(crate) fn watch_forks() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler only counts. Without memory for it there are no emitters either.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+}
+
+unsafe extern "C" fn in_child() {
+    sinkwell::fork::note_child();
+}

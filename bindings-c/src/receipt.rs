@@ -1,0 +1,208 @@
+//! Receipts: what became of one event, now and in the end.
+
+use std::time::Duration;
+
+use sinkwell::receipt::Stage;
+use sinkwell::{Error, Receipt, Result, host};
+
+use crate::bytes::{SinkwellOwned, put};
+use crate::completion::{Completion, SinkwellCallback};
+use crate::error::{SinkwellError, at, at_mut, guard};
+
+/// A receipt: a handle, freed by `sinkwell_receipt_free`. All calls may come from any thread.
+#[derive(Debug)]
+pub struct SinkwellReceipt(pub(crate) Receipt);
+
+/// `stage` of a wait: every durable lane has the event on disk.
+pub const SINKWELL_JOURNALED: i32 = 0;
+/// `stage` of a wait: every lane's sink has the event, or never will.
+pub const SINKWELL_DELIVERED: i32 = 1;
+
+fn stage(stage: i32) -> Result<Stage> {
+    match stage {
+        SINKWELL_JOURNALED => Ok(Stage::Journaled),
+        SINKWELL_DELIVERED => Ok(Stage::Delivered),
+        _ => Err(Error::invalid_argument("must be SINKWELL_JOURNALED or SINKWELL_DELIVERED").at("stage")),
+    }
+}
+
+/// Hands a receipt over, if anybody wants it.
+///
+/// # Safety
+/// `out` is NULL or valid for a write.
+pub(crate) unsafe fn put_receipt(out: *mut *mut SinkwellReceipt, receipt: Receipt) {
+    if !out.is_null() {
+        // SAFETY: the caller's promise. A receipt is an `Arc` inside.
+        unsafe { out.write(Box::into_raw(Box::new(SinkwellReceipt(receipt)))) };
+    }
+}
+
+/// The event's id as text, 36 characters without a terminating zero.
+///
+/// # Ownership
+/// `id` stays the caller's.
+///
+/// # Safety
+/// `receipt` is a receipt; `id` is valid for writing 36 bytes; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_receipt_id(
+    receipt: *const SinkwellReceipt,
+    id: *mut u8,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let text = at(receipt, "receipt")?.0.id().to_string();
+            at(id, "id")?;
+            std::ptr::copy_nonoverlapping(text.as_ptr(), id, text.len().min(36));
+            Ok(())
+        })
+    }
+}
+
+/// What each lane did with the event: `{"id", "lanes": {lane: "enqueued"}, "evicted": {lane: n}}`.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `receipt` is a receipt; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_receipt_lanes(
+    receipt: *const SinkwellReceipt,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let receipt = at(receipt, "receipt")?;
+            put(out, || host::receipt_json(&receipt.0));
+            Ok(())
+        })
+    }
+}
+
+/// How the event ended in each lane so far: `{lane: {"state", "reason", "streamid", "sequence", "hash",
+/// "when"}}`; `null` where it has not.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `receipt` is a receipt; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_receipt_endings(
+    receipt: *const SinkwellReceipt,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let receipt = at(receipt, "receipt")?;
+            put(out, || host::endings_json(&receipt.0));
+            Ok(())
+        })
+    }
+}
+
+/// Whether a stage is reached: `reached` is 1 or 0 then.
+///
+/// # Ownership
+/// `reached` stays the caller's.
+///
+/// # Safety
+/// `receipt` is a receipt; `reached` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_receipt_reached(
+    receipt: *const SinkwellReceipt,
+    stage_: i32,
+    reached: *mut u8,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            *at_mut(reached, "reached")? = at(receipt, "receipt")?.0.reached(stage(stage_)?).into();
+            Ok(())
+        })
+    }
+}
+
+/// Calls back when a stage is reached, with the endings as `sinkwell_receipt_endings` gives them. Takes
+/// memory while it waits, and nothing else. A status other than 0 means that the callback will not come.
+///
+/// # Ownership
+/// The receipt may be freed meanwhile; the token is the host's to free once the callback came.
+///
+/// # Safety
+/// `receipt` is a receipt; `callback` may be called from any thread; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_receipt_on(
+    receipt: *const SinkwellReceipt,
+    stage_: i32,
+    token: u64,
+    callback: SinkwellCallback,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let receipt = at(receipt, "receipt")?.0.clone();
+            let stage = stage(stage_)?;
+            Completion::new(token, callback)?.start(|completion| {
+                let ended = receipt.clone();
+                receipt.on(stage, move || {
+                    completion.tell_from(|| {
+                        ended.check_journaled(stage)?;
+                        Ok(host::endings_json(&ended))
+                    });
+                })
+            })
+        })
+    }
+}
+
+/// Waits on this thread until a stage is reached: `timeout` after `timeout_ms` milliseconds.
+///
+/// # Ownership
+/// Nothing changes hands.
+///
+/// # Safety
+/// `receipt` is a receipt; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_receipt_wait(
+    receipt: *const SinkwellReceipt,
+    stage_: i32,
+    timeout_ms: u64,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || at(receipt, "receipt")?.0.wait(stage(stage_)?, Duration::from_millis(timeout_ms)))
+    }
+}
+
+/// Frees a receipt and sets the handle to NULL. What it was to be told of goes on.
+///
+/// # Ownership
+/// Takes the receipt.
+///
+/// # Safety
+/// `receipt` is NULL, or points to NULL or a receipt that no other call is using.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_receipt_free(receipt: *mut *mut SinkwellReceipt) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let Some(place) = receipt.as_mut() else { return };
+        let taken = std::mem::replace(place, std::ptr::null_mut());
+        if !taken.is_null() {
+            guard(std::ptr::null_mut(), || {
+                drop(Box::from_raw(taken));
+                Ok(())
+            });
+        }
+    }
+}

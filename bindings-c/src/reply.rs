@@ -1,0 +1,42 @@
+//! Replies: how a host's sink or signer answers, once, from any thread, now or later.
+//!
+//! The lane's own thread waits for the answer, as it waits for a sink that blocks; the lane times it. A reply
+//! that is freed unanswered is an answer, too.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// One end of an answer of type `T`, with what the host may look at until it has answered.
+pub(crate) struct Reply<T, K> {
+    sender: SyncSender<T>,
+    /// Kept for the views that the host was given.
+    _kept: K,
+}
+
+/// A reply and the place where its answer comes.
+pub(crate) fn reply<T, K>(kept: K) -> (Box<Reply<T, K>>, Receiver<T>) {
+    let (sender, receiver) = sync_channel(1);
+    (Box::new(Reply { sender, _kept: kept }), receiver)
+}
+
+impl<T, K> Reply<T, K> {
+    /// Answers; nobody may be waiting any more.
+    pub(crate) fn send(self: Box<Self>, answer: T) {
+        let _ = self.sender.try_send(answer);
+    }
+}
+
+/// Takes the reply behind a handle and sets the handle to NULL.
+///
+/// # Safety
+/// `handle` is NULL, or points to NULL or a handle made of a boxed `T`.
+pub(crate) unsafe fn take<T>(handle: *mut *mut T) -> sinkwell::Result<Box<T>> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let place = crate::error::at_mut(handle, "reply")?;
+        let taken = std::mem::replace(place, std::ptr::null_mut());
+        if taken.is_null() {
+            return Err(sinkwell::Error::invalid_argument("this reply was answered already").at("reply"));
+        }
+        Ok(Box::from_raw(taken))
+    }
+}

@@ -1,0 +1,376 @@
+//! Host sinks: a table of functions, and the replies they answer through.
+//!
+//! Guarantees: `deliver` is called for one batch at a time; each reply is taken once; what the views of a
+//! batch point to lives until the reply is answered; `free` is called once, when nothing uses the sink any
+//! more. A sink that answers nonsense, or frees its reply unanswered, has failed as if it had panicked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sinkwell::config::LaneConfig;
+use sinkwell::host::HostSinkSpec;
+use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
+use sinkwell::{Error, Result};
+
+use crate::bytes::SinkwellBytes;
+use crate::emitter::slice;
+use crate::error::{SinkwellError, at, guard};
+use crate::reply::{Reply, reply, take};
+
+/// A sink of the host's. `name`, `classes` and `lane` are borrowed until the call that takes the sink returns.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SinkwellSink {
+    /// The name that a lane's `sink: { host: NAME }` refers to, and the lane's id unless `lane` gives one.
+    pub name: SinkwellBytes,
+    /// The sink's own classes, separated by commas: `audit,siem`. Absent: the configuration's default.
+    pub classes: SinkwellBytes,
+    /// Any keys of a lane, as a JSON object; absent: none.
+    pub lane: SinkwellBytes,
+    /// The host's, passed to each function.
+    pub user: u64,
+    /// Takes a batch of `len` envelopes, oldest first, and answers through `reply`, now or later, from any
+    /// thread. The views are valid until then. `timeout_ms` is how long the lane will wait before it counts
+    /// the delivery as failed; it makes no second call before this one is answered.
+    pub deliver: Option<
+        unsafe extern "C" fn(
+            user: u64,
+            batch: *const SinkwellEnvelope,
+            len: u64,
+            timeout_ms: u64,
+            reply: *mut SinkwellReply,
+        ),
+    >,
+    /// Says how the sink is; NULL: it is healthy as long as it delivers.
+    pub health: Option<unsafe extern "C" fn(user: u64, reply: *mut SinkwellHealthReply)>,
+    /// Frees `user`; NULL: nothing is to be freed. Called once, from any thread.
+    pub free: Option<unsafe extern "C" fn(user: u64)>,
+    /// 1: a repeat of the same envelope does no harm.
+    pub idempotent: u8,
+    /// Zeros.
+    pub reserved: [u8; 7],
+}
+
+/// A sealed envelope, borrowed until the reply to its batch.
+#[repr(C)]
+#[derive(Debug)]
+pub struct SinkwellEnvelope {
+    /// The line: the RFC 8785 form of the whole envelope, without a newline.
+    pub bytes: SinkwellBytes,
+    /// The full type, as on the wire.
+    pub event_type: SinkwellBytes,
+    /// The emitting agent.
+    pub agentid: SinkwellBytes,
+    /// The event's id.
+    pub id: [u8; 16],
+    /// The stream it belongs to.
+    pub streamid: [u8; 16],
+    /// Its hash: the idempotency key.
+    pub hash: [u8; 32],
+    /// The hash of the one before it; counts only with `has_prevhash`.
+    pub prevhash: [u8; 32],
+    /// Its place in the stream.
+    pub sequence: u64,
+    /// When it occurred, in nanoseconds since 1970.
+    pub time: i64,
+    /// When it was sealed.
+    pub recordedtime: i64,
+    /// 1 if there is one before it.
+    pub has_prevhash: u8,
+    /// 1 if sinkwell made it about itself.
+    pub own: u8,
+    /// 1 if losing it would falsify a run's outcome.
+    pub terminal: u8,
+    /// `TRACE` 1 … `FATAL` 21.
+    pub severity: u8,
+    /// Zeros.
+    pub reserved: [u8; 4],
+}
+
+/// `outcome`: the sink has it.
+pub const SINKWELL_ACKNOWLEDGED: i32 = 0;
+/// `outcome`: not now; it is tried again.
+pub const SINKWELL_RETRY: i32 = 1;
+/// `outcome`: it will never be taken.
+pub const SINKWELL_REFUSED: i32 = 2;
+
+/// What a sink says of an envelope, or of a whole batch. Zeros are an acknowledgement.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SinkwellAnswer {
+    /// One of `SINKWELL_ACKNOWLEDGED`, `SINKWELL_RETRY`, `SINKWELL_REFUSED`.
+    pub outcome: i32,
+    /// Zero.
+    pub reserved: i32,
+    /// For a retry: not before so many milliseconds, if the receiver said so.
+    pub after_ms: u64,
+    /// Why: the name of the exception's or error's type, for sealed records. Never its text.
+    pub reason: SinkwellBytes,
+    /// Its text, for the health that only the host sees.
+    pub detail: SinkwellBytes,
+}
+
+/// A batch to be answered for: by one call of `sinkwell_reply` or `sinkwell_reply_each`.
+pub struct SinkwellReply(Box<Reply<Answers, Batch>>);
+
+/// A question for the sink's health, to be answered by one call of `sinkwell_health_reply`.
+pub struct SinkwellHealthReply(Box<Reply<SinkHealth, ()>>);
+
+/// What the views of a batch point to.
+struct Batch {
+    _envelopes: Vec<Envelope>,
+    views: Box<[SinkwellEnvelope]>,
+}
+
+// SAFETY: the views point into the envelopes beside them, which are shared and never change.
+unsafe impl Send for Batch {}
+
+/// The host's table; freed with the last sink made from it.
+struct Table {
+    user: u64,
+    deliver: unsafe extern "C" fn(u64, *const SinkwellEnvelope, u64, u64, *mut SinkwellReply),
+    health: Option<unsafe extern "C" fn(u64, *mut SinkwellHealthReply)>,
+    free: Freed,
+    idempotent: bool,
+}
+
+/// Calls the host's `free` once.
+pub(crate) struct Freed {
+    pub(crate) user: u64,
+    pub(crate) free: Option<unsafe extern "C" fn(u64)>,
+}
+
+impl Drop for Freed {
+    fn drop(&mut self) {
+        if let Some(free) = self.free {
+            // SAFETY: the host said that it may be called, once, from any thread.
+            unsafe { free(self.user) };
+        }
+    }
+}
+
+/// A sink as the core's front door takes it.
+///
+/// # Safety
+/// What `sink` points to is valid for the call, its functions until `free` was called.
+pub(crate) unsafe fn spec(sink: &SinkwellSink) -> Result<HostSinkSpec> {
+    let free = Freed { user: sink.user, free: sink.free };
+    // SAFETY: the caller's promise.
+    let (name, classes, lane) = unsafe {
+        (sink.name.required("sink.name")?, sink.classes.text("sink.classes")?, sink.lane.text("sink.lane")?)
+    };
+    let deliver = sink.deliver.ok_or_else(|| Error::invalid_argument("is NULL").at("sink.deliver"))?;
+    let table = Arc::new(Table {
+        user: sink.user,
+        deliver,
+        health: sink.health,
+        free,
+        idempotent: sink.idempotent != 0,
+    });
+    Ok(HostSinkSpec {
+        name: name.to_owned(),
+        classes: classes
+            .map(|list| list.split(',').map(|class| class.trim().to_owned()).collect())
+            .unwrap_or_default(),
+        lane: lane.map(str::to_owned),
+        make: Arc::new(move || Ok(Box::new(HostSink { table: Arc::clone(&table), timeout: Duration::MAX }))),
+    })
+}
+
+struct HostSink {
+    table: Arc<Table>,
+    timeout: Duration,
+}
+
+impl Sink for HostSink {
+    fn kind(&self) -> &'static str {
+        "host"
+    }
+
+    fn attach(&mut self, lane: &LaneConfig) {
+        self.timeout = lane.timeout;
+    }
+
+    fn deliver(&mut self, batch: &[Envelope]) -> Answers {
+        let kept = Batch { _envelopes: batch.to_vec(), views: batch.iter().map(view).collect() };
+        // The views are on the heap, so they stay where they are when the batch moves into the reply.
+        let (first, len) = (kept.views.as_ptr(), kept.views.len() as u64);
+        let (reply, answer) = reply(kept);
+        let timeout = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
+        let handle = Box::into_raw(Box::new(SinkwellReply(reply)));
+        // SAFETY: the host's function, with what it was promised.
+        unsafe { (self.table.deliver)(self.table.user, first, len, timeout, handle) };
+        answer.recv().unwrap_or_else(|_| {
+            Answers::Retry(Failure::new(FailureKind::Panic, "the sink gave no answer"), None)
+        })
+    }
+
+    fn idempotent(&self) -> bool {
+        self.table.idempotent
+    }
+
+    fn health(&mut self) -> SinkHealth {
+        let Some(health) = self.table.health else {
+            return SinkHealth { healthy: true, detail: None };
+        };
+        let (reply, answer) = reply(());
+        let handle = Box::into_raw(Box::new(SinkwellHealthReply(reply)));
+        // SAFETY: the host's function, with what it was promised.
+        unsafe { health(self.table.user, handle) };
+        answer.recv().unwrap_or_else(|_| SinkHealth {
+            healthy: false,
+            detail: Some("the sink did not say how it is".to_owned()),
+        })
+    }
+}
+
+fn view(envelope: &Envelope) -> SinkwellEnvelope {
+    SinkwellEnvelope {
+        bytes: SinkwellBytes::of(&envelope.bytes),
+        event_type: SinkwellBytes::of(envelope.event_type.as_bytes()),
+        agentid: SinkwellBytes::of(envelope.agentid.as_bytes()),
+        id: envelope.id.0,
+        streamid: envelope.streamid.0,
+        hash: envelope.hash,
+        prevhash: envelope.prevhash.unwrap_or_default(),
+        sequence: envelope.sequence,
+        time: envelope.time,
+        recordedtime: envelope.recordedtime,
+        has_prevhash: envelope.prevhash.is_some().into(),
+        own: envelope.own.into(),
+        terminal: envelope.terminal.into(),
+        severity: envelope.severity,
+        reserved: [0; 4],
+    }
+}
+
+impl SinkwellAnswer {
+    /// # Safety
+    /// What it points to is valid for the call.
+    unsafe fn failure(&self, kind: FailureKind, otherwise: &str) -> Failure {
+        // SAFETY: the caller's promise. Text that is none says nothing.
+        let (reason, detail) = unsafe {
+            (self.reason.text("reason").unwrap_or_default(), self.detail.text("detail").unwrap_or_default())
+        };
+        let failure = Failure::new(kind, reason.unwrap_or(otherwise));
+        match detail {
+            Some(detail) => failure.detail(detail),
+            None => failure,
+        }
+    }
+
+    /// # Safety
+    /// As [`failure`](Self::failure).
+    unsafe fn read(&self) -> Answer {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.outcome {
+                SINKWELL_ACKNOWLEDGED => Answer::Acknowledged,
+                SINKWELL_RETRY => {
+                    let after = (self.after_ms > 0).then(|| Duration::from_millis(self.after_ms));
+                    Answer::Retry(self.failure(FailureKind::Panic, "the sink failed"), after)
+                }
+                SINKWELL_REFUSED => {
+                    Answer::Refused(self.failure(FailureKind::Rejected, "the sink refused it"))
+                }
+                _ => Answer::Retry(
+                    Failure::new(FailureKind::Panic, "the sink answered an outcome that does not exist"),
+                    None,
+                ),
+            }
+        }
+    }
+}
+
+/// Answers for a whole batch: all acknowledged, all to be tried again, or refused as one (the lane then
+/// splits it until the offender is alone).
+///
+/// # Ownership
+/// Takes the reply, which becomes NULL; `answer` stays the caller's.
+///
+/// # Safety
+/// `reply` points to a reply that no other call is using; `answer` and what it points to are valid for the
+/// call; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_reply(
+    reply: *mut *mut SinkwellReply,
+    answer: *const SinkwellAnswer,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let answer = match at(answer, "answer")?.read() {
+                Answer::Acknowledged => Answers::Acknowledged,
+                Answer::Retry(failure, after) => Answers::Retry(failure, after),
+                Answer::Refused(failure) => Answers::RefusedBatch(failure),
+            };
+            take(reply)?.0.send(answer);
+            Ok(())
+        })
+    }
+}
+
+/// Answers for each envelope of a batch, in order. Another number of answers than of envelopes is a failure
+/// of the sink.
+///
+/// # Ownership
+/// Takes the reply, which becomes NULL; `answers` stay the caller's.
+///
+/// # Safety
+/// `reply` points to a reply that no other call is using; `answers` points to `len` answers, valid with what
+/// they point to for the call; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_reply_each(
+    reply: *mut *mut SinkwellReply,
+    answers: *const SinkwellAnswer,
+    len: u64,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let answers = slice(answers, len).iter().map(|answer| answer.read()).collect();
+            take(reply)?.0.send(Answers::Each(answers));
+            Ok(())
+        })
+    }
+}
+
+/// Frees a reply unanswered: the delivery has failed. Does nothing with NULL.
+///
+/// # Ownership
+/// Takes the reply, which becomes NULL.
+///
+/// # Safety
+/// `reply` is NULL, or points to NULL or a reply that no other call is using.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_reply_free(reply: *mut *mut SinkwellReply) {
+    // SAFETY: the caller's promise.
+    drop(unsafe { take(reply) });
+}
+
+/// Says how a sink is. Without an answer, free the question by `healthy` 0.
+///
+/// # Ownership
+/// Takes the reply, which becomes NULL; `detail` stays the caller's.
+///
+/// # Safety
+/// `reply` points to a reply that no other call is using; `detail` is absent or text; `error` is NULL or valid
+/// for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_health_reply(
+    reply: *mut *mut SinkwellHealthReply,
+    healthy: u8,
+    detail: SinkwellBytes,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let detail = detail.text("detail")?.map(str::to_owned);
+            take(reply)?.0.send(SinkHealth { healthy: healthy != 0, detail });
+            Ok(())
+        })
+    }
+}
