@@ -70,11 +70,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints a result. A reader that went away is no failure: it had what it wanted.
-fn print(text: &str) -> sinkwell::Result<()> {
+/// Prints a result; answers whether somebody still reads. A reader that went away is no failure, and changes
+/// nothing about the exit status.
+fn print(text: &str) -> sinkwell::Result<bool> {
     match std::io::stdout().write_all(text.as_bytes()) {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
         Err(e) => Err(sinkwell::Error::internal(format!("standard output cannot be written: {e}"))),
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }

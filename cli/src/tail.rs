@@ -37,9 +37,12 @@ const POLL: Duration = Duration::from_millis(200);
 const MAX_LINE: u64 = 16 << 20;
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
+    // A line that is not finished yet waits here.
+    let mut rest = Vec::new();
     if command.path == Path::new("-") {
-        let mut reader = BufReader::new(io::stdin());
-        while pump(&command, &mut reader, &mut Vec::new(), "stdin")? {}
+        if drain(&command, &mut BufReader::new(io::stdin()), &mut rest, "stdin")? {
+            show(&command, &rest)?;
+        }
         return Ok(Outcome::Good);
     }
     let place = command.path.display().to_string();
@@ -48,26 +51,24 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
             .map_err(|e| Error::invalid_argument(format!("it cannot be read: {e}")).at(place.clone()))
     };
     let mut reader = BufReader::new(open()?);
-    // A line that is not finished yet waits here.
-    let mut rest = Vec::new();
-    loop {
-        while pump(&command, &mut reader, &mut rest, &place)? {}
+    while drain(&command, &mut reader, &mut rest, &place)? {
         if !command.follow {
-            if !rest.is_empty() {
-                show(&command, &rest)?;
-            }
-            return Ok(Outcome::Good);
+            show(&command, &rest)?;
+            break;
         }
         std::thread::sleep(POLL);
         // Another file of that name, or a shorter one: it was rotated or cut.
         if let (Ok(now), Ok(here)) = (std::fs::metadata(&command.path), reader.get_ref().metadata())
             && (!same(&now, &here) || now.len() < position(&mut reader))
         {
-            while pump(&command, &mut reader, &mut rest, &place)? {}
+            if !drain(&command, &mut reader, &mut rest, &place)? {
+                break;
+            }
             reader = BufReader::new(open()?);
             rest.clear();
         }
     }
+    Ok(Outcome::Good)
 }
 
 fn same(a: &std::fs::Metadata, b: &std::fs::Metadata) -> bool {
@@ -79,8 +80,19 @@ fn position(reader: &mut BufReader<File>) -> u64 {
     io::Seek::stream_position(reader).unwrap_or(0)
 }
 
-/// Takes one line; answers whether there may be more now. An unfinished one stays in `rest`.
-fn pump(command: &Command, reader: &mut impl BufRead, rest: &mut Vec<u8>, place: &str) -> Result<bool> {
+/// Why [`pump`] stopped.
+#[derive(PartialEq, Eq)]
+enum Pumped {
+    /// It did not: there may be more.
+    Line,
+    /// There is nothing more now.
+    Dry,
+    /// Nobody reads what is shown.
+    Unread,
+}
+
+/// Takes one line. An unfinished one stays in `rest`.
+fn pump(command: &Command, reader: &mut impl BufRead, rest: &mut Vec<u8>, place: &str) -> Result<Pumped> {
     let room = MAX_LINE.saturating_sub(rest.len() as u64).max(1);
     let n = reader
         .by_ref()
@@ -88,21 +100,35 @@ fn pump(command: &Command, reader: &mut impl BufRead, rest: &mut Vec<u8>, place:
         .read_until(b'\n', rest)
         .map_err(|e| Error::verification(format!("reading failed: {e}")).at(place))?;
     if n == 0 {
-        return Ok(false);
+        return Ok(Pumped::Dry);
     }
     if rest.last() == Some(&b'\n') {
-        show(command, rest)?;
+        if !show(command, rest)? {
+            return Ok(Pumped::Unread);
+        }
         rest.clear();
     } else if rest.len() as u64 >= MAX_LINE {
         rest.clear();
     }
-    Ok(true)
+    Ok(Pumped::Line)
 }
 
-fn show(command: &Command, line: &[u8]) -> Result<()> {
-    let Ok(envelope) = parse(line.trim_ascii()) else { return Ok(()) };
+/// Takes all lines that are there; answers whether somebody still reads.
+fn drain(command: &Command, reader: &mut impl BufRead, rest: &mut Vec<u8>, place: &str) -> Result<bool> {
+    loop {
+        match pump(command, reader, rest, place)? {
+            Pumped::Line => {}
+            Pumped::Dry => return Ok(true),
+            Pumped::Unread => return Ok(false),
+        }
+    }
+}
+
+/// Shows a line if it is wanted; answers whether somebody still reads.
+fn show(command: &Command, line: &[u8]) -> Result<bool> {
+    let Ok(envelope) = parse(line.trim_ascii()) else { return Ok(true) };
     if envelope.get("streamid").is_none() || !wanted(command, &envelope) {
-        return Ok(());
+        return Ok(true);
     }
     crate::print(&(render(&envelope) + "\n"))
 }

@@ -173,6 +173,12 @@ impl Runs {
         self.runs.last_key_value().map(|(&start, run)| start + (run.hashes.len() as u64 - 1))
     }
 
+    /// What the hashes take.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.runs.values().map(|run| run.hashes.capacity() * size_of::<u64>()).sum()
+    }
+
     /// The holes between the runs, in order.
     pub(super) fn holes(&self) -> impl Iterator<Item = Hole> {
         self.runs.iter().zip(self.runs.iter().skip(1)).map(|((&start, left), (&next, right))| {

@@ -1,1 +1,173 @@
+//! What vectors cannot show: lines of any length, any order against a model, memory.
 
+use std::collections::BTreeMap;
+use std::io::{BufReader, Read as _, repeat};
+
+use proptest::prelude::*;
+
+use super::place::Place;
+use super::ranges::Ranges;
+use super::runs::{Added, Runs};
+use super::{FindingKind, Options, Verdict, Verifier, verify_envelope};
+use crate::error::ErrorKind;
+
+const SOUND: &str = include_str!("../../../tests/vectors/verify/sound_hmac_sha256.json");
+
+fn sound_lines() -> Vec<String> {
+    let case = crate::json::parse(SOUND.as_bytes()).unwrap();
+    let lines = case.get("inputs").unwrap().items()[0].get("lines").unwrap();
+    lines.items().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_line_of_any_length_costs_no_more_than_the_limit() {
+    let good = sound_lines().join("\n") + "\n";
+    // 256 MiB in one line, never held.
+    let input = good.as_bytes().chain(repeat(b'{').take(256 << 20)).chain(&b"\nx"[..]);
+    let mut verifier = Verifier::new(Options { max_line: 1 << 20, ..Options::default() });
+    verifier.read(&mut BufReader::new(input), "in").unwrap();
+    let report = verifier.finish().unwrap();
+    assert_eq!((report.envelopes, report.malformed), (5, 2));
+    assert_eq!(report.findings[0].place.as_deref(), Some("in:6"));
+    assert!(report.findings[0].note.contains("268435456 bytes"), "{}", report.findings[0].note);
+    assert_eq!(report.findings[1].place.as_deref(), Some("in:7"));
+}
+
+#[test]
+fn lines_are_whole_whatever_the_buffer() {
+    let text = sound_lines().join("\n") + "\n";
+    for capacity in [1, 2, 7, 100, 449, 450, 451] {
+        let mut verifier = Verifier::new(Options::default());
+        verifier.read(&mut BufReader::with_capacity(capacity, text.as_bytes()), "in").unwrap();
+        let report = verifier.finish().unwrap();
+        assert_eq!((report.envelopes, report.verdict), (5, Verdict::Unchecked), "{capacity}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_carriage_returns_change_nothing_about_the_content() {
+    let text = format!("\u{feff}{}\r\n", sound_lines().join("\r\n"));
+    let mut verifier = Verifier::new(Options::default());
+    verifier.read(&mut text.as_bytes(), "in").unwrap();
+    let report = verifier.finish().unwrap();
+    assert_eq!((report.envelopes, report.malformed, report.verdict), (5, 0, Verdict::Unchecked));
+    assert!(report.all_findings().all(|finding| finding.kind == FindingKind::NotCanonical));
+}
+
+#[test]
+fn binary_junk_is_no_envelope_and_says_where() {
+    let junk: Vec<u8> = (0..=255).cycle().take(4000).collect();
+    let mut verifier = Verifier::new(Options::default());
+    verifier.read(&mut &junk[..], "junk").unwrap();
+    let e = verifier.finish().unwrap_err();
+    assert_eq!((e.kind(), e.place()), (ErrorKind::Verification, Some("junk:1")));
+}
+
+#[test]
+fn one_envelope_by_itself() {
+    let line = &sound_lines()[1];
+    assert_eq!(verify_envelope(line.as_bytes(), &[]), (Verdict::Unchecked, vec![]));
+    let (verdict, findings) = verify_envelope(b"{}", &[]);
+    assert_eq!((verdict, findings[0].kind), (Verdict::Findings, FindingKind::Malformed));
+}
+
+fn place(line: u64) -> Place {
+    Place { source: 0, line }
+}
+
+/// The chain in which the hash of n is n + 1000.
+fn add(runs: &mut Runs, n: u64) -> Added {
+    runs.add(n, n + 1000, (n > 1).then_some(n + 999), place(n))
+}
+
+#[test]
+fn a_million_envelopes_take_less_than_sixteen_bytes_each() {
+    let mut runs = Runs::default();
+    for n in (1..=1_000_000).rev() {
+        assert_eq!(add(&mut runs, n), Added::New { broken: vec![] });
+    }
+    assert!(runs.bytes() <= 16 * 1_000_000, "{}", runs.bytes());
+    let mut runs = Runs::default();
+    for n in 1..=1_000_000 {
+        add(&mut runs, n);
+    }
+    assert!(runs.bytes() <= 16 * 1_000_000, "{}", runs.bytes());
+}
+
+#[test]
+fn swapped_neighbours_all_the_way_are_joined_in_time() {
+    let mut runs = Runs::default();
+    for n in (1..=200_000).step_by(2) {
+        add(&mut runs, n + 1);
+        assert_eq!(add(&mut runs, n), Added::New { broken: vec![] });
+    }
+    assert_eq!(runs.holes().count(), 0);
+    assert_eq!(runs.last(), Some(200_000));
+}
+
+proptest! {
+    /// Whatever the order, runs know the same as a map of all envelopes.
+    #[test]
+    fn runs_are_a_map(numbers in prop::collection::vec(1_u64..60, 0..80)) {
+        let mut runs = Runs::default();
+        let mut model = BTreeMap::new();
+        for &n in &numbers {
+            let added = add(&mut runs, n);
+            let expected = if model.insert(n, n + 1000).is_some() { Added::Same } else { Added::New { broken: vec![] } };
+            prop_assert_eq!(added, expected);
+        }
+        for n in 0..62 {
+            prop_assert_eq!(runs.get(n), model.get(&n).copied());
+        }
+        let missing: Vec<u64> = (5..=50).filter(|n| !model.contains_key(n)).collect();
+        let got: Vec<u64> = runs.missing_of((5, 50)).into_iter().flat_map(|(from, to)| from..=to).collect();
+        prop_assert_eq!(missing, got);
+        let holes: Vec<u64> = runs.holes().flat_map(|hole| hole.range.0..=hole.range.1).collect();
+        let ends = model.keys().next().zip(model.keys().next_back());
+        let expected: Vec<u64> = ends.map_or(Vec::new(), |(&first, &last)| {
+            (first..=last).filter(|n| !model.contains_key(n)).collect()
+        });
+        prop_assert_eq!(holes, expected);
+    }
+
+    /// A link that does not hold is found once, whichever side comes first.
+    #[test]
+    fn a_broken_link_is_found_in_any_order(
+        order in Just((1_u64..=20).collect::<Vec<_>>()).prop_shuffle(),
+        wrong in 2_u64..=20,
+    ) {
+        let mut runs = Runs::default();
+        let mut broken = Vec::new();
+        for n in order {
+            let prev = if n == wrong { Some(7) } else { (n > 1).then_some(n + 999) };
+            if let Added::New { broken: found } = runs.add(n, n + 1000, prev, place(n)) {
+                broken.extend(found);
+            }
+        }
+        prop_assert_eq!(broken, vec![(wrong, place(wrong))]);
+    }
+
+    /// Ranges are a set.
+    #[test]
+    fn ranges_are_a_set(steps in prop::collection::vec((any::<bool>(), 0_u64..40, 0_u64..6), 0..40)) {
+        let mut ranges = Ranges::default();
+        let mut model = std::collections::BTreeSet::new();
+        for (insert, at, more) in steps {
+            if insert {
+                ranges.insert(at, at + more);
+                model.extend(at..=at + more);
+            } else {
+                ranges.remove(at);
+                model.remove(&at);
+            }
+        }
+        let got: Vec<u64> = ranges.iter().flat_map(|(from, to)| from..=to).collect();
+        prop_assert_eq!(&got, &model.iter().copied().collect::<Vec<_>>());
+        prop_assert!(ranges.iter().zip(ranges.iter().skip(1)).all(|(a, b)| a.1 + 1 < b.0));
+        let missing: Vec<u64> = ranges.missing_of((3, 42)).into_iter().flat_map(|(from, to)| from..=to).collect();
+        prop_assert_eq!(missing, (3..=42).filter(|n| !model.contains(n)).collect::<Vec<_>>());
+        prop_assert_eq!(ranges.count(), model.len() as u64);
+        prop_assert_eq!(ranges.last(), model.last().copied());
+        prop_assert!((0..50).all(|n| ranges.contains(n) == model.contains(&n)));
+    }
+}
