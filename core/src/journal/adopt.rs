@@ -141,12 +141,14 @@ impl Adopted {
         let failed = |e| error(&cursor, "write the journal's cursor", &e);
         self.cursor.advance(position).map_err(failed)?;
         let acknowledged = self.cursor.position();
-        // The newest segment stays to the end: it holds the heads.
-        if self.segments.len() < 2 || self.segments[0].last > acknowledged {
+        // The newest segment stays to the end: it holds the heads. One without envelopes may have been left
+        // unfinished, and not hold them; then the one before it does.
+        let stay = if self.segments.back().is_some_and(|newest| newest.empty) { 2 } else { 1 };
+        if self.segments.len() <= stay || self.segments[0].last > acknowledged {
             return Ok(());
         }
         self.cursor.sync().map_err(failed)?;
-        while self.segments.len() > 1 && self.segments[0].last <= acknowledged {
+        while self.segments.len() > stay && self.segments[0].last <= acknowledged {
             self.drop_first()?;
         }
         Ok(())

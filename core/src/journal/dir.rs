@@ -137,44 +137,53 @@ pub(super) fn create(
 ) -> Result<(Owned, Cursor)> {
     let name: String =
         identity.lane.chars().take(64).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    let mut n = 0;
-    let (path, unfinished) = loop {
+    // With a fixed clock and seed, ids repeat from run to run, and from process to process.
+    for n in 0.. {
         let path = dir.join(format!("{name}.{}", id(n)));
         let mut unfinished = path.clone().into_os_string();
         unfinished.push(UNFINISHED);
         let unfinished = PathBuf::from(unfinished);
-        // With a fixed clock and seed, ids repeat from run to run.
-        let taken = fs.list(&path).is_ok();
-        if !taken {
-            match fs.create_dir(&unfinished) {
-                Ok(()) => break (path, unfinished),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(error(dir, "create a journal", &e)),
+        if fs.list(&path).is_ok() {
+            continue;
+        }
+        match fs.create_dir(&unfinished) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+            Err(e) => return Err(error(dir, "create a journal", &e)),
+        }
+        match make(fs, dir, &unfinished, &path, &identity) {
+            Ok((owner, cursor)) => return Ok((Owned { path, identity, _owner: owner }, cursor)),
+            Err(e) => {
+                // Nothing but our own empty files is in there; what stays is swept by the next start.
+                let _ = remove(fs, &unfinished);
+                // Another process took the same id between our looking and our renaming.
+                if !matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) {
+                    return Err(error(&unfinished, "create a journal", &e));
+                }
             }
         }
-        n += 1;
-    };
-    let make = || {
-        let mut owner = fs.open(&unfinished.join(OWNER), true)?;
-        if !owner.try_lock()? {
-            return Err(io::Error::other("its lock is held by another process"));
-        }
-        let cursor = Cursor::create(fs, &unfinished.join(CURSOR))?;
-        write_all(&mut *owner, 0, &identity.to_json())?;
-        owner.sync_data()?;
-        fs.sync_dir(&unfinished)?;
-        fs.rename(&unfinished, &path)?;
-        fs.sync_dir(dir)?;
-        Ok((owner, cursor))
-    };
-    match make() {
-        Ok((owner, cursor)) => Ok((Owned { path, identity, _owner: owner }, cursor)),
-        Err(e) => {
-            // Nothing but our own empty files is in there; what stays is swept by the next start.
-            let _ = remove(fs, &unfinished);
-            Err(error(&unfinished, "create a journal", &e))
-        }
     }
+    Err(Error::internal("no id is free for a journal").at(dir.display().to_string()))
+}
+
+fn make(
+    fs: &dyn Fs,
+    dir: &Path,
+    unfinished: &Path,
+    path: &Path,
+    identity: &Identity,
+) -> io::Result<(Box<dyn FsFile>, Cursor)> {
+    let mut owner = fs.open(&unfinished.join(OWNER), true)?;
+    if !owner.try_lock()? {
+        return Err(io::Error::other("its lock is held by another process"));
+    }
+    let cursor = Cursor::create(fs, &unfinished.join(CURSOR))?;
+    write_all(&mut *owner, 0, &identity.to_json())?;
+    owner.sync_data()?;
+    fs.sync_dir(unfinished)?;
+    fs.rename(unfinished, path)?;
+    fs.sync_dir(dir)?;
+    Ok((owner, cursor))
 }
 
 /// Who holds a sub-journal.

@@ -83,6 +83,8 @@ pub(super) struct Segment {
     /// The last envelope that is in it or lost with it.
     pub(super) last: Position,
     pub(super) damaged: bool,
+    /// Whether it holds no envelope: then its making may have been cut short, and its heads be missing.
+    pub(super) empty: bool,
 }
 
 /// What a sub-journal holds.
@@ -151,10 +153,13 @@ impl Survey {
     }
 
     fn segment(&mut self, path: PathBuf, bytes: &[u8], seed: u32, reused: bool) {
-        let mut damaged = false;
+        let (mut damaged, mut empty) = (false, true);
         for step in Scan::new(bytes, seed, reused) {
             match step {
-                Step::Record(found) => self.record(&path, &found, bytes.len()),
+                Step::Record(found) => {
+                    empty &= found.kind == Kind::Head;
+                    self.record(&path, &found, bytes.len());
+                }
                 Step::Hole(from, to) => {
                     damaged = true;
                     self.report(DamageKind::Hole, &path, from, to);
@@ -165,7 +170,7 @@ impl Survey {
                 Step::End { .. } => {}
             }
         }
-        self.segments.push(Segment { path, last: self.last, damaged });
+        self.segments.push(Segment { path, last: self.last, damaged, empty });
     }
 
     fn record(&mut self, path: &Path, found: &Found<'_>, len: usize) {
@@ -222,7 +227,7 @@ impl Survey {
 
     fn unreadable(&mut self, path: PathBuf, len: usize) {
         self.report(DamageKind::Header, &path, 0, len);
-        self.segments.push(Segment { path, last: self.last, damaged: true });
+        self.segments.push(Segment { path, last: self.last, damaged: true, empty: true });
     }
 }
 
