@@ -75,7 +75,8 @@ fn one_event_two_lanes_one_may_see_and_both_verify() {
     let mut input = EventInput::new("com.example.chat");
     input.data = Data::Json(br#"{"note":"to a@example.com","zz":1}"#);
     input.content.push(
-        crate::content::Part::text("prompt", "MARKER mail b@example.com").permit(crate::config::ContentMode::Raw),
+        crate::content::Part::text("prompt", "MARKER mail b@example.com")
+            .permit(crate::config::ContentMode::Raw),
     );
     let receipt = emitter.emit(input).unwrap();
     receipt.wait(Stage::Delivered, Duration::from_secs(5)).unwrap();
