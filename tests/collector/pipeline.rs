@@ -17,9 +17,11 @@ use crate::scenarios::{PATIENCE, Ports, await_ready, grpc, sink, to_file};
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-fn open(endpoint: &str) -> Emitter {
+/// An emitter whose lane keeps what is not yet acknowledged in a journal.
+fn open(endpoint: &str, journal: &Path) -> Emitter {
     let document = format!(
-        "agent: {{ id: \"urn:agent:pipeline\" }}\nkey: {{ id: k1, hmac_sha256: {{ base64: {KEY} }} }}\nlanes:\n  - id: collector\n    sink: {{ otlp: {{ endpoint: \"{endpoint}\", protocol: grpc, compression: zstd }} }}\n    classes: [siem]\n    timeout: 500ms\n    retry: {{ initial: 20ms, cap: 200ms }}\n    breaker: {{ open: 200ms }}\n    batch: {{ events: 64, linger: 5ms }}\n",
+        "agent: {{ id: \"urn:agent:pipeline\" }}\nkey: {{ id: k1, hmac_sha256: {{ base64: {KEY} }} }}\njournal: {{ dir: \"{}\" }}\nlanes:\n  - id: collector\n    sink: {{ otlp: {{ endpoint: \"{endpoint}\", protocol: grpc, compression: zstd }} }}\n    classes: [siem]\n    timeout: 500ms\n    retry: {{ initial: 20ms, cap: 200ms }}\n    breaker: {{ open: 200ms }}\n    batch: {{ events: 64, linger: 5ms }}\n",
+        journal.display(),
     );
     let config = Config::load(
         Source::Text { text: document, name: None, format: Format::Yaml },
@@ -56,7 +58,7 @@ pub(crate) fn sealed_delivered_and_verified(binary: &Path) -> String {
     let out = dir.path("out.json");
     let mut collector = Collector::start(binary, &dir, "collector", &to_file(&ports, ("", ""), &out));
     await_ready(&mut collector, &mut sink(grpc(ports.grpc), PATIENCE));
-    let emitter = open(&format!("http://127.0.0.1:{}", ports.grpc));
+    let emitter = open(&format!("http://127.0.0.1:{}", ports.grpc), &dir.path("journal"));
 
     emit(&emitter, 0, 1000);
     await_delivered(&emitter, 1000);

@@ -56,7 +56,7 @@ const QUIET: &str = "  telemetry: { metrics: { level: none }, logs: { level: war
 /// otlp → memory limiter → batch → file
 pub(crate) fn to_file(ports: &Ports, limits: (&str, &str), out: &Path) -> String {
     format!(
-        "{}processors:\n  memory_limiter: {{ check_interval: 1s, limit_mib: 512 }}\n  batch: {{ timeout: 50ms }}\nexporters:\n  file: {{ path: \"{}\", flush_interval: 100ms }}\nservice:\n{QUIET}  pipelines:\n    logs: {{ receivers: [otlp], processors: [memory_limiter, batch], exporters: [file] }}\n",
+        "{}processors:\n  memory_limiter: {{ check_interval: 1s, limit_mib: 512 }}\n  batch: {{ timeout: 50ms }}\nexporters:\n  file: {{ path: \"{}\", flush_interval: 100ms, append: true }}\nservice:\n{QUIET}  pipelines:\n    logs: {{ receivers: [otlp], processors: [memory_limiter, batch], exporters: [file] }}\n",
         ports.receivers(limits.0, limits.1),
         out.display(),
     )
