@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use sha2::{Digest, Sha256};
 use sinkwell::json::{self, Value};
 
@@ -113,6 +113,9 @@ impl Collector {
     /// SIGSTOP: its sockets stay open and nothing answers.
     pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);
+        // A signal takes its time; from here on nothing of it runs.
+        let pid = Pid::from_child(self.child.as_ref().unwrap());
+        waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
     }
 
     /// SIGCONT.

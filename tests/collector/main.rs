@@ -8,6 +8,8 @@
 //! with `SINKWELL_REQUIRE_COLLECTOR=1` it is a failure.
 
 mod collector;
+mod examples;
+mod pipeline;
 mod scenarios;
 
 use std::process::ExitCode;

@@ -17,7 +17,7 @@ use crate::collector::{Collector, Dir, bodies, free_port};
 /// A name, and what to run: the program in, the counts out.
 type Scenario = (&'static str, fn(&Path) -> String);
 
-pub(crate) const ALL: [Scenario; 7] = [
+pub(crate) const ALL: [Scenario; 9] = [
     ("every_protocol_and_compression", every_protocol_and_compression),
     ("killed_and_restarted", killed_and_restarted),
     ("its_queue_survives_while_the_next_hop_is_away", its_queue_survives),
@@ -25,18 +25,20 @@ pub(crate) const ALL: [Scenario; 7] = [
     ("made_to_refuse_by_its_memory_limiter", made_to_refuse),
     ("requests_larger_than_it_takes", requests_larger_than_it_takes),
     ("spoken_to_in_the_wrong_protocol", wrong_protocol),
+    ("examples_validated", crate::examples::validated),
+    ("sealed_delivered_and_verified", crate::pipeline::sealed_delivered_and_verified),
 ];
 
 /// Long enough for a Collector to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Ports {
-    grpc: u16,
-    http: u16,
+pub(crate) struct Ports {
+    pub(crate) grpc: u16,
+    pub(crate) http: u16,
 }
 
 impl Ports {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { grpc: free_port(), http: free_port() }
     }
 
@@ -52,9 +54,9 @@ impl Ports {
 const QUIET: &str = "  telemetry: { metrics: { level: none }, logs: { level: warn } }\n";
 
 /// otlp → memory limiter → batch → file
-fn to_file(ports: &Ports, limits: (&str, &str), out: &Path) -> String {
+pub(crate) fn to_file(ports: &Ports, limits: (&str, &str), out: &Path) -> String {
     format!(
-        "{}processors:\n  memory_limiter: {{ check_interval: 1s, limit_mib: 512 }}\n  batch: {{ timeout: 50ms }}\nexporters:\n  file: {{ path: \"{}\", flush_interval: 100ms }}\nservice:\n{QUIET}  pipelines:\n    logs: {{ receivers: [otlp], processors: [memory_limiter, batch], exporters: [file] }}\n",
+        "{}processors:\n  memory_limiter: {{ check_interval: 1s, limit_mib: 512 }}\n  batch: {{ timeout: 50ms }}\nexporters:\n  file: {{ path: \"{}\", flush_interval: 100ms, append: true }}\nservice:\n{QUIET}  pipelines:\n    logs: {{ receivers: [otlp], processors: [memory_limiter, batch], exporters: [file] }}\n",
         ports.receivers(limits.0, limits.1),
         out.display(),
     )
@@ -70,12 +72,12 @@ fn to_next_hop(ports: &Ports, next: u16, storage: &Path) -> String {
     )
 }
 
-fn sink(config: OtlpConfig, timeout: Duration) -> OtlpSink {
+pub(crate) fn sink(config: OtlpConfig, timeout: Duration) -> OtlpSink {
     let settings = Settings::resolve(&config, &|_| None, &Facts::of_process(), timeout).unwrap();
     OtlpSink::new(settings, Arc::new(SystemClock::default())).unwrap()
 }
 
-fn grpc(port: u16) -> OtlpConfig {
+pub(crate) fn grpc(port: u16) -> OtlpConfig {
     OtlpConfig {
         endpoint: Some(format!("http://127.0.0.1:{port}")),
         protocol: Some("grpc".into()),
@@ -134,7 +136,7 @@ fn envelopes(from: u64, count: u64) -> Vec<Envelope> {
 }
 
 /// Waits until the Collector takes requests.
-fn await_ready(collector: &mut Collector, sink: &mut OtlpSink) {
+pub(crate) fn await_ready(collector: &mut Collector, sink: &mut OtlpSink) {
     let deadline = Instant::now() + PATIENCE;
     while let Err(failure) = sink.probe() {
         assert!(!collector.died(), "{}", collector.log());

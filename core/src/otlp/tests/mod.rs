@@ -4,6 +4,7 @@ mod answers;
 mod connections;
 mod encoding;
 mod environment;
+mod measure;
 mod receiver;
 mod tls;
 
