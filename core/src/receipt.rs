@@ -126,7 +126,9 @@ pub(crate) struct Tracked {
     unjournaled: AtomicU32,
     slots: Box<[Slot]>,
     waiters: Mutex<Waiters>,
-    /// Where it was dropped, so that a lane drops the event only once.
+    /// A durable lane could not write it down.
+    journal_failed: AtomicBool,
+    /// For the queue's age, and the linger of its batch.
     pub(crate) enqueued_at: crate::seam::Instant,
 }
 
@@ -159,6 +161,7 @@ impl Tracked {
             unjournaled: AtomicU32::new(1),
             slots: (0..lanes).map(|_| Slot::default()).collect(),
             waiters: Mutex::default(),
+            journal_failed: AtomicBool::new(false),
             enqueued_at: at,
         }
     }
@@ -191,6 +194,12 @@ impl Tracked {
                 waiter();
             }
         }
+    }
+
+    /// The lane's journal failed before it was on disk; it goes on without.
+    pub(crate) fn not_journaled(&self, lane: usize) {
+        self.journal_failed.store(true, Ordering::Release);
+        self.journaled(lane);
     }
 
     /// The lane has it on disk.
@@ -404,6 +413,11 @@ impl Receipt {
     /// `journal`.
     pub fn check_journaled(&self, stage: Stage) -> Result<()> {
         if stage == Stage::Journaled {
+            if self.inner.tracked.journal_failed.load(Ordering::Acquire) {
+                return Err(Error::journal(
+                    "the journal failed before the event was on disk; it is still being delivered from memory",
+                ));
+            }
             for (lane, ending) in self.endings() {
                 let lane_is_durable = self.inner.lanes.iter().any(|l| l.id() == lane && l.durable());
                 if let Some(ending) = ending

@@ -270,6 +270,24 @@ impl Emitter {
         inner.bus.change_key(key)
     }
 
+    /// Has a durable lane export again what its journal still holds, from that envelope on: the same signing
+    /// input and signature, disclosures as today's policy allows, nothing sealed anew.
+    ///
+    /// # Errors
+    /// `invalid_argument`: no such lane. `unsupported`: the lane is not durable.
+    pub fn repair(&self, lane: &str, streamid: crate::seam::Uuid, sequence: u64) -> Result<()> {
+        let inner = self.current()?;
+        inner.ready_or_failing()?;
+        let lane = self.lane(lane)?;
+        if !lane.durable() {
+            return Err(Error::unsupported("only a durable lane has what to repair from; set journal.dir").at(lane.id()));
+        }
+        let mut core = lane.lock();
+        core.repair = Some((streamid, sequence));
+        lane.wake(&mut core);
+        Ok(())
+    }
+
     /// Waits until every lane has delivered what it was given, declared what it lost, or `timeout` is over.
     pub fn flush(&self, timeout: Duration) -> Vec<(String, LaneReport)> {
         let Ok(inner) = self.current() else { return Vec::new() };

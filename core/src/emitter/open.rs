@@ -14,6 +14,7 @@ use crate::event::{Freezer, Identity};
 use crate::glob::Globs;
 use crate::key::{HostSigner, load_signing_key};
 use crate::lane::control::{Control, Parts};
+use crate::lane::durable::Durable;
 use crate::lane::{Lane, SealContext, Sealer, Why, worker};
 use crate::sink::{Sink, builtin};
 use crate::timeline::Timeline;
@@ -230,10 +231,16 @@ fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane
     sink.attach(&lane_config);
     let index = inner.bus.lanes().len();
     let lane = Arc::new(Lane::new(lane_config, index, &config.queue, Arc::clone(&inner.freezer.timeline)));
-    let sealer = Sealer::new(Arc::clone(&inner.context), &lane, inner.bus.key());
+    let mut sealer = Sealer::new(Arc::clone(&inner.context), &lane, inner.bus.key());
     let dead_letters: Option<PathBuf> =
         config.dead_letter.clone().or_else(|| config.journal.as_ref().map(|journal| journal.dir.clone()));
+    let durable = match &config.journal {
+        Some(journal) if lane.durable() => Some(Durable::open(journal, &lane, sink.kind(), &mut sealer)?),
+        _ => None,
+    };
     let parts = Parts {
+        durable,
+        rules: Arc::clone(&inner.context),
         sealer,
         dead_letters,
         idempotent: sink.idempotent(),

@@ -18,6 +18,12 @@ impl SyncSchedule {
         Self { policy, unsynced_since: None }
     }
 
+    /// The policy it follows.
+    #[must_use]
+    pub fn policy(&self) -> SyncPolicy {
+        self.policy
+    }
+
     /// Something was appended at `now`.
     pub fn appended(&mut self, now: Instant) {
         self.unsynced_since.get_or_insert(now);

@@ -13,7 +13,8 @@ use std::time::Duration;
 use super::health::{Cursor, LaneState, StateRecord};
 use super::loss::{LostRange, Reason};
 use super::own::{Fact, Note};
-use super::sealer::{Item, Payload, Sealer, SignerFailed};
+use super::durable::{Durable, Written};
+use super::sealer::{Item, Payload, SealContext, Sealer, SignerFailed};
 use super::{Lane, LaneCore};
 use crate::deadletter::DeadLetters;
 use crate::emitter::Bus;
@@ -32,11 +33,21 @@ pub(crate) struct Batch {
     pub(crate) items: Vec<Item>,
     /// When it first failed.
     failing_since: Option<Instant>,
+    /// It holds what a dead process left.
+    replayed: bool,
+}
+
+/// The earlier of what a delivery waits for and what a durable lane's sealer waits for.
+fn wait_for(at: Option<Instant>, ahead: Option<(Option<Instant>, Pause)>) -> Step {
+    match ahead {
+        None => Step::Wait(at, Pause::Other),
+        Some((sooner, pause)) => Step::Wait([at, sooner].into_iter().flatten().min(), pause),
+    }
 }
 
 impl Batch {
     fn new(items: Vec<Item>) -> Self {
-        Self { items, failing_since: None }
+        Self { items, failing_since: None, replayed: false }
     }
 
     pub(crate) fn envelopes(&self) -> Vec<Envelope> {
@@ -78,6 +89,8 @@ pub(crate) struct Control {
     lane: Arc<Lane>,
     bus: Arc<Bus>,
     sealer: Sealer,
+    durable: Option<Durable>,
+    context: Arc<SealContext>,
     dead_letters: Option<DeadLetters>,
     idempotent: bool,
     kind: &'static str,
@@ -127,6 +140,8 @@ pub(crate) struct Parts {
     pub(crate) kind: &'static str,
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) keep_records: bool,
+    pub(crate) durable: Option<Durable>,
+    pub(crate) rules: Arc<SealContext>,
 }
 
 impl Control {
@@ -138,6 +153,8 @@ impl Control {
             lane,
             bus,
             sealer: parts.sealer,
+            durable: parts.durable,
+            context: parts.rules,
             idempotent: parts.idempotent,
             kind: parts.kind,
             batches: VecDeque::new(),
@@ -200,6 +217,21 @@ impl Control {
         self.collect(&mut core, now);
         let flushing = std::mem::take(&mut core.flushing);
         self.end_episodes(now, flushing || core.closing);
+        let mut ahead = None;
+        if self.durable.is_some() {
+            drop(core);
+            self.tend_journal(now, hurry);
+            core = lane.lock();
+            if self.busy(now, force) && self.backlog_has_room(&core) {
+                // A durable lane writes down what comes while its sink is busy or away.
+                match self.seal_next(core, now, hurry) {
+                    Some(Step::Wait(at, pause)) => ahead = Some((at, pause)),
+                    Some(step) => return step,
+                    None => ahead = Some((Some(now), Pause::Other)),
+                }
+                core = lane.lock();
+            }
+        }
         if let Some(since) = self.in_flight {
             let deadline = since.after(lane.config.timeout);
             if now >= deadline && !self.overdue {
@@ -208,7 +240,7 @@ impl Control {
                     Failure::new(FailureKind::Timeout, format!("no answer within {:?}", lane.config.timeout));
                 self.fail(&mut core, LaneState::Failed, &failure);
             }
-            return Step::Wait((!self.overdue).then_some(deadline), Pause::Other);
+            return wait_for((!self.overdue).then_some(deadline), ahead);
         }
         if let Some(mut at) = self.not_before {
             if core.closing {
@@ -217,10 +249,18 @@ impl Control {
             }
             if now < at && !force {
                 self.rest(&mut core);
-                return Step::Wait(Some(at), Pause::Other);
+                return wait_for(Some(at), ahead);
             }
         }
         self.not_before = None;
+        if let Some(durable) = &mut self.durable
+            && !self.batches.front().is_some_and(|batch| batch.replayed)
+        {
+            let items = durable.replay(&lane, &self.context.content);
+            if !items.is_empty() {
+                self.batches.push_front(Batch { items, failing_since: None, replayed: true });
+            }
+        }
         if self.batches.is_empty() {
             if let Some(wait) = self.seal_next(core, now, hurry) {
                 return wait;
@@ -286,7 +326,7 @@ impl Control {
         let probe = self.open;
         let take = full || !self.unsealed.is_empty() || (queued > 0 && (hurry || over(oldest)));
         if !(first || take || declare || heartbeat || say || probe) {
-            if core.closing && queued == 0 {
+            if core.closing && queued == 0 && self.batches.is_empty() && self.journal_settled() {
                 return self.close(core, now);
             }
             if queued == 0 {
@@ -298,6 +338,7 @@ impl Control {
                 self.own_since.filter(|_| self.may_declare).map(|since| since.after(batch.linger)),
                 self.next_heartbeat,
                 self.episodes.iter().map(|episode| episode.last.after(EPISODE)).min(),
+                self.durable.as_ref().and_then(Durable::sync_at),
             ];
             let pause = if queued == 0 { Pause::Idle } else { Pause::Linger };
             return Some(Step::Wait(wake.into_iter().flatten().min(), pause));
@@ -324,7 +365,7 @@ impl Control {
         let mut notes: VecDeque<Note> = notes.into();
         let sealed = self.seal(&mut items, &mut notes, declare, counters.as_ref().map(|c| (state, c)));
         for envelope in foreign {
-            items.push(Item { envelope, payload: Payload::Foreign, tries: 0 });
+            items.push(Item::new(envelope, Payload::Foreign));
         }
         let events: u64 = items.iter().map(|item| item.payload.events()).sum();
         let mut core = lane.lock();
@@ -345,8 +386,98 @@ impl Control {
         if items.is_empty() {
             return Some(Step::Wait(self.not_before.or(Some(now)), Pause::Other));
         }
-        self.batches.push_back(Batch::new(items));
+        self.write_ahead(items, now);
         None
+    }
+
+    /// Hands sealed envelopes to delivery, by way of the journal where there is one.
+    fn write_ahead(&mut self, items: Vec<Item>, now: Instant) {
+        match &mut self.durable {
+            None => self.batches.push_back(Batch::new(items)),
+            Some(durable) => {
+                let written = durable.write(items, now);
+                self.written(written);
+            }
+        }
+    }
+
+    fn written(&mut self, written: Written) {
+        let lane = Arc::clone(&self.lane);
+        match written {
+            Written::Waits => {
+                let full = self.durable.as_ref().is_some_and(Durable::is_full);
+                lane.lock().full = full;
+            }
+            Written::Durable(items) => {
+                let events: u64 = items.iter().map(|item| item.payload.events()).sum();
+                let mut core = lane.lock();
+                core.counters.journaled += events;
+                core.full = false;
+                lane.made_room(&mut core);
+                drop(core);
+                for item in &items {
+                    if let Payload::Event(tracked) = &item.payload {
+                        tracked.journaled(lane.index);
+                    }
+                }
+                self.batches.push_back(Batch::new(items));
+            }
+            Written::Failed(items, e) => {
+                let failure = Failure::new(FailureKind::Network, "the journal failed").detail(e.to_string());
+                let mut core = lane.lock();
+                core.full = false;
+                self.fail(&mut core, LaneState::Failed, &failure);
+                drop(core);
+                for item in &items {
+                    if let Payload::Event(tracked) = &item.payload {
+                        tracked.not_journaled(lane.index);
+                    }
+                }
+                self.batches.push_back(Batch::new(items));
+            }
+        }
+    }
+
+    /// Syncs what is due, tries again what found no room, opens another journal where one failed.
+    fn tend_journal(&mut self, now: Instant, hurry: bool) {
+        let Some(durable) = &mut self.durable else { return };
+        match durable.reopen(&self.lane, self.kind) {
+            Ok(false) => {}
+            Ok(true) => self.sealer.begin_anew(),
+            Err(e) => crate::diagnostics::warn(&e.to_string()),
+        }
+        let again = durable.try_again(now);
+        let synced = durable.sync_if_due(now, hurry);
+        for written in [again, synced].into_iter().flatten() {
+            self.written(written);
+        }
+        let asked = self.lane.lock().repair.take();
+        if let Some((streamid, sequence)) = asked
+            && let Some(durable) = &self.durable
+        {
+            match durable.from(streamid, sequence, &self.lane, &self.context.content) {
+                Ok(items) if !items.is_empty() => self.batches.push_back(Batch::new(items)),
+                Ok(_) => {}
+                Err(e) => crate::diagnostics::warn(&e.to_string()),
+            }
+        }
+    }
+
+    fn journal_settled(&self) -> bool {
+        self.durable.as_ref().is_none_or(Durable::is_settled)
+    }
+
+    /// Whether nothing can be delivered now.
+    fn busy(&self, now: Instant, force: bool) -> bool {
+        self.in_flight.is_some()
+            || (!force && self.not_before.is_some_and(|at| now < at))
+            || !self.batches.is_empty()
+    }
+
+    /// Whether a durable lane may seal ahead of its sink: as much again as its queue holds.
+    fn backlog_has_room(&self, core: &LaneCore) -> bool {
+        let held: usize = self.batches.iter().map(|batch| batch.items.len()).sum();
+        held < core.queue.capacity().events && !core.full
     }
 
     /// Seals, in this order: the lane's own stream's opening, a change of key, declarations, notes, a
@@ -421,7 +552,7 @@ impl Control {
         if items.is_empty() {
             return Some(self.end(self.lane.clone().lock()));
         }
-        self.batches.push_back(Batch::new(items));
+        self.write_ahead(items, now);
         None
     }
 
@@ -434,6 +565,7 @@ impl Control {
             && self.batches.is_empty()
             && core.notes.is_empty()
             && declared
+            && self.journal_settled()
             && self.sealer.started();
         if core.waiting > 0 {
             self.lane.shared.room.notify_all();
@@ -452,6 +584,9 @@ impl Control {
         left.extend(self.unsealed.drain(..).map(|tracked| (tracked, None, 0)));
         while let Some(tracked) = core.queue.pop() {
             left.push((tracked, None, 0));
+        }
+        if let Some(durable) = &mut self.durable {
+            durable.close();
         }
         core.ended = true;
         core.health.turn(LaneState::Closed, now);
@@ -493,8 +628,10 @@ impl Control {
                 // Halve until the offender is alone; nothing else of the batch is harmed.
                 let mut first = batch.items;
                 let second = first.split_off(count / 2);
-                self.batches.push_front(Batch::new(second));
-                self.batches.push_front(Batch::new(first));
+                for items in [second, first] {
+                    let half = Batch { items, failing_since: batch.failing_since, replayed: batch.replayed };
+                    self.batches.push_front(half);
+                }
                 let mut core = lane.lock();
                 core.counters.retried += count as u64;
                 self.degrade(&mut core, &failure);
@@ -540,7 +677,7 @@ impl Control {
             self.refuse(item, &failure, now);
         }
         if let Some((failure, after)) = why {
-            let batch = Batch { items: again, failing_since: batch.failing_since };
+            let batch = Batch { items: again, failing_since: batch.failing_since, replayed: batch.replayed };
             self.retry(batch, &failure, after, now, false);
         }
     }
@@ -569,6 +706,9 @@ impl Control {
         }
         for item in items {
             self.sealer.settle(&item.envelope);
+            if let Some(durable) = &mut self.durable {
+                durable.acknowledge(item.place);
+            }
             match &item.payload {
                 Payload::Event(tracked) => {
                     tracked.end(self.lane.index, self.lane.durable(), || Ending {
@@ -701,6 +841,9 @@ impl Control {
         let mut first = true;
         for item in batch.items {
             self.sealer.settle(&item.envelope);
+            if let Some(durable) = &mut self.durable {
+                durable.refuse(item.place);
+            }
             // The count goes with the first range, so that it is declared once.
             let count = if std::mem::take(&mut first) { rejected } else { 0 };
             self.sealer.lose_maybe(&item, count);
@@ -743,13 +886,16 @@ impl Control {
     /// An envelope that was sealed will not arrive.
     fn lose(&mut self, item: Item, reason: Reason, now: Instant) {
         self.sealer.settle(&item.envelope);
+        if let Some(durable) = &mut self.durable {
+            durable.refuse(item.place);
+        }
         if matches!(item.payload, Payload::Foreign) {
             return;
         }
         self.sealer.lose_sealed(&item, reason);
         self.restore(&item);
         let Payload::Event(tracked) = &item.payload else {
-            self.may_declare = false;
+            self.may_declare &= !item.envelope.own;
             return;
         };
         self.note_episode(reason, Some(&item.envelope), 1, false, now);

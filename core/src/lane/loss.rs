@@ -116,6 +116,13 @@ impl Losses {
         loss.push(range);
     }
 
+    /// What a damaged journal has lost of streams before this one.
+    pub(crate) fn add_damage(&mut self, count: u64, ranges: Vec<LostRange>) {
+        let loss = self.entry(Reason::JournalDamage, None);
+        loss.count += count;
+        ranges.into_iter().for_each(|range| loss.push(range));
+    }
+
     /// Takes back a declaration that did not arrive.
     pub(crate) fn restore(&mut self, declared: Loss) {
         let loss = self.entry(declared.reason, declared.agent.as_ref());

@@ -12,6 +12,7 @@
 
 pub(crate) mod control;
 mod counters;
+pub(crate) mod durable;
 mod health;
 mod loss;
 mod own;
@@ -114,6 +115,8 @@ pub(crate) struct LaneCore {
     /// To be called when there is room again: for waits that pin no thread.
     pub(crate) room_waiters: Vec<Box<dyn FnOnce() + Send>>,
     pub(crate) new_key: Option<SigningKey>,
+    /// Exports again from there on, for `repair`.
+    pub(crate) repair: Option<(crate::seam::Uuid, u64)>,
     /// A journal that is full: the lane behaves as a full queue does.
     pub(crate) full: bool,
 }
@@ -156,6 +159,7 @@ impl Lane {
             sink_ended: false,
             room_waiters: Vec::new(),
             new_key: None,
+            repair: None,
             full: false,
         };
         Self {

@@ -5,7 +5,7 @@
 //! at most `streams` are open. A stream changes only once its envelope is signed, so a signer that fails
 //! leaves nothing half done.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -33,6 +33,16 @@ pub(crate) struct Item {
     pub(crate) payload: Payload,
     /// How often it was given to the sink.
     pub(crate) tries: u32,
+    /// Whether it is its stream's `closed`.
+    pub(crate) closes: bool,
+    /// Where a journal has it.
+    pub(crate) place: Option<super::durable::Place>,
+}
+
+impl Item {
+    pub(crate) fn new(envelope: Envelope, payload: Payload) -> Self {
+        Self { envelope, payload, tries: 0, closes: false, place: None }
+    }
 }
 
 /// What an envelope carries.
@@ -47,6 +57,8 @@ pub(crate) enum Payload {
     Checkpoint,
     /// Any other own envelope.
     Own,
+    /// An envelope that was sealed before: a dead process's, or one that `repair` sends again.
+    Replayed,
     /// A sealed envelope of another lane (a checkpoint): passed on, nothing of ours.
     Foreign,
 }
@@ -109,6 +121,12 @@ pub(crate) struct Sealer {
     gone_order: VecDeque<Arc<str>>,
     /// Streams opened, closed and left since the last checkpoint of the lane's own.
     changes: Vec<StreamNote>,
+    /// Why streams are opened now.
+    why: Why,
+    /// Agents whose stream this sealer itself has ended.
+    reopened: HashSet<Arc<str>>,
+    /// Losses of dead processes, declared in the lane's own stream once it is open.
+    damage: Vec<(u64, Vec<LostRange>)>,
     uses: u64,
     sealed: u64,
     opened: u64,
@@ -122,6 +140,7 @@ pub(crate) struct SignerFailed(pub(crate) String);
 impl Sealer {
     pub(crate) fn new(context: Arc<SealContext>, lane: &Lane, key: Option<SigningKey>) -> Self {
         Self {
+            why: context.why,
             context,
             lane: lane.id_arc(),
             classes: lane.classes().to_vec(),
@@ -134,6 +153,8 @@ impl Sealer {
             gone: HashMap::new(),
             gone_order: VecDeque::new(),
             changes: Vec::new(),
+            reopened: HashSet::new(),
+            damage: Vec::new(),
             uses: 0,
             sealed: 0,
             opened: 0,
@@ -150,12 +171,29 @@ impl Sealer {
         self.remember(agent, head);
     }
 
+    /// Damage in a dead process's journal: its ranges name their streams.
+    pub(crate) fn inherit_damage(&mut self, count: u64, ranges: Vec<LostRange>) {
+        self.damage.push((count, ranges));
+    }
+
+    /// The lane's journal has failed: every stream ends, and what comes begins a new one that names it.
+    pub(crate) fn begin_anew(&mut self) {
+        self.why = Why::JournalFailed;
+        for (agent, stream) in std::mem::take(&mut self.streams) {
+            if let Some(head) = stream.head() {
+                self.remember(agent, head);
+            }
+        }
+        self.by_use.clear();
+    }
+
     fn remember(&mut self, agent: Arc<str>, head: Head) {
         if self.gone.insert(Arc::clone(&agent), head).is_none() {
             self.gone_order.push_back(agent);
         }
         while self.gone_order.len() > self.limit {
             if let Some(oldest) = self.gone_order.pop_front() {
+                self.reopened.remove(&oldest);
                 self.gone.remove(&oldest);
             }
         }
@@ -169,7 +207,13 @@ impl Sealer {
     /// Opens the lane's own stream.
     pub(crate) fn start(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         let agent = self.own_agent();
-        self.open(&agent, out)
+        self.open(&agent, out)?;
+        if let Some(stream) = self.streams.get_mut(&agent) {
+            for (count, ranges) in std::mem::take(&mut self.damage) {
+                stream.losses.add_damage(count, ranges);
+            }
+        }
+        Ok(())
     }
 
     /// Opens the agent's stream unless it is open, and marks it used.
@@ -247,6 +291,7 @@ impl Sealer {
         if let Some(stream) = self.streams.remove(&agent) {
             self.by_use.remove(&stream.used);
             if let Some(head) = stream.head() {
+                self.reopened.insert(Arc::clone(&agent));
                 self.remember(Arc::clone(&agent), head);
             }
         }
@@ -279,7 +324,7 @@ impl Sealer {
         };
         match self.seal_in(&agent, event, prepared, (data, disclosed), false, 0) {
             Ok(envelope) => {
-                out.push(Item { envelope, payload: Payload::Event(Arc::clone(tracked)), tries: 0 });
+                out.push(Item::new(envelope, Payload::Event(Arc::clone(tracked))));
                 self.checkpoint_if_due(&agent, out).map(|()| None)
             }
             Err(SealError::TooLarge) => {
@@ -313,7 +358,7 @@ impl Sealer {
         let prepared = Prepared::plain(&event);
         match self.seal_in(agent, &event, &prepared, (event.data(), 0..0), true, skip) {
             Ok(envelope) => {
-                out.push(Item { envelope, payload, tries: 0 });
+                out.push(Item::new(envelope, payload));
                 Ok(())
             }
             Err(SealError::Signer(text)) => Err(SignerFailed(text)),
@@ -398,6 +443,9 @@ impl Sealer {
         }
         let body = own::checkpoint(action, &self.lane, &before, time, own.then_some(self.changes.as_slice()));
         self.seal_own(agent, body, Payload::Checkpoint, 0, out)?;
+        if let Some(item) = out.last_mut() {
+            item.closes = action == "closed";
+        }
         if own {
             self.changes.clear();
         }

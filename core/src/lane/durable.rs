@@ -1,0 +1,422 @@
+//! The journal's side of a durable lane: nothing goes to the sink before it is on disk, and nothing that is
+//! on disk is forgotten before the sink has it.
+//!
+//! Guarantees: `journaled` is told after the sync that covers the envelope (with `os`, after the write);
+//! acknowledgements move the cursor only contiguously; an envelope that was refused is acknowledged to the
+//! journal only once the declaration that names it is there itself; what dead processes left is sent first,
+//! oldest first, byte for byte but for disclosures that today's policy no longer allows.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::Lane;
+use super::loss::LostRange;
+use super::own::Head;
+use super::sealer::{Item, Payload, Sealer};
+use crate::config::{JournalConfig, SyncPolicy};
+use crate::content::rejudge;
+use crate::envelope::ContentRules;
+use crate::error::{Error, Result};
+use crate::journal::{Adopted, AppendError, Journal, Position, Record, Records, Stored, SyncSchedule};
+use crate::json::{Value, parse};
+use crate::seam::{Instant, RealFs, SystemRandom, Uuid, parse_time};
+use crate::sink::{Envelope, EnvelopeInner};
+use crate::timeline::Timeline;
+
+/// Which journal an envelope lies in, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// 0 is this process's; others count what was adopted, from 1.
+    journal: usize,
+    position: Position,
+}
+
+/// Acknowledgements of one journal: contiguous from `next` on.
+struct Settled {
+    next: u64,
+    ahead: BTreeSet<u64>,
+}
+
+impl Settled {
+    fn from(acknowledged: Position) -> Self {
+        Self { next: acknowledged.0 + 1, ahead: BTreeSet::new() }
+    }
+
+    /// Settles a position; answers how far everything is settled, if that moved.
+    fn settle(&mut self, position: Position) -> Option<Position> {
+        self.ahead.insert(position.0);
+        let before = self.next;
+        while self.ahead.remove(&self.next) {
+            self.next += 1;
+        }
+        (self.next > before).then(|| Position(self.next - 1))
+    }
+}
+
+struct Inherited {
+    adopted: Adopted,
+    records: Records,
+    settled: Settled,
+    read: bool,
+}
+
+/// See the module's head.
+pub(crate) struct Durable {
+    config: JournalConfig,
+    journal: Option<Journal>,
+    settled: Settled,
+    schedule: SyncSchedule,
+    inherited: Vec<Inherited>,
+    /// Refused for good: settled with the next declaration.
+    refused: Vec<Place>,
+    /// Appended, waiting for the sync that `every` allows itself.
+    unsynced: VecDeque<Vec<Item>>,
+    /// Sealed, but the journal was full.
+    waiting: Option<Vec<Item>>,
+    /// Since when the journal has failed; another is opened then.
+    failed: bool,
+}
+
+/// What became of items that were to be journaled.
+pub(crate) enum Written {
+    /// On disk: they may go to the sink.
+    Durable(Vec<Item>),
+    /// They wait, for a sync or for room.
+    Waits,
+    /// The journal failed: they go on without it, and those who wait for `journaled` get the error.
+    Failed(Vec<Item>, Error),
+}
+
+fn records(items: &[Item]) -> Vec<Record<'_>> {
+    items
+        .iter()
+        .map(|item| {
+            let envelope = &item.envelope;
+            Record {
+                streamid: envelope.streamid,
+                agentid: &envelope.agentid,
+                sequence: envelope.sequence,
+                hash: envelope.hash,
+                recordedtime: envelope.recordedtime,
+                own: envelope.own,
+                terminal: envelope.terminal,
+                closes: item.closes,
+                bytes: &envelope.bytes,
+            }
+        })
+        .collect()
+}
+
+impl Durable {
+    /// Opens the lane's journal and takes over what dead processes left for it.
+    ///
+    /// # Errors
+    /// Kind `journal`.
+    pub(crate) fn open(config: &JournalConfig, lane: &Lane, kind: &str, sealer: &mut Sealer) -> Result<Self> {
+        let now = lane.timeline.unix_nanos();
+        let (journal, adopted) =
+            Journal::open(Arc::new(RealFs), Arc::new(SystemRandom), config, lane.id(), kind, now)?;
+        let mut inherited = Vec::with_capacity(adopted.len());
+        for adopted in adopted {
+            for head in adopted.heads() {
+                let known = Head { streamid: head.streamid, sequence: head.sequence, head: head.hash };
+                sealer.adopt(Arc::clone(&head.agentid), known);
+            }
+            for damage in adopted.damage() {
+                let ranges = damage.lost.iter().map(|lost| LostRange {
+                    from: lost.from,
+                    to: lost.to,
+                    streamid: Some(lost.streamid),
+                    maybe: false,
+                });
+                sealer.inherit_damage(damage.count(), ranges.collect());
+            }
+            let settled = Settled::from(adopted.acknowledged());
+            inherited.push(Inherited { records: adopted.records(), adopted, settled, read: false });
+        }
+        Ok(Self {
+            config: config.clone(),
+            journal: Some(journal),
+            settled: Settled::from(Position(0)),
+            schedule: SyncSchedule::new(lane.config.sync),
+            inherited,
+            refused: Vec::new(),
+            unsynced: VecDeque::new(),
+            waiting: None,
+            failed: false,
+        })
+    }
+
+    /// Whether something sealed waits for room in the journal.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Whether everything is on disk that is to be.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.waiting.is_none() && self.unsynced.is_empty() && self.inherited.iter().all(|old| old.read)
+    }
+
+    /// Tries again what the journal had no room for.
+    pub(crate) fn try_again(&mut self, now: Instant) -> Option<Written> {
+        let items = self.waiting.take()?;
+        Some(self.write(items, now))
+    }
+
+    /// Appends sealed envelopes, and syncs as the lane's policy says.
+    pub(crate) fn write(&mut self, mut items: Vec<Item>, now: Instant) -> Written {
+        let Some(journal) = &mut self.journal else {
+            return Written::Failed(items, Error::journal("the lane's journal has failed"));
+        };
+        // An envelope of another lane's is that lane's to keep.
+        let (foreign, own): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| matches!(item.payload, Payload::Foreign));
+        items = own;
+        let last = match journal.append(&records(&items)) {
+            Ok(last) => last,
+            Err(AppendError::Full(_) | AppendError::TooLarge(_)) => {
+                items.extend(foreign);
+                self.waiting = Some(items);
+                return Written::Waits;
+            }
+            Err(AppendError::Failed(e)) => {
+                items.extend(foreign);
+                return self.fail(items, e);
+            }
+        };
+        let first = last.0 + 1 - items.len() as u64;
+        for (n, item) in items.iter_mut().enumerate() {
+            item.place = Some(Place { journal: 0, position: Position(first + n as u64) });
+        }
+        let declared = items.iter().any(|item| matches!(item.payload, Payload::Declaration(_)));
+        items.extend(foreign);
+        self.schedule.appended(now);
+        if matches!(self.schedule.policy(), SyncPolicy::Every(_)) {
+            self.unsynced.push_back(items);
+            return Written::Waits;
+        }
+        if !self.schedule.journaled_when_written()
+            && let Err(e) = journal.sync()
+        {
+            return self.fail(items, e);
+        }
+        self.schedule.synced();
+        if declared {
+            self.settle_refused();
+        }
+        Written::Durable(items)
+    }
+
+    /// When the next sync is due.
+    pub(crate) fn sync_at(&self) -> Option<Instant> {
+        if self.unsynced.is_empty() { None } else { self.schedule.deadline() }
+    }
+
+    /// Syncs if that is due, and hands over what it covers.
+    pub(crate) fn sync_if_due(&mut self, now: Instant, hurry: bool) -> Option<Written> {
+        if self.unsynced.is_empty() || !(hurry || self.schedule.due(now)) {
+            return None;
+        }
+        let items: Vec<Item> = self.unsynced.drain(..).flatten().collect();
+        let Some(journal) = &mut self.journal else {
+            return Some(Written::Failed(items, Error::journal("the lane's journal has failed")));
+        };
+        if let Err(e) = journal.sync() {
+            return Some(self.fail(items, e));
+        }
+        self.schedule.synced();
+        if items.iter().any(|item| matches!(item.payload, Payload::Declaration(_))) {
+            self.settle_refused();
+        }
+        Some(Written::Durable(items))
+    }
+
+    fn fail(&mut self, mut items: Vec<Item>, e: Error) -> Written {
+        self.failed = true;
+        self.journal = None;
+        let earlier: Vec<Item> = self.unsynced.drain(..).flatten().collect();
+        items.splice(0..0, earlier);
+        for item in &mut items {
+            item.place = None;
+        }
+        Written::Failed(items, e)
+    }
+
+    /// After a failure: opens another journal, whose lane begins new streams.
+    pub(crate) fn reopen(&mut self, lane: &Lane, kind: &str) -> Result<bool> {
+        if !self.failed {
+            return Ok(false);
+        }
+        let now = lane.timeline.unix_nanos();
+        // What is readable of the failed one stays on disk: this process still has it in memory.
+        let (journal, adopted) =
+            Journal::open(Arc::new(RealFs), Arc::new(SystemRandom), &self.config, lane.id(), kind, now)?;
+        drop(adopted);
+        self.journal = Some(journal);
+        self.settled = Settled::from(Position(0));
+        self.failed = false;
+        Ok(true)
+    }
+
+    /// The sink has it.
+    pub(crate) fn acknowledge(&mut self, place: Option<Place>) {
+        let Some(place) = place else { return };
+        if place.journal == 0 {
+            if let (Some(position), Some(journal)) = (self.settled.settle(place.position), &mut self.journal) {
+                // A cursor that cannot be written means sending again after a crash, which is harmless.
+                if let Err(e) = journal.ack(position) {
+                    crate::diagnostics::warn(&e.to_string());
+                }
+            }
+        } else if let Some(old) = self.inherited.get_mut(place.journal - 1)
+            && let Some(position) = old.settled.settle(place.position)
+        {
+            if let Err(e) = old.adopted.ack(position) {
+                crate::diagnostics::warn(&e.to_string());
+            }
+            self.finish_inherited(place.journal - 1);
+        }
+    }
+
+    fn finish_inherited(&mut self, at: usize) {
+        if let (Some(old), Some(journal)) = (self.inherited.get_mut(at), &mut self.journal)
+            && old.read
+            && old.settled.next > old.adopted.last().0
+            && let Err(e) = old.adopted.finish(journal)
+        {
+            crate::diagnostics::warn(&e.error().to_string());
+        }
+    }
+
+    /// The sink will never have it.
+    pub(crate) fn refuse(&mut self, place: Option<Place>) {
+        self.refused.extend(place);
+    }
+
+    fn settle_refused(&mut self) {
+        for place in std::mem::take(&mut self.refused) {
+            self.acknowledge(Some(place));
+        }
+    }
+
+    /// The next envelopes that a dead process left, oldest first, as far as a batch goes.
+    pub(crate) fn replay(&mut self, lane: &Lane, rules: &ContentRules) -> Vec<Item> {
+        let mut items = Vec::new();
+        let mut bytes = 0;
+        for at in 0..self.inherited.len() {
+            let old = &mut self.inherited[at];
+            while !old.read && items.len() < lane.config.batch.events && bytes < lane.config.batch.bytes {
+                match old.records.next() {
+                    Some(Ok(stored)) => {
+                        bytes += stored.bytes.len();
+                        let place = Place { journal: at + 1, position: stored.position };
+                        items.push(replayed(stored, Some(place), lane, rules));
+                    }
+                    Some(Err(e)) => {
+                        crate::diagnostics::warn(&e.to_string());
+                        old.read = true;
+                    }
+                    None => old.read = true,
+                }
+            }
+            if !old.read {
+                return items;
+            }
+            self.skip_damage(at);
+            self.finish_inherited(at);
+        }
+        items
+    }
+
+    /// What damage swallowed will never be acknowledged: it counts as settled.
+    fn skip_damage(&mut self, at: usize) {
+        let old = &mut self.inherited[at];
+        let mut moved = None;
+        for damage in old.adopted.damage() {
+            if let Some((from, to)) = damage.positions {
+                for position in from.0..=to.0 {
+                    if position >= old.settled.next {
+                        moved = old.settled.settle(Position(position)).or(moved);
+                    }
+                }
+            }
+        }
+        if let Some(position) = moved
+            && let Err(e) = old.adopted.ack(position)
+        {
+            crate::diagnostics::warn(&e.to_string());
+        }
+    }
+
+    /// Envelopes still on disk from that one on, for `repair`.
+    pub(crate) fn from(&self, streamid: Uuid, sequence: u64, lane: &Lane, rules: &ContentRules) -> Result<Vec<Item>> {
+        let missing = || {
+            Error::journal(format!("{streamid}/{sequence} is no longer in this lane's journal; export it from an audit chain"))
+                .at(lane.id())
+        };
+        let journal = self.journal.as_ref().ok_or_else(missing)?;
+        let position = journal.find(streamid, sequence)?.ok_or_else(missing)?;
+        let records = journal.read_from(Position(position.0 - 1))?;
+        records.map(|stored| stored.map(|stored| replayed(stored, None, lane, rules))).collect()
+    }
+
+    /// Ends the journal in good order; what is not acknowledged stays for the next process.
+    pub(crate) fn close(&mut self) {
+        if let Some(journal) = self.journal.take()
+            && let Err(e) = journal.close()
+        {
+            crate::diagnostics::warn(&e.to_string());
+        }
+    }
+}
+
+/// An envelope that was sealed before, on its way again: judged by today's policy.
+fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRules) -> Item {
+    let Stored { streamid, agentid, sequence, hash, recordedtime, own, terminal, closes, bytes, .. } = stored;
+    let bytes = lane_line(bytes, lane, rules, &lane.timeline);
+    let value = parse(&bytes).unwrap_or(Value::Null);
+    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+    let prevhash = unhex(text("prevhash"));
+    let inner = EnvelopeInner {
+        id: Uuid::parse(text("id")).unwrap_or(Uuid([0; 16])),
+        event_type: text("type").into(),
+        own,
+        terminal,
+        streamid,
+        sequence,
+        hash,
+        prevhash,
+        agentid,
+        time: parse_time(text("time")).unwrap_or(recordedtime),
+        recordedtime,
+        severity: value.get("severitynumber").and_then(Value::as_i64).and_then(|n| u8::try_from(n).ok()).unwrap_or(9),
+        bytes,
+    };
+    Item { envelope: Envelope::new(inner), payload: Payload::Replayed, tries: 0, closes, place }
+}
+
+fn lane_line(bytes: Box<[u8]>, lane: &Lane, rules: &ContentRules, timeline: &Timeline) -> Box<[u8]> {
+    const NAME: &[u8] = b"\"disclosures\":";
+    if !bytes.windows(NAME.len()).any(|window| window == NAME) {
+        return bytes;
+    }
+    let now = timeline.unix_nanos();
+    match rejudge(&bytes, rules.policy.as_ref(), &lane.config.content, None, now) {
+        Ok(line) => line.into_boxed_slice(),
+        // What cannot be judged keeps nothing that the signature does not cover.
+        Err(_) => crate::content::strip(&bytes).map_or(bytes, Vec::into_boxed_slice),
+    }
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut out = [0; 32];
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    for (i, byte) in out.iter_mut().enumerate() {
+        let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        *byte = digit(digits[2 * i])? << 4 | digit(digits[2 * i + 1])?;
+    }
+    Some(out)
+}
