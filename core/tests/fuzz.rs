@@ -154,6 +154,7 @@ fn seeds() -> Vec<Seed> {
 }
 
 fn seed(case: &Case) -> Seed {
+    case.only(&case.value, &["name", "about", "inputs", "checkpoints", "keys", "options", "expected"]);
     let lines =
         case.member(&case.value, "inputs").items().iter().flat_map(|file| file.get("lines").unwrap().items());
     let keys = case.member(&case.value, "keys").items().iter().map(|key| {
