@@ -67,7 +67,7 @@ namespace Sinkwell.Interop
         ///  NULL or valid for a write.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_emit", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_emit(SinkwellEmitter* emitter, SinkwellEvent* @event, int wait_, SinkwellReceipt** receipt, SinkwellError* error);
+        internal static extern int sinkwell_emit(SinkwellEmitter* emitter, SinkwellEvent* @event, int wait, SinkwellReceipt** receipt, SinkwellError* error);
 
         /// <summary>
         ///  Emits an event given as one JSON object, with the members of `SinkwellEvent` by their names in the
@@ -80,7 +80,7 @@ namespace Sinkwell.Interop
         ///  As `sinkwell_emit`.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_emit_json", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_emit_json(SinkwellEmitter* emitter, SinkwellBytes @event, int wait_, SinkwellReceipt** receipt, SinkwellError* error);
+        internal static extern int sinkwell_emit_json(SinkwellEmitter* emitter, SinkwellBytes @event, int wait, SinkwellReceipt** receipt, SinkwellError* error);
 
         /// <summary>
         ///  Emits an event without waiting on this thread. Where a blocking lane has no room it returns 0 with
@@ -231,7 +231,7 @@ namespace Sinkwell.Interop
         ///  any thread; `error` is NULL or valid for a write.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_change_key", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_change_key(SinkwellEmitter* emitter, SinkwellBytes key, SinkwellSigner* signer_, SinkwellError* error);
+        internal static extern int sinkwell_change_key(SinkwellEmitter* emitter, SinkwellBytes key, SinkwellSigner* signer, SinkwellError* error);
 
         /// <summary>
         ///  Waits on this thread until every lane has delivered what it was given, or `timeout_ms` is over:
@@ -409,7 +409,7 @@ namespace Sinkwell.Interop
         ///  `receipt` is a receipt; `reached` and `error` are NULL or valid for a write.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_receipt_reached", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_receipt_reached(SinkwellReceipt* receipt, int stage_, byte* reached, SinkwellError* error);
+        internal static extern int sinkwell_receipt_reached(SinkwellReceipt* receipt, int stage, byte* reached, SinkwellError* error);
 
         /// <summary>
         ///  Calls back when a stage is reached, with the endings as `sinkwell_receipt_endings` gives them. Takes
@@ -422,7 +422,7 @@ namespace Sinkwell.Interop
         ///  `receipt` is a receipt; `callback` may be called from any thread; `error` is NULL or valid for a write.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_receipt_on", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_receipt_on(SinkwellReceipt* receipt, int stage_, ulong token, delegate* unmanaged[Cdecl]<ulong, int, SinkwellBytes, void> callback, SinkwellError* error);
+        internal static extern int sinkwell_receipt_on(SinkwellReceipt* receipt, int stage, ulong token, delegate* unmanaged[Cdecl]<ulong, int, SinkwellBytes, void> callback, SinkwellError* error);
 
         /// <summary>
         ///  Waits on this thread until a stage is reached: `timeout` after `timeout_ms` milliseconds.
@@ -434,7 +434,7 @@ namespace Sinkwell.Interop
         ///  `receipt` is a receipt; `error` is NULL or valid for a write.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_receipt_wait", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_receipt_wait(SinkwellReceipt* receipt, int stage_, ulong timeout_ms, SinkwellError* error);
+        internal static extern int sinkwell_receipt_wait(SinkwellReceipt* receipt, int stage, ulong timeout_ms, SinkwellError* error);
 
         /// <summary>
         ///  Frees a receipt and sets the handle to NULL. What it was to be told of goes on.
@@ -513,6 +513,33 @@ namespace Sinkwell.Interop
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_health_reply", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         internal static extern int sinkwell_health_reply(SinkwellHealthReply** reply, byte healthy, SinkwellBytes detail, SinkwellError* error);
+
+        /// <summary>
+        ///  Verifies envelopes: the report that `sinkwell verify --format json` prints.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `verification` and what it points to are valid for the call; `out` and `error` are NULL or valid for a
+        ///  write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_verify", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_verify(SinkwellVerification* verification, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
+        ///  Verifies one envelope by itself: its form, its signature and its disclosures, not its place in a stream.
+        ///  `sound` is 1 or 0 then.
+        ///
+        ///  # Ownership
+        ///  `sound` stays the caller's.
+        ///
+        ///  # Safety
+        ///  `envelope` is borrowed for the call; `keys` is NULL or points to `keys_len` keys, valid with what they point
+        ///  to for the call; `sound` is valid for a write; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_verify_envelope", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_verify_envelope(SinkwellBytes envelope, SinkwellKey* keys, ulong keys_len, byte* sound, SinkwellError* error);
 
         /// <summary>
         ///  Decides about the capture of content without emitting: a request as a JSON object (`policy`, `sink`,
@@ -1001,6 +1028,102 @@ namespace Sinkwell.Interop
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe partial struct SinkwellHealthReply
     {
+    }
+
+    /// <summary>
+    ///  A key to verify with: one of `file` and `bytes`.
+    /// </summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe partial struct SinkwellKey
+    {
+        /// <summary>
+        ///  The id that envelopes name it by.
+        /// </summary>
+        public SinkwellBytes id;
+        /// <summary>
+        ///  Its file: SPKI PEM is Ed25519, any other bytes are an HMAC key.
+        /// </summary>
+        public SinkwellBytes file;
+        /// <summary>
+        ///  What such a file would hold.
+        /// </summary>
+        public SinkwellBytes bytes;
+        /// <summary>
+        ///  The agents it may seal for, where `*` stands for any text; absent: all.
+        /// </summary>
+        public SinkwellBytes agent;
+    }
+
+    /// <summary>
+    ///  Envelopes to read: one of `path` and `bytes`.
+    /// </summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe partial struct SinkwellInput
+    {
+        /// <summary>
+        ///  A file, or a directory.
+        /// </summary>
+        public SinkwellBytes path;
+        /// <summary>
+        ///  What a file would hold.
+        /// </summary>
+        public SinkwellBytes bytes;
+    }
+
+    /// <summary>
+    ///  What is verified, and how. Zero it, then set what is to be said. Borrowed for the call.
+    /// </summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe partial struct SinkwellVerification
+    {
+        /// <summary>
+        ///  Envelopes.
+        /// </summary>
+        public SinkwellInput* inputs;
+        /// <summary>
+        ///  How many.
+        /// </summary>
+        public ulong inputs_len;
+        /// <summary>
+        ///  Whom to trust; without a key nothing is better than `unchecked`.
+        /// </summary>
+        public SinkwellKey* keys;
+        /// <summary>
+        ///  How many.
+        /// </summary>
+        public ulong keys_len;
+        /// <summary>
+        ///  Checkpoints kept beside the envelopes.
+        /// </summary>
+        public SinkwellInput* checkpoints;
+        /// <summary>
+        ///  How many.
+        /// </summary>
+        public ulong checkpoints_len;
+        /// <summary>
+        ///  Report streams not heard of for so many milliseconds; counts only with `has_silence`.
+        /// </summary>
+        public ulong silence_ms;
+        /// <summary>
+        ///  1 if `silence_ms` is said.
+        /// </summary>
+        public byte has_silence;
+        /// <summary>
+        ///  1: report authorization edges that lead nowhere.
+        /// </summary>
+        public byte edges;
+        /// <summary>
+        ///  1: notes and declared losses are findings, too.
+        /// </summary>
+        public byte strict;
+        /// <summary>
+        ///  1: the input is a part of what was written.
+        /// </summary>
+        public byte partial;
+        /// <summary>
+        ///  Zeros.
+        /// </summary>
+        public fixed byte reserved[4];
     }
 
 

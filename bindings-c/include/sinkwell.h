@@ -300,6 +300,54 @@ typedef struct SinkwellAnswer {
   struct SinkwellBytes detail;
 } SinkwellAnswer;
 
+// Envelopes to read: one of `path` and `bytes`.
+typedef struct SinkwellInput {
+  // A file, or a directory.
+  struct SinkwellBytes path;
+  // What a file would hold.
+  struct SinkwellBytes bytes;
+} SinkwellInput;
+
+// A key to verify with: one of `file` and `bytes`.
+typedef struct SinkwellKey {
+  // The id that envelopes name it by.
+  struct SinkwellBytes id;
+  // Its file: SPKI PEM is Ed25519, any other bytes are an HMAC key.
+  struct SinkwellBytes file;
+  // What such a file would hold.
+  struct SinkwellBytes bytes;
+  // The agents it may seal for, where `*` stands for any text; absent: all.
+  struct SinkwellBytes agent;
+} SinkwellKey;
+
+// What is verified, and how. Zero it, then set what is to be said. Borrowed for the call.
+typedef struct SinkwellVerification {
+  // Envelopes.
+  const struct SinkwellInput *inputs;
+  // How many.
+  uint64_t inputs_len;
+  // Whom to trust; without a key nothing is better than `unchecked`.
+  const struct SinkwellKey *keys;
+  // How many.
+  uint64_t keys_len;
+  // Checkpoints kept beside the envelopes.
+  const struct SinkwellInput *checkpoints;
+  // How many.
+  uint64_t checkpoints_len;
+  // Report streams not heard of for so many milliseconds; counts only with `has_silence`.
+  uint64_t silence_ms;
+  // 1 if `silence_ms` is said.
+  uint8_t has_silence;
+  // 1: report authorization edges that lead nowhere.
+  uint8_t edges;
+  // 1: notes and declared losses are findings, too.
+  uint8_t strict;
+  // 1: the input is a part of what was written.
+  uint8_t partial;
+  // Zeros.
+  uint8_t reserved[4];
+} SinkwellVerification;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -347,7 +395,7 @@ int32_t sinkwell_default(struct SinkwellBytes program,
 // NULL or valid for a write.
 int32_t sinkwell_emit(const struct SinkwellEmitter *emitter,
                       const struct SinkwellEvent *event,
-                      int32_t wait_,
+                      int32_t wait,
                       struct SinkwellReceipt **receipt,
                       struct SinkwellError *error);
 
@@ -361,7 +409,7 @@ int32_t sinkwell_emit(const struct SinkwellEmitter *emitter,
 // As `sinkwell_emit`.
 int32_t sinkwell_emit_json(const struct SinkwellEmitter *emitter,
                            struct SinkwellBytes event,
-                           int32_t wait_,
+                           int32_t wait,
                            struct SinkwellReceipt **receipt,
                            struct SinkwellError *error);
 
@@ -511,7 +559,7 @@ int32_t sinkwell_add_sink(const struct SinkwellEmitter *emitter,
 // any thread; `error` is NULL or valid for a write.
 int32_t sinkwell_change_key(const struct SinkwellEmitter *emitter,
                             struct SinkwellBytes key,
-                            const struct SinkwellSigner *signer_,
+                            const struct SinkwellSigner *signer,
                             struct SinkwellError *error);
 
 // Waits on this thread until every lane has delivered what it was given, or `timeout_ms` is over:
@@ -666,7 +714,7 @@ int32_t sinkwell_receipt_endings(const struct SinkwellReceipt *receipt,
 // # Safety
 // `receipt` is a receipt; `reached` and `error` are NULL or valid for a write.
 int32_t sinkwell_receipt_reached(const struct SinkwellReceipt *receipt,
-                                 int32_t stage_,
+                                 int32_t stage,
                                  uint8_t *reached,
                                  struct SinkwellError *error);
 
@@ -679,7 +727,7 @@ int32_t sinkwell_receipt_reached(const struct SinkwellReceipt *receipt,
 // # Safety
 // `receipt` is a receipt; `callback` may be called from any thread; `error` is NULL or valid for a write.
 int32_t sinkwell_receipt_on(const struct SinkwellReceipt *receipt,
-                            int32_t stage_,
+                            int32_t stage,
                             uint64_t token,
                             SinkwellCallback callback,
                             struct SinkwellError *error);
@@ -692,7 +740,7 @@ int32_t sinkwell_receipt_on(const struct SinkwellReceipt *receipt,
 // # Safety
 // `receipt` is a receipt; `error` is NULL or valid for a write.
 int32_t sinkwell_receipt_wait(const struct SinkwellReceipt *receipt,
-                              int32_t stage_,
+                              int32_t stage,
                               uint64_t timeout_ms,
                               struct SinkwellError *error);
 
@@ -767,6 +815,33 @@ int32_t sinkwell_health_reply(struct SinkwellHealthReply **reply,
                               uint8_t healthy,
                               struct SinkwellBytes detail,
                               struct SinkwellError *error);
+
+// Verifies envelopes: the report that `sinkwell verify --format json` prints.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `verification` and what it points to are valid for the call; `out` and `error` are NULL or valid for a
+// write.
+int32_t sinkwell_verify(const struct SinkwellVerification *verification,
+                        struct SinkwellOwned *out,
+                        struct SinkwellError *error);
+
+// Verifies one envelope by itself: its form, its signature and its disclosures, not its place in a stream.
+// `sound` is 1 or 0 then.
+//
+// # Ownership
+// `sound` stays the caller's.
+//
+// # Safety
+// `envelope` is borrowed for the call; `keys` is NULL or points to `keys_len` keys, valid with what they point
+// to for the call; `sound` is valid for a write; `error` is NULL or valid for a write.
+int32_t sinkwell_verify_envelope(struct SinkwellBytes envelope,
+                                 const struct SinkwellKey *keys,
+                                 uint64_t keys_len,
+                                 uint8_t *sound,
+                                 struct SinkwellError *error);
 
 // Decides about the capture of content without emitting: a request as a JSON object (`policy`, `sink`,
 // `requested_mode`, `class`, …) gives `{"requested", "effective", "allowed", "reason", "failed", …}`.

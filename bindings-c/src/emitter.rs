@@ -16,7 +16,7 @@ use crate::completion::{Completion, SinkwellCallback};
 use crate::error::{SinkwellError, at, at_mut, guard};
 use crate::event::SinkwellEvent;
 use crate::receipt::{SinkwellReceipt, put_receipt};
-use crate::signer::{SinkwellSigner, signer};
+use crate::signer::{SinkwellSigner, host_signer};
 use crate::sink::{SinkwellSink, spec};
 
 /// An emitter: a handle, freed by `sinkwell_emitter_free`. All calls may come from any thread.
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn sinkwell_open(
             // First, so that `free` is called whatever comes.
             let sinks: Vec<_> =
                 slice(opening.sinks, opening.sinks_len).iter().map(|sink| spec(sink)).collect();
-            let signer = opening.signer.as_ref().map(|table| signer(table)).transpose();
+            let signer = opening.signer.as_ref().map(|table| host_signer(table)).transpose();
             let out = at_mut(emitter, "emitter")?;
             let environment = system(opening.program.text("program")?);
             let opening = Opening {
@@ -176,7 +176,7 @@ pub(crate) unsafe fn slice<'a, T>(first: *const T, len: u64) -> &'a [T] {
 pub unsafe extern "C" fn sinkwell_emit(
     emitter: *const SinkwellEmitter,
     event: *const SinkwellEvent,
-    wait_: i32,
+    wait: i32,
     receipt: *mut *mut SinkwellReceipt,
     error: *mut SinkwellError,
 ) -> i32 {
@@ -184,7 +184,7 @@ pub unsafe extern "C" fn sinkwell_emit(
     unsafe {
         guard(error, || {
             let emitter = at(emitter, "emitter")?;
-            let emitted = emitter.emitter.emit_with(at(event, "event")?.input()?, wait(wait_)?)?;
+            let emitted = emitter.emitter.emit_with(at(event, "event")?.input()?, read_wait(wait)?)?;
             put_receipt(receipt, emitted);
             Ok(())
         })
@@ -203,7 +203,7 @@ pub unsafe extern "C" fn sinkwell_emit(
 pub unsafe extern "C" fn sinkwell_emit_json(
     emitter: *const SinkwellEmitter,
     event: SinkwellBytes,
-    wait_: i32,
+    wait: i32,
     receipt: *mut *mut SinkwellReceipt,
     error: *mut SinkwellError,
 ) -> i32 {
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn sinkwell_emit_json(
     unsafe {
         guard(error, || {
             let emitter = &at(emitter, "emitter")?.emitter;
-            let wait = wait(wait_)?;
+            let wait = read_wait(wait)?;
             let emitted = read_json(emitter, event, |input| emitter.emit_with(input, wait))?;
             put_receipt(receipt, emitted);
             Ok(())
@@ -281,7 +281,7 @@ pub unsafe extern "C" fn sinkwell_try_emit_json(
     }
 }
 
-fn wait(wait: i32) -> Result<Wait> {
+fn read_wait(wait: i32) -> Result<Wait> {
     match wait {
         SINKWELL_WAIT => Ok(Wait::Allowed),
         SINKWELL_NO_WAIT => Ok(Wait::Never),
@@ -539,13 +539,13 @@ pub unsafe extern "C" fn sinkwell_add_sink(
 pub unsafe extern "C" fn sinkwell_change_key(
     emitter: *const SinkwellEmitter,
     key: SinkwellBytes,
-    signer_: *const SinkwellSigner,
+    signer: *const SinkwellSigner,
     error: *mut SinkwellError,
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
         guard(error, || {
-            let signer = signer_.as_ref().map(|table| signer(table)).transpose()?;
+            let signer = signer.as_ref().map(|table| host_signer(table)).transpose()?;
             let key = host::load_key(key.required("key")?, signer, &system(None))?;
             at(emitter, "emitter")?.emitter.change_key(&key)
         })

@@ -18,7 +18,7 @@ pub const SINKWELL_JOURNALED: i32 = 0;
 /// `stage` of a wait: every lane's sink has the event, or never will.
 pub const SINKWELL_DELIVERED: i32 = 1;
 
-fn stage(stage: i32) -> Result<Stage> {
+fn read_stage(stage: i32) -> Result<Stage> {
     match stage {
         SINKWELL_JOURNALED => Ok(Stage::Journaled),
         SINKWELL_DELIVERED => Ok(Stage::Delivered),
@@ -118,14 +118,14 @@ pub unsafe extern "C" fn sinkwell_receipt_endings(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sinkwell_receipt_reached(
     receipt: *const SinkwellReceipt,
-    stage_: i32,
+    stage: i32,
     reached: *mut u8,
     error: *mut SinkwellError,
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
         guard(error, || {
-            *at_mut(reached, "reached")? = at(receipt, "receipt")?.0.reached(stage(stage_)?).into();
+            *at_mut(reached, "reached")? = at(receipt, "receipt")?.0.reached(read_stage(stage)?).into();
             Ok(())
         })
     }
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn sinkwell_receipt_reached(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sinkwell_receipt_on(
     receipt: *const SinkwellReceipt,
-    stage_: i32,
+    stage: i32,
     token: u64,
     callback: SinkwellCallback,
     error: *mut SinkwellError,
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn sinkwell_receipt_on(
     unsafe {
         guard(error, || {
             let receipt = at(receipt, "receipt")?.0.clone();
-            let stage = stage(stage_)?;
+            let stage = read_stage(stage)?;
             Completion::new(token, callback)?.start(|completion| {
                 let ended = receipt.clone();
                 receipt.on(stage, move || {
@@ -175,13 +175,13 @@ pub unsafe extern "C" fn sinkwell_receipt_on(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sinkwell_receipt_wait(
     receipt: *const SinkwellReceipt,
-    stage_: i32,
+    stage: i32,
     timeout_ms: u64,
     error: *mut SinkwellError,
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
-        guard(error, || at(receipt, "receipt")?.0.wait(stage(stage_)?, Duration::from_millis(timeout_ms)))
+        guard(error, || at(receipt, "receipt")?.0.wait(read_stage(stage)?, Duration::from_millis(timeout_ms)))
     }
 }
 

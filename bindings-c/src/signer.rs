@@ -57,7 +57,7 @@ struct Table {
 ///
 /// # Safety
 /// The functions of `table` may be called from any thread until `free` was called.
-pub(crate) unsafe fn signer(table: &SinkwellSigner) -> Result<Arc<dyn HostSigner>> {
+pub(crate) unsafe fn host_signer(table: &SinkwellSigner) -> Result<Arc<dyn HostSigner>> {
     let free = Freed { user: table.user, free: table.free };
     let sign = table.sign.ok_or_else(|| Error::invalid_argument("is NULL").at("signer.sign"))?;
     Ok(Arc::new(Table { user: table.user, sign, _free: free }))
