@@ -131,6 +131,14 @@ impl Bus {
         }
     }
 
+    /// The head of an audit chain: every `siem` lane is told.
+    pub(crate) fn tell_tree_head(&self, from: usize, note: Note) {
+        let siem = |lane: &&Arc<Lane>| lane.index != from && lane.classes().contains(&SinkClass::Siem);
+        for lane in self.lanes().iter().filter(siem) {
+            lane.say(note.clone());
+        }
+    }
+
     /// A checkpoint was acknowledged: it goes to its second place.
     pub(crate) fn checkpoint(&self, from: usize, envelope: &Envelope) {
         match &self.checkpoint {

@@ -280,7 +280,8 @@ impl Emitter {
         inner.ready_or_failing()?;
         let lane = self.lane(lane)?;
         if !lane.durable() {
-            return Err(Error::unsupported("only a durable lane has what to repair from; set journal.dir").at(lane.id()));
+            return Err(Error::unsupported("only a durable lane has what to repair from; set journal.dir")
+                .at(lane.id()));
         }
         let mut core = lane.lock();
         core.repair = Some((streamid, sequence));

@@ -13,10 +13,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Freezer, Identity};
 use crate::glob::Globs;
 use crate::key::{HostSigner, load_signing_key};
+use crate::lane::audit::AuditKeeper;
 use crate::lane::control::{Control, Parts};
 use crate::lane::durable::Durable;
 use crate::lane::{Lane, SealContext, Sealer, Why, worker};
-use crate::sink::{Sink, builtin};
+use crate::sink::Sink;
+use crate::sink::builtin::{self, Made};
 use crate::timeline::Timeline;
 
 /// Makes a host's sink: once per process that uses the emitter, so that a forked child gets its own.
@@ -222,11 +224,11 @@ fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
 
 fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane>, Control, Box<dyn Sink>)> {
     let Planned { config: lane_config, make } = planned;
-    let mut sink = match make {
+    let Made { mut sink, audit } = match make {
         Maker::BuiltIn => {
             builtin::make(&lane_config, config).map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?
         }
-        Maker::Host(make) => make()?,
+        Maker::Host(make) => Made { sink: make()?, audit: None },
     };
     sink.attach(&lane_config);
     let index = inner.bus.lanes().len();
@@ -238,8 +240,10 @@ fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane
         Some(journal) if lane.durable() => Some(Durable::open(journal, &lane, sink.kind(), &mut sealer)?),
         _ => None,
     };
+    let audit = audit.map(|(handle, retention)| AuditKeeper::new(handle, retention, lane.now()));
     let parts = Parts {
         durable,
+        audit,
         rules: Arc::clone(&inner.context),
         sealer,
         dead_letters,

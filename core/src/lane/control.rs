@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::audit::AuditKeeper;
+use super::durable::{Durable, Written};
 use super::health::{Cursor, LaneState, StateRecord};
 use super::loss::{LostRange, Reason};
 use super::own::{Fact, Note};
-use super::durable::{Durable, Written};
 use super::sealer::{Item, Payload, SealContext, Sealer, SignerFailed};
 use super::{Lane, LaneCore};
 use crate::deadletter::DeadLetters;
@@ -90,6 +91,7 @@ pub(crate) struct Control {
     bus: Arc<Bus>,
     sealer: Sealer,
     durable: Option<Durable>,
+    audit: Option<AuditKeeper>,
     context: Arc<SealContext>,
     dead_letters: Option<DeadLetters>,
     idempotent: bool,
@@ -126,6 +128,7 @@ pub(crate) struct Control {
 
 /// News for the rest of the emitter.
 enum Out {
+    TreeHead(Note),
     State(StateRecord),
     Loss(Fact),
     Checkpoint(Envelope),
@@ -141,6 +144,7 @@ pub(crate) struct Parts {
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) keep_records: bool,
     pub(crate) durable: Option<Durable>,
+    pub(crate) audit: Option<AuditKeeper>,
     pub(crate) rules: Arc<SealContext>,
 }
 
@@ -154,6 +158,7 @@ impl Control {
             bus,
             sealer: parts.sealer,
             durable: parts.durable,
+            audit: parts.audit,
             context: parts.rules,
             idempotent: parts.idempotent,
             kind: parts.kind,
@@ -199,6 +204,7 @@ impl Control {
                     }
                     self.bus.announce(self.lane.index, record);
                 }
+                Out::TreeHead(note) => self.bus.tell_tree_head(self.lane.index, note),
                 Out::Loss(fact) => self.bus.tell_losses(self.lane.index, fact),
                 Out::Checkpoint(envelope) => self.bus.checkpoint(self.lane.index, &envelope),
                 Out::Changed => self.bus.state_changed(),
@@ -216,6 +222,11 @@ impl Control {
         let hurry = force || core.hurry || core.closing;
         self.collect(&mut core, now);
         let flushing = std::mem::take(&mut core.flushing);
+        if let Some(audit) = &mut self.audit
+            && let Some(note) = audit.plan(now, lane.timeline.unix_nanos())
+        {
+            super::own::merge(&mut core.notes, note);
+        }
         self.end_episodes(now, flushing || core.closing);
         let mut ahead = None;
         if self.durable.is_some() {
@@ -338,6 +349,7 @@ impl Control {
                 self.own_since.filter(|_| self.may_declare).map(|since| since.after(batch.linger)),
                 self.next_heartbeat,
                 self.episodes.iter().map(|episode| episode.last.after(EPISODE)).min(),
+                self.audit.as_ref().and_then(AuditKeeper::due),
                 self.durable.as_ref().and_then(Durable::sync_at),
             ];
             let pause = if queued == 0 { Pause::Idle } else { Pause::Linger };
@@ -704,6 +716,7 @@ impl Control {
                 core.overflowed = false;
             }
         }
+        self.announce_tree_head(super::audit::HEAD_EVERY);
         for item in items {
             self.sealer.settle(&item.envelope);
             if let Some(durable) = &mut self.durable {
@@ -718,9 +731,23 @@ impl Control {
                         when,
                     });
                 }
+                Payload::Note(Note::Retention { .. }) => {
+                    if let Some(audit) = &mut self.audit {
+                        audit.apply(&item.envelope.hash);
+                    }
+                }
                 Payload::Checkpoint => self.outbox.push(Out::Checkpoint(item.envelope.clone())),
                 _ => {}
             }
+        }
+    }
+
+    /// The audit chain has grown: its head goes to the `siem` lanes now and then.
+    fn announce_tree_head(&mut self, every: u64) {
+        if let Some(audit) = &self.audit
+            && let Some(note) = audit.head(every, &self.lane.id_arc(), self.sealer.key())
+        {
+            self.outbox.push(Out::TreeHead(note));
         }
     }
 

@@ -262,7 +262,8 @@ impl Durable {
     pub(crate) fn acknowledge(&mut self, place: Option<Place>) {
         let Some(place) = place else { return };
         if place.journal == 0 {
-            if let (Some(position), Some(journal)) = (self.settled.settle(place.position), &mut self.journal) {
+            if let (Some(position), Some(journal)) = (self.settled.settle(place.position), &mut self.journal)
+            {
                 // A cursor that cannot be written means sending again after a crash, which is harmless.
                 if let Err(e) = journal.ack(position) {
                     crate::diagnostics::warn(&e.to_string());
@@ -349,10 +350,18 @@ impl Durable {
     }
 
     /// Envelopes still on disk from that one on, for `repair`.
-    pub(crate) fn from(&self, streamid: Uuid, sequence: u64, lane: &Lane, rules: &ContentRules) -> Result<Vec<Item>> {
+    pub(crate) fn from(
+        &self,
+        streamid: Uuid,
+        sequence: u64,
+        lane: &Lane,
+        rules: &ContentRules,
+    ) -> Result<Vec<Item>> {
         let missing = || {
-            Error::journal(format!("{streamid}/{sequence} is no longer in this lane's journal; export it from an audit chain"))
-                .at(lane.id())
+            Error::journal(format!(
+                "{streamid}/{sequence} is no longer in this lane's journal; export it from an audit chain"
+            ))
+            .at(lane.id())
         };
         let journal = self.journal.as_ref().ok_or_else(missing)?;
         let position = journal.find(streamid, sequence)?.ok_or_else(missing)?;
@@ -389,7 +398,11 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
         agentid,
         time: parse_time(text("time")).unwrap_or(recordedtime),
         recordedtime,
-        severity: value.get("severitynumber").and_then(Value::as_i64).and_then(|n| u8::try_from(n).ok()).unwrap_or(9),
+        severity: value
+            .get("severitynumber")
+            .and_then(Value::as_i64)
+            .and_then(|n| u8::try_from(n).ok())
+            .unwrap_or(9),
         bytes,
     };
     Item { envelope: Envelope::new(inner), payload: Payload::Replayed, tries: 0, closes, place }

@@ -10,6 +10,7 @@
 //! state machine without threads or clocks; [`worker`] gives it a thread (and the sink another, so that a
 //! sink that hangs can be told from one that is slow), [`crate::Emitter::drain`] the caller's.
 
+pub(crate) mod audit;
 pub(crate) mod control;
 mod counters;
 pub(crate) mod durable;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::counters::Counters;
 use super::health::{LaneState, StateRecord};
 use super::loss::{Loss, LostRange, Reason};
+use crate::audit::ErasedRange;
 use crate::envelope::{push_hex, push_sequence};
 use crate::json::{JsonError, ObjectWriter};
 use crate::seam::{UnixNanos, Uuid, format_time};
@@ -91,6 +92,11 @@ pub(crate) enum Note {
     Fact(Fact),
     State(StateRecord),
     Breach(Breach),
+    /// Retention is about to turn these envelopes of the lane's audit chain into stubs.
+    Retention {
+        policy: String,
+        ranges: Vec<ErasedRange>,
+    },
     /// The root of an audit chain.
     TreeHead {
         lane: Arc<str>,
@@ -337,7 +343,7 @@ fn state(record: &StateRecord) -> Body {
 }
 
 /// The body of a note.
-pub(crate) fn note(note: &Note) -> Body {
+pub(crate) fn note(note: &Note, own_lane: &str) -> Body {
     match note {
         Note::State(record) => state(record),
         Note::Fact(fact) => Body {
@@ -367,6 +373,16 @@ pub(crate) fn note(note: &Note) -> Body {
                 text(w, "action", breach.action)
             }),
         },
+        Note::Retention { policy, ranges } => audit_chain(object(|w| {
+            text(w, "action", "retention")?;
+            text(w, "lane", own_lane)?;
+            text(w, "policy", policy)?;
+            list(w, "ranges", ranges, |w, range| {
+                uuid(w, "streamid", range.streamid)?;
+                sequence(w, "from", range.from)?;
+                sequence(w, "to", range.to)
+            })
+        })),
         Note::TreeHead { lane, size, root, note } => audit_chain(object(|w| {
             text(w, "action", "tree_head")?;
             text(w, "lane", lane)?;

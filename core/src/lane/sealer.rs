@@ -229,10 +229,10 @@ impl Sealer {
             self.evict(out)?;
         }
         let follows = self.gone.get(agent).copied();
-        let why = if follows.is_some() && self.context.why == Why::Start {
-            Why::Reopened
-        } else {
-            self.context.why
+        let why = match self.why {
+            Why::Start if self.reopened.contains(agent) => Why::Reopened,
+            Why::Start if follows.is_some() => Why::Restart,
+            why => why,
         };
         let recorded = self.context.timeline.recorded(self.sealed);
         let random = self.context.timeline.bytes16(&format!("stream:{}", self.lane), self.opened);
@@ -561,6 +561,11 @@ impl Sealer {
         Ok(())
     }
 
+    /// The key that seals now.
+    pub(crate) fn key(&self) -> Option<&SigningKey> {
+        self.key.as_ref()
+    }
+
     /// Whether anything is to be declared.
     pub(crate) fn owes(&self) -> bool {
         self.streams.values().any(|stream| !stream.losses.is_empty())
@@ -569,7 +574,7 @@ impl Sealer {
     /// Says what another part of the emitter asked for, in the lane's own stream.
     pub(crate) fn say(&mut self, note: Note, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         let own = self.own_agent();
-        let body = own::note(&note);
+        let body = own::note(&note, &self.lane);
         self.seal_own(&own, body, Payload::Note(note), 0, out)
     }
 

@@ -1,17 +1,22 @@
 //! The sinks that come with sinkwell, from their configuration.
 
-
-use crate::audit::{AuditOptions, AuditSink};
-use crate::config::{Config, LaneConfig, SinkConfig};
+use crate::audit::{AuditHandle, AuditOptions, AuditSink};
+use crate::config::{AuditRetention, Config, LaneConfig, SinkConfig};
 use crate::error::{Error, Result};
 use crate::sink::{Sink, console, file, memory, stream};
+
+/// A sink, and what the lane keeps of an audit chain.
+pub(crate) struct Made {
+    pub(crate) sink: Box<dyn Sink>,
+    pub(crate) audit: Option<(AuditHandle, Option<AuditRetention>)>,
+}
 
 /// Makes the sink of a lane.
 ///
 /// # Errors
 /// `invalid_config` or `sink`: it cannot be made as configured.
-pub(crate) fn make(lane: &LaneConfig, whole: &Config) -> Result<Box<dyn Sink>> {
-    Ok(match &lane.sink {
+pub(crate) fn make(lane: &LaneConfig, whole: &Config) -> Result<Made> {
+    let sink: Box<dyn Sink> = match &lane.sink {
         SinkConfig::Stdout => Box::new(stream::Lines::stdout()),
         SinkConfig::Stderr => Box::new(stream::Lines::stderr()),
         SinkConfig::Console(console) => Box::new(console::Console::new(console, &whole.type_prefix)),
@@ -22,11 +27,16 @@ pub(crate) fn make(lane: &LaneConfig, whole: &Config) -> Result<Box<dyn Sink>> {
         SinkConfig::Otlp(otlp) => Box::new(otlp_sink(otlp, lane.timeout)?),
         #[cfg(not(feature = "otlp"))]
         SinkConfig::Otlp(_) => return Err(Error::unsupported("this build is without the feature `otlp`")),
-        SinkConfig::AuditChain(config) => Box::new(AuditSink::open(AuditOptions::new(&config.path))?),
+        SinkConfig::AuditChain(config) => {
+            let sink = AuditSink::open(AuditOptions::new(&config.path))?;
+            let audit = Some((sink.handle(), config.retention.clone()));
+            return Ok(Made { sink: Box::new(sink), audit });
+        }
         SinkConfig::Host(name) => {
             return Err(Error::invalid_config(format!("the host sink {name:?} was not given to open")));
         }
-    })
+    };
+    Ok(Made { sink, audit: None })
 }
 
 #[cfg(feature = "otlp")]
