@@ -53,6 +53,22 @@ fn await_delivered(emitter: &Emitter, count: u64) {
     }
 }
 
+/// The CPU time that this process uses while its emitter has nothing to do.
+fn cpu_of_idling(span: Duration) -> Duration {
+    let used = || {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        // utime and stime, in hundredths of a second.
+        let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
+    };
+    // The lane's own lingering ends first.
+    thread::sleep(Duration::from_millis(500));
+    let before = used();
+    thread::sleep(span);
+    used() - before
+}
+
 pub(crate) fn sealed_delivered_and_verified(binary: &Path) -> String {
     let (dir, ports) = (Dir::new(), Ports::new());
     let out = dir.path("out.json");
@@ -73,6 +89,8 @@ pub(crate) fn sealed_delivered_and_verified(binary: &Path) -> String {
     emit(&emitter, 1500, 500);
     collector.restart();
     await_delivered(&emitter, 2000);
+    let idle = cpu_of_idling(Duration::from_secs(5));
+    assert!(idle <= Duration::from_millis(20), "{idle:?} of CPU while there was nothing to send");
     let counters = emitter.counters()[0].1.clone();
     emitter.shutdown(PATIENCE);
     collector.stop();
@@ -94,7 +112,7 @@ pub(crate) fn sealed_delivered_and_verified(binary: &Path) -> String {
     let tools = found.keys().filter(|line| line.contains("dev.sinkwell.tool.invocation")).count();
     assert_eq!((tools, counters.dropped, counters.rejected), (2000, 0, 0));
     format!(
-        "2000 emitted, {tools} out, {} repeats, {} retried, verdict {:?}",
+        "2000 emitted, {tools} out, {} repeats, {} retried, verdict {:?}, {idle:?} of CPU in 5 s of idling",
         lines.len() - found.len(),
         counters.retried,
         report.verdict
