@@ -84,14 +84,15 @@ pub(super) fn prometheus(
             let _ = writeln!(out, "sinkwell_lane_{name}{suffix}{{lane=\"{}\"}} {value}", escape(lane));
         }
     }
-    let by: [(&str, fn(&Counters) -> Vec<(Reason, u64)>); 2] = [
-        ("dropped_by", |counters| counters.dropped_by().collect()),
-        ("rejected_by", |counters| counters.rejected_by().collect()),
-    ];
-    for (name, pick) in by {
+    for name in ["dropped_by", "rejected_by"] {
         let _ = writeln!(out, "# TYPE sinkwell_lane_{name}_total counter");
         for (lane, counters) in counters {
-            for (reason, n) in pick(counters) {
+            let by: Vec<(Reason, u64)> = if name == "dropped_by" {
+                counters.dropped_by().collect()
+            } else {
+                counters.rejected_by().collect()
+            };
+            for (reason, n) in by {
                 let (lane, reason) = (escape(lane), reason.name());
                 let _ =
                     writeln!(out, "sinkwell_lane_{name}_total{{lane=\"{lane}\",reason=\"{reason}\"}} {n}");
