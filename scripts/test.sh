@@ -3,10 +3,10 @@
 # A language is there when its folder is; a missing toolchain is named (SINKWELL_REQUIRE=all: a failure).
 source "$(dirname "$0")/lib.sh"
 
-declare -A folder=([rust]=core [c]=bindings-c [python]=bindings-python [node]=bindings-node
+declare -A folder=([rust]=core [independent]=tests/independent [c]=bindings-c [python]=bindings-python [node]=bindings-node
     [go]=bindings-go [dotnet]=bindings-dotnet)
 lines=() status=0 passed=0 failed=0 skipped=0
-for language in rust c python node go dotnet; do
+for language in rust independent c python node go dotnet; do
     [[ -d "${folder[$language]}" ]] || continue
     echo "== $language"
     "scripts/test-$language.sh" 2>&1 | tee "$logs/test-$language.out" || status=1

@@ -1,0 +1,240 @@
+"""Writes tests/vectors/emit/*.json without their expected lines; `cargo test --test emit_vectors` with
+SINKWELL_BLESS=1 fills those in, and check_emit_vectors.py judges them with the independent verifier.
+
+The inputs are the point: what a host gives, and what it must get back, line for line or error for error.
+"""
+
+import base64
+import json
+import pathlib
+
+OUT = pathlib.Path(__file__).parent.parent / "vectors" / "emit"
+KEY = base64.b64encode(bytes(range(32))).decode()
+PEM = (
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+    "-----END PRIVATE KEY-----\n"
+)  # RFC 8032, test 1
+TESTING = {"clock": "2026-01-01T00:00:00Z", "step": "1ms", "seed": 7}
+
+
+def config(**more):
+    base = {
+        "agent": {"id": "urn:example:agent", "tenant": "acme", "allow": ["urn:example:agent/*"]},
+        "key": {"id": "k1", "hmac_sha256": {"base64": KEY}},
+        "heartbeat": "off",
+        "testing": TESTING,
+        "lanes": [{"id": "out", "sink": {"file": {"path": "{dir}/out.ndjson"}}}],
+    }
+    base.update(more)
+    return {k: v for k, v in base.items() if v is not None}
+
+
+def ok(event):
+    return {"event": event}
+
+
+def bad(event, where, message=None, kind="invalid_event", code=2):
+    error = {"kind": kind, "code": code, "where": where}
+    if message:
+        error["message"] = message
+    return {"event": event, "error": error}
+
+
+TOOL = {"type": "tool.invocation", "data": {"tool": "search", "outcome": "ok"}}
+DEEP = 1
+for _ in range(64):
+    DEEP = {"a": DEEP}
+
+CASES = {
+    "every_attribute": (
+        "every member that an event may have, in one event",
+        config(source="urn:example:source", governance={"version": "2026.11.2"}),
+        [
+            ok(
+                {
+                    "type": "policy.decision",
+                    "data": {"decision": "deny", "rule": "no-shell", "zulu": [1, 2.5, True, None, {"b": 1, "a": 2}]},
+                    "subject": "tool:shell",
+                    "severity": "fatal",
+                    "run": "r-17",
+                    "turn": "t-1",
+                    "attempt": "a-1",
+                    "trace": {
+                        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+                        "span_id": "b7ad6b7169203331",
+                        "flags": 1,
+                        "state": "vendor=1",
+                    },
+                    "agent": "urn:example:agent/child",
+                    "tenant": "acme",
+                    "time": "2025-12-31T23:59:59.5+01:00",
+                    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+                    "causation": "c-1",
+                    "correlation": "conv-1",
+                }
+            )
+        ],
+    ),
+    "ed25519": (
+        "the same events under an Ed25519 key",
+        config(key={"id": "ed", "ed25519": {"pem": PEM}}),
+        [ok(TOOL), ok({"type": "run.completed", "data": {"terminal_status": "completed"}, "run": "r"})],
+    ),
+    "unsigned": ("no key: no sigalg, keyid, signature", config(key=None), [ok(TOOL)]),
+    "types_and_severities": (
+        "default severities, prefixes, a host's own type and a terminal one",
+        config(type_prefix="com.example."),
+        [
+            ok({"type": "policy.decision", "data": {"decision": "deny"}}),
+            ok({"type": "policy.decision", "data": {"decision": "allow"}}),
+            ok({"type": "tool.invocation", "data": {"tool": "t", "outcome": "timeout"}}),
+            ok({"type": "sandbox.event", "data": {"kind": "escape"}}),
+            ok({"type": "run.cancelled", "data": {}}),
+            ok({"type": "com.example.run.failed", "data": {}}),
+            ok({"type": "org.other.thing"}),
+            ok({"type": "org.other.end", "terminal": True, "severity": "trace"}),
+            ok({"type": "policy.breach", "data": {"reason": "host", "lost": [{"from": "1", "to": "2"}]}}),
+        ],
+    ),
+    "text": (
+        "strings that need escapes, or look as if they did",
+        config(),
+        [
+            ok(
+                {
+                    "type": "com.example.text",
+                    "subject": 'a "quoted" \\ subject é 😀',
+                    "data": {
+                        "\u20ac": "euro",
+                        "\r": "return",
+                        "\ufb33": "dalet",
+                        "1": "one",
+                        "😀": "smile",
+                        "\u0080": "control",
+                        "ö": "o",
+                        "s": "\u0000\u0001\b\t\n\f\r\"\\/\u007f\u2028é",
+                    },
+                }
+            )
+        ],
+    ),
+    "numbers": (
+        "numbers as RFC 8785 writes them",
+        config(),
+        [
+            ok(
+                {
+                    "type": "com.example.numbers",
+                    "data": {
+                        "n": [0, -1, 1.5, 0.1, 1e-7, 123456.789, 9007199254740991, -9007199254740991, 4.35, 1e-6]
+                    },
+                }
+            )
+        ],
+    ),
+    "agents": (
+        "streams per agent; one that agent.allow does not cover",
+        config(),
+        [
+            ok({"type": "com.x", "agent": "urn:example:agent/a"}),
+            ok({"type": "com.x"}),
+            ok({"type": "com.x", "agent": "urn:example:agent/b"}),
+            ok({"type": "com.x", "agent": "urn:example:agent/a"}),
+            bad({"type": "com.x", "agent": "urn:other"}, "agent", "agent.allow"),
+            bad({"type": "com.x", "tenant": "other"}, "tenant", "agent.allow"),
+        ],
+    ),
+    "refused": (
+        "what emit refuses, with its place; what comes after is sealed as if it had not come",
+        config(limits={"envelope": "8KiB"}),
+        [
+            ok(TOOL),
+            bad({"type": ""}, "type"),
+            bad({"type": "with space"}, "type"),
+            bad({"type": "audit.chain", "data": {"action": "opened"}}, "type"),
+            bad({"type": "dev.sinkwell.heartbeat", "data": {"counters": {}}}, "type"),
+            bad({"type": "sink.failed", "data": {"lane": "x", "state": "failed"}}, "type"),
+            bad({"type": "com.x", "data": {"disclosures": []}}, "data.disclosures"),
+            bad({"type": "com.x", "data": {"content": []}}, "data.content"),
+            bad({"type": "com.x", "data": {"capture": {}}}, "data.capture"),
+            bad({"type": "policy.decision", "data": {}}, "data.decision"),
+            bad({"type": "policy.decision", "data": {"decision": "maybe"}}, "data.decision"),
+            bad({"type": "tool.invocation", "data": {"tool": 1}}, "data.tool"),
+            bad({"type": "model.usage", "data": {"input_tokens": 1}}, "data.source.family"),
+            bad({"type": "com.x", "data": {"a": {"b": [1, 9007199254740992]}}}, "data.a.b[1]", "2^53"),
+            bad({"type": "com.x", "data": {"a": -9007199254740992}}, "data.a", "2^53"),
+            bad({"type": "com.x", "data": {"d": DEEP}}, None, "64"),
+            bad({"type": "com.x", "data": {"big": "x" * 9000}}, "data", "limit"),
+            bad({"type": "com.x", "severity": "loud"}, "severity"),
+            bad({"type": "com.x", "subject": ""}, "subject"),
+            bad({"type": "com.x", "subject": "a\nb"}, "subject"),
+            bad({"type": "com.x", "time": "yesterday"}, "time"),
+            bad({"type": "com.x", "id": "17"}, "id"),
+            bad({"type": "com.x", "trace": {"trace_id": "00", "span_id": "b7ad6b7169203331"}}, "trace.trace_id"),
+            bad({"type": "run.completed", "data": {}, "terminal": False}, "terminal"),
+            ok(TOOL),
+        ],
+    ),
+    "content": (
+        "one event with content, a lane that may see it and one that may not, redaction in both",
+        config(
+            lanes=[
+                {
+                    "id": "out",
+                    "sink": {"file": {"path": "{dir}/out.ndjson"}},
+                    "content": {"mode": "raw", "classes": ["prompt", "completion"]},
+                },
+                {"id": "blind", "sink": {"file": {"path": "{dir}/blind.ndjson"}}},
+            ],
+            governance={
+                "content": {
+                    "mode": "redacted_summary",
+                    "classes": {"prompt": {"mode": "raw"}, "completion": {"mode": "content_ref"}},
+                    "redaction": {"id": "pii-1", "detectors": ["email", "card"]},
+                    "retention": {"class": "short", "window": "30d"},
+                    "sampling": {"key": "run", "rate": {"numerator": 1, "denominator": 1}},
+                    "limits": {"bytes": "64KiB"},
+                }
+            },
+        ),
+        [
+            ok(
+                {
+                    "type": "com.example.chat",
+                    "run": "r-1",
+                    "data": {"note": "write to ann@example.com", "zz": 1},
+                    "content": [
+                        {"class": "prompt", "text": "pay with 4111 1111 1111 1111", "permit": "raw", "role": "user"},
+                        {
+                            "class": "completion",
+                            "text": "done",
+                            "permit": "raw",
+                            "ref": "store:1",
+                            "summary": "it was done",
+                            "tokens": 3,
+                        },
+                        {"class": "tool_result", "bytes": "AAEC", "mediatype": "application/octet-stream"},
+                    ],
+                }
+            ),
+            bad(
+                {"type": "com.x", "content": [{"class": "reasoning", "text": "hidden"}]},
+                "content[0].class",
+            ),
+        ],
+    ),
+}
+
+
+def main():
+    OUT.mkdir(parents=True, exist_ok=True)
+    for name, (about, document, events) in CASES.items():
+        path = OUT / f"{name}.json"
+        expected = json.loads(path.read_text())["expected"] if path.exists() else {}
+        case = {"name": name, "about": about, "config": document, "events": events, "expected": expected}
+        path.write_text(json.dumps(case, ensure_ascii=True, indent=1, sort_keys=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
