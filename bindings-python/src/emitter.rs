@@ -18,7 +18,7 @@ use sinkwell::event::{Data, Trace, invalid_data};
 use sinkwell::host::{self, HostSinkSpec, Opening};
 use sinkwell::json::{ObjectWriter, Value};
 use sinkwell::seam::SystemEnv;
-use sinkwell::{Error, EventInput, SHUTDOWN_LIMIT, Wait, Waiter};
+use sinkwell::{Attempt, Error, EventInput, SHUTDOWN_LIMIT, Wait, Waiter};
 
 use crate::convert::{self, text};
 use crate::error::{OrRaise as _, guarded, raise};
@@ -329,8 +329,10 @@ impl Arguments<'_, '_> {
             })
         };
         let waiter = Caller { py, room };
-        let receipt = input().and_then(|input| emitter.emit_waiting(input, &waiter)).or_raise(py)?;
-        Ok(Receipt::new(receipt))
+        match input().and_then(|input| emitter.emit_waiting(input, &waiter)).or_raise(py)? {
+            Attempt::Accepted(receipt) => Ok(Receipt::new(receipt)),
+            Attempt::NoRoom(limit) => Err(crate::wait::no_room(limit)),
+        }
     }
 }
 
@@ -346,7 +348,7 @@ impl Waiter for Caller<'_, '_> {
         let place = PLACE.import(self.py, "sinkwell._process", "place").and_then(|place| place.call0());
         match place.and_then(|place| place.extract::<String>()).as_deref() {
             Ok("sink") => Wait::Inside,
-            Ok("loop") if self.room.is_some() => Wait::Later,
+            Ok("loop") => self.room.map_or(Wait::Never, |room| Wait::Elsewhere(room.get().waited)),
             Ok("thread") => Wait::Allowed,
             _ => Wait::Never,
         }
@@ -356,8 +358,8 @@ impl Waiter for Caller<'_, '_> {
         self.py.detach(wait);
     }
 
-    fn later(&self, limit: Duration) -> Box<dyn FnOnce() + Send> {
-        self.room.map_or_else(|| Box::new(|| ()) as Box<_>, |room| room.get().expect(self.py, limit))
+    fn when_room(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.room.map(|room| room.get().expect(self.py))
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use sinkwell::diagnostics::Level;
@@ -146,13 +147,13 @@ pub(crate) fn future<'py>(
 pub(crate) struct Room {
     inbox: Arc<Inbox>,
     future: Py<PyAny>,
-    limit: Mutex<Option<Duration>>,
+    /// How long the caller has waited so far.
+    pub(crate) waited: Duration,
 }
 
 impl Room {
     /// What the lane without room is to call. It holds a lock: nothing of Python's runs here.
-    pub(crate) fn expect(&self, py: Python<'_>, limit: Duration) -> Box<dyn FnOnce() + Send> {
-        *lock(&self.limit) = Some(limit);
+    pub(crate) fn expect(&self, py: Python<'_>) -> Box<dyn FnOnce() + Send> {
         let (inbox, future) = (Arc::clone(&self.inbox), self.future.clone_ref(py));
         Box::new(move || inbox.put(Ended::Room { future }))
     }
@@ -161,10 +162,10 @@ impl Room {
 #[pymethods]
 impl Room {
     #[new]
-    fn new(py: Python<'_>) -> PyResult<Self> {
+    fn new(py: Python<'_>, waited: f64) -> PyResult<Self> {
         let inbox = inbox(py)?;
         let future = new_future(py, &inbox)?.unbind();
-        Ok(Self { inbox, future, limit: Mutex::new(None) })
+        Ok(Self { inbox, future, waited: crate::convert::seconds(py, Some(waited))? })
     }
 
     /// Resolves when there is room again.
@@ -172,12 +173,13 @@ impl Room {
     fn future(&self, py: Python<'_>) -> Py<PyAny> {
         self.future.clone_ref(py)
     }
+}
 
-    /// For how many seconds to wait; `None` where the emit with this object is not to come again.
-    #[getter]
-    fn limit(&self) -> Option<f64> {
-        lock(&self.limit).map(|limit| limit.as_secs_f64())
-    }
+pyo3::create_exception!(_native, NoRoom, PyException, "No room yet: how many seconds to wait, all together.");
+
+/// For the awaitable `emit`, not for users: wait and come again.
+pub(crate) fn no_room(limit: Duration) -> PyErr {
+    NoRoom::new_err(limit.as_secs_f64())
 }
 
 /// What the notifier thread has to tell Python.

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any, Union
 
 from . import _native, _process, _sinks
-from ._errors import Backpressure
 from ._native import Receipt
 from ._sinks import GovernanceEventSink, Signer
 
@@ -45,21 +44,15 @@ class Emitter(_native.Emitter):
     async def aemit(self, type: str, data: Mapping[str, Any] | None = None, **event: Any) -> Receipt:
         """Emit, waiting for room in blocking lanes without blocking the event loop."""
         loop = asyncio.get_running_loop()
-        deadline: float | None = None
+        start = loop.time()
         while True:
-            room = _native.Room()
+            waited = loop.time() - start
+            room = _native.Room(waited)
             try:
                 return self.emit(type, data, _room=room, **event)
-            except Backpressure:
-                if room.limit is None:
-                    raise
-                if deadline is None:
-                    deadline = loop.time() + room.limit
-            done, _ = await asyncio.wait([room.future], timeout=max(0.0, deadline - loop.time()))
-            if not done:
-                # The last try is the one that counts, and whose answer is the caller's.
-                room.future.cancel()
-                return self.emit(type, data, **event)
+            except _native._NoRoom as no_room:
+                limit: float = no_room.args[0]
+            await asyncio.wait([room.future], timeout=max(0.0, limit - waited))
 
     def add_sink(self, sink: GovernanceEventSink | Any, **lane: Any) -> None:
         """Add a lane for a sink written in Python; ``lane`` takes any key of a lane."""
