@@ -120,7 +120,7 @@ fn member(w: &mut ObjectWriter, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>
         Ok(text) => match text.to_str() {
             Ok(text) => w.key(text)?,
             Err(_) => {
-                w.key(&text.to_string_lossy())?;
+                w.key(&replaced(text)?)?;
                 return Err(w.refuse(SURROGATE).into());
             }
         },
@@ -131,6 +131,13 @@ fn member(w: &mut ObjectWriter, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>
         }
     }
     write(w, value)
+}
+
+/// The text with one replacement character for each lone surrogate, to name a place by.
+fn replaced(text: &Bound<'_, PyString>) -> PyResult<String> {
+    let units: Vec<u8> = text.call_method1("encode", ("utf-16-le", "surrogatepass"))?.extract()?;
+    let units: Vec<u16> = units.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+    Ok(String::from_utf16_lossy(&units))
 }
 
 fn string(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> {

@@ -1,7 +1,7 @@
 //! Receipts as Python sees them.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 use sinkwell::host;
 use sinkwell::receipt::Stage;
 
@@ -80,6 +80,11 @@ impl Receipt {
 
     fn journaled<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         wait::future(py, &self.inner, Stage::Journaled)
+    }
+
+    /// The salt of a content part; `None` before the event is sealed, or where there is no such part.
+    fn salt<'py>(&self, py: Python<'py>, part: usize) -> Option<Bound<'py, PyBytes>> {
+        self.inner.salt(part).map(|salt| PyBytes::new(py, &salt))
     }
 
     fn __repr__(&self) -> String {

@@ -8,13 +8,13 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Union
+from typing import Any
 
-from . import _native, _process, _sinks
+from . import _native, _sinks
 from ._native import Receipt
 from ._sinks import GovernanceEventSink, Signer
 
-Configuration = Union[str, "os.PathLike[str]", Mapping[str, Any]]
+Configuration = str | os.PathLike[str] | Mapping[str, Any]
 
 
 class Emitter(_native.Emitter):

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Optional, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from . import _native
 from ._event import SignedGovernanceEvent
@@ -45,7 +45,7 @@ class SinkHealth:
     detail: str | None = None
 
 
-class Rejected(Exception):  # noqa: N818  the name is the contract's
+class Rejected(Exception):
     """Raised by a sink that refuses an event for good: it is declared lost, and not tried again."""
 
 
@@ -99,7 +99,7 @@ class Signer(Protocol):
 
 
 Run = Callable[[], Coroutine[Any, Any, None]]
-Answer = Optional[tuple[bool, str, str]]
+Answer = tuple[bool, str, str] | None
 
 
 def _failure(error: BaseException) -> tuple[bool, str, str]:
@@ -231,7 +231,7 @@ class _Thread:
                 coroutine.send(None)
             except StopIteration:
                 continue
-            except BaseException:  # noqa: S112  the job answers for itself when it is dropped
+            except BaseException:
                 continue
             finally:
                 del run
@@ -290,10 +290,10 @@ class SinkRunner:
 
     async def _deliver(self, job: _native.DeliverJob) -> None:
         inside_sink.set(True)
-        events = [SignedGovernanceEvent(envelope) for envelope in job.events]
         if self._batch is not None:
-            await self._deliver_batch(job, events)
+            await self._deliver_batch(self._batch, job)
             return
+        events = [SignedGovernanceEvent(envelope) for envelope in job.events]
         answers: list[Answer] = []
         for event in events:
             try:
@@ -312,9 +312,12 @@ class SinkRunner:
             answers.append(None)
         job.answer(answers)
 
-    async def _deliver_batch(self, job: _native.DeliverJob, events: list[SignedGovernanceEvent]) -> None:
+    async def _deliver_batch(
+        self, batch: Callable[[list[SignedGovernanceEvent]], Any], job: _native.DeliverJob
+    ) -> None:
+        events = [SignedGovernanceEvent(envelope) for envelope in job.events]
         try:
-            given = await _settled(self._batch(events), self._asynchronous)
+            given = await _settled(batch(events), self._asynchronous)
             if given is None:
                 answers: list[Answer] = [None] * len(events)
             else:

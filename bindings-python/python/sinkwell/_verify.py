@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Union
+from typing import Any
 
 from . import _native
 
-PathLike = Union[str, "os.PathLike[str]"]
-KeySource = Union[PathLike, bytes, Mapping[str, Any]]
+PathLike = str | os.PathLike[str]
+KeySource = PathLike | bytes | Mapping[str, Any]
 """A key's file, its bytes, or ``{"file": …, "agent": GLOB}`` to bind it to the agents it may seal for."""
-Input = Union[PathLike, bytes]
+Input = PathLike | bytes
 
 
 def key_list(keys: Mapping[str, KeySource] | None) -> list[tuple[str, Any, str | None]]:
