@@ -46,9 +46,31 @@ pub struct Opening {
 /// # Errors
 /// As [`Emitter::open`] and [`Config::load`].
 pub fn open(opening: Opening, env: &dyn Env) -> Result<Emitter> {
+    open_with(opening, env, &mut |_| Ok(None))
+}
+
+/// Opens an emitter; `find` brings the sinks that lanes name and the program did not give: a language's
+/// plug-ins.
+///
+/// # Errors
+/// As [`open`], and those of `find`.
+pub fn open_with(
+    opening: Opening,
+    env: &dyn Env,
+    find: &mut dyn FnMut(&str) -> Result<Option<HostSinkSpec>>,
+) -> Result<Emitter> {
     let mut config = Config::load(opening.source, env)?;
-    let mut sinks = Vec::with_capacity(opening.sinks.len());
-    for spec in opening.sinks {
+    let mut given = opening.sinks;
+    for lane in &config.lanes {
+        if let crate::config::SinkConfig::Host(name) = &lane.sink
+            && !given.iter().any(|spec| spec.name == *name)
+            && let Some(spec) = find(name)?
+        {
+            given.push(spec);
+        }
+    }
+    let mut sinks = Vec::with_capacity(given.len());
+    for spec in given {
         let named = config
             .lanes
             .iter()

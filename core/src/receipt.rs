@@ -378,6 +378,16 @@ impl Receipt {
     /// `timeout`; `unsupported` as in [`on`](Self::on); `journal` when a durable lane ended the event
     /// without having it on disk.
     pub fn wait(&self, stage: Stage, timeout: Duration) -> Result<()> {
+        self.wait_while(stage, timeout, &mut || true)
+    }
+
+    /// As [`wait`](Self::wait), asking `go_on` ten times a second: for hosts whose waits can be interrupted.
+    /// Where it says no, the wait ends as with a time-out.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_while(&self, stage: Stage, timeout: Duration, go_on: &mut dyn FnMut() -> bool) -> Result<()> {
+        const ASK: Duration = Duration::from_millis(100);
         let shared = Arc::new((Mutex::new(false), Condvar::new()));
         let signal = Arc::clone(&shared);
         self.on(stage, move || {
@@ -385,10 +395,19 @@ impl Receipt {
             signal.1.notify_all();
         })?;
         let start = Instant::now();
-        let mut reached = lock(&shared.0);
-        while !*reached {
+        loop {
             let left = timeout.saturating_sub(start.elapsed());
-            if left.is_zero() {
+            let mut reached = lock(&shared.0);
+            if !*reached {
+                let waited = shared.1.wait_timeout(reached, left.min(ASK));
+                reached = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+            }
+            if *reached {
+                break;
+            }
+            // Whoever resolves the wait never waits for what the host does in `go_on`.
+            drop(reached);
+            if left.is_zero() || !go_on() {
                 return Err(Error::new(
                     ErrorKind::Timeout,
                     format!(
@@ -400,10 +419,7 @@ impl Receipt {
                     ),
                 ));
             }
-            reached =
-                shared.1.wait_timeout(reached, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
         }
-        drop(reached);
         self.check_journaled(stage)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::MutexGuard;
 use std::time::Duration;
 
-use super::{Attempt, Inner, Wait};
+use super::{Attempt, Inner, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::lane::{Lane, LaneCore, reentry};
@@ -15,7 +15,7 @@ impl Inner {
     ///
     /// # Errors
     /// `backpressure`, `invalid_event` (larger than a blocking lane), `closed`: it is in no lane.
-    pub(super) fn admit(&self, event: Event, wait: Wait) -> Result<Attempt> {
+    pub(super) fn admit(&self, event: Event, waiter: &dyn Waiter) -> Result<Attempt> {
         let set = self.bus.set();
         let now = self.freezer.timeline.now();
         let (cost, terminal) = (event.cost(), event.terminal);
@@ -31,7 +31,8 @@ impl Inner {
         }
         let tracked = Arc::new(Tracked::new(event, set.lanes.len(), now));
         let mut admissions = vec![(Admission::Filtered, 0); set.lanes.len()].into_boxed_slice();
-        let inside = reentry::is_inside();
+        let mut inside = reentry::is_inside();
+        let mut may_wait = None;
         let mut deadline = None;
         loop {
             // Locked in one order by everybody, and held together only while pushing.
@@ -71,11 +72,22 @@ impl Inner {
             let until = limit.map_or(until, |limit| until.min(limit));
             deadline = Some(until);
             let lane = &set.lanes[lacking];
+            let wait = *may_wait.get_or_insert_with(|| waiter.may_wait());
+            if wait == Wait::Inside {
+                inside = true;
+                continue;
+            }
             if let (Wait::Elsewhere(waited), Some(limit)) =
                 (wait, without_room_limit(&set.lanes, &without_room))
             {
-                lane.hurry();
                 if waited < limit {
+                    let mut core = lane.lock();
+                    if lane.has_room(&core, cost, terminal) || core.closing {
+                        continue;
+                    }
+                    core.room_waiters.extend(waiter.when_room());
+                    core.hurry = true;
+                    lane.wake(&mut core);
                     return Ok(Attempt::NoRoom(limit));
                 }
             }
@@ -84,10 +96,12 @@ impl Inner {
                 lane.hurry();
                 return Err(backpressure(lane, wait));
             }
-            let core = lane.lock();
-            if !lane.has_room(&core, cost, terminal) && !core.closing {
-                drop(lane.wait_room(core, until.since(now)));
-            }
+            waiter.pause(&mut || {
+                let core = lane.lock();
+                if !lane.has_room(&core, cost, terminal) && !core.closing {
+                    drop(lane.wait_room(core, until.since(now)));
+                }
+            });
         }
         for &i in &set.others {
             let mut core = set.lanes[i].lock();
@@ -122,7 +136,7 @@ fn without_room_limit(lanes: &[Arc<Lane>], without_room: &[usize]) -> Option<Dur
 fn backpressure(lane: &Lane, wait: Wait) -> Error {
     let how = match wait {
         Wait::Allowed | Wait::Elsewhere(_) => format!("had no room for {:?}", lane.config.block_timeout),
-        Wait::Never => "has no room, and this thread runs an event loop: use the awaitable form".to_owned(),
+        _ => "has no room, and this thread runs an event loop: use the awaitable form".to_owned(),
     };
     Error::new(ErrorKind::Backpressure, format!("the blocking lane {how}; the event is in no lane"))
         .at(lane.id())

@@ -42,8 +42,36 @@ pub enum Wait {
     Allowed,
     /// Never: on a thread that runs an event loop. `backpressure` instead.
     Never,
-    /// Not on this thread: the caller has waited this long already, by [`Emitter::on_room`].
+    /// Not on this thread: the caller has waited this long already, by [`Emitter::on_room`] or
+    /// [`Waiter::when_room`].
     Elsewhere(Duration),
+    /// Never: inside a sink of the host's that runs on a thread of the host's own. The event is dropped as
+    /// `reentrant` where it would have to wait.
+    Inside,
+}
+
+/// How a host waits for room, asked only when there is none: finding out may be dear, and a lock of the
+/// host's (Python's) must be let go of while waiting.
+pub trait Waiter {
+    /// Whether this call may wait.
+    fn may_wait(&self) -> Wait;
+
+    /// Waits, by calling `wait`.
+    fn pause(&self, wait: &mut (dyn FnMut() + Send)) {
+        wait();
+    }
+
+    /// For [`Wait::Elsewhere`]: what to call, once, when the lane without room has made some. It is asked for
+    /// under the lane's lock, so that no room is missed, and called under it: it must not wait for anything.
+    fn when_room(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        None
+    }
+}
+
+impl Waiter for Wait {
+    fn may_wait(&self) -> Wait {
+        *self
+    }
 }
 
 /// What [`Emitter::try_emit`] came to.
@@ -132,7 +160,7 @@ impl Emitter {
     /// # Errors
     /// As [`emit`](Self::emit).
     pub fn emit_with(&self, input: EventInput<'_>, wait: Wait) -> Result<Receipt> {
-        match self.attempt(input, wait)? {
+        match self.emit_waiting(input, &wait)? {
             Attempt::Accepted(receipt) => Ok(receipt),
             Attempt::NoRoom(limit) => Err(Error::new(
                 ErrorKind::Backpressure,
@@ -141,7 +169,11 @@ impl Emitter {
         }
     }
 
-    fn attempt(&self, input: EventInput<'_>, wait: Wait) -> Result<Attempt> {
+    /// Emits an event; `waiter` is asked, and waits, only when a blocking lane has no room.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn emit_waiting(&self, input: EventInput<'_>, waiter: &dyn Waiter) -> Result<Attempt> {
         let inner = self.current()?;
         inner.ready().inspect_err(|_| inner.refuse())?;
         let event = inner.freezer.freeze(input)?;
@@ -150,7 +182,7 @@ impl Emitter {
             tracked.entered();
             return Ok(Attempt::Accepted(Receipt::new(tracked, Arc::from(Vec::new()), Box::default())));
         }
-        inner.admit(event, wait)
+        inner.admit(event, waiter)
     }
 
     /// Emits an event without waiting on this thread. [`Attempt::NoRoom`] is no refusal yet: the caller waits
@@ -159,7 +191,7 @@ impl Emitter {
     /// # Errors
     /// As [`emit`](Self::emit); `backpressure` once it has waited as long as the lanes' `block_timeout`.
     pub fn try_emit(&self, input: EventInput<'_>, waited: Duration) -> Result<Attempt> {
-        self.attempt(input, Wait::Elsewhere(waited))
+        self.emit_waiting(input, &Wait::Elsewhere(waited))
     }
 
     /// Calls `done` once, when a blocking lane that has no room now has some again, or at once if all have:
@@ -321,11 +353,14 @@ impl Emitter {
     }
 }
 
+/// How long ending may take where nobody says: when an emitter is dropped, or a process ends.
+pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+
 impl Drop for Emitter {
     fn drop(&mut self) {
         let inner = self.inner.load();
         if inner.generation == crate::fork::generation() && !inner.closed.load(Ordering::Acquire) {
-            inner.shutdown(Duration::from_secs(5));
+            inner.shutdown(SHUTDOWN_LIMIT);
         }
     }
 }

@@ -216,7 +216,8 @@ fn invalid(e: &json::JsonError) -> Error {
 }
 
 /// A refusal of the JSON layer, as an error about the event's data.
-pub(crate) fn invalid_data(e: &json::JsonError) -> Error {
+#[must_use]
+pub fn invalid_data(e: &json::JsonError) -> Error {
     let place = e.path().map_or_else(|| "data".to_owned(), |path| format!("data.{path}"));
     Error::invalid_event(e.to_string()).at(place)
 }

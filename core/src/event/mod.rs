@@ -12,4 +12,4 @@ mod tests;
 
 pub use freeze::{Attribute, Event};
 pub(crate) use freeze::{Freezer, Identity};
-pub use input::{Data, EventInput, Trace, read_event};
+pub use input::{Data, EventInput, Trace, invalid_data, read_event};

@@ -1,0 +1,66 @@
+"""Sealed governance and telemetry events for AI agents.
+
+``emit`` seals an event with the process's default emitter; ``Emitter.open`` opens one of your own;
+``verify`` says what a file of sealed events proves.
+"""
+
+from ._content import evaluate_content_capture, part
+from ._emitter import Emitter, aemit, authority_boundary, default_emitter, emit
+from ._errors import (
+    Backpressure,
+    Closed,
+    Error,
+    Internal,
+    InvalidArgument,
+    InvalidConfig,
+    InvalidEvent,
+    Journal,
+    Key,
+    Policy,
+    RequiredSinkUnavailable,
+    Sink,
+    Timeout,
+    Unsupported,
+    Verification,
+)
+from ._event import SignedGovernanceEvent
+from ._native import Receipt, __version__
+from ._sinks import BatchGovernanceEventSink, GovernanceEventSink, Rejected, Signer, SinkClass, SinkHealth
+from ._usage import model_usage
+from ._verify import verify
+
+__all__ = [
+    "Backpressure",
+    "BatchGovernanceEventSink",
+    "Closed",
+    "Emitter",
+    "Error",
+    "GovernanceEventSink",
+    "Internal",
+    "InvalidArgument",
+    "InvalidConfig",
+    "InvalidEvent",
+    "Journal",
+    "Key",
+    "Policy",
+    "Receipt",
+    "Rejected",
+    "RequiredSinkUnavailable",
+    "SignedGovernanceEvent",
+    "Signer",
+    "Sink",
+    "SinkClass",
+    "SinkHealth",
+    "Timeout",
+    "Unsupported",
+    "Verification",
+    "__version__",
+    "aemit",
+    "authority_boundary",
+    "default_emitter",
+    "emit",
+    "evaluate_content_capture",
+    "model_usage",
+    "part",
+    "verify",
+]

@@ -1,0 +1,185 @@
+"""The emitter, and the process's default one."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any
+
+from . import _native, _sinks
+from ._native import Receipt
+from ._sinks import GovernanceEventSink, Signer
+
+Configuration = str | os.PathLike[str] | Mapping[str, Any]
+
+
+class Emitter(_native.Emitter):
+    """Seals events and hands them to every lane. All calls may come from any thread.
+
+    ``with`` and ``async with`` shut it down at the end; so does the normal end of the process.
+    """
+
+    @classmethod
+    def open(
+        cls,
+        config: Configuration | None = None,
+        *,
+        sinks: Iterable[Any] = (),
+        signer: Any | None = None,
+        manual: bool = False,
+    ) -> Emitter:
+        """Open an emitter from a file, a mapping, or (with neither) the environment.
+
+        ``sinks`` are written in Python (``GovernanceEventSink``); ``signer`` is what ``key: {signer: host}``
+        signs with. A ``manual`` emitter has no threads: ``drain`` delivers.
+        """
+        described = [_sinks.describe(sink, manual=manual) for sink in sinks]
+        runner = None if signer is None else _sinks.SignerRunner(signer)
+        return cls(config, described, runner, manual, _sinks.plugin)
+
+    async def aemit(self, type: str, data: Mapping[str, Any] | None = None, **event: Any) -> Receipt:
+        """Emit, waiting for room in blocking lanes without blocking the event loop."""
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        while True:
+            waited = loop.time() - start
+            room = _native.Room(waited)
+            try:
+                return self.emit(type, data, _room=room, **event)
+            except _native._NoRoom as no_room:
+                limit: float = no_room.args[0]
+            await asyncio.wait([room.future], timeout=max(0.0, limit - waited))
+
+    def add_sink(self, sink: GovernanceEventSink | Any, **lane: Any) -> None:
+        """Add a lane for a sink written in Python; ``lane`` takes any key of a lane."""
+        self._add_sink(_sinks.describe(sink, lane or None))
+
+    def change_key(self, key: Mapping[str, Any], *, signer: Signer | Any | None = None) -> None:
+        """Seal with another key from the next envelope on; ``key`` is a ``key:`` section."""
+        self._change_key(key, None if signer is None else _sinks.SignerRunner(signer))
+
+    def drain(self, lane: str) -> Drained:
+        """Deliver what a lane of a manual emitter holds, on this thread."""
+        with _sinks.parked():
+            return Drained(self._drain(lane))
+
+    def flush(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
+        """Wait, ``timeout`` seconds at most, until every lane has delivered or declared what it was given.
+
+        On a thread that runs an event loop, await ``aflush`` instead.
+        """
+        with _sinks.parked():
+            return self._flush(timeout)
+
+    def shutdown(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
+        """End the emitter: what is queued is delivered, every stream closed, as far as ``timeout`` allows.
+
+        On a thread that runs an event loop, await ``ashutdown`` instead. Safe to call again.
+        """
+        with _sinks.parked():
+            return self._shutdown(timeout)
+
+    async def aflush(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
+        """As ``flush``, without blocking the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(None, self._flush, timeout)
+
+    async def ashutdown(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
+        """As ``shutdown``, without blocking the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(None, self._shutdown, timeout)
+
+    def __enter__(self) -> Emitter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    async def __aenter__(self) -> Emitter:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.ashutdown()
+
+
+class Drained(dict[str, Any]):
+    """What one ``drain`` did: ``count`` events delivered, and the ``records`` of changes of state."""
+
+    @property
+    def count(self) -> int:
+        """Events delivered."""
+        count: int = self["count"]
+        return count
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Changes of the lane's state on the way."""
+        records: list[dict[str, Any]] = self["records"]
+        return records
+
+
+_default: Emitter | None = None
+
+
+def default_emitter() -> Emitter:
+    """The process's default emitter, opened from the environment on first use."""
+    global _default
+    if _default is None:
+        _default = Emitter(None, [], None, False, _sinks.plugin, default=True)
+    return _default
+
+
+def emit(type: str, data: Mapping[str, Any] | None = None, **event: Any) -> Receipt:
+    """Emit with the process's default emitter. Takes what ``Emitter.emit`` takes."""
+    return default_emitter().emit(type, data, **event)
+
+
+async def aemit(type: str, data: Mapping[str, Any] | None = None, **event: Any) -> Receipt:
+    """Emit with the process's default emitter, without blocking the event loop."""
+    return await default_emitter().aemit(type, data, **event)
+
+
+def authority_boundary() -> dict[str, Any]:
+    """What sinks can and cannot do, as a value for those who must show it."""
+    boundary: dict[str, Any] = _native.authority_boundary()
+    return boundary
+
+
+# --- the life of the process ------------------------------------------------------------------------------
+
+
+def _after_fork() -> None:
+    _native._note_child()
+    _sinks._after_fork()
+    # multiprocessing ends its children with os._exit, which runs its own finalizers only, and clears those
+    # of the parent first: ours is registered when it has.
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.register_after_fork(_child, _register_in_child)
+
+
+class _Child:
+    """Something for multiprocessing to hold on to."""
+
+
+_child = _Child()
+
+
+def _register_in_child(_: object) -> None:
+    from multiprocessing import util
+
+    util.Finalize(None, _native._end_all, exitpriority=0)
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_native._end_all)
+_native._set_logger()
+_process_module = sys.modules.get("multiprocessing.process")
+if _process_module is not None and _process_module.parent_process() is not None:
+    _register_in_child(None)

@@ -1,0 +1,414 @@
+"""Sinks and signers written in Python.
+
+Guarantees: a sink's code runs on the event loop that was running where it was given (``open``,
+``add_sink``), or, when it is not asynchronous, on a thread of its own; one call at a time, in the order of
+the stream. Whatever it does (raise, hang, answer nonsense, drop the task, close the loop) is an answer to
+its lane, and to nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import inspect
+import queue
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol, runtime_checkable
+
+from . import _native
+from ._event import SignedGovernanceEvent
+from ._process import inside_sink
+
+
+class SinkClass(str, enum.Enum):
+    """What a sink is for."""
+
+    SIEM = "siem"
+    AUDIT = "audit"
+    OBSERVABILITY = "observability"
+    DEBUG = "debug"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class SinkHealth:
+    """How a sink says it is."""
+
+    healthy: bool
+    detail: str | None = None
+
+
+class Rejected(Exception):
+    """Raised by a sink that refuses an event for good: it is declared lost, and not tried again."""
+
+
+@runtime_checkable
+class GovernanceEventSink(Protocol):
+    """A destination for sealed events. A sink needs no import of this package: the shape is enough.
+
+    Plain functions are accepted beside ``async`` ones, plain strings as classes, and ``health`` may be left
+    out. Raising means that the event is tried again; raising ``Rejected``, that it never is.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the sink is called: its lane's id, unless a lane names another."""
+        ...
+
+    @property
+    def classes(self) -> frozenset[SinkClass]:
+        """What the sink is for."""
+        ...
+
+    async def emit(self, event: SignedGovernanceEvent) -> None:
+        """Take one event."""
+        ...
+
+    async def health(self) -> SinkHealth:
+        """Say how the sink is."""
+        ...
+
+
+@runtime_checkable
+class BatchGovernanceEventSink(GovernanceEventSink, Protocol):
+    """A sink that takes batches: the optional second form."""
+
+    async def emit_batch(
+        self, events: Sequence[SignedGovernanceEvent]
+    ) -> Sequence[BaseException | None] | None:
+        """Take a batch, oldest first. ``None``: all are there; else an answer for each event, in order:
+        ``None``, or the exception that ``emit`` would have raised.
+        """
+        ...
+
+
+@runtime_checkable
+class Signer(Protocol):
+    """A signer of the host's (a KMS, an HSM), for ``key: {id, alg, signer: host}``."""
+
+    def sign(self, inputs: Sequence[bytes]) -> Sequence[bytes] | Awaitable[Sequence[bytes]]:
+        """One raw signature per signing input, in order."""
+        ...
+
+
+Run = Callable[[], Coroutine[Any, Any, None]]
+Answer = tuple[bool, str, str] | None
+
+
+def _failure(error: BaseException) -> tuple[bool, str, str]:
+    """Whether it is for good, what a record may say of it, what only the host may read."""
+    name = type(error).__qualname__
+    return isinstance(error, Rejected), name, f"{name}: {error}"
+
+
+# --- where a sink's code runs -----------------------------------------------------------------------------
+
+
+class _Call:
+    """A call that has not begun. Whoever claims it first runs it; dropped by all, its job answers itself."""
+
+    def __init__(self, loop: _Loop, run: Run) -> None:
+        self._loop = loop
+        self._run: Run | None = run
+
+    def claim(self) -> Run | None:
+        run, self._run = self._run, None
+        return run
+
+    def begin(self) -> None:
+        if (run := self.claim()) is not None:
+            self._loop.start(run)
+
+
+class _Loop:
+    """An event loop of the host's, as long as it runs; else a private one."""
+
+    def __init__(self, event_loop: asyncio.AbstractEventLoop | None) -> None:
+        self._home = event_loop
+        # Made now: at the end of the interpreter no thread can be started any more.
+        self._private = _private_loop()
+        # Weakly: a loop that is closed drops its callbacks, and the calls with them.
+        self._waiting: weakref.WeakSet[_Call] = weakref.WeakSet()
+        self._tasks: set[asyncio.Task[None]] = set()
+        if event_loop is not None:
+            _homes.setdefault(id(event_loop), []).append(self)
+
+    def submit(self, run: Run) -> None:
+        """Have ``run``, which makes a coroutine, run on the loop. From any thread."""
+        home = self._home
+        call = _Call(self, run)
+        if home is not None and home.is_running() and id(home) not in _parked:
+            self._waiting.add(call)
+            try:
+                home.call_soon_threadsafe(call.begin)
+            except RuntimeError:
+                pass  # Closed in the meantime.
+            else:
+                return
+        self._private.call_soon_threadsafe(call.begin)
+
+    def move(self) -> None:
+        """Have what has not begun run on the private loop: the home loop is held up."""
+        for call in list(self._waiting):
+            if (run := call.claim()) is not None:
+                self._private.call_soon_threadsafe(self.start, run)
+
+    def start(self, run: Run) -> None:
+        task = asyncio.get_running_loop().create_task(run())
+        # A loop keeps its tasks only weakly.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        if self._home is not None:
+            homes = _homes.get(id(self._home), [])
+            if self in homes:
+                homes.remove(self)
+            if not homes:
+                _homes.pop(id(self._home), None)
+
+
+_homes: dict[int, list[_Loop]] = {}
+_parked: set[int] = set()
+
+
+@contextmanager
+def parked() -> Iterator[None]:
+    """Around a wait of ours that holds up this thread: if it runs an event loop, sinks at home there run on
+    the private loop meanwhile, so that the wait does not wait for itself.
+    """
+    try:
+        event_loop = asyncio.get_running_loop()
+    except RuntimeError:
+        yield
+        return
+    home = id(event_loop)
+    _parked.add(home)
+    try:
+        for loop in _homes.get(home, []):
+            loop.move()
+        yield
+    finally:
+        _parked.discard(home)
+
+
+_private: asyncio.AbstractEventLoop | None = None
+_private_lock = threading.Lock()
+
+
+def _private_loop() -> asyncio.AbstractEventLoop:
+    """The loop of sinks that have none: one daemon thread for all of them."""
+    global _private
+    with _private_lock:
+        if _private is None:
+            _private = asyncio.new_event_loop()
+            threading.Thread(target=_private.run_forever, name="sinkwell-loop", daemon=True).start()
+        return _private
+
+
+class _Thread:
+    """A thread for a sink that is not asynchronous."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name=f"sinkwell-{name}", daemon=True).start()
+
+    def submit(self, run: Run) -> None:
+        self._jobs.put(run)
+
+    def _run(self) -> None:
+        while (run := self._jobs.get()) is not None:
+            coroutine = run()
+            try:
+                # A plain function never suspends, so the first step is all of it.
+                coroutine.send(None)
+            except StopIteration:
+                continue
+            except BaseException:
+                continue
+            finally:
+                del run
+            coroutine.close()
+
+    def close(self) -> None:
+        self._jobs.put(None)
+
+
+def _after_fork() -> None:
+    """Threads and loops of the parent do not exist in a child, and its locks may be held for ever."""
+    global _private, _private_lock
+    _private = None
+    _private_lock = threading.Lock()
+    _homes.clear()
+    _parked.clear()
+
+
+# --- sinks ------------------------------------------------------------------------------------------------
+
+
+async def _settled(value: Any, asynchronous: bool) -> Any:
+    if not inspect.isawaitable(value):
+        return value
+    if asynchronous:
+        return await value
+    # A plain function that gave an awaitable, on the sink's thread: it runs on the private loop.
+    return asyncio.run_coroutine_threadsafe(_await(value), _private_loop()).result()
+
+
+async def _await(value: Awaitable[Any]) -> Any:
+    return await value
+
+
+class SinkRunner:
+    """Runs one lane's calls of a sink. Made once per process that uses the emitter."""
+
+    def __init__(self, sink: Any, event_loop: asyncio.AbstractEventLoop | None) -> None:
+        self._sink = sink
+        self._batch = getattr(sink, "emit_batch", None)
+        asynchronous = inspect.iscoroutinefunction(self._batch or sink.emit)
+        self._asynchronous = asynchronous
+        self._place: _Loop | _Thread = _Loop(event_loop) if asynchronous else _Thread(str(sink.name))
+
+    def deliver(self, job: _native.DeliverJob) -> None:
+        """Take a batch; answers later, through the job."""
+        self._place.submit(lambda: self._deliver(job))
+
+    def health(self, job: _native.HealthJob) -> None:
+        """Ask how the sink is; answers later, through the job."""
+        self._place.submit(lambda: self._health(job))
+
+    def close(self) -> None:
+        """No job will come any more."""
+        self._place.close()
+
+    async def _deliver(self, job: _native.DeliverJob) -> None:
+        inside_sink.set(True)
+        if self._batch is not None:
+            await self._deliver_batch(self._batch, job)
+            return
+        events = [SignedGovernanceEvent(envelope) for envelope in job.events]
+        answers: list[Answer] = []
+        for event in events:
+            try:
+                await _settled(self._sink.emit(event), self._asynchronous)
+            except BaseException as error:
+                failure = _failure(error)
+                answers.append(failure)
+                if failure[0]:
+                    continue
+                # What comes after it must not overtake it.
+                answers.extend([failure] * (len(events) - len(answers)))
+                job.answer(answers)
+                if not isinstance(error, Exception):
+                    raise
+                return
+            answers.append(None)
+        job.answer(answers)
+
+    async def _deliver_batch(
+        self, batch: Callable[[list[SignedGovernanceEvent]], Any], job: _native.DeliverJob
+    ) -> None:
+        events = [SignedGovernanceEvent(envelope) for envelope in job.events]
+        try:
+            given = await _settled(batch(events), self._asynchronous)
+            if given is None:
+                answers: list[Answer] = [None] * len(events)
+            else:
+                answers = [None if answer is None else _failure(_exception(answer)) for answer in given]
+        except BaseException as error:
+            refused, summary, detail = _failure(error)
+            if refused:
+                job.answer([(True, summary, detail)] * len(events))
+            else:
+                job.fail(summary, detail)
+            if not isinstance(error, Exception):
+                raise
+            return
+        job.answer(answers)
+
+    async def _health(self, job: _native.HealthJob) -> None:
+        ask = getattr(self._sink, "health", None)
+        if ask is None:
+            job.answer(True, None)
+            return
+        try:
+            health = await _settled(ask(), self._asynchronous)
+            job.answer(bool(health.healthy), None if health.detail is None else str(health.detail))
+        except Exception as error:
+            job.answer(False, f"{type(error).__qualname__}: {error}")
+
+
+def _exception(answer: Any) -> BaseException:
+    if isinstance(answer, BaseException):
+        return answer
+    raise TypeError(f"an answer is None or an exception, not {type(answer).__qualname__}")
+
+
+class SignerRunner:
+    """Runs the calls of a host's signer."""
+
+    def __init__(self, signer: Any) -> None:
+        sign = getattr(signer, "sign", signer)
+        self._sign = sign
+        self._asynchronous = inspect.iscoroutinefunction(sign)
+        self._place: _Loop | _Thread | None = None
+        self._lock = threading.Lock()
+
+    def sign(self, job: _native.SignJob) -> None:
+        """Sign a batch; answers later, through the job."""
+        with self._lock:
+            if self._place is None:
+                self._place = _Loop(None) if self._asynchronous else _Thread("signer")
+        self._place.submit(lambda: self._run(job))
+
+    async def _run(self, job: _native.SignJob) -> None:
+        try:
+            given = await _settled(self._sign(job.inputs), self._asynchronous)
+            job.answer([bytes(signature) for signature in given])
+        except Exception as error:
+            job.fail(f"{type(error).__qualname__}: {error}")
+
+
+# --- how the native half gets them ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Described:
+    """A sink, as the native half takes it."""
+
+    name: str
+    classes: list[str]
+    lane: Mapping[str, Any] | None
+    runner: Callable[[], SinkRunner]
+
+
+def describe(sink: Any, lane: Mapping[str, Any] | None = None, *, manual: bool = False) -> Described:
+    """Describe a sink of the host's, to run on the loop that runs here."""
+    try:
+        home = asyncio.get_running_loop()
+    except RuntimeError:
+        home = None
+    # A manual emitter is drained by the very thread that would have to run the loop.
+    event_loop = None if manual else home
+    classes = [str(getattr(cls, "value", cls)) for cls in getattr(sink, "classes", ())]
+    return Described(str(sink.name), sorted(classes), lane, lambda: SinkRunner(sink, event_loop))
+
+
+def plugin(name: str) -> Described | None:
+    """The sink that an installed package brings under this name (entry point ``sinkwell.sinks``), for a lane
+    that names a host sink which the program did not give.
+    """
+    for entry in entry_points(group="sinkwell.sinks"):
+        if entry.name == name:
+            brought = entry.load()
+            sink = brought if hasattr(brought, "emit") and not isinstance(brought, type) else brought()
+            described = describe(sink)
+            return Described(name, described.classes, None, described.runner)
+    return None

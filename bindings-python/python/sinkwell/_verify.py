@@ -1,0 +1,52 @@
+"""The verifier."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import _native
+
+PathLike = str | os.PathLike[str]
+KeySource = PathLike | bytes | Mapping[str, Any]
+"""A key's file, its bytes, or ``{"file": …, "agent": GLOB}`` to bind it to the agents it may seal for."""
+Input = PathLike | bytes
+
+
+def key_list(keys: Mapping[str, KeySource] | None) -> list[tuple[str, Any, str | None]]:
+    """Keys by id, as the native half takes them."""
+    listed: list[tuple[str, Any, str | None]] = []
+    for keyid, source in (keys or {}).items():
+        if isinstance(source, Mapping):
+            listed.append((keyid, source["file"], source.get("agent")))
+        else:
+            listed.append((keyid, source, None))
+    return listed
+
+
+def _inputs(given: Input | Iterable[Input]) -> list[Input]:
+    if isinstance(given, (str, bytes, os.PathLike)):
+        return [given]
+    return list(given)
+
+
+def verify(
+    paths: Input | Iterable[Input],
+    keys: Mapping[str, KeySource] | None = None,
+    *,
+    checkpoints: Input | Iterable[Input] = (),
+    silence: float | None = None,
+    edges: bool = False,
+    strict: bool = False,
+    partial: bool = False,
+) -> dict[str, Any]:
+    """Say what files (or bytes) of sealed events prove: the report of ``sinkwell verify --format json``.
+
+    ``silence`` is in seconds. Without ``keys`` the best verdict is ``unchecked``: anyone could have made
+    the envelopes.
+    """
+    report: dict[str, Any] = _native._verify(
+        _inputs(paths), key_list(keys), _inputs(checkpoints), silence, edges, strict, partial
+    )
+    return report

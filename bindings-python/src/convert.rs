@@ -1,0 +1,211 @@
+//! Python values into the core, and the core's JSON texts into Python values.
+//!
+//! Guarantees: a value is walked once, straight into the core's writer, which holds it to the rules and names
+//! the path; what JSON cannot carry is refused here with the core's kind and path, and the remedy.
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
+use sinkwell::Error;
+use sinkwell::json::{JsonError, ObjectWriter};
+
+/// Why a value cannot be walked: the core refused it, or Python code of the host's raised.
+pub(crate) enum Refusal {
+    Json(JsonError),
+    Python(PyErr),
+}
+
+impl From<JsonError> for Refusal {
+    fn from(e: JsonError) -> Self {
+        Self::Json(e)
+    }
+}
+
+impl From<PyErr> for Refusal {
+    fn from(e: PyErr) -> Self {
+        Self::Python(e)
+    }
+}
+
+const SURROGATE: &str = "a lone surrogate is not a character; send the text as well-formed Unicode";
+
+/// Writes `object` into an empty writer.
+pub(crate) fn write_object(w: &mut ObjectWriter, object: &Bound<'_, PyAny>) -> Result<(), Refusal> {
+    write(w, object)
+}
+
+fn write(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> {
+    // Exact types first: they are nearly all there is, and one comparison each.
+    if value.is_exact_instance_of::<PyString>() {
+        return string(w, value);
+    }
+    if value.is_exact_instance_of::<PyDict>() {
+        // SAFETY: the line above.
+        return dict(w, unsafe { value.cast_unchecked::<PyDict>() });
+    }
+    if value.is_none() {
+        return Ok(w.null()?);
+    }
+    if value.is_exact_instance_of::<PyBool>() {
+        return Ok(w.bool(value.is_truthy()?)?);
+    }
+    if value.is_exact_instance_of::<PyInt>() {
+        return int(w, value);
+    }
+    if value.is_exact_instance_of::<PyFloat>() {
+        return Ok(w.float(value.extract()?)?);
+    }
+    if let Ok(list) = value.cast::<PyList>() {
+        w.begin_array()?;
+        for item in list {
+            write(w, &item)?;
+        }
+        return Ok(w.end_array()?);
+    }
+    if let Ok(tuple) = value.cast::<PyTuple>() {
+        w.begin_array()?;
+        for item in tuple {
+            write(w, &item)?;
+        }
+        return Ok(w.end_array()?);
+    }
+    other(w, value)
+}
+
+/// Subclasses of the above, and what behaves like them.
+#[cold]
+fn other(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> {
+    if value.is_instance_of::<PyString>() {
+        return string(w, value);
+    }
+    if value.is_instance_of::<PyInt>() {
+        return int(w, value);
+    }
+    if value.is_instance_of::<PyFloat>() {
+        return Ok(w.float(value.extract()?)?);
+    }
+    if let Ok(map) = value.cast::<PyDict>() {
+        return dict(w, map);
+    }
+    if let Ok(map) = value.cast::<PyMapping>() {
+        w.begin_object()?;
+        for item in map.items()? {
+            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            member(w, &key, &value)?;
+        }
+        return Ok(w.end_object()?);
+    }
+    // Integers of other libraries, numpy's for example.
+    if value.hasattr(pyo3::intern!(value.py(), "__index__"))? {
+        let index = value.call_method0(pyo3::intern!(value.py(), "__index__"))?;
+        if index.is_instance_of::<PyInt>() {
+            return int(w, &index);
+        }
+    }
+    let name = value.get_type().name()?;
+    Err(refuse(w, &format!("a {name} has no JSON form; send it as a string")))
+}
+
+fn dict(w: &mut ObjectWriter, map: &Bound<'_, PyDict>) -> Result<(), Refusal> {
+    w.begin_object()?;
+    for (key, value) in map {
+        member(w, &key, &value)?;
+    }
+    Ok(w.end_object()?)
+}
+
+fn member(w: &mut ObjectWriter, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Result<(), Refusal> {
+    match key.cast::<PyString>() {
+        Ok(text) => match text.to_str() {
+            Ok(text) => w.key(text)?,
+            Err(_) => {
+                w.key(&replaced(text)?)?;
+                return Err(w.refuse(SURROGATE).into());
+            }
+        },
+        Err(_) => {
+            let name = key.get_type().name()?;
+            w.key(&key.str()?.to_string_lossy())?;
+            return Err(w.refuse(format!("a key must be a string, not {name}")).into());
+        }
+    }
+    write(w, value)
+}
+
+/// The text with one replacement character for each lone surrogate, to name a place by.
+fn replaced(text: &Bound<'_, PyString>) -> PyResult<String> {
+    let units: Vec<u8> = text.call_method1("encode", ("utf-16-le", "surrogatepass"))?.extract()?;
+    let units: Vec<u16> = units.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+    Ok(String::from_utf16_lossy(&units))
+}
+
+fn string(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> {
+    // SAFETY: every caller has checked that it is a string.
+    let text = unsafe { value.cast_unchecked::<PyString>() };
+    match text.to_str() {
+        Ok(text) => Ok(w.string(text)?),
+        Err(_) => Err(refuse(w, SURROGATE)),
+    }
+}
+
+fn int(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> {
+    let mut overflow = 0;
+    // SAFETY: every caller has checked that it is an int, and the GIL is held.
+    let number = unsafe { ffi::PyLong_AsLongLongAndOverflow(value.as_ptr(), &raw mut overflow) };
+    // What does not fit 64 bits does not fit 53 either: the core says so, in its own words.
+    Ok(w.int(if overflow == 0 { number.into() } else { i128::MAX })?)
+}
+
+/// Refuses a value; at the top there is no member to name, so the core's own answer is the better one.
+fn refuse(w: &mut ObjectWriter, message: &str) -> Refusal {
+    w.refuse(message).into()
+}
+
+/// The refusal as an exception; `invalid` turns the core's part of it into an error.
+pub(crate) fn raise(py: Python<'_>, refusal: Refusal, invalid: impl FnOnce(&JsonError) -> Error) -> PyErr {
+    match refusal {
+        Refusal::Json(e) => crate::error::raise(py, &invalid(&e)),
+        Refusal::Python(e) => e,
+    }
+}
+
+/// An argument's text; `None` where it is absent.
+pub(crate) fn text<'a>(name: &str, value: Option<&'a Bound<'_, PyAny>>) -> sinkwell::Result<Option<&'a str>> {
+    let Some(value) = value else { return Ok(None) };
+    let Ok(text) = value.cast::<PyString>() else {
+        let kind = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
+        return Err(Error::invalid_event(format!("must be a string, not {kind}")).at(name));
+    };
+    text.to_str().map(Some).map_err(|_| Error::invalid_event(SURROGATE).at(name))
+}
+
+/// A mapping as JSON text, for what crosses rarely; any refusal goes through `invalid`.
+pub(crate) fn to_json(
+    value: &Bound<'_, PyAny>,
+    invalid: impl FnOnce(&JsonError) -> Error,
+) -> PyResult<String> {
+    let mut writer = ObjectWriter::new();
+    write_object(&mut writer, value).map_err(|e| raise(value.py(), e, invalid))?;
+    let done = writer.finish().map(|done| done.bytes().to_vec());
+    let bytes = done.map_err(|e| crate::error::raise(value.py(), &Error::internal(e.to_string())))?;
+    String::from_utf8(bytes).map_err(|e| crate::error::raise(value.py(), &Error::internal(e.to_string())))
+}
+
+static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// A JSON text of the core as Python values.
+pub(crate) fn from_json<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    LOADS.import(py, "json", "loads")?.call1((PyBytes::new(py, text),))
+}
+
+/// Seconds, as Python gives a time-out; `None` is no limit.
+pub(crate) fn seconds(py: Python<'_>, timeout: Option<f64>) -> PyResult<std::time::Duration> {
+    match timeout {
+        None => Ok(std::time::Duration::MAX),
+        Some(seconds) => std::time::Duration::try_from_secs_f64(seconds.max(0.0)).map_err(|_| {
+            let error = Error::invalid_argument("must be a number of seconds, or None for no limit");
+            crate::error::raise(py, &error.at("timeout"))
+        }),
+    }
+}

@@ -1,0 +1,465 @@
+//! The emitter as Python sees it.
+//!
+//! Guarantees: `emit` takes the arguments as they are, walks `data` once, and lets go of the GIL only when it
+//! has to wait for room; where an event loop runs it does not wait. Everything that may take long lets go
+//! of the GIL. An emitter that Python drops ends without holding it either.
+
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString};
+use sinkwell::config::Source;
+use sinkwell::content::Part;
+use sinkwell::event::{Data, Trace, invalid_data};
+use sinkwell::host::{self, HostSinkSpec, Opening};
+use sinkwell::json::{ObjectWriter, Value};
+use sinkwell::seam::SystemEnv;
+use sinkwell::{Attempt, Error, EventInput, SHUTDOWN_LIMIT, Wait, Waiter};
+
+use crate::convert::{self, text};
+use crate::error::{OrRaise as _, guarded, raise};
+use crate::receipt::Receipt;
+use crate::wait::Room;
+
+/// Every emitter that may have to be ended when the process ends. Locked only while the GIL is held, so that
+/// a fork never finds it locked.
+static OPEN: Mutex<Vec<Weak<sinkwell::Emitter>>> = Mutex::new(Vec::new());
+
+/// See `sinkwell.Emitter`.
+#[pyclass(frozen, subclass, weakref, module = "sinkwell._native")]
+pub(crate) struct Emitter {
+    inner: ManuallyDrop<Arc<sinkwell::Emitter>>,
+}
+
+impl Drop for Emitter {
+    fn drop(&mut self) {
+        // SAFETY: taken once, here.
+        let inner = unsafe { ManuallyDrop::take(&mut self.inner) };
+        // Ending may wait for host sinks, which need the GIL. Without an interpreter there are none.
+        let mut inner = Some(inner);
+        let _ = Python::try_attach(|py| py.detach(|| drop(inner.take())));
+    }
+}
+
+/// What the environment of this process says, and what its program is called.
+fn environment(py: Python<'_>) -> PyResult<SystemEnv> {
+    static PROGRAM: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let name: Option<String> = PROGRAM.import(py, "sinkwell._process", "program")?.call0()?.extract()?;
+    Ok(name.map_or_else(SystemEnv::default, SystemEnv::with_program))
+}
+
+fn source(config: Option<&Bound<'_, PyAny>>) -> PyResult<Source> {
+    let Some(config) = config else { return Ok(Source::Environment) };
+    if config.is_instance_of::<PyString>() || config.hasattr("__fspath__")? {
+        return Ok(Source::Path(config.extract()?));
+    }
+    convert::to_json(config, |e| {
+        let error = Error::invalid_config(e.message().to_owned());
+        match e.path() {
+            Some(path) => error.at(path),
+            None => error,
+        }
+    })
+    .map(Source::Mapping)
+}
+
+#[pymethods]
+impl Emitter {
+    /// Opens an emitter, or takes the process's default one. Called by `sinkwell/_emitter.py` only.
+    #[new]
+    #[pyo3(signature = (config, sinks, signer, manual, plugin, *, default = false))]
+    fn new(
+        py: Python<'_>,
+        config: Option<&Bound<'_, PyAny>>,
+        sinks: Vec<Bound<'_, PyAny>>,
+        signer: Option<Bound<'_, PyAny>>,
+        manual: bool,
+        plugin: Py<PyAny>,
+        default: bool,
+    ) -> PyResult<Self> {
+        let env = environment(py)?;
+        if default {
+            let inner = guarded(py, || py.detach(|| host::default_emitter(&env)).or_raise(py))?;
+            return Ok(Self { inner: ManuallyDrop::new(inner) });
+        }
+        let opening = Opening {
+            source: source(config)?,
+            sinks: sinks.iter().map(crate::sink::spec).collect::<PyResult<Vec<HostSinkSpec>>>()?,
+            signer: signer.map(|signer| crate::signer::Bridge::shared(&signer)),
+            manual,
+        };
+        guarded(py, || {
+            let mut find = |name: &str| Python::attach(|py| crate::sink::find(plugin.bind(py), name));
+            let inner = Arc::new(py.detach(|| host::open_with(opening, &env, &mut find)).or_raise(py)?);
+            let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+            open.retain(|emitter| emitter.strong_count() > 0);
+            open.push(Arc::downgrade(&inner));
+            Ok(Self { inner: ManuallyDrop::new(inner) })
+        })
+    }
+
+    #[pyo3(signature = (
+        r#type, data = None, *, subject = None, run = None, turn = None, attempt = None, severity = None,
+        terminal = None, content = None, agent = None, tenant = None, time = None, id = None,
+        causation = None, correlation = None, trace = None, child = None, _room = None
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "an event's members are keyword arguments in Python")]
+    fn emit(
+        &self,
+        py: Python<'_>,
+        r#type: &Bound<'_, PyAny>,
+        data: Option<&Bound<'_, PyAny>>,
+        subject: Option<&Bound<'_, PyAny>>,
+        run: Option<&Bound<'_, PyAny>>,
+        turn: Option<&Bound<'_, PyAny>>,
+        attempt: Option<&Bound<'_, PyAny>>,
+        severity: Option<&Bound<'_, PyAny>>,
+        terminal: Option<bool>,
+        content: Option<&Bound<'_, PyAny>>,
+        agent: Option<&Bound<'_, PyAny>>,
+        tenant: Option<&Bound<'_, PyAny>>,
+        time: Option<&Bound<'_, PyAny>>,
+        id: Option<&Bound<'_, PyAny>>,
+        causation: Option<&Bound<'_, PyAny>>,
+        correlation: Option<&Bound<'_, PyAny>>,
+        trace: Option<&Bound<'_, PyAny>>,
+        child: Option<&Bound<'_, PyAny>>,
+        _room: Option<&Bound<'_, Room>>,
+    ) -> PyResult<Receipt> {
+        let event = Arguments {
+            event_type: r#type,
+            data,
+            subject,
+            run,
+            turn,
+            attempt,
+            severity,
+            terminal,
+            content,
+            agent,
+            tenant,
+            time,
+            id,
+            causation,
+            correlation,
+            trace,
+            child,
+        };
+        guarded(py, || event.emit(py, &self.inner, _room))
+    }
+
+    fn ensure_ready(&self, py: Python<'_>) -> PyResult<()> {
+        self.inner.ensure_ready().or_raise(py)
+    }
+
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::from_json(py, &host::counters_json(&self.inner))
+    }
+
+    fn health<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::from_json(py, &host::health_json(&self.inner))
+    }
+
+    #[getter]
+    fn refused(&self) -> u64 {
+        self.inner.refused()
+    }
+
+    fn queued(&self, py: Python<'_>, lane: &str) -> PyResult<usize> {
+        self.inner.queued(lane).or_raise(py)
+    }
+
+    fn prometheus(&self) -> String {
+        self.inner.prometheus()
+    }
+
+    fn _drain<'py>(&self, py: Python<'py>, lane: &str) -> PyResult<Bound<'py, PyAny>> {
+        let drained = guarded(py, || py.detach(|| self.inner.drain(lane)).or_raise(py))?;
+        convert::from_json(py, &host::drained_json(&drained))
+    }
+
+    fn _flush<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let limit = limit(py, timeout)?;
+        let report = guarded(py, || Ok(py.detach(|| self.inner.flush(limit))))?;
+        convert::from_json(py, &host::report_json(&report))
+    }
+
+    fn _shutdown<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let limit = limit(py, timeout)?;
+        let report = guarded(py, || Ok(py.detach(|| self.inner.shutdown(limit))))?;
+        convert::from_json(py, &host::report_json(&report))
+    }
+
+    fn _add_sink(&self, py: Python<'_>, sink: &Bound<'_, PyAny>) -> PyResult<()> {
+        let spec = crate::sink::spec(sink)?;
+        let env = environment(py)?;
+        guarded(py, || py.detach(|| host::add_sink(&self.inner, spec, &env)).or_raise(py))
+    }
+
+    fn _change_key(
+        &self,
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        signer: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let section = convert::to_json(key, |e| Error::invalid_config(e.to_string()).at("key"))?;
+        let signer = signer.map(crate::signer::Bridge::shared);
+        let env = environment(py)?;
+        guarded(py, || {
+            let key = host::load_key(&section, signer, &env).or_raise(py)?;
+            self.inner.change_key(&key).or_raise(py)
+        })
+    }
+}
+
+fn limit(py: Python<'_>, timeout: Option<f64>) -> PyResult<Duration> {
+    timeout.map_or(Ok(SHUTDOWN_LIMIT), |seconds| convert::seconds(py, Some(seconds)))
+}
+
+/// Ends every emitter of this process, each within the core's own limit. For the end of the process; the
+/// notifier ends too, so that no thread of ours enters Python after this.
+#[pyfunction]
+#[pyo3(name = "_end_all")]
+pub(crate) fn end_all(py: Python<'_>) {
+    let mut emitters: Vec<_> = {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.drain(..).filter_map(|emitter| emitter.upgrade()).collect()
+    };
+    py.detach(|| {
+        emitters.extend(host::take_default());
+        for emitter in emitters {
+            emitter.shutdown(SHUTDOWN_LIMIT);
+        }
+        crate::wait::stop();
+    });
+}
+
+/// For `os.register_at_fork(after_in_child=…)`.
+#[pyfunction]
+#[pyo3(name = "_note_child")]
+pub(crate) fn note_child() {
+    sinkwell::fork::note_child();
+}
+
+thread_local! {
+    static WRITER: RefCell<ObjectWriter> = RefCell::new(ObjectWriter::new());
+}
+
+/// An event as Python gives it.
+struct Arguments<'a, 'py> {
+    event_type: &'a Bound<'py, PyAny>,
+    data: Option<&'a Bound<'py, PyAny>>,
+    subject: Option<&'a Bound<'py, PyAny>>,
+    run: Option<&'a Bound<'py, PyAny>>,
+    turn: Option<&'a Bound<'py, PyAny>>,
+    attempt: Option<&'a Bound<'py, PyAny>>,
+    severity: Option<&'a Bound<'py, PyAny>>,
+    terminal: Option<bool>,
+    content: Option<&'a Bound<'py, PyAny>>,
+    agent: Option<&'a Bound<'py, PyAny>>,
+    tenant: Option<&'a Bound<'py, PyAny>>,
+    time: Option<&'a Bound<'py, PyAny>>,
+    id: Option<&'a Bound<'py, PyAny>>,
+    causation: Option<&'a Bound<'py, PyAny>>,
+    correlation: Option<&'a Bound<'py, PyAny>>,
+    trace: Option<&'a Bound<'py, PyAny>>,
+    child: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl Arguments<'_, '_> {
+    fn emit(
+        &self,
+        py: Python<'_>,
+        emitter: &Arc<sinkwell::Emitter>,
+        room: Option<&Bound<'_, Room>>,
+    ) -> PyResult<Receipt> {
+        WRITER.with(|writer| match writer.try_borrow_mut() {
+            Ok(mut writer) => self.emit_with(py, emitter, room, &mut writer),
+            // An emit from inside an emit of the same thread: a signal handler, or a mapping of the host's
+            // own that emits while it is walked.
+            Err(_) => self.emit_with(py, emitter, room, &mut ObjectWriter::new()),
+        })
+    }
+
+    fn emit_with(
+        &self,
+        py: Python<'_>,
+        emitter: &Arc<sinkwell::Emitter>,
+        room: Option<&Bound<'_, Room>>,
+        writer: &mut ObjectWriter,
+    ) -> PyResult<Receipt> {
+        let data = match self.data {
+            None => Data::None,
+            Some(data) => {
+                writer.reset(emitter.depth_limit());
+                convert::write_object(writer, data).map_err(|e| convert::raise(py, e, invalid_data))?;
+                Data::Object(writer)
+            }
+        };
+        let content = self.content.map_or_else(|| Ok(Vec::new()), parts)?;
+        let time = self.time.map(moment).transpose()?;
+        let trace = match self.trace {
+            Some(trace) => Some(trace.clone()),
+            None => active_trace(py)?,
+        };
+        let trace = trace.as_ref().map(TraceParts::read).transpose()?;
+        let input = || -> sinkwell::Result<EventInput<'_>> {
+            Ok(EventInput {
+                event_type: text("type", Some(self.event_type))?.unwrap_or_default(),
+                data,
+                subject: text("subject", self.subject)?,
+                content,
+                severity: text("severity", self.severity)?,
+                terminal: self.terminal,
+                run: text("run", self.run)?,
+                turn: text("turn", self.turn)?,
+                attempt: text("attempt", self.attempt)?,
+                trace: trace.as_ref().map(TraceParts::borrow),
+                agent: text("agent", self.agent)?,
+                tenant: text("tenant", self.tenant)?,
+                time: text("time", time.as_ref())?,
+                id: text("id", self.id)?,
+                causation: text("causation", self.causation)?,
+                correlation: text("correlation", self.correlation)?,
+                child: text("child", self.child)?,
+            })
+        };
+        let waiter = Caller { py, room };
+        match input().and_then(|input| emitter.emit_waiting(input, &waiter)).or_raise(py)? {
+            Attempt::Accepted(receipt) => Ok(Receipt::new(receipt)),
+            Attempt::NoRoom(limit) => Err(crate::wait::no_room(limit)),
+        }
+    }
+}
+
+/// The calling thread, asked only when a blocking lane has no room.
+struct Caller<'a, 'py> {
+    py: Python<'py>,
+    room: Option<&'a Bound<'py, Room>>,
+}
+
+impl Waiter for Caller<'_, '_> {
+    fn may_wait(&self) -> Wait {
+        static PLACE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let place = PLACE.import(self.py, "sinkwell._process", "place").and_then(|place| place.call0());
+        match place.and_then(|place| place.extract::<String>()).as_deref() {
+            Ok("sink") => Wait::Inside,
+            Ok("loop") => self.room.map_or(Wait::Never, |room| Wait::Elsewhere(room.get().waited)),
+            Ok("thread") => Wait::Allowed,
+            _ => Wait::Never,
+        }
+    }
+
+    fn pause(&self, wait: &mut (dyn FnMut() + Send)) {
+        self.py.detach(wait);
+    }
+
+    fn when_room(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.room.map(|room| room.get().expect(self.py))
+    }
+}
+
+/// Content parts, from the objects that `sinkwell.part` makes: mappings.
+fn parts(content: &Bound<'_, PyAny>) -> PyResult<Vec<Part>> {
+    let py = content.py();
+    let list = content.try_iter().and_then(|items| items.collect::<PyResult<Vec<_>>>()).map_err(|_| {
+        raise(
+            py,
+            &Error::invalid_event("must be a list of parts; make them with sinkwell.part").at("content"),
+        )
+    })?;
+    let mut parts = Vec::with_capacity(list.len());
+    for (i, part) in list.iter().enumerate() {
+        let place = format!("content[{i}]");
+        // Never the refusal's own text beyond its path: it is about people's words.
+        let text = convert::to_json(part, |e| {
+            let path = e.path().map_or_else(|| place.clone(), |path| format!("{place}.{path}"));
+            Error::invalid_event(e.message().to_owned()).at(path)
+        })?;
+        let value: Value = sinkwell::json::parse(text.as_bytes())
+            .map_err(|e| raise(py, &Error::invalid_event(e.message().to_owned()).at(&*place)))?;
+        parts.push(Part::from_value(&value, &place).or_raise(py)?);
+    }
+    Ok(parts)
+}
+
+/// `time` as RFC 3339 text: as given, or from an aware `datetime`.
+fn moment<'py>(time: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    static FORMAT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if time.is_instance_of::<PyString>() {
+        return Ok(time.clone());
+    }
+    let py = time.py();
+    let text = FORMAT.import(py, "sinkwell._process", "moment")?.call1((time,))?;
+    if text.is_none() {
+        let error = Error::invalid_event("must be RFC 3339 text or a datetime with a time zone");
+        return Err(raise(py, &error.at("time")));
+    }
+    Ok(text)
+}
+
+/// The active OpenTelemetry span's context. Where nobody has imported OpenTelemetry, there is none.
+fn active_trace(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    static ACTIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if ACTIVE.get(py).is_none() {
+        let modules = MODULES.get_or_try_init(py, || -> PyResult<_> {
+            Ok(py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?.unbind())
+        })?;
+        if !modules.bind(py).contains(pyo3::intern!(py, "opentelemetry.trace"))? {
+            return Ok(None);
+        }
+    }
+    let active = ACTIVE.import(py, "sinkwell._trace", "active")?.call0()?;
+    Ok((!active.is_none()).then_some(active))
+}
+
+/// A trace context, from a mapping.
+struct TraceParts {
+    trace_id: String,
+    span_id: String,
+    flags: u8,
+    state: Option<String>,
+}
+
+impl TraceParts {
+    fn read(trace: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = trace.py();
+        let member = |name: &'static str| -> PyResult<Option<Bound<'_, PyAny>>> {
+            let value = trace.call_method1("get", (name,)).map_err(|_| {
+                let error = Error::invalid_event("must be a mapping of trace_id, span_id, flags and state");
+                raise(py, &error.at("trace"))
+            })?;
+            Ok((!value.is_none()).then_some(value))
+        };
+        let string = |name: &'static str| -> PyResult<Option<String>> {
+            let value = member(name)?;
+            let text = text(&format!("trace.{name}"), value.as_ref()).or_raise(py)?.map(str::to_owned);
+            Ok(text)
+        };
+        let flags = member("flags")?.map_or(Ok(0), |flags| {
+            flags.extract().map_err(|_| {
+                raise(py, &Error::invalid_event("must be a number from 0 to 255").at("trace.flags"))
+            })
+        })?;
+        Ok(Self {
+            trace_id: string("trace_id")?.unwrap_or_default(),
+            span_id: string("span_id")?.unwrap_or_default(),
+            flags,
+            state: string("state")?,
+        })
+    }
+
+    fn borrow(&self) -> Trace<'_> {
+        Trace {
+            trace_id: &self.trace_id,
+            span_id: &self.span_id,
+            flags: self.flags,
+            state: self.state.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The native half of the Python package: `sinkwell._native`.
+//!
+//! Guarantees: no rule of its own: no default, no check, no policy; values are converted, errors mapped and
+//! waits moved to where Python waits. No lane of the core ever takes the GIL; what it has to tell Python
+//! goes through one notifier thread. Python code of the host never runs on top of a Rust frame of a lane.
+//!
+//! How an event goes: [`emitter`] takes the call, [`convert`] walks the dictionary straight into the core's
+//! writer, [`receipt`] is what comes back, [`wait`] resolves awaitables. [`sink`] and [`signer`] carry
+//! envelopes and signing inputs to the host's own code; [`event`] is an envelope as Python sees it.
+
+mod convert;
+mod emitter;
+mod error;
+mod event;
+mod receipt;
+mod signer;
+mod sink;
+mod tools;
+mod wait;
+
+use pyo3::prelude::*;
+
+/// See `sinkwell`, the public package.
+#[pymodule(name = "_native", gil_used = true)]
+mod native {
+    #[pymodule_export]
+    use super::emitter::{Emitter, end_all, note_child};
+    #[pymodule_export]
+    use super::event::Envelope;
+    #[pymodule_export]
+    use super::receipt::Receipt;
+    #[pymodule_export]
+    use super::signer::SignJob;
+    #[pymodule_export]
+    use super::sink::{DeliverJob, HealthJob};
+    #[pymodule_export]
+    use super::tools::{
+        authority_boundary, command, evaluate_content_capture, kinds, set_logger, usage_from_json, verify,
+    };
+    #[pymodule_export]
+    use super::wait::{Mailbox, Room};
+
+    use super::*;
+
+    #[pymodule_init]
+    fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        m.add("_NoRoom", m.py().get_type::<super::wait::NoRoom>())?;
+        m.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

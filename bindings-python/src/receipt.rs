@@ -1,0 +1,95 @@
+//! Receipts as Python sees them.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use sinkwell::host;
+use sinkwell::receipt::Stage;
+
+use crate::convert;
+use crate::error::{OrRaise as _, guarded, raise};
+use crate::wait;
+
+/// See `sinkwell.Receipt`.
+#[pyclass(frozen, module = "sinkwell._native")]
+pub(crate) struct Receipt {
+    inner: sinkwell::Receipt,
+}
+
+impl Receipt {
+    pub(crate) fn new(inner: sinkwell::Receipt) -> Self {
+        Self { inner }
+    }
+}
+
+/// How the event ended in each lane, or what is wrong with the wait: what an awaitable resolves to.
+pub(crate) fn outcome<'py>(
+    py: Python<'py>,
+    receipt: &sinkwell::Receipt,
+    stage: Stage,
+) -> PyResult<Bound<'py, PyAny>> {
+    receipt.check_journaled(stage).or_raise(py)?;
+    convert::from_json(py, &host::endings_json(receipt))
+}
+
+#[pymethods]
+impl Receipt {
+    #[getter]
+    fn id(&self) -> String {
+        self.inner.id().to_string()
+    }
+
+    #[getter]
+    fn lanes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let lanes = PyDict::new(py);
+        for (lane, admission) in self.inner.lanes() {
+            lanes.set_item(lane, admission.to_string())?;
+        }
+        Ok(lanes)
+    }
+
+    #[getter]
+    fn evicted<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let evicted = PyDict::new(py);
+        for (lane, count) in self.inner.evicted() {
+            evicted.set_item(lane, count)?;
+        }
+        Ok(evicted)
+    }
+
+    #[pyo3(signature = (stage, timeout = None))]
+    fn wait<'py>(&self, py: Python<'py>, stage: &str, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let stage = Stage::parse(stage).or_raise(py)?;
+        let limit = convert::seconds(py, timeout)?;
+        let mut interrupt = None;
+        let waited = guarded(py, || {
+            let mut go_on = || {
+                interrupt = Python::attach(|py| py.check_signals()).err();
+                interrupt.is_none()
+            };
+            Ok(py.detach(|| self.inner.wait_while(stage, limit, &mut go_on)))
+        })?;
+        match interrupt {
+            Some(e) => Err(e),
+            None => waited.map_err(|e| raise(py, &e)).and_then(|()| outcome(py, &self.inner, stage)),
+        }
+    }
+
+    fn delivered<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        wait::future(py, &self.inner, Stage::Delivered)
+    }
+
+    fn journaled<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        wait::future(py, &self.inner, Stage::Journaled)
+    }
+
+    /// The salt of a content part; `None` before the event is sealed, or where there is no such part.
+    fn salt<'py>(&self, py: Python<'py>, part: usize) -> Option<Bound<'py, PyBytes>> {
+        self.inner.salt(part).map(|salt| PyBytes::new(py, &salt))
+    }
+
+    fn __repr__(&self) -> String {
+        let lanes: Vec<_> =
+            self.inner.lanes().map(|(lane, admission)| format!("{lane}: {admission}")).collect();
+        format!("<Receipt {} {{{}}}>", self.inner.id(), lanes.join(", "))
+    }
+}

@@ -1,0 +1,212 @@
+//! Host sinks: from a lane's delivery thread to Python code, and back.
+//!
+//! Guarantees: the lane's thread enters Python only to hand a job over; the host's code runs on a thread or
+//! loop of Python's own, so that neither an exception nor the end of the interpreter unwinds through a lane.
+//! A job is answered exactly once: one that Python dropped or could not take is a failed delivery. Of an
+//! exception a record gets the type, the host's health its text.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use sinkwell::Error;
+use sinkwell::host::HostSinkSpec;
+use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
+
+use crate::convert;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a thread waits for what Python answers.
+pub(crate) struct Reply<T> {
+    answer: Mutex<Option<T>>,
+    ready: Condvar,
+}
+
+impl<T> Reply<T> {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { answer: Mutex::new(None), ready: Condvar::new() })
+    }
+
+    /// The first answer counts.
+    pub(crate) fn put(&self, answer: T) {
+        lock(&self.answer).get_or_insert(answer);
+        self.ready.notify_all();
+    }
+
+    /// Waits for the answer. The lane that called has its own time-out.
+    pub(crate) fn take(&self) -> T {
+        let mut answer = lock(&self.answer);
+        loop {
+            match answer.take() {
+                Some(answer) => return answer,
+                None => answer = self.ready.wait(answer).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+fn panicked(summary: &str) -> Failure {
+    Failure::new(FailureKind::Panic, summary)
+}
+
+/// A batch for a host's sink.
+#[pyclass(frozen, module = "sinkwell._native")]
+pub(crate) struct DeliverJob {
+    batch: Vec<Envelope>,
+    reply: Arc<Reply<Answers>>,
+}
+
+/// One answer as Python gives it: `None` is an acknowledgement; else whether the refusal is for good, the
+/// type of the exception and its text.
+type PyAnswer = Option<(bool, String, String)>;
+
+fn answer(given: PyAnswer) -> Answer {
+    match given {
+        None => Answer::Acknowledged,
+        Some((true, summary, detail)) => {
+            Answer::Refused(Failure::new(FailureKind::Rejected, summary).detail(detail))
+        }
+        Some((false, summary, detail)) => Answer::Retry(panicked(&summary).detail(detail), None),
+    }
+}
+
+#[pymethods]
+impl DeliverJob {
+    #[getter]
+    fn events<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let events = PyList::empty(py);
+        for envelope in &self.batch {
+            events.append(crate::event::Envelope::new(envelope.clone()).into_pyobject(py)?)?;
+        }
+        Ok(events)
+    }
+
+    /// An answer for each envelope, in order.
+    fn answer(&self, answers: Vec<PyAnswer>) {
+        let all = answers.iter().all(Option::is_none);
+        let answers = if answers.len() != self.batch.len() {
+            Answers::Retry(panicked("the sink gave a wrong number of answers"), None)
+        } else if all {
+            Answers::Acknowledged
+        } else {
+            Answers::Each(answers.into_iter().map(answer).collect())
+        };
+        self.reply.put(answers);
+    }
+
+    /// Nothing of the batch is there: the type of the exception and its text.
+    fn fail(&self, summary: &str, detail: String) {
+        self.reply.put(Answers::Retry(panicked(summary).detail(detail), None));
+    }
+}
+
+impl Drop for DeliverJob {
+    fn drop(&mut self) {
+        self.reply.put(Answers::Retry(panicked("the sink dropped the batch without an answer"), None));
+    }
+}
+
+/// A question for a host's sink: how it is.
+#[pyclass(frozen, module = "sinkwell._native")]
+pub(crate) struct HealthJob {
+    reply: Arc<Reply<SinkHealth>>,
+}
+
+#[pymethods]
+impl HealthJob {
+    #[pyo3(signature = (healthy, detail))]
+    fn answer(&self, healthy: bool, detail: Option<String>) {
+        self.reply.put(SinkHealth { healthy, detail });
+    }
+}
+
+impl Drop for HealthJob {
+    fn drop(&mut self) {
+        self.reply.put(SinkHealth { healthy: false, detail: Some("no answer".to_owned()) });
+    }
+}
+
+/// A lane's end of a host's sink. `runner` is Python's (`sinkwell/_sinks.py`).
+struct Bridge {
+    runner: Py<PyAny>,
+}
+
+impl Bridge {
+    /// Hands a job over. Where that fails the job is dropped, and so answered.
+    fn submit<J: pyo3::PyClass + Into<pyo3::PyClassInitializer<J>>>(&self, method: &str, job: J) {
+        let mut job = Some(job);
+        Python::try_attach(|py| {
+            let Some(job) = job.take() else { return };
+            let submitted = Bound::new(py, job).and_then(|job| self.runner.call_method1(py, method, (job,)));
+            // The exception goes with its frames, and the job with them: that is the answer.
+            drop(submitted);
+        });
+    }
+}
+
+impl Sink for Bridge {
+    fn kind(&self) -> &'static str {
+        "host"
+    }
+
+    fn deliver(&mut self, batch: &[Envelope]) -> Answers {
+        let reply = Reply::new();
+        self.submit("deliver", DeliverJob { batch: batch.to_vec(), reply: Arc::clone(&reply) });
+        reply.take()
+    }
+
+    fn health(&mut self) -> SinkHealth {
+        let reply = Reply::new();
+        self.submit("health", HealthJob { reply: Arc::clone(&reply) });
+        reply.take()
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        Python::try_attach(|py| {
+            // Ends the runner's thread, if it has one; an exception has nobody to go to.
+            drop(self.runner.call_method0(py, "close"));
+        });
+    }
+}
+
+/// A host's sink as `_sinks.py` describes it: name, classes, keys of a lane, and what makes its runner.
+pub(crate) fn spec(described: &Bound<'_, PyAny>) -> PyResult<HostSinkSpec> {
+    let lane = described.getattr("lane")?;
+    let lane = (!lane.is_none())
+        .then(|| convert::to_json(&lane, |e| Error::invalid_config(e.to_string())))
+        .transpose()?;
+    let make: Py<PyAny> = described.getattr("runner")?.unbind();
+    Ok(HostSinkSpec {
+        name: described.getattr("name")?.extract()?,
+        classes: described.getattr("classes")?.extract()?,
+        lane,
+        make: Arc::new(move || {
+            let made = Python::try_attach(|py| make.call0(py));
+            let failed = |what: String| Error::new(sinkwell::ErrorKind::Sink, what);
+            match made {
+                Some(Ok(runner)) => Ok(Box::new(Bridge { runner }) as Box<dyn Sink>),
+                Some(Err(e)) => Err(failed(format!("the host's sink cannot be made: {}", type_name(&e)))),
+                None => Err(failed("the interpreter has ended".to_owned())),
+            }
+        }),
+    })
+}
+
+/// The sink of a plug-in; `None` where no package brings one of this name.
+pub(crate) fn find(plugin: &Bound<'_, PyAny>, name: &str) -> sinkwell::Result<Option<HostSinkSpec>> {
+    let found = plugin.call1((name,)).and_then(|found| (!found.is_none()).then(|| spec(&found)).transpose());
+    found.map_err(|e| {
+        let what = format!("the plug-in of this name cannot be loaded: {}", type_name(&e));
+        Error::new(sinkwell::ErrorKind::Sink, what).at(name)
+    })
+}
+
+/// The type of an exception: all that a record may say of it.
+pub(crate) fn type_name(e: &PyErr) -> String {
+    Python::attach(|py| e.get_type(py).name().map_or_else(|_| "exception".to_owned(), |n| n.to_string()))
+}

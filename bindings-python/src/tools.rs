@@ -1,0 +1,142 @@
+//! What needs no emitter: verification, content decisions, usage, the command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use sinkwell::key::VerifyingKey;
+use sinkwell::seam::{Env as _, SystemEnv};
+use sinkwell::verify::{Options, TrustedKey, Verifier};
+use sinkwell::{Emitter, Error, ErrorKind};
+
+use crate::convert;
+use crate::error::{OrRaise as _, guarded};
+
+/// A key as Python gives it: id, a file or the key's own bytes, and the agents it may seal for.
+pub(crate) type Key = (String, KeySource, Option<String>);
+
+#[derive(FromPyObject)]
+pub(crate) enum KeySource {
+    Bytes(Vec<u8>),
+    File(PathBuf),
+}
+
+pub(crate) fn trusted(py: Python<'_>, keys: Vec<Key>) -> PyResult<Vec<TrustedKey>> {
+    let one = |(id, source, agent): Key| -> sinkwell::Result<TrustedKey> {
+        let key = match source {
+            KeySource::Bytes(bytes) => VerifyingKey::from_bytes(&bytes),
+            KeySource::File(path) => VerifyingKey::from_file(&path),
+        };
+        let key = key.map_err(|e| e.at(format!("keys.{id}")))?;
+        Ok(TrustedKey { agent, ..TrustedKey::new(id, key) })
+    };
+    keys.into_iter().map(one).collect::<sinkwell::Result<_>>().or_raise(py)
+}
+
+/// Something to verify: a file or directory, or bytes.
+#[derive(FromPyObject)]
+enum Input {
+    Bytes(Vec<u8>),
+    Path(PathBuf),
+}
+
+#[pyfunction]
+#[pyo3(name = "_verify")]
+#[allow(clippy::too_many_arguments, reason = "called by name from sinkwell/_verify.py only")]
+pub(crate) fn verify<'py>(
+    py: Python<'py>,
+    inputs: Vec<Input>,
+    keys: Vec<Key>,
+    checkpoints: Vec<Input>,
+    silence: Option<f64>,
+    edges: bool,
+    strict: bool,
+    partial: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let keys = trusted(py, keys)?;
+    let silence = silence.map(|seconds| convert::seconds(py, Some(seconds))).transpose()?;
+    let report = guarded(py, || {
+        py.detach(|| {
+            let mut verifier = Verifier::new(options(keys, silence, edges, strict, partial));
+            for input in checkpoints {
+                match input {
+                    Input::Path(path) => verifier.read_checkpoints(&path)?,
+                    Input::Bytes(bytes) => verifier.read_checkpoints_from(&mut &*bytes, "<bytes>")?,
+                }
+            }
+            for input in inputs {
+                match input {
+                    Input::Path(path) => verifier.read_path(&path)?,
+                    Input::Bytes(bytes) => verifier.read(&mut &*bytes, "<bytes>")?,
+                }
+            }
+            Ok(verifier.finish()?.to_json().to_json())
+        })
+        .or_raise(py)
+    })?;
+    convert::from_json(py, report.as_bytes())
+}
+
+fn options(
+    keys: Vec<TrustedKey>,
+    silence: Option<Duration>,
+    edges: bool,
+    strict: bool,
+    partial: bool,
+) -> Options {
+    Options { keys, silence, edges, strict, partial, ..Options::default() }
+}
+
+#[pyfunction]
+pub(crate) fn evaluate_content_capture<'py>(
+    py: Python<'py>,
+    request: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let request = convert::to_json(request, |e| {
+        let error = Error::invalid_argument(e.message().to_owned());
+        match e.path() {
+            Some(path) => error.at(path),
+            None => error,
+        }
+    })?;
+    let now = SystemEnv::default().now();
+    let decision = guarded(py, || sinkwell::content::evaluate_json(request.as_bytes(), now).or_raise(py))?;
+    convert::from_json(py, &decision)
+}
+
+#[pyfunction]
+pub(crate) fn usage_from_json<'py>(
+    py: Python<'py>,
+    provider: &str,
+    usage: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let usage = convert::to_json(usage, |e| Error::invalid_argument(e.to_string()).at("usage"))?;
+    let data = guarded(py, || sinkwell::usage::usage_from_json(provider, usage.as_bytes()).or_raise(py))?;
+    convert::from_json(py, &data)
+}
+
+#[pyfunction]
+pub(crate) fn authority_boundary<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    convert::from_json(py, Emitter::authority_boundary().as_bytes())
+}
+
+/// Every kind of error with its code.
+#[pyfunction]
+#[pyo3(name = "_kinds")]
+pub(crate) fn kinds() -> Vec<(&'static str, u8)> {
+    ErrorKind::ALL.iter().map(|kind| (kind.name(), kind.code())).collect()
+}
+
+/// Sends the core's diagnostics to `logging`.
+#[pyfunction]
+#[pyo3(name = "_set_logger")]
+pub(crate) fn set_logger() {
+    sinkwell::diagnostics::set_logger(crate::wait::log);
+}
+
+/// The `sinkwell` command; returns its exit status.
+#[pyfunction]
+#[pyo3(name = "_command")]
+pub(crate) fn command(py: Python<'_>, arguments: Vec<std::ffi::OsString>) -> PyResult<u8> {
+    guarded(py, || Ok(py.detach(|| sinkwell_cli::main(arguments))))
+}

@@ -1,0 +1,91 @@
+//! The `sinkwell` command. Results go to stdout, diagnostics to stderr; exit 0 good, 1 findings, 2 could
+//! not do it.
+
+mod audit;
+mod disclose;
+mod journal;
+mod keys;
+mod tail;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "sinkwell",
+    version,
+    about = "Sealed governance and telemetry events: keys, verification, inspection"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Take disclosures out of a file of envelopes, or check them.
+    #[command(subcommand)]
+    Disclose(disclose::Command),
+    /// Read, check and prove from an audit database.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Make a key.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    Verify(verify::Command),
+    Tail(tail::Command),
+    /// Look into a journal directory; never harms one in use.
+    #[command(subcommand)]
+    Journal(journal::Command),
+}
+
+/// How a command ended; errors are exit 2.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Exit 0.
+    Good,
+    /// Exit 1.
+    Findings,
+}
+
+/// Runs the command with these arguments, the program's name first; returns the exit status. For the binary,
+/// and for the packages that bring the command.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version go to stdout, the rest to stderr; a stream that is gone is no other failure.
+            let _ = e.print();
+            return u8::try_from(e.exit_code()).unwrap_or(2);
+        }
+    };
+    let result = match cli.command {
+        Command::Disclose(command) => disclose::run(command),
+        Command::Audit(command) => audit::run(command),
+        Command::Keys(command) => keys::run(command),
+        Command::Verify(command) => verify::run(command),
+        Command::Tail(command) => tail::run(command),
+        Command::Journal(command) => journal::run(command),
+    };
+    match result {
+        Ok(Outcome::Good) => 0,
+        Ok(Outcome::Findings) => 1,
+        Err(e) => {
+            eprintln!("sinkwell: {e}");
+            2
+        }
+    }
+}
+
+/// Prints a result; answers whether somebody still reads. A reader that went away is no failure, and changes
+/// nothing about the exit status.
+fn print(text: &str) -> sinkwell::Result<bool> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(sinkwell::Error::internal(format!("standard output cannot be written: {e}"))),
+        Ok(()) => Ok(true),
+    }
+}
