@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use sinkwell::config::Source;
 use sinkwell::event::{Data, read_event};
@@ -13,7 +14,7 @@ use sinkwell::host::{
 use sinkwell::json::ObjectWriter;
 use sinkwell::key::HostSigner;
 use sinkwell::seam::SystemEnv;
-use sinkwell::{Emitter, Error, EventInput, Result, Wait};
+use sinkwell::{Attempt, Emitter, Error, EventInput, Result, SIGNAL_LIMIT, Wait};
 
 use crate::error::thrown;
 use crate::event_loop::{EventLoop, Shared};
@@ -153,6 +154,26 @@ impl NativeEmitter {
         Ok(())
     }
 
+    fn with_input<T>(
+        &self,
+        event_type: &str,
+        data: Option<&str>,
+        rest: Option<&str>,
+        emit: impl FnOnce(&Emitter, EventInput<'_>) -> Result<T>,
+    ) -> napi::Result<T> {
+        let emitter = self.get()?;
+        let data = data.map_or(Data::None, |data| Data::Json(data.as_bytes()));
+        match rest {
+            None => emit(emitter, EventInput { event_type, data, ..EventInput::default() }),
+            Some(rest) => {
+                read_event(rest.as_bytes(), emitter.depth_limit(), &mut ObjectWriter::new(), |input| {
+                    emit(emitter, EventInput { event_type, data, ..input })
+                })
+            }
+        }
+        .map_err(thrown)
+    }
+
     /// Emits: `data` is JSON, `rest` the other members of an event as a JSON object. Never waits.
     #[napi(catch_unwind)]
     pub fn emit(
@@ -161,18 +182,27 @@ impl NativeEmitter {
         data: Option<String>,
         rest: Option<String>,
     ) -> napi::Result<NativeReceipt> {
-        let emitter = self.get()?;
-        let data = data.as_deref().map_or(Data::None, |data| Data::Json(data.as_bytes()));
-        let emit = |input: EventInput<'_>| emitter.emit_with(input, Wait::Never);
-        let inner = match rest {
-            None => emit(EventInput { event_type: &event_type, data, ..EventInput::default() }),
-            Some(rest) => {
-                read_event(rest.as_bytes(), emitter.depth_limit(), &mut ObjectWriter::new(), |input| {
-                    emit(EventInput { event_type: &event_type, data, ..input })
-                })
-            }
-        };
-        inner.map(|inner| NativeReceipt { inner }).map_err(thrown)
+        let emit = |emitter: &Emitter, input: EventInput<'_>| emitter.emit_with(input, Wait::Never);
+        let inner = self.with_input(&event_type, data.as_deref(), rest.as_deref(), emit)?;
+        Ok(NativeReceipt { inner })
+    }
+
+    /// As `emit`, having waited for room for `waited` milliseconds; answers for how many in all it may be
+    /// waited, if there is none.
+    #[napi(catch_unwind)]
+    pub fn try_emit(
+        &self,
+        event_type: String,
+        data: Option<String>,
+        rest: Option<String>,
+        waited: f64,
+    ) -> napi::Result<Either<NativeReceipt, f64>> {
+        let waited = duration(waited).map_err(thrown)?;
+        let emit = |emitter: &Emitter, input: EventInput<'_>| emitter.try_emit(input, waited);
+        Ok(match self.with_input(&event_type, data.as_deref(), rest.as_deref(), emit)? {
+            Attempt::Accepted(inner) => Either::A(NativeReceipt { inner }),
+            Attempt::NoRoom(limit) => Either::B(limit.as_secs_f64() * 1e3),
+        })
     }
 
     /// Hands `token` to the event loop when a blocking lane that has no room has some again.
@@ -275,4 +305,10 @@ impl NativeEmitter {
     pub fn prometheus(&self) -> napi::Result<String> {
         Ok(self.get()?.prometheus())
     }
+}
+
+/// How long, in milliseconds, an ending may take that nobody set a limit for.
+#[napi(catch_unwind)]
+pub fn ending_limit() -> f64 {
+    SIGNAL_LIMIT.as_secs_f64() * 1e3
 }

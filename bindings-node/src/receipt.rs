@@ -1,5 +1,6 @@
 //! A receipt: what can be known at once is read, what must be waited for becomes a token.
 
+use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use sinkwell::Receipt;
 use sinkwell::host::{endings_json, receipt_json};
@@ -41,6 +42,12 @@ impl NativeReceipt {
         let shared = std::sync::Arc::clone(&event_loop.shared);
         let stage = Stage::parse(&stage).map_err(thrown)?;
         self.inner.on(stage, move || shared.reached(token)).map_err(thrown)
+    }
+
+    /// The salt of a content part.
+    #[napi(catch_unwind)]
+    pub fn salt(&self, part: u32) -> Option<Buffer> {
+        self.inner.salt(part as usize).map(|salt| salt.to_vec().into())
     }
 
     /// Throws if a durable lane ended the event without having it on disk.

@@ -21,6 +21,7 @@ pub(crate) struct JsSink {
 /// The codes in which JavaScript answers per envelope.
 const ACKNOWLEDGED: u8 = 0;
 const REFUSED: u8 = 1;
+const REFUSED_AS_ONE: u8 = 3;
 
 impl Sink for JsSink {
     fn kind(&self) -> &'static str {
@@ -38,6 +39,9 @@ impl Sink for JsSink {
         match self.event_loop.call("deliver", self.target, &lines, hashes) {
             Err(Gone) => Answers::Retry(failed("the event loop of the sink does not run"), None),
             Ok(Reply::Delivered(codes, _)) if codes.is_empty() => Answers::Acknowledged,
+            Ok(Reply::Delivered(codes, name)) if codes.first() == Some(&REFUSED_AS_ONE) => {
+                Answers::RefusedBatch(Failure::new(FailureKind::Rejected, name))
+            }
             Ok(Reply::Delivered(codes, name)) if codes.len() == batch.len() => {
                 let answer = |code: &u8| match *code {
                     ACKNOWLEDGED => Answer::Acknowledged,
