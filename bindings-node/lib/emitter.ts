@@ -1,0 +1,420 @@
+/** The emitter: events in, receipts out. */
+import { basename, extname } from 'node:path';
+import {
+  authorityBoundary as boundary,
+  NativeEmitter,
+  NativeReceipt,
+  usageData,
+  type OpenOptions as NativeOptions,
+  type SinkSpec,
+} from '../native';
+import { partJson, type Part } from './content';
+import { native } from './errors';
+import { ended, endWithProcess, LIMIT, type Ending } from './exit';
+import { camel, toJson } from './json';
+import { act, loop, whenReached } from './loop';
+import { Receipt } from './receipt';
+import { host, hostSigner, release, type SinkClass, type SinkLike, type Signer } from './sink';
+import { activeTrace, type Trace } from './trace';
+
+/** From least to most. */
+export type Severity = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+
+/** What else an event may say. */
+export interface EventOptions {
+  /** What it is about. */
+  readonly subject?: string;
+  /** The words of people; they leave only through the gates. */
+  readonly content?: readonly Part[];
+  readonly severity?: Severity;
+  /** For a type of your own: losing it would falsify a run. */
+  readonly terminal?: boolean;
+  readonly run?: string;
+  readonly turn?: string;
+  readonly attempt?: string;
+  /** Taken from the active OpenTelemetry span if absent. */
+  readonly trace?: Trace;
+  /** Another agent than the emitter's; it must match `agent.allow`. */
+  readonly agent?: string;
+  readonly tenant?: string;
+  /** RFC 3339; now if absent. */
+  readonly time?: string | Date;
+  /** UUIDv7; a new one if absent. */
+  readonly id?: string;
+  /** Id of the event that caused this one. */
+  readonly causation?: string;
+  /** Id of the whole conversation. */
+  readonly correlation?: string;
+  /** The child agent or extension that the content comes from. */
+  readonly child?: string;
+}
+
+/** What an event carries: a plain object of what JSON can carry. */
+export type EventData = Readonly<Record<string, unknown>>;
+
+/** What an emitter is opened with, beside its configuration. */
+export interface OpenOptions {
+  /** Sinks of your own; they count as required sinks, and a lane may name them: `sink: { host: NAME }`. */
+  readonly sinks?: readonly SinkLike[];
+  /** Signs where the configuration says `signer: host`. */
+  readonly signer?: Signer;
+  /** No threads: `drain` delivers. */
+  readonly manual?: boolean;
+}
+
+/** A lane's counters; see "Receipts and counters" in the documentation. */
+export interface Counters {
+  readonly admitted: number;
+  readonly delivered: number;
+  readonly dropped: number;
+  readonly rejected: number;
+  readonly pending: number;
+  readonly filtered: number;
+  readonly sealed: number;
+  readonly journaled: number;
+  readonly retried: number;
+  readonly own: number;
+  readonly bytes: number;
+  readonly oldestPendingMs: number;
+  readonly droppedBy: Readonly<Record<string, number>>;
+  readonly rejectedBy: Readonly<Record<string, number>>;
+  readonly filteredBy: Readonly<Record<string, number>>;
+}
+
+/** A place in what a lane has exported. */
+export interface Cursor {
+  readonly streamid: string;
+  readonly sequence: string;
+  readonly export: number;
+}
+
+/** How a lane is. */
+export interface Health {
+  readonly state: 'starting' | 'healthy' | 'degraded' | 'failed' | 'closed';
+  readonly since: string;
+  readonly failure: string | null;
+  readonly summary: string | null;
+  readonly detail: string | null;
+  readonly acked: Cursor | null;
+  readonly classes: readonly SinkClass[];
+}
+
+/** What a lane has delivered, what it still holds, and where. */
+export interface LaneReport {
+  readonly delivered: number;
+  readonly pending: number;
+  readonly where: 'none' | 'memory' | 'journal';
+}
+
+/** A change of a lane's state. */
+export interface StateRecord {
+  readonly lane: string;
+  readonly kind: string;
+  readonly state: Health['state'];
+  readonly failure: string | null;
+  readonly summary: string;
+  readonly terminalPreserved: boolean;
+  readonly dropped: number;
+  readonly acked: Cursor | null;
+  readonly repair: Cursor | null;
+  readonly unsafeReplay: string | null;
+}
+
+/** What `drain` did. */
+export interface Drained {
+  readonly count: number;
+  readonly records: readonly StateRecord[];
+}
+
+/** How long an ending may take. */
+export interface EndOptions {
+  /** In milliseconds. */
+  readonly timeout?: number;
+}
+
+/** A mapping whose keys are lanes. */
+export type ByLane<T> = Readonly<Record<string, T>>;
+
+/** The script's name: the operating system knows this process as node only. */
+function program(): string | undefined {
+  const script = process.argv[1];
+  return script === undefined ? undefined : basename(script, extname(script)) || undefined;
+}
+
+function byLane<T>(text: string): ByLane<T> {
+  const lanes = Object.entries(JSON.parse(text) as Record<string, Record<string, unknown>>);
+  return Object.fromEntries(lanes.map(([lane, value]) => [lane, camel<T>(value)]));
+}
+
+/** An event on its way across: its type, its data as JSON, its other members as JSON. */
+type Crossing = [type: string, data: string | undefined, rest: string | undefined];
+
+function cross(
+  type: string,
+  data: EventData | null | undefined,
+  options: EventOptions | undefined,
+): Crossing {
+  const trace = options?.trace ?? activeTrace();
+  let rest: string | undefined;
+  if (options !== undefined || trace !== undefined) {
+    const members: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(options ?? {})) {
+      if (value !== undefined) members[name] = value;
+    }
+    if (members.time instanceof Date) members.time = members.time.toISOString();
+    if (Array.isArray(members.content)) members.content = members.content.map(partJson);
+    if (trace) {
+      const { traceId, spanId, ...others } = trace;
+      members.trace = { trace_id: traceId, span_id: spanId, ...others };
+    }
+    rest = toJson(members, '');
+  }
+  return [type, data === undefined || data === null ? undefined : toJson(data, 'data'), rest];
+}
+
+interface Waiting {
+  readonly crossing: Crossing;
+  readonly since: number;
+  resolve(receipt: Receipt): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Seals events and hands them to its lanes. All its calls return at once or give a promise; the event loop
+ * is never held, but by `openSync`.
+ */
+export class Emitter implements AsyncDisposable {
+  readonly #native: NativeEmitter;
+  readonly #targets: number[] = [];
+  readonly #ending: Ending = {
+    flush: () => this.flush(),
+    shutdown: () => this.shutdown(),
+    shutdownNow: () => this.#native.shutdownSync(LIMIT),
+  };
+  /** Those who wait for room, first come, first served. */
+  readonly #waiting: Waiting[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(emitter: NativeEmitter) {
+    this.#native = emitter;
+  }
+
+  /**
+   * Opens an emitter: `config` is the path of a document, the document itself as an object, or nothing for
+   * what the environment says. Resolves when every required sink is healthy.
+   */
+  static async open(config?: string | object, options: OpenOptions = {}): Promise<Emitter> {
+    const emitter = new Emitter(new NativeEmitter());
+    try {
+      const given = emitter.#options(config, options);
+      await act((token) => emitter.#native.open(loop, token, given));
+    } catch (error) {
+      release(emitter.#targets);
+      throw error;
+    }
+    endWithProcess(emitter.#ending);
+    return emitter;
+  }
+
+  /**
+   * As `open`, here and now. A required sink that is written in JavaScript cannot answer meanwhile: open
+   * such an emitter with `open`.
+   */
+  static openSync(config?: string | object, options: OpenOptions = {}): Emitter {
+    const emitter = new Emitter(new NativeEmitter());
+    try {
+      const given = emitter.#options(config, options);
+      native(() => emitter.#native.openSync(loop, given));
+    } catch (error) {
+      release(emitter.#targets);
+      throw error;
+    }
+    endWithProcess(emitter.#ending);
+    return emitter;
+  }
+
+  /** The process's default emitter, shared by its threads; opened from the environment on first use. */
+  static default(): Emitter {
+    if (processDefault === undefined) {
+      processDefault = new Emitter(native(() => NativeEmitter.processDefault(program())));
+      endWithProcess(processDefault.#ending);
+    }
+    return processDefault;
+  }
+
+  #options(config: string | object | undefined, options: OpenOptions): NativeOptions {
+    const sinks: SinkSpec[] = [];
+    for (const sink of options.sinks ?? []) sinks.push(this.#host(sink));
+    const given: NativeOptions = { sinks, manual: options.manual ?? false };
+    const name = program();
+    if (name !== undefined) given.program = name;
+    if (typeof config === 'string') given.path = config;
+    else if (config !== undefined) given.mapping = toJson(config, '');
+    if (options.signer) {
+      given.signer = hostSigner(options.signer);
+      this.#targets.push(given.signer);
+    }
+    return given;
+  }
+
+  #host(sink: SinkLike, lane?: string): SinkSpec {
+    const spec = host(sink, lane);
+    this.#targets.push(spec.target);
+    return spec;
+  }
+
+  /** Emits an event. Never waits: without room in a blocking lane it throws `BackpressureError`. */
+  emit(type: string, data?: EventData | null, options?: EventOptions): Receipt {
+    const crossing = cross(type, data, options);
+    return new Receipt(native(() => this.#native.emit(...crossing)));
+  }
+
+  /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */
+  async emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt> {
+    const crossing = cross(type, data, options);
+    if (this.#waiting.length === 0) {
+      const first = native(() => this.#native.tryEmit(...crossing, 0));
+      if (first instanceof NativeReceipt) return new Receipt(first);
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ crossing, since: performance.now(), resolve, reject });
+      if (this.#waiting.length === 1) this.#awaitRoom();
+    });
+  }
+
+  /** Tries those who wait, in their order, until one finds no room. */
+  #awaitRoom(): void {
+    clearTimeout(this.#timer);
+    for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
+      const { crossing, since } = head;
+      const waited = performance.now() - since;
+      try {
+        const tried = native(() => this.#native.tryEmit(...crossing, waited));
+        if (!(tried instanceof NativeReceipt)) {
+          const forget = whenReached(
+            (token) => this.#native.onRoom(loop, token),
+            () => this.#awaitRoom(),
+          );
+          this.#timer = setTimeout(
+            () => {
+              forget();
+              this.#awaitRoom();
+            },
+            Math.max(1, Math.ceil(tried - waited)),
+          );
+          this.#timer.unref();
+          return;
+        }
+        head.resolve(new Receipt(tried));
+      } catch (error) {
+        head.reject(error);
+      }
+      this.#waiting.shift();
+    }
+  }
+
+  /** Adds a sink; `lane` is any keys of a lane, as the configuration has them. */
+  addSink(sink: SinkLike, lane?: object): void {
+    const spec = this.#host(sink, lane && toJson(lane, ''));
+    try {
+      native(() => this.#native.addSink(loop, spec));
+    } catch (error) {
+      release([spec.target]);
+      throw error;
+    }
+  }
+
+  /** Seals with another key from the next envelope on: a `key` section of a configuration. */
+  changeKey(key: object, signer?: Signer): void {
+    const target = signer && hostSigner(signer);
+    if (target !== undefined) this.#targets.push(target);
+    const section = toJson(key, 'key');
+    native(() => this.#native.changeKey(loop, section, target));
+  }
+
+  /** One consistent reading per lane. */
+  counters(): ByLane<Counters> {
+    return byLane(native(() => this.#native.counters()));
+  }
+
+  /** How many events `closed`, `backpressure` and `fail_closed` kept out. */
+  get refused(): number {
+    return native(() => this.#native.refused());
+  }
+
+  /** How each lane is. */
+  health(): ByLane<Health> {
+    return byLane(native(() => this.#native.health()));
+  }
+
+  /** Throws what `emit` would throw now, whatever the event. */
+  ensureReady(): void {
+    native(() => this.#native.ensureReady());
+  }
+
+  /** How many events wait in a lane to be sealed. */
+  queued(lane: string): number {
+    return native(() => this.#native.queued(lane));
+  }
+
+  /** Delivers what a lane of a manual emitter holds. */
+  async drain(lane: string): Promise<Drained> {
+    const drained = JSON.parse(await act((token) => this.#native.drain(loop, token, lane))) as {
+      count: number;
+      records: Record<string, unknown>[];
+    };
+    return { count: drained.count, records: drained.records.map((record) => camel<StateRecord>(record)) };
+  }
+
+  /** Resolves when every lane has delivered or declared what it was given, or the time is over. */
+  async flush({ timeout = LIMIT }: EndOptions = {}): Promise<ByLane<LaneReport>> {
+    return JSON.parse(await act((token) => this.#native.flush(loop, token, timeout))) as ByLane<LaneReport>;
+  }
+
+  /** Ends the emitter: what is queued is delivered and every stream closed, as far as the time allows. */
+  async shutdown({ timeout = LIMIT }: EndOptions = {}): Promise<ByLane<LaneReport>> {
+    if (processDefault === this) {
+      processDefault = undefined;
+      NativeEmitter.forgetDefault();
+    }
+    const report = await act((token) => this.#native.shutdown(loop, token, timeout));
+    ended(this.#ending);
+    release(this.#targets);
+    if (this.#waiting.length > 0) this.#awaitRoom();
+    return JSON.parse(report) as ByLane<LaneReport>;
+  }
+
+  /** `await using`: shuts down. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+
+  /** Counters and states in the Prometheus text format. */
+  prometheus(): string {
+    return native(() => this.#native.prometheus());
+  }
+}
+
+let processDefault: Emitter | undefined;
+
+/** Emits with the process's default emitter. */
+export function emit(type: string, data?: EventData | null, options?: EventOptions): Receipt {
+  return Emitter.default().emit(type, data, options);
+}
+
+/** Emits with the process's default emitter, waiting for room. */
+export function emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt> {
+  return Emitter.default().emitAsync(type, data, options);
+}
+
+/** What sinks can and cannot do, for those who must show it. */
+export function authorityBoundary(): Readonly<Record<string, readonly string[]>> {
+  const value = JSON.parse(boundary()) as Record<string, unknown>;
+  return camel(value);
+}
+
+/** The data of `model.usage`, from what a provider answered: its usage object, or the whole response. */
+export function modelUsage(provider: string, answer: object): Record<string, unknown> {
+  const text = toJson(answer, 'usage');
+  return JSON.parse(native(() => usageData(provider, text))) as Record<string, unknown>;
+}

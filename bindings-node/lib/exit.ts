@@ -1,0 +1,48 @@
+/**
+ * The end of the process.
+ *
+ * Guarantees: a program that simply ends loses nothing that its sinks can take: `beforeExit` flushes for as
+ * long as anything comes of it, then shuts down. `process.exit()` and an uncaught exception leave no event
+ * loop, so sinks written in JavaScript get no more; built-in ones get what is queued, and streams are
+ * closed. Nothing of this happens before an emitter is opened, and nothing in a process that is killed.
+ */
+import { endingLimit } from '../native';
+import { loop, progress } from './loop';
+
+/** What ends with the process. */
+export interface Ending {
+  flush(): Promise<unknown>;
+  shutdown(): Promise<unknown>;
+  shutdownNow(): void;
+}
+
+/** How long an ending may take that nobody set a limit for, in milliseconds: the core's. */
+export const LIMIT = endingLimit();
+
+const open = new Set<Ending>();
+let hooked = false;
+let seen = -1;
+
+/** Ends it with the process, unless it ends before. */
+export function endWithProcess(emitter: Ending): void {
+  open.add(emitter);
+  if (hooked) return;
+  hooked = true;
+  process.on('beforeExit', () => {
+    if (open.size === 0) return;
+    // A flush settles what the program awaits, so it may go on and emit more; only when nothing moves any
+    // more is it over.
+    const now = progress();
+    const ending = [...open].map((emitter) => (now === seen ? emitter.shutdown() : emitter.flush()));
+    void Promise.allSettled(ending).then(() => (seen = now === seen ? seen : progress()));
+  });
+  process.on('exit', () => {
+    loop.end();
+    for (const emitter of open) emitter.shutdownNow();
+  });
+}
+
+/** It has ended already. */
+export function ended(emitter: Ending): void {
+  open.delete(emitter);
+}

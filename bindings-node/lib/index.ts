@@ -1,0 +1,73 @@
+/**
+ * Sealed governance and telemetry events for AI agents.
+ *
+ * `emit` seals an event with the process's default emitter; `Emitter.open` opens one of your own; `verify`
+ * says what a file of sealed events proves.
+ */
+export {
+  BackpressureError,
+  ClosedError,
+  InternalError,
+  InvalidArgumentError,
+  InvalidConfigError,
+  InvalidEventError,
+  JournalError,
+  KeyError,
+  PolicyError,
+  RequiredSinkUnavailableError,
+  SinkError,
+  SinkwellError,
+  TimeoutError,
+  UnsupportedError,
+  VerificationError,
+  type ErrorKind,
+} from './errors';
+export {
+  evaluateContentCapture,
+  part,
+  type CaptureDecision,
+  type CaptureRequest,
+  type ContentMode,
+  type Part,
+  type PartOptions,
+} from './content';
+export {
+  authorityBoundary,
+  emit,
+  emitAsync,
+  Emitter,
+  modelUsage,
+  type ByLane,
+  type Counters,
+  type Cursor,
+  type Drained,
+  type EndOptions,
+  type EventData,
+  type EventOptions,
+  type Health,
+  type LaneReport,
+  type OpenOptions,
+  type Severity,
+  type StateRecord,
+} from './emitter';
+export { SignedGovernanceEvent } from './event';
+export type { Keys, KeySource } from './keys';
+export { Receipt, type Ending, type WaitOptions } from './receipt';
+export {
+  Rejected,
+  type BatchGovernanceEventSink,
+  type GovernanceEventSink,
+  type Signer,
+  type SinkClass,
+  type SinkHealth,
+  type SinkLike,
+} from './sink';
+export type { Trace } from './trace';
+export {
+  verify,
+  type Finding,
+  type Report,
+  type StreamReport,
+  type Verdict,
+  type VerifyOptions,
+} from './verify';

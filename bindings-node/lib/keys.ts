@@ -1,0 +1,21 @@
+/** Keys that a verifier trusts. */
+import type { Key } from '../native';
+
+/** A key: the path of its file, its bytes, or either with the agents that it may seal for. */
+export type KeySource =
+  | string
+  | Uint8Array
+  | { readonly file: string; readonly agent?: string }
+  | { readonly bytes: Uint8Array; readonly agent?: string };
+
+/** Keys by the id that envelopes name them by. */
+export type Keys = Readonly<Record<string, KeySource>>;
+
+/** Keys as the native half takes them. */
+export function trusted(keys: Keys): Key[] {
+  return Object.entries(keys).map(([id, key]) => {
+    if (typeof key === 'string') return { id, file: key };
+    if (key instanceof Uint8Array) return { id, bytes: key };
+    return { id, ...key };
+  });
+}

@@ -1,0 +1,94 @@
+/** Receipts: what became of one event in each lane. */
+import type { NativeReceipt } from '../native';
+import { native, TimeoutError } from './errors';
+import { loop, whenReached } from './loop';
+
+/** How an event ended in a lane. */
+export interface Ending {
+  readonly state: 'delivered' | 'lost' | 'uncertain' | 'filtered';
+  /** Why, unless it was delivered. */
+  readonly reason: string | null;
+  readonly streamid: string | null;
+  readonly sequence: number | null;
+  readonly hash: string | null;
+  /** RFC 3339 with nanoseconds. */
+  readonly when: string;
+}
+
+/** How long a wait may take. */
+export interface WaitOptions {
+  /** In milliseconds; then the promise rejects with `TimeoutError`, while the event is still on its way. */
+  readonly timeout?: number;
+}
+
+interface Summary {
+  id: string;
+  lanes: Record<string, string>;
+  evicted: Record<string, number>;
+}
+
+/** What `emit` gives back. Waiting on it costs memory only and keeps no process alive. */
+export class Receipt {
+  readonly #native: NativeReceipt;
+  #summary: Summary | undefined;
+
+  /** @internal */
+  constructor(receipt: NativeReceipt) {
+    this.#native = receipt;
+  }
+
+  get #known(): Summary {
+    return (this.#summary ??= JSON.parse(this.#native.summary()) as Summary);
+  }
+
+  /** The event's id, the same in every lane. */
+  get id(): string {
+    return this.#known.id;
+  }
+
+  /** What each lane did with it: `enqueued`, `filtered`, `dropped: REASON`. */
+  get lanes(): Readonly<Record<string, string>> {
+    return this.#known.lanes;
+  }
+
+  /** How many queued events of each lane went for it. */
+  get evicted(): Readonly<Record<string, number>> {
+    return this.#known.evicted;
+  }
+
+  /** Settles when every lane's sink has answered; a loss is an answer, not an error. */
+  async delivered(options?: WaitOptions): Promise<Record<string, Ending>> {
+    await this.#reach('delivered', options);
+    return JSON.parse(this.#native.endings()) as Record<string, Ending>;
+  }
+
+  /** Settles when every durable lane that took the event has it on disk. */
+  async journaled(options?: WaitOptions): Promise<void> {
+    await this.#reach('journaled', options);
+    native(() => this.#native.checkJournaled());
+  }
+
+  /** The salt of a content part, which with the part proves its digest; once the event is sealed. */
+  salt(part: number): Buffer | undefined {
+    return this.#native.salt(part) ?? undefined;
+  }
+
+  #reach(stage: 'delivered' | 'journaled', options: WaitOptions | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const forget = whenReached(
+        (token) => this.#native.on(loop, stage, token),
+        () => {
+          clearTimeout(timer);
+          resolve();
+        },
+      );
+      if (options?.timeout === undefined) return;
+      timer = setTimeout(() => {
+        forget();
+        reject(new TimeoutError(`not ${stage} within ${options.timeout} ms; the event is still on its way`));
+      }, options.timeout);
+      timer.unref();
+    });
+  }
+}

@@ -1,0 +1,314 @@
+//! The emitter, as JavaScript sees it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use napi::bindgen_prelude::Either;
+use napi_derive::napi;
+use sinkwell::config::Source;
+use sinkwell::event::{Data, read_event};
+use sinkwell::host::{
+    HostSinkSpec, Opening, add_sink, counters_json, default_emitter, drained_json, health_json, load_key, open,
+    report_json, take_default,
+};
+use sinkwell::json::ObjectWriter;
+use sinkwell::key::HostSigner;
+use sinkwell::seam::SystemEnv;
+use sinkwell::{Attempt, Emitter, Error, EventInput, Result, SIGNAL_LIMIT, Wait};
+
+use crate::error::thrown;
+use crate::event_loop::{EventLoop, Shared};
+use crate::receipt::NativeReceipt;
+use crate::sink::{JsSigner, JsSink};
+use crate::verify::duration;
+
+/// JSON of the core's is UTF-8.
+pub(crate) fn text(json: Vec<u8>) -> String {
+    String::from_utf8(json).unwrap_or_default()
+}
+
+/// A sink of JavaScript's.
+#[napi(object, object_to_js = false)]
+pub struct SinkSpec {
+    /// What `deliver` messages call it.
+    pub target: u32,
+    /// Its own name.
+    pub name: String,
+    /// Its own classes.
+    pub classes: Vec<String>,
+    /// Keys of a lane, as a JSON object.
+    pub lane: Option<String>,
+}
+
+/// What an emitter is opened with.
+#[napi(object, object_to_js = false)]
+pub struct OpenOptions {
+    /// A file, or
+    pub path: Option<String>,
+    /// a mapping as JSON; neither: the environment.
+    pub mapping: Option<String>,
+    /// The program's name, for the default agent id.
+    pub program: Option<String>,
+    /// Host sinks.
+    pub sinks: Vec<SinkSpec>,
+    /// What `sign` messages call the signer.
+    pub signer: Option<u32>,
+    /// No threads.
+    pub manual: bool,
+}
+
+fn environment(program: Option<String>) -> SystemEnv {
+    program.map_or_else(SystemEnv::default, SystemEnv::with_program)
+}
+
+fn spec(event_loop: &Arc<Shared>, sink: SinkSpec) -> HostSinkSpec {
+    let event_loop = Arc::clone(event_loop);
+    let target = sink.target;
+    HostSinkSpec {
+        name: sink.name,
+        classes: sink.classes,
+        lane: sink.lane,
+        make: Arc::new(move || Ok(Box::new(JsSink { event_loop: Arc::clone(&event_loop), target }))),
+    }
+}
+
+fn signer(event_loop: &Arc<Shared>, target: Option<u32>) -> Option<Arc<dyn HostSigner>> {
+    let event_loop = Arc::clone(event_loop);
+    target.map(|target| Arc::new(JsSigner { event_loop, target }) as Arc<dyn HostSigner>)
+}
+
+fn opening(event_loop: &Arc<Shared>, options: OpenOptions) -> (Opening, SystemEnv) {
+    let source = match (options.path, options.mapping) {
+        (Some(path), _) => Source::Path(PathBuf::from(path)),
+        (None, Some(mapping)) => Source::Mapping(mapping),
+        (None, None) => Source::Environment,
+    };
+    let sinks = options.sinks.into_iter().map(|sink| spec(event_loop, sink)).collect();
+    let signer = signer(event_loop, options.signer);
+    (Opening { source, sinks, signer, manual: options.manual }, environment(options.program))
+}
+
+/// An emitter; empty until it has been opened.
+#[napi]
+pub struct NativeEmitter {
+    inner: Arc<OnceLock<Arc<Emitter>>>,
+}
+
+impl NativeEmitter {
+    fn get(&self) -> napi::Result<&Arc<Emitter>> {
+        self.inner.get().ok_or_else(|| thrown(Error::internal("the emitter has not been opened")))
+    }
+}
+
+impl Drop for NativeEmitter {
+    fn drop(&mut self) {
+        // The last owner of an emitter that nobody shut down ends it, which takes time that an event loop
+        // does not have. If there is no thread to be had, it ends here.
+        if let Some(emitter) = self.inner.get().cloned() {
+            self.inner = Arc::default();
+            let _ = std::thread::Builder::new().name("sinkwell-drop".into()).spawn(move || drop(emitter));
+        }
+    }
+}
+
+#[napi]
+impl NativeEmitter {
+    /// An emitter that has not been opened.
+    #[napi(constructor)]
+    #[allow(clippy::new_without_default, reason = "for JavaScript only")]
+    pub fn new() -> Self {
+        Self { inner: Arc::default() }
+    }
+
+    /// The process's default emitter.
+    #[napi(factory, catch_unwind)]
+    pub fn process_default(program: Option<String>) -> napi::Result<Self> {
+        let emitter = default_emitter(&environment(program)).map_err(thrown)?;
+        let this = Self::new();
+        let _ = this.inner.set(emitter);
+        Ok(this)
+    }
+
+    /// Takes the default emitter away, so that the next use opens another.
+    #[napi(catch_unwind)]
+    pub fn forget_default() {
+        drop(take_default());
+    }
+
+    /// Opens it on a thread of its own.
+    #[napi(catch_unwind)]
+    pub fn open(&self, event_loop: &EventLoop, token: u32, options: OpenOptions) {
+        let place = Arc::clone(&self.inner);
+        let (opening, env) = opening(&event_loop.shared, options);
+        event_loop.shared.run(token, move || {
+            let _ = place.set(Arc::new(open(opening, &env)?));
+            Ok(String::new())
+        });
+    }
+
+    /// Opens it here and now.
+    #[napi(catch_unwind)]
+    pub fn open_sync(&self, event_loop: &EventLoop, options: OpenOptions) -> napi::Result<()> {
+        let (opening, env) = opening(&event_loop.shared, options);
+        let _ = self.inner.set(Arc::new(open(opening, &env).map_err(thrown)?));
+        Ok(())
+    }
+
+    fn with_input<T>(
+        &self,
+        event_type: &str,
+        data: Option<&str>,
+        rest: Option<&str>,
+        emit: impl FnOnce(&Emitter, EventInput<'_>) -> Result<T>,
+    ) -> napi::Result<T> {
+        let emitter = self.get()?;
+        let data = data.map_or(Data::None, |data| Data::Json(data.as_bytes()));
+        match rest {
+            None => emit(emitter, EventInput { event_type, data, ..EventInput::default() }),
+            Some(rest) => {
+                read_event(rest.as_bytes(), emitter.depth_limit(), &mut ObjectWriter::new(), |input| {
+                    emit(emitter, EventInput { event_type, data, ..input })
+                })
+            }
+        }
+        .map_err(thrown)
+    }
+
+    /// Emits: `data` is JSON, `rest` the other members of an event as a JSON object. Never waits.
+    #[napi(catch_unwind)]
+    pub fn emit(
+        &self,
+        event_type: String,
+        data: Option<String>,
+        rest: Option<String>,
+    ) -> napi::Result<NativeReceipt> {
+        let emit = |emitter: &Emitter, input: EventInput<'_>| emitter.emit_with(input, Wait::Never);
+        let inner = self.with_input(&event_type, data.as_deref(), rest.as_deref(), emit)?;
+        Ok(NativeReceipt { inner })
+    }
+
+    /// As `emit`, having waited for room for `waited` milliseconds; answers for how many in all it may be
+    /// waited, if there is none.
+    #[napi(catch_unwind)]
+    pub fn try_emit(
+        &self,
+        event_type: String,
+        data: Option<String>,
+        rest: Option<String>,
+        waited: f64,
+    ) -> napi::Result<Either<NativeReceipt, f64>> {
+        let waited = duration(waited).map_err(thrown)?;
+        let emit = |emitter: &Emitter, input: EventInput<'_>| emitter.try_emit(input, waited);
+        Ok(match self.with_input(&event_type, data.as_deref(), rest.as_deref(), emit)? {
+            Attempt::Accepted(inner) => Either::A(NativeReceipt { inner }),
+            Attempt::NoRoom(limit) => Either::B(limit.as_secs_f64() * 1e3),
+        })
+    }
+
+    /// Hands `token` to the event loop when a blocking lane that has no room has some again.
+    #[napi(catch_unwind)]
+    pub fn on_room(&self, event_loop: &EventLoop, token: u32) -> napi::Result<()> {
+        let shared = Arc::clone(&event_loop.shared);
+        self.get()?.on_room(move || shared.reached(token)).map_err(thrown)
+    }
+
+    /// Throws if an event would be refused now.
+    #[napi(catch_unwind)]
+    pub fn ensure_ready(&self) -> napi::Result<()> {
+        self.get()?.ensure_ready().map_err(thrown)
+    }
+
+    /// Counters per lane, as JSON.
+    #[napi(catch_unwind)]
+    pub fn counters(&self) -> napi::Result<String> {
+        Ok(text(counters_json(self.get()?)))
+    }
+
+    /// How many events were kept out.
+    #[napi(catch_unwind)]
+    pub fn refused(&self) -> napi::Result<f64> {
+        #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+        Ok(self.get()?.refused() as f64)
+    }
+
+    /// Health per lane, as JSON.
+    #[napi(catch_unwind)]
+    pub fn health(&self) -> napi::Result<String> {
+        Ok(text(health_json(self.get()?)))
+    }
+
+    /// How many events wait in a lane.
+    #[napi(catch_unwind)]
+    pub fn queued(&self, lane: String) -> napi::Result<f64> {
+        #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+        self.get()?.queued(&lane).map(|n| n as f64).map_err(thrown)
+    }
+
+    fn act(
+        &self,
+        event_loop: &EventLoop,
+        token: u32,
+        work: impl FnOnce(&Emitter) -> Result<String> + Send + 'static,
+    ) -> napi::Result<()> {
+        let emitter = Arc::clone(self.get()?);
+        event_loop.shared.run(token, move || work(&emitter));
+        Ok(())
+    }
+
+    /// Delivers what a lane of a manual emitter holds.
+    #[napi(catch_unwind)]
+    pub fn drain(&self, event_loop: &EventLoop, token: u32, lane: String) -> napi::Result<()> {
+        self.act(event_loop, token, move |emitter| Ok(text(drained_json(&emitter.drain(&lane)?))))
+    }
+
+    /// Waits until all is delivered or declared; the report comes as JSON.
+    #[napi(catch_unwind)]
+    pub fn flush(&self, event_loop: &EventLoop, token: u32, timeout: f64) -> napi::Result<()> {
+        let timeout = duration(timeout).map_err(thrown)?;
+        self.act(event_loop, token, move |emitter| Ok(text(report_json(&emitter.flush(timeout)))))
+    }
+
+    /// Ends the emitter; the report comes as JSON.
+    #[napi(catch_unwind)]
+    pub fn shutdown(&self, event_loop: &EventLoop, token: u32, timeout: f64) -> napi::Result<()> {
+        let timeout = duration(timeout).map_err(thrown)?;
+        self.act(event_loop, token, move |emitter| Ok(text(report_json(&emitter.shutdown(timeout)))))
+    }
+
+    /// Ends the emitter here and now: for `exit`, when nothing else runs any more.
+    #[napi(catch_unwind)]
+    pub fn shutdown_sync(&self, timeout: f64) -> napi::Result<()> {
+        self.get()?.shutdown(duration(timeout).map_err(thrown)?);
+        Ok(())
+    }
+
+    /// Adds a sink.
+    #[napi(catch_unwind)]
+    pub fn add_sink(&self, event_loop: &EventLoop, sink: SinkSpec) -> napi::Result<()> {
+        add_sink(self.get()?, spec(&event_loop.shared, sink), &SystemEnv::default()).map_err(thrown)
+    }
+
+    /// Seals with another key: `section` is a `key:` section as JSON.
+    #[napi(catch_unwind)]
+    pub fn change_key(
+        &self,
+        event_loop: &EventLoop,
+        section: String,
+        target: Option<u32>,
+    ) -> napi::Result<()> {
+        let key = load_key(&section, signer(&event_loop.shared, target), &SystemEnv::default());
+        key.and_then(|key| self.inner.get().map_or(Ok(()), |emitter| emitter.change_key(&key))).map_err(thrown)
+    }
+
+    /// Counters in the Prometheus text format.
+    #[napi(catch_unwind)]
+    pub fn prometheus(&self) -> napi::Result<String> {
+        Ok(self.get()?.prometheus())
+    }
+}
+
+/// How long, in milliseconds, an ending may take that nobody set a limit for.
+#[napi(catch_unwind)]
+pub fn ending_limit() -> f64 {
+    SIGNAL_LIMIT.as_secs_f64() * 1e3
+}

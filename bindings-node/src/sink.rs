@@ -1,0 +1,74 @@
+//! Sinks and signers that are written in JavaScript: called on their own event loop, awaited on the lane's
+//! thread.
+//!
+//! Guarantees: one call at a time; an exception is known here by the name of its type only, never by its
+//! text; a call that cannot be answered any more, since the event loop has ended, is a failure to be tried
+//! again, never an acknowledgement.
+
+use std::sync::Arc;
+
+use sinkwell::key::HostSigner;
+use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink};
+
+use crate::event_loop::{Gone, Reply, Shared};
+
+/// A host's sink, as its lane sees it.
+pub(crate) struct JsSink {
+    pub(crate) event_loop: Arc<Shared>,
+    pub(crate) target: u32,
+}
+
+/// The codes in which JavaScript answers per envelope.
+const ACKNOWLEDGED: u8 = 0;
+const REFUSED: u8 = 1;
+const REFUSED_AS_ONE: u8 = 3;
+
+impl Sink for JsSink {
+    fn kind(&self) -> &'static str {
+        "host"
+    }
+
+    fn deliver(&mut self, batch: &[Envelope]) -> Answers {
+        let lines: Vec<&[u8]> = batch.iter().map(|envelope| &*envelope.bytes).collect();
+        let mut hashes = String::with_capacity(batch.len() * 64);
+        for byte in batch.iter().flat_map(|envelope| envelope.hash) {
+            hashes.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or_default());
+            hashes.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());
+        }
+        let failed = |summary: &str| Failure::new(FailureKind::Panic, summary);
+        match self.event_loop.call("deliver", self.target, &lines, hashes) {
+            Err(Gone) => Answers::Retry(failed("the event loop of the sink does not run"), None),
+            Ok(Reply::Delivered(codes, _)) if codes.is_empty() => Answers::Acknowledged,
+            Ok(Reply::Delivered(codes, name)) if codes.first() == Some(&REFUSED_AS_ONE) => {
+                Answers::RefusedBatch(Failure::new(FailureKind::Rejected, name))
+            }
+            Ok(Reply::Delivered(codes, name)) if codes.len() == batch.len() => {
+                let answer = |code: &u8| match *code {
+                    ACKNOWLEDGED => Answer::Acknowledged,
+                    REFUSED => Answer::Refused(Failure::new(FailureKind::Rejected, name.clone())),
+                    _ => Answer::Retry(failed(&name), None),
+                };
+                Answers::Each(codes.iter().map(answer).collect())
+            }
+            Ok(Reply::Delivered(..) | Reply::Signed(_)) => {
+                Answers::Retry(failed("not one answer per event"), None)
+            }
+        }
+    }
+}
+
+/// A host's signer.
+pub(crate) struct JsSigner {
+    pub(crate) event_loop: Arc<Shared>,
+    pub(crate) target: u32,
+}
+
+impl HostSigner for JsSigner {
+    fn sign(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, String> {
+        match self.event_loop.call("sign", self.target, inputs, String::new()) {
+            Ok(Reply::Signed(Some(signatures))) => Ok(signatures),
+            Ok(_) => Err("the signer failed".to_owned()),
+            Err(Gone) => Err("the event loop of the signer does not run".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+/** How much of a part may be seen. */
+export type ContentMode = 'off' | 'redacted_summary' | 'content_ref' | 'raw';
+/** What a part may say of itself. */
+export interface PartOptions {
+    readonly text?: string;
+    readonly bytes?: Uint8Array;
+    readonly mediatype?: string;
+    readonly role?: string;
+    /** A reference into the host's own content store. */
+    readonly ref?: string;
+    readonly summary?: string;
+    readonly tokens?: number;
+    /** The most its source permits. */
+    readonly permit?: ContentMode;
+}
+/** A content part: the words of people, which leave only through the gates. */
+export interface Part extends PartOptions {
+    /** `prompt`, `completion`, `tool_arguments`, `tool_result`, … or a class of your own. */
+    readonly class: string;
+}
+/** A content part of this class. */
+export declare function part(partClass: string, options: PartOptions): Part;
+/** A part as the core reads it: bytes in base64. */
+export declare function partJson(given: Part): Record<string, unknown>;
+/** What is asked of the gates. What is absent closes its gate. */
+export interface CaptureRequest {
+    /** A `governance.content` section. */
+    readonly policy?: object;
+    /** A lane's `content`. */
+    readonly sink?: object;
+    readonly requestedMode: ContentMode;
+    readonly class: string;
+    readonly tenant?: string;
+    readonly agent?: string;
+    readonly sourcePermitsContent?: boolean;
+    readonly retentionActive?: boolean;
+    readonly deterministicSampleIncluded?: boolean;
+    readonly requestedBytes?: number;
+    readonly redactionPolicyId?: string;
+    readonly childOrExtension?: string | boolean;
+}
+/** What the gates decide. */
+export interface CaptureDecision {
+    readonly requested: ContentMode;
+    readonly effective: ContentMode;
+    readonly allowed: boolean;
+    /** The first gate that failed. */
+    readonly reason: string | null;
+    /** All that did. */
+    readonly failed: readonly string[];
+    readonly redactionPolicyId: string | null;
+    readonly policyRefs: readonly string[];
+}
+/** Decides whether content may leave, without emitting anything. */
+export declare function evaluateContentCapture(request: CaptureRequest): CaptureDecision;

@@ -1,0 +1,166 @@
+import { type Part } from './content';
+import { Receipt } from './receipt';
+import { type SinkClass, type SinkLike, type Signer } from './sink';
+import { type Trace } from './trace';
+/** From least to most. */
+export type Severity = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+/** What else an event may say. */
+export interface EventOptions {
+    /** What it is about. */
+    readonly subject?: string;
+    /** The words of people; they leave only through the gates. */
+    readonly content?: readonly Part[];
+    readonly severity?: Severity;
+    /** For a type of your own: losing it would falsify a run. */
+    readonly terminal?: boolean;
+    readonly run?: string;
+    readonly turn?: string;
+    readonly attempt?: string;
+    /** Taken from the active OpenTelemetry span if absent. */
+    readonly trace?: Trace;
+    /** Another agent than the emitter's; it must match `agent.allow`. */
+    readonly agent?: string;
+    readonly tenant?: string;
+    /** RFC 3339; now if absent. */
+    readonly time?: string | Date;
+    /** UUIDv7; a new one if absent. */
+    readonly id?: string;
+    /** Id of the event that caused this one. */
+    readonly causation?: string;
+    /** Id of the whole conversation. */
+    readonly correlation?: string;
+    /** The child agent or extension that the content comes from. */
+    readonly child?: string;
+}
+/** What an event carries: a plain object of what JSON can carry. */
+export type EventData = Readonly<Record<string, unknown>>;
+/** What an emitter is opened with, beside its configuration. */
+export interface OpenOptions {
+    /** Sinks of your own; they count as required sinks, and a lane may name them: `sink: { host: NAME }`. */
+    readonly sinks?: readonly SinkLike[];
+    /** Signs where the configuration says `signer: host`. */
+    readonly signer?: Signer;
+    /** No threads: `drain` delivers. */
+    readonly manual?: boolean;
+}
+/** A lane's counters; see "Receipts and counters" in the documentation. */
+export interface Counters {
+    readonly admitted: number;
+    readonly delivered: number;
+    readonly dropped: number;
+    readonly rejected: number;
+    readonly pending: number;
+    readonly filtered: number;
+    readonly sealed: number;
+    readonly journaled: number;
+    readonly retried: number;
+    readonly own: number;
+    readonly bytes: number;
+    readonly oldestPendingMs: number;
+    readonly droppedBy: Readonly<Record<string, number>>;
+    readonly rejectedBy: Readonly<Record<string, number>>;
+    readonly filteredBy: Readonly<Record<string, number>>;
+}
+/** A place in what a lane has exported. */
+export interface Cursor {
+    readonly streamid: string;
+    readonly sequence: string;
+    readonly export: number;
+}
+/** How a lane is. */
+export interface Health {
+    readonly state: 'starting' | 'healthy' | 'degraded' | 'failed' | 'closed';
+    readonly since: string;
+    readonly failure: string | null;
+    readonly summary: string | null;
+    readonly detail: string | null;
+    readonly acked: Cursor | null;
+    readonly classes: readonly SinkClass[];
+}
+/** What a lane has delivered, what it still holds, and where. */
+export interface LaneReport {
+    readonly delivered: number;
+    readonly pending: number;
+    readonly where: 'none' | 'memory' | 'journal';
+}
+/** A change of a lane's state. */
+export interface StateRecord {
+    readonly lane: string;
+    readonly kind: string;
+    readonly state: Health['state'];
+    readonly failure: string | null;
+    readonly summary: string;
+    readonly terminalPreserved: boolean;
+    readonly dropped: number;
+    readonly acked: Cursor | null;
+    readonly repair: Cursor | null;
+    readonly unsafeReplay: string | null;
+}
+/** What `drain` did. */
+export interface Drained {
+    readonly count: number;
+    readonly records: readonly StateRecord[];
+}
+/** How long an ending may take. */
+export interface EndOptions {
+    /** In milliseconds. */
+    readonly timeout?: number;
+}
+/** A mapping whose keys are lanes. */
+export type ByLane<T> = Readonly<Record<string, T>>;
+/**
+ * Seals events and hands them to its lanes. All its calls return at once or give a promise; the event loop
+ * is never held, but by `openSync`.
+ */
+export declare class Emitter implements AsyncDisposable {
+    #private;
+    private constructor();
+    /**
+     * Opens an emitter: `config` is the path of a document, the document itself as an object, or nothing for
+     * what the environment says. Resolves when every required sink is healthy.
+     */
+    static open(config?: string | object, options?: OpenOptions): Promise<Emitter>;
+    /**
+     * As `open`, here and now. A required sink that is written in JavaScript cannot answer meanwhile: open
+     * such an emitter with `open`.
+     */
+    static openSync(config?: string | object, options?: OpenOptions): Emitter;
+    /** The process's default emitter, shared by its threads; opened from the environment on first use. */
+    static default(): Emitter;
+    /** Emits an event. Never waits: without room in a blocking lane it throws `BackpressureError`. */
+    emit(type: string, data?: EventData | null, options?: EventOptions): Receipt;
+    /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */
+    emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt>;
+    /** Adds a sink; `lane` is any keys of a lane, as the configuration has them. */
+    addSink(sink: SinkLike, lane?: object): void;
+    /** Seals with another key from the next envelope on: a `key` section of a configuration. */
+    changeKey(key: object, signer?: Signer): void;
+    /** One consistent reading per lane. */
+    counters(): ByLane<Counters>;
+    /** How many events `closed`, `backpressure` and `fail_closed` kept out. */
+    get refused(): number;
+    /** How each lane is. */
+    health(): ByLane<Health>;
+    /** Throws what `emit` would throw now, whatever the event. */
+    ensureReady(): void;
+    /** How many events wait in a lane to be sealed. */
+    queued(lane: string): number;
+    /** Delivers what a lane of a manual emitter holds. */
+    drain(lane: string): Promise<Drained>;
+    /** Resolves when every lane has delivered or declared what it was given, or the time is over. */
+    flush({ timeout }?: EndOptions): Promise<ByLane<LaneReport>>;
+    /** Ends the emitter: what is queued is delivered and every stream closed, as far as the time allows. */
+    shutdown({ timeout }?: EndOptions): Promise<ByLane<LaneReport>>;
+    /** `await using`: shuts down. */
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Counters and states in the Prometheus text format. */
+    prometheus(): string;
+}
+/** Emits with the process's default emitter. */
+export declare function emit(type: string, data?: EventData | null, options?: EventOptions): Receipt;
+/** Emits with the process's default emitter, waiting for room. */
+export declare function emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt>;
+/** What sinks can and cannot do, for those who must show it. */
+export declare function authorityBoundary(): Readonly<Record<string, readonly string[]>>;
+/** The data of `model.usage`, from what a provider answered: its usage object, or the whole response. */
+export declare function modelUsage(provider: string, answer: object): Record<string, unknown>;

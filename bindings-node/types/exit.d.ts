@@ -1,0 +1,12 @@
+/** What ends with the process. */
+export interface Ending {
+    flush(): Promise<unknown>;
+    shutdown(): Promise<unknown>;
+    shutdownNow(): void;
+}
+/** How long an ending may take that nobody set a limit for, in milliseconds: the core's. */
+export declare const LIMIT: number;
+/** Ends it with the process, unless it ends before. */
+export declare function endWithProcess(emitter: Ending): void;
+/** It has ended already. */
+export declare function ended(emitter: Ending): void;

@@ -1,0 +1,2 @@
+export * from './pino.js';
+export { default } from './pino.js';

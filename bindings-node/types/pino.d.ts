@@ -1,0 +1,14 @@
+/**
+ * A pino transport: each line becomes a `log.record`.
+ *
+ * `pino({ transport: { target: 'sinkwell/pino', options: { config: 'sinkwell.yaml' } } })`. It runs in
+ * pino's worker thread with an emitter of its own, which ends with the logger.
+ */
+import { Writable } from 'node:stream';
+/** How the transport opens its emitter. */
+export interface PinoTransportOptions {
+    /** As for `Emitter.open`. */
+    readonly config?: string | object;
+}
+/** The transport, as pino calls it. */
+export default function transport(options?: PinoTransportOptions): Promise<Writable>;

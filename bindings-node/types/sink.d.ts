@@ -1,0 +1,53 @@
+/**
+ * Sinks and signers of the host's, called on this thread's event loop.
+ *
+ * Guarantees: one call at a time, in the order of the stream; an exception, a rejection, an answer that is
+ * none, a promise that never settles: each is an answer to the sink's lane and reaches nobody else. Of an
+ * exception only the name of its class goes into records, never its text.
+ */
+import type { SinkSpec } from '../native';
+import { SignedGovernanceEvent } from './event';
+/** What a sink is for. */
+export type SinkClass = 'siem' | 'audit' | 'observability' | 'debug';
+/** How a sink says it is. */
+export interface SinkHealth {
+    readonly healthy: boolean;
+    readonly detail?: string | null;
+}
+/** A sink, as the proposal has it. */
+export interface GovernanceEventSink {
+    readonly name: string;
+    readonly classes: ReadonlySet<SinkClass>;
+    emit(event: SignedGovernanceEvent): Promise<void>;
+    health(): Promise<SinkHealth>;
+}
+/** A sink that takes batches and answers per event. */
+export interface BatchGovernanceEventSink {
+    readonly name: string;
+    readonly classes: ReadonlySet<SinkClass>;
+    /** Nothing: it has all. Else one answer per event: nothing for taken, `Rejected`, or another error to try again. */
+    emitBatch(events: readonly SignedGovernanceEvent[]): Promise<void | readonly (Error | null | undefined | void)[]>;
+    health(): Promise<SinkHealth>;
+}
+/** What is accepted in its place: plain functions, plain strings as classes, no `health`. */
+export type SinkLike = {
+    readonly name: string;
+    readonly classes?: Iterable<SinkClass>;
+    health?(): SinkHealth | Promise<SinkHealth>;
+} & ({
+    emit(event: SignedGovernanceEvent): unknown;
+} | {
+    emitBatch(events: readonly SignedGovernanceEvent[]): unknown;
+});
+/** Thrown by a sink that will never take this event: it is dead-lettered and declared, not tried again. */
+export declare class Rejected extends Error {
+    get name(): string;
+}
+/** A host's own signer (a KMS, an HSM): one raw signature per input, in order. */
+export type Signer = (inputs: readonly Buffer[]) => readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
+/** Registers a sink; the answer is what the native half knows it by. */
+export declare function host(sink: SinkLike, lane?: string): SinkSpec;
+/** Registers a signer. */
+export declare function hostSigner(signer: Signer): number;
+/** The emitter has ended: nothing calls these any more. */
+export declare function release(targets: Iterable<number>): void;
