@@ -56,6 +56,10 @@ impl Console {
         let subject = text("subject");
         let mut rest = String::new();
         for (key, member) in value.get("data").map(Value::members).unwrap_or_default() {
+            if matches!(key.as_str(), "capture" | "content" | "disclosures" | "provenance" | "authz") {
+                // Proof and provenance are for the verifier, not for the eye.
+                continue;
+            }
             let shown = match member {
                 Value::String(s) => s.clone(),
                 other => String::from_utf8(other.to_canonical().unwrap_or_default()).unwrap_or_default(),
