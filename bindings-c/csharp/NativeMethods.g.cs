@@ -57,6 +57,19 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_default(SinkwellBytes program, SinkwellEmitter** emitter, SinkwellError* error);
 
         /// <summary>
+        ///  Takes the default emitter away, so that the process can end it; the next use opens another. `emitter` is
+        ///  NULL then if there was none.
+        ///
+        ///  # Ownership
+        ///  As `sinkwell_default`.
+        ///
+        ///  # Safety
+        ///  `emitter` is valid for a write; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_take_default", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_take_default(SinkwellEmitter** emitter, SinkwellError* error);
+
+        /// <summary>
         ///  Emits an event. `receipt` may be NULL for who does not want one.
         ///
         ///  # Ownership
@@ -281,6 +294,18 @@ namespace Sinkwell.Interop
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_shutdown_on", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         internal static extern int sinkwell_shutdown_on(SinkwellEmitter* emitter, ulong timeout_ms, ulong token, delegate* unmanaged[Cdecl]<ulong, int, SinkwellBytes, void> callback, SinkwellError* error);
+
+        /// <summary>
+        ///  How deep `data` may nest: what is deeper a binding need not write out, as it will be refused.
+        ///
+        ///  # Ownership
+        ///  `limit` stays the caller's.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `limit` is valid for a write; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_depth_limit", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_depth_limit(SinkwellEmitter* emitter, ulong* limit, SinkwellError* error);
 
         /// <summary>
         ///  Whether the configuration asks for `handle_signals`, for a host that takes signals itself

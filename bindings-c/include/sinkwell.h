@@ -385,6 +385,16 @@ int32_t sinkwell_default(struct SinkwellBytes program,
                          struct SinkwellEmitter **emitter,
                          struct SinkwellError *error);
 
+// Takes the default emitter away, so that the process can end it; the next use opens another. `emitter` is
+// NULL then if there was none.
+//
+// # Ownership
+// As `sinkwell_default`.
+//
+// # Safety
+// `emitter` is valid for a write; `error` is NULL or valid for a write.
+int32_t sinkwell_take_default(struct SinkwellEmitter **emitter, struct SinkwellError *error);
+
 // Emits an event. `receipt` may be NULL for who does not want one.
 //
 // # Ownership
@@ -611,6 +621,17 @@ int32_t sinkwell_shutdown_on(const struct SinkwellEmitter *emitter,
                              uint64_t timeout_ms,
                              uint64_t token,
                              SinkwellCallback callback,
+                             struct SinkwellError *error);
+
+// How deep `data` may nest: what is deeper a binding need not write out, as it will be refused.
+//
+// # Ownership
+// `limit` stays the caller's.
+//
+// # Safety
+// `emitter` is an emitter; `limit` is valid for a write; `error` is NULL or valid for a write.
+int32_t sinkwell_depth_limit(const struct SinkwellEmitter *emitter,
+                             uint64_t *limit,
                              struct SinkwellError *error);
 
 // Whether the configuration asks for `handle_signals`, for a host that takes signals itself

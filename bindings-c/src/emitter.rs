@@ -150,6 +150,28 @@ pub unsafe extern "C" fn sinkwell_default(
     }
 }
 
+/// Takes the default emitter away, so that the process can end it; the next use opens another. `emitter` is
+/// NULL then if there was none.
+///
+/// # Ownership
+/// As `sinkwell_default`.
+///
+/// # Safety
+/// `emitter` is valid for a write; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_take_default(
+    emitter: *mut *mut SinkwellEmitter,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            *at_mut(emitter, "emitter")? = host::take_default().map_or(std::ptr::null_mut(), handle);
+            Ok(())
+        })
+    }
+}
+
 fn handle(emitter: Arc<Emitter>) -> *mut SinkwellEmitter {
     Box::into_raw(Box::new(SinkwellEmitter { emitter }))
 }
@@ -666,6 +688,28 @@ fn aside(
             .map(drop)
             .map_err(|e| Error::internal(format!("no thread to wait on: {e}")))
     })
+}
+
+/// How deep `data` may nest: what is deeper a binding need not write out, as it will be refused.
+///
+/// # Ownership
+/// `limit` stays the caller's.
+///
+/// # Safety
+/// `emitter` is an emitter; `limit` is valid for a write; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_depth_limit(
+    emitter: *const SinkwellEmitter,
+    limit: *mut u64,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            *at_mut(limit, "limit")? = at(emitter, "emitter")?.emitter.depth_limit() as u64;
+            Ok(())
+        })
+    }
 }
 
 /// Whether the configuration asks for `handle_signals`, for a host that takes signals itself

@@ -5,6 +5,9 @@ use super::parse::JsonError;
 /// The largest integer that every JSON reader holds exactly: 2^53 − 1 (RFC 7493).
 pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
+/// What there is to say to NaN and infinities, however they come.
+pub(super) const NOT_FINITE: &str = "NaN and infinities have no JSON form; send the value as a string";
+
 /// Whether `value` is integral and outside ±(2^53−1), so that readers would disagree about it.
 #[allow(clippy::cast_precision_loss, reason = "2^53 - 1 is exact")]
 pub(super) fn is_unsafe_integer(value: f64) -> bool {
@@ -17,7 +20,7 @@ pub(super) fn is_unsafe_integer(value: f64) -> bool {
 /// NaN or an infinity.
 pub fn write_f64(out: &mut Vec<u8>, value: f64) -> Result<(), JsonError> {
     if !value.is_finite() {
-        return Err(JsonError::new("NaN and infinities have no JSON form; send the value as a string"));
+        return Err(JsonError::new(NOT_FINITE));
     }
     if value == 0.0 {
         out.push(b'0');

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::number::is_unsafe_integer;
+use super::number::{NOT_FINITE, is_unsafe_integer};
 use super::value::Value;
 use super::writer::ObjectWriter;
 use super::{DEFAULT_DEPTH, MAX_SAFE_INTEGER};
@@ -168,6 +168,10 @@ impl<'a, B: Builder> Reader<'a, B> {
         }
     }
 
+    fn at_non_finite(&self) -> bool {
+        ["NaN", "Infinity"].iter().any(|word| self.text[self.at..].starts_with(word))
+    }
+
     fn value(&mut self, depth: usize) -> Result<(), JsonError> {
         self.builder.mark(self.at);
         match self.peek() {
@@ -180,6 +184,8 @@ impl<'a, B: Builder> Reader<'a, B> {
             Some(b't') => self.literal("true").and_then(|()| self.builder.bool(true)),
             Some(b'f') => self.literal("false").and_then(|()| self.builder.bool(false)),
             Some(b'n') => self.literal("null").and_then(|()| self.builder.null()),
+            // As JavaScript spells them, and what many writers put: refused in the writer's words.
+            Some(b'N' | b'I') if self.at_non_finite() => Err(JsonError::new(NOT_FINITE)),
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(_) => Err(JsonError::new("expected a JSON value")),
             None => Err(JsonError::new("the text ends where a value should be")),

@@ -1,0 +1,176 @@
+#include "bridge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "_cgo_export.h"
+
+static SinkwellBytes bytes(const uint8_t *data, uint64_t len) {
+  SinkwellBytes b = {data, len};
+  return b;
+}
+
+// The text that ends at `end`, moving the place on; an empty one is absent.
+static SinkwellBytes next(const uint8_t *buffer, uint32_t *at, uint32_t end) {
+  SinkwellBytes b = {end == *at ? NULL : buffer + *at, end - *at};
+  *at = end;
+  return b;
+}
+
+static SinkwellBytes next_present(const uint8_t *buffer, uint32_t *at, uint32_t end) {
+  SinkwellBytes b = {buffer + *at, end - *at};
+  *at = end;
+  return b;
+}
+
+#define PARTS_ON_STACK 8
+
+int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts,
+                SinkwellError *error) {
+  SinkwellEvent e;
+  SinkwellPart few[PARTS_ON_STACK], *all = few;
+  SinkwellReceipt *receipt = NULL;
+  uint32_t at = 0;
+  memset(&e, 0, sizeof e);
+  e.event_type = next(buffer, &at, call->ends[SW_TYPE]);
+  e.data = next(buffer, &at, call->ends[SW_DATA]);
+  e.subject = next(buffer, &at, call->ends[SW_SUBJECT]);
+  e.severity = next(buffer, &at, call->ends[SW_SEVERITY]);
+  e.run = next(buffer, &at, call->ends[SW_RUN]);
+  e.turn = next(buffer, &at, call->ends[SW_TURN]);
+  e.attempt = next(buffer, &at, call->ends[SW_ATTEMPT]);
+  e.agent = next(buffer, &at, call->ends[SW_AGENT]);
+  e.tenant = next(buffer, &at, call->ends[SW_TENANT]);
+  e.time = next(buffer, &at, call->ends[SW_TIME]);
+  e.id = next(buffer, &at, call->ends[SW_ID]);
+  e.causation = next(buffer, &at, call->ends[SW_CAUSATION]);
+  e.correlation = next(buffer, &at, call->ends[SW_CORRELATION]);
+  e.child = next(buffer, &at, call->ends[SW_CHILD]);
+  e.trace_id = next(buffer, &at, call->ends[SW_TRACE_ID]);
+  e.span_id = next(buffer, &at, call->ends[SW_SPAN_ID]);
+  e.trace_state = next(buffer, &at, call->ends[SW_TRACE_STATE]);
+  e.trace_flags = call->trace_flags;
+  e.terminal = call->terminal;
+  if (call->parts > 0) {
+    if (call->parts > PARTS_ON_STACK) all = malloc(call->parts * sizeof *all);
+    if (all == NULL) return 255;
+    memset(all, 0, call->parts * sizeof *all);
+    for (uint32_t i = 0; i < call->parts; i++) {
+      all[i].content_class = next(buffer, &at, parts[i].ends[SW_CLASS]);
+      all[i].mediatype = next(buffer, &at, parts[i].ends[SW_MEDIATYPE]);
+      if (parts[i].is_text) all[i].text = next_present(buffer, &at, parts[i].ends[SW_TEXT]);
+      else all[i].bytes = next_present(buffer, &at, parts[i].ends[SW_BYTES]);
+      all[i].role = next(buffer, &at, parts[i].ends[SW_ROLE]);
+      all[i].reference = next(buffer, &at, parts[i].ends[SW_REF]);
+      all[i].summary = next(buffer, &at, parts[i].ends[SW_SUMMARY]);
+      all[i].permit = next(buffer, &at, parts[i].ends[SW_PERMIT]);
+      all[i].tokens = parts[i].tokens;
+      all[i].has_tokens = parts[i].has_tokens;
+    }
+    e.content = all;
+    e.content_len = call->parts;
+  }
+  int32_t status = sinkwell_try_emit(emitter, &e, call->waited_ms, &call->receipted, &call->limit_ms,
+                                     call->want_receipt ? &receipt : NULL, error);
+  if (all != few) free(all);
+  call->receipt = receipt;
+  return status;
+}
+
+int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call,
+                     SinkwellError *error) {
+  SinkwellReceipt *receipt = NULL;
+  int32_t status = sinkwell_try_emit_json(emitter, bytes(json, len), call->waited_ms, &call->receipted,
+                                          &call->limit_ms, call->want_receipt ? &receipt : NULL, error);
+  call->receipt = receipt;
+  return status;
+}
+
+static void complete(uint64_t token, int32_t status, SinkwellBytes b) {
+  sinkwellGoComplete(token, status, (uint8_t *)b.data, b.len);
+}
+
+static void deliver(uint64_t user, const SinkwellEnvelope *batch, uint64_t len, uint64_t timeout_ms,
+                    SinkwellReply *reply) {
+  sinkwellGoDeliver(user, (SinkwellEnvelope *)batch, len, timeout_ms, reply);
+}
+
+static void sign(uint64_t user, const SinkwellBytes *inputs, uint64_t len, SinkwellSignReply *reply) {
+  sinkwellGoSign(user, (SinkwellBytes *)inputs, len, reply);
+}
+
+static void write_log(uint64_t user, int32_t level, SinkwellBytes message) {
+  (void)user;
+  sinkwellGoLog(level, (uint8_t *)message.data, message.len);
+}
+
+SinkwellSink sw_sink(uint64_t user, SinkwellBytes name, SinkwellBytes classes, SinkwellBytes lane) {
+  SinkwellSink sink;
+  memset(&sink, 0, sizeof sink);
+  sink.name = name;
+  sink.classes = classes;
+  sink.lane = lane;
+  sink.user = user;
+  sink.deliver = deliver;
+  sink.health = sinkwellGoHealth;
+  sink.free = sinkwellGoFree;
+  return sink;
+}
+
+static SinkwellSigner signer_of(uint64_t user) {
+  SinkwellSigner signer = {user, sign, sinkwellGoFree};
+  return signer;
+}
+
+int32_t sw_open(int32_t source, const uint8_t *config, uint64_t len, uint8_t manual, const SinkwellSink *sinks,
+                uint64_t sinks_len, uint64_t signer, SinkwellEmitter **emitter, SinkwellError *error) {
+  SinkwellOpening opening;
+  SinkwellSigner table = signer_of(signer);
+  memset(&opening, 0, sizeof opening);
+  opening.source = source;
+  opening.manual = manual;
+  opening.config = bytes(config, len);
+  opening.sinks = sinks;
+  opening.sinks_len = sinks_len;
+  opening.signer = signer == 0 ? NULL : &table;
+  return sinkwell_open(&opening, emitter, error);
+}
+
+int32_t sw_change_key(const SinkwellEmitter *emitter, const uint8_t *key, uint64_t len, uint64_t signer,
+                      SinkwellError *error) {
+  SinkwellSigner table = signer_of(signer);
+  return sinkwell_change_key(emitter, bytes(key, len), signer == 0 ? NULL : &table, error);
+}
+
+int32_t sw_set_logger(SinkwellError *error) { return sinkwell_set_logger(0, write_log, error); }
+
+int32_t sw_receipt_on(const SinkwellReceipt *receipt, int32_t stage, uint64_t token, SinkwellError *error) {
+  return sinkwell_receipt_on(receipt, stage, token, complete, error);
+}
+
+int32_t sw_on_room(const SinkwellEmitter *emitter, uint64_t token, SinkwellError *error) {
+  return sinkwell_on_room(emitter, token, complete, error);
+}
+
+int32_t sw_flush_on(const SinkwellEmitter *emitter, uint64_t timeout_ms, uint64_t token, SinkwellError *error) {
+  return sinkwell_flush_on(emitter, timeout_ms, token, complete, error);
+}
+
+int32_t sw_shutdown_on(const SinkwellEmitter *emitter, uint64_t timeout_ms, uint64_t token, SinkwellError *error) {
+  return sinkwell_shutdown_on(emitter, timeout_ms, token, complete, error);
+}
+
+int32_t sw_with_lane(const SinkwellEmitter *emitter, const uint8_t *lane, uint64_t len, uint64_t *queued,
+                     SinkwellOwned *drained, SinkwellError *error) {
+  if (queued != NULL) return sinkwell_queued(emitter, bytes(lane, len), queued, error);
+  return sinkwell_drain(emitter, bytes(lane, len), drained, error);
+}
+
+int32_t sw_evaluate(const uint8_t *request, uint64_t len, SinkwellOwned *out, SinkwellError *error) {
+  return sinkwell_evaluate_content_capture(bytes(request, len), out, error);
+}
+
+int32_t sw_verify_envelope(const uint8_t *envelope, uint64_t len, const SinkwellKey *keys, uint64_t keys_len,
+                           uint8_t *sound, SinkwellError *error) {
+  return sinkwell_verify_envelope(bytes(envelope, len), keys, keys_len, sound, error);
+}

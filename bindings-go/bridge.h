@@ -1,0 +1,64 @@
+// What stands between Go and the C ABI: calls that take Go's memory as flat bytes, so that nothing has to be
+// pinned and no Go pointer is kept in C, and the tables of functions that lead back into Go.
+#ifndef SINKWELL_GO_BRIDGE_H
+#define SINKWELL_GO_BRIDGE_H
+
+#include <sinkwell.h>
+
+// The texts of an event, in the order in which they lie in the buffer.
+enum {
+  SW_TYPE, SW_DATA, SW_SUBJECT, SW_SEVERITY, SW_RUN, SW_TURN, SW_ATTEMPT, SW_AGENT, SW_TENANT, SW_TIME, SW_ID,
+  SW_CAUSATION, SW_CORRELATION, SW_CHILD, SW_TRACE_ID, SW_SPAN_ID, SW_TRACE_STATE, SW_TEXTS
+};
+
+// The texts of a content part.
+enum {
+  SW_CLASS, SW_MEDIATYPE, SW_TEXT, SW_BYTES, SW_ROLE, SW_REF, SW_SUMMARY, SW_PERMIT, SW_PART_TEXTS
+};
+
+// One emit: what goes in beside the buffer, and what comes out.
+typedef struct {
+  uint64_t waited_ms;
+  uint64_t limit_ms;
+  SinkwellReceipt *receipt;
+  uint32_t ends[SW_TEXTS];
+  uint32_t parts;
+  uint8_t trace_flags;
+  uint8_t terminal;
+  uint8_t receipted;
+  uint8_t want_receipt;
+} sw_call;
+
+// A content part: where its texts end, after those of the event; an empty one is absent but for the body.
+typedef struct {
+  uint64_t tokens;
+  uint32_t ends[SW_PART_TEXTS];
+  uint8_t has_tokens;
+  uint8_t is_text;
+  uint8_t reserved[6];
+} sw_part;
+
+int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts,
+                SinkwellError *error);
+int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call,
+                     SinkwellError *error);
+
+int32_t sw_open(int32_t source, const uint8_t *config, uint64_t len, uint8_t manual, const SinkwellSink *sinks,
+                uint64_t sinks_len, uint64_t signer, SinkwellEmitter **emitter, SinkwellError *error);
+SinkwellSink sw_sink(uint64_t user, SinkwellBytes name, SinkwellBytes classes, SinkwellBytes lane);
+int32_t sw_change_key(const SinkwellEmitter *emitter, const uint8_t *key, uint64_t len, uint64_t signer,
+                      SinkwellError *error);
+int32_t sw_set_logger(SinkwellError *error);
+
+int32_t sw_receipt_on(const SinkwellReceipt *receipt, int32_t stage, uint64_t token, SinkwellError *error);
+int32_t sw_on_room(const SinkwellEmitter *emitter, uint64_t token, SinkwellError *error);
+int32_t sw_flush_on(const SinkwellEmitter *emitter, uint64_t timeout_ms, uint64_t token, SinkwellError *error);
+int32_t sw_shutdown_on(const SinkwellEmitter *emitter, uint64_t timeout_ms, uint64_t token, SinkwellError *error);
+
+int32_t sw_with_lane(const SinkwellEmitter *emitter, const uint8_t *lane, uint64_t len, uint64_t *queued,
+                     SinkwellOwned *drained, SinkwellError *error);
+int32_t sw_evaluate(const uint8_t *request, uint64_t len, SinkwellOwned *out, SinkwellError *error);
+int32_t sw_verify_envelope(const uint8_t *envelope, uint64_t len, const SinkwellKey *keys, uint64_t keys_len,
+                           uint8_t *sound, SinkwellError *error);
+
+#endif

@@ -1,0 +1,238 @@
+package sinkwell
+
+/*
+#include "bridge.h"
+*/
+import "C"
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Severity of an event; empty leaves it to the type.
+type Severity string
+
+// The severities.
+const (
+	Trace Severity = "trace"
+	Debug Severity = "debug"
+	Info  Severity = "info"
+	Warn  Severity = "warn"
+	Fail  Severity = "error"
+	Fatal Severity = "fatal"
+)
+
+// Event is what happened. Only Type is required; what is empty, the core completes.
+type Event struct {
+	// Type is a built-in type, or any reverse-DNS type of your own.
+	Type string
+	// Attrs and Data are the members of the event's data; Attrs cost less.
+	Attrs []Attr
+	Data  map[string]any
+	// Subject is what it is about: tool:shell, a path, a run id.
+	Subject string
+	// Severity is by type when empty.
+	Severity Severity
+	// Run, Turn and Attempt are the agent run it belongs to; Run is taken from the context when empty (WithRun).
+	Run, Turn, Attempt string
+	// Content parts leave only through the gates.
+	Content []Part
+	// Terminal says of a type of your own that losing it would falsify a run. Built-in types say it themselves.
+	Terminal bool
+	// Agent and Tenant override the emitter's own, as far as agent.allow lets them.
+	Agent, Tenant string
+	// Time is now when zero.
+	Time time.Time
+	// ID is a UUIDv7; a new one when empty.
+	ID string
+	// Causation and Correlation are ids of the event that caused this one, and of the whole conversation.
+	Causation, Correlation string
+	// Trace is taken from the context when zero (WithTrace, or sinkwell.dev/go/otel).
+	Trace TraceContext
+	// Child names the child agent or extension that the content comes from.
+	Child string
+}
+
+// Part is a content part: a class and one of Text and Bytes.
+type Part struct {
+	// Class is prompt, system, completion, tool_arguments, tool_result, memory, file, message, or your own.
+	Class string
+	Text  string
+	Bytes []byte
+	// MediaType, Role, Ref (into a store of your own) and Summary may be empty.
+	MediaType, Role, Ref, Summary string
+	// Tokens as the model counted them, if HasTokens.
+	Tokens    uint64
+	HasTokens bool
+	// Permit is the most its source permits: off (when empty), redacted_summary, content_ref, raw.
+	Permit string
+}
+
+// TraceContext is that of W3C.
+type TraceContext struct {
+	TraceID string // 32 hex digits
+	SpanID  string // 16 hex digits
+	Flags   byte
+	State   string
+}
+
+type contextKey int
+
+const (
+	runKey contextKey = iota
+	traceKey
+	correlationKey
+	quietKey
+)
+
+// WithRun has events emitted with the context belong to the run.
+func WithRun(ctx context.Context, run string) context.Context {
+	return context.WithValue(ctx, runKey, run)
+}
+
+// WithCorrelation has events emitted with the context belong to the conversation.
+func WithCorrelation(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, correlationKey, id)
+}
+
+// WithTrace has events emitted with the context carry the trace context.
+func WithTrace(ctx context.Context, trace TraceContext) context.Context {
+	return context.WithValue(ctx, traceKey, trace)
+}
+
+var (
+	traceFuncLock sync.RWMutex
+	traceFunc     func(context.Context) (TraceContext, bool)
+)
+
+// SetTraceFunc has the trace context of events taken from the context by f: what importing
+// sinkwell.dev/go/otel does. An event's own, or WithTrace, comes first.
+func SetTraceFunc(f func(context.Context) (TraceContext, bool)) {
+	traceFuncLock.Lock()
+	defer traceFuncLock.Unlock()
+	traceFunc = f
+}
+
+func traceOf(ctx context.Context) TraceContext {
+	if trace, ok := ctx.Value(traceKey).(TraceContext); ok {
+		return trace
+	}
+	traceFuncLock.RLock()
+	f := traceFunc
+	traceFuncLock.RUnlock()
+	if f != nil {
+		if trace, ok := f(ctx); ok {
+			return trace
+		}
+	}
+	return TraceContext{}
+}
+
+// call is what one emit needs: the texts back to back in a buffer, and where each ends. Pooled.
+type call struct {
+	encoder
+	native C.sw_call
+	parts  []C.sw_part
+	error  C.SinkwellError
+}
+
+var calls = sync.Pool{New: func() any { return &call{encoder: encoder{buf: make([]byte, 0, 1024)}} }}
+
+// keepBuffer bounds what a pooled buffer keeps after a large event.
+const keepBuffer = 64 << 10
+
+func (c *call) release() {
+	if cap(c.buf) <= keepBuffer {
+		c.buf = c.buf[:0]
+		c.parts = c.parts[:0]
+		c.native = C.sw_call{}
+		calls.Put(c)
+	}
+}
+
+// pack writes the event into the buffer.
+func (c *call) pack(ctx context.Context, e *Event, limit int) error {
+	n := &c.native
+	c.text(C.SW_TYPE, e.Type)
+	if len(e.Attrs) > 0 || e.Data != nil {
+		c.depth, c.limit = 0, limit
+		if err := c.attrs(e.Attrs, e.Data); err != nil {
+			if _, refusedAnyway := err.(tooDeep); !refusedAnyway {
+				return err
+			}
+		}
+	}
+	c.mark(C.SW_DATA)
+	run, correlation := e.Run, e.Correlation
+	if run == "" {
+		run, _ = ctx.Value(runKey).(string)
+	}
+	if correlation == "" {
+		correlation, _ = ctx.Value(correlationKey).(string)
+	}
+	c.text(C.SW_SUBJECT, e.Subject)
+	c.text(C.SW_SEVERITY, string(e.Severity))
+	c.text(C.SW_RUN, run)
+	c.text(C.SW_TURN, e.Turn)
+	c.text(C.SW_ATTEMPT, e.Attempt)
+	c.text(C.SW_AGENT, e.Agent)
+	c.text(C.SW_TENANT, e.Tenant)
+	if !e.Time.IsZero() {
+		c.buf = e.Time.UTC().AppendFormat(c.buf, time.RFC3339Nano)
+	}
+	c.mark(C.SW_TIME)
+	c.text(C.SW_ID, e.ID)
+	c.text(C.SW_CAUSATION, e.Causation)
+	c.text(C.SW_CORRELATION, correlation)
+	c.text(C.SW_CHILD, e.Child)
+	trace := e.Trace
+	if trace == (TraceContext{}) {
+		trace = traceOf(ctx)
+	}
+	c.text(C.SW_TRACE_ID, trace.TraceID)
+	c.text(C.SW_SPAN_ID, trace.SpanID)
+	c.text(C.SW_TRACE_STATE, trace.State)
+	n.trace_flags = C.uint8_t(trace.Flags)
+	if e.Terminal {
+		n.terminal = 2
+	}
+	for i := range e.Content {
+		c.part(&e.Content[i])
+	}
+	n.parts = C.uint32_t(len(c.parts))
+	return nil
+}
+
+func (c *call) text(i int, s string) {
+	c.buf = append(c.buf, s...)
+	c.mark(i)
+}
+
+func (c *call) mark(i int) { c.native.ends[i] = C.uint32_t(len(c.buf)) }
+
+func (c *call) part(p *Part) {
+	var part C.sw_part
+	isText := p.Bytes == nil
+	for i, s := range [C.SW_PART_TEXTS]string{
+		C.SW_CLASS: p.Class, C.SW_MEDIATYPE: p.MediaType, C.SW_TEXT: p.Text,
+		C.SW_ROLE: p.Role, C.SW_REF: p.Ref, C.SW_SUMMARY: p.Summary, C.SW_PERMIT: p.Permit,
+	} {
+		switch {
+		case i == C.SW_TEXT && !isText:
+		case i == C.SW_BYTES:
+			c.buf = append(c.buf, p.Bytes...)
+		default:
+			c.buf = append(c.buf, s...)
+		}
+		part.ends[i] = C.uint32_t(len(c.buf))
+	}
+	if isText {
+		part.is_text = 1
+	}
+	if p.HasTokens {
+		part.tokens, part.has_tokens = C.uint64_t(p.Tokens), 1
+	}
+	c.parts = append(c.parts, part)
+}

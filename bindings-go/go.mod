@@ -1,0 +1,3 @@
+module sinkwell.dev/go
+
+go 1.24

@@ -1,0 +1,266 @@
+package sinkwell
+
+/*
+#include "bridge.h"
+*/
+import "C"
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/cgo"
+	"sort"
+	"strings"
+	"time"
+	"unsafe"
+)
+
+// SinkClass is what a sink is for.
+type SinkClass string
+
+// The classes.
+const (
+	SIEM          SinkClass = "siem"
+	Audit         SinkClass = "audit"
+	Observability SinkClass = "observability"
+	DebugClass    SinkClass = "debug"
+)
+
+// Classes is a set of classes, for a sink's Classes.
+func Classes(classes ...SinkClass) map[SinkClass]struct{} {
+	set := make(map[SinkClass]struct{}, len(classes))
+	for _, class := range classes {
+		set[class] = struct{}{}
+	}
+	return set
+}
+
+// SinkHealth is how a sink says it is.
+type SinkHealth struct {
+	Healthy bool
+	Detail  string
+}
+
+// GovernanceEventSink is a sink of your own. Emit is called from a thread of its lane, for one event after the
+// other, in the stream's order; the context ends with the lane's timeout. nil acknowledges the event; an error
+// that is Rejected refuses it for good; any other is tried again. What it does wrong (an error, a panic, a hang)
+// stays in its lane.
+type GovernanceEventSink interface {
+	Name() string
+	Classes() map[SinkClass]struct{}
+	Emit(ctx context.Context, event SignedGovernanceEvent) error
+	Health(ctx context.Context) SinkHealth
+}
+
+// BatchSink is what a sink may implement besides, to take batches: one answer per event, in order; nil for all
+// of them acknowledges all.
+type BatchSink interface {
+	EmitBatch(ctx context.Context, events []SignedGovernanceEvent) []error
+}
+
+// Rejected is how a sink refuses an event for good: it is not tried again, but dead-lettered and declared.
+type Rejected struct{ Err error }
+
+// Reject refuses an event for good, for err's reason.
+func Reject(err error) error { return &Rejected{Err: err} }
+
+func (r *Rejected) Error() string { return fmt.Sprintf("rejected: %v", r.Err) }
+
+// Unwrap is the reason.
+func (r *Rejected) Unwrap() error { return r.Err }
+
+// RetryAfter is an error that asks for time before the event is tried again.
+type RetryAfter struct {
+	Err   error
+	After time.Duration
+}
+
+func (r *RetryAfter) Error() string { return fmt.Sprintf("retry after %v: %v", r.After, r.Err) }
+
+// Unwrap is the reason.
+func (r *RetryAfter) Unwrap() error { return r.Err }
+
+// Signer seals with a key that never enters the process (a KMS, an HSM): one raw signature per input, in order.
+// It is called from several threads at once. While it fails, its lanes wait.
+type Signer interface {
+	Sign(ctx context.Context, inputs [][]byte) ([][]byte, error)
+}
+
+// native is the sink's table for the ABI. Its handle is the ABI's from the next call on.
+func (s attached) native(a *arena) (C.SinkwellSink, error) {
+	classes := make([]string, 0, 4)
+	for class := range s.sink.Classes() {
+		classes = append(classes, string(class))
+	}
+	sort.Strings(classes)
+	var lane []byte
+	if s.lane != nil {
+		text, err := json.Marshal(s.lane)
+		if err != nil {
+			return C.SinkwellSink{}, &Error{Kind: InvalidConfig, Message: fmt.Sprintf("the lane's keys have no JSON form (%T)", err)}
+		}
+		lane = text
+	}
+	handle := cgo.NewHandle(s.sink)
+	return C.sw_sink(C.uint64_t(handle), a.text(s.sink.Name()), a.text(strings.Join(classes, ",")), a.text(string(lane))), nil
+}
+
+//export sinkwellGoDeliver
+func sinkwellGoDeliver(user C.uint64_t, batch *C.SinkwellEnvelope, n C.uint64_t, timeoutMs C.uint64_t, reply *C.SinkwellReply) {
+	var answers []error
+	ended := false
+	defer func() {
+		// A panic ends here; so does a goroutine that the sink ended.
+		if p := recover(); p != nil {
+			answers = []error{&panicked{p}}
+		} else if !ended {
+			answers = []error{errors.New("the sink ended its goroutine")}
+		}
+		answer(reply, answers, int(n))
+	}()
+	sink := cgo.Handle(user).Value().(GovernanceEventSink)
+	events := make([]SignedGovernanceEvent, n)
+	for i, envelope := range unsafe.Slice(batch, n) {
+		events[i] = newSigned(&envelope)
+	}
+	timeout := time.Duration(min(uint64(timeoutMs), uint64(1)<<40)) * time.Millisecond
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	answers = deliver(ctx, sink, events)
+	ended = true
+}
+
+// deliver gives the events to the sink. After one that is to be tried again, the rest waits, so that the order
+// stays.
+func deliver(ctx context.Context, sink GovernanceEventSink, events []SignedGovernanceEvent) []error {
+	if batches, ok := sink.(BatchSink); ok {
+		return batches.EmitBatch(ctx, events)
+	}
+	answers := make([]error, len(events))
+	for i, event := range events {
+		err := sink.Emit(ctx, event)
+		answers[i] = err
+		var rejected *Rejected
+		if err != nil && !errors.As(err, &rejected) {
+			for j := i + 1; j < len(events); j++ {
+				answers[j] = err
+			}
+			break
+		}
+	}
+	return answers
+}
+
+// panicked is what a sink panicked with.
+type panicked struct{ value any }
+
+func (p *panicked) Error() string { return fmt.Sprint(p.value) }
+
+// answer gives the sink's answers to the lane.
+func answer(reply *C.SinkwellReply, errs []error, n int) {
+	var a arena
+	defer a.free()
+	var e C.SinkwellError
+	all := true
+	for _, err := range errs {
+		all = all && err == nil
+	}
+	if all && (errs == nil || len(errs) == n) {
+		none := array[C.SinkwellAnswer](&a, 1)
+		_ = takeError(C.sinkwell_reply(&reply, &none[0], &e), &e)
+		return
+	}
+	answers := array[C.SinkwellAnswer](&a, len(errs))
+	for i, err := range errs {
+		answers[i] = nativeAnswer(&a, err)
+	}
+	if len(errs) == 1 && n != 1 {
+		if _, ok := errs[0].(*panicked); ok || answers[0].outcome == C.SINKWELL_RETRY {
+			_ = takeError(C.sinkwell_reply(&reply, &answers[0], &e), &e)
+			return
+		}
+	}
+	_ = takeError(C.sinkwell_reply_each(&reply, unsafe.SliceData(answers), C.uint64_t(len(answers)), &e), &e)
+}
+
+func nativeAnswer(a *arena, err error) C.SinkwellAnswer {
+	var answer C.SinkwellAnswer
+	if err == nil {
+		return answer
+	}
+	answer.outcome = C.SINKWELL_RETRY
+	// Records hold the type, health the text.
+	reason := err
+	var rejected *Rejected
+	if errors.As(err, &rejected) {
+		answer.outcome = C.SINKWELL_REFUSED
+		if rejected.Err != nil {
+			reason = rejected.Err
+		}
+	}
+	var later *RetryAfter
+	if errors.As(err, &later) {
+		answer.after_ms = C.uint64_t(max(later.After.Milliseconds(), 0))
+		if later.Err != nil {
+			reason = later.Err
+		}
+	}
+	name := fmt.Sprintf("%T", reason)
+	if p, ok := err.(*panicked); ok {
+		name = fmt.Sprintf("panic: %T", p.value)
+	}
+	answer.reason = a.text(name)
+	answer.detail = a.text(strings.ToValidUTF8(err.Error(), "\uFFFD"))
+	return answer
+}
+
+//export sinkwellGoHealth
+func sinkwellGoHealth(user C.uint64_t, reply *C.SinkwellHealthReply) {
+	health := SinkHealth{Detail: "the sink did not say how it is"}
+	defer func() {
+		if p := recover(); p != nil {
+			health = SinkHealth{Detail: fmt.Sprintf("panic: %T", p)}
+		}
+		var a arena
+		defer a.free()
+		var healthy C.uint8_t
+		if health.Healthy {
+			healthy = 1
+		}
+		var e C.SinkwellError
+		detail := a.text(strings.ToValidUTF8(health.Detail, "\uFFFD"))
+		_ = takeError(C.sinkwell_health_reply(&reply, healthy, detail, &e), &e)
+	}()
+	health = cgo.Handle(user).Value().(GovernanceEventSink).Health(context.Background())
+}
+
+//export sinkwellGoSign
+func sinkwellGoSign(user C.uint64_t, inputs *C.SinkwellBytes, n C.uint64_t, reply *C.SinkwellSignReply) {
+	var signatures [][]byte
+	err := errors.New("the signer ended its goroutine")
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the signer panicked: %T", p)
+		}
+		var a arena
+		defer a.free()
+		var failure C.SinkwellBytes
+		if err != nil {
+			failure = a.bytes([]byte(strings.ToValidUTF8(err.Error(), "\uFFFD")))
+		}
+		native := array[C.SinkwellBytes](&a, len(signatures))
+		for i, signature := range signatures {
+			native[i] = a.bytes(signature)
+		}
+		var e C.SinkwellError
+		_ = takeError(C.sinkwell_sign_reply(&reply, unsafe.SliceData(native), C.uint64_t(len(native)), failure, &e), &e)
+	}()
+	signer := cgo.Handle(user).Value().(Signer)
+	copies := make([][]byte, n)
+	for i, input := range unsafe.Slice(inputs, n) {
+		copies[i] = []byte(borrowed(input.data, input.len))
+	}
+	signatures, err = signer.Sign(context.Background(), copies)
+}
