@@ -109,16 +109,10 @@ func (s attached) native(a *arena) (C.SinkwellSink, error) {
 
 //export sinkwellGoDeliver
 func sinkwellGoDeliver(user C.uint64_t, batch *C.SinkwellEnvelope, n C.uint64_t, timeoutMs C.uint64_t, reply *C.SinkwellReply) {
-	var answers []error
-	ended := false
 	defer func() {
-		// A panic ends here; so does a goroutine that the sink ended.
 		if p := recover(); p != nil {
-			answers = []error{&panicked{p}}
-		} else if !ended {
-			answers = []error{errors.New("the sink ended its goroutine")}
+			answerAll(reply, &panicked{p})
 		}
-		answer(reply, answers, int(n))
 	}()
 	sink := cgo.Handle(user).Value().(GovernanceEventSink)
 	events := make([]SignedGovernanceEvent, n)
@@ -128,9 +122,16 @@ func sinkwellGoDeliver(user C.uint64_t, batch *C.SinkwellEnvelope, n C.uint64_t,
 	timeout := time.Duration(min(uint64(timeoutMs), uint64(1)<<40)) * time.Millisecond
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	answers = deliver(ctx, sink, events)
-	ended = true
+	answers := deliver(ctx, sink, events)
+	if answers == nil {
+		answerAll(reply, nil)
+		return
+	}
+	answerEach(reply, answers)
 }
+
+// The sink runs on the lane's own thread, so that the core knows an Emit from inside it, which must not wait. (It may
+// panic, but not call runtime.Goexit: Go ends the process then.)
 
 // deliver gives the events to the sink. After one that is to be tried again, the rest waits, so that the order
 // stays.
@@ -138,12 +139,18 @@ func deliver(ctx context.Context, sink GovernanceEventSink, events []SignedGover
 	if batches, ok := sink.(BatchSink); ok {
 		return batches.EmitBatch(ctx, events)
 	}
-	answers := make([]error, len(events))
+	var answers []error
 	for i, event := range events {
 		err := sink.Emit(ctx, event)
+		if err == nil {
+			continue
+		}
+		if answers == nil {
+			answers = make([]error, len(events))
+		}
 		answers[i] = err
 		var rejected *Rejected
-		if err != nil && !errors.As(err, &rejected) {
+		if !errors.As(err, &rejected) {
 			for j := i + 1; j < len(events); j++ {
 				answers[j] = err
 			}
@@ -158,30 +165,25 @@ type panicked struct{ value any }
 
 func (p *panicked) Error() string { return fmt.Sprint(p.value) }
 
-// answer gives the sink's answers to the lane.
-func answer(reply *C.SinkwellReply, errs []error, n int) {
+// answerAll gives one answer for a batch.
+func answerAll(reply *C.SinkwellReply, err error) {
 	var a arena
 	defer a.free()
+	answers := array[C.SinkwellAnswer](&a, 1)
+	answers[0] = nativeAnswer(&a, err)
 	var e C.SinkwellError
-	all := true
-	for _, err := range errs {
-		all = all && err == nil
-	}
-	if all && (errs == nil || len(errs) == n) {
-		none := array[C.SinkwellAnswer](&a, 1)
-		_ = takeError(C.sinkwell_reply(&reply, &none[0], &e), &e)
-		return
-	}
+	_ = takeError(C.sinkwell_reply(&reply, &answers[0], &e), &e)
+}
+
+// answerEach gives an answer per event. That there are as many, the core sees to.
+func answerEach(reply *C.SinkwellReply, errs []error) {
+	var a arena
+	defer a.free()
 	answers := array[C.SinkwellAnswer](&a, len(errs))
 	for i, err := range errs {
 		answers[i] = nativeAnswer(&a, err)
 	}
-	if len(errs) == 1 && n != 1 {
-		if _, ok := errs[0].(*panicked); ok || answers[0].outcome == C.SINKWELL_RETRY {
-			_ = takeError(C.sinkwell_reply(&reply, &answers[0], &e), &e)
-			return
-		}
-	}
+	var e C.SinkwellError
 	_ = takeError(C.sinkwell_reply_each(&reply, unsafe.SliceData(answers), C.uint64_t(len(answers)), &e), &e)
 }
 
@@ -239,7 +241,7 @@ func sinkwellGoHealth(user C.uint64_t, reply *C.SinkwellHealthReply) {
 //export sinkwellGoSign
 func sinkwellGoSign(user C.uint64_t, inputs *C.SinkwellBytes, n C.uint64_t, reply *C.SinkwellSignReply) {
 	var signatures [][]byte
-	err := errors.New("the signer ended its goroutine")
+	err := errors.New("the signer gave no answer")
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the signer panicked: %T", p)

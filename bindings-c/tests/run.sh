@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# What is to be shown of the built library: it exports what the header says and no more, the header is C and C++,
+# and surface.c passes against it: plainly with the shared and the static library, then under AddressSanitizer and
+# ThreadSanitizer (which see the C code and every allocation and lock that passes libc; the Rust code itself is not
+# instrumented). Prints TAP.
+source "$(dirname "$0")/../../scripts/lib.sh"
+lib="${SINKWELL_LIB_DIR:-$root/target/debug}" out="$root/target/c-tests" include="$root/bindings-c/include"
+mkdir -p "$out"
+status=0
+
+# check NAME COMMAND...: one TAP line.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$out/log" 2>&1; then echo "ok $name"; else
+        echo "not ok $name"
+        sed 's/^/# /' "$out/log" >&2
+        status=1
+    fi
+}
+
+# suite PREFIX COMMAND...: the TAP lines of a program, and its exit status.
+suite() {
+    local prefix=$1 ended=0
+    shift
+    "$@" >"$out/tap" 2>"$out/log" || ended=$?
+    sed -E "s/^(ok|not ok) /\1 $prefix: /" "$out/tap"
+    grep -q '^not ok' "$out/tap" && status=1
+    if ((ended == 0)); then echo "ok $prefix: ends well"; else
+        echo "not ok $prefix: ends well (status $ended)"
+        sed 's/^/# /' "$out/log" >&2
+        status=1
+    fi
+}
+
+exports() { diff <(grep -oE '\bsinkwell_[a-z_]+\(' "$include/sinkwell.h" | tr -d '(' | sort -u) \
+    <(nm -D --defined-only "$lib/libsinkwell.so" | awk '{ print $3 }' | sort -u); }
+check "the shared library exports what the header declares and nothing else" exports
+check "the header is C99" cc -std=c99 -Wall -Wextra -Werror -fsyntax-only -x c "$include/sinkwell.h"
+if have c++; then
+    check "the header is C++11" c++ -std=c++11 -Wall -Wextra -Werror -fsyntax-only -x c++ "$include/sinkwell.h"
+else
+    echo "ok the header is C++11 # SKIP no c++ on PATH"
+fi
+
+flags=(-std=gnu11 -Wall -Wextra -Werror -g "-I$include")
+system=(-lpthread -lm -ldl)
+build() { check "$1 compiles" "${@:2}"; }
+surface="$root/bindings-c/tests/surface.c"
+build "surface.c (shared)" cc "${flags[@]}" "$surface" -o "$out/shared" "-L$lib" "-Wl,-rpath,$lib" -lsinkwell "${system[@]}"
+suite shared "$out/shared"
+build "surface.c (static)" cc "${flags[@]}" "$surface" -o "$out/static" "$lib/libsinkwell.a" "${system[@]}" -lgcc_s
+suite static "$out/static"
+if have clang; then
+    build "surface.c (asan)" clang "${flags[@]}" -fsanitize=address,undefined "$surface" -o "$out/asan" \
+        "-L$lib" "-Wl,-rpath,$lib" -lsinkwell "${system[@]}"
+    suite asan env ASAN_OPTIONS=detect_leaks=1 "$out/asan" --no-fork
+    build "surface.c (tsan)" clang "${flags[@]}" -fsanitize=thread "$surface" -o "$out/tsan" \
+        "-L$lib" "-Wl,-rpath,$lib" -lsinkwell "${system[@]}"
+    suite tsan env "TSAN_OPTIONS=suppressions=$root/bindings-c/tests/tsan.supp halt_on_error=1" "$out/tsan" --no-fork
+else
+    echo "ok the surface under AddressSanitizer and ThreadSanitizer # SKIP no clang on PATH"
+fi
+
+build "examples/c" cc -std=c99 -Wall -Wextra -Werror "-I$include" examples/c/first_event.c -o "$out/first_event" \
+    "-L$lib" "-Wl,-rpath,$lib" -lsinkwell
+one_event() { "$out/first_event" | grep -c '"type":"dev.sinkwell.tool.invocation"' | grep -qx 1; }
+check "examples/c emits its event" one_event
+exit "$status"

@@ -1,0 +1,303 @@
+// The whole surface from C: one TAP line per fact. Built plainly, with AddressSanitizer and with ThreadSanitizer
+// by run.sh.
+#define _GNU_SOURCE  // memmem
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <sinkwell.h>
+
+// ThreadSanitizer does not see the locks of the library, as Rust is not instrumented: what the ABI promises (what a host
+// did before it gave a token away happens before the callback) is said to it here.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#include <sanitizer/tsan_interface.h>
+#define GIVEN(address) __tsan_release(address)
+#define TAKEN(address) __tsan_acquire(address)
+#endif
+#endif
+#ifndef GIVEN
+#define GIVEN(address) (void)(address)
+#define TAKEN(address) (void)(address)
+#endif
+
+static atomic_int failures;
+
+static void ok(int good, const char *name) {
+  printf("%s %s\n", good ? "ok" : "not ok", name);
+  if (!good) failures++;
+}
+
+static SinkwellBytes text(const char *s) {
+  SinkwellBytes b = {(const uint8_t *)s, strlen(s)};
+  return b;
+}
+
+static int has(const SinkwellOwned *owned, const char *needle) {
+  return owned->data != NULL && memmem(owned->data, owned->len, needle, strlen(needle)) != NULL;
+}
+
+// A completion that a thread waits for; it counts how often it came.
+typedef struct {
+  pthread_mutex_t lock;
+  pthread_cond_t came;
+  int times;
+  int32_t status;
+  char bytes[512];
+} Wait;
+
+static void wait_init(Wait *w) {
+  memset(w, 0, sizeof *w);
+  pthread_mutex_init(&w->lock, NULL);
+  pthread_cond_init(&w->came, NULL);
+}
+
+static void complete(uint64_t token, int32_t status, SinkwellBytes bytes) {
+  Wait *w = (Wait *)(uintptr_t)token;
+  TAKEN(w);
+  pthread_mutex_lock(&w->lock);
+  w->times++;
+  w->status = status;
+  snprintf(w->bytes, sizeof w->bytes, "%.*s", (int)bytes.len, (const char *)bytes.data);
+  pthread_cond_signal(&w->came);
+  pthread_mutex_unlock(&w->lock);
+}
+
+static int32_t await_(Wait *w) {
+  pthread_mutex_lock(&w->lock);
+  while (w->times == 0) pthread_cond_wait(&w->came, &w->lock);
+  int32_t status = w->status;
+  pthread_mutex_unlock(&w->lock);
+  return status;
+}
+
+static uint64_t token(Wait *w) {
+  GIVEN(w);
+  return (uint64_t)(uintptr_t)w;
+}
+
+// A sink: answers on a thread of its own, failing first.
+typedef struct {
+  atomic_int calls, hosts, freed;
+} Sink;
+
+typedef struct {
+  SinkwellReply *reply;
+  int call;
+} Answering;
+
+static void *answer(void *arg) {
+  Answering *a = arg;
+  SinkwellAnswer verdict;
+  memset(&verdict, 0, sizeof verdict);
+  if (a->call == 1) {
+    verdict.outcome = SINKWELL_RETRY;
+    verdict.reason = text("TimeoutError");
+    verdict.detail = text("no answer from the far end");
+  }
+  if (a->call == 2) sinkwell_reply_free(&a->reply);  // says nothing: a failure
+  else sinkwell_reply(&a->reply, &verdict, NULL);
+  if (a->reply != NULL) abort();
+  free(a);
+  return NULL;
+}
+
+static void deliver(uint64_t user, const SinkwellEnvelope *batch, uint64_t len, uint64_t timeout_ms,
+                    SinkwellReply *reply) {
+  Sink *sink = (Sink *)(uintptr_t)user;
+  TAKEN(sink);
+  Answering *a = malloc(sizeof *a);
+  a->reply = reply;
+  a->call = ++sink->calls;
+  if (timeout_ms != 10000) abort();
+  if (a->call > 2)
+    for (uint64_t i = 0; i < len; i++)
+      if (!batch[i].own) sink->hosts++;
+  pthread_t thread;
+  pthread_create(&thread, NULL, answer, a);
+  pthread_detach(thread);
+}
+
+static void free_sink(uint64_t user) {
+  TAKEN((Sink *)(uintptr_t)user);
+  ((Sink *)(uintptr_t)user)->freed++;
+}
+
+static SinkwellSink sink_of(Sink *sink, const char *name, const char *lane) {
+  SinkwellSink table;
+  GIVEN(sink);
+  memset(&table, 0, sizeof table);
+  table.name = text(name);
+  table.classes = text("observability");
+  table.lane = text(lane);
+  table.user = (uint64_t)(uintptr_t)sink;
+  table.deliver = deliver;
+  table.free = free_sink;
+  return table;
+}
+
+static SinkwellEmitter *opened(const char *config, SinkwellSink *sinks, uint64_t n, SinkwellError *error) {
+  SinkwellOpening opening;
+  SinkwellEmitter *emitter = NULL;
+  memset(&opening, 0, sizeof opening);
+  opening.source = SINKWELL_SOURCE_TEXT;
+  opening.config = text(config);
+  opening.sinks = sinks;
+  opening.sinks_len = n;
+  sinkwell_open(&opening, &emitter, error);
+  return emitter;
+}
+
+static int32_t emit(SinkwellEmitter *emitter, const char *type, const char *data, SinkwellReceipt **receipt,
+                    SinkwellError *error) {
+  SinkwellEvent event;
+  memset(&event, 0, sizeof event);
+  event.event_type = text(type);
+  event.data = text(data);
+  return sinkwell_emit(emitter, &event, SINKWELL_WAIT, receipt, error);
+}
+
+static void errors(void) {
+  SinkwellError error;
+  SinkwellOwned out;
+  memset(&error, 0, sizeof error);
+  ok(opened("lanez: []", NULL, 0, &error) == NULL && error.code == 1 && has(&error.message, "lanes"),
+     "an unknown key is invalid_config and names the nearest");
+  sinkwell_error_free(&error);
+  sinkwell_error_free(&error);
+  ok(error.message.data == NULL && error.code == 0, "a freed error is empty, and may be freed again");
+  ok(sinkwell_open(NULL, NULL, &error) == 3, "NULL is invalid_argument");
+  sinkwell_error_free(&error);
+  ok(sinkwell_counters(NULL, &out, NULL) == 3, "an error need not be asked for");
+  SinkwellEmitter *none = NULL;
+  sinkwell_emitter_free(&none);
+  sinkwell_emitter_free(NULL);
+  sinkwell_receipt_free(NULL);
+  sinkwell_owned_free(NULL);
+  ok(1, "freeing nothing does nothing");
+
+  SinkwellEmitter *emitter = opened("agent: { id: a }\nlanes: [ memory ]", NULL, 0, &error);
+  ok(emit(emitter, "tool.invocation", "{\"tool\":\"x\",\"n\":9007199254740992}", NULL, &error) == 2 &&
+         has(&error.place, "data.n"),
+     "2^53 is invalid_event at its place");
+  sinkwell_error_free(&error);
+  ok(emit(emitter, "tool.invocation", "{\"tool\":NaN}", NULL, &error) == 2 && has(&error.message, "NaN"),
+     "NaN is invalid_event");
+  sinkwell_error_free(&error);
+  ok(emit(emitter, "com.x", "{\"a\":\"\xff\"}", NULL, NULL) == 2, "data that is no UTF-8 is invalid_event");
+  SinkwellEvent event;
+  memset(&event, 0, sizeof event);
+  event.event_type = text("com.x");
+  event.subject = text("\xed\xa0\x80");
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, &error) == 2 && has(&error.place, "subject"),
+     "a lone surrogate is invalid_event at its place");
+  sinkwell_error_free(&error);
+  ok(sinkwell_emit_json(emitter, text("{\"type\":\"com.x\",\"data\":{\"a\":1}}"), SINKWELL_NO_WAIT, NULL, NULL) == 0,
+     "the emitter goes on as if nothing had come");
+  Wait room;
+  wait_init(&room);
+  ok(sinkwell_on_room(emitter, token(&room), complete, NULL) == 0 && await_(&room) == 0 && room.times == 1,
+     "where there is room on_room calls back at once");
+  ok(sinkwell_on_room(emitter, 0, NULL, NULL) == 3, "a NULL callback is invalid_argument");
+  sinkwell_shutdown(emitter, 5000, &out, NULL);
+  sinkwell_owned_free(&out);
+  ok(emit(emitter, "com.x", "{}", NULL, NULL) == 7, "an emitter that was shut down says closed");
+  sinkwell_emitter_free(&emitter);
+  ok(emitter == NULL, "a freed handle is NULL");
+}
+
+static void sinks(void) {
+  SinkwellError error;
+  SinkwellOwned out;
+  Sink sink = {0};
+  memset(&error, 0, sizeof error);
+  SinkwellSink table = sink_of(&sink, "mine", "{\"retry\":{\"initial\":\"1ms\",\"cap\":\"1ms\"}}");
+  SinkwellEmitter *emitter = opened("agent: { id: a }\nlanes: []", &table, 1, &error);
+  SinkwellReceipt *receipt = NULL;
+  Wait delivered;
+  wait_init(&delivered);
+  emit(emitter, "com.x", "{}", &receipt, NULL);
+  char id[37] = {0};
+  ok(sinkwell_receipt_id(receipt, (uint8_t *)id, NULL) == 0 && strlen(id) == 36, "a receipt has the event's id");
+  ok(sinkwell_receipt_on(receipt, SINKWELL_JOURNALED, token(&delivered), complete, NULL) == 13,
+     "journaled without a durable lane is unsupported, and calls nobody back");
+  ok(sinkwell_receipt_on(receipt, SINKWELL_DELIVERED, token(&delivered), complete, NULL) == 0, "a wait starts");
+  sinkwell_receipt_free(&receipt);
+  ok(await_(&delivered) == 0 && strstr(delivered.bytes, "\"state\":\"delivered\"") != NULL,
+     "the wait outlives its receipt, and the sink its failures");
+  ok(sink.calls >= 3 && sink.hosts == 1, "a sink that fails, and one that says nothing, is asked again");
+  ok(sinkwell_add_sink(emitter, &table, &error) == 1, "a taken id is invalid_config");
+  sinkwell_error_free(&error);
+  sinkwell_health(emitter, &out, NULL);
+  ok(has(&out, "\"mine\":{") && has(&out, "\"state\":\""), "health is JSON");
+  sinkwell_owned_free(&out);
+  Wait ended;
+  wait_init(&ended);
+  sinkwell_shutdown_on(emitter, 5000, token(&ended), complete, NULL);
+  sinkwell_emitter_free(&emitter);
+  ok(await_(&ended) == 0 && strstr(ended.bytes, "\"pending\":0") != NULL, "shutdown outlives its handle");
+  ok(delivered.times == 1 && ended.times == 1, "each completion came once");
+  // The handle that was refused, and, once its lane has ended, the one that was taken.
+  while (sink.freed < 2) sched_yield();
+  ok(sink.freed == 2, "free is called once for each time a sink was given");
+}
+
+#define THREADS 4
+#define EACH 2000
+
+static void *emits(void *arg) {
+  SinkwellEmitter *emitter = arg;
+  for (int i = 0; i < EACH; i++)
+    if (emit(emitter, "tool.invocation", "{\"tool\":\"x\"}", NULL, NULL) != 0) failures++;
+  return NULL;
+}
+
+static void threads(void) {
+  SinkwellOwned out;
+  char want[64];
+  pthread_t all[THREADS];
+  SinkwellEmitter *emitter = opened("agent: { id: a }\nlanes: [ { sink: memory, overflow: block } ]", NULL, 0, NULL);
+  for (int i = 0; i < THREADS; i++) pthread_create(&all[i], NULL, emits, emitter);
+  for (int i = 0; i < THREADS; i++) pthread_join(all[i], NULL);
+  sinkwell_shutdown(emitter, 20000, &out, NULL);
+  snprintf(want, sizeof want, "\"delivered\":%d", THREADS * EACH);
+  ok(has(&out, want), "what four threads emit is delivered");
+  sinkwell_owned_free(&out);
+  sinkwell_emitter_free(&emitter);
+}
+
+// A forked child gets lanes and streams of its own; the parent's go on.
+static void forks(void) {
+  SinkwellOwned out;
+  SinkwellEmitter *emitter = opened("agent: { id: a }\nlanes: [ memory ]", NULL, 0, NULL);
+  emit(emitter, "com.x", "{}", NULL, NULL);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    int good = emit(emitter, "com.x", "{}", NULL, NULL) == 0 && sinkwell_shutdown(emitter, 5000, &out, NULL) == 0 &&
+               has(&out, "\"delivered\":1");
+    _exit(good ? 0 : 1);
+  }
+  int status = 1;
+  waitpid(child, &status, 0);
+  ok(status == 0, "a forked child has an emitter of its own");
+  emit(emitter, "com.x", "{}", NULL, NULL);
+  sinkwell_shutdown(emitter, 5000, &out, NULL);
+  ok(has(&out, "\"delivered\":2"), "and leaves its parent's alone");
+  sinkwell_owned_free(&out);
+  sinkwell_emitter_free(&emitter);
+}
+
+int main(int argc, char **argv) {
+  errors();
+  sinks();
+  threads();
+  // Sanitizers' own threads do not survive a fork.
+  if (argc < 2 || strcmp(argv[1], "--no-fork") != 0) forks();
+  return failures != 0;
+}
