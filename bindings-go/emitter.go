@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"runtime/cgo"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -28,7 +27,6 @@ type Emitter struct {
 // safety net) can hold it without keeping Emitter reachable.
 type handle struct {
 	pointer *C.SinkwellEmitter
-	closed  atomic.Bool
 }
 
 // Option is one of Open's.
@@ -430,7 +428,6 @@ func (w *Emitter) Close(ctx context.Context) (Report, error) {
 }
 
 func (h *handle) close(ctx context.Context) (Report, error) {
-	h.closed.Store(true)
 	forgetSignals(h)
 	return h.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
 		return C.sw_shutdown_on(h.pointer, remaining(ctx), token, e)

@@ -32,3 +32,6 @@ pub mod reply;
 pub mod signer;
 pub mod sink;
 pub mod tools;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+package sinkwell_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	sinkwell "sinkwell.dev/go"
+)
+
+func TestSlogRecordsBecomeEvents(t *testing.T) {
+	sink := &memorySink{name: "mine"}
+	sw := open(t, "lanes: []\n", sinkwell.WithSink(sink))
+	log := slog.New(sinkwell.NewHandler(sw, &sinkwell.HandlerOptions{Logger: "app"}))
+	log.Debug("left out")
+	log.With("a", 1).WithGroup("g").With("b", 2).Warn("careful", "c", 3, slog.Group("h", "d", "x"))
+	if _, err := sw.Flush(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	hosts := sink.hosts()
+	want := `"data":{"a":1,"g":{"b":2,"c":3,"h":{"d":"x"}},"logger":"app","message":"careful"}`
+	if len(hosts) != 1 || !strings.Contains(string(hosts[0].Bytes()), want) || hosts[0].SeverityText() != "WARN" {
+		t.Fatal(hosts)
+	}
+}
+
+func TestMiddlewareCarriesTraceAndStopsWhatGovernanceForbids(t *testing.T) {
+	sink := &memorySink{name: "mine"}
+	sw := open(t, "lanes: []\n", sinkwell.WithSink(sink))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /items/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if err := sw.Put(r.Context(), tool()); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(http.StatusTeapot)
+	})
+	request := httptest.NewRequest(http.MethodGet, "/items/secret?q=secret", nil)
+	request.Header.Set("Traceparent", "00-"+strings.Repeat("a", 32)+"-"+strings.Repeat("b", 16)+"-01")
+	request.Header.Set("X-Request-Id", "c1")
+	answer := httptest.NewRecorder()
+	sinkwell.Middleware(sw, mux).ServeHTTP(answer, request)
+	if _, err := sw.Close(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	hosts := sink.hosts()
+	if answer.Code != http.StatusTeapot || len(hosts) != 2 {
+		t.Fatal(answer.Code, hosts)
+	}
+	for _, event := range hosts {
+		if event.CorrelationID() != "c1" || !strings.HasPrefix(event.TraceParent(), "00-aaaa") || strings.Contains(string(event.Bytes()), "secret") {
+			t.Fatal(string(event.Bytes()))
+		}
+	}
+	if data := hosts[1].Data(); data["name"] != "GET /items/{id}" || data["http.response.status_code"] != 418.0 {
+		t.Fatal(data)
+	}
+	closed := httptest.NewRecorder()
+	sinkwell.Middleware(sw, mux).ServeHTTP(closed, request)
+	if closed.Code != http.StatusServiceUnavailable {
+		t.Fatal(closed.Code)
+	}
+}
+
+// TestMain runs the test binary as the program whose end is tested, too.
+func TestMain(m *testing.M) {
+	if path := os.Getenv("SINKWELL_TEST_EXIT"); path != "" {
+		endAs(os.Getenv("SINKWELL_TEST_HOW"), path)
+	}
+	os.Exit(m.Run())
+}
+
+// endAs emits an event that lingers, and ends the process.
+func endAs(how, path string) {
+	config := sinkwell.Text("agent: { id: a1 }\nhandle_signals: true\nlanes: [ { sink: { file: { path: " + path + " } }, batch: { linger: 60s } } ]")
+	sw, err := sinkwell.Open(config)
+	if err != nil {
+		panic(err)
+	}
+	if err := sw.Put(context.Background(), tool()); err != nil {
+		panic(err)
+	}
+	switch how {
+	case "close":
+		_, _ = sw.Close(context.Background())
+		os.Exit(0)
+	case "exit":
+		os.Exit(0)
+	case "panic":
+		panic("an unhandled panic")
+	case "deferred":
+		defer os.Exit(3)
+		defer func() { _, _ = sw.Close(context.Background()) }()
+		panic("a panic with a deferred Close")
+	case "term":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		select {}
+	}
+}
+
+func TestWhatSurvivesTheEndOfAProcess(t *testing.T) {
+	cases := map[string]struct {
+		survives bool
+		ended    string
+	}{
+		"close":    {true, "exit status 0"},
+		"exit":     {false, "exit status 0"},
+		"panic":    {false, "exit status 2"},
+		"deferred": {true, "exit status 3"},
+		"term":     {true, "signal: terminated"},
+	}
+	for how, c := range cases {
+		t.Run(how, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "events.ndjson")
+			command := exec.Command(os.Args[0])
+			command.Env = append(os.Environ(), "SINKWELL_TEST_EXIT="+path, "SINKWELL_TEST_HOW="+how)
+			output, _ := command.CombinedOutput()
+			if ended := command.ProcessState.String(); ended != c.ended {
+				t.Fatalf("%s\n%s", ended, output)
+			}
+			lines, _ := os.ReadFile(path)
+			if strings.Contains(string(lines), "tool.invocation") != c.survives {
+				t.Fatalf("%s", lines)
+			}
+			if c.survives {
+				report, err := sinkwell.Verify(path, nil)
+				if err != nil || report.Verdict != "unchecked" || !report.Streams[0].Closed {
+					t.Fatalf("%+v %v", report, err)
+				}
+			}
+		})
+	}
+}
+
+func TestTheDefaultEmitterEndsAndOpensAgain(t *testing.T) {
+	t.Setenv("SINKWELL_LANES", "memory")
+	for range 2 {
+		receipt, err := sinkwell.Emit(soon(t), tool())
+		if err != nil || receipt.Lanes()["memory"] != "enqueued" {
+			t.Fatal(err)
+		}
+		report, err := sinkwell.Close(soon(t))
+		if err != nil || report["memory"].Delivered != 1 {
+			t.Fatal(report, err)
+		}
+	}
+}
+
+func BenchmarkEmit(b *testing.B) {
+	attrs := []sinkwell.Attr{
+		sinkwell.String("tool", "search"), sinkwell.String("outcome", "ok"), sinkwell.Int("duration_ms", 12),
+		sinkwell.String("query", strings.Repeat("q", 200)), sinkwell.Bool("cached", false), sinkwell.Float64("score", 0.5),
+		sinkwell.String("index", "main"), sinkwell.Int("hits", 17), sinkwell.String("region", "eu-west-1"),
+	}
+	data := map[string]any{}
+	for _, attr := range attrs {
+		data[attr.Key] = "x"
+	}
+	sw := open(b, "lanes: [ { sink: null, overflow: drop_oldest } ]\n")
+	ctx := context.Background()
+	b.Run("receipt", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = sw.Emit(ctx, sinkwell.Event{Type: "tool.invocation", Attrs: attrs})
+		}
+	})
+	b.Run("put", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_ = sw.Put(ctx, sinkwell.Event{Type: "tool.invocation", Attrs: attrs})
+		}
+	})
+	b.Run("map", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_ = sw.Put(ctx, sinkwell.Event{Type: "tool.invocation", Data: data})
+		}
+	})
+	b.Run("call", func(b *testing.B) {
+		for b.Loop() {
+			_ = sw.EnsureReady()
+		}
+	})
+}
