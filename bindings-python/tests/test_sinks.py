@@ -278,7 +278,7 @@ def test_emitting_inside_a_sink_never_waits(config: dict[str, Any]) -> None:
             super().emit(event)
 
     sink = Echo()
-    with opened(config, sink, queue={"events": 1}) as emitter:
+    with opened(config, sink, queue={"events": 2}) as emitter:
         sink.emitter = emitter
         emitter.emit("com.example.n").wait("delivered", timeout=5)
         assert sink.said is not None
@@ -371,6 +371,7 @@ def test_a_signer_of_the_hosts(config: dict[str, Any], tmp_path: Path, asynchron
         await asyncio.sleep(0)
         return kms.sign(inputs)
 
+    config["lanes"][0]["breaker"] = {"failures": 5, "open": "10ms"}
     config["key"] = {"id": "kms", "alg": "hmac-sha256", "signer": "host"}
     with sinkwell.Emitter.open(config, signer=sign if asynchronous else kms) as emitter:
         emitter.emit("com.example.n").wait("delivered", timeout=20)
