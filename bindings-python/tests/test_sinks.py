@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def opened(config: dict[str, Any], *sinks: Any, **more: Any) -> sinkwell.Emitter
     return sinkwell.Emitter.open({**config, "lanes": named}, sinks=sinks)
 
 
-def types(events: Sequence[Any]) -> list[str]:
+def types(events: Iterable[Any]) -> list[str]:
     return [event.type.removeprefix("dev.sinkwell.") for event in events]
 
 
@@ -63,7 +63,8 @@ def test_the_protocol() -> None:
     assert isinstance(Asynchronous(), sinkwell.GovernanceEventSink)
     assert not isinstance(Plain(), sinkwell.GovernanceEventSink)
     assert [str(member) for member in SinkClass] == ["siem", "audit", "observability", "debug"]
-    assert SinkClass.SIEM == "siem"
+    assert SinkClass("siem") is SinkClass.SIEM
+    assert {"siem"} == {SinkClass.SIEM}
     assert f"{SinkClass.AUDIT}" == "audit"
 
 
@@ -79,7 +80,6 @@ def test_a_plain_sink_gets_sealed_events(config: dict[str, Any], key: Path) -> N
     assert (opened_event.prev_hash, event.prev_hash) == (None, opened_event.hash)
     assert closed.data["action"] == "closed"
     ending = endings["plain"]
-    assert ending is not None
     assert (event.stream_id, event.sequence) == (ending["streamid"], ending["sequence"])
     assert event.idempotency_key == event.hash == ending["hash"]
     assert event.id == receipt.id

@@ -30,6 +30,16 @@ def gated(gate: Gate, **lane: Any) -> sinkwell.Emitter:
     return sinkwell.Emitter.open({"agent": {"id": "a"}, "heartbeat": "off", "lanes": lanes}, sinks=[gate])
 
 
+def fill(emitter: sinkwell.Emitter) -> None:
+    for _ in range(20):
+        emitter.emit("com.example.n")
+
+
+async def fill_slowly(emitter: sinkwell.Emitter) -> None:
+    for _ in range(20):
+        await emitter.aemit("com.example.n")
+
+
 def test_a_hundred_thousand_receipts_cost_no_thread() -> None:
     count = 100_000
     gate = Gate()
@@ -97,8 +107,7 @@ def test_where_a_loop_runs_emit_does_not_wait() -> None:
         async with gated(gate, queue={"events": 4, "terminal_reserve": 1}, batch={"events": 1}) as emitter:
             before = time.monotonic()
             with pytest.raises(sinkwell.Backpressure) as caught:
-                for _ in range(20):
-                    emitter.emit("com.example.n")
+                fill(emitter)
             assert time.monotonic() - before < 10
             assert (caught.value.where, emitter.refused) == ("gate", 1)
             waiting = [asyncio.ensure_future(emitter.aemit("com.example.n")) for _ in range(20)]
@@ -119,8 +128,7 @@ def test_an_awaitable_emit_ends_with_backpressure() -> None:
         lane = {"queue": {"events": 2, "terminal_reserve": 1}, "block_timeout": "30ms"}
         async with gated(gate, **lane) as emitter:
             with pytest.raises(sinkwell.Backpressure):
-                for _ in range(10):
-                    await emitter.aemit("com.example.n")
+                await fill_slowly(emitter)
             assert emitter.refused == 1
             gate.open.set()
 
