@@ -203,7 +203,10 @@ pub(crate) fn from_json<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py
 pub(crate) fn seconds(py: Python<'_>, timeout: Option<f64>) -> PyResult<std::time::Duration> {
     match timeout {
         None => Ok(std::time::Duration::MAX),
-        Some(seconds) => std::time::Duration::try_from_secs_f64(seconds.max(0.0)).map_err(|_| {
+        // A time-out that has passed already is none left.
+        Some(seconds) if seconds <= 0.0 => Ok(std::time::Duration::ZERO),
+        Some(f64::INFINITY) => Ok(std::time::Duration::MAX),
+        Some(seconds) => std::time::Duration::try_from_secs_f64(seconds).map_err(|_| {
             let error = Error::invalid_argument("must be a number of seconds, or None for no limit");
             crate::error::raise(py, &error.at("timeout"))
         }),

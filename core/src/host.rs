@@ -4,6 +4,7 @@
 //! Guarantees: names in these JSON texts are the public ones (api.md), the same in every language; a
 //! binding turns them into its own mappings and adds nothing.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
 use crate::config::{Config, Source};
@@ -59,16 +60,12 @@ pub fn open_with(
     env: &dyn Env,
     find: &mut dyn FnMut(&str) -> Result<Option<HostSinkSpec>>,
 ) -> Result<Emitter> {
-    let mut config = Config::load(opening.source, env)?;
-    let mut given = opening.sinks;
-    for lane in &config.lanes {
-        if let crate::config::SinkConfig::Host(name) = &lane.sink
-            && !given.iter().any(|spec| spec.name == *name)
-            && let Some(spec) = find(name)?
-        {
-            given.push(spec);
-        }
-    }
+    let hosts = Hosts { env, state: RefCell::new(HostsState { given: opening.sinks, find, failed: None }) };
+    let loaded = Config::load(opening.source, &hosts);
+    let HostsState { given, failed, .. } = hosts.state.into_inner();
+    // Why a plug-in could not be loaded says more than that its sink is missing.
+    failed.map_or(Ok(()), Err)?;
+    let mut config = loaded?;
     let mut sinks = Vec::with_capacity(given.len());
     for spec in given {
         let named = config
@@ -86,6 +83,52 @@ pub fn open_with(
         }
     }
     Emitter::open(Options { config, sinks, signer: opening.signer, manual: opening.manual })
+}
+
+/// The environment, and what the host's sinks say of themselves.
+struct Hosts<'a> {
+    env: &'a dyn Env,
+    state: RefCell<HostsState<'a>>,
+}
+
+struct HostsState<'a> {
+    given: Vec<HostSinkSpec>,
+    find: &'a mut dyn FnMut(&str) -> Result<Option<HostSinkSpec>>,
+    failed: Option<Error>,
+}
+
+impl Env for Hosts<'_> {
+    fn host_classes(&self, name: &str) -> Vec<String> {
+        let mut state = self.state.borrow_mut();
+        if !state.given.iter().any(|spec| spec.name == name) {
+            match (state.find)(name) {
+                Ok(found) => state.given.extend(found),
+                Err(e) => state.failed = state.failed.take().or(Some(e)),
+            }
+        }
+        let spec = state.given.iter().find(|spec| spec.name == name);
+        spec.map(|spec| spec.classes.clone()).unwrap_or_default()
+    }
+
+    fn var(&self, name: &str) -> Option<String> {
+        self.env.var(name)
+    }
+
+    fn program(&self) -> Option<String> {
+        self.env.program()
+    }
+
+    fn now(&self) -> UnixNanos {
+        self.env.now()
+    }
+
+    fn read(&self, path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+        self.env.read(path)
+    }
+
+    fn read_private(&self, path: &std::path::Path) -> Result<crate::secret::Secret> {
+        self.env.read_private(path)
+    }
 }
 
 /// Adds a host's sink to a running emitter.

@@ -180,6 +180,10 @@ def _register_in_child(_: object) -> None:
 os.register_at_fork(after_in_child=_after_fork)
 atexit.register(_native._end_all)
 _native._set_logger()
-_process_module = sys.modules.get("multiprocessing.process")
-if _process_module is not None and _process_module.parent_process() is not None:
+_util = sys.modules.get("multiprocessing.util")
+if _util is not None:
+    # In a child of the fork server this import comes before multiprocessing clears its finalizers.
+    _util.register_after_fork(_child, _register_in_child)
+_multiprocessing = sys.modules.get("multiprocessing.process")
+if _multiprocessing is not None and _multiprocessing.parent_process() is not None:
     _register_in_child(None)

@@ -72,10 +72,9 @@ fn assemble(
         Some(id) => lane_id(&id)?,
         None => default_id(&sink),
     };
-    let classes = match get("classes") {
-        Some(classes) => read_classes(&classes, &sink)?,
-        None => vec![sinks::classes(&sink)[0]],
-    };
+    // Asked in any case: a plug-in is found by being asked.
+    let own = own_classes(cursor, &sink)?;
+    let classes = get("classes").map_or(Ok(own), |classes| read_classes(&classes, &sink))?;
     let evidence = is_evidence(&classes);
     let overflow = read_overflow(cursor, get("overflow"), preset.is_some(), &id, evidence, emitter)?;
     let durable = match get("durable") {
@@ -150,6 +149,22 @@ fn default_id(sink: &SinkConfig) -> String {
         SinkConfig::Host(name) if is_lane_id(name) => name.clone(),
         sink => sink.kind().to_owned(),
     }
+}
+
+/// The classes of a lane that names none: those that a host's sink gives itself, else the sink's default.
+fn own_classes(cursor: &Cursor<'_>, sink: &SinkConfig) -> Result<Vec<SinkClass>> {
+    let named = match sink {
+        SinkConfig::Host(name) => cursor.document.env.host_classes(name),
+        _ => Vec::new(),
+    };
+    if named.is_empty() {
+        return Ok(vec![sinks::classes(sink)[0]]);
+    }
+    let parse = |name: &String| {
+        SinkClass::parse(name)
+            .ok_or_else(|| cursor.error(format!("its sink says that it is for {name:?}, which is no class")))
+    };
+    named.iter().map(parse).collect()
 }
 
 fn read_classes(cursor: &Cursor<'_>, sink: &SinkConfig) -> Result<Vec<SinkClass>> {

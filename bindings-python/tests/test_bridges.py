@@ -1,0 +1,148 @@
+"""What comes in from a program's own logging and tracing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sinkwell
+import structlog
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import Status, StatusCode
+from sinkwell.logging import Handler
+from sinkwell.opentelemetry import SpanProcessor
+from sinkwell.structlog import Processor
+
+Lines = Callable[[], list[dict[str, Any]]]
+CANARY = "CANARY-7f3a"
+
+
+@pytest.fixture
+def events(emitter: sinkwell.Emitter, lines: Lines) -> Lines:
+    def read() -> list[dict[str, Any]]:
+        emitter.flush(timeout=5)
+        return [line for line in lines() if "origin" not in line]
+
+    return read
+
+
+def test_logging(emitter: sinkwell.Emitter, events: Lines) -> None:
+    logger = logging.getLogger("shop.cart")
+    handler = Handler(emitter)
+    logger.addHandler(handler)
+    try:
+        logger.warning("said %s", CANARY)
+        try:
+            raise ValueError(CANARY)
+        except ValueError:
+            logger.exception("failed")
+        logging.getLogger("sinkwell").warning("our own")
+    finally:
+        logger.removeHandler(handler)
+    warning, error = events()
+    assert [e["type"] for e in (warning, error)] == ["dev.sinkwell.log.record"] * 2
+    assert (warning["severitytext"], error["severitytext"]) == ("WARN", "ERROR")
+    assert (warning["data"]["logger"], error["data"]["error.type"]) == ("shop.cart", "ValueError")
+    assert warning["data"]["content"][0]["class"] == "message"
+    assert CANARY not in str([warning, error])
+
+
+def test_structlog(emitter: sinkwell.Emitter, events: Lines) -> None:
+    passed: list[Any] = []
+
+    def last(_: Any, __: str, entry: Any) -> Any:
+        passed.append(dict(entry))
+        raise structlog.DropEvent
+
+    logger = structlog.wrap_logger(None, processors=[Processor(emitter), last])
+    logger.error("said", what=CANARY, how=object)
+    (event,) = events()
+    assert (event["type"], event["severitytext"]) == ("dev.sinkwell.log.record", "ERROR")
+    assert CANARY not in str(event)
+    assert passed == [{"event": "said", "what": CANARY, "how": object}]
+
+
+def test_logging_never_fails(emitter: sinkwell.Emitter) -> None:
+    emitter.shutdown()
+    logger = structlog.wrap_logger(None, processors=[Processor(emitter), lambda _, __, entry: str(entry)])
+    entry = Processor(emitter)(logger, "info", {"event": "late"})
+    assert entry == {"event": "late", "sinkwell": "not emitted: closed"}
+
+
+@pytest.fixture
+def tracer(emitter: sinkwell.Emitter) -> Any:
+    provider = TracerProvider()
+    provider.add_span_processor(SpanProcessor(emitter))
+    return provider.get_tracer("test")
+
+
+def test_the_active_span_is_an_events_trace(emitter: sinkwell.Emitter, events: Lines, tracer: Any) -> None:
+    emitter.emit("com.example.outside")
+    with tracer.start_as_current_span("work") as span:
+        context = span.get_span_context()
+        emitter.emit("com.example.inside")
+    outside, inside, finished = events()
+    assert "traceparent" not in outside
+    expected = f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+    assert inside["traceparent"] == finished["traceparent"] == expected
+    assert (finished["type"], finished["data"]["name"]) == ("dev.sinkwell.span", "work")
+    assert finished["data"]["status"] == "unset"
+    assert finished["data"]["duration_ms"] >= 0
+
+
+def test_genai_spans_are_runs_tools_and_usage(events: Lines, tracer: Any) -> None:
+    agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "buyer"}
+    with tracer.start_as_current_span("invoke_agent buyer", attributes=agent):
+        model = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "example",
+            "gen_ai.request.model": "small",
+            "gen_ai.input.messages": CANARY,
+        }
+        with tracer.start_as_current_span("chat small", attributes=model) as span:
+            span.set_attribute("gen_ai.response.model", "small-1")
+            span.set_attribute("gen_ai.usage.input_tokens", 12)
+            span.set_attribute("gen_ai.usage.output_tokens", 3)
+        tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
+        with tracer.start_as_current_span("execute_tool search", attributes=tool) as span:
+            span.set_attribute("gen_ai.tool.call.arguments", CANARY)
+            span.set_attribute("error.type", "TimeoutError")
+            span.set_status(Status(StatusCode.ERROR, CANARY))
+        mcp = {"mcp.method.name": "tools/call", "gen_ai.tool.name": "weather"}
+        with tracer.start_as_current_span("tools/call weather", attributes=mcp):
+            pass
+    started, usage, failed, called, completed = events()
+    types = [e["type"].removeprefix("dev.sinkwell.") for e in (started, usage, failed, called, completed)]
+    assert types == ["run.started", "model.usage", "tool.invocation", "tool.invocation", "run.completed"]
+    assert usage["data"]["source.family"] == "model"
+    assert (usage["data"]["model"], usage["data"]["provider"]) == ("small-1", "example")
+    assert (usage["data"]["input_tokens"], usage["data"]["total_tokens"]) == (12, 15)
+    assert (failed["data"]["tool"], failed["data"]["outcome"]) == ("search", "error")
+    assert (failed["severitytext"], failed["subject"]) == ("WARN", "tool:search")
+    assert failed["data"]["error.type"] == "TimeoutError"
+    assert (called["data"]["tool"], called["data"]["outcome"]) == ("weather", "ok")
+    assert completed["data"]["terminal_status"] == "completed"
+    assert len({e["runid"] for e in events()}) == 1
+    assert CANARY not in str(events())
+
+
+def test_a_failed_run(events: Lines, tracer: Any) -> None:
+    attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.conversation.id": "c-1"}
+    with (
+        pytest.raises(RuntimeError),
+        tracer.start_as_current_span("invoke_agent", attributes=attributes),
+    ):
+        raise RuntimeError(CANARY)
+    failed = events()[-1]
+    assert (failed["type"], failed["runid"]) == ("dev.sinkwell.run.failed", "c-1")
+    assert CANARY not in str(events())
+
+
+def test_usage_of_a_provider() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
+    data = sinkwell.model_usage("openai", usage)
+    assert (data["input_tokens"], data["output_tokens"], data["source.family"]) == (10, 2, "model")
+    with pytest.raises(sinkwell.Error):
+        sinkwell.model_usage("nobody", usage)
