@@ -183,6 +183,9 @@ impl EventLoop {
     /// `wake` is called on the event loop whenever something has come since the last `take…`.
     #[napi(constructor)]
     pub fn new(env: Env, wake: Function<'_, (), ()>) -> napi::Result<Self> {
+        // Node has handlers of its own for the signals that end a process, and they would raise the signal
+        // again, for ever; `lib/exit.ts` asks Node instead.
+        sinkwell::leave_signals_to_host();
         let wake = wake
             .build_threadsafe_function::<()>()
             .weak::<true>()

@@ -8,7 +8,11 @@ const { deferred, events, folder, run } = require('./helpers');
 const { Emitter, part } = sinkwell;
 
 function config(dir, more = {}) {
-  return { agent: { id: 'a1' }, lanes: [{ id: 'out', sink: { file: { path: path.join(dir, 'out.ndjson') } } }], ...more };
+  return {
+    agent: { id: 'a1' },
+    lanes: [{ id: 'out', sink: { file: { path: path.join(dir, 'out.ndjson') } } }],
+    ...more,
+  };
 }
 
 test('an event goes into every lane, is delivered, and comes out sealed', async (t) => {
@@ -52,7 +56,13 @@ test('an event goes into every lane, is delivered, and comes out sealed', async 
   assert.equal(event.severitytext, 'ERROR');
   assert.equal(event.time, '2026-01-02T03:04:05.006000000Z');
   assert.equal(event.traceparent, '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01');
-  assert.deepEqual(event.data.content.map((one) => [one.class, one.size]), [['tool_arguments', 8], ['file', 2]]);
+  assert.deepEqual(
+    event.data.content.map((one) => [one.class, one.size]),
+    [
+      ['tool_arguments', 8],
+      ['file', 2],
+    ],
+  );
 });
 
 test('errors have the class of their kind, its number, and the place', async (t) => {
@@ -130,7 +140,10 @@ test('emit never waits for room; emitAsync does, first come, first served', asyn
   gate.resolve();
   const receipts = await Promise.all(waiting);
   await receipts.at(-1).delivered();
-  assert.deepEqual(taken, Array.from({ length: n + 50 }, (_, i) => i));
+  assert.deepEqual(
+    taken,
+    Array.from({ length: n + 50 }, (_, i) => i),
+  );
   await sw.shutdown();
 });
 
@@ -205,17 +218,23 @@ test('the default emitter comes from the environment and can be ended', async (t
     { env: { SINKWELL_LANES: 'stdout' } },
   );
   assert.equal(ran.code, 0, ran.stderr);
-  const lines = ran.stdout.trim().split('\n').map((line) => JSON.parse(line));
-  assert.deepEqual(lines.filter((one) => one.origin !== 'core').map((one) => one.type), [
-    'dev.sinkwell.tool.invocation',
-    'com.y',
-  ]);
+  const lines = ran.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.filter((one) => one.origin !== 'core').map((one) => one.type),
+    ['dev.sinkwell.tool.invocation', 'com.y'],
+  );
   assert.equal(lines[0].agentid, 'urn:sinkwell:agent:main');
 });
 
 test('values that are decided elsewhere', () => {
   assert.deepEqual(sinkwell.authorityBoundary().mayChange, []);
-  const data = sinkwell.modelUsage('openai', { usage: { prompt_tokens: 3, completion_tokens: 4 }, model: 'm' });
+  const data = sinkwell.modelUsage('openai', {
+    usage: { prompt_tokens: 3, completion_tokens: 4 },
+    model: 'm',
+  });
   assert.equal(data.input_tokens, 3);
   assert.equal(data['source.family'], 'model');
   assert.throws(() => sinkwell.modelUsage('nobody', {}), sinkwell.InvalidArgumentError);

@@ -26,7 +26,10 @@ function events(file) {
 
 function envelopes(file) {
   const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
-  return text.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 }
 
 /** Runs a script in a process of its own, where `sinkwell` is this package. */
@@ -41,9 +44,16 @@ function run(t, source, { ext = 'cjs', env = {}, args = [], onStart } = {}) {
     const child = execFile(
       process.execPath,
       [script, ...args],
-      { cwd: dir, env: { ...process.env, ...env }, timeout: 60_000 },
+      { cwd: dir, env: { ...process.env, ...env }, timeout: 30_000, killSignal: 'SIGKILL' },
       (error, stdout, stderr) =>
-        resolve({ dir, stdout, stderr, code: child.exitCode, signal: child.signalCode, ms: performance.now() - started }),
+        resolve({
+          dir,
+          stdout,
+          stderr,
+          code: child.exitCode,
+          signal: child.signalCode,
+          ms: performance.now() - started,
+        }),
     );
     onStart?.(child, dir);
   });

@@ -54,7 +54,10 @@ for (const [name, [value, message]] of Object.entries(refused)) {
 }
 
 test('an object that holds itself is refused', () => {
-  assert.throws(() => sw.emit('com.x', cycle), (error) => error.kind === 'invalid_event' && /list/.test(error.where));
+  assert.throws(
+    () => sw.emit('com.x', cycle),
+    (error) => error.kind === 'invalid_event' && /list/.test(error.where),
+  );
 });
 
 test('data must be an object', () => {
@@ -65,7 +68,10 @@ test('data must be an object', () => {
 test('too deep is for the core to say', () => {
   let deep = {};
   for (let i = 0; i < 100; i++) deep = { deep };
-  assert.throws(() => sw.emit('com.x', deep), (error) => /64/.test(error.message));
+  assert.throws(
+    () => sw.emit('com.x', deep),
+    (error) => /64/.test(error.message),
+  );
 });
 
 test('a lone surrogate in a type, a subject or a key is refused', () => {
@@ -76,7 +82,10 @@ test('a lone surrogate in a type, a subject or a key is refused', () => {
 
 test('what JSON can carry arrives as it is', async () => {
   const got = [];
-  const mine = await Emitter.open({ agent: { id: 'a1' } }, { sinks: [{ name: 'js', emit: (event) => got.push(event) }] });
+  const mine = await Emitter.open(
+    { agent: { id: 'a1' } },
+    { sinks: [{ name: 'js', emit: (event) => got.push(event) }] },
+  );
   const data = {
     nul: 'a\u0000b',
     emoji: '👩‍👩‍👧',
@@ -102,7 +111,11 @@ test('undefined among the options is absence', () => {
 });
 
 test('a polluted Object.prototype changes nothing', (t) => {
-  Object.defineProperty(Object.prototype, 'polluted', { value: () => 1, enumerable: true, configurable: true });
+  Object.defineProperty(Object.prototype, 'polluted', {
+    value: () => 1,
+    enumerable: true,
+    configurable: true,
+  });
   t.after(() => delete Object.prototype.polluted);
   sw.emit('com.x', { a: 1 });
 });
