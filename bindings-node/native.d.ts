@@ -46,6 +46,10 @@ export declare class NativeEmitter {
   tryEmit(eventType: string, data: string | undefined | null, rest: string | undefined | null, waited: number): NativeReceipt | number
   /** Hands `token` to the event loop when a blocking lane that has no room has some again. */
   onRoom(eventLoop: EventLoop, token: number): void
+  /** Whether the configuration says `handle_signals`. */
+  handlesSignals(): boolean
+  /** Has a durable lane export again from an envelope on. */
+  repair(lane: string, streamid: string, sequence: number): void
   /** Throws if an event would be refused now. */
   ensureReady(): void
   /** Counters per lane, as JSON. */

@@ -187,6 +187,7 @@ export class Emitter implements AsyncDisposable {
   readonly #native: NativeEmitter;
   readonly #targets: number[] = [];
   readonly #ending: Ending = {
+    handlesSignals: () => native(() => this.#native.handlesSignals()),
     flush: () => this.flush(),
     shutdown: () => this.shutdown(),
     shutdownNow: () => this.#native.shutdownSync(LIMIT),
@@ -322,6 +323,11 @@ export class Emitter implements AsyncDisposable {
       release([spec.target]);
       throw error;
     }
+  }
+
+  /** Has a durable lane export again what its journal holds, from a cursor on: that of a record, for example. */
+  repair(lane: string, from: { readonly streamid: string; readonly sequence: number | string }): void {
+    native(() => this.#native.repair(lane, from.streamid, Number(from.sequence)));
   }
 
   /** Seals with another key from the next envelope on: a `key` section of a configuration. */

@@ -11,6 +11,8 @@ import { loop, progress } from './loop';
 
 /** What ends with the process. */
 export interface Ending {
+  /** Whether its configuration says `handle_signals`. */
+  handlesSignals(): boolean;
   flush(): Promise<unknown>;
   shutdown(): Promise<unknown>;
   shutdownNow(): void;
@@ -21,11 +23,16 @@ export const LIMIT = endingLimit();
 
 const open = new Set<Ending>();
 let hooked = false;
+let handling = false;
 let seen = -1;
 
 /** Ends it with the process, unless it ends before. */
 export function endWithProcess(emitter: Ending): void {
   open.add(emitter);
+  if (emitter.handlesSignals() && !handling) {
+    handling = true;
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+  }
   if (hooked) return;
   hooked = true;
   process.on('beforeExit', () => {
@@ -39,6 +46,19 @@ export function endWithProcess(emitter: Ending): void {
   process.on('exit', () => {
     loop.end();
     for (const emitter of open) emitter.shutdownNow();
+  });
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/** Shuts down, then goes on as the program would have: its own handlers have been called beside this one. */
+function onSignal(signal: NodeJS.Signals): void {
+  for (const each of SIGNALS) process.off(each, onSignal);
+  handling = false;
+  const alone = process.listenerCount(signal) === 0;
+  const ending = [...open].filter((emitter) => emitter.handlesSignals()).map((emitter) => emitter.shutdown());
+  void Promise.allSettled(ending).then(() => {
+    if (alone) process.kill(process.pid, signal);
   });
 }
 

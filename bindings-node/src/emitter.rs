@@ -13,7 +13,7 @@ use sinkwell::host::{
 };
 use sinkwell::json::ObjectWriter;
 use sinkwell::key::HostSigner;
-use sinkwell::seam::SystemEnv;
+use sinkwell::seam::{SystemEnv, Uuid};
 use sinkwell::{Attempt, Emitter, Error, EventInput, Result, SIGNAL_LIMIT, Wait};
 
 use crate::error::thrown;
@@ -210,6 +210,24 @@ impl NativeEmitter {
     pub fn on_room(&self, event_loop: &EventLoop, token: u32) -> napi::Result<()> {
         let shared = Arc::clone(&event_loop.shared);
         self.get()?.on_room(move || shared.reached(token)).map_err(thrown)
+    }
+
+    /// Whether the configuration says `handle_signals`.
+    #[napi(catch_unwind)]
+    pub fn handles_signals(&self) -> napi::Result<bool> {
+        Ok(self.get()?.config().handle_signals)
+    }
+
+    /// Has a durable lane export again from an envelope on.
+    #[napi(catch_unwind)]
+    pub fn repair(&self, lane: String, streamid: String, sequence: f64) -> napi::Result<()> {
+        let wrong = || thrown(Error::invalid_argument("a cursor has a streamid and a sequence").at("from"));
+        let streamid = Uuid::parse(&streamid).ok_or_else(wrong)?;
+        if sequence.fract() != 0.0 || !(0.0..9.0e15).contains(&sequence) {
+            return Err(wrong());
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "looked at above")]
+        self.get()?.repair(&lane, streamid, sequence as u64).map_err(thrown)
     }
 
     /// Throws if an event would be refused now.

@@ -22,8 +22,13 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The environment has ended, or is the very thread that would have to wait for it.
-pub(crate) struct Gone;
+/// Why JavaScript will not answer.
+pub(crate) enum Gone {
+    /// Its environment has ended.
+    Ended,
+    /// This is the very thread that runs it, so waiting would be for ever.
+    Here,
+}
 
 /// Something for JavaScript to do or to know.
 #[napi(object, object_from_js = false)]
@@ -130,7 +135,7 @@ impl Shared {
         text: String,
     ) -> std::result::Result<Reply, Gone> {
         if std::thread::current().id() == self.thread {
-            return Err(Gone);
+            return Err(Gone::Here);
         }
         let (sender, answer) = sync_channel(1);
         let token = self.next_call.fetch_add(1, Ordering::Relaxed);
@@ -138,7 +143,7 @@ impl Shared {
         // Looked at after the call is on the list, so that the end of the environment finds it there.
         if self.ended.load(Ordering::Acquire) {
             lock(&self.calls).remove(&token);
-            return Err(Gone);
+            return Err(Gone::Ended);
         }
         let mut end = 0_u32;
         let ends: Vec<u32> = parts
@@ -151,7 +156,7 @@ impl Shared {
         let bytes = Some(parts.concat().into());
         let message = Message { kind, token, target, text, bytes, ends: Some(ends.into()) };
         self.push(|queue| queue.messages.push(message));
-        answer.recv().map_err(|_| Gone)
+        answer.recv().map_err(|_| Gone::Ended)
     }
 
     fn answer(&self, token: u32, reply: Reply) {
@@ -178,6 +183,9 @@ impl EventLoop {
     /// `wake` is called on the event loop whenever something has come since the last `take…`.
     #[napi(constructor)]
     pub fn new(env: Env, wake: Function<'_, (), ()>) -> napi::Result<Self> {
+        // Node has handlers of its own for the signals that end a process, and they would raise the signal
+        // again, for ever; `lib/exit.ts` asks Node instead.
+        sinkwell::leave_signals_to_host();
         let wake = wake
             .build_threadsafe_function::<()>()
             .weak::<true>()

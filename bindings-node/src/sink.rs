@@ -37,7 +37,8 @@ impl Sink for JsSink {
         }
         let failed = |summary: &str| Failure::new(FailureKind::Panic, summary);
         match self.event_loop.call("deliver", self.target, &lines, hashes) {
-            Err(Gone) => Answers::Retry(failed("the event loop of the sink does not run"), None),
+            Err(Gone::Ended) => Answers::Gone(failed("the event loop of the sink has ended")),
+            Err(Gone::Here) => Answers::Retry(failed("the event loop of the sink is held by this call"), None),
             Ok(Reply::Delivered(codes, _)) if codes.is_empty() => Answers::Acknowledged,
             Ok(Reply::Delivered(codes, name)) if codes.first() == Some(&REFUSED_AS_ONE) => {
                 Answers::RefusedBatch(Failure::new(FailureKind::Rejected, name))
@@ -68,7 +69,7 @@ impl HostSigner for JsSigner {
         match self.event_loop.call("sign", self.target, inputs, String::new()) {
             Ok(Reply::Signed(Some(signatures))) => Ok(signatures),
             Ok(_) => Err("the signer failed".to_owned()),
-            Err(Gone) => Err("the event loop of the signer does not run".to_owned()),
+            Err(_) => Err("the event loop of the signer does not run".to_owned()),
         }
     }
 }

@@ -133,6 +133,11 @@ export declare class Emitter implements AsyncDisposable {
     emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt>;
     /** Adds a sink; `lane` is any keys of a lane, as the configuration has them. */
     addSink(sink: SinkLike, lane?: object): void;
+    /** Has a durable lane export again what its journal holds, from a cursor on: that of a record, for example. */
+    repair(lane: string, from: {
+        readonly streamid: string;
+        readonly sequence: number | string;
+    }): void;
     /** Seals with another key from the next envelope on: a `key` section of a configuration. */
     changeKey(key: object, signer?: Signer): void;
     /** One consistent reading per lane. */

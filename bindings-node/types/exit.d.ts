@@ -1,5 +1,7 @@
 /** What ends with the process. */
 export interface Ending {
+    /** Whether its configuration says `handle_signals`. */
+    handlesSignals(): boolean;
     flush(): Promise<unknown>;
     shutdown(): Promise<unknown>;
     shutdownNow(): void;

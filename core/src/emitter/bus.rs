@@ -290,6 +290,16 @@ impl Bus {
         }
     }
 
+    /// Waits until every lane has ended, for a shutdown that another thread has begun.
+    pub(crate) fn await_end(&self, timeout: Duration) {
+        let lanes = self.lanes();
+        let Some(clock) = lanes.first().map(|lane| Arc::clone(&lane.timeline)) else { return };
+        let deadline = clock.now().after(timeout);
+        if !reentry::is_inside() {
+            lanes.iter().for_each(|lane| lane.wait_end(deadline));
+        }
+    }
+
     /// Ends every lane: what is queued is delivered and every stream closed, as far as `timeout` allows. A
     /// sink that hangs is left behind.
     pub(crate) fn shut_down(&self, timeout: Duration) {

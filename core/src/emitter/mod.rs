@@ -426,6 +426,10 @@ impl Inner {
 
     pub(crate) fn shutdown(&self, timeout: Duration) {
         if self.closed.swap(true, Ordering::AcqRel) {
+            // Somebody else ends it, or has ended it: the end is what the caller wants to have seen.
+            if self.manual.is_none() {
+                self.bus.await_end(timeout);
+            }
             return;
         }
         let Some(manual) = &self.manual else {

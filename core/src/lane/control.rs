@@ -216,7 +216,7 @@ impl Control {
         let lane = Arc::clone(&self.lane);
         let mut core = lane.lock();
         core.attention = false;
-        if core.abandon {
+        if core.abandon || (core.closing && core.gone) {
             return self.end(core);
         }
         let hurry = force || core.hurry || core.closing;
@@ -636,6 +636,11 @@ impl Control {
             }
             Answers::Partial { refused, failure } => self.partial(batch, refused, &failure, now),
             Answers::Retry(failure, after) => self.retry(batch, &failure, after, now, was_overdue),
+            Answers::Gone(failure) => {
+                lane.lock().gone = true;
+                lane.shared.room.notify_all();
+                self.retry(batch, &failure, None, now, was_overdue);
+            }
             Answers::RefusedBatch(failure) if count > 1 => {
                 // Halve until the offender is alone; nothing else of the batch is harmed.
                 let mut first = batch.items;

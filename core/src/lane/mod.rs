@@ -113,6 +113,8 @@ pub(crate) struct LaneCore {
     pub(crate) answers: Option<crate::sink::Answers>,
     /// The sink's own thread has ended.
     pub(crate) sink_ended: bool,
+    /// The sink has said that it will never take anything again.
+    pub(crate) gone: bool,
     /// To be called when there is room again: for waits that pin no thread.
     pub(crate) room_waiters: Vec<Box<dyn FnOnce() + Send>>,
     pub(crate) new_key: Option<SigningKey>,
@@ -158,6 +160,7 @@ impl Lane {
             attention: false,
             answers: None,
             sink_ended: false,
+            gone: false,
             room_waiters: Vec::new(),
             new_key: None,
             repair: None,
@@ -372,7 +375,7 @@ impl Lane {
 
     /// Waits until the lane holds nothing, as of that asking or a later one.
     pub(crate) fn wait_flush(&self, asked: u64, deadline: Instant) {
-        self.wait_until(deadline, |core| core.flushed >= asked && core.at_rest);
+        self.wait_until(deadline, |core| core.gone || (core.flushed >= asked && core.at_rest));
     }
 
     /// Waits until the lane has ended, its sink's thread included.

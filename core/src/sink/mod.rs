@@ -205,6 +205,9 @@ pub enum Answers {
     Acknowledged,
     /// None is there now; the whole batch is tried again.
     Retry(Failure, Option<Duration>),
+    /// The sink can never be called again in this process, as the runtime it is written in has ended: like
+    /// `Retry`, but neither a flush nor a shutdown waits for it any more.
+    Gone(Failure),
     /// The receiver refused the batch as one, for good: the lane splits it until the offender is alone.
     RefusedBatch(Failure),
     /// The receiver took the batch but for this many, and would not say which (`partial_success`).

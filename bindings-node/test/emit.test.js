@@ -1,0 +1,247 @@
+'use strict';
+const assert = require('node:assert/strict');
+const path = require('node:path');
+const test = require('node:test');
+const sinkwell = require('..');
+const { deferred, events, folder, run } = require('./helpers');
+
+const { Emitter, part } = sinkwell;
+
+function config(dir, more = {}) {
+  return {
+    agent: { id: 'a1' },
+    lanes: [{ id: 'out', sink: { file: { path: path.join(dir, 'out.ndjson') } } }],
+    ...more,
+  };
+}
+
+test('an event goes into every lane, is delivered, and comes out sealed', async (t) => {
+  const dir = folder(t);
+  const sw = await Emitter.open(config(dir));
+  const receipt = sw.emit(
+    'policy.decision',
+    { decision: 'deny', rule: 'no-shell' },
+    {
+      subject: 'tool:shell',
+      run: 'r-17',
+      severity: 'error',
+      time: new Date('2026-01-02T03:04:05.006Z'),
+      trace: { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', flags: 1 },
+      content: [part('tool_arguments', { text: 'rm -rf /' }), part('file', { bytes: Buffer.from([0, 255]) })],
+    },
+  );
+  assert.match(receipt.id, /^[0-9a-f-]{36}$/);
+  assert.deepEqual(receipt.lanes, { out: 'enqueued' });
+  assert.deepEqual(receipt.evicted, {});
+  const { out } = await receipt.delivered();
+  assert.equal(out.state, 'delivered');
+  assert.equal(out.sequence, 2);
+  assert.equal(receipt.salt(0).length, 16);
+  assert.equal(receipt.salt(7), undefined);
+  const counters = sw.counters().out;
+  assert.equal(counters.admitted, 1);
+  assert.equal(counters.delivered, 1);
+  assert.equal(typeof counters.oldestPendingMs, 'number');
+  assert.deepEqual(counters.droppedBy, {});
+  assert.equal(sw.health().out.state, 'healthy');
+  assert.equal(sw.queued('out'), 0);
+  assert.equal(sw.refused, 0);
+  sw.ensureReady();
+  assert.match(sw.prometheus(), /sinkwell_lane_admitted_total\{lane="out"\} 1/);
+  assert.deepEqual(await sw.flush(), { out: { delivered: 1, pending: 0, where: 'none' } });
+  assert.deepEqual(await sw.shutdown(), { out: { delivered: 1, pending: 0, where: 'none' } });
+  const [event] = events(path.join(dir, 'out.ndjson'));
+  assert.equal(event.subject, 'tool:shell');
+  assert.equal(event.runid, 'r-17');
+  assert.equal(event.severitytext, 'ERROR');
+  assert.equal(event.time, '2026-01-02T03:04:05.006000000Z');
+  assert.equal(event.traceparent, '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01');
+  assert.deepEqual(
+    event.data.content.map((one) => [one.class, one.size]),
+    [
+      ['tool_arguments', 8],
+      ['file', 2],
+    ],
+  );
+});
+
+test('errors have the class of their kind, its number, and the place', async (t) => {
+  const sw = await Emitter.open(config(folder(t)));
+  const refused = (call, kind, code, where) =>
+    assert.throws(call, (error) => {
+      assert.ok(error instanceof sinkwell.SinkwellError && error instanceof Error);
+      assert.equal(error.constructor, kind);
+      assert.equal(error.code, code);
+      assert.equal(error.where, where);
+      return true;
+    });
+  refused(() => sw.emit('tool.invocation', {}), sinkwell.InvalidEventError, 2, 'data.tool');
+  refused(() => sw.emit('com.x', null, { severity: 'loud' }), sinkwell.InvalidEventError, 2, 'severity');
+  refused(() => sw.emit('com.x', null, { nonsense: 1 }), sinkwell.InvalidEventError, 2, 'nonsense');
+  refused(() => sw.queued('nowhere'), sinkwell.InvalidArgumentError, 3, 'nowhere');
+  refused(() => sw.addSink({ name: 'x' }), sinkwell.InvalidArgumentError, 3, 'sinks');
+  await assert.rejects(sw.flush({ timeout: -1 }), sinkwell.InvalidArgumentError);
+  await assert.rejects(sw.drain('out'), sinkwell.InvalidArgumentError);
+  await assert.rejects(sw.emit('com.x').journaled(), sinkwell.UnsupportedError);
+  await sw.shutdown();
+  refused(() => sw.emit('com.x'), sinkwell.ClosedError, 7, undefined);
+  refused(() => sw.ensureReady(), sinkwell.ClosedError, 7, undefined);
+  await assert.rejects(sw.emitAsync('com.x'), sinkwell.ClosedError);
+  await assert.rejects(Emitter.open({ lanez: [] }), (error) => {
+    assert.equal(error.kind, 'invalid_config');
+    assert.match(error.message, /lanes/);
+    return true;
+  });
+  await assert.rejects(Emitter.open(path.join(__dirname, 'nowhere.yaml')), sinkwell.InvalidConfigError);
+  await assert.rejects(
+    Emitter.open({ governance: { required_sinks: [{ class: 'audit' }] }, lanes: ['stdout'] }),
+    sinkwell.RequiredSinkUnavailableError,
+  );
+  assert.throws(() => sw.emit(17), sinkwell.InvalidArgumentError);
+});
+
+test('ES modules get the same classes', async () => {
+  const module = await import('../dist/index.mjs');
+  assert.equal(module.Emitter, Emitter);
+  assert.equal(module.SinkwellError, sinkwell.SinkwellError);
+});
+
+test('a manual emitter delivers when it is drained', async (t) => {
+  const dir = folder(t);
+  const sw = await Emitter.open(config(dir), { manual: true });
+  sw.emit('com.x', { n: 1 });
+  sw.emit('com.x', { n: 2 });
+  assert.equal(sw.queued('out'), 2);
+  const drained = await sw.drain('out');
+  assert.equal(drained.count, 2);
+  assert.deepEqual(drained.records, []);
+  assert.equal(sw.queued('out'), 0);
+  await sw.shutdown();
+});
+
+test('emit never waits for room; emitAsync does, first come, first served', async (t) => {
+  const gate = deferred();
+  const taken = [];
+  const sink = {
+    name: 'slow',
+    emit: async (event) => {
+      await gate.promise;
+      if (event.origin !== 'core') taken.push(event.data.n);
+    },
+  };
+  const sw = await Emitter.open(config(folder(t)));
+  sw.addSink(sink, { overflow: 'block', queue: { events: 4, terminal_reserve: 0 }, batch: { events: 1 } });
+  let n = 0;
+  assert.throws(() => {
+    for (; n < 1000; n++) sw.emit('com.x', { n });
+  }, sinkwell.BackpressureError);
+  assert.ok(sw.refused >= 1);
+  const waiting = Array.from({ length: 50 }, (_, i) => sw.emitAsync('com.x', { n: n + i }));
+  gate.resolve();
+  const receipts = await Promise.all(waiting);
+  await receipts.at(-1).delivered();
+  assert.deepEqual(
+    taken,
+    Array.from({ length: n + 50 }, (_, i) => i),
+  );
+  await sw.shutdown();
+});
+
+test('emitAsync gives up when the lane says so', async (t) => {
+  const sw = await Emitter.open(config(folder(t)));
+  const gate = deferred();
+  t.after(() => gate.resolve());
+  const lane = { overflow: 'block', block_timeout: '50ms', queue: { events: 2 }, batch: { events: 1 } };
+  sw.addSink({ name: 'hung', emit: () => gate.promise }, lane);
+  const all = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => sw.emitAsync('com.x', { n })));
+  const refused = all.filter((one) => one.status === 'rejected');
+  assert.ok(refused.length > 0);
+  for (const { reason } of refused) assert.ok(reason instanceof sinkwell.BackpressureError, String(reason));
+  gate.resolve();
+  await sw.shutdown();
+});
+
+test('a wait ends when its time is over, and the event is still delivered', async (t) => {
+  const gate = deferred();
+  const sw = await Emitter.open(config(folder(t)), { sinks: [{ name: 'slow', emit: () => gate.promise }] });
+  const receipt = sw.emit('com.x');
+  await assert.rejects(receipt.delivered({ timeout: 20 }), sinkwell.TimeoutError);
+  gate.resolve();
+  assert.equal((await receipt.delivered()).slow.state, 'delivered');
+  await sw.shutdown();
+});
+
+test('100 000 receipts can be awaited at once', async (t) => {
+  const sw = await Emitter.open(config(folder(t), { queue: { events: 200000 } }), {});
+  sw.addSink({ name: 'js', emitBatch: async () => {} }, { queue: { events: 200000 } });
+  const waiting = [];
+  for (let n = 0; n < 100_000; n++) {
+    const receipt = await sw.emitAsync('com.x', { n });
+    waiting.push(receipt.delivered());
+  }
+  const endings = await Promise.all(waiting);
+  assert.equal(endings.filter((one) => one.js.state === 'delivered').length, 100_000);
+  await sw.shutdown();
+});
+
+test('a durable lane tells when an event is on disk; the key can be changed', async (t) => {
+  const dir = folder(t);
+  const key = (id) => ({ id, hmac_sha256: { base64: Buffer.alloc(32, id).toString('base64') } });
+  const sw = await Emitter.open(
+    config(dir, {
+      key: key('k1'),
+      journal: { dir: path.join(dir, 'state') },
+      lanes: [{ id: 'out', durable: true, sink: { file: { path: path.join(dir, 'out.ndjson') } } }],
+    }),
+  );
+  await sw.emit('com.x').journaled();
+  sw.changeKey(key('k2'));
+  await sw.emit('com.x').delivered();
+  assert.throws(() => sw.changeKey(key('k2')), sinkwell.InvalidArgumentError);
+  await sw.shutdown();
+  const keys = { k1: Buffer.alloc(32, 'k1'), k2: { bytes: Buffer.alloc(32, 'k2'), agent: 'a*' } };
+  const report = await sinkwell.verify(path.join(dir, 'out.ndjson'), { keys });
+  assert.equal(report.verdict, 'sound', JSON.stringify(report));
+  const wrong = await sinkwell.verify([path.join(dir, 'out.ndjson')], { keys: { k1: Buffer.alloc(32, 7) } });
+  assert.equal(wrong.verdict, 'findings');
+  await assert.rejects(sinkwell.verify('/nowhere', {}), sinkwell.VerificationError);
+  await assert.rejects(sinkwell.verify('/nowhere', { keys: { k: '/nowhere' } }), sinkwell.KeyError);
+});
+
+test('the default emitter comes from the environment and can be ended', async (t) => {
+  const ran = await run(
+    t,
+    `const { emit, Emitter } = require('sinkwell');
+     const receipt = emit('tool.invocation', { tool: 'search', outcome: 'ok' });
+     console.error(JSON.stringify(receipt.lanes));
+     receipt.delivered().then(() => Emitter.default().shutdown()).then(() => emit('com.y'));`,
+    { env: { SINKWELL_LANES: 'stdout' } },
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  const lines = ran.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.filter((one) => one.origin !== 'core').map((one) => one.type),
+    ['dev.sinkwell.tool.invocation', 'com.y'],
+  );
+  assert.equal(lines[0].agentid, 'urn:sinkwell:agent:main');
+});
+
+test('values that are decided elsewhere', () => {
+  assert.deepEqual(sinkwell.authorityBoundary().mayChange, []);
+  const data = sinkwell.modelUsage('openai', {
+    usage: { prompt_tokens: 3, completion_tokens: 4 },
+    model: 'm',
+  });
+  assert.equal(data.input_tokens, 3);
+  assert.equal(data['source.family'], 'model');
+  assert.throws(() => sinkwell.modelUsage('nobody', {}), sinkwell.InvalidArgumentError);
+});
+
+test('await using shuts down', async (t) => {
+  const sw = await Emitter.open(config(folder(t)));
+  await sw[Symbol.asyncDispose]();
+  assert.throws(() => sw.emit('com.x'), sinkwell.ClosedError);
+});

@@ -1,0 +1,172 @@
+'use strict';
+// What survives each way in which a process ends: the table of README.md, row by row.
+const assert = require('node:assert/strict');
+const path = require('node:path');
+const test = require('node:test');
+const { envelopes, events, run } = require('./helpers');
+
+const N = 500;
+
+/** Emits N events to a file and to a sink in JavaScript, then ends as `how` says. */
+const script = (how, more = '') => `
+  const fs = require('node:fs');
+  const { Emitter } = require('sinkwell');
+  const js = { name: 'js', async emit(event) {
+    await new Promise(setImmediate);
+    if (event.origin !== 'core') fs.appendFileSync('js.ndjson', event.bytes + '\\n');
+  } };
+  const sw = Emitter.openSync(
+    { agent: { id: 'a1' }, lanes: [{ id: 'out', sink: { file: { path: 'out.ndjson' } } }] ${more} },
+    { sinks: [js] });
+  for (let n = 0; n < ${N}; n++) sw.emit('com.x', { n });
+  ${how}
+`;
+
+const counts = ({ dir }) => ({
+  file: events(path.join(dir, 'out.ndjson')).length,
+  js: events(path.join(dir, 'js.ndjson')).length,
+  closed: envelopes(path.join(dir, 'out.ndjson')).some((one) => one.data.action === 'closed'),
+});
+
+test('await shutdown(): everything', async (t) => {
+  const ran = await run(t, script('sw.shutdown().then((report) => console.log(report.js.delivered));'));
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stdout.trim(), String(N));
+  assert.deepEqual(counts(ran), { file: N, js: N, closed: true });
+});
+
+test('the program simply ends: everything', async (t) => {
+  const ran = await run(t, script(''));
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.deepEqual(counts(ran), { file: N, js: N, closed: true });
+});
+
+test('a module that awaits a receipt goes on', async (t) => {
+  const ran = await run(
+    t,
+    `import { Emitter } from 'sinkwell';
+     const sw = await Emitter.open({ agent: { id: 'a1' }, lanes: [{ id: 'out', sink: { file: { path: 'out.ndjson' } } }] });
+     for (let n = 0; n < 3; n++) await sw.emit('com.x', { n }).delivered();
+     console.log('went on');`,
+    { ext: 'mjs' },
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stdout, 'went on\n');
+  assert.deepEqual(counts(ran), { file: 3, js: 0, closed: true });
+});
+
+test('process.exit(): what built-in sinks take; sinks in JavaScript get no more, and delay nothing', async (t) => {
+  const ran = await run(t, script('process.exit(3);'));
+  assert.equal(ran.code, 3, ran.stderr);
+  assert.deepEqual(counts(ran), { file: N, js: 0, closed: true });
+  assert.ok(ran.ms < 4000, `${ran.ms} ms`);
+});
+
+test('an uncaught exception: like process.exit()', async (t) => {
+  const ran = await run(t, script("throw new Error('the program failed');"));
+  assert.equal(ran.code, 1);
+  assert.match(ran.stderr, /the program failed/);
+  assert.deepEqual(counts(ran), { file: N, js: 0, closed: true });
+});
+
+test('SIGTERM with handle_signals: everything, then the default action', async (t) => {
+  const ran = await run(
+    t,
+    script('setInterval(() => {}, 1000); console.log("ready");', ', handle_signals: true'),
+    {
+      onStart: (child) => child.stdout.once('data', () => child.kill('SIGTERM')),
+    },
+  );
+  assert.equal(ran.signal, 'SIGTERM', ran.stderr);
+  assert.deepEqual(counts(ran), { file: N, js: N, closed: true });
+});
+
+test('SIGTERM with handle_signals and a handler of the program: both run', async (t) => {
+  const how = `process.on('SIGTERM', () => { console.log('mine'); process.exit(7); });
+    setInterval(() => {}, 1000); sw.flush().then(() => console.log('ready'));`;
+  const ran = await run(
+    t,
+    script(how).replace('openSync(\n    {', 'openSync(\n    { handle_signals: true,'),
+    {
+      onStart: (child) => child.stdout.once('data', () => child.kill('SIGTERM')),
+    },
+  );
+  assert.equal(ran.code, 7, ran.stderr);
+  assert.match(ran.stdout, /mine/);
+  assert.deepEqual(counts(ran), { file: N, js: N, closed: true });
+});
+
+test('SIGKILL: what was journaled is sent by the next process', async (t) => {
+  const durable = `
+    const { Emitter } = require('sinkwell');
+    const sink = { name: 'js', emit: (event) => (process.argv[2] === 'hang' ? new Promise(() => {}) : undefined) };
+    const sw = Emitter.openSync(
+      { agent: { id: 'a1' }, journal: { dir: 'state' }, lanes: [{ sink: { host: 'js' }, durable: true }] },
+      { sinks: [sink] });
+    if (process.argv[2] === 'hang') {
+      setInterval(() => {}, 1000);
+      const all = Array.from({ length: 20 }, (_, n) => sw.emit('com.x', { n }).journaled());
+      Promise.all(all).then(() => process.kill(process.pid, 'SIGKILL'));
+    }`;
+  const first = await run(t, durable, { args: ['hang'] });
+  assert.equal(first.signal, 'SIGKILL', first.stderr);
+  const journal = path.join(first.dir, 'state');
+  const second = await run(
+    t,
+    `const { Emitter } = require('sinkwell');
+     const got = [];
+     const sink = { name: 'js', emit: (event) => { if (event.origin !== 'core') got.push(event.data.n); } };
+     Emitter.open({ agent: { id: 'a1' }, journal: { dir: ${JSON.stringify(journal)} }, lanes: [{ sink: { host: 'js' }, durable: true }] },
+       { sinks: [sink] }).then((sw) => sw.shutdown()).then(() => console.log(JSON.stringify(got)));`,
+  );
+  assert.equal(second.code, 0, second.stderr);
+  assert.deepEqual(
+    JSON.parse(second.stdout),
+    Array.from({ length: 20 }, (_, n) => n),
+  );
+});
+
+test('waiting keeps no process alive', async (t) => {
+  const ran = await run(
+    t,
+    `const { Emitter } = require('sinkwell');
+     const sw = Emitter.openSync({ agent: { id: 'a1' } }, { sinks: [{ name: 'js', emit: () => new Promise(() => {}) }] });
+     sw.addSink({ name: 'full', emit: () => new Promise(() => {}) }, { overflow: 'block', queue: { events: 2 } });
+     sw.emit('com.x').delivered().then(() => console.log('never'));
+     sw.emitAsync('com.x'); sw.emitAsync('com.x');
+     process.on('beforeExit', () => process.exit(5));`,
+  );
+  assert.equal(ran.code, 5, ran.stderr);
+  assert.equal(ran.stdout, '');
+});
+
+test('worker threads load the addon, share the default emitter, and end alone', async (t) => {
+  const ran = await run(
+    t,
+    `const { Worker, isMainThread, parentPort } = require('node:worker_threads');
+     const { Emitter, emit } = require('sinkwell');
+     if (isMainThread) {
+       const workers = Array.from({ length: 4 }, () => new Worker(__filename));
+       emit('com.x', { from: 'main' });
+       const ended = workers.map((worker) => new Promise((done) => worker.once('exit', done)));
+       workers[3].once('message', () => workers[3].terminate());
+       Promise.all(ended).then(() => Emitter.default().shutdown());
+     } else {
+       const own = Emitter.openSync({ agent: { id: 'w' } }, { sinks: [{ name: 'js', emit: () => new Promise(() => {}) }] });
+       own.emit('com.x');
+       emit('com.x', { from: 'worker' }).delivered().then(async () => {
+         await own.shutdown({ timeout: 50 });
+         parentPort.postMessage('done');
+       });
+     }`,
+    { env: { SINKWELL_LANES: 'stdout' } },
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  const lines = ran.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.equal(new Set(lines.map((one) => one.streamid)).size, 1);
+  assert.equal(lines.filter((one) => one.data.from === 'worker').length, 4);
+  assert.ok(lines.some((one) => one.data.action === 'closed'));
+});

@@ -1,0 +1,121 @@
+'use strict';
+// What JSON cannot carry is refused with its path, and never turned into something else.
+const assert = require('node:assert/strict');
+const test = require('node:test');
+const vm = require('node:vm');
+const { Emitter, InvalidEventError } = require('..');
+require('./helpers');
+
+const sw = Emitter.openSync({ agent: { id: 'a1' }, lanes: ['null'] });
+test.after(() => sw.shutdown());
+
+class Money {
+  constructor() {
+    this.cents = 1;
+  }
+}
+const cycle = { list: [] };
+cycle.list.push(cycle);
+
+const refused = {
+  NaN: [NaN, /string/],
+  Infinity: [-Infinity, /string/],
+  undefined: [undefined, /null/],
+  function: [() => 1, /function/],
+  symbol: [Symbol('x'), /symbol/],
+  BigInt: [1n, /string/],
+  'an integer past 2^53-1': [2 ** 53, /string/],
+  'a large integral double': [1e21, /string/],
+  'a lone surrogate': ['\ud800', /surrogate/],
+  Date: [new Date(0), /Date/],
+  Map: [new Map([[1, 2]]), /Map/],
+  Set: [new Set(), /Set/],
+  RegExp: [/x/, /RegExp/],
+  Error: [new Error('x'), /Error/],
+  Buffer: [Buffer.from('x'), /Buffer/],
+  Promise: [Promise.resolve(1), /Promise/],
+  'a boxed number': [Object(1), /Number/],
+  'an instance of a class': [new Money(), /Money/],
+  'a member toJSON': [{ toJSON: () => 'other' }, /function/],
+};
+
+for (const [name, [value, message]] of Object.entries(refused)) {
+  test(`${name} is refused, at its path`, () => {
+    assert.throws(
+      () => sw.emit('com.x', { list: [0, { deep: value }] }),
+      (error) => {
+        assert.ok(error instanceof InvalidEventError, String(error));
+        assert.match(error.where, /^data\.list\[1\]\.deep/);
+        assert.match(error.message, message);
+        return true;
+      },
+    );
+  });
+}
+
+test('an object that holds itself is refused', () => {
+  assert.throws(
+    () => sw.emit('com.x', cycle),
+    (error) => error.kind === 'invalid_event' && /list/.test(error.where),
+  );
+});
+
+test('data must be an object', () => {
+  for (const data of [[1], 'text', 1, true]) assert.throws(() => sw.emit('com.x', data), InvalidEventError);
+  assert.throws(() => sw.emit('com.x', new Date()), InvalidEventError);
+});
+
+test('too deep is for the core to say', () => {
+  let deep = {};
+  for (let i = 0; i < 100; i++) deep = { deep };
+  assert.throws(
+    () => sw.emit('com.x', deep),
+    (error) => /64/.test(error.message),
+  );
+});
+
+test('a lone surrogate in a type, a subject or a key is refused', () => {
+  assert.throws(() => sw.emit('com.\ud800'), InvalidEventError);
+  assert.throws(() => sw.emit('com.x', {}, { subject: '\udfff' }), InvalidEventError);
+  assert.throws(() => sw.emit('com.x', { '\ud800': 1 }), InvalidEventError);
+});
+
+test('what JSON can carry arrives as it is', async () => {
+  const got = [];
+  const mine = await Emitter.open(
+    { agent: { id: 'a1' } },
+    { sinks: [{ name: 'js', emit: (event) => got.push(event) }] },
+  );
+  const data = {
+    nul: 'a\u0000b',
+    emoji: '👩‍👩‍👧',
+    quote: '"\\\n\u2028',
+    none: null,
+    yes: true,
+    float: 0.1,
+    tiny: 5e-324,
+    most: Number.MAX_SAFE_INTEGER,
+    list: [[], {}, ''],
+    other: vm.runInNewContext('({ realm: [1] })'),
+    bare: Object.assign(Object.create(null), { x: 1 }),
+  };
+  await mine.emit('com.x', data).delivered();
+  await mine.shutdown();
+  const event = got.find((one) => one.origin !== 'core');
+  assert.deepEqual(event.data, JSON.parse(JSON.stringify(data)));
+});
+
+test('undefined among the options is absence', () => {
+  sw.emit('com.x', {}, { subject: undefined, trace: undefined });
+  sw.emit('com.x', undefined, undefined);
+});
+
+test('a polluted Object.prototype changes nothing', (t) => {
+  Object.defineProperty(Object.prototype, 'polluted', {
+    value: () => 1,
+    enumerable: true,
+    configurable: true,
+  });
+  t.after(() => delete Object.prototype.polluted);
+  sw.emit('com.x', { a: 1 });
+});
