@@ -140,15 +140,17 @@ struct Waiters {
 
 #[derive(Default)]
 struct Slot {
-    /// 0: not the lane's. 1: open. 2: open and journaled. 3: ended.
+    /// One of the constants below.
     phase: AtomicU8,
     ending: Mutex<Option<Box<Ending>>>,
 }
 
-const ABSENT: u8 = 0;
+// 0: not the lane's.
 const OPEN: u8 = 1;
 const JOURNALED: u8 = 2;
 const ENDED: u8 = 3;
+/// Ended before a durable lane had it on disk.
+const ENDED_UNWRITTEN: u8 = 4;
 
 impl Tracked {
     /// An event that `lanes` lanes, `durable` of them with a journal, are about to take.
@@ -215,15 +217,17 @@ impl Tracked {
         let slot = &self.slots[lane];
         let mut held = lock(&slot.ending);
         let phase = slot.phase.load(Ordering::Acquire);
-        if phase == ABSENT || phase == ENDED {
+        if !matches!(phase, OPEN | JOURNALED) {
             return;
         }
         if self.watched.load(Ordering::Acquire) {
             *held = Some(Box::new(ending()));
         }
-        slot.phase.store(ENDED, Ordering::Release);
+        let unwritten = durable && phase == OPEN;
+        // A lane journals and ends an event on the same thread, so nothing comes between load and store.
+        slot.phase.store(if unwritten { ENDED_UNWRITTEN } else { ENDED }, Ordering::Release);
         drop(held);
-        if durable && phase == OPEN {
+        if unwritten {
             self.countdown(&self.unjournaled, Stage::Journaled);
         }
         self.countdown(&self.open, Stage::Delivered);
@@ -434,17 +438,16 @@ impl Receipt {
                     "the journal failed before the event was on disk; it is still being delivered from memory",
                 ));
             }
-            for (lane, ending) in self.endings() {
-                let lane_is_durable = self.inner.lanes.iter().any(|l| l.id() == lane && l.durable());
-                if let Some(ending) = ending
-                    && lane_is_durable
-                    && ending.state == EndState::Lost
-                {
+            let taken = self.inner.lanes.iter().zip(&self.inner.admissions).zip(&self.inner.tracked.slots);
+            for ((lane, (admission, _)), slot) in taken {
+                let unwritten = slot.phase.load(Ordering::Acquire) == ENDED_UNWRITTEN;
+                if *admission == Admission::Enqueued && unwritten {
+                    let reason = lock(&slot.ending).as_ref().and_then(|ending| ending.reason);
                     return Err(Error::journal(format!(
-                        "the event was lost before it was on disk: {}",
-                        ending.reason.unwrap_or_default()
+                        "the event ended before it was on disk: {}",
+                        reason.unwrap_or_default()
                     ))
-                    .at(lane));
+                    .at(lane.id()));
                 }
             }
         }

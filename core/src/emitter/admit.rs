@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Attempt, Inner, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::lane::{Lane, LaneCore, reentry};
+use crate::lane::{Lane, LaneCore, Lost, reentry};
 use crate::receipt::{Admission, Receipt, Tracked};
 
 impl Inner {
@@ -34,18 +34,20 @@ impl Inner {
         let mut inside = reentry::is_inside();
         let mut may_wait = None;
         let mut deadline = None;
-        loop {
+        let mut lost: Vec<Lost> = Vec::new();
+        let gate = loop {
+            // Held while the event enters its lanes, never while waiting: a shutdown finds it in all of them
+            // or in none.
+            let gate = self.bus.enter().inspect_err(|_| self.refuse())?;
             // Locked in one order by everybody, and held together only while pushing.
             let mut guards: Guards<'_> = Guards::default();
             let mut lacking: Option<usize> = None;
             for &i in &set.blocking {
                 let core = set.lanes[i].lock();
-                if core.closing {
+                if core.ended {
                     self.refuse();
-                    return Err(Error::new(
-                        ErrorKind::Closed,
-                        "the emitter has been shut down; open another",
-                    ));
+                    return Err(Error::internal("the lane's own thread has failed; please report")
+                        .at(set.lanes[i].id()));
                 }
                 if lacking.is_none() && !set.lanes[i].has_room(&core, cost, terminal) {
                     lacking = Some(i);
@@ -54,9 +56,9 @@ impl Inner {
             }
             let Some(lacking) = lacking.filter(|_| !inside) else {
                 for (&i, core) in set.blocking.iter().zip(guards.iter_mut()) {
-                    admissions[i] = set.lanes[i].offer(core, &tracked);
+                    admissions[i] = set.lanes[i].offer(core, &tracked, &mut lost);
                 }
-                break;
+                break gate;
             };
             let without_room: Vec<usize> = set
                 .blocking
@@ -65,7 +67,11 @@ impl Inner {
                 .filter(|(i, core)| !set.lanes[**i].has_room(core, cost, terminal))
                 .map(|(i, _)| *i)
                 .collect();
+            for (_, core) in set.blocking.iter().zip(guards.iter_mut()).filter(|(i, _)| **i == lacking) {
+                core.wanted = (cost, terminal);
+            }
             drop(guards);
+            drop(gate);
             let now = self.freezer.timeline.now();
             let limit = without_room.iter().map(|&i| now.after(set.lanes[i].config.block_timeout)).min();
             let until = *deadline.get_or_insert(limit.unwrap_or(now));
@@ -102,10 +108,14 @@ impl Inner {
                     drop(lane.wait_room(core, until.since(now)));
                 }
             });
-        }
+        };
         for &i in &set.others {
             let mut core = set.lanes[i].lock();
-            admissions[i] = set.lanes[i].offer(&mut core, &tracked);
+            admissions[i] = set.lanes[i].offer(&mut core, &tracked, &mut lost);
+        }
+        drop(gate);
+        for lost in &lost {
+            set.lanes[lost.lane].tell_lost(lost);
         }
         tracked.entered();
         Ok(Attempt::Accepted(Receipt::new(tracked, Arc::clone(&set.lanes), admissions)))
@@ -116,8 +126,9 @@ impl Inner {
         let set = self.bus.set();
         for &i in &set.blocking {
             let mut core = set.lanes[i].lock();
-            // "Room" is for a small event of any kind: whoever waits tries again and sees.
-            if !set.lanes[i].has_room(&core, 1, false) && !core.ended {
+            // Room for what the last one to be turned away wanted: whoever waits tries again and sees.
+            let (cost, terminal) = core.wanted;
+            if !set.lanes[i].has_room(&core, cost, terminal) && !core.ended && !core.closing {
                 core.room_waiters.push(done);
                 core.hurry = true;
                 set.lanes[i].wake(&mut core);

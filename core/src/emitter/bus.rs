@@ -5,8 +5,8 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,6 +18,12 @@ use crate::lane::{Breach, Fact, Lane, LaneState, Note, StateRecord, reentry};
 use crate::seam::{Instant, append_file};
 use crate::sink::{Envelope, SinkClass};
 use crate::sync::lock;
+
+/// How long a lane whose time is over may take to tell its receipts so.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Checkpoints of other lanes that one lane holds for delivery: the newest.
+const FOREIGN: usize = 65_536;
 
 /// The lanes as they are now.
 pub(crate) struct LaneSet {
@@ -47,6 +53,10 @@ pub(crate) struct Bus {
     checkpoint: Option<CheckpointTarget>,
     checkpoint_file: Mutex<Option<PathBuf>>,
     key: Mutex<Option<SigningKey>>,
+    /// Whether the emitter takes no event any more; held for reading while one enters its lanes.
+    closed: RwLock<bool>,
+    /// Every required class was healthy once: from now on a change is news.
+    opened: AtomicBool,
 }
 
 impl Bus {
@@ -68,7 +78,26 @@ impl Bus {
             checkpoint,
             checkpoint_file: Mutex::new(file),
             key: Mutex::new(key),
+            closed: RwLock::new(false),
+            opened: AtomicBool::new(false),
         }
+    }
+
+    /// An event is about to enter the lanes; no shutdown begins before the guard is dropped.
+    ///
+    /// # Errors
+    /// `closed`.
+    pub(crate) fn enter(&self) -> Result<RwLockReadGuard<'_, bool>> {
+        let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            return Err(Error::new(ErrorKind::Closed, "the emitter has been shut down; open another"));
+        }
+        Ok(closed)
+    }
+
+    /// No event enters any more.
+    pub(crate) fn close(&self) {
+        *self.closed.write().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
     pub(crate) fn set(&self) -> arc_swap::Guard<Arc<LaneSet>> {
@@ -164,8 +193,13 @@ impl Bus {
                 let lanes = self.lanes();
                 if let Some(lane) = lanes.iter().find(|lane| lane.id() == id && lane.index != from) {
                     let mut core = lane.lock();
-                    core.foreign.push(envelope.clone());
-                    lane.wake(&mut core);
+                    if !core.ended && !core.shut {
+                        if core.foreign.len() >= FOREIGN {
+                            core.foreign.remove(0);
+                        }
+                        core.foreign.push(envelope.clone());
+                        lane.wake(&mut core);
+                    }
                 }
             }
         }
@@ -175,8 +209,8 @@ impl Bus {
     /// still holds everything.
     fn healthy(&self, class: SinkClass) -> bool {
         self.lanes().iter().filter(|lane| lane.classes().contains(&class)).any(|lane| {
-            matches!(lane.lock().health.state, LaneState::Healthy | LaneState::Degraded)
-                && lane.lock().health.acked.is_some()
+            let health = lane.health();
+            matches!(health.state, LaneState::Healthy | LaneState::Degraded) && health.acked.is_some()
         })
     }
 
@@ -192,7 +226,7 @@ impl Bus {
                     failing |= 1 << (required.class as u8);
                 }
                 let news = seen.replace(healthy).is_some_and(|before| before != healthy);
-                if news {
+                if news && self.opened.load(Ordering::Acquire) {
                     breaches.push(Breach {
                         class: required.class,
                         action: match required.on_unhealthy {
@@ -262,6 +296,7 @@ impl Bus {
                 .map(|(required, _)| required.class)
                 .collect();
             if missing.is_empty() {
+                self.opened.store(true, Ordering::Release);
                 return Ok(());
             }
             let left = timeout.saturating_sub(start.elapsed());
@@ -307,6 +342,7 @@ impl Bus {
         let Some(clock) = lanes.first().map(|lane| Arc::clone(&lane.timeline)) else { return };
         let deadline = clock.now().after(timeout);
         let inside = reentry::is_inside();
+        self.close();
         if !inside {
             // Declarations and records of one lane go to others: settle them before any lane closes.
             let half = clock.now().after(timeout / 2);
@@ -316,24 +352,21 @@ impl Bus {
         for lane in lanes.iter() {
             let mut core = lane.lock();
             core.closing = true;
+            // The lane gives up by itself then, also when nobody waits for it.
+            core.until = Some(core.until.map_or(deadline, |until| until.min(deadline)));
+            lane.shared.room.notify_all();
             lane.wake(&mut core);
         }
-        if !inside {
-            for lane in lanes.iter() {
-                lane.wait_end(deadline);
-            }
+        if inside {
+            return;
         }
         for lane in lanes.iter() {
-            let mut core = lane.lock();
-            core.abandon = true;
-            lane.wake(&mut core);
+            lane.wait_end(deadline);
         }
-        if !inside {
-            // A lane itself ends at once; only a sink that hangs does not.
-            let grace = clock.now().after(Duration::from_millis(500)).max(deadline);
-            for lane in lanes.iter() {
-                lane.wait_end(grace);
-            }
+        // A lane itself ends at once when its time is over; only a sink that hangs does not.
+        let grace = clock.now().after(GRACE).max(deadline);
+        for lane in lanes.iter() {
+            lane.wait_ended(grace);
         }
     }
 }

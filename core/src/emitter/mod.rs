@@ -373,10 +373,10 @@ fn drain(lane: &Lane, manual: &mut Manual) -> Drained {
         match control.step(lane.now(), !failed) {
             Step::Deliver(batch) => {
                 let answers = worker::deliver(&mut **sink, &batch);
-                failed |= !matches!(answers, crate::sink::Answers::Acknowledged);
                 control.answer(answers, lane.now());
+                failed |= control.backs_off();
             }
-            Step::Wait(_, Pause::Other) if !failed => {}
+            Step::Wait(Some(at), Pause::Other) if !failed && at <= lane.now() => {}
             Step::Wait(..) | Step::Done => break,
         }
     }
@@ -413,7 +413,11 @@ impl Inner {
         for _ in 0..2 {
             if let Some(manual) = &self.manual {
                 for (lane, manual) in self.bus.lanes().iter().zip(manual) {
-                    lane.lock().hurry = true;
+                    {
+                        let mut core = lane.lock();
+                        core.hurry = true;
+                        core.flushing = true;
+                    }
                     if let Ok(mut manual) = manual.try_lock() {
                         drain(lane, &mut manual);
                     }
@@ -436,6 +440,7 @@ impl Inner {
             self.bus.shut_down(timeout);
             return;
         };
+        self.bus.close();
         self.flush(timeout);
         for (lane, manual) in self.bus.lanes().iter().zip(manual) {
             lane.lock().closing = true;

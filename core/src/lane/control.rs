@@ -5,7 +5,7 @@
 //! of the sink at a time; a batch keeps its order; a declaration that is refused is made again only after
 //! the sink has acknowledged something, so nothing cascades.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::health::{Cursor, LaneState, StateRecord};
 use super::loss::{LostRange, Reason};
 use super::own::{Fact, Note};
 use super::sealer::{Item, Payload, SealContext, Sealer, SignerFailed};
-use super::{Lane, LaneCore};
+use super::{Lane, LaneCore, RoomWaiters};
 use crate::deadletter::DeadLetters;
 use crate::emitter::Bus;
 use crate::receipt::{EndState, Ending, Sealed, Tracked};
@@ -25,6 +25,9 @@ use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
 
 /// A loss episode ends after this long without another loss of its reason (envelope.md).
 const EPISODE: Duration = Duration::from_secs(10);
+
+/// Episodes that are told apart by stream.
+const EPISODES: usize = 64;
 
 /// Ranges that one episode names; its count stays exact beyond them.
 const RANGES_PER_EPISODE: usize = 1024;
@@ -36,6 +39,9 @@ pub(crate) struct Batch {
     failing_since: Option<Instant>,
     /// It holds what a dead process left.
     replayed: bool,
+    /// The last envelope of what was this batch that the sink has, behind one that it has not: the cursor
+    /// moves there when that one is settled.
+    ahead: Option<(crate::seam::Uuid, u64)>,
 }
 
 /// The earlier of what a delivery waits for and what a durable lane's sealer waits for.
@@ -48,7 +54,7 @@ fn wait_for(at: Option<Instant>, ahead: Option<(Option<Instant>, Pause)>) -> Ste
 
 impl Batch {
     fn new(items: Vec<Item>) -> Self {
-        Self { items, failing_since: None, replayed: false }
+        Self { items, failing_since: None, replayed: false, ahead: None }
     }
 
     pub(crate) fn envelopes(&self) -> Vec<Envelope> {
@@ -108,8 +114,14 @@ pub(crate) struct Control {
     failures: u32,
     /// Since when the breaker is open.
     open: bool,
-    /// Whether declarations may be made: not between a refused one and the next acknowledgement.
-    may_declare: bool,
+    /// With nothing else to deliver, an own envelope asks a sink that failed whether it works again.
+    probe_at: Option<Instant>,
+    /// Envelopes refused in a row.
+    refusals: u32,
+    /// When a terminal event was last lost: one record per episode.
+    terminal_lost: Option<Instant>,
+    /// Back-offs drawn so far.
+    draws: u64,
     /// Since when something waits to be sealed that is not in the queue.
     own_since: Option<Instant>,
     heartbeat: Option<Duration>,
@@ -169,7 +181,10 @@ impl Control {
             not_before: None,
             failures: 0,
             open: false,
-            may_declare: true,
+            probe_at: None,
+            refusals: 0,
+            terminal_lost: None,
+            draws: 0,
             own_since: None,
             heartbeat: parts.heartbeat,
             episodes: Vec::new(),
@@ -187,7 +202,21 @@ impl Control {
     pub(crate) fn step(&mut self, now: Instant, force: bool) -> Step {
         let step = self.decide(now, force);
         self.publish();
-        step
+        match step {
+            Step::Wait(at, pause) => {
+                // Whatever it waits for, these go on.
+                let until = self.lane.lock().until;
+                let episodes = self.episodes.iter().map(|episode| episode.last.after(EPISODE)).min();
+                let journal = self.durable.as_ref().and_then(Durable::due);
+                Step::Wait([at, until, episodes, journal].into_iter().flatten().min(), pause)
+            }
+            step => step,
+        }
+    }
+
+    /// Whether the last delivery failed and the next one waits.
+    pub(crate) fn backs_off(&self) -> bool {
+        self.not_before.is_some()
     }
 
     /// State records since the last call, for a manual emitter.
@@ -216,7 +245,7 @@ impl Control {
         let lane = Arc::clone(&self.lane);
         let mut core = lane.lock();
         core.attention = false;
-        if core.abandon || (core.closing && core.gone) {
+        if core.abandon || (core.closing && core.gone) || core.until.is_some_and(|until| now >= until) {
             return self.end(core);
         }
         let hurry = force || core.hurry || core.closing;
@@ -228,14 +257,17 @@ impl Control {
             super::own::merge(&mut core.notes, note);
         }
         self.end_episodes(now, flushing || core.closing);
+        // While an episode runs, its end is when the lane looks again: an emit need not wake it.
+        core.hear_drop = self.sealer.started() && self.episodes.is_empty();
         let mut ahead = None;
         if self.durable.is_some() {
             drop(core);
+            self.publish();
             self.tend_journal(now, hurry);
             core = lane.lock();
-            if self.busy(now, force) && self.backlog_has_room(&core) {
+            if self.busy(now, force) && self.backlog_has_room(&core) && !self.closed {
                 // A durable lane writes down what comes while its sink is busy or away.
-                match self.seal_next(core, now, hurry) {
+                match self.seal_next(core, now, hurry, true) {
                     Some(Step::Wait(at, pause)) => ahead = Some((at, pause)),
                     Some(step) => return step,
                     None => ahead = Some((Some(now), Pause::Other)),
@@ -269,11 +301,19 @@ impl Control {
         {
             let items = durable.replay(&lane, &self.context.content);
             if !items.is_empty() {
-                self.batches.push_front(Batch { items, failing_since: None, replayed: true });
+                self.batches.push_front(Batch { replayed: true, ..Batch::new(items) });
             }
         }
         if self.batches.is_empty() {
-            if let Some(wait) = self.seal_next(core, now, hurry) {
+            if self.closed && self.journal_settled() {
+                return self.end(core);
+            }
+            if self.closed || self.durable.as_ref().is_some_and(Durable::is_full) {
+                // What is sealed waits for the journal, and nothing may overtake it.
+                self.rest(&mut core);
+                return Step::Wait(None, Pause::Other);
+            }
+            if let Some(wait) = self.seal_next(core, now, hurry, false) {
                 return wait;
             }
         } else {
@@ -298,16 +338,20 @@ impl Control {
             let failure = self.lane.overflow_failure();
             self.fail(core, LaneState::Failed, &failure);
         }
-        if self.sealer.started() {
-            for (agent, reason, count) in std::mem::take(&mut core.dropped) {
+        if self.sealer.started() && !core.dropped.is_empty() {
+            let mut dropped: Vec<_> = core.dropped.drain().collect();
+            dropped.sort();
+            for ((agent, reason), count) in dropped {
                 self.sealer.lose_unsealed(&agent, reason, count);
                 self.note_episode(reason, None, count, false, now);
             }
         }
-        if core.terminal_lost {
-            core.terminal_lost = false;
+        if std::mem::take(&mut core.terminal_lost)
+            && self.terminal_lost.replace(now).is_none_or(|last| now >= last.after(EPISODE))
+        {
             let failure = self.lane.overflow_failure();
             let record = self.record(core, Some(&failure), false);
+            super::own::merge(&mut core.notes, Note::State(record.clone()));
             self.outbox.push(Out::State(record));
         }
     }
@@ -318,6 +362,7 @@ impl Control {
         mut core: std::sync::MutexGuard<'_, LaneCore>,
         now: Instant,
         hurry: bool,
+        ahead: bool,
     ) -> Option<Step> {
         let lane = Arc::clone(&self.lane);
         let batch = lane.config.batch;
@@ -331,10 +376,13 @@ impl Control {
             self.own_since = None;
         }
         let over = |since: Option<Instant>| since.is_some_and(|since| now >= since.after(batch.linger));
-        let declare = self.may_declare && (over(self.own_since) || (hurry && self.own_since.is_some()));
+        let may_declare = self.sealer.may_declare;
+        let declare = may_declare && (over(self.own_since) || (hurry && self.own_since.is_some()));
         let heartbeat = self.next_heartbeat.is_some_and(|at| now >= at);
-        let say = !core.notes.is_empty() || !core.foreign.is_empty() || self.sealer.key_change_pending();
-        let probe = self.open;
+        let say = (may_declare && !core.notes.is_empty())
+            || !core.foreign.is_empty()
+            || self.sealer.key_change_pending();
+        let probe = !ahead && self.probe_at.is_some_and(|at| now >= at);
         let take = full || !self.unsealed.is_empty() || (queued > 0 && (hurry || over(oldest)));
         if !(first || take || declare || heartbeat || say || probe) {
             if core.closing && queued == 0 && self.batches.is_empty() && self.journal_settled() {
@@ -346,19 +394,19 @@ impl Control {
             self.rest(&mut core);
             let wake = [
                 oldest.map(|since| since.after(batch.linger)),
-                self.own_since.filter(|_| self.may_declare).map(|since| since.after(batch.linger)),
+                self.own_since.filter(|_| may_declare).map(|since| since.after(batch.linger)),
                 self.next_heartbeat,
-                self.episodes.iter().map(|episode| episode.last.after(EPISODE)).min(),
+                self.probe_at.filter(|_| !ahead),
                 self.audit.as_ref().and_then(AuditKeeper::due),
-                self.durable.as_ref().and_then(Durable::sync_at),
             ];
             let pause = if queued == 0 { Pause::Idle } else { Pause::Linger };
             return Some(Step::Wait(wake.into_iter().flatten().min(), pause));
         }
-        let notes = std::mem::take(&mut core.notes);
+        let notes = if may_declare { std::mem::take(&mut core.notes) } else { Vec::new() };
         let foreign = std::mem::take(&mut core.foreign);
         let state = core.health.state;
-        let counters = (heartbeat || probe).then(|| core.counters.clone());
+        let counters = (heartbeat || probe).then(|| lane.reading(&core));
+        let mut waiters = None;
         let mut bytes: usize = self.unsealed.iter().map(|t| t.event.cost()).sum();
         if take {
             while self.unsealed.len() < batch.events
@@ -368,10 +416,11 @@ impl Control {
                 bytes += front.event.cost();
                 self.unsealed.extend(core.queue.pop());
             }
-            lane.made_room(&mut core);
+            waiters = Some(lane.made_room(&mut core));
         }
         core.at_rest = false;
         drop(core);
+        waiters.into_iter().for_each(RoomWaiters::run);
 
         let mut items = Vec::with_capacity(self.unsealed.len() + 4);
         let mut notes: VecDeque<Note> = notes.into();
@@ -382,6 +431,9 @@ impl Control {
         let events: u64 = items.iter().map(|item| item.payload.events()).sum();
         let mut core = lane.lock();
         core.counters.sealed += events;
+        if probe {
+            self.probe_at = Some(now.after(lane.config.breaker.open));
+        }
         if heartbeat {
             self.next_heartbeat = self.heartbeat.map(|every| now.after(every));
         }
@@ -397,6 +449,12 @@ impl Control {
         drop(core);
         if items.is_empty() {
             return Some(Step::Wait(self.not_before.or(Some(now)), Pause::Other));
+        }
+        if let Some(durable) = &mut self.durable
+            && !self.sealer.owes()
+            && let Some(last) = items.iter_mut().rfind(|item| !matches!(item.payload, Payload::Foreign))
+        {
+            last.covers = durable.take_refused();
         }
         self.write_ahead(items, now);
         None
@@ -424,9 +482,10 @@ impl Control {
                 let events: u64 = items.iter().map(|item| item.payload.events()).sum();
                 let mut core = lane.lock();
                 core.counters.journaled += events;
-                core.full = false;
-                lane.made_room(&mut core);
+                core.full = self.durable.as_ref().is_some_and(Durable::is_full);
+                let waiters = lane.made_room(&mut core);
                 drop(core);
+                waiters.run();
                 for item in &items {
                     if let Payload::Event(tracked) = &item.payload {
                         tracked.journaled(lane.index);
@@ -434,12 +493,14 @@ impl Control {
                 }
                 self.batches.push_back(Batch::new(items));
             }
-            Written::Failed(items, e) => {
+            Written::Failed(items, e) | Written::Unwritable(items, e) => {
                 let failure = Failure::new(FailureKind::Network, "the journal failed").detail(e.to_string());
                 let mut core = lane.lock();
-                core.full = false;
+                core.full = self.durable.as_ref().is_some_and(Durable::is_full);
+                let waiters = lane.made_room(&mut core);
                 self.fail(&mut core, LaneState::Failed, &failure);
                 drop(core);
+                waiters.run();
                 for item in &items {
                     if let Payload::Event(tracked) = &item.payload {
                         tracked.not_journaled(lane.index);
@@ -458,9 +519,9 @@ impl Control {
             Ok(true) => self.sealer.begin_anew(),
             Err(e) => crate::diagnostics::warn(&e.to_string()),
         }
-        let again = durable.try_again(now);
         let synced = durable.sync_if_due(now, hurry);
-        for written in [again, synced].into_iter().flatten() {
+        let again = durable.try_again(now);
+        for written in [synced, again].into_iter().flatten() {
             self.written(written);
         }
         let asked = self.lane.lock().repair.take();
@@ -505,7 +566,7 @@ impl Control {
             self.sealer.start(items)?;
         }
         self.sealer.change_key(items)?;
-        if declare || (self.may_declare && !self.unsealed.is_empty()) {
+        if declare || (self.sealer.may_declare && !self.unsealed.is_empty()) {
             self.sealer.declare(items)?;
         }
         while let Some(note) = notes.pop_front() {
@@ -542,8 +603,8 @@ impl Control {
     }
 
     /// Everything is delivered: seals `closed`, or ends.
-    fn close(&mut self, core: std::sync::MutexGuard<'_, LaneCore>, now: Instant) -> Option<Step> {
-        if self.closed || self.sealer.open_streams() == 0 {
+    fn close(&mut self, mut core: std::sync::MutexGuard<'_, LaneCore>, now: Instant) -> Option<Step> {
+        if self.sealer.open_streams() == 0 {
             return Some(self.end(core));
         }
         if self.own_since.is_some() {
@@ -552,10 +613,11 @@ impl Control {
                 return Some(self.end(core));
             }
             self.last_try = true;
-            self.may_declare = true;
+            self.sealer.may_declare = true;
             drop(core);
             return Some(Step::Wait(Some(now), Pause::Other));
         }
+        core.shut = true;
         drop(core);
         self.closed = true;
         let mut items = Vec::new();
@@ -570,12 +632,13 @@ impl Control {
 
     /// Tells whoever flushes whether anything is left.
     fn rest(&mut self, core: &mut LaneCore) {
-        let declared = !self.sealer.owes() || !self.may_declare;
+        let declared = (!self.sealer.owes() && core.dropped.is_empty()) || !self.sealer.may_declare;
         core.flushed = core.asked;
         core.at_rest = core.queue.len() == 0
             && self.unsealed.is_empty()
             && self.batches.is_empty()
-            && core.notes.is_empty()
+            && (core.notes.is_empty() || !self.sealer.may_declare)
+            && core.foreign.is_empty()
             && declared
             && self.journal_settled()
             && self.sealer.started();
@@ -597,16 +660,45 @@ impl Control {
         while let Some(tracked) = core.queue.pop() {
             left.push((tracked, None, 0));
         }
-        if let Some(durable) = &mut self.durable {
-            durable.close();
-        }
         core.ended = true;
+        core.shut = true;
         core.health.turn(LaneState::Closed, now);
+        let waiters = self.lane.made_room(&mut core);
         self.lane.shared.room.notify_all();
         drop(core);
+        let mut written = HashSet::new();
+        if let Some(durable) = &mut self.durable {
+            for (tracked, envelope, _) in &left {
+                if envelope.is_some() {
+                    written.insert(Arc::as_ptr(tracked));
+                }
+            }
+            let (synced, unwritten) = durable.give_back(self.lane.now());
+            let (synced, failed) = match synced {
+                Some(Written::Durable(items)) => (items, Vec::new()),
+                Some(Written::Failed(items, _) | Written::Unwritable(items, _)) => (Vec::new(), items),
+                Some(Written::Waits) | None => (Vec::new(), Vec::new()),
+            };
+            for item in synced {
+                if let Payload::Event(tracked) = item.payload {
+                    tracked.journaled(self.lane.index);
+                    written.insert(Arc::as_ptr(&tracked));
+                    left.push((Arc::clone(&tracked), Some(item.envelope), 0));
+                }
+            }
+            for item in unwritten.into_iter().chain(failed) {
+                if let Payload::Event(tracked) = item.payload {
+                    left.push((Arc::clone(&tracked), Some(item.envelope), 0));
+                }
+            }
+            durable.close();
+        }
+        self.outbox.push(Out::Changed);
+        waiters.run();
         for (tracked, envelope, tries) in left {
-            // What was given to a sink that never answered may have arrived.
-            let state = if tries > 0 || self.lane.durable() { EndState::Uncertain } else { EndState::Lost };
+            // What was given to a sink that never answered may have arrived; what is journaled will be sent.
+            let may_arrive = tries > 0 || written.contains(&Arc::as_ptr(&tracked));
+            let state = if may_arrive { EndState::Uncertain } else { EndState::Lost };
             tracked.end(self.lane.index, self.lane.durable(), || Ending {
                 state,
                 reason: Some("shutdown"),
@@ -629,9 +721,9 @@ impl Control {
         let Some(batch) = self.batches.pop_front() else { return };
         let lane = Arc::clone(&self.lane);
         let count = batch.items.len();
-        match answers {
+        match keep_on_auth(answers) {
             Answers::Acknowledged => {
-                self.acknowledge(&batch.items);
+                self.acknowledge(&batch.items, count, batch.ahead);
                 self.works();
             }
             Answers::Partial { refused, failure } => self.partial(batch, refused, &failure, now),
@@ -645,19 +737,22 @@ impl Control {
                 // Halve until the offender is alone; nothing else of the batch is harmed.
                 let mut first = batch.items;
                 let second = first.split_off(count / 2);
-                for items in [second, first] {
-                    let half = Batch { items, failing_since: batch.failing_since, replayed: batch.replayed };
+                let events: u64 = first.iter().chain(&second).map(|item| item.payload.events()).sum();
+                for (items, ahead) in [(second, batch.ahead), (first, None)] {
+                    let half =
+                        Batch { items, failing_since: batch.failing_since, replayed: batch.replayed, ahead };
                     self.batches.push_front(half);
                 }
                 let mut core = lane.lock();
-                core.counters.retried += count as u64;
-                self.degrade(&mut core, &failure);
+                core.counters.retried += events;
+                core.health.note(&failure);
             }
             Answers::RefusedBatch(failure) => {
                 let mut items = batch.items;
                 if let Some(item) = items.pop() {
                     self.refuse(item, &failure, now);
                 }
+                self.reach(batch.ahead);
             }
             Answers::Each(each) if each.len() == count => self.each(batch, each, now),
             Answers::Each(each) => {
@@ -675,9 +770,16 @@ impl Control {
         let mut acknowledged = Vec::new();
         let mut refused = Vec::new();
         let mut why: Option<(Failure, Option<Duration>)> = None;
+        // The cursor moves only contiguously: as far as nothing before it is to be tried again.
+        let mut contiguous = 0;
         for (item, answer) in batch.items.into_iter().zip(answers) {
             match answer {
-                Answer::Acknowledged => acknowledged.push(item),
+                Answer::Acknowledged => {
+                    acknowledged.push(item);
+                    if again.is_empty() {
+                        contiguous = acknowledged.len();
+                    }
+                }
                 Answer::Refused(failure) => refused.push((item, failure)),
                 Answer::Retry(failure, after) => {
                     again.push(item);
@@ -686,7 +788,10 @@ impl Control {
                 }
             }
         }
-        self.acknowledge(&acknowledged);
+        let held_back = acknowledged[contiguous..].iter().rfind(|item| !item.payload.is_foreign());
+        let ahead =
+            held_back.map(|item| (item.envelope.streamid, item.envelope.sequence)).or(batch.ahead);
+        self.acknowledge(&acknowledged, contiguous, if again.is_empty() { ahead } else { None });
         if !acknowledged.is_empty() {
             self.works();
         }
@@ -694,17 +799,33 @@ impl Control {
             self.refuse(item, &failure, now);
         }
         if let Some((failure, after)) = why {
-            let batch = Batch { items: again, failing_since: batch.failing_since, replayed: batch.replayed };
+            let batch =
+                Batch { items: again, failing_since: batch.failing_since, replayed: batch.replayed, ahead };
             self.retry(batch, &failure, after, now, false);
         }
     }
 
-    /// Counts and tells what the sink has.
-    fn acknowledge(&mut self, items: &[Item]) {
-        let Some(last) = items.last() else { return };
+    /// Moves the cursor to an envelope that the sink has had for a while.
+    fn reach(&mut self, ahead: Option<(crate::seam::Uuid, u64)>) {
+        if let Some((streamid, sequence)) = ahead {
+            self.lane.lock().health.acked = Some(Cursor { streamid, sequence, export: self.exported });
+        }
+    }
+
+    /// Counts and tells what the sink has; the cursor moves over the first `contiguous`, and to `ahead` where
+    /// nothing is between.
+    fn acknowledge(
+        &mut self,
+        items: &[Item],
+        contiguous: usize,
+        ahead: Option<(crate::seam::Uuid, u64)>,
+    ) {
+        if items.is_empty() {
+            return;
+        }
         let when = self.sealer.unix_nanos();
         let events: u64 = items.iter().map(|item| item.payload.events()).sum();
-        let own = items.iter().filter(|item| item.envelope.own).count() as u64;
+        let own = items.iter().filter(|item| item.envelope.own && !item.payload.is_foreign()).count() as u64;
         let bytes: usize = items.iter().map(|item| item.envelope.bytes.len()).sum();
         self.exported += items.len() as u64;
         {
@@ -712,12 +833,13 @@ impl Control {
             core.counters.deliver_pending(events);
             core.counters.own += own;
             core.counters.bytes += bytes as u64;
-            core.health.acked = Some(Cursor {
-                streamid: last.envelope.streamid,
-                sequence: last.envelope.sequence,
-                export: self.exported,
-            });
-            if core.overflowed && core.queue.len() * 2 < core.queue.capacity().events {
+            let last = items[..contiguous].iter().rfind(|item| !item.payload.is_foreign());
+            let at = ahead.or(last.map(|item| (item.envelope.streamid, item.envelope.sequence)));
+            if let Some((streamid, sequence)) = at {
+                core.health.acked = Some(Cursor { streamid, sequence, export: self.exported });
+            }
+            let capacity = core.queue.capacity();
+            if core.queue.len() * 2 < capacity.events.max(1) && core.queue.bytes() * 2 < capacity.bytes.max(1) {
                 core.overflowed = false;
             }
         }
@@ -760,8 +882,10 @@ impl Control {
     fn works(&mut self) {
         self.failures = 0;
         self.not_before = None;
-        self.may_declare = true;
+        self.refusals = 0;
+        self.sealer.may_declare = true;
         self.open = false;
+        self.probe_at = None;
         let unix = self.sealer.unix_nanos();
         let lane = Arc::clone(&self.lane);
         let mut core = lane.lock();
@@ -827,6 +951,7 @@ impl Control {
             for item in batch.items {
                 self.lose(item, Reason::GaveUp, now);
             }
+            self.reach(batch.ahead);
         } else {
             let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
             lane.lock().counters.retried += events;
@@ -852,18 +977,22 @@ impl Control {
         } else {
             let doubled = config.retry.initial.saturating_mul(1 << (self.failures - 1).min(16));
             let most = doubled.min(config.retry.cap);
-            let random = self.lane.timeline.bytes16(&format!("retry:{}", self.lane.id()), self.exported);
+            self.draws += 1;
+            let random = self.lane.timeline.bytes16(&format!("retry:{}", self.lane.id()), self.draws);
             let fraction =
                 u64::from_le_bytes(random[..8].try_into().unwrap_or_default()) as f64 / u64::MAX as f64;
             most.mul_f64(fraction)
         };
-        self.not_before = Some(now.after(wait.max(after.unwrap_or_default())));
+        let at = now.after(wait.max(after.unwrap_or_default()));
+        self.not_before = Some(at);
+        self.probe_at = Some(at);
     }
 
     /// The receiver refused some of the batch and would not say which.
     fn partial(&mut self, batch: Batch, refused: u64, failure: &Failure, now: Instant) {
         let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
         let rejected = refused.min(events);
+        let of = batch.items.len() as u64;
         let when = self.sealer.unix_nanos();
         {
             let mut core = self.lane.lock();
@@ -873,11 +1002,14 @@ impl Control {
         let mut first = true;
         for item in batch.items {
             self.sealer.settle(&item.envelope);
+            if matches!(item.payload, Payload::Foreign) {
+                continue;
+            }
             if let Some(durable) = &mut self.durable {
                 durable.refuse(item.place);
             }
             // The count goes with the first range, so that it is declared once.
-            let count = if std::mem::take(&mut first) { rejected } else { 0 };
+            let count = if std::mem::take(&mut first) { refused.min(of) } else { 0 };
             self.sealer.lose_maybe(&item, count);
             self.note_episode(Reason::Uncertain, Some(&item.envelope), count, true, now);
             if let Payload::Event(tracked) = &item.payload {
@@ -890,14 +1022,12 @@ impl Control {
             }
             self.restore(&item);
         }
-        let lane = Arc::clone(&self.lane);
-        self.failures = 0;
-        self.may_declare = true;
-        let mut core = lane.lock();
-        self.degrade(&mut core, failure);
+        // It took the batch: it works, and may be told.
+        self.works();
+        self.lane.lock().health.note(failure);
     }
 
-    /// The receiver will never take it.
+    /// The receiver will never take it. One refusal is no failure of the sink; refusing everything is.
     fn refuse(&mut self, item: Item, failure: &Failure, now: Instant) {
         let reason = match failure.kind {
             FailureKind::Serialization => Reason::Serialization,
@@ -910,9 +1040,15 @@ impl Control {
             let _ = dead.append(&item.envelope, reason, self.sealer.unix_nanos());
         }
         self.lose(item, reason, now);
+        self.refusals += 1;
         let lane = Arc::clone(&self.lane);
         let mut core = lane.lock();
-        self.degrade(&mut core, failure);
+        if self.refusals >= lane.config.breaker.failures {
+            self.probe_at.get_or_insert(now.after(lane.config.breaker.open));
+            self.fail(&mut core, LaneState::Failed, failure);
+        } else {
+            core.health.note(failure);
+        }
     }
 
     /// An envelope that was sealed will not arrive.
@@ -921,13 +1057,17 @@ impl Control {
         if let Some(durable) = &mut self.durable {
             durable.refuse(item.place);
         }
-        if matches!(item.payload, Payload::Foreign) {
+        let repaired = matches!(item.payload, Payload::Replayed) && item.place.is_none();
+        if matches!(item.payload, Payload::Foreign) || repaired {
             return;
         }
         self.sealer.lose_sealed(&item, reason);
         self.restore(&item);
         let Payload::Event(tracked) = &item.payload else {
-            self.may_declare &= !item.envelope.own;
+            self.sealer.may_declare &= !item.envelope.own;
+            if !item.envelope.own {
+                self.note_episode(reason, Some(&item.envelope), 1, false, now);
+            }
             return;
         };
         self.note_episode(reason, Some(&item.envelope), 1, false, now);
@@ -966,6 +1106,14 @@ impl Control {
         now: Instant,
     ) {
         let streamid = envelope.map(|envelope| envelope.streamid);
+        let mut streamid = streamid;
+        let mut envelope = envelope;
+        let known = |e: &Episode| e.reason == reason && e.streamid == streamid;
+        if self.episodes.len() >= EPISODES && !self.episodes.iter().any(known) {
+            // Of so many streams at once only the count is told; each declares its own.
+            streamid = None;
+            envelope = None;
+        }
         let at = self.episodes.iter().position(|e| e.reason == reason && e.streamid == streamid);
         let at = at.unwrap_or_else(|| {
             self.episodes.push(Episode { reason, streamid, count: 0, lost: Vec::new(), last: now });
@@ -1005,6 +1153,24 @@ impl Control {
             }
         }
         self.episodes = kept;
+    }
+}
+
+/// An auth failure says nothing about the envelopes: everything is kept (lanes.md).
+fn keep_on_auth(answers: Answers) -> Answers {
+    match answers {
+        Answers::RefusedBatch(failure) if failure.kind == FailureKind::Auth => Answers::Retry(failure, None),
+        Answers::Each(mut each) => {
+            for answer in &mut each {
+                if let Answer::Refused(failure) = answer
+                    && failure.kind == FailureKind::Auth
+                {
+                    *answer = Answer::Retry(failure.clone(), None);
+                }
+            }
+            Answers::Each(each)
+        }
+        answers => answers,
     }
 }
 

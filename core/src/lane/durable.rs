@@ -26,10 +26,21 @@ use crate::timeline::Timeline;
 /// Which journal an envelope lies in, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// 0 is this process's; others count what was adopted, from 1.
-    journal: usize,
+    journal: Which,
     position: Position,
 }
+
+/// A journal of the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    /// This process's; another one is opened where one fails, and counted.
+    Own(u32),
+    /// One that was adopted.
+    Inherited(usize),
+}
+
+/// How long before what the journal had no room for, or a journal that failed, is tried again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Acknowledgements of one journal: contiguous from `next` on.
 struct Settled {
@@ -58,6 +69,7 @@ struct Inherited {
     records: Records,
     settled: Settled,
     read: bool,
+    finished: bool,
 }
 
 /// See the module's head.
@@ -73,8 +85,14 @@ pub(crate) struct Durable {
     unsynced: VecDeque<Vec<Item>>,
     /// Sealed, but the journal was full.
     waiting: Option<Vec<Item>>,
-    /// Since when the journal has failed; another is opened then.
-    failed: bool,
+    /// The journal has failed; another is opened, not before that.
+    failed: Option<Instant>,
+    /// How many journals of this process's own have failed.
+    epoch: u32,
+    /// When what the journal had no room for is tried again.
+    again: Option<Instant>,
+    /// Only part of what waits fits into a journal at all: so many go at a time.
+    at_most: usize,
 }
 
 /// What became of items that were to be journaled.
@@ -83,6 +101,8 @@ pub(crate) enum Written {
     Durable(Vec<Item>),
     /// They wait, for a sync or for room.
     Waits,
+    /// Too large for the journal as it is configured: they go on without it.
+    Unwritable(Vec<Item>, Error),
     /// The journal failed: they go on without it, and those who wait for `journaled` get the error.
     Failed(Vec<Item>, Error),
 }
@@ -132,7 +152,7 @@ impl Durable {
                 sealer.inherit_damage(damage.count(), ranges.collect());
             }
             let settled = Settled::from(adopted.acknowledged());
-            inherited.push(Inherited { records: adopted.records(), adopted, settled, read: false });
+            inherited.push(Inherited { records: adopted.records(), adopted, settled, read: false, finished: false });
         }
         Ok(Self {
             config: config.clone(),
@@ -143,7 +163,10 @@ impl Durable {
             refused: Vec::new(),
             unsynced: VecDeque::new(),
             waiting: None,
-            failed: false,
+            failed: None,
+            epoch: 0,
+            again: None,
+            at_most: usize::MAX,
         })
     }
 
@@ -157,10 +180,43 @@ impl Durable {
         self.waiting.is_none() && self.unsynced.is_empty() && self.inherited.iter().all(|old| old.read)
     }
 
-    /// Tries again what the journal had no room for.
+    /// Tries again what the journal had no room for; `freed` says that there may be some now.
     pub(crate) fn try_again(&mut self, now: Instant) -> Option<Written> {
-        let items = self.waiting.take()?;
+        if self.again.is_some_and(|at| now < at) {
+            return None;
+        }
+        let mut items = self.waiting.take()?;
+        if items.len() > self.at_most {
+            let rest = items.split_off(self.at_most);
+            let written = self.write(items, now);
+            match &mut self.waiting {
+                Some(waiting) => waiting.extend(rest),
+                None => {
+                    self.waiting = Some(rest);
+                    self.again = Some(now);
+                }
+            }
+            return Some(written);
+        }
+        self.at_most = usize::MAX;
         Some(self.write(items, now))
+    }
+
+    /// When it wants to be looked after, if nothing else happens before.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let again = self.waiting.as_ref().and(self.again);
+        [self.sync_at(), again, self.failed].into_iter().flatten().min()
+    }
+
+    /// What is sealed and not on disk, synced if that can still be done: the lane ends.
+    pub(crate) fn give_back(&mut self, now: Instant) -> (Option<Written>, Vec<Item>) {
+        let synced = self.sync_if_due(now, true);
+        (synced, self.waiting.take().unwrap_or_default())
+    }
+
+    /// Places of refused envelopes that nothing sealed so far lets the journal forget.
+    pub(crate) fn take_refused(&mut self) -> Vec<Place> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Appends sealed envelopes, and syncs as the lane's policy says.
@@ -174,21 +230,33 @@ impl Durable {
         items = own;
         let last = match journal.append(&records(&items)) {
             Ok(last) => last,
-            Err(AppendError::Full(_) | AppendError::TooLarge(_)) => {
+            Err(AppendError::TooLarge(e)) if items.len() == 1 => {
+                // It can never be journaled, and everything behind it would wait for ever.
+                items.extend(foreign);
+                return Written::Unwritable(items, e);
+            }
+            Err(AppendError::TooLarge(_)) => {
+                self.at_most = (items.len() / 2).max(1);
                 items.extend(foreign);
                 self.waiting = Some(items);
+                self.again = Some(now);
+                return Written::Waits;
+            }
+            Err(AppendError::Full(_)) => {
+                items.extend(foreign);
+                self.waiting = Some(items);
+                self.again = Some(now.after(AGAIN));
                 return Written::Waits;
             }
             Err(AppendError::Failed(e)) => {
                 items.extend(foreign);
-                return self.fail(items, e);
+                return self.fail(items, e, now);
             }
         };
         let first = last.0 + 1 - items.len() as u64;
         for (n, item) in items.iter_mut().enumerate() {
-            item.place = Some(Place { journal: 0, position: Position(first + n as u64) });
+            item.place = Some(Place { journal: Which::Own(self.epoch), position: Position(first + n as u64) });
         }
-        let declared = items.iter().any(|item| matches!(item.payload, Payload::Declaration(_)));
         items.extend(foreign);
         self.schedule.appended(now);
         if matches!(self.schedule.policy(), SyncPolicy::Every(_)) {
@@ -198,12 +266,10 @@ impl Durable {
         if !self.schedule.journaled_when_written()
             && let Err(e) = journal.sync()
         {
-            return self.fail(items, e);
+            return self.fail(items, e, now);
         }
         self.schedule.synced();
-        if declared {
-            self.settle_refused();
-        }
+        self.settle_covered(&mut items);
         Written::Durable(items)
     }
 
@@ -217,22 +283,21 @@ impl Durable {
         if self.unsynced.is_empty() || !(hurry || self.schedule.due(now)) {
             return None;
         }
-        let items: Vec<Item> = self.unsynced.drain(..).flatten().collect();
+        let mut items: Vec<Item> = self.unsynced.drain(..).flatten().collect();
         let Some(journal) = &mut self.journal else {
             return Some(Written::Failed(items, Error::journal("the lane's journal has failed")));
         };
         if let Err(e) = journal.sync() {
-            return Some(self.fail(items, e));
+            return Some(self.fail(items, e, now));
         }
         self.schedule.synced();
-        if items.iter().any(|item| matches!(item.payload, Payload::Declaration(_))) {
-            self.settle_refused();
-        }
+        self.settle_covered(&mut items);
         Some(Written::Durable(items))
     }
 
-    fn fail(&mut self, mut items: Vec<Item>, e: Error) -> Written {
-        self.failed = true;
+    fn fail(&mut self, mut items: Vec<Item>, e: Error, now: Instant) -> Written {
+        self.failed = Some(now);
+        self.epoch += 1;
         self.journal = None;
         let earlier: Vec<Item> = self.unsynced.drain(..).flatten().collect();
         items.splice(0..0, earlier);
@@ -244,9 +309,11 @@ impl Durable {
 
     /// After a failure: opens another journal, whose lane begins new streams.
     pub(crate) fn reopen(&mut self, lane: &Lane, kind: &str) -> Result<bool> {
-        if !self.failed {
+        let at = lane.now();
+        if self.failed.is_none_or(|failed| at < failed) {
             return Ok(false);
         }
+        self.failed = Some(at.after(AGAIN));
         let now = lane.timeline.unix_nanos();
         // What is readable of the failed one stays on disk: this process still has it in memory.
         let (journal, adopted) =
@@ -254,14 +321,24 @@ impl Durable {
         drop(adopted);
         self.journal = Some(journal);
         self.settled = Settled::from(Position(0));
-        self.failed = false;
+        self.failed = None;
         Ok(true)
     }
 
     /// The sink has it.
     pub(crate) fn acknowledge(&mut self, place: Option<Place>) {
         let Some(place) = place else { return };
-        if place.journal == 0 {
+        if self.waiting.is_some() {
+            // Room may have been made.
+            self.again = Some(Instant::default());
+        }
+        let at = match place.journal {
+            Which::Inherited(at) => Some(at),
+            // What lies in a journal that has failed is that one's: a successor sends it again, harmlessly.
+            Which::Own(epoch) if epoch != self.epoch => return,
+            Which::Own(_) => None,
+        };
+        if at.is_none() {
             if let (Some(position), Some(journal)) = (self.settled.settle(place.position), &mut self.journal)
             {
                 // A cursor that cannot be written means sending again after a crash, which is harmless.
@@ -269,23 +346,27 @@ impl Durable {
                     crate::diagnostics::warn(&e.to_string());
                 }
             }
-        } else if let Some(old) = self.inherited.get_mut(place.journal - 1)
+        } else if let Some(at) = at
+            && let Some(old) = self.inherited.get_mut(at)
             && let Some(position) = old.settled.settle(place.position)
         {
             if let Err(e) = old.adopted.ack(position) {
                 crate::diagnostics::warn(&e.to_string());
             }
-            self.finish_inherited(place.journal - 1);
+            self.finish_inherited(at);
         }
     }
 
     fn finish_inherited(&mut self, at: usize) {
         if let (Some(old), Some(journal)) = (self.inherited.get_mut(at), &mut self.journal)
             && old.read
+            && !old.finished
             && old.settled.next > old.adopted.last().0
-            && let Err(e) = old.adopted.finish(journal)
         {
-            crate::diagnostics::warn(&e.error().to_string());
+            old.finished = true;
+            if let Err(e) = old.adopted.finish(journal) {
+                crate::diagnostics::warn(&e.error().to_string());
+            }
         }
     }
 
@@ -294,9 +375,11 @@ impl Durable {
         self.refused.extend(place);
     }
 
-    fn settle_refused(&mut self) {
-        for place in std::mem::take(&mut self.refused) {
-            self.acknowledge(Some(place));
+    fn settle_covered(&mut self, items: &mut [Item]) {
+        for item in items {
+            for place in std::mem::take(&mut item.covers) {
+                self.acknowledge(Some(place));
+            }
         }
     }
 
@@ -310,7 +393,7 @@ impl Durable {
                 match old.records.next() {
                     Some(Ok(stored)) => {
                         bytes += stored.bytes.len();
-                        let place = Place { journal: at + 1, position: stored.position };
+                        let place = Place { journal: Which::Inherited(at), position: stored.position };
                         items.push(replayed(stored, Some(place), lane, rules));
                     }
                     Some(Err(e)) => {
@@ -322,6 +405,9 @@ impl Durable {
             }
             if !old.read {
                 return items;
+            }
+            if old.finished {
+                continue;
             }
             self.skip_damage(at);
             self.finish_inherited(at);
@@ -405,7 +491,7 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
             .unwrap_or(9),
         bytes,
     };
-    Item { envelope: Envelope::new(inner), payload: Payload::Replayed, tries: 0, closes, place }
+    Item { envelope: Envelope::new(inner), payload: Payload::Replayed, tries: 0, closes, place, covers: Vec::new() }
 }
 
 fn lane_line(bytes: Box<[u8]>, lane: &Lane, rules: &ContentRules, timeline: &Timeline) -> Box<[u8]> {

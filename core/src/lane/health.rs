@@ -82,6 +82,13 @@ impl Health {
         self.turn(state, now)
     }
 
+    /// Notes a failure that changes no state: an envelope that was refused.
+    pub(crate) fn note(&mut self, failure: &Failure) {
+        self.failure = Some(failure.kind);
+        self.summary = Some(failure.summary.clone());
+        self.detail.clone_from(&failure.detail);
+    }
+
     /// The sink works; tells whether that is news.
     pub(crate) fn recover(&mut self, now: UnixNanos) -> bool {
         self.failure = None;

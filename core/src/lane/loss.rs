@@ -1,5 +1,6 @@
 //! Losses: their reasons, and what of them is still to be declared.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::seam::Uuid;
@@ -79,62 +80,89 @@ pub(crate) struct Loss {
     pub(crate) ranges: Vec<LostRange>,
 }
 
+/// Agents without an open stream whose losses are told apart; those of others are counted together.
+const ELSEWHERE: usize = 1024;
+
 /// Losses of one stream, one entry per reason: what is added merges.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Losses(Vec<Loss>);
+pub(crate) struct Losses {
+    own: Vec<Loss>,
+    /// Counts of agents whose stream is not open.
+    elsewhere: BTreeMap<(Arc<str>, Reason), u64>,
+}
 
 impl Losses {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.own.is_empty() && self.elsewhere.is_empty()
     }
 
-    fn entry(&mut self, reason: Reason, agent: Option<&Arc<str>>) -> &mut Loss {
-        let same = |loss: &Loss| loss.reason == reason && loss.agent.as_ref() == agent;
-        let at = self.0.iter().position(same).unwrap_or_else(|| {
-            self.0.push(Loss { reason, agent: agent.cloned(), count: 0, unnumbered: 0, ranges: Vec::new() });
-            self.0.len() - 1
+    fn entry(&mut self, reason: Reason) -> &mut Loss {
+        let at = self.own.iter().position(|loss| loss.reason == reason).unwrap_or_else(|| {
+            self.own.push(Loss { reason, agent: None, count: 0, unnumbered: 0, ranges: Vec::new() });
+            self.own.len() - 1
         });
-        &mut self.0[at]
+        &mut self.own[at]
     }
 
     /// Events of an agent whose stream is not open.
     pub(crate) fn add_elsewhere(&mut self, reason: Reason, agent: &Arc<str>, count: u64) {
-        self.entry(reason, Some(agent)).count += count;
+        let key = (Arc::clone(agent), reason);
+        if agent.is_empty() || (self.elsewhere.len() >= ELSEWHERE && !self.elsewhere.contains_key(&key)) {
+            self.entry(reason).count += count;
+        } else {
+            *self.elsewhere.entry(key).or_default() += count;
+        }
     }
 
     /// Events that were dropped before they had a number.
     pub(crate) fn add_unnumbered(&mut self, reason: Reason, count: u64) {
-        let loss = self.entry(reason, None);
+        let loss = self.entry(reason);
         loss.count += count;
         loss.unnumbered += count;
     }
 
     /// One envelope that was lost after sealing; `events` is 1, or 0 for an envelope of our own.
     pub(crate) fn add_range(&mut self, reason: Reason, events: u64, range: LostRange) {
-        let loss = self.entry(reason, None);
+        let loss = self.entry(reason);
         loss.count += events;
         loss.push(range);
     }
 
     /// What a damaged journal has lost of streams before this one.
     pub(crate) fn add_damage(&mut self, count: u64, ranges: Vec<LostRange>) {
-        let loss = self.entry(Reason::JournalDamage, None);
+        let loss = self.entry(Reason::JournalDamage);
         loss.count += count;
         ranges.into_iter().for_each(|range| loss.push(range));
     }
 
-    /// Takes back a declaration that did not arrive.
-    pub(crate) fn restore(&mut self, declared: Loss) {
-        let loss = self.entry(declared.reason, declared.agent.as_ref());
+    /// Takes back a declaration that did not arrive. `of` is the stream it was made in, where that is
+    /// another one.
+    pub(crate) fn restore(&mut self, declared: Loss, of: Option<Uuid>) {
+        if let Some(agent) = &declared.agent {
+            self.add_elsewhere(declared.reason, agent, declared.count);
+            return;
+        }
+        let loss = self.entry(declared.reason);
         loss.count += declared.count;
         loss.unnumbered += declared.unnumbered;
         for range in declared.ranges {
-            loss.push(range);
+            loss.push(LostRange { streamid: range.streamid.or(of), ..range });
+        }
+    }
+
+    /// Takes over what another stream, which is open no more, has not declared.
+    pub(crate) fn inherit(&mut self, mut from: Self, of: Uuid) {
+        for loss in from.take() {
+            self.restore(loss, Some(of));
         }
     }
 
     pub(crate) fn take(&mut self) -> Vec<Loss> {
-        std::mem::take(&mut self.0)
+        let mut all = std::mem::take(&mut self.own);
+        for ((agent, reason), count) in std::mem::take(&mut self.elsewhere) {
+            all.push(Loss { reason, agent: Some(agent), count, unnumbered: 0, ranges: Vec::new() });
+        }
+        all
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) mod worker;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub(crate) use own::{Breach, Fact, Note, Why};
 pub(crate) use queue::{Entry, Offer, Queue};
 pub(crate) use sealer::{SealContext, Sealer};
 
-use crate::config::{LaneConfig, Overflow, QueueConfig};
+use crate::config::{LaneConfig, Overflow, QueueCapacity, QueueConfig};
 use crate::key::SigningKey;
 use crate::receipt::{Admission, EndState, Ending, Tracked};
 use crate::seam::Instant;
@@ -60,6 +61,38 @@ pub struct Lane {
     pub(crate) config: LaneConfig,
     pub(crate) shared: LaneShared,
     pub(crate) timeline: Arc<Timeline>,
+    capacity: QueueCapacity,
+}
+
+/// An event that was lost before it was sealed, whose receipt is to be told.
+pub(crate) struct Lost {
+    pub(crate) lane: usize,
+    pub(crate) tracked: Arc<Tracked>,
+    pub(crate) reason: Reason,
+}
+
+/// Those who wait for room without a thread.
+pub(crate) struct RoomWaiters(Vec<Box<dyn FnOnce() + Send>>);
+
+impl RoomWaiters {
+    /// Calls them. No lock may be held.
+    pub(crate) fn run(self) {
+        for waiter in self.0 {
+            reentry::inside(waiter);
+        }
+    }
+}
+
+/// Agents whose drops are told apart between two looks of the lane's own side: memory stays bounded while a
+/// sink hangs.
+const AGENTS: usize = 4096;
+
+fn note_drop(dropped: &mut HashMap<(Arc<str>, Reason), u64>, tracked: &Tracked, reason: Reason) {
+    let mut key = (Arc::clone(&tracked.event.agent), reason);
+    if dropped.len() >= AGENTS && !dropped.contains_key(&key) {
+        key.0 = "".into();
+    }
+    *dropped.entry(key).or_default() += 1;
 }
 
 /// Where the worker is, so that a caller wakes it only when that matters.
@@ -80,7 +113,15 @@ pub(crate) struct LaneCore {
     pub(crate) queue: Queue<Arc<Tracked>>,
     pub(crate) counters: Counters,
     /// Dropped before sealing, by agent: for the sealer to declare.
-    pub(crate) dropped: Vec<(Arc<str>, Reason, u64)>,
+    pub(crate) dropped: HashMap<(Arc<str>, Reason), u64>,
+    /// The lane's own side wants to hear of the next drop, even while it waits for its sink.
+    pub(crate) hear_drop: bool,
+    /// By when a shutdown gives up.
+    pub(crate) until: Option<Instant>,
+    /// `closed` is sealed: nothing may enter any more.
+    pub(crate) shut: bool,
+    /// What the last `emit` that found no room asked for: cost, and whether it was terminal.
+    pub(crate) wanted: (usize, bool),
     /// Terminal events lost since the last record.
     pub(crate) terminal_lost: bool,
     /// What others ask this lane to say.
@@ -141,7 +182,11 @@ impl Lane {
         let core = LaneCore {
             queue: Queue::new(capacity, config.overflow),
             counters: Counters::default(),
-            dropped: Vec::new(),
+            dropped: HashMap::new(),
+            hear_drop: true,
+            until: None,
+            shut: false,
+            wanted: (1, false),
             terminal_lost: false,
             notes: Vec::new(),
             foreign: Vec::new(),
@@ -172,6 +217,7 @@ impl Lane {
             config,
             shared: LaneShared { core: Mutex::new(core), work: Condvar::new(), room: Condvar::new() },
             timeline,
+            capacity,
         }
     }
 
@@ -212,7 +258,11 @@ impl Lane {
     /// One consistent snapshot.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let core = self.lock();
+        self.reading(&self.lock())
+    }
+
+    /// The counters, with the age of what is held.
+    pub(crate) fn reading(&self, core: &LaneCore) -> Counters {
         let mut counters = core.counters.clone();
         if let Some(front) = core.queue.front() {
             let age = self.timeline.now().since(front.enqueued_at);
@@ -252,25 +302,32 @@ impl Lane {
     /// Asks the lane to say something about another part of the emitter.
     pub(crate) fn say(&self, note: Note) {
         let mut core = self.lock();
-        if !core.ended {
+        if !core.ended && !core.shut {
             own::merge(&mut core.notes, note);
             self.wake(&mut core);
         }
     }
 
-    /// Offers an event; with `block` this never waits, it answers [`Offer::Full`].
-    pub(crate) fn offer(&self, core: &mut LaneCore, tracked: &Arc<Tracked>) -> (Admission, u32) {
+    /// Offers an event; with `block` this never waits. What is lost goes into `lost`, whose receipts the
+    /// caller tells once it holds no lane's lock: a callback may emit.
+    pub(crate) fn offer(
+        &self,
+        core: &mut LaneCore,
+        tracked: &Arc<Tracked>,
+        lost: &mut Vec<Lost>,
+    ) -> (Admission, u32) {
         core.counters.admit();
         tracked.enter(self.index, self.config.durable);
-        if core.ended {
-            // Emitted while the emitter was being shut down.
-            self.lose(&mut core.counters, &mut core.dropped, tracked, Reason::GaveUp);
+        if core.ended || core.shut {
+            // The lane itself has failed: an emitter that was shut down does not come here.
+            self.lose(core, tracked, Reason::GaveUp, lost);
             return (Admission::Dropped(Reason::GaveUp), 0);
         }
         let LaneCore { queue, counters, dropped, .. } = core;
-        let lane = self;
         let (offer, back) = queue.offer(Arc::clone(tracked), |gone| {
-            lane.lose(counters, dropped, &gone, Reason::Overflow);
+            counters.drop_pending(Reason::Overflow, 1);
+            note_drop(dropped, &gone, Reason::Overflow);
+            lost.push(Lost { lane: self.index, tracked: gone, reason: Reason::Overflow });
         });
         drop(back);
         let outcome = match offer {
@@ -281,13 +338,20 @@ impl Lane {
             Offer::Dropped => (Admission::Dropped(Reason::Overflow), 0),
         };
         if let Admission::Dropped(reason) = outcome.0 {
-            self.lose(&mut core.counters, &mut core.dropped, tracked, reason);
-            if tracked.event.terminal {
-                core.terminal_lost = true;
+            self.lose(core, tracked, reason, lost);
+            let news = (tracked.event.terminal && !core.terminal_lost)
+                || (self.config.overflow == Overflow::FailSink
+                    && reason == Reason::Overflow
+                    && !core.overflowed);
+            core.terminal_lost |= tracked.event.terminal;
+            core.overflowed |= self.config.overflow == Overflow::FailSink && reason == Reason::Overflow;
+            if news {
+                self.wake(core);
             }
-            if self.config.overflow == Overflow::FailSink && reason == Reason::Overflow {
-                core.overflowed = true;
-            }
+        }
+        if core.hear_drop && !core.dropped.is_empty() {
+            core.hear_drop = false;
+            self.wake(core);
         }
         self.nudge(core);
         outcome
@@ -307,23 +371,18 @@ impl Lane {
         }
     }
 
-    /// An event is lost before it was sealed: counted, to be declared, and its receipt told.
-    fn lose(
-        &self,
-        counters: &mut Counters,
-        dropped: &mut Vec<(Arc<str>, Reason, u64)>,
-        tracked: &Arc<Tracked>,
-        reason: Reason,
-    ) {
-        counters.drop_pending(reason, 1);
-        let agent = &tracked.event.agent;
-        match dropped.iter_mut().rev().take(8).find(|(a, r, _)| *r == reason && a == agent) {
-            Some((_, _, count)) => *count += 1,
-            None => dropped.push((Arc::clone(agent), reason, 1)),
-        }
-        tracked.end(self.index, self.config.durable, || Ending {
+    /// An event is lost before it was sealed: counted, and to be declared.
+    fn lose(&self, core: &mut LaneCore, tracked: &Arc<Tracked>, reason: Reason, lost: &mut Vec<Lost>) {
+        core.counters.drop_pending(reason, 1);
+        note_drop(&mut core.dropped, tracked, reason);
+        lost.push(Lost { lane: self.index, tracked: Arc::clone(tracked), reason });
+    }
+
+    /// Tells the receipt of an event that was lost before it was sealed.
+    pub(crate) fn tell_lost(&self, lost: &Lost) {
+        lost.tracked.end(self.index, self.config.durable, || Ending {
             state: EndState::Lost,
-            reason: Some(reason.name()),
+            reason: Some(lost.reason.name()),
             sealed: None,
             when: self.timeline.unix_nanos(),
         });
@@ -378,9 +437,14 @@ impl Lane {
         self.wait_until(deadline, |core| core.gone || (core.flushed >= asked && core.at_rest));
     }
 
+    /// Waits until the lane has ended, whatever its sink does.
+    pub(crate) fn wait_ended(&self, deadline: Instant) {
+        self.wait_until(deadline, |core| core.ended);
+    }
+
     /// Waits until the lane has ended, its sink's thread included.
     pub(crate) fn wait_end(&self, deadline: Instant) {
-        self.wait_until(deadline, |core| core.ended);
+        self.wait_ended(deadline);
         let mut core = self.lock();
         while !core.sink_ended {
             let left = deadline.since(self.now());
@@ -394,17 +458,17 @@ impl Lane {
 
     /// Whether an entry could ever find room.
     pub(crate) fn could_fit(&self, cost: usize, terminal: bool) -> bool {
-        self.lock().queue.could_fit(cost, terminal)
+        queue::could_fit(&self.capacity, cost, terminal)
     }
 
-    /// Events have left the queue.
-    pub(crate) fn made_room(&self, core: &mut LaneCore) {
+    /// Events have left the queue. The answer is to be [run](RoomWaiters::run) once the lock is free: a
+    /// callback may emit.
+    #[must_use]
+    pub(crate) fn made_room(&self, core: &mut LaneCore) -> RoomWaiters {
         if core.waiting > 0 {
             self.shared.room.notify_all();
         }
-        for waiter in core.room_waiters.drain(..) {
-            reentry::inside(waiter);
-        }
+        RoomWaiters(std::mem::take(&mut core.room_waiters))
     }
 
     pub(crate) fn now(&self) -> Instant {

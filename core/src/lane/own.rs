@@ -106,6 +106,9 @@ pub(crate) enum Note {
     },
 }
 
+/// Ranges that a fact names; its count stays exact beyond them.
+const RANGES: usize = 1024;
+
 /// Adds a note to those a lane has yet to say, so that their number is bounded by lanes and reasons.
 pub(crate) fn merge(notes: &mut Vec<Note>, note: Note) {
     for held in notes.iter_mut() {
@@ -114,13 +117,16 @@ pub(crate) fn merge(notes: &mut Vec<Note>, note: Note) {
                 if a.lane == b.lane && a.reason == b.reason && a.streamid == b.streamid =>
             {
                 a.count += b.count;
-                a.lost.extend_from_slice(&b.lost);
+                let room = RANGES.saturating_sub(a.lost.len());
+                a.lost.extend(b.lost.iter().take(room));
                 return;
             }
             (Note::State(a), Note::State(b)) if a.lane == b.lane => {
                 let dropped = a.dropped + b.dropped;
+                let preserved = a.terminal_preserved && b.terminal_preserved;
                 *a = b.clone();
                 a.dropped = dropped;
+                a.terminal_preserved = preserved;
                 return;
             }
             (Note::Breach(a), Note::Breach(b)) if a.class == b.class => {
@@ -308,7 +314,7 @@ pub(crate) fn loss(lane: &str, loss: &Loss, ranges: &[LostRange], agent: Option<
 
 /// `sink.failed`, `sink.recovered`
 fn state(record: &StateRecord) -> Body {
-    let recovered = record.state == LaneState::Healthy;
+    let recovered = record.failure.is_none() && record.state == LaneState::Healthy;
     let data = object(|w| {
         text(w, "lane", &record.lane)?;
         text(w, "kind", record.kind)?;

@@ -76,6 +76,15 @@ struct Run {
     bytes: usize,
 }
 
+/// Whether an entry could ever fit.
+pub(crate) fn could_fit(c: &QueueCapacity, cost: usize, terminal: bool) -> bool {
+    if terminal {
+        cost <= c.bytes
+    } else {
+        cost <= c.bytes - c.reserved_bytes && c.events > c.reserved_events
+    }
+}
+
 /// See the module's head.
 pub(crate) struct Queue<T> {
     nodes: Vec<Node<T>>,
@@ -125,16 +134,6 @@ impl<T: Entry> Queue<T> {
         self.capacity
     }
 
-    /// Whether an entry could ever fit.
-    pub(crate) fn could_fit(&self, cost: usize, terminal: bool) -> bool {
-        let c = &self.capacity;
-        if terminal {
-            cost <= c.bytes
-        } else {
-            cost <= c.bytes - c.reserved_bytes && c.events > c.reserved_events
-        }
-    }
-
     /// Room without anybody leaving.
     pub(crate) fn has_room(&self, cost: usize, terminal: bool) -> bool {
         let c = &self.capacity;
@@ -148,7 +147,7 @@ impl<T: Entry> Queue<T> {
     /// Offers an entry under the queue's overflow policy; `evict` gets each entry that goes for it.
     pub(crate) fn offer(&mut self, item: T, mut evict: impl FnMut(T)) -> (Offer, Option<T>) {
         let (cost, terminal) = (item.cost(), item.terminal());
-        if !self.could_fit(cost, terminal) {
+        if !could_fit(&self.capacity, cost, terminal) {
             return (Offer::TooLarge, Some(item));
         }
         if self.has_room(cost, terminal) {

@@ -37,11 +37,14 @@ pub(crate) struct Item {
     pub(crate) closes: bool,
     /// Where a journal has it.
     pub(crate) place: Option<super::durable::Place>,
+    /// Refused envelopes that the journal may forget once this one is on disk: it, or one before it in its
+    /// batch, declares them.
+    pub(crate) covers: Vec<super::durable::Place>,
 }
 
 impl Item {
     pub(crate) fn new(envelope: Envelope, payload: Payload) -> Self {
-        Self { envelope, payload, tries: 0, closes: false, place: None }
+        Self { envelope, payload, tries: 0, closes: false, place: None, covers: Vec::new() }
     }
 }
 
@@ -68,6 +71,19 @@ impl Payload {
     pub(crate) fn events(&self) -> u64 {
         u64::from(matches!(self, Self::Event(_)))
     }
+
+    /// Whether it is another lane's.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self, Self::Foreign)
+    }
+
+    /// What a declaration of its loss counts: 1 for a host's event, also a dead process's.
+    fn counted(&self, envelope: &Envelope) -> u64 {
+        match self {
+            Self::Replayed => u64::from(!envelope.own),
+            other => other.events(),
+        }
+    }
 }
 
 struct Stream {
@@ -84,6 +100,13 @@ struct Stream {
     /// When it was last used, on the sealer's own count.
     used: u64,
     closed: bool,
+}
+
+impl Sealer {
+    fn last_head(streamid: Uuid, next: u64, last: Option<(EnvelopeHash, UnixNanos)>) -> Option<Head> {
+        let (head, _) = last?;
+        Some(Head { streamid, sequence: next - 1, head })
+    }
 }
 
 impl Stream {
@@ -125,8 +148,13 @@ pub(crate) struct Sealer {
     why: Why,
     /// Agents whose stream this sealer itself has ended.
     reopened: HashSet<Arc<str>>,
-    /// Losses of dead processes, declared in the lane's own stream once it is open.
-    damage: Vec<(u64, Vec<LostRange>)>,
+    /// Whether declarations may be made: not between a refused one and the next acknowledgement.
+    pub(crate) may_declare: bool,
+    /// Losses that no open stream can declare yet: what dead processes lost, and what happens between a
+    /// journal's failure and the next stream.
+    waiting: Losses,
+    /// Numbered losses of agents whose stream is open no more: declared by opening the next one.
+    orphans: BTreeMap<Arc<str>, Losses>,
     uses: u64,
     sealed: u64,
     opened: u64,
@@ -154,7 +182,9 @@ impl Sealer {
             gone_order: VecDeque::new(),
             changes: Vec::new(),
             reopened: HashSet::new(),
-            damage: Vec::new(),
+            may_declare: true,
+            waiting: Losses::default(),
+            orphans: BTreeMap::new(),
             uses: 0,
             sealed: 0,
             opened: 0,
@@ -173,18 +203,21 @@ impl Sealer {
 
     /// Damage in a dead process's journal: its ranges name their streams.
     pub(crate) fn inherit_damage(&mut self, count: u64, ranges: Vec<LostRange>) {
-        self.damage.push((count, ranges));
+        self.waiting.add_damage(count, ranges);
     }
 
     /// The lane's journal has failed: every stream ends, and what comes begins a new one that names it.
     pub(crate) fn begin_anew(&mut self) {
         self.why = Why::JournalFailed;
         for (agent, stream) in std::mem::take(&mut self.streams) {
-            if let Some(head) = stream.head() {
+            self.orphan(&agent, stream.losses, stream.streamid);
+            if let Some(head) = Self::last_head(stream.streamid, stream.next, stream.last) {
                 self.remember(agent, head);
             }
         }
         self.by_use.clear();
+        self.reopened.clear();
+        self.changes.clear();
     }
 
     fn remember(&mut self, agent: Arc<str>, head: Head) {
@@ -199,6 +232,16 @@ impl Sealer {
         }
     }
 
+    /// What a stream that ends still owes: numbers go to the agent's next stream, mere counts to the lane's.
+    fn orphan(&mut self, agent: &Arc<str>, losses: Losses, of: Uuid) {
+        if losses.is_empty() {
+            return;
+        }
+        let mut numbered = Losses::default();
+        numbered.inherit(losses, of);
+        self.orphans.entry(Arc::clone(agent)).or_default().inherit(numbered, of);
+    }
+
     /// Whether the lane's own stream is open; it is the first to be opened and stays.
     pub(crate) fn started(&self) -> bool {
         self.streams.contains_key(&*self.context.identity.agent)
@@ -209,8 +252,8 @@ impl Sealer {
         let agent = self.own_agent();
         self.open(&agent, out)?;
         if let Some(stream) = self.streams.get_mut(&agent) {
-            for (count, ranges) in std::mem::take(&mut self.damage) {
-                stream.losses.add_damage(count, ranges);
+            for loss in self.waiting.take() {
+                stream.losses.restore(loss, None);
             }
         }
         Ok(())
@@ -230,7 +273,7 @@ impl Sealer {
         }
         let follows = self.gone.get(agent).copied();
         let why = match self.why {
-            Why::Start if self.reopened.contains(agent) => Why::Reopened,
+            _ if self.reopened.contains(agent) => Why::Reopened,
             Why::Start if follows.is_some() => Why::Restart,
             why => why,
         };
@@ -256,6 +299,12 @@ impl Sealer {
                 self.by_use.insert(self.uses, Arc::clone(agent));
                 self.gone.remove(agent);
                 self.gone_order.retain(|gone| gone != agent);
+                if let (Some(owed), Some(stream)) = (self.orphans.remove(agent), self.streams.get_mut(agent)) {
+                    let mut owed = owed;
+                    for loss in owed.take() {
+                        stream.losses.restore(loss, None);
+                    }
+                }
                 self.note_change(agent, StreamState::Open);
                 Ok(())
             }
@@ -281,8 +330,10 @@ impl Sealer {
         let Some(agent) = self.by_use.values().find(|agent| **agent != own).cloned() else {
             return Ok(());
         };
-        self.declare_in(&agent, out)?;
-        let settled = self.streams.get(&agent).is_some_and(|s| s.outstanding == 0);
+        if self.may_declare {
+            self.declare_in(&agent, out)?;
+        }
+        let settled = self.streams.get(&agent).is_some_and(|s| s.outstanding == 0 && s.losses.is_empty());
         if settled {
             self.close(&agent, out)?;
         } else {
@@ -290,10 +341,11 @@ impl Sealer {
         }
         if let Some(stream) = self.streams.remove(&agent) {
             self.by_use.remove(&stream.used);
-            if let Some(head) = stream.head() {
+            if let Some(head) = Self::last_head(stream.streamid, stream.next, stream.last) {
                 self.reopened.insert(Arc::clone(&agent));
                 self.remember(Arc::clone(&agent), head);
             }
+            self.orphan(&agent, stream.losses, stream.streamid);
         }
         Ok(())
     }
@@ -486,29 +538,34 @@ impl Sealer {
             Some(stream) => stream.losses.add_unnumbered(reason, count),
             None => {
                 let own = self.own_agent();
-                if let Some(stream) = self.streams.get_mut(&own) {
-                    stream.losses.add_elsewhere(reason, agent, count);
-                }
+                let losses = match self.streams.get_mut(&own) {
+                    Some(stream) => &mut stream.losses,
+                    None => &mut self.waiting,
+                };
+                losses.add_elsewhere(reason, agent, count);
             }
         }
     }
 
     /// An envelope that was sealed will not arrive.
     pub(crate) fn lose_sealed(&mut self, item: &Item, reason: Reason) {
-        let envelope = &item.envelope;
-        let events = item.payload.events();
-        let range =
-            LostRange { from: envelope.sequence, to: envelope.sequence, streamid: None, maybe: false };
+        let events = item.payload.counted(&item.envelope);
+        let (losses, of) = self.losses_for(&item.envelope);
+        let at = item.envelope.sequence;
+        losses.add_range(reason, events, LostRange { from: at, to: at, streamid: of, maybe: false });
+    }
+
+    /// Where the loss of a sealed envelope is kept until it is declared, and the stream its range must name.
+    fn losses_for(&mut self, envelope: &Envelope) -> (&mut Losses, Option<Uuid>) {
         match self.streams.get_mut(&envelope.agentid) {
-            Some(stream) if stream.streamid == envelope.streamid => {
-                stream.losses.add_range(reason, events, range)
-            }
             Some(stream) => {
-                let range = LostRange { streamid: Some(envelope.streamid), ..range };
-                stream.losses.add_range(reason, events, range);
+                let of = (stream.streamid != envelope.streamid).then_some(envelope.streamid);
+                (&mut stream.losses, of)
             }
-            None if events > 0 => self.lose_unsealed(&Arc::clone(&envelope.agentid), reason, events),
-            None => {}
+            None => {
+                let losses = self.orphans.entry(Arc::clone(&envelope.agentid)).or_default();
+                (losses, Some(envelope.streamid))
+            }
         }
     }
 }
@@ -538,7 +595,7 @@ impl Sealer {
             if let Err(e) = self.seal_own(agent, body, Payload::Declaration(numbered), skip, out) {
                 if let Some(stream) = self.streams.get_mut(agent) {
                     owed.push_front(loss);
-                    owed.into_iter().for_each(|loss| stream.losses.restore(loss));
+                    owed.into_iter().for_each(|loss| stream.losses.restore(loss, None));
                 }
                 return Err(e);
             }
@@ -548,6 +605,12 @@ impl Sealer {
 
     /// Declares what every open stream owes.
     pub(crate) fn declare(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        // Numbers can be declared only by a stream of the same agent: its next one is opened for that.
+        let orphaned: Vec<_> = self.orphans.keys().cloned().collect();
+        for agent in orphaned {
+            self.open(&agent, out)?;
+            self.declare_in(&agent, out)?;
+        }
         let mut agents: Vec<_> = self
             .streams
             .iter()
@@ -568,7 +631,9 @@ impl Sealer {
 
     /// Whether anything is to be declared.
     pub(crate) fn owes(&self) -> bool {
-        self.streams.values().any(|stream| !stream.losses.is_empty())
+        !self.orphans.is_empty()
+            || !self.waiting.is_empty()
+            || self.streams.values().any(|stream| !stream.losses.is_empty())
     }
 
     /// Says what another part of the emitter asked for, in the lane's own stream.
@@ -637,11 +702,8 @@ impl Sealer {
 
     /// Takes back what a lost envelope of our own was to say.
     pub(crate) fn restore(&mut self, envelope: &Envelope, loss: Loss) {
-        let own = self.own_agent();
-        let agent = if self.streams.contains_key(&envelope.agentid) { &envelope.agentid } else { &own };
-        if let Some(stream) = self.streams.get_mut(agent) {
-            stream.losses.restore(loss);
-        }
+        let (losses, of) = self.losses_for(envelope);
+        losses.restore(loss, of);
     }
 
     /// Streams that a shutdown would leave open.
@@ -658,18 +720,8 @@ impl Sealer {
 impl Sealer {
     /// An envelope that the receiver may have refused; `count` of its batch it did refuse.
     pub(crate) fn lose_maybe(&mut self, item: &Item, count: u64) {
-        let envelope = &item.envelope;
-        let elsewhere = |stream: &Stream| (stream.streamid != envelope.streamid).then_some(envelope.streamid);
-        if let Some(stream) = self.streams.get_mut(&envelope.agentid) {
-            let range = LostRange {
-                from: envelope.sequence,
-                to: envelope.sequence,
-                streamid: elsewhere(stream),
-                maybe: true,
-            };
-            stream.losses.add_range(Reason::Uncertain, count, range);
-        } else if count > 0 {
-            self.lose_unsealed(&Arc::clone(&envelope.agentid), Reason::Uncertain, count);
-        }
+        let at = item.envelope.sequence;
+        let (losses, of) = self.losses_for(&item.envelope);
+        losses.add_range(Reason::Uncertain, count, LostRange { from: at, to: at, streamid: of, maybe: true });
     }
 }

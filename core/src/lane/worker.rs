@@ -102,6 +102,15 @@ pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sink: Box<dyn Sink>)
             drop(core);
             let now = lane.now();
             let _ = reentry::inside(|| control.step(now, false));
+            // Whatever that came to: nobody waits for a lane that is no more.
+            let mut core = lane.lock();
+            core.ended = true;
+            core.shut = true;
+            core.health.fail(super::LaneState::Failed, &failure, lane.timeline.unix_nanos());
+            let waiters = lane.made_room(&mut core);
+            lane.shared.room.notify_all();
+            drop(core);
+            waiters.run();
         }
     })
 }
@@ -135,7 +144,7 @@ fn sleep(lane: &Lane, until: Option<Instant>, pause: Pause) -> Option<Answers> {
         let queued = core.queue.len();
         let full = queued >= batch.events || core.queue.bytes() >= batch.bytes;
         let enough = match pause {
-            Pause::Idle => full || (queued > 0 && !restless),
+            Pause::Idle => full || ((queued > 0 || !core.dropped.is_empty()) && !restless),
             Pause::Linger => full,
             Pause::Other => false,
         };

@@ -166,6 +166,10 @@ impl State {
                 }
             }
         }
+        if !any_maybe {
+            // Numbers beyond the count are those of own envelopes, which are no events.
+            total -= fixed.saturating_sub(loss.count).min(total);
+        }
         let unnumbered = if any_maybe { 0 } else { loss.count.saturating_sub(fixed) };
         if unnumbered > 0 && !copy {
             total += unnumbered;
