@@ -1,0 +1,336 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Serialization.Metadata;
+using Sinkwell.Interop;
+
+namespace Sinkwell.Data;
+
+/// <summary>
+/// One event on its way to the core: everything it says, as UTF-8 in one buffer that is used again, so that a
+/// call allocates next to nothing. One thread has it at a time; <see cref="Dispose"/> gives it back.
+/// </summary>
+internal sealed unsafe class EventDraft : IDisposable
+{
+    private const int KeptBytes = 64 * 1024;
+
+    [ThreadStatic]
+    private static EventDraft? s_idle;
+
+    private readonly Buffer _buffer = new();
+    private readonly DataWriter _data;
+    private PartSpans[] _parts = [];
+    private int _partCount;
+    private TextSpan _type, _json, _subject, _severity, _run, _turn, _attempt, _agent, _tenant, _time, _id,
+        _causation, _correlation, _child, _traceId, _spanId, _traceState;
+    private byte _traceFlags;
+    private byte _terminal;
+
+    private EventDraft() => _data = new DataWriter(_buffer, "data");
+
+    /// <summary>The thread's draft, or another while that one is in use: user code may emit while it is read.</summary>
+    internal static EventDraft Rent()
+    {
+        var draft = s_idle ?? new EventDraft();
+        s_idle = null;
+        return draft;
+    }
+
+    public void Dispose()
+    {
+        _buffer.Reset(KeptBytes);
+        Array.Clear(_parts, 0, _partCount);
+        _partCount = 0;
+        _json = default;
+        s_idle = this;
+    }
+
+    internal EventDraft Fill(string? type, in EventOptions options)
+    {
+        _type = Put(type, "type");
+        _subject = Put(options.Subject, "subject");
+        _severity = Put(options.Severity, "severity");
+        _run = Put(options.Run, "run");
+        _turn = Put(options.Turn, "turn");
+        _attempt = Put(options.Attempt, "attempt");
+        _agent = Put(options.Agent, "agent");
+        _tenant = Put(options.Tenant, "tenant");
+        _time = options.Time is { } time ? Put(time) : default;
+        _id = Put(options.Id, "id");
+        _causation = Put(options.Causation, "causation");
+        _correlation = Put(options.Correlation, "correlation");
+        _child = Put(options.Child, "child");
+        _terminal = options.Terminal switch { null => 0, false => 1, true => 2 };
+        Trace(options.Trace ?? Activity.Current?.Context);
+        Content(options.Content);
+        return this;
+    }
+
+    internal EventDraft WithData(object? data)
+    {
+        if (data is not null)
+        {
+            var start = _buffer.Length;
+            _data.Write(_buffer, data, ErrorCodes.InvalidEvent);
+            _json = _buffer.Since(start);
+        }
+        return this;
+    }
+
+    internal EventDraft WithData<T>(T data, JsonTypeInfo<T> contract)
+    {
+        var start = _buffer.Length;
+        _data.Write(_buffer, data, contract, ErrorCodes.InvalidEvent);
+        _json = _buffer.Since(start);
+        return this;
+    }
+
+    /// <summary>Takes text that is JSON already, as it is.</summary>
+    internal EventDraft WithJson(ReadOnlySpan<byte> json)
+    {
+        var start = _buffer.Length;
+        _buffer.Write(json);
+        _json = _buffer.Since(start);
+        return this;
+    }
+
+    /// <summary>Emits, waiting on this thread for room where the core may.</summary>
+    internal SinkwellReceipt* Emit(SinkwellEmitter* emitter, int wait)
+    {
+        fixed (byte* start = _buffer.Bytes)
+        fixed (SinkwellPart* parts = Parts(start))
+        {
+            var given = Event(start, parts);
+            SinkwellReceipt* receipt;
+            SinkwellError error = default;
+            Native.Check(NativeMethods.sinkwell_emit(emitter, &given, wait, &receipt, &error), ref error);
+            return receipt;
+        }
+    }
+
+    /// <summary>Emits if there is room; null otherwise, with how long to wait for it in all.</summary>
+    internal SinkwellReceipt* TryEmit(SinkwellEmitter* emitter, TimeSpan waited, out TimeSpan limit)
+    {
+        fixed (byte* start = _buffer.Bytes)
+        fixed (SinkwellPart* parts = Parts(start))
+        {
+            var given = Event(start, parts);
+            SinkwellReceipt* receipt = null;
+            SinkwellError error = default;
+            byte receipted;
+            ulong milliseconds;
+            var status = NativeMethods.sinkwell_try_emit(
+                emitter, &given, (ulong)waited.TotalMilliseconds, &receipted, &milliseconds, &receipt, &error);
+            Native.Check(status, ref error);
+            limit = TimeSpan.FromMilliseconds(Math.Min(milliseconds, int.MaxValue));
+            return receipt;
+        }
+    }
+
+    private SinkwellEvent Event(byte* start, SinkwellPart* parts) => new()
+    {
+        event_type = _type.At(start),
+        data = _json.At(start),
+        subject = _subject.At(start),
+        severity = _severity.At(start),
+        run = _run.At(start),
+        turn = _turn.At(start),
+        attempt = _attempt.At(start),
+        agent = _agent.At(start),
+        tenant = _tenant.At(start),
+        time = _time.At(start),
+        id = _id.At(start),
+        causation = _causation.At(start),
+        correlation = _correlation.At(start),
+        child = _child.At(start),
+        trace_id = _traceId.At(start),
+        span_id = _spanId.At(start),
+        trace_state = _traceState.At(start),
+        content = parts,
+        content_len = (ulong)_partCount,
+        trace_flags = _traceFlags,
+        terminal = _terminal,
+    };
+
+    private SinkwellPart[]? Parts(byte* start)
+    {
+        if (_partCount == 0)
+        {
+            return null;
+        }
+        var parts = new SinkwellPart[_partCount];
+        for (var i = 0; i < parts.Length; i++)
+        {
+            parts[i] = _parts[i].At(start);
+        }
+        return parts;
+    }
+
+    private void Content(IReadOnlyList<Part>? content)
+    {
+        _partCount = content?.Count ?? 0;
+        if (_parts.Length < _partCount)
+        {
+            _parts = new PartSpans[_partCount];
+        }
+        for (var i = 0; i < _partCount; i++)
+        {
+            var part = content![i];
+            _parts[i] = new PartSpans
+            {
+                ContentClass = Put(part.ContentClass, "content.class"),
+                MediaType = Put(part.MediaType, "content.mediatype"),
+                Text = Put(part.Text, "content.text"),
+                Bytes = part.Bytes is { } bytes ? _buffer.Put(bytes.Span) : default,
+                Role = Put(part.Role, "content.role"),
+                Ref = Put(part.Ref, "content.ref"),
+                Summary = Put(part.Summary, "content.summary"),
+                Permit = Put(part.Permit, "content.permit"),
+                Tokens = part.Tokens,
+            };
+        }
+    }
+
+    private void Trace(ActivityContext? trace)
+    {
+        _traceId = _spanId = _traceState = default;
+        _traceFlags = 0;
+        if (trace is not { } context || context.TraceId == default || context.SpanId == default)
+        {
+            return;
+        }
+        Span<byte> raw = stackalloc byte[16];
+        context.TraceId.CopyTo(raw);
+        _traceId = _buffer.PutHex(raw);
+        context.SpanId.CopyTo(raw[..8]);
+        _spanId = _buffer.PutHex(raw[..8]);
+        _traceFlags = (byte)context.TraceFlags;
+        _traceState = string.IsNullOrEmpty(context.TraceState) ? default : Put(context.TraceState, "trace.state");
+    }
+
+    private TextSpan Put(string? text, string where)
+    {
+        if (text is null)
+        {
+            return default;
+        }
+        try
+        {
+            return _buffer.Put(text);
+        }
+        catch (EncoderFallbackException)
+        {
+            throw SinkwellException.Of(ErrorCodes.InvalidEvent, Native.LoneSurrogate, where);
+        }
+    }
+
+    private TextSpan Put(DateTimeOffset time)
+    {
+        Span<byte> text = stackalloc byte[32];
+        time.UtcDateTime.TryFormat(text, out var length, "yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture);
+        return _buffer.Put(text[..length]);
+    }
+
+    private struct PartSpans
+    {
+        internal TextSpan ContentClass, MediaType, Text, Bytes, Role, Ref, Summary, Permit;
+        internal long? Tokens;
+
+        internal readonly SinkwellPart At(byte* start) => new()
+        {
+            content_class = ContentClass.At(start),
+            mediatype = MediaType.At(start),
+            text = Text.At(start),
+            bytes = Bytes.At(start),
+            role = Role.At(start),
+            reference = Ref.At(start),
+            summary = Summary.At(start),
+            permit = Permit.At(start),
+            tokens = (ulong)(Tokens ?? 0),
+            has_tokens = Tokens is null ? (byte)0 : (byte)1,
+        };
+    }
+}
+
+/// <summary>A place in the draft's buffer; the default is an absent value.</summary>
+internal readonly record struct TextSpan(bool Present, int Start, int Length)
+{
+    internal unsafe SinkwellBytes At(byte* start) =>
+        Present ? new SinkwellBytes { data = start + Start, len = (ulong)Length } : default;
+}
+
+/// <summary>Bytes that grow at their end.</summary>
+internal sealed class Buffer : IBufferWriter<byte>
+{
+    internal byte[] Bytes { get; private set; } = new byte[1024];
+
+    internal int Length { get; private set; }
+
+    internal TextSpan Since(int start) => new(true, start, Length - start);
+
+    internal ReadOnlySpan<byte> Written => Bytes.AsSpan(0, Length);
+
+    internal void Reset(int keptBytes)
+    {
+        Length = 0;
+        if (Bytes.Length > keptBytes)
+        {
+            Bytes = new byte[1024];
+        }
+    }
+
+    internal TextSpan Put(string text)
+    {
+        var start = Length;
+        Advance(Native.Utf8.GetBytes(text, GetSpan(Native.Utf8.GetMaxByteCount(text.Length))));
+        return Since(start);
+    }
+
+    internal TextSpan Put(ReadOnlySpan<byte> bytes)
+    {
+        var start = Length;
+        bytes.CopyTo(GetSpan(bytes.Length));
+        Advance(bytes.Length);
+        return Since(start);
+    }
+
+    internal TextSpan PutHex(ReadOnlySpan<byte> bytes)
+    {
+        var start = Length;
+        var hex = GetSpan(bytes.Length * 2);
+        for (var i = 0; i < bytes.Length; i++)
+        {
+            hex[2 * i] = "0123456789abcdef"u8[bytes[i] >> 4];
+            hex[2 * i + 1] = "0123456789abcdef"u8[bytes[i] & 15];
+        }
+        Advance(bytes.Length * 2);
+        return Since(start);
+    }
+
+    public void Advance(int count) => Length += count;
+
+    public Memory<byte> GetMemory(int sizeHint = 0)
+    {
+        Reserve(sizeHint);
+        return Bytes.AsMemory(Length);
+    }
+
+    public Span<byte> GetSpan(int sizeHint = 0)
+    {
+        Reserve(sizeHint);
+        return Bytes.AsSpan(Length);
+    }
+
+    private void Reserve(int more)
+    {
+        // Never empty behind the end: an empty value that is present needs an address.
+        var needed = checked(Length + Math.Max(more, 256));
+        if (needed > Bytes.Length)
+        {
+            var grown = new byte[Math.Max(needed, (int)Math.Min(2L * Bytes.Length, Array.MaxLength))];
+            Bytes.AsSpan(0, Length).CopyTo(grown);
+            Bytes = grown;
+        }
+    }
+}

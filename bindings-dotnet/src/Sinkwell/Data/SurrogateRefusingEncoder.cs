@@ -1,0 +1,47 @@
+using System.Text.Encodings.Web;
+
+namespace Sinkwell.Data;
+
+/// <summary>
+/// The encoder of every JSON writer here: it escapes only what JSON must, and refuses lone surrogates, which
+/// any other encoder replaces in silence.
+/// </summary>
+internal sealed unsafe class SurrogateRefusingEncoder : JavaScriptEncoder
+{
+    internal static readonly SurrogateRefusingEncoder Instance = new();
+
+    private static readonly JavaScriptEncoder Inner = UnsafeRelaxedJsonEscaping;
+
+    public override int MaxOutputCharactersPerInputCharacter => Inner.MaxOutputCharactersPerInputCharacter;
+
+    /// <summary>The writer asks this of every text first.</summary>
+    public override int FindFirstCharacterToEncode(char* text, int textLength)
+    {
+        Refuse(new ReadOnlySpan<char>(text, textLength));
+        return Inner.FindFirstCharacterToEncode(text, textLength);
+    }
+
+    public override bool TryEncodeUnicodeScalar(
+        int unicodeScalar, char* buffer, int bufferLength, out int numberOfCharactersWritten) =>
+        Inner.TryEncodeUnicodeScalar(unicodeScalar, buffer, bufferLength, out numberOfCharactersWritten);
+
+    public override bool WillEncode(int unicodeScalar) => Inner.WillEncode(unicodeScalar);
+
+    internal static void Refuse(ReadOnlySpan<char> text)
+    {
+        var at = text.IndexOfAnyInRange('\ud800', '\udfff');
+        while (at >= 0)
+        {
+            text = text[at..];
+            if (text.Length < 2 || !char.IsSurrogatePair(text[0], text[1]))
+            {
+                throw new LoneSurrogateException();
+            }
+            text = text[2..];
+            at = text.IndexOfAnyInRange('\ud800', '\udfff');
+        }
+    }
+}
+
+/// <summary>Caught where the place in the data is known.</summary>
+internal sealed class LoneSurrogateException : Exception;

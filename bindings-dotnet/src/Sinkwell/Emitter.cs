@@ -1,0 +1,242 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Sinkwell.Data;
+using Sinkwell.Interop;
+
+namespace Sinkwell;
+
+/// <summary>
+/// Seals events and hands them to every lane. All members may be used from any thread. Dispose of it, or let
+/// the process end normally, and what it was given is delivered first.
+/// </summary>
+public sealed partial class Emitter : IAsyncDisposable, IDisposable
+{
+    private static readonly Lazy<Emitter> LazyDefault = new(OpenDefault, LazyThreadSafetyMode.PublicationOnly);
+
+    private readonly EmitterHandle _handle;
+
+    private unsafe Emitter(SinkwellEmitter* emitter)
+    {
+        _handle = new EmitterHandle(emitter);
+        byte handles = 0;
+        SinkwellError error = default;
+        Native.Check(NativeMethods.sinkwell_handles_signals(emitter, &handles, &error), ref error);
+        HandlesSignals = handles != 0;
+        Lifetime.Add(this, HandlesSignals);
+    }
+
+    /// <summary>The process's default emitter, opened from the environment on first use.</summary>
+    public static Emitter Default => LazyDefault.Value;
+
+    /// <summary>Whether the configuration has <c>handle_signals</c>.</summary>
+    internal bool HandlesSignals { get; }
+
+    /// <summary>Emits an event.</summary>
+    /// <param name="type">A built-in type, or any reverse-DNS type of your own.</param>
+    /// <param name="data">
+    /// Its attributes: null, texts, truth values, numbers, lists and maps. Anything else is refused, with its path.
+    /// </param>
+    /// <param name="options">What else it says.</param>
+    /// <returns>What became of it. Waits on this thread where a blocking lane has no room.</returns>
+    /// <exception cref="InvalidEventException">It cannot be sealed as given; nothing of it is kept.</exception>
+    /// <exception cref="BackpressureException">A blocking lane had no room within its limit.</exception>
+    public Receipt Emit(
+        string type, IEnumerable<KeyValuePair<string, object?>>? data = null, EventOptions options = default)
+    {
+        using var draft = EventDraft.Rent();
+        return Emit(draft.Fill(type, options).WithData(data));
+    }
+
+    /// <inheritdoc cref="Emit(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
+    public Receipt Emit(string type, JsonElement data, EventOptions options = default)
+    {
+        using var draft = EventDraft.Rent();
+        return Emit(draft.Fill(type, options).WithData(data));
+    }
+
+    /// <inheritdoc cref="Emit(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
+    /// <param name="type">A built-in type, or any reverse-DNS type of your own.</param>
+    /// <param name="utf8Json">Its attributes: a JSON object.</param>
+    /// <param name="options">What else it says.</param>
+    public Receipt EmitJson(string type, ReadOnlySpan<byte> utf8Json, EventOptions options = default)
+    {
+        using var draft = EventDraft.Rent();
+        return Emit(draft.Fill(type, options).WithJson(utf8Json));
+    }
+
+    /// <inheritdoc cref="Emit(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
+    /// <param name="type">A built-in type, or any reverse-DNS type of your own.</param>
+    /// <param name="data">Its attributes.</param>
+    /// <param name="contract">How they become JSON: of a source-generated <c>JsonSerializerContext</c>.</param>
+    /// <param name="options">What else it says.</param>
+    public Receipt Emit<T>(string type, T data, JsonTypeInfo<T> contract, EventOptions options = default)
+    {
+        using var draft = EventDraft.Rent();
+        return Emit(draft.Fill(type, options).WithData(data, contract));
+    }
+
+    /// <summary>Emits an event; where a blocking lane has no room, the wait holds no thread.</summary>
+    /// <inheritdoc cref="Emit(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
+    /// <param name="type">A built-in type, or any reverse-DNS type of your own.</param>
+    /// <param name="data">Its attributes, read before the call returns.</param>
+    /// <param name="options">What else it says.</param>
+    /// <param name="cancellationToken">Ends the wait; the event has entered no lane then.</param>
+    public ValueTask<Receipt> EmitAsync(
+        string type,
+        IEnumerable<KeyValuePair<string, object?>>? data = null,
+        EventOptions options = default,
+        CancellationToken cancellationToken = default) =>
+        EmitAsync(Filled(draft => draft.Fill(type, options).WithData(data)), cancellationToken);
+
+    /// <inheritdoc cref="EmitAsync(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions, CancellationToken)"/>
+    public ValueTask<Receipt> EmitAsync(
+        string type, JsonElement data, EventOptions options = default, CancellationToken cancellationToken = default) =>
+        EmitAsync(Filled(draft => draft.Fill(type, options).WithData(data)), cancellationToken);
+
+    /// <inheritdoc cref="EmitAsync(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions, CancellationToken)"/>
+    public ValueTask<Receipt> EmitAsync<T>(
+        string type,
+        T data,
+        JsonTypeInfo<T> contract,
+        EventOptions options = default,
+        CancellationToken cancellationToken = default) =>
+        EmitAsync(Filled(draft => draft.Fill(type, options).WithData(data, contract)), cancellationToken);
+
+    /// <summary>Says whether an emit would be let through now.</summary>
+    /// <exception cref="RequiredSinkUnavailableException">Governance forbids going on.</exception>
+    /// <exception cref="EmitterClosedException">It has been shut down.</exception>
+    public unsafe void EnsureReady()
+    {
+        SinkwellError error = default;
+        using var lease = new Lease(_handle);
+        Native.Check(NativeMethods.sinkwell_ensure_ready(lease.Emitter, &error), ref error);
+    }
+
+    /// <summary>Counters by lane; one consistent snapshot of each.</summary>
+    public unsafe IReadOnlyDictionary<string, LaneCounters> Counters() =>
+        Reports.Counters(Ask(&NativeMethods.sinkwell_counters));
+
+    /// <summary>Health by lane.</summary>
+    public unsafe IReadOnlyDictionary<string, LaneHealth> Health() => Reports.Health(Ask(&NativeMethods.sinkwell_health));
+
+    /// <summary>Counters and states in the Prometheus text format.</summary>
+    public unsafe string Prometheus() => System.Text.Encoding.UTF8.GetString(Ask(&NativeMethods.sinkwell_prometheus));
+
+    /// <summary>How many events <c>closed</c>, <c>backpressure</c> and <c>required_sink_unavailable</c> kept out.</summary>
+    public unsafe long Refused
+    {
+        get
+        {
+            ulong refused;
+            SinkwellError error = default;
+            using var lease = new Lease(_handle);
+            Native.Check(NativeMethods.sinkwell_refused(lease.Emitter, &refused, &error), ref error);
+            return (long)refused;
+        }
+    }
+
+    private unsafe byte[] Ask(delegate*<SinkwellEmitter*, SinkwellOwned*, SinkwellError*, int> question)
+    {
+        SinkwellOwned bytes = default;
+        SinkwellError error = default;
+        using var lease = new Lease(_handle);
+        Native.Check(question(lease.Emitter, &bytes, &error), ref error);
+        return Native.Take(ref bytes);
+    }
+
+    private unsafe Receipt Emit(EventDraft draft)
+    {
+        using var lease = new Lease(_handle);
+        // Inside a sink of the host's nothing may wait: it would wait for itself.
+        var wait = HostSink.IsDelivering ? NativeConstants.NoWait : NativeConstants.Wait;
+        return new Receipt(draft.Emit(lease.Emitter, wait));
+    }
+
+    private static EventDraft Filled(Action<EventDraft> fill)
+    {
+        var draft = EventDraft.Rent();
+        try
+        {
+            fill(draft);
+            return draft;
+        }
+        catch
+        {
+            draft.Dispose();
+            throw;
+        }
+    }
+
+    private ValueTask<Receipt> EmitAsync(EventDraft draft, CancellationToken cancellationToken)
+    {
+        Receipt? receipt = null;
+        TimeSpan limit = default;
+        var waits = false;
+        try
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            receipt = TryEmit(draft, TimeSpan.Zero, out limit);
+            waits = receipt is null;
+        }
+        catch (Exception e) when (e is SinkwellException or OperationCanceledException)
+        {
+            return ValueTask.FromException<Receipt>(e);
+        }
+        finally
+        {
+            if (!waits)
+            {
+                draft.Dispose();
+            }
+        }
+        return receipt is null ? new(WaitForRoom(draft, limit, cancellationToken)) : new(receipt);
+    }
+
+    private async Task<Receipt> WaitForRoom(EventDraft draft, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using (draft)
+        {
+            var since = Stopwatch.GetTimestamp();
+            while (true)
+            {
+                var rest = limit - Stopwatch.GetElapsedTime(since);
+                try
+                {
+                    await OnRoom().WaitAsync(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, cancellationToken)
+                        .ConfigureAwait(false);
+                }
+                catch (TimeoutException)
+                {
+                    // The core says so, as it knows which lane it was.
+                }
+                if (TryEmit(draft, Stopwatch.GetElapsedTime(since), out limit) is { } receipt)
+                {
+                    return receipt;
+                }
+            }
+        }
+    }
+
+    private unsafe Receipt? TryEmit(EventDraft draft, TimeSpan waited, out TimeSpan limit)
+    {
+        using var lease = new Lease(_handle);
+        var receipt = draft.TryEmit(lease.Emitter, waited, out limit);
+        return receipt is null ? null : new Receipt(receipt);
+    }
+
+    private unsafe Task OnRoom()
+    {
+        var completion = new Completion<bool>(static _ => true);
+        var token = completion.Arm();
+        SinkwellError error = default;
+        using var lease = new Lease(_handle);
+        var status = NativeMethods.sinkwell_on_room(lease.Emitter, token, Completion.Callback, &error);
+        if (status != 0)
+        {
+            Completion.Abandon(token);
+            return Task.FromException(Native.TakeError(status, ref error));
+        }
+        return completion.Task;
+    }
+}

@@ -1,0 +1,87 @@
+using System.Diagnostics;
+
+namespace Sinkwell;
+
+/// <summary>What an event says beside its type and data. All of it is optional; what is not said, the core completes.</summary>
+public readonly record struct EventOptions
+{
+    /// <summary>What it is about: <c>tool:file_write</c>, a resource path, a run id.</summary>
+    public string? Subject { get; init; }
+
+    /// <summary><c>trace</c>, <c>debug</c>, <c>info</c>, <c>warn</c>, <c>error</c> or <c>fatal</c>; default by type.</summary>
+    public string? Severity { get; init; }
+
+    /// <summary>For a type of your own: whether losing it would falsify a run's outcome.</summary>
+    public bool? Terminal { get; init; }
+
+    /// <summary>The agent run.</summary>
+    public string? Run { get; init; }
+
+    /// <summary>The turn in the run.</summary>
+    public string? Turn { get; init; }
+
+    /// <summary>The attempt in the turn.</summary>
+    public string? Attempt { get; init; }
+
+    /// <summary>Prompts, completions, tool arguments, results: see <see cref="Part"/>.</summary>
+    public IReadOnlyList<Part>? Content { get; init; }
+
+    /// <summary>The trace context; default: that of <see cref="Activity.Current"/>.</summary>
+    public ActivityContext? Trace { get; init; }
+
+    /// <summary>Another agent than the emitter's; the configuration must allow it.</summary>
+    public string? Agent { get; init; }
+
+    /// <summary>Another tenant than the emitter's.</summary>
+    public string? Tenant { get; init; }
+
+    /// <summary>When it occurred; default: now.</summary>
+    public DateTimeOffset? Time { get; init; }
+
+    /// <summary>Its id, a UUIDv7; default: a new one.</summary>
+    public string? Id { get; init; }
+
+    /// <summary>Id of the event that caused this one.</summary>
+    public string? Causation { get; init; }
+
+    /// <summary>Id of the whole conversation.</summary>
+    public string? Correlation { get; init; }
+
+    /// <summary>For content: the child agent or extension it comes from.</summary>
+    public string? Child { get; init; }
+}
+
+/// <summary>
+/// A content part: its class, and <see cref="Text"/> or <see cref="Bytes"/>. The words of people leave the
+/// process only as far as <see cref="Permit"/>, the policy and the lane allow.
+/// </summary>
+/// <param name="ContentClass"><c>prompt</c>, <c>completion</c>, <c>tool_arguments</c>, <c>tool_result</c>, …</param>
+public sealed record Part(string ContentClass)
+{
+    /// <summary>The content, if it is text.</summary>
+    public string? Text { get; init; }
+
+    /// <summary>The content, if it is not.</summary>
+    public ReadOnlyMemory<byte>? Bytes { get; init; }
+
+    /// <summary>Media type.</summary>
+    public string? MediaType { get; init; }
+
+    /// <summary><c>user</c>, <c>assistant</c>, …</summary>
+    public string? Role { get; init; }
+
+    /// <summary>A reference into your own content store.</summary>
+    public string? Ref { get; init; }
+
+    /// <summary>What may be said of it instead.</summary>
+    public string? Summary { get; init; }
+
+    /// <summary>Its tokens.</summary>
+    public long? Tokens { get; init; }
+
+    /// <summary>The most its source permits: <c>off</c>, <c>redacted_summary</c>, <c>content_ref</c>, <c>raw</c>.</summary>
+    public string? Permit { get; init; }
+
+    /// <summary>Never the content: only its class.</summary>
+    public override string ToString() => $"Part({ContentClass})";
+}

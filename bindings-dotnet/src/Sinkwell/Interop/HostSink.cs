@@ -1,0 +1,194 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Sinkwell.Interop;
+
+/// <summary>
+/// A lane's calls of a sink of the host's. The core's thread only hands a batch over; the sink runs on the
+/// thread pool, and every batch is answered once, whatever the sink does.
+/// </summary>
+internal sealed class HostSink(IGovernanceEventSink sink)
+{
+    private static readonly AsyncLocal<bool> Delivering = new();
+
+    /// <summary>Whether this code runs for a sink's delivery, where nothing may wait for a lane.</summary>
+    internal static bool IsDelivering => Delivering.Value;
+
+    internal static unsafe delegate* unmanaged[Cdecl]<ulong, SinkwellEnvelope*, ulong, ulong, SinkwellReply*, void> DeliverCallback => &Deliver;
+
+    internal static unsafe delegate* unmanaged[Cdecl]<ulong, SinkwellHealthReply*, void> HealthCallback => &Health;
+
+    internal static unsafe delegate* unmanaged[Cdecl]<ulong, void> FreeCallback => &Free;
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static unsafe void Deliver(
+        ulong user, SinkwellEnvelope* batch, ulong length, ulong timeoutMilliseconds, SinkwellReply* reply)
+    {
+        var answer = new Reply((nint)reply);
+        try
+        {
+            var sink = (HostSink)GCHandle.FromIntPtr((nint)user).Target!;
+            var events = new SignedGovernanceEvent[length];
+            for (var i = 0; i < events.Length; i++)
+            {
+                events[i] = new SignedGovernanceEvent(batch + i);
+            }
+            ThreadPool.UnsafeQueueUserWorkItem(
+                static call => _ = call.Sink.DeliverAsync(call.Events, call.Timeout, call.Answer),
+                (Sink: sink, Events: events, Timeout: timeoutMilliseconds, Answer: answer),
+                preferLocal: false);
+        }
+        catch (Exception e)
+        {
+            // Nothing may leave an unmanaged frame.
+            answer.All(e);
+        }
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static unsafe void Health(ulong user, SinkwellHealthReply* reply)
+    {
+        try
+        {
+            var sink = (HostSink)GCHandle.FromIntPtr((nint)user).Target!;
+            ThreadPool.UnsafeQueueUserWorkItem(
+                static call => _ = call.Sink.HealthAsync(call.Reply), (Sink: sink, Reply: (nint)reply), preferLocal: false);
+        }
+        catch (Exception e)
+        {
+            AnswerHealth((nint)reply, new SinkHealth(false, Failure.Detail(e)));
+        }
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void Free(ulong user) => GCHandle.FromIntPtr((nint)user).Free();
+
+    private async Task DeliverAsync(SignedGovernanceEvent[] events, ulong timeoutMilliseconds, Reply reply)
+    {
+        Delivering.Value = true;
+        using var timeout = new CancellationTokenSource(Limit(timeoutMilliseconds));
+        if (sink is IBatchGovernanceEventSink batches)
+        {
+            await DeliverBatchAsync(batches, events, reply, timeout.Token).ConfigureAwait(false);
+            return;
+        }
+        var answers = new Exception?[events.Length];
+        for (var i = 0; i < events.Length; i++)
+        {
+            try
+            {
+                var task = sink.EmitAsync(events[i], timeout.Token) ?? throw new NoTaskException();
+                await task.ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                answers[i] = e;
+                if (e is not RejectedException)
+                {
+                    // What comes after it must not overtake it.
+                    Array.Fill(answers, e, i, answers.Length - i);
+                    break;
+                }
+            }
+        }
+        reply.Each(answers);
+    }
+
+    private static async Task DeliverBatchAsync(
+        IBatchGovernanceEventSink sink, SignedGovernanceEvent[] events, Reply reply, CancellationToken cancellation)
+    {
+        try
+        {
+            var task = sink.EmitBatchAsync(events, cancellation) ?? throw new NoTaskException();
+            var answers = await task.ConfigureAwait(false);
+            reply.Each(answers ?? new Exception?[events.Length]);
+        }
+        catch (Exception e)
+        {
+            reply.All(e);
+        }
+    }
+
+    private async Task HealthAsync(nint reply)
+    {
+        SinkHealth health;
+        try
+        {
+            Delivering.Value = true;
+            var task = sink.HealthAsync(CancellationToken.None) ?? throw new NoTaskException();
+            health = await task.ConfigureAwait(false) ?? throw new NoTaskException();
+        }
+        catch (Exception e)
+        {
+            health = new SinkHealth(false, Failure.Detail(e));
+        }
+        AnswerHealth(reply, health);
+    }
+
+    private static unsafe void AnswerHealth(nint reply, SinkHealth health)
+    {
+        using var arena = new Arena();
+        var taken = (SinkwellHealthReply*)reply;
+        var healthy = health.Healthy ? (byte)1 : (byte)0;
+        if (NativeMethods.sinkwell_health_reply(&taken, healthy, Failure.Put(arena, health.Detail), null) != 0)
+        {
+            _ = NativeMethods.sinkwell_health_reply(&taken, 0, default, null);
+        }
+    }
+
+    /// <summary>What a timer can count; beyond it there is none.</summary>
+    private static TimeSpan Limit(ulong milliseconds) =>
+        milliseconds > int.MaxValue ? Timeout.InfiniteTimeSpan : TimeSpan.FromMilliseconds(milliseconds);
+}
+
+/// <summary>The one answer to a batch.</summary>
+internal readonly unsafe struct Reply(nint reply)
+{
+    internal void Each(IReadOnlyList<Exception?> answers)
+    {
+        using var arena = new Arena();
+        var given = arena.Array<SinkwellAnswer>(answers.Count);
+        for (var i = 0; i < answers.Count; i++)
+        {
+            given[i] = Failure.Answer(arena, answers[i]);
+        }
+        var taken = (SinkwellReply*)reply;
+        if (NativeMethods.sinkwell_reply_each(&taken, given, (ulong)answers.Count, null) != 0)
+        {
+            NativeMethods.sinkwell_reply_free(&taken);
+        }
+    }
+
+    internal void All(Exception failure)
+    {
+        using var arena = new Arena();
+        var answer = Failure.Answer(arena, failure);
+        var taken = (SinkwellReply*)reply;
+        if (NativeMethods.sinkwell_reply(&taken, &answer, null) != 0)
+        {
+            NativeMethods.sinkwell_reply_free(&taken);
+        }
+    }
+}
+
+/// <summary>What the core hears of an exception: its type for sealed records, its text for the host's eyes only.</summary>
+internal static class Failure
+{
+    internal static SinkwellAnswer Answer(Arena arena, Exception? failure) => failure is null
+        ? default
+        : new SinkwellAnswer
+        {
+            outcome = failure is RejectedException ? NativeConstants.Refused : NativeConstants.Retry,
+            reason = Put(arena, failure.GetType().Name),
+            detail = Put(arena, Detail(failure)),
+        };
+
+    internal static string Detail(Exception failure) => $"{failure.GetType().Name}: {failure.Message}";
+
+    /// <summary>Text of the host's that may be anything: what is no character is replaced.</summary>
+    internal static SinkwellBytes Put(Arena arena, string? text) =>
+        text is null ? default : arena.Put(System.Text.Encoding.UTF8.GetBytes(text));
+}
+
+/// <summary>A sink or signer of the host's that returned null where a task is due.</summary>
+internal sealed class NoTaskException() : Exception("it returned null instead of a task or an answer");

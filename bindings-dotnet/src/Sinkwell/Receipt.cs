@@ -1,0 +1,121 @@
+using Sinkwell.Interop;
+
+namespace Sinkwell;
+
+/// <summary>How far an event has come.</summary>
+public enum ReceiptStage
+{
+    /// <summary>Every durable lane has it on disk.</summary>
+    Journaled = 0,
+
+    /// <summary>Every lane's sink has it, or never will.</summary>
+    Delivered = 1,
+}
+
+/// <summary>
+/// What became of one event. It can be dropped at any time: the event goes its way without it. All members may
+/// be used from any thread.
+/// </summary>
+public sealed class Receipt : IDisposable
+{
+    private readonly ReceiptHandle _handle;
+    private Admission? _admission;
+
+    internal unsafe Receipt(SinkwellReceipt* receipt) => _handle = new ReceiptHandle(receipt);
+
+    /// <summary>The event's id, a UUIDv7.</summary>
+    public unsafe string Id
+    {
+        get
+        {
+            var id = stackalloc byte[36];
+            SinkwellError error = default;
+            using var lease = new Lease(_handle);
+            Native.Check(NativeMethods.sinkwell_receipt_id(lease.Receipt, id, &error), ref error);
+            return Native.Text(id, 36);
+        }
+    }
+
+    /// <summary>What each lane did with it: <c>enqueued</c>, <c>filtered</c>, or <c>dropped: </c> and the reason.</summary>
+    public IReadOnlyDictionary<string, string> Lanes => Admitted.Lanes;
+
+    /// <summary>How many other events it evicted, by lane.</summary>
+    public IReadOnlyDictionary<string, long> Evicted => Admitted.Evicted;
+
+    /// <summary>How it ended in each lane so far; null where it has not.</summary>
+    public unsafe IReadOnlyDictionary<string, Ending?> Endings
+    {
+        get
+        {
+            SinkwellOwned bytes = default;
+            SinkwellError error = default;
+            using var lease = new Lease(_handle);
+            Native.Check(NativeMethods.sinkwell_receipt_endings(lease.Receipt, &bytes, &error), ref error);
+            return Reports.Endings(Native.Take(ref bytes));
+        }
+    }
+
+    private unsafe Admission Admitted
+    {
+        get
+        {
+            if (_admission is not null)
+            {
+                return _admission;
+            }
+            SinkwellOwned bytes = default;
+            SinkwellError error = default;
+            using var lease = new Lease(_handle);
+            Native.Check(NativeMethods.sinkwell_receipt_lanes(lease.Receipt, &bytes, &error), ref error);
+            return _admission = Reports.Admission(Native.Take(ref bytes));
+        }
+    }
+
+    /// <summary>
+    /// When every lane's sink has it, or never will: how it ended in each. A loss is an answer, not an exception.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the wait, not the delivery.</param>
+    public Task<IReadOnlyDictionary<string, Ending?>> DeliveredAsync(CancellationToken cancellationToken = default) =>
+        ReachedAsync(ReceiptStage.Delivered, cancellationToken);
+
+    /// <summary>When every durable lane has it on disk.</summary>
+    /// <param name="cancellationToken">Ends the wait, not the writing.</param>
+    /// <exception cref="UnsupportedException">No durable lane took it.</exception>
+    public Task<IReadOnlyDictionary<string, Ending?>> JournaledAsync(CancellationToken cancellationToken = default) =>
+        ReachedAsync(ReceiptStage.Journaled, cancellationToken);
+
+    /// <summary>Waits on this thread.</summary>
+    /// <param name="stage">What for.</param>
+    /// <param name="timeout">How long at most; null: as long as it takes.</param>
+    /// <exception cref="WaitTimeoutException">It took longer.</exception>
+    public unsafe IReadOnlyDictionary<string, Ending?> Wait(
+        ReceiptStage stage = ReceiptStage.Delivered, TimeSpan? timeout = null)
+    {
+        SinkwellError error = default;
+        using var lease = new Lease(_handle);
+        var status = NativeMethods.sinkwell_receipt_wait(
+            lease.Receipt, (int)stage, Native.Milliseconds(timeout), &error);
+        Native.Check(status, ref error);
+        return Endings;
+    }
+
+    /// <summary>Frees what it holds now rather than later.</summary>
+    public void Dispose() => _handle.Dispose();
+
+    private unsafe Task<IReadOnlyDictionary<string, Ending?>> ReachedAsync(
+        ReceiptStage stage, CancellationToken cancellationToken)
+    {
+        var completion = new Completion<IReadOnlyDictionary<string, Ending?>>(static bytes => Reports.Endings(bytes));
+        var token = completion.Arm();
+        SinkwellError error = default;
+        using var lease = new Lease(_handle);
+        var status = NativeMethods.sinkwell_receipt_on(
+            lease.Receipt, (int)stage, token, Completion.Callback, &error);
+        if (status != 0)
+        {
+            Completion.Abandon(token);
+            return Task.FromException<IReadOnlyDictionary<string, Ending?>>(Native.TakeError(status, ref error));
+        }
+        return cancellationToken.CanBeCanceled ? completion.Task.WaitAsync(cancellationToken) : completion.Task;
+    }
+}

@@ -1,0 +1,35 @@
+namespace Sinkwell.Tests;
+
+/// <summary>A folder of a test's own, taken away at its end.</summary>
+internal sealed class TemporaryFolder : IDisposable
+{
+    internal string Path { get; } = Directory.CreateTempSubdirectory("sinkwell-").FullName;
+
+    internal string File(string name) => System.IO.Path.Combine(Path, name);
+
+    /// <summary>A fresh HMAC key that only its owner can read.</summary>
+    internal string HmacKey()
+    {
+        var path = File("key");
+        System.IO.File.WriteAllBytes(path, Enumerable.Range(0, 32).Select(static i => (byte)i).ToArray());
+        System.IO.File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        return path;
+    }
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}
+
+internal static class Configurations
+{
+    internal static Dictionary<string, object?> Map(params (string Key, object? Value)[] members) =>
+        members.ToDictionary(static member => member.Key, static member => member.Value);
+
+    internal static Dictionary<string, object?> ToFile(string path, string key) => Map(
+        ("agent", Map(("id", "urn:sinkwell:agent:test"))),
+        ("key", Map(("id", "k1"), ("hmac_sha256", Map(("file", key))))),
+        ("lanes", new object[] { Map(("sink", Map(("file", Map(("path", path)))))) }));
+
+    /// <summary>One lane that keeps what it gets in memory.</summary>
+    internal static Dictionary<string, object?> Null(params (string Key, object? Value)[] more) => Map(
+        [("agent", Map(("id", "urn:sinkwell:agent:test"))), ("lanes", new object[] { "null" }), .. more]);
+}
