@@ -8,8 +8,8 @@ use napi_derive::napi;
 use sinkwell::config::Source;
 use sinkwell::event::{Data, read_event};
 use sinkwell::host::{
-    HostSinkSpec, Opening, add_sink, counters_json, default_emitter, drained_json, health_json, load_key, open,
-    report_json, take_default,
+    HostSinkSpec, Opening, add_sink, counters_json, default_emitter, drained_json, health_json, load_key,
+    open, report_json, take_default,
 };
 use sinkwell::json::ObjectWriter;
 use sinkwell::key::HostSigner;
@@ -315,7 +315,8 @@ impl NativeEmitter {
         target: Option<u32>,
     ) -> napi::Result<()> {
         let key = load_key(&section, signer(&event_loop.shared, target), &SystemEnv::default());
-        key.and_then(|key| self.inner.get().map_or(Ok(()), |emitter| emitter.change_key(&key))).map_err(thrown)
+        key.and_then(|key| self.inner.get().map_or(Ok(()), |emitter| emitter.change_key(&key)))
+            .map_err(thrown)
     }
 
     /// Counters in the Prometheus text format.

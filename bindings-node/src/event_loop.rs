@@ -186,11 +186,7 @@ impl EventLoop {
         // Node has handlers of its own for the signals that end a process, and they would raise the signal
         // again, for ever; `lib/exit.ts` asks Node instead.
         sinkwell::leave_signals_to_host();
-        let wake = wake
-            .build_threadsafe_function::<()>()
-            .weak::<true>()
-            .callee_handled::<false>()
-            .build()?;
+        let wake = wake.build_threadsafe_function::<()>().weak::<true>().callee_handled::<false>().build()?;
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             wake,

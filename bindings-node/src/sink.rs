@@ -38,7 +38,9 @@ impl Sink for JsSink {
         let failed = |summary: &str| Failure::new(FailureKind::Panic, summary);
         match self.event_loop.call("deliver", self.target, &lines, hashes) {
             Err(Gone::Ended) => Answers::Gone(failed("the event loop of the sink has ended")),
-            Err(Gone::Here) => Answers::Retry(failed("the event loop of the sink is held by this call"), None),
+            Err(Gone::Here) => {
+                Answers::Retry(failed("the event loop of the sink is held by this call"), None)
+            }
             Ok(Reply::Delivered(codes, _)) if codes.is_empty() => Answers::Acknowledged,
             Ok(Reply::Delivered(codes, name)) if codes.first() == Some(&REFUSED_AS_ONE) => {
                 Answers::RefusedBatch(Failure::new(FailureKind::Rejected, name))

@@ -82,7 +82,11 @@ fn run(file: &Path, bless: bool) {
                 known(want, &["kind", "code", "where", "message"], &place);
                 let field = |key: &str| want.get(key).and_then(Value::as_str);
                 assert_eq!(Some(e.kind().name()), field("kind"), "{place}: {e}");
-                assert_eq!(Some(i64::from(e.code())), want.get("code").and_then(Value::as_i64), "{place}: {e}");
+                assert_eq!(
+                    Some(i64::from(e.code())),
+                    want.get("code").and_then(Value::as_i64),
+                    "{place}: {e}"
+                );
                 if want.get("where").is_some_and(|place| *place != Value::Null) {
                     assert_eq!(e.place(), field("where"), "{place}: {e}");
                 }

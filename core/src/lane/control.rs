@@ -789,8 +789,7 @@ impl Control {
             }
         }
         let held_back = acknowledged[contiguous..].iter().rfind(|item| !item.payload.is_foreign());
-        let ahead =
-            held_back.map(|item| (item.envelope.streamid, item.envelope.sequence)).or(batch.ahead);
+        let ahead = held_back.map(|item| (item.envelope.streamid, item.envelope.sequence)).or(batch.ahead);
         self.acknowledge(&acknowledged, contiguous, if again.is_empty() { ahead } else { None });
         if !acknowledged.is_empty() {
             self.works();
@@ -814,12 +813,7 @@ impl Control {
 
     /// Counts and tells what the sink has; the cursor moves over the first `contiguous`, and to `ahead` where
     /// nothing is between.
-    fn acknowledge(
-        &mut self,
-        items: &[Item],
-        contiguous: usize,
-        ahead: Option<(crate::seam::Uuid, u64)>,
-    ) {
+    fn acknowledge(&mut self, items: &[Item], contiguous: usize, ahead: Option<(crate::seam::Uuid, u64)>) {
         if items.is_empty() {
             return;
         }
@@ -839,7 +833,8 @@ impl Control {
                 core.health.acked = Some(Cursor { streamid, sequence, export: self.exported });
             }
             let capacity = core.queue.capacity();
-            if core.queue.len() * 2 < capacity.events.max(1) && core.queue.bytes() * 2 < capacity.bytes.max(1) {
+            if core.queue.len() * 2 < capacity.events.max(1) && core.queue.bytes() * 2 < capacity.bytes.max(1)
+            {
                 core.overflowed = false;
             }
         }

@@ -299,7 +299,8 @@ impl Sealer {
                 self.by_use.insert(self.uses, Arc::clone(agent));
                 self.gone.remove(agent);
                 self.gone_order.retain(|gone| gone != agent);
-                if let (Some(owed), Some(stream)) = (self.orphans.remove(agent), self.streams.get_mut(agent)) {
+                if let (Some(owed), Some(stream)) = (self.orphans.remove(agent), self.streams.get_mut(agent))
+                {
                     let mut owed = owed;
                     for loss in owed.take() {
                         stream.losses.restore(loss, None);

@@ -65,7 +65,7 @@ fn deliver(sink: &mut crate::otlp::OtlpSink) -> (End, String) {
         Answers::Partial { refused, failure } => (End::Partial(refused), failure),
         Answers::Retry(failure, after) => (End::Retry(failure.kind, after), failure),
         Answers::RefusedBatch(failure) => (End::RefusedBatch(failure.kind), failure),
-        Answers::Each(each) => panic!("{each:?}"),
+        other @ (Answers::Each(_) | Answers::Gone(_)) => panic!("{other:?}"),
     };
     assert!(!failure.summary.contains(SECRET), "{}", failure.summary);
     assert!(failure.detail.as_ref().is_none_or(|detail| detail.len() <= 512));
