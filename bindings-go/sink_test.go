@@ -320,7 +320,7 @@ func (s *hmacSigner) Sign(_ context.Context, inputs [][]byte) ([][]byte, error) 
 func TestAHostSignerSealsOnceItWorks(t *testing.T) {
 	sink := &memorySink{name: "mine"}
 	sw := open(t, "key: { id: k1, alg: hmac-sha256, signer: host }\nlanes: []\n",
-		sinkwell.WithSink(sink, lane(nil)), sinkwell.WithSigner(&hmacSigner{}))
+		sinkwell.WithSink(sink, lane(map[string]any{"breaker": map[string]any{"open": "1ms"}})), sinkwell.WithSigner(&hmacSigner{}))
 	receipt, err := sw.Emit(soon(t), tool())
 	if err != nil {
 		t.Fatal(err)

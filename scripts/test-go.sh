@@ -6,6 +6,12 @@ need go cargo go cc
 status=0
 c_library || counted go 1
 export CGO_LDFLAGS="-L$SINKWELL_LIB_DIR ${CGO_LDFLAGS:-}" GOFLAGS="${GOFLAGS:-} -mod=readonly"
-logged go go -C bindings-go test -race -json ./... || status=$?
+# A module inside another is not one of its packages.
+modules() {
+    local failed=0 module
+    for module in bindings-go bindings-go/otel; do go -C "$module" test -race -json ./... || failed=1; done
+    return "$failed"
+}
+logged go modules || status=$?
 count() { grep -cE "\"Action\":\"$1\".*\"Test\":" "$logs/go.log" || true; }
 counted go "$status" "$(count pass)" "$(count fail)" "$(count skip)"

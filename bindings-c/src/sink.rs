@@ -130,7 +130,7 @@ struct Table {
     user: u64,
     deliver: unsafe extern "C" fn(u64, *const SinkwellEnvelope, u64, u64, *mut SinkwellReply),
     health: Option<unsafe extern "C" fn(u64, *mut SinkwellHealthReply)>,
-    free: Freed,
+    _free: Freed,
     idempotent: bool,
 }
 
@@ -164,7 +164,7 @@ pub(crate) unsafe fn spec(sink: &SinkwellSink) -> Result<HostSinkSpec> {
         user: sink.user,
         deliver,
         health: sink.health,
-        free,
+        _free: free,
         idempotent: sink.idempotent != 0,
     });
     Ok(HostSinkSpec {

@@ -1,0 +1,302 @@
+package sinkwell_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	sinkwell "sinkwell.dev/go"
+)
+
+// The conformance vectors, through the public API (tests/vectors/README.md).
+
+// eachVector runs every case of a folder. An unknown field fails, and so does a folder without cases.
+func eachVector[T any](t *testing.T, folder string, run func(*testing.T, T)) {
+	paths, _ := filepath.Glob(filepath.Join("..", "tests", "vectors", folder, "*.json"))
+	if len(paths) == 0 {
+		t.Fatal("no case in", folder)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".json"), func(t *testing.T) {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var c T
+			strictly(t, text, &c)
+			run(t, c)
+		})
+	}
+}
+
+func strictly(t *testing.T, text []byte, into any) {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	decoder.UseNumber()
+	if err := decoder.Decode(into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type refusal struct {
+	Kind    string  `json:"kind"`
+	Code    int     `json:"code"`
+	Where   *string `json:"where"`
+	Message string  `json:"message"`
+}
+
+type emitCase struct {
+	Name     string          `json:"name"`
+	About    string          `json:"about"`
+	Config   json.RawMessage `json:"config"`
+	Events   []emitStep      `json:"events"`
+	Expected map[string][]string
+}
+
+type emitStep struct {
+	Event json.RawMessage `json:"event"`
+	Error *refusal        `json:"error"`
+}
+
+// vectorEvent has the members of envelope.md's table.
+type vectorEvent struct {
+	Type, Subject, Severity, Run, Turn, Attempt string
+	Agent, Tenant, ID, Causation, Correlation   string
+	Child                                       string
+	Data                                        map[string]any
+	Time                                        *time.Time
+	Terminal                                    bool
+	Trace                                       struct {
+		TraceID string `json:"trace_id"`
+		SpanID  string `json:"span_id"`
+		Flags   byte   `json:"flags"`
+		State   string `json:"state"`
+	}
+	Content []struct {
+		Class, MediaType, Text, Role, Ref, Summary, Permit string
+		Bytes                                              []byte
+		Tokens                                             *uint64
+	}
+}
+
+func (v *vectorEvent) event() sinkwell.Event {
+	e := sinkwell.Event{
+		Type: v.Type, Data: v.Data, Subject: v.Subject, Severity: sinkwell.Severity(v.Severity), Run: v.Run, Turn: v.Turn,
+		Attempt: v.Attempt, Agent: v.Agent, Tenant: v.Tenant, ID: v.ID, Causation: v.Causation, Correlation: v.Correlation,
+		Child: v.Child, Terminal: v.Terminal,
+		Trace: sinkwell.TraceContext{TraceID: v.Trace.TraceID, SpanID: v.Trace.SpanID, Flags: v.Trace.Flags, State: v.Trace.State},
+	}
+	if v.Time != nil {
+		e.Time = *v.Time
+	}
+	for _, p := range v.Content {
+		part := sinkwell.Part{
+			Class: p.Class, MediaType: p.MediaType, Text: p.Text, Bytes: p.Bytes, Role: p.Role, Ref: p.Ref, Summary: p.Summary, Permit: p.Permit,
+		}
+		if p.Tokens != nil {
+			part.Tokens, part.HasTokens = *p.Tokens, true
+		}
+		e.Content = append(e.Content, part)
+	}
+	return e
+}
+
+func TestEmitVectors(t *testing.T) {
+	t.Setenv("SINKWELL_TESTING", "1")
+	eachVector(t, "emit", func(t *testing.T, c emitCase) {
+		dir := t.TempDir()
+		sw, err := sinkwell.Open(json.RawMessage(strings.ReplaceAll(string(c.Config), "{dir}", dir)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range c.Events {
+			if step.Error == nil {
+				var v vectorEvent
+				strictly(t, step.Event, &v)
+				if err := sw.Put(soon(t), v.event()); err != nil {
+					t.Fatalf("%s: %v", step.Event, err)
+				}
+				continue
+			}
+			// What is to be refused is often what Go's types cannot hold: a lone surrogate, a number as a subject.
+			_, err := sw.EmitJSON(soon(t), step.Event)
+			var e *sinkwell.Error
+			if !errors.As(err, &e) || string(e.Kind) != step.Error.Kind || e.Code() != step.Error.Code ||
+				(step.Error.Where != nil && e.Where != *step.Error.Where) || !strings.Contains(e.Message, step.Error.Message) {
+				t.Errorf("%s: %v, not %+v", step.Event, err, step.Error)
+			}
+		}
+		if _, err := sw.Close(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		for name, lines := range c.Expected {
+			got, _ := os.ReadFile(filepath.Join(dir, name))
+			if want := strings.Join(lines, "\n") + "\n"; string(got) != want {
+				t.Errorf("%s\n%s\nis not\n%s", name, got, want)
+			}
+		}
+	})
+}
+
+type file struct {
+	Name  string   `json:"name"`
+	Lines []string `json:"lines"`
+	Tail  string   `json:"tail"`
+}
+
+type verifyCase struct {
+	Name        string `json:"name"`
+	About       string `json:"about"`
+	Inputs      []file `json:"inputs"`
+	Checkpoints []file `json:"checkpoints"`
+	Keys        []struct {
+		ID    string `json:"id"`
+		HMAC  string `json:"hmac_base64"`
+		SPKI  string `json:"spki_pem"`
+		Agent string `json:"agent"`
+	} `json:"keys"`
+	Options struct {
+		Strict, Partial, Edges bool
+		Silence                string
+	} `json:"options"`
+	Expected map[string]any `json:"expected"`
+}
+
+func written(t *testing.T, files []file, dir string) []sinkwell.Input {
+	inputs := make([]sinkwell.Input, 0, len(files))
+	for _, f := range files {
+		path := filepath.Join(dir, f.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		text := f.Tail
+		if len(f.Lines) > 0 {
+			text = strings.Join(f.Lines, "\n") + "\n" + f.Tail
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		inputs = append(inputs, sinkwell.Input{Path: path})
+	}
+	return inputs
+}
+
+// findings are those of a report or a stream, without their notes, in a fixed order.
+func findings(of any, dir string) []string {
+	var all []string
+	list, _ := of.(map[string]any)["findings"].([]any)
+	for _, one := range list {
+		kept := map[string]any{}
+		for _, member := range []string{"kind", "from", "to", "where"} {
+			if value := one.(map[string]any)[member]; value != nil {
+				kept[member] = value
+			}
+		}
+		text, _ := json.Marshal(kept)
+		all = append(all, strings.ReplaceAll(string(text), dir+"/", ""))
+	}
+	sort.Strings(all)
+	return all
+}
+
+func TestVerifyVectors(t *testing.T) {
+	eachVector(t, "verify", func(t *testing.T, c verifyCase) {
+		dir := t.TempDir()
+		keys := sinkwell.Keys{}
+		for _, key := range c.Keys {
+			text := []byte(key.SPKI)
+			if key.HMAC != "" {
+				text, _ = base64.StdEncoding.DecodeString(key.HMAC)
+			}
+			keys[key.ID] = sinkwell.Key{Bytes: text, Agent: key.Agent}
+		}
+		silence, _ := time.ParseDuration(c.Options.Silence)
+		report, err := sinkwell.VerifyOptions{
+			Inputs: written(t, c.Inputs, dir), Checkpoints: written(t, c.Checkpoints, dir), Keys: keys,
+			Silence: silence, Strict: c.Options.Strict, Partial: c.Options.Partial, Edges: c.Options.Edges,
+		}.Run()
+		if kind, refused := c.Expected["error"]; refused {
+			var e *sinkwell.Error
+			if !errors.As(err, &e) || string(e.Kind) != kind {
+				t.Fatalf("%v, not %v", err, kind)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]any
+		strictly(t, report.JSON, &got)
+		same := func(got, want map[string]any, members ...string) {
+			for _, member := range members {
+				if value, said := want[member]; said && !reflect.DeepEqual(got[member], value) {
+					t.Errorf("%s: %v, not %v", member, got[member], value)
+				}
+			}
+			if !slices.Equal(findings(got, dir), findings(want, dir)) {
+				t.Errorf("%v, not %v", findings(got, dir), findings(want, dir))
+			}
+		}
+		same(got, c.Expected, "verdict", "unsigned", "malformed", "lost", "erased", "envelopes")
+		streams, wanted := got["streams"].([]any), c.Expected["streams"].([]any)
+		if len(streams) != len(wanted) {
+			t.Fatalf("%d streams, not %d", len(streams), len(wanted))
+		}
+		for i := range streams {
+			same(streams[i].(map[string]any), wanted[i].(map[string]any), "streamid", "verdict", "closed")
+		}
+	})
+}
+
+type contentGroup struct {
+	Group string            `json:"group"`
+	Cases []json.RawMessage `json:"cases"`
+}
+
+func TestContentVectors(t *testing.T) {
+	decided := 0
+	eachVector(t, "content", func(t *testing.T, group contentGroup) {
+		if !slices.Contains([]string{"gates", "modes", "ways", "refused"}, group.Group) {
+			t.Skip("about what the core does inside an emit; the other folders show it from here")
+		}
+		for _, text := range group.Cases {
+			var c struct {
+				Name    string         `json:"name"`
+				Request map[string]any `json:"request"`
+				Answer  map[string]any `json:"answer"`
+				Error   *refusal       `json:"error"`
+			}
+			strictly(t, text, &c)
+			decided++
+			decision, err := sinkwell.EvaluateContentCapture(c.Request)
+			if c.Error != nil {
+				var e *sinkwell.Error
+				if !errors.As(err, &e) || string(e.Kind) != c.Error.Kind || e.Where != *c.Error.Where {
+					t.Errorf("%s: %v", c.Name, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(c.Name, err)
+			}
+			var got map[string]any
+			strictly(t, decision.JSON, &got)
+			if !reflect.DeepEqual(got, c.Answer) {
+				t.Errorf("%s: %v, not %v", c.Name, got, c.Answer)
+			}
+		}
+	})
+	if decided == 0 {
+		t.Fatal("nothing was decided")
+	}
+}
