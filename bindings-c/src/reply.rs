@@ -13,14 +13,14 @@ pub(crate) struct Reply<T, K> {
 }
 
 /// A reply and the place where its answer comes.
-pub(crate) fn reply<T, K>(kept: K) -> (Box<Reply<T, K>>, Receiver<T>) {
+pub(crate) fn reply<T, K>(kept: K) -> (Reply<T, K>, Receiver<T>) {
     let (sender, receiver) = sync_channel(1);
-    (Box::new(Reply { sender, _kept: kept }), receiver)
+    (Reply { sender, _kept: kept }, receiver)
 }
 
 impl<T, K> Reply<T, K> {
     /// Answers; nobody may be waiting any more.
-    pub(crate) fn send(self: Box<Self>, answer: T) {
+    pub(crate) fn send(self, answer: T) {
         let _ = self.sender.try_send(answer);
     }
 }

@@ -36,7 +36,7 @@ pub struct SinkwellSigner {
 type Signed = std::result::Result<Vec<Vec<u8>>, String>;
 
 /// A batch to be signed: to be answered by one call of `sinkwell_sign_reply`.
-pub struct SinkwellSignReply(Box<Reply<Signed, Inputs>>);
+pub struct SinkwellSignReply(Reply<Signed, Inputs>);
 
 /// What the views of a batch point to: a late answer finds its inputs still there.
 struct Inputs {

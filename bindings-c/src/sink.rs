@@ -111,10 +111,10 @@ pub struct SinkwellAnswer {
 }
 
 /// A batch to be answered for: by one call of `sinkwell_reply` or `sinkwell_reply_each`.
-pub struct SinkwellReply(Box<Reply<Answers, Batch>>);
+pub struct SinkwellReply(Reply<Answers, Batch>);
 
 /// A question for the sink's health, to be answered by one call of `sinkwell_health_reply`.
-pub struct SinkwellHealthReply(Box<Reply<SinkHealth, ()>>);
+pub struct SinkwellHealthReply(Reply<SinkHealth, ()>);
 
 /// What the views of a batch point to.
 struct Batch {

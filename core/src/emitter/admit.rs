@@ -83,19 +83,18 @@ impl Inner {
                 inside = true;
                 continue;
             }
-            if let (Wait::Elsewhere(waited), Some(limit)) =
-                (wait, without_room_limit(&set.lanes, &without_room))
+            if let Wait::Elsewhere(waited) = wait
+                && let Some(limit) = without_room_limit(&set.lanes, &without_room)
+                && waited < limit
             {
-                if waited < limit {
-                    let mut core = lane.lock();
-                    if lane.has_room(&core, cost, terminal) || core.closing {
-                        continue;
-                    }
-                    core.room_waiters.extend(waiter.when_room());
-                    core.hurry = true;
-                    lane.wake(&mut core);
-                    return Ok(Attempt::NoRoom(limit));
+                let mut core = lane.lock();
+                if lane.has_room(&core, cost, terminal) || core.closing {
+                    continue;
                 }
+                core.room_waiters.extend(waiter.when_room());
+                core.hurry = true;
+                lane.wake(&mut core);
+                return Ok(Attempt::NoRoom(limit));
             }
             if wait != Wait::Allowed || now >= until {
                 self.refuse();
