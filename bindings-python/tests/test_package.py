@@ -32,7 +32,7 @@ def test_the_command(key: Path, config: dict[str, Any], tmp_path: Path) -> None:
     with sinkwell.Emitter.open(config) as emitter:
         emitter.emit("com.example.n")
 
-    def sinkwell_command(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    def sinkwell_command(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "sinkwell", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
