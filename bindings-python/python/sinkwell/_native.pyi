@@ -5,7 +5,27 @@ from typing import Any, Literal, final, overload
 
 from ._types import Ending
 
-__all__: list[str]
+__all__ = [
+    "DeliverJob",
+    "Emitter",
+    "Envelope",
+    "HealthJob",
+    "Mailbox",
+    "Receipt",
+    "Room",
+    "SignJob",
+    "_NoRoom",
+    "__version__",
+    "_command",
+    "_end_all",
+    "_kinds",
+    "_note_child",
+    "_set_logger",
+    "_verify",
+    "authority_boundary",
+    "evaluate_content_capture",
+    "usage_from_json",
+]
 
 __version__: str
 
