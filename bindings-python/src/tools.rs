@@ -35,7 +35,7 @@ pub(crate) fn trusted(py: Python<'_>, keys: Vec<Key>) -> PyResult<Vec<TrustedKey
 
 /// Something to verify: a file or directory, or bytes.
 #[derive(FromPyObject)]
-enum Input {
+pub(crate) enum Input {
     Bytes(Vec<u8>),
     Path(PathBuf),
 }

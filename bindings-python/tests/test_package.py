@@ -21,6 +21,13 @@ def test_the_stubs_are_those_of_the_native_module() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_first_event_of_the_readme(key: Path, tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.S)
+    command = [sys.executable, "-c", blocks[0]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_every_export_exists_and_is_documented() -> None:
     assert sorted(sinkwell.__all__) == list(sinkwell.__all__)
     for name in sinkwell.__all__:
@@ -32,7 +39,7 @@ def test_the_command(key: Path, config: dict[str, Any], tmp_path: Path) -> None:
     with sinkwell.Emitter.open(config) as emitter:
         emitter.emit("com.example.n")
 
-    def sinkwell_command(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    def sinkwell_command(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "sinkwell", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 

@@ -1,19 +1,35 @@
 import datetime
 from asyncio import Future
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypedDict, final, overload
+from typing import Any, Literal, final, overload
+
+from ._types import Ending
+
+__all__ = [
+    "DeliverJob",
+    "Emitter",
+    "Envelope",
+    "HealthJob",
+    "Mailbox",
+    "Receipt",
+    "Room",
+    "SignJob",
+    "_NoRoom",
+    "__version__",
+    "_command",
+    "_end_all",
+    "_kinds",
+    "_note_child",
+    "_set_logger",
+    "_verify",
+    "authority_boundary",
+    "evaluate_content_capture",
+    "usage_from_json",
+]
 
 __version__: str
 
 class _NoRoom(Exception): ...
-
-class Ending(TypedDict):
-    state: str
-    reason: str | None
-    streamid: str | None
-    sequence: int | None
-    hash: str | None
-    when: str
 
 @final
 class Receipt:
@@ -110,7 +126,7 @@ class SignJob:
 
 @final
 class Mailbox:
-    def __call__(self, /) -> None: ...
+    def __call__(self, /, *args: Any, **kwargs: Any) -> None: ...
 
 @final
 class Room:

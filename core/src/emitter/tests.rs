@@ -96,3 +96,63 @@ fn one_event_two_lanes_one_may_see_and_both_verify() {
         assert_eq!(report.verdict, crate::verify::Verdict::Sound, "{report:?}");
     }
 }
+
+/// A host that says where its thread is, and counts what is asked of it.
+#[derive(Default)]
+struct Host {
+    place: Option<Wait>,
+    asked: std::cell::Cell<u32>,
+    room: Arc<AtomicBool>,
+}
+
+impl Waiter for Host {
+    fn may_wait(&self) -> Wait {
+        self.asked.set(self.asked.get() + 1);
+        self.place.unwrap_or(Wait::Allowed)
+    }
+
+    fn when_room(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        let room = Arc::clone(&self.room);
+        Some(Box::new(move || room.store(true, Ordering::Release)))
+    }
+}
+
+/// A manual emitter whose one blocking lane has room for one event.
+fn tight() -> Emitter {
+    let text = "agent: { id: a1 }\nheartbeat: off\nlanes:\n  - { id: tight, sink: 'null', overflow: block, queue: { events: 2, terminal_reserve: 1 } }\n";
+    Emitter::open(Options { manual: true, ..Options::new(config(text)) }).unwrap()
+}
+
+#[test]
+fn a_host_is_asked_only_when_there_is_no_room() {
+    let emitter = tight();
+    let host = Host { place: Some(Wait::Never), ..Host::default() };
+    assert!(matches!(emitter.emit_waiting(EventInput::new("com.x"), &host), Ok(Attempt::Accepted(_))));
+    assert_eq!(host.asked.get(), 0);
+    let refused = emitter.emit_waiting(EventInput::new("com.x"), &host).unwrap_err();
+    assert_eq!((refused.kind(), host.asked.get(), emitter.refused()), (ErrorKind::Backpressure, 1, 1));
+}
+
+#[test]
+fn inside_a_hosts_sink_the_event_goes_as_reentrant() {
+    let emitter = tight();
+    emitter.emit(EventInput::new("com.x")).unwrap();
+    let host = Host { place: Some(Wait::Inside), ..Host::default() };
+    let Ok(Attempt::Accepted(receipt)) = emitter.emit_waiting(EventInput::new("com.x"), &host) else {
+        panic!("it waits for nothing")
+    };
+    assert_eq!(receipt.lanes().next().unwrap().1.to_string(), "dropped: reentrant");
+}
+
+#[test]
+fn who_waits_elsewhere_is_called_when_there_is_room() {
+    let emitter = tight();
+    emitter.emit(EventInput::new("com.x")).unwrap();
+    let host = Host { place: Some(Wait::Elsewhere(Duration::ZERO)), ..Host::default() };
+    assert!(matches!(emitter.emit_waiting(EventInput::new("com.x"), &host), Ok(Attempt::NoRoom(_))));
+    assert!(!host.room.load(Ordering::Acquire));
+    assert_eq!(emitter.refused(), 0);
+    emitter.drain("tight").unwrap();
+    assert!(host.room.load(Ordering::Acquire));
+    assert!(matches!(emitter.emit_waiting(EventInput::new("com.x"), &host), Ok(Attempt::Accepted(_))));
+}
