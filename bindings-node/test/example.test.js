@@ -18,7 +18,9 @@ test('the example agent writes a sound file', async (t) => {
   const env = { ...process.env, SINKWELL_TESTING: '1' };
   await promisify(execFile)(process.execPath, [path.join(dir, 'agent.mjs')], { cwd: root, env });
   const out = path.join(root, 'target', 'examples', 'node');
-  const report = await verify(path.join(out, 'events.ndjson'), { keys: { k1: path.join(out, 'agent.pem.pub') } });
+  const report = await verify(path.join(out, 'events.ndjson'), {
+    keys: { k1: path.join(out, 'agent.pem.pub') },
+  });
   assert.equal(report.verdict, 'sound', JSON.stringify(report));
   assert.ok(report.envelopes > 10);
 });

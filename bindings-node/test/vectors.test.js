@@ -51,11 +51,16 @@ for (const [name, vector] of files('verify')) {
       await assert.rejects(call, (error) => error.kind === expected.error);
       return;
     }
-    known(expected, 'verdict unsigned malformed lost erased findings streams exit envelopes closed'.split(' '));
+    known(
+      expected,
+      'verdict unsigned malformed lost erased findings streams exit envelopes closed'.split(' '),
+    );
     const report = await call;
     const listed = (findings) =>
       findings
-        .map(({ kind, from, to, where }) => JSON.stringify([kind, from, to, where?.replaceAll(`${dir}/`, '')]))
+        .map(({ kind, from, to, where }) =>
+          JSON.stringify([kind, from, to, where?.replaceAll(`${dir}/`, '')]),
+        )
         .sort();
     for (const member of ['verdict', 'unsigned', 'malformed', 'lost', 'erased', 'envelopes']) {
       if (member in expected) assert.deepEqual(report[member], expected[member], member);
@@ -76,27 +81,31 @@ const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperC
 
 for (const [name, { group, cases, ...others }] of files('content')) {
   known(others, []);
-  test(`content/${name}`, { skip: ['sampling', 'commitments'].includes(group) && 'not a call of the package' }, () => {
-    assert.ok(cases.length > 0);
-    for (const one of cases) {
-      known(one, ['name', 'request', 'answer', 'error']);
-      const request = Object.fromEntries(
-        Object.entries(one.request).map(([key, value]) => [camel(key), value]),
-      );
-      if (one.error) {
-        assert.throws(
-          () => evaluateContentCapture(request),
-          (error) => error.kind === one.error.kind && error.where === one.error.where,
-          one.name,
+  test(
+    `content/${name}`,
+    { skip: ['sampling', 'commitments'].includes(group) && 'not a call of the package' },
+    () => {
+      assert.ok(cases.length > 0);
+      for (const one of cases) {
+        known(one, ['name', 'request', 'answer', 'error']);
+        const request = Object.fromEntries(
+          Object.entries(one.request).map(([key, value]) => [camel(key), value]),
         );
-      } else {
-        const answer = evaluateContentCapture(request);
-        for (const [key, value] of Object.entries(one.answer)) {
-          assert.deepEqual(answer[camel(key)], value, `${one.name}: ${key}`);
+        if (one.error) {
+          assert.throws(
+            () => evaluateContentCapture(request),
+            (error) => error.kind === one.error.kind && error.where === one.error.where,
+            one.name,
+          );
+        } else {
+          const answer = evaluateContentCapture(request);
+          for (const [key, value] of Object.entries(one.answer)) {
+            assert.deepEqual(answer[camel(key)], value, `${one.name}: ${key}`);
+          }
         }
       }
-    }
-  });
+    },
+  );
 }
 
 // A refused configuration is refused alike; what a good one means (`facts`) is the core's own test.
@@ -133,7 +142,11 @@ for (const [name, { cases }] of files('config')) {
       onStart: (_, dir) => fs.writeFileSync(path.join(dir, 'cases.json'), JSON.stringify(refused)),
     });
     assert.equal(ran.code, 0, ran.stderr);
-    const answers = ran.stdout.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    const answers = ran.stdout
+      .trim()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
     assert.equal(answers.length, refused.length);
     refused.forEach(({ name: about, error }, i) => {
       const [, kind, code, where, message] = answers[i];

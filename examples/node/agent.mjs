@@ -16,9 +16,5 @@ const sw = await Emitter.open({
   key: { id: agent.key.id, ed25519: { file: `${folder}/agent.pem` } },
   lanes: [{ id: 'file', sink: { file: { path: `${folder}/events.ndjson` } } }],
 });
-for (const { type, data, ...options } of agent.steps) {
-  const receipt = sw.emit(type, data, options);
-  const { file } = await receipt.delivered();
-  console.log(`${file.sequence} ${type}: ${file.state}`);
-}
-await sw.shutdown();
+for (const { type, data, ...options } of agent.steps) sw.emit(type, data, options);
+console.log(await sw.shutdown());
