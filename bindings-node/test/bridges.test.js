@@ -1,0 +1,132 @@
+'use strict';
+// What comes in from pino, diagnostics_channel and OpenTelemetry: with the real packages.
+const assert = require('node:assert/strict');
+const path = require('node:path');
+const channel = require('node:diagnostics_channel');
+const test = require('node:test');
+const api = require('@opentelemetry/api');
+const { AsyncLocalStorageContextManager } = require('@opentelemetry/context-async-hooks');
+const { BasicTracerProvider } = require('@opentelemetry/sdk-trace-base');
+const { Emitter } = require('..');
+const { subscribeChannels } = require('../dist/channel');
+const { SinkwellSpanProcessor } = require('../dist/otel');
+const { events, folder, run } = require('./helpers');
+
+function collecting() {
+  const got = [];
+  const sink = { name: 'js', emit: (event) => void (event.origin === 'core' || got.push(event)) };
+  return { got, sw: Emitter.openSync({ agent: { id: 'a1' } }, { sinks: [sink] }) };
+}
+
+function traced(sw) {
+  api.context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  const provider = new BasicTracerProvider({ spanProcessors: [new SinkwellSpanProcessor({ emitter: sw })] });
+  return provider.getTracer('test');
+}
+
+test('the active span is the trace of an event', async (t) => {
+  t.after(() => api.context.disable());
+  const { got, sw } = collecting();
+  const tracer = traced(sw);
+  const span = tracer.startSpan('outer');
+  const { traceId, spanId } = span.spanContext();
+  api.context.with(api.trace.setSpan(api.context.active(), span), () => sw.emit('com.x', { n: 1 }));
+  sw.emit('com.x', { n: 2 });
+  await sw.shutdown();
+  assert.equal(got[0].traceParent, `00-${traceId}-${spanId}-01`);
+  assert.equal(got[1].traceParent, undefined);
+});
+
+test('spans of the GenAI conventions are runs, tools and usage; content stays behind', async (t) => {
+  t.after(() => api.context.disable());
+  const { got, sw } = collecting();
+  const tracer = traced(sw);
+  const span = (name, attributes, fail) => {
+    const one = tracer.startSpan(name, { attributes });
+    if (fail) one.setStatus({ code: api.SpanStatusCode.ERROR, message: 'MARKER' });
+    one.end();
+    return one;
+  };
+  span('chat small-1', {
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.provider.name': 'example',
+    'gen_ai.request.model': 'small-1',
+    'gen_ai.usage.input_tokens': 12,
+    'gen_ai.usage.output_tokens': 3,
+    'gen_ai.input.messages': 'MARKER',
+    'gen_ai.output.messages': 'MARKER',
+  });
+  span('execute_tool search', {
+    'gen_ai.operation.name': 'execute_tool',
+    'gen_ai.tool.name': 'search',
+    'gen_ai.tool.call.arguments': 'MARKER',
+  });
+  span('execute_tool shell', { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'shell' }, true);
+  span('invoke_agent buyer', { 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.conversation.id': 'c1' });
+  const other = span('GET /', { 'http.route': '/' });
+  await sw.shutdown();
+  assert.deepEqual(
+    got.map((event) => event.type.replace('dev.sinkwell.', '')),
+    ['model.usage', 'tool.invocation', 'tool.invocation', 'run.completed', 'span'],
+  );
+  const [usage, search, shell, run, rest] = got.map((event) => event.data);
+  assert.equal(usage.input_tokens, 12);
+  assert.equal(usage['source.family'], 'model');
+  assert.deepEqual([search.tool, search.outcome], ['search', 'ok']);
+  assert.equal(shell.outcome, 'error');
+  assert.equal(run.terminal_status, 'completed');
+  assert.equal(got[3].correlationId, 'c1');
+  assert.equal(rest.name, 'GET /');
+  assert.equal(got[4].traceParent.slice(3, 35), other.spanContext().traceId);
+  assert.ok(got.every((event) => !event.bytes.includes('MARKER')));
+});
+
+test('what is published on a channel is emitted, until it is not', async () => {
+  const { got, sw } = collecting();
+  const map = (message) => (message.skip ? undefined : { type: 'com.x', data: { n: message.n } });
+  const stop = subscribeChannels(['test.channel'], { emitter: sw, map });
+  const publisher = channel.channel('test.channel');
+  publisher.publish({ n: 1 });
+  publisher.publish({ skip: true });
+  stop();
+  publisher.publish({ n: 3 });
+  await sw.shutdown();
+  assert.deepEqual(
+    got.map((event) => event.data),
+    [{ n: 1 }],
+  );
+});
+
+test('what cannot be emitted is a warning, and no failure of the publisher', async () => {
+  const { sw } = collecting();
+  const warned = new Promise((resolve) => process.once('warning', resolve));
+  const stop = subscribeChannels(['test.other'], {
+    emitter: sw,
+    map: () => ({ type: 'com.x', data: { n: NaN } }),
+  });
+  channel.channel('test.other').publish({});
+  assert.match((await warned).message, /NaN/);
+  stop();
+  await sw.shutdown();
+});
+
+test('pino: each line is a log.record', async (t) => {
+  const dir = folder(t);
+  const out = path.join(dir, 'out.ndjson');
+  const config = { agent: { id: 'a1' }, lanes: [{ sink: { file: { path: out } } }] };
+  const ran = await run(
+    t,
+    `const pino = require(${JSON.stringify(require.resolve('pino'))});
+     const target = ${JSON.stringify(require.resolve('../dist/pino'))};
+     const transport = pino.transport({ target, options: { config: ${JSON.stringify(config)} } });
+     const log = pino({ name: 'app' }, transport);
+     log.info({ user: 7 }, 'hello');
+     log.error('bad');`,
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  const [hello, bad] = events(out);
+  assert.equal(hello.type, 'dev.sinkwell.log.record');
+  assert.deepEqual([hello.data.message, hello.data.logger, hello.data.user], ['hello', 'app', 7]);
+  assert.equal(hello.severitytext, 'INFO');
+  assert.equal(bad.severitytext, 'ERROR');
+});
