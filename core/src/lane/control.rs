@@ -5,7 +5,7 @@
 //! of the sink at a time; a batch keeps its order; a declaration that is refused is made again only after
 //! the sink has acknowledged something, so nothing cascades.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -784,8 +784,7 @@ impl Control {
             }
         }
         let held_back = acknowledged[contiguous..].iter().rfind(|item| !item.payload.is_foreign());
-        let ahead =
-            held_back.map(|item| (item.envelope.streamid, item.envelope.sequence)).or(batch.ahead);
+        let ahead = held_back.map(|item| (item.envelope.streamid, item.envelope.sequence)).or(batch.ahead);
         self.acknowledge(&acknowledged, contiguous, if again.is_empty() { ahead } else { None });
         if !acknowledged.is_empty() {
             self.works();
@@ -809,12 +808,7 @@ impl Control {
 
     /// Counts and tells what the sink has; the cursor moves over the first `contiguous`, and to `ahead` where
     /// nothing is between.
-    fn acknowledge(
-        &mut self,
-        items: &[Item],
-        contiguous: usize,
-        ahead: Option<(crate::seam::Uuid, u64)>,
-    ) {
+    fn acknowledge(&mut self, items: &[Item], contiguous: usize, ahead: Option<(crate::seam::Uuid, u64)>) {
         if items.is_empty() {
             return;
         }
@@ -834,7 +828,8 @@ impl Control {
                 core.health.acked = Some(Cursor { streamid, sequence, export: self.exported });
             }
             let capacity = core.queue.capacity();
-            if core.queue.len() * 2 < capacity.events.max(1) && core.queue.bytes() * 2 < capacity.bytes.max(1) {
+            if core.queue.len() * 2 < capacity.events.max(1) && core.queue.bytes() * 2 < capacity.bytes.max(1)
+            {
                 core.overflowed = false;
             }
         }
@@ -987,14 +982,17 @@ impl Control {
     fn partial(&mut self, batch: Batch, refused: u64, failure: &Failure, now: Instant) {
         let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
         let rejected = refused.min(events);
-        let of = batch.items.len() as u64;
         let when = self.sealer.unix_nanos();
         {
             let mut core = self.lane.lock();
             core.counters.reject_pending(Reason::Uncertain, rejected);
             core.counters.deliver_pending(events - rejected);
         }
-        let mut first = true;
+        // Nobody knows how the refused ones spread over the streams: each declares as many as it may be, once.
+        let mut of: HashMap<crate::seam::Uuid, u64> = HashMap::new();
+        for item in batch.items.iter().filter(|item| !item.payload.is_foreign()) {
+            *of.entry(item.envelope.streamid).or_default() += 1;
+        }
         for item in batch.items {
             self.sealer.settle(&item.envelope);
             if matches!(item.payload, Payload::Foreign) {
@@ -1003,8 +1001,7 @@ impl Control {
             if let Some(durable) = &mut self.durable {
                 durable.refuse(item.place);
             }
-            // The count goes with the first range, so that it is declared once.
-            let count = if std::mem::take(&mut first) { refused.min(of) } else { 0 };
+            let count = of.remove(&item.envelope.streamid).map_or(0, |most| refused.min(most));
             self.sealer.lose_maybe(&item, count);
             self.note_episode(Reason::Uncertain, Some(&item.envelope), count, true, now);
             if let Payload::Event(tracked) = &item.payload {
@@ -1015,7 +1012,10 @@ impl Control {
                     when,
                 });
             }
-            self.restore(&item);
+            // What it counts must not be counted twice; what its ranges name may be named again.
+            if !matches!(&item.payload, Payload::Declaration(loss) if loss.ranges.is_empty()) {
+                self.restore(&item);
+            }
         }
         // It took the batch: it works, and may be told.
         self.works();

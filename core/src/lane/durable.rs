@@ -152,7 +152,13 @@ impl Durable {
                 sealer.inherit_damage(damage.count(), ranges.collect());
             }
             let settled = Settled::from(adopted.acknowledged());
-            inherited.push(Inherited { records: adopted.records(), adopted, settled, read: false, finished: false });
+            inherited.push(Inherited {
+                records: adopted.records(),
+                adopted,
+                settled,
+                read: false,
+                finished: false,
+            });
         }
         Ok(Self {
             config: config.clone(),
@@ -255,7 +261,8 @@ impl Durable {
         };
         let first = last.0 + 1 - items.len() as u64;
         for (n, item) in items.iter_mut().enumerate() {
-            item.place = Some(Place { journal: Which::Own(self.epoch), position: Position(first + n as u64) });
+            item.place =
+                Some(Place { journal: Which::Own(self.epoch), position: Position(first + n as u64) });
         }
         items.extend(foreign);
         self.schedule.appended(now);
@@ -491,7 +498,14 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
             .unwrap_or(9),
         bytes,
     };
-    Item { envelope: Envelope::new(inner), payload: Payload::Replayed, tries: 0, closes, place, covers: Vec::new() }
+    Item {
+        envelope: Envelope::new(inner),
+        payload: Payload::Replayed,
+        tries: 0,
+        closes,
+        place,
+        covers: Vec::new(),
+    }
 }
 
 fn lane_line(bytes: Box<[u8]>, lane: &Lane, rules: &ContentRules, timeline: &Timeline) -> Box<[u8]> {

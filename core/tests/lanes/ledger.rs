@@ -17,10 +17,13 @@ fn ten_thousand_agents_are_one_story() {
     let got: Arc<Mutex<Vec<u8>>> = Arc::default();
     let into = Arc::clone(&got);
     let keys = r#"{"overflow":"block","streams":64}"#;
-    let emitter = open("", vec![sink("all", keys, move |batch| {
-        lines(&mut into.lock().unwrap(), batch);
-        Answers::Acknowledged
-    })]);
+    let emitter = open(
+        "",
+        vec![sink("all", keys, move |batch| {
+            lines(&mut into.lock().unwrap(), batch);
+            Answers::Acknowledged
+        })],
+    );
     for n in 0..10_000 {
         emit(&emitter, n, Some(&format!("agent-{n}"))).unwrap();
         // Some come back, to a stream that names the one before it.

@@ -51,7 +51,8 @@ pub(crate) fn open(more: &str, sinks: Vec<HostSinkSpec>) -> Emitter {
         "agent: {{ id: own, allow: [\"agent-*\"] }}\nkey: {{ id: k, hmac_sha256: {{ base64: \"{key}\" }} }}\nheartbeat: off\n{more}"
     );
     let source = Source::Text { text, name: None, format: Default::default() };
-    sinkwell::host::open(Opening { source, sinks, signer: None, manual: false }, &SystemEnv::default()).unwrap()
+    sinkwell::host::open(Opening { source, sinks, signer: None, manual: false }, &SystemEnv::default())
+        .unwrap()
 }
 
 pub(crate) fn emit(emitter: &Emitter, n: u64, agent: Option<&str>) -> Result<Receipt> {

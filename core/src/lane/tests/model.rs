@@ -5,7 +5,6 @@
 //! `SINKWELL_SOAK=N` runs N times as many episodes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::rig::{Dice, Rig, judge, outcome};
@@ -260,15 +259,7 @@ impl Episode {
             refusals: 0,
             overflowed: false,
         };
-        Self {
-            rig,
-            model,
-            dice,
-            receipts: Vec::new(),
-            got: Vec::new(),
-            failing: HashMap::new(),
-            steps: 0,
-        }
+        Self { rig, model, dice, receipts: Vec::new(), got: Vec::new(), failing: HashMap::new(), steps: 0 }
     }
 
     fn emit(&mut self) {

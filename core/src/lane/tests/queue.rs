@@ -60,7 +60,11 @@ fn a_terminal_event_evicts_the_oldest_progress_and_nothing_else() {
         }
         put(&mut q, E(3, 10, true, None));
         assert_eq!(put(&mut q, E(4, 80, true, None)), (Offer::Taken { evicted: 2 }, vec![0, 1]));
-        assert_eq!(put(&mut q, E(5, 20, true, None)), (Offer::Dropped, vec![]), "evicting all would not help");
+        assert_eq!(
+            put(&mut q, E(5, 20, true, None)),
+            (Offer::Dropped, vec![]),
+            "evicting all would not help"
+        );
         assert_eq!(rest(q), [2, 3, 4]);
     }
     let mut q = queue(Overflow::Block);

@@ -23,7 +23,6 @@ pub(super) struct Rig {
     pub(super) lane: Arc<Lane>,
     pub(super) control: Control,
     pub(super) clock: Arc<ManualClock>,
-    pub(super) bus: Arc<Bus>,
     freezer: Freezer,
     lanes: Arc<[Arc<Lane>]>,
 }
@@ -99,13 +98,19 @@ impl Rig {
             rules: context,
             audit: None,
         };
-        let control = Control::new(Arc::clone(&lane), Arc::clone(&bus), parts);
+        let control = Control::new(Arc::clone(&lane), bus, parts);
         let lanes: Arc<[Arc<Lane>]> = Arc::from(vec![Arc::clone(&lane)]);
-        Self { lane, control, clock, bus, freezer: Freezer::new(identity, timeline), lanes }
+        Self { lane, control, clock, freezer: Freezer::new(identity, timeline), lanes }
     }
 
     /// An event, not yet offered.
-    pub(super) fn event(&self, run: Option<&str>, agent: Option<&str>, terminal: bool, pad: usize) -> Arc<Tracked> {
+    pub(super) fn event(
+        &self,
+        run: Option<&str>,
+        agent: Option<&str>,
+        terminal: bool,
+        pad: usize,
+    ) -> Arc<Tracked> {
         let data = format!(r#"{{"pad":"{}"}}"#, "x".repeat(pad));
         let mut input = EventInput::new("com.example.step");
         input.data = Data::Json(data.as_bytes());
