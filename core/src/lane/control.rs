@@ -5,7 +5,7 @@
 //! of the sink at a time; a batch keeps its order; a declaration that is refused is made again only after
 //! the sink has acknowledged something, so nothing cascades.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -987,14 +987,17 @@ impl Control {
     fn partial(&mut self, batch: Batch, refused: u64, failure: &Failure, now: Instant) {
         let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
         let rejected = refused.min(events);
-        let of = batch.items.len() as u64;
         let when = self.sealer.unix_nanos();
         {
             let mut core = self.lane.lock();
             core.counters.reject_pending(Reason::Uncertain, rejected);
             core.counters.deliver_pending(events - rejected);
         }
-        let mut first = true;
+        // Nobody knows how the refused ones spread over the streams: each declares as many as it may be, once.
+        let mut of: HashMap<crate::seam::Uuid, u64> = HashMap::new();
+        for item in batch.items.iter().filter(|item| !item.payload.is_foreign()) {
+            *of.entry(item.envelope.streamid).or_default() += 1;
+        }
         for item in batch.items {
             self.sealer.settle(&item.envelope);
             if matches!(item.payload, Payload::Foreign) {
@@ -1003,8 +1006,7 @@ impl Control {
             if let Some(durable) = &mut self.durable {
                 durable.refuse(item.place);
             }
-            // The count goes with the first range, so that it is declared once.
-            let count = if std::mem::take(&mut first) { refused.min(of) } else { 0 };
+            let count = of.remove(&item.envelope.streamid).map_or(0, |most| refused.min(most));
             self.sealer.lose_maybe(&item, count);
             self.note_episode(Reason::Uncertain, Some(&item.envelope), count, true, now);
             if let Payload::Event(tracked) = &item.payload {
@@ -1015,7 +1017,10 @@ impl Control {
                     when,
                 });
             }
-            self.restore(&item);
+            // What it counts must not be counted twice; what its ranges name may be named again.
+            if !matches!(&item.payload, Payload::Declaration(loss) if loss.ranges.is_empty()) {
+                self.restore(&item);
+            }
         }
         // It took the batch: it works, and may be told.
         self.works();

@@ -72,6 +72,9 @@ pub(crate) struct Loss {
     pub(crate) reason: Reason,
     /// The agent whose stream is not open, where the lane's own stream declares for it, by count only.
     pub(crate) agent: Option<Arc<str>>,
+    /// It is about envelopes of our own only, which are no events: `count` is 0. Kept apart, so that a
+    /// declaration's count is always that of its numbers.
+    pub(crate) own: bool,
     /// Host events lost, those without a number included.
     pub(crate) count: u64,
     /// Events that had no number yet: the declaration skips as many.
@@ -96,9 +99,10 @@ impl Losses {
         self.own.is_empty() && self.elsewhere.is_empty()
     }
 
-    fn entry(&mut self, reason: Reason) -> &mut Loss {
-        let at = self.own.iter().position(|loss| loss.reason == reason).unwrap_or_else(|| {
-            self.own.push(Loss { reason, agent: None, count: 0, unnumbered: 0, ranges: Vec::new() });
+    fn entry(&mut self, reason: Reason, own: bool) -> &mut Loss {
+        let same = |loss: &Loss| loss.reason == reason && loss.own == own;
+        let at = self.own.iter().position(same).unwrap_or_else(|| {
+            self.own.push(Loss { reason, agent: None, own, count: 0, unnumbered: 0, ranges: Vec::new() });
             self.own.len() - 1
         });
         &mut self.own[at]
@@ -108,7 +112,7 @@ impl Losses {
     pub(crate) fn add_elsewhere(&mut self, reason: Reason, agent: &Arc<str>, count: u64) {
         let key = (Arc::clone(agent), reason);
         if agent.is_empty() || (self.elsewhere.len() >= ELSEWHERE && !self.elsewhere.contains_key(&key)) {
-            self.entry(reason).count += count;
+            self.entry(reason, false).count += count;
         } else {
             *self.elsewhere.entry(key).or_default() += count;
         }
@@ -116,21 +120,21 @@ impl Losses {
 
     /// Events that were dropped before they had a number.
     pub(crate) fn add_unnumbered(&mut self, reason: Reason, count: u64) {
-        let loss = self.entry(reason);
+        let loss = self.entry(reason, false);
         loss.count += count;
         loss.unnumbered += count;
     }
 
     /// One envelope that was lost after sealing; `events` is 1, or 0 for an envelope of our own.
     pub(crate) fn add_range(&mut self, reason: Reason, events: u64, range: LostRange) {
-        let loss = self.entry(reason);
+        let loss = self.entry(reason, events == 0 && !range.maybe);
         loss.count += events;
         loss.push(range);
     }
 
     /// What a damaged journal has lost of streams before this one.
     pub(crate) fn add_damage(&mut self, count: u64, ranges: Vec<LostRange>) {
-        let loss = self.entry(Reason::JournalDamage);
+        let loss = self.entry(Reason::JournalDamage, false);
         loss.count += count;
         ranges.into_iter().for_each(|range| loss.push(range));
     }
@@ -142,7 +146,7 @@ impl Losses {
             self.add_elsewhere(declared.reason, agent, declared.count);
             return;
         }
-        let loss = self.entry(declared.reason);
+        let loss = self.entry(declared.reason, declared.own);
         loss.count += declared.count;
         loss.unnumbered += declared.unnumbered;
         for range in declared.ranges {
@@ -160,7 +164,7 @@ impl Losses {
     pub(crate) fn take(&mut self) -> Vec<Loss> {
         let mut all = std::mem::take(&mut self.own);
         for ((agent, reason), count) in std::mem::take(&mut self.elsewhere) {
-            all.push(Loss { reason, agent: Some(agent), count, unnumbered: 0, ranges: Vec::new() });
+            all.push(Loss { reason, agent: Some(agent), own: false, count, unnumbered: 0, ranges: Vec::new() });
         }
         all
     }

@@ -552,8 +552,11 @@ impl Sealer {
     pub(crate) fn lose_sealed(&mut self, item: &Item, reason: Reason) {
         let events = item.payload.counted(&item.envelope);
         let (losses, of) = self.losses_for(&item.envelope);
-        let at = item.envelope.sequence;
-        losses.add_range(reason, events, LostRange { from: at, to: at, streamid: of, maybe: false });
+        let to = item.envelope.sequence;
+        // Without its first envelope nobody can know that a stream goes on from its predecessor's numbers: it
+        // has none before this one.
+        let from = if item.envelope.prevhash.is_none() { 1 } else { to };
+        losses.add_range(reason, events, LostRange { from, to, streamid: of, maybe: false });
     }
 
     /// Where the loss of a sealed envelope is kept until it is declared, and the stream its range must name.

@@ -166,9 +166,9 @@ impl State {
                 }
             }
         }
-        if !any_maybe {
-            // Numbers beyond the count are those of own envelopes, which are no events.
-            total -= fixed.saturating_sub(loss.count).min(total);
+        if loss.count == 0 {
+            // Numbers that count nothing are those of own envelopes, which are no events.
+            total = 0;
         }
         let unnumbered = if any_maybe { 0 } else { loss.count.saturating_sub(fixed) };
         if unnumbered > 0 && !copy {

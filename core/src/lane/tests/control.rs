@@ -1,0 +1,208 @@
+//! The lane's own side, one situation after the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::rig::{Rig, judge};
+use crate::lane::LaneState;
+use crate::lane::control::Step;
+use crate::receipt::{EndState, Stage};
+use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
+use crate::verify::Verdict;
+
+fn lane(keys: &str) -> Rig {
+    Rig::new(&format!("{{ id: l, sink: memory, batch: {{ linger: 20ms }}, {keys} }}"), 1)
+}
+
+fn away() -> Failure {
+    Failure::new(FailureKind::Network, "away")
+}
+
+fn refused() -> Failure {
+    Failure::new(FailureKind::Rejected, "no")
+}
+
+#[test]
+fn a_callback_of_a_lost_event_may_emit_into_the_same_lane() {
+    let rig = lane("overflow: drop_oldest, queue: { events: 2, terminal_reserve: 1 }");
+    let first = rig.emit(1).remove(0);
+    let called = Arc::new(AtomicUsize::new(0));
+    let (lane, count, next) = (Arc::clone(&rig.lane), Arc::clone(&called), rig.event(None, None, false, 0));
+    first
+        .on(Stage::Delivered, move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut lost = Vec::new();
+            lane.offer(&mut lane.lock(), &next, &mut lost);
+            lost.iter().for_each(|lost| lane.tell_lost(lost));
+        })
+        .unwrap();
+    rig.emit(1);
+    assert_eq!(called.load(Ordering::SeqCst), 1);
+    assert_eq!(rig.lane.counters().dropped, 2);
+}
+
+#[test]
+fn a_sink_that_refuses_everything_even_declarations_is_no_endless_loop() {
+    let mut rig = lane("overflow: block");
+    rig.emit(20);
+    let refuse = |batch: &[Envelope]| Answers::Each(vec![Answer::Refused(refused()); batch.len()]);
+    assert!(rig.run(true, refuse) < 5);
+    assert_eq!(rig.lane.health().state, LaneState::Failed);
+    rig.emit(20);
+    assert!(rig.run(true, refuse) < 5);
+    // With nothing queued it is asked now and then whether it works again, by an own envelope.
+    rig.advance(Duration::from_secs(61));
+    let mut probes = Vec::new();
+    rig.run(false, |batch| {
+        probes.push(batch.to_vec());
+        Answers::Each(vec![Answer::Refused(refused()); batch.len()])
+    });
+    assert_eq!(probes.len(), 1);
+    assert!(probes[0].iter().all(|e| e.own && e.event_type.ends_with("heartbeat")));
+    // It recovers, and is told all.
+    rig.advance(Duration::from_secs(61));
+    let mut got = Vec::new();
+    rig.close(|batch| {
+        got.extend(batch.iter().map(|e| e.bytes.to_vec()));
+        Answers::Acknowledged
+    });
+    let report = judge(&got);
+    assert_eq!(report.verdict, Verdict::Incomplete, "{report:#?}");
+    assert_eq!(report.lost.get("rejected"), Some(&40));
+}
+
+#[test]
+fn nothing_is_sealed_after_closed() {
+    let mut rig = lane("overflow: block");
+    rig.emit(3);
+    let mut got = Vec::new();
+    rig.run(true, |batch| {
+        got.extend(batch.iter().map(|e| e.bytes.to_vec()));
+        Answers::Acknowledged
+    });
+    rig.lane.lock().closing = true;
+    let Step::Deliver(batch) = rig.step(true) else { panic!("closed is to be delivered") };
+    got.extend(batch.iter().map(|e| e.bytes.to_vec()));
+    // While `closed` is on its way another lane fails, and the host emits.
+    let record = crate::lane::StateRecord {
+        lane: "other".into(),
+        kind: "memory",
+        state: LaneState::Failed,
+        failure: Some(FailureKind::Network),
+        summary: "away".into(),
+        terminal_preserved: true,
+        dropped: 0,
+        acked: None,
+        repair: None,
+        unsafe_replay: None,
+    };
+    rig.lane.say(crate::lane::Note::State(record));
+    let late = rig.emit(1).remove(0);
+    assert_eq!(late.endings()[0].1.as_ref().unwrap().state, EndState::Lost);
+    rig.answer(Answers::Acknowledged);
+    rig.run(true, |batch| panic!("{batch:?} after closed"));
+    assert_eq!(judge(&got).verdict, Verdict::Sound);
+}
+
+#[test]
+fn auth_failures_keep_everything() {
+    let mut rig = lane("overflow: drop_oldest, retry: { give_up: 1s }");
+    rig.emit(5);
+    let no = || Failure::new(FailureKind::Auth, "401");
+    for answer in [
+        Answers::Retry(no(), None),
+        Answers::RefusedBatch(no()),
+        Answers::Each(vec![Answer::Refused(no()); 6]),
+    ] {
+        let Step::Deliver(batch) = rig.step(true) else { panic!("nothing to deliver") };
+        assert_eq!(batch.len(), 6);
+        rig.answer(answer);
+        assert_eq!(rig.lane.health().state, LaneState::Failed);
+        rig.advance(Duration::from_secs(100));
+    }
+    assert_eq!(rig.lane.counters().pending, 5);
+    rig.close(|_| Answers::Acknowledged);
+    assert_eq!(rig.lane.counters().delivered, 5);
+}
+
+#[test]
+fn the_cursor_moves_only_contiguously() {
+    let mut rig = lane("overflow: block");
+    rig.emit(3);
+    let Step::Deliver(batch) = rig.step(true) else { panic!("nothing to deliver") };
+    assert_eq!(batch.len(), 4);
+    let retry = Answer::Retry(away(), None);
+    let yes = Answer::Acknowledged;
+    rig.answer(Answers::Each(vec![yes.clone(), yes.clone(), retry, yes]));
+    assert_eq!(rig.lane.health().acked.unwrap().sequence, batch[1].sequence);
+    let Step::Deliver(again) = rig.step(true) else { panic!("nothing to deliver") };
+    assert_eq!(again.len(), 1);
+    rig.answer(Answers::Acknowledged);
+    assert_eq!(rig.lane.health().acked.unwrap().sequence, batch[3].sequence);
+}
+
+#[test]
+fn a_call_past_its_timeout_is_not_repeated_and_its_late_answer_counts() {
+    let mut rig = lane("overflow: block, timeout: 1s");
+    let receipt = rig.emit(1).remove(0);
+    assert!(matches!(rig.step(true), Step::Deliver(_)));
+    rig.advance(Duration::from_secs(2));
+    assert!(matches!(rig.step(true), Step::Wait(..)));
+    assert_eq!(rig.lane.health().state, LaneState::Failed);
+    rig.advance(Duration::from_secs(3600));
+    assert!(matches!(rig.step(true), Step::Wait(..)), "no second call until the first returns");
+    rig.answer(Answers::Acknowledged);
+    assert!(receipt.reached(Stage::Delivered));
+    assert_eq!(rig.lane.health().state, LaneState::Healthy);
+    let states: Vec<LaneState> = rig.records().iter().map(|record| record.state).collect();
+    assert_eq!(states, [LaneState::Failed, LaneState::Healthy], "once per change");
+}
+
+#[test]
+fn a_shutdown_gives_up_by_itself_when_its_time_is_over() {
+    let mut rig = lane("overflow: block");
+    let receipt = rig.emit(1).remove(0);
+    assert!(matches!(rig.step(true), Step::Deliver(_)));
+    {
+        let mut core = rig.lane.lock();
+        core.closing = true;
+        core.until = Some(rig.lane.now().after(Duration::from_secs(5)));
+    }
+    let Step::Wait(Some(at), _) = rig.step(false) else { panic!("it waits for the sink, but not for ever") };
+    assert!(at <= rig.lane.now().after(Duration::from_secs(5)));
+    rig.advance(Duration::from_secs(5));
+    assert!(matches!(rig.step(false), Step::Done));
+    assert_eq!(receipt.endings()[0].1.as_ref().unwrap().state, EndState::Uncertain);
+}
+
+#[test]
+fn a_lost_terminal_event_is_a_record_once_per_episode() {
+    let mut rig = lane("overflow: drop_progress, queue: { events: 2, terminal_reserve: 1 }");
+    rig.run(true, |_| Answers::Acknowledged);
+    for _ in 0..5 {
+        rig.offer(&rig.event(None, None, true, 0));
+        rig.run(false, |_| Answers::Acknowledged);
+    }
+    let records = rig.records();
+    assert_eq!(records.len(), 1);
+    assert!(!records[0].terminal_preserved && records[0].failure == Some(FailureKind::Overflow));
+}
+
+#[test]
+fn losses_are_noticed_while_the_sink_hangs() {
+    let mut rig = lane("overflow: drop_oldest, queue: { events: 2, terminal_reserve: 1 }");
+    rig.emit(1);
+    assert!(matches!(rig.step(true), Step::Deliver(_)));
+    rig.advance(Duration::from_secs(60));
+    assert!(matches!(rig.step(false), Step::Wait(..)));
+    rig.lane.lock().phase = crate::lane::Phase::Waiting;
+    rig.emit(2);
+    assert!(rig.lane.lock().attention, "the first drop wakes the lane");
+    rig.lane.lock().phase = crate::lane::Phase::Waiting;
+    let Step::Wait(Some(at), _) = rig.step(false) else { panic!("the episode's end is waited for") };
+    assert_eq!(at, rig.lane.now().after(Duration::from_secs(10)));
+    rig.lane.lock().phase = crate::lane::Phase::Waiting;
+    rig.emit(1);
+    assert!(!rig.lane.lock().attention, "others need not");
+}
