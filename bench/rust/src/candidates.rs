@@ -90,7 +90,8 @@ fn sinkwell(load: Load, document: &str, ready: bool) -> Result<Figures, Failure>
                 figures.put(&format!("{lane}_dropped"), counters.dropped as f64);
                 figures.put(&format!("{lane}_own"), counters.own as f64);
                 let balance = counters.admitted.cast_signed()
-                    - (counters.delivered + counters.dropped + counters.rejected + counters.pending).cast_signed();
+                    - (counters.delivered + counters.dropped + counters.rejected + counters.pending)
+                        .cast_signed();
                 figures.put(&format!("{lane}_unaccounted"), balance as f64);
             }
             figures
@@ -109,9 +110,8 @@ fn otel(load: Load, port: u16) -> Result<Figures, Failure> {
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(format!("http://127.0.0.1:{port}/v1/logs"))
         .build()?;
-    let provider = SdkLoggerProvider::builder()
-        .with_log_processor(BatchLogProcessor::builder(exporter).build())
-        .build();
+    let provider =
+        SdkLoggerProvider::builder().with_log_processor(BatchLogProcessor::builder(exporter).build()).build();
     let logger = provider.logger("bench");
     Ok(run(
         load,

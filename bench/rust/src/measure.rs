@@ -53,11 +53,7 @@ impl Figures {
 
 /// Runs `emit` under a load; then `settle`, which waits until all is delivered and answers how many of ours
 /// the emitter itself says arrived, if it can say.
-pub(crate) fn run(
-    load: Load,
-    mut emit: impl FnMut(i64),
-    settle: impl FnOnce() -> Figures,
-) -> Figures {
+pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -> Figures) -> Figures {
     // Warm-up: what is done once is not what an event costs.
     for n in 0..1_000 {
         emit(n);

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use ed25519_dalek::{Signer as _, SigningKey, Verifier as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
+use sinkwell::EventInput;
 use sinkwell::event::Data;
 use sinkwell::json::{ObjectWriter, parse, parse_into};
 use sinkwell::key::VerifyingKey;
 use sinkwell::verify::{self, TrustedKey, Verifier};
-use sinkwell::EventInput;
 
 use crate::table::{Row, Spread};
 use crate::{Failure, candidates, event};
@@ -33,12 +33,13 @@ fn time(calls: u64, mut call: impl FnMut()) -> f64 {
 /// Emits and seals so many events without threads; answers nanoseconds per event of emitting, nanoseconds per
 /// event of sealing (and a sink that forgets), and the lines.
 fn seal(algorithm: &str, events: u64) -> Result<(f64, f64), Failure> {
-    let lane = format!(
-        r#"{{"id":"out","queue":{{"events":{0}}},"sink":"null"}}"#,
-        events + events / 8 + 16
-    );
+    let lane = format!(r#"{{"id":"out","queue":{{"events":{0}}},"sink":"null"}}"#, events + events / 8 + 16);
     let emitter = candidates::open(
-        &candidates::document(&lane, algorithm).replacen('{', &format!(r#"{{"queue":{{"events":{}}},"#, events * 2), 1),
+        &candidates::document(&lane, algorithm).replacen(
+            '{',
+            &format!(r#"{{"queue":{{"events":{}}},"#, events * 2),
+            1,
+        ),
         true,
     )?;
     let mut writer = ObjectWriter::new();
@@ -121,14 +122,50 @@ pub(crate) fn measure(rounds: usize, quick: bool, rows: &mut Vec<Row>) -> Result
     let public = key.verifying_key();
     for _ in 0..rounds {
         let write = "write the data";
-        table.put(write, "memcpy", time(n, || { sink.clear(); sink.extend_from_slice(black_box(line)); black_box(&sink); }), None);
-        table.put(write, "canonical, from values", time(n, || drop(black_box(event::write(&mut writer, 7)))), Some("memcpy"));
-        let data = { event::write(&mut writer, 7).map_err(|e| e.message().to_owned())?; writer.finish().map_err(|e| e.message().to_owned())?.bytes().to_vec() };
-        table.put(write, "canonical, from JSON text", time(n, || { writer.reset(64); drop(black_box(parse_into(&data, &mut writer))); }), Some("memcpy"));
-        let whole = time(n, || { writer.reset(64); drop(black_box(value.write_into(&mut writer))); });
-        let hash = time(n, || drop(black_box(Sha256::digest(black_box(line)))));
-        let signing = time(n, || { let mut mac = mac.clone(); mac.update(black_box(line)); black_box(mac.finalize()); });
-        let ed = time(n / 10, || drop(black_box(key.sign(black_box(line)))));
+        table.put(
+            write,
+            "memcpy",
+            time(n, || {
+                sink.clear();
+                sink.extend_from_slice(black_box(line));
+                black_box(&sink);
+            }),
+            None,
+        );
+        table.put(
+            write,
+            "canonical, from values",
+            time(n, || drop(black_box(event::write(&mut writer, 7)))),
+            Some("memcpy"),
+        );
+        let data = {
+            event::write(&mut writer, 7).map_err(|e| e.message().to_owned())?;
+            writer.finish().map_err(|e| e.message().to_owned())?.bytes().to_vec()
+        };
+        table.put(
+            write,
+            "canonical, from JSON text",
+            time(n, || {
+                writer.reset(64);
+                drop(black_box(parse_into(&data, &mut writer)));
+            }),
+            Some("memcpy"),
+        );
+        let whole = time(n, || {
+            writer.reset(64);
+            drop(black_box(value.write_into(&mut writer)));
+        });
+        let hash = time(n, || {
+            black_box(Sha256::digest(black_box(line)));
+        });
+        let signing = time(n, || {
+            let mut mac = mac.clone();
+            mac.update(black_box(line));
+            black_box(mac.finalize());
+        });
+        let ed = time(n / 10, || {
+            black_box(key.sign(black_box(line)));
+        });
         let checking = time(n / 10, || drop(black_box(public.verify(black_box(line), &signature))));
         for (algorithm, sign, events) in [("hmac", signing, n), ("ed25519", ed, n / 10)] {
             let question = format!("seal, {algorithm}");
@@ -144,12 +181,9 @@ pub(crate) fn measure(rounds: usize, quick: bool, rows: &mut Vec<Row>) -> Result
         for (algorithm, lines, bare) in [("hmac", &hmac_lines, signing), ("ed25519", &ed_lines, checking)] {
             let question = format!("verify, {algorithm}");
             table.put(&question, "signature check alone", bare, None);
-            let key = if algorithm == "hmac" {
-                VerifyingKey::from_bytes(&HMAC)?
-            } else {
-                ed25519(lines)?
-            };
-            let options = verify::Options { keys: vec![TrustedKey::new("k1", key)], ..verify::Options::default() };
+            let key = if algorithm == "hmac" { VerifyingKey::from_bytes(&HMAC)? } else { ed25519(lines)? };
+            let options =
+                verify::Options { keys: vec![TrustedKey::new("k1", key)], ..verify::Options::default() };
             let mut verifier = Verifier::new(options);
             let start = Instant::now();
             verifier.read_items(lines.iter().map(Ok), "lines")?;

@@ -108,7 +108,8 @@ fn fields<'a>(mut message: &'a [u8], number: u64, with: &mut dyn FnMut(&'a [u8])
             5 => message = message.get(4..).unwrap_or_default(),
             2 => {
                 let Some(length) = varint(&mut message) else { return };
-                let Some((field, rest)) = usize::try_from(length).ok().and_then(|n| message.split_at_checked(n))
+                let Some((field, rest)) =
+                    usize::try_from(length).ok().and_then(|n| message.split_at_checked(n))
                 else {
                     return;
                 };

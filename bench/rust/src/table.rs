@@ -39,14 +39,21 @@ fn short(value: f64) -> String {
 
 /// As Markdown.
 pub(crate) fn markdown(rows: &[Row]) -> String {
-    let mut out = String::from("| load | who | figure | median | lowest … highest | ÷ peer |\n| --- | --- | --- | ---: | ---: | ---: |\n");
+    let mut out = String::from(
+        "| load | who | figure | median | lowest … highest | ÷ peer |\n| --- | --- | --- | ---: | ---: | ---: |\n",
+    );
     for row in rows {
         let ratio = row.ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
         let Spread { low, median, high } = row.spread;
         let _ = writeln!(
             out,
             "| {} | {} | {} | {} | {} … {} | {ratio} |",
-            row.question, row.candidate, row.figure, short(median), short(low), short(high)
+            row.question,
+            row.candidate,
+            row.figure,
+            short(median),
+            short(low),
+            short(high)
         );
     }
     out
