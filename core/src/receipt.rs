@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::lane::{Lane, Reason};
@@ -113,6 +115,12 @@ pub struct Ending {
 
 type Waiter = Box<dyn FnOnce() + Send>;
 
+/// Up to so many lanes, an event and its receipt need no allocation per lane.
+const FEW: usize = 4;
+
+/// What each lane did with an event, and how many others went for it.
+pub(crate) type Admissions = SmallVec<[(Admission, u32); FEW]>;
+
 /// The part of an event in flight that lanes and receipts share.
 pub(crate) struct Tracked {
     pub(crate) event: Event,
@@ -124,7 +132,7 @@ pub(crate) struct Tracked {
     open: AtomicU32,
     /// Durable lanes that have it not on disk.
     unjournaled: AtomicU32,
-    slots: Box<[Slot]>,
+    slots: SmallVec<[Slot; FEW]>,
     waiters: Mutex<Waiters>,
     /// A durable lane could not write it down.
     journal_failed: AtomicBool,
@@ -255,7 +263,7 @@ pub struct Receipt {
 struct ReceiptInner {
     tracked: Arc<Tracked>,
     lanes: Arc<[Arc<Lane>]>,
-    admissions: Box<[(Admission, u32)]>,
+    admissions: Admissions,
 }
 
 impl Drop for ReceiptInner {
@@ -274,11 +282,7 @@ impl std::fmt::Debug for Receipt {
 }
 
 impl Receipt {
-    pub(crate) fn new(
-        tracked: Arc<Tracked>,
-        lanes: Arc<[Arc<Lane>]>,
-        admissions: Box<[(Admission, u32)]>,
-    ) -> Self {
+    pub(crate) fn new(tracked: Arc<Tracked>, lanes: Arc<[Arc<Lane>]>, admissions: Admissions) -> Self {
         Self { inner: Arc::new(ReceiptInner { tracked, lanes, admissions }) }
     }
 

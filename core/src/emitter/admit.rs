@@ -8,7 +8,7 @@ use super::{Attempt, Inner, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::lane::{Lane, LaneCore, Lost, reentry};
-use crate::receipt::{Admission, Receipt, Tracked};
+use crate::receipt::{Admission, Admissions, Receipt, Tracked};
 
 impl Inner {
     /// Gives an event to every lane.
@@ -30,7 +30,7 @@ impl Inner {
             }
         }
         let tracked = Arc::new(Tracked::new(event, set.lanes.len(), now));
-        let mut admissions = vec![(Admission::Filtered, 0); set.lanes.len()].into_boxed_slice();
+        let mut admissions = Admissions::from_elem((Admission::Filtered, 0), set.lanes.len());
         let mut inside = reentry::is_inside();
         let mut may_wait = None;
         let mut deadline = None;

@@ -30,7 +30,7 @@ use crate::event::{EventInput, Freezer};
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};
 use crate::lane::{Counters, Health, Lane, reentry, worker};
-use crate::receipt::{Receipt, Tracked};
+use crate::receipt::{Admissions, Receipt, Tracked};
 use crate::seam::Instant;
 use crate::sink::Sink;
 use crate::sync::lock;
@@ -180,7 +180,7 @@ impl Emitter {
         if inner.disabled {
             let tracked = Arc::new(Tracked::new(event, 0, Instant::default()));
             tracked.entered();
-            return Ok(Attempt::Accepted(Receipt::new(tracked, Arc::from(Vec::new()), Box::default())));
+            return Ok(Attempt::Accepted(Receipt::new(tracked, Arc::from(Vec::new()), Admissions::new())));
         }
         inner.admit(event, waiter)
     }

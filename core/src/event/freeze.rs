@@ -267,7 +267,7 @@ impl Freezer {
             ("correlation", input.correlation),
             ("run", input.run),
             ("subject", input.subject),
-            ("trace", traceparent.as_deref()),
+            ("trace", traceparent.as_ref().map(|text| std::str::from_utf8(text).unwrap_or_default())),
             ("trace.state", input.trace.and_then(|trace| trace.state)),
             ("turn", input.turn),
         ];
@@ -358,13 +358,16 @@ pub(crate) fn check_attribute(name: &str, value: &str) -> Result<()> {
     }
     // C0, DEL and C1 (CloudEvents 1.0, "String").
     let control = |c: char| matches!(c, '\0'..='\u{1F}' | '\u{7F}'..='\u{9F}');
-    if value.chars().any(control) {
+    // What is all printable ASCII, as most are, needs no decoding.
+    let plain = value.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+    if !plain && value.chars().any(control) {
         return Err(Error::invalid_event("holds a control character; attributes may not").at(name));
     }
     Ok(())
 }
 
-fn traceparent(trace: &Trace<'_>) -> Result<String> {
+/// `00-<trace id>-<span id>-<flags>` (W3C Trace Context).
+fn traceparent(trace: &Trace<'_>) -> Result<[u8; 55]> {
     let hex = |text: &str, len: usize| {
         text.len() == len
             && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -380,5 +383,12 @@ fn traceparent(trace: &Trace<'_>) -> Result<String> {
             Error::invalid_event("must be 16 lower-case hex digits, not all zero").at("trace.span_id")
         );
     }
-    Ok(format!("00-{}-{}-{:02x}", trace.trace_id, trace.span_id, trace.flags))
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [b'-'; 55];
+    text[..2].copy_from_slice(b"00");
+    text[3..35].copy_from_slice(trace.trace_id.as_bytes());
+    text[36..52].copy_from_slice(trace.span_id.as_bytes());
+    text[53] = HEX[usize::from(trace.flags >> 4)];
+    text[54] = HEX[usize::from(trace.flags & 15)];
+    Ok(text)
 }

@@ -14,25 +14,48 @@ use super::{DEFAULT_DEPTH, write_f64};
 /// Compares keys by UTF-16 code units, as RFC 8785 orders them.
 #[must_use]
 pub fn compare_keys(a: &str, b: &str) -> Ordering {
-    // UTF-8 and UTF-16 order differ only where U+E000… meets a surrogate pair, so above 0xEE.
-    if a.bytes().chain(b.bytes()).all(|byte| byte < 0xEE) {
-        a.as_bytes().cmp(b.as_bytes())
-    } else {
-        a.encode_utf16().cmp(b.encode_utf16())
+    compare_utf8(a.as_bytes(), b.as_bytes())
+}
+
+/// [`compare_keys`] for bytes that are known to be UTF-8.
+fn compare_utf8(a: &[u8], b: &[u8]) -> Ordering {
+    match a.iter().zip(b).find(|(a, b)| a != b) {
+        None => a.len().cmp(&b.len()),
+        // The two orders differ only where U+E000…U+FFFF (lead bytes 0xEE, 0xEF) meets what UTF-16 writes as
+        // surrogates, which are lower (lead bytes from 0xF0).
+        Some((a, b)) if *a >= 0xEE && *b >= 0xEE && (*a >= 0xF0) != (*b >= 0xF0) => b.cmp(a),
+        Some((a, b)) => a.cmp(b),
     }
+}
+
+/// Bytes at the start of `bytes` that a JSON string holds as they are.
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // Sets the high bit of each byte that is zero; above the first such byte it may set others, so that it
+    // answers whether there is one.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let (words, _) = bytes.as_chunks::<8>();
+    let clean = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\'))) == 0
+    };
+    let start = words.iter().take_while(|word| clean(word)).count() * 8;
+    let escaped = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    bytes[start..].iter().position(escaped).map_or(bytes.len(), |at| start + at)
 }
 
 /// Appends `s` as a JSON string with the escapes that RFC 8785 asks for, and no others.
 pub fn write_string(out: &mut Vec<u8>, s: &str) {
+    let mut rest = s.as_bytes();
+    out.reserve(rest.len() + 2);
     out.push(b'"');
-    let bytes = s.as_bytes();
-    let mut start = 0;
-    for (i, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&bytes[start..i]);
-        start = i + 1;
+    loop {
+        let (start, escaped) = rest.split_at(plain(rest));
+        out.extend_from_slice(start);
+        let Some((byte, after)) = escaped.split_first() else { break };
+        rest = after;
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -48,7 +71,6 @@ pub fn write_string(out: &mut Vec<u8>, s: &str) {
             }
         }
     }
-    out.extend_from_slice(&bytes[start..]);
     out.push(b'"');
 }
 
@@ -350,8 +372,7 @@ impl ObjectWriter {
             if frame.sorted
                 && let Some(last) = self.members.last()
             {
-                let last = std::str::from_utf8(&self.keys[last.key.clone()]).unwrap_or_default();
-                match compare_keys(last, key) {
+                match compare_utf8(&self.keys[last.key.clone()], key.as_bytes()) {
                     Ordering::Less => {}
                     Ordering::Greater => frame.sorted = false,
                     Ordering::Equal => return Err(Self::duplicate(self.path(), key)),

@@ -261,8 +261,14 @@ impl Sealer {
 
     /// Opens the agent's stream unless it is open, and marks it used.
     fn open(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
+        let latest = self.uses;
         self.uses += 1;
         if let Some(stream) = self.streams.get_mut(agent) {
+            if stream.used == latest {
+                // The agent follows itself, as most do: it is the latest already.
+                self.uses = latest;
+                return Ok(());
+            }
             self.by_use.remove(&stream.used);
             stream.used = self.uses;
             self.by_use.insert(self.uses, Arc::clone(agent));

@@ -1,0 +1,130 @@
+//! Who is measured.
+
+use std::path::Path;
+use std::time::Duration;
+
+use opentelemetry::logs::{Logger as _, LoggerProvider as _};
+use opentelemetry_otlp::{Protocol, WithExportConfig as _};
+use opentelemetry_sdk::logs::{BatchLogProcessor, SdkLoggerProvider};
+use sinkwell::config::{Config, Source};
+use sinkwell::event::Data;
+use sinkwell::json::ObjectWriter;
+use sinkwell::seam::SystemEnv;
+use sinkwell::{Emitter, EventInput, Options};
+
+use crate::event;
+use crate::measure::{Figures, Load, run};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// What a run says when somebody cannot be started.
+pub(crate) fn measure(candidate: &str, load: Load, port: u16, dir: &Path) -> Result<Figures, Failure> {
+    match candidate {
+        "otel" => otel(load, port),
+        "three" => sinkwell(load, &three(port, dir, "hmac"), false),
+        "three-ready" => sinkwell(load, &three(port, dir, "hmac"), true),
+        // A linger that is over between two events: every worker sleeps when the next one comes.
+        "three-ready-rested" => sinkwell(load, &three(port, dir, "hmac").replace("200ms", "2ms"), true),
+        "otlp" => sinkwell(load, &document(&otlp(port, ""), "hmac"), false),
+        "otlp-block" => sinkwell(load, &document(&otlp(port, r#","overflow":"block""#), "hmac"), false),
+        "otlp-ed25519" => sinkwell(load, &document(&otlp(port, ""), "ed25519"), false),
+        other => Err(format!("no candidate is called {other}").into()),
+    }
+}
+
+fn otlp(port: u16, more: &str) -> String {
+    format!(
+        r#"{{"id":"otlp","batch":{{"linger":"200ms"}},"sink":{{"otlp":{{"endpoint":"http://127.0.0.1:{port}","protocol":"http/protobuf","compression":"none"}}}}{more}}}"#
+    )
+}
+
+fn three(port: u16, dir: &Path, algorithm: &str) -> String {
+    let linger = r#""batch":{"linger":"200ms"}"#;
+    let file = dir.join("events.ndjson");
+    let lanes = format!(
+        r#"{{"id":"memory",{linger},"sink":"memory"}},{{"id":"file",{linger},"sink":{{"file":{{"path":{file:?}}}}}}},{}"#,
+        otlp(port, "")
+    );
+    document(&lanes, algorithm)
+}
+
+/// The test key of RFC 8410, section 10.3: a secret of nobody's.
+const ED25519: &str = "-----BEGIN PRIVATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\\n-----END PRIVATE KEY-----";
+
+pub(crate) fn document(lanes: &str, algorithm: &str) -> String {
+    let key = match algorithm {
+        "ed25519" => format!(r#"{{"id":"k1","ed25519":{{"pem":"{ED25519}"}}}}"#),
+        _ => r#"{"id":"k1","hmac_sha256":{"base64":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}}"#.into(),
+    };
+    format!(r#"{{"agent":{{"id":"urn:example:agent"}},"key":{key},"lanes":[{lanes}]}}"#)
+}
+
+/// An emitter by its configuration.
+pub(crate) fn open(document: &str, manual: bool) -> sinkwell::Result<Emitter> {
+    let config = Config::load(Source::Mapping(document.to_owned()), &SystemEnv::default())?;
+    Emitter::open(Options { manual, ..Options::new(config) })
+}
+
+fn sinkwell(load: Load, document: &str, ready: bool) -> Result<Figures, Failure> {
+    let emitter = open(document, false)?;
+    let mut writer = ObjectWriter::new();
+    event::write(&mut writer, 0).map_err(|e| e.message().to_owned())?;
+    let (mut failed, mut first) = (0_u64, None);
+    let mut figures = run(
+        load,
+        |n| {
+            if !ready {
+                event::write(&mut writer, n).expect("the event is valid JSON");
+            }
+            let input = EventInput { data: Data::Object(&writer), ..EventInput::new(event::TYPE) };
+            if let Err(e) = emitter.emit(input) {
+                failed += 1;
+                first.get_or_insert(e);
+            }
+        },
+        || {
+            emitter.shutdown(Duration::from_secs(60));
+            let mut figures = Figures::default();
+            for (lane, counters) in emitter.counters() {
+                figures.put(&format!("{lane}_delivered"), counters.delivered as f64);
+                figures.put(&format!("{lane}_dropped"), counters.dropped as f64);
+                figures.put(&format!("{lane}_own"), counters.own as f64);
+                let balance = counters.admitted.cast_signed()
+                    - (counters.delivered + counters.dropped + counters.rejected + counters.pending)
+                        .cast_signed();
+                figures.put(&format!("{lane}_unaccounted"), balance as f64);
+            }
+            figures
+        },
+    );
+    figures.put("refused", failed as f64);
+    if let Some(first) = first {
+        eprintln!("{failed} refused, the first: {first}");
+    }
+    Ok(figures)
+}
+
+fn otel(load: Load, port: u16) -> Result<Figures, Failure> {
+    let exporter = opentelemetry_otlp::LogExporter::builder()
+        .with_http()
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint(format!("http://127.0.0.1:{port}/v1/logs"))
+        .build()?;
+    let provider =
+        SdkLoggerProvider::builder().with_log_processor(BatchLogProcessor::builder(exporter).build()).build();
+    let logger = provider.logger("bench");
+    Ok(run(
+        load,
+        |n| {
+            let mut record = logger.create_log_record();
+            event::fill(&mut record, n);
+            logger.emit(record);
+        },
+        || {
+            if let Err(e) = provider.shutdown() {
+                eprintln!("the OpenTelemetry SDK at its end: {e}");
+            }
+            Figures::default()
+        },
+    ))
+}
