@@ -55,11 +55,10 @@ if [[ -e examples/python/agent.py ]]; then
         failed=$((failed + 1))
     fi
 fi
-if [[ -e examples/node/agent.mjs || -e examples/node/agent.js || -e examples/node/agent.ts ]]; then
+if [[ -e examples/node/agent.mjs ]]; then
     if have node && have npm; then
-        script="$(ls examples/node/agent.mjs examples/node/agent.js examples/node/agent.ts 2>/dev/null | head -n 1)"
         if node_modules bindings-node && logged node-build npm --prefix bindings-node run build; then
-            example node node "$script"
+            example node node examples/node/agent.mjs
         else
             failed=$((failed + 1))
         fi
@@ -76,14 +75,14 @@ if [[ -e examples/go/go.mod ]]; then
         failed=$((failed + 1))
     fi
 fi
-dotnet_example="$(ls examples/dotnet/*.csproj 2>/dev/null | head -n 1 || true)"
-if [[ -n "$dotnet_example" ]]; then
+dotnet_examples=(examples/dotnet/*.csproj)
+if [[ -e "${dotnet_examples[0]}" ]]; then
     [[ -x ../shared/dotnet/setup.sh ]] && eval "$(../shared/dotnet/setup.sh)"
     if ! have dotnet; then
         left dotnet "no dotnet on PATH"
     elif c_library; then
         export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
-        example dotnet dotnet run --project "$dotnet_example"
+        example dotnet dotnet run --project "${dotnet_examples[0]}"
     else
         failed=$((failed + 1))
     fi

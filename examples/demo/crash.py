@@ -28,7 +28,7 @@ def configuration(target: Path) -> dict[str, Any]:
         "agent": {"id": AGENT},
         "key": {"id": "agent", "ed25519": {"file": str(target / "agent.pem")}},
         "heartbeat": "off",
-        "journal": {"dir": str(target / "journal"), "floor": "0"},
+        "journal": {"dir": str(target / "journal"), "floor": 0},
         "lanes": [{"id": "evidence", "classes": ["audit"], "sink": {"file": file}}],
     }
 
@@ -52,8 +52,8 @@ def killed(target: Path) -> int:
         for told in child.stdout:
             if told.strip() == f"step {KILLED_AFTER}":
                 child.kill()
-                break
-    return KILLED_AFTER
+                return KILLED_AFTER
+    raise SystemExit("the agent ended before it could be killed")
 
 
 def main(target: Path) -> int:
@@ -61,15 +61,20 @@ def main(target: Path) -> int:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     command = [sys.executable, "-m", "sinkwell"]
-    subprocess.run([*command, "keys", "new", "--id", "agent", str(target / "agent.pem")], check=True)
+    new = [*command, "keys", "new", "--id", "agent", str(target / "agent.pem")]
+    subprocess.run(new, check=True, stdout=subprocess.DEVNULL)
     print("\nThe agent is killed in mid-run, and started again", flush=True)
     last = killed(target)
     print(f"   killed (SIGKILL) after step {last}; what it was sure of is in its journal")
-    subprocess.run([sys.executable, __file__, str(target), str(last + 1)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, __file__, str(target), str(last + 1)], check=True, stdout=subprocess.DEVNULL
+    )
     key = f"agent={target / 'agent.pem.pub'}"
     line = [*command, "verify", "--format", "json", "--key", key, str(target / "events.ndjson")]
     report = json.loads(subprocess.run(line, capture_output=True, text=True, check=False).stdout)
-    events = [json.loads(text) for text in (target / "events.ndjson").read_text(encoding="utf-8").splitlines()]
+    events = [
+        json.loads(text) for text in (target / "events.ndjson").read_text(encoding="utf-8").splitlines()
+    ]
     steps = {event["data"]["n"] for event in events if event["type"].endswith("tool.invocation")}
     follows = [event["data"]["follows"] for event in events if "follows" in event["data"]]
     whole = steps == set(range(1, STEPS + 1))

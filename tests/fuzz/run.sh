@@ -5,4 +5,4 @@ need fuzz cargo
 export SINKWELL_FUZZ_SECONDS="${FUZZ_SECONDS:-20}"
 # One target at a time, so that each has the time it is given; what they found is in target/logs/fuzz.log.
 logged fuzz cargo test --release -p sinkwell --test fuzz -- --nocapture --test-threads=1
-grep -E "^test .* \.\.\.|^test result" "$logs/fuzz.log"
+grep -E "^test .* \.\.\.|^test result" target/logs/fuzz.log
