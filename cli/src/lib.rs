@@ -3,6 +3,7 @@
 
 mod audit;
 mod disclose;
+mod doctor;
 mod journal;
 mod keys;
 mod tail;
@@ -40,6 +41,7 @@ enum Command {
     /// Look into a journal directory; never harms one in use.
     #[command(subcommand)]
     Journal(journal::Command),
+    Doctor(doctor::Command),
 }
 
 /// How a command ended; errors are exit 2.
@@ -69,6 +71,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Verify(command) => verify::run(command),
         Command::Tail(command) => tail::run(command),
         Command::Journal(command) => journal::run(command),
+        Command::Doctor(command) => doctor::run(command),
     };
     match result {
         Ok(Outcome::Good) => 0,

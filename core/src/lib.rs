@@ -8,6 +8,7 @@ pub mod config;
 pub mod content;
 mod deadletter;
 pub mod diagnostics;
+pub mod doctor;
 mod emitter;
 pub mod envelope;
 pub mod error;

@@ -4,3 +4,4 @@ source "$(dirname "$0")/../../scripts/lib.sh"
 need demo cargo python3
 python_package
 python examples/demo/demo.py target/demo
+python examples/demo/crash.py target/demo/crash

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::json::{self, ObjectWriter, Value};
 
 /// Data of an event.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub enum Data<'a> {
     /// None: `{}` on the wire.
     #[default]
@@ -14,6 +14,17 @@ pub enum Data<'a> {
     Json(&'a [u8]),
     /// An object written by a binding, or by Rust code.
     Object(&'a ObjectWriter),
+}
+
+impl std::fmt::Debug for Data<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the values: they are the host's, and a debug print ends up in logs.
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Json(text) => write!(f, "json({} bytes)", text.len()),
+            Self::Object(_) => f.write_str("object"),
+        }
+    }
 }
 
 /// Trace context (W3C).

@@ -99,7 +99,7 @@ struct Frame {
 }
 
 /// Writes one JSON object canonically; see the module's head.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ObjectWriter {
     buf: Vec<u8>,
     keys: Vec<u8>,
@@ -108,6 +108,13 @@ pub struct ObjectWriter {
     scratch: Vec<u8>,
     depth: usize,
     done: bool,
+}
+
+impl std::fmt::Debug for ObjectWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the bytes: they are an event's data, and a debug print ends up in logs.
+        write!(f, "ObjectWriter({} bytes)", self.buf.len())
+    }
 }
 
 /// A finished object: its bytes, and where its top-level members are.

@@ -40,7 +40,7 @@ pub(crate) fn make(lane: &LaneConfig, whole: &Config) -> Result<Made> {
 }
 
 #[cfg(feature = "otlp")]
-fn otlp_sink(
+pub(crate) fn otlp_sink(
     config: &crate::config::OtlpConfig,
     timeout: std::time::Duration,
 ) -> Result<crate::otlp::OtlpSink> {

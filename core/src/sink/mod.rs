@@ -28,7 +28,6 @@ pub type EnvelopeHash = [u8; 32];
 pub struct Envelope(Arc<EnvelopeInner>);
 
 /// What an [`Envelope`] is made of.
-#[derive(Debug)]
 pub struct EnvelopeInner {
     /// The line: the RFC 8785 form of the whole envelope, without a newline.
     pub bytes: Box<[u8]>,
@@ -73,10 +72,16 @@ impl std::ops::Deref for Envelope {
     }
 }
 
-impl fmt::Debug for Envelope {
+impl fmt::Debug for EnvelopeInner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the bytes: they may hold what policy lets only this lane's sink see.
         write!(f, "Envelope({} {} {}/{})", self.event_type, self.id, self.streamid, self.sequence)
+    }
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
     }
 }
 

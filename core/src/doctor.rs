@@ -1,0 +1,365 @@
+//! What `sinkwell doctor` finds out: reads a configuration as an agent would, tries everything it names, and
+//! says of each what is wrong and what to do.
+//!
+//! Guarantees: nothing of a journal is adopted, acknowledged or deleted, and no file is left behind that was
+//! not there. A sink that takes envelopes gets one stream, opened and closed, sealed as the agent's own would
+//! be, so that a receiver's "yes" is one to the real thing. No line holds a secret or a word of content.
+//!
+//! How: one [`Finding`] per thing examined; a lane is tried by an emitter of its own, without threads, that has
+//! only this lane and no journal.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{CheckpointTarget, Config, KeySource, LaneConfig, SinkConfig};
+use crate::emitter::{Emitter, Options};
+use crate::journal;
+use crate::key::load_signing_key;
+use crate::lane::LaneState;
+use crate::seam::{Fs, RealFs};
+use crate::sink::Failure;
+
+/// How it stands with one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grade {
+    /// It works.
+    Good,
+    /// It could not be tried from here, or there is nothing to try.
+    Untried,
+    /// It works, but not as most would want it.
+    Warning,
+    /// It does not work.
+    Wrong,
+}
+
+/// What was found out about one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How it stands.
+    pub grade: Grade,
+    /// What it is about: `key`, `journal`, `lane collector`.
+    pub place: String,
+    /// What is so, and what to do.
+    pub text: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let grade = match self.grade {
+            Grade::Good => "ok",
+            Grade::Untried => "--",
+            Grade::Warning => "WARN",
+            Grade::Wrong => "FAIL",
+        };
+        write!(f, "{grade:<4}  {}: {}", self.place, self.text)
+    }
+}
+
+/// Examines all that the configuration names, in its order.
+#[must_use]
+pub fn examine(config: &Config) -> Vec<Finding> {
+    let mut doctor = Doctor { fs: Arc::new(RealFs), config, findings: Vec::new() };
+    for warning in &config.warnings {
+        doctor.say(Grade::Warning, "configuration", warning.as_str());
+    }
+    let sealing = doctor.key();
+    doctor.journal();
+    doctor.places();
+    doctor.required();
+    for lane in &config.lanes {
+        doctor.lane(lane, sealing);
+    }
+    doctor.findings
+}
+
+struct Doctor<'c> {
+    fs: Arc<dyn Fs>,
+    config: &'c Config,
+    findings: Vec<Finding>,
+}
+
+impl Doctor<'_> {
+    fn say(&mut self, grade: Grade, place: impl Into<String>, text: impl Into<String>) {
+        self.findings.push(Finding { grade, place: place.into(), text: text.into() });
+    }
+
+    /// Answers whether lanes can be tried: never with an envelope that the agent would not have sealed.
+    fn key(&mut self) -> bool {
+        let Some(key) = &self.config.key else {
+            let text = "none: anyone could have made these envelopes; make one with `sinkwell keys new`";
+            self.say(Grade::Warning, "key", text);
+            return true;
+        };
+        if let KeySource::Host(algorithm) = key.source {
+            let text =
+                format!("{} is the host's signer ({}), which only the program has", key.id, algorithm.name());
+            self.say(Grade::Untried, "key", text);
+            return false;
+        }
+        match load_signing_key(key, None) {
+            Ok(_) => self.say(Grade::Good, "key", format!("{} can seal", key.id)),
+            Err(e) => {
+                let place = e.place().map(|place| format!("{place}: ")).unwrap_or_default();
+                self.say(Grade::Wrong, "key", format!("{place}{}", e.message()));
+                return false;
+            }
+        }
+        true
+    }
+
+    fn journal(&mut self) {
+        let Some(journal) = &self.config.journal else { return };
+        let dir = &journal.dir;
+        let place = "journal";
+        if let Err(e) = writable_folder(&*self.fs, dir) {
+            let shown = dir.display();
+            let text =
+                format!("{shown}: {e}; no lane can be durable: mend it, or point journal.dir elsewhere");
+            return self.say(Grade::Wrong, place, text);
+        }
+        match self.fs.free_space(existing(dir)) {
+            Ok(free) if free < journal.floor => {
+                let text = format!(
+                    "{}: {free} bytes are free, less than journal.floor ({}): durable lanes stand as if full; make room",
+                    dir.display(),
+                    journal.floor
+                );
+                self.say(Grade::Wrong, place, text);
+            }
+            _ => {}
+        }
+        if !dir.exists() {
+            return self.say(Grade::Good, place, format!("{} will be made", dir.display()));
+        }
+        let overview = match journal::list(&self.fs, dir) {
+            Ok(overview) => overview,
+            // No agent has been here yet.
+            Err(_) if self.fs.list(dir).is_ok_and(|entries| entries.is_empty()) => {
+                return self.say(Grade::Good, place, format!("{} is empty", dir.display()));
+            }
+            Err(e) => return self.say(Grade::Wrong, place, e.to_string()),
+        };
+        let (mut waiting, mut bytes) = (0, 0);
+        for sub in &overview.journals {
+            waiting += sub.unacknowledged;
+            bytes += sub.bytes;
+            if let Some(text) = orphaned(sub, &self.config.lanes) {
+                self.say(Grade::Wrong, place, text);
+            }
+            if !sub.damage.is_empty() && !sub.in_use {
+                let text = format!(
+                    "{}: {} damaged places, which its heir will declare; see `sinkwell journal show`",
+                    sub.path.display(),
+                    sub.damage.len()
+                );
+                self.say(Grade::Warning, place, text);
+            }
+        }
+        if bytes >= journal.budget {
+            let text = format!(
+                "{bytes} bytes are in use, and journal.budget is {}: mend the sinks, or raise it",
+                journal.budget
+            );
+            self.say(Grade::Warning, place, text);
+        }
+        self.say(Grade::Good, place, format!("{}: {waiting} envelopes wait", dir.display()));
+    }
+
+    /// The other places that are written to.
+    fn places(&mut self) {
+        if let Some(CheckpointTarget::File(path)) = &self.config.checkpoint {
+            match writable_file(&*self.fs, path) {
+                Ok(()) => self.say(Grade::Good, "checkpoint", format!("{} can be written", path.display())),
+                Err(e) => {
+                    let text = format!("{}: {e}; a cut-off tail could not be shown: mend it", path.display());
+                    self.say(Grade::Wrong, "checkpoint", text);
+                }
+            }
+        }
+        if let Some(dir) = &self.config.dead_letter
+            && let Err(e) = writable_folder(&*self.fs, dir).and_then(|()| self.fs.list(dir).map(|_| ()))
+        {
+            let text = format!("{}: {e}; what a receiver refuses would not be kept: mend it", dir.display());
+            self.say(Grade::Wrong, "dead_letter", text);
+        }
+    }
+
+    fn required(&mut self) {
+        let Some(governance) = &self.config.governance else { return };
+        for required in &governance.required {
+            let class = required.class;
+            if !self.config.lanes.iter().any(|lane| lane.classes.contains(&class)) {
+                let text = format!(
+                    "a sink of class {} is required, and no lane has it: add one, or give a host sink to open",
+                    class.name()
+                );
+                self.say(Grade::Wrong, "governance.required_sinks", text);
+            }
+        }
+    }
+
+    fn lane(&mut self, lane: &LaneConfig, sealing: bool) {
+        let place = format!("lane {}", lane.id);
+        match &lane.sink {
+            SinkConfig::Host(name) => {
+                let text = format!("the host sink {name} is the program's, and was not tried");
+                return self.say(Grade::Untried, place, text);
+            }
+            SinkConfig::Stdout | SinkConfig::Stderr | SinkConfig::Console(_) => {
+                return self.say(Grade::Good, place, "goes to the agent's own output");
+            }
+            SinkConfig::Memory | SinkConfig::Null => {
+                let text = format!("a `{}` sink keeps nothing; it is for tests", lane.sink.kind());
+                return self.say(Grade::Warning, place, text);
+            }
+            SinkConfig::File(file) => {
+                if let Some(finding) = self.unmade(&place, &file.path) {
+                    return self.findings.push(finding);
+                }
+            }
+            SinkConfig::AuditChain(audit) => {
+                if let Some(finding) = self.unmade(&place, &audit.path) {
+                    return self.findings.push(finding);
+                }
+            }
+            SinkConfig::Otlp(_) => {
+                if let Some(finding) = self.probe(&place, lane) {
+                    return self.findings.push(finding);
+                }
+            }
+        }
+        if !sealing {
+            return self.say(
+                Grade::Untried,
+                place,
+                "reached, but nothing was sent: the key cannot seal here",
+            );
+        }
+        match try_lane(self.config, lane) {
+            Ok(()) => self.say(Grade::Good, place, "took a sealed stream, opened and closed"),
+            Err(text) => self.say(Grade::Wrong, place, text),
+        }
+    }
+
+    /// For a file that cannot be written, is not there yet, or is another process's at the moment.
+    fn unmade(&self, place: &str, path: &Path) -> Option<Finding> {
+        let there = path.exists();
+        let finding = |grade, text| Some(Finding { grade, place: place.to_owned(), text });
+        if let Err(e) = writable_file(&*self.fs, path) {
+            let text = format!("{}: {e}; make it writable, or change its path", path.display());
+            return finding(Grade::Wrong, text);
+        }
+        if !there {
+            return finding(Grade::Good, format!("{} will be made", path.display()));
+        }
+        match self.fs.open(path, false).and_then(|mut file| file.try_lock()) {
+            Ok(false) => finding(Grade::Good, format!("{} is in use by a process", path.display())),
+            _ => None,
+        }
+    }
+
+    /// For a receiver that does not answer as it should.
+    #[cfg(feature = "otlp")]
+    fn probe(&self, place: &str, lane: &LaneConfig) -> Option<Finding> {
+        let SinkConfig::Otlp(config) = &lane.sink else { return None };
+        let text = match crate::sink::builtin::otlp_sink(config, lane.timeout) {
+            Err(e) => e.to_string(),
+            Ok(mut sink) => told(&sink.probe().err()?),
+        };
+        Some(Finding { grade: Grade::Wrong, place: place.to_owned(), text })
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    fn probe(&self, _place: &str, _lane: &LaneConfig) -> Option<Finding> {
+        None
+    }
+}
+
+/// A failure as a person is told it.
+fn told(failure: &Failure) -> String {
+    match &failure.detail {
+        Some(detail) => format!("{} ({detail})", failure.summary),
+        None => failure.summary.clone(),
+    }
+}
+
+/// Why no process of this configuration will ever adopt a journal, if so.
+fn orphaned(sub: &journal::SubJournal, lanes: &[LaneConfig]) -> Option<String> {
+    if sub.in_use || sub.unacknowledged == 0 {
+        return None;
+    }
+    let (shown, waiting) = (sub.path.display(), sub.unacknowledged);
+    let Some(identity) = &sub.identity else {
+        return Some(format!(
+            "{shown}: {waiting} envelopes wait, and nobody can tell whose they are: see `sinkwell journal show`"
+        ));
+    };
+    let heir = lanes
+        .iter()
+        .any(|lane| lane.durable && lane.id == identity.lane && lane.sink.kind() == identity.sink);
+    (!heir).then(|| {
+        format!(
+            "{shown}: {waiting} envelopes wait for a durable lane {:?} with a sink {:?}, which this configuration \
+             does not have: bring it back, or take them out by `sinkwell journal replay`",
+            identity.lane, identity.sink
+        )
+    })
+}
+
+/// Delivers one stream through an emitter that has this lane alone.
+fn try_lane(config: &Config, lane: &LaneConfig) -> Result<(), String> {
+    let mut alone = config.clone();
+    let mut lane = lane.clone();
+    lane.durable = false;
+    let (id, timeout) = (lane.id.clone(), lane.timeout);
+    alone.lanes = vec![lane];
+    alone.lanes_defaulted = false;
+    alone.journal = None;
+    alone.checkpoint = None;
+    alone.heartbeat = None;
+    alone.handle_signals = false;
+    alone.disabled = false;
+    alone.warnings = Vec::new();
+    if let Some(governance) = &mut alone.governance {
+        governance.required = Vec::new();
+        governance.heartbeat = None;
+    }
+    let options = Options { manual: true, ..Options::new(alone) };
+    let emitter = Emitter::open(options).map_err(|e| e.to_string())?;
+    emitter.drain(&id).map_err(|e| e.to_string())?;
+    let health = emitter.health().pop().map(|(_, health)| health);
+    emitter.shutdown(timeout);
+    match health {
+        Some(health) if health.state == LaneState::Healthy && health.acked.is_some() => Ok(()),
+        Some(health) => {
+            let summary = health.summary.unwrap_or_else(|| "nothing was acknowledged".to_owned());
+            Err(health.detail.map_or_else(|| summary.clone(), |detail| format!("{summary} ({detail})")))
+        }
+        None => Err("the lane did not start".to_owned()),
+    }
+}
+
+/// The nearest folder above that is there.
+fn existing(path: &Path) -> &Path {
+    path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."))
+}
+
+/// Whether files can be made in a folder, or the folder itself could be.
+fn writable_folder(fs: &dyn Fs, dir: &Path) -> std::io::Result<()> {
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = if dir.exists() { dir } else { parent };
+    let trial: PathBuf = dir.join(format!(".sinkwell-doctor-{}", std::process::id()));
+    drop(fs.open(&trial, true)?);
+    fs.remove_file(&trial)
+}
+
+/// Whether a file can be written, or made.
+fn writable_file(fs: &dyn Fs, path: &Path) -> std::io::Result<()> {
+    if path.exists() {
+        return fs.open(path, false).map(|_| ());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs.list(parent)?;
+    writable_folder(fs, parent)
+}

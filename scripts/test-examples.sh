@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# The small agent in every language that is there: each file must be sound, and all of them the same bytes.
+# Each language's own tests run its example too; this runs what has not been run, and compares.
+source "$(dirname "$0")/lib.sh"
+need examples cargo
+
+export SINKWELL_TESTING=1
+unset SINKWELL_CONFIG SINKWELL_LANES SINKWELL_DISABLED OTEL_SERVICE_NAME
+passed=0 failed=0 skipped=0 first=
+
+# example LANGUAGE COMMAND…: runs it, verifies its file, compares it with the first.
+example() {
+    local language=$1 dir="target/examples/$1" verdict
+    shift
+    rm -f "$dir/events.ndjson"
+    if ! logged "example-$language" "$@" || ! [[ -s "$dir/events.ndjson" ]]; then
+        echo "not ok $language: it wrote nothing"
+        failed=$((failed + 1))
+        return
+    fi
+    if ! verdict="$(target/debug/sinkwell verify --strict --key "k1=$dir/agent.pem.pub" "$dir/events.ndjson" 2>&1)"; then
+        echo "not ok $language: $verdict"
+        failed=$((failed + 1))
+        return
+    fi
+    echo "ok $language: sound"
+    passed=$((passed + 1))
+    if [[ -z "$first" ]]; then
+        first=$language
+    elif cmp "target/examples/$first/events.ndjson" "$dir/events.ndjson"; then
+        echo "ok $language: the same bytes as $first"
+        passed=$((passed + 1))
+    else
+        echo "not ok $language: other bytes than $first"
+        failed=$((failed + 1))
+    fi
+}
+
+# left LANGUAGE WHY
+left() {
+    echo "ok $1 # SKIP $2"
+    [[ "${SINKWELL_REQUIRE:-}" != all ]] || failed=$((failed + 1))
+    skipped=$((skipped + 1))
+}
+
+logged cargo-build-examples cargo build -p sinkwell-cli -p sinkwell-example
+example rust target/debug/sinkwell-example
+
+if [[ -e examples/python/agent.py ]]; then
+    if ! have python3; then
+        left python "no python3 on PATH"
+    elif python_package; then
+        example python python examples/python/agent.py
+    else
+        failed=$((failed + 1))
+    fi
+fi
+if [[ -e examples/node/agent.mjs ]]; then
+    if have node && have npm; then
+        if node_modules bindings-node && logged node-build npm --prefix bindings-node run build; then
+            example node node examples/node/agent.mjs
+        else
+            failed=$((failed + 1))
+        fi
+    else
+        left node "no node on PATH"
+    fi
+fi
+if [[ -e examples/go/go.mod ]]; then
+    if ! have go; then
+        left go "no go on PATH"
+    elif c_library; then
+        example go env CGO_LDFLAGS="-L$SINKWELL_LIB_DIR" go run -C examples/go .
+    else
+        failed=$((failed + 1))
+    fi
+fi
+dotnet_examples=(examples/dotnet/*.csproj)
+if [[ -e "${dotnet_examples[0]}" ]]; then
+    [[ -x ../shared/dotnet/setup.sh ]] && eval "$(../shared/dotnet/setup.sh)"
+    if ! have dotnet; then
+        left dotnet "no dotnet on PATH"
+    elif c_library; then
+        export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
+        example dotnet dotnet run --project "${dotnet_examples[0]}"
+    else
+        failed=$((failed + 1))
+    fi
+fi
+counted examples 0 "$passed" "$failed" "$skipped"

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# make fuzz: each fuzz target of core/tests/fuzz.rs for FUZZ_SECONDS (20 s each where nobody says).
+source "$(dirname "$0")/../../scripts/lib.sh"
+need fuzz cargo
+export SINKWELL_FUZZ_SECONDS="${FUZZ_SECONDS:-20}"
+# One target at a time, so that each has the time it is given; what they found is in target/logs/fuzz.log.
+logged fuzz cargo test --release -p sinkwell --test fuzz -- --nocapture --test-threads=1
+grep -E "^test .* \.\.\.|^test result" target/logs/fuzz.log

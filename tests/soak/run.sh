@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# make soak: the tests that take hours, one after the other; each leaves its log in target/logs.
+# SINKWELL_SOAK (default 10) multiplies the lanes' random steps and events; SOAK_CRASHES and SOAK_ROWS are the
+# audit chain's kills and envelopes.
+source "$(dirname "$0")/../../scripts/lib.sh"
+need soak cargo
+status=0
+
+# soak NAME COMMAND…: goes on after a failure, so that a night's run says all there is to say.
+soak() {
+    local name=$1 from=$SECONDS
+    shift
+    if logged "soak-$name" "$@"; then
+        echo "ok $name ($((SECONDS - from)) s)"
+    else
+        echo "not ok $name: target/logs/soak-$name.log"
+        status=1
+    fi
+}
+
+export SINKWELL_SOAK="${SINKWELL_SOAK:-10}"
+soak lanes cargo test --release -p sinkwell --lib lane:: -- --nocapture
+if [[ -d core/tests/lanes ]]; then
+    soak fan-out cargo test --release -p sinkwell --test lanes -- --nocapture
+fi
+soak journal cargo test --release -p sinkwell --lib journal:: -- --nocapture
+SINKWELL_TEST_ROUNDS="${SOAK_CRASHES:-1000}" soak audit-crashes \
+    cargo test --release -p sinkwell --lib audit::tests::crash -- --nocapture
+SINKWELL_BENCH_CHECK=1 soak audit-chain \
+    cargo run --release -p sinkwell-bench-audit -- "${SOAK_ROWS:-10000000}" target
+soak end-to-end cargo test --release -p sinkwell --test end_to_end --test canaries
+FUZZ_SECONDS="${FUZZ_SECONDS:-600}" soak fuzz tests/fuzz/run.sh
+exit "$status"
