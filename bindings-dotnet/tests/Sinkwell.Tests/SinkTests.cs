@@ -43,7 +43,7 @@ public sealed class SinkTests
     public async Task A_sink_that_throws_is_tried_again_and_nobody_else_notices()
     {
         var failures = 2;
-        var flaky = new Recording("flaky", _ => Interlocked.Decrement(ref failures) >= 0 ? throw new IOException("secret text") : Task.CompletedTask);
+        var flaky = new Recording("flaky", e => !e.IsOwn && Interlocked.Decrement(ref failures) >= 0 ? throw new IOException("secret text") : Task.CompletedTask);
         var steady = new Recording("steady");
         await using var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [flaky, steady] });
         var receipt = emitter.Emit("com.example.x");
