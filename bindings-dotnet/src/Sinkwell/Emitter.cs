@@ -70,7 +70,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     /// <param name="data">Its attributes.</param>
     /// <param name="contract">How they become JSON: of a source-generated <c>JsonSerializerContext</c>.</param>
     /// <param name="options">What else it says.</param>
-    public Receipt Emit<T>(string type, T data, JsonTypeInfo<T> contract, EventOptions options = default)
+    public Receipt EmitJson<T>(string type, T data, JsonTypeInfo<T> contract, EventOptions options = default)
     {
         using var draft = EventDraft.Rent();
         return Emit(draft.Fill(type, options).WithData(data, contract));
@@ -95,7 +95,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
         EmitAsync(Filled(draft => draft.Fill(type, options).WithData(data)), cancellationToken);
 
     /// <inheritdoc cref="EmitAsync(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions, CancellationToken)"/>
-    public ValueTask<Receipt> EmitAsync<T>(
+    public ValueTask<Receipt> EmitJsonAsync<T>(
         string type,
         T data,
         JsonTypeInfo<T> contract,

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Sinkwell;
 
@@ -27,7 +28,7 @@ public readonly record struct EventOptions
     public IReadOnlyList<Part>? Content { get; init; }
 
     /// <summary>The trace context; default: that of <see cref="Activity.Current"/>.</summary>
-    public ActivityContext? Trace { get; init; }
+    public TraceContext? Trace { get; init; }
 
     /// <summary>Another agent than the emitter's; the configuration must allow it.</summary>
     public string? Agent { get; init; }
@@ -36,7 +37,7 @@ public readonly record struct EventOptions
     public string? Tenant { get; init; }
 
     /// <summary>When it occurred; default: now.</summary>
-    public DateTimeOffset? Time { get; init; }
+    public EventTime? Time { get; init; }
 
     /// <summary>Its id, a UUIDv7; default: a new one.</summary>
     public string? Id { get; init; }
@@ -49,6 +50,33 @@ public readonly record struct EventOptions
 
     /// <summary>For content: the child agent or extension it comes from.</summary>
     public string? Child { get; init; }
+}
+
+/// <summary>A W3C trace context; an <see cref="ActivityContext"/> is one.</summary>
+/// <param name="TraceId">32 hex digits.</param>
+/// <param name="SpanId">16 hex digits.</param>
+/// <param name="Flags">W3C trace flags.</param>
+/// <param name="State"><c>tracestate</c>.</param>
+public readonly record struct TraceContext(string TraceId, string SpanId, byte Flags = 0, string? State = null)
+{
+    /// <summary>The context of an activity.</summary>
+    /// <param name="context">The context.</param>
+    public static implicit operator TraceContext(ActivityContext context) => new(
+        context.TraceId.ToHexString(), context.SpanId.ToHexString(), (byte)context.TraceFlags, context.TraceState);
+}
+
+/// <summary>A point in time: a <see cref="DateTimeOffset"/>, or RFC 3339 text, which can carry nanoseconds.</summary>
+/// <param name="Text">RFC 3339.</param>
+public readonly record struct EventTime(string Text)
+{
+    /// <summary>To 100 ns.</summary>
+    /// <param name="time">The time.</param>
+    public static implicit operator EventTime(DateTimeOffset time) =>
+        new(time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture));
+
+    /// <summary>RFC 3339.</summary>
+    /// <param name="text">The text.</param>
+    public static implicit operator EventTime(string text) => new(text);
 }
 
 /// <summary>

@@ -19,64 +19,71 @@ public sealed record Ending(
     string When);
 
 /// <summary>What a lane counted; one consistent snapshot. Events of the host only, but for <see cref="Own"/>.</summary>
-public sealed record LaneCounters
+public sealed class LaneCounters
 {
-    /// <summary>All counters by their names, the same in every language.</summary>
-    [JsonExtensionData]
-    public IDictionary<string, JsonElement> All { get; init; } = new Dictionary<string, JsonElement>();
+    private readonly Dictionary<string, long> _values = [];
+    private readonly Dictionary<string, IReadOnlyDictionary<string, long>> _reasons = [];
+
+    internal LaneCounters(JsonElement counters)
+    {
+        foreach (var counter in counters.EnumerateObject())
+        {
+            if (counter.Value.ValueKind == JsonValueKind.Number)
+            {
+                _values[counter.Name] = counter.Value.GetInt64();
+            }
+            else
+            {
+                _reasons[counter.Name] = counter.Value.EnumerateObject()
+                    .ToDictionary(static reason => reason.Name, static reason => reason.Value.GetInt64());
+            }
+        }
+    }
 
     /// <summary>Taken in.</summary>
-    [JsonIgnore]
     public long Admitted => this["admitted"];
 
     /// <summary>Acknowledged by the sink.</summary>
-    [JsonIgnore]
     public long Delivered => this["delivered"];
 
     /// <summary>Lost to overflow and the like, before the sink saw them.</summary>
-    [JsonIgnore]
     public long Dropped => this["dropped"];
 
     /// <summary>Refused by the sink for good, or given up.</summary>
-    [JsonIgnore]
     public long Rejected => this["rejected"];
 
     /// <summary>Held by the lane, in flight included.</summary>
-    [JsonIgnore]
     public long Pending => this["pending"];
 
     /// <summary>Kept out by policy.</summary>
-    [JsonIgnore]
     public long Filtered => this["filtered"];
 
     /// <summary>Numbered, chained and signed.</summary>
-    [JsonIgnore]
     public long Sealed => this["sealed"];
 
     /// <summary>On disk.</summary>
-    [JsonIgnore]
     public long Journaled => this["journaled"];
 
     /// <summary>Deliveries that were tried again.</summary>
-    [JsonIgnore]
     public long Retried => this["retried"];
 
     /// <summary>Envelopes that sinkwell made about itself.</summary>
-    [JsonIgnore]
     public long Own => this["own"];
 
     /// <summary>Dropped, by reason.</summary>
-    public IReadOnlyDictionary<string, long> DroppedBy { get; init; } = new Dictionary<string, long>();
+    public IReadOnlyDictionary<string, long> DroppedBy => _reasons["dropped_by"];
 
     /// <summary>Rejected, by reason.</summary>
-    public IReadOnlyDictionary<string, long> RejectedBy { get; init; } = new Dictionary<string, long>();
+    public IReadOnlyDictionary<string, long> RejectedBy => _reasons["rejected_by"];
 
     /// <summary>Filtered, by reason.</summary>
-    public IReadOnlyDictionary<string, long> FilteredBy { get; init; } = new Dictionary<string, long>();
+    public IReadOnlyDictionary<string, long> FilteredBy => _reasons["filtered_by"];
+
+    /// <summary>All counters, by the names that every language has.</summary>
+    public IReadOnlyDictionary<string, long> All => _values;
 
     /// <summary>A counter by its name: <c>oldest_pending_ms</c>, say.</summary>
-    [JsonIgnore]
-    public long this[string name] => All[name].GetInt64();
+    public long this[string name] => _values[name];
 }
 
 /// <summary>A place in a lane's export.</summary>
@@ -148,7 +155,7 @@ internal static class Reports
         JsonSerializer.Deserialize(json, ReportsContext.Default.Admission)!;
 
     internal static IReadOnlyDictionary<string, LaneCounters> Counters(byte[] json) =>
-        JsonSerializer.Deserialize(json, ReportsContext.Default.DictionaryStringLaneCounters)!;
+        Any(json).EnumerateObject().ToDictionary(static lane => lane.Name, static lane => new LaneCounters(lane.Value));
 
     internal static IReadOnlyDictionary<string, LaneHealth> Health(byte[] json) =>
         JsonSerializer.Deserialize(json, ReportsContext.Default.DictionaryStringLaneHealth)!;
@@ -167,7 +174,6 @@ internal static class Reports
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(Dictionary<string, Ending?>))]
-[JsonSerializable(typeof(Dictionary<string, LaneCounters>))]
 [JsonSerializable(typeof(Dictionary<string, LaneHealth>))]
 [JsonSerializable(typeof(Dictionary<string, LaneReport>))]
 [JsonSerializable(typeof(Admission))]

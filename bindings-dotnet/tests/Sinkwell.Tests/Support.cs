@@ -33,3 +33,18 @@ internal static class Configurations
     internal static Dictionary<string, object?> Null(params (string Key, object? Value)[] more) => Map(
         [("agent", Map(("id", "urn:sinkwell:agent:test"))), ("lanes", new object[] { "null" }), .. more]);
 }
+
+internal static class Project
+{
+    internal static string Root { get; } = Find();
+
+    private static string Find()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !Directory.Exists(System.IO.Path.Combine(folder.FullName, "tests", "vectors")))
+        {
+            folder = folder.Parent;
+        }
+        return folder?.FullName ?? throw new DirectoryNotFoundException("tests/vectors is in no folder above the tests");
+    }
+}

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using System.Text.Json.Serialization.Metadata;
 using Sinkwell.Interop;
@@ -56,13 +55,13 @@ internal sealed unsafe class EventDraft : IDisposable
         _attempt = Put(options.Attempt, "attempt");
         _agent = Put(options.Agent, "agent");
         _tenant = Put(options.Tenant, "tenant");
-        _time = options.Time is { } time ? Put(time) : default;
+        _time = Put(options.Time?.Text, "time");
         _id = Put(options.Id, "id");
         _causation = Put(options.Causation, "causation");
         _correlation = Put(options.Correlation, "correlation");
         _child = Put(options.Child, "child");
         _terminal = options.Terminal switch { null => 0, false => 1, true => 2 };
-        Trace(options.Trace ?? Activity.Current?.Context);
+        Trace(options.Trace);
         Content(options.Content);
         return this;
     }
@@ -192,21 +191,27 @@ internal sealed unsafe class EventDraft : IDisposable
         }
     }
 
-    private void Trace(ActivityContext? trace)
+    private void Trace(TraceContext? given)
     {
         _traceId = _spanId = _traceState = default;
         _traceFlags = 0;
-        if (trace is not { } context || context.TraceId == default || context.SpanId == default)
+        if (given is { } trace)
         {
-            return;
+            _traceId = Put(trace.TraceId, "trace.trace_id");
+            _spanId = Put(trace.SpanId, "trace.span_id");
+            _traceState = Put(string.IsNullOrEmpty(trace.State) ? null : trace.State, "trace.state");
+            _traceFlags = trace.Flags;
         }
-        Span<byte> raw = stackalloc byte[16];
-        context.TraceId.CopyTo(raw);
-        _traceId = _buffer.PutHex(raw);
-        context.SpanId.CopyTo(raw[..8]);
-        _spanId = _buffer.PutHex(raw[..8]);
-        _traceFlags = (byte)context.TraceFlags;
-        _traceState = string.IsNullOrEmpty(context.TraceState) ? default : Put(context.TraceState, "trace.state");
+        else if (Activity.Current is { IdFormat: ActivityIdFormat.W3C } activity)
+        {
+            Span<byte> raw = stackalloc byte[16];
+            activity.TraceId.CopyTo(raw);
+            _traceId = _buffer.PutHex(raw);
+            activity.SpanId.CopyTo(raw[..8]);
+            _spanId = _buffer.PutHex(raw[..8]);
+            _traceFlags = (byte)activity.ActivityTraceFlags;
+            _traceState = Put(string.IsNullOrEmpty(activity.TraceStateString) ? null : activity.TraceStateString, "trace.state");
+        }
     }
 
     private TextSpan Put(string? text, string where)
@@ -223,13 +228,6 @@ internal sealed unsafe class EventDraft : IDisposable
         {
             throw SinkwellException.Of(ErrorCodes.InvalidEvent, Native.LoneSurrogate, where);
         }
-    }
-
-    private TextSpan Put(DateTimeOffset time)
-    {
-        Span<byte> text = stackalloc byte[32];
-        time.UtcDateTime.TryFormat(text, out var length, "yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture);
-        return _buffer.Put(text[..length]);
     }
 
     private struct PartSpans

@@ -1,0 +1,233 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+
+namespace Sinkwell.Tests;
+
+/// <summary>Sinks and signers of the host's, well-behaved and not.</summary>
+public sealed class SinkTests
+{
+    private static readonly TimeSpan Long = TimeSpan.FromSeconds(30);
+
+    [Fact]
+    public async Task A_sink_gets_the_envelope_as_an_object_and_as_its_exact_bytes()
+    {
+        using var folder = new TemporaryFolder();
+        var key = folder.HmacKey();
+        var sink = new Recording();
+        var configuration = Configurations.ToFile(folder.File("events.ndjson"), key);
+        await using (var emitter = Emitter.Open(configuration, new() { Sinks = [sink] }))
+        {
+            var receipt = emitter.Emit(
+                "policy.decision",
+                Configurations.Map(("decision", "deny"), ("rule", "no-shell")),
+                new() { Subject = "tool:shell", Run = "r-17", Severity = "warn", Time = DateTimeOffset.UnixEpoch.AddTicks(1) });
+            var ending = (await receipt.DeliveredAsync())["recording"]!;
+            var got = sink.Events.Single(static e => !e.IsOwn);
+            Assert.Equal("dev.sinkwell.policy.decision", got.Type);
+            Assert.Equal("urn:sinkwell:agent:test", got.AgentId);
+            Assert.Equal("deny", got.Data.GetProperty("decision").GetString());
+            Assert.Equal(("tool:shell", "r-17", "WARN", 13), (got.Subject, got.RunId, got.SeverityText, got.SeverityNumber));
+            Assert.Equal(DateTimeOffset.UnixEpoch.AddTicks(1), got.Time);
+            Assert.Equal((receipt.Id, ending.Sequence, ending.Hash, ending.StreamId), (got.Id, got.Sequence, got.IdempotencyKey, got.StreamId));
+            Assert.True(got.Verify(new Dictionary<string, TrustedKey> { ["k1"] = key }));
+            Assert.False(got.Verify(new Dictionary<string, TrustedKey> { ["k1"] = TrustedKey.FromBytes(new byte[32]) }));
+            Assert.Equal(got.ToString(), System.Text.Encoding.UTF8.GetString(got.Bytes.Span));
+        }
+        var report = Verifier.VerifyBytes(
+            sink.Events.SelectMany(static e => e.Bytes.ToArray().Append((byte)'\n')).ToArray(),
+            new Dictionary<string, TrustedKey> { ["k1"] = key });
+        Assert.Equal("sound", report.Verdict);
+    }
+
+    [Fact]
+    public async Task A_sink_that_throws_is_tried_again_and_nobody_else_notices()
+    {
+        var failures = 2;
+        var flaky = new Recording("flaky", e => !e.IsOwn && Interlocked.Decrement(ref failures) >= 0 ? throw new IOException("secret text") : Task.CompletedTask);
+        var steady = new Recording("steady");
+        await using var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [flaky, steady] });
+        var receipt = emitter.Emit("com.example.x");
+        var endings = await receipt.DeliveredAsync().WaitAsync(Long);
+        Assert.Equal("delivered", endings["flaky"]!.State);
+        Assert.Equal("delivered", endings["steady"]!.State);
+        Assert.True(emitter.Counters()["flaky"].Retried > 0);
+        Assert.DoesNotContain(steady.Events, static e => e.ToString().Contains("secret text", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_sink_that_refuses_loses_that_event_only()
+    {
+        var picky = new Recording("picky", static e => e.Subject == "bad" ? throw new RejectedException("no") : Task.CompletedTask);
+        await using var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [picky] });
+        var good = emitter.Emit("com.example.x", options: new() { Subject = "good" });
+        var bad = emitter.Emit("com.example.x", options: new() { Subject = "bad" });
+        var after = emitter.Emit("com.example.x", options: new() { Subject = "good" });
+        Assert.Equal("lost", (await bad.DeliveredAsync().WaitAsync(Long))["picky"]!.State);
+        Assert.Equal("delivered", (await good.DeliveredAsync().WaitAsync(Long))["picky"]!.State);
+        Assert.Equal("delivered", (await after.DeliveredAsync().WaitAsync(Long))["picky"]!.State);
+        Assert.Equal(1, emitter.Counters()["picky"].Rejected);
+    }
+
+    [Fact]
+    public async Task A_sink_that_hangs_holds_up_nobody_and_hears_that_it_was_given_up()
+    {
+        var givenUp = new TaskCompletionSource();
+        var hanging = new Recording("hanging", static _ => Task.CompletedTask, async cancellation =>
+        {
+            cancellation.Register(givenUp.SetResult);
+            await new TaskCompletionSource().Task;
+        });
+        var steady = new Recording("steady");
+        var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [steady] });
+        emitter.AddSink(hanging, Configurations.Map(("timeout", "50ms"), ("overflow", "drop_oldest")));
+        var receipt = emitter.Emit("com.example.x");
+        await givenUp.Task.WaitAsync(Long);
+        Assert.Null(receipt.Endings["hanging"]);
+        Assert.Equal("memory", emitter.Flush(TimeSpan.Zero)["hanging"].Where);
+        emitter.Shutdown(TimeSpan.FromMilliseconds(100));
+        Assert.Equal("delivered", receipt.Endings["steady"]!.State);
+    }
+
+    [Fact]
+    public async Task A_sink_that_returns_null_has_failed()
+    {
+        var nothing = new Recording("nothing", static _ => null!);
+        var emitter = Emitter.Open(Configurations.Null());
+        emitter.AddSink(nothing, Configurations.Map(("overflow", "drop_oldest")));
+        emitter.Emit("com.example.x");
+        await nothing.Called.WaitAsync(Long);
+        emitter.Shutdown(TimeSpan.Zero);
+        Assert.Equal(0, emitter.Counters()["nothing"].Delivered);
+    }
+
+    [Fact]
+    public async Task A_batch_sink_answers_for_each()
+    {
+        var sink = new Batches();
+        await using var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [sink] });
+        var receipts = Enumerable.Range(0, 10).Select(i => emitter.Emit("com.example.x", options: new() { Subject = i % 2 == 0 ? "even" : "odd" })).ToList();
+        for (var i = 0; i < receipts.Count; i++)
+        {
+            Assert.Equal(i % 2 == 0 ? "delivered" : "lost", (await receipts[i].DeliveredAsync().WaitAsync(Long))["batches"]!.State);
+        }
+    }
+
+    [Fact]
+    public async Task A_sink_may_emit_but_never_waits_for_itself()
+    {
+        Emitter? emitter = null;
+        var seen = new TaskCompletionSource<string>();
+        var talkative = new Recording("talkative", e =>
+        {
+            if (e.Subject == "first")
+            {
+                try
+                {
+                    emitter!.Emit("com.example.more");
+                    seen.TrySetResult("emitted");
+                }
+                catch (BackpressureException)
+                {
+                    seen.TrySetResult("backpressure");
+                }
+            }
+            return Task.CompletedTask;
+        });
+        emitter = Emitter.Open(Configurations.Null());
+        emitter.AddSink(talkative, Configurations.Map(("overflow", "block"), ("queue", Configurations.Map(("events", 2)))));
+        await emitter.EmitAsync("com.example.x", options: new() { Subject = "first" });
+        Assert.Contains(await seen.Task.WaitAsync(Long), new[] { "emitted", "backpressure" });
+        await emitter.DisposeAsync();
+    }
+
+    [Fact]
+    public void A_required_class_is_satisfied_by_a_sink_given_to_open_and_missed_otherwise()
+    {
+        var required = Configurations.Null(("governance", Configurations.Map(("requires_sink", "siem"))));
+        Assert.Contains("siem", Assert.Throws<RequiredSinkUnavailableException>(() => Emitter.Open(required)).Message, StringComparison.Ordinal);
+        var siem = new Recording("defender", classes: SinkClass.Siem);
+        using var emitter = Emitter.Open(required, new() { Sinks = [siem] });
+        emitter.EnsureReady();
+        Assert.Equal("healthy", emitter.Health()["defender"].State);
+        Assert.Equal(["siem"], emitter.Health()["defender"].Classes);
+    }
+
+    [Fact]
+    public async Task A_signer_of_the_hosts_signs_and_while_it_fails_nothing_goes_unsigned()
+    {
+        var secret = RandomNumberGenerator.GetBytes(32);
+        var signer = new Signer(secret);
+        var sink = new Recording();
+        var configuration = Configurations.Null(("key", Configurations.Map(("id", "kms"), ("alg", "hmac-sha256"), ("signer", "host"))));
+        await using (var emitter = Emitter.Open(configuration, new() { Sinks = [sink], Signer = signer }))
+        {
+            await emitter.Emit("com.example.x").DeliveredAsync().WaitAsync(Long);
+        }
+        Assert.True(signer.Failed > 0);
+        var keys = new Dictionary<string, TrustedKey> { ["kms"] = TrustedKey.FromBytes(secret) };
+        Assert.Equal(3, sink.Events.Count);
+        Assert.All(sink.Events, e => Assert.True(e.Verify(keys)));
+    }
+
+    private sealed class Recording(
+        string name = "recording",
+        Func<SignedGovernanceEvent, Task>? first = null,
+        Func<CancellationToken, Task>? then = null,
+        SinkClass classes = SinkClass.Debug) : IGovernanceEventSink
+    {
+        private readonly TaskCompletionSource _called = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal ConcurrentQueue<SignedGovernanceEvent> Events { get; } = [];
+
+        internal Task Called => _called.Task;
+
+        public string Name => name;
+
+        public IReadOnlySet<SinkClass> Classes { get; } = new HashSet<SinkClass> { classes };
+
+        public Task EmitAsync(SignedGovernanceEvent envelope, CancellationToken cancellationToken = default)
+        {
+            _called.TrySetResult();
+            var task = first?.Invoke(envelope) ?? (first is null ? Task.CompletedTask : null);
+            if (task is null)
+            {
+                return null!;
+            }
+            Events.Enqueue(envelope);
+            return then?.Invoke(cancellationToken) ?? task;
+        }
+    }
+
+    private sealed class Batches : IBatchGovernanceEventSink
+    {
+        public string Name => "batches";
+
+        public IReadOnlySet<SinkClass> Classes { get; } = new HashSet<SinkClass> { SinkClass.Debug };
+
+        public Task EmitAsync(SignedGovernanceEvent envelope, CancellationToken cancellationToken = default) =>
+            throw new NotSupportedException("it takes batches");
+
+        public Task<IReadOnlyList<Exception?>?> EmitBatchAsync(
+            IReadOnlyList<SignedGovernanceEvent> events, CancellationToken cancellationToken = default) =>
+            Task.FromResult<IReadOnlyList<Exception?>?>(
+                [.. events.Select(static e => e.Subject == "odd" ? new RejectedException("odd") : null)]);
+    }
+
+    private sealed class Signer(byte[] secret) : ISigner
+    {
+        private int _failed;
+
+        internal int Failed => _failed;
+
+        public Task<IReadOnlyList<ReadOnlyMemory<byte>>> SignAsync(
+            IReadOnlyList<ReadOnlyMemory<byte>> inputs, CancellationToken cancellationToken = default)
+        {
+            if (Interlocked.CompareExchange(ref _failed, 1, 0) == 0)
+            {
+                throw new TimeoutException("the KMS is asleep");
+            }
+            return Task.FromResult<IReadOnlyList<ReadOnlyMemory<byte>>>(
+                [.. inputs.Select(input => (ReadOnlyMemory<byte>)HMACSHA256.HashData(secret, input.Span))]);
+        }
+    }
+}
