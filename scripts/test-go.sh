@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# Functions are called by name.
+# shellcheck disable=SC2329
 # bindings-go: `go test -race ./...`, linked with the library in SINKWELL_LIB_DIR (also in CGO_LDFLAGS).
 source "$(dirname "$0")/lib.sh"
 need go cargo go cc

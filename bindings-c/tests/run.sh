@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# Functions are called by name.
+# shellcheck disable=SC2329
 # What is to be shown of the built library: it exports what the header says and no more, the header is C and C++,
 # and surface.c passes against it: plainly with the shared and the static library, then under AddressSanitizer and
 # ThreadSanitizer (which see the C code and every allocation and lock that passes libc; the Rust code itself is not

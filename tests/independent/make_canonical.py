@@ -60,17 +60,44 @@ RFC_TEXTS = [
 ]
 
 REFUSED = [
-    '{"a":1,"a":1}', '{"a":"\\ud800"}', '{"a":"\\udc00\\ud800"}', '{"a":NaN}', '{"a":Infinity}', '{"a":1e400}', '{"a":01}',
-    '{"a":1.}', '{"a":.5}', '{"a":+1}', '{"a":"\t"}', '{"a":1,}', "{'a':1}", '{"a":1} x', '{"a":tru}', '{"a":"\\x"}',
-    '{"a":[1,2}', '{"a"', "", '{"a":-}',
+    '{"a":1,"a":1}',
+    '{"a":"\\ud800"}',
+    '{"a":"\\udc00\\ud800"}',
+    '{"a":NaN}',
+    '{"a":Infinity}',
+    '{"a":1e400}',
+    '{"a":01}',
+    '{"a":1.}',
+    '{"a":.5}',
+    '{"a":+1}',
+    '{"a":"\t"}',
+    '{"a":1,}',
+    "{'a':1}",
+    '{"a":1} x',
+    '{"a":tru}',
+    '{"a":"\\x"}',
+    '{"a":[1,2}',
+    '{"a"',
+    "",
+    '{"a":-}',
 ]
 
 OTHERS = [
-    "{}", ' { } ', '{"a":[ ],"b":{ }}', '{"b":1,"a":2}', '{"aa":1,"a":2,"":3}', '{"a":"\\u0041\\/\\u007f\\u001F"}',
-    '{"a":-0,"b":-0.0,"c":0e5,"d":100000000000000000000,"e":1000000000000000000000}', '{"a":1E-6,"b":1e-7,"c":123e-20}',
-    '{"a":9007199254740993,"b":0.1,"c":1.0,"d":10.50}', '{"\\ufb33":1,"\\ud83d\\ude00":2,"z":3}', '{"a\\"":1,"a":2,"a!":3}',
-    '{"\\n":1,"\\u0001":2,"\\u001f":3," ":4}', '{"a":{"c":{"e":1,"d":2},"b":[{"z":1,"y":2}]}}',
-    '{"a":"\\b\\f\\n\\r\\t\\"\\\\"}', '{"\u007f":1,"\u0080":2,"\u07ff":3,"\u0800":4,"\uffff":5,"\U00010000":6}',
+    "{}",
+    " { } ",
+    '{"a":[ ],"b":{ }}',
+    '{"b":1,"a":2}',
+    '{"aa":1,"a":2,"":3}',
+    '{"a":"\\u0041\\/\\u007f\\u001F"}',
+    '{"a":-0,"b":-0.0,"c":0e5,"d":100000000000000000000,"e":1000000000000000000000}',
+    '{"a":1E-6,"b":1e-7,"c":123e-20}',
+    '{"a":9007199254740993,"b":0.1,"c":1.0,"d":10.50}',
+    '{"\\ufb33":1,"\\ud83d\\ude00":2,"z":3}',
+    '{"a\\"":1,"a":2,"a!":3}',
+    '{"\\n":1,"\\u0001":2,"\\u001f":3," ":4}',
+    '{"a":{"c":{"e":1,"d":2},"b":[{"z":1,"y":2}]}}',
+    '{"a":"\\b\\f\\n\\r\\t\\"\\\\"}',
+    '{"\u007f":1,"\u0080":2,"\u07ff":3,"\u0800":4,"\uffff":5,"\U00010000":6}',
 ]
 
 
@@ -81,8 +108,10 @@ def double(hex):
 def main():
     directory = pathlib.Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
-    numbers = [{"ieee754": a, "json": None if b == "null" else b} for a, b in
-               (row.split() for row in RFC_NUMBERS.strip().splitlines())]
+    numbers = [
+        {"ieee754": a, "json": None if b == "null" else b}
+        for a, b in (row.split() for row in RFC_NUMBERS.strip().splitlines())
+    ]
     for n in numbers:
         assert n["json"] is None or jcs.number(double(n["ieee754"])) == n["json"], n
     texts = [{"json": a, "canonical": b} for a, b in RFC_TEXTS]
@@ -91,8 +120,14 @@ def main():
     rng = random.Random(8785)
     more = []
     while len(more) < 500:
-        bits = rng.getrandbits(64) if len(more) % 2 else struct.unpack(
-            ">Q", struct.pack(">d", rng.randrange(1, 10**rng.randrange(1, 18)) / 10 ** rng.randrange(0, 26)))[0]
+        bits = (
+            rng.getrandbits(64)
+            if len(more) % 2
+            else struct.unpack(
+                ">Q",
+                struct.pack(">d", rng.randrange(1, 10 ** rng.randrange(1, 18)) / 10 ** rng.randrange(0, 26)),
+            )[0]
+        )
         value = double(f"{bits:016x}")
         if value == value and abs(value) != float("inf"):
             more.append({"ieee754": f"{bits:016x}", "json": jcs.number(value)})

@@ -54,7 +54,11 @@ CASES = {
             ok(
                 {
                     "type": "policy.decision",
-                    "data": {"decision": "deny", "rule": "no-shell", "zulu": [1, 2.5, True, None, {"b": 1, "a": 2}]},
+                    "data": {
+                        "decision": "deny",
+                        "rule": "no-shell",
+                        "zulu": [1, 2.5, True, None, {"b": 1, "a": 2}],
+                    },
                     "subject": "tool:shell",
                     "severity": "fatal",
                     "run": "r-17",
@@ -113,7 +117,7 @@ CASES = {
                         "😀": "smile",
                         "\u0080": "control",
                         "ö": "o",
-                        "s": "\u0000\u0001\b\t\n\f\r\"\\/\u007f\u2028é",
+                        "s": '\u0000\u0001\b\t\n\f\r"\\/\u007f\u2028é',
                     },
                 }
             )
@@ -127,7 +131,18 @@ CASES = {
                 {
                     "type": "com.example.numbers",
                     "data": {
-                        "n": [0, -1, 1.5, 0.1, 1e-7, 123456.789, 9007199254740991, -9007199254740991, 4.35, 1e-6]
+                        "n": [
+                            0,
+                            -1,
+                            1.5,
+                            0.1,
+                            1e-7,
+                            123456.789,
+                            9007199254740991,
+                            -9007199254740991,
+                            4.35,
+                            1e-6,
+                        ]
                     },
                 }
             )
@@ -171,7 +186,10 @@ CASES = {
             bad({"type": "com.x", "subject": "a\nb"}, "subject"),
             bad({"type": "com.x", "time": "yesterday"}, "time"),
             bad({"type": "com.x", "id": "17"}, "id"),
-            bad({"type": "com.x", "trace": {"trace_id": "00", "span_id": "b7ad6b7169203331"}}, "trace.trace_id"),
+            bad(
+                {"type": "com.x", "trace": {"trace_id": "00", "span_id": "b7ad6b7169203331"}},
+                "trace.trace_id",
+            ),
             bad({"type": "run.completed", "data": {}, "terminal": False}, "terminal"),
             ok(TOOL),
         ],
@@ -205,7 +223,12 @@ CASES = {
                     "run": "r-1",
                     "data": {"note": "write to ann@example.com", "zz": 1},
                     "content": [
-                        {"class": "prompt", "text": "pay with 4111 1111 1111 1111", "permit": "raw", "role": "user"},
+                        {
+                            "class": "prompt",
+                            "text": "pay with 4111 1111 1111 1111",
+                            "permit": "raw",
+                            "role": "user",
+                        },
                         {
                             "class": "completion",
                             "text": "done",

@@ -4,10 +4,9 @@ import base64
 import hashlib
 import hmac
 
+import jcs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-import jcs
 
 PREFIX = b"sinkwell-event-v1\n"
 SCHEMA = "https://sinkwell.dev/schemas/governance-event/1.0"
@@ -120,7 +119,13 @@ class Stream:
         return {"streamid": self.id, "sequence": seq(self.next - 1), "head": self.prev}
 
     def opened(self, **more):
-        data = {"action": "opened", "why": "start", "lane": self.lane, "classes": ["debug"], "version": "0.1.0"}
+        data = {
+            "action": "opened",
+            "why": "start",
+            "lane": self.lane,
+            "classes": ["debug"],
+            "version": "0.1.0",
+        }
         return self.seal("audit.chain", data | more, own=True)
 
     def tool(self, n=0, **more):

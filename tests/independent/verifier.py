@@ -12,10 +12,9 @@ import hashlib
 import hmac
 import re
 
+import jcs
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-import jcs
 
 PREFIX = b"sinkwell-event-v1\n"
 SCHEMA = "https://sinkwell.dev/schemas/governance-event/"
@@ -63,13 +62,19 @@ def form_fault(e):
         return isinstance(e.get(key), str) and e[key] and test(e[key])
 
     good = (
-        e.get("specversion") == "1.0" and text("id") and text("source")
+        e.get("specversion") == "1.0"
+        and text("id")
+        and text("source")
         and text("type", lambda s: re.fullmatch(r"[A-Za-z0-9._-]+", s))
-        and text("time", TIME.fullmatch) and text("recordedtime", TIME.fullmatch)
+        and text("time", TIME.fullmatch)
+        and text("recordedtime", TIME.fullmatch)
         and e.get("datacontenttype") == "application/json"
-        and text("dataschema", lambda s: s.startswith(SCHEMA)) and isinstance(e.get("data"), dict)
-        and text("agentid") and SEVERITY.get(e.get("severitytext"), 0) == e.get("severitynumber")
-        and e.get("origin", "core") == "core" and HEX.fullmatch(e.get("prevhash", "0" * 64))
+        and text("dataschema", lambda s: s.startswith(SCHEMA))
+        and isinstance(e.get("data"), dict)
+        and text("agentid")
+        and SEVERITY.get(e.get("severitytext"), 0) == e.get("severitynumber")
+        and e.get("origin", "core") == "core"
+        and HEX.fullmatch(e.get("prevhash", "0" * 64))
     )
     return not good or any(v is None or v == "" for v in e.values())
 
@@ -77,7 +82,7 @@ def form_fault(e):
 def own_check(e, keys):
     """The kind of finding that an envelope by itself deserves (or None), and the key that sealed it."""
     schema = e.get("dataschema")
-    if isinstance(schema, str) and schema.startswith(SCHEMA) and schema[len(SCHEMA):].split(".")[0] != "1":
+    if isinstance(schema, str) and schema.startswith(SCHEMA) and schema[len(SCHEMA) :].split(".")[0] != "1":
         return "unknown_schema", None
     seal = [e.get(k) for k in ("sigalg", "keyid", "signature")]
     if keys:
@@ -103,7 +108,8 @@ def verifies(key, e, raw):
     if "hmac_base64" in key:
         secret = base64.b64decode(key["hmac_base64"])
         return e["sigalg"] == "hmac-sha256" and hmac.compare_digest(
-            hmac.new(secret, data, hashlib.sha256).digest(), raw)
+            hmac.new(secret, data, hashlib.sha256).digest(), raw
+        )
     if e["sigalg"] != "ed25519":
         return False
     try:
@@ -135,7 +141,12 @@ class Stream:
         self.id, self.agent, self.good, self.filled, self.fill_starts = id, None, {}, set(), set()
         self.stubs, self.erasable, self.declared, self.losses, self.findings = {}, set(), set(), [], []
         self.envelopes, self.closed, self.start, self.lane, self.heard = 0, None, 1, None, ""
-        self.retired, self.rivals, self.arrived, self.only_checkpoints = {}, collections.defaultdict(set), None, True
+        self.retired, self.rivals, self.arrived, self.only_checkpoints = (
+            {},
+            collections.defaultdict(set),
+            None,
+            True,
+        )
 
     def add(self, kind, at=None, to=None, where=None, weight=None):
         self.findings.append((kind, at, at if to is None else to, where, weight or weigh(kind)))
@@ -175,7 +186,11 @@ class Verifier:
             e = jcs.parse(line.encode())
         except (ValueError, RecursionError):
             return None
-        if not isinstance(e, dict) or sequence(e.get("sequence")) is None or not isinstance(e.get("streamid"), str):
+        if (
+            not isinstance(e, dict)
+            or sequence(e.get("sequence")) is None
+            or not isinstance(e.get("streamid"), str)
+        ):
             return None
         return e
 
@@ -314,8 +329,11 @@ class Verifier:
             elif e.get("origin") == "core":
                 raw = unbase64(e["signature"]) if "signature" in e else b""
                 data = e["data"]
-                itself = {"streamid": e["streamid"], "sequence": e["sequence"],
-                          "head": hashlib.sha256(signing_input(e) + raw).hexdigest()}
+                itself = {
+                    "streamid": e["streamid"],
+                    "sequence": e["sequence"],
+                    "head": hashlib.sha256(signing_input(e) + raw).hexdigest(),
+                }
                 self.claim(itself, "itself", where, data.get("lane"))
                 for head in [data] + data.get("streams", []) + data.get("heads", []):
                     if "head" in head:
@@ -327,8 +345,11 @@ class Verifier:
         if not self.streams:
             raise NoEnvelope("no envelope")
         o = self.options
-        carried = {s.id for s in self.streams.values() if s.only_checkpoints and s.lane and self.lanes_here
-                   and s.lane not in self.lanes_here}
+        carried = {
+            s.id
+            for s in self.streams.values()
+            if s.only_checkpoints and s.lane and self.lanes_here and s.lane not in self.lanes_here
+        }
         for id, a, b in self.erasures:
             if id in self.streams:
                 self.streams[id].erasable |= set(range(a, b + 1))
@@ -345,7 +366,10 @@ class Verifier:
                     s.add("missing_edge", n, where=where)
         erased = 0
         for s in self.streams.values():
-            for kind, stubs in (("erased", set(s.stubs) & s.erasable), ("removed", set(s.stubs) - s.erasable)):
+            for kind, stubs in (
+                ("erased", set(s.stubs) & s.erasable),
+                ("removed", set(s.stubs) - s.erasable),
+            ):
                 for a, b in runs(stubs):
                     s.add(kind, a, b, where=s.stubs[a]["where"])
                 erased += len(stubs) if kind == "erased" else 0
@@ -359,8 +383,15 @@ class Verifier:
                 copy = s.lane != lane if s.lane and lane else data.get("streamid", s.id) != s.id
                 losses.append((copy, s, n, where, data))
         for copy, s, n, where, data in sorted(losses, key=lambda loss: loss[0]):
-            ranges = [(r.get("streamid") or data.get("streamid") or s.id, sequence(r["from"]), sequence(r["to"]),
-                       r.get("maybe", False)) for r in data.get("lost", [])]
+            ranges = [
+                (
+                    r.get("streamid") or data.get("streamid") or s.id,
+                    sequence(r["from"]),
+                    sequence(r["to"]),
+                    r.get("maybe", False),
+                )
+                for r in data.get("lost", [])
+            ]
             fixed = sum(b - a + 1 for _, a, b, maybe in ranges if not maybe)
             budget = max(0, int(data.get("count", fixed)) - fixed)
             total = 0 if copy or any(r[3] for r in ranges) else budget
@@ -379,8 +410,9 @@ class Verifier:
                     continue
                 if target is s:
                     b = min(b, n - 1)
-                missing = [m for m in range(a, b + 1)
-                           if m not in target.present() | target.filled | target.declared]
+                missing = [
+                    m for m in range(a, b + 1) if m not in target.present() | target.filled | target.declared
+                ]
                 if maybe:
                     missing, budget = missing[:budget], budget - len(missing[:budget])
                 total += len(missing)
@@ -412,8 +444,11 @@ class Verifier:
 
     def settle(self, carried, elsewhere):
         here = {id for id in self.streams if id not in carried}
-        lanes = self.lanes_here | {self.streams[id].lane for id in here} | {c[5] for c in self.claims if c[0] in here
-                                                                          and c[3] in ("file", "itself")}
+        lanes = (
+            self.lanes_here
+            | {self.streams[id].lane for id in here}
+            | {c[5] for c in self.claims if c[0] in here and c[3] in ("file", "itself")}
+        )
         lanes.discard(None)
         done = set()
         for id, n, head, who, where, lane in sorted(self.claims, key=lambda c: (c[3] == "follower", -c[1])):
@@ -432,7 +467,9 @@ class Verifier:
                 if self.options.get("partial") and who == "input":
                     continue
                 done.add(id)
-                self.findings.append(("missing_stream", None, None, where, "note" if who == "follower" else "findings"))
+                self.findings.append(
+                    ("missing_stream", None, None, where, "note" if who == "follower" else "findings")
+                )
 
     def silence(self, carried):
         unit = {"s": 1, "m": 60}[self.options["silence"][-1]]
@@ -441,7 +478,11 @@ class Verifier:
         for s in self.streams.values():
             heard = max(s.heard, self.heard.get(s.id, ""))
             if s.id not in carried and s.closed is None and heard and at(self.latest) - at(heard) > limit:
-                s.add("silence", max(s.good, default=None), where=s.good[max(s.good)]["where"] if s.good else None)
+                s.add(
+                    "silence",
+                    max(s.good, default=None),
+                    where=s.good[max(s.good)]["where"] if s.good else None,
+                )
 
     def report(self, lost, erased):
         best = "sound" if self.keys else "unchecked"
@@ -452,16 +493,32 @@ class Verifier:
                 start = max(start, weight, key=ORDER.index)
             return start
 
-        show = lambda found: [{k: v for k, v in zip(("kind", "from", "to", "where"), x) if v is not None}
-                              for x in found]
-        streams = [{"streamid": s.id, "envelopes": s.envelopes, "closed": s.closed is not None,
-                    "verdict": judge(best, s.findings), "findings": show(merged(s.findings))}
-                   for s in self.streams.values()]
+        show = lambda found: [
+            {k: v for k, v in zip(("kind", "from", "to", "where"), x) if v is not None} for x in found
+        ]
+        streams = [
+            {
+                "streamid": s.id,
+                "envelopes": s.envelopes,
+                "closed": s.closed is not None,
+                "verdict": judge(best, s.findings),
+                "findings": show(merged(s.findings)),
+            }
+            for s in self.streams.values()
+        ]
         verdict = judge(max([best] + [s["verdict"] for s in streams], key=ORDER.index), self.findings)
         good = verdict == "sound" or (verdict == "incomplete" and not self.options.get("strict"))
-        return {"verdict": verdict, "exit": int(not good), "envelopes": sum(s["envelopes"] for s in streams),
-                "unsigned": self.unsigned, "malformed": self.malformed, "streams": streams, "lost": lost,
-                "erased": erased, "findings": show(self.findings)}
+        return {
+            "verdict": verdict,
+            "exit": int(not good),
+            "envelopes": sum(s["envelopes"] for s in streams),
+            "unsigned": self.unsigned,
+            "malformed": self.malformed,
+            "streams": streams,
+            "lost": lost,
+            "erased": erased,
+            "findings": show(self.findings),
+        }
 
 
 def merged(findings):

@@ -164,7 +164,14 @@ impl Losses {
     pub(crate) fn take(&mut self) -> Vec<Loss> {
         let mut all = std::mem::take(&mut self.own);
         for ((agent, reason), count) in std::mem::take(&mut self.elsewhere) {
-            all.push(Loss { reason, agent: Some(agent), own: false, count, unnumbered: 0, ranges: Vec::new() });
+            all.push(Loss {
+                reason,
+                agent: Some(agent),
+                own: false,
+                count,
+                unnumbered: 0,
+                ranges: Vec::new(),
+            });
         }
         all
     }

@@ -201,23 +201,62 @@ def ways():
     case("policy: empty", put(policy={}), "off", failed=every, redaction=None, refs=DEFAULT)
     case("policy: another tenant", put(tenant="other"), "redacted_summary", failed=["policy"], refs=DEFAULT)
     case("policy: no tenant", put(tenant=None), "redacted_summary", failed=["policy"], refs=DEFAULT)
-    case("policy: another agent", put(agent="did:web:example.org:x"), "redacted_summary", failed=["policy"], refs=DEFAULT)
+    case(
+        "policy: another agent",
+        put(agent="did:web:example.org:x"),
+        "redacted_summary",
+        failed=["policy"],
+        refs=DEFAULT,
+    )
     case("policy: no agent", drop("agent"), "redacted_summary", failed=["policy"], refs=DEFAULT)
     case("policy: expired", rule(expires="2001-01-01"), "redacted_summary", failed=["policy"])
-    case("policy: expired to the second", rule(expires="2001-01-01T00:00:00Z"), "redacted_summary", failed=["policy"])
-    case("policy: expired, the default is raw", both(rule(expires="2001-01-01"), policy(mode="raw")), "redacted_summary", failed=["policy"])
-    case("policy: expired, the default is off", both(rule(expires="2001-01-01"), policy(mode="off")), "off", failed=["policy"])
+    case(
+        "policy: expired to the second",
+        rule(expires="2001-01-01T00:00:00Z"),
+        "redacted_summary",
+        failed=["policy"],
+    )
+    case(
+        "policy: expired, the default is raw",
+        both(rule(expires="2001-01-01"), policy(mode="raw")),
+        "redacted_summary",
+        failed=["policy"],
+    )
+    case(
+        "policy: expired, the default is off",
+        both(rule(expires="2001-01-01"), policy(mode="off")),
+        "off",
+        failed=["policy"],
+    )
     case("policy: no expiry", rule(expires=None))
     case("policy: any tenant", both(rule(tenants=None), put(tenant=None)))
     case("policy: the default is raw", both(policy(mode="raw"), put(tenant="other")), refs=DEFAULT)
-    case("policy: another class", both(put(**{"class": "prompt"}), put(sink={"mode": "raw", "classes": ["prompt"]})), "redacted_summary", failed=["policy"], refs=DEFAULT)
+    case(
+        "policy: another class",
+        both(put(**{"class": "prompt"}), put(sink={"mode": "raw", "classes": ["prompt"]})),
+        "redacted_summary",
+        failed=["policy"],
+        refs=DEFAULT,
+    )
     for child in ["agent:researcher", "extension:browser"]:
         case(f"child: {child} is included", put(child_or_extension=child))
     children = ["governance.content.children"]
     for child in ["agent:writer", "agent:researcher2", True, ""]:
-        case(f"child: {child!r} is not included", put(child_or_extension=child), "off", failed=["policy"], refs=children)
+        case(
+            f"child: {child!r} is not included",
+            put(child_or_extension=child),
+            "off",
+            failed=["policy"],
+            refs=children,
+        )
     case("child: none", put(child_or_extension=False))
-    case("child: no list", both(policy(children=None), put(child_or_extension="agent:researcher")), "off", failed=["policy"], refs=children)
+    case(
+        "child: no list",
+        both(policy(children=None), put(child_or_extension="agent:researcher")),
+        "off",
+        failed=["policy"],
+        refs=children,
+    )
     case("redaction: none required", policy(redaction=None), failed=["redaction"], redaction=None)
     case("redaction: another has run", put(redaction_policy_id="pii-2"), failed=["redaction"])
     case("redaction: absent", drop("redaction_policy_id"), failed=["redaction"])
@@ -257,20 +296,48 @@ def refused():
     case("policy: unknown key", "policy", "policy.redact", policy={"redact": {}})
     case("policy: a word", "policy", "policy", policy="raw")
     case("policy: mode", "policy", "policy.mode", policy={"mode": "all"})
-    case("policy: hidden reasoning", "policy", "policy.classes.thinking", policy={"classes": {"thinking": {}}})
-    case("policy: window", "policy", "policy.retention.window", policy={"retention": {"class": "short", "window": "30"}})
-    case("policy: rate", "policy", "policy.sampling.rate.numerator", policy={"sampling": {"key": "run", "rate": {"numerator": 2, "denominator": 1}}})
+    case(
+        "policy: hidden reasoning", "policy", "policy.classes.thinking", policy={"classes": {"thinking": {}}}
+    )
+    case(
+        "policy: window",
+        "policy",
+        "policy.retention.window",
+        policy={"retention": {"class": "short", "window": "30"}},
+    )
+    case(
+        "policy: rate",
+        "policy",
+        "policy.sampling.rate.numerator",
+        policy={"sampling": {"key": "run", "rate": {"numerator": 2, "denominator": 1}}},
+    )
     return cases
 
 
 def sampling():
     cases = []
-    keys = ["", "r-17", "r-18", "0af7651916cd43dd8448eb211c80319c", "018f3b5e-7c00-7000-8000-000000000001", "Überläufer", "\U0001f50d"]
+    keys = [
+        "",
+        "r-17",
+        "r-18",
+        "0af7651916cd43dd8448eb211c80319c",
+        "018f3b5e-7c00-7000-8000-000000000001",
+        "Überläufer",
+        "\U0001f50d",
+    ]
     keys += [f"run-{n}" for n in range(40)]
     for key in keys:
         digest = hashlib.sha256(b"sinkwell-sample-v1\n" + key.encode()).digest()
         h = int.from_bytes(digest[:8], "big")
-        for numerator, denominator in [(0, 1), (1, 1), (1, 2), (1, 10), (5, 100), (1, 1000), (2**53 - 2, 2**53 - 1)]:
+        for numerator, denominator in [
+            (0, 1),
+            (1, 1),
+            (1, 2),
+            (1, 10),
+            (5, 100),
+            (1, 1000),
+            (2**53 - 2, 2**53 - 1),
+        ]:
             cases.append(
                 {
                     "name": f"{key!r} {numerator}/{denominator}",

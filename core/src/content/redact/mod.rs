@@ -5,7 +5,7 @@
 //! was redacted before, here or by a provider, stays as it is. What cannot be redacted is an error, and the
 //! caller keeps it in.
 //!
-//! How: the [detectors](detect) and the host's patterns look at a [shadow](shadow) of the text and name spans;
+//! How: the [detectors](detect) and the host's patterns look at a [shadow] of the text and name spans;
 //! overlapping spans merge; each is replaced by `[label]`, by nothing, or by `[label:hash]`.
 
 mod data;
