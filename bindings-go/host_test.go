@@ -162,7 +162,7 @@ func BenchmarkEmit(b *testing.B) {
 	for _, attr := range attrs {
 		data[attr.Key] = "x"
 	}
-	sw := open(b, "lanes: [ { sink: null, overflow: drop_oldest } ]\n")
+	sw := open(b, "lanes: [ { sink: \"null\", overflow: drop_oldest } ]\n")
 	ctx := context.Background()
 	b.Run("receipt", func(b *testing.B) {
 		b.ReportAllocs()
