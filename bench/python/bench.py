@@ -184,10 +184,13 @@ def once(receiver: str, candidate: str, rate: int, events: int) -> dict[str, flo
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen([receiver, "receiver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
     ):
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         port = int(process.stdout.readline())
         args = [sys.executable, __file__, "run", candidate, str(rate), str(events), str(port), folder]
-        figures: dict[str, float] = json.loads(subprocess.run(args, check=True, stdout=subprocess.PIPE).stdout)
+        figures: dict[str, float] = json.loads(
+            subprocess.run(args, check=True, stdout=subprocess.PIPE).stdout
+        )
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/count") as answer:
             arrived = int(answer.read().split()[0]) - figures.get("own", 0) - WARM_UP
         process.stdin.close()
@@ -238,7 +241,9 @@ def main() -> None:
     for row in rows:
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
         spread = f"{row['low']:.4g} … {row['high']:.4g}"
-        print(f"| {row['load']} | {row['who']} | {row['figure']} | {row['median']:.4g} | {spread} | {ratio} |")
+        print(
+            f"| {row['load']} | {row['who']} | {row['figure']} | {row['median']:.4g} | {spread} | {ratio} |"
+        )
     if options.json:
         facts = {"python": sys.version, "load average": os.getloadavg()[0], "rows": rows}
         with open(options.json, "w") as file:
