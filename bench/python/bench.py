@@ -184,7 +184,8 @@ def once(receiver: str, candidate: str, rate: int, events: int) -> dict[str, flo
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen([receiver, "receiver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
     ):
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         port = int(process.stdout.readline())
         args = [sys.executable, __file__, "run", candidate, str(rate), str(events), str(port), folder]
         figures: dict[str, float] = json.loads(

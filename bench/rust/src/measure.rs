@@ -68,7 +68,7 @@ pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -
     nanos.resize(nanos.capacity(), 1);
     nanos.clear();
     let own = (resident("VmRSS:") - idle).max(0.0);
-    let (cpu, start) = (cpu(), Instant::now());
+    let (cpu, thread, start) = (cpu(), own_cpu(), Instant::now());
     let mut timed = |n: i64| {
         let before = Instant::now();
         emit(n);
@@ -98,6 +98,7 @@ pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -
         }
     }
     let wall = start.elapsed().as_secs_f64();
+    let thread = own_cpu() - thread;
     let settled = settle();
     let cpu = self::cpu() - cpu;
     let peak = resident("VmHWM:");
@@ -110,6 +111,7 @@ pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -
         figures.put(name, f64::from(nanos[at]));
     }
     figures.put("rate", load.events() as f64 / wall);
+    figures.put("caller_cpu_ns", thread * 1e9 / load.events() as f64);
     figures.put("cpu_s", cpu);
     figures.put("idle_kb", idle);
     figures.put("growth_kb", peak - idle - own);
@@ -126,6 +128,13 @@ fn until(time: Instant) {
 /// Seconds of processor time this process has used, all threads.
 pub(crate) fn cpu() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Seconds of processor time that the calling thread has used: what others do on the machine counts less
+/// there than on a clock.
+pub(crate) fn own_cpu() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 

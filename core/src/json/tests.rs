@@ -73,3 +73,61 @@ fn a_writer_can_be_used_again() {
     parse_into(b"{\"b\":1,\"a\":[]}", &mut w).unwrap();
     assert_eq!(w.finish().unwrap().bytes(), b"{\"a\":[],\"b\":1}");
 }
+
+#[test]
+fn keys_compare_as_their_utf16_units_do() {
+    let chars = [
+        '\0',
+        'a',
+        '\u{7F}',
+        '\u{80}',
+        '\u{7FF}',
+        '\u{D7FF}',
+        '\u{E000}',
+        '\u{FFFF}',
+        '\u{10000}',
+        '\u{10FFFF}',
+    ];
+    let mut keys = vec![String::new()];
+    for a in chars {
+        keys.push(a.into());
+        keys.extend(chars.map(|b| String::from_iter([a, b])));
+    }
+    for a in &keys {
+        for b in &keys {
+            assert_eq!(super::compare_keys(a, b), a.encode_utf16().cmp(b.encode_utf16()), "{a:?} {b:?}");
+        }
+    }
+}
+
+/// Eight bytes are looked at together, so every byte that is escaped stands at every place of a word, among
+/// neighbours of which each differs from it by one.
+#[test]
+fn strings_are_escaped_wherever_it_is_due() {
+    for c in (0..=0x100_u32).filter_map(char::from_u32) {
+        for around in ['a', '\u{1F}', ' ', '!', '"', '#', '[', '\\', ']', '\u{7F}', 'é'] {
+            for before in 0..10 {
+                let text =
+                    format!("{}{c}{}", String::from(around).repeat(before), String::from(around).repeat(9));
+                let mut expected = String::from("\"");
+                for c in text.chars() {
+                    match c {
+                        '"' => expected += "\\\"",
+                        '\\' => expected += "\\\\",
+                        '\u{8}' => expected += "\\b",
+                        '\t' => expected += "\\t",
+                        '\n' => expected += "\\n",
+                        '\u{C}' => expected += "\\f",
+                        '\r' => expected += "\\r",
+                        '\0'..='\u{1F}' => expected += &format!("\\u{:04x}", u32::from(c)),
+                        c => expected.push(c),
+                    }
+                }
+                expected.push('"');
+                let mut out = Vec::new();
+                super::write_string(&mut out, &text);
+                assert_eq!(String::from_utf8(out).unwrap(), expected);
+            }
+        }
+    }
+}

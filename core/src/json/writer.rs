@@ -14,17 +14,12 @@ use super::{DEFAULT_DEPTH, write_f64};
 /// Compares keys by UTF-16 code units, as RFC 8785 orders them.
 #[must_use]
 pub fn compare_keys(a: &str, b: &str) -> Ordering {
-    compare_utf8(a.as_bytes(), b.as_bytes())
-}
-
-/// [`compare_keys`] for bytes that are known to be UTF-8.
-fn compare_utf8(a: &[u8], b: &[u8]) -> Ordering {
-    match a.iter().zip(b).find(|(a, b)| a != b) {
+    match a.bytes().zip(b.bytes()).find(|(a, b)| a != b) {
         None => a.len().cmp(&b.len()),
-        // The two orders differ only where U+E000…U+FFFF (lead bytes 0xEE, 0xEF) meets what UTF-16 writes as
-        // surrogates, which are lower (lead bytes from 0xF0).
-        Some((a, b)) if *a >= 0xEE && *b >= 0xEE && (*a >= 0xF0) != (*b >= 0xF0) => b.cmp(a),
-        Some((a, b)) => a.cmp(b),
+        // The order of UTF-8 is another only where U+E000…U+FFFF (lead bytes 0xEE, 0xEF) meets what UTF-16
+        // writes as surrogates, which are lower (lead bytes from 0xF0).
+        Some((a, b)) if a >= 0xEE && b >= 0xEE && (a >= 0xF0) != (b >= 0xF0) => b.cmp(&a),
+        Some((a, b)) => a.cmp(&b),
     }
 }
 
@@ -102,7 +97,7 @@ struct Frame {
 #[derive(Clone)]
 pub struct ObjectWriter {
     buf: Vec<u8>,
-    keys: Vec<u8>,
+    keys: String,
     members: Vec<Member>,
     frames: Vec<Frame>,
     scratch: Vec<u8>,
@@ -133,10 +128,10 @@ impl<'a> Canonical<'a> {
     /// The top-level members in canonical order: decoded key, canonical bytes of the value.
     pub fn members(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         let writer = self.writer;
-        writer.members.iter().map(move |m| {
-            let key = std::str::from_utf8(&writer.keys[m.key.clone()]).unwrap_or_default();
-            (key, &writer.buf[m.value_at..m.whole.end])
-        })
+        writer
+            .members
+            .iter()
+            .map(move |m| (&writer.keys[m.key.clone()], &writer.buf[m.value_at..m.whole.end]))
     }
 
     /// The canonical bytes of a top-level member's value.
@@ -164,7 +159,7 @@ impl ObjectWriter {
     pub fn with_depth(depth: usize) -> Self {
         Self {
             buf: Vec::new(),
-            keys: Vec::new(),
+            keys: String::new(),
             members: Vec::new(),
             frames: Vec::new(),
             scratch: Vec::new(),
@@ -214,7 +209,7 @@ impl ObjectWriter {
                     if !path.is_empty() {
                         path.push('.');
                     }
-                    path.push_str(&String::from_utf8_lossy(key));
+                    path.push_str(key);
                 }
             } else {
                 path.push_str(&format!("[{}]", frame.count.saturating_sub(1)));
@@ -288,7 +283,7 @@ impl ObjectWriter {
     /// Puts the members of an object that ended unsorted in order.
     fn permute(&mut self, frame: &Frame) -> Result<(), JsonError> {
         let keys = &self.keys;
-        let text = |m: &Member| std::str::from_utf8(&keys[m.key.clone()]).unwrap_or_default();
+        let text = |m: &Member| &keys[m.key.clone()];
         self.members[frame.members..].sort_by(|a, b| compare_keys(text(a), text(b)));
         for pair in self.members[frame.members..].windows(2) {
             if keys[pair[0].key.clone()] == keys[pair[1].key.clone()] {
@@ -379,7 +374,7 @@ impl ObjectWriter {
             if frame.sorted
                 && let Some(last) = self.members.last()
             {
-                match compare_utf8(&self.keys[last.key.clone()], key.as_bytes()) {
+                match compare_keys(&self.keys[last.key.clone()], key) {
                     Ordering::Less => {}
                     Ordering::Greater => frame.sorted = false,
                     Ordering::Equal => return Err(Self::duplicate(self.path(), key)),
@@ -389,7 +384,7 @@ impl ObjectWriter {
         frame.count += 1;
         frame.pending_key = true;
         let start = self.keys.len();
-        self.keys.extend_from_slice(key.as_bytes());
+        self.keys.push_str(key);
         let at = self.buf.len();
         write_string(&mut self.buf, key);
         self.buf.push(b':');

@@ -205,7 +205,8 @@ impl<T: Entry> Queue<T> {
     }
 
     fn push(&mut self, item: T, cost: usize, terminal: bool) {
-        let run = if terminal { None } else { item.run().map(Arc::<str>::from) };
+        let by_run = !terminal && self.runs.is_some();
+        let run = if by_run { item.run().map(Arc::<str>::from) } else { None };
         let node = Node { item: Some(item), links: [UNLINKED; 3], cost };
         let at = if self.free == NONE {
             self.nodes.push(node);
