@@ -206,9 +206,11 @@ fn without_a_network_a_durable_lane_keeps_all_and_the_next_process_delivers() {
 
     let (listener, bodies) = receiver();
     let next = open(&place.0, &lane(listener));
+    // What the first one left goes before anything newer.
+    emit(&next, 20).unwrap().wait(Stage::Delivered, LONG).unwrap();
     assert_eq!(next.shutdown(LONG)[0].1.pending, 0);
     let text = String::from_utf8_lossy(&bodies.lock().unwrap()).into_owned();
-    for n in 0..20 {
+    for n in 0..=20 {
         assert!(text.contains(&format!("{{\"n\":{n}}}")), "event {n}");
     }
 }

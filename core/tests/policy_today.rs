@@ -150,6 +150,9 @@ fn replayed(name: &str, today: &str) -> (Verdict, Vec<u8>) {
     let memory = MemorySink::default();
     let kept = memory.clone();
     let after = durable(&place, today, Arc::new(move || Ok(Box::new(Store(kept.clone())))));
+    // What the first one left goes before anything newer.
+    let newer = after.emit(EventInput::new("com.example.newer")).unwrap();
+    newer.wait(Stage::Delivered, Duration::from_secs(10)).unwrap();
     after.shutdown(Duration::from_secs(10));
     let lines: Vec<Vec<u8>> = memory.envelopes().iter().map(|envelope| envelope.bytes.to_vec()).collect();
     assert!(lines.concat().windows(16).any(|window| window == b"com.example.turn"), "it was not replayed");
