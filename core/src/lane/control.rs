@@ -442,8 +442,8 @@ impl Control {
                 super::own::merge(&mut core.notes, note);
             }
             // One throttled call of a key service is no reason to open the breaker: it is tried again soon.
-            let failure =
-                Failure::new(FailureKind::Network, "the signer failed; nothing is sent unsigned").detail(text);
+            let failure = Failure::new(FailureKind::Network, "the signer failed; nothing is sent unsigned")
+                .detail(text);
             self.back_off(now, &failure, None);
             self.fail(&mut core, LaneState::Degraded, &failure);
         }
