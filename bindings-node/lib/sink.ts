@@ -64,7 +64,8 @@ let next = 0;
 
 /** Registers a sink; the answer is what the native half knows it by. */
 export function host(sink: SinkLike, lane?: string): SinkSpec {
-  const one = 'emitBatch' in sink ? sink.emitBatch : sink?.emit;
+  const given = sink as Partial<Record<'emit' | 'emitBatch', unknown>> | null | undefined;
+  const one = given?.emitBatch ?? given?.emit;
   if (typeof sink?.name !== 'string' || typeof one !== 'function') {
     throw new InvalidArgumentError('a sink has a name and a function emit or emitBatch', 'sinks');
   }

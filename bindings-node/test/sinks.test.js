@@ -263,7 +263,7 @@ test("a host's signer seals; while it fails the lane waits and nothing goes out 
     {
       agent: { id: 'a1' },
       key: { id: 'kms', alg: 'hmac-sha256', signer: 'host' },
-      lanes: [{ id: 'out', sink: { file: { path: out } } }],
+      lanes: [{ id: 'out', breaker: { open: '10ms' }, sink: { file: { path: out } } }],
     },
     {
       signer: async (inputs) => {
