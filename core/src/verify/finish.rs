@@ -150,10 +150,16 @@ impl State {
                 Some(_) => {}
                 None if copy => {}
                 None => {
-                    accounts.declared.entry(target).or_default().insert(lost.range.0, lost.range.1);
-                    let n = if lost.maybe { len(lost.range).min(budget) } else { len(lost.range) };
+                    // A declaration that may not have arrived is made again: each number counts once.
+                    let declared = accounts.declared.entry(target).or_default();
+                    let mut n = declared.missing_of(lost.range).into_iter().map(len).sum();
+                    declared.insert(lost.range.0, lost.range.1);
                     if lost.maybe {
+                        n = budget.min(n);
                         budget -= n;
+                    }
+                    if n == 0 {
+                        continue;
                     }
                     total += n;
                     let note = format!("{n} lost of the stream {target}, and declared: {}", loss.reason);
