@@ -133,7 +133,7 @@ impl Rig {
         drop(core);
         lost.iter().for_each(|lost| self.lane.tell_lost(lost));
         tracked.entered();
-        Some(Receipt::new(Arc::clone(tracked), Arc::clone(&self.lanes), Box::new([admission])))
+        Some(Receipt::new(Arc::clone(tracked), Arc::clone(&self.lanes), [admission].into_iter().collect()))
     }
 
     pub(super) fn emit(&self, n: usize) -> Vec<Receipt> {
