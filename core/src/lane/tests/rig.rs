@@ -133,11 +133,7 @@ impl Rig {
         drop(core);
         lost.iter().for_each(|lost| self.lane.tell_lost(lost));
         tracked.entered();
-<<<<<<< HEAD
         Some(Receipt::new(Arc::clone(tracked), Arc::clone(&self.lanes), smallvec::smallvec![admission]))
-=======
-        Some(Receipt::new(Arc::clone(tracked), Arc::clone(&self.lanes), [admission].into_iter().collect()))
->>>>>>> refs/heads/bench
     }
 
     pub(super) fn emit(&self, n: usize) -> Vec<Receipt> {
