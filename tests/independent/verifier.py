@@ -382,6 +382,12 @@ class Verifier:
                 lane = data.get("lane")
                 copy = s.lane != lane if s.lane and lane else data.get("streamid", s.id) != s.id
                 losses.append((copy, s, n, where, data))
+        named = [
+            (r.get("streamid") or data.get("streamid") or s.id, sequence(r["from"]), sequence(r["to"]))
+            for copy, s, _, _, data in losses
+            for r in data.get("lost", [])
+            if not copy and not r.get("maybe", False)
+        ]
         for copy, s, n, where, data in sorted(losses, key=lambda loss: loss[0]):
             ranges = [
                 (
@@ -394,7 +400,8 @@ class Verifier:
             ]
             fixed = sum(b - a + 1 for _, a, b, maybe in ranges if not maybe)
             budget = max(0, int(data.get("count", fixed)) - fixed)
-            total = 0 if copy or any(r[3] for r in ranges) else budget
+            again = any(id == s.id and a <= n <= b for id, a, b in named)
+            total = 0 if copy or again or any(r[3] for r in ranges) else budget
             if total:
                 s.add("declared_loss", where=where)
             for id, a, b, maybe in ranges:
@@ -402,8 +409,13 @@ class Verifier:
                 if target is None and copy:
                     continue
                 if target is None:
-                    elsewhere[id] |= set(range(a, b + 1))
-                    total += b - a + 1 if not maybe else min(budget, b - a + 1)
+                    new = set(range(a, b + 1)) - elsewhere[id]
+                    elsewhere[id] |= new
+                    n_new = min(budget, len(new)) if maybe else len(new)
+                    budget -= n_new if maybe else 0
+                    total += n_new
+                    if not n_new:
+                        continue
                     s.add("declared_loss", where=where)
                     continue
                 if target is not s and target.agent not in (None, s.agent):
@@ -419,7 +431,7 @@ class Verifier:
                 target.declared |= set(missing)
                 for a, b in runs(missing):
                     target.add("declared_loss", a, b, where=where)
-            if total:
+            if total and data.get("count", 1):
                 lost[data["reason"]] += int(total)
         return dict(lost), elsewhere
 

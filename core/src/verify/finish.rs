@@ -111,6 +111,12 @@ impl State {
         }
         // Copies come last, so that they count only where the declaration itself is missing.
         losses.sort_by_key(|(copy, _, loss)| (*copy, loss.place));
+        for (declarer, loss) in losses.iter().filter(|(copy, _, _)| !copy).map(|(_, at, loss)| (*at, loss)) {
+            for lost in loss.ranges.iter().filter(|lost| !lost.maybe) {
+                let target = lost.streamid.or(loss.streamid).unwrap_or(self.streams[declarer].id);
+                accounts.named.entry(target).or_default().insert(lost.range.0, lost.range.1);
+            }
+        }
         for (copy, declarer, loss) in losses {
             self.account_for(&mut accounts, copy, declarer, &loss);
         }
@@ -177,7 +183,10 @@ impl State {
             total = 0;
         }
         let unnumbered = if any_maybe { 0 } else { loss.count.saturating_sub(fixed) };
-        if unnumbered > 0 && !copy {
+        // A declaration that is itself declared lost was made again, whether it arrived after all or not.
+        let again = accounts.named.get(&self.streams[declarer].id);
+        let again = again.is_some_and(|ranges| ranges.contains(loss.sequence));
+        if unnumbered > 0 && !copy && !again {
             total += unnumbered;
             let note = format!("{unnumbered} lost without a number, and declared: {}", loss.reason);
             self.streams[declarer].findings.add(FindingKind::DeclaredLoss, None, Some(loss.place), note);
@@ -283,6 +292,8 @@ impl State {
 struct Accounts {
     /// Totals by reason.
     lost: BTreeMap<String, u64>,
+    /// What declarations name, without `maybe`, by stream.
+    named: HashMap<Uuid, Ranges>,
     /// Declared ranges of streams that are not in the input.
     declared: HashMap<Uuid, Ranges>,
 }
