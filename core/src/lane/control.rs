@@ -661,11 +661,9 @@ impl Control {
         while let Some(tracked) = core.queue.pop() {
             left.push((tracked, None, 0));
         }
-        core.ended = true;
         core.shut = true;
         core.health.turn(LaneState::Closed, now);
         let waiters = self.lane.made_room(&mut core);
-        self.lane.shared.room.notify_all();
         drop(core);
         let mut written = HashSet::new();
         if let Some(durable) = &mut self.durable {
@@ -707,6 +705,9 @@ impl Control {
                 when: now,
             });
         }
+        // Only now: whoever waits for the end may open the journal again.
+        self.lane.lock().ended = true;
+        self.lane.shared.room.notify_all();
         Step::Done
     }
 
