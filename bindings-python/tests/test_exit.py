@@ -32,6 +32,14 @@ for n in range(100):
 
 FILE = '{"file": {"path": "events.ndjson"}}'
 
+# A shell starts background jobs with SIGINT ignored, and Python then leaves it so.
+INTERRUPTED = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(30)
+"""
+
 
 def streams(folder: Path) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
@@ -62,7 +70,7 @@ def closed(folder: Path) -> bool:
         ("del emitter", 0),
         ("emitter.loop = emitter  # a cycle", 0),
         ("emitter.shutdown()", 0),
-        ("os.kill(os.getpid(), __import__('signal').SIGINT); time.sleep(30)", -signal.SIGINT),
+        (INTERRUPTED, -signal.SIGINT),
     ],
 )
 def test_a_normal_end_loses_nothing(run: Run, tmp_path: Path, end: str, status: int) -> None:
