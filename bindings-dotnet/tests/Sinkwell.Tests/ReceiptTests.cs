@@ -163,6 +163,24 @@ public sealed class ReceiptTests
         Assert.Contains(File.ReadLines(file), line => line.Contains($"\"traceparent\":\"{activity.Id}\"", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void An_emit_allocates_a_receipt_and_nothing_else()
+    {
+        using var emitter = Emitter.Open(Configurations.Null());
+        var data = Configurations.Map(("tool", "search"), ("outcome", "ok"), ("duration_ms", 3.5), ("n", 17));
+        void Run(int times)
+        {
+            for (var i = 0; i < times; i++)
+            {
+                emitter.Emit("tool.invocation", data, new() { Subject = "tool:search", Run = "r-17" }).Dispose();
+            }
+        }
+        Run(100);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Run(1000);
+        Assert.InRange((GC.GetAllocatedBytesForCurrentThread() - before) / 1000, 1, 96);
+    }
+
     /// <summary>A sink that takes nothing until it is opened.</summary>
     private sealed class Gate : IGovernanceEventSink
     {
