@@ -58,6 +58,9 @@ fi
 if [[ -e examples/node/agent.mjs ]]; then
     if have node && have npm; then
         if node_modules bindings-node && logged node-build npm --prefix bindings-node run build; then
+            # As `npm install sinkwell` would leave it.
+            mkdir -p examples/node/node_modules
+            ln -sfn ../../../bindings-node examples/node/node_modules/sinkwell
             example node node examples/node/agent.mjs
         else
             failed=$((failed + 1))
@@ -70,7 +73,8 @@ if [[ -e examples/go/go.mod ]]; then
     if ! have go; then
         left go "no go on PATH"
     elif c_library; then
-        example go env CGO_LDFLAGS="-L$SINKWELL_LIB_DIR" go run -C examples/go .
+        example go env CGO_LDFLAGS="-L$SINKWELL_LIB_DIR" go run -C examples/go . \
+            "$PWD/examples/agent.json" "$PWD/target/examples/go"
     else
         failed=$((failed + 1))
     fi

@@ -252,11 +252,13 @@ fn only_what_was_sealed_and_all_of_its_beginning_is_sound() {
     let seeds = seeds();
     let good: Vec<&Seed> = seeds.iter().filter(|seed| seed.sound).collect();
     assert!(good.len() >= 3);
-    let sealed: BTreeSet<&[u8]> = seeds
+    // A line may be sealed by a key that another file's case gives; and one written otherwise (a space, another
+    // order) is sealed again as soon as a mutation undoes that.
+    let sealed: BTreeSet<Vec<u8>> = seeds
         .iter()
-        .flat_map(|seed| seed.lines.iter().map(|line| (line.as_bytes(), &seed.keys)))
-        .filter(|(line, keys)| verify_envelope(line, keys).0 == Verdict::Sound)
-        .map(|(line, _)| line)
+        .flat_map(|seed| &seed.lines)
+        .filter_map(|line| parse(line.as_bytes()).ok()?.to_canonical().ok())
+        .filter(|form| seeds.iter().any(|seed| verify_envelope(form, &seed.keys).0 == Verdict::Sound))
         .collect();
     let (mut sound, mut unsound) = (0, 0);
     fuzz(6_000, |rng| {
@@ -273,7 +275,7 @@ fn only_what_was_sealed_and_all_of_its_beginning_is_sound() {
                     if value.get("stub").is_some() {
                         continue;
                     }
-                    assert!(sealed.contains(&form[..]), "{}\nin {}", String::from_utf8_lossy(&form), shown());
+                    assert!(sealed.contains(&form), "{}\nin {}", String::from_utf8_lossy(&form), shown());
                     let text = |key: &str| value.get(key).unwrap().as_str().unwrap().to_owned();
                     let stream = streams.entry(text("streamid")).or_default();
                     let before = stream.insert(text("sequence").parse().unwrap(), form.clone());
