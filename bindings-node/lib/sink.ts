@@ -42,6 +42,8 @@ export interface BatchGovernanceEventSink {
 export type SinkLike = {
   readonly name: string;
   readonly classes?: Iterable<SinkClass>;
+  /** A repeat of the same event does no harm: its lane's `order` may then be more than one batch at a time. */
+  readonly idempotent?: boolean;
   health?(): SinkHealth | Promise<SinkHealth>;
 } & (
   | { emit(event: SignedGovernanceEvent): unknown }
@@ -70,7 +72,12 @@ export function host(sink: SinkLike, lane?: string): SinkSpec {
     throw new InvalidArgumentError('a sink has a name and a function emit or emitBatch', 'sinks');
   }
   const target = ++next;
-  const spec: SinkSpec = { target, name: sink.name, classes: [...(sink.classes ?? [])] };
+  const spec: SinkSpec = {
+    target,
+    name: sink.name,
+    classes: [...(sink.classes ?? [])],
+    idempotent: sink.idempotent === true,
+  };
   if (lane !== undefined) spec.lane = lane;
   sinks.set(target, sink);
   return spec;

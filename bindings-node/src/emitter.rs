@@ -38,6 +38,8 @@ pub struct SinkSpec {
     pub classes: Vec<String>,
     /// Keys of a lane, as a JSON object.
     pub lane: Option<String>,
+    /// A repeat of the same envelope does no harm.
+    pub idempotent: bool,
 }
 
 /// What an emitter is opened with.
@@ -63,12 +65,14 @@ fn environment(program: Option<String>) -> SystemEnv {
 
 fn spec(event_loop: &Arc<Shared>, sink: SinkSpec) -> HostSinkSpec {
     let event_loop = Arc::clone(event_loop);
-    let target = sink.target;
+    let (target, idempotent) = (sink.target, sink.idempotent);
     HostSinkSpec {
         name: sink.name,
         classes: sink.classes,
         lane: sink.lane,
-        make: Arc::new(move || Ok(Box::new(JsSink { event_loop: Arc::clone(&event_loop), target }))),
+        make: Arc::new(move || {
+            Ok(Box::new(JsSink { event_loop: Arc::clone(&event_loop), target, idempotent }))
+        }),
     }
 }
 

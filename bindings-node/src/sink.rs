@@ -1,7 +1,7 @@
 //! Sinks and signers that are written in JavaScript: called on their own event loop, awaited on the lane's
 //! thread.
 //!
-//! Guarantees: one call at a time; an exception is known here by the name of its type only, never by its
+//! Guarantees: one call at a time, unless the sink is idempotent and its lane's `order` says more; an exception is known here by the name of its type only, never by its
 //! text; a call that cannot be answered any more, since the event loop has ended, is a failure to be tried
 //! again, never an acknowledgement.
 
@@ -16,6 +16,7 @@ use crate::event_loop::{Gone, Reply, Shared};
 pub(crate) struct JsSink {
     pub(crate) event_loop: Arc<Shared>,
     pub(crate) target: u32,
+    pub(crate) idempotent: bool,
 }
 
 /// The codes in which JavaScript answers per envelope.
@@ -26,6 +27,10 @@ const REFUSED_AS_ONE: u8 = 3;
 impl Sink for JsSink {
     fn kind(&self) -> &'static str {
         "host"
+    }
+
+    fn idempotent(&self) -> bool {
+        self.idempotent
     }
 
     fn deliver(&mut self, batch: &[Envelope]) -> Answers {

@@ -132,6 +132,7 @@ impl Drop for HealthJob {
 /// A lane's end of a host's sink. `runner` is Python's (`sinkwell/_sinks.py`).
 struct Bridge {
     runner: Py<PyAny>,
+    idempotent: bool,
 }
 
 impl Bridge {
@@ -158,6 +159,10 @@ impl Sink for Bridge {
         reply.take()
     }
 
+    fn idempotent(&self) -> bool {
+        self.idempotent
+    }
+
     fn health(&mut self) -> SinkHealth {
         let reply = Reply::new();
         self.submit("health", HealthJob { reply: Arc::clone(&reply) });
@@ -181,6 +186,7 @@ pub(crate) fn spec(described: &Bound<'_, PyAny>) -> PyResult<HostSinkSpec> {
         .then(|| convert::to_json(&lane, |e| Error::invalid_config(e.to_string())))
         .transpose()?;
     let make: Py<PyAny> = described.getattr("runner")?.unbind();
+    let idempotent: bool = described.getattr("idempotent")?.extract()?;
     Ok(HostSinkSpec {
         name: described.getattr("name")?.extract()?,
         classes: described.getattr("classes")?.extract()?,
@@ -189,7 +195,7 @@ pub(crate) fn spec(described: &Bound<'_, PyAny>) -> PyResult<HostSinkSpec> {
             let made = Python::try_attach(|py| make.call0(py));
             let failed = |what: String| Error::new(sinkwell::ErrorKind::Sink, what);
             match made {
-                Some(Ok(runner)) => Ok(Box::new(Bridge { runner }) as Box<dyn Sink>),
+                Some(Ok(runner)) => Ok(Box::new(Bridge { runner, idempotent }) as Box<dyn Sink>),
                 Some(Err(e)) => Err(failed(format!("the host's sink cannot be made: {}", type_name(&e)))),
                 None => Err(failed("the interpreter has ended".to_owned())),
             }

@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
 
@@ -54,7 +54,9 @@ class GovernanceEventSink(Protocol):
     """A destination for sealed events. A sink needs no import of this package: the shape is enough.
 
     Plain functions are accepted beside ``async`` ones, plain strings as classes, and ``health`` may be left
-    out. Raising means that the event is tried again; raising ``Rejected``, that it never is.
+    out. Raising means that the event is tried again; raising ``Rejected``, that it never is. A sink with
+    ``idempotent = True`` says that a repeat does no harm: its lane's ``order`` may then be more than one batch
+    at a time.
     """
 
     @property
@@ -387,6 +389,7 @@ class Described:
     classes: list[str]
     lane: Mapping[str, Any] | None
     runner: Callable[[], SinkRunner]
+    idempotent: bool
 
 
 def describe(sink: Any, lane: Mapping[str, Any] | None = None, *, manual: bool = False) -> Described:
@@ -398,7 +401,8 @@ def describe(sink: Any, lane: Mapping[str, Any] | None = None, *, manual: bool =
     # A manual emitter is drained by the very thread that would have to run the loop.
     event_loop = None if manual else home
     classes = [str(getattr(cls, "value", cls)) for cls in getattr(sink, "classes", ())]
-    return Described(str(sink.name), sorted(classes), lane, lambda: SinkRunner(sink, event_loop))
+    idempotent = getattr(sink, "idempotent", False) is True
+    return Described(str(sink.name), sorted(classes), lane, lambda: SinkRunner(sink, event_loop), idempotent)
 
 
 def plugin(name: str) -> Described | None:
@@ -410,5 +414,5 @@ def plugin(name: str) -> Described | None:
             brought = entry.load()
             sink = brought if hasattr(brought, "emit") and not isinstance(brought, type) else brought()
             described = describe(sink)
-            return Described(name, described.classes, None, described.runner)
+            return replace(described, name=name)
     return None

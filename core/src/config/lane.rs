@@ -304,10 +304,10 @@ fn read_breaker(cursor: Option<Cursor<'_>>) -> Result<BreakerConfig> {
 
 fn read_order(cursor: &Cursor<'_>, sink: &SinkConfig) -> Result<usize> {
     let in_flight = cursor.count(1, MAX_IN_FLIGHT)?;
-    // Of a host's sink, and of the audit chain, only the sink itself knows; attaching it decides.
-    if in_flight > 1 && !matches!(sink, SinkConfig::Host(_) | SinkConfig::AuditChain(_)) {
+    // Of a host's sink only the sink itself knows: opening it decides.
+    if in_flight > 1 && !matches!(sink, SinkConfig::Host(_)) {
         return Err(cursor.error(format!(
-            "several batches in flight are for sinks where a repeat does no harm, and `{}` is none; leave `order` out",
+            "several batches in flight are for sinks of the host that declare themselves idempotent, and `{}` is none; leave `order` out",
             sink.kind()
         )));
     }

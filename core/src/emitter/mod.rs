@@ -371,9 +371,9 @@ fn drain(lane: &Lane, manual: &mut Manual) -> Drained {
     let mut failed = false;
     loop {
         match control.step(lane.now(), !failed) {
-            Step::Deliver(batch) => {
+            Step::Deliver(call, batch) => {
                 let answers = worker::deliver(&mut **sink, &batch);
-                control.answer(answers, lane.now());
+                control.answer(call, answers, lane.now());
                 failed |= control.backs_off();
             }
             Step::Wait(Some(at), Pause::Other) if !failed && at <= lane.now() => {}

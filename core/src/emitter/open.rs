@@ -205,15 +205,15 @@ fn start_all(inner: &mut Inner, options: &Options, planned: Vec<Planned>) -> Res
 
 /// Starts one lane. The sink is made first: what cannot be made starts nothing.
 fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
-    let (lane, control, sink) = prepare(inner, config, planned)?;
+    let (lane, control, mut sinks) = prepare(inner, config, planned)?;
     match &mut inner.manual {
         Some(manual) => {
             inner.bus.add(lane);
-            manual.push(Mutex::new(Manual { control, sink }));
+            manual.push(Mutex::new(Manual { control, sink: sinks.swap_remove(0) }));
         }
         None => {
             inner.bus.add(Arc::clone(&lane));
-            if let Err(e) = worker::start(&lane, control, sink) {
+            if let Err(e) = worker::start(&lane, control, sinks) {
                 inner.bus.remove_last();
                 return Err(e);
             }
@@ -222,15 +222,34 @@ fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
     Ok(())
 }
 
-fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane>, Control, Box<dyn Sink>)> {
+/// The sink's first handle, and one more for each further batch that may be in flight.
+type Sinks = Vec<Box<dyn Sink>>;
+
+fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane>, Control, Sinks)> {
     let Planned { config: lane_config, make } = planned;
-    let Made { mut sink, audit } = match make {
+    let Made { mut sink, audit } = match &make {
         Maker::BuiltIn => {
             builtin::make(&lane_config, config).map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?
         }
         Maker::Host(make) => Made { sink: make()?, audit: None },
     };
     sink.attach(&lane_config);
+    let mut more = Vec::new();
+    if lane_config.in_flight > 1 {
+        if !sink.idempotent() {
+            return Err(Error::invalid_config(
+                "several batches in flight would repeat and reorder what this sink gets, and it does not declare itself idempotent; leave `order` out",
+            )
+            .at(format!("lanes: {}: order", lane_config.id)));
+        }
+        if let Maker::Host(make) = &make {
+            for _ in 1..lane_config.in_flight {
+                let mut sink = make()?;
+                sink.attach(&lane_config);
+                more.push(sink);
+            }
+        }
+    }
     let index = inner.bus.lanes().len();
     let lane = Arc::new(Lane::new(lane_config, index, &config.queue, Arc::clone(&inner.freezer.timeline)));
     let mut sealer = Sealer::new(Arc::clone(&inner.context), &lane, inner.bus.key());
@@ -253,7 +272,7 @@ fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane
         keep_records: inner.manual.is_some(),
     };
     let control = Control::new(Arc::clone(&lane), Arc::clone(&inner.bus), parts);
-    Ok((lane, control, sink))
+    Ok((lane, control, std::iter::once(sink).chain(more).collect()))
 }
 
 /// Adds a lane while the emitter runs.
@@ -267,7 +286,7 @@ pub(super) fn add(inner: &Inner, options: &Options, sink: HostSink) -> Result<()
         );
     }
     let planned = Planned { config: sink.lane, make: Maker::Host(sink.make) };
-    let (lane, control, sink) = prepare(inner, &options.config, planned)?;
+    let (lane, control, sinks) = prepare(inner, &options.config, planned)?;
     inner.bus.add(Arc::clone(&lane));
-    worker::start(&lane, control, sink)
+    worker::start(&lane, control, sinks)
 }

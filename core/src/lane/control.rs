@@ -2,8 +2,9 @@
 //!
 //! Guarantees: a state machine without threads, locks held across calls, or clocks of its own: it is told
 //! the time. Whoever drives it (a worker thread, or `drain` on the caller's) runs the same code. One call
-//! of the sink at a time; a batch keeps its order; a declaration that is refused is made again only after
-//! the sink has acknowledged something, so nothing cascades.
+//! of the sink at a time, or `order` of them where a repeat does no harm; a batch keeps its order, and so does
+//! the cursor; a declaration that is refused is made again only after the sink has acknowledged something, so
+//! nothing cascades.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
@@ -32,9 +33,20 @@ const EPISODES: usize = 64;
 /// Ranges that one episode names; its count stays exact beyond them.
 const RANGES_PER_EPISODE: usize = 1024;
 
+/// A batch's call of the sink.
+#[derive(Clone, Copy)]
+struct Flight {
+    id: u64,
+    since: Instant,
+    /// It has run past the lane's timeout.
+    overdue: bool,
+}
+
 /// Envelopes that go to the sink together.
 pub(crate) struct Batch {
     pub(crate) items: Vec<Item>,
+    /// While the sink has it.
+    flight: Option<Flight>,
     /// When it first failed.
     failing_since: Option<Instant>,
     /// It holds what a dead process left.
@@ -54,7 +66,12 @@ fn wait_for(at: Option<Instant>, ahead: Option<(Option<Instant>, Pause)>) -> Ste
 
 impl Batch {
     fn new(items: Vec<Item>) -> Self {
-        Self { items, failing_since: None, replayed: false, ahead: None }
+        Self { items, flight: None, failing_since: None, replayed: false, ahead: None }
+    }
+
+    /// What is left of it, to be sent by itself.
+    fn part(&self, items: Vec<Item>, ahead: Option<(crate::seam::Uuid, u64)>) -> Self {
+        Self { items, flight: None, failing_since: self.failing_since, replayed: self.replayed, ahead }
     }
 
     pub(crate) fn envelopes(&self) -> Vec<Envelope> {
@@ -64,8 +81,8 @@ impl Batch {
 
 /// What the driver is to do next.
 pub(crate) enum Step {
-    /// Give this to the sink, and the answers to [`Control::answer`].
-    Deliver(Vec<Envelope>),
+    /// Give this to the sink, and the answers, under the same number, to [`Control::answer`].
+    Deliver(u64, Vec<Envelope>),
     /// Ask again at that time, or when woken.
     Wait(Option<Instant>, Pause),
     /// The lane has ended.
@@ -102,11 +119,10 @@ pub(crate) struct Control {
     dead_letters: Option<DeadLetters>,
     idempotent: bool,
     kind: &'static str,
-    /// Sealed and not yet acknowledged, oldest first; the first is in flight if `in_flight`.
+    /// Sealed and not yet acknowledged, oldest first; the first few are in flight.
     batches: VecDeque<Batch>,
-    in_flight: Option<Instant>,
-    /// The call in flight has run past its timeout.
-    overdue: bool,
+    /// Calls of the sink so far.
+    calls: u64,
     /// Taken from the queue, not yet sealed: a signer failed.
     unsealed: VecDeque<Arc<Tracked>>,
     /// No delivery before that.
@@ -118,6 +134,9 @@ pub(crate) struct Control {
     probe_at: Option<Instant>,
     /// Envelopes refused in a row.
     refusals: u32,
+    /// Changes of key that were refused, and not before when they are sent again.
+    again: Vec<Item>,
+    again_at: Option<Instant>,
     /// When a terminal event was last lost: one record per episode.
     terminal_lost: Option<Instant>,
     /// Back-offs drawn so far.
@@ -175,14 +194,15 @@ impl Control {
             idempotent: parts.idempotent,
             kind: parts.kind,
             batches: VecDeque::new(),
-            in_flight: None,
-            overdue: false,
+            calls: 0,
             unsealed: VecDeque::new(),
             not_before: None,
             failures: 0,
             open: false,
             probe_at: None,
             refusals: 0,
+            again: Vec::new(),
+            again_at: None,
             terminal_lost: None,
             draws: 0,
             own_since: None,
@@ -275,15 +295,10 @@ impl Control {
                 core = lane.lock();
             }
         }
-        if let Some(since) = self.in_flight {
-            let deadline = since.after(lane.config.timeout);
-            if now >= deadline && !self.overdue {
-                self.overdue = true;
-                let failure =
-                    Failure::new(FailureKind::Timeout, format!("no answer within {:?}", lane.config.timeout));
-                self.fail(&mut core, LaneState::Failed, &failure);
-            }
-            return wait_for((!self.overdue).then_some(deadline), ahead);
+        let in_flight = self.batches.iter().filter(|batch| batch.flight.is_some()).count();
+        let answer_due = self.await_answers(&mut core, now);
+        if in_flight > 0 && !self.may_send_another(in_flight) {
+            return wait_for(answer_due, ahead);
         }
         if let Some(mut at) = self.not_before {
             if core.closing {
@@ -296,7 +311,8 @@ impl Control {
             }
         }
         self.not_before = None;
-        if let Some(durable) = &mut self.durable
+        if in_flight == 0
+            && let Some(durable) = &mut self.durable
             && !self.batches.front().is_some_and(|batch| batch.replayed)
         {
             let items = durable.replay(&lane, &self.context.content);
@@ -304,29 +320,61 @@ impl Control {
                 self.batches.push_front(Batch { replayed: true, ..Batch::new(items) });
             }
         }
-        if self.batches.is_empty() {
-            if self.closed && self.journal_settled() {
+        if in_flight == self.batches.len() {
+            if self.closed && in_flight == 0 && self.journal_settled() {
                 return self.end(core);
             }
             if self.closed || self.durable.as_ref().is_some_and(Durable::is_full) {
                 // What is sealed waits for the journal, and nothing may overtake it.
                 self.rest(&mut core);
-                return Step::Wait(None, Pause::Other);
+                return Step::Wait(answer_due, Pause::Other);
             }
-            if let Some(wait) = self.seal_next(core, now, hurry, false) {
-                return wait;
+            match self.seal_next(core, now, hurry, false) {
+                Some(Step::Wait(at, pause)) => {
+                    return Step::Wait([at, answer_due].into_iter().flatten().min(), pause);
+                }
+                Some(step) => return step,
+                None => {}
             }
         } else {
             drop(core);
         }
-        match self.batches.front_mut() {
-            Some(batch) => {
-                self.in_flight = Some(now);
-                batch.items.iter_mut().for_each(|item| item.tries += 1);
-                Step::Deliver(batch.envelopes())
+        let Some(batch) = self.batches.iter_mut().find(|batch| batch.flight.is_none()) else {
+            return Step::Wait(Some(now), Pause::Other);
+        };
+        self.calls += 1;
+        batch.flight = Some(Flight { id: self.calls, since: now, overdue: false });
+        batch.items.iter_mut().for_each(|item| item.tries += 1);
+        Step::Deliver(self.calls, batch.envelopes())
+    }
+
+    /// Whether a call may be made while others are under way: never to a sink that has just failed, or that has
+    /// not answered in time, and never beside what a dead process left, which goes before anything newer.
+    fn may_send_another(&self, in_flight: usize) -> bool {
+        in_flight < self.lane.config.in_flight
+            && self.idempotent
+            && self.failures == 0
+            && !self.batches.iter().any(|batch| batch.replayed || batch.flight.is_some_and(|f| f.overdue))
+    }
+
+    /// Fails the lane for a call that has run past its timeout; when the next one will have.
+    fn await_answers(&mut self, core: &mut LaneCore, now: Instant) -> Option<Instant> {
+        let timeout = self.lane.config.timeout;
+        let mut next = None;
+        let mut late = false;
+        for flight in self.batches.iter_mut().filter_map(|batch| batch.flight.as_mut()) {
+            let deadline = flight.since.after(timeout);
+            if now >= deadline {
+                late |= !std::mem::replace(&mut flight.overdue, true);
+            } else {
+                next = Some(next.map_or(deadline, |next: Instant| next.min(deadline)));
             }
-            None => Step::Wait(Some(now), Pause::Other),
         }
+        if late {
+            let failure = Failure::new(FailureKind::Timeout, format!("no answer within {timeout:?}"));
+            self.fail(core, LaneState::Failed, &failure);
+        }
+        next
     }
 
     /// Takes what callers and other lanes left for the sealer.
@@ -543,9 +591,7 @@ impl Control {
 
     /// Whether nothing can be delivered now.
     fn busy(&self, now: Instant, force: bool) -> bool {
-        self.in_flight.is_some()
-            || (!force && self.not_before.is_some_and(|at| now < at))
-            || !self.batches.is_empty()
+        (!force && self.not_before.is_some_and(|at| now < at)) || !self.batches.is_empty()
     }
 
     /// Whether a durable lane may seal ahead of its sink: as much again as its queue holds.
@@ -581,7 +627,7 @@ impl Control {
         }
         while let Some(tracked) = self.unsealed.front() {
             let tracked = Arc::clone(tracked);
-            let lost = self.sealer.seal_event(&tracked, items)?;
+            let lost = self.sealer.seal_event(&self.lane, &tracked, items)?;
             self.unsealed.pop_front();
             if let Some(reason) = lost {
                 self.lost_at_sealing(&tracked, reason);
@@ -654,7 +700,7 @@ impl Control {
         let mut left: Vec<(Arc<Tracked>, Option<Envelope>, u32)> = Vec::new();
         for item in self.batches.drain(..).flat_map(|batch| batch.items) {
             if let Payload::Event(tracked) = item.payload {
-                left.push((tracked, Some(item.envelope), item.tries));
+                left.push((Arc::clone(&tracked), Some(item.envelope), item.tries));
             }
         }
         left.extend(self.unsealed.drain(..).map(|tracked| (tracked, None, 0)));
@@ -711,39 +757,45 @@ impl Control {
         Step::Done
     }
 
-    /// Takes the sink's answers for the batch that was delivered.
-    pub(crate) fn answer(&mut self, answers: Answers, now: Instant) {
-        self.take_answers(answers, now);
+    /// Takes the sink's answers for the batch that was delivered under this number.
+    pub(crate) fn answer(&mut self, call: u64, answers: Answers, now: Instant) {
+        self.take_answers(call, answers, now);
         self.publish();
     }
 
-    fn take_answers(&mut self, answers: Answers, now: Instant) {
-        let was_overdue = std::mem::take(&mut self.overdue);
-        self.in_flight = None;
-        let Some(batch) = self.batches.pop_front() else { return };
+    fn take_answers(&mut self, call: u64, answers: Answers, now: Instant) {
+        let of = |batch: &Batch| batch.flight.is_some_and(|flight| flight.id == call);
+        let Some(at) = self.batches.iter().position(of) else { return };
+        let Some(mut batch) = self.batches.remove(at) else { return };
+        let flight = batch.flight.take();
+        let was_overdue = flight.is_some_and(|flight| flight.overdue);
+        // A call that began before another one failed says nothing about the sink since.
+        let stale =
+            self.not_before.is_some() && flight.is_some_and(|flight| flight.since <= self.last_failure);
         let lane = Arc::clone(&self.lane);
         let count = batch.items.len();
         match keep_on_auth(answers) {
             Answers::Acknowledged => {
-                self.acknowledge(&batch.items, count, batch.ahead);
-                self.works();
+                self.acknowledge(&batch.items, count, batch.ahead, at);
+                if !stale {
+                    self.works();
+                    self.send_again(now);
+                }
             }
             Answers::Partial { refused, failure } => self.partial(batch, refused, &failure, now),
-            Answers::Retry(failure, after) => self.retry(batch, &failure, after, now, was_overdue),
+            Answers::Retry(failure, after) => self.retry(batch, at, &failure, after, now, was_overdue),
             Answers::Gone(failure) => {
                 lane.lock().gone = true;
                 lane.shared.room.notify_all();
-                self.retry(batch, &failure, None, now, was_overdue);
+                self.retry(batch, at, &failure, None, now, was_overdue);
             }
             Answers::RefusedBatch(failure) if count > 1 => {
                 // Halve until the offender is alone; nothing else of the batch is harmed.
-                let mut first = batch.items;
+                let mut first = std::mem::take(&mut batch.items);
                 let second = first.split_off(count / 2);
                 let events: u64 = first.iter().chain(&second).map(|item| item.payload.events()).sum();
                 for (items, ahead) in [(second, batch.ahead), (first, None)] {
-                    let half =
-                        Batch { items, failing_since: batch.failing_since, replayed: batch.replayed, ahead };
-                    self.batches.push_front(half);
+                    self.batches.insert(at, batch.part(items, ahead));
                 }
                 let mut core = lane.lock();
                 core.counters.retried += events;
@@ -754,27 +806,27 @@ impl Control {
                 if let Some(item) = items.pop() {
                     self.refuse(item, &failure, now);
                 }
-                self.reach(batch.ahead);
+                self.reach(batch.ahead, at);
             }
-            Answers::Each(each) if each.len() == count => self.each(batch, each, now),
+            Answers::Each(each) if each.len() == count => self.each(batch, at, each, now),
             Answers::Each(each) => {
                 let failure = Failure::new(
                     FailureKind::Panic,
                     format!("the sink answered {} of {count} envelopes", each.len()),
                 );
-                self.retry(batch, &failure, None, now, was_overdue);
+                self.retry(batch, at, &failure, None, now, was_overdue);
             }
         }
     }
 
-    fn each(&mut self, batch: Batch, answers: Vec<Answer>, now: Instant) {
+    fn each(&mut self, mut batch: Batch, at: usize, answers: Vec<Answer>, now: Instant) {
         let mut again = Vec::new();
         let mut acknowledged = Vec::new();
         let mut refused = Vec::new();
         let mut why: Option<(Failure, Option<Duration>)> = None;
         // The cursor moves only contiguously: as far as nothing before it is to be tried again.
         let mut contiguous = 0;
-        for (item, answer) in batch.items.into_iter().zip(answers) {
+        for (item, answer) in std::mem::take(&mut batch.items).into_iter().zip(answers) {
             match answer {
                 Answer::Acknowledged => {
                     acknowledged.push(item);
@@ -792,7 +844,7 @@ impl Control {
         }
         let held_back = acknowledged[contiguous..].iter().rfind(|item| !item.payload.is_foreign());
         let ahead = held_back.map(|item| (item.envelope.streamid, item.envelope.sequence)).or(batch.ahead);
-        self.acknowledge(&acknowledged, contiguous, if again.is_empty() { ahead } else { None });
+        self.acknowledge(&acknowledged, contiguous, if again.is_empty() { ahead } else { None }, at);
         if !acknowledged.is_empty() {
             self.works();
         }
@@ -800,23 +852,33 @@ impl Control {
             self.refuse(item, &failure, now);
         }
         if let Some((failure, after)) = why {
-            let batch =
-                Batch { items: again, failing_since: batch.failing_since, replayed: batch.replayed, ahead };
-            self.retry(batch, &failure, after, now, false);
+            self.retry(batch.part(again, ahead), at, &failure, after, now, false);
         }
     }
 
-    /// Moves the cursor to an envelope that the sink has had for a while.
-    fn reach(&mut self, ahead: Option<(crate::seam::Uuid, u64)>) {
-        if let Some((streamid, sequence)) = ahead {
-            self.lane.lock().health.acked = Some(Cursor { streamid, sequence, export: self.exported });
+    /// Moves the cursor to an envelope that the sink has, of a batch in place `at`; where an older batch is still
+    /// away, that one moves it once it is settled.
+    fn reach(&mut self, to: Option<(crate::seam::Uuid, u64)>, at: usize) {
+        let Some((streamid, sequence)) = to else { return };
+        match at.checked_sub(1).and_then(|before| self.batches.get_mut(before)) {
+            Some(before) => before.ahead = to,
+            None => {
+                self.lane.lock().health.acked = Some(Cursor { streamid, sequence, export: self.exported });
+            }
         }
     }
 
     /// Counts and tells what the sink has; the cursor moves over the first `contiguous`, and to `ahead` where
     /// nothing is between.
-    fn acknowledge(&mut self, items: &[Item], contiguous: usize, ahead: Option<(crate::seam::Uuid, u64)>) {
+    fn acknowledge(
+        &mut self,
+        items: &[Item],
+        contiguous: usize,
+        ahead: Option<(crate::seam::Uuid, u64)>,
+        at: usize,
+    ) {
         if items.is_empty() {
+            self.reach(ahead, at);
             return;
         }
         let when = self.sealer.unix_nanos();
@@ -829,20 +891,19 @@ impl Control {
             core.counters.deliver_pending(events);
             core.counters.own += own;
             core.counters.bytes += bytes as u64;
-            let last = items[..contiguous].iter().rfind(|item| !item.payload.is_foreign());
-            let at = ahead.or(last.map(|item| (item.envelope.streamid, item.envelope.sequence)));
-            if let Some((streamid, sequence)) = at {
-                core.health.acked = Some(Cursor { streamid, sequence, export: self.exported });
-            }
             let capacity = core.queue.capacity();
             if core.queue.len() * 2 < capacity.events.max(1) && core.queue.bytes() * 2 < capacity.bytes.max(1)
             {
                 core.overflowed = false;
             }
         }
+        let last = items[..contiguous].iter().rfind(|item| !item.payload.is_foreign());
+        self.reach(ahead.or(last.map(|item| (item.envelope.streamid, item.envelope.sequence))), at);
         self.announce_tree_head(super::audit::HEAD_EVERY);
         for item in items {
-            self.sealer.settle(&item.envelope);
+            if !item.payload.is_settled() {
+                self.sealer.settle(&item.envelope);
+            }
             if let Some(durable) = &mut self.durable {
                 durable.acknowledge(item.place);
             }
@@ -936,6 +997,7 @@ impl Control {
     fn retry(
         &mut self,
         mut batch: Batch,
+        at: usize,
         failure: &Failure,
         after: Option<Duration>,
         now: Instant,
@@ -948,11 +1010,11 @@ impl Control {
             for item in batch.items {
                 self.lose(item, Reason::GaveUp, now);
             }
-            self.reach(batch.ahead);
+            self.reach(batch.ahead, at);
         } else {
             let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
             lane.lock().counters.retried += events;
-            self.batches.push_front(batch);
+            self.batches.insert(at, batch);
         }
         let mut core = lane.lock();
         self.back_off(now, failure, after);
@@ -1001,6 +1063,10 @@ impl Control {
             *of.entry(item.envelope.streamid).or_default() += 1;
         }
         for item in batch.items {
+            if item.payload.is_settled() {
+                self.say_again(item, now);
+                continue;
+            }
             self.sealer.settle(&item.envelope);
             if matches!(item.payload, Payload::Foreign) {
                 continue;
@@ -1037,6 +1103,7 @@ impl Control {
         };
         if let Some(dead) = &mut self.dead_letters
             && !matches!(item.payload, Payload::Foreign)
+            && !item.payload.is_settled()
         {
             // What cannot be written there is declared all the same.
             let _ = dead.append(&item.envelope, reason, self.sealer.unix_nanos());
@@ -1055,6 +1122,10 @@ impl Control {
 
     /// An envelope that was sealed will not arrive.
     fn lose(&mut self, item: Item, reason: Reason, now: Instant) {
+        if item.payload.is_settled() {
+            self.say_again(item, now);
+            return;
+        }
         self.sealer.settle(&item.envelope);
         if let Some(durable) = &mut self.durable {
             durable.refuse(item.place);
@@ -1069,6 +1140,9 @@ impl Control {
             self.sealer.may_declare &= !item.envelope.own;
             if !item.envelope.own {
                 self.note_episode(reason, Some(&item.envelope), 1, false, now);
+            }
+            if matches!(item.payload, Payload::KeyChange { .. }) {
+                self.say_again(item, now);
             }
             return;
         };
@@ -1088,6 +1162,25 @@ impl Control {
             sealed: Some(sealed_at(&item.envelope)),
             when,
         });
+    }
+
+    /// A change of key that the sink refused, and that has been declared, is sent again, the same bytes, when the
+    /// sink next takes something, though not more often than a delivery is tried.
+    fn say_again(&mut self, item: Item, now: Instant) {
+        let config = &self.lane.config.retry;
+        let wait = config.initial.saturating_mul(1 << item.tries.min(16)).min(config.cap);
+        let at = now.after(wait);
+        self.again_at = Some(self.again_at.map_or(at, |before: Instant| before.max(at)));
+        let payload = Payload::KeyChange { declared: true };
+        self.again.push(Item { payload, place: None, covers: Vec::new(), ..item });
+    }
+
+    /// Queues changes of key that were refused.
+    fn send_again(&mut self, now: Instant) {
+        if !self.closed && self.again_at.is_some_and(|at| now >= at) {
+            self.again_at = None;
+            self.batches.push_back(Batch::new(std::mem::take(&mut self.again)));
+        }
     }
 
     /// What a lost envelope of our own was to say is said again, merged into the next.

@@ -150,10 +150,10 @@ pub(crate) struct LaneCore {
     pub(crate) flushed: u64,
     /// Something other than an event has come: the worker must look.
     pub(crate) attention: bool,
-    /// The sink's answers for the batch in flight.
-    pub(crate) answers: Option<crate::sink::Answers>,
-    /// The sink's own thread has ended.
-    pub(crate) sink_ended: bool,
+    /// The sink's answers for batches in flight, by the number of the call.
+    pub(crate) answers: Vec<(u64, crate::sink::Answers)>,
+    /// Threads of the sink's own that have not ended.
+    pub(crate) couriers: usize,
     /// The sink has said that it will never take anything again.
     pub(crate) gone: bool,
     /// To be called when there is room again: for waits that pin no thread.
@@ -203,8 +203,8 @@ impl Lane {
             flushing: false,
             flushed: 0,
             attention: false,
-            answers: None,
-            sink_ended: false,
+            answers: Vec::new(),
+            couriers: 0,
             gone: false,
             room_waiters: Vec::new(),
             new_key: None,
@@ -446,7 +446,7 @@ impl Lane {
     pub(crate) fn wait_end(&self, deadline: Instant) {
         self.wait_ended(deadline);
         let mut core = self.lock();
-        while !core.sink_ended {
+        while core.couriers > 0 {
             let left = deadline.since(self.now());
             if left.is_zero() {
                 break;

@@ -16,7 +16,7 @@ use crate::config::ContentCeiling;
 use crate::envelope::{ContentRules, Prepared, SEQUENCE_BOUND, SealError, Sealing, seal};
 use crate::event::{Event, Identity};
 use crate::key::SigningKey;
-use crate::receipt::Tracked;
+use crate::receipt::{EndState, Ending, Tracked};
 use crate::seam::{UnixNanos, Uuid};
 use crate::sink::{Envelope, EnvelopeHash, SinkClass};
 use crate::timeline::Timeline;
@@ -48,16 +48,56 @@ impl Item {
     }
 }
 
+/// An event that a lane has taken from its queue. Should the lane itself panic while it holds it, the receipt
+/// ends as `uncertain`: none hangs.
+pub(crate) struct Held {
+    tracked: Arc<Tracked>,
+    lane: usize,
+    durable: bool,
+}
+
+impl Held {
+    pub(crate) fn new(tracked: Arc<Tracked>, lane: &Lane) -> Self {
+        Self { tracked, lane: lane.index, durable: lane.durable() }
+    }
+}
+
+impl std::ops::Deref for Held {
+    type Target = Arc<Tracked>;
+
+    fn deref(&self) -> &Arc<Tracked> {
+        &self.tracked
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tracked.end(self.lane, self.durable, || Ending {
+                state: EndState::Uncertain,
+                reason: Some("internal"),
+                sealed: None,
+                when: self.tracked.event.time,
+            });
+        }
+    }
+}
+
 /// What an envelope carries.
 pub(crate) enum Payload {
     /// A host's event.
-    Event(Arc<Tracked>),
+    Event(Held),
     /// A declaration of loss: merged back if it is refused.
     Declaration(Loss),
     /// Something another part of the emitter asked to say.
     Note(Note),
     /// A checkpoint or `closed`: written to the second place once acknowledged.
     Checkpoint,
+    /// `key_retiring` or `key_active`: sent until acknowledged, also once it has been refused and declared.
+    KeyChange {
+        /// Whether it has been declared lost.
+        declared: bool,
+    },
     /// Any other own envelope.
     Own,
     /// An envelope that was sealed before: a dead process's, or one that `repair` sends again.
@@ -67,6 +107,11 @@ pub(crate) enum Payload {
 }
 
 impl Payload {
+    /// Whether its stream has stopped waiting for it already.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self, Self::KeyChange { declared: true })
+    }
+
     /// 1 for a host's event, else 0.
     pub(crate) fn events(&self) -> u64 {
         u64::from(matches!(self, Self::Event(_)))
@@ -361,6 +406,7 @@ impl Sealer {
     /// is lost; its stream is to declare it.
     pub(crate) fn seal_event(
         &mut self,
+        lane: &Lane,
         tracked: &Arc<Tracked>,
         out: &mut Vec<Item>,
     ) -> Result<Option<Reason>, SignerFailed> {
@@ -383,7 +429,7 @@ impl Sealer {
         };
         match self.seal_in(&agent, event, prepared, (data, disclosed), false, 0) {
             Ok(envelope) => {
-                out.push(Item::new(envelope, Payload::Event(Arc::clone(tracked))));
+                out.push(Item::new(envelope, Payload::Event(Held::new(Arc::clone(tracked), lane))));
                 self.checkpoint_if_due(&agent, out).map(|()| None)
             }
             Err(SealError::TooLarge) => {
@@ -685,7 +731,8 @@ impl Sealer {
         if let Some(old) = self.key.clone() {
             for agent in &agents {
                 let body = own::key_change("key_retiring", old.id(), &new);
-                if let Err(e) = self.seal_own(agent, body, Payload::Own, 0, out) {
+                let payload = Payload::KeyChange { declared: false };
+                if let Err(e) = self.seal_own(agent, body, payload, 0, out) {
                     self.next_key = Some(new);
                     return Err(e);
                 }
@@ -693,7 +740,7 @@ impl Sealer {
             self.key = Some(new.clone());
             for agent in &agents {
                 let body = own::key_change("key_active", new.id(), &old);
-                self.seal_own(agent, body, Payload::Own, 0, out)?;
+                self.seal_own(agent, body, Payload::KeyChange { declared: false }, 0, out)?;
             }
         } else {
             self.key = Some(new);

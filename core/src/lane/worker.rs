@@ -1,4 +1,5 @@
-//! Two threads for a lane: one that seals and decides, one that calls the sink.
+//! Two threads for a lane: one that seals and decides, one that calls the sink (as many as its `order` says,
+//! where a repeat does no harm).
 //!
 //! Guarantees: a caller wakes a worker only when that changes what it does: the first event after a pause,
 //! a full batch, a hurry. A sink that hangs keeps nobody but its own thread; a panic in a sink is an answer.
@@ -22,19 +23,22 @@ pub(crate) fn deliver(sink: &mut dyn Sink, batch: &[Envelope]) -> Answers {
 
 #[derive(Default)]
 struct Slot {
-    batch: Option<Vec<Envelope>>,
+    batch: Option<(u64, Vec<Envelope>)>,
     stop: bool,
 }
 
-/// The sink's own thread.
+/// A thread of the sink's own.
 struct Courier {
     slot: Arc<(Mutex<Slot>, Condvar)>,
+    /// The call it is making.
+    call: Option<u64>,
 }
 
 impl Courier {
     fn start(lane: Arc<Lane>, mut sink: Box<dyn Sink>) -> Result<Self> {
         let slot: Arc<(Mutex<Slot>, Condvar)> = Arc::default();
         let shared = Arc::clone(&slot);
+        lane.lock().couriers += 1;
         spawn(format!("sinkwell-{}-sink", lane.id()), move || {
             loop {
                 let batch = {
@@ -49,23 +53,24 @@ impl Courier {
                         slot = shared.1.wait(slot).unwrap_or_else(std::sync::PoisonError::into_inner);
                     }
                 };
-                let Some(batch) = batch else { break };
+                let Some((call, batch)) = batch else { break };
                 let answers = deliver(&mut *sink, &batch);
                 let mut core = lane.lock();
-                core.answers = Some(answers);
+                core.answers.push((call, answers));
                 lane.wake(&mut core);
             }
             // What the sink itself still holds goes where it belongs; nobody is left to tell of a failure.
             let _ = reentry::inside(|| sink.flush());
             drop(sink);
-            lane.lock().sink_ended = true;
+            lane.lock().couriers -= 1;
             lane.shared.room.notify_all();
         })?;
-        Ok(Self { slot })
+        Ok(Self { slot, call: None })
     }
 
-    fn send(&self, batch: Vec<Envelope>) {
-        lock(&self.slot.0).batch = Some(batch);
+    fn send(&mut self, call: u64, batch: Vec<Envelope>) {
+        self.call = Some(call);
+        lock(&self.slot.0).batch = Some((call, batch));
         self.slot.1.notify_one();
     }
 }
@@ -88,11 +93,14 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<()> {
 }
 
 /// Starts a lane's threads.
-pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sink: Box<dyn Sink>) -> Result<()> {
-    let courier = Courier::start(Arc::clone(lane), sink)?;
+pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sinks: Vec<Box<dyn Sink>>) -> Result<()> {
+    let mut couriers = Vec::with_capacity(sinks.len());
+    for sink in sinks {
+        couriers.push(Courier::start(Arc::clone(lane), sink)?);
+    }
     let lane = Arc::clone(lane);
     spawn(format!("sinkwell-{}", lane.id()), move || {
-        let ran = reentry::inside(|| run(&lane, &mut control, &courier));
+        let ran = reentry::inside(|| run(&lane, &mut control, &mut couriers));
         if ran.is_none() {
             // A defect of ours: the lane ends, and whoever waits is told.
             let mut core = lane.lock();
@@ -115,13 +123,19 @@ pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sink: Box<dyn Sink>)
     })
 }
 
-fn run(lane: &Arc<Lane>, control: &mut Control, courier: &Courier) {
+fn run(lane: &Arc<Lane>, control: &mut Control, couriers: &mut [Courier]) {
     loop {
         match control.step(lane.now(), false) {
-            Step::Deliver(batch) => courier.send(batch),
+            Step::Deliver(call, batch) => {
+                // There are as many as calls that may be under way.
+                if let Some(free) = couriers.iter_mut().find(|courier| courier.call.is_none()) {
+                    free.send(call, batch);
+                }
+            }
             Step::Wait(until, pause) => {
-                if let Some(answers) = sleep(lane, until, pause) {
-                    control.answer(answers, lane.now());
+                for (call, answers) in sleep(lane, until, pause) {
+                    couriers.iter_mut().filter(|c| c.call == Some(call)).for_each(|c| c.call = None);
+                    control.answer(call, answers, lane.now());
                 }
             }
             Step::Done => return,
@@ -129,14 +143,14 @@ fn run(lane: &Arc<Lane>, control: &mut Control, courier: &Courier) {
     }
 }
 
-/// Sleeps until `until` or until something comes that matters; hands over the sink's answers if they came.
-fn sleep(lane: &Lane, until: Option<Instant>, pause: Pause) -> Option<Answers> {
+/// Sleeps until `until` or until something comes that matters; hands over the sink's answers that came.
+fn sleep(lane: &Lane, until: Option<Instant>, pause: Pause) -> Vec<(u64, Answers)> {
     let mut core = lane.lock();
     let batch = lane.config.batch;
     // After the last event a worker sleeps one linger more before it counts as idle, so that a steady trickle
     // wakes nobody: the next event finds it already counting down.
     let mut restless = pause == Pause::Idle && !batch.linger.is_zero();
-    while core.answers.is_none() && !core.attention {
+    while core.answers.is_empty() && !core.attention {
         let now = lane.now();
         if until.is_some_and(|until| now >= until) {
             break;
@@ -163,7 +177,7 @@ fn sleep(lane: &Lane, until: Option<Instant>, pause: Pause) -> Option<Answers> {
         restless = false;
     }
     core.phase = Phase::Busy;
-    core.answers.take()
+    std::mem::take(&mut core.answers)
 }
 
 fn wait<'a>(

@@ -21,7 +21,7 @@ pub(crate) fn make(lane: &LaneConfig, whole: &Config) -> Result<Made> {
         SinkConfig::Stderr => Box::new(stream::Lines::stderr()),
         SinkConfig::Console(console) => Box::new(console::Console::new(console, &whole.type_prefix)),
         SinkConfig::File(file) => Box::new(file::FileSink::open(file.clone())?),
-        SinkConfig::Memory => Box::new(memory::MemorySink::default()),
+        SinkConfig::Memory => Box::new(memory::MemorySink::keeping(memory::KEEP)),
         SinkConfig::Null => Box::new(memory::NullSink),
         #[cfg(feature = "otlp")]
         SinkConfig::Otlp(otlp) => Box::new(otlp_sink(otlp, lane.timeout)?),

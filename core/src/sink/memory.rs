@@ -5,16 +5,30 @@ use std::sync::{Arc, Mutex};
 use super::{Answers, Envelope, Sink};
 use crate::sync::lock;
 
-/// How many envelopes a `memory` sink keeps: the newest.
-const KEEP: usize = 65_536;
+/// How many envelopes a `memory` lane keeps: the newest. A program that wants to look at all gives a
+/// [`MemorySink`] of its own to `open`.
+pub(super) const KEEP: usize = 1024;
 
 /// Keeps the newest envelopes.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct MemorySink {
     kept: Arc<Mutex<std::collections::VecDeque<Envelope>>>,
+    keep: usize,
+}
+
+impl Default for MemorySink {
+    fn default() -> Self {
+        Self::keeping(65_536)
+    }
 }
 
 impl MemorySink {
+    /// One that keeps the newest `keep` envelopes (65 536 by default).
+    #[must_use]
+    pub fn keeping(keep: usize) -> Self {
+        Self { kept: Arc::default(), keep }
+    }
+
     /// What it holds, oldest first.
     #[must_use]
     pub fn envelopes(&self) -> Vec<Envelope> {
@@ -36,7 +50,7 @@ impl Sink for MemorySink {
     fn deliver(&mut self, batch: &[Envelope]) -> Answers {
         let mut kept = lock(&self.kept);
         kept.extend(batch.iter().cloned());
-        let excess = kept.len().saturating_sub(KEEP);
+        let excess = kept.len().saturating_sub(self.keep);
         kept.drain(..excess);
         Answers::Acknowledged
     }

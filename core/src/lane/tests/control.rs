@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::rig::{Rig, judge};
+use super::rig::{Rig, judge, judge_with};
+use crate::key::SigningKey;
 use crate::lane::LaneState;
 use crate::lane::control::Step;
 use crate::receipt::{EndState, Stage};
@@ -82,7 +83,7 @@ fn nothing_is_sealed_after_closed() {
         Answers::Acknowledged
     });
     rig.lane.lock().closing = true;
-    let Step::Deliver(batch) = rig.step(true) else { panic!("closed is to be delivered") };
+    let Step::Deliver(_, batch) = rig.step(true) else { panic!("closed is to be delivered") };
     got.extend(batch.iter().map(|e| e.bytes.to_vec()));
     // While `closed` is on its way another lane fails, and the host emits.
     let record = crate::lane::StateRecord {
@@ -115,7 +116,7 @@ fn auth_failures_keep_everything() {
         Answers::RefusedBatch(no()),
         Answers::Each(vec![Answer::Refused(no()); 6]),
     ] {
-        let Step::Deliver(batch) = rig.step(true) else { panic!("nothing to deliver") };
+        let Step::Deliver(_, batch) = rig.step(true) else { panic!("nothing to deliver") };
         assert_eq!(batch.len(), 6);
         rig.answer(answer);
         assert_eq!(rig.lane.health().state, LaneState::Failed);
@@ -130,13 +131,13 @@ fn auth_failures_keep_everything() {
 fn the_cursor_moves_only_contiguously() {
     let mut rig = lane("overflow: block");
     rig.emit(3);
-    let Step::Deliver(batch) = rig.step(true) else { panic!("nothing to deliver") };
+    let Step::Deliver(_, batch) = rig.step(true) else { panic!("nothing to deliver") };
     assert_eq!(batch.len(), 4);
     let retry = Answer::Retry(away(), None);
     let yes = Answer::Acknowledged;
     rig.answer(Answers::Each(vec![yes.clone(), yes.clone(), retry, yes]));
     assert_eq!(rig.lane.health().acked.unwrap().sequence, batch[1].sequence);
-    let Step::Deliver(again) = rig.step(true) else { panic!("nothing to deliver") };
+    let Step::Deliver(_, again) = rig.step(true) else { panic!("nothing to deliver") };
     assert_eq!(again.len(), 1);
     rig.answer(Answers::Acknowledged);
     assert_eq!(rig.lane.health().acked.unwrap().sequence, batch[3].sequence);
@@ -146,7 +147,7 @@ fn the_cursor_moves_only_contiguously() {
 fn a_call_past_its_timeout_is_not_repeated_and_its_late_answer_counts() {
     let mut rig = lane("overflow: block, timeout: 1s");
     let receipt = rig.emit(1).remove(0);
-    assert!(matches!(rig.step(true), Step::Deliver(_)));
+    assert!(matches!(rig.step(true), Step::Deliver(..)));
     rig.advance(Duration::from_secs(2));
     assert!(matches!(rig.step(true), Step::Wait(..)));
     assert_eq!(rig.lane.health().state, LaneState::Failed);
@@ -163,7 +164,7 @@ fn a_call_past_its_timeout_is_not_repeated_and_its_late_answer_counts() {
 fn a_shutdown_gives_up_by_itself_when_its_time_is_over() {
     let mut rig = lane("overflow: block");
     let receipt = rig.emit(1).remove(0);
-    assert!(matches!(rig.step(true), Step::Deliver(_)));
+    assert!(matches!(rig.step(true), Step::Deliver(..)));
     {
         let mut core = rig.lane.lock();
         core.closing = true;
@@ -193,7 +194,7 @@ fn a_lost_terminal_event_is_a_record_once_per_episode() {
 fn losses_are_noticed_while_the_sink_hangs() {
     let mut rig = lane("overflow: drop_oldest, queue: { events: 2, terminal_reserve: 1 }");
     rig.emit(1);
-    assert!(matches!(rig.step(true), Step::Deliver(_)));
+    assert!(matches!(rig.step(true), Step::Deliver(..)));
     rig.advance(Duration::from_secs(60));
     assert!(matches!(rig.step(false), Step::Wait(..)));
     rig.lane.lock().phase = crate::lane::Phase::Waiting;
@@ -205,4 +206,89 @@ fn losses_are_noticed_while_the_sink_hangs() {
     rig.lane.lock().phase = crate::lane::Phase::Waiting;
     rig.emit(1);
     assert!(!rig.lane.lock().attention, "others need not");
+}
+
+#[test]
+fn an_idempotent_sink_has_several_batches_and_the_cursor_waits_for_the_oldest() {
+    let mut rig = Rig::new("{ sink: { host: h }, order: 3, batch: { events: 2, linger: 0ms } }", 11);
+    rig.run(true, |_| Answers::Acknowledged);
+    let receipts = rig.emit(8);
+    let mut calls = Vec::new();
+    while let Step::Deliver(call, batch) = rig.step(true) {
+        calls.push((call, batch));
+    }
+    assert_eq!(calls.len(), 3, "as many as `order` says");
+    let cursor = |rig: &Rig| rig.lane.health().acked.unwrap().sequence;
+    let start = cursor(&rig);
+    rig.answer_call(calls[2].0, Answers::Acknowledged);
+    rig.answer_call(calls[1].0, Answers::Acknowledged);
+    assert_eq!(cursor(&rig), start, "the oldest is still away");
+    assert!(receipts[4].reached(Stage::Delivered) && !receipts[0].reached(Stage::Delivered));
+    rig.answer_call(calls[0].0, Answers::Acknowledged);
+    assert_eq!(cursor(&rig), calls[2].1.last().unwrap().sequence, "over all that were ahead");
+
+    // One that fails is sent again by itself, and nothing beside it.
+    let Step::Deliver(last, _) = rig.step(true) else { panic!("the fourth batch") };
+    rig.answer_call(last, Answers::Retry(away(), None));
+    rig.emit(4);
+    let Step::Deliver(again, batch) = rig.step(true) else { panic!("the fourth batch again") };
+    assert_eq!(batch.len(), 2);
+    assert!(matches!(rig.step(true), Step::Wait(..)), "a sink that has just failed gets one call");
+    rig.answer_call(again, Answers::Acknowledged);
+    rig.close(|_| Answers::Acknowledged);
+    assert!(receipts.iter().all(|receipt| receipt.reached(Stage::Delivered)));
+}
+
+#[test]
+fn a_change_of_key_is_sent_until_it_is_acknowledged() {
+    let mut rig = Rig::new("{ sink: memory, batch: { linger: 0ms } }", 12);
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    rig.run(true, |batch| {
+        lines.extend(batch.iter().map(|envelope| envelope.bytes.to_vec()));
+        Answers::Acknowledged
+    });
+    rig.lane.lock().new_key = Some(SigningKey::hmac("k2", b"another key, at least 32 bytes long").unwrap());
+    rig.emit(1);
+    let about_keys = |envelope: &Envelope| String::from_utf8_lossy(&envelope.bytes).contains("key_");
+    let mut unwanted = Vec::new();
+    rig.run(true, |batch| {
+        let answers = batch.iter().map(|envelope| {
+            if about_keys(envelope) {
+                unwanted.push(envelope.bytes.to_vec());
+                return Answer::Refused(refused());
+            }
+            lines.push(envelope.bytes.to_vec());
+            Answer::Acknowledged
+        });
+        Answers::Each(answers.collect())
+    });
+    assert_eq!(unwanted.len(), 2, "retiring and active");
+    rig.advance(Duration::from_secs(60));
+    rig.emit(1);
+    rig.run(true, |batch| {
+        lines.extend(batch.iter().map(|envelope| envelope.bytes.to_vec()));
+        Answers::Acknowledged
+    });
+    assert!(unwanted.iter().all(|line| lines.contains(line)), "the same bytes, again");
+    rig.close(|batch| {
+        lines.extend(batch.iter().map(|envelope| envelope.bytes.to_vec()));
+        Answers::Acknowledged
+    });
+    let report = judge_with(&lines, &[("k2", b"another key, at least 32 bytes long")]);
+    assert_eq!(report.streams.len(), 1, "{report}");
+    assert!(report.verdict <= Verdict::Incomplete, "{report}");
+    assert!(report.streams[0].closed, "{report}");
+}
+
+#[test]
+fn no_receipt_hangs_when_the_lane_itself_panics() {
+    let mut rig = Rig::new("{ sink: memory, batch: { linger: 0ms } }", 13);
+    rig.run(true, |_| Answers::Acknowledged);
+    let receipt = rig.emit(1).remove(0);
+    let Step::Deliver(call, _) = rig.step(true) else { panic!("one batch") };
+    // The clock is asked when the acknowledgement came: the batch is in a local then.
+    rig.broken.store(true, Ordering::SeqCst);
+    let control = std::panic::AssertUnwindSafe(|| rig.answer_call(call, Answers::Acknowledged));
+    assert!(std::panic::catch_unwind(control).is_err());
+    assert_eq!(receipt.endings()[0].1.as_ref().unwrap().state, EndState::Uncertain);
 }

@@ -283,7 +283,7 @@ impl Episode {
     fn turn(&mut self, force: bool, bad: u64) -> bool {
         self.model.looked();
         match self.rig.step(force) {
-            Step::Deliver(batch) => {
+            Step::Deliver(_, batch) => {
                 self.model.delivers(&batch);
                 self.deliver(&batch, bad);
                 false

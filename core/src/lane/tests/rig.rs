@@ -1,5 +1,6 @@
 //! One lane without threads: its clock moves when told, and its sink says what the test wants.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::key::{SigningKey, VerifyingKey};
 use crate::lane::control::{Control, Parts, Step};
 use crate::lane::{Lane, Lost, SealContext, Sealer, StateRecord, Why};
 use crate::receipt::{Admission, Receipt, Tracked};
-use crate::seam::{ManualClock, Random, SystemEnv};
+use crate::seam::{Clock, Instant, ManualClock, Random, SystemEnv, UnixNanos};
 use crate::sink::{Answers, Envelope};
 use crate::timeline::Timeline;
 use crate::verify;
@@ -25,6 +26,27 @@ pub(super) struct Rig {
     pub(super) clock: Arc<ManualClock>,
     freezer: Freezer,
     lanes: Arc<[Arc<Lane>]>,
+    /// The last call of the sink.
+    pub(super) call: u64,
+    /// Breaks the clock for whoever asks it for the time of day.
+    pub(super) broken: Arc<AtomicBool>,
+}
+
+/// The clock, until it is broken: then whoever asks it panics.
+struct Breakable {
+    clock: Arc<ManualClock>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Clock for Breakable {
+    fn unix_nanos(&self) -> UnixNanos {
+        assert!(!self.broken.load(Ordering::SeqCst), "the clock is broken");
+        self.clock.unix_nanos()
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
 }
 
 /// Other bytes at every draw, the same ones for the same seed.
@@ -64,8 +86,9 @@ impl Rig {
         let source = Source::Text { text, name: None, format: Default::default() };
         let config = Config::load(source, &SystemEnv::default()).unwrap();
         let clock = Arc::new(ManualClock::new(1_700_000_000_000_000_000));
+        let broken = Arc::new(AtomicBool::new(false));
         let timeline = Arc::new(Timeline::with(
-            Arc::clone(&clock) as Arc<dyn crate::seam::Clock>,
+            Arc::new(Breakable { clock: Arc::clone(&clock), broken: Arc::clone(&broken) }),
             Arc::new(Drawn(Mutex::new(Dice::new(seed)))),
         ));
         let identity = Arc::new(Identity {
@@ -90,7 +113,7 @@ impl Rig {
         let parts = Parts {
             sealer: Sealer::new(Arc::clone(&context), &lane, Some(key)),
             dead_letters: None,
-            idempotent: false,
+            idempotent: config.lanes[0].in_flight > 1,
             kind: "memory",
             heartbeat: None,
             keep_records: true,
@@ -100,7 +123,7 @@ impl Rig {
         };
         let control = Control::new(Arc::clone(&lane), bus, parts);
         let lanes: Arc<[Arc<Lane>]> = Arc::from(vec![Arc::clone(&lane)]);
-        Self { lane, control, clock, freezer: Freezer::new(identity, timeline), lanes }
+        Self { lane, control, clock, freezer: Freezer::new(identity, timeline), lanes, call: 0, broken }
     }
 
     /// An event, not yet offered.
@@ -141,11 +164,20 @@ impl Rig {
     }
 
     pub(super) fn step(&mut self, force: bool) -> Step {
-        self.control.step(self.lane.now(), force)
+        let step = self.control.step(self.lane.now(), force);
+        if let Step::Deliver(call, _) = &step {
+            self.call = *call;
+        }
+        step
     }
 
+    /// Answers the last call.
     pub(super) fn answer(&mut self, answers: Answers) {
-        self.control.answer(answers, self.lane.now());
+        self.answer_call(self.call, answers);
+    }
+
+    pub(super) fn answer_call(&mut self, call: u64, answers: Answers) {
+        self.control.answer(call, answers, self.lane.now());
     }
 
     pub(super) fn advance(&self, by: Duration) {
@@ -162,7 +194,7 @@ impl Rig {
         let mut idle = 0;
         loop {
             match self.step(force) {
-                Step::Deliver(batch) => {
+                Step::Deliver(_, batch) => {
                     batches += 1;
                     assert!(batches < 100_000, "the lane delivers for ever");
                     idle = 0;
@@ -189,7 +221,15 @@ impl Rig {
 
 /// What the product's own verifier says of these lines.
 pub(super) fn judge(lines: &[impl AsRef<[u8]>]) -> verify::Report {
+    judge_with(lines, &[])
+}
+
+/// The same, with further keys.
+pub(super) fn judge_with(lines: &[impl AsRef<[u8]>], keys: &[(&str, &[u8])]) -> verify::Report {
     let mut options = verify::Options::default();
+    for (id, key) in keys {
+        options.keys.push(verify::TrustedKey::new(*id, VerifyingKey::from_bytes(key).unwrap()));
+    }
     options.keys.push(verify::TrustedKey::new("k", VerifyingKey::from_bytes(&KEY).unwrap()));
     let mut verifier = verify::Verifier::new(options);
     let mut text = Vec::new();
