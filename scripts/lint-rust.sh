@@ -7,6 +7,7 @@ venv
 status=0
 cargo fmt --all --check || status=1
 logged clippy cargo clippy --locked --workspace --all-targets -- -D warnings || status=1
+logged clippy-schedules cargo clippy --locked -p sinkwell --features shuttle --test schedules -- -D warnings || status=1
 logged rustdoc env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --exclude sinkwell-cli || status=1
 logged deny cargo deny --all-features check bans licenses sources || status=1
 exit "$status"

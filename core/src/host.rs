@@ -5,7 +5,7 @@
 //! binding turns them into its own mappings and adds nothing.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::config::{Config, Source};
 use crate::emitter::{Drained, Emitter, HostSink, LaneReport, Options, SinkFactory};
@@ -16,7 +16,7 @@ use crate::key::{HostSigner, SigningKey, load_signing_key};
 use crate::lane::{Cursor, Lane, StateRecord};
 use crate::receipt::Receipt;
 use crate::seam::{Env, UnixNanos, format_time};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// A sink of the host's, as a binding describes it.
 pub struct HostSinkSpec {

@@ -3,8 +3,7 @@
 //! Guarantees: every lane that took the event ends as `delivered`, `lost` or `uncertain`, once; whoever
 //! waits is told exactly once; waiting takes memory and nothing else; no wait outlives the emitter.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
@@ -14,7 +13,8 @@ use crate::event::Event;
 use crate::lane::{Lane, Reason};
 use crate::seam::{UnixNanos, Uuid};
 use crate::sink::EnvelopeHash;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use crate::sync::{Condvar, Mutex, lock};
 
 /// How far a wait goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,6 @@
 source "$(dirname "$0")/../../scripts/lib.sh"
 need fuzz cargo
 export SINKWELL_FUZZ_SECONDS="${FUZZ_SECONDS:-20}"
-# One target at a time, so that each has the time it is given; what they found is in target/logs/fuzz.log.
-logged fuzz cargo test --release -p sinkwell --test fuzz -- --nocapture --test-threads=1
-grep -E "^test .* \.\.\.|^test result" target/logs/fuzz.log
+# One target at a time, so that each has the time it is given; what they found is in target/logs/fuzz-targets.log.
+logged fuzz-targets cargo test --release -p sinkwell --test fuzz -- --nocapture --test-threads=1
+grep -E "^test .* \.\.\.|^test result" target/logs/fuzz-targets.log

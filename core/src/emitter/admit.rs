@@ -1,7 +1,6 @@
 //! Into the lanes: all blocking ones or none.
 
 use std::sync::Arc;
-use std::sync::MutexGuard;
 use std::time::Duration;
 
 use super::{Attempt, Inner, Wait, Waiter};
@@ -9,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::lane::{Lane, LaneCore, Lost, reentry};
 use crate::receipt::{Admission, Admissions, Receipt, Tracked};
+use crate::sync::MutexGuard;
 
 impl Inner {
     /// Gives an event to every lane.

@@ -5,8 +5,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,7 +16,8 @@ use crate::key::SigningKey;
 use crate::lane::{Breach, Fact, Lane, LaneState, Note, StateRecord, reentry};
 use crate::seam::{Instant, append_file};
 use crate::sink::{Envelope, SinkClass};
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::{Condvar, Mutex, RwLock, RwLockReadGuard, lock};
 
 /// How long a lane whose time is over may take to tell its receipts so.
 const GRACE: Duration = Duration::from_millis(250);

@@ -14,8 +14,7 @@ mod signals;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -33,7 +32,8 @@ use crate::lane::{Counters, Health, Lane, reentry, worker};
 use crate::receipt::{Admissions, Receipt, Tracked};
 use crate::seam::Instant;
 use crate::sink::Sink;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, lock};
 
 /// Whether an `emit` may wait for room in a blocking lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

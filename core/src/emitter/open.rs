@@ -1,8 +1,7 @@
 //! Opening: from a configuration to running lanes.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Inner, Manual, bus::Bus, signals};
@@ -19,6 +18,8 @@ use crate::lane::durable::Durable;
 use crate::lane::{Lane, SealContext, Sealer, Why, worker};
 use crate::sink::Sink;
 use crate::sink::builtin::{self, Made};
+use crate::sync::atomic::{AtomicBool, AtomicU64};
+use crate::sync::{Mutex, lock};
 use crate::timeline::Timeline;
 
 /// Makes a host's sink: once per process that uses the emitter, so that a forked child gets its own.
@@ -196,7 +197,7 @@ fn start_all(inner: &mut Inner, options: &Options, planned: Vec<Planned>) -> Res
     if let Some(manual) = &inner.manual {
         for (lane, manual) in inner.bus.lanes().iter().zip(manual) {
             if lane.classes().iter().any(|class| inner.bus.requires(*class)) {
-                super::drain(lane, &mut crate::sync::lock(manual));
+                super::drain(lane, &mut lock(manual));
             }
         }
     }

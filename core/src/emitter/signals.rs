@@ -3,15 +3,15 @@
 //! Guarantees: installed only when the configuration asks for it, once per process. A handler that the
 //! host had stays and is called, too; where there was none, the default action follows the shutdown.
 
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, Weak};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::bus::Bus;
 use crate::error::{Error, Result};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 static EMITTERS: Mutex<Vec<Weak<Bus>>> = Mutex::new(Vec::new());
 

@@ -23,6 +23,7 @@ use crate::emitter::Bus;
 use crate::receipt::{EndState, Ending, Sealed, Tracked};
 use crate::seam::Instant;
 use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
+use crate::sync::MutexGuard;
 
 /// A loss episode ends after this long without another loss of its reason (envelope.md).
 const EPISODE: Duration = Duration::from_secs(10);
@@ -407,7 +408,7 @@ impl Control {
     /// Seals the next batch; answers a step when there is nothing to seal yet.
     fn seal_next(
         &mut self,
-        mut core: std::sync::MutexGuard<'_, LaneCore>,
+        mut core: MutexGuard<'_, LaneCore>,
         now: Instant,
         hurry: bool,
         ahead: bool,
@@ -650,7 +651,7 @@ impl Control {
     }
 
     /// Everything is delivered: seals `closed`, or ends.
-    fn close(&mut self, mut core: std::sync::MutexGuard<'_, LaneCore>, now: Instant) -> Option<Step> {
+    fn close(&mut self, mut core: MutexGuard<'_, LaneCore>, now: Instant) -> Option<Step> {
         if self.sealer.open_streams() == 0 {
             return Some(self.end(core));
         }
@@ -695,7 +696,7 @@ impl Control {
     }
 
     /// The lane ends: receipts of what is left are told so.
-    fn end(&mut self, mut core: std::sync::MutexGuard<'_, LaneCore>) -> Step {
+    fn end(&mut self, mut core: MutexGuard<'_, LaneCore>) -> Step {
         let now = self.sealer.unix_nanos();
         let mut left: Vec<(Arc<Tracked>, Option<Envelope>, u32)> = Vec::new();
         for item in self.batches.drain(..).flat_map(|batch| batch.items) {

@@ -26,7 +26,7 @@ pub(crate) mod worker;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use counters::Counters;
@@ -41,7 +41,7 @@ use crate::key::SigningKey;
 use crate::receipt::{Admission, EndState, Ending, Tracked};
 use crate::seam::Instant;
 use crate::sink::{Envelope, Failure, FailureKind, SinkClass};
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::timeline::Timeline;
 
 /// What a lane is and holds, as far as callers touch it.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-thread_local! {
+crate::sync::thread_local! {
     static INSIDE: Cell<u32> = const { Cell::new(0) };
 }
 

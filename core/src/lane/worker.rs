@@ -4,8 +4,7 @@
 //! Guarantees: a caller wakes a worker only when that changes what it does: the first event after a pause,
 //! a full batch, a hurry. A sink that hangs keeps nobody but its own thread; a panic in a sink is an answer.
 
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::control::{Control, Pause, Step};
@@ -13,7 +12,7 @@ use super::{Lane, Phase, reentry};
 use crate::error::{Error, Result};
 use crate::seam::Instant;
 use crate::sink::{Answers, Envelope, Failure, FailureKind, Sink};
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
 
 /// Calls the sink; a panic becomes an answer.
 pub(crate) fn deliver(sink: &mut dyn Sink, batch: &[Envelope]) -> Answers {
@@ -182,9 +181,9 @@ fn sleep(lane: &Lane, until: Option<Instant>, pause: Pause) -> Vec<(u64, Answers
 
 fn wait<'a>(
     lane: &'a Lane,
-    core: std::sync::MutexGuard<'a, super::LaneCore>,
+    core: MutexGuard<'a, super::LaneCore>,
     left: Option<Duration>,
-) -> std::sync::MutexGuard<'a, super::LaneCore> {
+) -> MutexGuard<'a, super::LaneCore> {
     match left {
         None => lane.shared.work.wait(core).unwrap_or_else(std::sync::PoisonError::into_inner),
         Some(left) => {

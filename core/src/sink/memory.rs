@@ -1,9 +1,9 @@
 //! `memory` and `null`: for tests and benchmarks.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::{Answers, Envelope, Sink};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// How many envelopes a `memory` lane keeps: the newest. A program that wants to look at all gives a
 /// [`MemorySink`] of its own to `open`.

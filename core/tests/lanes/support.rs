@@ -71,10 +71,21 @@ pub(crate) fn soak() -> u64 {
     std::env::var("SINKWELL_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
 
-pub(crate) fn judge(bytes: &[u8]) -> Report {
+pub(crate) fn verifier() -> Verifier {
     let mut options = Options::default();
     options.keys.push(TrustedKey::new("k", VerifyingKey::from_bytes(SECRET.as_bytes()).unwrap()));
-    let mut verifier = Verifier::new(options);
+    Verifier::new(options)
+}
+
+/// Has a verifier read a batch as the lines that a file would hold.
+pub(crate) fn read(verifier: &std::sync::Mutex<Verifier>, batch: &[Envelope]) {
+    let mut text = Vec::new();
+    lines(&mut text, batch);
+    verifier.lock().unwrap().read(&mut &*text, "sink").unwrap();
+}
+
+pub(crate) fn judge(bytes: &[u8]) -> Report {
+    let mut verifier = verifier();
     verifier.read(&mut &*bytes, "sink").unwrap();
     verifier.finish().unwrap()
 }
