@@ -184,6 +184,19 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_prometheus(SinkwellEmitter* emitter, SinkwellOwned* @out, SinkwellError* error);
 
         /// <summary>
+        ///  The same as instruments for a host's OpenTelemetry meter:
+        ///  `{"metrics": [{"name", "kind": "counter" | "gauge", "unit", "description", "points": [{"attributes", "value"}]}]}`.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_metrics", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_metrics(SinkwellEmitter* emitter, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
         ///  How many events `closed`, `backpressure` and `required_sink_unavailable` kept out.
         ///
         ///  # Ownership

@@ -511,6 +511,18 @@ int32_t sinkwell_prometheus(const struct SinkwellEmitter *emitter,
                             struct SinkwellOwned *out,
                             struct SinkwellError *error);
 
+// The same as instruments for a host's OpenTelemetry meter:
+// `{"metrics": [{"name", "kind": "counter" | "gauge", "unit", "description", "points": [{"attributes", "value"}]}]}`.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_metrics(const struct SinkwellEmitter *emitter,
+                         struct SinkwellOwned *out,
+                         struct SinkwellError *error);
+
 // How many events `closed`, `backpressure` and `required_sink_unavailable` kept out.
 //
 // # Ownership

@@ -455,6 +455,30 @@ pub unsafe extern "C" fn sinkwell_prometheus(
     }
 }
 
+/// The same as instruments for a host's OpenTelemetry meter:
+/// `{"metrics": [{"name", "kind": "counter" | "gauge", "unit", "description", "points": [{"attributes", "value"}]}]}`.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_metrics(
+    emitter: *const SinkwellEmitter,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let emitter = at(emitter, "emitter")?;
+            put(out, || host::metrics_json(&emitter.emitter));
+            Ok(())
+        })
+    }
+}
+
 /// How many events `closed`, `backpressure` and `required_sink_unavailable` kept out.
 ///
 /// # Ownership

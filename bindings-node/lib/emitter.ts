@@ -399,6 +399,20 @@ export class Emitter implements AsyncDisposable {
   prometheus(): string {
     return native(() => this.#native.prometheus());
   }
+
+  /** The same as instruments with their values: what `registerMetrics` of `sinkwell/otel` gives a meter. */
+  metrics(): Metric[] {
+    return (JSON.parse(native(() => this.#native.metrics())) as { metrics: Metric[] }).metrics;
+  }
+}
+
+/** A metric with what it reads now. */
+export interface Metric {
+  readonly name: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly unit: string;
+  readonly description: string;
+  readonly points: readonly { readonly attributes: Readonly<Record<string, string>>; readonly value: number }[];
 }
 
 let processDefault: Emitter | undefined;

@@ -38,6 +38,7 @@ export {
   Emitter,
   modelUsage,
   type ByLane,
+  type Metric,
   type Counters,
   type Cursor,
   type Drained,

@@ -120,3 +120,5 @@ export class SinkwellSpanProcessor {
     await this.forceFlush();
   }
 }
+
+export { registerMetrics, type MeterProviderLike } from './metrics';

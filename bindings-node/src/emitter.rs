@@ -328,6 +328,12 @@ impl NativeEmitter {
     pub fn prometheus(&self) -> napi::Result<String> {
         Ok(self.get()?.prometheus())
     }
+
+    /// Counters and states as instruments, in JSON.
+    #[napi(catch_unwind)]
+    pub fn metrics(&self) -> napi::Result<String> {
+        Ok(text(sinkwell::host::metrics_json(self.get()?)))
+    }
 }
 
 /// How long, in milliseconds, an ending may take that nobody set a limit for.

@@ -177,6 +177,10 @@ impl Emitter {
         self.inner.prometheus()
     }
 
+    fn _metrics(&self) -> String {
+        String::from_utf8(sinkwell::host::metrics_json(&self.inner)).unwrap_or_default()
+    }
+
     fn _drain<'py>(&self, py: Python<'py>, lane: &str) -> PyResult<Bound<'py, PyAny>> {
         let drained = guarded(py, || py.detach(|| self.inner.drain(lane)).or_raise(py))?;
         convert::from_json(py, &host::drained_json(&drained))

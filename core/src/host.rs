@@ -330,6 +330,30 @@ pub fn counters_json(emitter: &Emitter) -> Vec<u8> {
     })
 }
 
+/// `{metrics: [{name, kind, unit, description, points: [{attributes, value}]}]}`: what a binding registers with a
+/// host's meter.
+#[must_use]
+pub fn metrics_json(emitter: &Emitter) -> Vec<u8> {
+    let object = |members: Vec<(&str, Value)>| {
+        Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    };
+    let metrics = emitter.metrics().into_iter().map(|metric| {
+        let points = metric.points.into_iter().map(|point| {
+            let attributes = point.attributes.into_iter().map(|(key, value)| (key, value.into())).collect();
+            let value = Value::Int(i64::try_from(point.value).unwrap_or(i64::MAX));
+            object(vec![("attributes", object(attributes)), ("value", value)])
+        });
+        object(vec![
+            ("name", metric.name.into()),
+            ("kind", metric.kind.name().into()),
+            ("unit", metric.unit.into()),
+            ("description", metric.description.into()),
+            ("points", Value::Array(points.collect())),
+        ])
+    });
+    object(vec![("metrics", Value::Array(metrics.collect()))]).to_json().into_bytes()
+}
+
 /// `{lane: {state, since, failure, summary, detail, acked, classes}}`
 #[must_use]
 pub fn health_json(emitter: &Emitter) -> Vec<u8> {

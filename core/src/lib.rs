@@ -36,8 +36,8 @@ pub mod verify;
 mod testing;
 
 pub use emitter::{
-    Attempt, Drained, Emitter, HostSink, LaneReport, Options, SHUTDOWN_LIMIT, SIGNAL_LIMIT, SinkFactory,
-    Wait, Waiter, Where, leave_signals_to_host,
+    Attempt, Drained, Emitter, HostSink, LaneReport, Metric, MetricKind, MetricPoint, Options,
+    SHUTDOWN_LIMIT, SIGNAL_LIMIT, SinkFactory, Wait, Waiter, Where, leave_signals_to_host,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use event::EventInput;

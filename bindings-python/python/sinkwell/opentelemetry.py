@@ -19,6 +19,7 @@ from opentelemetry.trace import StatusCode
 
 from ._emitter import Emitter, default_emitter
 from ._errors import Error
+from ._metrics import register_metrics as register_metrics
 from ._process import log
 
 _MODEL = ("chat", "generate_content", "text_completion", "embeddings")

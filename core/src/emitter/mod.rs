@@ -7,6 +7,7 @@
 
 mod admit;
 mod bus;
+mod metrics;
 mod open;
 mod report;
 mod signals;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 pub(crate) use bus::Bus;
+pub use metrics::{Metric, MetricKind, MetricPoint};
 pub use open::{HostSink, Options, SinkFactory};
 pub use report::{Drained, LaneReport, Where};
 pub use signals::{SIGNAL_LIMIT, leave_signals_to_host};
@@ -343,7 +345,13 @@ impl Emitter {
     /// The counters of every lane in the Prometheus text format.
     #[must_use]
     pub fn prometheus(&self) -> String {
-        report::prometheus(&self.counters(), &self.health(), self.refused())
+        metrics::prometheus(&self.metrics())
+    }
+
+    /// The same as instruments with their values, for a host's OpenTelemetry meter.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<Metric> {
+        metrics::metrics(&self.counters(), &self.health(), self.refused())
     }
 
     /// What sinks can and cannot do, as a value for those who must show it (lanes.md).

@@ -1,9 +1,7 @@
 //! What flush, shutdown and metrics say.
 
-use std::fmt::Write as _;
-
 use super::Inner;
-use crate::lane::{Counters, Health, Reason, StateRecord};
+use crate::lane::StateRecord;
 
 /// Where what is left lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,56 +62,6 @@ impl Inner {
         };
         self.bus.lanes().iter().map(one).collect()
     }
-}
-
-/// Counters and states in the Prometheus text exposition format 0.0.4.
-pub(super) fn prometheus(
-    counters: &[(String, Counters)],
-    health: &[(String, Health)],
-    refused: u64,
-) -> String {
-    let mut out = String::new();
-    let gauges = ["pending", "oldest_pending_ms"];
-    for (i, (name, _)) in Counters::default().fields().into_iter().enumerate() {
-        let gauge = gauges.contains(&name);
-        let (kind, suffix) = if gauge { ("gauge", "") } else { ("counter", "_total") };
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "# TYPE sinkwell_lane_{name}{suffix} {kind}");
-        for (lane, counters) in counters {
-            let value = counters.fields()[i].1;
-            let _ = writeln!(out, "sinkwell_lane_{name}{suffix}{{lane=\"{}\"}} {value}", escape(lane));
-        }
-    }
-    for name in ["dropped_by", "rejected_by"] {
-        let _ = writeln!(out, "# TYPE sinkwell_lane_{name}_total counter");
-        for (lane, counters) in counters {
-            let by: Vec<(Reason, u64)> = if name == "dropped_by" {
-                counters.dropped_by().collect()
-            } else {
-                counters.rejected_by().collect()
-            };
-            for (reason, n) in by {
-                let (lane, reason) = (escape(lane), reason.name());
-                let _ =
-                    writeln!(out, "sinkwell_lane_{name}_total{{lane=\"{lane}\",reason=\"{reason}\"}} {n}");
-            }
-        }
-    }
-    let _ = writeln!(out, "# TYPE sinkwell_lane_state gauge");
-    for (lane, health) in health {
-        let _ = writeln!(
-            out,
-            "sinkwell_lane_state{{lane=\"{}\",state=\"{}\"}} 1",
-            escape(lane),
-            health.state.name()
-        );
-    }
-    let _ = writeln!(out, "# TYPE sinkwell_refused_total counter\nsinkwell_refused_total {refused}");
-    out
-}
-
-fn escape(label: &str) -> String {
-    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// See [`super::Emitter::authority_boundary`]: a JSON object.

@@ -1,0 +1,33 @@
+/** An emitter's counters and states through the host's OpenTelemetry meter provider. */
+import type { Emitter, Metric } from './emitter';
+
+interface Observable {
+  addCallback(callback: (result: { observe(value: number, attributes?: object): void }) => void): void;
+}
+
+/** What is needed of a `MeterProvider` of `@opentelemetry/api`. */
+export interface MeterProviderLike {
+  getMeter(name: string): {
+    createObservableCounter(name: string, options?: { unit?: string; description?: string }): Observable;
+    createObservableGauge(name: string, options?: { unit?: string; description?: string }): Observable;
+  };
+}
+
+/**
+ * Registers every counter and state of an emitter as an observable instrument: read when the provider collects,
+ * from one consistent reading per lane.
+ */
+export function registerMetrics(emitter: Emitter, provider: MeterProviderLike): void {
+  const meter = provider.getMeter('sinkwell');
+  for (const { name, kind, unit, description } of emitter.metrics()) {
+    const options = { unit, description };
+    const instrument =
+      kind === 'counter'
+        ? meter.createObservableCounter(name, options)
+        : meter.createObservableGauge(name, options);
+    instrument.addCallback((result) => {
+      const now = emitter.metrics().find((metric: Metric) => metric.name === name);
+      for (const { value, attributes } of now?.points ?? []) result.observe(value, attributes);
+    });
+  }
+}

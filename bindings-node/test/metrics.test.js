@@ -1,0 +1,33 @@
+'use strict';
+const assert = require('node:assert/strict');
+const test = require('node:test');
+const { MeterProvider, MetricReader } = require('@opentelemetry/sdk-metrics');
+const { Emitter } = require('..');
+const { registerMetrics } = require('../dist/otel');
+
+/** A reader that collects when it is asked. */
+class Reader extends MetricReader {
+  async onForceFlush() {}
+  async onShutdown() {}
+}
+
+test('counters and states are observable instruments of the host', async () => {
+  const reader = new Reader();
+  const provider = new MeterProvider({ readers: [reader] });
+  const sw = await Emitter.open({ lanes: [{ id: 'kept', sink: 'memory' }] });
+  registerMetrics(sw, provider);
+  await sw.emit('tool.invocation', { tool: 'search', outcome: 'ok' }).delivered();
+  const { resourceMetrics } = await reader.collect();
+  const [scope] = resourceMetrics.scopeMetrics;
+  assert.equal(scope.scope.name, 'sinkwell');
+  const read = (name) => scope.metrics.find((metric) => metric.descriptor.name === name);
+  const delivered = read('sinkwell.lane.delivered');
+  assert.equal(delivered.descriptor.unit, '{event}');
+  assert.deepEqual(
+    delivered.dataPoints.map(({ attributes, value }) => [attributes, value]),
+    [[{ lane: 'kept' }, 1]],
+  );
+  assert.deepEqual(read('sinkwell.lane.state').dataPoints[0].attributes, { lane: 'kept', state: 'healthy' });
+  await provider.shutdown();
+  await sw.shutdown();
+});
