@@ -85,7 +85,17 @@ const (
 	traceKey
 	correlationKey
 	quietKey
+	insideKey
 )
+
+// inside marks a context that a sink, a signer or a logger of the host's is called with: what emits with it must not
+// wait for the lane that called.
+func inside(ctx context.Context) context.Context { return context.WithValue(ctx, insideKey, true) }
+
+func isInside(ctx context.Context) bool {
+	marked, _ := ctx.Value(insideKey).(bool)
+	return marked
+}
 
 // WithRun has events emitted with the context belong to the run.
 func WithRun(ctx context.Context, run string) context.Context {

@@ -36,7 +36,6 @@ export {
   emit,
   emitAsync,
   Emitter,
-  modelUsage,
   type ByLane,
   type Counters,
   type Cursor,
@@ -55,6 +54,7 @@ export type { Keys, KeySource } from './keys';
 export { Receipt, type Ending, type WaitOptions } from './receipt';
 export {
   Rejected,
+  Uncertain,
   type BatchGovernanceEventSink,
   type GovernanceEventSink,
   type Signer,
@@ -63,6 +63,7 @@ export {
   type SinkLike,
 } from './sink';
 export type { Trace } from './trace';
+export { costData, modelUsage, rollUp, type ChildUsage, type Cost } from './usage';
 export {
   verify,
   type Finding,

@@ -771,6 +771,7 @@ impl Control {
         let mut again = Vec::new();
         let mut acknowledged = Vec::new();
         let mut refused = Vec::new();
+        let mut uncertain = Vec::new();
         let mut why: Option<(Failure, Option<Duration>)> = None;
         // The cursor moves only contiguously: as far as nothing before it is to be tried again.
         let mut contiguous = 0;
@@ -783,6 +784,7 @@ impl Control {
                     }
                 }
                 Answer::Refused(failure) => refused.push((item, failure)),
+                Answer::Uncertain(failure) => uncertain.push((item, failure)),
                 Answer::Retry(failure, after) => {
                     again.push(item);
                     let longer = why.take().and_then(|(_, after)| after).max(after);
@@ -798,6 +800,11 @@ impl Control {
         }
         for (item, failure) in refused {
             self.refuse(item, &failure, now);
+        }
+        for (item, failure) in uncertain {
+            let alone =
+                Batch { items: vec![item], failing_since: None, replayed: batch.replayed, ahead: None };
+            self.partial(alone, 1, &failure, now);
         }
         if let Some((failure, after)) = why {
             let batch =
