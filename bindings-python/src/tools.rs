@@ -125,8 +125,12 @@ pub(crate) fn cost<'py>(py: Python<'py>, cost: &Bound<'py, PyAny>) -> PyResult<B
 
 #[pyfunction]
 #[pyo3(name = "_roll_up")]
-pub(crate) fn roll_up<'py>(py: Python<'py>, facts: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let facts = convert::to_json(facts, |e| Error::invalid_argument(e.to_string()).at("facts"))?;
+pub(crate) fn roll_up<'py>(py: Python<'py>, facts: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    let one = |(i, fact): (usize, &Bound<'py, PyAny>)| {
+        convert::to_json(fact, |e| Error::invalid_argument(e.to_string()).at(format!("facts[{i}]")))
+    };
+    let facts = facts.iter().enumerate().map(one).collect::<PyResult<Vec<String>>>()?;
+    let facts = format!("[{}]", facts.join(","));
     let data = guarded(py, || sinkwell::usage::roll_up_from_json(facts.as_bytes()).or_raise(py))?;
     convert::from_json(py, &data)
 }

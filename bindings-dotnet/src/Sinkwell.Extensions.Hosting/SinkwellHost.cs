@@ -24,8 +24,16 @@ internal sealed class SinkwellHost(IServiceProvider services) : IDisposable
         }
     }
 
-    /// <summary>Safe to call again; what was shut down with a time limit before has ended already.</summary>
-    public void Dispose() => _current?.Shutdown(TimeSpan.FromSeconds(5));
+    /// <summary>The host has stopped and given the emitter its time.</summary>
+    internal bool Stopped { get; set; }
+
+    public void Dispose()
+    {
+        if (!Stopped)
+        {
+            _current?.Dispose();
+        }
+    }
 
     private Emitter New()
     {

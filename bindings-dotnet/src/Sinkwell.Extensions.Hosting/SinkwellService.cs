@@ -46,6 +46,7 @@ internal sealed partial class SinkwellService : IHostedLifecycleService, IDispos
         {
             // The host's time is over; what is left stays where the reading says.
         }
+        _host.Stopped = true;
         var report = ending.IsCompletedSuccessfully ? await ending.ConfigureAwait(false) : emitter.Flush(TimeSpan.Zero);
         foreach (var (lane, left) in report)
         {

@@ -50,11 +50,14 @@ public sealed partial class Emitter
         TimeSpan? timeout = null, CancellationToken cancellationToken = default) =>
         Aside(&NativeMethods.sinkwell_shutdown_on, Native.Milliseconds(timeout), cancellationToken);
 
-    /// <summary>Shuts down, however long delivery takes. Counters and health stay readable.</summary>
-    public async ValueTask DisposeAsync() => await ShutdownAsync().ConfigureAwait(false);
+    /// <summary>
+    /// Shuts down within five seconds, as at the end of the process; <see cref="ShutdownAsync"/> gives it as long as
+    /// you say. Counters and health stay readable.
+    /// </summary>
+    public async ValueTask DisposeAsync() => await ShutdownAsync(Lifetime.Limit).ConfigureAwait(false);
 
     /// <inheritdoc cref="DisposeAsync"/>
-    public void Dispose() => Shutdown();
+    public void Dispose() => Shutdown(Lifetime.Limit);
 
     /// <summary>Delivers on this thread what a lane of a manual emitter holds.</summary>
     /// <param name="lane">The lane's id.</param>
