@@ -70,6 +70,12 @@ type Part struct {
 	Permit string
 }
 
+// String never holds the content: only its class.
+func (p Part) String() string { return "Part(" + p.Class + ")" }
+
+// GoString is String.
+func (p Part) GoString() string { return p.String() }
+
 // TraceContext is that of W3C.
 type TraceContext struct {
 	TraceID string // 32 hex digits
