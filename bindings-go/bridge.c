@@ -70,8 +70,11 @@ int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *
     e.content = all;
     e.content_len = call->parts;
   }
-  int32_t status = sinkwell_try_emit(emitter, &e, call->waited_ms, &call->receipted, &call->limit_ms,
-                                     call->want_receipt ? &receipt : NULL, error);
+  SinkwellReceipt **wanted = call->want_receipt ? &receipt : NULL;
+  int32_t status = call->inside
+                       ? sinkwell_emit(emitter, &e, SINKWELL_INSIDE, wanted, error)
+                       : sinkwell_try_emit(emitter, &e, call->waited_ms, &call->receipted, &call->limit_ms, wanted, error);
+  if (call->inside) call->receipted = 1;
   if (all != few) free(all);
   call->receipt = receipt;
   return status;
@@ -80,8 +83,11 @@ int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *
 int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call,
                      SinkwellError *error) {
   SinkwellReceipt *receipt = NULL;
-  int32_t status = sinkwell_try_emit_json(emitter, bytes(json, len), call->waited_ms, &call->receipted,
-                                          &call->limit_ms, call->want_receipt ? &receipt : NULL, error);
+  SinkwellReceipt **wanted = call->want_receipt ? &receipt : NULL;
+  int32_t status = call->inside ? sinkwell_emit_json(emitter, bytes(json, len), SINKWELL_INSIDE, wanted, error)
+                                : sinkwell_try_emit_json(emitter, bytes(json, len), call->waited_ms, &call->receipted,
+                                                         &call->limit_ms, wanted, error);
+  if (call->inside) call->receipted = 1;
   call->receipt = receipt;
   return status;
 }
@@ -173,4 +179,22 @@ int32_t sw_evaluate(const uint8_t *request, uint64_t len, SinkwellOwned *out, Si
 int32_t sw_verify_envelope(const uint8_t *envelope, uint64_t len, const SinkwellKey *keys, uint64_t keys_len,
                            uint8_t *sound, SinkwellError *error) {
   return sinkwell_verify_envelope(bytes(envelope, len), keys, keys_len, sound, error);
+}
+
+int32_t sw_repair(const SinkwellEmitter *emitter, const uint8_t *lane, uint64_t lane_len, const uint8_t *streamid,
+                  uint64_t streamid_len, uint64_t sequence, SinkwellError *error) {
+  return sinkwell_repair(emitter, bytes(lane, lane_len), bytes(streamid, streamid_len), sequence, error);
+}
+
+int32_t sw_usage(const uint8_t *provider, uint64_t provider_len, const uint8_t *answer, uint64_t answer_len,
+                 SinkwellOwned *out, SinkwellError *error) {
+  return sinkwell_usage_model(bytes(provider, provider_len), bytes(answer, answer_len), out, error);
+}
+
+int32_t sw_cost(const uint8_t *cost, uint64_t len, SinkwellOwned *out, SinkwellError *error) {
+  return sinkwell_usage_cost(bytes(cost, len), out, error);
+}
+
+int32_t sw_roll_up(const uint8_t *facts, uint64_t len, SinkwellOwned *out, SinkwellError *error) {
+  return sinkwell_usage_roll_up(bytes(facts, len), out, error);
 }

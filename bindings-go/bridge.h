@@ -27,6 +27,8 @@ typedef struct {
   uint8_t terminal;
   uint8_t receipted;
   uint8_t want_receipt;
+  uint8_t inside; // a sink of the host's, or a callback, on whatever thread: never waits
+  uint8_t reserved[3];
 } sw_call;
 
 // A content part: where its texts end, after those of the event; an empty one is absent but for the body.
@@ -60,5 +62,11 @@ int32_t sw_with_lane(const SinkwellEmitter *emitter, const uint8_t *lane, uint64
 int32_t sw_evaluate(const uint8_t *request, uint64_t len, SinkwellOwned *out, SinkwellError *error);
 int32_t sw_verify_envelope(const uint8_t *envelope, uint64_t len, const SinkwellKey *keys, uint64_t keys_len,
                            uint8_t *sound, SinkwellError *error);
+int32_t sw_repair(const SinkwellEmitter *emitter, const uint8_t *lane, uint64_t lane_len, const uint8_t *streamid,
+                  uint64_t streamid_len, uint64_t sequence, SinkwellError *error);
+int32_t sw_usage(const uint8_t *provider, uint64_t provider_len, const uint8_t *answer, uint64_t answer_len,
+                 SinkwellOwned *out, SinkwellError *error);
+int32_t sw_cost(const uint8_t *cost, uint64_t len, SinkwellOwned *out, SinkwellError *error);
+int32_t sw_roll_up(const uint8_t *facts, uint64_t len, SinkwellOwned *out, SinkwellError *error);
 
 #endif

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/cgo"
+	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -149,7 +150,8 @@ func (h *handle) emitter() (*Emitter, error) {
 }
 
 // Emit emits an event. It waits for room in blocking lanes, up to their block_timeout and the context's end,
-// without holding a thread; the context bounds nothing else. On an error the event is in no lane.
+// without holding a thread; the context bounds nothing else. On an error the event is in no lane. With a context that a
+// sink of yours was called with it never waits: a lane without room drops the event, as the receipt says.
 func (w *Emitter) Emit(ctx context.Context, event Event) (*Receipt, error) {
 	pointer, err := w.emit(ctx, &event, true)
 	if err != nil {
@@ -193,6 +195,9 @@ func (w *Emitter) attempt(ctx context.Context, c *call, receipt bool, try func()
 	defer runtime.KeepAlive(w)
 	if receipt {
 		c.native.want_receipt = 1
+	}
+	if isInside(ctx) {
+		c.native.inside = 1
 	}
 	if err := takeError(try(), &c.error); err != nil {
 		return nil, err
@@ -400,6 +405,20 @@ func (w *Emitter) ChangeKey(key any, signer ...Signer) error {
 	return takeError(C.sw_change_key(w.native.pointer, flat(section), C.uint64_t(len(section)), C.uint64_t(handle), &e), &e)
 }
 
+// Repair has a durable lane export again what its journal still holds, from an envelope on: a record's Repair cursor, for
+// example. Nothing is sealed anew, and content goes only as far as today's policy lets it.
+func (w *Emitter) Repair(lane string, from Cursor) error {
+	defer runtime.KeepAlive(w)
+	sequence, err := strconv.ParseUint(from.Sequence, 10, 64)
+	if err != nil {
+		return &Error{Kind: InvalidArgument, Message: "must be a number, as in a cursor", Where: "from.sequence"}
+	}
+	name, stream := append([]byte(lane), 0), append([]byte(from.StreamID), 0)
+	var e C.SinkwellError
+	return takeError(C.sw_repair(w.native.pointer, flat(name), C.uint64_t(len(lane)), flat(stream),
+		C.uint64_t(len(from.StreamID)), C.uint64_t(sequence), &e), &e)
+}
+
 // LaneReport is what a lane has delivered and still holds.
 type LaneReport struct {
 	Delivered uint64 `json:"delivered"`
@@ -412,11 +431,16 @@ type LaneReport struct {
 type Report map[string]LaneReport
 
 // Flush waits until every lane has delivered what it was given, or the context's deadline is over, and says what
-// is left and where. A context that is cancelled ends the wait with its error.
+// is left and where. A context that is cancelled ends the wait with its error. From inside a sink it does not wait, as it
+// would wait for itself.
 func (w *Emitter) Flush(ctx context.Context) (Report, error) {
 	defer runtime.KeepAlive(w)
 	return w.native.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
-		return C.sw_flush_on(w.native.pointer, remaining(ctx), token, e)
+		limit := remaining(ctx)
+		if isInside(ctx) {
+			limit = 0
+		}
+		return C.sw_flush_on(w.native.pointer, limit, token, e)
 	})
 }
 

@@ -70,6 +70,12 @@ type Part struct {
 	Permit string
 }
 
+// String never holds the content: only its class.
+func (p Part) String() string { return "Part(" + p.Class + ")" }
+
+// GoString is String.
+func (p Part) GoString() string { return p.String() }
+
 // TraceContext is that of W3C.
 type TraceContext struct {
 	TraceID string // 32 hex digits
@@ -85,7 +91,17 @@ const (
 	traceKey
 	correlationKey
 	quietKey
+	insideKey
 )
+
+// inside marks a context that a sink, a signer or a logger of the host's is called with: what emits with it must not
+// wait for the lane that called.
+func inside(ctx context.Context) context.Context { return context.WithValue(ctx, insideKey, true) }
+
+func isInside(ctx context.Context) bool {
+	marked, _ := ctx.Value(insideKey).(bool)
+	return marked
+}
 
 // WithRun has events emitted with the context belong to the run.
 func WithRun(ctx context.Context, run string) context.Context {

@@ -73,6 +73,10 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv("SINKWELL_TEST_EXIT"); path != "" {
 		endAs(os.Getenv("SINKWELL_TEST_HOW"), path)
 	}
+	if path := os.Getenv("SINKWELL_TEST_CANARIES"); path != "" {
+		emitCanaries(path, os.Getenv("SINKWELL_TEST_FOLDER"))
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

@@ -82,6 +82,20 @@ func (r *Receipt) Endings() map[string]*Ending {
 	})
 }
 
+// Salt is that of a content part, with which you can prove what was said; nil while the event is not sealed, and where
+// there is no such part.
+func (r *Receipt) Salt(part int) []byte {
+	defer runtime.KeepAlive(r)
+	salt := make([]byte, 16)
+	var known C.uint8_t
+	var e C.SinkwellError
+	status := C.sinkwell_receipt_salt(r.pointer, C.uint64_t(part), flat(salt), &known, &e)
+	if takeError(status, &e) != nil || known == 0 {
+		return nil
+	}
+	return salt
+}
+
 // Reached says whether the stage is reached.
 func (r *Receipt) Reached(stage Stage) bool {
 	defer runtime.KeepAlive(r)

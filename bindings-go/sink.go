@@ -45,8 +45,8 @@ type SinkHealth struct {
 
 // GovernanceEventSink is a sink of your own. Emit is called from a thread of its lane, for one event after the
 // other, in the stream's order; the context ends with the lane's timeout. nil acknowledges the event; an error
-// that is Rejected refuses it for good; any other is tried again. What it does wrong (an error, a panic, a hang)
-// stays in its lane.
+// that is Rejected refuses it for good, one that is Uncertain says that nobody will know; any other is tried again.
+// What it does wrong (an error, a panic, a hang) stays in its lane. What it emits with that context never waits.
 type GovernanceEventSink interface {
 	Name() string
 	Classes() map[SinkClass]struct{}
@@ -70,6 +70,15 @@ func (r *Rejected) Error() string { return fmt.Sprintf("rejected: %v", r.Err) }
 
 // Unwrap is the reason.
 func (r *Rejected) Unwrap() error { return r.Err }
+
+// Uncertain is how a sink says that nobody will ever know whether an event arrived: it is not tried again, and declared
+// as maybe lost.
+type Uncertain struct{ Err error }
+
+func (u *Uncertain) Error() string { return fmt.Sprintf("uncertain: %v", u.Err) }
+
+// Unwrap is the reason.
+func (u *Uncertain) Unwrap() error { return u.Err }
 
 // RetryAfter is an error that asks for time before the event is tried again.
 type RetryAfter struct {
@@ -120,7 +129,7 @@ func sinkwellGoDeliver(user C.uint64_t, batch *C.SinkwellEnvelope, n C.uint64_t,
 		events[i] = newSigned(&envelope)
 	}
 	timeout := time.Duration(min(uint64(timeoutMs), uint64(1)<<40)) * time.Millisecond
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithTimeout(inside(context.Background()), timeout)
 	defer cancel()
 	answers := deliver(ctx, sink, events)
 	if answers == nil {
@@ -130,8 +139,8 @@ func sinkwellGoDeliver(user C.uint64_t, batch *C.SinkwellEnvelope, n C.uint64_t,
 	answerEach(reply, answers)
 }
 
-// The sink runs on the lane's own thread, so that the core knows an Emit from inside it, which must not wait. (It may
-// panic, but not call runtime.Goexit: Go ends the process then.)
+// The sink runs on the lane's own thread, so that the core knows an Emit from inside it, which must not wait; one from
+// another goroutine it knows by the context. (A sink may panic, but not call runtime.Goexit: Go ends the process then.)
 
 // deliver gives the events to the sink. After one that is to be tried again, the rest waits, so that the order
 // stays.
@@ -150,7 +159,8 @@ func deliver(ctx context.Context, sink GovernanceEventSink, events []SignedGover
 		}
 		answers[i] = err
 		var rejected *Rejected
-		if !errors.As(err, &rejected) {
+		var uncertain *Uncertain
+		if !errors.As(err, &rejected) && !errors.As(err, &uncertain) {
 			for j := i + 1; j < len(events); j++ {
 				answers[j] = err
 			}
@@ -202,6 +212,13 @@ func nativeAnswer(a *arena, err error) C.SinkwellAnswer {
 			reason = rejected.Err
 		}
 	}
+	var uncertain *Uncertain
+	if errors.As(err, &uncertain) {
+		answer.outcome = C.SINKWELL_UNCERTAIN
+		if uncertain.Err != nil {
+			reason = uncertain.Err
+		}
+	}
 	var later *RetryAfter
 	if errors.As(err, &later) {
 		answer.after_ms = C.uint64_t(max(later.After.Milliseconds(), 0))
@@ -235,7 +252,7 @@ func sinkwellGoHealth(user C.uint64_t, reply *C.SinkwellHealthReply) {
 		detail := a.text(strings.ToValidUTF8(health.Detail, "\uFFFD"))
 		_ = takeError(C.sinkwell_health_reply(&reply, healthy, detail, &e), &e)
 	}()
-	health = cgo.Handle(user).Value().(GovernanceEventSink).Health(context.Background())
+	health = cgo.Handle(user).Value().(GovernanceEventSink).Health(inside(context.Background()))
 }
 
 //export sinkwellGoSign
@@ -264,5 +281,5 @@ func sinkwellGoSign(user C.uint64_t, inputs *C.SinkwellBytes, n C.uint64_t, repl
 	for i, input := range unsafe.Slice(inputs, n) {
 		copies[i] = []byte(borrowed(input.data, input.len))
 	}
-	signatures, err = signer.Sign(context.Background(), copies)
+	signatures, err = signer.Sign(inside(context.Background()), copies)
 }

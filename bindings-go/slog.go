@@ -1,5 +1,10 @@
 package sinkwell
 
+/*
+#include "bridge.h"
+*/
+import "C"
+
 import (
 	"context"
 	"log/slog"
@@ -120,17 +125,8 @@ func plain(value slog.Value) any {
 	return value.Any()
 }
 
+// severityOf is the core's rule for slog's levels.
 func severityOf(level slog.Level) Severity {
-	switch {
-	case level < slog.LevelDebug:
-		return Trace
-	case level < slog.LevelInfo:
-		return Debug
-	case level < slog.LevelWarn:
-		return Info
-	case level < slog.LevelError:
-		return Warn
-	default:
-		return Fail
-	}
+	b := C.sinkwell_severity(C.SINKWELL_LEVELS_SLOG, C.int64_t(level))
+	return Severity(borrowed(b.data, b.len))
 }

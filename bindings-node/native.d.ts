@@ -37,8 +37,11 @@ export declare class NativeEmitter {
   open(eventLoop: EventLoop, token: number, options: OpenOptions): void
   /** Opens it here and now. */
   openSync(eventLoop: EventLoop, options: OpenOptions): void
-  /** Emits: `data` is JSON, `rest` the other members of an event as a JSON object. Never waits. */
-  emit(eventType: string, data?: string | undefined | null, rest?: string | undefined | null): NativeReceipt
+  /**
+   * Emits: `data` is JSON, `rest` the other members of an event as a JSON object. Never waits; `inside` a
+   * sink of the host's, a lane without room drops the event.
+   */
+  emit(eventType: string, data: string | undefined | null, rest: string | undefined | null, inside: boolean): NativeReceipt
   /**
    * As `emit`, having waited for room for `waited` milliseconds; answers for how many in all it may be
    * waited, if there is none.
@@ -95,6 +98,9 @@ export declare class NativeReceipt {
 /** What sinks can and cannot do, as JSON. */
 export declare function authorityBoundary(): string
 
+/** The data of a cost event, JSON to JSON. */
+export declare function costData(request: string): string
+
 /** How long, in milliseconds, an ending may take that nobody set a limit for. */
 export declare function endingLimit(): number
 
@@ -147,6 +153,12 @@ export interface OpenOptions {
   /** No threads. */
   manual: boolean
 }
+
+/** The data of a parent's `model.usage` from its children's, JSON to JSON. */
+export declare function rollUpData(facts: string): string
+
+/** The severity of a level of `pino`. */
+export declare function severity(level: number): string
 
 /** A sink of JavaScript's. */
 export interface SinkSpec {

@@ -260,6 +260,19 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_change_key(SinkwellEmitter* emitter, SinkwellBytes key, SinkwellSigner* signer, SinkwellError* error);
 
         /// <summary>
+        ///  Has a durable lane export again what its journal still holds, from that envelope on: nothing is sealed anew,
+        ///  and content goes only as far as today's policy lets it. `streamid` and `sequence` are those of a cursor.
+        ///
+        ///  # Ownership
+        ///  Nothing changes hands.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `lane` and `streamid` are text; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_repair", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_repair(SinkwellEmitter* emitter, SinkwellBytes lane, SinkwellBytes streamid, ulong sequence, SinkwellError* error);
+
+        /// <summary>
         ///  Waits on this thread until every lane has delivered what it was given, or `timeout_ms` is over:
         ///  `{lane: {"delivered", "pending", "where"}}`.
         ///
@@ -438,6 +451,20 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_receipt_endings(SinkwellReceipt* receipt, SinkwellOwned* @out, SinkwellError* error);
 
         /// <summary>
+        ///  The salt of a content part, with which the host can prove what was said: 16 bytes, where `known` is 1 then. 0:
+        ///  the event is not sealed yet, or has no such part.
+        ///
+        ///  # Ownership
+        ///  `salt` and `known` stay the caller's.
+        ///
+        ///  # Safety
+        ///  `receipt` is a receipt; `salt` is valid for writing 16 bytes; `known` is valid for a write; `error` is NULL or
+        ///  valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_receipt_salt", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_receipt_salt(SinkwellReceipt* receipt, ulong part, byte* salt, byte* known, SinkwellError* error);
+
+        /// <summary>
         ///  Whether a stage is reached: `reached` is 1 or 0 then.
         ///
         ///  # Ownership
@@ -500,8 +527,8 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_sign_reply(SinkwellSignReply** reply, SinkwellBytes* signatures, ulong len, SinkwellBytes failure, SinkwellError* error);
 
         /// <summary>
-        ///  Answers for a whole batch: all acknowledged, all to be tried again, or refused as one (the lane then
-        ///  splits it until the offender is alone).
+        ///  Answers for a whole batch: all acknowledged, all to be tried again, all uncertain, or refused as one (the lane
+        ///  then splits it until the offender is alone).
         ///
         ///  # Ownership
         ///  Takes the reply, which becomes NULL; `answer` stays the caller's.
@@ -591,6 +618,56 @@ namespace Sinkwell.Interop
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_evaluate_content_capture", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         internal static extern int sinkwell_evaluate_content_capture(SinkwellBytes request, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
+        ///  The data of `model.usage`, as a JSON object, from what a provider answered: its usage object, or the whole
+        ///  response, as JSON. `provider` is `openai`, `anthropic`, …, or `otel` for the attributes of a span that follows
+        ///  the OpenTelemetry GenAI conventions.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `provider` and `answer` are text; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_usage_model", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_usage_model(SinkwellBytes provider, SinkwellBytes answer, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
+        ///  The data of a cost event, as a JSON object, from `{"amount_micros", "currency", "rate_table_version",
+        ///  "reported"?, "correction_ref"?}`: of `cost.corrected` with a `correction_ref`, else of `cost.estimated`.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `cost` is text; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_usage_cost", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_usage_cost(SinkwellBytes cost, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
+        ///  The data of a parent's `model.usage`, as a JSON object, from its children's: `[{"run", "id", "data"}]`, where
+        ///  `id` is that of the event, so that one that comes twice counts once.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `facts` is text; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_usage_roll_up", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_usage_roll_up(SinkwellBytes facts, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
+        ///  The severity of a log record's level, as an event has it (`warn`); absent for a `scale` that is none of
+        ///  `SINKWELL_LEVELS_*`.
+        ///
+        ///  # Ownership
+        ///  The text lives as long as the process.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_severity", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern SinkwellBytes sinkwell_severity(int scale, long level);
 
         /// <summary>
         ///  What sinks can and cannot do, as a JSON object for those who must show it.
@@ -1031,7 +1108,7 @@ namespace Sinkwell.Interop
     internal unsafe partial struct SinkwellAnswer
     {
         /// <summary>
-        ///  One of `SINKWELL_ACKNOWLEDGED`, `SINKWELL_RETRY`, `SINKWELL_REFUSED`.
+        ///  One of `SINKWELL_ACKNOWLEDGED`, `SINKWELL_RETRY`, `SINKWELL_REFUSED`, `SINKWELL_UNCERTAIN`.
         /// </summary>
         public int outcome;
         /// <summary>

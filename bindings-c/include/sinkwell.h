@@ -29,6 +29,11 @@
 // `wait` of an emit: never, as this thread runs an event loop; `backpressure` instead.
 #define SINKWELL_NO_WAIT 1
 
+// `wait` of an emit: never, as this is a sink of the host's, or a callback of sinkwell's, on a thread of the
+// host's own. A lane without room drops the event as `reentrant`. (On the thread that sinkwell called, it knows
+// by itself.)
+#define SINKWELL_INSIDE 2
+
 // Something is lost or wrong.
 #define SINKWELL_LOG_ERROR 1
 
@@ -52,6 +57,15 @@
 
 // `outcome`: it will never be taken.
 #define SINKWELL_REFUSED 2
+
+// `outcome`: nobody will know, as the receiver does not say; it is not tried again, and declared as maybe lost.
+#define SINKWELL_UNCERTAIN 3
+
+// `scale`: Go's `slog`.
+#define SINKWELL_LEVELS_SLOG 0
+
+// `scale`: .NET's `LogLevel`.
+#define SINKWELL_LEVELS_LOGLEVEL 1
 
 // An emitter: a handle, freed by `sinkwell_emitter_free`. All calls may come from any thread.
 typedef struct SinkwellEmitter SinkwellEmitter;
@@ -288,7 +302,7 @@ typedef void (*SinkwellLogger)(uint64_t user, int32_t level, struct SinkwellByte
 
 // What a sink says of an envelope, or of a whole batch. Zeros are an acknowledgement.
 typedef struct SinkwellAnswer {
-  // One of `SINKWELL_ACKNOWLEDGED`, `SINKWELL_RETRY`, `SINKWELL_REFUSED`.
+  // One of `SINKWELL_ACKNOWLEDGED`, `SINKWELL_RETRY`, `SINKWELL_REFUSED`, `SINKWELL_UNCERTAIN`.
   int32_t outcome;
   // Zero.
   int32_t reserved;
@@ -584,6 +598,20 @@ int32_t sinkwell_change_key(const struct SinkwellEmitter *emitter,
                             const struct SinkwellSigner *signer,
                             struct SinkwellError *error);
 
+// Has a durable lane export again what its journal still holds, from that envelope on: nothing is sealed anew,
+// and content goes only as far as today's policy lets it. `streamid` and `sequence` are those of a cursor.
+//
+// # Ownership
+// Nothing changes hands.
+//
+// # Safety
+// `emitter` is an emitter; `lane` and `streamid` are text; `error` is NULL or valid for a write.
+int32_t sinkwell_repair(const struct SinkwellEmitter *emitter,
+                        struct SinkwellBytes lane,
+                        struct SinkwellBytes streamid,
+                        uint64_t sequence,
+                        struct SinkwellError *error);
+
 // Waits on this thread until every lane has delivered what it was given, or `timeout_ms` is over:
 // `{lane: {"delivered", "pending", "where"}}`.
 //
@@ -739,6 +767,21 @@ int32_t sinkwell_receipt_endings(const struct SinkwellReceipt *receipt,
                                  struct SinkwellOwned *out,
                                  struct SinkwellError *error);
 
+// The salt of a content part, with which the host can prove what was said: 16 bytes, where `known` is 1 then. 0:
+// the event is not sealed yet, or has no such part.
+//
+// # Ownership
+// `salt` and `known` stay the caller's.
+//
+// # Safety
+// `receipt` is a receipt; `salt` is valid for writing 16 bytes; `known` is valid for a write; `error` is NULL or
+// valid for a write.
+int32_t sinkwell_receipt_salt(const struct SinkwellReceipt *receipt,
+                              uint64_t part,
+                              uint8_t *salt,
+                              uint8_t *known,
+                              struct SinkwellError *error);
+
 // Whether a stage is reached: `reached` is 1 or 0 then.
 //
 // # Ownership
@@ -800,8 +843,8 @@ int32_t sinkwell_sign_reply(struct SinkwellSignReply **reply,
                             struct SinkwellBytes failure,
                             struct SinkwellError *error);
 
-// Answers for a whole batch: all acknowledged, all to be tried again, or refused as one (the lane then
-// splits it until the offender is alone).
+// Answers for a whole batch: all acknowledged, all to be tried again, all uncertain, or refused as one (the lane
+// then splits it until the offender is alone).
 //
 // # Ownership
 // Takes the reply, which becomes NULL; `answer` stays the caller's.
@@ -887,6 +930,51 @@ int32_t sinkwell_verify_envelope(struct SinkwellBytes envelope,
 int32_t sinkwell_evaluate_content_capture(struct SinkwellBytes request,
                                           struct SinkwellOwned *out,
                                           struct SinkwellError *error);
+
+// The data of `model.usage`, as a JSON object, from what a provider answered: its usage object, or the whole
+// response, as JSON. `provider` is `openai`, `anthropic`, …, or `otel` for the attributes of a span that follows
+// the OpenTelemetry GenAI conventions.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `provider` and `answer` are text; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_usage_model(struct SinkwellBytes provider,
+                             struct SinkwellBytes answer,
+                             struct SinkwellOwned *out,
+                             struct SinkwellError *error);
+
+// The data of a cost event, as a JSON object, from `{"amount_micros", "currency", "rate_table_version",
+// "reported"?, "correction_ref"?}`: of `cost.corrected` with a `correction_ref`, else of `cost.estimated`.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `cost` is text; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_usage_cost(struct SinkwellBytes cost,
+                            struct SinkwellOwned *out,
+                            struct SinkwellError *error);
+
+// The data of a parent's `model.usage`, as a JSON object, from its children's: `[{"run", "id", "data"}]`, where
+// `id` is that of the event, so that one that comes twice counts once.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `facts` is text; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_usage_roll_up(struct SinkwellBytes facts,
+                               struct SinkwellOwned *out,
+                               struct SinkwellError *error);
+
+// The severity of a log record's level, as an event has it (`warn`); absent for a `scale` that is none of
+// `SINKWELL_LEVELS_*`.
+//
+// # Ownership
+// The text lives as long as the process.
+struct SinkwellBytes sinkwell_severity(int32_t scale, int64_t level);
 
 // What sinks can and cannot do, as a JSON object for those who must show it.
 //

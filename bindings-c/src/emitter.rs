@@ -38,6 +38,10 @@ pub const SINKWELL_SOURCE_MAPPING: i32 = 3;
 pub const SINKWELL_WAIT: i32 = 0;
 /// `wait` of an emit: never, as this thread runs an event loop; `backpressure` instead.
 pub const SINKWELL_NO_WAIT: i32 = 1;
+/// `wait` of an emit: never, as this is a sink of the host's, or a callback of sinkwell's, on a thread of the
+/// host's own. A lane without room drops the event as `reentrant`. (On the thread that sinkwell called, it knows
+/// by itself.)
+pub const SINKWELL_INSIDE: i32 = 2;
 
 /// What an emitter is opened with. Zero it, then set what is to be said. Borrowed for the call, but for the
 /// sinks and the signer, which live until their `free` is called.
@@ -307,7 +311,11 @@ fn read_wait(wait: i32) -> Result<Wait> {
     match wait {
         SINKWELL_WAIT => Ok(Wait::Allowed),
         SINKWELL_NO_WAIT => Ok(Wait::Never),
-        _ => Err(Error::invalid_argument("must be SINKWELL_WAIT or SINKWELL_NO_WAIT").at("wait")),
+        SINKWELL_INSIDE => Ok(Wait::Inside),
+        _ => {
+            Err(Error::invalid_argument("must be SINKWELL_WAIT, SINKWELL_NO_WAIT or SINKWELL_INSIDE")
+                .at("wait"))
+        }
     }
 }
 
@@ -594,6 +602,31 @@ pub unsafe extern "C" fn sinkwell_change_key(
             let signer = signer.as_ref().map(|table| host_signer(table)).transpose()?;
             let key = host::load_key(key.required("key")?, signer, &system(None))?;
             at(emitter, "emitter")?.emitter.change_key(&key)
+        })
+    }
+}
+
+/// Has a durable lane export again what its journal still holds, from that envelope on: nothing is sealed anew,
+/// and content goes only as far as today's policy lets it. `streamid` and `sequence` are those of a cursor.
+///
+/// # Ownership
+/// Nothing changes hands.
+///
+/// # Safety
+/// `emitter` is an emitter; `lane` and `streamid` are text; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_repair(
+    emitter: *const SinkwellEmitter,
+    lane: SinkwellBytes,
+    streamid: SinkwellBytes,
+    sequence: u64,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let emitter = &at(emitter, "emitter")?.emitter;
+            host::repair(emitter, lane.required("lane")?, streamid.required("from.streamid")?, sequence)
         })
     }
 }

@@ -108,6 +108,38 @@ pub unsafe extern "C" fn sinkwell_receipt_endings(
     }
 }
 
+/// The salt of a content part, with which the host can prove what was said: 16 bytes, where `known` is 1 then. 0:
+/// the event is not sealed yet, or has no such part.
+///
+/// # Ownership
+/// `salt` and `known` stay the caller's.
+///
+/// # Safety
+/// `receipt` is a receipt; `salt` is valid for writing 16 bytes; `known` is valid for a write; `error` is NULL or
+/// valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_receipt_salt(
+    receipt: *const SinkwellReceipt,
+    part: u64,
+    salt: *mut u8,
+    known: *mut u8,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let (receipt, known) = (at(receipt, "receipt")?, at_mut(known, "known")?);
+            at(salt, "salt")?;
+            let found = usize::try_from(part).ok().and_then(|part| receipt.0.salt(part));
+            *known = found.is_some().into();
+            if let Some(found) = found {
+                std::ptr::copy_nonoverlapping(found.as_ptr(), salt, found.len());
+            }
+            Ok(())
+        })
+    }
+}
+
 /// Whether a stage is reached: `reached` is 1 or 0 then.
 ///
 /// # Ownership

@@ -93,12 +93,14 @@ pub const SINKWELL_ACKNOWLEDGED: i32 = 0;
 pub const SINKWELL_RETRY: i32 = 1;
 /// `outcome`: it will never be taken.
 pub const SINKWELL_REFUSED: i32 = 2;
+/// `outcome`: nobody will know, as the receiver does not say; it is not tried again, and declared as maybe lost.
+pub const SINKWELL_UNCERTAIN: i32 = 3;
 
 /// What a sink says of an envelope, or of a whole batch. Zeros are an acknowledgement.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SinkwellAnswer {
-    /// One of `SINKWELL_ACKNOWLEDGED`, `SINKWELL_RETRY`, `SINKWELL_REFUSED`.
+    /// One of `SINKWELL_ACKNOWLEDGED`, `SINKWELL_RETRY`, `SINKWELL_REFUSED`, `SINKWELL_UNCERTAIN`.
     pub outcome: i32,
     /// Zero.
     pub reserved: i32,
@@ -273,6 +275,9 @@ impl SinkwellAnswer {
                 SINKWELL_REFUSED => {
                     Answer::Refused(self.failure(FailureKind::Rejected, "the sink refused it"))
                 }
+                SINKWELL_UNCERTAIN => {
+                    Answer::Uncertain(self.failure(FailureKind::Rejected, "the sink cannot know"))
+                }
                 _ => Answer::Retry(
                     Failure::new(FailureKind::Panic, "the sink answered an outcome that does not exist"),
                     None,
@@ -282,8 +287,8 @@ impl SinkwellAnswer {
     }
 }
 
-/// Answers for a whole batch: all acknowledged, all to be tried again, or refused as one (the lane then
-/// splits it until the offender is alone).
+/// Answers for a whole batch: all acknowledged, all to be tried again, all uncertain, or refused as one (the lane
+/// then splits it until the offender is alone).
 ///
 /// # Ownership
 /// Takes the reply, which becomes NULL; `answer` stays the caller's.
@@ -304,6 +309,8 @@ pub unsafe extern "C" fn sinkwell_reply(
                 Answer::Acknowledged => Answers::Acknowledged,
                 Answer::Retry(failure, after) => Answers::Retry(failure, after),
                 Answer::Refused(failure) => Answers::RefusedBatch(failure),
+                // As many as the batch holds.
+                Answer::Uncertain(failure) => Answers::Partial { refused: u64::MAX, failure },
             };
             take(reply)?.0.send(answer);
             Ok(())

@@ -1,12 +1,14 @@
-//! What needs no emitter: verification, the decision about content as a value, what sinks can and cannot do.
+//! What needs no emitter: verification, the decision about content as a value, usage and cost, severities, what
+//! sinks can and cannot do.
 
 use std::path::Path;
 use std::time::Duration;
 
 use sinkwell::key::VerifyingKey;
 use sinkwell::seam::Env as _;
+use sinkwell::types::{LevelScale, Severity};
 use sinkwell::verify::{Options, TrustedKey, Verdict, Verifier, verify_envelope};
-use sinkwell::{Emitter, Error, Result, content};
+use sinkwell::{Emitter, Error, Result, content, usage};
 
 use crate::bytes::{SinkwellBytes, SinkwellOwned, put};
 use crate::emitter::{slice, system};
@@ -193,6 +195,101 @@ pub unsafe extern "C" fn sinkwell_evaluate_content_capture(
             Ok(())
         })
     }
+}
+
+/// The data of `model.usage`, as a JSON object, from what a provider answered: its usage object, or the whole
+/// response, as JSON. `provider` is `openai`, `anthropic`, …, or `otel` for the attributes of a span that follows
+/// the OpenTelemetry GenAI conventions.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `provider` and `answer` are text; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_usage_model(
+    provider: SinkwellBytes,
+    answer: SinkwellBytes,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let (provider, answer) = (provider.required("provider")?, answer.required("usage")?);
+            let data = usage::usage_from_json(provider, answer.as_bytes())?;
+            put(out, || data);
+            Ok(())
+        })
+    }
+}
+
+/// The data of a cost event, as a JSON object, from `{"amount_micros", "currency", "rate_table_version",
+/// "reported"?, "correction_ref"?}`: of `cost.corrected` with a `correction_ref`, else of `cost.estimated`.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `cost` is text; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_usage_cost(
+    cost: SinkwellBytes,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let data = usage::cost_from_json(cost.required("cost")?.as_bytes())?;
+            put(out, || data);
+            Ok(())
+        })
+    }
+}
+
+/// The data of a parent's `model.usage`, as a JSON object, from its children's: `[{"run", "id", "data"}]`, where
+/// `id` is that of the event, so that one that comes twice counts once.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `facts` is text; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_usage_roll_up(
+    facts: SinkwellBytes,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let data = usage::roll_up_from_json(facts.required("facts")?.as_bytes())?;
+            put(out, || data);
+            Ok(())
+        })
+    }
+}
+
+/// `scale`: Go's `slog`.
+pub const SINKWELL_LEVELS_SLOG: i32 = 0;
+/// `scale`: .NET's `LogLevel`.
+pub const SINKWELL_LEVELS_LOGLEVEL: i32 = 1;
+
+/// The severity of a log record's level, as an event has it (`warn`); absent for a `scale` that is none of
+/// `SINKWELL_LEVELS_*`.
+///
+/// # Ownership
+/// The text lives as long as the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn sinkwell_severity(scale: i32, level: i64) -> SinkwellBytes {
+    let scale = match scale {
+        SINKWELL_LEVELS_SLOG => Some(LevelScale::Slog),
+        SINKWELL_LEVELS_LOGLEVEL => Some(LevelScale::LogLevel),
+        _ => None,
+    };
+    SinkwellBytes::of_text(scale.map(|scale| Severity::of_level(scale, level).name()))
 }
 
 /// What sinks can and cannot do, as a JSON object for those who must show it.

@@ -4,7 +4,6 @@ import {
   authorityBoundary as boundary,
   NativeEmitter,
   NativeReceipt,
-  usageData,
   type OpenOptions as NativeOptions,
   type SinkSpec,
 } from '../native';
@@ -14,7 +13,7 @@ import { ended, endWithProcess, LIMIT, type Ending } from './exit';
 import { camel, toJson } from './json';
 import { act, loop, whenReached } from './loop';
 import { Receipt } from './receipt';
-import { host, hostSigner, release, type SinkClass, type SinkLike, type Signer } from './sink';
+import { host, hostSigner, isInside, release, type SinkClass, type SinkLike, type Signer } from './sink';
 import { activeTrace, type Trace } from './trace';
 
 /** From least to most. */
@@ -264,14 +263,18 @@ export class Emitter implements AsyncDisposable {
     return spec;
   }
 
-  /** Emits an event. Never waits: without room in a blocking lane it throws `BackpressureError`. */
+  /**
+   * Emits an event. Never waits: without room in a blocking lane it throws `BackpressureError`; inside a sink of
+   * yours, such a lane drops it as `reentrant`.
+   */
   emit(type: string, data?: EventData | null, options?: EventOptions): Receipt {
     const crossing = cross(type, data, options);
-    return new Receipt(native(() => this.#native.emit(...crossing)));
+    return new Receipt(native(() => this.#native.emit(...crossing, isInside())));
   }
 
   /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */
   async emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt> {
+    if (isInside()) return this.emit(type, data, options);
     const crossing = cross(type, data, options);
     if (this.#waiting.length === 0) {
       const first = native(() => this.#native.tryEmit(...crossing, 0));
@@ -431,10 +434,4 @@ export function emitAsync(type: string, data?: EventData | null, options?: Event
 export function authorityBoundary(): Readonly<Record<string, readonly string[]>> {
   const value = JSON.parse(boundary()) as Record<string, unknown>;
   return camel(value);
-}
-
-/** The data of `model.usage`, from what a provider answered: its usage object, or the whole response. */
-export function modelUsage(provider: string, answer: object): Record<string, unknown> {
-  const text = toJson(answer, 'usage');
-  return JSON.parse(native(() => usageData(provider, text))) as Record<string, unknown>;
 }

@@ -36,7 +36,6 @@ export {
   emit,
   emitAsync,
   Emitter,
-  modelUsage,
   type ByLane,
   type Metric,
   type Counters,
@@ -56,6 +55,7 @@ export type { Keys, KeySource } from './keys';
 export { Receipt, type Ending, type WaitOptions } from './receipt';
 export {
   Rejected,
+  Uncertain,
   type BatchGovernanceEventSink,
   type GovernanceEventSink,
   type Signer,
@@ -64,6 +64,7 @@ export {
   type SinkLike,
 } from './sink';
 export type { Trace } from './trace';
+export { costData, modelUsage, rollUp, type ChildUsage, type Cost } from './usage';
 export {
   verify,
   type Finding,

@@ -6,8 +6,9 @@
  * `span`. Content that a span carries as attributes stays behind: prompts and completions go through content
  * parts only.
  */
-import { emit, modelUsage, type Emitter, type EventData, type EventOptions } from './emitter';
+import { emit, type Emitter, type EventData, type EventOptions } from './emitter';
 import { traceOf } from './trace';
+import { modelUsage } from './usage';
 
 type HrTime = readonly [seconds: number, nanoseconds: number];
 

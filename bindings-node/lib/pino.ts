@@ -6,6 +6,7 @@
  */
 import { Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { severity as severityOf } from '../native';
 import { Emitter, type EventOptions, type Severity } from './emitter';
 
 /** How the transport opens its emitter. */
@@ -16,12 +17,7 @@ export interface PinoTransportOptions {
 
 function severity(level: unknown): Severity {
   if (typeof level === 'string') return level as Severity;
-  const n = Number(level);
-  if (n >= 60) return 'fatal';
-  if (n >= 50) return 'error';
-  if (n >= 40) return 'warn';
-  if (n >= 30) return 'info';
-  return n >= 20 ? 'debug' : 'trace';
+  return severityOf(Math.trunc(Number(level)) || 0) as Severity;
 }
 
 async function record(emitter: Emitter, line: string): Promise<void> {

@@ -5,6 +5,7 @@
  * none, a promise that never settles: each is an answer to the sink's lane and reaches nobody else. Of an
  * exception only the name of its class goes into records, never its text.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Message, SinkSpec } from '../native';
 import { InvalidArgumentError } from './errors';
 import { SignedGovernanceEvent } from './event';
@@ -31,7 +32,10 @@ export interface GovernanceEventSink {
 export interface BatchGovernanceEventSink {
   readonly name: string;
   readonly classes: ReadonlySet<SinkClass>;
-  /** Nothing: it has all. Else one answer per event: nothing for taken, `Rejected`, or another error to try again. */
+  /**
+   * Nothing: it has all. Else one answer per event: nothing for taken, `Rejected`, `Uncertain`, or another error to
+   * try again.
+   */
   emitBatch(
     events: readonly SignedGovernanceEvent[],
   ): Promise<void | readonly (Error | null | undefined | void)[]>;
@@ -55,6 +59,21 @@ export class Rejected extends Error {
   override get name(): string {
     return 'Rejected';
   }
+}
+
+/** Thrown by a sink that will never know whether an event arrived: it is not tried again, and declared as maybe lost. */
+export class Uncertain extends Error {
+  override get name(): string {
+    return 'Uncertain';
+  }
+}
+
+const inside = new AsyncLocalStorage<true>();
+
+/** Whether this code runs for a sink or a signer, where an event may be dropped but nothing waits for a lane. */
+export function isInside(): boolean {
+  // Asking costs more than an emit may: not where there is nothing to be inside of.
+  return next > 0 && inside.getStore() === true;
 }
 
 /** A host's own signer (a KMS, an HSM): one raw signature per input, in order. */
@@ -101,6 +120,7 @@ const ACKNOWLEDGED = 0;
 const REFUSED = 1;
 const RETRY = 2;
 const REFUSED_AS_ONE = 3;
+const UNCERTAIN = 4;
 const ALL = new Uint8Array(0);
 
 /** The parts of a message's bytes, without copying. */
@@ -125,7 +145,7 @@ class Answers {
   }
 
   failed(i: number, error: unknown): void {
-    this.codes[i] = error instanceof Rejected ? REFUSED : RETRY;
+    this.codes[i] = error instanceof Rejected ? REFUSED : error instanceof Uncertain ? UNCERTAIN : RETRY;
     this.failure ||= nameOf(error);
   }
 
@@ -151,6 +171,7 @@ async function deliver(sink: SinkLike | undefined, events: SignedGovernanceEvent
     } catch (error) {
       // Which of them, the lane finds out by splitting the batch.
       if (error instanceof Rejected) answers.codes.fill(REFUSED_AS_ONE);
+      else if (error instanceof Uncertain) answers.codes.fill(UNCERTAIN);
       answers.failure = nameOf(error);
     }
   } else {
@@ -161,7 +182,7 @@ async function deliver(sink: SinkLike | undefined, events: SignedGovernanceEvent
       } catch (error) {
         answers.failed(i, error);
         // What comes after it must not arrive before it.
-        if (!(error instanceof Rejected)) break;
+        if (answers.codes[i] === RETRY) break;
       }
     }
   }
@@ -173,7 +194,7 @@ answerWith('deliver', (message) => {
   const events = parts(message).map(
     (bytes, i) => new SignedGovernanceEvent(bytes, hashes.slice(64 * i, 64 * (i + 1))),
   );
-  void deliver(sinks.get(message.target), events).then((answers) => {
+  void inside.run(true, deliver, sinks.get(message.target), events).then((answers) => {
     loop.delivered(message.token, answers.all ? ALL : answers.codes, answers.failure);
   });
 });
@@ -190,7 +211,7 @@ async function sign(signer: Signer | undefined, inputs: Buffer[]): Promise<Uint8
 }
 
 answerWith('sign', (message) => {
-  void sign(signers.get(message.target), parts(message)).then((signatures) => {
+  void inside.run(true, sign, signers.get(message.target), parts(message)).then((signatures) => {
     loop.signed(message.token, signatures);
   });
 });

@@ -9,11 +9,11 @@ use sinkwell::config::Source;
 use sinkwell::event::{Data, read_event};
 use sinkwell::host::{
     HostSinkSpec, Opening, add_sink, counters_json, default_emitter, drained_json, health_json, load_key,
-    open, report_json, take_default,
+    open, repair, report_json, take_default,
 };
 use sinkwell::json::ObjectWriter;
 use sinkwell::key::HostSigner;
-use sinkwell::seam::{SystemEnv, Uuid};
+use sinkwell::seam::SystemEnv;
 use sinkwell::{Attempt, Emitter, Error, EventInput, Result, SIGNAL_LIMIT, Wait};
 
 use crate::error::thrown;
@@ -178,15 +178,18 @@ impl NativeEmitter {
         .map_err(thrown)
     }
 
-    /// Emits: `data` is JSON, `rest` the other members of an event as a JSON object. Never waits.
+    /// Emits: `data` is JSON, `rest` the other members of an event as a JSON object. Never waits; `inside` a
+    /// sink of the host's, a lane without room drops the event.
     #[napi(catch_unwind)]
     pub fn emit(
         &self,
         event_type: String,
         data: Option<String>,
         rest: Option<String>,
+        inside: bool,
     ) -> napi::Result<NativeReceipt> {
-        let emit = |emitter: &Emitter, input: EventInput<'_>| emitter.emit_with(input, Wait::Never);
+        let wait = if inside { Wait::Inside } else { Wait::Never };
+        let emit = |emitter: &Emitter, input: EventInput<'_>| emitter.emit_with(input, wait);
         let inner = self.with_input(&event_type, data.as_deref(), rest.as_deref(), emit)?;
         Ok(NativeReceipt { inner })
     }
@@ -225,13 +228,12 @@ impl NativeEmitter {
     /// Has a durable lane export again from an envelope on.
     #[napi(catch_unwind)]
     pub fn repair(&self, lane: String, streamid: String, sequence: f64) -> napi::Result<()> {
-        let wrong = || thrown(Error::invalid_argument("a cursor has a streamid and a sequence").at("from"));
-        let streamid = Uuid::parse(&streamid).ok_or_else(wrong)?;
         if sequence.fract() != 0.0 || !(0.0..9.0e15).contains(&sequence) {
-            return Err(wrong());
+            let wrong = Error::invalid_argument("must be a number, as in a cursor").at("from.sequence");
+            return Err(thrown(wrong));
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "looked at above")]
-        self.get()?.repair(&lane, streamid, sequence as u64).map_err(thrown)
+        repair(self.get()?, &lane, &streamid, sequence as u64).map_err(thrown)
     }
 
     /// Throws if an event would be refused now.

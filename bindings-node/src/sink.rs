@@ -23,6 +23,7 @@ pub(crate) struct JsSink {
 const ACKNOWLEDGED: u8 = 0;
 const REFUSED: u8 = 1;
 const REFUSED_AS_ONE: u8 = 3;
+const UNCERTAIN: u8 = 4;
 
 impl Sink for JsSink {
     fn kind(&self) -> &'static str {
@@ -54,6 +55,7 @@ impl Sink for JsSink {
                 let answer = |code: &u8| match *code {
                     ACKNOWLEDGED => Answer::Acknowledged,
                     REFUSED => Answer::Refused(Failure::new(FailureKind::Rejected, name.clone())),
+                    UNCERTAIN => Answer::Uncertain(Failure::new(FailureKind::Rejected, name.clone())),
                     _ => Answer::Retry(failed(&name), None),
                 };
                 Answers::Each(codes.iter().map(answer).collect())

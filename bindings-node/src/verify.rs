@@ -110,6 +110,25 @@ pub fn usage_data(provider: String, answer: String) -> napi::Result<String> {
     usage::usage_from_json(&provider, answer.as_bytes()).map(text).map_err(thrown)
 }
 
+/// The data of a cost event, JSON to JSON.
+#[napi(catch_unwind)]
+pub fn cost_data(request: String) -> napi::Result<String> {
+    usage::cost_from_json(request.as_bytes()).map(text).map_err(thrown)
+}
+
+/// The data of a parent's `model.usage` from its children's, JSON to JSON.
+#[napi(catch_unwind)]
+pub fn roll_up_data(facts: String) -> napi::Result<String> {
+    usage::roll_up_from_json(facts.as_bytes()).map(text).map_err(thrown)
+}
+
+/// The severity of a level of `pino`.
+#[napi(catch_unwind)]
+pub fn severity(level: i64) -> &'static str {
+    use sinkwell::types::{LevelScale, Severity};
+    Severity::of_level(LevelScale::Pino, level).name()
+}
+
 /// What sinks can and cannot do, as JSON.
 #[napi(catch_unwind)]
 pub fn authority_boundary() -> &'static str {

@@ -127,7 +127,10 @@ export declare class Emitter implements AsyncDisposable {
     static openSync(config?: string | object, options?: OpenOptions): Emitter;
     /** The process's default emitter, shared by its threads; opened from the environment on first use. */
     static default(): Emitter;
-    /** Emits an event. Never waits: without room in a blocking lane it throws `BackpressureError`. */
+    /**
+     * Emits an event. Never waits: without room in a blocking lane it throws `BackpressureError`; inside a sink of
+     * yours, such a lane drops it as `reentrant`.
+     */
     emit(type: string, data?: EventData | null, options?: EventOptions): Receipt;
     /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */
     emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt>;
@@ -167,5 +170,3 @@ export declare function emit(type: string, data?: EventData | null, options?: Ev
 export declare function emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt>;
 /** What sinks can and cannot do, for those who must show it. */
 export declare function authorityBoundary(): Readonly<Record<string, readonly string[]>>;
-/** The data of `model.usage`, from what a provider answered: its usage object, or the whole response. */
-export declare function modelUsage(provider: string, answer: object): Record<string, unknown>;

@@ -6,10 +6,11 @@
  */
 export { BackpressureError, ClosedError, InternalError, InvalidArgumentError, InvalidConfigError, InvalidEventError, JournalError, KeyError, PolicyError, RequiredSinkUnavailableError, SinkError, SinkwellError, TimeoutError, UnsupportedError, VerificationError, type ErrorKind, } from './errors';
 export { evaluateContentCapture, part, type CaptureDecision, type CaptureRequest, type ContentMode, type Part, type PartOptions, } from './content';
-export { authorityBoundary, emit, emitAsync, Emitter, modelUsage, type ByLane, type Counters, type Cursor, type Drained, type EndOptions, type EventData, type EventOptions, type Health, type LaneReport, type OpenOptions, type Severity, type StateRecord, } from './emitter';
+export { authorityBoundary, emit, emitAsync, Emitter, type ByLane, type Counters, type Cursor, type Drained, type EndOptions, type EventData, type EventOptions, type Health, type LaneReport, type OpenOptions, type Severity, type StateRecord, } from './emitter';
 export { SignedGovernanceEvent } from './event';
 export type { Keys, KeySource } from './keys';
 export { Receipt, type Ending, type WaitOptions } from './receipt';
-export { Rejected, type BatchGovernanceEventSink, type GovernanceEventSink, type Signer, type SinkClass, type SinkHealth, type SinkLike, } from './sink';
+export { Rejected, Uncertain, type BatchGovernanceEventSink, type GovernanceEventSink, type Signer, type SinkClass, type SinkHealth, type SinkLike, } from './sink';
 export type { Trace } from './trace';
+export { costData, modelUsage, rollUp, type ChildUsage, type Cost } from './usage';
 export { verify, type Finding, type Report, type StreamReport, type Verdict, type VerifyOptions, } from './verify';

@@ -1,10 +1,3 @@
-/**
- * Sinks and signers of the host's, called on this thread's event loop.
- *
- * Guarantees: one call at a time, in the order of the stream; an exception, a rejection, an answer that is
- * none, a promise that never settles: each is an answer to the sink's lane and reaches nobody else. Of an
- * exception only the name of its class goes into records, never its text.
- */
 import type { SinkSpec } from '../native';
 import { SignedGovernanceEvent } from './event';
 /** What a sink is for. */
@@ -25,7 +18,10 @@ export interface GovernanceEventSink {
 export interface BatchGovernanceEventSink {
     readonly name: string;
     readonly classes: ReadonlySet<SinkClass>;
-    /** Nothing: it has all. Else one answer per event: nothing for taken, `Rejected`, or another error to try again. */
+    /**
+     * Nothing: it has all. Else one answer per event: nothing for taken, `Rejected`, `Uncertain`, or another error to
+     * try again.
+     */
     emitBatch(events: readonly SignedGovernanceEvent[]): Promise<void | readonly (Error | null | undefined | void)[]>;
     health(): Promise<SinkHealth>;
 }
@@ -43,6 +39,12 @@ export type SinkLike = {
 export declare class Rejected extends Error {
     get name(): string;
 }
+/** Thrown by a sink that will never know whether an event arrived: it is not tried again, and declared as maybe lost. */
+export declare class Uncertain extends Error {
+    get name(): string;
+}
+/** Whether this code runs for a sink or a signer, where an event may be dropped but nothing waits for a lane. */
+export declare function isInside(): boolean;
 /** A host's own signer (a KMS, an HSM): one raw signature per input, in order. */
 export type Signer = (inputs: readonly Buffer[]) => readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
 /** Registers a sink; the answer is what the native half knows it by. */

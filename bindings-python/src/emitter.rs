@@ -204,6 +204,10 @@ impl Emitter {
         guarded(py, || py.detach(|| host::add_sink(&self.inner, spec, &env)).or_raise(py))
     }
 
+    fn _repair(&self, py: Python<'_>, lane: &str, streamid: &str, sequence: u64) -> PyResult<()> {
+        host::repair(&self.inner, lane, streamid, sequence).or_raise(py)
+    }
+
     fn _change_key(
         &self,
         py: Python<'_>,

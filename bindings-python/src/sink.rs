@@ -59,17 +59,21 @@ pub(crate) struct DeliverJob {
     reply: Arc<Reply<Answers>>,
 }
 
-/// One answer as Python gives it: `None` is an acknowledgement; else whether the refusal is for good, the
-/// type of the exception and its text.
-type PyAnswer = Option<(bool, String, String)>;
+/// One answer as Python gives it: `None` is an acknowledgement; else `refused`, `uncertain` or `retry`, the type
+/// of the exception and its text.
+type PyAnswer = Option<(String, String, String)>;
 
 fn answer(given: PyAnswer) -> Answer {
     match given {
         None => Answer::Acknowledged,
-        Some((true, summary, detail)) => {
-            Answer::Refused(Failure::new(FailureKind::Rejected, summary).detail(detail))
+        Some((outcome, summary, detail)) => {
+            let rejected = |summary| Failure::new(FailureKind::Rejected, summary);
+            match outcome.as_str() {
+                "refused" => Answer::Refused(rejected(summary).detail(detail)),
+                "uncertain" => Answer::Uncertain(rejected(summary).detail(detail)),
+                _ => Answer::Retry(panicked(&summary).detail(detail), None),
+            }
         }
-        Some((false, summary, detail)) => Answer::Retry(panicked(&summary).detail(detail), None),
     }
 }
 

@@ -116,6 +116,34 @@ pub(crate) fn usage_from_json<'py>(
 }
 
 #[pyfunction]
+#[pyo3(name = "_cost")]
+pub(crate) fn cost<'py>(py: Python<'py>, cost: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let cost = convert::to_json(cost, |e| Error::invalid_argument(e.to_string()).at("cost"))?;
+    let data = guarded(py, || sinkwell::usage::cost_from_json(cost.as_bytes()).or_raise(py))?;
+    convert::from_json(py, &data)
+}
+
+#[pyfunction]
+#[pyo3(name = "_roll_up")]
+pub(crate) fn roll_up<'py>(py: Python<'py>, facts: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    let one = |(i, fact): (usize, &Bound<'py, PyAny>)| {
+        convert::to_json(fact, |e| Error::invalid_argument(e.to_string()).at(format!("facts[{i}]")))
+    };
+    let facts = facts.iter().enumerate().map(one).collect::<PyResult<Vec<String>>>()?;
+    let facts = format!("[{}]", facts.join(","));
+    let data = guarded(py, || sinkwell::usage::roll_up_from_json(facts.as_bytes()).or_raise(py))?;
+    convert::from_json(py, &data)
+}
+
+/// The severity of a level of `logging`.
+#[pyfunction]
+#[pyo3(name = "_severity")]
+pub(crate) fn severity(level: i64) -> &'static str {
+    use sinkwell::types::{LevelScale, Severity};
+    Severity::of_level(LevelScale::Logging, level).name()
+}
+
+#[pyfunction]
 pub(crate) fn authority_boundary<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
     convert::from_json(py, Emitter::authority_boundary().as_bytes())
 }

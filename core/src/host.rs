@@ -15,7 +15,7 @@ use crate::json::{JsonError, ObjectWriter, Value};
 use crate::key::{HostSigner, SigningKey, load_signing_key};
 use crate::lane::{Cursor, Lane, StateRecord};
 use crate::receipt::Receipt;
-use crate::seam::{Env, UnixNanos, format_time};
+use crate::seam::{Env, UnixNanos, Uuid, format_time};
 use crate::sync::{Mutex, lock};
 
 /// A sink of the host's, as a binding describes it.
@@ -173,6 +173,17 @@ fn host_sink(config: &Config, spec: HostSinkSpec, env: &dyn Env) -> Result<(Host
 pub fn load_key(section: &str, signer: Option<Arc<dyn HostSigner>>, env: &dyn Env) -> Result<SigningKey> {
     let key = Config::parse_key(section, env)?;
     load_signing_key(&key, signer)
+}
+
+/// Has a durable lane export again from an envelope on: its stream's id as text, and its number there.
+///
+/// # Errors
+/// `invalid_argument`: the id is none, or no lane has this id; `unsupported`: the lane is not durable.
+pub fn repair(emitter: &Emitter, lane: &str, streamid: &str, sequence: u64) -> Result<()> {
+    let streamid = Uuid::parse(streamid).ok_or_else(|| {
+        Error::invalid_argument("must be a stream's id, as in a cursor").at("from.streamid")
+    })?;
+    emitter.repair(lane, streamid, sequence)
 }
 
 static DEFAULT: Mutex<Option<Arc<Emitter>>> = Mutex::new(None);

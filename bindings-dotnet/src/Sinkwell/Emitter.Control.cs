@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Sinkwell.Interop;
 
@@ -5,7 +6,10 @@ namespace Sinkwell;
 
 public sealed partial class Emitter
 {
-    /// <summary>Waits on this thread until every lane has delivered or declared what it was given.</summary>
+    /// <summary>
+    /// Waits on this thread until every lane has delivered or declared what it was given. Inside a sink of your own it
+    /// does not wait, as it would wait for itself.
+    /// </summary>
     /// <param name="timeout">How long at most; null: as long as it takes.</param>
     public unsafe IReadOnlyDictionary<string, LaneReport> Flush(TimeSpan? timeout = null)
     {
@@ -13,7 +17,7 @@ public sealed partial class Emitter
         SinkwellError error = default;
         using var lease = new Lease(_handle);
         Native.Check(
-            NativeMethods.sinkwell_flush(lease.Emitter, Native.Milliseconds(timeout), &bytes, &error), ref error);
+            NativeMethods.sinkwell_flush(lease.Emitter, HostCall.Limit(timeout), &bytes, &error), ref error);
         return Reports.Lanes(Native.Take(ref bytes));
     }
 
@@ -22,7 +26,7 @@ public sealed partial class Emitter
     /// <param name="cancellationToken">Ends the wait.</param>
     public unsafe Task<IReadOnlyDictionary<string, LaneReport>> FlushAsync(
         TimeSpan? timeout = null, CancellationToken cancellationToken = default) =>
-        Aside(&NativeMethods.sinkwell_flush_on, timeout, cancellationToken);
+        Aside(&NativeMethods.sinkwell_flush_on, HostCall.Limit(timeout), cancellationToken);
 
     /// <summary>
     /// Ends the emitter: what is queued is delivered, every stream closed, as far as the time allows. Later
@@ -44,13 +48,16 @@ public sealed partial class Emitter
     /// <param name="cancellationToken">Ends the wait; the shutdown goes on.</param>
     public unsafe Task<IReadOnlyDictionary<string, LaneReport>> ShutdownAsync(
         TimeSpan? timeout = null, CancellationToken cancellationToken = default) =>
-        Aside(&NativeMethods.sinkwell_shutdown_on, timeout, cancellationToken);
+        Aside(&NativeMethods.sinkwell_shutdown_on, Native.Milliseconds(timeout), cancellationToken);
 
-    /// <summary>Shuts down, however long delivery takes. Counters and health stay readable.</summary>
-    public async ValueTask DisposeAsync() => await ShutdownAsync().ConfigureAwait(false);
+    /// <summary>
+    /// Shuts down within five seconds, as at the end of the process; <see cref="ShutdownAsync"/> gives it as long as
+    /// you say. Counters and health stay readable.
+    /// </summary>
+    public async ValueTask DisposeAsync() => await ShutdownAsync(Lifetime.Limit).ConfigureAwait(false);
 
     /// <inheritdoc cref="DisposeAsync"/>
-    public void Dispose() => Shutdown();
+    public void Dispose() => Shutdown(Lifetime.Limit);
 
     /// <summary>Delivers on this thread what a lane of a manual emitter holds.</summary>
     /// <param name="lane">The lane's id.</param>
@@ -112,19 +119,45 @@ public sealed partial class Emitter
         }
     }
 
+    /// <summary>
+    /// Has a durable lane export again what its journal still holds, from an envelope on: nothing is sealed anew, and
+    /// content goes only as far as today's policy lets it.
+    /// </summary>
+    /// <param name="lane">The lane's id.</param>
+    /// <param name="from">From where: a record's cursor, for example.</param>
+    /// <exception cref="UnsupportedException">The lane is not durable.</exception>
+    public unsafe void Repair(string lane, ExportCursor from)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        if (!ulong.TryParse(from.Sequence, NumberStyles.None, CultureInfo.InvariantCulture, out var sequence))
+        {
+            throw SinkwellException.Of(ErrorCodes.InvalidArgument, "must be a number, as in a cursor", "from.sequence");
+        }
+        var name = Utf8Text.Of(lane, "lane");
+        var stream = Utf8Text.Of(from.StreamId, "from.streamid");
+        SinkwellError error = default;
+        using var lease = new Lease(_handle);
+        fixed (byte* n = name.Bytes)
+        fixed (byte* s = stream.Bytes)
+        {
+            Native.Check(
+                NativeMethods.sinkwell_repair(lease.Emitter, name.At(n), stream.At(s), sequence, &error), ref error);
+        }
+    }
+
     /// <summary>What sinks can and cannot do, as a value for those who must show it.</summary>
     public static JsonElement AuthorityBoundary() => Reports.Any(Native.Span(NativeMethods.sinkwell_authority_boundary()));
 
     private unsafe Task<IReadOnlyDictionary<string, LaneReport>> Aside(
         delegate*<SinkwellEmitter*, ulong, ulong, delegate* unmanaged[Cdecl]<ulong, int, SinkwellBytes, void>, SinkwellError*, int> start,
-        TimeSpan? timeout,
+        ulong milliseconds,
         CancellationToken cancellationToken)
     {
         var completion = new Completion<IReadOnlyDictionary<string, LaneReport>>(static bytes => Reports.Lanes(bytes));
         var token = completion.Arm();
         SinkwellError error = default;
         using var lease = new Lease(_handle);
-        var status = start(lease.Emitter, Native.Milliseconds(timeout), token, Completion.Callback, &error);
+        var status = start(lease.Emitter, milliseconds, token, Completion.Callback, &error);
         if (status != 0)
         {
             Completion.Abandon(token);

@@ -29,6 +29,12 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     /// <summary>The process's default emitter, opened from the environment on first use.</summary>
     public static Emitter Default => LazyDefault.Value;
 
+    /// <summary>
+    /// Whether this code runs inside a sink, a signer or a logger of the host's, where an emit never waits: what logs
+    /// into an emitter leaves out what comes from there, as it would feed itself.
+    /// </summary>
+    public static bool IsInsideSink => HostCall.IsInside;
+
     /// <summary>Whether the configuration has <c>handle_signals</c>.</summary>
     internal bool HandlesSignals { get; }
 
@@ -38,7 +44,10 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     /// Its attributes: null, texts, truth values, numbers, lists and maps. Anything else is refused, with its path.
     /// </param>
     /// <param name="options">What else it says.</param>
-    /// <returns>What became of it. Waits on this thread where a blocking lane has no room.</returns>
+    /// <returns>
+    /// What became of it. Waits on this thread where a blocking lane has no room; inside a sink of your own never:
+    /// such a lane drops it as <c>reentrant</c>.
+    /// </returns>
     /// <exception cref="InvalidEventException">It cannot be sealed as given; nothing of it is kept.</exception>
     /// <exception cref="BackpressureException">A blocking lane had no room within its limit.</exception>
     public Receipt Emit(
@@ -149,7 +158,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     {
         using var lease = new Lease(_handle);
         // Inside a sink of the host's nothing may wait: it would wait for itself.
-        var wait = HostSink.IsDelivering ? NativeConstants.NoWait : NativeConstants.Wait;
+        var wait = HostCall.IsInside ? NativeConstants.Inside : NativeConstants.Wait;
         return new Receipt(draft.Emit(lease.Emitter, wait));
     }
 
@@ -221,6 +230,11 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     private unsafe Receipt? TryEmit(EventDraft draft, TimeSpan waited, out TimeSpan limit)
     {
         using var lease = new Lease(_handle);
+        if (HostCall.IsInside)
+        {
+            limit = default;
+            return new Receipt(draft.Emit(lease.Emitter, NativeConstants.Inside));
+        }
         var receipt = draft.TryEmit(lease.Emitter, waited, out limit);
         return receipt is null ? null : new Receipt(receipt);
     }

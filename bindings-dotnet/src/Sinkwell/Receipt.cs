@@ -55,6 +55,24 @@ public sealed class Receipt : IDisposable
         }
     }
 
+    /// <summary>The salt of a content part, with which you can prove what was said.</summary>
+    /// <param name="part">Its place among the event's parts.</param>
+    /// <returns>16 bytes; null while the event is not sealed, and where there is no such part.</returns>
+    public unsafe byte[]? Salt(int part)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(part);
+        var salt = new byte[16];
+        byte known;
+        SinkwellError error = default;
+        using var lease = new Lease(_handle);
+        fixed (byte* bytes = salt)
+        {
+            Native.Check(
+                NativeMethods.sinkwell_receipt_salt(lease.Receipt, (ulong)part, bytes, &known, &error), ref error);
+        }
+        return known == 0 ? null : salt;
+    }
+
     private unsafe Admission Admitted
     {
         get

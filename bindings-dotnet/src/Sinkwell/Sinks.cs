@@ -34,7 +34,8 @@ public interface IGovernanceEventSink
     IReadOnlySet<SinkClass> Classes { get; }
 
     /// <summary>
-    /// Takes one event. An exception means that it is tried again; <see cref="RejectedException"/>, that it never is.
+    /// Takes one event. An exception means that it is tried again; <see cref="RejectedException"/>, that it never is;
+    /// <see cref="UncertainException"/>, that nobody will know.
     /// </summary>
     /// <param name="envelope">The event.</param>
     /// <param name="cancellationToken">Cancelled when the lane has given the call up.</param>
@@ -81,6 +82,32 @@ public sealed class RejectedException : Exception
     /// <param name="message">Why; only the host sees it.</param>
     /// <param name="innerException">What led to it.</param>
     public RejectedException(string message, Exception innerException)
+        : base(message, innerException)
+    {
+    }
+}
+
+/// <summary>
+/// Thrown by a sink that will never know whether an event arrived: it is not tried again, and declared as maybe lost.
+/// </summary>
+public sealed class UncertainException : Exception
+{
+    /// <summary>Nobody knows.</summary>
+    public UncertainException()
+    {
+    }
+
+    /// <summary>Nobody knows, and why.</summary>
+    /// <param name="message">Why; only the host sees it.</param>
+    public UncertainException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>Nobody knows, and why.</summary>
+    /// <param name="message">Why; only the host sees it.</param>
+    /// <param name="innerException">What led to it.</param>
+    public UncertainException(string message, Exception innerException)
         : base(message, innerException)
     {
     }

@@ -1,7 +1,14 @@
 // A process that emits 100 events, which its lane would hold for an hour, and ends in the way that it is told:
 // Child CONFIGURATION WAY
+// Or the agent of the canaries: Child canaries CASE FOLDER
 
 using Sinkwell;
+using Sinkwell.Tests.Child;
+
+if (args[0] == "canaries")
+{
+    return await Canaries.RunAsync(args[1], args[2]);
+}
 
 var emitter = Emitter.Open(args[0]);
 for (var i = 0; i < 100; i++)

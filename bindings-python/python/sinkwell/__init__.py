@@ -25,8 +25,16 @@ from ._errors import (
 )
 from ._event import SignedGovernanceEvent
 from ._native import Receipt, __version__
-from ._sinks import BatchGovernanceEventSink, GovernanceEventSink, Rejected, Signer, SinkClass, SinkHealth
-from ._usage import model_usage
+from ._sinks import (
+    BatchGovernanceEventSink,
+    GovernanceEventSink,
+    Rejected,
+    Signer,
+    SinkClass,
+    SinkHealth,
+    Uncertain,
+)
+from ._usage import cost, model_usage, roll_up
 from ._verify import verify
 
 __all__ = [
@@ -52,15 +60,18 @@ __all__ = [
     "SinkClass",
     "SinkHealth",
     "Timeout",
+    "Uncertain",
     "Unsupported",
     "Verification",
     "__version__",
     "aemit",
     "authority_boundary",
+    "cost",
     "default_emitter",
     "emit",
     "evaluate_content_capture",
     "model_usage",
     "part",
+    "roll_up",
     "verify",
 ]

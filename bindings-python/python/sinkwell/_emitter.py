@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from . import _native, _sinks
+from ._errors import InvalidArgument
 from ._native import Receipt
 from ._sinks import GovernanceEventSink, Signer
 
@@ -61,6 +62,18 @@ class Emitter(_native.Emitter):
     def change_key(self, key: Mapping[str, Any], *, signer: Signer | Any | None = None) -> None:
         """Seal with another key from the next envelope on; ``key`` is a ``key:`` section."""
         self._change_key(key, None if signer is None else _sinks.SignerRunner(signer))
+
+    def repair(self, lane: str, start: Mapping[str, Any]) -> None:
+        """Have a durable lane export again what its journal still holds, from an envelope on: ``start`` has a
+        ``streamid`` and a ``sequence``, as the ``repair`` cursor of a record has.
+
+        Nothing is sealed anew, and content goes only as far as today's policy lets it.
+        """
+        try:
+            streamid, sequence = str(start["streamid"]), int(start["sequence"])
+        except (KeyError, TypeError, ValueError):
+            raise InvalidArgument("a cursor has a streamid and a sequence", "from") from None
+        self._repair(lane, streamid, sequence)
 
     def drain(self, lane: str) -> Drained:
         """Deliver what a lane of a manual emitter holds, on this thread."""

@@ -49,14 +49,20 @@ class Rejected(Exception):
     """Raised by a sink that refuses an event for good: it is declared lost, and not tried again."""
 
 
+class Uncertain(Exception):
+    """Raised by a sink that will never know whether an event arrived: it is not tried again, and declared as
+    maybe lost.
+    """
+
+
 @runtime_checkable
 class GovernanceEventSink(Protocol):
     """A destination for sealed events. A sink needs no import of this package: the shape is enough.
 
     Plain functions are accepted beside ``async`` ones, plain strings as classes, and ``health`` may be left
-    out. Raising means that the event is tried again; raising ``Rejected``, that it never is. A sink with
-    ``idempotent = True`` says that a repeat does no harm: its lane's ``order`` may then be more than one batch
-    at a time.
+    out. Raising means that the event is tried again; raising ``Rejected``, that it never is; ``Uncertain``,
+    that nobody will know. A sink with ``idempotent = True`` says that a repeat does no harm: its lane's ``order``
+    may then be more than one batch at a time.
     """
 
     @property
@@ -101,13 +107,18 @@ class Signer(Protocol):
 
 
 Run = Callable[[], Coroutine[Any, Any, None]]
-Answer = tuple[bool, str, str] | None
+Answer = tuple[str, str, str] | None
 
 
-def _failure(error: BaseException) -> tuple[bool, str, str]:
-    """Whether it is for good, what a record may say of it, what only the host may read."""
+def _failure(error: BaseException) -> tuple[str, str, str]:
+    """What it means for the event, what a record may say of it, what only the host may read."""
     name = type(error).__qualname__
-    return isinstance(error, Rejected), name, f"{name}: {error}"
+    outcome = "retry"
+    if isinstance(error, Rejected):
+        outcome = "refused"
+    elif isinstance(error, Uncertain):
+        outcome = "uncertain"
+    return outcome, name, f"{name}: {error}"
 
 
 # --- where a sink's code runs -----------------------------------------------------------------------------
@@ -303,7 +314,7 @@ class SinkRunner:
             except BaseException as error:
                 failure = _failure(error)
                 answers.append(failure)
-                if failure[0]:
+                if failure[0] != "retry":
                     continue
                 # What comes after it must not overtake it.
                 answers.extend([failure] * (len(events) - len(answers)))
@@ -325,9 +336,9 @@ class SinkRunner:
             else:
                 answers = [None if answer is None else _failure(_exception(answer)) for answer in given]
         except BaseException as error:
-            refused, summary, detail = _failure(error)
-            if refused:
-                job.answer([(True, summary, detail)] * len(events))
+            outcome, summary, detail = _failure(error)
+            if outcome != "retry":
+                job.answer([(outcome, summary, detail)] * len(events))
             else:
                 job.fail(summary, detail)
             if not isinstance(error, Exception):
@@ -336,6 +347,7 @@ class SinkRunner:
         job.answer(answers)
 
     async def _health(self, job: _native.HealthJob) -> None:
+        inside_sink.set(True)
         ask = getattr(self._sink, "health", None)
         if ask is None:
             job.answer(True, None)
@@ -371,6 +383,7 @@ class SignerRunner:
         self._place.submit(lambda: self._run(job))
 
     async def _run(self, job: _native.SignJob) -> None:
+        inside_sink.set(True)
         try:
             given = await _settled(self._sign(job.inputs), self._asynchronous)
             job.answer([bytes(signature) for signature in given])

@@ -11,23 +11,16 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from . import _native
 from ._content import part
 from ._emitter import Emitter, default_emitter
 from ._errors import Error
 from ._process import inside_sink
 
-_SEVERITIES = (
-    (logging.CRITICAL, "fatal"),
-    (logging.ERROR, "error"),
-    (logging.WARNING, "warn"),
-    (logging.INFO, "info"),
-    (logging.DEBUG, "debug"),
-)
-
-
 def severity(level: int) -> str:
     """The severity of a level of ``logging``."""
-    return next((name for least, name in _SEVERITIES if level >= least), "trace")
+    name: str = _native._severity(level)
+    return name
 
 
 class Handler(logging.Handler):

@@ -824,6 +824,7 @@ impl Control {
         let mut again = Vec::new();
         let mut acknowledged = Vec::new();
         let mut refused = Vec::new();
+        let mut uncertain = Vec::new();
         let mut why: Option<(Failure, Option<Duration>)> = None;
         // The cursor moves only contiguously: as far as nothing before it is to be tried again.
         let mut contiguous = 0;
@@ -836,6 +837,7 @@ impl Control {
                     }
                 }
                 Answer::Refused(failure) => refused.push((item, failure)),
+                Answer::Uncertain(failure) => uncertain.push((item, failure)),
                 Answer::Retry(failure, after) => {
                     again.push(item);
                     let longer = why.take().and_then(|(_, after)| after).max(after);
@@ -851,6 +853,9 @@ impl Control {
         }
         for (item, failure) in refused {
             self.refuse(item, &failure, now);
+        }
+        for (item, failure) in uncertain {
+            self.partial(batch.part(vec![item], None), 1, &failure, now);
         }
         if let Some((failure, after)) = why {
             self.retry(batch.part(again, ahead), at, &failure, after, now, false);

@@ -199,6 +199,8 @@ pub enum Answer {
     Acknowledged,
     /// It will never be taken: dead-lettered and declared.
     Refused(Failure),
+    /// Nobody will ever know: the receiver would not say. Declared lost with `maybe`, and not tried again.
+    Uncertain(Failure),
     /// Not now: tried again, not before `after` if the receiver asked for that.
     Retry(Failure, Option<Duration>),
 }

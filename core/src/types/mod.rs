@@ -22,7 +22,7 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 
-pub use severity::Severity;
+pub use severity::{LevelScale, Severity};
 pub use table::Builtin;
 
 use table::{Member, RESERVED, common};

@@ -6,6 +6,45 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
+/// Whose numbers the level of a log record is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LevelScale {
+    /// Python's `logging`: `DEBUG` 10 … `CRITICAL` 50.
+    Logging,
+    /// `pino`: `trace` 10 … `fatal` 60.
+    Pino,
+    /// Go's `slog`: `LevelDebug` -4 … `LevelError` 8, with 12 for what OpenTelemetry calls fatal.
+    Slog,
+    /// .NET's `LogLevel`: `Trace` 0 … `Critical` 5.
+    LogLevel,
+}
+
+impl LevelScale {
+    /// Every scale.
+    pub const ALL: [Self; 4] = [Self::Logging, Self::Pino, Self::Slog, Self::LogLevel];
+
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Logging => "logging",
+            Self::Pino => "pino",
+            Self::Slog => "slog",
+            Self::LogLevel => "loglevel",
+        }
+    }
+
+    /// The least level of debug, and how far a severity is from the next. What is below is trace.
+    const fn steps(self) -> (i64, i64) {
+        match self {
+            Self::Logging => (10, 10),
+            Self::Pino => (20, 10),
+            Self::Slog => (-4, 4),
+            Self::LogLevel => (1, 1),
+        }
+    }
+}
+
 /// An event's severity. The numbers are those of OpenTelemetry's log data model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -58,6 +97,14 @@ impl Severity {
             Self::Error => "error",
             Self::Fatal => "fatal",
         }
+    }
+
+    /// The severity of a log record's level: levels between two named ones count as the lower.
+    #[must_use]
+    pub fn of_level(scale: LevelScale, level: i64) -> Self {
+        let (debug, step) = scale.steps();
+        let above = level.saturating_sub(debug).div_euclid(step).clamp(-1, 4);
+        Self::ALL[usize::try_from(above + 1).unwrap_or_default()]
     }
 
     /// The severity of a `severitynumber`; numbers between the six have none.

@@ -232,3 +232,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn levels_of_loggers_have_one_rule() {
+    use LevelScale::{LogLevel, Logging, Pino, Slog};
+    for (scale, levels) in [
+        (Logging, [5, 10, 20, 30, 40, 50]),
+        (Pino, [10, 20, 30, 40, 50, 60]),
+        (Slog, [-8, -4, 0, 4, 8, 12]),
+        (LogLevel, [0, 1, 2, 3, 4, 5]),
+    ] {
+        assert_eq!(levels.map(|level| Severity::of_level(scale, level)), Severity::ALL, "{}", scale.name());
+        for (least, severity) in levels.into_iter().zip(Severity::ALL).skip(1) {
+            let below = Severity::of_level(scale, least - 1);
+            assert!(below < severity, "{} {least}", scale.name());
+        }
+    }
+    assert_eq!(Severity::of_level(Pino, 35), Severity::Info);
+    assert_eq!(Severity::of_level(Slog, i64::MIN), Severity::Trace);
+    assert_eq!(Severity::of_level(Slog, i64::MAX), Severity::Fatal);
+}

@@ -5,12 +5,14 @@
 //! build exactly the data that a careful host would write by hand.
 
 mod provider;
+mod request;
 mod rollup;
 
 #[cfg(test)]
 mod tests;
 
 pub use provider::{PROVIDERS, usage_from_json};
+pub use request::{cost_from_json, roll_up_from_json};
 pub use rollup::RollUp;
 
 use crate::error::{Error, Result};

@@ -129,3 +129,32 @@ fn children_roll_up_under_their_own_run_once() {
     let huge = fact(9_007_199_254_740_991);
     assert_eq!(sum.add("r-1", "e5", huge.as_bytes()).unwrap_err().place(), Some("data.input_tokens"));
 }
+
+#[test]
+fn requests_as_json_name_what_is_wrong() {
+    for (given, kind, place) in [
+        ("[]", "invalid_argument", "cost"),
+        (r#"{"amount":1}"#, "invalid_argument", "cost.amount"),
+        (r#"{"currency":"EUR","rate_table_version":"1"}"#, "invalid_event", "data.amount_micros"),
+        (r#"{"amount_micros":1.5}"#, "invalid_event", "data.amount_micros"),
+        (r#"{"amount_micros":1,"currency":7}"#, "invalid_argument", "cost.currency"),
+        (r#"{"amount_micros":1,"currency":"EUR"}"#, "invalid_event", "data.rate_table_version"),
+        (
+            r#"{"amount_micros":1,"currency":"EUR","rate_table_version":"1","reported":true,"correction_ref":"e"}"#,
+            "invalid_argument",
+            "cost.reported",
+        ),
+    ] {
+        let e = cost_from_json(given.as_bytes()).unwrap_err();
+        assert_eq!((e.kind().name(), e.place()), (kind, Some(place)), "{given}");
+    }
+    for (given, kind, place) in [
+        ("{}", "invalid_argument", "facts"),
+        (r#"[{"run":"r","id":"e"}]"#, "invalid_argument", "facts[0].data"),
+        (r#"[{"run":"r","id":"e","data":{}}]"#, "invalid_event", "facts[0].data.source.family"),
+        (r#"[{"run":"r","data":{"source.family":"run"}}]"#, "invalid_argument", "facts[0].id"),
+    ] {
+        let e = roll_up_from_json(given.as_bytes()).unwrap_err();
+        assert_eq!((e.kind().name(), e.place()), (kind, Some(place)), "{given}");
+    }
+}

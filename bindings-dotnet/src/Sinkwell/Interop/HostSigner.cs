@@ -33,6 +33,7 @@ internal sealed class HostSigner(ISigner signer)
 
     private async Task SignAsync(ReadOnlyMemory<byte>[] inputs, nint reply)
     {
+        HostCall.Enter();
         try
         {
             var task = signer.SignAsync(inputs, CancellationToken.None) ?? throw new NoTaskException();

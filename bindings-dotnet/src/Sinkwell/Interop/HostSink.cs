@@ -9,11 +9,6 @@ namespace Sinkwell.Interop;
 /// </summary>
 internal sealed class HostSink(IGovernanceEventSink sink)
 {
-    private static readonly AsyncLocal<bool> Delivering = new();
-
-    /// <summary>Whether this code runs for a sink's delivery, where nothing may wait for a lane.</summary>
-    internal static bool IsDelivering => Delivering.Value;
-
     internal static unsafe delegate* unmanaged[Cdecl]<ulong, SinkwellEnvelope*, ulong, ulong, SinkwellReply*, void> DeliverCallback => &Deliver;
 
     internal static unsafe delegate* unmanaged[Cdecl]<ulong, SinkwellHealthReply*, void> HealthCallback => &Health;
@@ -65,7 +60,7 @@ internal sealed class HostSink(IGovernanceEventSink sink)
 
     private async Task DeliverAsync(SignedGovernanceEvent[] events, ulong timeoutMilliseconds, Reply reply)
     {
-        Delivering.Value = true;
+        HostCall.Enter();
         using var timeout = new CancellationTokenSource(Limit(timeoutMilliseconds));
         if (sink is IBatchGovernanceEventSink batches)
         {
@@ -83,7 +78,7 @@ internal sealed class HostSink(IGovernanceEventSink sink)
             catch (Exception e)
             {
                 answers[i] = e;
-                if (e is not RejectedException)
+                if (e is not (RejectedException or UncertainException))
                 {
                     // What comes after it must not overtake it.
                     Array.Fill(answers, e, i, answers.Length - i);
@@ -114,7 +109,7 @@ internal sealed class HostSink(IGovernanceEventSink sink)
         SinkHealth health;
         try
         {
-            Delivering.Value = true;
+            HostCall.Enter();
             var task = sink.HealthAsync(CancellationToken.None) ?? throw new NoTaskException();
             health = await task.ConfigureAwait(false) ?? throw new NoTaskException();
         }
@@ -178,7 +173,12 @@ internal static class Failure
         ? default
         : new SinkwellAnswer
         {
-            outcome = failure is RejectedException ? NativeConstants.Refused : NativeConstants.Retry,
+            outcome = failure switch
+            {
+                RejectedException => NativeConstants.Refused,
+                UncertainException => NativeConstants.Uncertain,
+                _ => NativeConstants.Retry,
+            },
             reason = Put(arena, failure.GetType().Name),
             detail = Put(arena, Detail(failure)),
         };

@@ -67,8 +67,12 @@ internal static class NativeConstants
 
     internal const int Wait = 0;
     internal const int NoWait = 1;
+    internal const int Inside = 2;
 
     internal const int Acknowledged = 0;
     internal const int Retry = 1;
     internal const int Refused = 2;
+    internal const int Uncertain = 3;
+
+    internal const int LevelsLogLevel = 1;
 }

@@ -74,6 +74,36 @@ fn a_sink_that_refuses_everything_even_declarations_is_no_endless_loop() {
 }
 
 #[test]
+fn what_is_uncertain_ends_alone_and_is_declared_as_that() {
+    let mut rig = lane("overflow: block");
+    let receipts = rig.emit(3);
+    let mut got = Vec::new();
+    let Step::Deliver(batch) = rig.step(true) else { panic!("nothing to deliver") };
+    let unknown = |e: &Envelope| Failure::new(FailureKind::Network, format!("{}", e.sequence));
+    let middle = batch.iter().filter(|e| !e.own).nth(1).unwrap().sequence;
+    let answer = |e: &Envelope| match e.sequence == middle {
+        true => Answer::Uncertain(unknown(e)),
+        false => Answer::Acknowledged,
+    };
+    got.extend(batch.iter().filter(|e| e.sequence != middle).map(|e| e.bytes.to_vec()));
+    rig.answer(Answers::Each(batch.iter().map(answer).collect()));
+    let state = |i: usize| receipts[i].endings()[0].1.as_ref().unwrap().state;
+    assert_eq!(
+        [state(0), state(1), state(2)],
+        [EndState::Delivered, EndState::Uncertain, EndState::Delivered]
+    );
+    let counters = rig.lane.counters();
+    assert_eq!((counters.delivered, counters.rejected, counters.pending), (2, 1, 0));
+    rig.close(|batch| {
+        got.extend(batch.iter().map(|e| e.bytes.to_vec()));
+        Answers::Acknowledged
+    });
+    let report = judge(&got);
+    assert_eq!(report.verdict, Verdict::Incomplete, "{report:#?}");
+    assert_eq!(report.lost.get("uncertain"), Some(&1));
+}
+
+#[test]
 fn nothing_is_sealed_after_closed() {
     let mut rig = lane("overflow: block");
     rig.emit(3);

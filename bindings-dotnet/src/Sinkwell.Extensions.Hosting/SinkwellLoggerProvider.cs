@@ -1,0 +1,64 @@
+using Microsoft.Extensions.Logging;
+
+namespace Sinkwell.Extensions.Hosting;
+
+/// <summary>
+/// Log records as <c>log.record</c> events. The message is the words of people: it travels as a content part, and
+/// leaves the process only as far as the content policy lets it.
+/// </summary>
+[ProviderAlias("Sinkwell")]
+internal sealed class SinkwellLoggerProvider(SinkwellHost host) : ILoggerProvider
+{
+    /// <summary>What sinkwell itself has to say; as events they would feed themselves.</summary>
+    internal const string OwnCategory = "Sinkwell";
+
+    public ILogger CreateLogger(string categoryName) => new Logger(host, categoryName);
+
+    public void Dispose()
+    {
+    }
+
+    private sealed class Logger(SinkwellHost host, string category) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) =>
+            logLevel != LogLevel.None && category != OwnCategory && host.Current is not null && !Emitter.IsInsideSink;
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (!IsEnabled(logLevel) || host.Current is not { } emitter)
+            {
+                return;
+            }
+            var data = new Dictionary<string, object?> { ["logger"] = category, ["level"] = logLevel.ToString() };
+            if (eventId != default)
+            {
+                data["event_id"] = eventId.Id;
+            }
+            if (eventId.Name is { } name)
+            {
+                data["event_name"] = name;
+            }
+            if (exception is not null)
+            {
+                data["error.type"] = exception.GetType().FullName;
+            }
+            var options = new EventOptions
+            {
+                Severity = LogSeverity.Of((int)logLevel),
+                Content = [new Part("message") { Text = formatter(state, exception) }],
+            };
+            try
+            {
+                using var receipt = emitter.Emit("log.record", data, options);
+            }
+            catch (SinkwellException)
+            {
+                // Logging fails nobody; how many were refused, the emitter counts.
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Sinkwell.Interop;
+
+namespace Sinkwell;
+
+/// <summary>How much a diagnostic matters.</summary>
+public enum DiagnosticLevel
+{
+    /// <summary>Something is lost or wrong.</summary>
+    Error = 1,
+
+    /// <summary>Something should be looked at.</summary>
+    Warning = 2,
+
+    /// <summary>For the curious.</summary>
+    Information = 3,
+}
+
+/// <summary>What the core has to say for itself, for the host's own logger; <c>SINKWELL_LOG</c> sets the level.</summary>
+public static class SinkwellDiagnostics
+{
+    private static readonly object Gate = new();
+    private static volatile Action<DiagnosticLevel, string>? s_written;
+    private static bool s_installed;
+
+    /// <summary>
+    /// Told of each diagnostic, from any thread; it must not block, and an emit from inside it never waits. Without
+    /// anybody who listens, diagnostics go to stderr.
+    /// </summary>
+    public static unsafe event Action<DiagnosticLevel, string>? Written
+    {
+        add
+        {
+            lock (Gate)
+            {
+                s_written += value;
+                if (!s_installed)
+                {
+                    SinkwellError error = default;
+                    Native.Check(NativeMethods.sinkwell_set_logger(0, &Tell, &error), ref error);
+                    s_installed = true;
+                }
+            }
+        }
+
+        remove
+        {
+            lock (Gate)
+            {
+                s_written -= value;
+            }
+        }
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void Tell(ulong user, int level, SinkwellBytes message)
+    {
+        // A logger that throws must not take a lane with it.
+        try
+        {
+            HostCall.Enter();
+            var text = Native.Text(message);
+            if (s_written is { } written)
+            {
+                written((DiagnosticLevel)level, text);
+            }
+            else
+            {
+                Console.Error.WriteLine($"sinkwell: {text}");
+            }
+        }
+        catch (Exception)
+        {
+            // Nobody is left to be told.
+        }
+        finally
+        {
+            HostCall.Leave();
+        }
+    }
+}
+
+/// <summary>Severities of log records.</summary>
+public static class LogSeverity
+{
+    /// <summary>The severity of a level of <c>Microsoft.Extensions.Logging</c>: <c>Trace</c> 0 … <c>Critical</c> 5.</summary>
+    /// <param name="logLevel">The level's number.</param>
+    public static string Of(int logLevel) =>
+        Native.Text(NativeMethods.sinkwell_severity(NativeConstants.LevelsLogLevel, logLevel));
+}

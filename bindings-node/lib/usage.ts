@@ -1,0 +1,44 @@
+/** Usage and cost as data of events, from what providers report. Content is never needed. */
+import { costData as nativeCost, rollUpData, usageData } from '../native';
+import { native } from './errors';
+import { snake, toJson } from './json';
+
+/** An amount that a run cost. */
+export interface Cost {
+  /** In millionths of the currency; a correction may be negative. */
+  readonly amountMicros: number;
+  /** By ISO 4217. */
+  readonly currency: string;
+  /** Which prices it was reckoned with. */
+  readonly rateTableVersion: string;
+  /** The provider itself names the cost. */
+  readonly reported?: boolean;
+  /** The id of the event that this one corrects, which stays as it is. */
+  readonly correctionRef?: string;
+}
+
+/** A `model.usage` event of a child run. */
+export interface ChildUsage {
+  readonly run: string;
+  /** That of the event: one that comes twice counts once. */
+  readonly id: string;
+  readonly data: object;
+}
+
+/** The data of a cost event: of `cost.corrected` with a `correctionRef`, else of `cost.estimated`. */
+export function costData(cost: Cost): Record<string, unknown> {
+  const text = toJson(snake(cost), 'cost');
+  return JSON.parse(native(() => nativeCost(text))) as Record<string, unknown>;
+}
+
+/** The data of a parent run's `model.usage`: the sums, and each child's own under its run. */
+export function rollUp(children: readonly ChildUsage[]): Record<string, unknown> {
+  const text = toJson(children, 'facts');
+  return JSON.parse(native(() => rollUpData(text))) as Record<string, unknown>;
+}
+
+/** The data of `model.usage`, from what a provider answered: its usage object, or the whole response. */
+export function modelUsage(provider: string, answer: object): Record<string, unknown> {
+  const text = toJson(answer, 'usage');
+  return JSON.parse(native(() => usageData(provider, text))) as Record<string, unknown>;
+}

@@ -1,0 +1,26 @@
+/** An amount that a run cost. */
+export interface Cost {
+    /** In millionths of the currency; a correction may be negative. */
+    readonly amountMicros: number;
+    /** By ISO 4217. */
+    readonly currency: string;
+    /** Which prices it was reckoned with. */
+    readonly rateTableVersion: string;
+    /** The provider itself names the cost. */
+    readonly reported?: boolean;
+    /** The id of the event that this one corrects, which stays as it is. */
+    readonly correctionRef?: string;
+}
+/** A `model.usage` event of a child run. */
+export interface ChildUsage {
+    readonly run: string;
+    /** That of the event: one that comes twice counts once. */
+    readonly id: string;
+    readonly data: object;
+}
+/** The data of a cost event: of `cost.corrected` with a `correctionRef`, else of `cost.estimated`. */
+export declare function costData(cost: Cost): Record<string, unknown>;
+/** The data of a parent run's `model.usage`: the sums, and each child's own under its run. */
+export declare function rollUp(children: readonly ChildUsage[]): Record<string, unknown>;
+/** The data of `model.usage`, from what a provider answered: its usage object, or the whole response. */
+export declare function modelUsage(provider: string, answer: object): Record<string, unknown>;
