@@ -22,7 +22,7 @@ function chooser(state) {
 
 async function work(emitter, thread) {
   const below = chooser(Number(seed) + thread);
-  for (let n = 0; ; ) {
+  for (let n = 0; ;) {
     const burst = [];
     for (let left = 1 + below(8); left > 0; left--, n++) {
       const data = { run: Number(run), thread, n, text: 'x'.repeat(below(2000)) };
