@@ -4,11 +4,10 @@ use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use sinkwell::audit::{AuditDb, AuditReport, Filter, Locator, Note, VerifyOptions, verifier_key};
-use sinkwell::config::{KeyConfig, KeySource};
+use sinkwell::audit::{self, AuditDb, AuditReport, Filter, Locator, Note, VerifyOptions};
 use sinkwell::json::Value;
 use sinkwell::seam::{Uuid, parse_time};
-use sinkwell::{Error, ErrorKind, Result, key};
+use sinkwell::{Error, ErrorKind, Result};
 
 use crate::Outcome;
 
@@ -128,7 +127,7 @@ pub(crate) struct FilterArgs {
 pub(crate) fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Verify { db, heads } => verify(&db, &heads),
-        Command::Head { db, sign } => head(&db, sign.as_deref()),
+        Command::Head { db, sign } => head(&db, sign),
         Command::Prove { db, what, size } => {
             let proof = open(&db.db)?.prove(&what.locator()?, size)?;
             // A proof is for machines in either format; text only lays it out.
@@ -193,29 +192,11 @@ fn read_note(path: &Path) -> Result<Note> {
     Note::parse(&text).map_err(|e| e.at(place))
 }
 
-fn head(db: &Database, sign: Option<&Path>) -> Result<Outcome> {
-    let head = open(&db.db)?.head()?;
-    let key = sign
-        .map(|path| {
-            let source = KeySource::Ed25519File(path.to_owned());
-            let config = KeyConfig { id: head.origin.clone(), source, allow_group_readable: false };
-            key::load_signing_key(&config, None)
-        })
-        .transpose()?;
-    let note = head.note(key.as_ref())?;
+fn head(db: &Database, sign: Option<PathBuf>) -> Result<Outcome> {
+    let head = audit::head(&open(&db.db)?.head()?, sign)?;
     match db.format {
-        Format::Text => print(note.as_str())?,
-        Format::Json => {
-            let Value::Object(mut members) = head.to_value() else {
-                return Err(Error::internal("a tree head is an object"));
-            };
-            members.push(("note".into(), note.as_str().into()));
-            let public = key.and_then(|key| key.public());
-            if let Some(text) = public.and_then(|public| verifier_key(&head.origin, &public)) {
-                members.push(("verifier_key".into(), text.into()));
-            }
-            print_line(&Value::Object(members))?;
-        }
+        Format::Text => print(head.get("note").and_then(Value::as_str).unwrap_or_default())?,
+        Format::Json => print_line(&head)?,
     }
     Ok(Outcome::Good)
 }

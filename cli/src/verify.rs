@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use sinkwell::audit::AuditDb;
 use sinkwell::verify::{Options, TrustedKey, Verifier};
 use sinkwell::{Error, Result};
 
@@ -37,7 +38,7 @@ pub(crate) struct Command {
     /// How to print the report.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Files, or directories of *.ndjson, *.jsonl and *.log; - or nothing is standard input.
+    /// Files, audit databases, or directories of *.ndjson, *.jsonl and *.log; - or nothing is standard input.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -97,7 +98,7 @@ fn read(verifier: &mut Verifier, path: &Path) -> Result<()> {
     if path == Path::new("-") {
         return verifier.read(&mut reader(io::stdin(), None, progress), "stdin");
     }
-    if path.is_file() && progress {
+    if path.is_file() && progress && !AuditDb::is_one(path) {
         let unreadable = |e: io::Error| {
             Error::verification(format!("it cannot be read: {e}")).at(path.display().to_string())
         };

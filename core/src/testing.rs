@@ -1,5 +1,7 @@
 //! Helpers for the crate's own tests.
 
+pub(crate) mod simfs;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,4 +26,9 @@ impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// How many times as much `make soak` does.
+pub(crate) fn soak() -> u64 {
+    std::env::var("SINKWELL_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }

@@ -1,4 +1,5 @@
-//! docs/CONFIG.md names every key that the loader knows, and none that it does not.
+//! docs/CONFIG.md names every key that the loader knows, and none that it does not; what docs/END-TO-END.md says
+//! is shown by tests that are there.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -41,4 +42,32 @@ fn every_key_is_documented_and_no_other() {
             );
         }
     }
+}
+
+#[test]
+fn every_failure_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/END-TO-END.md")).unwrap();
+    let table = page.split("| shown by |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let (mut rows, mut tests) = (0, 0);
+    for row in table.lines().skip(2) {
+        let shown = row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap();
+        rows += 1;
+        let spans: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        assert!(!spans.is_empty(), "{row}: no test is named");
+        // A file and tests of it; tests of end_to_end.rs; or a folder that is a test as a whole.
+        let mut file = "core/tests/end_to_end.rs";
+        for span in spans {
+            if span.contains('/') {
+                assert!(root.join(span).exists(), "{span} is not there");
+                (file, tests) = (span, tests + usize::from(root.join(span).is_dir()));
+                continue;
+            }
+            let text = std::fs::read_to_string(root.join(file)).unwrap();
+            let named = text.contains(&format!("fn {span}(")) || text.contains(&format!("def {span}("));
+            assert!(named, "{file} has no test {span}");
+            tests += 1;
+        }
+    }
+    assert!(rows >= 12 && tests >= rows, "{rows} rows, {tests} tests");
 }

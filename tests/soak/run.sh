@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # make soak: the tests that take hours, one after the other; each leaves its log in target/logs.
-# SINKWELL_SOAK (default 10) multiplies the lanes' random steps and events; SOAK_CRASHES and SOAK_ROWS are the
-# audit chain's kills and envelopes.
+# SINKWELL_SOAK (default 10) multiplies the lanes' random steps and events; SINKWELL_KILLS are the kills of
+# emitting processes in all languages together; SOAK_CRASHES and SOAK_ROWS are the audit chain's own kills and
+# its envelopes.
 source "$(dirname "$0")/../../scripts/lib.sh"
 need soak cargo
 status=0
@@ -23,6 +24,7 @@ soak lanes cargo test --release -p sinkwell --lib lane:: -- --nocapture
 if [[ -d core/tests/lanes ]]; then
     soak fan-out cargo test --release -p sinkwell --test lanes -- --nocapture
 fi
+SINKWELL_KILLS="${SINKWELL_KILLS:-10000}" soak crashes scripts/test-crash.sh
 soak journal cargo test --release -p sinkwell --lib journal:: -- --nocapture
 SINKWELL_TEST_ROUNDS="${SOAK_CRASHES:-1000}" soak audit-crashes \
     cargo test --release -p sinkwell --lib audit::tests::crash -- --nocapture

@@ -118,6 +118,18 @@ fn hashes(path: &[Hash]) -> Value {
 }
 
 impl AuditDb {
+    /// Whether this is a SQLite database, by the file's first bytes (a pipe's are left in it); whether it is an audit log,
+    /// [`open_read`](Self::open_read) tells.
+    #[must_use]
+    pub fn is_one(path: impl AsRef<Path>) -> bool {
+        use std::io::Read as _;
+        let path = path.as_ref();
+        let mut magic = [0; 16];
+        path.is_file()
+            && std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok())
+            && &magic == b"SQLite format 3\0"
+    }
+
     /// Opens a database for reading; one that is being written to as well.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //! [`AuditSink`] (a lane's [`Sink`](crate::sink::Sink)) and its [`AuditHandle`]; reading is [`AuditDb`].
 //! docs/AUDIT.md describes file, tree, proofs and notes for somebody who has nothing of ours.
 
+mod call;
 mod check;
 mod db;
 mod line;
@@ -25,6 +26,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use call::{call, head};
 pub use check::{AuditFinding, AuditFindingKind, AuditReport, VerifyOptions};
 pub use db::{AuditDb, ConsistencyProof, InclusionProof, Locator};
 pub use note::{Note, TreeHead, verifier_key};

@@ -26,12 +26,14 @@ pub(crate) struct AuditKeeper {
     handle: AuditHandle,
     retention: Option<AuditRetention>,
     next: Option<Instant>,
+    /// Announced, but not carried out to its end yet.
+    unfinished: Option<EnvelopeHash>,
 }
 
 impl AuditKeeper {
     pub(crate) fn new(handle: AuditHandle, retention: Option<AuditRetention>, now: Instant) -> Self {
         let next = retention.as_ref().map(|_| now);
-        Self { handle, retention, next }
+        Self { handle, retention, next, unfinished: None }
     }
 
     /// When retention looks next.
@@ -41,11 +43,14 @@ impl AuditKeeper {
 
     /// What retention announces now.
     pub(crate) fn plan(&mut self, now: Instant, unix: UnixNanos) -> Option<Note> {
-        let retention = self.retention.as_ref()?;
         if self.next.is_none_or(|next| now < next) {
             return None;
         }
+        if let Some(announced) = self.unfinished.take() {
+            self.apply(&announced);
+        }
         self.next = Some(now.after(RETENTION_EVERY));
+        let retention = self.retention.as_ref()?;
         let age = i64::try_from(retention.max_age.as_nanos()).unwrap_or(i64::MAX);
         match self.handle.plan_retention(unix.saturating_sub(age), RETENTION_LIMIT) {
             Ok(ranges) if ranges.is_empty() => None,
@@ -61,7 +66,11 @@ impl AuditKeeper {
     pub(crate) fn apply(&mut self, announced: &EnvelopeHash) {
         match self.handle.apply_retention(announced) {
             Ok(_) => self.next = Some(Instant::default()),
-            Err(e) => crate::diagnostics::warn(&e.to_string()),
+            Err(e) => {
+                // A reader had the database open, for example: it is tried again with the next plan.
+                self.unfinished = Some(*announced);
+                crate::diagnostics::warn(&e.to_string());
+            }
         }
     }
 

@@ -4,9 +4,12 @@
 //! process. Tests replace [`RealFs`] by one that writes short, fails a sync, or fills up.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::UnixNanos;
 
 /// An open file.
 #[allow(clippy::len_without_is_empty, reason = "a file is asked for its length only to find its end")]
@@ -16,6 +19,18 @@ pub trait FsFile: Send {
     /// # Errors
     /// As the operating system says.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
+    /// Writes at the end of a file that was opened for it ([`Fs::open_append`]); may write less than asked.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let end = self.len()?;
+        self.write_at(end, bytes)
+    }
+    /// When the file was made, as nanoseconds since 1970; `None` where nobody knows.
+    fn created(&mut self) -> Option<UnixNanos> {
+        None
+    }
     /// Reads at the given offset; 0 is the end.
     ///
     /// # Errors
@@ -60,6 +75,13 @@ pub trait Fs: Send + Sync {
     /// # Errors
     /// As the operating system says.
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn FsFile>>;
+    /// Opens for [`FsFile::append`]; creates it, 0600, and its directory, 0700.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        self.open(path, true)
+    }
     /// Opens an existing file for reading only.
     ///
     /// # Errors
@@ -123,6 +145,10 @@ impl Fs for RealFs {
         Ok(Box::new(RealFile(file)))
     }
 
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        Ok(Box::new(RealFile(append_file(path)?)))
+    }
+
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
         Ok(Box::new(RealFile(File::open(path)?)))
     }
@@ -171,6 +197,16 @@ impl FsFile for RealFile {
         self.0.write_at(bytes, offset)
     }
 
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // No offset: the file may be a pipe, or be cut by somebody who rotates it.
+        self.0.write(bytes)
+    }
+
+    fn created(&mut self) -> Option<UnixNanos> {
+        let created = self.0.metadata().and_then(|metadata| metadata.created()).ok()?;
+        i64::try_from(created.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
+    }
+
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         self.0.read_at(buf, offset)
     }
@@ -212,6 +248,14 @@ pub fn append_file(path: &Path) -> io::Result<File> {
         RealFs.create_dir_all(dir)?;
     }
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// Creates a file, 0600, empty if it was there.
+///
+/// # Errors
+/// As the operating system says.
+pub fn create_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn flock(file: &File, how: rustix::fs::FlockOperation) -> io::Result<bool> {

@@ -10,9 +10,6 @@ mod file;
 pub mod memory;
 mod stream;
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

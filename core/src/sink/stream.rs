@@ -1,5 +1,8 @@
 //! `stdout` and `stderr`: one canonical line per envelope.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write};
 
 use super::{Answer, Answers, Envelope, Failure, FailureKind, Sink};

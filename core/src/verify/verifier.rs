@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::claims::{Claim, Claims, Witness};
@@ -17,6 +18,7 @@ use super::ranges::Range;
 use super::report::{FindingKind, Report};
 use super::stream::{Loss, Stream, Taken, Time};
 use super::trust;
+use crate::audit::AuditDb;
 use crate::error::{Error, Result};
 use crate::seam::Uuid;
 
@@ -87,7 +89,8 @@ impl Verifier {
         }
     }
 
-    /// Reads a file, or of a directory the files whose names hold `.ndjson`, `.jsonl` or `.log`, by name.
+    /// Reads a file, or of a directory the files whose names hold `.ndjson`, `.jsonl` or `.log`, by name. Of
+    /// an audit database it reads what it exports; findings number its leaves from 1.
     ///
     /// # Errors
     /// Kind `verification`: it cannot be read.
@@ -101,8 +104,20 @@ impl Verifier {
             }
             return files.iter().try_for_each(|file| self.read_path(file));
         }
+        if AuditDb::is_one(path) {
+            return self.read_database(path);
+        }
         let file = File::open(path).map_err(|e| unreadable(path, &e))?;
         self.read(&mut file_reader(file), &path.display().to_string())
+    }
+
+    fn read_database(&mut self, path: &Path) -> Result<()> {
+        let source = self.state.sources.add(&path.display().to_string());
+        AuditDb::open_read(path)?.for_each_line(0, |leaf, line| {
+            self.line(Place { source, line: leaf + 1 }, Text::Whole(line));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(())
     }
 
     /// Reads envelopes, one a line; `name` is what findings call the input.

@@ -2,7 +2,6 @@
 //!
 //! `SINKWELL_SOAK=N` runs N times as much.
 
-mod crash;
 mod isolation;
 mod ledger;
 mod support;

@@ -1,5 +1,6 @@
 //! Tests of the audit chain, and the sealed lines they use.
 
+mod call;
 mod chain;
 mod crash;
 mod format;

@@ -2,12 +2,12 @@
 
 use proptest::prelude::*;
 
-use super::simfs::Rng;
 use super::support::*;
 use crate::journal::record::{Kind, Position, Record, decode, encode, size};
 use crate::journal::scan::{Scan, Step};
 use crate::journal::segment::{DATA, Header};
 use crate::seam::Uuid;
+use crate::testing::simfs::Rng;
 
 const SALT: u32 = 0x1234_5678;
 

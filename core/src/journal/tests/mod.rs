@@ -1,6 +1,5 @@
 //! Tests of the journal: codec, store, directory, and a model under injected faults.
 
-mod simfs;
 mod support;
 
 mod codec;

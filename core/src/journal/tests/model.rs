@@ -10,11 +10,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::simfs::{Rng, SimFs};
 use super::support::*;
 use crate::config::JournalConfig;
 use crate::journal::{Adopted, AppendError, Journal, Position};
 use crate::seam::Fs;
+use crate::testing::simfs::{Rng, SimFs};
 
 /// What is known of one sub-journal.
 #[derive(Default)]

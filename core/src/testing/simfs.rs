@@ -76,6 +76,8 @@ struct World {
     /// Handles of an earlier life are dead.
     life: u64,
     handles: u64,
+    /// How many more bytes files may grow by; `None`: as many as they like.
+    room: Option<usize>,
 }
 
 /// The file system.
@@ -120,13 +122,18 @@ impl World {
 
 impl SimFs {
     pub(crate) fn new(seed: u64) -> Self {
-        let world = World { rng: Rng(seed), fault_rate: 0, faults: 0, life: 0, handles: 0 };
+        let world = World { rng: Rng(seed), fault_rate: 0, faults: 0, life: 0, handles: 0, room: None };
         Self { world: Arc::new(Mutex::new(world)), root: Arc::default() }
     }
 
     /// One call in `n` fails from now on; none with 0.
     pub(crate) fn fail_one_in(&self, n: u64) {
         lock(&self.world).fault_rate = n;
+    }
+
+    /// The disk is full once files have grown by so many bytes; `None`: never.
+    pub(crate) fn leave_room(&self, bytes: Option<usize>) {
+        lock(&self.world).room = bytes;
     }
 
     pub(crate) fn faults(&self) -> u64 {
@@ -334,9 +341,30 @@ impl FsFile for SimFile {
         }
         let mut file = lock(&self.file);
         let at = usize::try_from(offset).unwrap();
+        if let Some(room) = &mut world.room {
+            let grown = (at + n).saturating_sub(file.seen.len());
+            if grown > *room {
+                n -= grown - *room;
+                // What fits is written; the next call, for the rest, fails.
+                result = result.or_else(|| (n == 0).then(enospc));
+            }
+            *room -= grown.min(*room);
+        }
         put(&mut file.seen, at, &bytes[..n]);
         file.pending.push(Change::Write(at, bytes[..n].to_vec()));
         result.map_or(Ok(n), Err)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let end = lock(&self.file).seen.len();
+        let result = self.write_at(end as u64, bytes);
+        if result.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::Interrupted) {
+            // Who is interrupted has not appended anything: another try would append it twice.
+            let mut file = lock(&self.file);
+            file.seen.truncate(end);
+            file.pending.push(Change::Len(end));
+        }
+        result
     }
 
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
