@@ -344,7 +344,7 @@ type configCase struct {
 	Name     string            `json:"name"`
 	YAML     []string          `json:"yaml"`
 	JSON     []string          `json:"json"`
-	Mapping  map[string]any    `json:"mapping"`
+	Mapping  any               `json:"mapping"`
 	Env      map[string]string `json:"env"`
 	Files    map[string]string `json:"files"`
 	Facts    any               `json:"facts"`

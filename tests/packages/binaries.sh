@@ -20,13 +20,16 @@ mapfile -t elf < <(find . -type f -exec sh -c 'head -c4 "$1" | grep -q "^.ELF"' 
 
 at_most() { [[ "$(printf '%s\n' "$1" "$2" | sort -V | tail -n 1)" == "$2" ]]; }
 
-# reach FILE: lists the versions it asks for; fails where one is newer than promised, or of a library that is not.
+# reach FILE: lists the versioned symbols it imports; fails where one is newer than promised, or a library is needed that
+# not every system has.
+symbols="$logs/packages-symbols.txt"
+: >"$symbols"
 reach() {
     local found newest
-    readelf --wide --version-info "$1" | grep -oE 'Name: (GLIBC|GCC)_[0-9.]+' | sort -uV
+    echo "${1#./}" >>"$symbols"
+    readelf --wide --dyn-syms "$1" | awk '$7 == "UND" && $8 ~ /@/ { print "    " $8 }' | sort -t@ -k2 -V >>"$symbols"
     newest="$(readelf --wide --version-info "$1" | grep -oE 'GLIBC_[0-9.]+' | cut -d_ -f2 | sort -V | tail -n 1)"
     [[ -n "$newest" ]] && at_most "$newest" "$glibc" || return
-    # Symbols with no version at all would be found in any library, or in none.
     found="$(readelf --wide --dynamic "$1" | sed -nE 's/.*NEEDED.*\[(.*)\]/\1/p')"
     ! grep -vE '^(lib(c|m|dl|rt|util|pthread)\.so\.[0-9]+|libgcc_s\.so\.1|ld-linux-x86-64\.so\.2)$' <<<"$found" || return
     newest_of["$1"]=$newest
@@ -34,7 +37,7 @@ reach() {
 declare -A newest_of
 for file in "${elf[@]}"; do
     expect "${file#./} needs no glibc newer than $glibc" reach "$file"
-    echo "# ${newest_of[$file]}"
+    echo "# newest symbols: GLIBC_${newest_of[$file]}; all of them in target/logs/packages-symbols.txt"
 done
 expect "each artifact with native code was looked into" test "${#elf[@]}" -ge 5
 

@@ -11,7 +11,17 @@ readme="$root/bindings-dotnet/README.md"
 export NUGET_PACKAGES="$project/packages"
 # The feed of the machine's own SDK, where there is one, and the folder of what was built.
 export RestoreSources="${RestoreSources:+$RestoreSources;}$dist"
-expect "dotnet new console" dotnet new console --name first --output . --framework net10.0 --no-restore
+# As `dotnet new console` writes it; not every SDK brings the templates.
+cat >first.csproj <<'XML'
+<Project Sdk="Microsoft.NET.Sdk">
+  <PropertyGroup>
+    <OutputType>Exe</OutputType>
+    <TargetFramework>net10.0</TargetFramework>
+    <ImplicitUsings>enable</ImplicitUsings>
+    <Nullable>enable</Nullable>
+  </PropertyGroup>
+</Project>
+XML
 expect "dotnet add package" dotnet add package Sinkwell --version "$version"
 block "$readme" "First event" csharp >Program.cs
 block "$readme" "First event" yaml >sinkwell.yaml
