@@ -87,7 +87,11 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
 
   test(`${signal} without: what sinks have by then, and no stream is closed`, async (t) => {
     // Nothing leaves on its own: the lane would linger for an hour.
-    const ran = await run(t, script(waiting).replace("id: 'out',", "id: 'out', batch: { linger: '1h' },"), killed);
+    const ran = await run(
+      t,
+      script(waiting).replace("id: 'out',", "id: 'out', batch: { linger: '1h' },"),
+      killed,
+    );
     assert.equal(ran.signal, signal, ran.stderr);
     const { file, closed } = counts(ran);
     assert.deepEqual({ file, closed }, { file: 0, closed: false });
@@ -151,6 +155,46 @@ test('waiting keeps no process alive', async (t) => {
   );
   assert.equal(ran.code, 5, ran.stderr);
   assert.equal(ran.stdout, '');
+});
+
+test('a worker thread that ends leaves the default emitter to the others', async (t) => {
+  const ran = await run(
+    t,
+    `const { Worker, isMainThread } = require('node:worker_threads');
+     const { emit } = require('sinkwell');
+     emit('com.x', { from: isMainThread ? 'main' : 'worker' });
+     if (isMainThread) new Worker(__filename).once('exit', () => emit('com.x', { from: 'main, later' }));`,
+    { env: { SINKWELL_LANES: 'stdout' } },
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  const lines = ran.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map((one) => one.data.from ?? one.data.action),
+    ['opened', 'main', 'worker', 'main, later', 'closed'],
+  );
+});
+
+test('what only a worker thread has emitted ends well, too', async (t) => {
+  const ran = await run(
+    t,
+    `const { Worker, isMainThread } = require('node:worker_threads');
+     const { emit } = require('sinkwell');
+     if (isMainThread) new Worker(__filename);
+     else emit('com.x', { from: 'worker' });`,
+    { env: { SINKWELL_LANES: 'stdout' } },
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  const lines = ran.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map((one) => one.data.from ?? one.data.action),
+    ['opened', 'worker', 'closed'],
+  );
 });
 
 test('worker threads load the addon, share the default emitter, and end alone', async (t) => {

@@ -95,32 +95,28 @@ for (const [name, { group, cases, ...others }] of files('content')) {
     ['sampling', 'commitments'].includes(group) &&
     'no call of the packages decides this alone; emit/ and content/modes reach it';
   if (skip) cases.forEach((_, i) => record(`content/${name}/${i}`, skip));
-  test(
-    `content/${name}`,
-    { skip },
-    () => {
-      assert.ok(cases.length > 0);
-      for (const [i, one] of cases.entries()) {
-        known(one, ['name', 'request', 'answer', 'error']);
-        const request = Object.fromEntries(
-          Object.entries(one.request).map(([key, value]) => [camel(key), value]),
+  test(`content/${name}`, { skip }, () => {
+    assert.ok(cases.length > 0);
+    for (const [i, one] of cases.entries()) {
+      known(one, ['name', 'request', 'answer', 'error']);
+      const request = Object.fromEntries(
+        Object.entries(one.request).map(([key, value]) => [camel(key), value]),
+      );
+      if (one.error) {
+        assert.throws(
+          () => evaluateContentCapture(request),
+          (error) => error.kind === one.error.kind && error.where === one.error.where,
+          one.name,
         );
-        if (one.error) {
-          assert.throws(
-            () => evaluateContentCapture(request),
-            (error) => error.kind === one.error.kind && error.where === one.error.where,
-            one.name,
-          );
-        } else {
-          const answer = evaluateContentCapture(request);
-          for (const [key, value] of Object.entries(one.answer)) {
-            assert.deepEqual(answer[camel(key)], value, `${one.name}: ${key}`);
-          }
+      } else {
+        const answer = evaluateContentCapture(request);
+        for (const [key, value] of Object.entries(one.answer)) {
+          assert.deepEqual(answer[camel(key)], value, `${one.name}: ${key}`);
         }
-        record(`content/${name}/${i}`);
       }
-    },
-  );
+      record(`content/${name}/${i}`);
+    }
+  });
 }
 
 // A refused configuration is refused alike; what a good one means (`facts`) is the core's own test.
@@ -192,7 +188,9 @@ for (const [name, vector] of files('emit')) {
       known(step, ['event', 'error']);
       const { type, data, ...options } = step.event;
       if (typeof options.trace === 'object')
-        options.trace = Object.fromEntries(Object.entries(options.trace).map(([key, value]) => [camel(key), value]));
+        options.trace = Object.fromEntries(
+          Object.entries(options.trace).map(([key, value]) => [camel(key), value]),
+        );
       for (const part of options.content ?? []) {
         if (typeof part.bytes === 'string') part.bytes = Buffer.from(part.bytes, 'base64');
       }
