@@ -1,6 +1,6 @@
 # Every target is a script of its own; `make` lists them. Logs go to target/logs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt gen docs bench profile fuzz soak dist
+.PHONY: help demo test lint fmt gen docs bench profile fuzz soak dist matrix
 
 bindings := bindings-c bindings-python bindings-node bindings-go bindings-dotnet
 
@@ -37,5 +37,8 @@ fuzz: ## the fuzz targets, for as long as FUZZ_SECONDS says (300 each)
 soak: ## hours of load with crashes and failing sinks
 	@scripts/parts.sh soak tests/soak/run.sh
 
-dist: ## the packages, in target/dist
-	@scripts/parts.sh dist $(bindings:%=%/dist.sh)
+dist: ## the packages, in target/dist, for glibc 2.28 and later
+	@scripts/dist.sh
+
+matrix: ## vectors × languages, as of the last tests
+	@scripts/test-matrix.sh

@@ -1,24 +1,28 @@
 #!/usr/bin/env bash
-# target/dist/sinkwell-c-VERSION-linux-x64.tar.gz: header, shared and static library, pkg-config file.
+# target/dist/sinkwell-c-VERSION-linux-x64.tar.gz: header, shared and static library, pkg-config files.
 source "$(dirname "$0")/../scripts/lib.sh"
-need bindings-c cargo cc tar
-version="$(sed -nE '/^\[workspace.package\]/,/^\[/s/^version = "(.*)"/\1/p' Cargo.toml)"
-logged c-dist cargo build --release -p sinkwell-c
+source "$root/scripts/native.sh"
+need c-dist cargo python3 tar strip
+
+native_build
 stage="$root/target/dist-stage/sinkwell-c"
 rm -rf "$stage"
-mkdir -p "$stage/include" "$stage/lib/pkgconfig" target/dist
+mkdir -p "$stage/include" "$stage/lib/pkgconfig"
 cp bindings-c/include/sinkwell.h "$stage/include/"
-cp target/release/libsinkwell.so target/release/libsinkwell.a "$stage/lib/"
-strip --strip-debug "$stage/lib/libsinkwell.so" "$stage/lib/libsinkwell.a"
+cp "$native/libsinkwell.so" "$native/libsinkwell.a" "$stage/lib/"
+strip --strip-debug "$stage/lib/libsinkwell.a"
 cp LICENSE bindings-c/README.md examples/c/first_event.c "$stage/"
-cat >"$stage/lib/pkgconfig/sinkwell.pc" <<PC
+# pc NAME WHAT LIBS
+pc() {
+    cat >"$stage/lib/pkgconfig/$1.pc" <<PC
 prefix=\${pcfiledir}/../..
-Name: sinkwell
-Description: Sealed governance and telemetry events for AI agents
+Name: $1
+Description: Sealed governance and telemetry events for AI agents ($2)
 Version: $version
 Cflags: -I\${prefix}/include
-Libs: -L\${prefix}/lib -lsinkwell -Wl,-rpath,\${prefix}/lib
-Libs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl
+Libs: $3
 PC
-tar -C "$stage/.." --owner=0 --group=0 -czf "target/dist/sinkwell-c-$version-linux-x64.tar.gz" sinkwell-c
-echo "target/dist/sinkwell-c-$version-linux-x64.tar.gz"
+}
+pc sinkwell "shared library" "-L\${prefix}/lib -lsinkwell -Wl,-rpath,\${prefix}/lib"
+pc sinkwell-static "static library" "\${prefix}/lib/libsinkwell.a -lgcc_s -lutil -lrt -lpthread -lm -ldl"
+archive "$stage" "sinkwell-c-$version-linux-x64.tar.gz"

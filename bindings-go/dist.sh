@@ -2,17 +2,17 @@
 # target/dist/sinkwell-go-VERSION.tar.gz: the module with header and static library, so that a `replace` to the unpacked
 # archive builds with no environment variable set.
 source "$(dirname "$0")/../scripts/lib.sh"
-need bindings-go cargo go cc tar
-version="$(sed -nE '/^\[workspace.package\]/,/^\[/s/^version = "(.*)"/\1/p' Cargo.toml)"
-logged go-dist cargo build --release -p sinkwell-c
+source "$root/scripts/native.sh"
+need go-dist cargo python3 tar strip
+
+native_build
 stage="$root/target/dist-stage/sinkwell-go"
 rm -rf "$stage"
-mkdir -p "$stage/include" "$stage/lib/linux_amd64" target/dist
+mkdir -p "$stage/include" "$stage/lib/linux_amd64"
 cp bindings-c/include/sinkwell.h "$stage/include/"
-cp target/release/libsinkwell.a "$stage/lib/linux_amd64/"
+cp "$native/libsinkwell.a" "$stage/lib/linux_amd64/"
 strip --strip-debug "$stage/lib/linux_amd64/libsinkwell.a"
-(cd bindings-go && find . -name '*.go' ! -name '*_test.go' -o -name '*.[ch]' -o -name 'go.*' -o -name README.md) |
-    (cd bindings-go && xargs cp --parents -t "$stage")
+(cd bindings-go && find . \( -name '*.go' ! -name '*_test.go' -o -name '*.[ch]' -o -name 'go.*' -o -name README.md \) \
+    -exec cp --parents -t "$stage" {} +)
 cp LICENSE "$stage/"
-tar -C "$stage/.." --owner=0 --group=0 -czf "target/dist/sinkwell-go-$version.tar.gz" sinkwell-go
-echo "target/dist/sinkwell-go-$version.tar.gz"
+archive "$stage" "sinkwell-go-$version.tar.gz"

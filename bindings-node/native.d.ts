@@ -33,6 +33,8 @@ export declare class NativeEmitter {
   static processDefault(program?: string | undefined | null): NativeEmitter
   /** Takes the default emitter away, so that the next use opens another. */
   static forgetDefault(): void
+  /** Ends the default emitter, where there is one, here and now: for `exit` of the process. */
+  static endDefault(timeout: number): void
   /** Opens it on a thread of its own. */
   open(eventLoop: EventLoop, token: number, options: OpenOptions): void
   /** Opens it here and now. */
@@ -69,6 +71,8 @@ export declare class NativeEmitter {
   flush(eventLoop: EventLoop, token: number, timeout: number): void
   /** Ends the emitter; the report comes as JSON. */
   shutdown(eventLoop: EventLoop, token: number, timeout: number): void
+  /** Flushes here and now: for `exit` of a worker thread, which leaves the default emitter to the others. */
+  flushSync(timeout: number): void
   /** Ends the emitter here and now: for `exit`, when nothing else runs any more. */
   shutdownSync(timeout: number): void
   /** Adds a sink. */

@@ -5,6 +5,7 @@ need dotnet cargo
 dotnet_sdk dotnet
 
 status=0
+rm -f "$root/target/vectors/dotnet.tsv"
 c_library || counted dotnet 1
 rm -rf "$logs/dotnet"
 logged dotnet dotnet test bindings-dotnet --logger trx --results-directory "$logs/dotnet" || status=$?

@@ -4,6 +4,7 @@ source "$(dirname "$0")/lib.sh"
 need node cargo node npm
 
 status=0
+rm -f "$root/target/vectors/node.tsv"
 node_modules bindings-node || counted node 1
 logged node-build npm --prefix bindings-node run build --if-present || counted node 1
 logged node npm --prefix bindings-node test || status=$?

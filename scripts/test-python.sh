@@ -5,6 +5,7 @@ need python cargo python3
 
 python_package || counted python 1
 status=0
+rm -f "$root/target/vectors/python.tsv"
 rm -f "$logs/python.xml"
 logged python python -m pytest bindings-python/tests -p no:cacheprovider -ra \
     --junitxml="$logs/python.xml" || status=$?

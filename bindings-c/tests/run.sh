@@ -64,6 +64,22 @@ else
     echo "ok the surface under AddressSanitizer and ThreadSanitizer # SKIP no clang on PATH"
 fi
 
+build "exit.c" cc "${flags[@]}" "$root/bindings-c/tests/exit.c" -o "$out/exit" "-L$lib" "-Wl,-rpath,$lib" -lsinkwell
+# ends HOW STATUS EVENTS CLOSED: so many events come out, and so many ends of streams.
+ends() {
+    local status=0
+    timeout --preserve-status 60 "$out/exit" "$1" >"$out/exit.ndjson" || status=$?
+    ((status == $2)) && (($(grep -c '"type":"com.example.n"' "$out/exit.ndjson") == $3)) &&
+        (($(grep -c '"action":"closed"' "$out/exit.ndjson") == $4))
+}
+check "shutdown loses nothing" ends shutdown 0 5 1
+check "free loses nothing" ends free 0 5 1
+check "SIGTERM with handle_signals loses nothing, then ends the process" ends sigterm 143 5 1
+check "a return from main loses what was only enqueued" ends return 0 0 0
+check "exit loses what was only enqueued" ends exit 0 0 0
+check "_exit loses what was only enqueued" ends _exit 0 0 0
+check "abort loses what was only enqueued" ends abort 134 0 0
+
 build "examples/c" cc -std=c99 -Wall -Wextra -Werror "-I$include" examples/c/first_event.c -o "$out/first_event" \
     "-L$lib" "-Wl,-rpath,$lib" -lsinkwell
 one_event() { "$out/first_event" | grep -c '"type":"dev.sinkwell.tool.invocation"' | grep -qx 1; }

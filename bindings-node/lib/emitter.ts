@@ -1,5 +1,6 @@
 /** The emitter: events in, receipts out. */
 import { basename, extname } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import {
   authorityBoundary as boundary,
   NativeEmitter,
@@ -237,9 +238,19 @@ export class Emitter implements AsyncDisposable {
   static default(): Emitter {
     if (processDefault === undefined) {
       processDefault = new Emitter(native(() => NativeEmitter.processDefault(program())));
-      endWithProcess(processDefault.#ending);
+      endWithProcess(processDefault.#left());
     }
     return processDefault;
+  }
+
+  /** What becomes of the default emitter when this thread ends: it is the process's, which the main thread ends. */
+  #left(): Ending {
+    if (isMainThread) return this.#ending;
+    return {
+      ...this.#ending,
+      shutdown: () => this.flush(),
+      shutdownNow: () => this.#native.flushSync(LIMIT),
+    };
   }
 
   #options(config: string | object | undefined, options: OpenOptions): NativeOptions {

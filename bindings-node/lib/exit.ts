@@ -4,9 +4,11 @@
  * Guarantees: a program that simply ends loses nothing that its sinks can take: `beforeExit` flushes for as
  * long as anything comes of it, then shuts down. `process.exit()` and an uncaught exception leave no event
  * loop, so sinks written in JavaScript get no more; built-in ones get what is queued, and streams are
- * closed. Nothing of this happens before an emitter is opened, and nothing in a process that is killed.
+ * closed. Nothing of this happens before an emitter is opened, and nothing in a process that is killed. A
+ * worker thread ends what it opened itself; the default emitter it flushes, and the main thread ends it.
  */
-import { endingLimit } from '../native';
+import { isMainThread } from 'node:worker_threads';
+import { NativeEmitter, endingLimit } from '../native';
 import { loop, progress } from './loop';
 
 /** What ends with the process. */
@@ -20,6 +22,8 @@ export interface Ending {
 
 /** How long an ending may take that nobody set a limit for, in milliseconds: the core's. */
 export const LIMIT = endingLimit();
+
+if (isMainThread) process.on('exit', () => NativeEmitter.endDefault(LIMIT));
 
 const open = new Set<Ending>();
 let hooked = false;

@@ -139,6 +139,16 @@ impl NativeEmitter {
         drop(take_default());
     }
 
+    /// Ends the default emitter, where there is one, here and now: for `exit` of the process.
+    #[napi(catch_unwind)]
+    pub fn end_default(timeout: f64) -> napi::Result<()> {
+        let timeout = duration(timeout).map_err(thrown)?;
+        if let Some(emitter) = take_default() {
+            emitter.shutdown(timeout);
+        }
+        Ok(())
+    }
+
     /// Opens it on a thread of its own.
     #[napi(catch_unwind)]
     pub fn open(&self, event_loop: &EventLoop, token: u32, options: OpenOptions) {
@@ -297,6 +307,13 @@ impl NativeEmitter {
     pub fn shutdown(&self, event_loop: &EventLoop, token: u32, timeout: f64) -> napi::Result<()> {
         let timeout = duration(timeout).map_err(thrown)?;
         self.act(event_loop, token, move |emitter| Ok(text(report_json(&emitter.shutdown(timeout)))))
+    }
+
+    /// Flushes here and now: for `exit` of a worker thread, which leaves the default emitter to the others.
+    #[napi(catch_unwind)]
+    pub fn flush_sync(&self, timeout: f64) -> napi::Result<()> {
+        self.get()?.flush(duration(timeout).map_err(thrown)?);
+        Ok(())
     }
 
     /// Ends the emitter here and now: for `exit`, when nothing else runs any more.

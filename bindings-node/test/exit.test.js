@@ -62,24 +62,41 @@ test('process.exit(): what built-in sinks take; sinks in JavaScript get no more,
   assert.ok(ran.ms < 4000, `${ran.ms} ms`);
 });
 
-test('an uncaught exception: like process.exit()', async (t) => {
-  const ran = await run(t, script("throw new Error('the program failed');"));
-  assert.equal(ran.code, 1);
-  assert.match(ran.stderr, /the program failed/);
-  assert.deepEqual(counts(ran), { file: N, js: 0, closed: true });
-});
+for (const [what, how] of [
+  ['an uncaught exception', "throw new Error('the program failed');"],
+  ['a rejection that nobody handles', "Promise.reject(new Error('the program failed'));"],
+]) {
+  test(`${what}: like process.exit()`, async (t) => {
+    const ran = await run(t, script(how));
+    assert.equal(ran.code, 1);
+    assert.match(ran.stderr, /the program failed/);
+    const { js: _, ...builtIn } = counts(ran);
+    assert.deepEqual(builtIn, { file: N, closed: true });
+  });
+}
 
-test('SIGTERM with handle_signals: everything, then the default action', async (t) => {
-  const ran = await run(
-    t,
-    script('setInterval(() => {}, 1000); console.log("ready");', ', handle_signals: true'),
-    {
-      onStart: (child) => child.stdout.once('data', () => child.kill('SIGTERM')),
-    },
-  );
-  assert.equal(ran.signal, 'SIGTERM', ran.stderr);
-  assert.deepEqual(counts(ran), { file: N, js: N, closed: true });
-});
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  const killed = { onStart: (child) => child.stdout.once('data', () => child.kill(signal)) };
+  const waiting = 'setInterval(() => {}, 1000); console.log("ready");';
+
+  test(`${signal} with handle_signals: everything, then the default action`, async (t) => {
+    const ran = await run(t, script(waiting, ', handle_signals: true'), killed);
+    assert.equal(ran.signal, signal, ran.stderr);
+    assert.deepEqual(counts(ran), { file: N, js: N, closed: true });
+  });
+
+  test(`${signal} without: what sinks have by then, and no stream is closed`, async (t) => {
+    // Nothing leaves on its own: the lane would linger for an hour.
+    const ran = await run(
+      t,
+      script(waiting).replace("id: 'out',", "id: 'out', batch: { linger: '1h' },"),
+      killed,
+    );
+    assert.equal(ran.signal, signal, ran.stderr);
+    const { file, closed } = counts(ran);
+    assert.deepEqual({ file, closed }, { file: 0, closed: false });
+  });
+}
 
 test('SIGTERM with handle_signals and a handler of the program: both run', async (t) => {
   const how = `process.on('SIGTERM', () => { console.log('mine'); process.exit(7); });
@@ -138,6 +155,46 @@ test('waiting keeps no process alive', async (t) => {
   );
   assert.equal(ran.code, 5, ran.stderr);
   assert.equal(ran.stdout, '');
+});
+
+test('a worker thread that ends leaves the default emitter to the others', async (t) => {
+  const ran = await run(
+    t,
+    `const { Worker, isMainThread } = require('node:worker_threads');
+     const { emit } = require('sinkwell');
+     emit('com.x', { from: isMainThread ? 'main' : 'worker' });
+     if (isMainThread) new Worker(__filename).once('exit', () => emit('com.x', { from: 'main, later' }));`,
+    { env: { SINKWELL_LANES: 'stdout' } },
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  const lines = ran.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map((one) => one.data.from ?? one.data.action),
+    ['opened', 'main', 'worker', 'main, later', 'closed'],
+  );
+});
+
+test('what only a worker thread has emitted ends well, too', async (t) => {
+  const ran = await run(
+    t,
+    `const { Worker, isMainThread } = require('node:worker_threads');
+     const { emit } = require('sinkwell');
+     if (isMainThread) new Worker(__filename);
+     else emit('com.x', { from: 'worker' });`,
+    { env: { SINKWELL_LANES: 'stdout' } },
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  const lines = ran.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map((one) => one.data.from ?? one.data.action),
+    ['opened', 'worker', 'closed'],
+  );
 });
 
 test('worker threads load the addon, share the default emitter, and end alone', async (t) => {

@@ -1,13 +1,21 @@
 'use strict';
-// Every case of tests/vectors that concerns this package, through its public calls.
+// Every case of tests/vectors, through the package's public calls. What ran and what was left out, and why, is
+// written down for the matrix (tests/vectors/matrix.py).
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
-const { evaluateContentCapture, verify } = require('..');
+const { Emitter, evaluateContentCapture, verify } = require('..');
 const { folder, root, run } = require('./helpers');
 
 const vectors = path.join(root, 'tests', 'vectors');
+const recorded = path.join(root, 'target', 'vectors', 'node.tsv');
+fs.mkdirSync(path.dirname(recorded), { recursive: true });
+
+/** Writes down that a case ran, or why it did not. */
+function record(name, reason = 'ran') {
+  fs.appendFileSync(recorded, `${name}\t${reason}\n`);
+}
 
 function files(kind) {
   const dir = path.join(vectors, kind);
@@ -49,6 +57,7 @@ for (const [name, vector] of files('verify')) {
     const { expected } = vector;
     if (expected.error) {
       await assert.rejects(call, (error) => error.kind === expected.error);
+      record(`verify/${name}`);
       return;
     }
     known(
@@ -74,6 +83,7 @@ for (const [name, vector] of files('verify')) {
       }
       assert.deepEqual(listed(report.streams[i].findings), listed(stream.findings));
     });
+    record(`verify/${name}`);
   });
 }
 
@@ -81,37 +91,45 @@ const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperC
 
 for (const [name, { group, cases, ...others }] of files('content')) {
   known(others, []);
-  test(
-    `content/${name}`,
-    { skip: ['sampling', 'commitments'].includes(group) && 'not a call of the package' },
-    () => {
-      assert.ok(cases.length > 0);
-      for (const one of cases) {
-        known(one, ['name', 'request', 'answer', 'error']);
-        const request = Object.fromEntries(
-          Object.entries(one.request).map(([key, value]) => [camel(key), value]),
+  const skip =
+    ['sampling', 'commitments'].includes(group) &&
+    'no call of the packages decides this alone; emit/ and content/modes reach it';
+  if (skip) cases.forEach((_, i) => record(`content/${name}/${i}`, skip));
+  test(`content/${name}`, { skip }, () => {
+    assert.ok(cases.length > 0);
+    for (const [i, one] of cases.entries()) {
+      known(one, ['name', 'request', 'answer', 'error']);
+      const request = Object.fromEntries(
+        Object.entries(one.request).map(([key, value]) => [camel(key), value]),
+      );
+      if (one.error) {
+        assert.throws(
+          () => evaluateContentCapture(request),
+          (error) => error.kind === one.error.kind && error.where === one.error.where,
+          one.name,
         );
-        if (one.error) {
-          assert.throws(
-            () => evaluateContentCapture(request),
-            (error) => error.kind === one.error.kind && error.where === one.error.where,
-            one.name,
-          );
-        } else {
-          const answer = evaluateContentCapture(request);
-          for (const [key, value] of Object.entries(one.answer)) {
-            assert.deepEqual(answer[camel(key)], value, `${one.name}: ${key}`);
-          }
+      } else {
+        const answer = evaluateContentCapture(request);
+        for (const [key, value] of Object.entries(one.answer)) {
+          assert.deepEqual(answer[camel(key)], value, `${one.name}: ${key}`);
         }
       }
-    },
-  );
+      record(`content/${name}/${i}`);
+    }
+  });
 }
 
 // A refused configuration is refused alike; what a good one means (`facts`) is the core's own test.
-for (const [name, { cases }] of files('config')) {
+for (const [name, { about: _, cases, ...others }] of files('config')) {
+  known(others, []);
   test(`config/${name}`, async (t) => {
+    assert.ok(cases.length > 0);
     const refused = cases.filter((one) => one.error);
+    cases.forEach((one, i) => {
+      known(one, ['name', 'yaml', 'json', 'mapping', 'env', 'files', 'error', 'facts', 'warnings']);
+      if (!one.error)
+        record(`config/${name}/${i}`, 'what a good document means shows in no call of the packages');
+    });
     const script = `
       const fs = require('node:fs');
       const path = require('node:path');
@@ -154,6 +172,103 @@ for (const [name, { cases }] of files('config')) {
       assert.equal(code, error.code, about);
       if (error.place !== undefined) assert.equal(where, error.place, about);
       if (error.message !== undefined) assert.ok(message.includes(error.message), `${about}: ${message}`);
+      record(`config/${name}/${cases.indexOf(refused[i])}`);
     });
+  });
+}
+
+for (const [name, vector] of files('emit')) {
+  test(`emit/${name}`, async (t) => {
+    known(vector, ['name', 'about', 'config', 'events', 'expected']);
+    const dir = folder(t);
+    process.env.SINKWELL_TESTING = '1';
+    t.after(() => delete process.env.SINKWELL_TESTING);
+    const sw = await Emitter.open(JSON.parse(JSON.stringify(vector.config).replaceAll('{dir}', dir)));
+    for (const step of vector.events) {
+      known(step, ['event', 'error']);
+      const { type, data, ...options } = step.event;
+      if (typeof options.trace === 'object')
+        options.trace = Object.fromEntries(
+          Object.entries(options.trace).map(([key, value]) => [camel(key), value]),
+        );
+      for (const part of options.content ?? []) {
+        if (typeof part.bytes === 'string') part.bytes = Buffer.from(part.bytes, 'base64');
+      }
+      if (step.error === undefined) {
+        sw.emit(type, data, options);
+        continue;
+      }
+      known(step.error, ['kind', 'code', 'where', 'message']);
+      const { kind, code, where, message = '' } = step.error;
+      assert.throws(
+        () => sw.emit(type, data, options),
+        (error) => {
+          assert.deepEqual([error.kind, error.code], [kind, code]);
+          if (where !== null) assert.equal(error.where, where);
+          assert.ok(error.message.includes(message), error.message);
+          return true;
+        },
+      );
+    }
+    await sw.shutdown();
+    for (const [file, lines] of Object.entries(vector.expected)) {
+      assert.deepEqual(fs.readFileSync(path.join(dir, file), 'utf8').split('\n'), [...lines, '']);
+    }
+    record(`emit/${name}`);
+  });
+}
+
+/** Whether a number in it is one that RFC 8785 can write and an event must not hold (RFC 7493). */
+function unsafe(value) {
+  if (typeof value === 'object' && value !== null) return Object.values(value).some(unsafe);
+  return Number.isInteger(value) && !Number.isSafeInteger(value);
+}
+
+// Each number and text as the data of an event: in the sealed line it stands in its canonical form.
+for (const [name, vector] of files('canonical')) {
+  test(`canonical/${name}`, async (t) => {
+    known(vector, ['name', 'about', 'numbers', 'texts']);
+    const given = [];
+    for (const [i, number] of (vector.numbers ?? []).entries()) {
+      known(number, ['ieee754', 'json']);
+      const v = Buffer.from(number.ieee754, 'hex').readDoubleBE();
+      given.push([`numbers/${i}`, { v }, number.json === null ? null : `{"v":${number.json}}`]);
+    }
+    for (const [i, text] of (vector.texts ?? []).entries()) {
+      known(text, ['json', 'canonical']);
+      let value;
+      try {
+        value = JSON.parse(text.json);
+      } catch {
+        assert.equal(text.canonical, null, text.json);
+        record(`canonical/${name}/texts/${i}`, 'a text that is not JSON gives no value to emit');
+        continue;
+      }
+      if (text.json === '{"a":1,"a":1}') {
+        record(`canonical/${name}/texts/${i}`, 'no object of JavaScript has two equal keys');
+        continue;
+      }
+      given.push([`texts/${i}`, value, text.canonical]);
+    }
+    const file = path.join(folder(t), 'out.ndjson');
+    const lanes = [{ id: 'out', sink: { file: { path: file } } }];
+    const sw = await Emitter.open({ agent: { id: 'a' }, heartbeat: 'off', lanes });
+    const wanted = [];
+    for (const [, value, form] of given) {
+      if (form === null || unsafe(JSON.parse(form))) {
+        assert.throws(
+          () => sw.emit('com.example.n', value),
+          (error) => error.kind === 'invalid_event',
+        );
+      } else {
+        sw.emit('com.example.n', value);
+        wanted.push(form);
+      }
+    }
+    await sw.shutdown();
+    const lines = fs.existsSync(file) ? fs.readFileSync(file, 'utf8').split('\n').slice(1, -2) : [];
+    assert.equal(lines.length, wanted.length);
+    lines.forEach((line, i) => assert.ok(line.includes(`"data":${wanted[i]},"datacontenttype"`), line));
+    for (const [label] of given) record(`canonical/${name}/${label}`);
   });
 }

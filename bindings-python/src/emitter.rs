@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyList, PyMapping, PyString};
 use sinkwell::config::Source;
 use sinkwell::content::Part;
 use sinkwell::event::{Data, Trace, invalid_data};
@@ -56,6 +56,11 @@ fn source(config: Option<&Bound<'_, PyAny>>) -> PyResult<Source> {
     let Some(config) = config else { return Ok(Source::Environment) };
     if config.is_instance_of::<PyString>() || config.hasattr("__fspath__")? {
         return Ok(Source::Path(config.extract()?));
+    }
+    if config.cast::<PyMapping>().is_err() {
+        // The core says what a configuration must be; to it, this is no mapping either.
+        let nothing = if config.is_instance_of::<PyList>() { "[]" } else { "null" };
+        return Ok(Source::Mapping(nothing.to_owned()));
     }
     convert::to_json(config, |e| {
         let error = Error::invalid_config(e.message().to_owned());

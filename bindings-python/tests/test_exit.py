@@ -89,6 +89,37 @@ def test_os_exit_and_kill_lose_what_was_only_enqueued(run: Run, tmp_path: Path) 
     assert not closed(tmp_path)
 
 
+def test_what_was_journaled_is_sent_by_the_next_process(run: Run, tmp_path: Path) -> None:
+    """The last resort of the table: a durable lane, whose sink never answered, and SIGKILL."""
+    program = """
+import os, signal, sys, time
+import sinkwell
+
+class Sink:
+    name = "s"
+    classes = ["debug"]
+    def emit(self, event):
+        if sys.argv[1] == "hang":
+            time.sleep(3600)
+        if event.type == "com.example.n":
+            print(event.data["n"], flush=True)
+
+config = {"agent": {"id": "a"}, "heartbeat": "off", "journal": {"dir": "state"},
+          "lanes": [{"sink": {"host": "s"}, "durable": True}]}
+emitter = sinkwell.Emitter.open(config, sinks=[Sink()])
+if sys.argv[1] == "hang":
+    for receipt in [emitter.emit("com.example.n", {"n": n}) for n in range(20)]:
+        receipt.wait("journaled", timeout=30)
+    os.kill(os.getpid(), signal.SIGKILL)
+emitter.shutdown()
+"""
+    first = run(program, "hang")
+    assert (first.returncode, first.stdout) == (-signal.SIGKILL, ""), first.stderr
+    second = run(program, "go on")
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.split() == [str(n) for n in range(20)]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_lose_nothing_when_handled(run: Run, tmp_path: Path, number: signal.Signals) -> None:
     end = f"os.kill(os.getpid(), {int(number)}); time.sleep(30)"

@@ -1,0 +1,38 @@
+# The native half of everything that ships, built once for all packages; to be sourced after scripts/lib.sh.
+# Guarantee: what lies in $native afterwards needs no glibc newer than 2.28, and no library but those of glibc and
+# libgcc_s (scripts/test-packages.sh reads the binaries). zig, from PyPI, brings the old glibc to link against.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+glibc=2.28
+target=x86_64-unknown-linux-gnu
+native="$root/target/native/$target/dist"
+dist="$root/target/dist"
+version="$(sed -nE '/^\[workspace.package\]/,/^\[/s/^version = "(.*)"/\1/p' Cargo.toml)"
+
+# native_build: the C library (shared, static), the command, the addons of Node and Python: one cargo command, so that
+# the core is compiled once. Called by every dist.sh; where nothing changed it costs a second.
+native_build() {
+    mkdir -p "$dist"
+    venv "$root/scripts/requirements-dist.txt" || return
+    # Python's addon finds its symbols in the interpreter that loads it.
+    export CARGO_ZIGBUILD_CACHE_DIR="$root/target/tools/zigbuild" ZIG_GLOBAL_CACHE_DIR="$root/target/tools/zig" \
+        CARGO_INCREMENTAL=0 PYO3_BUILD_EXTENSION_MODULE=1 PYO3_NO_PYTHON=1
+    logged native cargo zigbuild --locked --profile dist --target "$target.$glibc" --target-dir target/native \
+        -p sinkwell-c -p sinkwell-cli -p sinkwell-node -p sinkwell-python
+}
+
+# archive FOLDER NAME: the folder as a tarball in $dist; the same bytes for the same files.
+archive() {
+    tar -C "$(dirname "$1")" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-0}" \
+        -cf - "$(basename "$1")" | gzip -9n >"$dist/$2"
+    shipped "$dist/$2"
+}
+
+# shipped FILE...: says that it is there, or fails.
+shipped() {
+    local file
+    for file; do
+        [[ -s "$file" ]] || { echo "$file was not built" >&2; return 1; }
+        echo "${file#"$root"/}"
+    done
+}
