@@ -120,8 +120,17 @@ pub fn read_event<T>(
     f: impl FnOnce(EventInput<'_>) -> Result<T>,
 ) -> Result<T> {
     // The tree is for the few attributes; data goes through the writer, which holds it to the rules.
-    let event = json::parse(text).map_err(|e| invalid(&e))?;
-    let Value::Object(members) = &event else {
+    read_value(&json::parse(text).map_err(|e| invalid(&e))?, depth, writer, f)
+}
+
+/// As [`read_event`], from an object that has been read.
+pub(crate) fn read_value<T>(
+    event: &Value,
+    depth: usize,
+    writer: &mut ObjectWriter,
+    f: impl FnOnce(EventInput<'_>) -> Result<T>,
+) -> Result<T> {
+    let Value::Object(members) = event else {
         return Err(Error::invalid_event("an event must be a JSON object"));
     };
     if let Some((key, _)) = members.iter().find(|(key, _)| !MEMBERS.contains(&key.as_str())) {

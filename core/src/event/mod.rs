@@ -12,4 +12,5 @@ mod tests;
 
 pub use freeze::{Attribute, Event};
 pub(crate) use freeze::{Freezer, Identity};
+pub(crate) use input::read_value;
 pub use input::{Data, EventInput, Trace, invalid_data, read_event};

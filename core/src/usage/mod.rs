@@ -11,6 +11,7 @@ mod rollup;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use provider::span_usage;
 pub use provider::{PROVIDERS, usage_from_json};
 pub use request::{cost_from_json, roll_up_from_json};
 pub use rollup::RollUp;

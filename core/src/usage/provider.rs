@@ -165,6 +165,37 @@ pub fn usage_from_json(provider: &str, usage: &[u8]) -> Result<Vec<u8>> {
     seal("model.usage", members)
 }
 
+/// What a span's attributes say of usage: model, provider and counters, without a family. A count that is none
+/// is left out: a span is not refused for one attribute.
+pub(crate) fn span_usage(attributes: &[(&str, &Value)]) -> Vec<(String, Value)> {
+    let Some(words) = TABLE.iter().find(|words| words.name == "otel") else { return Vec::new() };
+    let find = |name: &str| attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+    #[allow(clippy::cast_possible_truncation, reason = "integral and bounded")]
+    let count = |names: &[&str]| {
+        names.iter().find_map(|name| match find(name)? {
+            Value::Int(n) if *n >= 0 => Some(*n),
+            Value::Float(f) if f.fract() == 0.0 && (0.0..9.0e15).contains(f) => Some(*f as i64),
+            _ => None,
+        })
+    };
+    let text = |names: &[&str]| names.iter().find_map(|name| find(name)?.as_str().filter(|s| !s.is_empty()));
+    let (input, output) = (count(words.input.concat().as_slice()), count(words.output.concat().as_slice()));
+    let total = count(words.total).or_else(|| match (input, output) {
+        (None, None) => None,
+        (input, output) => input.unwrap_or(0).checked_add(output.unwrap_or(0)),
+    });
+    let members = [
+        ("input_tokens", input.map(Value::Int)),
+        ("output_tokens", output.map(Value::Int)),
+        ("cached_tokens", count(words.cached).map(Value::Int)),
+        ("reasoning_tokens", count(words.reasoning).map(Value::Int)),
+        ("total_tokens", total.map(Value::Int)),
+        ("provider", text(&["gen_ai.provider.name", "gen_ai.system"]).map(Value::from)),
+        ("model", text(words.model).map(Value::from)),
+    ];
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
 fn text(object: &Value, place: &str) -> Option<String> {
     look_up(object, place).and_then(Value::as_str).filter(|s| !s.is_empty()).map(str::to_owned)
 }

@@ -1,0 +1,95 @@
+//! The names that spans are read by: the section `spans` of the conventions' one data file.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use crate::json::{Value, parse};
+
+/// The section, read.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) operation: String,
+    pub(super) tool: String,
+    pub(super) prompt: String,
+    /// One call of an agent, which its spans name.
+    pub(super) run: String,
+    pub(super) conversation: String,
+    /// The method of an MCP call.
+    pub(super) method: String,
+    pub(super) error: String,
+    pub(super) exception: String,
+    pub(super) input_messages: String,
+    pub(super) output_messages: String,
+    pub(super) system_instructions: String,
+    pub(super) tool_arguments: String,
+    pub(super) tool_result: String,
+    pub(super) sandbox: String,
+    pub(super) sandbox_kind: String,
+    pub(super) sandbox_resource: String,
+    pub(super) saga: String,
+    pub(super) saga_step: String,
+    /// How the name of a saga step's span begins.
+    pub(super) saga_span: String,
+    pub(super) agent_operations: HashSet<String>,
+    pub(super) tool_operations: HashSet<String>,
+    pub(super) model_operations: HashSet<String>,
+    /// Attributes whose texts `data` may hold.
+    pub(super) kept: HashSet<String>,
+    /// Another name of a conventional attribute: older conventions', a framework's own.
+    pub(super) aliases: HashMap<String, String>,
+    /// By attribute: what its values are called as operations.
+    pub(super) dialects: Vec<(String, HashMap<String, String>)>,
+    /// Last parts of `error.type` that say so.
+    pub(super) cancelled: HashSet<String>,
+    pub(super) timed_out: HashSet<String>,
+}
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| {
+    // The file is part of the program: that it is right is a test's business, not a caller's.
+    let file = parse(include_bytes!("../otlp/semconv.json")).unwrap_or(Value::Null);
+    let (Some(spans), Some(content)) = (file.get("spans"), file.get("content")) else {
+        return Names::default();
+    };
+    let texts = |of: &Value| of.as_str().unwrap_or_default().to_owned();
+    let name = |key: &str| spans.get(key).map(texts).unwrap_or_default();
+    let content = |key: &str| content.get(key).map(texts).unwrap_or_default();
+    let set = |key: &str| spans.get(key).map(Value::items).unwrap_or_default().iter().map(texts).collect();
+    let map = |of: &Value| of.members().iter().map(|(key, value)| (key.clone(), texts(value))).collect();
+    let dialects = spans.get("dialects").map(Value::members).unwrap_or_default();
+    Names {
+        operation: name("operation"),
+        tool: name("tool"),
+        prompt: name("prompt"),
+        run: name("run"),
+        conversation: name("conversation"),
+        method: name("method"),
+        error: name("error"),
+        exception: name("exception"),
+        input_messages: content("input_messages"),
+        output_messages: content("output_messages"),
+        system_instructions: content("system_instructions"),
+        tool_arguments: content("tool_arguments"),
+        tool_result: content("tool_result"),
+        sandbox: name("sandbox"),
+        sandbox_kind: name("sandbox_kind"),
+        sandbox_resource: name("sandbox_resource"),
+        saga: name("saga"),
+        saga_step: name("saga_step"),
+        saga_span: name("saga_span"),
+        agent_operations: set("agent_operations"),
+        tool_operations: set("tool_operations"),
+        model_operations: set("model_operations"),
+        kept: set("kept"),
+        aliases: spans.get("aliases").map(map).unwrap_or_default(),
+        dialects: dialects.iter().map(|(attribute, values)| (attribute.clone(), map(values))).collect(),
+        cancelled: set("cancelled"),
+        timed_out: set("timed_out"),
+    }
+});
+
+impl Names {
+    /// The names of the version this build knows.
+    pub(super) fn get() -> &'static Self {
+        &NAMES
+    }
+}

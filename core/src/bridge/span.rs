@@ -1,0 +1,196 @@
+//! A span as bindings hand it over, its attributes under their conventional names.
+
+use super::names::Names;
+use crate::config::ContentMode;
+use crate::error::{Error, Result};
+use crate::json::Value;
+use crate::seam::UnixNanos;
+
+/// The members of a span.
+const MEMBERS: [&str; 11] = [
+    "name",
+    "trace_id",
+    "span_id",
+    "flags",
+    "state",
+    "start_unix_nano",
+    "end_unix_nano",
+    "status",
+    "attributes",
+    "events",
+    "permit",
+];
+
+/// How a span ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Unset,
+    Ok,
+    Error,
+    /// A saga's step was undone.
+    Compensating,
+}
+
+impl Status {
+    const ALL: [Self; 4] = [Self::Unset, Self::Ok, Self::Error, Self::Compensating];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Unset => "unset",
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Compensating => "compensating",
+        }
+    }
+}
+
+/// A span, borrowed from the object it was read from.
+pub(super) struct Span<'a> {
+    pub(super) name: &'a str,
+    /// The trace context, as an event takes one.
+    pub(super) trace: Option<Value>,
+    pub(super) trace_id: Option<&'a str>,
+    pub(super) start: Option<UnixNanos>,
+    pub(super) end: Option<UnixNanos>,
+    pub(super) status: Status,
+    /// The type of the exception that the span recorded last.
+    pub(super) exception: Option<&'a str>,
+    pub(super) permit: Option<&'a str>,
+    attributes: Vec<(&'a str, &'a Value)>,
+}
+
+impl<'a> Span<'a> {
+    /// Reads a span. Null counts as absent.
+    pub(super) fn read(value: &'a Value) -> Result<Self> {
+        let Value::Object(members) = value else {
+            return Err(invalid(format!("a span is an object, not {}", value.type_name()), "span"));
+        };
+        // An unknown key may be content in the wrong place: it is not repeated.
+        if members.iter().any(|(key, _)| !MEMBERS.contains(&key.as_str())) {
+            return Err(invalid(format!("an unknown member; a span has {}", MEMBERS.join(", ")), "span"));
+        }
+        let names = Names::get();
+        let name = text(value, "name")?.ok_or_else(|| invalid("is missing", "span.name"))?;
+        let status = match text(value, "status")? {
+            None => Status::Unset,
+            Some(given) => {
+                Status::ALL.into_iter().find(|status| status.name() == given).ok_or_else(|| {
+                    let all: Vec<_> = Status::ALL.iter().map(|status| status.name()).collect();
+                    invalid(format!("must be one of {}", all.join(", ")), "span.status")
+                })?
+            }
+        };
+        let permit = text(value, "permit")?;
+        if permit.is_some_and(|given| !ContentMode::ALL.iter().any(|mode| mode.name() == given)) {
+            let all: Vec<_> = ContentMode::ALL.iter().map(|mode| mode.name()).collect();
+            return Err(invalid(format!("must be one of {}", all.join(", ")), "span.permit"));
+        }
+        let mut exception = None;
+        for event in list(value, "events")? {
+            let attributes = event.get("attributes");
+            let kind = attributes.and_then(|attributes| attributes.get(&names.exception));
+            exception = kind.and_then(Value::as_str).or(exception);
+        }
+        Ok(Self {
+            name,
+            trace: trace(value)?,
+            trace_id: text(value, "trace_id")?,
+            start: moment(value, "start_unix_nano")?,
+            end: moment(value, "end_unix_nano")?,
+            status,
+            exception,
+            permit,
+            attributes: translated(object(value, "attributes")?, names),
+        })
+    }
+
+    /// The attribute of this conventional name.
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
+        self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+
+    /// The attribute of this conventional name, if it is a text that says something.
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        self.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// The attributes, each once, under their conventional names.
+    pub(super) fn attributes(&self) -> &[(&'a str, &'a Value)] {
+        &self.attributes
+    }
+}
+
+/// Aliases under the names they stand for, where those are not given themselves; of several the first.
+fn translated<'a>(given: &'a [(String, Value)], names: &'static Names) -> Vec<(&'a str, &'a Value)> {
+    let mut all: Vec<(&str, &Value)> = given
+        .iter()
+        .filter(|(name, value)| *value != Value::Null && !names.aliases.contains_key(name))
+        .map(|(name, value)| (name.as_str(), value))
+        .collect();
+    for (name, value) in given {
+        if let Some(meant) = names.aliases.get(name)
+            && *value != Value::Null
+            && !all.iter().any(|(known, _)| known == meant)
+        {
+            all.push((meant, value));
+        }
+    }
+    all
+}
+
+fn invalid(message: impl Into<String>, place: &str) -> Error {
+    Error::invalid_argument(message).at(place)
+}
+
+fn wrong(value: &Value, wanted: &str, member: &str) -> Error {
+    invalid(format!("must be {wanted}, not {}", value.type_name()), &format!("span.{member}"))
+}
+
+fn text<'a>(span: &'a Value, member: &str) -> Result<Option<&'a str>> {
+    match span.get(member) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(other) => Err(wrong(other, "a string", member)),
+    }
+}
+
+fn object<'a>(span: &'a Value, member: &str) -> Result<&'a [(String, Value)]> {
+    match span.get(member) {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Object(members)) => Ok(members),
+        Some(other) => Err(wrong(other, "an object", member)),
+    }
+}
+
+fn list<'a>(span: &'a Value, member: &str) -> Result<&'a [Value]> {
+    match span.get(member) {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(items)) => Ok(items),
+        Some(other) => Err(wrong(other, "a list", member)),
+    }
+}
+
+/// Nanoseconds since 1970, as digits: a JSON number cannot count so far.
+fn moment(span: &Value, member: &str) -> Result<Option<UnixNanos>> {
+    let Some(digits) = text(span, member)? else { return Ok(None) };
+    let whole = digits.bytes().all(|byte| byte.is_ascii_digit());
+    match digits.parse() {
+        Ok(nanos) if whole => Ok(Some(nanos)),
+        _ => Err(invalid("must be nanoseconds since 1970, as decimal digits", &format!("span.{member}"))),
+    }
+}
+
+fn trace(span: &Value) -> Result<Option<Value>> {
+    let ids = [text(span, "trace_id")?, text(span, "span_id")?];
+    if ids == [None, None] {
+        return Ok(None);
+    }
+    let members = ["trace_id", "span_id", "flags", "state"];
+    let given = |name: &&str| match span.get(name) {
+        None | Some(Value::Null) => None,
+        // No tracestate is an empty one.
+        Some(Value::String(empty)) if empty.is_empty() && *name == "state" => None,
+        Some(value) => Some(((*name).to_owned(), value.clone())),
+    };
+    Ok(Some(Value::Object(members.iter().filter_map(given).collect())))
+}
