@@ -172,6 +172,15 @@ int32_t sw_with_lane(const SinkwellEmitter *emitter, const uint8_t *lane, uint64
   return sinkwell_drain(emitter, bytes(lane, len), drained, error);
 }
 
+int32_t sw_emit_span(const SinkwellEmitter *emitter, const uint8_t *span, uint64_t len, int32_t wait,
+                     uint64_t *emitted, SinkwellError *error) {
+  return sinkwell_emit_span(emitter, bytes(span, len), wait, emitted, error);
+}
+
+int32_t sw_events_of_span(const uint8_t *span, uint64_t len, SinkwellOwned *out, SinkwellError *error) {
+  return sinkwell_events_of_span(bytes(span, len), out, error);
+}
+
 int32_t sw_evaluate(const uint8_t *request, uint64_t len, SinkwellOwned *out, SinkwellError *error) {
   return sinkwell_evaluate_content_capture(bytes(request, len), out, error);
 }

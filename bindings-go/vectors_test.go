@@ -508,3 +508,44 @@ func TestCanonicalVectors(t *testing.T) {
 		}
 	})
 }
+
+type spanFile struct {
+	Name  string     `json:"name"`
+	About string     `json:"about"`
+	Cases []spanCase `json:"cases"`
+}
+
+type spanCase struct {
+	Name   string          `json:"name"`
+	Span   json.RawMessage `json:"span"`
+	Events []any           `json:"events"`
+	Error  *refusal        `json:"error"`
+}
+
+func TestSpanVectors(t *testing.T) {
+	eachVector(t, "spans", func(t *testing.T, name string, file spanFile) {
+		if len(file.Cases) == 0 {
+			t.Fatal("no cases")
+		}
+		for i, c := range file.Cases {
+			record(t, fmt.Sprintf("%s/%d", name, i), ran)
+			events, err := sinkwell.EventsOfSpanJSON(c.Span)
+			if c.Error != nil {
+				var refused *sinkwell.Error
+				if !errors.As(err, &refused) || string(refused.Kind) != c.Error.Kind || refused.Where != *c.Error.Where {
+					t.Errorf("%s: %v", c.Name, err)
+				}
+				continue
+			}
+			got := []any{}
+			for _, event := range events {
+				var one any
+				strictly(t, event, &one)
+				got = append(got, one)
+			}
+			if err != nil || !reflect.DeepEqual(got, c.Events) {
+				t.Errorf("%s: %v %v", c.Name, err, got)
+			}
+		}
+	})
+}

@@ -580,6 +580,34 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_health_reply(SinkwellHealthReply** reply, byte healthy, SinkwellBytes detail, SinkwellError* error);
 
         /// <summary>
+        ///  Emits the events that a span stands for: `{"name", "trace_id", "span_id", "flags", "state",
+        ///  "start_unix_nano", "end_unix_nano", "status", "attributes", "events", "permit"}`, all but the name optional;
+        ///  times are decimal digits in a string, and without an end the span has just started. `emitted` is how many
+        ///  then. An error says what was wrong with the first that was refused; the others are emitted all the same.
+        ///
+        ///  # Ownership
+        ///  The span stays the caller's.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `span` is borrowed for the call; `emitted` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_emit_span", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_emit_span(SinkwellEmitter* emitter, SinkwellBytes span, int wait, ulong* emitted, SinkwellError* error);
+
+        /// <summary>
+        ///  The events that a span stands for, without emitting them: a JSON list of events as `sinkwell_emit_json` takes
+        ///  them.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `span` is borrowed for the call; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_events_of_span", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_events_of_span(SinkwellBytes span, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
         ///  Verifies envelopes: the report that `sinkwell verify --format json` prints.
         ///
         ///  # Ownership

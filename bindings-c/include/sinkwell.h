@@ -892,6 +892,34 @@ int32_t sinkwell_health_reply(struct SinkwellHealthReply **reply,
                               struct SinkwellBytes detail,
                               struct SinkwellError *error);
 
+// Emits the events that a span stands for: `{"name", "trace_id", "span_id", "flags", "state",
+// "start_unix_nano", "end_unix_nano", "status", "attributes", "events", "permit"}`, all but the name optional;
+// times are decimal digits in a string, and without an end the span has just started. `emitted` is how many
+// then. An error says what was wrong with the first that was refused; the others are emitted all the same.
+//
+// # Ownership
+// The span stays the caller's.
+//
+// # Safety
+// `emitter` is an emitter; `span` is borrowed for the call; `emitted` and `error` are NULL or valid for a write.
+int32_t sinkwell_emit_span(const struct SinkwellEmitter *emitter,
+                           struct SinkwellBytes span,
+                           int32_t wait,
+                           uint64_t *emitted,
+                           struct SinkwellError *error);
+
+// The events that a span stands for, without emitting them: a JSON list of events as `sinkwell_emit_json` takes
+// them.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `span` is borrowed for the call; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_events_of_span(struct SinkwellBytes span,
+                                struct SinkwellOwned *out,
+                                struct SinkwellError *error);
+
 // Verifies envelopes: the report that `sinkwell verify --format json` prints.
 //
 // # Ownership

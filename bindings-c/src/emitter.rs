@@ -307,7 +307,7 @@ pub unsafe extern "C" fn sinkwell_try_emit_json(
     }
 }
 
-fn read_wait(wait: i32) -> Result<Wait> {
+pub(crate) fn read_wait(wait: i32) -> Result<Wait> {
     match wait {
         SINKWELL_WAIT => Ok(Wait::Allowed),
         SINKWELL_NO_WAIT => Ok(Wait::Never),

@@ -16,7 +16,7 @@
 //!
 //! Read in this order: [`bytes`], [`error`], [`emitter`] and [`event`] (the way of an event in), [`receipt`]
 //! and [`completion`] (waiting), [`sink`], [`signer`] and [`reply`] (what the host brings), [`tools`] (what
-//! needs no emitter), [`process`] (logger, forks, signals).
+//! needs no emitter), [`span`] (spans into events), [`process`] (logger, forks, signals).
 //!
 //! The signatures are literal, with fields of fixed width, so that the header and the C# imports can be
 //! generated from these files as they are (`tests/generated.rs`).
@@ -31,6 +31,7 @@ pub mod receipt;
 pub mod reply;
 pub mod signer;
 pub mod sink;
+pub mod span;
 pub mod tools;
 
 #[cfg(test)]

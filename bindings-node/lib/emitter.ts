@@ -15,6 +15,7 @@ import { camel, toJson } from './json';
 import { act, loop, whenReached } from './loop';
 import { Receipt } from './receipt';
 import { host, hostSigner, isInside, release, type SinkClass, type SinkLike, type Signer } from './sink';
+import type { Span } from './span';
 import { activeTrace, type Trace } from './trace';
 
 /** From least to most. */
@@ -281,6 +282,12 @@ export class Emitter implements AsyncDisposable {
   emit(type: string, data?: EventData | null, options?: EventOptions): Receipt {
     const crossing = cross(type, data, options);
     return new Receipt(native(() => this.#native.emit(...crossing, isInside())));
+  }
+
+  /** Emits the events that a span stands for, and says how many. Never waits. */
+  emitSpan(span: Span): number {
+    const text = toJson(span, 'span');
+    return native(() => this.#native.emitSpan(text));
   }
 
   /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */

@@ -63,6 +63,7 @@ export {
   type SinkHealth,
   type SinkLike,
 } from './sink';
+export { eventsOfSpan, type Span, type SpanEvent } from './span';
 export type { Trace } from './trace';
 export { costData, modelUsage, rollUp, type ChildUsage, type Cost } from './usage';
 export {

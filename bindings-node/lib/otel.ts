@@ -2,23 +2,28 @@
  * Finished OpenTelemetry spans as events: register the processor, and every instrumented framework is
  * covered.
  *
- * Spans that follow the GenAI conventions become `run.*`, `tool.invocation` and `model.usage`; others are
- * `span`. Content that a span carries as attributes stays behind: prompts and completions go through content
- * parts only.
+ * Spans that follow the GenAI and MCP conventions become `run.*`, `tool.invocation` and `model.usage`; others are
+ * `span`. Messages, arguments and results become content parts, which leave only through the gates. Which span is
+ * which event is the core's to say: here a span is converted, and that is all.
  */
-import { emit, type Emitter, type EventData, type EventOptions } from './emitter';
+import type { ContentMode } from './content';
+import { Emitter } from './emitter';
+import type { Span } from './span';
 import { traceOf } from './trace';
-import { modelUsage } from './usage';
 
 type HrTime = readonly [seconds: number, nanoseconds: number];
 
-/** What is read of a span: the SDK's `ReadableSpan` fits. */
+/** What is read of a span: the SDK's `Span` and `ReadableSpan` fit. */
 export interface FinishedSpan {
   readonly name: string;
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly startTime: HrTime;
   readonly endTime: HrTime;
   readonly status: { readonly code: number };
+  readonly events?: readonly {
+    readonly name: string;
+    readonly attributes?: Readonly<Record<string, unknown>>;
+  }[];
   spanContext(): {
     traceId: string;
     spanId: string;
@@ -31,82 +36,82 @@ export interface FinishedSpan {
 export interface SpanProcessorOptions {
   /** The process's default emitter if absent. */
   readonly emitter?: Emitter;
+  /** The most that the content of these spans may be captured, as that of a content part. */
+  readonly permit?: ContentMode;
 }
 
-type Emission = readonly [type: string, data: EventData];
+const STATUS = ['unset', 'ok', 'error'] as const;
 
-const ERROR = 2;
+const digits = ([seconds, nanoseconds]: HrTime): string =>
+  (BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds)).toString();
 
-/** Attributes whose values are the words of people. */
-const CONTENT =
-  /^(gen_ai\.(input|output|prompt|completion|system_instructions|tool\.(call\.(arguments|result)|definitions)|request\.(messages|prompt)|response\.(messages|completion)))|^(input|output)\.value$/;
-
-function when([seconds, nanoseconds]: HrTime): string {
-  const whole = new Date(seconds * 1000).toISOString().slice(0, 19);
-  return `${whole}.${String(nanoseconds).padStart(9, '0')}Z`;
-}
-
-function duration(span: FinishedSpan): number {
-  const [s, n] = [span.endTime[0] - span.startTime[0], span.endTime[1] - span.startTime[1]];
-  return s * 1e3 + n / 1e6;
-}
-
-/** What an event may carry of a span's attributes: scalars and lists of them, without content. */
-function attributes(span: FinishedSpan): Record<string, unknown> {
-  const kept = Object.entries(span.attributes).filter(
-    ([name, value]) =>
-      value !== undefined && !CONTENT.test(name) && !(typeof value === 'number' && !Number.isFinite(value)),
-  );
-  return Object.fromEntries(kept);
-}
-
-function usage(span: FinishedSpan): Emission[] {
-  const given = Object.keys(span.attributes).some((name) => name.startsWith('gen_ai.usage.'));
-  return given ? [['model.usage', modelUsage('otel', attributes(span))]] : [];
-}
-
-/** The events that a finished span stands for. */
-export function eventsOf(span: FinishedSpan): Emission[] {
-  const kept = attributes(span);
-  const failed = span.status.code === ERROR;
-  const duration_ms = duration(span);
-  const operation = span.attributes['gen_ai.operation.name'];
-  const tool = span.attributes['gen_ai.tool.name'];
-  if (operation === 'invoke_agent') {
-    const terminal_status = failed ? 'failed' : 'completed';
-    return [[`run.${terminal_status}`, { ...kept, terminal_status, duration_ms }], ...usage(span)];
+/** The value as JSON can say it, in the form that OTLP/JSON gives to what it cannot. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed();
+  if (typeof value === 'number') {
+    return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value))
+      ? value
+      : String(value);
   }
-  if (operation === 'execute_tool' || (typeof tool === 'string' && 'mcp.method.name' in span.attributes)) {
-    const name = typeof tool === 'string' ? tool : span.name;
-    return [['tool.invocation', { ...kept, tool: name, outcome: failed ? 'error' : 'ok', duration_ms }]];
+  if (typeof value === 'boolean' || value === null || value === undefined) return value;
+  if (typeof value === 'bigint') return value.toString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (Array.isArray(value)) return value.map((item) => plain(item) ?? null);
+  return typeof value === 'object' ? plainObject(value as Record<string, unknown>) : typeof value;
+}
+
+function plainObject(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const made: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(object)) {
+    if (value !== undefined) made[name.toWellFormed()] = plain(value);
   }
-  if (typeof operation === 'string') {
-    const events = usage(span);
-    if (events.length > 0) return events;
-  }
-  return [['span', { ...kept, name: span.name, status: failed ? 'error' : 'ok', duration_ms }]];
+  return made;
+}
+
+function describe(span: FinishedSpan, ended: boolean, permit: ContentMode | undefined): Span {
+  const { traceId: trace_id, spanId: span_id, ...rest } = traceOf(span.spanContext());
+  return {
+    name: span.name.toWellFormed(),
+    trace_id,
+    span_id,
+    ...rest,
+    start_unix_nano: digits(span.startTime),
+    ...(ended && { end_unix_nano: digits(span.endTime) }),
+    status: STATUS[span.status.code] ?? 'unset',
+    attributes: plainObject(span.attributes),
+    ...(span.events?.length && {
+      events: span.events.map(({ name, attributes = {} }) => ({
+        name: name.toWellFormed(),
+        attributes: plainObject(attributes),
+      })),
+    }),
+    ...(permit !== undefined && { permit }),
+  };
 }
 
 /** An OpenTelemetry `SpanProcessor`: give it to a tracer provider. */
 export class SinkwellSpanProcessor {
   readonly #emitter: Emitter | undefined;
+  readonly #permit: ContentMode | undefined;
 
   constructor(options: SpanProcessorOptions = {}) {
     this.#emitter = options.emitter;
+    this.#permit = options.permit;
   }
 
-  onStart(): void {}
+  /** An agent's span is a run that starts. */
+  onStart(span: FinishedSpan): void {
+    this.#emit(span, false);
+  }
+
+  onEnd(span: FinishedSpan): void {
+    this.#emit(span, true);
+  }
 
   /** A span that cannot be an event is a warning: a tracer must not fail for its processors. */
-  onEnd(span: FinishedSpan): void {
+  #emit(span: FinishedSpan, ended: boolean): void {
     try {
-      const options: EventOptions = { time: when(span.endTime), trace: traceOf(span.spanContext()) };
-      const run = span.attributes['gen_ai.conversation.id'];
-      const all = typeof run === 'string' ? { ...options, correlation: run } : options;
-      for (const [type, data] of eventsOf(span)) {
-        if (this.#emitter) this.#emitter.emit(type, data, all);
-        else emit(type, data, all);
-      }
+      (this.#emitter ?? Emitter.default()).emitSpan(describe(span, ended, this.#permit));
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : String(error), 'SinkwellWarning');
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
+use sinkwell::bridge::emit_span;
 use sinkwell::config::Source;
 use sinkwell::event::{Data, read_event};
 use sinkwell::host::{
@@ -220,6 +221,13 @@ impl NativeEmitter {
             Attempt::Accepted(inner) => Either::A(NativeReceipt { inner }),
             Attempt::NoRoom(limit) => Either::B(limit.as_secs_f64() * 1e3),
         })
+    }
+
+    /// Emits the events that a span, as JSON, stands for, and says how many. Never waits.
+    #[napi(catch_unwind)]
+    pub fn emit_span(&self, span: String) -> napi::Result<u32> {
+        let emitted = emit_span(self.get()?, span.as_bytes(), &Wait::Never).map_err(thrown)?;
+        Ok(u32::try_from(emitted).unwrap_or(u32::MAX))
     }
 
     /// Hands `token` to the event loop when a blocking lane that has no room has some again.

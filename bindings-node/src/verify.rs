@@ -8,7 +8,7 @@ use napi_derive::napi;
 use sinkwell::key::VerifyingKey;
 use sinkwell::seam::{Clock as _, SystemClock};
 use sinkwell::verify::{Options, TrustedKey, Verdict, Verifier, verify_envelope};
-use sinkwell::{Emitter, Error, Result, content, usage};
+use sinkwell::{Emitter, Error, Result, bridge, content, usage};
 
 use crate::emitter::text;
 use crate::error::thrown;
@@ -127,6 +127,12 @@ pub fn roll_up_data(facts: String) -> napi::Result<String> {
 pub fn severity(level: i64) -> &'static str {
     use sinkwell::types::{LevelScale, Severity};
     Severity::of_level(LevelScale::Pino, level).name()
+}
+
+/// The events that a span stands for, JSON to JSON.
+#[napi(catch_unwind)]
+pub fn events_of_span(span: String) -> napi::Result<String> {
+    bridge::events_of_span_json(span.as_bytes()).map(text).map_err(thrown)
 }
 
 /// What sinks can and cannot do, as JSON.

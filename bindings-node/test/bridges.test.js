@@ -37,7 +37,7 @@ test('the active span is the trace of an event', async (t) => {
   assert.equal(got[1].traceParent, undefined);
 });
 
-test('spans of the GenAI conventions are runs, tools and usage; content stays behind', async (t) => {
+test('spans of the GenAI conventions are runs, tools and usage; content goes through the gates', async (t) => {
   t.after(() => api.context.disable());
   const { got, sw } = collecting();
   const tracer = traced(sw);
@@ -67,18 +67,41 @@ test('spans of the GenAI conventions are runs, tools and usage; content stays be
   await sw.shutdown();
   assert.deepEqual(
     got.map((event) => event.type.replace('dev.sinkwell.', '')),
-    ['model.usage', 'tool.invocation', 'tool.invocation', 'run.completed', 'span'],
+    ['model.usage', 'tool.invocation', 'tool.invocation', 'run.started', 'run.completed', 'span'],
   );
-  const [usage, search, shell, run, rest] = got.map((event) => event.data);
+  const [usage, search, shell, , run, rest] = got.map((event) => event.data);
+  assert.deepEqual(
+    usage.content.map((one) => one.class),
+    ['prompt', 'completion'],
+  );
+  assert.equal(got[4].runId, got[4].traceParent.slice(3, 35));
   assert.equal(usage.input_tokens, 12);
   assert.equal(usage['source.family'], 'model');
   assert.deepEqual([search.tool, search.outcome], ['search', 'ok']);
   assert.equal(shell.outcome, 'error');
   assert.equal(run.terminal_status, 'completed');
-  assert.equal(got[3].correlationId, 'c1');
+  assert.equal(got[4].correlationId, 'c1');
   assert.equal(rest.name, 'GET /');
-  assert.equal(got[4].traceParent.slice(3, 35), other.spanContext().traceId);
+  assert.equal(got[5].traceParent.slice(3, 35), other.spanContext().traceId);
   assert.ok(got.every((event) => !event.bytes.includes('MARKER')));
+});
+
+test('what JSON cannot say loses no span', async () => {
+  const { got, sw } = collecting();
+  const odd = { 'a.nan': NaN, 'a.big': 2 ** 60, 'a.lone': '\ud800', 'a.list': [undefined, 1], 'a.n': 7 };
+  traced(sw).startSpan('odd \ud800', { attributes: odd }).end();
+  await sw.shutdown();
+  assert.equal(got[0].data['a.n'], 7);
+  assert.deepEqual(Object.keys(got[0].data).sort(), ['a.n', 'duration_ms', 'name', 'status']);
+});
+
+test('a span that cannot be emitted is a warning', async () => {
+  const { sw } = collecting();
+  const tracer = traced(sw);
+  await sw.shutdown();
+  const warned = new Promise((resolve) => process.once('warning', resolve));
+  tracer.startSpan('late').end();
+  assert.equal((await warned).name, 'SinkwellWarning');
 });
 
 test('what is published on a channel is emitted, until it is not', async () => {

@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
-const { Emitter, evaluateContentCapture, verify } = require('..');
+const { Emitter, evaluateContentCapture, eventsOfSpan, verify } = require('..');
 const { folder, root, run } = require('./helpers');
 
 const vectors = path.join(root, 'tests', 'vectors');
@@ -84,6 +84,23 @@ for (const [name, vector] of files('verify')) {
       assert.deepEqual(listed(report.streams[i].findings), listed(stream.findings));
     });
     record(`verify/${name}`);
+  });
+}
+
+for (const [name, { cases, ...others }] of files('spans')) {
+  known(others, ['name', 'about']);
+  test(`spans/${name}`, () => {
+    assert.ok(cases.length > 0);
+    for (const [i, one] of cases.entries()) {
+      known(one, ['name', 'span', 'events', 'error']);
+      if (one.error) {
+        const same = (error) => error.kind === one.error.kind && error.where === one.error.where;
+        assert.throws(() => eventsOfSpan(one.span), same, one.name);
+      } else {
+        assert.deepEqual(eventsOfSpan(one.span), one.events, one.name);
+      }
+      record(`spans/${name}/${i}`);
+    }
   });
 }
 

@@ -157,6 +157,13 @@ impl Emitter {
         guarded(py, || event.emit(py, &self.inner, _room))
     }
 
+    /// Emits the events that a span stands for, and says how many.
+    fn emit_span(&self, py: Python<'_>, span: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let span = crate::tools::span_json(span)?;
+        let waiter = Caller { py, room: None };
+        guarded(py, || sinkwell::bridge::emit_span(&self.inner, span.as_bytes(), &waiter).or_raise(py))
+    }
+
     fn ensure_ready(&self, py: Python<'_>) -> PyResult<()> {
         self.inner.ensure_ready().or_raise(py)
     }

@@ -35,8 +35,8 @@ mod native {
     use super::sink::{DeliverJob, HealthJob};
     #[pymodule_export]
     use super::tools::{
-        authority_boundary, command, cost, evaluate_content_capture, kinds, roll_up, set_logger, severity,
-        usage_from_json, verify,
+        authority_boundary, command, cost, evaluate_content_capture, events_of_span, kinds, roll_up,
+        set_logger, severity, usage_from_json, verify,
     };
     #[pymodule_export]
     use super::wait::{Mailbox, Room};

@@ -119,12 +119,14 @@ def test_genai_spans_are_runs_tools_and_usage(events: Lines, tracer: Any) -> Non
     assert usage["data"]["source.family"] == "model"
     assert (usage["data"]["model"], usage["data"]["provider"]) == ("small-1", "example")
     assert (usage["data"]["input_tokens"], usage["data"]["total_tokens"]) == (12, 15)
-    assert (failed["data"]["tool"], failed["data"]["outcome"]) == ("search", "error")
+    assert (failed["data"]["tool"], failed["data"]["outcome"]) == ("search", "timeout")
     assert (failed["severitytext"], failed["subject"]) == ("WARN", "tool:search")
     assert failed["data"]["error.type"] == "TimeoutError"
     assert (called["data"]["tool"], called["data"]["outcome"]) == ("weather", "ok")
     assert completed["data"]["terminal_status"] == "completed"
     assert len({e["runid"] for e in events()}) == 1
+    assert [part["class"] for part in failed["data"]["content"]] == ["tool_arguments"]
+    assert [part["class"] for part in usage["data"]["content"]] == ["prompt"]
     assert CANARY not in str(events())
 
 
@@ -136,8 +138,48 @@ def test_a_failed_run(events: Lines, tracer: Any) -> None:
     ):
         raise RuntimeError(CANARY)
     failed = events()[-1]
-    assert (failed["type"], failed["runid"]) == ("dev.sinkwell.run.failed", "c-1")
+    assert (failed["type"], failed["correlationid"]) == ("dev.sinkwell.run.failed", "c-1")
+    assert failed["runid"] == failed["traceparent"][3:35]
+    assert failed["data"]["error.type"] == "RuntimeError"
     assert CANARY not in str(events())
+
+
+def test_what_json_cannot_say_loses_no_span(events: Lines, tracer: Any) -> None:
+    odd = {"a.nan": float("nan"), "a.big": 2**63 - 1, "a.bytes": b"\x00", "a.lone": "\ud800", "a.n": 7}
+    with tracer.start_as_current_span("odd \ud800", attributes=odd):
+        pass
+    (event,) = events()
+    assert event["data"]["a.n"] == 7
+    assert not {"a.nan", "a.big", "a.bytes", "a.lone"} & set(event["data"])
+
+
+def test_steps_of_a_saga_without_opentelemetry(emitter: sinkwell.Emitter, events: Lines) -> None:
+    SpanProcessor(emitter).record_span("saga.step.pay", 1.5, 2.0, {"agent.saga.id": "s-1"}, "compensating")
+    (event,) = events()
+    assert (event["type"], event["runid"]) == ("dev.sinkwell.run.progress", "s-1")
+    assert (event["data"]["step"], event["data"]["status"]) == ("pay", "compensating")
+    assert (event["data"]["duration_ms"], event["time"]) == (500, "1970-01-01T00:00:02.000000000Z")
+
+
+def test_content_leaves_as_far_as_it_is_permitted(emitter: sinkwell.Emitter, events: Lines) -> None:
+    for permit in (None, "raw"):
+        provider = TracerProvider()
+        provider.add_span_processor(SpanProcessor(emitter, permit=permit))
+        attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.result": CANARY}
+        with provider.get_tracer("test").start_as_current_span("execute_tool x", attributes=attributes):
+            pass
+    kept, permitted = (event["data"]["capture"]["parts"][0] for event in events())
+    assert (kept["requested"], permitted["requested"]) == ("off", "raw")
+    assert CANARY not in str(events())
+
+
+def test_a_span_that_cannot_be_emitted_breaks_nothing(
+    emitter: sinkwell.Emitter, tracer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    emitter.shutdown()
+    with tracer.start_as_current_span("late"):
+        pass
+    assert "a span was not emitted: closed" in caplog.text
 
 
 def test_usage_of_a_provider() -> None:

@@ -253,6 +253,20 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return mapping
 
 
+@pytest.mark.parametrize(("file", "name"), cases("spans", {"name", "about", "cases"}))
+def test_spans(file: dict[str, Any], name: str) -> None:
+    assert file["cases"]
+    for i, case in enumerate(file["cases"]):
+        record(f"{name}/{i}")
+        assert set(case) <= {"name", "span", "events", "error"}, case["name"]
+        if (expected := case.get("error")) is None:
+            assert sinkwell.events_of_span(case["span"]) == case["events"], case["name"]
+            continue
+        with pytest.raises(sinkwell.Error) as caught:
+            sinkwell.events_of_span(case["span"])
+        assert {"kind": caught.value.kind, "where": caught.value.where} == expected, case["name"]
+
+
 def test_the_example_is_the_same_in_every_language() -> None:
     env = {**os.environ, "SINKWELL_TESTING": "1"}
     command = [sys.executable, str(ROOT / "examples" / "python" / "agent.py")]

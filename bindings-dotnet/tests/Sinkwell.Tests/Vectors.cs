@@ -20,6 +20,32 @@ public sealed class Vectors
 
     public static TheoryData<string> Canonicals => Files("canonical");
 
+    public static TheoryData<string> SpanFiles => Files("spans");
+
+    [Theory]
+    [MemberData(nameof(SpanFiles))]
+    public void Spans(string name)
+    {
+        var cases = Read("spans", name, "name", "about", "cases").GetProperty("cases");
+        Assert.NotEqual(0, cases.GetArrayLength());
+        foreach (var (i, one) in cases.EnumerateArray().Index())
+        {
+            Record($"spans/{name}/{i}");
+            Only(one, "name", "span", "events", "error");
+            var about = one.GetProperty("name").GetString()!;
+            var span = Encoding.UTF8.GetBytes(one.GetProperty("span").GetRawText());
+            if (one.TryGetProperty("error", out var wanted))
+            {
+                var refused = Assert.ThrowsAny<SinkwellException>(() => { SpanEvents.Of(span); });
+                Assert.Equal(
+                    (about, wanted.GetProperty("kind").GetString(), wanted.GetProperty("where").GetString()),
+                    (about, refused.Kind, refused.Where));
+                continue;
+            }
+            AssertJson(one.GetProperty("events"), SpanEvents.Of(span), about);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Verification))]
     public void Verify(string name)
@@ -318,7 +344,7 @@ public sealed class Vectors
         Only(key, "id", "hmac_base64", "spki_pem", "agent");
         var bytes = key.TryGetProperty("hmac_base64", out var raw)
             ? raw.GetBytesFromBase64()
-            : System.Text.Encoding.UTF8.GetBytes(key.GetProperty("spki_pem").GetString()!);
+            : Encoding.UTF8.GetBytes(key.GetProperty("spki_pem").GetString()!);
         return TrustedKey.FromBytes(bytes) with { Agent = key.TryGetProperty("agent", out var agent) ? agent.GetString() : null };
     }
 

@@ -34,6 +34,7 @@ from ._sinks import (
     SinkHealth,
     Uncertain,
 )
+from ._spans import events_of_span
 from ._usage import cost, model_usage, roll_up
 from ._verify import verify
 
@@ -70,6 +71,7 @@ __all__ = [
     "default_emitter",
     "emit",
     "evaluate_content_capture",
+    "events_of_span",
     "model_usage",
     "part",
     "roll_up",

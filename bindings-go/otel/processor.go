@@ -1,0 +1,152 @@
+package otel
+
+import (
+	"context"
+	"encoding/base64"
+	"log/slog"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	sinkwell "sinkwell.dev/go"
+)
+
+// SpanProcessor emits what each span stands for: register it with a tracer provider, and every instrumented
+// framework is covered. Spans of the GenAI and MCP conventions become run.*, tool.invocation and model.usage, others
+// span; messages, arguments and results become content parts, which leave only through the gates. Which span is which
+// event is the core's to say: here a span is converted, and that is all.
+type SpanProcessor struct {
+	emitter *sinkwell.Emitter
+	permit  string
+}
+
+var _ sdktrace.SpanProcessor = (*SpanProcessor)(nil)
+
+// Option is one of NewSpanProcessor's.
+type Option func(*SpanProcessor)
+
+// WithPermit is the most that the content of the spans may be captured: off (the default), redacted_summary,
+// content_ref or raw, as that of a content part.
+func WithPermit(mode string) Option { return func(p *SpanProcessor) { p.permit = mode } }
+
+// NewSpanProcessor makes a processor that emits with the emitter.
+func NewSpanProcessor(emitter *sinkwell.Emitter, options ...Option) *SpanProcessor {
+	p := &SpanProcessor{emitter: emitter}
+	for _, option := range options {
+		option(p)
+	}
+	return p
+}
+
+// OnStart tells of a span that starts: an agent's is a run.
+func (p *SpanProcessor) OnStart(_ context.Context, span sdktrace.ReadWriteSpan) {
+	p.emit(span, time.Time{})
+}
+
+// OnEnd tells of a finished span.
+func (p *SpanProcessor) OnEnd(span sdktrace.ReadOnlySpan) { p.emit(span, span.EndTime()) }
+
+// ForceFlush waits until every lane has delivered or declared what it was given, or the context ends.
+func (p *SpanProcessor) ForceFlush(ctx context.Context) error {
+	_, err := p.emitter.Flush(ctx)
+	return err
+}
+
+// Shutdown does as ForceFlush: the emitter is its owner's to end.
+func (p *SpanProcessor) Shutdown(ctx context.Context) error { return p.ForceFlush(ctx) }
+
+func (p *SpanProcessor) emit(span sdktrace.ReadOnlySpan, end time.Time) {
+	described := describe(span, end)
+	described.Permit = p.permit
+	if _, err := p.emitter.EmitSpan(described); err != nil {
+		// Instrumentation never breaks what it watches; what was refused is counted by the emitter.
+		slog.Warn("sinkwell: a span was not emitted", "error", err)
+	}
+}
+
+func describe(span sdktrace.ReadOnlySpan, end time.Time) sinkwell.Span {
+	context := span.SpanContext()
+	described := sinkwell.Span{
+		Name:          span.Name(),
+		StartUnixNano: nanos(span.StartTime()),
+		EndUnixNano:   nanos(end),
+		Status:        status(span.Status().Code),
+		Attributes:    plain(span.Attributes()),
+	}
+	if context.IsValid() {
+		described.TraceID, described.SpanID = context.TraceID().String(), context.SpanID().String()
+		described.Flags, described.State = byte(context.TraceFlags()), context.TraceState().String()
+	}
+	for _, event := range span.Events() {
+		described.Events = append(described.Events, sinkwell.SpanEvent{Name: event.Name, Attributes: plain(event.Attributes)})
+	}
+	return described
+}
+
+func status(code codes.Code) string {
+	switch code {
+	case codes.Ok:
+		return "ok"
+	case codes.Error:
+		return "error"
+	default:
+		return "unset"
+	}
+}
+
+func nanos(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(t.UnixNano(), 10)
+}
+
+func plain(attributes []attribute.KeyValue) map[string]any {
+	made := make(map[string]any, len(attributes))
+	for _, one := range attributes {
+		made[strings.ToValidUTF8(string(one.Key), "\uFFFD")] = value(one.Value.AsInterface())
+	}
+	return made
+}
+
+// value is one as JSON can say it, in the form that OTLP/JSON gives to what it cannot.
+func value(of any) any {
+	switch v := of.(type) {
+	case string:
+		return strings.ToValidUTF8(v, "\uFFFD")
+	case int64:
+		const safe = 1<<53 - 1
+		if v < -safe || v > safe {
+			return strconv.FormatInt(v, 10)
+		}
+		return v
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return strconv.FormatFloat(v, 'g', -1, 64)
+		}
+		return v
+	case []byte:
+		return base64.StdEncoding.EncodeToString(v)
+	case []string:
+		return each(v)
+	case []int64:
+		return each(v)
+	case []float64:
+		return each(v)
+	default:
+		return v
+	}
+}
+
+func each[T any](list []T) []any {
+	made := make([]any, len(list))
+	for i, one := range list {
+		made[i] = value(one)
+	}
+	return made
+}

@@ -1,0 +1,77 @@
+package sinkwell
+
+/*
+#include "bridge.h"
+*/
+import "C"
+
+import (
+	"encoding/json"
+	"runtime"
+)
+
+// Span is one of any tracing SDK, as the core takes it. All but the name may be left out.
+type Span struct {
+	Name string `json:"name"`
+	// TraceID and SpanID are 32 and 16 hex digits; Flags and State are W3C's.
+	TraceID string `json:"trace_id,omitempty"`
+	SpanID  string `json:"span_id,omitempty"`
+	Flags   byte   `json:"flags,omitempty"`
+	State   string `json:"state,omitempty"`
+	// StartUnixNano and EndUnixNano are nanoseconds since 1970, as decimal digits. Without an end the span has just
+	// started.
+	StartUnixNano string `json:"start_unix_nano,omitempty"`
+	EndUnixNano   string `json:"end_unix_nano,omitempty"`
+	// Status is unset (also when empty), ok, error or compensating.
+	Status string `json:"status,omitempty"`
+	// Attributes are what JSON can say; anything else comes as OTLP/JSON has it, as a string.
+	Attributes map[string]any `json:"attributes,omitempty"`
+	Events     []SpanEvent    `json:"events,omitempty"`
+	// Permit is the most that its content may be captured: off (when empty), redacted_summary, content_ref, raw.
+	Permit string `json:"permit,omitempty"`
+}
+
+// SpanEvent is what happened during a span.
+type SpanEvent struct {
+	Name       string         `json:"name"`
+	Attributes map[string]any `json:"attributes,omitempty"`
+}
+
+func (s *Span) json() ([]byte, error) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, &Error{Kind: InvalidArgument, Message: "the span has no JSON form", Where: "span.attributes"}
+	}
+	return text, nil
+}
+
+// EventsOfSpan is the events that a span stands for, each as EmitJSON takes one. EmitSpan emits them.
+func EventsOfSpan(span Span) ([]json.RawMessage, error) {
+	text, err := span.json()
+	if err != nil {
+		return nil, err
+	}
+	return EventsOfSpanJSON(text)
+}
+
+// EventsOfSpanJSON is EventsOfSpan for a span that is JSON already.
+func EventsOfSpanJSON(span []byte) ([]json.RawMessage, error) {
+	text, err := fetch(func(out *C.SinkwellOwned, e *C.SinkwellError) C.int32_t {
+		return C.sw_events_of_span(flat(span), C.uint64_t(len(span)), out, e)
+	})
+	return decoded[[]json.RawMessage](text, err)
+}
+
+// EmitSpan emits the events that a span stands for, and says how many. It waits for room in blocking lanes, up
+// to their block_timeout, on this goroutine's thread: a tracing SDK that calls it passes no context. An error is about the first event that was refused; the others are emitted all the same.
+func (w *Emitter) EmitSpan(span Span) (int, error) {
+	text, err := span.json()
+	if err != nil {
+		return 0, err
+	}
+	defer runtime.KeepAlive(w)
+	var emitted C.uint64_t
+	var e C.SinkwellError
+	err = takeError(C.sw_emit_span(w.native.pointer, flat(text), C.uint64_t(len(text)), C.SINKWELL_WAIT, &emitted, &e), &e)
+	return int(emitted), err
+}
