@@ -49,6 +49,8 @@ export declare class NativeEmitter {
    * waited, if there is none.
    */
   tryEmit(eventType: string, data: string | undefined | null, rest: string | undefined | null, waited: number): NativeReceipt | number
+  /** Emits the events that a span, as JSON, stands for, and says how many. Never waits. */
+  emitSpan(span: string): number
   /** Hands `token` to the event loop when a blocking lane that has no room has some again. */
   onRoom(eventLoop: EventLoop, token: number): void
   /** Whether the configuration says `handle_signals`. */
@@ -110,6 +112,9 @@ export declare function endingLimit(): number
 
 /** The decision of content capture, JSON to JSON. */
 export declare function evaluateContentCapture(request: string): string
+
+/** The events that a span stands for, JSON to JSON. */
+export declare function eventsOfSpan(span: string): string
 
 /** A key to trust: in a file, or as bytes. */
 export interface Key {

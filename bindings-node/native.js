@@ -842,6 +842,7 @@ module.exports.authorityBoundary = nativeBinding.authorityBoundary
 module.exports.costData = nativeBinding.costData
 module.exports.endingLimit = nativeBinding.endingLimit
 module.exports.evaluateContentCapture = nativeBinding.evaluateContentCapture
+module.exports.eventsOfSpan = nativeBinding.eventsOfSpan
 module.exports.logTo = nativeBinding.logTo
 module.exports.rollUpData = nativeBinding.rollUpData
 module.exports.severity = nativeBinding.severity

@@ -19,7 +19,10 @@ export interface Span {
   readonly end_unix_nano?: string;
   readonly status?: 'unset' | 'ok' | 'error' | 'compensating';
   readonly attributes?: Readonly<Record<string, unknown>>;
-  readonly events?: readonly { readonly name: string; readonly attributes?: Readonly<Record<string, unknown>> }[];
+  readonly events?: readonly {
+    readonly name: string;
+    readonly attributes?: Readonly<Record<string, unknown>>;
+  }[];
   /** The most that its content may be captured. */
   readonly permit?: ContentMode;
 }

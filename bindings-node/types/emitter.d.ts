@@ -1,6 +1,7 @@
 import { type Part } from './content';
 import { Receipt } from './receipt';
 import { type SinkClass, type SinkLike, type Signer } from './sink';
+import type { Span } from './span';
 import { type Trace } from './trace';
 /** From least to most. */
 export type Severity = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -132,6 +133,8 @@ export declare class Emitter implements AsyncDisposable {
      * yours, such a lane drops it as `reentrant`.
      */
     emit(type: string, data?: EventData | null, options?: EventOptions): Receipt;
+    /** Emits the events that a span stands for, and says how many. Never waits. */
+    emitSpan(span: Span): number;
     /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */
     emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt>;
     /** Adds a sink; `lane` is any keys of a lane, as the configuration has them. */

@@ -11,6 +11,7 @@ export { SignedGovernanceEvent } from './event';
 export type { Keys, KeySource } from './keys';
 export { Receipt, type Ending, type WaitOptions } from './receipt';
 export { Rejected, Uncertain, type BatchGovernanceEventSink, type GovernanceEventSink, type Signer, type SinkClass, type SinkHealth, type SinkLike, } from './sink';
+export { eventsOfSpan, type Span, type SpanEvent } from './span';
 export type { Trace } from './trace';
 export { costData, modelUsage, rollUp, type ChildUsage, type Cost } from './usage';
 export { verify, type Finding, type Report, type StreamReport, type Verdict, type VerifyOptions, } from './verify';

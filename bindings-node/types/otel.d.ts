@@ -2,13 +2,14 @@
  * Finished OpenTelemetry spans as events: register the processor, and every instrumented framework is
  * covered.
  *
- * Spans that follow the GenAI conventions become `run.*`, `tool.invocation` and `model.usage`; others are
- * `span`. Content that a span carries as attributes stays behind: prompts and completions go through content
- * parts only.
+ * Spans that follow the GenAI and MCP conventions become `run.*`, `tool.invocation` and `model.usage`; others are
+ * `span`. Messages, arguments and results become content parts, which leave only through the gates. Which span is
+ * which event is the core's to say: here a span is converted, and that is all.
  */
-import { type Emitter, type EventData } from './emitter';
+import type { ContentMode } from './content';
+import { Emitter } from './emitter';
 type HrTime = readonly [seconds: number, nanoseconds: number];
-/** What is read of a span: the SDK's `ReadableSpan` fits. */
+/** What is read of a span: the SDK's `Span` and `ReadableSpan` fit. */
 export interface FinishedSpan {
     readonly name: string;
     readonly attributes: Readonly<Record<string, unknown>>;
@@ -17,6 +18,10 @@ export interface FinishedSpan {
     readonly status: {
         readonly code: number;
     };
+    readonly events?: readonly {
+        readonly name: string;
+        readonly attributes?: Readonly<Record<string, unknown>>;
+    }[];
     spanContext(): {
         traceId: string;
         spanId: string;
@@ -30,16 +35,15 @@ export interface FinishedSpan {
 export interface SpanProcessorOptions {
     /** The process's default emitter if absent. */
     readonly emitter?: Emitter;
+    /** The most that the content of these spans may be captured, as that of a content part. */
+    readonly permit?: ContentMode;
 }
-type Emission = readonly [type: string, data: EventData];
-/** The events that a finished span stands for. */
-export declare function eventsOf(span: FinishedSpan): Emission[];
 /** An OpenTelemetry `SpanProcessor`: give it to a tracer provider. */
 export declare class SinkwellSpanProcessor {
     #private;
     constructor(options?: SpanProcessorOptions);
-    onStart(): void;
-    /** A span that cannot be an event is a warning: a tracer must not fail for its processors. */
+    /** An agent's span is a run that starts. */
+    onStart(span: FinishedSpan): void;
     onEnd(span: FinishedSpan): void;
     forceFlush(): Promise<void>;
     /** The emitter is its owner's to end. */

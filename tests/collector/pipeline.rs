@@ -13,7 +13,7 @@ use sinkwell::verify::{self, TrustedKey, Verdict, Verifier};
 use sinkwell::{Emitter, EventInput, Options};
 
 use crate::collector::{Collector, Dir, bodies};
-use crate::scenarios::{PATIENCE, Ports, await_ready, grpc, sink, to_file};
+use crate::scenarios::{PATIENCE, Ports, await_ready, grpc, pause, sink, to_file};
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
@@ -81,7 +81,7 @@ pub(crate) fn sealed_delivered_and_verified(binary: &Path) -> String {
     // Stopped: its sockets stay open and nothing answers.
     collector.pause();
     emit(&emitter, 1000, 500);
-    thread::sleep(Duration::from_millis(1200));
+    thread::sleep(pause());
     collector.resume();
     await_delivered(&emitter, 1500);
     // Away: it has put everything away and comes back on the same port.

@@ -29,6 +29,12 @@ pub(crate) const ALL: [Scenario; 9] = [
     ("sealed_delivered_and_verified", crate::pipeline::sealed_delivered_and_verified),
 ];
 
+/// How long a Collector is stopped: `SINKWELL_PAUSE_SECONDS`, else what is long enough to be noticed.
+pub(crate) fn pause() -> Duration {
+    let said = std::env::var("SINKWELL_PAUSE_SECONDS").ok();
+    said.map_or(Duration::from_millis(1200), |seconds| Duration::from_secs(seconds.parse().unwrap()))
+}
+
 /// Long enough for a Collector to start on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -286,7 +292,8 @@ fn paused(binary: &Path) -> String {
         deliver(&mut sink, &sent[sent.len() - 1]);
         collector.pause();
         sent.push(envelopes(sent.len() as u64 * 100, 100));
-        for _ in 0..3 {
+        let stopped = Instant::now();
+        while stopped.elapsed() < pause() {
             match sink.deliver(&sent[sent.len() - 1]) {
                 Answers::Retry(failure, None) => assert_eq!(failure.kind, FailureKind::Timeout),
                 other => panic!("{other:?}"),

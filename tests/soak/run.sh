@@ -30,6 +30,8 @@ SINKWELL_TEST_ROUNDS="${SOAK_CRASHES:-1000}" soak audit-crashes \
     cargo test --release -p sinkwell --lib audit::tests::crash -- --nocapture
 SINKWELL_BENCH_CHECK=1 soak audit-chain \
     cargo run --release -p sinkwell-bench-audit -- "${SOAK_ROWS:-10000000}" target
+SINKWELL_PAUSE_SECONDS=30 soak collector-paused \
+    cargo test --release -p sinkwell --test collector -- paused sealed_delivered_and_verified
 soak end-to-end cargo test --release -p sinkwell --test end_to_end --test canaries
 FUZZ_SECONDS="${FUZZ_SECONDS:-600}" soak fuzz tests/fuzz/run.sh
 exit "$status"

@@ -84,6 +84,27 @@ impl Seen {
     }
 }
 
+/// Who knows the addresses of a name.
+#[derive(Clone)]
+pub(super) enum Names {
+    /// The operating system.
+    System,
+    /// A test, which may change its mind between two connections.
+    #[cfg(test)]
+    Told(Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>),
+}
+
+impl Names {
+    /// The addresses of a host; none if it has none, or nobody knows.
+    async fn addresses(&self, host: &str, port: u16) -> Vec<SocketAddr> {
+        match self {
+            Self::System => lookup_host((host, port)).await.map(Iterator::collect).unwrap_or_default(),
+            #[cfg(test)]
+            Self::Told(names) => names(host).into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
+        }
+    }
+}
+
 /// A connection as made.
 pub(super) struct Connected {
     pub(super) stream: Box<dyn Stream>,
@@ -106,8 +127,8 @@ pub(super) async fn connect(settings: &Settings) -> Result<Connected, Failure> {
     };
     let proxy = settings.proxies.of(&endpoint.uri);
     let mut tcp = match &proxy {
-        Some(proxy) => tcp(&proxy.host, proxy.port).await?,
-        None => tcp(host, port).await?,
+        Some(proxy) => tcp(&settings.names, &proxy.host, proxy.port).await?,
+        None => tcp(&settings.names, host, port).await?,
     };
     let mut forwarder = None;
     if let Some(proxy) = proxy {
@@ -161,11 +182,11 @@ fn tls_failed(error: &io::Error, seen: &Seen, place: &str) -> Failure {
     }
 }
 
-async fn tcp(host: &str, port: u16) -> Result<TcpStream, Failure> {
+async fn tcp(names: &Names, host: &str, port: u16) -> Result<TcpStream, Failure> {
     let place = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
         Ok(ip) => vec![SocketAddr::new(ip, port)],
-        Err(_) => lookup_host((host, port)).await.map(Iterator::collect).unwrap_or_default(),
+        Err(_) => names.addresses(host, port).await,
     };
     let mut last = None;
     for address in &addresses {

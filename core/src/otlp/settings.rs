@@ -14,6 +14,7 @@ use crate::config::model::{OtlpBody, OtlpConfig};
 use crate::error::{Error, Result};
 
 use super::compress::Compression;
+use super::connect::Names;
 use super::endpoint::{Address, Endpoint, Protocol};
 use super::env::{Env, Said, parse_list};
 use super::proxy::Proxies;
@@ -29,6 +30,7 @@ pub struct Settings {
     pub(super) timeout: Duration,
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
     pub(super) proxies: Arc<Proxies>,
+    pub(super) names: Names,
     pub(super) resource: Resource,
     pub(super) body: OtlpBody,
     pub(super) max_request_bytes: usize,
@@ -112,6 +114,7 @@ impl Settings {
                 .map_or(timeout, |own| own.min(timeout)),
             tls,
             proxies: Arc::new(proxies),
+            names: Names::System,
             resource: Resource::resolve(&config.resource, &env, facts)?,
             body: config.body,
             max_request_bytes: max_request_bytes(config.max_request_bytes)?,

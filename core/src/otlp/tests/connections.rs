@@ -1,12 +1,16 @@
 //! Connections: kept, lost, mistaken for another kind, through proxies, over sockets.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::sync::mpsc;
+use std::net::{IpAddr, TcpListener};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use super::receiver::{GrpcReceiver, GrpcSay, HttpReceiver, Say, http, ok};
-use super::{batch, sink};
+use super::{NOW, batch, settings, sink};
+use crate::config::model::OtlpConfig;
+use crate::otlp::OtlpSink;
+use crate::otlp::connect::Names;
+use crate::seam::ManualClock;
 use crate::sink::{Answers, FailureKind, Sink as _};
 use crate::testing::TempDir;
 
@@ -99,6 +103,42 @@ fn a_name_without_an_address_is_named() {
     let (kind, text) = failure(sink(&[(ENDPOINT, "http://no-such-host.invalid:4318")]).deliver(&batch(1)));
     assert_eq!(kind, FailureKind::Network);
     assert!(text.starts_with("no-such-host.invalid:4318: the name has no address"), "{text}");
+}
+
+#[test]
+fn a_name_that_moves_is_followed_by_the_next_connection() {
+    let ok_then_close = || {
+        let Say::Raw(raw) = ok() else { unreachable!() };
+        Say::RawThenClose(raw)
+    };
+    let old = HttpReceiver::new(vec![ok(), ok_then_close()]);
+    let port = old.address.port();
+    // The same port at two addresses of this machine.
+    let new = HttpReceiver::on(&format!("127.0.0.2:{port}"), vec![ok_then_close(), ok_then_close()]);
+    let addresses: Arc<Mutex<Vec<IpAddr>>> = Arc::new(Mutex::new(vec![old.address.ip()]));
+    let told = Arc::clone(&addresses);
+    let endpoint = format!("http://collector.example:{port}");
+    let mut settings = settings(&OtlpConfig::default(), &[(ENDPOINT, &endpoint)]).unwrap();
+    settings.names = Names::Told(Arc::new(move |host| {
+        assert_eq!(host, "collector.example");
+        told.lock().unwrap().clone()
+    }));
+    let mut sink = OtlpSink::new(settings, Arc::new(ManualClock::new(NOW))).unwrap();
+    assert_eq!(sink.deliver(&batch(1)), Answers::Acknowledged);
+    // A kept connection stays where it is, as long as the receiver keeps it.
+    *addresses.lock().unwrap() = vec![new.address.ip()];
+    assert_eq!(sink.deliver(&batch(1)), Answers::Acknowledged);
+    assert_eq!((old.got().len(), new.got().len()), (2, 0));
+    assert_eq!(sink.deliver(&batch(1)), Answers::Acknowledged);
+    assert_eq!((old.got().len(), new.got().len()), (2, 1));
+    // Every address of a name is tried.
+    let nobody = IpAddr::from([127, 0, 0, 3]);
+    *addresses.lock().unwrap() = vec![nobody, new.address.ip()];
+    assert_eq!(sink.deliver(&batch(1)), Answers::Acknowledged);
+    assert_eq!(new.got().len(), 2);
+    *addresses.lock().unwrap() = Vec::new();
+    let (_, text) = failure(sink.deliver(&batch(1)));
+    assert!(text.contains("the name has no address"), "{text}");
 }
 
 #[test]

@@ -1,0 +1,85 @@
+'use strict';
+// A real instrumented agent framework against a scripted model server: sealed, sound, with no word of content.
+// It runs in an environment of its own under target/, installed once from its lock file.
+const assert = require('node:assert/strict');
+const { execFileSync, spawnSync } = require('node:child_process');
+const { createHash } = require('node:crypto');
+const fs = require('node:fs');
+const path = require('node:path');
+const test = require('node:test');
+const { verify } = require('..');
+const { folder, events, pkg, root } = require('./helpers');
+
+const here = path.join(__dirname, 'frameworks');
+
+/** The folder to run in, or why there is none. */
+function environment() {
+  const lock = fs.readFileSync(path.join(here, 'package-lock.json'));
+  const stamp = createHash('sha256').update(lock).digest('hex').slice(0, 16);
+  const place = path.join(root, 'target', 'frameworks', `node-${stamp}`);
+  fs.mkdirSync(place, { recursive: true });
+  for (const file of ['package.json', 'package-lock.json', 'agent.mjs']) {
+    fs.copyFileSync(path.join(here, file), path.join(place, file));
+  }
+  if (!fs.existsSync(path.join(place, 'installed'))) {
+    const installed = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: place, encoding: 'utf8' });
+    if (installed.status !== 0) return { missing: `npm ci: ${installed.stderr ?? installed.error}` };
+    fs.writeFileSync(path.join(place, 'installed'), '');
+  }
+  return { place };
+}
+
+test('ai: a text generation with a tool is a run with usage and an invocation', async (t) => {
+  const { place, missing } = environment();
+  if (missing) {
+    assert.notEqual(process.env.SINKWELL_REQUIRE, 'all', missing);
+    t.skip(missing);
+    return;
+  }
+  const dir = folder(t);
+  const [out, key, config] = ['out.ndjson', 'key', 'sinkwell.json'].map((name) => path.join(dir, name));
+  fs.writeFileSync(key, Buffer.from([...Array(32).keys()]), { mode: 0o600 });
+  const document = {
+    agent: { id: 'urn:sinkwell:agent:forecaster' },
+    key: { id: 'k1', hmac_sha256: { file: key } },
+    lanes: [{ sink: { file: { path: out } } }],
+  };
+  fs.writeFileSync(config, JSON.stringify(document));
+  const args = [path.join(place, 'agent.mjs'), pkg, config];
+  const said = execFileSync(process.execPath, args, { cwd: place, encoding: 'utf8', timeout: 60_000 });
+  assert.equal(said, 'MARKER it is sunny.\nMARKER it is sunny.\n');
+
+  assert.equal((await verify([out], { keys: { k1: { file: key } } })).verdict, 'sound');
+  assert.ok(!fs.readFileSync(out, 'utf8').includes('MARKER'));
+  const all = events(out);
+  const run = [
+    'run.started',
+    'model.usage',
+    'tool.invocation',
+    'model.usage',
+    'model.usage',
+    'run.completed',
+  ];
+  assert.deepEqual(
+    all.map((event) => event.type.replace('dev.sinkwell.', '')),
+    [...run, ...run],
+  );
+  assert.deepEqual(
+    [0, 6].map((from) => new Set(all.slice(from, from + 6).map((event) => event.runid)).size),
+    [1, 1],
+  );
+  const [, usage, tool, , ofRun, end] = all.map((event) => event.data);
+  assert.deepEqual(
+    [usage['source.family'], usage.model, usage.provider, usage.total_tokens],
+    ['model', 'scripted-1', 'scripted.chat', 15],
+  );
+  assert.deepEqual(
+    usage.content.map((part) => part.class),
+    ['system', 'prompt'],
+  );
+  assert.deepEqual([tool.tool, tool.outcome], ['weather', 'ok']);
+  assert.deepEqual([ofRun['source.family'], ofRun.total_tokens], ['run', 30]);
+  assert.deepEqual([end.terminal_status, end['gen_ai.agent.name']], ['completed', 'forecaster']);
+  const failed = all[8].data;
+  assert.deepEqual([failed.tool, failed.outcome, failed['error.type']], ['weather', 'error', 'RangeError']);
+});
