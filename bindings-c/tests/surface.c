@@ -247,6 +247,26 @@ static void sinks(void) {
   ok(sink.freed == 2, "free is called once for each time a sink was given");
 }
 
+static void spans(void) {
+  SinkwellError error;
+  SinkwellOwned out;
+  uint64_t emitted = 0;
+  const char *agent = "{\"name\":\"invoke_agent a\",\"end_unix_nano\":\"5\",\"attributes\":"
+                      "{\"gen_ai.operation.name\":\"invoke_agent\",\"gen_ai.usage.input_tokens\":7}}";
+  memset(&error, 0, sizeof error);
+  ok(sinkwell_events_of_span(text(agent), &out, NULL) == 0 && has(&out, "\"type\":\"run.completed\""),
+     "a span says what it stands for");
+  sinkwell_owned_free(&out);
+  SinkwellEmitter *emitter = opened("agent: { id: a }\nlanes: [ memory ]", NULL, 0, &error);
+  ok(sinkwell_emit_span(emitter, text(agent), SINKWELL_WAIT, &emitted, &error) == 0 && emitted == 2,
+     "an agent's span is its usage and its end");
+  ok(sinkwell_emit_span(emitter, text("{\"kind\":1}"), SINKWELL_NO_WAIT, NULL, &error) == 3 &&
+         has(&error.place, "span"),
+     "what is no span is invalid_argument");
+  sinkwell_error_free(&error);
+  sinkwell_emitter_free(&emitter);
+}
+
 #define THREADS 4
 #define EACH 2000
 
@@ -296,6 +316,7 @@ static void forks(void) {
 int main(int argc, char **argv) {
   errors();
   sinks();
+  spans();
   threads();
   // Sanitizers' own threads do not survive a fork.
   if (argc < 2 || strcmp(argv[1], "--no-fork") != 0) forks();

@@ -166,6 +166,19 @@ export declare class Emitter implements AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
     /** Counters and states in the Prometheus text format. */
     prometheus(): string;
+    /** The same as instruments with their values: what `registerMetrics` of `sinkwell/otel` gives a meter. */
+    metrics(): Metric[];
+}
+/** A metric with what it reads now. */
+export interface Metric {
+    readonly name: string;
+    readonly kind: 'counter' | 'gauge';
+    readonly unit: string;
+    readonly description: string;
+    readonly points: readonly {
+        readonly attributes: Readonly<Record<string, string>>;
+        readonly value: number;
+    }[];
 }
 /** Emits with the process's default emitter. */
 export declare function emit(type: string, data?: EventData | null, options?: EventOptions): Receipt;

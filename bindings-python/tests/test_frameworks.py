@@ -66,14 +66,23 @@ def model() -> Iterator[str]:
 
 
 def environment() -> Path:
-    """The environment's interpreter. Without a registry: a skip, or a failure where nothing may be missing."""
+    """The environment's interpreter; without a registry a skip, or a failure where nothing may be missing."""
     requirements = HERE / "requirements.txt"
     stamp = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
     folder = ROOT / "target" / "frameworks" / f"python-{stamp}"
     python = folder / "bin" / "python"
     if not (folder / "installed").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        command = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", requirements]
+        command: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "-r",
+            requirements,
+        ]
         installed = subprocess.run(command, capture_output=True, text=True)
         if installed.returncode != 0:
             missing = f"the frameworks cannot be installed: {installed.stderr[-500:]}"
@@ -96,7 +105,7 @@ def test_pydantic_ai(model: str, tmp_path: Path) -> None:
     }
     config.write_text(json.dumps(document))
     env = {**os.environ, "PYTHONPATH": str(ROOT / "bindings-python" / "python")}
-    command = [environment(), HERE / "pydantic_ai_agent.py", model, config]
+    command: list[str | Path] = [environment(), HERE / "pydantic_ai_agent.py", model, config]
     ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stdout) == (0, "MARKER it is sunny.\nfailed\n"), ran.stderr
 
@@ -110,7 +119,8 @@ def test_pydantic_ai(model: str, tmp_path: Path) -> None:
     assert types[6:9] == good[:3]
     assert types[-1] == "run.failed"
     first, second = ({event["runid"] for event in run} for run in (events[:6], events[6:]))
-    assert len(first) == len(second) == 1 and first != second
+    assert len(first) == len(second) == 1
+    assert first != second
     usage, tool, of_run, end = events[1]["data"], events[2]["data"], events[4]["data"], events[5]["data"]
     assert (usage["source.family"], usage["model"], usage["total_tokens"]) == ("model", "scripted-1", 15)
     assert [part["class"] for part in usage["content"]] == ["system", "prompt", "tool_arguments"]

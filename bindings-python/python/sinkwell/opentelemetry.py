@@ -2,10 +2,10 @@
 
     provider.add_span_processor(sinkwell.opentelemetry.SpanProcessor())
 
-Spans that follow the GenAI and MCP conventions become what they say: an agent's a run, a tool's or an MCP call's
-a ``tool.invocation``, a model's a ``model.usage``; all others a ``span``. Names, ids, counts and durations
-travel. Messages, arguments and results become content parts, which leave only through the gates. Which span is
-which event is the core's to say: here a span is converted, and that is all.
+Spans that follow the GenAI and MCP conventions become what they say: an agent's a run, a tool's or an MCP
+call's a ``tool.invocation``, a model's a ``model.usage``; all others a ``span``. Names, ids, counts and
+durations travel. Messages, arguments and results become content parts, which leave only through the gates.
+Which span is which event is the core's to say: here a span is converted, and that is all.
 """
 
 from __future__ import annotations
@@ -51,10 +51,8 @@ class SpanProcessor(_SpanProcessor):
     ) -> None:
         """A finished step of a saga or sandbox, from a runtime without OpenTelemetry; times in seconds."""
         start, end = (str(round(seconds * 1e9)) for seconds in (start_time, end_time))
-        plain = {key: _plain(value) for key, value in attributes.items()}
-        self._emit(
-            {"name": name, "start_unix_nano": start, "end_unix_nano": end, "status": status, "attributes": plain}
-        )
+        span = {"name": name, "start_unix_nano": start, "end_unix_nano": end, "status": status}
+        self._emit({**span, "attributes": {key: _plain(value) for key, value in attributes.items()}})
 
     def shutdown(self) -> None:
         """The emitter is the host's, who ends it."""
