@@ -6,6 +6,7 @@ package sinkwell
 import "C"
 
 import (
+	"context"
 	"encoding/json"
 	"runtime"
 )
@@ -63,15 +64,20 @@ func EventsOfSpanJSON(span []byte) ([]json.RawMessage, error) {
 }
 
 // EmitSpan emits the events that a span stands for, and says how many. It waits for room in blocking lanes, up
-// to their block_timeout, on this goroutine's thread: a tracing SDK that calls it passes no context. An error is about the first event that was refused; the others are emitted all the same.
-func (w *Emitter) EmitSpan(span Span) (int, error) {
+// to their block_timeout, on this goroutine's thread; inside a sink of yours, as the context tells, never. An error is
+// about the first event that was refused; the others are emitted all the same.
+func (w *Emitter) EmitSpan(ctx context.Context, span Span) (int, error) {
 	text, err := span.json()
 	if err != nil {
 		return 0, err
 	}
 	defer runtime.KeepAlive(w)
+	wait := C.int32_t(C.SINKWELL_WAIT)
+	if isInside(ctx) {
+		wait = C.SINKWELL_INSIDE
+	}
 	var emitted C.uint64_t
 	var e C.SinkwellError
-	err = takeError(C.sw_emit_span(w.native.pointer, flat(text), C.uint64_t(len(text)), C.SINKWELL_WAIT, &emitted, &e), &e)
+	err = takeError(C.sw_emit_span(w.native.pointer, flat(text), C.uint64_t(len(text)), wait, &emitted, &e), &e)
 	return int(emitted), err
 }

@@ -44,12 +44,14 @@ func NewSpanProcessor(emitter *sinkwell.Emitter, options ...Option) *SpanProcess
 }
 
 // OnStart tells of a span that starts: an agent's is a run.
-func (p *SpanProcessor) OnStart(_ context.Context, span sdktrace.ReadWriteSpan) {
-	p.emit(span, time.Time{})
+func (p *SpanProcessor) OnStart(parent context.Context, span sdktrace.ReadWriteSpan) {
+	p.emit(parent, span, time.Time{})
 }
 
 // OnEnd tells of a finished span.
-func (p *SpanProcessor) OnEnd(span sdktrace.ReadOnlySpan) { p.emit(span, span.EndTime()) }
+func (p *SpanProcessor) OnEnd(span sdktrace.ReadOnlySpan) {
+	p.emit(context.Background(), span, span.EndTime())
+}
 
 // ForceFlush waits until every lane has delivered or declared what it was given, or the context ends.
 func (p *SpanProcessor) ForceFlush(ctx context.Context) error {
@@ -60,10 +62,10 @@ func (p *SpanProcessor) ForceFlush(ctx context.Context) error {
 // Shutdown does as ForceFlush: the emitter is its owner's to end.
 func (p *SpanProcessor) Shutdown(ctx context.Context) error { return p.ForceFlush(ctx) }
 
-func (p *SpanProcessor) emit(span sdktrace.ReadOnlySpan, end time.Time) {
+func (p *SpanProcessor) emit(ctx context.Context, span sdktrace.ReadOnlySpan, end time.Time) {
 	described := describe(span, end)
 	described.Permit = p.permit
-	if _, err := p.emitter.EmitSpan(described); err != nil {
+	if _, err := p.emitter.EmitSpan(ctx, described); err != nil {
 		// Instrumentation never breaks what it watches; what was refused is counted by the emitter.
 		slog.Warn("sinkwell: a span was not emitted", "error", err)
 	}

@@ -287,7 +287,7 @@ export class Emitter implements AsyncDisposable {
   /** Emits the events that a span stands for, and says how many. Never waits. */
   emitSpan(span: Span): number {
     const text = toJson(span, 'span');
-    return native(() => this.#native.emitSpan(text));
+    return native(() => this.#native.emitSpan(text, isInside()));
   }
 
   /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */

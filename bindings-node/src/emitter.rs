@@ -223,10 +223,11 @@ impl NativeEmitter {
         })
     }
 
-    /// Emits the events that a span, as JSON, stands for, and says how many. Never waits.
+    /// Emits the events that a span, as JSON, stands for, and says how many. Never waits; `inside` as for `emit`.
     #[napi(catch_unwind)]
-    pub fn emit_span(&self, span: String) -> napi::Result<u32> {
-        let emitted = emit_span(self.get()?, span.as_bytes(), &Wait::Never).map_err(thrown)?;
+    pub fn emit_span(&self, span: String, inside: bool) -> napi::Result<u32> {
+        let wait = if inside { Wait::Inside } else { Wait::Never };
+        let emitted = emit_span(self.get()?, span.as_bytes(), &wait).map_err(thrown)?;
         Ok(u32::try_from(emitted).unwrap_or(u32::MAX))
     }
 

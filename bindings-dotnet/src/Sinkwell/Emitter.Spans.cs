@@ -19,8 +19,9 @@ public sealed partial class Emitter
         fixed (byte* bytes = span)
         {
             var given = new SinkwellBytes { data = bytes, len = (ulong)span.Length };
-            var status = NativeMethods.sinkwell_emit_span(
-                lease.Emitter, given, NativeConstants.Wait, &emitted, &error);
+            // Inside a sink of the host's nothing may wait: it would wait for itself.
+            var wait = HostCall.IsInside ? NativeConstants.Inside : NativeConstants.Wait;
+            var status = NativeMethods.sinkwell_emit_span(lease.Emitter, given, wait, &emitted, &error);
             Native.Check(status, ref error);
         }
         return (int)emitted;
