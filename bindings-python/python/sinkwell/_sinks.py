@@ -55,8 +55,8 @@ class GovernanceEventSink(Protocol):
 
     Plain functions are accepted beside ``async`` ones, plain strings as classes, and ``health`` may be left
     out. Raising means that the event is tried again; raising ``Rejected``, that it never is. A sink with
-    ``idempotent = True`` says that a repeat does no harm: its lane's ``order`` may then be more than one batch
-    at a time.
+    ``idempotent = True`` says that a repeat does no harm: its lane's ``order`` may then be more than one
+    batch at a time.
     """
 
     @property
