@@ -198,7 +198,7 @@ func TestCanaries(t *testing.T) {
 		for _, what := range wrong[:min(len(wrong), 20)] {
 			t.Error(what)
 		}
-		if somewhere := slices.ContainsFunc(c.Markers, func(m canary) bool { return len(m.Must) > 0 }); somewhere != (finds > 0) {
+		if somewhere := slices.ContainsFunc(c.Markers, func(m canary) bool { return len(m.Must) > 0 }); somewhere && finds == 0 {
 			t.Error("found", finds)
 		}
 	})
