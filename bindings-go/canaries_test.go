@@ -170,7 +170,7 @@ func judge(markers []canary, places map[string][]byte) (finds int, wrong []strin
 
 func TestCanaries(t *testing.T) {
 	cases := 0
-	eachVector(t, "canaries", func(t *testing.T, c canaryCase) {
+	eachVector(t, "canaries", func(t *testing.T, _ string, c canaryCase) {
 		cases++
 		folder := t.TempDir()
 		path := must(filepath.Abs(filepath.Join("..", "tests", "vectors", "canaries", c.Name+".json")))

@@ -81,6 +81,8 @@ export declare class NativeEmitter {
   changeKey(eventLoop: EventLoop, section: string, target?: number | undefined | null): void
   /** Counters in the Prometheus text format. */
   prometheus(): string
+  /** Counters and states as instruments, in JSON. */
+  metrics(): string
 }
 
 /** What became of one event. */
@@ -174,6 +176,8 @@ export interface SinkSpec {
   classes: Array<string>
   /** Keys of a lane, as a JSON object. */
   lane?: string
+  /** A repeat of the same envelope does no harm. */
+  idempotent: boolean
 }
 
 /** The data of `model.usage` from what a provider answered, JSON to JSON. */

@@ -14,6 +14,8 @@ const agent = { id: 'a1' };
 const quick = { retry: { initial: '1ms', cap: '1ms' }, breaker: { failures: 1, open: '1ms' } };
 
 const usage = path.join(root, 'tests', 'vectors', 'usage');
+const recorded = path.join(root, 'target', 'vectors', 'node.tsv');
+fs.mkdirSync(path.dirname(recorded), { recursive: true });
 const camel = (object) =>
   Object.fromEntries(
     Object.entries(object).map(([key, value]) => [key.replace(/_([a-z])/g, (_, c) => c.toUpperCase()), value]),
@@ -34,7 +36,7 @@ for (const name of fs.readdirSync(usage)) {
     const { group, cases, ...others } = JSON.parse(fs.readFileSync(path.join(usage, name), 'utf8'));
     assert.deepEqual(others, {});
     assert.ok(cases.length > 0);
-    for (const one of cases) {
+    for (const [i, one] of cases.entries()) {
       for (const member of Object.keys(one)) {
         assert.ok(['name', 'provider', 'request', 'answer', 'error'].includes(member), member);
       }
@@ -45,6 +47,7 @@ for (const name of fs.readdirSync(usage)) {
           one.name,
         );
       } else assert.deepEqual(calls[group](one), one.answer, one.name);
+      fs.appendFileSync(recorded, `usage/${group}/${i}\tran\n`);
     }
   });
 }

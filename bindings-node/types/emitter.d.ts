@@ -155,7 +155,10 @@ export declare class Emitter implements AsyncDisposable {
     queued(lane: string): number;
     /** Delivers what a lane of a manual emitter holds. */
     drain(lane: string): Promise<Drained>;
-    /** Resolves when every lane has delivered or declared what it was given, or the time is over. */
+    /**
+     * Resolves when every lane has delivered or declared what it was given, or the time is over; inside a sink of yours
+     * at once, as it would wait for itself.
+     */
     flush({ timeout }?: EndOptions): Promise<ByLane<LaneReport>>;
     /** Ends the emitter: what is queued is delivered and every stream closed, as far as the time allows. */
     shutdown({ timeout }?: EndOptions): Promise<ByLane<LaneReport>>;
@@ -163,6 +166,19 @@ export declare class Emitter implements AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
     /** Counters and states in the Prometheus text format. */
     prometheus(): string;
+    /** The same as instruments with their values: what `registerMetrics` of `sinkwell/otel` gives a meter. */
+    metrics(): Metric[];
+}
+/** A metric with what it reads now. */
+export interface Metric {
+    readonly name: string;
+    readonly kind: 'counter' | 'gauge';
+    readonly unit: string;
+    readonly description: string;
+    readonly points: readonly {
+        readonly attributes: Readonly<Record<string, string>>;
+        readonly value: number;
+    }[];
 }
 /** Emits with the process's default emitter. */
 export declare function emit(type: string, data?: EventData | null, options?: EventOptions): Receipt;

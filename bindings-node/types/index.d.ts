@@ -6,7 +6,7 @@
  */
 export { BackpressureError, ClosedError, InternalError, InvalidArgumentError, InvalidConfigError, InvalidEventError, JournalError, KeyError, PolicyError, RequiredSinkUnavailableError, SinkError, SinkwellError, TimeoutError, UnsupportedError, VerificationError, type ErrorKind, } from './errors';
 export { evaluateContentCapture, part, type CaptureDecision, type CaptureRequest, type ContentMode, type Part, type PartOptions, } from './content';
-export { authorityBoundary, emit, emitAsync, Emitter, type ByLane, type Counters, type Cursor, type Drained, type EndOptions, type EventData, type EventOptions, type Health, type LaneReport, type OpenOptions, type Severity, type StateRecord, } from './emitter';
+export { authorityBoundary, emit, emitAsync, Emitter, type ByLane, type Metric, type Counters, type Cursor, type Drained, type EndOptions, type EventData, type EventOptions, type Health, type LaneReport, type OpenOptions, type Severity, type StateRecord, } from './emitter';
 export { SignedGovernanceEvent } from './event';
 export type { Keys, KeySource } from './keys';
 export { Receipt, type Ending, type WaitOptions } from './receipt';

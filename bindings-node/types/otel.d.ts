@@ -45,4 +45,4 @@ export declare class SinkwellSpanProcessor {
     /** The emitter is its owner's to end. */
     shutdown(): Promise<void>;
 }
-export {};
+export { registerMetrics, type MeterProviderLike } from './metrics';

@@ -153,11 +153,11 @@ public sealed class AuthorityTests
             return [.. events.Select(static _ => new RejectedException("late"))];
         }
 
-        private async Task<IReadOnlyList<Exception?>?> Reenters(IReadOnlyList<SignedGovernanceEvent> events, CancellationToken _)
+        private async Task<IReadOnlyList<Exception?>?> Reenters(IReadOnlyList<SignedGovernanceEvent> events, CancellationToken cancellation)
         {
             Emitter?.Emit("com.example.inside");
             Emitter?.Flush();
-            await (Emitter?.FlushAsync() ?? Task.CompletedTask);
+            await (Emitter?.FlushAsync(cancellationToken: cancellation) ?? Task.CompletedTask);
             return null;
         }
     }

@@ -1,0 +1,26 @@
+/** An emitter's counters and states through the host's OpenTelemetry meter provider. */
+import type { Emitter } from './emitter';
+interface Observable {
+    addCallback(callback: (result: {
+        observe(value: number, attributes?: object): void;
+    }) => void): void;
+}
+/** What is needed of a `MeterProvider` of `@opentelemetry/api`. */
+export interface MeterProviderLike {
+    getMeter(name: string): {
+        createObservableCounter(name: string, options?: {
+            unit?: string;
+            description?: string;
+        }): Observable;
+        createObservableGauge(name: string, options?: {
+            unit?: string;
+            description?: string;
+        }): Observable;
+    };
+}
+/**
+ * Registers every counter and state of an emitter as an observable instrument: read when the provider collects,
+ * from one consistent reading per lane.
+ */
+export declare function registerMetrics(emitter: Emitter, provider: MeterProviderLike): void;
+export {};
