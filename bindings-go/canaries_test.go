@@ -170,7 +170,7 @@ func judge(markers []canary, places map[string][]byte) (finds int, wrong []strin
 
 func TestCanaries(t *testing.T) {
 	cases := 0
-	eachVector(t, "canaries", func(t *testing.T, c canaryCase) {
+	eachVector(t, "canaries", func(t *testing.T, _ string, c canaryCase) {
 		cases++
 		folder := t.TempDir()
 		path := must(filepath.Abs(filepath.Join("..", "tests", "vectors", "canaries", c.Name+".json")))
@@ -198,7 +198,7 @@ func TestCanaries(t *testing.T) {
 		for _, what := range wrong[:min(len(wrong), 20)] {
 			t.Error(what)
 		}
-		if somewhere := slices.ContainsFunc(c.Markers, func(m canary) bool { return len(m.Must) > 0 }); somewhere != (finds > 0) {
+		if somewhere := slices.ContainsFunc(c.Markers, func(m canary) bool { return len(m.Must) > 0 }); somewhere && finds == 0 {
 			t.Error("found", finds)
 		}
 	})

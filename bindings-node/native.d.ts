@@ -83,6 +83,8 @@ export declare class NativeEmitter {
   changeKey(eventLoop: EventLoop, section: string, target?: number | undefined | null): void
   /** Counters in the Prometheus text format. */
   prometheus(): string
+  /** Counters and states as instruments, in JSON. */
+  metrics(): string
 }
 
 /** What became of one event. */

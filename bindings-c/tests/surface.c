@@ -267,6 +267,82 @@ static void spans(void) {
   sinkwell_emitter_free(&emitter);
 }
 
+// What the languages on this ABI build their helpers on.
+static void helpers(void) {
+  SinkwellError error;
+  SinkwellOwned out;
+  memset(&error, 0, sizeof error);
+  ok(sinkwell_usage_model(text("openai"), text("{\"prompt_tokens\":3,\"completion_tokens\":4}"), &out, &error) == 0 &&
+         has(&out, "\"total_tokens\":7"),
+     "a provider's usage is the data of model.usage");
+  sinkwell_owned_free(&out);
+  ok(sinkwell_usage_model(text("nobody"), text("{}"), &out, &error) == 3 && has(&error.place, "provider"),
+     "an unknown provider is invalid_argument");
+  sinkwell_error_free(&error);
+  ok(sinkwell_usage_cost(text("{\"amount_micros\":5,\"currency\":\"EUR\",\"rate_table_version\":\"1\"}"), &out, &error) ==
+             0 &&
+         has(&out, "\"status\":\"estimated\""),
+     "an amount is the data of cost.estimated");
+  sinkwell_owned_free(&out);
+  ok(sinkwell_usage_roll_up(text("[{\"run\":\"r\",\"id\":\"e\",\"data\":{\"source.family\":\"run\",\"bytes\":2}}]"), &out,
+                            &error) == 0 &&
+         has(&out, "\"children\":[{\"bytes\":2,\"run\":\"r\"}]"),
+     "children roll up under their own run");
+  sinkwell_owned_free(&out);
+  SinkwellBytes severity = sinkwell_severity(SINKWELL_LEVELS_SLOG, 4);
+  ok(severity.len == 4 && memcmp(severity.data, "warn", 4) == 0, "a level of slog has a severity");
+  ok(sinkwell_severity(99, 4).data == NULL, "one of nobody's has none");
+
+  SinkwellEmitter *emitter = opened(
+      "agent: { id: a }\nlanes: [ { sink: memory, overflow: block, queue: { events: 2, terminal_reserve: 1 }, batch: { linger: 1h } } ]",
+      NULL, 0, &error);
+  SinkwellReceipt *receipt = NULL;
+  SinkwellEvent event;
+  SinkwellPart part;
+  memset(&event, 0, sizeof event);
+  memset(&part, 0, sizeof part);
+  part.content_class = text("prompt");
+  part.text = text("what was said");
+  event.event_type = text("com.x");
+  event.content = &part;
+  event.content_len = 1;
+  sinkwell_emit(emitter, &event, SINKWELL_INSIDE, &receipt, NULL);
+  sinkwell_receipt_lanes(receipt, &out, NULL);
+  ok(has(&out, "\"memory\":\"enqueued\""), "inside a callback there may be room");
+  sinkwell_owned_free(&out);
+  uint8_t salt[16] = {0}, known = 9;
+  ok(sinkwell_receipt_wait(receipt, SINKWELL_DELIVERED, 20000, NULL) == 0 &&
+         sinkwell_receipt_salt(receipt, 0, salt, &known, NULL) == 0 && known == 1,
+     "a sealed part has a salt");
+  ok(sinkwell_receipt_salt(receipt, 1, salt, &known, NULL) == 0 && known == 0, "a part that there is not has none");
+  sinkwell_receipt_free(&receipt);
+  ok(sinkwell_emit(emitter, &event, 7, NULL, NULL) == 3, "another wait is invalid_argument");
+  ok(sinkwell_repair(emitter, text("memory"), text("x"), 1, &error) == 3 && has(&error.place, "from.streamid"),
+     "a stream's id that is none is invalid_argument");
+  sinkwell_error_free(&error);
+  ok(sinkwell_repair(emitter, text("memory"), text("0190a0b0-0000-7000-8000-000000000001"), 1, NULL) == 13,
+     "a lane that is not durable has nothing to repair from");
+  sinkwell_shutdown(emitter, 5000, &out, NULL);
+  sinkwell_owned_free(&out);
+  sinkwell_emitter_free(&emitter);
+
+  // Without threads nothing makes room: who may not wait is turned away, and from inside the event is dropped.
+  SinkwellOpening opening;
+  memset(&opening, 0, sizeof opening);
+  opening.source = SINKWELL_SOURCE_TEXT;
+  opening.manual = 1;
+  opening.config =
+      text("agent: { id: a }\nlanes: [ { sink: memory, overflow: block, queue: { events: 2, terminal_reserve: 1 } } ]");
+  sinkwell_open(&opening, &emitter, NULL);
+  while (sinkwell_emit(emitter, &event, SINKWELL_NO_WAIT, NULL, NULL) == 0) continue;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_INSIDE, &receipt, NULL) == 0, "from inside nothing is turned away");
+  sinkwell_receipt_lanes(receipt, &out, NULL);
+  ok(has(&out, "\"memory\":\"dropped: reentrant\""), "but dropped, and says so");
+  sinkwell_owned_free(&out);
+  sinkwell_receipt_free(&receipt);
+  sinkwell_emitter_free(&emitter);
+}
+
 #define THREADS 4
 #define EACH 2000
 
@@ -317,6 +393,7 @@ int main(int argc, char **argv) {
   errors();
   sinks();
   spans();
+  helpers();
   threads();
   // Sanitizers' own threads do not survive a fork.
   if (argc < 2 || strcmp(argv[1], "--no-fork") != 0) forks();

@@ -393,9 +393,13 @@ export class Emitter implements AsyncDisposable {
     return { count: drained.count, records: drained.records.map((record) => camel<StateRecord>(record)) };
   }
 
-  /** Resolves when every lane has delivered or declared what it was given, or the time is over. */
+  /**
+   * Resolves when every lane has delivered or declared what it was given, or the time is over; inside a sink of yours
+   * at once, as it would wait for itself.
+   */
   async flush({ timeout = LIMIT }: EndOptions = {}): Promise<ByLane<LaneReport>> {
-    return JSON.parse(await act((token) => this.#native.flush(loop, token, timeout))) as ByLane<LaneReport>;
+    const limit = isInside() ? 0 : timeout;
+    return JSON.parse(await act((token) => this.#native.flush(loop, token, limit))) as ByLane<LaneReport>;
   }
 
   /** Ends the emitter: what is queued is delivered and every stream closed, as far as the time allows. */

@@ -65,10 +65,7 @@ for (const name of names) {
     const size = [...places.values()].reduce((sum, bytes) => sum + bytes.length, 0);
     t.diagnostic(`${places.size} places, ${size} bytes, ${finds} finds, ${wrong.length} wrong`);
     assert.deepEqual(wrong, []);
-    assert.equal(
-      finds > 0,
-      markers.some(({ must }) => must.length > 0),
-    );
+    assert.ok(finds > 0 || markers.every(({ must }) => must.length === 0));
   });
 }
 

@@ -158,7 +158,10 @@ export declare class Emitter implements AsyncDisposable {
     queued(lane: string): number;
     /** Delivers what a lane of a manual emitter holds. */
     drain(lane: string): Promise<Drained>;
-    /** Resolves when every lane has delivered or declared what it was given, or the time is over. */
+    /**
+     * Resolves when every lane has delivered or declared what it was given, or the time is over; inside a sink of yours
+     * at once, as it would wait for itself.
+     */
     flush({ timeout }?: EndOptions): Promise<ByLane<LaneReport>>;
     /** Ends the emitter: what is queued is delivered and every stream closed, as far as the time allows. */
     shutdown({ timeout }?: EndOptions): Promise<ByLane<LaneReport>>;

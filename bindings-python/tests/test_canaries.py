@@ -66,7 +66,7 @@ def test_canaries(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         size = sum(map(len, places.values()))
         print(f"\ncanaries {path.stem}: {len(places)} places, {size} bytes, {finds} finds, {len(wrong)} wrong")
     assert not wrong, "\n".join(wrong[:20])
-    assert (finds > 0) == any(marker["must"] for marker in case["markers"])
+    assert finds > 0 or not any(marker["must"] for marker in case["markers"])
 
 
 def test_a_leak_is_found() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sinkwell
 import sinkwell.logging
+from test_vectors import record
 
 VECTORS = Path(__file__).resolve().parents[2] / "tests" / "vectors" / "usage"
 CALLS = {
@@ -40,8 +41,9 @@ class Host:
 def group(path: Path) -> Any:
     file = json.loads(path.read_bytes())
     assert set(file) == {"group", "cases"}
+    assert file["group"] == path.stem
     assert file["cases"]
-    return pytest.param(file["group"], file["cases"], id=path.stem)
+    return pytest.param(path.stem, file["cases"], id=path.stem)
 
 
 GROUPS = [group(path) for path in sorted(VECTORS.glob("*.json"))]
@@ -53,14 +55,16 @@ def test_every_group_of_usage_is_there() -> None:
 
 @pytest.mark.parametrize(("name", "cases"), GROUPS)
 def test_usage(name: str, cases: list[dict[str, Any]]) -> None:
-    for case in cases:
+    for i, case in enumerate(cases):
         assert set(case) <= {"name", "provider", "request", "answer", "error"}
         if (wanted := case.get("error")) is None:
             assert CALLS[name](case) == case["answer"], case["name"]
+            record(f"usage/{name}/{i}")
             continue
         with pytest.raises(sinkwell.Error) as caught:
             CALLS[name](case)
         assert {"kind": caught.value.kind, "where": caught.value.where} == wanted, case["name"]
+        record(f"usage/{name}/{i}")
 
 
 def test_levels_of_logging() -> None:

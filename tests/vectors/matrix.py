@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("canonical", "config", "content", "emit", "spans", "verify")
+FOLDERS = ("canonical", "config", "content", "emit", "spans", "usage", "verify")
 LANGUAGES = ("python", "node", "dotnet", "go")
 
 
@@ -28,7 +28,7 @@ def ids(folder: str) -> set[str]:
             found.add(name)
         for group in ("numbers", "texts") if folder == "canonical" else ():
             found |= {f"{name}/{group}/{i}" for i in range(len(case.get(group, [])))}
-        for i in range(len(case["cases"]) if folder in ("config", "content", "spans") else 0):
+        for i in range(len(case["cases"]) if folder in ("config", "content", "spans", "usage") else 0):
             found.add(f"{name}/{i}")
     assert found, f"no case in {folder}"
     return found

@@ -262,7 +262,7 @@ public sealed class Vectors
         _ => false,
     };
 
-    private static void Record(string name, string reason = "ran")
+    internal static void Record(string name, string reason = "ran")
     {
         var file = Path.Combine(Project.Root, "target", "vectors", "dotnet.tsv");
         lock (Folder)

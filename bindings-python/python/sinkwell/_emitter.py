@@ -13,6 +13,7 @@ from typing import Any
 from . import _native, _sinks
 from ._errors import InvalidArgument
 from ._native import Receipt
+from ._process import inside_sink
 from ._sinks import GovernanceEventSink, Signer
 
 Configuration = str | os.PathLike[str] | Mapping[str, Any]
@@ -83,10 +84,11 @@ class Emitter(_native.Emitter):
     def flush(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
         """Wait, ``timeout`` seconds at most, until every lane has delivered or declared what it was given.
 
-        On a thread that runs an event loop, await ``aflush`` instead.
+        On a thread that runs an event loop, await ``aflush`` instead. Inside a sink neither waits, as it would
+        wait for itself.
         """
         with _sinks.parked():
-            return self._flush(timeout)
+            return self._flush(0 if inside_sink.get() else timeout)
 
     def shutdown(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
         """End the emitter: what is queued is delivered, every stream closed, as far as ``timeout`` allows.
@@ -98,7 +100,8 @@ class Emitter(_native.Emitter):
 
     async def aflush(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
         """As ``flush``, without blocking the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(None, self._flush, timeout)
+        limit = 0 if inside_sink.get() else timeout
+        return await asyncio.get_running_loop().run_in_executor(None, self._flush, limit)
 
     async def ashutdown(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
         """As ``shutdown``, without blocking the event loop."""

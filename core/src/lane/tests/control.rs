@@ -78,7 +78,7 @@ fn what_is_uncertain_ends_alone_and_is_declared_as_that() {
     let mut rig = lane("overflow: block");
     let receipts = rig.emit(3);
     let mut got = Vec::new();
-    let Step::Deliver(batch) = rig.step(true) else { panic!("nothing to deliver") };
+    let Step::Deliver(_, batch) = rig.step(true) else { panic!("nothing to deliver") };
     let unknown = |e: &Envelope| Failure::new(FailureKind::Network, format!("{}", e.sequence));
     let middle = batch.iter().filter(|e| !e.own).nth(1).unwrap().sequence;
     let answer = |e: &Envelope| match e.sequence == middle {

@@ -223,7 +223,7 @@ fn what_is_too_large_for_a_request_is_refused_alone_and_the_rest_goes() {
         .map(|answer| match answer {
             Answer::Acknowledged => None,
             Answer::Refused(failure) => Some(failure.kind),
-            Answer::Retry(failure, _) => panic!("{failure:?}"),
+            Answer::Uncertain(failure) | Answer::Retry(failure, _) => panic!("{failure:?}"),
         })
         .collect();
     assert_eq!(kinds, [None, Some(Rejected), None, Some(FailureKind::Serialization), None]);
