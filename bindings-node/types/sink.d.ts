@@ -29,6 +29,8 @@ export interface BatchGovernanceEventSink {
 export type SinkLike = {
     readonly name: string;
     readonly classes?: Iterable<SinkClass>;
+    /** A repeat of the same event does no harm: its lane's `order` may then be more than one batch at a time. */
+    readonly idempotent?: boolean;
     health?(): SinkHealth | Promise<SinkHealth>;
 } & ({
     emit(event: SignedGovernanceEvent): unknown;
