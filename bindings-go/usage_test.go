@@ -37,11 +37,11 @@ func (c *usageCase) run(t *testing.T, group string) (map[string]any, error) {
 }
 
 func TestUsageVectors(t *testing.T) {
-	eachVector(t, "usage", func(t *testing.T, group contentGroup) {
+	eachVector(t, "usage", func(t *testing.T, name string, group contentGroup) {
 		if len(group.Cases) == 0 {
 			t.Fatal("no case")
 		}
-		for _, text := range group.Cases {
+		for i, text := range group.Cases {
 			var c usageCase
 			strictly(t, text, &c)
 			got, err := c.run(t, group.Group)
@@ -50,6 +50,7 @@ func TestUsageVectors(t *testing.T) {
 				if !errors.As(err, &e) || string(e.Kind) != c.Error.Kind || e.Where != *c.Error.Where {
 					t.Errorf("%s: %v, not %+v", c.Name, err, c.Error)
 				}
+				record(t, fmt.Sprintf("%s/%d", name, i), ran)
 				continue
 			}
 			if err != nil {
@@ -59,6 +60,7 @@ func TestUsageVectors(t *testing.T) {
 			if fmt.Sprint(got) != fmt.Sprint(c.Answer) {
 				t.Errorf("%s: %v, not %v", c.Name, got, c.Answer)
 			}
+			record(t, fmt.Sprintf("%s/%d", name, i), ran)
 		}
 	})
 }

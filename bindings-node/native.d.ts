@@ -174,6 +174,8 @@ export interface SinkSpec {
   classes: Array<string>
   /** Keys of a lane, as a JSON object. */
   lane?: string
+  /** A repeat of the same envelope does no harm. */
+  idempotent: boolean
 }
 
 /** The data of `model.usage` from what a provider answered, JSON to JSON. */

@@ -426,7 +426,10 @@ export interface Metric {
   readonly kind: 'counter' | 'gauge';
   readonly unit: string;
   readonly description: string;
-  readonly points: readonly { readonly attributes: Readonly<Record<string, string>>; readonly value: number }[];
+  readonly points: readonly {
+    readonly attributes: Readonly<Record<string, string>>;
+    readonly value: number;
+  }[];
 }
 
 let processDefault: Emitter | undefined;

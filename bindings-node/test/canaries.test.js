@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { promisify } = require('node:util');
-const { folder, root } = require('./helpers');
+const { folder, record, root } = require('./helpers');
 
 const vectors = path.join(root, 'tests', 'vectors', 'canaries');
 const MEMBERS = 'name about config raised refuses_with event refused markers'.split(' ');
@@ -69,6 +69,7 @@ for (const name of names) {
       finds > 0,
       markers.some(({ must }) => must.length > 0),
     );
+    record(`canaries/${name.slice(0, -5)}`);
   });
 }
 

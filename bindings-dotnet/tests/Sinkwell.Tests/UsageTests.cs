@@ -18,7 +18,7 @@ public sealed class UsageTests
         var cases = file.RootElement.GetProperty("cases");
         Assert.Equal(group, file.RootElement.GetProperty("group").GetString());
         Assert.True(cases.GetArrayLength() > 0);
-        foreach (var one in cases.EnumerateArray())
+        foreach (var (i, one) in cases.EnumerateArray().Select(static (item, index) => (index, item)))
         {
             Assert.All(one.EnumerateObject(), static member => Assert.Contains(member.Name, new[] { "name", "provider", "request", "answer", "error" }));
             var name = one.GetProperty("name").GetString();
@@ -26,10 +26,12 @@ public sealed class UsageTests
             {
                 var e = Assert.ThrowsAny<SinkwellException>(() => { Run(group, one); });
                 Assert.Equal((error.GetProperty("kind").GetString(), error.GetProperty("where").GetString()), (e.Kind, e.Where));
+                Matrix.Record($"usage/{group}/{i}");
                 continue;
             }
             var wanted = JsonNode.Parse(one.GetProperty("answer").GetRawText());
             Assert.True(JsonNode.DeepEquals(wanted, JsonNode.Parse(Run(group, one).GetRawText())), name);
+            Matrix.Record($"usage/{group}/{i}");
         }
     }
 
