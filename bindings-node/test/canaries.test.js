@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { promisify } = require('node:util');
-const { folder, root } = require('./helpers');
+const { folder, record, root } = require('./helpers');
 
 const vectors = path.join(root, 'tests', 'vectors', 'canaries');
 const MEMBERS = 'name about config raised refuses_with event refused markers'.split(' ');
@@ -66,6 +66,7 @@ for (const name of names) {
     t.diagnostic(`${places.size} places, ${size} bytes, ${finds} finds, ${wrong.length} wrong`);
     assert.deepEqual(wrong, []);
     assert.ok(finds > 0 || markers.every(({ must }) => must.length === 0));
+    record(`canaries/${name.slice(0, -5)}`);
   });
 }
 

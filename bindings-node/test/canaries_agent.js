@@ -37,7 +37,8 @@ async function main() {
   const config = JSON.parse(JSON.stringify(it.config).replaceAll('{dir}', folder));
   const emitter = await Emitter.open(config, { sinks });
   const told = [];
-  const tell = (thing) => told.push(String(thing), inspect(thing, { depth: 9, showHidden: true }), JSON.stringify(thing));
+  const tell = (thing) =>
+    told.push(String(thing), inspect(thing, { depth: 9, showHidden: true }), JSON.stringify(thing));
   const receipt = emitter.emit(...options(it.event));
   for (const thing of [emitter, receipt, receipt.lanes, receipt.evicted]) tell(thing);
   for (const refused of it.refused) {
@@ -61,7 +62,10 @@ async function main() {
   tell(await emitter.shutdown({ timeout: 30_000 }));
   // Of what a sink was given, what a debugger or a log would show; its bytes are what it may have.
   for (const event of kept) told.push(inspect(event));
-  fs.writeFileSync(path.join(folder, 'mine'), kept.map((event) => Buffer.from(event.bytes).toString('utf8')).join('\n'));
+  fs.writeFileSync(
+    path.join(folder, 'mine'),
+    kept.map((event) => Buffer.from(event.bytes).toString('utf8')).join('\n'),
+  );
   fs.writeFileSync(path.join(folder, 'told'), told.join('\n'));
 }
 

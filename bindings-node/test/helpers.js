@@ -59,6 +59,13 @@ function run(t, source, { ext = 'cjs', env = {}, args = [], onStart } = {}) {
   });
 }
 
+/** Writes down for the matrix (tests/vectors/matrix.py) that a case of the vectors ran, or why it did not. */
+function record(name, reason = 'ran') {
+  const file = path.join(root, 'target', 'vectors', 'node.tsv');
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.appendFileSync(file, `${name}\t${reason}\n`);
+}
+
 /** A promise, and who settles it. */
 function deferred() {
   let resolve;
@@ -66,4 +73,4 @@ function deferred() {
   return { promise, resolve };
 }
 
-module.exports = { deferred, envelopes, events, folder, pkg, root, run };
+module.exports = { deferred, envelopes, events, folder, pkg, root, run, record };

@@ -28,23 +28,18 @@ test('npm install of the tarballs, the first event, and the command that verifie
   const readme = fs.readFileSync(path.join(pkg, 'README.md'), 'utf8');
   const [, first] = /## First event\n\n```js\n([^]*?)```/.exec(readme);
   fs.writeFileSync(path.join(app, 'first.mjs'), first);
-  const lines = execFileSync(process.execPath, ['first.mjs'], { cwd: app });
-  const events = lines
-    .toString()
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-  assert.ok(events.some((event) => event.data.tool === 'search'));
-  fs.writeFileSync(path.join(app, 'events.ndjson'), lines);
-  const verified = () =>
-    execFileSync(
-      path.join(app, 'node_modules', '.bin', 'sinkwell'),
-      ['verify', '--format', 'json', 'events.ndjson'],
-      {
-        cwd: app,
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
-  // Unsigned, and no key was given: exit 1, which the command of the package hands on.
-  assert.throws(verified, (error) => error.status === 1 && JSON.parse(error.stdout).verdict === 'unchecked');
+  const sinkwell = (...args) =>
+    execFileSync(path.join(app, 'node_modules', '.bin', 'sinkwell'), args, {
+      cwd: app,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+  sinkwell('keys', 'new', 'agent.pem');
+  execFileSync(process.execPath, ['first.mjs'], { cwd: app });
+  const lines = fs.readFileSync(path.join(app, 'events.ndjson'), 'utf8').trim().split('\n');
+  assert.ok(lines.some((line) => JSON.parse(line).data.tool === 'search'));
+  const verdict = (...keys) =>
+    JSON.parse(sinkwell('verify', '--format', 'json', ...keys, 'events.ndjson')).verdict;
+  assert.equal(verdict('--key', 'k1=agent.pem.pub'), 'sound');
+  // No key was given: exit 1, which the command of the package hands on.
+  assert.throws(verdict, (error) => error.status === 1 && JSON.parse(error.stdout).verdict === 'unchecked');
 });

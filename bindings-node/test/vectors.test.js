@@ -5,17 +5,10 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
-const { Emitter, evaluateContentCapture, eventsOfSpan, verify } = require('..');
-const { folder, root, run } = require('./helpers');
+const { costData, Emitter, evaluateContentCapture, eventsOfSpan, modelUsage, rollUp, verify } = require('..');
+const { folder, record, root, run } = require('./helpers');
 
 const vectors = path.join(root, 'tests', 'vectors');
-const recorded = path.join(root, 'target', 'vectors', 'node.tsv');
-fs.mkdirSync(path.dirname(recorded), { recursive: true });
-
-/** Writes down that a case ran, or why it did not. */
-function record(name, reason = 'ran') {
-  fs.appendFileSync(recorded, `${name}\t${reason}\n`);
-}
 
 function files(kind) {
   const dir = path.join(vectors, kind);
@@ -232,6 +225,36 @@ for (const [name, vector] of files('emit')) {
       assert.deepEqual(fs.readFileSync(path.join(dir, file), 'utf8').split('\n'), [...lines, '']);
     }
     record(`emit/${name}`);
+  });
+}
+
+/** The call of each group. */
+const usage = {
+  model: ({ provider, request }) => modelUsage(provider, request),
+  cost: ({ request }) =>
+    costData(Object.fromEntries(Object.entries(request).map(([key, value]) => [camel(key), value]))),
+  roll_up: ({ request }) => rollUp(request),
+};
+
+for (const [name, { group, cases, ...others }] of files('usage')) {
+  test(`usage/${name}`, () => {
+    known(others, []);
+    assert.ok(cases.length > 0);
+    for (const [i, one] of cases.entries()) {
+      known(one, ['name', 'provider', 'request', 'answer', 'error']);
+      if (one.error) {
+        assert.throws(
+          () => usage[group](one),
+          ({ kind, where }) => {
+            assert.deepEqual({ kind, where }, one.error, one.name);
+            return true;
+          },
+        );
+      } else {
+        assert.deepEqual(usage[group](one), one.answer, one.name);
+      }
+      record(`usage/${name}/${i}`);
+    }
   });
 }
 

@@ -26,7 +26,15 @@ class Unruly:
         self.tried: set[str] = set()
 
     def emit_batch(self, events: list[sinkwell.SignedGovernanceEvent]) -> Any:
-        ways = (self.junk, self.too_many, self.mutates, self.raises, self.refuses, self.is_late, self.reenters)
+        ways = (
+            self.junk,
+            self.too_many,
+            self.mutates,
+            self.raises,
+            self.refuses,
+            self.is_late,
+            self.reenters,
+        )
         way = next((way for way in ways if way.__name__ not in self.tried), self.mutates)
         self.tried.add(way.__name__)
         return way(events)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recorded import record
 
 VECTORS = Path(__file__).resolve().parents[2] / "tests" / "vectors" / "canaries"
 CASES = sorted(VECTORS.glob("*.json"))
@@ -64,9 +65,12 @@ def test_canaries(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     finds, wrong = judge(case["markers"], places)
     with capsys.disabled():
         size = sum(map(len, places.values()))
-        print(f"\ncanaries {path.stem}: {len(places)} places, {size} bytes, {finds} finds, {len(wrong)} wrong")
+        print(
+            f"\ncanaries {path.stem}: {len(places)} places, {size} bytes, {finds} finds, {len(wrong)} wrong"
+        )
     assert not wrong, "\n".join(wrong[:20])
     assert finds > 0 or not any(marker["must"] for marker in case["markers"])
+    record(f"canaries/{path.stem}")
 
 
 def test_a_leak_is_found() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sinkwell
 import sinkwell.logging
-from test_vectors import record
+from recorded import record
 
 VECTORS = Path(__file__).resolve().parents[2] / "tests" / "vectors" / "usage"
 CALLS = {
@@ -59,11 +59,10 @@ def test_usage(name: str, cases: list[dict[str, Any]]) -> None:
         assert set(case) <= {"name", "provider", "request", "answer", "error"}
         if (wanted := case.get("error")) is None:
             assert CALLS[name](case) == case["answer"], case["name"]
-            record(f"usage/{name}/{i}")
-            continue
-        with pytest.raises(sinkwell.Error) as caught:
-            CALLS[name](case)
-        assert {"kind": caught.value.kind, "where": caught.value.where} == wanted, case["name"]
+        else:
+            with pytest.raises(sinkwell.Error) as caught:
+                CALLS[name](case)
+            assert {"kind": caught.value.kind, "where": caught.value.where} == wanted, case["name"]
         record(f"usage/{name}/{i}")
 
 
@@ -94,7 +93,12 @@ def test_repair_exports_again_what_the_journal_holds(tmp_path: Path) -> None:
                 emitter.repair(lane, wrong)
 
 
-TIGHT = {"overflow": "block", "block_timeout": "1h", "timeout": "1h", "queue": {"events": 2, "terminal_reserve": 1}}
+TIGHT = {
+    "overflow": "block",
+    "block_timeout": "1h",
+    "timeout": "1h",
+    "queue": {"events": 2, "terminal_reserve": 1},
+}
 
 
 def test_an_emit_from_inside_a_plain_sink_never_waits() -> None:

@@ -16,17 +16,10 @@ from typing import Any
 
 import pytest
 import sinkwell
+from recorded import record
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "tests" / "vectors"
-RECORD = ROOT / "target" / "vectors" / "python.tsv"
-
-
-def record(case: str, reason: str = "") -> None:
-    """Write down that a case ran, or why it did not."""
-    RECORD.parent.mkdir(parents=True, exist_ok=True)
-    with RECORD.open("a", encoding="utf-8") as file:
-        file.write(f"{case}\t{reason or 'ran'}\n")
 
 
 def cases(folder: str, members: set[str]) -> list[Any]:

@@ -37,6 +37,7 @@ public sealed class CanaryTests(ITestOutputHelper output)
             $"canaries {name}: {places.Count} places, {places.Values.Sum(static bytes => bytes.Length)} bytes, {finds} finds, {wrong.Count} wrong");
         Assert.Empty(wrong);
         Assert.True(finds > 0 || markers.TrueForAll(static marker => marker.GetProperty("must").GetArrayLength() == 0));
+        Matrix.Record($"canaries/{name}");
     }
 
     [Fact]

@@ -48,3 +48,20 @@ internal static class Project
         return folder?.FullName ?? throw new DirectoryNotFoundException("tests/vectors is in no folder above the tests");
     }
 }
+
+/// <summary>What the vectors' runners write down for the matrix (tests/vectors/matrix.py).</summary>
+internal static class Matrix
+{
+    private static readonly object Gate = new();
+
+    /// <summary>Writes down that a case ran, or why it did not.</summary>
+    internal static void Record(string name, string reason = "ran")
+    {
+        var file = Path.Combine(Project.Root, "target", "vectors", "dotnet.tsv");
+        lock (Gate)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            File.AppendAllText(file, $"{name}\t{reason}\n");
+        }
+    }
+}

@@ -18,22 +18,20 @@ public sealed class UsageTests
         var cases = file.RootElement.GetProperty("cases");
         Assert.Equal(group, file.RootElement.GetProperty("group").GetString());
         Assert.True(cases.GetArrayLength() > 0);
-        var i = -1;
-        foreach (var one in cases.EnumerateArray())
+        foreach (var (i, one) in cases.EnumerateArray().Select(static (item, index) => (index, item)))
         {
-            i++;
             Assert.All(one.EnumerateObject(), static member => Assert.Contains(member.Name, new[] { "name", "provider", "request", "answer", "error" }));
             var name = one.GetProperty("name").GetString();
             if (one.TryGetProperty("error", out var error))
             {
                 var e = Assert.ThrowsAny<SinkwellException>(() => { Run(group, one); });
                 Assert.Equal((error.GetProperty("kind").GetString(), error.GetProperty("where").GetString()), (e.Kind, e.Where));
-                Vectors.Record($"usage/{group}/{i}");
+                Matrix.Record($"usage/{group}/{i}");
                 continue;
             }
             var wanted = JsonNode.Parse(one.GetProperty("answer").GetRawText());
             Assert.True(JsonNode.DeepEquals(wanted, JsonNode.Parse(Run(group, one).GetRawText())), name);
-            Vectors.Record($"usage/{group}/{i}");
+            Matrix.Record($"usage/{group}/{i}");
         }
     }
 

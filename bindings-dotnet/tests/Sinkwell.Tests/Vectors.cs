@@ -31,7 +31,7 @@ public sealed class Vectors
         var i = 0;
         foreach (var one in cases.EnumerateArray())
         {
-            Record($"spans/{name}/{i++}");
+            Matrix.Record($"spans/{name}/{i++}");
             Only(one, "name", "span", "events", "error");
             var about = one.GetProperty("name").GetString()!;
             var span = Encoding.UTF8.GetBytes(one.GetProperty("span").GetRawText());
@@ -63,7 +63,7 @@ public sealed class Vectors
         if (wanted.TryGetProperty("error", out var kind))
         {
             Assert.Equal(kind.GetString(), Assert.ThrowsAny<SinkwellException>(() => { Run(); }).Kind);
-            Record($"verify/{name}");
+            Matrix.Record($"verify/{name}");
             return;
         }
         Only(wanted, "verdict", "envelopes", "unsigned", "malformed", "lost", "erased", "findings", "streams", "exit", "closed");
@@ -89,7 +89,7 @@ public sealed class Vectors
                     break;
             }
         }
-        Record($"verify/{name}");
+        Matrix.Record($"verify/{name}");
     }
 
     [Theory]
@@ -129,7 +129,7 @@ public sealed class Vectors
         {
             Assert.Equal(file.Value.EnumerateArray().Select(static line => line.GetString()), File.ReadLines(folder.File(file.Name)));
         }
-        Record($"emit/{name}");
+        Matrix.Record($"emit/{name}");
     }
 
     [Theory]
@@ -143,7 +143,7 @@ public sealed class Vectors
         {
             if (name is "sampling" or "commitments")
             {
-                Record($"content/{name}/{i}", "no call of the packages decides this alone; emit/ and content/modes reach it");
+                Matrix.Record($"content/{name}/{i}", "no call of the packages decides this alone; emit/ and content/modes reach it");
                 continue;
             }
             Only(one, "name", "request", "answer", "error");
@@ -153,11 +153,11 @@ public sealed class Vectors
                 var error = Assert.ThrowsAny<SinkwellException>(() => ContentPolicy.EvaluateContentCapture(request));
                 Assert.Equal(wanted.GetProperty("kind").GetString(), error.Kind);
                 Assert.Equal(wanted.GetProperty("where").GetString(), error.Where);
-                Record($"content/{name}/{i}");
+                Matrix.Record($"content/{name}/{i}");
                 continue;
             }
             AssertJson(one.GetProperty("answer"), ContentPolicy.EvaluateContentCapture(request), one.GetProperty("name").GetString()!);
-            Record($"content/{name}/{i}");
+            Matrix.Record($"content/{name}/{i}");
         }
     }
 
@@ -179,18 +179,18 @@ public sealed class Vectors
                 : null;
             if (reason is not null)
             {
-                Record($"config/{name}/{i}", reason);
+                Matrix.Record($"config/{name}/{i}", reason);
                 continue;
             }
             using var folder = new TemporaryFolder();
-            var failure = Xunit.Record.Exception(() => Open(one, folder));
+            var failure = Record.Exception(() => Open(one, folder));
             Assert.True(failure is SinkwellException, $"{label}: {failure}");
             var error = (SinkwellException)failure;
             Assert.Equal(
                 $"{label}: {wanted.GetProperty("kind")} {wanted.GetProperty("code")} {wanted.GetProperty("place")}",
                 $"{label}: {error.Kind} {error.Code} {error.Where?.Replace(folder.Path + "/", "", StringComparison.Ordinal)}");
             Assert.Contains(wanted.GetProperty("message").GetString()!, error.Message, StringComparison.Ordinal);
-            Record($"config/{name}/{i}");
+            Matrix.Record($"config/{name}/{i}");
         }
     }
 
@@ -244,7 +244,7 @@ public sealed class Vectors
         {
             Assert.Contains($"\"data\":{form},\"datacontenttype\"", line, StringComparison.Ordinal);
         }
-        labels.ForEach(static label => Record(label));
+        labels.ForEach(static label => Matrix.Record(label));
     }
 
     private static IEnumerable<(int Index, JsonElement Item)> Members(JsonElement vector, string name) =>
@@ -261,16 +261,6 @@ public sealed class Vectors
         JsonValueKind.Number => double.IsInteger(element.GetDouble()) && Math.Abs(element.GetDouble()) > 9007199254740991,
         _ => false,
     };
-
-    internal static void Record(string name, string reason = "ran")
-    {
-        var file = Path.Combine(Project.Root, "target", "vectors", "dotnet.tsv");
-        lock (Folder)
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-            File.AppendAllText(file, $"{name}\t{reason}\n");
-        }
-    }
 
     private static void Open(JsonElement one, TemporaryFolder folder)
     {

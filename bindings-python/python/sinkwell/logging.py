@@ -17,6 +17,7 @@ from ._emitter import Emitter, default_emitter
 from ._errors import Error
 from ._process import inside_sink
 
+
 def severity(level: int) -> str:
     """The severity of a level of ``logging``."""
     name: str = _native._severity(level)
