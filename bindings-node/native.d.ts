@@ -103,6 +103,9 @@ export declare class NativeReceipt {
   checkJournaled(): void
 }
 
+/** Asks an audit log (see `sinkwell::audit::call`); arguments and answer are JSON. */
+export declare function audit(eventLoop: EventLoop, token: number, path: string, operation: string, given: string): void
+
 /** What sinks can and cannot do, as JSON. */
 export declare function authorityBoundary(): string
 

@@ -838,6 +838,7 @@ module.exports = nativeBinding
 module.exports.EventLoop = nativeBinding.EventLoop
 module.exports.NativeEmitter = nativeBinding.NativeEmitter
 module.exports.NativeReceipt = nativeBinding.NativeReceipt
+module.exports.audit = nativeBinding.audit
 module.exports.authorityBoundary = nativeBinding.authorityBoundary
 module.exports.costData = nativeBinding.costData
 module.exports.endingLimit = nativeBinding.endingLimit

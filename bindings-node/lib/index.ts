@@ -23,6 +23,15 @@ export {
   type ErrorKind,
 } from './errors';
 export {
+  AuditLog,
+  type AuditFilter,
+  type AuditFound,
+  type AuditPlace,
+  type AuditProof,
+  type AuditReport,
+  type TreeHead,
+} from './audit';
+export {
   evaluateContentCapture,
   part,
   type CaptureDecision,

@@ -8,7 +8,7 @@ use napi_derive::napi;
 use sinkwell::key::VerifyingKey;
 use sinkwell::seam::{Clock as _, SystemClock};
 use sinkwell::verify::{Options, TrustedKey, Verdict, Verifier, verify_envelope};
-use sinkwell::{Emitter, Error, Result, bridge, content, usage};
+use sinkwell::{Emitter, Error, Result, bridge, content, json, usage};
 
 use crate::emitter::text;
 use crate::error::thrown;
@@ -86,6 +86,22 @@ pub fn verify(
             verifier.read_path(path.as_ref())?;
         }
         Ok(verifier.finish()?.to_json().to_json())
+    });
+    Ok(())
+}
+
+/// Asks an audit log (see `sinkwell::audit::call`); arguments and answer are JSON.
+#[napi(catch_unwind)]
+pub fn audit(
+    event_loop: &EventLoop,
+    token: u32,
+    path: String,
+    operation: String,
+    given: String,
+) -> napi::Result<()> {
+    event_loop.shared.run(token, move || {
+        let arguments = json::parse(given.as_bytes()).map_err(|e| Error::invalid_argument(e.to_string()))?;
+        Ok(sinkwell::audit::call(path.as_ref(), &operation, &arguments)?.to_json())
     });
     Ok(())
 }

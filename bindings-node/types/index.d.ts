@@ -5,6 +5,7 @@
  * says what a file of sealed events proves.
  */
 export { BackpressureError, ClosedError, InternalError, InvalidArgumentError, InvalidConfigError, InvalidEventError, JournalError, KeyError, PolicyError, RequiredSinkUnavailableError, SinkError, SinkwellError, TimeoutError, UnsupportedError, VerificationError, type ErrorKind, } from './errors';
+export { AuditLog, type AuditFilter, type AuditFound, type AuditPlace, type AuditProof, type AuditReport, type TreeHead, } from './audit';
 export { evaluateContentCapture, part, type CaptureDecision, type CaptureRequest, type ContentMode, type Part, type PartOptions, } from './content';
 export { authorityBoundary, emit, emitAsync, Emitter, type ByLane, type Metric, type Counters, type Cursor, type Drained, type EndOptions, type EventData, type EventOptions, type Health, type LaneReport, type OpenOptions, type Severity, type StateRecord, } from './emitter';
 export { SignedGovernanceEvent } from './event';

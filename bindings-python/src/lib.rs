@@ -35,7 +35,7 @@ mod native {
     use super::sink::{DeliverJob, HealthJob};
     #[pymodule_export]
     use super::tools::{
-        authority_boundary, command, cost, evaluate_content_capture, events_of_span, kinds, roll_up,
+        audit, authority_boundary, command, cost, evaluate_content_capture, events_of_span, kinds, roll_up,
         set_logger, severity, usage_from_json, verify,
     };
     #[pymodule_export]

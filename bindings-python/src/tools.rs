@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use sinkwell::key::VerifyingKey;
 use sinkwell::seam::{Env as _, SystemEnv};
 use sinkwell::verify::{Options, TrustedKey, Verifier};
-use sinkwell::{Emitter, Error, ErrorKind};
+use sinkwell::{Emitter, Error, ErrorKind, json};
 
 use crate::convert;
 use crate::error::{OrRaise as _, guarded};
@@ -75,6 +75,27 @@ pub(crate) fn verify<'py>(
         .or_raise(py)
     })?;
     convert::from_json(py, report.as_bytes())
+}
+
+/// Asks an audit log; see `sinkwell::audit::call`.
+#[pyfunction]
+#[pyo3(name = "_audit")]
+pub(crate) fn audit<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    operation: &str,
+    arguments: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let bad = |e: &json::JsonError| Error::invalid_argument(e.to_string());
+    let arguments = convert::to_json(arguments, bad)?;
+    let answer = guarded(py, || {
+        py.detach(|| {
+            let arguments = json::parse(arguments.as_bytes()).map_err(|e| bad(&e))?;
+            Ok(sinkwell::audit::call(&path, operation, &arguments)?.to_json())
+        })
+        .or_raise(py)
+    })?;
+    convert::from_json(py, answer.as_bytes())
 }
 
 fn options(

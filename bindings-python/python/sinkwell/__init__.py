@@ -4,6 +4,7 @@
 ``verify`` says what a file of sealed events proves.
 """
 
+from ._audit import AuditLog
 from ._content import evaluate_content_capture, part
 from ._emitter import Emitter, aemit, authority_boundary, default_emitter, emit
 from ._errors import (
@@ -39,6 +40,7 @@ from ._usage import cost, model_usage, roll_up
 from ._verify import verify
 
 __all__ = [
+    "AuditLog",
     "Backpressure",
     "BatchGovernanceEventSink",
     "Closed",
