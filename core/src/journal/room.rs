@@ -62,13 +62,11 @@ impl Journal {
         let header = Header { reused: spare.is_some(), salt, number, base: self.last };
         let size = spare.as_ref().map_or(size, |&(_, size)| size);
         let spare = spare.as_ref().map(|(path, _)| path.as_path());
-        let mut active = Active::create(&*self.fs, &self.owned.path, header, size, spare)?;
         self.buffer.clear();
         for head in self.heads.sorted() {
             encode(&mut self.buffer, header.seed(), Kind::Head, self.last, &head.as_record());
         }
-        active.append(&self.buffer)?;
-        active.sync()?;
+        let active = Active::create(&*self.fs, &self.owned.path, header, size, spare, &self.buffer)?;
         self.next_number += 1;
         Ok(active)
     }

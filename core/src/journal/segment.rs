@@ -136,7 +136,8 @@ pub(super) struct Active {
 }
 
 impl Active {
-    /// Makes segment `header.number` of `size` bytes in `dir`, from the spare file if there is one.
+    /// Makes segment `header.number` of `size` bytes in `dir`, from the spare file if there is one; `first` are
+    /// its first records, durable with the header.
     ///
     /// A failure leaves no segment behind, or an empty one that the next attempt replaces.
     pub(super) fn create(
@@ -145,6 +146,7 @@ impl Active {
         header: Header,
         size: u64,
         spare: Option<&Path>,
+        first: &[u8],
     ) -> io::Result<Self> {
         let made = Name::Spare(header.number).within(dir);
         let from = spare.unwrap_or(&made);
@@ -157,6 +159,7 @@ impl Active {
                 zero(file, DATA as u64, runway)?;
             }
             write_all(file, 0, &header.encode())?;
+            write_all(file, DATA as u64, first)?;
             file.sync_data()
         };
         if let Err(e) = prepare(&mut *file) {
@@ -169,7 +172,8 @@ impl Active {
         let path = Name::Segment(header.number).within(dir);
         fs.rename(from, &path)?;
         fs.sync_dir(dir)?;
-        Ok(Self { header, path, file, size, tail: DATA as u64, written: runway, dirty: false })
+        let tail = (DATA + first.len()) as u64;
+        Ok(Self { header, path, file, size, tail, written: runway.max(tail), dirty: false })
     }
 
     pub(super) fn room(&self) -> u64 {
