@@ -22,6 +22,8 @@ const AGENT: &str = "urn:sinkwell:agent:bench";
 pub(crate) enum Candidate {
     /// The journal, everything acknowledged a little later, so that segments are reclaimed.
     Journal,
+    /// A whole emitter: from `emit` to `journaled`, sealed with HMAC-SHA256 on the way.
+    Emitter,
     /// A file of which every byte was written before: the fastest sync there is.
     Zeros,
     /// A file with blocks reserved by fallocate, its size set.
@@ -35,12 +37,13 @@ pub(crate) enum Candidate {
 }
 
 impl Candidate {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Zeros, Self::Journal, Self::Fallocate, Self::Growing, Self::Sqlite, Self::Redb];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Zeros, Self::Journal, Self::Emitter, Self::Fallocate, Self::Growing, Self::Sqlite, Self::Redb];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Journal => "journal",
+            Self::Emitter => "emitter, emit to journaled",
             Self::Zeros => "bare file, zeros written before",
             Self::Fallocate => "bare file, fallocate",
             Self::Growing => "bare file, growing",
@@ -52,6 +55,7 @@ impl Candidate {
     pub(crate) fn open(self, dir: &Path) -> Result<Store, Box<dyn Error>> {
         match self {
             Self::Journal => journal(dir),
+            Self::Emitter => Err("an emitter is no store: it has loads of its own".into()),
             Self::Zeros | Self::Fallocate | Self::Growing => bare(self, dir),
             Self::Sqlite => sqlite(dir),
             Self::Redb => redb(dir),

@@ -7,9 +7,11 @@
 //! Candidates take turns within each round, so that a disk that slows down slows them all; the table holds
 //! medians over the rounds, with the lowest and the highest. Three questions: how long one caller alone
 //! waits for `journaled`; how many envelopes a second 64 callers get journaled that wait together; how many
-//! MB/s go in when there is always a batch of 512 ready.
+//! MB/s go in when there is always a batch of 512 ready. Beside the stores stands the whole way, from `emit` to
+//! `journaled`, sealed with HMAC-SHA256. Under each table: what the journal is beside its bounds.
 
 mod candidates;
+mod emitter;
 mod load;
 
 use std::fmt::Write as _;
@@ -17,6 +19,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use candidates::Candidate;
+
+const ALONE: &str = "alone: p50 of one journaled envelope";
+const P99: &str = "alone: p99";
+const TOGETHER: &str = "64 callers";
+const SATURATED: &str = "saturated, batches of 512";
 
 struct Settings {
     rounds: usize,
@@ -63,12 +70,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = settings()?;
     let time = Duration::from_secs(settings.seconds);
     let mut rows = Vec::new();
-    for (question, unit, candidates) in [
-        ("alone: p50 of one journaled envelope", "µs", &Candidate::ALL[..]),
-        ("alone: p99", "µs", &Candidate::ALL[..]),
-        ("64 callers", "envelopes/s", &Candidate::ALL[..]),
-        ("saturated, batches of 512", "MB/s", &Candidate::ALL[..]),
-    ] {
+    let candidates = &Candidate::ALL[..];
+    for (question, unit) in [(ALONE, "µs"), (P99, "µs"), (TOGETHER, "envelopes/s"), (SATURATED, "MB/s")] {
         let mut values: Vec<Vec<f64>> = vec![Vec::new(); candidates.len()];
         // The first round warms up and does not count.
         for round in 0..=settings.rounds {
@@ -100,15 +103,40 @@ fn measure(
         std::fs::remove_dir_all(dir)?;
     }
     std::fs::create_dir_all(dir)?;
-    let store = candidate.open(dir)?;
-    let value = match question {
-        "alone: p50 of one journaled envelope" => load::alone(store, time, 50),
-        "alone: p99" => load::alone(store, time, 99),
-        "64 callers" => load::together(store, time, 64),
-        _ => load::saturated(store, time),
+    let value = if candidate == Candidate::Emitter {
+        match question {
+            ALONE => emitter::alone(dir, time, 50)?,
+            P99 => emitter::alone(dir, time, 99)?,
+            TOGETHER => emitter::together(dir, time, 64)?,
+            _ => emitter::saturated(dir, time)?,
+        }
+    } else {
+        let store = candidate.open(dir)?;
+        match question {
+            ALONE => load::alone(store, time, 50),
+            P99 => load::alone(store, time, 99),
+            TOGETHER => load::together(store, time, 64),
+            _ => load::saturated(store, time),
+        }
     };
     std::fs::remove_dir_all(dir)?;
     Ok(value)
+}
+
+/// What the journal, and the whole way through it, are beside another candidate, by the medians.
+fn beside(rows: &[Row], question: &str) -> String {
+    let median = |candidate| {
+        let row = rows.iter().find(|row| row.question == question && row.candidate == candidate);
+        row.map_or(f64::NAN, |row| row.spread.1)
+    };
+    let mut out = String::new();
+    for bound in [Candidate::Zeros, Candidate::Growing, Candidate::Sqlite] {
+        let of = |candidate| median(candidate) / median(bound);
+        let (journal, emitter) = (of(Candidate::Journal), of(Candidate::Emitter));
+        let name = bound.name();
+        let _ = writeln!(out, "\njournal {journal:.2}, emitter {emitter:.2} of {name}");
+    }
+    out
 }
 
 fn table(rows: &[Row]) -> String {
@@ -116,6 +144,9 @@ fn table(rows: &[Row]) -> String {
     let mut question = "";
     for row in rows {
         if row.question != question {
+            if !question.is_empty() {
+                out.push_str(&beside(rows, question));
+            }
             question = row.question;
             let _ = writeln!(
                 out,
@@ -126,6 +157,7 @@ fn table(rows: &[Row]) -> String {
         let Spread(low, median, high) = row.spread;
         let _ = writeln!(out, "| {} | {median:.0} | {low:.0} | {high:.0} |", row.candidate.name());
     }
+    out.push_str(&beside(rows, question));
     out
 }
 

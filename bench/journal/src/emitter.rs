@@ -1,0 +1,98 @@
+//! The whole way: an emitter with one durable lane, whose sink takes everything at once.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sinkwell::config::Source;
+use sinkwell::event::Data;
+use sinkwell::host::Opening;
+use sinkwell::receipt::{Receipt, Stage};
+use sinkwell::seam::SystemEnv;
+use sinkwell::{Emitter, EventInput};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn open(dir: &Path) -> Outcome<Emitter> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let key = dir.join("key");
+    std::fs::write(&key, [7; 32])?;
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+    let text = format!(
+        "agent: {{ id: \"urn:sinkwell:agent:bench\" }}\nkey: {{ id: k, hmac_sha256: {{ file: \"{}\" }} }}\n\
+         journal: {{ dir: \"{}\", floor: 0 }}\nheartbeat: off\n\
+         lanes:\n- {{ id: bench, durable: true, overflow: block, sink: \"null\" }}\n",
+        key.display(),
+        dir.join("journal").display()
+    );
+    let source = Source::Text { text, name: None, format: Default::default() };
+    let opening = Opening { source, sinks: Vec::new(), signer: None, manual: false };
+    Ok(sinkwell::host::open(opening, &SystemEnv::default())?)
+}
+
+/// An event whose envelope is about as long as those of the stores' loads.
+fn emit(emitter: &Emitter, text: &str) -> Receipt {
+    let input = EventInput { data: Data::Json(text.as_bytes()), ..EventInput::new("com.example.bench.step") };
+    emitter.emit(input).expect("emit")
+}
+
+fn data() -> String {
+    format!(r#"{{"text":"{}"}}"#, "x".repeat(230))
+}
+
+/// One caller: the given percentile of the time from `emit` to `journaled`, in µs.
+pub(crate) fn alone(dir: &Path, time: Duration, percentile: usize) -> Outcome<f64> {
+    let (emitter, data) = (open(dir)?, data());
+    let mut taken = Vec::new();
+    let start = Instant::now();
+    while start.elapsed() < time {
+        let before = Instant::now();
+        emit(&emitter, &data).wait(Stage::Journaled, LONG)?;
+        taken.push(before.elapsed());
+    }
+    taken.sort_unstable();
+    Ok(taken[taken.len() * percentile / 100].as_secs_f64() * 1e6)
+}
+
+/// So many callers, each awaiting its `journaled` before its next event: events per second.
+pub(crate) fn together(dir: &Path, time: Duration, callers: usize) -> Outcome<f64> {
+    let (emitter, data) = (open(dir)?, data());
+    let (over, stored) = (AtomicBool::new(false), AtomicU64::new(0));
+    let start = Instant::now();
+    let elapsed = std::thread::scope(|scope| {
+        for _ in 0..callers {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    emit(&emitter, &data).wait(Stage::Journaled, LONG).expect("journaled");
+                    stored.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        std::thread::sleep(time);
+        over.store(true, Ordering::Relaxed);
+        start.elapsed()
+    });
+    Ok(stored.load(Ordering::Relaxed) as f64 / elapsed.as_secs_f64())
+}
+
+/// Two callers that wait for nothing but room: MB of envelopes per second that were journaled.
+pub(crate) fn saturated(dir: &Path, time: Duration) -> Outcome<f64> {
+    let (emitter, data) = (open(dir)?, data());
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut last = None;
+                while start.elapsed() < time {
+                    last = Some(emit(&emitter, &data));
+                }
+                last.map(|receipt| receipt.wait(Stage::Journaled, LONG))
+            });
+        }
+    });
+    let elapsed = start.elapsed();
+    let counters = emitter.counters().remove(0).1;
+    Ok(counters.bytes as f64 / 1e6 / elapsed.as_secs_f64())
+}
