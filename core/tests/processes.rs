@@ -157,7 +157,7 @@ fn a_journal_that_cannot_be_had_is_one_clear_error_and_nothing_is_harmed() {
         ("/proc/sinkwell", "journal.dir"),
     ] {
         let rest = format!(
-            "journal: {{ dir: '{}' }}\nlanes:\n- {{ classes: [audit], sink: memory }}\n",
+            "journal: {{ dir: '{}' }}\nlanes:\n- {{ durable: true, sink: memory }}\n",
             place.0.join(dir).display()
         );
         let e = open(&place.0, &rest).err().unwrap_or_else(|| panic!("{dir} opened"));

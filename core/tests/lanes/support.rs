@@ -1,8 +1,6 @@
-//! Emitters with sinks that are closures, and a directory that goes with the test.
+//! Emitters with sinks that are closures.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use sinkwell::config::Source;
 use sinkwell::event::Data;
@@ -95,26 +93,5 @@ pub(crate) fn lines(into: &mut Vec<u8>, batch: &[Envelope]) {
     for envelope in batch {
         into.extend_from_slice(&envelope.bytes);
         into.push(b'\n');
-    }
-}
-
-pub(crate) struct TempDir(PathBuf);
-
-impl TempDir {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("sinkwell-lanes-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -3,6 +3,7 @@
 mod call;
 mod chain;
 mod crash;
+mod depth;
 mod format;
 mod retention;
 mod tamper;
