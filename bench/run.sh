@@ -1,31 +1,112 @@
 #!/usr/bin/env bash
 # What sinkwell costs beside what is used today: every table, and its JSON in target/bench.
-# BENCH_ROUNDS (5), BENCH_QUICK=1 (a tenth of the events), BENCH_ONLY="rust python".
+# BENCH_ROUNDS (5), BENCH_QUICK=1 (a tenth of the events), BENCH_ONLY="rust python node go dotnet",
+# BENCH_BUILD=1 (builds, and measures nothing), BENCH_PROFILE (release; with dev, only to see whether it runs).
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
 
-only=" ${BENCH_ONLY:-rust python} "
 out="$root/target/bench"
 mkdir -p "$out"
 options=(--rounds "${BENCH_ROUNDS:-5}")
 [[ -z "${BENCH_QUICK:-}" ]] || options+=(--quick)
+profile="${BENCH_PROFILE:-release}"
+built="$root/target/$profile"
+[[ "$profile" != dev ]] || built="$root/target/debug"
+missing=() ran=()
 
-logged bench-rust-build cargo build --release -p sinkwell-bench
-receiver="$root/target/release/sinkwell-bench"
+# needs LANGUAGE COMMAND...: whether all of them are on PATH; if not, says so loudly and at the end again.
+needs() {
+    local language=$1 command
+    shift
+    for command; do
+        have "$command" && continue
+        echo "bench $language: SKIPPED (no $command on PATH)" >&2
+        missing+=("$language: no $command on PATH")
+        return 1
+    done
+}
 
-if [[ "$only" == *" rust "* ]]; then
-    echo "## Rust"
-    "$receiver" "${options[@]}" --json "$out/rust.json"
-fi
+# unbuilt LANGUAGE: what has failed (most often a registry that is out of reach) leaves out that language only.
+unbuilt() {
+    echo "bench $1: SKIPPED (it could not be built; the reason is above)" >&2
+    missing+=("$1: could not be built")
+}
 
-if [[ "$only" == *" python "* ]]; then
-    echo "## Python"
+# What each language needs is built here, before anything is measured; its program is left in `program`.
+build_rust() {
+    program=()
+}
+
+build_python() {
+    needs python python3 || return 2
     # An environment of its own: what is measured against is nobody's dependency.
-    venv="$root/target/bench-venv"
-    [[ -x "$venv/bin/python" ]] || logged bench-venv python3 -m venv "$venv"
+    local venv="$root/target/bench-venv" manifest=bindings-python/Cargo.toml
+    [[ -x "$venv/bin/python" ]] || logged bench-venv python3 -m venv "$venv" || return
     logged bench-pip "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        -r bench/python/requirements.txt 'maturin>=1.9.4,<2'
-    VIRTUAL_ENV="$venv" logged bench-maturin "$venv/bin/maturin" develop --quiet --release \
-        --manifest-path bindings-python/Cargo.toml
-    "$venv/bin/python" bench/python/bench.py "$receiver" "${options[@]}" --json "$out/python.json"
+        -r bench/python/requirements.txt || return
+    VIRTUAL_ENV="$venv" logged bench-maturin "$venv/bin/maturin" develop --quiet --profile "$profile" \
+        --manifest-path "$manifest" || return
+    program=("$venv/bin/python" bench/python/bench.py)
+}
+
+node_javascript() {
+    cd bindings-node && npx --no-install tsc -p . --noCheck --declaration false --declarationDir null &&
+        node scripts/esm.js && cd "$root"
+}
+
+build_node() {
+    needs node node npm || return 2
+    node_modules bindings-node || return
+    logged bench-node cargo build --profile "$profile" -p sinkwell-node || return
+    cp "$built/libsinkwell_node.so" "$out/sinkwell.node" || return
+    export NAPI_RS_NATIVE_LIBRARY_PATH="$out/sinkwell.node"
+    # JavaScript only: its types are checked where it is tested.
+    logged bench-node-js node_javascript || return
+    node_modules bench/node || return
+    # The collector is asked once, before measuring, so that what the start left behind is nobody's.
+    program=(node --expose-gc bench/node/bench.js)
+}
+
+build_go() {
+    needs go go cc || return 2
+    logged bench-c cargo build --profile "$profile" -p sinkwell-c || return
+    # shellcheck disable=SC2097,SC2098
+    CGO_LDFLAGS="-L$built" logged bench-go go -C bench/go build -mod=readonly -o "$out/go-bench" . || return
+    program=("$out/go-bench")
+}
+
+build_dotnet() {
+    # dotnet_sdk would end all of this where there is none.
+    [[ -x ../shared/dotnet/setup.sh ]] && eval "$(../shared/dotnet/setup.sh)"
+    needs dotnet dotnet || return 2
+    export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
+    logged bench-c cargo build --profile "$profile" -p sinkwell-c || return
+    logged bench-dotnet dotnet build bench/dotnet/Bench.csproj --configuration Release || return
+    export LD_LIBRARY_PATH="$built${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    program=(dotnet "$root/target/dotnet/bin/Bench/release/Bench.dll")
+}
+
+# Nothing can be measured without the receiver.
+logged bench-rust-build cargo build --profile "$profile" -p sinkwell-bench
+bench="$built/sinkwell-bench"
+
+for language in ${BENCH_ONLY:-rust python node go dotnet}; do
+    program=() status=0
+    "build_$language" || status=$?
+    if ((status == 2)); then
+        continue
+    elif ((status != 0)); then
+        unbuilt "$language"
+        continue
+    fi
+    ran+=("$language")
+    [[ -z "${BENCH_BUILD:-}" ]] || continue
+    echo "## $language"
+    "$bench" "${options[@]}" --language "$language" --json "$out/$language.json" -- "${program[@]}"
+done
+
+if ((${#missing[@]} > 0)); then
+    printf 'bench: NOT MEASURED: %s\n' "${missing[@]}" >&2
 fi
+# That nothing ran is no success, and neither is a gap where everything is required.
+((${#ran[@]} > 0)) && [[ "${SINKWELL_REQUIRE:-}" != all || ${#missing[@]} -eq 0 ]]

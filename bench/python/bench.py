@@ -1,139 +1,65 @@
-"""What sinkwell costs a Python program beside the OpenTelemetry SDK, and structlog with orjson to a file.
+"""What sinkwell costs a Python program beside the OpenTelemetry SDK, loggers to a file, and signing by hand.
 
-    python bench.py RECEIVER [--rounds 5] [--quick] [--json FILE]
+One run of one candidate, in a process of its own; ``bench/rust`` asks, counts what arrives, and makes the table::
 
-``RECEIVER`` is the program that ``bench/rust`` builds: its ``receiver`` counts what arrives. Candidates take
-turns within each round, each in a fresh process; the table holds medians with the lowest and the highest.
+    python bench.py run CANDIDATE LOAD PORT DIR
+    python bench.py facts
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
+import gc
+import importlib.metadata
+import platform
 import resource
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
-from collections.abc import Callable
-from typing import Any
 
-TYPE = "com.example.tool.called"
-TEXTS = {
-    "agent.version": "2026.11.3",
-    "decision": "allowed",
-    "gen_ai.request.model": "example-model-large-2026-10-01",
-    "policy": "urn:example:policy/tools/read-only",
-    "resource": "https://tickets.example.com/api/v2/tickets/483920/comments",
-    "session.id": "0193f9a2-7c1e-7b52-a1f4-5d0c2f6e8b91",
-    "summary": "Looked up the comments of a ticket to find out which release the customer runs; 14 found",
-    "tool.name": "ticket_comments",
-}
-WARM_UP = 1_000
+from candidates import CANDIDATES, Candidate
+
+WARM_UP = 2_000
 
 
-def attributes(n: int) -> dict[str, Any]:
-    """The attributes of the ``n``-th event: about 500 bytes as JSON."""
-    return {
-        **TEXTS,
-        "usage.call": n,
-        "usage.duration_ms": 18.25,
-        "usage.input_tokens": 1843,
-        "user.confirmed": True,
-    }
+class Load:
+    """How events come: ``burst`` at a time, every so many ns; without a pace as fast as one thread can."""
+
+    def __init__(self, events: int, burst: int = 0, every: int = 0) -> None:
+        self.events, self.burst, self.every = events, burst, every
+
+    @classmethod
+    def read(cls, text: str) -> Load:
+        """``hot:N``, ``paced:RATE:N`` or ``bursts:RATE:N:EVERY_MS``."""
+        kind, *rest = text.split(":")
+        match kind, [int(part) for part in rest]:
+            case "hot", [events]:
+                return cls(events)
+            case "paced", [rate, events]:
+                return cls(events, 1, 1_000_000_000 // rate)
+            case "bursts", [rate, events, every]:
+                return cls(events, max(rate * every // 1000, 1), every * 1_000_000)
+        raise ValueError(f"a load is hot:N, paced:RATE:N or bursts:RATE:N:EVERY_MS, not {text}")
 
 
-Candidate = tuple[Callable[[int], object], Callable[[], dict[str, float]]]
-
-
-def sinkwell_lanes(port: int, folder: str, three: bool) -> Candidate:
-    """Three lanes as the bars ask for, or the one over OTLP; sealed with HMAC."""
-    import sinkwell
-
-    linger = {"batch": {"linger": "200ms"}}
-    endpoint = {
-        "endpoint": f"http://127.0.0.1:{port}",
-        "protocol": "http/protobuf",
-        "compression": "none",
-    }
-    lanes: list[dict[str, Any]] = [{"id": "otlp", "sink": {"otlp": endpoint}, **linger}]
-    if three:
-        lanes.append({"id": "memory", "sink": "memory", **linger})
-        lanes.append({"id": "file", "sink": {"file": {"path": f"{folder}/events.ndjson"}}, **linger})
-    key = {"id": "k1", "hmac_sha256": {"base64": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}}
-    emitter = sinkwell.Emitter.open({"agent": {"id": "urn:example:agent"}, "key": key, "lanes": lanes})
-
-    def settle() -> dict[str, float]:
-        emitter.shutdown(60)
-        counters = emitter.counters()["otlp"]
-        return {"own": counters["own"], "dropped": counters["dropped"]}
-
-    return lambda n: emitter.emit(TYPE, attributes(n)), settle
-
-
-def opentelemetry(port: int, folder: str) -> Candidate:
-    """The SDK's batch processor and OTLP exporter."""
-    from opentelemetry._logs import LogRecord, SeverityNumber
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-    from opentelemetry.sdk._logs import LoggerProvider
-    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
-
-    provider = LoggerProvider()
-    exporter = OTLPLogExporter(endpoint=f"http://127.0.0.1:{port}/v1/logs")
-    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
-    logger = provider.get_logger("bench")
-
-    def emit(n: int) -> None:
-        logger.emit(
-            LogRecord(
-                timestamp=time.time_ns(),
-                severity_number=SeverityNumber.INFO,
-                severity_text="INFO",
-                event_name=TYPE,
-                attributes=attributes(n),
-            )
-        )
-
-    def settle() -> dict[str, float]:
-        provider.shutdown()
-        return {}
-
-    return emit, settle
-
-
-def structlog_file(port: int, folder: str) -> Candidate:
-    """structlog, rendered by orjson, to a file."""
-    import orjson
-    import structlog
-
-    file = open(f"{folder}/structlog.ndjson", "wb")  # noqa: SIM115
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(serializer=orjson.dumps),
-        ],
-        logger_factory=structlog.BytesLoggerFactory(file=file),
-        cache_logger_on_first_use=True,
-    )
-    log = structlog.get_logger()
-
-    def settle() -> dict[str, float]:
-        file.close()
-        return {}
-
-    return lambda n: log.info(TYPE, **attributes(n)), settle
-
-
-CANDIDATES: dict[str, Callable[[int, str], Candidate]] = {
-    "otel": opentelemetry,
-    "three": lambda port, folder: sinkwell_lanes(port, folder, True),
-    "otlp": lambda port, folder: sinkwell_lanes(port, folder, False),
-    "structlog": structlog_file,
-}
+def drive(load: Load, candidate: Candidate, nanos: list[int]) -> int:
+    """Emits under the load; how long each took goes into ``nanos``, how many were refused is returned."""
+    clock, emit, burst, every = time.perf_counter_ns, candidate.emit, load.burst, load.every
+    refused = 0
+    start = clock()
+    for n in range(load.events):
+        if burst and n % burst == 0:
+            wait = start + n // burst * every - clock()
+            if wait > 0:
+                time.sleep(wait / 1e9)
+        begin = clock()
+        try:
+            emit(n)
+        except Exception as error:
+            if not refused:
+                print(error, file=sys.stderr)
+            refused += 1
+        nanos[n] = clock() - begin
+    return refused
 
 
 def resident(name: str) -> float:
@@ -142,117 +68,69 @@ def resident(name: str) -> float:
         return next(float(line.split()[1]) for line in status if line.startswith(name))
 
 
-def run(candidate: str, rate: int, events: int, port: int, folder: str) -> dict[str, float]:
-    """One run; ``rate`` 0 is a hot loop."""
-    emit, settle = CANDIDATES[candidate](port, folder)
-    for n in range(WARM_UP):
-        emit(n)
-        if n % 100 == 99:
-            time.sleep(0.02)
-    time.sleep(0.6)
-    nanos = [10**9 + n for n in range(events)]
+def processor() -> float:
+    """The seconds that all threads of this process have used."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run(who: str, load: Load, port: int, folder: str) -> dict[str, float]:
+    """One run."""
+    candidate = CANDIDATES[who](port, folder)
+    # In parts, so that nobody loses any of it: an exporter's first call takes long.
+    part = Load(WARM_UP // 4, 20, 5_000_000)
+    for _ in range(4):
+        if refused := drive(part, candidate, [0] * part.events):
+            raise RuntimeError(f"{refused} refused while warming up")
+        candidate.flush()
+    # Not the candidate's memory, and there before it is counted: numbers of their own, each as large as a time.
+    nanos = [10**9 + n for n in range(load.events)]
+    gc.collect()
+    time.sleep(0.2)
+    try:
+        # The peak is of what follows.
+        with open("/proc/self/clear_refs", "w") as peak:
+            peak.write("5")
+    except OSError:
+        pass  # Then it is since the process began.
     idle = resident("VmRSS:")
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    clock = time.perf_counter_ns
-    start = clock()
-    for n in range(events):
-        if rate:
-            wait = start + n * 1_000_000_000 // rate - clock()
-            if wait > 0:
-                time.sleep(wait / 1e9)
-        begin = clock()
-        emit(n)
-        nanos[n] = clock() - begin
-    extra = settle()
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    cpu, start = processor(), time.perf_counter()
+    refused = drive(load, candidate, nanos)
+    extra = candidate.settle()
+    wall, cpu = time.perf_counter() - start, processor() - cpu
+    growth = resident("VmHWM:") - idle
     nanos.sort()
+    last = load.events - 1
     return {
+        "warm_up": WARM_UP,
+        "offered": load.events,
+        "refused": refused,
         "mean_ns": statistics.fmean(nanos),
-        "p50_ns": nanos[events // 2],
-        "p99_ns": nanos[events * 99 // 100],
-        "p999_ns": nanos[events * 999 // 1000],
-        "growth_kb": resident("VmHWM:") - idle,
+        "p50_ns": nanos[last // 2],
+        "p99_ns": nanos[last * 99 // 100],
+        "p999_ns": nanos[last * 999 // 1000],
         "cpu_s": cpu,
+        "wall_s": wall,
+        "idle_kb": idle,
+        "growth_kb": growth,
         **extra,
     }
 
 
-def once(receiver: str, candidate: str, rate: int, events: int) -> dict[str, float]:
-    """One run in a process of its own, with a receiver of its own."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen([receiver, "receiver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
-    ):
-        assert process.stdin
-        assert process.stdout
-        port = int(process.stdout.readline())
-        args = [sys.executable, __file__, "run", candidate, str(rate), str(events), str(port), folder]
-        figures: dict[str, float] = json.loads(
-            subprocess.run(args, check=True, stdout=subprocess.PIPE).stdout
-        )
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/count") as answer:
-            arrived = int(answer.read().split()[0]) - figures.get("own", 0) - WARM_UP
-        process.stdin.close()
-    if candidate != "structlog":
-        figures["lost_share"] = (events - arrived) / events
-        if arrived > 0:
-            figures["cpu_s_per_million"] = figures["cpu_s"] * 1e6 / arrived
-    return figures
-
-
-def main() -> None:
-    """Asks every question of every candidate, in turn."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("receiver")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json")
-    options = parser.parse_args()
-    part = 10 if options.quick else 1
-    caller = ["mean_ns", "p50_ns", "p99_ns", "p999_ns", "growth_kb", "lost_share"]
-    questions = [
-        ("hot loop", 0, 50_000, ["otel", "three", "structlog"], caller),
-        ("5 000/s", 5_000, 20_000, ["otel", "three", "structlog"], caller),
-        ("2 000/s over OTLP", 2_000, 10_000, ["otel", "otlp"], ["cpu_s_per_million", "lost_share"]),
-    ]
-    rows = []
-    for name, rate, events, who, figures in questions:
-        answers: dict[str, list[dict[str, float]]] = {w: [] for w in who}
-        for turn in range(options.rounds):
-            for i in range(len(who)):
-                candidate = who[(i + turn) % len(who)]
-                answers[candidate].append(once(options.receiver, candidate, rate, events // part))
-        for figure in figures:
-            peer = None
-            for candidate in who:
-                values = sorted(a[figure] for a in answers[candidate] if figure in a)
-                if not values:
-                    continue
-                median = values[len(values) // 2]
-                peer = median if peer is None else peer
-                ratio = median / peer if peer > 0 else None
-                rows.append(
-                    {"load": name, "who": candidate, "figure": figure, "median": median}
-                    | {"low": values[0], "high": values[-1], "ratio": ratio}
-                )
-    print("| load | who | figure | median | lowest … highest | ÷ peer |")
-    print("| --- | --- | --- | ---: | ---: | ---: |")
-    for row in rows:
-        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
-        spread = f"{row['low']:.4g} … {row['high']:.4g}"
-        print(
-            f"| {row['load']} | {row['who']} | {row['figure']} | {row['median']:.4g} | {spread} | {ratio} |"
-        )
-    if options.json:
-        facts = {"python": sys.version, "load average": os.getloadavg()[0], "rows": rows}
-        with open(options.json, "w") as file:
-            json.dump(facts, file, indent=1)
+def facts() -> str:
+    """The versions that were measured."""
+    peers = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "structlog", "orjson")
+    return ", ".join(
+        [f"Python {platform.python_version()}", *(f"{p} {importlib.metadata.version(p)}" for p in peers)]
+    )
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["run"]:
-        who, rate, events, port, folder = sys.argv[2:]
-        print(json.dumps(run(who, int(rate), int(events), int(port), folder)))
-    else:
-        main()
+    match sys.argv[1:]:
+        case ["facts"]:
+            print(facts())
+        case ["run", who, load, port, folder] if who in CANDIDATES:
+            figures = run(who, Load.read(load), int(port), folder)
+            print(" ".join(f"{name}={value}" for name, value in figures.items()))
+        case _:
+            sys.exit(f"usage: bench.py run {'|'.join(CANDIDATES)} LOAD PORT DIR | bench.py facts")

@@ -12,25 +12,40 @@ use sinkwell::json::ObjectWriter;
 use sinkwell::seam::SystemEnv;
 use sinkwell::{Emitter, EventInput, Options};
 
-use crate::event;
 use crate::measure::{Figures, Load, run};
+use crate::{event, isolation};
 
 type Failure = Box<dyn std::error::Error>;
 
 /// What a run says when somebody cannot be started.
 pub(crate) fn measure(candidate: &str, load: Load, port: u16, dir: &Path) -> Result<Figures, Failure> {
+    if let Load::Idle(seconds) = load {
+        return isolation::idle(candidate, seconds, port, dir);
+    }
+    if candidate.starts_with("alone") || candidate.starts_with("beside") {
+        return isolation::isolation(candidate, load, port, dir);
+    }
+    if let Some((what, n)) = candidate.rsplit_once('-')
+        && let Ok(n) = n.parse()
+    {
+        return isolation::curve(what, n, load, port, dir);
+    }
     match candidate {
         "otel" => otel(load, port),
         "three" => sinkwell(load, &three(port, dir, "hmac"), false),
         "three-ready" => sinkwell(load, &three(port, dir, "hmac"), true),
         // A linger that is over between two events: every worker sleeps when the next one comes.
         "three-ready-rested" => sinkwell(load, &three(port, dir, "hmac").replace("200ms", "2ms"), true),
+        "three-block" => sinkwell(load, &document(&three_lanes(port, dir, BLOCK), "hmac"), false),
         "otlp" => sinkwell(load, &document(&otlp(port, ""), "hmac"), false),
-        "otlp-block" => sinkwell(load, &document(&otlp(port, r#","overflow":"block""#), "hmac"), false),
+        "otlp-block" => sinkwell(load, &document(&otlp(port, BLOCK), "hmac"), false),
         "otlp-ed25519" => sinkwell(load, &document(&otlp(port, ""), "ed25519"), false),
         other => Err(format!("no candidate is called {other}").into()),
     }
 }
+
+/// Callers wait where a lane has no room.
+const BLOCK: &str = r#","overflow":"block""#;
 
 fn otlp(port: u16, more: &str) -> String {
     format!(
@@ -38,14 +53,18 @@ fn otlp(port: u16, more: &str) -> String {
     )
 }
 
-fn three(port: u16, dir: &Path, algorithm: &str) -> String {
+/// Memory, file and OTLP; `more` is said of each.
+pub(crate) fn three_lanes(port: u16, dir: &Path, more: &str) -> String {
     let linger = r#""batch":{"linger":"200ms"}"#;
     let file = dir.join("events.ndjson");
-    let lanes = format!(
-        r#"{{"id":"memory",{linger},"sink":"memory"}},{{"id":"file",{linger},"sink":{{"file":{{"path":{file:?}}}}}}},{}"#,
-        otlp(port, "")
-    );
-    document(&lanes, algorithm)
+    format!(
+        r#"{{"id":"memory",{linger}{more},"sink":"memory"}},{{"id":"file",{linger}{more},"sink":{{"file":{{"path":{file:?}}}}}}},{}"#,
+        otlp(port, more)
+    )
+}
+
+fn three(port: u16, dir: &Path, algorithm: &str) -> String {
+    document(&three_lanes(port, dir, ""), algorithm)
 }
 
 /// The test key of RFC 8410, section 10.3: a secret of nobody's.
@@ -59,10 +78,29 @@ pub(crate) fn document(lanes: &str, algorithm: &str) -> String {
     format!(r#"{{"agent":{{"id":"urn:example:agent"}},"key":{key},"lanes":[{lanes}]}}"#)
 }
 
+/// A configuration by its text.
+pub(crate) fn config(document: &str) -> sinkwell::Result<Config> {
+    Config::load(Source::Mapping(document.to_owned()), &SystemEnv::default())
+}
+
 /// An emitter by its configuration.
 pub(crate) fn open(document: &str, manual: bool) -> sinkwell::Result<Emitter> {
-    let config = Config::load(Source::Mapping(document.to_owned()), &SystemEnv::default())?;
-    Emitter::open(Options { manual, ..Options::new(config) })
+    Emitter::open(Options { manual, ..Options::new(config(document)?) })
+}
+
+/// What became of everything, by lane; `unaccounted` is what nothing says anything of.
+pub(crate) fn balance(emitter: &Emitter) -> Figures {
+    let mut figures = Figures::default();
+    for (lane, counters) in emitter.counters() {
+        figures.put(&format!("{lane}_delivered"), counters.delivered as f64);
+        figures.put(&format!("{lane}_dropped"), counters.dropped as f64);
+        figures.put(&format!("{lane}_rejected"), counters.rejected as f64);
+        figures.put(&format!("{lane}_own"), counters.own as f64);
+        let balance = counters.admitted.cast_signed()
+            - (counters.delivered + counters.dropped + counters.rejected + counters.pending).cast_signed();
+        figures.put(&format!("{lane}_unaccounted"), balance as f64);
+    }
+    figures
 }
 
 fn sinkwell(load: Load, document: &str, ready: bool) -> Result<Figures, Failure> {
@@ -84,17 +122,7 @@ fn sinkwell(load: Load, document: &str, ready: bool) -> Result<Figures, Failure>
         },
         || {
             emitter.shutdown(Duration::from_secs(60));
-            let mut figures = Figures::default();
-            for (lane, counters) in emitter.counters() {
-                figures.put(&format!("{lane}_delivered"), counters.delivered as f64);
-                figures.put(&format!("{lane}_dropped"), counters.dropped as f64);
-                figures.put(&format!("{lane}_own"), counters.own as f64);
-                let balance = counters.admitted.cast_signed()
-                    - (counters.delivered + counters.dropped + counters.rejected + counters.pending)
-                        .cast_signed();
-                figures.put(&format!("{lane}_unaccounted"), balance as f64);
-            }
-            figures
+            balance(&emitter)
         },
     );
     figures.put("refused", failed as f64);

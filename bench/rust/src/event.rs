@@ -39,6 +39,17 @@ pub(crate) fn write(writer: &mut ObjectWriter, n: i64) -> Result<(), JsonError> 
     writer.end_object()
 }
 
+/// An event of another size: one text.
+pub(crate) fn write_sized(writer: &mut ObjectWriter, n: i64, text: &str) -> Result<(), JsonError> {
+    writer.reset(64);
+    writer.begin_object()?;
+    writer.key("text")?;
+    writer.string(text)?;
+    writer.key("usage.call")?;
+    writer.int(n.into())?;
+    writer.end_object()
+}
+
 /// What the OpenTelemetry SDK is given.
 pub(crate) fn fill(record: &mut impl LogRecord, n: i64) {
     record.set_event_name(TYPE);

@@ -11,16 +11,22 @@ pub(crate) enum Load {
     Hot(u64),
     /// So many a second, for so many events.
     Paced(u64, u64),
-    /// So many a second, offered every millisecond, for so many events: what nobody loses.
-    Bursts(u64, u64),
+    /// So many a second, for so many events, offered every so many milliseconds: what nobody loses.
+    Bursts(u64, u64, u64),
     /// One at a time, after everything has gone to sleep.
     Rested(u64),
+    /// Nothing for so many seconds.
+    Idle(u64),
 }
 
+/// What is done once is not what an event costs: so many come before anything is measured.
+pub(crate) const WARM_UP: u64 = 1_000;
+
 impl Load {
-    fn events(self) -> u64 {
+    pub(crate) fn events(self) -> u64 {
         match self {
-            Self::Hot(n) | Self::Paced(_, n) | Self::Bursts(_, n) | Self::Rested(n) => n,
+            Self::Hot(n) | Self::Paced(_, n) | Self::Bursts(_, n, _) | Self::Rested(n) => n,
+            Self::Idle(_) => 0,
         }
     }
 }
@@ -54,8 +60,7 @@ impl Figures {
 /// Runs `emit` under a load; then `settle`, which waits until all is delivered and answers how many of ours
 /// the emitter itself says arrived, if it can say.
 pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -> Figures) -> Figures {
-    // Warm-up: what is done once is not what an event costs.
-    for n in 0..1_000 {
+    for n in 0..WARM_UP.cast_signed() {
         emit(n);
         if n % 100 == 99 {
             std::thread::sleep(Duration::from_millis(20));
@@ -82,10 +87,11 @@ pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -
                 timed(n.cast_signed());
             }
         }
-        Load::Bursts(rate, events) => {
+        Load::Bursts(rate, events, every) => {
+            let burst = (rate * every / 1_000).max(1);
             for n in 0..events {
-                if n % (rate / 1_000) == 0 {
-                    until(start + Duration::from_millis(n / (rate / 1_000)));
+                if n % burst == 0 {
+                    until(start + Duration::from_millis(n / burst * every));
                 }
                 timed(n.cast_signed());
             }
@@ -96,10 +102,13 @@ pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -
                 timed(n.cast_signed());
             }
         }
+        Load::Idle(seconds) => std::thread::sleep(Duration::from_secs(seconds)),
     }
     let wall = start.elapsed().as_secs_f64();
     let thread = own_cpu() - thread;
     let settled = settle();
+    // Delivering what is queued at the end is part of it.
+    let delivered = start.elapsed().as_secs_f64();
     let cpu = self::cpu() - cpu;
     let peak = resident("VmHWM:");
     let mut figures = Figures::default();
@@ -113,6 +122,7 @@ pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -
     figures.put("rate", load.events() as f64 / wall);
     figures.put("caller_cpu_ns", thread * 1e9 / load.events() as f64);
     figures.put("cpu_s", cpu);
+    figures.put("wall_s", delivered);
     figures.put("idle_kb", idle);
     figures.put("growth_kb", peak - idle - own);
     figures.0.extend(settled.0);
@@ -139,7 +149,7 @@ pub(crate) fn own_cpu() -> f64 {
 }
 
 /// A figure of `/proc/self/status` in kB.
-fn resident(name: &str) -> f64 {
+pub(crate) fn resident(name: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.split_whitespace().next()).and_then(|kb| kb.parse().ok()).unwrap_or(0.0)

@@ -143,10 +143,11 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    pub(crate) fn start() -> std::io::Result<Self> {
+    /// Answers each post so many milliseconds later.
+    pub(crate) fn start(delay_ms: u64) -> std::io::Result<Self> {
         use std::process::{Command, Stdio};
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("receiver")
+            .args(["receiver", "--delay", &delay_ms.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

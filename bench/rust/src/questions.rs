@@ -1,0 +1,187 @@
+//! What is asked, of whom, under which load: one list per language, the peer first.
+//!
+//! Sizes are such that five rounds of one language take three to four minutes; a run's start, warm-up and end
+//! are one to two seconds of each.
+
+/// A question, the load that asks it, who answers (the peer first), and which figures are the answer.
+pub(crate) struct Question {
+    pub(crate) name: &'static str,
+    /// `hot:N`, `paced:RATE:N`, `bursts:RATE:N[:EVERY_MS]`, `rested:N` or `idle:SECONDS`.
+    pub(crate) load: String,
+    /// How much later than at once the receiver answers.
+    pub(crate) delay_ms: u64,
+    pub(crate) who: &'static [&'static str],
+    pub(crate) figures: &'static [&'static str],
+}
+
+/// The languages that there are questions for.
+pub(crate) const LANGUAGES: [&str; 5] = ["rust", "python", "node", "go", "dotnet"];
+
+const BESIDE: &[&str] = &[
+    "alone",
+    "alone, again",
+    "beside a healthy one",
+    "beside one that hangs",
+    "beside one that panics",
+    "beside one that blocks 10 s",
+    "beside one that refuses",
+];
+
+/// What a broken lane costs the caller and the other lanes.
+pub(crate) fn isolation(part: u64) -> Vec<Question> {
+    let ask = |name, load, figures| Question { name, load, delay_ms: 0, who: BESIDE, figures };
+    vec![
+        ask("5 000/s", format!("paced:5000:{}", 7_500 / part), &["p50_ns", "p99_ns", "healthy_lost"]),
+        ask(
+            "hot loop, healthy lanes block",
+            format!("hot:{}", 100_000 / part),
+            &["p99_ns", "healthy_per_s", "healthy_lost"],
+        ),
+    ]
+}
+
+/// What grows with what. The smallest of each is what the others are compared to.
+pub(crate) fn curves(part: u64) -> Vec<Question> {
+    let ask = |name, load: String, who, figures| Question { name, load, delay_ms: 0, who, figures };
+    let late = |name, delay_ms| Question {
+        name,
+        load: format!("paced:5000:{}", 15_000 / part),
+        delay_ms,
+        who: &["otel", "three", "three-block"],
+        figures: &["p50_ns", "p99_ns", "growth_kb", "lost_share", "told_share"],
+    };
+    let hot = |events: u64| format!("hot:{}", events / part);
+    let cost: &[&str] = &["caller_cpu_ns", "mean_ns", "p50_ns", "p99_ns", "growth_kb", "refused"];
+    vec![
+        late("receiver answers at once, 5 000/s", 0),
+        late("receiver answers after 100 ms, 5 000/s", 100),
+        late("receiver answers after 500 ms, 5 000/s", 500),
+        late("receiver answers after 1 000 ms, 5 000/s", 1_000),
+        ask(
+            "lanes",
+            hot(50_000),
+            &["lanes-1", "lanes-2", "lanes-4", "lanes-8", "lanes-16", "lanes-32"],
+            cost,
+        ),
+        ask(
+            "threads",
+            hot(50_000),
+            &["threads-1", "threads-2", "threads-4", "threads-8"],
+            &["caller_cpu_ns", "mean_ns", "p50_ns", "p99_ns", "emitted_per_s", "refused"],
+        ),
+        ask(
+            "bytes of text",
+            hot(5_000),
+            &["size-200", "size-500", "size-2048", "size-8192", "size-65536"],
+            cost,
+        ),
+        ask(
+            "streams",
+            hot(50_000),
+            &["streams-1", "streams-10", "streams-100", "streams-1000", "streams-10000"],
+            cost,
+        ),
+        ask(
+            "idle",
+            format!("idle:{}", 60 / part),
+            &["nobody", "three"],
+            &["cpu_ms_per_minute", "resident_kb"],
+        ),
+    ]
+}
+
+const CALLER: &[&str] =
+    &["caller_cpu_ns", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "growth_kb", "lost_share"];
+const READY: &[&str] = &["mean_ns", "p50_ns", "p99_ns"];
+const WORK: &[&str] = &["cpu_s_per_million", "lost", "growth_kb"];
+/// What `arrived_per_s` counts is there when everything has been delivered; `told_share` is what the
+/// candidate itself says that it lost.
+const FLAT_OUT: &[&str] = &[
+    "mean_ns",
+    "p50_ns",
+    "p99_ns",
+    "p999_ns",
+    "alloc_bytes",
+    "growth_kb",
+    "arrived_per_s",
+    "lost_share",
+    "told_share",
+];
+const STEADY: &[&str] = &["mean_ns", "p50_ns", "p99_ns", "p999_ns", "alloc_bytes", "growth_kb", "lost_share"];
+
+/// The questions for a language; with `part` 10, a tenth of the events.
+pub(crate) fn of(language: &str, part: u64) -> Vec<Question> {
+    let ask = |name, load: &str, events: u64, who, figures| Question {
+        name,
+        load: load.replace('N', &(events / part).to_string()),
+        delay_ms: 0,
+        who,
+        figures,
+    };
+    match language {
+        "python" => vec![
+            ask(
+                "hot loop",
+                "hot:N",
+                20_000,
+                &["otel", "three", "three-block", "queuehandler", "structlog", "hand"],
+                FLAT_OUT,
+            ),
+            ask("5 000/s", "paced:5000:N", 7_500, &["otel", "three", "queuehandler", "structlog"], STEADY),
+            ask("2 000/s over OTLP", "bursts:2000:N:10", 5_000, &["otel", "otlp"], WORK),
+        ],
+        "node" => vec![
+            ask("hot loop", "hot:N", 100_000, &["otel", "three", "three-block", "pino", "hand"], FLAT_OUT),
+            ask("5 000/s", "paced:5000:N", 7_500, &["otel", "three", "pino"], STEADY),
+            ask("10 000/s over OTLP", "bursts:10000:N:10", 20_000, &["otel", "otlp"], WORK),
+        ],
+        "go" => vec![
+            ask(
+                "hot loop",
+                "hot:N",
+                200_000,
+                &["otel", "three", "three-attrs", "three-block", "slog", "zap", "hand"],
+                FLAT_OUT,
+            ),
+            ask("5 000/s", "paced:5000:N", 7_500, &["otel", "three", "three-attrs", "slog"], STEADY),
+            ask("20 000/s over OTLP", "bursts:20000:N:10", 40_000, &["otel", "otlp"], WORK),
+        ],
+        "dotnet" => vec![
+            ask(
+                "hot loop",
+                "hot:N",
+                100_000,
+                &["otel", "otel-message", "three", "three-block", "logging", "serilog", "hand"],
+                FLAT_OUT,
+            ),
+            ask("5 000/s", "paced:5000:N", 5_000, &["otel", "three"], STEADY),
+            ask(
+                "20 000/s",
+                "bursts:20000:N:1",
+                20_000,
+                &["otel", "otel-message", "three", "three-json"],
+                STEADY,
+            ),
+            ask("20 000/s over OTLP", "bursts:20000:N:10", 40_000, &["otel", "otlp"], WORK),
+        ],
+        _ => vec![
+            ask("hot loop", "hot:N", 300_000, &["otel", "three", "three-ready"], CALLER),
+            ask("5 000/s", "paced:5000:N", 10_000, &["otel", "three", "three-ready"], CALLER),
+            ask("lanes asleep", "rested:N", 60, &["otel", "three-ready-rested"], READY),
+            ask(
+                "20 000/s over OTLP",
+                "bursts:20000:N",
+                60_000,
+                &["otel", "otlp", "otlp-block", "otlp-ed25519"],
+                WORK,
+            ),
+            ask(
+                "sustained",
+                "hot:N",
+                200_000,
+                &["otel", "three-block"],
+                &["arrived_per_s", "lost_share", "told_share"],
+            ),
+        ],
+    }
+}
