@@ -104,7 +104,7 @@ fn without_a_key_and_with_strict_the_verdict_is_another() {
 fn what_cannot_be_done_is_exit_2_and_says_why() {
     let place = place("cannot");
     let key = place.key();
-    place.write("short.key", "thirty-one bytes are one too few"[..31].as_bytes());
+    place.write("short.key", "thirty-one bytes are one too f");
     place.write("empty.ndjson", "");
     place.write("other.db", [b"SQLite format 3\0".as_slice(), &[0; 84]].concat());
     for (arguments, says) in [

@@ -84,6 +84,10 @@ impl Seen {
     }
 }
 
+/// What a test says of a name.
+#[cfg(test)]
+pub(super) type Telling = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
+
 /// Who knows the addresses of a name.
 #[derive(Clone)]
 pub(super) enum Names {
@@ -91,7 +95,7 @@ pub(super) enum Names {
     System,
     /// A test, which may change its mind between two connections.
     #[cfg(test)]
-    Told(Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>),
+    Told(Arc<Telling>),
 }
 
 impl Names {
