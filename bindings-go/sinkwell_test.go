@@ -326,6 +326,28 @@ func TestAManualEmitterDrains(t *testing.T) {
 	}
 }
 
+type sickSink struct{ memorySink }
+
+func (s *sickSink) Health(context.Context) sinkwell.SinkHealth {
+	return sinkwell.SinkHealth{Detail: "the cable is out"}
+}
+
+func TestHealthHasTheWordsOfASinkThatFails(t *testing.T) {
+	sink := &sickSink{memorySink{name: "sick", do: func(context.Context, sinkwell.SignedGovernanceEvent) error {
+		return errors.New("no route")
+	}}}
+	sw := open(t, "lanes: []\n", sinkwell.Manual(), sinkwell.WithSink(sink))
+	if err := sw.Put(soon(t), tool()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sw.Drain("sick"); err != nil {
+		t.Fatal(err)
+	}
+	if detail := sw.Health()["sick"].Detail; !strings.HasSuffix(detail, "; the cable is out") {
+		t.Fatal(detail)
+	}
+}
+
 func TestContextFillsRunTraceAndCorrelation(t *testing.T) {
 	sink := &memorySink{name: "mine"}
 	sw := open(t, "lanes: []\n", sinkwell.WithSink(sink))

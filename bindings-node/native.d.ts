@@ -49,8 +49,8 @@ export declare class NativeEmitter {
    * waited, if there is none.
    */
   tryEmit(eventType: string, data: string | undefined | null, rest: string | undefined | null, waited: number): NativeReceipt | number
-  /** Emits the events that a span, as JSON, stands for, and says how many. Never waits. */
-  emitSpan(span: string): number
+  /** Emits the events that a span, as JSON, stands for, and says how many. Never waits; `inside` as for `emit`. */
+  emitSpan(span: string, inside: boolean): number
   /** Hands `token` to the event loop when a blocking lane that has no room has some again. */
   onRoom(eventLoop: EventLoop, token: number): void
   /** Whether the configuration says `handle_signals`. */

@@ -11,7 +11,7 @@ import { fromText, native } from './errors';
 
 const reached = new Map<number, () => void>();
 const actions = new Map<number, { resolve(text: string): void; reject(error: Error): void }>();
-const calls: { deliver?: (message: Message) => void; sign?: (message: Message) => void } = {};
+const calls: Partial<Record<'deliver' | 'health' | 'sign', (message: Message) => void>> = {};
 const debug = debuglog('sinkwell');
 const KEEP_ALIVE = 0x7fffffff;
 
@@ -45,6 +45,7 @@ function take(message: Message): void {
       break;
     }
     case 'deliver':
+    case 'health':
     case 'sign':
       calls[message.kind]?.(message);
       break;
@@ -83,7 +84,7 @@ export function act(start: (token: number) => void): Promise<string> {
 }
 
 /** Who answers calls into this thread's sinks and signers. */
-export function answerWith(kind: 'deliver' | 'sign', answer: (message: Message) => void): void {
+export function answerWith(kind: 'deliver' | 'health' | 'sign', answer: (message: Message) => void): void {
   calls[kind] = answer;
 }
 

@@ -199,6 +199,20 @@ answerWith('deliver', (message) => {
   });
 });
 
+async function health(sink: SinkLike | undefined): Promise<SinkHealth> {
+  try {
+    return (await (sink as Partial<GovernanceEventSink> | undefined)?.health?.()) ?? { healthy: true, detail: null };
+  } catch (error) {
+    return { healthy: false, detail: String(error) };
+  }
+}
+
+answerWith('health', (message) => {
+  void inside.run(true, health, sinks.get(message.target)).then(({ healthy, detail }) => {
+    loop.delivered(message.token, Uint8Array.of(healthy ? ACKNOWLEDGED : RETRY), detail ?? '');
+  });
+});
+
 async function sign(signer: Signer | undefined, inputs: Buffer[]): Promise<Uint8Array[] | undefined> {
   try {
     const signatures = await signer?.(inputs);

@@ -1,14 +1,14 @@
 //! Sinks and signers that are written in JavaScript: called on their own event loop, awaited on the lane's
 //! thread.
 //!
-//! Guarantees: one call at a time, unless the sink is idempotent and its lane's `order` says more; an exception is known here by the name of its type only, never by its
-//! text; a call that cannot be answered any more, since the event loop has ended, is a failure to be tried
+//! Guarantees: one call at a time, unless the sink is idempotent and its lane's `order` says more; an exception
+//! is known here by the name of its type only, never by its text; a call that cannot be answered any more, since the event loop has ended, is a failure to be tried
 //! again, never an acknowledgement.
 
 use std::sync::Arc;
 
 use sinkwell::key::HostSigner;
-use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink};
+use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
 
 use crate::event_loop::{Gone, Reply, Shared};
 
@@ -32,6 +32,16 @@ impl Sink for JsSink {
 
     fn idempotent(&self) -> bool {
         self.idempotent
+    }
+
+    fn health(&mut self) -> SinkHealth {
+        match self.event_loop.call("health", self.target, &[], String::new()) {
+            Ok(Reply::Delivered(codes, detail)) => SinkHealth {
+                healthy: codes.first() == Some(&ACKNOWLEDGED),
+                detail: (!detail.is_empty()).then_some(detail),
+            },
+            _ => SinkHealth { healthy: false, detail: Some("no answer".to_owned()) },
+        }
     }
 
     fn deliver(&mut self, batch: &[Envelope]) -> Answers {

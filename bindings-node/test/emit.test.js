@@ -119,6 +119,18 @@ test('a manual emitter delivers when it is drained', async (t) => {
   await sw.shutdown();
 });
 
+test('health has the words of a sink that fails', async () => {
+  const sick = {
+    name: 'sick',
+    emit: () => Promise.reject(new Error('no route')),
+    health: async () => ({ healthy: false, detail: 'the cable is out' }),
+  };
+  const sw = await Emitter.open({ agent: { id: 'a1' }, lanes: [] }, { sinks: [sick], manual: true });
+  sw.emit('com.x', { n: 1 });
+  await sw.drain('sick');
+  assert.match(sw.health().sick.detail, /the cable is out$/);
+});
+
 test('emit never waits for room; emitAsync does, first come, first served', async (t) => {
   const gate = deferred();
   const taken = [];

@@ -330,6 +330,20 @@ def test_manual(config: dict[str, Any]) -> None:
         assert types(sink.events)[1] == "com.example.n"
 
 
+def test_health_has_the_words_of_a_sink_that_fails(config: dict[str, Any]) -> None:
+    class Sick(Plain):
+        def emit(self, event: sinkwell.SignedGovernanceEvent) -> None:
+            raise OSError("no route")
+
+        async def health(self) -> sinkwell.SinkHealth:
+            return sinkwell.SinkHealth(healthy=False, detail="the cable is out")
+
+    with sinkwell.Emitter.open({**config, "lanes": []}, sinks=[Sick()], manual=True) as emitter:
+        emitter.emit("com.example.n")
+        emitter.drain("plain")
+        assert str(emitter.health()["plain"]["detail"]).endswith("; the cable is out")
+
+
 def test_a_plug_in(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     sink = Plain()
 

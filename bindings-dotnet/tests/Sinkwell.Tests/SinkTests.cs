@@ -55,6 +55,26 @@ public sealed class SinkTests
     }
 
     [Fact]
+    public void Health_has_the_words_of_a_sink_that_fails()
+    {
+        using var emitter = Emitter.Open(Configurations.Map(("lanes", Array.Empty<object>())), new() { Manual = true, Sinks = [new Sick()] });
+        emitter.Emit("com.example.x");
+        emitter.Drain("sick");
+        Assert.EndsWith("the cable is out", emitter.Health()["sick"].Detail, StringComparison.Ordinal);
+    }
+
+    private sealed class Sick : IGovernanceEventSink
+    {
+        public string Name => "sick";
+
+        public IReadOnlySet<SinkClass> Classes { get; } = new HashSet<SinkClass> { SinkClass.Debug };
+
+        public Task EmitAsync(SignedGovernanceEvent governanceEvent, CancellationToken cancellationToken = default) => throw new IOException("no route");
+
+        public Task<SinkHealth> HealthAsync(CancellationToken cancellationToken = default) => Task.FromResult(new SinkHealth(false, "the cable is out"));
+    }
+
+    [Fact]
     public async Task A_sink_that_refuses_loses_that_event_only()
     {
         var picky = new Recording("picky", static e => e.Subject == "bad" ? throw new RejectedException("no") : Task.CompletedTask);

@@ -128,6 +128,8 @@ pub(crate) struct LaneCore {
     pub(crate) notes: Vec<Note>,
     pub(crate) foreign: Vec<Envelope>,
     pub(crate) health: Health,
+    /// What a host's sink said of itself when it last did not take a batch.
+    pub(crate) says: Option<String>,
     pub(crate) phase: Phase,
     /// Somebody waits for what is queued: do not linger.
     pub(crate) hurry: bool,
@@ -191,6 +193,7 @@ impl Lane {
             notes: Vec::new(),
             foreign: Vec::new(),
             health: Health::new(timeline.unix_nanos()),
+            says: None,
             phase: Phase::Busy,
             hurry: false,
             closing: false,
@@ -274,7 +277,14 @@ impl Lane {
     /// How it is, for the host.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.lock().health.clone()
+        let core = self.lock();
+        let mut health = core.health.clone();
+        // Of a sink that works again it is old news.
+        if let (Some(kind), Some(says)) = (health.failure, &core.says) {
+            let words = health.detail.iter().chain([says]).map(String::as_str).collect::<Vec<_>>().join("; ");
+            health.detail = Failure::new(kind, "").detail(words).detail;
+        }
+        health
     }
 
     /// How many events wait to be sealed.

@@ -20,6 +20,15 @@ pub(crate) fn deliver(sink: &mut dyn Sink, batch: &[Envelope]) -> Answers {
         .unwrap_or_else(|| Answers::Retry(Failure::new(FailureKind::Panic, "the sink panicked"), None))
 }
 
+/// Keeps what a host's sink says of itself when it did not take a batch; a built-in one said so by the failure.
+pub(crate) fn hear(lane: &Lane, sink: &mut dyn Sink, took: bool) {
+    if sink.kind() != "host" {
+        return;
+    }
+    let says = if took { None } else { reentry::inside(|| sink.health()).and_then(|health| health.detail) };
+    lane.lock().says = says;
+}
+
 #[derive(Default)]
 struct Slot {
     batch: Option<(u64, Vec<Envelope>)>,
@@ -54,9 +63,12 @@ impl Courier {
                 };
                 let Some((call, batch)) = batch else { break };
                 let answers = deliver(&mut *sink, &batch);
+                let took = answers.all_there();
                 let mut core = lane.lock();
                 core.answers.push((call, answers));
                 lane.wake(&mut core);
+                drop(core);
+                hear(&lane, &mut *sink, took);
             }
             // What the sink itself still holds goes where it belongs; nobody is left to tell of a failure.
             let _ = reentry::inside(|| sink.flush());

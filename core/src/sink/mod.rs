@@ -225,6 +225,17 @@ pub enum Answers {
     Each(Vec<Answer>),
 }
 
+impl Answers {
+    /// Whether all of the batch is there.
+    pub(crate) fn all_there(&self) -> bool {
+        match self {
+            Self::Acknowledged => true,
+            Self::Each(each) => each.iter().all(|answer| *answer == Answer::Acknowledged),
+            _ => false,
+        }
+    }
+}
+
 /// How a sink says it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkHealth {
@@ -253,7 +264,9 @@ pub trait Sink: Send {
         false
     }
 
-    /// How it is, when somebody asks and no delivery has said so lately.
+    /// How it is. A lane asks after each batch that a host's sink did not take, for the words that
+    /// [`Health::detail`](crate::lane::Health::detail) shows beside the failure's own; its state follows from
+    /// deliveries alone. A call that hangs is contained like a delivery that does.
     fn health(&mut self) -> SinkHealth {
         SinkHealth { healthy: true, detail: None }
     }
