@@ -451,7 +451,11 @@ impl Inner {
         };
         self.bus.close();
         self.flush(timeout);
-        for (lane, manual) in self.bus.lanes().iter().zip(manual) {
+        let lanes = self.bus.lanes();
+        let mut all: Vec<_> = lanes.iter().zip(manual).collect();
+        // As in `Bus::shut_down`.
+        all.sort_by_key(|(lane, _)| self.bus.takes_checkpoints(lane));
+        for (lane, manual) in all {
             lane.lock().closing = true;
             if let Ok(mut manual) = manual.try_lock() {
                 drain(lane, &mut manual);
