@@ -201,7 +201,12 @@ answerWith('deliver', (message) => {
 
 async function health(sink: SinkLike | undefined): Promise<SinkHealth> {
   try {
-    return (await (sink as Partial<GovernanceEventSink> | undefined)?.health?.()) ?? { healthy: true, detail: null };
+    return (
+      (await (sink as Partial<GovernanceEventSink> | undefined)?.health?.()) ?? {
+        healthy: true,
+        detail: null,
+      }
+    );
   } catch (error) {
     return { healthy: false, detail: String(error) };
   }

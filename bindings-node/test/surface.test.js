@@ -18,7 +18,10 @@ const recorded = path.join(root, 'target', 'vectors', 'node.tsv');
 fs.mkdirSync(path.dirname(recorded), { recursive: true });
 const camel = (object) =>
   Object.fromEntries(
-    Object.entries(object).map(([key, value]) => [key.replace(/_([a-z])/g, (_, c) => c.toUpperCase()), value]),
+    Object.entries(object).map(([key, value]) => [
+      key.replace(/_([a-z])/g, (_, c) => c.toUpperCase()),
+      value,
+    ]),
   );
 const calls = {
   model: ({ provider, request }) => sinkwell.modelUsage(provider, request),
@@ -172,7 +175,11 @@ function unruly(emitter) {
       throw new Rejected('all of it');
     },
     // Longer than the lane's timeout; what it says then, nobody hears.
-    isLate: (given) => pause(50, given.map(() => new Rejected('late'))),
+    isLate: (given) =>
+      pause(
+        50,
+        given.map(() => new Rejected('late')),
+      ),
     async reenters() {
       emitter.emit('com.example.inside');
       await emitter.flush({ timeout: 3_600_000 });

@@ -13,6 +13,6 @@ export declare function whenReached(start: (token: number) => void, done: () => 
 /** Starts an action and keeps the process alive until it has ended. */
 export declare function act(start: (token: number) => void): Promise<string>;
 /** Who answers calls into this thread's sinks and signers. */
-export declare function answerWith(kind: 'deliver' | 'sign', answer: (message: Message) => void): void;
+export declare function answerWith(kind: 'deliver' | 'health' | 'sign', answer: (message: Message) => void): void;
 /** Whether anything has happened since the last asking: for `beforeExit`. */
 export declare function progress(): number;

@@ -46,6 +46,7 @@ mod native {
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
         m.add("_NoRoom", m.py().get_type::<super::wait::NoRoom>())?;
+        m.add("MAX_SAFE_INTEGER", sinkwell::json::MAX_SAFE_INTEGER)?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

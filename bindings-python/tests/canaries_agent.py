@@ -1,4 +1,4 @@
-"""The agent of the canaries, in a process of its own: ``canaries_agent.py CASE FOLDER`` (tests/vectors/README.md)."""
+"""The agent of the canaries, a process of its own: ``canaries_agent.py CASE FOLDER`` (tests/vectors)."""
 
 from __future__ import annotations
 

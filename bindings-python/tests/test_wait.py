@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import warnings
+import weakref
 from typing import Any
 
 import pytest
 import sinkwell
+from sinkwell import _sinks
 
 
 class Gate:
@@ -19,9 +23,11 @@ class Gate:
 
     def __init__(self) -> None:
         self.open = threading.Event()
+        self.entered = threading.Event()
 
     def emit(self, event: Any) -> None:
         if event.origin is None:
+            self.entered.set()
             assert self.open.wait(timeout=60)
 
 
@@ -87,6 +93,36 @@ def test_a_loop_that_is_gone_harms_nobody() -> None:
     assert emitter.shutdown(timeout=5)["gate"]["pending"] == 0
 
 
+def test_a_loop_that_stops_before_a_call_begins_lets_go_of_it() -> None:
+    class Job:
+        """As the native half's: collected without an answer, it answers itself."""
+
+    home = asyncio.new_event_loop()
+    place = _sinks._Loop(home)
+    job, gone = Job(), threading.Event()
+    weakref.finalize(job, gone.set)
+
+    async def body(job: Job) -> None:
+        raise AssertionError("it never begins")
+
+    async def main(job: Job) -> None:
+        place.submit(lambda: body(job))
+        # The call's task is made in the loop's last round.
+        home.call_soon(home.stop)
+        await asyncio.sleep(60)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        task = home.create_task(main(job))
+        home.run_forever()
+        task.cancel()
+        home._ready.clear()  # type: ignore[attr-defined]
+        home.close()
+        del job, task
+        gc.collect()
+    assert gone.is_set()
+
+
 def test_stages_and_time_outs(emitter: sinkwell.Emitter) -> None:
     receipt = emitter.emit("com.example.n")
     with pytest.raises(sinkwell.InvalidArgument):
@@ -105,6 +141,9 @@ def test_where_a_loop_runs_emit_does_not_wait() -> None:
 
     async def main() -> None:
         async with gated(gate, queue={"events": 4, "terminal_reserve": 1}, batch={"events": 1}) as emitter:
+            emitter.emit("com.example.n")
+            # From here on the lane makes no room by itself.
+            await asyncio.to_thread(gate.entered.wait)
             before = time.monotonic()
             with pytest.raises(sinkwell.Backpressure) as caught:
                 fill(emitter)

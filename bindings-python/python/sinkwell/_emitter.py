@@ -84,8 +84,8 @@ class Emitter(_native.Emitter):
     def flush(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
         """Wait, ``timeout`` seconds at most, until every lane has delivered or declared what it was given.
 
-        On a thread that runs an event loop, await ``aflush`` instead. Inside a sink neither waits, as it would
-        wait for itself.
+        On a thread that runs an event loop, await ``aflush`` instead. Inside a sink neither waits, as it
+        would wait for itself.
         """
         with _sinks.parked():
             return self._flush(0 if inside_sink.get() else timeout)

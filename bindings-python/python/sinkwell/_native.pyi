@@ -6,6 +6,7 @@ from typing import Any, Literal, final, overload
 from ._types import Ending
 
 __all__ = [
+    "MAX_SAFE_INTEGER",
     "DeliverJob",
     "Emitter",
     "Envelope",
@@ -32,6 +33,7 @@ __all__ = [
     "usage_from_json",
 ]
 
+MAX_SAFE_INTEGER: int
 __version__: str
 
 class _NoRoom(Exception): ...

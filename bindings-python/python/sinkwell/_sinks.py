@@ -61,8 +61,8 @@ class GovernanceEventSink(Protocol):
 
     Plain functions are accepted beside ``async`` ones, plain strings as classes, and ``health`` may be left
     out. Raising means that the event is tried again; raising ``Rejected``, that it never is; ``Uncertain``,
-    that nobody will know. A sink with ``idempotent = True`` says that a repeat does no harm: its lane's ``order``
-    may then be more than one batch at a time.
+    that nobody will know. A sink with ``idempotent = True`` says that a repeat does no harm: its lane's
+    ``order`` may then be more than one batch at a time.
     """
 
     @property
@@ -136,8 +136,42 @@ class _Call:
         return run
 
     def begin(self) -> None:
-        if (run := self.claim()) is not None:
-            self._loop.start(run)
+        task = asyncio.get_running_loop().create_task(_Steps(self, self._loop.tasks))
+        # A loop that stops before the first step drops it, and with it the call: nothing to complain of.
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+class _Steps(Coroutine[Any, Any, None]):
+    """What a call's task runs: it claims the call with its first step, which not every loop gets to."""
+
+    def __init__(self, call: _Call, tasks: set[asyncio.Task[None] | None]) -> None:
+        self._call = call
+        self._tasks = tasks
+        self._body: Coroutine[Any, Any, None] | None = None
+
+    def send(self, value: Any) -> Any:
+        if self._body is None:
+            if (run := self._call.claim()) is None:
+                raise StopIteration
+            self._body = run()
+            # From now on it waits for others, and a loop keeps such tasks only weakly.
+            task = asyncio.current_task()
+            self._tasks.add(task)
+            if task is not None:
+                task.add_done_callback(self._tasks.discard)
+        return self._body.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        if self._body is None:
+            raise error[0]
+        return self._body.throw(*error)
+
+    def close(self) -> None:
+        if self._body is not None:
+            self._body.close()
+
+    def __await__(self) -> Any:
+        raise TypeError("run by a task, not awaited")
 
 
 class _Loop:
@@ -149,7 +183,7 @@ class _Loop:
         self._private = _private_loop()
         # Weakly: a loop that is closed drops its callbacks, and the calls with them.
         self._waiting: weakref.WeakSet[_Call] = weakref.WeakSet()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None] | None] = set()
         if event_loop is not None:
             _homes.setdefault(id(event_loop), []).append(self)
 
@@ -170,14 +204,7 @@ class _Loop:
     def move(self) -> None:
         """Have what has not begun run on the private loop: the home loop is held up."""
         for call in list(self._waiting):
-            if (run := call.claim()) is not None:
-                self._private.call_soon_threadsafe(self.start, run)
-
-    def start(self, run: Run) -> None:
-        task = asyncio.get_running_loop().create_task(run())
-        # A loop keeps its tasks only weakly.
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            self._private.call_soon_threadsafe(call.begin)
 
     def close(self) -> None:
         if self._home is not None:

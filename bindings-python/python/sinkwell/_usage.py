@@ -9,8 +9,8 @@ from . import _native
 
 
 def model_usage(provider: str, usage: Mapping[str, Any]) -> dict[str, Any]:
-    """The data of a ``model.usage`` event, from a provider's usage object or its whole response; ``otel`` takes
-    the attributes of a span that follows the OpenTelemetry GenAI conventions.
+    """The data of a ``model.usage`` event, from a provider's usage object or its whole response; ``otel``
+    takes the attributes of a span that follows the OpenTelemetry GenAI conventions.
     """
     data: dict[str, Any] = _native.usage_from_json(provider, usage)
     return data
@@ -24,8 +24,9 @@ def cost(
     reported: bool = False,
     correction_ref: str | None = None,
 ) -> dict[str, Any]:
-    """The data of a cost event, ``amount_micros`` in millionths of the currency: of ``cost.corrected`` with the
-    id of the event that it corrects, else of ``cost.estimated``. ``reported``: the provider itself names it.
+    """The data of a cost event, ``amount_micros`` in millionths of the currency: of ``cost.corrected`` with
+    the id of the event that it corrects, else of ``cost.estimated``. ``reported``: the provider itself names
+    it.
     """
     request: dict[str, Any] = {
         "amount_micros": amount_micros,

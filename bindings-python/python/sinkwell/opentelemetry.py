@@ -22,9 +22,8 @@ from opentelemetry.sdk.trace import SpanProcessor as _SpanProcessor
 from ._emitter import Emitter, default_emitter
 from ._errors import Error
 from ._metrics import register_metrics as register_metrics
+from ._native import MAX_SAFE_INTEGER
 from ._process import log
-
-_SAFE = 2**53 - 1
 
 
 class SpanProcessor(_SpanProcessor):
@@ -105,7 +104,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if -_SAFE <= value <= _SAFE else str(value)
+        return value if abs(value) <= MAX_SAFE_INTEGER else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, bytes):
