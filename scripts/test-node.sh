@@ -7,7 +7,7 @@ status=0
 rm -f "$root/target/vectors/node.tsv"
 node_modules bindings-node || counted node 1
 logged node-build npm --prefix bindings-node run build --if-present || counted node 1
-logged node npm --prefix bindings-node test || status=$?
+logged node timeout 900 npm --prefix bindings-node test || status=$?
 # The reporter's closing lines, "# pass 3" or "ℹ pass 3".
 total() { sum "$logs/node.log" "s/^(#|ℹ) $1 ([0-9]+)$/\\2/p"; }
 counted node "$status" "$(total pass)" "$(($(total fail) + $(total cancelled)))" \

@@ -26,9 +26,11 @@ export const LIMIT = endingLimit();
 if (isMainThread) process.on('exit', () => NativeEmitter.endDefault(LIMIT));
 
 const open = new Set<Ending>();
+/** What `beforeExit` has ended: a worker's default emitter stays open, for the main thread. */
+const finished = new WeakSet<Ending>();
 let hooked = false;
 let handling = false;
-let seen = -1;
+let quiet = false;
 
 /** Ends it with the process, unless it ends before. */
 export function endWithProcess(emitter: Ending): void {
@@ -40,12 +42,15 @@ export function endWithProcess(emitter: Ending): void {
   if (hooked) return;
   hooked = true;
   process.on('beforeExit', () => {
-    if (open.size === 0) return;
-    // A flush settles what the program awaits, so it may go on and emit more; only when nothing moves any
-    // more is it over.
-    const now = progress();
-    const ending = [...open].map((emitter) => (now === seen ? emitter.shutdown() : emitter.flush()));
-    void Promise.allSettled(ending).then(() => (seen = now === seen ? seen : progress()));
+    const left = [...open].filter((emitter) => !finished.has(emitter));
+    if (left.length === 0) return;
+    const over = quiet;
+    if (over) for (const emitter of left) finished.add(emitter);
+    const ending = left.map((emitter) => (over ? emitter.shutdown() : emitter.flush()));
+    // A flush settles what the program awaits, so it may go on and emit more: it is over only when nothing
+    // has moved while everything was flushed.
+    const before = progress();
+    void Promise.allSettled(ending).then(() => (quiet = progress() === before));
   });
   process.on('exit', () => {
     loop.end();

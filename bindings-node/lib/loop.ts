@@ -17,16 +17,16 @@ const KEEP_ALIVE = 0x7fffffff;
 
 let next = 0;
 let alive: NodeJS.Timeout | undefined;
-let turns = 0;
+let moves = 0;
 
 /** The native queue of this thread. */
 export const loop = new EventLoop(() => {
-  turns++;
   // Messages first: what a flush has waited for was reached before its message came.
   const messages = loop.takeMessages();
   for (const token of loop.takeReached()) {
     const done = reached.get(token);
     reached.delete(token);
+    moves++;
     done?.();
   }
   for (const message of messages) take(message);
@@ -47,6 +47,7 @@ function take(message: Message): void {
     case 'deliver':
     case 'health':
     case 'sign':
+      // Not the program's own doing: a sink that fails is called again and again.
       calls[message.kind]?.(message);
       break;
     case 'log':
@@ -88,7 +89,7 @@ export function answerWith(kind: 'deliver' | 'health' | 'sign', answer: (message
   calls[kind] = answer;
 }
 
-/** Whether anything has happened since the last asking: for `beforeExit`. */
+/** Grows with whatever the program has asked for, or been told of: for `beforeExit`. */
 export function progress(): number {
-  return turns + next;
+  return moves + next;
 }

@@ -16,7 +16,8 @@ test('counters and states are observable instruments of the host', async () => {
   const provider = new MeterProvider({ readers: [reader] });
   const sw = await Emitter.open({ lanes: [{ id: 'kept', sink: 'memory' }] });
   registerMetrics(sw, provider);
-  await sw.emit('tool.invocation', { tool: 'search', outcome: 'ok' }).delivered();
+  sw.emit('tool.invocation', { tool: 'search', outcome: 'ok' });
+  await sw.flush();
   const { resourceMetrics } = await reader.collect();
   const [scope] = resourceMetrics.scopeMetrics;
   assert.equal(scope.scope.name, 'sinkwell');

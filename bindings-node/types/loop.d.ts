@@ -14,5 +14,5 @@ export declare function whenReached(start: (token: number) => void, done: () => 
 export declare function act(start: (token: number) => void): Promise<string>;
 /** Who answers calls into this thread's sinks and signers. */
 export declare function answerWith(kind: 'deliver' | 'health' | 'sign', answer: (message: Message) => void): void;
-/** Whether anything has happened since the last asking: for `beforeExit`. */
+/** Grows with whatever the program has asked for, or been told of: for `beforeExit`. */
 export declare function progress(): number;
