@@ -26,6 +26,7 @@ pub mod otlp;
 pub mod receipt;
 pub mod seam;
 pub mod secret;
+mod simple;
 pub mod sink;
 mod sync;
 mod timeline;
@@ -43,3 +44,4 @@ pub use emitter::{
 pub use error::{Error, ErrorKind, Result};
 pub use event::EventInput;
 pub use receipt::Receipt;
+pub use simple::{Event, emit, shutdown};

@@ -28,16 +28,20 @@ impl Place {
     }
 
     /// A test of this file that is a program, in a process of its own.
-    fn start(&self, program: &str, name: &str) -> Child {
-        Command::new(std::env::current_exe().unwrap())
+    fn command(&self, program: &str, name: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
             .args(["--exact", program, "--ignored", "--nocapture", "--test-threads=1"])
             .env(DIR, &self.0)
             .env(NAME, name)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap()
+            .stderr(Stdio::inherit());
+        command
+    }
+
+    fn start(&self, program: &str, name: &str) -> Child {
+        self.command(program, name).spawn().unwrap()
     }
 
     /// The files whose names begin so, and all of their lines.
@@ -203,4 +207,36 @@ fn a_closed_pipe_on_stdout_is_a_failure_and_not_a_crash() {
         of("origin") == Some("core") && of("type").is_some_and(|name| name.ends_with("sink.failed"))
     });
     assert!(failed.count() >= 1, "the other lane was told");
+}
+
+#[test]
+#[ignore = "a program that another test starts"]
+fn two_lines_program() {
+    for n in 0..3 {
+        sinkwell::emit(sinkwell::Event::new("com.example.step").with("n", n).with("text", "x").run("r-1"))
+            .unwrap();
+    }
+    let twice = sinkwell::Event::new("com.example.step").with("n", 1).with("n", 2);
+    assert_eq!(sinkwell::emit(twice).unwrap_err().kind(), ErrorKind::InvalidEvent);
+    let left = sinkwell::shutdown(LONG);
+    assert!(left.iter().all(|(_, left)| left.pending == 0));
+    std::process::exit(0);
+}
+
+#[test]
+fn two_lines_are_enough_where_the_environment_says_the_rest() {
+    let place = Place::new("two-lines");
+    std::fs::write(
+        place.0.join("sinkwell.yaml"),
+        "agent: { id: urn:a }\nlanes: [ { sink: { file: { path: events.ndjson } } } ]\n",
+    )
+    .unwrap();
+    let mut command = place.command("two_lines_program", "");
+    assert!(command.env("SINKWELL_CONFIG", place.0.join("sinkwell.yaml")).status().unwrap().success());
+    let steps = unharmed(&place.files("events.ndjson").1);
+    let of = |e: &sinkwell::json::Value| {
+        let number = e.get("data").and_then(|data| data.get("n")).and_then(sinkwell::json::Value::as_i64);
+        number.filter(|_| e.get("runid").and_then(|run| run.as_str()) == Some("r-1"))
+    };
+    assert_eq!(steps.iter().filter_map(of).collect::<Vec<_>>(), [0, 1, 2]);
 }
