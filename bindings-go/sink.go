@@ -60,6 +60,12 @@ type BatchSink interface {
 	EmitBatch(ctx context.Context, events []SignedGovernanceEvent) []error
 }
 
+// IdempotentSink is what a sink may implement besides, to say that a repeat of the same event does no harm: its
+// lane's `order` may then be more than one batch at a time.
+type IdempotentSink interface {
+	Idempotent() bool
+}
+
 // Rejected is how a sink refuses an event for good: it is not tried again, but dead-lettered and declared.
 type Rejected struct{ Err error }
 
@@ -113,7 +119,11 @@ func (s attached) native(a *arena) (C.SinkwellSink, error) {
 		lane = text
 	}
 	handle := cgo.NewHandle(s.sink)
-	return C.sw_sink(C.uint64_t(handle), a.text(s.sink.Name()), a.text(strings.Join(classes, ",")), a.text(string(lane))), nil
+	native := C.sw_sink(C.uint64_t(handle), a.text(s.sink.Name()), a.text(strings.Join(classes, ",")), a.text(string(lane)))
+	if sink, ok := s.sink.(IdempotentSink); ok && sink.Idempotent() {
+		native.idempotent = 1
+	}
+	return native, nil
 }
 
 //export sinkwellGoDeliver

@@ -113,6 +113,28 @@ func (s *batchSink) EmitBatch(_ context.Context, events []sinkwell.SignedGoverna
 	return s.batch(events)
 }
 
+type repeatableSink struct{ memorySink }
+
+func (s *repeatableSink) Idempotent() bool { return true }
+
+func TestOnlyAnIdempotentSinkHasSeveralBatchesInFlight(t *testing.T) {
+	several := lane(map[string]any{"order": 4})
+	once := &memorySink{name: "once"}
+	if sw, err := sinkwell.Open(sinkwell.Text("lanes: []\n"), sinkwell.WithSink(once, several)); !errors.Is(err, sinkwell.ErrInvalidConfig) {
+		_, _ = sw.Close(soon(t))
+		t.Fatal(err)
+	}
+	again := &repeatableSink{memorySink{name: "again"}}
+	sw := open(t, "lanes: []\n", sinkwell.WithSink(again, several))
+	receipt, err := sw.Emit(soon(t), tool())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if endings, err := receipt.Delivered(soon(t)); err != nil || endings["again"].State != "delivered" {
+		t.Fatal(endings, err)
+	}
+}
+
 func TestABatchSinkAnswersPerEvent(t *testing.T) {
 	var nonsense atomic.Bool
 	nonsense.Store(true)
