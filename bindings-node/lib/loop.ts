@@ -22,12 +22,14 @@ let turns = 0;
 /** The native queue of this thread. */
 export const loop = new EventLoop(() => {
   turns++;
+  // Messages first: what a flush has waited for was reached before its message came.
+  const messages = loop.takeMessages();
   for (const token of loop.takeReached()) {
     const done = reached.get(token);
     reached.delete(token);
     done?.();
   }
-  for (const message of loop.takeMessages()) take(message);
+  for (const message of messages) take(message);
 });
 logTo(loop);
 

@@ -112,12 +112,13 @@ pub(super) fn check(scan: &mut Scan<'_>, digits: usize) {
     let length = LENGTHS[at].1;
     // Country and check digits, six places as a number, move to the end; letters count from 10.
     let (mut head, mut rest) = (0_u32, 0_u32);
-    let (mut n, mut i) = (0, start);
+    let (mut n, mut i, mut dashed) = (0, start, false);
     while n < length {
         let digit = match scan.at(i) {
             b @ b'0'..=b'9' => u32::from(b - b'0'),
             b if b.is_ascii_alphabetic() => u32::from(b.to_ascii_uppercase() - b'A') + 10,
-            b' ' | b'-' if n > 0 && n % 4 == 0 && !matches!(scan.before(i), b' ' | b'-') => {
+            b @ (b' ' | b'-') if n > 0 && n % 4 == 0 && !matches!(scan.before(i), b' ' | b'-') => {
+                dashed |= b == b'-';
                 i += 1;
                 continue;
             }
@@ -132,7 +133,9 @@ pub(super) fn check(scan: &mut Scan<'_>, digits: usize) {
         n += 1;
         i += 1;
     }
-    if (rest * (1_000_000 % 97) + head) % 97 == 1 && !is_word(scan.at(i)) {
+    // Nor is what goes on after a further dash: a UUID may begin like one, too.
+    let goes_on = dashed && scan.at(i) == b'-' && is_word(scan.at(i + 1));
+    if (rest * (1_000_000 % 97) + head) % 97 == 1 && !is_word(scan.at(i)) && !goes_on {
         scan.found(Kind::Iban, start..i);
     }
 }
