@@ -13,9 +13,9 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 export declare class EventLoop {
   /** `wake` is called on the event loop whenever something has come since the last `take…`. */
   constructor(wake: () => void)
-  /** The waits on receipts that are over. */
+  /** The waits on receipts that are over. To be taken after the messages. */
   takeReached(): Uint32Array
-  /** Everything else that has come. */
+  /** Everything else that has come. To be taken first: whatever comes from now on wakes the loop again. */
   takeMessages(): Array<Message>
   /** A sink's answer to `deliver`. */
   delivered(token: number, codes: Uint8Array, failure: string): void

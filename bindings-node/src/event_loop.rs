@@ -199,18 +199,18 @@ impl EventLoop {
         Ok(Self { shared })
     }
 
-    /// The waits on receipts that are over.
+    /// The waits on receipts that are over. To be taken after the messages.
     #[napi(catch_unwind)]
     pub fn take_reached(&self) -> Uint32Array {
-        let mut queue = lock(&self.shared.queue);
-        queue.woken = false;
-        std::mem::take(&mut queue.reached).into()
+        std::mem::take(&mut lock(&self.shared.queue).reached).into()
     }
 
-    /// Everything else that has come.
+    /// Everything else that has come. To be taken first: whatever comes from now on wakes the loop again.
     #[napi(catch_unwind)]
     pub fn take_messages(&self) -> Vec<Message> {
-        std::mem::take(&mut lock(&self.shared.queue).messages)
+        let mut queue = lock(&self.shared.queue);
+        queue.woken = false;
+        std::mem::take(&mut queue.messages)
     }
 
     /// A sink's answer to `deliver`.
