@@ -53,6 +53,25 @@ pub enum Admission {
     Dropped(Reason),
 }
 
+impl Admission {
+    /// For a [`Slot`].
+    fn encode(self) -> u8 {
+        match self {
+            Self::Filtered => 0,
+            Self::Enqueued => 1,
+            Self::Dropped(reason) => 2 + reason as u8,
+        }
+    }
+
+    fn decode(code: u8) -> Self {
+        match code {
+            0 => Self::Filtered,
+            1 => Self::Enqueued,
+            code => Self::Dropped(Reason::ALL[usize::from(code) - 2]),
+        }
+    }
+}
+
 impl std::fmt::Display for Admission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -118,22 +137,19 @@ type Waiter = Box<dyn FnOnce() + Send>;
 /// Up to so many lanes, an event and its receipt need no allocation per lane.
 const FEW: usize = 4;
 
-/// What each lane did with an event, and how many others went for it.
-pub(crate) type Admissions = SmallVec<[(Admission, u32); FEW]>;
-
 /// The part of an event in flight that lanes and receipts share.
 pub(crate) struct Tracked {
     pub(crate) event: Event,
     /// Made by the first lane that seals the event; `None` when it cannot be sealed.
     pub(crate) prepared: std::sync::OnceLock<Option<crate::envelope::Prepared>>,
-    /// Whether anybody can still ask how it ended.
-    watched: AtomicBool,
+    /// Receipts that can still ask how it ended.
+    watchers: AtomicU32,
     /// Lanes that have not ended.
     open: AtomicU32,
     /// Durable lanes that have it not on disk.
     unjournaled: AtomicU32,
     slots: SmallVec<[Slot; FEW]>,
-    waiters: Mutex<Waiters>,
+    waiters: Mutex<Option<Box<Waiters>>>,
     /// A durable lane could not write it down.
     journal_failed: AtomicBool,
     /// For the queue's age, and the linger of its batch.
@@ -146,10 +162,23 @@ struct Waiters {
     delivered: Vec<Waiter>,
 }
 
+impl Waiters {
+    fn at(&mut self, stage: Stage) -> &mut Vec<Waiter> {
+        match stage {
+            Stage::Journaled => &mut self.journaled,
+            Stage::Delivered => &mut self.delivered,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Slot {
     /// One of the constants below.
     phase: AtomicU8,
+    /// What the lane did with it at once, as [`Admission::encode`] says.
+    admission: AtomicU8,
+    /// How many other events of the lane went for it.
+    evicted: AtomicU32,
     ending: Mutex<Option<Box<Ending>>>,
 }
 
@@ -166,7 +195,7 @@ impl Tracked {
         Self {
             event,
             prepared: std::sync::OnceLock::new(),
-            watched: AtomicBool::new(true),
+            watchers: AtomicU32::new(0),
             open: AtomicU32::new(1),
             unjournaled: AtomicU32::new(1),
             slots: (0..lanes).map(|_| Slot::default()).collect(),
@@ -185,6 +214,12 @@ impl Tracked {
         }
     }
 
+    /// What the lane with this index did with it, and how many others went for it.
+    pub(crate) fn admitted(&self, lane: usize, (admission, evicted): (Admission, u32)) {
+        self.slots[lane].admission.store(admission.encode(), Ordering::Release);
+        self.slots[lane].evicted.store(evicted, Ordering::Release);
+    }
+
     /// All lanes that take it have been entered.
     pub(crate) fn entered(&self) {
         self.countdown(&self.unjournaled, Stage::Journaled);
@@ -193,14 +228,8 @@ impl Tracked {
 
     fn countdown(&self, counter: &AtomicU32, stage: Stage) {
         if counter.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let waiters = {
-                let mut waiters = lock(&self.waiters);
-                std::mem::take(match stage {
-                    Stage::Journaled => &mut waiters.journaled,
-                    Stage::Delivered => &mut waiters.delivered,
-                })
-            };
-            for waiter in waiters {
+            let waiters = lock(&self.waiters).as_mut().map(|waiters| std::mem::take(waiters.at(stage)));
+            for waiter in waiters.into_iter().flatten() {
                 waiter();
             }
         }
@@ -228,7 +257,7 @@ impl Tracked {
         if !matches!(phase, OPEN | JOURNALED) {
             return;
         }
-        if self.watched.load(Ordering::Acquire) {
+        if self.watchers.load(Ordering::Acquire) > 0 {
             *held = Some(Box::new(ending()));
         }
         let unwritten = durable && phase == OPEN;
@@ -255,20 +284,20 @@ impl crate::lane::Entry for Arc<Tracked> {
 }
 
 /// What `emit` returns.
-#[derive(Clone)]
 pub struct Receipt {
-    inner: Arc<ReceiptInner>,
-}
-
-struct ReceiptInner {
     tracked: Arc<Tracked>,
     lanes: Arc<[Arc<Lane>]>,
-    admissions: Admissions,
 }
 
-impl Drop for ReceiptInner {
+impl Clone for Receipt {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.tracked), Arc::clone(&self.lanes))
+    }
+}
+
+impl Drop for Receipt {
     fn drop(&mut self) {
-        self.tracked.watched.store(false, Ordering::Release);
+        self.tracked.watchers.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -282,42 +311,46 @@ impl std::fmt::Debug for Receipt {
 }
 
 impl Receipt {
-    pub(crate) fn new(tracked: Arc<Tracked>, lanes: Arc<[Arc<Lane>]>, admissions: Admissions) -> Self {
-        Self { inner: Arc::new(ReceiptInner { tracked, lanes, admissions }) }
+    /// To be made before a lane can have ended the event, or its ending is not kept.
+    pub(crate) fn new(tracked: Arc<Tracked>, lanes: Arc<[Arc<Lane>]>) -> Self {
+        tracked.watchers.fetch_add(1, Ordering::AcqRel);
+        Self { tracked, lanes }
+    }
+
+    /// The lanes, each with its part of the event.
+    fn slots(&self) -> impl Iterator<Item = (&Arc<Lane>, Admission, &Slot)> {
+        let slots = self.lanes.iter().zip(&self.tracked.slots);
+        slots.map(|(lane, slot)| (lane, Admission::decode(slot.admission.load(Ordering::Acquire)), slot))
     }
 
     /// The event's id, the same in every lane.
     #[must_use]
     pub fn id(&self) -> Uuid {
-        self.inner.tracked.event.id
+        self.tracked.event.id
     }
 
     /// What each lane did with it when it was emitted, in the order of the lanes.
     pub fn lanes(&self) -> impl Iterator<Item = (&str, Admission)> {
-        self.inner
-            .lanes
-            .iter()
-            .zip(&self.inner.admissions)
-            .map(|(lane, (admission, _))| (lane.id(), *admission))
+        self.slots().map(|(lane, admission, _)| (lane.id(), admission))
     }
 
     /// How many queued events of each lane went for it; lanes where none did are left out.
     pub fn evicted(&self) -> impl Iterator<Item = (&str, u32)> {
-        let all = self.inner.lanes.iter().zip(&self.inner.admissions);
-        all.filter(|(_, (_, evicted))| *evicted > 0).map(|(lane, (_, evicted))| (lane.id(), *evicted))
+        let evicted = self.slots().map(|(lane, _, slot)| (lane.id(), slot.evicted.load(Ordering::Acquire)));
+        evicted.filter(|(_, evicted)| *evicted > 0)
     }
 
     /// The salt of a content part, with which the host can prove what was said; `None` before the event is
     /// sealed, and for a part that there is not.
     #[must_use]
     pub fn salt(&self, part: usize) -> Option<[u8; 16]> {
-        self.inner.tracked.prepared.get()?.as_ref()?.content.as_ref()?.salt(part).copied()
+        self.tracked.prepared.get()?.as_ref()?.content.as_ref()?.salt(part).copied()
     }
 
     /// Whether the stage is reached.
     #[must_use]
     pub fn reached(&self, stage: Stage) -> bool {
-        let tracked = &self.inner.tracked;
+        let tracked = &self.tracked;
         match stage {
             Stage::Journaled => tracked.unjournaled.load(Ordering::Acquire) == 0,
             Stage::Delivered => tracked.open.load(Ordering::Acquire) == 0,
@@ -327,9 +360,9 @@ impl Receipt {
     /// How it ended in each lane, in the order of the lanes; `None` where it has not.
     #[must_use]
     pub fn endings(&self) -> Vec<(&str, Option<Ending>)> {
-        let tracked = &self.inner.tracked;
-        let all = self.inner.lanes.iter().zip(&self.inner.admissions).zip(&tracked.slots);
-        all.map(|((lane, (admission, _)), slot)| {
+        let tracked = &self.tracked;
+        let all = self.slots();
+        all.map(|(lane, admission, slot)| {
             let ending = match admission {
                 Admission::Enqueued => lock(&slot.ending).as_deref().cloned(),
                 Admission::Filtered => Some(Ending {
@@ -357,7 +390,7 @@ impl Receipt {
     /// `unsupported`: `journaled`, and no lane that took the event is durable.
     pub fn on(&self, stage: Stage, done: impl FnOnce() + Send + 'static) -> Result<()> {
         self.check(stage)?;
-        let tracked = &self.inner.tracked;
+        let tracked = &self.tracked;
         {
             let mut waiters = lock(&tracked.waiters);
             if !self.reached(stage) {
@@ -367,10 +400,7 @@ impl Receipt {
                     crate::lane::reentry::inside(done);
                     drop(receipt);
                 });
-                match stage {
-                    Stage::Journaled => waiters.journaled.push(waiter),
-                    Stage::Delivered => waiters.delivered.push(waiter),
-                }
+                waiters.get_or_insert_default().at(stage).push(waiter);
                 drop(waiters);
                 self.hurry();
                 return Ok(());
@@ -437,15 +467,14 @@ impl Receipt {
     /// `journal`.
     pub fn check_journaled(&self, stage: Stage) -> Result<()> {
         if stage == Stage::Journaled {
-            if self.inner.tracked.journal_failed.load(Ordering::Acquire) {
+            if self.tracked.journal_failed.load(Ordering::Acquire) {
                 return Err(Error::journal(
                     "the journal failed before the event was on disk; it is still being delivered from memory",
                 ));
             }
-            let taken = self.inner.lanes.iter().zip(&self.inner.admissions).zip(&self.inner.tracked.slots);
-            for ((lane, (admission, _)), slot) in taken {
+            for (lane, admission, slot) in self.slots() {
                 let unwritten = slot.phase.load(Ordering::Acquire) == ENDED_UNWRITTEN;
-                if *admission == Admission::Enqueued && unwritten {
+                if admission == Admission::Enqueued && unwritten {
                     let reason = lock(&slot.ending).as_ref().and_then(|ending| ending.reason);
                     return Err(Error::journal(format!(
                         "the event ended before it was on disk: {}",
@@ -459,8 +488,8 @@ impl Receipt {
     }
 
     fn check(&self, stage: Stage) -> Result<()> {
-        let mut taken = self.inner.lanes.iter().zip(&self.inner.admissions);
-        let durable = taken.any(|(lane, (admission, _))| lane.durable() && *admission == Admission::Enqueued);
+        let durable =
+            self.slots().any(|(lane, admission, _)| lane.durable() && admission == Admission::Enqueued);
         if stage == Stage::Journaled && !durable {
             return Err(Error::unsupported(
                 "no durable lane took this event; set journal.dir, and durable: true on a lane",
@@ -471,8 +500,8 @@ impl Receipt {
 
     /// Somebody waits: lanes that linger need not.
     fn hurry(&self) {
-        for (lane, (admission, _)) in self.inner.lanes.iter().zip(&self.inner.admissions) {
-            if *admission == Admission::Enqueued {
+        for (lane, admission, _) in self.slots() {
+            if admission == Admission::Enqueued {
                 lane.hurry();
             }
         }

@@ -13,8 +13,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
+use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
 use sinkwell::config::Source;
 use sinkwell::event::Data;
@@ -238,6 +238,34 @@ fn several_calls_at_once_of_an_idempotent_sink() {
         assert!(receipts.iter().all(|receipt| receipt.reached(Stage::Delivered)));
         let acked = emitter.health()[0].1.acked.unwrap();
         assert_eq!(acked.sequence, *got.last().unwrap() + 1, "`closed` follows the last event");
+    });
+}
+
+#[test]
+fn lanes_that_sleep_are_all_woken() {
+    schedules(|| {
+        // Nobody flushes, nobody waits for a receipt: what is not woken by the event itself sleeps for ever.
+        let delivered: Arc<(Mutex<usize>, Condvar)> = Arc::default();
+        let sinks = ["a", "b", "c"].map(|name| {
+            let delivered = Arc::clone(&delivered);
+            sink(name, &format!(r#"{{"overflow":"block",{KEYS}}}"#), move |batch| {
+                *delivered.0.lock().unwrap() += batch.iter().filter(|envelope| !envelope.own).count();
+                delivered.1.notify_all();
+                Answers::Acknowledged
+            })
+        });
+        let emitter = open(sinks.into());
+        let callers = [0, 1].map(|_| {
+            let emitter = Arc::clone(&emitter);
+            thread::spawn(move || drop(emit(&emitter).unwrap()))
+        });
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
+        let mut count = delivered.0.lock().unwrap();
+        while *count < 6 {
+            count = delivered.1.wait(count).unwrap();
+        }
+        drop(count);
+        emitter.shutdown(LONG);
     });
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Attempt, Inner, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::lane::{Lane, LaneCore, Lost, reentry};
-use crate::receipt::{Admission, Admissions, Receipt, Tracked};
+use crate::lane::{After, Lane, LaneCore, reentry};
+use crate::receipt::{Receipt, Tracked};
 use crate::sync::MutexGuard;
 
 impl Inner {
@@ -30,11 +30,11 @@ impl Inner {
             }
         }
         let tracked = Arc::new(Tracked::new(event, set.lanes.len(), now));
-        let mut admissions = Admissions::from_elem((Admission::Filtered, 0), set.lanes.len());
+        let receipt = Receipt::new(Arc::clone(&tracked), Arc::clone(&set.lanes));
         let mut inside = reentry::is_inside();
         let mut may_wait = None;
         let mut deadline = None;
-        let mut lost: Vec<Lost> = Vec::new();
+        let mut after = After::default();
         let gate = loop {
             // Held while the event enters its lanes, never while waiting: a shutdown finds it in all of them
             // or in none.
@@ -56,7 +56,7 @@ impl Inner {
             }
             let Some(lacking) = lacking.filter(|_| !inside) else {
                 for (&i, core) in set.blocking.iter().zip(guards.iter_mut()) {
-                    admissions[i] = set.lanes[i].offer(core, &tracked, &mut lost);
+                    tracked.admitted(i, set.lanes[i].offer(core, &tracked, &mut after));
                 }
                 break gate;
             };
@@ -110,14 +110,12 @@ impl Inner {
         };
         for &i in &set.others {
             let mut core = set.lanes[i].lock();
-            admissions[i] = set.lanes[i].offer(&mut core, &tracked, &mut lost);
+            tracked.admitted(i, set.lanes[i].offer(&mut core, &tracked, &mut after));
         }
         drop(gate);
-        for lost in &lost {
-            set.lanes[lost.lane].tell_lost(lost);
-        }
+        after.run(&set.lanes);
         tracked.entered();
-        Ok(Attempt::Accepted(Receipt::new(tracked, Arc::clone(&set.lanes), admissions)))
+        Ok(Attempt::Accepted(receipt))
     }
 
     /// See [`super::Emitter::on_room`].

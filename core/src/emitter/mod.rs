@@ -31,7 +31,7 @@ use crate::event::{EventInput, Freezer};
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};
 use crate::lane::{Counters, Health, Lane, reentry, worker};
-use crate::receipt::{Admissions, Receipt, Tracked};
+use crate::receipt::{Receipt, Tracked};
 use crate::seam::Instant;
 use crate::sink::Sink;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -182,7 +182,7 @@ impl Emitter {
         if inner.disabled {
             let tracked = Arc::new(Tracked::new(event, 0, Instant::default()));
             tracked.entered();
-            return Ok(Attempt::Accepted(Receipt::new(tracked, Arc::from(Vec::new()), Admissions::new())));
+            return Ok(Attempt::Accepted(Receipt::new(tracked, Arc::from(Vec::new()))));
         }
         inner.admit(event, waiter)
     }

@@ -55,8 +55,8 @@ impl Prepared {
             let id = event.id.to_string();
             let trace = event.attribute(Attribute::Traceparent).and_then(|parent| parent.get(3..35));
             let facts = EventFacts {
-                tenant: event.tenant.as_deref(),
-                agent: Some(&event.agent),
+                tenant: event.tenant(),
+                agent: Some(event.agent()),
                 child: content.child.as_deref(),
                 keys: Keys { run: event.attribute(Attribute::Run), trace, event: &id },
                 time: event.time,

@@ -10,14 +10,14 @@ use sha2::{Digest, Sha256};
 use super::{DATA_SCHEMA, SIGNING_DOMAIN};
 use crate::event::{Attribute, Event};
 use crate::json::write_string;
-use crate::key::SigningKey;
+use crate::key::{Signature, SigningKey};
 use crate::seam::{UnixNanos, Uuid, format_time};
 use crate::sink::{Envelope, EnvelopeHash, EnvelopeInner};
 
 /// The parts of an event's envelope that are the same in every lane, escaped and in canonical order. Made
 /// by the first lane that seals the event.
 pub(crate) struct Wire {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     /// End of what stands between `agentid` and `data`.
     head: usize,
     /// End of `,"runid":"…"`.
@@ -40,7 +40,8 @@ fn member(out: &mut Vec<u8>, comma_first: bool, name: &str, value: &str) {
 
 impl Wire {
     pub(crate) fn of(event: &Event) -> Self {
-        let mut out = Vec::with_capacity(256);
+        // About what it comes to, so that it is neither moved nor cut: it lives no longer than its event.
+        let mut out = Vec::with_capacity(192 + event.names_len());
         for attribute in [Attribute::Attempt, Attribute::Causation, Attribute::Correlation] {
             if let Some(value) = event.attribute(attribute) {
                 member(&mut out, false, attribute.name(), value);
@@ -54,7 +55,7 @@ impl Wire {
         if let Some(subject) = event.attribute(Attribute::Subject) {
             member(&mut out, true, "subject", subject);
         }
-        if let Some(tenant) = &event.tenant {
+        if let Some(tenant) = event.tenant() {
             member(&mut out, true, "tenantid", tenant);
         }
         out.extend_from_slice(b",\"time\":\"");
@@ -65,9 +66,9 @@ impl Wire {
                 member(&mut out, true, attribute.name(), value);
             }
         }
-        member(&mut out, true, "type", &event.event_type);
+        member(&mut out, true, "type", event.event_type());
         out.push(b'}');
-        Self { bytes: out.into_boxed_slice(), head, run }
+        Self { bytes: out, head, run }
     }
 
     fn head(&self) -> &[u8] {
@@ -86,6 +87,9 @@ impl Wire {
 /// What sealing adds to an event.
 pub(crate) struct Sealing<'a> {
     pub(crate) event: &'a Event,
+    /// The event's agent and type, as the lane's own copies: no other thread counts references to them.
+    pub(crate) agent: &'a Arc<str>,
+    pub(crate) event_type: &'a Arc<str>,
     pub(crate) wire: &'a Wire,
     /// `data` as it is sealed: redacted, with commitments and what this lane may see.
     pub(crate) data: &'a [u8],
@@ -123,7 +127,7 @@ pub(crate) fn seal(
     let out = scratch;
     out.clear();
     out.extend_from_slice(b"{\"agentid\":");
-    write_string(out, &s.event.agent);
+    write_string(out, s.agent);
     out.push(b',');
     out.extend_from_slice(s.wire.head());
     out.extend_from_slice(b"\"data\":");
@@ -177,11 +181,10 @@ pub(crate) fn seal(
         return Err(SealError::TooLarge);
     }
     let signed = [SIGNING_DOMAIN, &out[..disclosed.start], &out[disclosed.end..]];
-    let mut signature = Vec::new();
-    if let Some(key) = key {
-        signature.reserve(key.signature_len());
-        key.sign(&signed, &mut signature).map_err(SealError::Signer)?;
-    }
+    let signature = match key {
+        Some(key) => key.sign(&signed).map_err(SealError::Signer)?,
+        None => Signature::new(),
+    };
     let mut hash = Sha256::new();
     for part in signed {
         hash.update(part);
@@ -208,14 +211,14 @@ pub(crate) fn seal(
     Ok(Envelope::new(EnvelopeInner {
         bytes,
         id: s.event.id,
-        event_type: Arc::clone(&s.event.event_type),
+        event_type: Arc::clone(s.event_type),
         own: s.own,
         terminal: s.event.terminal,
         streamid: s.streamid,
         sequence: s.sequence,
         hash,
         prevhash: s.prevhash,
-        agentid: Arc::clone(&s.event.agent),
+        agentid: Arc::clone(s.agent),
         time: s.event.time,
         recordedtime: s.recordedtime,
         severity: s.event.severity.number(),
@@ -224,8 +227,11 @@ pub(crate) fn seal(
 
 pub(crate) fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    let at = out.len();
+    out.resize(at + 2 * bytes.len(), 0);
+    for (pair, byte) in out[at..].chunks_exact_mut(2).zip(bytes) {
+        pair[0] = HEX[usize::from(byte >> 4)];
+        pair[1] = HEX[usize::from(byte & 15)];
     }
 }
 
@@ -233,6 +239,7 @@ pub(crate) fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 pub(crate) fn push_sequence(out: &mut Vec<u8>, sequence: u64) {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(sequence).as_bytes();
-    out.resize(out.len() + 20 - digits.len(), b'0');
-    out.extend_from_slice(digits);
+    let mut padded = [b'0'; 20];
+    padded[20 - digits.len()..].copy_from_slice(digits);
+    out.extend_from_slice(&padded);
 }

@@ -12,7 +12,7 @@ use crate::glob::Globs;
 use crate::json::{ObjectWriter, parse_into};
 use crate::seam::{UnixNanos, Uuid, parse_time};
 use crate::timeline::Timeline;
-use crate::types::{self, Builtin, Severity};
+use crate::types::{self, Severity};
 
 /// Text attributes that only some events have, in the order of their names on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,22 +61,19 @@ pub struct Event {
     pub id: Uuid,
     /// When it occurred.
     pub time: UnixNanos,
-    /// The type as on the wire.
-    pub event_type: Arc<str>,
     /// Its severity.
     pub severity: Severity,
     /// Whether losing it would falsify a run's outcome.
     pub terminal: bool,
-    /// The emitting agent.
-    pub agent: Arc<str>,
-    /// Tenant scope.
-    pub tenant: Option<Arc<str>>,
     /// Content parts, decided upon when the event was frozen.
     pub(crate) content: Option<Box<EventContent>>,
-    /// Canonical data, then the attributes, back to back.
+    /// Canonical data, then the attributes, then the agent, the type and the tenant, back to back: every thread
+    /// that counted references to a text that all events share would wait for the others to do so.
     text: Box<[u8]>,
     data_end: u32,
     ends: [u32; Attribute::COUNT],
+    agent_end: u32,
+    type_end: u32,
 }
 
 /// Content parts, and what the first lane that sealed them made of them.
@@ -92,6 +89,16 @@ impl Event {
         &self.text[..self.data_end as usize]
     }
 
+    /// Bytes of all text attributes together.
+    fn attributes_len(&self) -> usize {
+        (self.ends[Attribute::COUNT - 1] - self.data_end) as usize
+    }
+
+    /// Bytes of everything but `data`.
+    pub(crate) fn names_len(&self) -> usize {
+        self.text.len() - self.data_end as usize
+    }
+
     /// A text attribute, if the event has it.
     #[must_use]
     pub fn attribute(&self, attribute: Attribute) -> Option<&str> {
@@ -101,11 +108,34 @@ impl Event {
         (!range.is_empty()).then(|| std::str::from_utf8(&self.text[range]).unwrap_or_default())
     }
 
+    /// The emitting agent.
+    #[must_use]
+    pub fn agent(&self) -> &str {
+        self.part(self.ends[Attribute::COUNT - 1], self.agent_end)
+    }
+
+    /// The type as on the wire.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        self.part(self.agent_end, self.type_end)
+    }
+
+    /// Tenant scope.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        let tenant = &self.text[self.type_end as usize..];
+        (!tenant.is_empty()).then(|| std::str::from_utf8(tenant).unwrap_or_default())
+    }
+
+    fn part(&self, start: u32, end: u32) -> &str {
+        std::str::from_utf8(&self.text[start as usize..end as usize]).unwrap_or_default()
+    }
+
     /// What the event counts for against a queue's bytes: its text and a fixed share for the rest.
     #[must_use]
     pub fn cost(&self) -> usize {
         let content = self.content.as_ref().map_or(0, |c| c.parts.iter().map(Part::cost).sum());
-        self.text.len() + self.agent.len() + 256 + content
+        self.agent_end as usize + 256 + content
     }
 }
 
@@ -114,32 +144,38 @@ impl Event {
     pub(crate) fn own(
         id: Uuid,
         time: UnixNanos,
-        event_type: Arc<str>,
+        event_type: &[&str],
         severity: Severity,
-        agent: Arc<str>,
-        tenant: Option<Arc<str>>,
+        agent: &str,
+        tenant: Option<&str>,
         data: Box<[u8]>,
     ) -> Self {
-        let end = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let mut text = data.into_vec();
+        let end = |text: &[u8]| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let data_end = end(&text);
+        text.extend_from_slice(agent.as_bytes());
+        let agent_end = end(&text);
+        event_type.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
+        let type_end = end(&text);
+        text.extend_from_slice(tenant.unwrap_or_default().as_bytes());
         Self {
             id,
             time,
-            event_type,
             severity,
             terminal: true,
-            agent,
-            tenant,
             content: None,
-            text: data,
-            data_end: end,
-            ends: [end; Attribute::COUNT],
+            text: text.into_boxed_slice(),
+            data_end,
+            ends: [data_end; Attribute::COUNT],
+            agent_end,
+            type_end,
         }
     }
 }
 
 impl std::fmt::Debug for Event {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Event({} {})", self.event_type, self.id)
+        write!(f, "Event({} {})", self.event_type(), self.id)
     }
 }
 
@@ -159,8 +195,6 @@ pub(crate) struct Identity {
 pub(crate) struct Freezer {
     pub(crate) identity: Arc<Identity>,
     pub(crate) timeline: Arc<Timeline>,
-    /// Wire names of the built-in types, in the order of [`Builtin::all`].
-    names: Vec<Arc<str>>,
     /// Bytes that every envelope of this emitter has beyond its event's own text, at full width.
     overhead: usize,
 }
@@ -174,17 +208,9 @@ thread_local! {
 
 impl Freezer {
     pub(crate) fn new(identity: Arc<Identity>, timeline: Arc<Timeline>) -> Self {
-        let name = |t: &Builtin| format!("{}{}", identity.prefix, t.name()).into();
-        let names = Builtin::all().iter().map(name).collect();
         let policy = identity.policy_version.as_ref().map_or(0, String::len);
         let overhead = ENVELOPE_OVERHEAD + identity.source.len() + policy;
-        Self { identity, timeline, names, overhead }
-    }
-
-    /// The wire name of a built-in type, without making a string of it for each event.
-    fn wire_name(&self, built_in: &'static Builtin) -> Option<Arc<str>> {
-        let at = Builtin::all().iter().position(|other| std::ptr::eq(other, built_in))?;
-        Some(Arc::clone(&self.names[at]))
+        Self { identity, timeline, overhead }
     }
 
     /// Checks and completes an event.
@@ -236,9 +262,10 @@ impl Freezer {
         };
         let agent = self.scoped("agent", input.agent, &identity.agent)?;
         let tenant = match (input.tenant, &identity.tenant) {
-            (None, own) => own.clone(),
-            (Some(given), Some(own)) => Some(self.scoped("tenant", Some(given), own)?),
-            (Some(given), None) => Some(self.scoped("tenant", Some(given), &Arc::from(""))?),
+            (None, own) => own.as_deref(),
+            (Some(given), own) => {
+                Some(self.scoped("tenant", Some(given), own.as_deref().unwrap_or_default())?)
+            }
         };
         let (event_time, event_random) = self.timeline.event();
         let time = match input.time {
@@ -271,8 +298,17 @@ impl Freezer {
             ("trace.state", input.trace.and_then(|trace| trace.state)),
             ("turn", input.turn),
         ];
-        let length =
-            data.bytes().len() + attributes.iter().map(|(_, v)| v.map_or(0, str::len)).sum::<usize>();
+        // As on the wire.
+        let event_type = match resolved.builtin() {
+            Some(built_in) => [identity.prefix.as_str(), built_in.name()],
+            None => ["", input.event_type],
+        };
+        let length = data.bytes().len()
+            + attributes.iter().map(|(_, v)| v.map_or(0, str::len)).sum::<usize>()
+            + agent.len()
+            + event_type[0].len()
+            + event_type[1].len()
+            + tenant.map_or(0, str::len);
         let mut text = Vec::with_capacity(length);
         text.extend_from_slice(data.bytes());
         let mut ends = [0; Attribute::COUNT];
@@ -283,22 +319,23 @@ impl Freezer {
             }
             ends[i] = offset(text.len())?;
         }
+        text.extend_from_slice(agent.as_bytes());
+        let agent_end = offset(text.len())?;
+        event_type.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
+        let type_end = offset(text.len())?;
+        text.extend_from_slice(tenant.unwrap_or_default().as_bytes());
         let content = (!input.content.is_empty())
             .then(|| Box::new(EventContent { parts: input.content, child: input.child.map(Into::into) }));
         let event = Event {
             id,
             time,
-            event_type: resolved
-                .builtin()
-                .and_then(|built_in| self.wire_name(built_in))
-                .unwrap_or_else(|| input.event_type.into()),
             severity,
             terminal,
-            agent,
-            tenant,
             content,
             data_end: offset(data.bytes().len())?,
             ends,
+            agent_end,
+            type_end,
             text: text.into_boxed_slice(),
         };
         self.check_size(&event)?;
@@ -306,10 +343,10 @@ impl Freezer {
     }
 
     /// The emitter's own value, or another one that `agent.allow` covers.
-    fn scoped(&self, name: &str, given: Option<&str>, own: &Arc<str>) -> Result<Arc<str>> {
+    fn scoped<'a>(&self, name: &str, given: Option<&'a str>, own: &'a str) -> Result<&'a str> {
         match given {
-            None => Ok(Arc::clone(own)),
-            Some(given) if *given == **own => Ok(Arc::clone(own)),
+            None => Ok(own),
+            Some(given) if *given == *own => Ok(own),
             Some(given) => {
                 check_attribute(name, given)?;
                 if !self.identity.allow.matches(given) {
@@ -318,7 +355,7 @@ impl Freezer {
                     ))
                     .at(name));
                 }
-                Ok(given.into())
+                Ok(given)
             }
         }
     }
@@ -330,12 +367,10 @@ impl Freezer {
             // What escaping adds: one byte for quotes and backslashes; controls never get here.
             event.text[range].iter().filter(|b| matches!(b, b'"' | b'\\')).count()
         };
-        let names = event.text.len() - event.data_end as usize + event.agent.len() + event.event_type.len();
         let parts = event.content.as_ref().map_or(0, |c| c.parts.iter().map(Part::cost).sum());
-        let tenant = event.tenant.as_ref().map_or(0, |t| t.len());
-        let mut size = self.overhead + event.data_end as usize + names + tenant + parts;
+        let mut size = self.overhead + event.text.len() + parts;
         if size > limit / 2 {
-            size += escaped(event.data_end as usize..event.text.len());
+            size += escaped(event.data_end as usize..event.data_end as usize + event.attributes_len());
         }
         if size > limit {
             return Err(Error::invalid_event(format!(

@@ -12,5 +12,6 @@ mod tests;
 
 pub(crate) use load::read_private;
 pub use load::{NewKey, generate, load_signing_key};
+pub(crate) use sign::Signature;
 pub use sign::{HostSigner, SigningKey};
 pub use verify::VerifyingKey;

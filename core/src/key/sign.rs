@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ed25519_dalek::Signer as _;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use smallvec::SmallVec;
 
 use crate::config::SignatureAlgorithm;
 use crate::error::{Error, Result};
@@ -13,6 +14,9 @@ use crate::key::VerifyingKey;
 
 /// The shortest HMAC key that is accepted, in bytes (envelope.md).
 pub(super) const MIN_HMAC_KEY: usize = 32;
+
+/// A raw signature: of 32 or 64 bytes, so without allocation.
+pub(crate) type Signature = SmallVec<[u8; 64]>;
 
 /// A signer that the host brings (a KMS, an HSM). It signs a batch: within one call every input belongs to
 /// another stream, as each envelope's input holds the hash, and so the signature, of the one before it.
@@ -113,29 +117,26 @@ impl SigningKey {
         }
     }
 
-    /// Signs the concatenation of `parts`, appending the raw signature.
+    /// Signs the concatenation of `parts`; answers the raw signature.
     ///
     /// # Errors
     /// Only a host's signer can fail; the text is the host's.
-    pub(crate) fn sign(&self, parts: &[&[u8]], out: &mut Vec<u8>) -> std::result::Result<(), String> {
-        match &self.inner {
+    pub(crate) fn sign(&self, parts: &[&[u8]]) -> std::result::Result<Signature, String> {
+        Ok(match &self.inner {
             Inner::Hmac(mac, _) => {
                 let mut mac = mac.clone();
                 for part in parts {
                     mac.update(part);
                 }
-                out.extend_from_slice(&mac.finalize().into_bytes());
+                Signature::from_slice(&mac.finalize().into_bytes())
             }
-            Inner::Ed25519(key) => {
-                let input = parts.concat();
-                out.extend_from_slice(&key.sign(&input).to_bytes());
-            }
+            Inner::Ed25519(key) => Signature::from_slice(&key.sign(&parts.concat()).to_bytes()),
             Inner::Host(_, signer) => {
                 let input = parts.concat();
                 let mut signatures = signer.sign(&[&input])?;
                 match signatures.pop() {
                     Some(signature) if signatures.is_empty() && signature.len() == self.signature_len() => {
-                        out.extend_from_slice(&signature);
+                        Signature::from_slice(&signature)
                     }
                     _ => {
                         return Err(format!(
@@ -145,8 +146,7 @@ impl SigningKey {
                     }
                 }
             }
-        }
-        Ok(())
+        })
     }
 }
 

@@ -394,9 +394,11 @@ impl Control {
         if self.sealer.started() && !core.dropped.is_empty() {
             let mut dropped: Vec<_> = core.dropped.drain().collect();
             dropped.sort();
-            for ((agent, reason), count) in dropped {
-                self.sealer.lose_unsealed(&agent, reason, count);
-                self.note_episode(reason, None, count, false, now);
+            for (agent, counts) in dropped {
+                for (reason, count) in Reason::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
+                    self.sealer.lose_unsealed(&agent, reason, count);
+                    self.note_episode(reason, None, count, false, now);
+                }
             }
         }
         if std::mem::take(&mut core.terminal_lost)
@@ -910,10 +912,9 @@ impl Control {
         let last = items[..contiguous].iter().rfind(|item| !item.payload.is_foreign());
         self.reach(ahead.or(last.map(|item| (item.envelope.streamid, item.envelope.sequence))), at);
         self.announce_tree_head(super::audit::HEAD_EVERY);
+        let unsettled = items.iter().filter(|item| !item.payload.is_settled());
+        self.sealer.settle_all(unsettled.map(|item| &item.envelope));
         for item in items {
-            if !item.payload.is_settled() {
-                self.sealer.settle(&item.envelope);
-            }
             if let Some(durable) = &mut self.durable {
                 durable.acknowledge(item.place);
             }

@@ -109,8 +109,8 @@ impl Losses {
     }
 
     /// Events of an agent whose stream is not open.
-    pub(crate) fn add_elsewhere(&mut self, reason: Reason, agent: &Arc<str>, count: u64) {
-        let key = (Arc::clone(agent), reason);
+    pub(crate) fn add_elsewhere(&mut self, reason: Reason, agent: &str, count: u64) {
+        let key = (Arc::from(agent), reason);
         if agent.is_empty() || (self.elsewhere.len() >= ELSEWHERE && !self.elsewhere.contains_key(&key)) {
             self.entry(reason, false).count += count;
         } else {

@@ -10,6 +10,7 @@
 //! state machine without threads or clocks; [`worker`] gives it a thread (and the sink another, so that a
 //! sink that hangs can be told from one that is slow), [`crate::Emitter::drain`] the caller's.
 
+mod after;
 pub(crate) mod audit;
 pub(crate) mod control;
 mod counters;
@@ -29,6 +30,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use after::{After, Lost};
 pub use counters::Counters;
 pub use health::{Cursor, Health, LaneState, StateRecord};
 pub use loss::Reason;
@@ -64,13 +66,6 @@ pub struct Lane {
     capacity: QueueCapacity,
 }
 
-/// An event that was lost before it was sealed, whose receipt is to be told.
-pub(crate) struct Lost {
-    pub(crate) lane: usize,
-    pub(crate) tracked: Arc<Tracked>,
-    pub(crate) reason: Reason,
-}
-
 /// Those who wait for room without a thread.
 pub(crate) struct RoomWaiters(Vec<Box<dyn FnOnce() + Send>>);
 
@@ -87,12 +82,17 @@ impl RoomWaiters {
 /// sink hangs.
 const AGENTS: usize = 4096;
 
-fn note_drop(dropped: &mut HashMap<(Arc<str>, Reason), u64>, tracked: &Tracked, reason: Reason) {
-    let mut key = (Arc::clone(&tracked.event.agent), reason);
-    if dropped.len() >= AGENTS && !dropped.contains_key(&key) {
-        key.0 = "".into();
+/// Events of one agent that were dropped, by reason.
+pub(crate) type Dropped = [u64; Reason::ALL.len()];
+
+fn note_drop(dropped: &mut HashMap<Box<str>, Dropped>, tracked: &Tracked, reason: Reason) {
+    let agent = tracked.event.agent();
+    if let Some(counts) = dropped.get_mut(agent) {
+        counts[reason as usize] += 1;
+        return;
     }
-    *dropped.entry(key).or_default() += 1;
+    let agent = if dropped.len() < AGENTS { agent } else { "" };
+    dropped.entry(agent.into()).or_default()[reason as usize] += 1;
 }
 
 /// Where the worker is, so that a caller wakes it only when that matters.
@@ -106,6 +106,8 @@ pub(crate) enum Phase {
     Idle,
     /// Asleep until the sink answers or a back-off is over: no event wakes it.
     Waiting,
+    /// Asleep, and about to be woken: see [`After`].
+    Woken,
 }
 
 /// What callers and worker share, under one lock.
@@ -113,7 +115,7 @@ pub(crate) struct LaneCore {
     pub(crate) queue: Queue<Arc<Tracked>>,
     pub(crate) counters: Counters,
     /// Dropped before sealing, by agent: for the sealer to declare.
-    pub(crate) dropped: HashMap<(Arc<str>, Reason), u64>,
+    pub(crate) dropped: HashMap<Box<str>, Dropped>,
     /// The lane's own side wants to hear of the next drop, even while it waits for its sink.
     pub(crate) hear_drop: bool,
     /// By when a shutdown gives up.
@@ -152,6 +154,8 @@ pub(crate) struct LaneCore {
     pub(crate) flushed: u64,
     /// Something other than an event has come: the worker must look.
     pub(crate) attention: bool,
+    /// Lanes that this one's worker is to wake as soon as it is awake itself.
+    pub(crate) relay: Vec<Arc<Lane>>,
     /// The sink's answers for batches in flight, by the number of the call.
     pub(crate) answers: Vec<(u64, crate::sink::Answers)>,
     /// Threads of the sink's own that have not ended.
@@ -206,6 +210,7 @@ impl Lane {
             flushing: false,
             flushed: 0,
             attention: false,
+            relay: Vec::new(),
             answers: Vec::new(),
             couriers: 0,
             gone: false,
@@ -318,26 +323,26 @@ impl Lane {
         }
     }
 
-    /// Offers an event; with `block` this never waits. What is lost goes into `lost`, whose receipts the
-    /// caller tells once it holds no lane's lock: a callback may emit.
+    /// Offers an event; with `block` this never waits. The caller runs `after` once it holds no lane's lock: a
+    /// callback of a receipt may emit.
     pub(crate) fn offer(
         &self,
         core: &mut LaneCore,
         tracked: &Arc<Tracked>,
-        lost: &mut Vec<Lost>,
+        after: &mut After,
     ) -> (Admission, u32) {
         core.counters.admit();
         tracked.enter(self.index, self.config.durable);
         if core.ended || core.shut {
             // The lane itself has failed: an emitter that was shut down does not come here.
-            self.lose(core, tracked, Reason::GaveUp, lost);
+            self.lose(core, tracked, Reason::GaveUp, after);
             return (Admission::Dropped(Reason::GaveUp), 0);
         }
         let LaneCore { queue, counters, dropped, .. } = core;
         let (offer, back) = queue.offer(Arc::clone(tracked), |gone| {
             counters.drop_pending(Reason::Overflow, 1);
             note_drop(dropped, &gone, Reason::Overflow);
-            lost.push(Lost { lane: self.index, tracked: gone, reason: Reason::Overflow });
+            after.lost.push(Lost { lane: self.index, tracked: gone, reason: Reason::Overflow });
         });
         drop(back);
         let outcome = match offer {
@@ -348,7 +353,7 @@ impl Lane {
             Offer::Dropped => (Admission::Dropped(Reason::Overflow), 0),
         };
         if let Admission::Dropped(reason) = outcome.0 {
-            self.lose(core, tracked, reason, lost);
+            self.lose(core, tracked, reason, after);
             let news = (tracked.event.terminal && !core.terminal_lost)
                 || (self.config.overflow == Overflow::FailSink
                     && reason == Reason::Overflow
@@ -363,29 +368,31 @@ impl Lane {
             core.hear_drop = false;
             self.wake(core);
         }
-        self.nudge(core);
+        self.nudge(core, after);
         outcome
     }
 
-    /// Wakes the worker if what has come changes what it would do.
-    fn nudge(&self, core: &mut LaneCore) {
+    /// Has the worker woken if what has come changes what it would do.
+    fn nudge(&self, core: &mut LaneCore, after: &mut After) {
         let wake = match core.phase {
-            Phase::Busy | Phase::Waiting => false,
+            Phase::Busy | Phase::Waiting | Phase::Woken => false,
             Phase::Idle => true,
             Phase::Lingering => {
                 core.queue.len() >= self.config.batch.events || core.queue.bytes() >= self.config.batch.bytes
             }
         };
         if wake {
-            self.wake(core);
+            core.attention = true;
+            core.phase = Phase::Woken;
+            after.sleepers.push(self.index);
         }
     }
 
     /// An event is lost before it was sealed: counted, and to be declared.
-    fn lose(&self, core: &mut LaneCore, tracked: &Arc<Tracked>, reason: Reason, lost: &mut Vec<Lost>) {
+    fn lose(&self, core: &mut LaneCore, tracked: &Arc<Tracked>, reason: Reason, after: &mut After) {
         core.counters.drop_pending(reason, 1);
         note_drop(&mut core.dropped, tracked, reason);
-        lost.push(Lost { lane: self.index, tracked: Arc::clone(tracked), reason });
+        after.lost.push(Lost { lane: self.index, tracked: Arc::clone(tracked), reason });
     }
 
     /// Tells the receipt of an event that was lost before it was sealed.

@@ -175,6 +175,8 @@ pub(crate) struct SealContext {
 pub(crate) struct Sealer {
     context: Arc<SealContext>,
     lane: Arc<str>,
+    /// The emitter's own agent: this lane's copy, as all that it counts often.
+    own: Arc<str>,
     classes: Vec<SinkClass>,
     ceiling: ContentCeiling,
     key: Option<SigningKey>,
@@ -182,6 +184,9 @@ pub(crate) struct Sealer {
     next_key: Option<SigningKey>,
     limit: usize,
     streams: HashMap<Arc<str>, Stream>,
+    /// The agent whose stream was used last, while it is open.
+    latest: Option<Arc<str>>,
+    types: Names,
     /// Open streams by when they were last used.
     by_use: BTreeMap<u64, Arc<str>>,
     /// The last of streams that are open no more, the latest `limit` of them.
@@ -206,6 +211,31 @@ pub(crate) struct Sealer {
     scratch: Vec<u8>,
 }
 
+/// Names that come again and again, each counted by this lane alone; the latest few.
+#[derive(Default)]
+struct Names {
+    known: Vec<Arc<str>>,
+    next: usize,
+}
+
+impl Names {
+    const MOST: usize = 8;
+
+    fn get(&mut self, name: &str) -> &Arc<str> {
+        let at = self.known.iter().position(|known| **known == *name).unwrap_or_else(|| {
+            let at = self.next % Self::MOST;
+            self.next = at + 1;
+            if at == self.known.len() {
+                self.known.push(name.into());
+            } else {
+                self.known[at] = name.into();
+            }
+            at
+        });
+        &self.known[at]
+    }
+}
+
 /// A host's signer failed; the lane waits and tries again.
 #[derive(Debug)]
 pub(crate) struct SignerFailed(pub(crate) String);
@@ -214,6 +244,7 @@ impl Sealer {
     pub(crate) fn new(context: Arc<SealContext>, lane: &Lane, key: Option<SigningKey>) -> Self {
         Self {
             why: context.why,
+            own: (&*context.identity.agent).into(),
             context,
             lane: lane.id_arc(),
             classes: lane.classes().to_vec(),
@@ -222,6 +253,8 @@ impl Sealer {
             next_key: None,
             limit: lane.config.streams.max(2),
             streams: HashMap::new(),
+            latest: None,
+            types: Names::default(),
             by_use: BTreeMap::new(),
             gone: HashMap::new(),
             gone_order: VecDeque::new(),
@@ -238,7 +271,7 @@ impl Sealer {
     }
 
     fn own_agent(&self) -> Arc<str> {
-        Arc::clone(&self.context.identity.agent)
+        Arc::clone(&self.own)
     }
 
     /// What a journal knows of streams of dead processes: they are named as predecessors.
@@ -260,6 +293,7 @@ impl Sealer {
                 self.remember(agent, head);
             }
         }
+        self.latest = None;
         self.by_use.clear();
         self.reopened.clear();
         self.changes.clear();
@@ -306,14 +340,13 @@ impl Sealer {
 
     /// Opens the agent's stream unless it is open, and marks it used.
     fn open(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
-        let latest = self.uses;
+        if self.latest.as_ref() == Some(agent) {
+            // The agent follows itself, as most do.
+            return Ok(());
+        }
         self.uses += 1;
         if let Some(stream) = self.streams.get_mut(agent) {
-            if stream.used == latest {
-                // The agent follows itself, as most do: it is the latest already.
-                self.uses = latest;
-                return Ok(());
-            }
+            self.latest = Some(Arc::clone(agent));
             self.by_use.remove(&stream.used);
             stream.used = self.uses;
             self.by_use.insert(self.uses, Arc::clone(agent));
@@ -347,6 +380,7 @@ impl Sealer {
         match self.seal_own(agent, body, Payload::Own, 0, out) {
             Ok(()) => {
                 self.opened += 1;
+                self.latest = Some(Arc::clone(agent));
                 self.by_use.insert(self.uses, Arc::clone(agent));
                 self.gone.remove(agent);
                 self.gone_order.retain(|gone| gone != agent);
@@ -392,6 +426,7 @@ impl Sealer {
             self.note_change(&agent, StreamState::Left);
         }
         if let Some(stream) = self.streams.remove(&agent) {
+            self.latest = self.latest.take().filter(|latest| *latest != agent);
             self.by_use.remove(&stream.used);
             if let Some(head) = Self::last_head(stream.streamid, stream.next, stream.last) {
                 self.reopened.insert(Arc::clone(&agent));
@@ -411,10 +446,10 @@ impl Sealer {
         out: &mut Vec<Item>,
     ) -> Result<Option<Reason>, SignerFailed> {
         self.change_key(out)?;
-        let agent = Arc::clone(&tracked.event.agent);
-        self.open(&agent, out)?;
-        let context = Arc::clone(&self.context);
         let event = &tracked.event;
+        let agent = self.agent(event.agent());
+        self.open(&agent, out)?;
+        let context = &*self.context;
         let prepared =
             tracked.prepared.get_or_init(|| Prepared::of(event, &context.content, &context.timeline).ok());
         let Some(prepared) = prepared else {
@@ -440,6 +475,14 @@ impl Sealer {
         }
     }
 
+    /// This lane's own copy of an agent's name.
+    fn agent(&self, name: &str) -> Arc<str> {
+        match &self.latest {
+            Some(latest) if **latest == *name => Arc::clone(latest),
+            _ => self.streams.get_key_value(name).map_or_else(|| name.into(), |(known, _)| Arc::clone(known)),
+        }
+    }
+
     fn seal_own(
         &mut self,
         agent: &Arc<str>,
@@ -454,10 +497,10 @@ impl Sealer {
         let event = Event::own(
             Uuid::v7(recorded, random),
             recorded,
-            format!("{}{}", context.identity.prefix, body.event_type).into(),
+            &[&context.identity.prefix, body.event_type],
             body.severity,
-            Arc::clone(agent),
-            context.identity.tenant.clone(),
+            agent,
+            context.identity.tenant.as_deref(),
             body.data,
         );
         let prepared = Prepared::plain(&event);
@@ -490,6 +533,8 @@ impl Sealer {
         debug_assert!(sequence < SEQUENCE_BOUND);
         let sealing = Sealing {
             event,
+            agent,
+            event_type: self.types.get(event.event_type()),
             wire: &prepared.wire,
             data,
             disclosed,
@@ -513,11 +558,11 @@ impl Sealer {
     }
 
     fn checkpoint_if_due(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
-        let own = self.own_agent();
         if self.streams.get(agent).is_some_and(|stream| stream.since_checkpoint >= CHECKPOINT_EVERY) {
             self.checkpoint(agent, "checkpoint", out)?;
         }
-        if self.changes.len() as u64 >= CHECKPOINT_EVERY && self.streams.contains_key(&own) {
+        if self.changes.len() as u64 >= CHECKPOINT_EVERY && self.streams.contains_key(&self.own) {
+            let own = self.own_agent();
             self.checkpoint(&own, "checkpoint", out)?;
         }
         Ok(())
@@ -586,7 +631,7 @@ impl Sealer {
     }
 
     /// Events of an agent that were dropped before they had a number.
-    pub(crate) fn lose_unsealed(&mut self, agent: &Arc<str>, reason: Reason, count: u64) {
+    pub(crate) fn lose_unsealed(&mut self, agent: &str, reason: Reason, count: u64) {
         match self.streams.get_mut(agent) {
             Some(stream) => stream.losses.add_unnumbered(reason, count),
             None => {
@@ -750,10 +795,22 @@ impl Sealer {
 
     /// An envelope was acknowledged, or will never be: its stream no longer waits for it.
     pub(crate) fn settle(&mut self, envelope: &Envelope) {
-        if let Some(stream) = self.streams.get_mut(&envelope.agentid)
-            && stream.streamid == envelope.streamid
-        {
-            stream.outstanding = stream.outstanding.saturating_sub(1);
+        self.settle_all(std::iter::once(envelope));
+    }
+
+    /// The same of several; those that follow each other in one stream are counted at once.
+    pub(crate) fn settle_all<'a>(&mut self, envelopes: impl Iterator<Item = &'a Envelope>) {
+        let mut envelopes = envelopes.peekable();
+        while let Some(envelope) = envelopes.next() {
+            let mut count = 1;
+            while envelopes.next_if(|next| next.streamid == envelope.streamid).is_some() {
+                count += 1;
+            }
+            if let Some(stream) = self.streams.get_mut(&envelope.agentid)
+                && stream.streamid == envelope.streamid
+            {
+                stream.outstanding = stream.outstanding.saturating_sub(count);
+            }
         }
     }
 

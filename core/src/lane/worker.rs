@@ -188,6 +188,7 @@ fn sleep(lane: &Lane, until: Option<Instant>, pause: Pause) -> Vec<(u64, Answers
         restless = false;
     }
     core.phase = Phase::Busy;
+    core.relay.drain(..).for_each(|other| other.shared.work.notify_all());
     std::mem::take(&mut core.answers)
 }
 

@@ -101,8 +101,7 @@ impl Sealer {
         }
         let mut input = b"sinkwell-event-v1\n".to_vec();
         Value::Object(members.clone()).write_canonical(&mut input).unwrap();
-        let mut signature = Vec::new();
-        self.key.sign(&[&input], &mut signature).unwrap();
+        let signature = self.key.sign(&[&input]).unwrap();
         input.extend_from_slice(&signature);
         let hash: EnvelopeHash = Sha256::digest(&input).into();
         use base64::Engine as _;

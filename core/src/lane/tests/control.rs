@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::rig::{Rig, judge, judge_with};
 use crate::key::SigningKey;
-use crate::lane::LaneState;
 use crate::lane::control::Step;
+use crate::lane::{After, LaneState};
 use crate::receipt::{EndState, Stage};
 use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
 use crate::verify::Verdict;
@@ -33,9 +33,9 @@ fn a_callback_of_a_lost_event_may_emit_into_the_same_lane() {
     first
         .on(Stage::Delivered, move || {
             count.fetch_add(1, Ordering::SeqCst);
-            let mut lost = Vec::new();
-            lane.offer(&mut lane.lock(), &next, &mut lost);
-            lost.iter().for_each(|lost| lane.tell_lost(lost));
+            let mut after = After::default();
+            lane.offer(&mut lane.lock(), &next, &mut after);
+            after.run(&[Arc::clone(&lane)]);
         })
         .unwrap();
     rig.emit(1);

@@ -11,7 +11,7 @@ use crate::event::{Data, EventInput, Freezer, Identity};
 use crate::glob::Globs;
 use crate::key::{SigningKey, VerifyingKey};
 use crate::lane::control::{Control, Parts, Step};
-use crate::lane::{Lane, Lost, SealContext, Sealer, StateRecord, Why};
+use crate::lane::{After, Lane, SealContext, Sealer, StateRecord, Why};
 use crate::receipt::{Admission, Receipt, Tracked};
 use crate::seam::{Clock, Instant, ManualClock, Random, SystemEnv, UnixNanos};
 use crate::sink::{Answers, Envelope};
@@ -146,17 +146,18 @@ impl Rig {
 
     /// Offers it as `emit` does; `None` where a blocking lane has no room.
     pub(super) fn offer(&self, tracked: &Arc<Tracked>) -> Option<Receipt> {
-        let mut lost: Vec<Lost> = Vec::new();
+        let mut after = After::default();
         let mut core = self.lane.lock();
         let (cost, terminal) = (tracked.event.cost(), tracked.event.terminal);
         if self.lane.is_blocking() && !self.lane.has_room(&core, cost, terminal) {
             return None;
         }
-        let admission = self.lane.offer(&mut core, tracked, &mut lost);
+        let receipt = Receipt::new(Arc::clone(tracked), Arc::clone(&self.lanes));
+        tracked.admitted(0, self.lane.offer(&mut core, tracked, &mut after));
         drop(core);
-        lost.iter().for_each(|lost| self.lane.tell_lost(lost));
+        after.run(&self.lanes);
         tracked.entered();
-        Some(Receipt::new(Arc::clone(tracked), Arc::clone(&self.lanes), smallvec::smallvec![admission]))
+        Some(receipt)
     }
 
     pub(super) fn emit(&self, n: usize) -> Vec<Receipt> {
