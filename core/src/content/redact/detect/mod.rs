@@ -78,9 +78,26 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     fn found(&mut self, kind: Kind, span: Range<usize>) {
-        if self.enabled.has(kind) {
+        let numbers = matches!(kind, Kind::Phone | Kind::Card | Kind::Iban);
+        if self.enabled.has(kind) && !(numbers && self.in_uuid(&span)) {
             self.finds.push(Find { span, label: kind as usize });
         }
+    }
+
+    /// Whether a span that begins with one of a UUID's groups lies within that UUID.
+    fn in_uuid(&self, span: &Range<usize>) -> bool {
+        const LEN: usize = 36;
+        // Where its groups begin.
+        [0, 9, 14, 19, 24].into_iter().filter_map(|group| span.start.checked_sub(group)).any(|start| {
+            let Some(text) = self.bytes.get(start..start + LEN).filter(|_| span.end <= start + LEN) else {
+                return false;
+            };
+            text.iter().enumerate().all(|(i, byte)| match i {
+                8 | 13 | 18 | 23 => *byte == b'-',
+                _ => byte.is_ascii_hexdigit(),
+            }) && !is_word(self.before(start))
+                && !is_word(self.at(start + LEN))
+        })
     }
 
     fn at(&self, i: usize) -> u8 {
