@@ -119,13 +119,101 @@ impl VerifyingKey {
                 mac.verify_slice(signature).is_ok()
             }
             Inner::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify_strict(&parts.concat(), &signature).is_ok()),
+                .is_ok_and(|signature| strictly(key, &parts.concat(), &signature)),
         }
     }
+}
+
+/// The encodings of the eight points of small order (the torsion subgroup of edwards25519), in canonical form.
+const SMALL_ORDER: [[u8; 32]; 8] = {
+    const fn point(first: u8, middle: u8, last: u8) -> [u8; 32] {
+        let mut bytes = [middle; 32];
+        bytes[0] = first;
+        bytes[31] = last;
+        bytes
+    }
+    const EIGHTH: [u8; 32] = [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ];
+    const THREE_EIGHTHS: [u8; 32] = [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ];
+    const fn mirrored(mut point: [u8; 32]) -> [u8; 32] {
+        point[31] |= 0x80;
+        point
+    }
+    [
+        point(1, 0, 0),
+        point(0xec, 0xff, 0x7f),
+        point(0, 0, 0),
+        point(0, 0, 0x80),
+        EIGHTH,
+        mirrored(EIGHTH),
+        THREE_EIGHTHS,
+        mirrored(THREE_EIGHTHS),
+    ]
+};
+
+/// What `verify_strict` accepts, without taking R apart: `verify` computes R and compares encodings, so an R that it
+/// accepts is canonical, and of small order only if its bytes are among these.
+fn strictly(key: &ed25519_dalek::VerifyingKey, message: &[u8], signature: &ed25519_dalek::Signature) -> bool {
+    use ed25519_dalek::Verifier as _;
+    !SMALL_ORDER.contains(signature.r_bytes()) && !key.is_weak() && key.verify(message, signature).is_ok()
 }
 
 impl std::fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "VerifyingKey({})", self.algorithm().name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use curve25519_dalek::constants::EIGHT_TORSION;
+    use curve25519_dalek::scalar::Scalar;
+    use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _};
+    use sha2::{Digest as _, Sha512};
+
+    use super::*;
+
+    #[test]
+    fn these_are_the_points_of_small_order() {
+        let mut all: Vec<_> = EIGHT_TORSION.iter().map(|point| point.compress().to_bytes()).collect();
+        let mut ours = SMALL_ORDER.to_vec();
+        all.sort_unstable();
+        ours.sort_unstable();
+        assert_eq!(all, ours);
+    }
+
+    #[test]
+    fn strictly_is_what_verify_strict_says() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let public = key.verifying_key();
+        let judge = |message: &[u8], signature: &Signature| {
+            let strict = public.verify_strict(message, signature).is_ok();
+            assert_eq!(strictly(&public, message, signature), strict, "{signature:?}");
+            strict
+        };
+        let good = key.sign(b"said");
+        assert!(judge(b"said", &good) && !judge(b"told", &good));
+        for bit in 0..512 {
+            let mut bytes = good.to_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(!judge(b"said", &Signature::from_bytes(&bytes)));
+        }
+        // R the neutral element, S = k·a: the equation holds, and only strictness refuses it.
+        let neutral = SMALL_ORDER[0];
+        let k = Sha512::new().chain_update(neutral).chain_update(public.as_bytes()).chain_update(b"said");
+        let s = Scalar::from_bytes_mod_order_wide(&k.finalize().into()) * key.to_scalar();
+        let forged = Signature::from_components(neutral, s.to_bytes());
+        assert!(public.verify(b"said", &forged).is_ok());
+        assert!(!judge(b"said", &forged));
+        // And a key of small order, with which anybody could sign.
+        for point in SMALL_ORDER {
+            let weak = ed25519_dalek::VerifyingKey::from_bytes(&point).unwrap();
+            assert!(!strictly(&weak, b"said", &good));
+        }
     }
 }
