@@ -215,7 +215,7 @@ func TestARequiredSinkDiesAndComesBack(t *testing.T) {
 	if !errors.Is(err, sinkwell.ErrRequiredSinkUnavailable) || !errors.As(err, &e) || e.Code() != 5 {
 		t.Fatal(err)
 	}
-	for _, said := range []string{"siem", "guard"} {
+	for _, said := range []string{"siem", "guard", "mend the sink"} {
 		if !bytes.Contains([]byte(err.Error()), []byte(said)) {
 			t.Errorf("%q does not say %q", err, said)
 		}

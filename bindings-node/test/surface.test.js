@@ -126,7 +126,7 @@ test('a required sink dies and comes back', async (t) => {
   }
   assert.ok(stopped instanceof sinkwell.RequiredSinkUnavailableError, stopped);
   assert.equal(stopped.code, 5);
-  assert.match(stopped.message, /siem.*guard/s);
+  assert.match(stopped.message, /siem.*guard.*mend the sink/s);
   assert.throws(() => emitter.ensureReady(), sinkwell.RequiredSinkUnavailableError);
   away = false;
   for (let ready = false; !ready; await turn()) {

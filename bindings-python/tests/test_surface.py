@@ -185,6 +185,7 @@ def test_a_required_sink_dies_and_comes_back(tmp_path: Path) -> None:
         assert stopped.value.code == 5
         assert "siem" in str(stopped.value)
         assert "guard" in str(stopped.value)
+        assert "mend the sink" in str(stopped.value)
         with pytest.raises(sinkwell.RequiredSinkUnavailable):
             emitter.ensure_ready()
         guard.away = False

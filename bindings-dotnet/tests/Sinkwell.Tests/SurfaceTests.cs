@@ -144,6 +144,7 @@ public sealed class SurfaceTests
         Assert.Equal(5, stopped.Code);
         Assert.Contains("siem", stopped.Message, StringComparison.Ordinal);
         Assert.Contains("guard", stopped.Message, StringComparison.Ordinal);
+        Assert.Contains("mend the sink", stopped.Message, StringComparison.Ordinal);
         Assert.Throws<RequiredSinkUnavailableException>(emitter.EnsureReady);
 
         Volatile.Write(ref away, false);

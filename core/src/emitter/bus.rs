@@ -276,7 +276,11 @@ impl Bus {
                 format!("lane {:?} is {}{why}", lane.id(), health.state.name())
             })
             .collect();
-        let why = if lanes.is_empty() { "no lane has it".to_owned() } else { lanes.join("; ") };
+        let why = if lanes.is_empty() {
+            "no lane has it: add one, or give open a sink of your own that has".to_owned()
+        } else {
+            format!("{}; mend the sink, and emitting goes on by itself", lanes.join("; "))
+        };
         Error::new(
             ErrorKind::RequiredSinkUnavailable,
             format!("governance requires a healthy sink of class {}; {why}", names.join(", ")),
