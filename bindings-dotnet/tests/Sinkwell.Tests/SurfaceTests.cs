@@ -147,6 +147,11 @@ public sealed class SurfaceTests
         Assert.Contains("mend the sink", stopped.Message, StringComparison.Ordinal);
         Assert.Throws<RequiredSinkUnavailableException>(emitter.EnsureReady);
 
+        // A change of state that nobody was told of yet merges with the next one.
+        while (!File.ReadAllText(path).Contains("sink.failed", StringComparison.Ordinal))
+        {
+            bound.Token.ThrowIfCancellationRequested();
+        }
         Volatile.Write(ref away, false);
         while (true)
         {
