@@ -25,15 +25,18 @@ static SinkwellBytes next_present(const uint8_t *buffer, uint32_t *at, uint32_t 
 
 #define PARTS_ON_STACK 8
 
-int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts,
-                SinkwellError *error) {
+int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, const uint64_t *words, sw_call *call,
+                const sw_part *parts, SinkwellError *error) {
   SinkwellEvent e;
+  SinkwellTokens data;
   SinkwellPart few[PARTS_ON_STACK], *all = few;
   SinkwellReceipt *receipt = NULL;
   uint32_t at = 0;
   memset(&e, 0, sizeof e);
   e.event_type = next(buffer, &at, call->ends[SW_TYPE]);
-  e.data = next(buffer, &at, call->ends[SW_DATA]);
+  data.text = next(buffer, &at, call->ends[SW_DATA]);
+  data.words = words;
+  data.words_len = call->words;
   e.subject = next(buffer, &at, call->ends[SW_SUBJECT]);
   e.severity = next(buffer, &at, call->ends[SW_SEVERITY]);
   e.run = next(buffer, &at, call->ends[SW_RUN]);
@@ -71,10 +74,9 @@ int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *
     e.content_len = call->parts;
   }
   SinkwellReceipt **wanted = call->want_receipt ? &receipt : NULL;
-  int32_t status = call->inside
-                       ? sinkwell_emit(emitter, &e, SINKWELL_INSIDE, wanted, error)
-                       : sinkwell_try_emit(emitter, &e, call->waited_ms, &call->receipted, &call->limit_ms, wanted, error);
-  if (call->inside) call->receipted = 1;
+  int32_t status = sinkwell_emit_tokens(emitter, &e, call->words > 0 ? &data : NULL,
+                                        call->inside ? SINKWELL_INSIDE : SINKWELL_ELSEWHERE, call->waited_ms,
+                                        &call->receipted, &call->limit_ms, wanted, error);
   if (all != few) free(all);
   call->receipt = receipt;
   return status;

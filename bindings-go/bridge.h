@@ -23,12 +23,13 @@ typedef struct {
   SinkwellReceipt *receipt;
   uint32_t ends[SW_TEXTS];
   uint32_t parts;
+  uint32_t words; // of the data's tokens; none: no data
   uint8_t trace_flags;
   uint8_t terminal;
   uint8_t receipted;
   uint8_t want_receipt;
   uint8_t inside; // a sink of the host's, or a callback, on whatever thread: never waits
-  uint8_t reserved[3];
+  uint8_t reserved[7];
 } sw_call;
 
 // A content part: where its texts end, after those of the event; an empty one is absent but for the body.
@@ -40,8 +41,8 @@ typedef struct {
   uint8_t reserved[6];
 } sw_part;
 
-int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts,
-                SinkwellError *error);
+int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, const uint64_t *words, sw_call *call,
+                const sw_part *parts, SinkwellError *error);
 int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call,
                      SinkwellError *error);
 

@@ -146,7 +146,7 @@ func traceOf(ctx context.Context) TraceContext {
 	return TraceContext{}
 }
 
-// call is what one emit needs: the texts back to back in a buffer, and where each ends. Pooled.
+// call is what one emit needs: the texts back to back in a buffer, where each ends, and the data's tokens. Pooled.
 type call struct {
 	encoder
 	native C.sw_call
@@ -154,14 +154,15 @@ type call struct {
 	error  C.SinkwellError
 }
 
-var calls = sync.Pool{New: func() any { return &call{encoder: encoder{buf: make([]byte, 0, 1024)}} }}
+var calls = sync.Pool{New: func() any { return &call{encoder: encoder{buf: make([]byte, 0, 1024), words: make([]uint64, 0, 64)}} }}
 
-// keepBuffer bounds what a pooled buffer keeps after a large event.
+// keepBuffer bounds what is kept, in bytes, after a large event.
 const keepBuffer = 64 << 10
 
 func (c *call) release() {
-	if cap(c.buf) <= keepBuffer {
+	if cap(c.buf) <= keepBuffer && cap(c.words) <= keepBuffer/8 {
 		c.buf = c.buf[:0]
+		c.words = c.words[:0]
 		c.parts = c.parts[:0]
 		c.native = C.sw_call{}
 		calls.Put(c)
@@ -171,16 +172,17 @@ func (c *call) release() {
 // pack writes the event into the buffer.
 func (c *call) pack(ctx context.Context, e *Event, limit int) error {
 	n := &c.native
-	c.text(C.SW_TYPE, e.Type)
+	c.put(C.SW_TYPE, e.Type)
 	if len(e.Attrs) > 0 || e.Data != nil {
 		c.depth, c.limit = 0, limit
-		if err := c.attrs(e.Attrs, e.Data); err != nil {
+		if err := c.object(e.Attrs, e.Data); err != nil {
 			if _, refusedAnyway := err.(tooDeep); !refusedAnyway {
 				return err
 			}
 		}
 	}
 	c.mark(C.SW_DATA)
+	n.words = C.uint32_t(len(c.words))
 	run, correlation := e.Run, e.Correlation
 	if run == "" {
 		run, _ = ctx.Value(runKey).(string)
@@ -188,28 +190,28 @@ func (c *call) pack(ctx context.Context, e *Event, limit int) error {
 	if correlation == "" {
 		correlation, _ = ctx.Value(correlationKey).(string)
 	}
-	c.text(C.SW_SUBJECT, e.Subject)
-	c.text(C.SW_SEVERITY, string(e.Severity))
-	c.text(C.SW_RUN, run)
-	c.text(C.SW_TURN, e.Turn)
-	c.text(C.SW_ATTEMPT, e.Attempt)
-	c.text(C.SW_AGENT, e.Agent)
-	c.text(C.SW_TENANT, e.Tenant)
+	c.put(C.SW_SUBJECT, e.Subject)
+	c.put(C.SW_SEVERITY, string(e.Severity))
+	c.put(C.SW_RUN, run)
+	c.put(C.SW_TURN, e.Turn)
+	c.put(C.SW_ATTEMPT, e.Attempt)
+	c.put(C.SW_AGENT, e.Agent)
+	c.put(C.SW_TENANT, e.Tenant)
 	if !e.Time.IsZero() {
 		c.buf = e.Time.UTC().AppendFormat(c.buf, time.RFC3339Nano)
 	}
 	c.mark(C.SW_TIME)
-	c.text(C.SW_ID, e.ID)
-	c.text(C.SW_CAUSATION, e.Causation)
-	c.text(C.SW_CORRELATION, correlation)
-	c.text(C.SW_CHILD, e.Child)
+	c.put(C.SW_ID, e.ID)
+	c.put(C.SW_CAUSATION, e.Causation)
+	c.put(C.SW_CORRELATION, correlation)
+	c.put(C.SW_CHILD, e.Child)
 	trace := e.Trace
 	if trace == (TraceContext{}) {
 		trace = traceOf(ctx)
 	}
-	c.text(C.SW_TRACE_ID, trace.TraceID)
-	c.text(C.SW_SPAN_ID, trace.SpanID)
-	c.text(C.SW_TRACE_STATE, trace.State)
+	c.put(C.SW_TRACE_ID, trace.TraceID)
+	c.put(C.SW_SPAN_ID, trace.SpanID)
+	c.put(C.SW_TRACE_STATE, trace.State)
 	n.trace_flags = C.uint8_t(trace.Flags)
 	if e.Terminal {
 		n.terminal = 2
@@ -221,7 +223,7 @@ func (c *call) pack(ctx context.Context, e *Event, limit int) error {
 	return nil
 }
 
-func (c *call) text(i int, s string) {
+func (c *call) put(i int, s string) {
 	c.buf = append(c.buf, s...)
 	c.mark(i)
 }

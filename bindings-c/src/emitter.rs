@@ -42,6 +42,8 @@ pub const SINKWELL_NO_WAIT: i32 = 1;
 /// host's own. A lane without room drops the event as `reentrant`. (On the thread that sinkwell called, it knows
 /// by itself.)
 pub const SINKWELL_INSIDE: i32 = 2;
+/// `wait` of `sinkwell_emit_tokens`: not on this thread, but as `sinkwell_try_emit` has it.
+pub const SINKWELL_ELSEWHERE: i32 = 3;
 
 /// What an emitter is opened with. Zero it, then set what is to be said. Borrowed for the call, but for the
 /// sinks and the signer, which live until their `free` is called.
@@ -321,7 +323,7 @@ pub(crate) fn read_wait(wait: i32) -> Result<Wait> {
 
 /// # Safety
 /// `receipt` is NULL or valid for a write.
-unsafe fn attempted(
+pub(crate) unsafe fn attempted(
     attempt: Attempt,
     receipted: &mut u8,
     limit_ms: &mut u64,
