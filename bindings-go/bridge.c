@@ -23,11 +23,25 @@ static SinkwellBytes next_present(const uint8_t *buffer, uint32_t *at, uint32_t 
   return b;
 }
 
+// The status of a call, with its error handed over in memory of its own: most calls have none.
+static int32_t ended(sw_call *call, int32_t status, const SinkwellError *error) {
+  if (status == 0) return 0;
+  call->error = malloc(sizeof *error);
+  if (call->error != NULL) {
+    *call->error = *error;
+  } else {
+    SinkwellError lost = *error;
+    sinkwell_error_free(&lost);
+  }
+  return status;
+}
+
 #define PARTS_ON_STACK 8
 
 int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, const uint64_t *words, sw_call *call,
-                const sw_part *parts, SinkwellError *error) {
+                const sw_part *parts) {
   SinkwellEvent e;
+  SinkwellError error = {0};
   SinkwellTokens data;
   SinkwellPart few[PARTS_ON_STACK], *all = few;
   SinkwellReceipt *receipt = NULL;
@@ -76,22 +90,22 @@ int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, const uin
   SinkwellReceipt **wanted = call->want_receipt ? &receipt : NULL;
   int32_t status = sinkwell_emit_tokens(emitter, &e, call->words > 0 ? &data : NULL,
                                         call->inside ? SINKWELL_INSIDE : SINKWELL_ELSEWHERE, call->waited_ms,
-                                        &call->receipted, &call->limit_ms, wanted, error);
+                                        &call->receipted, &call->limit_ms, wanted, &error);
   if (all != few) free(all);
   call->receipt = receipt;
-  return status;
+  return ended(call, status, &error);
 }
 
-int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call,
-                     SinkwellError *error) {
+int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call) {
+  SinkwellError error = {0};
   SinkwellReceipt *receipt = NULL;
   SinkwellReceipt **wanted = call->want_receipt ? &receipt : NULL;
-  int32_t status = call->inside ? sinkwell_emit_json(emitter, bytes(json, len), SINKWELL_INSIDE, wanted, error)
+  int32_t status = call->inside ? sinkwell_emit_json(emitter, bytes(json, len), SINKWELL_INSIDE, wanted, &error)
                                 : sinkwell_try_emit_json(emitter, bytes(json, len), call->waited_ms, &call->receipted,
-                                                         &call->limit_ms, wanted, error);
+                                                         &call->limit_ms, wanted, &error);
   if (call->inside) call->receipted = 1;
   call->receipt = receipt;
-  return status;
+  return ended(call, status, &error);
 }
 
 static void complete(uint64_t token, int32_t status, SinkwellBytes b) {

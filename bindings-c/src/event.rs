@@ -92,7 +92,19 @@ pub struct SinkwellPart {
 
 /// # Safety
 /// As [`SinkwellBytes::get`].
+#[inline]
 unsafe fn text<'a>(bytes: SinkwellBytes, name: &str) -> Result<Option<&'a str>> {
+    // Most events have few of them.
+    if bytes.data.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { present(bytes, name) }
+}
+
+/// # Safety
+/// As [`SinkwellBytes::get`].
+unsafe fn present<'a>(bytes: SinkwellBytes, name: &str) -> Result<Option<&'a str>> {
     // SAFETY: the caller's promise.
     match unsafe { bytes.get(name)? } {
         None => Ok(None),

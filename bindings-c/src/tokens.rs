@@ -170,7 +170,9 @@ pub unsafe extern "C" fn sinkwell_emit_tokens(
             let attempt = match data.as_ref() {
                 None => emit(emitter, input, wait, waited_ms)?,
                 Some(_) if !matches!(input.data, Data::None) => {
-                    return Err(Error::invalid_argument("give it once: in the event, or as tokens").at("data"));
+                    return Err(
+                        Error::invalid_argument("give it once: in the event, or as tokens").at("data")
+                    );
                 }
                 Some(tokens) => tokens.read(emitter.depth_limit(), |data| {
                     emit(emitter, EventInput { data, ..input }, wait, waited_ms)
@@ -188,3 +190,6 @@ fn emit(emitter: &Emitter, input: EventInput<'_>, wait: i32, waited_ms: u64) -> 
     }
     emitter.emit_with(input, read_wait(wait)?).map(Attempt::Accepted)
 }
+
+#[cfg(test)]
+mod tests;
