@@ -160,7 +160,7 @@ fn words_in_any_order_are_refused_or_written() {
     for _ in 0..50_000 {
         let mut words = vec![SINKWELL_TOKEN_OBJECT];
         for _ in 0..next() % 12 {
-            words.push(next() % 14 | (next() % 4) << 8);
+            words.push((next() % 14) | ((next() % 4) << 8));
         }
         words.push(SINKWELL_TOKEN_END_OBJECT);
         let mut writer = ObjectWriter::with_depth(4);
