@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Diagnostics;
-using System.Text;
+using System.Text.Unicode;
 using System.Text.Json.Serialization.Metadata;
 using Sinkwell.Interop;
 
@@ -12,21 +12,27 @@ namespace Sinkwell.Data;
 /// </summary>
 internal sealed unsafe class EventDraft : IDisposable
 {
+    private const string Root = "data";
+
     private const int KeptBytes = 64 * 1024;
 
     [ThreadStatic]
     private static EventDraft? s_idle;
 
     private readonly Buffer _buffer = new();
-    private readonly DataWriter _data;
+    private readonly DataWriter<StreamOutput> _data;
+    private ContractWriter? _contracts;
     private PartSpans[] _parts = [];
+    /// <summary>What the parts are given as, for the call only: their addresses mean nothing after it.</summary>
+    private SinkwellPart[] _given = [];
     private int _partCount;
-    private TextSpan _type, _json, _subject, _severity, _run, _turn, _attempt, _agent, _tenant, _time, _id,
+    private TextSpan _type, _said, _subject, _severity, _run, _turn, _attempt, _agent, _tenant, _time, _id,
         _causation, _correlation, _child, _traceId, _spanId, _traceState;
     private byte _traceFlags;
     private byte _terminal;
+    private byte _form;
 
-    private EventDraft() => _data = new DataWriter(_buffer, "data");
+    private EventDraft() => _data = new DataWriter<StreamOutput>(new StreamOutput(_buffer), Root);
 
     /// <summary>The thread's draft, or another while that one is in use: user code may emit while it is read.</summary>
     internal static EventDraft Rent()
@@ -41,7 +47,7 @@ internal sealed unsafe class EventDraft : IDisposable
         _buffer.Reset(KeptBytes);
         Array.Clear(_parts, 0, _partCount);
         _partCount = 0;
-        _json = default;
+        _said = default;
         s_idle = this;
     }
 
@@ -71,17 +77,25 @@ internal sealed unsafe class EventDraft : IDisposable
         if (data is not null)
         {
             var start = _buffer.Length;
-            _data.Write(_buffer, data, ErrorCodes.InvalidEvent);
-            _json = _buffer.Since(start);
+            _data.Write(data, ErrorCodes.InvalidEvent);
+            Says(start, NativeConstants.DataValues);
         }
+        return this;
+    }
+
+    internal EventDraft WithData(ReadOnlySpan<Attr> data)
+    {
+        var start = _buffer.Length;
+        _data.Write(data, ErrorCodes.InvalidEvent);
+        Says(start, NativeConstants.DataValues);
         return this;
     }
 
     internal EventDraft WithData<T>(T data, JsonTypeInfo<T> contract)
     {
         var start = _buffer.Length;
-        _data.Write(_buffer, data, contract, ErrorCodes.InvalidEvent);
-        _json = _buffer.Since(start);
+        (_contracts ??= new()).Write(_buffer, data, contract, ErrorCodes.InvalidEvent, Root);
+        Says(start, NativeConstants.DataJson);
         return this;
     }
 
@@ -90,21 +104,22 @@ internal sealed unsafe class EventDraft : IDisposable
     {
         var start = _buffer.Length;
         _buffer.Write(json);
-        _json = _buffer.Since(start);
+        Says(start, NativeConstants.DataJson);
         return this;
     }
 
     /// <summary>Emits, waiting on this thread for room where the core may.</summary>
-    internal SinkwellReceipt* Emit(SinkwellEmitter* emitter, int wait)
+    /// <param name="emitter">Whom.</param>
+    /// <param name="wait">Whether.</param>
+    /// <param name="receipt">Where its receipt goes, if anybody wants it.</param>
+    internal void Emit(SinkwellEmitter* emitter, int wait, SinkwellReceipt** receipt)
     {
         fixed (byte* start = _buffer.Bytes)
         fixed (SinkwellPart* parts = Parts(start))
         {
             var given = Event(start, parts);
-            SinkwellReceipt* receipt;
             SinkwellError error = default;
-            Native.Check(NativeMethods.sinkwell_emit(emitter, &given, wait, &receipt, &error), ref error);
-            return receipt;
+            Native.Check(NativeMethods.sinkwell_emit(emitter, &given, wait, receipt, &error), ref error);
         }
     }
 
@@ -127,10 +142,16 @@ internal sealed unsafe class EventDraft : IDisposable
         }
     }
 
+    private void Says(int start, byte form)
+    {
+        _said = _buffer.Since(start);
+        _form = form;
+    }
+
     private SinkwellEvent Event(byte* start, SinkwellPart* parts) => new()
     {
         event_type = _type.At(start),
-        data = _json.At(start),
+        data = _said.At(start),
         subject = _subject.At(start),
         severity = _severity.At(start),
         run = _run.At(start),
@@ -150,6 +171,7 @@ internal sealed unsafe class EventDraft : IDisposable
         content_len = (ulong)_partCount,
         trace_flags = _traceFlags,
         terminal = _terminal,
+        data_form = _form,
     };
 
     private SinkwellPart[]? Parts(byte* start)
@@ -158,12 +180,15 @@ internal sealed unsafe class EventDraft : IDisposable
         {
             return null;
         }
-        var parts = new SinkwellPart[_partCount];
-        for (var i = 0; i < parts.Length; i++)
+        if (_given.Length < _partCount)
         {
-            parts[i] = _parts[i].At(start);
+            _given = new SinkwellPart[_partCount];
         }
-        return parts;
+        for (var i = 0; i < _partCount; i++)
+        {
+            _given[i] = _parts[i].At(start);
+        }
+        return _given;
     }
 
     private void Content(IReadOnlyList<Part>? content)
@@ -220,14 +245,9 @@ internal sealed unsafe class EventDraft : IDisposable
         {
             return default;
         }
-        try
-        {
-            return _buffer.Put(text);
-        }
-        catch (EncoderFallbackException)
-        {
-            throw SinkwellException.Of(ErrorCodes.InvalidEvent, Native.LoneSurrogate, where);
-        }
+        return _buffer.TryPut(text, out var span)
+            ? span
+            : throw SinkwellException.Of(ErrorCodes.InvalidEvent, Native.LoneSurrogate, where);
     }
 
     private struct PartSpans
@@ -278,11 +298,27 @@ internal sealed class Buffer : IBufferWriter<byte>
         }
     }
 
-    internal TextSpan Put(string text)
+    /// <summary>Text as UTF-8; false if it holds a lone surrogate.</summary>
+    internal bool TryPut(string text, out TextSpan span)
     {
         var start = Length;
-        Advance(Native.Utf8.GetBytes(text, GetSpan(Native.Utf8.GetMaxByteCount(text.Length))));
-        return Since(start);
+        var fits = TryEncode(text, GetSpan(MostBytes(text.Length)), out var length);
+        Advance(length);
+        span = Since(start);
+        return fits;
+    }
+
+    /// <summary>The most bytes that so many UTF-16 units take.</summary>
+    internal static int MostBytes(int units) => checked(units * 3);
+
+    /// <summary>Text as UTF-8 into a place that has room for <see cref="MostBytes"/>.</summary>
+    internal static bool TryEncode(ReadOnlySpan<char> text, Span<byte> place, out int length) =>
+        Utf8.FromUtf16(text, place, out _, out length, replaceInvalidSequences: false) == OperationStatus.Done;
+
+    internal void Put(byte value)
+    {
+        GetSpan(1)[0] = value;
+        Advance(1);
     }
 
     internal TextSpan Put(ReadOnlySpan<byte> bytes)
