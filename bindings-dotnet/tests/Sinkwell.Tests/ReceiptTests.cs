@@ -31,6 +31,36 @@ public sealed class ReceiptTests
     }
 
     [Fact]
+    public async Task A_receipt_may_be_disposed_of_while_it_is_asked()
+    {
+        await using var emitter = Emitter.Open(Configurations.Null());
+        for (var i = 0; i < 200; i++)
+        {
+            var receipt = emitter.Emit("com.example.x");
+            var asking = Task.Run(() =>
+            {
+                try
+                {
+                    while (true)
+                    {
+                        Assert.Equal(36, receipt.Id.Length);
+                    }
+                }
+                catch (ObjectDisposedException)
+                {
+                    // As it must be, sooner or later.
+                }
+            });
+            var delivered = receipt.DeliveredAsync();
+            receipt.Dispose();
+            receipt.Dispose();
+            Assert.Throws<ObjectDisposedException>(() => receipt.Id);
+            await asking.WaitAsync(Long);
+            Assert.Equal("delivered", (await delivered.WaitAsync(Long))["null"]!.State);
+        }
+    }
+
+    [Fact]
     public async Task EmitAsync_waits_for_room_and_says_backpressure_when_there_is_none()
     {
         var gate = new Gate();

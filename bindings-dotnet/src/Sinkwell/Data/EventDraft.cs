@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Diagnostics;
-using System.Text.Unicode;
 using System.Text.Json.Serialization.Metadata;
 using Sinkwell.Interop;
 
@@ -103,7 +101,7 @@ internal sealed unsafe class EventDraft : IDisposable
     internal EventDraft WithJson(ReadOnlySpan<byte> json)
     {
         var start = _buffer.Length;
-        _buffer.Write(json);
+        _buffer.Put(json);
         Says(start, NativeConstants.DataJson);
         return this;
     }
@@ -268,103 +266,5 @@ internal sealed unsafe class EventDraft : IDisposable
             tokens = (ulong)(Tokens ?? 0),
             has_tokens = Tokens is null ? (byte)0 : (byte)1,
         };
-    }
-}
-
-/// <summary>A place in the draft's buffer; the default is an absent value.</summary>
-internal readonly record struct TextSpan(bool Present, int Start, int Length)
-{
-    internal unsafe SinkwellBytes At(byte* start) =>
-        Present ? new SinkwellBytes { data = start + Start, len = (ulong)Length } : default;
-}
-
-/// <summary>Bytes that grow at their end.</summary>
-internal sealed class Buffer : IBufferWriter<byte>
-{
-    internal byte[] Bytes { get; private set; } = new byte[1024];
-
-    internal int Length { get; private set; }
-
-    internal TextSpan Since(int start) => new(true, start, Length - start);
-
-    internal ReadOnlySpan<byte> Written => Bytes.AsSpan(0, Length);
-
-    internal void Reset(int keptBytes)
-    {
-        Length = 0;
-        if (Bytes.Length > keptBytes)
-        {
-            Bytes = new byte[1024];
-        }
-    }
-
-    /// <summary>Text as UTF-8; false if it holds a lone surrogate.</summary>
-    internal bool TryPut(string text, out TextSpan span)
-    {
-        var start = Length;
-        var fits = TryEncode(text, GetSpan(MostBytes(text.Length)), out var length);
-        Advance(length);
-        span = Since(start);
-        return fits;
-    }
-
-    /// <summary>The most bytes that so many UTF-16 units take.</summary>
-    internal static int MostBytes(int units) => checked(units * 3);
-
-    /// <summary>Text as UTF-8 into a place that has room for <see cref="MostBytes"/>.</summary>
-    internal static bool TryEncode(ReadOnlySpan<char> text, Span<byte> place, out int length) =>
-        Utf8.FromUtf16(text, place, out _, out length, replaceInvalidSequences: false) == OperationStatus.Done;
-
-    internal void Put(byte value)
-    {
-        GetSpan(1)[0] = value;
-        Advance(1);
-    }
-
-    internal TextSpan Put(ReadOnlySpan<byte> bytes)
-    {
-        var start = Length;
-        bytes.CopyTo(GetSpan(bytes.Length));
-        Advance(bytes.Length);
-        return Since(start);
-    }
-
-    internal TextSpan PutHex(ReadOnlySpan<byte> bytes)
-    {
-        var start = Length;
-        var hex = GetSpan(bytes.Length * 2);
-        for (var i = 0; i < bytes.Length; i++)
-        {
-            hex[2 * i] = "0123456789abcdef"u8[bytes[i] >> 4];
-            hex[2 * i + 1] = "0123456789abcdef"u8[bytes[i] & 15];
-        }
-        Advance(bytes.Length * 2);
-        return Since(start);
-    }
-
-    public void Advance(int count) => Length += count;
-
-    public Memory<byte> GetMemory(int sizeHint = 0)
-    {
-        Reserve(sizeHint);
-        return Bytes.AsMemory(Length);
-    }
-
-    public Span<byte> GetSpan(int sizeHint = 0)
-    {
-        Reserve(sizeHint);
-        return Bytes.AsSpan(Length);
-    }
-
-    private void Reserve(int more)
-    {
-        // Never empty behind the end: an empty value that is present needs an address.
-        var needed = checked(Length + Math.Max(more, 256));
-        if (needed > Bytes.Length)
-        {
-            var grown = new byte[Math.Max(needed, (int)Math.Min(2L * Bytes.Length, Array.MaxLength))];
-            Bytes.AsSpan(0, Length).CopyTo(grown);
-            Bytes = grown;
-        }
     }
 }
