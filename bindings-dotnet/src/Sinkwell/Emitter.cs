@@ -212,7 +212,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     {
         SinkwellReceipt* receipt;
         Emit(draft, &receipt);
-        return new Receipt(receipt);
+        return new Receipt(receipt, draft.Length);
     }
 
     private unsafe void Put(EventDraft draft) => Emit(draft, null);
@@ -297,10 +297,10 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
             limit = default;
             SinkwellReceipt* dropped;
             draft.Emit(lease.Emitter, NativeConstants.Inside, &dropped);
-            return new Receipt(dropped);
+            return new Receipt(dropped, draft.Length);
         }
         var receipt = draft.TryEmit(lease.Emitter, waited, out limit);
-        return receipt is null ? null : new Receipt(receipt);
+        return receipt is null ? null : new Receipt(receipt, draft.Length);
     }
 
     private unsafe Task OnRoom()

@@ -26,8 +26,17 @@ public sealed class Receipt : IDisposable
     private Admission? _admission;
     /// <summary>Calls under way, times <see cref="Use"/>; and <see cref="Ended"/> once it was disposed of.</summary>
     private int _state;
+    private readonly int _bytes;
 
-    internal unsafe Receipt(SinkwellReceipt* receipt) => _receipt = receipt;
+    /// <summary>Owns a receipt of the core.</summary>
+    /// <param name="receipt">The receipt.</param>
+    /// <param name="textBytes">How long the event is that it holds.</param>
+    internal unsafe Receipt(SinkwellReceipt* receipt, int textBytes)
+    {
+        _receipt = receipt;
+        _bytes = ReceiptMemory.Of(textBytes);
+        ReceiptMemory.Take(_bytes);
+    }
 
     /// <summary>Frees what it holds, which the event does not need.</summary>
     ~Receipt() => Free();
@@ -143,6 +152,7 @@ public sealed class Receipt : IDisposable
         {
             NativeMethods.sinkwell_receipt_free(receipt);
         }
+        ReceiptMemory.Return(_bytes);
     }
 
     private unsafe Task<IReadOnlyDictionary<string, Ending?>> ReachedAsync(

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace Sinkwell.Tests;
 
@@ -223,5 +224,27 @@ public sealed class ReceiptTests
         internal void Open() => _open.SetResult();
 
         public Task EmitAsync(SignedGovernanceEvent envelope, CancellationToken cancellationToken = default) => _open.Task;
+    }
+}
+
+/// <summary>Alone, as what receipts hold is counted for the whole process.</summary>
+[CollectionDefinition(nameof(ReceiptMemoryTests), DisableParallelization = true)]
+[Collection(nameof(ReceiptMemoryTests))]
+public sealed class ReceiptMemoryTests
+{
+    [Fact]
+    public void Receipts_that_nobody_has_do_not_pile_up()
+    {
+        using var emitter = Emitter.Open(Configurations.Null(), new EmitterOptions { Manual = true });
+        var first = Dropped(emitter);
+        // The first generation alone may have room for a million of them.
+        for (var emitted = 0; first.IsAlive; emitted++)
+        {
+            Assert.InRange(emitted, 0, 100_000);
+            Dropped(emitter);
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static WeakReference Dropped(Emitter emitter) => new(emitter.Emit("com.example.x"), trackResurrection: true);
     }
 }

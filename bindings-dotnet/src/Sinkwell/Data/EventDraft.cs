@@ -40,6 +40,9 @@ internal sealed unsafe class EventDraft : IDisposable
         return draft;
     }
 
+    /// <summary>How many bytes it says all in all.</summary>
+    internal int Length => _buffer.Length;
+
     public void Dispose()
     {
         _buffer.Reset(KeptBytes);
