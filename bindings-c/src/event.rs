@@ -103,7 +103,12 @@ pub struct SinkwellPart {
 
 /// # Safety
 /// As [`SinkwellBytes::get`].
+#[inline]
 unsafe fn text<'a>(bytes: SinkwellBytes, name: &str) -> Result<Option<&'a str>> {
+    // Most are absent.
+    if bytes.data.is_null() {
+        return Ok(None);
+    }
     // SAFETY: the caller's promise.
     unsafe { text_at(bytes, || name.to_owned()) }
 }
@@ -133,24 +138,26 @@ impl SinkwellEvent {
         emitter: &Emitter,
         emit: impl FnOnce(EventInput<'_>) -> Result<T>,
     ) -> Result<T> {
-        // SAFETY: the caller's promise.
-        let input = unsafe { self.input()? };
-        match (self.data_form, input.data) {
-            (SINKWELL_DATA_VALUES, Data::Json(stream)) => {
-                with_values(stream, emitter.depth_limit(), |writer| {
-                    emit(EventInput { data: Data::Object(writer), ..input })
-                })
+        // SAFETY: the caller's promise, for all of them.
+        unsafe {
+            match (self.data_form, self.data.get("data")?) {
+                (SINKWELL_DATA_JSON, Some(text)) => emit(self.input(Data::Json(text))?),
+                (SINKWELL_DATA_VALUES, Some(stream)) => {
+                    with_values(stream, emitter.depth_limit(), |writer| {
+                        emit(self.input(Data::Object(writer))?)
+                    })
+                }
+                (SINKWELL_DATA_JSON | SINKWELL_DATA_VALUES, None) => emit(self.input(Data::None)?),
+                _ => Err(Error::invalid_argument("must be one of SINKWELL_DATA_*").at("data_form")),
             }
-            (SINKWELL_DATA_JSON | SINKWELL_DATA_VALUES, _) => emit(input),
-            _ => Err(Error::invalid_argument("must be one of SINKWELL_DATA_*").at("data_form")),
         }
     }
 
-    /// The event, borrowing everything but content; `data` is not looked at.
+    /// The event with its data, borrowing everything but content.
     ///
     /// # Safety
     /// Every part of it is borrowed for `'a`.
-    unsafe fn input<'a>(&self) -> Result<EventInput<'a>> {
+    unsafe fn input<'a>(&self, data: Data<'a>) -> Result<EventInput<'a>> {
         // SAFETY: the caller's promise, for all of them.
         unsafe {
             let trace = match (text(self.trace_id, "trace.trace_id")?, text(self.span_id, "trace.span_id")?) {
@@ -164,7 +171,7 @@ impl SinkwellEvent {
             };
             Ok(EventInput {
                 event_type: text(self.event_type, "type")?.unwrap_or_default(),
-                data: self.data.get("data")?.map_or(Data::None, Data::Json),
+                data,
                 subject: text(self.subject, "subject")?,
                 content: parts(self.content, self.content_len)?,
                 severity: text(self.severity, "severity")?,

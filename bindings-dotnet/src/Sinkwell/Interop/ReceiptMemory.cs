@@ -1,3 +1,5 @@
+using System.Runtime;
+
 namespace Sinkwell.Interop;
 
 /// <summary>
@@ -11,8 +13,11 @@ namespace Sinkwell.Interop;
 /// </summary>
 internal static class ReceiptMemory
 {
-    /// <summary>Below it nothing is done; the least that the runtime itself begins to look at.</summary>
-    private const long Least = 4 << 20;
+    /// <summary>
+    /// Below it nothing is done. 4 MiB is where the runtime itself begins to look at such memory; a server's collector,
+    /// which stops more threads and has more memory, is asked more seldom.
+    /// </summary>
+    private static readonly long Least = GCSettings.IsServerGC ? 32 << 20 : 4 << 20;
 
     /// <summary>What a receipt holds beside the event's own text.</summary>
     private const int Fixed = 1024;
@@ -48,7 +53,11 @@ internal static class ReceiptMemory
         // What outlived the last one is in the next generation.
         var generation = Volatile.Read(ref s_limit) > Least ? 1 : 0;
         Volatile.Write(ref s_limit, 2 * held);
-        GC.Collect(generation, GCCollectionMode.Forced, blocking: true);
+        // Who has asked for no collection for a while would lose that by one.
+        if (GCSettings.LatencyMode != GCLatencyMode.NoGCRegion)
+        {
+            GC.Collect(generation, GCCollectionMode.Forced, blocking: true);
+        }
         Volatile.Write(ref s_collecting, 0);
     }
 }
