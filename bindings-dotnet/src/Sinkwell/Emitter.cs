@@ -150,12 +150,16 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
         IEnumerable<KeyValuePair<string, object?>>? data = null,
         EventOptions options = default,
         CancellationToken cancellationToken = default) =>
-        EmitAsync(Filled(draft => draft.Fill(type, options).WithData(data)), cancellationToken);
+        EmitAsync(
+            Filled((type, options, data), static (draft, given) => draft.Fill(given.type, given.options).WithData(given.data)),
+            cancellationToken);
 
     /// <inheritdoc cref="EmitAsync(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions, CancellationToken)"/>
     public ValueTask<Receipt> EmitAsync(
         string type, JsonElement data, EventOptions options = default, CancellationToken cancellationToken = default) =>
-        EmitAsync(Filled(draft => draft.Fill(type, options).WithData(data)), cancellationToken);
+        EmitAsync(
+            Filled((type, options, data), static (draft, given) => draft.Fill(given.type, given.options).WithData(given.data)),
+            cancellationToken);
 
     /// <inheritdoc cref="EmitAsync(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions, CancellationToken)"/>
     public ValueTask<Receipt> EmitJsonAsync<T>(
@@ -164,7 +168,11 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
         JsonTypeInfo<T> contract,
         EventOptions options = default,
         CancellationToken cancellationToken = default) =>
-        EmitAsync(Filled(draft => draft.Fill(type, options).WithData(data, contract)), cancellationToken);
+        EmitAsync(
+            Filled(
+                (type, options, data, contract),
+                static (draft, given) => draft.Fill(given.type, given.options).WithData(given.data, given.contract)),
+            cancellationToken);
 
     /// <summary>Says whether an emit would be let through now.</summary>
     /// <exception cref="RequiredSinkUnavailableException">Governance forbids going on.</exception>
@@ -224,12 +232,12 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
         draft.Emit(lease.Emitter, HostCall.IsInside ? NativeConstants.Inside : NativeConstants.Wait, receipt);
     }
 
-    private static EventDraft Filled(Action<EventDraft> fill)
+    private static EventDraft Filled<TGiven>(TGiven given, Action<EventDraft, TGiven> fill)
     {
         var draft = EventDraft.Rent();
         try
         {
-            fill(draft);
+            fill(draft, given);
             return draft;
         }
         catch
