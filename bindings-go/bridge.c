@@ -38,19 +38,16 @@ static int32_t ended(sw_call *call, int32_t status, const SinkwellError *error) 
 
 #define PARTS_ON_STACK 8
 
-int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, const uint64_t *words, sw_call *call,
-                const sw_part *parts) {
+int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts) {
   SinkwellEvent e;
   SinkwellError error = {0};
-  SinkwellTokens data;
   SinkwellPart few[PARTS_ON_STACK], *all = few;
   SinkwellReceipt *receipt = NULL;
   uint32_t at = 0;
   memset(&e, 0, sizeof e);
   e.event_type = next(buffer, &at, call->ends[SW_TYPE]);
-  data.text = next(buffer, &at, call->ends[SW_DATA]);
-  data.words = words;
-  data.words_len = call->words;
+  e.data = next(buffer, &at, call->ends[SW_DATA]);
+  e.data_form = SINKWELL_DATA_VALUES;
   e.subject = next(buffer, &at, call->ends[SW_SUBJECT]);
   e.severity = next(buffer, &at, call->ends[SW_SEVERITY]);
   e.run = next(buffer, &at, call->ends[SW_RUN]);
@@ -88,9 +85,10 @@ int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, const uin
     e.content_len = call->parts;
   }
   SinkwellReceipt **wanted = call->want_receipt ? &receipt : NULL;
-  int32_t status = sinkwell_emit_tokens(emitter, &e, call->words > 0 ? &data : NULL,
-                                        call->inside ? SINKWELL_INSIDE : SINKWELL_ELSEWHERE, call->waited_ms,
-                                        &call->receipted, &call->limit_ms, wanted, &error);
+  int32_t status = call->inside ? sinkwell_emit(emitter, &e, SINKWELL_INSIDE, wanted, &error)
+                                : sinkwell_try_emit(emitter, &e, call->waited_ms, &call->receipted, &call->limit_ms,
+                                                    wanted, &error);
+  if (call->inside) call->receipted = 1;
   if (all != few) free(all);
   call->receipt = receipt;
   return ended(call, status, &error);

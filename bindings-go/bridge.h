@@ -25,13 +25,12 @@ typedef struct {
   SinkwellError *error;
   uint32_t ends[SW_TEXTS];
   uint32_t parts;
-  uint32_t words; // of the data's tokens; none: no data
   uint8_t trace_flags;
   uint8_t terminal;
   uint8_t receipted;
   uint8_t want_receipt;
   uint8_t inside; // a sink of the host's, or a callback, on whatever thread: never waits
-  uint8_t reserved[7];
+  uint8_t reserved[3];
 } sw_call;
 
 // A content part: where its texts end, after those of the event; an empty one is absent but for the body.
@@ -43,8 +42,7 @@ typedef struct {
   uint8_t reserved[6];
 } sw_part;
 
-int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, const uint64_t *words, sw_call *call,
-                const sw_part *parts);
+int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts);
 int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call);
 
 int32_t sw_open(int32_t source, const uint8_t *config, uint64_t len, uint8_t manual, const SinkwellSink *sinks,

@@ -173,7 +173,7 @@ func (w *Emitter) emit(ctx context.Context, event *Event, receipt bool) (*C.Sink
 		return nil, err
 	}
 	return w.attempt(ctx, c, receipt, func() C.int32_t {
-		return C.sw_emit(w.native.pointer, flat(c.buf), flatWords(c.words), &c.native, unsafe.SliceData(c.parts))
+		return C.sw_emit(w.native.pointer, flat(c.buf), &c.native, unsafe.SliceData(c.parts))
 	})
 }
 

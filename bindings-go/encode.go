@@ -1,13 +1,9 @@
 package sinkwell
 
-/*
-#include "bridge.h"
-*/
-import "C"
-
 import (
 	"encoding"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -17,12 +13,11 @@ import (
 	"unicode/utf8"
 )
 
-// encoder takes values apart into tokens, as the core takes them: all text in one buffer, and words that say what it
-// is. Nothing is escaped, formatted or judged here; what has no JSON form the core refuses, with its own words and
-// place. Its room is used again.
+// encoder takes values apart into the stream that the core takes them as (SINKWELL_DATA_VALUES in sinkwell.h): tags, and
+// behind them lengths, text and numbers as they are. Nothing is escaped, formatted or judged here; what has no JSON form
+// the core refuses, with its own words and place. Its room is used again.
 type encoder struct {
 	buf     []byte
-	words   []uint64
 	members []member
 	depth   int
 	limit   int
@@ -40,7 +35,7 @@ type tooDeep struct{}
 func (tooDeep) Error() string { return "nested deeper than the limit" }
 
 func (e *encoder) object(attrs []Attr, m map[string]any) error {
-	if err := e.enter(C.SINKWELL_TOKEN_OBJECT); err != nil {
+	if err := e.enter('{'); err != nil {
 		return err
 	}
 	for i := range attrs {
@@ -51,21 +46,21 @@ func (e *encoder) object(attrs []Attr, m map[string]any) error {
 	if err := e.mapping(m); err != nil {
 		return err
 	}
-	e.leave(C.SINKWELL_TOKEN_END_OBJECT)
+	e.leave('}')
 	return nil
 }
 
 func (e *encoder) attr(a *Attr) error {
-	e.text(C.SINKWELL_TOKEN_KEY, a.Key)
+	e.text('k', a.Key)
 	switch a.kind {
 	case kindString:
 		e.string(a.text)
 	case kindInt:
-		e.number(C.SINKWELL_TOKEN_INT, a.num)
+		e.number('i', a.num)
 	case kindUint:
-		e.number(C.SINKWELL_TOKEN_UINT, a.num)
+		e.uint(a.num)
 	case kindFloat:
-		e.number(C.SINKWELL_TOKEN_FLOAT, a.num)
+		e.number('d', a.num)
 	case kindBool:
 		e.bool(a.num == 1)
 	case kindTime:
@@ -87,7 +82,7 @@ const sortable = 32
 func (e *encoder) mapping(m map[string]any) error {
 	if len(m) > sortable {
 		for key, value := range m {
-			e.text(C.SINKWELL_TOKEN_KEY, key)
+			e.text('k', key)
 			if err := e.value(value, key); err != nil {
 				return err
 			}
@@ -107,7 +102,7 @@ func (e *encoder) mapping(m map[string]any) error {
 	e.sort(order[:n], base)
 	for _, at := range order[:n] {
 		one := e.members[base+at.index]
-		e.text(C.SINKWELL_TOKEN_KEY, one.key)
+		e.text('k', one.key)
 		if err := e.value(one.value, one.key); err != nil {
 			return err
 		}
@@ -156,8 +151,8 @@ func (e *encoder) sort(order []place, base int) {
 	}
 }
 
-func (e *encoder) enter(kind uint64) error {
-	e.words = append(e.words, kind)
+func (e *encoder) enter(tag byte) error {
+	e.buf = append(e.buf, tag)
 	e.depth++
 	if e.depth > e.limit {
 		return tooDeep{}
@@ -165,51 +160,60 @@ func (e *encoder) enter(kind uint64) error {
 	return nil
 }
 
-func (e *encoder) leave(kind uint64) {
-	e.words = append(e.words, kind)
+func (e *encoder) leave(tag byte) {
+	e.buf = append(e.buf, tag)
 	e.depth--
 }
 
-func (e *encoder) text(kind uint64, s string) {
-	e.words = append(e.words, kind|uint64(len(s))<<8)
-	e.buf = append(e.buf, s...)
+func (e *encoder) text(tag byte, s string) {
+	e.buf = append(binary.LittleEndian.AppendUint32(append(e.buf, tag), uint32(len(s))), s...)
 }
 
-func (e *encoder) string(s string) { e.text(C.SINKWELL_TOKEN_STRING, s) }
+func (e *encoder) string(s string) { e.text('s', s) }
 
-// written is a token of the text that was appended to the buffer since.
-func (e *encoder) written(kind uint64, since int) {
-	e.words = append(e.words, kind|uint64(len(e.buf)-since)<<8)
+// begin makes room for a tag and a length; what is appended from there on, written counts.
+func (e *encoder) begin() int {
+	e.buf = append(e.buf, 0, 0, 0, 0, 0)
+	return len(e.buf)
 }
 
-func (e *encoder) number(kind, bits uint64) { e.words = append(e.words, kind, bits) }
+func (e *encoder) written(tag byte, since int) {
+	e.buf[since-5] = tag
+	binary.LittleEndian.PutUint32(e.buf[since-4:], uint32(len(e.buf)-since))
+}
 
-func (e *encoder) int(i int64) { e.number(C.SINKWELL_TOKEN_INT, uint64(i)) }
+func (e *encoder) number(tag byte, bits uint64) {
+	e.buf = binary.LittleEndian.AppendUint64(append(e.buf, tag), bits)
+}
 
-func (e *encoder) uint(u uint64) { e.number(C.SINKWELL_TOKEN_UINT, u) }
+func (e *encoder) int(i int64) { e.number('i', uint64(i)) }
 
-func (e *encoder) float(f float64) { e.number(C.SINKWELL_TOKEN_FLOAT, math.Float64bits(f)) }
+func (e *encoder) uint(u uint64) {
+	// The core refuses what is beyond 2^53, this far beyond too.
+	e.number('i', min(u, math.MaxInt64))
+}
 
-func (e *encoder) null() { e.words = append(e.words, C.SINKWELL_TOKEN_NULL) }
+func (e *encoder) float(f float64) { e.number('d', math.Float64bits(f)) }
+
+func (e *encoder) null() { e.buf = append(e.buf, 'n') }
 
 func (e *encoder) bool(b bool) {
-	kind := uint64(C.SINKWELL_TOKEN_FALSE)
+	tag := byte('f')
 	if b {
-		kind = C.SINKWELL_TOKEN_TRUE
+		tag = 't'
 	}
-	e.words = append(e.words, kind)
+	e.buf = append(e.buf, tag)
 }
 
 func (e *encoder) time(t time.Time) {
-	since := len(e.buf)
+	since := e.begin()
 	e.buf = t.UTC().AppendFormat(e.buf, time.RFC3339Nano)
-	e.written(C.SINKWELL_TOKEN_STRING, since)
+	e.written('s', since)
 }
 
 // json is a value that is JSON already.
 func (e *encoder) json(text []byte) {
-	e.words = append(e.words, C.SINKWELL_TOKEN_JSON|uint64(len(text))<<8)
-	e.buf = append(e.buf, text...)
+	e.buf = append(binary.LittleEndian.AppendUint32(append(e.buf, 'j'), uint32(len(text))), text...)
 }
 
 func (e *encoder) value(value any, path string) error {
@@ -231,9 +235,9 @@ func (e *encoder) value(value any, path string) error {
 	case time.Time:
 		e.time(v)
 	case []byte:
-		since := len(e.buf)
+		since := e.begin()
 		e.buf = base64.StdEncoding.AppendEncode(e.buf, v)
-		e.written(C.SINKWELL_TOKEN_STRING, since)
+		e.written('s', since)
 	case map[string]any:
 		if v == nil {
 			e.null()
@@ -241,7 +245,7 @@ func (e *encoder) value(value any, path string) error {
 		}
 		return e.object(nil, v)
 	case []any:
-		if err := e.enter(C.SINKWELL_TOKEN_LIST); err != nil {
+		if err := e.enter('['); err != nil {
 			return err
 		}
 		for _, item := range v {
@@ -249,7 +253,7 @@ func (e *encoder) value(value any, path string) error {
 				return err
 			}
 		}
-		e.leave(C.SINKWELL_TOKEN_END_LIST)
+		e.leave(']')
 	case []Attr:
 		return e.object(v, nil)
 	case json.RawMessage:
@@ -290,9 +294,9 @@ func (e *encoder) reflect(v reflect.Value, path string) error {
 			break
 		}
 		// The shortest text that is this float32, as encoding/json writes it.
-		since := len(e.buf)
+		since := e.begin()
 		e.buf = strconv.AppendFloat(e.buf, f, 'g', -1, 32)
-		e.written(C.SINKWELL_TOKEN_JSON, since)
+		e.written('j', since)
 	case reflect.Float64:
 		e.float(v.Float())
 	case reflect.Pointer, reflect.Interface:
@@ -326,7 +330,7 @@ func (e *encoder) list(v reflect.Value, path string) error {
 	if v.Kind() == reflect.Slice && v.IsNil() {
 		return e.value(nil, path)
 	}
-	if err := e.enter(C.SINKWELL_TOKEN_LIST); err != nil {
+	if err := e.enter('['); err != nil {
 		return err
 	}
 	for i := range v.Len() {
@@ -334,7 +338,7 @@ func (e *encoder) list(v reflect.Value, path string) error {
 			return err
 		}
 	}
-	e.leave(C.SINKWELL_TOKEN_END_LIST)
+	e.leave(']')
 	return nil
 }
 
@@ -343,17 +347,17 @@ func (e *encoder) anyMap(v reflect.Value) error {
 	if v.IsNil() {
 		return e.value(nil, "")
 	}
-	if err := e.enter(C.SINKWELL_TOKEN_OBJECT); err != nil {
+	if err := e.enter('{'); err != nil {
 		return err
 	}
 	for members := v.MapRange(); members.Next(); {
 		key := members.Key().String()
-		e.text(C.SINKWELL_TOKEN_KEY, key)
+		e.text('k', key)
 		if err := e.value(members.Value().Interface(), key); err != nil {
 			return err
 		}
 	}
-	e.leave(C.SINKWELL_TOKEN_END_OBJECT)
+	e.leave('}')
 	return nil
 }
 

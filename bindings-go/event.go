@@ -159,22 +159,21 @@ func (a *ambient) traceOf(ctx context.Context) TraceContext {
 	return TraceContext{}
 }
 
-// call is what one emit needs: the texts back to back in a buffer, where each ends, and the data's tokens. Pooled.
+// call is what one emit needs: the texts back to back in a buffer, and where each ends. Pooled.
 type call struct {
 	encoder
 	native C.sw_call
 	parts  []C.sw_part
 }
 
-var calls = sync.Pool{New: func() any { return &call{encoder: encoder{buf: make([]byte, 0, 1024), words: make([]uint64, 0, 64)}} }}
+var calls = sync.Pool{New: func() any { return &call{encoder: encoder{buf: make([]byte, 0, 1024)}} }}
 
-// keepBuffer bounds what is kept, in bytes, after a large event.
+// keepBuffer bounds what a pooled buffer keeps after a large event.
 const keepBuffer = 64 << 10
 
 func (c *call) release() {
-	if cap(c.buf) <= keepBuffer && cap(c.words) <= keepBuffer/8 {
+	if cap(c.buf) <= keepBuffer {
 		c.buf = c.buf[:0]
-		c.words = c.words[:0]
 		c.parts = c.parts[:0]
 		c.native = C.sw_call{}
 		calls.Put(c)
@@ -208,7 +207,6 @@ func (c *call) pack(ctx context.Context, e *Event, limit int) error {
 		}
 	}
 	c.mark(C.SW_DATA)
-	n.words = C.uint32_t(len(c.words))
 	a := ambientOf(ctx)
 	if a.inside {
 		n.inside = 1

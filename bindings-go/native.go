@@ -138,8 +138,3 @@ func (a *arena) free() {
 func flat(b []byte) *C.uint8_t {
 	return (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(b)))
 }
-
-// flatWords is flat for words.
-func flatWords(w []uint64) *C.uint64_t {
-	return (*C.uint64_t)(unsafe.Pointer(unsafe.SliceData(w)))
-}

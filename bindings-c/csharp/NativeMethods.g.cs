@@ -608,19 +608,6 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_events_of_span(SinkwellBytes span, SinkwellOwned* @out, SinkwellError* error);
 
         /// <summary>
-        ///  Emits an event whose data is given as tokens, or with `data` NULL as the event has it. `wait` is as for
-        ///  `sinkwell_emit`, where `waited_ms` says nothing; with `SINKWELL_ELSEWHERE` all is as for `sinkwell_try_emit`.
-        ///
-        ///  # Ownership
-        ///  As `sinkwell_emit`; `data` stays the caller's.
-        ///
-        ///  # Safety
-        ///  As `sinkwell_try_emit`; `data` is NULL, or it and what it points to are valid for the call.
-        /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_emit_tokens", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_emit_tokens(SinkwellEmitter* emitter, SinkwellEvent* @event, SinkwellTokens* data, int wait, ulong waited_ms, byte* receipted, ulong* limit_ms, SinkwellReceipt** receipt, SinkwellError* error);
-
-        /// <summary>
         ///  Verifies envelopes: the report that `sinkwell verify --format json` prints.
         ///
         ///  # Ownership
@@ -854,7 +841,7 @@ namespace Sinkwell.Interop
         /// </summary>
         public SinkwellBytes event_type;
         /// <summary>
-        ///  A JSON object as text; the core scans it once.
+        ///  An object, as `data_form` says.
         /// </summary>
         public SinkwellBytes data;
         /// <summary>
@@ -934,9 +921,13 @@ namespace Sinkwell.Interop
         /// </summary>
         public byte terminal;
         /// <summary>
+        ///  One of `SINKWELL_DATA_*`.
+        /// </summary>
+        public byte data_form;
+        /// <summary>
         ///  Zeros.
         /// </summary>
-        public fixed byte reserved[6];
+        public fixed byte reserved[5];
     }
 
     /// <summary>
@@ -1184,27 +1175,6 @@ namespace Sinkwell.Interop
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe partial struct SinkwellHealthReply
     {
-    }
-
-    /// <summary>
-    ///  An event's data: an object, as tokens. A token is one word, its kind in the lowest byte; the kinds that have text
-    ///  say in the other bytes how many bytes of it are theirs, and take the next ones. Numbers take the word that follows.
-    /// </summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal unsafe partial struct SinkwellTokens
-    {
-        /// <summary>
-        ///  The text of all tokens, back to back.
-        /// </summary>
-        public SinkwellBytes text;
-        /// <summary>
-        ///  The first word.
-        /// </summary>
-        public ulong* words;
-        /// <summary>
-        ///  How many.
-        /// </summary>
-        public ulong words_len;
     }
 
     /// <summary>

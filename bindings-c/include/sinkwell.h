@@ -34,8 +34,14 @@
 // by itself.)
 #define SINKWELL_INSIDE 2
 
-// `wait` of `sinkwell_emit_tokens`: not on this thread, but as `sinkwell_try_emit` has it.
-#define SINKWELL_ELSEWHERE 3
+// `data_form`: a JSON object as text; the core scans it once.
+#define SINKWELL_DATA_JSON 0
+
+// `data_form`: an object as a stream of values, each a tag of one byte and what it announces: `{` members `}`, a
+// member being `k`, length, UTF-8, and a value; `[` values `]`; `s`, length, UTF-8; `i` and a 64-bit integer; `d` and
+// a double; `t`, `f` and `n` for true, false and null; `j`, length, JSON text, for whatever that says. Lengths are
+// 32-bit; they, and numbers, are little-endian and not aligned. Cheaper to write and to read than text.
+#define SINKWELL_DATA_VALUES 1
 
 // Something is lost or wrong.
 #define SINKWELL_LOG_ERROR 1
@@ -63,45 +69,6 @@
 
 // `outcome`: nobody will know, as the receiver does not say; it is not tried again, and declared as maybe lost.
 #define SINKWELL_UNCERTAIN 3
-
-// `null`
-#define SINKWELL_TOKEN_NULL 0
-
-// `false`
-#define SINKWELL_TOKEN_FALSE 1
-
-// `true`
-#define SINKWELL_TOKEN_TRUE 2
-
-// An integer: the next word, as two's complement.
-#define SINKWELL_TOKEN_INT 3
-
-// An integer: the next word.
-#define SINKWELL_TOKEN_UINT 4
-
-// A number: the bits of a double in the next word.
-#define SINKWELL_TOKEN_FLOAT 5
-
-// A string: its text, not escaped.
-#define SINKWELL_TOKEN_STRING 6
-
-// A member's key: its text, not escaped; the member's value follows.
-#define SINKWELL_TOKEN_KEY 7
-
-// A value: its text is JSON.
-#define SINKWELL_TOKEN_JSON 8
-
-// An object begins.
-#define SINKWELL_TOKEN_OBJECT 9
-
-// An object ends.
-#define SINKWELL_TOKEN_END_OBJECT 10
-
-// A list begins.
-#define SINKWELL_TOKEN_LIST 11
-
-// A list ends.
-#define SINKWELL_TOKEN_END_LIST 12
 
 // `scale`: Go's `slog`.
 #define SINKWELL_LEVELS_SLOG 0
@@ -289,7 +256,7 @@ typedef struct SinkwellPart {
 typedef struct SinkwellEvent {
   // A built-in type, or any reverse-DNS type of the host's own.
   struct SinkwellBytes event_type;
-  // A JSON object as text; the core scans it once.
+  // An object, as `data_form` says.
   struct SinkwellBytes data;
   // What it is about.
   struct SinkwellBytes subject;
@@ -329,8 +296,10 @@ typedef struct SinkwellEvent {
   uint8_t trace_flags;
   // 0 not said, 1 not terminal, 2 terminal.
   uint8_t terminal;
+  // One of `SINKWELL_DATA_*`.
+  uint8_t data_form;
   // Zeros.
-  uint8_t reserved[6];
+  uint8_t reserved[5];
 } SinkwellEvent;
 
 // Tells how an operation ended: `status` is 0 and `bytes` its result, or `status` is an error's code and
@@ -355,17 +324,6 @@ typedef struct SinkwellAnswer {
   // Its text, for the health that only the host sees.
   struct SinkwellBytes detail;
 } SinkwellAnswer;
-
-// An event's data: an object, as tokens. A token is one word, its kind in the lowest byte; the kinds that have text
-// say in the other bytes how many bytes of it are theirs, and take the next ones. Numbers take the word that follows.
-typedef struct SinkwellTokens {
-  // The text of all tokens, back to back.
-  struct SinkwellBytes text;
-  // The first word.
-  const uint64_t *words;
-  // How many.
-  uint64_t words_len;
-} SinkwellTokens;
 
 // Envelopes to read: one of `path` and `bytes`.
 typedef struct SinkwellInput {
@@ -972,24 +930,6 @@ int32_t sinkwell_emit_span(const struct SinkwellEmitter *emitter,
 int32_t sinkwell_events_of_span(struct SinkwellBytes span,
                                 struct SinkwellOwned *out,
                                 struct SinkwellError *error);
-
-// Emits an event whose data is given as tokens, or with `data` NULL as the event has it. `wait` is as for
-// `sinkwell_emit`, where `waited_ms` says nothing; with `SINKWELL_ELSEWHERE` all is as for `sinkwell_try_emit`.
-//
-// # Ownership
-// As `sinkwell_emit`; `data` stays the caller's.
-//
-// # Safety
-// As `sinkwell_try_emit`; `data` is NULL, or it and what it points to are valid for the call.
-int32_t sinkwell_emit_tokens(const struct SinkwellEmitter *emitter,
-                             const struct SinkwellEvent *event,
-                             const struct SinkwellTokens *data,
-                             int32_t wait,
-                             uint64_t waited_ms,
-                             uint8_t *receipted,
-                             uint64_t *limit_ms,
-                             struct SinkwellReceipt **receipt,
-                             struct SinkwellError *error);
 
 // Verifies envelopes: the report that `sinkwell verify --format json` prints.
 //

@@ -42,8 +42,6 @@ pub const SINKWELL_NO_WAIT: i32 = 1;
 /// host's own. A lane without room drops the event as `reentrant`. (On the thread that sinkwell called, it knows
 /// by itself.)
 pub const SINKWELL_INSIDE: i32 = 2;
-/// `wait` of `sinkwell_emit_tokens`: not on this thread, but as `sinkwell_try_emit` has it.
-pub const SINKWELL_ELSEWHERE: i32 = 3;
 
 /// What an emitter is opened with. Zero it, then set what is to be said. Borrowed for the call, but for the
 /// sinks and the signer, which live until their `free` is called.
@@ -211,8 +209,9 @@ pub unsafe extern "C" fn sinkwell_emit(
     // SAFETY: the caller's promise.
     unsafe {
         guard(error, || {
-            let emitter = at(emitter, "emitter")?;
-            let emitted = emitter.emitter.emit_with(at(event, "event")?.input()?, read_wait(wait)?)?;
+            let emitter = &at(emitter, "emitter")?.emitter;
+            let (event, wait) = (at(event, "event")?, read_wait(wait)?);
+            let emitted = event.with_input(emitter, |input| emitter.emit_with(input, wait))?;
             put_receipt(receipt, emitted);
             Ok(())
         })
@@ -272,7 +271,8 @@ pub unsafe extern "C" fn sinkwell_try_emit(
         guard(error, || {
             let emitter = &at(emitter, "emitter")?.emitter;
             let (receipted, limit_ms) = (at_mut(receipted, "receipted")?, at_mut(limit_ms, "limit_ms")?);
-            let attempt = emitter.try_emit(at(event, "event")?.input()?, Duration::from_millis(waited_ms))?;
+            let waited = Duration::from_millis(waited_ms);
+            let attempt = at(event, "event")?.with_input(emitter, |input| emitter.try_emit(input, waited))?;
             attempted(attempt, receipted, limit_ms, receipt);
             Ok(())
         })
@@ -323,7 +323,7 @@ pub(crate) fn read_wait(wait: i32) -> Result<Wait> {
 
 /// # Safety
 /// `receipt` is NULL or valid for a write.
-pub(crate) unsafe fn attempted(
+unsafe fn attempted(
     attempt: Attempt,
     receipted: &mut u8,
     limit_ms: &mut u64,

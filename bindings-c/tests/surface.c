@@ -197,35 +197,26 @@ static void errors(void) {
   ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, &error) == 2 && has(&error.place, "subject"),
      "a lone surrogate is invalid_event at its place");
   sinkwell_error_free(&error);
+  memset(&event, 0, sizeof event);
+  event.event_type = text("com.x");
+  event.data_form = SINKWELL_DATA_VALUES;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, NULL) == 0, "an event without data needs no form");
+  event.data.data = (const uint8_t *)"{k\1\0\0\0ai\0\0\0\0\0\0 \0}";
+  event.data.len = 17;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, &error) == 2 && has(&error.place, "data.a"),
+     "2^53 in a stream of values is invalid_event at its place");
+  sinkwell_error_free(&error);
+  event.data.len = 5;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, NULL) == 3, "a stream that breaks off is invalid_argument");
+  event.data.data = (const uint8_t *)"{k\1\0\0\0at}";
+  event.data.len = 9;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, NULL) == 0, "a stream of values is data");
+  event.data_form = 2;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, &error) == 3 && has(&error.place, "data_form"),
+     "an unknown form is invalid_argument");
+  sinkwell_error_free(&error);
   ok(sinkwell_emit_json(emitter, text("{\"type\":\"com.x\",\"data\":{\"a\":1}}"), SINKWELL_NO_WAIT, NULL, NULL) == 0,
      "the emitter goes on as if nothing had come");
-  uint64_t words[] = {SINKWELL_TOKEN_OBJECT, SINKWELL_TOKEN_KEY | 1 << 8, SINKWELL_TOKEN_INT, 1,
-                      SINKWELL_TOKEN_END_OBJECT};
-  SinkwellTokens tokens;
-  memset(&tokens, 0, sizeof tokens);
-  tokens.text = text("a");
-  tokens.words = words;
-  tokens.words_len = 5;
-  uint8_t receipted = 0;
-  uint64_t limit_ms = 1;
-  event.subject = text("tokens");
-#define EMIT_TOKENS(given, wait) \
-  sinkwell_emit_tokens(emitter, &event, given, wait, 0, &receipted, &limit_ms, NULL, &error)
-  ok(EMIT_TOKENS(&tokens, SINKWELL_ELSEWHERE) == 0 && receipted == 1 && limit_ms == 0,
-     "data may be given as tokens");
-  ok(EMIT_TOKENS(NULL, SINKWELL_INSIDE) == 0 && receipted == 1, "or not at all");
-  ok(EMIT_TOKENS(&tokens, 4) == 3 && has(&error.place, "wait"), "another wait is invalid_argument there, too");
-  sinkwell_error_free(&error);
-  tokens.words_len = 4;
-  ok(EMIT_TOKENS(&tokens, SINKWELL_NO_WAIT) == 2, "tokens that do not end are invalid_event");
-  sinkwell_error_free(&error);
-  tokens.words_len = 3;
-  ok(EMIT_TOKENS(&tokens, SINKWELL_NO_WAIT) == 3 && has(&error.place, "words"),
-     "a number that is missing is invalid_argument");
-  sinkwell_error_free(&error);
-  event.data = text("{}");
-  ok(EMIT_TOKENS(&tokens, SINKWELL_NO_WAIT) == 3 && has(&error.place, "data"), "so is data that is given twice");
-  sinkwell_error_free(&error);
   Wait room;
   wait_init(&room);
   ok(sinkwell_on_room(emitter, token(&room), complete, NULL) == 0 && await_(&room) == 0 && room.times == 1,
