@@ -23,17 +23,31 @@ static SinkwellBytes next_present(const uint8_t *buffer, uint32_t *at, uint32_t 
   return b;
 }
 
+// The status of a call, with its error handed over in memory of its own: most calls have none.
+static int32_t ended(sw_call *call, int32_t status, const SinkwellError *error) {
+  if (status == 0) return 0;
+  call->error = malloc(sizeof *error);
+  if (call->error != NULL) {
+    *call->error = *error;
+  } else {
+    SinkwellError lost = *error;
+    sinkwell_error_free(&lost);
+  }
+  return status;
+}
+
 #define PARTS_ON_STACK 8
 
-int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts,
-                SinkwellError *error) {
+int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts) {
   SinkwellEvent e;
+  SinkwellError error = {0};
   SinkwellPart few[PARTS_ON_STACK], *all = few;
   SinkwellReceipt *receipt = NULL;
   uint32_t at = 0;
   memset(&e, 0, sizeof e);
   e.event_type = next(buffer, &at, call->ends[SW_TYPE]);
   e.data = next(buffer, &at, call->ends[SW_DATA]);
+  e.data_form = SINKWELL_DATA_VALUES;
   e.subject = next(buffer, &at, call->ends[SW_SUBJECT]);
   e.severity = next(buffer, &at, call->ends[SW_SEVERITY]);
   e.run = next(buffer, &at, call->ends[SW_RUN]);
@@ -71,25 +85,25 @@ int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *
     e.content_len = call->parts;
   }
   SinkwellReceipt **wanted = call->want_receipt ? &receipt : NULL;
-  int32_t status = call->inside
-                       ? sinkwell_emit(emitter, &e, SINKWELL_INSIDE, wanted, error)
-                       : sinkwell_try_emit(emitter, &e, call->waited_ms, &call->receipted, &call->limit_ms, wanted, error);
+  int32_t status = call->inside ? sinkwell_emit(emitter, &e, SINKWELL_INSIDE, wanted, &error)
+                                : sinkwell_try_emit(emitter, &e, call->waited_ms, &call->receipted, &call->limit_ms,
+                                                    wanted, &error);
   if (call->inside) call->receipted = 1;
   if (all != few) free(all);
   call->receipt = receipt;
-  return status;
+  return ended(call, status, &error);
 }
 
-int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call,
-                     SinkwellError *error) {
+int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call) {
+  SinkwellError error = {0};
   SinkwellReceipt *receipt = NULL;
   SinkwellReceipt **wanted = call->want_receipt ? &receipt : NULL;
-  int32_t status = call->inside ? sinkwell_emit_json(emitter, bytes(json, len), SINKWELL_INSIDE, wanted, error)
+  int32_t status = call->inside ? sinkwell_emit_json(emitter, bytes(json, len), SINKWELL_INSIDE, wanted, &error)
                                 : sinkwell_try_emit_json(emitter, bytes(json, len), call->waited_ms, &call->receipted,
-                                                         &call->limit_ms, wanted, error);
+                                                         &call->limit_ms, wanted, &error);
   if (call->inside) call->receipted = 1;
   call->receipt = receipt;
-  return status;
+  return ended(call, status, &error);
 }
 
 static void complete(uint64_t token, int32_t status, SinkwellBytes b) {

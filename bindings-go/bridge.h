@@ -16,11 +16,13 @@ enum {
   SW_CLASS, SW_MEDIATYPE, SW_TEXT, SW_BYTES, SW_ROLE, SW_REF, SW_SUMMARY, SW_PERMIT, SW_PART_TEXTS
 };
 
-// One emit: what goes in beside the buffer, and what comes out.
+// One emit: what goes in beside the buffer, and what comes out. cgo looks through what holds pointers, so there are few;
+// `error` is set if the call failed, and then whoever called frees it.
 typedef struct {
   uint64_t waited_ms;
   uint64_t limit_ms;
   SinkwellReceipt *receipt;
+  SinkwellError *error;
   uint32_t ends[SW_TEXTS];
   uint32_t parts;
   uint8_t trace_flags;
@@ -40,10 +42,8 @@ typedef struct {
   uint8_t reserved[6];
 } sw_part;
 
-int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts,
-                SinkwellError *error);
-int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call,
-                     SinkwellError *error);
+int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts);
+int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call);
 
 int32_t sw_open(int32_t source, const uint8_t *config, uint64_t len, uint8_t manual, const SinkwellSink *sinks,
                 uint64_t sinks_len, uint64_t signer, SinkwellEmitter **emitter, SinkwellError *error);

@@ -173,7 +173,7 @@ func (w *Emitter) emit(ctx context.Context, event *Event, receipt bool) (*C.Sink
 		return nil, err
 	}
 	return w.attempt(ctx, c, receipt, func() C.int32_t {
-		return C.sw_emit(w.native.pointer, flat(c.buf), &c.native, unsafe.SliceData(c.parts), &c.error)
+		return C.sw_emit(w.native.pointer, flat(c.buf), &c.native, unsafe.SliceData(c.parts))
 	})
 }
 
@@ -181,8 +181,11 @@ func (w *Emitter) emit(ctx context.Context, event *Event, receipt bool) (*C.Sink
 func (w *Emitter) EmitJSON(ctx context.Context, event []byte) (*Receipt, error) {
 	c := calls.Get().(*call)
 	defer c.release()
+	if ambientOf(ctx).inside {
+		c.native.inside = 1
+	}
 	pointer, err := w.attempt(ctx, c, true, func() C.int32_t {
-		return C.sw_emit_json(w.native.pointer, flat(event), C.uint64_t(len(event)), &c.native, &c.error)
+		return C.sw_emit_json(w.native.pointer, flat(event), C.uint64_t(len(event)), &c.native)
 	})
 	if err != nil {
 		return nil, err
@@ -196,10 +199,7 @@ func (w *Emitter) attempt(ctx context.Context, c *call, receipt bool, try func()
 	if receipt {
 		c.native.want_receipt = 1
 	}
-	if isInside(ctx) {
-		c.native.inside = 1
-	}
-	if err := takeError(try(), &c.error); err != nil {
+	if err := c.failed(try()); err != nil {
 		return nil, err
 	}
 	if c.native.receipted == 0 {
@@ -233,7 +233,7 @@ func (w *Emitter) waitForRoom(ctx context.Context, c *call, try func() C.int32_t
 			// The context's time is all the time there is: room now, or none.
 			c.native.waited_ms = C.uint64_t(1) << 62
 		}
-		if err := takeError(try(), &c.error); err != nil {
+		if err := c.failed(try()); err != nil {
 			if e, ok := err.(*Error); ok {
 				e.cause = cause
 			}
@@ -437,7 +437,7 @@ func (w *Emitter) Flush(ctx context.Context) (Report, error) {
 	defer runtime.KeepAlive(w)
 	return w.native.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
 		limit := remaining(ctx)
-		if isInside(ctx) {
+		if ambientOf(ctx).inside {
 			limit = 0
 		}
 		return C.sw_flush_on(w.native.pointer, limit, token, e)

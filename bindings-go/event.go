@@ -1,6 +1,7 @@
 package sinkwell
 
 /*
+#include <stdlib.h>
 #include "bridge.h"
 */
 import "C"
@@ -8,7 +9,9 @@ import "C"
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // Severity of an event; empty leaves it to the type.
@@ -84,62 +87,72 @@ type TraceContext struct {
 	State   string
 }
 
-type contextKey int
+// ambient is what a context says about the events emitted with it: all of it under one key, so that an emit looks it up
+// once. It never changes; what is set anew is set in a copy.
+type ambient struct {
+	run, correlation string
+	trace            *TraceContext
+	// inside: a sink, a signer or a logger of the host's was called with it. What emits with it must not wait for the
+	// lane that called.
+	inside bool
+	// quiet: the core's own log; a slog handler leaves it out.
+	quiet bool
+}
 
-const (
-	runKey contextKey = iota
-	traceKey
-	correlationKey
-	quietKey
-	insideKey
-)
+type ambientKey struct{}
 
-// inside marks a context that a sink, a signer or a logger of the host's is called with: what emits with it must not
-// wait for the lane that called.
-func inside(ctx context.Context) context.Context { return context.WithValue(ctx, insideKey, true) }
+var nothing ambient
 
-func isInside(ctx context.Context) bool {
-	marked, _ := ctx.Value(insideKey).(bool)
-	return marked
+func ambientOf(ctx context.Context) *ambient {
+	if a, ok := ctx.Value(ambientKey{}).(*ambient); ok {
+		return a
+	}
+	return &nothing
+}
+
+func with(ctx context.Context, set func(*ambient)) context.Context {
+	a := *ambientOf(ctx)
+	set(&a)
+	return context.WithValue(ctx, ambientKey{}, &a)
+}
+
+func inside(ctx context.Context) context.Context {
+	return with(ctx, func(a *ambient) { a.inside = true })
 }
 
 // WithRun has events emitted with the context belong to the run.
 func WithRun(ctx context.Context, run string) context.Context {
-	return context.WithValue(ctx, runKey, run)
+	return with(ctx, func(a *ambient) { a.run = run })
 }
 
 // WithCorrelation has events emitted with the context belong to the conversation.
 func WithCorrelation(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, correlationKey, id)
+	return with(ctx, func(a *ambient) { a.correlation = id })
 }
 
 // WithTrace has events emitted with the context carry the trace context.
 func WithTrace(ctx context.Context, trace TraceContext) context.Context {
-	return context.WithValue(ctx, traceKey, trace)
+	return with(ctx, func(a *ambient) { a.trace = &trace })
 }
 
-var (
-	traceFuncLock sync.RWMutex
-	traceFunc     func(context.Context) (TraceContext, bool)
-)
+var traceFunc atomic.Pointer[func(context.Context) (TraceContext, bool)]
 
 // SetTraceFunc has the trace context of events taken from the context by f: what importing
 // sinkwell.dev/go/otel does. An event's own, or WithTrace, comes first.
 func SetTraceFunc(f func(context.Context) (TraceContext, bool)) {
-	traceFuncLock.Lock()
-	defer traceFuncLock.Unlock()
-	traceFunc = f
+	if f == nil {
+		traceFunc.Store(nil)
+		return
+	}
+	traceFunc.Store(&f)
 }
 
-func traceOf(ctx context.Context) TraceContext {
-	if trace, ok := ctx.Value(traceKey).(TraceContext); ok {
-		return trace
+func (a *ambient) traceOf(ctx context.Context) TraceContext {
+	if a.trace != nil {
+		return *a.trace
 	}
-	traceFuncLock.RLock()
-	f := traceFunc
-	traceFuncLock.RUnlock()
-	if f != nil {
-		if trace, ok := f(ctx); ok {
+	if f := traceFunc.Load(); f != nil {
+		if trace, ok := (*f)(ctx); ok {
 			return trace
 		}
 	}
@@ -151,7 +164,6 @@ type call struct {
 	encoder
 	native C.sw_call
 	parts  []C.sw_part
-	error  C.SinkwellError
 }
 
 var calls = sync.Pool{New: func() any { return &call{encoder: encoder{buf: make([]byte, 0, 1024)}} }}
@@ -168,48 +180,66 @@ func (c *call) release() {
 	}
 }
 
+// failed is the error of a try, taken from C.
+func (c *call) failed(status C.int32_t) error {
+	if status == 0 {
+		return nil
+	}
+	e := c.native.error
+	c.native.error = nil
+	if e == nil {
+		return &Error{Kind: Internal, Message: "there is no memory left"}
+	}
+	defer C.free(unsafe.Pointer(e))
+	return takeError(status, e)
+}
+
 // pack writes the event into the buffer.
 func (c *call) pack(ctx context.Context, e *Event, limit int) error {
 	n := &c.native
-	c.text(C.SW_TYPE, e.Type)
+	c.put(C.SW_TYPE, e.Type)
 	if len(e.Attrs) > 0 || e.Data != nil {
 		c.depth, c.limit = 0, limit
-		if err := c.attrs(e.Attrs, e.Data); err != nil {
+		if err := c.object(e.Attrs, e.Data); err != nil {
 			if _, refusedAnyway := err.(tooDeep); !refusedAnyway {
 				return err
 			}
 		}
 	}
 	c.mark(C.SW_DATA)
+	a := ambientOf(ctx)
+	if a.inside {
+		n.inside = 1
+	}
 	run, correlation := e.Run, e.Correlation
 	if run == "" {
-		run, _ = ctx.Value(runKey).(string)
+		run = a.run
 	}
 	if correlation == "" {
-		correlation, _ = ctx.Value(correlationKey).(string)
+		correlation = a.correlation
 	}
-	c.text(C.SW_SUBJECT, e.Subject)
-	c.text(C.SW_SEVERITY, string(e.Severity))
-	c.text(C.SW_RUN, run)
-	c.text(C.SW_TURN, e.Turn)
-	c.text(C.SW_ATTEMPT, e.Attempt)
-	c.text(C.SW_AGENT, e.Agent)
-	c.text(C.SW_TENANT, e.Tenant)
+	c.put(C.SW_SUBJECT, e.Subject)
+	c.put(C.SW_SEVERITY, string(e.Severity))
+	c.put(C.SW_RUN, run)
+	c.put(C.SW_TURN, e.Turn)
+	c.put(C.SW_ATTEMPT, e.Attempt)
+	c.put(C.SW_AGENT, e.Agent)
+	c.put(C.SW_TENANT, e.Tenant)
 	if !e.Time.IsZero() {
 		c.buf = e.Time.UTC().AppendFormat(c.buf, time.RFC3339Nano)
 	}
 	c.mark(C.SW_TIME)
-	c.text(C.SW_ID, e.ID)
-	c.text(C.SW_CAUSATION, e.Causation)
-	c.text(C.SW_CORRELATION, correlation)
-	c.text(C.SW_CHILD, e.Child)
+	c.put(C.SW_ID, e.ID)
+	c.put(C.SW_CAUSATION, e.Causation)
+	c.put(C.SW_CORRELATION, correlation)
+	c.put(C.SW_CHILD, e.Child)
 	trace := e.Trace
 	if trace == (TraceContext{}) {
-		trace = traceOf(ctx)
+		trace = a.traceOf(ctx)
 	}
-	c.text(C.SW_TRACE_ID, trace.TraceID)
-	c.text(C.SW_SPAN_ID, trace.SpanID)
-	c.text(C.SW_TRACE_STATE, trace.State)
+	c.put(C.SW_TRACE_ID, trace.TraceID)
+	c.put(C.SW_SPAN_ID, trace.SpanID)
+	c.put(C.SW_TRACE_STATE, trace.State)
 	n.trace_flags = C.uint8_t(trace.Flags)
 	if e.Terminal {
 		n.terminal = 2
@@ -221,7 +251,7 @@ func (c *call) pack(ctx context.Context, e *Event, limit int) error {
 	return nil
 }
 
-func (c *call) text(i int, s string) {
+func (c *call) put(i int, s string) {
 	c.buf = append(c.buf, s...)
 	c.mark(i)
 }

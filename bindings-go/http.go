@@ -60,6 +60,8 @@ func route(r *http.Request) string {
 	return r.Pattern
 }
 
+const hexDigits = "0123456789abcdef"
+
 // parseTraceParent reads version 00 and its successors' prefix; the core judges what it holds.
 func parseTraceParent(header string) (TraceContext, bool) {
 	parts := strings.Split(strings.TrimSpace(header), "-")

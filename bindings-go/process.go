@@ -101,7 +101,7 @@ func sinkwellGoLog(level C.int32_t, message *C.uint8_t, n C.uint64_t) {
 	levels := map[C.int32_t]slog.Level{
 		C.SINKWELL_LOG_ERROR: slog.LevelError, C.SINKWELL_LOG_WARN: slog.LevelWarn, C.SINKWELL_LOG_INFO: slog.LevelInfo,
 	}
-	ctx := context.WithValue(inside(context.Background()), quietKey, true)
+	ctx := with(context.Background(), func(a *ambient) { a.inside, a.quiet = true, true })
 	l.LogAttrs(ctx, levels[level], borrowed(message, n), slog.String("logger", "sinkwell"))
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -390,6 +391,99 @@ func TestContentIsCommittedToAndDecidedUpon(t *testing.T) {
 	for _, event := range sink.hosts() {
 		if strings.Contains(string(event.Bytes()), "canary") {
 			t.Fatal("content left without leave")
+		}
+	}
+}
+
+// A map has no order; what is sealed has: by the UTF-16 code units of the keys, whoever puts them in order.
+func TestMembersAreSealedInOrder(t *testing.T) {
+	few := map[string]any{
+		"": 0, "a": 1, "a\x00": 2, "ab": 3, "abcdefg": 4, "abcdefgh": 5, "abcdefgha": 6, "abcdefghab": 7, "abcdefghb": 8,
+		"b":      map[string]any{"abcdefghij": 1, "abcdefgh": []any{map[string]any{"z": 1, "y": 2}}, "c": 3},
+		"\u00e9": 9, "\ue000": 11, "\U00010000": 10,
+	}
+	ordered := `{"":0,"a":1,"a\u0000":2,"ab":3,"abcdefg":4,"abcdefgh":5,"abcdefgha":6,"abcdefghab":7,"abcdefghb":8,` +
+		`"b":{"abcdefgh":[{"y":2,"z":1}],"abcdefghij":1,"c":3},"` + "\u00e9" + `":9,"` + "\U00010000" + `":10,"` + "\ue000" + `":11}`
+	many, manyOrdered := map[string]any{}, ""
+	for i := range 100 {
+		key := fmt.Sprintf("common prefix %02d", i)
+		many[key] = i
+		manyOrdered += fmt.Sprintf(`,"%s":%d`, key, i)
+	}
+	cases := map[string]struct {
+		event sinkwell.Event
+		want  string
+	}{
+		"few":           {sinkwell.Event{Data: few}, ordered},
+		"many":          {sinkwell.Event{Data: many}, "{" + manyOrdered[1:] + "}"},
+		"many in a few": {sinkwell.Event{Data: map[string]any{"z": 1, "many": many}}, `{"many":{` + manyOrdered[1:] + `},"z":1}`},
+		"attributes": {sinkwell.Event{
+			Attrs: []sinkwell.Attr{sinkwell.Int("z", 1), sinkwell.Int("m", 2)},
+			Data:  map[string]any{"a": 3, "n": 4},
+		}, `{"a":3,"m":2,"n":4,"z":1}`},
+		"none": {sinkwell.Event{Data: map[string]any{}}, `{}`},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			sink := &memorySink{name: "mine"}
+			sw := open(t, "lanes: []\n", sinkwell.WithSink(sink))
+			c.event.Type = "com.example.x"
+			// A map is walked in another order each time.
+			const times = 20
+			for range times {
+				if err := sw.Put(soon(t), c.event); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := sw.Flush(soon(t)); err != nil {
+				t.Fatal(err)
+			}
+			hosts := sink.hosts()
+			if len(hosts) != times {
+				t.Fatal(len(hosts))
+			}
+			for _, event := range hosts {
+				if line := string(event.Bytes()); !strings.Contains(line, `"data":`+c.want+`,"datacontenttype"`) {
+					t.Fatalf("%s\ndoes not hold\n%s", line, c.want)
+				}
+			}
+		})
+	}
+}
+
+type panicking struct{}
+
+func (panicking) MarshalText() ([]byte, error) { panic("a value of the host's") }
+
+// A value that panics while it is written is its caller's to catch; the next event is not touched by it.
+func TestAPanicOfAValueLeavesNothingBehind(t *testing.T) {
+	sink := &memorySink{name: "mine"}
+	sw := open(t, "lanes: []\n", sinkwell.WithSink(sink))
+	for range 10 {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("it did not panic")
+				}
+			}()
+			_ = sw.Put(soon(t), sinkwell.Event{Type: "com.example.x", Subject: "left", Data: map[string]any{
+				"left": "behind", "nested": map[string]any{"left": "behind", "p": panicking{}},
+			}})
+		}()
+		if err := sw.Put(soon(t), sinkwell.Event{Type: "com.example.x", Data: map[string]any{"a": 1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := sw.Flush(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	hosts := sink.hosts()
+	if len(hosts) != 10 {
+		t.Fatal(len(hosts))
+	}
+	for _, event := range hosts {
+		if line := string(event.Bytes()); !strings.Contains(line, `"data":{"a":1}`) || strings.Contains(line, "left") {
+			t.Fatal(line)
 		}
 	}
 }

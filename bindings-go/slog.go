@@ -67,7 +67,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 
 // Handle emits the record.
 func (h *handler) Handle(ctx context.Context, record slog.Record) error {
-	if quiet, _ := ctx.Value(quietKey).(bool); quiet {
+	if ambientOf(ctx).quiet {
 		return nil
 	}
 	data := map[string]any{}

@@ -73,7 +73,7 @@ func (w *Emitter) EmitSpan(ctx context.Context, span Span) (int, error) {
 	}
 	defer runtime.KeepAlive(w)
 	wait := C.int32_t(C.SINKWELL_WAIT)
-	if isInside(ctx) {
+	if ambientOf(ctx).inside {
 		wait = C.SINKWELL_INSIDE
 	}
 	var emitted C.uint64_t

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
 using OpenTelemetry;
@@ -32,9 +33,12 @@ internal static class Candidates
         "otel" => OpenTelemetry(port, Attributes),
         "otel-message" => OpenTelemetry(port, Message),
         "three" => Ours(Three(port, dir, "")),
-        "three-json" => Ours(Three(port, dir, ""), json: true),
+        "three-attrs" => Ours(Three(port, dir, ""), ByAttrs),
+        "three-json" => Ours(Three(port, dir, ""), ByContract),
+        "three-logger" => OursLogged(Three(port, dir, ""), dir),
         "three-block" => Ours(Three(port, dir, ""","overflow":"block" """)),
         "otlp" => Ours(Document(Otlp(port, ""))),
+        "otlp-attrs" => Ours(Document(Otlp(port, "")), ByAttrs),
         "logging" => Logging(dir),
         "serilog" => SerilogFile(dir),
         "hand" => ByHand(dir),
@@ -63,25 +67,66 @@ internal static class Candidates
         {"agent":{"id":"urn:example:agent"},"key":{"id":"k1","hmac_sha256":{"base64":"{{Key}}"} },"lanes":[{{lanes}}]}
         """;
 
-    private static Candidate Ours(string document, bool json = false)
+    private static Candidate Ours(string document, Func<Emitter, Action<long>>? through = null)
     {
         var emitter = Emitter.OpenText(document);
+        return new((through ?? ByPairs)(emitter), () => emitter.Flush(), () => Ended(emitter));
+    }
+
+    private static Figures Ended(Emitter emitter)
+    {
+        emitter.Shutdown(TimeSpan.FromMinutes(1));
+        var counters = emitter.Counters()["otlp"];
+        return new Figures
+        {
+            ["otlp_own"] = counters.Own,
+            ["otlp_dropped"] = counters.Dropped,
+            ["otlp_rejected"] = counters.Rejected,
+        };
+    }
+
+    /// <summary>As most programs will: pairs, and a receipt that nobody looks at.</summary>
+    private static Action<long> ByPairs(Emitter emitter) => n => emitter.Emit(Event.Type, Event.Attributes(n));
+
+    /// <summary>Typed members, no receipt.</summary>
+    private static Action<long> ByAttrs(Emitter emitter) => n => emitter.Put(
+        Event.Type,
+        [
+            ("agent.version", Event.Version),
+            ("decision", Event.Decision),
+            ("gen_ai.request.model", Event.Model),
+            ("policy", Event.Policy),
+            ("resource", Event.Resource),
+            ("session.id", Event.Session),
+            ("summary", Event.Summary),
+            ("tool.name", Event.Tool),
+            ("usage.call", n),
+            ("usage.duration_ms", 18.25),
+            ("usage.input_tokens", 1843),
+            ("user.confirmed", true),
+        ]);
+
+    /// <summary>A type of the program's own, by its source-generated contract.</summary>
+    private static Action<long> ByContract(Emitter emitter) =>
+        n => emitter.EmitJson(Event.Type, ToolCalled.Of(n), Contracts.Default.ToolCalled);
+
+    /// <summary>
+    /// Through ILogger, as the SDK. Of a record sinkwell seals its logger, level and event id, and its message as
+    /// content; not its state, which is not held to any rule for data.
+    /// </summary>
+    private static Candidate OursLogged(string document, string dir)
+    {
+        var path = Path.Combine(dir, "sinkwell.json");
+        File.WriteAllText(path, document);
+        var services = new ServiceCollection()
+            .AddSinkwell(path)
+            .AddLogging(static logging => logging.AddSinkwell())
+            .BuildServiceProvider();
+        var emitter = services.GetRequiredService<Emitter>();
         return new(
-            json
-                ? n => emitter.EmitJson(Event.Type, ToolCalled.Of(n), Contracts.Default.ToolCalled)
-                : n => emitter.Emit(Event.Type, Event.Attributes(n)),
+            Attributes(services.GetRequiredService<ILoggerFactory>()),
             () => emitter.Flush(),
-            () =>
-            {
-                emitter.Shutdown(TimeSpan.FromMinutes(1));
-                var counters = emitter.Counters()["otlp"];
-                return new Figures
-                {
-                    ["otlp_own"] = counters.Own,
-                    ["otlp_dropped"] = counters.Dropped,
-                    ["otlp_rejected"] = counters.Rejected,
-                };
-            });
+            () => Ended(emitter));
     }
 
     /// <summary>The SDK's batch processor and OTLP exporter as they are by default, through ILogger.</summary>

@@ -841,7 +841,7 @@ namespace Sinkwell.Interop
         /// </summary>
         public SinkwellBytes event_type;
         /// <summary>
-        ///  A JSON object as text; the core scans it once.
+        ///  An object, as `data_form` says.
         /// </summary>
         public SinkwellBytes data;
         /// <summary>
@@ -921,9 +921,13 @@ namespace Sinkwell.Interop
         /// </summary>
         public byte terminal;
         /// <summary>
+        ///  One of `SINKWELL_DATA_*`.
+        /// </summary>
+        public byte data_form;
+        /// <summary>
         ///  Zeros.
         /// </summary>
-        public fixed byte reserved[6];
+        public fixed byte reserved[5];
     }
 
     /// <summary>

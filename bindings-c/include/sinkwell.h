@@ -34,6 +34,15 @@
 // by itself.)
 #define SINKWELL_INSIDE 2
 
+// `data_form`: a JSON object as text; the core scans it once.
+#define SINKWELL_DATA_JSON 0
+
+// `data_form`: an object as a stream of values, each a tag of one byte and what it announces: `{` members `}`, a
+// member being `k`, length, UTF-8, and a value; `[` values `]`; `s`, length, UTF-8; `i` and a 64-bit integer; `d` and
+// a double; `t`, `f` and `n` for true, false and null; `j`, length, JSON text, for whatever that says. Lengths are
+// 32-bit; they, and numbers, are little-endian and not aligned. Cheaper to write and to read than text.
+#define SINKWELL_DATA_VALUES 1
+
 // Something is lost or wrong.
 #define SINKWELL_LOG_ERROR 1
 
@@ -247,7 +256,7 @@ typedef struct SinkwellPart {
 typedef struct SinkwellEvent {
   // A built-in type, or any reverse-DNS type of the host's own.
   struct SinkwellBytes event_type;
-  // A JSON object as text; the core scans it once.
+  // An object, as `data_form` says.
   struct SinkwellBytes data;
   // What it is about.
   struct SinkwellBytes subject;
@@ -287,8 +296,10 @@ typedef struct SinkwellEvent {
   uint8_t trace_flags;
   // 0 not said, 1 not terminal, 2 terminal.
   uint8_t terminal;
+  // One of `SINKWELL_DATA_*`.
+  uint8_t data_form;
   // Zeros.
-  uint8_t reserved[6];
+  uint8_t reserved[5];
 } SinkwellEvent;
 
 // Tells how an operation ended: `status` is 0 and `bytes` its result, or `status` is an error's code and

@@ -40,12 +40,21 @@ impl SinkwellBytes {
     /// # Safety
     /// `data` is NULL or points to `len` bytes that nobody changes for `'a`.
     pub(crate) unsafe fn get<'a>(self, what: &str) -> Result<Option<&'a [u8]>> {
+        // SAFETY: the caller's promise.
+        unsafe { self.get_at(|| what.to_owned()) }
+    }
+
+    /// As [`get`](Self::get), where the name is to be made first: only for an error it is.
+    ///
+    /// # Safety
+    /// As [`get`](Self::get).
+    pub(crate) unsafe fn get_at<'a>(self, what: impl Fn() -> String) -> Result<Option<&'a [u8]>> {
         if self.data.is_null() {
             return Ok(None);
         }
         let len = usize::try_from(self.len).ok().filter(|len| isize::try_from(*len).is_ok());
         let Some(len) = len else {
-            return Err(Error::invalid_argument("the length is larger than any memory").at(what));
+            return Err(Error::invalid_argument("the length is larger than any memory").at(what()));
         };
         // SAFETY: the caller's promise, and the length fits.
         Ok(Some(unsafe { std::slice::from_raw_parts(self.data, len) }))

@@ -209,8 +209,9 @@ pub unsafe extern "C" fn sinkwell_emit(
     // SAFETY: the caller's promise.
     unsafe {
         guard(error, || {
-            let emitter = at(emitter, "emitter")?;
-            let emitted = emitter.emitter.emit_with(at(event, "event")?.input()?, read_wait(wait)?)?;
+            let emitter = &at(emitter, "emitter")?.emitter;
+            let (event, wait) = (at(event, "event")?, read_wait(wait)?);
+            let emitted = event.with_input(emitter, |input| emitter.emit_with(input, wait))?;
             put_receipt(receipt, emitted);
             Ok(())
         })
@@ -270,7 +271,8 @@ pub unsafe extern "C" fn sinkwell_try_emit(
         guard(error, || {
             let emitter = &at(emitter, "emitter")?.emitter;
             let (receipted, limit_ms) = (at_mut(receipted, "receipted")?, at_mut(limit_ms, "limit_ms")?);
-            let attempt = emitter.try_emit(at(event, "event")?.input()?, Duration::from_millis(waited_ms))?;
+            let waited = Duration::from_millis(waited_ms);
+            let attempt = at(event, "event")?.with_input(emitter, |input| emitter.try_emit(input, waited))?;
             attempted(attempt, receipted, limit_ms, receipt);
             Ok(())
         })

@@ -7,9 +7,18 @@ use std::sync::Arc;
 use sinkwell::content::{Body, Part};
 use sinkwell::event::{Data, Trace};
 use sinkwell::json::Value;
-use sinkwell::{Error, EventInput, Result};
+use sinkwell::{Emitter, Error, EventInput, Result};
 
 use crate::bytes::{SinkwellBytes, not_utf8};
+use crate::values::with_values;
+
+/// `data_form`: a JSON object as text; the core scans it once.
+pub const SINKWELL_DATA_JSON: u8 = 0;
+/// `data_form`: an object as a stream of values, each a tag of one byte and what it announces: `{` members `}`, a
+/// member being `k`, length, UTF-8, and a value; `[` values `]`; `s`, length, UTF-8; `i` and a 64-bit integer; `d` and
+/// a double; `t`, `f` and `n` for true, false and null; `j`, length, JSON text, for whatever that says. Lengths are
+/// 32-bit; they, and numbers, are little-endian and not aligned. Cheaper to write and to read than text.
+pub const SINKWELL_DATA_VALUES: u8 = 1;
 
 /// An event. Zero it, then set what the event has: `data` NULL means that the event does not say. Only
 /// `event_type` is required. All of it is borrowed for the call.
@@ -18,7 +27,7 @@ use crate::bytes::{SinkwellBytes, not_utf8};
 pub struct SinkwellEvent {
     /// A built-in type, or any reverse-DNS type of the host's own.
     pub event_type: SinkwellBytes,
-    /// A JSON object as text; the core scans it once.
+    /// An object, as `data_form` says.
     pub data: SinkwellBytes,
     /// What it is about.
     pub subject: SinkwellBytes,
@@ -58,8 +67,10 @@ pub struct SinkwellEvent {
     pub trace_flags: u8,
     /// 0 not said, 1 not terminal, 2 terminal.
     pub terminal: u8,
+    /// One of `SINKWELL_DATA_*`.
+    pub data_form: u8,
     /// Zeros.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
 }
 
 /// A content part: `content_class`, and one of `text` and `bytes`, are required.
@@ -92,23 +103,61 @@ pub struct SinkwellPart {
 
 /// # Safety
 /// As [`SinkwellBytes::get`].
+#[inline]
 unsafe fn text<'a>(bytes: SinkwellBytes, name: &str) -> Result<Option<&'a str>> {
+    // Most are absent.
+    if bytes.data.is_null() {
+        return Ok(None);
+    }
     // SAFETY: the caller's promise.
-    match unsafe { bytes.get(name)? } {
+    unsafe { text_at(bytes, || name.to_owned()) }
+}
+
+/// As [`text`], where the name is to be made first: only for an error it is.
+///
+/// # Safety
+/// As [`SinkwellBytes::get`].
+unsafe fn text_at<'a>(bytes: SinkwellBytes, name: impl Fn() -> String) -> Result<Option<&'a str>> {
+    // SAFETY: the caller's promise.
+    match unsafe { bytes.get_at(&name)? } {
         None => Ok(None),
         Some(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
-            Err(e) => Err(not_utf8(&e, Error::invalid_event).at(name)),
+            Err(e) => Err(not_utf8(&e, Error::invalid_event).at(name())),
         },
     }
 }
 
 impl SinkwellEvent {
-    /// The event as the core takes it, borrowing everything but content.
+    /// Passes the event on as the core takes it.
+    ///
+    /// # Safety
+    /// Every part of it is borrowed for the call.
+    pub(crate) unsafe fn with_input<T>(
+        &self,
+        emitter: &Emitter,
+        emit: impl FnOnce(EventInput<'_>) -> Result<T>,
+    ) -> Result<T> {
+        // SAFETY: the caller's promise, for all of them.
+        unsafe {
+            match (self.data_form, self.data.get("data")?) {
+                (SINKWELL_DATA_JSON, Some(text)) => emit(self.input(Data::Json(text))?),
+                (SINKWELL_DATA_VALUES, Some(stream)) => {
+                    with_values(stream, emitter.depth_limit(), |writer| {
+                        emit(self.input(Data::Object(writer))?)
+                    })
+                }
+                (SINKWELL_DATA_JSON | SINKWELL_DATA_VALUES, None) => emit(self.input(Data::None)?),
+                _ => Err(Error::invalid_argument("must be one of SINKWELL_DATA_*").at("data_form")),
+            }
+        }
+    }
+
+    /// The event with its data, borrowing everything but content.
     ///
     /// # Safety
     /// Every part of it is borrowed for `'a`.
-    pub(crate) unsafe fn input<'a>(&self) -> Result<EventInput<'a>> {
+    unsafe fn input<'a>(&self, data: Data<'a>) -> Result<EventInput<'a>> {
         // SAFETY: the caller's promise, for all of them.
         unsafe {
             let trace = match (text(self.trace_id, "trace.trace_id")?, text(self.span_id, "trace.span_id")?) {
@@ -122,7 +171,7 @@ impl SinkwellEvent {
             };
             Ok(EventInput {
                 event_type: text(self.event_type, "type")?.unwrap_or_default(),
-                data: self.data.get("data")?.map_or(Data::None, Data::Json),
+                data,
                 subject: text(self.subject, "subject")?,
                 content: parts(self.content, self.content_len)?,
                 severity: text(self.severity, "severity")?,
@@ -167,7 +216,8 @@ impl SinkwellPart {
     /// # Safety
     /// Every part of it is borrowed for the call.
     unsafe fn read(&self, at: &str) -> Result<Part> {
-        let place = |member: &str| format!("{at}.{member}");
+        // SAFETY: the caller's promise.
+        let read = |bytes, member: &str| unsafe { text_at(bytes, || format!("{at}.{member}")) };
         let small = [
             ("class", self.content_class),
             ("mediatype", self.mediatype),
@@ -178,8 +228,7 @@ impl SinkwellPart {
         ];
         let mut members = Vec::with_capacity(8);
         for (name, bytes) in small {
-            // SAFETY: the caller's promise.
-            if let Some(text) = unsafe { text(bytes, &place(name))? } {
+            if let Some(text) = read(bytes, name)? {
                 members.push((name.to_owned(), text.into()));
             }
         }
@@ -189,7 +238,7 @@ impl SinkwellPart {
         }
         // SAFETY: the caller's promise.
         let (as_text, as_bytes) =
-            unsafe { (text(self.text, &place("text"))?, self.bytes.get(&place("bytes"))?) };
+            (read(self.text, "text")?, unsafe { self.bytes.get_at(|| format!("{at}.bytes"))? });
         // An empty body of the same kind stands in, so that the core judges whether there is one too many.
         let empty = || Value::from("");
         if as_text.is_some() {

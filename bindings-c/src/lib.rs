@@ -14,7 +14,7 @@
 //! | token, `user` | 64 bits of the host's, given back as they came; never looked at |
 //! | reply | a handle that a host's sink or signer answers through, once, from any thread |
 //!
-//! Read in this order: [`bytes`], [`error`], [`emitter`] and [`event`] (the way of an event in), [`receipt`]
+//! Read in this order: [`bytes`], [`error`], [`emitter`], [`event`] and `values` (the way of an event in), [`receipt`]
 //! and [`completion`] (waiting), [`sink`], [`signer`] and [`reply`] (what the host brings), [`tools`] (what
 //! needs no emitter), [`span`] (spans into events), [`process`] (logger, forks, signals).
 //!
@@ -33,6 +33,7 @@ pub mod signer;
 pub mod sink;
 pub mod span;
 pub mod tools;
+mod values;
 
 #[cfg(test)]
 mod tests;

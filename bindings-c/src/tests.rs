@@ -108,3 +108,61 @@ fn a_completion_comes_exactly_once() {
     );
     assert!(Completion::new(7, None).is_err());
 }
+
+/// A stream of every kind of value, and the JSON that it says.
+const STREAM: &[u8] = b"{\
+    k\x01\0\0\0bs\x02\0\0\0\xc3\xa9\
+    k\x01\0\0\0ai\xff\xff\xff\xff\xff\xff\xff\xff\
+    k\x01\0\0\0cd\0\0\0\0\0\0\xf8\x3f\
+    k\x01\0\0\0d[tfn{}]\
+    k\x01\0\0\0ej\x0d\0\0\0{\"z\":1,\"y\":2}\
+    }";
+
+fn canonical(stream: &[u8]) -> sinkwell::Result<String> {
+    crate::values::with_values(stream, 64, |writer| match writer.finish() {
+        Ok(data) => Ok(String::from_utf8(data.bytes().to_vec()).unwrap()),
+        Err(e) => Err(sinkwell::event::invalid_data(&e)),
+    })
+}
+
+#[test]
+fn a_stream_of_values_is_written_canonically() {
+    let json = r#"{"a":-1,"b":"é","c":1.5,"d":[true,false,null,{}],"e":{"y":2,"z":1}}"#;
+    assert_eq!(canonical(STREAM).unwrap(), json);
+    assert_eq!(canonical(b"{}").unwrap(), "{}");
+}
+
+#[test]
+fn a_stream_that_breaks_off_is_refused_wherever_it_does() {
+    for end in 0..STREAM.len() {
+        assert!(canonical(&STREAM[..end]).is_err(), "after {end} bytes");
+    }
+    for at in 0..STREAM.len() {
+        let mut other = STREAM.to_vec();
+        other[at] ^= 0x80;
+        // Another value, or an error: never a panic, nor more than the bytes.
+        let _ = canonical(&other);
+    }
+}
+
+#[test]
+fn a_stream_is_held_to_the_rules_for_data() {
+    let refused = |stream: &[u8]| {
+        let e = canonical(stream).unwrap_err();
+        (e.kind(), e.place().unwrap_or_default().to_owned())
+    };
+    let event = |place: &str| (ErrorKind::InvalidEvent, place.to_owned());
+    // Integers beyond 2^53, NaN, a key twice (also inside JSON text), too deep, no UTF-8, no object, two objects.
+    assert_eq!(refused(b"{k\x01\0\0\0ai\0\0\0\0\0\0\x20\0}"), event("data.a"));
+    assert_eq!(refused(b"{k\x01\0\0\0a[nd\0\0\0\0\0\0\xf8\x7f]}"), event("data.a[1]"));
+    assert_eq!(refused(b"{k\x01\0\0\0atk\x01\0\0\0at}").0, ErrorKind::InvalidEvent);
+    assert_eq!(refused(b"{k\x01\0\0\0aj\x0d\0\0\0{\"z\":1,\"z\":2}}").0, ErrorKind::InvalidEvent);
+    assert_eq!(refused(&[b"{k\x01\0\0\0a".as_slice(), &[b'['; 64]].concat()).0, ErrorKind::InvalidEvent);
+    assert_eq!(refused(b"{k\x01\0\0\0as\x01\0\0\0\xff}"), event("data"));
+    for none in [b"[]".as_slice(), b"t", b"", b"{", b"{}{}", b"}", b"{t}", b"{k\0\0\0\0}"] {
+        assert_eq!(refused(none).0, ErrorKind::InvalidEvent, "{none:?}");
+    }
+    for none in [b"x".as_slice(), b"{k\xff\xff\xff\xffa", b"{k\x01\0\0\0ai\0"] {
+        assert_eq!(refused(none), (ErrorKind::InvalidArgument, "data".to_owned()), "{none:?}");
+    }
+}

@@ -197,6 +197,24 @@ static void errors(void) {
   ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, &error) == 2 && has(&error.place, "subject"),
      "a lone surrogate is invalid_event at its place");
   sinkwell_error_free(&error);
+  memset(&event, 0, sizeof event);
+  event.event_type = text("com.x");
+  event.data_form = SINKWELL_DATA_VALUES;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, NULL) == 0, "an event without data needs no form");
+  event.data.data = (const uint8_t *)"{k\1\0\0\0ai\0\0\0\0\0\0 \0}";
+  event.data.len = 17;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, &error) == 2 && has(&error.place, "data.a"),
+     "2^53 in a stream of values is invalid_event at its place");
+  sinkwell_error_free(&error);
+  event.data.len = 5;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, NULL) == 3, "a stream that breaks off is invalid_argument");
+  event.data.data = (const uint8_t *)"{k\1\0\0\0at}";
+  event.data.len = 9;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, NULL) == 0, "a stream of values is data");
+  event.data_form = 2;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, &error) == 3 && has(&error.place, "data_form"),
+     "an unknown form is invalid_argument");
+  sinkwell_error_free(&error);
   ok(sinkwell_emit_json(emitter, text("{\"type\":\"com.x\",\"data\":{\"a\":1}}"), SINKWELL_NO_WAIT, NULL, NULL) == 0,
      "the emitter goes on as if nothing had come");
   Wait room;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 
 namespace Sinkwell.Extensions.Hosting;
@@ -20,11 +21,13 @@ internal sealed class SinkwellLoggerProvider(SinkwellHost host) : ILoggerProvide
 
     private sealed class Logger(SinkwellHost host, string category) : ILogger
     {
+        private readonly bool _own = category == OwnCategory;
+
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
         public bool IsEnabled(LogLevel logLevel) =>
-            logLevel != LogLevel.None && category != OwnCategory && host.Current is not null && !Emitter.IsInsideSink;
+            logLevel != LogLevel.None && !_own && host.Current is not null && !Emitter.IsInsideSink;
 
         public void Log<TState>(
             LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
@@ -33,18 +36,21 @@ internal sealed class SinkwellLoggerProvider(SinkwellHost host) : ILoggerProvide
             {
                 return;
             }
-            var data = new Dictionary<string, object?> { ["logger"] = category, ["level"] = logLevel.ToString() };
+            var data = default(Members);
+            var count = 0;
+            data[count++] = ("logger", category);
+            data[count++] = ("level", logLevel.ToString());
             if (eventId != default)
             {
-                data["event_id"] = eventId.Id;
+                data[count++] = ("event_id", eventId.Id);
             }
             if (eventId.Name is { } name)
             {
-                data["event_name"] = name;
+                data[count++] = ("event_name", name);
             }
             if (exception is not null)
             {
-                data["error.type"] = exception.GetType().FullName;
+                data[count++] = ("error.type", exception.GetType().FullName);
             }
             var options = new EventOptions
             {
@@ -53,12 +59,19 @@ internal sealed class SinkwellLoggerProvider(SinkwellHost host) : ILoggerProvide
             };
             try
             {
-                using var receipt = emitter.Emit("log.record", data, options);
+                emitter.Put("log.record", data[..count], options);
             }
             catch (SinkwellException)
             {
                 // Logging fails nobody; how many were refused, the emitter counts.
             }
+        }
+
+        /// <summary>The most members that a record has, without an allocation.</summary>
+        [InlineArray(5)]
+        private struct Members
+        {
+            private Attr _first;
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Sinkwell.Data;
@@ -66,6 +67,17 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
 
     /// <inheritdoc cref="Emit(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
     /// <param name="type">A built-in type, or any reverse-DNS type of your own.</param>
+    /// <param name="data">Its attributes, typed: <c>[("tool", "search"), ("duration_ms", 18.25)]</c>.</param>
+    /// <param name="options">What else it says.</param>
+    [OverloadResolutionPriority(-1)]
+    public Receipt Emit(string type, ReadOnlySpan<Attr> data, EventOptions options = default)
+    {
+        using var draft = EventDraft.Rent();
+        return Emit(draft.Fill(type, options).WithData(data));
+    }
+
+    /// <inheritdoc cref="Emit(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
+    /// <param name="type">A built-in type, or any reverse-DNS type of your own.</param>
     /// <param name="utf8Json">Its attributes: a JSON object.</param>
     /// <param name="options">What else it says.</param>
     public Receipt EmitJson(string type, ReadOnlySpan<byte> utf8Json, EventOptions options = default)
@@ -85,6 +97,48 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
         return Emit(draft.Fill(type, options).WithData(data, contract));
     }
 
+    /// <summary>
+    /// Emits an event, for who needs no receipt: it costs less, as nothing of the event is kept for questions.
+    /// </summary>
+    /// <inheritdoc cref="Emit(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
+    public void Put(string type, IEnumerable<KeyValuePair<string, object?>>? data = null, EventOptions options = default)
+    {
+        using var draft = EventDraft.Rent();
+        Put(draft.Fill(type, options).WithData(data));
+    }
+
+    /// <inheritdoc cref="Put(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
+    /// <param name="type">A built-in type, or any reverse-DNS type of your own.</param>
+    /// <param name="data">Its attributes, typed: <c>[("tool", "search"), ("duration_ms", 18.25)]</c>.</param>
+    /// <param name="options">What else it says.</param>
+    [OverloadResolutionPriority(-1)]
+    public void Put(string type, ReadOnlySpan<Attr> data, EventOptions options = default)
+    {
+        using var draft = EventDraft.Rent();
+        Put(draft.Fill(type, options).WithData(data));
+    }
+
+    /// <inheritdoc cref="Put(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
+    /// <param name="type">A built-in type, or any reverse-DNS type of your own.</param>
+    /// <param name="utf8Json">Its attributes: a JSON object.</param>
+    /// <param name="options">What else it says.</param>
+    public void PutJson(string type, ReadOnlySpan<byte> utf8Json, EventOptions options = default)
+    {
+        using var draft = EventDraft.Rent();
+        Put(draft.Fill(type, options).WithJson(utf8Json));
+    }
+
+    /// <inheritdoc cref="Put(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
+    /// <param name="type">A built-in type, or any reverse-DNS type of your own.</param>
+    /// <param name="data">Its attributes.</param>
+    /// <param name="contract">How they become JSON: of a source-generated <c>JsonSerializerContext</c>.</param>
+    /// <param name="options">What else it says.</param>
+    public void PutJson<T>(string type, T data, JsonTypeInfo<T> contract, EventOptions options = default)
+    {
+        using var draft = EventDraft.Rent();
+        Put(draft.Fill(type, options).WithData(data, contract));
+    }
+
     /// <summary>Emits an event; where a blocking lane has no room, the wait holds no thread.</summary>
     /// <inheritdoc cref="Emit(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
     /// <param name="type">A built-in type, or any reverse-DNS type of your own.</param>
@@ -96,12 +150,16 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
         IEnumerable<KeyValuePair<string, object?>>? data = null,
         EventOptions options = default,
         CancellationToken cancellationToken = default) =>
-        EmitAsync(Filled(draft => draft.Fill(type, options).WithData(data)), cancellationToken);
+        EmitAsync(
+            Filled((type, options, data), static (draft, given) => draft.Fill(given.type, given.options).WithData(given.data)),
+            cancellationToken);
 
     /// <inheritdoc cref="EmitAsync(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions, CancellationToken)"/>
     public ValueTask<Receipt> EmitAsync(
         string type, JsonElement data, EventOptions options = default, CancellationToken cancellationToken = default) =>
-        EmitAsync(Filled(draft => draft.Fill(type, options).WithData(data)), cancellationToken);
+        EmitAsync(
+            Filled((type, options, data), static (draft, given) => draft.Fill(given.type, given.options).WithData(given.data)),
+            cancellationToken);
 
     /// <inheritdoc cref="EmitAsync(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions, CancellationToken)"/>
     public ValueTask<Receipt> EmitJsonAsync<T>(
@@ -110,7 +168,11 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
         JsonTypeInfo<T> contract,
         EventOptions options = default,
         CancellationToken cancellationToken = default) =>
-        EmitAsync(Filled(draft => draft.Fill(type, options).WithData(data, contract)), cancellationToken);
+        EmitAsync(
+            Filled(
+                (type, options, data, contract),
+                static (draft, given) => draft.Fill(given.type, given.options).WithData(given.data, given.contract)),
+            cancellationToken);
 
     /// <summary>Says whether an emit would be let through now.</summary>
     /// <exception cref="RequiredSinkUnavailableException">Governance forbids going on.</exception>
@@ -156,18 +218,26 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
 
     private unsafe Receipt Emit(EventDraft draft)
     {
-        using var lease = new Lease(_handle);
-        // Inside a sink of the host's nothing may wait: it would wait for itself.
-        var wait = HostCall.IsInside ? NativeConstants.Inside : NativeConstants.Wait;
-        return new Receipt(draft.Emit(lease.Emitter, wait));
+        SinkwellReceipt* receipt;
+        Emit(draft, &receipt);
+        return new Receipt(receipt, draft.Length);
     }
 
-    private static EventDraft Filled(Action<EventDraft> fill)
+    private unsafe void Put(EventDraft draft) => Emit(draft, null);
+
+    private unsafe void Emit(EventDraft draft, SinkwellReceipt** receipt)
+    {
+        using var lease = new Lease(_handle);
+        // Inside a sink of the host's nothing may wait: it would wait for itself.
+        draft.Emit(lease.Emitter, HostCall.IsInside ? NativeConstants.Inside : NativeConstants.Wait, receipt);
+    }
+
+    private static EventDraft Filled<TGiven>(TGiven given, Action<EventDraft, TGiven> fill)
     {
         var draft = EventDraft.Rent();
         try
         {
-            fill(draft);
+            fill(draft, given);
             return draft;
         }
         catch
@@ -233,10 +303,12 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
         if (HostCall.IsInside)
         {
             limit = default;
-            return new Receipt(draft.Emit(lease.Emitter, NativeConstants.Inside));
+            SinkwellReceipt* dropped;
+            draft.Emit(lease.Emitter, NativeConstants.Inside, &dropped);
+            return new Receipt(dropped, draft.Length);
         }
         var receipt = draft.TryEmit(lease.Emitter, waited, out limit);
-        return receipt is null ? null : new Receipt(receipt);
+        return receipt is null ? null : new Receipt(receipt, draft.Length);
     }
 
     private unsafe Task OnRoom()

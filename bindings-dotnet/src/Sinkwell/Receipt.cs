@@ -18,10 +18,28 @@ public enum ReceiptStage
 /// </summary>
 public sealed class Receipt : IDisposable
 {
-    private readonly ReceiptHandle _handle;
-    private Admission? _admission;
+    private const int Ended = 1;
+    private const int Use = 2;
 
-    internal unsafe Receipt(SinkwellReceipt* receipt) => _handle = new ReceiptHandle(receipt);
+    // Its own handle: one object instead of two for each event.
+    private unsafe SinkwellReceipt* _receipt;
+    private Admission? _admission;
+    /// <summary>Calls under way, times <see cref="Use"/>; and <see cref="Ended"/> once it was disposed of.</summary>
+    private int _state;
+    private readonly int _bytes;
+
+    /// <summary>Owns a receipt of the core.</summary>
+    /// <param name="receipt">The receipt.</param>
+    /// <param name="textBytes">How long the event is that it holds.</param>
+    internal unsafe Receipt(SinkwellReceipt* receipt, int textBytes)
+    {
+        _receipt = receipt;
+        _bytes = ReceiptMemory.Of(textBytes);
+        ReceiptMemory.Take(_bytes);
+    }
+
+    /// <summary>Frees what it holds, which the event does not need.</summary>
+    ~Receipt() => Free();
 
     /// <summary>The event's id, a UUIDv7.</summary>
     public unsafe string Id
@@ -30,7 +48,7 @@ public sealed class Receipt : IDisposable
         {
             var id = stackalloc byte[36];
             SinkwellError error = default;
-            using var lease = new Lease(_handle);
+            using var lease = new Held(this);
             Native.Check(NativeMethods.sinkwell_receipt_id(lease.Receipt, id, &error), ref error);
             return Native.Text(id, 36);
         }
@@ -49,7 +67,7 @@ public sealed class Receipt : IDisposable
         {
             SinkwellOwned bytes = default;
             SinkwellError error = default;
-            using var lease = new Lease(_handle);
+            using var lease = new Held(this);
             Native.Check(NativeMethods.sinkwell_receipt_endings(lease.Receipt, &bytes, &error), ref error);
             return Reports.Endings(Native.Take(ref bytes));
         }
@@ -64,7 +82,7 @@ public sealed class Receipt : IDisposable
         var salt = new byte[16];
         byte known;
         SinkwellError error = default;
-        using var lease = new Lease(_handle);
+        using var lease = new Held(this);
         fixed (byte* bytes = salt)
         {
             Native.Check(
@@ -83,7 +101,7 @@ public sealed class Receipt : IDisposable
             }
             SinkwellOwned bytes = default;
             SinkwellError error = default;
-            using var lease = new Lease(_handle);
+            using var lease = new Held(this);
             Native.Check(NativeMethods.sinkwell_receipt_lanes(lease.Receipt, &bytes, &error), ref error);
             return _admission = Reports.Admission(Native.Take(ref bytes));
         }
@@ -110,7 +128,7 @@ public sealed class Receipt : IDisposable
         ReceiptStage stage = ReceiptStage.Delivered, TimeSpan? timeout = null)
     {
         SinkwellError error = default;
-        using var lease = new Lease(_handle);
+        using var lease = new Held(this);
         var status = NativeMethods.sinkwell_receipt_wait(
             lease.Receipt, (int)stage, Native.Milliseconds(timeout), &error);
         Native.Check(status, ref error);
@@ -118,7 +136,24 @@ public sealed class Receipt : IDisposable
     }
 
     /// <summary>Frees what it holds now rather than later.</summary>
-    public void Dispose() => _handle.Dispose();
+    public void Dispose()
+    {
+        // The last call that is under way frees it, if there is one.
+        if (Interlocked.Or(ref _state, Ended) == 0)
+        {
+            Free();
+        }
+        GC.SuppressFinalize(this);
+    }
+
+    private unsafe void Free()
+    {
+        fixed (SinkwellReceipt** receipt = &_receipt)
+        {
+            NativeMethods.sinkwell_receipt_free(receipt);
+        }
+        ReceiptMemory.Return(_bytes);
+    }
 
     private unsafe Task<IReadOnlyDictionary<string, Ending?>> ReachedAsync(
         ReceiptStage stage, CancellationToken cancellationToken)
@@ -126,7 +161,7 @@ public sealed class Receipt : IDisposable
         var completion = new Completion<IReadOnlyDictionary<string, Ending?>>(static bytes => Reports.Endings(bytes));
         var token = completion.Arm();
         SinkwellError error = default;
-        using var lease = new Lease(_handle);
+        using var lease = new Held(this);
         var status = NativeMethods.sinkwell_receipt_on(
             lease.Receipt, (int)stage, token, Completion.Callback, &error);
         if (status != 0)
@@ -135,5 +170,34 @@ public sealed class Receipt : IDisposable
             return Task.FromException<IReadOnlyDictionary<string, Ending?>>(Native.TakeError(status, ref error));
         }
         return cancellationToken.CanBeCanceled ? completion.Task.WaitAsync(cancellationToken) : completion.Task;
+    }
+
+    /// <summary>Keeps the receipt from being freed while a call uses it.</summary>
+    private readonly ref struct Held
+    {
+        private readonly Receipt _receipt;
+
+        internal Held(Receipt receipt)
+        {
+            _receipt = receipt;
+            int state;
+            do
+            {
+                state = Volatile.Read(ref receipt._state);
+                ObjectDisposedException.ThrowIf((state & Ended) != 0, receipt);
+            }
+            while (Interlocked.CompareExchange(ref receipt._state, state + Use, state) != state);
+        }
+
+        internal unsafe SinkwellReceipt* Receipt => _receipt._receipt;
+
+        public void Dispose()
+        {
+            if (Interlocked.Add(ref _receipt._state, -Use) == Ended)
+            {
+                _receipt.Free();
+            }
+            GC.KeepAlive(_receipt);
+        }
     }
 }

@@ -84,8 +84,14 @@ public static class SinkwellDiagnostics
 /// <summary>Severities of log records.</summary>
 public static class LogSeverity
 {
+    /// <summary>What the core said of each level, as every record asks.</summary>
+    private static readonly string?[] Known = new string?[8];
+
     /// <summary>The severity of a level of <c>Microsoft.Extensions.Logging</c>: <c>Trace</c> 0 … <c>Critical</c> 5.</summary>
     /// <param name="logLevel">The level's number.</param>
     public static string Of(int logLevel) =>
+        (uint)logLevel < (uint)Known.Length ? Known[logLevel] ??= Ask(logLevel) : Ask(logLevel);
+
+    private static string Ask(int logLevel) =>
         Native.Text(NativeMethods.sinkwell_severity(NativeConstants.LevelsLogLevel, logLevel));
 }

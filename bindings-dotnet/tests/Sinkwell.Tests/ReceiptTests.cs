@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace Sinkwell.Tests;
 
@@ -28,6 +29,36 @@ public sealed class ReceiptTests
         Assert.InRange(Process.GetCurrentProcess().Threads.Count, 1, threads + 20);
         gate.Open();
         Assert.All(await Task.WhenAll(endings).WaitAsync(Long), static ending => Assert.Equal("delivered", ending["gate"]!.State));
+    }
+
+    [Fact]
+    public async Task A_receipt_may_be_disposed_of_while_it_is_asked()
+    {
+        await using var emitter = Emitter.Open(Configurations.Null());
+        for (var i = 0; i < 200; i++)
+        {
+            var receipt = emitter.Emit("com.example.x");
+            var asking = Task.Run(() =>
+            {
+                try
+                {
+                    while (true)
+                    {
+                        Assert.Equal(36, receipt.Id.Length);
+                    }
+                }
+                catch (ObjectDisposedException)
+                {
+                    // As it must be, sooner or later.
+                }
+            });
+            var delivered = receipt.DeliveredAsync();
+            receipt.Dispose();
+            receipt.Dispose();
+            Assert.Throws<ObjectDisposedException>(() => receipt.Id);
+            await asking.WaitAsync(Long);
+            Assert.Equal("delivered", (await delivered.WaitAsync(Long))["null"]!.State);
+        }
     }
 
     [Fact]
@@ -193,5 +224,27 @@ public sealed class ReceiptTests
         internal void Open() => _open.SetResult();
 
         public Task EmitAsync(SignedGovernanceEvent envelope, CancellationToken cancellationToken = default) => _open.Task;
+    }
+}
+
+/// <summary>Alone, as what receipts hold is counted for the whole process.</summary>
+[CollectionDefinition(nameof(ReceiptMemoryTests), DisableParallelization = true)]
+[Collection(nameof(ReceiptMemoryTests))]
+public sealed class ReceiptMemoryTests
+{
+    [Fact]
+    public void Receipts_that_nobody_has_do_not_pile_up()
+    {
+        using var emitter = Emitter.Open(Configurations.Null(), new EmitterOptions { Manual = true });
+        var first = Dropped(emitter);
+        // The first generation alone may have room for a million of them.
+        for (var emitted = 0; first.IsAlive; emitted++)
+        {
+            Assert.InRange(emitted, 0, 100_000);
+            Dropped(emitter);
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static WeakReference Dropped(Emitter emitter) => new(emitter.Emit("com.example.x"), trackResurrection: true);
     }
 }

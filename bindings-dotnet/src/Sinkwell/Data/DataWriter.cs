@@ -1,17 +1,14 @@
-using System.Buffers;
 using System.Collections;
 using System.Globalization;
 using System.Numerics;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization.Metadata;
 using Sinkwell.Interop;
 
 namespace Sinkwell.Data;
 
 /// <summary>
-/// Values of .NET as JSON for the core, in one walk.
+/// Values of .NET for the core, in one walk.
 /// <para>
 /// What the core can judge it is left to judge: numbers go as they are, and a value nested deeper than any
 /// limit that can be configured is cut off there, where the core refuses it by its path. What JSON cannot say
@@ -19,34 +16,20 @@ namespace Sinkwell.Data;
 /// every language gives.
 /// </para>
 /// </summary>
-internal sealed class DataWriter : IDisposable
+internal sealed class DataWriter<TOutput>(TOutput output, string root)
+    where TOutput : struct, IValueOutput
 {
-    /// <summary>More levels than <c>limits.depth</c> can allow; also ends the walk of a cyclic object.</summary>
-    private const int Deepest = 600;
-
     private const string NotANumber = "NaN and infinities have no JSON form; send the value as a string";
 
-    private readonly Utf8JsonWriter _json;
-    private readonly string _root;
-    private object?[] _path = new object?[16];
+    private readonly TOutput _output = output;
+    private Step[] _path = new Step[16];
     private int _depth;
     private bool _cut;
 
-    internal DataWriter(IBufferWriter<byte> output, string root)
-    {
-        _root = root;
-        _json = new Utf8JsonWriter(output, new JsonWriterOptions
-        {
-            Encoder = SurrogateRefusingEncoder.Instance,
-            MaxDepth = Deepest + 2,
-            SkipValidation = true,
-        });
-    }
-
     /// <summary>Writes one value, from the beginning.</summary>
-    internal void Write(IBufferWriter<byte> output, object? value, int refusal)
+    internal void Write(object? value, int refusal)
     {
-        Start(output);
+        Start();
         try
         {
             Value(value);
@@ -63,50 +46,81 @@ internal sealed class DataWriter : IDisposable
         {
             Array.Clear(_path);
         }
-        _json.Flush();
     }
 
-    /// <summary>Writes a value by its own source-generated contract.</summary>
-    internal void Write<T>(IBufferWriter<byte> output, T value, JsonTypeInfo<T> contract, int refusal)
+    /// <summary>Writes an object of these members, from the beginning.</summary>
+    internal void Write(ReadOnlySpan<Attr> members, int refusal)
     {
-        Start(output);
+        Start();
         try
         {
-            JsonSerializer.Serialize(_json, value, contract);
+            _ = Enter();
+            _output.BeginObject();
+            foreach (ref readonly var member in members)
+            {
+                _path[0].Key = member.Key;
+                Member(in member);
+                if (_cut)
+                {
+                    break;
+                }
+            }
+            _output.EndObject();
         }
         catch (LoneSurrogateException)
         {
-            throw SinkwellException.Of(refusal, Native.LoneSurrogate, _root);
+            throw Refused(Native.LoneSurrogate, refusal);
         }
-        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException)
+        catch (RefusedValueException e)
         {
-            throw SinkwellException.Of(refusal, $"{typeof(T).Name} has no JSON form: {e.Message}", _root);
+            throw Refused(e.Message, refusal);
         }
-        _json.Flush();
+        finally
+        {
+            Array.Clear(_path);
+        }
     }
 
-    public void Dispose() => _json.Dispose();
-
-    private void Start(IBufferWriter<byte> output)
+    private void Start()
     {
-        _json.Reset(output);
         _depth = 0;
         _cut = false;
     }
 
     private SinkwellException Refused(string message, int refusal)
     {
-        var path = new System.Text.StringBuilder(_root);
+        var path = new System.Text.StringBuilder(root);
         foreach (var step in _path.AsSpan(0, _depth))
         {
             _ = step switch
             {
-                string key => (path.Length == 0 ? path : path.Append('.')).Append(key),
-                int index => path.Append(CultureInfo.InvariantCulture, $"[{index}]"),
+                { Key: { } key } => (path.Length == 0 ? path : path.Append('.')).Append(key),
+                { Item: > 0 and var item } => path.Append(CultureInfo.InvariantCulture, $"[{item - 1}]"),
                 _ => path,
             };
         }
         return SinkwellException.Of(refusal, message, path.Length == 0 ? null : path.ToString());
+    }
+
+    private void Member(in Attr member)
+    {
+        ArgumentNullException.ThrowIfNull(member.Key, nameof(member));
+        _output.Key(member.Key);
+        switch (member.Kind)
+        {
+            case AttrKind.Integer:
+                _output.Integer(member.Bits);
+                break;
+            case AttrKind.Number:
+                Number(BitConverter.Int64BitsToDouble(member.Bits));
+                break;
+            case AttrKind.Truth:
+                _output.Truth(member.Bits != 0);
+                break;
+            default:
+                Value(member.Value);
+                break;
+        }
     }
 
     private void Value(object? value)
@@ -114,19 +128,19 @@ internal sealed class DataWriter : IDisposable
         switch (value)
         {
             case null:
-                _json.WriteNullValue();
+                _output.Null();
                 break;
             case string text:
-                _json.WriteStringValue(text);
+                _output.Text(text);
                 break;
             case bool truth:
-                _json.WriteBooleanValue(truth);
+                _output.Truth(truth);
                 break;
             case int number:
-                _json.WriteNumberValue(number);
+                _output.Integer(number);
                 break;
             case long number:
-                _json.WriteNumberValue(number);
+                _output.Integer(number);
                 break;
             case double number:
                 Number(number);
@@ -134,12 +148,24 @@ internal sealed class DataWriter : IDisposable
             case Dictionary<string, object?> map:
                 if (Enter())
                 {
-                    _json.WriteStartObject();
+                    _output.BeginObject();
                     foreach (var (key, item) in map)
                     {
                         Member(key, item);
                     }
-                    _json.WriteEndObject();
+                    _output.EndObject();
+                }
+                Leave();
+                break;
+            case KeyValuePair<string, object?>[] map:
+                if (Enter())
+                {
+                    _output.BeginObject();
+                    foreach (var (key, item) in map)
+                    {
+                        Member(key, item);
+                    }
+                    _output.EndObject();
                 }
                 Leave();
                 break;
@@ -177,12 +203,15 @@ internal sealed class DataWriter : IDisposable
             case Half number:
                 Number((double)number);
                 break;
-            case uint or ulong or short or ushort or byte or sbyte or nint or nuint or BigInteger or Int128 or UInt128:
+            case uint or short or ushort or byte or sbyte:
+                _output.Integer(Convert.ToInt64(value, CultureInfo.InvariantCulture));
+                break;
+            case ulong or nint or nuint or BigInteger or Int128 or UInt128:
                 // Digits, whatever their number: the core knows which integers are safe.
-                _json.WriteRawValue(((IFormattable)value).ToString(null, CultureInfo.InvariantCulture), true);
+                _output.Json(((IFormattable)value).ToString(null, CultureInfo.InvariantCulture));
                 break;
             case char character:
-                _json.WriteStringValue([character]);
+                _output.Text([character]);
                 break;
             case byte[] or Memory<byte> or ReadOnlyMemory<byte>:
                 throw Unsendable(value);
@@ -200,7 +229,7 @@ internal sealed class DataWriter : IDisposable
         {
             throw new RefusedValueException(NotANumber);
         }
-        _json.WriteNumberValue(number);
+        _output.Number(number);
     }
 
     /// <summary>As the text has it: duplicate keys and lone surrogates too are the core's to refuse.</summary>
@@ -210,7 +239,7 @@ internal sealed class DataWriter : IDisposable
         {
             throw Unsendable(element);
         }
-        _json.WriteRawValue(element.GetRawText(), skipInputValidation: true);
+        _output.Json(element.GetRawText());
     }
 
     private void Node(JsonValue node)
@@ -233,7 +262,7 @@ internal sealed class DataWriter : IDisposable
     {
         if (Enter())
         {
-            _json.WriteStartObject();
+            _output.BeginObject();
             foreach (var member in members)
             {
                 var (key, item) = read(member);
@@ -243,7 +272,7 @@ internal sealed class DataWriter : IDisposable
                     break;
                 }
             }
-            _json.WriteEndObject();
+            _output.EndObject();
         }
         Leave();
     }
@@ -252,17 +281,17 @@ internal sealed class DataWriter : IDisposable
     {
         if (Enter())
         {
-            _json.WriteStartObject();
+            _output.BeginObject();
             foreach (DictionaryEntry entry in map)
             {
                 if (entry.Key is not string key)
                 {
-                    _path[_depth - 1] = Convert.ToString(entry.Key, CultureInfo.InvariantCulture);
+                    _path[_depth - 1].Key = Convert.ToString(entry.Key, CultureInfo.InvariantCulture);
                     throw new RefusedValueException($"a key must be a string, not {entry.Key.GetType().Name}");
                 }
                 Member(key, entry.Value);
             }
-            _json.WriteEndObject();
+            _output.EndObject();
         }
         Leave();
     }
@@ -271,18 +300,17 @@ internal sealed class DataWriter : IDisposable
     {
         if (Enter())
         {
-            _json.WriteStartArray();
-            var index = 0;
+            _output.BeginArray();
             foreach (var item in list)
             {
-                _path[_depth - 1] = index++;
+                _path[_depth - 1].Item++;
                 Value(item);
                 if (_cut)
                 {
                     break;
                 }
             }
-            _json.WriteEndArray();
+            _output.EndArray();
         }
         Leave();
     }
@@ -293,17 +321,18 @@ internal sealed class DataWriter : IDisposable
         {
             return;
         }
-        _path[_depth - 1] = key;
-        _json.WritePropertyName(key);
+        ArgumentNullException.ThrowIfNull(key);
+        _path[_depth - 1].Key = key;
+        _output.Key(key);
         Value(value);
     }
 
     /// <summary>One level down; false where the rest is cut off.</summary>
     private bool Enter()
     {
-        if (++_depth > Deepest)
+        if (++_depth > DataJson.Deepest)
         {
-            _json.WriteNullValue();
+            _output.Null();
             _cut = true;
             return false;
         }
@@ -311,7 +340,7 @@ internal sealed class DataWriter : IDisposable
         {
             Array.Resize(ref _path, _path.Length * 2);
         }
-        _path[_depth - 1] = null;
+        _path[_depth - 1] = default;
         return true;
     }
 
@@ -321,6 +350,13 @@ internal sealed class DataWriter : IDisposable
         new($"a {Name(value)} has no JSON form; send it as a string");
 
     private static string Name(object value) => value is JsonElement ? "JsonElement that is undefined" : value.GetType().Name;
+
+    /// <summary>Where the walk is in an object or a list: the key, or how many items have been begun.</summary>
+    private struct Step
+    {
+        internal string? Key;
+        internal int Item;
+    }
 
     private sealed class RefusedValueException(string message) : Exception(message);
 }

@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Diagnostics;
-using System.Text;
 using System.Text.Json.Serialization.Metadata;
 using Sinkwell.Interop;
 
@@ -12,21 +10,27 @@ namespace Sinkwell.Data;
 /// </summary>
 internal sealed unsafe class EventDraft : IDisposable
 {
+    private const string Root = "data";
+
     private const int KeptBytes = 64 * 1024;
 
     [ThreadStatic]
     private static EventDraft? s_idle;
 
     private readonly Buffer _buffer = new();
-    private readonly DataWriter _data;
+    private readonly DataWriter<StreamOutput> _data;
+    private ContractWriter? _contracts;
     private PartSpans[] _parts = [];
+    /// <summary>What the parts are given as, for the call only: their addresses mean nothing after it.</summary>
+    private SinkwellPart[] _given = [];
     private int _partCount;
-    private TextSpan _type, _json, _subject, _severity, _run, _turn, _attempt, _agent, _tenant, _time, _id,
+    private TextSpan _type, _said, _subject, _severity, _run, _turn, _attempt, _agent, _tenant, _time, _id,
         _causation, _correlation, _child, _traceId, _spanId, _traceState;
     private byte _traceFlags;
     private byte _terminal;
+    private byte _form;
 
-    private EventDraft() => _data = new DataWriter(_buffer, "data");
+    private EventDraft() => _data = new DataWriter<StreamOutput>(new StreamOutput(_buffer), Root);
 
     /// <summary>The thread's draft, or another while that one is in use: user code may emit while it is read.</summary>
     internal static EventDraft Rent()
@@ -36,12 +40,15 @@ internal sealed unsafe class EventDraft : IDisposable
         return draft;
     }
 
+    /// <summary>How many bytes it says all in all.</summary>
+    internal int Length => _buffer.Length;
+
     public void Dispose()
     {
         _buffer.Reset(KeptBytes);
         Array.Clear(_parts, 0, _partCount);
         _partCount = 0;
-        _json = default;
+        _said = default;
         s_idle = this;
     }
 
@@ -71,17 +78,25 @@ internal sealed unsafe class EventDraft : IDisposable
         if (data is not null)
         {
             var start = _buffer.Length;
-            _data.Write(_buffer, data, ErrorCodes.InvalidEvent);
-            _json = _buffer.Since(start);
+            _data.Write(data, ErrorCodes.InvalidEvent);
+            Says(start, NativeConstants.DataValues);
         }
+        return this;
+    }
+
+    internal EventDraft WithData(ReadOnlySpan<Attr> data)
+    {
+        var start = _buffer.Length;
+        _data.Write(data, ErrorCodes.InvalidEvent);
+        Says(start, NativeConstants.DataValues);
         return this;
     }
 
     internal EventDraft WithData<T>(T data, JsonTypeInfo<T> contract)
     {
         var start = _buffer.Length;
-        _data.Write(_buffer, data, contract, ErrorCodes.InvalidEvent);
-        _json = _buffer.Since(start);
+        (_contracts ??= new()).Write(_buffer, data, contract, ErrorCodes.InvalidEvent, Root);
+        Says(start, NativeConstants.DataJson);
         return this;
     }
 
@@ -89,22 +104,23 @@ internal sealed unsafe class EventDraft : IDisposable
     internal EventDraft WithJson(ReadOnlySpan<byte> json)
     {
         var start = _buffer.Length;
-        _buffer.Write(json);
-        _json = _buffer.Since(start);
+        _buffer.Put(json);
+        Says(start, NativeConstants.DataJson);
         return this;
     }
 
     /// <summary>Emits, waiting on this thread for room where the core may.</summary>
-    internal SinkwellReceipt* Emit(SinkwellEmitter* emitter, int wait)
+    /// <param name="emitter">Whom.</param>
+    /// <param name="wait">Whether.</param>
+    /// <param name="receipt">Where its receipt goes, if anybody wants it.</param>
+    internal void Emit(SinkwellEmitter* emitter, int wait, SinkwellReceipt** receipt)
     {
         fixed (byte* start = _buffer.Bytes)
         fixed (SinkwellPart* parts = Parts(start))
         {
             var given = Event(start, parts);
-            SinkwellReceipt* receipt;
             SinkwellError error = default;
-            Native.Check(NativeMethods.sinkwell_emit(emitter, &given, wait, &receipt, &error), ref error);
-            return receipt;
+            Native.Check(NativeMethods.sinkwell_emit(emitter, &given, wait, receipt, &error), ref error);
         }
     }
 
@@ -127,10 +143,16 @@ internal sealed unsafe class EventDraft : IDisposable
         }
     }
 
+    private void Says(int start, byte form)
+    {
+        _said = _buffer.Since(start);
+        _form = form;
+    }
+
     private SinkwellEvent Event(byte* start, SinkwellPart* parts) => new()
     {
         event_type = _type.At(start),
-        data = _json.At(start),
+        data = _said.At(start),
         subject = _subject.At(start),
         severity = _severity.At(start),
         run = _run.At(start),
@@ -150,6 +172,7 @@ internal sealed unsafe class EventDraft : IDisposable
         content_len = (ulong)_partCount,
         trace_flags = _traceFlags,
         terminal = _terminal,
+        data_form = _form,
     };
 
     private SinkwellPart[]? Parts(byte* start)
@@ -158,12 +181,15 @@ internal sealed unsafe class EventDraft : IDisposable
         {
             return null;
         }
-        var parts = new SinkwellPart[_partCount];
-        for (var i = 0; i < parts.Length; i++)
+        if (_given.Length < _partCount)
         {
-            parts[i] = _parts[i].At(start);
+            _given = new SinkwellPart[_partCount];
         }
-        return parts;
+        for (var i = 0; i < _partCount; i++)
+        {
+            _given[i] = _parts[i].At(start);
+        }
+        return _given;
     }
 
     private void Content(IReadOnlyList<Part>? content)
@@ -220,14 +246,9 @@ internal sealed unsafe class EventDraft : IDisposable
         {
             return default;
         }
-        try
-        {
-            return _buffer.Put(text);
-        }
-        catch (EncoderFallbackException)
-        {
-            throw SinkwellException.Of(ErrorCodes.InvalidEvent, Native.LoneSurrogate, where);
-        }
+        return _buffer.TryPut(text, out var span)
+            ? span
+            : throw SinkwellException.Of(ErrorCodes.InvalidEvent, Native.LoneSurrogate, where);
     }
 
     private struct PartSpans
@@ -248,87 +269,5 @@ internal sealed unsafe class EventDraft : IDisposable
             tokens = (ulong)(Tokens ?? 0),
             has_tokens = Tokens is null ? (byte)0 : (byte)1,
         };
-    }
-}
-
-/// <summary>A place in the draft's buffer; the default is an absent value.</summary>
-internal readonly record struct TextSpan(bool Present, int Start, int Length)
-{
-    internal unsafe SinkwellBytes At(byte* start) =>
-        Present ? new SinkwellBytes { data = start + Start, len = (ulong)Length } : default;
-}
-
-/// <summary>Bytes that grow at their end.</summary>
-internal sealed class Buffer : IBufferWriter<byte>
-{
-    internal byte[] Bytes { get; private set; } = new byte[1024];
-
-    internal int Length { get; private set; }
-
-    internal TextSpan Since(int start) => new(true, start, Length - start);
-
-    internal ReadOnlySpan<byte> Written => Bytes.AsSpan(0, Length);
-
-    internal void Reset(int keptBytes)
-    {
-        Length = 0;
-        if (Bytes.Length > keptBytes)
-        {
-            Bytes = new byte[1024];
-        }
-    }
-
-    internal TextSpan Put(string text)
-    {
-        var start = Length;
-        Advance(Native.Utf8.GetBytes(text, GetSpan(Native.Utf8.GetMaxByteCount(text.Length))));
-        return Since(start);
-    }
-
-    internal TextSpan Put(ReadOnlySpan<byte> bytes)
-    {
-        var start = Length;
-        bytes.CopyTo(GetSpan(bytes.Length));
-        Advance(bytes.Length);
-        return Since(start);
-    }
-
-    internal TextSpan PutHex(ReadOnlySpan<byte> bytes)
-    {
-        var start = Length;
-        var hex = GetSpan(bytes.Length * 2);
-        for (var i = 0; i < bytes.Length; i++)
-        {
-            hex[2 * i] = "0123456789abcdef"u8[bytes[i] >> 4];
-            hex[2 * i + 1] = "0123456789abcdef"u8[bytes[i] & 15];
-        }
-        Advance(bytes.Length * 2);
-        return Since(start);
-    }
-
-    public void Advance(int count) => Length += count;
-
-    public Memory<byte> GetMemory(int sizeHint = 0)
-    {
-        Reserve(sizeHint);
-        return Bytes.AsMemory(Length);
-    }
-
-    public Span<byte> GetSpan(int sizeHint = 0)
-    {
-        Reserve(sizeHint);
-        return Bytes.AsSpan(Length);
-    }
-
-    private void Reserve(int more)
-    {
-        // Never empty behind the end: an empty value that is present needs an address.
-        var needed = checked(Length + Math.Max(more, 256));
-        if (needed > Bytes.Length)
-        {
-            var grown = new byte[Math.Max(needed, (int)Math.Min(2L * Bytes.Length, Array.MaxLength))];
-            Bytes.AsSpan(0, Length).CopyTo(grown);
-            Bytes = grown;
-        }
     }
 }

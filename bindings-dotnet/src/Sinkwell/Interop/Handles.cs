@@ -26,22 +26,6 @@ internal sealed unsafe class EmitterHandle : SafeHandle
     }
 }
 
-/// <summary>A receipt of the core.</summary>
-internal sealed unsafe class ReceiptHandle : SafeHandle
-{
-    internal ReceiptHandle(SinkwellReceipt* receipt)
-        : base(0, ownsHandle: true) => SetHandle((nint)receipt);
-
-    public override bool IsInvalid => handle == 0;
-
-    protected override bool ReleaseHandle()
-    {
-        var receipt = (SinkwellReceipt*)handle;
-        NativeMethods.sinkwell_receipt_free(&receipt);
-        return true;
-    }
-}
-
 /// <summary>Keeps a handle from being freed while a call uses it.</summary>
 internal ref struct Lease
 {
@@ -55,8 +39,6 @@ internal ref struct Lease
     }
 
     internal readonly unsafe SinkwellEmitter* Emitter => (SinkwellEmitter*)_handle.DangerousGetHandle();
-
-    internal readonly unsafe SinkwellReceipt* Receipt => (SinkwellReceipt*)_handle.DangerousGetHandle();
 
     public void Dispose()
     {

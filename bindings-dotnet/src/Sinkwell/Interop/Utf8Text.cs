@@ -51,8 +51,7 @@ internal readonly struct Utf8Text
     internal static Utf8Text Json(object mapping, int refusal = ErrorCodes.InvalidConfig)
     {
         var buffer = new Data.Buffer();
-        using var writer = new DataWriter(buffer, "");
-        writer.Write(buffer, mapping, refusal);
+        DataJson.Write(buffer, mapping, refusal, root: "");
         return new Utf8Text(buffer.Bytes, buffer.Length);
     }
 }
@@ -73,6 +72,9 @@ internal static class NativeConstants
     internal const int Retry = 1;
     internal const int Refused = 2;
     internal const int Uncertain = 3;
+
+    internal const byte DataJson = 0;
+    internal const byte DataValues = 1;
 
     internal const int LevelsLogLevel = 1;
 }
