@@ -15,6 +15,8 @@ export declare class Crossing {
   constructor(integers: Int32Array, numbers: Float64Array)
   /** Makes a shape known; the answer is its number. The keys have no lone surrogates. */
   shape(keys: Array<string>): number
+  /** Forgets all shapes. */
+  forget(): void
 }
 
 /** The queue of this environment, as JavaScript sees it. */
@@ -49,10 +51,8 @@ export declare class NativeEmitter {
   openSync(eventLoop: EventLoop, options: OpenOptions): void
   /**
    * The function that emits the event which the table of `crossing` describes and `text` spells out. Never
-   * waits. It answers with the place of the receipt in the block, or with a number below 0: see [`ODD`],
-   * [`NO_ROOM`].
-   *
-   * A function, since a method has to find out first whose it is.
+   * waits. It answers with the place of the receipt in the block, or with a number below 0: [`ODD`],
+   * [`NO_ROOM`]. A function, since a method has to find out first whose it is.
    */
   emitting(crossing: Crossing): (text: string) => number
   /** The block that the next receipts go into. */

@@ -70,6 +70,8 @@ const DEEPEST = 32;
 /** Keys longer than this are in no shape, and so many places are remembered. */
 const LONGEST_KEY = 256;
 const PLACES = 4096;
+/** So many events after there was room for no more shape, all are forgotten: those of today may be others. */
+const FORGOTTEN_AFTER = 1 << 16;
 
 /** A place in the tree of shapes: the keys so far are those on the way there. */
 class Place {
@@ -86,14 +88,24 @@ class Place {
   ) {}
 }
 
-const root = new Place(undefined, '');
+let root = new Place(undefined, '');
 let places = 0;
+/** How many events have come since there was room for no more. */
+let full = 0;
+
+function forget(): void {
+  root = new Place(undefined, '');
+  places = 0;
+  full = 0;
+  crossing.forget();
+}
 
 /** Where another key than the last time's leads; nowhere if that cannot be remembered. */
 function turn(from: Place, key: string): Place | undefined {
   let next = from.more?.get(key);
   if (next === undefined) {
-    if (places >= PLACES || key.length > LONGEST_KEY || !key.isWellFormed()) return undefined;
+    if (places >= PLACES) full ||= 1;
+    if (full > 0 || key.length > LONGEST_KEY || !key.isWellFormed()) return undefined;
     places++;
     next = new Place(from, key);
     (from.more ??= new Map()).set(key, next);
@@ -191,6 +203,7 @@ function writeString(which: number, value: unknown): boolean {
 }
 
 function writeTrace(trace: Trace): boolean {
+  if (typeof trace !== 'object') return false;
   for (const name in trace) {
     if (name !== 'traceId' && name !== 'spanId' && name !== 'flags' && name !== 'state') return false;
   }
@@ -216,7 +229,7 @@ function writeOptions(options: EventOptions): boolean {
     if (value === undefined || value === null || name === 'trace') continue;
     const which = MEMBERS.get(name);
     if (which !== undefined) {
-      if (!writeString(which, value instanceof Date && name === 'time' ? value.toISOString() : value))
+      if (!writeString(which, name === 'time' && value instanceof Date ? value.toISOString() : value))
         return false;
     } else if (name === 'terminal' && typeof value === 'boolean') {
       integers[next++] = TERMINAL;
@@ -236,9 +249,10 @@ function write(
   text = type;
   next = FIRST;
   nextNumber = 1;
+  if (full > 0 && ++full > FORGOTTEN_AFTER) forget();
   if (isPolluted()) return false;
   if (options !== undefined && options !== null && !writeOptions(options)) return false;
-  if (trace && !writeTrace(trace)) return false;
+  if (trace !== undefined && !writeTrace(trace)) return false;
   const count = (next - FIRST) >> 1;
   let form = NONE;
   if (data !== undefined && data !== null) {
@@ -256,6 +270,10 @@ function write(
   return true;
 }
 
+function checkType(type: unknown): void {
+  if (typeof type !== 'string') throw new InvalidArgumentError('the type of an event is a string');
+}
+
 /** An event as JSON: its type, its data, its other members. */
 export interface Written {
   readonly type: string;
@@ -270,6 +288,7 @@ export function written(
   options: EventOptions | undefined,
   trace: Trace | undefined = options?.trace ?? activeTrace(),
 ): Written {
+  checkType(type);
   let rest: string | undefined;
   if (options !== undefined || trace !== undefined) {
     const members: Record<string, unknown> = {};
@@ -344,7 +363,7 @@ export class Entrance {
     options: EventOptions | undefined,
     flags: number,
   ): number {
-    if (typeof type !== 'string') throw new InvalidArgumentError('the type of an event is a string');
+    checkType(type);
     const trace = options?.trace ?? activeTrace();
     if (!writing) {
       writing = true;

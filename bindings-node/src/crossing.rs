@@ -66,8 +66,22 @@ pub(crate) struct How {
     pub(crate) waited: f64,
 }
 
-/// The keys of an object, in their order.
-type Shape = Box<[Box<str>]>;
+/// The keys of an object, in their order; and in which order they are written, if that is another one.
+struct Shape {
+    keys: Box<[Box<str>]>,
+    order: Option<Box<[usize]>>,
+}
+
+impl Shape {
+    fn new(keys: Vec<String>) -> Self {
+        let keys: Box<[Box<str>]> = keys.into_iter().map(Into::into).collect();
+        let mut order: Box<[usize]> = (0..keys.len()).collect();
+        // By UTF-16 units, as RFC 8785 asks. The writer sees to it in any case: this spares it to sort.
+        order.sort_by(|&a, &b| keys[a].encode_utf16().cmp(keys[b].encode_utf16()));
+        let order = (!order.is_sorted()).then_some(order);
+        Self { keys, order }
+    }
+}
 
 /// See the module's head.
 pub(crate) struct Table {
@@ -77,6 +91,7 @@ pub(crate) struct Table {
     writer: ObjectWriter,
     units: Vec<u16>,
     text: String,
+    places: Vec<Place>,
 }
 
 /// The table of a thread, as JavaScript sees it.
@@ -90,8 +105,9 @@ impl Crossing {
     /// What JavaScript writes into. It must not be given to anybody else.
     #[napi(constructor)]
     pub fn new(integers: Int32Array, numbers: Float64Array) -> Self {
-        let (shapes, units, text) = (Vec::new(), Vec::new(), String::new());
-        let table = Table { integers, numbers, shapes, writer: ObjectWriter::new(), units, text };
+        let (shapes, writer) = (Vec::new(), ObjectWriter::new());
+        let (units, text, places) = (Vec::new(), String::new(), Vec::new());
+        let table = Table { integers, numbers, shapes, writer, units, text, places };
         Self { table: Rc::new(RefCell::new(table)) }
     }
 
@@ -99,8 +115,14 @@ impl Crossing {
     #[napi(catch_unwind)]
     pub fn shape(&self, keys: Vec<String>) -> u32 {
         let shapes = &mut self.table.borrow_mut().shapes;
-        shapes.push(keys.into_iter().map(Into::into).collect());
+        shapes.push(Shape::new(keys));
         u32::try_from(shapes.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Forgets all shapes.
+    #[napi(catch_unwind)]
+    pub fn forget(&self) {
+        self.table.borrow_mut().shapes.clear();
     }
 }
 
@@ -165,16 +187,19 @@ impl Table {
         depth: usize,
         f: impl FnOnce(EventInput<'_>, Option<&str>) -> T,
     ) -> Read<T> {
-        let Self { integers, numbers, shapes, writer, units, text } = self;
+        let Self { integers, numbers, shapes, writer, units, text, places } = self;
+        places.clear();
         let end = place(integers, END)?;
         let mut reader = Reader {
-            integers: integers.get(FIRST..end).ok_or(Odd)?.iter(),
-            numbers: numbers.get(1..).ok_or(Odd)?.iter(),
+            integers: integers.get(..end).ok_or(Odd)?,
+            numbers,
             plain: narrow(units, text),
-            units: units.iter().as_slice(),
+            units,
+            at: Place { integer: FIRST, number: 1, unit: 0 },
             text,
             shapes,
             writer,
+            places,
         };
         let (kind, rest) = (integer(integers, DATA)?, integer(integers, REST)?);
         let event_type = reader.string(integer(integers, TYPE)?)?;
@@ -190,7 +215,7 @@ impl Table {
             }
             length => Some(reader.string(length)?),
         };
-        if reader.integers.next().is_some() || !reader.units.is_empty() {
+        if reader.at.integer != end || reader.at.unit != reader.units.len() {
             return Err(Odd);
         }
         let data = match &json {
@@ -282,38 +307,56 @@ impl Options {
     }
 }
 
-/// What of the table and of the text has not been read.
+/// How far the table and the text have been read.
+#[derive(Clone, Copy)]
+struct Place {
+    integer: usize,
+    number: usize,
+    unit: usize,
+}
+
 struct Reader<'a> {
-    integers: std::slice::Iter<'a, i32>,
-    numbers: std::slice::Iter<'a, f64>,
+    integers: &'a [i32],
+    numbers: &'a [f64],
     units: &'a [u16],
+    at: Place,
     plain: bool,
     text: &'a mut String,
     shapes: &'a [Shape],
     writer: &'a mut ObjectWriter,
+    /// Where the values of the open objects are that are written in another order.
+    places: &'a mut Vec<Place>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn integer(&mut self) -> Read<i32> {
-        self.integers.next().copied().ok_or(Odd)
+        let integer = self.integers.get(self.at.integer).copied().ok_or(Odd)?;
+        self.at.integer += 1;
+        Ok(integer)
+    }
+
+    /// Goes past a string of so many units; the answer is where it stands among them.
+    fn pass(&mut self, length: i32) -> Read<Range<usize>> {
+        let start = self.at.unit;
+        let end = start + usize::try_from(length).map_err(|_| Odd)?;
+        if end > self.units.len() {
+            return Err(Odd);
+        }
+        self.at.unit = end;
+        Ok(start..end)
     }
 
     /// The next string, of so many units; the answer is where it stands in `text`.
     fn string(&mut self, length: i32) -> Read<Range<usize>> {
-        let length = usize::try_from(length).map_err(|_| Odd)?;
-        let (string, after) = self.units.split_at_checked(length).ok_or(Odd)?;
-        let range = if self.plain {
-            let start = self.text.len() - self.units.len();
-            start..start + length
-        } else {
-            let start = self.text.len();
-            for char in char::decode_utf16(string.iter().copied()) {
-                self.text.push(char.map_err(|_| Odd)?);
-            }
-            start..self.text.len()
-        };
-        self.units = after;
-        Ok(range)
+        let string = self.pass(length)?;
+        if self.plain {
+            return Ok(string);
+        }
+        let start = self.text.len();
+        for char in char::decode_utf16(self.units[string].iter().copied()) {
+            self.text.push(char.map_err(|_| Odd)?);
+        }
+        Ok(start..self.text.len())
     }
 
     fn options(&mut self, count: usize) -> Read<Options> {
@@ -339,23 +382,11 @@ impl Reader<'_> {
             TRUE => self.writer.bool(true)?,
             FALSE => self.writer.bool(false)?,
             NULL => self.writer.null()?,
-            OBJECT => {
-                let shape = usize::try_from(self.integer()?).map_err(|_| Odd)?;
-                // Apart from `self`, which is written to meanwhile.
-                let shapes = self.shapes;
-                self.writer.begin_object()?;
-                for key in shapes.get(shape).ok_or(Odd)? {
-                    self.writer.key(key)?;
-                    let what = self.integer()?;
-                    self.value(what)?;
-                }
-                self.writer.end_object()?;
-            }
+            OBJECT => self.object()?,
             ARRAY => {
                 self.writer.begin_array()?;
                 for _ in 0..self.integer()? {
-                    let what = self.integer()?;
-                    self.value(what)?;
+                    self.next_value()?;
                 }
                 self.writer.end_array()?;
             }
@@ -367,8 +398,70 @@ impl Reader<'_> {
         Ok(())
     }
 
+    fn next_value(&mut self) -> Read<()> {
+        let what = self.integer()?;
+        self.value(what)
+    }
+
+    fn shape(&mut self) -> Read<&'a Shape> {
+        let number = usize::try_from(self.integer()?).map_err(|_| Odd)?;
+        self.shapes.get(number).ok_or(Odd)
+    }
+
+    fn object(&mut self) -> Read<()> {
+        let shape = self.shape()?;
+        self.writer.begin_object()?;
+        match &shape.order {
+            None => {
+                for key in &shape.keys {
+                    self.writer.key(key)?;
+                    self.next_value()?;
+                }
+            }
+            Some(order) => {
+                let first = self.places.len();
+                for _ in &shape.keys {
+                    self.places.push(self.at);
+                    self.skip()?;
+                }
+                let end = self.at;
+                for &i in order {
+                    self.at = self.places[first + i];
+                    self.writer.key(&shape.keys[i])?;
+                    self.next_value()?;
+                }
+                self.places.truncate(first);
+                self.at = end;
+            }
+        }
+        Ok(self.writer.end_object()?)
+    }
+
+    /// Goes past a value.
+    fn skip(&mut self) -> Read<()> {
+        match self.integer()? {
+            NUMBER => self.at.number += 1,
+            TRUE | FALSE | NULL => {}
+            OBJECT => {
+                for _ in &self.shape()?.keys {
+                    self.skip()?;
+                }
+            }
+            ARRAY => {
+                for _ in 0..self.integer()? {
+                    self.skip()?;
+                }
+            }
+            length => {
+                self.pass(length)?;
+            }
+        }
+        Ok(())
+    }
+
     fn number(&mut self) -> Read<()> {
-        let number = *self.numbers.next().ok_or(Odd)?;
+        let number = *self.numbers.get(self.at.number).ok_or(Odd)?;
+        self.at.number += 1;
         #[allow(clippy::cast_possible_truncation, reason = "compared")]
         let integer = number as i64;
         // An integer is written faster as one; one that is not safe, or not finite, is refused either way.

@@ -225,10 +225,8 @@ impl NativeEmitter {
     }
 
     /// The function that emits the event which the table of `crossing` describes and `text` spells out. Never
-    /// waits. It answers with the place of the receipt in the block, or with a number below 0: see [`ODD`],
-    /// [`NO_ROOM`].
-    ///
-    /// A function, since a method has to find out first whose it is.
+    /// waits. It answers with the place of the receipt in the block, or with a number below 0: [`ODD`],
+    /// [`NO_ROOM`]. A function, since a method has to find out first whose it is.
     #[napi(catch_unwind, ts_return_type = "(text: string) => number")]
     pub fn emitting<'env>(
         &self,
