@@ -9,6 +9,16 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** The table of a thread, as JavaScript sees it. */
+export declare class Crossing {
+  /** What JavaScript writes into. It must not be given to anybody else. */
+  constructor(integers: Int32Array, numbers: Float64Array)
+  /** Makes a shape known; the answer is its number. The keys have no lone surrogates. */
+  shape(keys: Array<string>): number
+  /** Forgets all shapes. */
+  forget(): void
+}
+
 /** The queue of this environment, as JavaScript sees it. */
 export declare class EventLoop {
   /** `wake` is called on the event loop whenever something has come since the last `take…`. */
@@ -40,15 +50,13 @@ export declare class NativeEmitter {
   /** Opens it here and now. */
   openSync(eventLoop: EventLoop, options: OpenOptions): void
   /**
-   * Emits: `data` is JSON, `rest` the other members of an event as a JSON object. Never waits; `inside` a
-   * sink of the host's, a lane without room drops the event.
+   * The function that emits the event which the table of `crossing` describes and `text` spells out. Never
+   * waits. It answers with the place of the receipt in the block, or with a number below 0: [`ODD`],
+   * [`NO_ROOM`]. A function, since a method has to find out first whose it is.
    */
-  emit(eventType: string, data: string | undefined | null, rest: string | undefined | null, inside: boolean): NativeReceipt
-  /**
-   * As `emit`, having waited for room for `waited` milliseconds; answers for how many in all it may be
-   * waited, if there is none.
-   */
-  tryEmit(eventType: string, data: string | undefined | null, rest: string | undefined | null, waited: number): NativeReceipt | number
+  emitting(crossing: Crossing): (text: string) => number
+  /** The block that the next receipts go into. */
+  receipts(): NativeReceipts
   /** Emits the events that a span, as JSON, stands for, and says how many. Never waits; `inside` as for `emit`. */
   emitSpan(span: string, inside: boolean): number
   /** Hands `token` to the event loop when a blocking lane that has no room has some again. */
@@ -87,20 +95,18 @@ export declare class NativeEmitter {
   metrics(): string
 }
 
-/** What became of one event. */
-export declare class NativeReceipt {
-  /** The event's id. */
-  id(): string
+/** What became of some consecutive events; each is known by its place. */
+export declare class NativeReceipts {
   /** `{"id", "lanes", "evicted"}` as JSON. */
-  summary(): string
+  summary(place: number): string
   /** How it ended in each lane, as JSON. */
-  endings(): string
+  endings(place: number): string
   /** Hands `token` to the event loop when the stage is reached. */
-  on(eventLoop: EventLoop, stage: string, token: number): void
+  on(place: number, eventLoop: EventLoop, stage: string, token: number): void
   /** The salt of a content part. */
-  salt(part: number): Buffer | null
+  salt(place: number, part: number): Buffer | null
   /** Throws if a durable lane ended the event without having it on disk. */
-  checkJournaled(): void
+  checkJournaled(place: number): void
 }
 
 /** Asks an audit log (see `sinkwell::audit::call`); arguments and answer are JSON. */
@@ -108,6 +114,9 @@ export declare function audit(eventLoop: EventLoop, token: number, path: string,
 
 /** What sinks can and cannot do, as JSON. */
 export declare function authorityBoundary(): string
+
+/** How many receipts a block takes. */
+export declare function blockSize(): number
 
 /** The data of a cost event, JSON to JSON. */
 export declare function costData(request: string): string

@@ -835,11 +835,13 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.Crossing = nativeBinding.Crossing
 module.exports.EventLoop = nativeBinding.EventLoop
 module.exports.NativeEmitter = nativeBinding.NativeEmitter
-module.exports.NativeReceipt = nativeBinding.NativeReceipt
+module.exports.NativeReceipts = nativeBinding.NativeReceipts
 module.exports.audit = nativeBinding.audit
 module.exports.authorityBoundary = nativeBinding.authorityBoundary
+module.exports.blockSize = nativeBinding.blockSize
 module.exports.costData = nativeBinding.costData
 module.exports.endingLimit = nativeBinding.endingLimit
 module.exports.evaluateContentCapture = nativeBinding.evaluateContentCapture

@@ -4,19 +4,19 @@ import { isMainThread } from 'node:worker_threads';
 import {
   authorityBoundary as boundary,
   NativeEmitter,
-  NativeReceipt,
   type OpenOptions as NativeOptions,
   type SinkSpec,
 } from '../native';
-import { partJson, type Part } from './content';
+import type { Part } from './content';
+import { Entrance, written, type Written } from './crossing';
 import { native } from './errors';
 import { ended, endWithProcess, LIMIT, type Ending } from './exit';
 import { camel, toJson } from './json';
 import { act, loop, whenReached } from './loop';
-import { Receipt } from './receipt';
+import type { Receipt } from './receipt';
 import { host, hostSigner, isInside, release, type SinkClass, type SinkLike, type Signer } from './sink';
 import type { Span } from './span';
-import { activeTrace, type Trace } from './trace';
+import type { Trace } from './trace';
 
 /** From least to most. */
 export type Severity = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -147,34 +147,8 @@ function byLane<T>(text: string): ByLane<T> {
   return Object.fromEntries(lanes.map(([lane, value]) => [lane, camel<T>(value)]));
 }
 
-/** An event on its way across: its type, its data as JSON, its other members as JSON. */
-type Crossing = [type: string, data: string | undefined, rest: string | undefined];
-
-function cross(
-  type: string,
-  data: EventData | null | undefined,
-  options: EventOptions | undefined,
-): Crossing {
-  const trace = options?.trace ?? activeTrace();
-  let rest: string | undefined;
-  if (options !== undefined || trace !== undefined) {
-    const members: Record<string, unknown> = {};
-    for (const [name, value] of Object.entries(options ?? {})) {
-      if (value !== undefined) members[name] = value;
-    }
-    if (members.time instanceof Date) members.time = members.time.toISOString();
-    if (Array.isArray(members.content)) members.content = members.content.map(partJson);
-    if (trace) {
-      const { traceId, spanId, ...others } = trace;
-      members.trace = { trace_id: traceId, span_id: spanId, ...others };
-    }
-    rest = toJson(members, '');
-  }
-  return [type, data === undefined || data === null ? undefined : toJson(data, 'data'), rest];
-}
-
 interface Waiting {
-  readonly crossing: Crossing;
+  readonly event: Written;
   readonly since: number;
   resolve(receipt: Receipt): void;
   reject(error: unknown): void;
@@ -186,6 +160,7 @@ interface Waiting {
  */
 export class Emitter implements AsyncDisposable {
   readonly #native: NativeEmitter;
+  readonly #entrance: Entrance;
   readonly #targets: number[] = [];
   readonly #ending: Ending = {
     handlesSignals: () => native(() => this.#native.handlesSignals()),
@@ -199,6 +174,7 @@ export class Emitter implements AsyncDisposable {
 
   private constructor(emitter: NativeEmitter) {
     this.#native = emitter;
+    this.#entrance = new Entrance(emitter);
   }
 
   /**
@@ -280,8 +256,7 @@ export class Emitter implements AsyncDisposable {
    * yours, such a lane drops it as `reentrant`.
    */
   emit(type: string, data?: EventData | null, options?: EventOptions): Receipt {
-    const crossing = cross(type, data, options);
-    return new Receipt(native(() => this.#native.emit(...crossing, isInside())));
+    return this.#entrance.emit(type, data, options, isInside());
   }
 
   /** Emits the events that a span stands for, and says how many. Never waits. */
@@ -293,13 +268,14 @@ export class Emitter implements AsyncDisposable {
   /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */
   async emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt> {
     if (isInside()) return this.emit(type, data, options);
-    const crossing = cross(type, data, options);
     if (this.#waiting.length === 0) {
-      const first = native(() => this.#native.tryEmit(...crossing, 0));
-      if (first instanceof NativeReceipt) return new Receipt(first);
+      const first = this.#entrance.tryEmit(type, data, options);
+      if (first !== undefined) return first;
     }
+    // As it is now: the program may change it while it waits.
+    const event = written(type, data, options);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ crossing, since: performance.now(), resolve, reject });
+      this.#waiting.push({ event, since: performance.now(), resolve, reject });
       if (this.#waiting.length === 1) this.#awaitRoom();
     });
   }
@@ -308,11 +284,11 @@ export class Emitter implements AsyncDisposable {
   #awaitRoom(): void {
     clearTimeout(this.#timer);
     for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
-      const { crossing, since } = head;
+      const { event, since } = head;
       const waited = performance.now() - since;
       try {
-        const tried = native(() => this.#native.tryEmit(...crossing, waited));
-        if (!(tried instanceof NativeReceipt)) {
+        const tried = this.#entrance.tryWritten(event, waited);
+        if (typeof tried === 'number') {
           const forget = whenReached(
             (token) => this.#native.onRoom(loop, token),
             () => this.#awaitRoom(),
@@ -327,7 +303,7 @@ export class Emitter implements AsyncDisposable {
           this.#timer.unref();
           return;
         }
-        head.resolve(new Receipt(tried));
+        head.resolve(tried);
       } catch (error) {
         head.reject(error);
       }

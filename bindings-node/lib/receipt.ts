@@ -1,5 +1,5 @@
 /** Receipts: what became of one event in each lane. */
-import type { NativeReceipt } from '../native';
+import type { NativeReceipts } from '../native';
 import { native, TimeoutError } from './errors';
 import { loop, whenReached } from './loop';
 
@@ -29,16 +29,18 @@ interface Summary {
 
 /** What `emit` gives back. Waiting on it costs memory only and keeps no process alive. */
 export class Receipt {
-  readonly #native: NativeReceipt;
+  readonly #native: NativeReceipts;
+  readonly #place: number;
   #summary: Summary | undefined;
 
   /** @internal */
-  constructor(receipt: NativeReceipt) {
-    this.#native = receipt;
+  constructor(receipts: NativeReceipts, place: number) {
+    this.#native = receipts;
+    this.#place = place;
   }
 
   get #known(): Summary {
-    return (this.#summary ??= JSON.parse(this.#native.summary()) as Summary);
+    return (this.#summary ??= JSON.parse(this.#native.summary(this.#place)) as Summary);
   }
 
   /** The event's id, the same in every lane. */
@@ -59,25 +61,25 @@ export class Receipt {
   /** Settles when every lane's sink has answered; a loss is an answer, not an error. */
   async delivered(options?: WaitOptions): Promise<Record<string, Ending>> {
     await this.#reach('delivered', options);
-    return JSON.parse(this.#native.endings()) as Record<string, Ending>;
+    return JSON.parse(this.#native.endings(this.#place)) as Record<string, Ending>;
   }
 
   /** Settles when every durable lane that took the event has it on disk. */
   async journaled(options?: WaitOptions): Promise<void> {
     await this.#reach('journaled', options);
-    native(() => this.#native.checkJournaled());
+    native(() => this.#native.checkJournaled(this.#place));
   }
 
   /** The salt of a content part, which with the part proves its digest; once the event is sealed. */
   salt(part: number): Buffer | undefined {
-    return this.#native.salt(part) ?? undefined;
+    return this.#native.salt(this.#place, part) ?? undefined;
   }
 
   #reach(stage: 'delivered' | 'journaled', options: WaitOptions | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
       const forget = whenReached(
-        (token) => this.#native.on(loop, stage, token),
+        (token) => this.#native.on(this.#place, loop, stage, token),
         () => {
           clearTimeout(timer);
           resolve();

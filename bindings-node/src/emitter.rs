@@ -1,13 +1,15 @@
 //! The emitter, as JavaScript sees it.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
-use napi::bindgen_prelude::Either;
+use napi::bindgen_prelude::{Env, FnArgs, Function, FunctionCallContext};
 use napi_derive::napi;
 use sinkwell::bridge::emit_span;
 use sinkwell::config::Source;
-use sinkwell::event::{Data, read_event};
+use sinkwell::event::read_event;
 use sinkwell::host::{
     HostSinkSpec, Opening, add_sink, counters_json, default_emitter, drained_json, health_json, load_key,
     open, repair, report_json, take_default,
@@ -17,9 +19,10 @@ use sinkwell::key::HostSigner;
 use sinkwell::seam::SystemEnv;
 use sinkwell::{Attempt, Emitter, Error, EventInput, Result, SIGNAL_LIMIT, Wait};
 
+use crate::crossing::{Crossing, How, Table};
 use crate::error::thrown;
 use crate::event_loop::{EventLoop, Shared};
-use crate::receipt::NativeReceipt;
+use crate::receipt::{BLOCK, Block, NativeReceipts};
 use crate::sink::{JsSigner, JsSink};
 use crate::verify::duration;
 
@@ -93,26 +96,78 @@ fn opening(event_loop: &Arc<Shared>, options: OpenOptions) -> (Opening, SystemEn
     (Opening { source, sinks, signer, manual: options.manual }, environment(options.program))
 }
 
+/// An emitter's place, and the block that its next receipts go into.
+struct Held {
+    place: Arc<OnceLock<Arc<Emitter>>>,
+    receipts: RefCell<Block>,
+}
+
+impl Held {
+    fn get(&self) -> napi::Result<&Arc<Emitter>> {
+        self.place.get().ok_or_else(|| thrown(Error::internal("the emitter has not been opened")))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The last owner of an emitter that nobody shut down ends it, which takes time that an event loop
+        // does not have. If there is no thread to be had, it ends here.
+        if let Some(emitter) = self.place.get().cloned() {
+            self.place = Arc::default();
+            let _ = std::thread::Builder::new().name("sinkwell-drop".into()).spawn(move || drop(emitter));
+        }
+    }
+}
+
 /// An emitter; empty until it has been opened.
 #[napi]
 pub struct NativeEmitter {
-    inner: Arc<OnceLock<Arc<Emitter>>>,
+    held: Rc<Held>,
 }
 
 impl NativeEmitter {
     fn get(&self) -> napi::Result<&Arc<Emitter>> {
-        self.inner.get().ok_or_else(|| thrown(Error::internal("the emitter has not been opened")))
+        self.held.get()
     }
 }
 
-impl Drop for NativeEmitter {
-    fn drop(&mut self) {
-        // The last owner of an emitter that nobody shut down ends it, which takes time that an event loop
-        // does not have. If there is no thread to be had, it ends here.
-        if let Some(emitter) = self.inner.get().cloned() {
-            self.inner = Arc::default();
-            let _ = std::thread::Builder::new().name("sinkwell-drop".into()).spawn(move || drop(emitter));
+/// What JavaScript is told of an event that has to come as JSON.
+const ODD: f64 = -1.0;
+
+/// From here on downwards: there is no room, and for how many milliseconds in all it may be waited.
+const NO_ROOM: f64 = -2.0;
+
+/// Emits the event that the table holds; see `NativeEmitter::emitting`.
+fn emit(held: &Held, table: &RefCell<Table>, call: &FunctionCallContext<'_>) -> napi::Result<f64> {
+    let emitter = held.get()?;
+    let mut table = table.try_borrow_mut().map_err(|_| thrown(Error::internal("the table is in use")))?;
+    table.take(call)?;
+    let How { inside, patient, waited } = table.how();
+    let wait = match (patient, inside) {
+        (true, _) => Wait::Elsewhere(duration(waited).map_err(thrown)?),
+        (false, true) => Wait::Inside,
+        (false, false) => Wait::Never,
+    };
+    let depth = emitter.depth_limit();
+    let attempt = table.read(depth, |input, rest| match rest {
+        None => emitter.emit_waiting(input, &wait),
+        Some(rest) => read_event(rest.as_bytes(), depth, &mut ObjectWriter::new(), |other| {
+            emitter
+                .emit_waiting(EventInput { event_type: input.event_type, data: input.data, ..other }, &wait)
+        }),
+    });
+    table.shrink();
+    drop(table);
+    let Ok(attempt) = attempt else { return Ok(ODD) };
+    match attempt.map_err(thrown)? {
+        Attempt::Accepted(receipt) => {
+            let block = held.receipts.borrow();
+            let mut block = block.borrow_mut();
+            block.push(receipt);
+            #[allow(clippy::cast_precision_loss, reason = "a block is small")]
+            Ok((block.len() - 1) as f64)
         }
+        Attempt::NoRoom(limit) => Ok(NO_ROOM - limit.as_secs_f64() * 1e3),
     }
 }
 
@@ -122,7 +177,7 @@ impl NativeEmitter {
     #[napi(constructor)]
     #[allow(clippy::new_without_default, reason = "for JavaScript only")]
     pub fn new() -> Self {
-        Self { inner: Arc::default() }
+        Self { held: Rc::new(Held { place: Arc::default(), receipts: RefCell::default() }) }
     }
 
     /// The process's default emitter.
@@ -130,7 +185,7 @@ impl NativeEmitter {
     pub fn process_default(program: Option<String>) -> napi::Result<Self> {
         let emitter = default_emitter(&environment(program)).map_err(thrown)?;
         let this = Self::new();
-        let _ = this.inner.set(emitter);
+        let _ = this.held.place.set(emitter);
         Ok(this)
     }
 
@@ -153,7 +208,7 @@ impl NativeEmitter {
     /// Opens it on a thread of its own.
     #[napi(catch_unwind)]
     pub fn open(&self, event_loop: &EventLoop, token: u32, options: OpenOptions) {
-        let place = Arc::clone(&self.inner);
+        let place = Arc::clone(&self.held.place);
         let (opening, env) = opening(&event_loop.shared, options);
         event_loop.shared.run(token, move || {
             let _ = place.set(Arc::new(open(opening, &env)?));
@@ -165,62 +220,29 @@ impl NativeEmitter {
     #[napi(catch_unwind)]
     pub fn open_sync(&self, event_loop: &EventLoop, options: OpenOptions) -> napi::Result<()> {
         let (opening, env) = opening(&event_loop.shared, options);
-        let _ = self.inner.set(Arc::new(open(opening, &env).map_err(thrown)?));
+        let _ = self.held.place.set(Arc::new(open(opening, &env).map_err(thrown)?));
         Ok(())
     }
 
-    fn with_input<T>(
+    /// The function that emits the event which the table of `crossing` describes and `text` spells out. Never
+    /// waits. It answers with the place of the receipt in the block, or with a number below 0: [`ODD`],
+    /// [`NO_ROOM`]. A function, since a method has to find out first whose it is.
+    #[napi(catch_unwind, ts_return_type = "(text: string) => number")]
+    pub fn emitting<'env>(
         &self,
-        event_type: &str,
-        data: Option<&str>,
-        rest: Option<&str>,
-        emit: impl FnOnce(&Emitter, EventInput<'_>) -> Result<T>,
-    ) -> napi::Result<T> {
-        let emitter = self.get()?;
-        let data = data.map_or(Data::None, |data| Data::Json(data.as_bytes()));
-        match rest {
-            None => emit(emitter, EventInput { event_type, data, ..EventInput::default() }),
-            Some(rest) => {
-                read_event(rest.as_bytes(), emitter.depth_limit(), &mut ObjectWriter::new(), |input| {
-                    emit(emitter, EventInput { event_type, data, ..input })
-                })
-            }
-        }
-        .map_err(thrown)
+        env: &'env Env,
+        crossing: &Crossing,
+    ) -> napi::Result<Function<'env, FnArgs<(String,)>, f64>> {
+        let (held, table) = (Rc::clone(&self.held), Rc::clone(&crossing.table));
+        env.create_function_from_closure("emit", move |call| emit(&held, &table, &call))
     }
 
-    /// Emits: `data` is JSON, `rest` the other members of an event as a JSON object. Never waits; `inside` a
-    /// sink of the host's, a lane without room drops the event.
+    /// The block that the next receipts go into.
     #[napi(catch_unwind)]
-    pub fn emit(
-        &self,
-        event_type: String,
-        data: Option<String>,
-        rest: Option<String>,
-        inside: bool,
-    ) -> napi::Result<NativeReceipt> {
-        let wait = if inside { Wait::Inside } else { Wait::Never };
-        let emit = |emitter: &Emitter, input: EventInput<'_>| emitter.emit_with(input, wait);
-        let inner = self.with_input(&event_type, data.as_deref(), rest.as_deref(), emit)?;
-        Ok(NativeReceipt { inner })
-    }
-
-    /// As `emit`, having waited for room for `waited` milliseconds; answers for how many in all it may be
-    /// waited, if there is none.
-    #[napi(catch_unwind)]
-    pub fn try_emit(
-        &self,
-        event_type: String,
-        data: Option<String>,
-        rest: Option<String>,
-        waited: f64,
-    ) -> napi::Result<Either<NativeReceipt, f64>> {
-        let waited = duration(waited).map_err(thrown)?;
-        let emit = |emitter: &Emitter, input: EventInput<'_>| emitter.try_emit(input, waited);
-        Ok(match self.with_input(&event_type, data.as_deref(), rest.as_deref(), emit)? {
-            Attempt::Accepted(inner) => Either::A(NativeReceipt { inner }),
-            Attempt::NoRoom(limit) => Either::B(limit.as_secs_f64() * 1e3),
-        })
+    pub fn receipts(&self) -> NativeReceipts {
+        let block = Block::new(RefCell::new(Vec::with_capacity(BLOCK)));
+        *self.held.receipts.borrow_mut() = Rc::clone(&block);
+        NativeReceipts { block }
     }
 
     /// Emits the events that a span, as JSON, stands for, and says how many. Never waits; `inside` as for `emit`.
@@ -347,7 +369,7 @@ impl NativeEmitter {
         target: Option<u32>,
     ) -> napi::Result<()> {
         let key = load_key(&section, signer(&event_loop.shared, target), &SystemEnv::default());
-        key.and_then(|key| self.inner.get().map_or(Ok(()), |emitter| emitter.change_key(&key)))
+        key.and_then(|key| self.held.place.get().map_or(Ok(()), |emitter| emitter.change_key(&key)))
             .map_err(thrown)
     }
 
@@ -368,4 +390,10 @@ impl NativeEmitter {
 #[napi(catch_unwind)]
 pub fn ending_limit() -> f64 {
     SIGNAL_LIMIT.as_secs_f64() * 1e3
+}
+
+/// How many receipts a block takes.
+#[napi(catch_unwind)]
+pub fn block_size() -> u32 {
+    u32::try_from(BLOCK).unwrap_or(u32::MAX)
 }

@@ -4,11 +4,13 @@
 //! `exit`, whose names say so; nothing keeps the process alive; a panic becomes an error of kind
 //! `internal`. There is no default, no validation and no policy here: those are the core's.
 //!
-//! Read [`event_loop`] first (how a result comes back), then [`emitter`], [`receipt`], [`sink`].
+//! Read [`event_loop`] first (how a result comes back), then [`emitter`], [`crossing`] (how an
+//! event comes in), [`receipt`], [`sink`].
 
 // What `#[napi]` exports is for JavaScript; rustc sees nobody who reaches it.
 #![allow(unreachable_pub)]
 
+mod crossing;
 mod emitter;
 mod error;
 mod event_loop;

@@ -1,58 +1,73 @@
-//! A receipt: what can be known at once is read, what must be waited for becomes a token.
+//! Receipts: what can be known at once is read, what must be waited for becomes a token.
+//!
+//! Guarantees: a receipt is kept for as long as JavaScript has a `Receipt` of the same block, and no longer.
+//!
+//! They lie in blocks, since what an object costs that is JavaScript's and ours, and is to be finalized, is more than
+//! the rest of an `emit`. Whoever keeps one receipt keeps its block, so blocks are small.
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
-use sinkwell::Receipt;
 use sinkwell::host::{endings_json, receipt_json};
 use sinkwell::receipt::Stage;
+use sinkwell::{Error, Receipt};
 
 use crate::emitter::text;
 use crate::error::thrown;
 use crate::event_loop::EventLoop;
 
-/// What became of one event.
+/// So many receipts share an object of JavaScript's.
+pub(crate) const BLOCK: usize = 32;
+
+/// The receipts of consecutive events.
+pub(crate) type Block = Rc<RefCell<Vec<Receipt>>>;
+
+/// What became of some consecutive events; each is known by its place.
 #[napi]
-pub struct NativeReceipt {
-    pub(crate) inner: Receipt,
+pub struct NativeReceipts {
+    pub(crate) block: Block,
+}
+
+impl NativeReceipts {
+    fn with<T>(&self, place: u32, f: impl FnOnce(&Receipt) -> T) -> napi::Result<T> {
+        let block = self.block.borrow();
+        block.get(place as usize).map(f).ok_or_else(|| thrown(Error::internal("no such receipt")))
+    }
 }
 
 #[napi]
-impl NativeReceipt {
-    /// The event's id.
-    #[napi(catch_unwind)]
-    pub fn id(&self) -> String {
-        self.inner.id().to_string()
-    }
-
+impl NativeReceipts {
     /// `{"id", "lanes", "evicted"}` as JSON.
     #[napi(catch_unwind)]
-    pub fn summary(&self) -> String {
-        text(receipt_json(&self.inner))
+    pub fn summary(&self, place: u32) -> napi::Result<String> {
+        self.with(place, |receipt| text(receipt_json(receipt)))
     }
 
     /// How it ended in each lane, as JSON.
     #[napi(catch_unwind)]
-    pub fn endings(&self) -> String {
-        text(endings_json(&self.inner))
+    pub fn endings(&self, place: u32) -> napi::Result<String> {
+        self.with(place, |receipt| text(endings_json(receipt)))
     }
 
     /// Hands `token` to the event loop when the stage is reached.
     #[napi(catch_unwind)]
-    pub fn on(&self, event_loop: &EventLoop, stage: String, token: u32) -> napi::Result<()> {
+    pub fn on(&self, place: u32, event_loop: &EventLoop, stage: String, token: u32) -> napi::Result<()> {
         let shared = std::sync::Arc::clone(&event_loop.shared);
         let stage = Stage::parse(&stage).map_err(thrown)?;
-        self.inner.on(stage, move || shared.reached(token)).map_err(thrown)
+        self.with(place, |receipt| receipt.on(stage, move || shared.reached(token)))?.map_err(thrown)
     }
 
     /// The salt of a content part.
     #[napi(catch_unwind)]
-    pub fn salt(&self, part: u32) -> Option<Buffer> {
-        self.inner.salt(part as usize).map(|salt| salt.to_vec().into())
+    pub fn salt(&self, place: u32, part: u32) -> napi::Result<Option<Buffer>> {
+        self.with(place, |receipt| receipt.salt(part as usize).map(|salt| salt.to_vec().into()))
     }
 
     /// Throws if a durable lane ended the event without having it on disk.
     #[napi(catch_unwind)]
-    pub fn check_journaled(&self) -> napi::Result<()> {
-        self.inner.check_journaled(Stage::Journaled).map_err(thrown)
+    pub fn check_journaled(&self, place: u32) -> napi::Result<()> {
+        self.with(place, |receipt| receipt.check_journaled(Stage::Journaled))?.map_err(thrown)
     }
 }

@@ -31,7 +31,7 @@ test('native.d.ts names what the addon exports', () => {
   const native = require('../native.js');
   const exported = Object.keys(native);
   assert.deepEqual(declared.sort(), exported.sort());
-  for (const name of ['EventLoop', 'NativeEmitter', 'NativeReceipt']) {
+  for (const name of ['EventLoop', 'NativeEmitter', 'NativeReceipts']) {
     const [, body] = new RegExp(`class ${name} \\{([^]*?)^\\}`, 'm').exec(text);
     const methods = [...body.matchAll(/^ {2}(?:static )?(\w+)\(/gm)].map((one) => one[1]);
     const own = Object.getOwnPropertyNames(native[name].prototype);

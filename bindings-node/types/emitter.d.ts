@@ -1,8 +1,8 @@
-import { type Part } from './content';
-import { Receipt } from './receipt';
+import type { Part } from './content';
+import type { Receipt } from './receipt';
 import { type SinkClass, type SinkLike, type Signer } from './sink';
 import type { Span } from './span';
-import { type Trace } from './trace';
+import type { Trace } from './trace';
 /** From least to most. */
 export type Severity = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 /** What else an event may say. */
