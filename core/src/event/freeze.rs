@@ -217,18 +217,18 @@ impl Freezer {
     ///
     /// # Errors
     /// Kind `invalid_event`, with the path. Nothing of the event is kept then.
-    pub(crate) fn freeze(&self, input: EventInput<'_>) -> Result<Event> {
+    pub(crate) fn freeze(&self, mut input: EventInput<'_>) -> Result<Event> {
         match input.data {
-            Data::Object(writer) => self.freeze_with(input, writer),
+            Data::Object(writer) => self.freeze_with(&mut input, writer),
             Data::None | Data::Json(_) => WRITER.with(|writer| match writer.try_borrow_mut() {
-                Ok(mut writer) => self.freeze_text(input, &mut writer),
+                Ok(mut writer) => self.freeze_text(&mut input, &mut writer),
                 // An emit from inside an emit of the same thread (a signal handler, an allocator's hook).
-                Err(_) => self.freeze_text(input, &mut ObjectWriter::new()),
+                Err(_) => self.freeze_text(&mut input, &mut ObjectWriter::new()),
             }),
         }
     }
 
-    fn freeze_text(&self, input: EventInput<'_>, writer: &mut ObjectWriter) -> Result<Event> {
+    fn freeze_text(&self, input: &mut EventInput<'_>, writer: &mut ObjectWriter) -> Result<Event> {
         writer.reset(self.identity.limits.depth);
         match input.data {
             Data::Json(text) => parse_into(text, writer),
@@ -238,7 +238,7 @@ impl Freezer {
         self.freeze_with(input, writer)
     }
 
-    fn freeze_with(&self, input: EventInput<'_>, writer: &ObjectWriter) -> Result<Event> {
+    fn freeze_with(&self, input: &mut EventInput<'_>, writer: &ObjectWriter) -> Result<Event> {
         let identity = &*self.identity;
         let data = writer.finish().map_err(|e| invalid_data(&e))?;
         let resolved = types::resolve(input.event_type, &identity.prefix)?;
@@ -295,7 +295,7 @@ impl Freezer {
             ("run", input.run),
             ("subject", input.subject),
             ("trace", traceparent.as_ref().map(|text| std::str::from_utf8(text).unwrap_or_default())),
-            ("trace.state", input.trace.and_then(|trace| trace.state)),
+            ("trace.state", input.trace.as_ref().and_then(|trace| trace.state)),
             ("turn", input.turn),
         ];
         // As on the wire.
@@ -325,7 +325,8 @@ impl Freezer {
         let type_end = offset(text.len())?;
         text.extend_from_slice(tenant.unwrap_or_default().as_bytes());
         let content = (!input.content.is_empty())
-            .then(|| Box::new(EventContent { parts: input.content, child: input.child.map(Into::into) }));
+            .then(|| std::mem::take(&mut input.content))
+            .map(|parts| Box::new(EventContent { parts, child: input.child.map(Into::into) }));
         let event = Event {
             id,
             time,
