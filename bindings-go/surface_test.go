@@ -224,7 +224,7 @@ func TestARequiredSinkDiesAndComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A change of state that nobody was told of yet merges with the next one.
-	lines := awaitLine(t, path, "sink.failed")
+	awaitLine(t, path, "sink.failed")
 	<-alive
 	alive <- true
 	for bound := soon(t); sw.EnsureReady() != nil; runtime.Gosched() {
@@ -238,7 +238,7 @@ func TestARequiredSinkDiesAndComesBack(t *testing.T) {
 	if _, err := sw.Close(soon(t)); err != nil {
 		t.Fatal(err)
 	}
-	if lines = awaitLine(t, path, "sink.recovered"); bytes.Contains(lines, []byte("the SIEM is away")) {
+	if lines := awaitLine(t, path, "sink.recovered"); bytes.Contains(lines, []byte("the SIEM is away")) {
 		t.Errorf("%s", lines)
 	}
 }

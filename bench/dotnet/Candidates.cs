@@ -39,6 +39,9 @@ internal static class Candidates
         "three-block" => Ours(Three(port, dir, ""","overflow":"block" """)),
         "otlp" => Ours(Document(Otlp(port, ""))),
         "otlp-attrs" => Ours(Document(Otlp(port, "")), ByAttrs),
+        "convert" => Ours(Document(Otlp(port, ""))),
+        "convert-attrs" => Ours(Document(Otlp(port, "")), ByAttrs),
+        "convert-nothing" => Ours(Document(Otlp(port, "")), static emitter => _ => emitter.Put(Event.Type)),
         "logging" => Logging(dir),
         "serilog" => SerilogFile(dir),
         "hand" => ByHand(dir),
@@ -76,7 +79,11 @@ internal static class Candidates
     private static Figures Ended(Emitter emitter)
     {
         emitter.Shutdown(TimeSpan.FromMinutes(1));
-        var counters = emitter.Counters()["otlp"];
+        // Of a disabled emitter there are none.
+        if (!emitter.Counters().TryGetValue("otlp", out var counters))
+        {
+            return [];
+        }
         return new Figures
         {
             ["otlp_own"] = counters.Own,

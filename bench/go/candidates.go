@@ -40,13 +40,17 @@ func open(name string, port, dir string) (candidate, error) {
 	case "otel":
 		return openTelemetry(port)
 	case "three":
-		return ours(three(port, dir, ""), false)
+		return ours(three(port, dir, ""), byMap)
 	case "three-attrs":
-		return ours(three(port, dir, ""), true)
+		return ours(three(port, dir, ""), byAttrs)
 	case "three-block":
-		return ours(three(port, dir, `,"overflow":"block"`), false)
-	case "otlp":
-		return ours(document(lane(port, "")), false)
+		return ours(three(port, dir, `,"overflow":"block"`), byMap)
+	case "otlp", "convert":
+		return ours(document(lane(port, "")), byMap)
+	case "convert-attrs":
+		return ours(document(lane(port, "")), byAttrs)
+	case "convert-nothing":
+		return ours(document(lane(port, "")), byNothing)
 	case "slog":
 		return structured(dir)
 	case "zap":
@@ -74,23 +78,26 @@ func document(lanes string) string {
 		`{"base64":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}},"lanes":[` + lanes + `]}`
 }
 
-func ours(document string, attrs bool) (candidate, error) {
+// byMap, byAttrs and byNothing are the ways in which a program may have its data.
+func byMap(n int64, _ []sinkwell.Attr) sinkwell.Event {
+	return sinkwell.Event{Type: eventType, Data: asMap(n)}
+}
+
+func byAttrs(n int64, room []sinkwell.Attr) sinkwell.Event {
+	return sinkwell.Event{Type: eventType, Attrs: asAttrs(room, n)}
+}
+
+func byNothing(int64, []sinkwell.Attr) sinkwell.Event { return sinkwell.Event{Type: eventType} }
+
+func ours(document string, event func(int64, []sinkwell.Attr) sinkwell.Event) (candidate, error) {
 	ctx := context.Background()
 	emitter, err := sinkwell.Open(sinkwell.Text(document))
 	if err != nil {
 		return candidate{}, err
 	}
-	emit := func(n int64) error {
-		return emitter.Put(ctx, sinkwell.Event{Type: eventType, Data: asMap(n)})
-	}
-	if attrs {
-		room := make([]sinkwell.Attr, 0, 12)
-		emit = func(n int64) error {
-			return emitter.Put(ctx, sinkwell.Event{Type: eventType, Attrs: asAttrs(room, n)})
-		}
-	}
+	room := make([]sinkwell.Attr, 0, 12)
 	return candidate{
-		emit: emit,
+		emit: func(n int64) error { return emitter.Put(ctx, event(n, room)) },
 		flush: func() error {
 			_, err := emitter.Flush(ctx)
 			return err

@@ -9,7 +9,7 @@ import { attributes, TYPE } from './event.js';
 const KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=';
 
 // Three lanes as the bars ask for (memory, file, OTLP), or the one over OTLP; sealed with HMAC.
-async function sinkwell(port, dir, { three, block }) {
+async function sinkwell(port, dir, { three, block, nothing }) {
   const { Emitter } = await import('../../bindings-node/dist/index.mjs');
   const common = { batch: { linger: '200ms' }, ...(block && { overflow: 'block' }) };
   const endpoint = { endpoint: `http://127.0.0.1:${port}`, protocol: 'http/protobuf', compression: 'none' };
@@ -23,11 +23,12 @@ async function sinkwell(port, dir, { three, block }) {
   return {
     ...(block
       ? { wait: (n) => emitter.emitAsync(TYPE, attributes(n)) }
-      : { emit: (n) => emitter.emit(TYPE, attributes(n)) }),
+      : { emit: nothing ? () => emitter.emit(TYPE) : (n) => emitter.emit(TYPE, attributes(n)) }),
     flush: () => emitter.flush(),
     async settle() {
       await emitter.shutdown({ timeout: 60_000 });
-      const { own, dropped, rejected } = emitter.counters().otlp;
+      // Of a disabled emitter there are none.
+      const { own = 0, dropped = 0, rejected = 0 } = emitter.counters().otlp ?? {};
       return { otlp_own: own, otlp_dropped: dropped, otlp_rejected: rejected };
     },
   };
@@ -118,6 +119,8 @@ export const CANDIDATES = {
   three: (port, dir) => sinkwell(port, dir, { three: true }),
   'three-block': (port, dir) => sinkwell(port, dir, { three: true, block: true }),
   otlp: (port, dir) => sinkwell(port, dir, {}),
+  convert: (port, dir) => sinkwell(port, dir, {}),
+  'convert-nothing': (port, dir) => sinkwell(port, dir, { nothing: true }),
   pino: pinoFile,
   hand: byHand,
 };

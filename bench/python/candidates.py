@@ -45,7 +45,9 @@ class Candidate(NamedTuple):
     settle: Callable[[], dict[str, float]]
 
 
-def sinkwell_lanes(port: int, folder: str, three: bool, block: bool = False) -> Candidate:
+def sinkwell_lanes(
+    port: int, folder: str, three: bool, block: bool = False, data: bool = True
+) -> Candidate:
     """Three lanes as the bars ask for (memory, file, OTLP), or the one over OTLP; sealed with HMAC."""
     import sinkwell
 
@@ -64,9 +66,12 @@ def sinkwell_lanes(port: int, folder: str, three: bool, block: bool = False) -> 
 
     def settle() -> dict[str, float]:
         emitter.shutdown(60)
-        counters = emitter.counters()["otlp"]
-        return {f"otlp_{name}": counters[name] for name in ("own", "dropped", "rejected")}
+        # Of a disabled emitter there are none.
+        counters = emitter.counters().get("otlp", {})
+        return {f"otlp_{name}": counters.get(name, 0) for name in ("own", "dropped", "rejected")}
 
+    if not data:
+        return Candidate(lambda n: emitter.emit(TYPE), emitter.flush, settle)
     return Candidate(lambda n: emitter.emit(TYPE, attributes(n)), emitter.flush, settle)
 
 
@@ -201,6 +206,8 @@ CANDIDATES: dict[str, Callable[[int, str], Candidate]] = {
     "three": lambda port, folder: sinkwell_lanes(port, folder, True),
     "three-block": lambda port, folder: sinkwell_lanes(port, folder, True, True),
     "otlp": lambda port, folder: sinkwell_lanes(port, folder, False),
+    "convert": lambda port, folder: sinkwell_lanes(port, folder, False),
+    "convert-nothing": lambda port, folder: sinkwell_lanes(port, folder, False, data=False),
     "queuehandler": queue_handler,
     "structlog": structlog_file,
     "hand": by_hand,

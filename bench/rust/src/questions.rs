@@ -90,6 +90,11 @@ pub(crate) fn curves(part: u64) -> Vec<Question> {
     ]
 }
 
+/// An emit whose lanes are all turned off, with the data and without.
+const CONVERT: &[&str] = &["convert-nothing", "convert"];
+const CONVERT_ATTRS: &[&str] = &["convert-nothing", "convert", "convert-attrs"];
+const CONVERSION: &[&str] = &["p50_ns", "mean_ns", "alloc_bytes"];
+
 const CALLER: &[&str] =
     &["caller_cpu_ns", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "growth_kb", "lost_share"];
 const READY: &[&str] = &["mean_ns", "p50_ns", "p99_ns"];
@@ -129,11 +134,13 @@ pub(crate) fn of(language: &str, part: u64) -> Vec<Question> {
             ),
             ask("5 000/s", "paced:5000:N", 7_500, &["otel", "three", "queuehandler", "structlog"], STEADY),
             ask("2 000/s over OTLP", "bursts:2000:N:10", 5_000, &["otel", "otlp"], WORK),
+            ask("conversion", "hot:N", 50_000, CONVERT, CONVERSION),
         ],
         "node" => vec![
             ask("hot loop", "hot:N", 100_000, &["otel", "three", "three-block", "pino", "hand"], FLAT_OUT),
             ask("5 000/s", "paced:5000:N", 7_500, &["otel", "three", "pino"], STEADY),
             ask("10 000/s over OTLP", "bursts:10000:N:10", 20_000, &["otel", "otlp"], WORK),
+            ask("conversion", "hot:N", 100_000, CONVERT, CONVERSION),
         ],
         "go" => vec![
             ask(
@@ -145,6 +152,7 @@ pub(crate) fn of(language: &str, part: u64) -> Vec<Question> {
             ),
             ask("5 000/s", "paced:5000:N", 7_500, &["otel", "three", "three-attrs", "slog"], STEADY),
             ask("20 000/s over OTLP", "bursts:20000:N:10", 40_000, &["otel", "otlp"], WORK),
+            ask("conversion", "hot:N", 100_000, CONVERT_ATTRS, CONVERSION),
         ],
         "dotnet" => vec![
             ask(
@@ -173,6 +181,7 @@ pub(crate) fn of(language: &str, part: u64) -> Vec<Question> {
                 STEADY,
             ),
             ask("20 000/s over OTLP", "bursts:20000:N:10", 40_000, &["otel", "otlp", "otlp-attrs"], WORK),
+            ask("conversion", "hot:N", 100_000, CONVERT_ATTRS, CONVERSION),
         ],
         _ => vec![
             ask("hot loop", "hot:N", 300_000, &["otel", "three", "three-ready"], CALLER),

@@ -37,7 +37,9 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Result<SinkConfig> {
         return named(cursor);
     }
     if !cursor.is_map() {
-        return Err(cursor.error(format!("expected a sink: one of {}", quoted(&KINDS))));
+        // Nothing at all, in YAML, is also how `null` reads: an omission must not throw events away.
+        let hint = if cursor.is_null() { "; the sink `null` is written in quotes" } else { "" };
+        return Err(cursor.error(format!("expected a sink: one of {}{hint}", quoted(&KINDS))));
     }
     let mut members = cursor.members()?;
     for (kind, member) in &members {

@@ -177,19 +177,29 @@ impl<'a, B: Builder> Reader<'a, B> {
         match self.peek() {
             Some(b'{') => self.object(depth + 1),
             Some(b'[') => self.array(depth + 1),
-            Some(b'"') => {
-                let s = self.string()?;
-                self.builder.string(&s)
-            }
+            Some(b'"') => match self.string() {
+                Ok(s) => self.builder.string(&s),
+                Err(e) => self.refuse(e),
+            },
             Some(b't') => self.literal("true").and_then(|()| self.builder.bool(true)),
             Some(b'f') => self.literal("false").and_then(|()| self.builder.bool(false)),
             Some(b'n') => self.literal("null").and_then(|()| self.builder.null()),
             // As JavaScript spells them, and what many writers put: refused in the writer's words.
-            Some(b'N' | b'I') if self.at_non_finite() => Err(JsonError::new(NOT_FINITE)),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(_) => Err(JsonError::new("expected a JSON value")),
-            None => Err(JsonError::new("the text ends where a value should be")),
+            Some(b'N' | b'I') if self.at_non_finite() => self.refuse(JsonError::new(NOT_FINITE)),
+            Some(b'-' | b'0'..=b'9') => match self.number() {
+                Ok(Number::Int(value)) => self.builder.int(value),
+                Ok(Number::Double(value)) => self.builder.float(value),
+                Err(e) => self.refuse(e),
+            },
+            Some(_) => self.refuse(JsonError::new("expected a JSON value")),
+            None => self.refuse(JsonError::new("the text ends where a value should be")),
         }
+    }
+
+    /// Refuses a value that the builder has not seen; it counts one, so that the path is that value's.
+    fn refuse(&mut self, error: JsonError) -> Result<(), JsonError> {
+        let _ = self.builder.null();
+        Err(error)
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), JsonError> {
@@ -361,7 +371,7 @@ impl<'a, B: Builder> Reader<'a, B> {
         self.at - start
     }
 
-    fn number(&mut self) -> Result<(), JsonError> {
+    fn number(&mut self) -> Result<Number, JsonError> {
         let start = self.at;
         let negative = self.peek() == Some(b'-');
         self.at += usize::from(negative);
@@ -394,14 +404,19 @@ impl<'a, B: Builder> Reader<'a, B> {
             && let Ok(value) = text.parse::<i64>()
             && value.unsigned_abs() <= MAX_SAFE_INTEGER
         {
-            return self.builder.int(value);
+            return Ok(Number::Int(value));
         }
         let value: f64 = text.parse().map_err(|_| JsonError::new("not a JSON number"))?;
         if !value.is_finite() {
             return Err(JsonError::new("a number too large for a double; send it as a string"));
         }
-        self.builder.float(value)
+        Ok(Number::Double(value))
     }
+}
+
+enum Number {
+    Int(i64),
+    Double(f64),
 }
 
 /// Builds a [`Value`].

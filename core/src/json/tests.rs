@@ -45,6 +45,9 @@ fn refusals_name_the_path() {
         (r#"{"a":1,"a":2}"#, "a", "twice"),
         (r#"{"b":1,"a":2,"b":3}"#, "b", "twice"),
         (r#"{"a":["\ud800"]}"#, "a[0]", "surrogate"),
+        (r#"{"a":[[],"x","\ud800"]}"#, "a[2]", "surrogate"),
+        (r#"{"a":[1,NaN]}"#, "a[1]", "NaN"),
+        (r#"{"a":[1,{"b":1e400}]}"#, "a[1].b", "too large"),
         (r#"{"a":1e999}"#, "a", "double"),
     ] {
         let e = canonical(text).unwrap_err();
