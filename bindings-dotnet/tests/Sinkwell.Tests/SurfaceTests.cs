@@ -148,7 +148,7 @@ public sealed class SurfaceTests
         Assert.Throws<RequiredSinkUnavailableException>(emitter.EnsureReady);
 
         // A change of state that nobody was told of yet merges with the next one.
-        while (!File.ReadAllText(path).Contains("sink.failed", StringComparison.Ordinal))
+        while (!Read(path).Contains("sink.failed", StringComparison.Ordinal))
         {
             bound.Token.ThrowIfCancellationRequested();
         }
@@ -172,6 +172,13 @@ public sealed class SurfaceTests
         Assert.Contains("sink.failed", lines, StringComparison.Ordinal);
         Assert.Contains("sink.recovered", lines, StringComparison.Ordinal);
         Assert.DoesNotContain("the SIEM is away", lines, StringComparison.Ordinal);
+    }
+
+    /// <summary>What a file holds that its sink has open, and locked.</summary>
+    private static string Read(string path)
+    {
+        using var file = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        return file.ReadToEnd();
     }
 
     private sealed class Host(string name, Func<SignedGovernanceEvent, Task>? answer = null, SinkClass of = SinkClass.Debug)
