@@ -45,9 +45,7 @@ class Candidate(NamedTuple):
     settle: Callable[[], dict[str, float]]
 
 
-def sinkwell_lanes(
-    port: int, folder: str, three: bool, block: bool = False, data: bool = True
-) -> Candidate:
+def sinkwell_lanes(port: int, folder: str, three: bool, block: bool = False, data: bool = True) -> Candidate:
     """Three lanes as the bars ask for (memory, file, OTLP), or the one over OTLP; sealed with HMAC."""
     import sinkwell
 
