@@ -86,6 +86,8 @@ pub(crate) trait Builder {
     fn float(&mut self, value: f64) -> Result<(), JsonError>;
     fn bool(&mut self, value: bool) -> Result<(), JsonError>;
     fn null(&mut self) -> Result<(), JsonError>;
+    /// The value that would come now is refused: from here on `path` is that value's.
+    fn refused(&mut self) {}
     fn path(&self) -> String;
 }
 
@@ -196,9 +198,9 @@ impl<'a, B: Builder> Reader<'a, B> {
         }
     }
 
-    /// Refuses a value that the builder has not seen; it counts one, so that the path is that value's.
+    /// Refuses a value that the builder has not seen.
     fn refuse(&mut self, error: JsonError) -> Result<(), JsonError> {
-        let _ = self.builder.null();
+        self.builder.refused();
         Err(error)
     }
 

@@ -500,6 +500,10 @@ impl Builder for ObjectWriter {
     fn null(&mut self) -> Result<(), JsonError> {
         Self::null(self)
     }
+    fn refused(&mut self) {
+        // Where no value may come, the error says so itself.
+        let _ = self.before_value();
+    }
     fn path(&self) -> String {
         Self::path(self)
     }
