@@ -39,6 +39,18 @@ logged() {
     return "$status"
 }
 
+# fetched NAME COMMAND...: logged, for what a registry must answer: three tries, since a download cut off says nothing of us.
+fetched() {
+    local name=$1 try
+    shift
+    for try in 1 2; do
+        "$@" >"$logs/$name.log" 2>&1 && return
+        echo "$name: try $try of 3 failed: $(tail -n 1 "$logs/$name.log")" >&2
+        sleep "$((try * 5))"
+    done
+    logged "$name" "$@"
+}
+
 # counted WHAT STATUS PASSED FAILED SKIPPED: the line that scripts/test.sh adds up, and the exit status.
 # A runner that failed without naming a failed test, or ran none at all, counts as one failure.
 counted() {
@@ -63,7 +75,7 @@ venv() {
     for file in "${files[@]}"; do
         stamp="$venv/.installed-$(sha256sum <"$file" | cut -c1-16)"
         if ! [[ -e "$stamp" ]]; then
-            logged pip "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$file" || return
+            fetched pip "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$file" || return
             touch "$stamp"
         fi
     done
@@ -75,7 +87,7 @@ node_modules() {
     local stamp
     stamp="$1/node_modules/.installed-$(sha256sum <"$1/package-lock.json" | cut -c1-16)"
     if ! [[ -e "$stamp" ]]; then
-        logged npm npm --prefix "$1" ci --no-audit --no-fund || return
+        fetched npm npm --prefix "$1" ci --no-audit --no-fund || return
         touch "$stamp"
     fi
 }

@@ -8,7 +8,7 @@ c_library
 export CGO_LDFLAGS="-L$SINKWELL_LIB_DIR ${CGO_LDFLAGS:-}"
 staticcheck=v0.8.1 tools="$root/target/tools"
 if ! [[ -x "$tools/staticcheck-$staticcheck" ]]; then
-    logged staticcheck-install env -u CGO_LDFLAGS GOBIN="$tools" go install "honnef.co/go/tools/cmd/staticcheck@$staticcheck"
+    fetched staticcheck-install env -u CGO_LDFLAGS GOBIN="$tools" go install "honnef.co/go/tools/cmd/staticcheck@$staticcheck"
     mv "$tools/staticcheck" "$tools/staticcheck-$staticcheck"
 fi
 cd bindings-go

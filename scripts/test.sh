@@ -6,7 +6,7 @@ source "$(dirname "$0")/lib.sh"
 declare -A folder=([rust]=core [independent]=tests/independent [c]=bindings-c [python]=bindings-python [node]=bindings-node
     [go]=bindings-go [dotnet]=bindings-dotnet [crash]=tests/crash [examples]=examples [packages]=tests/packages
     [matrix]=tests/vectors)
-lines=() status=0 passed=0 failed=0 skipped=0
+lines=() why=() status=0 passed=0 failed=0 skipped=0
 for language in rust independent c python node go dotnet crash examples packages matrix; do
     [[ -d "${folder[$language]}" ]] || continue
     echo "== $language"
@@ -25,9 +25,18 @@ for language in rust independent c python node go dotnet crash examples packages
         status=1
     fi
     lines+=("$line")
+    if [[ ! "$line" =~ ' 0 failed'|SKIPPED ]]; then
+        why+=("$(grep -E '^not ok |failed with status|: try [0-9] of|[Ee]rror|FAILED|panicked' "$logs/test-$language.out" |
+            cut -c 1-160 | head -n 4 || true)")
+    fi
 done
 
 echo
+# Once more, where whoever reads only the end finds it.
+if ((${#why[@]})); then
+    printf '%s\n' "${why[@]}" "free on this disk: $(df -h --output=avail . | tail -n 1)"
+    echo
+fi
 printf '%s\n' "${lines[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0 && passed > 0)) || status=1
