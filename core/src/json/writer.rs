@@ -37,6 +37,13 @@ fn plain(bytes: &[u8]) -> usize {
         control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\'))) == 0
     };
     let start = words.iter().take_while(|word| clean(word)).count() * 8;
+    // What is left over, with bytes before it that have been looked at.
+    if start == words.len() * 8
+        && let Some(last) = bytes.last_chunk::<8>()
+        && clean(last)
+    {
+        return bytes.len();
+    }
     let escaped = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
     bytes[start..].iter().position(escaped).map_or(bytes.len(), |at| start + at)
 }

@@ -86,6 +86,18 @@ impl OtlpSink {
         }
     }
 
+    /// What the first request for `batch` would hold: how many of its envelopes, in how many bytes, uncompressed. It is
+    /// made, and not sent; none for an empty batch, and none if the first envelope fits into no request.
+    pub fn request_size(&mut self, batch: &[Envelope]) -> Option<(usize, usize)> {
+        if batch.is_empty() {
+            return None;
+        }
+        match self.writer.next(batch) {
+            Next::Request { message, envelopes } => Some((envelopes, message.len() - request::GRPC_PREFIX)),
+            Next::TooLarge { .. } | Next::Malformed => None,
+        }
+    }
+
     /// When a delivery that begins now must have ended, however many requests it takes.
     fn deadline(&self) -> Instant {
         self.clock.now().after(self.settings.timeout)

@@ -110,15 +110,16 @@ impl RecordWriter {
                     if key == b"type" {
                         put_bytes(out, EVENT_NAME, token.text(&mut self.scratch)?);
                     }
-                    self.path.clear();
-                    match names.envelope(key) {
-                        Some(name) => self.path.extend_from_slice(name),
+                    let name = match names.envelope(key) {
+                        Some(name) => name,
                         None => {
+                            self.path.clear();
                             self.path.extend_from_slice(b"sinkwell.");
                             self.path.extend_from_slice(key);
+                            &self.path
                         }
-                    }
-                    self.attribute(out, &mut scanner, &token)?;
+                    };
+                    put_attribute(out, name, &mut scanner, &token, &mut self.scratch)?;
                 }
             }
         }
@@ -135,26 +136,6 @@ impl RecordWriter {
             OtlpBody::None => {}
         }
         Ok(())
-    }
-
-    /// Writes the value that `token` begins under the name in `path`.
-    fn attribute<'a>(
-        &mut self,
-        out: &mut Vec<u8>,
-        scanner: &mut Scanner<'a>,
-        token: &Token<'a>,
-    ) -> Result<(), Malformed> {
-        match token {
-            Token::Object | Token::Array => {
-                put_pair_nested(out, ATTRIBUTES, &self.path, scanner, token, &mut self.scratch)
-            }
-            // An attribute without a value is no attribute.
-            Token::Null => Ok(()),
-            token => {
-                put_pair(out, ATTRIBUTES, &self.path, scalar(token, &mut self.scratch)?);
-                Ok(())
-            }
-        }
     }
 
     fn data<'a>(
@@ -234,7 +215,7 @@ impl RecordWriter {
             return Ok(());
         }
         let start = out.len();
-        self.attribute(out, scanner, &token)?;
+        put_attribute(out, &self.path, scanner, &token, &mut self.scratch)?;
         if self.path.is_empty()
             || self.path.starts_with(b"cloudevents.")
             || self.path.starts_with(b"sinkwell.")
@@ -258,6 +239,25 @@ impl RecordWriter {
         order.sort_unstable();
         for i in order {
             out.extend_from_slice(field(i));
+        }
+    }
+}
+
+/// Writes the value that `token` begins as an attribute.
+fn put_attribute<'a>(
+    out: &mut Vec<u8>,
+    name: &[u8],
+    scanner: &mut Scanner<'a>,
+    token: &Token<'a>,
+    scratch: &mut Vec<u8>,
+) -> Result<(), Malformed> {
+    match token {
+        Token::Object | Token::Array => put_pair_nested(out, ATTRIBUTES, name, scanner, token, scratch),
+        // An attribute without a value is no attribute.
+        Token::Null => Ok(()),
+        token => {
+            put_pair(out, ATTRIBUTES, name, scalar(token, scratch)?);
+            Ok(())
         }
     }
 }

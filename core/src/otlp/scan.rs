@@ -40,6 +40,10 @@ impl<'a> Raw<'a> {
 
     /// Appends the text it stands for.
     pub(super) fn unescape(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        if !self.escaped {
+            out.extend_from_slice(self.bytes);
+            return Ok(());
+        }
         let mut rest = self.bytes;
         while let Some(at) = memchr(b'\\', rest) {
             out.extend_from_slice(&rest[..at]);
@@ -107,6 +111,27 @@ pub(super) enum Number {
     Double(f64),
 }
 
+/// Where the first quote or backslash stands. Most strings are short: their words are looked at here, and only what is
+/// longer is worth a call of memchr.
+#[inline]
+fn special(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    const WORDS: usize = 4;
+    // The lowest high bit that is set is that of the first zero byte; higher ones may be wrong.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let (words, _) = text.as_chunks::<8>();
+    for (i, word) in words.iter().take(WORDS).enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return Some(i * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let seen = words.len().min(WORDS) * 8;
+    memchr2(b'"', b'\\', &text[seen..]).map(|at| seen + at)
+}
+
 /// A place in the text.
 #[derive(Clone)]
 pub(super) struct Scanner<'a> {
@@ -120,6 +145,7 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0 }
     }
 
+    #[inline]
     fn byte(&mut self) -> Result<u8, Malformed> {
         let byte = *self.text.get(self.at).ok_or(Malformed)?;
         self.at += 1;
@@ -135,12 +161,12 @@ impl<'a> Scanner<'a> {
     }
 
     /// The rest of a string whose opening quote has been read.
+    #[inline]
     fn string(&mut self) -> Result<Raw<'a>, Malformed> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            let found = memchr2(b'"', b'\\', &self.text[self.at..]).ok_or(Malformed)?;
-            self.at += found;
+            self.at += special(&self.text[self.at..]).ok_or(Malformed)?;
             if self.text[self.at] == b'"' {
                 let bytes = &self.text[start..self.at];
                 self.at += 1;
@@ -155,6 +181,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next value's beginning.
+    #[inline]
     pub(super) fn token(&mut self) -> Result<Token<'a>, Malformed> {
         Ok(match self.byte()? {
             b'"' => Token::String(self.string()?),
@@ -169,27 +196,30 @@ impl<'a> Scanner<'a> {
     }
 
     fn number(&mut self) -> Result<Number, Malformed> {
+        /// As many digits as no `i64` is too small for.
+        const MOST: usize = 18;
         let start = self.at - 1;
-        let mut integral = true;
-        while let Some(&byte) = self.text.get(self.at) {
-            match byte {
-                b'0'..=b'9' => {}
-                b'.' | b'e' | b'E' | b'+' | b'-' => integral = false,
-                _ => break,
-            }
+        let negative = self.text[start] == b'-';
+        let digits = start + usize::from(negative);
+        let mut value = 0_i64;
+        self.at = digits;
+        while let Some(digit @ b'0'..=b'9') = self.text.get(self.at) {
+            value = value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+            self.at += 1;
+        }
+        let integral = !matches!(self.text.get(self.at), Some(b'.' | b'e' | b'E'));
+        if integral && (1..=MOST).contains(&(self.at - digits)) && value.unsigned_abs() <= MAX_SAFE_INTEGER {
+            return Ok(Number::Int(if negative { -value } else { value }));
+        }
+        while let Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-') = self.text.get(self.at) {
             self.at += 1;
         }
         let text = std::str::from_utf8(&self.text[start..self.at]).map_err(|_| Malformed)?;
-        if integral
-            && let Ok(int) = text.parse::<i64>()
-            && int.unsigned_abs() <= MAX_SAFE_INTEGER
-        {
-            return Ok(Number::Int(int));
-        }
         text.parse().map(Number::Double).map_err(|_| Malformed)
     }
 
     /// The key of the next member, after `{` (`first`) or another member; `None` at `}`.
+    #[inline]
     pub(super) fn member(&mut self, first: &mut bool) -> Result<Option<Raw<'a>>, Malformed> {
         if !self.more(first, b'}')? {
             return Ok(None);
@@ -202,10 +232,12 @@ impl<'a> Scanner<'a> {
     }
 
     /// Whether another element follows, after `[` (`first`) or another element.
+    #[inline]
     pub(super) fn element(&mut self, first: &mut bool) -> Result<bool, Malformed> {
         self.more(first, b']')
     }
 
+    #[inline]
     fn more(&mut self, first: &mut bool, end: u8) -> Result<bool, Malformed> {
         let is_first = std::mem::replace(first, false);
         match *self.text.get(self.at).ok_or(Malformed)? {

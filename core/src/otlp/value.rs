@@ -83,10 +83,24 @@ impl From<Number> for Scalar<'_> {
 /// Appends field `tag` of type `KeyValue`.
 pub(super) fn put_pair(out: &mut Vec<u8>, tag: u8, key: &[u8], value: Scalar<'_>) {
     let value_len = value.len();
-    put_head(out, tag, field_len(key.len()) + field_len(value_len));
-    put_head(out, KEY, key.len());
-    out.extend_from_slice(key);
-    put_head(out, VALUE, value_len);
+    let pair_len = field_len(key.len()) + field_len(value_len);
+    out.reserve(field_len(pair_len));
+    // Of most pairs each length fits into one byte.
+    if pair_len < 0x80 {
+        out.extend_from_slice(&[tag, pair_len as u8, KEY, key.len() as u8]);
+        out.extend_from_slice(key);
+        if let Scalar::String(s) = value {
+            out.extend_from_slice(&[VALUE, value_len as u8, STRING, s.len() as u8]);
+            out.extend_from_slice(s);
+            return;
+        }
+        out.extend_from_slice(&[VALUE, value_len as u8]);
+    } else {
+        put_head(out, tag, pair_len);
+        put_head(out, KEY, key.len());
+        out.extend_from_slice(key);
+        put_head(out, VALUE, value_len);
+    }
     value.put(out);
 }
 

@@ -34,12 +34,17 @@ pub(super) const fn fixed32_tag(field: u8) -> u8 {
 }
 
 /// How many bytes `value` takes as a varint.
+#[inline]
 pub(super) const fn varint_len(value: usize) -> usize {
-    // Seven bits a byte; zero takes one.
-    ((usize::BITS - (value | 1).leading_zeros()) as usize).div_ceil(7)
+    if value < 0x80 {
+        return 1;
+    }
+    // Seven bits a byte.
+    ((usize::BITS - value.leading_zeros()) as usize).div_ceil(7)
 }
 
 /// Appends a varint.
+#[inline]
 pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7F) as u8 | 0x80);

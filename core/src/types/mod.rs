@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 pub use severity::{LevelScale, Severity};
 pub use table::Builtin;
 
-use table::{Member, RESERVED, common};
+use table::{Member, common, reserved};
 
 /// The prefix of built-in types unless configured otherwise.
 pub const DEFAULT_PREFIX: &str = "dev.sinkwell.";
@@ -169,8 +169,8 @@ impl<'m> Check<'m> {
             }
         } else if let Some(member) = common(key) {
             self.hold(member, value)?;
-        } else if let Some((name, remedy)) = RESERVED.iter().find(|(name, _)| *name == key) {
-            return Err(Error::invalid_event(*remedy).at(format!("data.{name}")));
+        } else if let Some(remedy) = reserved(key) {
+            return Err(Error::invalid_event(remedy).at(format!("data.{key}")));
         } else if value.first() == Some(&b'{') && self.may_hold_dotted(key) {
             self.nested = Some(value);
         }

@@ -277,9 +277,12 @@ pub(super) fn common(name: &str) -> Option<&'static Member> {
     }
 }
 
-/// The members of `data` that sinkwell itself writes, and what a host does instead.
-pub(super) const RESERVED: &[(&str, &str)] = &[
-    ("capture", "sinkwell seals here what content capture decided; give the member another name"),
-    ("content", "content parts do not travel in data; pass them as the event's content"),
-    ("disclosures", "only sinkwell discloses content; pass the parts as the event's content"),
-];
+/// Of a member of `data` that sinkwell itself writes, what a host does instead.
+pub(super) fn reserved(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "capture" => "sinkwell seals here what content capture decided; give the member another name",
+        "content" => "content parts do not travel in data; pass them as the event's content",
+        "disclosures" => "only sinkwell discloses content; pass the parts as the event's content",
+        _ => return None,
+    })
+}

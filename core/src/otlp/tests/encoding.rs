@@ -294,6 +294,35 @@ fn no_prefix_of_an_envelope_is_one_and_none_panics() {
     }
 }
 
+#[test]
+fn strings_of_any_length_with_an_escape_anywhere_arrive() {
+    for len in 0..80 {
+        for (at, escape) in (0..=len).flat_map(|at| [(at, "\""), (at, "\\")]) {
+            let text = format!("{}{escape}{}", "x".repeat(at), "x".repeat(len - at));
+            let data = Value::Object(vec![("v".into(), text.as_str().into())]).to_canonical().unwrap();
+            let given = data_attributes(std::str::from_utf8(&data).unwrap());
+            assert_eq!(given["v"], Value::from(text.as_str()));
+        }
+    }
+}
+
+#[test]
+fn numbers_are_integers_as_far_as_every_reader_of_json_has_them() {
+    for (text, value) in [
+        ("0", Value::Int(0)),
+        ("-7", Value::Int(-7)),
+        ("9007199254740991", Value::Int(9_007_199_254_740_991)),
+        ("-9007199254740991", Value::Int(-9_007_199_254_740_991)),
+        ("9007199254740992", Value::Float(9_007_199_254_740_992.0)),
+        ("123456789012345678", Value::Float(123_456_789_012_345_678.0)),
+        ("123456789012345680000", Value::Float(123_456_789_012_345_680_000.0)),
+        ("1e+21", Value::Float(1e21)),
+        ("-0.25", Value::Float(-0.25)),
+    ] {
+        assert_eq!(data_attributes(&format!(r#"{{"v":{text}}}"#))["v"], value, "{text}");
+    }
+}
+
 /// Any JSON that `data` can be, canonical or not.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
