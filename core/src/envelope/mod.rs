@@ -7,9 +7,6 @@
 mod prepare;
 mod wire;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use prepare::{ContentRules, Prepared};
 pub(crate) use wire::{SealError, Sealing, Wire, push_hex, push_sequence, seal};
 

@@ -7,9 +7,6 @@
 mod freeze;
 mod input;
 
-#[cfg(test)]
-mod tests;
-
 pub use freeze::{Attribute, Event};
 pub(crate) use freeze::{Freezer, Identity};
 pub(crate) use input::read_value;

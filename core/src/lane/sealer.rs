@@ -5,12 +5,15 @@
 //! at most `streams` are open. A stream changes only once its envelope is signed, so a signer that fails
 //! leaves nothing half done.
 
+mod keys;
+mod losses;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::Lane;
-use super::loss::{Loss, Losses, LostRange, Reason};
+use super::loss::{Loss, Losses, Reason};
 use super::own::{self, Body, Head, Note, StreamNote, StreamState, Why};
 use crate::config::ContentCeiling;
 use crate::envelope::{ContentRules, Prepared, SEQUENCE_BOUND, SealError, Sealing, seal};
@@ -23,9 +26,6 @@ use crate::timeline::Timeline;
 
 /// A checkpoint is sealed every so many envelopes of a stream (envelope.md).
 const CHECKPOINT_EVERY: u64 = 1024;
-
-/// Ranges in one declaration, so that it stays far below the limit of an envelope.
-const RANGES_PER_DECLARATION: usize = 2048;
 
 /// An envelope on its way, and what to do when it does not arrive.
 pub(crate) struct Item {
@@ -279,11 +279,6 @@ impl Sealer {
         self.remember(agent, head);
     }
 
-    /// Damage in a dead process's journal: its ranges name their streams.
-    pub(crate) fn inherit_damage(&mut self, count: u64, ranges: Vec<LostRange>) {
-        self.waiting.add_damage(count, ranges);
-    }
-
     /// The lane's journal has failed: every stream ends, and what comes begins a new one that names it.
     pub(crate) fn begin_anew(&mut self) {
         self.why = Why::JournalFailed;
@@ -309,16 +304,6 @@ impl Sealer {
                 self.gone.remove(&oldest);
             }
         }
-    }
-
-    /// What a stream that ends still owes: numbers go to the agent's next stream, mere counts to the lane's.
-    fn orphan(&mut self, agent: &Arc<str>, losses: Losses, of: Uuid) {
-        if losses.is_empty() {
-            return;
-        }
-        let mut numbered = Losses::default();
-        numbered.inherit(losses, of);
-        self.orphans.entry(Arc::clone(agent)).or_default().inherit(numbered, of);
     }
 
     /// Whether the lane's own stream is open; it is the first to be opened and stays.
@@ -629,114 +614,9 @@ impl Sealer {
         }
         Ok(())
     }
-
-    /// Events of an agent that were dropped before they had a number.
-    pub(crate) fn lose_unsealed(&mut self, agent: &str, reason: Reason, count: u64) {
-        match self.streams.get_mut(agent) {
-            Some(stream) => stream.losses.add_unnumbered(reason, count),
-            None => {
-                let own = self.own_agent();
-                let losses = match self.streams.get_mut(&own) {
-                    Some(stream) => &mut stream.losses,
-                    None => &mut self.waiting,
-                };
-                losses.add_elsewhere(reason, agent, count);
-            }
-        }
-    }
-
-    /// An envelope that was sealed will not arrive.
-    pub(crate) fn lose_sealed(&mut self, item: &Item, reason: Reason) {
-        let events = item.payload.counted(&item.envelope);
-        let (losses, of) = self.losses_for(&item.envelope);
-        let to = item.envelope.sequence;
-        // Without its first envelope nobody can know that a stream goes on from its predecessor's numbers: it
-        // has none before this one.
-        let from = if item.envelope.prevhash.is_none() { 1 } else { to };
-        losses.add_range(reason, events, LostRange { from, to, streamid: of, maybe: false });
-    }
-
-    /// Where the loss of a sealed envelope is kept until it is declared, and the stream its range must name.
-    fn losses_for(&mut self, envelope: &Envelope) -> (&mut Losses, Option<Uuid>) {
-        match self.streams.get_mut(&envelope.agentid) {
-            Some(stream) => {
-                let of = (stream.streamid != envelope.streamid).then_some(envelope.streamid);
-                (&mut stream.losses, of)
-            }
-            None => {
-                let losses = self.orphans.entry(Arc::clone(&envelope.agentid)).or_default();
-                (losses, Some(envelope.streamid))
-            }
-        }
-    }
 }
 
 impl Sealer {
-    /// Declares what the agent's stream owes: what had no number is skipped over.
-    fn declare_in(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
-        let Some(stream) = self.streams.get_mut(agent) else { return Ok(()) };
-        let mut owed: VecDeque<Loss> = stream.losses.take().into();
-        while let Some(mut loss) = owed.pop_front() {
-            if loss.ranges.len() > RANGES_PER_DECLARATION {
-                let rest = loss.ranges.split_off(RANGES_PER_DECLARATION);
-                // Only the last of several declarations carries the count and the skip.
-                owed.push_front(Loss { ranges: rest, ..loss.clone() });
-                loss.count = 0;
-                loss.unnumbered = 0;
-            }
-            let next = self.streams.get(agent).map_or(1, |stream| stream.next);
-            let skip = loss.unnumbered;
-            let mut numbered = loss.clone();
-            if skip > 0 {
-                let range = LostRange { from: next, to: next + skip - 1, streamid: None, maybe: false };
-                numbered.push(range);
-                numbered.unnumbered = 0;
-            }
-            let body = own::loss(&self.lane, &numbered, &numbered.ranges, numbered.agent.as_deref());
-            if let Err(e) = self.seal_own(agent, body, Payload::Declaration(numbered), skip, out) {
-                if let Some(stream) = self.streams.get_mut(agent) {
-                    owed.push_front(loss);
-                    owed.into_iter().for_each(|loss| stream.losses.restore(loss, None));
-                }
-                return Err(e);
-            }
-        }
-        Ok(())
-    }
-
-    /// Declares what every open stream owes.
-    pub(crate) fn declare(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
-        // Numbers can be declared only by a stream of the same agent: its next one is opened for that.
-        let orphaned: Vec<_> = self.orphans.keys().cloned().collect();
-        for agent in orphaned {
-            self.open(&agent, out)?;
-            self.declare_in(&agent, out)?;
-        }
-        let mut agents: Vec<_> = self
-            .streams
-            .iter()
-            .filter(|(_, s)| !s.losses.is_empty())
-            .map(|(agent, _)| Arc::clone(agent))
-            .collect();
-        agents.sort();
-        for agent in agents {
-            self.declare_in(&agent, out)?;
-        }
-        Ok(())
-    }
-
-    /// The key that seals now.
-    pub(crate) fn key(&self) -> Option<&SigningKey> {
-        self.key.as_ref()
-    }
-
-    /// Whether anything is to be declared.
-    pub(crate) fn owes(&self) -> bool {
-        !self.orphans.is_empty()
-            || !self.waiting.is_empty()
-            || self.streams.values().any(|stream| !stream.losses.is_empty())
-    }
-
     /// Says what another part of the emitter asked for, in the lane's own stream.
     pub(crate) fn say(&mut self, note: Note, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         let own = self.own_agent();
@@ -757,40 +637,6 @@ impl Sealer {
         let heads: Vec<Head> = others.into_iter().filter_map(Stream::head).collect();
         let body = own::heartbeat(&self.lane, state, counters, &heads);
         self.seal_own(&own, body, Payload::Own, 0, out)
-    }
-
-    /// Another key takes over with the next envelope, announced in every open stream.
-    pub(crate) fn change_to(&mut self, key: SigningKey) {
-        self.next_key = Some(key);
-    }
-
-    pub(crate) fn key_change_pending(&self) -> bool {
-        self.next_key.is_some()
-    }
-
-    /// Seals `key_retiring` by the old key and `key_active` by the new one in every open stream.
-    pub(crate) fn change_key(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
-        let Some(new) = self.next_key.take() else { return Ok(()) };
-        let mut agents: Vec<_> = self.streams.keys().cloned().collect();
-        agents.sort();
-        if let Some(old) = self.key.clone() {
-            for agent in &agents {
-                let body = own::key_change("key_retiring", old.id(), &new);
-                let payload = Payload::KeyChange { declared: false };
-                if let Err(e) = self.seal_own(agent, body, payload, 0, out) {
-                    self.next_key = Some(new);
-                    return Err(e);
-                }
-            }
-            self.key = Some(new.clone());
-            for agent in &agents {
-                let body = own::key_change("key_active", new.id(), &old);
-                self.seal_own(agent, body, Payload::KeyChange { declared: false }, 0, out)?;
-            }
-        } else {
-            self.key = Some(new);
-        }
-        Ok(())
     }
 
     /// An envelope was acknowledged, or will never be: its stream no longer waits for it.
@@ -814,12 +660,6 @@ impl Sealer {
         }
     }
 
-    /// Takes back what a lost envelope of our own was to say.
-    pub(crate) fn restore(&mut self, envelope: &Envelope, loss: Loss) {
-        let (losses, of) = self.losses_for(envelope);
-        losses.restore(loss, of);
-    }
-
     /// Streams that a shutdown would leave open.
     pub(crate) fn open_streams(&self) -> usize {
         self.streams.values().filter(|stream| !stream.closed).count()
@@ -828,14 +668,5 @@ impl Sealer {
     /// The wall-clock time, for what is not sealed.
     pub(crate) fn unix_nanos(&self) -> UnixNanos {
         self.context.timeline.unix_nanos()
-    }
-}
-
-impl Sealer {
-    /// An envelope that the receiver may have refused; `count` of its batch it did refuse.
-    pub(crate) fn lose_maybe(&mut self, item: &Item, count: u64) {
-        let at = item.envelope.sequence;
-        let (losses, of) = self.losses_for(&item.envelope);
-        losses.add_range(Reason::Uncertain, count, LostRange { from: at, to: at, streamid: of, maybe: true });
     }
 }

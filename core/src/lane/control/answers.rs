@@ -1,0 +1,471 @@
+//! What the sink's answers mean: acknowledged, tried again, refused, lost.
+//!
+//! Guarantees: a batch keeps its order, and so does the cursor; what is not known to be there is declared, or kept and
+//! tried again; nothing that is lost is counted twice.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Batch, Control, Out};
+use crate::lane::LaneCore;
+use crate::lane::health::{Cursor, LaneState, StateRecord};
+use crate::lane::loss::Reason;
+use crate::lane::own::{self, Note};
+use crate::lane::sealer::{Item, Payload};
+use crate::receipt::{EndState, Ending, Sealed};
+use crate::seam::{Instant, Uuid};
+use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
+
+impl Control {
+    /// Takes the sink's answers for the batch that was delivered under this number.
+    pub(crate) fn answer(&mut self, call: u64, answers: Answers, now: Instant) {
+        self.take_answers(call, answers, now);
+        self.publish();
+    }
+
+    fn take_answers(&mut self, call: u64, answers: Answers, now: Instant) {
+        let of = |batch: &Batch| batch.flight.is_some_and(|flight| flight.id == call);
+        let Some(at) = self.batches.iter().position(of) else { return };
+        let Some(mut batch) = self.batches.remove(at) else { return };
+        let flight = batch.flight.take();
+        let was_overdue = flight.is_some_and(|flight| flight.overdue);
+        // A call that began before another one failed says nothing about the sink since.
+        let stale =
+            self.not_before.is_some() && flight.is_some_and(|flight| flight.since <= self.last_failure);
+        let lane = Arc::clone(&self.lane);
+        let count = batch.items.len();
+        match keep_on_auth(answers) {
+            Answers::Acknowledged => {
+                self.acknowledge(&batch.items, count, batch.ahead, at);
+                if !stale {
+                    self.works();
+                    self.send_again(now);
+                }
+            }
+            Answers::Partial { refused, failure } => self.partial(batch, refused, &failure, now),
+            Answers::Retry(failure, after) => self.retry(batch, at, &failure, after, now, was_overdue),
+            Answers::Gone(failure) => {
+                lane.lock().gone = true;
+                lane.shared.room.notify_all();
+                self.retry(batch, at, &failure, None, now, was_overdue);
+            }
+            Answers::RefusedBatch(failure) if count > 1 => {
+                // Halve until the offender is alone; nothing else of the batch is harmed.
+                let mut first = std::mem::take(&mut batch.items);
+                let second = first.split_off(count / 2);
+                let events: u64 = first.iter().chain(&second).map(|item| item.payload.events()).sum();
+                for (items, ahead) in [(second, batch.ahead), (first, None)] {
+                    self.batches.insert(at, batch.part(items, ahead));
+                }
+                let mut core = lane.lock();
+                core.counters.retried += events;
+                core.health.note(&failure);
+            }
+            Answers::RefusedBatch(failure) => {
+                let mut items = batch.items;
+                if let Some(item) = items.pop() {
+                    self.refuse(item, &failure, now);
+                }
+                self.reach(batch.ahead, at);
+            }
+            Answers::Each(each) if each.len() == count => self.each(batch, at, each, now),
+            Answers::Each(each) => {
+                let failure = Failure::new(
+                    FailureKind::Panic,
+                    format!("the sink answered {} of {count} envelopes", each.len()),
+                );
+                self.retry(batch, at, &failure, None, now, was_overdue);
+            }
+        }
+    }
+
+    fn each(&mut self, mut batch: Batch, at: usize, answers: Vec<Answer>, now: Instant) {
+        let mut again = Vec::new();
+        let mut acknowledged = Vec::new();
+        let mut refused = Vec::new();
+        let mut uncertain = Vec::new();
+        let mut why: Option<(Failure, Option<Duration>)> = None;
+        // The cursor moves only contiguously: as far as nothing before it is to be tried again.
+        let mut contiguous = 0;
+        for (item, answer) in std::mem::take(&mut batch.items).into_iter().zip(answers) {
+            match answer {
+                Answer::Acknowledged => {
+                    acknowledged.push(item);
+                    if again.is_empty() {
+                        contiguous = acknowledged.len();
+                    }
+                }
+                Answer::Refused(failure) => refused.push((item, failure)),
+                Answer::Uncertain(failure) => uncertain.push((item, failure)),
+                Answer::Retry(failure, after) => {
+                    again.push(item);
+                    let longer = why.take().and_then(|(_, after)| after).max(after);
+                    why = Some((failure, longer));
+                }
+            }
+        }
+        let held_back = acknowledged[contiguous..].iter().rfind(|item| !item.payload.is_foreign());
+        let ahead = held_back.map(|item| (item.envelope.streamid, item.envelope.sequence)).or(batch.ahead);
+        self.acknowledge(&acknowledged, contiguous, if again.is_empty() { ahead } else { None }, at);
+        if !acknowledged.is_empty() {
+            self.works();
+        }
+        for (item, failure) in refused {
+            self.refuse(item, &failure, now);
+        }
+        for (item, failure) in uncertain {
+            self.partial(batch.part(vec![item], None), 1, &failure, now);
+        }
+        if let Some((failure, after)) = why {
+            self.retry(batch.part(again, ahead), at, &failure, after, now, false);
+        }
+    }
+
+    /// Moves the cursor to an envelope that the sink has, of a batch in place `at`; where an older batch is still
+    /// away, that one moves it once it is settled.
+    fn reach(&mut self, to: Option<(Uuid, u64)>, at: usize) {
+        let Some((streamid, sequence)) = to else { return };
+        match at.checked_sub(1).and_then(|before| self.batches.get_mut(before)) {
+            Some(before) => before.ahead = to,
+            None => {
+                self.lane.lock().health.acked = Some(Cursor { streamid, sequence, export: self.exported });
+            }
+        }
+    }
+
+    /// Counts and tells what the sink has; the cursor moves over the first `contiguous`, and to `ahead` where
+    /// nothing is between.
+    fn acknowledge(&mut self, items: &[Item], contiguous: usize, ahead: Option<(Uuid, u64)>, at: usize) {
+        if items.is_empty() {
+            self.reach(ahead, at);
+            return;
+        }
+        let when = self.sealer.unix_nanos();
+        let events: u64 = items.iter().map(|item| item.payload.events()).sum();
+        let own = items.iter().filter(|item| item.envelope.own && !item.payload.is_foreign()).count() as u64;
+        let bytes: usize = items.iter().map(|item| item.envelope.bytes.len()).sum();
+        self.exported += items.len() as u64;
+        {
+            let mut core = self.lane.lock();
+            core.counters.deliver_pending(events);
+            core.counters.own += own;
+            core.counters.bytes += bytes as u64;
+            let capacity = core.queue.capacity();
+            if core.queue.len() * 2 < capacity.events.max(1) && core.queue.bytes() * 2 < capacity.bytes.max(1)
+            {
+                core.overflowed = false;
+            }
+        }
+        let last = items[..contiguous].iter().rfind(|item| !item.payload.is_foreign());
+        self.reach(ahead.or(last.map(|item| (item.envelope.streamid, item.envelope.sequence))), at);
+        self.announce_tree_head(crate::lane::audit::HEAD_EVERY);
+        let unsettled = items.iter().filter(|item| !item.payload.is_settled());
+        self.sealer.settle_all(unsettled.map(|item| &item.envelope));
+        for item in items {
+            if let Some(durable) = &mut self.durable {
+                durable.acknowledge(item.place);
+            }
+            match &item.payload {
+                Payload::Event(tracked) => {
+                    tracked.end(self.lane.index, self.lane.durable(), || Ending {
+                        state: EndState::Delivered,
+                        reason: None,
+                        sealed: Some(sealed_at(&item.envelope)),
+                        when,
+                    });
+                }
+                Payload::Note(Note::Retention { .. }) => {
+                    if let Some(audit) = &mut self.audit {
+                        audit.apply(&item.envelope.hash);
+                    }
+                }
+                Payload::Checkpoint => self.outbox.push(Out::Checkpoint(item.envelope.clone())),
+                _ => {}
+            }
+        }
+    }
+
+    /// The sink has acknowledged something: it works, and may be told of losses again.
+    fn works(&mut self) {
+        self.failures = 0;
+        self.not_before = None;
+        self.refusals = 0;
+        self.sealer.may_declare = true;
+        self.open = false;
+        self.probe_at = None;
+        let unix = self.sealer.unix_nanos();
+        let lane = Arc::clone(&self.lane);
+        let mut core = lane.lock();
+        if core.overflowed {
+            return;
+        }
+        let starting = core.health.state == LaneState::Starting;
+        if core.health.recover(unix) {
+            self.outbox.push(Out::Changed);
+            if !starting {
+                let record = self.record(&mut core, None, true);
+                // Its own stream hears of it now that it can.
+                own::merge(&mut core.notes, Note::State(record.clone()));
+                self.outbox.push(Out::State(record));
+            }
+        }
+    }
+
+    fn degrade(&mut self, core: &mut LaneCore, failure: &Failure) {
+        let failed = core.health.state == LaneState::Failed;
+        self.fail(core, if failed { LaneState::Failed } else { LaneState::Degraded }, failure);
+    }
+
+    /// Notes a failure; a change of state is announced to the other lanes at once.
+    pub(super) fn fail(&mut self, core: &mut LaneCore, state: LaneState, failure: &Failure) {
+        if core.health.fail(state, failure, self.sealer.unix_nanos()) {
+            let record = self.record(core, Some(failure), true);
+            self.outbox.push(Out::State(record));
+            self.outbox.push(Out::Changed);
+        }
+    }
+
+    pub(super) fn record(
+        &mut self,
+        core: &mut LaneCore,
+        failure: Option<&Failure>,
+        preserved: bool,
+    ) -> StateRecord {
+        let lost = core.counters.dropped + core.counters.rejected;
+        let dropped = lost - self.dropped_reported;
+        self.dropped_reported = lost;
+        StateRecord {
+            lane: self.lane.id_arc(),
+            kind: self.kind,
+            state: core.health.state,
+            failure: failure.map(|failure| failure.kind),
+            summary: failure.map_or_else(|| "recovered".to_owned(), |failure| failure.summary.clone()),
+            terminal_preserved: preserved,
+            dropped,
+            acked: core.health.acked,
+            repair: core.health.acked.filter(|_| self.lane.durable()),
+            unsafe_replay: (!self.idempotent).then_some("the sink is not idempotent"),
+        }
+    }
+
+    fn retry(
+        &mut self,
+        mut batch: Batch,
+        at: usize,
+        failure: &Failure,
+        after: Option<Duration>,
+        now: Instant,
+        was_overdue: bool,
+    ) {
+        let lane = Arc::clone(&self.lane);
+        let since = *batch.failing_since.get_or_insert(now);
+        let give_up = lane.config.retry.give_up.filter(|_| failure.kind != FailureKind::Auth);
+        if give_up.is_some_and(|limit| now.since(since) >= limit) {
+            for item in batch.items {
+                self.lose(item, Reason::GaveUp, now);
+            }
+            self.reach(batch.ahead, at);
+        } else {
+            let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
+            lane.lock().counters.retried += events;
+            self.batches.insert(at, batch);
+        }
+        let mut core = lane.lock();
+        self.back_off(now, failure, after);
+        if was_overdue || self.open {
+            self.fail(&mut core, LaneState::Failed, failure);
+        } else {
+            self.degrade(&mut core, failure);
+        }
+    }
+
+    /// Counts a failure and says when to try next: full jitter, the receiver's own delay, the breaker.
+    pub(super) fn back_off(&mut self, now: Instant, failure: &Failure, after: Option<Duration>) {
+        self.last_failure = now;
+        let config = &self.lane.config;
+        self.failures += 1;
+        let wait = if self.failures >= config.breaker.failures || failure.kind == FailureKind::Auth {
+            self.open = true;
+            config.breaker.open
+        } else {
+            let doubled = config.retry.initial.saturating_mul(1 << (self.failures - 1).min(16));
+            let most = doubled.min(config.retry.cap);
+            self.draws += 1;
+            let random = self.lane.timeline.bytes16(&format!("retry:{}", self.lane.id()), self.draws);
+            let fraction =
+                u64::from_le_bytes(random[..8].try_into().unwrap_or_default()) as f64 / u64::MAX as f64;
+            most.mul_f64(fraction)
+        };
+        let at = now.after(wait.max(after.unwrap_or_default()));
+        self.not_before = Some(at);
+        self.probe_at = Some(at);
+    }
+
+    /// The receiver refused some of the batch and would not say which.
+    fn partial(&mut self, batch: Batch, refused: u64, failure: &Failure, now: Instant) {
+        let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
+        let rejected = refused.min(events);
+        let when = self.sealer.unix_nanos();
+        {
+            let mut core = self.lane.lock();
+            core.counters.reject_pending(Reason::Uncertain, rejected);
+            core.counters.deliver_pending(events - rejected);
+        }
+        // Nobody knows how the refused ones spread over the streams: each declares as many as it may be, once.
+        let mut of: HashMap<Uuid, u64> = HashMap::new();
+        for item in batch.items.iter().filter(|item| !item.payload.is_foreign()) {
+            *of.entry(item.envelope.streamid).or_default() += 1;
+        }
+        for item in batch.items {
+            if item.payload.is_settled() {
+                self.say_again(item, now);
+                continue;
+            }
+            self.sealer.settle(&item.envelope);
+            if matches!(item.payload, Payload::Foreign) {
+                continue;
+            }
+            if let Some(durable) = &mut self.durable {
+                durable.refuse(item.place);
+            }
+            let count = of.remove(&item.envelope.streamid).map_or(0, |most| refused.min(most));
+            self.sealer.lose_maybe(&item, count);
+            self.note_episode(Reason::Uncertain, Some(&item.envelope), count, true, now);
+            if let Payload::Event(tracked) = &item.payload {
+                tracked.end(self.lane.index, self.lane.durable(), || Ending {
+                    state: EndState::Uncertain,
+                    reason: Some(Reason::Uncertain.name()),
+                    sealed: Some(sealed_at(&item.envelope)),
+                    when,
+                });
+            }
+            // What it counts must not be counted twice; what its ranges name may be named again.
+            if !matches!(&item.payload, Payload::Declaration(loss) if loss.ranges.is_empty()) {
+                self.restore(&item);
+            }
+        }
+        // It took the batch: it works, and may be told.
+        self.works();
+        self.lane.lock().health.note(failure);
+    }
+
+    /// The receiver will never take it. One refusal is no failure of the sink; refusing everything is.
+    fn refuse(&mut self, item: Item, failure: &Failure, now: Instant) {
+        let reason = match failure.kind {
+            FailureKind::Serialization => Reason::Serialization,
+            _ => Reason::Rejected,
+        };
+        if let Some(dead) = &mut self.dead_letters
+            && !matches!(item.payload, Payload::Foreign)
+            && !item.payload.is_settled()
+        {
+            // What cannot be written there is declared all the same.
+            let _ = dead.append(&item.envelope, reason, self.sealer.unix_nanos());
+        }
+        self.lose(item, reason, now);
+        self.refusals += 1;
+        let lane = Arc::clone(&self.lane);
+        let mut core = lane.lock();
+        if self.refusals >= lane.config.breaker.failures {
+            self.probe_at.get_or_insert(now.after(lane.config.breaker.open));
+            self.fail(&mut core, LaneState::Failed, failure);
+        } else {
+            core.health.note(failure);
+        }
+    }
+
+    /// An envelope that was sealed will not arrive.
+    fn lose(&mut self, item: Item, reason: Reason, now: Instant) {
+        if item.payload.is_settled() {
+            self.say_again(item, now);
+            return;
+        }
+        self.sealer.settle(&item.envelope);
+        if let Some(durable) = &mut self.durable {
+            durable.refuse(item.place);
+        }
+        let repaired = matches!(item.payload, Payload::Replayed) && item.place.is_none();
+        if matches!(item.payload, Payload::Foreign) || repaired {
+            return;
+        }
+        self.sealer.lose_sealed(&item, reason);
+        self.restore(&item);
+        let Payload::Event(tracked) = &item.payload else {
+            self.sealer.may_declare &= !item.envelope.own;
+            if !item.envelope.own {
+                self.note_episode(reason, Some(&item.envelope), 1, false, now);
+            }
+            if matches!(item.payload, Payload::KeyChange { .. }) {
+                self.say_again(item, now);
+            }
+            return;
+        };
+        self.note_episode(reason, Some(&item.envelope), 1, false, now);
+        {
+            let mut core = self.lane.lock();
+            if reason == Reason::GaveUp {
+                core.counters.drop_pending(reason, 1);
+            } else {
+                core.counters.reject_pending(reason, 1);
+            }
+        }
+        let when = self.sealer.unix_nanos();
+        tracked.end(self.lane.index, self.lane.durable(), || Ending {
+            state: EndState::Lost,
+            reason: Some(reason.name()),
+            sealed: Some(sealed_at(&item.envelope)),
+            when,
+        });
+    }
+
+    /// A change of key that the sink refused, and that has been declared, is sent again, the same bytes, when the
+    /// sink next takes something, though not more often than a delivery is tried.
+    fn say_again(&mut self, item: Item, now: Instant) {
+        let config = &self.lane.config.retry;
+        let wait = config.initial.saturating_mul(1 << item.tries.min(16)).min(config.cap);
+        let at = now.after(wait);
+        self.again_at = Some(self.again_at.map_or(at, |before: Instant| before.max(at)));
+        let payload = Payload::KeyChange { declared: true };
+        self.again.push(Item { payload, place: None, covers: Vec::new(), ..item });
+    }
+
+    /// Queues changes of key that were refused.
+    fn send_again(&mut self, now: Instant) {
+        if !self.closed && self.again_at.is_some_and(|at| now >= at) {
+            self.again_at = None;
+            self.batches.push_back(Batch::new(std::mem::take(&mut self.again)));
+        }
+    }
+
+    /// What a lost envelope of our own was to say is said again, merged into the next.
+    fn restore(&mut self, item: &Item) {
+        match &item.payload {
+            Payload::Declaration(loss) => self.sealer.restore(&item.envelope, loss.clone()),
+            Payload::Note(note) => own::merge(&mut self.lane.lock().notes, note.clone()),
+            _ => {}
+        }
+    }
+}
+
+/// An auth failure says nothing about the envelopes: everything is kept (lanes.md).
+fn keep_on_auth(answers: Answers) -> Answers {
+    match answers {
+        Answers::RefusedBatch(failure) if failure.kind == FailureKind::Auth => Answers::Retry(failure, None),
+        Answers::Each(mut each) => {
+            for answer in &mut each {
+                if let Answer::Refused(failure) = answer
+                    && failure.kind == FailureKind::Auth
+                {
+                    *answer = Answer::Retry(failure.clone(), None);
+                }
+            }
+            Answers::Each(each)
+        }
+        answers => answers,
+    }
+}
+
+pub(super) fn sealed_at(envelope: &Envelope) -> Sealed {
+    Sealed { streamid: envelope.streamid, sequence: envelope.sequence, hash: envelope.hash }
+}
