@@ -25,6 +25,9 @@ pub(crate) fn measure(candidate: &str, load: Load, port: u16, dir: &Path) -> Res
     if candidate.starts_with("alone") || candidate.starts_with("beside") {
         return isolation::isolation(candidate, load, port, dir);
     }
+    if let Some(policy) = candidate.strip_prefix("overflow-") {
+        return isolation::overflow(policy, load, port);
+    }
     if let Some((what, n)) = candidate.rsplit_once('-')
         && let Ok(n) = n.parse()
     {
@@ -47,7 +50,7 @@ pub(crate) fn measure(candidate: &str, load: Load, port: u16, dir: &Path) -> Res
 /// Callers wait where a lane has no room.
 const BLOCK: &str = r#","overflow":"block""#;
 
-fn otlp(port: u16, more: &str) -> String {
+pub(crate) fn otlp(port: u16, more: &str) -> String {
     format!(
         r#"{{"id":"otlp","batch":{{"linger":"200ms"}},"sink":{{"otlp":{{"endpoint":"http://127.0.0.1:{port}","protocol":"http/protobuf","compression":"none"}}}}{more}}}"#
     )

@@ -1,4 +1,5 @@
-//! What a broken lane costs the others, and what grows with what: candidates of `isolation` and `curves`.
+//! What a broken lane costs the others, when a lane's policy acts, and what grows with what: candidates of `isolation`
+//! and `curves`.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -215,6 +216,40 @@ pub(crate) fn curve(what: &str, n: u32, load: Load, port: u16, dir: &Path) -> Re
         figures.put("emitted_per_s", rate * (1.0 + others / load.events() as f64));
     }
     figures.put("refused", refused.into_inner() as f64);
+    Ok(figures)
+}
+
+/// `overflow-POLICY`: one lane to the receiver, with a queue of 2 048 and that policy. `delivered_per_s` is what the lane
+/// delivers while events come, so that, where more come than the receiver takes, it is the rate beyond which the
+/// policy must act; `acted_share` is the share of the events that it dropped, refused or rejected.
+pub(crate) fn overflow(policy: &str, load: Load, port: u16) -> Result<Figures, Failure> {
+    let more = format!(r#","overflow":"{policy}","queue":{{"events":2048}}"#);
+    let emitter = candidates::open(&document(&candidates::otlp(port, &more), "hmac"), false)?;
+    let delivered = || emitter.counters().iter().map(|(_, counters)| counters.delivered).sum::<u64>();
+    let (mut writer, mut refused) = (ObjectWriter::new(), 0_u64);
+    let start = Cell::new((Instant::now(), 0));
+    let mut rate = 0.0;
+    let mut figures = run(
+        load,
+        |n| {
+            // The load begins with 0 again, when what came before has been delivered.
+            if n == 0 {
+                start.set((Instant::now(), delivered()));
+            }
+            refused += u64::from(emit(&emitter, &mut writer, n, None).is_err());
+        },
+        || {
+            let (since, before) = start.get();
+            rate = (delivered() - before) as f64 / since.elapsed().as_secs_f64();
+            emitter.shutdown(Duration::from_secs(60));
+            candidates::balance(&emitter)
+        },
+    );
+    let lost = |name: &str| figures.get(name).unwrap_or(0.0);
+    let acted = (lost("otlp_dropped") + lost("otlp_rejected") + refused as f64) / load.events() as f64;
+    figures.put("refused", refused as f64);
+    figures.put("delivered_per_s", rate);
+    figures.put("acted_share", acted);
     Ok(figures)
 }
 

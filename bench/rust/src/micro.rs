@@ -1,17 +1,26 @@
-//! Sealing, verifying and their parts, each beside the physical limit: what the same bytes cost the bare
+//! Writing, sealing, handing over, encoding, verifying, each beside the physical limit: what the same bytes cost the bare
 //! primitive.
 
+use std::collections::VecDeque;
 use std::hint::black_box;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use ed25519_dalek::{Signer as _, SigningKey, Verifier as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use prost::Message as _;
 use sha2::{Digest as _, Sha256};
-use sinkwell::EventInput;
 use sinkwell::event::Data;
 use sinkwell::json::{ObjectWriter, parse, parse_into};
 use sinkwell::key::VerifyingKey;
+use sinkwell::otlp::{Facts, OtlpSink, Settings};
+use sinkwell::seam::SystemClock;
+use sinkwell::sink::{Answers, Envelope, Sink};
 use sinkwell::verify::{self, TrustedKey, Verifier};
+use sinkwell::{Emitter, EventInput, HostSink, Options};
 
 use crate::measure::own_cpu;
 use crate::table::{Row, Spread};
@@ -84,6 +93,138 @@ fn lines(algorithm: &str, events: u64) -> Result<Vec<Vec<u8>>, Failure> {
     Ok(text.split(|&b| b == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect())
 }
 
+/// Keeps what it is given.
+struct Keeper(Arc<Mutex<Vec<Envelope>>>);
+
+impl Sink for Keeper {
+    fn kind(&self) -> &'static str {
+        "host"
+    }
+
+    fn deliver(&mut self, batch: &[Envelope]) -> Answers {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend_from_slice(batch);
+        Answers::Acknowledged
+    }
+}
+
+/// Sealed envelopes, as a sink gets them.
+fn envelopes(events: u64) -> Result<Vec<Envelope>, Failure> {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let config = candidates::config(&candidates::document(
+        r#"{"id":"out","overflow":"block","sink":{"host":"keeper"}}"#,
+        "hmac",
+    ))?;
+    let lane = config.lanes.first().ok_or("there is a lane")?.clone();
+    let into = Arc::clone(&kept);
+    let make = Arc::new(move || Ok(Box::new(Keeper(Arc::clone(&into))) as Box<dyn Sink>));
+    let sinks = vec![HostSink { name: "keeper".to_owned(), lane, make }];
+    let emitter = Emitter::open(Options { sinks, ..Options::new(config) })?;
+    let mut writer = ObjectWriter::new();
+    for n in 0..events {
+        event::write(&mut writer, n.cast_signed()).map_err(|e| e.message().to_owned())?;
+        emitter.emit(EventInput { data: Data::Object(&writer), ..EventInput::new(event::TYPE) })?;
+    }
+    emitter.shutdown(Duration::from_secs(60));
+    let mut kept = std::mem::take(&mut *kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    kept.retain(|envelope| !envelope.own);
+    Ok(kept)
+}
+
+/// What an SDK would send of the same event: its attributes, and no line.
+fn record(data: &sinkwell::json::Value) -> LogRecord {
+    let attributes = data.members().iter().map(|(key, value)| {
+        let value = match (value.as_str(), value.as_i64()) {
+            (Some(text), _) => any_value::Value::StringValue(text.to_owned()),
+            (_, Some(int)) => any_value::Value::IntValue(int),
+            _ => any_value::Value::BoolValue(true),
+        };
+        KeyValue { key: key.to_string(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+    });
+    LogRecord { attributes: attributes.collect(), event_name: event::TYPE.to_owned(), ..LogRecord::default() }
+}
+
+/// The encoding of a batch, per event.
+fn encode(batch: &[Envelope], rounds: u64, table: &mut Table) -> Result<(), Failure> {
+    let config = sinkwell::config::model::OtlpConfig::default();
+    let settings = Settings::resolve(&config, &|_| None, &Facts::default(), Duration::from_secs(10))?;
+    let mut sink = OtlpSink::new(settings, Arc::new(SystemClock::default()))?;
+    let data = parse(&batch[0].bytes).map_err(|e| e.message().to_owned())?;
+    let one = record(data.get("data").ok_or("an envelope has data")?);
+    let scope = ScopeLogs { log_records: vec![one; batch.len()], ..ScopeLogs::default() };
+    let resource = ResourceLogs { scope_logs: vec![scope], ..ResourceLogs::default() };
+    let request = ExportLogsServiceRequest { resource_logs: vec![resource] };
+    let (count, size) = sink.request_size(batch).ok_or("a batch makes a request")?;
+    if count != batch.len() {
+        return Err("a batch fits into a request".into());
+    }
+    let (bytes, events) = (vec![b'x'; size], batch.len() as f64);
+    let question = "encode as OTLP";
+    let mut copy = Vec::with_capacity(size);
+    let copied = time(rounds, || {
+        copy.clear();
+        copy.extend_from_slice(black_box(&bytes));
+        black_box(&copy);
+    });
+    table.put(question, "memcpy of the request", copied / events, None);
+    let prost = time(rounds, || drop(black_box(black_box(&request).encode_to_vec())));
+    table.put(question, "prost, the attributes alone, structures at hand", prost / events, None);
+    let built = time(rounds, || drop(black_box(black_box(&request).clone().encode_to_vec())));
+    table.put(question, "prost, the attributes alone, structures built", built / events, None);
+    let ours = time(rounds, || {
+        black_box(sink.request_size(black_box(batch)));
+    });
+    let beside = Some("prost, the attributes alone, structures built");
+    table.put(question, "sealed line and its attributes", ours / events, beside);
+    Ok(())
+}
+
+/// What handing a ready event over costs the caller: to nobody, to lanes that nobody takes from, to lanes that work.
+fn hand_over(events: u64, table: &mut Table) -> Result<(), Failure> {
+    let question = "hand a ready event over";
+    let ready: Arc<[u8]> = vec![b'x'; 500].into();
+    let queue = Mutex::new(VecDeque::with_capacity(usize::try_from(events)?));
+    let bare = time(events, || {
+        let mut queue = queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        queue.push_back(Arc::clone(black_box(&ready)));
+    });
+    table.put(question, "a mutex and a VecDeque", bare, None);
+    let (sender, receiver) = mpsc::sync_channel(10_000);
+    let taker = std::thread::spawn(move || receiver.into_iter().for_each(|event: Arc<[u8]>| drop(event)));
+    let channel = time(events, || drop(sender.send(Arc::clone(black_box(&ready)))));
+    drop(sender);
+    taker.join().map_err(|_| "the taker panicked")?;
+    table.put(question, "a channel of std, to a thread that takes", channel, None);
+    let mut writer = ObjectWriter::new();
+    event::write(&mut writer, 7).map_err(|e| e.message().to_owned())?;
+    let lane = |i: usize| {
+        let queue = format!(r#""queue":{{"events":{}}}"#, events + events / 8 + 16);
+        format!(r#"{{"id":"lane{i}",{queue},"sink":"null"}}"#)
+    };
+    for (lanes, manual, who) in [
+        (1, true, "emit to one lane that nobody takes from"),
+        (3, true, "emit to three lanes that nobody takes from"),
+        (1, false, "emit to one lane that works"),
+        (3, false, "emit to three lanes that work"),
+    ] {
+        let lanes = (0..lanes).map(lane).collect::<Vec<_>>().join(",");
+        let wide = format!(r#"{{"queue":{{"events":{}}},"#, events * 2);
+        let emitter =
+            candidates::open(&candidates::document(&lanes, "hmac").replacen('{', &wide, 1), manual)?;
+        let mut failed = None;
+        let each = time(events, || {
+            let input = EventInput { data: Data::Object(&writer), ..EventInput::new(event::TYPE) };
+            if let Err(e) = emitter.emit(input) {
+                failed.get_or_insert(e);
+            }
+        });
+        if let Some(e) = failed {
+            return Err(e.into());
+        }
+        table.put(question, who, each, Some("a mutex and a VecDeque"));
+    }
+    Ok(())
+}
+
 /// A question's figures, round by round.
 #[derive(Default)]
 struct Table(Vec<(String, String, Vec<f64>, Option<String>)>);
@@ -128,7 +269,10 @@ pub(crate) fn measure(rounds: usize, quick: bool, rows: &mut Vec<Row>) -> Result
     let public = key.verifying_key();
     // Each another message, as a verifier meets them: the same one again and again would teach the processor its branches.
     let signed: Vec<_> = ed_lines.iter().take(1000).map(|line| (line, key.sign(line))).collect();
+    let batch = envelopes(512)?;
     for _ in 0..rounds {
+        hand_over(n, &mut table)?;
+        encode(&batch, n / 512, &mut table)?;
         let write = "write the data";
         table.put(
             write,

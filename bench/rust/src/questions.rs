@@ -27,6 +27,14 @@ const BESIDE: &[&str] = &[
     "beside one that refuses",
 ];
 
+const POLICIES: &[&str] = &[
+    "overflow-block",
+    "overflow-drop_oldest",
+    "overflow-drop_progress",
+    "overflow-coalesce_by_run",
+    "overflow-fail_sink",
+];
+
 /// What a broken lane costs the caller and the other lanes.
 pub(crate) fn isolation(part: u64) -> Vec<Question> {
     let ask = |name, load, figures| Question { name, load, delay_ms: 0, who: BESIDE, figures };
@@ -50,6 +58,14 @@ pub(crate) fn curves(part: u64) -> Vec<Question> {
         who: &["otel", "three", "three-block"],
         figures: &["p50_ns", "p99_ns", "growth_kb", "lost_share", "told_share"],
     };
+    // So long that what is queued when it ends counts for little.
+    let policies = |name, delay_ms, rate: u64| Question {
+        name,
+        load: format!("bursts:{rate}:{}:10", rate * 12 / part.min(2)),
+        delay_ms,
+        who: POLICIES,
+        figures: &["delivered_per_s", "acted_share", "mean_ns", "growth_kb"],
+    };
     let hot = |events: u64| format!("hot:{}", events / part);
     let cost: &[&str] = &["caller_cpu_ns", "mean_ns", "p50_ns", "p99_ns", "growth_kb", "refused"];
     vec![
@@ -57,6 +73,13 @@ pub(crate) fn curves(part: u64) -> Vec<Question> {
         late("receiver answers after 100 ms, 5 000/s", 100),
         late("receiver answers after 500 ms, 5 000/s", 500),
         late("receiver answers after 1 000 ms, 5 000/s", 1_000),
+        // A request takes 512 events, and one is under way.
+        policies("receiver answers after 100 ms, 4 000/s", 100, 4_000),
+        policies("receiver answers after 100 ms, 8 000/s", 100, 8_000),
+        policies("receiver answers after 500 ms, 800/s", 500, 800),
+        policies("receiver answers after 500 ms, 1 600/s", 500, 1_600),
+        policies("receiver answers after 1 000 ms, 400/s", 1_000, 400),
+        policies("receiver answers after 1 000 ms, 800/s", 1_000, 800),
         ask(
             "lanes",
             hot(50_000),
