@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::receiver::Lines;
-use super::{batch, envelope, envelope_with, facts, from_bytes, settings};
+use super::{batch, envelope, envelope_with, facts, from_bytes, settings, sink_of};
 use crate::config::model::{OtlpBody, OtlpConfig};
 use crate::json::{self, Value};
 use crate::otlp::request::{GRPC_PREFIX, Next, RequestWriter};
@@ -283,6 +283,15 @@ fn requests_hold_as_much_as_fits_and_no_more() {
     assert!(requests > 1);
     let sent: Vec<_> = batch.iter().map(|e| String::from_utf8(e.bytes.to_vec()).unwrap()).collect();
     assert_eq!(lines, sent);
+    // What a request would hold is what it holds.
+    let Next::Request { message, envelopes } = writer.next(&batch) else { panic!("no request") };
+    let mut sink = sink_of(&config, &[]);
+    assert_eq!(sink.request_size(&batch), Some((envelopes, message.len() - GRPC_PREFIX)));
+    assert_eq!(sink.request_size(&[]), None);
+    assert_eq!(
+        sink.request_size(&[envelope_with(1, &format!(r#"{{"v":"{}"}}"#, "x".repeat(17_000)), &[])]),
+        None
+    );
 }
 
 #[test]
