@@ -46,6 +46,7 @@ profile() {
             "$bench" run "$who" "$load:20000" "$port" "$out" >"$out/$name.figures" 2>"$out/$name.log"
         callgrind_annotate "$out/$name.callgrind" >"$out/$name.txt"
     fi
+    rm -f "$out/events.ndjson"
     echo "target/profile/$name.txt"
 }
 
