@@ -139,8 +139,7 @@ pub(crate) fn finish(machine: &str, rows: &[Row], json: Option<&Path>) -> Result
 
 fn ask(settings: &Settings, question: &Question, rows: &mut Vec<Row>) -> Result<(), Failure> {
     let mut answers: Vec<Vec<Figures>> = question.who.iter().map(|_| Vec::new()).collect();
-    // A minute of nothing is not asked for twice.
-    let rounds = if question.load.starts_with("idle") { 1 } else { settings.rounds };
+    let rounds = if question.once { 1 } else { settings.rounds };
     for round in 0..rounds {
         for i in 0..question.who.len() {
             // Another one begins each round.

@@ -219,11 +219,11 @@ pub(crate) fn curve(what: &str, n: u32, load: Load, port: u16, dir: &Path) -> Re
     Ok(figures)
 }
 
-/// `overflow-POLICY`: one lane to the receiver, with a queue of 2 048 and that policy. `delivered_per_s` is what the lane
+/// `overflow-POLICY`: one lane to the receiver, with a queue of 1 024 and that policy. `delivered_per_s` is what the lane
 /// delivers while events come, so that, where more come than the receiver takes, it is the rate beyond which the
 /// policy must act; `acted_share` is the share of the events that it dropped, refused or rejected.
 pub(crate) fn overflow(policy: &str, load: Load, port: u16) -> Result<Figures, Failure> {
-    let more = format!(r#","overflow":"{policy}","queue":{{"events":2048}}"#);
+    let more = format!(r#","overflow":"{policy}","queue":{{"events":1024}}"#);
     let emitter = candidates::open(&document(&candidates::otlp(port, &more), "hmac"), false)?;
     let delivered = || emitter.counters().iter().map(|(_, counters)| counters.delivered).sum::<u64>();
     let (mut writer, mut refused) = (ObjectWriter::new(), 0_u64);

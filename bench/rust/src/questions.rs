@@ -10,6 +10,8 @@ pub(crate) struct Question {
     pub(crate) load: String,
     /// How much later than at once the receiver answers.
     pub(crate) delay_ms: u64,
+    /// Long, and the same each time: not asked again in every round.
+    pub(crate) once: bool,
     pub(crate) who: &'static [&'static str],
     pub(crate) figures: &'static [&'static str],
 }
@@ -37,7 +39,7 @@ const POLICIES: &[&str] = &[
 
 /// What a broken lane costs the caller and the other lanes.
 pub(crate) fn isolation(part: u64) -> Vec<Question> {
-    let ask = |name, load, figures| Question { name, load, delay_ms: 0, who: BESIDE, figures };
+    let ask = |name, load, figures| Question { name, load, delay_ms: 0, once: false, who: BESIDE, figures };
     vec![
         ask("5 000/s", format!("paced:5000:{}", 7_500 / part), &["p50_ns", "p99_ns", "healthy_lost"]),
         ask(
@@ -50,19 +52,22 @@ pub(crate) fn isolation(part: u64) -> Vec<Question> {
 
 /// What grows with what. The smallest of each is what the others are compared to.
 pub(crate) fn curves(part: u64) -> Vec<Question> {
-    let ask = |name, load: String, who, figures| Question { name, load, delay_ms: 0, who, figures };
+    let ask =
+        |name, load: String, who, figures| Question { name, load, delay_ms: 0, once: false, who, figures };
     let late = |name, delay_ms| Question {
         name,
         load: format!("paced:5000:{}", 15_000 / part),
         delay_ms,
+        once: false,
         who: &["otel", "three", "three-block"],
         figures: &["p50_ns", "p99_ns", "growth_kb", "lost_share", "told_share"],
     };
     // So long that what is queued when it ends counts for little.
     let policies = |name, delay_ms, rate: u64| Question {
         name,
-        load: format!("bursts:{rate}:{}:10", rate * 12 / part.min(2)),
+        load: format!("bursts:{rate}:{}:10", rate * 10 / part.min(2)),
         delay_ms,
+        once: true,
         who: POLICIES,
         figures: &["delivered_per_s", "acted_share", "mean_ns", "growth_kb"],
     };
@@ -104,12 +109,14 @@ pub(crate) fn curves(part: u64) -> Vec<Question> {
             &["streams-1", "streams-10", "streams-100", "streams-1000", "streams-10000"],
             cost,
         ),
-        ask(
-            "idle",
-            format!("idle:{}", 60 / part),
-            &["nobody", "three"],
-            &["cpu_ms_per_minute", "resident_kb"],
-        ),
+        Question {
+            name: "idle",
+            load: format!("idle:{}", 60 / part),
+            delay_ms: 0,
+            once: true,
+            who: &["nobody", "three"],
+            figures: &["cpu_ms_per_minute", "resident_kb"],
+        },
     ]
 }
 
@@ -143,6 +150,7 @@ pub(crate) fn of(language: &str, part: u64) -> Vec<Question> {
         name,
         load: load.replace('N', &(events / part).to_string()),
         delay_ms: 0,
+        once: false,
         who,
         figures,
     };
