@@ -225,31 +225,35 @@ pub(crate) fn curve(what: &str, n: u32, load: Load, port: u16, dir: &Path) -> Re
 pub(crate) fn overflow(policy: &str, load: Load, port: u16) -> Result<Figures, Failure> {
     let more = format!(r#","overflow":"{policy}","queue":{{"events":1024}}"#);
     let emitter = candidates::open(&document(&candidates::otlp(port, &more), "hmac"), false)?;
-    let delivered = || emitter.counters().iter().map(|(_, counters)| counters.delivered).sum::<u64>();
-    let (mut writer, mut refused) = (ObjectWriter::new(), 0_u64);
-    let start = Cell::new((Instant::now(), 0));
-    let mut rate = 0.0;
+    // What the lane has delivered, and what it has not taken.
+    let counted = || {
+        let lane = emitter.counters().into_iter().next().map(|(_, counters)| counters).unwrap_or_default();
+        (lane.delivered, lane.dropped + lane.rejected)
+    };
+    let (mut writer, refused) = (ObjectWriter::new(), Cell::new(0_u64));
+    let start = Cell::new((Instant::now(), counted(), 0));
+    let mut delivered_per_s = 0.0;
     let mut figures = run(
         load,
         |n| {
-            // The load begins with 0 again, when what came before has been delivered.
+            // The load begins with 0 again: what warmed up is not counted.
             if n == 0 {
-                start.set((Instant::now(), delivered()));
+                start.set((Instant::now(), counted(), refused.get()));
             }
-            refused += u64::from(emit(&emitter, &mut writer, n, None).is_err());
+            refused.set(refused.get() + u64::from(emit(&emitter, &mut writer, n, None).is_err()));
         },
         || {
-            let (since, before) = start.get();
-            rate = (delivered() - before) as f64 / since.elapsed().as_secs_f64();
+            let (since, (before, _), _) = start.get();
+            delivered_per_s = (counted().0 - before) as f64 / since.elapsed().as_secs_f64();
             emitter.shutdown(Duration::from_secs(60));
             candidates::balance(&emitter)
         },
     );
-    let lost = |name: &str| figures.get(name).unwrap_or(0.0);
-    let acted = (lost("otlp_dropped") + lost("otlp_rejected") + refused as f64) / load.events() as f64;
-    figures.put("refused", refused as f64);
-    figures.put("delivered_per_s", rate);
-    figures.put("acted_share", acted);
+    let (_, (_, dropped), refused_before) = start.get();
+    let acted = counted().1 - dropped + refused.get() - refused_before;
+    figures.put("refused", refused.get() as f64);
+    figures.put("delivered_per_s", delivered_per_s);
+    figures.put("acted_share", acted as f64 / load.events() as f64);
     Ok(figures)
 }
 
