@@ -156,11 +156,11 @@ impl Drop for Collector {
     }
 }
 
-/// The bodies in a file exporter's output, and how often each came.
+/// The bodies in a file exporter's output, and how often each came. A line without its end is one that is being written.
 pub(crate) fn bodies(path: &Path) -> BTreeMap<String, usize> {
     let mut bodies = BTreeMap::new();
     let text = fs::read_to_string(path).unwrap_or_default();
-    for line in text.lines() {
+    for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
         let request = json::parse(line.as_bytes()).unwrap();
         let list = |of: &Value, key: &str| of.get(key).map(Value::items).unwrap_or_default().to_vec();
         let resources = list(&request, "resourceLogs").into_iter();
