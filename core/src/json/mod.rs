@@ -9,6 +9,7 @@ mod canon;
 mod number;
 mod parse;
 mod value;
+pub(crate) mod words;
 mod writer;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::number::{is_unsafe_integer, safe, write_i64};
 use super::parse::{Builder, JsonError};
+use super::words::{below, equal};
 use super::{DEFAULT_DEPTH, write_f64};
 
 /// Compares keys by UTF-16 code units, as RFC 8785 orders them.
@@ -25,16 +26,10 @@ pub fn compare_keys(a: &str, b: &str) -> Ordering {
 
 /// Bytes at the start of `bytes` that a JSON string holds as they are.
 fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    // Sets the high bit of each byte that is zero; above the first such byte it may set others, so that it
-    // answers whether there is one.
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     let (words, _) = bytes.as_chunks::<8>();
     let clean = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\'))) == 0
+        below(word, b' ') | equal(word, b'"') | equal(word, b'\\') == 0
     };
     let start = words.iter().take_while(|word| clean(word)).count() * 8;
     // What is left over, with bytes before it that have been looked at.

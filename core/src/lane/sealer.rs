@@ -614,9 +614,7 @@ impl Sealer {
         }
         Ok(())
     }
-}
 
-impl Sealer {
     /// Says what another part of the emitter asked for, in the lane's own stream.
     pub(crate) fn say(&mut self, note: Note, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         let own = self.own_agent();

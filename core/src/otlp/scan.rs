@@ -7,6 +7,7 @@
 use memchr::{memchr, memchr2};
 
 use crate::json::MAX_SAFE_INTEGER;
+use crate::json::words::equal;
 
 /// The bytes are not the JSON of an envelope.
 #[derive(Debug, PartialEq, Eq)]
@@ -115,15 +116,11 @@ pub(super) enum Number {
 /// longer is worth a call of memchr.
 #[inline]
 fn special(text: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
     const WORDS: usize = 4;
-    // The lowest high bit that is set is that of the first zero byte; higher ones may be wrong.
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     let (words, _) = text.as_chunks::<8>();
     for (i, word) in words.iter().take(WORDS).enumerate() {
         let word = u64::from_le_bytes(*word);
-        let found = zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')));
+        let found = equal(word, b'"') | equal(word, b'\\');
         if found != 0 {
             return Some(i * 8 + found.trailing_zeros() as usize / 8);
         }
