@@ -96,7 +96,7 @@ pub(crate) fn isolation(candidate: &str, load: Load, port: u16, dir: &Path) -> R
     let mut figures = run(
         load,
         |n| {
-            if n == 0 && start.get().elapsed() > Duration::from_millis(500) {
+            if n == 0 {
                 begun.store(true, Ordering::SeqCst);
                 start.set(Instant::now());
             }
@@ -177,12 +177,11 @@ pub(crate) fn curve(what: &str, n: u32, load: Load, port: u16, dir: &Path) -> Re
             // One producer is measured; the others do the same beside it.
             let (over, others) = (AtomicBool::new(false), AtomicU64::new(0));
             std::thread::scope(|scope| {
-                let started = Cell::new(false);
                 run(
                     load,
                     |i| {
-                        // Not while warming up: the load begins with 0 again.
-                        if i == 0 && started.replace(true) {
+                        // Not while warming up.
+                        if i == 0 {
                             for _ in 1..n {
                                 scope.spawn(|| {
                                     let mut writer = ObjectWriter::new();
@@ -236,7 +235,7 @@ pub(crate) fn overflow(policy: &str, load: Load, port: u16) -> Result<Figures, F
     let mut figures = run(
         load,
         |n| {
-            // The load begins with 0 again: what warmed up is not counted.
+            // What warmed up is not counted.
             if n == 0 {
                 start.set((Instant::now(), counted(), refused.get()));
             }

@@ -57,12 +57,12 @@ impl Figures {
     }
 }
 
-/// Runs `emit` under a load; then `settle`, which waits until all is delivered and answers how many of ours
+/// Runs `emit` under a load, whose events are numbered from 0, after a warm-up, whose numbers are negative; then `settle`, which waits until all is delivered and answers how many of ours
 /// the emitter itself says arrived, if it can say.
 pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -> Figures) -> Figures {
-    for n in 0..WARM_UP.cast_signed() {
+    for n in -WARM_UP.cast_signed()..0 {
         emit(n);
-        if n % 100 == 99 {
+        if n.rem_euclid(100) == 99 {
             std::thread::sleep(Duration::from_millis(20));
         }
     }

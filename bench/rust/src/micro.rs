@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use sinkwell::event::Data;
-use sinkwell::json::{ObjectWriter, parse, parse_into};
+use sinkwell::json::{ObjectWriter, Value, parse, parse_into};
 use sinkwell::key::VerifyingKey;
 use sinkwell::otlp::{Facts, OtlpSink, Settings};
 use sinkwell::seam::SystemClock;
@@ -45,52 +45,43 @@ fn time(calls: u64, mut call: impl FnMut()) -> f64 {
     since(start, calls)
 }
 
-/// Emits and seals so many events without threads; answers nanoseconds per event of emitting, nanoseconds per
-/// event of sealing (and a sink that forgets), and the lines.
-fn seal(algorithm: &str, events: u64) -> Result<(f64, f64), Failure> {
-    let lane = format!(r#"{{"id":"out","queue":{{"events":{0}}},"sink":"null"}}"#, events + events / 8 + 16);
-    let emitter = candidates::open(
-        &candidates::document(&lane, algorithm).replacen(
-            '{',
-            &format!(r#"{{"queue":{{"events":{}}},"#, events * 2),
-            1,
-        ),
-        true,
-    )?;
+/// A document with so many lanes to a sink that forgets, each with room for so many events.
+fn roomy(lanes: usize, events: u64, algorithm: &str) -> String {
+    let queue = events + events / 8 + 16;
+    let lane = |i| format!(r#"{{"id":"lane{i}","queue":{{"events":{queue}}},"sink":"null"}}"#);
+    let lanes = (0..lanes).map(lane).collect::<Vec<_>>().join(",");
+    // The emitter's own ceiling goes in front.
+    let ceiling = format!(r#"{{"queue":{{"events":{}}},"#, events * 2);
+    candidates::document(&lanes, algorithm).replacen('{', &ceiling, 1)
+}
+
+/// Emits so many events.
+fn emit(emitter: &Emitter, events: u64) -> Result<(), Failure> {
     let mut writer = ObjectWriter::new();
-    let start = own_cpu();
     for n in 0..events {
         event::write(&mut writer, n.cast_signed()).map_err(|e| e.message().to_owned())?;
         emitter.emit(EventInput { data: Data::Object(&writer), ..EventInput::new(event::TYPE) })?;
     }
+    Ok(())
+}
+
+/// Emits and seals so many events without threads; answers nanoseconds per event of emitting, and nanoseconds per
+/// event of sealing (and a sink that forgets).
+fn seal(algorithm: &str, events: u64) -> Result<(f64, f64), Failure> {
+    let emitter = candidates::open(&roomy(1, events, algorithm), true)?;
+    let start = own_cpu();
+    emit(&emitter, events)?;
     let emitting = since(start, events);
     let start = own_cpu();
     let mut left = events;
     while left > 0 {
-        let drained = emitter.drain("out")?;
+        let drained = emitter.drain("lane0")?;
         if drained.count == 0 {
             return Err("nothing was drained".into());
         }
         left -= drained.count;
     }
     Ok((emitting, since(start, events)))
-}
-
-/// Sealed lines in memory.
-fn lines(algorithm: &str, events: u64) -> Result<Vec<Vec<u8>>, Failure> {
-    let path = std::env::temp_dir().join(format!("sinkwell-bench-{}.ndjson", std::process::id()));
-    let _ = std::fs::remove_file(&path);
-    let lane = format!(r#"{{"id":"out","overflow":"block","sink":{{"file":{{"path":{path:?}}}}}}}"#);
-    let emitter = candidates::open(&candidates::document(&lane, algorithm), false)?;
-    let mut writer = ObjectWriter::new();
-    for n in 0..events {
-        event::write(&mut writer, n.cast_signed()).map_err(|e| e.message().to_owned())?;
-        emitter.emit(EventInput { data: Data::Object(&writer), ..EventInput::new(event::TYPE) })?;
-    }
-    emitter.shutdown(Duration::from_secs(60));
-    let text = std::fs::read(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(text.split(|&b| b == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect())
 }
 
 /// Keeps what it is given.
@@ -107,38 +98,39 @@ impl Sink for Keeper {
     }
 }
 
-/// Sealed envelopes, as a sink gets them.
-fn envelopes(events: u64) -> Result<Vec<Envelope>, Failure> {
+/// Sealed envelopes, as a sink gets them, sinkwell's own among them.
+fn envelopes(algorithm: &str, events: u64) -> Result<Vec<Envelope>, Failure> {
     let kept = Arc::new(Mutex::new(Vec::new()));
-    let config = candidates::config(&candidates::document(
-        r#"{"id":"out","overflow":"block","sink":{"host":"keeper"}}"#,
-        "hmac",
-    ))?;
+    let lane = r#"{"id":"out","overflow":"block","sink":{"host":"keeper"}}"#;
+    let config = candidates::config(&candidates::document(lane, algorithm))?;
     let lane = config.lanes.first().ok_or("there is a lane")?.clone();
     let into = Arc::clone(&kept);
     let make = Arc::new(move || Ok(Box::new(Keeper(Arc::clone(&into))) as Box<dyn Sink>));
     let sinks = vec![HostSink { name: "keeper".to_owned(), lane, make }];
     let emitter = Emitter::open(Options { sinks, ..Options::new(config) })?;
-    let mut writer = ObjectWriter::new();
-    for n in 0..events {
-        event::write(&mut writer, n.cast_signed()).map_err(|e| e.message().to_owned())?;
-        emitter.emit(EventInput { data: Data::Object(&writer), ..EventInput::new(event::TYPE) })?;
-    }
+    emit(&emitter, events)?;
     emitter.shutdown(Duration::from_secs(60));
-    let mut kept = std::mem::take(&mut *kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    kept.retain(|envelope| !envelope.own);
+    let kept = std::mem::take(&mut *kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     Ok(kept)
 }
 
+/// Sealed lines.
+fn lines(algorithm: &str, events: u64) -> Result<Vec<Vec<u8>>, Failure> {
+    Ok(envelopes(algorithm, events)?.iter().map(|envelope| envelope.bytes.to_vec()).collect())
+}
+
 /// What an SDK would send of the same event: its attributes, and no line.
-fn record(data: &sinkwell::json::Value) -> LogRecord {
+fn record(data: &Value) -> LogRecord {
     let attributes = data.members().iter().map(|(key, value)| {
-        let value = match (value.as_str(), value.as_i64()) {
-            (Some(text), _) => any_value::Value::StringValue(text.to_owned()),
-            (_, Some(int)) => any_value::Value::IntValue(int),
-            _ => any_value::Value::BoolValue(true),
+        let value = match value {
+            Value::String(text) => Some(any_value::Value::StringValue(text.clone())),
+            Value::Int(int) => Some(any_value::Value::IntValue(*int)),
+            Value::Float(float) => Some(any_value::Value::DoubleValue(*float)),
+            Value::Bool(bool) => Some(any_value::Value::BoolValue(*bool)),
+            // The event has none of these.
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
         };
-        KeyValue { key: key.to_string(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+        KeyValue { key: key.clone(), value: Some(AnyValue { value }), ..KeyValue::default() }
     });
     LogRecord { attributes: attributes.collect(), event_name: event::TYPE.to_owned(), ..LogRecord::default() }
 }
@@ -196,20 +188,13 @@ fn hand_over(events: u64, table: &mut Table) -> Result<(), Failure> {
     table.put(question, "a channel of std, to a thread that takes", channel, None);
     let mut writer = ObjectWriter::new();
     event::write(&mut writer, 7).map_err(|e| e.message().to_owned())?;
-    let lane = |i: usize| {
-        let queue = format!(r#""queue":{{"events":{}}}"#, events + events / 8 + 16);
-        format!(r#"{{"id":"lane{i}",{queue},"sink":"null"}}"#)
-    };
     for (lanes, manual, who) in [
         (1, true, "emit to one lane that nobody takes from"),
         (3, true, "emit to three lanes that nobody takes from"),
         (1, false, "emit to one lane that works"),
         (3, false, "emit to three lanes that work"),
     ] {
-        let lanes = (0..lanes).map(lane).collect::<Vec<_>>().join(",");
-        let wide = format!(r#"{{"queue":{{"events":{}}},"#, events * 2);
-        let emitter =
-            candidates::open(&candidates::document(&lanes, "hmac").replacen('{', &wide, 1), manual)?;
+        let emitter = candidates::open(&roomy(lanes, events, "hmac"), manual)?;
         let mut failed = None;
         let each = time(events, || {
             let input = EventInput { data: Data::Object(&writer), ..EventInput::new(event::TYPE) };
@@ -269,7 +254,7 @@ pub(crate) fn measure(rounds: usize, quick: bool, rows: &mut Vec<Row>) -> Result
     let public = key.verifying_key();
     // Each another message, as a verifier meets them: the same one again and again would teach the processor its branches.
     let signed: Vec<_> = ed_lines.iter().take(1000).map(|line| (line, key.sign(line))).collect();
-    let batch = envelopes(512)?;
+    let batch: Vec<_> = envelopes("hmac", 512)?.into_iter().filter(|envelope| !envelope.own).collect();
     for _ in 0..rounds {
         hand_over(n, &mut table)?;
         encode(&batch, n / 512, &mut table)?;

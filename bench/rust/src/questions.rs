@@ -4,6 +4,7 @@
 //! are one to two seconds of each.
 
 /// A question, the load that asks it, who answers (the peer first), and which figures are the answer.
+#[derive(Default)]
 pub(crate) struct Question {
     pub(crate) name: &'static str,
     /// `hot:N`, `paced:RATE:N`, `bursts:RATE:N[:EVERY_MS]`, `rested:N` or `idle:SECONDS`.
@@ -39,7 +40,7 @@ const POLICIES: &[&str] = &[
 
 /// What a broken lane costs the caller and the other lanes.
 pub(crate) fn isolation(part: u64) -> Vec<Question> {
-    let ask = |name, load, figures| Question { name, load, delay_ms: 0, once: false, who: BESIDE, figures };
+    let ask = |name, load, figures| Question { name, load, who: BESIDE, figures, ..Question::default() };
     vec![
         ask("5 000/s", format!("paced:5000:{}", 7_500 / part), &["p50_ns", "p99_ns", "healthy_lost"]),
         ask(
@@ -52,15 +53,14 @@ pub(crate) fn isolation(part: u64) -> Vec<Question> {
 
 /// What grows with what. The smallest of each is what the others are compared to.
 pub(crate) fn curves(part: u64) -> Vec<Question> {
-    let ask =
-        |name, load: String, who, figures| Question { name, load, delay_ms: 0, once: false, who, figures };
+    let ask = |name, load: String, who, figures| Question { name, load, who, figures, ..Question::default() };
     let late = |name, delay_ms| Question {
         name,
         load: format!("paced:5000:{}", 15_000 / part),
         delay_ms,
-        once: false,
         who: &["otel", "three", "three-block"],
         figures: &["p50_ns", "p99_ns", "growth_kb", "lost_share", "told_share"],
+        ..Question::default()
     };
     // So long that what is queued when it ends counts for little.
     let policies = |name, delay_ms, rate: u64| Question {
@@ -112,10 +112,10 @@ pub(crate) fn curves(part: u64) -> Vec<Question> {
         Question {
             name: "idle",
             load: format!("idle:{}", 60 / part),
-            delay_ms: 0,
             once: true,
             who: &["nobody", "three"],
             figures: &["cpu_ms_per_minute", "resident_kb"],
+            ..Question::default()
         },
     ]
 }
@@ -149,10 +149,9 @@ pub(crate) fn of(language: &str, part: u64) -> Vec<Question> {
     let ask = |name, load: &str, events: u64, who, figures| Question {
         name,
         load: load.replace('N', &(events / part).to_string()),
-        delay_ms: 0,
-        once: false,
         who,
         figures,
+        ..Question::default()
     };
     match language {
         "python" => vec![
