@@ -5,17 +5,17 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
 
+# Each version has a folder of its own.
 inferno=0.12.8
-out="$root/target/profile" tools="$root/target/tools"
+out="$root/target/profile" tools="$root/target/tools/inferno-$inferno"
 mkdir -p "$out"
 # With frame pointers, so that stacks are whole; in a folder of its own, so that nothing else is built again.
 export RUSTFLAGS="${RUSTFLAGS:-} -C force-frame-pointers=yes"
 logged bench-rust-profile cargo build --release --target-dir target/profiled -p sinkwell-bench
 bench="$root/target/profiled/release/sinkwell-bench"
 how=
-if have perf && perf record --quiet -e cpu-clock -o "$out/try.perf" true >/dev/null 2>&1; then
+if have perf && perf record --quiet -e cpu-clock -o /dev/null true >/dev/null 2>&1; then
     how=perf
-    rm -f "$out/try.perf"
     [[ -x "$tools/bin/inferno-flamegraph" ]] || RUSTFLAGS='' fetched inferno \
         cargo install --quiet --locked --root "$tools" "inferno@$inferno"
 elif have valgrind; then

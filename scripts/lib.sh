@@ -9,6 +9,9 @@ cd "$root"
 logs="$root/target/logs"
 mkdir -p "$logs"
 
+# cargo tries a download again by itself; what else asks a registry is `fetched`.
+export CARGO_NET_RETRY="${CARGO_NET_RETRY:-10}"
+
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # skip WHAT REASON: says loudly what does not run and why; with SINKWELL_REQUIRE=all that is a failure.
@@ -90,6 +93,14 @@ node_modules() {
         fetched npm npm --prefix "$1" ci --no-audit --no-fund || return
         touch "$stamp"
     fi
+}
+
+# What the Go modules and their tests need.
+go_modules() {
+    local module
+    for module in bindings-go bindings-go/otel; do
+        fetched go-modules go -C "$module" list -deps -test ./... || return
+    done
 }
 
 # A .NET SDK: the one on PATH, else the one that stands beside the project.

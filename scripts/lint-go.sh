@@ -11,6 +11,7 @@ if ! [[ -x "$tools/staticcheck-$staticcheck" ]]; then
     fetched staticcheck-install env -u CGO_LDFLAGS GOBIN="$tools" go install "honnef.co/go/tools/cmd/staticcheck@$staticcheck"
     mv "$tools/staticcheck" "$tools/staticcheck-$staticcheck"
 fi
+go_modules
 cd bindings-go
 unformatted="$(gofmt -l .)"
 if [[ -n "$unformatted" ]]; then

@@ -5,7 +5,6 @@ need lint-rust cargo python3
 venv
 
 status=0
-fetched crates cargo fetch --locked || status=1
 cargo fmt --all --check || status=1
 logged clippy cargo clippy --locked --workspace --all-targets -- -D warnings || status=1
 logged clippy-schedules cargo clippy --locked -p sinkwell --features shuttle --test schedules -- -D warnings || status=1

@@ -14,7 +14,6 @@ version="$(sed -nE '/^\[workspace.package\]/,/^\[/s/^version = "(.*)"/\1/p' Carg
 native_build() {
     mkdir -p "$dist"
     venv "$root/scripts/requirements-dist.txt" || return
-    fetched crates cargo fetch --locked || return
     # Python's addon finds its symbols in the interpreter that loads it.
     export CARGO_ZIGBUILD_CACHE_DIR="$root/target/tools/zigbuild" ZIG_GLOBAL_CACHE_DIR="$root/target/tools/zig" \
         CARGO_INCREMENTAL=0 PYO3_BUILD_EXTENSION_MODULE=1 PYO3_NO_PYTHON=1

@@ -8,7 +8,7 @@ need go cargo go cc
 status=0
 rm -f "$root/target/vectors/go.tsv"
 c_library || counted go 1
-for module in bindings-go bindings-go/otel; do fetched go-modules go -C "$module" mod download || status=1; done
+go_modules || counted go 1
 export CGO_LDFLAGS="-L$SINKWELL_LIB_DIR ${CGO_LDFLAGS:-}" GOFLAGS="${GOFLAGS:-} -mod=readonly"
 # A module inside another is not one of its packages.
 modules() {
