@@ -284,6 +284,8 @@ fn a_full_disk_under_a_file_keeps_what_it_holds_and_says_so() {
     let left = emitter.shutdown(Duration::from_secs(2));
     assert_eq!(left[0].1.pending, 10, "{left:?}");
     assert_eq!(left[1].1.pending, 0, "{left:?}");
+    let health = emitter.health().remove(0).1;
+    assert_eq!(health.failure, Some(sinkwell::sink::FailureKind::Storage), "{health:?}");
     // The other lane has it, sealed: this sink failed.
     assert!(place.lines("other.ndjson", "sink.failed") >= 1);
     assert_eq!(place.verify(&["other.ndjson"], None).verdict, Verdict::Sound);

@@ -133,7 +133,7 @@ impl Writer {
     /// Stores a batch in one transaction.
     pub(super) fn append(&mut self, batch: &[Envelope]) -> Result<Appended, Failure> {
         self.own().map_err(|e| {
-            Failure::new(FailureKind::Network, "audit database unavailable").detail(e.message())
+            Failure::new(FailureKind::Storage, "audit database unavailable").detail(e.message())
         })?;
         let mut memory = self.memory.take();
         let tx =
@@ -423,7 +423,7 @@ fn failure(e: &rusqlite::Error) -> Failure {
         Some(Code::ConstraintViolation) => "the audit database refused an append",
         _ => "the audit database failed",
     };
-    Failure::new(FailureKind::Network, summary).detail(e.to_string())
+    Failure::new(FailureKind::Storage, summary).detail(e.to_string())
 }
 
 /// The database's path, for messages.

@@ -485,8 +485,8 @@ impl Control {
                 super::own::merge(&mut core.notes, note);
             }
             // One throttled call of a key service is no reason to open the breaker: it is tried again soon.
-            let failure = Failure::new(FailureKind::Network, "the signer failed; nothing is sent unsigned")
-                .detail(text);
+            let failure =
+                Failure::new(FailureKind::Signer, "the signer failed; nothing is sent unsigned").detail(text);
             self.back_off(now, &failure, None);
             self.fail(&mut core, LaneState::Degraded, &failure);
         }
@@ -538,7 +538,7 @@ impl Control {
                 self.batches.push_back(Batch::new(items));
             }
             Written::Failed(items, e) | Written::Unwritable(items, e) => {
-                let failure = Failure::new(FailureKind::Network, "the journal failed").detail(e.to_string());
+                let failure = Failure::new(FailureKind::Journal, "the journal failed").detail(e.to_string());
                 let mut core = lane.lock();
                 core.full = self.durable.as_ref().is_some_and(Durable::is_full);
                 let waiters = lane.made_room(&mut core);

@@ -122,7 +122,7 @@ impl SinkClass {
 pub enum FailureKind {
     /// The queue overflowed under `fail_sink`.
     Overflow,
-    /// The other end cannot be reached, or a file or pipe cannot be written.
+    /// The other end cannot be reached: a receiver, a proxy, whoever reads a pipe.
     Network,
     /// A delivery took longer than the lane's `timeout`.
     Timeout,
@@ -136,9 +136,30 @@ pub enum FailureKind {
     Auth,
     /// The sink's own code failed (a panic, an exception).
     Panic,
+    /// What the sink writes to cannot be written: a file, a disk, the audit database.
+    Storage,
+    /// The key's holder did not sign; all waits, as nothing is sent unsigned.
+    Signer,
+    /// The lane's journal cannot be written.
+    Journal,
 }
 
 impl FailureKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Overflow,
+        Self::Network,
+        Self::Timeout,
+        Self::Rejected,
+        Self::Serialization,
+        Self::Schema,
+        Self::Auth,
+        Self::Panic,
+        Self::Storage,
+        Self::Signer,
+        Self::Journal,
+    ];
+
     /// The public name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -151,6 +172,9 @@ impl FailureKind {
             Self::Schema => "schema",
             Self::Auth => "auth",
             Self::Panic => "panic",
+            Self::Storage => "storage",
+            Self::Signer => "signer",
+            Self::Journal => "journal",
         }
     }
 }

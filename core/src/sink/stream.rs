@@ -48,9 +48,13 @@ impl Sink for Lines {
     }
 }
 
-/// An error of the operating system, as a failure.
+/// An error of the operating system, as a failure: of whoever reads a pipe, or of what holds the file.
 pub(crate) fn io_failure(e: &io::Error) -> Failure {
-    Failure::new(FailureKind::Network, format!("cannot write: {}", e.kind())).detail(e.to_string())
+    let kind = match e.kind() {
+        io::ErrorKind::BrokenPipe => FailureKind::Network,
+        _ => FailureKind::Storage,
+    };
+    Failure::new(kind, format!("cannot write: {}", e.kind())).detail(e.to_string())
 }
 
 /// Answers for a batch of which the first `done` arrived.

@@ -134,3 +134,29 @@ fn a_sink_that_emits_into_its_own_full_lane_neither_waits_nor_recurses() {
     assert_eq!(report.lost.get("reentrant"), Some(&c.dropped));
     assert_eq!(c.admitted, c.delivered + c.dropped);
 }
+
+#[test]
+fn a_signer_that_fails_is_named_as_what_failed() {
+    struct Away;
+    impl sinkwell::key::HostSigner for Away {
+        fn sign(&self, _: &[&[u8]]) -> std::result::Result<Vec<Vec<u8>>, String> {
+            Err("the key service is away".to_owned())
+        }
+    }
+    let text = "agent: { id: own }\nkey: { id: k, alg: ed25519, signer: host }\n".to_owned();
+    let emitter = sinkwell::host::open(
+        sinkwell::host::Opening {
+            source: sinkwell::config::Source::Text { text, name: None, format: Default::default() },
+            sinks: vec![sink("good", r#"{"overflow":"block"}"#, |_| Answers::Acknowledged)],
+            signer: Some(Arc::new(Away)),
+            manual: true,
+        },
+        &sinkwell::seam::SystemEnv::default(),
+    )
+    .unwrap();
+    emit(&emitter, 1, None).unwrap();
+    emitter.drain("good").unwrap();
+    let health = emitter.health().remove(0).1;
+    assert_eq!(health.failure, Some(sinkwell::sink::FailureKind::Signer), "{health:?}");
+    assert_eq!(health.detail.as_deref(), Some("the key service is away"));
+}

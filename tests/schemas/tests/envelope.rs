@@ -100,6 +100,17 @@ fn what_the_page_describes_is_taken() {
     }
 }
 
+/// Whatever the core can record as a failure, a reader of the schema knows, and nothing else.
+#[test]
+fn the_failure_kinds_of_the_schema_are_those_of_the_core() {
+    let ours: Vec<_> = sinkwell::sink::FailureKind::ALL.iter().map(|kind| json!(kind.name())).collect();
+    for name in ["sink.failed", "sink.recovered"] {
+        let path = format!("{}/../../schemas/governance-event/1.0/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let schema: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        assert_eq!(schema["properties"]["failure"]["enum"], json!(ours), "{name}");
+    }
+}
+
 #[test]
 fn what_the_page_forbids_is_refused() {
     let bad = [

@@ -178,7 +178,7 @@ fn a_full_disk_takes_nothing_away_and_leaves_no_half_line() {
         // Room for a line and a half: all or nothing of what is written at once.
         let Answers::Retry(failure, None) = sink.deliver(&lines(2..5)) else { panic!("not a failure") };
         assert!(
-            failure.kind == FailureKind::Network && failure.summary.contains("cannot write"),
+            failure.kind == FailureKind::Storage && failure.summary.contains("cannot write"),
             "{failure:?}"
         );
         assert_eq!(fs.bytes(path), b"000000000\n000000001\n");

@@ -4,10 +4,13 @@ use super::*;
 
 #[test]
 fn what_a_stream_refuses_is_tried_again_and_says_why() {
-    for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull] {
+    for (kind, expected) in [
+        (io::ErrorKind::BrokenPipe, FailureKind::Network),
+        (io::ErrorKind::StorageFull, FailureKind::Storage),
+    ] {
         let e = io::Error::from(kind);
         let failure = io_failure(&e);
-        assert_eq!(failure.kind, FailureKind::Network);
+        assert_eq!(failure.kind, expected);
         assert!(failure.summary.starts_with("cannot write: "), "{failure:?}");
     }
     let mut closed =
