@@ -1,12 +1,12 @@
 //! Precision and recall of each detector over the labelled corpus in `tests/redaction`.
 //!
-//!     cargo test -p sinkwell --test redaction -- --nocapture
+//!     cargo test -p sinkwell --test redaction curated -- --nocapture
 //!
 //! A find counts when it covers what the label names; `exact` also asks that it covers nothing else.
 
-use sinkwell::config::RedactionConfig;
-use sinkwell::content::Redactor;
 use sinkwell::json::{self, Value};
+
+use crate::redactor;
 
 /// Detector, floor of precision and floor of recall in percent.
 const FLOORS: [(&str, f64, f64); 13] = [
@@ -27,16 +27,6 @@ const FLOORS: [(&str, f64, f64); 13] = [
 
 /// At least so many cases each way, or the figures mean nothing.
 const LEAST: usize = 40;
-
-fn redactor(detector: &str) -> Redactor {
-    let config = RedactionConfig {
-        id: "corpus".into(),
-        detectors: vec![detector.into()],
-        keep_identifiers: true,
-        ..RedactionConfig::default()
-    };
-    Redactor::compile(&config, None).unwrap()
-}
 
 #[derive(Default)]
 struct Score {
@@ -59,7 +49,7 @@ fn precision_and_recall() {
     for (detector, least_precision, least_recall) in FLOORS {
         let path = format!("{}/../tests/redaction/{detector}.jsonl", env!("CARGO_MANIFEST_DIR"));
         let file = std::fs::read_to_string(&path).unwrap();
-        let redactor = redactor(detector);
+        let redactor = redactor(&[detector]);
         let label = format!("[{detector}]");
         let mut score = Score::default();
         for line in file.lines() {
