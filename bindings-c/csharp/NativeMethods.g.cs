@@ -31,43 +31,55 @@ namespace Sinkwell.Interop
         internal static extern void sinkwell_owned_free(SinkwellOwned* owned);
 
         /// <summary>
-        ///  Opens an emitter. Waits on this thread until every required class has a healthy sink.
+        ///  Delivers on this thread what a lane of a manual emitter holds: `{"count", "records": […]}`.
         ///
         ///  # Ownership
-        ///  `emitter` is owned by the caller then, and so are the sinks and the signer by sinkwell, whether it opens
-        ///  or not: their `free` is called once, when nothing uses them any more.
+        ///  `out` is owned by the caller then.
         ///
         ///  # Safety
-        ///  `opening` and what it points to are valid for the call; `emitter` is valid for a write; `error` is NULL or
-        ///  valid for a write. The functions of sinks and signer may be called from any thread.
+        ///  `emitter` is an emitter; `lane` is text; `out` and `error` are NULL or valid for a write.
         /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_open", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_open(SinkwellOpening* opening, SinkwellEmitter** emitter, SinkwellError* error);
+        [DllImport(__DllName, EntryPoint = "sinkwell_drain", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_drain(SinkwellEmitter* emitter, SinkwellBytes lane, SinkwellOwned* @out, SinkwellError* error);
 
         /// <summary>
-        ///  The process's default emitter, opened from the environment on first use; the same for every caller.
+        ///  Adds a lane for a host's sink while the emitter runs.
         ///
         ///  # Ownership
-        ///  `emitter` is a handle of the caller's own then; freeing it does not end the emitter.
+        ///  The sink is sinkwell's then, whether it is added or not: its `free` is called once.
         ///
         ///  # Safety
-        ///  `emitter` is valid for a write; `program` is absent or text; `error` is NULL or valid for a write.
+        ///  `emitter` is an emitter; `sink` and what it points to are valid for the call; `error` is NULL or valid for
+        ///  a write. The functions of the sink may be called from any thread.
         /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_default", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_default(SinkwellBytes program, SinkwellEmitter** emitter, SinkwellError* error);
+        [DllImport(__DllName, EntryPoint = "sinkwell_add_sink", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_add_sink(SinkwellEmitter* emitter, SinkwellSink* sink, SinkwellError* error);
 
         /// <summary>
-        ///  Takes the default emitter away, so that the process can end it; the next use opens another. `emitter` is
-        ///  NULL then if there was none.
+        ///  Seals with another key from the next envelope on: `key` is a `key:` section as in the configuration.
         ///
         ///  # Ownership
-        ///  As `sinkwell_default`.
+        ///  The signer is sinkwell's then, whether it is taken or not: its `free` is called once.
         ///
         ///  # Safety
-        ///  `emitter` is valid for a write; `error` is NULL or valid for a write.
+        ///  `emitter` is an emitter; `key` is text; `signer` is NULL or a signer whose functions may be called from
+        ///  any thread; `error` is NULL or valid for a write.
         /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_take_default", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_take_default(SinkwellEmitter** emitter, SinkwellError* error);
+        [DllImport(__DllName, EntryPoint = "sinkwell_change_key", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_change_key(SinkwellEmitter* emitter, SinkwellBytes key, SinkwellSigner* signer, SinkwellError* error);
+
+        /// <summary>
+        ///  Has a durable lane export again what its journal still holds, from that envelope on: nothing is sealed anew,
+        ///  and content goes only as far as today's policy lets it. `streamid` and `sequence` are those of a cursor.
+        ///
+        ///  # Ownership
+        ///  Nothing changes hands.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `lane` and `streamid` are text; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_repair", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_repair(SinkwellEmitter* emitter, SinkwellBytes lane, SinkwellBytes streamid, ulong sequence, SinkwellError* error);
 
         /// <summary>
         ///  Emits an event. `receipt` may be NULL for who does not want one.
@@ -134,6 +146,90 @@ namespace Sinkwell.Interop
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_on_room", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         internal static extern int sinkwell_on_room(SinkwellEmitter* emitter, ulong token, delegate* unmanaged[Cdecl]<ulong, int, SinkwellBytes, void> callback, SinkwellError* error);
+
+        /// <summary>
+        ///  Frees a handle and sets it to NULL. The last handle of an emitter that was not shut down does that, within
+        ///  five seconds, on this thread: call `sinkwell_shutdown` first.
+        ///
+        ///  # Ownership
+        ///  Takes the handle.
+        ///
+        ///  # Safety
+        ///  `emitter` is NULL, or points to NULL or an emitter that no other call is using.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_emitter_free", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern void sinkwell_emitter_free(SinkwellEmitter** emitter);
+
+        /// <summary>
+        ///  Waits on this thread until every lane has delivered what it was given, or `timeout_ms` is over:
+        ///  `{lane: {"delivered", "pending", "where"}}`.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_flush", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_flush(SinkwellEmitter* emitter, ulong timeout_ms, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
+        ///  Ends the emitter within `timeout_ms`; the report is that of `sinkwell_flush`. Safe to call again.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then; the handle stays valid until it is freed.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_shutdown", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_shutdown(SinkwellEmitter* emitter, ulong timeout_ms, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
+        ///  `sinkwell_flush` on a thread of sinkwell's own; the report is what the callback gets.
+        ///
+        ///  # Ownership
+        ///  The token is the host's to free once the callback came; the emitter may be freed meanwhile.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `callback` may be called from any thread; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_flush_on", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_flush_on(SinkwellEmitter* emitter, ulong timeout_ms, ulong token, delegate* unmanaged[Cdecl]<ulong, int, SinkwellBytes, void> callback, SinkwellError* error);
+
+        /// <summary>
+        ///  `sinkwell_shutdown` on a thread of sinkwell's own; the report is what the callback gets.
+        ///
+        ///  # Ownership
+        ///  As `sinkwell_flush_on`.
+        ///
+        ///  # Safety
+        ///  As `sinkwell_flush_on`.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_shutdown_on", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_shutdown_on(SinkwellEmitter* emitter, ulong timeout_ms, ulong token, delegate* unmanaged[Cdecl]<ulong, int, SinkwellBytes, void> callback, SinkwellError* error);
+
+        /// <summary>
+        ///  Frees what an error holds and zeroes it.
+        ///
+        ///  # Ownership
+        ///  Takes what `error` holds; `error` itself stays the caller's.
+        ///
+        ///  # Safety
+        ///  `error` is NULL or points to an error that a function of this library filled in, or to zeros.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_error_free", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern void sinkwell_error_free(SinkwellError* error);
+
+        /// <summary>
+        ///  The public name of a status, `invalid_event` for 2: for errors that come as a status alone. Absent for 0
+        ///  and for a number that is no code.
+        ///
+        ///  # Ownership
+        ///  The name lives as long as the process.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_error_name", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern SinkwellBytes sinkwell_error_name(int code);
 
         /// <summary>
         ///  Says whether an emit would be let through now: 0, or `closed` or `required_sink_unavailable`.
@@ -222,106 +318,6 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_queued(SinkwellEmitter* emitter, SinkwellBytes lane, ulong* queued, SinkwellError* error);
 
         /// <summary>
-        ///  Delivers on this thread what a lane of a manual emitter holds: `{"count", "records": […]}`.
-        ///
-        ///  # Ownership
-        ///  `out` is owned by the caller then.
-        ///
-        ///  # Safety
-        ///  `emitter` is an emitter; `lane` is text; `out` and `error` are NULL or valid for a write.
-        /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_drain", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_drain(SinkwellEmitter* emitter, SinkwellBytes lane, SinkwellOwned* @out, SinkwellError* error);
-
-        /// <summary>
-        ///  Adds a lane for a host's sink while the emitter runs.
-        ///
-        ///  # Ownership
-        ///  The sink is sinkwell's then, whether it is added or not: its `free` is called once.
-        ///
-        ///  # Safety
-        ///  `emitter` is an emitter; `sink` and what it points to are valid for the call; `error` is NULL or valid for
-        ///  a write. The functions of the sink may be called from any thread.
-        /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_add_sink", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_add_sink(SinkwellEmitter* emitter, SinkwellSink* sink, SinkwellError* error);
-
-        /// <summary>
-        ///  Seals with another key from the next envelope on: `key` is a `key:` section as in the configuration.
-        ///
-        ///  # Ownership
-        ///  The signer is sinkwell's then, whether it is taken or not: its `free` is called once.
-        ///
-        ///  # Safety
-        ///  `emitter` is an emitter; `key` is text; `signer` is NULL or a signer whose functions may be called from
-        ///  any thread; `error` is NULL or valid for a write.
-        /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_change_key", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_change_key(SinkwellEmitter* emitter, SinkwellBytes key, SinkwellSigner* signer, SinkwellError* error);
-
-        /// <summary>
-        ///  Has a durable lane export again what its journal still holds, from that envelope on: nothing is sealed anew,
-        ///  and content goes only as far as today's policy lets it. `streamid` and `sequence` are those of a cursor.
-        ///
-        ///  # Ownership
-        ///  Nothing changes hands.
-        ///
-        ///  # Safety
-        ///  `emitter` is an emitter; `lane` and `streamid` are text; `error` is NULL or valid for a write.
-        /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_repair", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_repair(SinkwellEmitter* emitter, SinkwellBytes lane, SinkwellBytes streamid, ulong sequence, SinkwellError* error);
-
-        /// <summary>
-        ///  Waits on this thread until every lane has delivered what it was given, or `timeout_ms` is over:
-        ///  `{lane: {"delivered", "pending", "where"}}`.
-        ///
-        ///  # Ownership
-        ///  `out` is owned by the caller then.
-        ///
-        ///  # Safety
-        ///  `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
-        /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_flush", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_flush(SinkwellEmitter* emitter, ulong timeout_ms, SinkwellOwned* @out, SinkwellError* error);
-
-        /// <summary>
-        ///  Ends the emitter within `timeout_ms`; the report is that of `sinkwell_flush`. Safe to call again.
-        ///
-        ///  # Ownership
-        ///  `out` is owned by the caller then; the handle stays valid until it is freed.
-        ///
-        ///  # Safety
-        ///  `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
-        /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_shutdown", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_shutdown(SinkwellEmitter* emitter, ulong timeout_ms, SinkwellOwned* @out, SinkwellError* error);
-
-        /// <summary>
-        ///  `sinkwell_flush` on a thread of sinkwell's own; the report is what the callback gets.
-        ///
-        ///  # Ownership
-        ///  The token is the host's to free once the callback came; the emitter may be freed meanwhile.
-        ///
-        ///  # Safety
-        ///  `emitter` is an emitter; `callback` may be called from any thread; `error` is NULL or valid for a write.
-        /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_flush_on", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_flush_on(SinkwellEmitter* emitter, ulong timeout_ms, ulong token, delegate* unmanaged[Cdecl]<ulong, int, SinkwellBytes, void> callback, SinkwellError* error);
-
-        /// <summary>
-        ///  `sinkwell_shutdown` on a thread of sinkwell's own; the report is what the callback gets.
-        ///
-        ///  # Ownership
-        ///  As `sinkwell_flush_on`.
-        ///
-        ///  # Safety
-        ///  As `sinkwell_flush_on`.
-        /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_shutdown_on", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_shutdown_on(SinkwellEmitter* emitter, ulong timeout_ms, ulong token, delegate* unmanaged[Cdecl]<ulong, int, SinkwellBytes, void> callback, SinkwellError* error);
-
-        /// <summary>
         ///  How deep `data` may nest: what is deeper a binding need not write out, as it will be refused.
         ///
         ///  # Ownership
@@ -347,39 +343,43 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_handles_signals(SinkwellEmitter* emitter, byte* handles, SinkwellError* error);
 
         /// <summary>
-        ///  Frees a handle and sets it to NULL. The last handle of an emitter that was not shut down does that, within
-        ///  five seconds, on this thread: call `sinkwell_shutdown` first.
+        ///  Opens an emitter. Waits on this thread until every required class has a healthy sink.
         ///
         ///  # Ownership
-        ///  Takes the handle.
+        ///  `emitter` is owned by the caller then, and so are the sinks and the signer by sinkwell, whether it opens
+        ///  or not: their `free` is called once, when nothing uses them any more.
         ///
         ///  # Safety
-        ///  `emitter` is NULL, or points to NULL or an emitter that no other call is using.
+        ///  `opening` and what it points to are valid for the call; `emitter` is valid for a write; `error` is NULL or
+        ///  valid for a write. The functions of sinks and signer may be called from any thread.
         /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_emitter_free", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern void sinkwell_emitter_free(SinkwellEmitter** emitter);
+        [DllImport(__DllName, EntryPoint = "sinkwell_open", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_open(SinkwellOpening* opening, SinkwellEmitter** emitter, SinkwellError* error);
 
         /// <summary>
-        ///  Frees what an error holds and zeroes it.
+        ///  The process's default emitter, opened from the environment on first use; the same for every caller.
         ///
         ///  # Ownership
-        ///  Takes what `error` holds; `error` itself stays the caller's.
+        ///  `emitter` is a handle of the caller's own then; freeing it does not end the emitter.
         ///
         ///  # Safety
-        ///  `error` is NULL or points to an error that a function of this library filled in, or to zeros.
+        ///  `emitter` is valid for a write; `program` is absent or text; `error` is NULL or valid for a write.
         /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_error_free", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern void sinkwell_error_free(SinkwellError* error);
+        [DllImport(__DllName, EntryPoint = "sinkwell_default", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_default(SinkwellBytes program, SinkwellEmitter** emitter, SinkwellError* error);
 
         /// <summary>
-        ///  The public name of a status, `invalid_event` for 2: for errors that come as a status alone. Absent for 0
-        ///  and for a number that is no code.
+        ///  Takes the default emitter away, so that the process can end it; the next use opens another. `emitter` is
+        ///  NULL then if there was none.
         ///
         ///  # Ownership
-        ///  The name lives as long as the process.
+        ///  As `sinkwell_default`.
+        ///
+        ///  # Safety
+        ///  `emitter` is valid for a write; `error` is NULL or valid for a write.
         /// </summary>
-        [DllImport(__DllName, EntryPoint = "sinkwell_error_name", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern SinkwellBytes sinkwell_error_name(int code);
+        [DllImport(__DllName, EntryPoint = "sinkwell_take_default", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_take_default(SinkwellEmitter** emitter, SinkwellError* error);
 
         /// <summary>
         ///  The version of the library, as `0.1.0`.
@@ -711,8 +711,8 @@ namespace Sinkwell.Interop
 
     /// <summary>
     ///  Borrowed bytes: valid for the call, or for the callback, that they are passed to. Text is UTF-8 without a
-    ///  terminating zero. `data` NULL means that the value is absent; an empty value that is present has any other
-    ///  pointer.
+    ///  terminating zero. `data` NULL with a `len` of 0 means that the value is absent; an empty value that is present has
+    ///  any other pointer.
     /// </summary>
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe partial struct SinkwellBytes
@@ -753,51 +753,6 @@ namespace Sinkwell.Interop
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe partial struct SinkwellEmitter
     {
-    }
-
-    /// <summary>
-    ///  What an emitter is opened with. Zero it, then set what is to be said. Borrowed for the call, but for the
-    ///  sinks and the signer, which live until their `free` is called.
-    /// </summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal unsafe partial struct SinkwellOpening
-    {
-        /// <summary>
-        ///  One of `SINKWELL_SOURCE_*`.
-        /// </summary>
-        public int source;
-        /// <summary>
-        ///  1: no threads; `sinkwell_drain` delivers.
-        /// </summary>
-        public byte manual;
-        /// <summary>
-        ///  Zeros.
-        /// </summary>
-        public fixed byte reserved[3];
-        /// <summary>
-        ///  The configuration, as `source` says.
-        /// </summary>
-        public SinkwellBytes config;
-        /// <summary>
-        ///  What errors call a text; its folder is that of relative paths.
-        /// </summary>
-        public SinkwellBytes name;
-        /// <summary>
-        ///  The program's name, for the default agent id, where the operating system knows only an interpreter.
-        /// </summary>
-        public SinkwellBytes program;
-        /// <summary>
-        ///  Host sinks; they count as required sinks.
-        /// </summary>
-        public SinkwellSink* sinks;
-        /// <summary>
-        ///  How many.
-        /// </summary>
-        public ulong sinks_len;
-        /// <summary>
-        ///  The host's signer, or NULL.
-        /// </summary>
-        public SinkwellSigner* signer;
     }
 
     /// <summary>
@@ -980,6 +935,51 @@ namespace Sinkwell.Interop
         ///  Zeros.
         /// </summary>
         public fixed byte reserved[7];
+    }
+
+    /// <summary>
+    ///  What an emitter is opened with. Zero it, then set what is to be said. Borrowed for the call, but for the
+    ///  sinks and the signer, which live until their `free` is called.
+    /// </summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe partial struct SinkwellOpening
+    {
+        /// <summary>
+        ///  One of `SINKWELL_SOURCE_*`.
+        /// </summary>
+        public int source;
+        /// <summary>
+        ///  1: no threads; `sinkwell_drain` delivers.
+        /// </summary>
+        public byte manual;
+        /// <summary>
+        ///  Zeros.
+        /// </summary>
+        public fixed byte reserved[3];
+        /// <summary>
+        ///  The configuration, as `source` says.
+        /// </summary>
+        public SinkwellBytes config;
+        /// <summary>
+        ///  What errors call a text; its folder is that of relative paths.
+        /// </summary>
+        public SinkwellBytes name;
+        /// <summary>
+        ///  The program's name, for the default agent id, where the operating system knows only an interpreter.
+        /// </summary>
+        public SinkwellBytes program;
+        /// <summary>
+        ///  Host sinks; they count as required sinks.
+        /// </summary>
+        public SinkwellSink* sinks;
+        /// <summary>
+        ///  How many.
+        /// </summary>
+        public ulong sinks_len;
+        /// <summary>
+        ///  The host's signer, or NULL.
+        /// </summary>
+        public SinkwellSigner* signer;
     }
 
     /// <summary>

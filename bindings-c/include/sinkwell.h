@@ -11,18 +11,6 @@
 
 #include <stdint.h>
 
-// `source`: nothing; environment variables, or the default, decide.
-#define SINKWELL_SOURCE_ENVIRONMENT 0
-
-// `source`: `config` is a file's path.
-#define SINKWELL_SOURCE_PATH 1
-
-// `source`: `config` is a document's text, YAML or JSON.
-#define SINKWELL_SOURCE_TEXT 2
-
-// `source`: `config` is a mapping of the host's language, as JSON: errors name the key only.
-#define SINKWELL_SOURCE_MAPPING 3
-
 // `wait` of an emit: for room in blocking lanes, on this thread, up to their `block_timeout`.
 #define SINKWELL_WAIT 0
 
@@ -42,6 +30,18 @@
 // a double; `t`, `f` and `n` for true, false and null; `j`, length, JSON text, for whatever that says. Lengths are
 // 32-bit; they, and numbers, are little-endian and not aligned. Cheaper to write and to read than text.
 #define SINKWELL_DATA_VALUES 1
+
+// `source`: nothing; environment variables, or the default, decide.
+#define SINKWELL_SOURCE_ENVIRONMENT 0
+
+// `source`: `config` is a file's path.
+#define SINKWELL_SOURCE_PATH 1
+
+// `source`: `config` is a document's text, YAML or JSON.
+#define SINKWELL_SOURCE_TEXT 2
+
+// `source`: `config` is a mapping of the host's language, as JSON: errors name the key only.
+#define SINKWELL_SOURCE_MAPPING 3
 
 // Something is lost or wrong.
 #define SINKWELL_LOG_ERROR 1
@@ -102,14 +102,29 @@ typedef struct SinkwellOwned {
 } SinkwellOwned;
 
 // Borrowed bytes: valid for the call, or for the callback, that they are passed to. Text is UTF-8 without a
-// terminating zero. `data` NULL means that the value is absent; an empty value that is present has any other
-// pointer.
+// terminating zero. `data` NULL with a `len` of 0 means that the value is absent; an empty value that is present has
+// any other pointer.
 typedef struct SinkwellBytes {
   // The first byte, or NULL.
   const uint8_t *data;
   // How many.
   uint64_t len;
 } SinkwellBytes;
+
+// An error: its code, its kind's public name, what happened and what to do, and where. Zero it before the
+// first use, and free what was filled in by `sinkwell_error_free`.
+typedef struct SinkwellError {
+  // The status that the function returned, too.
+  int32_t code;
+  // Always 0.
+  int32_t reserved;
+  // `invalid_event`, say; never freed.
+  struct SinkwellBytes kind;
+  // What happened and what to do.
+  struct SinkwellOwned message;
+  // A path, a key, a lane; empty where there is none.
+  struct SinkwellOwned place;
+} SinkwellError;
 
 // A sealed envelope, borrowed until the reply to its batch.
 typedef struct SinkwellEnvelope {
@@ -186,44 +201,6 @@ typedef struct SinkwellSigner {
   // Frees `user`; NULL: nothing is to be freed. Called once, from any thread.
   void (*free)(uint64_t user);
 } SinkwellSigner;
-
-// What an emitter is opened with. Zero it, then set what is to be said. Borrowed for the call, but for the
-// sinks and the signer, which live until their `free` is called.
-typedef struct SinkwellOpening {
-  // One of `SINKWELL_SOURCE_*`.
-  int32_t source;
-  // 1: no threads; `sinkwell_drain` delivers.
-  uint8_t manual;
-  // Zeros.
-  uint8_t reserved[3];
-  // The configuration, as `source` says.
-  struct SinkwellBytes config;
-  // What errors call a text; its folder is that of relative paths.
-  struct SinkwellBytes name;
-  // The program's name, for the default agent id, where the operating system knows only an interpreter.
-  struct SinkwellBytes program;
-  // Host sinks; they count as required sinks.
-  const struct SinkwellSink *sinks;
-  // How many.
-  uint64_t sinks_len;
-  // The host's signer, or NULL.
-  const struct SinkwellSigner *signer;
-} SinkwellOpening;
-
-// An error: its code, its kind's public name, what happened and what to do, and where. Zero it before the
-// first use, and free what was filled in by `sinkwell_error_free`.
-typedef struct SinkwellError {
-  // The status that the function returned, too.
-  int32_t code;
-  // Always 0.
-  int32_t reserved;
-  // `invalid_event`, say; never freed.
-  struct SinkwellBytes kind;
-  // What happened and what to do.
-  struct SinkwellOwned message;
-  // A path, a key, a lane; empty where there is none.
-  struct SinkwellOwned place;
-} SinkwellError;
 
 // A content part: `content_class`, and one of `text` and `bytes`, are required.
 typedef struct SinkwellPart {
@@ -307,6 +284,29 @@ typedef struct SinkwellEvent {
 // from any thread, also from inside the function that started the operation; it must not block.
 typedef void (*SinkwellCallback)(uint64_t token, int32_t status, struct SinkwellBytes bytes);
 
+// What an emitter is opened with. Zero it, then set what is to be said. Borrowed for the call, but for the
+// sinks and the signer, which live until their `free` is called.
+typedef struct SinkwellOpening {
+  // One of `SINKWELL_SOURCE_*`.
+  int32_t source;
+  // 1: no threads; `sinkwell_drain` delivers.
+  uint8_t manual;
+  // Zeros.
+  uint8_t reserved[3];
+  // The configuration, as `source` says.
+  struct SinkwellBytes config;
+  // What errors call a text; its folder is that of relative paths.
+  struct SinkwellBytes name;
+  // The program's name, for the default agent id, where the operating system knows only an interpreter.
+  struct SinkwellBytes program;
+  // Host sinks; they count as required sinks.
+  const struct SinkwellSink *sinks;
+  // How many.
+  uint64_t sinks_len;
+  // The host's signer, or NULL.
+  const struct SinkwellSigner *signer;
+} SinkwellOpening;
+
 // Takes a diagnostic: `level` is one of `SINKWELL_LOG_*`, `message` is borrowed for the call. It comes from
 // any thread and must not block; an emit from inside it never waits.
 typedef void (*SinkwellLogger)(uint64_t user, int32_t level, struct SinkwellBytes message);
@@ -386,39 +386,56 @@ extern "C" {
 // `owned` is NULL or points to bytes that a function of this library filled in, or to zeros.
 void sinkwell_owned_free(struct SinkwellOwned *owned);
 
-// Opens an emitter. Waits on this thread until every required class has a healthy sink.
+// Delivers on this thread what a lane of a manual emitter holds: `{"count", "records": […]}`.
 //
 // # Ownership
-// `emitter` is owned by the caller then, and so are the sinks and the signer by sinkwell, whether it opens
-// or not: their `free` is called once, when nothing uses them any more.
+// `out` is owned by the caller then.
 //
 // # Safety
-// `opening` and what it points to are valid for the call; `emitter` is valid for a write; `error` is NULL or
-// valid for a write. The functions of sinks and signer may be called from any thread.
-int32_t sinkwell_open(const struct SinkwellOpening *opening,
-                      struct SinkwellEmitter **emitter,
-                      struct SinkwellError *error);
+// `emitter` is an emitter; `lane` is text; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_drain(const struct SinkwellEmitter *emitter,
+                       struct SinkwellBytes lane,
+                       struct SinkwellOwned *out,
+                       struct SinkwellError *error);
 
-// The process's default emitter, opened from the environment on first use; the same for every caller.
+// Adds a lane for a host's sink while the emitter runs.
 //
 // # Ownership
-// `emitter` is a handle of the caller's own then; freeing it does not end the emitter.
+// The sink is sinkwell's then, whether it is added or not: its `free` is called once.
 //
 // # Safety
-// `emitter` is valid for a write; `program` is absent or text; `error` is NULL or valid for a write.
-int32_t sinkwell_default(struct SinkwellBytes program,
-                         struct SinkwellEmitter **emitter,
-                         struct SinkwellError *error);
+// `emitter` is an emitter; `sink` and what it points to are valid for the call; `error` is NULL or valid for
+// a write. The functions of the sink may be called from any thread.
+int32_t sinkwell_add_sink(const struct SinkwellEmitter *emitter,
+                          const struct SinkwellSink *sink,
+                          struct SinkwellError *error);
 
-// Takes the default emitter away, so that the process can end it; the next use opens another. `emitter` is
-// NULL then if there was none.
+// Seals with another key from the next envelope on: `key` is a `key:` section as in the configuration.
 //
 // # Ownership
-// As `sinkwell_default`.
+// The signer is sinkwell's then, whether it is taken or not: its `free` is called once.
 //
 // # Safety
-// `emitter` is valid for a write; `error` is NULL or valid for a write.
-int32_t sinkwell_take_default(struct SinkwellEmitter **emitter, struct SinkwellError *error);
+// `emitter` is an emitter; `key` is text; `signer` is NULL or a signer whose functions may be called from
+// any thread; `error` is NULL or valid for a write.
+int32_t sinkwell_change_key(const struct SinkwellEmitter *emitter,
+                            struct SinkwellBytes key,
+                            const struct SinkwellSigner *signer,
+                            struct SinkwellError *error);
+
+// Has a durable lane export again what its journal still holds, from that envelope on: nothing is sealed anew,
+// and content goes only as far as today's policy lets it. `streamid` and `sequence` are those of a cursor.
+//
+// # Ownership
+// Nothing changes hands.
+//
+// # Safety
+// `emitter` is an emitter; `lane` and `streamid` are text; `error` is NULL or valid for a write.
+int32_t sinkwell_repair(const struct SinkwellEmitter *emitter,
+                        struct SinkwellBytes lane,
+                        struct SinkwellBytes streamid,
+                        uint64_t sequence,
+                        struct SinkwellError *error);
 
 // Emits an event. `receipt` may be NULL for who does not want one.
 //
@@ -493,6 +510,83 @@ int32_t sinkwell_on_room(const struct SinkwellEmitter *emitter,
                          uint64_t token,
                          SinkwellCallback callback,
                          struct SinkwellError *error);
+
+// Frees a handle and sets it to NULL. The last handle of an emitter that was not shut down does that, within
+// five seconds, on this thread: call `sinkwell_shutdown` first.
+//
+// # Ownership
+// Takes the handle.
+//
+// # Safety
+// `emitter` is NULL, or points to NULL or an emitter that no other call is using.
+void sinkwell_emitter_free(struct SinkwellEmitter **emitter);
+
+// Waits on this thread until every lane has delivered what it was given, or `timeout_ms` is over:
+// `{lane: {"delivered", "pending", "where"}}`.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_flush(const struct SinkwellEmitter *emitter,
+                       uint64_t timeout_ms,
+                       struct SinkwellOwned *out,
+                       struct SinkwellError *error);
+
+// Ends the emitter within `timeout_ms`; the report is that of `sinkwell_flush`. Safe to call again.
+//
+// # Ownership
+// `out` is owned by the caller then; the handle stays valid until it is freed.
+//
+// # Safety
+// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_shutdown(const struct SinkwellEmitter *emitter,
+                          uint64_t timeout_ms,
+                          struct SinkwellOwned *out,
+                          struct SinkwellError *error);
+
+// `sinkwell_flush` on a thread of sinkwell's own; the report is what the callback gets.
+//
+// # Ownership
+// The token is the host's to free once the callback came; the emitter may be freed meanwhile.
+//
+// # Safety
+// `emitter` is an emitter; `callback` may be called from any thread; `error` is NULL or valid for a write.
+int32_t sinkwell_flush_on(const struct SinkwellEmitter *emitter,
+                          uint64_t timeout_ms,
+                          uint64_t token,
+                          SinkwellCallback callback,
+                          struct SinkwellError *error);
+
+// `sinkwell_shutdown` on a thread of sinkwell's own; the report is what the callback gets.
+//
+// # Ownership
+// As `sinkwell_flush_on`.
+//
+// # Safety
+// As `sinkwell_flush_on`.
+int32_t sinkwell_shutdown_on(const struct SinkwellEmitter *emitter,
+                             uint64_t timeout_ms,
+                             uint64_t token,
+                             SinkwellCallback callback,
+                             struct SinkwellError *error);
+
+// Frees what an error holds and zeroes it.
+//
+// # Ownership
+// Takes what `error` holds; `error` itself stays the caller's.
+//
+// # Safety
+// `error` is NULL or points to an error that a function of this library filled in, or to zeros.
+void sinkwell_error_free(struct SinkwellError *error);
+
+// The public name of a status, `invalid_event` for 2: for errors that come as a status alone. Absent for 0
+// and for a number that is no code.
+//
+// # Ownership
+// The name lives as long as the process.
+struct SinkwellBytes sinkwell_error_name(int32_t code);
 
 // Says whether an emit would be let through now: 0, or `closed` or `required_sink_unavailable`.
 //
@@ -572,108 +666,6 @@ int32_t sinkwell_queued(const struct SinkwellEmitter *emitter,
                         uint64_t *queued,
                         struct SinkwellError *error);
 
-// Delivers on this thread what a lane of a manual emitter holds: `{"count", "records": […]}`.
-//
-// # Ownership
-// `out` is owned by the caller then.
-//
-// # Safety
-// `emitter` is an emitter; `lane` is text; `out` and `error` are NULL or valid for a write.
-int32_t sinkwell_drain(const struct SinkwellEmitter *emitter,
-                       struct SinkwellBytes lane,
-                       struct SinkwellOwned *out,
-                       struct SinkwellError *error);
-
-// Adds a lane for a host's sink while the emitter runs.
-//
-// # Ownership
-// The sink is sinkwell's then, whether it is added or not: its `free` is called once.
-//
-// # Safety
-// `emitter` is an emitter; `sink` and what it points to are valid for the call; `error` is NULL or valid for
-// a write. The functions of the sink may be called from any thread.
-int32_t sinkwell_add_sink(const struct SinkwellEmitter *emitter,
-                          const struct SinkwellSink *sink,
-                          struct SinkwellError *error);
-
-// Seals with another key from the next envelope on: `key` is a `key:` section as in the configuration.
-//
-// # Ownership
-// The signer is sinkwell's then, whether it is taken or not: its `free` is called once.
-//
-// # Safety
-// `emitter` is an emitter; `key` is text; `signer` is NULL or a signer whose functions may be called from
-// any thread; `error` is NULL or valid for a write.
-int32_t sinkwell_change_key(const struct SinkwellEmitter *emitter,
-                            struct SinkwellBytes key,
-                            const struct SinkwellSigner *signer,
-                            struct SinkwellError *error);
-
-// Has a durable lane export again what its journal still holds, from that envelope on: nothing is sealed anew,
-// and content goes only as far as today's policy lets it. `streamid` and `sequence` are those of a cursor.
-//
-// # Ownership
-// Nothing changes hands.
-//
-// # Safety
-// `emitter` is an emitter; `lane` and `streamid` are text; `error` is NULL or valid for a write.
-int32_t sinkwell_repair(const struct SinkwellEmitter *emitter,
-                        struct SinkwellBytes lane,
-                        struct SinkwellBytes streamid,
-                        uint64_t sequence,
-                        struct SinkwellError *error);
-
-// Waits on this thread until every lane has delivered what it was given, or `timeout_ms` is over:
-// `{lane: {"delivered", "pending", "where"}}`.
-//
-// # Ownership
-// `out` is owned by the caller then.
-//
-// # Safety
-// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
-int32_t sinkwell_flush(const struct SinkwellEmitter *emitter,
-                       uint64_t timeout_ms,
-                       struct SinkwellOwned *out,
-                       struct SinkwellError *error);
-
-// Ends the emitter within `timeout_ms`; the report is that of `sinkwell_flush`. Safe to call again.
-//
-// # Ownership
-// `out` is owned by the caller then; the handle stays valid until it is freed.
-//
-// # Safety
-// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
-int32_t sinkwell_shutdown(const struct SinkwellEmitter *emitter,
-                          uint64_t timeout_ms,
-                          struct SinkwellOwned *out,
-                          struct SinkwellError *error);
-
-// `sinkwell_flush` on a thread of sinkwell's own; the report is what the callback gets.
-//
-// # Ownership
-// The token is the host's to free once the callback came; the emitter may be freed meanwhile.
-//
-// # Safety
-// `emitter` is an emitter; `callback` may be called from any thread; `error` is NULL or valid for a write.
-int32_t sinkwell_flush_on(const struct SinkwellEmitter *emitter,
-                          uint64_t timeout_ms,
-                          uint64_t token,
-                          SinkwellCallback callback,
-                          struct SinkwellError *error);
-
-// `sinkwell_shutdown` on a thread of sinkwell's own; the report is what the callback gets.
-//
-// # Ownership
-// As `sinkwell_flush_on`.
-//
-// # Safety
-// As `sinkwell_flush_on`.
-int32_t sinkwell_shutdown_on(const struct SinkwellEmitter *emitter,
-                             uint64_t timeout_ms,
-                             uint64_t token,
-                             SinkwellCallback callback,
-                             struct SinkwellError *error);
-
 // How deep `data` may nest: what is deeper a binding need not write out, as it will be refused.
 //
 // # Ownership
@@ -697,31 +689,39 @@ int32_t sinkwell_handles_signals(const struct SinkwellEmitter *emitter,
                                  uint8_t *handles,
                                  struct SinkwellError *error);
 
-// Frees a handle and sets it to NULL. The last handle of an emitter that was not shut down does that, within
-// five seconds, on this thread: call `sinkwell_shutdown` first.
+// Opens an emitter. Waits on this thread until every required class has a healthy sink.
 //
 // # Ownership
-// Takes the handle.
+// `emitter` is owned by the caller then, and so are the sinks and the signer by sinkwell, whether it opens
+// or not: their `free` is called once, when nothing uses them any more.
 //
 // # Safety
-// `emitter` is NULL, or points to NULL or an emitter that no other call is using.
-void sinkwell_emitter_free(struct SinkwellEmitter **emitter);
+// `opening` and what it points to are valid for the call; `emitter` is valid for a write; `error` is NULL or
+// valid for a write. The functions of sinks and signer may be called from any thread.
+int32_t sinkwell_open(const struct SinkwellOpening *opening,
+                      struct SinkwellEmitter **emitter,
+                      struct SinkwellError *error);
 
-// Frees what an error holds and zeroes it.
+// The process's default emitter, opened from the environment on first use; the same for every caller.
 //
 // # Ownership
-// Takes what `error` holds; `error` itself stays the caller's.
+// `emitter` is a handle of the caller's own then; freeing it does not end the emitter.
 //
 // # Safety
-// `error` is NULL or points to an error that a function of this library filled in, or to zeros.
-void sinkwell_error_free(struct SinkwellError *error);
+// `emitter` is valid for a write; `program` is absent or text; `error` is NULL or valid for a write.
+int32_t sinkwell_default(struct SinkwellBytes program,
+                         struct SinkwellEmitter **emitter,
+                         struct SinkwellError *error);
 
-// The public name of a status, `invalid_event` for 2: for errors that come as a status alone. Absent for 0
-// and for a number that is no code.
+// Takes the default emitter away, so that the process can end it; the next use opens another. `emitter` is
+// NULL then if there was none.
 //
 // # Ownership
-// The name lives as long as the process.
-struct SinkwellBytes sinkwell_error_name(int32_t code);
+// As `sinkwell_default`.
+//
+// # Safety
+// `emitter` is valid for a write; `error` is NULL or valid for a write.
+int32_t sinkwell_take_default(struct SinkwellEmitter **emitter, struct SinkwellError *error);
 
 // The version of the library, as `0.1.0`.
 //

@@ -2,9 +2,11 @@
 
 use sinkwell::{Error, Result};
 
+use crate::slice::Slice;
+
 /// Borrowed bytes: valid for the call, or for the callback, that they are passed to. Text is UTF-8 without a
-/// terminating zero. `data` NULL means that the value is absent; an empty value that is present has any other
-/// pointer.
+/// terminating zero. `data` NULL with a `len` of 0 means that the value is absent; an empty value that is present has
+/// any other pointer.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SinkwellBytes {
@@ -49,15 +51,11 @@ impl SinkwellBytes {
     /// # Safety
     /// As [`get`](Self::get).
     pub(crate) unsafe fn get_at<'a>(self, what: impl Fn() -> String) -> Result<Option<&'a [u8]>> {
-        if self.data.is_null() {
+        if self.data.is_null() && self.len == 0 {
             return Ok(None);
         }
-        let len = usize::try_from(self.len).ok().filter(|len| isize::try_from(*len).is_ok());
-        let Some(len) = len else {
-            return Err(Error::invalid_argument("the length is larger than any memory").at(what()));
-        };
-        // SAFETY: the caller's promise, and the length fits.
-        Ok(Some(unsafe { std::slice::from_raw_parts(self.data, len) }))
+        // SAFETY: the caller's promise.
+        unsafe { Slice::new(self.data, self.len).get(what) }.map(Some)
     }
 
     /// # Safety

@@ -85,7 +85,24 @@ pub(crate) fn contain(panic: Box<dyn std::any::Any + Send>) {
 /// `pointer` is NULL or valid for `'a`.
 pub(crate) unsafe fn at<'a, T>(pointer: *const T, what: &str) -> Result<&'a T> {
     // SAFETY: the caller's promise.
-    unsafe { pointer.as_ref() }.ok_or_else(|| Error::invalid_argument("is NULL").at(what))
+    unsafe { maybe(pointer, what)? }.ok_or_else(|| Error::invalid_argument("is NULL").at(what))
+}
+
+/// The reference behind a pointer that may be NULL.
+///
+/// # Safety
+/// `pointer` is NULL or valid for `'a`.
+pub(crate) unsafe fn maybe<'a, T>(pointer: *const T, what: &str) -> Result<Option<&'a T>> {
+    if !pointer.is_aligned() {
+        return Err(misaligned::<T>(what));
+    }
+    // SAFETY: the caller's promise, and it is aligned.
+    Ok(unsafe { pointer.as_ref() })
+}
+
+#[cold]
+fn misaligned<T>(what: &str) -> Error {
+    Error::invalid_argument(format!("is not aligned to {} bytes, as it must be", align_of::<T>())).at(what)
 }
 
 /// The same for a place that is written to.
@@ -93,7 +110,10 @@ pub(crate) unsafe fn at<'a, T>(pointer: *const T, what: &str) -> Result<&'a T> {
 /// # Safety
 /// `pointer` is NULL or valid for `'a`, and nobody else's meanwhile.
 pub(crate) unsafe fn at_mut<'a, T>(pointer: *mut T, what: &str) -> Result<&'a mut T> {
-    // SAFETY: the caller's promise.
+    if !pointer.is_aligned() {
+        return Err(misaligned::<T>(what));
+    }
+    // SAFETY: the caller's promise, and it is aligned.
     unsafe { pointer.as_mut() }.ok_or_else(|| Error::invalid_argument("is NULL").at(what))
 }
 

@@ -10,6 +10,7 @@ use sinkwell::json::Value;
 use sinkwell::{Emitter, Error, EventInput, Result};
 
 use crate::bytes::{SinkwellBytes, not_utf8};
+use crate::slice::Slice;
 use crate::values::with_values;
 
 /// `data_form`: a JSON object as text; the core scans it once.
@@ -106,7 +107,7 @@ pub struct SinkwellPart {
 #[inline]
 unsafe fn text<'a>(bytes: SinkwellBytes, name: &str) -> Result<Option<&'a str>> {
     // Most are absent.
-    if bytes.data.is_null() {
+    if bytes.data.is_null() && bytes.len == 0 {
         return Ok(None);
     }
     // SAFETY: the caller's promise.
@@ -200,12 +201,8 @@ impl SinkwellEvent {
 /// # Safety
 /// `parts` is NULL or points to `len` parts.
 unsafe fn parts(parts: *const SinkwellPart, len: u64) -> Result<Vec<Part>> {
-    if parts.is_null() || len == 0 {
-        return Ok(Vec::new());
-    }
-    let len = usize::try_from(len).map_err(|_| Error::invalid_argument("too many").at("content"))?;
     // SAFETY: the caller's promise.
-    let parts = unsafe { std::slice::from_raw_parts(parts, len) };
+    let parts = unsafe { Slice::new(parts, len).get(|| "content".to_owned())? };
     // SAFETY: the caller's promise, for each.
     parts.iter().enumerate().map(|(i, part)| unsafe { part.read(&format!("content[{i}]")) }).collect()
 }

@@ -14,7 +14,8 @@
 //! | token, `user` | 64 bits of the host's, given back as they came; never looked at |
 //! | reply | a handle that a host's sink or signer answers through, once, from any thread |
 //!
-//! Read in this order: [`bytes`], [`error`], [`emitter`], [`event`] and `values` (the way of an event in), [`receipt`]
+//! Read in this order: [`bytes`] and `slice`, [`error`], [`emitter`] (the handle), [`open`], [`emit`], [`event`] and `values`
+//! (the way of an event in), [`look`], [`control`], [`end`], [`receipt`]
 //! and [`completion`] (waiting), [`sink`], [`signer`] and [`reply`] (what the host brings), [`tools`] (what
 //! needs no emitter), [`span`] (spans into events), [`process`] (logger, forks, signals).
 //!
@@ -23,14 +24,20 @@
 
 pub mod bytes;
 pub mod completion;
+pub mod control;
+pub mod emit;
 pub mod emitter;
+pub mod end;
 pub mod error;
 pub mod event;
+pub mod look;
+pub mod open;
 pub mod process;
 pub mod receipt;
 pub mod reply;
 pub mod signer;
 pub mod sink;
+mod slice;
 pub mod span;
 pub mod tools;
 mod values;

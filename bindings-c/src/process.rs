@@ -3,6 +3,7 @@
 use std::sync::Once;
 
 use sinkwell::diagnostics::{self, Level};
+use sinkwell::seam::SystemEnv;
 
 use crate::bytes::SinkwellBytes;
 use crate::error::{SinkwellError, guard};
@@ -67,6 +68,11 @@ pub unsafe extern "C" fn sinkwell_set_logger(
 pub extern "C" fn sinkwell_signals_by_host() -> u64 {
     sinkwell::leave_signals_to_host();
     u64::try_from(sinkwell::SIGNAL_LIMIT.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The environment, as the configuration sees it.
+pub(crate) fn system(program: Option<&str>) -> SystemEnv {
+    program.map_or_else(SystemEnv::default, SystemEnv::with_program)
 }
 
 /// Has a forked child know that it is one: it gets lanes and streams of its own, on first use.

@@ -8,10 +8,10 @@ use sinkwell::key::HostSigner;
 use sinkwell::{Error, Result};
 
 use crate::bytes::SinkwellBytes;
-use crate::emitter::slice;
 use crate::error::{SinkwellError, guard};
 use crate::reply::{Reply, reply, take};
 use crate::sink::Freed;
+use crate::slice::Slice;
 
 /// A signer of the host's (a KMS, an HSM).
 #[repr(C)]
@@ -98,7 +98,8 @@ pub unsafe extern "C" fn sinkwell_sign_reply(
         guard(error, || {
             let answer = match failure.text("failure")? {
                 Some(failure) => Err(failure.to_owned()),
-                None => slice(signatures, len)
+                None => Slice::new(signatures, len)
+                    .get(|| "signatures".to_owned())?
                     .iter()
                     .map(|signature| Ok(signature.get("signatures")?.unwrap_or_default().to_vec()))
                     .collect::<Result<Vec<_>>>()

@@ -13,9 +13,9 @@ use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, Sink
 use sinkwell::{Error, Result};
 
 use crate::bytes::SinkwellBytes;
-use crate::emitter::slice;
 use crate::error::{SinkwellError, at, guard};
 use crate::reply::{Reply, reply, take};
+use crate::slice::Slice;
 
 /// A sink of the host's. `name`, `classes` and `lane` are borrowed until the call that takes the sink returns.
 #[repr(C)]
@@ -337,7 +337,8 @@ pub unsafe extern "C" fn sinkwell_reply_each(
     // SAFETY: the caller's promise.
     unsafe {
         guard(error, || {
-            let answers = slice(answers, len).iter().map(|answer| answer.read()).collect();
+            let answers = Slice::new(answers, len).get(|| "answers".to_owned())?;
+            let answers = answers.iter().map(|answer| answer.read()).collect();
             take(reply)?.0.send(Answers::Each(answers));
             Ok(())
         })

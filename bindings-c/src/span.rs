@@ -4,7 +4,8 @@
 use sinkwell::bridge;
 
 use crate::bytes::{SinkwellBytes, SinkwellOwned, put};
-use crate::emitter::{SinkwellEmitter, read_wait};
+use crate::emit::read_wait;
+use crate::emitter::SinkwellEmitter;
 use crate::error::{SinkwellError, at, guard};
 
 /// Emits the events that a span stands for: `{"name", "trace_id", "span_id", "flags", "state",

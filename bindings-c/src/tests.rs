@@ -5,6 +5,7 @@ use sinkwell::{Error, ErrorKind};
 use crate::bytes::{SinkwellBytes, SinkwellOwned, sinkwell_owned_free};
 use crate::completion::Completion;
 use crate::error::{SinkwellError, guard, sinkwell_error_free};
+use crate::slice::Slice;
 
 fn no_error() -> SinkwellError {
     SinkwellError {
@@ -54,6 +55,42 @@ fn owned_bytes_are_freed_once() {
         assert!(owned.data.is_null() && owned.len == 0);
         sinkwell_owned_free(&raw mut owned);
         sinkwell_owned_free(&raw mut *Box::leak(Box::new(SinkwellOwned::from_static("never"))));
+    }
+}
+
+#[test]
+fn an_array_is_believed_only_when_it_can_be_one() {
+    let get = |first: *const u64, len| {
+        // SAFETY: what is not NULL and aligned points to two values.
+        unsafe { Slice::new(first, len).get(|| "sinks".to_owned()) }
+    };
+    let refused = |first: *const u64, len| {
+        let e = get(first, len).unwrap_err();
+        assert_eq!((e.kind(), e.place()), (ErrorKind::InvalidArgument, Some("sinks")));
+        e.message().to_owned()
+    };
+    let values = [7_u64, 8];
+    let odd = values.as_ptr().wrapping_byte_add(1);
+    assert_eq!(get(values.as_ptr(), 2).unwrap(), values);
+    // Of no values the pointer says nothing.
+    for first in [std::ptr::null(), odd] {
+        assert!(get(first, 0).unwrap().is_empty());
+    }
+    assert!(refused(std::ptr::null(), 3).contains("is NULL, with a length of 3"));
+    assert!(refused(odd, 1).contains("not aligned to 8 bytes"));
+    for len in [u64::MAX, u64::MAX / 8, i64::MAX as u64 / 8 + 1] {
+        assert!(refused(values.as_ptr(), len).contains("larger than any memory"), "{len}");
+    }
+}
+
+#[test]
+fn bytes_are_absent_only_without_a_length() {
+    // SAFETY: no pointer here is followed but that of text.
+    unsafe {
+        assert_eq!(SinkwellBytes::ABSENT.text("name").unwrap(), None);
+        assert_eq!(SinkwellBytes { data: "x".as_ptr(), len: 0 }.text("name").unwrap(), Some(""));
+        let e = SinkwellBytes { data: std::ptr::null(), len: 3 }.text("name").unwrap_err();
+        assert_eq!((e.kind(), e.place()), (ErrorKind::InvalidArgument, Some("name")));
     }
 }
 

@@ -11,8 +11,9 @@ use sinkwell::verify::{Options, TrustedKey, Verdict, Verifier, verify_envelope};
 use sinkwell::{Emitter, Error, Result, content, usage};
 
 use crate::bytes::{SinkwellBytes, SinkwellOwned, put};
-use crate::emitter::{slice, system};
 use crate::error::{SinkwellError, at, at_mut, guard};
+use crate::process::system;
+use crate::slice::Slice;
 
 /// A key to verify with: one of `file` and `bytes`.
 #[repr(C)]
@@ -90,7 +91,7 @@ unsafe fn trusted(keys: *const SinkwellKey, len: u64) -> Result<Vec<TrustedKey>>
         Ok(TrustedKey { agent: agent.map(str::to_owned), ..TrustedKey::new(id, key) })
     };
     // SAFETY: the caller's promise.
-    unsafe { slice(keys, len) }.iter().map(one).collect()
+    unsafe { Slice::new(keys, len).get(|| "keys".to_owned())? }.iter().map(one).collect()
 }
 
 /// Verifies envelopes: the report that `sinkwell verify --format json` prints.
@@ -119,14 +120,16 @@ pub unsafe extern "C" fn sinkwell_verify(
                 partial: given.partial != 0,
                 ..Options::default()
             });
-            for input in slice(given.checkpoints, given.checkpoints_len) {
+            for input in
+                Slice::new(given.checkpoints, given.checkpoints_len).get(|| "checkpoints".to_owned())?
+            {
                 match (input.path.text("checkpoints")?, input.bytes.get("checkpoints")?) {
                     (Some(path), None) => verifier.read_checkpoints(Path::new(path))?,
                     (None, Some(mut bytes)) => verifier.read_checkpoints_from(&mut bytes, "<bytes>")?,
                     _ => return Err(one_of_two().at("checkpoints")),
                 }
             }
-            for input in slice(given.inputs, given.inputs_len) {
+            for input in Slice::new(given.inputs, given.inputs_len).get(|| "inputs".to_owned())? {
                 match (input.path.text("inputs")?, input.bytes.get("inputs")?) {
                     (Some(path), None) => verifier.read_path(Path::new(path))?,
                     (None, Some(mut bytes)) => verifier.read(&mut bytes, "<bytes>")?,

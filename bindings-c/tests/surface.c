@@ -229,6 +229,61 @@ static void errors(void) {
   ok(emitter == NULL, "a freed handle is NULL");
 }
 
+// Arrays and texts that cannot be what they say are refused, never taken for none.
+static void slices(void) {
+  SinkwellError error;
+  SinkwellOwned out;
+  uint8_t sound = 0;
+  const char *config = "agent: { id: a }\nlanes: [ memory ]";
+  memset(&error, 0, sizeof error);
+  ok(opened(config, NULL, 3, &error) == NULL && error.code == 3 && has(&error.place, "sinks"),
+     "three sinks at NULL are invalid_argument, not no sinks");
+  sinkwell_error_free(&error);
+  _Alignas(SinkwellSink) uint8_t room[2 * sizeof(SinkwellSink)] = {0};
+  ok(opened(config, (SinkwellSink *)(void *)room, UINT64_MAX / 2, &error) == NULL && error.code == 3,
+     "more sinks than fit into memory are invalid_argument");
+  sinkwell_error_free(&error);
+  // By way of an integer, as a C compiler would rightly complain.
+  SinkwellSink *odd = (SinkwellSink *)(((uintptr_t)room) + 1);
+  ok(opened(config, odd, 1, &error) == NULL && error.code == 3 && has(&error.message, "aligned"),
+     "misaligned sinks are invalid_argument");
+  sinkwell_error_free(&error);
+
+  SinkwellEmitter *emitter = opened(config, NULL, 0, &error);
+  SinkwellEvent event;
+  memset(&event, 0, sizeof event);
+  event.event_type = text("com.x");
+  event.content_len = 1;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, &error) == 3 && has(&error.place, "content"),
+     "a content part at NULL is invalid_argument");
+  sinkwell_error_free(&error);
+  event.content_len = 0;
+  event.subject.len = 4;
+  ok(sinkwell_emit(emitter, &event, SINKWELL_WAIT, NULL, &error) == 3 && has(&error.place, "subject"),
+     "so is a subject of four bytes at NULL");
+  sinkwell_error_free(&error);
+  event.subject.len = 0;
+  ok(sinkwell_emit(emitter, (SinkwellEvent *)(((uintptr_t)&event) + 1), SINKWELL_WAIT, NULL, NULL) == 3,
+     "and a misaligned event");
+  sinkwell_shutdown(emitter, 5000, &out, NULL);
+  sinkwell_owned_free(&out);
+  sinkwell_emitter_free(&emitter);
+
+  SinkwellVerification verification;
+  memset(&verification, 0, sizeof verification);
+  verification.inputs_len = 1;
+  ok(sinkwell_verify(&verification, &out, &error) == 3 && has(&error.place, "inputs"), "inputs at NULL");
+  sinkwell_error_free(&error);
+  verification.keys_len = 1;
+  ok(sinkwell_verify(&verification, &out, &error) == 3 && has(&error.place, "keys"), "keys at NULL");
+  sinkwell_error_free(&error);
+  verification.keys_len = 0;
+  verification.checkpoints_len = 1;
+  ok(sinkwell_verify(&verification, &out, &error) == 3 && has(&error.place, "checkpoints"), "checkpoints at NULL");
+  sinkwell_error_free(&error);
+  ok(sinkwell_verify_envelope(text("{}"), NULL, 1, &sound, NULL) == 3, "and keys of one envelope");
+}
+
 static void sinks(void) {
   SinkwellError error;
   SinkwellOwned out;
@@ -409,6 +464,7 @@ static void forks(void) {
 
 int main(int argc, char **argv) {
   errors();
+  slices();
   sinks();
   spans();
   helpers();

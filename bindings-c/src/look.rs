@@ -1,0 +1,209 @@
+//! Looking at an emitter: whether it is ready, counters, health, metrics, what waits in its lanes, and the few settings
+//! that a binding must know.
+
+use sinkwell::host;
+
+use crate::bytes::{SinkwellBytes, SinkwellOwned, put};
+use crate::emitter::SinkwellEmitter;
+use crate::error::{SinkwellError, at, at_mut, guard};
+
+/// Says whether an emit would be let through now: 0, or `closed` or `required_sink_unavailable`.
+///
+/// # Ownership
+/// Nothing changes hands.
+///
+/// # Safety
+/// `emitter` is an emitter; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_ensure_ready(
+    emitter: *const SinkwellEmitter,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { guard(error, || at(emitter, "emitter")?.emitter.ensure_ready()) }
+}
+
+/// Counters: `{lane: {"admitted", …, "dropped_by": {reason: n}, "rejected_by", "filtered_by"}}`.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_counters(
+    emitter: *const SinkwellEmitter,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let emitter = at(emitter, "emitter")?;
+            put(out, || host::counters_json(&emitter.emitter));
+            Ok(())
+        })
+    }
+}
+
+/// Health: `{lane: {"state", "since", "failure", "summary", "detail", "acked", "classes"}}`.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_health(
+    emitter: *const SinkwellEmitter,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let emitter = at(emitter, "emitter")?;
+            put(out, || host::health_json(&emitter.emitter));
+            Ok(())
+        })
+    }
+}
+
+/// Counters and states in the Prometheus text format.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_prometheus(
+    emitter: *const SinkwellEmitter,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let emitter = at(emitter, "emitter")?;
+            put(out, || emitter.emitter.prometheus().into_bytes());
+            Ok(())
+        })
+    }
+}
+
+/// The same as instruments for a host's OpenTelemetry meter:
+/// `{"metrics": [{"name", "kind": "counter" | "gauge", "unit", "description", "points": [{"attributes", "value"}]}]}`.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_metrics(
+    emitter: *const SinkwellEmitter,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let emitter = at(emitter, "emitter")?;
+            put(out, || host::metrics_json(&emitter.emitter));
+            Ok(())
+        })
+    }
+}
+
+/// How many events `closed`, `backpressure` and `required_sink_unavailable` kept out.
+///
+/// # Ownership
+/// `refused` stays the caller's.
+///
+/// # Safety
+/// `emitter` is an emitter; `refused` is valid for a write; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_refused(
+    emitter: *const SinkwellEmitter,
+    refused: *mut u64,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            *at_mut(refused, "refused")? = at(emitter, "emitter")?.emitter.refused();
+            Ok(())
+        })
+    }
+}
+
+/// How many events wait in a lane to be sealed.
+///
+/// # Ownership
+/// `queued` stays the caller's.
+///
+/// # Safety
+/// `emitter` is an emitter; `lane` is text; `queued` is valid for a write; `error` is NULL or valid for a
+/// write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_queued(
+    emitter: *const SinkwellEmitter,
+    lane: SinkwellBytes,
+    queued: *mut u64,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let n = at(emitter, "emitter")?.emitter.queued(lane.required("lane")?)?;
+            *at_mut(queued, "queued")? = n as u64;
+            Ok(())
+        })
+    }
+}
+
+/// How deep `data` may nest: what is deeper a binding need not write out, as it will be refused.
+///
+/// # Ownership
+/// `limit` stays the caller's.
+///
+/// # Safety
+/// `emitter` is an emitter; `limit` is valid for a write; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_depth_limit(
+    emitter: *const SinkwellEmitter,
+    limit: *mut u64,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            *at_mut(limit, "limit")? = at(emitter, "emitter")?.emitter.depth_limit() as u64;
+            Ok(())
+        })
+    }
+}
+
+/// Whether the configuration asks for `handle_signals`, for a host that takes signals itself
+/// (`sinkwell_signals_by_host`): `handles` is 1 or 0 then.
+///
+/// # Ownership
+/// `handles` stays the caller's.
+///
+/// # Safety
+/// `emitter` is an emitter; `handles` is valid for a write; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_handles_signals(
+    emitter: *const SinkwellEmitter,
+    handles: *mut u8,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            *at_mut(handles, "handles")? = at(emitter, "emitter")?.emitter.config().handle_signals.into();
+            Ok(())
+        })
+    }
+}
