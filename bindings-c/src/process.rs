@@ -75,15 +75,38 @@ pub(crate) fn system(program: Option<&str>) -> SystemEnv {
     program.map_or_else(SystemEnv::default, SystemEnv::with_program)
 }
 
-/// Has a forked child know that it is one: it gets lanes and streams of its own, on first use.
+/// Has every fork of the process heard of: a child gets lanes and streams of its own, on first use, and holds none of
+/// its parent's locks.
 pub(crate) fn watch_forks() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the handler only counts. Without memory for it there are no emitters either.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        // SAFETY: the handlers wait for no lock that anybody holds for long, and the child's makes system calls only.
+        // Without memory for them there are no emitters either.
+        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
     });
 }
 
+unsafe extern "C" fn before() {
+    sinkwell::fork::prepare();
+}
+
+unsafe extern "C" fn in_parent() {
+    sinkwell::fork::parent();
+}
+
 unsafe extern "C" fn in_child() {
-    sinkwell::fork::note_child();
+    sinkwell::fork::child(|fd| {
+        // SAFETY: the number is of a descriptor that this child inherited and nobody uses here; it stays taken, so
+        // that whatever still knows it does no harm.
+        unsafe {
+            let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+            if null >= 0 {
+                libc::dup2(null, fd);
+                libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+                libc::close(null);
+            } else {
+                libc::close(fd);
+            }
+        }
+    });
 }

@@ -7,6 +7,7 @@
  * closed. Nothing of this happens before an emitter is opened, and nothing in a process that is killed. A
  * worker thread ends what it opened itself; the default emitter it flushes, and the main thread ends it.
  */
+import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { NativeEmitter, endingLimit } from '../native';
 import { loop, progress } from './loop';
@@ -37,7 +38,8 @@ export function endWithProcess(emitter: Ending): void {
   open.add(emitter);
   if (emitter.handlesSignals() && !handling) {
     handling = true;
-    for (const signal of SIGNALS) process.on(signal, onSignal);
+    // First, so that a listener that the program has for once is still there to be counted.
+    for (const signal of SIGNALS) process.prependListener(signal, onSignal);
   }
   if (hooked) return;
   hooked = true;
@@ -60,15 +62,23 @@ export function endWithProcess(emitter: Ending): void {
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
-/** Shuts down, then goes on as the program would have: its own handlers have been called beside this one. */
+/**
+ * Pushes out what is queued; every emitter goes on accepting. A listener of the program's is in charge of the end;
+ * where there is none, they drain, and the process ends as the signal's default action would end it.
+ */
 function onSignal(signal: NodeJS.Signals): void {
+  const ours = [...open].filter((emitter) => emitter.handlesSignals());
+  const flushed = Promise.allSettled(ours.map((emitter) => emitter.flush()));
+  if (process.listenerCount(signal) > 1) return;
   for (const each of SIGNALS) process.off(each, onSignal);
   handling = false;
-  const alone = process.listenerCount(signal) === 0;
-  const ending = [...open].filter((emitter) => emitter.handlesSignals()).map((emitter) => emitter.shutdown());
-  void Promise.allSettled(ending).then(() => {
-    if (alone) process.kill(process.pid, signal);
-  });
+  void flushed
+    .then(() => Promise.allSettled(ours.map((emitter) => emitter.shutdown())))
+    .then(() => {
+      // The first process of a container has no default action.
+      if (process.pid === 1) process.exit(128 + constants.signals[signal]);
+      process.kill(process.pid, signal);
+    });
 }
 
 /** It has ended already. */

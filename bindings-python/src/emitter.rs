@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ static OPEN: Mutex<Vec<Weak<sinkwell::Emitter>>> = Mutex::new(Vec::new());
 #[pyclass(frozen, subclass, weakref, module = "sinkwell._native")]
 pub(crate) struct Emitter {
     inner: ManuallyDrop<Arc<sinkwell::Emitter>>,
+    manual: bool,
 }
 
 impl Drop for Emitter {
@@ -89,7 +91,7 @@ impl Emitter {
         let env = environment(py)?;
         if default {
             let inner = guarded(py, || py.detach(|| host::default_emitter(&env)).or_raise(py))?;
-            return Ok(Self { inner: ManuallyDrop::new(inner) });
+            return Ok(Self { inner: ManuallyDrop::new(inner), manual: false });
         }
         let opening = Opening {
             source: source(config)?,
@@ -103,7 +105,7 @@ impl Emitter {
             let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
             open.retain(|emitter| emitter.strong_count() > 0);
             open.push(Arc::downgrade(&inner));
-            Ok(Self { inner: ManuallyDrop::new(inner) })
+            Ok(Self { inner: ManuallyDrop::new(inner), manual })
         })
     }
 
@@ -165,32 +167,32 @@ impl Emitter {
     }
 
     fn ensure_ready(&self, py: Python<'_>) -> PyResult<()> {
-        self.inner.ensure_ready().or_raise(py)
+        py.detach(|| self.inner.ensure_ready()).or_raise(py)
     }
 
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        convert::from_json(py, &host::counters_json(&self.inner))
+        convert::from_json(py, &py.detach(|| host::counters_json(&self.inner)))
     }
 
     fn health<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        convert::from_json(py, &host::health_json(&self.inner))
+        convert::from_json(py, &py.detach(|| host::health_json(&self.inner)))
     }
 
     #[getter]
-    fn refused(&self) -> u64 {
-        self.inner.refused()
+    fn refused(&self, py: Python<'_>) -> u64 {
+        py.detach(|| self.inner.refused())
     }
 
     fn queued(&self, py: Python<'_>, lane: &str) -> PyResult<usize> {
-        self.inner.queued(lane).or_raise(py)
+        py.detach(|| self.inner.queued(lane)).or_raise(py)
     }
 
-    fn prometheus(&self) -> String {
-        self.inner.prometheus()
+    fn prometheus(&self, py: Python<'_>) -> String {
+        py.detach(|| self.inner.prometheus())
     }
 
-    fn _metrics(&self) -> String {
-        String::from_utf8(sinkwell::host::metrics_json(&self.inner)).unwrap_or_default()
+    fn _metrics(&self, py: Python<'_>) -> String {
+        String::from_utf8(py.detach(|| sinkwell::host::metrics_json(&self.inner))).unwrap_or_default()
     }
 
     fn _drain<'py>(&self, py: Python<'py>, lane: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -200,14 +202,20 @@ impl Emitter {
 
     fn _flush<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         let limit = limit(py, timeout)?;
-        let report = guarded(py, || Ok(py.detach(|| self.inner.flush(limit))))?;
+        let report = self.patiently(py, move |emitter| emitter.flush(limit))?;
         convert::from_json(py, &host::report_json(&report))
     }
 
     fn _shutdown<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         let limit = limit(py, timeout)?;
-        let report = guarded(py, || Ok(py.detach(|| self.inner.shutdown(limit))))?;
+        let report = self.patiently(py, move |emitter| emitter.shutdown(limit))?;
         convert::from_json(py, &host::report_json(&report))
+    }
+
+    /// Whether it has been shut down.
+    #[getter]
+    fn _closed(&self) -> bool {
+        self.inner.is_closed()
     }
 
     fn _add_sink(&self, py: Python<'_>, sink: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -217,7 +225,7 @@ impl Emitter {
     }
 
     fn _repair(&self, py: Python<'_>, lane: &str, streamid: &str, sequence: u64) -> PyResult<()> {
-        host::repair(&self.inner, lane, streamid, sequence).or_raise(py)
+        py.detach(|| host::repair(&self.inner, lane, streamid, sequence)).or_raise(py)
     }
 
     fn _change_key(
@@ -231,8 +239,47 @@ impl Emitter {
         let env = environment(py)?;
         guarded(py, || {
             let key = host::load_key(&section, signer, &env).or_raise(py)?;
-            self.inner.change_key(&key).or_raise(py)
+            py.detach(|| self.inner.change_key(&key)).or_raise(py)
         })
+    }
+}
+
+/// How often a wait lets a signal through.
+const ASK: Duration = Duration::from_millis(100);
+
+impl Emitter {
+    /// Runs what may wait long on a thread of its own, so that Ctrl-C comes through here; what has begun goes on. A
+    /// manual emitter's work is the caller's own.
+    fn patiently<T: Send + 'static>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&sinkwell::Emitter) -> T + Send + 'static,
+    ) -> PyResult<T> {
+        let emitter = Arc::clone(&self.inner);
+        let (done, report) = std::sync::mpsc::channel();
+        // Nobody listens any more after an interrupt.
+        let run = move || drop(done.send(work(&emitter)));
+        if self.manual {
+            guarded(py, || Ok(py.detach(run)))?;
+        } else {
+            let spawned = std::thread::Builder::new().name("sinkwell-flush".into()).spawn(run);
+            let no_thread = |e: std::io::Error| Error::internal(format!("no thread to wait on: {e}"));
+            spawned.map_err(|e| raise(py, &no_thread(e)))?;
+        }
+        let report = Mutex::new(report);
+        let wait = || report.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(ASK);
+        loop {
+            match py.detach(wait) {
+                Ok(report) => return Ok(report),
+                Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(raise(
+                        py,
+                        &Error::internal("the wait ended without an answer; please report"),
+                    ));
+                }
+            }
+        }
     }
 }
 
@@ -256,13 +303,6 @@ pub(crate) fn end_all(py: Python<'_>) {
         }
         crate::wait::stop();
     });
-}
-
-/// For `os.register_at_fork(after_in_child=…)`.
-#[pyfunction]
-#[pyo3(name = "_note_child")]
-pub(crate) fn note_child() {
-    sinkwell::fork::note_child();
 }
 
 thread_local! {

@@ -6,12 +6,14 @@
 //!
 //! How an event goes: [`emitter`] takes the call, [`convert`] walks the dictionary straight into the core's
 //! writer, [`receipt`] is what comes back, [`wait`] resolves awaitables. [`sink`] and [`signer`] carry
-//! envelopes and signing inputs to the host's own code; [`event`] is an envelope as Python sees it.
+//! envelopes and signing inputs to the host's own code; [`event`] is an envelope as Python sees it. [`process`] is
+//! about forks and signals.
 
 mod convert;
 mod emitter;
 mod error;
 mod event;
+mod process;
 mod receipt;
 mod signer;
 mod sink;
@@ -24,9 +26,11 @@ use pyo3::prelude::*;
 #[pymodule(name = "_native", gil_used = true)]
 mod native {
     #[pymodule_export]
-    use super::emitter::{Emitter, end_all, note_child};
+    use super::emitter::{Emitter, end_all};
     #[pymodule_export]
     use super::event::Envelope;
+    #[pymodule_export]
+    use super::process::{end_on_signal, generation};
     #[pymodule_export]
     use super::receipt::Receipt;
     #[pymodule_export]
@@ -45,6 +49,8 @@ mod native {
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::process::watch_forks();
+        super::process::watch_signals();
         m.add("_NoRoom", m.py().get_type::<super::wait::NoRoom>())?;
         m.add("MAX_SAFE_INTEGER", sinkwell::json::MAX_SAFE_INTEGER)?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sinkwell
 
 PROGRAM = """
@@ -67,3 +70,49 @@ def test_parent_and_children_are_both_durable(
     assert set(steps) == expected
     # Once by each run; a repeat is the same bytes.
     assert all(len(lines) == 2 for lines in steps.values())
+
+
+@pytest.mark.parametrize("fork", ["os.fork", "a C library's"])
+@pytest.mark.parametrize("sink", ["journal", "file"])
+def test_a_child_holds_no_lock_of_a_parent_that_died(
+    tmp_path: Path, config: dict[str, Any], run: Callable[..., Any], sink: str, fork: str
+) -> None:
+    """The journal is taken over and the file written by whoever comes next, while the child still lives."""
+    program = """
+import ctypes, json, os, signal, sys
+import sinkwell
+
+emitter = sinkwell.Emitter.open(json.loads(sys.argv[1]))
+emitter.emit("com.example.step", {"n": 1}).wait(sys.argv[2], timeout=30)
+read, write = os.pipe()
+pid = os.fork() if sys.argv[3] == "os.fork" else ctypes.PyDLL(None).fork()
+if pid == 0:
+    os.write(write, b"x")
+    os.close(1), os.close(2)
+    signal.pause()
+os.read(read, 1)
+print(pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    events = tmp_path / "events.ndjson"
+    lane: dict[str, Any] = {"id": "log", "sink": {"file": {"path": str(events)}}}
+    if sink == "journal":
+        config["journal"] = {"dir": str(tmp_path / "journal"), "floor": 0}
+        lane |= {"durable": True, "batch": {"linger": "1h"}}
+    config["lanes"] = [lane]
+    stage = "journaled" if sink == "journal" else "delivered"
+    done = run(program, json.dumps(config), stage, fork)
+    assert done.returncode == -9, done.stderr
+    child = int(done.stdout)
+    try:
+        with sinkwell.Emitter.open(config) as emitter:
+            emitter.emit("com.example.step", {"n": 2})
+            emitter.flush(timeout=30)
+        assert not sorted(tmp_path.glob("events.ndjson.*"))
+        steps = [json.loads(line)["data"].get("n") for line in events.read_text().splitlines()]
+        assert [n for n in steps if n] == [1, 2]
+        if sink == "journal":
+            # The last process's own is left, and no dead one's.
+            assert len(list((tmp_path / "journal").glob("log.*"))) == 1
+    finally:
+        os.kill(child, signal.SIGKILL)

@@ -43,7 +43,8 @@ fn log(level: Level, message: &str) {
         Some(logger) => {
             crate::lane::reentry::inside(|| logger(level, message));
         }
-        None => eprintln!("sinkwell: {message}"),
+        // Without a logger; nobody is left to be told where even that fails.
+        None => drop(crate::sink::to_stderr(&format!("sinkwell: {message}\n"))),
     }
 }
 

@@ -129,6 +129,10 @@ impl Doctor<'_> {
             }
             _ => {}
         }
+        let hosts = self.config.lanes.iter().any(|lane| matches!(lane.sink, SinkConfig::Host(_)));
+        if !hosts && !self.config.lanes.iter().any(|lane| lane.durable) {
+            self.say(Grade::Wrong, place, crate::emitter::UNUSED_JOURNAL.to_owned());
+        }
         if !dir.exists() {
             return self.say(Grade::Good, place, format!("{} will be made", dir.display()));
         }

@@ -1,9 +1,21 @@
-//! Which process this is: a forked child must not touch its parent's threads, files or random pool.
+//! Which process this is: a forked child must not touch its parent's threads, files, locks or random pool.
 //!
-//! A binding calls [`note_child`] from its fork handler; everything that must not be shared compares
-//! [`generation`] with the one it was made in. One relaxed load, so that `emit` can afford it.
+//! Guarantees: what was made in a parent is known as such by one relaxed load ([`generation`]), so that `emit` can
+//! afford it; [`prepare`] takes no lock under which anybody waits for the host's language or for a sink, so a fork
+//! cannot wait for itself; a child never waits for a lock that a thread of its parent held.
+//!
+//! How: a binding has `pthread_atfork` call [`prepare`], [`parent`] and [`child`], all on the thread that forks:
+//! that hears of every fork of the process, also of those that a host's language does not know of. The child's
+//! part only marks, and gives the descriptors of locks away; what is used there opens afresh on first use.
+//! [`PerProcess`] is for what several threads of one process share.
 
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwapOption;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
@@ -13,7 +25,111 @@ pub fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// To be called in a forked child, before anything else of sinkwell runs there.
+/// Descriptors whose files are locked. A lock is its open file's, which parent and child share: as long as a
+/// child has the descriptor open, the lock of a parent that died is still held.
+static LOCKS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// From [`prepare`] to [`parent`] or [`child`], so that the child finds the lock free and the list whole.
+    static HELD: RefCell<Option<MutexGuard<'static, Vec<RawFd>>>> = const { RefCell::new(None) };
+}
+
+/// Runs `change` on the list of locked descriptors: taking a lock and noting it is one step for a fork.
+pub(crate) fn locks<T>(change: impl FnOnce(&mut Vec<RawFd>) -> T) -> T {
+    change(&mut LOCKS.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// To be called before a fork: what a child could not share is put where it can be let go of.
+pub fn prepare() {
+    HELD.with(|held| {
+        let mut held = held.borrow_mut();
+        if held.is_none() {
+            *held = Some(LOCKS.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    });
+}
+
+/// To be called in the parent after a fork for which [`prepare`] was called, also after one that failed.
+pub fn parent() {
+    HELD.with(|held| drop(held.borrow_mut().take()));
+}
+
+/// To be called in a forked child, before anything else of sinkwell runs there. `replace` is given each descriptor
+/// that holds a lock of the parent's: it puts something harmless in its place (`dup2` of `/dev/null`), so that
+/// the lock ends with the parent, and whatever still knows the number does no harm.
+pub fn child(mut replace: impl FnMut(RawFd)) {
+    note_child();
+    HELD.with(|held| {
+        if let Some(mut locks) = held.borrow_mut().take() {
+            locks.drain(..).for_each(&mut replace);
+        }
+    });
+}
+
+/// As [`child`], for whoever cannot replace descriptors: the parent's locks stay held for as long as the child
+/// lives.
 pub fn note_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    crate::emitter::leave_signals_to_parent();
+}
+
+/// What the threads of one process share, made on first use; a forked child makes its own, as its parent's may be
+/// locked by a thread that does not exist there.
+pub struct PerProcess<T> {
+    current: ArcSwapOption<Of<T>>,
+}
+
+struct Of<T> {
+    generation: u32,
+    it: T,
+}
+
+/// This process's part of a [`PerProcess`].
+pub struct Mine<T>(Arc<Of<T>>);
+
+impl<T> Deref for Mine<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.it
+    }
+}
+
+impl<T: Default> PerProcess<T> {
+    /// Nothing is made yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { current: ArcSwapOption::const_empty() }
+    }
+
+    /// This process's.
+    pub fn get(&self) -> Mine<T> {
+        let generation = generation();
+        loop {
+            let current = self.current.load_full();
+            if let Some(mine) = &current
+                && mine.generation == generation
+            {
+                return Mine(Arc::clone(mine));
+            }
+            let fresh = Of { generation, it: T::default() };
+            let before = self.current.compare_and_swap(&current, Some(Arc::new(fresh)));
+            // The parent's is never freed: dropping it may touch what its threads held. Where another thread of this
+            // process was faster, this leaks a count and no more.
+            std::mem::forget(before);
+            std::mem::forget(current);
+        }
+    }
+}
+
+impl<T: Default> Default for PerProcess<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> std::fmt::Debug for PerProcess<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PerProcess")
+    }
 }

@@ -7,10 +7,13 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
+
 use crate::config::{Config, Source};
 use crate::emitter::{Drained, Emitter, HostSink, LaneReport, Options, SinkFactory};
 use crate::envelope::{push_hex, push_sequence};
 use crate::error::{Error, Result};
+use crate::fork::PerProcess;
 use crate::json::{JsonError, ObjectWriter, Value};
 use crate::key::{HostSigner, SigningKey, load_signing_key};
 use crate::lane::{Cursor, Lane, StateRecord};
@@ -186,26 +189,35 @@ pub fn repair(emitter: &Emitter, lane: &str, streamid: &str, sequence: u64) -> R
     emitter.repair(lane, streamid, sequence)
 }
 
-static DEFAULT: Mutex<Option<Arc<Emitter>>> = Mutex::new(None);
+/// Read without a lock, as a fork may come at any time; a child that uses it opens its own part.
+static DEFAULT: ArcSwapOption<Emitter> = ArcSwapOption::const_empty();
 
-/// The process's default emitter, opened from the environment on first use.
+/// Held while it is opened.
+static OPENING: PerProcess<Mutex<()>> = PerProcess::new();
+
+/// The process's default emitter, opened from the environment on first use, and again after it was shut down.
 ///
 /// # Errors
 /// As [`open`].
 pub fn default_emitter(env: &dyn Env) -> Result<Arc<Emitter>> {
-    let mut default = lock(&DEFAULT);
-    if let Some(emitter) = &*default {
-        return Ok(Arc::clone(emitter));
+    let usable = || DEFAULT.load_full().filter(|emitter| !emitter.is_closed());
+    if let Some(emitter) = usable() {
+        return Ok(emitter);
+    }
+    let opening_now = OPENING.get();
+    let _one = lock(&opening_now);
+    if let Some(emitter) = usable() {
+        return Ok(emitter);
     }
     let opening = Opening { source: Source::Environment, sinks: Vec::new(), signer: None, manual: false };
     let emitter = Arc::new(open(opening, env)?);
-    *default = Some(Arc::clone(&emitter));
+    DEFAULT.store(Some(Arc::clone(&emitter)));
     Ok(emitter)
 }
 
 /// Takes the default emitter away, so that the process can end it; the next use opens another.
 pub fn take_default() -> Option<Arc<Emitter>> {
-    lock(&DEFAULT).take()
+    DEFAULT.swap(None)
 }
 
 type Written = std::result::Result<(), JsonError>;

@@ -287,11 +287,15 @@ impl crate::lane::Entry for Arc<Tracked> {
 pub struct Receipt {
     tracked: Arc<Tracked>,
     lanes: Arc<[Arc<Lane>]>,
+    /// The process that emitted: in a forked child nothing moves it, and its locks may be held for ever.
+    generation: u32,
 }
 
 impl Clone for Receipt {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.tracked), Arc::clone(&self.lanes))
+        let mut copy = Self::new(Arc::clone(&self.tracked), Arc::clone(&self.lanes));
+        copy.generation = self.generation;
+        copy
     }
 }
 
@@ -314,7 +318,7 @@ impl Receipt {
     /// To be made before a lane can have ended the event, or its ending is not kept.
     pub(crate) fn new(tracked: Arc<Tracked>, lanes: Arc<[Arc<Lane>]>) -> Self {
         tracked.watchers.fetch_add(1, Ordering::AcqRel);
-        Self { tracked, lanes }
+        Self { tracked, lanes, generation: crate::fork::generation() }
     }
 
     /// The lanes, each with its part of the event.
@@ -357,13 +361,20 @@ impl Receipt {
         }
     }
 
+    /// Whether it is of the process that this one was forked from.
+    fn is_inherited(&self) -> bool {
+        self.generation != crate::fork::generation()
+    }
+
     /// How it ended in each lane, in the order of the lanes; `None` where it has not.
     #[must_use]
     pub fn endings(&self) -> Vec<(&str, Option<Ending>)> {
         let tracked = &self.tracked;
+        let inherited = self.is_inherited();
         let all = self.slots();
         all.map(|(lane, admission, slot)| {
             let ending = match admission {
+                Admission::Enqueued if inherited => None,
                 Admission::Enqueued => lock(&slot.ending).as_deref().cloned(),
                 Admission::Filtered => Some(Ending {
                     state: EndState::Filtered,
@@ -387,7 +398,8 @@ impl Receipt {
     /// `done` runs on a lane's thread and must not block.
     ///
     /// # Errors
-    /// `unsupported`: `journaled`, and no lane that took the event is durable.
+    /// `unsupported`: `journaled`, and no lane that took the event is durable; or the receipt is of the process that
+    /// this one was forked from.
     pub fn on(&self, stage: Stage, done: impl FnOnce() + Send + 'static) -> Result<()> {
         self.check(stage)?;
         let tracked = &self.tracked;
@@ -466,6 +478,9 @@ impl Receipt {
     /// # Errors
     /// `journal`.
     pub fn check_journaled(&self, stage: Stage) -> Result<()> {
+        if self.is_inherited() {
+            return Ok(());
+        }
         if stage == Stage::Journaled {
             if self.tracked.journal_failed.load(Ordering::Acquire) {
                 return Err(Error::journal(
@@ -488,6 +503,11 @@ impl Receipt {
     }
 
     fn check(&self, stage: Stage) -> Result<()> {
+        if self.is_inherited() {
+            return Err(Error::unsupported(
+                "this receipt is of the process that this one was forked from: it can be awaited only there",
+            ));
+        }
         let durable =
             self.slots().any(|(lane, admission, _)| lane.durable() && admission == Admission::Enqueued);
         if stage == Stage::Journaled && !durable {

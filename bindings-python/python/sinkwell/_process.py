@@ -7,7 +7,10 @@ import contextvars
 import datetime
 import logging
 import os
+import signal
 import sys
+import threading
+from types import FrameType
 
 inside_sink: contextvars.ContextVar[bool] = contextvars.ContextVar("sinkwell_inside_sink", default=False)
 """Whether this code runs inside a host sink's delivery."""
@@ -47,3 +50,24 @@ def moment(time: object) -> str | None:
 def log(level: str, message: str) -> None:
     """A diagnostic of the core."""
     _logger.log(_LEVELS[level], message)
+
+
+def place_signal_handlers() -> None:
+    """Puts a handler of ours where Python knows of none, above the one that the native half places below Python.
+
+    A server that takes a signal for its own time (uvicorn) puts back what it found, by Python's own table, and
+    raises the signal again: without this, that would be the default action, with everything still queued.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _on_signal)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    from . import _native, _sinks
+
+    # Returns at once where the handler below Python's has the signal already, else not at all.
+    with _sinks.parked():
+        _native._end_on_signal(number)

@@ -185,13 +185,13 @@ class _Loop:
         self._waiting: weakref.WeakSet[_Call] = weakref.WeakSet()
         self.tasks: set[asyncio.Task[None] | None] = set()
         if event_loop is not None:
-            _homes.setdefault(id(event_loop), []).append(self)
+            _process().homes.setdefault(id(event_loop), []).append(self)
 
     def submit(self, run: Run) -> None:
         """Have ``run``, which makes a coroutine, run on the loop. From any thread."""
         home = self._home
         call = _Call(self, run)
-        if home is not None and home.is_running() and id(home) not in _parked:
+        if home is not None and home.is_running() and id(home) not in _process().parked:
             self._waiting.add(call)
             try:
                 home.call_soon_threadsafe(call.begin)
@@ -208,15 +208,33 @@ class _Loop:
 
     def close(self) -> None:
         if self._home is not None:
-            homes = _homes.get(id(self._home), [])
+            all_homes = _process().homes
+            homes = all_homes.get(id(self._home), [])
             if self in homes:
                 homes.remove(self)
             if not homes:
-                _homes.pop(id(self._home), None)
+                all_homes.pop(id(self._home), None)
 
 
-_homes: dict[int, list[_Loop]] = {}
-_parked: set[int] = set()
+class _Process:
+    """What this process has. A forked child starts with nothing: threads and loops of its parent do not exist there,
+    and its locks may be held for ever.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.homes: dict[int, list[_Loop]] = {}
+        self.parked: set[int] = set()
+        self.private: asyncio.AbstractEventLoop | None = None
+
+
+_processes: dict[int, _Process] = {}
+
+
+def _process() -> _Process:
+    """This process's. Not by a hook of Python's: a C library forks without one."""
+    generation = _native._generation()
+    return _processes.get(generation) or _processes.setdefault(generation, _Process())
 
 
 @contextmanager
@@ -230,27 +248,24 @@ def parked() -> Iterator[None]:
         yield
         return
     home = id(event_loop)
-    _parked.add(home)
+    process = _process()
+    process.parked.add(home)
     try:
-        for loop in _homes.get(home, []):
+        for loop in process.homes.get(home, []):
             loop.move()
         yield
     finally:
-        _parked.discard(home)
-
-
-_private: asyncio.AbstractEventLoop | None = None
-_private_lock = threading.Lock()
+        process.parked.discard(home)
 
 
 def _private_loop() -> asyncio.AbstractEventLoop:
     """The loop of sinks that have none: one daemon thread for all of them."""
-    global _private
-    with _private_lock:
-        if _private is None:
-            _private = asyncio.new_event_loop()
-            threading.Thread(target=_private.run_forever, name="sinkwell-loop", daemon=True).start()
-        return _private
+    process = _process()
+    with process.lock:
+        if process.private is None:
+            process.private = asyncio.new_event_loop()
+            threading.Thread(target=process.private.run_forever, name="sinkwell-loop", daemon=True).start()
+        return process.private
 
 
 class _Thread:
@@ -279,15 +294,6 @@ class _Thread:
 
     def close(self) -> None:
         self._jobs.put(None)
-
-
-def _after_fork() -> None:
-    """Threads and loops of the parent do not exist in a child, and its locks may be held for ever."""
-    global _private, _private_lock
-    _private = None
-    _private_lock = threading.Lock()
-    _homes.clear()
-    _parked.clear()
 
 
 # --- sinks ------------------------------------------------------------------------------------------------
@@ -399,15 +405,16 @@ class SignerRunner:
         sign = getattr(signer, "sign", signer)
         self._sign = sign
         self._asynchronous = inspect.iscoroutinefunction(sign)
-        self._place: _Loop | _Thread | None = None
-        self._lock = threading.Lock()
+        self._place: tuple[_Process, _Loop | _Thread] | None = None
 
     def sign(self, job: _native.SignJob) -> None:
         """Sign a batch; answers later, through the job."""
-        with self._lock:
-            if self._place is None:
-                self._place = _Loop(None) if self._asynchronous else _Thread("signer")
-        self._place.submit(lambda: self._run(job))
+        process = _process()
+        with process.lock:
+            held = self._place
+            if held is None or held[0] is not process:
+                held = self._place = (process, _Loop(None) if self._asynchronous else _Thread("signer"))
+        held[1].submit(lambda: self._run(job))
 
     async def _run(self, job: _native.SignJob) -> None:
         inside_sink.set(True)
@@ -440,9 +447,15 @@ def describe(sink: Any, lane: Mapping[str, Any] | None = None, *, manual: bool =
         home = None
     # A manual emitter is drained by the very thread that would have to run the loop.
     event_loop = None if manual else home
+    process = _process()
+
+    def runner() -> SinkRunner:
+        # The loop that ran in the parent runs in no child of it.
+        return SinkRunner(sink, event_loop if _process() is process else None)
+
     classes = [str(getattr(cls, "value", cls)) for cls in getattr(sink, "classes", ())]
     idempotent = getattr(sink, "idempotent", False) is True
-    return Described(str(sink.name), sorted(classes), lane, lambda: SinkRunner(sink, event_loop), idempotent)
+    return Described(str(sink.name), sorted(classes), lane, runner, idempotent)
 
 
 def plugin(name: str) -> Described | None:

@@ -325,6 +325,21 @@ impl Bus {
 }
 
 impl Bus {
+    /// Has every lane deliver what it holds without lingering, and waits for nothing.
+    pub(crate) fn hurry(&self) {
+        self.lanes().iter().for_each(|lane| lane.hurry());
+    }
+
+    /// For the end of the process: goes on accepting while what is there goes out, for half of the time, then shuts
+    /// down.
+    pub(crate) fn end(&self, timeout: Duration) {
+        let lanes = self.lanes();
+        let Some(clock) = lanes.first().map(|lane| Arc::clone(&lane.timeline)) else { return };
+        let (deadline, half) = (clock.now().after(timeout), clock.now().after(timeout / 2));
+        self.flush(half);
+        self.shut_down(deadline.since(clock.now()));
+    }
+
     /// Has every lane deliver and declare what it holds; waits until they have, or `deadline`.
     pub(crate) fn flush(&self, deadline: Instant) {
         let lanes = self.lanes();

@@ -22,12 +22,17 @@ use arc_swap::ArcSwap;
 
 pub(crate) use bus::Bus;
 pub use metrics::{Metric, MetricKind, MetricPoint};
+pub(crate) use open::UNUSED_JOURNAL;
 pub use open::{HostSink, Options, SinkFactory};
 pub use report::{Drained, LaneReport, Where};
-pub use signals::{SIGNAL_LIMIT, leave_signals_to_host};
+pub(crate) use signals::leave_signals_to_parent;
+pub use signals::{
+    SIGNAL_LIMIT, end_on_signal, is_ending_on_signal, leave_signals_to_host, place_signal_handlers,
+};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventInput, Freezer};
+use crate::fork::PerProcess;
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};
 use crate::lane::{Counters, Health, Lane, reentry, worker};
@@ -91,7 +96,15 @@ pub struct Emitter {
     inner: ArcSwap<Inner>,
     /// What a forked child needs to open an emitter of its own.
     options: Arc<Options>,
-    reopening: Mutex<()>,
+    /// Held while a child opens its own; what came of the last opening that failed.
+    reopening: PerProcess<Mutex<Option<Failed>>>,
+}
+
+/// An opening in a child that failed: it is not tried again before as much time has passed as it took, so that a
+/// required sink that is away does not hold up every call.
+struct Failed {
+    not_before: std::time::Instant,
+    error: Error,
 }
 
 /// What belongs to one process.
@@ -114,7 +127,7 @@ pub(crate) struct Manual {
 
 impl std::fmt::Debug for Emitter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Emitter").field("lanes", &self.inner.load().bus.lanes()).finish()
+        f.debug_struct("Emitter").field("lanes", &self.inner.load().bus.lanes()).finish_non_exhaustive()
     }
 }
 
@@ -127,26 +140,65 @@ impl Emitter {
     pub fn open(options: Options) -> Result<Self> {
         let options = Arc::new(options);
         let inner = open::open(&options, false)?;
-        let emitter = Self { inner: ArcSwap::from_pointee(inner), options, reopening: Mutex::new(()) };
+        let emitter = Self { inner: ArcSwap::from_pointee(inner), options, reopening: PerProcess::new() };
         Ok(emitter)
     }
 
     /// This process's part; a forked child opens its own on first use.
     fn current(&self) -> Result<arc_swap::Guard<Arc<Inner>>> {
+        self.current_by(&Wait::Allowed)
+    }
+
+    /// As [`current`](Self::current); opening may take long, so `waiter` lets go of the host's lock meanwhile.
+    fn current_by(&self, waiter: &dyn Waiter) -> Result<arc_swap::Guard<Arc<Inner>>> {
         let inner = self.inner.load();
         if inner.generation == crate::fork::generation() {
             return Ok(inner);
         }
-        let _guard = lock(&self.reopening);
+        drop(inner);
+        // A sink that emits while it is asked to take its lane's first envelope would wait for itself.
+        let inside = reentry::is_inside() || waiter.may_wait() == Wait::Inside;
+        let mut opened = Ok(());
+        waiter.pause(&mut || opened = self.reopen(inside));
+        opened?;
+        Ok(self.inner.load())
+    }
+
+    fn reopen(&self, inside: bool) -> Result<()> {
+        let reopening = self.reopening.get();
+        let mut failed = if inside {
+            reopening.try_lock().map_err(|_| {
+                Error::new(
+                    ErrorKind::Backpressure,
+                    "the emitter is being opened in this forked child, and waits for the sink that calls it",
+                )
+            })?
+        } else {
+            lock(&reopening)
+        };
         let inner = self.inner.load();
         if inner.generation == crate::fork::generation() {
-            return Ok(inner);
+            return Ok(());
         }
-        let fresh = Arc::new(open::open(&self.options, true)?);
+        if inner.closed.load(Ordering::Acquire) {
+            return Err(Error::new(
+                ErrorKind::Closed,
+                "the emitter was shut down before this process was forked",
+            ));
+        }
+        let start = std::time::Instant::now();
+        if let Some(failed) = failed.as_ref().filter(|failed| start < failed.not_before) {
+            return Err(failed.error.clone());
+        }
+        let fresh = open::open(&self.options, true).inspect_err(|error| {
+            let took = start.elapsed().max(Duration::from_secs(1));
+            let not_before = std::time::Instant::now() + took;
+            *failed = Some(Failed { not_before, error: error.clone() });
+        })?;
         // The parent's part is never touched again, not even to free it: its locks may be held by threads
         // that do not exist here.
-        std::mem::forget(self.inner.swap(fresh));
-        Ok(self.inner.load())
+        std::mem::forget(self.inner.swap(Arc::new(fresh)));
+        Ok(())
     }
 
     /// Emits an event. Waits for room in blocking lanes, up to their `block_timeout`.
@@ -176,7 +228,7 @@ impl Emitter {
     /// # Errors
     /// As [`emit`](Self::emit).
     pub fn emit_waiting(&self, input: EventInput<'_>, waiter: &dyn Waiter) -> Result<Attempt> {
-        let inner = self.current()?;
+        let inner = self.current_by(waiter)?;
         inner.ready().inspect_err(|_| inner.refuse())?;
         let event = inner.freezer.freeze(input)?;
         if inner.disabled {
@@ -220,13 +272,19 @@ impl Emitter {
     /// The limit of depth for `data`, for bindings that write into an [`crate::json::ObjectWriter`].
     #[must_use]
     pub fn depth_limit(&self) -> usize {
-        self.inner.load().freezer.identity.limits.depth
+        self.options.config.limits.depth
     }
 
-    /// The lanes, in the order of the configuration.
+    /// The lanes, in the order of the configuration; none in a forked child that cannot open its own.
     #[must_use]
     pub fn lanes(&self) -> Arc<[Arc<Lane>]> {
-        self.inner.load().bus.lanes()
+        self.current().map_or_else(|_| Arc::from(Vec::new()), |inner| inner.bus.lanes())
+    }
+
+    /// Whether it has been shut down, for good.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.load().closed.load(Ordering::Acquire)
     }
 
     fn lane(&self, id: &str) -> Result<Arc<Lane>> {
@@ -251,7 +309,7 @@ impl Emitter {
     /// How many events `closed`, `backpressure` and `fail_closed` kept out.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.inner.load().refused.load(Ordering::Relaxed)
+        self.current().map_or(0, |inner| inner.refused.load(Ordering::Relaxed))
     }
 
     /// How many events wait in a lane to be sealed.
@@ -366,8 +424,11 @@ pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
 impl Drop for Emitter {
     fn drop(&mut self) {
-        let inner = self.inner.load();
-        if inner.generation == crate::fork::generation() && !inner.closed.load(Ordering::Acquire) {
+        let inner = self.inner.load_full();
+        if inner.generation != crate::fork::generation() {
+            // Its parent's: see `reopen`.
+            std::mem::forget(inner);
+        } else if !inner.closed.load(Ordering::Acquire) {
             inner.shutdown(SHUTDOWN_LIMIT);
         }
     }

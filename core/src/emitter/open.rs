@@ -22,6 +22,9 @@ use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Mutex, lock};
 use crate::timeline::Timeline;
 
+/// What open and `doctor` say of a journal that keeps nothing.
+pub(crate) const UNUSED_JOURNAL: &str = "journal: no lane is durable, so nothing is kept there; say `durable: true` in a lane, or give it the class `audit` or `siem`";
+
 /// Makes a host's sink: once per process that uses the emitter, so that a forked child gets its own.
 pub type SinkFactory = Arc<dyn Fn() -> Result<Box<dyn Sink>> + Send + Sync>;
 
@@ -156,6 +159,9 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
     if config.lanes_defaulted && !options.sinks.is_empty() {
         // A program that gives its own sinks and names no lanes wants those, not the console as well.
         planned.retain(|lane| matches!(lane.make, Maker::Host(_)));
+    }
+    if config.journal.is_some() && !planned.iter().any(|lane| lane.config.durable) {
+        crate::diagnostics::warn(UNUSED_JOURNAL);
     }
     for class in crate::sink::SinkClass::ALL {
         if inner.bus.requires(class) && !planned.iter().any(|lane| lane.config.classes.contains(&class)) {

@@ -51,6 +51,12 @@ pub(crate) struct Batch {
     /// The last envelope of what was this batch that the sink has, behind one that it has not: the cursor
     /// moves there when that one is settled.
     ahead: Option<(crate::seam::Uuid, u64)>,
+    /// Of a durable lane, journaled and not given to the sink yet: it may still grow.
+    grows: bool,
+    /// Until when it may wait to grow; `None`: it goes as soon as it can.
+    lingers: Option<Instant>,
+    /// Bytes of its envelopes, while it grows.
+    bytes: usize,
 }
 
 /// The earlier of what a delivery waits for and what a durable lane's sealer waits for.
@@ -63,12 +69,61 @@ fn wait_for(at: Option<Instant>, ahead: Option<(Option<Instant>, Pause)>) -> Ste
 
 impl Batch {
     fn new(items: Vec<Item>) -> Self {
-        Self { items, flight: None, failing_since: None, replayed: false, ahead: None }
+        Self {
+            items,
+            flight: None,
+            failing_since: None,
+            replayed: false,
+            ahead: None,
+            grows: false,
+            lingers: None,
+            bytes: 0,
+        }
+    }
+
+    /// Of a durable lane: it is on disk, so its delivery may wait for more, as long as an event of its own would
+    /// have. Own envelopes wait for nothing.
+    fn growing(items: Vec<Item>, linger: Duration) -> Self {
+        let mut lingers: Option<Instant> = None;
+        let mut at_once = false;
+        for item in &items {
+            match &item.payload {
+                Payload::Event(tracked) => {
+                    let until = tracked.enqueued_at.after(linger);
+                    lingers = Some(lingers.map_or(until, |before| before.min(until)));
+                }
+                _ => at_once = true,
+            }
+        }
+        let bytes = items.iter().map(|item| item.envelope.bytes.len()).sum();
+        Self { grows: true, lingers: lingers.filter(|_| !at_once), bytes, ..Self::new(items) }
+    }
+
+    /// Takes the envelopes of the next batch, if both together are within these limits.
+    fn grow(&mut self, next: Self, limits: &crate::config::BatchConfig) -> Option<Self> {
+        let fits = self.items.len() + next.items.len() <= limits.events
+            && self.bytes.saturating_add(next.bytes) <= limits.bytes;
+        if !(fits && self.grows && next.grows && self.flight.is_none()) {
+            return Some(next);
+        }
+        self.lingers = match (self.lingers, next.lingers) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            _ => None,
+        };
+        self.bytes += next.bytes;
+        self.items.extend(next.items);
+        None
+    }
+
+    fn is_due(&self, now: Instant, limits: &crate::config::BatchConfig) -> bool {
+        self.lingers.is_none_or(|until| now >= until)
+            || self.items.len() >= limits.events
+            || self.bytes >= limits.bytes
     }
 
     /// What is left of it, to be sent by itself.
     fn part(&self, items: Vec<Item>, ahead: Option<(crate::seam::Uuid, u64)>) -> Self {
-        Self { items, flight: None, failing_since: self.failing_since, replayed: self.replayed, ahead }
+        Self { failing_since: self.failing_since, replayed: self.replayed, ahead, ..Self::new(items) }
     }
 
     pub(crate) fn envelopes(&self) -> Vec<Envelope> {
@@ -259,6 +314,10 @@ impl Control {
         }
         let hurry = force || core.hurry || core.closing;
         self.collect(&mut core, now);
+        if hurry {
+            // Also those that cannot go yet: who hurries waits for them.
+            self.batches.iter_mut().for_each(|batch| batch.lingers = None);
+        }
         let flushing = std::mem::take(&mut core.flushing);
         if flushing || self.audit.as_ref().and_then(AuditKeeper::due).is_some_and(|due| due <= now) {
             // The database answers in its own time: nobody waits for the lane's lock meanwhile.
@@ -332,9 +391,17 @@ impl Control {
         } else {
             drop(core);
         }
+        let full = self.durable.as_ref().is_some_and(Durable::is_full);
         let Some(batch) = self.batches.iter_mut().find(|batch| batch.flight.is_none()) else {
             return Step::Wait(Some(now), Pause::Other);
         };
+        if !(full || hurry || batch.is_due(now, &lane.config.batch)) {
+            // On disk already; what comes meanwhile is written down and goes with it.
+            let due = [batch.lingers, answer_due].into_iter().flatten().min();
+            let (sooner, pause) = ahead.unwrap_or((None, Pause::Idle));
+            return Step::Wait([due, sooner].into_iter().flatten().min(), pause);
+        }
+        batch.grows = false;
         self.calls += 1;
         batch.flight = Some(Flight { id: self.calls, since: now, overdue: false });
         batch.items.iter_mut().for_each(|item| item.tries += 1);
@@ -368,6 +435,14 @@ impl Control {
             self.fail(core, LaneState::Failed, &failure);
         }
         next
+    }
+
+    /// The process stood still, or its clock jumped: a call under way has had less time than it seems, and gets its
+    /// timeout once more.
+    pub(crate) fn stood_still(&mut self, now: Instant) {
+        for flight in self.batches.iter_mut().filter_map(|batch| batch.flight.as_mut()) {
+            flight.since = now;
+        }
     }
 
     /// Takes what callers and other lanes left for the sealer.
@@ -426,7 +501,9 @@ impl Control {
             || !core.foreign.is_empty()
             || self.sealer.key_change_pending();
         let probe = !ahead && self.probe_at.is_some_and(|at| now >= at);
-        let take = full || !self.unsealed.is_empty() || (queued > 0 && (hurry || over(oldest)));
+        // What a durable lane has not written down is lost with the process: it waits for no batch to fill.
+        let at_once = hurry || self.durable.is_some() || over(oldest);
+        let take = full || !self.unsealed.is_empty() || (queued > 0 && at_once);
         if !(first || take || declare || heartbeat || say || probe) {
             if core.closing && queued == 0 && self.batches.is_empty() && self.journal_settled() {
                 return self.close(core, now);
@@ -535,7 +612,12 @@ impl Control {
                         tracked.journaled(lane.index);
                     }
                 }
-                self.batches.push_back(Batch::new(items));
+                let next = Batch::growing(items, lane.config.batch.linger);
+                let next = match self.batches.back_mut() {
+                    Some(last) => last.grow(next, &lane.config.batch),
+                    None => Some(next),
+                };
+                self.batches.extend(next);
             }
             Written::Failed(items, e) | Written::Unwritable(items, e) => {
                 let failure = Failure::new(FailureKind::Journal, "the journal failed").detail(e.to_string());

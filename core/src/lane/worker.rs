@@ -14,6 +14,10 @@ use crate::seam::Instant;
 use crate::sink::{Answers, Envelope, Failure, FailureKind, Sink};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
 
+/// A worker that wakes so much later than it wanted to was not let run: a process that was stopped, a machine that
+/// slept, a clock that jumped.
+const STOOD_STILL: Duration = Duration::from_secs(1);
+
 /// Calls the sink; a panic becomes an answer.
 pub(crate) fn deliver(sink: &mut dyn Sink, batch: &[Envelope]) -> Answers {
     reentry::inside(|| sink.deliver(batch))
@@ -144,7 +148,12 @@ fn run(lane: &Arc<Lane>, control: &mut Control, couriers: &mut [Courier]) {
                 }
             }
             Step::Wait(until, pause) => {
-                for (call, answers) in sleep(lane, until, pause) {
+                let answers = sleep(lane, until, pause);
+                let now = lane.now();
+                if until.is_some_and(|until| now.since(until) > STOOD_STILL) {
+                    control.stood_still(now);
+                }
+                for (call, answers) in answers {
                     couriers.iter_mut().filter(|c| c.call == Some(call)).for_each(|c| c.call = None);
                     control.answer(call, answers, lane.now());
                 }
@@ -160,7 +169,8 @@ fn sleep(lane: &Lane, until: Option<Instant>, pause: Pause) -> Vec<(u64, Answers
     let batch = lane.config.batch;
     // After the last event a worker sleeps one linger more before it counts as idle, so that a steady trickle
     // wakes nobody: the next event finds it already counting down.
-    let mut restless = pause == Pause::Idle && !batch.linger.is_zero();
+    // A durable lane writes down what comes at once.
+    let mut restless = pause == Pause::Idle && !batch.linger.is_zero() && !lane.durable();
     while core.answers.is_empty() && !core.attention {
         let now = lane.now();
         if until.is_some_and(|until| now >= until) {

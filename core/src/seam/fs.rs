@@ -5,9 +5,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
+
+use rustix::fs::FlockOperation;
 
 use super::UnixNanos;
 
@@ -142,15 +145,15 @@ impl Fs for RealFs {
             .truncate(false)
             .mode(0o600)
             .open(path)?;
-        Ok(Box::new(RealFile(file)))
+        Ok(Box::new(RealFile::new(file)))
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
-        Ok(Box::new(RealFile(append_file(path)?)))
+        Ok(Box::new(RealFile::new(append_file(path)?)))
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
-        Ok(Box::new(RealFile(File::open(path)?)))
+        Ok(Box::new(RealFile::new(File::open(path)?)))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -190,49 +193,90 @@ impl Fs for RealFs {
     }
 }
 
-struct RealFile(File);
+struct RealFile {
+    file: File,
+    /// In which process it was locked.
+    locked: Option<u32>,
+}
+
+impl RealFile {
+    fn new(file: File) -> Self {
+        Self { file, locked: None }
+    }
+
+    /// Takes a lock, and notes it for a child that inherits the descriptor.
+    fn lock(&mut self, how: FlockOperation) -> io::Result<bool> {
+        crate::fork::locks(|locks| {
+            let taken = match rustix::fs::flock(&self.file, how) {
+                Ok(()) => true,
+                Err(rustix::io::Errno::WOULDBLOCK) => false,
+                Err(e) => return Err(e.into()),
+            };
+            if taken && self.locked.is_none() {
+                locks.push(self.file.as_raw_fd());
+                self.locked = Some(crate::fork::generation());
+            }
+            Ok(taken)
+        })
+    }
+}
+
+impl Drop for RealFile {
+    fn drop(&mut self) {
+        if self.locked != Some(crate::fork::generation()) {
+            // Not locked, or by the process that this one was forked from: the lock is that one's.
+            return;
+        }
+        crate::fork::locks(|locks| {
+            // Not by closing, which does nothing while some child has the descriptor as well. What cannot be
+            // unlocked is so when the process ends.
+            let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+            locks.retain(|fd| *fd != self.file.as_raw_fd());
+        });
+    }
+}
 
 impl FsFile for RealFile {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_at(bytes, offset)
+        self.file.write_at(bytes, offset)
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // No offset: the file may be a pipe, or be cut by somebody who rotates it.
-        self.0.write(bytes)
+        self.file.write(bytes)
     }
 
     fn created(&mut self) -> Option<UnixNanos> {
-        let created = self.0.metadata().and_then(|metadata| metadata.created()).ok()?;
+        let created = self.file.metadata().and_then(|metadata| metadata.created()).ok()?;
         i64::try_from(created.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
     }
 
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read_at(buf, offset)
+        self.file.read_at(buf, offset)
     }
 
     fn sync_data(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn len(&mut self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn try_lock(&mut self) -> io::Result<bool> {
-        flock(&self.0, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+        self.lock(FlockOperation::NonBlockingLockExclusive)
     }
 
     fn try_lock_shared(&mut self) -> io::Result<bool> {
-        flock(&self.0, rustix::fs::FlockOperation::NonBlockingLockShared)
+        self.lock(FlockOperation::NonBlockingLockShared)
     }
 
     fn preallocate(&mut self, len: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::KEEP_SIZE, 0, len) {
+        match rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, len) {
             Err(e) if e != rustix::io::Errno::OPNOTSUPP => Err(e.into()),
             _ => Ok(()),
         }
@@ -256,12 +300,4 @@ pub fn append_file(path: &Path) -> io::Result<File> {
 /// As the operating system says.
 pub fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
-}
-
-fn flock(file: &File, how: rustix::fs::FlockOperation) -> io::Result<bool> {
-    match rustix::fs::flock(file, how) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-        Err(e) => Err(e.into()),
-    }
 }

@@ -4,16 +4,16 @@
 //! terminal; a narrow terminal gets shorter lines; NO_COLOR is honoured. Of own envelopes it shows only
 //! losses and states.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
-use super::stream::io_failure;
+use super::stream::{Output, io_failure};
 use super::{Answers, Envelope, Sink};
 use crate::config::ConsoleConfig;
 use crate::json::{Value, parse};
 
 /// See the module's head.
 pub(crate) struct Console {
-    stdout: bool,
+    out: Output,
     color: bool,
     width: usize,
     prefix: String,
@@ -36,7 +36,7 @@ impl Console {
         };
         let width = if terminal { size().or(columns).unwrap_or(120) } else { columns.unwrap_or(160) };
         Self {
-            stdout: config.stdout,
+            out: if config.stdout { Output::stdout() } else { Output::stderr() },
             color,
             width: width.max(40),
             prefix: prefix.to_owned(),
@@ -103,15 +103,10 @@ impl Sink for Console {
         for envelope in batch {
             self.line(envelope);
         }
-        let written = if self.stdout {
-            let mut out = io::stdout().lock();
-            out.write_all(self.buf.as_bytes()).and_then(|()| out.flush())
-        } else {
-            io::stderr().lock().write_all(self.buf.as_bytes())
-        };
-        match written {
+        match self.out.lines(self.buf.as_bytes()) {
             Ok(()) => Answers::Acknowledged,
-            Err(e) => Answers::Retry(io_failure(&e), None),
+            // Of own envelopes not every one has a line, so it cannot be told which arrived.
+            Err(cut) => Answers::Retry(io_failure(&cut.error), None),
         }
     }
 }

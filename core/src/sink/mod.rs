@@ -10,6 +10,8 @@ mod file;
 pub mod memory;
 mod stream;
 
+pub(crate) use stream::to_stderr;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

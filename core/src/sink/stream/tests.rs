@@ -13,10 +13,10 @@ fn what_a_stream_refuses_is_tried_again_and_says_why() {
         assert_eq!(failure.kind, expected);
         assert!(failure.summary.starts_with("cannot write: "), "{failure:?}");
     }
-    let mut closed =
-        Lines { kind: "stdout", write: |_| Err(io::ErrorKind::BrokenPipe.into()), buf: Vec::new() };
+    let out = Output { write: |_| Err(io::ErrorKind::BrokenPipe.into()), ..Output::stdout() };
+    let mut closed = Lines { kind: "stdout", out, buf: Vec::new() };
     for _ in 0..2 {
-        assert!(matches!(closed.deliver(&[]), Answers::Retry(_, None)));
+        assert_eq!(closed.out.lines(b"x\n").unwrap_err().error.kind(), io::ErrorKind::BrokenPipe);
     }
 }
 
@@ -28,4 +28,51 @@ fn of_a_batch_that_arrived_in_part_only_the_rest_is_tried_again() {
         first_arrived(1, 2, &failure),
         Answers::Each(vec![Answer::Acknowledged, Answer::Retry(failure, None)])
     );
+}
+
+std::thread_local! {
+    static TAKEN: std::cell::RefCell<Vec<Vec<u8>>> = const { std::cell::RefCell::new(Vec::new()) };
+    static ROOM: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+fn take(bytes: &[u8]) -> io::Result<usize> {
+    let taken = bytes.len().min(ROOM.get());
+    if taken == 0 {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    ROOM.set(ROOM.get() - taken);
+    TAKEN.with_borrow_mut(|all| all.push(bytes[..taken].to_vec()));
+    Ok(taken)
+}
+
+#[test]
+fn a_pipe_gets_whole_lines_and_as_much_as_it_keeps_together() {
+    ROOM.set(usize::MAX);
+    let mut lines = Vec::new();
+    for length in [10, 1000, 3000, PIPE_BUF - 1, PIPE_BUF, 3 * PIPE_BUF, 1, 1] {
+        lines.extend(std::iter::repeat_n(b'x', length));
+        lines.push(b'\n');
+    }
+    let mut out = Output { write: take, is_pipe: || true, ..Output::stdout() };
+    out.lines(&lines).unwrap();
+    let writes = TAKEN.take();
+    assert_eq!(writes.concat(), lines);
+    for write in &writes {
+        assert_eq!(write.last(), Some(&b'\n'));
+        let several = write.iter().filter(|byte| **byte == b'\n').count() > 1;
+        assert!(!several || write.len() <= PIPE_BUF, "{} bytes", write.len());
+    }
+    Output { is_pipe: || false, ..out }.lines(&lines).unwrap();
+    assert_eq!(TAKEN.take().len(), 1);
+}
+
+#[test]
+fn a_line_that_was_cut_is_ended_before_the_next() {
+    let mut out = Output { write: take, is_pipe: || false, ..Output::stdout() };
+    ROOM.set(7);
+    let cut = out.lines(b"first\nsecond\n").unwrap_err();
+    assert_eq!((cut.done, cut.error.kind()), (7, io::ErrorKind::StorageFull));
+    ROOM.set(usize::MAX);
+    out.lines(b"second\n").unwrap();
+    assert_eq!(TAKEN.take().concat(), b"first\ns\nsecond\n");
 }

@@ -1,0 +1,74 @@
+//! What concerns the whole process: forks and signals.
+//!
+//! Guarantees: nothing here takes the GIL while a fork waits for it; every fork of the process is heard of, also one
+//! that Python does not know of (a C library's, uWSGI's).
+
+use std::sync::Once;
+
+use pyo3::prelude::*;
+
+/// Has every fork of the process heard of: a child gets lanes and streams of its own, on first use, and holds none of
+/// its parent's locks.
+pub(crate) fn watch_forks() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handlers wait for no lock that anybody holds for long, and the child's makes system calls only.
+        // Without memory for them there are no emitters either.
+        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+    });
+}
+
+unsafe extern "C" fn before() {
+    sinkwell::fork::prepare();
+}
+
+unsafe extern "C" fn in_parent() {
+    sinkwell::fork::parent();
+}
+
+unsafe extern "C" fn in_child() {
+    sinkwell::fork::child(|fd| {
+        // SAFETY: the number is of a descriptor that this child inherited and nobody uses here; it stays taken, so
+        // that whatever still knows it does no harm.
+        unsafe {
+            let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+            if null >= 0 {
+                libc::dup2(null, fd);
+                libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+                libc::close(null);
+            } else {
+                libc::close(fd);
+            }
+        }
+    });
+}
+
+/// Has Python's own table of handlers know of ours: a server that puts back what it found there, and raises the
+/// signal again, comes back to us.
+pub(crate) fn watch_signals() {
+    sinkwell::place_signal_handlers(|| {
+        Python::try_attach(|py| {
+            let placed = py
+                .import("sinkwell._process")
+                .and_then(|process| process.call_method0(pyo3::intern!(py, "place_signal_handlers")));
+            // Without them, the handlers below Python's still work.
+            drop(placed);
+        });
+    });
+}
+
+/// Drains, and ends the process as the signal's default action would; not while another thread is at it.
+#[pyfunction]
+#[pyo3(name = "_end_on_signal")]
+pub(crate) fn end_on_signal(py: Python<'_>, signal: i32) {
+    if !sinkwell::is_ending_on_signal() {
+        py.detach(|| sinkwell::end_on_signal(signal));
+    }
+}
+
+/// How many forks lie between this process and the one that loaded the library.
+#[pyfunction]
+#[pyo3(name = "_generation")]
+pub(crate) fn generation() -> u32 {
+    sinkwell::fork::generation()
+}
