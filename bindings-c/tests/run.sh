@@ -64,6 +64,10 @@ else
     echo "ok the surface under AddressSanitizer and ThreadSanitizer # SKIP no clang on PATH"
 fi
 
+build "fork.c" cc "${flags[@]}" "$root/bindings-c/tests/fork.c" -o "$out/fork" "-L$lib" "-Wl,-rpath,$lib" -lsinkwell "${system[@]}"
+rm -rf "$out/forks" && mkdir "$out/forks"
+suite fork "$out/fork" "$out/forks"
+
 build "exit.c" cc "${flags[@]}" "$root/bindings-c/tests/exit.c" -o "$out/exit" "-L$lib" "-Wl,-rpath,$lib" -lsinkwell
 # ends HOW STATUS EVENTS CLOSED: so many events come out, and so many ends of streams.
 ends() {

@@ -260,7 +260,10 @@ impl Emitter {
         // Nobody listens any more after an interrupt.
         let run = move || drop(done.send(work(&emitter)));
         if self.manual {
-            guarded(py, || Ok(py.detach(run)))?;
+            guarded(py, || {
+                py.detach(run);
+                Ok(())
+            })?;
         } else {
             let spawned = std::thread::Builder::new().name("sinkwell-flush".into()).spawn(run);
             let no_thread = |e: std::io::Error| Error::internal(format!("no thread to wait on: {e}"));

@@ -26,7 +26,7 @@ import threading
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 SINKS = ["stdout", "stderr", "file", "journal", "audit", "otlp", "host", "async", "required"]
 STATES = ["idle", "busy", "blocked", "failing", "backing off"]
@@ -77,7 +77,7 @@ def sample(count: int, seed: int) -> list[tuple[str, str, str, str]]:
 
 class Host:
     name = "h"
-    classes = ["siem"]
+    classes = ("siem",)
     state = "idle"
     parent = os.getpid()
 
@@ -166,7 +166,8 @@ def child(sw: Any, call: str, receipt: Any, n: int) -> dict[str, Any]:
             receipt.wait("delivered", timeout=5)
             said["failed"] = "a receipt of the parent's was awaited"
         except sinkwell.Error as error:
-            assert error.kind == "unsupported", error
+            if error.kind != "unsupported":
+                raise
     elif call == "add_sink":
 
         class More:
@@ -192,18 +193,21 @@ def child(sw: Any, call: str, receipt: Any, n: int) -> dict[str, Any]:
 lane_fails = False
 
 
-def run_parent(folder: Path, sink: str, state: str, rows: list[tuple[int, str, str]]) -> None:
-    """Children of one process; answers on file descriptor 3."""
+def run_parent(
+    folder: Path, sink: str, state: str, rows: list[tuple[int, str, str]], answers: TextIO
+) -> None:
+    """Children of one process; says what they answered."""
     global lane_fails
     import logging
     import multiprocessing
 
     logging.disable(logging.CRITICAL)
-    answers = os.fdopen(3, "w")
     reader = None
     if sink in ("stdout", "stderr"):
         read, write = os.pipe()
-        reader = subprocess.Popen(["cat"], stdin=read, stdout=open(folder / "lines.ndjson", "wb"))
+        reader = subprocess.Popen(
+            ["cat"], stdin=read, stdout=os.open(folder / "lines.ndjson", os.O_WRONLY | os.O_CREAT)
+        )
         os.close(read)
         os.dup2(write, 1 if sink == "stdout" else 2)
         os.close(write)
@@ -274,7 +278,8 @@ def run_parent(folder: Path, sink: str, state: str, rows: list[tuple[int, str, s
                 [sys.executable, "-c", HOLDER, str(folder / "audit.db")], stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )  # fmt: skip
-            assert holder.stdout is not None and holder.stdin is not None
+            assert holder.stdout is not None
+            assert holder.stdin is not None
             holder.stdout.readline()
             sw.emit("com.example.n", {"n": -n})
             time.sleep(0.05)
@@ -363,14 +368,14 @@ def storm(rows: list[tuple[str, str, str, str]], folder: Path) -> list[dict[str,
         own = folder / f"{sink}-{state}".replace(" ", "-")
         own.mkdir()
         (own / "rows.json").write_text(json.dumps([sink, state, its]))
-        log = open(own / "stderr", "w")
+        log = os.open(own / "stderr", os.O_WRONLY | os.O_CREAT)
         read, write = os.pipe()
-        # Descriptor 3 is where it answers.
-        command = ["sh", "-c", 'exec "$0" "$1" --parent "$2" 3>&%d' % write, sys.executable, __file__, str(own)]
+        command = [sys.executable, __file__, "--parent", str(own), "--answers", str(write)]
         process = subprocess.Popen(command, stderr=log, stdout=subprocess.DEVNULL, pass_fds=[write])
         os.close(write)
+        os.close(log)
         with os.fdopen(read) as lines:
-            said = {n: answer for n, answer in map(json.loads, lines)}
+            said = dict(map(json.loads, lines))
         process.wait()
         try:
             arrived = children_in(own)
@@ -398,10 +403,11 @@ def main() -> int:
     arguments.add_argument("--sinks")
     arguments.add_argument("--keep", type=Path)
     arguments.add_argument("--parent", type=Path)
+    arguments.add_argument("--answers", type=int)
     given = arguments.parse_args()
     if given.parent is not None:
         sink, state, rows = json.loads((given.parent / "rows.json").read_text())
-        run_parent(given.parent, sink, state, rows)
+        run_parent(given.parent, sink, state, rows, os.fdopen(given.answers, "w"))
     rows = sample(given.forks, given.seed)
     if given.all:
         rows = [row for row in itertools.product(SINKS, STATES, CALLS, FORKS) if possible(row)]

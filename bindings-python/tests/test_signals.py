@@ -116,9 +116,7 @@ for n in (20, 21):
     assert end(program) == (0, list(range(22)), True, "sound")
 
 
-def test_process_1_of_a_container_ends_with_128_and_the_signal(
-    tmp_path: Path, key: Path, run: Run
-) -> None:
+def test_process_1_of_a_container_ends_with_128_and_the_signal(tmp_path: Path, key: Path, run: Run) -> None:
     unshare = shutil.which("unshare")
     inside = [str(unshare), "--pid", "--fork", "--kill-child=KILL"]
     probe = [*inside, "true"]
@@ -228,8 +226,11 @@ go_on.set()
 print(receipt.wait("delivered", timeout=20)["s"]["state"], sorted(states), flush=True)
 """
     pipe = subprocess.PIPE
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stdin=pipe, stdout=pipe, text=True)
-    assert process.stdout is not None and process.stdin is not None
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, stdin=pipe, stdout=pipe, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
     assert process.stdout.readline() == "inside\n"
     process.send_signal(signal.SIGSTOP)
     # Longer than the lane's timeout, by more than a busy machine explains.

@@ -144,7 +144,7 @@ _default: Emitter | None = None
 
 
 def default_emitter() -> Emitter:
-    """The process's default emitter, opened from the environment on first use, and again once it was shut down."""
+    """The process's default emitter, opened from the environment on first use and again once it was shut."""
     global _default
     if _default is None or _default._closed:
         _default = Emitter(None, [], None, False, _sinks.plugin, default=True)
@@ -171,9 +171,9 @@ def authority_boundary() -> dict[str, Any]:
 
 
 def _after_fork() -> None:
-    # The native half and the sinks hear of every fork by themselves. This is for multiprocessing, which ends its
-    # children with os._exit, which runs its own finalizers only, and clears those of the parent first: ours is
-    # registered when it has.
+    # The native half and the sinks hear of every fork by themselves. This is for multiprocessing, which ends
+    # its children with os._exit, which runs its own finalizers only, and clears those of the parent first:
+    # ours is registered when it has.
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         util.register_after_fork(_child, _register_in_child)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import datetime
+import functools
 import logging
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 inside_sink: contextvars.ContextVar[bool] = contextvars.ContextVar("sinkwell_inside_sink", default=False)
 """Whether this code runs inside a host sink's delivery."""
@@ -53,16 +56,27 @@ def log(level: str, message: str) -> None:
 
 
 def place_signal_handlers() -> None:
-    """Puts a handler of ours where Python knows of none, above the one that the native half places below Python.
+    """Put a handler of ours where Python knows of none, above the one that the native half places below.
 
-    A server that takes a signal for its own time (uvicorn) puts back what it found, by Python's own table, and
-    raises the signal again: without this, that would be the default action, with everything still queued.
+    A server that takes a signal for its own time (uvicorn) puts back what it found, by Python's own table,
+    and raises the signal again. That would be the default action, with everything queued; so from now on
+    whoever asks for the default action of these signals gets it by way of the emitters.
     """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _on_signal)
+    if signal.signal is not _set_signal:
+        signal.signal = _set_signal
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                _signal(number, _on_signal)
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_signal = signal.signal
+
+
+@functools.wraps(_signal)
+def _set_signal(signalnum: int, handler: Any) -> Any:
+    return _signal(signalnum, _on_signal if signalnum in _SIGNALS and handler == signal.SIG_DFL else handler)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
@@ -71,3 +85,35 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     # Returns at once where the handler below Python's has the signal already, else not at all.
     with _sinks.parked():
         _native._end_on_signal(number)
+
+
+def _real_start() -> Callable[..., Any] | None:
+    """What starts a thread of the system, where gevent or eventlet has put green ones in its place."""
+    gevent = sys.modules.get("gevent.monkey")
+    if gevent is not None and gevent.is_module_patched("_thread"):
+        start: Callable[..., Any] = gevent.get_original("_thread", "start_new_thread")
+        return start
+    eventlet = sys.modules.get("eventlet.patcher")
+    if eventlet is not None and eventlet.is_monkey_patched("thread"):
+        start = eventlet.original("_thread").start_new_thread
+        return start
+    return None
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """An event loop for such a thread."""
+    gevent = sys.modules.get("gevent.monkey")
+    if gevent is not None and gevent.is_module_patched("selectors"):
+        return asyncio.SelectorEventLoop(gevent.get_original("selectors", "DefaultSelector")())
+    return asyncio.new_event_loop()
+
+
+def start_thread(run: Callable[[], Any], name: str) -> None:
+    """Start a thread that the process does not wait for. A green one would run only while its hub has nothing
+    else to do, and no lane could wake it.
+    """
+    start = _real_start()
+    if start is None:
+        threading.Thread(target=run, name=name, daemon=True).start()
+    else:
+        start(run, ())

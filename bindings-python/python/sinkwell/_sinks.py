@@ -8,6 +8,7 @@ its lane, and to nobody else.
 
 from __future__ import annotations
 
+import _queue
 import asyncio
 import enum
 import inspect
@@ -22,7 +23,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from . import _native
 from ._event import SignedGovernanceEvent
-from ._process import inside_sink
+from ._process import inside_sink, new_event_loop, start_thread
 
 
 class SinkClass(str, enum.Enum):
@@ -217,8 +218,8 @@ class _Loop:
 
 
 class _Process:
-    """What this process has. A forked child starts with nothing: threads and loops of its parent do not exist there,
-    and its locks may be held for ever.
+    """What this process has. A forked child starts with nothing: threads and loops of its parent do not exist
+    there, and its locks may be held for ever.
     """
 
     def __init__(self) -> None:
@@ -263,8 +264,8 @@ def _private_loop() -> asyncio.AbstractEventLoop:
     process = _process()
     with process.lock:
         if process.private is None:
-            process.private = asyncio.new_event_loop()
-            threading.Thread(target=process.private.run_forever, name="sinkwell-loop", daemon=True).start()
+            process.private = new_event_loop()
+            start_thread(process.private.run_forever, "sinkwell-loop")
         return process.private
 
 
@@ -272,8 +273,9 @@ class _Thread:
     """A thread for a sink that is not asynchronous."""
 
     def __init__(self, name: str) -> None:
-        self._jobs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
-        threading.Thread(target=self._run, name=f"sinkwell-{name}", daemon=True).start()
+        # Not by the name that gevent replaces: lanes put jobs in from threads that have no hub.
+        self._jobs: queue.SimpleQueue[Run | None] = _queue.SimpleQueue()
+        start_thread(self._run, f"sinkwell-{name}")
 
     def submit(self, run: Run) -> None:
         self._jobs.put(run)
