@@ -113,6 +113,27 @@ test('SIGTERM with handle_signals and a handler of the program: both run', async
   assert.deepEqual(counts(ran), { file: N, js: N, closed: true });
 });
 
+test('a server that finishes its requests loses nothing and is refused nothing', async (t) => {
+  // One listener that stays, one for once: whichever the program has, it is in charge of the end.
+  for (const on of ['on', 'once']) {
+    const how = `const busy = setInterval(() => {}, 1000);
+      process.${on}('SIGTERM', () => setTimeout(() => {
+        sw.emit('run.completed', { outcome: 'ok' }, { run: 'r1' });
+        console.log('finished');
+        clearInterval(busy);
+      }, 200));
+      sw.flush().then(() => console.log('ready'));`;
+    const ran = await run(
+      t,
+      script(how).replace('openSync(\n    {', 'openSync(\n    { handle_signals: true,'),
+      { onStart: (child) => child.stdout.once('data', () => child.kill('SIGTERM')) },
+    );
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /finished/);
+    assert.deepEqual(counts(ran), { file: N + 1, js: N + 1, closed: true });
+  }
+});
+
 test('SIGKILL: what was journaled is sent by the next process', async (t) => {
   const durable = `
     const { Emitter } = require('sinkwell');

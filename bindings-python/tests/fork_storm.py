@@ -53,10 +53,13 @@ def possible(row: tuple[str, str, str, str]) -> bool:
     return sink != "otlp"
 
 
-def sample(count: int, seed: int) -> list[tuple[str, str, str, str]]:
+def every(sinks: list[str]) -> list[tuple[str, str, str, str]]:
+    return [row for row in itertools.product(sinks, STATES, CALLS, FORKS) if possible(row)]
+
+
+def sample(rows: list[tuple[str, str, str, str]], count: int, seed: int) -> list[tuple[str, str, str, str]]:
     """Rows until every possible pair is there, then any."""
     draw = random.Random(seed)
-    rows = [row for row in itertools.product(SINKS, STATES, CALLS, FORKS) if possible(row)]
 
     def pairs(row: tuple[str, str, str, str]) -> set[tuple[int, str, int, str]]:
         return {(i, row[i], j, row[j]) for i, j in itertools.combinations(range(4), 2)}
@@ -408,11 +411,9 @@ def main() -> int:
     if given.parent is not None:
         sink, state, rows = json.loads((given.parent / "rows.json").read_text())
         run_parent(given.parent, sink, state, rows, os.fdopen(given.answers, "w"))
-    rows = sample(given.forks, given.seed)
-    if given.all:
-        rows = [row for row in itertools.product(SINKS, STATES, CALLS, FORKS) if possible(row)]
-    if given.sinks:
-        rows = [row for row in rows if row[0] in given.sinks.split(",")]
+    rows = every(given.sinks.split(",") if given.sinks else SINKS)
+    if not given.all:
+        rows = sample(rows, given.forks, given.seed)
     folder = given.keep or Path(tempfile.mkdtemp(prefix="fork-storm-"))
     folder.mkdir(exist_ok=True)
     try:

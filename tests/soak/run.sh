@@ -33,5 +33,8 @@ SINKWELL_BENCH_CHECK=1 soak audit-chain \
 SINKWELL_PAUSE_SECONDS=30 soak collector-paused \
     cargo test --release -p sinkwell --test collector -- paused sealed_delivered_and_verified
 soak end-to-end cargo test --release -p sinkwell --test end_to_end --test canaries
+# Every sink, state of its lane, first call in the child and way to fork.
+forks() { (python_package && python bindings-python/tests/fork_storm.py --all); }
+soak forks forks
 FUZZ_SECONDS="${FUZZ_SECONDS:-600}" soak fuzz tests/fuzz/run.sh
 exit "$status"
