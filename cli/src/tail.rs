@@ -1,6 +1,6 @@
 //! `sinkwell tail`: envelopes for people, one line each.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) struct Command {
     /// Only this run.
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// Go on as the file grows, also when it is rotated.
+    /// Go on as the file grows, through its rotations; what was rotated away and removed unread is said.
     #[arg(long)]
     follow: bool,
     /// A file; - or nothing is standard input.
@@ -50,6 +50,8 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         File::open(&command.path)
             .map_err(|e| Error::invalid_argument(format!("it cannot be read: {e}")).at(place.clone()))
     };
+    // Rotated files up to this one were there before what is read now.
+    let mut known = rotated(&command.path).last().map_or(0, |(stamp, _)| *stamp);
     let mut reader = BufReader::new(open()?);
     while drain(&command, &mut reader, &mut rest, &place)? {
         if !command.follow {
@@ -61,17 +63,90 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         if let (Ok(now), Ok(here)) = (std::fs::metadata(&command.path), reader.get_ref().metadata())
             && (!same(&now, &here) || now.len() < position(&mut reader))
         {
+            // Opened before its elders are looked for, so that none is made in between unseen.
+            let Ok(next) = File::open(&command.path) else { continue };
             if !drain(&command, &mut reader, &mut rest, &place)? {
                 break;
             }
-            reader = BufReader::new(open()?);
+            if !between(&command, &here, &next, &mut known, &place)? {
+                break;
+            }
+            reader = BufReader::new(next);
             rest.clear();
         }
     }
     Ok(Outcome::Good)
 }
 
-fn same(a: &std::fs::Metadata, b: &std::fs::Metadata) -> bool {
+/// Shows what was written between the file `before`, which has been read to its end, and `next`: the files that were
+/// rotated away meanwhile, oldest first. What can no longer be had is said. Answers whether somebody still reads.
+fn between(command: &Command, before: &Metadata, next: &File, known: &mut u64, place: &str) -> Result<bool> {
+    let missed = |what: &str| {
+        eprintln!("sinkwell: {place}: {what}; lines may be missing here");
+    };
+    let Ok(now) = next.metadata() else { return Ok(true) };
+    if same(&now, before) {
+        missed("the file was cut while it was followed");
+        return Ok(true);
+    }
+    let mut found = false;
+    let seen = *known;
+    for (stamp, path) in rotated(&command.path).into_iter().filter(|(stamp, _)| *stamp > seen) {
+        let Ok(file) = File::open(&path) else {
+            missed("a rotated file was removed before it was read");
+            continue;
+        };
+        let Ok(here) = file.metadata() else { continue };
+        if same(&here, &now) {
+            // Rotated away since it was opened: it is read in its turn.
+            return Ok(true);
+        }
+        *known = stamp;
+        if same(&here, before) {
+            found = true;
+            continue;
+        }
+        if !found {
+            missed("rotated files were removed before they were read");
+            found = true;
+        }
+        let mut rest = Vec::new();
+        if !drain(command, &mut BufReader::new(file), &mut rest, place)? || !show(command, &rest)? {
+            return Ok(false);
+        }
+    }
+    if !found && !is_beside(&command.path, before) {
+        missed("the file was removed, or rotated more than once, before it was read");
+    }
+    Ok(true)
+}
+
+/// The files that the `file` sink rotated away, as `PATH.<20 digits>`, oldest first.
+fn rotated(path: &Path) -> Vec<(u64, PathBuf)> {
+    let stamp = |entry: &Path| {
+        let entry = entry.file_name()?.to_str()?;
+        let stamp = entry.strip_prefix(path.file_name()?.to_str()?)?.strip_prefix('.')?;
+        (stamp.len() == 20).then(|| stamp.parse().ok())?
+    };
+    let mut found: Vec<_> = beside(path).filter_map(|entry| Some((stamp(&entry)?, entry))).collect();
+    found.sort();
+    found
+}
+
+fn beside(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| entry.ok().map(|entry| entry.path()))
+}
+
+/// Whether the file is still there under the name that others' rotation gives the last one, `PATH.1` or alike: nothing
+/// was then rotated after it.
+fn is_beside(path: &Path, file: &Metadata) -> bool {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".1");
+    std::fs::metadata(name).is_ok_and(|last| same(&last, file))
+}
+
+fn same(a: &Metadata, b: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }

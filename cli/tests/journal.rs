@@ -34,7 +34,13 @@ fn out(output: &Output) -> &str {
 
 /// Five envelopes, two of them acknowledged.
 fn journal(dir: &Path) -> Journal {
-    let config = JournalConfig { dir: dir.to_owned(), sync: SyncPolicy::Always, budget: 1 << 20, floor: 0 };
+    let config = JournalConfig {
+        dir: dir.to_owned(),
+        sync: SyncPolicy::Always,
+        budget: 1 << 20,
+        floor: 0,
+        access: sinkwell::seam::Access::default(),
+    };
     let (mut journal, _) =
         Journal::open(Arc::new(RealFs), Arc::new(SystemRandom), &config, "audit", "file", 0).unwrap();
     for n in 1..=5_u8 {

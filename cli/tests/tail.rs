@@ -71,3 +71,39 @@ fn following_goes_on_through_growth_half_lines_and_rotation() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn following_loses_nothing_however_fast_the_file_is_rotated() {
+    let place = Place::new("tail-fast");
+    place.emitted(FILE, 30);
+    let all: Vec<String> = place.read("events.ndjson").lines().map(|line| line.to_owned() + "\n").collect();
+    place.write("live.ndjson", all[..2].concat());
+    place.write(&format!("live.ndjson.{:020}", 5), "{\"old\":1}\n");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sinkwell"))
+        .args(["tail", "--follow", "--type", "tool.*", &place.path("live.ndjson")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(shown.next().unwrap().contains("n=0"));
+    // Twenty-five files come and go before anybody can look.
+    let rotate = |n: u64| {
+        std::fs::rename(place.path("live.ndjson"), place.path(&format!("live.ndjson.{:020}", 10 + n)))
+            .unwrap();
+        place.write("live.ndjson", &all[2 + usize::try_from(n).unwrap()]);
+    };
+    (0..25).for_each(rotate);
+    for n in 1..=25 {
+        let line = shown.next().unwrap();
+        assert!(line.contains(&format!("n={n} ")), "{line} where n={n} was due");
+    }
+    // What was removed before it could be read is said.
+    std::fs::remove_file(place.path("live.ndjson")).unwrap();
+    place.write(&format!("live.ndjson.{:020}", 36), &all[28]);
+    place.write("live.ndjson", &all[29]);
+    assert!(said.next().unwrap().contains("removed before"), "it is said");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -1,37 +1,62 @@
 //! What a receiver refused for good, kept for a person (events.md, "dead-letter file").
+//!
+//! Guarantees: an envelope and its reason are both there, whole and synced, or neither is; several processes may
+//! write to one pair of files.
+
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
+use crate::config::OwnPath;
 use crate::envelope::push_sequence;
 use crate::json::{Value, parse};
 use crate::lane::Reason;
-use crate::seam::{UnixNanos, append_file, format_time};
+use crate::lines::{LineFile, Trouble};
+use crate::seam::{Fs, SharedFs, UnixNanos, format_time};
 use crate::sink::Envelope;
+
+/// How long another process may write to the files before that is a failure.
+const LOCK: Duration = Duration::from_secs(1);
 
 /// `DIR/LANE.dead.ndjson` and `DIR/LANE.reasons.ndjson`, 0600, made when first needed.
 pub(crate) struct DeadLetters {
+    fs: Arc<dyn Fs>,
+    dir: PathBuf,
     dead: PathBuf,
     reasons: PathBuf,
 }
 
 impl DeadLetters {
-    pub(crate) fn new(dir: &Path, lane: &str) -> Self {
+    pub(crate) fn open(dir: OwnPath, lane: &str) -> Self {
+        Self::open_in(Arc::new(SharedFs(dir.access)), dir.path, lane)
+    }
+
+    fn open_in(fs: Arc<dyn Fs>, dir: PathBuf, lane: &str) -> Self {
         // A lane's id may hold characters that a file name may not.
         let safe: String = lane
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
             .collect();
         Self {
+            fs,
             dead: dir.join(format!("{safe}.dead.ndjson")),
             reasons: dir.join(format!("{safe}.reasons.ndjson")),
+            dir,
         }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.dead
     }
 
     /// Appends the envelope as it was sealed, without disclosures, and why it is here.
     ///
     /// # Errors
-    /// As the operating system says; the loss is declared all the same.
+    /// As the operating system says; nothing is left of it then, and the loss is declared all the same.
     pub(crate) fn append(&mut self, envelope: &Envelope, reason: Reason, at: UnixNanos) -> io::Result<()> {
         let mut line = without_disclosures(&envelope.bytes);
         line.push(b'\n');
@@ -40,8 +65,27 @@ impl DeadLetters {
         write!(why, "\",\"reason\":\"{}\",\"sequence\":\"", reason.name())?;
         push_sequence(&mut why, envelope.sequence);
         writeln!(why, "\",\"streamid\":\"{}\"}}", envelope.streamid)?;
-        append_file(&self.dead)?.write_all(&line)?;
-        append_file(&self.reasons)?.write_all(&why)
+        let fs = &*self.fs;
+        match fs.check_dir(&self.dir) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        // Always in this order: two processes never wait for each other's.
+        let mut dead = LineFile::open_in_turn(fs, &self.dead, LOCK)?;
+        let mut reasons = LineFile::open_in_turn(fs, &self.reasons, LOCK)?;
+        let before = dead.len();
+        dead.append(fs, &line, true).map_err(failed)?;
+        reasons.append(fs, &why, true).map_err(|trouble| {
+            dead.cut_to(before);
+            failed(trouble)
+        })
+    }
+}
+
+fn failed(trouble: Trouble) -> io::Error {
+    match trouble {
+        Trouble::Io(e) => e,
+        Trouble::Taken(taken) => io::Error::other(taken.to_string()),
     }
 }
 

@@ -12,12 +12,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{CheckpointTarget, Config, KeySource, LaneConfig, SinkConfig};
+use crate::config::{CheckpointTarget, Config, KeySource, LaneConfig, OwnPath, SinkConfig};
 use crate::emitter::{Emitter, Options};
 use crate::journal;
 use crate::key::load_signing_key;
 use crate::lane::LaneState;
-use crate::seam::{Fs, RealFs};
+use crate::seam::{Access, Fs, RealFs, SharedFs};
 use crate::sink::Failure;
 
 /// How it stands with one thing.
@@ -112,7 +112,7 @@ impl Doctor<'_> {
         let Some(journal) = &self.config.journal else { return };
         let dir = &journal.dir;
         let place = "journal";
-        if let Err(e) = writable_folder(&*self.fs, dir) {
+        if let Err(e) = writable_folder(&SharedFs(journal.access), dir) {
             let shown = dir.display();
             let text =
                 format!("{shown}: {e}; no lane can be durable: mend it, or point journal.dir elsewhere");
@@ -172,8 +172,8 @@ impl Doctor<'_> {
 
     /// The other places that are written to.
     fn places(&mut self) {
-        if let Some(CheckpointTarget::File(path)) = &self.config.checkpoint {
-            match writable_file(&*self.fs, path) {
+        if let Some(CheckpointTarget::File(OwnPath { path, access })) = &self.config.checkpoint {
+            match writable_file(&SharedFs(Access { pipes: true, ..*access }), path) {
                 Ok(()) => self.say(Grade::Good, "checkpoint", format!("{} can be written", path.display())),
                 Err(e) => {
                     let text = format!("{}: {e}; a cut-off tail could not be shown: mend it", path.display());
@@ -181,8 +181,9 @@ impl Doctor<'_> {
                 }
             }
         }
-        if let Some(dir) = &self.config.dead_letter
-            && let Err(e) = writable_folder(&*self.fs, dir).and_then(|()| self.fs.list(dir).map(|_| ()))
+        if let Some(OwnPath { path: dir, access }) = &self.config.dead_letter
+            && let Err(e) =
+                writable_folder(&SharedFs(*access), dir).and_then(|()| self.fs.list(dir).map(|_| ()))
         {
             let text = format!("{}: {e}; what a receiver refuses would not be kept: mend it", dir.display());
             self.say(Grade::Wrong, "dead_letter", text);
@@ -218,12 +219,13 @@ impl Doctor<'_> {
                 return self.say(Grade::Warning, place, text);
             }
             SinkConfig::File(file) => {
-                if let Some(finding) = self.unmade(&place, &file.path) {
+                if let Some(finding) = self.unmade(&place, &file.path, Access { pipes: true, ..file.access })
+                {
                     return self.findings.push(finding);
                 }
             }
             SinkConfig::AuditChain(audit) => {
-                if let Some(finding) = self.unmade(&place, &audit.path) {
+                if let Some(finding) = self.unmade(&place, &audit.path, audit.access) {
                     return self.findings.push(finding);
                 }
             }
@@ -247,17 +249,18 @@ impl Doctor<'_> {
     }
 
     /// For a file that cannot be written, is not there yet, or is another process's at the moment.
-    fn unmade(&self, place: &str, path: &Path) -> Option<Finding> {
+    fn unmade(&self, place: &str, path: &Path, access: Access) -> Option<Finding> {
+        let fs = SharedFs(access);
         let there = path.exists();
         let finding = |grade, text| Some(Finding { grade, place: place.to_owned(), text });
-        if let Err(e) = writable_file(&*self.fs, path) {
+        if let Err(e) = writable_file(&fs, path) {
             let text = format!("{}: {e}; make it writable, or change its path", path.display());
             return finding(Grade::Wrong, text);
         }
         if !there {
             return finding(Grade::Good, format!("{} will be made", path.display()));
         }
-        match self.fs.open(path, false).and_then(|mut file| file.try_lock()) {
+        match fs.open(path, false).and_then(|mut file| file.try_lock()) {
             Ok(false) => finding(Grade::Good, format!("{} is in use by a process", path.display())),
             _ => None,
         }
@@ -352,7 +355,12 @@ fn existing(path: &Path) -> &Path {
 /// Whether files can be made in a folder, or the folder itself could be.
 fn writable_folder(fs: &dyn Fs, dir: &Path) -> std::io::Result<()> {
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let dir = if dir.exists() { dir } else { parent };
+    let dir = if dir.exists() {
+        fs.check_dir(dir)?;
+        dir
+    } else {
+        parent
+    };
     let trial: PathBuf = dir.join(format!(".sinkwell-doctor-{}", std::process::id()));
     drop(fs.open(&trial, true)?);
     fs.remove_file(&trial)

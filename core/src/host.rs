@@ -16,9 +16,10 @@ use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::json::{JsonError, ObjectWriter, Value};
 use crate::key::{HostSigner, SigningKey, load_signing_key};
-use crate::lane::{Cursor, Lane, StateRecord};
+use crate::lane::{Cursor, Health, StateRecord};
 use crate::receipt::Receipt;
 use crate::seam::{Env, UnixNanos, Uuid, format_time};
+use crate::sink::SinkClass;
 use crate::sync::{Mutex, lock};
 
 /// A sink of the host's, as a binding describes it.
@@ -377,12 +378,12 @@ pub fn metrics_json(emitter: &Emitter) -> Vec<u8> {
     object(vec![("metrics", Value::Array(metrics.collect()))]).to_json().into_bytes()
 }
 
-/// `{lane: {state, since, failure, summary, detail, acked, classes}}`
+/// `{lane: {state, since, failure, summary, detail, acked, classes}}`; a checkpoint file is in it as
+/// `checkpoint:file`, with no class.
 #[must_use]
 pub fn health_json(emitter: &Emitter) -> Vec<u8> {
-    let one = |w: &mut ObjectWriter, lane: &Lane| -> Written {
-        let health = lane.health();
-        w.key(lane.id())?;
+    let one = |w: &mut ObjectWriter, id: &str, health: &Health, classes: &[SinkClass]| -> Written {
+        w.key(id)?;
         w.begin_object()?;
         text(w, "state", health.state.name())?;
         time(w, "since", health.since)?;
@@ -392,16 +393,20 @@ pub fn health_json(emitter: &Emitter) -> Vec<u8> {
         cursor(w, "acked", health.acked.as_ref())?;
         w.key("classes")?;
         w.begin_array()?;
-        for class in lane.classes() {
+        for class in classes {
             w.string(class.name())?;
         }
         w.end_array()?;
         w.end_object()
     };
-    object(|w| emitter.lanes().iter().try_for_each(|lane| one(w, lane)))
+    object(|w| {
+        let lanes = emitter.lanes();
+        lanes.iter().try_for_each(|lane| one(w, lane.id(), &lane.health(), lane.classes()))?;
+        emitter.checkpoint_health().map_or(Ok(()), |(name, health)| one(w, name, &health, &[]))
+    })
 }
 
-/// `{lane: {delivered, pending, where}}`
+/// `{lane: {delivered, pending, journaled, where}}`
 #[must_use]
 pub fn report_json(report: &[(String, LaneReport)]) -> Vec<u8> {
     object(|w| {
@@ -410,6 +415,7 @@ pub fn report_json(report: &[(String, LaneReport)]) -> Vec<u8> {
             w.begin_object()?;
             number(w, "delivered", report.delivered)?;
             number(w, "pending", report.pending)?;
+            number(w, "journaled", report.journaled)?;
             text(w, "where", report.place.name())?;
             w.end_object()?;
         }

@@ -21,6 +21,7 @@ pub mod journal;
 pub mod json;
 pub mod key;
 pub mod lane;
+mod lines;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod receipt;

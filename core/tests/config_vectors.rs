@@ -120,9 +120,9 @@ fn facts(config: &Config) -> Vec<(String, Value)> {
     put("type_prefix", text(&config.type_prefix));
     if let Some(key) = &config.key {
         let source = match &key.source {
-            KeySource::Ed25519File(path) => format!("ed25519 file {}", path.display()),
+            KeySource::Ed25519File(path) => format!("ed25519 file {}", written(path)),
             KeySource::Ed25519Pem(_) => "ed25519 pem".into(),
-            KeySource::HmacFile(path) => format!("hmac file {}", path.display()),
+            KeySource::HmacFile(path) => format!("hmac file {}", written(path)),
             KeySource::HmacBytes(bytes) => format!("hmac {} bytes", bytes.expose().len()),
             KeySource::Host(algorithm) => format!("host {}", algorithm.name()),
         };
@@ -144,9 +144,9 @@ fn facts(config: &Config) -> Vec<(String, Value)> {
     put("disabled", Value::Bool(config.disabled));
     put("lanes_defaulted", Value::Bool(config.lanes_defaulted));
     put("redaction_hash_key", Value::Bool(config.redaction_hash_key.is_some()));
-    put("dead_letter", config.dead_letter.as_deref().map_or(Value::Null, path));
+    put("dead_letter", config.dead_letter.as_ref().map_or(Value::Null, |dir| path(&dir.path)));
     let checkpoint = config.checkpoint.as_ref().map(|target| match target {
-        CheckpointTarget::File(path) => format!("file {}", path.display()),
+        CheckpointTarget::File(file) => format!("file {}", written(&file.path)),
         CheckpointTarget::Lane(id) => format!("lane {id}"),
     });
     put("checkpoint", optional(checkpoint.as_deref()));
@@ -281,8 +281,15 @@ fn optional(value: Option<&str>) -> Value {
     value.map_or(Value::Null, text)
 }
 
+/// A path as the document has it: relative ones are made absolute when they are read.
+fn written(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap();
+    assert!(path.is_absolute(), "{path:?}");
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
 fn path(path: &Path) -> Value {
-    text(&path.display().to_string())
+    text(&written(path))
 }
 
 fn list(items: &[String]) -> Value {

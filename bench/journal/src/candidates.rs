@@ -64,7 +64,13 @@ impl Candidate {
 }
 
 fn journal(dir: &Path) -> Result<Store, Box<dyn Error>> {
-    let config = JournalConfig { dir: dir.to_owned(), sync: SyncPolicy::Always, budget: 1 << 30, floor: 0 };
+    let config = JournalConfig {
+        dir: dir.to_owned(),
+        sync: SyncPolicy::Always,
+        budget: 1 << 30,
+        floor: 0,
+        access: sinkwell::seam::Access::default(),
+    };
     let (mut journal, _) =
         Journal::open(Arc::new(RealFs), Arc::new(SystemRandom), &config, "bench", "null", 0)?;
     let mut sequence = 0;

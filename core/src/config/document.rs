@@ -8,9 +8,10 @@ use super::content::Surroundings;
 use super::lane::Emitter;
 use super::load::{format_of, parse, read_text};
 use super::model::{
-    CheckpointTarget, Config, Governance, JournalConfig, LaneConfig, Limits, QueueConfig, SyncPolicy, Testing,
+    CheckpointTarget, Config, Governance, JournalConfig, LaneConfig, Limits, OwnPath, QueueConfig,
+    SyncPolicy, Testing,
 };
-use super::reader::{Cursor, Document, Table, quoted};
+use super::reader::{Cursor, Document, Table, access, quoted};
 use super::tree::{Mark, Node, Value};
 use super::{governance, identity, lane};
 use crate::error::{Error, ErrorKind, Result};
@@ -79,7 +80,7 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         checkpoint: table.maybe("checkpoint", |c| checkpoint(c, &lanes))?,
         handle_signals: table.or("handle_signals", false, Cursor::bool)?,
         limits: table.or("limits", Limits { envelope: 1 << 20, depth: 64 }, limits)?,
-        dead_letter: table.maybe("dead_letter", |c| c.table(&["dir"])?.require("dir")?.file())?,
+        dead_letter: table.maybe("dead_letter", dead_letter)?,
         redaction_hash_key,
         overflow,
         lanes,
@@ -133,7 +134,7 @@ fn read_governance(cursor: &Cursor<'_>, surroundings: Surroundings) -> Result<Go
     if cursor.as_str().is_none() {
         return governance::read(&cursor, surroundings);
     }
-    let path = cursor.file()?;
+    let path = cursor.read_now()?;
     let name = path.display().to_string();
     let env = cursor.document.env;
     let text = read_text(&path, &name, env, ErrorKind::Policy)
@@ -192,12 +193,13 @@ fn type_prefix(cursor: &Cursor<'_>) -> Result<String> {
 }
 
 fn journal(cursor: &Cursor<'_>) -> Result<JournalConfig> {
-    let table = cursor.table(&["dir", "sync", "budget", "floor"])?;
+    let table = cursor.table(&["dir", "sync", "budget", "floor", "allow_links", "allow_shared_write"])?;
     Ok(JournalConfig {
         dir: table.require("dir")?.file()?,
         sync: table.or("sync", SyncPolicy::Always, lane::read_sync)?,
         budget: table.or("budget", 1 << 30, Cursor::size)?,
         floor: table.or("floor", 256 << 20, Cursor::size_or_zero)?,
+        access: access(&table)?,
     })
 }
 
@@ -212,11 +214,17 @@ fn heartbeat(cursor: &Cursor<'_>) -> Result<Option<Duration>> {
     cursor.table(&["every"])?.require("every")?.span().map(Some)
 }
 
+fn dead_letter(cursor: &Cursor<'_>) -> Result<OwnPath> {
+    let table = cursor.table(&["dir", "allow_links", "allow_shared_write"])?;
+    Ok(OwnPath { path: table.require("dir")?.file()?, access: access(&table)? })
+}
+
 fn checkpoint(cursor: &Cursor<'_>, lanes: &[LaneConfig]) -> Result<CheckpointTarget> {
-    let table = cursor.table(&["file", "lane"])?;
+    let table = cursor.table(&["file", "lane", "allow_links", "allow_shared_write"])?;
     let (which, value) = table.one_of(&["file", "lane"])?;
+    let access = access(&table)?;
     if which == "file" {
-        return value.file().map(CheckpointTarget::File);
+        return Ok(CheckpointTarget::File(OwnPath { path: value.file()?, access }));
     }
     let id = value.string()?;
     if lanes.iter().any(|lane| lane.id == id) {

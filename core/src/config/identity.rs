@@ -187,7 +187,7 @@ pub(super) fn redaction_hash_key(cursor: &Cursor<'_>) -> Result<Option<Secret>> 
         let table = c.table(&["file", "env"])?;
         let (which, value) = table.one_of(&["file", "env"])?;
         let secret = if which == "file" {
-            let path = value.file()?;
+            let path = value.read_now()?;
             let read = value.document.env.read_private(&path);
             read.map_err(|e| value.error_of(e.kind(), format!("{}: {}", path.display(), e.message())))?
         } else {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::seam::UnixNanos;
+use crate::seam::{Access, UnixNanos};
 use crate::secret::Secret;
 use crate::sink::SinkClass;
 
@@ -40,7 +40,7 @@ pub struct Config {
     /// Size and depth limits.
     pub limits: Limits,
     /// Directory of dead-letter files; default: the journal's.
-    pub dead_letter: Option<PathBuf>,
+    pub dead_letter: Option<OwnPath>,
     /// The key for keyed hashes in redaction.
     pub redaction_hash_key: Option<Secret>,
     /// The governance policy.
@@ -121,6 +121,8 @@ pub struct JournalConfig {
     pub budget: u64,
     /// Free bytes that must stay on the file system. Default 256 MiB.
     pub floor: u64,
+    /// `allow_links`, `allow_shared_write`: of the directory and all that is in it.
+    pub access: Access,
 }
 
 /// `journal.sync`
@@ -347,6 +349,8 @@ pub struct FileConfig {
     pub keep: Option<usize>,
     /// `fdatasync` after every batch. Default false.
     pub fsync: bool,
+    /// `allow_links`, `allow_shared_write`.
+    pub access: Access,
 }
 
 /// `audit_chain`
@@ -354,6 +358,8 @@ pub struct FileConfig {
 pub struct AuditConfig {
     /// The SQLite database.
     pub path: PathBuf,
+    /// `allow_links`, `allow_shared_write`.
+    pub access: Access,
     /// Erase content and data of envelopes older than this; `None` keeps all.
     pub retention: Option<AuditRetention>,
 }
@@ -407,11 +413,20 @@ pub enum OtlpBody {
     None,
 }
 
+/// A file or directory that sinkwell writes to, and what it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnPath {
+    /// Where it is.
+    pub path: PathBuf,
+    /// `allow_links`, `allow_shared_write`.
+    pub access: Access,
+}
+
 /// `checkpoint`
 #[derive(Clone, Debug)]
 pub enum CheckpointTarget {
     /// Append to a file.
-    File(PathBuf),
+    File(OwnPath),
     /// Send to the lane with this id.
     Lane(String),
 }

@@ -13,7 +13,7 @@ use super::suggest::nearest;
 use super::tree::{Entry, Mark, Node, Text, Value, shown};
 use super::units::{self, DURATION_FORM, SIZE_FORM};
 use crate::error::{Error, ErrorKind, Result};
-use crate::seam::Env;
+use crate::seam::{Access, Env, absolute};
 
 /// The document that is being read.
 pub(super) struct Document<'d> {
@@ -269,6 +269,12 @@ impl<'d> Cursor<'d> {
 
     /// A path; a relative one is the document's folder's.
     pub(super) fn file(&self) -> Result<PathBuf> {
+        // Absolute once and for all: the program may change its working directory later.
+        self.read_now().map(|path| absolute(&path))
+    }
+
+    /// As [`Cursor::file`], of one that is read at once: as it was written, for errors that name it.
+    pub(super) fn read_now(&self) -> Result<PathBuf> {
         let text = self.string()?;
         if text.contains('\0') {
             return Err(self.error("a path cannot hold the character NUL"));
@@ -370,4 +376,13 @@ fn unknown(what: &str, given: &str, known: &[&str]) -> String {
 /// `` `a`, `b` ``
 pub(super) fn quoted(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// `allow_links` and `allow_shared_write`, beside a path of ours.
+pub(super) fn access(table: &Table<'_>) -> Result<Access> {
+    Ok(Access {
+        links: table.or("allow_links", false, Cursor::bool)?,
+        shared_write: table.or("allow_shared_write", false, Cursor::bool)?,
+        pipes: false,
+    })
 }

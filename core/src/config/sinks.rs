@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::model::{
     AuditConfig, AuditRetention, ConsoleConfig, FileConfig, OtlpBody, OtlpConfig, SinkConfig,
 };
-use super::reader::{Cursor, Table, quoted};
+use super::reader::{Cursor, Table, access, quoted};
 use super::suggest::nearest;
 use super::tree::shown;
 use crate::error::{ErrorKind, Result};
@@ -132,7 +132,7 @@ fn console(options: &Cursor<'_>) -> Result<ConsoleConfig> {
 }
 
 fn file(options: &Cursor<'_>) -> Result<FileConfig> {
-    let table = options.table(&["path", "rotate", "keep", "fsync"])?;
+    let table = options.table(&["path", "rotate", "keep", "fsync", "allow_links", "allow_shared_write"])?;
     let rotate = table.maybe("rotate", |c| {
         let rotate = c.table(&["size", "age"])?;
         match (rotate.maybe("size", Cursor::size)?, rotate.maybe("age", Cursor::span)?) {
@@ -153,11 +153,12 @@ fn file(options: &Cursor<'_>) -> Result<FileConfig> {
         rotate_age,
         keep,
         fsync: table.or("fsync", false, Cursor::bool)?,
+        access: access(&table)?,
     })
 }
 
 fn audit_chain(options: &Cursor<'_>) -> Result<AuditConfig> {
-    let table = options.table(&["path", "retention"])?;
+    let table = options.table(&["path", "retention", "allow_links", "allow_shared_write"])?;
     let retention = table.or("retention", None, |c| {
         if c.as_str() == Some("none") {
             return Ok(None);
@@ -171,7 +172,7 @@ fn audit_chain(options: &Cursor<'_>) -> Result<AuditConfig> {
             max_age: retention.require("max_age")?.span()?,
         }))
     })?;
-    Ok(AuditConfig { path: table.require("path")?.file()?, retention })
+    Ok(AuditConfig { path: table.require("path")?.file()?, access: access(&table)?, retention })
 }
 
 fn otlp(options: &Cursor<'_>) -> Result<OtlpConfig> {

@@ -92,6 +92,44 @@ fn the_variable_names_the_document_and_its_folder_is_that_of_its_paths() {
     assert_eq!(file.path, Path::new("/etc/sw/e.ndjson"));
 }
 
+/// Wherever the program goes later, what it was told to write to stays where it was.
+#[test]
+fn relative_paths_are_absolute_once_they_are_read() {
+    let config = load(
+        "key: { id: k, ed25519: { file: k.pem } }\n\
+        journal: { dir: j }\ndead_letter: { dir: d }\ncheckpoint: { file: c }\n\
+        lanes:\n- { id: f, sink: { file: { path: e } } }\n- { id: a, sink: { audit_chain: { path: a.db } } }\n\
+        - { id: o, sink: { otlp: { endpoint: 'http://h', ca: ca.pem, client_certificate: c.pem, client_key: k.pem } } }\n",
+    );
+    let here = std::env::current_dir().unwrap().join("conf");
+    assert_eq!(config.journal.unwrap().dir, here.join("j"));
+    assert_eq!(config.dead_letter.unwrap().path, here.join("d"));
+    assert!(
+        matches!(config.checkpoint.unwrap(), CheckpointTarget::File(file) if file.path == here.join("c"))
+    );
+    assert!(matches!(config.key.unwrap().source, KeySource::Ed25519File(path) if path == here.join("k.pem")));
+    let mut seen = 0;
+    for lane in &config.lanes {
+        match &lane.sink {
+            SinkConfig::File(file) => assert_eq!(file.path, here.join("e")),
+            SinkConfig::AuditChain(audit) => assert_eq!(audit.path, here.join("a.db")),
+            SinkConfig::Otlp(otlp) => {
+                let all = [&otlp.ca, &otlp.client_certificate, &otlp.client_key];
+                assert!(all.iter().all(|path| path.as_ref().unwrap().starts_with(&here)), "{all:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+    // Without a document the working directory is meant, the one of now.
+    let lane = r#"{"id": "l", "sink": {"file": {"path": "e"}}}"#;
+    let (lane, _) = load("").parse_lane(lane, &Outside::default()).unwrap();
+    assert!(
+        matches!(lane.sink, SinkConfig::File(file) if file.path == std::env::current_dir().unwrap().join("e"))
+    );
+}
+
 #[test]
 fn lanes_by_variable() {
     let outside = Outside::with(&[("SINKWELL_LANES", "stdout; otlp"), ("OTEL_SERVICE_NAME", "checkout")]);

@@ -3,18 +3,17 @@
 //! Guarantees: no lane's lock is held here while another's is taken; a lane's state reaches the caller only
 //! through required sinks, as [`Bus::ready`].
 
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::checkpoint::CheckpointFile;
 use crate::config::{CheckpointTarget, OnUnhealthy, RequiredSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SigningKey;
 use crate::lane::{Breach, Fact, Lane, LaneState, Note, StateRecord, reentry};
-use crate::seam::{Instant, append_file};
+use crate::seam::Instant;
 use crate::sink::{Envelope, SinkClass};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::sync::{Condvar, Mutex, RwLock, RwLockReadGuard, lock};
@@ -51,7 +50,7 @@ pub(crate) struct Bus {
     seen: Mutex<Vec<Option<bool>>>,
     changed: Condvar,
     checkpoint: Option<CheckpointTarget>,
-    checkpoint_file: Mutex<Option<PathBuf>>,
+    checkpoint_file: Option<CheckpointFile>,
     key: Mutex<Option<SigningKey>>,
     /// Whether the emitter takes no event any more; held for reading while one enters its lanes.
     closed: RwLock<bool>,
@@ -63,12 +62,9 @@ impl Bus {
     pub(crate) fn new(
         required: Vec<RequiredSink>,
         checkpoint: Option<CheckpointTarget>,
+        checkpoint_file: Option<CheckpointFile>,
         key: Option<SigningKey>,
     ) -> Self {
-        let file = match &checkpoint {
-            Some(CheckpointTarget::File(path)) => Some(path.clone()),
-            _ => None,
-        };
         Self {
             set: ArcSwap::from_pointee(LaneSet::new(Vec::new())),
             seen: Mutex::new(vec![None; required.len()]),
@@ -76,7 +72,7 @@ impl Bus {
             failing: AtomicU8::new(0),
             changed: Condvar::new(),
             checkpoint,
-            checkpoint_file: Mutex::new(file),
+            checkpoint_file,
             key: Mutex::new(key),
             closed: RwLock::new(false),
             opened: AtomicBool::new(false),
@@ -178,20 +174,8 @@ impl Bus {
         match &self.checkpoint {
             None => {}
             Some(CheckpointTarget::File(_)) => {
-                if let Some(path) = &*lock(&self.checkpoint_file) {
-                    let mut line = envelope.bytes.to_vec();
-                    line.push(b'\n');
-                    // One write per line, so that two processes may append to one file.
-                    let written = append_file(path).and_then(|mut file| {
-                        file.write_all(&line)?;
-                        file.sync_data()
-                    });
-                    if let Err(e) = written {
-                        crate::diagnostics::warn(&format!(
-                            "the checkpoint file {} cannot be written: {e}",
-                            path.display()
-                        ));
-                    }
+                if let Some(file) = &self.checkpoint_file {
+                    file.push(envelope);
                 }
             }
             Some(CheckpointTarget::Lane(id)) => {
@@ -208,6 +192,11 @@ impl Bus {
                 }
             }
         }
+    }
+
+    /// The place of the other lanes' checkpoints that is a file, if there is one.
+    pub(crate) fn checkpoint_file(&self) -> Option<&CheckpointFile> {
+        self.checkpoint_file.as_ref()
     }
 
     /// Whether the class has a healthy sink: one that takes what it is given, or is between two tries and
@@ -402,6 +391,9 @@ impl Bus {
         let grace = clock.now().after(GRACE).max(deadline);
         for lane in lanes.iter() {
             lane.wait_ended(grace);
+        }
+        if let Some(file) = &self.checkpoint_file {
+            file.close(grace.since(clock.now()).max(GRACE));
         }
     }
 }

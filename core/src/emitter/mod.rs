@@ -7,6 +7,7 @@
 
 mod admit;
 mod bus;
+mod checkpoint;
 mod metrics;
 mod open;
 mod report;
@@ -306,6 +307,14 @@ impl Emitter {
         self.lanes().iter().map(|lane| (lane.id().to_owned(), lane.health())).collect()
     }
 
+    /// The health of the checkpoint file, where the configuration names one, and the name that it has in reports: no
+    /// lane's id can be it.
+    #[must_use]
+    pub fn checkpoint_health(&self) -> Option<(&'static str, Health)> {
+        let inner = self.current().ok()?;
+        inner.bus.checkpoint_file().map(|file| (checkpoint::NAME, file.health()))
+    }
+
     /// How many events `closed`, `backpressure` and `fail_closed` kept out.
     #[must_use]
     pub fn refused(&self) -> u64 {
@@ -384,7 +393,11 @@ impl Emitter {
     /// Waits until every lane has delivered what it was given, declared what it lost, or `timeout` is over.
     pub fn flush(&self, timeout: Duration) -> Vec<(String, LaneReport)> {
         let Ok(inner) = self.current() else { return Vec::new() };
+        let start = std::time::Instant::now();
         inner.flush(timeout);
+        if let Some(file) = inner.bus.checkpoint_file().filter(|_| !reentry::is_inside()) {
+            file.flush(timeout.saturating_sub(start.elapsed()));
+        }
         inner.report()
     }
 

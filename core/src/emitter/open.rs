@@ -1,11 +1,11 @@
 //! Opening: from a configuration to running lanes.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::checkpoint::CheckpointFile;
 use super::{Inner, Manual, bus::Bus, signals};
-use crate::config::{Config, LaneConfig, SinkConfig};
+use crate::config::{CheckpointTarget, Config, JournalConfig, LaneConfig, OwnPath, SinkConfig};
 use crate::content::Redactor;
 use crate::envelope::ContentRules;
 use crate::error::{Error, ErrorKind, Result};
@@ -132,7 +132,13 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
     });
     let timeline = Arc::new(Timeline::new(config.testing.as_ref()));
     let required = governance.map(|governance| governance.required.clone()).unwrap_or_default();
-    let bus = Arc::new(Bus::new(required, config.checkpoint.clone(), key));
+    let file = match &config.checkpoint {
+        Some(CheckpointTarget::File(file)) if !config.disabled => {
+            Some(CheckpointFile::open(file.clone(), options.manual)?)
+        }
+        _ => None,
+    };
+    let bus = Arc::new(Bus::new(required, config.checkpoint.clone(), file, key));
     let context = Arc::new(SealContext {
         identity: Arc::clone(&identity),
         timeline: Arc::clone(&timeline),
@@ -260,8 +266,8 @@ fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane
     let index = inner.bus.lanes().len();
     let lane = Arc::new(Lane::new(lane_config, index, &config.queue, Arc::clone(&inner.freezer.timeline)));
     let mut sealer = Sealer::new(Arc::clone(&inner.context), &lane, inner.bus.key());
-    let dead_letters: Option<PathBuf> =
-        config.dead_letter.clone().or_else(|| config.journal.as_ref().map(|journal| journal.dir.clone()));
+    let of_journal = |journal: &JournalConfig| OwnPath { path: journal.dir.clone(), access: journal.access };
+    let dead_letters = config.dead_letter.clone().or_else(|| config.journal.as_ref().map(of_journal));
     let durable = match &config.journal {
         Some(journal) if lane.durable() => Some(Durable::open(journal, &lane, sink.kind(), &mut sealer)?),
         _ => None,

@@ -8,7 +8,7 @@ use crate::lane::StateRecord;
 pub enum Where {
     /// Nothing is left.
     None,
-    /// In this process only.
+    /// In this process only, or some of them: what ends with it.
     Memory,
     /// In the journal: the next process sends it.
     Journal,
@@ -33,7 +33,9 @@ pub struct LaneReport {
     pub delivered: u64,
     /// Events still held.
     pub pending: u64,
-    /// Where they are.
+    /// How many of these the journal has on disk: the next process sends them.
+    pub journaled: u64,
+    /// Where they are: `journal` only if all of them are there.
     pub place: Where,
 }
 
@@ -49,16 +51,14 @@ pub struct Drained {
 impl Inner {
     pub(super) fn report(&self) -> Vec<(String, LaneReport)> {
         let one = |lane: &std::sync::Arc<crate::lane::Lane>| {
-            let counters = lane.counters();
-            let place = match (counters.pending, lane.durable()) {
-                (0, _) => Where::None,
-                (_, true) => Where::Journal,
-                (_, false) => Where::Memory,
+            let (delivered, pending, in_journal) = lane.held();
+            let journaled = in_journal.min(pending);
+            let place = match pending {
+                0 => Where::None,
+                n if n == journaled => Where::Journal,
+                _ => Where::Memory,
             };
-            (
-                lane.id().to_owned(),
-                LaneReport { delivered: counters.delivered, pending: counters.pending, place },
-            )
+            (lane.id().to_owned(), LaneReport { delivered, pending, journaled, place })
         };
         self.bus.lanes().iter().map(one).collect()
     }

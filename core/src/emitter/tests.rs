@@ -37,7 +37,7 @@ fn events_reach_a_file_sealed_and_in_order() {
     let endings = receipts[7].endings();
     assert_eq!(endings[0].1.as_ref().unwrap().state, crate::receipt::EndState::Delivered);
     let report = emitter.shutdown(Duration::from_secs(5));
-    assert_eq!(report[0].1, LaneReport { delivered: 3000, pending: 0, place: Where::None });
+    assert_eq!(report[0].1, LaneReport { delivered: 3000, pending: 0, journaled: 0, place: Where::None });
     let lines = std::fs::read_to_string(&path).unwrap();
     // opened, 3000 events, two checkpoints, closed
     assert_eq!(lines.lines().count(), 3004, "{}", lines.lines().next().unwrap());

@@ -17,6 +17,7 @@ use std::path::Path;
 
 use super::io::{read_up_to, write_all};
 use super::record::{Position, array};
+use super::segment::intact;
 use crate::seam::{Fs, FsFile};
 
 const MAGIC: &[u8; 8] = b"SWCURSOR";
@@ -87,6 +88,11 @@ impl Cursor {
         write_all(&mut *self.file, (writes % 2) * SLOT as u64, &slot)?;
         (self.writes, self.position, self.dirty) = (writes, position, true);
         Ok(())
+    }
+
+    /// Whether the path still names this file.
+    pub(super) fn check(&mut self, fs: &dyn Fs, path: &Path) -> io::Result<()> {
+        intact(fs, path, &self.file.stat()?, 0)
     }
 
     /// Makes the position durable.

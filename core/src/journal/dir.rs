@@ -1,14 +1,15 @@
 //! The journal directory: whose it is, and the sub-journals in it.
 //!
 //! Guarantees: a sub-journal appears under its name only when it is locked, described and durable; a lock
-//! that can be had means that its process is gone. A directory of another layout is left alone.
+//! that can be had means that its process is gone. A directory of another layout is left alone; one that others may
+//! write to, or that is reached by a link, is used only where the configuration allows it.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::cursor::Cursor;
 use super::io::{error, read_all, read_path, write_all};
-use super::segment::Name;
+use super::segment::{Name, intact};
 use super::survey::other_version;
 use crate::error::{Error, Result};
 use crate::json::{self, Value};
@@ -58,7 +59,10 @@ impl Identity {
 pub(super) fn prepare(fs: &dyn Fs, dir: &Path) -> Result<()> {
     match fs.create_dir(dir) {
         Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        // What others may write to, they may also fill with a history of their own.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            fs.check_dir(dir).map_err(|e| error(dir, "use the journal's directory", &e))?;
+        }
         // A file system that cannot be written may still hold the directory: writing to it will tell.
         Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem && fs.list(dir).is_ok() => {}
         Err(e) => return Err(error(dir, "create the journal's directory", &e)),
@@ -125,7 +129,14 @@ pub(super) struct Owned {
     pub(super) path: PathBuf,
     pub(super) identity: Identity,
     /// Holds the lock.
-    _owner: Box<dyn FsFile>,
+    owner: Box<dyn FsFile>,
+}
+
+impl Owned {
+    /// Whether the sub-journal can still be found and taken over by the next process.
+    pub(super) fn check(&mut self, fs: &dyn Fs) -> io::Result<()> {
+        intact(fs, &self.path.join(OWNER), &self.owner.stat()?, 0)
+    }
 }
 
 /// Makes a sub-journal for `identity`, under the first id that is free.
@@ -152,7 +163,7 @@ pub(super) fn create(
             Err(e) => return Err(error(dir, "create a journal", &e)),
         }
         match make(fs, dir, &unfinished, &path, &identity) {
-            Ok((owner, cursor)) => return Ok((Owned { path, identity, _owner: owner }, cursor)),
+            Ok((owner, cursor)) => return Ok((Owned { path, identity, owner }, cursor)),
             Err(e) => {
                 // Nothing but our own empty files is in there; what stays is swept by the next start.
                 let _ = remove(fs, &unfinished);
@@ -222,7 +233,7 @@ pub(super) fn claim(fs: &dyn Fs, path: &Path, wanted: impl Fn(&Identity) -> bool
     }
     // The heir before us may have finished and deleted it between our opening and our locking it.
     match fs.open_read(&owner_path) {
-        Ok(_) => Ok(Claim::Ours(Owned { path: path.to_owned(), identity, _owner: owner })),
+        Ok(_) => Ok(Claim::Ours(Owned { path: path.to_owned(), identity, owner })),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Claim::Gone),
         Err(e) => Err(fail(&e)),
     }

@@ -68,6 +68,7 @@ pub(super) fn error(path: &Path, what: &str, cause: &io::Error) -> Error {
         }
         io::ErrorKind::NotFound => "create the directory that is missing, or set journal.dir to another",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "set journal.dir to a directory",
+        io::ErrorKind::Other => "leave the journal's directory to sinkwell; another journal is begun",
         _ => "check the disk; what was acknowledged before is kept",
     };
     Error::journal(format!("cannot {what}: {cause}; {remedy}")).at(path.display().to_string())

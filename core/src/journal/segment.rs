@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use super::io::{read_up_to, write_all};
 use super::record::{Position, Salt, array};
-use crate::seam::{Fs, FsFile};
+use crate::seam::{Fs, FsFile, Stat};
 
 /// The layout this build writes and reads.
 pub(super) const VERSION: u32 = 1;
@@ -209,11 +209,45 @@ impl Active {
         Ok(())
     }
 
+    /// Whether the path still names the file that is written, in its whole length.
+    pub(super) fn check(&mut self, fs: &dyn Fs) -> io::Result<()> {
+        intact(fs, &self.path, &self.file.stat()?, self.size)
+    }
+
     /// Cuts the file behind its last record: it will not grow any more.
     pub(super) fn trim(&mut self) -> io::Result<()> {
         self.file.set_len(self.tail)?;
         self.size = self.tail;
         self.file.sync_data()
+    }
+}
+
+/// An error if `path` does not name the file that is held open, or that is shorter than it was made.
+pub(super) fn intact(fs: &dyn Fs, path: &Path, held: &Stat, size: u64) -> io::Result<()> {
+    let named = match fs.stat(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+        named => Some(named?),
+    };
+    if !named.is_some_and(|named| named.same_file(held)) {
+        return Err(io::Error::other("it was removed or replaced by somebody else while it was in use"));
+    }
+    if held.len < size {
+        return Err(io::Error::other(format!(
+            "it was cut by somebody else from {size} to {} bytes while it was in use",
+            held.len
+        )));
+    }
+    Ok(())
+}
+
+/// An error if nothing of that length is at `path` any more.
+pub(super) fn complete(fs: &dyn Fs, path: &Path, size: u64) -> io::Result<()> {
+    match fs.stat(path) {
+        Ok(now) => intact(fs, path, &now, size),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            Err(io::Error::other("it was removed or replaced by somebody else while it was in use"))
+        }
+        Err(e) => Err(e),
     }
 }
 

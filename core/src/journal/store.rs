@@ -14,7 +14,7 @@ use super::heads::{Head, Heads};
 use super::io::{error, no_room};
 use super::read::Records;
 use super::record::{Kind, Position, Record, Salt, encode, size};
-use super::segment::{Active, DATA};
+use super::segment::{Active, DATA, complete};
 use crate::config::JournalConfig;
 use crate::error::{Error, Result};
 use crate::seam::{Fs, Random, UnixNanos, Uuid};
@@ -228,7 +228,7 @@ impl Journal {
     /// Makes everything appended durable, and gives the last position covered.
     ///
     /// # Errors
-    /// A failed sync is final: see [`AppendError::Failed`].
+    /// A failed sync is final, and so is a file that somebody else took: see [`AppendError::Failed`].
     pub fn sync(&mut self) -> Result<Position> {
         self.usable()?;
         if let Some(active) = &mut self.active
@@ -237,8 +237,37 @@ impl Journal {
             let path = active.path.clone();
             return Err(self.fail(&path, "sync the journal", &e));
         }
+        self.intact()?;
         self.synced = self.last;
         Ok(self.synced)
+    }
+
+    /// Whether what is in this journal can be found by the next process: its files are compared with their paths, so
+    /// that nothing is said to be on disk that somebody else removed, replaced or cut.
+    fn intact(&mut self) -> Result<()> {
+        let fs = Arc::clone(&self.fs);
+        if let Some(active) = &mut self.active
+            && let Err(e) = active.check(&*fs)
+        {
+            let path = active.path.clone();
+            return Err(self.fail(&path, "keep the journal", &e));
+        }
+        if let Err(e) = self.owned.check(&*fs) {
+            let path = self.owned.path.join(dir::OWNER);
+            return Err(self.fail(&path, "keep the journal", &e));
+        }
+        let cursor = self.owned.path.join(dir::CURSOR);
+        if let Err(e) = self.cursor.check(&*fs, &cursor) {
+            return Err(self.fail(&cursor, "keep the journal", &e));
+        }
+        let gone = self
+            .full
+            .iter()
+            .find_map(|full| complete(&*fs, &full.path, full.size).err().map(|e| (full.path.clone(), e)));
+        match gone {
+            Some((path, e)) => Err(self.fail(&path, "keep the journal", &e)),
+            None => Ok(()),
+        }
     }
 
     /// Everything up to `position` has been delivered: it will not be sent again, and goes when its segment

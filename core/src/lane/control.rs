@@ -10,7 +10,6 @@ mod answers;
 mod episodes;
 
 use std::collections::{HashSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use super::loss::Reason;
 use super::own::{Fact, Note};
 use super::sealer::{Item, Payload, SealContext, Sealer, SignerFailed};
 use super::{Lane, LaneCore, RoomWaiters};
+use crate::config::OwnPath;
 use crate::deadletter::DeadLetters;
 use crate::emitter::Bus;
 use crate::receipt::{EndState, Ending, Tracked};
@@ -161,6 +161,8 @@ pub(crate) struct Control {
     audit: Option<AuditKeeper>,
     context: Arc<SealContext>,
     dead_letters: Option<DeadLetters>,
+    /// One warning per episode.
+    dead_letter_works: bool,
     idempotent: bool,
     kind: &'static str,
     /// Sealed and not yet acknowledged, oldest first; the first few are in flight.
@@ -213,7 +215,7 @@ enum Out {
 /// What a lane brings to its controller.
 pub(crate) struct Parts {
     pub(crate) sealer: Sealer,
-    pub(crate) dead_letters: Option<PathBuf>,
+    pub(crate) dead_letters: Option<OwnPath>,
     pub(crate) idempotent: bool,
     pub(crate) kind: &'static str,
     pub(crate) heartbeat: Option<Duration>,
@@ -227,8 +229,9 @@ impl Control {
     pub(crate) fn new(lane: Arc<Lane>, bus: Arc<Bus>, parts: Parts) -> Self {
         let now = lane.now();
         Self {
-            dead_letters: parts.dead_letters.map(|dir| DeadLetters::new(&dir, lane.id())),
+            dead_letters: parts.dead_letters.map(|dir| DeadLetters::open(dir, lane.id())),
             next_heartbeat: parts.heartbeat.map(|every| now.after(every)),
+            dead_letter_works: true,
             lane,
             bus,
             sealer: parts.sealer,
@@ -603,6 +606,11 @@ impl Control {
                 let events: u64 = items.iter().map(|item| item.payload.events()).sum();
                 let mut core = lane.lock();
                 core.counters.journaled += events;
+                core.in_journal += items
+                    .iter()
+                    .filter(|item| item.place.is_some())
+                    .map(|item| item.payload.events())
+                    .sum::<u64>();
                 core.full = self.durable.as_ref().is_some_and(Durable::is_full);
                 let waiters = lane.made_room(&mut core);
                 drop(core);
@@ -633,6 +641,7 @@ impl Control {
                     }
                 }
                 self.batches.push_back(Batch::new(items));
+                self.count_journaled();
             }
         }
     }
@@ -642,9 +651,18 @@ impl Control {
         let Some(durable) = &mut self.durable else { return };
         match durable.reopen(&self.lane, self.kind) {
             Ok(false) => {}
-            Ok(true) => self.sealer.begin_anew(),
+            Ok(true) => {
+                self.sealer.begin_anew();
+                let items = self.batches.iter_mut().flat_map(|batch| &mut batch.items);
+                let mut lacking: Vec<_> = items.filter(|item| durable.lacks(item)).collect();
+                if let Err(e) = durable.keep(&mut lacking, now) {
+                    crate::diagnostics::warn(&e.to_string());
+                }
+                self.count_journaled();
+            }
             Err(e) => crate::diagnostics::warn(&e.to_string()),
         }
+        let Some(durable) = &mut self.durable else { return };
         let synced = durable.sync_if_due(now, hurry);
         let again = durable.try_again(now);
         for written in [synced, again].into_iter().flatten() {
@@ -659,6 +677,24 @@ impl Control {
                 Ok(_) => {}
                 Err(e) => crate::diagnostics::warn(&e.to_string()),
             }
+        }
+    }
+
+    /// Counts anew what the journal has of what is pending: it is another one now, or none.
+    fn count_journaled(&mut self) {
+        let Some(durable) = &self.durable else { return };
+        let items = self.batches.iter().flat_map(|batch| &batch.items);
+        let held = items.filter(|item| durable.holds(item.place)).map(|item| item.payload.events()).sum();
+        self.lane.lock().in_journal = held;
+    }
+
+    /// Of these events, which are pending no more, as many were in the journal.
+    fn left_journal<'i>(&self, items: impl Iterator<Item = &'i Item>) {
+        if let Some(durable) = &self.durable {
+            let gone: u64 =
+                items.filter(|item| durable.holds(item.place)).map(|item| item.payload.events()).sum();
+            let mut core = self.lane.lock();
+            core.in_journal = core.in_journal.saturating_sub(gone);
         }
     }
 
@@ -797,7 +833,11 @@ impl Control {
             }
             let (synced, unwritten) = durable.give_back(self.lane.now());
             let (synced, failed) = match synced {
-                Some(Written::Durable(items)) => (items, Vec::new()),
+                Some(Written::Durable(items)) => {
+                    self.lane.lock().in_journal +=
+                        items.iter().map(|item| item.payload.events()).sum::<u64>();
+                    (items, Vec::new())
+                }
                 Some(Written::Failed(items, _) | Written::Unwritable(items, _)) => (Vec::new(), items),
                 Some(Written::Waits) | None => (Vec::new(), Vec::new()),
             };

@@ -19,7 +19,7 @@ use crate::envelope::ContentRules;
 use crate::error::{Error, Result};
 use crate::journal::{Adopted, AppendError, Journal, Position, Record, Records, Stored, SyncSchedule};
 use crate::json::{Value, parse};
-use crate::seam::{Instant, RealFs, SystemRandom, Uuid, parse_time};
+use crate::seam::{Instant, SharedFs, SystemRandom, Uuid, parse_time};
 use crate::sink::{Envelope, EnvelopeInner};
 use crate::timeline::Timeline;
 
@@ -41,6 +41,9 @@ enum Which {
 
 /// How long before what the journal had no room for, or a journal that failed, is tried again.
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// So many envelopes at a time are written to another journal again.
+const KEEP: usize = 512;
 
 /// Acknowledgements of one journal: contiguous from `next` on.
 struct Settled {
@@ -107,24 +110,27 @@ pub(crate) enum Written {
     Failed(Vec<Item>, Error),
 }
 
+fn record(item: &Item) -> Record<'_> {
+    let envelope = &item.envelope;
+    Record {
+        streamid: envelope.streamid,
+        agentid: &envelope.agentid,
+        sequence: envelope.sequence,
+        hash: envelope.hash,
+        recordedtime: envelope.recordedtime,
+        own: envelope.own,
+        terminal: envelope.terminal,
+        closes: item.closes,
+        bytes: &envelope.bytes,
+    }
+}
+
 fn records(items: &[Item]) -> Vec<Record<'_>> {
-    items
-        .iter()
-        .map(|item| {
-            let envelope = &item.envelope;
-            Record {
-                streamid: envelope.streamid,
-                agentid: &envelope.agentid,
-                sequence: envelope.sequence,
-                hash: envelope.hash,
-                recordedtime: envelope.recordedtime,
-                own: envelope.own,
-                terminal: envelope.terminal,
-                closes: item.closes,
-                bytes: &envelope.bytes,
-            }
-        })
-        .collect()
+    items.iter().map(record).collect()
+}
+
+fn filesystem(config: &JournalConfig) -> Arc<SharedFs> {
+    Arc::new(SharedFs(config.access))
 }
 
 impl Durable {
@@ -135,7 +141,7 @@ impl Durable {
     pub(crate) fn open(config: &JournalConfig, lane: &Lane, kind: &str, sealer: &mut Sealer) -> Result<Self> {
         let now = lane.timeline.unix_nanos();
         let (journal, adopted) =
-            Journal::open(Arc::new(RealFs), Arc::new(SystemRandom), config, lane.id(), kind, now)?;
+            Journal::open(filesystem(config), Arc::new(SystemRandom), config, lane.id(), kind, now)?;
         let mut inherited = Vec::with_capacity(adopted.len());
         for adopted in adopted {
             for head in adopted.heads() {
@@ -323,13 +329,71 @@ impl Durable {
         self.failed = Some(at.after(AGAIN));
         let now = lane.timeline.unix_nanos();
         // What is readable of the failed one stays on disk: this process still has it in memory.
-        let (journal, adopted) =
-            Journal::open(Arc::new(RealFs), Arc::new(SystemRandom), &self.config, lane.id(), kind, now)?;
+        let (journal, adopted) = Journal::open(
+            filesystem(&self.config),
+            Arc::new(SystemRandom),
+            &self.config,
+            lane.id(),
+            kind,
+            now,
+        )?;
         drop(adopted);
         self.journal = Some(journal);
         self.settled = Settled::from(Position(0));
         self.failed = None;
         Ok(true)
+    }
+
+    /// Whether the journal has failed and no other one could be opened yet.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.journal.is_none()
+    }
+
+    /// Whether this process's journal holds what lies there.
+    pub(crate) fn holds(&self, place: Option<Place>) -> bool {
+        let own = Which::Own(self.epoch);
+        self.journal.is_some() && place.is_some_and(|place| place.journal == own)
+    }
+
+    /// After another journal was opened: what is sealed and not yet delivered, and lies in none that is known to be
+    /// there, is written to it, so that what was said to be `journaled` is so again.
+    pub(crate) fn keep(&mut self, items: &mut [&mut Item], now: Instant) -> Result<()> {
+        let own = Which::Own(self.epoch);
+        let mut kept = false;
+        for items in items.chunks_mut(KEEP) {
+            let Some(journal) = &mut self.journal else { break };
+            let last = match journal.append(&items.iter().map(|item| record(item)).collect::<Vec<_>>()) {
+                Ok(last) => last,
+                Err(AppendError::Failed(e)) => {
+                    self.fail(Vec::new(), e.clone(), now);
+                    return Err(e);
+                }
+                // They go on without it, as what is too large for the journal does.
+                Err(AppendError::Full(e) | AppendError::TooLarge(e)) => return Err(e),
+            };
+            let first = last.0 + 1 - items.len() as u64;
+            for (n, item) in items.iter_mut().enumerate() {
+                item.place = Some(Place { journal: own, position: Position(first + n as u64) });
+            }
+            kept = true;
+        }
+        if kept
+            && let Some(journal) = &mut self.journal
+            && let Err(e) = journal.sync()
+        {
+            self.fail(Vec::new(), e.clone(), now);
+            return Err(e);
+        }
+        Ok(())
+    }
+
+    /// Whether an item that is to be delivered lies in a journal that has failed, or in none.
+    pub(crate) fn lacks(&self, item: &Item) -> bool {
+        match item.place.map(|place| place.journal) {
+            Some(Which::Inherited(_)) => false,
+            Some(Which::Own(epoch)) => epoch != self.epoch,
+            None => !matches!(item.payload, Payload::Foreign | Payload::Replayed),
+        }
     }
 
     /// The sink has it.

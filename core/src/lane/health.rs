@@ -60,6 +60,8 @@ pub struct Health {
     pub detail: Option<String>,
     /// How far the sink has acknowledged.
     pub acked: Option<Cursor>,
+    /// What was said of acknowledged envelopes that may be gone, for the record of the recovery.
+    pub(crate) lost: Option<String>,
 }
 
 impl Health {
@@ -71,14 +73,16 @@ impl Health {
             summary: None,
             detail: None,
             acked: None,
+            lost: None,
         }
     }
 
     /// Notes a failure; tells whether the state changed.
     pub(crate) fn fail(&mut self, state: LaneState, failure: &Failure, now: UnixNanos) -> bool {
-        self.failure = Some(failure.kind);
-        self.summary = Some(failure.summary.clone());
-        self.detail.clone_from(&failure.detail);
+        self.note(failure);
+        if failure.lost {
+            self.lost = Some(failure.summary.clone());
+        }
         self.turn(state, now)
     }
 

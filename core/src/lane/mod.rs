@@ -169,6 +169,8 @@ pub(crate) struct LaneCore {
     pub(crate) repair: Option<(crate::seam::Uuid, u64)>,
     /// A journal that is full: the lane behaves as a full queue does.
     pub(crate) full: bool,
+    /// Of the events that are pending, those that the journal has on disk.
+    pub(crate) in_journal: u64,
 }
 
 impl std::fmt::Debug for Lane {
@@ -218,6 +220,7 @@ impl Lane {
             new_key: None,
             repair: None,
             full: false,
+            in_journal: 0,
         };
         Self {
             id: config.id.as_str().into(),
@@ -267,6 +270,12 @@ impl Lane {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.reading(&self.lock())
+    }
+
+    /// Events delivered, pending, and of these on disk in the journal, at one moment.
+    pub(crate) fn held(&self) -> (u64, u64, u64) {
+        let core = self.lock();
+        (core.counters.delivered, core.counters.pending, core.in_journal)
     }
 
     /// The counters, with the age of what is held.

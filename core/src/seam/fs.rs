@@ -1,18 +1,64 @@
 //! The file system, as much of it as the pipeline uses.
 //!
 //! Guarantees: files are created 0600 and directories 0700; locks are advisory, exclusive and end with the
-//! process. Tests replace [`RealFs`] by one that writes short, fails a sync, or fills up.
+//! process. What is opened for writing is ours: a regular file that belongs to this user and that nobody else may
+//! write, reached by no symbolic link at its end; all else is refused with a message that says what to do, unless
+//! an [`Access`] allows it. Tests replace [`RealFs`] by one that writes short, fails a sync, or fills up.
 
-use std::fs::{File, OpenOptions};
+#[cfg(test)]
+mod tests;
+
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt as _, MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use rustix::fs::FlockOperation;
 
 use super::UnixNanos;
+
+/// Which file something is, and how long: what a path names now, or what a descriptor writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// The device that holds it.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Names that it has; 0: it was removed, and is gone once it is closed.
+    pub names: u64,
+    /// A file as others, no pipe and no device: it has a length, and can be cut.
+    pub regular: bool,
+}
+
+impl Stat {
+    /// Whether both are the same file.
+    #[must_use]
+    pub fn same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
+impl From<Metadata> for Stat {
+    fn from(of: Metadata) -> Self {
+        let regular = of.file_type().is_file();
+        Self { device: of.dev(), inode: of.ino(), len: of.len(), names: of.nlink(), regular }
+    }
+}
+
+/// What may be opened for writing although it is not safely ours. Nothing of it, by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// A symbolic link as the last part of a path is followed.
+    pub links: bool,
+    /// Files and directories that others may write, or that belong to another user.
+    pub shared_write: bool,
+    /// Pipes and devices.
+    pub pipes: bool,
+}
 
 /// An open file.
 #[allow(clippy::len_without_is_empty, reason = "a file is asked for its length only to find its end")]
@@ -54,6 +100,11 @@ pub trait FsFile: Send {
     /// # Errors
     /// As the operating system says.
     fn len(&mut self) -> io::Result<u64>;
+    /// Which file it is, and how long.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn stat(&mut self) -> io::Result<Stat>;
     /// Takes the exclusive advisory lock, if nobody holds it.
     ///
     /// # Errors
@@ -90,6 +141,19 @@ pub trait Fs: Send + Sync {
     /// # Errors
     /// As the operating system says.
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>>;
+    /// Which file the path names now, links followed.
+    ///
+    /// # Errors
+    /// As the operating system says; `NotFound` when it names none.
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+    /// Whether an existing directory is safely ours to write to.
+    ///
+    /// # Errors
+    /// It is not, or as the operating system says.
+    fn check_dir(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Ok(())
+    }
     /// Creates a directory, 0700, in one that exists.
     ///
     /// # Errors
@@ -138,22 +202,23 @@ pub struct RealFs;
 
 impl Fs for RealFs {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn FsFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(create)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-        Ok(Box::new(RealFile::new(file)))
+        open_both(path, create, Access::default())
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
-        Ok(Box::new(RealFile::new(append_file(path)?)))
+        open_append(path, Access::default())
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
         Ok(Box::new(RealFile::new(File::open(path)?)))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        std::fs::metadata(path).map(Stat::from)
+    }
+
+    fn check_dir(&self, path: &Path) -> io::Result<()> {
+        check_dir(path, Access::default())
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -191,6 +256,199 @@ impl Fs for RealFs {
         let stat = rustix::fs::statvfs(path)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
+}
+
+/// [`RealFs`] that opens more for writing, as the configuration allows it.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SharedFs(pub Access);
+
+impl Fs for SharedFs {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn FsFile>> {
+        open_both(path, create, self.0)
+    }
+
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        open_append(path, self.0)
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        RealFs.open_read(path)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        RealFs.stat(path)
+    }
+
+    fn check_dir(&self, path: &Path) -> io::Result<()> {
+        check_dir(path, self.0)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        RealFs.create_dir(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        RealFs.remove_dir(path)
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        RealFs.create_dir_all(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        RealFs.list(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealFs.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        RealFs.remove_file(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        RealFs.sync_dir(path)
+    }
+
+    fn free_space(&self, path: &Path) -> io::Result<u64> {
+        RealFs.free_space(path)
+    }
+}
+
+/// One of this process's own streams, as `/dev/stdout`: a link, and whatever the process was started with.
+fn is_own_stream(path: &Path) -> bool {
+    path == Path::new("/dev/stdout")
+        || path == Path::new("/dev/stderr")
+        || path.starts_with("/dev/fd")
+        || path.starts_with("/proc/self/fd")
+}
+
+fn refused(message: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, message.into())
+}
+
+fn is_a_link() -> io::Error {
+    refused(
+        "it is a symbolic link, and what it points to may be somebody else's; name the file itself, or allow it with `allow_links: true`",
+    )
+}
+
+/// Whether only this user (or root, who needs no permission) may change it.
+fn check_owner(of: &Metadata, access: Access) -> io::Result<()> {
+    if access.shared_write {
+        return Ok(());
+    }
+    let mode = of.mode() & 0o777;
+    if mode & 0o022 != 0 {
+        return Err(refused(format!(
+            "others may write to it (mode {mode:04o}); run `chmod go-w` on it, or allow it with `allow_shared_write: true`"
+        )));
+    }
+    let (owner, user) = (of.uid(), rustix::process::geteuid().as_raw());
+    if owner != user && owner != 0 {
+        return Err(refused(format!(
+            "it belongs to another user (uid {owner}, not {user}); `chown` it, or allow it with `allow_shared_write: true`"
+        )));
+    }
+    Ok(())
+}
+
+fn check_file(of: &Metadata, access: Access) -> io::Result<()> {
+    let kind = of.file_type();
+    if kind.is_file() {
+        return check_owner(of, access);
+    }
+    if access.pipes && kind.is_fifo() {
+        return check_owner(of, access);
+    }
+    if access.pipes && kind.is_char_device() {
+        return Ok(());
+    }
+    let instead =
+        if access.pipes { "a regular file, a pipe or a character device" } else { "a regular file" };
+    Err(refused(format!("it is no regular file; name {instead}")))
+}
+
+fn check_dir(path: &Path, access: Access) -> io::Result<()> {
+    let mut of = std::fs::symlink_metadata(path)?;
+    if of.file_type().is_symlink() {
+        if !access.links {
+            return Err(is_a_link());
+        }
+        of = std::fs::metadata(path)?;
+    }
+    if !of.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    check_owner(&of, access)
+}
+
+/// Whether an existing file, a database for example, may be opened for writing by somebody else's code.
+///
+/// # Errors
+/// It may not, or as the operating system says; a file that is not there is no error.
+pub fn check_path(path: &Path, access: Access) -> io::Result<()> {
+    let mut of = match std::fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        of => of?,
+    };
+    if of.file_type().is_symlink() {
+        if !access.links {
+            return Err(is_a_link());
+        }
+        of = match std::fs::metadata(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            of => of?,
+        };
+    }
+    check_file(&of, access)
+}
+
+/// Opens what is safely ours, or allowed.
+fn open_checked(path: &Path, access: Access, options: &mut OpenOptions) -> io::Result<File> {
+    if access.pipes && is_own_stream(path) {
+        return options.open(path);
+    }
+    let mut flags = rustix::fs::OFlags::NOCTTY;
+    if !access.links {
+        flags |= rustix::fs::OFlags::NOFOLLOW;
+    }
+    if !access.pipes {
+        // A pipe that nobody reads must not hold us before it can be refused; a file does not heed this.
+        flags |= rustix::fs::OFlags::NONBLOCK;
+    }
+    options.mode(0o600).custom_flags(flags.bits().cast_signed());
+    let file = options.open(path).map_err(|e| match e.raw_os_error() {
+        Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() && !access.links => is_a_link(),
+        Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() && !access.pipes => {
+            refused("it is no regular file; name a regular file")
+        }
+        _ => e,
+    })?;
+    check_file(&file.metadata()?, access)?;
+    Ok(file)
+}
+
+fn open_both(path: &Path, create: bool, access: Access) -> io::Result<Box<dyn FsFile>> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(create).truncate(false);
+    Ok(Box::new(RealFile::new(open_checked(path, access, &mut options)?)))
+}
+
+fn open_append(path: &Path, access: Access) -> io::Result<Box<dyn FsFile>> {
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        RealFs.create_dir_all(dir)?;
+    }
+    let mut options = OpenOptions::new();
+    Ok(Box::new(RealFile::new(open_checked(path, access, options.append(true).create(true))?)))
+}
+
+/// A path that a later change of the working directory does not move.
+#[must_use]
+pub fn absolute(path: &Path) -> PathBuf {
+    // Without a working directory the path as it is says the most.
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 struct RealFile {
@@ -267,6 +525,10 @@ impl FsFile for RealFile {
         Ok(self.file.metadata()?.len())
     }
 
+    fn stat(&mut self) -> io::Result<Stat> {
+        self.file.metadata().map(Stat::from)
+    }
+
     fn try_lock(&mut self) -> io::Result<bool> {
         self.lock(FlockOperation::NonBlockingLockExclusive)
     }
@@ -281,17 +543,6 @@ impl FsFile for RealFile {
             _ => Ok(()),
         }
     }
-}
-
-/// Opens for appending; creates it, 0600, and its directory, 0700.
-///
-/// # Errors
-/// As the operating system says.
-pub fn append_file(path: &Path) -> io::Result<File> {
-    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        RealFs.create_dir_all(dir)?;
-    }
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 /// Creates a file, 0600, empty if it was there.

@@ -1,8 +1,12 @@
 //! The sinks that come with sinkwell, from their configuration.
 
+use std::sync::Arc;
+
 use crate::audit::{AuditHandle, AuditOptions, AuditSink};
-use crate::config::{AuditRetention, Config, LaneConfig, SinkConfig};
-use crate::error::{Error, Result};
+use crate::config::{AuditConfig, AuditRetention, Config, LaneConfig, SinkConfig};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lines::with_suffix;
+use crate::seam::{SharedFs, check_path};
 use crate::sink::{Sink, console, file, memory, stream};
 
 /// A sink, and what the lane keeps of an audit chain.
@@ -28,7 +32,11 @@ pub(crate) fn make(lane: &LaneConfig, whole: &Config) -> Result<Made> {
         #[cfg(not(feature = "otlp"))]
         SinkConfig::Otlp(_) => return Err(Error::unsupported("this build is without the feature `otlp`")),
         SinkConfig::AuditChain(config) => {
-            let sink = AuditSink::open(AuditOptions::new(&config.path))?;
+            own_database(config)?;
+            let sink = AuditSink::open(AuditOptions {
+                fs: Arc::new(SharedFs(config.access)),
+                ..AuditOptions::new(&config.path)
+            })?;
             let audit = Some((sink.handle(), config.retention.clone()));
             return Ok(Made { sink: Box::new(sink), audit });
         }
@@ -37,6 +45,18 @@ pub(crate) fn make(lane: &LaneConfig, whole: &Config) -> Result<Made> {
         }
     };
     Ok(Made { sink, audit: None })
+}
+
+/// The database and the files that SQLite keeps beside it are ours to write, or the configuration allows it.
+fn own_database(config: &AuditConfig) -> Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let path = with_suffix(&config.path, suffix);
+        check_path(&path, config.access).map_err(|e| {
+            Error::new(ErrorKind::Sink, format!("the audit database cannot be used: {e}"))
+                .at(path.display().to_string())
+        })?;
+    }
+    Ok(())
 }
 
 #[cfg(feature = "otlp")]

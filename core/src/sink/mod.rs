@@ -191,12 +191,22 @@ pub struct Failure {
     pub summary: String,
     /// For the host's eyes.
     pub detail: Option<String>,
+    /// What was acknowledged before may be gone: the lane has failed, also if the next try succeeds, and the record
+    /// of its recovery says of what.
+    pub lost: bool,
 }
 
 impl Failure {
     /// A failure whose summary is all there is to say.
     pub fn new(kind: FailureKind, summary: impl Into<String>) -> Self {
-        Self { kind, summary: summary.into(), detail: None }
+        Self { kind, summary: summary.into(), detail: None, lost: false }
+    }
+
+    /// The same failure, of which it is known that what was acknowledged before may be gone.
+    #[must_use]
+    pub fn lost(mut self) -> Self {
+        self.lost = true;
+        self
     }
 
     /// The same failure with text for the host, cut to 512 bytes.

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::seam::{Fs, FsFile};
+use crate::seam::{Fs, FsFile, Stat};
 
 const SECTOR: usize = 512;
 
@@ -78,6 +78,10 @@ struct World {
     handles: u64,
     /// How many more bytes files may grow by; `None`: as many as they like.
     room: Option<usize>,
+    /// After so many more syncs the power goes, before the next one.
+    power: Option<u64>,
+    /// The power is gone: whoever still runs reaches nothing.
+    dark: bool,
 }
 
 /// The file system.
@@ -111,8 +115,19 @@ impl World {
         fails
     }
 
+    /// Whether the power goes before this sync.
+    fn goes_dark(&mut self) -> bool {
+        let dark = self.power == Some(0);
+        self.power = self.power.and_then(|left| left.checked_sub(1));
+        self.dark |= dark;
+        dark
+    }
+
     /// Fails now and then, for want of space or for no reason.
     fn check(&mut self) -> io::Result<()> {
+        if self.dark {
+            return Err(eio());
+        }
         if !self.fails() {
             return Ok(());
         }
@@ -122,7 +137,16 @@ impl World {
 
 impl SimFs {
     pub(crate) fn new(seed: u64) -> Self {
-        let world = World { rng: Rng(seed), fault_rate: 0, faults: 0, life: 0, handles: 0, room: None };
+        let world = World {
+            rng: Rng(seed),
+            fault_rate: 0,
+            faults: 0,
+            life: 0,
+            handles: 0,
+            room: None,
+            power: None,
+            dark: false,
+        };
         Self { world: Arc::new(Mutex::new(world)), root: Arc::default() }
     }
 
@@ -151,6 +175,31 @@ impl SimFs {
         self.kill();
         let mut world = lock(&self.world);
         lose(&self.root, &mut world.rng);
+    }
+
+    /// The machine is gone, and with it everything that no sync covered: each write, cut, rename and removal.
+    pub(crate) fn lose_all_unsynced(&self) {
+        self.kill();
+        forget(&self.root);
+        let mut world = lock(&self.world);
+        (world.power, world.dark) = (None, false);
+    }
+
+    /// The power goes before the `n`-th sync from now on, counted from 0; nothing can be reached until
+    /// [`SimFs::lose_all_unsynced`] has shown what is left.
+    pub(crate) fn lose_power_at_sync(&self, n: u64) {
+        lock(&self.world).power = Some(n);
+    }
+
+    /// Whether it has.
+    pub(crate) fn is_dark(&self) -> bool {
+        lock(&self.world).dark
+    }
+
+    /// Cuts or extends the file behind its owner's back.
+    pub(crate) fn cut(&self, path: &Path, len: usize) {
+        let Ok(Node::File(file)) = self.node(path) else { panic!("no file {}", path.display()) };
+        lock(&file).seen.resize(len, 0);
     }
 
     /// Whether a sync of a file below `path` ever failed.
@@ -203,7 +252,13 @@ impl SimFs {
         let mut world = lock(&self.world);
         world.handles += 1;
         let (id, life) = (world.handles, world.life);
-        Box::new(SimFile { world: Arc::clone(&self.world), file: Arc::clone(file), id, life })
+        Box::new(SimFile {
+            world: Arc::clone(&self.world),
+            root: Arc::clone(&self.root),
+            file: Arc::clone(file),
+            id,
+            life,
+        })
     }
 }
 
@@ -226,6 +281,21 @@ fn each_file(dir: &Mutex<Dir>, f: &mut dyn FnMut(&mut File)) {
             Node::Dir(dir) => each_file(&dir, f),
         }
     }
+}
+
+fn names_of(dir: &Mutex<Dir>, file: &Arc<Mutex<File>>) -> u64 {
+    let nodes: Vec<Node> = lock(dir).seen.values().cloned().collect();
+    let one = |node: &Node| match node {
+        Node::File(other) => u64::from(Arc::ptr_eq(other, file)),
+        Node::Dir(dir) => names_of(dir, file),
+    };
+    nodes.iter().map(one).sum()
+}
+
+fn stat_of(root: &Mutex<Dir>, file: &Arc<Mutex<File>>) -> Stat {
+    let names = names_of(root, file);
+    let len = lock(file).seen.len() as u64;
+    Stat { device: 1, inode: Arc::as_ptr(file) as u64, len, names, regular: true }
 }
 
 fn apply(entries: &mut Entries, change: &DirChange) {
@@ -253,6 +323,22 @@ fn lose(dir: &Mutex<Dir>, rng: &mut Rng) {
                 file.seen = file.disk.clone();
             }
             Node::Dir(dir) => lose(dir, rng),
+        }
+    }
+}
+
+fn forget(dir: &Mutex<Dir>) {
+    let mut dir = lock(dir);
+    dir.pending.clear();
+    dir.seen = dir.disk.clone();
+    for node in dir.seen.values() {
+        match node {
+            Node::File(file) => {
+                let mut file = lock(file);
+                file.pending.clear();
+                file.seen = file.disk.clone();
+            }
+            Node::Dir(dir) => forget(dir),
         }
     }
 }
@@ -301,6 +387,7 @@ fn put(content: &mut Vec<u8>, at: usize, bytes: &[u8]) {
 
 struct SimFile {
     world: Arc<Mutex<World>>,
+    root: Arc<Mutex<Dir>>,
     file: Arc<Mutex<File>>,
     id: u64,
     life: u64,
@@ -310,7 +397,7 @@ impl SimFile {
     /// The world, if this handle belongs to a living process.
     fn world(&self) -> io::Result<MutexGuard<'_, World>> {
         let world = lock(&self.world);
-        if world.life == self.life { Ok(world) } else { Err(eio()) }
+        if world.life == self.life && !world.dark { Ok(world) } else { Err(eio()) }
     }
 }
 
@@ -384,6 +471,9 @@ impl FsFile for SimFile {
 
     fn sync_data(&mut self) -> io::Result<()> {
         let mut world = self.world()?;
+        if world.goes_dark() {
+            return Err(eio());
+        }
         let mut file = lock(&self.file);
         if world.fails() {
             file.settle(&mut world.rng);
@@ -406,6 +496,11 @@ impl FsFile for SimFile {
     fn len(&mut self) -> io::Result<u64> {
         self.world()?.check()?;
         Ok(lock(&self.file).seen.len() as u64)
+    }
+
+    fn stat(&mut self) -> io::Result<Stat> {
+        self.world()?.check()?;
+        Ok(stat_of(&self.root, &self.file))
     }
 
     fn try_lock(&mut self) -> io::Result<bool> {
@@ -448,6 +543,19 @@ impl Fs for SimFs {
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
         self.open(path, false)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        lock(&self.world).check()?;
+        if path == Path::new("/") {
+            return Ok(Stat { device: 1, inode: 0, len: 0, names: 1, regular: false });
+        }
+        match self.node(path)? {
+            Node::File(file) => Ok(stat_of(&self.root, &file)),
+            Node::Dir(dir) => {
+                Ok(Stat { device: 1, inode: Arc::as_ptr(&dir) as u64, len: 0, names: 1, regular: false })
+            }
+        }
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -506,7 +614,13 @@ impl Fs for SimFs {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        lock(&self.world).check()?;
+        {
+            let mut world = lock(&self.world);
+            world.check()?;
+            if world.goes_dark() {
+                return Err(eio());
+            }
+        }
         let dir = self.dir(path)?;
         let mut dir = lock(&dir);
         for change in std::mem::take(&mut dir.pending) {

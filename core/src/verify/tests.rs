@@ -64,6 +64,22 @@ fn binary_junk_is_no_envelope_and_says_where() {
 }
 
 #[test]
+fn a_tail_of_nuls_is_torn_as_a_cut_line_is() {
+    let whole = sound_lines().join("\n") + "\n";
+    for tail in ["{\"cut", "\0\0\0\0", "{\"cut\0\0\0"] {
+        let mut verifier = Verifier::new(Options::default());
+        verifier.read(&mut (whole.clone() + tail).as_bytes(), "in").unwrap();
+        let report = verifier.finish().unwrap();
+        assert_eq!((report.envelopes, report.malformed), (5, 0), "{tail:?}");
+        assert!(report.all_findings().any(|finding| finding.kind == FindingKind::Torn), "{tail:?}");
+    }
+    // In the middle it is something else.
+    let mut verifier = Verifier::new(Options::default());
+    verifier.read(&mut ("\0\0\n".to_owned() + &whole).as_bytes(), "in").unwrap();
+    assert_eq!(verifier.finish().unwrap().malformed, 1);
+}
+
+#[test]
 fn one_envelope_by_itself() {
     let line = &sound_lines()[1];
     assert_eq!(verify_envelope(line.as_bytes(), &[]), (Verdict::Unchecked, vec![]));

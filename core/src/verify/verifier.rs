@@ -237,7 +237,10 @@ impl Verifier {
                 stream.only_checkpoints = false;
                 stream.stub(&stub, place);
             }
-            Line::Other { json: false, .. } if !ended && bytes.first() == Some(&b'{') => {
+            // After a loss of power the tail may be there in length only: NULs where a line was to be.
+            Line::Other { json: false, .. }
+                if !ended && (bytes.first() == Some(&b'{') || bytes.iter().all(|&byte| byte == 0)) =>
+            {
                 let note = "the last line is unfinished: the writer was cut off, or is still writing";
                 self.state.findings.add(FindingKind::Torn, None, Some(place), note);
             }

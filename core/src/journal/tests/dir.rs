@@ -113,6 +113,9 @@ impl Fs for Refusing {
     fn open_read(&self, path: &Path) -> std::io::Result<Box<dyn crate::seam::FsFile>> {
         RealFs.open_read(path)
     }
+    fn stat(&self, path: &Path) -> std::io::Result<crate::seam::Stat> {
+        RealFs.stat(path)
+    }
     fn create_dir(&self, path: &Path) -> std::io::Result<()> {
         if path.exists() { Err(std::io::ErrorKind::AlreadyExists.into()) } else { self.error() }
     }

@@ -7,3 +7,4 @@ mod damage;
 mod dir;
 mod model;
 mod store;
+mod taken;

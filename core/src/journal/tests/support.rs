@@ -10,7 +10,13 @@ use crate::journal::{Adopted, Journal, Record, Stored};
 use crate::seam::{Fs, RealFs, SeededRandom, Uuid};
 
 pub(crate) fn config(dir: &Path) -> JournalConfig {
-    JournalConfig { dir: dir.to_owned(), sync: SyncPolicy::Always, budget: 4 << 20, floor: 0 }
+    JournalConfig {
+        dir: dir.to_owned(),
+        sync: SyncPolicy::Always,
+        budget: 4 << 20,
+        floor: 0,
+        access: crate::seam::Access::default(),
+    }
 }
 
 pub(crate) fn open_with(

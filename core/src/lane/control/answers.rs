@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::{Batch, Control, Out};
 use crate::lane::LaneCore;
+use crate::lane::durable::Durable;
 use crate::lane::health::{Cursor, LaneState, StateRecord};
 use crate::lane::loss::Reason;
 use crate::lane::own::{self, Note};
@@ -146,6 +147,7 @@ impl Control {
         let own = items.iter().filter(|item| item.envelope.own && !item.payload.is_foreign()).count() as u64;
         let bytes: usize = items.iter().map(|item| item.envelope.bytes.len()).sum();
         self.exported += items.len() as u64;
+        self.left_journal(items.iter());
         {
             let mut core = self.lane.lock();
             core.counters.deliver_pending(events);
@@ -197,14 +199,20 @@ impl Control {
         let unix = self.sealer.unix_nanos();
         let lane = Arc::clone(&self.lane);
         let mut core = lane.lock();
-        if core.overflowed {
+        if core.overflowed || self.durable.as_ref().is_some_and(Durable::is_broken) {
+            // The sink works, and the lane does not: nothing can be `journaled`.
             return;
         }
+        let lost = core.health.lost.take();
         let starting = core.health.state == LaneState::Starting;
         if core.health.recover(unix) {
             self.outbox.push(Out::Changed);
             if !starting {
-                let record = self.record(&mut core, None, true);
+                let mut record = self.record(&mut core, None, true);
+                if let Some(lost) = lost {
+                    // What was acknowledged and may be gone: its own stream says so, in the place that is left to it.
+                    record.summary = format!("recovered; {lost}");
+                }
                 // Its own stream hears of it now that it can.
                 own::merge(&mut core.notes, Note::State(record.clone()));
                 self.outbox.push(Out::State(record));
@@ -273,7 +281,7 @@ impl Control {
         }
         let mut core = lane.lock();
         self.back_off(now, failure, after);
-        if was_overdue || self.open {
+        if was_overdue || self.open || failure.lost {
             self.fail(&mut core, LaneState::Failed, failure);
         } else {
             self.degrade(&mut core, failure);
@@ -306,6 +314,7 @@ impl Control {
     fn partial(&mut self, batch: Batch, refused: u64, failure: &Failure, now: Instant) {
         let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
         let rejected = refused.min(events);
+        self.left_journal(batch.items.iter());
         let when = self.sealer.unix_nanos();
         {
             let mut core = self.lane.lock();
@@ -361,7 +370,17 @@ impl Control {
             && !item.payload.is_settled()
         {
             // What cannot be written there is declared all the same.
-            let _ = dead.append(&item.envelope, reason, self.sealer.unix_nanos());
+            let kept = dead.append(&item.envelope, reason, self.sealer.unix_nanos());
+            if let Err(e) = &kept
+                && self.dead_letter_works
+            {
+                crate::diagnostics::warn(&format!(
+                    "lane {}: what its receiver refuses cannot be kept in {}: {e}",
+                    self.lane.id(),
+                    dead.path().display()
+                ));
+            }
+            self.dead_letter_works = kept.is_ok();
         }
         self.lose(item, reason, now);
         self.refusals += 1;
@@ -382,6 +401,7 @@ impl Control {
             return;
         }
         self.sealer.settle(&item.envelope);
+        self.left_journal(std::iter::once(&item));
         if let Some(durable) = &mut self.durable {
             durable.refuse(item.place);
         }

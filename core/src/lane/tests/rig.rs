@@ -101,7 +101,7 @@ impl Rig {
             policy_version: None,
         });
         let key = SigningKey::hmac("k", &KEY).unwrap();
-        let bus = Arc::new(Bus::new(Vec::new(), None, Some(key.clone())));
+        let bus = Arc::new(Bus::new(Vec::new(), None, None, Some(key.clone())));
         let context = Arc::new(SealContext {
             identity: Arc::clone(&identity),
             timeline: Arc::clone(&timeline),

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use super::*;
-use crate::seam::{ManualClock, Uuid};
+use crate::seam::{Access, ManualClock, RealFs, Uuid};
 use crate::sink::{Answer, EnvelopeInner, FailureKind};
 use crate::testing::TempDir;
 use crate::testing::simfs::{Rng, SimFs};
@@ -35,7 +35,14 @@ fn lines(range: std::ops::Range<u64>) -> Vec<Envelope> {
 }
 
 fn config(path: &Path) -> FileConfig {
-    FileConfig { path: path.to_owned(), rotate_bytes: None, rotate_age: None, keep: None, fsync: false }
+    FileConfig {
+        path: path.to_owned(),
+        rotate_bytes: None,
+        rotate_age: None,
+        keep: None,
+        fsync: false,
+        access: Access::default(),
+    }
 }
 
 /// The names in a folder but for `before`, and what is in each.
@@ -247,4 +254,164 @@ fn nothing_acknowledged_is_lost_under_faults_at_every_call() {
         assert!(next >= sent, "seed {seed}: {sent} were acknowledged, {next} are there");
     }
     assert!(faults > rounds && torn > 0, "{faults} faults and {torn} torn lines show nothing");
+}
+
+#[test]
+fn a_file_that_somebody_takes_away_is_a_failure_that_says_what_was_in_it() {
+    type Deed = fn(&Path);
+    let deeds: [(Deed, &str, &str); 4] = [
+        (
+            |path| std::fs::remove_file(path).unwrap(),
+            "removed",
+            "2 acknowledged envelopes were in it, and went",
+        ),
+        (
+            |path| std::fs::remove_dir_all(path.parent().unwrap()).unwrap(),
+            "removed",
+            "2 acknowledged envelopes were in it, and went",
+        ),
+        (
+            |path| std::fs::rename(path, path.with_extension("old")).unwrap(),
+            "moved",
+            "2 acknowledged envelopes were in it, and are only where it is now",
+        ),
+        (
+            |path| std::fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap(),
+            "cut by somebody else from 20 to 0",
+            "where a copy was kept",
+        ),
+    ];
+    for (deed, what, which) in deeds {
+        let dir = TempDir::new();
+        let path = dir.path().join("sub/e.ndjson");
+        let mut sink = FileSink::open(config(&path)).unwrap();
+        assert_eq!(sink.deliver(&lines(0..2)), Answers::Acknowledged);
+        deed(&path);
+        let Answers::Retry(failure, None) = sink.deliver(&lines(2..4)) else {
+            panic!("{what}: acknowledged")
+        };
+        assert_eq!((failure.kind, failure.lost), (FailureKind::Storage, true), "{failure:?}");
+        assert!(failure.summary.contains(what) && failure.summary.contains(which), "{failure:?}");
+        assert!(
+            !failure.summary.contains(dir.path().to_str().unwrap()),
+            "a record names no path: {failure:?}"
+        );
+        // What was not acknowledged is in the next one, whole and once.
+        assert_eq!(sink.deliver(&lines(2..4)), Answers::Acknowledged);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "000000002\n000000003\n", "{what}");
+    }
+}
+
+#[test]
+fn after_copytruncate_and_a_full_disk_there_is_no_nul() {
+    let (fs, path) = (SimFs::new(1), Path::new("/e"));
+    let clock = Arc::new(ManualClock::new(START));
+    let mut sink = FileSink::open_in(Arc::new(fs.clone()), clock, config(path)).unwrap();
+    assert_eq!(sink.deliver(&lines(0..3)), Answers::Acknowledged);
+    fs.cut(path, 0);
+    fs.leave_room(Some(15));
+    for _ in 0..3 {
+        assert!(matches!(sink.deliver(&lines(3..5)), Answers::Retry(..)));
+        assert_eq!(fs.bytes(path), b"", "rolled back to what is there");
+    }
+    fs.leave_room(None);
+    assert_eq!(sink.deliver(&lines(3..5)), Answers::Acknowledged);
+    assert_eq!(fs.bytes(path), b"000000003\n000000004\n");
+}
+
+#[test]
+fn rotation_never_renames_a_file_that_is_not_ours() {
+    let dir = TempDir::new();
+    let path = dir.path().join("e");
+    let limits = FileConfig { rotate_bytes: Some(20), keep: Some(0), ..config(&path) };
+    let mut sink = FileSink::open(limits).unwrap();
+    assert_eq!(sink.deliver(&lines(0..2)), Answers::Acknowledged);
+    std::fs::rename(&path, dir.path().join("kept")).unwrap();
+    std::fs::write(&path, "somebody else's\n").unwrap();
+    assert!(matches!(sink.deliver(&lines(2..3)), Answers::Retry(failure, None) if failure.lost));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "somebody else's\n");
+    assert_eq!(std::fs::read_to_string(dir.path().join("kept")).unwrap(), "000000000\n000000001\n");
+}
+
+/// The power goes before each sync in turn, and with it all that none covered: what was delivered with `fsync` is
+/// there, through rotation and torn lines that are set aside.
+#[test]
+fn what_was_delivered_with_fsync_is_there_whenever_the_power_goes() {
+    let path = Path::new("/logs/e");
+    let clock = Arc::new(ManualClock::new(START));
+    let limits = FileConfig { rotate_bytes: Some(45), fsync: true, ..config(path) };
+    let mut points = 0;
+    loop {
+        let fs = SimFs::new(points);
+        fs.create_dir(Path::new("/logs")).unwrap();
+        fs.sync_dir(Path::new("/")).unwrap();
+        fs.lose_power_at_sync(points);
+        let mut acknowledged = 0;
+        for life in 0..3 {
+            let opened = FileSink::open_in(Arc::new(fs.clone()), Arc::clone(&clock) as _, limits.clone());
+            let Ok(mut sink) = opened else { break };
+            for n in 0..6 {
+                let from = life * 12 + n * 2;
+                if sink.deliver(&lines(from..from + 2)) != Answers::Acknowledged {
+                    break;
+                }
+                acknowledged = from + 2;
+            }
+            if fs.is_dark() {
+                break;
+            }
+            // A half line that a crash left.
+            drop(sink);
+            let mut torn = fs.open(path, false).unwrap();
+            torn.append(b"half").unwrap();
+            fs.kill();
+        }
+        let dark = fs.is_dark();
+        fs.lose_all_unsynced();
+        let mut held: Vec<u64> = Vec::new();
+        for name in fs.list(Path::new("/logs")).unwrap() {
+            let text = String::from_utf8(fs.bytes(&name)).unwrap();
+            held.extend(text.lines().filter_map(|line| line.parse::<u64>().ok()));
+        }
+        for n in 0..acknowledged {
+            assert!(
+                held.contains(&n),
+                "power gone at sync {points}: {n} of {acknowledged} is missing: {held:?}"
+            );
+        }
+        if !dark {
+            break;
+        }
+        points += 1;
+    }
+    assert!(points > 20, "{points} sync points show nothing");
+}
+
+#[test]
+fn pipes_and_devices_are_written_to_as_they_are() {
+    let null = FileConfig { rotate_bytes: Some(5), fsync: false, ..config(Path::new("/dev/null")) };
+    let mut sinks: Vec<_> = (0..2).map(|_| FileSink::open(null.clone()).unwrap()).collect();
+    for sink in &mut sinks {
+        assert_eq!(sink.deliver(&lines(0..4)), Answers::Acknowledged);
+        assert_eq!(sink.path, Path::new("/dev/null"), "a device has no other beside it");
+    }
+    let dir = TempDir::new();
+    let path = dir.path().join("fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &path,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let reader = {
+        let path = path.clone();
+        std::thread::spawn(move || std::fs::read_to_string(path).unwrap())
+    };
+    let mut sink = FileSink::open(config(&path)).unwrap();
+    assert_eq!(sink.deliver(&lines(0..1)), Answers::Acknowledged);
+    assert_eq!(sink.deliver(&lines(1..2)), Answers::Acknowledged);
+    drop(sink);
+    assert_eq!(reader.join().unwrap(), "000000000\n000000001\n");
 }

@@ -1,0 +1,318 @@
+//! Files of lines that are appended to: by the `file` sink, for checkpoints, for dead letters.
+//!
+//! Guarantees: what is appended is there whole or not at all, also on a full disk; what a crash left unfinished is
+//! moved aside when the file is opened, never appended to; nothing counts as written before path and descriptor
+//! were found to be the same file, of the length that it then must have. A file that somebody removed, replaced, cut
+//! or wrote to is [`Trouble::Taken`], and is to be opened afresh. Nothing is ever extended by a roll-back.
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::seam::{Fs, FsFile, Stat, UnixNanos};
+
+/// Why nothing was appended.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// As the operating system says.
+    Io(io::Error),
+    /// The file is not what we left.
+    Taken(Taken),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(e: io::Error) -> Self {
+        Self::Io(e)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(e) => e.fmt(f),
+            Self::Taken(taken) => taken.fmt(f),
+        }
+    }
+}
+
+/// What somebody else did to the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It has no name any more: what was in it is gone.
+    Removed,
+    /// The path names another file, or none; what was in it is where it is now.
+    Moved,
+    /// It is shorter than what was written to it.
+    Cut(u64, u64),
+    /// It is longer than what was written to it.
+    Grown(u64, u64),
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Removed => f.write_str("the file was removed by somebody else"),
+            Self::Moved => f.write_str("the file was moved or replaced by somebody else"),
+            Self::Cut(from, to) => write!(f, "the file was cut by somebody else from {from} to {to} bytes"),
+            Self::Grown(from, to) => {
+                write!(f, "somebody else wrote to the file: {to} bytes where {from} were written")
+            }
+        }
+    }
+}
+
+/// A file that is open for appending. See the module's head.
+pub(crate) struct LineFile {
+    path: PathBuf,
+    file: Box<dyn FsFile>,
+    /// What it was when it was opened; `len` is what it is now.
+    at: Stat,
+    /// What is in it is in doubt: it must be opened afresh.
+    doubtful: bool,
+}
+
+impl LineFile {
+    /// Opens the file, makes it if need be, and locks it; `None`: somebody else has the lock. With `durable` its name
+    /// survives a loss of power, and so do the directories that were made for it.
+    pub(crate) fn open(fs: &dyn Fs, path: &Path, durable: bool) -> io::Result<Option<Self>> {
+        let fresh = if durable { missing(fs, path)? } else { Vec::new() };
+        let mut file = fs.open_append(path)?;
+        let mut at = file.stat()?;
+        if at.regular {
+            if !file.try_lock()? {
+                return Ok(None);
+            }
+            at.len = set_torn_line_aside(fs, &mut *file, path, durable)?;
+            // Between our opening and our locking it, its owner may have moved it away.
+            if !fs.stat(path)?.same_file(&at) {
+                return Err(io::Error::other("the file was replaced while it was opened; it is tried again"));
+            }
+        }
+        for dir in fresh {
+            fs.sync_dir(&dir)?;
+        }
+        Ok(Some(Self { path: path.to_owned(), file, at, doubtful: false }))
+    }
+
+    /// Opens a file that several processes append to, each in its turn, on disk with its name; waits for the others no
+    /// longer than `limit`.
+    pub(crate) fn open_in_turn(fs: &dyn Fs, path: &Path, limit: Duration) -> io::Result<Self> {
+        const LOOK: Duration = Duration::from_millis(10);
+        let mut waited = Duration::ZERO;
+        loop {
+            if let Some(file) = Self::open(fs, path, true)? {
+                return Ok(file);
+            }
+            if waited >= limit {
+                return Err(io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    format!("another process has held its lock for {limit:?}"),
+                ));
+            }
+            std::thread::sleep(LOOK);
+            waited += LOOK;
+        }
+    }
+
+    /// Which file it is, and how long.
+    pub(crate) fn stat(&self) -> Stat {
+        self.at
+    }
+
+    /// What was written to it, in bytes; 0 for a pipe or a device.
+    pub(crate) fn len(&self) -> u64 {
+        self.at.len
+    }
+
+    pub(crate) fn created(&mut self) -> Option<UnixNanos> {
+        self.file.created()
+    }
+
+    /// Whether it has a length and a name of its own, and can be rotated.
+    pub(crate) fn is_regular(&self) -> bool {
+        self.at.regular
+    }
+
+    /// Whether it must be opened afresh before anything is written.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// Whether the file and its path are what we left.
+    pub(crate) fn check(&mut self, fs: &dyn Fs) -> Result<(), Trouble> {
+        self.check_len(fs, self.at.len)
+    }
+
+    fn check_len(&mut self, fs: &dyn Fs, len: u64) -> Result<(), Trouble> {
+        if !self.at.regular {
+            return Ok(());
+        }
+        let held = self.file.stat()?;
+        let named = match fs.stat(&self.path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            named => Some(named?),
+        };
+        let taken = if held.names == 0 {
+            Taken::Removed
+        } else if !named.is_some_and(|named| named.same_file(&held)) {
+            Taken::Moved
+        } else if held.len < len {
+            Taken::Cut(len, held.len)
+        } else if held.len > len {
+            Taken::Grown(len, held.len)
+        } else {
+            return Ok(());
+        };
+        self.doubtful = true;
+        Err(Trouble::Taken(taken))
+    }
+
+    /// Appends whole lines, all or none; with `sync` they are on disk then.
+    pub(crate) fn append(&mut self, fs: &dyn Fs, bytes: &[u8], sync: bool) -> Result<(), Trouble> {
+        self.check(fs)?;
+        let end = self.at.len + bytes.len() as u64;
+        let written = append_all(&mut *self.file, bytes)
+            .and_then(|()| if sync && self.at.regular { self.file.sync_data() } else { Ok(()) })
+            .map_err(Trouble::Io)
+            .and_then(|()| self.check_len(fs, end));
+        match written {
+            Ok(()) => {
+                if self.at.regular {
+                    self.at.len = end;
+                }
+                Ok(())
+            }
+            Err(e) => {
+                self.roll_back();
+                Err(e)
+            }
+        }
+    }
+
+    /// Takes back what was appended last, down to `len` bytes.
+    pub(crate) fn cut_to(&mut self, len: u64) {
+        self.at.len = len;
+        self.roll_back();
+    }
+
+    /// Cuts off what was written of the last append, and only that: a file that somebody else has cut further is left
+    /// as it is. Where the end cannot be had, the file is opened afresh, which sets a torn line aside.
+    fn roll_back(&mut self) {
+        if self.doubtful {
+            return;
+        }
+        let cut = match self.file.len() {
+            Ok(len) if len > self.at.len => self.file.set_len(self.at.len).is_ok(),
+            Ok(len) => len == self.at.len,
+            Err(_) => false,
+        };
+        self.doubtful = !cut;
+    }
+
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data().inspect_err(|_| self.doubtful = true)
+    }
+}
+
+/// The directories whose entries are not yet on disk when `path` has been made: its own, and those above it that are
+/// to be made as well.
+fn missing(fs: &dyn Fs, path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut dirs = Vec::new();
+    for (at, dir) in path.ancestors().zip(path.ancestors().skip(1)) {
+        match fs.stat(at) {
+            Ok(_) => break,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => dirs.push(directory(dir).to_owned()),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(dirs)
+}
+
+fn directory(dir: &Path) -> &Path {
+    if dir.as_os_str().is_empty() { Path::new(".") } else { dir }
+}
+
+/// The directory that holds `path`.
+pub(crate) fn parent(path: &Path) -> &Path {
+    directory(path.parent().unwrap_or(Path::new("")))
+}
+
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn append_all(file: &mut dyn FsFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.append(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => bytes = &bytes[n..],
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Moves a last line without its newline into `PATH.torn` and answers the file's length without it.
+fn set_torn_line_aside(fs: &dyn Fs, file: &mut dyn FsFile, path: &Path, durable: bool) -> io::Result<u64> {
+    let len = file.len()?;
+    if len == 0 {
+        return Ok(0);
+    }
+    let mut reader = fs.open_read(path)?;
+    let mut block = vec![0; 64 * 1024];
+    // Where the last line begins, looked for from the end.
+    let mut whole = len;
+    while whole > 0 {
+        let start = whole.saturating_sub(block.len() as u64);
+        let size = usize::try_from(whole - start).unwrap_or(block.len());
+        read_exact(&mut *reader, start, &mut block[..size])?;
+        let newline = block[..size].iter().rposition(|&b| b == b'\n');
+        whole = newline.map_or(start, |at| start + at as u64 + 1);
+        if newline.is_some() {
+            break;
+        }
+    }
+    if whole == len {
+        return Ok(len);
+    }
+    let beside = with_suffix(path, ".torn");
+    let fresh = if durable { missing(fs, &beside)? } else { Vec::new() };
+    let mut aside = fs.open_append(&beside)?;
+    let mut at = whole;
+    while at < len {
+        let size = usize::try_from(len - at).unwrap_or(block.len()).min(block.len());
+        read_exact(&mut *reader, at, &mut block[..size])?;
+        append_all(&mut *aside, &block[..size])?;
+        at += size as u64;
+    }
+    append_all(&mut *aside, b"\n")?;
+    aside.sync_data()?;
+    for dir in fresh {
+        fs.sync_dir(&dir)?;
+    }
+    file.set_len(whole)?;
+    Ok(whole)
+}
+
+fn read_exact(file: &mut dyn FsFile, mut offset: u64, mut buf: &mut [u8]) -> io::Result<()> {
+    while !buf.is_empty() {
+        match file.read_at(offset, buf) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => {
+                offset += n as u64;
+                buf = &mut buf[n..];
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
