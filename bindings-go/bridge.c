@@ -221,3 +221,11 @@ int32_t sw_cost(const uint8_t *cost, uint64_t len, SinkwellOwned *out, SinkwellE
 int32_t sw_roll_up(const uint8_t *facts, uint64_t len, SinkwellOwned *out, SinkwellError *error) {
   return sinkwell_usage_roll_up(bytes(facts, len), out, error);
 }
+
+int32_t sw_outside_text(const uint8_t *text, uint64_t len, SinkwellOwned *out, SinkwellError *error) {
+  return sinkwell_outside_text(bytes(text, len), out, error);
+}
+
+int32_t sw_outside_trace(const uint8_t *traceparent, uint64_t len, SinkwellTrace *trace, SinkwellError *error) {
+  return sinkwell_outside_trace(bytes(traceparent, len), trace, error);
+}

@@ -69,6 +69,8 @@ int32_t sw_repair(const SinkwellEmitter *emitter, const uint8_t *lane, uint64_t 
                   uint64_t streamid_len, uint64_t sequence, SinkwellError *error);
 int32_t sw_usage(const uint8_t *provider, uint64_t provider_len, const uint8_t *answer, uint64_t answer_len,
                  SinkwellOwned *out, SinkwellError *error);
+int32_t sw_outside_text(const uint8_t *text, uint64_t len, SinkwellOwned *out, SinkwellError *error);
+int32_t sw_outside_trace(const uint8_t *traceparent, uint64_t len, SinkwellTrace *trace, SinkwellError *error);
 int32_t sw_cost(const uint8_t *cost, uint64_t len, SinkwellOwned *out, SinkwellError *error);
 int32_t sw_roll_up(const uint8_t *facts, uint64_t len, SinkwellOwned *out, SinkwellError *error);
 

@@ -144,7 +144,10 @@ func (h *handle) emitter() (*Emitter, error) {
 	}
 	runtime.AddCleanup(emitter, func(h *handle) {
 		// Ending takes time; cleanups share a goroutine.
-		go C.sinkwell_emitter_free(&h.pointer)
+		go func() {
+			forgetSignals(h)
+			C.sinkwell_emitter_free(&h.pointer)
+		}()
 	}, h)
 	return emitter, nil
 }
@@ -452,7 +455,8 @@ func (w *Emitter) Close(ctx context.Context) (Report, error) {
 }
 
 func (h *handle) close(ctx context.Context) (Report, error) {
-	forgetSignals(h)
+	// Not before: a signal that comes while this waits must not end the process at once.
+	defer forgetSignals(h)
 	return h.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
 		return C.sw_shutdown_on(h.pointer, remaining(ctx), token, e)
 	})

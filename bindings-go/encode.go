@@ -263,13 +263,25 @@ func (e *encoder) value(value any, path string) error {
 	case json.Marshaler:
 		return e.marshal(v, path)
 	case encoding.TextMarshaler:
-		text, err := v.MarshalText()
+		if isNilPointer(v) {
+			e.null()
+			return nil
+		}
+		text, err := called(v.MarshalText)
 		if err != nil {
 			return notEncodable(err, path)
 		}
 		e.string(string(text))
 	case error:
-		e.string(v.Error())
+		if isNilPointer(v) {
+			e.null()
+			return nil
+		}
+		text, err := called(func() (string, error) { return v.Error(), nil })
+		if err != nil {
+			return notEncodable(err, path)
+		}
+		e.string(text)
 	default:
 		return e.reflect(reflect.ValueOf(value), path)
 	}
@@ -370,7 +382,7 @@ func (e *encoder) raw(text []byte, path string) error {
 }
 
 func (e *encoder) marshal(value any, path string) error {
-	text, err := json.Marshal(value)
+	text, err := called(func() ([]byte, error) { return json.Marshal(value) })
 	if err != nil {
 		return notEncodable(err, path)
 	}
@@ -378,9 +390,28 @@ func (e *encoder) marshal(value any, path string) error {
 	return nil
 }
 
+// isNilPointer says whether it is a pointer to nothing, which is null, as encoding/json has it.
+func isNilPointer(value any) bool {
+	v := reflect.ValueOf(value)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// called calls a method of the program's own, which may panic: that is an error about its value, and nothing else.
+func called[T any](method func() (T, error)) (answer T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicked{p}
+		}
+	}()
+	return method()
+}
+
 // notEncodable is for what never gets to the core: a value without a JSON form. The cause's type is named, not
 // its text, which may quote the value.
 func notEncodable(err error, path string) error {
+	if p, ok := err.(*panicked); ok {
+		return &Error{Kind: InvalidEvent, Message: fmt.Sprintf("reading the value panicked (%T)", p.value), Where: "data." + path}
+	}
 	return &Error{
 		Kind:    InvalidEvent,
 		Message: fmt.Sprintf("the value has no JSON form (%T); send a string, a number, a map or a list", err),

@@ -2,6 +2,7 @@ package sinkwell_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -111,5 +112,35 @@ func TestValuesAreSealedAsTheirJSONIs(t *testing.T) {
 		if taken, read := dataOf(hosts[i]), dataOf(hosts[i+1]); taken != read || taken == "" {
 			t.Fatalf("taken apart:\n%s\nread:\n%s", taken, read)
 		}
+	}
+}
+
+// panics is a value whose methods panic.
+type panics struct{}
+
+func (panics) MarshalText() ([]byte, error) { panic("MARKER") }
+
+// panicsInside is one that encoding/json writes.
+type panicsInside struct{ V panics }
+
+type panickyError struct{}
+
+func (*panickyError) Error() string { panic("MARKER") }
+
+func TestAValueThatPanicsIsInvalidAtItsPlace(t *testing.T) {
+	sw := open(t, "lanes: [ memory ]\n")
+	for name, value := range map[string]any{
+		"text": panics{}, "json": panicsInside{}, "an error": new(panickyError), "within a list": []any{1, panics{}},
+	} {
+		err := sw.Put(soon(t), tool(sinkwell.Any("a", value)))
+		var e *sinkwell.Error
+		if !errors.As(err, &e) || e.Kind != sinkwell.InvalidEvent || e.Where != "data.a" ||
+			!strings.Contains(e.Message, "panicked") || strings.Contains(e.Message, "MARKER") {
+			t.Error(name, err)
+		}
+	}
+	// Pointers to nothing are null, whatever their methods would do.
+	if err := sw.Put(soon(t), tool(sinkwell.Any("a", (*panickyError)(nil)), sinkwell.Any("b", (*panics)(nil)))); err != nil {
+		t.Error(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -139,6 +140,31 @@ func TestWhatSurvivesTheEndOfAProcess(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// As a leak detector sees it: no goroutine of the package is left.
+func TestNothingRunsAfterClose(t *testing.T) {
+	for range 3 {
+		sw := open(t, "handle_signals: true\nlanes: [ memory ]\n")
+		other := open(t, "handle_signals: true\nlanes: [ memory ]\n")
+		if receipt, err := sw.Emit(soon(t), tool()); err != nil {
+			t.Fatal(err)
+		} else if _, err := receipt.Delivered(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		for _, emitter := range []*sinkwell.Emitter{sw, other, sw} {
+			if _, err := emitter.Close(soon(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		for _, stack := range strings.Split(string(stacks), "\n\n") {
+			if strings.Contains(stack, "sinkwell.dev/go.") {
+				t.Fatal(stack)
+			}
+		}
 	}
 }
 

@@ -30,6 +30,7 @@ var (
 	signalLock    sync.Mutex
 	signalled     = map[*handle]struct{}{}
 	signalChannel chan os.Signal
+	signalsEnded  chan struct{}
 )
 
 // watchSignals has an emitter shut down on SIGTERM and SIGINT; then the signal's default action follows. Go does
@@ -40,20 +41,39 @@ func watchSignals(h *handle) {
 	defer signalLock.Unlock()
 	signalled[h] = struct{}{}
 	if signalChannel == nil {
-		signalChannel = make(chan os.Signal, 1)
+		signalChannel, signalsEnded = make(chan os.Signal, 1), make(chan struct{})
 		signal.Notify(signalChannel, syscall.SIGTERM, syscall.SIGINT)
-		go endOnSignal(signalChannel)
+		go endOnSignal(signalChannel, signalsEnded)
 	}
 }
 
+// forgetSignals is for an emitter that has ended. With the last one the goroutine that waits for signals has ended too.
 func forgetSignals(h *handle) {
 	signalLock.Lock()
-	defer signalLock.Unlock()
 	delete(signalled, h)
+	var last chan os.Signal
+	if len(signalled) == 0 && signalChannel != nil {
+		last, signalChannel = signalChannel, nil
+		signal.Stop(last)
+		close(last)
+	}
+	ended := signalsEnded
+	signalLock.Unlock()
+	if last != nil {
+		<-ended
+	}
 }
 
-func endOnSignal(signals chan os.Signal) {
-	received := <-signals
+func endOnSignal(signals chan os.Signal, ended chan struct{}) {
+	defer close(ended)
+	received, ok := <-signals
+	if !ok {
+		return
+	}
+	// From here on a second signal waits, too: nobody stops listening before all have ended.
+	signalLock.Lock()
+	signalChannel = nil
+	signalLock.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), signalLimit)
 	defer cancel()
 	signalLock.Lock()

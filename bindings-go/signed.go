@@ -158,6 +158,9 @@ func (e SignedGovernanceEvent) CausationID() string { return e.Attribute("causat
 // TraceParent is the W3C trace context.
 func (e SignedGovernanceEvent) TraceParent() string { return e.Attribute("traceparent") }
 
+// TraceState is W3C's tracestate.
+func (e SignedGovernanceEvent) TraceState() string { return e.Attribute("tracestate") }
+
 // SeverityText is TRACE … FATAL.
 func (e SignedGovernanceEvent) SeverityText() string { return e.Attribute("severitytext") }
 

@@ -54,8 +54,9 @@ type GovernanceEventSink interface {
 	Health(ctx context.Context) SinkHealth
 }
 
-// BatchSink is what a sink may implement besides, to take batches: one answer per event, in order; nil for all
-// of them acknowledges all.
+// BatchSink is what a sink may implement besides, to take batches: one answer per event, in order, each as Emit's; a nil
+// slice acknowledges all. Any other number of answers than of events is a failure of the sink's, and a panic is the whole
+// batch's: all of it is tried again.
 type BatchSink interface {
 	EmitBatch(ctx context.Context, events []SignedGovernanceEvent) []error
 }
@@ -160,7 +161,7 @@ func deliver(ctx context.Context, sink GovernanceEventSink, events []SignedGover
 	}
 	var answers []error
 	for i, event := range events {
-		err := sink.Emit(ctx, event)
+		err := emitOne(ctx, sink, event)
 		if err == nil {
 			continue
 		}
@@ -180,6 +181,16 @@ func deliver(ctx context.Context, sink GovernanceEventSink, events []SignedGover
 	return answers
 }
 
+// emitOne gives the sink one event. A panic is that event's failure, as an error is: those before it are acknowledged.
+func emitOne(ctx context.Context, sink GovernanceEventSink, event SignedGovernanceEvent) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicked{p}
+		}
+	}()
+	return sink.Emit(ctx, event)
+}
+
 // panicked is what a sink panicked with.
 type panicked struct{ value any }
 
@@ -193,6 +204,8 @@ func answerAll(reply *C.SinkwellReply, err error) {
 	answers[0] = nativeAnswer(&a, err)
 	var e C.SinkwellError
 	_ = takeError(C.sinkwell_reply(&reply, &answers[0], &e), &e)
+	// Unless it was taken: a lane never waits for an answer that cannot come.
+	C.sinkwell_reply_free(&reply)
 }
 
 // answerEach gives an answer per event. That there are as many, the core sees to.
@@ -205,13 +218,22 @@ func answerEach(reply *C.SinkwellReply, errs []error) {
 	}
 	var e C.SinkwellError
 	_ = takeError(C.sinkwell_reply_each(&reply, unsafe.SliceData(answers), C.uint64_t(len(answers)), &e), &e)
+	C.sinkwell_reply_free(&reply)
 }
 
-func nativeAnswer(a *arena, err error) C.SinkwellAnswer {
-	var answer C.SinkwellAnswer
+// nativeAnswer is what an error of the sink's says. One that panics when it is asked (a nil pointer in an error) is a
+// failure of the sink's at that event.
+func nativeAnswer(a *arena, err error) (answer C.SinkwellAnswer) {
 	if err == nil {
 		return answer
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			answer = C.SinkwellAnswer{outcome: C.SINKWELL_RETRY}
+			answer.reason = a.text(fmt.Sprintf("%T", err))
+			answer.detail = a.text("its error cannot be read: " + strings.ToValidUTF8(fmt.Sprint(p), "\uFFFD"))
+		}
+	}()
 	answer.outcome = C.SINKWELL_RETRY
 	// Records hold the type, health the text.
 	reason := err

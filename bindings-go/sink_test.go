@@ -103,6 +103,93 @@ func TestASinkRefusesForGood(t *testing.T) {
 	}
 }
 
+func TestAPanicIsOneEventsFailure(t *testing.T) {
+	var panics atomic.Int32
+	var calls [8]atomic.Int32
+	sink := &memorySink{name: "mine", do: func(_ context.Context, event sinkwell.SignedGovernanceEvent) error {
+		n, mine := event.Data()["n"].(float64)
+		if !mine {
+			return nil
+		}
+		calls[int(n)].Add(1)
+		if n == 5 && panics.Add(1) < 4 {
+			panic("canary-text")
+		}
+		return nil
+	}}
+	// All in one batch.
+	sw := open(t, "lanes: []\n", sinkwell.WithSink(sink, lane(map[string]any{"batch": map[string]any{"linger": "1h"}})))
+	for n := range 8 {
+		if err := sw.Put(soon(t), tool(sinkwell.Int("n", n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := sw.Flush(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	for n := range calls {
+		want := int32(1)
+		if n == 5 {
+			want = 4
+		}
+		if got := calls[n].Load(); got != want {
+			t.Errorf("event %d came %d times, not %d", n, got, want)
+		}
+	}
+	if counters := sw.Counters()["mine"]; counters.Delivered != 8 || counters.Dropped+counters.Rejected != 0 {
+		t.Fatalf("%+v", counters)
+	}
+}
+
+// unreadable is an error that cannot be read.
+type unreadable struct{}
+
+func (*unreadable) Error() string { panic("no text") }
+
+func TestAnswersOfABatchAreAClosedSet(t *testing.T) {
+	var none *sinkwell.Rejected
+	nonsense := map[string]func(events int) []error{
+		"no answer at all":        func(int) []error { return []error{} },
+		"too few":                 func(events int) []error { return make([]error, events-1) },
+		"too many":                func(events int) []error { return make([]error, events+1) },
+		"an error without a text": func(events int) []error { return fill(events, &unreadable{}) },
+		"a refusal that is nil":   func(events int) []error { return fill(events, none) },
+		"a panic":                 func(int) []error { panic("canary-text") },
+	}
+	for name, answer := range nonsense {
+		t.Run(name, func(t *testing.T) {
+			var calls atomic.Int32
+			sink := &batchSink{memorySink: memorySink{name: "mine"}}
+			sink.batch = func(events []sinkwell.SignedGovernanceEvent) []error {
+				if !events[len(events)-1].Own() && calls.Add(1) < 3 {
+					return answer(len(events))
+				}
+				return nil
+			}
+			sw := open(t, "lanes: []\n", sinkwell.WithSink(sink, lane(nil)))
+			receipt, err := sw.Emit(soon(t), tool())
+			if err != nil {
+				t.Fatal(err)
+			}
+			endings, err := receipt.Delivered(soon(t))
+			if err != nil || endings["mine"].State != "delivered" || calls.Load() < 3 {
+				t.Fatal(endings, err, calls.Load())
+			}
+			if counters := sw.Counters()["mine"]; counters.Retried == 0 || counters.Rejected != 0 {
+				t.Fatalf("%+v", counters)
+			}
+		})
+	}
+}
+
+func fill(events int, err error) []error {
+	all := make([]error, events)
+	for i := range all {
+		all[i] = err
+	}
+	return all
+}
+
 // batchSink answers for batches with what do says.
 type batchSink struct {
 	memorySink

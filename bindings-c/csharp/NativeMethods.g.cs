@@ -382,6 +382,32 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_take_default(SinkwellEmitter** emitter, SinkwellError* error);
 
         /// <summary>
+        ///  Text of a stranger's (a request id, a session's name; bytes of any kind) as an attribute can hold it: what is no UTF-8,
+        ///  and each control character, becomes U+FFFD, and what is longer than 256 bytes is cut. Nothing where nothing is left but
+        ///  blanks.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `text` is borrowed for the call; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_outside_text", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_outside_text(SinkwellBytes text, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
+        ///  Reads a `traceparent` header (W3C Trace Context). One that is none is no error: `known` is 0 then.
+        ///
+        ///  # Ownership
+        ///  `trace` stays the caller's.
+        ///
+        ///  # Safety
+        ///  `traceparent` is borrowed for the call; `trace` is valid for a write; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_outside_trace", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_outside_trace(SinkwellBytes traceparent, SinkwellTrace* trace, SinkwellError* error);
+
+        /// <summary>
         ///  The version of the library, as `0.1.0`.
         ///
         ///  # Ownership
@@ -848,7 +874,7 @@ namespace Sinkwell.Interop
         /// </summary>
         public SinkwellBytes child;
         /// <summary>
-        ///  Trace context: 32 hex digits. Trace and span id come together.
+        ///  Trace context: 32 hex digits. Trace and span id come together; what is no trace context is left out.
         /// </summary>
         public SinkwellBytes trace_id;
         /// <summary>
@@ -980,6 +1006,34 @@ namespace Sinkwell.Interop
         ///  The host's signer, or NULL.
         /// </summary>
         public SinkwellSigner* signer;
+    }
+
+    /// <summary>
+    ///  A W3C trace context; zeros, with `known` 0, where there is none.
+    /// </summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe partial struct SinkwellTrace
+    {
+        /// <summary>
+        ///  32 hex digits.
+        /// </summary>
+        public fixed byte trace_id[32];
+        /// <summary>
+        ///  16 hex digits.
+        /// </summary>
+        public fixed byte span_id[16];
+        /// <summary>
+        ///  W3C trace flags.
+        /// </summary>
+        public byte flags;
+        /// <summary>
+        ///  1 if it is one.
+        /// </summary>
+        public byte known;
+        /// <summary>
+        ///  Zeros.
+        /// </summary>
+        public fixed byte reserved[6];
     }
 
     /// <summary>

@@ -259,7 +259,7 @@ typedef struct SinkwellEvent {
   struct SinkwellBytes correlation;
   // For content: the child agent or extension it comes from.
   struct SinkwellBytes child;
-  // Trace context: 32 hex digits. Trace and span id come together.
+  // Trace context: 32 hex digits. Trace and span id come together; what is no trace context is left out.
   struct SinkwellBytes trace_id;
   // 16 hex digits.
   struct SinkwellBytes span_id;
@@ -306,6 +306,20 @@ typedef struct SinkwellOpening {
   // The host's signer, or NULL.
   const struct SinkwellSigner *signer;
 } SinkwellOpening;
+
+// A W3C trace context; zeros, with `known` 0, where there is none.
+typedef struct SinkwellTrace {
+  // 32 hex digits.
+  uint8_t trace_id[32];
+  // 16 hex digits.
+  uint8_t span_id[16];
+  // W3C trace flags.
+  uint8_t flags;
+  // 1 if it is one.
+  uint8_t known;
+  // Zeros.
+  uint8_t reserved[6];
+} SinkwellTrace;
 
 // Takes a diagnostic: `level` is one of `SINKWELL_LOG_*`, `message` is borrowed for the call. It comes from
 // any thread and must not block; an emit from inside it never waits.
@@ -722,6 +736,30 @@ int32_t sinkwell_default(struct SinkwellBytes program,
 // # Safety
 // `emitter` is valid for a write; `error` is NULL or valid for a write.
 int32_t sinkwell_take_default(struct SinkwellEmitter **emitter, struct SinkwellError *error);
+
+// Text of a stranger's (a request id, a session's name; bytes of any kind) as an attribute can hold it: what is no UTF-8,
+// and each control character, becomes U+FFFD, and what is longer than 256 bytes is cut. Nothing where nothing is left but
+// blanks.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `text` is borrowed for the call; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_outside_text(struct SinkwellBytes text,
+                              struct SinkwellOwned *out,
+                              struct SinkwellError *error);
+
+// Reads a `traceparent` header (W3C Trace Context). One that is none is no error: `known` is 0 then.
+//
+// # Ownership
+// `trace` stays the caller's.
+//
+// # Safety
+// `traceparent` is borrowed for the call; `trace` is valid for a write; `error` is NULL or valid for a write.
+int32_t sinkwell_outside_trace(struct SinkwellBytes traceparent,
+                               struct SinkwellTrace *trace,
+                               struct SinkwellError *error);
 
 // The version of the library, as `0.1.0`.
 //

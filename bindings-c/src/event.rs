@@ -54,7 +54,7 @@ pub struct SinkwellEvent {
     pub correlation: SinkwellBytes,
     /// For content: the child agent or extension it comes from.
     pub child: SinkwellBytes,
-    /// Trace context: 32 hex digits. Trace and span id come together.
+    /// Trace context: 32 hex digits. Trace and span id come together; what is no trace context is left out.
     pub trace_id: SinkwellBytes,
     /// 16 hex digits.
     pub span_id: SinkwellBytes,
@@ -129,6 +129,17 @@ unsafe fn text_at<'a>(bytes: SinkwellBytes, name: impl Fn() -> String) -> Result
     }
 }
 
+/// Text of a trace context, which comes from other processes: what is no UTF-8 is no trace context, and the core leaves it
+/// out.
+///
+/// # Safety
+/// As [`SinkwellBytes::get`].
+unsafe fn foreign<'a>(bytes: SinkwellBytes, name: &str) -> Result<Option<&'a str>> {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { bytes.get(name)? };
+    Ok(bytes.map(|bytes| std::str::from_utf8(bytes).unwrap_or("\u{FFFD}")))
+}
+
 impl SinkwellEvent {
     /// Passes the event on as the core takes it.
     ///
@@ -161,15 +172,16 @@ impl SinkwellEvent {
     unsafe fn input<'a>(&self, data: Data<'a>) -> Result<EventInput<'a>> {
         // SAFETY: the caller's promise, for all of them.
         unsafe {
-            let trace = match (text(self.trace_id, "trace.trace_id")?, text(self.span_id, "trace.span_id")?) {
-                (None, None) => None,
-                (trace_id, span_id) => Some(Trace {
-                    trace_id: trace_id.unwrap_or_default(),
-                    span_id: span_id.unwrap_or_default(),
-                    flags: self.trace_flags,
-                    state: text(self.trace_state, "trace.state")?,
-                }),
-            };
+            let trace =
+                match (foreign(self.trace_id, "trace.trace_id")?, foreign(self.span_id, "trace.span_id")?) {
+                    (None, None) => None,
+                    (trace_id, span_id) => Some(Trace {
+                        trace_id: trace_id.unwrap_or_default(),
+                        span_id: span_id.unwrap_or_default(),
+                        flags: self.trace_flags,
+                        state: foreign(self.trace_state, "trace.state")?,
+                    }),
+                };
             Ok(EventInput {
                 event_type: text(self.event_type, "type")?.unwrap_or_default(),
                 data,

@@ -17,7 +17,7 @@
 //! Read in this order: [`bytes`] and `slice`, [`error`], [`emitter`] (the handle), [`open`], [`emit`], [`event`] and `values`
 //! (the way of an event in), [`look`], [`control`], [`end`], [`receipt`]
 //! and [`completion`] (waiting), [`sink`], [`signer`] and [`reply`] (what the host brings), [`tools`] (what
-//! needs no emitter), [`span`] (spans into events), [`process`] (logger, forks, signals).
+//! needs no emitter), [`span`] (spans into events), [`outside`] (what strangers send), [`process`] (logger, forks, signals).
 //!
 //! The signatures are literal, with fields of fixed width, so that the header and the C# imports can be
 //! generated from these files as they are (`tests/generated.rs`).
@@ -32,6 +32,7 @@ pub mod error;
 pub mod event;
 pub mod look;
 pub mod open;
+pub mod outside;
 pub mod process;
 pub mod receipt;
 pub mod reply;

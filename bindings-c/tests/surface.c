@@ -362,6 +362,15 @@ static void helpers(void) {
          has(&out, "\"children\":[{\"bytes\":2,\"run\":\"r\"}]"),
      "children roll up under their own run");
   sinkwell_owned_free(&out);
+  SinkwellTrace trace;
+  const char *header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  ok(sinkwell_outside_trace(text(header), &trace, NULL) == 0 && trace.known == 1 && trace.flags == 1 &&
+         memcmp(trace.span_id, "b7ad6b7169203331", 16) == 0,
+     "a traceparent header is read");
+  ok(sinkwell_outside_trace(text("00-\xff"), &trace, NULL) == 0 && trace.known == 0, "and what is none is no error");
+  ok(sinkwell_outside_text(text(" a\tb\xff"), &out, NULL) == 0 && out.len == 8 && has(&out, "a\xef\xbf\xbd" "b\xef\xbf\xbd"),
+     "text of strangers becomes one that an attribute can hold");
+  sinkwell_owned_free(&out);
   SinkwellBytes severity = sinkwell_severity(SINKWELL_LEVELS_SLOG, 4);
   ok(severity.len == 4 && memcmp(severity.data, "warn", 4) == 0, "a level of slog has a severity");
   ok(sinkwell_severity(99, 4).data == NULL, "one of nobody's has none");

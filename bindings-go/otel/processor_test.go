@@ -111,6 +111,35 @@ func TestSpansOfTheConventionsAreRunsToolsAndUsage(t *testing.T) {
 	}
 }
 
+func TestWhatASamplerDropsIsAnEventWithRecordAll(t *testing.T) {
+	for name, c := range map[string]struct {
+		sampler sdktrace.Sampler
+		events  int
+	}{
+		"dropped":  {sdktrace.NeverSample(), 0},
+		"recorded": {otel.RecordAll(sdktrace.ParentBased(sdktrace.NeverSample())), 1},
+		"sampled":  {otel.RecordAll(sdktrace.AlwaysSample()), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(c.sampler), sdktrace.WithSpanProcessor(otel.NewSpanProcessor(r.emitter)))
+			_, tool := provider.Tracer("test").Start(context.Background(), "execute_tool search", trace.WithAttributes(
+				attribute.String("gen_ai.operation.name", "execute_tool"), attribute.String("gen_ai.tool.name", "search")))
+			sampled := tool.SpanContext().IsSampled()
+			tool.End()
+			events := r.events(t)
+			if len(events) != c.events || sampled != (name == "sampled") {
+				t.Fatal(events, sampled)
+			}
+			for _, event := range events {
+				if strings.HasSuffix(event.Traceparent, "-01") != sampled {
+					t.Fatal(event)
+				}
+			}
+		})
+	}
+}
+
 func TestWhatJSONCannotSayLosesNoSpan(t *testing.T) {
 	r := newRig(t)
 	_, odd := r.tracer.Start(context.Background(), "odd \xff", trace.WithAttributes(

@@ -501,6 +501,10 @@ impl TraceParts {
         };
         let string = |name: &'static str| -> PyResult<Option<String>> {
             let value = member(name)?;
+            // It comes from other processes: what is no text is no trace context, which the core leaves out.
+            if let Some(text) = value.as_ref().and_then(|value| value.cast::<PyString>().ok()) {
+                return Ok(Some(text.to_string_lossy().into_owned()));
+            }
             let text = text(&format!("trace.{name}"), value.as_ref()).or_raise(py)?.map(str::to_owned);
             Ok(text)
         };

@@ -41,6 +41,7 @@ def bad(event, where, message=None, kind="invalid_event", code=2):
     return {"event": event, "error": error}
 
 
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TOOL = {"type": "tool.invocation", "data": {"tool": "search", "outcome": "ok"}}
 DEEP = 1
 for _ in range(64):
@@ -160,6 +161,30 @@ CASES = {
             bad({"type": "com.x", "tenant": "other"}, "tenant", "agent.allow"),
         ],
     ),
+    "trace_from_outside": (
+        "a trace context comes from other processes: what is none of it is left out, and the event stays",
+        config(),
+        [
+            ok({"type": "com.x", "data": {"n": n}, "trace": trace})
+            for n, trace in enumerate(
+                [
+                    {"trace_id": TRACE, "span_id": SPAN, "flags": 255, "state": "vendor=1,other=a b"},
+                    {"trace_id": "00", "span_id": SPAN},
+                    {"trace_id": TRACE.upper(), "span_id": SPAN, "state": "vendor=1"},
+                    {"trace_id": "0" * 32, "span_id": SPAN},
+                    {"trace_id": TRACE, "span_id": "0" * 16},
+                    {"trace_id": TRACE, "span_id": "b7ad6b716920333\u00e9"},
+                    {"trace_id": TRACE, "span_id": ""},
+                    {"trace_id": TRACE, "span_id": SPAN, "state": ""},
+                    {"trace_id": TRACE, "span_id": SPAN, "state": "a=\t"},
+                    {"trace_id": TRACE, "span_id": SPAN, "state": "a=\u00e9"},
+                    {"trace_id": TRACE, "span_id": SPAN, "state": "a=\u0085"},
+                    {"trace_id": TRACE, "span_id": SPAN, "state": "a=" + "x" * 510},
+                    {"trace_id": TRACE, "span_id": SPAN, "state": "a=" + "x" * 511},
+                ]
+            )
+        ],
+    ),
     "refused": (
         "what emit refuses, with its place; what comes after is sealed as if it had not come",
         config(limits={"envelope": "8KiB"}),
@@ -186,10 +211,9 @@ CASES = {
             bad({"type": "com.x", "subject": "a\nb"}, "subject"),
             bad({"type": "com.x", "time": "yesterday"}, "time"),
             bad({"type": "com.x", "id": "17"}, "id"),
-            bad(
-                {"type": "com.x", "trace": {"trace_id": "00", "span_id": "b7ad6b7169203331"}},
-                "trace.trace_id",
-            ),
+            bad({"type": "com.x", "tenant": ""}, "tenant", "is empty"),
+            bad({"type": "com.x", "agent": ""}, "agent", "is empty"),
+            bad({"type": "com.x", "child": ""}, "child", "is empty"),
             bad({"type": "run.completed", "data": {}, "terminal": False}, "terminal"),
             ok(TOOL),
         ],

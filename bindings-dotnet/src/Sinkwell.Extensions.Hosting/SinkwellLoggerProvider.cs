@@ -55,7 +55,7 @@ internal sealed class SinkwellLoggerProvider(SinkwellHost host) : ILoggerProvide
             var options = new EventOptions
             {
                 Severity = LogSeverity.Of((int)logLevel),
-                Content = [new Part("message") { Text = formatter(state, exception) }],
+                Content = [new Part("message") { Text = Text(state, exception, formatter) }],
             };
             try
             {
@@ -64,6 +64,19 @@ internal sealed class SinkwellLoggerProvider(SinkwellHost host) : ILoggerProvide
             catch (SinkwellException)
             {
                 // Logging fails nobody; how many were refused, the emitter counts.
+            }
+        }
+
+        /// <summary>The message; where the program's own code throws while it is made, what threw instead.</summary>
+        private static string Text<TState>(TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            try
+            {
+                return formatter(state, exception);
+            }
+            catch (Exception e)
+            {
+                return $"(the message could not be made: {e.GetType().Name})";
             }
         }
 

@@ -13,8 +13,14 @@ namespace Sinkwell.OpenTelemetry;
 /// <param name="permit">
 /// The most that the content of the spans may be captured, as that of a <see cref="Part"/>; null is <c>off</c>.
 /// </param>
-public sealed class SinkwellSpanProcessor(Emitter emitter, string? permit = null) : BaseProcessor<Activity>
+public sealed class SinkwellSpanProcessor(Emitter emitter, Permit? permit = null) : BaseProcessor<Activity>
 {
+    /// <summary>How many spans may be emitted while one is.</summary>
+    private const int Nested = 4;
+
+    [ThreadStatic]
+    private static int s_nested;
+
     private readonly Emitter _emitter = emitter ?? throw new ArgumentNullException(nameof(emitter));
 
     /// <summary>A span that starts: an agent's is a run.</summary>
@@ -31,17 +37,51 @@ public sealed class SinkwellSpanProcessor(Emitter emitter, string? permit = null
     protected override bool OnForceFlush(int timeoutMilliseconds) =>
         _emitter.Flush(TimeSpan.FromMilliseconds(timeoutMilliseconds)).Values.All(static lane => lane.Pending == 0);
 
+    /// <summary>
+    /// Instrumentation never breaks what it watches: an activity that stops calls this from the program's own code, and what
+    /// left it as an exception would leave <see cref="Activity.Current"/> on the activity that has stopped.
+    /// </summary>
     private void Emit(Activity activity, bool ended)
     {
-        ArgumentNullException.ThrowIfNull(activity);
+        var current = Activity.Current;
         try
         {
-            _emitter.EmitSpan(SpanJson.Of(activity, ended, permit).WrittenSpan);
+            // An object in a tag may start activities while it is read, whose tags may do so again.
+            if (++s_nested > Nested)
+            {
+                Warn("its tags start activities without end while they are read");
+                return;
+            }
+            _emitter.EmitSpan(SpanJson.Of(activity, ended, permit?.Name).WrittenSpan);
         }
         catch (SinkwellException refused)
         {
-            // Instrumentation never breaks what it watches; what was refused is counted by the emitter.
-            Trace.TraceWarning("sinkwell: a span was not emitted: {0}", refused.Message);
+            // What was refused is counted by the emitter.
+            Warn(refused.Message);
+        }
+        catch (Exception e)
+        {
+            Warn(e.GetType().Name);
+        }
+        finally
+        {
+            s_nested--;
+            if (Activity.Current != current)
+            {
+                Activity.Current = current;
+            }
+        }
+    }
+
+    private static void Warn(string why)
+    {
+        try
+        {
+            Trace.TraceWarning("sinkwell: a span was not emitted: {0}", why);
+        }
+        catch (Exception)
+        {
+            // A listener of the program's that throws; nobody is left to be told.
         }
     }
 }

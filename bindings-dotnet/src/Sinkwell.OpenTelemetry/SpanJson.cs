@@ -6,12 +6,19 @@ using System.Text.Json;
 
 namespace Sinkwell.OpenTelemetry;
 
-/// <summary>An activity as the JSON object that the core takes; what JSON cannot say comes as OTLP/JSON has it.</summary>
+/// <summary>
+/// An activity as the JSON object that the core takes; what JSON cannot say comes as OTLP/JSON has it. Tags may be objects of
+/// the program's own, whose code runs while they are read: one that throws, or never ends, costs its own value and nothing
+/// else.
+/// </summary>
 internal static class SpanJson
 {
     private const long Safe = (1L << 53) - 1;
 
     private const int Deepest = 16;
+
+    /// <summary>The most items of all of a tag's lists together: one that never ends must not take the memory.</summary>
+    private const int MostItems = 10_000;
 
     internal static ArrayBufferWriter<byte> Of(Activity activity, bool ended, string? permit)
     {
@@ -75,12 +82,18 @@ internal static class SpanJson
         foreach (var (name, value) in attributes)
         {
             json.WritePropertyName(name);
-            Value(json, value, 0);
+            Value(json, value);
         }
         json.WriteEndObject();
     }
 
-    private static void Value(Utf8JsonWriter json, object? value, int depth)
+    private static void Value(Utf8JsonWriter json, object? value)
+    {
+        var left = MostItems;
+        Value(json, value, 0, ref left);
+    }
+
+    private static void Value(Utf8JsonWriter json, object? value, int depth, ref int left)
     {
         switch (value)
         {
@@ -104,17 +117,63 @@ internal static class SpanJson
                 break;
             case IEnumerable items when depth < Deepest:
                 json.WriteStartArray();
-                foreach (var item in items)
-                {
-                    Value(json, item, depth + 1);
-                }
+                Items(json, items, depth, ref left);
                 json.WriteEndArray();
                 break;
             default:
-                json.WriteStringValue(Convert.ToString(value, CultureInfo.InvariantCulture));
+                json.WriteStringValue(Text(value));
                 break;
         }
     }
+
+    private static void Items(Utf8JsonWriter json, IEnumerable items, int depth, ref int left)
+    {
+        IEnumerator? walk = null;
+        try
+        {
+            walk = items.GetEnumerator();
+            while (walk.MoveNext())
+            {
+                var item = walk.Current;
+                if (left-- <= 0)
+                {
+                    json.WriteStringValue("(and more)");
+                    break;
+                }
+                Value(json, item, depth + 1, ref left);
+            }
+        }
+        catch (Exception e)
+        {
+            json.WriteStringValue(Unread(e));
+        }
+        finally
+        {
+            try
+            {
+                (walk as IDisposable)?.Dispose();
+            }
+            catch (Exception)
+            {
+                // All that it had is written.
+            }
+        }
+    }
+
+    private static string? Text(object value)
+    {
+        try
+        {
+            return Convert.ToString(value, CultureInfo.InvariantCulture);
+        }
+        catch (Exception e)
+        {
+            return Unread(e);
+        }
+    }
+
+    /// <summary>What stands for a value that could not be read: what threw, never its text.</summary>
+    private static string Unread(Exception e) => $"(reading it threw {e.GetType().Name})";
 
     private static void Integer(Utf8JsonWriter json, long value)
     {

@@ -9,8 +9,8 @@ public readonly record struct EventOptions
     /// <summary>What it is about: <c>tool:file_write</c>, a resource path, a run id.</summary>
     public string? Subject { get; init; }
 
-    /// <summary><c>trace</c>, <c>debug</c>, <c>info</c>, <c>warn</c>, <c>error</c> or <c>fatal</c>; default by type.</summary>
-    public string? Severity { get; init; }
+    /// <summary>How much it matters; default by type.</summary>
+    public Severity? Severity { get; init; }
 
     /// <summary>For a type of your own: whether losing it would falsify a run's outcome.</summary>
     public bool? Terminal { get; init; }
@@ -27,7 +27,10 @@ public readonly record struct EventOptions
     /// <summary>Prompts, completions, tool arguments, results: see <see cref="Part"/>.</summary>
     public IReadOnlyList<Part>? Content { get; init; }
 
-    /// <summary>The trace context; default: that of <see cref="Activity.Current"/>.</summary>
+    /// <summary>
+    /// The trace context; default: that of <see cref="Activity.Current"/>. It comes from other processes: one that is none is
+    /// left out, and never costs the event.
+    /// </summary>
     public TraceContext? Trace { get; init; }
 
     /// <summary>Another agent than the emitter's; the configuration must allow it.</summary>
@@ -107,8 +110,8 @@ public sealed record Part(string ContentClass)
     /// <summary>Its tokens.</summary>
     public long? Tokens { get; init; }
 
-    /// <summary>The most its source permits: <c>off</c>, <c>redacted_summary</c>, <c>content_ref</c>, <c>raw</c>.</summary>
-    public string? Permit { get; init; }
+    /// <summary>The most its source permits; default: <see cref="Sinkwell.Permit.Off"/>.</summary>
+    public Permit? Permit { get; init; }
 
     /// <summary>Never the content: only its class.</summary>
     public override string ToString() => $"Part({ContentClass})";

@@ -5,8 +5,8 @@ namespace Sinkwell;
 /// <summary><c>invalid_config</c> (1): the configuration cannot be used.</summary>
 public sealed class InvalidConfigException : SinkwellException
 {
-    internal InvalidConfigException(int code, string kind, string message, string? where)
-        : base(code, kind, message, where)
+    internal InvalidConfigException(int code, string kind, string message, string? where, Exception? inner = null)
+        : base(code, kind, message, where, inner)
     {
     }
 }
@@ -14,8 +14,8 @@ public sealed class InvalidConfigException : SinkwellException
 /// <summary><c>invalid_event</c> (2): the event cannot be sealed as given.</summary>
 public sealed class InvalidEventException : SinkwellException
 {
-    internal InvalidEventException(int code, string kind, string message, string? where)
-        : base(code, kind, message, where)
+    internal InvalidEventException(int code, string kind, string message, string? where, Exception? inner = null)
+        : base(code, kind, message, where, inner)
     {
     }
 }
@@ -23,8 +23,8 @@ public sealed class InvalidEventException : SinkwellException
 /// <summary><c>invalid_argument</c> (3): a call's argument is wrong.</summary>
 public sealed class InvalidArgumentException : SinkwellException
 {
-    internal InvalidArgumentException(int code, string kind, string message, string? where)
-        : base(code, kind, message, where)
+    internal InvalidArgumentException(int code, string kind, string message, string? where, Exception? inner = null)
+        : base(code, kind, message, where, inner)
     {
     }
 }

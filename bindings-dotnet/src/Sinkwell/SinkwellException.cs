@@ -8,8 +8,8 @@ namespace Sinkwell;
 /// </summary>
 public abstract class SinkwellException : Exception
 {
-    private protected SinkwellException(int code, string kind, string message, string? where)
-        : base(where is null ? message : $"{where}: {message}")
+    private protected SinkwellException(int code, string kind, string message, string? where, Exception? inner = null)
+        : base(where is null ? message : $"{where}: {message}", inner)
     {
         Code = code;
         Kind = kind;
@@ -30,15 +30,19 @@ public abstract class SinkwellException : Exception
     public string Reason { get; }
 
     /// <summary>The exception for a status of the C ABI.</summary>
-    internal static SinkwellException Of(int code, string message, string? where)
+    /// <param name="code">The status.</param>
+    /// <param name="message">What happened and what to do.</param>
+    /// <param name="where">Where.</param>
+    /// <param name="inner">What the program's own code threw, if that is why.</param>
+    internal static SinkwellException Of(int code, string message, string? where, Exception? inner = null)
     {
         var name = Native.Text(NativeMethods.sinkwell_error_name(code));
         var kind = name.Length == 0 ? "internal" : name;
         return code switch
         {
-            1 => new InvalidConfigException(code, kind, message, where),
-            2 => new InvalidEventException(code, kind, message, where),
-            3 => new InvalidArgumentException(code, kind, message, where),
+            1 => new InvalidConfigException(code, kind, message, where, inner),
+            2 => new InvalidEventException(code, kind, message, where, inner),
+            3 => new InvalidArgumentException(code, kind, message, where, inner),
             4 => new BackpressureException(code, kind, message, where),
             5 => new RequiredSinkUnavailableException(code, kind, message, where),
             6 => new WaitTimeoutException(code, kind, message, where),

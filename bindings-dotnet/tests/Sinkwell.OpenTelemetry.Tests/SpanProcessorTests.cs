@@ -62,6 +62,107 @@ public sealed class SpanProcessorTests
         Assert.Equal(["a.n", "duration_ms", "name", "status"], data.EnumerateObject().Select(static one => one.Name));
     }
 
+    [Theory]
+    [InlineData(false, 0)]
+    [InlineData(true, 1)]
+    public void What_a_sampler_drops_is_an_event_with_RecordAll(bool all, int events)
+    {
+        Sampler never = new ParentBasedSampler(new AlwaysOffSampler());
+        using var rig = new Rig(sampler: all ? new RecordAllSampler(never) : never);
+        using (var tool = rig.Source.StartActivity("execute_tool search"))
+        {
+            Assert.False(tool?.Recorded ?? false);
+            tool?.SetTag("gen_ai.operation.name", "execute_tool");
+            tool?.SetTag("gen_ai.tool.name", "search");
+        }
+        var emitted = rig.Events();
+        Assert.Equal(events, emitted.Count);
+        Assert.All(emitted, static one => Assert.EndsWith("-00", one.TraceParent!, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_tag_that_throws_costs_its_value_and_nothing_else()
+    {
+        using var rig = new Rig();
+        using (var outer = rig.Source.StartActivity("outer"))
+        {
+            using (var odd = rig.Source.StartActivity("execute_tool odd"))
+            {
+                odd!.SetTag("gen_ai.operation.name", "execute_tool");
+                odd.SetTag("gen_ai.tool.name", new Odd(static () => throw new TimeZoneNotFoundException("MARKER")));
+                odd.SetTag("mcp.list", Failing());
+                odd.SetTag("mcp.endless", Endless());
+                // An object may do anything while it is read: leave the current activity elsewhere, start others.
+                odd.SetTag("mcp.wanders", new Odd(() => (Activity.Current = null)?.Id ?? "gone"));
+                odd.SetTag("mcp.starts", new Odd(() =>
+                {
+                    using var more = rig.Source.StartActivity("more");
+                    more!.SetTag("again", odd.GetTagItem("mcp.starts"));
+                    return "started";
+                }));
+                Assert.Same(odd, Activity.Current);
+            }
+            Assert.Same(outer, Activity.Current);
+        }
+        Assert.Null(Activity.Current);
+        var events = rig.Events();
+        var tool = Assert.Single(events, static one => one.Type.EndsWith("tool.invocation", StringComparison.Ordinal)).Data;
+        Assert.Equal("(reading it threw TimeZoneNotFoundException)", tool.GetProperty("tool").GetString());
+        Assert.Contains(events, static one => one.Data.TryGetProperty("name", out var name) && name.GetString() == "outer");
+    }
+
+    [Fact]
+    public void A_listener_that_throws_does_not_reach_the_program()
+    {
+        using var rig = new Rig();
+        using var listener = new Raising();
+        Trace.Listeners.Add(listener);
+        try
+        {
+            rig.Emitter.Shutdown();
+            using var outer = rig.Source.StartActivity("outer");
+            rig.Source.StartActivity("late")!.Dispose();
+            Assert.Same(outer, Activity.Current);
+        }
+        finally
+        {
+            Trace.Listeners.Remove(listener);
+        }
+        Assert.True(listener.Asked);
+    }
+
+    private static IEnumerable<int> Failing()
+    {
+        yield return 1;
+        throw new TimeZoneNotFoundException("MARKER");
+    }
+
+    private static IEnumerable<int> Endless()
+    {
+        while (true)
+        {
+            yield return 1;
+        }
+    }
+
+    private sealed class Odd(Func<string> text)
+    {
+        public override string ToString() => text();
+    }
+
+    private sealed class Raising : TraceListener
+    {
+        internal bool Asked { get; private set; }
+
+        public override void Write(string? message) => WriteLine(message);
+
+        public override void WriteLine(string? message)
+        {
+            Asked = true;
+            throw new TimeZoneNotFoundException();
+        }
+    }
+
     [Fact]
     public void A_span_that_cannot_be_emitted_breaks_nothing()
     {
@@ -91,7 +192,7 @@ internal sealed class Rig : IDisposable
     private readonly string _path;
     private readonly string _key;
 
-    internal Rig(string? permit = null, string? source = null)
+    internal Rig(string? permit = null, string? source = null, Sampler? sampler = null)
     {
         _path = _folder.File("out.ndjson");
         _key = _folder.HmacKey();
@@ -99,6 +200,7 @@ internal sealed class Rig : IDisposable
         Source = new ActivitySource(source ?? $"test-{Guid.NewGuid()}");
         _provider = Sdk.CreateTracerProviderBuilder()
             .AddSource(Source.Name)
+            .SetSampler(sampler ?? new AlwaysOnSampler())
             .AddProcessor(new SinkwellSpanProcessor(Emitter, permit))
             .Build();
     }

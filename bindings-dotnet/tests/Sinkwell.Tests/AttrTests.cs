@@ -47,6 +47,68 @@ public sealed partial class AttrTests
     }
 
     [Fact]
+    public async Task Ids_times_decimals_and_enums_are_values()
+    {
+        var sink = new Kept();
+        await using (var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [sink] }))
+        {
+            var utc = new DateTime(2026, 1, 31, 12, 0, 0, DateTimeKind.Utc).AddTicks(5_000_001);
+            emitter.Put("com.example.x", Configurations.Map(
+                ("a", Guid.Parse("01890A5D-AC96-774B-BCCE-B302099A8057")),
+                ("b", utc),
+                ("c", utc.ToLocalTime()),
+                ("d", new DateTimeOffset(2026, 1, 31, 13, 30, 0, TimeSpan.FromHours(1.5))),
+                ("e", DateTime.SpecifyKind(utc, DateTimeKind.Unspecified)),
+                ("f", new DateOnly(2026, 1, 31)),
+                ("g", new TimeOnly(12, 0, 1)),
+                ("h", new object[] { 1.50m, 0.1m, -3m, 1234567890.1234567m, 0m }),
+                ("i", new object[] { DayOfWeek.Monday, AttributeTargets.Class | AttributeTargets.Enum, (DayOfWeek)77 })));
+            emitter.Put("com.example.x", [Attr.Of("a", Guid.Empty), Attr.Of("b", DayOfWeek.Friday)]);
+            emitter.Flush(Long);
+        }
+        Assert.Equal(
+            [
+                """{"a":"01890a5d-ac96-774b-bcce-b302099a8057","b":"2026-01-31T12:00:00.5000001Z","c":"2026-01-31T12:00:00.5000001Z","d":"2026-01-31T12:00:00Z","e":"2026-01-31T12:00:00.5000001","f":"2026-01-31","g":"12:00:01","h":[1.5,0.1,-3,1234567890.1234567,0],"i":["Monday","Class, Enum","77"]}""",
+                """{"a":"00000000-0000-0000-0000-000000000000","b":"Friday"}""",
+            ],
+            sink.Data);
+    }
+
+    [Fact]
+    public void Severities_and_permits_are_types_and_texts()
+    {
+        using var emitter = Emitter.Open(Configurations.Null(), new() { Manual = true });
+        foreach (var severity in new[] { Severity.Trace, Severity.Debug, Severity.Info, Severity.Warn, Severity.Error, Severity.Fatal, "warn", null })
+        {
+            emitter.Put("com.example.x", options: new() { Severity = severity });
+        }
+        foreach (var permit in new[] { Permit.Off, Permit.RedactedSummary, Permit.ContentRef, Permit.Raw, "raw", null })
+        {
+            emitter.Put("com.example.x", options: new() { Content = [new Part("prompt") { Text = "x", Permit = permit }] });
+        }
+        Assert.Equal("severity", Assert.Throws<InvalidEventException>(
+            () => emitter.Put("com.example.x", options: new() { Severity = "loud" })).Where);
+        Assert.Equal("content[0].permit", Assert.Throws<InvalidEventException>(
+            () => emitter.Put("com.example.x", options: new() { Content = [new Part("prompt") { Text = "x", Permit = "all" }] })).Where);
+    }
+
+    /// <summary>What a request's header brought, ASP.NET hands on as it came.</summary>
+    [Theory]
+    [InlineData("a=\u0001")]
+    [InlineData("a=\u00e9")]
+    [InlineData("a=\ud800")]
+    [InlineData("")]
+    public void A_trace_state_from_outside_costs_no_event(string state)
+    {
+        using var emitter = Emitter.Open(Configurations.Null(), new() { Manual = true });
+        using var activity = new System.Diagnostics.Activity("work").SetIdFormat(System.Diagnostics.ActivityIdFormat.W3C).Start();
+        activity.TraceStateString = state;
+        emitter.Put("com.example.x");
+        emitter.Put("com.example.x", options: new() { Trace = new TraceContext("\ud800", "no", 1, state) });
+        Assert.Equal(2, emitter.Counters()["null"].Admitted);
+    }
+
+    [Fact]
     public async Task Put_takes_what_else_an_event_says_and_needs_no_data()
     {
         var sink = new Kept();
@@ -100,7 +162,7 @@ public sealed partial class AttrTests
         Assert.Equal("data.b", Where([("b", "a\ud800")]));
         Assert.Equal("data.b", Where([("b", "more than sixteen characters \udc00 and more of them")]));
         Assert.StartsWith("data", Where([("\ud800", 1)]), StringComparison.Ordinal);
-        Assert.Equal("data.b[1].c", Where([Attr.Of("b", new object?[] { 1, Configurations.Map(("c", 1.5m)) })]));
+        Assert.Equal("data.b[1].c", Where([Attr.Of("b", new object?[] { 1, Configurations.Map(("c", TimeSpan.Zero)) })]));
         Assert.Throws<InvalidEventException>(() => emitter.Put("com.example.x", [("a", 1), ("a", 2)]));
         Assert.Throws<ArgumentNullException>(() => emitter.Put("com.example.x", [((string)null!, 1)]));
         Assert.Throws<ArgumentNullException>(() => emitter.Put("com.example.x", [default]));

@@ -54,6 +54,79 @@ public sealed class SinkTests
         Assert.DoesNotContain(steady.Events, static e => e.ToString().Contains("secret text", StringComparison.Ordinal));
     }
 
+    /// <summary>What a batch sink may answer, besides a list of as many answers as events, or null.</summary>
+    public static TheoryData<string> Nonsense => ["none", "fewer", "more", "throws", "no task", "unreadable", "counts wrongly"];
+
+    [Theory]
+    [MemberData(nameof(Nonsense))]
+    public async Task What_is_no_answer_to_a_batch_is_a_failure_and_tried_again(string how)
+    {
+        var failures = 2;
+        var sink = new Batched(events =>
+        {
+            if (events[^1].IsOwn || Interlocked.Decrement(ref failures) < 0)
+            {
+                return Task.FromResult<IReadOnlyList<Exception?>?>(null);
+            }
+            return how switch
+            {
+                "none" => Task.FromResult<IReadOnlyList<Exception?>?>([]),
+                "fewer" => Task.FromResult<IReadOnlyList<Exception?>?>(new Exception?[events.Count - 1]),
+                "more" => Task.FromResult<IReadOnlyList<Exception?>?>(new Exception?[events.Count + 1]),
+                "throws" => throw new IOException("secret text"),
+                "no task" => null!,
+                "unreadable" => Task.FromResult<IReadOnlyList<Exception?>?>([.. events.Select(static _ => new Unreadable())]),
+                _ => Task.FromResult<IReadOnlyList<Exception?>?>(new Lying()),
+            };
+        });
+        await using var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [sink] });
+        var endings = await emitter.Emit("com.example.x").DeliveredAsync().WaitAsync(Long);
+        Assert.Equal("delivered", endings["batches"]!.State);
+        var counters = emitter.Counters()["batches"];
+        Assert.True(counters.Retried > 0, how);
+        Assert.Equal(0, counters.Rejected);
+    }
+
+    [Fact]
+    public async Task An_exception_that_cannot_be_read_holds_no_lane()
+    {
+        var failures = 2;
+        var sink = new Recording("flaky", e => !e.IsOwn && Interlocked.Decrement(ref failures) >= 0 ? throw new Unreadable() : Task.CompletedTask);
+        await using var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [sink] });
+        var endings = await emitter.Emit("com.example.x").DeliveredAsync().WaitAsync(Long);
+        Assert.Equal("delivered", endings["flaky"]!.State);
+    }
+
+    private sealed class Unreadable : Exception
+    {
+        public override string Message => throw new TimeZoneNotFoundException();
+    }
+
+    /// <summary>A list that says it has one item, and has none.</summary>
+    private sealed class Lying : IReadOnlyList<Exception?>
+    {
+        public int Count => 1;
+
+        public Exception? this[int index] => throw new TimeZoneNotFoundException();
+
+        public IEnumerator<Exception?> GetEnumerator() => throw new TimeZoneNotFoundException();
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+
+    private sealed class Batched(Func<IReadOnlyList<SignedGovernanceEvent>, Task<IReadOnlyList<Exception?>?>> answer)
+        : IBatchGovernanceEventSink
+    {
+        public string Name => "batches";
+
+        public IReadOnlySet<SinkClass> Classes { get; } = new HashSet<SinkClass> { SinkClass.Observability };
+
+        public Task EmitAsync(SignedGovernanceEvent envelope, CancellationToken cancellationToken = default) => Task.CompletedTask;
+
+        public Task<IReadOnlyList<Exception?>?> EmitBatchAsync(
+            IReadOnlyList<SignedGovernanceEvent> events, CancellationToken cancellationToken = default) => answer(events);
+    }
+
     [Fact]
     public void Health_has_the_words_of_a_sink_that_fails()
     {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::input::{Data, EventInput, Trace, invalid_data};
+use super::outside::{is_control, usable};
 use crate::config::Limits;
 use crate::content::Part;
 use crate::error::{Error, Result};
@@ -283,7 +284,11 @@ impl Freezer {
                 Error::invalid_event("must be a UUID of version 7; leave it out to get one").at("id")
             })?,
         };
-        let traceparent = input.trace.as_ref().map(traceparent).transpose()?;
+        let trace = input.trace.as_ref().and_then(usable);
+        let traceparent = trace.as_ref().map(traceparent);
+        if let Some(child) = input.child {
+            check_attribute("child", child)?;
+        }
         for (i, part) in input.content.iter().enumerate() {
             part.check(&format!("content[{i}]"))?;
         }
@@ -295,7 +300,7 @@ impl Freezer {
             ("run", input.run),
             ("subject", input.subject),
             ("trace", traceparent.as_ref().map(|text| std::str::from_utf8(text).unwrap_or_default())),
-            ("trace.state", input.trace.as_ref().and_then(|trace| trace.state)),
+            ("trace.state", trace.and_then(|trace| trace.state)),
             ("turn", input.turn),
         ];
         // As on the wire.
@@ -347,7 +352,8 @@ impl Freezer {
     fn scoped<'a>(&self, name: &str, given: Option<&'a str>, own: &'a str) -> Result<&'a str> {
         match given {
             None => Ok(own),
-            Some(given) if *given == *own => Ok(own),
+            // An emitter without a tenant has no empty one.
+            Some(given) if *given == *own && !own.is_empty() => Ok(own),
             Some(given) => {
                 check_attribute(name, given)?;
                 if !self.identity.allow.matches(given) {
@@ -392,33 +398,16 @@ pub(crate) fn check_attribute(name: &str, value: &str) -> Result<()> {
     if value.is_empty() {
         return Err(Error::invalid_event("is empty; leave it out instead").at(name));
     }
-    // C0, DEL and C1 (CloudEvents 1.0, "String").
-    let control = |c: char| matches!(c, '\0'..='\u{1F}' | '\u{7F}'..='\u{9F}');
     // What is all printable ASCII, as most are, needs no decoding.
     let plain = value.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
-    if !plain && value.chars().any(control) {
+    if !plain && value.chars().any(is_control) {
         return Err(Error::invalid_event("holds a control character; attributes may not").at(name));
     }
     Ok(())
 }
 
-/// `00-<trace id>-<span id>-<flags>` (W3C Trace Context).
-fn traceparent(trace: &Trace<'_>) -> Result<[u8; 55]> {
-    let hex = |text: &str, len: usize| {
-        text.len() == len
-            && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-            && text.bytes().any(|b| b != b'0')
-    };
-    if !hex(trace.trace_id, 32) {
-        return Err(
-            Error::invalid_event("must be 32 lower-case hex digits, not all zero").at("trace.trace_id")
-        );
-    }
-    if !hex(trace.span_id, 16) {
-        return Err(
-            Error::invalid_event("must be 16 lower-case hex digits, not all zero").at("trace.span_id")
-        );
-    }
+/// `00-<trace id>-<span id>-<flags>` (W3C Trace Context), of a trace context that is one.
+fn traceparent(trace: &Trace<'_>) -> [u8; 55] {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut text = [b'-'; 55];
     text[..2].copy_from_slice(b"00");
@@ -426,5 +415,5 @@ fn traceparent(trace: &Trace<'_>) -> Result<[u8; 55]> {
     text[36..52].copy_from_slice(trace.span_id.as_bytes());
     text[53] = HEX[usize::from(trace.flags >> 4)];
     text[54] = HEX[usize::from(trace.flags & 15)];
-    Ok(text)
+    text
 }

@@ -27,7 +27,7 @@ impl std::fmt::Debug for Data<'_> {
     }
 }
 
-/// Trace context (W3C).
+/// Trace context (W3C). It comes from other processes: one that is none is left out, and never costs the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace<'a> {
     /// 32 hex digits.
@@ -61,7 +61,7 @@ pub struct EventInput<'a> {
     pub turn: Option<&'a str>,
     /// The attempt in the turn.
     pub attempt: Option<&'a str>,
-    /// Trace context.
+    /// Trace context; what is none is left out.
     pub trace: Option<Trace<'a>>,
     /// Another agent than the emitter's; must match `agent.allow`.
     pub agent: Option<&'a str>,

@@ -6,8 +6,10 @@
 
 mod freeze;
 mod input;
+mod outside;
 
 pub use freeze::{Attribute, Event};
 pub(crate) use freeze::{Freezer, Identity};
 pub(crate) use input::read_value;
 pub use input::{Data, EventInput, Trace, invalid_data, read_event};
+pub use outside::{outside_text, outside_trace};

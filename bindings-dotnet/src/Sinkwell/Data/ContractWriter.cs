@@ -22,7 +22,12 @@ internal sealed class ContractWriter : IDisposable
         }
         catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException)
         {
-            throw SinkwellException.Of(refusal, $"{typeof(T).Name} has no JSON form: {e.Message}", root);
+            throw SinkwellException.Of(refusal, $"{typeof(T).Name} has no JSON form: {e.Message}", root, e);
+        }
+        catch (Exception e)
+        {
+            // A getter, or a converter of the program's own.
+            throw SinkwellException.Of(refusal, $"reading {typeof(T).Name} threw {e.GetType().Name}", root, e);
         }
         _json.Flush();
     }

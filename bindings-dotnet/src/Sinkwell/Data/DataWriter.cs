@@ -12,7 +12,7 @@ namespace Sinkwell.Data;
 /// <para>
 /// What the core can judge it is left to judge: numbers go as they are, and a value nested deeper than any
 /// limit that can be configured is cut off there, where the core refuses it by its path. What JSON cannot say
-/// at all (NaN, lone surrogates, decimals, dates) is refused here with the kind, the path and the remedy that
+/// at all (NaN, lone surrogates, bytes) is refused here with the kind, the path and the remedy that
 /// every language gives.
 /// </para>
 /// </summary>
@@ -41,6 +41,11 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
         catch (RefusedValueException e)
         {
             throw Refused(e.Message, refusal);
+        }
+        catch (Exception e) when (e is not SinkwellException)
+        {
+            // The program's own code, which runs while values are read: a getter, an enumerator.
+            throw Refused($"reading it threw {e.GetType().Name}", refusal, e);
         }
         finally
         {
@@ -75,6 +80,11 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
         {
             throw Refused(e.Message, refusal);
         }
+        catch (Exception e) when (e is not SinkwellException)
+        {
+            // The program's own code, which runs while values are read: a getter, an enumerator.
+            throw Refused($"reading it threw {e.GetType().Name}", refusal, e);
+        }
         finally
         {
             Array.Clear(_path);
@@ -87,7 +97,7 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
         _cut = false;
     }
 
-    private SinkwellException Refused(string message, int refusal)
+    private SinkwellException Refused(string message, int refusal, Exception? inner = null)
     {
         var path = new System.Text.StringBuilder(root);
         foreach (var step in _path.AsSpan(0, _depth))
@@ -99,7 +109,7 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
                 _ => path,
             };
         }
-        return SinkwellException.Of(refusal, message, path.Length == 0 ? null : path.ToString());
+        return SinkwellException.Of(refusal, message, path.Length == 0 ? null : path.ToString(), inner);
     }
 
     private void Member(in Attr member)
@@ -215,12 +225,55 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
                 break;
             case byte[] or Memory<byte> or ReadOnlyMemory<byte>:
                 throw Unsendable(value);
+            case Guid or DateTimeOffset or DateTime or DateOnly or TimeOnly:
+                Formatted((ISpanFormattable)value);
+                break;
+            case decimal number:
+                Decimal(number);
+                break;
+            case Enum named:
+                _output.Text(named.ToString());
+                break;
             case IEnumerable list:
                 List(list);
                 break;
             default:
                 throw Unsendable(value);
         }
+    }
+
+    /// <summary>Ids and times as the text that .NET itself reads back: RFC 9562, RFC 3339.</summary>
+    private void Formatted(ISpanFormattable value)
+    {
+        Span<char> text = stackalloc char[64];
+        var format = value switch
+        {
+            // In UTC, which is what it is by its own account; one of no zone keeps none.
+            DateTime { Kind: not DateTimeKind.Unspecified } or DateTimeOffset => "yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'",
+            DateTime => "yyyy-MM-dd'T'HH:mm:ss.FFFFFFF",
+            DateOnly => "yyyy-MM-dd",
+            TimeOnly => "HH:mm:ss.FFFFFFF",
+            _ => "D",
+        };
+        value = value switch
+        {
+            DateTime { Kind: DateTimeKind.Local } local => local.ToUniversalTime(),
+            DateTimeOffset offset => offset.UtcDateTime,
+            _ => value,
+        };
+        _ = value.TryFormat(text, out var length, format, CultureInfo.InvariantCulture);
+        _output.Text(text[..length]);
+    }
+
+    /// <summary>A number of JSON's is a double: one that is none is not rounded in silence.</summary>
+    private void Decimal(decimal number)
+    {
+        var shortest = ((double)number).ToString("R", CultureInfo.InvariantCulture);
+        if (!decimal.TryParse(shortest, NumberStyles.Float, CultureInfo.InvariantCulture, out var back) || back != number)
+        {
+            throw new RefusedValueException("a Decimal that no number of JSON's is; send it as a string");
+        }
+        _output.Json(number.ToString(CultureInfo.InvariantCulture));
     }
 
     private void Number(double number)

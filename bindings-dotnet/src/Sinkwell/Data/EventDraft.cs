@@ -56,7 +56,7 @@ internal sealed unsafe class EventDraft : IDisposable
     {
         _type = Put(type, "type");
         _subject = Put(options.Subject, "subject");
-        _severity = Put(options.Severity, "severity");
+        _severity = Put(options.Severity?.Name, "severity");
         _run = Put(options.Run, "run");
         _turn = Put(options.Turn, "turn");
         _attempt = Put(options.Attempt, "attempt");
@@ -211,7 +211,7 @@ internal sealed unsafe class EventDraft : IDisposable
                 Role = Put(part.Role, "content.role"),
                 Ref = Put(part.Ref, "content.ref"),
                 Summary = Put(part.Summary, "content.summary"),
-                Permit = Put(part.Permit, "content.permit"),
+                Permit = Put(part.Permit?.Name, "content.permit"),
                 Tokens = part.Tokens,
             };
         }
@@ -223,9 +223,9 @@ internal sealed unsafe class EventDraft : IDisposable
         _traceFlags = 0;
         if (given is { } trace)
         {
-            _traceId = Put(trace.TraceId, "trace.trace_id");
-            _spanId = Put(trace.SpanId, "trace.span_id");
-            _traceState = Put(string.IsNullOrEmpty(trace.State) ? null : trace.State, "trace.state");
+            _traceId = Foreign(trace.TraceId);
+            _spanId = Foreign(trace.SpanId);
+            _traceState = Foreign(trace.State);
             _traceFlags = trace.Flags;
         }
         else if (Activity.Current is { IdFormat: ActivityIdFormat.W3C } activity)
@@ -236,9 +236,16 @@ internal sealed unsafe class EventDraft : IDisposable
             activity.SpanId.CopyTo(raw[..8]);
             _spanId = _buffer.PutHex(raw[..8]);
             _traceFlags = (byte)activity.ActivityTraceFlags;
-            _traceState = Put(string.IsNullOrEmpty(activity.TraceStateString) ? null : activity.TraceStateString, "trace.state");
+            _traceState = Foreign(activity.TraceStateString);
         }
     }
+
+    /// <summary>
+    /// Text of a trace context, which comes from other processes: what is no text is no trace context, which the core leaves
+    /// out.
+    /// </summary>
+    private TextSpan Foreign(string? text) =>
+        text is not null && _buffer.TryPut(text, out var span) ? span : Put(text is null ? null : "\ufffd", "trace");
 
     private TextSpan Put(string? text, string where)
     {

@@ -183,7 +183,19 @@ internal static class Failure
             detail = Put(arena, Detail(failure)),
         };
 
-    internal static string Detail(Exception failure) => $"{failure.GetType().Name}: {failure.Message}";
+    internal static string Detail(Exception failure)
+    {
+        var name = failure.GetType().Name;
+        try
+        {
+            return $"{name}: {failure.Message}";
+        }
+        catch (Exception e)
+        {
+            // A lane must not wait for an answer because an exception cannot be read.
+            return $"{name}, whose message threw {e.GetType().Name}";
+        }
+    }
 
     /// <summary>Text of the host's that may be anything: what is no character is replaced.</summary>
     internal static SinkwellBytes Put(Arena arena, string? text) =>
