@@ -1,3 +1,5 @@
+//go:build cgo && linux && amd64
+
 // Package sinkwell emits governance and telemetry events of AI agents: sealed, numbered, chained and signed in one
 // core that every language shares, and fanned out to sinks that cannot hurt the agent or each other.
 //

@@ -1,3 +1,5 @@
+//go:build cgo && linux && amd64
+
 package sinkwell
 
 /*
@@ -14,6 +16,10 @@ import (
 	"runtime/cgo"
 	"time"
 	"unsafe"
+
+	// What cgo reads beside the Go files: `go mod vendor` takes along only what is a package.
+	_ "sinkwell.dev/go/include"
+	_ "sinkwell.dev/go/lib/linux_amd64"
 )
 
 // Every callback from the core comes through a function of this file and a handle of runtime/cgo: C keeps

@@ -15,3 +15,5 @@ block "$readme" "First event" yaml >sinkwell.yaml
 expect "go vet" go vet .
 expect "the README's first event" go run .
 expect "sinkwell verify: sound" sound
+expect "vendored, with header and library" go mod vendor
+expect "and built from there" go build -mod=vendor -o first .

@@ -164,8 +164,8 @@ public sealed partial class AttrTests
         Assert.StartsWith("data", Where([("\ud800", 1)]), StringComparison.Ordinal);
         Assert.Equal("data.b[1].c", Where([Attr.Of("b", new object?[] { 1, Configurations.Map(("c", TimeSpan.Zero)) })]));
         Assert.Throws<InvalidEventException>(() => emitter.Put("com.example.x", [("a", 1), ("a", 2)]));
-        Assert.Throws<ArgumentNullException>(() => emitter.Put("com.example.x", [((string)null!, 1)]));
-        Assert.Throws<ArgumentNullException>(() => emitter.Put("com.example.x", [default]));
+        Assert.Throws<InvalidEventException>(() => emitter.Put("com.example.x", [((string)null!, 1)]));
+        Assert.Throws<InvalidEventException>(() => emitter.Put("com.example.x", [default]));
         emitter.Put("com.example.x", [("a", 1)]);
         Assert.Equal(1, emitter.Counters()["null"].Admitted);
 

@@ -114,7 +114,7 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
 
     private void Member(in Attr member)
     {
-        ArgumentNullException.ThrowIfNull(member.Key, nameof(member));
+        NotNull(member.Key);
         _output.Key(member.Key);
         switch (member.Kind)
         {
@@ -374,10 +374,18 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
         {
             return;
         }
-        ArgumentNullException.ThrowIfNull(key);
+        NotNull(key);
         _path[_depth - 1].Key = key;
         _output.Key(key);
         Value(value);
+    }
+
+    private static void NotNull(string? key)
+    {
+        if (key is null)
+        {
+            throw new RefusedValueException("a key must be a string, not null");
+        }
     }
 
     /// <summary>One level down; false where the rest is cut off.</summary>
