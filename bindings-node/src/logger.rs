@@ -1,5 +1,6 @@
 //! The core's diagnostics, for the host's own log.
 
+use std::io::Write as _;
 use std::sync::Mutex;
 
 use napi_derive::napi;
@@ -26,7 +27,8 @@ pub fn log_to(event_loop: &EventLoop) {
             Level::Info => 2,
         };
         if !shared.is_some_and(|shared| shared.log(level, text)) {
-            eprintln!("sinkwell: {text}");
+            // A standard error that is closed is no failure of the program's.
+            let _ = writeln!(std::io::stderr(), "sinkwell: {text}");
         }
     });
 }

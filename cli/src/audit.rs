@@ -1,15 +1,16 @@
 //! `sinkwell audit`: what an audit database says, and proofs that it says so to everybody.
 
-use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use sinkwell::audit::{self, AuditDb, AuditReport, Filter, Locator, Note, VerifyOptions};
 use sinkwell::json::Value;
 use sinkwell::seam::{Uuid, parse_time};
+use sinkwell::terminal::Safe;
 use sinkwell::{Error, ErrorKind, Result};
 
 use crate::Outcome;
+use crate::out::Out;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -138,8 +139,10 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         }
         Command::Query { db, filter } => query(&db, &filter),
         Command::Export { db } => {
-            let result = open(&db)?.export(&mut std::io::BufWriter::new(stdout().lock()));
-            result.map(|_| Outcome::Good)
+            let mut out = Out::new();
+            let done = open(&db)?.export(&mut out);
+            out.flush()?;
+            if out.gone() { Ok(Outcome::Good) } else { done.map(|_| Outcome::Good) }
         }
     }
 }
@@ -162,7 +165,7 @@ fn report_text(report: &AuditReport) -> String {
     let mut out = format!(
         "{}\n  origin     {}\n  leaves     {}\n  envelopes  {}\n  erased     {}\n  conflicts  {}\n",
         if report.sound() { "sound" } else { "findings" },
-        report.head.origin,
+        Safe(&report.head.origin),
         report.head.size,
         report.envelopes,
         report.erased,
@@ -176,7 +179,7 @@ fn report_text(report: &AuditReport) -> String {
         if let Some((streamid, sequence)) = finding.place {
             out.push_str(&format!("  {streamid}/{sequence}"));
         }
-        out.push_str(&format!("  {}\n", finding.note));
+        out.push_str(&format!("  {}\n", Safe(&finding.note)));
     }
     let more = report.found - report.findings.len() as u64;
     if more > 0 {
@@ -195,7 +198,8 @@ fn read_note(path: &Path) -> Result<Note> {
 fn head(db: &Database, sign: Option<PathBuf>) -> Result<Outcome> {
     let head = audit::head(&open(&db.db)?.head()?, sign)?;
     match db.format {
-        Format::Text => print(head.get("note").and_then(Value::as_str).unwrap_or_default())?,
+        // A note is signed as it stands.
+        Format::Text => data(head.get("note").and_then(Value::as_str).unwrap_or_default().as_bytes())?,
         Format::Json => print_line(&head)?,
     }
     Ok(Outcome::Good)
@@ -236,15 +240,19 @@ fn query(db: &Database, args: &FilterArgs) -> Result<Outcome> {
         limit: Some(args.limit),
         after: args.after,
     };
+    let mut out = Out::new();
     for found in open(&db.db)?.query(&filter)? {
+        if out.gone() {
+            break;
+        }
         match db.format {
-            Format::Json => print_line(&found.to_value())?,
+            Format::Json => out.data(&json_line(&found.to_value())?)?,
             Format::Text => {
                 let value = found.to_value();
                 let envelope = value.get("envelope").unwrap_or(&Value::Null);
                 let text = |key| envelope.get(key).and_then(Value::as_str).unwrap_or("-");
-                print(&format!(
-                    "{:>8}  {}  {:<5}  {}  {}  {}\n",
+                out.line(format_args!(
+                    "{:>8}  {}  {:<5}  {}  {}  {}",
                     found.index,
                     text("time"),
                     text("severitytext"),
@@ -255,6 +263,7 @@ fn query(db: &Database, args: &FilterArgs) -> Result<Outcome> {
             }
         }
     }
+    out.flush()?;
     Ok(Outcome::Good)
 }
 
@@ -268,11 +277,16 @@ fn print_value(value: &Value, format: Format) -> Result<Outcome> {
                     Value::Array(items) => {
                         for (i, item) in items.iter().enumerate() {
                             let label = if i == 0 { key.as_str() } else { "" };
-                            out.push_str(&format!("{label:<9} {}\n", item.as_str().unwrap_or_default()));
+                            out.push_str(&format!(
+                                "{label:<9} {}\n",
+                                Safe(item.as_str().unwrap_or_default())
+                            ));
                         }
                     }
                     Value::Int(n) => out.push_str(&format!("{key:<9} {n}\n")),
-                    other => out.push_str(&format!("{key:<9} {}\n", other.as_str().unwrap_or_default())),
+                    other => {
+                        out.push_str(&format!("{key:<9} {}\n", Safe(other.as_str().unwrap_or_default())));
+                    }
                 }
             }
             print(&out)?;
@@ -281,18 +295,27 @@ fn print_value(value: &Value, format: Format) -> Result<Outcome> {
     Ok(Outcome::Good)
 }
 
-fn print_line(value: &Value) -> Result<()> {
+fn json_line(value: &Value) -> Result<Vec<u8>> {
     let mut line = value.to_canonical().map_err(|e| Error::internal(e.to_string()))?;
     line.push(b'\n');
-    write(&line)
+    Ok(line)
 }
 
+fn print_line(value: &Value) -> Result<()> {
+    data(&json_line(value)?)
+}
+
+fn data(bytes: &[u8]) -> Result<()> {
+    let mut out = Out::new();
+    out.data(bytes)?;
+    out.flush()
+}
+
+/// Prints lines of which the fields are safe.
 fn print(text: &str) -> Result<()> {
-    write(text.as_bytes())
-}
-
-fn write(bytes: &[u8]) -> Result<()> {
-    stdout().write_all(bytes).map_err(|e| bad_argument(format!("standard output cannot be written: {e}")))
+    let mut out = Out::new();
+    out.text(text)?;
+    out.flush()
 }
 
 fn bad_argument(message: impl Into<String>) -> Error {

@@ -1,13 +1,14 @@
 //! `sinkwell disclose strip|check`
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
+use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use sinkwell::{Error, Result, content, json};
 
 use crate::Outcome;
+use crate::out::{Out, warn};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -30,8 +31,8 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     }
 }
 
-/// Calls `each` with every line that is not blank, its number and where it is.
-fn lines(path: Option<PathBuf>, mut each: impl FnMut(&[u8], &str) -> Result<()>) -> Result<()> {
+/// Calls `each` with every line that is not blank, and where it is, until it answers that it is enough.
+fn lines(path: Option<PathBuf>, mut each: impl FnMut(&[u8], &str) -> Result<bool>) -> Result<()> {
     let path = path.filter(|p| p.as_os_str() != "-");
     let name = path.as_ref().map_or_else(|| "-".to_owned(), |p| p.display().to_string());
     let cannot = |e: io::Error| Error::verification(format!("cannot be read: {e}")).at(name.clone());
@@ -46,36 +47,36 @@ fn lines(path: Option<PathBuf>, mut each: impl FnMut(&[u8], &str) -> Result<()>)
             break;
         }
         let text = line.trim_ascii();
-        if !text.is_empty() {
-            each(text, &format!("{name}:{number}"))?;
+        if !text.is_empty() && !each(text, &format!("{name}:{number}"))? {
+            break;
         }
     }
     Ok(())
 }
 
 fn strip(path: Option<PathBuf>) -> Result<Outcome> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = Out::new();
     let mut withheld = 0;
-    let cannot = |e: io::Error| Error::verification(format!("cannot write: {e}"));
     lines(path, |line, place| {
         match content::strip(line) {
             Ok(mut stripped) => {
                 stripped.push(b'\n');
-                out.write_all(&stripped).map_err(cannot)?;
+                out.data(&stripped)?;
             }
             // What cannot be read may hold anything: it is not passed on.
             Err(e) => {
                 withheld += 1;
-                eprintln!("sinkwell: left out: {}", e.at(place));
+                warn(format_args!("left out: {}", e.at(place)));
             }
         }
-        Ok(())
+        Ok(!out.gone())
     })?;
-    out.flush().map_err(cannot)?;
+    out.flush()?;
     Ok(if withheld == 0 { Outcome::Good } else { Outcome::Findings })
 }
 
 fn check(path: Option<PathBuf>) -> Result<Outcome> {
+    let mut out = Out::new();
     let (mut envelopes, mut disclosures, mut findings) = (0, 0, 0);
     lines(path, |line, place| {
         envelopes += 1;
@@ -89,10 +90,12 @@ fn check(path: Option<PathBuf>) -> Result<Outcome> {
         };
         if let Err(e) = result {
             findings += 1;
-            println!("{place}: {}: {}", e.place().unwrap_or("envelope"), e.message());
+            out.line(format_args!("{place}: {}: {}", e.place().unwrap_or("envelope"), e.message()))?;
         }
-        Ok(())
+        // Whoever reads no further still gets the status of the whole.
+        Ok(true)
     })?;
-    println!("{envelopes} envelopes, {disclosures} disclosures, {findings} altered");
+    out.line(format_args!("{envelopes} envelopes, {disclosures} disclosures, {findings} altered"))?;
+    out.flush()?;
     Ok(if findings == 0 { Outcome::Good } else { Outcome::Findings })
 }

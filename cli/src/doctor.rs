@@ -9,6 +9,7 @@ use sinkwell::seam::SystemEnv;
 use sinkwell::{Error, Result};
 
 use crate::Outcome;
+use crate::out::Out;
 
 /// Read the configuration, try every sink, and say in a line each what is wrong and what to do. Sinks that
 /// are reached get one stream, opened and closed. Exit 1 if something does not work.
@@ -26,8 +27,11 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         return Err(Error::invalid_config("SINKWELL_DISABLED is set: nothing would be sent; unset it"));
     }
     let findings = doctor::examine(&config);
-    let text: String = findings.iter().map(|finding| format!("{finding}\n")).collect();
-    crate::print(&text)?;
+    let mut out = Out::new();
+    for finding in &findings {
+        out.line(finding)?;
+    }
+    out.flush()?;
     let wrong = findings.iter().any(|finding| finding.grade == Grade::Wrong);
     Ok(if wrong { Outcome::Findings } else { Outcome::Good })
 }

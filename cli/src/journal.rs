@@ -1,15 +1,15 @@
 //! `sinkwell journal ls|show|replay|rm-acked`
 
-use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
+use sinkwell::Result;
 use sinkwell::journal::{self, Position, Removed, SubJournal};
 use sinkwell::seam::{Fs, RealFs, format_time};
-use sinkwell::{Error, Result};
 
 use crate::Outcome;
+use crate::out::Out;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -39,42 +39,18 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
     let fs: Arc<dyn Fs> = Arc::new(RealFs);
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = Out::new();
     let outcome = match command {
         Command::Ls { dir } => list(&fs, &dir, &mut out),
         Command::Show { dir } => show(&fs, &dir, &mut out),
         Command::Replay { dir } => replay(&fs, &dir, &mut out),
         Command::RmAcked { dir } => remove(&fs, &dir, &mut out),
     };
-    match outcome.and_then(|outcome| Ok(out.flush().map(|()| outcome)?)) {
-        Ok(outcome) => Ok(outcome),
-        Err(Failure::Ours(e)) => Err(e),
-        // The reader has seen enough: `| head`.
-        Err(Failure::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Good),
-        Err(Failure::Output(e)) => Err(Error::journal(format!("cannot write the output: {e}")).at("stdout")),
-    }
+    out.flush()?;
+    outcome
 }
 
-enum Failure {
-    Ours(Error),
-    Output(io::Error),
-}
-
-impl From<Error> for Failure {
-    fn from(e: Error) -> Self {
-        Self::Ours(e)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(e: io::Error) -> Self {
-        Self::Output(e)
-    }
-}
-
-type Done = std::result::Result<Outcome, Failure>;
-
-fn list(fs: &Arc<dyn Fs>, dir: &Path, out: &mut dyn Write) -> Done {
+fn list(fs: &Arc<dyn Fs>, dir: &Path, out: &mut Out) -> Result<Outcome> {
     let overview = journal::list(fs, dir)?;
     let mut outcome = Outcome::Good;
     for sub in &overview.journals {
@@ -84,17 +60,16 @@ fn list(fs: &Arc<dyn Fs>, dir: &Path, out: &mut dyn Write) -> Done {
         }
     }
     for path in &overview.damaged {
-        writeln!(out, "set aside  {}", path.display())?;
+        out.line(format_args!("set aside  {}", path.display()))?;
     }
     Ok(outcome)
 }
 
-fn head_line(sub: &SubJournal, out: &mut dyn Write) -> io::Result<()> {
+fn head_line(sub: &SubJournal, out: &mut Out) -> Result<()> {
     let name = sub.path.file_name().unwrap_or_default().to_string_lossy();
     let (lane, sink, pid) = sub.identity.as_ref().map_or(("?", "?", 0), |id| (&id.lane, &id.sink, id.pid));
     let state = if sub.in_use { "in use" } else { "abandoned" };
-    writeln!(
-        out,
+    out.line(format_args!(
         "{name}  lane={lane} sink={sink} pid={pid} {state}  unacknowledged={} acknowledged={} last={} segments={} \
          bytes={} damage={}",
         sub.unacknowledged,
@@ -103,10 +78,10 @@ fn head_line(sub: &SubJournal, out: &mut dyn Write) -> io::Result<()> {
         sub.segments().len(),
         sub.bytes,
         sub.damage.len(),
-    )
+    ))
 }
 
-fn show(fs: &Arc<dyn Fs>, dir: &Path, out: &mut dyn Write) -> Done {
+fn show(fs: &Arc<dyn Fs>, dir: &Path, out: &mut Out) -> Result<Outcome> {
     let overview = journal::list(fs, dir)?;
     let mut outcome = Outcome::Good;
     for sub in &overview.journals {
@@ -118,8 +93,7 @@ fn show(fs: &Arc<dyn Fs>, dir: &Path, out: &mut dyn Write) -> Done {
             let state = if stored.position <= sub.acknowledged { "acknowledged" } else { "waiting" };
             let marks = [(stored.own, " own"), (stored.terminal, " terminal"), (stored.closes, " closes")];
             let marks: String = marks.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
-            writeln!(
-                out,
+            out.line(format_args!(
                 "  {:>10}  {}  {}/{:020}  {} bytes  {}  {state}{marks}",
                 stored.position.0,
                 String::from_utf8_lossy(&time),
@@ -127,50 +101,59 @@ fn show(fs: &Arc<dyn Fs>, dir: &Path, out: &mut dyn Write) -> Done {
                 stored.sequence,
                 stored.bytes.len(),
                 hex(&stored.hash),
-            )?;
+            ))?;
+            if out.gone() {
+                return Ok(Outcome::Good);
+            }
         }
         for head in &sub.heads {
-            writeln!(
-                out,
+            out.line(format_args!(
                 "  stream {}  agent={} last={:020} head={}{}",
                 head.streamid,
                 head.agentid,
                 head.sequence,
                 hex(&head.hash),
                 if head.closed { " closed" } else { "" },
-            )?;
+            ))?;
         }
         for damage in &sub.damage {
             outcome = Outcome::Findings;
             let (from, to) = damage.bytes;
             let kind = damage.kind.name();
             let count = damage.count();
-            writeln!(out, "  damage {kind}  {}:{from}-{to}  envelopes lost: {count}", damage.path.display())?;
+            let path = damage.path.display();
+            out.line(format_args!("  damage {kind}  {path}:{from}-{to}  envelopes lost: {count}"))?;
             for lost in &damage.lost {
-                writeln!(out, "    lost {}/{:020}-{:020}", lost.streamid, lost.from, lost.to)?;
+                let (streamid, from, to) = (lost.streamid, lost.from, lost.to);
+                out.line(format_args!("    lost {streamid}/{from:020}-{to:020}"))?;
             }
         }
     }
     Ok(outcome)
 }
 
-fn replay(fs: &Arc<dyn Fs>, dir: &Path, out: &mut dyn Write) -> Done {
+fn replay(fs: &Arc<dyn Fs>, dir: &Path, out: &mut Out) -> Result<Outcome> {
     for sub in journal::list(fs, dir)?.journals {
         for stored in sub.read_from(sub.acknowledged) {
-            out.write_all(&stored?.bytes)?;
-            out.write_all(b"\n")?;
+            out.data(&stored?.bytes)?;
+            out.data(b"\n")?;
+            if out.gone() {
+                return Ok(Outcome::Good);
+            }
         }
     }
     Ok(Outcome::Good)
 }
 
-fn remove(fs: &Arc<dyn Fs>, dir: &Path, out: &mut dyn Write) -> Done {
+fn remove(fs: &Arc<dyn Fs>, dir: &Path, out: &mut Out) -> Result<Outcome> {
     for removed in journal::remove_acknowledged(fs, dir)? {
         match removed {
-            Removed::InUse(path) => writeln!(out, "in use, left alone  {}", path.display())?,
-            Removed::Unknown(path) => writeln!(out, "unknown, left alone  {}", path.display())?,
-            Removed::Whole(path) => writeln!(out, "removed  {}", path.display())?,
-            Removed::Part(path, left) => writeln!(out, "kept, {left} waiting  {}", path.display())?,
+            Removed::InUse(path) => out.line(format_args!("in use, left alone  {}", path.display()))?,
+            Removed::Unknown(path) => out.line(format_args!("unknown, left alone  {}", path.display()))?,
+            Removed::Whole(path) => out.line(format_args!("removed  {}", path.display()))?,
+            Removed::Part(path, left) => {
+                out.line(format_args!("kept, {left} waiting  {}", path.display()))?
+            }
         }
     }
     Ok(Outcome::Good)

@@ -7,6 +7,7 @@ use sinkwell::config::SignatureAlgorithm;
 use sinkwell::{Result, key};
 
 use crate::Outcome;
+use crate::out::Out;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -39,11 +40,13 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     };
     let made = key::generate(algorithm, &path)?;
     let verifier = made.public.as_ref().unwrap_or(&made.path);
-    println!("private key  {}", made.path.display());
+    let mut out = Out::new();
+    out.line(format_args!("private key  {}", made.path.display()))?;
     if let Some(public) = &made.public {
-        println!("public key   {}", public.display());
+        out.line(format_args!("public key   {}", public.display()))?;
     }
-    println!("seal with    key: {{ id: {id}, {name}: {{ file: {} }} }}", made.path.display());
-    println!("verify with  sinkwell verify --key {id}={} FILE", verifier.display());
+    out.line(format_args!("seal with    key: {{ id: {id}, {name}: {{ file: {} }} }}", made.path.display()))?;
+    out.line(format_args!("verify with  sinkwell verify --key {id}={} FILE", verifier.display()))?;
+    out.flush()?;
     Ok(Outcome::Good)
 }

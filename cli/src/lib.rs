@@ -6,11 +6,11 @@ mod disclose;
 mod doctor;
 mod journal;
 mod keys;
+mod out;
 mod tail;
 mod verify;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 
 use clap::{Parser, Subcommand};
 
@@ -77,18 +77,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(Outcome::Good) => 0,
         Ok(Outcome::Findings) => 1,
         Err(e) => {
-            eprintln!("sinkwell: {e}");
+            out::warn(e);
             2
         }
-    }
-}
-
-/// Prints a result; answers whether somebody still reads. A reader that went away is no failure, and changes
-/// nothing about the exit status.
-fn print(text: &str) -> sinkwell::Result<bool> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(e) => Err(sinkwell::Error::internal(format!("standard output cannot be written: {e}"))),
-        Ok(()) => Ok(true),
     }
 }

@@ -10,6 +10,7 @@ use sinkwell::json::{Value, parse};
 use sinkwell::{Error, Result};
 
 use crate::Outcome;
+use crate::out::{Out, warn};
 
 /// Show envelopes, one line each; what is no envelope is passed over.
 #[derive(Args)]
@@ -39,10 +40,12 @@ const MAX_LINE: u64 = 16 << 20;
 pub(crate) fn run(command: Command) -> Result<Outcome> {
     // A line that is not finished yet waits here.
     let mut rest = Vec::new();
+    let mut out = Out::new();
     if command.path == Path::new("-") {
-        if drain(&command, &mut BufReader::new(io::stdin()), &mut rest, "stdin")? {
-            show(&command, &rest)?;
+        if drain(&command, &mut BufReader::new(io::stdin()), &mut rest, &mut out, "stdin")? {
+            show(&command, &rest, &mut out)?;
         }
+        out.flush()?;
         return Ok(Outcome::Good);
     }
     let place = command.path.display().to_string();
@@ -53,9 +56,9 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     // Rotated files up to this one were there before what is read now.
     let mut known = rotated(&command.path).last().map_or(0, |(stamp, _)| *stamp);
     let mut reader = BufReader::new(open()?);
-    while drain(&command, &mut reader, &mut rest, &place)? {
+    while drain(&command, &mut reader, &mut rest, &mut out, &place)? {
         if !command.follow {
-            show(&command, &rest)?;
+            show(&command, &rest, &mut out)?;
             break;
         }
         std::thread::sleep(POLL);
@@ -65,24 +68,32 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         {
             // Opened before its elders are looked for, so that none is made in between unseen.
             let Ok(next) = File::open(&command.path) else { continue };
-            if !drain(&command, &mut reader, &mut rest, &place)? {
+            if !drain(&command, &mut reader, &mut rest, &mut out, &place)? {
                 break;
             }
-            if !between(&command, &here, &next, &mut known, &place)? {
+            if !between(&command, &here, &next, &mut known, &mut out, &place)? {
                 break;
             }
             reader = BufReader::new(next);
             rest.clear();
         }
     }
+    out.flush()?;
     Ok(Outcome::Good)
 }
 
 /// Shows what was written between the file `before`, which has been read to its end, and `next`: the files that were
 /// rotated away meanwhile, oldest first. What can no longer be had is said. Answers whether somebody still reads.
-fn between(command: &Command, before: &Metadata, next: &File, known: &mut u64, place: &str) -> Result<bool> {
+fn between(
+    command: &Command,
+    before: &Metadata,
+    next: &File,
+    known: &mut u64,
+    out: &mut Out,
+    place: &str,
+) -> Result<bool> {
     let missed = |what: &str| {
-        eprintln!("sinkwell: {place}: {what}; lines may be missing here");
+        warn(format_args!("{place}: {what}; lines may be missing here"));
     };
     let Ok(now) = next.metadata() else { return Ok(true) };
     if same(&now, before) {
@@ -111,7 +122,7 @@ fn between(command: &Command, before: &Metadata, next: &File, known: &mut u64, p
             found = true;
         }
         let mut rest = Vec::new();
-        if !drain(command, &mut BufReader::new(file), &mut rest, place)? || !show(command, &rest)? {
+        if !drain(command, &mut BufReader::new(file), &mut rest, out, place)? || !show(command, &rest, out)? {
             return Ok(false);
         }
     }
@@ -167,7 +178,13 @@ enum Pumped {
 }
 
 /// Takes one line. An unfinished one stays in `rest`.
-fn pump(command: &Command, reader: &mut impl BufRead, rest: &mut Vec<u8>, place: &str) -> Result<Pumped> {
+fn pump(
+    command: &Command,
+    reader: &mut impl BufRead,
+    rest: &mut Vec<u8>,
+    out: &mut Out,
+    place: &str,
+) -> Result<Pumped> {
     let room = MAX_LINE.saturating_sub(rest.len() as u64).max(1);
     let n = reader
         .by_ref()
@@ -178,7 +195,7 @@ fn pump(command: &Command, reader: &mut impl BufRead, rest: &mut Vec<u8>, place:
         return Ok(Pumped::Dry);
     }
     if rest.last() == Some(&b'\n') {
-        if !show(command, rest)? {
+        if !show(command, rest, out)? {
             return Ok(Pumped::Unread);
         }
         rest.clear();
@@ -189,23 +206,34 @@ fn pump(command: &Command, reader: &mut impl BufRead, rest: &mut Vec<u8>, place:
 }
 
 /// Takes all lines that are there; answers whether somebody still reads.
-fn drain(command: &Command, reader: &mut impl BufRead, rest: &mut Vec<u8>, place: &str) -> Result<bool> {
+fn drain(
+    command: &Command,
+    reader: &mut impl BufRead,
+    rest: &mut Vec<u8>,
+    out: &mut Out,
+    place: &str,
+) -> Result<bool> {
     loop {
-        match pump(command, reader, rest, place)? {
+        match pump(command, reader, rest, out, place)? {
             Pumped::Line => {}
-            Pumped::Dry => return Ok(true),
+            // Whoever follows sees what there is before the next wait.
+            Pumped::Dry => {
+                out.flush()?;
+                return Ok(!out.gone());
+            }
             Pumped::Unread => return Ok(false),
         }
     }
 }
 
 /// Shows a line if it is wanted; answers whether somebody still reads.
-fn show(command: &Command, line: &[u8]) -> Result<bool> {
+fn show(command: &Command, line: &[u8], out: &mut Out) -> Result<bool> {
     let Ok(envelope) = parse(line.trim_ascii()) else { return Ok(true) };
     if envelope.get("streamid").is_none() || !wanted(command, &envelope) {
         return Ok(true);
     }
-    crate::print(&(render(&envelope) + "\n"))
+    out.line(render(&envelope))?;
+    Ok(!out.gone())
 }
 
 fn text<'a>(envelope: &'a Value, key: &str) -> &'a str {
@@ -249,7 +277,7 @@ fn render(envelope: &Value) -> String {
         };
         line.push_str(&format!(" {key}={value}"));
     }
-    line.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+    line
 }
 
 #[cfg(test)]
@@ -268,7 +296,7 @@ mod tests {
 
     fn envelope() -> Value {
         parse(
-            br#"{"type":"dev.sinkwell.tool.invocation","streamid":"s","sequence":"00000000000000000007","severitytext":"INFO","time":"2026-01-01T00:00:00.000000000Z","runid":"r-1","data":{"tool":"a\u001bb","disclosures":["secret"],"n":{"b":1}}}"#,
+            br#"{"type":"dev.sinkwell.tool.invocation","streamid":"s","sequence":"00000000000000000007","severitytext":"INFO","time":"2026-01-01T00:00:00.000000000Z","runid":"r-1","data":{"tool":"ab","disclosures":["secret"],"n":{"b":1}}}"#,
         )
         .unwrap()
     }
@@ -276,7 +304,7 @@ mod tests {
     #[test]
     fn a_line_shows_what_matters_and_no_content() {
         let line = render(&envelope());
-        let expected = "2026-01-01T00:00:00.000000000Z INFO       7 dev.sinkwell.tool.invocation r-1 tool=a\u{FFFD}b n={\"b\":1}";
+        let expected = "2026-01-01T00:00:00.000000000Z INFO       7 dev.sinkwell.tool.invocation r-1 tool=ab n={\"b\":1}";
         assert_eq!(line, expected);
     }
 

@@ -10,6 +10,7 @@ use sinkwell::verify::{Options, TrustedKey, Verifier};
 use sinkwell::{Error, Result};
 
 use crate::Outcome;
+use crate::out::Out;
 
 /// Say what files of envelopes prove: sound, incomplete, unchecked, or what is wrong and where.
 #[derive(Args)]
@@ -81,15 +82,12 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         read(&mut verifier, path)?;
     }
     let report = verifier.finish()?;
-    let text = match command.format {
-        Format::Text => report.to_string(),
-        Format::Json => {
-            let mut line = report.to_json().to_json();
-            line.push('\n');
-            line
-        }
-    };
-    crate::print(&text)?;
+    let mut out = Out::new();
+    match command.format {
+        Format::Text => out.text(&report.to_string())?,
+        Format::Json => out.data((report.to_json().to_json() + "\n").as_bytes())?,
+    }
+    out.flush()?;
     Ok(if report.is_good() { Outcome::Good } else { Outcome::Findings })
 }
 

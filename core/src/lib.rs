@@ -30,6 +30,7 @@ pub mod secret;
 mod simple;
 pub mod sink;
 mod sync;
+pub mod terminal;
 mod timeline;
 pub mod types;
 pub mod usage;

@@ -1,7 +1,7 @@
 //! `console`: one aligned, coloured line per event, for people.
 //!
-//! Guarantees: what it prints is for eyes, not for proof; control characters of an event never reach the
-//! terminal; a narrow terminal gets shorter lines; NO_COLOR is honoured. Of own envelopes it shows only
+//! Guarantees: what it prints is for eyes, not for proof; of an event nothing but text reaches the terminal
+//! ([`crate::terminal`]); a narrow terminal gets shorter lines; NO_COLOR is honoured. Of own envelopes it shows only
 //! losses and states.
 
 use std::io::{self, IsTerminal as _};
@@ -10,6 +10,7 @@ use super::stream::{Output, io_failure};
 use super::{Answers, Envelope, Sink};
 use crate::config::ConsoleConfig;
 use crate::json::{Value, parse};
+use crate::terminal::Safe;
 
 /// See the module's head.
 pub(crate) struct Console {
@@ -71,8 +72,8 @@ impl Console {
             rest.push('=');
             rest.push_str(&shown);
         }
-        let mut plain = format!("{time} {severity:<5} {event_type:<18} {subject:<20} {rest}");
-        plain = plain.chars().map(|c| if c.is_control() { '�' } else { c }).collect();
+        let plain = format!("{time} {severity:<5} {event_type:<18} {subject:<20} {rest}");
+        let mut plain = Safe(&plain).to_string();
         if plain.chars().count() > self.width {
             plain = plain.chars().take(self.width - 1).chain(['…']).collect();
         }

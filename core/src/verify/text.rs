@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::report::{Finding, Report, StreamReport, Verdict};
+use crate::terminal::Safe;
 
 /// How many findings of one stream are printed; all are in the JSON form.
 const SHOWN: usize = 100;
@@ -89,20 +90,4 @@ fn list(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
 
 fn plural(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-/// Text from an envelope, which must not move a terminal's cursor.
-pub(super) struct Safe<'a>(pub(super) &'a str);
-
-impl fmt::Display for Safe<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}') {
-                write!(f, "{}", c.escape_unicode())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        Ok(())
-    }
 }
