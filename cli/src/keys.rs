@@ -34,9 +34,9 @@ pub(crate) enum Algorithm {
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
     let Command::New { alg, id, path } = command;
-    let (algorithm, name) = match alg {
-        Algorithm::Ed25519 => (SignatureAlgorithm::Ed25519, "ed25519"),
-        Algorithm::HmacSha256 => (SignatureAlgorithm::HmacSha256, "hmac_sha256"),
+    let (algorithm, name, form) = match alg {
+        Algorithm::Ed25519 => (SignatureAlgorithm::Ed25519, "ed25519", "ed25519"),
+        Algorithm::HmacSha256 => (SignatureAlgorithm::HmacSha256, "hmac_sha256", "hmac"),
     };
     let made = key::generate(algorithm, &path)?;
     let verifier = made.public.as_ref().unwrap_or(&made.path);
@@ -46,7 +46,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         out.line(format_args!("public key   {}", public.display()))?;
     }
     out.line(format_args!("seal with    key: {{ id: {id}, {name}: {{ file: {} }} }}", made.path.display()))?;
-    out.line(format_args!("verify with  sinkwell verify --key {id}={} FILE", verifier.display()))?;
+    out.line(format_args!("verify with  sinkwell verify --key {id}={form}:{} FILE", verifier.display()))?;
     out.flush()?;
     Ok(Outcome::Good)
 }

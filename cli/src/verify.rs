@@ -15,9 +15,9 @@ use crate::out::Out;
 /// Say what files of envelopes prove: sound, incomplete, unchecked, or what is wrong and where.
 #[derive(Args)]
 pub(crate) struct Command {
-    /// A key to trust: the public key's PEM (Ed25519) or the raw key (HMAC). With agent=GLOB it may seal for
-    /// those agents only. Repeatable.
-    #[arg(long = "key", value_name = "ID=FILE[,agent=GLOB]")]
+    /// A key to trust: ed25519:FILE, the public key's SPKI PEM, or hmac:FILE, the key's bytes as they are. Without a
+    /// name only an SPKI PEM is taken. With agent=GLOB it may seal for those agents only. Repeatable.
+    #[arg(long = "key", value_name = "ID=[ed25519:|hmac:]FILE[,agent=GLOB]")]
     keys: Vec<String>,
     /// Checkpoints kept elsewhere: they expose a cut-off tail and a stream that is missing as a whole.
     /// Repeatable.

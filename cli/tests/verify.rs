@@ -111,7 +111,7 @@ fn what_cannot_be_done_is_exit_2_and_says_why() {
         (&["verify", "--key", &key, "none.ndjson"][..], "none.ndjson"),
         (&["verify", "--key", &key, "empty.ndjson"], "no envelope"),
         (&["verify", "--key", "k1=none.pem", "events.ndjson"], "none.pem"),
-        (&["verify", "--key", "k1=short.key", "events.ndjson"], "32"),
+        (&["verify", "--key", "k1=hmac:short.key", "events.ndjson"], "32"),
         (&["verify", "--key", "agent.key", "events.ndjson"], "ID=FILE"),
         (&["verify", "--key", &key, "--checkpoint", "empty.ndjson", "events.ndjson"], "empty.ndjson"),
         (&["verify", "--key", &key, "other.db"], "other.db"),
@@ -141,4 +141,33 @@ fn silence_and_edges_are_found_when_asked_for() {
         ["verify", "--key", &key, "--silence", "90s", "--format", "json", "open.ndjson", "later.ndjson"];
     assert_eq!(kinds(&place.run(&line).ends(1).json()), ["silence"]);
     place.run(&["verify", "--key", &key, "--edges", "--strict", "events.ndjson"]).ends(0);
+}
+
+#[test]
+fn a_public_key_in_another_form_is_no_hmac_key() {
+    let place = Place::new("key-forms");
+    place.emitted(FILE, 1);
+    place.run(&["keys", "new", "agent.pem"]).ends(0);
+    let pem = place.read("agent.pem.pub");
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    place.write("bom.pem", format!("\u{feff}{pem}"));
+    place.write("comment.pem", format!("# the agent's key\n{pem}"));
+    place.write("der", [&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"[..], &[7; 32]].concat());
+    place.write("jwk.json", format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{body}"}}"#));
+    place.write("openssh.pub", format!("ssh-ed25519 {body} agent"));
+    place.write("hex", "ab".repeat(32));
+    for file in ["bom.pem", "comment.pem", "der", "jwk.json", "openssh.pub", "hex", "agent.key"] {
+        // Without a name both are named; as what it is not it is refused as well.
+        let run = place.run(&["verify", "--key", &format!("k1={file}"), "events.ndjson"]).ends(2);
+        let named = [format!("ed25519:{file}"), format!("hmac:{file}")];
+        assert!(named.iter().all(|form| run.err.contains(form)), "{file}: {}", run.err);
+        place.run(&["verify", "--key", &format!("k1=ed25519:{file}"), "events.ndjson"]).ends(2);
+    }
+    place.run(&["verify", "--key", "k1=hmac:agent.pem.pub", "events.ndjson"]).ends(2);
+    place.run(&["verify", "--key", "k1=ed25519:agent.pem", "events.ndjson"]).ends(2);
+    place.run(&["verify", "--key", "k1=hmac:agent.key", "events.ndjson"]).ends(0);
+    for form in ["k1=agent.pem.pub", "k1=ed25519:agent.pem.pub"] {
+        // Usable, and not the key that sealed.
+        place.run(&["verify", "--key", form, "events.ndjson"]).ends(1);
+    }
 }

@@ -1,6 +1,6 @@
-"""What envelopes prove, by the independent verifier: python verify.py ID=KEYFILE FILE...
+"""What envelopes prove, by the independent verifier: python verify.py ID=KEY FILE...
 
-A key file is an SPKI PEM (Ed25519) or an HMAC key, as for `sinkwell verify --key`. Prints the report as JSON;
+A key is `ed25519:FILE` or `FILE` (SPKI PEM), or `hmac:FILE`, as for `sinkwell verify --key`. Prints the report as JSON;
 exit 0 when it is good, 1 when not, 2 without an envelope.
 """
 
@@ -13,10 +13,13 @@ from verifier import NoEnvelope, Verifier
 
 
 def key(argument):
-    name, _, file = argument.partition("=")
+    name, _, named = argument.partition("=")
+    form, _, file = named.rpartition(":")
     raw = pathlib.Path(file).read_bytes()
-    if raw.startswith(b"-----BEGIN"):
-        return {"id": name, "spki_pem": raw.decode()}
+    if form in ("", "ed25519"):
+        return {"id": name, "spki_pem": raw.decode("ascii")}
+    if form != "hmac" or raw.startswith(b"-----BEGIN"):
+        raise ValueError(f"{file}: neither ed25519:FILE nor hmac:FILE")
     return {"id": name, "hmac_base64": base64.b64encode(raw).decode()}
 
 

@@ -81,7 +81,7 @@ impl Place {
 
     /// The key that verifies, as the command's argument.
     pub(crate) fn key(&self) -> String {
-        format!("k1={}", self.path("agent.key"))
+        format!("k1=hmac:{}", self.path("agent.key"))
     }
 
     /// An emitter whose configuration's paths are this folder's; a host sink NAME writes NAME.ndjson.

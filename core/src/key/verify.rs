@@ -25,6 +25,43 @@ enum Inner {
 }
 
 impl VerifyingKey {
+    /// Reads the key that a person names: `ed25519:FILE`, an SPKI PEM, or `hmac:FILE`, its bytes exactly as they
+    /// are. Without a name only an SPKI PEM is taken: a public key in any other form would else be an HMAC key that
+    /// everybody has.
+    ///
+    /// # Errors
+    /// Kind `key`: unreadable, not what it is named, a weak Ed25519 key, or an HMAC key under 32 bytes.
+    pub fn from_named(named: &str) -> Result<Self> {
+        let (form, file) = match named.split_once(':') {
+            Some(("ed25519", file)) => (Some(SignatureAlgorithm::Ed25519), file),
+            Some(("hmac", file)) => (Some(SignatureAlgorithm::HmacSha256), file),
+            _ => (None, named),
+        };
+        let bytes = zeroize::Zeroizing::new(
+            std::fs::read(file)
+                .map_err(|e| Error::key(format!("the key file cannot be read: {e}")).at(file))?,
+        );
+        let pem = std::str::from_utf8(&bytes).is_ok_and(|text| text.trim_start().starts_with("-----BEGIN "));
+        let refused = match form {
+            None if !pem => Some(format!(
+                "this is no SPKI PEM, and a key of another form must say what it is: ed25519:{file} (SPKI PEM) or hmac:{file} \
+                 (the key's bytes as they are)"
+            )),
+            Some(SignatureAlgorithm::Ed25519) if !pem => Some(
+                "an Ed25519 key is given as SPKI PEM (`-----BEGIN PUBLIC KEY-----`), without anything before it"
+                    .to_owned(),
+            ),
+            Some(SignatureAlgorithm::HmacSha256) if pem => {
+                Some(format!("this is a PEM, and no HMAC key: everybody may have it; give ed25519:{file}"))
+            }
+            _ => None,
+        };
+        match refused {
+            Some(why) => Err(Error::key(why).at(file)),
+            None => Self::from_bytes(&bytes).map_err(|e| e.at(file)),
+        }
+    }
+
     /// Reads a key file: SPKI PEM is Ed25519; any other bytes, exactly as they are, are an HMAC key.
     ///
     /// # Errors

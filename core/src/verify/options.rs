@@ -1,6 +1,5 @@
 //! What a verifier is told: whom to trust, and how strict to be.
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -24,14 +23,16 @@ impl TrustedKey {
         Self { id: id.into(), key, agent: None }
     }
 
-    /// Reads `ID=FILE[,agent=GLOB]`, the form of the command's `--key`.
+    /// Reads `ID=[ed25519:|hmac:]FILE[,agent=GLOB]`, the form of the command's `--key`.
     ///
     /// # Errors
     /// Kind `invalid_argument` for the form, `key` for the file.
     pub fn from_argument(argument: &str) -> Result<Self> {
         let bad = || {
-            Error::invalid_argument("expected ID=FILE or ID=FILE,agent=GLOB, as in k1=agent.pem.pub")
-                .at(format!("--key {argument}"))
+            Error::invalid_argument(
+                "expected ID=FILE or ID=FILE,agent=GLOB, as in k1=ed25519:agent.pem.pub or k1=hmac:agent.key",
+            )
+            .at(format!("--key {argument}"))
         };
         let (id, rest) = argument.split_once('=').ok_or_else(bad)?;
         let (file, agent) = match rest.rsplit_once(",agent=") {
@@ -41,7 +42,7 @@ impl TrustedKey {
         if id.is_empty() || file.is_empty() || agent == Some("") {
             return Err(bad());
         }
-        let key = VerifyingKey::from_file(Path::new(file))?;
+        let key = VerifyingKey::from_named(file)?;
         Ok(Self { id: id.to_owned(), key, agent: agent.map(str::to_owned) })
     }
 
