@@ -26,5 +26,5 @@ pub use gate::{Decision, Gate, Gates, Request, evaluate, evaluate_json};
 pub use grant::view;
 pub use part::{Body, Part, validate_class};
 pub use prepared::{EventFacts, Prepared};
-pub use redact::Redactor;
+pub use redact::{Explained, Redactor};
 pub use replay::rejudge;

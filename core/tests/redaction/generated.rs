@@ -260,6 +260,24 @@ fn recall_and_precision_on_the_generated_corpus() {
     assert!(below.is_empty(), "below the floor: {below:?}");
 }
 
+/// Ids by which agents join their events, alone, in a sentence and as members of JSON: all detectors together.
+#[test]
+fn ids_of_the_providers_stay() {
+    let redactor = redactor(&DETECTORS);
+    let draw = &mut Draw(20_261_128);
+    for _ in 0..10_000 {
+        let id = crate::misses::id(draw);
+        let words = *draw.one(&crate::misses::ID_NAMES);
+        for text in [
+            id.clone(),
+            format!("the tool call {id} ended"),
+            format!(r#"{{"{}":"{id}","gen_ai.tool.call.id":"{id}"}}"#, name(words, Names::Any, draw)),
+        ] {
+            assert_eq!(redactor.redact_text(&text).unwrap(), text);
+        }
+    }
+}
+
 fn write_case(out: &mut String, case: &Case) {
     let json = |s: &str| {
         let text = draw::json(s).unwrap();

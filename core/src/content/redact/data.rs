@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::detect::{Kind, digits_is_card, secret_key};
+use super::detect::{Kind, digits_is_card, secret_member};
 use super::identify::{by_name, by_shape, paths};
 use super::{Redactor, keyed};
 use crate::config::Replacement;
@@ -103,7 +103,7 @@ impl Redactor {
         if is_replaced(text) {
             return Ok(None);
         }
-        if self.enabled.has(Kind::Secrets) && text.len() >= 4 && key.is_some_and(secret_key) {
+        if self.enabled.has(Kind::Secrets) && key.is_some_and(|key| secret_member(key, text)) {
             let mut out = String::new();
             self.replacement(&mut out, "secrets", text, self.replace);
             return Ok(Some(out));

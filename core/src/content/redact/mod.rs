@@ -37,6 +37,9 @@ use crate::secret::Secret;
 /// Shortest key for keyed hashes, in bytes: what it hides are short values that can be enumerated.
 const MIN_HASH_KEY: usize = 16;
 
+/// Why a host's pattern finds.
+const PATTERN: &str = "a pattern of the policy";
+
 /// A compiled redaction policy.
 pub struct Redactor {
     enabled: Enabled,
@@ -48,6 +51,20 @@ pub struct Redactor {
     hash: Option<Hmac<Sha256>>,
     keep_identifiers: bool,
 }
+
+/// One place that a policy replaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained<'a> {
+    /// Where, in bytes.
+    pub span: Range<usize>,
+    /// The detector, or the policy's own pattern.
+    pub label: &'a str,
+    /// What spoke for it.
+    pub why: &'static str,
+}
+
+/// A span to replace, the value as it was read, its label's index, and why.
+type Found = (Range<usize>, String, usize, &'static str);
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,13 +140,26 @@ impl Redactor {
         }
         let mut out = String::with_capacity(text.len());
         let mut done = 0;
-        for (span, value, label) in finds {
+        for (span, value, label, _) in finds {
             out.push_str(&text[done..span.start]);
             self.replacement(&mut out, &self.labels[label], &value, self.replace);
             done = span.end;
         }
         out.push_str(&text[done..]);
         Ok(Cow::Owned(out))
+    }
+
+    /// What would be replaced, in order, and why.
+    ///
+    /// # Errors
+    /// As [`Redactor::redact_text`].
+    pub fn explain(&self, text: &str) -> Result<Vec<Explained<'_>>> {
+        if u32::try_from(text.len()).is_err() {
+            return Err(Error::invalid_event("text of 4 GiB or more cannot be redacted"));
+        }
+        let shadow = Shadow::of(text);
+        let explained = |(span, _, label, why): Found| Explained { span, label: &self.labels[label], why };
+        Ok(self.find(text, &shadow).into_iter().map(explained).collect())
     }
 
     /// The body with every find replaced. Bytes that are UTF-8 are redacted as text; others cannot be
@@ -169,12 +199,12 @@ impl Redactor {
     }
 
     /// Spans of `text` to replace, in order and apart: where, the value as it was read, the label's index.
-    fn find(&self, text: &str, shadow: &Shadow<'_>) -> Vec<(Range<usize>, String, usize)> {
+    fn find(&self, text: &str, shadow: &Shadow<'_>) -> Vec<Found> {
         let mut finds = Vec::new();
-        find_all(shadow.text(), self.enabled, &mut finds);
+        find_all(shadow, self.enabled, &mut finds);
         let mut spans: Vec<_> = finds
             .into_iter()
-            .map(|Find { span, label }| (shadow.original(span.clone()), span, label, true))
+            .map(|Find { span, label, why }| (shadow.original(span.clone()), span, label, true, why))
             .collect();
         for (i, pattern) in self.patterns.iter().enumerate() {
             let label = DETECTORS.len() + i;
@@ -184,7 +214,7 @@ impl Redactor {
                     .find_iter(shadow.text())
                     .map(found)
                     .filter(|m| !m.is_empty())
-                    .map(|span| (shadow.original(span.clone()), span, label, true)),
+                    .map(|span| (shadow.original(span.clone()), span, label, true, PATTERN)),
             );
             if shadow.text().len() != text.len() || shadow.text() != text {
                 // A pattern may also be meant for the letters as they are.
@@ -193,13 +223,13 @@ impl Redactor {
                         .find_iter(text)
                         .map(found)
                         .filter(|m| !m.is_empty())
-                        .map(|span| (span.clone(), span, label, false)),
+                        .map(|span| (span.clone(), span, label, false, PATTERN)),
                 );
             }
         }
         spans.sort_by(|a, b| (a.0.start, b.0.end, a.2).cmp(&(b.0.start, a.0.end, b.2)));
-        let mut merged: Vec<(Range<usize>, String, usize)> = Vec::with_capacity(spans.len());
-        for (span, read, label, shadowed) in spans {
+        let mut merged: Vec<Found> = Vec::with_capacity(spans.len());
+        for (span, read, label, shadowed, why) in spans {
             match merged.last_mut() {
                 // Overlapping finds are one, under the label of the first and longest.
                 Some((last, ..)) if span.start < last.end => last.end = last.end.max(span.end),
@@ -207,7 +237,7 @@ impl Redactor {
                     let source = if shadowed { shadow.text() } else { text };
                     let value =
                         if self.hash.is_some() { normalize(label, &source[read]) } else { String::new() };
-                    merged.push((span, value, label));
+                    merged.push((span, value, label, why));
                 }
             }
         }

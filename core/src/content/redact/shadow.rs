@@ -1,5 +1,5 @@
 //! A shadow of the text as a person reads it: full-width and other digits as ASCII, look-alike letters as the
-//! Latin ones they pass for, what has no width gone.
+//! Latin ones they pass for, what has no width gone, a URL's escapes as what they stand for.
 //!
 //! Guarantees: every offset of the shadow maps to a character boundary of the text, in the same order, and a
 //! span always takes along the joiners and accents that hang on to its last character. ASCII text is its own
@@ -11,6 +11,7 @@ use std::ops::Range;
 /// See the module's head.
 pub(super) struct Shadow<'a> {
     text: Cow<'a, str>,
+    source: &'a [u8],
     /// For each byte of the shadow, and its end, where its character begins in the text.
     map: Option<Vec<u32>>,
 }
@@ -18,12 +19,25 @@ pub(super) struct Shadow<'a> {
 impl<'a> Shadow<'a> {
     pub(super) fn of(text: &'a str) -> Self {
         // Offsets are 32 bits wide; nothing that fits an envelope comes near.
-        if text.is_ascii() || u32::try_from(text.len()).is_err() {
-            return Self { text: Cow::Borrowed(text), map: None };
+        let plain = text.is_ascii()
+            && !memchr::memchr_iter(b'%', text.as_bytes()).any(|at| escaped(&text[at..]).is_some());
+        if plain || u32::try_from(text.len()).is_err() {
+            return Self { text: Cow::Borrowed(text), source: text.as_bytes(), map: None };
         }
         let mut folded = String::with_capacity(text.len());
         let mut map = Vec::with_capacity(text.len() + 1);
+        let mut until = 0;
         for (at, c) in text.char_indices() {
+            if at < until {
+                continue;
+            }
+            let c = match c {
+                '%' => escaped(&text[at..]).map_or(c, |(c, n)| {
+                    until = at + n;
+                    c
+                }),
+                c => c,
+            };
             if let Some(c) = fold(c) {
                 #[allow(clippy::cast_possible_truncation, reason = "checked above")]
                 map.resize(map.len() + c.len_utf8(), at as u32);
@@ -32,7 +46,29 @@ impl<'a> Shadow<'a> {
         }
         #[allow(clippy::cast_possible_truncation, reason = "checked above")]
         map.push(text.len() as u32);
-        Self { text: Cow::Owned(folded), map: Some(map) }
+        Self { text: Cow::Owned(folded), source: text.as_bytes(), map: Some(map) }
+    }
+
+    /// Whether the text is its own shadow.
+    pub(super) fn is_plain(&self) -> bool {
+        self.map.is_none()
+    }
+
+    /// Whether the byte of the shadow stands for a character beyond ASCII.
+    pub(super) fn folded(&self, i: usize) -> bool {
+        let Some(at) = self.map.as_ref().and_then(|map| map.get(i)) else { return false };
+        let at = *at as usize;
+        let byte = self.source.get(at).copied().unwrap_or(0);
+        // An escape of a byte beyond ASCII begins with 8 to F.
+        let beyond = || self.decoded(i) && self.source.get(at + 1).is_some_and(|b| *b >= b'8');
+        !byte.is_ascii() || byte == b'%' && beyond()
+    }
+
+    /// Whether the byte of the shadow stands for an escape of a URL.
+    pub(super) fn decoded(&self, i: usize) -> bool {
+        let Some(map) = &self.map else { return false };
+        map.get(i).is_some_and(|at| self.source.get(*at as usize) == Some(&b'%'))
+            && self.text.as_bytes().get(i) != Some(&b'%')
     }
 
     pub(super) fn text(&self) -> &str {
@@ -47,6 +83,27 @@ impl<'a> Shadow<'a> {
             Some(map) => map[span.start] as usize..map[span.end] as usize,
         }
     }
+}
+
+/// The character that a URL's escapes at the start of `text` stand for, and how long they are; none for what is
+/// no text.
+fn escaped(text: &str) -> Option<(char, usize)> {
+    let byte = |i: usize| {
+        let hex = text.as_bytes().get(3 * i..3 * i + 3).filter(|hex| hex[0] == b'%')?;
+        let digit = |b: u8| char::from(b).to_digit(16);
+        u8::try_from(digit(hex[1])? * 16 + digit(hex[2])?).ok()
+    };
+    let first = byte(0)?;
+    let n = match first {
+        b'\t' | b'\n' | b'\r' | 0x20..=0x24 | 0x26..=0x7E => 1,
+        0xC2..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xF4 => 4,
+        _ => return None,
+    };
+    let bytes = (0..n).map(byte).collect::<Option<Vec<u8>>>()?;
+    let c = std::str::from_utf8(&bytes).ok()?.chars().next()?;
+    Some((c, 3 * n))
 }
 
 /// Zeroes of the digit blocks beyond ASCII that people type.

@@ -3,14 +3,14 @@
 //! Digits are read as groups with separators between them. A run of groups is read once, and each look at it
 //! is bounded by the digits that a number may have.
 
-use super::{Kind, Scan, iban, is_word};
+use super::{Kind, Scan, iban, is_word, names};
 
 /// One group of digits, and the separator behind it (0 when something else follows).
 #[derive(Clone, Copy)]
 struct Group {
     start: usize,
     end: usize,
-    /// The separator behind it, spaces around it left out: one of space `-` `.` `/` `(` `)`.
+    /// The separator behind it, spaces around it left out: one of space `-` `.` `/` `(` `)` and a line's end.
     behind: u8,
     /// How many bytes that separator has.
     gap: usize,
@@ -49,12 +49,34 @@ fn read_run(scan: &Scan<'_>, start: usize, groups: &mut Vec<Group>) -> usize {
         // Two marks of punctuation, other than a bracket's, separate numbers.
         let marks = separator.iter().filter(|b| !matches!(b, b' ' | b'(' | b')')).count();
         let joined = joined && marks <= 1;
-        groups.push(Group { start: at, end, behind: if joined { behind } else { 0 }, gap: next - end });
-        if !joined {
+        // A line's end between two groups as cards have them.
+        let folded = if joined || !(3..=6).contains(&(end - at)) { None } else { folded(scan, end) };
+        let (next, behind) = match folded {
+            Some(next) => (next, b'\n'),
+            None => (next, if joined { behind } else { 0 }),
+        };
+        groups.push(Group { start: at, end, behind, gap: next - end });
+        if behind == 0 {
             return end;
         }
         at = next;
     }
+}
+
+/// The digit that begins the next line, where a line ends at `at`, as such or escaped.
+fn folded(scan: &Scan<'_>, at: usize) -> Option<usize> {
+    let end = scan.run(at, 2, |b| matches!(b, b' ' | b'\r'));
+    let slashes = scan.run(end, 3, |b| b == b'\\');
+    let escaped = slashes > end && scan.at(slashes) == b'n';
+    let next = if escaped {
+        slashes + 1
+    } else if scan.at(end) == b'\n' {
+        end + 1
+    } else {
+        return None;
+    };
+    let next = scan.run(next, 16, |b| matches!(b, b' ' | b'\t' | b'>' | b'#' | b'/' | b'*'));
+    scan.at(next).is_ascii_digit().then_some(next)
 }
 
 /// What stands before group `i`: the separator, or for the first group 0.
@@ -63,7 +85,7 @@ fn ahead(groups: &[Group], i: usize) -> u8 {
 }
 
 /// Shapes that cards are written in, by the lengths of their groups.
-const CARD_SHAPES: [&[usize]; 5] = [&[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 4, 3], &[4, 4, 4, 1]];
+const CARD_SHAPES: [&[usize]; 5] = [&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 1]];
 
 fn cards(scan: &mut Scan<'_>, groups: &[Group]) {
     if !scan.enabled.has(Kind::Card) {
@@ -73,7 +95,11 @@ fn cards(scan: &mut Scan<'_>, groups: &[Group]) {
     while i < groups.len() {
         let taken = card_at(scan, groups, i);
         if let Some(n) = taken {
-            scan.found(Kind::Card, groups[i].start..groups[i + n - 1].end);
+            scan.found(
+                Kind::Card,
+                groups[i].start..groups[i + n - 1].end,
+                "an issuer's number with its check digit",
+            );
         }
         i += taken.unwrap_or(1);
     }
@@ -87,15 +113,18 @@ fn card_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
         if !(13..=19).contains(&digits) {
             return None;
         }
-        let joined = part[..n - 1].iter().all(|g| matches!(g.behind, b' ' | b'-') && g.gap == 1);
+        let joined =
+            part[..n - 1].iter().all(|g| matches!(g.behind, b' ' | b'-') && g.gap == 1 || g.behind == b'\n');
         let free = ahead(groups, i) != b'.'
             && part[n - 1].behind != b'.'
-            && !is_word(scan.before(part[0].start))
-            && !is_word(scan.at(part[n - 1].end));
+            && !(scan.before(part[0].start) == b'.' && is_word(scan.before(part[0].start - 1)))
+            && !scan.word_before(part[0].start)
+            && !scan.word_at(part[n - 1].end);
         (joined && free && is_card(scan, part)).then_some(n)
     };
     // Written out in another grouping, a card is the whole run.
-    let whole = if i == 0 && (2..=19).contains(&groups.len()) { fits(groups.len()) } else { None };
+    let apart = groups.iter().any(|g| g.behind == b'\n');
+    let whole = if i == 0 && !apart && (2..=19).contains(&groups.len()) { fits(groups.len()) } else { None };
     whole.or_else(|| fits(1)).or_else(|| {
         CARD_SHAPES
             .iter()
@@ -165,47 +194,97 @@ pub(in crate::content::redact) fn is_card_number(number: &str) -> bool {
     digits.len() == number.len() && (13..=19).contains(&digits.len()) && issued(&digits) && luhn(&digits)
 }
 
-/// Whether one of `words` stands in the `reach` bytes before `at`.
+/// Whether one of `words` stands in the `reach` bytes before `at`, on its line and without another number
+/// between.
 fn follows(scan: &Scan<'_>, at: usize, reach: usize, words: &[&[u8]]) -> bool {
     let near = &scan.bytes[at.saturating_sub(reach)..at];
+    let clear = near.iter().rev().take_while(|b| !b.is_ascii_digit() && !matches!(b, b'\n' | b';')).count();
+    let near = &near[near.len() - clear..];
     words.iter().any(|word| {
         near.windows(word.len()).enumerate().any(|(i, window)| {
-            window.eq_ignore_ascii_case(word) && (i == 0 || !near[i - 1].is_ascii_alphabetic())
+            window.eq_ignore_ascii_case(word)
+                && (i == 0
+                    || !near[i - 1].is_ascii_alphabetic()
+                    || near[i - 1].is_ascii_lowercase() && window[0].is_ascii_uppercase())
         })
     })
 }
+
+const VERSION_WORDS: [&[u8]; 13] = [
+    b"version",
+    b"ver",
+    b"release",
+    b"build",
+    b"section",
+    b"chapter",
+    b"oid",
+    b"firmware",
+    b"revision",
+    b"rev",
+    b"driver",
+    b"upgrade",
+    b"upgraded",
+];
 
 fn addresses(scan: &mut Scan<'_>, groups: &[Group]) {
     if !scan.enabled.has(Kind::Ip) {
         return;
     }
+    let dotted = |part: &[Group]| part[..3].iter().all(|g| g.behind == b'.' && g.gap == 1);
     for i in 0..groups.len().saturating_sub(3) {
         let part = &groups[i..i + 4];
-        let dotted = part[..3].iter().all(|g| g.behind == b'.' && g.gap == 1);
+        let ranged = i >= 4 && ahead(groups, i) == b'-' && dotted(&groups[i - 4..i]);
         let free = ahead(groups, i) != b'.'
-            && ahead(groups, i) != b'-'
+            && (ahead(groups, i) != b'-' || ranged)
             && part[3].behind != b'.'
-            && !is_word(scan.before(part[0].start))
-            && !is_word(scan.at(part[3].end));
-        if !dotted || !free {
+            && !scan.word_before(part[0].start)
+            && !scan.word_at(part[3].end);
+        if !dotted(part) || !free {
             continue;
         }
         let octet = |g: &Group| {
             let text = &scan.bytes[g.start..g.end];
-            text.len() <= 3
-                && (text.len() == 1 || text[0] != b'0')
-                && text.iter().fold(0_u32, |acc, b| acc * 10 + u32::from(b - b'0')) <= 255
+            (text.len() <= 3 && (text.len() == 1 || text[0] != b'0'))
+                .then(|| text.iter().fold(0_u32, |acc, b| acc * 10 + u32::from(b - b'0')))
+                .filter(|n| *n <= 255)
         };
-        if part.iter().all(octet)
-            && !follows(scan, part[0].start, 10, &[b"version", b"ver", b"release", b"build", b"section"])
+        let octets: Option<Vec<u32>> = part.iter().map(octet).collect();
+        let more = part[3].behind == b'-' && !groups.get(i + 4..i + 8).is_some_and(dotted);
+        if let Some(octets) = octets
+            && !is_version(scan, &octets, part[0].start, part[3].end, more)
         {
-            scan.found(Kind::Ip, part[0].start..part[3].end);
+            scan.found(Kind::Ip, part[0].start..part[3].end, "an IPv4 address");
         }
     }
 }
 
-const CALL_WORDS: [&[u8]; 10] =
-    [b"tel", b"telephone", b"phone", b"mobile", b"cell", b"fax", b"whatsapp", b"sms", b"telefon", b"handy"];
+/// Whether four numbers with dots are a version, an object identifier, or part of a name; `more` says that a dash
+/// and a number follow.
+fn is_version(scan: &Scan<'_>, octets: &[u32], start: usize, end: usize, more: bool) -> bool {
+    let before = scan.before(start);
+    let behind = scan.at(end);
+    let product = before == b'/' && {
+        let name =
+            scan.bytes[..start - 1].iter().rev().take(32).take_while(|b| is_word(**b) || **b == b'-').count();
+        name > 0 && !matches!(scan.before(start - 1 - name), b'/' | b'.' | b':' | b'=' | b'@')
+    };
+    let compared = match before {
+        b'=' => match scan.before(start - 1) {
+            b'>' | b'<' | b'~' | b'!' | b'^' => true,
+            b'=' => !follows(scan, start, 16, &[b"ip", b"addr", b"host", b"src", b"dst"]),
+            _ => false,
+        },
+        b'^' | b'~' => true,
+        _ => false,
+    };
+    let arcs = matches!(octets[..3], [1, 3, 6] | [2, 5, 4] | [2, 5, 29]);
+    let padded = octets[1..] == [0, 0, 0] && !matches!(octets[0], 0 | 10 | 127) && behind != b'/';
+    let name = matches!(before, b'-' | b'.') && is_word(scan.before(start - 1));
+    let tail = matches!(behind, b'-' | b'.') && scan.at(end + 1).is_ascii_alphabetic()
+        || matches!(behind, b'+' | b'~')
+        || more && octets[0] < 10;
+    product || compared || arcs || padded || name || tail || follows(scan, start, 24, &VERSION_WORDS)
+}
 
 fn phones(scan: &mut Scan<'_>, groups: &[Group]) {
     if !scan.enabled.has(Kind::Phone) {
@@ -214,30 +293,85 @@ fn phones(scan: &mut Scan<'_>, groups: &[Group]) {
     let mut i = 0;
     while i < groups.len() {
         let taken = phone_at(scan, groups, i);
-        if let Some((n, start)) = taken {
-            scan.found(Kind::Phone, start..groups[i + n - 1].end);
+        if let Some((n, start, why)) = taken {
+            scan.found(Kind::Phone, start..groups[i + n - 1].end, why);
         }
-        i += taken.map_or(1, |(n, _)| n);
+        i += taken.map_or(1, |(n, ..)| n);
     }
 }
 
+/// Whether the words before a number call it a phone number: the name that it is assigned to, or the last words
+/// of the sentence.
+fn called(scan: &Scan<'_>, start: usize) -> bool {
+    let low = start.saturating_sub(64);
+    let mut at = start;
+    for _ in 0..4 {
+        let mut breaks = 0;
+        while at > low && !is_word(scan.bytes[at - 1]) {
+            at -= 1;
+            // Another value, another sentence: what stands before speaks of that.
+            let apart = match scan.bytes[at] {
+                b',' | b';' | b'}' | b')' => true,
+                b'{' => scan.before(at) != b'=',
+                b'&' => scan.before(at) != b' ',
+                _ => false,
+            };
+            if apart {
+                return false;
+            }
+            breaks += usize::from(scan.bytes[at] == b'\n');
+        }
+        if scan.escapes(at) {
+            return false;
+        }
+        let end = at;
+        while at > low
+            && (is_word(scan.bytes[at - 1]) || matches!(scan.bytes[at - 1], b'-' | b'.' | b'+'))
+            && !scan.escapes(at)
+        {
+            at -= 1;
+        }
+        if at == end || breaks > 1 || scan.bytes[at..end].iter().all(|b| !b.is_ascii_alphabetic()) {
+            return false;
+        }
+        if names::calls(&scan.bytes[at..end]) {
+            return true;
+        }
+        // Between the word and the number only what fills a sentence or types a variable.
+        const FILLS: [&[u8]; 22] = [
+            b"is", b"at", b"me", b"us", b"on", b"no", b"nr", b"number", b"str", b"string", b"value", b"my",
+            b"the", b"n", b"h", b"s", b"call", b"b", b"u", b"r", b"f", b"under",
+        ];
+        if !FILLS.iter().any(|fill| scan.bytes[at..end].eq_ignore_ascii_case(fill)) {
+            return false;
+        }
+    }
+    false
+}
+
 /// How many groups from `i` on are a phone number, and where it begins.
-fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize)> {
+fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize, &'static str)> {
     let first = groups[i];
-    let before = scan.before(first.start);
-    if is_word(before) || before == b':' && i == 0 && scan.before(first.start - 1).is_ascii_digit() {
+    let mut before = scan.before(first.start);
+    let mut mark = 1;
+    if scan.bytes[..first.start].ends_with(b"%2B") {
+        (before, mark) = (b'+', 3);
+    }
+    if mark == 1 && scan.word_before(first.start)
+        || before == b':' && i == 0 && scan.before(first.start - 1).is_ascii_digit()
+    {
         return None;
     }
     let digit = scan.bytes[first.start];
     if before == b'+' {
-        let sign = first.start - 1;
-        if is_word(scan.before(sign)) || digit == b'0' {
+        let sign = first.start - mark;
+        if scan.word_before(sign) || digit == b'0' {
             return None;
         }
         let n = longest(scan, groups, i, 8, 15)?;
         // `+12345678.90` is an amount.
         let amount = n == 2 && first.behind == b'.';
-        return (!amount).then(|| (n, opening(scan, groups, i, n, sign)));
+        return (!amount).then(|| (n, opening(scan, groups, i, n, sign), "an international phone number"));
     }
     if i > 0 && matches!(ahead(groups, i), b'.' | b'-' | b'/') {
         return None;
@@ -251,17 +385,19 @@ fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize
         && let Some(n) = longest(scan, groups, i, 10, 17)
         && n > 1
     {
-        return Some((n, opening(scan, groups, i, n, first.start)));
+        return Some((n, opening(scan, groups, i, n, first.start), "an international phone number"));
     }
-    north_american(scan, groups, i)
+    let named = || {
+        // Anything else only where the text calls it a phone number, before the run's first digits.
+        let begins = i == 0 || ahead(groups, i) == b'\n';
+        let n = if begins { longest(scan, groups, i, 7, 15)? } else { return None };
+        called(scan, first.start).then_some((n, "called a phone number"))
+    };
+    let (n, why) = north_american(scan, groups, i)
         .or_else(|| national(scan, groups, i))
-        .or_else(|| {
-            // Anything else only where the text calls it a phone number.
-            // The word stands before the run's first digits.
-            let n = if i == 0 { longest(scan, groups, i, 7, 15)? } else { return None };
-            follows(scan, first.start, 16, &CALL_WORDS).then_some(n)
-        })
-        .map(|n| (n, opening(scan, groups, i, n, first.start)))
+        .map(|n| (n, "a national phone number"))
+        .or_else(named)?;
+    Some((n, opening(scan, groups, i, n, first.start), why))
 }
 
 /// Where a number that begins at `start` begins: a bracket before it is its own when it closes within.
@@ -280,10 +416,10 @@ fn longest(scan: &Scan<'_>, groups: &[Group], i: usize, least: usize, most: usiz
         if digits > most {
             break;
         }
-        if digits >= least && !is_word(scan.at(group.end)) {
+        if digits >= least && !scan.word_at(group.end) {
             best = Some(n + 1);
         }
-        if group.behind == 0 {
+        if matches!(group.behind, 0 | b'\n') {
             break;
         }
     }
@@ -295,8 +431,10 @@ fn north_american(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> 
     let country = usize::from(groups[i].len() == 1 && scan.bytes[groups[i].start] == b'1');
     let part = groups.get(i + country..i + country + 3)?;
     let shaped = part.iter().map(|g| g.len()).eq([3, 3, 4])
-        && part[..2].iter().all(|g| (b'2'..=b'9').contains(&scan.bytes[g.start]) && g.behind != b'/');
-    let free = !matches!(part[2].behind, b'.' | b'-' | b'/') && !is_word(scan.at(part[2].end));
+        && part[..2]
+            .iter()
+            .all(|g| (b'2'..=b'9').contains(&scan.bytes[g.start]) && !matches!(g.behind, b'/' | b'\n'));
+    let free = !matches!(part[2].behind, b'.' | b'-' | b'/') && !scan.word_at(part[2].end);
     (shaped && free).then_some(country + 3)
 }
 

@@ -17,13 +17,21 @@ pub(super) fn scan(text: &str, scan: &mut Scan<'_>) {
             _ => continue,
         };
         let from = std::mem::replace(&mut floor, after);
-        let Some(end) = domain(text, after) else { continue };
-        let Some(start) = local(&text[from..at]).map(|n| at - n) else { continue };
+        let Some(end) = domain(text, after).map(|end| without_foreign_end(scan, text, after, end)) else {
+            continue;
+        };
+        let Some(start) = local(&text[from..at]).map(|n| without_foreign_start(scan, text, at - n, at))
+        else {
+            continue;
+        };
         // `git@github.com:owner/repo` names a repository.
         if &text[start..at] == "git" && bytes.get(end) == Some(&b':') {
             continue;
         }
-        scan.found(Kind::Email, start..end);
+        if is_unit(&text[after..end]) {
+            continue;
+        }
+        scan.found(Kind::Email, start..end, "an e-mail address");
     }
 }
 
@@ -41,11 +49,19 @@ fn local(before: &str) -> Option<usize> {
             .take(LOCAL)
             .take_while(|(_, c)| *c != '\n')
             .find(|(_, c)| *c == '"')?;
-        return (open + 1 < quoted.len()).then_some(before.len() - open);
+        // Words: not what stands between the quotes of two other strings.
+        let inner = &quoted[open + 1..];
+        let words = inner.starts_with(char::is_alphanumeric)
+            && inner.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '.' | '_' | '+' | '-'));
+        return words.then_some(before.len() - open);
     }
     let mut start = before.len();
     for (i, c) in before.char_indices().rev().take(LOCAL) {
-        if !is_name(c) && !matches!(c, '.' | '_' | '%' | '+' | '-' | '\'' | '~' | '!' | '#' | '$' | '&' | '*')
+        // An apostrophe may be escaped, as in `'o\'neil@…'`.
+        let apostrophe = c == '\\' && before[i + 1..].starts_with('\'') && i > 0 && start == i + 1;
+        if !is_name(c)
+            && !matches!(c, '.' | '_' | '%' | '+' | '-' | '\'' | '~' | '!' | '#' | '$' | '&' | '*')
+            && !apostrophe
         {
             break;
         }
@@ -53,7 +69,7 @@ fn local(before: &str) -> Option<usize> {
     }
     // A name begins with a letter, a digit or one of these two; what stands before is punctuation.
     let name = before[start..].trim_start_matches(|c: char| !is_name(c) && !matches!(c, '_' | '+'));
-    (!name.is_empty() && !name.ends_with('.')).then_some(name.len())
+    (!name.is_empty() && !name.ends_with(['.', '\''])).then_some(name.len())
 }
 
 fn domain(text: &str, from: usize) -> Option<usize> {
@@ -88,4 +104,51 @@ fn domain(text: &str, from: usize) -> Option<usize> {
         && name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
     (good && !scaled && !(numeric(first) && second.starts_with(|c: char| c.is_ascii_digit())))
         .then_some(from + name.len())
+}
+
+/// `getty@tty1.service`: the units of systemd that have instances.
+fn is_unit(domain: &str) -> bool {
+    const UNITS: [&str; 9] =
+        ["service", "socket", "timer", "target", "mount", "automount", "swap", "slice", "scope"];
+    domain.rsplit('.').next().is_some_and(|top| UNITS.contains(&top))
+}
+
+/// Whether the character at `i` is of another script than Latin, also where it only looks Latin.
+fn is_foreign(scan: &Scan<'_>, i: usize, c: char) -> bool {
+    ('\u{370}'..'\u{600}').contains(&c) || c.is_ascii_alphabetic() && scan.shadow.folded(i)
+}
+
+/// How many bytes of another script's letters a word of it has at least, where all look Latin.
+const WORD: usize = 3;
+
+/// Cuts a word of another script off the front, which the address only touches: `рукаjane@example.com`.
+fn without_foreign_start(scan: &Scan<'_>, text: &str, start: usize, at: usize) -> usize {
+    // What an escape ends with is not the address's.
+    let start = if scan.escapes(start + 1) && scan.before(start) == b'\\' { start + 1 } else { start };
+    let (mut end, mut letters, mut sure) = (start, 0, false);
+    for (i, c) in text[start..at].char_indices() {
+        if !is_foreign(scan, start + i, c) {
+            break;
+        }
+        sure |= !c.is_ascii();
+        letters += 1;
+        end = start + i + c.len_utf8();
+    }
+    let goes_on = text[end..at].starts_with(|c: char| c.is_ascii_alphanumeric());
+    if goes_on && (sure || letters >= WORD) { end } else { start }
+}
+
+/// Cuts it off the end likewise.
+fn without_foreign_end(scan: &Scan<'_>, text: &str, after: usize, end: usize) -> usize {
+    let (mut start, mut letters, mut sure) = (end, 0, false);
+    for (i, c) in text[after..end].char_indices().rev() {
+        if !is_foreign(scan, after + i, c) {
+            break;
+        }
+        sure |= !c.is_ascii();
+        letters += 1;
+        start = after + i;
+    }
+    let goes_on = text[after..start].ends_with(|c: char| c.is_ascii_alphanumeric());
+    if goes_on && (sure || letters >= WORD) { start } else { end }
 }

@@ -37,6 +37,7 @@ const LENGTHS: &[(&[u8; 2], usize)] = &[
     (b"GL", 18),
     (b"GR", 27),
     (b"GT", 28),
+    (b"HN", 28),
     (b"HR", 21),
     (b"HU", 28),
     (b"IE", 22),
@@ -102,10 +103,7 @@ pub(super) fn check(scan: &mut Scan<'_>, digits: usize) {
     let start = digits - 2;
     let country = [scan.bytes[start].to_ascii_uppercase(), scan.bytes[start + 1].to_ascii_uppercase()];
     // A dash before it makes it part of something longer: a UUID may end like an IBAN.
-    if is_word(scan.before(start))
-        || scan.before(start) == b'-'
-        || !country.iter().all(u8::is_ascii_uppercase)
-    {
+    if scan.word_before(start) || scan.before(start) == b'-' || !country.iter().all(u8::is_ascii_uppercase) {
         return;
     }
     let Ok(at) = LENGTHS.binary_search_by(|(code, _)| (*code).cmp(&country)) else { return };
@@ -117,6 +115,14 @@ pub(super) fn check(scan: &mut Scan<'_>, digits: usize) {
         let digit = match scan.at(i) {
             b @ b'0'..=b'9' => u32::from(b - b'0'),
             b if b.is_ascii_alphabetic() => u32::from(b.to_ascii_uppercase() - b'A') + 10,
+            b'\n'
+                if n > 0
+                    && n % 4 == 0
+                    && matches!(scan.before(i), b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z') =>
+            {
+                i = scan.run(i + 1, 16, |b| matches!(b, b' ' | b'\t'));
+                continue;
+            }
             b @ (b' ' | b'-') if n > 0 && n % 4 == 0 && !matches!(scan.before(i), b' ' | b'-') => {
                 dashed |= b == b'-';
                 i += 1;
@@ -135,7 +141,7 @@ pub(super) fn check(scan: &mut Scan<'_>, digits: usize) {
     }
     // Nor is what goes on after a further dash: a UUID may begin like one, too.
     let goes_on = dashed && scan.at(i) == b'-' && is_word(scan.at(i + 1));
-    if (rest * (1_000_000 % 97) + head) % 97 == 1 && !is_word(scan.at(i)) && !goes_on {
-        scan.found(Kind::Iban, start..i);
+    if (rest * (1_000_000 % 97) + head) % 97 == 1 && !scan.word_at(i) && !goes_on {
+        scan.found(Kind::Iban, start..i, "an IBAN with its check digits");
     }
 }

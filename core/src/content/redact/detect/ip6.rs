@@ -19,27 +19,54 @@ pub(super) fn scan(text: &str, scan: &mut Scan<'_>) {
             continue;
         }
         // Four hex digits at most stand before an address's first colon; more of them are no address.
-        let start =
-            (colon.saturating_sub(5)..colon).rev().take_while(|&i| is_part(bytes[i])).last().unwrap_or(colon);
+        let start = (colon.saturating_sub(5)..colon)
+            .rev()
+            .take_while(|&i| is_part(bytes[i]) && !scan.shadow.folded(i))
+            .last()
+            .unwrap_or(colon);
         let end = scan.run(colon, usize::MAX, is_part);
         done = end;
         let mut run = &text[start..end];
         let mut from = start;
         // The colon of `ip:` and the punctuation of a sentence are not the address's.
-        while run.starts_with('.') || (run.starts_with(':') && !run.starts_with("::")) {
+        while run.starts_with('.')
+            || run.starts_with(":::")
+            || (run.starts_with(':') && !run.starts_with("::"))
+        {
             run = &run[1..];
             from += 1;
         }
         while run.ends_with('.') || (run.ends_with(':') && !run.ends_with("::")) {
             run = &run[..run.len() - 1];
         }
-        let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         let until = from + run.len();
-        let joined = letter(scan.at(until)) || from == start && letter(scan.before(start));
-        // `std::fmt` and `a::b` are paths; an address has a digit somewhere.
-        let digit = run.bytes().any(|b| b.is_ascii_digit());
-        if !joined && digit && run.len() <= LONGEST && run.parse::<Ipv6Addr>().is_ok() {
-            scan.found(Kind::Ip, from..until);
+        let joined = scan.word_at(until) || from == start && scan.word_before(start);
+        if !joined && run.len() <= LONGEST && is_address(run) && !is_slice(scan, from) {
+            scan.found(Kind::Ip, from..until, "an IPv6 address");
         }
     }
+}
+
+/// `std::fmt`, `f64::add` and `a::b` are paths, `::2` a step, and eight pairs of digits a hardware address: an
+/// address that leaves groups out begins as those that are given out do.
+fn is_address(run: &str) -> bool {
+    if run.parse::<Ipv6Addr>().is_err() || !run.bytes().any(|b| b.is_ascii_digit()) {
+        return false;
+    }
+    let groups = run.split(':').filter(|group| !group.is_empty());
+    if run.starts_with("::") {
+        return groups.clone().count() > 1 || run == "::1";
+    }
+    let first = run.split(':').next().unwrap_or_default();
+    if run.contains("::") {
+        let given = first.len() == 4 && matches!(first.as_bytes()[0], b'2' | b'3' | b'f' | b'F');
+        return given || matches!(first, "64" | "100" | "0");
+    }
+    groups.clone().any(|group| group.len() != 2)
+}
+
+/// Whether a bracket before it indexes something: `a[1::2]`; an address's bracket stands alone or behind `//`.
+fn is_slice(scan: &Scan<'_>, from: usize) -> bool {
+    let indexed = |at: usize| scan.word_before(at) || matches!(scan.before(at), b']' | b')');
+    scan.before(from) == b'[' && indexed(from - 1)
 }

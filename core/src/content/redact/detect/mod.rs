@@ -4,22 +4,25 @@
 //! read, or reads a bounded number of bytes around its trigger. Spans end on character boundaries.
 //!
 //! How: three passes look for what starts a find, and only then look closer: known prefixes and key words
-//! (one Aho-Corasick automaton), digits (cards, phones, IPv4, IBAN), and single bytes (`@`, `:`, long runs of
-//! token characters).
+//! (one Aho-Corasick automaton), digits (cards, phones, IPv4, IBAN), and single bytes (`@`, `:`). Nothing is
+//! found for its entropy alone: a [name](names) or a [grammar](tokens) speaks for it.
 
 mod digits;
 mod email;
-mod entropy;
 mod iban;
 mod ip6;
+mod names;
+mod pairs;
 mod prefix;
+mod tokens;
+mod value;
 
 use std::ops::Range;
 
+use super::shadow::Shadow;
 use crate::config::DETECTORS;
 
 pub(super) use digits::is_card_number as digits_is_card;
-pub(super) use prefix::secret_key;
 
 /// A detector, by its place in [`DETECTORS`]; a test holds them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,25 +65,27 @@ impl Enabled {
     }
 }
 
-/// Something found in the shadow: where, and the index of its label.
+/// Something found in the shadow: where, the index of its label, and why.
 #[derive(Clone, Debug)]
 pub(super) struct Find {
     pub(super) span: Range<usize>,
     pub(super) label: usize,
+    pub(super) why: &'static str,
 }
 
 /// What the passes read and write.
 struct Scan<'a> {
     bytes: &'a [u8],
+    shadow: &'a Shadow<'a>,
     enabled: Enabled,
     finds: &'a mut Vec<Find>,
 }
 
 impl Scan<'_> {
-    fn found(&mut self, kind: Kind, span: Range<usize>) {
+    fn found(&mut self, kind: Kind, span: Range<usize>, why: &'static str) {
         let numbers = matches!(kind, Kind::Phone | Kind::Card | Kind::Iban);
         if self.enabled.has(kind) && !(numbers && self.in_uuid(&span)) {
-            self.finds.push(Find { span, label: kind as usize });
+            self.finds.push(Find { span, label: kind as usize, why });
         }
     }
 
@@ -95,8 +100,8 @@ impl Scan<'_> {
             text.iter().enumerate().all(|(i, byte)| match i {
                 8 | 13 | 18 | 23 => *byte == b'-',
                 _ => byte.is_ascii_hexdigit(),
-            }) && !is_word(self.before(start))
-                && !is_word(self.at(start + LEN))
+            }) && !self.word_before(start)
+                && !self.word_at(start + LEN)
         })
     }
 
@@ -107,6 +112,45 @@ impl Scan<'_> {
     /// The byte before `i`; 0 at the start.
     fn before(&self, i: usize) -> u8 {
         if i == 0 { 0 } else { self.bytes[i - 1] }
+    }
+
+    /// Whether a word goes on before `i`: not where it is another script's that only looks the same, nor where
+    /// it is what an escape ends with, as in `\\n` or `%20`.
+    fn word_before(&self, i: usize) -> bool {
+        i > 0 && is_word(self.bytes[i - 1]) && !self.shadow.folded(i - 1) && !self.escapes(i)
+    }
+
+    /// Whether a word goes on at `i`, likewise.
+    fn word_at(&self, i: usize) -> bool {
+        is_word(self.at(i)) && !self.shadow.folded(i)
+    }
+
+    /// Whether what stands before `i` is the end of an escape: a backslash's letter, a percent sign's digits, or
+    /// a terminal's colour.
+    fn escapes(&self, i: usize) -> bool {
+        let bytes = &self.bytes[i.saturating_sub(8)..i];
+        match bytes {
+            [.., b'\\', b'n' | b'r' | b't' | b'f' | b'v'] => true,
+            [.., b'%', a, b] => a.is_ascii_hexdigit() && b.is_ascii_hexdigit(),
+            [head @ .., b'm'] => {
+                let code = head.iter().rev().take_while(|b| b.is_ascii_digit() || **b == b';').count();
+                matches!(head[..head.len() - code], [.., 0x1B, b'['])
+            }
+            _ => false,
+        }
+    }
+
+    /// Where a token that begins with `prefix` ends: at letters of another script that only look like its own
+    /// and end a word, unless the prefix is written so too.
+    fn token(&self, prefix: Range<usize>, most: usize, of: impl Fn(u8) -> bool) -> usize {
+        let mut end = self.run(prefix.end, most, &of);
+        if self.shadow.is_plain() || self.shadow.folded(prefix.start) {
+            return end;
+        }
+        while end > prefix.end && self.shadow.folded(end - 1) {
+            end -= 1;
+        }
+        end
     }
 
     /// Where the run of bytes that are `of` the kind, beginning at `from`, ends, looking at most `most` far.
@@ -122,8 +166,9 @@ fn is_word(b: u8) -> bool {
 }
 
 /// Finds everything, in no particular order; spans may overlap.
-pub(super) fn find_all(text: &str, enabled: Enabled, finds: &mut Vec<Find>) {
-    let mut scan = Scan { bytes: text.as_bytes(), enabled, finds };
+pub(super) fn find_all(shadow: &Shadow<'_>, enabled: Enabled, finds: &mut Vec<Find>) {
+    let text = shadow.text();
+    let mut scan = Scan { bytes: text.as_bytes(), shadow, enabled, finds };
     if enabled.any(&[Kind::Card, Kind::Phone, Kind::Ip, Kind::Iban]) {
         digits::scan(&mut scan);
     }
@@ -145,7 +190,20 @@ pub(super) fn find_all(text: &str, enabled: Enabled, finds: &mut Vec<Find>) {
     ]) {
         prefix::scan(&mut scan);
     }
-    if enabled.has(Kind::Secrets) {
-        entropy::scan(&mut scan);
+}
+
+/// Whether a member of that name holds a secret as a whole: for data, where name and value are apart.
+pub(super) fn secret_member(name: &str, value: &str) -> bool {
+    match names::says(name.as_bytes()) {
+        Some((_, names::Says::Password)) => value.len() >= 4 && !value::is_placeholder(value.as_bytes()),
+        Some((_, names::Says::Authorization)) => false,
+        // Pieces of text are called tokens, too: only what looks drawn is one. Keys and secrets are as they are.
+        Some((_, names::Says::Token)) => {
+            let piece = name.len() >= 5 && name.as_bytes()[name.len() - 5..].eq_ignore_ascii_case(b"token");
+            let value = value.as_bytes();
+            value::is_drawn(value)
+                || !piece && value.len() >= 4 && !value.contains(&b' ') && !value::is_placeholder(value)
+        }
+        None => false,
     }
 }
