@@ -73,6 +73,8 @@ type Ending struct {
 	StreamID string    `json:"streamid"`
 	Sequence uint64    `json:"sequence"`
 	Hash     string    `json:"hash"`
+	// Digest is the event's, without its place: the same in every lane that sealed it in the same form.
+	Digest string    `json:"digest"`
 	When     time.Time `json:"when"`
 }
 

@@ -24,7 +24,7 @@ type sealed struct {
 	bytes                  []byte
 	eventType, agentID     string
 	id, streamID           [16]byte
-	hash, prevHash         [32]byte
+	hash, digest, prevHash [32]byte
 	sequence               uint64
 	time, recorded         int64
 	hasPrev, own, terminal bool
@@ -50,6 +50,7 @@ func newSigned(e *C.SinkwellEnvelope) SignedGovernanceEvent {
 	s.id = *(*[16]byte)(unsafe.Pointer(&e.id))
 	s.streamID = *(*[16]byte)(unsafe.Pointer(&e.streamid))
 	s.hash = *(*[32]byte)(unsafe.Pointer(&e.hash))
+	s.digest = *(*[32]byte)(unsafe.Pointer(&e.digest))
 	s.prevHash = *(*[32]byte)(unsafe.Pointer(&e.prevhash))
 	return SignedGovernanceEvent{s}
 }
@@ -91,6 +92,10 @@ func (e SignedGovernanceEvent) PrevHash() string {
 	}
 	return hex.EncodeToString(e.sealed.prevHash[:])
 }
+
+// EventDigest is the SHA-256, in hex, of what happened, without its place: the same in every lane that sealed it
+// in the same form.
+func (e SignedGovernanceEvent) EventDigest() string { return hex.EncodeToString(e.sealed.digest[:]) }
 
 // IdempotencyKey is the envelope's hash, in hex: a repeat has the same.
 func (e SignedGovernanceEvent) IdempotencyKey() string { return hex.EncodeToString(e.sealed.hash[:]) }

@@ -194,6 +194,7 @@ type verifyCase struct {
 	Options struct {
 		Strict, Partial, Edges bool
 		Silence                string
+		Lanes                  []string
 	} `json:"options"`
 	Expected map[string]any `json:"expected"`
 }
@@ -250,6 +251,7 @@ func TestVerifyVectors(t *testing.T) {
 		report, err := sinkwell.VerifyOptions{
 			Inputs: written(t, c.Inputs, dir), Checkpoints: written(t, c.Checkpoints, dir), Keys: keys,
 			Silence: silence, Strict: c.Options.Strict, Partial: c.Options.Partial, Edges: c.Options.Edges,
+			Lanes: c.Options.Lanes,
 		}.Run()
 		if kind, refused := c.Expected["error"]; refused {
 			var e *sinkwell.Error
@@ -274,7 +276,7 @@ func TestVerifyVectors(t *testing.T) {
 				t.Errorf("%v, not %v", findings(got, dir), findings(want, dir))
 			}
 		}
-		same(got, c.Expected, "verdict", "unsigned", "malformed", "lost", "erased", "envelopes")
+		same(got, c.Expected, "verdict", "unsigned", "malformed", "open", "lost", "erased", "envelopes")
 		streams, wanted := got["streams"].([]any), c.Expected["streams"].([]any)
 		if len(streams) != len(wanted) {
 			t.Fatalf("%d streams, not %d", len(streams), len(wanted))

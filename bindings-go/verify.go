@@ -78,6 +78,8 @@ type VerifyOptions struct {
 	Strict bool
 	// Partial: the input is a part of what was written.
 	Partial bool
+	// Lanes of which the input should hold something: one of which it holds nothing is a finding.
+	Lanes []string
 }
 
 // Finding is something that the verifier found.
@@ -114,6 +116,8 @@ type VerificationReport struct {
 	Envelopes uint64            `json:"envelopes"`
 	Unsigned  uint64            `json:"unsigned"`
 	Malformed uint64            `json:"malformed"`
+	// Open is how many streams nobody closed: their ends are unproven.
+	Open uint64 `json:"open"`
 	Streams   []StreamReport    `json:"streams"`
 	Lost      map[string]uint64 `json:"lost"`
 	Erased    uint64            `json:"erased"`
@@ -136,6 +140,11 @@ func (v VerifyOptions) Run() (*VerificationReport, error) {
 	native.inputs, native.inputs_len = unsafe.SliceData(inputs), C.uint64_t(len(inputs))
 	native.keys, native.keys_len = unsafe.SliceData(keys), C.uint64_t(len(keys))
 	native.checkpoints, native.checkpoints_len = unsafe.SliceData(checkpoints), C.uint64_t(len(checkpoints))
+	lanes := array[C.SinkwellBytes](&a, len(v.Lanes))
+	for i, lane := range v.Lanes {
+		lanes[i] = a.text(lane)
+	}
+	native.lanes, native.lanes_len = unsafe.SliceData(lanes), C.uint64_t(len(lanes))
 	if v.Silence > 0 {
 		native.has_silence, native.silence_ms = 1, C.uint64_t(v.Silence.Milliseconds())
 	}

@@ -14,6 +14,8 @@ check() {
         failed=$((failed + 1))
     fi
 }
+check check_generated tests/vectors
 check check_vectors tests/vectors/verify
 check check_emit_vectors tests/vectors/emit
+check mutate --every=25
 counted independent 0 "$passed" "$failed" 0

@@ -1150,6 +1150,10 @@ namespace Sinkwell.Interop
         /// </summary>
         public fixed byte hash[32];
         /// <summary>
+        ///  The digest of its event: the same in every lane that sealed it in the same form.
+        /// </summary>
+        public fixed byte digest[32];
+        /// <summary>
         ///  The hash of the one before it; counts only with `has_prevhash`.
         /// </summary>
         public fixed byte prevhash[32];
@@ -1301,6 +1305,14 @@ namespace Sinkwell.Interop
         ///  How many.
         /// </summary>
         public ulong checkpoints_len;
+        /// <summary>
+        ///  Lanes of which the input should hold something.
+        /// </summary>
+        public SinkwellBytes* lanes;
+        /// <summary>
+        ///  How many.
+        /// </summary>
+        public ulong lanes_len;
         /// <summary>
         ///  Report streams not heard of for so many milliseconds; counts only with `has_silence`.
         /// </summary>

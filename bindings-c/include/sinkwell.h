@@ -140,6 +140,8 @@ typedef struct SinkwellEnvelope {
   uint8_t streamid[16];
   // Its hash: the idempotency key.
   uint8_t hash[32];
+  // The digest of its event: the same in every lane that sealed it in the same form.
+  uint8_t digest[32];
   // The hash of the one before it; counts only with `has_prevhash`.
   uint8_t prevhash[32];
   // Its place in the stream.
@@ -373,6 +375,10 @@ typedef struct SinkwellVerification {
   const struct SinkwellInput *checkpoints;
   // How many.
   uint64_t checkpoints_len;
+  // Lanes of which the input should hold something.
+  const struct SinkwellBytes *lanes;
+  // How many.
+  uint64_t lanes_len;
   // Report streams not heard of for so many milliseconds; counts only with `has_silence`.
   uint64_t silence_ms;
   // 1 if `silence_ms` is said.

@@ -67,6 +67,8 @@ pub struct SinkwellEnvelope {
     pub streamid: [u8; 16],
     /// Its hash: the idempotency key.
     pub hash: [u8; 32],
+    /// The digest of its event: the same in every lane that sealed it in the same form.
+    pub digest: [u8; 32],
     /// The hash of the one before it; counts only with `has_prevhash`.
     pub prevhash: [u8; 32],
     /// Its place in the stream.
@@ -234,6 +236,7 @@ fn view(envelope: &Envelope) -> SinkwellEnvelope {
         id: envelope.id.0,
         streamid: envelope.streamid.0,
         hash: envelope.hash,
+        digest: envelope.digest,
         prevhash: envelope.prevhash.unwrap_or_default(),
         sequence: envelope.sequence,
         time: envelope.time,

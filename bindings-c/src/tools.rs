@@ -55,6 +55,10 @@ pub struct SinkwellVerification {
     pub checkpoints: *const SinkwellInput,
     /// How many.
     pub checkpoints_len: u64,
+    /// Lanes of which the input should hold something.
+    pub lanes: *const SinkwellBytes,
+    /// How many.
+    pub lanes_len: u64,
     /// Report streams not heard of for so many milliseconds; counts only with `has_silence`.
     pub silence_ms: u64,
     /// 1 if `silence_ms` is said.
@@ -118,6 +122,7 @@ pub unsafe extern "C" fn sinkwell_verify(
                 edges: given.edges != 0,
                 strict: given.strict != 0,
                 partial: given.partial != 0,
+                lanes: lanes(given)?,
                 ..Options::default()
             });
             for input in
@@ -140,6 +145,16 @@ pub unsafe extern "C" fn sinkwell_verify(
             put(out, || report.into_bytes());
             Ok(())
         })
+    }
+}
+
+/// # Safety
+/// What `given` points to is valid for the call.
+unsafe fn lanes(given: &SinkwellVerification) -> Result<Vec<String>> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let lanes = Slice::new(given.lanes, given.lanes_len).get(|| "lanes".to_owned())?;
+        lanes.iter().map(|lane| Ok(lane.required("lanes")?.to_owned())).collect()
     }
 }
 

@@ -9,11 +9,14 @@ export class SignedGovernanceEvent {
   readonly bytes: Buffer;
   /** The envelope's hash: a receiver drops a repeat of the same. */
   readonly idempotencyKey: string;
+  /** SHA-256, in hex, of what happened, without its place: the same in every lane that sealed it in the same form. */
+  readonly eventDigest: string;
   #envelope: Record<string, unknown> | undefined;
 
-  constructor(bytes: Buffer, idempotencyKey: string) {
+  constructor(bytes: Buffer, idempotencyKey: string, eventDigest: string) {
     this.bytes = bytes;
     this.idempotencyKey = idempotencyKey;
+    this.eventDigest = eventDigest;
   }
 
   /** The whole envelope, by the names it has on the wire. */

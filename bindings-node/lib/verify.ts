@@ -17,6 +17,8 @@ export interface VerifyOptions {
   readonly strict?: boolean;
   /** The input is one file of a rotated set. */
   readonly partial?: boolean;
+  /** Lanes of which the input should hold something: one of which it holds nothing is a finding. */
+  readonly lanes?: readonly string[];
 }
 
 /** From best to worst. */
@@ -50,6 +52,8 @@ export interface Report {
   readonly envelopes: number;
   readonly unsigned: number;
   readonly malformed: number;
+  /** Streams that nobody closed: their ends are unproven. */
+  readonly open: number;
   readonly streams: readonly StreamReport[];
   readonly lost: Readonly<Record<string, number>>;
   readonly erased: number;
@@ -61,8 +65,8 @@ export async function verify(
   paths: string | readonly string[],
   options: VerifyOptions = {},
 ): Promise<Report> {
-  const { keys = {}, checkpoints = [], edges = false, strict = false, partial = false } = options;
-  const given = { keys: trusted(keys), checkpoints: [...checkpoints], edges, strict, partial };
+  const { keys = {}, checkpoints = [], edges = false, strict = false, partial = false, lanes = [] } = options;
+  const given = { keys: trusted(keys), checkpoints: [...checkpoints], edges, strict, partial, lanes: [...lanes] };
   const all = options.silence === undefined ? given : { ...given, silence: options.silence };
   const files = typeof paths === 'string' ? [paths] : [...paths];
   return JSON.parse(await act((token) => start(loop, token, files, all))) as Report;

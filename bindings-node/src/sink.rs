@@ -46,8 +46,8 @@ impl Sink for JsSink {
 
     fn deliver(&mut self, batch: &[Envelope]) -> Answers {
         let lines: Vec<&[u8]> = batch.iter().map(|envelope| &*envelope.bytes).collect();
-        let mut hashes = String::with_capacity(batch.len() * 64);
-        for byte in batch.iter().flat_map(|envelope| envelope.hash) {
+        let mut hashes = String::with_capacity(batch.len() * 128);
+        for byte in batch.iter().flat_map(|envelope| envelope.hash.into_iter().chain(envelope.digest)) {
             hashes.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or_default());
             hashes.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());
         }

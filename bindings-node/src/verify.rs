@@ -42,6 +42,8 @@ pub struct VerifyOptions {
     pub strict: bool,
     /// One file of a rotated set.
     pub partial: bool,
+    /// Lanes of which the input should hold something.
+    pub lanes: Vec<String>,
 }
 
 fn trusted(keys: &[Key]) -> Result<Vec<TrustedKey>> {
@@ -75,10 +77,10 @@ pub fn verify(
 ) -> napi::Result<()> {
     let keys = trusted(&options.keys).map_err(thrown)?;
     let silence = options.silence.map(duration).transpose().map_err(thrown)?;
-    let VerifyOptions { checkpoints, edges, strict, partial, .. } = options;
+    let VerifyOptions { checkpoints, edges, strict, partial, lanes, .. } = options;
     event_loop.shared.run(token, move || {
         let mut verifier =
-            Verifier::new(Options { keys, silence, edges, strict, partial, ..Options::default() });
+            Verifier::new(Options { keys, silence, edges, strict, partial, lanes, ..Options::default() });
         for path in &checkpoints {
             verifier.read_checkpoints(path.as_ref())?;
         }

@@ -43,7 +43,7 @@ for (const [name, vector] of files('verify')) {
       keys[key.id] = { bytes, ...(key.agent && { agent: key.agent }) };
     }
     const { silence, ...flags } = vector.options ?? {};
-    known(flags, ['strict', 'partial', 'edges']);
+    known(flags, ['strict', 'partial', 'edges', 'lanes']);
     const options = { keys, ...flags, ...(silence && { silence: ms(silence) }) };
     if (vector.checkpoints) options.checkpoints = vector.checkpoints.map(write);
     const call = verify(vector.inputs.map(write), options);
@@ -55,7 +55,7 @@ for (const [name, vector] of files('verify')) {
     }
     known(
       expected,
-      'verdict unsigned malformed lost erased findings streams exit envelopes closed'.split(' '),
+      'verdict unsigned malformed open lost erased findings streams exit envelopes closed'.split(' '),
     );
     const report = await call;
     const listed = (findings) =>
@@ -64,7 +64,7 @@ for (const [name, vector] of files('verify')) {
           JSON.stringify([kind, from, to, where?.replaceAll(`${dir}/`, '')]),
         )
         .sort();
-    for (const member of ['verdict', 'unsigned', 'malformed', 'lost', 'erased', 'envelopes']) {
+    for (const member of ['verdict', 'unsigned', 'malformed', 'open', 'lost', 'erased', 'envelopes']) {
       if (member in expected) assert.deepEqual(report[member], expected[member], member);
     }
     assert.deepEqual(listed(report.findings), listed(expected.findings ?? []));

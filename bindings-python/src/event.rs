@@ -30,6 +30,11 @@ impl Envelope {
     }
 
     #[getter]
+    fn digest(&self) -> String {
+        self.inner.digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[getter]
     fn own(&self) -> bool {
         self.inner.own
     }

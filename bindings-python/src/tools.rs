@@ -1,7 +1,6 @@
 //! What needs no emitter: verification, content decisions, usage, the command.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use pyo3::prelude::*;
 use sinkwell::key::VerifyingKey;
@@ -52,12 +51,14 @@ pub(crate) fn verify<'py>(
     edges: bool,
     strict: bool,
     partial: bool,
+    lanes: Vec<String>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let keys = trusted(py, keys)?;
     let silence = silence.map(|seconds| convert::seconds(py, Some(seconds))).transpose()?;
     let report = guarded(py, || {
         py.detach(|| {
-            let mut verifier = Verifier::new(options(keys, silence, edges, strict, partial));
+            let mut verifier =
+                Verifier::new(Options { keys, silence, edges, strict, partial, lanes, ..Options::default() });
             for input in checkpoints {
                 match input {
                     Input::Path(path) => verifier.read_checkpoints(&path)?,
@@ -96,16 +97,6 @@ pub(crate) fn audit<'py>(
         .or_raise(py)
     })?;
     convert::from_json(py, answer.as_bytes())
-}
-
-fn options(
-    keys: Vec<TrustedKey>,
-    silence: Option<Duration>,
-    edges: bool,
-    strict: bool,
-    partial: bool,
-) -> Options {
-    Options { keys, silence, edges, strict, partial, ..Options::default() }
 }
 
 #[pyfunction]

@@ -103,7 +103,7 @@ def test_verify(case: dict[str, Any], name: str, tmp_path: Path) -> None:
         text = base64.b64decode(secret) if secret else key["spki_pem"].encode()
         keys[key["id"]] = {"file": text, "agent": key.get("agent")}
     options = dict(case.get("options", {}))
-    assert set(options) <= {"strict", "partial", "edges", "silence"}
+    assert set(options) <= {"strict", "partial", "edges", "silence", "lanes"}
     if "silence" in options:
         options["silence"] = seconds(options["silence"])
     inputs = written(case["inputs"], tmp_path)
@@ -116,7 +116,7 @@ def test_verify(case: dict[str, Any], name: str, tmp_path: Path) -> None:
         record(name)
         return
     report = sinkwell.verify(inputs, keys, checkpoints=checkpoints, **options)
-    for member in ("verdict", "unsigned", "malformed", "lost", "erased", "envelopes"):
+    for member in ("verdict", "unsigned", "malformed", "open", "lost", "erased", "envelopes"):
         if member in expected:
             assert report[member] == expected[member], member
     assert found(report["findings"], tmp_path) == found(expected["findings"], tmp_path)

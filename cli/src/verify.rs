@@ -23,6 +23,9 @@ pub(crate) struct Command {
     /// Repeatable.
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
+    /// A lane of which the input should hold something; one of which it holds nothing is a finding. Repeatable.
+    #[arg(long = "lane", value_name = "ID")]
+    lanes: Vec<String>,
     /// Report streams not closed and not heard of for this long (200ms, 90s, 5m, 2h) before the end of the
     /// input.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -72,6 +75,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         edges: command.edges,
         strict: command.strict,
         partial: command.partial,
+        lanes: command.lanes,
         ..Options::default()
     });
     for path in &command.checkpoints {

@@ -29,11 +29,13 @@ fn envelope(n: u64, previous: Option<EnvelopeHash>, hash: impl Fn(&str) -> Envel
     let nanos = START + n as i64 * 1_000_000_000;
     Envelope::new(EnvelopeInner {
         hash: hash(&line),
+        digest: [0; 32],
         bytes: line.into_bytes().into(),
         id,
         event_type: "dev.sinkwell.tool.invocation".into(),
         own: false,
         terminal: false,
+        signed: true,
         streamid,
         sequence: n,
         prevhash: previous,
@@ -42,6 +44,22 @@ fn envelope(n: u64, previous: Option<EnvelopeHash>, hash: impl Fn(&str) -> Envel
         recordedtime: nanos,
         severity: 9,
     })
+}
+
+/// The hash of such a line (docs/spec/envelope.md, section 3).
+fn sealed_hash(line: &str, n: u64, previous: Option<EnvelopeHash>) -> EnvelopeHash {
+    use sha2::{Digest as _, Sha256};
+    let streamid = Uuid::v7(START, [9; 16]);
+    let prevhash = previous.map_or(String::new(), |hash| format!("\"prevhash\":\"{}\",", hex(&hash)));
+    let time = format!("\"recordedtime\":\"2026-01-01T00:00:{n:02}.000000000Z\"");
+    let sequence = format!("\"sequence\":\"{n:020}\"");
+    let stream = format!("\"streamid\":\"{streamid}\"");
+    let event = [format!("{prevhash}{time},"), format!("{sequence},"), format!("{stream},")]
+        .iter()
+        .fold(line.to_owned(), |line, member| line.replacen(member, "", 1));
+    let digest = Sha256::digest(format!("sinkwell-event-v1\n{event}"));
+    let place = format!("sinkwell-place-v1\n{{{prevhash}{time},{sequence},{stream}}}\n");
+    Sha256::new().chain_update(place).chain_update(digest).finalize().into()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -63,16 +81,13 @@ impl Dir {
 
     /// A database of 25 envelopes, and its path.
     fn database(&self) -> String {
-        use sha2::Digest as _;
         let path = self.path("audit.db");
         let mut options = AuditOptions::new(&path);
         options.origin = Some("example.com/audit".into());
         let mut sink = AuditSink::open(options).unwrap();
         let mut previous = None;
         for n in 1..=25 {
-            let envelope = envelope(n, previous, |line| {
-                sha2::Sha256::digest(format!("sinkwell-event-v1\n{line}")).into()
-            });
+            let envelope = envelope(n, previous, |line| sealed_hash(line, n, previous));
             previous = Some(envelope.hash);
             assert_eq!(sink.deliver(&[envelope]), Answers::Acknowledged);
         }

@@ -31,7 +31,11 @@ fn cut_and_missing(name: &str, config: &str, checkpoints: &str) {
         let cut = kept.join("\n") + "\n";
         place.write("cut.ndjson", cut);
         let run = verify("cut.ndjson").ends(1);
-        assert_eq!(kinds(&run.json()), [kind], "{}", run.out);
+        // That a stream is open, or that the other lane is not part of the input, is a note beside it.
+        let report = run.json();
+        let mut found = kinds(&report);
+        found.retain(|kind| !["open", "missing_lane"].contains(kind));
+        assert_eq!(found, [kind], "{}", run.out);
         // Without them nothing of it can show.
         place.run(&["verify", "--key", &key, "cut.ndjson"]).ends(0);
     }

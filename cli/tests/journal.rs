@@ -50,10 +50,12 @@ fn journal(dir: &Path) -> Journal {
             agentid: "urn:agent",
             sequence: n.into(),
             hash: [n; 32],
+            digest: [0; 32],
             recordedtime: 0,
             own: n == 1,
             terminal: false,
             closes: false,
+            signed: true,
             bytes: bytes.as_bytes(),
         };
         journal.append(&[record]).unwrap();

@@ -22,7 +22,8 @@ fn a_sound_file_is_exit_0_in_text_and_json() {
     assert_eq!(report.out.lines().count(), 1);
     let report = report.json();
     let members: Vec<_> = report.members().iter().map(|(key, _)| key.as_str()).collect();
-    let expected = ["verdict", "envelopes", "unsigned", "malformed", "streams", "lost", "erased", "findings"];
+    let expected =
+        ["verdict", "envelopes", "unsigned", "malformed", "streams", "open", "lost", "erased", "findings"];
     assert_eq!(members, expected);
     assert_eq!((text(&report, "verdict"), at(&report, "envelopes")), ("sound", &Value::Int(7)));
     assert_eq!(at(&report, "streams.0.closed"), &Value::Bool(true));
@@ -139,7 +140,7 @@ fn silence_and_edges_are_found_when_asked_for() {
     place.run(&["verify", "--key", &key, "open.ndjson", "later.ndjson"]).ends(0);
     let line =
         ["verify", "--key", &key, "--silence", "90s", "--format", "json", "open.ndjson", "later.ndjson"];
-    assert_eq!(kinds(&place.run(&line).ends(1).json()), ["silence"]);
+    assert_eq!(kinds(&place.run(&line).ends(1).json()), ["silence", "open"]);
     place.run(&["verify", "--key", &key, "--edges", "--strict", "events.ndjson"]).ends(0);
 }
 

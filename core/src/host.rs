@@ -270,7 +270,7 @@ fn cursor(w: &mut ObjectWriter, key: &str, cursor: Option<&Cursor>) -> Written {
     w.end_object()
 }
 
-/// `{lane: {state, reason, streamid, sequence, hash, when}}`; a lane where it has not ended is `null`.
+/// `{lane: {state, reason, streamid, sequence, hash, digest, when}}`; a lane where it has not ended is `null`.
 #[must_use]
 pub fn endings_json(receipt: &Receipt) -> Vec<u8> {
     object(|w| {
@@ -287,12 +287,14 @@ pub fn endings_json(receipt: &Receipt) -> Vec<u8> {
                 Some(sealed) => {
                     text(w, "streamid", &sealed.streamid.to_string())?;
                     number(w, "sequence", sealed.sequence)?;
-                    let mut hash = Vec::with_capacity(64);
-                    push_hex(&mut hash, &sealed.hash);
-                    text(w, "hash", std::str::from_utf8(&hash).unwrap_or_default())?;
+                    for (key, value) in [("hash", &sealed.hash), ("digest", &sealed.digest)] {
+                        let mut digits = Vec::with_capacity(64);
+                        push_hex(&mut digits, value);
+                        text(w, key, std::str::from_utf8(&digits).unwrap_or_default())?;
+                    }
                 }
                 None => {
-                    for key in ["streamid", "sequence", "hash"] {
+                    for key in ["streamid", "sequence", "hash", "digest"] {
                         w.key(key)?;
                         w.null()?;
                     }

@@ -117,6 +117,8 @@ pub struct Sealed {
     pub sequence: u64,
     /// The envelope's hash.
     pub hash: EnvelopeHash,
+    /// The digest of its event: the same in every lane that sealed it in the same form.
+    pub digest: [u8; 32],
 }
 
 /// How an event ended in a lane, with what is known of it.

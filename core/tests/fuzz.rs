@@ -231,6 +231,7 @@ fn mutate(rng: &mut Rng, seed: &Seed, others: &[Seed]) -> Vec<u8> {
 fn report(rng: &mut Rng, bytes: &[u8], keys: &[TrustedKey], all: bool) -> Option<Report> {
     let mut flag = |n| all && rng.below(n) == 0;
     let mut verifier = Verifier::new(Options {
+        lanes: Vec::new(),
         keys: keys.to_vec(),
         strict: flag(2),
         partial: flag(3),

@@ -84,7 +84,7 @@ fn options(case: &Case) -> Options {
     });
     let keys = keys.collect();
     let options = case.member(&case.value, "options");
-    case.only(options, &["strict", "partial", "edges", "silence"]);
+    case.only(options, &["strict", "partial", "edges", "silence", "lanes"]);
     let flag = |name| options.get(name).and_then(Value::as_bool).unwrap_or(false);
     let silence =
         options.get("silence").and_then(Value::as_str).map(|text| match text.split_at(text.len() - 1) {
@@ -98,17 +98,33 @@ fn options(case: &Case) -> Options {
         edges: flag("edges"),
         strict: flag("strict"),
         partial: flag("partial"),
+        lanes: options.get("lanes").map_or(&[][..], Value::items).iter().map(text_of).collect(),
         ..Options::default()
     }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().expect("a string").to_owned()
 }
 
 fn compare(case: &Case, expected: &Value, report: &Report) -> Outcome {
     case.only(
         expected,
-        &["verdict", "exit", "envelopes", "unsigned", "malformed", "streams", "lost", "erased", "findings"],
+        &[
+            "verdict",
+            "exit",
+            "envelopes",
+            "unsigned",
+            "malformed",
+            "streams",
+            "open",
+            "lost",
+            "erased",
+            "findings",
+        ],
     );
     let got = report.to_json();
-    for key in ["verdict", "envelopes", "unsigned", "malformed", "lost", "erased"] {
+    for key in ["verdict", "envelopes", "unsigned", "malformed", "open", "lost", "erased"] {
         same(key, expected.get(key), got.get(key))?;
     }
     same("exit", expected.get("exit"), Some(&Value::Int(i64::from(!report.is_good()))))?;

@@ -79,7 +79,7 @@ class Demo:
         print(f"   sinkwell verify --key {self._key} {self._events}")
         print(f"   sinkwell tail --type '*policy*' {self._events}")
         print("   Emit from your own agent: bindings-python/README.md, or the package of your language")
-        print("   Keep the checkpoints where the agent cannot write: docs/FORMAT.md says why")
+        print("   Keep the checkpoints where the agent cannot write: docs/spec/envelope.md says why")
         return 0
 
     def _expect(self, met: bool, what: str) -> None:

@@ -115,20 +115,24 @@ def canonical(value):
     return json.dumps(value, ensure_ascii=False)
 
 
-def envelope_hash(envelope):
-    """envelope.md: SHA-256 over the signing input and the raw signature."""
-    signed = {key: value for key, value in envelope.items() if key != "signature"}
-    if isinstance(signed.get("data"), dict):
-        signed["data"] = {key: value for key, value in signed["data"].items() if key != "disclosures"}
-    signature = base64.b64decode(envelope.get("signature", ""), validate=True)
-    return sha256(b"sinkwell-event-v1\n", canonical(signed).encode(), signature)
+PLACE = ("streamid", "sequence", "prevhash", "recordedtime")
+SIGNATURE = ("keyid", "sigalg", "signature")
+
+
+def event_digest(line):
+    """docs/spec/envelope.md: of an envelope computed, of a stub as it says."""
+    if line.get("stub") == "sinkwell-v1":
+        return bytes.fromhex(line["eventdigest"])
+    event = {key: value for key, value in line.items() if key not in PLACE + SIGNATURE}
+    if isinstance(event.get("data"), dict):
+        event["data"] = {key: value for key, value in event["data"].items() if key != "disclosures"}
+    return sha256(b"sinkwell-event-v1\n", canonical(event).encode())
 
 
 def line_hash(line):
-    """The hash of an exported line: of an envelope computed, of a stub as it says."""
-    if line.get("stub") == "sinkwell-v1":
-        return bytes.fromhex(line["hash"])
-    return envelope_hash(line)
+    """The hash of an envelope or a stub: its place, and the digest of its event."""
+    place = canonical({key: line[key] for key in PLACE if key in line}).encode()
+    return sha256(b"sinkwell-place-v1\n", place, b"\n", event_digest(line))
 
 
 def proof_holds(proof):
@@ -154,7 +158,7 @@ def check_proof(arguments):
     print("the proof holds" if good else "the proof does NOT hold")
     if len(arguments) > 1:
         with open(arguments[1], encoding="utf-8") as file:
-            same = envelope_hash(json.load(file)).hex() == proof["hash"]
+            same = line_hash(json.load(file)).hex() == proof["hash"]
         print("it is about this envelope" if same else "it is NOT about this envelope")
         good = good and same
     return good

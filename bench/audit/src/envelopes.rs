@@ -101,13 +101,27 @@ impl Maker {
             n % 3
         );
         // The signature that is nobody's: 64 zero bytes.
-        let signature = [0_u8; 64];
-        let mut hash = Sha256::new();
-        hash.update(b"sinkwell-event-v1\n");
-        hash.update(&line);
-        hash.update(&tail);
-        hash.update(signature);
-        let hash: [u8; 32] = hash.finalize().into();
+        let mut place = String::from("{");
+        if sequence > 1 {
+            place.push_str("\"prevhash\":\"");
+            for byte in previous {
+                let _ = write!(place, "{byte:02x}");
+            }
+            place.push_str("\",");
+        }
+        let _ = writeln!(
+            place,
+            "\"recordedtime\":\"{recorded_text}\",\"sequence\":\"{sequence:020}\",\"streamid\":\"{streamid}\"}}"
+        );
+        let event = without_place(&line, &tail, &place);
+        let digest: [u8; 32] =
+            Sha256::new().chain_update(b"sinkwell-event-v1\n").chain_update(event).finalize().into();
+        let hash: [u8; 32] = Sha256::new()
+            .chain_update(b"sinkwell-place-v1\n")
+            .chain_update(&place)
+            .chain_update(digest)
+            .finalize()
+            .into();
         let _ = write!(line, ",\"signature\":\"{}AA==\"", "A".repeat(84));
         line.push_str(&tail);
         self.made += 1;
@@ -119,9 +133,11 @@ impl Maker {
             event_type: event_type.into(),
             own: false,
             terminal: false,
+            signed: true,
             streamid,
             sequence,
             hash,
+            digest,
             prevhash: (sequence > 1).then_some(previous),
             agentid: Arc::from(agentid),
             time,
@@ -135,4 +151,14 @@ fn text(nanos: i64) -> String {
     let mut out = Vec::new();
     format_time(&mut out, nanos);
     String::from_utf8(out).expect("ASCII")
+}
+
+/// The event of a line that is written in two halves around its signature: without place, `keyid` and `sigalg`.
+fn without_place(line: &str, tail: &str, place: &str) -> String {
+    let mut event = format!("{line}{tail}");
+    let members = place.trim_end().trim_start_matches('{').trim_end_matches('}').split(',');
+    for member in members.chain(["\"keyid\":\"k1\"", "\"sigalg\":\"ed25519\""]) {
+        event = event.replacen(&format!(",{member}"), "", 1);
+    }
+    event
 }

@@ -84,10 +84,12 @@ fn journal(dir: &Path) -> Result<Store, Box<dyn Error>> {
                     agentid: AGENT,
                     sequence,
                     hash: [2; 32],
+                    digest: [0; 32],
                     recordedtime: 3,
                     own: false,
                     terminal: false,
                     closes: false,
+                    signed: true,
                     bytes,
                 }
             })

@@ -9,6 +9,7 @@ namespace Sinkwell;
 /// <param name="StreamId">Its stream, once it was sealed.</param>
 /// <param name="Sequence">Its place there.</param>
 /// <param name="Hash">Its envelope's hash, in hex.</param>
+/// <param name="Digest">The digest of its event, in hex: the same in every lane that sealed it in the same form.</param>
 /// <param name="When">When it ended, RFC 3339 with nanoseconds.</param>
 public sealed record Ending(
     string State,
@@ -16,6 +17,7 @@ public sealed record Ending(
     [property: JsonPropertyName("streamid")] string? StreamId,
     long? Sequence,
     string? Hash,
+    string? Digest,
     string When);
 
 /// <summary>What a lane counted; one consistent snapshot. Events of the host only, but for <see cref="Own"/>.</summary>

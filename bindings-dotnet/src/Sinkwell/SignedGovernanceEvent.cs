@@ -20,6 +20,7 @@ public sealed class SignedGovernanceEvent
         Type = Native.Text(view->event_type);
         AgentId = Native.Text(view->agentid);
         IdempotencyKey = Convert.ToHexString(new ReadOnlySpan<byte>(view->hash, 32)).ToLowerInvariant();
+        EventDigest = Convert.ToHexString(new ReadOnlySpan<byte>(view->digest, 32)).ToLowerInvariant();
         Sequence = (long)view->sequence;
         _time = view->time;
         _recordedTime = view->recordedtime;
@@ -32,6 +33,9 @@ public sealed class SignedGovernanceEvent
 
     /// <summary>The envelope's hash, in hex: a receiver drops a repeat of the same.</summary>
     public string IdempotencyKey { get; }
+
+    /// <summary>SHA-256, in hex, of what happened, without its place: the same in every lane that sealed it in the same form.</summary>
+    public string EventDigest { get; }
 
     /// <summary>The full type.</summary>
     public string Type { get; }

@@ -52,6 +52,9 @@ public sealed record VerificationOptions
 
     /// <summary>The input is a part of what was written.</summary>
     public bool Partial { get; init; }
+
+    /// <summary>Lanes of which the input should hold something: one of which it holds nothing is a finding.</summary>
+    public IReadOnlyList<string> Lanes { get; init; } = [];
 }
 
 /// <summary>What envelopes prove: the report that <c>sinkwell verify --format json</c> prints.</summary>
@@ -145,6 +148,11 @@ public static unsafe class Verifier
         {
             checkpoints[i].path = arena.Put(options.Checkpoints[i], "checkpoints");
         }
+        var lanes = arena.Array<SinkwellBytes>(options.Lanes.Count);
+        for (var i = 0; i < options.Lanes.Count; i++)
+        {
+            lanes[i] = arena.Put(options.Lanes[i], "lanes");
+        }
         var given = new SinkwellVerification
         {
             inputs = inputs,
@@ -153,6 +161,8 @@ public static unsafe class Verifier
             keys_len = (ulong)keys.Count,
             checkpoints = checkpoints,
             checkpoints_len = (ulong)options.Checkpoints.Count,
+            lanes = lanes,
+            lanes_len = (ulong)options.Lanes.Count,
             silence_ms = options.Silence is { } silence ? Native.Milliseconds(silence) : 0,
             has_silence = Flag(options.Silence is not null),
             edges = Flag(options.Edges),

@@ -66,7 +66,7 @@ public sealed class Vectors
             Matrix.Record($"verify/{name}");
             return;
         }
-        Only(wanted, "verdict", "envelopes", "unsigned", "malformed", "lost", "erased", "findings", "streams", "exit", "closed");
+        Only(wanted, "verdict", "envelopes", "unsigned", "malformed", "open", "lost", "erased", "findings", "streams", "exit", "closed");
         var report = Run();
         var where = folder.Path + "/";
         foreach (var member in wanted.EnumerateObject())
@@ -346,13 +346,14 @@ public sealed class Vectors
         {
             return options;
         }
-        Only(given, "strict", "partial", "edges", "silence");
+        Only(given, "strict", "partial", "edges", "silence", "lanes");
         bool Flag(string name) => given.TryGetProperty(name, out var flag) && flag.GetBoolean();
         return options with
         {
             Strict = Flag("strict"),
             Partial = Flag("partial"),
             Edges = Flag("edges"),
+            Lanes = given.TryGetProperty("lanes", out var lanes) ? [.. lanes.EnumerateArray().Select(lane => lane.GetString()!)] : [],
             Silence = given.TryGetProperty("silence", out var silence) ? Duration(silence.GetString()!) : null,
         };
     }

@@ -52,6 +52,11 @@ class SignedGovernanceEvent:
         return self._envelope.hash
 
     @property
+    def event_digest(self) -> str:
+        """64 hex digits: what happened, without its place; the same in every lane that sealed it in the same form."""
+        return self._envelope.digest
+
+    @property
     def terminal(self) -> bool:
         """Whether losing it would falsify a run's outcome, usage, cost or a sink's state."""
         return self._envelope.terminal

@@ -40,13 +40,15 @@ def verify(
     edges: bool = False,
     strict: bool = False,
     partial: bool = False,
+    lanes: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Say what files (or bytes) of sealed events prove: the report of ``sinkwell verify --format json``.
 
     ``silence`` is in seconds. Without ``keys`` the best verdict is ``unchecked``: anyone could have made
-    the envelopes.
+    the envelopes. ``lanes`` names lanes of which the input should hold something: one of which it holds
+    nothing is a finding.
     """
     report: dict[str, Any] = _native._verify(
-        _inputs(paths), key_list(keys), _inputs(checkpoints), silence, edges, strict, partial
+        _inputs(paths), key_list(keys), _inputs(checkpoints), silence, edges, strict, partial, list(lanes)
     )
     return report

@@ -66,7 +66,12 @@ pub fn head(head: &TreeHead, sign: Option<PathBuf>) -> Result<Value> {
     let key = sign
         .map(|path| {
             let source = KeySource::Ed25519File(path);
-            let config = KeyConfig { id: head.origin.clone(), source, allow_group_readable: false };
+            let config = KeyConfig {
+                id: head.origin.clone(),
+                source,
+                allow_group_readable: false,
+                sign: Default::default(),
+            };
             crate::key::load_signing_key(&config, None)
         })
         .transpose()?;

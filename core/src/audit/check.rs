@@ -231,7 +231,7 @@ impl<'a> Rows<'a> {
     fn check(mut self, conn: &Connection, report: &mut AuditReport) -> rusqlite::Result<()> {
         self.meet_heads(report);
         let mut select = conn.prepare(
-            "SELECT l.leaf, s.streamid, l.sequence, l.hash, e.leaf, u.leaf, u.prevhash, c.first,
+            "SELECT l.leaf, s.streamid, l.sequence, l.hash, e.leaf, u.leaf, u.stub, c.first,
                e.id, t.text, a.text, r.text, n.text, e.time, e.recordedtime, e.severity, e.own, e.subject,
                e.sealed
              FROM leaf l LEFT JOIN stream s ON s.no = l.stream
@@ -292,7 +292,14 @@ impl<'a> Rows<'a> {
                 report.add(AuditFindingKind::Removed, Some(leaf), "the envelope is gone, without a stub");
                 return Ok(None);
             }
-            (None, Some(_)) => return Ok(None),
+            (None, Some(_)) => {
+                // A stub still shows that an event with its digest stood there.
+                let stub = row.get_ref(6)?.as_str()?.as_bytes();
+                if self.reader.stub_place(stub) != Some((leaf.streamid, leaf.sequence, leaf.hash)) {
+                    report.add(AuditFindingKind::Altered, Some(leaf), "the stub is not that of the hash");
+                }
+                return Ok(None);
+            }
             (Some(_), Some(_)) => {
                 report.add(AuditFindingKind::Schema, Some(leaf), "both an envelope and its stub");
             }

@@ -1,28 +1,21 @@
 //! What the database needs to know of a sealed line, taken from its bytes.
 //!
 //! Guarantees: attributes come from the sealed bytes, never from what travelled beside them; the hash is
-//! that of envelope.md, recomputed.
+//! that of docs/spec/envelope.md, recomputed.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
-
-use crate::json::{self, Canonical, JsonError, ObjectWriter, Value, write_string};
+use crate::envelope::line as envelope;
+use crate::json::{self, Canonical, JsonError, ObjectWriter, Value};
 use crate::seam::{Uuid, parse_time};
 use crate::sink::EnvelopeHash;
-
-/// What every signing input begins with.
-const PREFIX: &[u8] = b"sinkwell-event-v1\n";
 
 /// Deeper than any envelope that a configuration allows.
 const DEPTH: usize = 512;
 
 /// Reads lines; keeps its buffers.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct LineReader {
     whole: ObjectWriter,
-    data: ObjectWriter,
-    input: Vec<u8>,
+    lines: envelope::Reader,
 }
 
 /// One sealed line, read.
@@ -38,57 +31,32 @@ impl LineReader {
         Ok(Line { whole: self.whole.finish()? })
     }
 
-    /// The hash of an envelope: SHA-256 over its signing input and raw signature.
+    /// The hash of an envelope, by its sealed bytes.
     pub(super) fn hash(&mut self, bytes: &[u8]) -> Result<EnvelopeHash, JsonError> {
-        let Self { whole, data, input } = self;
-        whole.reset(DEPTH);
-        json::parse_into(bytes, whole)?;
-        let whole = whole.finish()?;
-        input.clear();
-        input.extend_from_slice(PREFIX);
-        let mut signature = Vec::new();
-        input.push(b'{');
-        for (key, value) in whole.members() {
-            match key {
-                "signature" => {
-                    let text = string(value).ok_or_else(|| JsonError::new("signature must be a string"))?;
-                    signature = STANDARD
-                        .decode(text)
-                        .map_err(|_| JsonError::new("signature must be standard base64"))?;
-                    continue;
-                }
-                "data" => {
-                    data.reset(DEPTH);
-                    json::parse_into(value, data)?;
-                    member(input, key);
-                    input.push(b'{');
-                    for (key, value) in data.finish()?.members().filter(|(key, _)| *key != "disclosures") {
-                        member(input, key);
-                        input.extend_from_slice(value);
-                    }
-                    input.push(b'}');
-                    continue;
-                }
-                _ => {}
+        match self.lines.read(bytes) {
+            envelope::Line::Envelope(envelope) => Ok(envelope.hash()),
+            envelope::Line::Stub(_) | envelope::Line::BadStub { .. } => {
+                Err(JsonError::new("a stub, no envelope"))
             }
-            member(input, key);
-            input.extend_from_slice(value);
+            envelope::Line::Other { note, .. } => Err(JsonError::new(note)),
         }
-        input.push(b'}');
-        let mut hash = Sha256::new();
-        hash.update(&*input);
-        hash.update(&signature);
-        Ok(hash.finalize().into())
     }
-}
 
-/// Appends `"key":`, after a comma unless it is the first.
-fn member(out: &mut Vec<u8>, key: &str) {
-    if out.last() != Some(&b'{') {
-        out.push(b',');
+    /// What retention leaves of an envelope, as a line; `None` if the bytes are none.
+    pub(super) fn stub(&mut self, bytes: &[u8]) -> Option<String> {
+        match self.lines.read(bytes) {
+            envelope::Line::Envelope(envelope) => Some(envelope.stub()),
+            _ => None,
+        }
     }
-    write_string(out, key);
-    out.push(b':');
+
+    /// Place and hash of a stub.
+    pub(super) fn stub_place(&mut self, stub: &[u8]) -> Option<(Uuid, u64, EnvelopeHash)> {
+        match self.lines.read(stub) {
+            envelope::Line::Stub(stub) => Some((stub.streamid, stub.sequence, stub.hash)),
+            _ => None,
+        }
+    }
 }
 
 /// The text of a canonical JSON string.
@@ -124,11 +92,6 @@ impl Line<'_> {
     /// The severity number.
     pub(super) fn severity(&self) -> Option<i64> {
         std::str::from_utf8(self.whole.get("severitynumber")?).ok()?.parse().ok()
-    }
-
-    /// The hash of the one before it.
-    pub(super) fn prevhash(&self) -> Option<EnvelopeHash> {
-        super::parse_hash(&self.text("prevhash")?)
     }
 
     /// Whether sinkwell made it about itself.

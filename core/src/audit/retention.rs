@@ -1,7 +1,7 @@
 //! Retention: envelopes become stubs, by a policy that a sealed envelope names.
 //!
 //! Guarantees: an envelope is erased only when a stored `retention` envelope of sinkwell's own covers its
-//! place, and only its stub remains (`streamid`, `sequence`, `prevhash`, `hash`); its bytes, attributes and
+//! place, and only its stub remains (its place, the digest of its event, its signature); its bytes, attributes and
 //! index entries are overwritten in the file, and the log of changes is emptied. Envelopes that sinkwell
 //! made about itself stay: they declare losses and erasures, and hold no content.
 
@@ -21,10 +21,12 @@ use crate::sink::EnvelopeHash;
 const STEP: usize = 1_000;
 
 /// A range of a stream to be erased, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErasedRange {
     /// The stream.
     pub streamid: Uuid,
+    /// Its agent, for whom the key that seals the retention must be allowed to speak.
+    pub agentid: String,
     /// The first sequence.
     pub from: u64,
     /// The last sequence.
@@ -37,6 +39,7 @@ impl ErasedRange {
     pub fn to_value(&self) -> Value {
         Value::Object(vec![
             ("streamid".into(), self.streamid.to_string().into()),
+            ("agentid".into(), self.agentid.as_str().into()),
             ("from".into(), sequence(self.from).into()),
             ("to".into(), sequence(self.to).into()),
         ])
@@ -55,37 +58,41 @@ pub(super) fn plan(conn: &Connection, cutoff: UnixNanos, limit: u64) -> Result<V
     let read = || -> rusqlite::Result<Vec<ErasedRange>> {
         let tx = conn.unchecked_transaction()?;
         let mut old = tx.prepare_cached(
-            "SELECT l.stream, l.sequence FROM (
+            "SELECT l.stream, l.sequence, e.agent FROM (
                SELECT leaf FROM envelope INDEXED BY envelope_recordedtime
                WHERE recordedtime < ?1 AND own = 0 ORDER BY recordedtime LIMIT ?2) o
-             JOIN leaf l ON l.leaf = o.leaf ORDER BY l.stream, l.sequence",
+             JOIN leaf l ON l.leaf = o.leaf JOIN envelope e ON e.leaf = o.leaf
+             ORDER BY l.stream, l.sequence",
         )?;
         // A range may run over own envelopes and over stubs, never over an envelope that must stay.
         let mut between = tx.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM leaf l JOIN envelope e ON e.leaf = l.leaf
              WHERE l.stream = ?1 AND l.sequence > ?2 AND l.sequence < ?3 AND e.own = 0)",
         )?;
-        let mut ranges: Vec<(i64, i64, i64)> = Vec::new();
+        let mut ranges: Vec<(i64, i64, i64, i64)> = Vec::new();
         let mut rows = old.query(params![cutoff, sql(limit)])?;
         while let Some(row) = rows.next()? {
-            let (stream, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let (stream, at, agent): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             match ranges.last_mut() {
-                Some((of, _, to))
+                Some((of, _, to, whose))
                     if *of == stream
+                        && *whose == agent
                         && (at <= *to + 1
                             || !between.query_row([stream, *to, at], |r| r.get::<_, bool>(0))?) =>
                 {
                     *to = at;
                 }
-                _ => ranges.push((stream, at, at)),
+                _ => ranges.push((stream, at, at, agent)),
             }
         }
         let mut streamid = tx.prepare_cached("SELECT streamid FROM stream WHERE no = ?1")?;
+        let mut agentid = tx.prepare_cached("SELECT text FROM name WHERE no = ?1")?;
         ranges
             .into_iter()
-            .map(|(stream, from, to)| {
+            .map(|(stream, from, to, agent)| {
                 let streamid = Uuid(streamid.query_row([stream], |r| r.get(0))?);
-                Ok(ErasedRange { streamid, from: unsql(from), to: unsql(to) })
+                let agentid = agentid.query_row([agent], |r| r.get(0))?;
+                Ok(ErasedRange { streamid, agentid, from: unsql(from), to: unsql(to) })
             })
             .collect()
     };
@@ -163,7 +170,7 @@ pub(super) fn erase_some(writer: &mut Writer, range: &mut Admitted) -> Result<u6
              WHERE l.stream = ?1 AND l.sequence BETWEEN ?2 AND ?3 AND l.leaf < ?4 AND e.own = 0
              ORDER BY l.sequence LIMIT ?5",
         )?;
-        let mut stub = tx.prepare_cached("INSERT INTO stub(leaf, prevhash) VALUES (?1, ?2)")?;
+        let mut stub = tx.prepare_cached("INSERT INTO stub(leaf, stub) VALUES (?1, ?2)")?;
         let mut reader = LineReader::default();
         let mut names = BTreeSet::new();
         let mut stubs = Vec::new();
@@ -171,16 +178,17 @@ pub(super) fn erase_some(writer: &mut Writer, range: &mut Admitted) -> Result<u6
         let mut rows =
             doomed.query(params![range.stream, range.from, range.to, range.leaf, sql(STEP as u64)])?;
         while let Some(row) = rows.next()? {
-            let prevhash = reader.read(row.get_ref(1)?.as_bytes()?).ok().and_then(|line| line.prevhash());
-            stubs.push((row.get::<_, i64>(0)?, prevhash));
+            // Bytes that are no envelope any more leave an empty stub, which a check finds.
+            let stub = reader.stub(row.get_ref(1)?.as_bytes()?).unwrap_or_default();
+            stubs.push((row.get::<_, i64>(0)?, stub));
             for column in 2..6 {
                 names.extend(row.get::<_, Option<i64>>(column)?);
             }
             last = row.get(6)?;
         }
         drop(rows);
-        for (leaf, prevhash) in &stubs {
-            stub.execute(params![leaf, prevhash])?;
+        for (leaf, line) in &stubs {
+            stub.execute(params![leaf, line])?;
         }
         // Names that nothing bears any more say something about what was erased.
         let mut forget = tx.prepare_cached(

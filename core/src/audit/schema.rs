@@ -11,10 +11,14 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) const APPLICATION_ID: i32 = 0x536E_6B57;
 
 /// The version that this build writes: `PRAGMA user_version`.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
-/// What takes a database from version `i` to `i + 1`. Never change one that was released.
-const MIGRATIONS: [&str; VERSION as usize] = [include_str!("schema.sql")];
+/// The oldest version that this build reads: before it, the leaves were another hash.
+const OLDEST: i32 = 2;
+
+/// What makes a database of [`OLDEST`], and what takes one from version `OLDEST + i` to the next. Never change one
+/// that was released.
+const MIGRATIONS: [&str; (VERSION - OLDEST + 1) as usize] = [include_str!("schema.sql")];
 
 /// What a file turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +38,10 @@ pub(super) fn recognise(conn: &Connection) -> Result<Kind> {
     };
     match read() {
         Ok((0, 0, 0)) => Ok(Kind::Empty),
-        Ok((APPLICATION_ID, version, _)) if (1..=VERSION).contains(&version) => Ok(Kind::Audit(version)),
+        Ok((APPLICATION_ID, version, _)) if (OLDEST..=VERSION).contains(&version) => Ok(Kind::Audit(version)),
+        Ok((APPLICATION_ID, version, _)) if version < OLDEST => Err(Error::unsupported(format!(
+            "this audit database has version {version}, whose envelopes were hashed in another form; keep it for the sinkwell that wrote it and give another path, nothing was changed"
+        ))),
         Ok((APPLICATION_ID, version, _)) => Err(Error::unsupported(format!(
             "this audit database has version {version}, and this build knows versions up to {VERSION}; use a newer sinkwell, nothing was changed"
         ))),
@@ -68,10 +75,11 @@ pub(super) fn migrate(conn: &mut Connection, origin: &str) -> Result<()> {
         let from = match recognise(&tx)? {
             Kind::Audit(VERSION) => return Ok(()),
             Kind::Audit(version) => version,
-            Kind::Empty => 0,
+            Kind::Empty => OLDEST - 1,
         };
-        tx.execute_batch(MIGRATIONS[usize::try_from(from).unwrap_or(0)]).map_err(failed)?;
-        if from == 0 {
+        let step = usize::try_from(from - (OLDEST - 1)).unwrap_or(0);
+        tx.execute_batch(MIGRATIONS[step]).map_err(failed)?;
+        if step == 0 {
             tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
             tx.execute("INSERT INTO meta(key, value) VALUES ('origin', ?1)", [origin]).map_err(failed)?;
         }

@@ -1,4 +1,4 @@
--- The audit database, version 1. docs/AUDIT.md explains each table; `sinkwell audit verify` compares what
+-- The audit database, version 2. docs/AUDIT.md explains each table; `sinkwell audit verify` compares what
 -- it finds with this text, so a changed or missing trigger is a finding.
 
 -- What is fixed when the database is made: `origin`, the log's name in tree heads.
@@ -76,10 +76,10 @@ CREATE TABLE erasure(
   PRIMARY KEY (stream, first, last, leaf)
 ) STRICT, WITHOUT ROWID;
 
--- What is left of an erased envelope, besides its leaf.
+-- What is left of an erased envelope, besides its leaf: place, event digest and signature, as a line.
 CREATE TABLE stub(
-  leaf     INTEGER PRIMARY KEY,
-  prevhash BLOB CHECK (length(prevhash) = 32)
+  leaf INTEGER PRIMARY KEY,
+  stub TEXT NOT NULL
 ) STRICT;
 
 -- Append-only. The BEFORE INSERT triggers also stop INSERT OR REPLACE, which deletes without asking.

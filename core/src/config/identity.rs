@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 
-use super::model::{AgentConfig, KeyConfig, KeySource, SignatureAlgorithm};
+use super::model::{AgentConfig, KeyConfig, KeySource, SignMode, SignatureAlgorithm};
 use super::reader::{Cursor, Table};
 use crate::error::{ErrorKind, Result};
 use crate::seam::Env;
@@ -96,9 +96,12 @@ fn encode(out: &mut String, text: &str, allowed: impl Fn(u8) -> bool) {
 
 /// `key`.
 pub(super) fn key(cursor: &Cursor<'_>) -> Result<KeyConfig> {
-    let table = cursor.table(&["id", "ed25519", "hmac_sha256", "alg", "signer", "allow_group_readable"])?;
+    let table =
+        cursor.table(&["id", "ed25519", "hmac_sha256", "alg", "signer", "sign", "allow_group_readable"])?;
     let id = table.require("id")?.name()?.to_owned();
     let allow_group_readable = table.or("allow_group_readable", false, Cursor::bool)?;
+    let modes = [SignMode::Each, SignMode::Batch].map(|mode| (mode.name(), mode));
+    let sign = table.or("sign", SignMode::Each, |c| c.choice("way of signing", &modes, &[]))?;
     let (which, value) = table.one_of(&["ed25519", "hmac_sha256", "signer"])?;
     if which != "signer"
         && let Some(alg) = table.get("alg")
@@ -110,7 +113,7 @@ pub(super) fn key(cursor: &Cursor<'_>) -> Result<KeyConfig> {
         "hmac_sha256" => hmac(&value)?,
         _ => host_signer(&table, &value)?,
     };
-    Ok(KeyConfig { id, source, allow_group_readable })
+    Ok(KeyConfig { id, source, allow_group_readable, sign })
 }
 
 fn ed25519(cursor: &Cursor<'_>) -> Result<KeySource> {

@@ -73,6 +73,30 @@ pub struct KeyConfig {
     pub source: KeySource,
     /// Accept a key file that its group can read. Default false.
     pub allow_group_readable: bool,
+    /// Which envelopes it signs. Default: each.
+    pub sign: SignMode,
+}
+
+/// Which envelopes a key signs (docs/spec/envelope.md, "What a signature covers").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SignMode {
+    /// Every one.
+    #[default]
+    Each,
+    /// One of each stream in whatever is journaled, sent or written by itself; the chain carries it to those before.
+    /// What opens, closes, checkpoints, declares or changes a key is always signed.
+    Batch,
+}
+
+impl SignMode {
+    /// The public name: `each` or `batch`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Each => "each",
+            Self::Batch => "batch",
+        }
+    }
 }
 
 /// Where a key comes from, and so its algorithm.
@@ -278,7 +302,7 @@ impl ContentMode {
 }
 
 /// `content` of a lane.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContentCeiling {
     /// The most.
     pub mode: ContentMode,

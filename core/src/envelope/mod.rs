@@ -1,17 +1,20 @@
 //! The envelope: a frozen event's place in a stream, written once as canonical bytes.
 //!
-//! Guarantees: the line is the RFC 8785 form of the whole envelope; signature and hash are over the line's
-//! own bytes without the members `signature` and `data.disclosures` (envelope.md). Nothing is serialized
-//! twice: attributes are written in canonical order as they are, the signature is spliced in.
+//! Guarantees: the line is the RFC 8785 form of the whole envelope. What happened and where it stands are hashed
+//! apart ([`digest`]): the event digest is over the line's own bytes without place, signature and disclosures, and
+//! lanes that seal an event in the same form share it; the hash is over place and digest, and is all that a signature
+//! covers. So a chain needs no signature, and a signature can be added to an envelope that has its hash.
 
+pub(crate) mod digest;
+pub(crate) mod line;
 mod prepare;
 mod wire;
 
+pub(crate) use digest::{EventDigest, seal_message};
 pub(crate) use prepare::{ContentRules, Prepared};
-pub(crate) use wire::{SealError, Sealing, Wire, push_hex, push_sequence, seal};
-
-/// What is signed and hashed begins with these bytes.
-pub const SIGNING_DOMAIN: &[u8] = b"sinkwell-event-v1\n";
+pub(crate) use wire::{
+    Opening, SealError, Sealing, Wire, members_len, push_hex, push_sequence, seal, sign_later,
+};
 
 /// `dataschema` of every envelope this version seals.
 pub const DATA_SCHEMA: &str = "https://sinkwell.dev/schemas/governance-event/1.0";

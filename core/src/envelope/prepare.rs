@@ -2,8 +2,9 @@
 //! that seals it; what a lane may see of content is laid over it lane by lane.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
-use super::Wire;
+use super::{EventDigest, Wire};
 use crate::config::{ContentCeiling, ContentPolicy};
 use crate::content::{EventFacts, Prepared as PreparedContent, Redactor, sampling::Keys};
 use crate::error::Result;
@@ -25,9 +26,13 @@ pub(crate) struct Prepared {
     /// `data` after redaction, where that changed it.
     data: Option<Box<[u8]>>,
     pub(crate) content: Option<PreparedContent>,
+    /// The digest of the form that the first lane sealed, for lanes that seal the same.
+    digest: OnceLock<EventDigest>,
+    /// What that first lane may see of content, which is all that two lanes' forms can differ in.
+    form: OnceLock<ContentCeiling>,
 }
 
-/// The data of an envelope for one lane, and which of its bytes are outside of the signature.
+/// The data of an envelope for one lane, and which of its bytes are outside of the digest.
 pub(crate) struct LaneData {
     pub(crate) bytes: Vec<u8>,
     pub(crate) disclosed: Range<usize>,
@@ -36,7 +41,13 @@ pub(crate) struct LaneData {
 impl Prepared {
     /// An event as it is, for envelopes of our own.
     pub(crate) fn plain(event: &Event) -> Self {
-        Self { wire: Wire::of(event), data: None, content: None }
+        Self {
+            wire: Wire::of(event),
+            data: None,
+            content: None,
+            digest: OnceLock::new(),
+            form: OnceLock::new(),
+        }
     }
 
     /// Redacts, decides and commits.
@@ -72,7 +83,14 @@ impl Prepared {
                 now,
             )
         });
-        Ok(Self { wire: Wire::of(event), data, content })
+        Ok(Self { wire: Wire::of(event), data, content, digest: OnceLock::new(), form: OnceLock::new() })
+    }
+
+    /// Where the digest of the form is kept that a lane under `ceiling` seals; `None` where that lane has a form of
+    /// its own.
+    pub(crate) fn shared_digest(&self, ceiling: &ContentCeiling) -> Option<&OnceLock<EventDigest>> {
+        let same = self.content.is_none() || self.form.get_or_init(|| ceiling.clone()) == ceiling;
+        same.then_some(&self.digest)
     }
 
     /// `data` without content.

@@ -1,13 +1,13 @@
 //! Writing one envelope.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 
-use super::{DATA_SCHEMA, SIGNING_DOMAIN};
+use super::DATA_SCHEMA;
+use super::digest::{EventDigest, envelope_hash, event_digest, seal_message};
 use crate::event::{Attribute, Event};
 use crate::json::write_string;
 use crate::key::{Signature, SigningKey};
@@ -93,8 +93,10 @@ pub(crate) struct Sealing<'a> {
     pub(crate) wire: &'a Wire,
     /// `data` as it is sealed: redacted, with commitments and what this lane may see.
     pub(crate) data: &'a [u8],
-    /// The bytes of `data` that hold its disclosures, with their comma: outside of the signature.
+    /// The bytes of `data` that hold its disclosures, with their comma: outside of the digest.
     pub(crate) disclosed: Range<usize>,
+    /// Where lanes that seal this event in the same form keep its digest: whoever is first puts it there.
+    pub(crate) digest: Option<&'a OnceLock<EventDigest>>,
     /// Most bytes of the envelope without its disclosures.
     pub(crate) limit: usize,
     pub(crate) own: bool,
@@ -109,21 +111,29 @@ pub(crate) struct Sealing<'a> {
 /// Why an envelope was not sealed; nothing has happened then.
 #[derive(Debug)]
 pub(crate) enum SealError {
-    /// The host's signer failed, in its own words.
-    Signer(String),
     /// Redaction or policy made the event larger than an envelope may be.
     TooLarge,
 }
 
-/// Writes, signs and hashes an envelope. `scratch` is reused between calls.
+/// Where in an unsigned line the signature members go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    keyid: usize,
+    sigalg: usize,
+}
+
+/// Writes and hashes an envelope. With `key` it is signed at once; without one the answer says where a signature
+/// goes that is made later ([`sign_later`]). `room` is how many bytes the signature members may take. `scratch` is
+/// reused between calls.
 ///
 /// # Errors
 /// See [`SealError`].
 pub(crate) fn seal(
     s: &Sealing<'_>,
     key: Option<&SigningKey>,
+    room: usize,
     scratch: &mut Vec<u8>,
-) -> Result<Envelope, SealError> {
+) -> Result<(Envelope, Opening), SealError> {
     let out = scratch;
     out.clear();
     out.extend_from_slice(b"{\"agentid\":");
@@ -131,7 +141,7 @@ pub(crate) fn seal(
     out.push(b',');
     out.extend_from_slice(s.wire.head());
     out.extend_from_slice(b"\"data\":");
-    // What is signed are the slices around the disclosures and the signature.
+    // What is hashed are the slices around the disclosures and the members of the place.
     let disclosed = out.len() + s.disclosed.start..out.len() + s.disclosed.end;
     out.extend_from_slice(s.data);
     out.extend_from_slice(b",\"datacontenttype\":\"application/json\",\"dataschema\":\"");
@@ -139,15 +149,14 @@ pub(crate) fn seal(
     out.extend_from_slice(b"\",\"id\":\"");
     out.extend_from_slice(&s.event.id.encode());
     out.push(b'"');
-    if let Some(key) = key {
-        member(out, true, "keyid", key.id());
-    }
+    let keyid = out.len();
     if s.own {
         out.extend_from_slice(b",\"origin\":\"core\"");
     }
     if let Some(version) = s.policy_version {
         member(out, true, "policyversion", version);
     }
+    let before = out.len();
     if let Some(prevhash) = &s.prevhash {
         out.extend_from_slice(b",\"prevhash\":\"");
         push_hex(out, prevhash);
@@ -156,73 +165,114 @@ pub(crate) fn seal(
     out.extend_from_slice(b",\"recordedtime\":\"");
     format_time(out, s.recordedtime);
     out.push(b'"');
+    let before = before..out.len();
     out.extend_from_slice(s.wire.run());
+    let sequence = out.len();
     out.extend_from_slice(b",\"sequence\":\"");
     push_sequence(out, s.sequence);
-    out.extend_from_slice(b"\",\"severitynumber\":");
+    out.push(b'"');
+    let sequence = sequence..out.len();
+    out.extend_from_slice(b",\"severitynumber\":");
     out.extend_from_slice(itoa::Buffer::new().format(s.event.severity.number()).as_bytes());
     out.extend_from_slice(b",\"severitytext\":\"");
     out.extend_from_slice(s.event.severity.text().as_bytes());
     out.push(b'"');
-    if let Some(key) = key {
-        out.extend_from_slice(b",\"sigalg\":\"");
-        out.extend_from_slice(key.algorithm().name().as_bytes());
-        out.push(b'"');
-    }
-    let signature_at = out.len();
+    let sigalg = out.len();
     member(out, true, "source", s.source);
-    out.extend_from_slice(b",\"specversion\":\"1.0\",\"streamid\":\"");
+    out.extend_from_slice(b",\"specversion\":\"1.0\"");
+    let stream = out.len();
+    out.extend_from_slice(b",\"streamid\":\"");
     out.extend_from_slice(&s.streamid.encode());
     out.push(b'"');
+    let stream = stream..out.len();
     out.extend_from_slice(s.wire.tail());
 
-    let signature_room = key.map_or(0, |key| key.signature_len() * 4 / 3 + 18);
-    if out.len() - disclosed.len() + signature_room > s.limit {
+    if out.len() - disclosed.len() + room > s.limit {
         return Err(SealError::TooLarge);
     }
-    let signed = [SIGNING_DOMAIN, &out[..disclosed.start], &out[disclosed.end..]];
-    let signature = match key {
-        Some(key) => key.sign(&signed).map_err(SealError::Signer)?,
-        None => Signature::new(),
+    let digest = match s.digest.and_then(OnceLock::get) {
+        Some(digest) => *digest,
+        None => {
+            let digest = event_digest([
+                &out[..disclosed.start],
+                &out[disclosed.end..before.start],
+                &out[before.end..sequence.start],
+                &out[sequence.end..stream.start],
+                &out[stream.end..],
+            ]);
+            if let Some(shared) = s.digest {
+                // Two lanes that come at once both compute it, rather than one waiting for the other.
+                let _ = shared.set(digest);
+            }
+            digest
+        }
     };
-    let mut hash = Sha256::new();
-    for part in signed {
-        hash.update(part);
-    }
-    hash.update(&signature);
-    let hash = hash.finalize().into();
-
-    let bytes = if signature.is_empty() {
-        out.as_slice().into()
-    } else {
-        const NAME: &[u8] = b",\"signature\":\"";
-        let mut encoded = [0; 88];
-        // 64 bytes at most become 88 characters at most.
-        let n =
-            STANDARD.encode_slice(&signature, &mut encoded).map_err(|e| SealError::Signer(e.to_string()))?;
-        let mut line = Vec::with_capacity(out.len() + NAME.len() + n + 1);
-        line.extend_from_slice(&out[..signature_at]);
-        line.extend_from_slice(NAME);
-        line.extend_from_slice(&encoded[..n]);
-        line.push(b'"');
-        line.extend_from_slice(&out[signature_at..]);
-        line.into_boxed_slice()
+    // The first member of the place stands behind a comma, which its object does not have.
+    let place = [b"{", &out[before.start + 1..before.end], &out[sequence], &out[stream], b"}"];
+    let hash = envelope_hash(place, &digest);
+    let opening = Opening { keyid, sigalg };
+    let bytes = match key {
+        Some(key) => signed_line(out, opening, key, &key.sign_local(&seal_message(&hash))),
+        None => out.as_slice().into(),
     };
-    Ok(Envelope::new(EnvelopeInner {
+    let envelope = Envelope::new(EnvelopeInner {
         bytes,
         id: s.event.id,
         event_type: Arc::clone(s.event_type),
         own: s.own,
         terminal: s.event.terminal,
+        signed: key.is_some(),
         streamid: s.streamid,
         sequence: s.sequence,
         hash,
+        digest,
         prevhash: s.prevhash,
         agentid: Arc::clone(s.agent),
         time: s.event.time,
         recordedtime: s.recordedtime,
         severity: s.event.severity.number(),
-    }))
+    });
+    Ok((envelope, opening))
+}
+
+/// Puts the signature members into an unsigned line.
+fn signed_line(line: &[u8], at: Opening, key: &SigningKey, signature: &Signature) -> Box<[u8]> {
+    let mut encoded = [0; 88];
+    // 64 bytes at most become 88 characters at most.
+    let n = STANDARD.encode_slice(signature, &mut encoded).unwrap_or_default();
+    let mut out = Vec::with_capacity(line.len() + members_len(key));
+    out.extend_from_slice(&line[..at.keyid]);
+    member(&mut out, true, "keyid", key.id());
+    out.extend_from_slice(&line[at.keyid..at.sigalg]);
+    out.extend_from_slice(b",\"sigalg\":\"");
+    out.extend_from_slice(key.algorithm().name().as_bytes());
+    out.extend_from_slice(b"\",\"signature\":\"");
+    out.extend_from_slice(&encoded[..n]);
+    out.push(b'"');
+    out.extend_from_slice(&line[at.sigalg..]);
+    out.into_boxed_slice()
+}
+
+/// What the signature members of a key take of a line, in bytes (at least, where its id has characters that JSON
+/// escapes).
+pub(crate) fn members_len(key: &SigningKey) -> usize {
+    let signature = key.signature_len().div_ceil(3) * 4;
+    11 + key.id().len() + 12 + key.algorithm().name().len() + 15 + signature
+}
+
+/// Signs an envelope that was sealed before, with a signature that is made for its hash.
+pub(crate) fn sign_later(
+    envelope: &Envelope,
+    at: Opening,
+    key: &SigningKey,
+    signature: &Signature,
+) -> Envelope {
+    let inner = EnvelopeInner {
+        bytes: signed_line(&envelope.bytes, at, key, signature),
+        signed: true,
+        ..envelope.parts()
+    };
+    Envelope::new(inner)
 }
 
 pub(crate) fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {

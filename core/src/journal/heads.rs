@@ -45,10 +45,12 @@ impl Head {
             agentid: &self.agentid,
             sequence: self.sequence,
             hash: self.hash,
+            digest: [0; 32],
             recordedtime: self.recordedtime,
             own: false,
             terminal: false,
             closes: self.closed,
+            signed: false,
             bytes: &[],
         }
     }

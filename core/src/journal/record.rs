@@ -8,10 +8,10 @@
 //!  4  u32  CRC32C of: salt, then this header without this field
 //!  8  u64  position: number of the envelope in the sub-journal, from 1
 //! 16  u8   kind: 1 envelope, 2 head
-//! 17  u8   flags: 1 own, 2 terminal, 4 closes its stream
+//! 17  u8   flags: 1 own, 2 terminal, 4 closes its stream, 8 signed
 //! 18  u16  length of agentid
 //! 20  u32  CRC32C of: salt, then the payload
-//! 24       payload: streamid (16), sequence (u64), hash (32), recorded time (i64), agentid, envelope
+//! 24       payload: streamid (16), sequence (u64), hash (32), digest (32), recorded time (i64), agentid, envelope
 //!          zeros up to the next multiple of 8
 //! ```
 //!
@@ -39,6 +39,8 @@ pub struct Record<'a> {
     pub sequence: u64,
     /// Its hash: the stream's head after it.
     pub hash: EnvelopeHash,
+    /// The digest of its event.
+    pub digest: [u8; 32],
     /// When it was sealed.
     pub recordedtime: UnixNanos,
     /// Whether sinkwell made it about itself.
@@ -47,6 +49,8 @@ pub struct Record<'a> {
     pub terminal: bool,
     /// Whether it is its stream's `closed`.
     pub closes: bool,
+    /// Whether it carries a signature.
+    pub signed: bool,
     /// The line, exactly as it goes to the sink, disclosures included.
     pub bytes: &'a [u8],
 }
@@ -71,6 +75,8 @@ pub struct Stored {
     pub sequence: u64,
     /// Its hash.
     pub hash: EnvelopeHash,
+    /// The digest of its event.
+    pub digest: [u8; 32],
     /// When it was sealed.
     pub recordedtime: UnixNanos,
     /// Whether sinkwell made it about itself.
@@ -79,6 +85,8 @@ pub struct Stored {
     pub terminal: bool,
     /// Whether it is its stream's `closed`.
     pub closes: bool,
+    /// Whether it carries a signature.
+    pub signed: bool,
     /// The line, exactly as it was appended.
     pub bytes: Box<[u8]>,
 }
@@ -94,11 +102,12 @@ impl fmt::Debug for Stored {
 pub(super) type Salt = u32;
 
 pub(super) const HEADER: usize = 24;
-const FIXED: usize = 16 + 8 + 32 + 8;
+const FIXED: usize = 16 + 8 + 32 + 32 + 8;
 const FLAG_OWN: u8 = 1;
 const FLAG_TERMINAL: u8 = 2;
 const FLAG_CLOSES: u8 = 4;
-const FLAGS: u8 = FLAG_OWN | FLAG_TERMINAL | FLAG_CLOSES;
+const FLAG_SIGNED: u8 = 8;
+const FLAGS: u8 = FLAG_OWN | FLAG_TERMINAL | FLAG_CLOSES | FLAG_SIGNED;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,10 +135,12 @@ impl Found<'_> {
             agentid: Arc::from(r.agentid),
             sequence: r.sequence,
             hash: r.hash,
+            digest: r.digest,
             recordedtime: r.recordedtime,
             own: r.own,
             terminal: r.terminal,
             closes: r.closes,
+            signed: r.signed,
             bytes: Box::from(r.bytes),
         }
     }
@@ -163,6 +174,7 @@ pub(super) fn encode(out: &mut Vec<u8>, salt: Salt, kind: Kind, position: Positi
     out.extend_from_slice(&record.streamid.0);
     out.extend_from_slice(&record.sequence.to_le_bytes());
     out.extend_from_slice(&record.hash);
+    out.extend_from_slice(&record.digest);
     out.extend_from_slice(&record.recordedtime.to_le_bytes());
     out.extend_from_slice(record.agentid.as_bytes());
     out.extend_from_slice(record.bytes);
@@ -172,8 +184,10 @@ pub(super) fn encode(out: &mut Vec<u8>, salt: Salt, kind: Kind, position: Positi
     let agent = u16::try_from(record.agentid.len()).unwrap_or(u16::MAX);
     let payload_crc = crc(salt, payload);
     let set = |on: bool, flag: u8| if on { flag } else { 0 };
-    let flags =
-        set(record.own, FLAG_OWN) | set(record.terminal, FLAG_TERMINAL) | set(record.closes, FLAG_CLOSES);
+    let flags = set(record.own, FLAG_OWN)
+        | set(record.terminal, FLAG_TERMINAL)
+        | set(record.closes, FLAG_CLOSES)
+        | set(record.signed, FLAG_SIGNED);
 
     let header = &mut out[start..start + HEADER];
     header[0..4].copy_from_slice(&length.to_le_bytes());
@@ -213,10 +227,12 @@ pub(super) fn decode(bytes: &[u8], salt: Salt) -> Result<Found<'_>, Absent> {
         agentid,
         sequence: u64::from_le_bytes(array(payload, 16)),
         hash: array(payload, 24),
-        recordedtime: i64::from_le_bytes(array(payload, 56)),
+        digest: array(payload, 56),
+        recordedtime: i64::from_le_bytes(array(payload, 88)),
         own: header[17] & FLAG_OWN != 0,
         terminal: header[17] & FLAG_TERMINAL != 0,
         closes: header[17] & FLAG_CLOSES != 0,
+        signed: header[17] & FLAG_SIGNED != 0,
         bytes: &payload[FIXED + agent..],
     };
     let position = Position(u64::from_le_bytes(array(header, 8)));

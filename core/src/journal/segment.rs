@@ -27,7 +27,7 @@ use super::record::{Position, Salt, array};
 use crate::seam::{Fs, FsFile, Stat};
 
 /// The layout this build writes and reads.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Where records begin.
 pub(super) const DATA: usize = 4096;
 const MAGIC: &[u8; 8] = b"SWJOURNL";

@@ -19,6 +19,10 @@ use crate::error::{Error, Result};
 /// # Errors
 /// Kind `key`: unreadable, malformed, too short, readable by others, or a host's signer that is not there.
 pub fn load_signing_key(config: &KeyConfig, signer: Option<Arc<dyn HostSigner>>) -> Result<SigningKey> {
+    load(config, signer).map(|key| key.signing(config.sign))
+}
+
+fn load(config: &KeyConfig, signer: Option<Arc<dyn HostSigner>>) -> Result<SigningKey> {
     let id = &config.id;
     match &config.source {
         KeySource::Ed25519File(path) => {

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use smallvec::SmallVec;
 
-use crate::config::SignatureAlgorithm;
+use crate::config::{SignMode, SignatureAlgorithm};
 use crate::error::{Error, Result};
 use crate::key::VerifyingKey;
 
@@ -18,8 +18,8 @@ pub(super) const MIN_HMAC_KEY: usize = 32;
 /// A raw signature: of 32 or 64 bytes, so without allocation.
 pub(crate) type Signature = SmallVec<[u8; 64]>;
 
-/// A signer that the host brings (a KMS, an HSM). It signs a batch: within one call every input belongs to
-/// another stream, as each envelope's input holds the hash, and so the signature, of the one before it.
+/// A signer that the host brings (a KMS, an HSM). It signs a batch: of one stream, or of several, as no hash waits
+/// for a signature. Each message of an envelope is 49 bytes: `sinkwell-seal-v1`, a newline and the envelope's hash.
 pub trait HostSigner: Send + Sync {
     /// One raw signature per input, in order. Called from lane threads; may block.
     ///
@@ -33,6 +33,7 @@ pub trait HostSigner: Send + Sync {
 pub struct SigningKey {
     id: Arc<str>,
     inner: Inner,
+    mode: SignMode,
 }
 
 #[derive(Clone)]
@@ -59,19 +60,38 @@ impl SigningKey {
         Ok(Self {
             id: id.into(),
             inner: Inner::Hmac(Box::new(mac), Arc::new(crate::key::verify::sha256(key))),
+            mode: SignMode::Each,
         })
     }
 
     /// An Ed25519 key.
     #[must_use]
     pub fn ed25519(id: &str, key: ed25519_dalek::SigningKey) -> Self {
-        Self { id: id.into(), inner: Inner::Ed25519(Box::new(key)) }
+        Self { id: id.into(), inner: Inner::Ed25519(Box::new(key)), mode: SignMode::Each }
     }
 
     /// A host's signer.
     #[must_use]
     pub fn host(id: &str, algorithm: SignatureAlgorithm, signer: Arc<dyn HostSigner>) -> Self {
-        Self { id: id.into(), inner: Inner::Host(algorithm, signer) }
+        Self { id: id.into(), inner: Inner::Host(algorithm, signer), mode: SignMode::Each }
+    }
+
+    /// The same key, signing each envelope (as it does unless this says otherwise) or one a batch.
+    #[must_use]
+    pub fn signing(mut self, mode: SignMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Which envelopes it signs.
+    #[must_use]
+    pub fn mode(&self) -> SignMode {
+        self.mode
+    }
+
+    /// Whether it signs in this process, at once and without failing.
+    pub(crate) fn is_local(&self) -> bool {
+        !matches!(self.inner, Inner::Host(..))
     }
 
     /// The key's id.
@@ -117,36 +137,36 @@ impl SigningKey {
         }
     }
 
-    /// Signs the concatenation of `parts`; answers the raw signature.
+    /// Signs with a key of this process; a host's signer has no answer here.
+    pub(crate) fn sign_local(&self, message: &[u8]) -> Signature {
+        match &self.inner {
+            Inner::Hmac(mac, _) => {
+                let mut mac = mac.clone();
+                mac.update(message);
+                Signature::from_slice(&mac.finalize().into_bytes())
+            }
+            Inner::Ed25519(key) => Signature::from_slice(&key.sign(message).to_bytes()),
+            Inner::Host(..) => Signature::new(),
+        }
+    }
+
+    /// Signs each of `messages`, in one call where a host's signer is asked; answers the raw signatures.
     ///
     /// # Errors
     /// Only a host's signer can fail; the text is the host's.
-    pub(crate) fn sign(&self, parts: &[&[u8]]) -> std::result::Result<Signature, String> {
-        Ok(match &self.inner {
-            Inner::Hmac(mac, _) => {
-                let mut mac = mac.clone();
-                for part in parts {
-                    mac.update(part);
-                }
-                Signature::from_slice(&mac.finalize().into_bytes())
-            }
-            Inner::Ed25519(key) => Signature::from_slice(&key.sign(&parts.concat()).to_bytes()),
-            Inner::Host(_, signer) => {
-                let input = parts.concat();
-                let mut signatures = signer.sign(&[&input])?;
-                match signatures.pop() {
-                    Some(signature) if signatures.is_empty() && signature.len() == self.signature_len() => {
-                        Signature::from_slice(&signature)
-                    }
-                    _ => {
-                        return Err(format!(
-                            "the signer must answer one signature of {} bytes per input",
-                            self.signature_len()
-                        ));
-                    }
-                }
-            }
-        })
+    pub(crate) fn sign_all(&self, messages: &[&[u8]]) -> std::result::Result<Vec<Signature>, String> {
+        let Inner::Host(_, signer) = &self.inner else {
+            return Ok(messages.iter().map(|message| self.sign_local(message)).collect());
+        };
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let signatures = signer.sign(messages)?;
+        let length = self.signature_len();
+        if signatures.len() != messages.len() || signatures.iter().any(|one| one.len() != length) {
+            return Err(format!("the signer must answer one signature of {length} bytes per input"));
+        }
+        Ok(signatures.iter().map(|one| Signature::from_slice(one)).collect())
     }
 }
 

@@ -4,7 +4,7 @@ use crate::error::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 
 fn config(source: KeySource) -> KeyConfig {
-    KeyConfig { id: "k1".into(), source, allow_group_readable: false }
+    KeyConfig { id: "k1".into(), source, allow_group_readable: false, sign: crate::config::SignMode::Each }
 }
 
 #[test]
@@ -15,7 +15,7 @@ fn a_generated_key_signs_and_its_public_half_verifies() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let key = load_signing_key(&config(KeySource::Ed25519File(path.clone())), None).unwrap();
     let public = VerifyingKey::from_file(&made.public.unwrap()).unwrap();
-    let signature = key.sign(&[b"a", b"b"]).unwrap();
+    let signature = key.sign_local(b"ab");
     assert!(public.verify(&[b"ab"], &signature));
     assert!(!public.verify(&[b"ac"], &signature));
     assert_eq!(generate(SignatureAlgorithm::Ed25519, &path).unwrap_err().kind(), ErrorKind::Key);

@@ -171,6 +171,8 @@ pub(crate) struct Control {
     calls: u64,
     /// Taken from the queue, not yet sealed: a signer failed.
     unsealed: VecDeque<Arc<Tracked>>,
+    /// Sealed and not yet signed: a signer failed. Nothing is sealed behind it until it is.
+    group: Vec<Item>,
     /// No delivery before that.
     not_before: Option<Instant>,
     failures: u32,
@@ -243,6 +245,7 @@ impl Control {
             batches: VecDeque::new(),
             calls: 0,
             unsealed: VecDeque::new(),
+            group: Vec::new(),
             not_before: None,
             failures: 0,
             open: false,
@@ -485,6 +488,11 @@ impl Control {
         hurry: bool,
         ahead: bool,
     ) -> Option<Step> {
+        if !self.group.is_empty() {
+            drop(core);
+            let items = std::mem::take(&mut self.group);
+            return self.sign_and_write(items, Ok(()), now);
+        }
         let lane = Arc::clone(&self.lane);
         let batch = lane.config.batch;
         let first = !self.sealer.started();
@@ -560,19 +568,34 @@ impl Control {
         if heartbeat {
             self.next_heartbeat = self.heartbeat.map(|every| now.after(every));
         }
-        if let Err(SignerFailed(text)) = sealed {
-            for note in notes {
-                super::own::merge(&mut core.notes, note);
-            }
+        for note in notes {
+            super::own::merge(&mut core.notes, note);
+        }
+        drop(core);
+        self.sign_and_write(items, sealed, now)
+    }
+
+    /// Signs what was sealed together, and hands it to delivery; where the signer fails, it waits here.
+    fn sign_and_write(
+        &mut self,
+        mut items: Vec<Item>,
+        sealed: Result<(), SignerFailed>,
+        now: Instant,
+    ) -> Option<Step> {
+        if let Err(SignerFailed(text)) = sealed.and_then(|()| self.sealer.sign(&mut items)) {
+            self.group = items;
             // One throttled call of a key service is no reason to open the breaker: it is tried again soon.
             let failure =
                 Failure::new(FailureKind::Signer, "the signer failed; nothing is sent unsigned").detail(text);
+            let lane = Arc::clone(&self.lane);
+            let mut core = lane.lock();
             self.back_off(now, &failure, None);
             self.fail(&mut core, LaneState::Degraded, &failure);
-        }
-        drop(core);
-        if items.is_empty() {
+            drop(core);
             return Some(Step::Wait(self.not_before.or(Some(now)), Pause::Other));
+        }
+        if items.is_empty() {
+            return Some(Step::Wait(Some(now), Pause::Other));
         }
         if let Some(durable) = &mut self.durable
             && !self.sealer.owes()
@@ -664,7 +687,8 @@ impl Control {
         }
         let Some(durable) = &mut self.durable else { return };
         let synced = durable.sync_if_due(now, hurry);
-        let again = durable.try_again(now);
+        let sealer = &self.sealer;
+        let again = durable.try_again(now, |items| sealer.sign(items));
         for written in [synced, again].into_iter().flatten() {
             self.written(written);
         }
@@ -782,7 +806,9 @@ impl Control {
         self.closed = true;
         let mut items = Vec::new();
         // A signer that fails now leaves the streams open; there is nothing else it could do.
-        let _ = self.sealer.close_all(&mut items);
+        if self.sealer.close_all(&mut items).and_then(|()| self.sealer.sign(&mut items)).is_err() {
+            items.clear();
+        }
         if items.is_empty() {
             return Some(self.end(self.lane.clone().lock()));
         }
@@ -796,6 +822,7 @@ impl Control {
         core.flushed = core.asked;
         core.at_rest = core.queue.len() == 0
             && self.unsealed.is_empty()
+            && self.group.is_empty()
             && self.batches.is_empty()
             && (core.notes.is_empty() || !self.sealer.may_declare)
             && core.foreign.is_empty()
@@ -814,6 +841,11 @@ impl Control {
         for item in self.batches.drain(..).flat_map(|batch| batch.items) {
             if let Payload::Event(tracked) = item.payload {
                 left.push((Arc::clone(&tracked), Some(item.envelope), item.tries));
+            }
+        }
+        for item in self.group.drain(..) {
+            if let Payload::Event(tracked) = item.payload {
+                left.push((Arc::clone(&tracked), Some(item.envelope), 0));
             }
         }
         left.extend(self.unsealed.drain(..).map(|tracked| (tracked, None, 0)));

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use super::Lane;
 use super::loss::LostRange;
 use super::own::Head;
-use super::sealer::{Item, Payload, Sealer};
+use super::sealer::{Item, Payload, Sealer, SignerFailed};
 use crate::config::{JournalConfig, SyncPolicy};
 use crate::content::rejudge;
 use crate::envelope::ContentRules;
+use crate::envelope::line::hash_of_hex;
 use crate::error::{Error, Result};
 use crate::journal::{Adopted, AppendError, Journal, Position, Record, Records, Stored, SyncSchedule};
 use crate::json::{Value, parse};
@@ -117,6 +118,8 @@ fn record(item: &Item) -> Record<'_> {
         agentid: &envelope.agentid,
         sequence: envelope.sequence,
         hash: envelope.hash,
+        digest: envelope.digest,
+        signed: envelope.signed,
         recordedtime: envelope.recordedtime,
         own: envelope.own,
         terminal: envelope.terminal,
@@ -152,6 +155,7 @@ impl Durable {
                 let ranges = damage.lost.iter().map(|lost| LostRange {
                     from: lost.from,
                     to: lost.to,
+                    prev: None,
                     streamid: Some(lost.streamid),
                     maybe: false,
                 });
@@ -193,13 +197,24 @@ impl Durable {
     }
 
     /// Tries again what the journal had no room for; `freed` says that there may be some now.
-    pub(crate) fn try_again(&mut self, now: Instant) -> Option<Written> {
+    /// What goes by itself is signed by itself.
+    pub(crate) fn try_again(
+        &mut self,
+        now: Instant,
+        sign: impl Fn(&mut [Item]) -> std::result::Result<(), SignerFailed>,
+    ) -> Option<Written> {
         if self.again.is_some_and(|at| now < at) {
             return None;
         }
         let mut items = self.waiting.take()?;
         if items.len() > self.at_most {
             let rest = items.split_off(self.at_most);
+            if sign(&mut items).is_err() {
+                items.extend(rest);
+                self.waiting = Some(items);
+                self.again = Some(now.after(AGAIN));
+                return Some(Written::Waits);
+            }
             let written = self.write(items, now);
             match &mut self.waiting {
                 Some(waiting) => waiting.extend(rest),
@@ -538,19 +553,34 @@ impl Durable {
 
 /// An envelope that was sealed before, on its way again: judged by today's policy.
 fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRules) -> Item {
-    let Stored { streamid, agentid, sequence, hash, recordedtime, own, terminal, closes, bytes, .. } = stored;
+    let Stored {
+        streamid,
+        agentid,
+        sequence,
+        hash,
+        digest,
+        recordedtime,
+        own,
+        terminal,
+        closes,
+        signed,
+        bytes,
+        ..
+    } = stored;
     let bytes = lane_line(bytes, lane, rules, &lane.timeline);
     let value = parse(&bytes).unwrap_or(Value::Null);
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
-    let prevhash = unhex(text("prevhash"));
+    let prevhash = hash_of_hex(text("prevhash").as_bytes());
     let inner = EnvelopeInner {
         id: Uuid::parse(text("id")).unwrap_or(Uuid([0; 16])),
         event_type: text("type").into(),
         own,
         terminal,
+        signed,
         streamid,
         sequence,
         hash,
+        digest,
         prevhash,
         agentid,
         time: parse_time(text("time")).unwrap_or(recordedtime),
@@ -569,6 +599,7 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
         closes,
         place,
         covers: Vec::new(),
+        unsigned: None,
     }
 }
 
@@ -583,17 +614,4 @@ fn lane_line(bytes: Box<[u8]>, lane: &Lane, rules: &ContentRules, timeline: &Tim
         // What cannot be judged keeps nothing that the signature does not cover.
         Err(_) => crate::content::strip(&bytes).map_or(bytes, Vec::into_boxed_slice),
     }
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut out = [0; 32];
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    for (i, byte) in out.iter_mut().enumerate() {
-        let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        *byte = digit(digits[2 * i])? << 4 | digit(digits[2 * i + 1])?;
-    }
-    Some(out)
 }

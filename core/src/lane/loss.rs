@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::seam::Uuid;
+use crate::sink::EnvelopeHash;
 
 /// Why an event did not arrive (events.md): a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +61,9 @@ impl Reason {
 pub(crate) struct LostRange {
     pub(crate) from: u64,
     pub(crate) to: u64,
+    /// The `prevhash` of the first of them, where they were sealed: by it a signature of the declaration also covers
+    /// what stands before the hole.
+    pub(crate) prev: Option<EnvelopeHash>,
     /// The predecessor they belong to, if not the declaring stream itself.
     pub(crate) streamid: Option<Uuid>,
     /// The receiver would not say which of them it refused.

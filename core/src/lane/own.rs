@@ -6,8 +6,10 @@ use super::counters::Counters;
 use super::health::{LaneState, StateRecord};
 use super::loss::{Loss, LostRange, Reason};
 use crate::audit::ErasedRange;
+use crate::config::SignMode;
 use crate::envelope::{push_hex, push_sequence};
 use crate::json::{JsonError, ObjectWriter};
+use crate::key::SigningKey;
 use crate::seam::{UnixNanos, Uuid, format_time};
 use crate::sink::{EnvelopeHash, SinkClass};
 use crate::types::Severity;
@@ -213,6 +215,9 @@ fn lost(w: &mut ObjectWriter, ranges: &[LostRange]) -> Result<(), JsonError> {
     list(w, "lost", ranges, |w, range| {
         sequence(w, "from", range.from)?;
         sequence(w, "to", range.to)?;
+        if let Some(prev) = &range.prev {
+            hex(w, "prev", prev)?;
+        }
         if let Some(streamid) = range.streamid {
             uuid(w, "streamid", streamid)?;
         }
@@ -229,10 +234,17 @@ fn audit_chain(data: Box<[u8]>) -> Body {
 }
 
 /// `audit.chain` `opened`
-pub(crate) fn opened(why: Why, lane: &str, classes: &[SinkClass], follows: Option<&Head>) -> Body {
+pub(crate) fn opened(
+    why: Why,
+    lane: &str,
+    classes: &[SinkClass],
+    key: Option<&SigningKey>,
+    follows: Option<&Head>,
+) -> Body {
     audit_chain(object(|w| {
         text(w, "action", "opened")?;
         text(w, "why", why.name())?;
+        text(w, "sign", key.map_or("none", |key| key.mode().name()))?;
         text(w, "lane", lane)?;
         w.key("classes")?;
         w.begin_array()?;
@@ -278,10 +290,13 @@ pub(crate) fn checkpoint(
 }
 
 /// `audit.chain` `key_retiring` or `key_active`: about the other key.
-pub(crate) fn key_change(action: &str, keyid: &str, other: &crate::key::SigningKey) -> Body {
+pub(crate) fn key_change(action: &str, keyid: &str, sign: Option<SignMode>, other: &SigningKey) -> Body {
     use base64::Engine as _;
     audit_chain(object(|w| {
         text(w, "action", action)?;
+        if let Some(sign) = sign {
+            text(w, "sign", sign.name())?;
+        }
         text(w, "keyid", keyid)?;
         text(w, "other", other.id())?;
         text(w, "alg", other.algorithm().name())?;
@@ -384,6 +399,7 @@ pub(crate) fn note(note: &Note, own_lane: &str) -> Body {
             text(w, "lane", own_lane)?;
             text(w, "policy", policy)?;
             list(w, "ranges", ranges, |w, range| {
+                text(w, "agentid", &range.agentid)?;
                 uuid(w, "streamid", range.streamid)?;
                 sequence(w, "from", range.from)?;
                 sequence(w, "to", range.to)

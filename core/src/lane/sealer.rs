@@ -2,21 +2,23 @@
 //!
 //! Guarantees: numbers are given in queue order, by one thread at a time; a stream's chain is unbroken over
 //! what it declares lost; own envelopes are made here, from state that merges, in front of the next event;
-//! at most `streams` are open. A stream changes only once its envelope is signed, so a signer that fails
-//! leaves nothing half done.
+//! at most `streams` are open. Sealing needs no signature, as no hash holds one: what is sealed together is signed
+//! together ([`Sealer::sign`]), each envelope or the last of each stream, before any of it is written or sent.
 
 mod keys;
 mod losses;
+mod signing;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use self::signing::Unsigned;
 use super::Lane;
 use super::loss::{Loss, Losses, Reason};
 use super::own::{self, Body, Head, Note, StreamNote, StreamState, Why};
 use crate::config::ContentCeiling;
-use crate::envelope::{ContentRules, Prepared, SEQUENCE_BOUND, SealError, Sealing, seal};
+use crate::envelope::{ContentRules, EventDigest, Prepared, SEQUENCE_BOUND, SealError, Sealing, seal};
 use crate::event::{Event, Identity};
 use crate::key::SigningKey;
 use crate::receipt::{EndState, Ending, Tracked};
@@ -40,11 +42,13 @@ pub(crate) struct Item {
     /// Refused envelopes that the journal may forget once this one is on disk: it, or one before it in its
     /// batch, declares them.
     pub(crate) covers: Vec<super::durable::Place>,
+    /// It has no signature yet, and may get one.
+    pub(crate) unsigned: Option<Unsigned>,
 }
 
 impl Item {
     pub(crate) fn new(envelope: Envelope, payload: Payload) -> Self {
-        Self { envelope, payload, tries: 0, closes: false, place: None, covers: Vec::new() }
+        Self { envelope, payload, tries: 0, closes: false, place: None, covers: Vec::new(), unsigned: None }
     }
 }
 
@@ -98,6 +102,8 @@ pub(crate) enum Payload {
         /// Whether it has been declared lost.
         declared: bool,
     },
+    /// `opened`
+    Opened,
     /// Any other own envelope.
     Own,
     /// An envelope that was sealed before: a dead process's, or one that `repair` sends again.
@@ -115,6 +121,18 @@ impl Payload {
     /// 1 for a host's event, else 0.
     pub(crate) fn events(&self) -> u64 {
         u64::from(matches!(self, Self::Event(_)))
+    }
+
+    /// Whether a key that signs one envelope a batch signs this one all the same (docs/spec/envelope.md).
+    fn is_always_signed(&self) -> bool {
+        matches!(
+            self,
+            Self::Opened
+                | Self::Checkpoint
+                | Self::KeyChange { .. }
+                | Self::Declaration(_)
+                | Self::Note(Note::Fact(_) | Note::Retention { .. })
+        )
     }
 
     /// Whether it is another lane's.
@@ -182,6 +200,8 @@ pub(crate) struct Sealer {
     key: Option<SigningKey>,
     /// A key that takes over before the next envelope.
     next_key: Option<SigningKey>,
+    /// `key_retiring` is sealed, and not yet signed by the key that retires.
+    retiring: bool,
     limit: usize,
     streams: HashMap<Arc<str>, Stream>,
     /// The agent whose stream was used last, while it is open.
@@ -236,6 +256,17 @@ impl Names {
     }
 }
 
+/// What is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A host's event.
+    Event,
+    /// An own envelope.
+    Own,
+    /// An own envelope that is signed whatever the key's mode: others rest on what it says.
+    Signed,
+}
+
 /// A host's signer failed; the lane waits and tries again.
 #[derive(Debug)]
 pub(crate) struct SignerFailed(pub(crate) String);
@@ -251,6 +282,7 @@ impl Sealer {
             ceiling: lane.config.content.clone(),
             key,
             next_key: None,
+            retiring: false,
             limit: lane.config.streams.max(2),
             streams: HashMap::new(),
             latest: None,
@@ -361,8 +393,8 @@ impl Sealer {
             closed: false,
         };
         self.streams.insert(Arc::clone(agent), stream);
-        let body = own::opened(why, &self.lane, &self.classes, follows.as_ref());
-        match self.seal_own(agent, body, Payload::Own, 0, out) {
+        let body = own::opened(why, &self.lane, &self.classes, self.key.as_ref(), follows.as_ref());
+        match self.seal_own(agent, body, Payload::Opened, 0, out) {
             Ok(()) => {
                 self.opened += 1;
                 self.latest = Some(Arc::clone(agent));
@@ -447,16 +479,17 @@ impl Sealer {
             Some(content) => (content.bytes.as_slice(), content.disclosed.clone()),
             None => (prepared.data(event), 0..0),
         };
-        match self.seal_in(&agent, event, prepared, (data, disclosed), false, 0) {
-            Ok(envelope) => {
-                out.push(Item::new(envelope, Payload::Event(Held::new(Arc::clone(tracked), lane))));
+        let digest = prepared.shared_digest(&self.ceiling);
+        match self.seal_in(&agent, event, prepared, (data, disclosed, digest), Kind::Event, 0) {
+            Ok((envelope, unsigned)) => {
+                let payload = Payload::Event(Held::new(Arc::clone(tracked), lane));
+                out.push(Item { unsigned, ..Item::new(envelope, payload) });
                 self.checkpoint_if_due(&agent, out).map(|()| None)
             }
             Err(SealError::TooLarge) => {
                 self.lose_unsealed(&agent, Reason::TooLarge, 1);
                 Ok(Some(Reason::TooLarge))
             }
-            Err(SealError::Signer(text)) => Err(SignerFailed(text)),
         }
     }
 
@@ -489,12 +522,12 @@ impl Sealer {
             body.data,
         );
         let prepared = Prepared::plain(&event);
-        match self.seal_in(agent, &event, &prepared, (event.data(), 0..0), true, skip) {
-            Ok(envelope) => {
-                out.push(Item::new(envelope, payload));
+        let kind = if payload.is_always_signed() { Kind::Signed } else { Kind::Own };
+        match self.seal_in(agent, &event, &prepared, (event.data(), 0..0, None), kind, skip) {
+            Ok((envelope, unsigned)) => {
+                out.push(Item { unsigned, ..Item::new(envelope, payload) });
                 Ok(())
             }
-            Err(SealError::Signer(text)) => Err(SignerFailed(text)),
             Err(SealError::TooLarge) => Err(SignerFailed("an envelope of our own is too large".into())),
         }
     }
@@ -505,15 +538,18 @@ impl Sealer {
         agent: &Arc<str>,
         event: &Event,
         prepared: &Prepared,
-        (data, disclosed): (&[u8], Range<usize>),
-        own: bool,
+        (data, disclosed, digest): (&[u8], Range<usize>, Option<&OnceLock<EventDigest>>),
+        kind: Kind,
         skip: u64,
-    ) -> Result<Envelope, SealError> {
+    ) -> Result<(Envelope, Option<Unsigned>), SealError> {
         let identity = &*self.context.identity;
         let recordedtime = self.context.timeline.recorded(self.sealed);
         let Some(stream) = self.streams.get_mut(agent) else {
-            return Err(SealError::Signer("the stream is not open".into()));
+            debug_assert!(false, "a stream is opened before anything is sealed in it");
+            return Err(SealError::TooLarge);
         };
+        let own = kind != Kind::Event;
+        let (now, room) = signing::at_once(self.key.as_ref(), kind);
         let sequence = stream.next + skip;
         debug_assert!(sequence < SEQUENCE_BOUND);
         let sealing = Sealing {
@@ -523,6 +559,7 @@ impl Sealer {
             wire: &prepared.wire,
             data,
             disclosed,
+            digest,
             // Own envelopes are small, and bounded by other means.
             limit: if own { usize::MAX } else { identity.limits.envelope },
             own,
@@ -533,13 +570,15 @@ impl Sealer {
             prevhash: stream.last.map(|(hash, _)| hash),
             recordedtime,
         };
-        let envelope = seal(&sealing, self.key.as_ref(), &mut self.scratch)?;
+        let (envelope, opening) = seal(&sealing, now, room, &mut self.scratch)?;
         stream.next = sequence + 1;
         stream.last = Some((envelope.hash, recordedtime));
         stream.outstanding += 1;
         stream.since_checkpoint += 1;
         self.sealed += 1;
-        Ok(envelope)
+        let unsigned = (self.key.is_some() && now.is_none())
+            .then_some(Unsigned { opening, always: kind == Kind::Signed });
+        Ok((envelope, unsigned))
     }
 
     fn checkpoint_if_due(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {

@@ -23,7 +23,7 @@ use crate::sink::Envelope;
 use super::genai;
 use super::scan::{Malformed, Scanner, Token};
 use super::semconv::Names;
-use super::value::{DEEPEST, put_pair, put_pair_nested, put_string, put_value, scalar};
+use super::value::{DEEPEST, Scalar, put_pair, put_pair_nested, put_string, put_value, scalar};
 use super::wire::{
     Field, Fields, close, fixed32_tag, fixed64_tag, len_tag, open, put_bytes, put_head, varint_tag,
 };
@@ -125,6 +125,14 @@ impl RecordWriter {
         }
         if !scanner.ended() {
             return Err(Malformed);
+        }
+        // What a receiver de-duplicates by, and what is the same in every lane: nobody has to hash for them.
+        for (name, value) in
+            [(&b"sinkwell.hash"[..], &envelope.hash), (&b"sinkwell.event.digest"[..], &envelope.digest)]
+        {
+            self.scratch.clear();
+            crate::envelope::push_hex(&mut self.scratch, value);
+            put_pair(out, ATTRIBUTES, name, Scalar::String(&self.scratch));
         }
         match body {
             OtlpBody::String => put_string(out, BODY, &envelope.bytes),

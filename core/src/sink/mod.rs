@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::config::LaneConfig;
 use crate::seam::{UnixNanos, Uuid};
 
-/// SHA-256 of an envelope's signing input and signature (envelope.md).
+/// SHA-256 of an envelope's place and event digest (docs/spec/envelope.md).
 pub type EnvelopeHash = [u8; 32];
 
 /// A sealed envelope on its way to a sink.
@@ -38,12 +38,16 @@ pub struct EnvelopeInner {
     pub own: bool,
     /// Whether losing it would falsify a run's outcome.
     pub terminal: bool,
+    /// Whether it carries a signature of its own; without one, a later one of its stream covers it.
+    pub signed: bool,
     /// The stream it belongs to.
     pub streamid: Uuid,
     /// Its place in the stream.
     pub sequence: u64,
     /// Its hash: idempotency key, audit leaf, `prevhash` of the next.
     pub hash: EnvelopeHash,
+    /// SHA-256 of the event without its place: the same in every lane that seals it in the same form.
+    pub digest: [u8; 32],
     /// The hash of the one before it; `None` for the first.
     pub prevhash: Option<EnvelopeHash>,
     /// The emitting agent.
@@ -61,6 +65,28 @@ impl Envelope {
     #[must_use]
     pub fn new(inner: EnvelopeInner) -> Self {
         Self(Arc::new(inner))
+    }
+
+    /// All but the line, which stays empty.
+    pub(crate) fn parts(&self) -> EnvelopeInner {
+        let e = &**self;
+        EnvelopeInner {
+            bytes: Box::default(),
+            id: e.id,
+            event_type: Arc::clone(&e.event_type),
+            own: e.own,
+            terminal: e.terminal,
+            signed: e.signed,
+            streamid: e.streamid,
+            sequence: e.sequence,
+            hash: e.hash,
+            digest: e.digest,
+            prevhash: e.prevhash,
+            agentid: Arc::clone(&e.agentid),
+            time: e.time,
+            recordedtime: e.recordedtime,
+            severity: e.severity,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::place::Place;
 use crate::seam::Uuid;
 
 /// Whose word a claim is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Witness {
     /// A checkpoint, `closed` or heartbeat in the input.
     Input,
@@ -20,31 +20,43 @@ pub(super) enum Witness {
 }
 
 /// A claim that could not be settled when it was read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub(super) head: Head,
     pub(super) witness: Witness,
     pub(super) lane: Option<u32>,
     pub(super) place: Place,
+    /// The key that vouches for it.
+    pub(super) key: u8,
+    /// Whose stream it says that is.
+    pub(super) agentid: Option<Box<str>>,
 }
 
-/// The claims of the input that wait: of each kind of witness the highest per stream, because the chain
-/// vouches for what lies below it.
+/// The claims of the input that wait: of each kind of witness and each key the highest per stream, because the chain
+/// vouches for what lies below it. Each key has its own, so that one that may not speak about a stream cannot take
+/// the place of one that may.
 #[derive(Debug, Default)]
-pub(super) struct Claims(HashMap<Uuid, [Option<Claim>; 2]>);
+pub(super) struct Claims(HashMap<(Uuid, bool, u8), Claim>);
 
 impl Claims {
     pub(super) fn add(&mut self, claim: Claim) {
-        let slot = &mut self.0.entry(claim.head.streamid).or_default()
-            [usize::from(claim.witness == Witness::Follower)];
-        if slot.is_none_or(|waiting| waiting.head.sequence < claim.head.sequence) {
-            *slot = Some(claim);
+        let slot = (claim.head.streamid, claim.witness == Witness::Follower, claim.key);
+        match self.0.entry(slot) {
+            std::collections::hash_map::Entry::Occupied(mut held)
+                if held.get().head.sequence < claim.head.sequence =>
+            {
+                held.insert(claim);
+            }
+            std::collections::hash_map::Entry::Occupied(_) => {}
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(claim);
+            }
         }
     }
 
     /// All that wait, in the order of the input.
     pub(super) fn finish(&mut self) -> Vec<Claim> {
-        let mut claims: Vec<Claim> = self.0.drain().flat_map(|(_, slots)| slots).flatten().collect();
+        let mut claims: Vec<Claim> = self.0.drain().map(|(_, claim)| claim).collect();
         claims.sort_by_key(|claim| (claim.witness == Witness::Follower, claim.place, claim.head.streamid));
         claims
     }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::envelope::hash_of_hex;
+use crate::envelope::line::hash_of_hex;
 use crate::json::{Value, parse};
 
 /// What a part's digest begins with.

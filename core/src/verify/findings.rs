@@ -80,6 +80,25 @@ impl Findings {
         self.0.push(Found { kind, weight, range, place, note, more: 0 });
     }
 
+    /// Has the finding about `sequence` begin at `from`: what stands before it was to be covered through it. Answers
+    /// whether there is such a finding.
+    pub(super) fn reach_back(&mut self, sequence: u64, from: u64, place: Option<Place>) -> bool {
+        let wrong = [
+            FindingKind::Altered,
+            FindingKind::UnknownKey,
+            FindingKind::RetiredKey,
+            FindingKind::UnknownSchema,
+            FindingKind::Malformed,
+        ];
+        let found = self.0.iter_mut().rev().find(|found| {
+            wrong.contains(&found.kind) && found.range.is_some_and(|(first, _)| first == sequence)
+        });
+        let Some(found) = found else { return false };
+        found.range = found.range.map(|(_, to)| (from, to));
+        found.place = place.or(found.place);
+        true
+    }
+
     /// The worst that the findings make of `verdict`.
     pub(super) fn judge(&self, verdict: Verdict, strict: bool) -> Verdict {
         self.0.iter().fold(verdict, |worst, found| {
@@ -95,6 +114,16 @@ impl Findings {
     /// The findings for the report, in the order of sequences.
     pub(super) fn finish(mut self, sources: &Sources) -> Vec<Finding> {
         self.0.sort_by_key(|found| found.range.map_or(u64::MAX, |(from, _)| from));
+        self.0.dedup_by(|next, last| {
+            let all = [FindingKind::Unsigned, FindingKind::UnknownKey];
+            let (Some((from, to)), Some((_, end))) = (next.range, &mut last.range) else { return false };
+            let one = all.contains(&next.kind) && next.kind == last.kind && next.note == last.note;
+            let joined = one && *end + 1 == from;
+            if joined {
+                *end = to;
+            }
+            joined
+        });
         self.0
             .into_iter()
             .map(|found| Finding {

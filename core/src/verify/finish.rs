@@ -1,18 +1,28 @@
 //! The judgement, when all input was read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::chain::Marks;
 use super::claims::{Claim, Witness};
+use super::own::{ErasedRange, Mode};
+use super::place::Place;
 use super::ranges::{Range, Ranges, len};
 use super::report::{FindingKind, Point, Report, StreamReport, Verdict, Weight};
 use super::stream::{End, Loss, Stream, Time};
 use super::verifier::State;
+use crate::error::{Error, Result};
 use crate::seam::{Uuid, parse_time};
 
 impl State {
-    pub(super) fn finish(mut self) -> Report {
+    pub(super) fn finish(mut self) -> Result<Report> {
+        self.settle_coverage();
+        if self.prove_stubs() {
+            self.settle_coverage();
+        }
         let carried = self.carried();
-        self.spread_erasures();
+        let keyed = !self.options.keys.is_empty();
+        self.unsigned = self.streams.iter_mut().map(|stream| find_uncovered(stream, keyed)).sum();
+        let erased = self.find_stubs();
         let elsewhere = self.account_for_losses();
         let lost = elsewhere.lost;
         for (stream, &carried) in self.streams.iter_mut().zip(&carried) {
@@ -20,7 +30,7 @@ impl State {
                 find_holes(stream, self.options.partial);
             }
         }
-        self.settle_claims(&carried, &elsewhere.declared);
+        self.settle_claims(&carried, &elsewhere.declared)?;
         self.find_silence(&carried);
         for edge in self.edges.finish() {
             let note = format!(
@@ -29,11 +39,15 @@ impl State {
             );
             self.streams[edge.stream].findings.at(FindingKind::MissingEdge, edge.sequence, edge.place, note);
         }
-        let erased = self.streams.iter_mut().map(find_stubs).sum();
-        self.report(lost, erased)
+        let open = self.find_open(&carried);
+        if self.budget.exhausted {
+            let note = "more than 64 MiB waited for a signature or fitted nowhere; what came after that is not believed";
+            self.findings.add(FindingKind::Unsigned, None, None, note);
+        }
+        Ok(self.report(lost, erased, open))
     }
 
-    fn report(self, lost: BTreeMap<String, u64>, erased: u64) -> Report {
+    fn report(self, lost: BTreeMap<String, u64>, erased: u64, open: u64) -> Report {
         let strict = self.options.strict;
         let best = if self.options.keys.is_empty() { Verdict::Unchecked } else { Verdict::Sound };
         let streams: Vec<StreamReport> = self
@@ -60,6 +74,7 @@ impl State {
             envelopes: streams.iter().map(|stream| stream.envelopes).sum(),
             unsigned: self.unsigned,
             malformed: self.malformed,
+            open,
             streams,
             lost,
             erased,
@@ -78,21 +93,73 @@ impl State {
             .collect()
     }
 
-    /// Gives each stream what retention says about it.
-    fn spread_erasures(&mut self) {
-        for erasure in std::mem::take(&mut self.erasures) {
-            let Some(&index) = self.index.get(&erasure.streamid) else { continue };
-            let stream = &mut self.streams[index];
-            // A key that is bound to some agents erases only theirs.
-            let may = match erasure.key.map(|key| &self.options.keys[key]) {
-                None => true,
-                Some(key) if stream.agent_proven => key.covers(&stream.agentid),
-                Some(key) => key.agent.is_none(),
+    /// Reports streams that nobody closed, whose end is therefore unproven; answers how many there are.
+    fn find_open(&mut self, carried: &[bool]) -> u64 {
+        let mut open = 0;
+        for (stream, _) in self.streams.iter_mut().zip(carried).filter(|(_, carried)| !**carried) {
+            let covered = stream.chain.iter().filter(|(_, marks)| marks.is_covered());
+            let Some((end, _)) = covered.last() else { continue };
+            if stream.closed.is_some() || stream.followed == end {
+                continue;
+            }
+            open += 1;
+            let place = stream.good.0.map(|(_, last)| last).filter(|last| last.sequence == end);
+            let place = place.map(|last| last.place).or_else(|| stream.place(end));
+            if self.options.partial {
+                continue;
+            }
+            let note = match stream.checkpointed {
+                0 => "nobody closed it: its end is unproven, and no checkpoint covers any of it".to_owned(),
+                at => format!(
+                    "nobody closed it: its end is unproven, and no checkpoint covers what follows {at}"
+                ),
             };
-            if may {
-                stream.erasable.insert(erasure.range.0, erasure.range.1);
+            stream.findings.add(FindingKind::Open, Some((end, end)), place, note);
+        }
+        open
+    }
+
+    /// Judges stubs by the stream's agent, where that is known by now; whether that brought anything.
+    fn prove_stubs(&mut self) -> bool {
+        let mut any = false;
+        for index in 0..self.streams.len() {
+            let stream = &mut self.streams[index];
+            let agent = if stream.agent_proven {
+                stream.agentid.to_string()
+            } else {
+                // Nothing but stubs: whose they are is said by what erased them.
+                let of_this = |(_, range): &&(u8, ErasedRange)| range.streamid == stream.id;
+                let Some((_, range)) = self.erasures.iter().find(of_this) else { continue };
+                range.agentid.to_string()
+            };
+            let covered = stream.prove_stubs(&self.options.keys, &agent);
+            any |= stream.stubs_proven;
+            self.believe_all(index, &covered);
+        }
+        any
+    }
+
+    /// Whether a retention may erase what a stub of this stream stands for.
+    fn may_erase(&self, by: u8, range: &ErasedRange, stream: &Stream) -> bool {
+        let keys = &self.options.keys;
+        let covers = |key: u8| keys.get(usize::from(key)).is_none_or(|key| key.covers(&range.agentid));
+        let stubs = stream.chain.iter().filter(|&(sequence, marks)| {
+            marks.is_stub() && range.range.0 <= sequence && sequence <= range.range.1
+        });
+        covers(by)
+            && (!stream.agent_proven || *stream.agentid == *range.agentid)
+            && stubs.into_iter().all(|(_, marks)| !marks.is_covered() || covers(marks.key()))
+    }
+
+    /// Reports stubs; answers how many envelopes were erased.
+    fn find_stubs(&mut self) -> u64 {
+        for (by, range) in std::mem::take(&mut self.erasures) {
+            let Some(&index) = self.index.get(&range.streamid) else { continue };
+            if self.may_erase(by, &range, &self.streams[index]) {
+                self.streams[index].erasable.insert(range.range.0, range.range.1);
             }
         }
+        self.streams.iter_mut().map(find_stubs).sum()
     }
 
     /// Holds what was declared lost against what is missing.
@@ -124,11 +191,12 @@ impl State {
     }
 
     fn account_for(&mut self, accounts: &mut Accounts, copy: bool, declarer: usize, loss: &Loss) {
-        let fixed: u64 = loss.ranges.iter().filter(|range| !range.maybe).map(|range| len(range.range)).sum();
+        let fixed = loss.ranges.iter().filter(|range| !range.maybe);
+        let fixed = fixed.fold(0_u64, |n, range| n.saturating_add(len(range.range)));
         let any_maybe = loss.ranges.iter().any(|range| range.maybe);
         // How many of the ranges marked `maybe` may be missing.
         let mut budget = loss.count.saturating_sub(fixed);
-        let mut total = 0;
+        let mut total = 0_u64;
         for lost in &loss.ranges {
             let target = lost.streamid.or(loss.streamid).unwrap_or(self.streams[declarer].id);
             match self.index.get(&target).copied() {
@@ -140,13 +208,20 @@ impl State {
                         continue;
                     }
                     let stream = &mut self.streams[index];
-                    let mut missing = stream.filled.missing_of_all(&stream.runs.missing_of(range));
+                    if let Some(prev) = lost.prev
+                        && let Some(before) = lost.range.0.checked_sub(1)
+                        && stream.chain.holds(before, prev) == Some(false)
+                    {
+                        let note = "it is not the envelope that a declared loss names as the one before it";
+                        stream.findings.at(FindingKind::Altered, before, loss.place, note);
+                    }
+                    let mut missing = stream.filled.missing_of_all(&stream.chain.missing_of(range));
                     missing = stream.declared.missing_of_all(&missing);
                     if lost.maybe {
                         missing = take(missing, &mut budget);
                     }
                     for (from, to) in missing {
-                        total += to - from + 1;
+                        total = total.saturating_add(len((from, to)));
                         stream.declared.insert(from, to);
                         let note = format!("{} lost, and declared: {}", len((from, to)), loss.reason);
                         let range = Some((from, to));
@@ -158,7 +233,8 @@ impl State {
                 None => {
                     // A declaration that may not have arrived is made again: each number counts once.
                     let declared = accounts.declared.entry(target).or_default();
-                    let mut n = declared.missing_of(lost.range).into_iter().map(len).sum();
+                    let missing = declared.missing_of(lost.range).into_iter();
+                    let mut n = missing.fold(0_u64, |n, range| n.saturating_add(len(range)));
                     declared.insert(lost.range.0, lost.range.1);
                     if lost.maybe {
                         n = budget.min(n);
@@ -167,7 +243,7 @@ impl State {
                     if n == 0 {
                         continue;
                     }
-                    total += n;
+                    total = total.saturating_add(n);
                     let note = format!("{n} lost of the stream {target}, and declared: {}", loss.reason);
                     self.streams[declarer].findings.add(
                         FindingKind::DeclaredLoss,
@@ -187,12 +263,13 @@ impl State {
         let again = accounts.named.get(&self.streams[declarer].id);
         let again = again.is_some_and(|ranges| ranges.contains(loss.sequence));
         if unnumbered > 0 && !copy && !again {
-            total += unnumbered;
+            total = total.saturating_add(unnumbered);
             let note = format!("{unnumbered} lost without a number, and declared: {}", loss.reason);
             self.streams[declarer].findings.add(FindingKind::DeclaredLoss, None, Some(loss.place), note);
         }
         if total > 0 {
-            *accounts.lost.entry(loss.reason.clone()).or_default() += total;
+            let lost = accounts.lost.entry(loss.reason.clone()).or_default();
+            *lost = lost.saturating_add(total);
         }
     }
 
@@ -203,7 +280,7 @@ impl State {
             || self.streams[declarer].agentid == self.streams[target].agentid
     }
 
-    fn settle_claims(&mut self, carried: &[bool], declared: &HashMap<Uuid, Ranges>) {
+    fn settle_claims(&mut self, carried: &[bool], declared: &HashMap<Uuid, Ranges>) -> Result<()> {
         let mut claims = std::mem::take(&mut self.file_claims);
         // A lane is in the input if one of its streams is, or if a checkpoint names one that is.
         let is_here = |state: &Self, id: &Uuid| state.index.get(id).is_some_and(|&index| !carried[index]);
@@ -211,26 +288,46 @@ impl State {
         let streams = self.streams.iter().zip(carried).filter(|(_, carried)| !**carried);
         lanes.extend(streams.filter_map(|(stream, _)| stream.lane));
         lanes.extend(claims.iter().filter(|c| is_here(self, &c.head.streamid)).filter_map(|c| c.lane));
+        self.find_missing_lanes(&lanes);
         claims.extend(self.claims.finish());
         // The highest first, so that a stream is reported once, by what says most.
         claims.sort_by_key(|claim| {
             (claim.witness == Witness::Follower, std::cmp::Reverse(claim.head.sequence), claim.place)
         });
         let mut reported = std::collections::HashSet::new();
+        let mut applied = std::collections::HashSet::new();
         for claim in claims {
             let id = claim.head.streamid;
             if is_here(self, &id) {
                 let index = self.index[&id];
+                if self.may_claim(&claim, index) != Some(true) {
+                    continue;
+                }
+                applied.insert(claim.place.source);
+                let stream = &mut self.streams[index];
+                stream.checkpointed = stream.checkpointed.max(claim.head.sequence);
                 if !self.settle(&claim, index) && self.is_cut_off(&claim, index) {
                     reported.insert(id);
                 }
                 continue;
             }
+            let asked =
+                |lane| self.lanes.iter().any(|(name, &at)| at == lane && self.options.lanes.contains(name));
+            if claim.lane.is_some_and(asked) {
+                applied.insert(claim.place.source);
+            }
             let foreign = claim.lane.is_some_and(|lane| !lanes.is_empty() && !lanes.contains(&lane));
-            let lost = declared.get(&id).is_some_and(|ranges| ranges.contains(claim.head.sequence));
+            if foreign || !self.may_name(&claim) {
+                continue;
+            }
+            applied.insert(claim.place.source);
+            // One number says nothing of those before it: what is declared lost is the whole stream.
+            let lost = declared
+                .get(&id)
+                .is_some_and(|ranges| ranges.missing_of((1, claim.head.sequence)).is_empty());
             // In one file of a rotated set, streams that lie wholly in another file are not missing.
             let apart = self.options.partial && claim.witness == Witness::Input;
-            if foreign || lost || apart || !reported.insert(id) {
+            if lost || apart || !reported.insert(id) {
                 continue;
             }
             let (weight, who) = match claim.witness {
@@ -240,6 +337,43 @@ impl State {
             };
             let note = format!("the stream {id} is not there; {who} names it, up to {}", claim.head.sequence);
             self.findings.add_as(weight, FindingKind::MissingStream, None, Some(claim.place), note);
+        }
+        let useless = |file: &&u32| !applied.contains(*file) && !self.faulty_files.contains(*file);
+        match self.checkpoint_files.iter().find(useless) {
+            None => Ok(()),
+            Some(&file) => Err(Error::verification(
+                "nothing in this checkpoint file is about the input, so nothing was held against it; give the file of the lanes that wrote the input",
+            )
+            .at(self.sources.name(file))),
+        }
+    }
+
+    /// Whether the key of a claim may speak about a stream that is not in the input.
+    fn may_name(&self, claim: &Claim) -> bool {
+        let Some(key) = self.options.keys.get(usize::from(claim.key)) else { return true };
+        key.agent.is_none() || claim.agentid.as_deref().is_some_and(|agent| key.covers(agent))
+    }
+
+    /// Reports lanes that checkpoints name, or that the input should hold, and of which it holds nothing.
+    fn find_missing_lanes(&mut self, here: &BTreeSet<u32>) {
+        let holds = |name: &String| self.lanes.get(name).is_some_and(|lane| here.contains(lane));
+        let mut missing: Vec<(String, Weight, Option<Place>)> = Vec::new();
+        if self.options.lanes.is_empty() {
+            let named =
+                self.lanes.iter().filter_map(|(name, lane)| Some((name, self.lanes_named.get(lane)?)));
+            missing.extend(
+                named
+                    .filter(|(name, _)| !holds(name))
+                    .map(|(name, place)| (name.clone(), Weight::Note, Some(*place))),
+            );
+        } else {
+            let asked = self.options.lanes.iter().filter(|name| !holds(name));
+            missing.extend(asked.map(|name| (name.clone(), Weight::Finding, None)));
+        }
+        for (lane, weight, place) in missing {
+            let who = if place.is_some() { "a checkpoint names it" } else { "it should" };
+            let note = format!("the input holds nothing of the lane {lane}, though {who}");
+            self.findings.add_as(weight, FindingKind::MissingLane, None, place, note);
         }
     }
 
@@ -268,7 +402,14 @@ impl State {
             return;
         };
         for (stream, _) in self.streams.iter_mut().zip(carried).filter(|(_, carried)| !**carried) {
-            let heard = stream.heard.max(self.heard.get(&stream.id).copied());
+            // A heartbeat counts from the stream's own lane, and by a key that may seal for its agent.
+            let named = self.heard.get(&stream.id).map_or(&[][..], |heard| heard.as_slice());
+            let named = named.iter().filter(|(lane, key, _)| {
+                let key = self.options.keys.get(usize::from(*key));
+                (stream.lane.is_none() || *lane == stream.lane)
+                    && key.is_none_or(|key| key.covers(&stream.agentid))
+            });
+            let heard = stream.heard.max(named.map(|(_, _, time)| *time).max());
             let (Some(heard), None) = (heard, stream.closed) else { continue };
             let Some(silent) = nanos(&heard).and_then(|heard| u64::try_from(latest - heard).ok()) else {
                 continue;
@@ -314,24 +455,28 @@ fn take(ranges: Vec<Range>, budget: &mut u64) -> Vec<Range> {
 /// Reports the numbers of a stream that are missing without a declaration.
 fn find_holes(stream: &mut Stream, partial: bool) {
     let mut holes = Vec::new();
-    if let Some((first, prev, place)) = stream.runs.first() {
-        let start = stream.filled_start.filter(|&start| start < first).or(stream.start).unwrap_or(1);
-        if first == 1 && prev.is_some() {
+    for (sequence, place) in stream.chain.broken_links() {
+        let note = "prevhash is not the hash of the envelope before it: one of the two was changed";
+        stream.findings.at(FindingKind::Altered, sequence, place, note);
+    }
+    if let Some((first, begins, place)) = stream.chain.first_covered() {
+        let start = stream.lowest_begun().filter(|&start| start < first).or(stream.start).unwrap_or(1);
+        let place = place.or_else(|| stream.place(first));
+        if first == 1 && !begins {
             let note = "the first of a stream has no prevhash; this one has";
-            stream.findings.at(FindingKind::Altered, first, place, note);
+            stream.findings.add(FindingKind::Altered, Some((first, first)), place, note);
         }
         if start < first && !partial {
-            holes.push(((start, first - 1), prev.is_none(), place));
+            holes.push(((start, first - 1), begins, place));
         }
     }
-    let false_starts: Vec<_> = stream.runs.false_starts().collect();
-    for (sequence, place) in false_starts {
+    for (sequence, place) in stream.chain.false_starts() {
         let note = "it has no prevhash, as only the first of a stream has none";
         stream.findings.at(FindingKind::Altered, sequence, place, note);
     }
-    holes.extend(stream.runs.holes().map(|hole| (hole.range, hole.unbroken, hole.place)));
+    holes.extend(stream.chain.holes().into_iter().map(|hole| (hole.range, hole.unbroken, Some(hole.place))));
     for (range, unbroken, place) in holes {
-        let open = stream.filled.missing_of(range);
+        let open = stream.filled.missing_of_all(&stream.chain.missing_of(range));
         for (from, to) in stream.declared.missing_of_all(&open) {
             let n = len((from, to));
             let (kind, note) = if unbroken {
@@ -339,22 +484,124 @@ fn find_holes(stream: &mut Stream, partial: bool) {
             } else {
                 (FindingKind::Removed, "no declaration, and the chain is broken: removed after sealing")
             };
-            stream.findings.add(kind, Some((from, to)), Some(place), format!("{n} missing; {note}"));
+            stream.findings.add(kind, Some((from, to)), place, format!("{n} missing; {note}"));
         }
     }
+}
+
+/// Reports what no signature covers; answers how many envelopes that are.
+fn find_uncovered(stream: &mut Stream, keyed: bool) -> u64 {
+    // The lowest envelope may have been one that waited.
+    if let Some((lowest, _)) = stream.lowest.0
+        && stream.chain.marks(lowest.sequence).is_some_and(Marks::is_covered)
+    {
+        stream.good.observe(lowest);
+    }
+    if !keyed {
+        return count_unsigned(stream);
+    }
+    // Stretches that nothing covers, but for envelopes with a finding of their own: first, last, what is behind.
+    let mut stretches: Vec<(Range, Option<Marks>)> = Vec::new();
+    // Numbers without a signature in a stream that signs each.
+    let mut bare = Ranges::default();
+    let mut current: Option<Range> = None;
+    for (sequence, marks) in stream.chain.iter() {
+        let each = marks.is_unsigned() && stream.mode(sequence) == Some(Mode::Each);
+        if each {
+            bare.insert(sequence, sequence);
+        }
+        let waits = !marks.is_covered() && !marks.is_noted() && !each;
+        if let Some((from, to)) = current
+            && (to + 1 != sequence || !waits)
+        {
+            stretches.push(((from, to), (to + 1 == sequence).then_some(marks)));
+            current = None;
+        }
+        if waits {
+            current = Some((current.map_or(sequence, |(from, _)| from), sequence));
+        }
+    }
+    stretches.extend(current.map(|range| (range, None)));
+    let mut unsigned = Ranges::default();
+    for ((from, to), behind) in stretches {
+        let place = stream.place(from);
+        let filled = behind.is_none() && stream.filled.contains(to + 1);
+        match behind {
+            Some(behind) if behind.is_covered() => {
+                stream.findings.add(FindingKind::Altered, Some((from, to)), place, STOPPED);
+            }
+            None if compared_over(stream, to) => {
+                stream.findings.add(FindingKind::Altered, Some((from, to)), place, STOPPED);
+            }
+            Some(behind) if behind.is_noted() && stream.findings.reach_back(to + 1, from, place) => {}
+            None if filled && stream.findings.reach_back(to + 1, from, place) => {}
+            _ => unsigned.insert(from, to),
+        }
+    }
+    for (from, to) in bare.iter() {
+        unsigned.insert(from, to);
+    }
+    for (from, to) in unsigned.iter() {
+        let place = stream.place(from);
+        let note = "no signature covers it, neither its own nor a later one in the chain";
+        let note = if bare.contains(from) { "no signature, though this stream signs each" } else { note };
+        stream.findings.add(FindingKind::Unsigned, Some((from, to)), place, note);
+    }
+    let mut count = unsigned.count();
+    let rivals: Vec<_> = stream.chain.uncovered_rivals().copied().collect();
+    for rival in rivals {
+        if !rival.marks.is_noted() {
+            let note = "another line with this sequence, which no signature covers";
+            stream.findings.at(FindingKind::Unsigned, rival.sequence, rival.place, note);
+            count += 1;
+        }
+    }
+    count
+}
+
+const STOPPED: &str =
+    "its last hash is not what the signed envelope after it names: it was changed, or the last of them";
+
+/// Whether links were compared over the hole behind `to`: it is declared with the hash before it, or skipped by the
+/// declaration right behind it.
+fn compared_over(stream: &Stream, to: u64) -> bool {
+    if stream.bridges.iter().any(|&(from, _)| from == to + 1) {
+        return true;
+    }
+    let Some((next, _)) = stream.chain.next_after(to) else { return false };
+    stream.losses.iter().filter(|loss| loss.sequence == next).any(|loss| {
+        loss.ranges
+            .iter()
+            .any(|lost| lost.streamid.is_none() && lost.prev.is_none() && lost.range == (to + 1, next - 1))
+    })
+}
+
+/// Without a key: the envelopes that have no signature, and none after them that could cover them.
+fn count_unsigned(stream: &Stream) -> u64 {
+    let mut unsigned = 0;
+    let mut waiting = 0;
+    for (sequence, marks) in stream.chain.iter() {
+        if !marks.is_unsigned() {
+            waiting = 0;
+        } else if stream.mode(sequence) == Some(Mode::Batch) {
+            waiting += 1;
+        } else {
+            unsigned += 1;
+        }
+    }
+    unsigned + waiting
 }
 
 /// Reports the stubs of a stream; answers how many envelopes were erased.
 fn find_stubs(stream: &mut Stream) -> u64 {
     let mut removed = Ranges::default();
     let mut erased = Ranges::default();
-    for range in stream.stubs.iter() {
-        for (from, to) in stream.erasable.missing_of(range) {
-            removed.insert(from, to);
-        }
-        for (from, to) in removed.missing_of(range) {
-            erased.insert(from, to);
-        }
+    let first = stream.chain.first();
+    for (sequence, _) in stream.chain.iter().filter(|(_, marks)| marks.is_stub() && marks.is_covered()) {
+        // Own envelopes are never erased, and the first of a stream is one.
+        let opens = first.is_some_and(|(at, prev, _)| at == sequence && prev.is_none());
+        let to = if stream.erasable.contains(sequence) && !opens { &mut erased } else { &mut removed };
+        to.insert(sequence, sequence);
     }
     for (ranges, kind, note) in [
         (
@@ -365,7 +612,7 @@ fn find_stubs(stream: &mut Stream) -> u64 {
         (&erased, FindingKind::Erased, "erased by retention, sealed"),
     ] {
         for (from, to) in ranges.iter() {
-            let place = stream.stub_place(from);
+            let place = stream.place(from);
             stream.findings.add(kind, Some((from, to)), place, format!("{} {note}", len((from, to))));
         }
     }

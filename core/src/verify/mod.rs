@@ -1,19 +1,20 @@
 //! The verifier: what a file of envelopes proves, and what is wrong with it (envelope.md, "Verification").
 //!
 //! Guarantees: one pass over the input, in any order of streams; at most 16 bytes per envelope, plus a fixed
-//! amount per stream and per open gap; never panics, whatever the input. One changed field is one finding: an
-//! envelope that fails its own check takes no part in losses, closing, checkpoints or keys, and fills the
-//! sequence that it claims, so that its neighbours are not reported with it. Only sinkwell's own envelopes
-//! (`origin: core`) with a good signature declare a loss; nothing that a host emitted covers anything up.
+//! amount per stream and per open gap, and 64 MiB for what waits for a signature; never panics, whatever the input.
+//! Good means covered: by a signature of its own, or by a later one that the chain leads back from. What is not
+//! covered takes no part in losses, closing, checkpoints or keys, and fills the sequence that it claims, so that its
+//! neighbours are not reported with it: one changed field is one finding. Only sinkwell's own envelopes
+//! (`origin: core`) declare a loss; nothing that a host emitted covers anything up.
 //!
-//! How: [`input`] cuts lines, [`envelope`] reads one, [`trust`] checks it by itself, [`stream`] puts it into
-//! the chain of its stream ([`runs`]), [`own`] and [`claims`] hold what sinkwell says about its streams, and
-//! [`finish`] judges. `docs/FORMAT.md` says the same without code.
+//! How: [`input`] cuts lines, [`crate::envelope::line`] reads one, [`trust`] checks it by itself, [`stream`] puts it
+//! into the chain of its stream ([`chain`]), [`own`] and [`claims`] hold what sinkwell says about its streams, and
+//! [`finish`] judges. `docs/spec/envelope.md` says the same without code.
 
+mod chain;
 mod claims;
 mod disclosure;
 mod edges;
-mod envelope;
 mod findings;
 mod finish;
 mod input;
@@ -22,7 +23,7 @@ mod own;
 mod place;
 mod ranges;
 mod report;
-mod runs;
+mod short;
 mod stream;
 mod text;
 mod trust;
@@ -35,7 +36,7 @@ pub use options::{Options, TrustedKey, matches_glob};
 pub use report::{Finding, FindingKind, Point, Report, StreamReport, Verdict};
 pub use verifier::Verifier;
 
-use envelope::{Line, Reader};
+use crate::envelope::line::{Line, Reader};
 
 /// Checks one envelope by itself: form, signature, disclosures. Its place in a stream is not looked at.
 /// The answer is `Sound`, or `Unchecked` when no key is given, with an empty list; else `Findings` and what
@@ -49,10 +50,23 @@ pub fn verify_envelope(bytes: &[u8], keys: &[TrustedKey]) -> (Verdict, Vec<Findi
     let mut reader = Reader::default();
     let envelope = match reader.read(bytes.trim_ascii()) {
         Line::Envelope(envelope) => envelope,
-        Line::Stub(_) => return finding(FindingKind::Malformed, None, "a stub, no envelope"),
+        Line::Stub(_) | Line::BadStub { .. } => {
+            return finding(FindingKind::Malformed, None, "a stub, no envelope");
+        }
         Line::Other { note, .. } => return finding(FindingKind::Malformed, None, &note),
     };
-    let fault = trust::check(&envelope, keys).err().or_else(|| trust::disclosures(&envelope));
+    let unsigned =
+        "no signature of its own; a later one in its stream may cover it: verify it with those that follow";
+    let fault = trust::schema(&envelope).or_else(|| {
+        match trust::signature(&envelope.seal, &envelope.hash(), Some(&envelope.agentid), keys) {
+            trust::Standing::Good(_) => match &envelope.form {
+                Some(form) => Some((FindingKind::Malformed, form.clone().into())),
+                None => trust::disclosures(&envelope),
+            },
+            trust::Standing::Unsigned => Some((FindingKind::Unsigned, unsigned.into())),
+            trust::Standing::Wrong(fault) => Some(fault),
+        }
+    });
     match fault {
         Some((kind, note)) => finding(kind, Some(envelope.sequence), &note),
         None if keys.is_empty() => (Verdict::Unchecked, Vec::new()),

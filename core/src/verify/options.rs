@@ -96,6 +96,8 @@ pub struct Options {
     /// The input is a part of what was written (one file of a rotated set): what lies before the first
     /// envelope of a stream is not missing.
     pub partial: bool,
+    /// The lanes of which the input should hold something; empty: those that its checkpoints name.
+    pub lanes: Vec<String>,
     /// The longest line that is read, in bytes; a longer one is `malformed`.
     pub max_line: usize,
 }
@@ -108,6 +110,7 @@ impl Default for Options {
             edges: false,
             strict: false,
             partial: false,
+            lanes: Vec::new(),
             max_line: 16 << 20,
         }
     }

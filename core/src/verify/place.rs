@@ -17,9 +17,13 @@ impl Sources {
         u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
     }
 
+    /// The name of a source.
+    pub(super) fn name(&self, source: u32) -> &str {
+        usize::try_from(source).ok().and_then(|i| self.0.get(i)).map_or("?", String::as_str)
+    }
+
     /// `file:line`.
     pub(super) fn show(&self, place: Place) -> String {
-        let name = usize::try_from(place.source).ok().and_then(|i| self.0.get(i));
-        format!("{}:{}", name.map_or("?", String::as_str), place.line)
+        format!("{}:{}", self.name(place.source), place.line)
     }
 }

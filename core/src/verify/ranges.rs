@@ -7,7 +7,7 @@ pub(super) type Range = (u64, u64);
 
 /// How many numbers a range has.
 pub(super) fn len((from, to): Range) -> u64 {
-    to - from + 1
+    (to - from).saturating_add(1)
 }
 
 /// A set of sequence numbers: inclusive ranges that neither overlap nor touch.
@@ -89,6 +89,6 @@ impl Ranges {
 
     /// How many numbers the set has.
     pub(super) fn count(&self) -> u64 {
-        self.iter().map(len).sum()
+        self.iter().fold(0, |n, range| n.saturating_add(len(range)))
     }
 }

@@ -30,7 +30,7 @@ pub enum FindingKind {
     Conflict,
     /// Signature, chain, disclosure, the key's algorithm or agent, or the stream's agent is wrong.
     Altered,
-    /// No signature, while a key was given.
+    /// No signature, neither its own nor a later one in the chain, while a key was given.
     Unsigned,
     /// Signed by a key that was not given.
     UnknownKey,
@@ -48,11 +48,15 @@ pub enum FindingKind {
     Truncated,
     /// A stream that is named is not there.
     MissingStream,
+    /// Nothing is there of a lane that a checkpoint names, or that the input should hold.
+    MissingLane,
+    /// Nobody closed the stream: its end is unproven.
+    Open,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::DeclaredLoss,
         Self::Erased,
         Self::Duplicate,
@@ -73,6 +77,8 @@ impl FindingKind {
         Self::Silence,
         Self::Truncated,
         Self::MissingStream,
+        Self::MissingLane,
+        Self::Open,
     ];
 
     /// The public name, `declared_loss` for example.
@@ -99,6 +105,8 @@ impl FindingKind {
             Self::Silence => "silence",
             Self::Truncated => "truncated",
             Self::MissingStream => "missing_stream",
+            Self::MissingLane => "missing_lane",
+            Self::Open => "open",
         }
     }
 
@@ -106,9 +114,13 @@ impl FindingKind {
     pub(super) const fn weight(self) -> Weight {
         match self {
             Self::DeclaredLoss | Self::Erased => Weight::Incomplete,
-            Self::Duplicate | Self::Reordered | Self::NotCanonical | Self::Torn | Self::MissingEdge => {
-                Weight::Note
-            }
+            Self::Duplicate
+            | Self::Reordered
+            | Self::NotCanonical
+            | Self::Torn
+            | Self::MissingEdge
+            | Self::MissingLane
+            | Self::Open => Weight::Note,
             _ => Weight::Finding,
         }
     }
@@ -128,7 +140,8 @@ pub(super) enum Weight {
 /// The judgement, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Every signature verified, chain whole, nothing missing.
+    /// Every signature verified, chain whole, nothing missing up to each stream's end; the end of an open stream is
+    /// unproven.
     Sound,
     /// Sound, but for what the producer itself declared lost or erased.
     Incomplete,
@@ -205,10 +218,13 @@ pub struct Report {
     pub verdict: Verdict,
     /// How many envelopes were read, repeats of the same one not counted.
     pub envelopes: u64,
-    /// How many of them had no signature.
+    /// How many of them no signature covers, neither their own nor a later one of their stream; where a stream signs
+    /// each, how many have none.
     pub unsigned: u64,
     /// How many lines were no envelope.
     pub malformed: u64,
+    /// How many streams nobody closed: their ends are unproven.
+    pub open: u64,
     /// By stream, in the order in which they were first seen.
     pub streams: Vec<StreamReport>,
     /// How many events the producer declared lost, by reason.
@@ -247,6 +263,7 @@ impl Report {
             ("unsigned", int(self.unsigned)),
             ("malformed", int(self.malformed)),
             ("streams", Value::Array(self.streams.iter().map(StreamReport::to_json).collect())),
+            ("open", int(self.open)),
             ("lost", Value::Object(lost)),
             ("erased", int(self.erased)),
             ("findings", Value::Array(self.findings.iter().map(Finding::to_json).collect())),

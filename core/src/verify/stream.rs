@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::envelope::{Envelope, Stub, short};
+use super::chain::{ANY_AGENT, Added, Budget, Chain, Covered, Link, Marks, NO_AGENT};
 use super::findings::Findings;
-use super::own::LostRange;
+use super::options::TrustedKey;
+use super::own::{LostRange, Mode, Own};
 use super::place::Place;
 use super::ranges::Ranges;
 use super::report::FindingKind;
-use super::runs::{Added, Runs};
+use super::short::Short;
+use crate::envelope::line::{Envelope, Stub};
 use crate::seam::Uuid;
 
 /// A time as envelopes write it; these sort as text.
@@ -27,7 +29,7 @@ pub(super) struct End {
 pub(super) struct Ends(pub(super) Option<(End, End)>);
 
 impl Ends {
-    fn observe(&mut self, end: End) {
+    pub(super) fn observe(&mut self, end: End) {
         match &mut self.0 {
             None => self.0 = Some((end, end)),
             Some((first, last)) => {
@@ -55,6 +57,32 @@ pub(super) struct Loss {
     pub(super) place: Place,
 }
 
+/// An id, and the data in which authorization edges are looked for.
+pub(super) type EdgeData = (Box<str>, Option<Box<[u8]>>);
+
+/// What an envelope says that concerns a verifier; believed once a signature covers it.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) sequence: u64,
+    /// It has no `prevhash`: it says that it is its stream's first.
+    pub(super) begins: bool,
+    pub(super) time: Option<Time>,
+    pub(super) place: Place,
+    pub(super) own: Own,
+    /// What is wrong with its form: it then says nothing else.
+    pub(super) malformed: Option<String>,
+    /// Its id and the data in which authorization edges are looked for, where these are asked for.
+    pub(super) edges: Option<EdgeData>,
+}
+
+/// Its own signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signed {
+    Good(Option<usize>),
+    Unsigned,
+    Noted,
+}
+
 /// One stream.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -62,28 +90,44 @@ pub(super) struct Stream {
     /// Its agent, by the first good envelope; by the first at all, if none is.
     pub(super) agentid: Box<str>,
     pub(super) agent_proven: bool,
+    /// Agents that envelopes of this stream name; the chain knows them by their place here.
+    agents: Vec<Box<str>>,
+    /// The place of its own agent there.
+    agent: u16,
+    /// Stubs that keys signed which may not seal for all agents, until the stream's is known.
+    stubs_by_key: Vec<(u64, usize)>,
+    /// Some of them were taken for good.
+    pub(super) stubs_proven: bool,
     pub(super) envelopes: u64,
-    /// Good envelopes and stubs.
-    pub(super) runs: Runs,
+    /// What is in the chain, or waits to be.
+    pub(super) chain: Chain,
     /// Numbers that only envelopes claim which failed their own check.
     pub(super) filled: Ranges,
-    /// The lowest such number whose envelope says that it begins the stream.
-    pub(super) filled_start: Option<u64>,
-    /// Numbers of which only a stub is there.
-    pub(super) stubs: Ranges,
-    /// Where stubs are: the first of each run whose lines follow one another.
-    stub_places: BTreeMap<u64, Place>,
-    /// What a believed `retention` covers.
+    /// Numbers without a good signature whose lines say that they begin the stream.
+    begun: Vec<u64>,
+    /// Where envelopes that wait for a signature, and stubs, are: the first of each run whose lines follow one another.
+    places: BTreeMap<u64, Place>,
+    /// Said by envelopes that no signature covers yet, by sequence and short hash.
+    waiting: BTreeMap<(u64, u64), Said>,
+    /// What covered declarations say of the holes they declare: the first number, and the hash before it.
+    pub(super) bridges: Vec<(u64, u64)>,
+    /// Which envelopes are signed, from which number on.
+    pub(super) modes: BTreeMap<u64, Mode>,
+    /// What a believed `retention` erases, and for which agent, by which key.
     pub(super) erasable: Ranges,
     /// Missing numbers that a believed declaration accounts for.
     pub(super) declared: Ranges,
     pub(super) good: Ends,
     pub(super) bad: Ends,
+    /// The lowest envelope that waits, or waited, for a signature.
+    pub(super) lowest: Ends,
     /// The last good envelope's sequence and hash.
     pub(super) head: Option<(u64, [u8; 32])>,
     /// The source and sequence of the last arrival.
     arrived: Option<(u32, u64)>,
     pub(super) closed: Option<u64>,
+    /// The highest number that a stream after it names rightly.
+    pub(super) followed: u64,
     /// The number it begins with, where it follows another stream.
     pub(super) start: Option<u64>,
     /// The latest `recordedtime`.
@@ -92,20 +136,34 @@ pub(super) struct Stream {
     /// Whether all that is there are checkpoints: such a stream may be another lane's, whose checkpoints
     /// this one takes.
     pub(super) only_checkpoints: bool,
+    /// The highest number that a checkpoint names.
+    pub(super) checkpointed: u64,
     /// Keys that announced their retirement, and when.
     retired: Vec<(usize, u64)>,
+    /// Signatures of a retired key were taken back: coverage is to be reckoned again.
+    pub(super) disowned: bool,
     /// The highest sequence of each key.
     sealed_by: Vec<(usize, u64, Place)>,
     pub(super) losses: Vec<Loss>,
     pub(super) findings: Findings,
 }
 
+/// Envelopes that have come to be covered: in a stream that signs each, the one that has just arrived.
+pub(super) type Newly = smallvec::SmallVec<[Covered; 4]>;
+
 /// What became of an envelope.
-pub(super) enum Taken {
-    /// It is in the chain, and what it says may be believed.
-    Believed,
-    /// It is a repeat, or fails.
-    Not,
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// It counts as an envelope of its own, and what it says waits in the stream until a signature covers it.
+    pub(super) kept: bool,
+    /// Those that came to be covered by its arrival, itself among them.
+    pub(super) covered: Newly,
+}
+
+/// The key of an index, as the chain keeps it; where there are more keys than that, those beyond speak for no stream
+/// but their own.
+fn key_mark(key: Option<usize>) -> u8 {
+    key.and_then(|key| u8::try_from(key).ok()).unwrap_or(u8::MAX)
 }
 
 impl Stream {
@@ -114,133 +172,271 @@ impl Stream {
             id,
             agentid: "".into(),
             agent_proven: false,
+            agents: Vec::new(),
+            agent: 0,
+            stubs_by_key: Vec::new(),
+            stubs_proven: false,
             envelopes: 0,
-            runs: Runs::default(),
+            chain: Chain::default(),
             filled: Ranges::default(),
-            filled_start: None,
-            stubs: Ranges::default(),
-            stub_places: BTreeMap::new(),
+            begun: Vec::new(),
+            places: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            bridges: Vec::new(),
+            modes: BTreeMap::new(),
             erasable: Ranges::default(),
             declared: Ranges::default(),
             good: Ends::default(),
             bad: Ends::default(),
+            lowest: Ends::default(),
             head: None,
             arrived: None,
             closed: None,
+            followed: 0,
             start: None,
             heard: None,
             lane: None,
             only_checkpoints: true,
+            checkpointed: 0,
             retired: Vec::new(),
+            disowned: false,
             sealed_by: Vec::new(),
             losses: Vec::new(),
             findings: Findings::default(),
         }
     }
 
-    fn end(envelope: &Envelope<'_>, place: Place) -> End {
+    pub(super) fn end(envelope: &Envelope<'_>, place: Place) -> End {
         let time = envelope.time.as_bytes().try_into().unwrap_or([0; 30]);
         End { sequence: envelope.sequence, time, place }
     }
 
-    /// Takes an envelope that failed its own check: it fills the number that it claims.
+    /// The number of an agent in this stream.
+    fn agent(&mut self, name: &str, budget: &mut Budget) -> u16 {
+        if let Some(at) = self.agents.iter().position(|agent| **agent == *name) {
+            return u16::try_from(at).unwrap_or(NO_AGENT);
+        }
+        // A stream has one agent; a few more are there when it was tampered with.
+        if self.agents.len() >= 64 || !budget.take(name.len()) {
+            return NO_AGENT;
+        }
+        self.agents.push(name.into());
+        u16::try_from(self.agents.len() - 1).unwrap_or(NO_AGENT)
+    }
+
+    /// Takes an envelope of which nobody here knows the hash: it fills the number that it claims.
     pub(super) fn fill(&mut self, envelope: &Envelope<'_>, place: Place) {
-        let sequence = envelope.sequence;
         if self.agentid.is_empty() {
             self.agentid = (*envelope.agentid).into();
         }
-        self.only_checkpoints = false;
         self.bad.observe(Self::end(envelope, place));
-        if self.runs.get(sequence).is_none() {
-            self.filled.insert(sequence, sequence);
-            if envelope.prev.is_none() {
-                self.filled_start = Some(self.filled_start.map_or(sequence, |start| start.min(sequence)));
-            }
+        self.fill_number(envelope.sequence, envelope.prev.is_none());
+    }
+
+    /// Fills a number that is claimed by what is no envelope; `begins`: it says that it is the stream's first.
+    pub(super) fn fill_number(&mut self, sequence: u64, begins: bool) {
+        self.only_checkpoints = false;
+        self.filled.insert(sequence, sequence);
+        if begins {
+            self.begins(sequence);
         }
     }
 
-    /// Takes an envelope that is good by itself; `key` is the one that sealed it.
+    /// Notes a number whose line says that it is the stream's first, and that may turn out to be covered by nothing.
+    fn begins(&mut self, sequence: u64) {
+        if self.begun.len() < 64 {
+            self.begun.push(sequence);
+        }
+    }
+
+    /// The lowest line that nothing covers and that says that it begins the stream.
+    pub(super) fn lowest_begun(&self) -> Option<u64> {
+        let covered = |sequence: u64| self.chain.marks(sequence).is_some_and(Marks::is_covered);
+        self.begun.iter().copied().filter(|&sequence| !covered(sequence)).min()
+    }
+
+    /// Takes an envelope whose form is right; `said` is what it says, to be believed once it is covered.
     pub(super) fn take(
         &mut self,
         envelope: &Envelope<'_>,
-        key: Option<usize>,
-        retiring: bool,
+        hash: &[u8; 32],
+        mut own: Signed,
+        said: Option<Said>,
         place: Place,
+        (short, budget): (&Short, &mut Budget),
     ) -> Taken {
         let sequence = envelope.sequence;
-        if self.agent_proven && *self.agentid != *envelope.agentid {
-            let note = "agentid is not that of the stream";
-            self.envelopes += 1;
-            self.fill(envelope, place);
-            self.findings.at(FindingKind::Altered, sequence, place, note);
-            return Taken::Not;
-        }
-        if let Some(key) = key
-            && !retiring
-            && self.retired.iter().any(|&(retired, at)| retired == key && sequence > at)
-        {
-            self.envelopes += 1;
-            self.fill(envelope, place);
-            self.findings.at(FindingKind::RetiredKey, sequence, place, RETIRED);
-            return Taken::Not;
-        }
-        let hash = envelope.hash();
-        let is_stub = self.stubs.contains(sequence);
-        match self.runs.add(sequence, short(&hash), envelope.prev.as_ref().map(short), place) {
-            Added::Same if is_stub => self.unstub(sequence),
-            Added::Same => {
-                self.findings.at(FindingKind::Duplicate, sequence, place, "the same envelope again: a retry");
-                return Taken::Not;
+        if let Signed::Good(key) = own {
+            if self.agent_proven && *self.agentid != *envelope.agentid {
+                self.findings.at(FindingKind::Altered, sequence, place, OTHER_AGENT);
+                own = Signed::Noted;
             }
-            Added::Other if is_stub => {
-                let note = "a stub with the hash of another envelope stands for it";
-                self.findings.at(FindingKind::Altered, sequence, place, note);
-                self.runs.replace(sequence, short(&hash));
-                self.unstub(sequence);
+            let retiring = said.as_ref().is_some_and(|said| matches!(said.own, Own::KeyRetiring { .. }));
+            if own != Signed::Noted
+                && let Some(key) = key
+                && !retiring
+                && self.retired.iter().any(|&(retired, at)| retired == key && sequence > at)
+            {
+                self.findings.at(FindingKind::RetiredKey, sequence, place, RETIRED);
+                own = Signed::Noted;
             }
-            Added::Other => {
+        }
+        let agent = self.agent(&envelope.agentid, budget);
+        let marks = match own {
+            Signed::Good(key) => Marks::new(agent, Some(key_mark(key))),
+            Signed::Unsigned => Marks::new(agent, None),
+            Signed::Noted => Marks::new(agent, None).noted(),
+        };
+        let marks = if envelope.seal.is_absent() { marks.unsigned() } else { marks };
+        let kept = short.of(hash);
+        let link = Link {
+            sequence,
+            hash: kept,
+            prev: envelope.prev.as_ref().map(|prev| short.of(prev)),
+            marks,
+            place,
+            held: self.place(sequence),
+        };
+        let good = matches!(own, Signed::Good(_));
+        let was_stub = self.chain.marks(sequence).is_some_and(Marks::is_stub);
+        let mut taken = Taken::default();
+        match self.chain.add(link, budget) {
+            Added::Same { better, first } => {
+                if was_stub || own == Signed::Noted {
+                    self.envelopes += 1;
+                } else if !first {
+                    let note = "the same envelope again: a retry";
+                    self.findings.at(FindingKind::Duplicate, sequence, place, note);
+                }
+                if !better {
+                    if was_stub && self.chain.marks(sequence).is_some_and(Marks::is_covered) {
+                        self.wait(kept, said, budget);
+                        let key = self.chain.marks(sequence).map_or(u8::MAX, Marks::key);
+                        taken.covered.push(Covered { sequence, hash: kept, key, agent });
+                    }
+                    return taken;
+                }
+            }
+            Added::Rival { conflict } => {
                 self.envelopes += 1;
-                let note = "another envelope with this sequence is good as well: forged, or a forked stream";
-                self.findings.at(FindingKind::Conflict, sequence, place, note);
-                return Taken::Not;
+                self.only_checkpoints &= good;
+                if conflict {
+                    let note =
+                        "another envelope with this sequence is good as well: forged, or a forked stream";
+                    self.findings.at(FindingKind::Conflict, sequence, place, note);
+                } else {
+                    self.wait(kept, said, budget);
+                }
+                return taken;
             }
-            Added::New { broken } => self.broken(broken),
+            Added::New => {
+                self.envelopes += 1;
+                self.arrive(sequence, place);
+            }
         }
-        self.envelopes += 1;
+        self.wait(kept, said, budget);
+        taken.kept = true;
+        let Signed::Good(key) = own else {
+            self.only_checkpoints = false;
+            if self.agentid.is_empty() {
+                self.agentid = (*envelope.agentid).into();
+            }
+            self.lowest.observe(Self::end(envelope, place));
+            self.note_place(sequence, place);
+            if envelope.prev.is_none() {
+                self.begins(sequence);
+            }
+            self.chain.spread(sequence, &mut taken.covered);
+            return taken;
+        };
         if !self.agent_proven {
+            self.agent = agent;
             self.agentid = (*envelope.agentid).into();
             self.agent_proven = true;
         }
         self.filled.remove(sequence);
-        if self.filled_start == Some(sequence) {
-            self.filled_start = None;
-        }
         if self.head.is_none_or(|(at, _)| sequence >= at) {
-            self.head = Some((sequence, hash));
+            self.head = Some((sequence, *hash));
         }
         self.good.observe(Self::end(envelope, place));
         if let Ok(time) = envelope.recordedtime.as_bytes().try_into() {
             self.heard = self.heard.max(Some(time));
         }
-        self.arrive(sequence, place);
         if let Some(key) = key {
             self.sealed(key, sequence, place);
         }
         if self.closed.is_some_and(|closed| sequence > closed) {
             self.findings.at(FindingKind::AfterClose, sequence, place, AFTER_CLOSE);
         }
-        Taken::Believed
+        taken.covered.push(Covered { sequence, hash: kept, key: key_mark(key), agent });
+        self.chain.spread(sequence, &mut taken.covered);
+        taken
     }
 
-    fn unstub(&mut self, sequence: u64) {
-        self.stubs.remove(sequence);
-    }
-
-    fn broken(&mut self, broken: Vec<(u64, Place)>) {
-        for (sequence, place) in broken {
-            let note = "prevhash is not the hash of the envelope before it: one of the two was changed";
-            self.findings.at(FindingKind::Altered, sequence, place, note);
+    /// Reckons coverage to its end; see [`Chain::settle`]. `believe` answers the bridges of what it hears.
+    pub(super) fn settle(&mut self, mut believe: impl FnMut(Covered, Option<Said>) -> Vec<(u64, u64)>) {
+        let Self { chain, bridges, waiting, findings, .. } = self;
+        let mut bridges = bridges.clone();
+        let conflicts = chain.settle(&mut bridges, |covered| {
+            believe(covered, waiting.remove(&(covered.sequence, covered.hash)))
+        });
+        for (sequence, place) in conflicts {
+            let note = "another envelope with this sequence is good as well: forged, or a forked stream";
+            findings.at(FindingKind::Conflict, sequence, place, note);
         }
+    }
+
+    /// Whether an envelope that is covered is of another agent than its stream; said where it is.
+    pub(super) fn is_of_another(&mut self, covered: Covered) -> bool {
+        if covered.agent == self.agent || covered.agent == ANY_AGENT || !self.agent_proven {
+            return false;
+        }
+        let at = covered.sequence;
+        if !self.chain.marks(at).is_some_and(Marks::is_noted) {
+            self.findings.add(FindingKind::Altered, Some((at, at)), self.place(at), OTHER_AGENT);
+        }
+        true
+    }
+
+    /// Takes the signatures of stubs for good whose key may seal for the stream's agent, now that this is known.
+    pub(super) fn prove_stubs(&mut self, keys: &[TrustedKey], agent: &str) -> Newly {
+        let mut covered = Newly::new();
+        for (sequence, key) in std::mem::take(&mut self.stubs_by_key) {
+            if keys.get(key).is_some_and(|key| key.covers(agent)) {
+                self.chain.prove(sequence, key_mark(Some(key)));
+                self.stubs_proven = true;
+                self.chain.spread(sequence, &mut covered);
+            } else {
+                let note = "a stub: the key is not bound to the agent of this stream";
+                self.findings.add(
+                    FindingKind::Altered,
+                    Some((sequence, sequence)),
+                    self.place(sequence),
+                    note,
+                );
+                self.chain.note(sequence);
+            }
+        }
+        covered
+    }
+
+    /// Keeps what an envelope says until a signature covers it.
+    fn wait(&mut self, hash: u64, said: Option<Said>, budget: &mut Budget) {
+        if let Some(said) = said
+            && budget.take(said.size())
+        {
+            self.waiting.insert((said.sequence, hash), said);
+        }
+    }
+
+    /// What an envelope that is now covered said.
+    pub(super) fn heard_of(&mut self, covered: Covered, budget: &mut Budget) -> Option<Said> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let said = self.waiting.remove(&(covered.sequence, covered.hash))?;
+        budget.give(said.size());
+        Some(said)
     }
 
     fn arrive(&mut self, sequence: u64, place: Place) {
@@ -259,39 +455,82 @@ impl Stream {
         }
     }
 
-    /// Takes a stub.
-    pub(super) fn stub(&mut self, stub: &Stub, place: Place) {
+    /// Takes a stub; `own` is what its own signature is worth.
+    pub(super) fn stub(
+        &mut self,
+        stub: &Stub<'_>,
+        own: Signed,
+        place: Place,
+        (keys, short, budget): (&[TrustedKey], &Short, &mut Budget),
+    ) -> Newly {
         let sequence = stub.sequence;
-        match self.runs.add(sequence, short(&stub.hash), stub.prev.as_ref().map(short), place) {
-            Added::Same => {}
-            Added::Other => {
-                let note = "a stub has the hash of another envelope than the one that is there";
-                self.findings.at(FindingKind::Altered, sequence, place, note);
+        let own = match own {
+            // Its key may be one that seals for some agents only, and the stub does not say whose it is.
+            Signed::Good(Some(key)) if keys[key].agent.is_some() => {
+                self.stubs_by_key.push((sequence, key));
+                Signed::Unsigned
             }
-            Added::New { broken } => {
-                self.broken(broken);
-                self.arrive(sequence, place);
-                self.filled.remove(sequence);
-                self.note_stub_place(sequence, place);
-                self.stubs.insert(sequence, sequence);
-                if self.head.is_none_or(|(at, _)| sequence >= at) {
-                    self.head = Some((sequence, stub.hash));
+            own => own,
+        };
+        let marks = match own {
+            Signed::Good(key) => Marks::new(ANY_AGENT, Some(key_mark(key))),
+            Signed::Unsigned => Marks::new(ANY_AGENT, None),
+            Signed::Noted => Marks::new(ANY_AGENT, None).noted(),
+        };
+        let marks = if stub.seal.is_absent() { marks.unsigned() } else { marks };
+        let prev = stub.prev.as_ref().map(|prev| short.of(prev));
+        let held = self.place(sequence);
+        let link = Link { sequence, hash: short.of(&stub.hash), prev, marks: marks.stub(), place, held };
+        let mut covered = Newly::new();
+        match self.chain.add(link, budget) {
+            Added::Same { .. } => {}
+            Added::Rival { conflict } => {
+                if conflict {
+                    let note = "a stub has the hash of another envelope than the one that is there";
+                    self.findings.at(FindingKind::Altered, sequence, place, note);
                 }
             }
+            Added::New => {
+                self.arrive(sequence, place);
+                self.filled.remove(sequence);
+                self.note_place(sequence, place);
+                if matches!(own, Signed::Good(_)) && self.head.is_none_or(|(at, _)| sequence >= at) {
+                    self.head = Some((sequence, stub.hash));
+                }
+                self.chain.spread(sequence, &mut covered);
+            }
         }
+        covered
     }
 
-    /// Where the stub of `sequence` is, or one before it.
-    pub(super) fn stub_place(&self, sequence: u64) -> Option<Place> {
-        let (start, place) = self.stub_places.range(..=sequence).next_back()?;
-        Some(Place { line: place.line + (sequence - start), ..*place })
+    /// The ends of what is good, once coverage was taken back.
+    pub(super) fn end_again(&mut self) {
+        let covered = self.chain.iter().filter(|(_, marks)| marks.is_covered()).map(|(sequence, _)| sequence);
+        let Some((first, last)) = self.good.0 else { return };
+        match covered.last() {
+            None => self.good.0 = None,
+            Some(end) if end == last.sequence => {}
+            Some(end) if end == first.sequence => self.good.0 = Some((first, first)),
+            Some(end) => {
+                let place = self.place(end).unwrap_or(first.place);
+                self.good.0 = Some((first, End { sequence: end, time: first.time, place }));
+            }
+        }
+        self.head = self.head.filter(|&(at, _)| self.good.0.is_some_and(|(_, last)| last.sequence == at));
+        self.closed = self.closed.filter(|&at| self.chain.marks(at).is_some_and(Marks::is_covered));
     }
 
-    fn note_stub_place(&mut self, sequence: u64, place: Place) {
-        /// However stubs lie, their places take no more than this.
+    /// Where the envelope of `sequence` is, or one before it.
+    pub(super) fn place(&self, sequence: u64) -> Option<Place> {
+        let (start, place) = self.places.range(..=sequence).next_back()?;
+        Some(Place { line: place.line.saturating_add(sequence - start), ..*place })
+    }
+
+    fn note_place(&mut self, sequence: u64, place: Place) {
+        /// However they lie, their places take no more than this.
         const MOST: usize = 4096;
-        if self.stub_place(sequence) != Some(place) && self.stub_places.len() < MOST {
-            self.stub_places.insert(sequence, place);
+        if self.place(sequence) != Some(place) && self.places.len() < MOST {
+            self.places.insert(sequence, place);
         }
     }
 
@@ -312,18 +551,37 @@ impl Stream {
             return;
         }
         self.retired.push((key, sequence));
-        if let Some(&(_, last, place)) =
-            self.sealed_by.iter().find(|&&(k, last, _)| k == key && last > sequence)
-        {
-            self.findings.at(FindingKind::RetiredKey, last, place, RETIRED);
+        let late = self.sealed_by.iter().find(|&&(k, last, _)| k == key && last > sequence);
+        if let Some(&(_, last, place)) = late {
+            // Its signatures beyond this one are worth nothing, and so is what only they cover.
+            for at in self.chain.disown(key_mark(Some(key)), sequence) {
+                let place = if at == last { Some(place) } else { self.place(at) };
+                self.findings.add(FindingKind::RetiredKey, Some((at, at)), place, RETIRED);
+            }
+            self.disowned = true;
         }
+    }
+
+    /// Which envelopes are signed where `sequence` stands; `None`: nothing covered says.
+    pub(super) fn mode(&self, sequence: u64) -> Option<Mode> {
+        self.modes.range(..=sequence).next_back().map(|(_, &mode)| mode)
     }
 
     /// The highest number that anything claims.
     pub(super) fn last_claimed(&self) -> u64 {
-        self.runs.last().max(self.filled.last()).unwrap_or(0)
+        self.chain.last().max(self.filled.last()).unwrap_or(0)
     }
 }
 
+impl Said {
+    fn size(&self) -> usize {
+        let edges =
+            self.edges.as_ref().map_or(0, |(id, data)| id.len() + data.as_ref().map_or(0, |data| data.len()));
+        // Edges are asked for, and outside of the bounds; what they hold is not.
+        self.own.size() + edges.min(1024)
+    }
+}
+
+const OTHER_AGENT: &str = "agentid is not that of the stream";
 const RETIRED: &str = "sealed by a key after the stream announced its retirement";
 const AFTER_CLOSE: &str = "the stream was closed before it";

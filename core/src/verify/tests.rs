@@ -5,9 +5,9 @@ use std::io::{BufReader, Read as _, repeat};
 
 use proptest::prelude::*;
 
+use super::chain::{Added, Budget, Chain, Link, Marks};
 use super::place::Place;
 use super::ranges::Ranges;
-use super::runs::{Added, Runs};
 use super::{FindingKind, Options, Verdict, Verifier, verify_envelope};
 use crate::error::ErrorKind;
 
@@ -91,54 +91,61 @@ fn place(line: u64) -> Place {
     Place { source: 0, line }
 }
 
-/// The chain in which the hash of n is n + 1000.
-fn add(runs: &mut Runs, n: u64) -> Added {
-    runs.add(n, n + 1000, (n > 1).then_some(n + 999), place(n))
+/// Adds the envelope n of the chain in which the hash of n is n + 1000, with a good signature.
+fn add(chain: &mut Chain, n: u64) -> Added {
+    add_with(chain, n, (n > 1).then_some(n + 999), Marks::new(0, Some(0)))
+}
+
+fn add_with(chain: &mut Chain, n: u64, prev: Option<u64>, marks: Marks) -> Added {
+    chain.add(
+        Link { sequence: n, hash: n + 1000, prev, marks, place: place(n), held: None },
+        &mut Budget::new(),
+    )
 }
 
 #[test]
 fn a_million_envelopes_take_less_than_sixteen_bytes_each() {
-    let mut runs = Runs::default();
+    let mut chain = Chain::default();
     for n in (1..=1_000_000).rev() {
-        assert_eq!(add(&mut runs, n), Added::New { broken: vec![] });
+        assert_eq!(add(&mut chain, n), Added::New);
     }
-    assert!(runs.bytes() <= 16 * 1_000_000, "{}", runs.bytes());
-    let mut runs = Runs::default();
+    assert!(chain.bytes() <= 16 * 1_000_000, "{}", chain.bytes());
+    let mut chain = Chain::default();
     for n in 1..=1_000_000 {
-        add(&mut runs, n);
+        add(&mut chain, n);
     }
-    assert!(runs.bytes() <= 16 * 1_000_000, "{}", runs.bytes());
+    assert!(chain.bytes() <= 16 * 1_000_000, "{}", chain.bytes());
 }
 
 #[test]
 fn swapped_neighbours_all_the_way_are_joined_in_time() {
-    let mut runs = Runs::default();
+    let mut chain = Chain::default();
     for n in (1..=200_000).step_by(2) {
-        add(&mut runs, n + 1);
-        assert_eq!(add(&mut runs, n), Added::New { broken: vec![] });
+        add(&mut chain, n + 1);
+        assert_eq!(add(&mut chain, n), Added::New);
     }
-    assert_eq!(runs.holes().count(), 0);
-    assert_eq!(runs.last(), Some(200_000));
+    assert_eq!(chain.holes().len(), 0);
+    assert_eq!(chain.last(), Some(200_000));
 }
 
 proptest! {
     /// Whatever the order, runs know the same as a map of all envelopes.
     #[test]
     fn runs_are_a_map(numbers in prop::collection::vec(1_u64..60, 0..80)) {
-        let mut runs = Runs::default();
+        let mut chain = Chain::default();
         let mut model = BTreeMap::new();
         for &n in &numbers {
-            let added = add(&mut runs, n);
-            let expected = if model.insert(n, n + 1000).is_some() { Added::Same } else { Added::New { broken: vec![] } };
+            let added = add(&mut chain, n);
+            let expected = if model.insert(n, n + 1000).is_some() { Added::Same { better: false, first: false } } else { Added::New };
             prop_assert_eq!(added, expected);
         }
         for n in 0..62 {
-            prop_assert_eq!(runs.get(n), model.get(&n).copied());
+            prop_assert_eq!(chain.get(n), model.get(&n).copied());
         }
         let missing: Vec<u64> = (5..=50).filter(|n| !model.contains_key(n)).collect();
-        let got: Vec<u64> = runs.missing_of((5, 50)).into_iter().flat_map(|(from, to)| from..=to).collect();
+        let got: Vec<u64> = chain.missing_of((5, 50)).into_iter().flat_map(|(from, to)| from..=to).collect();
         prop_assert_eq!(missing, got);
-        let holes: Vec<u64> = runs.holes().flat_map(|hole| hole.range.0..=hole.range.1).collect();
+        let holes: Vec<u64> = chain.holes().into_iter().flat_map(|hole| hole.range.0..=hole.range.1).collect();
         let ends = model.keys().next().zip(model.keys().next_back());
         let expected: Vec<u64> = ends.map_or(Vec::new(), |(&first, &last)| {
             (first..=last).filter(|n| !model.contains_key(n)).collect()
@@ -152,15 +159,37 @@ proptest! {
         order in Just((1_u64..=20).collect::<Vec<_>>()).prop_shuffle(),
         wrong in 2_u64..=20,
     ) {
-        let mut runs = Runs::default();
-        let mut broken = Vec::new();
+        let mut chain = Chain::default();
         for n in order {
             let prev = if n == wrong { Some(7) } else { (n > 1).then_some(n + 999) };
-            if let Added::New { broken: found } = runs.add(n, n + 1000, prev, place(n)) {
-                broken.extend(found);
-            }
+            add_with(&mut chain, n, prev, Marks::new(0, Some(0)));
         }
-        prop_assert_eq!(broken, vec![(wrong, place(wrong))]);
+        prop_assert_eq!(chain.broken_links(), vec![(wrong, place(wrong))]);
+    }
+
+    /// In whatever order they arrive, a signature covers what stands before it, up to a link that does not hold, and
+    /// nothing else.
+    #[test]
+    fn coverage_is_the_same_in_any_order(
+        order in Just((1_u64..=20).collect::<Vec<_>>()).prop_shuffle(),
+        signed in prop::collection::btree_set(1_u64..=20, 0..5),
+        wrong in 1_u64..=30,
+    ) {
+        let mut chain = Chain::default();
+        for n in order {
+            let prev = if n == wrong { Some(7) } else { (n > 1).then_some(n + 999) };
+            let own = signed.contains(&n).then_some(0);
+            add_with(&mut chain, n, prev, Marks::new(0, own));
+            chain.spread(n, &mut Vec::new());
+        }
+        let spread: Vec<u64> = chain.iter().filter(|(_, marks)| marks.is_covered()).map(|(n, _)| n).collect();
+        chain.settle(&mut Vec::new(), |_| Vec::new());
+        let covered: Vec<u64> = chain.iter().filter(|(_, marks)| marks.is_covered()).map(|(n, _)| n).collect();
+        let expected: Vec<u64> = (1..=20)
+            .filter(|&n| signed.iter().any(|&s| s >= n && !(n < wrong && wrong <= s)))
+            .collect();
+        prop_assert_eq!(&spread, &expected);
+        prop_assert_eq!(covered, expected);
     }
 
     /// Ranges are a set.

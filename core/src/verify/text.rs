@@ -18,7 +18,10 @@ impl fmt::Display for Report {
             }
             Verdict::Findings => "this is not what was sealed, or not all of it; see below",
         };
-        writeln!(f, "{}: {meaning}", self.verdict.name())?;
+        match self.verdict {
+            Verdict::Sound if self.open > 0 => self.open_ends(f)?,
+            verdict => writeln!(f, "{}: {meaning}", verdict.name())?,
+        }
         write!(
             f,
             "{} in {}",
@@ -43,6 +46,25 @@ impl fmt::Display for Report {
             list(f, &self.findings)?;
         }
         Ok(())
+    }
+}
+
+impl Report {
+    /// The first line of what is sound, where streams are open.
+    fn open_ends(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Ends that are named in the first line; each stream's own lines say the rest.
+        const NAMED: usize = 3;
+        let are = if self.open == 1 { "is" } else { "are" };
+        write!(f, "sound as far as it goes: {} {are} open, ending at ", plural(self.open, "stream"))?;
+        let ends = self.streams.iter().filter(|stream| !stream.closed).filter_map(|s| s.last.as_ref());
+        for (n, last) in ends.enumerate().take(NAMED + 1) {
+            match n {
+                0 => write!(f, "{}", last.sequence)?,
+                NAMED => write!(f, ", …")?,
+                _ => write!(f, ", {}", last.sequence)?,
+            }
+        }
+        writeln!(f)
     }
 }
 

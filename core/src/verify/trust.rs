@@ -1,77 +1,84 @@
-//! An envelope's own check: schema, signature, form, disclosures, without regard to its neighbours.
+//! An envelope's own check: schema, form, signature, disclosures, without regard to its neighbours.
 
 use std::borrow::Cow;
 
 use super::disclosure;
-use super::envelope::Envelope;
 use super::options::TrustedKey;
 use super::report::FindingKind;
+use crate::envelope::line::{Envelope, Seal};
+use crate::envelope::seal_message;
+use crate::sink::EnvelopeHash;
 
 /// What is wrong, and a note on it.
 pub(super) type Fault = (FindingKind, Cow<'static, str>);
 
-/// Checks an envelope by itself. The answer is the index of the key that sealed it; `None` when no keys are
-/// given, in which case the form is all there is to check.
-pub(super) fn check(envelope: &Envelope<'_>, keys: &[TrustedKey]) -> Result<Option<usize>, Fault> {
-    if let Some(version) = &envelope.unknown_schema {
-        let note = format!("this verifier knows version 1 of the schema, not {version}; use a newer one");
-        return Err((FindingKind::UnknownSchema, note.into()));
-    }
-    let key = if keys.is_empty() { None } else { Some(signature(envelope, keys)?) };
-    if let Some(form) = &envelope.form {
-        return Err((FindingKind::Malformed, form.clone().into()));
-    }
-    let seal = &envelope.seal;
-    let parts = [seal.sigalg.is_some(), seal.keyid.is_some(), seal.signature.is_some()];
-    if key.is_none() && parts.contains(&true) {
-        let good = matches!((&seal.sigalg, &seal.signature), (Some(alg), Some(Some(_))) if is_algorithm(alg));
-        if parts.contains(&false) || !good {
-            let note = "sigalg, keyid and signature are not all there, or not in the form that they have";
-            return Err((FindingKind::Malformed, note.into()));
-        }
-    }
-    Ok(key)
+/// What an envelope's own signature says of it.
+pub(super) enum Standing {
+    /// It is good, and made by the key with this index; without keys, form is all there is to check.
+    Good(Option<usize>),
+    /// It has none: a later one may cover it.
+    Unsigned,
+    /// It is wrong, or cannot be checked: a later one may cover the envelope all the same.
+    Wrong(Fault),
 }
 
-/// What is wrong with what travels outside of the signature.
-pub(super) fn disclosures(envelope: &Envelope<'_>) -> Option<Fault> {
-    if !envelope.has_disclosures {
-        return None;
+/// Whether it is of a schema that this verifier does not know.
+pub(super) fn schema(envelope: &Envelope<'_>) -> Option<Fault> {
+    let version = envelope.unknown_schema.as_ref()?;
+    let note = format!("this verifier knows version 1 of the schema, not {version}; use a newer one");
+    Some((FindingKind::UnknownSchema, note.into()))
+}
+
+/// What a signature of `hash` by one of `keys` is worth; `agent` is whose envelope it is, where that is known.
+pub(super) fn signature(
+    seal: &Seal<'_>,
+    hash: &EnvelopeHash,
+    agent: Option<&str>,
+    keys: &[TrustedKey],
+) -> Standing {
+    let altered = |note: &'static str| Standing::Wrong((FindingKind::Altered, Cow::Borrowed(note)));
+    if seal.is_absent() {
+        return if keys.is_empty() { Standing::Good(None) } else { Standing::Unsigned };
     }
-    disclosure::fault(envelope.data).map(|note| (FindingKind::Altered, note.into()))
+    let (Some(alg), Some(id), Some(signature)) = (&seal.sigalg, &seal.keyid, &seal.signature) else {
+        return altered("sigalg, keyid and signature are not all there");
+    };
+    let Some(signature) = signature else { return altered("the signature is not base64") };
+    if keys.is_empty() {
+        return if is_algorithm(alg) {
+            Standing::Good(None)
+        } else {
+            altered("sigalg is no algorithm that envelopes are signed by")
+        };
+    }
+    let mut named = keys.iter().enumerate().filter(|(_, key)| key.id == **id).peekable();
+    if named.peek().is_none() {
+        let note = format!("signed by the key {id:?}, which was not given");
+        return Standing::Wrong((FindingKind::UnknownKey, note.into()));
+    }
+    let message = seal_message(hash);
+    let mut fault = "the signature is not that of the key for this envelope";
+    for (index, key) in named {
+        if key.key.algorithm().name() != &**alg {
+            fault = "sigalg is not the algorithm of the key";
+        } else if key.key.verify(&[&message], signature) {
+            if agent.is_none_or(|agent| key.covers(agent)) {
+                return Standing::Good(Some(index));
+            }
+            return altered("the key is not bound to this agent");
+        }
+    }
+    altered(fault)
 }
 
 fn is_algorithm(name: &str) -> bool {
     matches!(name, "hmac-sha256" | "ed25519")
 }
 
-/// Checks the signature; answers which key made it.
-fn signature(envelope: &Envelope<'_>, keys: &[TrustedKey]) -> Result<usize, Fault> {
-    let altered = |note: &'static str| (FindingKind::Altered, Cow::Borrowed(note));
-    let seal = &envelope.seal;
-    let (alg, id, signature) = match (&seal.sigalg, &seal.keyid, &seal.signature) {
-        (None, None, None) => {
-            return Err((FindingKind::Unsigned, "no signature, though a key was given".into()));
-        }
-        (Some(alg), Some(id), Some(signature)) => (alg, id, signature),
-        _ => return Err(altered("sigalg, keyid and signature are not all there")),
-    };
-    let mut named = keys.iter().enumerate().filter(|(_, key)| key.id == **id).peekable();
-    if named.peek().is_none() {
-        let note = format!("signed by the key {id:?}, which was not given");
-        return Err((FindingKind::UnknownKey, note.into()));
+/// What is wrong with what travels outside of the digest.
+pub(super) fn disclosures(envelope: &Envelope<'_>) -> Option<Fault> {
+    if !envelope.has_disclosures {
+        return None;
     }
-    let Some(signature) = signature else { return Err(altered("the signature is not base64")) };
-    let mut fault = altered("the signature is not that of the key for these bytes");
-    for (index, key) in named {
-        if key.key.algorithm().name() != &**alg {
-            fault = altered("sigalg is not the algorithm of the key");
-        } else if key.key.verify(&envelope.signing_input(), signature) {
-            if key.covers(&envelope.agentid) {
-                return Ok(index);
-            }
-            return Err(altered("the key is not bound to this agent"));
-        }
-    }
-    Err(fault)
+    disclosure::fault(envelope.data).map(|note| (FindingKind::Altered, note.into()))
 }

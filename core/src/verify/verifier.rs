@@ -6,19 +6,20 @@ use std::io::{BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use super::chain::{Budget, Covered, Marks};
 use super::claims::{Claim, Claims, Witness};
 use super::edges::Edges;
-use super::envelope::{Envelope, Line, Reader};
 use super::findings::Findings;
 use super::input::{Text, files_of, lines};
 use super::options::Options;
-use super::own::{self, Head, Own};
+use super::own::{self, ErasedRange, Head, Named, Own};
 use super::place::{Place, Sources};
-use super::ranges::Range;
 use super::report::{FindingKind, Report};
-use super::stream::{Loss, Stream, Taken, Time};
-use super::trust;
+use super::short::Short;
+use super::stream::{Loss, Newly, Said, Signed, Stream, Time};
+use super::trust::{self, Standing};
 use crate::audit::AuditDb;
+use crate::envelope::line::{BAD_STUB, Envelope, Line, Reader, Stub};
 use crate::error::{Error, Result};
 use crate::seam::Uuid;
 
@@ -28,12 +29,8 @@ pub struct Verifier {
     state: State,
 }
 
-/// A range of numbers that retention names, and the key that said so.
-pub(super) struct Erasure {
-    pub(super) key: Option<usize>,
-    pub(super) streamid: Uuid,
-    pub(super) range: Range,
-}
+/// When heartbeats named a stream last: of which lane, by which key.
+pub(super) type Heard = smallvec::SmallVec<[(Option<u32>, u8, Time); 1]>;
 
 /// Everything that is known so far.
 pub(super) struct State {
@@ -43,15 +40,23 @@ pub(super) struct State {
     pub(super) index: HashMap<Uuid, usize>,
     /// The stream of the last envelope: the next is likely of the same.
     last: usize,
-    lanes: BTreeMap<String, u32>,
+    pub(super) lanes: BTreeMap<String, u32>,
     /// Lanes whose output the input holds, as `opened` and heartbeats show.
     pub(super) lanes_here: BTreeSet<u32>,
     pub(super) claims: Claims,
     /// Claims of checkpoint files; settled at the end, so that it does not matter when they are read.
     pub(super) file_claims: Vec<Claim>,
-    pub(super) erasures: Vec<Erasure>,
-    /// When heartbeats named a stream last.
-    pub(super) heard: HashMap<Uuid, Time>,
+    /// Lanes that checkpoints name, and where one did first.
+    pub(super) lanes_named: BTreeMap<u32, Place>,
+    /// Checkpoint files: their sources.
+    pub(super) checkpoint_files: Vec<u32>,
+    /// Those in which something is wrong, which a finding says.
+    pub(super) faulty_files: BTreeSet<u32>,
+    /// What retention erases, and the key that said so.
+    pub(super) erasures: Vec<(u8, ErasedRange)>,
+    pub(super) heard: HashMap<Uuid, Heard>,
+    pub(super) short: Short,
+    pub(super) budget: Budget,
     pub(super) latest: Option<Time>,
     pub(super) edges: Edges,
     pub(super) unsigned: u64,
@@ -77,8 +82,13 @@ impl Verifier {
                 lanes_here: BTreeSet::new(),
                 claims: Claims::default(),
                 file_claims: Vec::new(),
+                lanes_named: BTreeMap::new(),
+                checkpoint_files: Vec::new(),
+                faulty_files: BTreeSet::new(),
                 erasures: Vec::new(),
                 heard: HashMap::new(),
+                short: Short::default(),
+                budget: Budget::new(),
                 latest: None,
                 edges: Edges::default(),
                 unsigned: 0,
@@ -163,6 +173,7 @@ impl Verifier {
     /// Kind `verification`.
     pub fn read_checkpoints_from(&mut self, reader: &mut dyn BufRead, name: &str) -> Result<()> {
         let source = self.state.sources.add(name);
+        self.state.checkpoint_files.push(source);
         let max = self.state.options.max_line;
         let mut seen = false;
         lines(reader, max, |line, text| {
@@ -188,25 +199,68 @@ impl Verifier {
         let state = &mut self.state;
         let envelope = match self.reader.read(bytes) {
             Line::Envelope(envelope) => envelope,
-            Line::Stub(_) => {
+            Line::Stub(_) | Line::BadStub { .. } => {
+                state.faulty_files.insert(place.source);
                 state.findings.add(FindingKind::Malformed, None, Some(place), "a stub is no checkpoint");
                 return false;
             }
             Line::Other { note, .. } => {
+                state.faulty_files.insert(place.source);
                 state.findings.add(FindingKind::Malformed, None, Some(place), note);
                 return false;
             }
         };
-        if let Err((kind, note)) = trust::check(&envelope, &state.options.keys) {
-            state.findings.at(kind, envelope.sequence, place, format!("in a checkpoint file: {note}"));
-        } else if envelope.core
-            && let Own::Checkpoint { lane, heads, .. } | Own::Heartbeat { lane, heads } = own::read(&envelope)
+        let hash = envelope.hash();
+        let keys = &state.options.keys;
+        let own = match trust::schema(&envelope) {
+            Some(fault) => Standing::Wrong(fault),
+            None => trust::signature(&envelope.seal, &hash, Some(&envelope.agentid), keys),
+        };
+        let own = match (own, &envelope.form) {
+            (Standing::Good(_), Some(form)) => Standing::Wrong((FindingKind::Malformed, form.clone().into())),
+            (own, _) => own,
+        };
+        // Nothing in a checkpoint file leads on to a later signature: only its own counts.
+        let key = match own {
+            Standing::Good(key) => key,
+            Standing::Unsigned => {
+                let note = "in a checkpoint file: no signature, though a key was given";
+                state.faulty_files.insert(place.source);
+                state.findings.at(FindingKind::Unsigned, envelope.sequence, place, note);
+                return true;
+            }
+            Standing::Wrong((kind, note)) => {
+                let note = format!("in a checkpoint file: {note}");
+                state.faulty_files.insert(place.source);
+                state.findings.at(kind, envelope.sequence, place, note);
+                return true;
+            }
+        };
+        let key = key.and_then(|key| u8::try_from(key).ok()).unwrap_or(u8::MAX);
+        if envelope.core
+            && let Own::Checkpoint { lane, heads, .. } | Own::Heartbeat { lane, heads } =
+                own::read(&envelope, &state.short)
         {
             let lane = lane.map(|lane| state.lane(lane));
-            let hash = super::envelope::short(&envelope.hash());
-            let itself = Head { streamid: envelope.streamid, sequence: envelope.sequence, hash };
-            state.file_claims.push(Claim { head: itself, witness: Witness::Itself, lane, place });
-            let claims = heads.into_iter().map(|head| Claim { head, witness: Witness::File, lane, place });
+            if let Some(lane) = lane {
+                state.lanes_named.entry(lane).or_insert(place);
+            }
+            let sequence = envelope.sequence;
+            let itself = Head { streamid: envelope.streamid, sequence, hash: state.short.of(&hash) };
+            let agentid = Some((*envelope.agentid).into());
+            state.file_claims.push(Claim {
+                head: itself,
+                witness: Witness::Itself,
+                lane,
+                place,
+                key,
+                agentid,
+            });
+            let claims = heads.into_iter().map(|Named { head, agentid }| {
+                let agentid = agentid
+                    .or_else(|| (head.streamid == envelope.streamid).then(|| (*envelope.agentid).into()));
+                Claim { head, witness: Witness::File, lane, place, key, agentid }
+            });
             state.file_claims.extend(claims);
         }
         true
@@ -231,11 +285,11 @@ impl Verifier {
             if place.line == 1 { bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes) } else { bytes };
         match self.reader.read(bytes) {
             Line::Envelope(envelope) => self.state.envelope(&envelope, place),
-            Line::Stub(stub) => {
-                let stream = self.state.stream(stub.streamid);
-                let stream = &mut self.state.streams[stream];
-                stream.only_checkpoints = false;
-                stream.stub(&stub, place);
+            Line::Stub(stub) => self.state.stub(&stub, place),
+            Line::BadStub { streamid, sequence, begins } => {
+                let stream = self.state.stream(streamid);
+                self.state.streams[stream].fill_number(sequence, begins);
+                self.state.malformed(place, Some((stream, sequence)), BAD_STUB.into());
             }
             // After a loss of power the tail may be there in length only: NULs where a line was to be.
             Line::Other { json: false, .. }
@@ -265,7 +319,7 @@ impl Verifier {
             let error = Error::verification(format!("there is no envelope in the input: {what}"));
             return Err(place.into_iter().fold(error, Error::at));
         }
-        Ok(self.state.finish())
+        self.state.finish()
     }
 }
 
@@ -310,29 +364,44 @@ impl State {
 
     fn envelope(&mut self, envelope: &Envelope<'_>, place: Place) {
         let index = self.stream(envelope.streamid);
-        let checked = trust::check(envelope, &self.options.keys);
-        let key = match checked {
-            Ok(key) => key,
-            Err((FindingKind::Malformed, note)) => {
-                self.streams[index].fill(envelope, place);
-                return self.malformed(place, Some((index, envelope.sequence)), note.into_owned());
-            }
-            Err((kind, note)) => {
-                let stream = &mut self.streams[index];
-                stream.envelopes += 1;
-                self.unsigned += u64::from(envelope.seal.signature.is_none());
-                stream.fill(envelope, place);
-                return stream.findings.at(kind, envelope.sequence, place, note);
+        if let Some((kind, note)) = trust::schema(envelope) {
+            // Nobody here knows how its hash is made.
+            let stream = &mut self.streams[index];
+            stream.fill(envelope, place);
+            stream.envelopes += 1;
+            return stream.findings.at(kind, envelope.sequence, place, note);
+        }
+        let hash = envelope.hash();
+        let keys = &self.options.keys;
+        let own = match trust::signature(&envelope.seal, &hash, Some(&envelope.agentid), keys) {
+            Standing::Good(key) => Signed::Good(key),
+            Standing::Unsigned => Signed::Unsigned,
+            Standing::Wrong((kind, note)) => {
+                self.streams[index].findings.at(kind, envelope.sequence, place, note);
+                Signed::Noted
             }
         };
-        let said = if envelope.core { own::read(envelope) } else { Own::Other };
-        let retiring = matches!(said, Own::KeyRetiring);
+        let said = if envelope.core { own::read(envelope, &self.short) } else { Own::Other };
+        let edges = self
+            .options
+            .edges
+            .then(|| ((*envelope.id).into(), envelope.has_authz.then(|| envelope.data.into())));
+        let checkpoint = matches!(said, Own::Checkpoint { .. });
+        let malformed = envelope.form.clone();
+        let says = edges.is_some() || malformed.is_some() || !matches!(said, Own::Other);
+        let said = says.then(|| Said {
+            sequence: envelope.sequence,
+            begins: envelope.prev.is_none(),
+            time: envelope.recordedtime.as_bytes().try_into().ok(),
+            place,
+            own: said,
+            malformed,
+            edges,
+        });
         let stream = &mut self.streams[index];
-        let before = stream.envelopes;
-        let taken = stream.take(envelope, key, retiring, place);
-        if stream.envelopes > before {
-            self.unsigned += u64::from(envelope.seal.signature.is_none());
-        }
+        let with = (&self.short, &mut self.budget);
+        let taken = stream.take(envelope, &hash, own, said, place, with);
+        stream.only_checkpoints &= checkpoint || !taken.kept;
         if let Some((kind, note)) = trust::disclosures(envelope) {
             stream.findings.at(kind, envelope.sequence, place, note);
         }
@@ -340,49 +409,121 @@ impl State {
             let note = "the content is right, but the bytes are not in RFC 8785 form";
             stream.findings.at(FindingKind::NotCanonical, envelope.sequence, place, note);
         }
-        let Taken::Believed = taken else { return };
-        stream.only_checkpoints &= matches!(said, Own::Checkpoint { .. });
         self.latest = self.latest.max(stream.heard);
-        if self.options.edges {
-            self.edges.id(&envelope.id);
-            if envelope.has_authz {
-                self.edges.edges(envelope.data, index, envelope.sequence, place);
-            }
-        }
-        self.believe(index, envelope, key, said, place);
+        self.believe_all(index, &taken.covered);
     }
 
-    /// Acts on what a good own envelope says.
-    fn believe(
-        &mut self,
-        index: usize,
-        envelope: &Envelope<'_>,
-        key: Option<usize>,
-        said: Own,
-        place: Place,
-    ) {
-        let sequence = envelope.sequence;
-        match said {
-            Own::Opened { lane, follows } => {
+    fn stub(&mut self, stub: &Stub<'_>, place: Place) {
+        let index = self.stream(stub.streamid);
+        let stream = &mut self.streams[index];
+        stream.only_checkpoints = false;
+        let keys = self.options.keys.as_slice();
+        let own = match trust::signature(&stub.seal, &stub.hash, None, keys) {
+            Standing::Good(key) => Signed::Good(key),
+            Standing::Unsigned => Signed::Unsigned,
+            Standing::Wrong((kind, note)) => {
+                stream.findings.at(kind, stub.sequence, place, format!("a stub: {note}"));
+                Signed::Noted
+            }
+        };
+        let covered = stream.stub(stub, own, place, (keys, &self.short, &mut self.budget));
+        self.believe_all(index, &covered);
+    }
+
+    /// Acts on what envelopes said that a signature has come to cover.
+    pub(super) fn believe_all(&mut self, index: usize, covered: &Newly) {
+        for &one in covered {
+            let apart = self.streams[index].is_of_another(one);
+            if let Some(said) = self.streams[index].heard_of(one, &mut self.budget)
+                && !apart
+            {
+                self.believe(index, said, one.key);
+            }
+        }
+    }
+
+    /// Reckons coverage to its end in every stream, and acts on what that brings.
+    pub(super) fn settle_coverage(&mut self) {
+        for index in 0..self.streams.len() {
+            self.settle_stream(index);
+            if std::mem::take(&mut self.streams[index].disowned) {
+                self.settle_stream(index);
+                self.streams[index].end_again();
+            }
+        }
+    }
+
+    fn settle_stream(&mut self, index: usize) {
+        {
+            // What is said in a stream is about any: it is taken out while the others are looked at.
+            let mut late: Vec<(Covered, Option<Said>)> = Vec::new();
+            let stream = &mut self.streams[index];
+            stream.settle(|covered, said| {
+                let bridges = match &said {
+                    Some(Said { own: Own::Loss { ranges, .. }, malformed: None, .. }) => own::bridges(ranges),
+                    _ => Vec::new(),
+                };
+                late.push((covered, said));
+                bridges
+            });
+            for (covered, said) in late {
+                let apart = self.streams[index].is_of_another(covered);
+                if let Some(said) = said
+                    && !apart
+                {
+                    self.believe(index, said, covered.key);
+                }
+            }
+        }
+    }
+
+    /// Acts on what a covered own envelope says; `key` vouches for it.
+    fn believe(&mut self, index: usize, said: Said, key: u8) {
+        let Said { sequence, begins, time, place, own, malformed, edges } = said;
+        if let Some(note) = malformed {
+            let stream = &mut self.streams[index];
+            if stream.chain.marks(sequence).is_some_and(Marks::is_noted) {
+                // What is wrong with its signature is its finding.
+                return;
+            }
+            stream.envelopes -= 1;
+            return self.malformed(place, Some((index, sequence)), note);
+        }
+        if let Some((id, data)) = edges {
+            self.edges.id(&id);
+            if let Some(data) = data {
+                self.edges.edges(&data, index, sequence, place);
+            }
+        }
+        match own {
+            Own::Opened { lane, follows, sign } => {
                 let lane = lane.map(|lane| self.lane(lane));
                 self.lanes_here.extend(lane);
-                self.streams[index].lane = lane;
+                let stream = &mut self.streams[index];
+                stream.lane = lane;
+                stream.modes.extend(sign.map(|mode| (sequence, mode)));
                 if let Some(head) = follows {
-                    if envelope.prev.is_none() {
-                        self.streams[index].start = head.sequence.checked_add(1);
+                    if begins {
+                        stream.start = head.sequence.checked_add(1);
                     }
-                    self.claim(Claim { head, witness: Witness::Follower, lane, place });
+                    let agentid = Some(stream.agentid.clone());
+                    self.claim(Claim { head, witness: Witness::Follower, lane, place, key, agentid });
                 }
             }
             Own::Checkpoint { lane, heads, closed } => {
                 let lane = lane.map(|lane| self.lane(lane));
+                if let Some(lane) = lane {
+                    self.lanes_named.entry(lane).or_insert(place);
+                }
                 let stream = &mut self.streams[index];
                 stream.lane = stream.lane.or(lane);
                 if closed {
                     stream.close(sequence);
                 }
-                for head in heads {
-                    self.claim(Claim { head, witness: Witness::Input, lane, place });
+                let (id, agent) = (stream.id, stream.agentid.clone());
+                for Named { head, agentid } in heads {
+                    let agentid = agentid.or_else(|| (head.streamid == id).then(|| agent.clone()));
+                    self.claim(Claim { head, witness: Witness::Input, lane, place, key, agentid });
                 }
             }
             Own::Heartbeat { lane, heads } => {
@@ -390,65 +531,98 @@ impl State {
                 self.lanes_here.extend(lane);
                 let stream = &mut self.streams[index];
                 stream.lane = stream.lane.or(lane);
-                let time: Option<Time> = envelope.recordedtime.as_bytes().try_into().ok();
-                for head in heads {
+                for Named { head, agentid } in heads {
                     if let Some(time) = time
                         && self.options.silence.is_some()
                     {
-                        let heard = self.heard.entry(head.streamid).or_insert(time);
-                        *heard = time.max(*heard);
+                        let heard = self.heard.entry(head.streamid).or_default();
+                        match heard.iter_mut().find(|(of, by, _)| (*of, *by) == (lane, key)) {
+                            Some((_, _, last)) => *last = time.max(*last),
+                            None => heard.push((lane, key, time)),
+                        }
                     }
-                    self.claim(Claim { head, witness: Witness::Input, lane, place });
+                    self.claim(Claim { head, witness: Witness::Input, lane, place, key, agentid });
                 }
             }
-            Own::KeyRetiring => {
-                if let Some(key) = key {
+            Own::KeyRetiring { keyid } => {
+                let named = |at: &usize| self.options.keys.get(*at).map(|key| &key.id) == keyid.as_ref();
+                if let Some(key) = (0..self.options.keys.len()).find(named) {
                     self.streams[index].retire(key, sequence);
                 }
             }
+            Own::KeyActive { sign } => {
+                self.streams[index].modes.extend(sign.map(|mode| (sequence, mode)));
+            }
             Own::Retention { ranges } => {
-                let erasures = ranges.into_iter().map(|(streamid, range)| Erasure { key, streamid, range });
-                self.erasures.extend(erasures);
+                self.erasures.extend(ranges.into_iter().map(|range| (key, range)));
             }
             Own::Loss { reason, count, lane, streamid, ranges } => {
                 let lane = lane.map(|lane| self.lane(lane));
-                let loss = Loss { reason, count, lane, streamid, ranges, sequence, place };
-                self.streams[index].losses.push(loss);
+                let stream = &mut self.streams[index];
+                stream.bridges.extend(own::bridges(&ranges));
+                stream.losses.push(Loss { reason, count, lane, streamid, ranges, sequence, place });
             }
             Own::Other => {}
         }
     }
 
+    /// Whether the key that vouches for a claim may speak about the stream at `index`; `None`: nobody knows yet
+    /// whose that is.
+    pub(super) fn may_claim(&self, claim: &Claim, index: usize) -> Option<bool> {
+        let Some(key) = self.options.keys.get(usize::from(claim.key)) else { return Some(true) };
+        let stream = &self.streams[index];
+        if key.agent.is_none() {
+            return Some(true);
+        }
+        stream.agent_proven.then(|| key.covers(&stream.agentid))
+    }
+
     /// Settles a claim of the input at once if its envelope is there, so that few have to wait.
     fn claim(&mut self, claim: Claim) {
+        if claim.witness == Witness::Input
+            && let Some(&index) = self.index.get(&claim.head.streamid)
+        {
+            let stream = &mut self.streams[index];
+            stream.checkpointed = stream.checkpointed.max(claim.head.sequence);
+        }
         let present = self.index.get(&claim.head.streamid).copied();
         if !present.is_some_and(|index| self.settle(&claim, index)) {
             self.claims.add(claim);
         }
     }
 
-    /// Holds a claim against the envelope that it is about; answers whether that is there.
+    /// Holds a claim against the envelope that it is about; answers whether that is there, or the claim counts for
+    /// nothing.
     pub(super) fn settle(&mut self, claim: &Claim, index: usize) -> bool {
+        match self.may_claim(claim, index) {
+            None => return false,
+            Some(false) => return true,
+            Some(true) => {}
+        }
         let stream = &mut self.streams[index];
         let sequence = claim.head.sequence;
-        if !stream.runs.holds(sequence, claim.head.hash) {
-            if stream.runs.get(sequence).is_none() {
-                return false;
+        match stream.chain.holds(sequence, claim.head.hash) {
+            None => return false,
+            Some(true) => {
+                if claim.witness == Witness::Follower {
+                    stream.followed = stream.followed.max(sequence);
+                }
+                return true;
             }
-            let (kind, note) = match claim.witness {
-                Witness::Itself => {
-                    (FindingKind::Conflict, "the checkpoint file has another envelope with this sequence")
-                }
-                Witness::Follower => (
-                    FindingKind::Altered,
-                    "it is not the envelope that the stream after it names as its last",
-                ),
-                Witness::Input | Witness::File => {
-                    (FindingKind::Altered, "it is not the envelope that a checkpoint or heartbeat names")
-                }
-            };
-            stream.findings.at(kind, sequence, claim.place, note);
+            Some(false) => {}
         }
+        let (kind, note) = match claim.witness {
+            Witness::Itself => {
+                (FindingKind::Conflict, "the checkpoint file has another envelope with this sequence")
+            }
+            Witness::Follower => {
+                (FindingKind::Altered, "it is not the envelope that the stream after it names as its last")
+            }
+            Witness::Input | Witness::File => {
+                (FindingKind::Altered, "it is not the envelope that a checkpoint or heartbeat names")
+            }
+        };
+        stream.findings.at(kind, sequence, claim.place, note);
         true
     }
 }

@@ -61,8 +61,8 @@ fn what_the_page_describes_is_taken() {
             "disclosures": [ { "part": 0, "salt": "AAAAAAAAAAAAAAAAAAAAAA==", "text": "abc" } ] } })),
         own(
             "audit.chain",
-            json!({ "action": "opened", "why": "restart", "lane": "stdout", "classes": ["debug"],
-            "version": "0.1.0", "follows": head }),
+            json!({ "action": "opened", "why": "restart", "sign": "batch", "lane": "stdout",
+            "classes": ["debug"], "version": "0.1.0", "follows": head }),
         ),
         own(
             "audit.chain",
@@ -73,6 +73,22 @@ fn what_the_page_describes_is_taken() {
             "audit.chain",
             json!({ "action": "key_retiring", "keyid": "k1", "other": "k2", "alg": "hmac-sha256",
             "sha256": HASH }),
+        ),
+        own(
+            "audit.chain",
+            json!({ "action": "key_active", "keyid": "k1", "other": "k2", "alg": "hmac-sha256",
+            "sha256": HASH, "sign": "each" }),
+        ),
+        own(
+            "audit.chain",
+            json!({ "action": "retention", "lane": "l", "policy": "p", "ranges": [
+            { "streamid": STREAM, "agentid": "urn:a", "from": "00000000000000000003",
+              "to": "00000000000000000004" } ] }),
+        ),
+        own(
+            "policy.breach",
+            json!({ "reason": "rejected", "count": 1, "lane": "stdout", "lost": [
+            { "from": "00000000000000000003", "to": "00000000000000000003", "prev": HASH } ] }),
         ),
         own(
             "policy.breach",
@@ -158,8 +174,24 @@ fn what_the_page_forbids_is_refused() {
             "an opened without why",
             own(
                 "audit.chain",
-                json!({ "action": "opened", "lane": "l", "classes": [],
+                json!({ "action": "opened", "sign": "each", "lane": "l", "classes": [],
             "version": "0" }),
+            ),
+        ),
+        (
+            "an opened that does not say what is signed",
+            own(
+                "audit.chain",
+                json!({ "action": "opened", "why": "start", "lane": "l", "classes": [],
+            "version": "0" }),
+            ),
+        ),
+        (
+            "retention of nobody's",
+            own(
+                "audit.chain",
+                json!({ "action": "retention", "lane": "l", "policy": "p", "ranges": [
+            { "streamid": STREAM, "from": "00000000000000000003", "to": "00000000000000000004" } ] }),
             ),
         ),
         (
@@ -174,5 +206,48 @@ fn what_the_page_forbids_is_refused() {
     let validator = Schemas::load().validator("envelope");
     for (what, envelope) in bad {
         assert!(!validator.is_valid(&envelope), "{what}: {envelope}");
+    }
+}
+
+#[test]
+fn a_stub_has_its_place_its_digest_and_its_signature_and_no_more() {
+    let validator = Schemas::load().validator("stub");
+    let stub = json!({
+        "stub": "sinkwell-v1",
+        "eventdigest": HASH,
+        "streamid": STREAM,
+        "sequence": "00000000000000000002",
+        "prevhash": HASH,
+        "recordedtime": "2026-01-01T00:00:00.000000001Z",
+        "sigalg": "ed25519",
+        "keyid": "k1",
+        "signature": "AAAA",
+    });
+    assert!(validator.is_valid(&stub), "{stub}");
+    let with = |name: &str, value: Value| {
+        let mut stub = stub.clone();
+        stub[name] = value;
+        stub
+    };
+    let without = |names: &[&str]| {
+        let mut stub = stub.clone();
+        for name in names {
+            stub.as_object_mut().expect("an object").remove(*name);
+        }
+        stub
+    };
+    for good in [without(&["prevhash"]), without(&["sigalg", "keyid", "signature"])] {
+        assert!(validator.is_valid(&good), "{good}");
+    }
+    let bad = [
+        with("stub", json!("sinkwell-v2")),
+        with("note", json!("more")),
+        with("hash", json!(HASH)),
+        without(&["eventdigest"]),
+        without(&["recordedtime"]),
+        without(&["keyid"]),
+    ];
+    for bad in bad {
+        assert!(!validator.is_valid(&bad), "{bad}");
     }
 }

@@ -186,9 +186,11 @@ fn inner(e: &Envelope) -> EnvelopeInner {
         event_type: Arc::clone(&e.event_type),
         own: e.own,
         terminal: e.terminal,
+        signed: e.signed,
         streamid: e.streamid,
         sequence: e.sequence,
         hash: e.hash,
+        digest: e.digest,
         prevhash: e.prevhash,
         agentid: Arc::clone(&e.agentid),
         time: e.time,
@@ -237,12 +239,19 @@ fn what_is_not_ours_or_newer_is_refused_and_not_touched() {
     drop(AuditSink::open(AuditOptions::new(&newer)).unwrap());
     rusqlite::Connection::open(&newer)
         .unwrap()
-        .execute_batch("PRAGMA user_version = 2; PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute_batch("PRAGMA user_version = 3; PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    let older = dir.path().join("older.db");
+    drop(AuditSink::open(AuditOptions::new(&older)).unwrap());
+    rusqlite::Connection::open(&older)
+        .unwrap()
+        .execute_batch("PRAGMA user_version = 1; PRAGMA wal_checkpoint(TRUNCATE)")
         .unwrap();
     for (path, kind, says) in [
         (&foreign, ErrorKind::Sink, "not a sinkwell audit database"),
         (&text, ErrorKind::Sink, "not a sinkwell audit database"),
         (&newer, ErrorKind::Unsupported, "newer sinkwell"),
+        (&older, ErrorKind::Unsupported, "another form"),
     ] {
         let before = std::fs::read(path).unwrap();
         let e = AuditSink::open(AuditOptions::new(path)).err().unwrap();

@@ -177,7 +177,7 @@ fn the_sqlite_command_reads_the_database_and_is_held_by_the_triggers() {
         says(&output)
     );
     let output = sqlite3("PRAGMA integrity_check; PRAGMA user_version; PRAGMA application_id");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n1\n1399745367\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n2\n1399745367\n");
     for sql in ["UPDATE envelope SET sealed = '{}'", "DELETE FROM envelope", "DELETE FROM leaf"] {
         let output = sqlite3(sql);
         assert!(!output.status.success() && says(&output).contains("audit chain"), "{}", says(&output));

@@ -74,8 +74,6 @@ impl Sealer {
             ("dataschema", "https://sinkwell.dev/schemas/governance-event/1.0"),
             ("agentid", &*self.agentid),
             ("severitytext", "INFO"),
-            ("sigalg", "hmac-sha256"),
-            ("keyid", "k1"),
         ]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), Value::from(value)))
@@ -99,23 +97,29 @@ impl Sealer {
         if let Some(prevhash) = self.prevhash {
             put("prevhash", hex(&prevhash).into());
         }
-        let mut input = b"sinkwell-event-v1\n".to_vec();
-        Value::Object(members.clone()).write_canonical(&mut input).unwrap();
-        let signature = self.key.sign(&[&input]).unwrap();
-        input.extend_from_slice(&signature);
-        let hash: EnvelopeHash = Sha256::digest(&input).into();
+        let unsigned = Value::Object(members.clone()).to_canonical().unwrap();
+        let mut reader = crate::envelope::line::Reader::default();
+        let crate::envelope::line::Line::Envelope(read) = reader.read(&unsigned) else {
+            panic!("no envelope")
+        };
+        let (digest, hash) = read.hashes();
+        let signature = self.key.sign_local(&crate::envelope::seal_message(&hash));
         use base64::Engine as _;
         let text = base64::engine::general_purpose::STANDARD.encode(&signature);
-        members.push(("signature".into(), text.into()));
+        for (key, value) in [("sigalg", "hmac-sha256"), ("keyid", "k1"), ("signature", &text)] {
+            members.push((key.into(), value.into()));
+        }
         let envelope = Envelope::new(EnvelopeInner {
             bytes: Value::Object(members).to_canonical().unwrap().into(),
             id,
             event_type: event_type.into(),
             own,
             terminal: false,
+            signed: true,
             streamid: self.streamid,
             sequence: self.next,
             hash,
+            digest,
             prevhash: self.prevhash,
             agentid: Arc::clone(&self.agentid),
             time: self.recorded - 500,

@@ -26,8 +26,8 @@ proptest! {
     fn what_is_encoded_is_decoded(sample in any_sample(), position in any::<u64>(), salt in any::<u32>()) {
         let (streamid, sequence, hash, recordedtime, (own, terminal, closes), agentid, bytes) = &sample;
         let record = Record {
-            streamid: *streamid, agentid, sequence: *sequence, hash: *hash, recordedtime: *recordedtime,
-            own: *own, terminal: *terminal, closes: *closes, bytes,
+            streamid: *streamid, agentid, sequence: *sequence, hash: *hash, digest: *hash, recordedtime: *recordedtime,
+            own: *own, terminal: *terminal, closes: *closes, signed: *own, bytes,
         };
         let mut out = vec![0xAA; 8];
         encode(&mut out, salt, Kind::Envelope, Position(position), &record);
@@ -47,12 +47,12 @@ proptest! {
     fn one_flipped_bit_is_never_a_record(sample in any_sample(), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
         let (streamid, sequence, hash, recordedtime, _, agentid, bytes) = &sample;
         let record = Record {
-            streamid: *streamid, agentid, sequence: *sequence, hash: *hash, recordedtime: *recordedtime,
-            own: false, terminal: false, closes: false, bytes,
+            streamid: *streamid, agentid, sequence: *sequence, hash: *hash, digest: *hash, recordedtime: *recordedtime,
+            own: false, terminal: false, closes: false, signed: true, bytes,
         };
         let mut out = Vec::new();
         encode(&mut out, SALT, Kind::Envelope, Position(1), &record);
-        let used = 24 + 64 + agentid.len() + bytes.len();
+        let used = 24 + 96 + agentid.len() + bytes.len();
         out[at.index(used)] ^= 1 << bit;
         prop_assert!(decode(&out, SALT).is_err());
     }
@@ -93,7 +93,7 @@ fn any_damage_costs_only_the_records_it_touches() {
             .filter(|&i| {
                 // Padding may be damaged without harm.
                 let record = all[i].record();
-                let len = 24 + 64 + record.agentid.len() + record.bytes.len();
+                let len = 24 + 96 + record.agentid.len() + record.bytes.len();
                 to <= offsets[i] || from >= offsets[i] + len
             })
             .map(|i| i as u64 + 1)
@@ -116,7 +116,7 @@ fn a_torn_tail_is_told_from_the_end() {
     for cut in last + 1..end {
         let mut bytes = good.clone();
         bytes[cut..].fill(0);
-        let whole = 24 + 64 + all[4].record().agentid.len() + all[4].record().bytes.len();
+        let whole = 24 + 96 + all[4].record().agentid.len() + all[4].record().bytes.len();
         let expected = if cut >= last + whole { (end, false) } else { (last, true) };
         assert_eq!(tail(&bytes, false), expected, "cut at {}", cut - last);
     }

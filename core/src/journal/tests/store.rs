@@ -213,10 +213,12 @@ fn more_agents_than_a_segment_has_room_for_are_all_remembered() {
             agentid: agent,
             sequence: 1,
             hash: [3; 32],
+            digest: [4; 32],
             recordedtime: n as i64,
             own: false,
             terminal: false,
             closes: true,
+            signed: true,
             bytes: b"{}",
         };
         let position = journal.append(&[record]).unwrap();

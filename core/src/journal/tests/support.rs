@@ -56,10 +56,12 @@ impl Sample {
             agentid: &self.agent,
             sequence: 1 + self.n / 3,
             hash,
+            digest: hash,
             recordedtime: i64::try_from(self.n).unwrap(),
             own: self.n.is_multiple_of(5),
             terminal: self.n.is_multiple_of(7),
             closes: false,
+            signed: true,
             bytes: &self.bytes,
         }
     }

@@ -487,5 +487,10 @@ fn keep_on_auth(answers: Answers) -> Answers {
 }
 
 pub(super) fn sealed_at(envelope: &Envelope) -> Sealed {
-    Sealed { streamid: envelope.streamid, sequence: envelope.sequence, hash: envelope.hash }
+    Sealed {
+        streamid: envelope.streamid,
+        sequence: envelope.sequence,
+        hash: envelope.hash,
+        digest: envelope.digest,
+    }
 }

@@ -57,7 +57,13 @@ impl Control {
             match episode.lost.last_mut() {
                 Some(last) if last.to + 1 == sequence => last.to = sequence,
                 _ if known < RANGES_PER_EPISODE => {
-                    episode.lost.push(LostRange { from: sequence, to: sequence, streamid: None, maybe });
+                    episode.lost.push(LostRange {
+                        from: sequence,
+                        to: sequence,
+                        prev: None,
+                        streamid: None,
+                        maybe,
+                    });
                 }
                 _ => {}
             }

@@ -19,27 +19,34 @@ impl Sealer {
         self.next_key.is_some()
     }
 
-    /// Seals `key_retiring` by the old key and `key_active` by the new one in every open stream.
+    /// Seals `key_retiring`, has the old key sign it and all before it, and seals `key_active` for the new one, in
+    /// every open stream. Where the old key's signer fails, this is called again once what is in `out` is signed.
     pub(crate) fn change_key(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         let Some(new) = self.next_key.take() else { return Ok(()) };
+        let Some(old) = self.key.clone() else {
+            self.key = Some(new);
+            return Ok(());
+        };
         let mut agents: Vec<_> = self.streams.keys().cloned().collect();
         agents.sort();
-        if let Some(old) = self.key.clone() {
+        let change =
+            |by: &SigningKey, sign, of: &SigningKey, action| own::key_change(action, by.id(), sign, of);
+        if !self.retiring {
             for agent in &agents {
-                let body = own::key_change("key_retiring", old.id(), &new);
-                let payload = Payload::KeyChange { declared: false };
-                if let Err(e) = self.seal_own(agent, body, payload, 0, out) {
-                    self.next_key = Some(new);
-                    return Err(e);
-                }
-            }
-            self.key = Some(new.clone());
-            for agent in &agents {
-                let body = own::key_change("key_active", new.id(), &old);
+                let body = change(&old, None, &new, "key_retiring");
                 self.seal_own(agent, body, Payload::KeyChange { declared: false }, 0, out)?;
             }
-        } else {
-            self.key = Some(new);
+            self.retiring = true;
+        }
+        if let Err(e) = self.sign(out) {
+            self.next_key = Some(new);
+            return Err(e);
+        }
+        self.retiring = false;
+        self.key = Some(new.clone());
+        for agent in &agents {
+            let body = change(&new, Some(new.mode()), &old, "key_active");
+            self.seal_own(agent, body, Payload::KeyChange { declared: false }, 0, out)?;
         }
         Ok(())
     }

@@ -51,7 +51,8 @@ impl Sealer {
         // Without its first envelope nobody can know that a stream goes on from its predecessor's numbers: it
         // has none before this one.
         let from = if item.envelope.prevhash.is_none() { 1 } else { to };
-        losses.add_range(reason, events, LostRange { from, to, streamid: of, maybe: false });
+        let prev = item.envelope.prevhash;
+        losses.add_range(reason, events, LostRange { from, to, prev, streamid: of, maybe: false });
     }
 
     /// Where the loss of a sealed envelope is kept until it is declared, and the stream its range must name.
@@ -84,7 +85,8 @@ impl Sealer {
             let skip = loss.unnumbered;
             let mut numbered = loss.clone();
             if skip > 0 {
-                let range = LostRange { from: next, to: next + skip - 1, streamid: None, maybe: false };
+                let range =
+                    LostRange { from: next, to: next + skip - 1, prev: None, streamid: None, maybe: false };
                 numbered.push(range);
                 numbered.unnumbered = 0;
             }
@@ -138,6 +140,8 @@ impl Sealer {
     pub(crate) fn lose_maybe(&mut self, item: &Item, count: u64) {
         let at = item.envelope.sequence;
         let (losses, of) = self.losses_for(&item.envelope);
-        losses.add_range(Reason::Uncertain, count, LostRange { from: at, to: at, streamid: of, maybe: true });
+        let prev = item.envelope.prevhash;
+        let range = LostRange { from: at, to: at, prev, streamid: of, maybe: true };
+        losses.add_range(Reason::Uncertain, count, range);
     }
 }

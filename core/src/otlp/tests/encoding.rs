@@ -108,6 +108,8 @@ fn every_attribute_of_an_envelope_has_its_place() {
         ("sinkwell.agentid", "urn:a"),
         ("sinkwell.datacontenttype", "application/json"),
         ("sinkwell.dataschema", "https://sinkwell.dev/schemas/governance-event/1.0"),
+        ("sinkwell.event.digest", &"00".repeat(32)),
+        ("sinkwell.hash", &"00".repeat(32)),
         ("sinkwell.prevhash", &"ab".repeat(32)),
         ("sinkwell.runid", "r-1"),
         ("sinkwell.sequence", "00000000000000000007"),

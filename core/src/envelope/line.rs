@@ -1,100 +1,170 @@
-//! One line, read as an envelope.
+//! One line, read as an envelope, by whoever reads sealed lines: the verifier, the audit chain, the journal.
 //!
 //! Guarantees: never panics, whatever the bytes. A line that is canonical already (as every sink writes it)
 //! is read in one scan and hashed as slices of itself; any other JSON is put in canonical form first, so
 //! that a pipeline that re-serialized an envelope changes nothing about what it proves.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 
+use super::digest::{EventDigest, envelope_hash, event_digest};
 use crate::json::{MAX_SAFE_INTEGER, Scan, Span, Value, parse, unescape};
 use crate::seam::Uuid;
-
-/// What every signing input begins with.
-const PREFIX: &[u8] = b"sinkwell-event-v1\n";
+use crate::sink::EnvelopeHash;
 
 /// The schemas that sinkwell writes; what follows is the version.
 const SCHEMA: &str = "https://sinkwell.dev/schemas/governance-event/";
 
 /// What a line turned out to be.
-pub(super) enum Line<'a> {
+pub(crate) enum Line<'a> {
     /// An envelope, perhaps a wrong one.
     Envelope(Box<Envelope<'a>>),
     /// What retention left of one.
-    Stub(Stub),
+    Stub(Stub<'a>),
+    /// One that is not in the form that stubs have, but says where it stands; `begins`: without a `prevhash`.
+    BadStub { streamid: Uuid, sequence: u64, begins: bool },
     /// Something else, and why; `json` if it is at least a whole JSON text.
     Other { note: String, json: bool },
 }
 
 /// What retention leaves of an envelope.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stub {
-    pub(super) streamid: Uuid,
-    pub(super) sequence: u64,
-    pub(super) prev: Option<[u8; 32]>,
-    pub(super) hash: [u8; 32],
+pub(crate) struct Stub<'a> {
+    pub(crate) streamid: Uuid,
+    pub(crate) sequence: u64,
+    pub(crate) prev: Option<EnvelopeHash>,
+    pub(crate) hash: EnvelopeHash,
+    pub(crate) seal: Seal<'a>,
 }
 
 /// An envelope, as slices of its canonical bytes.
-pub(super) struct Envelope<'a> {
-    pub(super) streamid: Uuid,
-    pub(super) sequence: u64,
-    pub(super) prev: Option<[u8; 32]>,
-    pub(super) agentid: Cow<'a, str>,
-    pub(super) id: Cow<'a, str>,
-    pub(super) event_type: Cow<'a, str>,
-    pub(super) time: Cow<'a, str>,
-    pub(super) recordedtime: Cow<'a, str>,
+pub(crate) struct Envelope<'a> {
+    pub(crate) streamid: Uuid,
+    pub(crate) sequence: u64,
+    pub(crate) prev: Option<[u8; 32]>,
+    pub(crate) agentid: Cow<'a, str>,
+    pub(crate) id: Cow<'a, str>,
+    pub(crate) event_type: Cow<'a, str>,
+    pub(crate) time: Cow<'a, str>,
+    pub(crate) recordedtime: Cow<'a, str>,
     /// `origin` is `core`; worth as much as the signature.
-    pub(super) core: bool,
+    pub(crate) core: bool,
     /// The canonical bytes of `data`.
-    pub(super) data: &'a [u8],
-    pub(super) has_disclosures: bool,
-    pub(super) has_authz: bool,
-    pub(super) seal: Seal<'a>,
+    pub(crate) data: &'a [u8],
+    pub(crate) has_disclosures: bool,
+    pub(crate) has_authz: bool,
+    pub(crate) seal: Seal<'a>,
     /// Whether the line was canonical as it stood.
-    pub(super) canonical: bool,
+    pub(crate) canonical: bool,
     /// The version of a schema that this verifier does not know.
-    pub(super) unknown_schema: Option<String>,
+    pub(crate) unknown_schema: Option<String>,
     /// What is wrong with its form.
-    pub(super) form: Option<String>,
-    /// The signing input without its prefix, in pieces.
-    input: [&'a [u8]; 3],
+    pub(crate) form: Option<String>,
+    /// What its event digest is over.
+    event: Pieces<'a>,
+    /// What its hash is over, beside that.
+    place: Place<'a>,
+    /// `keyid`, `sigalg` and `signature`, as they stand there.
+    signature_members: [Option<&'a [u8]>; 3],
+}
+
+/// What is said of a stub that is none.
+pub(crate) const BAD_STUB: &str = "a stub, but not in the form that stubs have";
+
+/// What a stub says that it is.
+const STUB: &[u8] = b"\"sinkwell-v1\"";
+
+/// A canonical object without some of its members: what stands between them.
+type Pieces<'a> = smallvec::SmallVec<[&'a [u8]; 9]>;
+
+/// The members of an envelope's place, as they stand in its canonical bytes.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    prevhash: Option<&'a [u8]>,
+    recordedtime: Option<&'a [u8]>,
+    sequence: Option<&'a [u8]>,
+    streamid: Option<&'a [u8]>,
+}
+
+impl Place<'_> {
+    fn hash(&self, digest: &EventDigest) -> EnvelopeHash {
+        let mut object = smallvec::SmallVec::<[u8; 288]>::from_slice(b"{");
+        let members = [
+            ("prevhash", self.prevhash),
+            ("recordedtime", self.recordedtime),
+            ("sequence", self.sequence),
+            ("streamid", self.streamid),
+        ];
+        for (name, value) in members {
+            let Some(value) = value else { continue };
+            if object.len() > 1 {
+                object.push(b',');
+            }
+            object.push(b'"');
+            object.extend_from_slice(name.as_bytes());
+            object.extend_from_slice(b"\":");
+            object.extend_from_slice(value);
+        }
+        object.push(b'}');
+        envelope_hash([object.as_slice()], digest)
+    }
 }
 
 /// The three attributes that a key brings.
-pub(super) struct Seal<'a> {
-    pub(super) sigalg: Option<Cow<'a, str>>,
-    pub(super) keyid: Option<Cow<'a, str>>,
+pub(crate) struct Seal<'a> {
+    pub(crate) sigalg: Option<Cow<'a, str>>,
+    pub(crate) keyid: Option<Cow<'a, str>>,
     /// Decoded; `None` inside when it is not base64.
-    pub(super) signature: Option<Option<Vec<u8>>>,
+    pub(crate) signature: Option<Option<Vec<u8>>>,
 }
 
 impl Envelope<'_> {
-    /// The signing input, in pieces.
-    pub(super) fn signing_input(&self) -> [&[u8]; 4] {
-        [PREFIX, self.input[0], self.input[1], self.input[2]]
+    /// The event digest and the hash.
+    pub(crate) fn hashes(&self) -> (EventDigest, EnvelopeHash) {
+        let digest = event_digest(self.event.iter().copied());
+        (digest, self.place.hash(&digest))
     }
 
-    /// The hash: over signing input and raw signature.
-    pub(super) fn hash(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for part in self.signing_input() {
-            hash.update(part);
-        }
-        if let Some(Some(signature)) = &self.seal.signature {
-            hash.update(signature);
-        }
-        hash.finalize().into()
+    /// The hash.
+    pub(crate) fn hash(&self) -> EnvelopeHash {
+        self.hashes().1
+    }
+
+    /// What retention leaves of it: place, digest and signature members, as a canonical line.
+    pub(crate) fn stub(&self) -> String {
+        let mut digest = b"\"".to_vec();
+        super::push_hex(&mut digest, &self.hashes().0);
+        digest.push(b'"');
+        let members = [
+            ("eventdigest", Some(digest.as_slice())),
+            ("keyid", self.signature_members[0]),
+            ("prevhash", self.place.prevhash),
+            ("recordedtime", self.place.recordedtime),
+            ("sequence", self.place.sequence),
+            ("sigalg", self.signature_members[1]),
+            ("signature", self.signature_members[2]),
+            ("streamid", self.place.streamid),
+            ("stub", Some(STUB)),
+        ];
+        let members = members
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("\"{name}\":{}", String::from_utf8_lossy(value?))));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    }
+}
+
+impl Seal<'_> {
+    /// Whether none of the signature members is there.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.sigalg.is_none() && self.keyid.is_none() && self.signature.is_none()
     }
 }
 
 /// A reusable reader of lines.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     scan: Scan,
     canonical: Vec<u8>,
 }
@@ -120,7 +190,7 @@ struct Raw<'a> {
     specversion: Option<&'a [u8]>,
     streamid: Option<&'a [u8]>,
     stub: Option<&'a [u8]>,
-    hash: Option<&'a [u8]>,
+    eventdigest: Option<&'a [u8]>,
     time: Option<&'a [u8]>,
     event_type: Option<&'a [u8]>,
     /// An attribute that is null or empty.
@@ -140,7 +210,7 @@ impl<'a> Raw<'a> {
                 b"data" => &mut raw.data,
                 b"datacontenttype" => &mut raw.datacontenttype,
                 b"dataschema" => &mut raw.dataschema,
-                b"hash" => &mut raw.hash,
+                b"eventdigest" => &mut raw.eventdigest,
                 b"id" => &mut raw.id,
                 b"keyid" => &mut raw.keyid,
                 b"origin" => &mut raw.origin,
@@ -170,6 +240,25 @@ impl<'a> Raw<'a> {
 
     fn sequence(&self) -> Option<u64> {
         sequence(&string(self.sequence?)?)
+    }
+
+    fn seal(&self) -> Seal<'a> {
+        Seal {
+            sigalg: self.sigalg.map(|alg| string(alg).unwrap_or_default()),
+            keyid: self.keyid.map(|id| string(id).unwrap_or_default()),
+            signature: self
+                .signature
+                .map(|signature| string(signature).and_then(|s| STANDARD.decode(s.as_bytes()).ok())),
+        }
+    }
+
+    fn place(&self) -> Place<'a> {
+        Place {
+            prevhash: self.prevhash,
+            recordedtime: self.recordedtime,
+            sequence: self.sequence,
+            streamid: self.streamid,
+        }
     }
 
     /// What is wrong with the form of an envelope that has a place in a stream.
@@ -218,7 +307,7 @@ impl<'a> Raw<'a> {
 
 impl Reader {
     /// Reads a line without its newline.
-    pub(super) fn read<'a>(&'a mut self, line: &'a [u8]) -> Line<'a> {
+    pub(crate) fn read<'a>(&'a mut self, line: &'a [u8]) -> Line<'a> {
         let canonical = self.scan.run(line, "data");
         let text = if canonical {
             line
@@ -231,11 +320,14 @@ impl Reader {
         };
         let raw = Raw::new(text, self.scan.members());
         if raw.stub.is_some() {
-            return match stub(&raw) {
+            return match stub(&raw, self.scan.members().len()) {
                 Some(stub) => Line::Stub(stub),
-                None => {
-                    Line::Other { note: "a stub, but not in the form that stubs have".into(), json: true }
-                }
+                None => match (raw.stream(), raw.sequence()) {
+                    (Some(streamid), Some(sequence)) => {
+                        Line::BadStub { streamid, sequence, begins: raw.prevhash.is_none() }
+                    }
+                    _ => Line::Other { note: BAD_STUB.into(), json: true },
+                },
             };
         }
         let (Some(streamid), Some(sequence)) = (raw.stream(), raw.sequence()) else {
@@ -260,17 +352,13 @@ impl Reader {
             data: raw.data.unwrap_or(b"{}"),
             has_disclosures: disclosures.is_some(),
             has_authz: nested(b"authz").is_some(),
-            seal: Seal {
-                sigalg: raw.sigalg.map(|alg| string(alg).unwrap_or_default()),
-                keyid: raw.keyid.map(|id| string(id).unwrap_or_default()),
-                signature: raw
-                    .signature
-                    .map(|signature| string(signature).and_then(|s| STANDARD.decode(s.as_bytes()).ok())),
-            },
+            seal: raw.seal(),
             canonical,
             unknown_schema: raw.unknown_schema(),
             form: raw.form(),
-            input: signing_input(text, self.scan.members(), self.scan.nested(), disclosures),
+            event: event_pieces(text, self.scan.members(), self.scan.nested(), disclosures),
+            place: raw.place(),
+            signature_members: [raw.keyid, raw.sigalg, raw.signature],
         }))
     }
 }
@@ -285,28 +373,48 @@ fn rewrite(line: &[u8], out: &mut Vec<u8>) -> Result<(), (String, bool)> {
     value.write_canonical(out).map_err(|e| (format!("no envelope: {e}"), true))
 }
 
-/// The canonical bytes without the members `signature` and `data.disclosures`, in pieces.
-fn signing_input<'a>(
+/// The canonical bytes without place, signature members and `data.disclosures`, in pieces.
+fn event_pieces<'a>(
     text: &'a [u8],
     members: &[Span],
     nested: &[Span],
     disclosures: Option<usize>,
-) -> [&'a [u8]; 3] {
-    let signature = members.iter().position(|span| &text[span.key.clone()] == b"signature");
-    // `data` sorts before `signature`, so these are in order.
-    let mut cuts = [text.len()..text.len(), text.len()..text.len()];
-    let mut n = 0;
-    for (list, index) in [(nested, disclosures), (members, signature)] {
-        if let Some(index) = index {
-            cuts[n] = cut(list, index);
-            n += 1;
-        }
+) -> Pieces<'a> {
+    let apart = |span: &Span| {
+        matches!(
+            &text[span.key.clone()],
+            b"keyid" | b"prevhash" | b"recordedtime" | b"sequence" | b"sigalg" | b"signature" | b"streamid"
+        )
+    };
+    // `data` sorts before all that is left out, so the cuts are in order.
+    let mut pieces = Pieces::new();
+    let mut from = 0;
+    if let Some(index) = disclosures {
+        let cut = cut(nested, index);
+        pieces.push(&text[..cut.start]);
+        from = cut.end;
     }
-    [&text[..cuts[0].start], &text[cuts[0].end..cuts[1].start], &text[cuts[1].end..]]
+    // A member is left out with one comma: the one before it, unless all before it are left out as well.
+    let mut kept = false;
+    for (index, span) in members.iter().enumerate() {
+        if !apart(span) {
+            kept = true;
+            continue;
+        }
+        let out: Range<usize> = match (kept, members.get(index + 1)) {
+            (true, _) => members[index - 1].value.end..span.value.end,
+            (false, Some(next)) => span.key.start - 1..next.key.start - 1,
+            (false, None) => span.key.start - 1..span.value.end,
+        };
+        pieces.push(&text[from..out.start.max(from)]);
+        from = out.end;
+    }
+    pieces.push(&text[from..]);
+    pieces
 }
 
 /// The bytes to leave out so that a member is gone: itself and one comma, if it has a neighbour.
-fn cut(members: &[Span], index: usize) -> std::ops::Range<usize> {
+fn cut(members: &[Span], index: usize) -> Range<usize> {
     let this = &members[index];
     match (index.checked_sub(1).map(|i| &members[i]), members.get(index + 1)) {
         (Some(before), _) => before.value.end..this.value.end,
@@ -315,15 +423,20 @@ fn cut(members: &[Span], index: usize) -> std::ops::Range<usize> {
     }
 }
 
-fn stub(raw: &Raw<'_>) -> Option<Stub> {
-    if raw.stub? != b"\"sinkwell-v1\"" {
+fn stub<'a>(raw: &Raw<'a>, members: usize) -> Option<Stub<'a>> {
+    let known = [raw.keyid, raw.prevhash, raw.sigalg, raw.signature].into_iter().flatten().count() + 5;
+    // A member that it does not know would be signed by nobody.
+    if raw.stub? != STUB || members != known {
         return None;
     }
     let prev = match raw.prevhash {
         Some(hash) => Some(hex32(hash)?),
         None => None,
     };
-    Some(Stub { streamid: raw.stream()?, sequence: raw.sequence()?, prev, hash: hex32(raw.hash?)? })
+    string(raw.recordedtime?).filter(|time| is_time(time.as_bytes()))?;
+    let digest = hex32(raw.eventdigest?)?;
+    let (streamid, sequence) = (raw.stream()?, raw.sequence()?);
+    Some(Stub { streamid, sequence, prev, hash: raw.place().hash(&digest), seal: raw.seal() })
 }
 
 /// The text of a JSON string.
@@ -332,7 +445,7 @@ fn string(raw: &[u8]) -> Option<Cow<'_, str>> {
 }
 
 /// Reads a sequence: 20 decimal digits, 1 to 2^53 − 1.
-pub(super) fn sequence(text: &str) -> Option<u64> {
+pub(crate) fn sequence(text: &str) -> Option<u64> {
     if text.len() != 20 || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -345,7 +458,7 @@ fn hex32(raw: &[u8]) -> Option<[u8; 32]> {
 }
 
 /// Reads 64 lower-case hex digits.
-pub(super) fn hash_of_hex(hex: &[u8]) -> Option<[u8; 32]> {
+pub(crate) fn hash_of_hex(hex: &[u8]) -> Option<[u8; 32]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),
@@ -357,11 +470,6 @@ pub(super) fn hash_of_hex(hex: &[u8]) -> Option<[u8; 32]> {
         *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Some(out)
-}
-
-/// The first 64 bits of a hash: what the verifier keeps of it.
-pub(super) fn short(hash: &[u8; 32]) -> u64 {
-    hash.iter().take(8).fold(0, |n, &byte| n << 8 | u64::from(byte))
 }
 
 fn is_type(text: &str) -> bool {
