@@ -220,4 +220,6 @@ export interface VerifyOptions {
   strict: boolean
   /** One file of a rotated set. */
   partial: boolean
+  /** Lanes of which the input should hold something. */
+  lanes: Array<string>
 }

@@ -6,7 +6,9 @@ export declare class SignedGovernanceEvent {
     readonly bytes: Buffer;
     /** The envelope's hash: a receiver drops a repeat of the same. */
     readonly idempotencyKey: string;
-    constructor(bytes: Buffer, idempotencyKey: string);
+    /** SHA-256, in hex, of what happened, without its place: the same in every lane that sealed it in the same form. */
+    readonly eventDigest: string;
+    constructor(bytes: Buffer, idempotencyKey: string, eventDigest: string);
     /** The whole envelope, by the names it has on the wire. */
     get envelope(): Record<string, unknown>;
     /** Whether one of these keys has sealed exactly this. Says nothing of its place in a stream. */

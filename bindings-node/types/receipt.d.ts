@@ -6,6 +6,8 @@ export interface Ending {
     readonly streamid: string | null;
     readonly sequence: number | null;
     readonly hash: string | null;
+    /** The event's digest: the same in every lane that sealed it in the same form. */
+    readonly digest: string | null;
     /** RFC 3339 with nanoseconds. */
     readonly when: string;
 }

@@ -13,6 +13,8 @@ export interface VerifyOptions {
     readonly strict?: boolean;
     /** The input is one file of a rotated set. */
     readonly partial?: boolean;
+    /** Lanes of which the input should hold something: one of which it holds nothing is a finding. */
+    readonly lanes?: readonly string[];
 }
 /** From best to worst. */
 export type Verdict = 'sound' | 'incomplete' | 'unchecked' | 'findings';
@@ -48,6 +50,8 @@ export interface Report {
     readonly envelopes: number;
     readonly unsigned: number;
     readonly malformed: number;
+    /** Streams that nobody closed: their ends are unproven. */
+    readonly open: number;
     readonly streams: readonly StreamReport[];
     readonly lost: Readonly<Record<string, number>>;
     readonly erased: number;

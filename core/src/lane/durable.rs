@@ -13,6 +13,7 @@ use super::Lane;
 use super::loss::LostRange;
 use super::own::Head;
 use super::sealer::{Item, Payload, Sealer, SignerFailed};
+use super::tail::Tail;
 use crate::config::{JournalConfig, SyncPolicy};
 use crate::content::rejudge;
 use crate::envelope::ContentRules;
@@ -72,6 +73,8 @@ struct Inherited {
     adopted: Adopted,
     records: Records,
     settled: Settled,
+    /// Positions of what is never sent: it was sealed, and no signature covers it.
+    cut: BTreeSet<u64>,
     read: bool,
     finished: bool,
 }
@@ -147,9 +150,14 @@ impl Durable {
             Journal::open(filesystem(config), Arc::new(SystemRandom), config, lane.id(), kind, now)?;
         let mut inherited = Vec::with_capacity(adopted.len());
         for adopted in adopted {
+            let tail = Tail::of(&adopted, sealer.key());
             for head in adopted.heads() {
                 let known = Head { streamid: head.streamid, sequence: head.sequence, head: head.hash };
+                let known = tail.heads.get(&head.streamid).copied().unwrap_or(known);
                 sealer.adopt(Arc::clone(&head.agentid), known);
+            }
+            if !tail.lost.is_empty() {
+                sealer.inherit_damage(tail.events, tail.lost);
             }
             for damage in adopted.damage() {
                 let ranges = damage.lost.iter().map(|lost| LostRange {
@@ -166,6 +174,7 @@ impl Durable {
                 records: adopted.records(),
                 adopted,
                 settled,
+                cut: tail.positions,
                 read: false,
                 finished: false,
             });
@@ -477,6 +486,7 @@ impl Durable {
             let old = &mut self.inherited[at];
             while !old.read && items.len() < lane.config.batch.events && bytes < lane.config.batch.bytes {
                 match old.records.next() {
+                    Some(Ok(stored)) if old.cut.contains(&stored.position.0) => {}
                     Some(Ok(stored)) => {
                         bytes += stored.bytes.len();
                         let place = Place { journal: Which::Inherited(at), position: stored.position };
@@ -505,13 +515,11 @@ impl Durable {
     fn skip_damage(&mut self, at: usize) {
         let old = &mut self.inherited[at];
         let mut moved = None;
-        for damage in old.adopted.damage() {
-            if let Some((from, to)) = damage.positions {
-                for position in from.0..=to.0 {
-                    if position >= old.settled.next {
-                        moved = old.settled.settle(Position(position)).or(moved);
-                    }
-                }
+        let damage = old.adopted.damage().iter().filter_map(|damage| damage.positions);
+        let cut = old.cut.iter().map(|&at| (Position(at), Position(at)));
+        for position in damage.chain(cut).flat_map(|(from, to)| from.0..=to.0) {
+            if position >= old.settled.next {
+                moved = old.settled.settle(Position(position)).or(moved);
             }
         }
         if let Some(position) = moved

@@ -21,6 +21,7 @@ mod own;
 mod queue;
 pub(crate) mod reentry;
 mod sealer;
+mod tail;
 pub(crate) mod worker;
 
 #[cfg(test)]

@@ -1,0 +1,220 @@
+//! `key.sign: batch`: one signature a batch and stream, and what a crash, a slow signer or a stranger makes of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sinkwell::config::{Config, SignatureAlgorithm, Source};
+use sinkwell::journal::{Journal, Record};
+use sinkwell::json::{Value, parse};
+use sinkwell::key::{HostSigner, VerifyingKey, generate};
+use sinkwell::seam::{RealFs, SystemEnv, SystemRandom, Uuid, parse_time};
+use sinkwell::verify::{Options as VerifyOptions, Report, TrustedKey, Verdict, Verifier};
+use sinkwell::{Emitter, EventInput, Options};
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// A folder with a key pair, which goes when the test ends.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("sinkwell-signing-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        generate(SignatureAlgorithm::Ed25519, &path.join("agent.pem")).unwrap();
+        Self(path)
+    }
+
+    fn config(&self, key: &str, rest: &str) -> Config {
+        let text = format!("agent: {{ id: 'urn:example:agent' }}\nheartbeat: off\nkey: {key}\n{rest}")
+            .replace("{dir}", &self.0.display().to_string());
+        Config::load(Source::Text { text, name: None, format: Default::default() }, &SystemEnv::default())
+            .unwrap()
+    }
+
+    fn lines(&self, file: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.0.join(file)).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn verify(&self, text: &str) -> Report {
+        let key = VerifyingKey::from_file(&self.0.join("agent.pem.pub")).unwrap();
+        let options = VerifyOptions { keys: vec![TrustedKey::new("k1", key)], ..Default::default() };
+        let mut verifier = Verifier::new(options);
+        verifier.read(&mut text.as_bytes(), "in").unwrap();
+        verifier.finish().unwrap()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const BATCH: &str = "{ id: k1, sign: batch, ed25519: { file: '{dir}/agent.pem' } }";
+const FILE: &str = "lanes:\n- { id: events, sink: { file: { path: '{dir}/events.ndjson' } }, batch: { events: 64, linger: 1h } }\n";
+
+fn emit(emitter: &Emitter, count: usize) {
+    for n in 0..count {
+        let mut event = EventInput::new("com.example.step");
+        event.run = Some(if n % 2 == 0 { "r-1" } else { "r-2" });
+        emitter.emit(event).unwrap();
+    }
+}
+
+fn signed(line: &str) -> bool {
+    line.contains("\"signature\":")
+}
+
+#[test]
+fn one_signature_a_batch_covers_all_of_it() {
+    let place = Place::new("batch");
+    let emitter = Emitter::open(Options::new(place.config(BATCH, FILE))).unwrap();
+    emit(&emitter, 640);
+    emitter.shutdown(LONG);
+    let lines = place.lines("events.ndjson");
+    let signatures = lines.iter().filter(|line| signed(line)).count();
+    // 640 events in batches of 64, `opened` and `closed`.
+    assert_eq!(lines.len(), 642);
+    assert!((10..=24).contains(&signatures), "{signatures} signatures");
+    assert!(lines[0].contains("\"sign\":\"batch\""), "{}", lines[0]);
+    let report = place.verify(&lines.join("\n"));
+    assert_eq!((report.verdict, report.unsigned), (Verdict::Sound, 0), "{report}");
+
+    // Each signed envelope that is taken away is missed.
+    for at in (0..lines.len()).filter(|&at| signed(&lines[at])) {
+        let mut without = lines.clone();
+        without.remove(at);
+        let report = place.verify(&without.join("\n"));
+        // The end of a stream that nobody closed is unproven, and said to be.
+        let expected = if at + 1 == lines.len() { (Verdict::Sound, 1) } else { (Verdict::Findings, 0) };
+        assert_eq!((report.verdict, report.open), expected, "without {at}: {report}");
+    }
+    // The end before its signature: nothing covers it.
+    let last = lines.iter().rposition(|line| signed(line) && !line.contains("closed")).unwrap();
+    let report = place.verify(&lines[..last].join("\n"));
+    assert_eq!(report.verdict, Verdict::Findings, "{report}");
+    assert!(report.unsigned > 0, "{report}");
+}
+
+/// A signer that takes its time, and counts.
+struct Slow {
+    key: ed25519_dalek::SigningKey,
+    calls: AtomicUsize,
+    inputs: AtomicUsize,
+    refuse: AtomicUsize,
+}
+
+impl HostSigner for Slow {
+    fn sign(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, String> {
+        use ed25519_dalek::Signer as _;
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if self.refuse.load(Ordering::Relaxed) > 0 {
+            self.refuse.fetch_sub(1, Ordering::Relaxed);
+            return Err("throttled".into());
+        }
+        self.inputs.fetch_add(inputs.len(), Ordering::Relaxed);
+        assert!(inputs.iter().all(|input| input.len() == 49 && input.starts_with(b"sinkwell-seal-v1\n")));
+        Ok(inputs.iter().map(|input| self.key.sign(input).to_bytes().to_vec()).collect())
+    }
+}
+
+#[test]
+fn a_hosts_signer_gets_many_of_one_stream_in_one_call_and_may_fail_in_between() {
+    for mode in ["each", "batch"] {
+        let place = Place::new(&format!("host-{mode}"));
+        let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let public = key.verifying_key();
+        let signer = Arc::new(Slow {
+            key,
+            calls: AtomicUsize::new(0),
+            inputs: AtomicUsize::new(0),
+            refuse: AtomicUsize::new(2),
+        });
+        let host = format!("{{ id: k1, alg: ed25519, signer: host, sign: {mode} }}");
+        let mut options = Options::new(place.config(&host, FILE));
+        options.signer = Some(signer.clone());
+        let emitter = Emitter::open(options).unwrap();
+        emit(&emitter, 256);
+        emitter.shutdown(LONG);
+        let lines = place.lines("events.ndjson");
+        let steps = lines.iter().filter(|line| line.contains("com.example.step")).count();
+        assert_eq!(steps, 256, "{mode}");
+        use ed25519_dalek::pkcs8::EncodePublicKey as _;
+        let pem = public.to_public_key_pem(Default::default()).unwrap();
+        std::fs::write(place.0.join("agent.pem.pub"), pem).unwrap();
+        let report = place.verify(&lines.join("\n"));
+        assert_eq!(report.verdict, Verdict::Sound, "{mode}: {report}");
+        let (calls, inputs) = (signer.calls.load(Ordering::Relaxed), signer.inputs.load(Ordering::Relaxed));
+        assert!(calls < 20, "{mode}: {calls} calls");
+        assert_eq!(inputs, lines.iter().filter(|line| signed(line)).count(), "{mode}");
+        assert!(
+            if mode == "each" { inputs == lines.len() } else { inputs < 20 },
+            "{mode}: {inputs} signatures"
+        );
+    }
+}
+
+#[test]
+fn what_a_dead_process_had_not_signed_is_cut_and_declared() {
+    let place = Place::new("tail");
+    let emitter = Emitter::open(Options::new(place.config(BATCH, FILE))).unwrap();
+    emit(&emitter, 20);
+    emitter.shutdown(LONG);
+    let lines = place.lines("events.ndjson");
+    // What a write that was cut short leaves: `opened`, and three events without the signature that ends them.
+    let durable = "journal: { dir: '{dir}/state' }\nlanes:\n- { id: events, durable: true, sink: { file: { path: '{dir}/after.ndjson' } } }\n";
+    let config = place.config(BATCH, durable);
+    let (mut journal, _) = Journal::open(
+        Arc::new(RealFs),
+        Arc::new(SystemRandom),
+        config.journal.as_ref().unwrap(),
+        "events",
+        "file",
+        1,
+    )
+    .unwrap();
+    let unhex = |text: &str| -> [u8; 32] {
+        let bytes: Vec<u8> =
+            (0..32).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect();
+        bytes.try_into().unwrap()
+    };
+    let values: Vec<Value> = lines.iter().map(|line| parse(line.as_bytes()).unwrap()).collect();
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap().to_owned();
+    let records: Vec<Record<'_>> = (0..4)
+        .map(|i| Record {
+            streamid: Uuid::parse(&text(&values[i], "streamid")).unwrap(),
+            agentid: "urn:example:agent",
+            sequence: i as u64 + 1,
+            hash: unhex(&text(&values[i + 1], "prevhash")),
+            digest: [0; 32],
+            recordedtime: parse_time(&text(&values[i], "recordedtime")).unwrap(),
+            own: i == 0,
+            terminal: false,
+            closes: false,
+            signed: signed(&lines[i]),
+            bytes: lines[i].as_bytes(),
+        })
+        .collect();
+    assert!(records[0].signed && records[1..].iter().all(|record| !record.signed));
+    let opened = records[0].hash;
+    journal.append(&records).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+
+    let emitter = Emitter::open(Options::new(config)).unwrap();
+    emit(&emitter, 1);
+    emitter.shutdown(LONG);
+    let after = place.lines("after.ndjson");
+    assert_eq!(after[0], lines[0], "what was signed is sent as it was");
+    assert!(lines[1..4].iter().all(|line| !after.contains(line)), "what nothing covers is not sent");
+    // The next stream goes on from what was signed.
+    let hex: String = opened.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(after.iter().any(|line| line.contains("\"follows\"") && line.contains(&hex)), "{after:#?}");
+    let report = place.verify(&after.join("\n"));
+    assert_eq!(report.verdict, Verdict::Incomplete, "{report}");
+    assert_eq!(report.lost.get("journal_damage"), Some(&3), "{report}");
+}
