@@ -428,6 +428,8 @@ func (w *Emitter) Repair(lane string, from Cursor) error {
 type LaneReport struct {
 	Delivered uint64 `json:"delivered"`
 	Pending   uint64 `json:"pending"`
+	// Journaled is how much of what is pending a journal holds on disk.
+	Journaled uint64 `json:"journaled"`
 	// Where what is pending lies: none, memory, journal.
 	Where string `json:"where"`
 }

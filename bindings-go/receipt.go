@@ -68,14 +68,14 @@ func (r *Receipt) Evicted() map[string]uint64 { return r.lanes().Evicted }
 // Ending is how an event ended in a lane.
 type Ending struct {
 	// State is delivered, lost, uncertain or filtered.
-	State    string    `json:"state"`
-	Reason   string    `json:"reason"`
-	StreamID string    `json:"streamid"`
-	Sequence uint64    `json:"sequence"`
-	Hash     string    `json:"hash"`
+	State    string `json:"state"`
+	Reason   string `json:"reason"`
+	StreamID string `json:"streamid"`
+	Sequence uint64 `json:"sequence"`
+	Hash     string `json:"hash"`
 	// Digest is the event's, without its place: the same in every lane that sealed it in the same form.
 	Digest string    `json:"digest"`
-	When     time.Time `json:"when"`
+	When   time.Time `json:"when"`
 }
 
 // Endings is how the event ended in each lane so far; nil where it has not.

@@ -112,16 +112,16 @@ type StreamReport struct {
 
 // VerificationReport is the verifier's: sound, incomplete, unchecked or findings.
 type VerificationReport struct {
-	Verdict   string            `json:"verdict"`
-	Envelopes uint64            `json:"envelopes"`
-	Unsigned  uint64            `json:"unsigned"`
-	Malformed uint64            `json:"malformed"`
+	Verdict   string `json:"verdict"`
+	Envelopes uint64 `json:"envelopes"`
+	Unsigned  uint64 `json:"unsigned"`
+	Malformed uint64 `json:"malformed"`
 	// Open is how many streams nobody closed: their ends are unproven.
-	Open uint64 `json:"open"`
-	Streams   []StreamReport    `json:"streams"`
-	Lost      map[string]uint64 `json:"lost"`
-	Erased    uint64            `json:"erased"`
-	Findings  []Finding         `json:"findings"`
+	Open     uint64            `json:"open"`
+	Streams  []StreamReport    `json:"streams"`
+	Lost     map[string]uint64 `json:"lost"`
+	Erased   uint64            `json:"erased"`
+	Findings []Finding         `json:"findings"`
 	// JSON is the report as sinkwell verify --format json prints it.
 	JSON json.RawMessage `json:"-"`
 }

@@ -192,7 +192,12 @@ async function deliver(sink: SinkLike | undefined, events: SignedGovernanceEvent
 answerWith('deliver', (message) => {
   const hashes = message.text;
   const events = parts(message).map(
-    (bytes, i) => new SignedGovernanceEvent(bytes, hashes.slice(128 * i, 128 * i + 64), hashes.slice(128 * i + 64, 128 * (i + 1))),
+    (bytes, i) =>
+      new SignedGovernanceEvent(
+        bytes,
+        hashes.slice(128 * i, 128 * i + 64),
+        hashes.slice(128 * i + 64, 128 * (i + 1)),
+      ),
   );
   void inside.run(true, deliver, sinks.get(message.target), events).then((answers) => {
     loop.delivered(message.token, answers.all ? ALL : answers.codes, answers.failure);

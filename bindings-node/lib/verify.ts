@@ -66,7 +66,14 @@ export async function verify(
   options: VerifyOptions = {},
 ): Promise<Report> {
   const { keys = {}, checkpoints = [], edges = false, strict = false, partial = false, lanes = [] } = options;
-  const given = { keys: trusted(keys), checkpoints: [...checkpoints], edges, strict, partial, lanes: [...lanes] };
+  const given = {
+    keys: trusted(keys),
+    checkpoints: [...checkpoints],
+    edges,
+    strict,
+    partial,
+    lanes: [...lanes],
+  };
   const all = options.silence === undefined ? given : { ...given, silence: options.silence };
   const files = typeof paths === 'string' ? [paths] : [...paths];
   return JSON.parse(await act((token) => start(loop, token, files, all))) as Report;

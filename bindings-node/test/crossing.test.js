@@ -178,10 +178,6 @@ test('what is wrong is said in the same words both ways', async (t) => {
     ['com.x', good, { time: 'now' }],
     ['com.x', good, { id: 'x' }],
     ['com.x', good, { agent: 'a3' }],
-    ['com.x', good, { trace: '' }],
-    ['com.x', good, { trace: { traceId: 'x', spanId: 'y' } }],
-    ['com.x', good, { trace: { traceId: '0af7651916cd43dd8448eb211c80319c' } }],
-    ['com.x', good, { trace: { flags: 256 } }],
     ['com.x', good, { trace: { more: 1 } }],
   ];
   const said = (call) => {

@@ -48,8 +48,8 @@ test('an event goes into every lane, is delivered, and comes out sealed', async 
   assert.equal(sw.refused, 0);
   sw.ensureReady();
   assert.match(sw.prometheus(), /sinkwell_lane_admitted_total\{lane="out"\} 1/);
-  assert.deepEqual(await sw.flush(), { out: { delivered: 1, pending: 0, where: 'none' } });
-  assert.deepEqual(await sw.shutdown(), { out: { delivered: 1, pending: 0, where: 'none' } });
+  assert.deepEqual(await sw.flush(), { out: { delivered: 1, journaled: 0, pending: 0, where: 'none' } });
+  assert.deepEqual(await sw.shutdown(), { out: { delivered: 1, journaled: 0, pending: 0, where: 'none' } });
   const [event] = events(path.join(dir, 'out.ndjson'));
   assert.equal(event.subject, 'tool:shell');
   assert.equal(event.runid, 'r-17');

@@ -81,6 +81,8 @@ export interface Health {
 /** What a lane has delivered, what it still holds, and where. */
 export interface LaneReport {
     readonly delivered: number;
+    /** Of what is pending, how much a journal holds on disk. */
+    readonly journaled: number;
     readonly pending: number;
     readonly where: 'none' | 'memory' | 'journal';
 }

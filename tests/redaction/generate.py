@@ -1032,10 +1032,7 @@ def secrets():
     near += ["".join(R.choice("0123456789abcdef") for _ in range(n)) for n in [32, 40, 56, 64, 96, 128]] + [
         "".join(R.choice(LOWER) for _ in range(40)) for _ in range(5)
     ]
-    near += [
-        frame.format(text)
-        for frame, text in zip(["{}", "use {} here", "({})", "k={}"] * 10, bare)
-    ]
+    near += [frame.format(text) for frame, text in zip(["{}", "use {} here", "({})", "k={}"] * 10, bare)]
     return cases, misses(near, ("{}",))
 
 

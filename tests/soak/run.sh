@@ -34,6 +34,7 @@ SINKWELL_PAUSE_SECONDS=30 soak collector-paused \
     cargo test --release -p sinkwell --test collector -- paused sealed_delivered_and_verified
 soak end-to-end cargo test --release -p sinkwell --test end_to_end --test canaries
 # Every sink, state of its lane, first call in the child and way to fork.
+# shellcheck disable=SC2329  # called by name below
 forks() { (python_package && python bindings-python/tests/fork_storm.py --all); }
 soak forks forks
 FUZZ_SECONDS="${FUZZ_SECONDS:-600}" soak fuzz tests/fuzz/run.sh

@@ -114,8 +114,9 @@ public sealed record LaneHealth(
 /// <summary>What a flush or a shutdown leaves of a lane.</summary>
 /// <param name="Delivered">Delivered in all.</param>
 /// <param name="Pending">Still there.</param>
+/// <param name="Journaled">How much of that a journal holds on disk.</param>
 /// <param name="Where">Where that is: <c>none</c>, <c>memory</c> or <c>journal</c>.</param>
-public sealed record LaneReport(long Delivered, long Pending, string Where);
+public sealed record LaneReport(long Delivered, long Pending, long Journaled, string Where);
 
 /// <summary>A change of a lane's state.</summary>
 /// <param name="Lane">Which lane.</param>

@@ -145,7 +145,7 @@ public sealed class ReceiptTests
         {
             emitter.Emit("com.example.x");
         }
-        Assert.Equal(new LaneReport(10, 0, "none"), (await emitter.FlushAsync(Long))["null"]);
+        Assert.Equal(new LaneReport(10, 0, 0, "none"), (await emitter.FlushAsync(Long))["null"]);
         var counters = emitter.Counters()["null"];
         Assert.Equal((10, 10, 0, 0, 0), (counters.Admitted, counters.Delivered, counters.Dropped, counters.Rejected, counters.Pending));
         Assert.Empty(counters.DroppedBy);
