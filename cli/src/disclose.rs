@@ -37,7 +37,7 @@ fn lines(path: Option<PathBuf>, mut each: impl FnMut(&[u8], &str) -> Result<bool
     let name = path.as_ref().map_or_else(|| "-".to_owned(), |p| p.display().to_string());
     let cannot = |e: io::Error| Error::verification(format!("cannot be read: {e}")).at(name.clone());
     let mut input: Box<dyn BufRead> = match &path {
-        Some(path) => Box::new(BufReader::new(File::open(path).map_err(cannot)?)),
+        Some(path) => Box::new(BufReader::new(sinkwell::sqlite::open_plain(path).map_err(cannot)?)),
         None => Box::new(io::stdin().lock()),
     };
     let mut line = Vec::new();

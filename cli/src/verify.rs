@@ -104,7 +104,7 @@ fn read(verifier: &mut Verifier, path: &Path) -> Result<()> {
         let unreadable = |e: io::Error| {
             Error::verification(format!("it cannot be read: {e}")).at(path.display().to_string())
         };
-        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let file = sinkwell::sqlite::open_plain(path).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
         return verifier.read(&mut reader(file, Some(size), true), &path.display().to_string());
     }

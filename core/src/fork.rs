@@ -41,6 +41,7 @@ pub(crate) fn locks<T>(change: impl FnOnce(&mut Vec<RawFd>) -> T) -> T {
 
 /// To be called before a fork: what a child could not share is put where it can be let go of.
 pub fn prepare() {
+    crate::sqlite::quiesce();
     HELD.with(|held| {
         let mut held = held.borrow_mut();
         if held.is_none() {
@@ -52,6 +53,7 @@ pub fn prepare() {
 /// To be called in the parent after a fork for which [`prepare`] was called, also after one that failed.
 pub fn parent() {
     HELD.with(|held| drop(held.borrow_mut().take()));
+    crate::sqlite::resume();
 }
 
 /// To be called in a forked child, before anything else of sinkwell runs there. `replace` is given each descriptor
@@ -70,6 +72,7 @@ pub fn child(mut replace: impl FnMut(RawFd)) {
 /// lives.
 pub fn note_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    crate::sqlite::child();
     crate::emitter::leave_signals_to_parent();
 }
 

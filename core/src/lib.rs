@@ -29,6 +29,7 @@ pub mod seam;
 pub mod secret;
 mod simple;
 pub mod sink;
+pub mod sqlite;
 mod sync;
 pub mod terminal;
 mod timeline;

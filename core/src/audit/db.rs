@@ -14,10 +14,11 @@ use crate::error::{Error, Result};
 use crate::json::Value;
 use crate::seam::Uuid;
 use crate::sink::EnvelopeHash;
+use crate::sqlite::{self, Connections, Seen};
 
 /// An audit database, opened for reading.
 pub struct AuditDb {
-    pub(super) conn: Connection,
+    connections: Connections,
     origin: String,
 }
 
@@ -119,15 +120,20 @@ fn hashes(path: &[Hash]) -> Value {
 
 impl AuditDb {
     /// Whether this is a SQLite database, by the file's first bytes (a pipe's are left in it); whether it is an audit log,
-    /// [`open_read`](Self::open_read) tells.
+    /// [`open_read`](Self::open_read) tells. One that this process has open is not touched.
     #[must_use]
     pub fn is_one(path: impl AsRef<Path>) -> bool {
         use std::io::Read as _;
         let path = path.as_ref();
-        let mut magic = [0; 16];
         path.is_file()
-            && std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok())
-            && &magic == b"SQLite format 3\0"
+            && match sqlite::look(path, |file| {
+                let mut magic = [0; 16];
+                file.read_exact(&mut magic).map(|()| magic)
+            }) {
+                Ok(Seen::InUse) => true,
+                Ok(Seen::Plain(magic)) => &magic == b"SQLite format 3\0",
+                Err(_) => false,
+            }
     }
 
     /// Opens a database for reading; one that is being written to as well.
@@ -138,16 +144,21 @@ impl AuditDb {
     pub fn open_read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let located = |e: Error| e.at(super::writer::place(path));
-        let open = |path: &Path, flags| {
-            let conn = Connection::open_with_flags(
-                path,
-                OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | flags,
-            )
-            .map_err(|e| unreadable(&e))?;
-            conn.busy_timeout(Duration::from_secs(5)).map_err(|e| unreadable(&e))?;
-            schema::recognise(&conn).map(|kind| (conn, kind))
+        let open = |name: &Path, flags| {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | flags;
+            let connections = Connections::reader(path, name.to_owned(), flags);
+            let mut kind = schema::Kind::Empty;
+            connections.lend(
+                || Ok(()),
+                |conn| {
+                    configure(conn)?;
+                    kind = schema::recognise(conn)?;
+                    Ok(())
+                },
+            )?;
+            Ok::<_, Error>((connections, kind))
         };
-        let (conn, kind) = match open(path, OpenFlags::empty()) {
+        let (connections, kind) = match open(path, OpenFlags::empty()) {
             // A write-ahead log needs files beside it; on a read-only medium there is none, and none needed.
             Err(e) if e.kind() == crate::ErrorKind::Verification && at_rest(path) => {
                 open(&immutable(path), OpenFlags::SQLITE_OPEN_URI).map_err(|_| e)
@@ -160,8 +171,10 @@ impl AuditDb {
                 "this database is empty: nothing was ever written to it",
             )));
         }
-        let origin = origin(&conn).map_err(located)?;
-        Ok(Self { conn, origin })
+        let (lent, _) = connections.lend(|| Ok(()), |conn| configure(conn)).map_err(located)?;
+        let origin = origin(&lent).map_err(located)?;
+        drop(lent);
+        Ok(Self { connections, origin })
     }
 
     /// The log's name.
@@ -172,7 +185,8 @@ impl AuditDb {
 
     /// Runs `read` on one state of the log.
     pub(super) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let tx = self.conn.unchecked_transaction().map_err(|e| unreadable(&e))?;
+        let (lent, _) = self.connections.lend(|| Ok(()), |conn| configure(conn))?;
+        let tx = lent.unchecked_transaction().map_err(|e| unreadable(&e))?;
         read(&tx)
     }
 
@@ -226,11 +240,13 @@ impl AuditDb {
     }
 }
 
+fn configure(conn: &mut Connection) -> Result<()> {
+    conn.busy_timeout(Duration::from_secs(5)).map_err(|e| unreadable(&e))
+}
+
 /// Whether no write-ahead log lies beside the file that would have to be read as well.
 fn at_rest(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    std::fs::metadata(Path::new(&log)).map_or(true, |log| log.len() == 0)
+    std::fs::metadata(sqlite::beside(path, "-wal")).map_or(true, |log| log.len() == 0)
 }
 
 /// The URI that makes SQLite read a file as one that nothing changes.

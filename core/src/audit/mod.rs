@@ -21,6 +21,7 @@ mod query;
 mod retention;
 mod schema;
 mod sink;
+mod watch;
 mod writer;
 
 #[cfg(test)]

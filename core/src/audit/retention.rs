@@ -211,11 +211,7 @@ pub(super) fn erase_some(writer: &mut Writer, range: &mut Admitted) -> Result<u6
 
 /// Empties SQLite's log of changes, in which the erased bytes would stay readable.
 pub(super) fn settle(writer: &mut Writer) -> Result<()> {
-    let busy: bool =
-        writer.connection()?.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get(0)).map_err(|e| {
-            Error::new(ErrorKind::Sink, format!("the audit database's log cannot be emptied: {e}"))
-        })?;
-    if busy {
+    if !writer.empty_log()? {
         return Err(Error::new(
             ErrorKind::Sink,
             "the envelopes are erased, but a reader keeps the database's log from being emptied; call again when it is done",

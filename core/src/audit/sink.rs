@@ -123,7 +123,8 @@ impl AuditHandle {
     /// # Errors
     /// Kind `verification`: the database cannot be read.
     pub fn plan_retention(&self, cutoff: UnixNanos, limit: u64) -> Result<Vec<ErasedRange>> {
-        retention::plan(lock(&self.shared).writer.connection()?, cutoff, limit)
+        let lent = lock(&self.shared).writer.connection()?;
+        retention::plan(&lent, cutoff, limit)
     }
 
     /// Turns the envelopes that a stored `retention` envelope covers into stubs and overwrites what they

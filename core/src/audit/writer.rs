@@ -3,6 +3,11 @@
 //! Guarantees: a batch is one transaction, on disk when it is acknowledged; after any failure nothing of
 //! it is there. Several processes may write to one file in turn: who finds the file changed by another
 //! reads the tree's edge again. A forked child never touches its parent's connection.
+//!
+//! A database or log that somebody else removes, replaces or cuts is a failure of the delivery that finds it,
+//! and nothing is acknowledged into files without a name: both are looked at after each commit, before it is
+//! acknowledged ([`Watch`]). What was acknowledged since the last WAL checkpoint may have gone with the log, so
+//! it is kept until then, and appended again to what is there now.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +19,12 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use super::line::{Line, LineReader};
 use super::merkle::{Frontier, leaf_hash};
 use super::note::{TreeHead, check_origin};
+use super::watch::{Log, Taken, Watch};
 use super::{db, schema, sql, unsql};
 use crate::error::{Error, ErrorKind, Result};
 use crate::seam::{Clock, Fs, Random, RealFs, SystemClock, SystemRandom, Uuid};
 use crate::sink::{Envelope, EnvelopeHash, Failure, FailureKind};
+use crate::sqlite::{Connections, Lent};
 
 /// How an audit database is opened for writing.
 #[derive(Clone)]
@@ -79,14 +86,55 @@ struct Memory {
 }
 
 pub(super) struct Writer {
-    conn: Connection,
+    connections: Connections,
+    /// The files of the connection, once it is open.
+    watch: Option<Watch>,
+    kept: Kept,
+    /// What happened to the files and no delivery has been told yet.
+    untold: Option<Failure>,
+    /// A delivery has been told what happened, and not all is appended again yet.
+    told: bool,
     memory: Option<Memory>,
     reader: LineReader,
-    /// The process that made the connection.
+    /// The process that keeps what is kept.
     generation: u32,
     options: AuditOptions,
     pub(super) origin: String,
 }
+
+/// Envelopes that were acknowledged and may be in the write-ahead log only.
+#[derive(Default)]
+struct Kept {
+    envelopes: Vec<Envelope>,
+    bytes: usize,
+    /// The connection is a new one: nobody knows yet whether they are all there.
+    owed: bool,
+}
+
+impl Kept {
+    fn add(&mut self, batch: &[Envelope]) {
+        self.envelopes.extend_from_slice(batch);
+        self.bytes += batch.iter().map(|envelope| envelope.bytes.len() + KEPT_EACH).sum::<usize>();
+    }
+
+    fn clear(&mut self) {
+        // Nothing of a great burst stays behind.
+        *self = Self { owed: self.owed, ..Self::default() };
+    }
+}
+
+/// Frames in the write-ahead log from which on it is moved into the database after a commit: as many as SQLite
+/// itself would leave.
+const LOG_FRAMES: u64 = 1000;
+
+/// Bytes of kept envelopes from which on the log is moved as well.
+const KEPT_BYTES: usize = 8 << 20;
+
+/// Bytes beyond which nothing is acknowledged, as a reader keeps the log from being moved.
+const KEPT_LIMIT: usize = 64 << 20;
+
+/// What an envelope takes beside its bytes, roughly.
+const KEPT_EACH: usize = 256;
 
 /// What came of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,54 +148,207 @@ pub(super) struct Appended {
 impl Writer {
     pub(super) fn open(options: AuditOptions) -> Result<Self> {
         let place = options.path.display().to_string();
-        let (conn, origin) = connect(&options).map_err(|e| e.at(place))?;
-        Ok(Self {
-            conn,
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut writer = Self {
+            connections: Connections::writer(&options.path, flags),
+            watch: None,
+            kept: Kept::default(),
+            untold: None,
+            told: false,
             memory: None,
             reader: LineReader::default(),
             generation: crate::fork::generation(),
             options,
-            origin,
-        })
+            origin: String::new(),
+        };
+        writer.lend().map_err(|e| e.at(place))?;
+        Ok(writer)
     }
 
-    /// Makes the connection this process's own.
-    fn own(&mut self) -> Result<()> {
-        if self.generation == crate::fork::generation() {
-            return Ok(());
+    /// The connection, this process's own, opened where it is not.
+    fn lend(&mut self) -> Result<Lent> {
+        if self.generation != crate::fork::generation() {
+            // What was acknowledged before the fork is the parent's to keep.
+            self.generation = crate::fork::generation();
+            self.kept = Kept::default();
+            self.untold = None;
+            self.told = false;
+            self.watch = None;
         }
-        let fresh = Self::open(self.options.clone())?;
-        // Even closing the parent's connection here would drop the locks that the parent relies on.
-        std::mem::forget(std::mem::replace(&mut self.conn, fresh.conn));
-        self.memory = None;
-        self.generation = fresh.generation;
-        Ok(())
+        let Self { connections, options, watch, .. } = self;
+        let mut opened = None;
+        let (lent, fresh) = connections.lend(
+            || {
+                if let Some(before) = watch {
+                    before.set_log_aside(&*options.fs).map_err(|e| {
+                        let text = format!("the log of the database that was there cannot be set aside: {e}");
+                        Error::new(ErrorKind::Sink, text)
+                    })?;
+                }
+                make(options)
+            },
+            |conn| {
+                let origin = prepare(conn, options)?;
+                let watch = Watch::new(&options.path, conn).map_err(|text| {
+                    Error::new(ErrorKind::Sink, format!("the audit database cannot be opened: {text}"))
+                })?;
+                opened = Some((origin, watch));
+                Ok(())
+            },
+        )?;
+        if let (true, Some((origin, watch))) = (fresh, opened) {
+            self.origin = origin;
+            let before = self.watch.replace(watch).map(|watch| watch.database());
+            if !self.told && before.is_some() && before != self.watch.as_ref().map(Watch::database) {
+                // While it was closed for a fork.
+                self.untold = Some(Failure::new(FailureKind::Storage, Taken::Database("replaced").summary()));
+            }
+            self.memory = None;
+            self.kept.owed = !self.kept.envelopes.is_empty();
+        }
+        Ok(lent)
     }
 
-    /// The connection, this process's own.
-    pub(super) fn connection(&mut self) -> Result<&Connection> {
-        self.own()?;
-        Ok(&self.conn)
+    /// The connection, of which everything acknowledged is known to be in files that have their names.
+    fn ready(&mut self) -> Result<Lent, Failure> {
+        let unavailable = |e: Error| {
+            Failure::new(FailureKind::Storage, "the audit database cannot be opened").detail(e.message())
+        };
+        let lent = self.lend().map_err(unavailable)?;
+        let lent = self.look(lent)?;
+        if !self.kept.owed {
+            return Ok(lent);
+        }
+        let (lent, missing) = self.restore(lent)?;
+        if missing > 0 && !std::mem::take(&mut self.told) {
+            let failure = Failure::new(FailureKind::Storage, Taken::Log("removed").summary())
+                .detail(format!("{missing} acknowledged envelopes had gone with it and were appended again"));
+            self.untold.get_or_insert(failure);
+        }
+        Ok(lent)
+    }
+
+    /// Whether the files are still the ones that are written to. If not, they are opened again at once, and what
+    /// may have gone with them is appended again, before anything is said.
+    fn look(&mut self, lent: Lent) -> Result<Lent, Failure> {
+        let Some(watch) = &mut self.watch else { return Ok(lent) };
+        let taken = match watch.look(&lent) {
+            Ok(log) => {
+                if log.is_ok_and(Log::is_moved) && !self.kept.owed {
+                    self.kept.clear();
+                }
+                return Ok(lent);
+            }
+            Err(taken) => taken,
+        };
+        let failure = Failure::new(FailureKind::Storage, taken.summary());
+        self.connections.condemn(watch.database());
+        drop(lent);
+        self.memory = None;
+        // This failure says it.
+        self.told = true;
+        self.untold = None;
+        let kept = self.kept.envelopes.len();
+        let outcome = self
+            .lend()
+            .map_err(|e| e.message().to_owned())
+            .and_then(|lent| self.restore(lent).map_err(|failure| failure.detail.unwrap_or(failure.summary)));
+        let detail = match outcome {
+            Ok((_, missing)) => {
+                self.told = false;
+                format!(
+                    "it was opened again; of {kept} envelopes acknowledged since the last WAL checkpoint {missing} had gone with it and were appended again"
+                )
+            }
+            Err(why) => format!(
+                "it is opened again with the next delivery, and {kept} envelopes acknowledged since the last WAL checkpoint are appended again; now it cannot: {why}"
+            ),
+        };
+        Err(failure.detail(detail))
+    }
+
+    /// Appends again what was acknowledged and may be gone; answers how many were. Those that are there are
+    /// dropped as repeats.
+    fn restore(&mut self, mut lent: Lent) -> Result<(Lent, u64), Failure> {
+        let kept = std::mem::take(&mut self.kept.envelopes);
+        let stored = self.store(&mut lent, &kept);
+        self.kept.envelopes = kept;
+        let done = stored.map_err(|e| failure(&e))?;
+        let taken = self.watch.as_mut().and_then(|watch| watch.look(&lent).err());
+        if let Some(taken) = taken {
+            // Again: the next call finds it so, and opens it once more.
+            return Err(Failure::new(FailureKind::Storage, taken.summary()));
+        }
+        self.kept.owed = false;
+        Ok((lent, done.added))
+    }
+
+    /// The connection, for what is no delivery; what happened to the files is told by the next one.
+    pub(super) fn connection(&mut self) -> Result<Lent> {
+        match self.ready() {
+            Ok(lent) => Ok(lent),
+            Err(failure) => {
+                let text =
+                    format!("{}: {}", failure.summary, failure.detail.as_deref().unwrap_or("try again"));
+                self.untold.get_or_insert(failure);
+                Err(Error::new(ErrorKind::Sink, text))
+            }
+        }
     }
 
     /// Stores a batch in one transaction.
     pub(super) fn append(&mut self, batch: &[Envelope]) -> Result<Appended, Failure> {
-        self.own().map_err(|e| {
-            Failure::new(FailureKind::Storage, "audit database unavailable").detail(e.message())
-        })?;
-        let mut memory = self.memory.take();
-        let tx =
-            self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|e| failure(&e))?;
-        let done = recall(&tx, &mut memory)
-            .and_then(|memory| {
-                let mut done = Appended::default();
-                for envelope in batch {
-                    add(&tx, memory, &mut self.reader, envelope, &mut done)?;
-                }
+        let mut lent = self.ready()?;
+        if let Some(failure) = self.untold.take() {
+            return Err(failure);
+        }
+        self.relieve(&lent);
+        if self.kept.bytes > KEPT_LIMIT {
+            return Err(Failure::new(
+                FailureKind::Storage,
+                "a reader keeps the audit database's log from being checkpointed",
+            )
+            .detail("end whoever reads the database for so long, a backup for instance; nothing is lost meanwhile"));
+        }
+        match self.store(&mut lent, batch) {
+            Ok(done) => {
+                let lent = self.look(lent)?;
+                self.kept.add(batch);
+                self.relieve(&lent);
                 Ok(done)
-            })
-            .and_then(|done| tx.commit().map(|()| done))
-            .map_err(|e| failure(&e))?;
+            }
+            Err(e) => {
+                // Perhaps because of what happened to its files.
+                self.look(lent)?;
+                Err(failure(&e))
+            }
+        }
+    }
+
+    /// Moves the log into the database when there is much of it, so that little need be kept.
+    fn relieve(&mut self, lent: &Lent) {
+        let Ok(mut log) = Log::look(lent) else { return };
+        if log.frames >= LOG_FRAMES || self.kept.bytes >= KEPT_BYTES {
+            match Log::checkpoint(lent) {
+                Ok(after) => log = after,
+                Err(_) => return,
+            }
+        }
+        if log.is_moved() {
+            self.kept.clear();
+        }
+    }
+
+    /// A batch as one transaction; after a failure nothing of it is there.
+    fn store(&mut self, conn: &mut Connection, batch: &[Envelope]) -> rusqlite::Result<Appended> {
+        let mut memory = self.memory.take();
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let known = recall(&tx, &mut memory)?;
+        let mut done = Appended::default();
+        for envelope in batch {
+            add(&tx, known, &mut self.reader, envelope, &mut done)?;
+        }
+        tx.commit()?;
         // Only now: after a failure the memory is read from the file again.
         self.memory = memory;
         Ok(done)
@@ -155,10 +356,10 @@ impl Writer {
 
     /// The tree as it is now.
     pub(super) fn head(&mut self) -> Result<TreeHead> {
-        self.own()?;
+        let lent = self.connection()?;
         let mut memory = self.memory.take();
         let mut read = || -> rusqlite::Result<(u64, [u8; 32])> {
-            let tx = self.conn.unchecked_transaction()?;
+            let tx = lent.unchecked_transaction()?;
             let frontier = &recall(&tx, &mut memory)?.frontier;
             Ok((frontier.size(), frontier.root()))
         };
@@ -172,45 +373,76 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        self.own()?;
+        let mut lent = self.connection()?;
         if let Some(memory) = &mut self.memory {
             memory.names.clear();
         }
         let run = || {
-            let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let tx = lent.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&tx)?;
             tx.commit()?;
             Ok(result)
         };
-        run().map_err(|e: rusqlite::Error| {
+        let done = run().map_err(|e: rusqlite::Error| {
             Error::new(ErrorKind::Sink, format!("the audit database cannot be written: {e}"))
-        })
+        })?;
+        drop(lent);
+        // What was written may have gone with the log.
+        drop(self.connection()?);
+        Ok(done)
+    }
+
+    /// Moves the whole log into the database and empties it; whether readers allowed it.
+    pub(super) fn empty_log(&mut self) -> Result<bool> {
+        let lent = self.connection()?;
+        let busy: bool =
+            lent.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(|e| {
+                Error::new(ErrorKind::Sink, format!("the audit database's log cannot be emptied: {e}"))
+            })?;
+        if !busy {
+            self.kept.clear();
+        }
+        Ok(!busy)
     }
 }
 
-/// Opens or makes the file.
-fn connect(options: &AuditOptions) -> Result<(Connection, String)> {
-    let path = &options.path;
-    let no_file = |e: std::io::Error| {
-        Error::new(
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // The last chance to see that a log went with what it held. A child owns nothing of its parent's.
+        if self.generation == crate::fork::generation() && !self.kept.envelopes.is_empty() {
+            if let Err(failure) = self.ready() {
+                let detail = failure.detail.unwrap_or_default();
+                crate::diagnostics::warn(&format!("{}: {detail}", failure.summary));
+            }
+        }
+    }
+}
+
+/// Makes the file if it is not there.
+fn make(options: &AuditOptions) -> Result<()> {
+    // SQLite gives its -wal and -shm files the mode of the database, so the mode is ours to set first. A file that
+    // is there is not opened: closing it again would drop SQLite's locks on it.
+    match options.fs.create_new(&options.path) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(Error::new(
             ErrorKind::Sink,
             format!(
                 "the audit database cannot be opened for writing: {e}; give a path in a directory that exists and can be written"
             ),
-        )
-    };
-    // SQLite gives its -wal and -shm files the mode of the database, so the mode is ours to set first.
-    drop(options.fs.open(path, true).map_err(no_file)?);
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a connection ready to write; answers the log's name.
+fn prepare(conn: &mut Connection, options: &AuditOptions) -> Result<String> {
     let refused = |e: rusqlite::Error| {
         Error::new(ErrorKind::Sink, format!("the audit database cannot be opened for writing: {e}"))
     };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = Connection::open_with_flags(path, flags).map_err(refused)?;
     conn.busy_timeout(options.busy).map_err(refused)?;
-    if schema::recognise(&conn)? == schema::Kind::Empty {
-        schema::prepare_empty(&conn).map_err(refused)?;
+    if schema::recognise(conn)? == schema::Kind::Empty {
+        schema::prepare_empty(conn).map_err(refused)?;
     }
-    configure(&conn).map_err(refused)?;
+    configure(conn).map_err(refused)?;
     let origin = match &options.origin {
         Some(origin) => origin.clone(),
         None => {
@@ -219,14 +451,14 @@ fn connect(options: &AuditOptions) -> Result<(Connection, String)> {
         }
     };
     check_origin(&origin)?;
-    schema::migrate(&mut conn, &origin)?;
-    let stored = db::origin(&conn)?;
+    schema::migrate(conn, &origin)?;
+    let stored = db::origin(conn)?;
     if options.origin.as_ref().is_some_and(|wanted| *wanted != stored) {
         return Err(Error::invalid_config(format!(
             "this audit log was made under the origin {stored:?}, which cannot change; use that one or another file"
         )));
     }
-    Ok((conn, stored))
+    Ok(stored)
 }
 
 fn configure(conn: &Connection) -> rusqlite::Result<()> {
@@ -242,6 +474,8 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "temp_store", "memory")?;
     conn.pragma_update(None, "cache_size", -65_536)?;
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    // The writer does it itself, once it has seen that log and database are still the ones of their paths.
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

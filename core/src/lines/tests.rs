@@ -83,6 +83,9 @@ impl Fs for Hostile {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn FsFile>> {
         self.fs.open(path, create)
     }
+    fn create_new(&self, path: &Path) -> io::Result<()> {
+        self.fs.create_new(path)
+    }
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
         self.fs.open_read(path)
     }

@@ -129,6 +129,11 @@ pub trait Fs: Send + Sync {
     /// # Errors
     /// As the operating system says.
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn FsFile>>;
+    /// Creates an empty file, 0600, that must not be there yet; one that is there is not opened.
+    ///
+    /// # Errors
+    /// As the operating system says; `AlreadyExists` when it does.
+    fn create_new(&self, path: &Path) -> io::Result<()>;
     /// Opens for [`FsFile::append`]; creates it, 0600, and its directory, 0700.
     ///
     /// # Errors
@@ -196,6 +201,49 @@ pub trait Fs: Send + Sync {
     fn free_space(&self, path: &Path) -> io::Result<u64>;
 }
 
+/// Which file a path leads to, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The device.
+    pub device: u64,
+    /// The inode.
+    pub inode: u64,
+}
+
+impl FileId {
+    /// Of the file that a path leads to now. Nothing is opened, so nobody's locks are touched.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        Self::and_len(path).map(|(id, _)| id)
+    }
+
+    /// The same, with the file's length in bytes.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub fn and_len(path: &Path) -> io::Result<(Self, u64)> {
+        use std::os::unix::fs::MetadataExt as _;
+        let found = std::fs::metadata(path)?;
+        Ok((Self { device: found.dev(), inode: found.ino() }, found.len()))
+    }
+
+    /// Whether a descriptor of this process, opened by that path, is of this file; `None` where the system does
+    /// not say (Linux does).
+    #[must_use]
+    pub fn is_held(self, path: &Path) -> Option<bool> {
+        let path = path.canonicalize().ok()?;
+        let mut descriptors = std::fs::read_dir("/proc/self/fd").ok()?.flatten();
+        Some(descriptors.any(|descriptor| {
+            let descriptor = descriptor.path();
+            // Only those of this name are asked: others may be on storage that does not answer.
+            std::fs::read_link(&descriptor).is_ok_and(|name| name == path)
+                && Self::of(&descriptor).is_ok_and(|id| id == self)
+        }))
+    }
+}
+
 /// The operating system's file system.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct RealFs;
@@ -203,6 +251,10 @@ pub struct RealFs;
 impl Fs for RealFs {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn FsFile>> {
         open_both(path, create, Access::default())
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<()> {
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
@@ -265,6 +317,16 @@ pub struct SharedFs(pub Access);
 impl Fs for SharedFs {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn FsFile>> {
         open_both(path, create, self.0)
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<()> {
+        match RealFs.create_new(path) {
+            // A link that leads to nothing yet; what it leads to is made.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && self.0.links && !path.exists() => {
+                open_both(path, true, self.0).map(drop)
+            }
+            done => done,
+        }
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {

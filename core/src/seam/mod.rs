@@ -10,5 +10,5 @@ mod random;
 
 pub use clock::{Clock, Instant, ManualClock, SystemClock, UnixNanos, format_time, parse_time};
 pub use env::{Env, SystemEnv};
-pub use fs::{Access, Fs, FsFile, RealFs, SharedFs, Stat, absolute, check_path, create_file};
+pub use fs::{Access, FileId, Fs, FsFile, RealFs, SharedFs, Stat, absolute, check_path, create_file};
 pub use random::{Random, SeededRandom, SystemRandom, Uuid};

@@ -541,6 +541,16 @@ impl Fs for SimFs {
         Ok(self.handle(&file))
     }
 
+    fn create_new(&self, path: &Path) -> io::Result<()> {
+        lock(&self.world).check()?;
+        let (dir, name) = self.parent(path)?;
+        if lock(&dir).seen.contains_key(&name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        change(&dir, vec![(name, Some(Node::File(Arc::default())))]);
+        Ok(())
+    }
+
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
         self.open(path, false)
     }

@@ -70,9 +70,11 @@ pub(super) fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // What a sink set aside was never acknowledged; reasons of dead letters are no envelopes.
-        let apart = name.ends_with(".torn") || name.ends_with(".reasons.ndjson");
         let envelopes = [".ndjson", ".jsonl", ".log"].iter().any(|part| name.contains(part));
+        // What a sink set aside was never acknowledged, reasons of dead letters are no envelopes, and SQLite's files
+        // beside a database named so are part of it.
+        let apart =
+            [".torn", ".reasons.ndjson", "-wal", "-shm", "-journal"].iter().any(|end| name.ends_with(end));
         if path.is_file() && envelopes && !name.starts_with('.') && !apart {
             files.push(path);
         }

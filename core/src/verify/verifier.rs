@@ -1,7 +1,6 @@
 //! Reads envelopes and sorts what they say into streams.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -117,7 +116,7 @@ impl Verifier {
         if AuditDb::is_one(path) {
             return self.read_database(path);
         }
-        let file = File::open(path).map_err(|e| unreadable(path, &e))?;
+        let file = crate::sqlite::open_plain(path).map_err(|e| unreadable(path, &e))?;
         self.read(&mut file_reader(file), &path.display().to_string())
     }
 
@@ -163,7 +162,7 @@ impl Verifier {
     /// # Errors
     /// Kind `verification`: it cannot be read, or holds no checkpoint.
     pub fn read_checkpoints(&mut self, path: &Path) -> Result<()> {
-        let file = File::open(path).map_err(|e| unreadable(path, &e))?;
+        let file = crate::sqlite::open_plain(path).map_err(|e| unreadable(path, &e))?;
         self.read_checkpoints_from(&mut file_reader(file), &path.display().to_string())
     }
 

@@ -6,6 +6,7 @@ mod crash;
 mod depth;
 mod format;
 mod retention;
+mod taken;
 mod tamper;
 
 use std::path::PathBuf;

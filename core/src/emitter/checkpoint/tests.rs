@@ -120,6 +120,9 @@ impl Fs for Stalled {
         let _ = lock(&self.let_go).recv();
         self.fs.open(path, create)
     }
+    fn create_new(&self, path: &Path) -> std::io::Result<()> {
+        self.fs.create_new(path)
+    }
     fn open_read(&self, path: &Path) -> std::io::Result<Box<dyn FsFile>> {
         self.fs.open_read(path)
     }

@@ -110,6 +110,9 @@ impl Fs for Refusing {
     fn open(&self, path: &Path, create: bool) -> std::io::Result<Box<dyn crate::seam::FsFile>> {
         if create { self.error() } else { RealFs.open(path, false) }
     }
+    fn create_new(&self, _: &Path) -> std::io::Result<()> {
+        self.error()
+    }
     fn open_read(&self, path: &Path) -> std::io::Result<Box<dyn crate::seam::FsFile>> {
         RealFs.open_read(path)
     }

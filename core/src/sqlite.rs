@@ -1,0 +1,454 @@
+//! Every SQLite connection of this process to a file is opened, lent and closed here.
+//!
+//! Guarantees:
+//! - No plain descriptor of a file that SQLite has open here is ever closed by us. The operating system drops
+//!   all of a process's locks on a file as soon as *any* descriptor of it is closed there; the next process
+//!   that reads the log then takes itself for the last one and deletes the write-ahead log under its writer.
+//!   Whoever looks at a file asks [`look`] or [`open_plain`], which refuse SQLite's.
+//! - No connection is open across a fork. A child inherits what SQLite remembers of its locks, though not the
+//!   locks: it would believe to hold what it does not. [`quiesce`] closes all connections and lets none be
+//!   opened until [`resume`] or [`child`]; who wants one next opens it again. One that a thread will not give
+//!   back in time stays its parent's, and its files are refused in the child, with a message that says so.
+//! - A connection whose files were taken away is [condemned](Connections::condemn), and its database is opened
+//!   again only when no other connection of this process is left on it: SQLite keeps one memory of a log per
+//!   database and process, and would mix the old log with the new.
+//!
+//! How: a [`Connections`] knows how to open one database; [`Connections::lend`] lends the connection, opened
+//! where it is not. All state is under one lock that is never held while a file is touched.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::seam::FileId;
+
+/// How long a fork waits for threads that are inside SQLite.
+const QUIESCE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long an opening waits for condemned connections to the same database to go.
+const CONDEMNED_LIMIT: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+struct State {
+    /// The process that this is about ([`crate::fork::generation`]).
+    generation: u32,
+    /// A fork is under way: nothing is lent or opened.
+    frozen: bool,
+    /// Connections lent, being opened or being closed.
+    busy: usize,
+    /// What is being opened, or looked at; one at a time, so that no file changes its role meanwhile.
+    opening: Option<PathBuf>,
+    next: u64,
+    known: HashMap<u64, Known>,
+    /// In a child: files that its parent had open when it was forked.
+    inherited: HashSet<FileId>,
+}
+
+/// A connection.
+struct Known {
+    /// The database, its log and its shared memory, as far as they are known.
+    files: Vec<FileId>,
+    /// While it is not lent.
+    idle: Option<Connection>,
+    condemned: bool,
+}
+
+struct Registry {
+    state: Mutex<State>,
+    /// Something was given back, opened or let go.
+    change: Condvar,
+}
+
+static REGISTRY: LazyLock<Registry> =
+    LazyLock::new(|| Registry { state: Mutex::default(), change: Condvar::new() });
+
+thread_local! {
+    /// From [`quiesce`] to [`resume`] or [`child`], so that the child finds the lock free.
+    static HELD: RefCell<Option<MutexGuard<'static, State>>> = const { RefCell::new(None) };
+}
+
+fn state() -> MutexGuard<'static, State> {
+    let mut state = REGISTRY.state.lock().unwrap_or_else(PoisonError::into_inner);
+    state.inherit();
+    state
+}
+
+impl State {
+    /// In a child: nothing of its parent's is touched again, not even to be closed, as closing would end the
+    /// parent's log; and what could not be closed before the fork is refused.
+    fn inherit(&mut self) {
+        let generation = crate::fork::generation();
+        if self.generation == generation {
+            return;
+        }
+        let known = std::mem::take(&mut self.known);
+        self.inherited.extend(known.values().flat_map(|known| known.files.iter().copied()));
+        std::mem::forget(known);
+        self.inherited.extend(self.opening.take().and_then(|path| FileId::of(&path).ok()));
+        self.busy = 0;
+        self.frozen = false;
+        self.generation = generation;
+    }
+
+    fn is_ours(&self, file: FileId) -> bool {
+        self.known.values().any(|known| known.files.contains(&file))
+    }
+
+    fn condemned(&self, file: FileId) -> bool {
+        self.known.values().any(|known| known.condemned && known.files.first() == Some(&file))
+    }
+}
+
+/// Before a fork: closes every connection that is not in use, waits a second at most for those that are, and
+/// lets none be opened until [`resume`] or [`child`], which the same thread calls. Takes no lock under which
+/// anybody waits for anything.
+pub fn quiesce() {
+    // Two handlers of one process may both call it.
+    if HELD.with(|held| held.borrow().is_some()) {
+        return;
+    }
+    let mut state = state();
+    state.frozen = true;
+    let (mut state, _) = REGISTRY
+        .change
+        .wait_timeout_while(state, QUIESCE_LIMIT, |state| state.busy > 0)
+        .unwrap_or_else(PoisonError::into_inner);
+    let idle: Vec<(u64, Connection)> =
+        state.known.iter_mut().filter_map(|(&id, known)| Some((id, known.idle.take()?))).collect();
+    drop(state);
+    let ids: Vec<u64> = idle.iter().map(|(id, _)| *id).collect();
+    for (_, conn) in idle {
+        close_leaving_log(conn);
+    }
+    let mut state = self::state();
+    for id in ids {
+        state.known.remove(&id);
+    }
+    HELD.with(|held| *held.borrow_mut() = Some(state));
+}
+
+/// After a fork, in the parent: connections may be opened again.
+pub fn resume() {
+    if let Some(mut state) = HELD.with(|held| held.borrow_mut().take()) {
+        state.frozen = false;
+        drop(state);
+        REGISTRY.change.notify_all();
+    }
+}
+
+/// After a fork, in the child, once [`crate::fork::note_child`] has been called: forgets, without closing, what
+/// was its parent's.
+pub fn child() {
+    if let Some(mut state) = HELD.with(|held| held.borrow_mut().take()) {
+        state.inherit();
+        state.frozen = false;
+    }
+}
+
+/// Closes a connection without moving its log into the database and without deleting it: the log may be
+/// somebody else's by now, or another process's turn.
+fn close_leaving_log(conn: Connection) {
+    let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    drop(conn);
+}
+
+/// The turn to open a database or to look at a file.
+struct Turn;
+
+impl Turn {
+    fn take(path: &Path) -> Self {
+        let state = state();
+        let mut state = REGISTRY
+            .change
+            .wait_while(state, |state| state.frozen || state.opening.is_some())
+            .unwrap_or_else(PoisonError::into_inner);
+        state.opening = Some(path.to_owned());
+        state.busy += 1;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = state();
+        state.opening = None;
+        state.busy -= 1;
+        drop(state);
+        REGISTRY.change.notify_all();
+    }
+}
+
+/// What [`look`] found.
+pub(crate) enum Seen<T> {
+    /// SQLite has the file open here: it is a database's, and nobody else may touch it.
+    InUse,
+    /// The file is not SQLite's: what `read` made of it.
+    Plain(T),
+}
+
+/// Reads something of a file that may be a database, and closes it before anybody here can open it as one.
+///
+/// # Errors
+/// As the operating system says.
+pub(crate) fn look<T>(path: &Path, read: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<Seen<T>> {
+    let _turn = Turn::take(path);
+    if state().is_ours(FileId::of(path)?) {
+        return Ok(Seen::InUse);
+    }
+    read(&mut File::open(path)?).map(Seen::Plain)
+}
+
+/// Opens a file for reading that is no database; one that SQLite has open here is refused, as closing it would
+/// drop SQLite's locks.
+///
+/// # Errors
+/// Kind `ResourceBusy`: SQLite has it open in this process. Else as the operating system says.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    let _turn = Turn::take(path);
+    // What is a pipe or nothing is no database.
+    if FileId::of(path).is_ok_and(|file| state().is_ours(file)) {
+        return Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "it belongs to a database that this process has open; give the database itself, or copy it first",
+        ));
+    }
+    File::open(path)
+}
+
+/// How one database is opened; one connection to it, kept by the registry while nobody uses it.
+pub(crate) struct Connections {
+    path: PathBuf,
+    /// What SQLite is to open: the path, or a URI of it.
+    name: PathBuf,
+    flags: OpenFlags,
+    /// The connection that is lent again, and the process that opened it.
+    current: Cell<Option<(u32, u64)>>,
+    /// Whether the log stays as it is when the connection is closed.
+    reader: bool,
+}
+
+impl Connections {
+    /// Nothing is opened yet.
+    pub(crate) fn writer(path: impl Into<PathBuf>, flags: OpenFlags) -> Self {
+        let path = path.into();
+        Self { name: path.clone(), path, flags, current: Cell::new(None), reader: false }
+    }
+
+    /// Nothing is opened yet. A reader never empties or deletes a log; `name` may be a URI of the path.
+    pub(crate) fn reader(path: impl Into<PathBuf>, name: PathBuf, flags: OpenFlags) -> Self {
+        Self { path: path.into(), name, flags, current: Cell::new(None), reader: true }
+    }
+
+    /// Lends the connection. Where there is none, `make` prepares the file, and `fresh` the new connection; the
+    /// answer says whether it is new. While it is lent, another is opened for whoever asks.
+    ///
+    /// # Errors
+    /// Those of `make` and `fresh`; kind `sink`, for a reader `verification`: SQLite cannot open it, or this
+    /// process cannot share it.
+    pub(crate) fn lend(
+        &self,
+        make: impl FnOnce() -> Result<()>,
+        fresh: impl FnOnce(&mut Connection) -> Result<()>,
+    ) -> Result<(Lent, bool)> {
+        if let Some(lent) = self.again() {
+            return Ok((lent, false));
+        }
+        let turn = Turn::take(&self.path);
+        make()?;
+        let kind = if self.reader { ErrorKind::Verification } else { ErrorKind::Sink };
+        if let Ok(file) = FileId::of(&self.path) {
+            free(file).map_err(|text| Error::new(kind, text))?;
+        }
+        let mut conn = Connection::open_with_flags(&self.name, self.flags)
+            .map_err(|e| Error::new(kind, format!("the audit database cannot be opened: {e}")))?;
+        let (id, generation) = {
+            let mut state = state();
+            state.next += 1;
+            let id = state.next;
+            state.known.insert(id, Known { files: files_of(&self.path), idle: None, condemned: false });
+            state.busy += 1;
+            (id, state.generation)
+        };
+        let prepared = fresh(&mut conn);
+        // By now its log is open, too.
+        if let Some(known) = state().known.get_mut(&id) {
+            known.files = files_of(&self.path);
+        }
+        let kept = self.current.get().is_none_or(|(_, before)| !state().known.contains_key(&before));
+        let lent = Lent { conn: Some(conn), id, generation, reader: self.reader, kept };
+        drop(turn);
+        if let Err(e) = prepared {
+            lent.give_up();
+            return Err(e);
+        }
+        if kept {
+            self.current.set(Some((generation, id)));
+        }
+        Ok((lent, true))
+    }
+
+    /// The connection, where there is one.
+    fn again(&self) -> Option<Lent> {
+        let (generation, id) = self.current.get()?;
+        let state = state();
+        let mut state =
+            REGISTRY.change.wait_while(state, |state| state.frozen).unwrap_or_else(PoisonError::into_inner);
+        if state.generation != generation {
+            return None;
+        }
+        let conn = state.known.get_mut(&id).and_then(|known| known.idle.take())?;
+        state.busy += 1;
+        Some(Lent { conn: Some(conn), id, generation, reader: self.reader, kept: true })
+    }
+
+    /// Its files were taken away: all connections of this process to the database `file` are closed as they
+    /// come back, their log left as it is.
+    pub(crate) fn condemn(&self, file: FileId) {
+        self.current.set(None);
+        let mut state = state();
+        let mut idle = Vec::new();
+        for (&id, known) in &mut state.known {
+            if known.files.first() == Some(&file) {
+                known.condemned = true;
+                idle.extend(known.idle.take().map(|conn| (id, conn)));
+            }
+        }
+        state.busy += idle.len();
+        drop(state);
+        for (id, conn) in idle {
+            close_leaving_log(conn);
+            forget(id);
+        }
+    }
+}
+
+/// A database, its log and its shared memory, as far as they are there; the database first.
+fn files_of(path: &Path) -> Vec<FileId> {
+    ["", "-wal", "-shm"].iter().filter_map(|end| FileId::of(&beside(path, end)).ok()).collect()
+}
+
+/// The path of a file that SQLite keeps beside a database.
+pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// Whether a database may be opened here; if not, why.
+fn free(file: FileId) -> std::result::Result<(), &'static str> {
+    let state = state();
+    if state.inherited.contains(&file) {
+        return Err(
+            "this process was forked while its parent was inside this database, so SQLite cannot use it safely here; start the process anew (spawn, exec), or give it a database of its own",
+        );
+    }
+    let waited = REGISTRY
+        .change
+        .wait_timeout_while(state, CONDEMNED_LIMIT, |state| state.condemned(file))
+        .unwrap_or_else(PoisonError::into_inner);
+    if waited.1.timed_out() {
+        return Err(
+            "the database's log was removed, and a reader in this process still holds the old one; it is opened again when that is done",
+        );
+    }
+    Ok(())
+}
+
+/// A connection is gone for good.
+fn forget(id: u64) {
+    let mut state = state();
+    state.known.remove(&id);
+    state.busy -= 1;
+    drop(state);
+    REGISTRY.change.notify_all();
+}
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        if let Some(lent) = self.again() {
+            lent.give_up();
+        }
+    }
+}
+
+/// A connection, until it is dropped.
+pub(crate) struct Lent {
+    conn: Option<Connection>,
+    id: u64,
+    generation: u32,
+    reader: bool,
+    /// Whether it is lent again.
+    kept: bool,
+}
+
+impl Lent {
+    /// Closes it.
+    pub(crate) fn give_up(mut self) {
+        self.end(true);
+    }
+
+    fn end(&mut self, close: bool) {
+        let Some(conn) = self.conn.take() else { return };
+        if self.generation != crate::fork::generation() {
+            std::mem::forget(conn);
+            return;
+        }
+        let mut state = state();
+        let condemned = match state.known.get_mut(&self.id) {
+            Some(known) if !known.condemned && !close => {
+                known.idle = Some(conn);
+                state.busy -= 1;
+                drop(state);
+                REGISTRY.change.notify_all();
+                return;
+            }
+            Some(known) => known.condemned,
+            None => true,
+        };
+        drop(state);
+        if condemned || self.reader {
+            close_leaving_log(conn);
+        } else {
+            drop(conn);
+        }
+        forget(self.id);
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.end(!self.kept);
+    }
+}
+
+impl Deref for Lent {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        match &self.conn {
+            Some(conn) => conn,
+            None => unreachable!("only `end` takes it, and nothing comes after"),
+        }
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Connection {
+        match &mut self.conn {
+            Some(conn) => conn,
+            None => unreachable!("only `end` takes it, and nothing comes after"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
