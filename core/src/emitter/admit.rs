@@ -91,13 +91,15 @@ impl Inner {
                 if lane.has_room(&core, cost, terminal) || core.closing {
                     continue;
                 }
-                core.room_waiters.extend(waiter.when_room());
-                core.hurry = true;
-                lane.wake(&mut core);
+                let over = lane.wait_for_room(&mut core, now.after(limit - waited), waiter.when_room());
+                drop(core);
+                over.run();
                 return Ok(Attempt::NoRoom(limit));
             }
             if wait != Wait::Allowed || now >= until {
                 self.refuse();
+                let over = lane.given_up(&mut lane.lock());
+                over.run();
                 lane.hurry();
                 return Err(backpressure(lane, wait));
             }
@@ -126,9 +128,10 @@ impl Inner {
             // Room for what the last one to be turned away wanted: whoever waits tries again and sees.
             let (cost, terminal) = core.wanted;
             if !set.lanes[i].has_room(&core, cost, terminal) && !core.ended && !core.closing {
-                core.room_waiters.push(done);
-                core.hurry = true;
-                set.lanes[i].wake(&mut core);
+                let until = set.lanes[i].now().after(set.lanes[i].config.block_timeout);
+                let over = set.lanes[i].wait_for_room(&mut core, until, Some(done));
+                drop(core);
+                over.run();
                 return;
             }
         }

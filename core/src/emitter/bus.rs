@@ -16,7 +16,7 @@ use crate::lane::{Breach, Fact, Lane, LaneState, Note, StateRecord, reentry};
 use crate::seam::Instant;
 use crate::sink::{Envelope, SinkClass};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use crate::sync::{Condvar, Mutex, RwLock, RwLockReadGuard, lock};
+use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, lock};
 
 /// How long a lane whose time is over may take to tell its receipts so.
 const GRACE: Duration = Duration::from_millis(250);
@@ -43,6 +43,8 @@ impl LaneSet {
 /// See the module's head.
 pub(crate) struct Bus {
     set: ArcSwap<LaneSet>,
+    /// See [`Bus::adding`].
+    adding: Mutex<()>,
     required: Vec<RequiredSink>,
     /// A bit per class that `fail_closed` finds without a healthy sink.
     failing: AtomicU8,
@@ -67,6 +69,7 @@ impl Bus {
     ) -> Self {
         Self {
             set: ArcSwap::from_pointee(LaneSet::new(Vec::new())),
+            adding: Mutex::default(),
             seen: Mutex::new(vec![None; required.len()]),
             required,
             failing: AtomicU8::new(0),
@@ -104,6 +107,12 @@ impl Bus {
         Arc::clone(&self.set.load().lanes)
     }
 
+    /// The right to add a lane, or take the last one away: what is there is read, and then written.
+    pub(crate) fn adding(&self) -> MutexGuard<'_, ()> {
+        lock(&self.adding)
+    }
+
+    /// Adds a lane; see [`adding`](Self::adding).
     pub(crate) fn add(&self, lane: Arc<Lane>) {
         let mut lanes: Vec<_> = self.set.load().lanes.to_vec();
         lanes.push(lane);

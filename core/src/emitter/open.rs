@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::checkpoint::CheckpointFile;
 use super::{Inner, Manual, bus::Bus, signals};
-use crate::config::{CheckpointTarget, Config, JournalConfig, LaneConfig, OwnPath, SinkConfig};
+use crate::audit::AuditHandle;
+use crate::config::{
+    AuditRetention, CheckpointTarget, Config, JournalConfig, LaneConfig, OwnPath, SinkConfig,
+};
 use crate::content::Redactor;
 use crate::envelope::ContentRules;
 use crate::error::{Error, ErrorKind, Result};
@@ -218,7 +221,8 @@ fn start_all(inner: &mut Inner, options: &Options, planned: Vec<Planned>) -> Res
 
 /// Starts one lane. The sink is made first: what cannot be made starts nothing.
 fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
-    let (lane, control, mut sinks) = prepare(inner, config, planned)?;
+    let ready = make(config, planned)?;
+    let (lane, control, mut sinks) = prepare(inner, config, ready)?;
     match &mut inner.manual {
         Some(manual) => {
             inner.bus.add(lane);
@@ -238,7 +242,15 @@ fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
 /// The sink's first handle, and one more for each further batch that may be in flight.
 type Sinks = Vec<Box<dyn Sink>>;
 
-fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane>, Control, Sinks)> {
+/// A lane's sinks, made, and what the audit chain has beside them.
+struct Ready {
+    config: LaneConfig,
+    sinks: Sinks,
+    audit: Option<(AuditHandle, Option<AuditRetention>)>,
+}
+
+/// Makes a lane's sinks: code of the host's may run.
+fn make(config: &Config, planned: Planned) -> Result<Ready> {
     let Planned { config: lane_config, make } = planned;
     let Made { mut sink, audit } = match &make {
         Maker::BuiltIn => {
@@ -247,9 +259,9 @@ fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane
         Maker::Host(make) => Made { sink: make()?, audit: None },
     };
     sink.attach(&lane_config);
-    let mut more = Vec::new();
+    let mut sinks = vec![sink];
     if lane_config.in_flight > 1 {
-        if !sink.idempotent() {
+        if !sinks[0].idempotent() {
             return Err(Error::invalid_config(
                 "several batches in flight would repeat and reorder what this sink gets, and it does not declare itself idempotent; leave `order` out",
             )
@@ -259,10 +271,17 @@ fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane
             for _ in 1..lane_config.in_flight {
                 let mut sink = make()?;
                 sink.attach(&lane_config);
-                more.push(sink);
+                sinks.push(sink);
             }
         }
     }
+    Ok(Ready { config: lane_config, sinks, audit })
+}
+
+/// Makes a lane of them, in the next place: nobody else may add one meanwhile.
+fn prepare(inner: &Inner, config: &Config, ready: Ready) -> Result<(Arc<Lane>, Control, Sinks)> {
+    let Ready { config: lane_config, sinks, audit } = ready;
+    let sink = &sinks[0];
     let index = inner.bus.lanes().len();
     let lane = Arc::new(Lane::new(lane_config, index, &config.queue, Arc::clone(&inner.freezer.timeline)));
     let mut sealer = Sealer::new(Arc::clone(&inner.context), &lane, inner.bus.key());
@@ -285,7 +304,7 @@ fn prepare(inner: &Inner, config: &Config, planned: Planned) -> Result<(Arc<Lane
         keep_records: inner.manual.is_some(),
     };
     let control = Control::new(Arc::clone(&lane), Arc::clone(&inner.bus), parts);
-    Ok((lane, control, std::iter::once(sink).chain(more).collect()))
+    Ok((lane, control, sinks))
 }
 
 /// Adds a lane while the emitter runs.
@@ -293,13 +312,20 @@ pub(super) fn add(inner: &Inner, options: &Options, sink: HostSink) -> Result<()
     if inner.manual.is_some() {
         return Err(Error::new(ErrorKind::InvalidArgument, "a manual emitter takes its sinks at open"));
     }
-    if inner.bus.lanes().iter().any(|lane| lane.id() == sink.lane.id) {
-        return Err(
-            Error::invalid_config("two lanes have this id; give the sink's lane another").at(&*sink.lane.id)
-        );
-    }
+    let taken = |id: &str| {
+        let taken = inner.bus.lanes().iter().any(|lane| lane.id() == id);
+        let what = "two lanes have this id; give the sink's lane another";
+        if taken { Err(Error::invalid_config(what).at(id)) } else { Ok(()) }
+    };
+    taken(&sink.lane.id)?;
     let planned = Planned { config: sink.lane, make: Maker::Host(sink.make) };
-    let (lane, control, sinks) = prepare(inner, &options.config, planned)?;
+    // Before anything is held: it runs the host's code.
+    let ready = make(&options.config, planned)?;
+    let _alone = inner.bus.adding();
+    // A shutdown that comes now waits, and ends this lane too.
+    let _gate = inner.bus.enter()?;
+    taken(&ready.config.id)?;
+    let (lane, control, sinks) = prepare(inner, &options.config, ready)?;
     inner.bus.add(Arc::clone(&lane));
-    worker::start(&lane, control, sinks)
+    worker::start(&lane, control, sinks).inspect_err(|_| inner.bus.remove_last())
 }

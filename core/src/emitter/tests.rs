@@ -156,3 +156,78 @@ fn who_waits_elsewhere_is_called_when_there_is_room() {
     assert!(host.room.load(Ordering::Acquire));
     assert!(matches!(emitter.emit_waiting(EventInput::new("com.x"), &host), Ok(Attempt::Accepted(_))));
 }
+
+#[test]
+fn waits_for_room_on_a_stuck_lane_end_when_their_callers_give_up() {
+    let emitter = tight();
+    emitter.emit(EventInput::new("com.x")).unwrap();
+    let limit = emitter.lanes()[0].config.block_timeout;
+    let held = || emitter.lanes()[0].lock().room_waiters.len();
+    let ask = |waited: Duration| {
+        let host = Host { place: Some(Wait::Elsewhere(waited)), ..Host::default() };
+        (emitter.emit_waiting(EventInput::new("com.x"), &host), host.room)
+    };
+    // Each gives up a nanosecond later, so before the next one asks.
+    let rooms: Vec<_> = (0..100).map(|_| ask(limit - Duration::from_nanos(1)).1).collect();
+    assert!(held() <= 1, "{}", held());
+    // The refusal of one that has waited long enough may be the last thing that anybody hears of the lane.
+    let refused = ask(limit).0.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Backpressure);
+    assert_eq!(held(), 0);
+    assert!(rooms.iter().all(|room| room.load(Ordering::Acquire)), "called, so a binding keeps none either");
+    // One that still waits stays.
+    let waits = ask(Duration::ZERO).1;
+    ask(limit).0.unwrap_err();
+    assert_eq!(held(), 1);
+    assert!(!waits.load(Ordering::Acquire));
+}
+
+/// Takes everything.
+struct Takes;
+
+impl Sink for Takes {
+    fn kind(&self) -> &'static str {
+        "host"
+    }
+
+    fn deliver(&mut self, _: &[crate::sink::Envelope]) -> crate::sink::Answers {
+        crate::sink::Answers::Acknowledged
+    }
+}
+
+#[test]
+fn sinks_that_are_added_at_the_same_time_are_all_there() {
+    let emitter = Emitter::open(Options::new(config("agent: { id: a1 }\nheartbeat: off\nlanes:\n  - { id: first, sink: memory }\n"))).unwrap();
+    const THREADS: usize = 4;
+    let barrier = Arc::new(std::sync::Barrier::new(THREADS));
+    let sink = |id: String| {
+        let barrier = Arc::clone(&barrier);
+        let make: SinkFactory = Arc::new(move || {
+            // All have found their id free, and none is added yet.
+            barrier.wait();
+            Ok(Box::new(Takes))
+        });
+        let text = format!("agent: {{ id: a1 }}\nlanes:\n  - {{ id: {id}, sink: memory }}\n");
+        HostSink { name: id, lane: config(&text).lanes[0].clone(), make }
+    };
+    for round in 0..20 {
+        let add = |thread: usize| emitter.add_sink(sink(format!("lane-{round}-{thread}")));
+        let add = &add;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || add(thread))).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+        });
+        let lanes = emitter.lanes();
+        assert_eq!(lanes.len(), 1 + (round + 1) * THREADS);
+        assert!(lanes.iter().enumerate().all(|(place, lane)| lane.index == place), "each has a place of its own");
+    }
+    let lanes = emitter.lanes().len();
+    let same = || emitter.add_sink(sink("same".into()));
+    let same = &same;
+    let added = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(same)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).filter(Result::is_ok).count()
+    });
+    assert_eq!((added, emitter.lanes().len()), (1, lanes + 1), "one id, one lane");
+    emitter.shutdown(Duration::from_secs(5));
+}

@@ -27,7 +27,7 @@ pub(crate) mod worker;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,8 +67,11 @@ pub struct Lane {
     capacity: QueueCapacity,
 }
 
+/// What is called when there may be room.
+pub(crate) type RoomWaiter = Box<dyn FnOnce() + Send>;
+
 /// Those who wait for room without a thread.
-pub(crate) struct RoomWaiters(Vec<Box<dyn FnOnce() + Send>>);
+pub(crate) struct RoomWaiters(Vec<RoomWaiter>);
 
 impl RoomWaiters {
     /// Calls them. No lock may be held.
@@ -163,8 +166,8 @@ pub(crate) struct LaneCore {
     pub(crate) couriers: usize,
     /// The sink has said that it will never take anything again.
     pub(crate) gone: bool,
-    /// To be called when there is room again: for waits that pin no thread.
-    pub(crate) room_waiters: Vec<Box<dyn FnOnce() + Send>>,
+    /// To be called when there is room again, and by when their callers give up: for waits that pin no thread.
+    pub(crate) room_waiters: VecDeque<(Instant, RoomWaiter)>,
     pub(crate) new_key: Option<SigningKey>,
     /// Exports again from there on, for `repair`.
     pub(crate) repair: Option<(crate::seam::Uuid, u64)>,
@@ -217,7 +220,7 @@ impl Lane {
             answers: Vec::new(),
             couriers: 0,
             gone: false,
-            room_waiters: Vec::new(),
+            room_waiters: VecDeque::new(),
             new_key: None,
             repair: None,
             full: false,
@@ -495,7 +498,34 @@ impl Lane {
         if core.waiting > 0 {
             self.shared.room.notify_all();
         }
-        RoomWaiters(std::mem::take(&mut core.room_waiters))
+        RoomWaiters(std::mem::take(&mut core.room_waiters).into_iter().map(|(_, waiter)| waiter).collect())
+    }
+
+    /// Has `waiter`, which gives up at `until`, called when there is room. The answer, to be
+    /// [run](RoomWaiters::run) once the lock is free, are those whose time is over: a lane that is stuck would keep
+    /// them for ever. Whoever is called looks for himself whether there is room.
+    #[must_use]
+    pub(crate) fn wait_for_room(
+        &self,
+        core: &mut LaneCore,
+        until: Instant,
+        waiter: Option<RoomWaiter>,
+    ) -> RoomWaiters {
+        let over = self.given_up(core);
+        core.room_waiters.extend(waiter.map(|waiter| (until, waiter)));
+        core.hurry = true;
+        self.wake(core);
+        over
+    }
+
+    /// Those who waited for room until now at most, to be [run](RoomWaiters::run) once the lock is free. One lane's
+    /// all wait for as long, so they stand in the order in which their time is over; one that stands behind a
+    /// later one goes with it.
+    #[must_use]
+    pub(crate) fn given_up(&self, core: &mut LaneCore) -> RoomWaiters {
+        let now = self.now();
+        let over = core.room_waiters.iter().take_while(|(until, _)| *until <= now).count();
+        RoomWaiters(core.room_waiters.drain(..over).map(|(_, waiter)| waiter).collect())
     }
 
     pub(crate) fn now(&self) -> Instant {

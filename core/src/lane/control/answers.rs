@@ -18,6 +18,9 @@ use crate::receipt::{EndState, Ending, Sealed};
 use crate::seam::{Instant, Uuid};
 use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
 
+/// The longest delay that a receiver, or a host's sink, can ask for.
+const MOST_DELAY: Duration = Duration::from_secs(300);
+
 impl Control {
     /// Takes the sink's answers for the batch that was delivered under this number.
     pub(crate) fn answer(&mut self, call: u64, answers: Answers, now: Instant) {
@@ -305,7 +308,11 @@ impl Control {
                 u64::from_le_bytes(random[..8].try_into().unwrap_or_default()) as f64 / u64::MAX as f64;
             most.mul_f64(fraction)
         };
-        let at = now.after(wait.max(after.unwrap_or_default()));
+        // A receiver may ask for patience, not for silence.
+        let wait = wait.max(after.unwrap_or_default().min(MOST_DELAY));
+        // Whoever is not tried for longer than an open breaker would keep him is not healthy in the meantime.
+        self.open |= wait > config.breaker.open;
+        let at = now.after(wait);
         self.not_before = Some(at);
         self.probe_at = Some(at);
     }

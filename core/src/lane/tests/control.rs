@@ -322,3 +322,29 @@ fn no_receipt_hangs_when_the_lane_itself_panics() {
     assert!(std::panic::catch_unwind(control).is_err());
     assert_eq!(receipt.endings()[0].1.as_ref().unwrap().state, EndState::Uncertain);
 }
+
+#[test]
+fn a_receiver_can_ask_for_five_minutes_and_the_lane_is_failed_where_that_is_longer_than_its_breaker() {
+    for (asked, state, waits) in [
+        (Duration::from_secs(20), LaneState::Degraded, Duration::from_secs(20)),
+        (Duration::from_secs(61), LaneState::Failed, Duration::from_secs(61)),
+        (Duration::from_secs(10_000_000_000), LaneState::Failed, Duration::from_secs(300)),
+        (Duration::MAX, LaneState::Failed, Duration::from_secs(300)),
+    ] {
+        for each in [false, true] {
+            let mut rig = lane("overflow: block");
+            rig.emit(1);
+            let busy = |batch: &[Envelope]| match each {
+                true => Answers::Each(vec![Answer::Retry(away(), Some(asked)); batch.len()]),
+                false => Answers::Retry(away(), Some(asked)),
+            };
+            assert_eq!(rig.run(true, busy), 1, "{asked:?}");
+            assert_eq!(rig.lane.health().state, state, "{asked:?}");
+            rig.advance(waits - Duration::from_millis(1));
+            assert_eq!(rig.run(false, |_| Answers::Acknowledged), 0, "{asked:?}: not before");
+            rig.advance(Duration::from_millis(1));
+            assert!(rig.run(false, |_| Answers::Acknowledged) > 0, "{asked:?}: it is tried again then");
+            assert_eq!(rig.lane.health().state, LaneState::Healthy);
+        }
+    }
+}
