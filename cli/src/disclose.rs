@@ -1,6 +1,5 @@
 //! `sinkwell disclose strip|check`
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 

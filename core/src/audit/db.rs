@@ -171,7 +171,7 @@ impl AuditDb {
                 "this database is empty: nothing was ever written to it",
             )));
         }
-        let (lent, _) = connections.lend(|| Ok(()), |conn| configure(conn)).map_err(located)?;
+        let (lent, _) = connections.lend(|| Ok(()), configure).map_err(located)?;
         let origin = origin(&lent).map_err(located)?;
         drop(lent);
         Ok(Self { connections, origin })
@@ -185,7 +185,7 @@ impl AuditDb {
 
     /// Runs `read` on one state of the log.
     pub(super) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let (lent, _) = self.connections.lend(|| Ok(()), |conn| configure(conn))?;
+        let (lent, _) = self.connections.lend(|| Ok(()), configure)?;
         let tx = lent.unchecked_transaction().map_err(|e| unreadable(&e))?;
         read(&tx)
     }

@@ -409,11 +409,12 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         // The last chance to see that a log went with what it held. A child owns nothing of its parent's.
-        if self.generation == crate::fork::generation() && !self.kept.envelopes.is_empty() {
-            if let Err(failure) = self.ready() {
-                let detail = failure.detail.unwrap_or_default();
-                crate::diagnostics::warn(&format!("{}: {detail}", failure.summary));
-            }
+        if self.generation == crate::fork::generation()
+            && !self.kept.envelopes.is_empty()
+            && let Err(failure) = self.ready()
+        {
+            let detail = failure.detail.unwrap_or_default();
+            crate::diagnostics::warn(&format!("{}: {detail}", failure.summary));
         }
     }
 }

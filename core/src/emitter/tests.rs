@@ -197,7 +197,10 @@ impl Sink for Takes {
 
 #[test]
 fn sinks_that_are_added_at_the_same_time_are_all_there() {
-    let emitter = Emitter::open(Options::new(config("agent: { id: a1 }\nheartbeat: off\nlanes:\n  - { id: first, sink: memory }\n"))).unwrap();
+    let emitter = Emitter::open(Options::new(config(
+        "agent: { id: a1 }\nheartbeat: off\nlanes:\n  - { id: first, sink: memory }\n",
+    )))
+    .unwrap();
     const THREADS: usize = 4;
     let barrier = Arc::new(std::sync::Barrier::new(THREADS));
     let sink = |id: String| {
@@ -219,7 +222,10 @@ fn sinks_that_are_added_at_the_same_time_are_all_there() {
         });
         let lanes = emitter.lanes();
         assert_eq!(lanes.len(), 1 + (round + 1) * THREADS);
-        assert!(lanes.iter().enumerate().all(|(place, lane)| lane.index == place), "each has a place of its own");
+        assert!(
+            lanes.iter().enumerate().all(|(place, lane)| lane.index == place),
+            "each has a place of its own"
+        );
     }
     let lanes = emitter.lanes().len();
     let same = || emitter.add_sink(sink("same".into()));
