@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use sinkwell::json::{Value, parse};
+use sinkwell::sqlite::open_plain;
 use sinkwell::{Error, Result};
 
 use crate::Outcome;
@@ -50,7 +51,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     }
     let place = command.path.display().to_string();
     let open = || {
-        File::open(&command.path)
+        open_plain(&command.path)
             .map_err(|e| Error::invalid_argument(format!("it cannot be read: {e}")).at(place.clone()))
     };
     // Rotated files up to this one were there before what is read now.
@@ -67,7 +68,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
             && (!same(&now, &here) || now.len() < position(&mut reader))
         {
             // Opened before its elders are looked for, so that none is made in between unseen.
-            let Ok(next) = File::open(&command.path) else { continue };
+            let Ok(next) = open_plain(&command.path) else { continue };
             if !drain(&command, &mut reader, &mut rest, &mut out, &place)? {
                 break;
             }
@@ -103,7 +104,7 @@ fn between(
     let mut found = false;
     let seen = *known;
     for (stamp, path) in rotated(&command.path).into_iter().filter(|(stamp, _)| *stamp > seen) {
-        let Ok(file) = File::open(&path) else {
+        let Ok(file) = open_plain(&path) else {
             missed("a rotated file was removed before it was read");
             continue;
         };

@@ -253,6 +253,10 @@ impl Doctor<'_> {
         let fs = SharedFs(access);
         let there = path.exists();
         let finding = |grade, text| Some(Finding { grade, place: place.to_owned(), text });
+        if crate::sqlite::is_open_here(path) {
+            // Not to be opened by anybody else, not even for a look: closing it would drop SQLite's locks.
+            return finding(Grade::Good, format!("{} is in use by this process", path.display()));
+        }
         if let Err(e) = writable_file(&fs, path) {
             let text = format!("{}: {e}; make it writable, or change its path", path.display());
             return finding(Grade::Wrong, text);

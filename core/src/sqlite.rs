@@ -31,8 +31,9 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, ErrorKind, Result};
 use crate::seam::FileId;
 
-/// How long a fork waits for threads that are inside SQLite.
-const QUIESCE_LIMIT: Duration = Duration::from_secs(1);
+/// How long a fork waits for threads that are inside SQLite: the thread that forks may hold its language's one
+/// lock, and everything else waits with it.
+const QUIESCE_LIMIT: Duration = Duration::from_millis(100);
 
 /// How long an opening waits for condemned connections to the same database to go.
 const CONDEMNED_LIMIT: Duration = Duration::from_secs(1);
@@ -108,28 +109,35 @@ impl State {
     }
 }
 
-/// Before a fork: closes every connection that is not in use, waits a second at most for those that are, and
-/// lets none be opened until [`resume`] or [`child`], which the same thread calls. Takes no lock under which
-/// anybody waits for anything.
+impl Registry {
+    /// Lends and opens nothing any more; answers with the connections that nobody uses, once all are such or
+    /// `limit` is over.
+    fn freeze(&self, limit: Duration) -> Vec<(u64, Connection)> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.inherit();
+        state.frozen = true;
+        let (mut state, _) = self
+            .change
+            .wait_timeout_while(state, limit, |state| state.busy > 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.known.iter_mut().filter_map(|(&id, known)| Some((id, known.idle.take()?))).collect()
+    }
+}
+
+/// Before a fork: closes every connection that is not in use, waits a tenth of a second at most for those that
+/// are, and lets none be opened until [`resume`] or [`child`], which the same thread calls. Takes no lock under
+/// which anybody waits for anything, and closing syncs nothing.
 pub fn quiesce() {
     // Two handlers of one process may both call it.
     if HELD.with(|held| held.borrow().is_some()) {
         return;
     }
-    let mut state = state();
-    state.frozen = true;
-    let (mut state, _) = REGISTRY
-        .change
-        .wait_timeout_while(state, QUIESCE_LIMIT, |state| state.busy > 0)
-        .unwrap_or_else(PoisonError::into_inner);
-    let idle: Vec<(u64, Connection)> =
-        state.known.iter_mut().filter_map(|(&id, known)| Some((id, known.idle.take()?))).collect();
-    drop(state);
+    let idle = REGISTRY.freeze(QUIESCE_LIMIT);
     let ids: Vec<u64> = idle.iter().map(|(id, _)| *id).collect();
     for (_, conn) in idle {
         close_leaving_log(conn);
     }
-    let mut state = self::state();
+    let mut state = state();
     for id in ids {
         state.known.remove(&id);
     }
@@ -214,14 +222,29 @@ pub(crate) fn look<T>(path: &Path, read: impl FnOnce(&mut File) -> io::Result<T>
 /// Kind `ResourceBusy`: SQLite has it open in this process. Else as the operating system says.
 pub fn open_plain(path: &Path) -> io::Result<File> {
     let _turn = Turn::take(path);
+    refuse_ours(path)?;
+    File::open(path)
+}
+
+/// Whether a path leads to a file that SQLite has open in this process.
+pub(crate) fn is_open_here(path: &Path) -> bool {
     // What is a pipe or nothing is no database.
-    if FileId::of(path).is_ok_and(|file| state().is_ours(file)) {
+    FileId::of(path).is_ok_and(|file| state().is_ours(file))
+}
+
+/// Refuses what only SQLite may open here. What is opened as a database afterwards is not seen: [`open_plain`]
+/// has its turn for that.
+///
+/// # Errors
+/// Kind `ResourceBusy`: SQLite has it open in this process.
+pub(crate) fn refuse_ours(path: &Path) -> io::Result<()> {
+    if is_open_here(path) {
         return Err(io::Error::new(
             io::ErrorKind::ResourceBusy,
             "it belongs to a database that this process has open; give the database itself, or copy it first",
         ));
     }
-    File::open(path)
+    Ok(())
 }
 
 /// How one database is opened; one connection to it, kept by the registry while nobody uses it.

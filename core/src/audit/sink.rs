@@ -163,6 +163,14 @@ impl Shared {
 }
 
 /// A poisoned lock is no reason to stop: after a panic the writer's memory is gone and is read again.
+#[cfg(test)]
+impl AuditSink {
+    /// Moves the log from so many frames on.
+    pub(super) fn checkpoint_at(&self, frames: u64) {
+        lock(&self.shared).writer.log_frames = frames;
+    }
+}
+
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

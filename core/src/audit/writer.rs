@@ -99,6 +99,8 @@ pub(super) struct Writer {
     /// The process that keeps what is kept.
     generation: u32,
     options: AuditOptions,
+    /// Frames in the log from which on it is moved; less, where a test wants many checkpoints.
+    pub(super) log_frames: u64,
     pub(super) origin: String,
 }
 
@@ -159,6 +161,7 @@ impl Writer {
             reader: LineReader::default(),
             generation: crate::fork::generation(),
             options,
+            log_frames: LOG_FRAMES,
             origin: String::new(),
         };
         writer.lend().map_err(|e| e.at(place))?;
@@ -328,7 +331,7 @@ impl Writer {
     /// Moves the log into the database when there is much of it, so that little need be kept.
     fn relieve(&mut self, lent: &Lent) {
         let Ok(mut log) = Log::look(lent) else { return };
-        if log.frames >= LOG_FRAMES || self.kept.bytes >= KEPT_BYTES {
+        if log.frames >= self.log_frames || self.kept.bytes >= KEPT_BYTES {
             match Log::checkpoint(lent) {
                 Ok(after) => log = after,
                 Err(_) => return,

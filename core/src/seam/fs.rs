@@ -262,6 +262,7 @@ impl Fs for RealFs {
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        crate::sqlite::refuse_ours(path)?;
         Ok(Box::new(RealFile::new(File::open(path)?)))
     }
 
@@ -469,6 +470,7 @@ pub fn check_path(path: &Path, access: Access) -> io::Result<()> {
 
 /// Opens what is safely ours, or allowed.
 fn open_checked(path: &Path, access: Access, options: &mut OpenOptions) -> io::Result<File> {
+    crate::sqlite::refuse_ours(path)?;
     if access.pipes && is_own_stream(path) {
         return options.open(path);
     }

@@ -3,6 +3,7 @@
 use rusqlite::OpenFlags;
 
 use super::*;
+use crate::seam::Fs as _;
 use crate::testing::TempDir;
 
 fn connections(path: &Path) -> Connections {
@@ -56,6 +57,12 @@ fn a_file_that_sqlite_has_open_is_nobody_elses_to_open() {
         let seen = look(&name, |_| -> io::Result<()> { panic!("it was opened") }).unwrap();
         assert!(matches!(seen, Seen::InUse));
         assert_eq!(open_plain(&name).unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        let fs = crate::seam::SharedFs(crate::seam::Access { links: true, ..Default::default() });
+        for opened in
+            [fs.open(&name, false), fs.open(&name, true), fs.open_append(&name), fs.open_read(&name)]
+        {
+            assert_eq!(opened.err().unwrap().kind(), io::ErrorKind::ResourceBusy);
+        }
     }
     open_plain(&dir.path().join("plain")).unwrap();
     assert_eq!(open_plain(&dir.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
@@ -97,4 +104,23 @@ fn what_a_fork_left_open_is_refused_in_the_child_and_not_closed() {
     state.inherit();
     assert!(state.known.is_empty() && !state.frozen && state.busy == 0 && state.opening.is_none());
     assert!(state.inherited.contains(&file));
+}
+
+#[test]
+fn a_fork_waits_a_tenth_of_a_second_at_most_for_who_is_inside_sqlite() {
+    const { assert!(QUIESCE_LIMIT.as_millis() <= 100) };
+    let registry = Registry { state: Mutex::default(), change: Condvar::new() };
+    let conn = || Some(Connection::open_in_memory().unwrap());
+    {
+        let mut state = registry.state.lock().unwrap();
+        state.generation = crate::fork::generation();
+        state.busy = 1;
+        state.known.insert(1, Known { files: Vec::new(), idle: conn(), condemned: false });
+        state.known.insert(2, Known { files: Vec::new(), idle: None, condemned: false });
+    }
+    // Never given back: without a limit this would not return.
+    let idle = registry.freeze(QUIESCE_LIMIT);
+    assert_eq!(idle.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1], "the one in use stays");
+    let state = registry.state.lock().unwrap();
+    assert!(state.frozen && state.busy == 1);
 }

@@ -65,7 +65,7 @@ struct Victim {
 /// Sealed once, as there are many victims.
 fn sealed() -> &'static [Envelope] {
     static SEALED: std::sync::OnceLock<Vec<Envelope>> = std::sync::OnceLock::new();
-    SEALED.get_or_init(|| Sealer::new(1).some(8000))
+    SEALED.get_or_init(|| Sealer::new(1).some(1500))
 }
 
 impl Victim {
@@ -74,6 +74,7 @@ impl Victim {
         std::fs::create_dir(dir.path().join("in")).unwrap();
         let path = dir.path().join("in/audit.db");
         let sink = AuditSink::open(AuditOptions::new(&path)).unwrap();
+        sink.checkpoint_at(FRAMES);
         Self { dir, path, sink, next: 0, acknowledged: Vec::new() }
     }
 
@@ -123,8 +124,9 @@ impl Victim {
     }
 }
 
-/// Envelopes of a delivery: enough for a few deliveries between two checkpoints, and not for very many.
-const PART: usize = 200;
+/// Frames from which on the log is moved, and envelopes of a delivery: a few deliveries lie between two checkpoints.
+const FRAMES: u64 = 60;
+const PART: usize = 4;
 
 /// Two WAL checkpoints lie so many deliveries apart here.
 fn steps() -> u64 {
