@@ -194,4 +194,9 @@ def test_many_threads(emitter: sinkwell.Emitter) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert emitter.flush(timeout=20)["file"] == {"delivered": 4000, "pending": 0, "where": "none"}
+    assert emitter.flush(timeout=20)["file"] == {
+        "delivered": 4000,
+        "journaled": 0,
+        "pending": 0,
+        "where": "none",
+    }
