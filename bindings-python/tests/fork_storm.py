@@ -289,9 +289,9 @@ def run_parent(
         read, write = os.pipe()
 
         def answer(n: int = n, call: str = call, write: int = write, parent: int = os.getpid()) -> None:
-            if holder is not None and holder.stdin is not None:
+            if holder is not None and holder.stdin is not None:  # noqa: B023
                 # The parent alone says when the database is let go of.
-                os.close(holder.stdin.fileno())
+                os.close(holder.stdin.fileno())  # noqa: B023
             try:
                 said = child(sw, call, receipt, n)
             except BaseException as error:
