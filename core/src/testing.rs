@@ -32,3 +32,25 @@ impl Drop for TempDir {
 pub(crate) fn soak() -> u64 {
     std::env::var("SINKWELL_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
+
+/// An envelope for what only writes its line, of a stream named by one byte.
+pub(crate) fn envelope_of(line: String, stream: u8, sequence: u64) -> crate::sink::Envelope {
+    use crate::seam::Uuid;
+    crate::sink::Envelope::new(crate::sink::EnvelopeInner {
+        bytes: line.into_bytes().into(),
+        id: Uuid([0; 16]),
+        event_type: "t".into(),
+        own: false,
+        terminal: false,
+        signed: true,
+        streamid: Uuid([stream; 16]),
+        sequence,
+        hash: [0; 32],
+        digest: [0; 32],
+        prevhash: None,
+        agentid: "a".into(),
+        time: 0,
+        recordedtime: 0,
+        severity: 9,
+    })
+}

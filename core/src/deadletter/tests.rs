@@ -1,29 +1,12 @@
 //! An envelope and its reason, or neither.
 
 use super::*;
-use crate::seam::{Access, Uuid};
-use crate::sink::EnvelopeInner;
-use crate::testing::TempDir;
+use crate::seam::Access;
 use crate::testing::simfs::SimFs;
+use crate::testing::{TempDir, envelope_of};
 
 fn envelope(n: u64) -> Envelope {
-    Envelope::new(EnvelopeInner {
-        bytes: format!("{{\"n\":{n},\"pad\":\"{}\"}}", "x".repeat(40)).into_bytes().into(),
-        id: Uuid([0; 16]),
-        event_type: "t".into(),
-        own: false,
-        terminal: false,
-        signed: true,
-        streamid: Uuid([7; 16]),
-        sequence: n,
-        hash: [0; 32],
-        digest: [0; 32],
-        prevhash: None,
-        agentid: "a".into(),
-        time: 0,
-        recordedtime: 0,
-        severity: 9,
-    })
+    envelope_of(format!("{{\"n\":{n},\"pad\":\"{}\"}}", "x".repeat(40)), 7, n)
 }
 
 fn letters(fs: &SimFs) -> DeadLetters {

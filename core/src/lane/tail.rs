@@ -41,6 +41,10 @@ struct Seen {
 impl Tail {
     /// Reads what is on disk of a dead process's journal; `key` is the one that seals now.
     pub(super) fn of(adopted: &Adopted, key: Option<&SigningKey>) -> Self {
+        if adopted.unacknowledged() == 0 {
+            // An orderly end, most often: nothing is left that could be cut, and nothing is read for it.
+            return Self::default();
+        }
         let mut streams: HashMap<Uuid, Vec<Seen>> = HashMap::new();
         // What cannot be read is damage, which is told by itself.
         for stored in adopted.read_from(Position(0)).map_while(Result::ok) {

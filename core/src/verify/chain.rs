@@ -145,6 +145,8 @@ pub(super) struct Hole {
     pub(super) range: Range,
     /// Whether the envelope after the hole follows, by its `prevhash`, the one before it.
     pub(super) unbroken: bool,
+    /// Whether the envelope after the hole says of itself that it begins the stream.
+    pub(super) begins: bool,
     /// The envelope after the hole.
     pub(super) place: Place,
 }
@@ -607,6 +609,18 @@ impl Chain {
         self.rivals.values().flatten().filter(|rival| !rival.marks.is_covered())
     }
 
+    /// Whether every stub of `range` that a signature covers is covered by a key that `may` says may.
+    pub(super) fn stubs_are_of(&self, (from, to): Range, may: impl Fn(u8) -> bool) -> bool {
+        let before = self.runs.range(..from).next_back();
+        before.into_iter().chain(self.runs.range(from..=to)).all(|(&start, run)| {
+            let first =
+                usize::try_from(from.saturating_sub(start)).unwrap_or(usize::MAX).min(run.marks.len());
+            let end = usize::try_from((to - start.min(to)).saturating_add(1)).unwrap_or(usize::MAX);
+            let end = if start > to { first } else { end.clamp(first, run.marks.len()) };
+            run.marks.range(first..end).all(|m| !m.is_stub() || !m.is_covered() || may(m.key()))
+        })
+    }
+
     /// Every number with what is known of it, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, Marks)> {
         self.runs.iter().flat_map(|(&start, run)| (start..).zip(run.marks.iter().copied()))
@@ -665,7 +679,12 @@ impl Chain {
                         prev == hash
                             || rivals.iter().any(|rival| rival.marks.is_covered() && rival.hash == prev)
                     });
-                    holes.push(Hole { range: (last + 1, sequence - 1), unbroken, place });
+                    holes.push(Hole {
+                        range: (last + 1, sequence - 1),
+                        unbroken,
+                        begins: prev.is_none(),
+                        place,
+                    });
                 }
                 before = Some((sequence, run.hashes[at]));
             }
@@ -679,19 +698,6 @@ impl Chain {
         let named = self.names(sequence);
         let begins = !marks.has(Marks::LINKED) && named.is_some_and(|(prev, _)| prev.is_none());
         Some((sequence, begins, named.map(|(_, place)| place)))
-    }
-
-    /// Covered envelopes that say of themselves that they begin the stream, behind a hole.
-    pub(super) fn false_starts(&self) -> Vec<(u64, Place)> {
-        let first = self.first_covered().map(|(sequence, ..)| sequence);
-        self.holes()
-            .iter()
-            .filter_map(|hole| {
-                let sequence = hole.range.1 + 1;
-                let (prev, place) = self.names(sequence)?;
-                (prev.is_none() && Some(sequence) != first).then_some((sequence, place))
-            })
-            .collect()
     }
 
     /// Takes back what signatures of a key covered beyond `sequence`; answers the numbers that it signed.

@@ -143,12 +143,9 @@ impl State {
     fn may_erase(&self, by: u8, range: &ErasedRange, stream: &Stream) -> bool {
         let keys = &self.options.keys;
         let covers = |key: u8| keys.get(usize::from(key)).is_none_or(|key| key.covers(&range.agentid));
-        let stubs = stream.chain.iter().filter(|&(sequence, marks)| {
-            marks.is_stub() && range.range.0 <= sequence && sequence <= range.range.1
-        });
         covers(by)
             && (!stream.agent_proven || *stream.agentid == *range.agentid)
-            && stubs.into_iter().all(|(_, marks)| !marks.is_covered() || covers(marks.key()))
+            && stream.chain.stubs_are_of(range.range, covers)
     }
 
     /// Reports stubs; answers how many envelopes were erased.
@@ -470,11 +467,13 @@ fn find_holes(stream: &mut Stream, partial: bool) {
             holes.push(((start, first - 1), begins, place));
         }
     }
-    for (sequence, place) in stream.chain.false_starts() {
-        let note = "it has no prevhash, as only the first of a stream has none";
-        stream.findings.at(FindingKind::Altered, sequence, place, note);
+    for hole in stream.chain.holes() {
+        if hole.begins {
+            let note = "it has no prevhash, as only the first of a stream has none";
+            stream.findings.at(FindingKind::Altered, hole.range.1 + 1, hole.place, note);
+        }
+        holes.push((hole.range, hole.unbroken, Some(hole.place)));
     }
-    holes.extend(stream.chain.holes().into_iter().map(|hole| (hole.range, hole.unbroken, Some(hole.place))));
     for (range, unbroken, place) in holes {
         let open = stream.filled.missing_of_all(&stream.chain.missing_of(range));
         for (from, to) in stream.declared.missing_of_all(&open) {

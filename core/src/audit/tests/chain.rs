@@ -180,23 +180,7 @@ fn a_line_that_is_none_is_refused_alone() {
 }
 
 fn inner(e: &Envelope) -> EnvelopeInner {
-    EnvelopeInner {
-        bytes: e.bytes.clone(),
-        id: e.id,
-        event_type: Arc::clone(&e.event_type),
-        own: e.own,
-        terminal: e.terminal,
-        signed: e.signed,
-        streamid: e.streamid,
-        sequence: e.sequence,
-        hash: e.hash,
-        digest: e.digest,
-        prevhash: e.prevhash,
-        agentid: Arc::clone(&e.agentid),
-        time: e.time,
-        recordedtime: e.recordedtime,
-        severity: e.severity,
-    }
+    EnvelopeInner { bytes: e.bytes.clone(), ..e.parts() }
 }
 
 #[test]

@@ -4,32 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
-use crate::seam::{FsFile, ManualClock, Uuid};
-use crate::sink::EnvelopeInner;
-use crate::testing::TempDir;
+use crate::seam::{FsFile, ManualClock};
 use crate::testing::simfs::SimFs;
+use crate::testing::{TempDir, envelope_of};
 
 const PATH: &str = "/c.ndjson";
 const LONG: Duration = Duration::from_secs(60);
 
 fn checkpoint(stream: u8, n: u64) -> Envelope {
-    Envelope::new(EnvelopeInner {
-        bytes: format!("{{\"stream\":{stream},\"n\":{n:05}}}").into_bytes().into(),
-        id: Uuid([0; 16]),
-        event_type: "t".into(),
-        own: true,
-        terminal: false,
-        signed: true,
-        streamid: Uuid([stream; 16]),
-        sequence: n,
-        hash: [0; 32],
-        digest: [0; 32],
-        prevhash: None,
-        agentid: "a".into(),
-        time: 0,
-        recordedtime: 0,
-        severity: 9,
-    })
+    envelope_of(format!("{{\"stream\":{stream},\"n\":{n:05}}}"), stream, n)
 }
 
 fn target(path: &str) -> OwnPath {

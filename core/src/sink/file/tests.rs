@@ -4,32 +4,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use super::*;
-use crate::seam::{Access, ManualClock, RealFs, Uuid};
-use crate::sink::{Answer, EnvelopeInner, FailureKind};
-use crate::testing::TempDir;
+use crate::seam::{Access, ManualClock, RealFs};
+use crate::sink::{Answer, FailureKind};
 use crate::testing::simfs::{Rng, SimFs};
+use crate::testing::{TempDir, envelope_of};
 
 const START: u64 = 1_767_225_600_000_000_000;
 
 /// A line `<n padded to len bytes>`.
 fn line(n: u64, len: usize) -> Envelope {
-    Envelope::new(EnvelopeInner {
-        bytes: format!("{n:0len$}").into_bytes().into(),
-        id: Uuid([0; 16]),
-        event_type: "t".into(),
-        own: false,
-        terminal: false,
-        signed: true,
-        streamid: Uuid([0; 16]),
-        sequence: n,
-        hash: [0; 32],
-        digest: [0; 32],
-        prevhash: None,
-        agentid: "a".into(),
-        time: 0,
-        recordedtime: 0,
-        severity: 9,
-    })
+    envelope_of(format!("{n:0len$}"), 0, n)
 }
 
 fn lines(range: std::ops::Range<u64>) -> Vec<Envelope> {
