@@ -160,8 +160,10 @@ pub(super) struct Taken {
     pub(super) covered: Newly,
 }
 
-/// The key of an index, as the chain keeps it; where there are more keys than that, those beyond speak for no stream
-/// but their own.
+/// The most keys that a verifier takes: the chain keeps the one that covers an envelope in a byte.
+pub(super) const MOST_KEYS: usize = 254;
+
+/// The key of an index, as the chain keeps it; the highest byte stands for none.
 fn key_mark(key: Option<usize>) -> u8 {
     key.and_then(|key| u8::try_from(key).ok()).unwrap_or(u8::MAX)
 }

@@ -87,6 +87,20 @@ fn one_envelope_by_itself() {
     assert_eq!((verdict, findings[0].kind), (Verdict::Findings, FindingKind::Malformed));
 }
 
+#[test]
+fn more_keys_than_can_be_told_apart_are_refused() {
+    let key = crate::key::VerifyingKey::from_bytes(&[7; 32]).unwrap();
+    for (keys, taken) in [(254, true), (255, false)] {
+        let keys = (0..keys).map(|n| super::TrustedKey::new(format!("k{n}"), key.clone())).collect();
+        let mut verifier = Verifier::new(Options { keys, ..Options::default() });
+        verifier.read(&mut (sound_lines().join("\n") + "\n").as_bytes(), "in").unwrap();
+        assert_eq!(
+            verifier.finish().map_err(|e| e.kind()).err(),
+            (!taken).then_some(ErrorKind::InvalidArgument)
+        );
+    }
+}
+
 fn place(line: u64) -> Place {
     Place { source: 0, line }
 }

@@ -15,7 +15,7 @@ use super::own::{self, ErasedRange, Head, Named, Own};
 use super::place::{Place, Sources};
 use super::report::{FindingKind, Report};
 use super::short::Short;
-use super::stream::{Loss, Newly, Said, Signed, Stream, Time};
+use super::stream::{Loss, MOST_KEYS, Newly, Said, Signed, Stream, Time};
 use super::trust::{self, Standing};
 use crate::audit::AuditDb;
 use crate::envelope::line::{BAD_STUB, Envelope, Line, Reader, Stub};
@@ -304,8 +304,17 @@ impl Verifier {
     /// Judges all that was read.
     ///
     /// # Errors
-    /// Kind `verification`: there was no envelope in the input.
+    /// Kind `verification`: there was no envelope in the input, or a checkpoint file has nothing to do with it. Kind
+    /// `invalid_argument`: more than 254 keys.
     pub fn finish(self) -> Result<Report> {
+        let keys = self.state.options.keys.len();
+        if keys > MOST_KEYS {
+            // Beyond that it could not be told which key speaks for whom.
+            let what = format!(
+                "{keys} keys were given, and at most {MOST_KEYS} are taken at a time; verify in parts"
+            );
+            return Err(Error::invalid_argument(what));
+        }
         if self.state.streams.is_empty() {
             let (what, place) = match &self.state.first_malformed {
                 None => ("the input is empty".to_owned(), None),
