@@ -53,16 +53,31 @@ build "surface.c (shared)" cc "${flags[@]}" "$surface" -o "$out/shared" "-L$lib"
 suite shared "$out/shared"
 build "surface.c (static)" cc "${flags[@]}" "$surface" -o "$out/static" "$lib/libsinkwell.a" "${system[@]}" -lgcc_s
 suite static "$out/static"
-if have clang; then
-    build "surface.c (asan)" clang "${flags[@]}" -fsanitize=address,undefined "$surface" -o "$out/asan" \
+# A compiler that has the sanitizers' runtime too: Debian's clang comes without it, gcc's is of its own package.
+sanitizing() {
+    local compiler
+    for compiler in clang gcc; do
+        if have "$compiler" && echo 'int main(void) { return 0; }' \
+            | "$compiler" "-fsanitize=$1" -x c - -o "$out/sanitized" 2>>"$out/log"; then
+            echo "$compiler"
+            return
+        fi
+    done
+}
+# sanitized SHORT SANITIZERS ENVIRONMENT...
+sanitized() {
+    local compiler
+    compiler="$(sanitizing "$2")"
+    if [[ -z $compiler ]]; then
+        echo "ok the surface under -fsanitize=$2 # SKIP neither clang nor gcc finds its runtime (Debian: libclang-rt-14-dev)"
+        return
+    fi
+    build "surface.c ($1)" "$compiler" "${flags[@]}" "-fsanitize=$2" "$surface" -o "$out/$1" \
         "-L$lib" "-Wl,-rpath,$lib" -lsinkwell "${system[@]}"
-    suite asan env ASAN_OPTIONS=detect_leaks=1 "$out/asan" --no-fork
-    build "surface.c (tsan)" clang "${flags[@]}" -fsanitize=thread "$surface" -o "$out/tsan" \
-        "-L$lib" "-Wl,-rpath,$lib" -lsinkwell "${system[@]}"
-    suite tsan env "TSAN_OPTIONS=suppressions=$root/bindings-c/tests/tsan.supp halt_on_error=1" "$out/tsan" --no-fork
-else
-    echo "ok the surface under AddressSanitizer and ThreadSanitizer # SKIP no clang on PATH"
-fi
+    suite "$1" env "${@:3}" "$out/$1" --no-fork
+}
+sanitized asan address,undefined ASAN_OPTIONS=detect_leaks=1
+sanitized tsan thread "TSAN_OPTIONS=suppressions=$root/bindings-c/tests/tsan.supp halt_on_error=1"
 
 build "fork.c" cc "${flags[@]}" "$root/bindings-c/tests/fork.c" -o "$out/fork" "-L$lib" "-Wl,-rpath,$lib" -lsinkwell "${system[@]}"
 rm -rf "$out/forks" && mkdir "$out/forks"

@@ -14,14 +14,18 @@
 
 // ThreadSanitizer does not see the locks of the library, as Rust is not instrumented: what the ABI promises (what a host
 // did before it gave a token away happens before the callback) is said to it here.
-#if defined(__has_feature)
+#if defined(__has_feature)  // clang
 #if __has_feature(thread_sanitizer)
+#define UNDER_TSAN
+#endif
+#elif defined(__SANITIZE_THREAD__)  // gcc
+#define UNDER_TSAN
+#endif
+#ifdef UNDER_TSAN
 #include <sanitizer/tsan_interface.h>
 #define GIVEN(address) __tsan_release(address)
 #define TAKEN(address) __tsan_acquire(address)
-#endif
-#endif
-#ifndef GIVEN
+#else
 #define GIVEN(address) (void)(address)
 #define TAKEN(address) (void)(address)
 #endif

@@ -46,8 +46,10 @@ def possible(row: tuple[str, str, str, str]) -> bool:
         return sink in ("stdout", "stderr", "audit", "host", "async")
     if state in ("failing", "backing off"):
         return sink in ("otlp", "host", "async")
-    if row[3] == "C" and state == "busy":
-        # Without Python's own hook, Python itself does not survive a fork beside a thread that wants its lock.
+    asks_again = state == "failing" and sink in ("host", "async", "required")
+    if row[3] == "C" and (state == "busy" or asks_again):
+        # Without Python's own hook, Python itself does not survive a fork beside a thread that wants its lock; a
+        # sink in Python that is asked again every 20 ms is such a thread.
         return False
     # A closed port is all that an OTLP lane has here.
     return sink != "otlp"
