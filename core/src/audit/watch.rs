@@ -110,8 +110,10 @@ impl Watch {
     /// One of them is gone or replaced already; text for people.
     pub(super) fn new(path: &Path, conn: &Connection) -> Result<Self, String> {
         let gone = |e: io::Error| format!("a file of it was removed while it was opened: {e}");
-        let mut log = Watched::new(beside(path, "-wal")).map_err(gone)?;
-        let memory = Watched::new(beside(path, "-shm")).map_err(gone)?;
+        // SQLite follows links, and keeps its log beside what they lead to.
+        let real = conn.path().map_or(path, Path::new);
+        let mut log = Watched::new(beside(real, "-wal")).map_err(gone)?;
+        let memory = Watched::new(beside(real, "-shm")).map_err(gone)?;
         let database = Watched::new(path.to_owned()).map_err(gone)?;
         for file in [&database, &log, &memory] {
             if file.id.is_held(&file.path) == Some(false) {
