@@ -52,3 +52,8 @@ fn log(level: Level, message: &str) {
 pub(crate) fn warn(message: &str) {
     log(Level::Warn, message);
 }
+
+/// For the curious.
+pub(crate) fn info(message: &str) {
+    log(Level::Info, message);
+}

@@ -21,6 +21,7 @@ use super::health::{LaneState, StateRecord};
 use super::loss::Reason;
 use super::own::{Fact, Note};
 use super::sealer::{Item, Payload, SealContext, Sealer, SignerFailed};
+use super::voice::{self, Voice, Word};
 use super::{Lane, LaneCore, RoomWaiters};
 use crate::config::OwnPath;
 use crate::deadletter::DeadLetters;
@@ -203,6 +204,10 @@ pub(crate) struct Control {
     outbox: Vec<Out>,
     /// State records since somebody last asked; kept for manual emitters only.
     records: Option<Vec<StateRecord>>,
+    /// What the host's logger was told.
+    voice: Voice,
+    #[cfg(test)]
+    pub(crate) said: Vec<Word>,
 }
 
 /// News for the rest of the emitter.
@@ -265,6 +270,9 @@ impl Control {
             last_failure: now,
             outbox: Vec::new(),
             records: parts.keep_records.then(Vec::new),
+            voice: Voice::default(),
+            #[cfg(test)]
+            said: Vec::new(),
         }
     }
 
@@ -275,10 +283,13 @@ impl Control {
         match step {
             Step::Wait(at, pause) => {
                 // Whatever it waits for, these go on.
-                let until = self.lane.lock().until;
+                let (until, unsaid) = {
+                    let core = self.lane.lock();
+                    (core.until, self.voice.due(&core.counters))
+                };
                 let episodes = self.episodes.iter().map(|episode| episode.last.after(EPISODE)).min();
                 let journal = self.durable.as_ref().and_then(Durable::due);
-                Step::Wait([at, until, episodes, journal].into_iter().flatten().min(), pause)
+                Step::Wait([at, until, unsaid, episodes, journal].into_iter().flatten().min(), pause)
             }
             step => step,
         }
@@ -308,6 +319,25 @@ impl Control {
                 Out::Checkpoint(envelope) => self.bus.checkpoint(self.lane.index, &envelope),
                 Out::Changed => self.bus.state_changed(),
             }
+        }
+        self.speak(false, None);
+    }
+
+    /// Tells the host's logger what it has not been told; `left` is what the lane held when it ended.
+    fn speak(&mut self, last: bool, left: Option<voice::Left>) {
+        let mut words = {
+            let core = self.lane.lock();
+            let words = self.voice.look(self.lane.id(), &core.counters, &core.health, self.lane.now(), last);
+            let left = left.and_then(|left| voice::left(self.lane.id(), left, &core.health));
+            words.into_iter().chain(left).collect::<Vec<_>>()
+        };
+        for word in words.drain(..) {
+            match &word {
+                Word::Warn(text) => crate::diagnostics::warn(text),
+                Word::Info(text) => crate::diagnostics::info(text),
+            }
+            #[cfg(test)]
+            self.said.push(word);
         }
     }
 
@@ -889,9 +919,16 @@ impl Control {
         }
         self.outbox.push(Out::Changed);
         waiters.run();
+        let mut held = voice::Left::default();
         for (tracked, envelope, tries) in left {
             // What was given to a sink that never answered may have arrived; what is journaled will be sent.
-            let may_arrive = tries > 0 || written.contains(&Arc::as_ptr(&tracked));
+            let journaled = written.contains(&Arc::as_ptr(&tracked));
+            let may_arrive = tries > 0 || journaled;
+            *match (journaled, tries) {
+                (true, _) => &mut held.journaled,
+                (false, 0) => &mut held.gone,
+                (false, _) => &mut held.unanswered,
+            } += 1;
             let state = if may_arrive { EndState::Uncertain } else { EndState::Lost };
             tracked.end(self.lane.index, self.lane.durable(), || Ending {
                 state,
@@ -900,6 +937,8 @@ impl Control {
                 when: now,
             });
         }
+        // Before anybody who waits for the end lets the process go.
+        self.speak(true, Some(held));
         // Only now: whoever waits for the end may open the journal again.
         self.lane.lock().ended = true;
         self.lane.shared.room.notify_all();

@@ -22,6 +22,7 @@ mod queue;
 pub(crate) mod reentry;
 mod sealer;
 mod tail;
+mod voice;
 pub(crate) mod worker;
 
 #[cfg(test)]

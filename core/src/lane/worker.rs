@@ -118,6 +118,10 @@ pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sinks: Vec<Box<dyn S
         let ran = reentry::inside(|| run(&lane, &mut control, &mut couriers));
         if ran.is_none() {
             // A defect of ours: the lane ends, and whoever waits is told.
+            crate::diagnostics::warn(&format!(
+                "lane {:?} itself panicked, and takes nothing more until the emitter is opened again; please report",
+                lane.id()
+            ));
             let mut core = lane.lock();
             let failure = Failure::new(FailureKind::Panic, "the lane itself panicked; please report");
             core.health.fail(super::LaneState::Failed, &failure, lane.timeline.unix_nanos());

@@ -349,3 +349,27 @@ fn a_receiver_can_ask_for_five_minutes_and_the_lane_is_failed_where_that_is_long
         }
     }
 }
+
+#[test]
+fn a_lane_says_what_it_loses_and_what_it_ends_with() {
+    let mut rig = lane("overflow: drop_oldest, queue: { events: 4, terminal_reserve: 1 }");
+    rig.run(true, |_| Answers::Acknowledged);
+    rig.emit(6);
+    rig.advance(Duration::from_millis(20));
+    rig.run(false, |_| Answers::Retry(away(), None));
+    let said = |rig: &Rig| format!("{:?}", rig.control.said);
+    assert!(said(&rig).contains("3 events lost (overflow)"), "{}", said(&rig));
+    assert!(said(&rig).contains("is degraded (network): away; 3 events wait"), "{}", said(&rig));
+    assert_eq!(rig.control.said.len(), 2);
+    // More of the same is silent until its minute is over, and then said by the lane itself, unasked.
+    rig.emit(4);
+    rig.run(false, |_| Answers::Retry(away(), None));
+    assert_eq!(rig.control.said.len(), 2, "{}", said(&rig));
+    rig.advance(Duration::from_secs(60));
+    rig.run(false, |_| Answers::Retry(away(), None));
+    assert!(said(&rig).contains("1 more event lost (overflow)"), "{}", said(&rig));
+    assert!(said(&rig).contains("is degraded (network): away; 6 events wait"), "{}", said(&rig));
+    rig.lane.lock().abandon = true;
+    rig.run(true, |_| Answers::Acknowledged);
+    assert!(said(&rig).contains("ended with 6 events undelivered (shutdown)"), "{}", said(&rig));
+}
