@@ -337,16 +337,11 @@ pub fn counters_json(emitter: &Emitter) -> Vec<u8> {
             for (name, value) in counters.fields() {
                 number(w, name, value)?;
             }
-            let by: [(&str, Vec<_>); 3] = [
-                ("dropped_by", counters.dropped_by().collect()),
-                ("rejected_by", counters.rejected_by().collect()),
-                ("filtered_by", Vec::new()),
-            ];
-            for (name, reasons) in by {
+            for (name, reasons) in counters.reasons() {
                 w.key(name)?;
                 w.begin_object()?;
                 for (reason, n) in reasons {
-                    number(w, reason.name(), n)?;
+                    number(w, reason, n)?;
                 }
                 w.end_object()?;
             }

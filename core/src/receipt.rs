@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::lane::{Lane, Reason};
+use crate::lane::{Lane, Reason, Shaping};
 use crate::seam::{UnixNanos, Uuid};
 use crate::sink::EnvelopeHash;
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
@@ -144,6 +144,8 @@ pub(crate) struct Tracked {
     pub(crate) event: Event,
     /// Made by the first lane that seals the event; `None` when it cannot be sealed.
     pub(crate) prepared: std::sync::OnceLock<Option<crate::envelope::Prepared>>,
+    /// The policies that routed it, which also shape it, whatever is in force by then.
+    pub(crate) shaping: Option<Arc<dyn Shaping>>,
     /// Receipts that can still ask how it ended.
     watchers: AtomicU32,
     /// Lanes that have not ended.
@@ -197,6 +199,7 @@ impl Tracked {
         Self {
             event,
             prepared: std::sync::OnceLock::new(),
+            shaping: None,
             watchers: AtomicU32::new(0),
             open: AtomicU32::new(1),
             unjournaled: AtomicU32::new(1),

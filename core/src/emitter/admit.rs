@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
+use super::bus::LaneSet;
 use super::{Attempt, Inner, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::lane::{After, Lane, LaneCore, reentry};
+use crate::lane::{After, Lane, LaneCore, Route, Shapable, Shaping, reentry};
 use crate::receipt::{Receipt, Tracked};
 use crate::sync::MutexGuard;
 
 impl Inner {
-    /// Gives an event to every lane.
+    /// Gives an event to every lane that policies do not keep it out of.
     ///
     /// # Errors
     /// `backpressure`, `invalid_event` (larger than a blocking lane), `closed`: it is in no lane.
@@ -19,7 +22,12 @@ impl Inner {
         let set = self.bus.set();
         let now = self.freezer.timeline.now();
         let (cost, terminal) = (event.cost(), event.terminal);
-        for &i in &set.blocking {
+        let route = set.shaping.as_ref().and_then(|shaping| Routed::of(&event, shaping, &set));
+        let (blocking, others) = match &route {
+            None => (set.blocking.as_slice(), set.others.as_slice()),
+            Some(routed) => (routed.blocking.as_slice(), routed.others.as_slice()),
+        };
+        for &i in blocking {
             let lane = &set.lanes[i];
             if !lane.could_fit(cost, terminal) {
                 return Err(Error::invalid_event(format!(
@@ -29,7 +37,9 @@ impl Inner {
                 .at("data"));
             }
         }
-        let tracked = Arc::new(Tracked::new(event, set.lanes.len(), now));
+        let mut tracked = Tracked::new(event, set.lanes.len(), now);
+        tracked.shaping = route.as_ref().map(|routed| Arc::clone(routed.shaping));
+        let tracked = Arc::new(tracked);
         let receipt = Receipt::new(Arc::clone(&tracked), Arc::clone(&set.lanes));
         let mut inside = reentry::is_inside();
         let mut may_wait = None;
@@ -42,7 +52,7 @@ impl Inner {
             // Locked in one order by everybody, and held together only while pushing.
             let mut guards: Guards<'_> = Guards::default();
             let mut lacking: Option<usize> = None;
-            for &i in &set.blocking {
+            for &i in blocking {
                 let core = set.lanes[i].lock();
                 if core.ended {
                     self.refuse();
@@ -55,19 +65,18 @@ impl Inner {
                 guards.push(core);
             }
             let Some(lacking) = lacking.filter(|_| !inside) else {
-                for (&i, core) in set.blocking.iter().zip(guards.iter_mut()) {
+                for (&i, core) in blocking.iter().zip(guards.iter_mut()) {
                     tracked.admitted(i, set.lanes[i].offer(core, &tracked, &mut after));
                 }
                 break gate;
             };
-            let without_room: Vec<usize> = set
-                .blocking
+            let without_room: Vec<usize> = blocking
                 .iter()
                 .zip(guards.iter_mut())
                 .filter(|(i, core)| !set.lanes[**i].has_room(core, cost, terminal))
                 .map(|(i, _)| *i)
                 .collect();
-            for (_, core) in set.blocking.iter().zip(guards.iter_mut()).filter(|(i, _)| **i == lacking) {
+            for (_, core) in blocking.iter().zip(guards.iter_mut()).filter(|(i, _)| **i == lacking) {
                 core.wanted = (cost, terminal);
             }
             drop(guards);
@@ -110,9 +119,12 @@ impl Inner {
                 }
             });
         };
-        for &i in &set.others {
+        for &i in others {
             let mut core = set.lanes[i].lock();
             tracked.admitted(i, set.lanes[i].offer(&mut core, &tracked, &mut after));
+        }
+        if let Some(routed) = &route {
+            routed.count(&tracked.event, &set);
         }
         drop(gate);
         after.run(&set.lanes);
@@ -136,6 +148,39 @@ impl Inner {
             }
         }
         done();
+    }
+}
+
+/// What the policies in force make of an event's way.
+struct Routed<'a> {
+    shaping: &'a Arc<dyn Shaping>,
+    route: Route,
+    /// As in [`LaneSet`], without the lanes that do not get the event.
+    blocking: SmallVec<[usize; 8]>,
+    others: SmallVec<[usize; 8]>,
+}
+
+impl<'a> Routed<'a> {
+    /// `None` where policies have no say.
+    fn of(event: &Event, shaping: &'a Arc<dyn Shaping>, set: &LaneSet) -> Option<Self> {
+        let event = Shapable::of(event)?;
+        let mut route = Route::new(&set.lanes);
+        shaping.route(event, &mut route);
+        let kept = |lanes: &[usize]| lanes.iter().copied().filter(|&i| route.filter(i).is_none()).collect();
+        let (blocking, others) = (kept(&set.blocking), kept(&set.others));
+        Some(Self { shaping, route, blocking, others })
+    }
+
+    /// The event is in the lanes that get it.
+    fn count(&self, event: &Event, set: &LaneSet) {
+        for (i, filter, _) in self.route.verdicts() {
+            if let Some(filter) = filter {
+                set.lanes[i].filtered(filter);
+            }
+        }
+        if let Some(event) = Shapable::of(event) {
+            self.shaping.routed(event, &self.route);
+        }
     }
 }
 

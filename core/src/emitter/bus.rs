@@ -12,7 +12,7 @@ use super::checkpoint::CheckpointFile;
 use crate::config::{CheckpointTarget, OnUnhealthy, RequiredSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SigningKey;
-use crate::lane::{Breach, Fact, Lane, LaneState, Note, StateRecord, reentry};
+use crate::lane::{Breach, Fact, Lane, LaneState, Note, Shaping, StateRecord, reentry};
 use crate::seam::Instant;
 use crate::sink::{Envelope, SinkClass};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -31,12 +31,14 @@ pub(crate) struct LaneSet {
     pub(crate) blocking: Vec<usize>,
     /// Indices of the others.
     pub(crate) others: Vec<usize>,
+    /// The policies in force, bound to these lanes.
+    pub(crate) shaping: Option<Arc<dyn Shaping>>,
 }
 
 impl LaneSet {
-    fn new(lanes: Vec<Arc<Lane>>) -> Self {
+    fn new(lanes: Vec<Arc<Lane>>, shaping: Option<Arc<dyn Shaping>>) -> Self {
         let (blocking, others) = (0..lanes.len()).partition(|&i| lanes[i].is_blocking());
-        Self { lanes: lanes.into(), blocking, others }
+        Self { lanes: lanes.into(), blocking, others, shaping }
     }
 }
 
@@ -68,7 +70,7 @@ impl Bus {
         key: Option<SigningKey>,
     ) -> Self {
         Self {
-            set: ArcSwap::from_pointee(LaneSet::new(Vec::new())),
+            set: ArcSwap::from_pointee(LaneSet::new(Vec::new(), None)),
             adding: Mutex::default(),
             seen: Mutex::new(vec![None; required.len()]),
             required,
@@ -116,13 +118,27 @@ impl Bus {
     pub(crate) fn add(&self, lane: Arc<Lane>) {
         let mut lanes: Vec<_> = self.set.load().lanes.to_vec();
         lanes.push(lane);
-        self.set.store(Arc::new(LaneSet::new(lanes)));
+        self.store(lanes);
     }
 
     pub(crate) fn remove_last(&self) {
         let mut lanes: Vec<_> = self.set.load().lanes.to_vec();
         lanes.pop();
-        self.set.store(Arc::new(LaneSet::new(lanes)));
+        self.store(lanes);
+    }
+
+    /// Puts other policies in force, as `bind` makes them for the lanes that there are.
+    #[cfg_attr(not(test), allow(dead_code, reason = "policies come next"))]
+    pub(crate) fn shape(&self, bind: impl FnOnce(&[Arc<Lane>]) -> Option<Arc<dyn Shaping>>) {
+        let _alone = self.adding();
+        let lanes = self.set.load().lanes.to_vec();
+        let shaping = bind(&lanes);
+        self.set.store(Arc::new(LaneSet::new(lanes, shaping)));
+    }
+
+    fn store(&self, lanes: Vec<Arc<Lane>>) {
+        let shaping = self.set.load().shaping.clone();
+        self.set.store(Arc::new(LaneSet::new(lanes, shaping)));
     }
 
     pub(crate) fn key(&self) -> Option<SigningKey> {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::lane::{Counters, Health, Reason};
+use crate::lane::{Counters, Health};
 
 /// What kind of instrument a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,26 +88,27 @@ pub(super) fn metrics(
                 .collect(),
         });
     }
-    let by = |reasons: fn(&Counters) -> Vec<(Reason, u64)>| {
+    let about_reasons = [
+        "Events lost without having been refused, by reason",
+        "Events refused, by reason",
+        "Events that a policy kept out of the lane, by reason",
+    ];
+    for (i, description) in about_reasons.into_iter().enumerate() {
+        let (field, _) = &Counters::default().reasons()[i];
         let points = counters.iter().flat_map(|(id, c)| {
-            reasons(c).into_iter().map(|(reason, value)| MetricPoint {
-                attributes: vec![lane(id), ("reason", reason.name().to_owned())],
+            let (_, reasons) = c.reasons()[i].clone();
+            reasons.into_iter().map(|(reason, value)| MetricPoint {
+                attributes: vec![lane(id), ("reason", reason.to_owned())],
                 value,
             })
         });
-        points.collect()
-    };
-    let reasons: [(&str, &str, Vec<MetricPoint>); 2] = [
-        (
-            "dropped_by",
-            "Events lost without having been refused, by reason",
-            by(|c| c.dropped_by().collect()),
-        ),
-        ("rejected_by", "Events refused, by reason", by(|c| c.rejected_by().collect())),
-    ];
-    for (field, description, points) in reasons {
-        let name = format!("sinkwell.lane.{field}");
-        all.push(Metric { name, kind: MetricKind::Counter, unit: "{event}", description, points });
+        all.push(Metric {
+            name: format!("sinkwell.lane.{field}"),
+            kind: MetricKind::Counter,
+            unit: "{event}",
+            description,
+            points: points.collect(),
+        });
     }
     all.push(Metric {
         name: "sinkwell.lane.state".to_owned(),

@@ -1,3 +1,5 @@
+mod shape;
+
 use std::time::Duration;
 
 use super::*;

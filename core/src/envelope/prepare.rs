@@ -98,15 +98,16 @@ impl Prepared {
         self.data.as_deref().unwrap_or_else(|| event.data())
     }
 
-    /// `data` with content as a lane under `ceiling` sees it; `None` for an event without content.
+    /// `base`, which is `data` or a lane's view of it, with content as a lane under `ceiling` sees it; `None` for an
+    /// event without content.
     pub(crate) fn lane_data(
         &self,
         event: &Event,
+        base: &[u8],
         ceiling: &ContentCeiling,
         timeline: &Timeline,
     ) -> Option<LaneData> {
         let content = self.content.as_ref()?;
-        let base = self.data(event);
         let mut scan = Scan::new();
         let canonical = scan.run(base, "");
         debug_assert!(canonical);

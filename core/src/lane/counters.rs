@@ -4,6 +4,7 @@
 //! under the lane's lock, so a reading is one consistent snapshot.
 
 use super::loss::Reason;
+use super::shape::Filter;
 
 /// A snapshot of a lane's counters. Host events after filtering; own envelopes are in `own` only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub struct Counters {
     pub oldest_pending_ms: u64,
     dropped_by: [u64; Reason::ALL.len()],
     rejected_by: [u64; Reason::ALL.len()],
+    filtered_by: [u64; Filter::ALL.len()],
 }
 
 impl Counters {
@@ -45,6 +47,21 @@ impl Counters {
     /// `rejected`, by reason.
     pub fn rejected_by(&self) -> impl Iterator<Item = (Reason, u64)> {
         by(self.rejected_by)
+    }
+
+    /// `filtered`, by reason.
+    pub fn filtered_by(&self) -> impl Iterator<Item = (Filter, u64)> {
+        Filter::ALL.into_iter().zip(self.filtered_by).filter(|(_, n)| *n > 0)
+    }
+
+    /// The breakdowns by reason, each with its public name, in a fixed order.
+    #[must_use]
+    pub fn reasons(&self) -> [(&'static str, Vec<(&'static str, u64)>); 3] {
+        [
+            ("dropped_by", self.dropped_by().map(|(reason, n)| (reason.name(), n)).collect()),
+            ("rejected_by", self.rejected_by().map(|(reason, n)| (reason.name(), n)).collect()),
+            ("filtered_by", self.filtered_by().map(|(filter, n)| (filter.name(), n)).collect()),
+        ]
     }
 
     /// Every integer with its public name, in a fixed order.
@@ -70,6 +87,12 @@ impl Counters {
     pub(crate) fn admit(&mut self) {
         self.admitted += 1;
         self.pending += 1;
+    }
+
+    /// An event is not the lane's.
+    pub(crate) fn filter(&mut self, filter: Filter) {
+        self.filtered += 1;
+        self.filtered_by[filter as usize] += 1;
     }
 
     /// Events that the lane held are gone.

@@ -21,6 +21,7 @@ mod own;
 mod queue;
 pub(crate) mod reentry;
 mod sealer;
+mod shape;
 mod tail;
 mod voice;
 pub(crate) mod worker;
@@ -39,6 +40,8 @@ pub use loss::Reason;
 pub(crate) use own::{Breach, Fact, Note, Why};
 pub(crate) use queue::{Entry, Offer, Queue};
 pub(crate) use sealer::{SealContext, Sealer};
+pub use shape::Filter;
+pub(crate) use shape::{Route, Shapable, Shaping};
 
 use crate::config::{LaneConfig, Overflow, QueueCapacity, QueueConfig};
 use crate::key::SigningKey;
@@ -265,6 +268,16 @@ impl Lane {
 
     pub(crate) fn watches_losses(&self) -> bool {
         self.config.classes.iter().any(|class| matches!(class, SinkClass::Siem | SinkClass::Audit))
+    }
+
+    /// Whether a policy may filter or shape what it gets: never where others rely on it being whole.
+    pub(crate) fn may_be_shaped(&self) -> bool {
+        !self.watches_losses()
+    }
+
+    /// A policy keeps an event out.
+    pub(crate) fn filtered(&self, filter: Filter) {
+        self.lock().counters.filter(filter);
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, LaneCore> {

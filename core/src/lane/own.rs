@@ -425,15 +425,11 @@ pub(crate) fn heartbeat(lane: &str, state: LaneState, counters: &Counters, heads
         for (name, value) in counters.fields() {
             number(w, name, value)?;
         }
-        let by = [
-            ("dropped_by", counters.dropped_by().collect::<Vec<_>>()),
-            ("rejected_by", counters.rejected_by().collect()),
-        ];
-        for (name, reasons) in by {
+        for (name, reasons) in counters.reasons() {
             w.key(name)?;
             w.begin_object()?;
             for (reason, n) in reasons {
-                number(w, reason.name(), n)?;
+                number(w, reason, n)?;
             }
             w.end_object()?;
         }

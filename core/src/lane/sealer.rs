@@ -17,6 +17,7 @@ use self::signing::Unsigned;
 use super::Lane;
 use super::loss::{Loss, Losses, Reason};
 use super::own::{self, Body, Head, Note, StreamNote, StreamState, Why};
+use super::shape::Shapable;
 use crate::config::ContentCeiling;
 use crate::envelope::{ContentRules, EventDigest, Prepared, SEQUENCE_BOUND, SealError, Sealing, seal};
 use crate::event::{Event, Identity};
@@ -474,12 +475,20 @@ impl Sealer {
             self.lose_unsealed(&agent, Reason::Serialization, 1);
             return Ok(Some(Reason::Serialization));
         };
-        let content = prepared.lane_data(event, &self.ceiling, &context.timeline);
+        let view = match &tracked.shaping {
+            Some(shaping) if lane.may_be_shaped() => {
+                Shapable::of(event).and_then(|event| shaping.view(lane.index, event, prepared.data(&event)))
+            }
+            _ => None,
+        };
+        let base = view.as_deref().unwrap_or_else(|| prepared.data(event));
+        let content = prepared.lane_data(event, base, &self.ceiling, &context.timeline);
         let (data, disclosed) = match &content {
             Some(content) => (content.bytes.as_slice(), content.disclosed.clone()),
-            None => (prepared.data(event), 0..0),
+            None => (base, 0..0),
         };
-        let digest = prepared.shared_digest(&self.ceiling);
+        // A lane with a view of its own shares its form with nobody.
+        let digest = if view.is_none() { prepared.shared_digest(&self.ceiling) } else { None };
         match self.seal_in(&agent, event, prepared, (data, disclosed, digest), Kind::Event, 0) {
             Ok((envelope, unsigned)) => {
                 let payload = Payload::Event(Held::new(Arc::clone(tracked), lane));

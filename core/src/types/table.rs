@@ -282,6 +282,7 @@ pub(super) fn reserved(name: &str) -> Option<&'static str> {
     Some(match name {
         "capture" => "sinkwell seals here what content capture decided; give the member another name",
         "content" => "content parts do not travel in data; pass them as the event's content",
+        "view" => "sinkwell seals here what a policy did to the event; give the member another name",
         "disclosures" => "only sinkwell discloses content; pass the parts as the event's content",
         _ => return None,
     })

@@ -77,8 +77,9 @@ fn what_is_sinkwells_own_is_refused_under_any_prefix_in_use() {
 #[test]
 fn reserved_members_are_refused_in_every_type() {
     for name in ["tool.invocation", "com.example.thing"] {
-        for member in ["content", "capture", "disclosures"] {
-            refused(name, &format!(r#"{{"tool":"t","{member}":[]}}"#), &format!("data.{member}"), "content");
+        for member in ["content", "capture", "disclosures", "view"] {
+            let remedy = if member == "view" { "another name" } else { "content" };
+            refused(name, &format!(r#"{{"tool":"t","{member}":[]}}"#), &format!("data.{member}"), remedy);
         }
     }
     assert!(check("com.example.thing", r#"{"contents":1,"x":{"content":1}}"#).is_ok());

@@ -1,0 +1,113 @@
+//! Where policies touch what lanes get: an event's route before admission, and a lane's view of it before sealing.
+//!
+//! Guarantees, by construction, whatever is behind [`Shaping`]: a terminal event and an own envelope never come here
+//! ([`Shapable`] cannot be made of one), and a lane of the class `audit` or `siem` can neither be filtered nor get a
+//! view of its own. The set of policies that routed an event travels with it, so that the same set shapes it. An
+//! emitter without policies pays for one look at an `Option`.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::Lane;
+use crate::event::Event;
+
+/// Why a policy keeps an event out of a lane: a closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Filter {
+    /// The policy sends this lane no events at all: `mode: Disabled`.
+    Disabled,
+    /// There are rules of `matches`, and none matched.
+    Matches,
+    /// A rule said that it is to be dropped.
+    Drop,
+    /// It was sampled out.
+    Sampling,
+}
+
+impl Filter {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Disabled, Self::Matches, Self::Drop, Self::Sampling];
+
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Matches => "matches",
+            Self::Drop => "drop",
+            Self::Sampling => "sampling",
+        }
+    }
+}
+
+/// An event that a policy may shape: one that is not terminal.
+#[derive(Clone, Copy)]
+pub(crate) struct Shapable<'a>(&'a Event);
+
+impl<'a> Shapable<'a> {
+    pub(crate) fn of(event: &'a Event) -> Option<Self> {
+        (!event.terminal).then_some(Self(event))
+    }
+}
+
+impl<'a> Deref for Shapable<'a> {
+    type Target = &'a Event;
+
+    fn deref(&self) -> &&'a Event {
+        &self.0
+    }
+}
+
+/// A set of policies in force, bound to the emitter's lanes.
+pub(crate) trait Shaping: Send + Sync {
+    /// Decides which lanes the event is for. Runs on the caller's thread; an event that finds no room may be routed
+    /// again, so nothing is counted here.
+    fn route(&self, event: Shapable<'_>, route: &mut Route);
+
+    /// The event has entered the lanes of its route: now it counts.
+    fn routed(&self, event: Shapable<'_>, route: &Route);
+
+    /// `data` as the lane with this index is to see it, in canonical form; `None`: as it is. `data` is redacted.
+    fn view(&self, lane: usize, event: Shapable<'_>, data: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// What was decided of an event for one lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    filter: Option<Filter>,
+    /// Whether a policy may say anything about this lane.
+    open: bool,
+    /// For whoever decided it.
+    pub(crate) note: u32,
+}
+
+/// An event's way into the lanes, by their index.
+#[derive(Default)]
+pub(crate) struct Route(SmallVec<[Verdict; 8]>);
+
+impl Route {
+    pub(crate) fn new(lanes: &[Arc<Lane>]) -> Self {
+        Self(lanes.iter().map(|lane| Verdict { open: lane.may_be_shaped(), ..Verdict::default() }).collect())
+    }
+
+    /// Has `decide` say of each lane that may be shaped why it does not get the event, and what to note.
+    #[cfg_attr(not(test), allow(dead_code, reason = "policies come next"))]
+    pub(crate) fn decide(&mut self, mut decide: impl FnMut(usize) -> (Option<Filter>, u32)) {
+        for (lane, verdict) in self.0.iter_mut().enumerate().filter(|(_, verdict)| verdict.open) {
+            (verdict.filter, verdict.note) = decide(lane);
+        }
+    }
+
+    /// The lanes that may be shaped, with what was decided.
+    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (usize, Option<Filter>, u32)> {
+        let open = self.0.iter().enumerate().filter(|(_, verdict)| verdict.open);
+        open.map(|(lane, verdict)| (lane, verdict.filter, verdict.note))
+    }
+
+    /// Why the lane does not get the event.
+    pub(crate) fn filter(&self, lane: usize) -> Option<Filter> {
+        self.0.get(lane).and_then(|verdict| verdict.filter)
+    }
+}
