@@ -1,11 +1,12 @@
 /** What programs publish on `node:diagnostics_channel`, as events. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { emit, type Emitter, type EventData, type EventOptions } from './emitter';
+import { Emitter, type EventData, type EventOptions } from './emitter';
+import { warn } from './errors';
 
 /** What becomes of a message. */
 export interface ChannelOptions {
   /** The process's default emitter if absent. */
-  readonly emitter?: Emitter;
+  readonly emitter?: Emitter | undefined;
   /** What to emit for a message; nothing for nothing. */
   map(
     message: unknown,
@@ -22,10 +23,9 @@ export function subscribeChannels(channels: readonly string[], options: ChannelO
     try {
       const event = options.map(message, String(name));
       if (event === undefined) return;
-      if (options.emitter) options.emitter.emit(event.type, event.data, event.options);
-      else emit(event.type, event.data, event.options);
+      (options.emitter ?? Emitter.default()).emit(event.type, event.data, event.options);
     } catch (error) {
-      process.emitWarning(error instanceof Error ? error : String(error), 'SinkwellWarning');
+      warn(error);
     }
   };
   for (const channel of channels) subscribe(channel, take);

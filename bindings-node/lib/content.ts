@@ -1,4 +1,5 @@
 /** Content parts, and the decision about them as a value. */
+import { types } from 'node:util';
 import { evaluateContentCapture as evaluate } from '../native';
 import { native } from './errors';
 import { camel, snake, toJson } from './json';
@@ -8,16 +9,16 @@ export type ContentMode = 'off' | 'redacted_summary' | 'content_ref' | 'raw';
 
 /** What a part may say of itself. */
 export interface PartOptions {
-  readonly text?: string;
-  readonly bytes?: Uint8Array;
-  readonly mediatype?: string;
-  readonly role?: string;
+  readonly text?: string | undefined;
+  readonly bytes?: Uint8Array | undefined;
+  readonly mediatype?: string | undefined;
+  readonly role?: string | undefined;
   /** A reference into the host's own content store. */
-  readonly ref?: string;
-  readonly summary?: string;
-  readonly tokens?: number;
+  readonly ref?: string | undefined;
+  readonly summary?: string | undefined;
+  readonly tokens?: number | undefined;
   /** The most its source permits. */
-  readonly permit?: ContentMode;
+  readonly permit?: ContentMode | undefined;
 }
 
 /** A content part: the words of people, which leave only through the gates. */
@@ -36,10 +37,9 @@ export function partJson(given: Part): Record<string, unknown> {
   const known: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    known[key] =
-      value instanceof Uint8Array
-        ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
-        : value;
+    known[key] = types.isUint8Array(value)
+      ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+      : value;
   }
   return known;
 }
@@ -47,19 +47,19 @@ export function partJson(given: Part): Record<string, unknown> {
 /** What is asked of the gates. What is absent closes its gate. */
 export interface CaptureRequest {
   /** A `governance.content` section. */
-  readonly policy?: object;
+  readonly policy?: object | undefined;
   /** A lane's `content`. */
-  readonly sink?: object;
+  readonly sink?: object | undefined;
   readonly requestedMode: ContentMode;
   readonly class: string;
-  readonly tenant?: string;
-  readonly agent?: string;
-  readonly sourcePermitsContent?: boolean;
-  readonly retentionActive?: boolean;
-  readonly deterministicSampleIncluded?: boolean;
-  readonly requestedBytes?: number;
-  readonly redactionPolicyId?: string;
-  readonly childOrExtension?: string | boolean;
+  readonly tenant?: string | undefined;
+  readonly agent?: string | undefined;
+  readonly sourcePermitsContent?: boolean | undefined;
+  readonly retentionActive?: boolean | undefined;
+  readonly deterministicSampleIncluded?: boolean | undefined;
+  readonly requestedBytes?: number | undefined;
+  readonly redactionPolicyId?: string | undefined;
+  readonly childOrExtension?: string | boolean | undefined;
 }
 
 /** What the gates decide. */

@@ -12,11 +12,12 @@
  *
  * `src/crossing.rs` reads what is written here, and has the same layout.
  */
+import { types } from 'node:util';
 import { blockSize, Crossing, type NativeEmitter } from '../native';
 import { partJson } from './content';
 import type { EventData, EventOptions } from './emitter';
-import { fromNative, InternalError, InvalidArgumentError } from './errors';
-import { toJson } from './json';
+import { fromNative, InternalError, InvalidArgumentError, InvalidEventError, SinkwellError } from './errors';
+import { nameOfThrown, toJson } from './json';
 import { Receipt } from './receipt';
 import { activeTrace, type Trace } from './trace';
 
@@ -145,8 +146,11 @@ function writeObject(object: Readonly<Record<string, unknown>>, depth: number): 
   next = start + 2;
   let place = root;
   for (const key in object) {
+    const value = object[key];
+    // As JSON does: a member that is undefined is not there.
+    if (value === undefined) continue;
     const there = place.key === key && place.next !== undefined ? place.next : turn(place, key);
-    if (there === undefined || !writeValue(object[key], depth)) return false;
+    if (there === undefined || !writeValue(value, depth)) return false;
     place = there;
   }
   integers[start] = OBJECT;
@@ -229,7 +233,7 @@ function writeOptions(options: EventOptions): boolean {
     if (value === undefined || value === null || name === 'trace') continue;
     const which = MEMBERS.get(name);
     if (which !== undefined) {
-      if (!writeString(which, name === 'time' && value instanceof Date ? value.toISOString() : value))
+      if (!writeString(which, name === 'time' && types.isDate(value) ? value.toISOString() : value))
         return false;
     } else if (name === 'terminal' && typeof value === 'boolean') {
       integers[next++] = TERMINAL;
@@ -270,6 +274,17 @@ function write(
   return true;
 }
 
+/** The trace that an event says, else the active one. */
+function traceFor(options: EventOptions | undefined): Trace | undefined {
+  let given: Trace | undefined;
+  try {
+    given = options?.trace;
+  } catch (error) {
+    throw new InvalidEventError(`reading it threw ${nameOfThrown(error)}; send its value`, 'trace');
+  }
+  return given ?? activeTrace();
+}
+
 function checkType(type: unknown): void {
   if (typeof type !== 'string') throw new InvalidArgumentError('the type of an event is a string');
 }
@@ -281,28 +296,46 @@ export interface Written {
   readonly rest: string | undefined;
 }
 
+/** The other members of an event as the core reads them. */
+function membersOf(options: EventOptions | undefined, trace: Trace | undefined): Record<string, unknown> {
+  const members: Record<string, unknown> = {};
+  let at = '';
+  try {
+    for (const name of Object.keys(options ?? {})) {
+      at = name;
+      const value: unknown = options?.[name as keyof EventOptions];
+      if (value !== undefined && name !== 'trace') members[name] = value;
+    }
+    at = 'time';
+    if (types.isDate(members.time)) {
+      // Its own method would throw an error of the language's.
+      if (Number.isNaN(members.time.valueOf())) throw new InvalidEventError('is an invalid Date', at);
+      members.time = members.time.toISOString();
+    }
+    at = 'content';
+    if (Array.isArray(members.content)) members.content = members.content.map(partJson);
+    at = 'trace';
+    if (trace) {
+      const { traceId, spanId, ...others } = trace;
+      members.trace = { trace_id: traceId, span_id: spanId, ...others };
+    }
+  } catch (error) {
+    if (error instanceof SinkwellError) throw error;
+    throw new InvalidEventError(`reading it threw ${nameOfThrown(error)}; send its value`, at || undefined);
+  }
+  return members;
+}
+
 /** The event as JSON; throws what is wrong with it. */
 export function written(
   type: string,
   data: EventData | null | undefined,
   options: EventOptions | undefined,
-  trace: Trace | undefined = options?.trace ?? activeTrace(),
+  trace: Trace | undefined = traceFor(options),
 ): Written {
   checkType(type);
-  let rest: string | undefined;
-  if (options !== undefined || trace !== undefined) {
-    const members: Record<string, unknown> = {};
-    for (const [name, value] of Object.entries(options ?? {})) {
-      if (value !== undefined) members[name] = value;
-    }
-    if (members.time instanceof Date) members.time = members.time.toISOString();
-    if (Array.isArray(members.content)) members.content = members.content.map(partJson);
-    if (trace) {
-      const { traceId, spanId, ...others } = trace;
-      members.trace = { trace_id: traceId, span_id: spanId, ...others };
-    }
-    rest = toJson(members, '');
-  }
+  const rest =
+    options !== undefined || trace !== undefined ? toJson(membersOf(options, trace), '') : undefined;
   // What a lone surrogate becomes is in no type, and refused as such.
   return {
     type: type.toWellFormed(),
@@ -364,12 +397,15 @@ export class Entrance {
     flags: number,
   ): number {
     checkType(type);
-    const trace = options?.trace ?? activeTrace();
+    const trace = traceFor(options);
     if (!writing) {
       writing = true;
       let all: string;
       try {
         all = write(type, data, options, trace) ? text : '';
+      } catch {
+        // Something threw while it was read: the other way finds out where.
+        all = '';
       } finally {
         writing = false;
         text = '';

@@ -7,7 +7,9 @@ import {
   type OpenOptions as NativeOptions,
   type SinkSpec,
 } from '../native';
+import type { Configuration, LaneKeys, KeyConfig } from './config';
 import type { Part } from './content';
+import { dataHere, optionsHere } from './context';
 import { Entrance, written, type Written } from './crossing';
 import { native } from './errors';
 import { ended, endWithProcess, LIMIT, type Ending } from './exit';
@@ -17,6 +19,9 @@ import type { Receipt } from './receipt';
 import { host, hostSigner, isInside, release, type SinkClass, type SinkLike, type Signer } from './sink';
 import type { Span } from './span';
 import type { Trace } from './trace';
+import type { BareType, EventData, EventType, EventTypes, NearType, NoData, OwnType } from './types';
+
+export type { EventData } from './types';
 
 /** From least to most. */
 export type Severity = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -24,43 +29,40 @@ export type Severity = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 /** What else an event may say. */
 export interface EventOptions {
   /** What it is about. */
-  readonly subject?: string;
+  readonly subject?: string | undefined;
   /** The words of people; they leave only through the gates. */
-  readonly content?: readonly Part[];
-  readonly severity?: Severity;
+  readonly content?: readonly Part[] | undefined;
+  readonly severity?: Severity | undefined;
   /** For a type of your own: losing it would falsify a run. */
-  readonly terminal?: boolean;
-  readonly run?: string;
-  readonly turn?: string;
-  readonly attempt?: string;
+  readonly terminal?: boolean | undefined;
+  readonly run?: string | undefined;
+  readonly turn?: string | undefined;
+  readonly attempt?: string | undefined;
   /** Taken from the active OpenTelemetry span if absent. */
-  readonly trace?: Trace;
+  readonly trace?: Trace | undefined;
   /** Another agent than the emitter's; it must match `agent.allow`. */
-  readonly agent?: string;
-  readonly tenant?: string;
+  readonly agent?: string | undefined;
+  readonly tenant?: string | undefined;
   /** RFC 3339; now if absent. */
-  readonly time?: string | Date;
+  readonly time?: string | Date | undefined;
   /** UUIDv7; a new one if absent. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** Id of the event that caused this one. */
-  readonly causation?: string;
+  readonly causation?: string | undefined;
   /** Id of the whole conversation. */
-  readonly correlation?: string;
+  readonly correlation?: string | undefined;
   /** The child agent or extension that the content comes from. */
-  readonly child?: string;
+  readonly child?: string | undefined;
 }
-
-/** What an event carries: a plain object of what JSON can carry. */
-export type EventData = Readonly<Record<string, unknown>>;
 
 /** What an emitter is opened with, beside its configuration. */
 export interface OpenOptions {
   /** Sinks of your own; they count as required sinks, and a lane may name them: `sink: { host: NAME }`. */
-  readonly sinks?: readonly SinkLike[];
+  readonly sinks?: readonly SinkLike[] | undefined;
   /** Signs where the configuration says `signer: host`. */
-  readonly signer?: Signer;
+  readonly signer?: Signer | undefined;
   /** No threads: `drain` delivers. */
-  readonly manual?: boolean;
+  readonly manual?: boolean | undefined;
 }
 
 /** A lane's counters; see "Receipts and counters" in the documentation. */
@@ -132,7 +134,7 @@ export interface Drained {
 /** How long an ending may take. */
 export interface EndOptions {
   /** In milliseconds. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 /** A mapping whose keys are lanes. */
@@ -166,9 +168,11 @@ export class Emitter implements AsyncDisposable {
   readonly #targets: number[] = [];
   readonly #ending: Ending = {
     handlesSignals: () => native(() => this.#native.handlesSignals()),
+    needsLoop: () => this.#targets.length > 0,
     flush: () => this.flush(),
     shutdown: () => this.shutdown(),
-    shutdownNow: () => this.#native.shutdownSync(LIMIT),
+    flushNow: (limit) => this.#native.flushSync(limit),
+    shutdownNow: (limit) => this.#native.shutdownSync(limit),
   };
   /** Those who wait for room, first come, first served. */
   readonly #waiting: Waiting[] = [];
@@ -183,16 +187,24 @@ export class Emitter implements AsyncDisposable {
    * Opens an emitter: `config` is the path of a document, the document itself as an object, or nothing for
    * what the environment says. Resolves when every required sink is healthy.
    */
-  static async open(config?: string | object, options: OpenOptions = {}): Promise<Emitter> {
+  static open(config?: Configuration, options: OpenOptions = {}): Promise<Emitter> {
+    return Emitter.#open(config, options, 'open');
+  }
+
+  static async #open(
+    config: Configuration | undefined,
+    options: OpenOptions,
+    how: 'open' | 'configureDefault',
+  ): Promise<Emitter> {
     const emitter = new Emitter(new NativeEmitter());
     try {
       const given = emitter.#options(config, options);
-      await act((token) => emitter.#native.open(loop, token, given));
+      await act((token) => emitter.#native[how](loop, token, given));
     } catch (error) {
       release(emitter.#targets);
       throw error;
     }
-    endWithProcess(emitter.#ending);
+    endWithProcess(how === 'open' ? emitter.#ending : emitter.#left());
     return emitter;
   }
 
@@ -200,20 +212,44 @@ export class Emitter implements AsyncDisposable {
    * As `open`, here and now. A required sink that is written in JavaScript cannot answer meanwhile: open
    * such an emitter with `open`.
    */
-  static openSync(config?: string | object, options: OpenOptions = {}): Emitter {
+  static openSync(config?: Configuration, options: OpenOptions = {}): Emitter {
+    return Emitter.#openSync(config, options, 'openSync');
+  }
+
+  static #openSync(
+    config: Configuration | undefined,
+    options: OpenOptions,
+    how: 'openSync' | 'configureDefaultSync',
+  ): Emitter {
     const emitter = new Emitter(new NativeEmitter());
     try {
       const given = emitter.#options(config, options);
-      native(() => emitter.#native.openSync(loop, given));
+      native(() => emitter.#native[how](loop, given));
     } catch (error) {
       release(emitter.#targets);
       throw error;
     }
-    endWithProcess(emitter.#ending);
+    endWithProcess(how === 'openSync' ? emitter.#ending : emitter.#left());
     return emitter;
   }
 
-  /** The process's default emitter, shared by its threads; opened from the environment on first use. */
+  /** @internal `configure` */
+  static async configureDefault(
+    config: Configuration | undefined,
+    options: OpenOptions | undefined,
+  ): Promise<Emitter> {
+    return (processDefault = await Emitter.#open(config, options ?? {}, 'configureDefault'));
+  }
+
+  /** @internal `configureSync` */
+  static configureDefaultSync(config: Configuration | undefined, options: OpenOptions | undefined): Emitter {
+    return (processDefault = Emitter.#openSync(config, options ?? {}, 'configureDefaultSync'));
+  }
+
+  /**
+   * The process's default emitter, shared by its threads: what `configure` opened, else opened from the environment on
+   * first use.
+   */
   static default(): Emitter {
     if (processDefault === undefined) {
       processDefault = new Emitter(native(() => NativeEmitter.processDefault(program())));
@@ -228,11 +264,11 @@ export class Emitter implements AsyncDisposable {
     return {
       ...this.#ending,
       shutdown: () => this.flush(),
-      shutdownNow: () => this.#native.flushSync(LIMIT),
+      shutdownNow: (limit) => this.#native.flushSync(limit),
     };
   }
 
-  #options(config: string | object | undefined, options: OpenOptions): NativeOptions {
+  #options(config: Configuration | undefined, options: OpenOptions): NativeOptions {
     const sinks: SinkSpec[] = [];
     for (const sink of options.sinks ?? []) sinks.push(this.#host(sink));
     const given: NativeOptions = { sinks, manual: options.manual ?? false };
@@ -255,10 +291,36 @@ export class Emitter implements AsyncDisposable {
 
   /**
    * Emits an event. Never waits: without room in a blocking lane it throws `BackpressureError`; inside a sink of
-   * yours, such a lane drops it as `reentrant`.
+   * yours, such a lane drops it as `reentrant`. What `options` do not say comes from the `run` or `turn` around the call.
+   *
+   * @param type A built-in type (`tool.invocation`), or one of your own (`com.example.thing`).
+   * @param data What it says: an object of what JSON can carry. The required members of built-in types are checked.
+   * @param options What else it says: whose run, how severe, people's words as `content`.
+   * @returns What became of it so far, and promises of the rest.
+   * @throws {InvalidEventError} With the path of what cannot be sealed as given.
+   * @throws {BackpressureError} A blocking lane has no room; the event is in no lane.
+   * @throws {RequiredSinkUnavailableError} Governance forbids going on without that sink.
+   * @throws {ClosedError} The emitter has been shut down.
    */
+  emit<T extends EventType, D extends EventTypes[T] & object>(
+    type: T,
+    data: D & NoData,
+    options?: EventOptions,
+  ): Receipt;
+  emit<T extends BareType>(type: T, data?: null, options?: EventOptions): Receipt;
+  /** @deprecated This is no built-in type, and is taken as one of your own: is it misspelled? */
+  emit<T extends NearType, D extends object>(
+    type: OwnType<T>,
+    data?: (D & NoData) | null,
+    options?: EventOptions,
+  ): Receipt;
+  emit<T extends string, D extends object>(
+    type: OwnType<T>,
+    data?: (D & NoData) | null,
+    options?: EventOptions,
+  ): Receipt;
   emit(type: string, data?: EventData | null, options?: EventOptions): Receipt {
-    return this.#entrance.emit(type, data, options, isInside());
+    return this.#entrance.emit(type, dataHere(type, data), optionsHere(options), isInside());
   }
 
   /** Emits the events that a span stands for, and says how many. Never waits. */
@@ -268,14 +330,33 @@ export class Emitter implements AsyncDisposable {
   }
 
   /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */
+  emitAsync<T extends EventType, D extends EventTypes[T] & object>(
+    type: T,
+    data: D & NoData,
+    options?: EventOptions,
+  ): Promise<Receipt>;
+  emitAsync<T extends BareType>(type: T, data?: null, options?: EventOptions): Promise<Receipt>;
+  /** @deprecated This is no built-in type, and is taken as one of your own: is it misspelled? */
+  emitAsync<T extends NearType, D extends object>(
+    type: OwnType<T>,
+    data?: (D & NoData) | null,
+    options?: EventOptions,
+  ): Promise<Receipt>;
+  emitAsync<T extends string, D extends object>(
+    type: OwnType<T>,
+    data?: (D & NoData) | null,
+    options?: EventOptions,
+  ): Promise<Receipt>;
   async emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt> {
-    if (isInside()) return this.emit(type, data, options);
+    if (isInside()) return this.#entrance.emit(type, dataHere(type, data), optionsHere(options), true);
+    const all = dataHere(type, data);
+    const others = optionsHere(options);
     if (this.#waiting.length === 0) {
-      const first = this.#entrance.tryEmit(type, data, options);
+      const first = this.#entrance.tryEmit(type, all, others);
       if (first !== undefined) return first;
     }
     // As it is now: the program may change it while it waits.
-    const event = written(type, data, options);
+    const event = written(type, all, others);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ event, since: performance.now(), resolve, reject });
       if (this.#waiting.length === 1) this.#awaitRoom();
@@ -314,7 +395,7 @@ export class Emitter implements AsyncDisposable {
   }
 
   /** Adds a sink; `lane` is any keys of a lane, as the configuration has them. */
-  addSink(sink: SinkLike, lane?: object): void {
+  addSink(sink: SinkLike, lane?: LaneKeys): void {
     const spec = this.#host(sink, lane && toJson(lane, ''));
     try {
       native(() => this.#native.addSink(loop, spec));
@@ -330,7 +411,7 @@ export class Emitter implements AsyncDisposable {
   }
 
   /** Seals with another key from the next envelope on: a `key` section of a configuration. */
-  changeKey(key: object, signer?: Signer): void {
+  changeKey(key: KeyConfig, signer?: Signer): void {
     const target = signer && hostSigner(signer);
     if (target !== undefined) this.#targets.push(target);
     const section = toJson(key, 'key');
@@ -423,14 +504,43 @@ export interface Metric {
 
 let processDefault: Emitter | undefined;
 
-/** Emits with the process's default emitter. */
-export function emit(type: string, data?: EventData | null, options?: EventOptions): Receipt {
-  return Emitter.default().emit(type, data, options);
+/** Emits with the process's default emitter: see {@link Emitter.emit}. */
+export const emit: Emitter['emit'] = ((type: string, data?: EventData | null, options?: EventOptions) =>
+  Emitter.default().emit(type, data, options)) as Emitter['emit'];
+
+/** Emits with the process's default emitter, waiting for room: see {@link Emitter.emitAsync}. */
+export const emitAsync: Emitter['emitAsync'] = ((
+  type: string,
+  data?: EventData | null,
+  options?: EventOptions,
+) => Emitter.default().emitAsync(type, data, options)) as Emitter['emitAsync'];
+
+/**
+ * Opens the process's default emitter as the program says, instead of from the environment: the arguments are those of
+ * `Emitter.open`. Before the first event, once; again after `shutdown`.
+ *
+ * @throws {InvalidArgumentError} It is open already.
+ */
+export function configure(config?: Configuration, options?: OpenOptions): Promise<Emitter> {
+  return Emitter.configureDefault(config, options);
 }
 
-/** Emits with the process's default emitter, waiting for room. */
-export function emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt> {
-  return Emitter.default().emitAsync(type, data, options);
+/** As `configure`, here and now; see `Emitter.openSync`. */
+export function configureSync(config?: Configuration, options?: OpenOptions): Emitter {
+  return Emitter.configureDefaultSync(config, options);
+}
+
+/**
+ * Resolves when every lane of the default emitter has delivered or declared what it was given, or the time is over.
+ * Where the default emitter is not open, there is nothing to wait for.
+ */
+export async function flush(options?: EndOptions): Promise<ByLane<LaneReport>> {
+  return NativeEmitter.defaultIsOpen() ? Emitter.default().flush(options) : {};
+}
+
+/** Ends the default emitter, if it is open; the next `emit` opens another. */
+export async function shutdown(options?: EndOptions): Promise<ByLane<LaneReport>> {
+  return NativeEmitter.defaultIsOpen() ? Emitter.default().shutdown(options) : {};
 }
 
 /** What sinks can and cannot do, for those who must show it. */

@@ -1,8 +1,11 @@
 /**
  * Errors: one class per kind of the core's closed list, one common ancestor.
  *
- * The native half throws plain errors whose message is JSON; {@link fromNative} makes them what they are.
+ * The native half throws plain errors whose message is JSON; {@link fromNative} makes them what they are. It throws
+ * them in the realm that loaded it first, which under Jest or in a `vm` context is another than this module's, so no
+ * error of its is asked whether it is an instance of this realm's `Error`.
  */
+import { types } from 'node:util';
 
 /** The kinds of errors, the same in every language. */
 export type ErrorKind =
@@ -35,8 +38,9 @@ export abstract class SinkwellError extends Error {
     this.where = where;
   }
 
+  /** The class's name, also where a bundler has given the class another. */
   override get name(): string {
-    return this.constructor.name;
+    return NAMES[this.kind] ?? 'SinkwellError';
   }
 }
 
@@ -141,6 +145,45 @@ const CLASSES: Record<ErrorKind, new (message: string, where?: string) => Sinkwe
   internal: InternalError,
 };
 
+/** By kind, since minified code has other names for its classes. */
+const NAMES: Record<ErrorKind, string> = {
+  invalid_config: 'InvalidConfigError',
+  invalid_event: 'InvalidEventError',
+  invalid_argument: 'InvalidArgumentError',
+  backpressure: 'BackpressureError',
+  required_sink_unavailable: 'RequiredSinkUnavailableError',
+  timeout: 'TimeoutError',
+  closed: 'ClosedError',
+  sink: 'SinkError',
+  journal: 'JournalError',
+  key: 'KeyError',
+  policy: 'PolicyError',
+  verification: 'VerificationError',
+  unsupported: 'UnsupportedError',
+  internal: 'InternalError',
+};
+
+/** Whether it is an error of any realm. */
+export function isError(value: unknown): value is Error {
+  return types.isNativeError(value) || value instanceof Error;
+}
+
+/**
+ * Tells the program of what went wrong where nobody waits for an answer: a warning of the process, named
+ * `SinkwellWarning`, with the error's kind as its code and, where it has one, its place.
+ */
+export function warn(error: unknown): void {
+  const known = error instanceof SinkwellError;
+  let text = 'something that is no error was thrown';
+  try {
+    text = isError(error) ? error.message : String(error);
+  } catch {
+    // It cannot even be named.
+  }
+  if (known && error.where !== undefined) text = `${error.where}: ${text}`;
+  process.emitWarning(text, { type: 'SinkwellWarning', ...(known && { code: error.kind }) });
+}
+
 /** The error that this text of the native half stands for; what is no such text is a defect. */
 export function fromText(text: string): SinkwellError {
   let given: { kind: ErrorKind; message: string; where: string | null };
@@ -163,7 +206,7 @@ export function native<T>(call: () => T): T {
 
 /** What the native half threw, as an instance of its class. A wrong type of an argument is one, too. */
 export function fromNative(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof SinkwellError) return error;
+  if (!isError(error) || error instanceof SinkwellError) return error;
   const code = (error as { code?: unknown }).code;
   if (code === 'GenericFailure') return fromText(error.message);
   return typeof code === 'string' && code.endsWith('Expected')

@@ -40,18 +40,34 @@ export {
   type Part,
   type PartOptions,
 } from './content';
+export type {
+  AuditChainSink,
+  Configuration,
+  ConfigurationDocument,
+  FileSink,
+  KeyConfig,
+  LaneConfig,
+  LaneKeys,
+  OtlpSink,
+  Overflow,
+  SinkConfig,
+} from './config';
+export { context, run, turn, type Context } from './context';
 export {
   authorityBoundary,
+  configure,
+  configureSync,
   emit,
   emitAsync,
   Emitter,
+  flush,
+  shutdown,
   type ByLane,
   type Metric,
   type Counters,
   type Cursor,
   type Drained,
   type EndOptions,
-  type EventData,
   type EventOptions,
   type Health,
   type LaneReport,
@@ -73,7 +89,9 @@ export {
   type SinkLike,
 } from './sink';
 export { eventsOfSpan, type Span, type SpanEvent } from './span';
+export { tool, type ToolOptions } from './tool';
 export type { Trace } from './trace';
+export type * from './types';
 export { costData, modelUsage, rollUp, type ChildUsage, type Cost } from './usage';
 export {
   verify,

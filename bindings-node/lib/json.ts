@@ -2,9 +2,12 @@
  * Values on their way into the core, as JSON text.
  *
  * Guarantees: what JSON cannot carry is refused with its path; `JSON.stringify` alone would turn NaN into
- * null, leave `undefined` and functions out, and write a Date as one knows not what. The limits of JSON that
- * concern text (lone surrogates, integers past 2^53-1, depth) are the core's to judge.
+ * null, leave functions out, and write a Date as one knows not what. Members that are `undefined` are left out, as JSON
+ * does. Each value is read once, and what throws while it is read (a getter, a proxy) is refused like any other: no
+ * exception of theirs gets out, nor its text. The limits of JSON that concern text (lone surrogates, integers past
+ * 2^53-1, depth) are the core's to judge.
  */
+import { types } from 'node:util';
 import { InvalidEventError } from './errors';
 
 /** What JSON can carry. */
@@ -19,7 +22,7 @@ class Fault {
 }
 
 function remedy(value: unknown): string {
-  if (value === undefined) return 'undefined is no value in JSON; leave the member out, or send null';
+  if (value === undefined) return 'undefined is no value in JSON; send null, or a shorter list';
   switch (typeof value) {
     case 'number':
       return `${value} is no number in JSON; send it as a string`;
@@ -36,56 +39,126 @@ function remedy(value: unknown): string {
 
 /** A plain object, also one of another realm. */
 function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
+  const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-function find(value: unknown, depth: number): Fault | undefined {
+/** What reading a member threw: by its kind only, as its text may hold anything. */
+function unreadable(error: unknown): Fault {
+  return new Fault(`reading it threw ${nameOfThrown(error)}; send its value`);
+}
+
+/** The name of an error's class, which is all that may be said of somebody else's exception. */
+export function nameOfThrown(error: unknown): string {
+  let name: unknown;
+  try {
+    name = typeof error === 'object' && error !== null ? error.constructor.name : typeof error;
+  } catch {
+    // Not even that can be read.
+  }
+  return typeof name === 'string' && /^[A-Za-z0-9_$]{1,64}$/.test(name) ? name : 'an error';
+}
+
+/** The value as what JSON has, each part of it read once; throws a {@link Fault}. */
+function plain(value: unknown, depth: number): Json | undefined {
   switch (typeof value) {
     case 'string':
     case 'boolean':
-      return undefined;
+      return value;
     case 'number':
-      return Number.isFinite(value) ? undefined : new Fault(remedy(value));
+      if (!Number.isFinite(value)) throw new Fault(remedy(value));
+      return value;
     case 'object':
       break;
     default:
-      return new Fault(remedy(value));
+      throw new Fault(remedy(value));
   }
-  if (value === null) return undefined;
+  if (value === null) return null;
   if (depth > DEEPEST)
-    return new Fault('nested without end: an object that holds itself; send a reference as a string');
+    throw new Fault('nested without end: an object that holds itself; send a reference as a string');
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) {
-      const fault = find(value[i], depth + 1);
-      if (fault) return at(fault, i, depth);
-    }
-    return undefined;
+    const list: Json[] = [];
+    for (let i = 0; i < value.length; i++) list.push(step(value, i, depth) as Json);
+    return list;
   }
-  if (!isPlain(value)) return new Fault(remedy(value));
-  for (const key in value) {
-    const fault = find((value as Record<string, unknown>)[key], depth + 1);
-    // What a polluted Object.prototype holds is not sent, so it is no fault.
-    if (fault && Object.hasOwn(value, key)) return at(fault, key, depth);
+  if (!isPlain(value)) throw new Fault(remedy(value));
+  // Without a prototype, so that a key of any name is a key.
+  const object: { [key: string]: Json } = Object.create(null);
+  for (const key of Object.keys(value)) {
+    const member = step(value as Record<string, unknown>, key, depth);
+    if (member !== undefined) object[key] = member;
   }
-  return undefined;
+  return object;
 }
 
-/** The path of a cycle is as long as the stack: its first steps say enough. */
-function at(fault: Fault, step: string | number, depth: number): Fault {
-  if (depth < 16) fault.path.push(step);
-  return fault;
+/** What stands at one step further on. */
+function step(from: object, key: string | number, depth: number): Json | undefined {
+  try {
+    const value = (from as Record<string | number, unknown>)[key];
+    if (value === undefined && typeof key === 'string') return undefined;
+    return plain(value, depth + 1);
+  } catch (error) {
+    const fault = error instanceof Fault ? error : unreadable(error);
+    // The path of a cycle is as long as the stack: its first steps say enough.
+    if (depth < 16) fault.path.push(key);
+    throw fault;
+  }
 }
 
 /** The value as JSON text. `place` is what errors call it. */
 export function toJson(value: unknown, place: string): string {
-  const fault = find(value, 0);
-  if (fault === undefined) return JSON.stringify(value);
+  let fault: Fault;
+  try {
+    return JSON.stringify(plain(value, 0));
+  } catch (error) {
+    fault = error instanceof Fault ? error : unreadable(error);
+  }
   let where = place;
   for (const step of fault.path.reverse()) {
     where += typeof step === 'number' ? `[${step}]` : where === '' ? step : `.${step}`;
   }
   throw new InvalidEventError(fault.what, where || undefined);
+}
+
+/** How much of what a provider answered is read: its counts stand near the top. */
+const NEAR = 8;
+const MOST = 4096;
+
+/**
+ * What a client of a provider's answers, as JSON text: an instance of a class is read as its own members, and what JSON
+ * cannot carry (an HTTP response, a stream, bytes) is left out, as are lists and what lies deep: counts are asked for.
+ */
+export function answerJson(value: unknown, place: string): string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return toJson(value, place);
+  let left = MOST;
+  const near = (value: unknown, depth: number): unknown => {
+    if (typeof value === 'string') return value.length <= 1024 ? value.toWellFormed() : undefined;
+    if (typeof value === 'number') {
+      const carried = Number.isFinite(value) && (Number.isSafeInteger(value) || !Number.isInteger(value));
+      return carried ? value : undefined;
+    }
+    if (typeof value === 'bigint') return near(Number(value), depth);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return typeof value === 'boolean' || value === null ? value : undefined;
+    }
+    if (depth > NEAR || types.isPromise(value) || ArrayBuffer.isView(value)) return undefined;
+    const made: Record<string, unknown> = Object.create(null);
+    try {
+      for (const key of Object.keys(value)) {
+        if (left-- <= 0) break;
+        try {
+          const member = near((value as Record<string, unknown>)[key], depth + 1);
+          if (member !== undefined) made[key.toWellFormed()] = member;
+        } catch {
+          // What cannot be read is not there.
+        }
+      }
+    } catch {
+      // Nor what will not say what it has.
+    }
+    return made;
+  };
+  return JSON.stringify(near(value, 0));
 }
 
 /** The names of an object's members in JavaScript's spelling: `dropped_by` is `droppedBy`. Not deeper. */

@@ -6,8 +6,10 @@
  * `span`. Messages, arguments and results become content parts, which leave only through the gates. Which span is
  * which event is the core's to say: here a span is converted, and that is all.
  */
+import { types } from 'node:util';
 import type { ContentMode } from './content';
-import { Emitter } from './emitter';
+import { Emitter, flush } from './emitter';
+import { warn } from './errors';
 import type { Span } from './span';
 import { traceOf } from './trace';
 
@@ -22,7 +24,7 @@ export interface FinishedSpan {
   readonly status: { readonly code: number };
   readonly events?: readonly {
     readonly name: string;
-    readonly attributes?: Readonly<Record<string, unknown>>;
+    readonly attributes?: Readonly<Record<string, unknown>> | undefined;
   }[];
   spanContext(): {
     traceId: string;
@@ -35,9 +37,9 @@ export interface FinishedSpan {
 /** How spans become events. */
 export interface SpanProcessorOptions {
   /** The process's default emitter if absent. */
-  readonly emitter?: Emitter;
+  readonly emitter?: Emitter | undefined;
   /** The most that the content of these spans may be captured, as that of a content part. */
-  readonly permit?: ContentMode;
+  readonly permit?: ContentMode | undefined;
 }
 
 const STATUS = ['unset', 'ok', 'error'] as const;
@@ -45,7 +47,7 @@ const STATUS = ['unset', 'ok', 'error'] as const;
 const digits = ([seconds, nanoseconds]: HrTime): string =>
   (BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds)).toString();
 
-/** The value as JSON can say it, in the form that OTLP/JSON gives to what it cannot. */
+/** The value as JSON can say it, in the form that OTLP/JSON gives to what it cannot; nothing of what throws. */
 function plain(value: unknown): unknown {
   if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed();
   if (typeof value === 'number') {
@@ -55,15 +57,20 @@ function plain(value: unknown): unknown {
   }
   if (typeof value === 'boolean' || value === null || value === undefined) return value;
   if (typeof value === 'bigint') return value.toString();
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (types.isUint8Array(value)) return Buffer.from(value).toString('base64');
   if (Array.isArray(value)) return value.map((item) => plain(item) ?? null);
   return typeof value === 'object' ? plainObject(value as Record<string, unknown>) : typeof value;
 }
 
 function plainObject(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const made: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(object)) {
-    if (value !== undefined) made[name.toWellFormed()] = plain(value);
+  for (const name of Object.keys(object)) {
+    try {
+      const value = plain(object[name]);
+      if (value !== undefined) made[name.toWellFormed()] = value;
+    } catch {
+      // It costs its own value, not the span.
+    }
   }
   return made;
 }
@@ -113,18 +120,53 @@ export class SinkwellSpanProcessor {
     try {
       (this.#emitter ?? Emitter.default()).emitSpan(describe(span, ended, this.#permit));
     } catch (error) {
-      process.emitWarning(error instanceof Error ? error : String(error), 'SinkwellWarning');
+      warn(error);
     }
   }
 
+  /** Resolves when all that came of the spans so far is delivered or declared. */
   async forceFlush(): Promise<void> {
-    await this.#emitter?.flush();
+    // The same way to the default emitter as for spans; if it is not open, no span has come.
+    await (this.#emitter ? this.#emitter.flush() : flush());
   }
 
   /** The emitter is its owner's to end. */
   async shutdown(): Promise<void> {
     await this.forceFlush();
   }
+}
+
+/** What is needed of a `Sampler` of the tracing SDK. */
+export interface SamplerLike {
+  shouldSample(...given: never[]): { readonly decision: number };
+  toString(): string;
+}
+
+/** Decisions of the tracing SDK. */
+const NOT_RECORD = 0;
+const RECORD = 1;
+
+/**
+ * Has every span recorded, whatever a sampler decides: what it drops reaches no processor, so that the tool calls of a
+ * trace that is not sampled would be no events, uncounted. Such a span stays unsampled (exporters leave it out, its
+ * traceparent says so); `SinkwellSpanProcessor` takes it like any other.
+ *
+ * ```js
+ * new NodeTracerProvider({
+ *   sampler: recordAll(new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(0.1) })),
+ *   spanProcessors: [new SinkwellSpanProcessor()],
+ * });
+ * ```
+ */
+export function recordAll<S extends SamplerLike>(sampler: S): S {
+  const wrapper: SamplerLike = {
+    shouldSample(...given) {
+      const result = sampler.shouldSample(...given);
+      return result.decision === NOT_RECORD ? { ...result, decision: RECORD } : result;
+    },
+    toString: () => `RecordAll{${String(sampler)}}`,
+  };
+  return wrapper as S;
 }
 
 export { registerMetrics, type MeterProviderLike } from './metrics';

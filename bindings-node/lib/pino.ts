@@ -7,12 +7,14 @@
 import { Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { severity as severityOf } from '../native';
+import type { Configuration } from './config';
 import { Emitter, type EventOptions, type Severity } from './emitter';
+import { warn } from './errors';
 
 /** How the transport opens its emitter. */
 export interface PinoTransportOptions {
   /** As for `Emitter.open`. */
-  readonly config?: string | object;
+  readonly config?: Configuration | undefined;
 }
 
 function severity(level: unknown): Severity {
@@ -32,7 +34,7 @@ async function record(emitter: Emitter, line: string): Promise<void> {
 }
 
 /** The transport, as pino calls it. */
-export default async function transport(options: PinoTransportOptions = {}): Promise<Writable> {
+export async function transport(options: PinoTransportOptions = {}): Promise<Writable> {
   const emitter = await Emitter.open(options.config);
   const decoder = new StringDecoder('utf8');
   let rest = '';
@@ -44,7 +46,7 @@ export default async function transport(options: PinoTransportOptions = {}): Pro
         if (line !== '') await record(emitter, line);
       } catch (error) {
         // One line that cannot be emitted must not end the logging.
-        process.emitWarning(error instanceof Error ? error : String(error), 'SinkwellWarning');
+        warn(error);
       }
     }
   };
@@ -60,3 +62,5 @@ export default async function transport(options: PinoTransportOptions = {}): Pro
     },
   });
 }
+
+export default transport;

@@ -20,7 +20,7 @@ export interface Ending {
 /** How long a wait may take. */
 export interface WaitOptions {
   /** In milliseconds; then the promise rejects with `TimeoutError`, while the event is still on its way. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 interface Summary {

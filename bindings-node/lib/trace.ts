@@ -1,5 +1,10 @@
-/** The active trace, from `@opentelemetry/api` where that is installed. */
-import { createRequire } from 'node:module';
+/**
+ * The active trace, from OpenTelemetry where the program has it.
+ *
+ * `@opentelemetry/api` keeps what is registered with it under a symbol that every copy of it shares, and so does the key
+ * of the active span: both are its contract between copies and versions. Nothing is loaded, so a bundled program and a
+ * module system of another kind find the same trace.
+ */
 
 /** A place in a trace. */
 export interface Trace {
@@ -8,8 +13,9 @@ export interface Trace {
   /** 16 hex digits. */
   readonly spanId: string;
   /** 1 is sampled. */
-  readonly flags?: number;
-  readonly state?: string;
+  readonly flags?: number | undefined;
+  /** `tracestate` */
+  readonly state?: string | undefined;
 }
 
 interface SpanContext {
@@ -19,30 +25,27 @@ interface SpanContext {
   traceState?: { serialize(): string };
 }
 
-interface Api {
-  trace: { getActiveSpan(): { spanContext(): SpanContext } | undefined };
-  isSpanContextValid(context: SpanContext): boolean;
+interface Registered {
+  context?: { active(): { getValue(key: symbol): { spanContext(): SpanContext } | undefined } };
 }
 
-let api: Api | null | undefined;
+const API = Symbol.for('opentelemetry.js.api.1');
+const SPAN = Symbol.for('OpenTelemetry Context Key SPAN');
 
-/** Looked for once: where this package is installed, then where the program is. */
-function load(): Api | null {
-  for (const from of [__filename, `${process.cwd()}/index.js`]) {
-    try {
-      return createRequire(from)('@opentelemetry/api') as Api;
-    } catch {
-      // Not there.
-    }
-  }
-  return null;
-}
-
-/** The span that is active now. */
+/** The span that is active now. Whatever a tracer does, an event is not lost for it. */
 export function activeTrace(): Trace | undefined {
-  api ??= load();
-  const context = api?.trace.getActiveSpan()?.spanContext();
-  return context && api!.isSpanContextValid(context) ? traceOf(context) : undefined;
+  const api = (globalThis as unknown as Record<symbol, Registered | undefined>)[API];
+  if (api?.context === undefined) return undefined;
+  try {
+    const context = api.context.active().getValue(SPAN)?.spanContext();
+    return context && isId(context.traceId, 32) && isId(context.spanId, 16) ? traceOf(context) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isId(id: unknown, length: number): boolean {
+  return typeof id === 'string' && id.length === length && /[1-9a-f]/.test(id);
 }
 
 /** A span's context, as `emit` takes it. */

@@ -1,7 +1,7 @@
 /** Usage and cost as data of events, from what providers report. Content is never needed. */
 import { costData as nativeCost, rollUpData, usageData } from '../native';
 import { native } from './errors';
-import { snake, toJson } from './json';
+import { answerJson, snake, toJson } from './json';
 
 /** An amount that a run cost. */
 export interface Cost {
@@ -12,9 +12,9 @@ export interface Cost {
   /** Which prices it was reckoned with. */
   readonly rateTableVersion: string;
   /** The provider itself names the cost. */
-  readonly reported?: boolean;
+  readonly reported?: boolean | undefined;
   /** The id of the event that this one corrects, which stays as it is. */
-  readonly correctionRef?: string;
+  readonly correctionRef?: string | undefined;
 }
 
 /** A `model.usage` event of a child run. */
@@ -37,8 +37,16 @@ export function rollUp(children: readonly ChildUsage[]): Record<string, unknown>
   return JSON.parse(native(() => rollUpData(text))) as Record<string, unknown>;
 }
 
-/** The data of `model.usage`, from what a provider answered: its usage object, or the whole response. */
+/**
+ * The data of `model.usage`, from what a provider answered: its usage object, or the whole response, as its client gives
+ * it, instances of classes included. `provider` is `openai`, `azure`, `anthropic`, `google`, `bedrock`, `mistral`,
+ * `cohere`, `ollama`; `ai_sdk` and `langchain` take what these make of any provider's answer (of a stream's result, its
+ * awaited `totalUsage`); `otel` takes the attributes of a span.
+ *
+ * @throws {InvalidArgumentError} An unknown provider, or no usage in it.
+ * @throws {InvalidEventError} A count that is no integer of at least 0.
+ */
 export function modelUsage(provider: string, answer: object): Record<string, unknown> {
-  const text = toJson(answer, 'usage');
+  const text = answerJson(answer, 'usage');
   return JSON.parse(native(() => usageData(provider, text))) as Record<string, unknown>;
 }

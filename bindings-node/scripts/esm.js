@@ -15,9 +15,11 @@ for (const file of ['index', 'pino', 'otel', 'channel']) {
     ...(hasDefault ? [`export default all.default;`] : []),
   ];
   fs.writeFileSync(path.join(root, 'dist', `${file}.mjs`), `${lines.join('\n')}\n`);
-  const types = [`export * from './${file}.js';`, `export { default } from './${file}.js';`];
-  fs.writeFileSync(
-    path.join(root, 'types', `${file}.d.mts`),
-    `${types.slice(0, hasDefault ? 2 : 1).join('\n')}\n`,
-  );
+  const types = [`export * from './${file}.js';`];
+  if (hasDefault) {
+    // By its name: the default of a CommonJS module is all of it, to TypeScript as to Node.
+    const name = names.find((n) => all[n] === all.default);
+    types.push(`export { ${name} as default } from './${file}.js';`);
+  }
+  fs.writeFileSync(path.join(root, 'types', `${file}.d.mts`), `${types.join('\n')}\n`);
 }

@@ -11,8 +11,8 @@ use sinkwell::bridge::emit_span;
 use sinkwell::config::Source;
 use sinkwell::event::read_event;
 use sinkwell::host::{
-    HostSinkSpec, Opening, add_sink, counters_json, default_emitter, drained_json, health_json, load_key,
-    open, repair, report_json, take_default,
+    HostSinkSpec, Opening, add_sink, configure_default, counters_json, default_emitter, drained_json,
+    health_json, load_key, open, open_default, repair, report_json, take_default,
 };
 use sinkwell::json::ObjectWriter;
 use sinkwell::key::HostSigner;
@@ -187,6 +187,31 @@ impl NativeEmitter {
         let this = Self::new();
         let _ = this.held.place.set(emitter);
         Ok(this)
+    }
+
+    /// Whether the process's default emitter is open.
+    #[napi(catch_unwind)]
+    pub fn default_is_open() -> bool {
+        open_default().is_some()
+    }
+
+    /// Opens it as the process's default emitter, on a thread of its own.
+    #[napi(catch_unwind)]
+    pub fn configure_default(&self, event_loop: &EventLoop, token: u32, options: OpenOptions) {
+        let place = Arc::clone(&self.held.place);
+        let (opening, env) = opening(&event_loop.shared, options);
+        event_loop.shared.run(token, move || {
+            let _ = place.set(configure_default(opening, &env)?);
+            Ok(String::new())
+        });
+    }
+
+    /// Opens it as the process's default emitter, here and now.
+    #[napi(catch_unwind)]
+    pub fn configure_default_sync(&self, event_loop: &EventLoop, options: OpenOptions) -> napi::Result<()> {
+        let (opening, env) = opening(&event_loop.shared, options);
+        let _ = self.held.place.set(configure_default(opening, &env).map_err(thrown)?);
+        Ok(())
     }
 
     /// Takes the default emitter away, so that the next use opens another.

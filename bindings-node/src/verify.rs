@@ -153,6 +153,12 @@ pub fn events_of_span(span: String) -> napi::Result<String> {
     bridge::events_of_span_json(span.as_bytes()).map(text).map_err(thrown)
 }
 
+/// The outcome of a tool's call that ended with an error of this type.
+#[napi(catch_unwind)]
+pub fn outcome_of_error(kind: String) -> &'static str {
+    bridge::outcome_of_error(&kind)
+}
+
 /// What sinks can and cannot do, as JSON.
 #[napi(catch_unwind)]
 pub fn authority_boundary() -> &'static str {

@@ -6,10 +6,15 @@ const channel = require('node:diagnostics_channel');
 const test = require('node:test');
 const api = require('@opentelemetry/api');
 const { AsyncLocalStorageContextManager } = require('@opentelemetry/context-async-hooks');
-const { BasicTracerProvider } = require('@opentelemetry/sdk-trace-base');
+const {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BasicTracerProvider,
+  ParentBasedSampler,
+} = require('@opentelemetry/sdk-trace-base');
 const { Emitter } = require('..');
 const { subscribeChannels } = require('../dist/channel');
-const { SinkwellSpanProcessor } = require('../dist/otel');
+const { recordAll, SinkwellSpanProcessor } = require('../dist/otel');
 const { events, folder, run } = require('./helpers');
 
 function collecting() {
@@ -101,7 +106,97 @@ test('a span that cannot be emitted is a warning', async () => {
   await sw.shutdown();
   const warned = new Promise((resolve) => process.once('warning', resolve));
   tracer.startSpan('late').end();
-  assert.equal((await warned).kind, 'closed');
+  const { name, code, message } = await warned;
+  assert.deepEqual([name, code], ['SinkwellWarning', 'closed']);
+  assert.match(message, /shut down/);
+});
+
+test('what a sampler drops is an event with recordAll, and stays unsampled', async () => {
+  for (const [sampler, wanted] of [
+    [new AlwaysOffSampler(), []],
+    [recordAll(new AlwaysOffSampler()), ['00']],
+    [recordAll(new AlwaysOnSampler()), ['01']],
+    [recordAll(new ParentBasedSampler({ root: new AlwaysOffSampler() })), ['00']],
+  ]) {
+    const { got, sw } = collecting();
+    const provider = new BasicTracerProvider({
+      sampler,
+      spanProcessors: [new SinkwellSpanProcessor({ emitter: sw })],
+    });
+    provider.getTracer('test').startSpan('work').end();
+    await sw.shutdown();
+    assert.deepEqual(
+      got.map((event) => event.traceParent.slice(-2)),
+      wanted,
+      String(sampler),
+    );
+  }
+  assert.equal(String(recordAll(new AlwaysOffSampler())), 'RecordAll{AlwaysOffSampler}');
+});
+
+test('a processor without an emitter has the default one: spans, flush and shutdown', async (t) => {
+  const ran = await run(
+    t,
+    `const { SinkwellSpanProcessor } = require('sinkwell/otel');
+     const { configure } = require('sinkwell');
+     const processor = new SinkwellSpanProcessor();
+     const span = { name: 'work', attributes: {}, startTime: [1, 0], endTime: [2, 0], status: { code: 0 },
+       spanContext: () => ({ traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 }) };
+     (async () => {
+       // Nothing is open, and nothing opens for it.
+       await processor.forceFlush();
+       const got = [];
+       const emit = async (event) => { await new Promise(setImmediate); got.push(event.type); };
+       const sw = await configure({ agent: { id: 'a1' }, lanes: [] }, { sinks: [{ name: 'js', emit }] });
+       processor.onEnd(span);
+       await processor.forceFlush();
+       console.log(got.filter((type) => type.endsWith('.span')).length);
+       processor.onEnd(span);
+       await processor.shutdown();
+       console.log(got.filter((type) => type.endsWith('.span')).length);
+       // The emitter is its owner's to end.
+       sw.ensureReady();
+     })();`,
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stdout, '1\n2\n');
+});
+
+test('an attribute that throws while it is read costs its own value', async () => {
+  const { got, sw } = collecting();
+  const attributes = {
+    'a.n': 7,
+    get 'a.odd'() {
+      throw new Error('MARKER');
+    },
+    'a.date': new Date(NaN),
+  };
+  const context = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 };
+  const span = { name: 'work', attributes, startTime: [1, 0], endTime: [2, 0], status: { code: 0 } };
+  new SinkwellSpanProcessor({ emitter: sw }).onEnd({ ...span, spanContext: () => context });
+  await sw.shutdown();
+  assert.equal(got[0].data['a.n'], 7);
+});
+
+test('the active span is found where no module of OpenTelemetry can be loaded', async (t) => {
+  const ran = await run(
+    t,
+    `const { Emitter } = require('sinkwell');
+     // What any copy of the API registers, and how it keys the active span.
+     const span = { spanContext: () => ({ traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 }) };
+     const active = { getValue: (key) => key === Symbol.for('OpenTelemetry Context Key SPAN') ? span : undefined };
+     globalThis[Symbol.for('opentelemetry.js.api.1')] = { version: '1.9.0', context: { active: () => active } };
+     const sw = Emitter.openSync({ agent: { id: 'a1' }, lanes: ['stdout'] });
+     sw.emit('com.x');
+     span.spanContext = () => { throw new Error('a tracer of its own kind'); };
+     sw.emit('com.y');`,
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  const [x, y] = ran.stdout
+    .split('\n')
+    .filter((line) => line.includes('com.'))
+    .map((line) => JSON.parse(line).traceparent);
+  assert.deepEqual([x, y], ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', undefined]);
 });
 
 test('what is published on a channel is emitted, until it is not', async () => {

@@ -178,7 +178,6 @@ test('what is wrong is said in the same words both ways', async (t) => {
     ['com.x', good, { time: 'now' }],
     ['com.x', good, { id: 'x' }],
     ['com.x', good, { agent: 'a3' }],
-    ['com.x', good, { trace: { more: 1 } }],
   ];
   const said = (call) => {
     try {
@@ -230,7 +229,8 @@ test('a getter may emit, and may throw', async (t) => {
       throw new TypeError('mine');
     },
   };
-  assert.throws(() => emitter.emit('com.x', failing), /^TypeError: mine$/);
+  // An error of ours: whoever emits need not know whose getters there are.
+  assert.throws(() => emitter.emit('com.x', failing), { kind: 'invalid_event', where: 'data.inner' });
   emitter.emit('com.last', { n: 1 });
   const events = await arrived();
   assert.deepEqual(

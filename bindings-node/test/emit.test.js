@@ -257,3 +257,53 @@ test('await using shuts down', async (t) => {
   await sw[Symbol.asyncDispose]();
   assert.throws(() => sw.emit('com.x'), sinkwell.ClosedError);
 });
+
+test('the default emitter is configured once, flushed and shut down by the module’s own calls', async (t) => {
+  const ran = await run(
+    t,
+    `import { configure, configureSync, emit, flush, shutdown } from 'sinkwell';
+     const config = { agent: { id: 'a1' }, lanes: ['stdout'] };
+     console.error(JSON.stringify([await flush(), await shutdown()]));
+     const sw = await configure(config);
+     emit('com.x', { n: 1 });
+     await configure(config).catch((error) => console.error(error.name));
+     try { configureSync(config); } catch (error) { console.error(error.name); }
+     console.error((await flush()).stdout.pending, (await shutdown()).stdout.where);
+     configureSync({ agent: { id: 'a2' }, lanes: ['stdout'] });
+     emit('com.x', { n: 2 });`,
+    { ext: 'mjs' },
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stderr, '[{},{}]\nInvalidArgumentError\nInvalidArgumentError\n0 none\n');
+  const got = ran.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter((one) => one.origin !== 'core');
+  assert.deepEqual(
+    got.map((one) => [one.agentid, one.data.n]),
+    [
+      ['a1', 1],
+      ['a2', 2],
+    ],
+  );
+});
+
+test('a type that is nearly built in is a warning, once', async (t) => {
+  const ran = await run(
+    t,
+    `const { Emitter } = require('sinkwell');
+     const sw = Emitter.openSync({ agent: { id: 'a1' }, lanes: ['null'] });
+     for (let i = 0; i < 3; i++) sw.emit('tool.invoked');
+     sw.emit('com.example.tool');`,
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stderr.match(/did you mean tool\.invocation\?/g).length, 1, ran.stderr);
+});
+
+test('errors keep their names where classes lost theirs', () => {
+  class X extends sinkwell.InvalidEventError {}
+  Object.defineProperty(X, 'name', { value: 'a' });
+  assert.equal(new X('m').name, 'InvalidEventError');
+  assert.equal(String(new X('m')), 'InvalidEventError: m');
+});

@@ -198,6 +198,57 @@ test('a worker thread that ends leaves the default emitter to the others', async
   );
 });
 
+test('what an `exit` listener emits that was added later is taken, however the process ends', async (t) => {
+  for (const how of ['', 'process.exit();', "process.nextTick(() => { throw new Error('uncaught'); });"]) {
+    const source = `
+      const { Emitter, emit } = require('sinkwell');
+      const sw = Emitter.openSync({ agent: { id: 'a1' }, lanes: [{ id: 'out', sink: { file: { path: 'out.ndjson' } } }] });
+      sw.emit('com.x', { n: 1 });
+      process.on('exit', () => { sw.emit('com.x', { n: 2 }); emit('com.x', { n: 3 }); });
+      ${how}`;
+    const ran = await run(t, source, { env: { SINKWELL_LANES: 'stdout' } });
+    assert.equal(ran.code, how.includes('throw') ? 1 : 0, ran.stderr);
+    const file = path.join(ran.dir, 'out.ndjson');
+    assert.deepEqual(
+      events(file).map((one) => one.data.n),
+      [1, 2],
+      how,
+    );
+    assert.ok(
+      envelopes(file).some((one) => one.data.action === 'closed'),
+      how,
+    );
+    assert.match(ran.stdout, /"n":3/);
+    assert.match(ran.stdout, /"action":"closed"/);
+  }
+});
+
+test('a later `exit` listener that ends the process on the spot loses nothing', async (t) => {
+  const ran = await run(
+    t,
+    script(`process.on('exit', () => process.exit(3)); process.exit(0);`).replace('sinks: [js]', 'sinks: []'),
+  );
+  assert.equal(ran.code, 3, ran.stderr);
+  assert.equal(counts(ran).file, N);
+});
+
+test('the package loaded again and again has one listener of each kind', async (t) => {
+  const ran = await run(
+    t,
+    `const before = ['exit', 'beforeExit', 'SIGTERM'].map((name) => process.listenerCount(name));
+     const config = { agent: { id: 'a1' }, handle_signals: true, lanes: [{ id: 'out', sink: { file: { path: 'out.ndjson' } } }] };
+     for (let i = 0; i < 15; i++) {
+       for (const file of Object.keys(require.cache)) if (!file.endsWith('.node') && !file.endsWith('main.cjs')) delete require.cache[file];
+       require('sinkwell').Emitter.openSync(config).emit('com.x', { i });
+     }
+     console.log(['exit', 'beforeExit', 'SIGTERM'].map((name, i) => process.listenerCount(name) - before[i]).join());`,
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stdout, '1,1,1\n');
+  assert.doesNotMatch(ran.stderr, /MaxListeners/);
+  assert.equal(events(path.join(ran.dir, 'out.ndjson')).length >= 1, true);
+});
+
 test('what only a worker thread has emitted ends well, too', async (t) => {
   const ran = await run(
     t,

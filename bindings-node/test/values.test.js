@@ -20,12 +20,11 @@ cycle.list.push(cycle);
 const refused = {
   NaN: [NaN, /string/],
   Infinity: [-Infinity, /string/],
-  undefined: [undefined, /null/],
   function: [() => 1, /function/],
   symbol: [Symbol('x'), /symbol/],
   BigInt: [1n, /string/],
   'an integer past 2^53-1': [2 ** 53, /string/],
-  'a large integral double': [1e21, /string/],
+  'a large integral double': [1e21, /1e21 too.*string/],
   'a lone surrogate': ['\ud800', /surrogate/],
   Date: [new Date(0), /Date/],
   Map: [new Map([[1, 2]]), /Map/],
@@ -37,6 +36,25 @@ const refused = {
   'a boxed number': [Object(1), /Number/],
   'an instance of a class': [new Money(), /Money/],
   'a member toJSON': [{ toJSON: () => 'other' }, /function/],
+  'a getter that throws': [
+    {
+      get it() {
+        throw new RangeError('MARKER');
+      },
+    },
+    /reading it threw RangeError/,
+  ],
+  'a proxy that throws': [
+    new Proxy(
+      {},
+      {
+        ownKeys() {
+          throw new RangeError('MARKER');
+        },
+      },
+    ),
+    /reading it threw RangeError/,
+  ],
 };
 
 for (const [name, [value, message]] of Object.entries(refused)) {
@@ -47,6 +65,7 @@ for (const [name, [value, message]] of Object.entries(refused)) {
         assert.ok(error instanceof InvalidEventError, String(error));
         assert.match(error.where, /^data\.list\[1\]\.deep/);
         assert.match(error.message, message);
+        assert.ok(!error.message.includes('MARKER'));
         return true;
       },
     );
@@ -118,4 +137,62 @@ test('a polluted Object.prototype changes nothing', (t) => {
   });
   t.after(() => delete Object.prototype.polluted);
   sw.emit('com.x', { a: 1 });
+});
+
+test('members that are undefined are left out, as JSON does; in a list there is nothing to leave out', async () => {
+  const got = [];
+  const sink = { name: 'js', emit: (event) => void (event.origin === 'core' || got.push(event.data)) };
+  const mine = Emitter.openSync({ agent: { id: 'a1' }, lanes: [] }, { sinks: [sink] });
+  const data = { a: undefined, b: { c: undefined, d: 1 }, e: [{ f: undefined }] };
+  mine.emit('com.x', data);
+  // The other way into the core.
+  mine.emit(
+    'com.x',
+    vm.runInNewContext('({ a: undefined, b: { c: undefined, d: 1 }, e: [{ f: undefined }] })'),
+  );
+  mine.emit('tool.invocation', { tool: 't', outcome: undefined });
+  await mine.shutdown();
+  assert.deepEqual(got, [{ b: { d: 1 }, e: [{}] }, { b: { d: 1 }, e: [{}] }, { tool: 't' }]);
+  assert.throws(() => sw.emit('com.x', { list: [undefined] }), { where: 'data.list[0]' });
+});
+
+test('what throws while it is read is an error of ours, wherever it stands', () => {
+  const throwing = (name) =>
+    Object.defineProperty({}, name, {
+      enumerable: true,
+      get() {
+        throw new RangeError('MARKER');
+      },
+    });
+  const cases = [
+    [() => sw.emit('com.x', throwing('a')), 'data.a'],
+    [() => sw.emit('com.x', {}, throwing('subject')), 'subject'],
+    [() => sw.emit('com.x', {}, throwing('trace')), 'trace'],
+    [() => sw.emit('com.x', {}, { trace: throwing('traceId') }), 'trace'],
+    [() => sw.emit('com.x', {}, { content: [throwing('text')] }), 'content'],
+    [() => sw.emit('com.x', {}, { time: new Date(NaN) }), 'time'],
+    [() => Emitter.openSync(throwing('agent')), 'agent'],
+  ];
+  for (const [call, where] of cases) {
+    assert.throws(call, (error) => {
+      assert.deepEqual([error.kind, error.where], ['invalid_event', where], String(error));
+      assert.ok(!error.message.includes('MARKER'));
+      return true;
+    });
+  }
+});
+
+test('what a getter says the second time is not heard', async () => {
+  const got = [];
+  const sink = { name: 'js', emit: (event) => void (event.origin === 'core' || got.push(event.data)) };
+  const mine = Emitter.openSync({ agent: { id: 'a1' }, lanes: [] }, { sinks: [sink] });
+  let n = 0;
+  const odd = {
+    get n() {
+      return n++ === 0 ? 1 : NaN;
+    },
+  };
+  mine.emit('com.x', { odd: Object.setPrototypeOf(odd, vm.runInNewContext('Object.prototype')) });
+  await mine.shutdown();
+  assert.deepEqual(got, [{ odd: { n: 1 } }]);
 });

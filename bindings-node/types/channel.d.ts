@@ -1,8 +1,8 @@
-import { type Emitter, type EventData, type EventOptions } from './emitter';
+import { Emitter, type EventData, type EventOptions } from './emitter';
 /** What becomes of a message. */
 export interface ChannelOptions {
     /** The process's default emitter if absent. */
-    readonly emitter?: Emitter;
+    readonly emitter?: Emitter | undefined;
     /** What to emit for a message; nothing for nothing. */
     map(message: unknown, channel: string): {
         type: string;

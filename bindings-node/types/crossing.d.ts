@@ -1,17 +1,3 @@
-/**
- * Events on their way into the core: as one string and a table of numbers that says what is what in it.
- *
- * Guarantees: what the table cannot say crosses as JSON, by {@link toJson}, and so does what is wrong: what an
- * error says never depends on the way. Each value is read once, or again only to be sent as JSON. The table has one
- * size; how many shapes are remembered is bounded.
- *
- * Of an event's data the table has what `JSON.stringify` would make text of and the core would read again: for
- * each value a number that says what it is (a string: its length), in the order of the keys. The keys of an object
- * do not cross: those that come in the same order are a shape, which the native half is told once. Shapes are found
- * by walking a tree from key to key; at each place the key of last time is looked at first.
- *
- * `src/crossing.rs` reads what is written here, and has the same layout.
- */
 import { type NativeEmitter } from '../native';
 import type { EventData, EventOptions } from './emitter';
 import { Receipt } from './receipt';

@@ -1,48 +1,49 @@
+import type { Configuration, LaneKeys, KeyConfig } from './config';
 import type { Part } from './content';
 import type { Receipt } from './receipt';
 import { type SinkClass, type SinkLike, type Signer } from './sink';
 import type { Span } from './span';
 import type { Trace } from './trace';
+import type { BareType, EventType, EventTypes, NearType, NoData, OwnType } from './types';
+export type { EventData } from './types';
 /** From least to most. */
 export type Severity = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 /** What else an event may say. */
 export interface EventOptions {
     /** What it is about. */
-    readonly subject?: string;
+    readonly subject?: string | undefined;
     /** The words of people; they leave only through the gates. */
-    readonly content?: readonly Part[];
-    readonly severity?: Severity;
+    readonly content?: readonly Part[] | undefined;
+    readonly severity?: Severity | undefined;
     /** For a type of your own: losing it would falsify a run. */
-    readonly terminal?: boolean;
-    readonly run?: string;
-    readonly turn?: string;
-    readonly attempt?: string;
+    readonly terminal?: boolean | undefined;
+    readonly run?: string | undefined;
+    readonly turn?: string | undefined;
+    readonly attempt?: string | undefined;
     /** Taken from the active OpenTelemetry span if absent. */
-    readonly trace?: Trace;
+    readonly trace?: Trace | undefined;
     /** Another agent than the emitter's; it must match `agent.allow`. */
-    readonly agent?: string;
-    readonly tenant?: string;
+    readonly agent?: string | undefined;
+    readonly tenant?: string | undefined;
     /** RFC 3339; now if absent. */
-    readonly time?: string | Date;
+    readonly time?: string | Date | undefined;
     /** UUIDv7; a new one if absent. */
-    readonly id?: string;
+    readonly id?: string | undefined;
     /** Id of the event that caused this one. */
-    readonly causation?: string;
+    readonly causation?: string | undefined;
     /** Id of the whole conversation. */
-    readonly correlation?: string;
+    readonly correlation?: string | undefined;
     /** The child agent or extension that the content comes from. */
-    readonly child?: string;
+    readonly child?: string | undefined;
 }
-/** What an event carries: a plain object of what JSON can carry. */
-export type EventData = Readonly<Record<string, unknown>>;
 /** What an emitter is opened with, beside its configuration. */
 export interface OpenOptions {
     /** Sinks of your own; they count as required sinks, and a lane may name them: `sink: { host: NAME }`. */
-    readonly sinks?: readonly SinkLike[];
+    readonly sinks?: readonly SinkLike[] | undefined;
     /** Signs where the configuration says `signer: host`. */
-    readonly signer?: Signer;
+    readonly signer?: Signer | undefined;
     /** No threads: `drain` delivers. */
-    readonly manual?: boolean;
+    readonly manual?: boolean | undefined;
 }
 /** A lane's counters; see "Receipts and counters" in the documentation. */
 export interface Counters {
@@ -107,7 +108,7 @@ export interface Drained {
 /** How long an ending may take. */
 export interface EndOptions {
     /** In milliseconds. */
-    readonly timeout?: number;
+    readonly timeout?: number | undefined;
 }
 /** A mapping whose keys are lanes. */
 export type ByLane<T> = Readonly<Record<string, T>>;
@@ -122,32 +123,52 @@ export declare class Emitter implements AsyncDisposable {
      * Opens an emitter: `config` is the path of a document, the document itself as an object, or nothing for
      * what the environment says. Resolves when every required sink is healthy.
      */
-    static open(config?: string | object, options?: OpenOptions): Promise<Emitter>;
+    static open(config?: Configuration, options?: OpenOptions): Promise<Emitter>;
     /**
      * As `open`, here and now. A required sink that is written in JavaScript cannot answer meanwhile: open
      * such an emitter with `open`.
      */
-    static openSync(config?: string | object, options?: OpenOptions): Emitter;
-    /** The process's default emitter, shared by its threads; opened from the environment on first use. */
+    static openSync(config?: Configuration, options?: OpenOptions): Emitter;
+    /**
+     * The process's default emitter, shared by its threads: what `configure` opened, else opened from the environment on
+     * first use.
+     */
     static default(): Emitter;
     /**
      * Emits an event. Never waits: without room in a blocking lane it throws `BackpressureError`; inside a sink of
-     * yours, such a lane drops it as `reentrant`.
+     * yours, such a lane drops it as `reentrant`. What `options` do not say comes from the `run` or `turn` around the call.
+     *
+     * @param type A built-in type (`tool.invocation`), or one of your own (`com.example.thing`).
+     * @param data What it says: an object of what JSON can carry. The required members of built-in types are checked.
+     * @param options What else it says: whose run, how severe, people's words as `content`.
+     * @returns What became of it so far, and promises of the rest.
+     * @throws {InvalidEventError} With the path of what cannot be sealed as given.
+     * @throws {BackpressureError} A blocking lane has no room; the event is in no lane.
+     * @throws {RequiredSinkUnavailableError} Governance forbids going on without that sink.
+     * @throws {ClosedError} The emitter has been shut down.
      */
-    emit(type: string, data?: EventData | null, options?: EventOptions): Receipt;
+    emit<T extends EventType, D extends EventTypes[T] & object>(type: T, data: D & NoData, options?: EventOptions): Receipt;
+    emit<T extends BareType>(type: T, data?: null, options?: EventOptions): Receipt;
+    /** @deprecated This is no built-in type, and is taken as one of your own: is it misspelled? */
+    emit<T extends NearType, D extends object>(type: OwnType<T>, data?: (D & NoData) | null, options?: EventOptions): Receipt;
+    emit<T extends string, D extends object>(type: OwnType<T>, data?: (D & NoData) | null, options?: EventOptions): Receipt;
     /** Emits the events that a span stands for, and says how many. Never waits. */
     emitSpan(span: Span): number;
     /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */
-    emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt>;
+    emitAsync<T extends EventType, D extends EventTypes[T] & object>(type: T, data: D & NoData, options?: EventOptions): Promise<Receipt>;
+    emitAsync<T extends BareType>(type: T, data?: null, options?: EventOptions): Promise<Receipt>;
+    /** @deprecated This is no built-in type, and is taken as one of your own: is it misspelled? */
+    emitAsync<T extends NearType, D extends object>(type: OwnType<T>, data?: (D & NoData) | null, options?: EventOptions): Promise<Receipt>;
+    emitAsync<T extends string, D extends object>(type: OwnType<T>, data?: (D & NoData) | null, options?: EventOptions): Promise<Receipt>;
     /** Adds a sink; `lane` is any keys of a lane, as the configuration has them. */
-    addSink(sink: SinkLike, lane?: object): void;
+    addSink(sink: SinkLike, lane?: LaneKeys): void;
     /** Has a durable lane export again what its journal holds, from a cursor on: that of a record, for example. */
     repair(lane: string, from: {
         readonly streamid: string;
         readonly sequence: number | string;
     }): void;
     /** Seals with another key from the next envelope on: a `key` section of a configuration. */
-    changeKey(key: object, signer?: Signer): void;
+    changeKey(key: KeyConfig, signer?: Signer): void;
     /** One consistent reading per lane. */
     counters(): ByLane<Counters>;
     /** How many events `closed`, `backpressure` and `fail_closed` kept out. */
@@ -185,9 +206,25 @@ export interface Metric {
         readonly value: number;
     }[];
 }
-/** Emits with the process's default emitter. */
-export declare function emit(type: string, data?: EventData | null, options?: EventOptions): Receipt;
-/** Emits with the process's default emitter, waiting for room. */
-export declare function emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt>;
+/** Emits with the process's default emitter: see {@link Emitter.emit}. */
+export declare const emit: Emitter['emit'];
+/** Emits with the process's default emitter, waiting for room: see {@link Emitter.emitAsync}. */
+export declare const emitAsync: Emitter['emitAsync'];
+/**
+ * Opens the process's default emitter as the program says, instead of from the environment: the arguments are those of
+ * `Emitter.open`. Before the first event, once; again after `shutdown`.
+ *
+ * @throws {InvalidArgumentError} It is open already.
+ */
+export declare function configure(config?: Configuration, options?: OpenOptions): Promise<Emitter>;
+/** As `configure`, here and now; see `Emitter.openSync`. */
+export declare function configureSync(config?: Configuration, options?: OpenOptions): Emitter;
+/**
+ * Resolves when every lane of the default emitter has delivered or declared what it was given, or the time is over.
+ * Where the default emitter is not open, there is nothing to wait for.
+ */
+export declare function flush(options?: EndOptions): Promise<ByLane<LaneReport>>;
+/** Ends the default emitter, if it is open; the next `emit` opens another. */
+export declare function shutdown(options?: EndOptions): Promise<ByLane<LaneReport>>;
 /** What sinks can and cannot do, for those who must show it. */
 export declare function authorityBoundary(): Readonly<Record<string, readonly string[]>>;

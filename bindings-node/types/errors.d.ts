@@ -1,8 +1,3 @@
-/**
- * Errors: one class per kind of the core's closed list, one common ancestor.
- *
- * The native half throws plain errors whose message is JSON; {@link fromNative} makes them what they are.
- */
 /** The kinds of errors, the same in every language. */
 export type ErrorKind = 'invalid_config' | 'invalid_event' | 'invalid_argument' | 'backpressure' | 'required_sink_unavailable' | 'timeout' | 'closed' | 'sink' | 'journal' | 'key' | 'policy' | 'verification' | 'unsupported' | 'internal';
 /** What every error of sinkwell is. */
@@ -14,6 +9,7 @@ export declare abstract class SinkwellError extends Error {
     /** Where: a path in the data, a configuration key with file and line, a lane's id. */
     readonly where: string | undefined;
     constructor(message: string, where?: string);
+    /** The class's name, also where a bundler has given the class another. */
     get name(): string;
 }
 /** The configuration document cannot be used. */
@@ -86,6 +82,13 @@ export declare class InternalError extends SinkwellError {
     readonly kind = "internal";
     readonly code = 255;
 }
+/** Whether it is an error of any realm. */
+export declare function isError(value: unknown): value is Error;
+/**
+ * Tells the program of what went wrong where nobody waits for an answer: a warning of the process, named
+ * `SinkwellWarning`, with the error's kind as its code and, where it has one, its place.
+ */
+export declare function warn(error: unknown): void;
 /** The error that this text of the native half stands for; what is no such text is a defect. */
 export declare function fromText(text: string): SinkwellError;
 /** Calls into the native half; its errors come out as instances of their classes. */

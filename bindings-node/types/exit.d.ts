@@ -2,9 +2,12 @@
 export interface Ending {
     /** Whether its configuration says `handle_signals`. */
     handlesSignals(): boolean;
+    /** Whether it calls into JavaScript, and so has to end while that still runs. */
+    needsLoop(): boolean;
     flush(): Promise<unknown>;
     shutdown(): Promise<unknown>;
-    shutdownNow(): void;
+    flushNow(limit: number): void;
+    shutdownNow(limit: number): void;
 }
 /** How long an ending may take that nobody set a limit for, in milliseconds: the core's. */
 export declare const LIMIT: number;

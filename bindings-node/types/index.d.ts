@@ -7,12 +7,16 @@
 export { BackpressureError, ClosedError, InternalError, InvalidArgumentError, InvalidConfigError, InvalidEventError, JournalError, KeyError, PolicyError, RequiredSinkUnavailableError, SinkError, SinkwellError, TimeoutError, UnsupportedError, VerificationError, type ErrorKind, } from './errors';
 export { AuditLog, type AuditFilter, type AuditFound, type AuditPlace, type AuditProof, type AuditReport, type TreeHead, } from './audit';
 export { evaluateContentCapture, part, type CaptureDecision, type CaptureRequest, type ContentMode, type Part, type PartOptions, } from './content';
-export { authorityBoundary, emit, emitAsync, Emitter, type ByLane, type Metric, type Counters, type Cursor, type Drained, type EndOptions, type EventData, type EventOptions, type Health, type LaneReport, type OpenOptions, type Severity, type StateRecord, } from './emitter';
+export type { AuditChainSink, Configuration, ConfigurationDocument, FileSink, KeyConfig, LaneConfig, LaneKeys, OtlpSink, Overflow, SinkConfig, } from './config';
+export { context, run, turn, type Context } from './context';
+export { authorityBoundary, configure, configureSync, emit, emitAsync, Emitter, flush, shutdown, type ByLane, type Metric, type Counters, type Cursor, type Drained, type EndOptions, type EventOptions, type Health, type LaneReport, type OpenOptions, type Severity, type StateRecord, } from './emitter';
 export { SignedGovernanceEvent } from './event';
 export type { Keys, KeySource } from './keys';
 export { Receipt, type Ending, type WaitOptions } from './receipt';
 export { Rejected, Uncertain, type BatchGovernanceEventSink, type GovernanceEventSink, type Signer, type SinkClass, type SinkHealth, type SinkLike, } from './sink';
 export { eventsOfSpan, type Span, type SpanEvent } from './span';
+export { tool, type ToolOptions } from './tool';
 export type { Trace } from './trace';
+export type * from './types';
 export { costData, modelUsage, rollUp, type ChildUsage, type Cost } from './usage';
 export { verify, type Finding, type Report, type StreamReport, type Verdict, type VerifyOptions, } from './verify';

@@ -1,11 +1,3 @@
-/**
- * Finished OpenTelemetry spans as events: register the processor, and every instrumented framework is
- * covered.
- *
- * Spans that follow the GenAI and MCP conventions become `run.*`, `tool.invocation` and `model.usage`; others are
- * `span`. Messages, arguments and results become content parts, which leave only through the gates. Which span is
- * which event is the core's to say: here a span is converted, and that is all.
- */
 import type { ContentMode } from './content';
 import { Emitter } from './emitter';
 type HrTime = readonly [seconds: number, nanoseconds: number];
@@ -20,7 +12,7 @@ export interface FinishedSpan {
     };
     readonly events?: readonly {
         readonly name: string;
-        readonly attributes?: Readonly<Record<string, unknown>>;
+        readonly attributes?: Readonly<Record<string, unknown>> | undefined;
     }[];
     spanContext(): {
         traceId: string;
@@ -34,9 +26,9 @@ export interface FinishedSpan {
 /** How spans become events. */
 export interface SpanProcessorOptions {
     /** The process's default emitter if absent. */
-    readonly emitter?: Emitter;
+    readonly emitter?: Emitter | undefined;
     /** The most that the content of these spans may be captured, as that of a content part. */
-    readonly permit?: ContentMode;
+    readonly permit?: ContentMode | undefined;
 }
 /** An OpenTelemetry `SpanProcessor`: give it to a tracer provider. */
 export declare class SinkwellSpanProcessor {
@@ -45,8 +37,29 @@ export declare class SinkwellSpanProcessor {
     /** An agent's span is a run that starts. */
     onStart(span: FinishedSpan): void;
     onEnd(span: FinishedSpan): void;
+    /** Resolves when all that came of the spans so far is delivered or declared. */
     forceFlush(): Promise<void>;
     /** The emitter is its owner's to end. */
     shutdown(): Promise<void>;
 }
+/** What is needed of a `Sampler` of the tracing SDK. */
+export interface SamplerLike {
+    shouldSample(...given: never[]): {
+        readonly decision: number;
+    };
+    toString(): string;
+}
+/**
+ * Has every span recorded, whatever a sampler decides: what it drops reaches no processor, so that the tool calls of a
+ * trace that is not sampled would be no events, uncounted. Such a span stays unsampled (exporters leave it out, its
+ * traceparent says so); `SinkwellSpanProcessor` takes it like any other.
+ *
+ * ```js
+ * new NodeTracerProvider({
+ *   sampler: recordAll(new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(0.1) })),
+ *   spanProcessors: [new SinkwellSpanProcessor()],
+ * });
+ * ```
+ */
+export declare function recordAll<S extends SamplerLike>(sampler: S): S;
 export { registerMetrics, type MeterProviderLike } from './metrics';

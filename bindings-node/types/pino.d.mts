@@ -1,2 +1,2 @@
 export * from './pino.js';
-export { default } from './pino.js';
+export { transport as default } from './pino.js';

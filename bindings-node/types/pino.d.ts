@@ -5,10 +5,12 @@
  * pino's worker thread with an emitter of its own, which ends with the logger.
  */
 import { Writable } from 'node:stream';
+import type { Configuration } from './config';
 /** How the transport opens its emitter. */
 export interface PinoTransportOptions {
     /** As for `Emitter.open`. */
-    readonly config?: string | object;
+    readonly config?: Configuration | undefined;
 }
 /** The transport, as pino calls it. */
-export default function transport(options?: PinoTransportOptions): Promise<Writable>;
+export declare function transport(options?: PinoTransportOptions): Promise<Writable>;
+export default transport;

@@ -14,7 +14,7 @@ export interface Ending {
 /** How long a wait may take. */
 export interface WaitOptions {
     /** In milliseconds; then the promise rejects with `TimeoutError`, while the event is still on its way. */
-    readonly timeout?: number;
+    readonly timeout?: number | undefined;
 }
 /** What `emit` gives back. Waiting on it costs memory only and keeps no process alive. */
 export declare class Receipt {

@@ -5,7 +5,7 @@ export type SinkClass = 'siem' | 'audit' | 'observability' | 'debug';
 /** How a sink says it is. */
 export interface SinkHealth {
     readonly healthy: boolean;
-    readonly detail?: string | null;
+    readonly detail?: string | null | undefined;
 }
 /** A sink, as the proposal has it. */
 export interface GovernanceEventSink {
@@ -28,9 +28,9 @@ export interface BatchGovernanceEventSink {
 /** What is accepted in its place: plain functions, plain strings as classes, no `health`. */
 export type SinkLike = {
     readonly name: string;
-    readonly classes?: Iterable<SinkClass>;
+    readonly classes?: Iterable<SinkClass> | undefined;
     /** A repeat of the same event does no harm: its lane's `order` may then be more than one batch at a time. */
-    readonly idempotent?: boolean;
+    readonly idempotent?: boolean | undefined;
     health?(): SinkHealth | Promise<SinkHealth>;
 } & ({
     emit(event: SignedGovernanceEvent): unknown;

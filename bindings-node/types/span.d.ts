@@ -3,34 +3,34 @@ import type { ContentMode } from './content';
 export interface Span {
     readonly name: string;
     /** 32 hex digits. */
-    readonly trace_id?: string;
+    readonly trace_id?: string | undefined;
     /** 16 hex digits. */
-    readonly span_id?: string;
+    readonly span_id?: string | undefined;
     /** 1 is sampled. */
-    readonly flags?: number;
+    readonly flags?: number | undefined;
     /** `tracestate` */
-    readonly state?: string;
-    readonly start_unix_nano?: string;
-    readonly end_unix_nano?: string;
-    readonly status?: 'unset' | 'ok' | 'error' | 'compensating';
-    readonly attributes?: Readonly<Record<string, unknown>>;
+    readonly state?: string | undefined;
+    readonly start_unix_nano?: string | undefined;
+    readonly end_unix_nano?: string | undefined;
+    readonly status?: 'unset' | 'ok' | 'error' | 'compensating' | undefined;
+    readonly attributes?: Readonly<Record<string, unknown>> | undefined;
     readonly events?: readonly {
         readonly name: string;
-        readonly attributes?: Readonly<Record<string, unknown>>;
+        readonly attributes?: Readonly<Record<string, unknown>> | undefined;
     }[];
     /** The most that its content may be captured. */
-    readonly permit?: ContentMode;
+    readonly permit?: ContentMode | undefined;
 }
 /** An event that a span stands for, with the members that an event has in every language. */
 export interface SpanEvent {
     readonly type: string;
     readonly data: Readonly<Record<string, unknown>>;
-    readonly subject?: string;
-    readonly run?: string;
-    readonly correlation?: string;
-    readonly time?: string;
-    readonly trace?: Readonly<Record<string, unknown>>;
-    readonly content?: readonly Readonly<Record<string, unknown>>[];
+    readonly subject?: string | undefined;
+    readonly run?: string | undefined;
+    readonly correlation?: string | undefined;
+    readonly time?: string | undefined;
+    readonly trace?: Readonly<Record<string, unknown>> | undefined;
+    readonly content?: readonly Readonly<Record<string, unknown>>[] | undefined;
 }
 /** The events that a span stands for; `Emitter.emitSpan` emits them. */
 export declare function eventsOfSpan(span: Span): SpanEvent[];

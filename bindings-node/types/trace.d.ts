@@ -1,3 +1,10 @@
+/**
+ * The active trace, from OpenTelemetry where the program has it.
+ *
+ * `@opentelemetry/api` keeps what is registered with it under a symbol that every copy of it shares, and so does the key
+ * of the active span: both are its contract between copies and versions. Nothing is loaded, so a bundled program and a
+ * module system of another kind find the same trace.
+ */
 /** A place in a trace. */
 export interface Trace {
     /** 32 hex digits. */
@@ -5,8 +12,9 @@ export interface Trace {
     /** 16 hex digits. */
     readonly spanId: string;
     /** 1 is sampled. */
-    readonly flags?: number;
-    readonly state?: string;
+    readonly flags?: number | undefined;
+    /** `tracestate` */
+    readonly state?: string | undefined;
 }
 interface SpanContext {
     traceId: string;
@@ -16,7 +24,7 @@ interface SpanContext {
         serialize(): string;
     };
 }
-/** The span that is active now. */
+/** The span that is active now. Whatever a tracer does, an event is not lost for it. */
 export declare function activeTrace(): Trace | undefined;
 /** A span's context, as `emit` takes it. */
 export declare function traceOf(context: SpanContext): Trace;

@@ -2,28 +2,28 @@ import { type Keys } from './keys';
 /** How to verify. */
 export interface VerifyOptions {
     /** Whom to trust: `{ k1: 'agent.pem.pub' }`. Without a key nothing is better than `unchecked`. */
-    readonly keys?: Keys;
+    readonly keys?: Keys | undefined;
     /** Files of checkpoints. */
-    readonly checkpoints?: readonly string[];
+    readonly checkpoints?: readonly string[] | undefined;
     /** Report streams that were silent for this many milliseconds before the end of the input. */
-    readonly silence?: number;
+    readonly silence?: number | undefined;
     /** Report authorization edges that lead nowhere. */
-    readonly edges?: boolean;
+    readonly edges?: boolean | undefined;
     /** Notes and declared losses count as findings. */
-    readonly strict?: boolean;
+    readonly strict?: boolean | undefined;
     /** The input is one file of a rotated set. */
-    readonly partial?: boolean;
+    readonly partial?: boolean | undefined;
     /** Lanes of which the input should hold something: one of which it holds nothing is a finding. */
-    readonly lanes?: readonly string[];
+    readonly lanes?: readonly string[] | undefined;
 }
 /** From best to worst. */
 export type Verdict = 'sound' | 'incomplete' | 'unchecked' | 'findings';
 /** Something that is not as it should be. */
 export interface Finding {
     readonly kind: string;
-    readonly from?: number;
-    readonly to?: number;
-    readonly where?: string;
+    readonly from?: number | undefined;
+    readonly to?: number | undefined;
+    readonly where?: string | undefined;
     readonly note: string;
 }
 /** What was found of one stream. */

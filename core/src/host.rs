@@ -201,19 +201,41 @@ static OPENING: PerProcess<Mutex<()>> = PerProcess::new();
 /// # Errors
 /// As [`open`].
 pub fn default_emitter(env: &dyn Env) -> Result<Arc<Emitter>> {
-    let usable = || DEFAULT.load_full().filter(|emitter| !emitter.is_closed());
-    if let Some(emitter) = usable() {
+    if let Some(emitter) = open_default() {
         return Ok(emitter);
     }
     let opening_now = OPENING.get();
     let _one = lock(&opening_now);
-    if let Some(emitter) = usable() {
+    if let Some(emitter) = open_default() {
         return Ok(emitter);
     }
     let opening = Opening { source: Source::Environment, sinks: Vec::new(), signer: None, manual: false };
     let emitter = Arc::new(open(opening, env)?);
     DEFAULT.store(Some(Arc::clone(&emitter)));
     Ok(emitter)
+}
+
+/// Opens the process's default emitter as the program says, instead of from the environment.
+///
+/// # Errors
+/// As [`open`]; `invalid_argument` where it is open already, since its events would go two ways.
+pub fn configure_default(opening: Opening, env: &dyn Env) -> Result<Arc<Emitter>> {
+    let opening_now = OPENING.get();
+    let _one = lock(&opening_now);
+    if open_default().is_some() {
+        return Err(Error::invalid_argument(
+            "the default emitter is open already; configure it before the first event, or shut it down first",
+        ));
+    }
+    let emitter = Arc::new(open(opening, env)?);
+    DEFAULT.store(Some(Arc::clone(&emitter)));
+    Ok(emitter)
+}
+
+/// The process's default emitter, where it is open.
+#[must_use]
+pub fn open_default() -> Option<Arc<Emitter>> {
+    DEFAULT.load_full().filter(|emitter| !emitter.is_closed())
 }
 
 /// Takes the default emitter away, so that the process can end it; the next use opens another.

@@ -1,19 +1,26 @@
 // Held against the types as a user's strict project would be; never run.
 import {
+  configure,
   Emitter,
   emit,
+  emitAsync,
   InvalidEventError,
   part,
   Rejected,
+  run,
+  tool,
   verify,
+  type Configuration,
   type GovernanceEventSink,
   type SignedGovernanceEvent,
   type SinkClass,
   type SinkHealth,
 } from 'sinkwell';
-import { SinkwellSpanProcessor } from 'sinkwell/otel';
+import { recordAll, SinkwellSpanProcessor } from 'sinkwell/otel';
 import { subscribeChannels } from 'sinkwell/diagnostics-channel';
-import type { SpanProcessor } from '@opentelemetry/sdk-trace-base';
+import transport from 'sinkwell/pino';
+import type { Sampler, SpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base';
 
 class Defender implements GovernanceEventSink {
   readonly name = 'defender';
@@ -52,3 +59,42 @@ try {
     console.log(kind, error.code, where);
   }
 }
+
+// An interface's values, and members that are not there.
+interface Note {
+  text: string;
+  author?: string;
+}
+const note: Note = { text: 'hi' };
+emit('com.example.note', note, { run: undefined, content: undefined });
+emit('tool.invocation', { tool: 'x', outcome: undefined, more: 1 });
+declare const anyType: string;
+emit(anyType, note);
+await emitAsync('run.completed');
+await emitAsync('run.failed', { 'error.type': 'x', mine: note }, { run: 'r' });
+// @ts-expect-error an outcome is one of five
+emit('tool.invocation', { tool: 'x', outcome: 'good' });
+// @ts-expect-error it says which tool
+emit('tool.invocation', { outcome: 'ok' });
+// @ts-expect-error it says which tool
+emit('tool.invocation');
+// @ts-expect-error a list is no data
+emit('com.example.note', [1]);
+// @ts-expect-error nor is a date
+emit('com.example.note', new Date());
+
+const document: Configuration = {
+  agent: { id: 'a' },
+  key: { id: 'k1', ed25519: { file: 'agent.pem' } },
+  lanes: ['stdout', { sink: { file: { path: 'x' } }, overflow: 'block', batch: { linger: '1s' } }, { sink: { host: 'h' } }],
+};
+await configure(document);
+// @ts-expect-error a key of a lane that there is none
+await configure({ lanes: [{ sink: 'stdout', overfow: 'block' }] });
+// @ts-expect-error a value that there is none
+await Emitter.open({ lanes: [{ sink: 'stdout', overflow: 'drop' }] });
+const sum: number = run('r1', () => tool('add', (a: number, b: number) => a + b)(1, 2));
+const later: Promise<string> = run({ agent: 'b' }, async ({ run }) => run ?? '');
+const sampler: Sampler = recordAll(new AlwaysOffSampler());
+const stream = await transport({ config: document });
+console.log(sum, later, sampler, stream.writable);

@@ -21,6 +21,37 @@ enum Outcome {
     TimedOut,
 }
 
+impl Outcome {
+    /// What an error of this type says of how something ended.
+    fn of_error(kind: &str, names: &Names) -> Self {
+        // `asyncio.CancelledError`, `context.Canceled`, `*url.Error`: the last part is the name.
+        let kind = kind.rsplit(['.', ':', '*', '/']).next().unwrap_or(kind);
+        if names.cancelled.contains(kind) {
+            Self::Cancelled
+        } else if names.timed_out.contains(kind) {
+            Self::TimedOut
+        } else {
+            Self::Error
+        }
+    }
+
+    /// As `tool.invocation` has it.
+    const fn of_tool(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timeout",
+        }
+    }
+}
+
+/// The `outcome` of a `tool.invocation` that ended with an error of this type: `error`, `cancelled` or `timeout`.
+#[must_use]
+pub fn outcome_of_error(kind: &str) -> &'static str {
+    Outcome::of_error(kind, Names::get()).of_tool()
+}
+
 /// The events of a span.
 pub(super) fn of(span: &Span<'_>) -> Vec<Value> {
     let names = Names::get();
@@ -53,6 +84,12 @@ fn operation<'a>(span: &Span<'a>, names: &'a Names) -> Option<&'a str> {
             .find_map(|(attribute, operations)| operations.get(span.text(attribute)?).map(String::as_str))
     };
     span.text(&names.operation).or_else(dialect)
+}
+
+/// Whether a dialect knows the span and does not call it a model's: its tokens are then a sum of what the models' spans
+/// within it say, and would be counted twice.
+fn sums_up(span: &Span<'_>, names: &Names, operation: Option<&str>) -> bool {
+    operation.is_none() && names.dialects.iter().any(|(attribute, _)| span.text(attribute).is_some())
 }
 
 struct Maker<'a> {
@@ -89,13 +126,7 @@ impl Maker<'_> {
             let tool =
                 span.text(&names.tool).or_else(|| span.text(&names.prompt)).or(method).unwrap_or(span.name);
             put(&mut data, "tool", tool.into());
-            let outcome = match self.outcome() {
-                Outcome::Ok => "ok",
-                Outcome::Error => "error",
-                Outcome::Cancelled => "cancelled",
-                Outcome::TimedOut => "timeout",
-            };
-            put(&mut data, "outcome", outcome.into());
+            put(&mut data, "outcome", self.outcome().of_tool().into());
             return vec![self.event(
                 "tool.invocation",
                 data,
@@ -106,7 +137,7 @@ impl Maker<'_> {
         }
         let usage = span_usage(span.attributes());
         let counts = usage.iter().any(|(name, _)| name.ends_with("_tokens"));
-        if self.is(&names.model_operations) || counts {
+        if self.is(&names.model_operations) || (counts && !sums_up(span, names, self.operation)) {
             return vec![self.usage("model", data, usage, end, content)];
         }
         vec![self.other(data, end, content)]
@@ -206,13 +237,10 @@ impl Maker<'_> {
         let (span, names) = (self.span, self.names);
         let error = span.text(&names.error).or(span.exception);
         let failed = span.status == Status::Error || span.text(&names.error).is_some();
-        // `asyncio.CancelledError`, `context.Canceled`, `*url.Error`: the last part is the name.
-        let kind = error.map(|error| error.rsplit(['.', ':', '*', '/']).next().unwrap_or(error));
-        match kind {
-            _ if !failed => Outcome::Ok,
-            Some(kind) if names.cancelled.contains(kind) => Outcome::Cancelled,
-            Some(kind) if names.timed_out.contains(kind) => Outcome::TimedOut,
-            _ => Outcome::Error,
+        if failed {
+            error.map_or(Outcome::Error, |error| Outcome::of_error(error, names))
+        } else {
+            Outcome::Ok
         }
     }
 

@@ -17,6 +17,9 @@
 //! | a sandbox's, with a kind that `sandbox.event` knows | `sandbox.event` |
 //! | any other that ended | `span` |
 //!
+//! Of model spans within each other only the innermost is a model's usage: what an agent's span counts is of the family
+//! `run`, and a framework's span around its models' (`ai.embedMany`) counts nothing.
+//!
 //! How: [`span`] reads the object and translates dialects; [`names`] are the conventions' names, from their one
 //! data file; [`event`] decides; [`content`] takes messages apart.
 //!
@@ -44,6 +47,8 @@ use crate::emitter::{Attempt, Emitter, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::read_value;
 use crate::json::{self, ObjectWriter, Value};
+
+pub use event::outcome_of_error;
 
 /// The events that a span stands for, each an object as [`read_event`](crate::event::read_event) takes one.
 ///

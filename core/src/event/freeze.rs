@@ -243,6 +243,9 @@ impl Freezer {
         let identity = &*self.identity;
         let data = writer.finish().map_err(|e| invalid_data(&e))?;
         let resolved = types::resolve(input.event_type, &identity.prefix)?;
+        if resolved.builtin().is_none() {
+            types::tell_if_near(input.event_type, &identity.prefix);
+        }
         let default_severity = resolved.check(data.members())?;
         let severity = match input.severity {
             Some(name) => Severity::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| {

@@ -26,7 +26,9 @@ impl JsonError {
     }
 
     pub(super) fn unsafe_integer() -> Self {
-        Self::new("an integer outside ±(2^53−1) is not the same number to every reader; send it as a string")
+        Self::new(
+            "a whole number outside ±(2^53−1), one like 1e21 too, is not the same number to every reader; send it as a string",
+        )
     }
 
     /// The same error, naming the path of the value (the first one named stays).

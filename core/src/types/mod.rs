@@ -11,6 +11,7 @@
 //! literal name first, then the nested one. The normative form of the tables is
 //! `schemas/governance-event/1.0/`; `core/tests/schemas.rs` holds the code to it.
 
+mod near;
 mod severity;
 mod shape;
 mod table;
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 
+pub(crate) use near::tell_if_near;
 pub use severity::{LevelScale, Severity};
 pub use table::Builtin;
 

@@ -253,3 +253,35 @@ fn levels_of_loggers_have_one_rule() {
     assert_eq!(Severity::of_level(Slog, i64::MIN), Severity::Trace);
     assert_eq!(Severity::of_level(Slog, i64::MAX), Severity::Fatal);
 }
+
+#[test]
+fn a_name_that_is_nearly_built_in_is_known() {
+    let near = |name| super::near::nearly(name, "com.acme.").map(|builtin| builtin.name);
+    for (given, meant) in [
+        ("tool.invoked", "tool.invocation"),
+        ("tool.invokation", "tool.invocation"),
+        ("Tool.Invocation", "tool.invocation"),
+        ("tool_invocation", "tool.invocation"),
+        ("toolInvocation", "tool.invocation"),
+        ("com.acme.run.complete", "run.completed"),
+        ("dev.sinkwell.run.start", "run.started"),
+        ("run.canceled", "run.cancelled"),
+        ("cost.estimate", "cost.estimated"),
+        ("policy.decide", "policy.decision"),
+    ] {
+        assert_eq!(near(given), Some(meant), "{given}");
+    }
+    for own in [
+        "com.example.tool.invoked",
+        "model.loaded",
+        "tool",
+        "tools.invoked",
+        "run",
+        "log",
+        "",
+        "heartbeats",
+        "a",
+    ] {
+        assert_eq!(near(own), None, "{own}");
+    }
+}

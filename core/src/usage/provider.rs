@@ -20,6 +20,8 @@ struct Words {
     reasoning: &'static [&'static str],
     total: &'static [&'static str],
     model: &'static [&'static str],
+    /// Where a framework or a span says which provider it was; `None`: it is the one of this name.
+    provider: Option<&'static [&'static str]>,
 }
 
 const CHAT: Words = Words {
@@ -32,6 +34,7 @@ const CHAT: Words = Words {
     reasoning: &["completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens"],
     total: &["total_tokens"],
     model: &["model", "response.model"],
+    provider: None,
 };
 
 const TABLE: &[Words] = &[
@@ -47,6 +50,7 @@ const TABLE: &[Words] = &[
         reasoning: &[],
         total: &[],
         model: &["model", "message.model"],
+        provider: None,
     },
     Words {
         name: "gcp.gemini",
@@ -63,6 +67,7 @@ const TABLE: &[Words] = &[
         reasoning: &["thoughtsTokenCount", "thoughts_token_count"],
         total: &["totalTokenCount", "total_token_count"],
         model: &["modelVersion", "model_version"],
+        provider: None,
     },
     Words {
         name: "aws.bedrock",
@@ -73,6 +78,7 @@ const TABLE: &[Words] = &[
         reasoning: &[],
         total: &["totalTokens"],
         model: &["modelId"],
+        provider: None,
     },
     Words {
         name: "cohere",
@@ -83,6 +89,7 @@ const TABLE: &[Words] = &[
         reasoning: &[],
         total: &[],
         model: &["model"],
+        provider: None,
     },
     Words {
         name: "otel",
@@ -93,11 +100,62 @@ const TABLE: &[Words] = &[
         reasoning: &["gen_ai.usage.reasoning.output_tokens"],
         total: &["gen_ai.usage.total_tokens"],
         model: &["gen_ai.response.model", "gen_ai.request.model"],
+        provider: Some(&["gen_ai.provider.name", "gen_ai.system"]),
+    },
+    Words {
+        name: "ollama",
+        within: &[],
+        input: &[&["prompt_eval_count"]],
+        output: &[&["eval_count"]],
+        cached: &[],
+        reasoning: &[],
+        total: &[],
+        model: &["model"],
+        provider: None,
+    },
+    // A whole result of several steps has the last one's usage beside the sum of all.
+    Words {
+        name: "ai_sdk",
+        within: &["totalUsage", "usage"],
+        input: &[&["inputTokens"], &["promptTokens"], &["tokens"]],
+        output: &[&["outputTokens"], &["completionTokens"]],
+        cached: &["inputTokenDetails.cacheReadTokens", "cachedInputTokens"],
+        reasoning: &["outputTokenDetails.reasoningTokens", "reasoningTokens"],
+        total: &["totalTokens"],
+        model: &["response.modelId"],
+        provider: Some(&[]),
+    },
+    Words {
+        name: "langchain",
+        within: &[
+            "usage_metadata",
+            "message.usage_metadata",
+            "kwargs.usage_metadata",
+            "response_metadata.tokenUsage",
+            "response_metadata.token_usage",
+            "llmOutput.tokenUsage",
+            "llm_output.token_usage",
+            "tokenUsage",
+            "token_usage",
+        ],
+        input: &[&["input_tokens"], &["promptTokens"], &["prompt_tokens"]],
+        output: &[&["output_tokens"], &["completionTokens"], &["completion_tokens"]],
+        cached: &["input_token_details.cache_read"],
+        reasoning: &["output_token_details.reasoning"],
+        total: &["total_tokens", "totalTokens"],
+        model: &[
+            "response_metadata.model_name",
+            "response_metadata.model",
+            "message.response_metadata.model_name",
+            "kwargs.response_metadata.model_name",
+            "llm_output.model_name",
+        ],
+        provider: Some(&["response_metadata.model_provider", "message.response_metadata.model_provider"]),
     },
 ];
 
 /// The names that [`usage_from_json`] takes, with the OpenTelemetry name each stands for.
-pub const PROVIDERS: [(&str, &str); 13] = [
+pub const PROVIDERS: [(&str, &str); 16] = [
     ("openai", "openai"),
     ("azure", "azure.ai.openai"),
     ("azure.ai.openai", "azure.ai.openai"),
@@ -110,12 +168,15 @@ pub const PROVIDERS: [(&str, &str); 13] = [
     ("bedrock", "aws.bedrock"),
     ("aws.bedrock", "aws.bedrock"),
     ("cohere", "cohere"),
+    ("ollama", "ollama"),
+    ("ai_sdk", "ai_sdk"),
+    ("langchain", "langchain"),
     ("otel", "otel"),
 ];
 
 /// The data of `model.usage` (canonical JSON) from what a provider answered: its usage object, or the whole
-/// response with the usage in it, whose model is then taken along. `otel` takes the attributes of a span that
-/// follows the OpenTelemetry GenAI conventions.
+/// response with the usage in it, whose model is then taken along. `ai_sdk` and `langchain` take what these frameworks
+/// make of any provider's answer, `otel` the attributes of a span that follows the OpenTelemetry GenAI conventions.
 ///
 /// # Errors
 /// `invalid_argument`: an unknown provider, no JSON object, or no usage in it; `invalid_event`: a count that is
@@ -155,9 +216,11 @@ pub fn usage_from_json(provider: &str, usage: &[u8]) -> Result<Vec<u8>> {
     put("cached_tokens", first(object, words.cached, "cached_tokens")?.map(Value::Int));
     put("reasoning_tokens", first(object, words.reasoning, "reasoning_tokens")?.map(Value::Int));
     put("total_tokens", total.map(Value::Int));
-    let name = match words.name {
-        "otel" => ["gen_ai.provider.name", "gen_ai.system"].iter().find_map(|n| text(object, n)),
-        name => Some(name.to_owned()),
+    let name = match words.provider {
+        Some(places) => {
+            places.iter().find_map(|place| text(object, place).or_else(|| text(&response, place)))
+        }
+        None => Some(words.name.to_owned()),
     };
     put("provider", name.map(Value::String));
     let model = words.model.iter().find_map(|place| text(&response, place).or_else(|| text(object, place)));

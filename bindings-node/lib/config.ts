@@ -1,0 +1,199 @@
+/**
+ * A configuration as an object, for the editor and the type checker: the keys of docs/CONFIG.md. What holds is the
+ * core's to say, which names an unknown key with the nearest known one. Durations carry a unit (`200ms`, `30s`, `5m`,
+ * `1h`), sizes too (`64KiB`, `10MB`).
+ */
+import type { ContentMode } from './content';
+import type { SinkClass } from './sink';
+
+/** What a lane does when it is full. */
+export type Overflow = 'block' | 'drop_oldest' | 'drop_progress' | 'coalesce_by_run' | 'fail_sink';
+
+/** How safely a file must be this user's. */
+interface Written {
+  /** A symbolic link as the last part of the path is followed. */
+  readonly allow_links?: boolean | undefined;
+  /** Others may write to it, or own it. */
+  readonly allow_shared_write?: boolean | undefined;
+}
+
+/** A secret that comes from elsewhere. */
+type Secret = { readonly file: string } | { readonly env: string };
+
+/** The key that seals. */
+export interface KeyConfig {
+  /** A look-up hint in every envelope. */
+  readonly id: string;
+  /** PKCS#8 PEM; made by `npx sinkwell keys new agent.pem`. */
+  readonly ed25519?: Secret | { readonly pem: string } | undefined;
+  /** At least 32 bytes, as they are. */
+  readonly hmac_sha256?: Secret | { readonly base64: string } | undefined;
+  /** The program signs: give `Emitter.open` a `signer`, and say `alg`. */
+  readonly signer?: 'host' | undefined;
+  readonly alg?: 'ed25519' | 'hmac-sha256' | undefined;
+  /** Every envelope, or one of each stream in whatever leaves together. */
+  readonly sign?: 'each' | 'batch' | undefined;
+  readonly allow_group_readable?: boolean | undefined;
+}
+
+/** Appends to a file. */
+export interface FileSink extends Written {
+  /** Made 0600. */
+  readonly path: string;
+  readonly rotate?: { readonly size?: string | undefined; readonly age?: string | undefined } | undefined;
+  /** How many rotated files stay; all if absent. */
+  readonly keep?: number | undefined;
+  readonly fsync?: boolean | undefined;
+}
+
+/** Exports as OTLP logs; what is left out comes from `OTEL_EXPORTER_OTLP_*`. */
+export interface OtlpSink {
+  readonly endpoint?: string | undefined;
+  readonly protocol?: 'grpc' | 'http/protobuf' | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly compression?: 'none' | 'gzip' | 'zstd' | undefined;
+  readonly ca?: string | undefined;
+  readonly client_certificate?: string | undefined;
+  readonly client_key?: string | undefined;
+  readonly insecure?: boolean | undefined;
+  readonly body?: 'string' | 'map' | 'none' | undefined;
+  readonly max_request_bytes?: string | undefined;
+  readonly resource?: object | undefined;
+}
+
+/** A database that proves its own history. */
+export interface AuditChainSink extends Written {
+  readonly path: string;
+  readonly retention?: 'none' | { readonly policy: string; readonly max_age: string } | undefined;
+}
+
+/** A sink: by its name alone, or with its keys. */
+export type SinkConfig =
+  | 'stdout'
+  | 'stderr'
+  | 'console'
+  | 'otlp'
+  | 'memory'
+  | 'null'
+  | { readonly stdout: object | null }
+  | { readonly stderr: object | null }
+  | {
+      readonly console: {
+        readonly color?: 'auto' | 'always' | 'never' | undefined;
+        readonly stream?: 'stderr' | 'stdout' | undefined;
+      };
+    }
+  | { readonly file: FileSink }
+  | { readonly otlp: OtlpSink }
+  | { readonly audit_chain: AuditChainSink }
+  /** The name of a sink that the program gives. */
+  | { readonly host: string }
+  | { readonly memory: object | null }
+  | { readonly null: object | null };
+
+interface QueueConfig {
+  readonly events?: number | undefined;
+  readonly bytes?: string | undefined;
+  /** Events kept free for terminal ones. */
+  readonly terminal_reserve?: number | undefined;
+}
+
+/** The keys of a lane; what they do: docs/LANES.md. */
+export interface LaneKeys {
+  /** Unique; the sink's kind if absent. */
+  readonly id?: string | undefined;
+  readonly preset?: 'agent_telemetry' | undefined;
+  readonly classes?: readonly SinkClass[] | undefined;
+  readonly queue?: QueueConfig | undefined;
+  readonly overflow?: Overflow | undefined;
+  /** Then `BackpressureError`. */
+  readonly block_timeout?: string | undefined;
+  readonly batch?:
+    | {
+        readonly events?: number | undefined;
+        readonly bytes?: string | undefined;
+        /** How long delivery waits for a batch to fill. */
+        readonly linger?: string | undefined;
+      }
+    | undefined;
+  /** One delivery. */
+  readonly timeout?: string | undefined;
+  readonly retry?:
+    | {
+        readonly initial?: string | undefined;
+        readonly cap?: string | undefined;
+        /** A duration, or `never`. */
+        readonly give_up?: string | undefined;
+      }
+    | undefined;
+  readonly breaker?:
+    { readonly failures?: number | undefined; readonly open?: string | undefined } | undefined;
+  readonly durable?: boolean | undefined;
+  readonly sync?: 'always' | 'os' | { readonly every: string } | undefined;
+  /** Batches in flight; more than 1 for idempotent sinks only. */
+  readonly order?: number | string | undefined;
+  readonly content?:
+    { readonly mode?: ContentMode | undefined; readonly classes?: readonly string[] | undefined } | undefined;
+  readonly streams?: number | undefined;
+}
+
+/** A lane. */
+export interface LaneConfig extends LaneKeys {
+  readonly sink: SinkConfig;
+}
+
+/** The document. */
+export interface ConfigurationDocument {
+  readonly agent?:
+    | {
+        /** Whose events these are. */
+        readonly id?: string | undefined;
+        readonly tenant?: string | undefined;
+        /** Globs that an event's own `agent` or `tenant` must match. */
+        readonly allow?: readonly string[] | undefined;
+      }
+    | undefined;
+  /** URI-reference of the producer; the agent's id if absent. */
+  readonly source?: string | undefined;
+  /** Prefix of built-in types; `dev.sinkwell.` if absent. */
+  readonly type_prefix?: string | undefined;
+  /** Without one, envelopes are unsigned. */
+  readonly key?: KeyConfig | undefined;
+  /** Without one, no lane is durable. */
+  readonly journal?:
+    | (Written & {
+        readonly dir: string;
+        readonly sync?: 'always' | 'os' | { readonly every: string } | undefined;
+        readonly budget?: string | undefined;
+        readonly floor?: string | undefined;
+      })
+    | undefined;
+  readonly heartbeat?: 'off' | { readonly every?: string | undefined } | undefined;
+  readonly queue?: QueueConfig | undefined;
+  readonly overflow?: Overflow | undefined;
+  /** One `console` lane if absent. */
+  readonly lanes?: readonly (LaneConfig | Exclude<SinkConfig, object>)[] | undefined;
+  readonly checkpoint?: (Written & { readonly file: string }) | { readonly lane: string } | undefined;
+  /** On SIGTERM and SIGINT what is queued goes out at once; see "Shutting down" in the README. */
+  readonly handle_signals?: boolean | undefined;
+  readonly limits?:
+    { readonly envelope?: string | undefined; readonly depth?: number | undefined } | undefined;
+  readonly dead_letter?: (Written & { readonly dir: string }) | undefined;
+  readonly redaction?: object | undefined;
+  /** Which sinks must be there, and what may be seen of content; in place, or the path of a file. */
+  readonly governance?: object | string | undefined;
+  readonly telemetry?: object | string | undefined;
+  readonly ids?: string | undefined;
+  readonly target?: object | undefined;
+  /** Refused unless `SINKWELL_TESTING=1`. */
+  readonly testing?:
+    | {
+        readonly clock?: string | undefined;
+        readonly step?: string | undefined;
+        readonly seed?: number | undefined;
+      }
+    | undefined;
+}
+
+/** The path of a document, or the document itself. */
+export type Configuration = string | ConfigurationDocument;

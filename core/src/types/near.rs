@@ -1,0 +1,52 @@
+//! Types that are almost built in: `tool.invoked` is taken as one of the host's own, and nobody who looks for
+//! `tool.invocation` finds it.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use super::DEFAULT_PREFIX;
+use super::table::Builtin;
+use crate::diagnostics;
+
+/// Of so many names it is said.
+const TOLD: usize = 64;
+
+/// How many letters after the family's name make a name a near one.
+const SAME: usize = 3;
+
+/// Tells the host's logger, once for each name, of a type that is none of the built-in ones but nearly so.
+pub(crate) fn tell_if_near(name: &str, prefix: &str) {
+    static TOLD_OF: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let Some(meant) = nearly(name, prefix) else { return };
+    // Not waited for: whoever forks while another thread holds it would wait for ever.
+    let Ok(mut told) = TOLD_OF.try_lock() else { return };
+    if told.len() >= TOLD || !told.insert(name.to_owned()) {
+        return;
+    }
+    drop(told);
+    diagnostics::warn(&format!(
+        "{name} is no built-in type and was taken as one of your own; did you mean {}? (this is said once)",
+        meant.name
+    ));
+}
+
+/// The built-in type that a name that is none is near to: of the same family, or the same but for case, `_` and `-`.
+pub(super) fn nearly(name: &str, prefix: &str) -> Option<&'static Builtin> {
+    let short = name.strip_prefix(prefix).or_else(|| name.strip_prefix(DEFAULT_PREFIX)).unwrap_or(name);
+    let (family, rest) = short.split_once('.').unwrap_or((short, ""));
+    let near = |builtin: &&Builtin| match builtin.name.split_once('.') {
+        Some((known, known_rest)) if known.eq_ignore_ascii_case(family) => same(known_rest, rest) >= SAME,
+        _ => squeezed(builtin.name).eq(squeezed(short)),
+    };
+    let of_hosts = Builtin::all().iter().filter(|builtin| !builtin.own_only && builtin.name != short);
+    of_hosts.filter(near).max_by_key(|builtin| same(builtin.name, short))
+}
+
+/// How many letters two names have in common at their beginning.
+fn same(a: &str, b: &str) -> usize {
+    a.bytes().zip(b.bytes()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
+}
+
+fn squeezed(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(|byte| !matches!(byte, b'.' | b'_' | b'-')).map(|byte| byte.to_ascii_lowercase())
+}
