@@ -1,0 +1,6 @@
+import { dirname } from 'node:path';
+
+export default {
+  serverExternalPackages: ['sinkwell'],
+  outputFileTracingRoot: dirname(import.meta.dirname),
+};
