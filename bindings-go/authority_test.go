@@ -143,7 +143,7 @@ func besides(t *testing.T, unruly *unrulySink) []map[string]any {
 	if err != nil || report["good"].Pending != 0 {
 		t.Fatal(report, err)
 	}
-	verified, err := sinkwell.Verify(path, sinkwell.Keys{"k1": {File: key}})
+	verified, err := sinkwell.Verify(path, sinkwell.Keys{"k1": {File: "hmac:" + key}})
 	if err != nil || verified.Verdict != "sound" {
 		t.Fatalf("%+v %v", verified, err)
 	}

@@ -438,11 +438,11 @@ func TestAHostSignerSealsOnceItWorks(t *testing.T) {
 		t.Fatalf("%v: %+v", err, sw.Health())
 	}
 	event := sink.hosts()[0]
-	sound, err := event.Verify(sinkwell.Keys{"k1": {Bytes: []byte(strings.Repeat("k", 32))}})
+	sound, err := event.Verify(sinkwell.Keys{"k1": {Bytes: []byte("hmac:" + strings.Repeat("k", 32))}})
 	if err != nil || !sound || event.KeyID() != "k1" || event.SigAlg() != "hmac-sha256" {
 		t.Fatal(sound, err, event)
 	}
-	if sound, err := event.Verify(sinkwell.Keys{"k1": {Bytes: []byte(strings.Repeat("x", 32))}}); err != nil || sound {
+	if sound, err := event.Verify(sinkwell.Keys{"k1": {Bytes: []byte("hmac:" + strings.Repeat("x", 32))}}); err != nil || sound {
 		t.Fatal(sound, err)
 	}
 	if event.IdempotencyKey() == "" || event.PrevHash() == "" || event.Sequence() < 2 || event.Time().IsZero() || event.Terminal() {

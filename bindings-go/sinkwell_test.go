@@ -115,7 +115,7 @@ func TestEventsReachAFileSealedAndVerify(t *testing.T) {
 	if err != nil || report["file"] != (sinkwell.LaneReport{Delivered: 1000, Where: "none"}) {
 		t.Fatalf("%+v %v", report, err)
 	}
-	verified, err := sinkwell.Verify(path, sinkwell.Keys{"k1": {File: key}})
+	verified, err := sinkwell.Verify(path, sinkwell.Keys{"k1": {File: "hmac:" + key}})
 	if err != nil || verified.Verdict != "sound" || len(verified.Streams) != 1 || !verified.Streams[0].Closed {
 		t.Fatalf("%+v %v", verified, err)
 	}

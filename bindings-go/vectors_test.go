@@ -189,6 +189,8 @@ type verifyCase struct {
 		ID    string `json:"id"`
 		HMAC  string `json:"hmac_base64"`
 		SPKI  string `json:"spki_pem"`
+		Given string `json:"given_base64"`
+		Name  string `json:"name"`
 		Agent string `json:"agent"`
 	} `json:"keys"`
 	Options struct {
@@ -238,54 +240,92 @@ func findings(of any, dir string) []string {
 
 func TestVerifyVectors(t *testing.T) {
 	eachVector(t, "verify", func(t *testing.T, name string, c verifyCase) {
-		dir := t.TempDir()
-		keys := sinkwell.Keys{}
+		checkVerify(t, c, false)
 		for _, key := range c.Keys {
-			text := []byte(key.SPKI)
-			if key.HMAC != "" {
-				text, _ = base64.StdEncoding.DecodeString(key.HMAC)
+			if key.Given != "" {
+				checkVerify(t, c, true)
 			}
-			keys[key.ID] = sinkwell.Key{Bytes: text, Agent: key.Agent}
-		}
-		silence, _ := time.ParseDuration(c.Options.Silence)
-		report, err := sinkwell.VerifyOptions{
-			Inputs: written(t, c.Inputs, dir), Checkpoints: written(t, c.Checkpoints, dir), Keys: keys,
-			Silence: silence, Strict: c.Options.Strict, Partial: c.Options.Partial, Edges: c.Options.Edges,
-			Lanes: c.Options.Lanes,
-		}.Run()
-		if kind, refused := c.Expected["error"]; refused {
-			var e *sinkwell.Error
-			if !errors.As(err, &e) || string(e.Kind) != kind {
-				t.Fatalf("%v, not %v", err, kind)
-			}
-			record(t, name, ran)
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got map[string]any
-		strictly(t, report.JSON, &got)
-		same := func(got, want map[string]any, members ...string) {
-			for _, member := range members {
-				if value, said := want[member]; said && !reflect.DeepEqual(got[member], value) {
-					t.Errorf("%s: %v, not %v", member, got[member], value)
-				}
-			}
-			if !slices.Equal(findings(got, dir), findings(want, dir)) {
-				t.Errorf("%v, not %v", findings(got, dir), findings(want, dir))
-			}
-		}
-		same(got, c.Expected, "verdict", "unsigned", "malformed", "open", "lost", "erased", "envelopes")
-		streams, wanted := got["streams"].([]any), c.Expected["streams"].([]any)
-		if len(streams) != len(wanted) {
-			t.Fatalf("%d streams, not %d", len(streams), len(wanted))
-		}
-		for i := range streams {
-			same(streams[i].(map[string]any), wanted[i].(map[string]any), "streamid", "verdict", "closed")
 		}
 		record(t, name, ran)
 	})
+}
+
+// verifyingKeys are a case's; what a person gives, in a file or at hand.
+func verifyingKeys(t *testing.T, c verifyCase, dir string, inFile bool) sinkwell.Keys {
+	keys := sinkwell.Keys{}
+	decoded := func(text string) string {
+		raw, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	for _, key := range c.Keys {
+		given := sinkwell.Key{Agent: key.Agent}
+		switch {
+		case key.HMAC != "":
+			given.Bytes = []byte("hmac:" + decoded(key.HMAC))
+		case key.SPKI != "":
+			given.Bytes = []byte(key.SPKI)
+		case inFile:
+			file := filepath.Join(dir, "key")
+			if err := os.WriteFile(file, []byte(decoded(key.Given)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			given.File = key.Name + file
+		default:
+			given.Bytes = []byte(key.Name + decoded(key.Given))
+		}
+		keys[key.ID] = given
+	}
+	return keys
+}
+
+func checkVerify(t *testing.T, c verifyCase, inFile bool) {
+	dir := t.TempDir()
+	keys := verifyingKeys(t, c, dir, inFile)
+	silence, _ := time.ParseDuration(c.Options.Silence)
+	report, err := sinkwell.VerifyOptions{
+		Inputs: written(t, c.Inputs, dir), Checkpoints: written(t, c.Checkpoints, dir), Keys: keys,
+		Silence: silence, Strict: c.Options.Strict, Partial: c.Options.Partial, Edges: c.Options.Edges,
+		Lanes: c.Options.Lanes,
+	}.Run()
+	if kind, refused := c.Expected["error"]; refused {
+		var e *sinkwell.Error
+		if !errors.As(err, &e) || string(e.Kind) != kind {
+			t.Fatalf("%v, not %v", err, kind)
+		}
+		parts, _ := c.Expected["message"].([]any)
+		for _, part := range parts {
+			if !strings.Contains(e.Message, part.(string)) {
+				t.Errorf("%v does not say %v", e, part)
+			}
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	strictly(t, report.JSON, &got)
+	same := func(got, want map[string]any, members ...string) {
+		for _, member := range members {
+			if value, said := want[member]; said && !reflect.DeepEqual(got[member], value) {
+				t.Errorf("%s: %v, not %v", member, got[member], value)
+			}
+		}
+		if !slices.Equal(findings(got, dir), findings(want, dir)) {
+			t.Errorf("%v, not %v", findings(got, dir), findings(want, dir))
+		}
+	}
+	same(got, c.Expected, "verdict", "unsigned", "malformed", "open", "lost", "erased", "envelopes")
+	streams, wanted := got["streams"].([]any), c.Expected["streams"].([]any)
+	if len(streams) != len(wanted) {
+		t.Fatalf("%d streams, not %d", len(streams), len(wanted))
+	}
+	for i := range streams {
+		same(streams[i].(map[string]any), wanted[i].(map[string]any), "streamid", "verdict", "closed")
+	}
 }
 
 type contentGroup struct {

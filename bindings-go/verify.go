@@ -15,8 +15,8 @@ import (
 	"unsafe"
 )
 
-// Key is one to verify with: its file, or what such a file holds. SPKI PEM is Ed25519; any other bytes are an HMAC
-// key.
+// Key is one to verify with, in a file or at hand. In front of either, "hmac:" (the key's bytes as they are) or
+// "ed25519:" (SPKI PEM) says which it is; without a name only SPKI PEM is taken.
 type Key struct {
 	File  string
 	Bytes []byte

@@ -21,9 +21,9 @@ use crate::slice::Slice;
 pub struct SinkwellKey {
     /// The id that envelopes name it by.
     pub id: SinkwellBytes,
-    /// Its file: SPKI PEM is Ed25519, any other bytes are an HMAC key.
+    /// Its file: `hmac:FILE` (the key's bytes as they are) or `ed25519:FILE` (SPKI PEM); unnamed, only SPKI PEM.
     pub file: SinkwellBytes,
-    /// What such a file would hold.
+    /// Or the key itself, named alike: `hmac:` and its bytes, or an SPKI PEM.
     pub bytes: SinkwellBytes,
     /// The agents it may seal for, where `*` stands for any text; absent: all.
     pub agent: SinkwellBytes,
@@ -87,7 +87,7 @@ unsafe fn trusted(keys: *const SinkwellKey, len: u64) -> Result<Vec<TrustedKey>>
             )
         };
         let read = match (file, bytes) {
-            (Some(file), None) => VerifyingKey::from_file(Path::new(file)),
+            (Some(file), None) => VerifyingKey::from_named(file),
             (None, Some(bytes)) => VerifyingKey::from_bytes(bytes),
             _ => Err(Error::invalid_argument("a key is given by one of file and bytes")),
         };

@@ -1,6 +1,5 @@
 //! Verifying, and the decisions that are values.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use napi::bindgen_prelude::Uint8Array;
@@ -19,9 +18,9 @@ use crate::event_loop::EventLoop;
 pub struct Key {
     /// The id that envelopes name it by.
     pub id: String,
-    /// Its file.
+    /// Its file: `hmac:FILE`, `ed25519:FILE`, or that of an SPKI PEM.
     pub file: Option<String>,
-    /// Its bytes.
+    /// Or the key itself, named alike.
     pub bytes: Option<Uint8Array>,
     /// The agents it may seal for.
     pub agent: Option<String>,
@@ -49,7 +48,7 @@ pub struct VerifyOptions {
 fn trusted(keys: &[Key]) -> Result<Vec<TrustedKey>> {
     let one = |key: &Key| {
         let loaded = match (&key.file, &key.bytes) {
-            (Some(file), None) => VerifyingKey::from_file(&PathBuf::from(file))?,
+            (Some(file), None) => VerifyingKey::from_named(file)?,
             (None, Some(bytes)) => VerifyingKey::from_bytes(bytes)?,
             _ => {
                 return Err(Error::invalid_argument("a key is given as a file or as bytes")

@@ -45,7 +45,7 @@ test('verify, head, prove, consistency, query and export', async (t) => {
   const out = path.join(dir, 'export.ndjson');
   assert.equal(await audit.export(out), 12);
   for (const input of [out, audit.path]) {
-    const report = await verify(input, { keys: { k1: path.join(dir, 'agent.key') } });
+    const report = await verify(input, { keys: { k1: `hmac:${path.join(dir, 'agent.key')}` } });
     assert.equal(report.verdict, 'sound');
   }
 });

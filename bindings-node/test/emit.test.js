@@ -3,7 +3,7 @@ const assert = require('node:assert/strict');
 const path = require('node:path');
 const test = require('node:test');
 const sinkwell = require('..');
-const { deferred, events, folder, run } = require('./helpers');
+const { deferred, events, folder, hmac, run } = require('./helpers');
 
 const { Emitter, part } = sinkwell;
 
@@ -211,10 +211,10 @@ test('a durable lane tells when an event is on disk; the key can be changed', as
   await sw.emit('com.x').delivered();
   assert.throws(() => sw.changeKey(key('k2')), sinkwell.InvalidArgumentError);
   await sw.shutdown();
-  const keys = { k1: Buffer.alloc(32, 'k1'), k2: { bytes: Buffer.alloc(32, 'k2'), agent: 'a*' } };
+  const keys = { k1: hmac(Buffer.alloc(32, 'k1')), k2: { bytes: hmac(Buffer.alloc(32, 'k2')), agent: 'a*' } };
   const report = await sinkwell.verify(path.join(dir, 'out.ndjson'), { keys });
   assert.equal(report.verdict, 'sound', JSON.stringify(report));
-  const wrong = await sinkwell.verify([path.join(dir, 'out.ndjson')], { keys: { k1: Buffer.alloc(32, 7) } });
+  const wrong = await sinkwell.verify([path.join(dir, 'out.ndjson')], { keys: { k1: hmac(Buffer.alloc(32, 7)) } });
   assert.equal(wrong.verdict, 'findings');
   await assert.rejects(sinkwell.verify('/nowhere', {}), sinkwell.VerificationError);
   await assert.rejects(sinkwell.verify('/nowhere', { keys: { k: '/nowhere' } }), sinkwell.KeyError);

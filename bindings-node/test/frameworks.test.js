@@ -49,7 +49,7 @@ test('ai: a text generation with a tool is a run with usage and an invocation', 
   const said = execFileSync(process.execPath, args, { cwd: place, encoding: 'utf8', timeout: 60_000 });
   assert.equal(said, 'MARKER it is sunny.\nMARKER it is sunny.\n');
 
-  assert.equal((await verify([out], { keys: { k1: { file: key } } })).verdict, 'sound');
+  assert.equal((await verify([out], { keys: { k1: { file: `hmac:${key}` } } })).verdict, 'sound');
   assert.ok(!fs.readFileSync(out, 'utf8').includes('MARKER'));
   const all = events(out);
   const run = [

@@ -73,4 +73,7 @@ function deferred() {
   return { promise, resolve };
 }
 
-module.exports = { deferred, envelopes, events, folder, pkg, root, run, record };
+/** An HMAC key as a verifier is given it. */
+const hmac = (secret) => Buffer.concat([Buffer.from('hmac:'), secret]);
+
+module.exports = { deferred, envelopes, events, folder, hmac, pkg, root, run, record };

@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const path = require('node:path');
 const test = require('node:test');
 const { Emitter, Rejected, SignedGovernanceEvent, verify, RequiredSinkUnavailableError } = require('..');
-const { deferred, events, folder } = require('./helpers');
+const { deferred, events, folder, hmac } = require('./helpers');
 
 const fast = { retry: { initial: '1ms', cap: '2ms' } };
 
@@ -60,8 +60,8 @@ test('a sink of the interface gets the event as an object, and its bytes verify'
   const next = sink.events[sink.events.indexOf(event) + 1];
   assert.equal(next.prevHash, event.idempotencyKey);
   assert.ok(Buffer.isBuffer(event.bytes));
-  assert.equal(event.verify({ k1: Buffer.alloc(32, 1) }), true);
-  assert.equal(event.verify({ k1: Buffer.alloc(32, 2) }), false);
+  assert.equal(event.verify({ k1: hmac(Buffer.alloc(32, 1)) }), true);
+  assert.equal(event.verify({ k1: hmac(Buffer.alloc(32, 2)) }), false);
   assert.equal(event.verify({}), false);
 });
 
@@ -274,7 +274,7 @@ test("a host's signer seals; while it fails the lane waits and nothing goes out 
   );
   assert.equal((await sw.emit('com.x', { n: 1 }).delivered()).out.state, 'delivered');
   await sw.shutdown();
-  const report = await verify(out, { keys: { kms: secret } });
+  const report = await verify(out, { keys: { kms: hmac(secret) } });
   assert.equal(report.verdict, 'sound', JSON.stringify(report));
   assert.equal(report.unsigned, 0);
 });

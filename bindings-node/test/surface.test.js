@@ -6,7 +6,7 @@ const path = require('node:path');
 const { setImmediate: turn, setTimeout: pause } = require('node:timers/promises');
 const test = require('node:test');
 const sinkwell = require('..');
-const { events, folder, root } = require('./helpers');
+const { events, folder, hmac, root } = require('./helpers');
 
 const { Emitter, Rejected, Uncertain } = sinkwell;
 const debug = new Set(['debug']);
@@ -231,7 +231,7 @@ async function besides(dir, withUnruly) {
   // The unruly one has no say in how long it takes.
   const report = await emitter.shutdown({ timeout: 2_000 });
   assert.equal(report.good.pending, 0);
-  const verified = await sinkwell.verify(file, { keys: { k1: { bytes: secret } } });
+  const verified = await sinkwell.verify(file, { keys: { k1: { bytes: hmac(secret) } } });
   assert.equal(verified.verdict, 'sound');
   return events(file)
     .filter(({ type }) => type !== 'com.example.inside')

@@ -26,6 +26,9 @@ function ms(duration) {
   return Number(n) * { ms: 1, s: 1e3, m: 6e4, h: 3.6e6 }[unit];
 }
 
+const refused = (expected) => (error) =>
+  error.kind === expected.error && (expected.message ?? []).every((part) => error.message.includes(part));
+
 for (const [name, vector] of files('verify')) {
   test(`verify/${name}`, async (t) => {
     known(vector, ['name', 'about', 'inputs', 'checkpoints', 'keys', 'options', 'expected']);
@@ -37,9 +40,11 @@ for (const [name, vector] of files('verify')) {
       return file;
     };
     const keys = {};
-    for (const key of vector.keys ?? []) {
-      known(key, ['id', 'hmac_base64', 'spki_pem', 'agent']);
-      const bytes = key.spki_pem ? Buffer.from(key.spki_pem) : Buffer.from(key.hmac_base64, 'base64');
+    for (const key of vector.keys) {
+      known(key, ['id', 'hmac_base64', 'spki_pem', 'given_base64', 'name', 'agent']);
+      const secret = Buffer.from(key.hmac_base64 ?? key.given_base64 ?? '', 'base64');
+      const word = Buffer.from(key.hmac_base64 ? 'hmac:' : (key.name ?? ''));
+      const bytes = key.spki_pem ? Buffer.from(key.spki_pem) : Buffer.concat([word, secret]);
       keys[key.id] = { bytes, ...(key.agent && { agent: key.agent }) };
     }
     const { silence, ...flags } = vector.options ?? {};
@@ -48,8 +53,16 @@ for (const [name, vector] of files('verify')) {
     if (vector.checkpoints) options.checkpoints = vector.checkpoints.map(write);
     const call = verify(vector.inputs.map(write), options);
     const { expected } = vector;
+    const given = vector.keys.find((key) => key.given_base64);
+    if (given) {
+      const file = path.join(dir, 'key');
+      fs.writeFileSync(file, Buffer.from(given.given_base64, 'base64'));
+      const inFile = verify(vector.inputs.map(write), { keys: { [given.id]: `${given.name ?? ''}${file}` } });
+      if (expected.error) await assert.rejects(inFile, refused(expected));
+      else assert.equal((await inFile).verdict, expected.verdict);
+    }
     if (expected.error) {
-      await assert.rejects(call, (error) => error.kind === expected.error);
+      await assert.rejects(call, refused(expected));
       record(`verify/${name}`);
       return;
     }

@@ -11,7 +11,7 @@ use sinkwell::{Emitter, Error, ErrorKind, json};
 use crate::convert;
 use crate::error::{OrRaise as _, guarded};
 
-/// A key as Python gives it: id, a file or the key's own bytes, and the agents it may seal for.
+/// A key as Python gives it: id, a file or the key itself (each named, or an SPKI PEM), and the agents it may seal for.
 pub(crate) type Key = (String, KeySource, Option<String>);
 
 #[derive(FromPyObject)]
@@ -24,7 +24,7 @@ pub(crate) fn trusted(py: Python<'_>, keys: Vec<Key>) -> PyResult<Vec<TrustedKey
     let one = |(id, source, agent): Key| -> sinkwell::Result<TrustedKey> {
         let key = match source {
             KeySource::Bytes(bytes) => VerifyingKey::from_bytes(&bytes),
-            KeySource::File(path) => VerifyingKey::from_file(&path),
+            KeySource::File(path) => VerifyingKey::from_named(path),
         };
         let key = key.map_err(|e| e.at(format!("keys.{id}")))?;
         Ok(TrustedKey { agent, ..TrustedKey::new(id, key) })

@@ -109,7 +109,7 @@ def test_pydantic_ai(model: str, tmp_path: Path) -> None:
     ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stdout) == (0, "MARKER it is sunny.\nfailed\n"), ran.stderr
 
-    assert sinkwell.verify([out], {"k1": key})["verdict"] == "sound"
+    assert sinkwell.verify([out], {"k1": f"hmac:{key}"})["verdict"] == "sound"
     assert b"MARKER" not in out.read_bytes()
     events = [event for line in out.read_text().splitlines() if "origin" not in (event := json.loads(line))]
     types = [event["type"].removeprefix("dev.sinkwell.") for event in events]

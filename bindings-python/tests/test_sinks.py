@@ -389,7 +389,7 @@ def test_a_signer_of_the_hosts(config: dict[str, Any], tmp_path: Path, asynchron
     config["key"] = {"id": "kms", "alg": "hmac-sha256", "signer": "host"}
     with sinkwell.Emitter.open(config, signer=sign if asynchronous else kms) as emitter:
         emitter.emit("com.example.n").wait("delivered", timeout=20)
-    report = sinkwell.verify(tmp_path / "events.ndjson", {"kms": b"k" * 32})
+    report = sinkwell.verify(tmp_path / "events.ndjson", {"kms": b"hmac:" + b"k" * 32})
     assert (report["verdict"], report["unsigned"]) == ("sound", 0)
 
 
@@ -403,5 +403,5 @@ def test_a_change_of_key(config: dict[str, Any], key: Path, tmp_path: Path) -> N
         emitter.emit("com.example.n", {"n": 2})
         with pytest.raises(sinkwell.InvalidArgument):
             emitter.change_key({"id": "k2", "hmac_sha256": {"file": str(other)}})
-    keys: dict[str, Any] = {"k1": f"{key}.pub", "k2": other}
+    keys: dict[str, Any] = {"k1": f"{key}.pub", "k2": f"hmac:{other}"}
     assert sinkwell.verify(tmp_path / "events.ndjson", keys)["verdict"] == "sound"

@@ -96,12 +96,30 @@ def found(findings: list[dict[str, Any]], folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(("case", "name"), cases("verify", VERIFY))
 def test_verify(case: dict[str, Any], name: str, tmp_path: Path) -> None:
-    keys: dict[str, Any] = {}
-    for key in case.get("keys", []):
-        assert set(key) <= {"id", "hmac_base64", "spki_pem", "agent"}
-        secret = key.get("hmac_base64")
-        text = base64.b64decode(secret) if secret else key["spki_pem"].encode()
-        keys[key["id"]] = {"file": text, "agent": key.get("agent")}
+    given = any("given_base64" in key for key in case["keys"])
+    for in_file in (False, True) if given else (False,):
+        check_verify(case, tmp_path, in_file=in_file)
+    record(name)
+
+
+def verifying_key(key: dict[str, Any], folder: Path, *, in_file: bool) -> bytes | str:
+    assert set(key) <= {"id", "hmac_base64", "spki_pem", "given_base64", "name", "agent"}
+    if "hmac_base64" in key:
+        return b"hmac:" + base64.b64decode(key["hmac_base64"])
+    if "spki_pem" in key:
+        return str(key["spki_pem"]).encode()
+    given = base64.b64decode(key["given_base64"])
+    if not in_file:
+        return str(key.get("name", "")).encode() + given
+    (folder / "key").write_bytes(given)
+    return f"{key.get('name', '')}{folder / 'key'}"
+
+
+def check_verify(case: dict[str, Any], tmp_path: Path, *, in_file: bool) -> None:
+    keys: dict[str, Any] = {
+        key["id"]: {"file": verifying_key(key, tmp_path, in_file=in_file), "agent": key.get("agent")}
+        for key in case["keys"]
+    }
     options = dict(case.get("options", {}))
     assert set(options) <= {"strict", "partial", "edges", "silence", "lanes"}
     if "silence" in options:
@@ -113,7 +131,7 @@ def test_verify(case: dict[str, Any], name: str, tmp_path: Path) -> None:
         with pytest.raises(sinkwell.Error) as caught:
             sinkwell.verify(inputs, keys, checkpoints=checkpoints, **options)
         assert caught.value.kind == expected["error"]
-        record(name)
+        assert all(part in str(caught.value) for part in expected.get("message", []))
         return
     report = sinkwell.verify(inputs, keys, checkpoints=checkpoints, **options)
     for member in ("verdict", "unsigned", "malformed", "open", "lost", "erased", "envelopes"):
@@ -126,7 +144,6 @@ def test_verify(case: dict[str, Any], name: str, tmp_path: Path) -> None:
             if member in wanted:
                 assert stream[member] == wanted[member], member
         assert found(stream["findings"], tmp_path) == found(wanted["findings"], tmp_path)
-    record(name)
 
 
 INSIDE = {"sampling", "commitments"}

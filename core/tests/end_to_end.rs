@@ -39,7 +39,7 @@ impl Place {
     }
 
     fn verify(&self, files: &[&str], checkpoints: Option<&str>) -> Report {
-        let key = VerifyingKey::from_file(&self.at("agent.pem.pub")).unwrap();
+        let key = VerifyingKey::from_named(self.at("agent.pem.pub")).unwrap();
         let options =
             sinkwell::verify::Options { keys: vec![TrustedKey::new("k1", key)], ..Default::default() };
         let mut verifier = Verifier::new(options);

@@ -150,7 +150,15 @@ struct Seed {
 }
 
 fn seeds() -> Vec<Seed> {
-    cases("verify").map(|case| seed(&case)).filter(|seed| !seed.lines.is_empty()).collect()
+    // What a person gives as a key is not what is damaged here.
+    let given = |case: &Case| {
+        case.member(&case.value, "keys").items().iter().any(|key| key.get("given_base64").is_some())
+    };
+    cases("verify")
+        .filter(|case| !given(case))
+        .map(|case| seed(&case))
+        .filter(|seed| !seed.lines.is_empty())
+        .collect()
 }
 
 fn seed(case: &Case) -> Seed {
@@ -158,11 +166,11 @@ fn seed(case: &Case) -> Seed {
     let lines =
         case.member(&case.value, "inputs").items().iter().flat_map(|file| file.get("lines").unwrap().items());
     let keys = case.member(&case.value, "keys").items().iter().map(|key| {
-        let bytes = match key.get("spki_pem").and_then(Value::as_str) {
-            Some(pem) => pem.as_bytes().to_vec(),
-            None => STANDARD.decode(case.text(key, "hmac_base64")).unwrap(),
+        let read = match key.get("spki_pem").and_then(Value::as_str) {
+            Some(pem) => VerifyingKey::from_bytes(pem.as_bytes()),
+            None => VerifyingKey::hmac(&STANDARD.decode(case.text(key, "hmac_base64")).unwrap()),
         };
-        TrustedKey::new(case.text(key, "id"), VerifyingKey::from_bytes(&bytes).unwrap())
+        TrustedKey::new(case.text(key, "id"), read.unwrap())
     });
     let lines = lines.map(|line| line.as_str().unwrap().to_owned()).collect();
     Seed { lines, keys: keys.collect(), sound: case.name.starts_with("sound_") || case.name == "interleaved" }

@@ -40,7 +40,7 @@ impl Place {
     }
 
     fn verify(&self, text: &str) -> Report {
-        let key = VerifyingKey::from_file(&self.0.join("agent.pem.pub")).unwrap();
+        let key = VerifyingKey::from_named(self.0.join("agent.pem.pub")).unwrap();
         let options = VerifyOptions { keys: vec![TrustedKey::new("k1", key)], ..Default::default() };
         let mut verifier = Verifier::new(options);
         verifier.read(&mut text.as_bytes(), "in").unwrap();

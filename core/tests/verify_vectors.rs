@@ -37,20 +37,31 @@ fn every_kind_of_finding_has_a_case() {
 fn run(case: &Case) -> Outcome {
     case.only(&case.value, &["name", "about", "inputs", "checkpoints", "keys", "options", "expected"]);
     let expected = case.member(&case.value, "expected");
-    let report = verify(case);
-    if let Some(kind) = expected.get("error") {
-        case.only(expected, &["error"]);
-        return match report {
-            Err(e) if Some(e.kind().name()) == kind.as_str() => Ok(()),
-            other => Err(format!("expected an error of kind {kind:?}, got {other:?}")),
-        };
+    // What a person gives, he gives at hand or in a file.
+    let in_file =
+        case.member(&case.value, "keys").items().iter().any(|key| key.get("given_base64").is_some());
+    for in_file in if in_file { &[false, true][..] } else { &[false] } {
+        let report = verify(case, *in_file);
+        if let Some(kind) = expected.get("error") {
+            case.only(expected, &["error", "message"]);
+            let parts: Vec<String> =
+                expected.get("message").map_or(&[][..], Value::items).iter().map(text_of).collect();
+            match report {
+                Err(e)
+                    if Some(e.kind().name()) == kind.as_str()
+                        && parts.iter().all(|part| e.message().contains(part.as_str())) => {}
+                other => return Err(format!("expected an error of kind {kind:?}, got {other:?}")),
+            }
+            continue;
+        }
+        let report = report.map_err(|e| e.to_string())?;
+        compare(case, expected, &report).map_err(|difference| format!("{difference}\n{report}"))?;
     }
-    let report = report.map_err(|e| e.to_string())?;
-    compare(case, expected, &report).map_err(|difference| format!("{difference}\n{report}"))
+    Ok(())
 }
 
-fn verify(case: &Case) -> Result<Report> {
-    let mut verifier = Verifier::new(options(case));
+fn verify(case: &Case, in_file: bool) -> Result<Report> {
+    let mut verifier = Verifier::new(options(case, in_file)?);
     for file in case.member(&case.value, "inputs").items() {
         verifier.read(&mut text(case, file).as_bytes(), case.text(file, "name"))?;
     }
@@ -70,19 +81,34 @@ fn text(case: &Case, file: &Value) -> String {
     text + file.get("tail").and_then(Value::as_str).unwrap_or_default()
 }
 
-fn options(case: &Case) -> Options {
-    let keys = case.member(&case.value, "keys").items().iter().map(|key| {
-        case.only(key, &["id", "hmac_base64", "spki_pem", "agent"]);
-        let bytes = match key.get("spki_pem").and_then(Value::as_str) {
-            Some(pem) => pem.as_bytes().to_vec(),
-            None => STANDARD.decode(case.text(key, "hmac_base64")).expect("base64"),
-        };
-        let mut trusted =
-            TrustedKey::new(case.text(key, "id"), VerifyingKey::from_bytes(&bytes).expect("a key"));
-        trusted.agent = key.get("agent").and_then(Value::as_str).map(str::to_owned);
-        trusted
+fn key(case: &Case, key: &Value, in_file: bool) -> Result<VerifyingKey> {
+    case.only(key, &["id", "hmac_base64", "spki_pem", "given_base64", "name", "agent"]);
+    let decoded = |member| STANDARD.decode(case.text(key, member)).expect("base64");
+    if let Some(pem) = key.get("spki_pem").and_then(Value::as_str) {
+        return VerifyingKey::from_bytes(pem.as_bytes());
+    }
+    if key.get("hmac_base64").is_some() {
+        return VerifyingKey::hmac(&decoded("hmac_base64"));
+    }
+    let name = key.get("name").and_then(Value::as_str).unwrap_or_default();
+    let given = decoded("given_base64");
+    if in_file {
+        let file = std::env::temp_dir().join(format!("sinkwell-{}-{}", std::process::id(), case.name));
+        std::fs::write(&file, given).unwrap();
+        let read = VerifyingKey::from_named(format!("{name}{}", file.display()));
+        std::fs::remove_file(&file).unwrap();
+        return read;
+    }
+    VerifyingKey::from_bytes(&[name.as_bytes(), &given].concat())
+}
+
+fn options(case: &Case, in_file: bool) -> Result<Options> {
+    let keys = case.member(&case.value, "keys").items().iter().map(|given| {
+        let mut trusted = TrustedKey::new(case.text(given, "id"), key(case, given, in_file)?);
+        trusted.agent = given.get("agent").and_then(Value::as_str).map(str::to_owned);
+        Ok(trusted)
     });
-    let keys = keys.collect();
+    let keys = keys.collect::<Result<_>>()?;
     let options = case.member(&case.value, "options");
     case.only(options, &["strict", "partial", "edges", "silence", "lanes"]);
     let flag = |name| options.get(name).and_then(Value::as_bool).unwrap_or(false);
@@ -92,7 +118,7 @@ fn options(case: &Case) -> Options {
             (n, "m") => Duration::from_secs(60 * n.parse::<u64>().expect("minutes")),
             _ => panic!("{}: silence {text:?}", case.name),
         });
-    Options {
+    Ok(Options {
         keys,
         silence,
         edges: flag("edges"),
@@ -100,7 +126,7 @@ fn options(case: &Case) -> Options {
         partial: flag("partial"),
         lanes: options.get("lanes").map_or(&[][..], Value::items).iter().map(text_of).collect(),
         ..Options::default()
-    }
+    })
 }
 
 fn text_of(value: &Value) -> String {

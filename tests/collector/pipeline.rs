@@ -96,7 +96,7 @@ pub(crate) fn sealed_delivered_and_verified(binary: &Path) -> String {
     collector.stop();
 
     let found = bodies(&out);
-    let key = VerifyingKey::from_bytes(b"0123456789abcdef0123456789abcdef").unwrap();
+    let key = VerifyingKey::hmac(b"0123456789abcdef0123456789abcdef").unwrap();
     let mut verifier = Verifier::new(verify::Options {
         keys: vec![TrustedKey::new("k1", key)],
         ..verify::Options::default()

@@ -77,7 +77,7 @@ def case(
     ]
     out["options"] = options or {}
     if verdict is None:
-        out["expected"] = {"error": totals["error"]}
+        out["expected"] = totals
     else:
         expected = {
             "verdict": verdict,
@@ -575,6 +575,58 @@ def alterations():
         [stream(verdict="findings", findings=[f("altered", n, n) for n in range(1, 6)])],
         agents={"k1": "did:web:other:*"},
     )
+
+
+class Given:
+    """A key as a person gives it: what stands in its file, and what is put before that."""
+
+    def __init__(self, id, raw, name=""):
+        self.id, self.raw, self.name = id, raw, name
+
+    def verifying(self):
+        return {"given_base64": base64.b64encode(self.raw).decode()} | ({"name": self.name} if self.name else {})
+
+
+def given_keys():
+    """A public key that is read as an HMAC key is one that everybody has: he who knows it forges `sound`."""
+    pem = ED.verifying()["spki_pem"].encode()
+    der = base64.b64decode(b"".join(pem.splitlines()[1:-1]))
+    raw = der[-32:]
+    b64url = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    wire = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + raw
+    forms = {
+        "bom": ("a PEM behind a byte order mark", b"\xef\xbb\xbf" + pem),
+        "utf_16": ("a PEM in UTF-16", pem.decode().encode("utf-16")),
+        "comment": ("a PEM below a line of comment", b"# the agent's key\n" + pem),
+        "der": ("SPKI in DER", der),
+        "raw": ("the 32 bytes of an Ed25519 key", raw),
+        "hex": ("the same in hex", raw.hex().encode() + b"\n"),
+        "base64": ("the same in base64", base64.b64encode(raw) + b"\n"),
+        "jwk": ("a JWK", json.dumps({"kty": "OKP", "crv": "Ed25519", "x": b64url}).encode()),
+        "openssh": ("a line of OpenSSH", b"ssh-ed25519 " + base64.b64encode(wire) + b" agent@host\n"),
+        "hmac": ("an HMAC key that is not named one", HMAC.secret),
+    }
+    both = {"error": "key", "message": ["ed25519:", "hmac:"]}
+    for form, (what, given) in forms.items():
+        # What he would have forged, had this been taken for an HMAC key.
+        _, e = small(Key("k2", given, "hmac-sha256"))
+        keys = (Given("k2", given),)
+        case(f"key_{form}", f"Not SPKI PEM, and not named: {what}.", e, None, (), keys=keys, **both)
+    _, e = small(ED)
+    case("key_pem", "An SPKI PEM needs no name.", e, "sound", [stream()], keys=(Given("k2", pem),))
+    named = (Given("k2", pem, "ed25519:"),)
+    case("key_named_ed25519", "An SPKI PEM, named.", e, "sound", [stream()], keys=named)
+    _, e = small(HMAC)
+    named = (Given("k1", HMAC.secret, "hmac:"),)
+    case("key_named_hmac", "An HMAC key, named.", e, "sound", [stream()], keys=named)
+    for form in ("bom", "comment", "der"):
+        keys = (Given("k2", forms[form][1], "ed25519:"),)
+        case(f"key_named_ed25519_{form}", f"Named ed25519:, but {forms[form][0]}.", e, None, (), keys=keys, error="key")
+    for form in ("bom", "comment"):
+        keys = (Given("k2", forms[form][1], "hmac:"),)
+        case(f"key_named_hmac_{form}", f"A PEM is no HMAC key: {forms[form][0]}.", e, None, (), keys=keys, error="key")
+    keys = (Given("k1", b"k" * 31, "hmac:"),)
+    case("key_named_hmac_short", "An HMAC key of 31 bytes.", e, None, (), keys=keys, error="key")
 
 
 def keys():
@@ -1183,6 +1235,7 @@ def main():
         doubles,
         alterations,
         keys,
+        given_keys,
         forms,
         checkpoints,
         silences,

@@ -15,12 +15,17 @@ from verifier import NoEnvelope, Verifier
 def key(argument):
     name, _, named = argument.partition("=")
     form, _, file = named.rpartition(":")
-    raw = pathlib.Path(file).read_bytes()
-    if form in ("", "ed25519"):
-        return {"id": name, "spki_pem": raw.decode("ascii")}
-    if form != "hmac" or raw.startswith(b"-----BEGIN"):
-        raise ValueError(f"{file}: neither ed25519:FILE nor hmac:FILE")
-    return {"id": name, "hmac_base64": base64.b64encode(raw).decode()}
+    return given(name, form, pathlib.Path(file).read_bytes())
+
+
+def given(id, form, raw):
+    """A key of a form that its owner names, or of none: then it is SPKI PEM, or refused."""
+    pem = b"-----BEGIN " in raw
+    if form in ("", "ed25519") and raw.strip().startswith(b"-----BEGIN PUBLIC KEY-----"):
+        return {"id": id, "spki_pem": raw.decode("ascii")}
+    if form != "hmac" or pem or len(raw) < 32:
+        raise ValueError(f"{id}: neither ed25519:FILE (SPKI PEM) nor hmac:FILE")
+    return {"id": id, "hmac_base64": base64.b64encode(raw).decode()}
 
 
 def main(trusted, *files):

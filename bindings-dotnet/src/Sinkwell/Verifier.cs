@@ -3,7 +3,10 @@ using Sinkwell.Interop;
 
 namespace Sinkwell;
 
-/// <summary>A key to verify with: its file or its bytes. SPKI PEM is Ed25519, any other bytes are an HMAC key.</summary>
+/// <summary>
+/// A key to verify with, in a file or at hand. <c>hmac:</c> (the key's bytes as they are) or <c>ed25519:</c> (SPKI PEM) in front
+/// says which it is; without a name only SPKI PEM is taken.
+/// </summary>
 public sealed record TrustedKey
 {
     private TrustedKey()
@@ -13,18 +16,18 @@ public sealed record TrustedKey
     /// <summary>Its file.</summary>
     public string? File { get; private init; }
 
-    /// <summary>What such a file would hold.</summary>
+    /// <summary>The key itself, named alike.</summary>
     internal ReadOnlyMemory<byte>? Bytes { get; private init; }
 
     /// <summary>The agents it may seal for, where <c>*</c> stands for any text; null: all.</summary>
     public string? Agent { get; init; }
 
     /// <summary>A key in a file.</summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file: of an SPKI PEM, or <c>hmac:FILE</c>, <c>ed25519:FILE</c>.</param>
     public static TrustedKey FromFile(string path) => new() { File = path };
 
     /// <summary>A key at hand.</summary>
-    /// <param name="bytes">What its file would hold.</param>
+    /// <param name="bytes">An SPKI PEM, or <c>hmac:</c> and the key's bytes.</param>
     public static TrustedKey FromBytes(ReadOnlyMemory<byte> bytes) => new() { Bytes = bytes };
 
     /// <summary>A key in a file.</summary>

@@ -225,7 +225,7 @@ internal sealed class Rig : IDisposable
 
     /// <summary>What the verifier says of them.</summary>
     internal string Verdict() =>
-        Verifier.Verify(_path, new Dictionary<string, TrustedKey> { ["k1"] = _key }).Verdict;
+        Verifier.Verify(_path, new Dictionary<string, TrustedKey> { ["k1"] = "hmac:" + _key }).Verdict;
 
     public void Dispose()
     {

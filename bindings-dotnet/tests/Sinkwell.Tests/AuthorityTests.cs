@@ -65,7 +65,7 @@ public sealed class AuthorityTests
             // The unruly one has no say in how long it takes.
             Assert.Equal(0, emitter.Shutdown(TimeSpan.FromSeconds(2))["file"].Pending);
         }
-        var keys = new Dictionary<string, TrustedKey> { ["k1"] = key };
+        var keys = new Dictionary<string, TrustedKey> { ["k1"] = "hmac:" + key };
         Assert.Equal("sound", Verifier.Verify(path, keys).Verdict);
         return Seen(path);
     }

@@ -67,7 +67,7 @@ public sealed partial class ExitTests
     private static void AssertWritten(TemporaryFolder folder, bool closed)
     {
         Assert.Equal(Enumerable.Range(0, 100), Sequences(folder));
-        var report = Verifier.Verify(folder.File("events.ndjson"), new Dictionary<string, TrustedKey> { ["k1"] = folder.File("key") });
+        var report = Verifier.Verify(folder.File("events.ndjson"), new Dictionary<string, TrustedKey> { ["k1"] = "hmac:" + folder.File("key") });
         Assert.Equal("sound", report.Verdict);
         Assert.Equal(closed, report.Json.GetProperty("streams")[0].GetProperty("closed").GetBoolean());
     }

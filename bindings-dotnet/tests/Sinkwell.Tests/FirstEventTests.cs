@@ -14,7 +14,7 @@ public sealed class FirstEventTests
             Assert.Equal("enqueued", receipt.Lanes["file"]);
             Assert.Equal("delivered", (await receipt.DeliveredAsync())["file"]!.State);
         }
-        var report = Verifier.Verify(file, new Dictionary<string, TrustedKey> { ["k1"] = key });
+        var report = Verifier.Verify(file, new Dictionary<string, TrustedKey> { ["k1"] = "hmac:" + key });
         Assert.Equal("sound", report.Verdict);
         Assert.Equal(3, report.Envelopes);
     }

@@ -176,7 +176,7 @@ public sealed class ReceiptTests
             emitter.ChangeKey(Configurations.Map(("id", "k2"), ("hmac_sha256", Configurations.Map(("file", second)))));
             emitter.Emit("com.example.x");
         }
-        var report = Verifier.Verify(file, new Dictionary<string, TrustedKey> { ["k1"] = key, ["k2"] = second });
+        var report = Verifier.Verify(file, new Dictionary<string, TrustedKey> { ["k1"] = "hmac:" + key, ["k2"] = "hmac:" + second });
         Assert.Equal("sound", report.Verdict);
         Assert.Contains(File.ReadLines(file), static line => line.Contains("\"keyid\":\"k2\"", StringComparison.Ordinal));
     }

@@ -29,13 +29,13 @@ public sealed class SinkTests
             Assert.Equal(("tool:shell", "r-17", "WARN", 13), (got.Subject, got.RunId, got.SeverityText, got.SeverityNumber));
             Assert.Equal(DateTimeOffset.UnixEpoch.AddTicks(1), got.Time);
             Assert.Equal((receipt.Id, ending.Sequence, ending.Hash, ending.StreamId), (got.Id, got.Sequence, got.IdempotencyKey, got.StreamId));
-            Assert.True(got.Verify(new Dictionary<string, TrustedKey> { ["k1"] = key }));
-            Assert.False(got.Verify(new Dictionary<string, TrustedKey> { ["k1"] = TrustedKey.FromBytes(new byte[32]) }));
+            Assert.True(got.Verify(new Dictionary<string, TrustedKey> { ["k1"] = "hmac:" + key }));
+            Assert.False(got.Verify(new Dictionary<string, TrustedKey> { ["k1"] = TrustedKey.FromBytes((byte[])[.. "hmac:"u8, .. new byte[32]]) }));
             Assert.Equal(got.ToString(), System.Text.Encoding.UTF8.GetString(got.Bytes.Span));
         }
         var report = Verifier.VerifyBytes(
             sink.Events.SelectMany(static e => e.Bytes.ToArray().Append((byte)'\n')).ToArray(),
-            new Dictionary<string, TrustedKey> { ["k1"] = key });
+            new Dictionary<string, TrustedKey> { ["k1"] = "hmac:" + key });
         Assert.Equal("sound", report.Verdict);
     }
 
@@ -260,7 +260,7 @@ public sealed class SinkTests
             await emitter.Emit("com.example.x").DeliveredAsync().WaitAsync(Long);
         }
         Assert.True(signer.Failed > 0);
-        var keys = new Dictionary<string, TrustedKey> { ["kms"] = TrustedKey.FromBytes(secret) };
+        var keys = new Dictionary<string, TrustedKey> { ["kms"] = TrustedKey.FromBytes((byte[])[.. "hmac:"u8, .. secret]) };
         Assert.Single(sink.Events, static e => !e.IsOwn);
         Assert.All(sink.Events, e => Assert.True(e.Verify(keys)));
     }

@@ -88,7 +88,7 @@ fn one_event_two_lanes_one_may_see_and_both_verify() {
     let blind = std::fs::read_to_string(at("blind.ndjson")).unwrap();
     assert!(see.contains("MARKER mail [email]"), "{see}");
     assert!(!blind.contains("MARKER") && !see.contains("b@example.com") && !see.contains("a@example.com"));
-    let public = crate::key::VerifyingKey::from_file(&key.public.unwrap()).unwrap();
+    let public = crate::key::VerifyingKey::from_named(key.public.unwrap()).unwrap();
     for file in [at("see.ndjson"), at("blind.ndjson")] {
         let mut options = crate::verify::Options::default();
         options.keys.push(crate::verify::TrustedKey::new("k1", public.clone()));

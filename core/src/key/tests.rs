@@ -14,7 +14,7 @@ fn a_generated_key_signs_and_its_public_half_verifies() {
     let made = generate(SignatureAlgorithm::Ed25519, &path).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let key = load_signing_key(&config(KeySource::Ed25519File(path.clone())), None).unwrap();
-    let public = VerifyingKey::from_file(&made.public.unwrap()).unwrap();
+    let public = VerifyingKey::from_named(made.public.unwrap()).unwrap();
     let signature = key.sign_local(b"ab");
     assert!(public.verify(&[b"ab"], &signature));
     assert!(!public.verify(&[b"ac"], &signature));
@@ -39,11 +39,11 @@ fn keys_that_others_can_read_are_refused_unless_allowed_by_name() {
 #[test]
 fn wrong_kinds_of_key_are_refused_without_showing_them() {
     assert!(SigningKey::hmac("k", &[7; 31]).unwrap_err().message().contains("31"));
-    assert!(VerifyingKey::from_bytes(&[7; 31]).is_err());
+    assert!(VerifyingKey::hmac(&[7; 31]).is_err());
     let dir = crate::testing::TempDir::new();
     let path = dir.path().join("agent.pem");
     generate(SignatureAlgorithm::Ed25519, &path).unwrap();
-    let e = VerifyingKey::from_file(&path).unwrap_err();
+    let e = VerifyingKey::from_named(&path).unwrap_err();
     assert!(e.message().contains("public key"), "{e}");
     let key = load_signing_key(&config(KeySource::Ed25519File(path)), None).unwrap();
     assert_eq!(format!("{key:?}"), "SigningKey(k1, ed25519)");

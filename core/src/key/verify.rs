@@ -1,5 +1,7 @@
 //! The checking side of a key.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use ed25519_dalek::pkcs8::{DecodePublicKey, EncodePublicKey};
@@ -14,7 +16,7 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// A key that checks signatures. Its file fixes the algorithm.
+/// A key that checks signatures. Who gives it says of which algorithm it is; no envelope does.
 #[derive(Clone)]
 pub struct VerifyingKey(Inner);
 
@@ -24,83 +26,84 @@ enum Inner {
     Ed25519(Box<ed25519_dalek::VerifyingKey>),
 }
 
+/// What a key's owner says that it is, before the file or the bytes.
+const NAMES: [(&str, SignatureAlgorithm); 2] =
+    [("ed25519:", SignatureAlgorithm::Ed25519), ("hmac:", SignatureAlgorithm::HmacSha256)];
+
 impl VerifyingKey {
-    /// Reads the key that a person names: `ed25519:FILE`, an SPKI PEM, or `hmac:FILE`, its bytes exactly as they
-    /// are. Without a name only an SPKI PEM is taken: a public key in any other form would else be an HMAC key that
+    /// Reads the key in the file that a person names: `ed25519:FILE`, an SPKI PEM, or `hmac:FILE`, its bytes exactly as
+    /// they are. Without a name only an SPKI PEM is taken: a public key in any other form would else be an HMAC key that
     /// everybody has.
     ///
     /// # Errors
     /// Kind `key`: unreadable, not what it is named, a weak Ed25519 key, or an HMAC key under 32 bytes.
-    pub fn from_named(named: &str) -> Result<Self> {
-        let (form, file) = match named.split_once(':') {
-            Some(("ed25519", file)) => (Some(SignatureAlgorithm::Ed25519), file),
-            Some(("hmac", file)) => (Some(SignatureAlgorithm::HmacSha256), file),
-            _ => (None, named),
-        };
-        let bytes = zeroize::Zeroizing::new(
-            std::fs::read(file)
-                .map_err(|e| Error::key(format!("the key file cannot be read: {e}")).at(file))?,
-        );
-        let pem = std::str::from_utf8(&bytes).is_ok_and(|text| text.trim_start().starts_with("-----BEGIN "));
-        let refused = match form {
-            None if !pem => Some(format!(
-                "this is no SPKI PEM, and a key of another form must say what it is: ed25519:{file} (SPKI PEM) or hmac:{file} \
-                 (the key's bytes as they are)"
-            )),
-            Some(SignatureAlgorithm::Ed25519) if !pem => Some(
-                "an Ed25519 key is given as SPKI PEM (`-----BEGIN PUBLIC KEY-----`), without anything before it"
-                    .to_owned(),
-            ),
-            Some(SignatureAlgorithm::HmacSha256) if pem => {
-                Some(format!("this is a PEM, and no HMAC key: everybody may have it; give ed25519:{file}"))
-            }
-            _ => None,
-        };
-        match refused {
-            Some(why) => Err(Error::key(why).at(file)),
-            None => Self::from_bytes(&bytes).map_err(|e| e.at(file)),
-        }
-    }
-
-    /// Reads a key file: SPKI PEM is Ed25519; any other bytes, exactly as they are, are an HMAC key.
-    ///
-    /// # Errors
-    /// Kind `key`: unreadable, another PEM, a weak Ed25519 key, or an HMAC key under 32 bytes.
-    pub fn from_file(path: &Path) -> Result<Self> {
-        let bytes = zeroize::Zeroizing::new(std::fs::read(path).map_err(|e| {
-            Error::key(format!("the key file cannot be read: {e}")).at(path.display().to_string())
+    pub fn from_named(named: impl AsRef<Path>) -> Result<Self> {
+        let named = named.as_ref();
+        let (name, file) = split(named.as_os_str().as_bytes());
+        let file = Path::new(OsStr::from_bytes(file));
+        let bytes = zeroize::Zeroizing::new(std::fs::read(file).map_err(|e| {
+            Error::key(format!("the key file cannot be read: {e}")).at(file.display().to_string())
         })?);
-        Self::from_bytes(&bytes).map_err(|e| e.at(path.display().to_string()))
+        Self::of(name, &bytes, &file.display().to_string()).map_err(|e| e.at(file.display().to_string()))
     }
 
-    /// As [`from_file`](Self::from_file), from the file's bytes.
+    /// As [`from_named`](Self::from_named), of a key at hand: the bytes themselves say in front which it is, `hmac:` and
+    /// the key, or `ed25519:` and an SPKI PEM, or they are an SPKI PEM.
     ///
     /// # Errors
     /// Kind `key`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        if let Ok(text) = std::str::from_utf8(bytes)
-            && text.trim_start().starts_with("-----BEGIN ")
-        {
-            if !text.trim_start().starts_with("-----BEGIN PUBLIC KEY-----") {
-                return Err(Error::key(
-                    "a verifier needs the public key: give the SPKI PEM (`-----BEGIN PUBLIC KEY-----`), the file that ends in .pub",
-                ));
-            }
-            let key = ed25519_dalek::VerifyingKey::from_public_key_pem(text.trim())
-                .map_err(|_| Error::key("this PEM holds no Ed25519 public key"))?;
-            if key.is_weak() {
-                return Err(Error::key("this Ed25519 public key has small order and proves nothing"));
-            }
-            return Ok(Self::from_ed25519(key));
+        let (name, bytes) = split(bytes);
+        Self::of(name, bytes, "KEY")
+    }
+
+    fn of(name: Option<SignatureAlgorithm>, bytes: &[u8], place: &str) -> Result<Self> {
+        let text = std::str::from_utf8(bytes).unwrap_or_default().trim();
+        match name {
+            Some(SignatureAlgorithm::HmacSha256) => Self::hmac(bytes),
+            _ if text.starts_with("-----BEGIN ") => Self::spki_pem(text),
+            Some(SignatureAlgorithm::Ed25519) => Err(Error::key(
+                "an Ed25519 key is given as SPKI PEM (`-----BEGIN PUBLIC KEY-----`), without anything before it",
+            )),
+            None => Err(Error::key(format!(
+                "this is no SPKI PEM, and a key of another form must say what it is: ed25519:{place} (SPKI PEM) or \
+                 hmac:{place} (the key's bytes as they are)"
+            ))),
+        }
+    }
+
+    /// An HMAC-SHA256 key.
+    ///
+    /// # Errors
+    /// Kind `key`: under 32 bytes, or a PEM, which everybody may have.
+    pub fn hmac(bytes: &[u8]) -> Result<Self> {
+        if bytes.windows(PEM.len()).any(|at| at == PEM) {
+            return Err(Error::key(
+                "this is a PEM, and no HMAC key: everybody may have it; name it ed25519:",
+            ));
         }
         if bytes.len() < MIN_HMAC_KEY {
             return Err(Error::key(format!(
-                "not a PEM file, so an HMAC-SHA256 key, which needs at least {MIN_HMAC_KEY} bytes; this one has {}",
+                "an HMAC-SHA256 key needs at least {MIN_HMAC_KEY} bytes; this one has {}",
                 bytes.len()
             )));
         }
         let mac = Hmac::new_from_slice(bytes).map_err(|_| Error::key("this HMAC key cannot be used"))?;
         Ok(Self(Inner::Hmac(Box::new(mac), sha256(bytes))))
+    }
+
+    fn spki_pem(text: &str) -> Result<Self> {
+        if !text.starts_with("-----BEGIN PUBLIC KEY-----") {
+            return Err(Error::key(
+                "a verifier needs the public key: give the SPKI PEM (`-----BEGIN PUBLIC KEY-----`), the file that ends in .pub",
+            ));
+        }
+        let key = ed25519_dalek::VerifyingKey::from_public_key_pem(text)
+            .map_err(|_| Error::key("this PEM holds no Ed25519 public key"))?;
+        if key.is_weak() {
+            return Err(Error::key("this Ed25519 public key has small order and proves nothing"));
+        }
+        Ok(Self::from_ed25519(key))
     }
 
     pub(super) fn from_ed25519(key: ed25519_dalek::VerifyingKey) -> Self {
@@ -198,6 +201,17 @@ const SMALL_ORDER: [[u8; 32]; 8] = {
 fn strictly(key: &ed25519_dalek::VerifyingKey, message: &[u8], signature: &ed25519_dalek::Signature) -> bool {
     use ed25519_dalek::Verifier as _;
     !SMALL_ORDER.contains(signature.r_bytes()) && !key.is_weak() && key.verify(message, signature).is_ok()
+}
+
+/// How a PEM begins, whatever stands before it.
+const PEM: &[u8] = b"-----BEGIN ";
+
+/// What a key is named, and what stands behind the name.
+fn split(named: &[u8]) -> (Option<SignatureAlgorithm>, &[u8]) {
+    NAMES
+        .iter()
+        .find_map(|(name, algorithm)| Some((Some(*algorithm), named.strip_prefix(name.as_bytes())?)))
+        .unwrap_or((None, named))
 }
 
 impl std::fmt::Debug for VerifyingKey {

@@ -71,7 +71,7 @@ pub(crate) fn soak() -> u64 {
 
 pub(crate) fn verifier() -> Verifier {
     let mut options = Options::default();
-    options.keys.push(TrustedKey::new("k", VerifyingKey::from_bytes(SECRET.as_bytes()).unwrap()));
+    options.keys.push(TrustedKey::new("k", VerifyingKey::hmac(SECRET.as_bytes()).unwrap()));
     Verifier::new(options)
 }
 

@@ -229,7 +229,7 @@ impl Life {
     }
 
     fn verify(&self) -> Result<Report, String> {
-        let key = VerifyingKey::from_bytes(SECRET).map_err(|e| e.to_string())?;
+        let key = VerifyingKey::hmac(SECRET).map_err(|e| e.to_string())?;
         let mut verifier =
             Verifier::new(Options { keys: vec![TrustedKey::new("k1", key)], ..Options::default() });
         verifier.read_path(&self.dir.join("events.ndjson")).map_err(|e| e.to_string())?;

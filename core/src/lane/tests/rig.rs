@@ -229,9 +229,9 @@ pub(super) fn judge(lines: &[impl AsRef<[u8]>]) -> verify::Report {
 pub(super) fn judge_with(lines: &[impl AsRef<[u8]>], keys: &[(&str, &[u8])]) -> verify::Report {
     let mut options = verify::Options::default();
     for (id, key) in keys {
-        options.keys.push(verify::TrustedKey::new(*id, VerifyingKey::from_bytes(key).unwrap()));
+        options.keys.push(verify::TrustedKey::new(*id, VerifyingKey::hmac(key).unwrap()));
     }
-    options.keys.push(verify::TrustedKey::new("k", VerifyingKey::from_bytes(&KEY).unwrap()));
+    options.keys.push(verify::TrustedKey::new("k", VerifyingKey::hmac(&KEY).unwrap()));
     let mut verifier = verify::Verifier::new(options);
     let mut text = Vec::new();
     for line in lines {
