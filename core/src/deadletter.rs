@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use crate::config::OwnPath;
 use crate::envelope::push_sequence;
-use crate::json::{Value, parse};
 use crate::lane::Reason;
 use crate::lines::{LineFile, Trouble};
 use crate::seam::{Fs, SharedFs, UnixNanos, format_time};
@@ -58,7 +57,8 @@ impl DeadLetters {
     /// # Errors
     /// As the operating system says; nothing is left of it then, and the loss is declared all the same.
     pub(crate) fn append(&mut self, envelope: &Envelope, reason: Reason, at: UnixNanos) -> io::Result<()> {
-        let mut line = without_disclosures(&envelope.bytes);
+        // What cannot be stripped is not written.
+        let mut line = crate::content::strip(&envelope.bytes).map_err(io::Error::other)?;
         line.push(b'\n');
         let mut why = b"{\"at\":\"".to_vec();
         format_time(&mut why, at);
@@ -87,21 +87,4 @@ fn failed(trouble: Trouble) -> io::Error {
         Trouble::Io(e) => e,
         Trouble::Taken(taken) => io::Error::other(taken.to_string()),
     }
-}
-
-/// The line without `data.disclosures`: the same signing input and signature.
-fn without_disclosures(line: &[u8]) -> Vec<u8> {
-    const NAME: &[u8] = b"\"disclosures\":";
-    if !line.windows(NAME.len()).any(|window| window == NAME) {
-        return line.to_vec();
-    }
-    let Ok(Value::Object(mut members)) = parse(line) else { return line.to_vec() };
-    for (key, value) in &mut members {
-        if key == "data"
-            && let Value::Object(data) = value
-        {
-            data.retain(|(key, _)| key != "disclosures");
-        }
-    }
-    Value::Object(members).to_canonical().unwrap_or_else(|_| line.to_vec())
 }

@@ -61,7 +61,7 @@ fn prompt(text: &str) -> EventInput<'static> {
 }
 
 fn verdict(place: &Place, lines: &[Vec<u8>]) -> Verdict {
-    let key = VerifyingKey::from_file(&place.0.join("agent.pem.pub")).unwrap();
+    let key = VerifyingKey::from_named(place.0.join("agent.pem.pub")).unwrap();
     let options = sinkwell::verify::Options { keys: vec![TrustedKey::new("k1", key)], ..Default::default() };
     let mut verifier = Verifier::new(options);
     let text = lines.join(&b'\n');
@@ -171,6 +171,112 @@ fn a_replay_discloses_what_todays_policy_allows() {
         assert_eq!(bytes.windows(6).any(|window| window == b"MARKER"), discloses, "{name}");
         assert!(matches!(verdict, Verdict::Sound), "{name}: {verdict:?}");
     }
+}
+
+/// Whoever reads lines reads all that can be sealed: `data` at the deepest that may be configured, and the line around it.
+#[test]
+fn what_nests_as_deep_as_it_may_is_stripped_replayed_and_verified() {
+    let place = Place::new("deep");
+    let text = format!("{{\"deep\":{}{}}}", "[".repeat(511), "]".repeat(511));
+    let deep = || {
+        let mut input = prompt("MARKER");
+        input.data = sinkwell::event::Data::Json(text.as_bytes());
+        input
+    };
+    let limits = policy("raw", "30d") + "limits: { depth: 512 }\n";
+    let before = durable(&place, &limits, Arc::new(|| Ok(Box::new(Away))));
+    before.emit(deep()).unwrap().wait(Stage::Journaled, Duration::from_secs(10)).unwrap();
+    before.shutdown(Duration::from_millis(50));
+    drop(before);
+    let memory = MemorySink::default();
+    let kept = memory.clone();
+    let today = policy("off", "30d") + "limits: { depth: 512 }\n";
+    let after = durable(&place, &today, Arc::new(move || Ok(Box::new(Store(kept.clone())))));
+    after.emit(deep()).unwrap().wait(Stage::Delivered, Duration::from_secs(10)).unwrap();
+    after.shutdown(Duration::from_secs(10));
+    let lines: Vec<Vec<u8>> = memory.envelopes().iter().map(|envelope| envelope.bytes.to_vec()).collect();
+    let all = String::from_utf8(lines.concat()).unwrap();
+    assert_eq!(all.matches(&text[1..text.len() - 1]).count(), 2);
+    assert!(!all.contains("MARKER"));
+    assert_eq!(verdict(&place, &lines), Verdict::Sound);
+}
+
+fn memory(config: &str) -> (Emitter, MemorySink) {
+    let memory = MemorySink::default();
+    let kept = memory.clone();
+    let config =
+        load(format!("{config}lanes:\n- {{ id: m, classes: [debug], sink: {{ host: store }} }}\n")).unwrap();
+    let make: sinkwell::SinkFactory = Arc::new(move || Ok(Box::new(Store(kept.clone()))));
+    let sinks = vec![HostSink { name: "store".into(), lane: config.lanes[0].clone(), make }];
+    (Emitter::open(Options { config, sinks, signer: None, manual: false }).unwrap(), memory)
+}
+
+/// The host's envelopes, and all that was written.
+fn written(emitter: &Emitter, memory: &MemorySink) -> (Vec<Value>, String) {
+    emitter.shutdown(Duration::from_secs(10));
+    let lines: Vec<Vec<u8>> = memory.envelopes().iter().map(|envelope| envelope.bytes.to_vec()).collect();
+    let values = lines.iter().map(|line| parse(line).unwrap());
+    (values.filter(|v| v.get("origin").is_none()).collect(), String::from_utf8(lines.concat()).unwrap())
+}
+
+/// Ids that are people's words are hashed, by one key wherever they stand, and what refers to them still does.
+#[test]
+fn ids_and_subjects_are_redacted_and_links_survive() {
+    let rules = "agent: { id: a1, tenant: ann@example.com }\n\
+                 governance: { content: { redaction: { id: pii-1, detectors: [email], patterns: { case: 'C-[0-9]+' } } } }\n";
+    let data = br#"{"authz":{"decision":"C-77","delegated_by":"bob@example.com","identity":"i-1"},"correction_ref":"cost of C-78","note":"C-77 bob@example.com","parent_run":"bob@example.com"}"#;
+    let (emitter, sink) = memory(rules);
+    let ours = emitter.emit(EventInput::new("com.example.first")).unwrap().id().to_string();
+    let mut input = EventInput::new("com.example.turn");
+    input.data = sinkwell::event::Data::Json(data);
+    input.subject = Some("mail to bob@example.com about C-77 in /home/bob/x");
+    input.run = Some("bob@example.com");
+    input.turn = Some("C-77");
+    input.attempt = Some("attempt-1");
+    input.correlation = Some("bob@example.com/1");
+    input.causation = Some(&ours);
+    emitter.emit(input).unwrap();
+    let (events, all) = written(&emitter, &sink);
+    for word in ["bob@", "ann@", "C-7", "/home"] {
+        assert!(!all.contains(word), "{word} is in {all}");
+    }
+    let event = &events[1];
+    let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap();
+    let data = event.get("data").unwrap();
+    let authz = data.get("authz").unwrap();
+    for name in ["tenantid", "runid", "turnid", "correlationid"] {
+        let id = text(name);
+        assert!(id.starts_with("[id:") && id.len() == 21, "{name}: {id}");
+    }
+    assert_eq!(data.get("parent_run").unwrap().as_str(), Some(text("runid")));
+    assert_eq!(authz.get("delegated_by").unwrap().as_str(), Some(text("runid")));
+    assert_eq!(authz.get("decision").unwrap().as_str(), Some(text("turnid")));
+    assert!(data.get("correction_ref").unwrap().as_str().unwrap().starts_with("[id:"));
+    assert_ne!(text("runid"), text("correlationid"));
+    // In which nothing is found, they stay.
+    assert_eq!((text("attemptid"), authz.get("identity").unwrap().as_str()), ("attempt-1", Some("i-1")));
+    assert_eq!(text("causationid"), ours);
+    // What is no id is redacted as data is.
+    assert_eq!(text("subject"), "mail to [email] about [case] in [path#1]");
+    assert_eq!(data.get("note").unwrap().as_str(), Some("[case] [email]"));
+    // Whatever emitter of the process seals it, an id is the same; with a key of the policy's in every process.
+    let (other, sink) = memory(rules);
+    let mut input = EventInput::new("com.example.turn");
+    input.run = Some("bob@example.com");
+    other.emit(input).unwrap();
+    assert_eq!(written(&other, &sink).0[0].get("runid"), event.get("runid"));
+    let place = Place::new("hash-key");
+    std::fs::write(place.0.join("hash.key"), [7; 32]).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(place.0.join("hash.key"), private).unwrap();
+    let keyed = format!("{rules}redaction: {{ hash_key: {{ file: '{}/hash.key' }} }}\n", place.0.display());
+    let (third, sink) = memory(&keyed);
+    let mut input = EventInput::new("com.example.turn");
+    input.run = Some("bob@example.com");
+    third.emit(input).unwrap();
+    let hashed = written(&third, &sink).0[0].get("runid").cloned();
+    // HMAC-SHA256 under 32 bytes of 7 over "id", a newline and the id, its first 8 bytes.
+    assert_eq!(hashed, Some(Value::from("[id:e2f00bdbdb535e1f]")));
 }
 
 #[test]

@@ -241,7 +241,7 @@ fn limits(cursor: &Cursor<'_>) -> Result<Limits> {
             0..1024 => Err(c.error("sinkwell's own envelopes would not fit; the least is 1KiB")),
             size => Ok(size),
         })?,
-        depth: table.or("depth", 64, |c| c.count(1, 512))?,
+        depth: table.or("depth", 64, |c| c.count(1, crate::json::MAX_DATA_DEPTH))?,
     })
 }
 

@@ -30,7 +30,7 @@ pub struct EventFacts<'a> {
     pub child: Option<&'a str>,
     /// The ids that sampling may go by.
     pub keys: Keys<'a>,
-    /// When it occurred: the retention window begins here.
+    /// When it occurred: the retention window begins here, or now if that is earlier.
     pub time: UnixNanos,
 }
 
@@ -91,15 +91,22 @@ fn redact(part: &Part, redactor: Option<&Redactor>) -> Redacted {
     }
 }
 
-fn within_limits(policy: Option<&ContentPolicy>, part: &Part, bytes: usize, index: usize) -> bool {
+/// Whether a part is within today's limits: its size, its place among the parts, its tokens, and whether it is a medium.
+pub(super) fn within_limits(
+    policy: Option<&ContentPolicy>,
+    bytes: u64,
+    index: usize,
+    tokens: Option<u64>,
+    medium: bool,
+) -> bool {
     let limits = policy.map(|p| p.limits).unwrap_or_default();
-    let within = |value: usize, limit: Option<u64>| limit.is_none_or(|limit| value as u64 <= limit);
+    let within = |value: u64, limit: Option<u64>| limit.is_none_or(|limit| value <= limit);
     bytes > 0
         && within(bytes, limits.bytes)
-        && within(index + 1, limits.parts)
+        && within(index as u64 + 1, limits.parts)
         // Tokens that nobody counted cannot be shown to be within a limit.
-        && limits.tokens.is_none_or(|limit| part.tokens.is_some_and(|tokens| tokens <= limit))
-        && (matches!(part.body, Body::Text(_)) || within(bytes, limits.media_bytes))
+        && limits.tokens.is_none_or(|limit| tokens.is_some_and(|tokens| tokens <= limit))
+        && (!medium || within(bytes, limits.media_bytes))
 }
 
 impl Prepared {
@@ -117,9 +124,11 @@ impl Prepared {
         if parts.is_empty() {
             return None;
         }
+        // A host may say that it happened years from now: the window begins no later than now.
+        let begins = event.time.min(now);
         let closes = policy
             .and_then(|p| p.retention.as_ref())
-            .map(|r| event.time.saturating_add(i64::try_from(r.window.as_nanos()).unwrap_or(i64::MAX)));
+            .map(|r| begins.saturating_add(i64::try_from(r.window.as_nanos()).unwrap_or(i64::MAX)));
         let sampled = policy
             .and_then(|p| p.sampling.as_ref())
             .map(|config| (config, sampling::decide(config, &event.keys)));
@@ -138,8 +147,9 @@ impl Prepared {
                 failed.add_if(Gate::Redaction, !redacted.done);
                 failed.add_if(Gate::Retention, closes.is_none_or(|closes| now >= closes));
                 failed.add_if(Gate::Sampling, sampled.is_none_or(|(_, included)| !included));
-                let bytes = redacted.body.as_bytes().len();
-                failed.add_if(Gate::Limits, !within_limits(policy, part, bytes, i));
+                let bytes = redacted.body.as_bytes().len() as u64;
+                let medium = matches!(part.body, Body::Bytes(_));
+                failed.add_if(Gate::Limits, !within_limits(policy, bytes, i, part.tokens, medium));
             }
             let mode = lowest(&[part.permit, granted.mode], failed);
             decisions.push(decision(part.permit, mode, failed));
@@ -158,7 +168,15 @@ impl Prepared {
                 reference: redacted.reference,
             });
         }
-        let capture = capture(decisions, policy, closes, sampled.map(|(_, included)| included), refs);
+        let child = match event.child {
+            None => false.into(),
+            // A name that cannot be redacted is left out.
+            Some(name) => match redactor.map_or(Ok(name.into()), |redactor| redactor.redact_text(name)) {
+                Ok(name) if !name.is_empty() => name.as_ref().into(),
+                _ => true.into(),
+            },
+        };
+        let capture = capture(decisions, policy, closes, sampled.map(|(_, included)| included), child, refs);
         Some(Self { parts: prepared, capture, closes })
     }
 
@@ -297,6 +315,7 @@ fn capture(
     policy: Option<&ContentPolicy>,
     closes: Option<UnixNanos>,
     sampled: Option<bool>,
+    child: Value,
     refs: Vec<String>,
 ) -> Vec<u8> {
     let object = |members: Vec<(&str, Value)>| {
@@ -304,6 +323,8 @@ fn capture(
     };
     let count = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
     let mut members = vec![
+        // Without it a replay cannot tell whose words these are.
+        ("child_or_extension", child),
         ("parts", Value::Array(parts)),
         ("policy_refs", Value::Array(refs.into_iter().map(Value::String).collect())),
     ];

@@ -2,18 +2,21 @@
 //!
 //! Guarantees: only disclosures are taken away, never added, and nothing signed is touched, so the envelope
 //! verifies as before. A disclosure goes on only if it was granted when sealed, today's policy grants `raw`
-//! to its class, tenant and agent under the same redaction policy, the lane may see it, and both the window
-//! that was sealed and today's are open.
+//! to its class, tenant, agent and child under the same redaction policy, the part is within today's limits and
+//! today's sample, the lane may see it, and both the window that was sealed and today's are open. What the
+//! envelope does not say is taken as what shuts the gate.
 
-use crate::config::{ContentCeiling, ContentMode, ContentPolicy};
+use crate::config::{ContentCeiling, ContentMode, ContentPolicy, SamplingConfig};
 use crate::content::disclosure::{member_mut, parse_line, remove};
+use crate::content::gate::section_gates;
 use crate::content::grant::{Subject, grant, view};
+use crate::content::prepared::within_limits;
+use crate::content::sampling::{Keys, decide};
 use crate::error::{Error, Result};
 use crate::json::Value;
 use crate::seam::{UnixNanos, parse_time};
 
 /// The line with the disclosures that a lane under `ceiling` may have today; canonical, without a newline.
-/// `child` names the child agent or extension the event came from, as it did when it was sealed.
 ///
 /// # Errors
 /// Kind `verification`: the line is not an envelope.
@@ -21,30 +24,13 @@ pub fn rejudge(
     line: &[u8],
     policy: Option<&ContentPolicy>,
     ceiling: &ContentCeiling,
-    child: Option<&str>,
     now: UnixNanos,
 ) -> Result<Vec<u8>> {
     let mut envelope = parse_line(line)?;
-    let string = |name: &str| envelope.get(name).and_then(Value::as_str).map(str::to_owned);
-    let (tenant, agent) = (string("tenantid"), string("agentid"));
-    let time = string("time").as_deref().and_then(parse_time);
-    let Some(data) = member_mut(&mut envelope, "data") else { return Ok(line.to_vec()) };
-    if let Some(disclosures) = remove(data, "disclosures") {
-        let open = windows_open(data, policy, time, now);
-        let kept: Vec<Value> = disclosures
-            .items()
-            .iter()
-            .filter(|disclosure| {
-                let Some(part) = part_of(data, disclosure) else { return false };
-                let class = part.get("class").and_then(Value::as_str).unwrap_or_default();
-                let subject = Subject { class, tenant: tenant.as_deref(), agent: agent.as_deref(), child };
-                open && part.get("mode").and_then(Value::as_str) == Some(ContentMode::Raw.name())
-                    && view(ceiling, class) == ContentMode::Raw
-                    && grant(policy, &subject, now).mode == ContentMode::Raw
-            })
-            .cloned()
-            .collect();
-        if let Value::Object(members) = data
+    let taken = member_mut(&mut envelope, "data").and_then(|data| remove(data, "disclosures"));
+    if let Some(disclosures) = taken {
+        let kept = allowed(&envelope, &disclosures, policy, ceiling, now);
+        if let Some(Value::Object(members)) = member_mut(&mut envelope, "data")
             && !kept.is_empty()
         {
             members.push(("disclosures".to_owned(), Value::Array(kept)));
@@ -53,19 +39,74 @@ pub fn rejudge(
     envelope.to_canonical().map_err(|e| Error::verification(e.message()))
 }
 
-fn part_of<'a>(data: &'a Value, disclosure: &Value) -> Option<&'a Value> {
+/// Of an envelope's disclosures those that may go on.
+fn allowed(
+    envelope: &Value,
+    disclosures: &Value,
+    policy: Option<&ContentPolicy>,
+    ceiling: &ContentCeiling,
+    now: UnixNanos,
+) -> Vec<Value> {
+    let text = |name: &str| envelope.get(name).and_then(Value::as_str);
+    let Some(data) = envelope.get("data") else { return Vec::new() };
+    // Whose words they are was sealed: `false`, or a child, perhaps with its name.
+    let child = match data.get("capture").and_then(|capture| capture.get("child_or_extension")) {
+        Some(Value::Bool(false)) => None,
+        Some(Value::Bool(true)) => Some(""),
+        Some(Value::String(name)) => Some(name.as_str()),
+        _ => return Vec::new(),
+    };
+    if !section_gates(policy).is_empty()
+        || !windows_open(envelope, data, policy, now)
+        || !in_sample(envelope, data, policy.and_then(|policy| policy.sampling.as_ref()))
+    {
+        return Vec::new();
+    }
+    let allowed = |disclosure: &&Value| {
+        let Some((index, part)) = part_of(data, disclosure) else { return false };
+        let class = part.get("class").and_then(Value::as_str).unwrap_or_default();
+        let subject = Subject { class, tenant: text("tenantid"), agent: text("agentid"), child };
+        let count = |name: &str| part.get(name).and_then(Value::as_i64).and_then(|n| u64::try_from(n).ok());
+        let medium = disclosure.get("text").is_none();
+        part.get("mode").and_then(Value::as_str) == Some(ContentMode::Raw.name())
+            && count("size").is_some_and(|size| within_limits(policy, size, index, count("tokens"), medium))
+            && view(ceiling, class) == ContentMode::Raw
+            && grant(policy, &subject, now).mode == ContentMode::Raw
+    };
+    disclosures.items().iter().filter(allowed).cloned().collect()
+}
+
+fn part_of<'a>(data: &'a Value, disclosure: &Value) -> Option<(usize, &'a Value)> {
     let index = usize::try_from(disclosure.get("part")?.as_i64()?).ok()?;
-    data.get("content")?.items().get(index)
+    Some((index, data.get("content")?.items().get(index)?))
+}
+
+/// Whether today's sample has the event: as sealed where key and rate are the same, else by the envelope's own ids.
+fn in_sample(envelope: &Value, data: &Value, sampling: Option<&SamplingConfig>) -> bool {
+    let Some(config) = sampling else { return false };
+    let Some(sealed) = data.get("capture").and_then(|capture| capture.get("sampling")) else { return false };
+    let rate = |name: &str| {
+        let n = sealed.get("rate").and_then(|rate| rate.get(name)).and_then(Value::as_i64);
+        n.and_then(|n| u64::try_from(n).ok())
+    };
+    if sealed.get("included").and_then(Value::as_bool) != Some(true) {
+        return false;
+    }
+    if sealed.get("key").and_then(Value::as_str) == Some(config.key.as_str())
+        && (rate("numerator"), rate("denominator")) == (Some(config.numerator), Some(config.denominator))
+    {
+        return true;
+    }
+    let text = |name: &str| envelope.get(name).and_then(Value::as_str);
+    let trace = text("traceparent").and_then(|parent| parent.get(3..35));
+    text("id").is_some_and(|event| decide(config, &Keys { run: text("runid"), trace, event }))
 }
 
 /// Whether the sealed window and today's are both open, under the redaction policy that has run.
-fn windows_open(
-    data: &Value,
-    policy: Option<&ContentPolicy>,
-    time: Option<UnixNanos>,
-    now: UnixNanos,
-) -> bool {
-    let (Some(policy), Some(capture), Some(time)) = (policy, data.get("capture"), time) else { return false };
+fn windows_open(envelope: &Value, data: &Value, policy: Option<&ContentPolicy>, now: UnixNanos) -> bool {
+    let time = |name: &str| envelope.get(name).and_then(Value::as_str).and_then(parse_time);
+    let (Some(policy), Some(capture)) = (policy, data.get("capture")) else { return false };
+    let (Some(occurred), Some(recorded)) = (time("time"), time("recordedtime")) else { return false };
     let (Some(retention), Some(redaction)) = (&policy.retention, &policy.redaction) else { return false };
     let sealed = capture
         .get("retention")
@@ -75,5 +116,5 @@ fn windows_open(
         .is_some_and(|until| now < until);
     let window = i64::try_from(retention.window.as_nanos()).unwrap_or(i64::MAX);
     let redacted = capture.get("redaction_policy").and_then(Value::as_str) == Some(redaction.id.as_str());
-    sealed && now < time.saturating_add(window) && redacted
+    sealed && now < occurred.min(recorded).saturating_add(window) && redacted
 }

@@ -66,7 +66,7 @@ fn line(prepared: &Prepared, ceiling: &ContentCeiling, now: i64) -> String {
     let disclosed =
         disclosures(prepared, ceiling, now).map_or_else(String::new, |d| format!(",\"disclosures\":{d}"));
     format!(
-        "{{\"agentid\":\"a\",\"data\":{{\"capture\":{},\"content\":{}{disclosed}}},\"time\":\"2026-11-21T00:00:00.000000000Z\"}}",
+        "{{\"agentid\":\"a\",\"data\":{{\"capture\":{},\"content\":{}{disclosed}}},\"id\":\"e-1\",\"recordedtime\":\"2026-11-21T00:00:00.000000000Z\",\"time\":\"2026-11-21T00:00:00.000000000Z\"}}",
         std::str::from_utf8(prepared.capture_json()).unwrap(),
         content(prepared, ceiling),
     )
@@ -166,7 +166,8 @@ fn the_decision_is_sealed_the_same_in_every_lane() {
     let prepared = prepare(&[part("hello")], &policy(), &facts(), TIME);
     assert_eq!(
         std::str::from_utf8(prepared.capture_json()).unwrap(),
-        "{\"parts\":[{\"effective\":\"raw\",\"failed\":[],\"requested\":\"raw\"}],\
+        "{\"child_or_extension\":false,\
+         \"parts\":[{\"effective\":\"raw\",\"failed\":[],\"requested\":\"raw\"}],\
          \"policy_refs\":[\"governance.content.classes.prompt\"],\"redaction_policy\":\"pii-1\",\
          \"retention\":{\"class\":\"short\",\"until\":\"2026-11-21T00:01:00.000000000Z\"},\
          \"sampling\":{\"included\":true,\"key\":\"run\",\"rate\":{\"denominator\":1,\"numerator\":1}}}"
@@ -342,7 +343,7 @@ fn a_replay_is_judged_by_todays_policy() {
     let raw = ceiling(ContentMode::Raw);
     let sealed = line(&prepared, &raw, TIME);
     let again = |policy: Option<&ContentPolicy>, ceiling: &ContentCeiling, now: i64| {
-        let line = rejudge(sealed.as_bytes(), policy, ceiling, None, now).unwrap();
+        let line = rejudge(sealed.as_bytes(), policy, ceiling, now).unwrap();
         let line = String::from_utf8(line).unwrap();
         assert_eq!(strip(line.as_bytes()).unwrap(), strip(sealed.as_bytes()).unwrap());
         line.contains(CANARY)
@@ -364,4 +365,78 @@ fn a_replay_is_judged_by_todays_policy() {
     let mut lower = policy();
     lower.classes[0].1.mode = ContentMode::ContentRef;
     assert!(!again(Some(&lower), &raw, TIME));
+    for limits in [
+        ContentLimits { bytes: Some(CANARY.len() as u64 - 1), ..Default::default() },
+        ContentLimits { parts: Some(0), ..Default::default() },
+        ContentLimits { tokens: Some(6), ..Default::default() },
+    ] {
+        assert!(!again(Some(&ContentPolicy { limits, ..policy() }), &raw, TIME), "{limits:?}");
+    }
+    let mut unsampled = policy();
+    unsampled.sampling = Some(SamplingConfig { key: "event".into(), numerator: 0, denominator: 1 });
+    assert!(!again(Some(&unsampled), &raw, TIME));
+    unsampled.sampling = None;
+    assert!(!again(Some(&unsampled), &raw, TIME));
+}
+
+/// Whether a replay of an event of that child discloses its words under a policy for those children.
+fn replays(child: Option<&str>, allowed: &[&str]) -> bool {
+    let mut facts = facts();
+    facts.child = child;
+    let mut then = policy();
+    then.children = vec!["*".into()];
+    let sealed = line(&prepare(&[part(CANARY)], &then, &facts, TIME), &ceiling(ContentMode::Raw), TIME);
+    assert!(sealed.contains(CANARY));
+    let today = ContentPolicy { children: allowed.iter().map(|&name| name.to_owned()).collect(), ..policy() };
+    let line = rejudge(sealed.as_bytes(), Some(&today), &ceiling(ContentMode::Raw), TIME).unwrap();
+    String::from_utf8(line).unwrap().contains(CANARY)
+}
+
+#[test]
+fn a_replay_knows_a_childs_words_from_its_parents() {
+    assert!(replays(None, &[]));
+    assert!(replays(Some("agent:researcher"), &["agent:researcher"]));
+    assert!(!replays(Some("agent:researcher"), &["agent:other"]));
+    assert!(!replays(Some("agent:researcher"), &[]));
+    assert!(!replays(Some(""), &["agent:researcher"]));
+    // A name in which the redactor finds something is no name any more.
+    assert!(!replays(Some("agent:a@example.com"), &["agent:a@example.com"]));
+    // Whose words they are is not said: nobody's who may be heard.
+    let sealed = line(&prepare(&[part(CANARY)], &policy(), &facts(), TIME), &ceiling(ContentMode::Raw), TIME);
+    let silent = sealed.replace("\"child_or_extension\":false,", "");
+    assert_ne!(silent, sealed);
+    let again = rejudge(silent.as_bytes(), Some(&policy()), &ceiling(ContentMode::Raw), TIME).unwrap();
+    assert!(!String::from_utf8(again).unwrap().contains(CANARY));
+}
+
+#[test]
+fn a_replay_limits_media_by_their_own_limit() {
+    let mut medium = part(CANARY);
+    medium.body = Body::Bytes(CANARY.as_bytes().into());
+    let sealed = line(&prepare(&[medium], &policy(), &facts(), TIME), &ceiling(ContentMode::Raw), TIME);
+    for (limit, discloses) in [(16, true), (1, false)] {
+        let mut today = policy();
+        today.limits.media_bytes = Some(limit);
+        let again = rejudge(sealed.as_bytes(), Some(&today), &ceiling(ContentMode::Raw), TIME).unwrap();
+        assert_eq!(String::from_utf8(again).unwrap().contains("disclosures"), discloses, "{limit}");
+    }
+}
+
+#[test]
+fn a_window_begins_at_the_earlier_of_its_time_and_now() {
+    for (occurred, now) in [(TIME + 9_000 * SECOND, TIME), (TIME, TIME + 30 * SECOND)] {
+        let mut facts = facts();
+        facts.time = occurred;
+        let prepared = prepare(&[part(CANARY)], &policy(), &facts, now);
+        let raw = ceiling(ContentMode::Raw);
+        assert!(disclosures(&prepared, &raw, TIME + 59 * SECOND).is_some(), "{occurred}");
+        assert!(disclosures(&prepared, &raw, TIME + 60 * SECOND).is_none(), "{occurred}");
+        // And so it does at a replay, whatever was sealed.
+        let sealed = line(&prepared, &raw, now)
+            .replace("\"time\":\"2026", "\"time\":\"2260")
+            .replace("\"until\":\"2026", "\"until\":\"2260");
+        let again = |now| String::from_utf8(rejudge(sealed.as_bytes(), Some(&policy()), &raw, now).unwrap());
+        assert!(again(TIME + 59 * SECOND).unwrap().contains(CANARY));
+        assert!(!again(TIME + 60 * SECOND).unwrap().contains(CANARY));
+    }
 }

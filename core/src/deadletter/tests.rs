@@ -47,6 +47,27 @@ fn on_a_full_disk_there_is_a_whole_record_with_its_reason_or_none() {
 }
 
 #[test]
+fn what_cannot_be_stripped_is_not_written() {
+    let fs = made();
+    letters(&fs).append(&envelope(1), Reason::Rejected, 0).unwrap();
+    let before = held(&fs);
+    // Deeper than anything that can be sealed, and no JSON at all.
+    let deep = format!("{}{}", "[".repeat(600), "]".repeat(600));
+    for line in
+        [format!("{{\"data\":{{\"disclosures\":{deep}}}}}"), "{\"data\":{\"disclosures\":[CANARY".to_owned()]
+    {
+        letters(&fs).append(&envelope_of(line, 7, 2), Reason::Rejected, 0).unwrap_err();
+        assert_eq!(held(&fs), before);
+    }
+    // As deep as `data` may be, it is stripped.
+    let deep = format!("{}{}", "[".repeat(511), "]".repeat(511));
+    let line = format!("{{\"data\":{{\"deep\":{deep},\"disclosures\":[\"CANARY\"]}}}}");
+    letters(&fs).append(&envelope_of(line, 7, 3), Reason::Rejected, 0).unwrap();
+    let dead = String::from_utf8(held(&fs).0).unwrap();
+    assert!(dead.contains(&deep) && !dead.contains("CANARY"));
+}
+
+#[test]
 fn what_is_kept_is_there_whenever_the_power_goes() {
     let mut points = 0;
     loop {

@@ -1,9 +1,11 @@
 //! What of an event is sealed: redacted, decided upon, committed to. Made once per event, by the first lane
 //! that seals it; what a lane may see of content is laid over it lane by lane.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::wire::Shown;
 use super::{EventDigest, Wire};
 use crate::config::{ContentCeiling, ContentPolicy};
 use crate::content::{EventFacts, Prepared as PreparedContent, Redactor, sampling::Keys};
@@ -39,10 +41,12 @@ pub(crate) struct LaneData {
 }
 
 impl Prepared {
-    /// An event as it is, for envelopes of our own.
-    pub(crate) fn plain(event: &Event) -> Self {
+    /// An event as it is, for envelopes of our own, but for the tenant, which is the host's word.
+    pub(crate) fn plain(event: &Event, rules: &ContentRules) -> Self {
+        // An attribute is never too large to be redacted.
+        let shown = rules.redactor.as_ref().and_then(|redactor| Shown::of(event, redactor, None).ok());
         Self {
-            wire: Wire::of(event),
+            wire: Wire::of(event, &shown.unwrap_or_default()),
             data: None,
             content: None,
             digest: OnceLock::new(),
@@ -55,12 +59,17 @@ impl Prepared {
     /// # Errors
     /// Data that cannot be redacted: the event is not sealed at all.
     pub(crate) fn of(event: &Event, rules: &ContentRules, timeline: &Timeline) -> Result<Self> {
-        let data = match &rules.redactor {
-            None => None,
-            Some(redactor) => match redactor.redact_data(event.data())? {
-                std::borrow::Cow::Borrowed(_) => None,
-                std::borrow::Cow::Owned(redacted) => Some(redacted.into_boxed_slice()),
-            },
+        let (data, shown) = match &rules.redactor {
+            None => (None, Shown::default()),
+            Some(redactor) => {
+                let subject = event.attribute(Attribute::Subject);
+                let (data, subject) = redactor.redact_event(event.data(), subject)?;
+                let data = match data {
+                    Cow::Borrowed(_) => None,
+                    Cow::Owned(redacted) => Some(redacted.into_boxed_slice()),
+                };
+                (data, Shown::of(event, redactor, subject)?)
+            }
         };
         let content = event.content.as_ref().and_then(|content| {
             let id = event.id.to_string();
@@ -83,7 +92,13 @@ impl Prepared {
                 now,
             )
         });
-        Ok(Self { wire: Wire::of(event), data, content, digest: OnceLock::new(), form: OnceLock::new() })
+        Ok(Self {
+            wire: Wire::of(event, &shown),
+            data,
+            content,
+            digest: OnceLock::new(),
+            form: OnceLock::new(),
+        })
     }
 
     /// Where the digest of the form is kept that a lane under `ceiling` seals; `None` where that lane has a form of

@@ -1,5 +1,6 @@
 //! Writing one envelope.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -8,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::DATA_SCHEMA;
 use super::digest::{EventDigest, envelope_hash, event_digest, seal_message};
+use crate::content::Redactor;
+use crate::error::Error;
 use crate::event::{Attribute, Event};
 use crate::json::write_string;
 use crate::key::{Signature, SigningKey};
@@ -38,31 +41,60 @@ fn member(out: &mut Vec<u8>, comma_first: bool, name: &str, value: &str) {
     }
 }
 
+/// What is sealed in place of an event's own attributes, where redaction changed them.
+#[derive(Default)]
+pub(crate) struct Shown {
+    attributes: [Option<Box<str>>; Attribute::COUNT],
+    tenant: Option<Box<str>>,
+}
+
+impl Shown {
+    /// The ids of an event, redacted, and the subject as it was redacted with its data.
+    ///
+    /// # Errors
+    /// One that cannot be redacted.
+    pub(crate) fn of(event: &Event, redactor: &Redactor, subject: Option<String>) -> Result<Self, Error> {
+        let redacted = |id: Option<&str>| match id.map(|id| redactor.redact_id(id)).transpose()? {
+            Some(Cow::Owned(hash)) => Ok::<_, Error>(Some(hash.into_boxed_str())),
+            _ => Ok(None),
+        };
+        let mut shown = Self { tenant: redacted(event.tenant())?, ..Self::default() };
+        for id in Attribute::IDS {
+            shown.attributes[id as usize] = redacted(event.attribute(id))?;
+        }
+        shown.attributes[Attribute::Subject as usize] = subject.map(String::into_boxed_str);
+        Ok(shown)
+    }
+}
+
 impl Wire {
-    pub(crate) fn of(event: &Event) -> Self {
+    pub(crate) fn of(event: &Event, shown: &Shown) -> Self {
+        let shown_as = |attribute: Attribute| {
+            shown.attributes[attribute as usize].as_deref().or_else(|| event.attribute(attribute))
+        };
         // About what it comes to, so that it is neither moved nor cut: it lives no longer than its event.
         let mut out = Vec::with_capacity(192 + event.names_len());
         for attribute in [Attribute::Attempt, Attribute::Causation, Attribute::Correlation] {
-            if let Some(value) = event.attribute(attribute) {
+            if let Some(value) = shown_as(attribute) {
                 member(&mut out, false, attribute.name(), value);
             }
         }
         let head = out.len();
-        if let Some(run) = event.attribute(Attribute::Run) {
+        if let Some(run) = shown_as(Attribute::Run) {
             member(&mut out, true, "runid", run);
         }
         let run = out.len();
-        if let Some(subject) = event.attribute(Attribute::Subject) {
+        if let Some(subject) = shown_as(Attribute::Subject) {
             member(&mut out, true, "subject", subject);
         }
-        if let Some(tenant) = event.tenant() {
+        if let Some(tenant) = shown.tenant.as_deref().or_else(|| event.tenant()) {
             member(&mut out, true, "tenantid", tenant);
         }
         out.extend_from_slice(b",\"time\":\"");
         format_time(&mut out, event.time);
         out.push(b'"');
         for attribute in [Attribute::Traceparent, Attribute::Tracestate, Attribute::Turn] {
-            if let Some(value) = event.attribute(attribute) {
+            if let Some(value) = shown_as(attribute) {
                 member(&mut out, true, attribute.name(), value);
             }
         }

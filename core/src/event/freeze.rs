@@ -38,7 +38,11 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    const COUNT: usize = 8;
+    pub(crate) const COUNT: usize = 8;
+
+    /// Ids of the host's, and so perhaps people's words.
+    pub(crate) const IDS: [Self; 5] =
+        [Self::Attempt, Self::Causation, Self::Correlation, Self::Run, Self::Turn];
 
     /// The name on the wire.
     #[must_use]

@@ -9,11 +9,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::MAX_DEPTH;
 use super::number::write_f64;
 use super::writer::compare_keys;
-
-/// How deep a text may nest; the same as for [`parse`](super::parse).
-const DEPTH: usize = 512;
 
 /// Where a member lies: its key between the quotes, as written, and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +75,7 @@ impl Scan {
             match *text.get(at)? {
                 open @ (b'{' | b'[') => {
                     let object = open == b'{';
-                    if self.frames.len() == DEPTH {
+                    if self.frames.len() == MAX_DEPTH {
                         return None;
                     }
                     self.frames.push(Frame { object, key: 0..0, plain: true, first: true });

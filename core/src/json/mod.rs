@@ -22,5 +22,11 @@ pub use parse::{JsonError, parse, parse_into, parse_limited};
 pub use value::Value;
 pub use writer::{Canonical, ObjectWriter, compare_keys, write_string};
 
+/// How deep `data` may nest at most, whatever is configured.
+pub const MAX_DATA_DEPTH: usize = 512;
+
+/// How deep a line may nest: an envelope around `data`. Whoever reads lines reads all that can be sealed.
+pub const MAX_DEPTH: usize = MAX_DATA_DEPTH + 1;
+
 /// How deep `data` may nest unless configured otherwise; `data` itself is 1 (envelope.md).
 pub const DEFAULT_DEPTH: usize = 64;

@@ -9,7 +9,7 @@ use std::fmt;
 use super::number::{NOT_FINITE, is_unsafe_integer};
 use super::value::Value;
 use super::writer::ObjectWriter;
-use super::{DEFAULT_DEPTH, MAX_SAFE_INTEGER};
+use super::{MAX_DEPTH, MAX_SAFE_INTEGER};
 
 /// Why a text or a value is not JSON that can be sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,9 +96,9 @@ pub(crate) trait Builder {
 /// Reads a JSON text into a tree. Any finite number is accepted, as the double it stands for.
 ///
 /// # Errors
-/// The text is not JSON, or nests deeper than 512.
+/// The text is not JSON, or nests deeper than [`MAX_DEPTH`].
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
-    parse_limited(text, 512)
+    parse_limited(text, MAX_DEPTH)
 }
 
 /// Reads a JSON text that may nest `depth` deep into a tree.
@@ -116,7 +116,7 @@ pub fn parse_limited(text: &[u8], depth: usize) -> Result<Value, JsonError> {
 /// # Errors
 /// The text is not a JSON object, or holds what cannot be sealed.
 pub fn parse_into(text: &[u8], writer: &mut ObjectWriter) -> Result<(), JsonError> {
-    drive(text, writer, DEFAULT_DEPTH.max(512))
+    drive(text, writer, MAX_DEPTH)
 }
 
 /// Reads a JSON text into any builder.

@@ -403,7 +403,7 @@ impl Control {
             && let Some(durable) = &mut self.durable
             && !self.batches.front().is_some_and(|batch| batch.replayed)
         {
-            let items = durable.replay(&lane, &self.context.content);
+            let items = durable.replay(&lane, &self.context.content, &mut self.sealer);
             if !items.is_empty() {
                 self.batches.push_front(Batch { replayed: true, ..Batch::new(items) });
             }

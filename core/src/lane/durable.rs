@@ -23,7 +23,6 @@ use crate::journal::{Adopted, AppendError, Journal, Position, Record, Records, S
 use crate::json::{Value, parse};
 use crate::seam::{Instant, SharedFs, SystemRandom, Uuid, parse_time};
 use crate::sink::{Envelope, EnvelopeInner};
-use crate::timeline::Timeline;
 
 /// Which journal an envelope lies in, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -478,8 +477,9 @@ impl Durable {
         }
     }
 
-    /// The next envelopes that a dead process left, oldest first, as far as a batch goes.
-    pub(crate) fn replay(&mut self, lane: &Lane, rules: &ContentRules) -> Vec<Item> {
+    /// The next envelopes that a dead process left, oldest first, as far as a batch goes. What cannot be judged by today's
+    /// policy goes nowhere, and is lost: `sealer` declares it.
+    pub(crate) fn replay(&mut self, lane: &Lane, rules: &ContentRules, sealer: &mut Sealer) -> Vec<Item> {
         let mut items = Vec::new();
         let mut bytes = 0;
         for at in 0..self.inherited.len() {
@@ -490,7 +490,21 @@ impl Durable {
                     Some(Ok(stored)) => {
                         bytes += stored.bytes.len();
                         let place = Place { journal: Which::Inherited(at), position: stored.position };
-                        items.push(replayed(stored, Some(place), lane, rules));
+                        let (streamid, sequence, own) = (stored.streamid, stored.sequence, stored.own);
+                        match replayed(stored, Some(place), lane, rules) {
+                            Some(item) => items.push(item),
+                            None => {
+                                old.cut.insert(place.position.0);
+                                let lost = LostRange {
+                                    from: sequence,
+                                    to: sequence,
+                                    prev: None,
+                                    streamid: Some(streamid),
+                                    maybe: false,
+                                };
+                                sealer.inherit_damage(u64::from(!own), vec![lost]);
+                            }
+                        }
                     }
                     Some(Err(e)) => {
                         crate::diagnostics::warn(&e.to_string());
@@ -546,7 +560,8 @@ impl Durable {
         let journal = self.journal.as_ref().ok_or_else(missing)?;
         let position = journal.find(streamid, sequence)?.ok_or_else(missing)?;
         let records = journal.read_from(Position(position.0 - 1))?;
-        records.map(|stored| stored.map(|stored| replayed(stored, None, lane, rules))).collect()
+        let items = records.map(|stored| stored.map(|stored| replayed(stored, None, lane, rules)));
+        items.filter_map(Result::transpose).collect()
     }
 
     /// Ends the journal in good order; what is not acknowledged stays for the next process.
@@ -559,8 +574,9 @@ impl Durable {
     }
 }
 
-/// An envelope that was sealed before, on its way again: judged by today's policy.
-fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRules) -> Item {
+/// An envelope that was sealed before, on its way again: judged by today's policy. `None`: it cannot be judged, and so goes
+/// nowhere.
+fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRules) -> Option<Item> {
     let Stored {
         streamid,
         agentid,
@@ -575,8 +591,9 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
         bytes,
         ..
     } = stored;
-    let bytes = lane_line(bytes, lane, rules, &lane.timeline);
-    let value = parse(&bytes).unwrap_or(Value::Null);
+    let value = parse(&bytes).ok()?;
+    let discloses = value.get("data").is_none_or(|data| data.get("disclosures").is_some());
+    let bytes = if discloses { lane_line(&bytes, lane, rules)?.into_boxed_slice() } else { bytes };
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
     let prevhash = hash_of_hex(text("prevhash").as_bytes());
     let inner = EnvelopeInner {
@@ -600,7 +617,7 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
             .unwrap_or(9),
         bytes,
     };
-    Item {
+    Some(Item {
         envelope: Envelope::new(inner),
         payload: Payload::Replayed,
         tries: 0,
@@ -608,18 +625,11 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
         place,
         covers: Vec::new(),
         unsigned: None,
-    }
+    })
 }
 
-fn lane_line(bytes: Box<[u8]>, lane: &Lane, rules: &ContentRules, timeline: &Timeline) -> Box<[u8]> {
-    const NAME: &[u8] = b"\"disclosures\":";
-    if !bytes.windows(NAME.len()).any(|window| window == NAME) {
-        return bytes;
-    }
-    let now = timeline.unix_nanos();
-    match rejudge(&bytes, rules.policy.as_ref(), &lane.config.content, None, now) {
-        Ok(line) => line.into_boxed_slice(),
-        // What cannot be judged keeps nothing that the signature does not cover.
-        Err(_) => crate::content::strip(&bytes).map_or(bytes, Vec::into_boxed_slice),
-    }
+/// The line as the lane may have it today; `None`: whether it discloses anything cannot be told.
+fn lane_line(bytes: &[u8], lane: &Lane, rules: &ContentRules) -> Option<Vec<u8>> {
+    let now = lane.timeline.unix_nanos();
+    rejudge(bytes, rules.policy.as_ref(), &lane.config.content, now).ok()
 }

@@ -530,7 +530,7 @@ impl Sealer {
             context.identity.tenant.as_deref(),
             body.data,
         );
-        let prepared = Prepared::plain(&event);
+        let prepared = Prepared::plain(&event, &context.content);
         let kind = if payload.is_always_signed() { Kind::Signed } else { Kind::Own };
         match self.seal_in(agent, &event, &prepared, (event.data(), 0..0, None), kind, skip) {
             Ok((envelope, unsigned)) => {

@@ -1,5 +1,7 @@
 //! Redaction of `data`: path rules, then every string and every key, then identifiers.
 //!
+//! Members that refer to ids are redacted as the ids are, so that they still refer to them.
+//!
 //! Keys are looked at like values: a mapping by e-mail address would leak through them. Where two keys become
 //! the same, the later one is numbered. Integers are looked at for card numbers only.
 
@@ -12,6 +14,10 @@ use super::{Redactor, keyed};
 use crate::config::Replacement;
 use crate::error::{Error, Result};
 use crate::json::{self, Value};
+use crate::seam::Uuid;
+
+/// Members of `data` that refer to ids: of a run, of events, of what was corrected.
+const REFERRING: [&str; 3] = ["authz", "correction_ref", "parent_run"];
 
 /// Aliases given within one event: equal values, equal alias.
 #[derive(Default)]
@@ -26,6 +32,18 @@ impl Redactor {
     /// # Errors
     /// The bytes are not a JSON object.
     pub fn redact_data<'d>(&self, data: &'d [u8]) -> Result<Cow<'d, [u8]>> {
+        self.redact_event(data, None).map(|(data, _)| data)
+    }
+
+    /// As [`redact_data`](Self::redact_data), and the event's subject like it: aliases are given once per event.
+    ///
+    /// # Errors
+    /// The bytes are not a JSON object.
+    pub(crate) fn redact_event<'d>(
+        &self,
+        data: &'d [u8],
+        subject: Option<&str>,
+    ) -> Result<(Cow<'d, [u8]>, Option<String>)> {
         let unreadable = |e: json::JsonError| Error::invalid_event(e.message()).at("data");
         let mut value = json::parse(data).map_err(unreadable)?;
         if !matches!(value, Value::Object(_)) {
@@ -34,9 +52,40 @@ impl Redactor {
         for path in &self.paths {
             path.apply(&mut value, &mut |found| self.replace_place(found));
         }
-        self.walk(&mut value, None, &mut Aliases::default())?;
+        let mut aliases = Aliases::default();
+        self.walk(&mut value, None, &mut aliases)?;
         let out = value.to_canonical().map_err(unreadable)?;
-        Ok(if out == data { Cow::Borrowed(data) } else { Cow::Owned(out) })
+        let subject = subject.map(|text| self.string(text, None, &mut aliases)).transpose()?.flatten();
+        Ok((if out == data { Cow::Borrowed(data) } else { Cow::Owned(out) }, subject))
+    }
+
+    /// An id as it is sealed: one in which a detector or a pattern finds something becomes its keyed hash, which is the
+    /// same wherever the id stands, so that what refers to it still does. A UUID of version 7, as ours are, is nobody's
+    /// words.
+    ///
+    /// # Errors
+    /// As [`Redactor::redact_text`].
+    pub fn redact_id<'t>(&self, id: &'t str) -> Result<Cow<'t, str>> {
+        let ours = || Uuid::parse(id).is_some_and(|id| id.0[6] >> 4 == 7);
+        if is_replaced(id) || ours() || matches!(self.redact_text(id)?, Cow::Borrowed(_)) {
+            return Ok(Cow::Borrowed(id));
+        }
+        Ok(Cow::Owned(format!("[id:{}]", keyed(&self.ids, "id", id))))
+    }
+
+    /// All ids in a value that refers to some.
+    fn redact_ids(&self, value: &mut Value) -> Result<()> {
+        match value {
+            Value::String(id) => {
+                if let Cow::Owned(hash) = self.redact_id(id)? {
+                    *id = hash;
+                }
+                Ok(())
+            }
+            Value::Array(items) => items.iter_mut().try_for_each(|item| self.redact_ids(item)),
+            Value::Object(members) => members.iter_mut().try_for_each(|(_, value)| self.redact_ids(value)),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => Ok(()),
+        }
     }
 
     /// What takes the place of a value that a path rule names.
@@ -82,10 +131,14 @@ impl Redactor {
             }
             Value::Object(members) => {
                 let mut renamed = false;
-                for (key, value) in &mut *members {
-                    self.walk(value, Some(key), aliases)?;
-                    if let Cow::Owned(new) = self.redact_text(key)? {
-                        *key = new;
+                for (at, value) in &mut *members {
+                    if key.is_none() && REFERRING.contains(&at.as_str()) {
+                        self.redact_ids(value)?;
+                        continue;
+                    }
+                    self.walk(value, Some(at), aliases)?;
+                    if let Cow::Owned(new) = self.redact_text(at)? {
+                        *at = new;
                         renamed = true;
                     }
                 }

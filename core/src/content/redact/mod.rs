@@ -20,6 +20,7 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use hmac::{Hmac, KeyInit, Mac};
 use regex::Regex;
@@ -32,6 +33,7 @@ use crate::config::{DETECTORS, RedactionConfig, Replacement};
 use crate::content::Body;
 use crate::content::disclosure::write_hex;
 use crate::error::{Error, Result};
+use crate::seam::{Random as _, SystemRandom};
 use crate::secret::Secret;
 
 /// Shortest key for keyed hashes, in bytes: what it hides are short values that can be enumerated.
@@ -49,6 +51,8 @@ pub struct Redactor {
     labels: Vec<String>,
     replace: Replacement,
     hash: Option<Hmac<Sha256>>,
+    /// For ids, which are always hashed; without a key of the policy's by one of the process.
+    ids: Hmac<Sha256>,
     keep_identifiers: bool,
 }
 
@@ -114,6 +118,11 @@ impl Redactor {
             }
             None => None,
         };
+        let ids = match &hash {
+            Some(hash) => hash.clone(),
+            None => Hmac::new_from_slice(process_key())
+                .map_err(|_| Error::internal("the key for hashed ids cannot be used"))?,
+        };
         Ok(Self {
             enabled,
             patterns,
@@ -121,6 +130,7 @@ impl Redactor {
             labels,
             replace: config.replace,
             hash,
+            ids,
             keep_identifiers: config.keep_identifiers,
         })
     }
@@ -262,6 +272,12 @@ impl Redactor {
             }
         }
     }
+}
+
+/// The key for ids where the policy has none: the same for every emitter of the process, and gone with it.
+fn process_key() -> &'static [u8] {
+    static KEY: OnceLock<[u8; 16]> = OnceLock::new();
+    KEY.get_or_init(|| SystemRandom.bytes16("redacted ids", 0))
 }
 
 /// The first 8 bytes of HMAC-SHA256 over the label, a newline and the value, in hex: enough to join by, for
