@@ -7,8 +7,10 @@
 //!   Whoever looks at a file asks [`look`] or [`open_plain`], which refuse SQLite's.
 //! - No connection is open across a fork. A child inherits what SQLite remembers of its locks, though not the
 //!   locks: it would believe to hold what it does not. [`quiesce`] closes all connections and lets none be
-//!   opened until [`resume`] or [`child`]; who wants one next opens it again. One that a thread will not give
-//!   back in time stays its parent's, and its files are refused in the child, with a message that says so.
+//!   opened until [`resume`] or [`child`]; who wants one next opens it again. A thread that writes gives its own
+//!   back as soon as it sees that a [fork waits](fork_waits), and does its work again afterwards; so does one that
+//!   waits for another process's lock. One that a thread will not give back in time stays its parent's, and its
+//!   files are refused in the child, with a message that says so.
 //! - A connection whose files were taken away is [condemned](Connections::condemn), and its database is opened
 //!   again only when no other connection of this process is left on it: SQLite keeps one memory of a log per
 //!   database and process, and would mix the old log with the new.
@@ -22,6 +24,7 @@ use std::fs::File;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +38,12 @@ use crate::seam::FileId;
 /// lock, and everything else waits with it.
 const QUIESCE_LIMIT: Duration = Duration::from_millis(100);
 
+/// How long it waits for those that write: they give way at once, unless the disk makes them wait in a sync.
+const WRITERS_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long SQLite sleeps between two looks at a lock that another process holds, at most.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// How long an opening waits for condemned connections to the same database to go.
 const CONDEMNED_LIMIT: Duration = Duration::from_secs(1);
 
@@ -46,6 +55,8 @@ struct State {
     frozen: bool,
     /// Connections lent, being opened or being closed.
     busy: usize,
+    /// Of them, those that write.
+    writing: usize,
     /// What is being opened, or looked at; one at a time, so that no file changes its role meanwhile.
     opening: Option<PathBuf>,
     next: u64,
@@ -63,18 +74,52 @@ struct Known {
     condemned: bool,
 }
 
+#[derive(Default)]
 struct Registry {
     state: Mutex<State>,
-    /// Something was given back, opened or let go.
+    /// Something was given back, opened or let go, or a fork waits.
     change: Condvar,
+    /// As `frozen`, for who must not take the lock.
+    fork_waits: AtomicBool,
 }
 
-static REGISTRY: LazyLock<Registry> =
-    LazyLock::new(|| Registry { state: Mutex::default(), change: Condvar::new() });
+static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::default);
 
 thread_local! {
     /// From [`quiesce`] to [`resume`] or [`child`], so that the child finds the lock free.
     static HELD: RefCell<Option<MutexGuard<'static, State>>> = const { RefCell::new(None) };
+
+    /// How long the connection that this thread was lent last waits for another process's lock.
+    static PATIENCE: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Whether a fork waits for connections to be given back: whoever writes ends without a commit, gives his back, and does
+/// the same again afterwards.
+pub(crate) fn fork_waits() -> bool {
+    REGISTRY.fork_waits.load(Ordering::Relaxed)
+}
+
+/// Has a connection wait for other processes' locks, for as long as its [`Connections`] say and no fork waits.
+///
+/// # Errors
+/// As SQLite says.
+pub(crate) fn be_patient(conn: &mut Connection) -> rusqlite::Result<()> {
+    conn.busy_handler(Some(wait_for_lock))
+}
+
+/// Whether SQLite is to try again, after so many tries for one lock.
+fn wait_for_lock(tries: i32) -> bool {
+    let pause = |n: u32| Duration::from_millis(u64::from(n) + 1).min(LOCK_PAUSE);
+    let tries = u32::try_from(tries).unwrap_or(u32::MAX);
+    let ramp = u32::try_from(LOCK_PAUSE.as_millis()).unwrap_or(u32::MAX);
+    let before: Duration =
+        (0..tries.min(ramp)).map(pause).sum::<Duration>() + LOCK_PAUSE * tries.saturating_sub(ramp);
+    if fork_waits() || before >= PATIENCE.get() {
+        return false;
+    }
+    let state = REGISTRY.state.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(REGISTRY.change.wait_timeout_while(state, pause(tries), |state| !state.frozen));
+    !fork_waits()
 }
 
 fn state() -> MutexGuard<'static, State> {
@@ -96,6 +141,7 @@ impl State {
         std::mem::forget(known);
         self.inherited.extend(self.opening.take().and_then(|path| FileId::of(&path).ok()));
         self.busy = 0;
+        self.writing = 0;
         self.frozen = false;
         self.generation = generation;
     }
@@ -111,28 +157,35 @@ impl State {
 
 impl Registry {
     /// Lends and opens nothing any more; answers with the connections that nobody uses, once all are such or
-    /// `limit` is over.
-    fn freeze(&self, limit: Duration) -> Vec<(u64, Connection)> {
+    /// `limit` is over, for those that write `writers`.
+    fn freeze(&self, limit: Duration, writers: Duration) -> Vec<(u64, Connection)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.inherit();
         state.frozen = true;
-        let (mut state, _) = self
+        self.fork_waits.store(true, Ordering::Relaxed);
+        self.change.notify_all();
+        let (state, _) = self
             .change
             .wait_timeout_while(state, limit, |state| state.busy > 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = self
+            .change
+            .wait_timeout_while(state, writers.saturating_sub(limit), |state| state.writing > 0)
             .unwrap_or_else(PoisonError::into_inner);
         state.known.iter_mut().filter_map(|(&id, known)| Some((id, known.idle.take()?))).collect()
     }
 }
 
 /// Before a fork: closes every connection that is not in use, waits a tenth of a second at most for those that
-/// are, and lets none be opened until [`resume`] or [`child`], which the same thread calls. Takes no lock under
-/// which anybody waits for anything, and closing syncs nothing.
+/// are (for those that write, and so give way, until a slow disk has synced, two seconds at most), and lets none be
+/// opened until [`resume`] or [`child`], which the same thread calls. Takes no lock under which anybody waits for
+/// anything, and closing syncs nothing.
 pub fn quiesce() {
     // Two handlers of one process may both call it.
     if HELD.with(|held| held.borrow().is_some()) {
         return;
     }
-    let idle = REGISTRY.freeze(QUIESCE_LIMIT);
+    let idle = REGISTRY.freeze(QUIESCE_LIMIT, WRITERS_LIMIT);
     let ids: Vec<u64> = idle.iter().map(|(id, _)| *id).collect();
     for (_, conn) in idle {
         close_leaving_log(conn);
@@ -148,6 +201,7 @@ pub fn quiesce() {
 pub fn resume() {
     if let Some(mut state) = HELD.with(|held| held.borrow_mut().take()) {
         state.frozen = false;
+        REGISTRY.fork_waits.store(false, Ordering::Relaxed);
         drop(state);
         REGISTRY.change.notify_all();
     }
@@ -160,6 +214,7 @@ pub fn child() {
         state.inherit();
         state.frozen = false;
     }
+    REGISTRY.fork_waits.store(false, Ordering::Relaxed);
 }
 
 /// Closes a connection without moving its log into the database and without deleting it: the log may be
@@ -257,18 +312,25 @@ pub(crate) struct Connections {
     current: Cell<Option<(u32, u64)>>,
     /// Whether the log stays as it is when the connection is closed.
     reader: bool,
+    /// How long it waits for another process's lock.
+    patience: Duration,
 }
 
 impl Connections {
     /// Nothing is opened yet.
-    pub(crate) fn writer(path: impl Into<PathBuf>, flags: OpenFlags) -> Self {
+    pub(crate) fn writer(path: impl Into<PathBuf>, flags: OpenFlags, patience: Duration) -> Self {
         let path = path.into();
-        Self { name: path.clone(), path, flags, current: Cell::new(None), reader: false }
+        Self { name: path.clone(), path, flags, current: Cell::new(None), reader: false, patience }
     }
 
     /// Nothing is opened yet. A reader never empties or deletes a log; `name` may be a URI of the path.
-    pub(crate) fn reader(path: impl Into<PathBuf>, name: PathBuf, flags: OpenFlags) -> Self {
-        Self { path: path.into(), name, flags, current: Cell::new(None), reader: true }
+    pub(crate) fn reader(
+        path: impl Into<PathBuf>,
+        name: PathBuf,
+        flags: OpenFlags,
+        patience: Duration,
+    ) -> Self {
+        Self { path: path.into(), name, flags, current: Cell::new(None), reader: true, patience }
     }
 
     /// Lends the connection. Where there is none, `make` prepares the file, and `fresh` the new connection; the
@@ -282,6 +344,7 @@ impl Connections {
         make: impl FnOnce() -> Result<()>,
         fresh: impl FnOnce(&mut Connection) -> Result<()>,
     ) -> Result<(Lent, bool)> {
+        PATIENCE.set(self.patience);
         if let Some(lent) = self.again() {
             return Ok((lent, false));
         }
@@ -299,6 +362,7 @@ impl Connections {
             let id = state.next;
             state.known.insert(id, Known { files: files_of(&self.path), idle: None, condemned: false });
             state.busy += 1;
+            state.writing += usize::from(!self.reader);
             (id, state.generation)
         };
         let prepared = fresh(&mut conn);
@@ -330,6 +394,7 @@ impl Connections {
         }
         let conn = state.known.get_mut(&id).and_then(|known| known.idle.take())?;
         state.busy += 1;
+        state.writing += usize::from(!self.reader);
         Some(Lent { conn: Some(conn), id, generation, reader: self.reader, kept: true })
     }
 
@@ -430,6 +495,7 @@ impl Lent {
             Some(known) if !known.condemned && !close => {
                 known.idle = Some(conn);
                 state.busy -= 1;
+                state.writing -= usize::from(!self.reader);
                 drop(state);
                 REGISTRY.change.notify_all();
                 return;
@@ -443,6 +509,8 @@ impl Lent {
         } else {
             drop(conn);
         }
+        // One that writes is waited for until it is closed.
+        REGISTRY.state.lock().unwrap_or_else(PoisonError::into_inner).writing -= usize::from(!self.reader);
         forget(self.id);
     }
 }

@@ -16,6 +16,9 @@ use crate::seam::Uuid;
 use crate::sink::EnvelopeHash;
 use crate::sqlite::{self, Connections, Seen};
 
+/// How long a reader waits for another process's lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// An audit database, opened for reading.
 pub struct AuditDb {
     connections: Connections,
@@ -146,7 +149,7 @@ impl AuditDb {
         let located = |e: Error| e.at(super::writer::place(path));
         let open = |name: &Path, flags| {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | flags;
-            let connections = Connections::reader(path, name.to_owned(), flags);
+            let connections = Connections::reader(path, name.to_owned(), flags, PATIENCE);
             let mut kind = schema::Kind::Empty;
             connections.lend(
                 || Ok(()),
@@ -241,7 +244,7 @@ impl AuditDb {
 }
 
 fn configure(conn: &mut Connection) -> Result<()> {
-    conn.busy_timeout(Duration::from_secs(5)).map_err(|e| unreadable(&e))
+    sqlite::be_patient(conn).map_err(|e| unreadable(&e))
 }
 
 /// Whether no write-ahead log lies beside the file that would have to be read as well.

@@ -27,6 +27,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+/// Sealed envelopes of one stream, for tests elsewhere.
+#[cfg(test)]
+pub(crate) fn sealed(n: u64) -> Vec<crate::sink::Envelope> {
+    tests::Sealer::new(1).some(n)
+}
+
 pub use call::{call, head};
 pub use check::{AuditFinding, AuditFindingKind, AuditReport, VerifyOptions};
 pub use db::{AuditDb, ConsistencyProof, InclusionProof, Locator};

@@ -24,7 +24,7 @@ use super::{db, schema, sql, unsql};
 use crate::error::{Error, ErrorKind, Result};
 use crate::seam::{Clock, Fs, Random, RealFs, SystemClock, SystemRandom, Uuid};
 use crate::sink::{Envelope, EnvelopeHash, Failure, FailureKind};
-use crate::sqlite::{Connections, Lent};
+use crate::sqlite::{self, Connections, Lent};
 
 /// How an audit database is opened for writing.
 #[derive(Clone)]
@@ -138,6 +138,20 @@ const KEPT_LIMIT: usize = 64 << 20;
 /// What an envelope takes beside its bytes, roughly.
 const KEPT_EACH: usize = 256;
 
+/// Why a batch was not stored.
+enum Stopped {
+    /// A fork waits for the connection: the batch is stored again once it is over.
+    Fork,
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Stopped {
+    fn from(e: rusqlite::Error) -> Self {
+        let busy = e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+        if busy && sqlite::fork_waits() { Self::Fork } else { Self::Sql(e) }
+    }
+}
+
 /// What came of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Appended {
@@ -152,7 +166,7 @@ impl Writer {
         let place = options.path.display().to_string();
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer = Self {
-            connections: Connections::writer(&options.path, flags),
+            connections: Connections::writer(&options.path, flags, options.busy),
             watch: None,
             kept: Kept::default(),
             untold: None,
@@ -214,9 +228,6 @@ impl Writer {
 
     /// The connection, of which everything acknowledged is known to be in files that have their names.
     fn ready(&mut self) -> Result<Lent, Failure> {
-        let unavailable = |e: Error| {
-            Failure::new(FailureKind::Storage, "the audit database cannot be opened").detail(e.message())
-        };
         let lent = self.lend().map_err(unavailable)?;
         let lent = self.look(lent)?;
         if !self.kept.owed {
@@ -273,10 +284,19 @@ impl Writer {
     /// Appends again what was acknowledged and may be gone; answers how many were. Those that are there are
     /// dropped as repeats.
     fn restore(&mut self, mut lent: Lent) -> Result<(Lent, u64), Failure> {
-        let kept = std::mem::take(&mut self.kept.envelopes);
-        let stored = self.store(&mut lent, &kept);
-        self.kept.envelopes = kept;
-        let done = stored.map_err(|e| failure(&e))?;
+        let done = loop {
+            let kept = std::mem::take(&mut self.kept.envelopes);
+            let stored = self.store(&mut lent, &kept);
+            self.kept.envelopes = kept;
+            match stored {
+                Ok(done) => break done,
+                Err(Stopped::Fork) => {
+                    drop(lent);
+                    lent = self.lend().map_err(unavailable)?;
+                }
+                Err(Stopped::Sql(e)) => return Err(failure(&e)),
+            }
+        };
         let taken = self.watch.as_mut().and_then(|watch| watch.look(&lent).err());
         if let Some(taken) = taken {
             // Again: the next call finds it so, and opens it once more.
@@ -301,6 +321,17 @@ impl Writer {
 
     /// Stores a batch in one transaction.
     pub(super) fn append(&mut self, batch: &[Envelope]) -> Result<Appended, Failure> {
+        loop {
+            match self.append_once(batch)? {
+                Some(done) => return Ok(done),
+                // The connection is given back; the next one is lent when the fork is over.
+                None => debug_assert!(!batch.is_empty()),
+            }
+        }
+    }
+
+    /// `None`: a fork waits, and nothing is stored.
+    fn append_once(&mut self, batch: &[Envelope]) -> Result<Option<Appended>, Failure> {
         let mut lent = self.ready()?;
         if let Some(failure) = self.untold.take() {
             return Err(failure);
@@ -318,9 +349,10 @@ impl Writer {
                 let lent = self.look(lent)?;
                 self.kept.add(batch);
                 self.relieve(&lent);
-                Ok(done)
+                Ok(Some(done))
             }
-            Err(e) => {
+            Err(Stopped::Fork) => Ok(None),
+            Err(Stopped::Sql(e)) => {
                 // Perhaps because of what happened to its files.
                 self.look(lent)?;
                 Err(failure(&e))
@@ -342,13 +374,16 @@ impl Writer {
         }
     }
 
-    /// A batch as one transaction; after a failure nothing of it is there.
-    fn store(&mut self, conn: &mut Connection, batch: &[Envelope]) -> rusqlite::Result<Appended> {
+    /// A batch as one transaction; after a failure nothing of it is there, nor where a fork waits.
+    fn store(&mut self, conn: &mut Connection, batch: &[Envelope]) -> Result<Appended, Stopped> {
         let mut memory = self.memory.take();
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let known = recall(&tx, &mut memory)?;
         let mut done = Appended::default();
         for envelope in batch {
+            if sqlite::fork_waits() {
+                return Err(Stopped::Fork);
+            }
             add(&tx, known, &mut self.reader, envelope, &mut done)?;
         }
         tx.commit()?;
@@ -442,7 +477,7 @@ fn prepare(conn: &mut Connection, options: &AuditOptions) -> Result<String> {
     let refused = |e: rusqlite::Error| {
         Error::new(ErrorKind::Sink, format!("the audit database cannot be opened for writing: {e}"))
     };
-    conn.busy_timeout(options.busy).map_err(refused)?;
+    sqlite::be_patient(conn).map_err(refused)?;
     if schema::recognise(conn)? == schema::Kind::Empty {
         schema::prepare_empty(conn).map_err(refused)?;
     }
@@ -642,6 +677,10 @@ fn name_no(
     };
     names.insert(key, no);
     Ok(no)
+}
+
+fn unavailable(e: Error) -> Failure {
+    Failure::new(FailureKind::Storage, "the audit database cannot be opened").detail(e.message())
 }
 
 /// What a lane is told when SQLite refuses: all of it can pass, so the lane tries again.

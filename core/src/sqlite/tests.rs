@@ -7,7 +7,8 @@ use crate::seam::Fs as _;
 use crate::testing::TempDir;
 
 fn connections(path: &Path) -> Connections {
-    Connections::writer(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    Connections::writer(path, flags, Duration::from_secs(60))
 }
 
 fn lend(connections: &Connections) -> (Lent, bool) {
@@ -109,7 +110,7 @@ fn what_a_fork_left_open_is_refused_in_the_child_and_not_closed() {
 #[test]
 fn a_fork_waits_a_tenth_of_a_second_at_most_for_who_is_inside_sqlite() {
     const { assert!(QUIESCE_LIMIT.as_millis() <= 100) };
-    let registry = Registry { state: Mutex::default(), change: Condvar::new() };
+    let registry = Registry::default();
     let conn = || Some(Connection::open_in_memory().unwrap());
     {
         let mut state = registry.state.lock().unwrap();
@@ -119,8 +120,100 @@ fn a_fork_waits_a_tenth_of_a_second_at_most_for_who_is_inside_sqlite() {
         state.known.insert(2, Known { files: Vec::new(), idle: None, condemned: false });
     }
     // Never given back: without a limit this would not return.
-    let idle = registry.freeze(QUIESCE_LIMIT);
+    let idle = registry.freeze(QUIESCE_LIMIT, WRITERS_LIMIT);
     assert_eq!(idle.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1], "the one in use stays");
     let state = registry.state.lock().unwrap();
     assert!(state.frozen && state.busy == 1);
+}
+
+/// What a fork would find: whether a connection to the file is left to the child.
+fn fork_finds(path: &Path) -> bool {
+    let file = FileId::of(path).unwrap();
+    quiesce();
+    let left = HELD.with(|held| held.borrow().as_ref().unwrap().is_ours(file));
+    resume();
+    left
+}
+
+/// Runs an ignored test in a process of its own, as a fork closes every test's connections.
+fn alone(test: &str) {
+    let done = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("sqlite::tests::{test}"), "--ignored", "--test-threads=1"])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+}
+
+#[test]
+fn a_fork_is_given_way_to() {
+    alone("who_is_inside_a_batch_gives_way_to_a_fork_and_stores_it_afterwards");
+    alone("who_waits_for_another_processs_lock_gives_way_to_a_fork");
+}
+
+#[test]
+#[ignore = "started by another test"]
+fn who_is_inside_a_batch_gives_way_to_a_fork_and_stores_it_afterwards() {
+    use crate::audit::{AuditDb, AuditOptions, AuditSink};
+    use crate::sink::{Answers, Sink as _};
+    let dir = TempDir::new();
+    let path = dir.path().join("audit.db");
+    let mut sink = AuditSink::open(AuditOptions::new(&path)).unwrap();
+    let batch = crate::audit::sealed(20_000);
+    let whole = std::time::Instant::now();
+    assert_eq!(sink.deliver(&batch[..2_000]), Answers::Acknowledged);
+    let whole = whole.elapsed() * 9;
+    assert!(whole > QUIESCE_LIMIT, "{whole:?}: the rest takes longer than a fork waits for anybody");
+    let size = batch.len() as u64;
+    let writes = std::thread::spawn(move || (sink.deliver(&batch[2_000..]), sink));
+    let mut forks = 0;
+    while !writes.is_finished() {
+        // Once it is in the middle of it.
+        if state().writing > 0 && forks < 5 {
+            let before = std::time::Instant::now();
+            assert!(!fork_finds(&path), "the child could not use it");
+            assert!(before.elapsed() < whole / 2, "it was waited for to the end");
+            forks += 1;
+        }
+        std::thread::yield_now();
+    }
+    let (answer, sink) = writes.join().unwrap();
+    assert!(forks > 0);
+    assert_eq!(answer, Answers::Acknowledged);
+    drop(sink);
+    assert_eq!(AuditDb::open_read(&path).unwrap().head().unwrap().size, size);
+}
+
+#[test]
+#[ignore = "started by another test"]
+fn who_waits_for_another_processs_lock_gives_way_to_a_fork() {
+    let dir = TempDir::new();
+    let path = dir.path().join("a.db");
+    // As another process: SQLite keeps locks of two connections apart.
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE t(x); BEGIN IMMEDIATE").unwrap();
+    let waits = connections(&path);
+    let (started, inside) = std::sync::mpsc::channel();
+    let waiter = std::thread::spawn(move || {
+        let patient = |conn: &mut Connection| be_patient(conn).map_err(|e| Error::internal(e.to_string()));
+        let (lent, _) = waits.lend(|| Ok(()), patient).unwrap();
+        started.send(()).unwrap();
+        let busy = lent.execute_batch("BEGIN IMMEDIATE").unwrap_err();
+        let gave_way = fork_waits();
+        drop(lent);
+        (busy.sqlite_error_code(), gave_way)
+    });
+    inside.recv().unwrap();
+    assert!(!fork_finds(&path));
+    assert_eq!(waiter.join().unwrap(), (Some(rusqlite::ErrorCode::DatabaseBusy), true));
+}
+
+#[test]
+fn a_lock_is_waited_for_as_long_as_was_said() {
+    PATIENCE.set(Duration::from_millis(25));
+    let tries = (0..).take_while(|&n| wait_for_lock(n)).count();
+    // 1 + 2 + … + 6 ms are below that, and 7 more are not.
+    assert_eq!(tries, 7);
+    PATIENCE.set(Duration::ZERO);
+    assert!(!wait_for_lock(0));
+    assert!(!wait_for_lock(i32::MAX));
 }
