@@ -185,6 +185,37 @@ fn a_checkpoint_file_that_hangs_holds_up_no_lane_and_says_so() {
 }
 
 #[test]
+fn a_checkpoint_file_that_cannot_be_written_is_sealed_as_a_failure_and_so_is_that_it_is_over() {
+    let place = Place::new("checkpoint-fails");
+    std::fs::create_dir(place.at("there")).unwrap();
+    let emitter = place.open(
+        "checkpoint: { file: '{dir}/there/ck' }\n\
+        lanes:\n- { id: one, sink: { file: { path: '{dir}/one.ndjson' } } }\n",
+    );
+    std::fs::remove_dir(place.at("there")).unwrap();
+    // A file where its folder was: nothing can be made below it.
+    std::fs::write(place.at("there"), "").unwrap();
+    let told = |what: &str| {
+        let begun = Instant::now();
+        while !place.read("one.ndjson").lines().any(|line| {
+            line.contains("\"lane\":\"checkpoint:file\"") && line.contains(&format!("sink.{what}\""))
+        }) {
+            for n in 0..2000 {
+                emit(&emitter, n);
+            }
+            emitter.flush(LONG);
+            assert!(begun.elapsed() < LONG, "no sink.{what}");
+        }
+    };
+    told("failed");
+    std::fs::remove_file(place.at("there")).unwrap();
+    std::fs::create_dir(place.at("there")).unwrap();
+    told("recovered");
+    emitter.shutdown(LONG);
+    assert!(place.read("there/ck").contains("\"checkpoint\""));
+}
+
+#[test]
 fn nothing_is_opened_for_writing_that_others_may_write_or_that_a_link_leads_to() {
     let file = "lanes: [{ sink: { file: { path: '{dir}/it'EXTRA } } }]";
     let audit = "lanes: [{ sink: { audit_chain: { path: '{dir}/it'EXTRA } } }]";

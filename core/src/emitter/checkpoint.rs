@@ -3,20 +3,21 @@
 //! Guarantees: no lane ever waits for it. A thread of its own writes and syncs what a bounded queue holds, whole
 //! lines or none; what cannot be written is tried again, and what the queue has no room for (the oldest first, as the
 //! newest checkpoint of a stream says all that an older one does) is counted and said. Its state is a health of its
-//! own, also while a write hangs. Where somebody took the file away, the newest checkpoint of each stream is written
+//! own, also while a write hangs, and each change of it is sealed by the lanes as `sink.failed` and `sink.recovered`.
+//! Where somebody took the file away, the newest checkpoint of each stream is written
 //! to the next one again. Several processes may append to one file: each holds its lock while it writes.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::config::OwnPath;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::reentry;
-use crate::lane::{Health, LaneState};
+use crate::lane::{Health, LaneState, StateRecord};
 use crate::lines::{LineFile, Taken, Trouble};
 use crate::seam::{Access, Clock, Fs, Instant, SharedFs, Stat, SystemClock, check_path};
 use crate::sink::{Envelope, Failure, FailureKind};
@@ -30,6 +31,8 @@ const KEPT: usize = 1024;
 const STALLED: Duration = Duration::from_secs(10);
 /// How long opening waits to hear whether the path may be written.
 const CHECK: Duration = Duration::from_secs(2);
+/// What is said of it.
+const HANGS: &str = "a write to the checkpoint file hangs";
 /// The first pause after a failure, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// How long another process may hold the file's lock before that is a failure to be tried again.
@@ -37,6 +40,9 @@ const LOCK: Duration = Duration::from_secs(2);
 
 /// The name under which its health stands beside the lanes': no lane's id can be it.
 pub(crate) const NAME: &str = "checkpoint:file";
+
+/// Who seals what becomes of the file.
+type Listener = Box<dyn Fn(StateRecord) + Send + Sync>;
 
 /// See the module's head.
 pub(crate) struct CheckpointFile {
@@ -51,6 +57,7 @@ struct Shared {
     changed: Condvar,
     /// Without a thread: whoever brings a checkpoint writes it.
     inline: Option<Mutex<Writer>>,
+    listener: OnceLock<Listener>,
 }
 
 struct State {
@@ -58,6 +65,8 @@ struct State {
     /// Since when a write is under way, and of how many.
     busy: Option<(Instant, usize)>,
     health: Health,
+    /// The listener was told of a failure, and not yet that it is over.
+    told: bool,
     written: u64,
     given_up: u64,
     /// Counts the attempts, so that who flushes does not wait for a place that fails.
@@ -94,6 +103,7 @@ impl CheckpointFile {
             waiting: VecDeque::new(),
             busy: None,
             health: Health::new(clock.unix_nanos()),
+            told: false,
             written: 0,
             given_up: 0,
             attempts: 0,
@@ -108,6 +118,7 @@ impl CheckpointFile {
             state: Mutex::new(state),
             changed: Condvar::new(),
             inline: inline.then(Mutex::default),
+            listener: OnceLock::new(),
         });
         let checked = if inline {
             Some(check_path(&shared.target.path, shared.access()))
@@ -138,9 +149,27 @@ impl CheckpointFile {
         Ok(Self { shared })
     }
 
+    /// From now on `listener` is told what becomes of the file, while none of our locks is held.
+    pub(crate) fn listen(&self, listener: Listener) {
+        let state = lock(&self.shared.state);
+        let failed = state.health.state == LaneState::Failed;
+        let summary = state.health.summary.clone().filter(|_| failed);
+        drop(state);
+        let _ = self.shared.listener.set(listener);
+        if let Some(summary) = summary {
+            self.shared.tell(LaneState::Failed, Some(FailureKind::Storage), summary);
+        }
+    }
+
     /// A checkpoint that its lane's sink has acknowledged.
     pub(crate) fn push(&self, envelope: &Envelope) {
         let mut state = lock(&self.shared.state);
+        let hangs = state.busy.is_some_and(|(since, _)| self.shared.clock.now().since(since) >= STALLED);
+        if hangs && !state.told {
+            drop(state);
+            self.shared.tell(LaneState::Failed, Some(FailureKind::Timeout), HANGS.to_owned());
+            state = lock(&self.shared.state);
+        }
         if state.waiting.len() >= ROOM {
             state.waiting.pop_front();
             state.given_up += 1;
@@ -168,7 +197,7 @@ impl CheckpointFile {
         if let Some((since, _)) = state.busy {
             let for_long = self.shared.clock.now().since(since);
             if for_long >= STALLED {
-                let failure = Failure::new(FailureKind::Timeout, "a write to the checkpoint file hangs");
+                let failure = Failure::new(FailureKind::Timeout, HANGS);
                 health.fail(LaneState::Failed, &failure, state.health.since);
             } else if for_long >= STALLED / 10 && health.state != LaneState::Failed {
                 health.state = LaneState::Degraded;
@@ -247,6 +276,24 @@ impl Shared {
         state
     }
 
+    /// Tells the listener, if there is one.
+    fn tell(&self, state: LaneState, failure: Option<FailureKind>, summary: String) {
+        let Some(listener) = self.listener.get() else { return };
+        lock(&self.state).told = state == LaneState::Failed;
+        listener(StateRecord {
+            lane: NAME.into(),
+            kind: "file",
+            state,
+            failure,
+            summary,
+            terminal_preserved: true,
+            dropped: 0,
+            acked: None,
+            repair: None,
+            unsafe_replay: None,
+        });
+    }
+
     fn run(&self) {
         let mut writer = Writer::default();
         let checked = check_path(&self.target.path, self.access());
@@ -299,17 +346,23 @@ impl Shared {
         state.busy = None;
         state.attempts += 1;
         let now = self.clock.unix_nanos();
+        let mut tell = None;
         let (say, pause) = match written {
             Ok(taken) => {
                 state.written += batch.len() as u64;
                 writer.pause = Duration::ZERO;
                 state.health.recover(now);
+                if state.told {
+                    tell =
+                        Some((LaneState::Healthy, None, "the checkpoint file is written again".to_owned()));
+                }
                 let say = taken.map(|taken| {
                     let text = format!(
                         "{taken} since the last checkpoint; the newest checkpoint of each stream was written to it again"
                     );
                     // Healthy again, and it stays to be read until something else happens.
                     state.health.note(&Failure::new(FailureKind::Storage, text.clone()));
+                    tell = Some((LaneState::Healthy, Some(FailureKind::Storage), text.clone()));
                     text
                 });
                 (say, None)
@@ -325,6 +378,9 @@ impl Shared {
                 let failure = Failure::new(FailureKind::Storage, "the checkpoint file cannot be written")
                     .detail(format!("{}: {trouble}", self.target.path.display()));
                 let news = state.health.fail(LaneState::Failed, &failure, now);
+                if news {
+                    tell = Some((LaneState::Failed, Some(FailureKind::Storage), failure.summary));
+                }
                 writer.pause = if writer.pause.is_zero() { PAUSE.0 } else { (writer.pause * 2).min(PAUSE.1) };
                 (
                     news.then(|| format!("it cannot be written: {trouble}; it is tried again")),
@@ -334,6 +390,9 @@ impl Shared {
         };
         drop(state);
         self.changed.notify_all();
+        if let Some((state, failure, summary)) = tell {
+            self.tell(state, failure, summary);
+        }
         if let Some(text) = say {
             crate::diagnostics::warn(&format!("the checkpoint file {}: {text}", self.target.path.display()));
         }

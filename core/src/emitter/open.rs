@@ -142,6 +142,14 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         _ => None,
     };
     let bus = Arc::new(Bus::new(required, config.checkpoint.clone(), file, key));
+    if let Some(file) = bus.checkpoint_file() {
+        let lanes = Arc::downgrade(&bus);
+        file.listen(Box::new(move |record| {
+            if let Some(bus) = lanes.upgrade() {
+                bus.announce(usize::MAX, record);
+            }
+        }));
+    }
     let context = Arc::new(SealContext {
         identity: Arc::clone(&identity),
         timeline: Arc::clone(&timeline),

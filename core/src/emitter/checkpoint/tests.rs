@@ -171,6 +171,60 @@ fn a_place_that_hangs_holds_up_nobody_says_so_and_holds_a_bounded_number() {
     assert_eq!(file.health().state, LaneState::Closed);
 }
 
+/// What the lanes are told to seal.
+fn heard(file: &CheckpointFile) -> Receiver<StateRecord> {
+    let (said, hears) = channel();
+    let said = Mutex::new(said);
+    file.listen(Box::new(move |record| lock(&said).send(record).unwrap()));
+    hears
+}
+
+#[test]
+fn every_change_of_its_state_is_told_once() {
+    let fs = SimFs::new(1);
+    let file = inline(&fs);
+    let hears = heard(&file);
+    let all = || -> Vec<_> { hears.try_iter().map(|record| (record.state, record.failure)).collect() };
+    file.push(&checkpoint(1, 1));
+    assert_eq!(all(), [], "that it works is no news");
+    fs.leave_room(Some(0));
+    for n in 2..5 {
+        file.push(&checkpoint(1, n));
+    }
+    assert_eq!(all(), [(LaneState::Failed, Some(FailureKind::Storage))]);
+    fs.leave_room(None);
+    file.push(&checkpoint(1, 5));
+    file.push(&checkpoint(1, 6));
+    assert_eq!(all(), [(LaneState::Healthy, None)]);
+    fs.remove_file(Path::new(PATH)).unwrap();
+    file.push(&checkpoint(1, 7));
+    assert_eq!(all(), [(LaneState::Healthy, Some(FailureKind::Storage))], "it failed, and is healthy");
+}
+
+#[test]
+fn that_a_write_hangs_is_told_by_who_brings_the_next_checkpoint() {
+    let ((asked, was_asked), (go, let_go)) = (channel(), channel());
+    let stalled = Stalled { fs: SimFs::new(1), asked: Mutex::new(asked), let_go: Mutex::new(let_go) };
+    let clock = Arc::new(ManualClock::new(0));
+    let file =
+        CheckpointFile::open_in(Arc::new(stalled), Arc::clone(&clock) as _, target(PATH), false).unwrap();
+    let hears = heard(&file);
+    file.push(&checkpoint(1, 0));
+    was_asked.recv().unwrap();
+    file.push(&checkpoint(1, 1));
+    assert!(hears.try_recv().is_err());
+    clock.advance(STALLED);
+    file.push(&checkpoint(1, 2));
+    file.push(&checkpoint(1, 3));
+    let failure = |record: StateRecord| (record.state, record.failure);
+    assert_eq!(failure(hears.recv().unwrap()), (LaneState::Failed, Some(FailureKind::Timeout)));
+    go.send(()).unwrap();
+    assert_eq!(failure(hears.recv().unwrap()), (LaneState::Healthy, None));
+    go.send(()).unwrap();
+    file.close(LONG);
+    assert!(hears.try_recv().is_err());
+}
+
 #[test]
 fn a_shutdown_leaves_a_place_that_hangs_behind() {
     let ((asked, was_asked), (_go, let_go)) = (channel(), channel());
