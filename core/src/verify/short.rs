@@ -18,3 +18,33 @@ impl Short {
         hasher.finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What somebody finds who searches for half an hour: hashes that are equal in any eight bytes he likes.
+    #[test]
+    fn hashes_that_collide_when_they_are_cut_are_told_apart() {
+        let short = Short::default();
+        let one: [u8; 32] = std::array::from_fn(|i| u8::try_from(i).unwrap());
+        for same in 0..=24 {
+            let mut other = one.map(|byte| !byte);
+            other[same..same + 8].copy_from_slice(&one[same..same + 8]);
+            assert_ne!(short.of(&one), short.of(&other), "bytes {same} to {}", same + 8);
+        }
+        for differs in 0..32 {
+            let mut other = one;
+            other[differs] ^= 1;
+            assert_ne!(short.of(&one), short.of(&other), "byte {differs}");
+        }
+        assert_eq!(short.of(&one), short.of(&one.clone()));
+    }
+
+    #[test]
+    fn what_collides_in_one_run_says_nothing_about_the_next() {
+        let hash = [7; 32];
+        let runs: std::collections::HashSet<u64> = (0..64).map(|_| Short::default().of(&hash)).collect();
+        assert!(runs.len() > 60, "each run has a key of its own");
+    }
+}
