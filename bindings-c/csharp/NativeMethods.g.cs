@@ -1246,11 +1246,11 @@ namespace Sinkwell.Interop
         /// </summary>
         public SinkwellBytes id;
         /// <summary>
-        ///  Its file: SPKI PEM is Ed25519, any other bytes are an HMAC key.
+        ///  Its file: `hmac:FILE` (the key's bytes as they are) or `ed25519:FILE` (SPKI PEM); unnamed, only SPKI PEM.
         /// </summary>
         public SinkwellBytes file;
         /// <summary>
-        ///  What such a file would hold.
+        ///  Or the key itself, named alike: `hmac:` and its bytes, or an SPKI PEM.
         /// </summary>
         public SinkwellBytes bytes;
         /// <summary>

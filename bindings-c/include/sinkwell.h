@@ -353,9 +353,9 @@ typedef struct SinkwellInput {
 typedef struct SinkwellKey {
   // The id that envelopes name it by.
   struct SinkwellBytes id;
-  // Its file: SPKI PEM is Ed25519, any other bytes are an HMAC key.
+  // Its file: `hmac:FILE` (the key's bytes as they are) or `ed25519:FILE` (SPKI PEM); unnamed, only SPKI PEM.
   struct SinkwellBytes file;
-  // What such a file would hold.
+  // Or the key itself, named alike: `hmac:` and its bytes, or an SPKI PEM.
   struct SinkwellBytes bytes;
   // The agents it may seal for, where `*` stands for any text; absent: all.
   struct SinkwellBytes agent;

@@ -214,7 +214,9 @@ test('a durable lane tells when an event is on disk; the key can be changed', as
   const keys = { k1: hmac(Buffer.alloc(32, 'k1')), k2: { bytes: hmac(Buffer.alloc(32, 'k2')), agent: 'a*' } };
   const report = await sinkwell.verify(path.join(dir, 'out.ndjson'), { keys });
   assert.equal(report.verdict, 'sound', JSON.stringify(report));
-  const wrong = await sinkwell.verify([path.join(dir, 'out.ndjson')], { keys: { k1: hmac(Buffer.alloc(32, 7)) } });
+  const wrong = await sinkwell.verify([path.join(dir, 'out.ndjson')], {
+    keys: { k1: hmac(Buffer.alloc(32, 7)) },
+  });
   assert.equal(wrong.verdict, 'findings');
   await assert.rejects(sinkwell.verify('/nowhere', {}), sinkwell.VerificationError);
   await assert.rejects(sinkwell.verify('/nowhere', { keys: { k: '/nowhere' } }), sinkwell.KeyError);

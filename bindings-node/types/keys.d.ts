@@ -1,6 +1,9 @@
 /** Keys that a verifier trusts. */
 import type { Key } from '../native';
-/** A key: the path of its file, its bytes, or either with the agents that it may seal for. */
+/**
+ * A key: the path of its file, its bytes, or either with the agents that it may seal for. In front of path or bytes, `hmac:` (the
+ * key's bytes as they are) or `ed25519:` (SPKI PEM) says which it is; without a name only SPKI PEM is taken.
+ */
 export type KeySource = string | Uint8Array | {
     readonly file: string;
     readonly agent?: string;

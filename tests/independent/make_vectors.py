@@ -584,7 +584,9 @@ class Given:
         self.id, self.raw, self.name = id, raw, name
 
     def verifying(self):
-        return {"given_base64": base64.b64encode(self.raw).decode()} | ({"name": self.name} if self.name else {})
+        return {"given_base64": base64.b64encode(self.raw).decode()} | (
+            {"name": self.name} if self.name else {}
+        )
 
 
 def given_keys():
@@ -621,10 +623,26 @@ def given_keys():
     case("key_named_hmac", "An HMAC key, named.", e, "sound", [stream()], keys=named)
     for form in ("bom", "comment", "der"):
         keys = (Given("k2", forms[form][1], "ed25519:"),)
-        case(f"key_named_ed25519_{form}", f"Named ed25519:, but {forms[form][0]}.", e, None, (), keys=keys, error="key")
+        case(
+            f"key_named_ed25519_{form}",
+            f"Named ed25519:, but {forms[form][0]}.",
+            e,
+            None,
+            (),
+            keys=keys,
+            error="key",
+        )
     for form in ("bom", "comment"):
         keys = (Given("k2", forms[form][1], "hmac:"),)
-        case(f"key_named_hmac_{form}", f"A PEM is no HMAC key: {forms[form][0]}.", e, None, (), keys=keys, error="key")
+        case(
+            f"key_named_hmac_{form}",
+            f"A PEM is no HMAC key: {forms[form][0]}.",
+            e,
+            None,
+            (),
+            keys=keys,
+            error="key",
+        )
     keys = (Given("k1", b"k" * 31, "hmac:"),)
     case("key_named_hmac_short", "An HMAC key of 31 bytes.", e, None, (), keys=keys, error="key")
 

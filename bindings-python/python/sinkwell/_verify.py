@@ -12,8 +12,8 @@ PathLike = str | os.PathLike[str]
 KeySource = PathLike | bytes | Mapping[str, Any]
 """A key's file, its bytes, or ``{"file": …, "agent": GLOB}`` to bind it to the agents it may seal for.
 
-In front of path or bytes, ``hmac:`` (the key's bytes as they are) or ``ed25519:`` (SPKI PEM) says which it is; without a
-name only SPKI PEM is taken.
+In front of path or bytes, ``hmac:`` (the key's bytes as they are) or ``ed25519:`` (SPKI PEM) says which it is; without
+a name only SPKI PEM is taken.
 """
 Input = PathLike | bytes
 
