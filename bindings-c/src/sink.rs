@@ -7,9 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sinkwell::config::LaneConfig;
 use sinkwell::host::HostSinkSpec;
-use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
+use sinkwell::sink::{Answer, Answers, Attached, Envelope, Failure, FailureKind, Sink, SinkHealth};
 use sinkwell::{Error, Result};
 
 use crate::bytes::SinkwellBytes;
@@ -191,7 +190,7 @@ impl Sink for HostSink {
         "host"
     }
 
-    fn attach(&mut self, lane: &LaneConfig) {
+    fn attach(&mut self, lane: &Attached<'_>) {
         self.timeout = lane.timeout;
     }
 

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::OwnPath;
 use crate::envelope::push_sequence;
 use crate::lane::Reason;
 use crate::lines::{LineFile, Trouble};
 use crate::seam::{Fs, SharedFs, UnixNanos, format_time};
+use crate::settings::OwnPath;
 use crate::sink::Envelope;
 
 /// How long another process may write to the files before that is a failure.

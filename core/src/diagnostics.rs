@@ -44,7 +44,7 @@ fn log(level: Level, message: &str) {
             crate::lane::reentry::inside(|| logger(level, message));
         }
         // Without a logger; nobody is left to be told where even that fails.
-        None => drop(crate::sink::to_stderr(&format!("sinkwell: {message}\n"))),
+        None => drop(crate::seam::to_stderr(&format!("sinkwell: {message}\n"))),
     }
 }
 

@@ -9,29 +9,17 @@
 //! only this lane and no journal.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{CheckpointTarget, Config, KeySource, LaneConfig, OwnPath, SinkConfig};
 use crate::emitter::{Emitter, Options};
 use crate::journal;
 use crate::key::load_signing_key;
 use crate::lane::LaneState;
 use crate::seam::{Access, Fs, RealFs, SharedFs};
-use crate::sink::Failure;
-
-/// How it stands with one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Grade {
-    /// It works.
-    Good,
-    /// It could not be tried from here, or there is nothing to try.
-    Untried,
-    /// It works, but not as most would want it.
-    Warning,
-    /// It does not work.
-    Wrong,
-}
+use crate::settings::{CheckpointTarget, Config, KeySource, LaneConfig, OwnPath};
+pub use crate::sink::Grade;
+use crate::sink::{Examined, Making};
+use crate::sinks::trial::{existing, writable_file, writable_folder};
 
 /// What was found out about one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +117,7 @@ impl Doctor<'_> {
             }
             _ => {}
         }
-        let hosts = self.config.lanes.iter().any(|lane| matches!(lane.sink, SinkConfig::Host(_)));
+        let hosts = self.config.lanes.iter().any(|lane| lane.sink.host().is_some());
         if !hosts && !self.config.lanes.iter().any(|lane| lane.durable) {
             self.say(Grade::Wrong, place, crate::emitter::UNUSED_JOURNAL.to_owned());
         }
@@ -206,34 +194,9 @@ impl Doctor<'_> {
 
     fn lane(&mut self, lane: &LaneConfig, sealing: bool) {
         let place = format!("lane {}", lane.id);
-        match &lane.sink {
-            SinkConfig::Host(name) => {
-                let text = format!("the host sink {name} is the program's, and was not tried");
-                return self.say(Grade::Untried, place, text);
-            }
-            SinkConfig::Stdout | SinkConfig::Stderr | SinkConfig::Console(_) => {
-                return self.say(Grade::Good, place, "goes to the agent's own output");
-            }
-            SinkConfig::Memory | SinkConfig::Null => {
-                let text = format!("a `{}` sink keeps nothing; it is for tests", lane.sink.kind());
-                return self.say(Grade::Warning, place, text);
-            }
-            SinkConfig::File(file) => {
-                if let Some(finding) = self.unmade(&place, &file.path, Access { pipes: true, ..file.access })
-                {
-                    return self.findings.push(finding);
-                }
-            }
-            SinkConfig::AuditChain(audit) => {
-                if let Some(finding) = self.unmade(&place, &audit.path, audit.access) {
-                    return self.findings.push(finding);
-                }
-            }
-            SinkConfig::Otlp(_) => {
-                if let Some(finding) = self.probe(&place, lane) {
-                    return self.findings.push(finding);
-                }
-            }
+        let making = Making { timeout: lane.timeout, type_prefix: &self.config.type_prefix };
+        if let Examined::Found(grade, text) = lane.sink.examine(&making) {
+            return self.say(grade, place, text);
         }
         if !sealing {
             return self.say(
@@ -246,52 +209,6 @@ impl Doctor<'_> {
             Ok(()) => self.say(Grade::Good, place, "took a sealed stream, opened and closed"),
             Err(text) => self.say(Grade::Wrong, place, text),
         }
-    }
-
-    /// For a file that cannot be written, is not there yet, or is another process's at the moment.
-    fn unmade(&self, place: &str, path: &Path, access: Access) -> Option<Finding> {
-        let fs = SharedFs(access);
-        let there = path.exists();
-        let finding = |grade, text| Some(Finding { grade, place: place.to_owned(), text });
-        if crate::sqlite::is_open_here(path) {
-            // Not to be opened by anybody else, not even for a look: closing it would drop SQLite's locks.
-            return finding(Grade::Good, format!("{} is in use by this process", path.display()));
-        }
-        if let Err(e) = writable_file(&fs, path) {
-            let text = format!("{}: {e}; make it writable, or change its path", path.display());
-            return finding(Grade::Wrong, text);
-        }
-        if !there {
-            return finding(Grade::Good, format!("{} will be made", path.display()));
-        }
-        match fs.open(path, false).and_then(|mut file| file.try_lock()) {
-            Ok(false) => finding(Grade::Good, format!("{} is in use by a process", path.display())),
-            _ => None,
-        }
-    }
-
-    /// For a receiver that does not answer as it should.
-    #[cfg(feature = "otlp")]
-    fn probe(&self, place: &str, lane: &LaneConfig) -> Option<Finding> {
-        let SinkConfig::Otlp(config) = &lane.sink else { return None };
-        let text = match crate::sink::builtin::otlp_sink(config, lane.timeout) {
-            Err(e) => e.to_string(),
-            Ok(mut sink) => told(&sink.probe().err()?),
-        };
-        Some(Finding { grade: Grade::Wrong, place: place.to_owned(), text })
-    }
-
-    #[cfg(not(feature = "otlp"))]
-    fn probe(&self, _place: &str, _lane: &LaneConfig) -> Option<Finding> {
-        None
-    }
-}
-
-/// A failure as a person is told it.
-fn told(failure: &Failure) -> String {
-    match &failure.detail {
-        Some(detail) => format!("{} ({detail})", failure.summary),
-        None => failure.summary.clone(),
     }
 }
 
@@ -349,33 +266,4 @@ fn try_lane(config: &Config, lane: &LaneConfig) -> Result<(), String> {
         }
         None => Err("the lane did not start".to_owned()),
     }
-}
-
-/// The nearest folder above that is there.
-fn existing(path: &Path) -> &Path {
-    path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."))
-}
-
-/// Whether files can be made in a folder, or the folder itself could be.
-fn writable_folder(fs: &dyn Fs, dir: &Path) -> std::io::Result<()> {
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let dir = if dir.exists() {
-        fs.check_dir(dir)?;
-        dir
-    } else {
-        parent
-    };
-    let trial: PathBuf = dir.join(format!(".sinkwell-doctor-{}", std::process::id()));
-    drop(fs.open(&trial, true)?);
-    fs.remove_file(&trial)
-}
-
-/// Whether a file can be written, or made.
-fn writable_file(fs: &dyn Fs, path: &Path) -> std::io::Result<()> {
-    if path.exists() {
-        return fs.open(path, false).map(|_| ());
-    }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs.list(parent)?;
-    writable_folder(fs, parent)
 }

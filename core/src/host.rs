@@ -72,11 +72,7 @@ pub fn open_with(
     let mut config = loaded?;
     let mut sinks = Vec::with_capacity(given.len());
     for spec in given {
-        let named = config
-            .lanes
-            .iter()
-            .find(|lane| matches!(&lane.sink, crate::config::SinkConfig::Host(name) if *name == spec.name))
-            .cloned();
+        let named = config.lanes.iter().find(|lane| lane.sink.host() == Some(&*spec.name)).cloned();
         match named {
             Some(lane) => sinks.push(HostSink { name: spec.name, lane, make: spec.make }),
             None => {

@@ -3,13 +3,13 @@
 //! Read the modules in this order to follow one event from `emit` to acknowledgement.
 #![forbid(unsafe_code)]
 
-pub mod audit;
 pub mod bridge;
 pub mod config;
 pub mod content;
 mod deadletter;
 pub mod diagnostics;
 pub mod doctor;
+mod document;
 mod emitter;
 pub mod envelope;
 pub mod error;
@@ -22,13 +22,13 @@ pub mod json;
 pub mod key;
 pub mod lane;
 mod lines;
-#[cfg(feature = "otlp")]
-pub mod otlp;
 pub mod receipt;
 pub mod seam;
 pub mod secret;
+mod settings;
 mod simple;
 pub mod sink;
+mod sinks;
 pub mod sqlite;
 mod sync;
 pub mod terminal;
@@ -49,3 +49,4 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::EventInput;
 pub use receipt::Receipt;
 pub use simple::{Event, emit, shutdown};
+pub use sinks::{audit_chain as audit, memory, otlp};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::config::Testing;
 use crate::seam::{Clock, Instant, Random, SeededRandom, SystemClock, SystemRandom, UnixNanos};
+use crate::settings::Testing;
 
 /// Where an emitter takes time and randomness from.
 pub(crate) struct Timeline {

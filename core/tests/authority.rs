@@ -7,9 +7,9 @@ use std::time::Duration;
 use sinkwell::config::{Config, Source};
 use sinkwell::event::Data;
 use sinkwell::json::{Value, parse};
+use sinkwell::memory::MemorySink;
 use sinkwell::receipt::{EndState, Stage};
 use sinkwell::seam::SystemEnv;
-use sinkwell::sink::memory::MemorySink;
 use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink};
 use sinkwell::{Emitter, EventInput, HostSink, Options, SinkFactory};
 

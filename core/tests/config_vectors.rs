@@ -9,7 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sinkwell::config::{
-    CheckpointTarget, Config, Format, KeySource, LaneConfig, OtlpBody, SinkConfig, Source, SyncPolicy,
+    AuditConfig, CheckpointTarget, Config, ConsoleConfig, FileConfig, Format, KeySource, LaneConfig,
+    OtlpBody, OtlpConfig, Source, SyncPolicy,
 };
 use sinkwell::json::{Value, parse};
 use sinkwell::seam::{Env, UnixNanos, parse_time};
@@ -197,37 +198,36 @@ fn lane_facts(facts: &mut Facts, lane: &LaneConfig, config: &Config) {
     put("content.mode", text(lane.content.mode.name()));
     put("content.classes", list(&lane.content.classes));
     put("streams", int(lane.streams));
-    match &lane.sink {
-        SinkConfig::File(file) => {
-            put("file.path", path(&file.path));
-            put("file.rotate.size", file.rotate_bytes.map_or(Value::Null, int));
-            put("file.rotate.age", file.rotate_age.map_or(Value::Null, |age| int(age.as_millis())));
-            put("file.keep", file.keep.map_or(Value::Null, int));
-            put("file.fsync", Value::Bool(file.fsync));
-        }
-        SinkConfig::Otlp(otlp) => {
-            let body = match otlp.body {
-                OtlpBody::String => "string",
-                OtlpBody::Map => "map",
-                OtlpBody::None => "none",
-            };
-            let headers: Vec<_> = otlp.headers.iter().map(|(name, _)| name.clone()).collect();
-            put("otlp.endpoint", optional(otlp.endpoint.as_deref()));
-            put("otlp.protocol", optional(otlp.protocol.as_deref()));
-            put("otlp.compression", optional(otlp.compression.as_deref()));
-            put("otlp.headers", list(&headers));
-            put("otlp.body", text(body));
-        }
-        SinkConfig::AuditChain(audit) => {
-            put("audit.path", path(&audit.path));
-            put("audit.retention", optional(audit.retention.as_ref().map(|r| r.policy.as_str())));
-        }
-        SinkConfig::Console(console) => {
-            put("console.stdout", Value::Bool(console.stdout));
-            put("console.color", console.color.map_or(Value::Null, Value::Bool));
-        }
-        SinkConfig::Host(name) => put("host", text(name)),
-        _ => {}
+    if let Some(file) = lane.sink.get::<FileConfig>() {
+        put("file.path", path(&file.path));
+        put("file.rotate.size", file.rotate_bytes.map_or(Value::Null, int));
+        put("file.rotate.age", file.rotate_age.map_or(Value::Null, |age| int(age.as_millis())));
+        put("file.keep", file.keep.map_or(Value::Null, int));
+        put("file.fsync", Value::Bool(file.fsync));
+    }
+    if let Some(otlp) = lane.sink.get::<OtlpConfig>() {
+        let body = match otlp.body {
+            OtlpBody::String => "string",
+            OtlpBody::Map => "map",
+            OtlpBody::None => "none",
+        };
+        let headers: Vec<_> = otlp.headers.iter().map(|(name, _)| name.clone()).collect();
+        put("otlp.endpoint", optional(otlp.endpoint.as_deref()));
+        put("otlp.protocol", optional(otlp.protocol.as_deref()));
+        put("otlp.compression", optional(otlp.compression.as_deref()));
+        put("otlp.headers", list(&headers));
+        put("otlp.body", text(body));
+    }
+    if let Some(audit) = lane.sink.get::<AuditConfig>() {
+        put("audit.path", path(&audit.path));
+        put("audit.retention", optional(audit.retention.as_ref().map(|r| r.policy.as_str())));
+    }
+    if let Some(console) = lane.sink.get::<ConsoleConfig>() {
+        put("console.stdout", Value::Bool(console.stdout));
+        put("console.color", console.color.map_or(Value::Null, Value::Bool));
+    }
+    if let Some(name) = lane.sink.host() {
+        put("host", text(name));
     }
 }
 

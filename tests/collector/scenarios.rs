@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sinkwell::config::model::OtlpConfig;
+use sinkwell::config::OtlpConfig;
 use sinkwell::json::Value;
 use sinkwell::otlp::{Facts, OtlpSink, Settings};
 use sinkwell::seam::{SystemClock, Uuid};

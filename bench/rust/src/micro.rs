@@ -137,7 +137,7 @@ fn record(data: &Value) -> LogRecord {
 
 /// The encoding of a batch, per event.
 fn encode(batch: &[Envelope], rounds: u64, table: &mut Table) -> Result<(), Failure> {
-    let config = sinkwell::config::model::OtlpConfig::default();
+    let config = sinkwell::config::OtlpConfig::default();
     let settings = Settings::resolve(&config, &|_| None, &Facts::default(), Duration::from_secs(10))?;
     let mut sink = OtlpSink::new(settings, Arc::new(SystemClock::default()))?;
     let data = parse(&batch[0].bytes).map_err(|e| e.message().to_owned())?;

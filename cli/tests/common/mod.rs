@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sinkwell::config::{Config, SignatureAlgorithm, SinkConfig, Source};
+use sinkwell::config::{Config, SignatureAlgorithm, Source};
 use sinkwell::event::Data;
 use sinkwell::json::{Value, parse};
 use sinkwell::seam::{Env, SystemEnv};
@@ -92,8 +92,8 @@ impl Place {
         let config = Config::load(Source::Path(self.write("sinkwell.yaml", text).into()), &Testing).unwrap();
         let mut options = Options::new(config);
         for lane in options.config.lanes.clone() {
-            if let SinkConfig::Host(name) = &lane.sink {
-                let (name, path) = (name.clone(), self.0.join(format!("{name}.ndjson")));
+            if let Some(name) = lane.sink.host() {
+                let (name, path) = (name.to_owned(), self.0.join(format!("{name}.ndjson")));
                 let make = Arc::new(move || Ok(Box::new(Lines(path.clone())) as Box<dyn Sink>));
                 options.sinks.push(HostSink { name, lane, make });
             }

@@ -46,7 +46,7 @@ pub(super) struct Names {
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
     // The file is part of the program: that it is right is a test's business, not a caller's.
-    let file = parse(include_bytes!("../otlp/semconv.json")).unwrap_or(Value::Null);
+    let file = parse(include_bytes!("../sinks/otlp/semconv.json")).unwrap_or(Value::Null);
     let (Some(spans), Some(content)) = (file.get("spans"), file.get("content")) else {
         return Names::default();
     };

@@ -1,10 +1,10 @@
 //! A span as bindings hand it over, its attributes under their conventional names.
 
 use super::names::Names;
-use crate::config::ContentMode;
 use crate::error::{Error, Result};
 use crate::json::Value;
 use crate::seam::UnixNanos;
+use crate::settings::ContentMode;
 
 /// The members of a span.
 const MEMBERS: [&str; 11] = [

@@ -1,24 +1,17 @@
 //! `governance.content` (content.md): the policy that content leaves under.
 
-use super::model::{
-    ContentLimits, ContentMode, ContentPolicy, ContentRule, RedactionConfig, Replacement, RetentionConfig,
-    SamplingConfig,
-};
-use super::reader::{Cursor, quoted};
-use super::suggest::misspelt;
+use super::keys;
+use crate::document::reader::{Cursor, quoted};
+use crate::document::suggest::misspelt;
 use crate::error::Result;
 use crate::seam::{UnixNanos, parse_time};
+use crate::settings::{
+    CONTENT_CLASSES, ContentLimits, ContentMode, ContentPolicy, ContentRule, DETECTORS, RedactionConfig,
+    Replacement, RetentionConfig, SamplingConfig,
+};
 
-/// The content classes that sinkwell names; a host may have its own beside them.
-pub const CONTENT_CLASSES: [&str; 8] =
-    ["prompt", "system", "completion", "tool_arguments", "tool_result", "memory", "file", "message"];
 /// Hidden reasoning is never captured, so nothing can ask for it, however it is spelled.
 const REFUSED_CLASSES: [&str; 3] = ["reasoning", "thinking", "chainofthought"];
-/// The named detectors.
-pub const DETECTORS: [&str; 13] = [
-    "email", "phone", "card", "iban", "ip", "jwt", "aws", "gcp", "azure", "github", "pem", "bearer",
-    "secrets",
-];
 
 const MODE_ALIASES: [(&str, &str); 3] =
     [("metadata_only", "off"), ("payload_refs", "content_ref"), ("raw_content", "raw")];
@@ -60,8 +53,7 @@ pub(super) struct Surroundings {
 
 /// `governance.content`; without `surroundings`, a policy that stands alone.
 pub(super) fn read(cursor: &Cursor<'_>, surroundings: Option<Surroundings>) -> Result<ContentPolicy> {
-    let table =
-        cursor.table(&["mode", "classes", "redaction", "retention", "sampling", "limits", "children"])?;
+    let table = cursor.table(keys::CONTENT)?;
     let policy = ContentPolicy {
         mode: table.or("mode", ContentMode::Off, mode)?,
         classes: table.or("classes", Vec::new(), |c| {
@@ -75,7 +67,7 @@ pub(super) fn read(cursor: &Cursor<'_>, surroundings: Option<Surroundings>) -> R
         })?,
         redaction: table.maybe("redaction", |c| redaction(c, surroundings.is_none_or(|s| s.hash_key)))?,
         retention: table.maybe("retention", |c| {
-            let table = c.table(&["class", "window"])?;
+            let table = c.table(keys::RETENTION)?;
             Ok(RetentionConfig {
                 class: table.require("class")?.name()?.to_owned(),
                 window: table.require("window")?.span()?,
@@ -83,11 +75,11 @@ pub(super) fn read(cursor: &Cursor<'_>, surroundings: Option<Surroundings>) -> R
         })?,
         sampling: table.maybe("sampling", sampling)?,
         limits: table.or("limits", ContentLimits::default(), |c| {
-            let table = c.table(&["bytes", "parts", "tokens", "media_bytes"])?;
+            let table = c.table(keys::CONTENT_LIMITS)?;
             Ok(ContentLimits {
                 bytes: table.maybe("bytes", Cursor::size)?,
-                parts: table.maybe("parts", |c| c.int(1, u64::MAX))?,
-                tokens: table.maybe("tokens", |c| c.int(1, u64::MAX))?,
+                parts: table.int("parts")?,
+                tokens: table.int("tokens")?,
                 media_bytes: table.maybe("media_bytes", Cursor::size)?,
             })
         })?,
@@ -113,7 +105,7 @@ fn rule(cursor: &Cursor<'_>, now: Option<UnixNanos>) -> Result<ContentRule> {
     if !cursor.is_map() {
         return Ok(ContentRule { mode: mode(cursor)?, ..ContentRule::default() });
     }
-    let table = cursor.table(&["mode", "tenants", "agents", "expires"])?;
+    let table = cursor.table(keys::RULE)?;
     let names = |key| table.maybe(key, non_empty);
     Ok(ContentRule {
         mode: mode(&table.require("mode")?)?,
@@ -149,13 +141,16 @@ fn expires(cursor: &Cursor<'_>, now: Option<UnixNanos>) -> Result<UnixNanos> {
 
 fn redaction(cursor: &Cursor<'_>, hash_key: bool) -> Result<RedactionConfig> {
     if let Some(id) = cursor.as_str() {
-        let shown =
-            if cursor.is_from_env() { String::new() } else { format!(" `{}`", super::tree::shown(id)) };
+        let shown = if cursor.is_from_env() {
+            String::new()
+        } else {
+            format!(" `{}`", crate::document::tree::shown(id))
+        };
         return Err(cursor.error(format!(
             "unknown redaction policy{shown}; define it here, as `{{ id: pii-1, detectors: [email, card] }}`"
         )));
     }
-    let table = cursor.table(&["id", "detectors", "paths", "patterns", "replace", "keep_identifiers"])?;
+    let table = cursor.table(keys::REDACTION)?;
     let words = DETECTORS.map(|name| (name, name));
     let mut detectors: Vec<String> = Vec::new();
     for item in table.or("detectors", Vec::new(), Cursor::list)? {
@@ -209,15 +204,15 @@ fn regex_error(error: &regex::Error) -> String {
 }
 
 fn sampling(cursor: &Cursor<'_>) -> Result<SamplingConfig> {
-    let table = cursor.table(&["key", "rate"])?;
+    let table = cursor.table(keys::SAMPLING)?;
     let key = table.or("key", "run", |c| {
         c.choice("sampling key", &[("run", "run"), ("trace", "trace"), ("event", "event")], &[])
     })?;
-    let rate = table.require("rate")?.table(&["numerator", "denominator"])?;
-    let most = u64::from(u32::MAX);
-    let denominator = rate.require("denominator")?.int(1, most)?;
+    let rate = table.require("rate")?.table(keys::RATE)?;
     let numerator_at = rate.require("numerator")?;
-    let numerator = numerator_at.int(0, most)?;
+    rate.require("denominator")?;
+    let numerator = rate.int("numerator")?.unwrap_or(0);
+    let denominator = rate.int("denominator")?.unwrap_or(1);
     if numerator > denominator {
         return Err(numerator_at.error(format!(
             "a rate of {numerator} in {denominator} is more than all; the numerator is at most the denominator"

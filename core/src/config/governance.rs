@@ -6,21 +6,14 @@
 use std::time::Duration;
 
 use super::content::Surroundings;
-use super::model::{Governance, OnUnhealthy, RequiredSink};
-use super::reader::{Cursor, Table};
-use super::{content, lane};
+use super::{content, keys, lane};
+use crate::document::reader::{Cursor, Table};
 use crate::error::Result;
+use crate::settings::{Governance, OnUnhealthy, RequiredSink};
 
 /// `governance`.
 pub(super) fn read(cursor: &Cursor<'_>, surroundings: Surroundings) -> Result<Governance> {
-    let table = cursor.table(&[
-        "version",
-        "required_sinks",
-        "requires_sink",
-        "heartbeat",
-        "allow_drop",
-        "content",
-    ])?;
+    let table = cursor.table(keys::GOVERNANCE)?;
     Ok(Governance {
         version: table.maybe("version", |c| c.name().map(str::to_owned))?,
         required: required(&table)?,
@@ -35,13 +28,13 @@ fn heartbeat(cursor: &Cursor<'_>) -> Result<Duration> {
     if cursor.as_str() == Some("off") || cursor.is_false() {
         return Err(cursor.error("governance can only make heartbeats more frequent; leave the key out"));
     }
-    cursor.table(&["every"])?.require("every")?.span()
+    cursor.table(keys::ONLY_EVERY)?.require("every")?.span()
 }
 
 fn required(table: &Table<'_>) -> Result<Vec<RequiredSink>> {
     let mut required: Vec<RequiredSink> = Vec::new();
     for item in table.or("required_sinks", Vec::new(), Cursor::list)? {
-        let entry = item.table(&["class", "health", "on_unhealthy"])?;
+        let entry = item.table(keys::REQUIRED)?;
         entry.maybe("health", |c| c.choice("health", &[("required", ())], &[]))?;
         let class_at = entry.require("class")?;
         let class = lane::class(&class_at)?;

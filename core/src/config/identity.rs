@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 
-use super::model::{AgentConfig, KeyConfig, KeySource, SignMode, SignatureAlgorithm};
-use super::reader::{Cursor, Table};
+use super::keys;
+use crate::document::reader::{Cursor, Table};
 use crate::error::{ErrorKind, Result};
 use crate::seam::Env;
 use crate::secret::Secret;
+use crate::settings::{AgentConfig, KeyConfig, KeySource, SignMode, SignatureAlgorithm};
 
 /// The shortest HMAC key (envelope.md).
 const MIN_HMAC_KEY: usize = 32;
@@ -18,7 +19,7 @@ pub(super) fn agent(cursor: Option<Cursor<'_>>, env: &dyn Env) -> Result<AgentCo
     let Some(cursor) = cursor else {
         return Ok(AgentConfig { id: default_agent(env), tenant: None, allow: Vec::new() });
     };
-    let table = cursor.table(&["id", "tenant", "allow"])?;
+    let table = cursor.table(keys::AGENT)?;
     Ok(AgentConfig {
         id: table.maybe("id", |c| c.name().map(str::to_owned))?.unwrap_or_else(|| default_agent(env)),
         tenant: table.maybe("tenant", |c| c.name().map(str::to_owned))?,
@@ -96,8 +97,7 @@ fn encode(out: &mut String, text: &str, allowed: impl Fn(u8) -> bool) {
 
 /// `key`.
 pub(super) fn key(cursor: &Cursor<'_>) -> Result<KeyConfig> {
-    let table =
-        cursor.table(&["id", "ed25519", "hmac_sha256", "alg", "signer", "sign", "allow_group_readable"])?;
+    let table = cursor.table(keys::KEY)?;
     let id = table.require("id")?.name()?.to_owned();
     let allow_group_readable = table.or("allow_group_readable", false, Cursor::bool)?;
     let modes = [SignMode::Each, SignMode::Batch].map(|mode| (mode.name(), mode));
@@ -117,7 +117,7 @@ pub(super) fn key(cursor: &Cursor<'_>) -> Result<KeyConfig> {
 }
 
 fn ed25519(cursor: &Cursor<'_>) -> Result<KeySource> {
-    let table = cursor.table(&["file", "env", "pem"])?;
+    let table = cursor.table(keys::ED25519)?;
     let (which, value) = table.one_of(&["file", "env", "pem"])?;
     Ok(match which {
         "file" => KeySource::Ed25519File(value.file()?),
@@ -127,7 +127,7 @@ fn ed25519(cursor: &Cursor<'_>) -> Result<KeySource> {
 }
 
 fn hmac(cursor: &Cursor<'_>) -> Result<KeySource> {
-    let table = cursor.table(&["file", "env", "base64"])?;
+    let table = cursor.table(keys::HMAC)?;
     let (which, value) = table.one_of(&["file", "env", "base64"])?;
     let secret = match which {
         "file" => return Ok(KeySource::HmacFile(value.file()?)),
@@ -180,14 +180,14 @@ fn long_enough(secret: &Secret, cursor: &Cursor<'_>) -> Result<()> {
 
 /// `redaction`, of which only the key for hashes stands here; the policy is governance's.
 pub(super) fn redaction_hash_key(cursor: &Cursor<'_>) -> Result<Option<Secret>> {
-    let table = cursor.table_with_hint(&["hash_key"], |_| {
+    let table = cursor.table_with_hint(keys::REDACTION_KEY, |_| {
         Some(
             "the redaction policy goes under `governance.content.redaction`; here is only `hash_key`"
                 .to_owned(),
         )
     })?;
     table.maybe("hash_key", |c| {
-        let table = c.table(&["file", "env"])?;
+        let table = c.table(keys::HASH_KEY)?;
         let (which, value) = table.one_of(&["file", "env"])?;
         let secret = if which == "file" {
             let path = value.read_now()?;

@@ -2,57 +2,36 @@
 
 use std::time::Duration;
 
-use super::model::{
-    BatchConfig, BreakerConfig, ContentCeiling, ContentMode, Governance, JournalConfig, LaneConfig, Overflow,
-    QueueConfig, RetryConfig, SinkConfig, SyncPolicy,
-};
-use super::reader::{Cursor, Table, quoted};
-use super::resolve::is_evidence;
-use super::{content, sinks};
+use super::{content, keys, sinks};
+use crate::document::reader::{Cursor, Table, quoted};
 use crate::error::Result;
-use crate::sink::SinkClass;
-
-pub(super) const KEYS: [&str; 16] = [
-    "id",
-    "sink",
-    "preset",
-    "classes",
-    "queue",
-    "overflow",
-    "block_timeout",
-    "batch",
-    "timeout",
-    "retry",
-    "breaker",
-    "durable",
-    "sync",
-    "order",
-    "content",
-    "streams",
-];
-
-/// The most batches in flight.
-const MAX_IN_FLIGHT: usize = 256;
+use crate::settings::is_evidence;
+use crate::settings::{
+    BatchConfig, BreakerConfig, ContentCeiling, ContentMode, Governance, JournalConfig, LaneConfig, Overflow,
+    QueueConfig, RetryConfig, SyncPolicy,
+};
+use crate::sink::{SinkClass, SinkConfig};
+use crate::sinks::HostName;
 
 /// What of the emitter's configuration bears on a lane.
-pub(super) struct Emitter<'e> {
+pub(super) struct Surrounding<'e> {
     pub(super) overflow: Option<Overflow>,
     pub(super) journal: Option<&'e JournalConfig>,
     pub(super) governance: Option<&'e Governance>,
 }
 
 /// One item of `lanes`. `host` is the sink of a lane that names none: a sink object of the host.
-pub(super) fn read(cursor: &Cursor<'_>, emitter: &Emitter<'_>, host: Option<&str>) -> Result<LaneConfig> {
+pub(super) fn read(cursor: &Cursor<'_>, emitter: &Surrounding<'_>, host: Option<&str>) -> Result<LaneConfig> {
     if cursor.as_str().is_some() {
         let sink = sinks::named(cursor)?;
         return assemble(cursor, None, sink, emitter);
     }
-    let table = cursor.table_with_hint(&KEYS, |key| {
-        sinks::KINDS.contains(&key).then(|| format!("a sink goes under `sink`: `sink: {{ {key}: … }}`"))
+    let table = cursor.table_with_hint(keys::LANE, |key| {
+        crate::sinks::kind(key).is_some().then(|| format!("a sink goes under `sink`: `sink: {{ {key}: … }}`"))
     })?;
     let sink = match (table.get("sink"), host) {
         (Some(sink), _) => sinks::read(&sink)?,
-        (None, Some(name)) => SinkConfig::Host(name.to_owned()),
+        (None, Some(name)) => SinkConfig::new(HostName(name.to_owned())),
         (None, None) => return Err(cursor.error("the key `sink` is missing")),
     };
     assemble(cursor, Some(&table), sink, emitter)
@@ -62,7 +41,7 @@ fn assemble(
     cursor: &Cursor<'_>,
     table: Option<&Table<'_>>,
     sink: SinkConfig,
-    emitter: &Emitter<'_>,
+    emitter: &Surrounding<'_>,
 ) -> Result<LaneConfig> {
     // A lane that is a bare name is the same as one with no other key.
     let get = |key: &str| table.and_then(|table| table.get(key));
@@ -115,9 +94,9 @@ fn assemble(
         breaker: read_breaker(get("breaker"))?,
         durable,
         sync,
-        in_flight: or(get("order"), 1, |c| read_order(c, &sink))?,
+        in_flight: read_in_flight(table, &sink)?,
         content: or(get("content"), ContentCeiling::default(), read_ceiling)?,
-        streams: or(get("streams"), 1024, |c| c.count(1, 1 << 24))?,
+        streams: table.map_or(Ok(None), |table| table.count("streams"))?.unwrap_or(1024),
         id,
         classes,
         sink,
@@ -145,20 +124,14 @@ fn is_lane_id(id: &str) -> bool {
 }
 
 fn default_id(sink: &SinkConfig) -> String {
-    match sink {
-        SinkConfig::Host(name) if is_lane_id(name) => name.clone(),
-        sink => sink.kind().to_owned(),
-    }
+    sink.host().filter(|name| is_lane_id(name)).unwrap_or(sink.kind()).to_owned()
 }
 
 /// The classes of a lane that names none: those that a host's sink gives itself, else the sink's default.
 fn own_classes(cursor: &Cursor<'_>, sink: &SinkConfig) -> Result<Vec<SinkClass>> {
-    let named = match sink {
-        SinkConfig::Host(name) => cursor.document.env.host_classes(name),
-        _ => Vec::new(),
-    };
+    let named = sink.host().map(|name| cursor.document.env.host_classes(name)).unwrap_or_default();
     if named.is_empty() {
-        return Ok(vec![sinks::classes(sink)[0]]);
+        return Ok(sink.settings_kind().classes[..1].to_vec());
     }
     let parse = |name: &String| {
         SinkClass::parse(name)
@@ -168,7 +141,7 @@ fn own_classes(cursor: &Cursor<'_>, sink: &SinkConfig) -> Result<Vec<SinkClass>>
 }
 
 fn read_classes(cursor: &Cursor<'_>, sink: &SinkConfig) -> Result<Vec<SinkClass>> {
-    let allowed = sinks::classes(sink);
+    let allowed = sink.settings_kind().classes;
     let mut classes = Vec::new();
     for item in cursor.list()? {
         let class = class(&item)?;
@@ -214,7 +187,7 @@ fn read_overflow(
     preset: bool,
     id: &str,
     evidence: bool,
-    emitter: &Emitter<'_>,
+    emitter: &Surrounding<'_>,
 ) -> Result<Overflow> {
     let may_drop =
         !evidence || emitter.governance.is_some_and(|g| g.allow_drop.iter().any(|name| name == id));
@@ -236,25 +209,20 @@ fn read_overflow(
 
 /// `queue`, at the top or in a lane.
 pub(super) fn read_queue(cursor: &Cursor<'_>) -> Result<QueueConfig> {
-    let table = cursor.table(&["events", "bytes", "terminal_reserve"])?;
-    let most = 1 << 30;
+    let table = cursor.table(keys::QUEUE)?;
     Ok(QueueConfig {
-        events: table.maybe("events", |c| c.count(1, most))?,
+        events: table.count("events")?,
         bytes: table.maybe("bytes", Cursor::size_in_memory)?,
-        terminal_reserve: table.maybe("terminal_reserve", |c| c.count(0, most))?,
+        terminal_reserve: table.count("terminal_reserve")?,
     })
 }
 
 fn read_batch(cursor: Option<Cursor<'_>>, sink: &SinkConfig) -> Result<BatchConfig> {
-    let linger = match sink {
-        SinkConfig::Stdout | SinkConfig::Stderr | SinkConfig::Console(_) => Duration::ZERO,
-        _ => Duration::from_millis(200),
-    };
-    let default = BatchConfig { events: 512, bytes: 1 << 20, linger };
+    let default = BatchConfig { events: 512, bytes: 1 << 20, linger: sink.settings_kind().linger };
     let Some(cursor) = cursor else { return Ok(default) };
-    let table = cursor.table(&["events", "bytes", "linger"])?;
+    let table = cursor.table(keys::BATCH)?;
     Ok(BatchConfig {
-        events: table.or("events", default.events, |c| c.count(1, 1 << 20))?,
+        events: table.count("events")?.unwrap_or(default.events),
         bytes: table.or("bytes", default.bytes, Cursor::size_in_memory)?,
         linger: table.or("linger", default.linger, Cursor::duration)?,
     })
@@ -267,7 +235,7 @@ fn read_retry(cursor: Option<Cursor<'_>>, never: bool) -> Result<RetryConfig> {
         give_up: if never { None } else { Some(Duration::from_secs(300)) },
     };
     let Some(cursor) = cursor else { return Ok(default) };
-    let table = cursor.table(&["initial", "cap", "give_up"])?;
+    let table = cursor.table(keys::RETRY)?;
     let give_up = table.or("give_up", default.give_up, |c| {
         if c.as_str() == Some("never") {
             return Ok(None);
@@ -293,21 +261,34 @@ fn read_retry(cursor: Option<Cursor<'_>>, never: bool) -> Result<RetryConfig> {
 fn read_breaker(cursor: Option<Cursor<'_>>) -> Result<BreakerConfig> {
     let default = BreakerConfig { failures: 5, open: Duration::from_secs(60) };
     let Some(cursor) = cursor else { return Ok(default) };
-    let table = cursor.table(&["failures", "open"])?;
+    let table = cursor.table(keys::BREAKER)?;
     Ok(BreakerConfig {
-        failures: table.or("failures", default.failures, |c| {
-            c.int(1, 1_000_000).map(|failures| u32::try_from(failures).unwrap_or(u32::MAX))
-        })?,
+        failures: table
+            .int("failures")?
+            .map_or(default.failures, |failures| u32::try_from(failures).unwrap_or(u32::MAX)),
         open: table.or("open", default.open, Cursor::span)?,
     })
 }
 
-fn read_order(cursor: &Cursor<'_>, sink: &SinkConfig) -> Result<usize> {
-    let in_flight = cursor.count(1, MAX_IN_FLIGHT)?;
+/// `in_flight`, which was called `order` once.
+fn read_in_flight(table: Option<&Table<'_>>, sink: &SinkConfig) -> Result<usize> {
+    let Some(table) = table else { return Ok(1) };
+    let key = match table.present(&["in_flight", "order"])[..] {
+        [] => return Ok(1),
+        [key] => key,
+        _ => {
+            return Err(table.require("order")?.error("`order` is the former name of `in_flight`; keep one"));
+        }
+    };
+    let cursor = table.require(key)?;
+    if key == "order" {
+        cursor.warn("`order` is read as `in_flight`; write `in_flight`");
+    }
+    let in_flight = table.count(key)?.unwrap_or(1);
     // Of a host's sink only the sink itself knows: opening it decides.
-    if in_flight > 1 && !matches!(sink, SinkConfig::Host(_)) {
+    if in_flight > 1 && sink.host().is_none() {
         return Err(cursor.error(format!(
-            "several batches in flight are for sinks of the host that declare themselves idempotent, and `{}` is none; leave `order` out",
+            "several batches in flight are for sinks of the host that declare themselves idempotent, and `{}` is none; leave `{key}` out",
             sink.kind()
         )));
     }
@@ -325,7 +306,7 @@ pub(super) fn read_ceiling(cursor: &Cursor<'_>) -> Result<ContentCeiling> {
             ))),
         };
     }
-    let table = cursor.table(&["mode", "classes"])?;
+    let table = cursor.table(keys::CEILING)?;
     let mode = table.or("mode", ContentMode::Off, content::mode)?;
     let mut classes = Vec::new();
     for item in table.or("classes", Vec::new(), Cursor::list)? {
@@ -344,7 +325,7 @@ pub(super) fn read_ceiling(cursor: &Cursor<'_>) -> Result<ContentCeiling> {
 /// `always`, `os` or `{ every: 5ms }`.
 pub(super) fn read_sync(cursor: &Cursor<'_>) -> Result<SyncPolicy> {
     if cursor.is_map() {
-        return Ok(SyncPolicy::Every(cursor.table(&["every"])?.require("every")?.span()?));
+        return Ok(SyncPolicy::Every(cursor.table(keys::ONLY_EVERY)?.require("every")?.span()?));
     }
     match cursor.as_str() {
         Some("always") => Ok(SyncPolicy::Always),

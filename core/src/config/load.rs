@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use super::document::{duplicate, read, read_lanes};
-use super::interpolate::interpolate;
-use super::lane::Emitter;
-use super::model::{Config, ContentCeiling, ContentPolicy, KeyConfig, LaneConfig};
-use super::reader::{Cursor, Document};
-use super::tree::{Mark, Node, Value, read_json, read_yaml};
+use super::lane::Surrounding;
+use super::top::{duplicate, read, read_lanes};
 use super::{content, lane};
+use crate::document::interpolate::interpolate;
+use crate::document::reader::{Cursor, Document};
+use crate::document::tree::{Mark, Node, Value, read_json, read_yaml};
 use crate::error::{Error, ErrorKind, Result};
 use crate::seam::Env;
+use crate::settings::{Config, ContentCeiling, ContentPolicy, KeyConfig, LaneConfig};
 
 /// The largest document, in bytes.
 const MAX_DOCUMENT: usize = 1 << 20;
@@ -81,7 +81,7 @@ impl Config {
         let document = Document { name: None, folder: None, env, warnings: RefCell::default() };
         let node = parse(text, Format::Yaml, &document, ErrorKind::InvalidConfig)?;
         let cursor = Cursor::root(&document, &node, ErrorKind::InvalidConfig);
-        let emitter = Emitter {
+        let emitter = Surrounding {
             overflow: self.overflow,
             journal: self.journal.as_ref(),
             governance: self.governance.as_ref(),
@@ -199,7 +199,7 @@ fn from_lanes(lanes: &str, env: &dyn Env) -> Result<Config> {
     let node = Node { mark: Mark::START, value: Value::List(items) };
     let mut cursor = Cursor::root(&document, &node, ErrorKind::InvalidConfig);
     cursor.path = "SINKWELL_LANES".to_owned();
-    config.lanes = read_lanes(&cursor, &Emitter { overflow: None, journal: None, governance: None })?;
+    config.lanes = read_lanes(&cursor, &Surrounding { overflow: None, journal: None, governance: None })?;
     config.lanes_defaulted = false;
     config.warnings = document.warnings.into_inner();
     Ok(config)

@@ -5,32 +5,28 @@
 //! column, whole key path and the nearest known key. Nothing is ever read and ignored. No error, warning or
 //! debug output holds a secret or the value of an environment variable.
 //!
-//! How: `load` finds the text, `tree` makes values of it that know their place, `interpolate` puts
-//! environment variables into its strings, and `reader`, which reads typed values, turns it into the plain
-//! data of [`model`]: the keys at the top (`document`), the agent and its key (`identity`), each `lane` with
-//! its sink (`sinks`), the `governance` policy with the `content` policy in it. `resolve` says what the plain
-//! data comes to.
+//! How: `load` finds the text and [`crate::document`] reads it, by the `keys` that are declared, into the plain data of
+//! [`crate::settings`]: the keys at the `top`, the agent and its key (`identity`), each `lane` with its sink (`sinks`),
+//! the `governance` policy with the `content` policy in it. `reference` makes the documentation's tables and the JSON
+//! Schema of the same keys.
 
 mod content;
-mod document;
 mod governance;
 mod identity;
-mod interpolate;
+mod keys;
 mod lane;
 mod load;
-pub mod model;
-mod reader;
-mod resolve;
+pub mod reference;
 mod sinks;
-mod suggest;
-mod tree;
-mod units;
+mod top;
 
 #[cfg(test)]
 mod tests;
 
-pub use content::{CONTENT_CLASSES, DETECTORS};
+pub use crate::settings::*;
+pub use crate::sink::SinkConfig;
+pub use crate::sinks::audit_chain::{AuditConfig, AuditRetention};
+pub use crate::sinks::otlp::{OtlpBody, OtlpConfig};
+pub use crate::sinks::{ConsoleConfig, FileConfig, HostName};
 pub use identity::uri_reference;
 pub use load::{Format, Source};
-pub use model::*;
-pub use resolve::{DEFAULT_QUEUE_BYTES, DEFAULT_QUEUE_EVENTS, QueueCapacity};

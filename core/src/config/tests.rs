@@ -77,7 +77,7 @@ fn nothing_at_all_gives_a_console_on_stderr() {
     let config = Config::load(Source::Environment, &Outside::default()).unwrap();
     assert!(config.lanes_defaulted);
     assert_eq!(config.lanes.len(), 1);
-    assert!(matches!(&config.lanes[0].sink, SinkConfig::Console(console) if !console.stdout));
+    assert!(config.lanes[0].sink.get::<ConsoleConfig>().is_some_and(|console| !console.stdout));
     assert_eq!(config.agent.id, "urn:sinkwell:agent:buyer%20bot");
     assert_eq!(config.source.as_deref(), Some("urn:sinkwell:agent:buyer%20bot"));
     assert_eq!(config.warnings, Vec::<String>::new());
@@ -88,7 +88,7 @@ fn the_variable_names_the_document_and_its_folder_is_that_of_its_paths() {
     let outside = Outside::with(&[("SINKWELL_CONFIG", "/etc/sw/a.yaml"), ("SINKWELL_LANES", "stdout")])
         .file("/etc/sw/a.yaml", "lanes: [{ sink: { file: { path: e.ndjson } } }]");
     let config = Config::load(Source::Environment, &outside).unwrap();
-    let SinkConfig::File(file) = &config.lanes[0].sink else { panic!("not a file") };
+    let file = config.lanes[0].sink.get::<FileConfig>().unwrap();
     assert_eq!(file.path, Path::new("/etc/sw/e.ndjson"));
 }
 
@@ -110,14 +110,14 @@ fn relative_paths_are_absolute_once_they_are_read() {
     assert!(matches!(config.key.unwrap().source, KeySource::Ed25519File(path) if path == here.join("k.pem")));
     let mut seen = 0;
     for lane in &config.lanes {
-        match &lane.sink {
-            SinkConfig::File(file) => assert_eq!(file.path, here.join("e")),
-            SinkConfig::AuditChain(audit) => assert_eq!(audit.path, here.join("a.db")),
-            SinkConfig::Otlp(otlp) => {
-                let all = [&otlp.ca, &otlp.client_certificate, &otlp.client_key];
-                assert!(all.iter().all(|path| path.as_ref().unwrap().starts_with(&here)), "{all:?}");
-            }
-            other => panic!("{other:?}"),
+        if let Some(file) = lane.sink.get::<FileConfig>() {
+            assert_eq!(file.path, here.join("e"));
+        } else if let Some(audit) = lane.sink.get::<AuditConfig>() {
+            assert_eq!(audit.path, here.join("a.db"));
+        } else {
+            let otlp = lane.sink.get::<OtlpConfig>().unwrap();
+            let all = [&otlp.ca, &otlp.client_certificate, &otlp.client_key];
+            assert!(all.iter().all(|path| path.as_ref().unwrap().starts_with(&here)), "{all:?}");
         }
         seen += 1;
     }
@@ -125,9 +125,7 @@ fn relative_paths_are_absolute_once_they_are_read() {
     // Without a document the working directory is meant, the one of now.
     let lane = r#"{"id": "l", "sink": {"file": {"path": "e"}}}"#;
     let (lane, _) = load("").parse_lane(lane, &Outside::default()).unwrap();
-    assert!(
-        matches!(lane.sink, SinkConfig::File(file) if file.path == std::env::current_dir().unwrap().join("e"))
-    );
+    assert!(lane.sink.get::<FileConfig>().unwrap().path == std::env::current_dir().unwrap().join("e"));
 }
 
 #[test]
@@ -321,7 +319,7 @@ proptest! {
 
 #[test]
 fn durations_and_sizes_are_exact() {
-    let duration = |text| super::units::duration(text).map(|duration| duration.as_nanos());
+    let duration = |text| crate::document::units::duration(text).map(|duration| duration.as_nanos());
     assert_eq!(duration("200ms"), Some(200_000_000));
     assert_eq!(duration("1.5s"), Some(1_500_000_000));
     assert_eq!(duration("30d"), Some(30 * 86_400_000_000_000));
@@ -329,7 +327,7 @@ fn durations_and_sizes_are_exact() {
     for text in ["", "5", "s", "-1s", "1.s", ".5s", "1e3s", "1 s ", "0.1ns", "9999999999d", "1h30m", "١s"] {
         assert_eq!(duration(text), None, "{text:?}");
     }
-    let size = super::units::size;
+    let size = crate::document::units::size;
     assert_eq!(size("64MiB"), Some(64 << 20));
     assert_eq!(size("1.5KiB"), Some(1536));
     assert_eq!(size("10kB"), Some(10_000));
@@ -341,7 +339,7 @@ fn durations_and_sizes_are_exact() {
 
 #[test]
 fn the_nearest_word_is_near() {
-    let nearest = super::suggest::nearest;
+    let nearest = crate::document::suggest::nearest;
     assert_eq!(nearest("overfow", &["overflow", "order"]), Some("overflow"));
     assert_eq!(nearest("Block-Timeout", &["timeout", "block_timeout"]), Some("block_timeout"));
     assert_eq!(nearest("sinK", &["sink", "id"]), Some("sink"));

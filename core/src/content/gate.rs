@@ -8,7 +8,6 @@
 use std::io;
 use std::path::Path;
 
-use crate::config::{ContentCeiling, ContentMode, ContentPolicy};
 use crate::content::grant::{self, grant, view};
 use crate::content::part::mode_from_name;
 use crate::content::validate_class;
@@ -16,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::json::{self, Value};
 use crate::seam::{Env, UnixNanos};
 use crate::secret::Secret;
+use crate::settings::{ContentCeiling, ContentMode, ContentPolicy};
 
 /// One gate, in the order in which they are passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

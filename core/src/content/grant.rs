@@ -1,8 +1,8 @@
 //! What the policy grants to a part, and what a lane may see of it.
 
-use crate::config::{ContentCeiling, ContentMode, ContentPolicy};
 use crate::glob;
 use crate::seam::UnixNanos;
+use crate::settings::{ContentCeiling, ContentMode, ContentPolicy};
 
 /// Whose content it is.
 #[derive(Clone, Copy, Debug)]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::config::ContentMode;
 use crate::error::{Error, Result};
 use crate::json::{MAX_SAFE_INTEGER, Value};
+use crate::settings::ContentMode;
 
 /// What a part holds. Shared, never copied on its way through the lanes.
 #[derive(Clone, PartialEq, Eq)]

@@ -10,7 +10,6 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::config::{ContentCeiling, ContentMode, ContentPolicy};
 use crate::content::disclosure::{Salt, commit, write_hex};
 use crate::content::gate::{Gate, Gates, lowest, section_gates};
 use crate::content::grant::{Subject, grant, view};
@@ -18,6 +17,7 @@ use crate::content::sampling::{self, Keys};
 use crate::content::{Body, Part, Redactor};
 use crate::json::{Value, write_string};
 use crate::seam::{UnixNanos, format_time};
+use crate::settings::{ContentCeiling, ContentMode, ContentPolicy};
 
 /// What of the event the decision depends on.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,7 +6,6 @@
 //! today's sample, the lane may see it, and both the window that was sealed and today's are open. What the
 //! envelope does not say is taken as what shuts the gate.
 
-use crate::config::{ContentCeiling, ContentMode, ContentPolicy, SamplingConfig};
 use crate::content::disclosure::{member_mut, parse_line, remove};
 use crate::content::gate::section_gates;
 use crate::content::grant::{Subject, grant, view};
@@ -15,6 +14,7 @@ use crate::content::sampling::{Keys, decide};
 use crate::error::{Error, Result};
 use crate::json::Value;
 use crate::seam::{UnixNanos, parse_time};
+use crate::settings::{ContentCeiling, ContentMode, ContentPolicy, SamplingConfig};
 
 /// The line with the disclosures that a lane under `ceiling` may have today; canonical, without a newline.
 ///

@@ -6,7 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::config::SamplingConfig;
+use crate::settings::SamplingConfig;
 
 /// Whether `key` is among the `numerator` of `denominator` keys that are included.
 #[must_use]

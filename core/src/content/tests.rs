@@ -1,9 +1,9 @@
 use super::*;
-use crate::config::{
+use crate::json::{self, Value};
+use crate::settings::{
     ContentCeiling, ContentLimits, ContentMode, ContentPolicy, ContentRule, RedactionConfig, RetentionConfig,
     SamplingConfig,
 };
-use crate::json::{self, Value};
 use std::time::Duration;
 
 const SECOND: i64 = 1_000_000_000;

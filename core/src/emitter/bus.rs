@@ -9,11 +9,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::checkpoint::CheckpointFile;
-use crate::config::{CheckpointTarget, OnUnhealthy, RequiredSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SigningKey;
 use crate::lane::{Breach, Fact, Lane, LaneState, Note, Shaping, StateRecord, reentry};
 use crate::seam::Instant;
+use crate::settings::{CheckpointTarget, OnUnhealthy, RequiredSink};
 use crate::sink::{Envelope, SinkClass};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, lock};

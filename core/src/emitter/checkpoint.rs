@@ -14,12 +14,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::config::OwnPath;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::reentry;
 use crate::lane::{Health, LaneState, StateRecord};
 use crate::lines::{LineFile, Taken, Trouble};
 use crate::seam::{Access, Clock, Fs, Instant, SharedFs, Stat, SystemClock, check_path};
+use crate::settings::OwnPath;
 use crate::sink::{Envelope, Failure, FailureKind};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
 

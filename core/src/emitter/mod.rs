@@ -266,7 +266,7 @@ impl Emitter {
 
     /// What it was opened with.
     #[must_use]
-    pub fn config(&self) -> &crate::config::Config {
+    pub fn config(&self) -> &crate::settings::Config {
         &self.options.config
     }
 

@@ -5,22 +5,17 @@ use std::time::Duration;
 
 use super::checkpoint::CheckpointFile;
 use super::{Inner, Manual, bus::Bus, signals};
-use crate::audit::AuditHandle;
-use crate::config::{
-    AuditRetention, CheckpointTarget, Config, JournalConfig, LaneConfig, OwnPath, SinkConfig,
-};
 use crate::content::Redactor;
 use crate::envelope::ContentRules;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Freezer, Identity};
 use crate::glob::Globs;
 use crate::key::{HostSigner, load_signing_key};
-use crate::lane::audit::AuditKeeper;
 use crate::lane::control::{Control, Parts};
 use crate::lane::durable::Durable;
 use crate::lane::{Lane, SealContext, Sealer, Why, worker};
-use crate::sink::Sink;
-use crate::sink::builtin::{self, Made};
+use crate::settings::{CheckpointTarget, Config, JournalConfig, LaneConfig, OwnPath};
+use crate::sink::{Attached, Made, Making, Sink, Upkeep};
 use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Mutex, lock};
 use crate::timeline::Timeline;
@@ -93,9 +88,9 @@ fn plan(options: &Options) -> Result<Vec<Planned>> {
     let mut planned: Vec<Planned> = Vec::new();
     let mut used = Vec::new();
     for config in &options.config.lanes {
-        let make = match &config.sink {
-            SinkConfig::Host(name) => {
-                let Some(sink) = options.sinks.iter().find(|sink| sink.name == *name) else {
+        let make = match config.sink.host() {
+            Some(name) => {
+                let Some(sink) = options.sinks.iter().find(|sink| sink.name == name) else {
                     let known: Vec<&str> = options.sinks.iter().map(|sink| sink.name.as_str()).collect();
                     return Err(Error::invalid_config(format!(
                         "no host sink of the name {name:?} was given to open; there are: {}",
@@ -103,10 +98,10 @@ fn plan(options: &Options) -> Result<Vec<Planned>> {
                     ))
                     .at(format!("lanes: {}", config.id)));
                 };
-                used.push(name.clone());
+                used.push(name.to_owned());
                 Maker::Host(Arc::clone(&sink.make))
             }
-            _ => Maker::BuiltIn,
+            None => Maker::BuiltIn,
         };
         planned.push(Planned { config: config.clone(), make });
     }
@@ -250,45 +245,48 @@ fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
 /// The sink's first handle, and one more for each further batch that may be in flight.
 type Sinks = Vec<Box<dyn Sink>>;
 
-/// A lane's sinks, made, and what the audit chain has beside them.
+/// A lane's sinks, made, and what they ask of the lane.
 struct Ready {
     config: LaneConfig,
     sinks: Sinks,
-    audit: Option<(AuditHandle, Option<AuditRetention>)>,
+    upkeep: Option<Box<dyn Upkeep>>,
 }
 
 /// Makes a lane's sinks: code of the host's may run.
 fn make(config: &Config, planned: Planned) -> Result<Ready> {
     let Planned { config: lane_config, make } = planned;
-    let Made { mut sink, audit } = match &make {
+    let making = Making { timeout: lane_config.timeout, type_prefix: &config.type_prefix };
+    let Made { mut sink, upkeep } = match &make {
         Maker::BuiltIn => {
-            builtin::make(&lane_config, config).map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?
+            let made = lane_config.sink.make(&making);
+            made.map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?
         }
-        Maker::Host(make) => Made { sink: make()?, audit: None },
+        Maker::Host(make) => Made { sink: make()?, upkeep: None },
     };
-    sink.attach(&lane_config);
+    let attached = Attached { id: &lane_config.id, timeout: lane_config.timeout };
+    sink.attach(&attached);
     let mut sinks = vec![sink];
     if lane_config.in_flight > 1 {
         if !sinks[0].idempotent() {
             return Err(Error::invalid_config(
-                "several batches in flight would repeat and reorder what this sink gets, and it does not declare itself idempotent; leave `order` out",
+                "several batches in flight would repeat and reorder what this sink gets, and it does not declare itself idempotent; leave `in_flight` out",
             )
-            .at(format!("lanes: {}: order", lane_config.id)));
+            .at(format!("lanes: {}: in_flight", lane_config.id)));
         }
         if let Maker::Host(make) = &make {
             for _ in 1..lane_config.in_flight {
                 let mut sink = make()?;
-                sink.attach(&lane_config);
+                sink.attach(&attached);
                 sinks.push(sink);
             }
         }
     }
-    Ok(Ready { config: lane_config, sinks, audit })
+    Ok(Ready { config: lane_config, sinks, upkeep })
 }
 
 /// Makes a lane of them, in the next place: nobody else may add one meanwhile.
 fn prepare(inner: &Inner, config: &Config, ready: Ready) -> Result<(Arc<Lane>, Control, Sinks)> {
-    let Ready { config: lane_config, sinks, audit } = ready;
+    let Ready { config: lane_config, sinks, upkeep } = ready;
     let sink = &sinks[0];
     let index = inner.bus.lanes().len();
     let lane = Arc::new(Lane::new(lane_config, index, &config.queue, Arc::clone(&inner.freezer.timeline)));
@@ -299,10 +297,9 @@ fn prepare(inner: &Inner, config: &Config, ready: Ready) -> Result<(Arc<Lane>, C
         Some(journal) if lane.durable() => Some(Durable::open(journal, &lane, sink.kind(), &mut sealer)?),
         _ => None,
     };
-    let audit = audit.map(|(handle, retention)| AuditKeeper::new(handle, retention, lane.now()));
     let parts = Parts {
         durable,
-        audit,
+        upkeep,
         rules: Arc::clone(&inner.context),
         sealer,
         dead_letters,

@@ -45,7 +45,7 @@ static PLACE: OnceLock<fn()> = OnceLock::new();
 
 /// Leaves `handle_signals` to the host's language, in all emitters opened from now on: for a runtime that
 /// must own the handlers itself (Go, .NET, Node). It asks
-/// [`handle_signals`](crate::config::Config::handle_signals), flushes at once, and where nobody else handles the
+/// [`handle_signals`](crate::settings::Config::handle_signals), flushes at once, and where nobody else handles the
 /// signal ends within [`SIGNAL_LIMIT`].
 pub fn leave_signals_to_host() {
     BY_HOST.store(true, Ordering::Relaxed);

@@ -3,10 +3,10 @@ mod shape;
 use std::time::Duration;
 
 use super::*;
-use crate::config::Config;
 use crate::event::Data;
 use crate::receipt::Stage;
 use crate::seam::SystemEnv;
+use crate::settings::Config;
 use crate::testing::TempDir;
 
 fn config(text: &str) -> Config {
@@ -27,7 +27,7 @@ fn events_reach_a_file_sealed_and_in_order() {
     let dir = TempDir::new();
     let path = dir.path().join("events.ndjson");
     let key = dir.path().join("k");
-    crate::key::generate(crate::config::SignatureAlgorithm::HmacSha256, &key).unwrap();
+    crate::key::generate(crate::settings::SignatureAlgorithm::HmacSha256, &key).unwrap();
     let text = format!(
         "agent: {{ id: a1 }}\nkey: {{ id: k1, hmac_sha256: {{ file: {} }} }}\nlanes:\n  - sink: {{ file: {{ path: {} }} }}\n",
         key.display(),
@@ -66,7 +66,7 @@ governance:
 fn one_event_two_lanes_one_may_see_and_both_verify() {
     let dir = TempDir::new();
     let at = |name: &str| dir.path().join(name);
-    let key = crate::key::generate(crate::config::SignatureAlgorithm::Ed25519, &at("agent.pem")).unwrap();
+    let key = crate::key::generate(crate::settings::SignatureAlgorithm::Ed25519, &at("agent.pem")).unwrap();
     let text = format!(
         "agent: {{ id: a1 }}\nkey: {{ id: k1, ed25519: {{ file: {} }} }}\nlanes:\n  - {{ id: see, sink: {{ file: {{ path: {} }} }}, content: {{ mode: raw, classes: [prompt] }} }}\n  - {{ id: blind, sink: {{ file: {{ path: {} }} }} }}\n{POLICY}",
         key.path.display(),
@@ -78,7 +78,7 @@ fn one_event_two_lanes_one_may_see_and_both_verify() {
     input.data = Data::Json(br#"{"note":"to a@example.com","zz":1}"#);
     input.content.push(
         crate::content::Part::text("prompt", "MARKER mail b@example.com")
-            .permit(crate::config::ContentMode::Raw),
+            .permit(crate::settings::ContentMode::Raw),
     );
     let receipt = emitter.emit(input).unwrap();
     receipt.wait(Stage::Delivered, Duration::from_secs(5)).unwrap();

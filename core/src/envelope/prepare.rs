@@ -7,12 +7,12 @@ use std::sync::OnceLock;
 
 use super::wire::Shown;
 use super::{EventDigest, Wire};
-use crate::config::{ContentCeiling, ContentPolicy};
 use crate::content::{EventFacts, Prepared as PreparedContent, Redactor, sampling::Keys};
 use crate::error::Result;
 use crate::event::{Attribute, Event};
 use crate::json::{Scan, unescape};
 use crate::json::{compare_keys, write_string};
+use crate::settings::{ContentCeiling, ContentPolicy};
 use crate::timeline::Timeline;
 
 /// What governance says about content, compiled.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::input::{Data, EventInput, Trace, invalid_data};
 use super::outside::{is_control, usable};
-use crate::config::Limits;
 use crate::content::Part;
 use crate::error::{Error, Result};
 use crate::glob::Globs;
 use crate::json::{ObjectWriter, parse_into};
 use crate::seam::{UnixNanos, Uuid, parse_time};
+use crate::settings::Limits;
 use crate::timeline::Timeline;
 use crate::types::{self, Severity};
 

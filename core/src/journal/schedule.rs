@@ -1,7 +1,7 @@
 //! When to sync: the lane's policy as a small clockwork without a clock of its own.
 
-use crate::config::SyncPolicy;
 use crate::seam::Instant;
+use crate::settings::SyncPolicy;
 
 /// Tells a lane when its next sync is due.
 #[derive(Clone, Copy, Debug)]

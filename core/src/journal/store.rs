@@ -15,9 +15,9 @@ use super::io::{error, no_room};
 use super::read::Records;
 use super::record::{Kind, Position, Record, Salt, encode, size};
 use super::segment::{Active, DATA, complete};
-use crate::config::JournalConfig;
 use crate::error::{Error, Result};
 use crate::seam::{Fs, Random, UnixNanos, Uuid};
+use crate::settings::JournalConfig;
 
 /// Why an append was not taken. Nothing of it counts as written.
 #[derive(Clone, Debug, PartialEq, Eq)]

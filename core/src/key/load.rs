@@ -11,8 +11,8 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
 use zeroize::Zeroizing;
 
 use super::{HostSigner, SigningKey};
-use crate::config::{KeyConfig, KeySource, SignatureAlgorithm};
 use crate::error::{Error, Result};
+use crate::settings::{KeyConfig, KeySource, SignatureAlgorithm};
 
 /// Loads the key that a configuration names.
 ///

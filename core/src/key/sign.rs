@@ -8,9 +8,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use smallvec::SmallVec;
 
-use crate::config::{SignMode, SignatureAlgorithm};
 use crate::error::{Error, Result};
 use crate::key::VerifyingKey;
+use crate::settings::{SignMode, SignatureAlgorithm};
 
 /// The shortest HMAC key that is accepted, in bytes (envelope.md).
 pub(super) const MIN_HMAC_KEY: usize = 32;

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a state machine without threads, locks held across calls, or clocks of its own: it is told
 //! the time. Whoever drives it (a worker thread, or `drain` on the caller's) runs the same code. One call
-//! of the sink at a time, or `order` of them where a repeat does no harm; a batch keeps its order, and so does
+//! of the sink at a time, or `in_flight` of them where a repeat does no harm; a batch keeps its order, and so does
 //! the cursor; a declaration that is refused is made again only after the sink has acknowledged something, so
 //! nothing cascades.
 
@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use self::answers::sealed_at;
 use self::episodes::{EPISODE, Episode};
-use super::audit::AuditKeeper;
 use super::durable::{Durable, Written};
 use super::health::{LaneState, StateRecord};
 use super::loss::Reason;
@@ -23,12 +22,12 @@ use super::own::{Fact, Note};
 use super::sealer::{Item, Payload, SealContext, Sealer, SignerFailed};
 use super::voice::{self, Voice, Word};
 use super::{Lane, LaneCore, RoomWaiters};
-use crate::config::OwnPath;
 use crate::deadletter::DeadLetters;
 use crate::emitter::Bus;
 use crate::receipt::{EndState, Ending, Tracked};
 use crate::seam::Instant;
-use crate::sink::{Envelope, Failure, FailureKind};
+use crate::settings::OwnPath;
+use crate::sink::{Envelope, Failure, FailureKind, Upkeep};
 use crate::sync::MutexGuard;
 
 /// A batch's call of the sink.
@@ -101,7 +100,7 @@ impl Batch {
     }
 
     /// Takes the envelopes of the next batch, if both together are within these limits.
-    fn grow(&mut self, next: Self, limits: &crate::config::BatchConfig) -> Option<Self> {
+    fn grow(&mut self, next: Self, limits: &crate::settings::BatchConfig) -> Option<Self> {
         let fits = self.items.len() + next.items.len() <= limits.events
             && self.bytes.saturating_add(next.bytes) <= limits.bytes;
         if !(fits && self.grows && next.grows && self.flight.is_none()) {
@@ -116,7 +115,7 @@ impl Batch {
         None
     }
 
-    fn is_due(&self, now: Instant, limits: &crate::config::BatchConfig) -> bool {
+    fn is_due(&self, now: Instant, limits: &crate::settings::BatchConfig) -> bool {
         self.lingers.is_none_or(|until| now >= until)
             || self.items.len() >= limits.events
             || self.bytes >= limits.bytes
@@ -159,7 +158,7 @@ pub(crate) struct Control {
     bus: Arc<Bus>,
     sealer: Sealer,
     durable: Option<Durable>,
-    audit: Option<AuditKeeper>,
+    upkeep: Option<Box<dyn Upkeep>>,
     context: Arc<SealContext>,
     dead_letters: Option<DeadLetters>,
     /// One warning per episode.
@@ -228,7 +227,7 @@ pub(crate) struct Parts {
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) keep_records: bool,
     pub(crate) durable: Option<Durable>,
-    pub(crate) audit: Option<AuditKeeper>,
+    pub(crate) upkeep: Option<Box<dyn Upkeep>>,
     pub(crate) rules: Arc<SealContext>,
 }
 
@@ -243,7 +242,7 @@ impl Control {
             bus,
             sealer: parts.sealer,
             durable: parts.durable,
-            audit: parts.audit,
+            upkeep: parts.upkeep,
             context: parts.rules,
             idempotent: parts.idempotent,
             kind: parts.kind,
@@ -355,10 +354,10 @@ impl Control {
             self.batches.iter_mut().for_each(|batch| batch.lingers = None);
         }
         let flushing = std::mem::take(&mut core.flushing);
-        if flushing || self.audit.as_ref().and_then(AuditKeeper::due).is_some_and(|due| due <= now) {
+        if flushing || self.upkeep.as_ref().and_then(|upkeep| upkeep.due()).is_some_and(|due| due <= now) {
             // The database answers in its own time: nobody waits for the lane's lock meanwhile.
             drop(core);
-            let note = self.tend_audit(now, flushing);
+            let note = self.tend(now, flushing);
             core = lane.lock();
             if let Some(note) = note {
                 super::own::merge(&mut core.notes, note);
@@ -558,7 +557,7 @@ impl Control {
                 self.own_since.filter(|_| may_declare).map(|since| since.after(batch.linger)),
                 self.next_heartbeat,
                 self.probe_at.filter(|_| !ahead),
-                self.audit.as_ref().and_then(AuditKeeper::due),
+                self.upkeep.as_ref().and_then(|upkeep| upkeep.due()),
             ];
             let pause = if queued == 0 { Pause::Idle } else { Pause::Linger };
             return Some(Step::Wait(wake.into_iter().flatten().min(), pause));
@@ -946,22 +945,23 @@ impl Control {
     }
 
     /// Beside what is delivered: at a flush the head as it is, and what retention announces now.
-    fn tend_audit(&mut self, now: Instant, flushing: bool) -> Option<Note> {
+    fn tend(&mut self, now: Instant, flushing: bool) -> Option<Note> {
         if flushing {
             self.announce_tree_head(1);
             // Before this lane is seen at rest: who flushes means the others to have heard of it.
             self.publish();
         }
         // A clock that `testing` fixes stands where the lane's own envelopes begin.
-        self.audit.as_mut()?.plan(now, self.lane.timeline.recorded(0))
+        let planned = self.upkeep.as_mut()?.plan(now, self.lane.timeline.recorded(0))?;
+        Some(Note::announced(planned, &self.lane.id_arc()))
     }
 
     /// The audit chain has grown: its head goes to the `siem` lanes now and then.
     fn announce_tree_head(&mut self, every: u64) {
-        if let Some(audit) = &self.audit
-            && let Some(note) = audit.head(every, &self.lane.id_arc(), self.sealer.key())
+        if let Some(upkeep) = &self.upkeep
+            && let Some(head) = upkeep.head(every, self.sealer.key())
         {
-            self.outbox.push(Out::TreeHead(note));
+            self.outbox.push(Out::TreeHead(Note::announced(head, &self.lane.id_arc())));
         }
     }
 }

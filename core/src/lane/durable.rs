@@ -14,7 +14,6 @@ use super::loss::LostRange;
 use super::own::Head;
 use super::sealer::{Item, Payload, Sealer, SignerFailed};
 use super::tail::Tail;
-use crate::config::{JournalConfig, SyncPolicy};
 use crate::content::rejudge;
 use crate::envelope::ContentRules;
 use crate::envelope::line::hash_of_hex;
@@ -22,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::journal::{Adopted, AppendError, Journal, Position, Record, Records, Stored, SyncSchedule};
 use crate::json::{Value, parse};
 use crate::seam::{Instant, SharedFs, SystemRandom, Uuid, parse_time};
+use crate::settings::{JournalConfig, SyncPolicy};
 use crate::sink::{Envelope, EnvelopeInner};
 
 /// Which journal an envelope lies in, and where.

@@ -11,7 +11,6 @@
 //! sink that hangs can be told from one that is slow), [`crate::Emitter::drain`] the caller's.
 
 mod after;
-pub(crate) mod audit;
 pub(crate) mod control;
 mod counters;
 pub(crate) mod durable;
@@ -43,10 +42,10 @@ pub(crate) use sealer::{SealContext, Sealer};
 pub use shape::Filter;
 pub(crate) use shape::{Route, Shapable, Shaping};
 
-use crate::config::{LaneConfig, Overflow, QueueCapacity, QueueConfig};
 use crate::key::SigningKey;
 use crate::receipt::{Admission, EndState, Ending, Tracked};
 use crate::seam::Instant;
+use crate::settings::{LaneConfig, Overflow, QueueCapacity, QueueConfig};
 use crate::sink::{Envelope, Failure, FailureKind, SinkClass};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::timeline::Timeline;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use super::counters::Counters;
 use super::health::{LaneState, StateRecord};
 use super::loss::{Loss, LostRange, Reason};
-use crate::audit::ErasedRange;
-use crate::config::SignMode;
 use crate::envelope::{push_hex, push_sequence};
 use crate::json::{JsonError, ObjectWriter};
 use crate::key::SigningKey;
 use crate::seam::{UnixNanos, Uuid, format_time};
-use crate::sink::{EnvelopeHash, SinkClass};
+use crate::settings::SignMode;
+use crate::sink::{Announcement, EnvelopeHash, ErasedRange, SinkClass};
 use crate::types::Severity;
 
 /// Why a stream was opened.
@@ -106,6 +105,18 @@ pub(crate) enum Note {
         root: [u8; 32],
         note: String,
     },
+}
+
+impl Note {
+    /// What the sink of that lane announces.
+    pub(crate) fn announced(announcement: Announcement, lane: &Arc<str>) -> Self {
+        match announcement {
+            Announcement::Retention { policy, ranges } => Self::Retention { policy, ranges },
+            Announcement::TreeHead { size, root, note } => {
+                Self::TreeHead { lane: Arc::clone(lane), size, root, note }
+            }
+        }
+    }
 }
 
 /// Ranges that a fact names; its count stays exact beyond them.

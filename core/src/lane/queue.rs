@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{Overflow, QueueCapacity};
+use crate::settings::{Overflow, QueueCapacity};
 
 const NONE: u32 = u32::MAX;
 

@@ -18,12 +18,12 @@ use super::Lane;
 use super::loss::{Loss, Losses, Reason};
 use super::own::{self, Body, Head, Note, StreamNote, StreamState, Why};
 use super::shape::Shapable;
-use crate::config::ContentCeiling;
 use crate::envelope::{ContentRules, EventDigest, Prepared, SEQUENCE_BOUND, SealError, Sealing, seal};
 use crate::event::{Event, Identity};
 use crate::key::SigningKey;
 use crate::receipt::{EndState, Ending, Tracked};
 use crate::seam::{UnixNanos, Uuid};
+use crate::settings::ContentCeiling;
 use crate::sink::{Envelope, EnvelopeHash, SinkClass};
 use crate::timeline::Timeline;
 

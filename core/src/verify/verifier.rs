@@ -17,10 +17,10 @@ use super::report::{FindingKind, Report};
 use super::short::Short;
 use super::stream::{Loss, MOST_KEYS, Newly, Said, Signed, Stream, Time};
 use super::trust::{self, Standing};
-use crate::audit::AuditDb;
 use crate::envelope::line::{BAD_STUB, Envelope, Line, Reader, Stub};
 use crate::error::{Error, Result};
 use crate::seam::Uuid;
+use crate::sinks::audit_chain::AuditDb;
 
 /// Verifies envelopes: feed it all input, then [`finish`](Self::finish).
 pub struct Verifier {

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sinkwell::config::{Config, ContentMode, LaneConfig, SinkConfig, Source};
+use sinkwell::config::{Config, ContentMode, LaneConfig, Source};
 use sinkwell::content::Part;
 use sinkwell::event::{Data, read_event};
 use sinkwell::json::ObjectWriter;
 use sinkwell::key::VerifyingKey;
+use sinkwell::memory::MemorySink;
 use sinkwell::receipt::Stage;
 use sinkwell::seam::SystemEnv;
-use sinkwell::sink::memory::MemorySink;
 use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink};
 use sinkwell::verify::{TrustedKey, Verdict, Verifier};
 use sinkwell::{Emitter, EventInput, HostSink, Options, SinkFactory};
@@ -338,7 +338,7 @@ fn run(combination: Combination, dir: &Path, endpoint: &str, receiver: &Receiver
 
 fn options(config: Config, combination: Combination, memory: &MemorySink) -> Options {
     let lane = |name: &str| -> LaneConfig {
-        let named = |lane: &&LaneConfig| matches!(&lane.sink, SinkConfig::Host(host) if host == name);
+        let named = |lane: &&LaneConfig| lane.sink.host() == Some(name);
         config.lanes.iter().find(named).unwrap().clone()
     };
     let memory = memory.clone();

@@ -11,10 +11,10 @@ use std::collections::HashMap;
 use super::detect::{Kind, digits_is_card, secret_member};
 use super::identify::{by_name, by_shape, paths};
 use super::{Redactor, keyed};
-use crate::config::Replacement;
 use crate::error::{Error, Result};
 use crate::json::{self, Value};
 use crate::seam::Uuid;
+use crate::settings::Replacement;
 
 /// Members of `data` that refer to ids: of a run, of events, of what was corrected.
 const REFERRING: [&str; 3] = ["authz", "correction_ref", "parent_run"];

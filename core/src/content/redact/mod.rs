@@ -29,12 +29,12 @@ use sha2::Sha256;
 use self::detect::{Enabled, Find, find_all};
 use self::path::Path;
 use self::shadow::Shadow;
-use crate::config::{DETECTORS, RedactionConfig, Replacement};
 use crate::content::Body;
 use crate::content::disclosure::write_hex;
 use crate::error::{Error, Result};
 use crate::seam::{Random as _, SystemRandom};
 use crate::secret::Secret;
+use crate::settings::{DETECTORS, RedactionConfig, Replacement};
 
 /// Shortest key for keyed hashes, in bytes: what it hides are short values that can be enumerated.
 const MIN_HASH_KEY: usize = 16;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::support::*;
-use crate::config::JournalConfig;
 use crate::journal::segment::{DATA, Header};
 use crate::journal::{Adopted, DamageKind, Journal, LostRange, Position, list};
 use crate::seam::Fs;
+use crate::settings::JournalConfig;
 use crate::testing::simfs::SimFs;
 
 struct World {

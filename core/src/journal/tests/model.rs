@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::support::*;
-use crate::config::JournalConfig;
 use crate::journal::{Adopted, AppendError, Journal, Position};
 use crate::seam::Fs;
+use crate::settings::JournalConfig;
 use crate::testing::simfs::{Rng, SimFs};
 
 /// What is known of one sub-journal.

@@ -233,9 +233,9 @@ fn more_agents_than_a_segment_has_room_for_are_all_remembered() {
 
 #[test]
 fn the_schedule_follows_the_policy() {
-    use crate::config::SyncPolicy;
     use crate::journal::SyncSchedule;
     use crate::seam::Instant;
+    use crate::settings::SyncPolicy;
     use std::time::Duration;
     let at = |millis: u64| Instant(millis * 1_000_000);
     let mut always = SyncSchedule::new(SyncPolicy::Always);

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::config::{JournalConfig, SyncPolicy};
 use crate::error::Result;
 use crate::journal::{Adopted, Journal, Record, Stored};
 use crate::seam::{Fs, RealFs, SeededRandom, Uuid};
+use crate::settings::{JournalConfig, SyncPolicy};
 
 pub(crate) fn config(dir: &Path) -> JournalConfig {
     JournalConfig {

@@ -18,6 +18,9 @@ use crate::receipt::{EndState, Ending, Sealed};
 use crate::seam::{Instant, Uuid};
 use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
 
+/// A log's head is announced after so many more envelopes.
+const HEAD_EVERY: u64 = 1024;
+
 /// The longest delay that a receiver, or a host's sink, can ask for.
 const MOST_DELAY: Duration = Duration::from_secs(300);
 
@@ -164,7 +167,7 @@ impl Control {
         }
         let last = items[..contiguous].iter().rfind(|item| !item.payload.is_foreign());
         self.reach(ahead.or(last.map(|item| (item.envelope.streamid, item.envelope.sequence))), at);
-        self.announce_tree_head(crate::lane::audit::HEAD_EVERY);
+        self.announce_tree_head(HEAD_EVERY);
         let unsettled = items.iter().filter(|item| !item.payload.is_settled());
         self.sealer.settle_all(unsettled.map(|item| &item.envelope));
         for item in items {
@@ -181,8 +184,8 @@ impl Control {
                     });
                 }
                 Payload::Note(Note::Retention { .. }) => {
-                    if let Some(audit) = &mut self.audit {
-                        audit.apply(&item.envelope.hash);
+                    if let Some(upkeep) = &mut self.upkeep {
+                        upkeep.announced(&item.envelope.hash);
                     }
                 }
                 Payload::Checkpoint => self.outbox.push(Out::Checkpoint(item.envelope.clone())),

@@ -7,9 +7,9 @@
 use std::collections::HashSet;
 
 use super::{Item, Kind, Sealer, SignerFailed};
-use crate::config::SignMode;
 use crate::envelope::{Opening, members_len, seal_message, sign_later};
 use crate::key::SigningKey;
+use crate::settings::SignMode;
 
 /// An envelope that has no signature yet.
 pub(crate) struct Unsigned {

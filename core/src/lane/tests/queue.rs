@@ -1,7 +1,7 @@
 //! The queue by itself, one rule of lanes.md after the other. The model test covers their mixture.
 
-use crate::config::{Overflow, QueueCapacity};
 use crate::lane::queue::{Entry, Offer, Queue};
+use crate::settings::{Overflow, QueueCapacity};
 
 #[derive(Debug, PartialEq)]
 struct E(u32, usize, bool, Option<&'static str>);

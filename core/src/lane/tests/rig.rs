@@ -119,7 +119,7 @@ impl Rig {
             keep_records: true,
             durable: None,
             rules: context,
-            audit: None,
+            upkeep: None,
         };
         let control = Control::new(Arc::clone(&lane), bus, parts);
         let lanes: Arc<[Arc<Lane>]> = Arc::from(vec![Arc::clone(&lane)]);

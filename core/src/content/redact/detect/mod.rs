@@ -20,7 +20,7 @@ mod value;
 use std::ops::Range;
 
 use super::shadow::Shadow;
-use crate::config::DETECTORS;
+use crate::settings::DETECTORS;
 
 pub(super) use digits::is_card_number as digits_is_card;
 

@@ -1,0 +1,547 @@
+//! What a configuration document says, once it has been read: plain data with the defaults filled in.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::seam::{Access, UnixNanos};
+use crate::secret::Secret;
+use crate::sink::{SinkClass, SinkConfig};
+
+/// A whole document (api.md).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whose events these are.
+    pub agent: AgentConfig,
+    /// URI-reference of the producer; default: the agent id, percent-encoded where it must be. The loader
+    /// always fills it in.
+    pub source: Option<String>,
+    /// Prefix of built-in types; default `dev.sinkwell.`.
+    pub type_prefix: String,
+    /// The sealing key; without one envelopes are unsigned.
+    pub key: Option<KeyConfig>,
+    /// Where durable lanes keep what is not yet acknowledged.
+    pub journal: Option<JournalConfig>,
+    /// How often each lane tells its counters; `None` is `off`. Default 30 s.
+    pub heartbeat: Option<Duration>,
+    /// Ceilings for every lane.
+    pub queue: QueueConfig,
+    /// Overflow policy for lanes that do not say.
+    pub overflow: Option<Overflow>,
+    /// The lanes, in order; ids are unique.
+    pub lanes: Vec<LaneConfig>,
+    /// Nobody named a lane, so `lanes` is the one `console` on stderr: an emitter that is opened with
+    /// sinks of the host leaves it out.
+    pub lanes_defaulted: bool,
+    /// A second place for checkpoints.
+    pub checkpoint: Option<CheckpointTarget>,
+    /// Shut down within 5 s on SIGTERM and SIGINT, then go on as the host would have.
+    pub handle_signals: bool,
+    /// Size and depth limits.
+    pub limits: Limits,
+    /// Directory of dead-letter files; default: the journal's.
+    pub dead_letter: Option<OwnPath>,
+    /// The key for keyed hashes in redaction.
+    pub redaction_hash_key: Option<Secret>,
+    /// The governance policy.
+    pub governance: Option<Governance>,
+    /// A fixed clock and seed; only with `SINKWELL_TESTING=1`.
+    pub testing: Option<Testing>,
+    /// `SINKWELL_DISABLED=true`: every call is a cheap no-op.
+    pub disabled: bool,
+    /// Warnings met while reading, for the host's logger.
+    pub warnings: Vec<String>,
+}
+
+/// `agent`
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    /// DID or other stable id; default `urn:sinkwell:agent:` and `OTEL_SERVICE_NAME`, else the program's name.
+    pub id: String,
+    /// Tenant scope.
+    pub tenant: Option<String>,
+    /// Globs that an event's own `agent` or `tenant` must match; default: none.
+    pub allow: Vec<String>,
+}
+
+/// `key`
+#[derive(Clone, Debug)]
+pub struct KeyConfig {
+    /// The key's id, a look-up hint in every envelope.
+    pub id: String,
+    /// Where the key comes from.
+    pub source: KeySource,
+    /// Accept a key file that its group can read. Default false.
+    pub allow_group_readable: bool,
+    /// Which envelopes it signs. Default: each.
+    pub sign: SignMode,
+}
+
+/// Which envelopes a key signs (docs/spec/envelope.md, "What a signature covers").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SignMode {
+    /// Every one.
+    #[default]
+    Each,
+    /// One of each stream in whatever is journaled, sent or written by itself; the chain carries it to those before.
+    /// What opens, closes, checkpoints, declares or changes a key is always signed.
+    Batch,
+}
+
+impl SignMode {
+    /// The public name: `each` or `batch`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Each => "each",
+            Self::Batch => "batch",
+        }
+    }
+}
+
+/// Where a key comes from, and so its algorithm.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// PKCS#8 PEM of an Ed25519 key in a file.
+    Ed25519File(PathBuf),
+    /// PKCS#8 PEM of an Ed25519 key, given by environment or inline.
+    Ed25519Pem(Secret),
+    /// The bytes of a file, as they are: an HMAC-SHA256 key.
+    HmacFile(PathBuf),
+    /// An HMAC-SHA256 key given by environment (its bytes as they are) or base64.
+    HmacBytes(Secret),
+    /// The host's own signer; its algorithm.
+    Host(SignatureAlgorithm),
+}
+
+/// `sigalg`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SignatureAlgorithm {
+    /// `hmac-sha256`
+    HmacSha256,
+    /// `ed25519`
+    Ed25519,
+}
+
+impl SignatureAlgorithm {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HmacSha256 => "hmac-sha256",
+            Self::Ed25519 => "ed25519",
+        }
+    }
+}
+
+/// `journal`
+#[derive(Clone, Debug)]
+pub struct JournalConfig {
+    /// The directory.
+    pub dir: PathBuf,
+    /// When to sync.
+    pub sync: SyncPolicy,
+    /// Most bytes kept on disk. Default 1 GiB.
+    pub budget: u64,
+    /// Free bytes that must stay on the file system. Default 256 MiB.
+    pub floor: u64,
+    /// `allow_links`, `allow_shared_write`: of the directory and all that is in it.
+    pub access: Access,
+}
+
+/// `journal.sync`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// Before anything is `journaled`.
+    Always,
+    /// At most this much later.
+    Every(Duration),
+    /// Left to the operating system: survives the process, not the power.
+    Os,
+}
+
+/// `queue`; ceilings at the top level, wishes in a lane. The lower of the two holds, of
+/// `terminal_reserve` the higher.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct QueueConfig {
+    /// Most events.
+    pub events: Option<usize>,
+    /// Most bytes.
+    pub bytes: Option<usize>,
+    /// Events kept free for terminal ones.
+    pub terminal_reserve: Option<usize>,
+}
+
+/// What happens to an event that finds no room (lanes.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Overflow {
+    /// The caller waits.
+    Block,
+    /// The oldest non-terminal events go.
+    DropOldest,
+    /// The new event goes.
+    DropProgress,
+    /// The oldest queued event of the same run goes.
+    CoalesceByRun,
+    /// The new event goes and the lane is marked failed.
+    FailSink,
+}
+
+impl Overflow {
+    /// Every policy.
+    pub const ALL: [Self; 5] =
+        [Self::Block, Self::DropOldest, Self::DropProgress, Self::CoalesceByRun, Self::FailSink];
+
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::DropOldest => "drop_oldest",
+            Self::DropProgress => "drop_progress",
+            Self::CoalesceByRun => "coalesce_by_run",
+            Self::FailSink => "fail_sink",
+        }
+    }
+}
+
+/// One lane, with every default filled in.
+#[derive(Clone, Debug)]
+pub struct LaneConfig {
+    /// Unique id; default: the sink's kind.
+    pub id: String,
+    /// What the sink is for; never empty.
+    pub classes: Vec<SinkClass>,
+    /// The sink.
+    pub sink: SinkConfig,
+    /// The lane's own wishes.
+    pub queue: QueueConfig,
+    /// Resolved: the lane's, else the emitter's, else by class.
+    pub overflow: Overflow,
+    /// How long an emit may wait for room. Default 30 s.
+    pub block_timeout: Duration,
+    /// How envelopes are grouped.
+    pub batch: BatchConfig,
+    /// One delivery. Default 10 s.
+    pub timeout: Duration,
+    /// Tries after a failure.
+    pub retry: RetryConfig,
+    /// When to stop trying for a while.
+    pub breaker: BreakerConfig,
+    /// Resolved: on for `audit` and `siem` when a journal directory is set.
+    pub durable: bool,
+    /// When the lane's journal syncs; default: what `journal.sync` says.
+    pub sync: SyncPolicy,
+    /// Batches in flight; more than one only for idempotent sinks. Default 1.
+    pub in_flight: usize,
+    /// The most this lane may see of content.
+    pub content: ContentCeiling,
+    /// Most streams open at once. Default 1 024.
+    pub streams: usize,
+}
+
+/// `batch`
+#[derive(Clone, Copy, Debug)]
+pub struct BatchConfig {
+    /// Default 512.
+    pub events: usize,
+    /// Default 1 MiB.
+    pub bytes: usize,
+    /// Default 200 ms, 0 for stdout and stderr.
+    pub linger: Duration,
+}
+
+/// `retry`
+#[derive(Clone, Copy, Debug)]
+pub struct RetryConfig {
+    /// First delay. Default 500 ms; doubles, with full jitter.
+    pub initial: Duration,
+    /// Longest delay. Default 30 s.
+    pub cap: Duration,
+    /// When to give up; `None` never (audit, siem and durable lanes). Default 5 min.
+    pub give_up: Option<Duration>,
+}
+
+/// `breaker`
+#[derive(Clone, Copy, Debug)]
+pub struct BreakerConfig {
+    /// Failures in a row that open it. Default 5.
+    pub failures: u32,
+    /// How long it stays open before one probe. Default 60 s.
+    pub open: Duration,
+}
+
+/// How much of a content part may be seen, from low to high (content.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum ContentMode {
+    /// Metadata only.
+    #[default]
+    Off,
+    /// And the summary.
+    RedactedSummary,
+    /// And the reference.
+    ContentRef,
+    /// And the disclosure.
+    Raw,
+}
+
+impl ContentMode {
+    /// Every mode, from low to high.
+    pub const ALL: [Self; 4] = [Self::Off, Self::RedactedSummary, Self::ContentRef, Self::Raw];
+
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::RedactedSummary => "redacted_summary",
+            Self::ContentRef => "content_ref",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+/// `content` of a lane.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContentCeiling {
+    /// The most.
+    pub mode: ContentMode,
+    /// For these classes only.
+    pub classes: Vec<String>,
+}
+
+/// A file or directory that sinkwell writes to, and what it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnPath {
+    /// Where it is.
+    pub path: PathBuf,
+    /// `allow_links`, `allow_shared_write`.
+    pub access: Access,
+}
+
+/// `checkpoint`
+#[derive(Clone, Debug)]
+pub enum CheckpointTarget {
+    /// Append to a file.
+    File(OwnPath),
+    /// Send to the lane with this id.
+    Lane(String),
+}
+
+/// `limits`
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most bytes of an envelope. Default 1 MiB.
+    pub envelope: usize,
+    /// Deepest nesting of `data`. Default 64.
+    pub depth: usize,
+}
+
+/// `testing`
+#[derive(Clone, Copy, Debug)]
+pub struct Testing {
+    /// Where the clock stands at the start.
+    pub clock: UnixNanos,
+    /// How far each event moves it.
+    pub step: Duration,
+    /// Seed of ids and salts.
+    pub seed: u64,
+}
+
+/// `governance` (policy.md).
+#[derive(Clone, Debug, Default)]
+pub struct Governance {
+    /// Becomes `policyversion`.
+    pub version: Option<String>,
+    /// Classes that must have a healthy sink.
+    pub required: Vec<RequiredSink>,
+    /// Heartbeat wish; can only be more frequent than the emitter's own.
+    pub heartbeat: Option<Duration>,
+    /// Audit or siem lanes that may drop, by id.
+    pub allow_drop: Vec<String>,
+    /// The content policy; absent: off for every class.
+    pub content: Option<ContentPolicy>,
+}
+
+/// One of `governance.required_sinks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequiredSink {
+    /// The class.
+    pub class: SinkClass,
+    /// What to do at run time when it has no healthy sink.
+    pub on_unhealthy: OnUnhealthy,
+}
+
+/// `on_unhealthy`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnUnhealthy {
+    /// Every `emit` and `ensure_ready` fails until it is healthy again.
+    #[default]
+    FailClosed,
+    /// Events flow to the rest, a `policy.breach` is emitted.
+    Degrade,
+    /// A `policy.breach` of severity error.
+    AlertOnly,
+}
+
+/// `governance.content` (content.md).
+#[derive(Clone, Debug, Default)]
+pub struct ContentPolicy {
+    /// Default mode of every class.
+    pub mode: ContentMode,
+    /// By class.
+    pub classes: Vec<(String, ContentRule)>,
+    /// The redaction policy.
+    pub redaction: Option<RedactionConfig>,
+    /// The retention class and window.
+    pub retention: Option<RetentionConfig>,
+    /// Deterministic sampling.
+    pub sampling: Option<SamplingConfig>,
+    /// Limits.
+    pub limits: ContentLimits,
+    /// Child agents and extensions included by name.
+    pub children: Vec<String>,
+}
+
+/// One of `governance.content.classes`.
+#[derive(Clone, Debug, Default)]
+pub struct ContentRule {
+    /// The mode granted.
+    pub mode: ContentMode,
+    /// Tenants it holds for (globs); empty: all.
+    pub tenants: Vec<String>,
+    /// Agents it holds for (globs); empty: all.
+    pub agents: Vec<String>,
+    /// When it ends.
+    pub expires: Option<UnixNanos>,
+}
+
+/// `governance.content.redaction`
+#[derive(Clone, Debug, Default)]
+pub struct RedactionConfig {
+    /// The policy's id, sealed.
+    pub id: String,
+    /// Named detectors.
+    pub detectors: Vec<String>,
+    /// JSON-path rules into `data`.
+    pub paths: Vec<String>,
+    /// The host's own patterns: name, linear-time regular expression.
+    pub patterns: Vec<(String, String)>,
+    /// What takes the place of a find.
+    pub replace: Replacement,
+    /// Leave provider account ids, credential ids, remote handles and file paths as they are.
+    pub keep_identifiers: bool,
+}
+
+/// `redaction.replace`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replacement {
+    /// `[email]`
+    #[default]
+    Mask,
+    /// Nothing.
+    Drop,
+    /// A keyed hash, so that equal values stay joinable; needs `redaction.hash_key`.
+    Hash,
+}
+
+/// `governance.content.retention`
+#[derive(Clone, Debug)]
+pub struct RetentionConfig {
+    /// The retention class.
+    pub class: String,
+    /// How long content may be sent after the event's time.
+    pub window: Duration,
+}
+
+/// `governance.content.sampling`
+#[derive(Clone, Debug)]
+pub struct SamplingConfig {
+    /// `run`, `trace` or `event`.
+    pub key: String,
+    /// Of `denominator` keys so many are included.
+    pub numerator: u64,
+    /// Above 0, at least `numerator`.
+    pub denominator: u64,
+}
+
+/// `governance.content.limits`; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ContentLimits {
+    /// Bytes of one part.
+    pub bytes: Option<u64>,
+    /// Parts of one event.
+    pub parts: Option<u64>,
+    /// Tokens of one part.
+    pub tokens: Option<u64>,
+    /// Bytes of one part that is not text.
+    pub media_bytes: Option<u64>,
+}
+
+impl Config {
+    /// How often lanes tell their counters, `None` for never: the emitter's wish, made more frequent, but
+    /// never less, by governance.
+    #[must_use]
+    pub fn heartbeat_every(&self) -> Option<Duration> {
+        let governed = self.governance.as_ref().and_then(|governance| governance.heartbeat);
+        [self.heartbeat, governed].into_iter().flatten().min()
+    }
+}
+
+/// What a lane's queue holds, after lane and emitter have both been heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueCapacity {
+    /// Most events.
+    pub events: usize,
+    /// Most bytes.
+    pub bytes: usize,
+    /// Events that only terminal ones may fill.
+    pub reserved_events: usize,
+    /// Bytes that only terminal events may fill.
+    pub reserved_bytes: usize,
+}
+
+/// Default of `queue.events`.
+pub const DEFAULT_QUEUE_EVENTS: usize = 10_000;
+/// Default of `queue.bytes`: 64 MiB.
+pub const DEFAULT_QUEUE_BYTES: usize = 64 << 20;
+
+impl LaneConfig {
+    /// The lane's queue under the emitter's `ceilings`: the lower of the two capacities, the higher of the
+    /// two reserves, at most the capacity. A lane that says nothing says the default, which a higher ceiling
+    /// does not raise; without any wish the reserve is 1/16, at least one event.
+    #[must_use]
+    pub fn capacity(&self, ceilings: &QueueConfig) -> QueueCapacity {
+        let lower = |lane: Option<usize>, ceiling: Option<usize>, default| {
+            lane.unwrap_or(default).min(ceiling.unwrap_or(usize::MAX))
+        };
+        let events = lower(self.queue.events, ceilings.events, DEFAULT_QUEUE_EVENTS);
+        let bytes = lower(self.queue.bytes, ceilings.bytes, DEFAULT_QUEUE_BYTES);
+        let reserve = self.queue.terminal_reserve.max(ceilings.terminal_reserve);
+        QueueCapacity {
+            events,
+            bytes,
+            reserved_events: reserve.unwrap_or((events / 16).max(1)).min(events),
+            reserved_bytes: if reserve == Some(0) { 0 } else { bytes / 16 },
+        }
+    }
+
+    /// Whether nothing may be lost here unless governance allows it: the lane is for `audit` or `siem`.
+    #[must_use]
+    pub fn is_evidence(&self) -> bool {
+        is_evidence(&self.classes)
+    }
+}
+
+/// Whether one of the classes is `audit` or `siem`.
+pub(crate) fn is_evidence(classes: &[SinkClass]) -> bool {
+    classes.iter().any(|class| matches!(class, SinkClass::Audit | SinkClass::Siem))
+}
+
+/// The content classes that sinkwell names; a host may have its own beside them.
+pub const CONTENT_CLASSES: [&str; 8] =
+    ["prompt", "system", "completion", "tool_arguments", "tool_result", "memory", "file", "message"];
+/// The named detectors.
+pub const DETECTORS: [&str; 13] = [
+    "email", "phone", "card", "iban", "ip", "jwt", "aws", "gcp", "azure", "github", "pem", "bearer",
+    "secrets",
+];

@@ -1,0 +1,167 @@
+//! The audit log's questions as JSON in and JSON out: what the packages of every language ask by.
+//!
+//! Guarantees: the answers are those of `sinkwell audit … --format json`; a member that an operation does not
+//! know is refused by name.
+//!
+//! | operation | arguments | answer |
+//! | --- | --- | --- |
+//! | `verify` | `heads`: notes that were kept | the report |
+//! | `head` | `sign`: an Ed25519 key's file | `origin`, `size`, `root`, `note`, and, signed, `verifier_key` |
+//! | `prove` | `id`, or `index`, or `stream` and `sequence`; `size` | an inclusion proof |
+//! | `consistency` | `old`, `new` | a consistency proof |
+//! | `query` | `type`, `agent`, `run`, `tenant`, `since`, `until`, `limit`, `after` | a list of `index` and `envelope` |
+//! | `export` | `to`: the file to write | `lines` |
+
+use std::path::{Path, PathBuf};
+
+use super::{AuditDb, Filter, Locator, Note, TreeHead, VerifyOptions, bad_argument, number, verifier_key};
+use crate::error::{Error, Result};
+use crate::json::Value;
+use crate::seam::{UnixNanos, Uuid, parse_time};
+use crate::settings::{KeyConfig, KeySource};
+
+/// Asks the audit log at `path`; `arguments` is an object, or null for none.
+///
+/// # Errors
+/// Kind `invalid_argument`, at the member that is wrong or unknown; else what the operation's own errors are.
+pub fn call(path: &Path, operation: &str, arguments: &Value) -> Result<Value> {
+    let given = Arguments(arguments);
+    let known: &[&str] = match operation {
+        "verify" => &["heads"],
+        "head" => &["sign"],
+        "prove" => &["id", "index", "stream", "sequence", "size"],
+        "consistency" => &["old", "new"],
+        "query" => &["type", "agent", "run", "tenant", "since", "until", "limit", "after"],
+        "export" => &["to"],
+        other => return Err(bad_argument(format!("there is no operation {other:?} on an audit log"))),
+    };
+    given.only(known)?;
+    let db = AuditDb::open_read(path)?;
+    match operation {
+        "verify" => Ok(db.verify(&VerifyOptions { heads: given.heads()? })?.to_value()),
+        "head" => head(&db.head()?, given.text("sign")?.map(PathBuf::from)),
+        "prove" => Ok(db.prove(&given.locator()?, given.count("size")?)?.to_value()),
+        "consistency" => {
+            let old =
+                given.count("old")?.ok_or_else(|| bad_argument("the earlier size is missing").at("old"))?;
+            Ok(db.consistency(old, given.count("new")?)?.to_value())
+        }
+        "query" => Ok(Value::Array(db.query(&given.filter()?)?.iter().map(super::Found::to_value).collect())),
+        _ => {
+            let to =
+                given.text("to")?.ok_or_else(|| bad_argument("the file to write is missing").at("to"))?;
+            let failed = |e: std::io::Error| bad_argument(format!("cannot be written: {e}")).at(to);
+            let file = crate::seam::create_file(Path::new(to)).map_err(failed)?;
+            let lines = db.export(&mut std::io::BufWriter::new(file))?;
+            Ok(Value::Object(vec![("lines".into(), number(lines))]))
+        }
+    }
+}
+
+/// A head as JSON with its note, which `sign`, a private key's file, signs.
+///
+/// # Errors
+/// Kind `key`: the key cannot be used.
+pub fn head(head: &TreeHead, sign: Option<PathBuf>) -> Result<Value> {
+    let key = sign
+        .map(|path| {
+            let source = KeySource::Ed25519File(path);
+            let config = KeyConfig {
+                id: head.origin.clone(),
+                source,
+                allow_group_readable: false,
+                sign: Default::default(),
+            };
+            crate::key::load_signing_key(&config, None)
+        })
+        .transpose()?;
+    let note = head.note(key.as_ref())?;
+    let Value::Object(mut members) = head.to_value() else {
+        return Err(Error::internal("a tree head is an object"));
+    };
+    members.push(("note".into(), note.as_str().into()));
+    let public = key.and_then(|key| key.public());
+    if let Some(text) = public.and_then(|public| verifier_key(&head.origin, &public)) {
+        members.push(("verifier_key".into(), text.into()));
+    }
+    Ok(Value::Object(members))
+}
+
+/// What a host gave: absent and null are the same.
+struct Arguments<'a>(&'a Value);
+
+impl<'a> Arguments<'a> {
+    fn only(&self, known: &[&str]) -> Result<()> {
+        if !matches!(self.0, Value::Object(_) | Value::Null) {
+            return Err(bad_argument("the arguments of an audit log's operation are an object"));
+        }
+        match self.0.members().iter().find(|(key, _)| !known.contains(&key.as_str())) {
+            None => Ok(()),
+            Some((key, _)) => {
+                Err(bad_argument(format!("unknown; known are {}", known.join(", "))).at(&**key))
+            }
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&'a Value> {
+        self.0.get(key).filter(|value| **value != Value::Null)
+    }
+
+    fn text(&self, key: &str) -> Result<Option<&'a str>> {
+        let text = |value: &'a Value| value.as_str().ok_or_else(|| bad_argument("expected a string").at(key));
+        self.get(key).map(text).transpose()
+    }
+
+    fn count(&self, key: &str) -> Result<Option<u64>> {
+        let count = |value: &Value| {
+            let count = value.as_i64().and_then(|n| u64::try_from(n).ok());
+            count.ok_or_else(|| bad_argument("expected a whole number, at least 0").at(key))
+        };
+        self.get(key).map(count).transpose()
+    }
+
+    fn uuid(&self, key: &str) -> Result<Option<Uuid>> {
+        let uuid = |text| Uuid::parse(text).ok_or_else(|| bad_argument("expected a UUID").at(key));
+        self.text(key)?.map(uuid).transpose()
+    }
+
+    fn time(&self, key: &str) -> Result<Option<UnixNanos>> {
+        let what = "expected a time as 2026-01-01T00:00:00Z";
+        let time = |text| parse_time(text).ok_or_else(|| bad_argument(what).at(key));
+        self.text(key)?.map(time).transpose()
+    }
+
+    fn heads(&self) -> Result<Vec<TreeHead>> {
+        let notes = self.get("heads").map_or(&[][..], Value::items);
+        let head = |(i, note): (usize, &Value)| {
+            let place = format!("heads[{i}]");
+            let text = note.as_str().ok_or_else(|| bad_argument("expected a note").at(&*place))?;
+            Note::parse(text).and_then(|note| note.head()).map_err(|e| e.at(place))
+        };
+        notes.iter().enumerate().map(head).collect()
+    }
+
+    fn locator(&self) -> Result<Locator> {
+        let place = (self.uuid("stream")?, self.count("sequence")?);
+        match (self.uuid("id")?, self.count("index")?, place) {
+            (Some(id), None, (None, None)) => Ok(Locator::Id(id)),
+            (None, Some(index), (None, None)) => Ok(Locator::Index(index)),
+            (None, None, (Some(streamid), Some(sequence))) => Ok(Locator::Place { streamid, sequence }),
+            _ => Err(bad_argument("say which envelope: by id, by index, or by stream and sequence")),
+        }
+    }
+
+    fn filter(&self) -> Result<Filter> {
+        let text = |key| Ok::<_, Error>(self.text(key)?.map(str::to_owned));
+        Ok(Filter {
+            event_type: text("type")?,
+            agent: text("agent")?,
+            run: text("run")?,
+            tenant: text("tenant")?,
+            since: self.time("since")?,
+            until: self.time("until")?,
+            limit: Some(self.count("limit")?.unwrap_or(100)),
+            after: self.count("after")?,
+        })
+    }
+}

@@ -1,0 +1,199 @@
+//! What the document and the `OTEL_*` variables say together, checked.
+//!
+//! Guarantees: the document wins over variables, a variable for logs over the general one. An unknown value
+//! is [`invalid_config`](crate::ErrorKind::InvalidConfig) that names the key or variable; values of headers
+//! and paths of endpoints are never quoted. Certificates are read here, once, so that a wrong path is seen
+//! at the start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{OtlpBody, OtlpConfig};
+use crate::error::{Error, Result};
+
+use super::compress::Compression;
+use super::connect::Names;
+use super::endpoint::{Address, Endpoint, Protocol};
+use super::env::{Env, Said, parse_list};
+use super::proxy::Proxies;
+use super::resource::{Facts, Resource};
+use super::tls;
+
+/// Everything that an OTLP sink needs to know.
+#[derive(Clone)]
+pub struct Settings {
+    pub(super) endpoint: Endpoint,
+    pub(super) headers: HeaderMap,
+    pub(super) compression: Compression,
+    pub(super) timeout: Duration,
+    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(super) proxies: Arc<Proxies>,
+    pub(super) names: Names,
+    pub(super) resource: Resource,
+    pub(super) body: OtlpBody,
+    pub(super) max_request_bytes: usize,
+}
+
+/// gRPC servers refuse more than 4 MiB unless told otherwise.
+const MAX_REQUEST: usize = 4 * 1024 * 1024;
+/// The least that leaves room for a resource and one small event.
+const LEAST_REQUEST: usize = 16 * 1024;
+/// The lengths of gRPC messages are 32 bits.
+const MOST_REQUEST: usize = 1 << 30;
+
+/// Headers that the protocol itself sets.
+const RESERVED: [&str; 8] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl Settings {
+    /// Works out the settings. `env` looks a variable up; `timeout` is the lane's: the shorter of it and
+    /// `OTEL_EXPORTER_OTLP_TIMEOUT` holds for one delivery.
+    ///
+    /// # Errors
+    /// A value that cannot be meant, a certificate that cannot be read: `invalid_config` at its key or
+    /// variable.
+    pub fn resolve(
+        config: &OtlpConfig,
+        env: &dyn Fn(&str) -> Option<String>,
+        facts: &Facts,
+        timeout: Duration,
+    ) -> Result<Self> {
+        let env = Env(env);
+        let say = |value: &Option<String>, key: &str, name: &str| {
+            let document = value.clone().map(|value| Said::document(value, key));
+            document.or_else(|| env.exporter(name))
+        };
+        let protocol =
+            say(&config.protocol, "protocol", "PROTOCOL").as_ref().map(Protocol::parse).transpose()?;
+        let insecure = match config.insecure {
+            Some(insecure) => Some(insecure),
+            None => env.exporter("INSECURE").as_ref().map(boolean).transpose()?,
+        };
+        let endpoint = Endpoint::resolve(say(&config.endpoint, "endpoint", "ENDPOINT"), protocol, insecure)?;
+        let compression = say(&config.compression, "compression", "COMPRESSION");
+        let compression = compression.as_ref().map(Compression::parse).transpose()?.unwrap_or_default();
+        let path = |path: &Option<std::path::PathBuf>, key: &str, name: &str| {
+            let document = path.clone().map(|path| Said::document(path, key));
+            document.or_else(|| {
+                env.exporter(name).map(|s| Said {
+                    value: s.value.into(),
+                    place: s.place,
+                    for_logs: s.for_logs,
+                })
+            })
+        };
+        let files = tls::Files {
+            ca: path(&config.ca, "ca", "CERTIFICATE"),
+            certificate: path(&config.client_certificate, "client_certificate", "CLIENT_CERTIFICATE"),
+            key: path(&config.client_key, "client_key", "CLIENT_KEY"),
+        };
+        let tls = if endpoint.tls { Some(tls::client(&files, endpoint.protocol)?) } else { None };
+        let proxies = match endpoint.address {
+            Address::Tcp(..) => Proxies::from_env(&env)?,
+            Address::Unix(_) => Proxies::default(),
+        };
+        Ok(Self {
+            headers: headers(config, &env)?,
+            compression,
+            timeout: env
+                .exporter("TIMEOUT")
+                .as_ref()
+                .map(milliseconds)
+                .transpose()?
+                .flatten()
+                .map_or(timeout, |own| own.min(timeout)),
+            tls,
+            proxies: Arc::new(proxies),
+            names: Names::System,
+            resource: Resource::resolve(&config.resource, &env, facts)?,
+            body: config.body,
+            max_request_bytes: max_request_bytes(config.max_request_bytes)?,
+            endpoint,
+        })
+    }
+
+    /// How requests are carried.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.endpoint.protocol
+    }
+
+    /// Host and port, as far as they can be shown: paths may hold tokens.
+    #[must_use]
+    pub fn shown_endpoint(&self) -> String {
+        self.endpoint.shown()
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Settings({} {})", self.endpoint.protocol.name(), self.endpoint.shown())
+    }
+}
+
+fn max_request_bytes(said: Option<usize>) -> Result<usize> {
+    match said.unwrap_or(MAX_REQUEST) {
+        limit @ LEAST_REQUEST..=MOST_REQUEST => Ok(limit),
+        _ => {
+            Err(Error::invalid_config("the limit must be between 16KiB and 1GiB")
+                .at("otlp.max_request_bytes"))
+        }
+    }
+}
+
+fn boolean(said: &Said<String>) -> Result<bool> {
+    match said.value.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(said.error("neither `true` nor `false`")),
+    }
+}
+
+/// A timeout in milliseconds; 0 is none.
+fn milliseconds(said: &Said<String>) -> Result<Option<Duration>> {
+    let millis: u64 =
+        said.value.trim().parse().map_err(|_| said.error("not a number of milliseconds, as in 10000"))?;
+    Ok((millis > 0).then(|| Duration::from_millis(millis)))
+}
+
+fn headers(config: &OtlpConfig, env: &Env<'_>) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    if !config.headers.is_empty() {
+        for (name, value) in &config.headers {
+            insert(&mut headers, name, value.expose()).map_err(|e| e.at("otlp.headers"))?;
+        }
+    } else if let Some(said) = env.exporter("HEADERS") {
+        for (name, value) in parse_list(&said.value).map_err(|e| e.at(said.place.as_str()))? {
+            insert(&mut headers, &name, value.as_bytes()).map_err(|e| e.at(said.place.as_str()))?;
+        }
+    }
+    Ok(headers)
+}
+
+fn insert(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<()> {
+    let known = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| Error::invalid_config(format!("`{}` is not a header name", name.escape_debug())))?;
+    if RESERVED.contains(&known.as_str()) || known.as_str().starts_with("grpc-") {
+        return Err(Error::invalid_config(format!("header `{known}` is set by the protocol; leave it out")));
+    }
+    let printable = value.iter().all(|&byte| matches!(byte, b'\t' | b' '..=b'~'));
+    let value = HeaderValue::from_bytes(value).ok().filter(|_| printable);
+    let mut value = value.ok_or_else(|| {
+        Error::invalid_config(format!(
+            "the value of header `{known}` is not printable ASCII; headers carry nothing else"
+        ))
+    })?;
+    value.set_sensitive(true);
+    headers.append(known, value);
+    Ok(())
+}
