@@ -210,7 +210,7 @@ pub(super) const LANE: &[Key] = &[
     ),
     Key::new("sync", SYNC, "`journal.sync`", "for this lane"),
     Key::new("in_flight", Form::Int(1, 256), "1", "batches in flight; more for idempotent sinks only"),
-    Key::new("order", Form::Int(1, 256), "", "the former name of `in_flight`"),
+    Key::former("order", Form::Int(1, 256), "the former name of `in_flight`"),
     Key::new(
         "content",
         Form::Any(&[MODE, Form::Table(CEILING)]),

@@ -65,6 +65,12 @@ impl Key {
         Self { name, form, default: "required", about }
     }
 
+    /// A name that a key had once: still read, with a warning.
+    #[must_use]
+    pub const fn former(name: &'static str, form: Form, about: &'static str) -> Self {
+        Self { name, form, default: FORMER, about }
+    }
+
     /// Whether it must be there.
     #[must_use]
     pub fn is_required(&self) -> bool {
@@ -83,14 +89,17 @@ pub(crate) const ALLOW_LINKS: Key = Key::new(
 pub(crate) const ALLOW_SHARED_WRITE: Key =
     Key::new("allow_shared_write", Form::Bool, "`false`", "others may write to it, or own it");
 
-/// The names of keys.
+/// The names of keys as they are to be written: not those that are read for the sake of older documents.
 pub(crate) fn names(keys: &[Key]) -> Vec<&'static str> {
-    keys.iter().map(|key| key.name).collect()
+    keys.iter().filter(|key| key.default != FORMER).map(|key| key.name).collect()
 }
+
+/// In place of a default, of a name that a key had once.
+const FORMER: &str = "former";
 
 /// Rows of a table in Markdown, a row per key, those of mappings within as `outer.inner`.
 pub(crate) fn markdown(keys: &[Key], prefix: &str, out: &mut String) {
-    for key in keys {
+    for key in keys.iter().filter(|key| key.default != FORMER) {
         let path = format!("{prefix}{}", key.name);
         // Writing to a string cannot fail.
         let _ = writeln!(out, "| `{path}` | {} | {} |", key.default, key.about);
@@ -197,7 +206,7 @@ fn text(plain: &str) -> String {
 
 fn described(key: &Key) -> String {
     match (key.about, key.default) {
-        (about, "" | "required") => about.to_owned(),
+        (about, "" | "required" | FORMER) => about.to_owned(),
         ("", default) => format!("Default: {default}."),
         (about, default) => format!("{about}. Default: {default}."),
     }
