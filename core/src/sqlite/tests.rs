@@ -153,12 +153,12 @@ fn a_fork_is_given_way_to() {
 #[test]
 #[ignore = "started by another test"]
 fn who_is_inside_a_batch_gives_way_to_a_fork_and_stores_it_afterwards() {
-    use crate::audit::{AuditDb, AuditOptions, AuditSink};
     use crate::sink::{Answers, Sink as _};
+    use crate::sinks::audit_chain::{AuditDb, AuditOptions, AuditSink};
     let dir = TempDir::new();
     let path = dir.path().join("audit.db");
     let mut sink = AuditSink::open(AuditOptions::new(&path)).unwrap();
-    let batch = crate::audit::sealed(20_000);
+    let batch = crate::sinks::audit_chain::sealed(20_000);
     let whole = std::time::Instant::now();
     assert_eq!(sink.deliver(&batch[..2_000]), Answers::Acknowledged);
     let whole = whole.elapsed() * 9;
