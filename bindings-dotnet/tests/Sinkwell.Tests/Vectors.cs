@@ -61,12 +61,12 @@ public sealed class Vectors
         {
             var keys = vector.GetProperty("keys").EnumerateArray()
                 .ToDictionary(static key => key.GetProperty("id").GetString()!, key => Key(key, file ? folder : null));
-            Verify(vector, inputs, checkpoints, keys, folder);
+            AssertVerdict(vector, inputs, checkpoints, keys, folder);
         }
         Matrix.Record($"verify/{name}");
     }
 
-    private static void Verify(
+    private static void AssertVerdict(
         JsonElement vector, List<string> inputs, List<string> checkpoints, Dictionary<string, TrustedKey> keys, TemporaryFolder folder)
     {
         var how = vector.TryGetProperty("options", out var options) ? options : default;
