@@ -1,7 +1,8 @@
 /**
  * Ambient context: what every event within a run has in common, said once.
  *
- * Guarantees: what an event says itself wins, member by member; what it does not say comes from the innermost `run` or
+ * Guarantees: what an event says itself wins, member by member, and one that says another run takes nothing that belongs
+ * to this one (turn, attempt, parent); what it does not say comes from the innermost `run` or
  * `turn` that its code was called in, across `await`, timers and callbacks, by `AsyncLocalStorage`. A run within a run
  * names the outer one: `data.parent_run` of its `run.*` events, unless they say another. Nothing is emitted by entering
  * a run. Where no context was ever entered, an event costs what it costs without.
@@ -34,6 +35,8 @@ export interface Context {
 const MEMBERS = ['run', 'parentRun', 'turn', 'attempt', 'agent', 'causation', 'correlation'] as const;
 /** Those that an event has of its own. */
 const OF_EVENT = ['run', 'turn', 'attempt', 'agent', 'causation', 'correlation'] as const;
+/** Those that belong to their run: an event of another takes none of them. */
+const OF_RUN: ReadonlySet<string> = new Set(['turn', 'attempt']);
 /** The types whose `data` names the run around theirs. */
 const RUNS = new Set(['run.started', 'run.progress', 'run.completed', 'run.failed', 'run.cancelled']);
 const PREFIX = 'dev.sinkwell.';
@@ -101,13 +104,21 @@ export function turn<T>(given: string | Context, body: (context: Context) => T):
   return enter({ ...around, ...own }, body);
 }
 
+/** Whether an event with these options is of the context's run: it may say another. */
+function isOf(here: Context, options: EventOptions | undefined): boolean {
+  return options?.run === undefined || options.run === null || options.run === here.run;
+}
+
 /** The options of an event, with what the context says where they say nothing. */
 export function optionsHere(options: EventOptions | undefined): EventOptions | undefined {
   const here = entered ? storage.getStore() : undefined;
   if (here === undefined || (options !== undefined && typeof options !== 'object')) return options;
   const all: Record<string, unknown> = {};
-  for (const name of OF_EVENT) if (here[name] !== undefined) all[name] = here[name];
   try {
+    const inside = isOf(here, options);
+    for (const name of OF_EVENT) {
+      if (here[name] !== undefined && (inside || !OF_RUN.has(name))) all[name] = here[name];
+    }
     for (const name of Object.keys(options ?? {})) {
       const value: unknown = (options as Record<string, unknown>)[name];
       if (value !== undefined) all[name] = value;
@@ -120,12 +131,18 @@ export function optionsHere(options: EventOptions | undefined): EventOptions | u
 }
 
 /** The data of an event, with the run around its own where it is about a run and does not say. */
-export function dataHere(type: string, data: EventData | null | undefined): EventData | null | undefined {
-  const parentRun = entered ? storage.getStore()?.parentRun : undefined;
-  if (parentRun === undefined || typeof type !== 'string') return data;
+export function dataHere(
+  type: string,
+  data: EventData | null | undefined,
+  options: EventOptions | undefined,
+): EventData | null | undefined {
+  const here = entered ? storage.getStore() : undefined;
+  const parentRun = here?.parentRun;
+  if (here === undefined || parentRun === undefined || typeof type !== 'string') return data;
   if (!RUNS.has(type.startsWith(PREFIX) ? type.slice(PREFIX.length) : type)) return data;
-  if (data === undefined || data === null) return { parent_run: parentRun };
   try {
+    if (!isOf(here, options)) return data;
+    if (data === undefined || data === null) return { parent_run: parentRun };
     const own: unknown = (data as Record<string, unknown>).parent_run;
     const prototype: unknown = Object.getPrototypeOf(data);
     // What is no plain object is refused, and stays what it is.

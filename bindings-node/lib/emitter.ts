@@ -320,7 +320,7 @@ export class Emitter implements AsyncDisposable {
     options?: EventOptions,
   ): Receipt;
   emit(type: string, data?: EventData | null, options?: EventOptions): Receipt {
-    return this.#entrance.emit(type, dataHere(type, data), optionsHere(options), isInside());
+    return this.#entrance.emit(type, dataHere(type, data, options), optionsHere(options), isInside());
   }
 
   /** Emits the events that a span stands for, and says how many. Never waits. */
@@ -348,8 +348,8 @@ export class Emitter implements AsyncDisposable {
     options?: EventOptions,
   ): Promise<Receipt>;
   async emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt> {
-    if (isInside()) return this.#entrance.emit(type, dataHere(type, data), optionsHere(options), true);
-    const all = dataHere(type, data);
+    if (isInside()) return this.#entrance.emit(type, dataHere(type, data, options), optionsHere(options), true);
+    const all = dataHere(type, data, options);
     const others = optionsHere(options);
     if (this.#waiting.length === 0) {
       const first = this.#entrance.tryEmit(type, all, others);

@@ -18,7 +18,7 @@ function environment() {
   const stamp = createHash('sha256').update(lock).digest('hex').slice(0, 16);
   const place = path.join(root, 'target', 'frameworks', `node-${stamp}`);
   fs.mkdirSync(place, { recursive: true });
-  for (const file of ['package.json', 'package-lock.json', 'agent.mjs']) {
+  for (const file of ['package.json', 'package-lock.json', 'agent.mjs', 'objects.mjs']) {
     fs.copyFileSync(path.join(here, file), path.join(place, file));
   }
   if (!fs.existsSync(path.join(place, 'installed'))) {
@@ -82,4 +82,41 @@ test('ai: a text generation with a tool is a run with usage and an invocation', 
   assert.deepEqual([end.terminal_status, end['gen_ai.agent.name']], ['completed', 'forecaster']);
   const failed = all[8].data;
   assert.deepEqual([failed.tool, failed.outcome, failed['error.type']], ['weather', 'error', 'RangeError']);
+});
+
+test('ai: of spans within each other each token counts once, and its results are usages', async (t) => {
+  const { place, missing } = environment();
+  if (missing) {
+    assert.notEqual(process.env.SINKWELL_REQUIRE, 'all', missing);
+    t.skip(missing);
+    return;
+  }
+  const dir = folder(t);
+  const [out, config] = ['out.ndjson', 'sinkwell.json'].map((name) => path.join(dir, name));
+  const document = { agent: { id: 'a1' }, lanes: [{ sink: { file: { path: out } } }] };
+  fs.writeFileSync(config, JSON.stringify(document));
+  const args = [path.join(place, 'objects.mjs'), pkg, config];
+  const { counted, usages } = JSON.parse(
+    execFileSync(process.execPath, args, { cwd: place, encoding: 'utf8', timeout: 60_000 }),
+  );
+  const all = events(out);
+  const usage = (family) =>
+    all.filter(({ type, data }) => type === 'dev.sinkwell.model.usage' && data['source.family'] === family);
+  const sum = (family, member) => usage(family).reduce((total, { data }) => total + (data[member] ?? 0), 0);
+  assert.deepEqual(counted, { input: 66, output: 12 });
+  assert.deepEqual({ input: sum('model', 'input_tokens'), output: sum('model', 'output_tokens') }, counted);
+  // Around the embeddings there is no run.
+  assert.deepEqual([usage('model').length, usage('run').length], [6, 4]);
+  assert.deepEqual(
+    usages.map(({ input_tokens, output_tokens }) => [input_tokens, output_tokens]),
+    [
+      [12, 3],
+      [12, 3],
+      [9, undefined],
+      [9, undefined],
+      [12, 3],
+      [12, 3],
+    ],
+  );
+  assert.ok(!fs.readFileSync(out, 'utf8').includes('MARKER'));
 });

@@ -33,12 +33,13 @@ function envelopes(file) {
 }
 
 /** Runs a script in a process of its own, where `sinkwell` is this package. */
-function run(t, source, { ext = 'cjs', env = {}, args = [], onStart } = {}) {
+function run(t, source, { ext = 'cjs', env = {}, args = [], prepare, onStart } = {}) {
   const dir = folder(t);
   const script = path.join(dir, `main.${ext}`);
   fs.mkdirSync(path.join(dir, 'node_modules'));
   fs.symlinkSync(pkg, path.join(dir, 'node_modules', 'sinkwell'));
   fs.writeFileSync(script, source);
+  prepare?.(dir);
   return new Promise((resolve) => {
     const started = performance.now();
     const child = execFile(

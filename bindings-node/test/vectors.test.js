@@ -180,7 +180,7 @@ for (const [name, { about: _, cases, ...others }] of files('config')) {
       }
       process.exit(0);`;
     const ran = await run(t, script, {
-      onStart: (_, dir) => fs.writeFileSync(path.join(dir, 'cases.json'), JSON.stringify(refused)),
+      prepare: (dir) => fs.writeFileSync(path.join(dir, 'cases.json'), JSON.stringify(refused)),
     });
     assert.equal(ran.code, 0, ran.stderr);
     const answers = ran.stdout

@@ -45,4 +45,4 @@ export declare function turn<T>(given: string | Context, body: (context: Context
 /** The options of an event, with what the context says where they say nothing. */
 export declare function optionsHere(options: EventOptions | undefined): EventOptions | undefined;
 /** The data of an event, with the run around its own where it is about a run and does not say. */
-export declare function dataHere(type: string, data: EventData | null | undefined): EventData | null | undefined;
+export declare function dataHere(type: string, data: EventData | null | undefined, options: EventOptions | undefined): EventData | null | undefined;

@@ -22,11 +22,13 @@ pub(crate) struct Command {
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
     let source = command.config.map_or(Source::Environment, Source::Path);
-    let config = Config::load(source, &SystemEnv::with_program("sinkwell"))?;
+    let env = SystemEnv::with_program("sinkwell");
+    let config = Config::load(source, &env)?;
     if config.disabled {
         return Err(Error::invalid_config("SINKWELL_DISABLED is set: nothing would be sent; unset it"));
     }
-    let findings = doctor::examine(&config);
+    let mut findings = doctor::examine(&config);
+    findings.extend(doctor::examine_spans(&env));
     let mut out = Out::new();
     for finding in &findings {
         out.line(finding)?;

@@ -22,14 +22,22 @@ impl Dir {
     }
 
     fn doctor(&self, config: &str) -> (Option<i32>, String) {
+        self.doctor_with(config, &[])
+    }
+
+    fn doctor_with(&self, config: &str, variables: &[(&str, &str)]) -> (Option<i32>, String) {
         let config = self.file("sinkwell.yaml", config);
         let mut command = Command::new(env!("CARGO_BIN_EXE_sinkwell"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.contains("proxy") || name.contains("PROXY"))
         {
             command.env_remove(name);
         }
-        let Output { status, stdout, stderr } =
-            command.args(["doctor", "--config"]).arg(config).output().unwrap();
+        let Output { status, stdout, stderr } = command
+            .args(["doctor", "--config"])
+            .arg(config)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
         let told = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
         (status.code(), told)
     }
@@ -146,4 +154,21 @@ fn a_configuration_that_cannot_be_read_is_exit_2() {
     let (code, told) = dir.doctor("lanes:\n- sink: { flie: {} }\n");
     assert_eq!(code, Some(2), "{told}");
     assert!(told.contains("did you mean `file`"), "{told}");
+}
+
+#[test]
+fn a_sampler_that_drops_spans_is_said() {
+    let dir = Dir::new("sampler");
+    let config = "agent: { id: a1 }\nlanes: [ 'null' ]\n";
+    for sampler in ["always_on", "parentbased_always_on", ""] {
+        let (_, told) = dir.doctor_with(config, &[("OTEL_TRACES_SAMPLER", sampler)]);
+        assert!(!told.contains("  spans: "), "{told}");
+    }
+    let (code, told) = dir.doctor_with(config, &[("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")]);
+    assert_eq!(code, Some(0), "{told}");
+    let line = line(&told, "spans");
+    assert!(
+        line.starts_with("WARN") && line.contains("parentbased_traceidratio") && line.contains("recordAll"),
+        "{line}"
+    );
 }

@@ -15,7 +15,7 @@ use crate::emitter::{Emitter, Options};
 use crate::journal;
 use crate::key::load_signing_key;
 use crate::lane::LaneState;
-use crate::seam::{Access, Fs, RealFs, SharedFs};
+use crate::seam::{Access, Env, Fs, RealFs, SharedFs};
 use crate::settings::{CheckpointTarget, Config, KeySource, LaneConfig, OwnPath};
 pub use crate::sink::Grade;
 use crate::sink::{Examined, Making};
@@ -59,6 +59,21 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         doctor.lane(lane, sealing);
     }
     doctor.findings
+}
+
+/// Examines what the environment says of spans: what its sampler drops reaches no span processor, of any language.
+#[must_use]
+pub fn examine_spans(env: &dyn Env) -> Option<Finding> {
+    const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+    let sampler = env.var(SAMPLER).filter(|name| !name.is_empty())?;
+    if sampler == "always_on" || sampler == "parentbased_always_on" {
+        return None;
+    }
+    let text = format!(
+        "{SAMPLER} is {sampler}: spans that it drops reach no span processor, and their tool calls are no events and \
+         counted nowhere; have all of them recorded (`recordAll`, `RecordAll`, `RecordAllSampler` around the sampler)"
+    );
+    Some(Finding { grade: Grade::Warning, place: "spans".to_owned(), text })
 }
 
 struct Doctor<'c> {

@@ -1,0 +1,101 @@
+'use strict';
+// Every block of README.md that is code runs as it stands, with what its text takes for granted before it; every name in its
+// other lines exists.
+const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const test = require('node:test');
+const ts = require('typescript');
+const sinkwell = require('..');
+const { events, pkg, root, run } = require('./helpers');
+
+const readme = fs.readFileSync(path.join(pkg, 'README.md'), 'utf8');
+const blocks = [...readme.matchAll(/^## (.*)\n(?:(?!^## )[^])*?(?=^## |$(?![^]))/gm)].flatMap(
+  ([section, heading]) =>
+    [...section.matchAll(/```(js|ts)\n([^]*?)```/g)].map(([, language, code]) => ({
+      heading,
+      language,
+      code,
+    })),
+);
+
+/** What stands before a block, by its heading. */
+const before = {
+  'First event': '',
+  'The default emitter, runs and tools': '',
+  'A sink of your own': `
+    const posted = [];
+    globalThis.fetch = async (_, { body }) => (posted.push(body), new Response('', { status: 200 }));
+    process.on('exit', () => console.log(posted.length));`,
+  'Waiting for delivery': `
+    import { Emitter } from 'sinkwell';
+    const sw = await Emitter.open({ agent: { id: 'a1' }, journal: { dir: 'state' }, lanes: [{ sink: 'stdout', durable: true }] });`,
+  'Verifying, and what comes in from elsewhere': `
+    import { Emitter, verify } from 'sinkwell';
+    const sw = await Emitter.open('sinkwell.yaml');
+    sw.emit('tool.invocation', { tool: 'search' });
+    await sw.shutdown();
+    process.on('exit', () => console.log(report.verdict));`,
+};
+/** What a block must have done. */
+const after = {
+  'First event': ({ dir }) => assert.equal(events(path.join(dir, 'events.ndjson'))[0].data.tool, 'search'),
+  'The default emitter, runs and tools': ({ stdout }) => {
+    const got = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter((one) => one.origin !== 'core');
+    assert.deepEqual(
+      got.map((one) => [one.type.replace('dev.sinkwell.', ''), one.runid, one.turnid]),
+      [
+        ['run.started', 'r-17', undefined],
+        ['tool.invocation', 'r-17', '1'],
+        ['run.completed', 'r-17', undefined],
+      ],
+    );
+  },
+  'A sink of your own': ({ stdout }) => assert.ok(Number(stdout) > 0, stdout),
+  'Waiting for delivery': ({ stdout }) => assert.match(stdout, /com\.example\.note/),
+  'Verifying, and what comes in from elsewhere': ({ stdout }) => assert.equal(stdout, 'sound\n'),
+};
+
+test('every heading with code is known here', () => {
+  const headings = [...new Set(blocks.map(({ heading }) => heading))];
+  assert.deepEqual(headings.sort(), Object.keys(before).sort());
+});
+
+for (const { heading, language, code } of blocks) {
+  test(`README: ${heading}`, async (t) => {
+    const source = `${before[heading]}\n${code}`;
+    const target = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+    const text =
+      language === 'ts' ? ts.transpileModule(source, { compilerOptions: target }).outputText : source;
+    const ran = await run(t, text, {
+      ext: 'mjs',
+      prepare: (dir) => {
+        const command = path.join(root, 'target', 'debug', 'sinkwell');
+        execFileSync(command, ['keys', 'new', 'agent.pem'], { cwd: dir, stdio: 'ignore' });
+        fs.writeFileSync(
+          path.join(dir, 'sinkwell.yaml'),
+          'agent: { id: a1 }\nkey: { id: k1, ed25519: { file: agent.pem } }\nlanes: [ { sink: { file: { path: events.ndjson } } } ]\n',
+        );
+      },
+    });
+    assert.equal(ran.code, 0, ran.stderr);
+    after[heading](ran);
+  });
+}
+
+test('every name that the README tells of exists', () => {
+  const classes = [...readme.matchAll(/^\| `(\w+Error)`.*?\| `(\w+Error)`/gm)].flatMap(([, a, b]) => [a, b]);
+  assert.equal(classes.length, 14);
+  for (const name of classes) assert.equal(typeof sinkwell[name], 'function', name);
+  for (const name of ['modelUsage', 'configure', 'flush', 'shutdown', 'run', 'turn', 'tool']) {
+    assert.equal(typeof sinkwell[name], 'function', name);
+  }
+  const exported = Object.keys(require('../package.json').exports);
+  for (const [, name] of readme.matchAll(/`sinkwell\/([a-z-]+)`/g))
+    assert.ok(exported.includes(`./${name}`), name);
+});
