@@ -11,7 +11,7 @@ import type { Configuration, LaneKeys, KeyConfig } from './config';
 import type { Part } from './content';
 import { dataHere, optionsHere } from './context';
 import { Entrance, written, type Written } from './crossing';
-import { native } from './errors';
+import { InvalidArgumentError, native } from './errors';
 import { ended, endWithProcess, LIMIT, type Ending } from './exit';
 import { camel, toJson } from './json';
 import { act, loop, whenReached } from './loop';
@@ -179,6 +179,9 @@ export class Emitter implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(emitter: NativeEmitter) {
+    if (!(emitter instanceof NativeEmitter)) {
+      throw new InvalidArgumentError('an emitter is opened: await Emitter.open(configuration)');
+    }
     this.#native = emitter;
     this.#entrance = new Entrance(emitter);
   }
@@ -348,7 +351,8 @@ export class Emitter implements AsyncDisposable {
     options?: EventOptions,
   ): Promise<Receipt>;
   async emitAsync(type: string, data?: EventData | null, options?: EventOptions): Promise<Receipt> {
-    if (isInside()) return this.#entrance.emit(type, dataHere(type, data, options), optionsHere(options), true);
+    if (isInside())
+      return this.#entrance.emit(type, dataHere(type, data, options), optionsHere(options), true);
     const all = dataHere(type, data, options);
     const others = optionsHere(options);
     if (this.#waiting.length === 0) {

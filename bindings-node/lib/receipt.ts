@@ -77,6 +77,13 @@ export class Receipt {
     return this.#native.salt(this.#place, part) ?? undefined;
   }
 
+  /** The lanes that it has not ended in. */
+  #awaited(): string {
+    const endings = JSON.parse(this.#native.endings(this.#place)) as Record<string, Ending | null>;
+    const lanes = Object.keys(endings).filter((lane) => endings[lane] === null);
+    return lanes.length > 0 ? lanes.map((lane) => `lane "${lane}"`).join(', ') : 'every lane';
+  }
+
   #reach(stage: 'delivered' | 'journaled', options: WaitOptions | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
@@ -90,7 +97,9 @@ export class Receipt {
       if (options?.timeout === undefined) return;
       timer = setTimeout(() => {
         forget();
-        reject(new TimeoutError(`not ${stage} within ${options.timeout} ms; the event is still on its way`));
+        const where = this.#awaited();
+        const text = `not ${stage} within ${options.timeout} ms in ${where}; the event is still on its way there, and health() says how the sink is`;
+        reject(new TimeoutError(text));
       }, options.timeout);
       timer.unref();
     });

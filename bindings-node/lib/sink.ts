@@ -88,7 +88,11 @@ export function host(sink: SinkLike, lane?: string): SinkSpec {
   const given = sink as Partial<Record<'emit' | 'emitBatch', unknown>> | null | undefined;
   const one = given?.emitBatch ?? given?.emit;
   if (typeof sink?.name !== 'string' || typeof one !== 'function') {
-    throw new InvalidArgumentError('a sink has a name and a function emit or emitBatch', 'sinks');
+    const what =
+      typeof sink === 'function'
+        ? 'this is a function or a class; give a sink itself, as new Defender()'
+        : `a sink has a name and a function emit or emitBatch; ${typeof sink?.name === 'string' ? `${sink.name} has neither function` : 'this has no name'}`;
+    throw new InvalidArgumentError(what, 'sinks');
   }
   const target = ++next;
   const spec: SinkSpec = {

@@ -309,3 +309,28 @@ test('errors keep their names where classes lost theirs', () => {
   assert.equal(new X('m').name, 'InvalidEventError');
   assert.equal(String(new X('m')), 'InvalidEventError: m');
 });
+
+test('errors say what to do: no emitter, no sink, no end in time', async () => {
+  assert.throws(() => new Emitter(), { kind: 'invalid_argument', message: /await Emitter\.open/ });
+  class Defender {
+    emit() {}
+  }
+  const sinks = [
+    [Defender, /new Defender\(\)/],
+    [{ name: 'x' }, /x has neither function/],
+    [{ emit() {} }, /has no name/],
+    [undefined, /has no name/],
+  ];
+  for (const [sink, message] of sinks) {
+    const wrong = { kind: 'invalid_argument', where: 'sinks', message };
+    assert.throws(() => Emitter.openSync({ agent: { id: 'a1' } }, { sinks: [sink] }), wrong);
+  }
+  const held = { name: 'held', emit: () => new Promise(() => {}) };
+  const sw = Emitter.openSync({ agent: { id: 'a1' }, lanes: ['null'] }, { sinks: [held] });
+  const receipt = sw.emit('com.x');
+  await assert.rejects(receipt.delivered({ timeout: 200 }), {
+    kind: 'timeout',
+    message: /not delivered within 200 ms in lane "held"; .*health/,
+  });
+  await sw.shutdown({ timeout: 10 });
+});
