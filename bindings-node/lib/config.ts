@@ -179,7 +179,8 @@ export interface ConfigurationDocument {
   readonly limits?:
     { readonly envelope?: string | undefined; readonly depth?: number | undefined } | undefined;
   readonly dead_letter?: (Written & { readonly dir: string }) | undefined;
-  readonly redaction?: object | undefined;
+  readonly redaction?:
+    { readonly hash_key?: Secret | undefined; readonly keep?: readonly string[] | undefined } | undefined;
   /** Which sinks must be there, and what may be seen of content; in place, or the path of a file. */
   readonly governance?: object | string | undefined;
   readonly telemetry?: object | string | undefined;

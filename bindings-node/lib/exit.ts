@@ -5,8 +5,8 @@
  * long as anything comes of it, then ends the emitters that call into JavaScript (a sink, a signer). The others end
  * after the last `exit` listener of the program's, so what such a listener emits is taken, too. `process.exit()` and an
  * uncaught exception leave no event loop, so sinks written in JavaScript get no more; built-in ones get what is queued,
- * and streams are closed. Nothing of this happens before an emitter is opened, and nothing in a process that is killed.
- * A worker thread ends what it opened itself; the default emitter it flushes, and the main thread ends it.
+ * and streams are closed. Before an emitter is opened none of this does anything, and nothing does in a process that is
+ * killed. A worker thread ends what it opened itself; the default emitter it flushes, and the main thread ends it.
  *
  * How: all copies of this package in a thread (test runners and development servers load it again and again) share one
  * list of what is open, and one listener per event, on the `process` object. `exit` listeners run in the order in which

@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const ts = require('typescript');
-const { folder, pkg } = require('./helpers');
+const { folder, pkg, root } = require('./helpers');
 
 const source = `
 import { Emitter, emit, type Configuration } from 'sinkwell';
@@ -104,4 +104,18 @@ test('a type that is nearly built in is struck out in the editor; others are not
     marked.map((line) => types[line]),
     ['tool.invokation', 'run.complete'],
   );
+});
+
+test('every key of docs/CONFIG.md has its place in the types', () => {
+  const page = fs.readFileSync(path.join(root, 'docs', 'CONFIG.md'), 'utf8');
+  const types = fs.readFileSync(path.join(pkg, 'types', 'config.d.ts'), 'utf8');
+  const sections = ['At the top', 'key', 'journal', 'lanes'].map((name) => {
+    const [, section] = new RegExp(`^## ${name}\n([^]*?)(?=^## )`, 'm').exec(page);
+    return section;
+  });
+  const keys = sections.flatMap((section) =>
+    [...section.matchAll(/^\| `([a-z0-9_.]+)` \|/gm)].flatMap(([, key]) => key.split('.')),
+  );
+  assert.ok(keys.length > 60, String(keys.length));
+  for (const key of new Set(keys)) assert.match(types, new RegExp(`readonly ${key}\\??:`), key);
 });
