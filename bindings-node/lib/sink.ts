@@ -46,7 +46,7 @@ export interface BatchGovernanceEventSink {
 export type SinkLike = {
   readonly name: string;
   readonly classes?: Iterable<SinkClass> | undefined;
-  /** A repeat of the same event does no harm: its lane's `order` may then be more than one batch at a time. */
+  /** A repeat of the same event does no harm: its lane's `in_flight` may then be more than 1. */
   readonly idempotent?: boolean | undefined;
   health?(): SinkHealth | Promise<SinkHealth>;
 } & (

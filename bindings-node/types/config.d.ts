@@ -137,7 +137,9 @@ export interface LaneKeys {
         readonly every: string;
     } | undefined;
     /** Batches in flight; more than 1 for idempotent sinks only. */
-    readonly order?: number | string | undefined;
+    readonly in_flight?: number | undefined;
+    /** @deprecated The former name of `in_flight`. */
+    readonly order?: number | undefined;
     readonly content?: {
         readonly mode?: ContentMode | undefined;
         readonly classes?: readonly string[] | undefined;
