@@ -132,9 +132,9 @@ export declare function eventsOfSpan(span: string): string
 export interface Key {
   /** The id that envelopes name it by. */
   id: string
-  /** Its file. */
+  /** Its file: `hmac:FILE`, `ed25519:FILE`, or that of an SPKI PEM. */
   file?: string
-  /** Its bytes. */
+  /** Or the key itself, named alike. */
   bytes?: Uint8Array
   /** The agents it may seal for. */
   agent?: string

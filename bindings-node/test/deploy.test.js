@@ -96,7 +96,7 @@ async function whole(dir, runs) {
   assert.equal(of('run.started').size, runs);
   assert.deepEqual(of('run.completed'), of('run.started'));
   for (const name of files) assert.equal(envelopes(path.join(dir, name)).at(-1).data.action, 'closed');
-  const keys = { k1: { file: path.join(dir, 'key') } };
+  const keys = { k1: `hmac:${path.join(dir, 'key')}` };
   const report = await verify(
     files.map((name) => path.join(dir, name)),
     { keys },
