@@ -2,6 +2,7 @@
 //! not do it.
 
 mod audit;
+mod compare;
 mod disclose;
 mod doctor;
 mod journal;
@@ -37,6 +38,7 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     Verify(verify::Command),
+    Compare(compare::Command),
     Tail(tail::Command),
     /// Look into a journal directory; never harms one in use.
     #[command(subcommand)]
@@ -69,6 +71,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Audit(command) => audit::run(command),
         Command::Keys(command) => keys::run(command),
         Command::Verify(command) => verify::run(command),
+        Command::Compare(command) => compare::run(command),
         Command::Tail(command) => tail::run(command),
         Command::Journal(command) => journal::run(command),
         Command::Doctor(command) => doctor::run(command),

@@ -36,6 +36,7 @@ pub(crate) struct Stub<'a> {
     pub(crate) sequence: u64,
     pub(crate) prev: Option<EnvelopeHash>,
     pub(crate) hash: EnvelopeHash,
+    pub(crate) digest: EventDigest,
     pub(crate) seal: Seal<'a>,
 }
 
@@ -62,6 +63,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) unknown_schema: Option<String>,
     /// What is wrong with its form.
     pub(crate) form: Option<String>,
+    /// Its canonical bytes.
+    text: &'a [u8],
     /// What its event digest is over.
     event: Pieces<'a>,
     /// What its hash is over, beside that.
@@ -121,6 +124,11 @@ pub(crate) struct Seal<'a> {
 }
 
 impl Envelope<'_> {
+    /// Its canonical bytes, all of them.
+    pub(crate) fn text(&self) -> &[u8] {
+        self.text
+    }
+
     /// The event digest and the hash.
     pub(crate) fn hashes(&self) -> (EventDigest, EnvelopeHash) {
         let digest = event_digest(self.event.iter().copied());
@@ -356,6 +364,7 @@ impl Reader {
             canonical,
             unknown_schema: raw.unknown_schema(),
             form: raw.form(),
+            text,
             event: event_pieces(text, self.scan.members(), self.scan.nested(), disclosures),
             place: raw.place(),
             signature_members: [raw.keyid, raw.sigalg, raw.signature],
@@ -436,7 +445,7 @@ fn stub<'a>(raw: &Raw<'a>, members: usize) -> Option<Stub<'a>> {
     string(raw.recordedtime?).filter(|time| is_time(time.as_bytes()))?;
     let digest = hex32(raw.eventdigest?)?;
     let (streamid, sequence) = (raw.stream()?, raw.sequence()?);
-    Some(Stub { streamid, sequence, prev, hash: raw.place().hash(&digest), seal: raw.seal() })
+    Some(Stub { streamid, sequence, prev, hash: raw.place().hash(&digest), digest, seal: raw.seal() })
 }
 
 /// The text of a JSON string.

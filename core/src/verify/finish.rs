@@ -2,19 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::chain::Marks;
+use super::chain::{Chain, Marks};
 use super::claims::{Claim, Witness};
 use super::own::{ErasedRange, Mode};
 use super::place::Place;
 use super::ranges::{Range, Ranges, len};
 use super::report::{FindingKind, Point, Report, StreamReport, Verdict, Weight};
+use super::short::Short;
 use super::stream::{End, Loss, Stream, Time};
 use super::verifier::State;
 use crate::error::{Error, Result};
 use crate::seam::{Uuid, parse_time};
 
 impl State {
-    pub(super) fn finish(mut self) -> Result<Report> {
+    /// Judges; what is left of the streams is for whoever compares them with others.
+    pub(super) fn finish(mut self) -> Result<(Report, Settled)> {
         self.settle_coverage();
         if self.prove_stubs() {
             self.settle_coverage();
@@ -24,7 +26,7 @@ impl State {
         self.unsigned = self.streams.iter_mut().map(|stream| find_uncovered(stream, keyed)).sum();
         let erased = self.find_stubs();
         let elsewhere = self.account_for_losses();
-        let lost = elsewhere.lost;
+        let (lost, lost_by) = (elsewhere.lost, elsewhere.by_agent);
         for (stream, &carried) in self.streams.iter_mut().zip(&carried) {
             if !carried {
                 find_holes(stream, self.options.partial);
@@ -44,7 +46,31 @@ impl State {
             let note = "more than 64 MiB waited for a signature or fitted nowhere; what came after that is not believed";
             self.findings.add(FindingKind::Unsigned, None, None, note);
         }
-        Ok(self.report(lost, erased, open))
+        let settled = self.settled(&carried, lost_by);
+        Ok((self.report(lost, erased, open), settled))
+    }
+
+    fn settled(&mut self, carried: &[bool], lost: BTreeMap<LostBy, u64>) -> Settled {
+        let streams = self.streams.iter_mut().zip(carried).map(|(stream, &carried)| Shape {
+            begins: stream.chain.first().is_some_and(|(_, prev, _)| prev.is_none()),
+            closed: stream.closed.is_some(),
+            lane: stream.lane,
+            carried,
+            chain: std::mem::take(&mut stream.chain),
+        });
+        let mut lanes = vec![String::new(); self.lanes.len()];
+        for (name, &at) in &self.lanes {
+            if let Some(lane) = usize::try_from(at).ok().and_then(|at| lanes.get_mut(at)) {
+                lane.clone_from(name);
+            }
+        }
+        Settled {
+            streams: streams.collect(),
+            index: std::mem::take(&mut self.index),
+            lanes,
+            lost,
+            short: std::mem::take(&mut self.short),
+        }
     }
 
     fn report(self, lost: BTreeMap<String, u64>, erased: u64, open: u64) -> Report {
@@ -265,6 +291,10 @@ impl State {
             self.streams[declarer].findings.add(FindingKind::DeclaredLoss, None, Some(loss.place), note);
         }
         if total > 0 {
+            let stream = &self.streams[declarer];
+            let agent = loss.agentid.clone().unwrap_or_else(|| stream.agentid.clone());
+            let by = accounts.by_agent.entry((stream.lane, agent)).or_default();
+            *by = by.saturating_add(total);
             let lost = accounts.lost.entry(loss.reason.clone()).or_default();
             *lost = lost.saturating_add(total);
         }
@@ -434,6 +464,42 @@ struct Accounts {
     named: HashMap<Uuid, Ranges>,
     /// Declared ranges of streams that are not in the input.
     declared: HashMap<Uuid, Ranges>,
+    /// Totals by lane and agent.
+    by_agent: BTreeMap<LostBy, u64>,
+}
+
+/// The lane that lost events, and the agent whose they were.
+pub(super) type LostBy = (Option<u32>, Box<str>);
+
+/// What a verification leaves: which envelopes it found covered, and how far its streams go.
+pub(super) struct Settled {
+    pub(super) streams: Vec<Shape>,
+    pub(super) index: HashMap<Uuid, usize>,
+    /// The names of lanes, by their number.
+    pub(super) lanes: Vec<String>,
+    /// How many events were declared lost.
+    pub(super) lost: BTreeMap<LostBy, u64>,
+    short: Short,
+}
+
+/// A stream, as it was verified.
+pub(super) struct Shape {
+    chain: Chain,
+    pub(super) lane: Option<u32>,
+    /// Whether it is here only because a lane of the input takes another lane's checkpoints.
+    pub(super) carried: bool,
+    /// Whether the first envelope that is there is the first that there was.
+    pub(super) begins: bool,
+    pub(super) closed: bool,
+}
+
+impl Settled {
+    /// The stream of an envelope that a good signature covers.
+    pub(super) fn covering(&self, streamid: Uuid, sequence: u64, hash: &[u8; 32]) -> Option<usize> {
+        let index = *self.index.get(&streamid)?;
+        let held = self.streams[index].chain.holds(sequence, self.short.of(hash));
+        (held == Some(true)).then_some(index)
+    }
 }
 
 /// The first `budget` numbers of `ranges`.

@@ -1,9 +1,13 @@
 //! Lines out of files, pipes and directories.
 //!
-//! Guarantees: one pass; memory is bounded by the longest line that is allowed, however long a line is.
+//! Guarantees: one pass at a time; memory is bounded by the longest line that is allowed, however long a line is.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+
+use crate::audit::AuditDb;
+use crate::error::{Error, Result};
 
 /// A line of the input.
 pub(super) enum Text<'a> {
@@ -13,6 +17,50 @@ pub(super) enum Text<'a> {
     Rest(&'a [u8]),
     /// A line over the limit; only its length is known.
     TooLong(u64),
+}
+
+/// What [`walk`] comes upon.
+pub(super) enum Step<'a> {
+    /// A file or database of this name; its lines follow.
+    Source(&'a str),
+    /// A line and its number; of a database a leaf, counted from 1.
+    Line(u64, Text<'a>),
+}
+
+/// Reads a file, an audit database, or of a directory the files that [`files_of`] names.
+///
+/// # Errors
+/// Kind `verification`: it cannot be read.
+pub(super) fn walk(path: &Path, max: usize, take: &mut dyn FnMut(Step<'_>)) -> Result<()> {
+    if path.is_dir() {
+        let files = files_of(path).map_err(|e| unreadable(path, &e))?;
+        if files.is_empty() {
+            let what = "the directory holds no file of envelopes (*.ndjson, *.jsonl, *.log); name the file";
+            return Err(Error::verification(what).at(path.display().to_string()));
+        }
+        return files.iter().try_for_each(|file| walk(file, max, take));
+    }
+    let name = path.display().to_string();
+    if AuditDb::is_one(path) {
+        take(Step::Source(&name));
+        AuditDb::open_read(path)?.for_each_line(0, |leaf, line| {
+            take(Step::Line(leaf + 1, Text::Whole(line)));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        return Ok(());
+    }
+    let file = crate::sqlite::open_plain(path).map_err(|e| unreadable(path, &e))?;
+    take(Step::Source(&name));
+    lines(&mut file_reader(file), max, |line, text| take(Step::Line(line, text)))
+        .map_err(|e| Error::verification(format!("reading failed: {e}")).at(name))
+}
+
+pub(super) fn unreadable(path: &Path, e: &io::Error) -> Error {
+    Error::verification(format!("it cannot be read: {e}")).at(path.display().to_string())
+}
+
+pub(super) fn file_reader(file: impl Read) -> BufReader<impl Read> {
+    BufReader::with_capacity(256 << 10, file)
 }
 
 /// Reads all lines of `reader`; `take` gets each with its number, from 1.
@@ -65,7 +113,7 @@ pub(super) fn lines(
 }
 
 /// The files to read in a directory, sorted by name: those of envelopes, by what their names hold.
-pub(super) fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
+fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();

@@ -13,6 +13,7 @@
 
 mod chain;
 mod claims;
+mod compare;
 mod disclosure;
 mod edges;
 mod findings;
@@ -32,6 +33,9 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
+pub use compare::{
+    CompareOptions, Comparison, Counts, Difference, DifferenceKind, Only, Pair, Spot, compare,
+};
 pub use options::{Options, TrustedKey, matches_glob};
 pub use report::{Finding, FindingKind, Point, Report, StreamReport, Verdict};
 pub use verifier::Verifier;

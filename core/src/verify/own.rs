@@ -66,7 +66,15 @@ pub(super) enum Own {
     /// What retention removed.
     Retention { ranges: Vec<ErasedRange> },
     /// What was lost.
-    Loss { reason: String, count: u64, lane: Option<String>, streamid: Option<Uuid>, ranges: Vec<LostRange> },
+    Loss {
+        reason: String,
+        count: u64,
+        lane: Option<String>,
+        streamid: Option<Uuid>,
+        /// Whose events they were, where that is not the agent of the stream that says it.
+        agentid: Option<Box<str>>,
+        ranges: Vec<LostRange>,
+    },
     /// Anything else.
     Other,
 }
@@ -155,7 +163,8 @@ fn loss(data: &Value, lane: Option<String>, short: &Short) -> Option<Own> {
             .filter(|range| !range.maybe)
             .fold(0, |n: u64, range| n.saturating_add(super::ranges::len(range.range)))
     });
-    Some(Own::Loss { reason, count, lane, streamid: stream(data), ranges })
+    let agentid = text(data, "agentid").map(|agent| agent.into());
+    Some(Own::Loss { reason, count, lane, streamid: stream(data), agentid, ranges })
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> Option<Cow<'a, str>> {
@@ -212,7 +221,9 @@ impl Own {
                 heads.iter().map(|named| 64 + named.agentid.as_ref().map_or(0, |agent| agent.len())).sum()
             }
             Self::Retention { ranges } => ranges.iter().map(|range| 64 + range.agentid.len()).sum(),
-            Self::Loss { ranges, reason, .. } => ranges.len() * 64 + reason.len(),
+            Self::Loss { ranges, reason, agentid, .. } => {
+                ranges.len() * 64 + reason.len() + agentid.as_ref().map_or(0, |agent| agent.len())
+            }
             _ => 0,
         };
         192 + many

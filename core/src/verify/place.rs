@@ -17,6 +17,11 @@ impl Sources {
         u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
     }
 
+    /// The source that was added last.
+    pub(super) fn latest(&self) -> u32 {
+        u32::try_from(self.0.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
     /// The name of a source.
     pub(super) fn name(&self, source: u32) -> &str {
         usize::try_from(source).ok().and_then(|i| self.0.get(i)).map_or("?", String::as_str)

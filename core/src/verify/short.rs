@@ -13,8 +13,13 @@ pub(super) struct Short(RandomState);
 impl Short {
     /// The short form of a hash.
     pub(super) fn of(&self, hash: &[u8; 32]) -> u64 {
+        self.of_bytes(hash)
+    }
+
+    /// The short form of any bytes.
+    pub(super) fn of_bytes(&self, bytes: &[u8]) -> u64 {
         let mut hasher = self.0.build_hasher();
-        hasher.write(hash);
+        hasher.write(bytes);
         hasher.finish()
     }
 }

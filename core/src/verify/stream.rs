@@ -51,6 +51,7 @@ pub(super) struct Loss {
     pub(super) count: u64,
     pub(super) lane: Option<u32>,
     pub(super) streamid: Option<Uuid>,
+    pub(super) agentid: Option<Box<str>>,
     pub(super) ranges: Vec<LostRange>,
     /// The declaration itself.
     pub(super) sequence: u64,

@@ -110,6 +110,6 @@ fn list(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
     Ok(())
 }
 
-fn plural(n: u64, what: &str) -> String {
+pub(super) fn plural(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -1,15 +1,15 @@
 //! Reads envelopes and sorts what they say into streams.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{BufRead, BufReader, Read};
-use std::ops::ControlFlow;
+use std::io::BufRead;
 use std::path::Path;
 
 use super::chain::{Budget, Covered, Marks};
 use super::claims::{Claim, Claims, Witness};
 use super::edges::Edges;
 use super::findings::Findings;
-use super::input::{Text, files_of, lines};
+use super::finish::Settled;
+use super::input::{self, Step, Text, file_reader, lines, unreadable};
 use super::options::Options;
 use super::own::{self, ErasedRange, Head, Named, Own};
 use super::place::{Place, Sources};
@@ -104,29 +104,16 @@ impl Verifier {
     /// # Errors
     /// Kind `verification`: it cannot be read.
     pub fn read_path(&mut self, path: &Path) -> Result<()> {
-        if path.is_dir() {
-            let files = files_of(path).map_err(|e| unreadable(path, &e))?;
-            if files.is_empty() {
-                let what =
-                    "the directory holds no file of envelopes (*.ndjson, *.jsonl, *.log); name the file";
-                return Err(Error::verification(what).at(path.display().to_string()));
+        let max = self.state.options.max_line;
+        input::walk(path, max, &mut |step| match step {
+            Step::Source(name) => {
+                self.state.sources.add(name);
             }
-            return files.iter().try_for_each(|file| self.read_path(file));
-        }
-        if AuditDb::is_one(path) {
-            return self.read_database(path);
-        }
-        let file = crate::sqlite::open_plain(path).map_err(|e| unreadable(path, &e))?;
-        self.read(&mut file_reader(file), &path.display().to_string())
-    }
-
-    fn read_database(&mut self, path: &Path) -> Result<()> {
-        let source = self.state.sources.add(&path.display().to_string());
-        AuditDb::open_read(path)?.for_each_line(0, |leaf, line| {
-            self.line(Place { source, line: leaf + 1 }, Text::Whole(line));
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(())
+            Step::Line(line, text) => {
+                let source = self.state.sources.latest();
+                self.line(Place { source, line }, text);
+            }
+        })
     }
 
     /// Reads envelopes, one a line; `name` is what findings call the input.
@@ -307,6 +294,11 @@ impl Verifier {
     /// Kind `verification`: there was no envelope in the input, or a checkpoint file has nothing to do with it. Kind
     /// `invalid_argument`: more than 254 keys.
     pub fn finish(self) -> Result<Report> {
+        self.settle().map(|(report, _)| report)
+    }
+
+    /// As [`finish`](Self::finish), and what is left of the streams.
+    pub(super) fn settle(self) -> Result<(Report, Settled)> {
         let keys = self.state.options.keys.len();
         if keys > MOST_KEYS {
             // Beyond that it could not be told which key speaks for whom.
@@ -329,14 +321,6 @@ impl Verifier {
         }
         self.state.finish()
     }
-}
-
-fn unreadable(path: &Path, e: &std::io::Error) -> Error {
-    Error::verification(format!("it cannot be read: {e}")).at(path.display().to_string())
-}
-
-fn file_reader(file: impl Read) -> BufReader<impl Read> {
-    BufReader::with_capacity(256 << 10, file)
 }
 
 impl State {
@@ -564,11 +548,11 @@ impl State {
             Own::Retention { ranges } => {
                 self.erasures.extend(ranges.into_iter().map(|range| (key, range)));
             }
-            Own::Loss { reason, count, lane, streamid, ranges } => {
+            Own::Loss { reason, count, lane, streamid, agentid, ranges } => {
                 let lane = lane.map(|lane| self.lane(lane));
                 let stream = &mut self.streams[index];
                 stream.bridges.extend(own::bridges(&ranges));
-                stream.losses.push(Loss { reason, count, lane, streamid, ranges, sequence, place });
+                stream.losses.push(Loss { reason, count, lane, streamid, agentid, ranges, sequence, place });
             }
             Own::Other => {}
         }
