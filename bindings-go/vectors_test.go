@@ -328,6 +328,66 @@ func checkVerify(t *testing.T, c verifyCase, inFile bool) {
 	}
 }
 
+type sealGroup struct {
+	Name  string `json:"name"`
+	About string `json:"about"`
+	Keys  []struct {
+		ID   string `json:"id"`
+		HMAC string `json:"hmac_base64"`
+		SPKI string `json:"spki_pem"`
+	} `json:"keys"`
+	Cases []struct {
+		Name, Line, Event, Place, Digest, Hash, Signature string
+	} `json:"cases"`
+}
+
+func TestSealVectors(t *testing.T) {
+	eachVector(t, "seal", func(t *testing.T, name string, group sealGroup) {
+		keys := sinkwell.Keys{}
+		for _, key := range group.Keys {
+			text := []byte(key.SPKI)
+			if key.HMAC != "" {
+				secret, _ := base64.StdEncoding.DecodeString(key.HMAC)
+				text = append([]byte("hmac:"), secret...)
+			}
+			keys[key.ID] = sinkwell.Key{Bytes: text}
+		}
+		if len(group.Cases) == 0 {
+			t.Fatal("nothing in it")
+		}
+		for i, c := range group.Cases {
+			inputs := written(t, []file{{Name: fmt.Sprintf("%d.ndjson", i), Lines: []string{c.Line}}}, t.TempDir())
+			stream := func(keys sinkwell.Keys) map[string]any {
+				report, err := sinkwell.VerifyOptions{Inputs: inputs, Keys: keys, Partial: true}.Run()
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got map[string]any
+				strictly(t, report.JSON, &got)
+				return got["streams"].([]any)[0].(map[string]any)
+			}
+			head, hashed := stream(sinkwell.Keys{})["head"]
+			// A signature that is not even base64 is wrong without a key.
+			if head != c.Hash && (hashed || c.Signature != "wrong") {
+				t.Errorf("%s: the hash is %v, not %s", c.Name, head, c.Hash)
+			}
+			said := "good"
+			for _, finding := range stream(keys)["findings"].([]any) {
+				switch finding.(map[string]any)["kind"] {
+				case "unsigned":
+					said = "none"
+				case "altered", "unknown_key":
+					said = "wrong"
+				}
+			}
+			if said != c.Signature {
+				t.Errorf("%s: the signature is %s, not %s", c.Name, said, c.Signature)
+			}
+			record(t, fmt.Sprintf("%s/%d", name, i), ran)
+		}
+	})
+}
+
 type contentGroup struct {
 	Group string            `json:"group"`
 	Cases []json.RawMessage `json:"cases"`

@@ -93,6 +93,34 @@ for (const [name, vector] of files('verify')) {
   });
 }
 
+for (const [name, { keys: given, cases, ...others }] of files('seal')) {
+  known(others, ['name', 'about']);
+  test(`seal/${name}`, async (t) => {
+    const dir = folder(t);
+    const keys = {};
+    for (const key of given) {
+      known(key, ['id', 'hmac_base64', 'spki_pem']);
+      const secret = Buffer.from(key.hmac_base64 ?? '', 'base64');
+      const bytes = key.spki_pem ? Buffer.from(key.spki_pem) : Buffer.concat([Buffer.from('hmac:'), secret]);
+      keys[key.id] = { bytes };
+    }
+    assert.ok(cases.length > 0);
+    for (const [i, one] of cases.entries()) {
+      known(one, ['name', 'line', 'event', 'place', 'digest', 'hash', 'signature']);
+      const file = path.join(dir, `${i}.ndjson`);
+      fs.writeFileSync(file, `${one.line}\n`);
+      const [{ head }] = (await verify([file], { partial: true })).streams;
+      // A signature that is not even base64 is wrong without a key.
+      assert.ok(head === one.hash || (!head && one.signature === 'wrong'), one.name);
+      const [{ findings }] = (await verify([file], { keys, partial: true })).streams;
+      const found = (...kinds) => findings.some(({ kind }) => kinds.includes(kind));
+      const said = found('unsigned') ? 'none' : found('altered', 'unknown_key') ? 'wrong' : 'good';
+      assert.equal(said, one.signature, one.name);
+      record(`seal/${name}/${i}`);
+    }
+  });
+}
+
 for (const [name, { cases, ...others }] of files('spans')) {
   known(others, ['name', 'about']);
   test(`spans/${name}`, () => {

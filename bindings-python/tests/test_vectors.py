@@ -146,6 +146,27 @@ def check_verify(case: dict[str, Any], tmp_path: Path, *, in_file: bool) -> None
         assert found(stream["findings"], tmp_path) == found(wanted["findings"], tmp_path)
 
 
+@pytest.mark.parametrize(("group", "name"), cases("seal", {"name", "about", "keys", "cases"}))
+def test_seal(group: dict[str, Any], name: str, tmp_path: Path) -> None:
+    keys: dict[str, Any] = {}
+    for key in group["keys"]:
+        assert set(key) <= {"id", "hmac_base64", "spki_pem"}
+        keys[key["id"]] = verifying_key(key, tmp_path, in_file=False)
+    assert group["cases"]
+    for i, case in enumerate(group["cases"]):
+        assert set(case) <= {"name", "line", "event", "place", "digest", "hash", "signature"}
+        path = tmp_path / f"{i}.ndjson"
+        path.write_text(case["line"] + "\n", encoding="utf-8")
+        head = sinkwell.verify([path], {}, partial=True)["streams"][0].get("head")
+        # A signature that is not even base64 is wrong without a key.
+        assert head == case["hash"] or (head is None and case["signature"] == "wrong"), case["name"]
+        report = sinkwell.verify([path], keys, partial=True)
+        kinds = {finding["kind"] for finding in report["streams"][0]["findings"]}
+        said = "none" if "unsigned" in kinds else "wrong" if kinds & {"altered", "unknown_key"} else "good"
+        assert said == case["signature"], case["name"]
+        record(f"{name}/{i}")
+
+
 INSIDE = {"sampling", "commitments"}
 ALONE = "no call of the packages decides this alone; emit/ and content/modes reach it"
 

@@ -705,6 +705,23 @@ def key_changes(case, f, stream):
         "sound",
         [],
     )
+    s = Stream(S1, HMAC)
+    last = {"action": "key_retiring", "keyid": HMAC.id, "other": ED.id} | ED.public()
+    e = [
+        s.opened(),
+        s.tool(2, key=ED),
+        s.seal("audit.chain", last, own=True, key=ED),
+        s.active(ED),
+        s.tool(5),
+        s.closed(),
+    ]
+    one(
+        "key_changed_by_the_new_alone",
+        "The old key's signer was dead: the new key signed in its stead, the announcement of its end as well.",
+        e,
+        "sound",
+        [],
+    )
     one(
         "batch_retired_key",
         "The old key signs once more; the new one's signature covers it, and it is said.",

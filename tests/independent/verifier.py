@@ -462,12 +462,13 @@ class Verifier:
             return c
 
         s.good = s.cover(signed)
-        # What a retired key signs later is no signature. It is retired also where only itself vouches for that.
+        # What a retired key signs later is no signature. It is retired also where only itself vouches for that, and
+        # where the key that takes over does, as nobody else could sign any more.
         for links in s.good.values():
             for link in links:
                 c = link.kept
                 if c.is_own("audit.chain", "key_retiring"):
-                    id = c.key["id"] if c.key else c.data.get("keyid")
+                    id = c.data.get("keyid")
                     for other in s.copies:
                         repeat = other.is_own("audit.chain", "key_retiring")
                         if other.key and other.key["id"] == id and other.n > c.n and not repeat:

@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("canaries", "canonical", "config", "content", "emit", "spans", "usage", "verify")
+FOLDERS = ("canaries", "canonical", "config", "content", "emit", "seal", "spans", "usage", "verify")
 WHOLE = ("canaries", "emit", "verify")
 LANGUAGES = ("python", "node", "dotnet", "go")
 
@@ -30,7 +30,7 @@ def ids(folder: str) -> set[str]:
             found.add(name)
         for group in ("numbers", "texts") if folder == "canonical" else ():
             found |= {f"{name}/{group}/{i}" for i in range(len(case.get(group, [])))}
-        for i in range(len(case["cases"]) if folder in ("config", "content", "spans", "usage") else 0):
+        for i in range(len(case["cases"]) if folder in ("config", "content", "seal", "spans", "usage") else 0):
             found.add(f"{name}/{i}")
     assert found, f"no case in {folder}"
     return found

@@ -22,6 +22,37 @@ public sealed class Vectors
 
     public static TheoryData<string> SpanFiles => Files("spans");
 
+    public static TheoryData<string> Seals => Files("seal");
+
+    [Theory]
+    [MemberData(nameof(Seals))]
+    public void Seal(string name)
+    {
+        var vector = Read("seal", name, "name", "about", "keys", "cases");
+        using var folder = new TemporaryFolder();
+        var keys = vector.GetProperty("keys").EnumerateArray().ToDictionary(static key => key.GetProperty("id").GetString()!, static key => Key(key, null));
+        var nobody = new Dictionary<string, TrustedKey>();
+        Assert.NotEqual(0, vector.GetProperty("cases").GetArrayLength());
+        foreach (var (i, one) in Indexed(vector.GetProperty("cases")))
+        {
+            Only(one, "name", "line", "event", "place", "digest", "hash", "signature");
+            var about = one.GetProperty("name").GetString()!;
+            var wanted = one.GetProperty("signature").GetString();
+            var path = folder.File($"{i}.ndjson");
+            File.WriteAllText(path, one.GetProperty("line").GetString() + "\n");
+            JsonElement Stream(Dictionary<string, TrustedKey> trusted) =>
+                Verifier.Verify([path], trusted, new VerificationOptions { Partial = true }).Json.GetProperty("streams")[0];
+            var hashed = Stream(nobody).TryGetProperty("head", out var head);
+            // A signature that is not even base64 is wrong without a key.
+            Assert.True(hashed ? head.GetString() == one.GetProperty("hash").GetString() : wanted == "wrong", about);
+            var kinds = Stream(keys).GetProperty("findings").EnumerateArray()
+                .Select(static finding => finding.GetProperty("kind").GetString()).ToHashSet();
+            var said = kinds.Contains("unsigned") ? "none" : kinds.Overlaps(["altered", "unknown_key"]) ? "wrong" : "good";
+            Assert.Equal((about, wanted), (about, said));
+            Matrix.Record($"seal/{name}/{i}");
+        }
+    }
+
     [Theory]
     [MemberData(nameof(SpanFiles))]
     public void Spans(string name)

@@ -8,6 +8,8 @@
 pub(crate) mod digest;
 pub(crate) mod line;
 mod prepare;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub(crate) use digest::{EventDigest, seal_message};
