@@ -5,8 +5,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"runtime/pprof"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -447,6 +449,52 @@ func TestAHostSignerSealsOnceItWorks(t *testing.T) {
 	}
 	if event.IdempotencyKey() == "" || event.PrevHash() == "" || event.Sequence() < 2 || event.Time().IsZero() || event.Terminal() {
 		t.Fatal(event)
+	}
+}
+
+// countingSigner notes how many messages each call brings.
+type countingSigner struct {
+	mu    sync.Mutex
+	calls []int
+}
+
+func (s *countingSigner) Sign(_ context.Context, inputs [][]byte) ([][]byte, error) {
+	s.mu.Lock()
+	s.calls = append(s.calls, len(inputs))
+	s.mu.Unlock()
+	signatures := make([][]byte, len(inputs))
+	for i, input := range inputs {
+		if len(input) != 49 || !strings.HasPrefix(string(input), "sinkwell-seal-v1\n") {
+			return nil, fmt.Errorf("%q is no message of an envelope", input)
+		}
+		mac := hmac.New(sha256.New, []byte(strings.Repeat("k", 32)))
+		mac.Write(input)
+		signatures[i] = mac.Sum(nil)
+	}
+	return signatures, nil
+}
+
+func TestASignerGetsManyMessagesOfOneStreamInOneCall(t *testing.T) {
+	for mode, most := range map[string]int{"each": 40, "batch": 8} {
+		signer, sink := &countingSigner{}, &memorySink{name: "mine"}
+		sw := open(t, "key: { id: k1, alg: hmac-sha256, signer: host, sign: "+mode+" }\nheartbeat: off\nlanes: []\n",
+			sinkwell.WithSink(sink, lane(map[string]any{"batch": map[string]any{"events": 32, "linger": "1h"}})),
+			sinkwell.WithSigner(signer))
+		for range 32 {
+			if _, err := sw.Emit(soon(t), tool()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := sw.Close(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		messages, largest := 0, 0
+		for _, n := range signer.calls {
+			messages, largest = messages+n, max(largest, n)
+		}
+		if messages > most || len(signer.calls) > 8 || (mode == "each" && largest < 32) || len(sink.hosts()) != 32 {
+			t.Fatal(mode, signer.calls, len(sink.hosts()))
+		}
 	}
 }
 

@@ -279,6 +279,43 @@ test("a host's signer seals; while it fails the lane waits and nothing goes out 
   assert.equal(report.unsigned, 0);
 });
 
+test("a host's signer gets many messages of one stream in one call", async (t) => {
+  const { createHmac } = require('node:crypto');
+  const secret = Buffer.alloc(32, 3);
+  for (const [mode, most] of [
+    ['each', 40],
+    ['batch', 8],
+  ]) {
+    const calls = [];
+    const out = path.join(folder(t), 'out.ndjson');
+    const sw = await Emitter.open(
+      {
+        agent: { id: 'a1' },
+        heartbeat: 'off',
+        key: { id: 'kms', alg: 'hmac-sha256', signer: 'host', sign: mode },
+        lanes: [{ id: 'out', batch: { events: 32, linger: '1h' }, sink: { file: { path: out } } }],
+      },
+      {
+        signer: (inputs) => {
+          calls.push(inputs.length);
+          for (const one of inputs) {
+            assert.equal(one.length, 49);
+            assert.ok(Buffer.from(one).toString('latin1').startsWith('sinkwell-seal-v1\n'));
+          }
+          return inputs.map((input) => createHmac('sha256', secret).update(input).digest());
+        },
+      },
+    );
+    for (let n = 0; n < 32; n += 1) sw.emit('com.x', { n });
+    await sw.shutdown();
+    const messages = calls.reduce((sum, n) => sum + n, 0);
+    assert.ok(messages <= most && calls.length <= 8, `${mode}: ${calls}`);
+    assert.ok(Math.max(...calls) >= (mode === 'each' ? 32 : 1), `${mode}: ${calls}`);
+    const report = await verify(out, { keys: { kms: hmac(secret) } });
+    assert.deepEqual([report.verdict, report.unsigned], ['sound', 0], JSON.stringify(report));
+  }
+});
+
 test('what is no sink is refused', async (t) => {
   const { sw } = await opened(t);
   for (const bad of [null, undefined, 7, {}, { name: 'x' }, { emit() {} }, { name: 7, emit() {} }]) {

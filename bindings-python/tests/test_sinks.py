@@ -393,6 +393,29 @@ def test_a_signer_of_the_hosts(config: dict[str, Any], tmp_path: Path, asynchron
     assert (report["verdict"], report["unsigned"]) == ("sound", 0)
 
 
+@pytest.mark.parametrize(("mode", "most"), [("each", 40), ("batch", 8)])
+def test_a_signer_gets_many_messages_of_one_stream_in_one_call(
+    config: dict[str, Any], tmp_path: Path, mode: str, most: int
+) -> None:
+    kms, calls = Kms(), list[list[bytes]]()
+
+    def sign(inputs: Sequence[bytes]) -> list[bytes]:
+        calls.append([bytes(one) for one in inputs])
+        return kms.sign(inputs)
+
+    config["lanes"][0]["batch"] = {"events": 32, "linger": "1h"}
+    config["key"] = {"id": "kms", "alg": "hmac-sha256", "signer": "host", "sign": mode}
+    with sinkwell.Emitter.open(config, signer=sign) as emitter:
+        for n in range(32):
+            emitter.emit("com.example.n", {"n": n})
+    messages = [one for call in calls for one in call]
+    assert all(len(one) == 49 and one.startswith(b"sinkwell-seal-v1\n") for one in messages)
+    assert len(messages) <= most and len(calls) <= 8
+    assert max(map(len, calls)) >= (32 if mode == "each" else 1)
+    report = sinkwell.verify(tmp_path / "events.ndjson", {"kms": b"hmac:" + b"k" * 32})
+    assert (report["verdict"], report["unsigned"]) == ("sound", 0)
+
+
 def test_a_change_of_key(config: dict[str, Any], key: Path, tmp_path: Path) -> None:
     other = tmp_path / "hmac.key"
     other.write_bytes(b"h" * 32)

@@ -58,7 +58,13 @@ fn what_is_missing_cut_off_or_forged_is_told_apart() {
         (lines[..4].concat(), true, 1, "findings", &["not_covered"; 2]),
         // What no signature covers takes no part.
         (lines.concat() + &forged, false, 1, "findings", &[]),
-        ([&lines[..2], &[forged.clone()], &lines[3..]].concat().concat(), false, 1, "findings", &["only_in"]),
+        (
+            [&lines[..2], std::slice::from_ref(&forged), &lines[3..]].concat().concat(),
+            false,
+            1,
+            "findings",
+            &["only_in"],
+        ),
     ] {
         place.write("siem.ndjson", content);
         let mut line = vec!["compare", "--key", &key, "--format", "json", "siem.ndjson", "audit.db"];

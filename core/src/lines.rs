@@ -11,6 +11,7 @@ mod tests;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -117,6 +118,18 @@ impl LineFile {
             std::thread::sleep(LOOK);
             waited += LOOK;
         }
+    }
+
+    /// Moves what stands from `from` on into `PATH.torn`: whole lines of a write that was cut off before its end.
+    pub(crate) fn set_aside(&mut self, fs: &dyn Fs, from: u64, durable: bool) -> io::Result<()> {
+        if from >= self.at.len {
+            return Ok(());
+        }
+        let mut reader = fs.open_read(&self.path)?;
+        move_aside(fs, &mut *reader, &self.path, from..self.at.len, durable)?;
+        self.file.set_len(from)?;
+        self.at.len = from;
+        Ok(())
     }
 
     /// Which file it is, and how long.
@@ -283,26 +296,43 @@ fn set_torn_line_aside(fs: &dyn Fs, file: &mut dyn FsFile, path: &Path, durable:
     if whole == len {
         return Ok(len);
     }
-    let beside = with_suffix(path, ".torn");
-    let fresh = if durable { missing(fs, &beside)? } else { Vec::new() };
-    let mut aside = fs.open_append(&beside)?;
-    let mut at = whole;
-    while at < len {
-        let size = usize::try_from(len - at).unwrap_or(block.len()).min(block.len());
-        read_exact(&mut *reader, at, &mut block[..size])?;
-        append_all(&mut *aside, &block[..size])?;
-        at += size as u64;
-    }
-    append_all(&mut *aside, b"\n")?;
-    aside.sync_data()?;
-    for dir in fresh {
-        fs.sync_dir(&dir)?;
-    }
+    move_aside(fs, &mut *reader, path, whole..len, durable)?;
     file.set_len(whole)?;
     Ok(whole)
 }
 
-fn read_exact(file: &mut dyn FsFile, mut offset: u64, mut buf: &mut [u8]) -> io::Result<()> {
+/// Copies a part of the file at `path` behind what is in `PATH.torn`, on disk; with a newline at its end.
+fn move_aside(
+    fs: &dyn Fs,
+    reader: &mut dyn FsFile,
+    path: &Path,
+    part: Range<u64>,
+    durable: bool,
+) -> io::Result<()> {
+    let beside = with_suffix(path, ".torn");
+    let fresh = if durable { missing(fs, &beside)? } else { Vec::new() };
+    let mut aside = fs.open_append(&beside)?;
+    let mut block = vec![0; 64 * 1024];
+    let mut at = part.start;
+    let mut last = b'\n';
+    while at < part.end {
+        let size = usize::try_from(part.end - at).unwrap_or(block.len()).min(block.len());
+        read_exact(reader, at, &mut block[..size])?;
+        append_all(&mut *aside, &block[..size])?;
+        last = block[size - 1];
+        at += size as u64;
+    }
+    if last != b'\n' {
+        append_all(&mut *aside, b"\n")?;
+    }
+    aside.sync_data()?;
+    for dir in fresh {
+        fs.sync_dir(&dir)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn read_exact(file: &mut dyn FsFile, mut offset: u64, mut buf: &mut [u8]) -> io::Result<()> {
     while !buf.is_empty() {
         match file.read_at(offset, buf) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -1,17 +1,18 @@
 //! `key.sign: batch`: one signature a batch and stream, and what a crash, a slow signer or a stranger makes of it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sinkwell::config::{Config, SignatureAlgorithm, Source};
+use sinkwell::config::{Config, SignMode, SignatureAlgorithm, Source};
 use sinkwell::journal::{Journal, Record};
 use sinkwell::json::{Value, parse};
-use sinkwell::key::{HostSigner, VerifyingKey, generate};
+use sinkwell::key::{HostSigner, SigningKey, VerifyingKey, generate};
 use sinkwell::seam::{RealFs, SystemEnv, SystemRandom, Uuid, parse_time};
+use sinkwell::sink::{Answers, Envelope, Failure, FailureKind, Sink};
 use sinkwell::verify::{Options as VerifyOptions, Report, TrustedKey, Verdict, Verifier};
-use sinkwell::{Emitter, EventInput, Options};
+use sinkwell::{Emitter, EventInput, HostSink, Options};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -40,8 +41,13 @@ impl Place {
     }
 
     fn verify(&self, text: &str) -> Report {
-        let key = VerifyingKey::from_named(self.0.join("agent.pem.pub")).unwrap();
-        let options = VerifyOptions { keys: vec![TrustedKey::new("k1", key)], ..Default::default() };
+        self.verify_by(&[("k1", "agent.pem.pub")], text)
+    }
+
+    fn verify_by(&self, keys: &[(&str, &str)], text: &str) -> Report {
+        let key = |file: &str| VerifyingKey::from_named(self.0.join(file)).unwrap();
+        let keys = keys.iter().map(|(id, file)| TrustedKey::new(*id, key(file))).collect();
+        let options = VerifyOptions { keys, ..Default::default() };
         let mut verifier = Verifier::new(options);
         verifier.read(&mut text.as_bytes(), "in").unwrap();
         verifier.finish().unwrap()
@@ -217,4 +223,187 @@ fn what_a_dead_process_had_not_signed_is_cut_and_declared() {
     let report = place.verify(&after.join("\n"));
     assert_eq!(report.verdict, Verdict::Incomplete, "{report}");
     assert_eq!(report.lost.get("journal_damage"), Some(&3), "{report}");
+}
+
+/// A second key pair, as `next.pem`, that signs in this mode.
+fn next_key(place: &Place, mode: SignMode) -> SigningKey {
+    let path = place.0.join("next.pem");
+    generate(SignatureAlgorithm::Ed25519, &path).unwrap();
+    use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+    let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    SigningKey::ed25519("k2", key).signing(mode)
+}
+
+const BOTH: &[(&str, &str)] = &[("k1", "agent.pem.pub"), ("k2", "next.pem.pub")];
+
+#[test]
+fn the_old_key_signs_what_it_sealed_before_it_retires() {
+    let place = Place::new("change");
+    let emitter = Emitter::open(Options::new(place.config(BATCH, FILE))).unwrap();
+    emit(&emitter, 70);
+    emitter.change_key(&next_key(&place, SignMode::Batch)).unwrap();
+    emit(&emitter, 70);
+    emitter.shutdown(LONG);
+    let lines = place.lines("events.ndjson");
+    let report = place.verify_by(BOTH, &lines.join("\n"));
+    assert_eq!((report.verdict, report.unsigned), (Verdict::Sound, 0), "{report}");
+    let by = |line: &str, key: &str| line.contains(&format!("\"keyid\":\"{key}\",\"prevhash\""));
+    let retiring = lines.iter().position(|line| line.contains("\"key_retiring\"")).unwrap();
+    let active = lines.iter().position(|line| line.contains("\"key_active\"")).unwrap();
+    assert!(signed(&lines[retiring]) && signed(&lines[active]));
+    assert!(lines[active + 1..].iter().all(|line| !by(line, "k1")), "the old key signs nothing more");
+    assert!(lines[..=retiring].iter().all(|line| !by(line, "k2")));
+    // Whoever has the old key only verifies all that it sealed.
+    let report = place.verify(&lines[..=retiring].join("\n"));
+    assert_eq!((report.verdict, report.unsigned, report.open), (Verdict::Sound, 0, 1), "{report}");
+}
+
+#[test]
+fn a_signer_that_is_dead_keeps_no_lane_waiting_once_another_key_is_there() {
+    // What it fails at first: what is sealed already, or the announcement of its own end; and what the next one does.
+    for (mode, next, dead_at_first) in [
+        ("each", SignMode::Batch, true),
+        ("batch", SignMode::Batch, true),
+        ("each", SignMode::Each, false),
+        ("batch", SignMode::Each, false),
+    ] {
+        let place = Place::new(&format!("dead-{mode}-{next:?}-{dead_at_first}"));
+        let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        use ed25519_dalek::pkcs8::EncodePublicKey as _;
+        let pem = key.verifying_key().to_public_key_pem(Default::default()).unwrap();
+        let refuse = if dead_at_first { usize::MAX } else { 0 };
+        let signer = Arc::new(Slow {
+            key,
+            calls: AtomicUsize::new(0),
+            inputs: AtomicUsize::new(0),
+            refuse: AtomicUsize::new(refuse),
+        });
+        let host = format!("{{ id: k1, alg: ed25519, signer: host, sign: {mode} }}");
+        let lane = "lanes:\n- { id: events, sink: { file: { path: '{dir}/events.ndjson' } }, batch: { events: 8, linger: 1ms }, retry: { initial: 1ms, cap: 2ms }, breaker: { failures: 3, open: 1h } }\n";
+        let mut options = Options::new(place.config(&host, lane));
+        options.signer = Some(signer.clone());
+        let emitter = Emitter::open(options).unwrap();
+        emit(&emitter, 20);
+        if !dead_at_first {
+            emitter.flush(LONG);
+            signer.refuse.store(usize::MAX, Ordering::Relaxed);
+            emit(&emitter, 1);
+        }
+        emitter.change_key(&next_key(&place, next)).unwrap();
+        emit(&emitter, 20);
+        for (_, left) in emitter.shutdown(LONG) {
+            assert_eq!(left.pending, 0, "{mode}");
+        }
+        std::fs::write(place.0.join("agent.pem.pub"), pem).unwrap();
+        let lines = place.lines("events.ndjson");
+        let report = place.verify_by(BOTH, &lines.join("\n"));
+        assert_eq!(
+            (report.verdict, report.unsigned, report.open),
+            (Verdict::Sound, 0, 0),
+            "{mode}: {report}"
+        );
+        let steps = lines.iter().filter(|line| line.contains("com.example.step")).count();
+        assert_eq!(steps, if dead_at_first { 40 } else { 41 });
+        // It was not given up before it had had its tries.
+        assert!(signer.calls.load(Ordering::Relaxed) >= 3, "{mode}");
+    }
+}
+
+/// A sink that refuses for good, by their number, some events of each batch until they are alone; keeps the rest.
+struct Picky {
+    refuses: fn(u64) -> bool,
+    kept: Arc<Mutex<Vec<Envelope>>>,
+}
+
+impl Sink for Picky {
+    fn kind(&self) -> &'static str {
+        "host"
+    }
+    fn deliver(&mut self, batch: &[Envelope]) -> Answers {
+        if batch.iter().any(|envelope| !envelope.own && (self.refuses)(envelope.sequence)) {
+            return Answers::RefusedBatch(Failure::new(FailureKind::Rejected, "not this one"));
+        }
+        self.kept.lock().unwrap().extend(batch.iter().cloned());
+        Answers::Acknowledged
+    }
+}
+
+#[test]
+fn what_leaves_a_batch_leaves_nothing_uncovered() {
+    // One in the middle, the one that carries the batch's signature, all of a batch, every second.
+    let cases: [fn(u64) -> bool; 4] =
+        [|n| n == 20, |n| n == 64, |n| (2..=64).contains(&n), |n| n.is_multiple_of(2) && n < 200];
+    for (case, refuses) in cases.into_iter().enumerate() {
+        let place = Place::new(&format!("picky-{case}"));
+        let lanes = "lanes:\n- { id: picky, classes: [debug], sink: { host: picky }, batch: { events: 63, linger: 1h }, retry: { initial: 1ms, cap: 2ms } }\ndead_letter: { dir: '{dir}/dead' }\n";
+        let config = place.config(BATCH, lanes);
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let lane = config.lanes[0].clone();
+        let mut options = Options::new(config);
+        let to = Arc::clone(&kept);
+        options.sinks.push(HostSink {
+            name: "picky".into(),
+            lane,
+            make: Arc::new(move || Ok(Box::new(Picky { refuses, kept: Arc::clone(&to) }) as Box<dyn Sink>)),
+        });
+        let emitter = Emitter::open(options).unwrap();
+        emit(&emitter, 63 * 4);
+        emitter.flush(LONG);
+        emitter.shutdown(LONG);
+        let lines: Vec<String> =
+            kept.lock().unwrap().iter().map(|e| String::from_utf8(e.bytes.to_vec()).unwrap()).collect();
+        let report = place.verify(&lines.join("\n"));
+        assert_eq!((report.verdict, report.unsigned), (Verdict::Incomplete, 0), "{case}: {report}");
+        // What left the batch is kept as it was sealed: it neither got a signature nor lost one.
+        let dead = place.lines("dead/picky.dead.ndjson");
+        assert_eq!(report.lost.get("rejected"), Some(&(dead.len() as u64)), "{case}: {report}");
+        let report = place.verify(&[lines, dead].concat().join("\n"));
+        assert_eq!(report.unsigned, 0, "{case}: {report}");
+        assert!(report.verdict <= Verdict::Incomplete, "{case}: {report}");
+    }
+}
+
+/// A signer that is far away: 50 ms a call, whatever it is asked for.
+struct Far(Slow);
+
+impl HostSigner for Far {
+    fn sign(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, String> {
+        // The distance itself, not a wait for something to happen.
+        std::thread::sleep(Duration::from_millis(50));
+        self.0.sign(inputs)
+    }
+}
+
+#[test]
+fn a_signer_of_50_ms_a_call_has_room_for_ten_thousand_events_a_second() {
+    const EVENTS: usize = 20_000;
+    for mode in ["each", "batch"] {
+        let place = Place::new(&format!("far-{mode}"));
+        let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        use ed25519_dalek::pkcs8::EncodePublicKey as _;
+        let pem = key.verifying_key().to_public_key_pem(Default::default()).unwrap();
+        std::fs::write(place.0.join("agent.pem.pub"), pem).unwrap();
+        let (calls, inputs, refuse) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        let signer = Arc::new(Far(Slow { key, calls, inputs, refuse }));
+        let host = format!("{{ id: k1, alg: ed25519, signer: host, sign: {mode} }}");
+        // As docs/KEYS.md says: batches of what comes in while a call is under way, twice over.
+        let lane = "lanes:\n- { id: events, overflow: block, queue: { events: 10000 }, batch: { events: 2048, bytes: 4MiB, linger: 1h }, sink: { file: { path: '{dir}/events.ndjson' } } }\n";
+        let mut options = Options::new(place.config(&host, lane));
+        options.signer = Some(signer.clone());
+        let emitter = Emitter::open(options).unwrap();
+        // Many more than the queue holds: whoever emits waits, and nothing is lost.
+        emit(&emitter, EVENTS);
+        for (_, left) in emitter.shutdown(LONG) {
+            assert_eq!(left.pending, 0, "{mode}");
+        }
+        // What the calls took is less than what so many events have time for.
+        let calls = u32::try_from(signer.0.calls.load(Ordering::Relaxed)).unwrap();
+        let taken = Duration::from_millis(50) * calls;
+        assert!(taken <= Duration::from_secs(EVENTS as u64 / 10_000), "{mode}: {calls} calls");
+        let lines = place.lines("events.ndjson");
+        let steps = lines.iter().filter(|line| line.contains("com.example.step")).count();
+        assert_eq!(steps, EVENTS, "{mode}");
+        let report = place.verify(&lines.join("\n"));
+        assert_eq!((report.verdict, report.unsigned), (Verdict::Sound, 0), "{mode}: {report}");
+    }
 }

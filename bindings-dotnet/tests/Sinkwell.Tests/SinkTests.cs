@@ -265,6 +265,45 @@ public sealed class SinkTests
         Assert.All(sink.Events, e => Assert.True(e.Verify(keys)));
     }
 
+    [Theory]
+    [InlineData("each", 40, 32)]
+    [InlineData("batch", 8, 1)]
+    public async Task A_signer_gets_many_messages_of_one_stream_in_one_call(string mode, int most, int atOnce)
+    {
+        var signer = new Counting(RandomNumberGenerator.GetBytes(32));
+        var sink = new Recording();
+        var configuration = Configurations.Map(
+            ("heartbeat", "off"),
+            ("key", Configurations.Map(("id", "kms"), ("alg", "hmac-sha256"), ("signer", "host"), ("sign", mode))),
+            ("lanes", Array.Empty<object>()));
+        await using (var emitter = Emitter.Open(configuration, new() { Signer = signer }))
+        {
+            emitter.AddSink(sink, Configurations.Map(("batch", Configurations.Map(("events", 32), ("linger", "1h")))));
+            for (var n = 0; n < 32; n++)
+            {
+                emitter.Emit("com.example.x");
+            }
+        }
+        Assert.Equal(32, sink.Events.Count(static e => !e.IsOwn));
+        Assert.InRange(signer.Calls.Sum(), 1, most);
+        Assert.InRange(signer.Calls.Count, 1, 8);
+        Assert.True(signer.Calls.Max() >= atOnce);
+    }
+
+    private sealed class Counting(byte[] secret) : ISigner
+    {
+        internal ConcurrentQueue<int> Calls { get; } = [];
+
+        public Task<IReadOnlyList<ReadOnlyMemory<byte>>> SignAsync(
+            IReadOnlyList<ReadOnlyMemory<byte>> inputs, CancellationToken cancellationToken = default)
+        {
+            Calls.Enqueue(inputs.Count);
+            Assert.All(inputs, static input => Assert.True(input.Length == 49 && input.Span.StartsWith("sinkwell-seal-v1\n"u8)));
+            return Task.FromResult<IReadOnlyList<ReadOnlyMemory<byte>>>(
+                [.. inputs.Select(input => (ReadOnlyMemory<byte>)HMACSHA256.HashData(secret, input.Span))]);
+        }
+    }
+
     private sealed class Recording(
         string name = "recording",
         Func<SignedGovernanceEvent, Task>? first = null,

@@ -484,6 +484,10 @@ impl Control {
     fn collect(&mut self, core: &mut LaneCore, now: Instant) {
         if let Some(key) = core.new_key.take() {
             self.sealer.change_to(key);
+            if !self.group.is_empty() {
+                // A signer keeps this lane waiting: the key that takes over may end that now.
+                self.not_before = None;
+            }
         }
         if core.overflowed && core.health.state != LaneState::Failed {
             let failure = self.lane.overflow_failure();

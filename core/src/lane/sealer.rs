@@ -9,6 +9,7 @@ mod keys;
 mod losses;
 mod signing;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -203,6 +204,10 @@ pub(crate) struct Sealer {
     next_key: Option<SigningKey>,
     /// `key_retiring` is sealed, and not yet signed by the key that retires.
     retiring: bool,
+    /// How often in a row the key's signer failed.
+    failed: Cell<u32>,
+    /// After so many failures a key that is to retire is not waited for.
+    patience: u32,
     limit: usize,
     streams: HashMap<Arc<str>, Stream>,
     /// The agent whose stream was used last, while it is open.
@@ -284,6 +289,8 @@ impl Sealer {
             key,
             next_key: None,
             retiring: false,
+            failed: Cell::new(0),
+            patience: lane.config.breaker.failures,
             limit: lane.config.streams.max(2),
             streams: HashMap::new(),
             latest: None,

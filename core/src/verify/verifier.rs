@@ -20,7 +20,6 @@ use super::trust::{self, Standing};
 use crate::envelope::line::{BAD_STUB, Envelope, Line, Reader, Stub};
 use crate::error::{Error, Result};
 use crate::seam::Uuid;
-use crate::sinks::audit_chain::AuditDb;
 
 /// Verifies envelopes: feed it all input, then [`finish`](Self::finish).
 pub struct Verifier {

@@ -20,11 +20,12 @@ impl Sealer {
     }
 
     /// Seals `key_retiring`, has the old key sign it and all before it, and seals `key_active` for the new one, in
-    /// every open stream. Where the old key's signer fails, this is called again once what is in `out` is signed.
+    /// every open stream. Where the old key's signer fails, this is called again once what is in `out` is signed; where
+    /// it goes on failing, the new key signs in its place ([`Sealer::sign`]), and no lane waits for a dead signer.
     pub(crate) fn change_key(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
-        let Some(new) = self.next_key.take() else { return Ok(()) };
+        let Some(new) = self.next_key.clone() else { return Ok(()) };
         let Some(old) = self.key.clone() else {
-            self.key = Some(new);
+            self.key = self.next_key.take();
             return Ok(());
         };
         let mut agents: Vec<_> = self.streams.keys().cloned().collect();
@@ -38,11 +39,10 @@ impl Sealer {
             }
             self.retiring = true;
         }
-        if let Err(e) = self.sign(out) {
-            self.next_key = Some(new);
-            return Err(e);
-        }
+        self.sign(out)?;
         self.retiring = false;
+        self.failed.set(0);
+        self.next_key = None;
         self.key = Some(new.clone());
         for agent in &agents {
             let body = change(&new, Some(new.mode()), &old, "key_active");

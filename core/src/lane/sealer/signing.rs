@@ -2,7 +2,7 @@
 //!
 //! Guarantees: whatever is written or sent by itself ends, for each stream in it, with a signed envelope; which ones
 //! are signed is decided once, before the first of them is written or sent; a host's signer is asked once for all of
-//! them, and while it fails nothing leaves.
+//! them, and while it fails nothing leaves, unless another key is to take over from it.
 
 use std::collections::HashSet;
 
@@ -29,21 +29,47 @@ pub(super) fn at_once(key: Option<&SigningKey>, kind: Kind) -> (Option<&SigningK
 
 impl Sealer {
     /// Signs what was sealed together, as the key's mode says. To be called again with the same items after a
-    /// failure.
+    /// failure. A key that is to retire and whose signer has failed as often as opens the lane's breaker is not waited
+    /// for any longer: the key that takes over signs, which it may, as no hash holds the key.
     pub(crate) fn sign(&self, items: &mut [Item]) -> Result<(), SignerFailed> {
         let Some(key) = &self.key else { return Ok(()) };
-        let chosen = choose(items, key.mode());
-        let messages: Vec<_> = chosen.iter().map(|&at| seal_message(&items[at].envelope.hash)).collect();
-        let messages: Vec<&[u8]> = messages.iter().map(<[u8; 49]>::as_slice).collect();
-        let signatures = key.sign_all(&messages).map_err(SignerFailed)?;
-        for (at, signature) in chosen.into_iter().zip(&signatures) {
-            let item = &mut items[at];
-            if let Some(unsigned) = item.unsigned.take() {
-                item.envelope = sign_later(&item.envelope, unsigned.opening, key, signature);
+        match sign_by(key, key.mode(), items) {
+            Ok(any) => {
+                if any {
+                    self.failed.set(0);
+                }
+                return Ok(());
+            }
+            Err(e) => {
+                let failed = self.failed.get().saturating_add(1);
+                self.failed.set(failed);
+                match &self.next_key {
+                    Some(_) if failed >= self.patience => {}
+                    _ => return Err(e),
+                }
             }
         }
-        Ok(())
+        let Some(next) = &self.next_key else { return Ok(()) };
+        // What the streams were opened with holds until `key_active`.
+        let mode = if key.mode() == SignMode::Each { SignMode::Each } else { next.mode() };
+        sign_by(next, mode, items).map(|_| ())
     }
+}
+
+/// Signs those that are due; answers whether there were any.
+fn sign_by(key: &SigningKey, mode: SignMode, items: &mut [Item]) -> Result<bool, SignerFailed> {
+    let chosen = choose(items, mode);
+    let messages: Vec<_> = chosen.iter().map(|&at| seal_message(&items[at].envelope.hash)).collect();
+    let messages: Vec<&[u8]> = messages.iter().map(<[u8; 49]>::as_slice).collect();
+    let signatures = key.sign_all(&messages).map_err(SignerFailed)?;
+    let any = !chosen.is_empty();
+    for (at, signature) in chosen.into_iter().zip(&signatures) {
+        let item = &mut items[at];
+        if let Some(unsigned) = item.unsigned.take() {
+            item.envelope = sign_later(&item.envelope, unsigned.opening, key, signature);
+        }
+    }
+    Ok(any)
 }
 
 /// The items that are to be signed, in ascending order.

@@ -4,16 +4,19 @@
 //! a line that a crash left unfinished is moved aside when the file is opened, never appended to; what was
 //! acknowledged was written whole, into the file that the path names. With `fsync` it survives a loss of power, the
 //! file's name too. A full disk is a failure that is tried again: the part of a batch that did not fit is cut off
-//! first, so no torn line stays behind. A file that somebody else removed, moved, cut or wrote to is a failure that
+//! first, so no torn line stays behind. What one signature covers is in one file, and what a process that died within
+//! a write left without it is moved aside like a torn line ([`tail`]). A file that somebody else removed, moved, cut or wrote to is a failure that
 //! says how many acknowledged envelopes were in it; then another is begun.
 
 mod settings;
+mod tail;
 #[cfg(test)]
 mod tests;
 
 pub use settings::FileConfig;
 pub(super) use settings::KIND;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,6 +73,10 @@ impl FileSink {
             path = with_suffix(&self.config.path, &suffix);
             n += 1;
         };
+        if file.is_regular() && file.len() > 0 {
+            let covered = tail::covered_len(&*self.fs, &path, file.len())?;
+            file.set_aside(&*self.fs, covered, self.config.fsync)?;
+        }
         // Age counts from the file's own birth where that is known, so that a restart does not reset it.
         let born = if file.len() > 0 { file.created() } else { None };
         self.began = born.unwrap_or_else(|| self.clock.unix_nanos());
@@ -173,6 +180,27 @@ fn rotated_files(fs: &dyn Fs, path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
+/// Where the shortest part of a batch ends, from `from` on, of which every stream ends signed; where none does, it is
+/// one envelope.
+fn covered_end(batch: &[Envelope], from: usize) -> usize {
+    // Most are signed each, or not at all.
+    if batch[from].signed || !batch[from..].iter().any(|envelope| envelope.signed) {
+        return from + 1;
+    }
+    let mut open = HashSet::new();
+    for (at, envelope) in batch.iter().enumerate().skip(from) {
+        if envelope.signed {
+            open.remove(&envelope.streamid);
+        } else {
+            open.insert(envelope.streamid);
+        }
+        if open.is_empty() {
+            return at + 1;
+        }
+    }
+    from + 1
+}
+
 impl Sink for FileSink {
     fn kind(&self) -> &'static str {
         "file"
@@ -188,13 +216,18 @@ impl Sink for FileSink {
             }
             self.buf.clear();
             let mut upto = done;
-            while let Some(envelope) = batch.get(upto) {
-                if self.due(self.buf.len() as u64, envelope.bytes.len() as u64 + 1) {
+            while upto < batch.len() {
+                // What one signature covers goes into one file.
+                let end = covered_end(batch, upto);
+                let bytes: usize = batch[upto..end].iter().map(|envelope| envelope.bytes.len() + 1).sum();
+                if self.due(self.buf.len() as u64, bytes as u64) {
                     break;
                 }
-                self.buf.extend_from_slice(&envelope.bytes);
-                self.buf.push(b'\n');
-                upto += 1;
+                for envelope in &batch[upto..end] {
+                    self.buf.extend_from_slice(&envelope.bytes);
+                    self.buf.push(b'\n');
+                }
+                upto = end;
             }
             match if upto == done { self.rotate() } else { self.append() } {
                 Ok(()) => {

@@ -401,3 +401,61 @@ fn pipes_and_devices_are_written_to_as_they_are() {
     drop(sink);
     assert_eq!(reader.join().unwrap(), "000000000\n000000001\n");
 }
+
+/// A line as an envelope's, of a stream named by one byte.
+fn sealed(stream: u8, sequence: u64, signed: bool) -> Envelope {
+    let seal = if signed { r#""keyid":"k","sigalg":"ed25519","signature":"AA==","# } else { "" };
+    let streamid = crate::seam::Uuid([stream; 16]);
+    let line = format!(r#"{{{seal}"sequence":"{sequence:020}","streamid":"{streamid}"}}"#);
+    let envelope = envelope_of(line, stream, sequence);
+    let bytes = envelope.bytes.clone();
+    Envelope::new(crate::sink::EnvelopeInner { bytes, signed, ..envelope.parts() })
+}
+
+#[test]
+fn what_a_cut_off_write_left_without_a_signature_is_set_aside() {
+    let text = |all: &[(u8, u64, bool)]| -> String {
+        let lines = all.iter().map(|&(stream, sequence, signed)| sealed(stream, sequence, signed));
+        lines.map(|e| String::from_utf8(e.bytes.to_vec()).unwrap() + "\n").collect()
+    };
+    // More than is looked at first.
+    let long: Vec<_> = (2..3000).map(|n| (1, n, false)).collect();
+    for (stays, goes) in [
+        (vec![(1, 1, true)], vec![(1, 2, false), (1, 3, false)]),
+        (vec![(1, 1, true)], long),
+        (vec![(1, 1, true), (2, 1, true)], vec![(1, 2, false), (2, 2, false)]),
+        // Of a stream that nobody signs, or of which nothing shows that somebody does.
+        (vec![(1, 1, false), (1, 2, false)], vec![]),
+        (vec![(1, 1, true), (1, 2, false), (2, 1, false)], vec![]),
+        // What is covered.
+        (vec![(1, 1, true), (1, 2, false), (1, 3, true)], vec![]),
+    ] {
+        let dir = TempDir::new();
+        let path = dir.path().join("e.ndjson");
+        std::fs::write(&path, text(&stays) + &text(&goes)).unwrap();
+        let mut sink =
+            FileSink::open_in(Arc::new(RealFs), Arc::new(ManualClock::new(START)), config(&path)).unwrap();
+        assert_eq!(sink.deliver(&[sealed(3, 1, true)]), Answers::Acknowledged);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text(&stays) + &text(&[(3, 1, true)]));
+        let aside = std::fs::read_to_string(dir.path().join("e.ndjson.torn")).unwrap_or_default();
+        assert_eq!(aside, text(&goes));
+    }
+}
+
+#[test]
+fn rotation_parts_nothing_that_one_signature_covers() {
+    let dir = TempDir::new();
+    let path = dir.path().join("e.ndjson");
+    let batch: Vec<_> = [(1, false), (2, false), (1, true), (2, true), (1, false), (1, true), (2, false)]
+        .into_iter()
+        .enumerate()
+        .map(|(n, (stream, signed))| sealed(stream, n as u64 + 1, signed))
+        .collect();
+    // Each line would be one too many.
+    let limits = FileConfig { rotate_bytes: Some(1), ..config(&path) };
+    let mut sink = FileSink::open_in(Arc::new(RealFs), Arc::new(ManualClock::new(START)), limits).unwrap();
+    assert_eq!(sink.deliver(&batch), Answers::Acknowledged);
+    let mut counts: Vec<_> = files(dir.path()).iter().map(|(_, text)| text.lines().count()).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 2, 4]);
+}

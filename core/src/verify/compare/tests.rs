@@ -250,7 +250,8 @@ fn what_lanes_may_see_differently_is_a_note() {
 #[test]
 fn a_stub_stands_for_its_event() {
     let (mut a, mut b) = (lines(1, &["e1", "e2"]), lines(2, &["e1", "e2"]));
-    (a.closed(), b.closed());
+    a.closed();
+    b.closed();
     let erased: String = b
         .text
         .lines()
@@ -269,7 +270,8 @@ fn a_stub_stands_for_its_event() {
 fn what_nothing_covers_takes_no_part() {
     // A stranger's other form of an event, put behind the file: its own finding, and no difference.
     let (mut a, mut b) = (lines(1, &["e1", "e2"]), lines(2, &["e1", "e2"]));
-    (a.closed(), b.closed());
+    a.closed();
+    b.closed();
     let broken = b.text.lines().nth(1).unwrap().replace("urn:a", "").replace("search", "other");
     let found = compared_as(&a.text, &(b.text.clone() + &broken + "\n"), false);
     assert_eq!((kinds(&found), found.pairs[0].counts.same), (vec![], 2));
@@ -301,7 +303,8 @@ fn many_forms_of_one_id_and_many_differences_stay_bounded() {
         a.event(&format!("only-{n}"));
         b.data("same-id", &format!(r#"{{"n":-{},"tool":"t"}}"#, n + 1));
     }
-    (a.closed(), b.closed());
+    a.closed();
+    b.closed();
     let found = compared(&a, &b);
     let pair = &found.pairs[0];
     assert_eq!((pair.counts.differs, pair.counts.only_in_a[0]), (1, 3000));
