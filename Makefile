@@ -1,6 +1,6 @@
 # Every target is a script of its own; `make` lists them. Logs go to target/logs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt gen docs bench profile fuzz soak dist matrix
+.PHONY: help demo test lint fmt gen docs bench profile fuzz soak dist matrix hosts
 
 bindings := bindings-c bindings-python bindings-node bindings-go bindings-dotnet
 
@@ -42,3 +42,6 @@ dist: ## the packages, in target/dist, for glibc 2.28 and later
 
 matrix: ## vectors × languages, as of the last tests
 	@scripts/test-matrix.sh
+
+hosts: ## the recipes of docs/DEPLOY.md in their hosts: how each ends, and what became of the events
+	@scripts/hosts.sh

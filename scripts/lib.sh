@@ -122,5 +122,8 @@ c_library() {
 python_package() {
     local extra=bindings-python/requirements-test.txt
     if [[ -e "$extra" ]]; then venv "$root/$extra" || return; else venv || return; fi
+    local compiled=bindings-python/requirements-compiled.txt
+    pip install --quiet --disable-pip-version-check -r "$root/$compiled" >"$logs/pip-compiled.log" 2>&1 ||
+        echo "python: not everything of $compiled installs here; what needs it is left out"
     logged maturin maturin develop --quiet --manifest-path bindings-python/Cargo.toml
 }

@@ -195,6 +195,7 @@ impl SinkwellEvent {
                     _ => return Err(Error::invalid_argument("must be 0, 1 or 2").at("terminal")),
                 },
                 run: text(self.run, "run")?,
+                parent_run: None,
                 turn: text(self.turn, "turn")?,
                 attempt: text(self.attempt, "attempt")?,
                 trace,

@@ -3,16 +3,19 @@
 //! Guarantees: a value is walked once, straight into the core's writer, which holds it to the rules and names
 //! the path; what JSON cannot carry is refused here with the core's kind and path, and the remedy.
 
+use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
 use sinkwell::Error;
 use sinkwell::json::{JsonError, ObjectWriter};
 
-/// Why a value cannot be walked: the core refused it, or Python code of the host's raised.
+/// Why a value cannot be walked: the core refused it, Python code of the host's raised at a place that is known, or the
+/// call is to end (Ctrl-C).
 pub(crate) enum Refusal {
     Json(JsonError),
+    Thrown(Box<(JsonError, PyErr)>),
     Python(PyErr),
 }
 
@@ -89,22 +92,60 @@ fn other(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> 
         return dict(w, map);
     }
     if let Ok(map) = value.cast::<PyMapping>() {
+        let items = read(w, map.items())?;
         w.begin_object()?;
-        for item in map.items()? {
-            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+        for item in items {
+            let pair = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>();
+            let (key, value) = read(w, pair)?;
             member(w, &key, &value)?;
         }
         return Ok(w.end_object()?);
     }
-    // Integers of other libraries, numpy's for example.
-    if value.hasattr(pyo3::intern!(value.py(), "__index__"))? {
-        let index = value.call_method0(pyo3::intern!(value.py(), "__index__"))?;
+    // Arrays and scalars of other libraries (numpy, pandas, array) say themselves what they are in Python's own types.
+    let py = value.py();
+    if read(w, value.hasattr(pyo3::intern!(py, "tolist")))? && !value.is_instance_of::<PyType>() {
+        let plain = read(w, value.call_method0(pyo3::intern!(py, "tolist")))?;
+        if is_plain(&plain) {
+            return write(w, &plain);
+        }
+    } else if read(w, value.hasattr(pyo3::intern!(py, "__index__")))? && !value.is_instance_of::<PyType>() {
+        // Integers of other libraries.
+        let index = read(w, value.call_method0(pyo3::intern!(py, "__index__")))?;
         if index.is_instance_of::<PyInt>() {
             return int(w, &index);
         }
     }
     let name = value.get_type().name()?;
     Err(refuse(w, &format!("a {name} has no JSON form; send it as a string")))
+}
+
+fn is_plain(value: &Bound<'_, PyAny>) -> bool {
+    value.is_exact_instance_of::<PyList>()
+        || value.is_exact_instance_of::<PyInt>()
+        || value.is_exact_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyBool>()
+        || value.is_exact_instance_of::<PyString>()
+}
+
+/// What code of the host's gave; what it raised is a refusal at the place that is being written.
+fn read<T>(w: &mut ObjectWriter, given: PyResult<T>) -> Result<T, Refusal> {
+    given.map_err(|e| thrown(w, e))
+}
+
+fn thrown(w: &mut ObjectWriter, error: PyErr) -> Refusal {
+    let refusal = Python::attach(|py| {
+        // KeyboardInterrupt and its like are about the call, not about the value.
+        if !error.is_instance_of::<PyException>(py) {
+            return None;
+        }
+        let name =
+            error.get_type(py).name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
+        Some(w.refuse(format!("reading it raised {name}; send a plain value")))
+    });
+    match refusal {
+        Some(refusal) => Refusal::Thrown(Box::new((refusal, error))),
+        None => Refusal::Python(error),
+    }
 }
 
 fn dict(w: &mut ObjectWriter, map: &Bound<'_, PyDict>) -> Result<(), Refusal> {
@@ -126,7 +167,14 @@ fn member(w: &mut ObjectWriter, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>
         },
         Err(_) => {
             let name = key.get_type().name()?;
-            w.key(&key.str()?.to_string_lossy())?;
+            let shown = match key.str() {
+                Ok(shown) => shown.to_string_lossy().into_owned(),
+                Err(e) => {
+                    w.key(&format!("<{name}>"))?;
+                    return Err(thrown(w, e));
+                }
+            };
+            w.key(&shown)?;
             return Err(w.refuse(format!("a key must be a string, not {name}")).into());
         }
     }
@@ -166,6 +214,12 @@ fn refuse(w: &mut ObjectWriter, message: &str) -> Refusal {
 pub(crate) fn raise(py: Python<'_>, refusal: Refusal, invalid: impl FnOnce(&JsonError) -> Error) -> PyErr {
     match refusal {
         Refusal::Json(e) => crate::error::raise(py, &invalid(&e)),
+        Refusal::Thrown(thrown) => {
+            let (e, cause) = *thrown;
+            let raised = crate::error::raise(py, &invalid(&e));
+            raised.set_cause(py, Some(cause));
+            raised
+        }
         Refusal::Python(e) => e,
     }
 }

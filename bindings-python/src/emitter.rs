@@ -15,7 +15,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyMapping, PyString};
 use sinkwell::config::Source;
 use sinkwell::content::Part;
-use sinkwell::event::{Data, Trace, invalid_data};
+use sinkwell::event::{Ambient, Data, Trace, invalid_data};
 use sinkwell::host::{self, HostSinkSpec, Opening};
 use sinkwell::json::{ObjectWriter, Value};
 use sinkwell::seam::SystemEnv;
@@ -78,7 +78,8 @@ fn source(config: Option<&Bound<'_, PyAny>>) -> PyResult<Source> {
 impl Emitter {
     /// Opens an emitter, or takes the process's default one. Called by `sinkwell/_emitter.py` only.
     #[new]
-    #[pyo3(signature = (config, sinks, signer, manual, plugin, *, default = false))]
+    #[pyo3(signature = (config, sinks, signer, manual, plugin, *, default = false, configure = false))]
+    #[allow(clippy::too_many_arguments, reason = "called by name from sinkwell/_emitter.py only")]
     fn new(
         py: Python<'_>,
         config: Option<&Bound<'_, PyAny>>,
@@ -87,6 +88,7 @@ impl Emitter {
         manual: bool,
         plugin: Py<PyAny>,
         default: bool,
+        configure: bool,
     ) -> PyResult<Self> {
         let env = environment(py)?;
         if default {
@@ -101,6 +103,11 @@ impl Emitter {
         };
         guarded(py, || {
             let mut find = |name: &str| Python::attach(|py| crate::sink::find(plugin.bind(py), name));
+            if configure {
+                let inner =
+                    py.detach(|| host::configure_default_with(opening, &env, &mut find)).or_raise(py)?;
+                return Ok(Self { inner: ManuallyDrop::new(inner), manual: false });
+            }
             let inner = Arc::new(py.detach(|| host::open_with(opening, &env, &mut find)).or_raise(py)?);
             let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
             open.retain(|emitter| emitter.strong_count() > 0);
@@ -109,10 +116,36 @@ impl Emitter {
         })
     }
 
+    /// Emit an event: check it, complete it and hand it to every lane. Returns at once, with a receipt.
+    ///
+    /// ``type`` is a built-in type (``tool.invocation``, ``policy.decision``, ``run.completed``, ...) or one of your own in
+    /// reverse-DNS form (``com.example.thing``); ``data`` is a mapping of what JSON can carry, by default empty, and is
+    /// held to the type's schema. Keyword arguments, all optional:
+    ///
+    /// - ``subject``: what it is about, as ``tool:search``.
+    /// - ``run``, ``turn``, ``attempt``: ids of the agent run and its parts; without them the ambient run's
+    ///   (``sinkwell.run``).
+    /// - ``severity``: ``trace``, ``debug``, ``info``, ``warn``, ``error`` or ``fatal``; by default as the type says.
+    /// - ``terminal``: for a type of your own, whether losing it would falsify a run; by default no.
+    /// - ``content``: parts made by ``sinkwell.part``: the words of people, which leave the process only as far as the
+    ///   content policy lets them.
+    /// - ``agent``, ``tenant``: another than the emitter's own, if its ``agent.allow`` matches.
+    /// - ``time``: when it occurred, as an aware ``datetime`` or RFC 3339 text; by default now.
+    /// - ``id``: a UUID of version 7; by default a new one.
+    /// - ``causation``, ``correlation``: ids of the event that caused it and of the whole conversation.
+    /// - ``trace``: ``{"trace_id", "span_id", "flags", "state"}``; by default OpenTelemetry's active span, if the program
+    ///   uses OpenTelemetry.
+    /// - ``child``: for content, the name of the child agent or extension that the event comes from.
+    ///
+    /// It waits only where a blocking lane (``audit``, ``siem``) has no room, for that lane's ``block_timeout`` at most (30 s
+    /// unless configured), and never on a thread that runs an event loop: there ``await`` the emitter's ``aemit``.
+    ///
+    /// Raises ``InvalidEvent`` (with the place in ``where``), ``Backpressure`` (no room within the limit),
+    /// ``RequiredSinkUnavailable`` (governance forbids going on), ``Closed``: the event is then in no lane.
     #[pyo3(signature = (
         r#type, data = None, *, subject = None, run = None, turn = None, attempt = None, severity = None,
         terminal = None, content = None, agent = None, tenant = None, time = None, id = None,
-        causation = None, correlation = None, trace = None, child = None, _room = None
+        causation = None, correlation = None, trace = None, child = None, _room = None, _may_wait = true
     ))]
     #[allow(clippy::too_many_arguments, reason = "an event's members are keyword arguments in Python")]
     fn emit(
@@ -136,6 +169,7 @@ impl Emitter {
         trace: Option<&Bound<'_, PyAny>>,
         child: Option<&Bound<'_, PyAny>>,
         _room: Option<&Bound<'_, Room>>,
+        _may_wait: bool,
     ) -> PyResult<Receipt> {
         let event = Arguments {
             event_type: r#type,
@@ -156,37 +190,48 @@ impl Emitter {
             trace,
             child,
         };
-        guarded(py, || event.emit(py, &self.inner, _room))
+        guarded(py, || event.emit(py, &self.inner, &Caller { py, room: _room, may_wait: _may_wait }))
     }
 
-    /// Emits the events that a span stands for, and says how many.
+    /// Emit the events that a span stands for (as ``sinkwell.events_of_span`` makes them), and say how many.
+    ///
+    /// Raises as ``emit`` does.
     fn emit_span(&self, py: Python<'_>, span: &Bound<'_, PyAny>) -> PyResult<usize> {
         let span = crate::tools::span_json(span)?;
-        let waiter = Caller { py, room: None };
+        let waiter = Caller { py, room: None, may_wait: true };
         guarded(py, || sinkwell::bridge::emit_span(&self.inner, span.as_bytes(), &waiter).or_raise(py))
     }
 
+    /// Raise ``RequiredSinkUnavailable`` where ``emit`` would, because governance requires a sink that is not healthy.
     fn ensure_ready(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.inner.ensure_ready()).or_raise(py)
     }
 
+    /// Counters by lane, each lane's from one moment: ``admitted`` (= ``delivered`` + ``dropped`` + ``rejected`` +
+    /// ``pending``), ``filtered``, ``sealed``, ``journaled``, ``retried``, ``own``, ``bytes``, ``oldest_pending_ms``, and by
+    /// reason ``dropped_by``, ``rejected_by``, ``filtered_by``.
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         convert::from_json(py, &py.detach(|| host::counters_json(&self.inner)))
     }
 
+    /// How each lane is: ``state`` (``starting``, ``healthy``, ``degraded``, ``failed``, ``closed``), ``since``, the kind of
+    /// ``failure``, its ``summary`` and the sink's own ``detail``, how far it has ``acked``, its ``classes``.
     fn health<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         convert::from_json(py, &py.detach(|| host::health_json(&self.inner)))
     }
 
+    /// Events that ``emit`` turned away: ``Closed``, ``Backpressure``, ``RequiredSinkUnavailable``.
     #[getter]
     fn refused(&self, py: Python<'_>) -> u64 {
         py.detach(|| self.inner.refused())
     }
 
+    /// Events that wait in a lane to be sealed. Raises ``InvalidArgument`` for a lane that does not exist.
     fn queued(&self, py: Python<'_>, lane: &str) -> PyResult<usize> {
         py.detach(|| self.inner.queued(lane)).or_raise(py)
     }
 
+    /// The counters and states of every lane as Prometheus text.
     fn prometheus(&self, py: Python<'_>) -> String {
         py.detach(|| self.inner.prometheus())
     }
@@ -308,6 +353,23 @@ pub(crate) fn end_all(py: Python<'_>) {
     });
 }
 
+/// Has every emitter of this process deliver what it holds, within the core's own limit: the process is about to become
+/// another program.
+#[pyfunction]
+#[pyo3(name = "_flush_all")]
+pub(crate) fn flush_all(py: Python<'_>) {
+    let mut emitters: Vec<_> = {
+        let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter().filter_map(Weak::upgrade).collect()
+    };
+    py.detach(|| {
+        emitters.extend(host::open_default());
+        for emitter in emitters.iter().filter(|emitter| emitter.is_of_this_process()) {
+            emitter.flush(SHUTDOWN_LIMIT);
+        }
+    });
+}
+
 thread_local! {
     static WRITER: RefCell<ObjectWriter> = RefCell::new(ObjectWriter::new());
 }
@@ -338,13 +400,13 @@ impl Arguments<'_, '_> {
         &self,
         py: Python<'_>,
         emitter: &Arc<sinkwell::Emitter>,
-        room: Option<&Bound<'_, Room>>,
+        caller: &Caller<'_, '_>,
     ) -> PyResult<Receipt> {
         WRITER.with(|writer| match writer.try_borrow_mut() {
-            Ok(mut writer) => self.emit_with(py, emitter, room, &mut writer),
+            Ok(mut writer) => self.emit_with(py, emitter, caller, &mut writer),
             // An emit from inside an emit of the same thread: a signal handler, or a mapping of the host's
             // own that emits while it is walked.
-            Err(_) => self.emit_with(py, emitter, room, &mut ObjectWriter::new()),
+            Err(_) => self.emit_with(py, emitter, caller, &mut ObjectWriter::new()),
         })
     }
 
@@ -352,7 +414,7 @@ impl Arguments<'_, '_> {
         &self,
         py: Python<'_>,
         emitter: &Arc<sinkwell::Emitter>,
-        room: Option<&Bound<'_, Room>>,
+        caller: &Caller<'_, '_>,
         writer: &mut ObjectWriter,
     ) -> PyResult<Receipt> {
         let data = match self.data {
@@ -370,6 +432,7 @@ impl Arguments<'_, '_> {
             None => active_trace(py)?,
         };
         let trace = trace.as_ref().map(TraceParts::read).transpose()?;
+        let place = place(py)?;
         let input = || -> sinkwell::Result<EventInput<'_>> {
             Ok(EventInput {
                 event_type: text("type", Some(self.event_type))?.unwrap_or_default(),
@@ -379,6 +442,7 @@ impl Arguments<'_, '_> {
                 severity: text("severity", self.severity)?,
                 terminal: self.terminal,
                 run: text("run", self.run)?,
+                parent_run: None,
                 turn: text("turn", self.turn)?,
                 attempt: text("attempt", self.attempt)?,
                 trace: trace.as_ref().map(TraceParts::borrow),
@@ -389,10 +453,10 @@ impl Arguments<'_, '_> {
                 causation: text("causation", self.causation)?,
                 correlation: text("correlation", self.correlation)?,
                 child: text("child", self.child)?,
-            })
+            }
+            .within(&ambient(&place)?))
         };
-        let waiter = Caller { py, room };
-        match input().and_then(|input| emitter.emit_waiting(input, &waiter)).or_raise(py)? {
+        match input().and_then(|input| emitter.emit_waiting(input, caller)).or_raise(py)? {
             Attempt::Accepted(receipt) => Ok(Receipt::new(receipt)),
             Attempt::NoRoom(limit) => Err(crate::wait::no_room(limit)),
         }
@@ -403,6 +467,47 @@ impl Arguments<'_, '_> {
 struct Caller<'a, 'py> {
     py: Python<'py>,
     room: Option<&'a Bound<'py, Room>>,
+    /// Whether this call may wait for room at all.
+    may_wait: bool,
+}
+
+/// Where the calling code is, as `sinkwell/_context.py` keeps it: nothing as long as no program has said so.
+static PLACE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// From now on, `emit` asks `get` where it is called.
+#[pyfunction]
+#[pyo3(name = "_look_around")]
+pub(crate) fn look_around(py: Python<'_>, get: Py<PyAny>) {
+    let _ = PLACE.set(py, get);
+}
+
+type Place<'py> = Option<[Bound<'py, PyAny>; 7]>;
+
+fn place(py: Python<'_>) -> PyResult<Place<'_>> {
+    let Some(get) = PLACE.get(py) else { return Ok(None) };
+    let place = get.bind(py).call0()?;
+    if place.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(place.extract()?))
+}
+
+fn ambient<'a>(place: &'a Place<'_>) -> sinkwell::Result<Ambient<'a>> {
+    let Some([run, parent_run, turn, attempt, causation, correlation, agent]) = place else {
+        return Ok(Ambient::default());
+    };
+    fn given<'a>(name: &str, value: &'a Bound<'_, PyAny>) -> sinkwell::Result<Option<&'a str>> {
+        text(name, (!value.is_none()).then_some(value))
+    }
+    Ok(Ambient {
+        run: given("run", run)?,
+        parent_run: given("parent_run", parent_run)?,
+        turn: given("turn", turn)?,
+        attempt: given("attempt", attempt)?,
+        causation: given("causation", causation)?,
+        correlation: given("correlation", correlation)?,
+        agent: given("agent", agent)?,
+    })
 }
 
 impl Waiter for Caller<'_, '_> {
@@ -412,7 +517,7 @@ impl Waiter for Caller<'_, '_> {
         match place.and_then(|place| place.extract::<String>()).as_deref() {
             Ok("sink") => Wait::Inside,
             Ok("loop") => self.room.map_or(Wait::Never, |room| Wait::Elsewhere(room.get().waited)),
-            Ok("thread") => Wait::Allowed,
+            Ok("thread") if self.may_wait => Wait::Allowed,
             _ => Wait::Never,
         }
     }

@@ -26,7 +26,7 @@ use pyo3::prelude::*;
 #[pymodule(name = "_native", gil_used = true)]
 mod native {
     #[pymodule_export]
-    use super::emitter::{Emitter, end_all};
+    use super::emitter::{Emitter, end_all, flush_all, look_around};
     #[pymodule_export]
     use super::event::Envelope;
     #[pymodule_export]
@@ -39,8 +39,8 @@ mod native {
     use super::sink::{DeliverJob, HealthJob};
     #[pymodule_export]
     use super::tools::{
-        audit, authority_boundary, command, cost, evaluate_content_capture, events_of_span, kinds, roll_up,
-        set_logger, severity, usage_from_json, verify,
+        audit, authority_boundary, command, cost, evaluate_content_capture, events_of_span, kinds, new_id,
+        roll_up, set_logger, severity, usage_from_json, verify,
     };
     #[pymodule_export]
     use super::wait::{Mailbox, Room};

@@ -46,11 +46,11 @@ unsafe extern "C" fn in_child() {
 /// Has Python's own table of handlers know of ours: a server that puts back what it found there, and raises the
 /// signal again, comes back to us.
 pub(crate) fn watch_signals() {
-    sinkwell::place_signal_handlers(|| {
+    sinkwell::place_signal_handlers(|free| {
         Python::try_attach(|py| {
             let placed = py
                 .import("sinkwell._process")
-                .and_then(|process| process.call_method0(pyo3::intern!(py, "place_signal_handlers")));
+                .and_then(|process| process.call_method1("place_signal_handlers", (free.to_vec(),)));
             // Without them, the handlers below Python's still work.
             drop(placed);
         });

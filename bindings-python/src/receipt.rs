@@ -9,7 +9,7 @@ use crate::convert;
 use crate::error::{OrRaise as _, guarded, raise};
 use crate::wait;
 
-/// See `sinkwell.Receipt`.
+/// What became of one event in each lane: what `emit` returns. It can be awaited in the process that emitted.
 #[pyclass(frozen, module = "sinkwell._native")]
 pub(crate) struct Receipt {
     inner: sinkwell::Receipt,
@@ -33,11 +33,13 @@ pub(crate) fn outcome<'py>(
 
 #[pymethods]
 impl Receipt {
+    /// The event's id, the same in every lane.
     #[getter]
     fn id(&self) -> String {
         self.inner.id().to_string()
     }
 
+    /// By lane, how the event was taken: ``enqueued``, ``filtered``, or ``dropped: `` and why.
     #[getter]
     fn lanes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let lanes = PyDict::new(py);
@@ -47,6 +49,7 @@ impl Receipt {
         Ok(lanes)
     }
 
+    /// By lane, how many events this one pushed out.
     #[getter]
     fn evicted<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let evicted = PyDict::new(py);
@@ -56,6 +59,12 @@ impl Receipt {
         Ok(evicted)
     }
 
+    /// Wait until every lane reached a ``stage`` (``journaled``: on disk in the durable lanes; ``delivered``: the sinks have
+    /// acknowledged it), ``timeout`` seconds at most, or without limit. Ctrl-C comes through.
+    ///
+    /// Returns by lane how the event ended: ``state`` (``delivered``, ``lost``, ``uncertain``, ``filtered``), ``reason``,
+    /// ``streamid``, ``sequence``, ``hash``, ``when``; a loss is an answer. Raises ``Timeout``, which names the lanes,
+    /// ``Unsupported`` where no lane is durable, ``Journal``.
     #[pyo3(signature = (stage, timeout = None))]
     fn wait<'py>(&self, py: Python<'py>, stage: &str, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         let stage = Stage::parse(stage).or_raise(py)?;
@@ -74,10 +83,12 @@ impl Receipt {
         }
     }
 
+    /// An awaitable, for the running event loop, of what ``wait("delivered")`` returns.
     fn delivered<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         wait::future(py, &self.inner, Stage::Delivered)
     }
 
+    /// An awaitable, for the running event loop, of what ``wait("journaled")`` returns.
     fn journaled<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         wait::future(py, &self.inner, Stage::Journaled)
     }

@@ -195,3 +195,10 @@ pub(crate) fn set_logger() {
 pub(crate) fn command(py: Python<'_>, arguments: Vec<std::ffi::OsString>) -> PyResult<u8> {
     guarded(py, || Ok(py.detach(|| sinkwell_cli::main(arguments))))
 }
+
+/// A new id, as events have: for a run that has no name of its own.
+#[pyfunction]
+#[pyo3(name = "_new_id")]
+pub(crate) fn new_id() -> String {
+    sinkwell::host::new_id()
+}

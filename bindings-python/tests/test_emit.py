@@ -86,7 +86,7 @@ def test_python_values_become_json(emitter: sinkwell.Emitter, lines: Lines) -> N
         "flags": (True, False, None),
         "nested": {"b": {}, "a": []},
         "ordered": OrderedDict(z=1, a=2),
-        "view": MappingProxyType({"k": "v"}),
+        "mapping": MappingProxyType({"k": "v"}),
         "enums": [Colour.RED, Number.TWO],
         "index": Index(),
     }
@@ -98,7 +98,7 @@ def test_python_values_become_json(emitter: sinkwell.Emitter, lines: Lines) -> N
         "flags": [True, False, None],
         "nested": {"b": {}, "a": []},
         "ordered": {"z": 1, "a": 2},
-        "view": {"k": "v"},
+        "mapping": {"k": "v"},
         "enums": ["red", 2],
         "index": 7,
     }

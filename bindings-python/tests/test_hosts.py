@@ -2,74 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import hosts
 import pytest
-import sinkwell
-
-# Every process writes a file of its own beside the first one's; nothing leaves by itself for an hour.
-CONFIG = """
-agent: { id: a }
-heartbeat: off
-handle_signals: true
-key: { id: k1, ed25519: { file: agent.pem } }
-lanes: [ { sink: { file: { path: events.ndjson } }, batch: { linger: 1h } } ]
-"""
+from hosts import environment, get, port, wait_for
 
 
 @pytest.fixture
 def folder(tmp_path: Path, key: Path) -> Path:
     """Where the host runs, with a configuration and its key."""
-    (tmp_path / "sinkwell.yaml").write_text(CONFIG)
+    (tmp_path / "sinkwell.yaml").write_text(hosts.CONFIG)
     return tmp_path
-
-
-def outcome(folder: Path) -> tuple[list[int], int, bool, str]:
-    """The numbers that arrived, how many runs completed, whether all streams are closed, and the verdict."""
-    files = sorted(folder.glob("events.ndjson*"))
-    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    numbers = sorted(line["data"]["n"] for line in lines if line["type"] == "com.example.n")
-    completed = sum(line["type"] == "dev.sinkwell.run.completed" for line in lines)
-    report = sinkwell.verify(files, keys={"k1": str(folder / "agent.pem.pub")})
-    return numbers, completed, all(stream["closed"] for stream in report["streams"]), report["verdict"]
-
-
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "SINKWELL_CONFIG": "sinkwell.yaml", **more}
-
-
-def wait_for(process: subprocess.Popen[Any], what: str, reached: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not reached():
-        assert process.poll() is None, f"the host ended before {what}"
-        assert time.monotonic() < end, what
-        time.sleep(0.02)
-
-
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-        return number
-
-
-def get(url: str) -> str | None:
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            text: str = answer.read().decode()
-            return text
-    except OSError:
-        return None
 
 
 # Requests that take until the server has been told to stop.
@@ -121,16 +68,16 @@ UVICORN = ["uvicorn", "app:app", "--port"]
 
 
 @pytest.mark.parametrize(
-    ("program", "command", "stopping", "status"),
+    ("host", "program", "command", "stopping", "status"),
     [
-        (WSGI, GUNICORN, "Handling signal: term", 0),
-        (WSGI, [*GUNICORN[:1], "--preload", *GUNICORN[1:]], "Handling signal: term", 0),
-        (ASGI, UVICORN, "Shutting down", -signal.SIGTERM),
+        ("gunicorn", WSGI, GUNICORN, "Handling signal: term", 0),
+        ("gunicorn --preload", WSGI, [*GUNICORN[:1], "--preload", *GUNICORN[1:]], "Handling signal: term", 0),
+        ("uvicorn", ASGI, UVICORN, "Shutting down", -signal.SIGTERM),
     ],
     ids=["gunicorn", "gunicorn --preload", "uvicorn"],
 )
 def test_a_server_that_is_stopped_finishes_its_requests(
-    folder: Path, program: str, command: list[str], stopping: str, status: int
+    folder: Path, host: str, program: str, command: list[str], stopping: str, status: int
 ) -> None:
     (folder / "app.py").write_text(program)
     number = port()
@@ -158,7 +105,8 @@ def test_a_server_that_is_stopped_finishes_its_requests(
         assert server.wait(60) == status
     finally:
         server.kill()
-    assert outcome(folder) == ([1, 2], 1, True, "sound")
+    found = hosts.row(folder, host, "SIGTERM within a request", "real", 3)
+    assert found == ([1, 2], 1, True, "sound")
 
 
 def test_celery_prefork_closes_its_streams(folder: Path) -> None:
@@ -188,8 +136,8 @@ def step(n):
         worker.wait(60)
     finally:
         worker.kill()
-    numbers, _, closed, verdict = outcome(folder)
-    assert (numbers, closed, verdict) == (list(range(60)), True, "sound")
+    found = hosts.row(folder, "Celery, prefork", "SIGTERM", "real", 60)
+    assert found == (list(range(60)), 0, True, "sound")
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
@@ -211,8 +159,8 @@ if __name__ == "__main__":
         check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    numbers, _, closed, verdict = outcome(folder)
-    assert (numbers, closed, verdict) == (list(range(40)), True, "sound")
+    found = hosts.row(folder, f"multiprocessing.Pool, {method}", "terminate (SIGTERM)", "real", 40)
+    assert found == (list(range(40)), 0, True, "sound")
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])

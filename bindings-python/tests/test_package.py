@@ -53,7 +53,8 @@ def test_the_command(key: Path, config: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_reports(emitter: sinkwell.Emitter) -> None:
-    emitter.emit("com.example.n").wait("delivered", timeout=5)
+    emitter.emit("com.example.n")
+    emitter.flush(timeout=30)
     counters = emitter.counters()["file"]
     total = sum(counters[name] for name in ("delivered", "dropped", "rejected", "pending"))
     assert counters["admitted"] == total == 1

@@ -106,6 +106,7 @@ fn read(verifier: &mut Verifier, path: &Path) -> Result<()> {
         };
         let file = sinkwell::sqlite::open_plain(path).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
+        verifier.look_beside(path);
         return verifier.read(&mut reader(file, Some(size), true), &path.display().to_string());
     }
     verifier.read_path(path)

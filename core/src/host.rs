@@ -1,5 +1,5 @@
 //! What every binding needs and none should write again: opening with host sinks, the process's default
-//! emitter, and reports as JSON.
+//! emitter, what is ambient, and reports as JSON.
 //!
 //! Guarantees: names in these JSON texts are the public ones (api.md), the same in every language; a
 //! binding turns them into its own mappings and adds nothing.
@@ -64,6 +64,15 @@ pub fn open_with(
     env: &dyn Env,
     find: &mut dyn FnMut(&str) -> Result<Option<HostSinkSpec>>,
 ) -> Result<Emitter> {
+    Emitter::open(options(opening, env, find)?)
+}
+
+/// What an emitter is opened with, read and checked.
+fn options(
+    opening: Opening,
+    env: &dyn Env,
+    find: &mut dyn FnMut(&str) -> Result<Option<HostSinkSpec>>,
+) -> Result<Options> {
     let hosts = Hosts { env, state: RefCell::new(HostsState { given: opening.sinks, find, failed: None }) };
     let loaded = Config::load(opening.source, &hosts);
     let HostsState { given, failed, .. } = hosts.state.into_inner();
@@ -82,7 +91,7 @@ pub fn open_with(
             }
         }
     }
-    Emitter::open(Options { config, sinks, signer: opening.signer, manual: opening.manual })
+    Ok(Options { config, sinks, signer: opening.signer, manual: opening.manual })
 }
 
 /// The environment, and what the host's sinks say of themselves.
@@ -189,10 +198,46 @@ pub fn repair(emitter: &Emitter, lane: &str, streamid: &str, sequence: u64) -> R
 /// Read without a lock, as a fork may come at any time; a child that uses it opens its own part.
 static DEFAULT: ArcSwapOption<Emitter> = ArcSwapOption::const_empty();
 
+/// What [`configure_default`] was last given; without, the environment says.
+static CONFIGURED: ArcSwapOption<Options> = ArcSwapOption::const_empty();
+
 /// Held while it is opened.
 static OPENING: PerProcess<Mutex<()>> = PerProcess::new();
 
-/// The process's default emitter, opened from the environment on first use, and again after it was shut down.
+/// Opens the process's default emitter as the program says, instead of from the environment. After a shutdown the next
+/// use opens it again, from what was said last.
+///
+/// # Errors
+/// As [`open`]; `invalid_argument` where it is open already, since its events would go two ways.
+pub fn configure_default(opening: Opening, env: &dyn Env) -> Result<Arc<Emitter>> {
+    configure_default_with(opening, env, &mut |_| Ok(None))
+}
+
+/// As [`configure_default`]; `find` as for [`open_with`].
+///
+/// # Errors
+/// As [`configure_default`], and those of `find`.
+pub fn configure_default_with(
+    opening: Opening,
+    env: &dyn Env,
+    find: &mut dyn FnMut(&str) -> Result<Option<HostSinkSpec>>,
+) -> Result<Arc<Emitter>> {
+    let opening_now = OPENING.get();
+    let _one = lock(&opening_now);
+    if open_default().is_some() {
+        return Err(Error::invalid_argument(
+            "the default emitter is open already; configure it before the first event, or shut it down first",
+        ));
+    }
+    let options = Arc::new(options(opening, env, find)?);
+    let emitter = Arc::new(Emitter::open_by(Arc::clone(&options))?);
+    CONFIGURED.store(Some(options));
+    DEFAULT.store(Some(Arc::clone(&emitter)));
+    Ok(emitter)
+}
+
+/// The process's default emitter, opened on first use, and again after it was shut down: from what
+/// [`configure_default`] was given last, else from the environment.
 ///
 /// # Errors
 /// As [`open`].
@@ -205,27 +250,22 @@ pub fn default_emitter(env: &dyn Env) -> Result<Arc<Emitter>> {
     if let Some(emitter) = open_default() {
         return Ok(emitter);
     }
-    let opening = Opening { source: Source::Environment, sinks: Vec::new(), signer: None, manual: false };
-    let emitter = Arc::new(open(opening, env)?);
+    let emitter = Arc::new(match CONFIGURED.load_full() {
+        Some(options) => Emitter::open_by(options)?,
+        None => {
+            let source = Source::Environment;
+            open(Opening { source, sinks: Vec::new(), signer: None, manual: false }, env)?
+        }
+    });
     DEFAULT.store(Some(Arc::clone(&emitter)));
     Ok(emitter)
 }
 
-/// Opens the process's default emitter as the program says, instead of from the environment.
-///
-/// # Errors
-/// As [`open`]; `invalid_argument` where it is open already, since its events would go two ways.
-pub fn configure_default(opening: Opening, env: &dyn Env) -> Result<Arc<Emitter>> {
-    let opening_now = OPENING.get();
-    let _one = lock(&opening_now);
-    if open_default().is_some() {
-        return Err(Error::invalid_argument(
-            "the default emitter is open already; configure it before the first event, or shut it down first",
-        ));
-    }
-    let emitter = Arc::new(open(opening, env)?);
-    DEFAULT.store(Some(Arc::clone(&emitter)));
-    Ok(emitter)
+/// A new id, as events have: for a run that its host gives no name.
+#[must_use]
+pub fn new_id() -> String {
+    use crate::seam::{Clock as _, Random as _, SystemClock, SystemRandom};
+    Uuid::v7(SystemClock::default().unix_nanos(), SystemRandom.bytes16("", 0)).to_string()
 }
 
 /// The process's default emitter, where it is open.

@@ -466,16 +466,29 @@ impl Receipt {
                 return Err(Error::new(
                     ErrorKind::Timeout,
                     format!(
-                        "not {} within {timeout:?}; the event is still on its way",
+                        "not {} within {timeout:?} in {}; the event is still on its way there, and health() says how the \
+                         sink is",
                         match stage {
                             Stage::Journaled => "journaled",
                             Stage::Delivered => "delivered",
-                        }
+                        },
+                        self.awaited()
                     ),
                 ));
             }
         }
         self.check_journaled(stage)
+    }
+
+    /// The lanes that it has not ended in.
+    fn awaited(&self) -> String {
+        let lanes: Vec<String> = self
+            .endings()
+            .into_iter()
+            .filter(|(_, ending)| ending.is_none())
+            .map(|(lane, _)| format!("lane {lane:?}"))
+            .collect();
+        if lanes.is_empty() { "every lane".to_owned() } else { lanes.join(", ") }
     }
 
     /// An error if the stage is `journaled` and a durable lane ended the event without having it on disk.

@@ -1,4 +1,5 @@
-//! A lane that cannot deliver tells the host's logger, and so does one that ends with events left.
+//! What goes wrong in silence elsewhere is said to the host's logger: a lane that cannot deliver, one that ends with
+//! events left, a second emitter on one file.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,11 +11,52 @@ use sinkwell::{Emitter, Event, Options};
 
 static HEARD: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
 
-#[test]
-fn a_thousand_events_to_a_closed_port_do_not_end_without_a_word() {
+fn listen() {
     set_logger(|level, text| {
         HEARD.lock().unwrap_or_else(PoisonError::into_inner).push((level, text.to_owned()));
     });
+}
+
+#[test]
+fn a_second_emitter_on_one_file_is_warned_of_and_verify_names_the_other_file() {
+    listen();
+    let folder = std::env::temp_dir().join(format!("sinkwell-two-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("events.ndjson");
+    let open = || {
+        let text = format!(
+            r#"{{"agent":{{"id":"a"}},"lanes":[{{"id":"f","sink":{{"file":{{"path":"{}"}}}}}}]}}"#,
+            path.display()
+        );
+        Emitter::open(Options::new(Config::load(Source::Mapping(text), &SystemEnv::default()).unwrap()))
+            .unwrap()
+    };
+    let (first, second) = (open(), open());
+    for emitter in [&first, &second] {
+        Event::new("com.example.n").emit_to(emitter).unwrap();
+        emitter.shutdown(Duration::from_secs(5));
+    }
+    let asked = format!("another emitter of this process writes {}", path.display());
+    let heard = HEARD.lock().unwrap().iter().filter(|(_, said)| said.starts_with(&asked)).count();
+    assert_eq!(heard, 1);
+    let mut verifier = sinkwell::verify::Verifier::new(sinkwell::verify::Options::default());
+    verifier.read_path(&path).unwrap();
+    let report = verifier.finish().unwrap();
+    let other = format!("{}.{}", path.display(), std::process::id());
+    assert_eq!(report.beside, [other.as_str()]);
+    assert!(report.to_string().contains(&format!("not read: {other}")), "{report}");
+    let mut verifier = sinkwell::verify::Verifier::new(sinkwell::verify::Options::default());
+    verifier.read_path(&folder).unwrap();
+    assert!(verifier.finish().unwrap().beside.is_empty());
+    // Where the first has ended, the file is free again.
+    open().shutdown(Duration::from_secs(5));
+    assert_eq!(HEARD.lock().unwrap().iter().filter(|(_, said)| said.starts_with(&asked)).count(), 1);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_thousand_events_to_a_closed_port_do_not_end_without_a_word() {
+    listen();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -29,7 +71,8 @@ fn a_thousand_events_to_a_closed_port_do_not_end_without_a_word() {
     emitter.flush(Duration::from_millis(1));
     let left = emitter.shutdown(Duration::from_secs(2));
     assert_eq!(left[0].1.pending, 1000);
-    let heard = HEARD.lock().unwrap();
+    let heard: Vec<_> =
+        HEARD.lock().unwrap().iter().filter(|(_, said)| said.contains("collector")).cloned().collect();
     let warned = |text: &str| {
         heard.iter().filter(|(level, said)| *level == Level::Warn && said.contains(text)).count()
     };

@@ -4,9 +4,26 @@
 ``verify`` says what a file of sealed events proves.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ._audit import AuditLog
 from ._content import evaluate_content_capture, part
-from ._emitter import Emitter, aemit, authority_boundary, default_emitter, emit
+from ._context import Run, Scope, context, run, turn
+from ._emitter import (
+    Emitter,
+    aemit,
+    aflush,
+    ashutdown,
+    authority_boundary,
+    configure,
+    default_emitter,
+    emit,
+    flush,
+    shutdown,
+)
 from ._errors import (
     Backpressure,
     Closed,
@@ -36,6 +53,7 @@ from ._sinks import (
     Uncertain,
 )
 from ._spans import events_of_span
+from ._tool import tool
 from ._usage import cost, model_usage, roll_up
 from ._verify import verify
 
@@ -57,6 +75,8 @@ __all__ = [
     "Receipt",
     "Rejected",
     "RequiredSinkUnavailable",
+    "Run",
+    "Scope",
     "SignedGovernanceEvent",
     "Signer",
     "Sink",
@@ -68,14 +88,36 @@ __all__ = [
     "Verification",
     "__version__",
     "aemit",
+    "aflush",
+    "ashutdown",
     "authority_boundary",
+    "configure",
+    "context",
     "cost",
     "default_emitter",
     "emit",
     "evaluate_content_capture",
     "events_of_span",
+    "flush",
     "model_usage",
     "part",
     "roll_up",
+    "run",
+    "shutdown",
+    "tool",
+    "turn",
     "verify",
 ]
+
+if TYPE_CHECKING:
+    from . import celery as celery
+    from . import logging as logging
+    from . import opentelemetry as opentelemetry
+    from . import structlog as structlog
+else:
+
+    def __getattr__(name: str) -> Any:
+        """The bridges are loaded when they are first named: each needs what it is a bridge to."""
+        if name in ("celery", "logging", "opentelemetry", "structlog"):
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

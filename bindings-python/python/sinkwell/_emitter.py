@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import inspect
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 from . import _native, _sinks
 from ._errors import InvalidArgument
 from ._native import Receipt
-from ._process import inside_sink
+from ._process import flush_before_exec, inside_sink, last_words
 from ._sinks import GovernanceEventSink, Signer
 
 Configuration = str | os.PathLike[str] | Mapping[str, Any]
@@ -22,8 +23,16 @@ Configuration = str | os.PathLike[str] | Mapping[str, Any]
 class Emitter(_native.Emitter):
     """Seals events and hands them to every lane. All calls may come from any thread.
 
-    ``with`` and ``async with`` shut it down at the end; so does the normal end of the process.
+    Made by ``Emitter.open``. ``with`` and ``async with`` shut it down at the end; so does the normal end of the
+    process.
     """
+
+    def __new__(cls, *arguments: Any, **more: Any) -> Emitter:
+        """Not for users: ``Emitter.open`` opens one."""
+        if len(arguments) != 5:
+            raise TypeError("open an emitter with sinkwell.Emitter.open(config), or use sinkwell.emit")
+        opened: Emitter = super().__new__(cls, *arguments, **more)  # type: ignore[assignment]
+        return opened
 
     @classmethod
     def open(
@@ -37,14 +46,15 @@ class Emitter(_native.Emitter):
         """Open an emitter from a file, a mapping, or (with neither) the environment.
 
         ``sinks`` are written in Python (``GovernanceEventSink``); ``signer`` is what ``key: {signer: host}``
-        signs with. A ``manual`` emitter has no threads: ``drain`` delivers.
+        signs with. A ``manual`` emitter has no threads: ``drain`` delivers. Raises ``InvalidConfig`` (with file, line
+        and key in ``where``), ``Policy``, ``Key``, ``Journal``, ``RequiredSinkUnavailable``.
         """
         described = [_sinks.describe(sink, manual=manual) for sink in sinks]
         runner = None if signer is None else _sinks.SignerRunner(signer)
         return cls(config, described, runner, manual, _sinks.plugin)
 
     async def aemit(self, type: str, data: Mapping[str, Any] | None = None, **event: Any) -> Receipt:
-        """Emit, waiting for room in blocking lanes without blocking the event loop."""
+        """Emit as ``emit`` does, waiting for room in blocking lanes without blocking the event loop."""
         loop = asyncio.get_running_loop()
         start = loop.time()
         while True:
@@ -82,7 +92,9 @@ class Emitter(_native.Emitter):
             return Drained(self._drain(lane))
 
     def flush(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
-        """Wait, ``timeout`` seconds at most, until every lane has delivered or declared what it was given.
+        """Wait, ``timeout`` seconds at most (5 unless given), until every lane has delivered or declared what it was
+        given. Returns by lane what was ``delivered``, what is ``pending``, and ``where`` that is (``none``, ``memory``,
+        ``journal``).
 
         On a thread that runs an event loop, await ``aflush`` instead. Inside a sink neither waits, as it
         would wait for itself.
@@ -91,7 +103,8 @@ class Emitter(_native.Emitter):
             return self._flush(0 if inside_sink.get() else timeout)
 
     def shutdown(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
-        """End the emitter: what is queued is delivered, every stream closed, as far as ``timeout`` allows.
+        """End the emitter: what is queued is delivered, every stream closed, as far as ``timeout`` (seconds, 5 unless
+        given) allows. Returns what ``flush`` returns.
 
         On a thread that runs an event loop, await ``ashutdown`` instead. Safe to call again.
         """
@@ -151,9 +164,58 @@ def default_emitter() -> Emitter:
     return _default
 
 
+def configure(
+    config: Configuration | None = None, *, sinks: Iterable[Any] = (), signer: Any | None = None
+) -> Emitter:
+    """Open the process's default emitter as the program says, instead of from the environment: as ``Emitter.open``.
+
+    Before its first event; where it is open already that is ``InvalidArgument``: ``shutdown`` it first. After
+    ``shutdown`` the next use opens it again, from what was said last.
+    """
+    global _default
+    described = [_sinks.describe(sink) for sink in sinks]
+    runner = None if signer is None else _sinks.SignerRunner(signer)
+    with _sinks.parked():
+        _default = Emitter(config, described, runner, False, _sinks.plugin, configure=True)
+    return _default
+
+
+def _open_default() -> Emitter | None:
+    return None if _default is None or _default._closed else _default
+
+
+def flush(timeout: float | None = None) -> dict[str, dict[str, Any]]:
+    """Flush the process's default emitter, as ``Emitter.flush``; nothing is opened for it."""
+    emitter = _open_default()
+    return {} if emitter is None else emitter.flush(timeout)
+
+
+def shutdown(timeout: float | None = None) -> dict[str, dict[str, Any]]:
+    """Shut the process's default emitter down, as ``Emitter.shutdown``. The next use opens it again."""
+    emitter = _open_default()
+    return {} if emitter is None else emitter.shutdown(timeout)
+
+
+async def aflush(timeout: float | None = None) -> dict[str, dict[str, Any]]:
+    """As ``flush``, without blocking the event loop."""
+    emitter = _open_default()
+    return {} if emitter is None else await emitter.aflush(timeout)
+
+
+async def ashutdown(timeout: float | None = None) -> dict[str, dict[str, Any]]:
+    """As ``shutdown``, without blocking the event loop."""
+    emitter = _open_default()
+    return {} if emitter is None else await emitter.ashutdown(timeout)
+
+
 def emit(type: str, data: Mapping[str, Any] | None = None, **event: Any) -> Receipt:
-    """Emit with the process's default emitter. Takes what ``Emitter.emit`` takes."""
     return default_emitter().emit(type, data, **event)
+
+
+emit.__doc__ = f"""Emit with the process's default emitter, as ``Emitter.emit`` does with one of your own.
+
+{inspect.cleandoc(Emitter.emit.__doc__ or "")}
+"""
 
 
 async def aemit(type: str, data: Mapping[str, Any] | None = None, **event: Any) -> Receipt:
@@ -189,11 +251,17 @@ _child = _Child()
 def _register_in_child(_: object) -> None:
     from multiprocessing import util
 
-    util.Finalize(None, _native._end_all, exitpriority=0)
+    util.Finalize(None, _end, exitpriority=0)
+
+
+def _end() -> None:
+    _native._end_all()
+    last_words()
 
 
 os.register_at_fork(after_in_child=_after_fork)
-atexit.register(_native._end_all)
+atexit.register(_end)
+flush_before_exec()
 _native._set_logger()
 _util = sys.modules.get("multiprocessing.util")
 if _util is not None:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -50,13 +51,81 @@ def moment(time: object) -> str | None:
     return time.astimezone(datetime.timezone.utc).replace(tzinfo=None).isoformat() + "Z"
 
 
+_unheard: list[str] = []
+
+
+def _somebody_listens() -> bool:
+    """Whether a record of our logger reaches anybody: a handler that does something, or ``logging``'s last resort."""
+    found = False
+    logger: logging.Logger | None = _logger
+    while logger is not None:
+        for handler in logger.handlers:
+            found = True
+            if not isinstance(handler, logging.NullHandler):
+                return True
+        logger = logger.parent if logger.propagate else None
+    return not found and logging.lastResort is not None
+
+
 def log(level: str, message: str) -> None:
-    """A diagnostic of the core."""
-    _logger.log(_LEVELS[level], message)
+    """A diagnostic of the core. What nobody hears is said at the end of the process, on stderr."""
+    number = _LEVELS[level]
+    if number >= logging.WARNING and not (_logger.isEnabledFor(number) and _somebody_listens()):
+        if len(_unheard) < 100:
+            _unheard.append(message)
+        return
+    _logger.log(number, message)
 
 
-def place_signal_handlers() -> None:
-    """Put a handler of ours where Python knows of none, above the one that the native half places below.
+_seldom: dict[str, float] = {}
+
+
+def log_seldom(level: str, message: str) -> None:
+    """A diagnostic of ours that could come with every event: each once a minute at most, a hundred of them."""
+    now = time.monotonic()
+    if now < _seldom.get(message, now) or (len(_seldom) >= 100 and message not in _seldom):
+        return
+    _seldom[message] = now + 60
+    log(level, message)
+
+
+def last_words() -> None:
+    """At the end of the process: what nobody has heard."""
+    unheard, _unheard[:] = list(_unheard), []
+    try:
+        for message in unheard:
+            print(f"sinkwell: {message}", file=sys.stderr)
+    except (OSError, ValueError, AttributeError):
+        # A stderr that is closed, or none: nobody is left to be told.
+        pass
+
+
+def flush_before_exec() -> None:
+    """Have what is queued delivered before this process becomes another program (``os.execv`` and its like, which all
+    end in these two). It may still fail, so nothing is shut down.
+    """
+    for name in ("execv", "execve"):
+        original = getattr(os, name, None)
+        if original is not None and not hasattr(original, "_sinkwell"):
+            setattr(os, name, _flushing(original))
+
+
+def _flushing(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def execute(*arguments: Any, **keywords: Any) -> Any:
+        from . import _native, _sinks
+
+        with _sinks.parked():
+            _native._flush_all()
+        return original(*arguments, **keywords)
+
+    execute._sinkwell = True  # type: ignore[attr-defined]
+    return execute
+
+
+def place_signal_handlers(free: list[int]) -> None:
+    """Put a handler of ours where nobody has one (``free``), above the one that the native half places below. Where
+    Python knows of none and a server that runs Python has one (uWSGI), that one stays.
 
     A server that takes a signal for its own time (uvicorn) puts back what it found, by Python's own table,
     and raises the signal again. That would be the default action, with everything queued; so from now on
@@ -66,7 +135,7 @@ def place_signal_handlers() -> None:
         signal.signal = _set_signal
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
-            if signal.getsignal(number) is signal.SIG_DFL:
+            if number in free and signal.getsignal(number) is signal.SIG_DFL:
                 _signal(number, _on_signal)
 
 

@@ -22,6 +22,7 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
 
 from . import _native
+from ._errors import InvalidArgument
 from ._event import SignedGovernanceEvent
 from ._process import inside_sink, new_event_loop, start_thread
 
@@ -441,8 +442,22 @@ class Described:
     idempotent: bool
 
 
+def _check(sink: Any) -> None:
+    """Say of what is no sink what it lacks, where it is given and not when its first event comes."""
+    kind = type(sink).__name__
+    if isinstance(sink, type):
+        raise InvalidArgument(
+            f"{sink.__name__} is a class; give an instance of it, as {sink.__name__}()", "sinks"
+        )
+    if not (callable(getattr(sink, "emit", None)) or callable(getattr(sink, "emit_batch", None))):
+        raise InvalidArgument(f"{kind} has no emit(event); a sink has `name`, `classes` and `emit`", "sinks")
+    if not isinstance(getattr(sink, "name", None), str):
+        raise InvalidArgument(f"{kind} has no name; a sink has `name`, `classes` and `emit`", "sinks")
+
+
 def describe(sink: Any, lane: Mapping[str, Any] | None = None, *, manual: bool = False) -> Described:
     """Describe a sink of the host's, to run on the loop that runs here."""
+    _check(sink)
     try:
         home = asyncio.get_running_loop()
     except RuntimeError:

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import signals  # type: ignore[import-untyped]
+try:
+    from celery import signals  # type: ignore[import-untyped]
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "sinkwell.celery needs Celery: pip install 'sinkwell[celery]'", name=error.name
+    ) from error
 
 from . import _native
 

@@ -15,15 +15,22 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span
-from opentelemetry.sdk.trace import SpanProcessor as _SpanProcessor
+try:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.sdk.trace import SpanProcessor as _SpanProcessor
+    from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "sinkwell.opentelemetry needs the OpenTelemetry SDK: pip install 'sinkwell[opentelemetry]'",
+        name=error.name,
+    ) from error
 
-from ._emitter import Emitter, default_emitter
+from ._emitter import Emitter, default_emitter, flush
 from ._errors import Error
 from ._metrics import register_metrics as register_metrics
 from ._native import MAX_SAFE_INTEGER
-from ._process import log
+from ._process import log_seldom
 
 
 class SpanProcessor(_SpanProcessor):
@@ -39,11 +46,11 @@ class SpanProcessor(_SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """A span that starts."""
-        self._emit(_described(span))
+        self._take(span)
 
     def on_end(self, span: ReadableSpan) -> None:
         """A finished span."""
-        self._emit(_described(span))
+        self._take(span)
 
     def record_span(
         self, name: str, start_time: float, end_time: float, attributes: Mapping[str, Any], status: str
@@ -54,12 +61,26 @@ class SpanProcessor(_SpanProcessor):
         self._emit({**span, "attributes": {key: _plain(value) for key, value in attributes.items()}})
 
     def shutdown(self) -> None:
-        """The emitter is the host's, who ends it."""
+        """Wait, five seconds at most, until every lane has delivered. The emitter is the host's, who ends it."""
+        self.force_flush(5_000)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until every lane has delivered."""
-        report = (self._emitter or default_emitter()).flush(timeout_millis / 1000)
+        report = (
+            flush(timeout_millis / 1000)
+            if self._emitter is None
+            else self._emitter.flush(timeout_millis / 1000)
+        )
         return all(lane["pending"] == 0 for lane in report.values())
+
+    def _take(self, span: ReadableSpan) -> None:
+        try:
+            described = _described(span)
+        except Exception as error:
+            # A value of the program's that raises while it is read costs its span, never the program.
+            log_seldom("warning", f"a span was not emitted: reading it raised {type(error).__qualname__}")
+            return
+        self._emit(described)
 
     def _emit(self, span: dict[str, Any]) -> None:
         if self._permit is not None:
@@ -68,7 +89,43 @@ class SpanProcessor(_SpanProcessor):
             (self._emitter or default_emitter()).emit_span(span)
         except Error as error:
             # Instrumentation never breaks what it watches; what was refused is counted by the emitter.
-            log("warning", f"a span was not emitted: {error.kind} {error.where or ''}".rstrip())
+            log_seldom("warning", f"a span was not emitted: {error.kind} {error.where or ''}".rstrip())
+
+
+class RecordAllSampler(Sampler):
+    """Has every span recorded, whatever a sampler decides: what it drops reaches no processor, so that the tool calls
+    of a trace that is not sampled would be no events, uncounted. Such a span stays unsampled: exporters leave it out,
+    and its ``traceparent`` says so.
+
+        TracerProvider(sampler=sinkwell.opentelemetry.RecordAllSampler(ParentBased(TraceIdRatioBased(0.1))))
+    """
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: Any = None,
+        attributes: Any = None,
+        links: Any = None,
+        *more: Any,
+        **named: Any,
+    ) -> SamplingResult:
+        """As the sampler decides, but that nothing is dropped."""
+        result = self._sampler.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, *more, **named
+        )
+        if result.decision is not Decision.DROP:
+            return result
+        # A span has the attributes that its sampler answers with, and one that drops answers with none.
+        return SamplingResult(Decision.RECORD_ONLY, attributes or result.attributes, result.trace_state)
+
+    def get_description(self) -> str:
+        """Whose decisions these are."""
+        return f"RecordAll{{{self._sampler.get_description()}}}"
 
 
 def _described(span: ReadableSpan) -> dict[str, Any]:

@@ -139,7 +139,11 @@ impl Emitter {
     /// # Errors
     /// `invalid_config`, `policy`, `key`, `journal`, `required_sink_unavailable`: nothing is left running.
     pub fn open(options: Options) -> Result<Self> {
-        let options = Arc::new(options);
+        Self::open_by(Arc::new(options))
+    }
+
+    /// As [`open`](Self::open), with what another emitter may have been opened with before.
+    pub(crate) fn open_by(options: Arc<Options>) -> Result<Self> {
         let inner = open::open(&options, false)?;
         let emitter = Self { inner: ArcSwap::from_pointee(inner), options, reopening: PerProcess::new() };
         Ok(emitter)
@@ -200,6 +204,13 @@ impl Emitter {
         // that do not exist here.
         std::mem::forget(self.inner.swap(Arc::new(fresh)));
         Ok(())
+    }
+
+    /// Whether this process has opened it and not shut it down: a forked child opens its own part on first use.
+    #[must_use]
+    pub fn is_of_this_process(&self) -> bool {
+        let inner = self.inner.load();
+        inner.generation == crate::fork::generation() && !inner.closed.load(Ordering::Acquire)
     }
 
     /// Emits an event. Waits for room in blocking lanes, up to their `block_timeout`.

@@ -41,7 +41,7 @@ static ENDING: PerProcess<AtomicBool> = PerProcess::new();
 /// A forked child has not opened its emitters: the default action it is.
 static PARENTS: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-static PLACE: OnceLock<fn()> = OnceLock::new();
+static PLACE: OnceLock<fn(&[i32])> = OnceLock::new();
 
 /// Leaves `handle_signals` to the host's language, in all emitters opened from now on: for a runtime that
 /// must own the handlers itself (Go, .NET, Node). It asks
@@ -52,8 +52,10 @@ pub fn leave_signals_to_host() {
 }
 
 /// Has `place` called before handlers are placed for the first time, for a language that keeps a table of handlers
-/// of its own; what it places there for a signal that nobody handled is to call [`end_on_signal`].
-pub fn place_signal_handlers(place: fn()) {
+/// of its own: with the signals that nobody in this process handles, the language's own table or not (a server in C
+/// that runs it, as uWSGI, has handlers of which it knows nothing). What it places there for one of these is to call
+/// [`end_on_signal`].
+pub fn place_signal_handlers(place: fn(&[i32])) {
     let _ = PLACE.set(place);
 }
 
@@ -93,7 +95,9 @@ pub(super) fn handle(bus: Weak<Bus>) -> Result<()> {
         let ours_now: Vec<i32> =
             [SIGTERM, SIGINT].into_iter().filter(|signal| ignored & bit(*signal) == 0).collect();
         if let Some(place) = PLACE.get() {
-            place();
+            let free: Vec<i32> =
+                ours_now.iter().copied().filter(|signal| caught & bit(*signal) == 0).collect();
+            place(&free);
         }
         IN_CHARGE.store(caught, Ordering::Release);
         for signal in &ours_now {

@@ -239,3 +239,47 @@ fn sinks_that_are_added_at_the_same_time_are_all_there() {
     assert_eq!((added, emitter.lanes().len()), (1, lanes + 1), "one id, one lane");
     emitter.shutdown(Duration::from_secs(5));
 }
+
+#[test]
+fn an_event_about_a_run_says_which_run_started_it() {
+    let dir = TempDir::new();
+    let path = dir.path().join("events.ndjson");
+    let text = format!(
+        "agent: {{ id: a }}\nheartbeat: off\nlanes:\n  - sink: {{ file: {{ path: {} }} }}\n",
+        path.display()
+    );
+    let emitter = Emitter::open(Options::new(config(&text))).unwrap();
+    let here = crate::event::Ambient { run: Some("r"), parent_run: Some("p\"q"), ..Default::default() };
+    for (event_type, data) in [
+        ("run.started", ""),
+        ("run.progress", r#"{"a":1,"step":"s"}"#),
+        ("dev.sinkwell.run.completed", r#"{"parent_run":"own","zz":1}"#),
+        ("tool.invocation", r#"{"tool":"t"}"#),
+    ] {
+        let mut input = EventInput::new(event_type);
+        if !data.is_empty() {
+            input.data = Data::Json(data.as_bytes());
+        }
+        emitter.emit(input.within(&here)).unwrap();
+    }
+    emitter.shutdown(Duration::from_secs(5));
+    let lines = std::fs::read_to_string(&path).unwrap();
+    let data: Vec<String> = lines
+        .lines()
+        .map(|line| crate::json::parse(line.as_bytes()).unwrap())
+        .filter(|event| event.get("origin").is_none())
+        .map(|event| {
+            assert_eq!(event.get("runid").and_then(crate::json::Value::as_str), Some("r"));
+            event.get("data").unwrap().to_json()
+        })
+        .collect();
+    assert_eq!(
+        data,
+        [
+            r#"{"parent_run":"p\"q"}"#,
+            r#"{"a":1,"parent_run":"p\"q","step":"s"}"#,
+            r#"{"parent_run":"own","zz":1}"#,
+            r#"{"tool":"t"}"#
+        ]
+    );
+}

@@ -9,7 +9,7 @@ use super::outside::{is_control, usable};
 use crate::content::Part;
 use crate::error::{Error, Result};
 use crate::glob::Globs;
-use crate::json::{ObjectWriter, parse_into};
+use crate::json::{Canonical, ObjectWriter, compare_keys, parse_into, write_string};
 use crate::seam::{UnixNanos, Uuid, parse_time};
 use crate::settings::Limits;
 use crate::timeline::Timeline;
@@ -315,14 +315,23 @@ impl Freezer {
             Some(built_in) => [identity.prefix.as_str(), built_in.name()],
             None => ["", input.event_type],
         };
-        let length = data.bytes().len()
+        let about_run = || resolved.builtin().is_some_and(|built_in| built_in.name().starts_with("run."));
+        let with_parent = match input.parent_run {
+            Some(parent) if about_run() && data.get("parent_run").is_none() => {
+                check_attribute("parent_run", parent)?;
+                Some(with_text(&data, "parent_run", parent))
+            }
+            _ => None,
+        };
+        let bytes = with_parent.as_deref().unwrap_or(data.bytes());
+        let length = bytes.len()
             + attributes.iter().map(|(_, v)| v.map_or(0, str::len)).sum::<usize>()
             + agent.len()
             + event_type[0].len()
             + event_type[1].len()
             + tenant.map_or(0, str::len);
         let mut text = Vec::with_capacity(length);
-        text.extend_from_slice(data.bytes());
+        text.extend_from_slice(bytes);
         let mut ends = [0; Attribute::COUNT];
         for (i, (name, value)) in attributes.into_iter().enumerate() {
             if let Some(value) = value {
@@ -345,7 +354,7 @@ impl Freezer {
             severity,
             terminal,
             content,
-            data_end: offset(data.bytes().len())?,
+            data_end: offset(bytes.len())?,
             ends,
             agent_end,
             type_end,
@@ -394,6 +403,33 @@ impl Freezer {
         }
         Ok(())
     }
+}
+
+/// Canonical data with one more member, which it has not got.
+fn with_text(data: &Canonical<'_>, key: &str, value: &str) -> Vec<u8> {
+    let mut out = vec![b'{'];
+    let mut put = |key: &str, value: &dyn Fn(&mut Vec<u8>)| {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        write_string(&mut out, key);
+        out.push(b':');
+        value(&mut out);
+    };
+    let text = |out: &mut Vec<u8>| write_string(out, value);
+    let mut written = false;
+    for (known, bytes) in data.members() {
+        if !written && compare_keys(key, known).is_lt() {
+            put(key, &text);
+            written = true;
+        }
+        put(known, &|out| out.extend_from_slice(bytes));
+    }
+    if !written {
+        put(key, &text);
+    }
+    out.push(b'}');
+    out
 }
 
 fn offset(n: usize) -> Result<u32> {

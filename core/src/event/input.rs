@@ -57,6 +57,8 @@ pub struct EventInput<'a> {
     pub terminal: Option<bool>,
     /// The agent run.
     pub run: Option<&'a str>,
+    /// The run that started this one: `data.parent_run` of an event about a run (`run.*`) that does not say it itself.
+    pub parent_run: Option<&'a str>,
     /// The turn in the run.
     pub turn: Option<&'a str>,
     /// The attempt in the turn.
@@ -192,6 +194,7 @@ pub(crate) fn read_value<T>(
         severity: text("severity")?,
         terminal,
         run: text("run")?,
+        parent_run: None,
         turn: text("turn")?,
         attempt: text("attempt")?,
         trace,

@@ -4,10 +4,12 @@
 //! buffer holds all of its text, so that freezing costs one copy. What only sealing needs (escaped
 //! attributes, redaction, commitments) is made once, off the caller's thread, by the first lane that seals.
 
+mod ambient;
 mod freeze;
 mod input;
 mod outside;
 
+pub use ambient::Ambient;
 pub use freeze::{Attribute, Event};
 pub(crate) use freeze::{Freezer, Identity};
 pub(crate) use input::read_value;

@@ -55,3 +55,13 @@ fn a_small_order_public_key_is_refused() {
     let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n-----END PUBLIC KEY-----\n";
     assert!(VerifyingKey::from_bytes(pem.as_bytes()).unwrap_err().message().contains("small order"));
 }
+
+#[test]
+fn a_public_key_that_is_to_seal_is_called_that_whoever_can_read_it() {
+    let dir = crate::testing::TempDir::new();
+    let made = generate(SignatureAlgorithm::Ed25519, &dir.path().join("agent.pem")).unwrap();
+    let public = made.public.unwrap();
+    assert_eq!(std::fs::metadata(&public).unwrap().permissions().mode() & 0o777, 0o644);
+    let e = load_signing_key(&config(KeySource::Ed25519File(public)), None).unwrap_err();
+    assert!(e.message().contains("this is a public key") && e.message().contains("without .pub"), "{e}");
+}

@@ -140,13 +140,13 @@ pub(crate) fn left(lane: &str, left: Left, health: &Health) -> Option<Word> {
     }
     let mut parts = Vec::new();
     if gone > 0 {
-        parts.push(format!("{gone} are gone, as they were in memory only"));
+        parts.push(format!("{gone} gone: in memory only"));
     }
     if unanswered > 0 {
-        parts.push(format!("{unanswered} were given to its sink, which did not answer"));
+        parts.push(format!("{unanswered} given to its sink, which did not answer"));
     }
     if journaled > 0 {
-        parts.push(format!("{journaled} are in its journal, and the next process sends them"));
+        parts.push(format!("{journaled} in its journal, from where the next process sends them"));
     }
     let why = health.summary.as_deref().map_or_else(String::new, |why| format!(" Its sink: {why}."));
     let what = if gone + unanswered > 0 {
@@ -298,11 +298,11 @@ mod tests {
         let some = Left { gone: 2, unanswered: 1, journaled: 0 };
         let Some(Word::Warn(text)) = left("l", some, &health) else { panic!("nothing said") };
         assert!(
-            text.starts_with("lane \"l\" ended with 3 events undelivered (shutdown): 2 are gone"),
+            text.starts_with("lane \"l\" ended with 3 events undelivered (shutdown): 2 gone: in memory only"),
             "{text}"
         );
         let kept = Left { journaled: 4, ..Left::default() };
         let Some(Word::Warn(text)) = left("l", kept, &health) else { panic!("nothing said") };
-        assert!(text.contains("4 are in its journal") && text.contains("Nothing is lost"), "{text}");
+        assert!(text.contains("4 in its journal") && text.contains("Nothing is lost"), "{text}");
     }
 }

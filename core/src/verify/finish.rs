@@ -105,6 +105,7 @@ impl State {
             lost,
             erased,
             findings: self.findings.finish(&self.sources),
+            beside: super::beside::beside(&self.paths),
             strict,
         }
     }

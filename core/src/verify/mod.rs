@@ -11,6 +11,7 @@
 //! into the chain of its stream ([`chain`]), [`own`] and [`claims`] hold what sinkwell says about its streams, and
 //! [`finish`] judges. `docs/spec/envelope.md` says the same without code.
 
+mod beside;
 mod chain;
 mod claims;
 mod compare;

@@ -233,6 +233,8 @@ pub struct Report {
     pub erased: u64,
     /// What belongs to no stream of the input.
     pub findings: Vec<Finding>,
+    /// Files beside those that were read that may belong to them: of another emitter on the same path, or rotated.
+    pub beside: Vec<String>,
     /// Whether notes and declared losses count for the exit status ([`Options::strict`](super::Options)).
     pub(super) strict: bool,
 }
@@ -257,7 +259,9 @@ impl Report {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let lost = self.lost.iter().map(|(reason, &n)| (reason.clone(), int(n))).collect();
-        object([
+        let beside = self.beside.iter().map(|path| path.as_str().into()).collect::<Vec<Value>>();
+        let beside = (!beside.is_empty()).then_some(("beside", Value::Array(beside)));
+        let members = [
             ("verdict", self.verdict.name().into()),
             ("envelopes", int(self.envelopes)),
             ("unsigned", int(self.unsigned)),
@@ -267,7 +271,8 @@ impl Report {
             ("lost", Value::Object(lost)),
             ("erased", int(self.erased)),
             ("findings", Value::Array(self.findings.iter().map(Finding::to_json).collect())),
-        ])
+        ];
+        object(members.into_iter().chain(beside))
     }
 }
 

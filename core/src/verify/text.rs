@@ -45,6 +45,17 @@ impl fmt::Display for Report {
             writeln!(f, "\nof no stream")?;
             list(f, &self.findings)?;
         }
+        if let Some(first) = self.beside.first() {
+            let more = match self.beside.len() - 1 {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            writeln!(
+                f,
+                "\nnot read: {}{more}, beside it: of another emitter on the same path, or rotated; name them too",
+                Safe(first)
+            )?;
+        }
         Ok(())
     }
 }

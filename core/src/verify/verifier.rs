@@ -62,6 +62,8 @@ pub(super) struct State {
     first_malformed: Option<(Place, String)>,
     /// Findings of no stream.
     pub(super) findings: Findings,
+    /// The files that were read.
+    pub(super) paths: Vec<std::path::PathBuf>,
 }
 
 impl Verifier {
@@ -93,6 +95,7 @@ impl Verifier {
                 malformed: 0,
                 first_malformed: None,
                 findings: Findings::default(),
+                paths: Vec::new(),
             },
         }
     }
@@ -107,12 +110,18 @@ impl Verifier {
         input::walk(path, max, &mut |step| match step {
             Step::Source(name) => {
                 self.state.sources.add(name);
+                self.state.paths.push(name.into());
             }
             Step::Line(line, text) => {
                 let source = self.state.sources.latest();
                 self.line(Place { source, line }, text);
             }
         })
+    }
+
+    /// A file that is read by [`read`](Self::read) is this one: the report says what stands beside it.
+    pub fn look_beside(&mut self, path: &Path) {
+        self.state.paths.push(path.to_owned());
     }
 
     /// Reads envelopes, one a line; `name` is what findings call the input.

@@ -23,9 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fork::PerProcess;
 use crate::lines::{LineFile, Taken, Trouble, parent, with_suffix};
 use crate::seam::{Access, Clock, Fs, SharedFs, SystemClock, UnixNanos, absolute};
 use crate::sink::{Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
+use crate::sync::{Mutex, lock};
 
 /// See the module's head.
 pub(crate) struct FileSink {
@@ -39,6 +41,34 @@ pub(crate) struct FileSink {
     held: u64,
     began: UnixNanos,
     buf: Vec<u8>,
+    writing: Option<Writing>,
+}
+
+/// The files that sinks of this process write, to tell a second emitter from a second process.
+static HERE: PerProcess<Mutex<Vec<PathBuf>>> = PerProcess::new();
+
+/// One of them, as long as it is written.
+struct Writing(PathBuf);
+
+impl Writing {
+    fn begin(path: &Path) -> Self {
+        lock(&HERE.get()).push(path.to_owned());
+        Self(path.to_owned())
+    }
+
+    fn is_here(path: &Path) -> bool {
+        lock(&HERE.get()).iter().any(|here| here == path)
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let here = HERE.get();
+        let mut here = lock(&here);
+        if let Some(at) = here.iter().position(|path| *path == self.0) {
+            here.swap_remove(at);
+        }
+    }
 }
 
 impl FileSink {
@@ -50,7 +80,8 @@ impl FileSink {
 
     fn open_in(fs: Arc<dyn Fs>, clock: Arc<dyn Clock>, config: FileConfig) -> Result<Self> {
         let path = config.path.clone();
-        let mut sink = Self { fs, clock, config, path, file: None, held: 0, began: 0, buf: Vec::new() };
+        let mut sink =
+            Self { fs, clock, config, path, file: None, held: 0, began: 0, buf: Vec::new(), writing: None };
         sink.reopen().map_err(|e| {
             Error::new(ErrorKind::Sink, format!("the file cannot be written: {e}"))
                 .at(sink.path.display().to_string())
@@ -61,6 +92,7 @@ impl FileSink {
     /// Opens and locks the file, or one beside it that nobody else writes.
     fn reopen(&mut self) -> io::Result<()> {
         self.file = None;
+        self.writing = None;
         let mut path = self.path.clone();
         let mut n = 0;
         let mut file = loop {
@@ -77,6 +109,10 @@ impl FileSink {
             let covered = tail::covered_len(&*self.fs, &path, file.len())?;
             file.set_aside(&*self.fs, covered, self.config.fsync)?;
         }
+        if path != self.path {
+            self.say_where(&path);
+        }
+        self.writing = Some(Writing::begin(&path));
         // Age counts from the file's own birth where that is known, so that a restart does not reset it.
         let born = if file.len() > 0 { file.created() } else { None };
         self.began = born.unwrap_or_else(|| self.clock.unix_nanos());
@@ -84,6 +120,22 @@ impl FileSink {
         self.held = 0;
         self.file = Some(file);
         Ok(())
+    }
+
+    /// Somebody else writes the file that was asked for. Another process is what servers with several are; a second
+    /// emitter of this one is more often a mistake (a notebook's cell that ran twice).
+    fn say_where(&self, path: &Path) {
+        let (asked, instead) = (self.config.path.display(), path.display());
+        if Writing::is_here(&self.config.path) {
+            crate::diagnostics::warn(&format!(
+                "another emitter of this process writes {asked}, so this one writes {instead}: shut the other one down \
+                 first, or verify both files"
+            ));
+        } else {
+            crate::diagnostics::info(&format!(
+                "another process writes {asked}, so this one writes {instead}"
+            ));
+        }
     }
 
     /// Whether a line of `next` bytes belongs into the next file, with `buffered` bytes still to be written.

@@ -3,8 +3,11 @@
 //! Guarantees: summaries hold status codes and our own words; a receiver's message goes into `detail` only,
 //! and its body nowhere. Retryable is what the OTLP specification calls retryable. An answer that says that
 //! we talk to the wrong place (404, UNIMPLEMENTED, a redirect, a web page) is no verdict on the events: they
-//! are kept and tried again, so that mending the configuration loses nothing.
+//! are kept and tried again, so that mending the configuration loses nothing; nor is one that says that our compression
+//! is not read: the same bytes are sent with another. What cannot be understood is no yes: an acceptance whose encoding,
+//! media type or form is unknown leaves the batch to be sent again.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,7 +20,8 @@ use crate::json::{self, Value};
 use crate::seam::UnixNanos;
 use crate::sink::{Failure, FailureKind};
 
-use super::client::Reply;
+use super::client::{MOST_ANSWER, Reply};
+use super::compress::{Compression, decompress};
 use super::endpoint::Protocol;
 use super::request::GRPC_PREFIX;
 use super::wire::{Field, Fields};
@@ -33,21 +37,64 @@ pub(super) enum Verdict {
     Retry(Failure, Option<Duration>),
     /// Never, as one request.
     Refused(Failure),
+    /// Not with this compression.
+    Unread(Failure),
 }
 
-/// Judges an answer from `place`. `now` is for a Retry-After that names a time.
-pub(super) fn judge(reply: &Reply, protocol: Protocol, place: &str, now: UnixNanos) -> Verdict {
+/// Judges an answer from `place` to a request compressed so. `now` is for a Retry-After that names a time.
+pub(super) fn judge(
+    reply: &Reply,
+    protocol: Protocol,
+    compression: Compression,
+    place: &str,
+    now: UnixNanos,
+) -> Verdict {
     match protocol {
-        Protocol::Http => http(reply, place, now),
-        Protocol::Grpc => grpc(reply, place, now),
+        Protocol::Http => http(reply, compression, place, now),
+        Protocol::Grpc => grpc(reply, compression, place, now),
     }
 }
 
-fn http(reply: &Reply, place: &str, now: UnixNanos) -> Verdict {
+/// A media type without its parameters, in small letters: it has no case (RFC 9110).
+fn media_type(headers: &HeaderMap) -> String {
+    let value = text(headers, "content-type").unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The body of an HTTP answer as it was before its `Content-Encoding`; `None` if it cannot be read.
+fn plain(reply: &Reply) -> Option<Cow<'_, [u8]>> {
+    let encoding = text(&reply.headers, header::CONTENT_ENCODING.as_str());
+    if reply.body.is_empty() {
+        return Some(Cow::Borrowed(&[]));
+    }
+    match encoding {
+        None if reply.headers.contains_key(header::CONTENT_ENCODING) => None,
+        None => Some(Cow::Borrowed(&reply.body)),
+        Some(encoding) => decompress(encoding, &reply.body, MOST_ANSWER),
+    }
+}
+
+/// What an acceptance that cannot be read comes to: nobody knows whether it was one.
+fn not_understood(place: &str, what: &str) -> Verdict {
+    Verdict::Retry(
+        network(
+            place,
+            &format!(
+                "it accepts the request, and {what}; whether it took all of it cannot be told, so it is sent again"
+            ),
+        ),
+        None,
+    )
+}
+
+const UNREADABLE_ENCODING: &str = "answers in a compression that cannot be read: have it answer without";
+
+fn http(reply: &Reply, compression: Compression, place: &str, now: UnixNanos) -> Verdict {
     let code = reply.status.as_u16();
-    let content_type = text(&reply.headers, "content-type").unwrap_or_default();
+    let media_type = media_type(&reply.headers);
+    let body = plain(reply);
     if reply.status.is_success() {
-        if content_type.starts_with("text/html") {
+        if matches!(media_type.as_str(), "text/html" | "application/xhtml+xml") {
             return Verdict::Retry(
                 network(
                     place,
@@ -56,9 +103,35 @@ fn http(reply: &Reply, place: &str, now: UnixNanos) -> Verdict {
                 None,
             );
         }
-        return if content_type.contains("json") { json_success(&reply.body) } else { success(&reply.body) };
+        let Some(body) = body else { return not_understood(place, UNREADABLE_ENCODING) };
+        if body.is_empty() {
+            return Verdict::Accepted(None);
+        }
+        if body.len() >= MOST_ANSWER {
+            return not_understood(place, "answers at a length that no OTLP receiver does");
+        }
+        let json = media_type == "application/json" || media_type.ends_with("+json");
+        let protobuf = media_type.is_empty() || media_type.contains("protobuf");
+        let read = match (json, protobuf) {
+            (true, _) => json_success(&body),
+            (_, true) => success(&body),
+            _ => {
+                return not_understood(
+                    place,
+                    "answers in a form that is neither protobuf nor JSON: check host, port and path",
+                );
+            }
+        };
+        return read.unwrap_or_else(|| not_understood(place, "its answer is damaged, or no OTLP receiver's"));
     }
-    let message = status_message(&reply.body, content_type);
+    let body = body.unwrap_or_default();
+    if compression != Compression::None && (code == 415 || (code == 400 && mentions_compression(&body))) {
+        return Verdict::Unread(network(
+            place,
+            &format!("it answered {code}: it does not read {}", compression.name()),
+        ));
+    }
+    let message = status_message(&body, &media_type);
     let with = |failure: Failure| match &message {
         Some(message) => failure.detail(message.as_str()),
         None => failure,
@@ -74,7 +147,7 @@ fn http(reply: &Reply, place: &str, now: UnixNanos) -> Verdict {
         429 | 502 | 503 | 504 => {
             Verdict::Retry(with(network(place, &format!("it answered {code} {}", phrase(code)))), after())
         }
-        400 if mentions_https(&reply.body) => {
+        400 if mentions_https(&body) => {
             Verdict::Retry(network(place, "it expects TLS: write the endpoint with https://"), None)
         }
         413 => Verdict::Refused(rejected(
@@ -92,11 +165,7 @@ fn http(reply: &Reply, place: &str, now: UnixNanos) -> Verdict {
             None,
         ),
         415 => Verdict::Retry(
-            network(
-                place,
-                "it answered 415: it takes no protobuf, not this compression, or only gRPC; try \
-                     compression `none`, then protocol `grpc`",
-            ),
+            network(place, "it answered 415: it takes no protobuf, or only gRPC; try protocol `grpc`"),
             None,
         ),
         300..=399 => Verdict::Retry(
@@ -113,15 +182,14 @@ fn http(reply: &Reply, place: &str, now: UnixNanos) -> Verdict {
 const UNAUTHENTICATED: &str = "it does not know us: set or renew the credentials in `headers`";
 const FORBIDDEN: &str = "our credentials do not allow sending logs: give them that right, or use others";
 
-fn grpc(reply: &Reply, place: &str, now: UnixNanos) -> Verdict {
+fn grpc(reply: &Reply, compression: Compression, place: &str, now: UnixNanos) -> Verdict {
     let status = text(&reply.trailers, "grpc-status").map(|status| (status, &reply.trailers));
     // An answer without a message has its status among the headers.
     let status =
         status.or_else(|| text(&reply.headers, "grpc-status").map(|status| (status, &reply.headers)));
     let Some((status, trailers)) = status else {
-        let content_type = text(&reply.headers, "content-type").unwrap_or_default();
         if reply.status.is_success() || matches!(reply.status.as_u16(), 400 | 404 | 405 | 415) {
-            let what = if content_type.starts_with("application/grpc") {
+            let what = if media_type(&reply.headers).starts_with("application/grpc") {
                 "it ended its answer without a gRPC status: something between us cuts trailers off"
             } else {
                 "it answers in HTTP, not gRPC: set the protocol to `http/protobuf` (often port 4318)"
@@ -129,11 +197,18 @@ fn grpc(reply: &Reply, place: &str, now: UnixNanos) -> Verdict {
             return Verdict::Retry(network(place, what), None);
         }
         // A proxy in between.
-        return http(reply, place, now);
+        return http(reply, compression, place, now);
     };
     let code: u32 = status.parse().unwrap_or(2);
     if code == 0 {
-        return success(reply.body.get(GRPC_PREFIX..).unwrap_or_default());
+        let Some(message) = grpc_message(reply) else {
+            return not_understood(
+                place,
+                "its answer is damaged, or compressed in a way that cannot be read",
+            );
+        };
+        return success(&message)
+            .unwrap_or_else(|| not_understood(place, "its answer is damaged, or no OTLP receiver's"));
     }
     let message = text(trailers, "grpc-message").map(unquote);
     let with = |failure: Failure| match &message {
@@ -143,6 +218,14 @@ fn grpc(reply: &Reply, place: &str, now: UnixNanos) -> Verdict {
     let delay = retry_info(trailers);
     let name = code_name(code);
     let said = || format!("it answered {name} ({code})");
+    // A receiver says so in one of these; its words decide only that we send the same bytes in another form.
+    if compression != Compression::None
+        && matches!(code, 2 | 3 | 12 | 13)
+        && message.as_deref().is_some_and(|message| mentions_compression(message.as_bytes()))
+    {
+        let text = format!("it answered {name} ({code}): it does not read {}", compression.name());
+        return Verdict::Unread(with(network(place, &text)));
+    }
     match code {
         1 | 4 | 10 | 11 | 14 | 15 => Verdict::Retry(with(network(place, &said())), delay),
         8 if delay.is_some() => Verdict::Retry(with(network(place, &said())), delay),
@@ -153,15 +236,13 @@ fn grpc(reply: &Reply, place: &str, now: UnixNanos) -> Verdict {
         ))),
         7 => Verdict::Retry(with(auth(place, "PERMISSION_DENIED (7)", FORBIDDEN)), delay),
         16 => Verdict::Retry(with(auth(place, "UNAUTHENTICATED (16)", UNAUTHENTICATED)), delay),
-        12 => {
-            let compression = message.as_deref().is_some_and(|m| m.to_ascii_lowercase().contains("compress"));
-            let what = if compression {
-                "it answered UNIMPLEMENTED (12): it does not know this compression; set `compression` to another"
-            } else {
-                "it answered UNIMPLEMENTED (12): it takes no OTLP logs; give it a logs pipeline, or check the address"
-            };
-            Verdict::Retry(with(network(place, what)), None)
-        }
+        12 => Verdict::Retry(
+            with(network(
+                place,
+                "it answered UNIMPLEMENTED (12): it takes no OTLP logs; give it a logs pipeline, or check the address",
+            )),
+            None,
+        ),
         _ => Verdict::Refused(with(rejected(place, &said()))),
     }
 }
@@ -182,32 +263,63 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Reads an `ExportLogsServiceResponse`. A 2xx or OK is an acceptance whatever its body, so one that cannot
-/// be read is taken as empty.
-fn success(body: &[u8]) -> Verdict {
+/// The message of a gRPC answer, which its prefix may say is compressed; empty where there is none. `None`: it
+/// cannot be read.
+fn grpc_message(reply: &Reply) -> Option<Cow<'_, [u8]>> {
+    if reply.body.is_empty() {
+        return Some(Cow::Borrowed(&[]));
+    }
+    let (prefix, message) = reply.body.split_first_chunk::<GRPC_PREFIX>()?;
+    let [flag, length @ ..] = prefix;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let message = (message.len() == length).then_some(message)?;
+    match flag {
+        0 => Some(Cow::Borrowed(message)),
+        1 => decompress(text(&reply.headers, "grpc-encoding")?, message, MOST_ANSWER)
+            .filter(|plain| plain.len() < MOST_ANSWER),
+        _ => None,
+    }
+}
+
+/// Whether a receiver's words are about how a request was compressed.
+fn mentions_compression(words: &[u8]) -> bool {
+    let words = String::from_utf8_lossy(&words[..words.len().min(2048)]).to_ascii_lowercase();
+    words.contains("compress") || words.contains("encoding")
+}
+
+/// Reads an `ExportLogsServiceResponse`; `None` if this is none.
+fn success(body: &[u8]) -> Option<Verdict> {
     let (mut refused, mut message) = (0, None);
-    for (number, field) in Fields::new(body) {
+    let mut fields = Fields::new(body);
+    for (number, field) in fields.by_ref() {
         let (1, Field::Bytes(partial)) = (number, field) else { continue };
-        for field in Fields::new(partial) {
+        let mut fields = Fields::new(partial);
+        for field in fields.by_ref() {
             match field {
                 (1, Field::Varint(count)) => refused = count.cast_signed().max(0).cast_unsigned(),
                 (2, Field::Bytes(text)) => message = Some(String::from_utf8_lossy(text).into_owned()),
                 _ => {}
             }
         }
+        if fields.is_broken() {
+            return None;
+        }
     }
-    partial(refused, message)
+    (!fields.is_broken()).then(|| partial(refused, message))
 }
 
 /// The same in OTLP's JSON, with which some receivers answer whatever they were sent.
-fn json_success(body: &[u8]) -> Verdict {
-    let body = json::parse(body).unwrap_or(Value::Null);
+fn json_success(body: &[u8]) -> Option<Verdict> {
+    let body = json::parse(body).ok()?;
     let partial_success = body.get("partialSuccess");
-    let refused = partial_success.and_then(|partial| partial.get("rejectedLogRecords"));
-    // 64-bit integers are strings in protobuf's JSON.
-    let refused = refused.and_then(|r| r.as_i64().or_else(|| r.as_str().and_then(|text| text.parse().ok())));
+    let refused = match partial_success.and_then(|partial| partial.get("rejectedLogRecords")) {
+        None | Some(Value::Null) => 0,
+        // 64-bit integers are strings in protobuf's JSON.
+        Some(r) => r.as_i64().or_else(|| r.as_str().and_then(|text| text.parse().ok()))?,
+    };
     let message = partial_success.and_then(|partial| partial.get("errorMessage")).and_then(Value::as_str);
-    partial(refused.unwrap_or(0).max(0).cast_unsigned(), message.map(str::to_owned))
+    matches!(body, Value::Object(_))
+        .then(|| partial(refused.max(0).cast_unsigned(), message.map(str::to_owned)))
 }
 
 fn partial(refused: u64, message: Option<String>) -> Verdict {
@@ -231,11 +343,11 @@ fn partial(refused: u64, message: Option<String>) -> Verdict {
 }
 
 /// The message of a `google.rpc.Status`, with which OTLP receivers explain an HTTP error.
-fn status_message(body: &[u8], content_type: &str) -> Option<String> {
-    if content_type.contains("json") {
+fn status_message(body: &[u8], media_type: &str) -> Option<String> {
+    if media_type.contains("json") {
         return json::parse(body).ok()?.get("message")?.as_str().map(str::to_owned);
     }
-    if !content_type.contains("protobuf") {
+    if !media_type.contains("protobuf") {
         return None;
     }
     let message = Fields::new(body).find_map(|field| match field {

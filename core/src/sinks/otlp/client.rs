@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::runtime::{Builder, Runtime};
@@ -31,7 +31,7 @@ use super::settings::Settings;
 use super::tls;
 
 /// As much of an answer as is read.
-const MOST_ANSWER: usize = 256 * 1024;
+pub(super) const MOST_ANSWER: usize = 256 * 1024;
 
 /// A receiver's answer.
 pub(super) struct Reply {
@@ -197,6 +197,10 @@ fn prepare(settings: &Settings, message: Bytes, timeout: Duration) -> Result<Pre
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
     }
     let encoding = settings.compression.encoding().map(HeaderValue::from_static);
+    // Answers are small; one that comes compressed all the same is read too.
+    let accepts =
+        if grpc { HeaderName::from_static("grpc-accept-encoding") } else { header::ACCEPT_ENCODING };
+    headers.insert(accepts, HeaderValue::from_static("identity"));
     if grpc {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         let millis = timeout.as_millis().clamp(1, 99_999_999);
@@ -347,6 +351,12 @@ fn explain(settings: &Settings, seen: &Seen, error: &hyper::Error) -> Failure {
             }
             _ => {}
         }
+    }
+    if settings.tls.is_none() && seen.spoken().is_none() && seen.is_silent() {
+        // What many TLS servers do with plain text, gRPC's among them.
+        return network(
+            "it closed the connection without a word: if it expects TLS, write the endpoint with https://",
+        );
     }
     if settings.tls.as_ref().is_some_and(|tls| !tls.client_auth_cert_resolver.has_certs()) {
         // The alert that would say so is often lost with the connection.

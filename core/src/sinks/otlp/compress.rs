@@ -1,6 +1,7 @@
-//! Compression of requests.
+//! Compression of requests, and of the answers that come compressed although none was asked for.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::io::{self, Read, Write};
 
 use crate::error::Result;
 
@@ -25,6 +26,23 @@ impl Compression {
             "gzip" => Ok(Self::Gzip),
             "zstd" => Ok(Self::Zstd),
             _ => Err(said.error("unknown compression; use `none`, `gzip` or `zstd`")),
+        }
+    }
+
+    /// Its name in configuration.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// What to send with to a receiver that does not read this.
+    pub(super) const fn plainer(self) -> Self {
+        match self {
+            Self::Zstd => Self::Gzip,
+            Self::Gzip | Self::None => Self::None,
         }
     }
 
@@ -57,4 +75,20 @@ impl Compression {
             }
         }
     }
+}
+
+/// Undoes an encoding that an answer names, in whatever case; at most `most` bytes are made of it. `None`: it cannot be
+/// read.
+pub(super) fn decompress<'a>(encoding: &str, bytes: &'a [u8], most: usize) -> Option<Cow<'a, [u8]>> {
+    let limit = u64::try_from(most).unwrap_or(u64::MAX);
+    let mut out = Vec::new();
+    match encoding.trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => return Some(Cow::Borrowed(bytes)),
+        "gzip" | "x-gzip" => flate2::read::MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut out),
+        "deflate" => flate2::read::ZlibDecoder::new(bytes).take(limit).read_to_end(&mut out),
+        "zstd" => zstd::stream::read::Decoder::new(bytes).ok()?.take(limit).read_to_end(&mut out),
+        _ => return None,
+    }
+    .ok()?;
+    Some(Cow::Owned(out))
 }

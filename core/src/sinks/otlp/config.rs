@@ -153,14 +153,28 @@ fn endpoint(cursor: &Cursor<'_>) -> Result<String> {
         return Ok(text.to_owned());
     }
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    let authority = rest.unwrap_or_default().split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = match rest {
+        Some(rest) => rest.split(['/', '?', '#']).next().unwrap_or_default(),
+        None => grpc_target(text),
+    };
     if authority.is_empty() || text.contains(' ') {
-        return Err(cursor.error("expected a URL, as `http://localhost:4317` or `https://collector:4318`"));
+        return Err(cursor.error(
+            "expected a URL, as `http://localhost:4317` or `https://collector:4318`, or for gRPC `HOST:PORT`",
+        ));
     }
     if authority.contains('@') {
         return Err(cursor.error("an endpoint cannot hold a user or password; send them in `headers`"));
     }
     Ok(text.to_owned())
+}
+
+/// `HOST:PORT`, gRPC's own form, for which `insecure` says whether TLS is spoken; nothing if it is none.
+fn grpc_target(text: &str) -> &str {
+    let target = text.trim_start_matches("dns:///").trim_start_matches("dns:");
+    let Some((host, port)) = target.rsplit_once(':') else { return "" };
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let named = !host.is_empty() && !host.contains(['/', '?', '#']) && (bracketed || !host.contains(':'));
+    if named && port.parse::<u16>().is_ok_and(|port| port > 0) { target } else { "" }
 }
 
 fn protocol(cursor: &Cursor<'_>) -> Result<String> {

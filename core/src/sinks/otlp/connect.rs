@@ -60,6 +60,11 @@ impl Seen {
         }
     }
 
+    /// Whether the other end has not said anything at all.
+    pub(super) fn is_silent(&self) -> bool {
+        self.0.first.get().is_none()
+    }
+
     /// Waits for the first bytes, or for [`Self::ended`].
     pub(super) async fn first_bytes(&self) {
         if self.0.first.get().is_none() {

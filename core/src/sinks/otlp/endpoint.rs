@@ -6,7 +6,7 @@
 //!   document's endpoint is general, but one that already ends in `/v1/logs` is not extended.
 //! - gRPC: `http://` and `https://` decide about TLS; without a scheme `insecure` does, and TLS is the
 //!   default. `unix:` names a socket. gRPC has no path.
-//! - No protocol said: port 4317 is gRPC's, anything else is HTTP.
+//! - No protocol said: port 4317, sockets and `dns:` are gRPC's, anything else is HTTP.
 
 use std::path::PathBuf;
 
@@ -156,7 +156,8 @@ impl Endpoint {
 fn guess(endpoint: &str) -> Protocol {
     let authority = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let authority = authority.split(['/', '?']).next().unwrap_or_default();
-    if authority.ends_with(":4317") || endpoint.starts_with("unix:") {
+    // Sockets and resolvers have names in gRPC only.
+    if authority.ends_with(":4317") || endpoint.starts_with("unix:") || endpoint.starts_with("dns:") {
         Protocol::Grpc
     } else {
         Protocol::Http

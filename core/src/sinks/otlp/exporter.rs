@@ -11,6 +11,7 @@ use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHea
 
 use super::answer::{Verdict, judge};
 use super::client::Client;
+use super::compress::Compression;
 use super::request::{self, Next, RequestWriter};
 use super::settings::Settings;
 
@@ -22,6 +23,8 @@ pub struct OtlpSink {
     clock: Arc<dyn Clock>,
     /// How the last request went; `None` before the first.
     last: Option<SinkHealth>,
+    /// What health says of a compression that the receiver does not read.
+    plainer: Option<String>,
 }
 
 impl OtlpSink {
@@ -34,7 +37,7 @@ impl OtlpSink {
             Error::new(crate::ErrorKind::Sink, format!("no event loop for the OTLP sink: {}", e.kind()))
         })?;
         let writer = RequestWriter::new(&settings.resource, settings.body, settings.max_request_bytes);
-        Ok(Self { settings, writer, client, clock, last: None })
+        Ok(Self { settings, writer, client, clock, last: None, plainer: None })
     }
 
     /// Tries the receiver with a request that holds no records.
@@ -45,7 +48,7 @@ impl OtlpSink {
         let deadline = self.deadline();
         match self.call(RequestWriter::empty(), deadline) {
             Verdict::Accepted(_) | Verdict::Partial(..) => Ok(()),
-            Verdict::Retry(failure, _) | Verdict::Refused(failure) => Err(failure),
+            Verdict::Retry(failure, _) | Verdict::Refused(failure) | Verdict::Unread(failure) => Err(failure),
         }
     }
 
@@ -69,14 +72,34 @@ impl OtlpSink {
     fn call(&mut self, message: Bytes, deadline: Instant) -> Verdict {
         let place = self.settings.endpoint.shown();
         let left = deadline.since(self.clock.now());
-        let verdict = match self.client.call(&self.settings, message, left) {
-            Ok(reply) => judge(&reply, self.settings.endpoint.protocol, &place, self.clock.unix_nanos()),
+        let compression = self.settings.compression;
+        let verdict = match self.client.call(&self.settings, message.clone(), left) {
+            Ok(reply) => {
+                let now = self.clock.unix_nanos();
+                judge(&reply, self.settings.endpoint.protocol, compression, &place, now)
+            }
             Err(failure) => Verdict::Retry(failure, None),
         };
+        if matches!(verdict, Verdict::Unread(_)) && compression != Compression::None {
+            // The events are as good as they were: the same bytes go in another form, from now on.
+            let (old, new) = (compression.name(), compression.plainer().name());
+            let said = format!(
+                "{place} does not read {old}: requests go with compression `{new}`; set `compression: {new}`, or OTEL_EXPORTER_OTLP_COMPRESSION"
+            );
+            crate::diagnostics::warn(&said);
+            self.plainer = Some(said);
+            self.settings.compression = compression.plainer();
+            return self.call(message, deadline);
+        }
         self.last = Some(match &verdict {
-            Verdict::Accepted(note) => SinkHealth { healthy: true, detail: note.clone().map(bounded) },
+            Verdict::Accepted(note) => {
+                let note = note.clone().map(bounded).or_else(|| self.plainer.clone());
+                SinkHealth { healthy: true, detail: note }
+            }
             Verdict::Partial(_, failure) => SinkHealth { healthy: true, detail: Some(told(failure)) },
-            Verdict::Retry(failure, _) => SinkHealth { healthy: false, detail: Some(told(failure)) },
+            Verdict::Retry(failure, _) | Verdict::Unread(failure) => {
+                SinkHealth { healthy: false, detail: Some(told(failure)) }
+            }
             // The receiver is there and answers.
             Verdict::Refused(failure) => SinkHealth { healthy: true, detail: Some(told(failure)) },
         });
@@ -104,6 +127,7 @@ impl OtlpSink {
                     Verdict::Accepted(_) => answers.extend(vec![Answer::Acknowledged; envelopes]),
                     // Which of them the receiver refused it does not say, and they must not be sent again.
                     Verdict::Partial(_, failure) => answers.extend(vec![Answer::Refused(failure); envelopes]),
+                    Verdict::Unread(failure) => answers.resize(batch.len(), Answer::Retry(failure, None)),
                     Verdict::Retry(failure, after) => {
                         answers.resize(batch.len(), Answer::Retry(failure, after));
                     }
@@ -140,6 +164,7 @@ impl Sink for OtlpSink {
                 match self.call(message, deadline) {
                     Verdict::Accepted(_) => Answers::Acknowledged,
                     Verdict::Partial(refused, failure) => Answers::Partial { refused, failure },
+                    Verdict::Unread(failure) => Answers::Retry(failure, None),
                     Verdict::Retry(failure, after) => Answers::Retry(failure, after),
                     Verdict::Refused(failure) => Answers::RefusedBatch(failure),
                 }

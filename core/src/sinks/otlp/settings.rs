@@ -99,7 +99,7 @@ impl Settings {
         };
         let tls = if endpoint.tls { Some(tls::client(&files, endpoint.protocol)?) } else { None };
         let proxies = match endpoint.address {
-            Address::Tcp(..) => Proxies::from_env(&env)?,
+            Address::Tcp(..) => Proxies::from_env(&env, &endpoint.uri)?,
             Address::Unix(_) => Proxies::default(),
         };
         Ok(Self {

@@ -80,8 +80,21 @@ fn certificates(file: &Said<PathBuf>) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn read(file: &Said<PathBuf>) -> Result<Vec<u8>> {
-    std::fs::read(&file.value)
-        .map_err(|e| file.error(format!("cannot read {}: {}", file.value.display(), e.kind())))
+    let bytes = std::fs::read(&file.value)
+        .map_err(|e| file.error(format!("cannot read {}: {}", file.value.display(), e.kind())))?;
+    // Editors on some systems put a mark before the first line, which then is no `-----BEGIN`.
+    match bytes.as_slice() {
+        [0xEF, 0xBB, 0xBF, rest @ ..] => Ok(rest.to_vec()),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
+            Err(file.error("the file is text in UTF-16; save it as ASCII or UTF-8"))
+        }
+        _ => Ok(bytes),
+    }
+}
+
+/// Whether a server shows the certificate of a CA as its own, which the rules for servers' certificates forbid.
+fn is_ca_itself(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }
 
 /// What a TLS error means and what to do about it.
@@ -103,7 +116,16 @@ pub(super) fn explain(error: &rustls::Error, place: &str) -> Failure {
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
         ) => (Network, "its certificate is not valid yet: set this machine's clock right"),
-        rustls::Error::InvalidCertificate(_) => (Network, "its certificate was not accepted"),
+        rustls::Error::InvalidCertificate(error) if is_ca_itself(error) => (
+            Network,
+            "its certificate is marked as a CA's own (CA:TRUE), which no server may use: have that CA issue one for the \
+             server and keep the CA's as `ca`, or make the self-signed one without that mark (openssl req -addext \
+             basicConstraints=critical,CA:FALSE)",
+        ),
+        rustls::Error::InvalidCertificate(_) => (
+            Network,
+            "its certificate was not accepted; the detail says why, and `openssl s_client -connect HOST:PORT` shows it",
+        ),
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => (
             Auth,
             "it asks for a client certificate: set `client_certificate` and `client_key`, or their variables",
@@ -124,10 +146,14 @@ pub(super) fn explain(error: &rustls::Error, place: &str) -> Failure {
         rustls::Error::AlertReceived(
             AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,
         )
-        | rustls::Error::PeerIncompatible(_) => {
-            (Network, "it shares no TLS version or cipher with us (1.2 and 1.3)")
-        }
-        _ => (Network, "the TLS handshake failed"),
+        | rustls::Error::PeerIncompatible(_) => (
+            Network,
+            "it shares no TLS version or cipher with us: allow TLS 1.2 or 1.3 there, with ECDHE and an AEAD cipher",
+        ),
+        _ => (
+            Network,
+            "the TLS handshake failed; the detail says at what, and `openssl s_client -connect HOST:PORT` tries the same",
+        ),
     };
     Failure::new(kind, format!("{place}: {text}")).detail(error.to_string())
 }

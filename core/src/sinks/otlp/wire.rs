@@ -117,12 +117,18 @@ pub(super) enum Field<'a> {
 /// Reads the fields of a message, in order. Ends at the first byte that makes no sense.
 pub(super) struct Fields<'a> {
     rest: &'a [u8],
+    broken: bool,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of `message`.
     pub(super) fn new(message: &'a [u8]) -> Self {
-        Self { rest: message }
+        Self { rest: message, broken: false }
+    }
+
+    /// Whether it ended at a byte that makes no sense.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     fn varint(&mut self) -> Option<u64> {
@@ -170,6 +176,7 @@ impl<'a> Iterator for Fields<'a> {
         let field = self.field();
         if field.is_none() {
             self.rest = &[];
+            self.broken = true;
         }
         field
     }

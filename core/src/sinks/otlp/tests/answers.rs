@@ -11,6 +11,7 @@ use super::receiver::{GrpcReceiver, GrpcSay, HttpReceiver, Say, http, ok};
 use super::{batch, envelope, envelope_with, from_bytes, sink, sink_of};
 use crate::sink::{Answer, Answers, FailureKind, Sink as _};
 use crate::sinks::otlp::OtlpConfig;
+use crate::sinks::otlp::compress::Compression;
 
 /// What is said of a receiver's own words: they must never be in a summary.
 const SECRET: &str = "words-of-the-receiver";
@@ -46,6 +47,14 @@ fn retry_info() -> String {
     any.extend_from_slice(&[0x12, u8::try_from(info.len()).unwrap()]);
     any.extend_from_slice(&info);
     base64::engine::general_purpose::STANDARD_NO_PAD.encode(rpc_status("m", Some(&any)))
+}
+
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    Compression::Gzip.compress(plain, Vec::new()).unwrap()
+}
+
+fn zstd(plain: &[u8]) -> Vec<u8> {
+    Compression::Zstd.compress(plain, Vec::new()).unwrap()
 }
 
 /// What a batch ends as, in one line.
@@ -87,14 +96,49 @@ fn http_answers() {
     let json_partial =
         format!(r#"{{"partialSuccess":{{"rejectedLogRecords":"2","errorMessage":"{SECRET}"}}}}"#);
     let seconds = |s| Some(Duration::from_secs(s));
+    let encoded =
+        |encoding| format!("Content-Type: application/x-protobuf\r\nContent-Encoding: {encoding}\r\n");
     let rows: Vec<(Say, End, &str)> = vec![
         (ok(), Acknowledged, ""),
         (http("204 No Content", "", b""), Acknowledged, ""),
         (http("200 OK", protobuf, &partial(0)), Acknowledged, ""),
-        (http("200 OK", protobuf, b"\xff\xff\xff"), Acknowledged, ""),
+        (http("201 Created", "Content-Type: text/plain\r\n", b""), Acknowledged, ""),
+        (http("200 OK", json, b"{}"), Acknowledged, ""),
+        (http("200 OK", json, br#"{"partialSuccess":null}"#), Acknowledged, ""),
         (http("200 OK", protobuf, &partial(2)), Partial(2), "refused 2 records"),
         (http("200 OK", json, json_partial.as_bytes()), Partial(2), "refused 2 records"),
+        // Media types have no case, and may have parameters.
+        (
+            http("200 OK", "Content-Type: Application/JSON; charset=utf-8\r\n", json_partial.as_bytes()),
+            Partial(2),
+            "refused 2 records",
+        ),
         (http("200 OK", html, b"<html>"), Retry(Network, None), "web page"),
+        (http("200 OK", "Content-Type: Text/HTML\r\n", b"<html>"), Retry(Network, None), "web page"),
+        // Compressed although nobody asked.
+        (http("200 OK", &encoded("GZip"), &gzip(&partial(2))), Partial(2), "refused 2 records"),
+        (http("200 OK", &encoded("zstd"), &zstd(&partial(2))), Partial(2), "refused 2 records"),
+        (http("200 OK", &encoded("identity"), &partial(2)), Partial(2), "refused 2 records"),
+        (http("200 OK", &encoded("gzip"), b""), Acknowledged, ""),
+        // What is not understood is no yes.
+        (
+            http("200 OK", &encoded("br"), &partial(2)),
+            Retry(Network, None),
+            "compression that cannot be read",
+        ),
+        (
+            http("200 OK", &encoded("gzip"), &partial(2)),
+            Retry(Network, None),
+            "compression that cannot be read",
+        ),
+        (http("200 OK", &encoded("gzip"), &gzip(&[0; 1 << 20])), Retry(Network, None), "at a length"),
+        (http("200 OK", protobuf, b"\xff\xff\xff"), Retry(Network, None), "damaged"),
+        (http("200 OK", json, b"accepted"), Retry(Network, None), "damaged"),
+        (
+            http("200 OK", "Content-Type: text/plain\r\n", b"It works!"),
+            Retry(Network, None),
+            "neither protobuf",
+        ),
         (http("302 Found", "Location: http://example.com/\r\n", b""), Retry(Network, None), "redirect"),
         (http("400 Bad Request", protobuf, &status), RefusedBatch(Rejected), "400"),
         (
@@ -108,7 +152,7 @@ fn http_answers() {
         (http("405 Method Not Allowed", "", b""), Retry(Network, None), "/v1/logs"),
         (http("408 Request Timeout", "", b""), RefusedBatch(Rejected), "408"),
         (http("413 Content Too Large", "", SECRET.as_bytes()), RefusedBatch(Rejected), "max_request_bytes"),
-        (http("415 Unsupported Media Type", "", b""), Retry(Network, None), "compression"),
+        (http("415 Unsupported Media Type", "", b""), Retry(Network, None), "protocol `grpc`"),
         (http("429 Too Many Requests", later, b""), Retry(Network, seconds(7)), "429"),
         (http("429 Too Many Requests", "", b""), Retry(Network, None), "429"),
         (http("500 Internal Server Error", protobuf, &status), RefusedBatch(Rejected), "500"),
@@ -134,12 +178,20 @@ fn grpc_answers() {
     let asks = || GrpcSay::status(8).with("grpc-status-details-bin", retry_info());
     let delay = Some(Duration::from_millis(2500));
     let said = |code| GrpcSay::status(code).with("grpc-message", format!("{SECRET}%20x"));
+    let compressed = |message, encoding| GrpcSay { message, encoding: Some(encoding), ..GrpcSay::status(0) };
     let trailers_only = |say: GrpcSay| GrpcSay { trailers_only: true, ..say };
     let html = |http| GrpcSay { http, content_type: Some("text/html"), ..GrpcSay::default() };
     let rows: Vec<(GrpcSay, End, &str)> = vec![
         (GrpcSay::status(0), Acknowledged, ""),
         (GrpcSay { message: partial(0), ..GrpcSay::status(0) }, Acknowledged, ""),
         (GrpcSay { message: partial(2), ..GrpcSay::status(0) }, Partial(2), "refused 2 records"),
+        (compressed(gzip(&partial(2)), "gzip"), Partial(2), "refused 2 records"),
+        (compressed(zstd(&partial(2)), "zstd"), Partial(2), "refused 2 records"),
+        // What is not understood is no yes.
+        (compressed(partial(2), "snappy"), Retry(Network, None), "cannot be read"),
+        (compressed(gzip(&partial(2)), ""), Retry(Network, None), "cannot be read"),
+        (compressed(partial(2), "gzip"), Retry(Network, None), "cannot be read"),
+        (GrpcSay { message: vec![0xff; 3], ..GrpcSay::status(0) }, Retry(Network, None), "damaged"),
         (said(1), Retry(Network, None), "CANCELLED (1)"),
         (said(2), RefusedBatch(Rejected), "UNKNOWN (2)"),
         (said(3), RefusedBatch(Rejected), "INVALID_ARGUMENT (3)"),
@@ -157,7 +209,7 @@ fn grpc_answers() {
         (
             GrpcSay::status(12).with("grpc-message", "grpc: Decompressor is not installed for grpc-encoding"),
             Retry(Network, None),
-            "`compression`",
+            "logs pipeline",
         ),
         (said(13), RefusedBatch(Rejected), "INTERNAL (13)"),
         (said(14), Retry(Network, None), "UNAVAILABLE (14)"),
@@ -293,4 +345,47 @@ fn a_probe_sends_no_record_and_says_what_is_wrong() {
     assert_eq!(failure.kind, Auth);
     assert!(!sink.health().healthy);
     assert_eq!(receiver.got().len(), 2);
+}
+
+#[test]
+fn a_compression_that_the_receiver_lacks_is_no_verdict_on_the_events() {
+    let no = || http("415 Unsupported Media Type", "", b"");
+    let also = || http("400 Bad Request", "", b"unsupported Content-Encoding");
+    let not = |code, words: &str| GrpcSay::status(code).with("grpc-message", words);
+    let go = "grpc: Decompressor is not installed for grpc-encoding \"zstd\"";
+    let http_scripts = [(vec![], "zstd"), (vec![no()], "gzip"), (vec![no(), also()], "none")];
+    let grpc_scripts = [
+        (vec![not(13, go)], "gzip"),
+        (vec![not(12, go)], "gzip"),
+        (vec![not(12, "Content is compressed with `zstd` which isn't supported"), not(13, go)], "none"),
+    ];
+    let check = |url: &str, protocol: &str, got: &dyn Fn() -> Vec<super::receiver::Got>, ends: &str| {
+        let config = OtlpConfig {
+            compression: Some("zstd".into()),
+            protocol: Some(protocol.into()),
+            ..OtlpConfig::default()
+        };
+        let mut sink = sink_of(&config, &[("OTEL_EXPORTER_OTLP_ENDPOINT", url)]);
+        assert_eq!(deliver(&mut sink).0, Acknowledged);
+        let before = got().len();
+        assert_eq!(deliver(&mut sink).0, Acknowledged);
+        // The second batch begins with what the first ended with.
+        assert_eq!(got().len(), before + 1);
+        let header = if protocol == "grpc" { "grpc-encoding" } else { "content-encoding" };
+        for got in &got()[before - 1..] {
+            assert_eq!(got.header(header).unwrap_or("none"), ends);
+            assert_eq!(got.lines().len(), 3);
+        }
+        let said = sink.health().detail.unwrap_or_default();
+        assert_eq!(said.contains("does not read"), ends != "zstd", "{said}");
+        assert!(ends == "zstd" || said.contains(&format!("set `compression: {ends}`")), "{said}");
+    };
+    for (script, ends) in http_scripts {
+        let receiver = HttpReceiver::new(script);
+        check(&receiver.url(), "http/protobuf", &|| receiver.got(), ends);
+    }
+    for (script, ends) in grpc_scripts {
+        let receiver = GrpcReceiver::new(script);
+        check(&receiver.url(), "grpc", &|| receiver.got(), ends);
+    }
 }

@@ -57,7 +57,7 @@ fn a_receiver_that_closes_every_time_is_a_failure_that_ends() {
     let mut sink = sink(&[(ENDPOINT, &receiver.url())]);
     let (kind, text) = failure(sink.deliver(&batch(1)));
     assert_eq!(kind, FailureKind::Network);
-    assert!(text.contains("connection was lost"), "{text}");
+    assert!(text.contains("closed the connection without a word"), "{text}");
     assert_eq!(receiver.got().len(), 1);
 }
 
@@ -182,6 +182,15 @@ fn a_tls_alert_to_plain_text_is_recognized() {
 }
 
 #[test]
+fn a_tls_server_that_closes_on_plain_text_without_a_word_is_thought_of() {
+    let url = blurts(b"");
+    for protocol in ["grpc", "http/protobuf"] {
+        let (_, text) = failure(sink(&[(ENDPOINT, &url), (PROTOCOL, protocol)]).deliver(&batch(1)));
+        assert!(text.contains("if it expects TLS, write the endpoint with https://"), "{text}");
+    }
+}
+
+#[test]
 fn a_unix_domain_socket_carries_grpc() {
     let dir = TempDir::new();
     let path = dir.path().join("otlp.sock");
@@ -263,9 +272,11 @@ fn a_proxy_may_want_credentials_or_be_passed_by() {
     let (kind, text) = failure(sink(&[(ENDPOINT, &url), ("http_proxy", &through)]).deliver(&batch(1)));
     assert_eq!(kind, FailureKind::Auth);
     assert!(text.contains("proxy"), "{text}");
-    let mut around = sink(&[(ENDPOINT, &url), ("http_proxy", &through), ("NO_PROXY", "127.0.0.0/8")]);
-    assert_eq!(around.deliver(&batch(1)), Answers::Acknowledged);
-    assert_eq!((proxy.got().len(), receiver.got().len()), (1, 1));
+    for (n, none) in ["127.0.0.0/8", "*", "elsewhere.example 127.0.0.1"].into_iter().enumerate() {
+        let mut around = sink(&[(ENDPOINT, &url), ("http_proxy", &through), ("NO_PROXY", none)]);
+        assert_eq!(around.deliver(&batch(1)), Answers::Acknowledged);
+        assert_eq!((proxy.got().len(), receiver.got().len()), (1, n + 1));
+    }
 }
 
 /// A proxy that gives one tunnel to `to`, or refuses; sends the request's first line.

@@ -157,7 +157,7 @@ fn what_cannot_be_meant_is_an_error_that_names_its_variable() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "grpc-timeout=s3cr3t", "leave it out"),
         ("OTEL_RESOURCE_ATTRIBUTES", "s3cr3t", "key=value"),
         ("HTTP_PROXY", "socks5://s3cr3t@p", "http://"),
-        ("HTTPS_PROXY", "http://s3cr3t^", "URL"),
+        ("http_proxy", "http://s3cr3t^", "URL"),
     ];
     for (variable, value, message) in rows {
         let error = settings(&OtlpConfig::default(), &[(variable, value)]).unwrap_err();
@@ -176,6 +176,39 @@ fn errors_of_the_document_name_its_keys() {
     assert_eq!(settings(&config, &[]).unwrap_err().place(), Some("otlp.max_request_bytes"));
     let config = OtlpConfig { headers: vec![("é".into(), Secret::new(vec![]))], ..OtlpConfig::default() };
     assert_eq!(settings(&config, &[]).unwrap_err().place(), Some("otlp.headers"));
+}
+
+#[test]
+fn a_proxy_variable_that_this_endpoint_does_not_use_stops_nobody() {
+    for variables in [
+        vec![(ALL, "http://c:4318"), ("HTTPS_PROXY", "socks5://p")],
+        vec![(ALL, "http://c:4318"), ("HTTP_PROXY", "socks5://p"), ("NO_PROXY", "c")],
+        vec![(ALL, "http://c:4318"), ("HTTP_PROXY", "http://p"), ("ALL_PROXY", "socks5://p")],
+    ] {
+        settings(&OtlpConfig::default(), &variables).unwrap();
+    }
+}
+
+#[test]
+fn a_document_may_name_a_grpc_target_without_a_scheme() {
+    use crate::config::{Config, Source};
+    let load = |endpoint: &str| {
+        let text = format!(
+            "agent: {{ id: a }}\nlanes:\n  - sink: {{ otlp: {{ endpoint: '{endpoint}', insecure: true }} }}\n"
+        );
+        let source = Source::Text { text, name: None, format: Default::default() };
+        Config::load(source, &crate::seam::SystemEnv::default())
+    };
+    for endpoint in ["localhost:4317", "[::1]:4317", "dns:///c:4317"] {
+        load(endpoint).unwrap();
+        let settings = settings(&document(endpoint), &[(INSECURE, "true")]).unwrap();
+        assert_eq!((settings.endpoint.protocol, settings.endpoint.tls), (Protocol::Grpc, false));
+    }
+    for endpoint in
+        ["localhost", ":4317", "ftp://c:4317", "a:b:4317", "c:port", "c:0", "user@c:4317", "c:4317/x"]
+    {
+        load(endpoint).unwrap_err();
+    }
 }
 
 #[test]

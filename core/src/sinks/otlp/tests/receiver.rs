@@ -189,6 +189,8 @@ pub(super) struct GrpcSay {
     /// `application/grpc` unless said otherwise.
     pub(super) content_type: Option<&'static str>,
     pub(super) message: Vec<u8>,
+    /// `message` is compressed so; an empty name is one that the answer does not give.
+    pub(super) encoding: Option<&'static str>,
     pub(super) trailers: Vec<(&'static str, String)>,
     /// No message and no trailers: all in the headers.
     pub(super) trailers_only: bool,
@@ -321,13 +323,16 @@ fn response(say: GrpcSay) -> Response<Body> {
     let mut response = Response::builder()
         .status(if say.http == 0 { 200 } else { say.http })
         .header("content-type", say.content_type.unwrap_or("application/grpc"));
+    if let Some(encoding) = say.encoding.filter(|encoding| !encoding.is_empty()) {
+        response.headers_mut().unwrap().insert("grpc-encoding", encoding.parse().unwrap());
+    }
     if say.trailers_only {
         response.headers_mut().unwrap().extend(trailers);
         return response.body(Full::default().boxed()).unwrap();
     }
     let mut body = Vec::new();
     if trailers.get("grpc-status").is_some_and(|status| status == "0") {
-        body.push(0);
+        body.push(u8::from(say.encoding.is_some()));
         body.extend_from_slice(&u32::try_from(say.message.len()).unwrap().to_be_bytes());
         body.extend_from_slice(&say.message);
     }

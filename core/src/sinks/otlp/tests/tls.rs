@@ -174,6 +174,49 @@ fn a_server_that_cannot_be_trusted_says_why() {
 }
 
 #[test]
+fn a_ca_that_serves_itself_is_called_that() {
+    let pki = Pki::new();
+    let name = pki.path("self.pem");
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(&name, certificate.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config =
+        builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    let receiver = http_receiver(Arc::new(config));
+    let url = format!("https://localhost:{}", receiver.address.port());
+    let (_, text) = failure(sink(&[(ENDPOINT, &url), (CA, &name)]).deliver(&batch(1)));
+    assert!(text.contains("CA:TRUE") && text.contains("have that CA issue one"), "{text}");
+}
+
+#[test]
+fn a_mark_before_the_first_line_of_a_pem_file_does_no_harm() {
+    let pki = Pki::new();
+    let (certificate, key) = pki.client();
+    for path in [&pki.path("ca.pem"), &certificate, &key] {
+        let text = fs::read(path).unwrap();
+        fs::write(path, [b"\xEF\xBB\xBF".as_slice(), &text].concat()).unwrap();
+    }
+    let receiver = http_receiver(pki.server("localhost", true, b"http/1.1"));
+    let url = format!("https://localhost:{}", receiver.address.port());
+    let variables = [
+        (ENDPOINT, url.as_str()),
+        (CA, &pki.path("ca.pem")),
+        (CLIENT_CERTIFICATE, &certificate),
+        (CLIENT_KEY, &key),
+    ];
+    assert_eq!(sink(&variables).deliver(&batch(1)), Answers::Acknowledged);
+    fs::write(pki.path("ca.pem"), b"\xFF\xFE-\0").unwrap();
+    let error = settings(&OtlpConfig::default(), &variables).unwrap_err();
+    assert!(error.message().contains("UTF-16"), "{error}");
+}
+
+#[test]
 fn plain_text_where_tls_was_expected_is_recognized() {
     let pki = Pki::new();
     let grpc = GrpcReceiver::new(Vec::new());

@@ -1,0 +1,37 @@
+//! Files that stand beside what was read, and are of the same making.
+//!
+//! Two emitters on one path write two files, `PATH` and `PATH.<pid>`, and rotation leaves `PATH.<time>`: whoever
+//! verifies `PATH` alone sees a part, and is told so. It is no finding: what was read is what it is.
+
+use std::path::{Path, PathBuf};
+
+/// More names than that are not listed.
+const MOST: usize = 1000;
+
+/// Files named as `PATH.<digits>` or `PATH.<digits>.<digits>` beside these, which are none of them.
+pub(super) fn beside(paths: &[PathBuf]) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in paths {
+        let (Some(name), Some(folder)) = (path.file_name().and_then(|name| name.to_str()), path.parent())
+        else {
+            continue;
+        };
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let other = entry.file_name();
+            let suffix = other.to_str().and_then(|other| other.strip_prefix(name)?.strip_prefix('.'));
+            let numbered = suffix.is_some_and(|suffix| {
+                suffix
+                    .split('.')
+                    .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+            });
+            let whole = path.with_file_name(&other);
+            if numbered && !paths.contains(&whole) && found.len() < MOST {
+                found.push(whole.display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
