@@ -256,6 +256,32 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_counters(SinkwellEmitter* emitter, SinkwellOwned* @out, SinkwellError* error);
 
         /// <summary>
+        ///  What became of each policy document: `{"policies": [{"policy", "source", "targets": [{"kind", "name", "conditions":
+        ///  [{"type", "status", "reason", "message", "field", "policy"}]}], "counters", "rules"}]}`.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_policy_status", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_policy_status(SinkwellEmitter* emitter, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
+        ///  Reads the telemetry policies again and puts them in force as one set; one that is bad now and was good before stays
+        ///  in force as it was.
+        ///
+        ///  # Ownership
+        ///  Nothing changes hands.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_reload_policies", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_reload_policies(SinkwellEmitter* emitter, SinkwellError* error);
+
+        /// <summary>
         ///  Health: `{lane: {"state", "since", "failure", "summary", "detail", "acked", "classes"}}`.
         ///
         ///  # Ownership

@@ -628,6 +628,29 @@ int32_t sinkwell_counters(const struct SinkwellEmitter *emitter,
                           struct SinkwellOwned *out,
                           struct SinkwellError *error);
 
+// What became of each policy document: `{"policies": [{"policy", "source", "targets": [{"kind", "name", "conditions":
+// [{"type", "status", "reason", "message", "field", "policy"}]}], "counters", "rules"}]}`.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_policy_status(const struct SinkwellEmitter *emitter,
+                               struct SinkwellOwned *out,
+                               struct SinkwellError *error);
+
+// Reads the telemetry policies again and puts them in force as one set; one that is bad now and was good before stays
+// in force as it was.
+//
+// # Ownership
+// Nothing changes hands.
+//
+// # Safety
+// `emitter` is an emitter; `error` is NULL or valid for a write.
+int32_t sinkwell_reload_policies(const struct SinkwellEmitter *emitter,
+                                 struct SinkwellError *error);
+
 // Health: `{lane: {"state", "since", "failure", "summary", "detail", "acked", "classes"}}`.
 //
 // # Ownership

@@ -46,6 +46,47 @@ pub unsafe extern "C" fn sinkwell_counters(
     }
 }
 
+/// What became of each policy document: `{"policies": [{"policy", "source", "targets": [{"kind", "name", "conditions":
+/// [{"type", "status", "reason", "message", "field", "policy"}]}], "counters", "rules"}]}`.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_policy_status(
+    emitter: *const SinkwellEmitter,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let emitter = at(emitter, "emitter")?;
+            put(out, || emitter.emitter.policy_status());
+            Ok(())
+        })
+    }
+}
+
+/// Reads the telemetry policies again and puts them in force as one set; one that is bad now and was good before stays
+/// in force as it was.
+///
+/// # Ownership
+/// Nothing changes hands.
+///
+/// # Safety
+/// `emitter` is an emitter; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_reload_policies(
+    emitter: *const SinkwellEmitter,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { guard(error, || at(emitter, "emitter")?.emitter.reload_policies()) }
+}
+
 /// Health: `{lane: {"state", "since", "failure", "summary", "detail", "acked", "classes"}}`.
 ///
 /// # Ownership

@@ -8,6 +8,7 @@ mod doctor;
 mod journal;
 mod keys;
 mod out;
+mod policy;
 mod tail;
 mod verify;
 
@@ -43,6 +44,9 @@ enum Command {
     /// Look into a journal directory; never harms one in use.
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Look into telemetry policies.
+    #[command(subcommand)]
+    Policy(policy::Command),
     Doctor(doctor::Command),
 }
 
@@ -74,6 +78,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Compare(command) => compare::run(command),
         Command::Tail(command) => tail::run(command),
         Command::Journal(command) => journal::run(command),
+        Command::Policy(command) => policy::run(command),
         Command::Doctor(command) => doctor::run(command),
     };
     match result {

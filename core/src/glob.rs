@@ -11,6 +11,12 @@ impl Globs {
         Self(globs)
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether one of them matches the whole of `text`.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {

@@ -22,6 +22,7 @@ pub mod json;
 pub mod key;
 pub mod lane;
 mod lines;
+pub mod policy;
 pub mod receipt;
 pub mod seam;
 pub mod secret;

@@ -44,12 +44,49 @@ pub struct Config {
     pub redaction_hash_key: Option<Secret>,
     /// The governance policy.
     pub governance: Option<Governance>,
+    /// Telemetry policies, in place or as files: read when the emitter opens, as a bad one holds up nothing.
+    pub telemetry: Vec<TelemetrySource>,
+    /// What the emitter runs in, for the targets of policies.
+    pub target: PolicyTarget,
     /// A fixed clock and seed; only with `SINKWELL_TESTING=1`.
     pub testing: Option<Testing>,
     /// `SINKWELL_DISABLED=true`: every call is a cheap no-op.
     pub disabled: bool,
     /// Warnings met while reading, for the host's logger.
     pub warnings: Vec<String>,
+}
+
+/// One of `telemetry`.
+#[derive(Clone, Debug)]
+pub enum TelemetrySource {
+    /// A file of documents.
+    File(PathBuf),
+    /// A document in place.
+    Inline {
+        /// Where it stands, as errors name it.
+        place: String,
+        /// What it says.
+        document: InlineDocument,
+    },
+}
+
+/// A document that stands in another, not yet read.
+#[derive(Clone)]
+pub struct InlineDocument(pub(crate) crate::document::tree::Node);
+
+impl std::fmt::Debug for InlineDocument {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InlineDocument")
+    }
+}
+
+/// `target`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyTarget {
+    /// The Kubernetes namespace, or what stands for one.
+    pub namespace: Option<String>,
+    /// The gateway.
+    pub gateway: Option<String>,
 }
 
 /// `agent`

@@ -363,3 +363,137 @@ fn an_envelope_that_verifies_says_what_it_said() {
         }
     });
 }
+
+/// An environment whose only file has these bytes.
+struct Held(Vec<u8>);
+
+impl sinkwell::seam::Env for Held {
+    fn var(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn program(&self) -> Option<String> {
+        None
+    }
+    fn now(&self) -> sinkwell::seam::UnixNanos {
+        0
+    }
+    fn read(&self, _: &std::path::Path) -> std::io::Result<Vec<u8>> {
+        Ok(self.0.clone())
+    }
+    fn read_private(&self, _: &std::path::Path) -> sinkwell::Result<sinkwell::secret::Secret> {
+        Err(sinkwell::Error::invalid_argument("there are no keys here"))
+    }
+}
+
+/// A source that is nearly an expression.
+fn expression(rng: &mut Rng) -> String {
+    const WORDS: [&str; 44] = [
+        "event",
+        ".",
+        "data",
+        "a",
+        "b",
+        "n",
+        "[",
+        "]",
+        "(",
+        ")",
+        "'x'",
+        "\"a\\n\"",
+        "r'\\d'",
+        "1",
+        "0",
+        "9223372036854775807",
+        "1.5e3",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        "&&",
+        "||",
+        "!",
+        "-",
+        "+",
+        "*",
+        "/",
+        "%",
+        "?",
+        ":",
+        ",",
+        " in ",
+        "true",
+        "null",
+        "has(",
+        "size(",
+        ".matches('^a+$')",
+        ".contains('x')",
+        ".exists(x,x==1)",
+        "[1,2,'x']",
+        "WARN",
+        "event.data.a",
+        "event.severity",
+    ];
+    (0..1 + rng.below(24)).map(|_| *rng.pick(&WORDS)).collect()
+}
+
+#[test]
+fn policies_are_read_and_run_whatever_they_are() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/policy");
+    let mut documents = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let case = parse(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
+        let telemetry = case.get("config").and_then(|config| config.get("telemetry")).unwrap();
+        documents.extend(telemetry.items().iter().map(|document| document.to_canonical().unwrap()));
+    }
+    documents.sort();
+    assert!(documents.len() > 10);
+    let path = [std::path::PathBuf::from("policies.yaml")];
+    fuzz(3000, |rng| {
+        let mut file = Vec::new();
+        for _ in 0..1 + rng.below(3) {
+            let mut document = rng.pick(&documents).clone();
+            if rng.below(2) == 0 {
+                // Another source in place of one that is there.
+                let text = String::from_utf8(document).unwrap();
+                let source = Value::from(expression(rng).as_str()).to_canonical().unwrap();
+                let source = format!("\"cel\":{}", String::from_utf8(source).unwrap());
+                document = match text.split_once("\"cel\":\"") {
+                    Some((before, after)) => {
+                        let end = after.find("\"}").unwrap_or(0) + 1;
+                        format!("{before}{source}{}", &after[end..]).into_bytes()
+                    }
+                    None => text.into_bytes(),
+                };
+            }
+            if rng.below(3) == 0 {
+                damage(rng, &mut document);
+            }
+            file.extend_from_slice(b"---\n");
+            file.extend_from_slice(&document);
+            file.push(b'\n');
+        }
+        let env = Held(file);
+        let start = Instant::now();
+        let checked = sinkwell::policy::telemetry::check(&path, None, &env);
+        assert!(parse(&checked.status).is_ok());
+        let event = Value::Object(vec![
+            (
+                "data".to_owned(),
+                Value::Object(vec![("a".to_owned(), tree(rng, 3)), ("n".to_owned(), Value::Int(1))]),
+            ),
+            ("type".to_owned(), Value::from("com.example.x")),
+        ]);
+        let Ok(event) = event.to_canonical() else { return };
+        if let Ok(answer) = sinkwell::policy::telemetry::explain(&path, None, &event, &env) {
+            let answer = parse(&answer).unwrap();
+            for lane in answer.get("lanes").unwrap().items() {
+                // What no policy touched is as it was given.
+                let given = parse(&event).unwrap();
+                if let Some(data) = lane.get("data").filter(|data| data.get("view").is_none()) {
+                    assert_eq!(Some(data), given.get("data"));
+                }
+            }
+        }
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    });
+}

@@ -67,13 +67,29 @@ pub(super) const TOP: &[Key] = &[
         "none",
         "below; in place, or the path of a file",
     ),
-    Key::new("telemetry", Form::Free, "none", "`unsupported` in this build"),
+    Key::new(
+        "telemetry",
+        Form::Free,
+        "none",
+        "a list of telemetry policies: documents in place, or paths of files of them ([POLICY.md](POLICY.md)); a bad one is inert, and holds up nothing",
+    ),
+    Key::new(
+        "target",
+        Form::Table(TARGET),
+        "none",
+        "what the emitter runs in, for policies with such a target",
+    ),
     Key::new(
         "testing",
         Form::Table(TESTING),
         "none",
         "refused unless `SINKWELL_TESTING=1`: fixes time, ids and salts",
     ),
+];
+
+pub(super) const TARGET: &[Key] = &[
+    Key::new("namespace", Form::Text, "none", "the Kubernetes namespace, or what stands for one"),
+    Key::new("gateway", Form::Text, "none", "the gateway"),
 ];
 
 pub(super) const AGENT: &[Key] = &[

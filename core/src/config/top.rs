@@ -13,8 +13,8 @@ use crate::document::tree::{Mark, Node, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::seam::parse_time;
 use crate::settings::{
-    CheckpointTarget, Config, Governance, JournalConfig, LaneConfig, Limits, OwnPath, QueueConfig,
-    SyncPolicy, Testing,
+    CheckpointTarget, Config, Governance, InlineDocument, JournalConfig, LaneConfig, Limits, OwnPath,
+    PolicyTarget, QueueConfig, SyncPolicy, TelemetrySource, Testing,
 };
 
 /// Every key at the top.
@@ -49,7 +49,6 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         Some(lanes) => read_lanes(&lanes, &emitter)?,
         None => vec![default_lane(document, &emitter)?],
     };
-    telemetry(&table)?;
 
     let config = Config {
         source: Some(source.unwrap_or_else(|| identity::uri_reference(&agent.id))),
@@ -68,6 +67,8 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         lanes_defaulted,
         journal,
         governance,
+        telemetry: table.or("telemetry", Vec::new(), telemetry)?,
+        target: table.or("target", PolicyTarget::default(), target)?,
         testing,
         disabled: false,
         warnings: Vec::new(),
@@ -243,14 +244,21 @@ fn testing(cursor: &Cursor<'_>) -> Result<Testing> {
     })
 }
 
-/// Telemetry policies come later; until then only their absence can be honoured.
-fn telemetry(table: &Table<'_>) -> Result<()> {
-    let Some(cursor) = table.get("telemetry") else { return Ok(()) };
-    match cursor.list()?.first() {
-        None => Ok(()),
-        Some(first) => Err(first.error_of(
-            ErrorKind::Unsupported,
-            "this build does not evaluate telemetry policies; take them out of `telemetry`, or events would go unshaped",
-        )),
-    }
+/// `telemetry`: files and documents. What they say is read when the emitter opens: a bad one is inert, and holds up
+/// nothing.
+fn telemetry(cursor: &Cursor<'_>) -> Result<Vec<TelemetrySource>> {
+    let source = |item: Cursor<'_>| {
+        if item.is_map() {
+            let place = item.place();
+            return Ok(TelemetrySource::Inline { place, document: InlineDocument(item.node.clone()) });
+        }
+        item.file().map(TelemetrySource::File)
+    };
+    cursor.list()?.into_iter().map(source).collect()
+}
+
+fn target(cursor: &Cursor<'_>) -> Result<PolicyTarget> {
+    let table = cursor.table(keys::TARGET)?;
+    let name = |cursor: &Cursor<'_>| cursor.name().map(str::to_owned);
+    Ok(PolicyTarget { namespace: table.maybe("namespace", name)?, gateway: table.maybe("gateway", name)? })
 }

@@ -83,6 +83,14 @@ impl<'d> Cursor<'d> {
         self.document.error(kind, self.node.mark, &self.path, message)
     }
 
+    /// The document and the key, without the line.
+    pub(crate) fn place(&self) -> String {
+        match &self.document.name {
+            Some(name) => format!("{name} {}", self.path),
+            None => self.path.clone(),
+        }
+    }
+
     /// A warning about this value, once.
     pub(crate) fn warn(&self, message: &str) {
         let place = self.document.place(self.node.mark, &self.path);

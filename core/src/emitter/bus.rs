@@ -12,6 +12,7 @@ use super::checkpoint::CheckpointFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SigningKey;
 use crate::lane::{Breach, Fact, Lane, LaneState, Note, Shaping, StateRecord, reentry};
+use crate::policy::telemetry::Bound;
 use crate::seam::Instant;
 use crate::settings::{CheckpointTarget, OnUnhealthy, RequiredSink};
 use crate::sink::{Envelope, SinkClass};
@@ -31,14 +32,27 @@ pub(crate) struct LaneSet {
     pub(crate) blocking: Vec<usize>,
     /// Indices of the others.
     pub(crate) others: Vec<usize>,
-    /// The policies in force, bound to these lanes.
+    /// The policies in force, bound to these lanes; none where they say nothing.
     pub(crate) shaping: Option<Arc<dyn Shaping>>,
+    /// The same, for their status.
+    pub(crate) policies: Option<Arc<Bound>>,
 }
 
+/// A set of policies bound to lanes.
+#[derive(Clone, Default)]
+pub(crate) struct Shaped {
+    pub(crate) shaping: Option<Arc<dyn Shaping>>,
+    pub(crate) policies: Option<Arc<Bound>>,
+}
+
+/// Binds a set of policies to the lanes that there are.
+pub(crate) type Bind = Arc<dyn Fn(&[Arc<Lane>]) -> Shaped + Send + Sync>;
+
 impl LaneSet {
-    fn new(lanes: Vec<Arc<Lane>>, shaping: Option<Arc<dyn Shaping>>) -> Self {
+    fn new(lanes: Vec<Arc<Lane>>, shaped: Shaped) -> Self {
         let (blocking, others) = (0..lanes.len()).partition(|&i| lanes[i].is_blocking());
-        Self { lanes: lanes.into(), blocking, others, shaping }
+        let Shaped { shaping, policies } = shaped;
+        Self { lanes: lanes.into(), blocking, others, shaping, policies }
     }
 }
 
@@ -47,6 +61,9 @@ pub(crate) struct Bus {
     set: ArcSwap<LaneSet>,
     /// See [`Bus::adding`].
     adding: Mutex<()>,
+    reloading: Mutex<()>,
+    /// Binds the policies in force when a lane comes or goes.
+    bind: Mutex<Option<Bind>>,
     required: Vec<RequiredSink>,
     /// A bit per class that `fail_closed` finds without a healthy sink.
     failing: AtomicU8,
@@ -70,8 +87,10 @@ impl Bus {
         key: Option<SigningKey>,
     ) -> Self {
         Self {
-            set: ArcSwap::from_pointee(LaneSet::new(Vec::new(), None)),
+            set: ArcSwap::from_pointee(LaneSet::new(Vec::new(), Shaped::default())),
             adding: Mutex::default(),
+            reloading: Mutex::default(),
+            bind: Mutex::default(),
             seen: Mutex::new(vec![None; required.len()]),
             required,
             failing: AtomicU8::new(0),
@@ -128,17 +147,20 @@ impl Bus {
     }
 
     /// Puts other policies in force, as `bind` makes them for the lanes that there are.
-    #[cfg_attr(not(test), allow(dead_code, reason = "policies come next"))]
-    pub(crate) fn shape(&self, bind: impl FnOnce(&[Arc<Lane>]) -> Option<Arc<dyn Shaping>>) {
+    pub(crate) fn shape(&self, bind: Bind) {
         let _alone = self.adding();
-        let lanes = self.set.load().lanes.to_vec();
-        let shaping = bind(&lanes);
-        self.set.store(Arc::new(LaneSet::new(lanes, shaping)));
+        *lock(&self.bind) = Some(bind);
+        self.store(self.set.load().lanes.to_vec());
+    }
+
+    /// The right to read policies anew: one at a time.
+    pub(crate) fn reloading(&self) -> MutexGuard<'_, ()> {
+        lock(&self.reloading)
     }
 
     fn store(&self, lanes: Vec<Arc<Lane>>) {
-        let shaping = self.set.load().shaping.clone();
-        self.set.store(Arc::new(LaneSet::new(lanes, shaping)));
+        let shaped = lock(&self.bind).as_ref().map(|bind| bind(&lanes)).unwrap_or_default();
+        self.set.store(Arc::new(LaneSet::new(lanes, shaped)));
     }
 
     pub(crate) fn key(&self) -> Option<SigningKey> {

@@ -37,8 +37,9 @@ use crate::fork::PerProcess;
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};
 use crate::lane::{Counters, Health, Lane, reentry, worker};
+use crate::policy::telemetry;
 use crate::receipt::{Receipt, Tracked};
-use crate::seam::Instant;
+use crate::seam::{Instant, SystemEnv};
 use crate::sink::Sink;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
@@ -200,6 +201,10 @@ impl Emitter {
             let not_before = std::time::Instant::now() + took;
             *failed = Some(Failed { not_before, error: error.clone() });
         })?;
+        if let Some(policies) = &inner.bus.set().policies {
+            // What is in force here may be newer than what the files said at the start, or better than what they say.
+            open::put_in_force(&fresh, &self.options.config, policies.loaded());
+        }
         // The parent's part is never touched again, not even to free it: its locks may be held by threads
         // that do not exist here.
         std::mem::forget(self.inner.swap(Arc::new(fresh)));
@@ -370,6 +375,39 @@ impl Emitter {
         let inner = self.current()?;
         inner.ready_or_failing()?;
         open::add(&inner, &self.options, sink)
+    }
+
+    /// Reads the documents under `telemetry` again and puts them in force as one set: an event is routed and shaped by
+    /// the old ones or by the new ones. A document that is bad now and was good before stays in force as it was; what
+    /// became of each says [`policy_status`](Self::policy_status).
+    ///
+    /// # Errors
+    /// `closed`.
+    pub fn reload_policies(&self) -> Result<()> {
+        let inner = self.current()?;
+        inner.ready_or_failing()?;
+        let config = &self.options.config;
+        if inner.disabled || config.telemetry.is_empty() {
+            return Ok(());
+        }
+        let _alone = inner.bus.reloading();
+        let previous = inner.bus.set().policies.as_ref().map(|policies| policies.loaded());
+        let loaded = telemetry::load(&config.telemetry, &SystemEnv::default(), previous.as_deref());
+        let known = previous.map(|previous| previous.warnings()).unwrap_or_default();
+        for warning in loaded.warnings().iter().filter(|warning| !known.contains(warning)) {
+            crate::diagnostics::warn(warning);
+        }
+        open::put_in_force(&inner, config, loaded);
+        Ok(())
+    }
+
+    /// What became of each policy document, as JSON: `{policies: [{policy, source, targets: [{kind, name, conditions}],
+    /// counters, rules}]}` (docs/POLICY.md).
+    #[must_use]
+    pub fn policy_status(&self) -> Vec<u8> {
+        let inner = self.current().ok();
+        let set = inner.as_ref().map(|inner| inner.bus.set());
+        telemetry::status_json(set.as_ref().and_then(|set| set.policies.as_deref()))
     }
 
     /// Seals with another key from the next envelope on, announced in every open stream.

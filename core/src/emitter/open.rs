@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bus::{Bus, Shaped};
 use super::checkpoint::CheckpointFile;
-use super::{Inner, Manual, bus::Bus, signals};
+use super::{Inner, Manual, signals};
 use crate::content::Redactor;
 use crate::envelope::ContentRules;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +14,9 @@ use crate::glob::Globs;
 use crate::key::{HostSigner, load_signing_key};
 use crate::lane::control::{Control, Parts};
 use crate::lane::durable::Durable;
-use crate::lane::{Lane, SealContext, Sealer, Why, worker};
+use crate::lane::{Lane, SealContext, Sealer, Shaping, Why, worker};
+use crate::policy::telemetry::{self, Loaded, Place, Scene};
+use crate::seam::SystemEnv;
 use crate::settings::{CheckpointTarget, Config, JournalConfig, LaneConfig, OwnPath};
 use crate::sink::{Attached, Made, Making, Sink, Upkeep};
 use crate::sync::atomic::{AtomicBool, AtomicU64};
@@ -181,6 +184,11 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         }
     }
     let mut inner = inner;
+    if !config.telemetry.is_empty() {
+        let loaded = telemetry::load(&config.telemetry, &SystemEnv::default(), None);
+        loaded.warnings().iter().for_each(|warning| crate::diagnostics::warn(warning));
+        put_in_force(&inner, config, loaded);
+    }
     let result = start_all(&mut inner, options, planned);
     if let Err(e) = result {
         // Nothing is left running.
@@ -191,6 +199,28 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         signals::handle(Arc::downgrade(&inner.bus))?;
     }
     Ok(inner)
+}
+
+/// Puts a set of policies in force, for the lanes that there are and those to come.
+pub(super) fn put_in_force(inner: &Inner, config: &Config, loaded: Arc<Loaded>) {
+    let identity = &inner.context.identity;
+    let scene = Scene {
+        prefix: identity.prefix.clone(),
+        agent: identity.agent.to_string(),
+        tenant: identity.tenant.as_deref().map(str::to_owned),
+        allow: identity.allow.clone(),
+        namespace: config.target.namespace.clone(),
+        gateway: config.target.gateway.clone(),
+        anywhere: false,
+    };
+    inner.bus.shape(Arc::new(move |lanes| {
+        let places =
+            lanes.iter().map(|lane| Place { id: lane.id().to_owned(), classes: lane.classes().to_vec() });
+        let places: Vec<_> = places.collect();
+        let bound = Arc::new(telemetry::bind(Arc::clone(&loaded), &scene, &places));
+        let shaping = (!bound.is_idle()).then(|| Arc::clone(&bound) as Arc<dyn Shaping>);
+        Shaped { shaping, policies: Some(bound) }
+    }));
 }
 
 /// Compiles what governance says about content.

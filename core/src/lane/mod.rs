@@ -40,7 +40,7 @@ pub(crate) use own::{Breach, Fact, Note, Why};
 pub(crate) use queue::{Entry, Offer, Queue};
 pub(crate) use sealer::{SealContext, Sealer};
 pub use shape::Filter;
-pub(crate) use shape::{Route, Shapable, Shaping};
+pub(crate) use shape::{Route, Shapable, Shaping, may_be_shaped};
 
 use crate::key::SigningKey;
 use crate::receipt::{Admission, EndState, Ending, Tracked};
@@ -269,9 +269,9 @@ impl Lane {
         self.config.classes.iter().any(|class| matches!(class, SinkClass::Siem | SinkClass::Audit))
     }
 
-    /// Whether a policy may filter or shape what it gets: never where others rely on it being whole.
+    /// See [`shape::may_be_shaped`].
     pub(crate) fn may_be_shaped(&self) -> bool {
-        !self.watches_losses()
+        shape::may_be_shaped(&self.config.classes)
     }
 
     /// A policy keeps an event out.

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::Lane;
 use crate::event::Event;
+use crate::sink::SinkClass;
 
 /// Why a policy keeps an event out of a lane: a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +41,11 @@ impl Filter {
             Self::Sampling => "sampling",
         }
     }
+}
+
+/// Whether a policy may filter or shape what a lane of these classes gets: never where others rely on it being whole.
+pub(crate) fn may_be_shaped(classes: &[SinkClass]) -> bool {
+    !classes.iter().any(|class| matches!(class, SinkClass::Siem | SinkClass::Audit))
 }
 
 /// An event that a policy may shape: one that is not terminal.
@@ -80,7 +86,7 @@ pub(crate) struct Verdict {
     /// Whether a policy may say anything about this lane.
     open: bool,
     /// For whoever decided it.
-    pub(crate) note: u32,
+    pub(crate) note: u64,
 }
 
 /// An event's way into the lanes, by their index.
@@ -93,15 +99,14 @@ impl Route {
     }
 
     /// Has `decide` say of each lane that may be shaped why it does not get the event, and what to note.
-    #[cfg_attr(not(test), allow(dead_code, reason = "policies come next"))]
-    pub(crate) fn decide(&mut self, mut decide: impl FnMut(usize) -> (Option<Filter>, u32)) {
+    pub(crate) fn decide(&mut self, mut decide: impl FnMut(usize) -> (Option<Filter>, u64)) {
         for (lane, verdict) in self.0.iter_mut().enumerate().filter(|(_, verdict)| verdict.open) {
             (verdict.filter, verdict.note) = decide(lane);
         }
     }
 
     /// The lanes that may be shaped, with what was decided.
-    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (usize, Option<Filter>, u32)> {
+    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (usize, Option<Filter>, u64)> {
         let open = self.0.iter().enumerate().filter(|(_, verdict)| verdict.open);
         open.map(|(lane, verdict)| (lane, verdict.filter, verdict.note))
     }

@@ -55,6 +55,11 @@ impl Builtin {
         self.own_only
     }
 
+    /// The names of the members that it requires.
+    pub(crate) fn required(&self) -> impl Iterator<Item = &'static str> {
+        self.members.iter().filter(|member| member.required).map(|member| member.name)
+    }
+
     /// Every built-in type, sorted by name.
     #[must_use]
     pub fn all() -> &'static [Self] {

@@ -1,6 +1,7 @@
 //! The two doors for policies (`lane::shape`), with a policy that does as much as one could.
 
 use super::*;
+use crate::emitter::bus::Shaped;
 use crate::lane::{Filter, Route, Shapable, Shaping};
 use crate::verify::{Options as VerifyOptions, Verdict, Verifier};
 
@@ -58,6 +59,11 @@ fn emit(emitter: &Emitter, event_type: &str) -> Receipt {
     emitter.emit_with(input, Wait::Never).unwrap()
 }
 
+fn put(emitter: &Emitter, toy: Option<Arc<Toy>>) {
+    let shaping = toy.map(|toy| toy as Arc<dyn Shaping>);
+    emitter.inner.load().bus.shape(Arc::new(move |_| Shaped { shaping: shaping.clone(), policies: None }));
+}
+
 fn lines(dir: &TempDir, lane: &str) -> Vec<String> {
     let text = std::fs::read_to_string(dir.path().join(lane)).unwrap();
     text.lines().filter(|line| !line.contains("\"origin\":\"core\"")).map(str::to_owned).collect()
@@ -68,7 +74,7 @@ fn a_filtered_event_enters_no_lane_waits_for_none_and_is_counted_by_reason() {
     let dir = TempDir::new();
     let emitter = three(&dir);
     let toy = Toy::new("a");
-    emitter.inner.load().bus.shape(|_| Some(toy.clone()));
+    put(&emitter, Some(toy.clone()));
     // `tight` has room for one event: ten that are not for it need none.
     let receipts: Vec<_> = (0..10).map(|_| emit(&emitter, "com.noise.x")).collect();
     let said: Vec<_> = receipts[9].lanes().map(|(lane, what)| (lane.to_owned(), what.to_string())).collect();
@@ -100,7 +106,7 @@ fn an_event_that_is_refused_is_not_counted_as_filtered() {
     let dir = TempDir::new();
     let emitter = three(&dir);
     let toy = Toy::new("a");
-    emitter.inner.load().bus.shape(|_| Some(toy.clone()));
+    put(&emitter, Some(toy.clone()));
     emit(&emitter, "com.x");
     assert!(emitter.emit_with(EventInput::new("com.x"), Wait::Never).is_err());
     assert_eq!(toy.routed.lock().unwrap().len(), 2);
@@ -110,7 +116,7 @@ fn an_event_that_is_refused_is_not_counted_as_filtered() {
 fn audit_lanes_terminal_events_and_own_envelopes_are_whole_and_every_lane_verifies() {
     let dir = TempDir::new();
     let emitter = three(&dir);
-    emitter.inner.load().bus.shape(|_| Some(Toy::new("a")));
+    put(&emitter, Some(Toy::new("a")));
     let receipt = emit(&emitter, "com.x");
     for id in ["thin", "whole", "tight"] {
         emitter.drain(id).unwrap();
@@ -138,9 +144,7 @@ fn audit_lanes_terminal_events_and_own_envelopes_are_whole_and_every_lane_verifi
 fn what_routed_an_event_shapes_it_whatever_is_in_force_by_then() {
     let dir = TempDir::new();
     let emitter = three(&dir);
-    let shape = |toy: Option<Arc<Toy>>| {
-        emitter.inner.load().bus.shape(|_| toy.map(|toy| toy as Arc<dyn Shaping>));
-    };
+    let shape = |toy: Option<Arc<Toy>>| put(&emitter, toy);
     shape(Some(Toy::new("first")));
     emit(&emitter, "com.x");
     shape(Some(Toy::new("second")));

@@ -1,0 +1,218 @@
+//! CEL, the part of it that policies need: read and checked at load, run as a flat program.
+//!
+//! Guarantees: a source is at most [`MAX_SOURCE`] bytes, [`MAX_DEPTH`] deep and [`MAX_NODES`] parts, and reading it
+//! needs little stack and time, whatever it is; every refusal names its place. What can be known before an event is
+//! there is known at load: names, types, paths, regular expressions. Running never panics, allocates nothing, and costs
+//! at most [`BUDGET`] steps, where a text counts by its length. What an expression that does not come out true means is
+//! said once, in [`Fault`].
+//!
+//! How: [`parse`] makes a tree, [`check`] types it and writes the [`Program`], [`run`] is a machine with a stack.
+
+mod check;
+mod lex;
+mod parse;
+mod run;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use check::compile;
+pub(super) use run::{Machine, Outcome, Val};
+
+use super::facts::Step;
+
+/// Bytes of a source.
+pub(super) const MAX_SOURCE: usize = 1024;
+/// How deep it may nest.
+pub(super) const MAX_DEPTH: usize = 32;
+/// Parts that it may have, macros written out.
+pub(super) const MAX_NODES: usize = 256;
+/// What one run may cost: a step is 1, a text looked through 1 for each 8 bytes, by a regular expression 16 a byte.
+pub(super) const BUDGET: i64 = 1 << 20;
+/// Bytes that a compiled regular expression may take.
+const REGEX_SIZE: usize = 64 * 1024;
+
+/// Why a source is refused, and the byte of it that is to blame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CelError {
+    pub(crate) at: usize,
+    pub(crate) message: String,
+}
+
+impl CelError {
+    fn new(at: usize, message: impl Into<String>) -> Self {
+        Self { at, message: message.into() }
+    }
+}
+
+/// Why an expression has no value for an event, in order of weight: of two, the heavier counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    /// It asks for a member that the event does not have. The rule says nothing of such an event: no match.
+    Absent,
+    /// A value is of a type that cannot be asked this. No match either.
+    Type,
+    /// Arithmetic left the range of numbers. The rule failed: the event is kept.
+    Overflow,
+    /// It would have taken more than [`BUDGET`]. The rule failed: the event is kept.
+    Cost,
+}
+
+impl Fault {
+    /// Whether the rule failed, rather than not matching.
+    pub(crate) const fn is_failure(self) -> bool {
+        matches!(self, Self::Overflow | Self::Cost)
+    }
+
+    /// The public name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Type => "type",
+            Self::Overflow => "overflow",
+            Self::Cost => "cost",
+        }
+    }
+}
+
+/// An attribute of the event itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attr {
+    Type,
+    Id,
+    Time,
+    Subject,
+    Severity,
+    SeverityText,
+    Agent,
+    Tenant,
+    Run,
+    Turn,
+    Attempt,
+    Trace,
+    Span,
+    TraceState,
+    Causation,
+    Correlation,
+}
+
+/// Each by the name of `emit`, then by the name on the wire where that is another.
+pub(super) const ATTRS: [(&str, Attr); 25] = [
+    ("type", Attr::Type),
+    ("id", Attr::Id),
+    ("time", Attr::Time),
+    ("subject", Attr::Subject),
+    ("severity", Attr::Severity),
+    ("agent", Attr::Agent),
+    ("tenant", Attr::Tenant),
+    ("run", Attr::Run),
+    ("turn", Attr::Turn),
+    ("attempt", Attr::Attempt),
+    ("trace", Attr::Trace),
+    ("span", Attr::Span),
+    ("tracestate", Attr::TraceState),
+    ("causation", Attr::Causation),
+    ("correlation", Attr::Correlation),
+    ("severitynumber", Attr::Severity),
+    ("severitytext", Attr::SeverityText),
+    ("agentid", Attr::Agent),
+    ("tenantid", Attr::Tenant),
+    ("runid", Attr::Run),
+    ("turnid", Attr::Turn),
+    ("attemptid", Attr::Attempt),
+    ("causationid", Attr::Causation),
+    ("correlationid", Attr::Correlation),
+    ("traceid", Attr::Trace),
+];
+
+/// A value that stands in the source.
+#[derive(Clone, Debug, PartialEq)]
+enum Const {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Text(Box<[u8]>),
+    List(Box<[Const]>),
+}
+
+/// A step of the machine. Most take their operands from the stack and leave one value there.
+#[derive(Clone, Copy, Debug)]
+enum Op {
+    Const(u16),
+    Attr(Attr),
+    Slot(u16),
+    /// Is it there: a slot, an attribute, or what the names of a run lead to from the value on the stack.
+    HasSlot(u16),
+    HasAttr(Attr),
+    HasNames(u16),
+    /// The names of a run, from the value on the stack.
+    Names(u16),
+    Index,
+    Not,
+    Negate,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    In,
+    StartsWith,
+    EndsWith,
+    Contains,
+    Matches(u16),
+    Size,
+    ToInt,
+    ToDouble,
+    ToText,
+    /// Both: false beats a fault, a fault beats true.
+    And,
+    /// Either: true beats a fault, a fault beats false.
+    Or,
+    /// Goes there with the value left, if it is false, or true: the rest cannot change it.
+    IfFalse(u16),
+    IfTrue(u16),
+    /// Takes a condition: goes on if true, to the first if false, with a fault left to the second otherwise.
+    Choose(u16, u16),
+    Jump(u16),
+}
+
+/// Names after a value that is only known when the event is there, longest joined name first.
+#[derive(Debug)]
+struct NameRun {
+    /// `keys[i][k]` is the key of the names from `i` on, `k + 1` of them joined, as canonical JSON writes it.
+    keys: Vec<Vec<Box<[u8]>>>,
+}
+
+/// What a source became.
+#[derive(Debug)]
+pub(super) struct Program {
+    ops: Box<[Op]>,
+    consts: Box<[Const]>,
+    regexes: Box<[regex::bytes::Regex]>,
+    runs: Box<[NameRun]>,
+}
+
+impl NameRun {
+    fn new(steps: &[Step]) -> Self {
+        let keys = (0..steps.len()).map(|from| {
+            let longest = if steps[from].quoted {
+                1
+            } else {
+                steps[from..].iter().position(|step| step.quoted).unwrap_or(steps.len() - from)
+            };
+            let joined = |count: usize| {
+                let names: Vec<_> = steps[from..from + count].iter().map(|step| step.name.as_str()).collect();
+                super::raw::escaped(&names.join("."))
+            };
+            (1..=longest).map(joined).collect()
+        });
+        Self { keys: keys.collect() }
+    }
+}

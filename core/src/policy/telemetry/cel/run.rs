@@ -1,0 +1,616 @@
+//! Running a program against one event.
+
+use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
+
+use smallvec::SmallVec;
+
+use super::{Attr, BUDGET, Const, Fault, NameRun, Op, Program};
+use crate::event::{Attribute, Event};
+use crate::policy::telemetry::facts::{Found, Slot};
+use crate::policy::telemetry::raw::{self, Items, Members, Raw};
+use crate::seam::format_time;
+
+/// A value while a program runs. Texts are bytes: everything that is asked of them can be answered so.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::policy::telemetry) enum Val<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Text(&'a [u8]),
+    Object(&'a [u8]),
+    Array(&'a [u8]),
+    List(ListVal<'a>),
+    Fault(Fault),
+}
+
+/// A list that stands in the source.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::policy::telemetry) struct ListVal<'a>(&'a [Const]);
+
+/// What a rule came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::policy::telemetry) enum Outcome {
+    True,
+    False,
+    Fault(Fault),
+}
+
+/// What programs run against: an event, and what was found in its data.
+pub(in crate::policy::telemetry) struct Machine<'a> {
+    event: &'a Event,
+    /// The event's type without the prefix of built-in ones.
+    event_type: &'a str,
+    found: Found<'a>,
+    /// What is left of the room for texts that are put together.
+    room: Cell<&'a mut [u8]>,
+}
+
+/// The stack of a program as deep as one may be: two values for each level.
+type Stack<'a> = SmallVec<[Val<'a>; 48]>;
+
+impl<'a> Machine<'a> {
+    pub(in crate::policy::telemetry) fn new(
+        event: &'a Event,
+        event_type: &'a str,
+        found: Found<'a>,
+        room: &'a mut [u8],
+    ) -> Self {
+        Self { event, event_type, found, room: Cell::new(room) }
+    }
+
+    /// Runs a rule.
+    pub(in crate::policy::telemetry) fn rule(&self, program: &'a Program) -> Outcome {
+        match self.value(program) {
+            Val::Bool(true) => Outcome::True,
+            Val::Bool(false) => Outcome::False,
+            Val::Fault(fault) => Outcome::Fault(fault),
+            _ => Outcome::Fault(Fault::Type),
+        }
+    }
+
+    /// Runs a program for its value.
+    pub(in crate::policy::telemetry) fn value(&self, program: &'a Program) -> Val<'a> {
+        let mut run = Run { machine: self, program, stack: Stack::new(), budget: BUDGET };
+        run.run()
+    }
+
+    /// The value of a slot.
+    pub(in crate::policy::telemetry) fn slot(&self, slot: u16) -> Val<'a> {
+        let Found { data, slots, unescaped } = self.found;
+        let part = |from: u32, to: u32| data.get(from as usize..to as usize).unwrap_or_default();
+        match slots.get(usize::from(slot)).copied().unwrap_or(Slot::Absent) {
+            Slot::Absent => Val::Fault(Fault::Absent),
+            Slot::Null => Val::Null,
+            Slot::Bool(value) => Val::Bool(value),
+            Slot::Int(value) => Val::Int(value),
+            Slot::Double(value) => Val::Double(value),
+            Slot::Text(from, to) => Val::Text(part(from, to)),
+            Slot::Unescaped(from, to) => {
+                Val::Text(unescaped.get(from as usize..to as usize).unwrap_or_default())
+            }
+            Slot::Object(from, to) => Val::Object(part(from, to)),
+            Slot::Array(from, to) => Val::Array(part(from, to)),
+        }
+    }
+
+    /// Puts a text together in what room is left.
+    fn text(&self, length: usize, fill: impl FnOnce(&mut [u8]) -> Option<usize>) -> Val<'a> {
+        let room = self.room.take();
+        if room.len() < length {
+            self.room.set(room);
+            return Val::Fault(Fault::Cost);
+        }
+        let (text, rest) = room.split_at_mut(length);
+        self.room.set(rest);
+        match fill(text) {
+            Some(length) => Val::Text(&text[..length]),
+            None => Val::Fault(Fault::Type),
+        }
+    }
+
+    fn copy(&self, text: &[u8]) -> Val<'a> {
+        self.text(text.len(), |out| {
+            out.copy_from_slice(text);
+            Some(text.len())
+        })
+    }
+
+    /// Copies what is written into a buffer that the thread keeps.
+    fn written(&self, write: impl FnOnce(&mut Vec<u8>)) -> Val<'a> {
+        thread_local! {
+            static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        TEXT.with_borrow_mut(|text| {
+            text.clear();
+            write(text);
+            self.copy(text)
+        })
+    }
+
+    fn optional(value: Option<&'a str>) -> Val<'a> {
+        value.map_or(Val::Fault(Fault::Absent), |text| Val::Text(text.as_bytes()))
+    }
+
+    pub(in crate::policy::telemetry) fn attr(&self, attr: Attr) -> Val<'a> {
+        let event = self.event;
+        let attribute = |attribute| Self::optional(event.attribute(attribute));
+        let of_trace = |range: std::ops::Range<usize>| {
+            Self::optional(event.attribute(Attribute::Traceparent).and_then(|parent| parent.get(range)))
+        };
+        match attr {
+            Attr::Type => Val::Text(self.event_type.as_bytes()),
+            Attr::Id => self.copy(&event.id.encode()),
+            Attr::Time => self.written(|text| format_time(text, event.time)),
+            Attr::Severity => Val::Int(i64::from(event.severity.number())),
+            Attr::SeverityText => Val::Text(event.severity.text().as_bytes()),
+            Attr::Agent => Val::Text(event.agent().as_bytes()),
+            Attr::Tenant => Self::optional(event.tenant()),
+            Attr::Subject => attribute(Attribute::Subject),
+            Attr::Run => attribute(Attribute::Run),
+            Attr::Turn => attribute(Attribute::Turn),
+            Attr::Attempt => attribute(Attribute::Attempt),
+            Attr::Causation => attribute(Attribute::Causation),
+            Attr::Correlation => attribute(Attribute::Correlation),
+            Attr::TraceState => attribute(Attribute::Tracestate),
+            // 00-<trace id>-<span id>-<flags>
+            Attr::Trace => of_trace(3..35),
+            Attr::Span => of_trace(36..52),
+        }
+    }
+
+    /// A value from its text.
+    fn raw(&self, text: Option<&'a [u8]>) -> Val<'a> {
+        match text.and_then(Raw::of) {
+            None => Val::Fault(Fault::Absent),
+            Some(Raw::Null) => Val::Null,
+            Some(Raw::Bool(value)) => Val::Bool(value),
+            Some(Raw::Int(value)) => Val::Int(value),
+            Some(Raw::Double(value)) => Val::Double(value),
+            Some(Raw::Text(text, false)) => Val::Text(text),
+            Some(Raw::Text(text, true)) => self.text(text.len(), |out| raw::unescape(text, out)),
+            Some(Raw::Object(text)) => Val::Object(text),
+            Some(Raw::Array(text)) => Val::Array(text),
+        }
+    }
+}
+
+struct Run<'m, 'a> {
+    machine: &'m Machine<'a>,
+    program: &'a Program,
+    stack: Stack<'a>,
+    budget: i64,
+}
+
+impl<'a> Run<'_, 'a> {
+    fn pop(&mut self) -> Val<'a> {
+        self.stack.pop().unwrap_or(Val::Fault(Fault::Type))
+    }
+
+    /// Looking through so many bytes costs that, by a regular expression much more.
+    fn charge(&mut self, bytes: usize, each: usize) {
+        self.budget -= i64::try_from(bytes.saturating_mul(each) / 8).unwrap_or(i64::MAX);
+    }
+
+    fn run(&mut self) -> Val<'a> {
+        let program = self.program;
+        let mut at = 0;
+        while let Some(op) = program.ops.get(at) {
+            at += 1;
+            self.budget -= 1;
+            if self.budget < 0 {
+                return Val::Fault(Fault::Cost);
+            }
+            let value = match *op {
+                Op::Const(n) => constant(&program.consts[usize::from(n)]),
+                Op::Attr(attr) => self.machine.attr(attr),
+                Op::Slot(slot) => self.machine.slot(slot),
+                Op::HasSlot(slot) => is_there(self.machine.slot(slot)),
+                Op::HasAttr(attr) => is_there(self.machine.attr(attr)),
+                Op::Names(run) => self.names(&program.runs[usize::from(run)]),
+                Op::HasNames(run) => match self.names(&program.runs[usize::from(run)]) {
+                    Val::Fault(Fault::Absent | Fault::Type) => Val::Bool(false),
+                    value => is_there(value),
+                },
+                Op::Index => self.index(),
+                Op::Not => match self.pop() {
+                    Val::Bool(value) => Val::Bool(!value),
+                    other => mistyped(other),
+                },
+                Op::Negate => match self.pop() {
+                    Val::Int(value) => value.checked_neg().map_or(Val::Fault(Fault::Overflow), Val::Int),
+                    Val::Double(value) => Val::Double(-value),
+                    other => mistyped(other),
+                },
+                Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Remainder => {
+                    let (b, a) = (self.pop(), self.pop());
+                    self.arithmetic(*op, a, b)
+                }
+                Op::Equal | Op::NotEqual => {
+                    let (b, a) = (self.pop(), self.pop());
+                    match self.equal(a, b) {
+                        Ok(equal) => Val::Bool(equal == matches!(op, Op::Equal)),
+                        Err(fault) => Val::Fault(fault),
+                    }
+                }
+                Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
+                    let (b, a) = (self.pop(), self.pop());
+                    match compare(a, b) {
+                        Ok(Some(order)) => Val::Bool(match op {
+                            Op::Less => order.is_lt(),
+                            Op::LessOrEqual => order.is_le(),
+                            Op::Greater => order.is_gt(),
+                            _ => order.is_ge(),
+                        }),
+                        Ok(None) => Val::Bool(false),
+                        Err(fault) => Val::Fault(fault),
+                    }
+                }
+                Op::In => {
+                    let (list, value) = (self.pop(), self.pop());
+                    self.is_in(value, list)
+                }
+                Op::StartsWith | Op::EndsWith | Op::Contains => {
+                    let (b, a) = (self.pop(), self.pop());
+                    self.search(*op, a, b)
+                }
+                Op::Matches(n) => match self.pop() {
+                    Val::Text(text) => {
+                        self.charge(text.len(), 128);
+                        if self.budget < 0 {
+                            return Val::Fault(Fault::Cost);
+                        }
+                        Val::Bool(program.regexes[usize::from(n)].is_match(text))
+                    }
+                    other => mistyped(other),
+                },
+                Op::Size => self.size(),
+                Op::ToInt | Op::ToDouble | Op::ToText => {
+                    let value = self.pop();
+                    self.convert(*op, value)
+                }
+                Op::And => {
+                    let (b, a) = (self.pop(), self.pop());
+                    join(a, b, false)
+                }
+                Op::Or => {
+                    let (b, a) = (self.pop(), self.pop());
+                    join(a, b, true)
+                }
+                Op::IfFalse(to) => {
+                    if let Some(Val::Bool(false)) = self.stack.last() {
+                        at = usize::from(to);
+                    }
+                    continue;
+                }
+                Op::IfTrue(to) => {
+                    if let Some(Val::Bool(true)) = self.stack.last() {
+                        at = usize::from(to);
+                    }
+                    continue;
+                }
+                Op::Choose(otherwise, end) => match self.pop() {
+                    Val::Bool(true) => continue,
+                    Val::Bool(false) => {
+                        at = usize::from(otherwise);
+                        continue;
+                    }
+                    other => {
+                        at = usize::from(end);
+                        mistyped(other)
+                    }
+                },
+                Op::Jump(to) => {
+                    at = usize::from(to);
+                    continue;
+                }
+            };
+            self.stack.push(value);
+        }
+        self.pop()
+    }
+
+    /// Follows the names of a run from the value on the stack.
+    fn names(&mut self, run: &NameRun) -> Val<'a> {
+        match self.pop() {
+            Val::Object(text) => {
+                let mut looked_at = 0;
+                let found = lookup(text, &run.keys, &mut looked_at);
+                self.charge(looked_at, 2);
+                self.machine.raw(found)
+            }
+            other => mistyped(other),
+        }
+    }
+
+    fn index(&mut self) -> Val<'a> {
+        let (index, target) = (self.pop(), self.pop());
+        match (target, index) {
+            (Val::Fault(fault), _) | (_, Val::Fault(fault)) => Val::Fault(fault),
+            (Val::Array(text), Val::Int(at)) => {
+                self.charge(text.len(), 2);
+                self.machine.raw(usize::try_from(at).ok().and_then(|at| Items::of(text).nth(at)))
+            }
+            (Val::List(ListVal(items)), Val::Int(at)) => {
+                let item = usize::try_from(at).ok().and_then(|at| items.get(at));
+                item.map_or(Val::Fault(Fault::Absent), constant)
+            }
+            (Val::Object(text), Val::Text(key)) => {
+                self.charge(text.len(), 2);
+                let value = Members::of(text).find(|(name, _)| is_text(name, key)).map(|(_, value)| value);
+                self.machine.raw(value)
+            }
+            _ => Val::Fault(Fault::Type),
+        }
+    }
+
+    fn size(&mut self) -> Val<'a> {
+        let size = match self.pop() {
+            Val::Text(text) => {
+                self.charge(text.len(), 1);
+                // Characters: all bytes that do not continue one.
+                text.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
+            }
+            Val::Array(text) => {
+                self.charge(text.len(), 2);
+                Items::of(text).count()
+            }
+            Val::Object(text) => {
+                self.charge(text.len(), 2);
+                Members::of(text).count()
+            }
+            Val::List(ListVal(items)) => items.len(),
+            other => return mistyped(other),
+        };
+        i64::try_from(size).map_or(Val::Fault(Fault::Overflow), Val::Int)
+    }
+
+    fn search(&mut self, op: Op, a: Val<'a>, b: Val<'a>) -> Val<'a> {
+        match (a, b) {
+            (Val::Text(text), Val::Text(part)) => Val::Bool(match op {
+                Op::StartsWith => text.starts_with(part),
+                Op::EndsWith => text.ends_with(part),
+                _ => {
+                    self.charge(text.len() + part.len(), 1);
+                    memchr::memmem::find(text, part).is_some()
+                }
+            }),
+            (a, b) => heavier(a, b),
+        }
+    }
+
+    fn equal(&mut self, a: Val<'a>, b: Val<'a>) -> Result<bool, Fault> {
+        Ok(match (a, b) {
+            (Val::Fault(a), Val::Fault(b)) => return Err(a.max(b)),
+            (Val::Fault(fault), _) | (_, Val::Fault(fault)) => return Err(fault),
+            (Val::Text(a), Val::Text(b)) => a == b,
+            (Val::Null, Val::Null) => true,
+            (Val::Null, _) | (_, Val::Null) => false,
+            (Val::Bool(a), Val::Bool(b)) => a == b,
+            (Val::Int(_) | Val::Double(_), Val::Int(_) | Val::Double(_)) => {
+                compare(a, b)? == Some(Ordering::Equal)
+            }
+            // Canonical: the same value is the same text.
+            (Val::Object(a), Val::Object(b)) | (Val::Array(a), Val::Array(b)) => {
+                self.charge(a.len(), 1);
+                a == b
+            }
+            (Val::List(ListVal(a)), Val::List(ListVal(b))) => a == b,
+            (Val::Array(text), Val::List(ListVal(list))) | (Val::List(ListVal(list)), Val::Array(text)) => {
+                self.charge(text.len(), 2);
+                let mut items = Items::of(text);
+                for wanted in list {
+                    let Some(item) = items.next() else { return Ok(false) };
+                    let item = self.machine.raw(Some(item));
+                    if self.equal(item, constant(wanted)) != Ok(true) {
+                        return Ok(false);
+                    }
+                }
+                items.next().is_none()
+            }
+            _ => return Err(Fault::Type),
+        })
+    }
+
+    /// Whether a value is one of a list's, or a name one of an object's.
+    fn is_in(&mut self, value: Val<'a>, list: Val<'a>) -> Val<'a> {
+        match (value, list) {
+            (Val::Fault(a), Val::Fault(b)) => Val::Fault(a.max(b)),
+            (Val::Fault(fault), _) | (_, Val::Fault(fault)) => Val::Fault(fault),
+            (value, Val::List(ListVal(items))) => {
+                let found = items.iter().any(|item| self.equal(value, constant(item)) == Ok(true));
+                Val::Bool(found)
+            }
+            (value, Val::Array(text)) => {
+                self.charge(text.len(), 2);
+                for item in Items::of(text) {
+                    let same = match (Raw::of(item), value) {
+                        // Without undoing its escapes anywhere.
+                        (Some(Raw::Text(item, true)), Val::Text(text)) => is_text(item, text),
+                        (Some(Raw::Text(item, false)), Val::Text(text)) => item == text,
+                        (Some(Raw::Text(..)), _) | (_, Val::Text(_)) => false,
+                        _ => {
+                            let item = self.machine.raw(Some(item));
+                            self.equal(value, item) == Ok(true)
+                        }
+                    };
+                    if same {
+                        return Val::Bool(true);
+                    }
+                }
+                Val::Bool(false)
+            }
+            (Val::Text(key), Val::Object(text)) => {
+                self.charge(text.len(), 2);
+                Val::Bool(Members::of(text).any(|(name, _)| is_text(name, key)))
+            }
+            _ => Val::Fault(Fault::Type),
+        }
+    }
+
+    fn arithmetic(&mut self, op: Op, a: Val<'a>, b: Val<'a>) -> Val<'a> {
+        match (a, b) {
+            (Val::Int(a), Val::Int(b)) => {
+                let whole = match op {
+                    Op::Add => a.checked_add(b),
+                    Op::Subtract => a.checked_sub(b),
+                    Op::Multiply => a.checked_mul(b),
+                    Op::Divide => a.checked_div(b),
+                    _ => a.checked_rem(b),
+                };
+                whole.map_or(Val::Fault(Fault::Overflow), Val::Int)
+            }
+            (Val::Int(_) | Val::Double(_), Val::Int(_) | Val::Double(_)) => {
+                let (a, b) = (double(a), double(b));
+                Val::Double(match op {
+                    Op::Add => a + b,
+                    Op::Subtract => a - b,
+                    Op::Multiply => a * b,
+                    Op::Divide => a / b,
+                    _ => a % b,
+                })
+            }
+            (Val::Text(a), Val::Text(b)) if matches!(op, Op::Add) => {
+                self.machine.text(a.len() + b.len(), |out| {
+                    out[..a.len()].copy_from_slice(a);
+                    out[a.len()..].copy_from_slice(b);
+                    Some(out.len())
+                })
+            }
+            (a, b) => heavier(a, b),
+        }
+    }
+
+    fn convert(&mut self, op: Op, value: Val<'a>) -> Val<'a> {
+        match (op, value) {
+            (Op::ToInt, Val::Int(_)) | (Op::ToDouble, Val::Double(_)) | (Op::ToText, Val::Text(_)) => value,
+            (Op::ToInt, Val::Double(number)) => {
+                // Within what a double holds exactly; beyond it the whole part means nothing.
+                if number.abs() < 9_007_199_254_740_992.0 {
+                    Val::Int(number.trunc() as i64)
+                } else {
+                    Val::Fault(Fault::Overflow)
+                }
+            }
+            (Op::ToDouble, Val::Int(number)) => Val::Double(number as f64),
+            (Op::ToInt, Val::Text(text)) => match std::str::from_utf8(text).map(str::parse) {
+                Ok(Ok(number)) => Val::Int(number),
+                _ => Val::Fault(Fault::Type),
+            },
+            (Op::ToDouble, Val::Text(text)) => match std::str::from_utf8(text).map(str::parse) {
+                Ok(Ok(number)) => Val::Double(number),
+                _ => Val::Fault(Fault::Type),
+            },
+            (Op::ToText, Val::Int(number)) => {
+                self.machine.copy(itoa::Buffer::new().format(number).as_bytes())
+            }
+            (Op::ToText, Val::Double(number)) => {
+                self.machine.written(|text| {
+                    // What is not finite has no text.
+                    let _ = crate::json::write_f64(text, number);
+                })
+            }
+            (Op::ToText, Val::Bool(value)) => Val::Text(if value { b"true" } else { b"false" }),
+            (_, other) => mistyped(other),
+        }
+    }
+}
+
+/// Whether a text with escapes is that text.
+fn is_text(escaped: &[u8], text: &[u8]) -> bool {
+    if memchr::memchr(b'\\', escaped).is_none() {
+        return escaped == text;
+    }
+    // Both are canonical: compared as the other would be written.
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    *raw::escaped(text) == *escaped
+}
+
+/// The longest joined name first.
+fn lookup<'a>(object: &'a [u8], keys: &[Vec<Box<[u8]>>], looked_at: &mut usize) -> Option<&'a [u8]> {
+    let Some((joined, _)) = keys.split_first() else { return Some(object) };
+    for (more, key) in joined.iter().enumerate().rev() {
+        *looked_at += object.len();
+        if let Some(value) = raw::member(object, key) {
+            let rest = &keys[more + 1..];
+            if rest.is_empty() {
+                return Some(value);
+            }
+            if value.first() == Some(&b'{')
+                && let Some(found) = lookup(value, rest, looked_at)
+            {
+                return Some(found);
+            }
+        }
+    }
+    None
+}
+
+fn constant(value: &Const) -> Val<'_> {
+    match value {
+        Const::Null => Val::Null,
+        Const::Bool(value) => Val::Bool(*value),
+        Const::Int(value) => Val::Int(*value),
+        Const::Double(value) => Val::Double(*value),
+        Const::Text(text) => Val::Text(text),
+        Const::List(items) => Val::List(ListVal(items)),
+    }
+}
+
+fn is_there(value: Val<'_>) -> Val<'_> {
+    match value {
+        Val::Fault(Fault::Absent) => Val::Bool(false),
+        Val::Fault(fault) => Val::Fault(fault),
+        _ => Val::Bool(true),
+    }
+}
+
+/// A value that cannot be asked this.
+fn mistyped(value: Val<'_>) -> Val<'_> {
+    match value {
+        Val::Fault(fault) => Val::Fault(fault),
+        _ => Val::Fault(Fault::Type),
+    }
+}
+
+/// Two values that do not go together.
+fn heavier<'a>(a: Val<'a>, b: Val<'a>) -> Val<'a> {
+    match (a, b) {
+        (Val::Fault(a), Val::Fault(b)) => Val::Fault(a.max(b)),
+        (Val::Fault(fault), _) | (_, Val::Fault(fault)) => Val::Fault(fault),
+        _ => Val::Fault(Fault::Type),
+    }
+}
+
+/// CEL's `||` (`absorbing` true) and `&&` (false), whichever side comes first.
+fn join<'a>(a: Val<'a>, b: Val<'a>, absorbing: bool) -> Val<'a> {
+    match (a, b) {
+        (Val::Bool(value), _) | (_, Val::Bool(value)) if value == absorbing => Val::Bool(absorbing),
+        (Val::Bool(_), Val::Bool(_)) => Val::Bool(!absorbing),
+        (Val::Bool(_), other) | (other, Val::Bool(_)) => mistyped(other),
+        (a, b) => heavier(a, b),
+    }
+}
+
+fn double(value: Val<'_>) -> f64 {
+    match value {
+        Val::Int(number) => number as f64,
+        Val::Double(number) => number,
+        _ => f64::NAN,
+    }
+}
+
+/// How two values are in order; `None` where one is not a number.
+fn compare(a: Val<'_>, b: Val<'_>) -> Result<Option<Ordering>, Fault> {
+    match (a, b) {
+        (Val::Int(a), Val::Int(b)) => Ok(Some(a.cmp(&b))),
+        (Val::Int(_) | Val::Double(_), Val::Int(_) | Val::Double(_)) => Ok(double(a).partial_cmp(&double(b))),
+        (Val::Text(a), Val::Text(b)) => Ok(Some(a.cmp(b))),
+        (Val::Bool(a), Val::Bool(b)) => Ok(Some(a.cmp(&b))),
+        (a, b) => match heavier(a, b) {
+            Val::Fault(fault) => Err(fault),
+            _ => Err(Fault::Type),
+        },
+    }
+}

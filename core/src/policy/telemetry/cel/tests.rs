@@ -1,0 +1,201 @@
+use super::super::facts::{Paths, with_workspace};
+use super::*;
+use crate::event::{Data, Event, EventInput, Freezer, Identity};
+use crate::glob::Globs;
+
+pub(in crate::policy::telemetry) fn event(event_type: &str, data: &str) -> Event {
+    let identity = Identity {
+        agent: "urn:example:agent".into(),
+        tenant: Some("acme".into()),
+        source: "s".to_owned(),
+        prefix: "dev.sinkwell.".to_owned(),
+        allow: Globs::default(),
+        limits: crate::config::Limits { envelope: 1 << 20, depth: 64 },
+        policy_version: None,
+    };
+    let freezer = Freezer::new(identity.into(), std::sync::Arc::new(crate::timeline::Timeline::new(None)));
+    let mut input = EventInput::new(event_type);
+    input.data = Data::Json(data.as_bytes());
+    input.run = Some("r-1");
+    freezer.freeze(input).unwrap()
+}
+
+fn run(source: &str, data: &str) -> Result<Outcome, CelError> {
+    let mut paths = Paths::default();
+    let (program, _) = compile(source, &mut paths)?;
+    let event = event("com.example.thing", data);
+    let finder = paths.finder();
+    Ok(with_workspace(|workspace| {
+        let (found, room) = finder.find(event.data(), workspace);
+        Machine::new(&event, event.event_type(), found, room).rule(&program)
+    }))
+}
+
+const DATA: &str = r#"{"a.b":1,"a":{"b":2,"c":{"d":3}},"c":{"d.e":4,"d":{"e":5}},"n":null,"t":true,"x":2.5,"s":"hello w\u00f6rld","esc":"a\n\"b\"","list":[1,"two",{"k.l":7}],"big":9007199254740991,"m":{"k":1,"weird key":2},"http":{"status":503},"ключ":"да"}"#;
+
+/// What comes true, what comes false, and what has no value: by source.
+#[test]
+fn expressions_come_out_as_the_language_says() {
+    use Fault::{Absent, Cost, Overflow, Type};
+    use Outcome::{False, True};
+    let fault = Outcome::Fault;
+    let cases = [
+        ("event.data.a.b == 1", True),
+        ("event.data.a.c.d == 3", True),
+        ("event.data.c.d.e == 4", True),
+        ("event.data['a.b'] == 1", True),
+        ("event.data['a']['b'] == 2", True),
+        ("event.data.http.status >= 500 && event.type == 'com.example.thing'", True),
+        ("event.severity >= WARN", False),
+        ("event.severity == INFO && event.severitytext == 'INFO'", True),
+        ("event.agent == 'urn:example:agent' && event.tenantid == 'acme' && event.runid == 'r-1'", True),
+        ("event.subject == 'x'", fault(Absent)),
+        ("event.data.nothing == 1", fault(Absent)),
+        ("event.data.nothing == 1 || true", True),
+        ("true || event.data.nothing == 1", True),
+        ("event.data.nothing == 1 && false", False),
+        ("event.data.nothing == 1 || false", fault(Absent)),
+        ("has(event.data.nothing)", False),
+        ("has(event.data.n) && event.data.n == null", True),
+        ("has(event.data.a.c.d) && !has(event.data.a.c.e) && !has(event.subject) && has(event.run)", True),
+        ("has(event.data.list[2].k.l) && event.data.list[2].k.l == 7 && !has(event.data.list[2].z)", True),
+        ("event.data.s > 5", fault(Type)),
+        ("event.data.s", fault(Type)),
+        ("event.data.t", True),
+        ("!event.data.t", False),
+        (
+            "event.data.s.startsWith('hello') && event.data.s.endsWith('rld') && event.data.s.contains('o w')",
+            True,
+        ),
+        ("size(event.data.s) == 11 && event.data.list.size() == 3 && size(event.data.m) == 2", True),
+        (
+            r#"event.data.esc == "a\n\"b\"" && event.data.esc.contains('"b') && size(event.data.esc) == 5"#,
+            True,
+        ),
+        ("event.data.s.matches('^h.*d$') && !event.data.s.matches('^w')", True),
+        (r"matches(event.data.s, r'w\wrld')", True),
+        (
+            "event.data.x * 2 == 5 && event.data.x + 1 == 3.5 && 7 / 2 == 3 && 7 % 4 == 3 && -event.data.x < 0",
+            True,
+        ),
+        ("event.data.big * 4096 > 0", fault(Overflow)),
+        ("1 / 0 == 1", fault(Overflow)),
+        ("event.data.nothing == 1 || 1 / 0 == 1", fault(Overflow)),
+        ("'two' in event.data.list && 1 in event.data.list && !(3 in event.data.list)", True),
+        ("event.type in ['com.example.thing', 'x']", True),
+        ("'weird key' in event.data.m && event.data.m['weird key'] == 2", True),
+        ("event.data.list[0] == 1 && event.data.list[1] == 'two'", True),
+        ("event.data.list[9] == 1", fault(Absent)),
+        ("event.data.list == [1]", False),
+        ("event.data.a == event.data.a", True),
+        ("event.data.t ? event.data.x > 2 : false", True),
+        ("event.data.nothing ? true : true", fault(Absent)),
+        (
+            "['he', 'wo'].exists(p, event.data.s.startsWith(p)) && ['h', 'he'].all(p, event.data.s.startsWith(p))",
+            True,
+        ),
+        ("[].exists(p, p == 1) || [].all(p, p == 1)", True),
+        ("int('7') == 7 && double('1.5') == 1.5 && string(7) == '7' && string(event.data.x) == '2.5'", True),
+        ("event.tenant + '/' + event.run == 'acme/r-1'", True),
+        ("event.data.ключ == 'да'", fault(Type)),
+        ("event.data['ключ'] == 'да'", True),
+        ("event.data.n == null && event.data.s != null", True),
+        ("event.time > '2020' && size(event.id) == 36", True),
+        ("0x10 == 16 && 5u == 5 && 1e3 == 1000 && '\\x41' == 'A' // and a remark", True),
+    ];
+    for (source, expected) in cases {
+        if source.contains("data.ключ") {
+            assert!(run(source, DATA).is_err(), "an identifier is ASCII");
+            continue;
+        }
+        assert_eq!(run(source, DATA), Ok(expected), "{source}");
+    }
+    let long = format!(r#"{{"s":"{}"}}"#, "a".repeat(400_000));
+    assert_eq!(run("event.data.s.matches('b+$')", &long), Ok(fault(Cost)));
+    assert_eq!(run("event.data.s.contains('b')", &long), Ok(False));
+}
+
+#[test]
+fn what_is_refused_names_its_place() {
+    let cases = [
+        ("", 0, "expected a value"),
+        ("event.type == ", 14, "expected a value"),
+        ("event.nothing == 1", 0, "an event has no `nothing`"),
+        ("data.x == 1", 0, "event.data.data"),
+        ("event.type > 5", 11, "never makes sense"),
+        ("event.type && true", 5, "expected a condition"),
+        ("event.data.s.matches('(')", 21, "unclosed group"),
+        ("event.data.s.matches(event.type)", 26, "compiled at load"),
+        (r"event.data.s.matches('\\pL{100}{100}')", 21, "takes more than"),
+        ("event.data.list.exists(x, x == 1)", 15, "must be known"),
+        ("event.data.list.map(x, x)", 15, "not part of the subset"),
+        ("{'a': 1}.a == 1", 0, "mappings"),
+        ("event.data.s.lower() == 'x'", 12, "not a call of the subset"),
+        ("99999999999999999999 == 1", 0, "too large"),
+        ("'a", 0, "does not end"),
+        ("event.data.a.b.c.d.e.f.g.h.i == 1", 0, "more than 8 names"),
+        ("event == 1", 0, "as a whole"),
+        ("1 # 2", 2, "no meaning"),
+        ("for == 1", 0, "a word of CEL's own"),
+        ("1 == 'a'", 2, "never makes sense"),
+    ];
+    for (source, at, message) in cases {
+        let error = run(source, "{}").expect_err(source);
+        assert!(error.message.contains(message), "{source}: {error:?}");
+        assert_eq!(error.at, at, "{source}: {error:?}");
+    }
+}
+
+/// On a thread with little stack: refused or read, never an abort, and soon.
+#[test]
+fn hostile_sources_are_refused_in_no_time() {
+    let fill = |part: &str, end: &str| {
+        let mut text = part.repeat(1023 / part.len());
+        text.truncate(1024 - end.len());
+        text + end
+    };
+    let sources = [
+        fill("(", ""),
+        fill("[", ""),
+        fill("((1)+", "1"),
+        fill("!", "true"),
+        fill("-", "1"),
+        fill("!-", "1"),
+        format!("1{}", fill("[0]", "")),
+        fill("event.data.", "x"),
+        format!("event.data.x{}", ".a".repeat(500)),
+        fill("true?", ""),
+        fill("true?1:", "2"),
+        fill("1+", "1"),
+        fill("true&&", "true"),
+        fill("true||", "true"),
+        fill("has(", ""),
+        "[1,2,3,4].all(a,".repeat(20),
+        "[1,2,3,4,5,6,7,8].all(a,[1,2,3,4,5,6,7,8].all(b,[1,2,3,4,5,6,7,8].all(c,a==b&&b==c)))".to_owned(),
+        "event.data.s.matches('((((((((((((((((((((((((((((((a))))))))))))))))))))))))))))))')".to_owned(),
+        "event.data.s.matches('(a{1,99}){1,99}')".to_owned(),
+        r"event.data.s.matches('(\\w{1,60}\\W){1,60}')".to_owned(),
+        "event.data.s.matches('(a|a)*(a|a)*(a|a)*b')".to_owned(),
+        fill("'", ""),
+        fill("\"\"\"", ""),
+        fill("\\", ""),
+        fill("1.", ""),
+        fill("é", ""),
+        fill("a,", ""),
+        "\u{0}".repeat(100),
+        "x".repeat(5000),
+    ];
+    let read = move || {
+        for source in sources {
+            let start = std::time::Instant::now();
+            let read = run(&source, "{}");
+            let took = start.elapsed();
+            // Fifty times what it may take: others use this machine too.
+            assert!(took.as_millis() < 500, "{took:?} for {source:.40}");
+            if let Err(error) = read {
+                assert!(error.at <= 1024, "{error:?}");
+            }
+        }
+    };
+    std::thread::Builder::new().stack_size(512 * 1024).spawn(read).unwrap().join().unwrap();
+}

@@ -1,0 +1,205 @@
+//! Canonical JSON, looked at without being read: where a member stands, and what kind of value it is.
+//!
+//! Guarantees: nothing is allocated, and nothing panics, whatever the bytes; text that is not canonical JSON gives
+//! values that are not there, never wrong ones of another place.
+
+use memchr::memchr2;
+
+/// A value's text, by its first byte.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Raw<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    /// What stands between the quotes; with escapes if so said.
+    Text(&'a [u8], bool),
+    Object(&'a [u8]),
+    Array(&'a [u8]),
+}
+
+impl<'a> Raw<'a> {
+    /// Of a value's whole text.
+    pub(super) fn of(text: &'a [u8]) -> Option<Self> {
+        Some(match text.first()? {
+            b'"' => {
+                let inner = text.get(1..text.len().checked_sub(1)?)?;
+                Self::Text(inner, memchr::memchr(b'\\', inner).is_some())
+            }
+            b'{' => Self::Object(text),
+            b'[' => Self::Array(text),
+            b't' => Self::Bool(true),
+            b'f' => Self::Bool(false),
+            b'n' => Self::Null,
+            _ => number(text)?,
+        })
+    }
+}
+
+fn number(text: &[u8]) -> Option<Raw<'_>> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.len() <= 18 {
+        let value = digits.iter().try_fold(0_i64, |value, digit| {
+            digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0'))
+        });
+        if let Some(value) = value {
+            return Some(Raw::Int(if negative { -value } else { value }));
+        }
+    }
+    std::str::from_utf8(text).ok()?.parse().ok().map(Raw::Double)
+}
+
+/// Where the string ends that begins after the quote before `at`: the place of the closing quote.
+pub(super) fn string_end(text: &[u8], mut at: usize) -> Option<usize> {
+    // Most are short: a call costs more than looking at a few bytes does.
+    let near = (at + 16).min(text.len());
+    while at < near {
+        match text[at] {
+            b'"' => return Some(at),
+            b'\\' => break,
+            _ => at += 1,
+        }
+    }
+    loop {
+        at += memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[at] == b'"' {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
+/// Where the value ends that begins at `at`.
+pub(super) fn value_end(text: &[u8], at: usize) -> Option<usize> {
+    match text.get(at)? {
+        b'"' => string_end(text, at + 1).map(|end| end + 1),
+        b'{' | b'[' => {
+            let mut depth = 0_usize;
+            let mut at = at;
+            loop {
+                match text.get(at)? {
+                    b'"' => at = string_end(text, at + 1)?,
+                    b'{' | b'[' => depth += 1,
+                    b'}' | b']' => {
+                        depth -= 1;
+                        if depth == 0 {
+                            return Some(at + 1);
+                        }
+                    }
+                    _ => {}
+                }
+                at += 1;
+            }
+        }
+        _ => {
+            let rest = &text[at..];
+            let length = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']'));
+            Some(at + length.unwrap_or(rest.len()))
+        }
+    }
+}
+
+/// An object's members: key without its quotes, value.
+pub(super) struct Members<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn of(object: &'a [u8]) -> Self {
+        // An empty object's next byte is its end, which is no quote.
+        Self { text: object, at: 1 }
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.text.get(self.at) != Some(&b'"') {
+            return None;
+        }
+        let key = self.at + 1;
+        let key_end = string_end(self.text, key)?;
+        let value = key_end + 2;
+        let value_end = value_end(self.text, value)?;
+        self.at = value_end + 1;
+        Some((&self.text[key..key_end], &self.text[value..value_end]))
+    }
+}
+
+/// An array's items.
+pub(super) struct Items<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Items<'a> {
+    pub(super) fn of(array: &'a [u8]) -> Self {
+        Self { text: array, at: 1 }
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if matches!(self.text.get(self.at), None | Some(b']')) {
+            return None;
+        }
+        let start = self.at;
+        let end = value_end(self.text, start)?;
+        self.at = end + 1;
+        Some(&self.text[start..end])
+    }
+}
+
+/// A member's value.
+pub(super) fn member<'a>(object: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    Members::of(object).find(|(name, _)| *name == key).map(|(_, value)| value)
+}
+
+/// A key as canonical JSON writes it, without its quotes.
+pub(super) fn escaped(key: &str) -> Box<[u8]> {
+    let mut out = Vec::with_capacity(key.len() + 2);
+    crate::json::write_string(&mut out, key);
+    out[1..out.len() - 1].into()
+}
+
+/// Writes the characters that an escaped text stands for to the front of `out`; how many bytes they take. `None`: it
+/// does not fit, or is no text.
+pub(super) fn unescape(text: &[u8], out: &mut [u8]) -> Option<usize> {
+    let mut from = 0;
+    let mut to = 0;
+    while from < text.len() {
+        let plain = memchr::memchr(b'\\', &text[from..]).unwrap_or(text.len() - from);
+        out.get_mut(to..to + plain)?.copy_from_slice(&text[from..from + plain]);
+        from += plain;
+        to += plain;
+        if from == text.len() {
+            break;
+        }
+        let mut buffer = [0; 4];
+        let (taken, character) = match *text.get(from + 1)? {
+            b'b' => (2, '\x08'),
+            b'f' => (2, '\x0c'),
+            b'n' => (2, '\n'),
+            b'r' => (2, '\r'),
+            b't' => (2, '\t'),
+            b'u' => {
+                let digits = std::str::from_utf8(text.get(from + 2..from + 6)?).ok()?;
+                // Canonical text escapes only what is below U+0020 so.
+                (6, char::from_u32(u32::from_str_radix(digits, 16).ok()?)?)
+            }
+            byte => (2, char::from(byte)),
+        };
+        let bytes = character.encode_utf8(&mut buffer).as_bytes();
+        out.get_mut(to..to + bytes.len())?.copy_from_slice(bytes);
+        from += taken;
+        to += bytes.len();
+    }
+    Some(to)
+}

@@ -1,0 +1,649 @@
+//! A set of policies in force: which holds where, and what it does to an event.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use smallvec::SmallVec;
+
+use super::Given;
+use super::cel::{Fault, Machine, Outcome};
+use super::document::{self, Issue, MAX_POLICIES, Policy, Rule, TargetKind};
+use super::facts::{Finder, Paths, with_workspace};
+use super::sampling::Decision;
+use super::view::{Shape, view};
+use crate::document::tree::Node;
+use crate::event::Event;
+use crate::glob::Globs;
+use crate::lane::{Filter, Route, Shapable, Shaping, may_be_shaped};
+use crate::sink::SinkClass;
+use crate::types;
+
+/// Documents that were read, whatever lanes there are.
+pub(crate) struct Loaded {
+    pub(super) policies: Vec<Policy>,
+    pub(super) counters: Vec<PolicyCounters>,
+    /// Of each policy, why a newer version of it was refused.
+    pub(super) refused: Vec<Vec<Issue>>,
+    /// Finds what rules ask for, of all policies at once.
+    route: Finder,
+    /// By policy: finds what its `fields` ask for.
+    views: Vec<Finder>,
+    /// Good documents, for when they turn bad.
+    good: Vec<Good>,
+}
+
+struct Good {
+    source: String,
+    at: usize,
+    name: String,
+    node: Node,
+}
+
+/// What a policy has done since it was loaded.
+#[derive(Debug, Default)]
+pub(super) struct PolicyCounters {
+    /// Events and lanes it was asked about.
+    pub(super) evaluated: AtomicU64,
+    /// Those that it let through.
+    pub(super) matched: AtomicU64,
+    /// Those for which a rule or a field asked for what is not there, or is of another type.
+    pub(super) unmatched: AtomicU64,
+    /// Those for which a rule or a field failed.
+    pub(super) failed: AtomicU64,
+    /// Those without the key that sampling goes by.
+    pub(super) without_key: AtomicU64,
+    pub(super) filtered: [AtomicU64; Filter::ALL.len()],
+    /// What each rule decided: `keep`, then `matches`.
+    pub(super) rules: Vec<AtomicU64>,
+}
+
+fn add(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Loaded({} policies)", self.policies.len())
+    }
+}
+
+impl Loaded {
+    pub(super) fn new(given: Vec<Given>, previous: Option<&Self>) -> Self {
+        let mut route = Paths::default();
+        let mut policies: Vec<Policy> = Vec::new();
+        let mut refused: Vec<Vec<Issue>> = Vec::new();
+        let mut good = Vec::new();
+        for Given { source, at, node } in given {
+            let (policy, node) = match node {
+                Ok(node) => (document::read(&node, &source, at, &mut route), Some(node)),
+                Err(issue) => (document::unreadable(&source, at, issue), None),
+            };
+            if policy.invalid.is_empty() {
+                let name = policy.name.clone();
+                good.extend(node.map(|node| Good { source, at, name, node }));
+                policies.push(policy);
+                refused.push(Vec::new());
+                continue;
+            }
+            // An unreadable file stands for all that it held.
+            let before: Vec<&Good> = previous.map_or_else(Vec::new, |previous| {
+                let same = |known: &&Good| {
+                    known.source == source
+                        && if node.is_none() { at == 0 } else { known.at == at || known.name == policy.name }
+                };
+                previous.good.iter().filter(same).collect()
+            });
+            if before.is_empty() {
+                policies.push(policy);
+                refused.push(Vec::new());
+                continue;
+            }
+            for known in before {
+                let old = document::read(&known.node, &known.source, known.at, &mut route);
+                good.push(Good {
+                    source: known.source.clone(),
+                    at: known.at,
+                    name: old.name.clone(),
+                    node: known.node.clone(),
+                });
+                policies.push(old);
+                refused.push(policy.invalid.clone());
+            }
+        }
+        refuse_doubles(&mut policies);
+        let counters = policies.iter().map(|policy| {
+            let rules = policy.events.as_ref().map_or(0, |events| events.keep.len() + events.matches.len());
+            let rules = std::iter::repeat_with(AtomicU64::default).take(rules).collect();
+            PolicyCounters { rules, ..PolicyCounters::default() }
+        });
+        let views = policies
+            .iter()
+            .map(|policy| policy.events.as_ref().map(|events| events.paths.finder()).unwrap_or_default());
+        let (counters, views) = (counters.collect(), views.collect());
+        Self { policies, counters, refused, route: route.finder(), views, good }
+    }
+
+    /// Everything that is wrong, for the log.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (policy, refused) in self.policies.iter().zip(&self.refused) {
+            for issue in &policy.invalid {
+                let Issue { field, message } = issue;
+                warnings.push(format!("policy {} is inert: {field}: {message}", policy.name));
+            }
+            for Issue { field, message } in refused {
+                let name = &policy.name;
+                warnings.push(format!("policy {name}: the last good one stays in force: {field}: {message}"));
+            }
+        }
+        warnings
+    }
+}
+
+/// Two documents of one name: neither is more the policy of that name than the other.
+fn refuse_doubles(policies: &mut [Policy]) {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for policy in policies.iter().filter(|policy| policy.invalid.is_empty()) {
+        *seen.entry(policy.name.clone()).or_default() += 1;
+    }
+    for policy in policies.iter_mut().filter(|policy| policy.invalid.is_empty()) {
+        if seen.get(&policy.name).is_some_and(|count| *count > 1) {
+            let message = format!("{}: another document has this name; none of them holds", policy.source);
+            policy.invalid.push(Issue { field: "metadata.name".to_owned(), message });
+            policy.events = None;
+            policy.sampling = None;
+        }
+    }
+    for policy in policies.iter_mut().skip(MAX_POLICIES) {
+        let message = format!("more than {MAX_POLICIES} documents");
+        policy.invalid.push(Issue { field: String::new(), message });
+        policy.events = None;
+        policy.sampling = None;
+    }
+}
+
+/// What a set is bound to, beside the lanes.
+#[derive(Clone, Debug)]
+pub(crate) struct Scene {
+    pub(crate) prefix: String,
+    pub(crate) agent: String,
+    pub(crate) tenant: Option<String>,
+    pub(crate) allow: Globs,
+    pub(crate) namespace: Option<String>,
+    pub(crate) gateway: Option<String>,
+    /// Nothing is known of the emitter: whatever a policy names is taken to be there.
+    pub(crate) anywhere: bool,
+}
+
+/// A lane, as far as policies ask.
+pub(crate) struct Place {
+    pub(crate) id: String,
+    pub(crate) classes: Vec<SinkClass>,
+}
+
+impl Place {
+    /// Whether a policy may filter or shape what it gets.
+    pub(super) fn is_open(&self) -> bool {
+        may_be_shaped(&self.classes)
+    }
+}
+
+/// Which policy each section is taken from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sections {
+    pub(super) events: Option<u16>,
+    pub(super) sampling: Option<u16>,
+}
+
+impl Sections {
+    fn of(policy: &Policy, at: u16) -> Self {
+        Self {
+            events: policy.events.is_some().then_some(at),
+            sampling: policy.sampling.is_some().then_some(at),
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self { events: self.events.or(other.events), sampling: self.sampling.or(other.sampling) }
+    }
+
+    /// Whether every section of the policy is taken from elsewhere; by which.
+    pub(super) fn covers(self, other: Self) -> Option<u16> {
+        let events = other.events.is_none() || self.events.is_some();
+        let sampling = other.sampling.is_none() || self.sampling.is_some();
+        (events && sampling).then_some(self.events.or(self.sampling)).flatten()
+    }
+}
+
+/// Why a target is not a policy's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Holds,
+    NotFound(String),
+    /// It names what no policy may touch.
+    Untouchable(String),
+    /// An older policy, or one that comes first, has this target.
+    Conflicted(u16),
+    /// More specific policies say all that this one does.
+    Overridden(u16),
+    /// Nothing that it is about may be shaped.
+    Idle(String),
+}
+
+/// A set bound to an emitter's lanes.
+pub(crate) struct Bound {
+    pub(super) loaded: Arc<Loaded>,
+    prefix: String,
+    /// By lane.
+    lanes: Vec<Sections>,
+    agents: HashMap<Box<str>, Sections>,
+    tenants: HashMap<Box<str>, Sections>,
+    rest: Sections,
+    /// By policy and target.
+    pub(super) standing: Vec<Vec<Standing>>,
+}
+
+/// Binds a set to lanes.
+pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place]) -> Bound {
+    let policies = &loaded.policies;
+    let index = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+    let mut standing: Vec<Vec<Standing>> =
+        policies.iter().map(|policy| vec![Standing::Holds; policy.targets.len()]).collect();
+    // Of each target the policy that has it.
+    let mut held: HashMap<(TargetKind, Option<&str>), u16> = HashMap::new();
+    let mut order: Vec<usize> = (0..policies.len()).collect();
+    order.sort_by_key(|&at| {
+        let policy = &policies[at];
+        (policy.created.is_none(), policy.created, policy.name.clone())
+    });
+    for at in order.into_iter().filter(|&at| policies[at].invalid.is_empty()) {
+        for (i, target) in policies[at].targets.iter().enumerate() {
+            let name = match target.kind {
+                TargetKind::Emitter => None,
+                _ => target.name.as_deref(),
+            };
+            standing[at][i] = match find(target.kind, target.name.as_deref(), scene, lanes) {
+                Standing::Holds => match held.get(&(target.kind, name)) {
+                    Some(winner) if usize::from(*winner) != at => Standing::Conflicted(*winner),
+                    _ => {
+                        held.insert((target.kind, name), index(at));
+                        Standing::Holds
+                    }
+                },
+                other => other,
+            };
+        }
+    }
+    let sections = |kind: TargetKind, name: Option<&str>| {
+        held.get(&(kind, name)).map(|&at| Sections::of(&policies[usize::from(at)], at)).unwrap_or_default()
+    };
+    let by_name = |kind: TargetKind| {
+        let names = held.keys().filter(|(known, _)| *known == kind).filter_map(|(_, name)| *name);
+        names.map(|name| (Box::from(name), sections(kind, Some(name)))).collect::<HashMap<Box<str>, _>>()
+    };
+    let by_lane: Vec<Sections> =
+        lanes.iter().map(|lane| sections(TargetKind::Lane, Some(&lane.id))).collect();
+    let gateway = sections(TargetKind::Gateway, scene.gateway.as_deref().filter(|_| scene.gateway.is_some()));
+    let namespace = sections(TargetKind::Namespace, scene.namespace.as_deref());
+    let emitter = sections(TargetKind::Emitter, None);
+    let agents = by_name(TargetKind::Agent);
+    let tenants = by_name(TargetKind::Tenant);
+    // What every event of the emitter has above the level in question, where no event can be another's.
+    let own_agent = match scene.allow.is_empty() {
+        true => agents.get(scene.agent.as_str()).copied().unwrap_or_default(),
+        false => Sections::default(),
+    };
+    let own_tenant = match (scene.allow.is_empty(), &scene.tenant) {
+        (true, Some(tenant)) => tenants.get(tenant.as_str()).copied().unwrap_or_default(),
+        _ => Sections::default(),
+    };
+    let open: Vec<usize> = (0..lanes.len()).filter(|&i| lanes[i].is_open()).collect();
+    for (at, policy) in policies.iter().enumerate() {
+        let own = Sections::of(policy, index(at));
+        for (target, standing) in policy.targets.iter().zip(&mut standing[at]) {
+            if *standing != Standing::Holds || target.kind == TargetKind::Lane {
+                continue;
+            }
+            if open.is_empty() {
+                *standing = Standing::Idle("every lane is of the class audit or siem".to_owned());
+                continue;
+            }
+            let above = match target.kind {
+                TargetKind::Lane | TargetKind::Agent => Sections::default(),
+                TargetKind::Tenant => own_agent,
+                TargetKind::Gateway => own_agent.or(own_tenant),
+                TargetKind::Namespace => own_agent.or(own_tenant).or(gateway),
+                TargetKind::Emitter => own_agent.or(own_tenant).or(gateway).or(namespace),
+            };
+            let covered: Option<Vec<u16>> =
+                open.iter().map(|&lane| by_lane[lane].or(above).covers(own)).collect();
+            if let Some(winner) = covered.and_then(|winners| winners.first().copied()) {
+                *standing = Standing::Overridden(winner);
+            }
+        }
+    }
+    let rest = gateway.or(namespace).or(emitter);
+    Bound { loaded, prefix: scene.prefix.clone(), lanes: by_lane, agents, tenants, rest, standing }
+}
+
+/// Whether there is what a policy names.
+fn find(kind: TargetKind, name: Option<&str>, scene: &Scene, lanes: &[Place]) -> Standing {
+    if scene.anywhere {
+        return Standing::Holds;
+    }
+    let text = name.unwrap_or_default();
+    let found = |found: bool, what: String| if found { Standing::Holds } else { Standing::NotFound(what) };
+    let own = |own: Option<&str>, what: &str| {
+        let of = own.map_or_else(|| "has none".to_owned(), |own| format!("is {own:?}"));
+        found(own == Some(text), format!("the emitter's {what} {of}"))
+    };
+    match kind {
+        TargetKind::Lane => match lanes.iter().find(|lane| lane.id == text) {
+            None => {
+                let known: Vec<_> = lanes.iter().map(|lane| lane.id.as_str()).collect();
+                Standing::NotFound(format!("no lane has this id; there are {}", known.join(", ")))
+            }
+            Some(lane) if !lane.is_open() => {
+                let classes: Vec<_> = lane.classes.iter().map(|class| class.name()).collect();
+                let classes = classes.join(", ");
+                Standing::Untouchable(format!(
+                    "the lane's classes are {classes}; no policy touches audit or siem"
+                ))
+            }
+            Some(_) => Standing::Holds,
+        },
+        TargetKind::Agent => {
+            let known = scene.agent == text || scene.allow.matches(text);
+            found(
+                known,
+                format!(
+                    "the emitter's agent is {:?}, and agent.allow covers no other of this name",
+                    scene.agent
+                ),
+            )
+        }
+        TargetKind::Tenant => {
+            let known = scene.tenant.as_deref() == Some(text) || scene.allow.matches(text);
+            found(
+                known,
+                "it is not the emitter's tenant, and agent.allow covers none of this name".to_owned(),
+            )
+        }
+        TargetKind::Gateway => own(scene.gateway.as_deref(), "target.gateway"),
+        TargetKind::Namespace => own(scene.namespace.as_deref(), "target.namespace"),
+        TargetKind::Emitter => {
+            let known = name.is_none_or(|name| name == scene.agent);
+            found(known, format!("the emitter is called after its agent, {:?}", scene.agent))
+        }
+    }
+}
+
+/// What is noted of a decision, so that it can be counted once the event is in its lanes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Note {
+    events: Option<u16>,
+    sampling: Option<u16>,
+    /// The rule that decided: `keep`, then `matches`.
+    rule: Option<u8>,
+    unmatched: bool,
+    failed: bool,
+    without_key: bool,
+}
+
+impl Note {
+    fn pack(self) -> u64 {
+        let number = |value: Option<u16>| value.map_or(0, |value| u64::from(value) + 1);
+        number(self.events)
+            | number(self.sampling) << 17
+            | self.rule.map_or(0, |rule| u64::from(rule) + 1) << 34
+            | u64::from(self.unmatched) << 43
+            | u64::from(self.failed) << 44
+            | u64::from(self.without_key) << 45
+    }
+
+    fn unpack(packed: u64) -> Self {
+        let number = |value: u64| u16::try_from((value & 0x1_FFFF).wrapping_sub(1)).ok();
+        Self {
+            events: number(packed),
+            sampling: number(packed >> 17),
+            rule: u8::try_from((packed >> 34 & 0x1FF).wrapping_sub(1)).ok(),
+            unmatched: packed >> 43 & 1 == 1,
+            failed: packed >> 44 & 1 == 1,
+            without_key: packed >> 45 & 1 == 1,
+        }
+    }
+}
+
+/// What was decided of an event for a lane, step by step.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Decided {
+    pub(super) filter: Option<Filter>,
+    note: Note,
+    pub(super) sampled: Option<Decision>,
+}
+
+impl Bound {
+    pub(crate) fn loaded(&self) -> Arc<Loaded> {
+        Arc::clone(&self.loaded)
+    }
+
+    pub(super) fn policy(&self, at: u16) -> &Policy {
+        &self.loaded.policies[usize::from(at)]
+    }
+
+    /// Whether no policy says anything about any event.
+    pub(crate) fn is_idle(&self) -> bool {
+        let none = |sections: &Sections| *sections == Sections::default();
+        none(&self.rest)
+            && self.lanes.iter().all(none)
+            && self.agents.values().all(none)
+            && self.tenants.values().all(none)
+    }
+
+    /// The policies of an event's own, and of all.
+    fn of_event(&self, event: &Event) -> Sections {
+        let mut sections = Sections::default();
+        if !self.agents.is_empty() {
+            sections = sections.or(self.agents.get(event.agent()).copied().unwrap_or_default());
+        }
+        if !self.tenants.is_empty() {
+            let tenant = event.tenant().and_then(|tenant| self.tenants.get(tenant));
+            sections = sections.or(tenant.copied().unwrap_or_default());
+        }
+        sections.or(self.rest)
+    }
+
+    fn of_lane(&self, lane: usize) -> Sections {
+        self.lanes.get(lane).copied().unwrap_or_default()
+    }
+
+    /// What holds for an event in a lane.
+    pub(super) fn sections(&self, lane: usize, event: &Event) -> Sections {
+        self.of_lane(lane).or(self.of_event(event))
+    }
+
+    /// The field of the rule that decided.
+    pub(super) fn rule_of(&self, decided: &Decided) -> Option<&str> {
+        let events = self.policy(decided.note.events?).events.as_ref()?;
+        let rule = events.keep.iter().chain(&events.matches).nth(usize::from(decided.note.rule?))?;
+        Some(&rule.field)
+    }
+
+    /// The type as hosts write it, so that a rule holds under any prefix.
+    fn type_of<'e>(&self, event: &'e Event) -> &'e str {
+        let name = event.event_type();
+        types::resolve(name, &self.prefix)
+            .ok()
+            .and_then(|resolved| resolved.builtin())
+            .map_or(name, |built_in| built_in.name())
+    }
+
+    /// A rule that fails counts as one that comes true: nothing is lost to a fault.
+    fn any<'p>(&'p self, rules: &'p [Rule], machine: &Machine<'p>, note: &mut Note) -> Option<usize> {
+        for (i, rule) in rules.iter().enumerate() {
+            match machine.rule(&rule.program) {
+                Outcome::True => return Some(i),
+                Outcome::False => {}
+                Outcome::Fault(fault) if fault.is_failure() => {
+                    note.failed = true;
+                    return Some(i);
+                }
+                Outcome::Fault(_) => note.unmatched = true,
+            }
+        }
+        None
+    }
+
+    pub(super) fn decide<'p>(&'p self, sections: Sections, event: &Event, machine: &Machine<'p>) -> Decided {
+        let mut decided = Decided::default();
+        let note = &mut decided.note;
+        note.events = sections.events;
+        if let Some(events) = sections.events.and_then(|at| self.policy(at).events.as_ref()) {
+            if events.disabled {
+                decided.filter = Some(Filter::Disabled);
+                return decided;
+            }
+            if let Some(rule) = self.any(&events.keep, machine, note) {
+                note.rule = u8::try_from(rule).ok();
+                if sections.sampling.is_some() {
+                    // Kept whatever its randomness: it stands for itself.
+                    decided.sampled = Some(Decision { kept: true, randomness: None, threshold: Some(0) });
+                }
+                return decided;
+            }
+            if !events.matches.is_empty() {
+                match self.any(&events.matches, machine, note) {
+                    Some(rule) => note.rule = u8::try_from(events.keep.len() + rule).ok(),
+                    None => {
+                        decided.filter = Some(Filter::Matches);
+                        return decided;
+                    }
+                }
+            }
+        }
+        if let Some(at) = sections.sampling
+            && let Some(sampling) = &self.policy(at).sampling
+        {
+            let decision = sampling.decide(event, machine);
+            note.sampling = Some(at);
+            note.without_key = decision.randomness.is_none();
+            decided.filter = (!decision.kept).then_some(Filter::Sampling);
+            decided.sampled = Some(decision);
+        }
+        decided
+    }
+
+    /// Runs with the machine of an event.
+    pub(super) fn with_machine<R>(
+        &self,
+        event: &Event,
+        run: impl for<'m> FnOnce(&'m Self, &Machine<'m>) -> R,
+    ) -> R {
+        with_workspace(|workspace| {
+            let (found, room) = self.loaded.route.find(event.data(), workspace);
+            run(self, &Machine::new(event, self.type_of(event), found, room))
+        })
+    }
+}
+
+impl Shaping for Bound {
+    fn route(&self, event: Shapable<'_>, route: &mut Route) {
+        let event: &Event = &event;
+        let of_event = self.of_event(event);
+        self.with_machine(event, |bound, machine| {
+            // Lanes under the same policies come to the same.
+            let mut known: SmallVec<[(Sections, Decided); 4]> = SmallVec::new();
+            route.decide(|lane| {
+                let sections = bound.of_lane(lane).or(of_event);
+                let decided = match known.iter().find(|(same, _)| *same == sections) {
+                    Some((_, decided)) => *decided,
+                    None => {
+                        let decided = bound.decide(sections, event, machine);
+                        known.push((sections, decided));
+                        decided
+                    }
+                };
+                (decided.filter, decided.note.pack())
+            });
+        });
+    }
+
+    fn routed(&self, _: Shapable<'_>, route: &Route) {
+        for (_, filter, packed) in route.verdicts() {
+            let note = Note::unpack(packed);
+            if let Some(at) = note.events {
+                let counters = &self.loaded.counters[usize::from(at)];
+                add(&counters.evaluated);
+                match filter {
+                    Some(filter @ (Filter::Disabled | Filter::Matches | Filter::Drop)) => {
+                        add(&counters.filtered[filter as usize]);
+                    }
+                    _ => add(&counters.matched),
+                }
+                if let Some(rule) = note.rule.and_then(|rule| counters.rules.get(usize::from(rule))) {
+                    add(rule);
+                }
+                if note.unmatched {
+                    add(&counters.unmatched);
+                }
+                if note.failed {
+                    add(&counters.failed);
+                }
+            }
+            if let Some(at) = note.sampling {
+                let counters = &self.loaded.counters[usize::from(at)];
+                if note.events != Some(at) {
+                    add(&counters.evaluated);
+                }
+                if filter == Some(Filter::Sampling) {
+                    add(&counters.filtered[Filter::Sampling as usize]);
+                } else if note.events != Some(at) {
+                    add(&counters.matched);
+                }
+                if note.without_key {
+                    add(&counters.without_key);
+                }
+            }
+        }
+    }
+
+    fn view(&self, lane: usize, event: Shapable<'_>, data: &[u8]) -> Option<Vec<u8>> {
+        let event: &Event = &event;
+        let sections = self.of_lane(lane).or(self.of_event(event));
+        let events = sections.events.and_then(|at| {
+            let events = self.policy(at).events.as_ref()?;
+            let shapes = !(events.fields.is_empty() && events.drop.is_empty());
+            shapes.then_some((at, events))
+        });
+        if events.is_none() && sections.sampling.is_none() {
+            return None;
+        }
+        // What was decided is decided again: the same event and the same set come to the same.
+        let sampled = sections.sampling.and_then(|_| {
+            self.with_machine(event, |bound, machine| bound.decide(sections, event, machine).sampled)
+        });
+        let both;
+        let policy = match (events, sections.sampling) {
+            (Some((one, _)), Some(other)) if one != other => {
+                both = format!("{}, {}", self.policy(one).name, self.policy(other).name);
+                both.as_str()
+            }
+            (Some((at, _)), _) | (None, Some(at)) => &self.policy(at).name,
+            (None, None) => return None,
+        };
+        let shape = Shape {
+            policy,
+            events: events.map(|(at, events)| (events, &self.loaded.views[usize::from(at)])),
+            sampled,
+        };
+        view(&shape, event, self.type_of(event), data, &mut |outcome| {
+            let Some((at, _)) = events else { return };
+            let counters = &self.loaded.counters[usize::from(at)];
+            match outcome {
+                Outcome::Fault(Fault::Overflow | Fault::Cost) => add(&counters.failed),
+                _ => add(&counters.unmatched),
+            }
+        })
+    }
+}
