@@ -463,6 +463,8 @@ pub struct RedactionConfig {
     pub paths: Vec<String>,
     /// The host's own patterns: name, linear-time regular expression.
     pub patterns: Vec<(String, String)>,
+    /// What detectors leave alone: linear-time regular expressions.
+    pub keep: Vec<String>,
     /// What takes the place of a find.
     pub replace: Replacement,
     /// Leave provider account ids, credential ids, remote handles and file paths as they are.

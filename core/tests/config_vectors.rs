@@ -248,6 +248,7 @@ fn content_facts(facts: &mut Facts, config: &Config) {
         put("redaction.detectors", list(&redaction.detectors));
         put("redaction.paths", list(&redaction.paths));
         put("redaction.patterns", list(&patterns));
+        put("redaction.keep", list(&redaction.keep));
         put("redaction.replace", text(&format!("{:?}", redaction.replace)));
         put("redaction.keep_identifiers", Value::Bool(redaction.keep_identifiers));
     }

@@ -143,20 +143,79 @@ fn durable(place: &Place, policy: &str, sink: sinkwell::SinkFactory) -> Emitter 
 /// Journals one event under a policy that grants `raw`, then delivers it from a new emitter under `today`'s.
 fn replayed(name: &str, today: &str) -> (Verdict, Vec<u8>) {
     let place = Place::new(name);
-    let before = durable(&place, &policy("raw", "30d"), Arc::new(|| Ok(Box::new(Away))));
-    before.emit(prompt("MARKER")).unwrap().wait(Stage::Journaled, Duration::from_secs(10)).unwrap();
+    let lines = replay_of(&place, prompt("MARKER"), today);
+    (verdict(&place, &lines), lines.concat())
+}
+
+/// Journals the event under a policy that grants `raw`, then delivers it from a new emitter under `today`'s: what
+/// was delivered.
+fn replay_of(place: &Place, input: EventInput<'_>, today: &str) -> Vec<Vec<u8>> {
+    let before = durable(place, &policy("raw", "30d"), Arc::new(|| Ok(Box::new(Away))));
+    before.emit(input).unwrap().wait(Stage::Journaled, Duration::from_secs(10)).unwrap();
     before.shutdown(Duration::from_millis(50));
     drop(before);
     let memory = MemorySink::default();
     let kept = memory.clone();
-    let after = durable(&place, today, Arc::new(move || Ok(Box::new(Store(kept.clone())))));
+    let after = durable(place, today, Arc::new(move || Ok(Box::new(Store(kept.clone())))));
     // What the first one left goes before anything newer.
     let newer = after.emit(EventInput::new("com.example.newer")).unwrap();
     newer.wait(Stage::Delivered, Duration::from_secs(10)).unwrap();
     after.shutdown(Duration::from_secs(10));
     let lines: Vec<Vec<u8>> = memory.envelopes().iter().map(|envelope| envelope.bytes.to_vec()).collect();
     assert!(lines.concat().windows(16).any(|window| window == b"com.example.turn"), "it was not replayed");
-    (verdict(&place, &lines), lines.concat())
+    lines
+}
+
+/// Every byte of every file under a folder.
+fn every_byte(folder: &Path) -> Vec<u8> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { every_byte(&path) } else { std::fs::read(path).unwrap() })
+        .collect()
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[test]
+fn what_was_masked_once_stays_masked() {
+    const SECRET: &str = "jane.masked@example.com";
+    let with = |redaction: &str| {
+        policy("raw", "365d")
+            .replace("{ id: pii-1, detectors: [email] }", &format!("{{ id: pii-1, {redaction} }}"))
+    };
+    // Whatever today's policy would leave alone, and however long it would keep it.
+    for (name, today, discloses) in [
+        ("stays-same", policy("raw", "30d"), true),
+        ("stays-other", with("detectors: [iban]"), true),
+        ("stays-kept", with("keep: ['[a-z.]+@example\\.com']"), true),
+        ("stays-dropped", with("replace: drop"), true),
+        ("stays-expired", policy("raw", "1ms"), false),
+        ("stays-none", String::new(), false),
+    ] {
+        let place = Place::new(name);
+        let mut input = prompt(&format!("MARKER {SECRET}"));
+        input.content[0].summary = Some(format!("mail {SECRET}"));
+        input.content[0].reference = Some(format!("store:{SECRET}"));
+        input.subject = Some(SECRET);
+        let lines = replay_of(&place, input, &today);
+        let delivered = lines.concat();
+        assert_eq!(holds(&delivered, "MARKER [email]"), discloses, "{name}");
+        assert!(
+            holds(&delivered, "\"subject\":\"[email]\"") && holds(&delivered, "\"mail [email]\""),
+            "{name}"
+        );
+        assert!(!holds(&delivered, SECRET), "{name}: delivered");
+        assert!(!holds(&every_byte(&place.0), SECRET), "{name}: in a file");
+        assert!(matches!(verdict(&place, &lines), Verdict::Sound), "{name}");
+        // What is disclosed is what was committed to, and it goes without a trace.
+        for line in &lines {
+            sinkwell::content::check_disclosures(&parse(line).unwrap()).unwrap();
+            let stripped = strip(line).unwrap();
+            assert!(!holds(&stripped, "MARKER") && !holds(&stripped, SECRET), "{name}: stripped");
+        }
+    }
 }
 
 #[test]

@@ -177,6 +177,12 @@ fn redaction(cursor: &Cursor<'_>, hash_key: bool) -> Result<RedactionConfig> {
             })
             .collect()
     })?;
+    let mut keep = Vec::new();
+    for item in table.or("keep", Vec::new(), Cursor::list)? {
+        let pattern = item.string()?;
+        regex::Regex::new(pattern).map_err(|e| item.error(regex_error(&e)))?;
+        keep.push(pattern.to_owned());
+    }
     let replacements =
         [("mask", Replacement::Mask), ("drop", Replacement::Drop), ("hash", Replacement::Hash)];
     let replace =
@@ -191,6 +197,7 @@ fn redaction(cursor: &Cursor<'_>, hash_key: bool) -> Result<RedactionConfig> {
         detectors,
         paths,
         patterns,
+        keep,
         replace,
         keep_identifiers: table.or("keep_identifiers", false, Cursor::bool)?,
     })

@@ -6,6 +6,7 @@ mod finds;
 mod forms;
 mod generated;
 mod misses;
+mod public;
 
 use std::ops::Range;
 

@@ -300,6 +300,21 @@ def refused():
         "policy: hidden reasoning", "policy", "policy.classes.thinking", policy={"classes": {"thinking": {}}}
     )
     case(
+        "policy: pattern to keep",
+        "policy",
+        "policy.redaction.keep[0]",
+        policy={"redaction": {"id": "r", "keep": ["a(?=b)"]}},
+    )
+    case(
+        "policy: keep is no list", "policy", "policy.redaction.keep", policy={"redaction": {"id": "r", "keep": "a"}}
+    )
+    case(
+        "policy: pattern",
+        "policy",
+        "policy.redaction.patterns.p",
+        policy={"redaction": {"id": "r", "patterns": {"p": "(?<=a)b"}}},
+    )
+    case(
         "policy: window",
         "policy",
         "policy.retention.window",

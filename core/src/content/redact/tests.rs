@@ -38,6 +38,9 @@ fn a_policy_that_cannot_be_compiled_is_refused_with_its_place() {
     refused(&|c| c.patterns = vec![("case".into(), "x*".into())], "patterns.case");
     refused(&|c| c.patterns = vec![("email".into(), "x".into())], "patterns.email");
     refused(&|c| c.patterns = vec![("a b".into(), "x".into())], "patterns.a b");
+    for keep in ["C-(", "a(?=b)", "x*", ".+", "[^x]+"] {
+        refused(&|c| c.keep = vec!["ok".into(), keep.into()], "keep[1]");
+    }
     refused(&|c| c.replace = Replacement::Hash, "replace");
     for path in ["", "user", "$", "$.", "$.a..", "$[", "$['a", "$[x]", "$a"] {
         refused(&|c| c.paths = vec!["$.ok".into(), path.into()], "paths[1]");
@@ -76,6 +79,39 @@ fn host_patterns_see_the_shadow_and_the_letters() {
         "[case], [case], [case], [case]"
     );
     assert_eq!(r.redact_text("Köln und москва").unwrap(), "[ort] und [ort]");
+}
+
+#[test]
+fn what_a_policy_keeps_stays_and_nothing_more() {
+    let r = redactor(|c| {
+        c.patterns = vec![("case".into(), r"C-\d+".into())];
+        c.keep = vec![
+            r"10\.0\.0\.\d+".into(),
+            "ord_[a-z0-9]+".into(),
+            r"C-\d+".into(),
+            "[a-z]+@corp\\.example".into(),
+        ];
+    });
+    for (text, want) in [
+        ("10.0.0.7 and 10.0.1.7", "10.0.0.7 and [ip]"),
+        ("from it@corp.example and it@other.example", "from it@corp.example and [email]"),
+        // A find that goes beyond what is kept is masked whole.
+        ("password=ord_hunter2!!", "password=[secrets]"),
+        ("token=ord_a1b2c3d4e5f6g7h8", "token=ord_a1b2c3d4e5f6g7h8"),
+        // What the policy asks for by itself is asked for.
+        ("C-12", "[case]"),
+    ] {
+        assert_eq!(r.redact_text(text).unwrap(), want);
+    }
+    assert_eq!(
+        data(&r, r#"{"account_id":"ord_1","ip":"10.0.0.1","other_account_id":"x_1","password":"ord_a1"}"#),
+        r#"{"account_id":"ord_1","ip":"10.0.0.1","other_account_id":"[account#1]","password":"ord_a1"}"#
+    );
+    let r = redactor(|c| c.keep = vec!["4111111111111111".into()]);
+    assert_eq!(
+        data(&r, r#"{"a":4111111111111111,"b":"4111 1111 1111 1111"}"#),
+        r#"{"a":4111111111111111,"b":"[card]"}"#
+    );
 }
 
 #[test]

@@ -118,14 +118,20 @@ fn card_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
         let free = ahead(groups, i) != b'.'
             && part[n - 1].behind != b'.'
             && !(scan.before(part[0].start) == b'.' && is_word(scan.before(part[0].start - 1)))
+            && !is_negative(scan, part[0].start)
+            && !is_table(scan, part)
             && !scan.word_before(part[0].start)
             && !scan.word_at(part[n - 1].end);
         (joined && free && is_card(scan, part)).then_some(n)
     };
     // Written out in another grouping, a card is the whole run.
-    let apart = groups.iter().any(|g| g.behind == b'\n');
-    let whole = if i == 0 && !apart && (2..=19).contains(&groups.len()) { fits(groups.len()) } else { None };
-    whole.or_else(|| fits(1)).or_else(|| {
+    let apart = || groups.iter().any(|g| g.behind == b'\n');
+    let whole = if i == 0 && (2..=19).contains(&groups.len()) && !apart() && is_even(groups) {
+        fits(groups.len())
+    } else {
+        None
+    };
+    whole.or_else(|| fits(1).filter(|_| !among_numbers(scan, groups[i]))).or_else(|| {
         CARD_SHAPES
             .iter()
             .filter(|shape| {
@@ -134,7 +140,65 @@ fn card_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
                     .is_some_and(|part| part.iter().zip(shape.iter()).all(|(group, len)| group.len() == *len))
             })
             .find_map(|shape| fits(shape.len()))
+            .filter(|n| !in_list(groups, i, *n))
     })
+}
+
+/// Whether 19 digits that begin as Visa's may do stand in a list of code: hashes and powers of 64 bits do.
+fn is_table(scan: &Scan<'_>, part: &[Group]) -> bool {
+    let [one] = part else { return false };
+    let listed = scan.at(one.end) == b',' || matches!(scan.before(one.start), b'(' | b'[');
+    one.len() == 19 && scan.bytes[one.start] == b'4' && listed
+}
+
+/// Whether a minus stands before a number: behind it a digit, before it white space or a bracket.
+fn is_negative(scan: &Scan<'_>, start: usize) -> bool {
+    scan.before(start) == b'-' && matches!(scan.before(start - 1), b' ' | b'(' | b'=' | b',' | b'[')
+}
+
+/// Whether the groups are those of one number: the same mark between all of them, and as long as one another but
+/// for the first and the last.
+fn is_even(groups: &[Group]) -> bool {
+    let [first, middle @ .., last] = groups else { return false };
+    middle.iter().all(|g| g.behind == first.behind && g.len() == groups[1].len())
+        && (middle.is_empty() || last.len() <= groups[1].len() && first.len() <= groups[1].len())
+}
+
+/// Whether the groups go on before and behind as a list of numbers does: coordinates, a table's row.
+fn in_list(groups: &[Group], i: usize, n: usize) -> bool {
+    let mark = groups[i].behind;
+    let before = i > 0 && groups[i - 1].behind == mark && mark != b'\n' && groups[i - 1].len() > 2;
+    let behind = groups[i + n - 1].behind == mark
+        && mark != b'\n'
+        && groups.get(i + n).is_some_and(|g| g.len() == groups[i + n - 1].len().max(4));
+    before || behind
+}
+
+/// Whether a number stands in a table of numbers as long as itself that are no cards: a constant among constants.
+fn among_numbers(scan: &Scan<'_>, group: Group) -> bool {
+    const LIST: usize = 48;
+    let other = |number: &[u8]| {
+        let long = (12..=20).contains(&number.len());
+        long && !(std::str::from_utf8(number).is_ok_and(is_card_number))
+    };
+    let low = group.start.saturating_sub(LIST);
+    let before = {
+        let gap = scan.bytes[low..group.start].iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
+        let end = group.start - gap;
+        let comma = gap > 0 && end > low && scan.bytes[end - 1] == b',';
+        let number = comma.then(|| {
+            let digits = scan.bytes[low..end - 1].iter().rev().take_while(|b| b.is_ascii_digit()).count();
+            &scan.bytes[end - 1 - digits..end - 1]
+        });
+        (number.is_some_and(other), scan.bytes[end..group.start].contains(&b'\n'))
+    };
+    let behind = {
+        let from = scan.run(group.end + 1, LIST, |b| b.is_ascii_whitespace());
+        let comma = scan.at(group.end) == b',' && from > group.end + 1;
+        let end = scan.run(from, 21, |b| b.is_ascii_digit());
+        (comma && other(&scan.bytes[from..end]), comma && scan.bytes[group.end..from].contains(&b'\n'))
+    };
+    before.0 && behind.0 || before.0 && before.1 || behind.0 && behind.1
 }
 
 fn is_card(scan: &Scan<'_>, part: &[Group]) -> bool {
@@ -210,7 +274,8 @@ fn follows(scan: &Scan<'_>, at: usize, reach: usize, words: &[&[u8]]) -> bool {
     })
 }
 
-const VERSION_WORDS: [&[u8]; 13] = [
+const VERSION_WORDS: [&[u8]; 14] = [
+    b"identifier",
     b"version",
     b"ver",
     b"release",
@@ -252,6 +317,7 @@ fn addresses(scan: &mut Scan<'_>, groups: &[Group]) {
         let more = part[3].behind == b'-' && !groups.get(i + 4..i + 8).is_some_and(dotted);
         if let Some(octets) = octets
             && !is_version(scan, &octets, part[0].start, part[3].end, more)
+            && !is_section(scan, &octets, part[0].start, part[3].end)
         {
             scan.found(Kind::Ip, part[0].start..part[3].end, "an IPv4 address");
         }
@@ -284,6 +350,81 @@ fn is_version(scan: &Scan<'_>, octets: &[u32], start: usize, end: usize, more: b
         || matches!(behind, b'+' | b'~')
         || more && octets[0] < 10;
     product || compared || arcs || padded || name || tail || follows(scan, start, 24, &VERSION_WORDS)
+}
+
+/// Whether four small numbers count chapters or releases: `12.1.2.1` is an address only where something says so.
+fn is_section(scan: &Scan<'_>, octets: &[u32], start: usize, end: usize) -> bool {
+    const SMALL: u32 = 60;
+    const SAID: [&[u8]; 18] = [
+        b"ip",
+        b"ips",
+        b"ipv4",
+        b"addr",
+        b"address",
+        b"host",
+        b"server",
+        b"nameserver",
+        b"dns",
+        b"peer",
+        b"client",
+        b"remote",
+        b"gateway",
+        b"ping",
+        b"src",
+        b"dst",
+        b"from",
+        b"via",
+    ];
+    let small = octets.iter().all(|n| *n <= SMALL) && !matches!(octets[0], 0 | 10);
+    let known = octets.iter().all(|n| *n == octets[0]) || matches!(octets, [8, 8, 4, 4] | [1, 0, 0, 1]);
+    let marked = matches!(scan.before(start), b'@' | b'/' | b'=' | b'[')
+        || matches!(scan.at(end), b'/' | b':') && scan.at(end + 1).is_ascii_digit();
+    // A heading's number: `§10.2.1.2`, or with a full stop and a title behind it.
+    let opened = matches!(scan.before(start), b'"' | b'>' | 0xA7);
+    let titled = octets.iter().all(|n| *n < 100)
+        && opened
+        && (scan.at(end) == b'.' && scan.at(end + 1) == b' ' || scan.before(start) == 0xA7);
+    // Of what stands before it, a tag's name speaks, and nothing else in the tag.
+    let near = &scan.bytes[start.saturating_sub(32)..start];
+    let reach = match near {
+        [head @ .., b'>'] => {
+            let name = head.iter().rev().take_while(|b| is_word(**b) || **b == b'-').count();
+            if head.len() > name && head[head.len() - name - 1] == b'<' { name + 1 } else { 0 }
+        }
+        _ => near.iter().rev().take_while(|b| **b != b'<').count(),
+    };
+    !known && !marked && (titled || small && !follows(scan, start, reach, &SAID))
+}
+
+/// Whether what stands around the groups, or their digits, are those of a dump: bytes or words in hex, bits.
+fn is_dump(scan: &Scan<'_>, groups: &[Group], i: usize, n: usize) -> bool {
+    let part = &groups[i..i + n];
+    let (start, end) = (part[0].start, part[n - 1].end);
+    let digits = part.iter().flat_map(|g| &scan.bytes[g.start..g.end]);
+    if digits.clone().all(|b| matches!(b, b'0' | b'1')) {
+        return true;
+    }
+    let wide = part[0].len();
+    let even = part.iter().all(|g| g.len() == wide) && matches!(wide, 2 | 4 | 8);
+    if !even || wide == 8 {
+        return even;
+    }
+    let word =
+        |from: usize, to: usize| to - from == wide && scan.bytes[from..to].iter().all(u8::is_ascii_hexdigit);
+    let before = {
+        let low = start.saturating_sub(12);
+        let gap = scan.bytes[low..start].iter().rev().take_while(|b| matches!(b, b' ' | b'\n')).count();
+        let to = start - gap;
+        let letters =
+            scan.bytes[low.min(to)..to].iter().rev().take_while(|b| b.is_ascii_alphanumeric()).count();
+        gap > 0 && word(to - letters, to)
+    };
+    let behind = {
+        let from = scan.run(end, 2, |b| matches!(b, b' ' | b'\n'));
+        let to = scan.run(from, 9, |b| b.is_ascii_alphanumeric());
+        from > end && word(from, to)
+    };
+    before || behind || follows(scan, start, 24, &[b"hex", b"bytes", b"mac", b"dump"])
 }
 
 fn phones(scan: &mut Scan<'_>, groups: &[Group]) {
@@ -369,9 +510,20 @@ fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize
             return None;
         }
         let n = longest(scan, groups, i, 8, 15)?;
-        // `+12345678.90` is an amount.
-        let amount = n == 2 && first.behind == b'.';
-        return (!amount).then(|| (n, opening(scan, groups, i, n, sign), "an international phone number"));
+        // `+12345678.90` is an amount, `+192.168.1.2` an address.
+        let amount = n == 2 && first.behind == b'.' || groups[i + n - 1].behind == b'.';
+        let address = n == 4
+            && groups[i..i + 4].iter().all(|g| g.len() <= 3)
+            && groups[i..i + 3].iter().all(|g| g.behind == b'.')
+            && first.len() == 3;
+        // A year with its sign, the time behind it.
+        let part = &groups[i..i + n];
+        let dated = part.len() >= 2 && part[0].behind == b'-' && part[0].len() >= 4 && part[1].len() <= 3
+            || scan.at(part[n - 1].end) == b':' && scan.at(part[n - 1].end + 1).is_ascii_digit()
+            || part[n - 1].behind == b'-';
+        let binary = scan.bytes[part[0].start..part[n - 1].end].iter().all(|b| matches!(b, b'0' | b'1'));
+        return (!amount && !address && !dated && !binary)
+            .then(|| (n, opening(scan, groups, i, n, sign), "an international phone number"));
     }
     if i > 0 && matches!(ahead(groups, i), b'.' | b'-' | b'/') {
         return None;
@@ -382,8 +534,11 @@ fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize
     if scan.bytes[first.start..].starts_with(b"00")
         && (b'1'..=b'9').contains(&scan.at(country))
         && matches!(first.behind, b' ' | b'(')
+        && first.len() <= 6
         && let Some(n) = longest(scan, groups, i, 10, 17)
         && n > 1
+        && !groups[i..i + n].iter().all(|g| g.len() == 2)
+        && !is_dump(scan, groups, i, n)
     {
         return Some((n, opening(scan, groups, i, n, first.start), "an international phone number"));
     }
@@ -435,7 +590,11 @@ fn north_american(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> 
             .iter()
             .all(|g| (b'2'..=b'9').contains(&scan.bytes[g.start]) && !matches!(g.behind, b'/' | b'\n'));
     let free = !matches!(part[2].behind, b'.' | b'-' | b'/') && !scan.word_at(part[2].end);
-    (shaped && free).then_some(country + 3)
+    // Blanks only, among more of them: a row of numbers.
+    let blank = part[..2].iter().all(|g| g.behind == b' ');
+    let mixed = part[0].behind == b'.' && part[1].behind == b'-';
+    let row = blank && (ahead(groups, i) == b' ' || part[2].behind == b' ');
+    (shaped && free && !row && !mixed).then_some(country + 3)
 }
 
 /// `020 7946 0958`, `06 12 34 56 78`, `030/1234567`: a trunk 0, two or more groups, nine to twelve digits.
@@ -445,10 +604,44 @@ fn national(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
         return None;
     }
     let n = longest(scan, groups, i, 9, 12)?;
+    if n < 2 {
+        return None;
+    }
     let part = &groups[i..i + n];
+    // Part of an id, a time, bytes in brackets, a memory's map.
+    let before = scan.before(head.start);
+    let end = part[n - 1].end;
+    if before == b'-' && is_word(scan.before(head.start - 1))
+        || scan.at(end) == b':' && scan.at(end + 1).is_ascii_digit()
+        || before == b'[' && part.iter().all(|g| g.len() == 2)
+        || follows(scan, head.start, 24, &[b"postal", b"postalcode", b"zip", b"zipcode"])
+    {
+        return None;
+    }
     let lengths: Vec<usize> = part.iter().map(|g| g.len()).collect();
-    let dated =
-        lengths.starts_with(&[2, 2, 4]) || lengths.starts_with(&[2, 2, 2, 2, 2]) && part[0].behind != b' ';
+    let dated = lengths[..2] == [2, 2] && n == 3 && part[0].behind == b'-'
+        || lengths.starts_with(&[2, 2, 4])
+        || lengths.starts_with(&[2, 2, 2, 2, 2]) && part[0].behind != b' ';
     let joined = part[..n - 1].iter().all(|g| g.behind != b'.') && lengths[1..].iter().all(|len| *len >= 2);
-    (n >= 2 && joined && !dated && part[n - 1].behind != b'.').then_some(n)
+    // Pairs are five, as in `06 12 34 56 78`, and stand alone.
+    let pairs = lengths.iter().all(|len| *len == 2);
+    let even = !pairs || n == 5 && i == 0 && !matches!(part[n - 1].behind, b' ' | b'-');
+    // `MA 02110-1301`
+    let zip = lengths == [5, 4] && part[0].behind == b'-' && {
+        let state = scan.bytes[..head.start].trim_ascii_end();
+        state.len() < head.start
+            && matches!(state, [.., b' ' | b',', a, b] if a.is_ascii_uppercase() && b.is_ascii_uppercase())
+    };
+    let spread = part[..n - 1]
+        .iter()
+        .any(|g| g.gap > 1 && scan.bytes[g.end..g.end + g.gap].iter().all(|b| *b == b' '));
+    (n >= 2
+        && joined
+        && !dated
+        && even
+        && !zip
+        && !spread
+        && !is_dump(scan, groups, i, n)
+        && part[n - 1].behind != b'.')
+        .then_some(n)
 }

@@ -25,10 +25,14 @@ pub(super) fn scan(text: &str, scan: &mut Scan<'_>) {
             continue;
         };
         // `git@github.com:owner/repo` names a repository.
-        if &text[start..at] == "git" && bytes.get(end) == Some(&b':') {
+        if &text[start..at] == "git" && matches!(bytes.get(end), Some(b':' | b'/')) {
             continue;
         }
-        if is_unit(&text[after..end]) {
+        // `:nick!user@host`, who speaks in a line of IRC.
+        if scan.before(start) == b':' && text[start..at].contains('!') {
+            continue;
+        }
+        if is_unit(&text[after..end]) || is_message(scan, start, &text[start..at]) {
             continue;
         }
         scan.found(Kind::Email, start..end, "an e-mail address");
@@ -111,6 +115,83 @@ fn is_unit(domain: &str) -> bool {
     const UNITS: [&str; 9] =
         ["service", "socket", "timer", "target", "mount", "automount", "swap", "slice", "scope"];
     domain.rsplit('.').next().is_some_and(|top| UNITS.contains(&top))
+}
+
+/// Whether the address is a message's id (RFC 5322, 3.6.4): its header or its archive says so, or a machine made
+/// it of a time, a process and a count.
+fn is_message(scan: &Scan<'_>, start: usize, local: &str) -> bool {
+    const URL: usize = 112;
+    const WORDS: [&[u8]; 11] = [
+        b"message-id",
+        b"message_id",
+        b"messageid",
+        b"msg_id",
+        b"msgid",
+        b"content-id",
+        b"envelope-id",
+        b"in-reply-to",
+        b"references",
+        b"cid",
+        b"mid",
+    ];
+    // Archives whose URLs end in the id of the message.
+    const ARCHIVES: [&[u8]; 2] = [b"://lore.kernel.org/", b"://lkml.kernel.org/"];
+    let before = &scan.bytes[start.saturating_sub(URL)..start];
+    let word = before.iter().rposition(|b| b.is_ascii_whitespace() || *b == b'"').map_or(0, |n| n + 1);
+    if ARCHIVES.iter().any(|archive| memchr::memmem::find(&before[word..], archive).is_some()) {
+        return true;
+    }
+    let opened = before.strip_suffix(b"<").or(before.strip_suffix(b"&lt;"));
+    // Between the word and the id only signs.
+    let signs = opened.unwrap_or(before);
+    let signs = &signs[signs.len().saturating_sub(64)..];
+    let end = signs.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |n| n + 1);
+    let assigned = opened.is_some() || signs[end..].contains(&b':');
+    let named = assigned
+        && WORDS.iter().any(|word| {
+            end >= word.len()
+                && signs[end - word.len()..end].eq_ignore_ascii_case(word)
+                && (end == word.len() || !signs[end - word.len() - 1].is_ascii_alphabetic() || word.len() > 3)
+        });
+    // `with SMTP id <…>` of a `Received:` header, and NNTP's `223 3000234 <…>`.
+    let numbered = opened.is_some_and(|text| {
+        let text = text.trim_ascii_end();
+        text.ends_with(b" id")
+            || text.last().is_some_and(u8::is_ascii_digit) && local.bytes().all(|b| b.is_ascii_digit())
+    });
+    named || numbered || is_counted(local)
+}
+
+/// `20070910183004.GA3299`, `461CF883.2030308`, `CAKgNAkgMA39AfoSoA5Pe…`: nobody's name.
+fn is_counted(local: &str) -> bool {
+    let digit = |s: &str| s.bytes().any(|b| b.is_ascii_digit());
+    let hex = |s: &str| s.bytes().all(|b| b.is_ascii_hexdigit());
+    if let Some((time, rest)) = local.split_once(['.', '-'])
+        && time.len() >= 8
+        && hex(time)
+        && digit(time)
+        && rest.split(['.', '-']).next().is_some_and(digit)
+    {
+        return true;
+    }
+    // `15975.17901.207240.414604`, and Usenet's `hvalf7$ort$1`.
+    let mut parts = local.split('.');
+    let digits = |part: &str| part.len() >= 4 && part.bytes().all(|b| b.is_ascii_digit());
+    if parts.next().is_some_and(digits) && parts.next().is_some_and(digits)
+        || local.bytes().filter(|b| *b == b'$').count() >= 2
+    {
+        return true;
+    }
+    let mixed = |s: &str| {
+        digit(s) && s.bytes().any(|b| b.is_ascii_uppercase()) && s.bytes().any(|b| b.is_ascii_lowercase())
+    };
+    local.split('.').any(|part| part.len() >= 30 && mixed(part))
+        || local.len() >= 30
+            && local
+                .split(['.', '-'])
+                .filter(|part| part.len() >= 5 && part.bytes().all(|b| b.is_ascii_digit()))
+                .count()
+                >= 2
 }
 
 /// Whether the character at `i` is of another script than Latin, also where it only looks Latin.

@@ -60,7 +60,10 @@ fn is_address(run: &str) -> bool {
     let first = run.split(':').next().unwrap_or_default();
     if run.contains("::") {
         let given = first.len() == 4 && matches!(first.as_bytes()[0], b'2' | b'3' | b'f' | b'F');
-        return given || matches!(first, "64" | "100" | "0");
+        return given
+            || first == "100"
+            || run.starts_with("64:ff9b:")
+            || first == "0" && groups.clone().count() > 1;
     }
     groups.clone().any(|group| group.len() != 2)
 }

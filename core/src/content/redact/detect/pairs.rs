@@ -74,6 +74,10 @@ pub(super) fn look(scan: &mut Scan<'_>, read: &mut Read, trigger: Range<usize>) 
     } else {
         return;
     };
+    // `pwd`, where a shell runs it.
+    if scan.bytes[name.clone()] == *b"pwd" && scan.before(name.start) == b'`' && scan.at(name.end) == b'`' {
+        return;
+    }
     let Some((pair, at)) = sign(scan, name) else { return };
     let Some((value, held)) = value(scan, &pair, at) else { return };
     let mut value = value;
@@ -441,6 +445,13 @@ fn is_secret(scan: &Scan<'_>, pair: &Pair, says: Says, span: &Range<usize>, held
     }
     let beyond = letters.chars().any(|c| !c.is_ascii() && c.is_alphanumeric());
     let symbol = value.iter().any(|b| b.is_ascii_punctuation() && !matches!(b, b'_' | b'-' | b'.' | b'/'));
+    // `<type your password>`
+    if held == Held::Bare && value[0] == b'<' && {
+        let end = scan.run(span.end, 48, |b| b == b' ' || b == b'-' || b.is_ascii_alphanumeric());
+        scan.at(end) == b'>' || scan.bytes[end..].starts_with(b"&gt;")
+    } {
+        return false;
+    }
     let directory = matches!(value[0], b'/' | b'~') && value[1..].contains(&b'/')
         || value.len() > 3 && value[1] == b':' && matches!(value[2], b'\\' | b'/');
     if held != Held::Bare {

@@ -357,7 +357,10 @@ fn url(scan: &mut Scan<'_>, done: &mut Done, prefix: Range<usize>) {
         }
         None => return,
     };
-    if colon + 1 < at && !is_placeholder(&authority[colon + 1..at]) {
+    // `[protocol://][user[:password]@]host` describes one.
+    let described =
+        authority[..colon].contains(&b'[') || authority[colon + 1..at.max(colon + 1)].ends_with(b"]");
+    if colon + 1 < at && !described && !is_placeholder(&authority[colon + 1..at]) {
         scan.found(Secrets, prefix.end + colon + 1..prefix.end + at, "the password in a URL");
     }
 }

@@ -91,7 +91,14 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         }
         b'#' => value.starts_with(b"#{"),
         b'@' => value.starts_with(b"@{") || value.starts_with(b"@Microsoft.KeyVault"),
-        b'%' => value.len() <= 3 || inner(b"%", b"%").is_some_and(ident) || value.starts_with(b"%("),
+        b'%' => {
+            value.len() <= 3
+                || value.split(|b| *b == b':').all(|v| matches!(v, b"%s" | b"%d" | b"%v"))
+                || inner(b"%", b"%").is_some_and(ident)
+                || value.starts_with(b"%(")
+        }
+        b'&' if value.starts_with(b"&lt;") => true,
+        b'^' | b'~' => value[1..].iter().all(|b| b.is_ascii_digit() || *b == b'.'),
         b'<' => inner(b"<", b">").is_some_and(ident) || value.starts_with(b"<%"),
         b'[' => inner(b"[", b"]").is_some_and(ident),
         b'y' | b'Y' | b'm' | b'M' => [b"your".as_slice(), b"my_", b"my-"].iter().any(|p| {
@@ -126,7 +133,7 @@ pub(super) fn is_drawn(value: &[u8]) -> bool {
     let lower = value.iter().any(u8::is_ascii_lowercase);
     let upper = value.iter().any(u8::is_ascii_uppercase);
     let letters = lower || upper;
-    let link = value.windows(3).any(|w| w == b"://");
+    let link = value.windows(3).any(|w| w == b"://") || value.windows(2).any(|w| w == b"::");
     let path = matches!(value[0], b'/' | b'~' | b'.')
         && value[1..].contains(&b'/')
         && value.len() < 40
@@ -138,8 +145,13 @@ pub(super) fn is_drawn(value: &[u8]) -> bool {
 pub(super) fn is_expression(value: &[u8]) -> bool {
     let starts = value[0].is_ascii_alphabetic() || value[0] == b'_';
     let head = value.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
-    // A call, an index, a type's parameters, a path.
-    let called = starts && matches!(value.get(head), Some(b'(' | b'[' | b'<'));
+    // A call, an index, a type's parameters, a macro, a path.
+    let path =
+        value.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':')).count();
+    let called = starts
+        && (matches!(value.get(head), Some(b'(' | b'[' | b'<'))
+            || matches!(value.get(path), Some(b'('))
+            || matches!(value[head..], [b'!', b'(' | b'[' | b'{', ..]));
     let arrowed = value
         .windows(2)
         .any(|w| w == b"::" || w == b"->" || w == b"=>" || w == b"()" || w == b"||" || w == b"&&");
@@ -154,10 +166,11 @@ pub(super) fn is_expression(value: &[u8]) -> bool {
         || arrowed
         || dotted
         || value[0] == b'|' && value[1..].contains(&b'|')
-        || value[0] == b'(' && value.ends_with(b")")
+        || value[0] == b'(' && (value.ends_with(b")") || value.ends_with(b"("))
+        || value.ends_with(b"|")
         || value.starts_with(b"&&")
-        || matches!(value, [b'&' | b'*', b'a'..=b'z' | b'_', ..])
-            && value[1..].iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+        || matches!(value, [b'&' | b'*', b'a'..=b'z' | b'A'..=b'Z' | b'_', ..])
+            && value[1..].iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'<' | b'>'))
 }
 
 fn known_object(name: &[u8]) -> bool {
@@ -170,10 +183,18 @@ fn known_object(name: &[u8]) -> bool {
 
 /// Whether a word is a name of a type.
 pub(super) fn is_type(value: &[u8]) -> bool {
-    let letters = value.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-    let (word, rest) = value.split_at(letters);
     let numeric =
         ["i", "u", "f", "int", "uint", "float", "utf", "bool", "char", "vec", "base", "str", "string"];
+    // `D3DKMT_TOKEN`: constants and types of C.
+    let constant = value.contains(&b'_')
+        && value.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')
+        && value.split(|b| *b == b'_').any(|w| w.len() >= 4 && w.iter().all(u8::is_ascii_alphabetic));
+    if constant {
+        return true;
+    }
+    let value = value.strip_prefix(b"__").unwrap_or(value);
+    let letters = value.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+    let (word, rest) = value.split_at(letters);
     (numeric.iter().any(|n| word.eq_ignore_ascii_case(n.as_bytes())))
         && rest.iter().all(|b| b.is_ascii_digit() || matches!(b, b'_' | b't' | b'?' | b'*'))
 }

@@ -1,0 +1,3 @@
+//! Where the core has it.
+
+pub(crate) mod redact;
