@@ -9,6 +9,7 @@ mod journal;
 mod keys;
 mod out;
 mod policy;
+mod redact;
 mod tail;
 mod verify;
 
@@ -48,6 +49,7 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::Command),
     Doctor(doctor::Command),
+    Redact(redact::Command),
 }
 
 /// How a command ended; errors are exit 2.
@@ -80,6 +82,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Journal(command) => journal::run(command),
         Command::Policy(command) => policy::run(command),
         Command::Doctor(command) => doctor::run(command),
+        Command::Redact(command) => redact::run(command),
     };
     match result {
         Ok(Outcome::Good) => 0,
