@@ -201,7 +201,12 @@ fn what_was_masked_once_stays_masked() {
         input.subject = Some(SECRET);
         let lines = replay_of(&place, input, &today);
         let delivered = lines.concat();
-        assert_eq!(holds(&delivered, "MARKER [email]"), discloses, "{name}");
+        assert_eq!(
+            holds(&delivered, "MARKER [email]"),
+            discloses,
+            "{name}: {}",
+            String::from_utf8_lossy(&delivered)
+        );
         assert!(
             holds(&delivered, "\"subject\":\"[email]\"") && holds(&delivered, "\"mail [email]\""),
             "{name}"

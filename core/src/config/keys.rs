@@ -315,7 +315,12 @@ pub(super) const REDACTION: &[Key] = &[
     Key::new("detectors", Form::List(&Form::Word(&DETECTORS)), "all", "by name"),
     Key::new("paths", NAMES, "none", "members of `data`: `$.user.name`"),
     Key::new("patterns", Form::Map(&Form::Text), "none", "by name, linear-time regular expressions"),
-    Key::new("keep", NAMES, "none", "regular expressions of what detectors leave alone: [CONTENT.md](CONTENT.md#your-own-rules)"),
+    Key::new(
+        "keep",
+        NAMES,
+        "none",
+        "regular expressions of what detectors leave alone: [CONTENT.md](CONTENT.md#your-own-rules)",
+    ),
     Key::new("replace", Form::Word(&["mask", "drop", "hash"]), "`mask`", "what takes the place of a find"),
     Key::new(
         "keep_identifiers",
