@@ -456,14 +456,36 @@ namespace Sinkwell.Interop
 
         /// <summary>
         ///  Leaves `handle_signals` to the host's language, in all emitters opened from now on: for a runtime that must
-        ///  own the handlers itself. It asks `sinkwell_handles_signals` of each emitter, and shuts down within the
-        ///  milliseconds returned here.
+        ///  own the handlers itself. It asks `sinkwell_handles_signals` of each emitter, calls `sinkwell_push_on_signal` when a
+        ///  signal comes, and where nobody else handles it `sinkwell_end_on_signal`, which takes no more than the milliseconds
+        ///  returned here.
         ///
         ///  # Ownership
         ///  Nothing changes hands.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_signals_by_host", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         internal static extern ulong sinkwell_signals_by_host();
+
+        /// <summary>
+        ///  Has what the emitters that handle signals hold pushed out at once; they go on accepting. Waits for nothing.
+        ///
+        ///  # Ownership
+        ///  Nothing changes hands.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_push_on_signal", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern void sinkwell_push_on_signal();
+
+        /// <summary>
+        ///  Drains the emitters that handle signals, within the limit of `sinkwell_signals_by_host`, and ends the process as the
+        ///  default action of `signal` would; as the first process of a container, which has none, with 128 + `signal`. For a
+        ///  thread of the host's own, never for a handler; the signal must not be blocked there. Returns only where another thread
+        ///  ends the process already.
+        ///
+        ///  # Ownership
+        ///  Nothing changes hands.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_end_on_signal", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern void sinkwell_end_on_signal(int signal);
 
         /// <summary>
         ///  The event's id as text, 36 characters without a terminating zero.
@@ -863,6 +885,10 @@ namespace Sinkwell.Interop
         ///  The agent run.
         /// </summary>
         public SinkwellBytes run;
+        /// <summary>
+        ///  The run around it: `parent_run` in the data of an event about a run (`run.*`) that does not say it itself.
+        /// </summary>
+        public SinkwellBytes parent_run;
         /// <summary>
         ///  The turn in the run.
         /// </summary>

@@ -243,6 +243,8 @@ typedef struct SinkwellEvent {
   struct SinkwellBytes severity;
   // The agent run.
   struct SinkwellBytes run;
+  // The run around it: `parent_run` in the data of an event about a run (`run.*`) that does not say it itself.
+  struct SinkwellBytes parent_run;
   // The turn in the run.
   struct SinkwellBytes turn;
   // The attempt in the turn.
@@ -806,12 +808,28 @@ struct SinkwellBytes sinkwell_version(void);
 int32_t sinkwell_set_logger(uint64_t user, SinkwellLogger logger, struct SinkwellError *error);
 
 // Leaves `handle_signals` to the host's language, in all emitters opened from now on: for a runtime that must
-// own the handlers itself. It asks `sinkwell_handles_signals` of each emitter, and shuts down within the
-// milliseconds returned here.
+// own the handlers itself. It asks `sinkwell_handles_signals` of each emitter, calls `sinkwell_push_on_signal` when a
+// signal comes, and where nobody else handles it `sinkwell_end_on_signal`, which takes no more than the milliseconds
+// returned here.
 //
 // # Ownership
 // Nothing changes hands.
 uint64_t sinkwell_signals_by_host(void);
+
+// Has what the emitters that handle signals hold pushed out at once; they go on accepting. Waits for nothing.
+//
+// # Ownership
+// Nothing changes hands.
+void sinkwell_push_on_signal(void);
+
+// Drains the emitters that handle signals, within the limit of `sinkwell_signals_by_host`, and ends the process as the
+// default action of `signal` would; as the first process of a container, which has none, with 128 + `signal`. For a
+// thread of the host's own, never for a handler; the signal must not be blocked there. Returns only where another thread
+// ends the process already.
+//
+// # Ownership
+// Nothing changes hands.
+void sinkwell_end_on_signal(int32_t signal);
 
 // The event's id as text, 36 characters without a terminating zero.
 //

@@ -36,6 +36,8 @@ pub struct SinkwellEvent {
     pub severity: SinkwellBytes,
     /// The agent run.
     pub run: SinkwellBytes,
+    /// The run around it: `parent_run` in the data of an event about a run (`run.*`) that does not say it itself.
+    pub parent_run: SinkwellBytes,
     /// The turn in the run.
     pub turn: SinkwellBytes,
     /// The attempt in the turn.
@@ -195,7 +197,7 @@ impl SinkwellEvent {
                     _ => return Err(Error::invalid_argument("must be 0, 1 or 2").at("terminal")),
                 },
                 run: text(self.run, "run")?,
-                parent_run: None,
+                parent_run: text(self.parent_run, "parent_run")?,
                 turn: text(self.turn, "turn")?,
                 attempt: text(self.attempt, "attempt")?,
                 trace,

@@ -59,8 +59,9 @@ pub unsafe extern "C" fn sinkwell_set_logger(
 }
 
 /// Leaves `handle_signals` to the host's language, in all emitters opened from now on: for a runtime that must
-/// own the handlers itself. It asks `sinkwell_handles_signals` of each emitter, and shuts down within the
-/// milliseconds returned here.
+/// own the handlers itself. It asks `sinkwell_handles_signals` of each emitter, calls `sinkwell_push_on_signal` when a
+/// signal comes, and where nobody else handles it `sinkwell_end_on_signal`, which takes no more than the milliseconds
+/// returned here.
 ///
 /// # Ownership
 /// Nothing changes hands.
@@ -68,6 +69,28 @@ pub unsafe extern "C" fn sinkwell_set_logger(
 pub extern "C" fn sinkwell_signals_by_host() -> u64 {
     sinkwell::leave_signals_to_host();
     u64::try_from(sinkwell::SIGNAL_LIMIT.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Has what the emitters that handle signals hold pushed out at once; they go on accepting. Waits for nothing.
+///
+/// # Ownership
+/// Nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn sinkwell_push_on_signal() {
+    // A panic here has nobody to be told: what is queued stays queued.
+    let _ = std::panic::catch_unwind(sinkwell::push_on_signal);
+}
+
+/// Drains the emitters that handle signals, within the limit of `sinkwell_signals_by_host`, and ends the process as the
+/// default action of `signal` would; as the first process of a container, which has none, with 128 + `signal`. For a
+/// thread of the host's own, never for a handler; the signal must not be blocked there. Returns only where another thread
+/// ends the process already.
+///
+/// # Ownership
+/// Nothing changes hands.
+#[unsafe(no_mangle)]
+pub extern "C" fn sinkwell_end_on_signal(signal: i32) {
+    let _ = std::panic::catch_unwind(|| sinkwell::end_on_signal(signal));
 }
 
 /// The environment, as the configuration sees it.

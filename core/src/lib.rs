@@ -44,7 +44,7 @@ mod testing;
 pub use emitter::{
     Attempt, Drained, Emitter, HostSink, LaneReport, Metric, MetricKind, MetricPoint, Options,
     SHUTDOWN_LIMIT, SIGNAL_LIMIT, SinkFactory, Wait, Waiter, Where, end_on_signal, is_ending_on_signal,
-    leave_signals_to_host, place_signal_handlers,
+    leave_signals_to_host, place_signal_handlers, push_on_signal,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use event::EventInput;

@@ -56,7 +56,7 @@ pub(super) fn of(span: &Span<'_>, names: &Names) -> Content {
         (&names.output_messages, Side::Output),
     ];
     for (name, side) in sides {
-        if let Some(value) = span.get(name) {
+        if let Some(value) = span.get(name).or_else(|| span.messages(name)) {
             content.messages(value, side, span.permit);
         }
     }

@@ -2,8 +2,9 @@
 
 use super::content;
 use super::names::Names;
+use super::runs::Place;
 use super::span::{Span, Status};
-use crate::json::Value;
+use crate::json::{Value, parse};
 use crate::seam::{UnixNanos, format_time};
 use crate::usage::span_usage;
 
@@ -19,20 +20,23 @@ enum Outcome {
     Error,
     Cancelled,
     TimedOut,
+    /// Something or somebody said no.
+    Denied,
+    /// Somebody is asked first.
+    Asked,
 }
 
 impl Outcome {
     /// What an error of this type says of how something ended.
     fn of_error(kind: &str, names: &Names) -> Self {
-        // `asyncio.CancelledError`, `context.Canceled`, `*url.Error`: the last part is the name.
-        let kind = kind.rsplit(['.', ':', '*', '/']).next().unwrap_or(kind);
-        if names.cancelled.contains(kind) {
-            Self::Cancelled
-        } else if names.timed_out.contains(kind) {
-            Self::TimedOut
-        } else {
-            Self::Error
-        }
+        let kind = last_part(kind);
+        let sets = [
+            (&names.cancelled, Self::Cancelled),
+            (&names.timed_out, Self::TimedOut),
+            (&names.denied, Self::Denied),
+            (&names.asked, Self::Asked),
+        ];
+        sets.into_iter().find(|(set, _)| set.contains(kind)).map_or(Self::Error, |(_, outcome)| outcome)
     }
 
     /// As `tool.invocation` has it.
@@ -42,24 +46,37 @@ impl Outcome {
             Self::Error => "error",
             Self::Cancelled => "cancelled",
             Self::TimedOut => "timeout",
+            // Whoever waits for an answer was not let through.
+            Self::Denied | Self::Asked => "denied",
         }
     }
 }
 
-/// The `outcome` of a `tool.invocation` that ended with an error of this type: `error`, `cancelled` or `timeout`.
+/// `asyncio.CancelledError`, `context.Canceled`, `*url.Error`: the last part is the name.
+fn last_part(kind: &str) -> &str {
+    kind.rsplit(['.', ':', '*', '/']).next().unwrap_or(kind)
+}
+
+/// The `outcome` of a `tool.invocation` that ended with an error of this type: `error`, `cancelled`, `timeout` or `denied`.
 #[must_use]
 pub fn outcome_of_error(kind: &str) -> &'static str {
     Outcome::of_error(kind, Names::get()).of_tool()
 }
 
-/// The events of a span.
-pub(super) fn of(span: &Span<'_>) -> Vec<Value> {
+/// The events of a span that belongs where `place` says.
+pub(super) fn of(span: &Span<'_>, place: &Place) -> Vec<Value> {
     let names = Names::get();
-    let maker = Maker { span, names, operation: operation(span, names) };
+    let maker = Maker { span, names, place };
     let Some(end) = span.end else {
-        return if maker.is(&names.agent_operations) { vec![maker.started()] } else { Vec::new() };
+        return if place.starts { vec![maker.started()] } else { Vec::new() };
     };
-    maker.ended(end)
+    let started = place.starts.then(|| maker.started());
+    started.into_iter().chain(maker.ended(end)).collect()
+}
+
+/// Whether it is the span of an agent, which is a run.
+pub(super) fn is_agent(span: &Span<'_>) -> bool {
+    span.operation.is_some_and(|operation| Names::get().agent_operations.contains(operation))
 }
 
 /// Takes the content off an event; whether there was any.
@@ -75,36 +92,28 @@ pub(super) fn leave_content(event: &mut Value) -> bool {
     true
 }
 
-/// The operation, by the conventions or a dialect.
-fn operation<'a>(span: &Span<'a>, names: &'a Names) -> Option<&'a str> {
-    let dialect = || {
-        names
-            .dialects
-            .iter()
-            .find_map(|(attribute, operations)| operations.get(span.text(attribute)?).map(String::as_str))
-    };
-    span.text(&names.operation).or_else(dialect)
-}
-
 /// Whether a dialect knows the span and does not call it a model's: its tokens are then a sum of what the models' spans
 /// within it say, and would be counted twice.
-fn sums_up(span: &Span<'_>, names: &Names, operation: Option<&str>) -> bool {
-    operation.is_none() && names.dialects.iter().any(|(attribute, _)| span.text(attribute).is_some())
+fn sums_up(span: &Span<'_>, names: &Names) -> bool {
+    span.operation.is_none() && names.dialects.iter().any(|(attribute, _)| span.text(attribute).is_some())
 }
 
 struct Maker<'a> {
     span: &'a Span<'a>,
     names: &'a Names,
-    operation: Option<&'a str>,
+    place: &'a Place,
 }
 
 impl Maker<'_> {
     fn is(&self, operations: &std::collections::HashSet<String>) -> bool {
-        self.operation.is_some_and(|operation| operations.contains(operation))
+        self.span.operation.is_some_and(|operation| operations.contains(operation))
     }
 
     fn started(&self) -> Value {
-        self.event("run.started", self.kept(), self.span.start, None, content::Content::default())
+        let mut data = self.kept();
+        data.retain(|(name, _)| *name != self.names.error);
+        self.of_parent(&mut data);
+        self.event("run.started", data, self.span.start, None, content::Content::default())
     }
 
     fn ended(&self, end: UnixNanos) -> Vec<Value> {
@@ -118,29 +127,109 @@ impl Maker<'_> {
             put(&mut data, "duration_ms", Value::Float(end.saturating_sub(start).max(0) as f64 / 1e6));
         }
         let content = content::of(span, names);
-        if self.is(&names.agent_operations) {
+        if self.place.ends {
             return self.run(data, end, content);
         }
         let method = span.text(&names.method);
-        if self.is(&names.tool_operations) || method.is_some() {
-            let tool =
-                span.text(&names.tool).or_else(|| span.text(&names.prompt)).or(method).unwrap_or(span.name);
-            put(&mut data, "tool", tool.into());
-            put(&mut data, "outcome", self.outcome().of_tool().into());
-            return vec![self.event(
-                "tool.invocation",
-                data,
-                Some(end),
-                Some(format!("tool:{tool}")),
-                content,
-            )];
+        let is_call = method.is_some_and(|method| names.tool_methods.contains(method));
+        if is_call || (self.is(&names.tool_operations) && method.is_none()) {
+            return self.tool(data, end, content);
+        }
+        if let Some(decision) = self.decided() {
+            return vec![self.decision(decision, data, end, content)];
         }
         let usage = span_usage(span.attributes());
         let counts = usage.iter().any(|(name, _)| name.ends_with("_tokens"));
-        if self.is(&names.model_operations) || (counts && !sums_up(span, names, self.operation)) {
+        if self.is(&names.model_operations) || (counts && !sums_up(span, names)) {
             return vec![self.usage("model", data, usage, end, content)];
         }
         vec![self.other(data, end, content)]
+    }
+
+    /// A call of a tool, or what kept it from being one.
+    fn tool(&self, mut data: Members, end: UnixNanos, content: content::Content) -> Vec<Value> {
+        let tool = self.tool_name();
+        put(&mut data, "tool", tool.into());
+        let outcome = self.outcome();
+        if outcome == Outcome::Asked {
+            // It waits for an answer: nothing was called.
+            return vec![self.decision("ask", data, end, content)];
+        }
+        let denied = (outcome == Outcome::Denied)
+            .then(|| self.decision("deny", data.clone(), end, content::Content::default()));
+        put(&mut data, "outcome", outcome.of_tool().into());
+        let subject = Some(format!("tool:{tool}"));
+        let called = self.event("tool.invocation", data, Some(end), subject, content);
+        denied.into_iter().chain([called]).collect()
+    }
+
+    fn tool_name(&self) -> &str {
+        let (span, names) = (self.span, self.names);
+        let named = || {
+            let rest = span.name.strip_prefix(names.tool_call.as_str())?.trim_start_matches([' ', '.', '/']);
+            Some(rest).filter(|rest| !rest.is_empty())
+        };
+        span.text(&names.tool)
+            .or_else(|| span.text(&names.prompt))
+            .or_else(named)
+            .or_else(|| span.text(&names.method))
+            .unwrap_or(span.name)
+    }
+
+    /// What a guardrail, a policy or a person decided, if that is what the span is about.
+    fn decided(&self) -> Option<&str> {
+        let (span, names) = (self.span, self.names);
+        let meaning = |name: &str| {
+            let word = span.text(name)?.to_ascii_lowercase();
+            names.decisions.get(word.as_str()).map(String::as_str)
+        };
+        if let Some(decision) = names.decision.iter().find_map(|name| meaning(name)) {
+            return Some(decision);
+        }
+        if names.approval_spans.contains(span.name) {
+            return meaning("decision");
+        }
+        if !self.is(&names.guardrail_operations) {
+            return None;
+        }
+        let tripped = names.triggered.iter().find_map(|name| match span.get(name) {
+            Some(Value::Bool(tripped)) => Some(*tripped),
+            _ => None,
+        });
+        match tripped {
+            Some(true) => Some("deny"),
+            Some(false) => Some("allow"),
+            // Without a word, that nothing was raised is all that is known; it is no permission.
+            None => (self.outcome() == Outcome::Denied).then_some("deny"),
+        }
+    }
+
+    fn decision(
+        &self,
+        decision: &str,
+        mut data: Members,
+        end: UnixNanos,
+        content: content::Content,
+    ) -> Value {
+        let (span, names) = (self.span, self.names);
+        put(&mut data, "decision", decision.into());
+        if let Some(rule) =
+            span.text(&names.guardrail).or(Some(span.name).filter(|_| self.is(&names.guardrail_operations)))
+        {
+            put(&mut data, "rule", rule.into());
+        }
+        let tool = span.text(&names.tool).or_else(|| {
+            let called = self.is(&names.tool_operations) || span.text(&names.method).is_some();
+            called.then(|| self.tool_name())
+        });
+        self.event("policy.decision", data, Some(end), tool.map(|tool| format!("tool:{tool}")), content)
+    }
+
+    /// The run that this one is part of.
+    fn of_parent(&self, data: &mut Members) {
+        if let Some(parent) = &self.place.parent_run {
+            put(data, "parent_run", Value::from(&**parent));
+        }
     }
 
     fn run(&self, mut data: Members, end: UnixNanos, content: content::Content) -> Vec<Value> {
@@ -155,10 +244,21 @@ impl Maker<'_> {
             Outcome::Error => ("run.failed", "failed"),
             Outcome::Cancelled => ("run.cancelled", "cancelled"),
             Outcome::TimedOut => ("run.failed", "timed_out"),
+            Outcome::Denied => ("run.failed", "failed"),
+            // It stopped to ask; what becomes of it is not known.
+            Outcome::Asked => ("run.completed", "unknown"),
         };
+        let decided = match self.outcome() {
+            Outcome::Denied => Some("deny"),
+            Outcome::Asked => Some("ask"),
+            _ => None,
+        };
+        let decided =
+            decided.map(|decision| self.decision(decision, data.clone(), end, content::Content::default()));
         put(&mut data, "terminal_status", status.into());
+        self.of_parent(&mut data);
         let ended = self.event(event_type, data, Some(end), None, content);
-        usage.into_iter().chain([ended]).collect()
+        decided.into_iter().chain(usage).chain([ended]).collect()
     }
 
     fn usage(
@@ -222,25 +322,65 @@ impl Maker<'_> {
                 put(&mut data, name, (*value).clone());
             }
         }
-        if let Some(operation) = self.operation {
+        if let Some(operation) = self.span.operation {
             put(&mut data, &names.operation, operation.into());
         }
         // An exception that the span outlived is no error of its own.
-        let exception = self.span.exception.filter(|_| self.span.status == Status::Error);
-        if let Some(kind) = exception.filter(|_| self.span.get(&names.error).is_none()) {
+        let outcome = self.outcome();
+        let exception = match outcome {
+            Outcome::Ok => None,
+            _ => self.exception(),
+        };
+        let kind = exception.or_else(|| self.said_failed().then_some(names.tool_error.as_str()));
+        if let Some(kind) = kind.filter(|_| self.span.get(&names.error).is_none()) {
             put(&mut data, &names.error, kind.into());
+        }
+        if let Some(parent) = self.span.parent_span_id {
+            put(&mut data, "parent_span_id", parent.into());
         }
         data
     }
 
+    /// Whether the result of a call says that it failed, though it came.
+    fn said_failed(&self) -> bool {
+        let (span, names) = (self.span, self.names);
+        let says =
+            |value: &Value| names.failed.iter().any(|name| value.get(name) == Some(&Value::Bool(true)));
+        let said = names.failed.iter().any(|name| span.get(name) == Some(&Value::Bool(true)));
+        said || span.get(&names.tool_result).is_some_and(|result| match result {
+            Value::String(text) if text.trim_start().starts_with('{') => {
+                parse(text.as_bytes()).is_ok_and(|result| says(&result))
+            }
+            result => says(result),
+        })
+    }
+
+    /// The type of the exception that ended it, if one did: as the SDK recorded it, if it says that the span failed.
+    fn exception(&self) -> Option<&str> {
+        let (recorded, raised) = (self.span.exception, self.span.raised);
+        if self.span.status == Status::Error { recorded.or(raised) } else { raised.or(recorded) }
+    }
+
     fn outcome(&self) -> Outcome {
         let (span, names) = (self.span, self.names);
-        let error = span.text(&names.error).or(span.exception);
-        let failed = span.status == Status::Error || span.text(&names.error).is_some();
-        if failed {
-            error.map_or(Outcome::Error, |error| Outcome::of_error(error, names))
-        } else {
-            Outcome::Ok
+        let conventional = span.text(&names.error);
+        let error = conventional.or(self.exception());
+        let special = error.map_or(Outcome::Error, |error| Outcome::of_error(error, names));
+        let failed = span.status == Status::Error || conventional.is_some();
+        // Some SDKs say nothing of what is no plain error: a cancellation leaves the status unset.
+        let left = span.status == Status::Unset
+            && span.raised.is_some_and(|error| !names.unremarkable.contains(last_part(error)));
+        match special {
+            Outcome::Error => {
+                if failed || left || self.said_failed() {
+                    Outcome::Error
+                } else {
+                    Outcome::Ok
+                }
+            }
+            outcome if failed || span.status == Status::Unset => outcome,
+            _ if self.said_failed() => Outcome::Error,
+            _ => Outcome::Ok,
         }
     }
 
@@ -261,7 +401,7 @@ impl Maker<'_> {
         let mut say =
             |name: &str, value: Option<Value>| event.extend(value.map(|value| (name.to_owned(), value)));
         say("subject", subject.map(Value::String));
-        say("run", span.text(&names.run).or(span.text(&names.saga)).or(span.trace_id).map(Value::from));
+        say("run", self.place.run.as_deref().map(Value::from));
         say("correlation", span.text(&names.conversation).map(Value::from));
         say("trace", span.trace.clone());
         say("time", when.map(moment));

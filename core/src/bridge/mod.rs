@@ -11,7 +11,8 @@
 //! | --- | --- |
 //! | an agent's (`invoke_agent`) that starts, is given without an end | `run.started` |
 //! | an agent's that ended | `run.completed`, `run.failed` or `run.cancelled`; `model.usage` of the family `run` if it counts tokens |
-//! | a tool's (`execute_tool`), any MCP call's | `tool.invocation` |
+//! | a tool's (`execute_tool`), an MCP call of a tool, prompt or resource | `tool.invocation`; a denied one is a `policy.decision`, too, and one that waits for approval only that |
+//! | a guardrail's that says how it went, an approval | `policy.decision` |
 //! | a model's (`chat`, `embeddings`, …), or any other that counts tokens | `model.usage` |
 //! | a saga's step | `run.progress` |
 //! | a sandbox's, with a kind that `sandbox.event` knows | `sandbox.event` |
@@ -21,7 +22,7 @@
 //! `run`, and a framework's span around its models' (`ai.embedMany`) counts nothing.
 //!
 //! How: [`span`] reads the object and translates dialects; [`names`] are the conventions' names, from their one
-//! data file; [`event`] decides; [`content`] takes messages apart.
+//! data file; [`event`] decides; [`runs`] knows what is inside what; [`content`] takes messages apart.
 //!
 //! A span, all but `name` optional:
 //!
@@ -29,8 +30,10 @@
 //! | --- | --- |
 //! | `name` | the span's name |
 //! | `trace_id`, `span_id`, `flags`, `state` | W3C trace context: hex digits, 0 to 255, `tracestate` |
+//! | `parent_span_id`, `parent_is_remote` | the span around it; whether that is another process's |
 //! | `start_unix_nano`, `end_unix_nano` | decimal digits in a string; without an end the span has just started |
 //! | `status` | `unset`, `ok`, `error`, `compensating` |
+//! | `raised` | the type of the exception that left the span, where the language shows it and the SDK records none |
 //! | `attributes` | an object; what JSON cannot say comes as OTLP/JSON has it: a string |
 //! | `events` | list of `{name, attributes}`; of those only `exception.type` is read |
 //! | `permit` | the most that content may be captured, as a content part's; default `off` |
@@ -38,6 +41,7 @@
 mod content;
 mod event;
 mod names;
+mod runs;
 mod span;
 
 #[cfg(test)]
@@ -49,17 +53,23 @@ use crate::event::read_value;
 use crate::json::{self, ObjectWriter, Value};
 
 pub use event::outcome_of_error;
+pub(crate) use runs::Runs;
 
 /// The events that a span stands for, each an object as [`read_event`](crate::event::read_event) takes one.
 ///
 /// # Errors
 /// `invalid_argument`, with the member: the text is no span.
 pub fn events_of_span(span: &[u8]) -> Result<Vec<Value>> {
+    placed(span, &runs::Place::alone)
+}
+
+fn placed(span: &[u8], place: &dyn Fn(&span::Span<'_>) -> runs::Place) -> Result<Vec<Value>> {
     let value = json::parse(span).map_err(|e| {
         let error = Error::invalid_argument(format!("a span is a JSON object: {}", e.message()));
         error.at(e.path().map_or_else(|| "span".to_owned(), |path| format!("span.{path}")))
     })?;
-    Ok(event::of(&span::Span::read(&value)?))
+    let span = span::Span::read(&value)?;
+    Ok(event::of(&span, &place(&span)))
 }
 
 /// [`events_of_span`] as JSON text: a list.
@@ -70,7 +80,9 @@ pub fn events_of_span_json(span: &[u8]) -> Result<Vec<u8>> {
     Ok(Value::Array(events_of_span(span)?).to_json().into_bytes())
 }
 
-/// Emits the events that a span stands for; answers how many. What one of them lacks keeps no other back: the
+/// Emits the events that a span stands for; answers how many. Given every span when it starts and when it ends, it knows
+/// which run each belongs to: what is inside an agent's span, events with its trace context included, is that run's, and
+/// the run of an agent within another has the other as `parent_run`. What one of them lacks keeps no other back: the
 /// first refusal is the answer when all have been tried. An event too large with its content goes without.
 ///
 /// # Errors
@@ -78,7 +90,10 @@ pub fn events_of_span_json(span: &[u8]) -> Result<Vec<u8>> {
 pub fn emit_span(emitter: &Emitter, span: &[u8], waiter: &dyn Waiter) -> Result<usize> {
     let mut writer = ObjectWriter::new();
     let (mut emitted, mut refusal) = (0, None);
-    for mut event in events_of_span(span)? {
+    let place = |span: &span::Span<'_>| {
+        emitter.with_runs(|runs| runs.place(span)).unwrap_or_else(|| runs::Place::alone(span))
+    };
+    for mut event in placed(span, &place)? {
         let mut tried = emit(emitter, &event, &mut writer, waiter);
         if matches!(&tried, Err(e) if e.kind() == ErrorKind::InvalidEvent) && event::leave_content(&mut event)
         {

@@ -33,15 +33,51 @@ pub(super) struct Names {
     pub(super) agent_operations: HashSet<String>,
     pub(super) tool_operations: HashSet<String>,
     pub(super) model_operations: HashSet<String>,
+    pub(super) guardrail_operations: HashSet<String>,
+    /// MCP's methods that are calls of something; the others are its own housekeeping.
+    pub(super) tool_methods: HashSet<String>,
+    /// The method that calls a tool, with which the span's name then begins.
+    pub(super) tool_call: String,
+    /// A guardrail's name.
+    pub(super) guardrail: String,
+    /// Whether a guardrail tripped.
+    pub(super) triggered: Vec<String>,
+    /// What was decided, and what the values mean.
+    pub(super) decision: Vec<String>,
+    pub(super) decisions: HashMap<String, String>,
+    /// Names of spans that wait for a person, whose attribute `decision` is the answer.
+    pub(super) approval_spans: HashSet<String>,
+    /// Truths that say that a call failed which ended well for its transport.
+    pub(super) failed: Vec<String>,
+    /// The `error.type` of such a call.
+    pub(super) tool_error: String,
     /// Attributes whose texts `data` may hold.
     pub(super) kept: HashSet<String>,
     /// Another name of a conventional attribute: older conventions', a framework's own.
     pub(super) aliases: HashMap<String, String>,
+    /// Names that mean something else by the kind of span: `tool`, `agent`, `model`.
+    pub(super) aliases_of: HashMap<String, HashMap<String, String>>,
+    /// Messages spelled as one attribute for each of their members.
+    pub(super) flattened: Vec<Flattened>,
     /// By attribute: what its values are called as operations.
     pub(super) dialects: Vec<(String, HashMap<String, String>)>,
     /// Last parts of `error.type` that say so.
     pub(super) cancelled: HashSet<String>,
     pub(super) timed_out: HashSet<String>,
+    pub(super) denied: HashSet<String>,
+    /// Somebody is asked first.
+    pub(super) asked: HashSet<String>,
+    /// Exceptions that are how something ends in good order.
+    pub(super) unremarkable: HashSet<String>,
+}
+
+/// Attributes `PREFIX.N.ROLE` and `PREFIX.N.CONTENT`, which are the message `N` of another attribute.
+#[derive(Debug, Default)]
+pub(super) struct Flattened {
+    pub(super) prefix: String,
+    pub(super) role: String,
+    pub(super) content: String,
+    pub(super) meant: String,
 }
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
@@ -55,6 +91,9 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
     let content = |key: &str| content.get(key).map(texts).unwrap_or_default();
     let set = |key: &str| spans.get(key).map(Value::items).unwrap_or_default().iter().map(texts).collect();
     let map = |of: &Value| of.members().iter().map(|(key, value)| (key.clone(), texts(value))).collect();
+    let list = |key: &str| spans.get(key).map(Value::items).unwrap_or_default().iter().map(texts).collect();
+    let maps = spans.get("aliases_of").map(Value::members).unwrap_or_default();
+    let flattened = spans.get("flattened").map(Value::items).unwrap_or_default();
     let dialects = spans.get("dialects").map(Value::members).unwrap_or_default();
     Names {
         operation: name("operation"),
@@ -79,11 +118,37 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
         agent_operations: set("agent_operations"),
         tool_operations: set("tool_operations"),
         model_operations: set("model_operations"),
+        guardrail_operations: set("guardrail_operations"),
+        tool_methods: set("tool_methods"),
+        tool_call: name("tool_call"),
+        guardrail: name("guardrail"),
+        triggered: list("triggered"),
+        decision: list("decision"),
+        decisions: spans.get("decisions").map(map).unwrap_or_default(),
+        approval_spans: set("approval_spans"),
+        failed: list("failed"),
+        tool_error: name("tool_error"),
         kept: set("kept"),
         aliases: spans.get("aliases").map(map).unwrap_or_default(),
         dialects: dialects.iter().map(|(attribute, values)| (attribute.clone(), map(values))).collect(),
+        aliases_of: maps.iter().map(|(kind, names)| (kind.clone(), map(names))).collect(),
+        flattened: flattened
+            .iter()
+            .map(|one| {
+                let of = |key: &str| one.get(key).map(texts).unwrap_or_default();
+                Flattened {
+                    prefix: of("prefix"),
+                    role: of("role"),
+                    content: of("content"),
+                    meant: of("meant"),
+                }
+            })
+            .collect(),
         cancelled: set("cancelled"),
         timed_out: set("timed_out"),
+        denied: set("denied"),
+        asked: set("asked"),
+        unremarkable: set("unremarkable"),
     }
 });
 

@@ -1,5 +1,7 @@
 //! A span as bindings hand it over, its attributes under their conventional names.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::names::Names;
 use crate::error::{Error, Result};
 use crate::json::Value;
@@ -7,15 +9,18 @@ use crate::seam::UnixNanos;
 use crate::settings::ContentMode;
 
 /// The members of a span.
-const MEMBERS: [&str; 11] = [
+const MEMBERS: [&str; 14] = [
     "name",
     "trace_id",
     "span_id",
+    "parent_span_id",
+    "parent_is_remote",
     "flags",
     "state",
     "start_unix_nano",
     "end_unix_nano",
     "status",
+    "raised",
     "attributes",
     "events",
     "permit",
@@ -50,13 +55,24 @@ pub(super) struct Span<'a> {
     /// The trace context, as an event takes one.
     pub(super) trace: Option<Value>,
     pub(super) trace_id: Option<&'a str>,
+    pub(super) span_id: Option<&'a str>,
+    /// The span that this one is part of, if it is an id.
+    pub(super) parent_span_id: Option<&'a str>,
+    /// That one is another process's.
+    pub(super) parent_is_remote: bool,
     pub(super) start: Option<UnixNanos>,
     pub(super) end: Option<UnixNanos>,
     pub(super) status: Status,
     /// The type of the exception that the span recorded last.
     pub(super) exception: Option<&'a str>,
+    /// The type of the exception that left it, where the language shows it and the SDK did not record it.
+    pub(super) raised: Option<&'a str>,
+    /// The operation, by the conventions or a dialect.
+    pub(super) operation: Option<&'a str>,
     pub(super) permit: Option<&'a str>,
     attributes: Vec<(&'a str, &'a Value)>,
+    /// Messages that were spelled member by member, under the name of the attribute that they stand for.
+    messages: Vec<(&'static str, Value)>,
 }
 
 impl<'a> Span<'a> {
@@ -91,16 +107,31 @@ impl<'a> Span<'a> {
             let kind = attributes.and_then(|attributes| attributes.get(&names.exception));
             exception = kind.and_then(Value::as_str).or(exception);
         }
+        let given = object(value, "attributes")?;
+        let operation = operation(given, names);
+        let is_call = given.iter().any(|(name, value)| *name == names.method && value.as_str().is_some());
+        let kind = match operation {
+            Some(operation) if names.agent_operations.contains(operation) => "agent",
+            Some(operation) if names.tool_operations.contains(operation) => "tool",
+            _ if is_call => "tool",
+            _ => "model",
+        };
         Ok(Self {
             name,
             trace: trace(value)?,
             trace_id: text(value, "trace_id")?,
+            span_id: text(value, "span_id")?,
+            parent_span_id: text(value, "parent_span_id")?.filter(|id| is_span_id(id)),
+            parent_is_remote: truth(value, "parent_is_remote")?,
             start: moment(value, "start_unix_nano")?,
             end: moment(value, "end_unix_nano")?,
             status,
             exception,
+            raised: text(value, "raised")?.filter(|kind| !kind.is_empty()),
+            operation,
             permit,
-            attributes: translated(object(value, "attributes")?, names),
+            attributes: translated(given, names, kind),
+            messages: unflattened(given, names),
         })
     }
 
@@ -114,28 +145,96 @@ impl<'a> Span<'a> {
         self.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
+    /// The messages that were spelled member by member and stand for this attribute.
+    pub(super) fn messages(&self, name: &str) -> Option<&Value> {
+        self.messages.iter().find(|(meant, _)| *meant == name).map(|(_, value)| value)
+    }
+
     /// The attributes, each once, under their conventional names.
     pub(super) fn attributes(&self) -> &[(&'a str, &'a Value)] {
         &self.attributes
     }
 }
 
-/// Aliases under the names they stand for, where those are not given themselves; of several the first.
-fn translated<'a>(given: &'a [(String, Value)], names: &'static Names) -> Vec<(&'a str, &'a Value)> {
+/// The operation: as the conventions name it, or the first dialect that has a word for it.
+fn operation<'a>(given: &'a [(String, Value)], names: &'static Names) -> Option<&'a str> {
+    let text = |name: &str| {
+        let (_, value) = given.iter().find(|(known, _)| known == name)?;
+        value.as_str().filter(|text| !text.is_empty())
+    };
+    let dialect = || {
+        let word = |(attribute, operations): &'static (String, HashMap<String, String>)| {
+            operations.get(text(attribute)?).map(String::as_str)
+        };
+        names.dialects.iter().find_map(word)
+    };
+    text(&names.operation).or_else(dialect)
+}
+
+/// Aliases under the names they stand for in a span of this kind, where those are not given themselves; of several the first.
+fn translated<'a>(
+    given: &'a [(String, Value)],
+    names: &'static Names,
+    kind: &str,
+) -> Vec<(&'a str, &'a Value)> {
+    let of_kind = names.aliases_of.get(kind);
+    let meant = |name: &str| {
+        let special = of_kind.and_then(|names| names.get(name));
+        special.or_else(|| names.aliases.get(name)).map(String::as_str)
+    };
     let mut all: Vec<(&str, &Value)> = given
         .iter()
-        .filter(|(name, value)| *value != Value::Null && !names.aliases.contains_key(name))
+        .filter(|(name, value)| *value != Value::Null && meant(name).is_none())
         .map(|(name, value)| (name.as_str(), value))
         .collect();
     for (name, value) in given {
-        if let Some(meant) = names.aliases.get(name)
+        if let Some(meant) = meant(name)
             && *value != Value::Null
-            && !all.iter().any(|(known, _)| known == meant)
+            && !all.iter().any(|(known, _)| *known == meant)
         {
             all.push((meant, value));
         }
     }
     all
+}
+
+/// The most messages that are put together from attributes.
+const MOST_MESSAGES: usize = 1_024;
+
+/// Messages of dialects that spell them as `llm.input_messages.0.message.content`.
+fn unflattened(given: &[(String, Value)], names: &'static Names) -> Vec<(&'static str, Value)> {
+    let mut all = Vec::new();
+    for form in &names.flattened {
+        let mut messages: BTreeMap<usize, Vec<(String, Value)>> = BTreeMap::new();
+        for (name, value) in given {
+            let Some((number, member)) =
+                name.strip_prefix(form.prefix.as_str()).and_then(|rest| rest.split_once('.'))
+            else {
+                continue;
+            };
+            let member = match member {
+                _ if member == form.role => "role",
+                _ if member == form.content => "content",
+                _ => continue,
+            };
+            let Ok(number) = number.parse() else { continue };
+            if *value != Value::Null && (messages.len() < MOST_MESSAGES || messages.contains_key(&number)) {
+                messages.entry(number).or_default().push((member.to_owned(), value.clone()));
+            }
+        }
+        if !messages.is_empty() {
+            let list = messages.into_values().map(Value::Object).collect();
+            all.push((form.meant.as_str(), Value::Array(list)));
+        }
+    }
+    all
+}
+
+/// Whether it is a W3C span id: not all zeros.
+fn is_span_id(text: &str) -> bool {
+    text.len() == 16
+        && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        && text.bytes().any(|b| b != b'0')
 }
 
 fn invalid(message: impl Into<String>, place: &str) -> Error {
@@ -151,6 +250,14 @@ fn text<'a>(span: &'a Value, member: &str) -> Result<Option<&'a str>> {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(other) => Err(wrong(other, "a string", member)),
+    }
+}
+
+fn truth(span: &Value, member: &str) -> Result<bool> {
+    match span.get(member) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(truth)) => Ok(*truth),
+        Some(other) => Err(wrong(other, "true or false", member)),
     }
 }
 

@@ -113,3 +113,188 @@ fn whatever_a_span_says_its_events_are_admitted() {
     }
     emitter.shutdown(Duration::from_secs(10));
 }
+
+/// The spans of a trace as a tracer tells of them, and what became of each: its type, run and the run around it.
+struct Trace {
+    emitter: Emitter,
+    path: std::path::PathBuf,
+    _dir: crate::testing::TempDir,
+}
+
+impl Trace {
+    fn new() -> Self {
+        let dir = crate::testing::TempDir::new();
+        let path = dir.path().join("events.ndjson");
+        let document = format!(
+            r#"{{"agent":{{"id":"a"}},"heartbeat":"off","lanes":[{{"sink":{{"file":{{"path":"{}"}}}}}}]}}"#,
+            path.display()
+        );
+        let config = Config::load(Source::Mapping(document), &SystemEnv::default()).unwrap();
+        Self { emitter: Emitter::open(Options::new(config)).unwrap(), path, _dir: dir }
+    }
+
+    fn tell(&self, span: u64, parent: u64, end: bool, operation: &str, more: &str) {
+        let end = if end { r#""end_unix_nano":"2","# } else { "" };
+        let parent =
+            if parent == 0 { String::new() } else { format!(r#""parent_span_id":"{parent:016x}","#) };
+        let span = format!(
+            r#"{{"name":"{operation} x","trace_id":"{:032x}","span_id":"{span:016x}",{parent}"start_unix_nano":"1",{end}
+                "attributes":{{"gen_ai.operation.name":"{operation}"{more}}}}}"#,
+            7
+        );
+        emit_span(&self.emitter, span.as_bytes(), &Wait::Allowed).unwrap();
+    }
+
+    fn start(&self, span: u64, parent: u64, operation: &str) {
+        self.tell(span, parent, false, operation, "");
+    }
+
+    fn end(&self, span: u64, parent: u64, operation: &str) {
+        self.tell(span, parent, true, operation, "");
+    }
+
+    fn events(self) -> Vec<[String; 3]> {
+        self.emitter.shutdown(Duration::from_secs(10));
+        let text = std::fs::read_to_string(&self.path).unwrap();
+        let events = text.lines().map(|line| crate::json::parse(line.as_bytes()).unwrap());
+        let of = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        events
+            .filter(|event| event.get("origin").is_none())
+            .map(|event| {
+                let kind = of(event.get("type"));
+                let parent = of(event.get("data").and_then(|data| data.get("parent_run")));
+                [kind.trim_start_matches("dev.sinkwell.").to_owned(), of(event.get("runid")), parent]
+            })
+            .collect()
+    }
+}
+
+const WHOLE: &str = "00000000000000000000000000000007";
+
+fn own(span: u64) -> String {
+    format!("{WHOLE}-{span:016x}")
+}
+
+fn rows(want: &[(&str, &str, &str)]) -> Vec<[String; 3]> {
+    want.iter().map(|(a, b, c)| [(*a).to_owned(), (*b).to_owned(), (*c).to_owned()]).collect()
+}
+
+#[test]
+fn an_agent_within_an_agent_is_a_run_of_its_own() {
+    let trace = Trace::new();
+    trace.start(1, 0, "invoke_agent");
+    trace.start(2, 1, "invoke_agent");
+    trace.start(3, 2, "execute_tool");
+    trace.end(3, 2, "execute_tool");
+    trace.end(2, 1, "invoke_agent");
+    trace.start(4, 1, "invoke_agent");
+    trace.end(4, 1, "invoke_agent");
+    trace.end(1, 0, "invoke_agent");
+    // Another one in the same trace, after the first.
+    trace.start(5, 0, "invoke_agent");
+    trace.end(5, 0, "invoke_agent");
+    let (two, four, five) = (own(2), own(4), own(5));
+    assert_eq!(
+        trace.events(),
+        rows(&[
+            ("run.started", WHOLE, ""),
+            ("run.started", &two, WHOLE),
+            ("tool.invocation", &two, ""),
+            ("run.completed", &two, WHOLE),
+            ("run.started", &four, WHOLE),
+            ("run.completed", &four, WHOLE),
+            ("run.completed", WHOLE, ""),
+            ("run.started", &five, ""),
+            ("run.completed", &five, ""),
+        ])
+    );
+}
+
+#[test]
+fn a_run_keeps_its_id_whatever_is_said_later_and_starts_and_ends_once() {
+    let trace = Trace::new();
+    let call = r#","gen_ai.agent.call.id":"call-1""#;
+    // Named too late.
+    trace.start(1, 0, "invoke_agent");
+    trace.tell(1, 0, true, "invoke_agent", call);
+    // Named in time, and described twice.
+    trace.tell(2, 0, false, "invoke_agent", call);
+    trace.tell(3, 2, false, "invoke_agent", call);
+    trace.tell(3, 2, true, "invoke_agent", call);
+    trace.tell(2, 0, true, "invoke_agent", call);
+    // Told twice.
+    trace.start(4, 0, "invoke_agent");
+    trace.start(4, 0, "invoke_agent");
+    trace.end(4, 0, "invoke_agent");
+    // Only its end says what it is.
+    trace.start(5, 0, "");
+    trace.end(5, 0, "invoke_agent");
+    let (four, five) = (own(4), own(5));
+    let events = trace.events();
+    assert_eq!(
+        events,
+        rows(&[
+            ("run.started", WHOLE, ""),
+            ("run.completed", WHOLE, ""),
+            ("run.started", "call-1", ""),
+            ("span", "call-1", ""),
+            ("run.completed", "call-1", ""),
+            ("run.started", &four, ""),
+            ("run.completed", &four, ""),
+            ("run.started", &five, ""),
+            ("run.completed", &five, ""),
+        ])
+    );
+}
+
+#[test]
+fn a_part_of_another_process_is_no_second_run_of_the_same_id() {
+    let trace = Trace::new();
+    trace.start(2, 1, "serve");
+    trace.start(3, 2, "invoke_agent");
+    trace.end(3, 2, "invoke_agent");
+    trace.end(2, 1, "serve");
+    let three = own(3);
+    assert_eq!(
+        trace.events(),
+        rows(&[("run.started", &three, ""), ("run.completed", &three, ""), ("span", WHOLE, "")])
+    );
+}
+
+#[test]
+fn an_event_inside_a_runs_span_belongs_to_the_run() {
+    let trace = Trace::new();
+    trace.start(1, 0, "invoke_agent");
+    trace.start(2, 1, "invoke_agent");
+    trace.start(3, 2, "work");
+    let emit = |span: &str, run: Option<&str>| {
+        let mut input = crate::event::EventInput::new("com.example.x");
+        input.run = run;
+        input.trace = Some(crate::event::Trace { trace_id: WHOLE, span_id: span, flags: 1, state: None });
+        trace.emitter.emit(input).unwrap();
+    };
+    emit("0000000000000003", None);
+    emit("0000000000000001", None);
+    emit("0000000000000003", Some("said"));
+    trace.end(3, 2, "work");
+    emit("0000000000000003", None);
+    let two = own(2);
+    let want = [
+        ("com.example.x", two.as_str()),
+        ("com.example.x", WHOLE),
+        ("com.example.x", "said"),
+        ("span", &two),
+        ("com.example.x", ""),
+    ];
+    let got: Vec<_> = trace.events().split_off(2);
+    assert_eq!(got, rows(&want.map(|(kind, run)| (kind, run, ""))));
+}
+
+#[test]
+fn spans_that_never_end_are_forgotten_and_bounded() {
+    let trace = Trace::new();
+    for span in 1..40_000 {
+        trace.start(span, 0, "work");
+    }
+    trace.emitter.with_runs(|runs| assert!(runs.len() <= 16_384)).unwrap();
+}

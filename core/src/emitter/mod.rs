@@ -29,6 +29,7 @@ pub use report::{Drained, LaneReport, Where};
 pub(crate) use signals::leave_signals_to_parent;
 pub use signals::{
     SIGNAL_LIMIT, end_on_signal, is_ending_on_signal, leave_signals_to_host, place_signal_handlers,
+    push_on_signal,
 };
 
 use crate::error::{Error, ErrorKind, Result};
@@ -119,6 +120,8 @@ pub(crate) struct Inner {
     refused: AtomicU64,
     manual: Option<Vec<Mutex<Manual>>>,
     disabled: bool,
+    /// The open spans of whoever tells of them.
+    runs: crate::bridge::Runs,
 }
 
 /// A lane without threads.
@@ -247,6 +250,9 @@ impl Emitter {
     pub fn emit_waiting(&self, input: EventInput<'_>, waiter: &dyn Waiter) -> Result<Attempt> {
         let inner = self.current_by(waiter)?;
         inner.ready().inspect_err(|_| inner.refuse())?;
+        let run = input.run.is_none().then_some(input.trace).flatten();
+        let run = run.and_then(|trace| inner.runs.around(&trace));
+        let input = EventInput { run: input.run.or(run.as_deref()), ..input };
         let event = inner.freezer.freeze(input)?;
         if inner.disabled {
             let tracked = Arc::new(Tracked::new(event, 0, Instant::default()));
@@ -278,6 +284,11 @@ impl Emitter {
     /// `closed`, `required_sink_unavailable`.
     pub fn ensure_ready(&self) -> Result<()> {
         self.current()?.ready()
+    }
+
+    /// Asks this process's open spans; none where there is no emitter in it.
+    pub(crate) fn with_runs<T>(&self, ask: impl FnOnce(&crate::bridge::Runs) -> T) -> Option<T> {
+        self.current().ok().map(|inner| ask(&inner.runs))
     }
 
     /// What it was opened with.

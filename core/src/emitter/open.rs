@@ -163,6 +163,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         refused: AtomicU64::new(0),
         manual: options.manual.then(Vec::new),
         disabled: config.disabled,
+        runs: crate::bridge::Runs::default(),
     };
     if config.disabled {
         return Ok(inner);

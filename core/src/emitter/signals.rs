@@ -45,8 +45,8 @@ static PLACE: OnceLock<fn(&[i32])> = OnceLock::new();
 
 /// Leaves `handle_signals` to the host's language, in all emitters opened from now on: for a runtime that
 /// must own the handlers itself (Go, .NET, Node). It asks
-/// [`handle_signals`](crate::settings::Config::handle_signals), flushes at once, and where nobody else handles the
-/// signal ends within [`SIGNAL_LIMIT`].
+/// [`handle_signals`](crate::settings::Config::handle_signals), pushes out at once ([`push_on_signal`]), and where nobody
+/// else handles the signal ends within [`SIGNAL_LIMIT`] ([`end_on_signal`]).
 pub fn leave_signals_to_host() {
     BY_HOST.store(true, Ordering::Relaxed);
 }
@@ -75,15 +75,12 @@ fn bit(signal: i32) -> u64 {
 
 /// Has this emitter pushed out, and where nobody else is in charge ended, on a signal.
 pub(super) fn handle(bus: Weak<Bus>) -> Result<()> {
-    if BY_HOST.load(Ordering::Relaxed) {
-        return Ok(());
-    }
     let emitters = EMITTERS.get();
     let mut emitters = lock(&emitters);
     let first = emitters.is_empty();
     emitters.retain(|bus| bus.strong_count() > 0);
     emitters.push(bus);
-    if !first {
+    if !first || BY_HOST.load(Ordering::Relaxed) {
         return Ok(());
     }
     let failed = |e: std::io::Error| {
@@ -121,7 +118,7 @@ pub(super) fn handle(bus: Weak<Bus>) -> Result<()> {
                 if IN_CHARGE.load(Ordering::Acquire) & bit(signal) == 0 {
                     end_on_signal(signal);
                 } else {
-                    buses().iter().for_each(|bus| bus.hurry());
+                    push_on_signal();
                 }
             }
         })
@@ -132,6 +129,11 @@ pub(super) fn handle(bus: Weak<Bus>) -> Result<()> {
 
 fn buses() -> Vec<Arc<Bus>> {
     lock(&EMITTERS.get()).iter().filter_map(Weak::upgrade).collect()
+}
+
+/// Has what the emitters that handle signals hold pushed out at once; they go on accepting. Waits for nothing.
+pub fn push_on_signal() {
+    buses().iter().for_each(|bus| bus.hurry());
 }
 
 /// Drains what handles signals, for [`SIGNAL_LIMIT`] at most, and ends the process as the default action of

@@ -124,14 +124,19 @@ const TEXT_OR_TEXTS: Shape = Either(&Text, &Texts);
 
 const RUN: &[Member] = &[known("goal", Text), known("parent_run", Text), known("step", TEXT_OR_NUMBER)];
 
-const RUN_END: &[Member] = &[
-    known("duration_ms", Amount),
-    known("error.type", Text),
-    known("goal", Text),
-    known("parent_run", Text),
-    known("step", TEXT_OR_NUMBER),
-    known("terminal_status", OneOf(&["completed", "failed", "cancelled", "timed_out", "unknown"])),
-];
+/// A run's end, with the statuses that do not contradict its type.
+macro_rules! run_end {
+    ($($status:literal),*) => {
+        &[
+            known("duration_ms", Amount),
+            known("error.type", Text),
+            known("goal", Text),
+            known("parent_run", Text),
+            known("step", TEXT_OR_NUMBER),
+            known("terminal_status", OneOf(&[$($status),*])),
+        ]
+    };
+}
 
 const COST_STATUS: Shape = OneOf(&["estimated", "provider_reported", "corrected"]);
 
@@ -207,9 +212,9 @@ static BUILTIN: &[Builtin] = &[
             ],
         )
     },
-    terminal("run.cancelled", Severity::Warn, RUN_END),
-    terminal("run.completed", Severity::Info, RUN_END),
-    terminal("run.failed", Severity::Error, RUN_END),
+    terminal("run.cancelled", Severity::Warn, run_end!("cancelled", "timed_out", "unknown")),
+    terminal("run.completed", Severity::Info, run_end!("completed", "unknown")),
+    terminal("run.failed", Severity::Error, run_end!("failed", "timed_out", "unknown")),
     plain("run.progress", RUN),
     plain("run.started", RUN),
     Builtin {

@@ -285,3 +285,44 @@ fn a_name_that_is_nearly_built_in_is_known() {
         assert_eq!(near(own), None, "{own}");
     }
 }
+
+#[test]
+fn a_terminal_status_that_contradicts_its_type_is_refused() {
+    for prefix in ["", DEFAULT_PREFIX, "com.acme."] {
+        for (name, good) in [
+            ("run.completed", &["completed", "unknown"][..]),
+            ("run.failed", &["failed", "timed_out", "unknown"]),
+            ("run.cancelled", &["cancelled", "timed_out", "unknown"]),
+        ] {
+            for status in ["completed", "failed", "cancelled", "timed_out", "unknown"] {
+                let value = format!("\"{status}\"");
+                let given = format!("{prefix}{name}");
+                let resolved = resolve(&given, "com.acme.").unwrap();
+                let checked = resolved.check([("terminal_status", value.as_bytes())].into_iter());
+                assert_eq!(checked.is_ok(), good.contains(&status), "{given} {status}");
+            }
+        }
+    }
+}
+
+/// By whatever name it is given.
+#[test]
+fn a_built_in_type_takes_no_other_types_data() {
+    let cases: [(&str, &str, &[u8]); 4] = [
+        ("tool.invocation", "decision", b"\"deny\""),
+        ("policy.decision", "tool", b"\"search\""),
+        ("model.usage", "tool", b"\"search\""),
+        ("cost.estimated", "input_tokens", b"3"),
+    ];
+    for prefix in ["", DEFAULT_PREFIX, "com.acme."] {
+        for (name, member, value) in cases {
+            let given = format!("{prefix}{name}");
+            let checked = resolve(&given, "com.acme.").unwrap().check([(member, value)].into_iter());
+            assert_eq!(checked.unwrap_err().kind(), crate::error::ErrorKind::InvalidEvent, "{given}");
+        }
+        for own in Builtin::all().iter().filter(|builtin| builtin.is_own_only()) {
+            let given = format!("{prefix}{}", own.name());
+            assert!(resolve(&given, "com.acme.").unwrap().check(std::iter::empty()).is_err(), "{given}");
+        }
+    }
+}
