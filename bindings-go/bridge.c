@@ -51,6 +51,7 @@ int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *
   e.subject = next(buffer, &at, call->ends[SW_SUBJECT]);
   e.severity = next(buffer, &at, call->ends[SW_SEVERITY]);
   e.run = next(buffer, &at, call->ends[SW_RUN]);
+  e.parent_run = next(buffer, &at, call->ends[SW_PARENT_RUN]);
   e.turn = next(buffer, &at, call->ends[SW_TURN]);
   e.attempt = next(buffer, &at, call->ends[SW_ATTEMPT]);
   e.agent = next(buffer, &at, call->ends[SW_AGENT]);

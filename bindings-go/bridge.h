@@ -7,7 +7,7 @@
 
 // The texts of an event, in the order in which they lie in the buffer.
 enum {
-  SW_TYPE, SW_DATA, SW_SUBJECT, SW_SEVERITY, SW_RUN, SW_TURN, SW_ATTEMPT, SW_AGENT, SW_TENANT, SW_TIME, SW_ID,
+  SW_TYPE, SW_DATA, SW_SUBJECT, SW_SEVERITY, SW_RUN, SW_PARENT_RUN, SW_TURN, SW_ATTEMPT, SW_AGENT, SW_TENANT, SW_TIME, SW_ID,
   SW_CAUSATION, SW_CORRELATION, SW_CHILD, SW_TRACE_ID, SW_SPAN_ID, SW_TRACE_STATE, SW_TEXTS
 };
 
@@ -51,6 +51,9 @@ SinkwellSink sw_sink(uint64_t user, SinkwellBytes name, SinkwellBytes classes, S
 int32_t sw_change_key(const SinkwellEmitter *emitter, const uint8_t *key, uint64_t len, uint64_t signer,
                       SinkwellError *error);
 int32_t sw_set_logger(SinkwellError *error);
+
+// signals.c
+int sw_watch_signals(void);
 
 int32_t sw_receipt_on(const SinkwellReceipt *receipt, int32_t stage, uint64_t token, SinkwellError *error);
 int32_t sw_on_room(const SinkwellEmitter *emitter, uint64_t token, SinkwellError *error);

@@ -16,6 +16,7 @@ import (
 	"runtime/cgo"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -24,6 +25,8 @@ import (
 type Emitter struct {
 	native *handle
 	depth  int
+	// ended: Close was called.
+	ended atomic.Bool
 }
 
 // handle is the emitter behind the ABI. It is apart from Emitter, so that what must outlive that (a wait, the
@@ -142,14 +145,14 @@ func (h *handle) emitter() (*Emitter, error) {
 	}
 	emitter := &Emitter{native: h, depth: int(limit)}
 	if handles != 0 {
-		watchSignals(h)
+		if err := watchSignals(); err != nil {
+			C.sinkwell_emitter_free(&h.pointer)
+			return nil, err
+		}
 	}
 	runtime.AddCleanup(emitter, func(h *handle) {
 		// Ending takes time; cleanups share a goroutine.
-		go func() {
-			forgetSignals(h)
-			C.sinkwell_emitter_free(&h.pointer)
-		}()
+		go func() { C.sinkwell_emitter_free(&h.pointer) }()
 	}, h)
 	return emitter, nil
 }
@@ -455,14 +458,9 @@ func (w *Emitter) Flush(ctx context.Context) (Report, error) {
 // afterwards are refused. Safe to call again.
 func (w *Emitter) Close(ctx context.Context) (Report, error) {
 	defer runtime.KeepAlive(w)
-	return w.native.close(ctx)
-}
-
-func (h *handle) close(ctx context.Context) (Report, error) {
-	// Not before: a signal that comes while this waits must not end the process at once.
-	defer forgetSignals(h)
-	return h.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
-		return C.sw_shutdown_on(h.pointer, remaining(ctx), token, e)
+	w.ended.Store(true)
+	return w.native.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
+		return C.sw_shutdown_on(w.native.pointer, remaining(ctx), token, e)
 	})
 }
 

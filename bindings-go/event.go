@@ -40,19 +40,21 @@ type Event struct {
 	Subject string
 	// Severity is by type when empty.
 	Severity Severity
-	// Run, Turn and Attempt are the agent run it belongs to; Run is taken from the context when empty (WithRun).
+	// Run, Turn and Attempt are the agent run it belongs to; taken from the context when empty (WithRun, WithTurn, WithAttempt).
 	Run, Turn, Attempt string
 	// Content parts leave only through the gates.
 	Content []Part
 	// Terminal says of a type of your own that losing it would falsify a run. Built-in types say it themselves.
 	Terminal bool
-	// Agent and Tenant override the emitter's own, as far as agent.allow lets them.
+	// Agent and Tenant override the emitter's own, as far as agent.allow lets them; Agent is taken from the context when empty
+	// (WithAgent).
 	Agent, Tenant string
 	// Time is now when zero.
 	Time time.Time
 	// ID is a UUIDv7; a new one when empty.
 	ID string
-	// Causation and Correlation are ids of the event that caused this one, and of the whole conversation.
+	// Causation and Correlation are ids of the event that caused this one, and of the whole conversation; taken from the context
+	// when empty (WithCausation, WithCorrelation).
 	Causation, Correlation string
 	// Trace is taken from the context when zero (WithTrace, or sinkwell.dev/go/otel).
 	Trace TraceContext
@@ -92,8 +94,9 @@ type TraceContext struct {
 // ambient is what a context says about the events emitted with it: all of it under one key, so that an emit looks it up
 // once. It never changes; what is set anew is set in a copy.
 type ambient struct {
-	run, correlation string
-	trace            *TraceContext
+	run, parentRun, turn, attempt string
+	agent, causation, correlation string
+	trace                         *TraceContext
 	// inside: a sink, a signer or a logger of the host's was called with it. What emits with it must not wait for the
 	// lane that called.
 	inside bool
@@ -122,9 +125,36 @@ func inside(ctx context.Context) context.Context {
 	return with(ctx, func(a *ambient) { a.inside = true })
 }
 
-// WithRun has events emitted with the context belong to the run.
+// WithRun has events emitted with the context belong to the run. Of the context around it a run takes agent, causation and
+// correlation, and the run around it as its parent (parent_run in the data of run.* events that do not say it themselves);
+// turn and attempt are its own. What an event says itself comes first. Nothing is emitted by this.
 func WithRun(ctx context.Context, run string) context.Context {
-	return with(ctx, func(a *ambient) { a.run = run })
+	return with(ctx, func(a *ambient) {
+		if a.run != run {
+			a.parentRun = a.run
+		}
+		a.run, a.turn, a.attempt = run, "", ""
+	})
+}
+
+// WithTurn has events emitted with the context belong to the turn of the context's run.
+func WithTurn(ctx context.Context, turn string) context.Context {
+	return with(ctx, func(a *ambient) { a.turn, a.attempt = turn, "" })
+}
+
+// WithAttempt has events emitted with the context belong to the attempt of the context's turn.
+func WithAttempt(ctx context.Context, attempt string) context.Context {
+	return with(ctx, func(a *ambient) { a.attempt = attempt })
+}
+
+// WithAgent has events emitted with the context come from another agent than the emitter's; agent.allow must let it.
+func WithAgent(ctx context.Context, agent string) context.Context {
+	return with(ctx, func(a *ambient) { a.agent = agent })
+}
+
+// WithCausation has events emitted with the context name the id of the event that caused what happens here.
+func WithCausation(ctx context.Context, id string) context.Context {
+	return with(ctx, func(a *ambient) { a.causation = id })
 }
 
 // WithCorrelation has events emitted with the context belong to the conversation.
@@ -213,27 +243,26 @@ func (c *call) pack(ctx context.Context, e *Event, limit int) error {
 	if a.inside {
 		n.inside = 1
 	}
-	run, correlation := e.Run, e.Correlation
-	if run == "" {
-		run = a.run
-	}
-	if correlation == "" {
-		correlation = a.correlation
+	run, turn, attempt, parentRun := e.Run, e.Turn, e.Attempt, ""
+	// Turn, attempt and parent belong to their run.
+	if run == "" || run == a.run {
+		run, turn, attempt, parentRun = a.run, or(turn, a.turn), or(attempt, a.attempt), a.parentRun
 	}
 	c.put(C.SW_SUBJECT, e.Subject)
 	c.put(C.SW_SEVERITY, string(e.Severity))
 	c.put(C.SW_RUN, run)
-	c.put(C.SW_TURN, e.Turn)
-	c.put(C.SW_ATTEMPT, e.Attempt)
-	c.put(C.SW_AGENT, e.Agent)
+	c.put(C.SW_PARENT_RUN, parentRun)
+	c.put(C.SW_TURN, turn)
+	c.put(C.SW_ATTEMPT, attempt)
+	c.put(C.SW_AGENT, or(e.Agent, a.agent))
 	c.put(C.SW_TENANT, e.Tenant)
 	if !e.Time.IsZero() {
 		c.buf = e.Time.UTC().AppendFormat(c.buf, time.RFC3339Nano)
 	}
 	c.mark(C.SW_TIME)
 	c.put(C.SW_ID, e.ID)
-	c.put(C.SW_CAUSATION, e.Causation)
-	c.put(C.SW_CORRELATION, correlation)
+	c.put(C.SW_CAUSATION, or(e.Causation, a.causation))
+	c.put(C.SW_CORRELATION, or(e.Correlation, a.correlation))
 	c.put(C.SW_CHILD, e.Child)
 	trace := e.Trace
 	if trace == (TraceContext{}) {
@@ -251,6 +280,13 @@ func (c *call) pack(ctx context.Context, e *Event, limit int) error {
 	}
 	n.parts = C.uint32_t(len(c.parts))
 	return nil
+}
+
+func or(said, ambient string) string {
+	if said != "" {
+		return said
+	}
+	return ambient
 }
 
 func (c *call) put(i int, s string) {

@@ -2,16 +2,20 @@ package sinkwell_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	sinkwell "sinkwell.dev/go"
 )
@@ -88,8 +92,18 @@ func endAs(how, path string) {
 	if err != nil {
 		panic(err)
 	}
-	if err := sw.Put(context.Background(), tool()); err != nil {
+	receipt, err := sw.Emit(context.Background(), tool())
+	if err != nil {
 		panic(err)
+	}
+	terminate := func() { _ = syscall.Kill(os.Getpid(), syscall.SIGTERM) }
+	// pushed waits for what lingered: it does so for a minute, unless it is pushed out.
+	pushed := func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if _, err := receipt.Delivered(ctx); err != nil {
+			panic(err)
+		}
 	}
 	switch how {
 	case "close":
@@ -103,37 +117,122 @@ func endAs(how, path string) {
 		defer os.Exit(3)
 		defer func() { _, _ = sw.Close(context.Background()) }()
 		panic("a panic with a deferred Close")
-	case "term":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	case "term", "init":
+		terminate()
+		select {}
+	case "int":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
+		select {}
+	case "server":
+		serve(sw, terminate, pushed)
+	case "handler":
+		// One that stands before the emitter handles signals, and one after it, each gets each signal once.
+		got := make(chan os.Signal, 9)
+		signal.Notify(got, syscall.SIGTERM)
+		for range 2 {
+			terminate()
+			<-got
+		}
+		pushed()
+		if _, err := sw.Emit(context.Background(), tool()); err != nil || len(got) != 0 {
+			panic(fmt.Sprint(err, len(got)))
+		}
+		signal.Stop(got)
+		// Now nobody handles it.
+		terminate()
+		select {}
+	case "ignored":
+		signal.Ignore(syscall.SIGTERM)
+		terminate()
+		if _, err := sw.Emit(context.Background(), tool()); err != nil {
+			panic(err)
+		}
+		_, _ = sw.Close(context.Background())
+		os.Exit(4)
+	case "twice":
+		terminate()
+		terminate()
 		select {}
 	}
 }
 
+// serve is an HTTP server that stops gracefully on SIGTERM, while a request is still being answered.
+func serve(sw *sinkwell.Emitter, terminate, pushed func()) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		terminate()
+		<-ctx.Done()
+		pushed()
+		if err := sw.Put(r.Context(), sinkwell.Event{Type: "run.completed", Run: "r1"}); err != nil {
+			panic(err)
+		}
+	})}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	answered := make(chan error, 1)
+	go func() {
+		answer, err := http.Get("http://" + listener.Addr().String())
+		if err == nil {
+			err = answer.Body.Close()
+		}
+		answered <- err
+	}()
+	go func() { _ = server.Serve(listener) }()
+	<-ctx.Done()
+	if err := server.Shutdown(context.Background()); err != nil {
+		panic(err)
+	}
+	if err := <-answered; err != nil {
+		panic(err)
+	}
+	if _, err := sw.Close(context.Background()); err != nil {
+		panic(err)
+	}
+	os.Exit(0)
+}
+
 func TestWhatSurvivesTheEndOfAProcess(t *testing.T) {
 	cases := map[string]struct {
-		survives bool
-		ended    string
+		events int
+		ended  string
 	}{
-		"close":    {true, "exit status 0"},
-		"exit":     {false, "exit status 0"},
-		"panic":    {false, "exit status 2"},
-		"deferred": {true, "exit status 3"},
-		"term":     {true, "signal: terminated"},
+		"close":    {1, "exit status 0"},
+		"exit":     {0, "exit status 0"},
+		"panic":    {0, "exit status 2"},
+		"deferred": {1, "exit status 3"},
+		"term":     {1, "signal: terminated"},
+		"int":      {1, "signal: interrupt"},
+		"twice":    {1, "signal: terminated"},
+		"server":   {2, "exit status 0"},
+		"handler":  {2, "signal: terminated"},
+		"ignored":  {2, "exit status 4"},
+		// The first process of a container has no default action.
+		"init": {1, "exit status 143"},
 	}
 	for how, c := range cases {
 		t.Run(how, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "events.ndjson")
 			command := exec.Command(os.Args[0])
+			if how == "init" {
+				unshare := []string{"--user", "--map-root-user", "--pid", "--fork"}
+				if output, err := exec.Command("unshare", append(unshare, "true")...).CombinedOutput(); err != nil {
+					t.Skipf("no process namespaces here: %s", output)
+				}
+				command = exec.Command("unshare", append(unshare, os.Args[0])...)
+			}
 			command.Env = append(os.Environ(), "SINKWELL_TEST_EXIT="+path, "SINKWELL_TEST_HOW="+how)
 			output, _ := command.CombinedOutput()
 			if ended := command.ProcessState.String(); ended != c.ended {
 				t.Fatalf("%s\n%s", ended, output)
 			}
 			lines, _ := os.ReadFile(path)
-			if strings.Contains(string(lines), "tool.invocation") != c.survives {
+			if strings.Count(string(lines), "\n")-strings.Count(string(lines), `"origin":"core"`) != c.events {
 				t.Fatalf("%s", lines)
 			}
-			if c.survives {
+			if c.events > 0 {
 				report, err := sinkwell.Verify(path, nil)
 				if err != nil || report.Verdict != "unchecked" || !report.Streams[0].Closed {
 					t.Fatalf("%+v %v", report, err)
@@ -179,6 +278,26 @@ func TestTheDefaultEmitterEndsAndOpensAgain(t *testing.T) {
 		if err != nil || report["memory"].Delivered != 1 {
 			t.Fatal(report, err)
 		}
+	}
+}
+
+// By whatever call it was closed.
+func TestADefaultEmitterThatWasClosedOpensAgain(t *testing.T) {
+	t.Setenv("SINKWELL_LANES", "memory")
+	for range 2 {
+		sw, err := sinkwell.Default()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sw.Close(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sinkwell.Emit(soon(t), tool()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := sinkwell.Close(soon(t)); err != nil {
+		t.Fatal(err)
 	}
 }
 

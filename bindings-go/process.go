@@ -12,89 +12,24 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 	"unsafe"
 )
 
-// signalLimit is how long a shutdown on a signal may take, as the core says.
-//
-// A handler of the core's would run on goroutine stacks, which Go forbids; so this package takes the signals
-// itself where a configuration asks for handle_signals.
-var signalLimit = time.Duration(C.sinkwell_signals_by_host()) * time.Millisecond
+// Go's runtime owns the handlers; what the core would do itself, signals.c does here.
+var _ = C.sinkwell_signals_by_host()
 
-var (
-	signalLock    sync.Mutex
-	signalled     = map[*handle]struct{}{}
-	signalChannel chan os.Signal
-	signalsEnded  chan struct{}
-)
-
-// watchSignals has an emitter shut down on SIGTERM and SIGINT; then the signal's default action follows. Go does
-// not tell a package whether the program handles a signal, too: one that does leaves handle_signals off and calls
-// Close.
-func watchSignals(h *handle) {
-	signalLock.Lock()
-	defer signalLock.Unlock()
-	signalled[h] = struct{}{}
-	if signalChannel == nil {
-		signalChannel, signalsEnded = make(chan os.Signal, 1), make(chan struct{})
-		signal.Notify(signalChannel, syscall.SIGTERM, syscall.SIGINT)
-		go endOnSignal(signalChannel, signalsEnded)
+// watchSignals has SIGTERM and SIGINT push out what is queued, and where the program does not handle them, drain and end the
+// process as they would have.
+func watchSignals() error {
+	if failed := C.sw_watch_signals(); failed != 0 {
+		return &Error{Kind: Unsupported, Message: "signals cannot be handled here: " + syscall.Errno(failed).Error(), Where: "handle_signals"}
 	}
-}
-
-// forgetSignals is for an emitter that has ended. With the last one the goroutine that waits for signals has ended too.
-func forgetSignals(h *handle) {
-	signalLock.Lock()
-	delete(signalled, h)
-	var last chan os.Signal
-	if len(signalled) == 0 && signalChannel != nil {
-		last, signalChannel = signalChannel, nil
-		signal.Stop(last)
-		close(last)
-	}
-	ended := signalsEnded
-	signalLock.Unlock()
-	if last != nil {
-		<-ended
-	}
-}
-
-func endOnSignal(signals chan os.Signal, ended chan struct{}) {
-	defer close(ended)
-	received, ok := <-signals
-	if !ok {
-		return
-	}
-	// From here on a second signal waits, too: nobody stops listening before all have ended.
-	signalLock.Lock()
-	signalChannel = nil
-	signalLock.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), signalLimit)
-	defer cancel()
-	signalLock.Lock()
-	handles := make([]*handle, 0, len(signalled))
-	for h := range signalled {
-		handles = append(handles, h)
-	}
-	signalLock.Unlock()
-	var all sync.WaitGroup
-	for _, h := range handles {
-		all.Add(1)
-		go func() {
-			defer all.Done()
-			_, _ = h.close(ctx)
-		}()
-	}
-	all.Wait()
-	signal.Stop(signals)
-	_ = syscall.Kill(os.Getpid(), received.(syscall.Signal))
+	return nil
 }
 
 var (
@@ -116,29 +51,76 @@ func installLogger() {
 func sinkwellGoLog(level C.int32_t, message *C.uint8_t, n C.uint64_t) {
 	// A logger that panics must not take a lane with it.
 	defer func() { _ = recover() }()
+	levels := map[C.int32_t]slog.Level{
+		C.SINKWELL_LOG_ERROR: slog.LevelError, C.SINKWELL_LOG_WARN: slog.LevelWarn, C.SINKWELL_LOG_INFO: slog.LevelInfo,
+	}
+	say(levels[level], borrowed(message, n))
+}
+
+func say(level slog.Level, message string) {
 	l := logger.Load()
 	if l == nil {
 		l = slog.Default()
 	}
-	levels := map[C.int32_t]slog.Level{
-		C.SINKWELL_LOG_ERROR: slog.LevelError, C.SINKWELL_LOG_WARN: slog.LevelWarn, C.SINKWELL_LOG_INFO: slog.LevelInfo,
-	}
 	ctx := with(context.Background(), func(a *ambient) { a.inside, a.quiet = true, true })
-	l.LogAttrs(ctx, levels[level], borrowed(message, n), slog.String("logger", "sinkwell"))
+	l.LogAttrs(ctx, level, message, slog.String("logger", "sinkwell"))
 }
+
+func warn(message string) { say(slog.LevelWarn, message) }
 
 var (
 	defaultLock    sync.Mutex
 	defaultEmitter *Emitter
+	// configured opens the default emitter as Configure was last told.
+	configured func() (*Emitter, error)
 )
 
-// Default is the process's default emitter, opened on first use from SINKWELL_CONFIG, SINKWELL_LANES, or with one
-// console lane on stderr.
-func Default() (*Emitter, error) {
+// Configure opens the process's default emitter as Open would, instead of from the environment. One that is open already is
+// closed first, within the context's deadline, as both may write to one file. After Close the next use opens it again, from
+// what was said last. What cannot be opened leaves what was said before.
+func Configure(ctx context.Context, config any, options ...Option) (*Emitter, error) {
 	defaultLock.Lock()
 	defer defaultLock.Unlock()
 	if defaultEmitter != nil {
+		if _, err := defaultEmitter.Close(ctx); err != nil {
+			return nil, err
+		}
+	}
+	reopen := func() (*Emitter, error) { return Open(config, options...) }
+	emitter, err := reopen()
+	if err != nil {
+		return nil, err
+	}
+	defaultEmitter, configured = emitter, reopen
+	return emitter, nil
+}
+
+// Flush is the default emitter's, if it is open.
+func Flush(ctx context.Context) (Report, error) {
+	defaultLock.Lock()
+	emitter := defaultEmitter
+	defaultLock.Unlock()
+	if emitter == nil {
+		return nil, nil
+	}
+	return emitter.Flush(ctx)
+}
+
+// Default is the process's default emitter, opened on first use, and again after it was closed: as Configure was told last,
+// else from SINKWELL_CONFIG, SINKWELL_LANES, or with one console lane on stderr.
+func Default() (*Emitter, error) {
+	defaultLock.Lock()
+	defer defaultLock.Unlock()
+	if defaultEmitter != nil && !defaultEmitter.ended.Load() {
 		return defaultEmitter, nil
+	}
+	if configured != nil {
+		emitter, err := configured()
+		if err != nil {
+			return nil, err
+		}
+		defaultEmitter = emitter
+		return emitter, nil
 	}
 	installLogger()
 	var a arena
@@ -166,8 +148,8 @@ func Emit(ctx context.Context, event Event) (*Receipt, error) {
 	return emitter.Emit(ctx, event)
 }
 
-// Close ends the process's default emitter, if there is one. Go has no exit hook: a program that used it calls this
-// before it ends.
+// Close ends the process's default emitter, if there is one, as far as the context's deadline allows. Go has no exit hook: a
+// program that used it calls this before it ends. The next use opens it again.
 func Close(ctx context.Context) (Report, error) {
 	defaultLock.Lock()
 	emitter := defaultEmitter
@@ -176,9 +158,14 @@ func Close(ctx context.Context) (Report, error) {
 	var e C.SinkwellError
 	err := takeError(C.sinkwell_take_default(&taken, &e), &e)
 	defaultLock.Unlock()
-	if err != nil || taken == nil {
+	if err != nil {
 		return nil, err
 	}
-	C.sinkwell_emitter_free((**C.SinkwellEmitter)(unsafe.Pointer(&taken)))
+	if taken != nil {
+		C.sinkwell_emitter_free((**C.SinkwellEmitter)(unsafe.Pointer(&taken)))
+	}
+	if emitter == nil {
+		return nil, nil
+	}
 	return emitter.Close(ctx)
 }

@@ -21,12 +21,17 @@ type Span struct {
 	SpanID  string `json:"span_id,omitempty"`
 	Flags   byte   `json:"flags,omitempty"`
 	State   string `json:"state,omitempty"`
+	// ParentSpanID is the span around it, and ParentIsRemote whether that is another process's.
+	ParentSpanID   string `json:"parent_span_id,omitempty"`
+	ParentIsRemote bool   `json:"parent_is_remote,omitempty"`
 	// StartUnixNano and EndUnixNano are nanoseconds since 1970, as decimal digits. Without an end the span has just
 	// started.
 	StartUnixNano string `json:"start_unix_nano,omitempty"`
 	EndUnixNano   string `json:"end_unix_nano,omitempty"`
 	// Status is unset (also when empty), ok, error or compensating.
 	Status string `json:"status,omitempty"`
+	// Raised is the type of the error that ended it, where nothing else of the span says so.
+	Raised string `json:"raised,omitempty"`
 	// Attributes are what JSON can say; anything else comes as OTLP/JSON has it, as a string.
 	Attributes map[string]any `json:"attributes,omitempty"`
 	Events     []SpanEvent    `json:"events,omitempty"`

@@ -72,7 +72,7 @@ func (p *SpanProcessor) emit(ctx context.Context, span sdktrace.ReadOnlySpan, en
 }
 
 func describe(span sdktrace.ReadOnlySpan, end time.Time) sinkwell.Span {
-	context := span.SpanContext()
+	own := span.SpanContext()
 	described := sinkwell.Span{
 		Name:          span.Name(),
 		StartUnixNano: nanos(span.StartTime()),
@@ -80,12 +80,20 @@ func describe(span sdktrace.ReadOnlySpan, end time.Time) sinkwell.Span {
 		Status:        status(span.Status().Code),
 		Attributes:    plain(span.Attributes()),
 	}
-	if context.IsValid() {
-		described.TraceID, described.SpanID = context.TraceID().String(), context.SpanID().String()
-		described.Flags, described.State = byte(context.TraceFlags()), context.TraceState().String()
+	if own.IsValid() {
+		described.TraceID, described.SpanID = own.TraceID().String(), own.SpanID().String()
+		described.Flags, described.State = byte(own.TraceFlags()), own.TraceState().String()
+	}
+	if parent := span.Parent(); parent.IsValid() {
+		described.ParentSpanID, described.ParentIsRemote = parent.SpanID().String(), parent.IsRemote()
 	}
 	for _, event := range span.Events() {
-		described.Events = append(described.Events, sinkwell.SpanEvent{Name: event.Name, Attributes: plain(event.Attributes)})
+		attributes := plain(event.Attributes)
+		// By its type alone it is any error made of a text.
+		if attributes["exception.message"] == context.Canceled.Error() {
+			attributes["exception.type"] = "context.Canceled"
+		}
+		described.Events = append(described.Events, sinkwell.SpanEvent{Name: event.Name, Attributes: attributes})
 	}
 	return described
 }

@@ -1,0 +1,57 @@
+//go:build cgo && linux && amd64
+
+package sinkwell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Tool calls a tool and emits what became of it: a tool.invocation with its outcome (ok, error, timeout, cancelled),
+// duration_ms and, where it failed, error.type. The event comes after the call and never waits: where a blocking lane has no
+// room, that lane drops it, counted. The call's error, and its panic, are the caller's as they are; no text of them is in the
+// event. An event that is refused is a warning of the logger's.
+func (w *Emitter) Tool(ctx context.Context, name string, call func(context.Context) error) error {
+	start := time.Now()
+	failure := errPanicked
+	defer func() { w.told(ctx, name, time.Since(start), failure) }()
+	failure = call(ctx)
+	return failure
+}
+
+// Tool is the default emitter's.
+func Tool(ctx context.Context, name string, call func(context.Context) error) error {
+	emitter, err := Default()
+	if err != nil {
+		return err
+	}
+	return emitter.Tool(ctx, name, call)
+}
+
+// errPanicked stands for a call that did not return.
+var errPanicked = errors.New("panicked")
+
+func (w *Emitter) told(ctx context.Context, name string, took time.Duration, failure error) {
+	outcome := "ok"
+	attrs := []Attr{String("tool", name), Float64("duration_ms", float64(took.Nanoseconds())/1e6)}
+	if failure != nil {
+		kind := fmt.Sprintf("%T", failure)
+		switch {
+		case failure == errPanicked:
+			outcome, kind = "error", "panic"
+		case errors.Is(failure, context.Canceled):
+			outcome, kind = "cancelled", "context.Canceled"
+		case errors.Is(failure, context.DeadlineExceeded):
+			outcome = "timeout"
+		default:
+			outcome = "error"
+		}
+		attrs = append(attrs, String("error.type", kind))
+	}
+	event := Event{Type: "tool.invocation", Subject: "tool:" + name, Attrs: append(attrs, String("outcome", outcome))}
+	if err := w.Put(inside(ctx), event); err != nil {
+		warn("a tool's call was not emitted: " + err.Error())
+	}
+}
