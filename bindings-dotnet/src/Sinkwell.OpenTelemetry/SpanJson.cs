@@ -33,6 +33,11 @@ internal static class SpanJson
             json.WriteNumber("flags", (int)activity.ActivityTraceFlags & 0xFF);
             json.WriteString("state", activity.TraceStateString);
         }
+        if (activity.IdFormat == ActivityIdFormat.W3C && activity.ParentSpanId != default)
+        {
+            json.WriteString("parent_span_id", activity.ParentSpanId.ToHexString());
+            json.WriteBoolean("parent_is_remote", activity.HasRemoteParent);
+        }
         json.WriteString("start_unix_nano", Nanoseconds(activity.StartTimeUtc));
         if (ended)
         {

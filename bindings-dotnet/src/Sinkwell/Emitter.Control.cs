@@ -37,6 +37,7 @@ public sealed partial class Emitter
     {
         SinkwellOwned bytes = default;
         SinkwellError error = default;
+        _ended = true;
         using var lease = new Lease(_handle);
         Native.Check(
             NativeMethods.sinkwell_shutdown(lease.Emitter, Native.Milliseconds(timeout), &bytes, &error), ref error);
@@ -47,8 +48,11 @@ public sealed partial class Emitter
     /// <param name="timeout">How long at most; null: as long as it takes.</param>
     /// <param name="cancellationToken">Ends the wait; the shutdown goes on.</param>
     public unsafe Task<IReadOnlyDictionary<string, LaneReport>> ShutdownAsync(
-        TimeSpan? timeout = null, CancellationToken cancellationToken = default) =>
-        Aside(&NativeMethods.sinkwell_shutdown_on, Native.Milliseconds(timeout), cancellationToken);
+        TimeSpan? timeout = null, CancellationToken cancellationToken = default)
+    {
+        _ended = true;
+        return Aside(&NativeMethods.sinkwell_shutdown_on, Native.Milliseconds(timeout), cancellationToken);
+    }
 
     /// <summary>
     /// Shuts down within five seconds, as at the end of the process; <see cref="ShutdownAsync"/> gives it as long as

@@ -13,9 +13,10 @@ namespace Sinkwell;
 /// </summary>
 public sealed partial class Emitter : IAsyncDisposable, IDisposable
 {
-    private static readonly Lazy<Emitter> LazyDefault = new(OpenDefault, LazyThreadSafetyMode.PublicationOnly);
-
     private readonly EmitterHandle _handle;
+
+    /// <summary>A shutdown of it has begun.</summary>
+    private volatile bool _ended;
 
     private unsafe Emitter(SinkwellEmitter* emitter)
     {
@@ -26,9 +27,6 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
         HandlesSignals = handles != 0;
         Lifetime.Add(this, HandlesSignals);
     }
-
-    /// <summary>The process's default emitter, opened from the environment on first use.</summary>
-    public static Emitter Default => LazyDefault.Value;
 
     /// <summary>
     /// Whether this code runs inside a sink, a signer or a logger of the host's, where an emit never waits: what logs

@@ -53,17 +53,23 @@ public static class SinkwellDiagnostics
         }
     }
 
+    /// <summary>Says what this package itself has to say, where the core's words go.</summary>
+    internal static void Warn(string text) => Say(DiagnosticLevel.Warning, text);
+
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Tell(ulong user, int level, SinkwellBytes message)
+    private static void Tell(ulong user, int level, SinkwellBytes message) =>
+        Say((DiagnosticLevel)level, Native.Text(message));
+
+    private static void Say(DiagnosticLevel level, string text)
     {
+        var inside = HostCall.IsInside;
         // A logger that throws must not take a lane with it.
         try
         {
             HostCall.Enter();
-            var text = Native.Text(message);
             if (s_written is { } written)
             {
-                written((DiagnosticLevel)level, text);
+                written(level, text);
             }
             else
             {
@@ -76,7 +82,10 @@ public static class SinkwellDiagnostics
         }
         finally
         {
-            HostCall.Leave();
+            if (!inside)
+            {
+                HostCall.Leave();
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 // Child CONFIGURATION WAY
 // Or the agent of the canaries: Child canaries CASE FOLDER
 
+using System.Runtime.InteropServices;
 using Sinkwell;
 using Sinkwell.Tests.Child;
 
@@ -10,10 +11,21 @@ if (args[0] == "canaries")
     return await Canaries.RunAsync(args[1], args[2]);
 }
 
+if (args[1] == "older-handler")
+{
+    // One that handles signals before sinkwell comes.
+    PosixSignalRegistration.Create(PosixSignal.SIGINT, context => (context.Cancel, Older.Got) = (true, 1));
+    PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => (context.Cancel, Older.Got) = (true, 1));
+}
+if (args[1] == "console")
+{
+    Console.WriteLine("somebody has used the console");
+}
 var emitter = Emitter.Open(args[0]);
+Receipt? last = null;
 for (var i = 0; i < 100; i++)
 {
-    emitter.Emit("com.example.step", new Dictionary<string, object?> { ["n"] = i });
+    last = emitter.Emit("com.example.step", new Dictionary<string, object?> { ["n"] = i });
 }
 switch (args[1])
 {
@@ -30,6 +42,16 @@ switch (args[1])
     case "fail-fast":
         Environment.FailFast("no chance to do anything");
         break;
+    case "older-handler":
+        Console.WriteLine("ready");
+        while (Volatile.Read(ref Older.Got) == 0)
+        {
+            Thread.Yield();
+        }
+        emitter.Emit("com.example.step", new Dictionary<string, object?> { ["n"] = 100 });
+        await emitter.DisposeAsync();
+        return 0;
+    case "console":
     case "signal":
         Console.WriteLine("ready");
         Thread.Sleep(Timeout.Infinite);
@@ -47,7 +69,19 @@ switch (args[1])
             Console.WriteLine("ready");
             await stopped.Task;
         }
+        if (args.Length > 2)
+        {
+            // Pushed out at once, while the emitter goes on: without that it would take an hour.
+            await last!.DeliveredAsync(new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token);
+        }
+        // A request that is still being finished.
+        emitter.Emit("com.example.step", new Dictionary<string, object?> { ["n"] = 100 });
         await emitter.DisposeAsync();
         return 0;
 }
 return 1;
+
+internal static class Older
+{
+    internal static int Got;
+}

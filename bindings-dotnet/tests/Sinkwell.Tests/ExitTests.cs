@@ -9,6 +9,7 @@ namespace Sinkwell.Tests;
 /// </summary>
 public sealed partial class ExitTests
 {
+    private const int Sigint = 2;
     private const int Sigterm = 15;
 
     [Theory]
@@ -43,12 +44,44 @@ public sealed partial class ExitTests
     }
 
     [Fact]
-    public async Task A_host_that_stops_at_sigterm_by_itself_still_does()
+    public async Task Everything_survives_an_interrupt_with_handle_signals()
     {
         using var folder = new TemporaryFolder();
-        var (exit, _) = await Run(folder, "stop-at-signal", handlesSignals: false);
-        Assert.Equal(0, exit);
+        var (exit, _) = await Run(folder, "signal", handlesSignals: true, Sigint);
+        Assert.Equal(128 + Sigint, exit);
         AssertWritten(folder, closed: true);
+    }
+
+    /// <summary>Who may have a handler of his own is left in charge, so nothing is closed.</summary>
+    [Fact]
+    public async Task Everything_survives_an_interrupt_where_somebody_may_handle_it()
+    {
+        using var folder = new TemporaryFolder();
+        var (exit, _) = await Run(folder, "console", handlesSignals: true, Sigint);
+        Assert.Equal(128 + Sigint, exit);
+        AssertWritten(folder, closed: false);
+    }
+
+    [Theory]
+    [InlineData(Sigint)]
+    [InlineData(Sigterm)]
+    public async Task A_handler_that_was_there_before_is_in_charge(int signal)
+    {
+        using var folder = new TemporaryFolder();
+        var (exit, errors) = await Run(folder, "older-handler", handlesSignals: true, signal);
+        Assert.True(exit == 0, errors);
+        AssertWritten(folder, closed: true, events: 101);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_host_that_stops_at_sigterm_by_itself_finishes_its_requests(bool handlesSignals)
+    {
+        using var folder = new TemporaryFolder();
+        var (exit, errors) = await Run(folder, "stop-at-signal", handlesSignals);
+        Assert.True(exit == 0, errors);
+        AssertWritten(folder, closed: true, events: 101);
     }
 
     [Fact]
@@ -64,9 +97,9 @@ public sealed partial class ExitTests
         Assert.Equal(13, report.Envelopes);
     }
 
-    private static void AssertWritten(TemporaryFolder folder, bool closed)
+    private static void AssertWritten(TemporaryFolder folder, bool closed, int events = 100)
     {
-        Assert.Equal(Enumerable.Range(0, 100), Sequences(folder));
+        Assert.Equal(Enumerable.Range(0, events), Sequences(folder));
         var report = Verifier.Verify(folder.File("events.ndjson"), new Dictionary<string, TrustedKey> { ["k1"] = "hmac:" + folder.File("key") });
         Assert.Equal("sound", report.Verdict);
         Assert.Equal(closed, report.Json.GetProperty("streams")[0].GetProperty("closed").GetBoolean());
@@ -81,7 +114,8 @@ public sealed partial class ExitTests
             .Select(static envelope => envelope.GetProperty("data").GetProperty("n").GetInt32())];
     }
 
-    private static async Task<(int Exit, string Errors)> Run(TemporaryFolder folder, string way, bool handlesSignals)
+    private static async Task<(int Exit, string Errors)> Run(
+        TemporaryFolder folder, string way, bool handlesSignals, int signal = Sigterm)
     {
         var configuration = folder.File("sinkwell.yaml");
         await File.WriteAllTextAsync(configuration, $$"""
@@ -92,10 +126,13 @@ public sealed partial class ExitTests
               - sink: { file: { path: "{{folder.File("events.ndjson")}}" } }
                 batch: { linger: 1h }
             """);
-        return await Start("Child.dll", configuration, way);
+        return await Start("Child.dll", signal, [configuration, way, .. handlesSignals ? ["pushed"] : Array.Empty<string>()]);
     }
 
-    private static async Task<(int Exit, string Errors)> Start(string program, params string[] arguments)
+    private static Task<(int Exit, string Errors)> Start(string program, params string[] arguments) =>
+        Start(program, Sigterm, arguments);
+
+    private static async Task<(int Exit, string Errors)> Start(string program, int signal, string[] arguments)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!)
         {
@@ -107,9 +144,12 @@ public sealed partial class ExitTests
         start.Environment["DOTNET_DbgEnableMiniDump"] = "0";
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
-        if (await process.StandardOutput.ReadLineAsync() == "ready")
+        while (await process.StandardOutput.ReadLineAsync() is { } line)
         {
-            Assert.Equal(0, Kill(process.Id, Sigterm));
+            if (line == "ready")
+            {
+                Assert.Equal(0, Kill(process.Id, signal));
+            }
         }
         await process.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(1)).Token);
         return (process.ExitCode, await errors);

@@ -24,7 +24,7 @@ internal sealed unsafe class EventDraft : IDisposable
     /// <summary>What the parts are given as, for the call only: their addresses mean nothing after it.</summary>
     private SinkwellPart[] _given = [];
     private int _partCount;
-    private TextSpan _type, _said, _subject, _severity, _run, _turn, _attempt, _agent, _tenant, _time, _id,
+    private TextSpan _type, _said, _subject, _severity, _run, _parentRun, _turn, _attempt, _agent, _tenant, _time, _id,
         _causation, _correlation, _child, _traceId, _spanId, _traceState;
     private byte _traceFlags;
     private byte _terminal;
@@ -57,15 +57,19 @@ internal sealed unsafe class EventDraft : IDisposable
         _type = Put(type, "type");
         _subject = Put(options.Subject, "subject");
         _severity = Put(options.Severity?.Name, "severity");
-        _run = Put(options.Run, "run");
-        _turn = Put(options.Turn, "turn");
-        _attempt = Put(options.Attempt, "attempt");
-        _agent = Put(options.Agent, "agent");
+        var around = SinkwellContext.Current;
+        // Turn, attempt and parent belong to their run.
+        var within = options.Run is null || options.Run == around?.RunId ? around : null;
+        _run = Put(options.Run ?? around?.RunId, "run");
+        _parentRun = Put(within?.ParentRun, "parent_run");
+        _turn = Put(options.Turn ?? within?.TurnId, "turn");
+        _attempt = Put(options.Attempt ?? within?.Attempt, "attempt");
+        _agent = Put(options.Agent ?? around?.Agent, "agent");
         _tenant = Put(options.Tenant, "tenant");
         _time = Put(options.Time?.Text, "time");
         _id = Put(options.Id, "id");
-        _causation = Put(options.Causation, "causation");
-        _correlation = Put(options.Correlation, "correlation");
+        _causation = Put(options.Causation ?? around?.Causation, "causation");
+        _correlation = Put(options.Correlation ?? around?.Correlation, "correlation");
         _child = Put(options.Child, "child");
         _terminal = options.Terminal switch { null => 0, false => 1, true => 2 };
         Trace(options.Trace);
@@ -156,6 +160,7 @@ internal sealed unsafe class EventDraft : IDisposable
         subject = _subject.At(start),
         severity = _severity.At(start),
         run = _run.At(start),
+        parent_run = _parentRun.At(start),
         turn = _turn.At(start),
         attempt = _attempt.At(start),
         agent = _agent.At(start),

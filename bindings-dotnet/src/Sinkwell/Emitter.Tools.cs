@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using Sinkwell.Interop;
+
+namespace Sinkwell;
+
+public sealed partial class Emitter
+{
+    /// <summary>
+    /// Calls a tool and emits what became of it: a <c>tool.invocation</c> with its <c>outcome</c> (<c>ok</c>, <c>error</c>,
+    /// <c>timeout</c>, <c>cancelled</c>), <c>duration_ms</c> and, where it failed, <c>error.type</c>. The event comes after the
+    /// call and never waits: where a blocking lane has no room, that lane drops it, counted. What the call throws is the
+    /// caller's as it is; no text of it is in the event. An event that is refused is a warning.
+    /// </summary>
+    /// <param name="tool">The tool's name.</param>
+    /// <param name="call">The call.</param>
+    /// <returns>What the call returns.</returns>
+    public T Tool<T>(string tool, Func<T> call)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        var since = Stopwatch.GetTimestamp();
+        try
+        {
+            var result = call();
+            Told(tool, since, null);
+            return result;
+        }
+        catch (Exception e)
+        {
+            Told(tool, since, e);
+            throw;
+        }
+    }
+
+    /// <inheritdoc cref="Tool{T}(string, Func{T})"/>
+    public async Task<T> ToolAsync<T>(string tool, Func<Task<T>> call)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        var since = Stopwatch.GetTimestamp();
+        try
+        {
+            var result = await call().ConfigureAwait(false);
+            Told(tool, since, null);
+            return result;
+        }
+        catch (Exception e)
+        {
+            Told(tool, since, e);
+            throw;
+        }
+    }
+
+    private void Told(string tool, long since, Exception? failure)
+    {
+        var outcome = failure switch
+        {
+            null => "ok",
+            OperationCanceledException => "cancelled",
+            TimeoutException => "timeout",
+            _ => "error",
+        };
+        var took = Stopwatch.GetElapsedTime(since).TotalMilliseconds;
+        EventOptions options = new() { Subject = $"tool:{tool}" };
+        var inside = HostCall.IsInside;
+        try
+        {
+            // What comes after the call waits for nothing.
+            HostCall.Enter();
+            if (failure is null)
+            {
+                Put("tool.invocation", [("tool", tool), ("outcome", outcome), ("duration_ms", took)], options);
+            }
+            else
+            {
+                var kind = failure.GetType().FullName ?? failure.GetType().Name;
+                Put("tool.invocation", [("tool", tool), ("outcome", outcome), ("duration_ms", took), ("error.type", kind)], options);
+            }
+        }
+        catch (SinkwellException refused)
+        {
+            SinkwellDiagnostics.Warn($"a tool's call was not emitted: {refused.Message}");
+        }
+        finally
+        {
+            if (!inside)
+            {
+                HostCall.Leave();
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Sinkwell.Extensions.Hosting.Tests;
+
+/// <summary>The recipe of docs/DEPLOY.md as a process of its own, stopped as a service manager or a person stops it.</summary>
+public sealed partial class StoppingTests
+{
+    [Fact]
+    public void The_recipe_is_the_program_that_is_run_here()
+    {
+        var root = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(root, "docs", "DEPLOY.md")))
+        {
+            root = Path.GetDirectoryName(root)!;
+        }
+        var program = File.ReadAllText(Path.Combine(root, "bindings-dotnet", "tests", "HostChild", "Program.cs"));
+        Assert.Contains("```csharp\n" + program + "```\n", File.ReadAllText(Path.Combine(root, "docs", "DEPLOY.md")), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(15, false)]
+    [InlineData(2, false)]
+    [InlineData(15, true)]
+    public async Task A_host_that_is_stopped_loses_nothing(int signal, bool first)
+    {
+        var folder = Directory.CreateTempSubdirectory("sinkwell-").FullName;
+        try
+        {
+            await File.WriteAllTextAsync(Path.Combine(folder, "sinkwell.yaml"), """
+                agent: { id: "urn:sinkwell:agent:test" }
+                handle_signals: true
+                lanes: [ { sink: { file: { path: events.ndjson } }, batch: { linger: 1h } } ]
+                """);
+            string[] program = [Environment.ProcessPath!, Path.Combine(AppContext.BaseDirectory, "HostChild.dll")];
+            // The first process of a namespace, as in a container; its signals come from outside.
+            string[] command = first
+                ? ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child=KILL", .. program]
+                : program;
+            var start = new ProcessStartInfo(command[0], command[1..])
+            {
+                WorkingDirectory = folder,
+                RedirectStandardOutput = true,
+            };
+            using var process = Process.Start(start)!;
+            var said = "";
+            while (await process.StandardOutput.ReadLineAsync() is { } line && !line.Contains("Application started", StringComparison.Ordinal) | !(said += line).Contains("working", StringComparison.Ordinal))
+            {
+            }
+            var rest = process.StandardOutput.ReadToEndAsync();
+            var id = first ? await Child(process.Id) : process.Id;
+            Assert.Equal(0, Kill(id, signal));
+            await process.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(1)).Token);
+            Assert.True(process.ExitCode == 0, said + await rest);
+            var events = Path.Combine(folder, "events.ndjson");
+            var types = (await File.ReadAllLinesAsync(events)).Select(static line => line).Where(static line => !line.Contains("\"origin\":\"core\"", StringComparison.Ordinal));
+            Assert.Collection(
+                types,
+                static line => Assert.Contains("run.started", line, StringComparison.Ordinal),
+                static line => Assert.Contains("run.completed", line, StringComparison.Ordinal));
+            Assert.True(Verifier.Verify(events).Json.GetProperty("streams")[0].GetProperty("closed").GetBoolean());
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static async Task<int> Child(int parent) =>
+        int.Parse((await File.ReadAllTextAsync($"/proc/{parent}/task/{parent}/children")).Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int process, int signal);
+}

@@ -1,0 +1,109 @@
+using System.Text.Json;
+
+namespace Sinkwell.Tests;
+
+/// <summary>What events take from where they are emitted, tools' calls, and the default emitter's life.</summary>
+public sealed class ContextTests
+{
+    private static readonly TimeSpan Long = TimeSpan.FromSeconds(30);
+
+    [Fact]
+    public async Task An_event_takes_from_around_it_what_it_does_not_say()
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.File("events.ndjson");
+        var emitter = Emitter.Open(Configurations.Map(
+            ("agent", Configurations.Map(("id", "a1"), ("allow", new object[] { "a1", "a2" }))),
+            ("lanes", new object[] { Configurations.Map(("sink", Configurations.Map(("file", Configurations.Map(("path", file)))))) })));
+        using (SinkwellContext.With(agent: "a2", correlation: "talk"))
+        using (SinkwellContext.Run("outer"))
+        using (SinkwellContext.Turn("1", attempt: "2"))
+        {
+            emitter.Emit("run.started");
+            await Task.Run(async () =>
+            {
+                using (SinkwellContext.Run("inner"))
+                {
+                    await Task.Yield();
+                    emitter.Emit("run.started");
+                    emitter.Emit("run.progress", new Dictionary<string, object?> { ["parent_run"] = "own" });
+                    emitter.Emit("com.example.x");
+                    using (SinkwellContext.Run("inner"))
+                    {
+                        emitter.Emit("run.completed");
+                    }
+                }
+            });
+            emitter.Emit("com.example.x", options: new() { Run = "other" });
+            emitter.Emit("com.example.x", options: new() { Run = "outer", Turn = "9", Correlation = "said" });
+        }
+        emitter.Emit("com.example.x");
+        await emitter.DisposeAsync();
+        Assert.Equal(
+            [
+                "outer 1 2  a2 talk",
+                "inner   outer a2 talk",
+                "inner   own a2 talk",
+                "inner    a2 talk",
+                "inner   outer a2 talk",
+                "other    a2 talk",
+                "outer 9 2  a2 said",
+                "    a1 ",
+            ],
+            Events(file).Select(static e => string.Join(
+                ' ', Text(e, "runid"), Text(e, "turnid"), Text(e, "attemptid"), Text(e.GetProperty("data"), "parent_run"), Text(e, "agentid"), Text(e, "correlationid"))));
+        Assert.Null(SinkwellContext.Current);
+    }
+
+    [Fact]
+    public async Task A_tools_call_is_told_after_it()
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.File("events.ndjson");
+        var emitter = Emitter.Open(Configurations.ToFile(file, folder.HmacKey()));
+        Assert.Equal(7, emitter.Tool("pay", static () => 7));
+        Assert.Equal(8, await emitter.ToolAsync("pay", static async () =>
+        {
+            await Task.Yield();
+            return 8;
+        }));
+        Assert.Throws<InvalidOperationException>(() => emitter.Tool<int>("pay", static () => throw new InvalidOperationException("MARKER")));
+        await Assert.ThrowsAsync<TaskCanceledException>(() => emitter.ToolAsync("pay", static () => Task.FromCanceled<int>(new CancellationToken(true))));
+        await Assert.ThrowsAsync<TimeoutException>(() => emitter.ToolAsync<int>("pay", static () => throw new TimeoutException("MARKER")));
+        await emitter.DisposeAsync();
+        Assert.False(Emitter.IsInsideSink);
+        Assert.Equal(
+            ["ok ", "ok ", "error System.InvalidOperationException", "cancelled System.Threading.Tasks.TaskCanceledException", "timeout System.TimeoutException"],
+            Events(file).Select(static e => $"{Text(e.GetProperty("data"), "outcome")} {Text(e.GetProperty("data"), "error.type")}"));
+        Assert.DoesNotContain("MARKER", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
+    }
+
+    /// <summary>In one test, as the process has one default emitter.</summary>
+    [Fact]
+    public async Task The_default_emitter_is_what_it_was_configured_as_and_opens_again()
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.File("events.ndjson");
+        Emitter.Configure(Configurations.ToFile(file, folder.HmacKey()));
+        for (var n = 1; n <= 2; n++)
+        {
+            Emitter.Default.Emit("com.example.x");
+            Assert.Equal(0, Emitter.FlushDefault(Long)["file"].Pending);
+            await Emitter.Default.ShutdownAsync(Long);
+            Assert.Equal(n, Events(file).Count());
+        }
+        Assert.Throws<InvalidConfigException>(() => Emitter.Configure(Configurations.Map(("lanez", 1))));
+        // As it was said before.
+        Assert.Contains("file", Emitter.Default.Counters());
+        Assert.NotEmpty(await Emitter.ShutdownDefaultAsync(Long));
+        Assert.Empty(await Emitter.ShutdownDefaultAsync(Long));
+        Assert.Empty(Emitter.FlushDefault(Long));
+    }
+
+    private static IEnumerable<JsonElement> Events(string file) => File.ReadAllLines(file)
+        .Select(static line => JsonDocument.Parse(line).RootElement)
+        .Where(static envelope => !envelope.TryGetProperty("origin", out _));
+
+    private static string Text(JsonElement of, string member) =>
+        of.TryGetProperty(member, out var value) ? value.GetString()! : "";
+}
