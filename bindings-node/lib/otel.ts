@@ -26,6 +26,12 @@ export interface FinishedSpan {
     readonly name: string;
     readonly attributes?: Readonly<Record<string, unknown>> | undefined;
   }[];
+  /** The span around it, in SDK 2. */
+  readonly parentSpanContext?:
+    | { readonly spanId: string; readonly isRemote?: boolean | undefined }
+    | undefined;
+  /** The same, in SDK 1. */
+  readonly parentSpanId?: string | undefined;
   spanContext(): {
     traceId: string;
     spanId: string;
@@ -75,6 +81,11 @@ function plainObject(object: Readonly<Record<string, unknown>>): Record<string, 
   return made;
 }
 
+function parentOf({ parentSpanContext, parentSpanId }: FinishedSpan) {
+  const parent_span_id = parentSpanContext?.spanId ?? parentSpanId;
+  return { ...(parent_span_id && { parent_span_id, parent_is_remote: parentSpanContext?.isRemote ?? false }) };
+}
+
 function describe(span: FinishedSpan, ended: boolean, permit: ContentMode | undefined): Span {
   const { traceId: trace_id, spanId: span_id, ...rest } = traceOf(span.spanContext());
   return {
@@ -82,6 +93,7 @@ function describe(span: FinishedSpan, ended: boolean, permit: ContentMode | unde
     trace_id,
     span_id,
     ...rest,
+    ...parentOf(span),
     start_unix_nano: digits(span.startTime),
     ...(ended && { end_unix_nano: digits(span.endTime) }),
     status: STATUS[span.status.code] ?? 'unset',

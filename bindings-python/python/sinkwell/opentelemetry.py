@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,9 @@ from ._native import MAX_SAFE_INTEGER
 from ._process import log_seldom
 
 
+_MOST_HANDLED = 10_000
+
+
 class SpanProcessor(_SpanProcessor):
     """Emits what each span stands for: an agent's when it starts, too, every other when it has ended.
 
@@ -43,14 +47,29 @@ class SpanProcessor(_SpanProcessor):
     def __init__(self, emitter: Emitter | None = None, *, permit: str | None = None) -> None:
         self._emitter = emitter
         self._permit = permit
+        # What was being handled when a span started is no exception of its own.
+        self._handled: dict[tuple[Any, Any], int] = {}
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """A span that starts."""
-        self._take(span)
+        described = self._read(span)
+        if described is None:
+            return
+        if (handled := sys.exc_info()[1]) is not None and len(self._handled) < _MOST_HANDLED:
+            self._handled[_key(described)] = id(handled)
+        self._emit(described)
 
     def on_end(self, span: ReadableSpan) -> None:
         """A finished span."""
-        self._take(span)
+        # The SDK records what is an `Exception`; a cancellation leaves the span without a word.
+        raised = sys.exc_info()[1]
+        described = self._read(span)
+        if described is None:
+            return
+        handled = self._handled.pop(_key(described), None) if self._handled else None
+        if raised is not None and id(raised) != handled:
+            described["raised"] = f"{type(raised).__module__}.{type(raised).__qualname__}"
+        self._emit(described)
 
     def record_span(
         self, name: str, start_time: float, end_time: float, attributes: Mapping[str, Any], status: str
@@ -73,14 +92,13 @@ class SpanProcessor(_SpanProcessor):
         )
         return all(lane["pending"] == 0 for lane in report.values())
 
-    def _take(self, span: ReadableSpan) -> None:
+    def _read(self, span: ReadableSpan) -> dict[str, Any] | None:
         try:
-            described = _described(span)
+            return _described(span)
         except Exception as error:
             # A value of the program's that raises while it is read costs its span, never the program.
             log_seldom("warning", f"a span was not emitted: reading it raised {type(error).__qualname__}")
-            return
-        self._emit(described)
+            return None
 
     def _emit(self, span: dict[str, Any]) -> None:
         if self._permit is not None:
@@ -140,6 +158,9 @@ def _described(span: ReadableSpan) -> dict[str, Any]:
         described["span_id"] = f"{context.span_id:016x}"
         described["flags"] = int(context.trace_flags) & 0xFF
         described["state"] = context.trace_state.to_header()
+    if span.parent is not None:
+        described["parent_span_id"] = f"{span.parent.span_id:016x}"
+        described["parent_is_remote"] = bool(span.parent.is_remote)
     for member, when in (("start_unix_nano", span.start_time), ("end_unix_nano", span.end_time)):
         if when is not None:
             described[member] = str(when)
@@ -152,6 +173,10 @@ def _described(span: ReadableSpan) -> dict[str, Any]:
             for event in span.events
         ]
     return described
+
+
+def _key(described: Mapping[str, Any]) -> tuple[Any, Any]:
+    return described.get("trace_id"), described.get("span_id")
 
 
 def _plain(value: Any) -> Any:
