@@ -30,7 +30,7 @@ func TestEventsTakeFromTheContextWhatTheyDoNotSay(t *testing.T) {
 		{inner, sinkwell.Event{Type: "run.started"}, "inner   outer a2 talk"},
 		{inner, sinkwell.Event{Type: "run.progress", Data: own}, "inner   own a2 talk"},
 		{inner, sinkwell.Event{Type: "com.example.x"}, "inner    a2 talk"},
-		{outer, sinkwell.Event{Type: "com.example.x", Run: "other"}, "other    a2 talk"},
+		{outer, sinkwell.Event{Type: "com.example.x", Run: "other"}, "other 1 2  a2 talk"},
 		{outer, sinkwell.Event{Type: "com.example.x", Run: "outer", Turn: "9"}, "outer 9 2  a2 talk"},
 		{outer, sinkwell.Event{Type: "com.example.x", Agent: "a1", Correlation: "said"}, "outer 1 2  a1 said"},
 		{sinkwell.WithRun(inner, "inner"), sinkwell.Event{Type: "run.completed"}, "inner   outer a2 talk"},
@@ -49,6 +49,74 @@ func TestEventsTakeFromTheContextWhatTheyDoNotSay(t *testing.T) {
 			t.Errorf("%q, not %q", said, one.want)
 		}
 	}
+}
+
+type contextFile struct {
+	Name  string        `json:"name"`
+	About string        `json:"about"`
+	Cases []contextCase `json:"cases"`
+}
+
+type contextCase struct {
+	Name   string                         `json:"name"`
+	Within []map[string]map[string]string `json:"within"`
+	Event  struct {
+		Type  string         `json:"type"`
+		Data  map[string]any `json:"data"`
+		Run   string         `json:"run"`
+		Turn  string         `json:"turn"`
+		Agent string         `json:"agent"`
+	} `json:"event"`
+	Attributes map[string]string `json:"attributes"`
+	Data       map[string]any    `json:"data"`
+}
+
+func TestContextVectors(t *testing.T) {
+	eachVector(t, "context", func(t *testing.T, _ string, file contextFile) {
+		sink := &memorySink{name: "mine"}
+		sw, err := sinkwell.Open(sinkwell.Text("agent: { id: a1, allow: [ \"*\" ] }\nheartbeat: off\nlanes: []\n"), sinkwell.WithSink(sink))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sw.Close(soon(t))
+		set := map[string]func(context.Context, string) context.Context{
+			"turn": sinkwell.WithTurn, "attempt": sinkwell.WithAttempt, "agent": sinkwell.WithAgent, "causation": sinkwell.WithCausation,
+			"correlation": sinkwell.WithCorrelation, "parent_run": sinkwell.WithParentRun,
+		}
+		for _, c := range file.Cases {
+			ctx := context.Background()
+			for _, call := range c.Within {
+				members, isRun := call["run"]
+				if isRun {
+					ctx = sinkwell.WithRun(ctx, members["run"])
+				} else {
+					members = call["turn"]
+				}
+				for _, name := range []string{"turn", "attempt", "agent", "causation", "correlation", "parent_run"} {
+					if value, said := members[name]; said {
+						ctx = set[name](ctx, value)
+					}
+				}
+			}
+			event := sinkwell.Event{Type: c.Event.Type, Data: c.Event.Data, Run: c.Event.Run, Turn: c.Event.Turn, Agent: c.Event.Agent}
+			if err := sw.Put(ctx, event); err != nil {
+				t.Fatal(c.Name, err)
+			}
+			if _, err := sw.Flush(soon(t)); err != nil {
+				t.Fatal(err)
+			}
+			hosts := sink.hosts()
+			got := hosts[len(hosts)-1]
+			for _, name := range []string{"runid", "turnid", "attemptid", "agentid", "causationid", "correlationid"} {
+				if got.Attribute(name) != c.Attributes[name] {
+					t.Errorf("%s: %s is %q", c.Name, name, got.Attribute(name))
+				}
+			}
+			if data := got.Data(); fmt.Sprint(data) != fmt.Sprint(c.Data) {
+				t.Errorf("%s: %v", c.Name, data)
+			}
+		}
+	})
 }
 
 func TestAToolsCallIsToldAfterIt(t *testing.T) {

@@ -130,6 +130,7 @@ func inside(ctx context.Context) context.Context {
 // turn and attempt are its own. What an event says itself comes first. Nothing is emitted by this.
 func WithRun(ctx context.Context, run string) context.Context {
 	return with(ctx, func(a *ambient) {
+		// The same run entered again is no part of itself.
 		if a.run != run {
 			a.parentRun = a.run
 		}
@@ -140,6 +141,11 @@ func WithRun(ctx context.Context, run string) context.Context {
 // WithTurn has events emitted with the context belong to the turn of the context's run.
 func WithTurn(ctx context.Context, turn string) context.Context {
 	return with(ctx, func(a *ambient) { a.turn, a.attempt = turn, "" })
+}
+
+// WithParentRun has the context's run be part of another, which is not the context's: another process's, for example.
+func WithParentRun(ctx context.Context, run string) context.Context {
+	return with(ctx, func(a *ambient) { a.parentRun = run })
 }
 
 // WithAttempt has events emitted with the context belong to the attempt of the context's turn.
@@ -243,17 +249,12 @@ func (c *call) pack(ctx context.Context, e *Event, limit int) error {
 	if a.inside {
 		n.inside = 1
 	}
-	run, turn, attempt, parentRun := e.Run, e.Turn, e.Attempt, ""
-	// Turn, attempt and parent belong to their run.
-	if run == "" || run == a.run {
-		run, turn, attempt, parentRun = a.run, or(turn, a.turn), or(attempt, a.attempt), a.parentRun
-	}
 	c.put(C.SW_SUBJECT, e.Subject)
 	c.put(C.SW_SEVERITY, string(e.Severity))
-	c.put(C.SW_RUN, run)
-	c.put(C.SW_PARENT_RUN, parentRun)
-	c.put(C.SW_TURN, turn)
-	c.put(C.SW_ATTEMPT, attempt)
+	c.put(C.SW_RUN, or(e.Run, a.run))
+	c.put(C.SW_PARENT_RUN, a.parentRun)
+	c.put(C.SW_TURN, or(e.Turn, a.turn))
+	c.put(C.SW_ATTEMPT, or(e.Attempt, a.attempt))
 	c.put(C.SW_AGENT, or(e.Agent, a.agent))
 	c.put(C.SW_TENANT, e.Tenant)
 	if !e.Time.IsZero() {

@@ -140,7 +140,7 @@ import (
 func use(...any) {}
 
 func readme(ctx context.Context, sw *sinkwell.Emitter, receipt *sinkwell.Receipt, handler http.Handler,
-	sampler sdktrace.Sampler, err error) {
+	sampler sdktrace.Sampler, err error, call func(context.Context) error) {
 	use(errors.Is, slog.New, otel.FromContext)
 	%s
 }

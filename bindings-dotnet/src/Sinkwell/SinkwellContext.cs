@@ -55,45 +55,59 @@ public sealed record SinkwellContext
     /// correlation, unless they are given; turn and attempt are its own.
     /// </summary>
     /// <param name="run">The run's id; null: a new one.</param>
+    /// <param name="turn">The turn in it.</param>
+    /// <param name="attempt">The attempt in the turn.</param>
     /// <param name="agent">Another agent than the emitter's.</param>
     /// <param name="causation">Id of the event that caused the run.</param>
     /// <param name="correlation">Id of the whole conversation.</param>
+    /// <param name="parentRun">The run that it is part of; null: the run around it.</param>
     /// <returns>What ends it, in the method that began it.</returns>
     public static IDisposable Run(
-        string? run = null, string? agent = null, string? causation = null, string? correlation = null)
+        string? run = null,
+        string? turn = null,
+        string? attempt = null,
+        string? agent = null,
+        string? causation = null,
+        string? correlation = null,
+        string? parentRun = null)
     {
         var around = Here.Value;
         run ??= Guid.NewGuid().ToString();
         return Enter(new SinkwellContext
         {
             RunId = run,
-            ParentRun = around?.RunId == run ? around.ParentRun : around?.RunId,
+            // The same run entered again is no part of itself.
+            ParentRun = parentRun ?? (around?.RunId == run ? around?.ParentRun : around?.RunId),
+            TurnId = turn,
+            Attempt = attempt,
             Agent = agent ?? around?.Agent,
             Causation = causation ?? around?.Causation,
             Correlation = correlation ?? around?.Correlation,
         });
     }
 
-    /// <summary>Has events belong to a turn of the run around, until the answer is disposed of.</summary>
-    /// <param name="turn">The turn's id.</param>
+    /// <summary>
+    /// Has events belong to a turn of the run around, until the answer is disposed of: what is not given is as around, but for
+    /// the attempt.
+    /// </summary>
+    /// <param name="turn">The turn's id; null: as around.</param>
     /// <param name="attempt">The attempt in the turn.</param>
-    /// <returns>What ends it, in the method that began it.</returns>
-    public static IDisposable Turn(string turn, string? attempt = null)
-    {
-        ArgumentNullException.ThrowIfNull(turn);
-        return Enter((Here.Value ?? new SinkwellContext()) with { TurnId = turn, Attempt = attempt });
-    }
-
-    /// <summary>Has events say what is given, and the rest as around, until the answer is disposed of.</summary>
     /// <param name="agent">Another agent than the emitter's.</param>
     /// <param name="causation">Id of the event that caused what happens here.</param>
     /// <param name="correlation">Id of the whole conversation.</param>
     /// <returns>What ends it, in the method that began it.</returns>
-    public static IDisposable With(string? agent = null, string? causation = null, string? correlation = null)
+    public static IDisposable Turn(
+        string? turn = null,
+        string? attempt = null,
+        string? agent = null,
+        string? causation = null,
+        string? correlation = null)
     {
         var around = Here.Value ?? new SinkwellContext();
         return Enter(around with
         {
+            TurnId = turn ?? around.TurnId,
+            Attempt = attempt,
             Agent = agent ?? around.Agent,
             Causation = causation ?? around.Causation,
             Correlation = correlation ?? around.Correlation,

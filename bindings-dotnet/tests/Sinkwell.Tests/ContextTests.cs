@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Sinkwell.Tests;
 
@@ -15,7 +16,7 @@ public sealed class ContextTests
         var emitter = Emitter.Open(Configurations.Map(
             ("agent", Configurations.Map(("id", "a1"), ("allow", new object[] { "a1", "a2" }))),
             ("lanes", new object[] { Configurations.Map(("sink", Configurations.Map(("file", Configurations.Map(("path", file)))))) })));
-        using (SinkwellContext.With(agent: "a2", correlation: "talk"))
+        using (SinkwellContext.Turn(agent: "a2", correlation: "talk"))
         using (SinkwellContext.Run("outer"))
         using (SinkwellContext.Turn("1", attempt: "2"))
         {
@@ -46,13 +47,63 @@ public sealed class ContextTests
                 "inner   own a2 talk",
                 "inner    a2 talk",
                 "inner   outer a2 talk",
-                "other    a2 talk",
+                "other 1 2  a2 talk",
                 "outer 9 2  a2 said",
                 "    a1 ",
             ],
             Events(file).Select(static e => string.Join(
                 ' ', Text(e, "runid"), Text(e, "turnid"), Text(e, "attemptid"), Text(e.GetProperty("data"), "parent_run"), Text(e, "agentid"), Text(e, "correlationid"))));
         Assert.Null(SinkwellContext.Current);
+    }
+
+    [Fact]
+    public async Task Context_vectors()
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.File("events.ndjson");
+        var emitter = Emitter.Open(Configurations.Map(
+            ("agent", Configurations.Map(("id", "a1"), ("allow", new object[] { "*" }))),
+            ("lanes", new object[] { Configurations.Map(("sink", Configurations.Map(("file", Configurations.Map(("path", file)))))) })));
+        var cases = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Project.Root, "tests", "vectors", "context", "context.json")))
+            .RootElement.GetProperty("cases").EnumerateArray().ToArray();
+        Assert.NotEmpty(cases);
+        foreach (var one in cases)
+        {
+            var entered = one.GetProperty("within").EnumerateArray().Select(static call =>
+            {
+                var of = call.EnumerateObject().Single();
+                string? Member(string name) => of.Value.TryGetProperty(name, out var value) ? value.GetString() : null;
+                return of.Name == "run"
+                    ? SinkwellContext.Run(Member("run"), Member("turn"), Member("attempt"), Member("agent"), Member("causation"), Member("correlation"), Member("parent_run"))
+                    : SinkwellContext.Turn(Member("turn"), Member("attempt"), Member("agent"), Member("causation"), Member("correlation"));
+            }).ToArray();
+            var given = one.GetProperty("event");
+            string? Said(string name) => given.TryGetProperty(name, out var value) ? value.GetString() : null;
+            EventOptions options = new() { Run = Said("run"), Turn = Said("turn"), Agent = Said("agent") };
+            if (given.TryGetProperty("data", out var data))
+            {
+                emitter.Emit(Said("type")!, data, options);
+            }
+            else
+            {
+                emitter.Emit(Said("type")!, options: options);
+            }
+            foreach (var scope in Enumerable.Reverse(entered))
+            {
+                scope.Dispose();
+            }
+        }
+        await emitter.DisposeAsync();
+        string[] attributes = ["runid", "turnid", "attemptid", "agentid", "causationid", "correlationid"];
+        foreach (var (wanted, got) in cases.Zip(Events(file).ToArray()))
+        {
+            var name = wanted.GetProperty("name").GetString();
+            foreach (var attribute in attributes)
+            {
+                Assert.Equal((name, attribute, Text(wanted.GetProperty("attributes"), attribute)), (name, attribute, Text(got, attribute)));
+            }
+            Assert.True(JsonNode.DeepEquals(JsonNode.Parse(wanted.GetProperty("data").GetRawText()), JsonNode.Parse(got.GetProperty("data").GetRawText())), name);
+        }
     }
 
     [Fact]
