@@ -44,8 +44,12 @@ public sealed partial class StoppingTests
             };
             using var process = Process.Start(start)!;
             var said = "";
-            while (await process.StandardOutput.ReadLineAsync() is { } line && !line.Contains("Application started", StringComparison.Ordinal) | !(said += line).Contains("working", StringComparison.Ordinal))
+            foreach (var sign in (string[])["Application started", "working"])
             {
+                while (!said.Contains(sign, StringComparison.Ordinal) && await process.StandardOutput.ReadLineAsync() is { } line)
+                {
+                    said += line + "\n";
+                }
             }
             var rest = process.StandardOutput.ReadToEndAsync();
             var id = first ? await Child(process.Id) : process.Id;
@@ -53,7 +57,7 @@ public sealed partial class StoppingTests
             await process.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(1)).Token);
             Assert.True(process.ExitCode == 0, said + await rest);
             var events = Path.Combine(folder, "events.ndjson");
-            var types = (await File.ReadAllLinesAsync(events)).Select(static line => line).Where(static line => !line.Contains("\"origin\":\"core\"", StringComparison.Ordinal));
+            var types = (await File.ReadAllLinesAsync(events)).Where(static line => !line.Contains("\"origin\":\"core\"", StringComparison.Ordinal));
             Assert.Collection(
                 types,
                 static line => Assert.Contains("run.started", line, StringComparison.Ordinal),
