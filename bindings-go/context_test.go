@@ -30,7 +30,7 @@ func TestEventsTakeFromTheContextWhatTheyDoNotSay(t *testing.T) {
 		{inner, sinkwell.Event{Type: "run.started"}, "inner   outer a2 talk"},
 		{inner, sinkwell.Event{Type: "run.progress", Data: own}, "inner   own a2 talk"},
 		{inner, sinkwell.Event{Type: "com.example.x"}, "inner    a2 talk"},
-		{outer, sinkwell.Event{Type: "com.example.x", Run: "other"}, "other 1 2  a2 talk"},
+		{outer, sinkwell.Event{Type: "com.example.x", Run: "other"}, "other    a2 talk"},
 		{outer, sinkwell.Event{Type: "com.example.x", Run: "outer", Turn: "9"}, "outer 9 2  a2 talk"},
 		{outer, sinkwell.Event{Type: "com.example.x", Agent: "a1", Correlation: "said"}, "outer 1 2  a1 said"},
 		{sinkwell.WithRun(inner, "inner"), sinkwell.Event{Type: "run.completed"}, "inner   outer a2 talk"},

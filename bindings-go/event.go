@@ -249,12 +249,17 @@ func (c *call) pack(ctx context.Context, e *Event, limit int) error {
 	if a.inside {
 		n.inside = 1
 	}
+	run, turn, attempt, parentRun := e.Run, e.Turn, e.Attempt, ""
+	// Turn, attempt and parent belong to their run.
+	if run == "" || run == a.run {
+		run, turn, attempt, parentRun = a.run, or(turn, a.turn), or(attempt, a.attempt), a.parentRun
+	}
 	c.put(C.SW_SUBJECT, e.Subject)
 	c.put(C.SW_SEVERITY, string(e.Severity))
-	c.put(C.SW_RUN, or(e.Run, a.run))
-	c.put(C.SW_PARENT_RUN, a.parentRun)
-	c.put(C.SW_TURN, or(e.Turn, a.turn))
-	c.put(C.SW_ATTEMPT, or(e.Attempt, a.attempt))
+	c.put(C.SW_RUN, run)
+	c.put(C.SW_PARENT_RUN, parentRun)
+	c.put(C.SW_TURN, turn)
+	c.put(C.SW_ATTEMPT, attempt)
 	c.put(C.SW_AGENT, or(e.Agent, a.agent))
 	c.put(C.SW_TENANT, e.Tenant)
 	if !e.Time.IsZero() {

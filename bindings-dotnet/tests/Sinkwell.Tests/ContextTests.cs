@@ -47,7 +47,7 @@ public sealed class ContextTests
                 "inner   own a2 talk",
                 "inner    a2 talk",
                 "inner   outer a2 talk",
-                "other 1 2  a2 talk",
+                "other    a2 talk",
                 "outer 9 2  a2 said",
                 "    a1 ",
             ],

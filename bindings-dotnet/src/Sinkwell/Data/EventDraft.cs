@@ -58,10 +58,12 @@ internal sealed unsafe class EventDraft : IDisposable
         _subject = Put(options.Subject, "subject");
         _severity = Put(options.Severity?.Name, "severity");
         var around = SinkwellContext.Current;
+        // Turn, attempt and parent belong to their run.
+        var within = options.Run is null || options.Run == around?.RunId ? around : null;
         _run = Put(options.Run ?? around?.RunId, "run");
-        _parentRun = Put(around?.ParentRun, "parent_run");
-        _turn = Put(options.Turn ?? around?.TurnId, "turn");
-        _attempt = Put(options.Attempt ?? around?.Attempt, "attempt");
+        _parentRun = Put(within?.ParentRun, "parent_run");
+        _turn = Put(options.Turn ?? within?.TurnId, "turn");
+        _attempt = Put(options.Attempt ?? within?.Attempt, "attempt");
         _agent = Put(options.Agent ?? around?.Agent, "agent");
         _tenant = Put(options.Tenant, "tenant");
         _time = Put(options.Time?.Text, "time");
