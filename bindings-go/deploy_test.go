@@ -2,6 +2,7 @@ package sinkwell_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -94,7 +95,7 @@ func TestTheRecipeForServicesLosesNothing(t *testing.T) {
 		if err == nil {
 			_ = answer.Body.Close()
 			if answer.StatusCode != http.StatusOK {
-				err = &http.ProtocolError{ErrorString: answer.Status}
+				err = errors.New(answer.Status)
 			}
 		}
 		answered <- err

@@ -28,7 +28,7 @@ SECRETS = ["jwt", "aws", "gcp", "azure", "github", "pem", "bearer", "secrets"]
 def presidio(cases):
     import spacy
     from presidio_analyzer import AnalyzerEngine
-    from presidio_analyzer.nlp_engine import NlpEngine, NlpArtifacts, SpacyNlpEngine
+    from presidio_analyzer.nlp_engine import SpacyNlpEngine
 
     class Blank(SpacyNlpEngine):
         def __init__(self):
@@ -40,8 +40,11 @@ def presidio(cases):
         if case["detector"] in PRESIDIO:
             found = analyzer.analyze(case["text"], "en", entities=[PRESIDIO[case["detector"]]])
             text = case["text"]
+
             # Offsets are characters there.
-            at = lambda n: len(text[:n].encode())
+            def at(n, text=text):
+                return len(text[:n].encode())
+
             yield case, [(at(f.start), at(f.end)) for f in found]
 
 
@@ -71,7 +74,20 @@ def gitleaks(cases, binary):
             (folder / "in" / f"{i}.txt").write_bytes(case["text"].encode())
         report = folder / "report.json"
         subprocess.run(
-            [binary, "dir", folder / "in", "--report-format", "json", "--report-path", report, "--exit-code", "0", "--no-banner", "--log-level", "error"],
+            [
+                binary,
+                "dir",
+                folder / "in",
+                "--report-format",
+                "json",
+                "--report-path",
+                report,
+                "--exit-code",
+                "0",
+                "--no-banner",
+                "--log-level",
+                "error",
+            ],
             check=True,
         )
         found = collections.defaultdict(list)
@@ -85,22 +101,35 @@ def gitleaks(cases, binary):
 
 
 def main():
-    cases = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
+    with open(sys.argv[1], encoding="utf-8") as lines:
+        cases = [json.loads(line) for line in lines]
     print(f"{'tool':16}{'detector':10}{'cases':>7}{'recall':>9}{'whole':>9}{'precision':>11}")
-    for name, run in [("presidio", presidio), ("detect-secrets", detect_secrets), ("gitleaks", lambda c: gitleaks(c, sys.argv[2]))]:
+    for name, run in [
+        ("presidio", presidio),
+        ("detect-secrets", detect_secrets),
+        ("gitleaks", lambda c: gitleaks(c, sys.argv[2])),
+    ]:
         score = collections.defaultdict(lambda: [0, 0, 0, 0, 0])
         for case, found in run(cases):
             s = score[case["detector"]]
             s[0] += 1
-            touch = lambda f, g: f[0] < g[1] and f[1] > g[0]
+
+            def touch(f, g):
+                return f[0] < g[1] and f[1] > g[0]
+
             for want in case["finds"]:
                 s[1] += 1
                 s[2] += any(touch(f, want) for f in found)
                 s[3] += any(f[0] <= want[0] and f[1] >= want[1] for f in found)
             s[4] += sum(not any(touch(f, want) for want in case["finds"]) for f in found)
         for detector, (n, wanted, hit, whole, wrong) in score.items():
-            share = lambda a, b: f"{100 * a / b:.1f}%" if b else "-"
-            print(f"{name:16}{detector:10}{n:7}{share(hit, wanted):>9}{share(whole, wanted):>9}{share(hit, hit + wrong):>11}")
+
+            def share(a, b):
+                return f"{100 * a / b:.1f}%" if b else "-"
+
+            print(
+                f"{name:16}{detector:10}{n:7}{share(hit, wanted):>9}{share(whole, wanted):>9}{share(hit, hit + wrong):>11}"
+            )
 
 
 main()

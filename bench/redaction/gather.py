@@ -21,9 +21,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import tomllib
 import urllib.parse
 import urllib.request
+
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "target" / "redaction-corpus"
@@ -31,29 +32,82 @@ KEPT = ROOT / "target" / "redaction-debs"
 
 # Package, version, SHA-256, its place in the pool, most bytes taken of it.
 DEBS = [
-    ("debian-handbook", "11.20220922", "3d5dbeac1f1afc9c094eab9d0f701f6ecff99c4927d5a4794cf6c85678134faa",
-     "pool/main/d/debian-handbook/debian-handbook_11.20220922_all.deb", 16 << 20),
-    ("debian-policy", "4.6.2.0", "ef9d01b625c3b87c3a845c2cd1b66f1a16e9240b2b9e5bee53472a00e8457a39",
-     "pool/main/d/debian-policy/debian-policy_4.6.2.0_all.deb", 24 << 20),
-    ("debian-reference-en", "2.100", "9f31d3a17df505de09689ca255512ea58c1fc47c59bb1b0c7bf1c23362e9743f",
-     "pool/main/d/debian-reference/debian-reference-en_2.100_all.deb", 24 << 20),
-    ("developers-reference", "12.18", "0dba82f6fa16e373f2a84ad07e7971aa9264ad2e7d2ae46b37edbc9c5fd57e2e",
-     "pool/main/d/developers-reference/developers-reference_12.18_all.deb", 24 << 20),
-    ("git-doc", "1:2.39.5-0+deb12u3", "3c89668a11053a6bafade3de1f611f4613db31e082af63f43d8c5b69ad8795ec",
-     "pool/main/g/git/git-doc_2.39.5-0+deb12u3_all.deb", 24 << 20),
-    ("libpython3.11-stdlib", "3.11.2-6+deb12u9", "10f13e000ee757f5f2d2d3569f9e30546214a0c850acd78695feae373bfa3e53",
-     "pool/updates/main/p/python3.11/libpython3.11-stdlib_3.11.2-6+deb12u9_amd64.deb", 24 << 20),
-    ("libpython3.11-testsuite", "3.11.2-6+deb12u9", "5dd0f85e950b344a51374e0ef68089e808f73c6c594c80e5232936b5c7ea4a28",
-     "pool/updates/main/p/python3.11/libpython3.11-testsuite_3.11.2-6+deb12u9_all.deb", 24 << 20),
-    ("linux-doc-6.1", "6.1.192-3", "f18dfe28dcab7bdbf9185be16b9521f5841277a6a96c374a6683a648d5d5fa4f",
-     "pool/updates/main/l/linux/linux-doc-6.1_6.1.192-3_all.deb", 30 << 20),
-    ("python3.11-doc", "3.11.2-6+deb12u9", "5b3594189d6ef9a6963ce0347fd307a1cc67620ad697e144db366070e2e146be",
-     "pool/updates/main/p/python3.11/python3.11-doc_3.11.2-6+deb12u9_all.deb", 24 << 20),
+    (
+        "debian-handbook",
+        "11.20220922",
+        "3d5dbeac1f1afc9c094eab9d0f701f6ecff99c4927d5a4794cf6c85678134faa",
+        "pool/main/d/debian-handbook/debian-handbook_11.20220922_all.deb",
+        16 << 20,
+    ),
+    (
+        "debian-policy",
+        "4.6.2.0",
+        "ef9d01b625c3b87c3a845c2cd1b66f1a16e9240b2b9e5bee53472a00e8457a39",
+        "pool/main/d/debian-policy/debian-policy_4.6.2.0_all.deb",
+        24 << 20,
+    ),
+    (
+        "debian-reference-en",
+        "2.100",
+        "9f31d3a17df505de09689ca255512ea58c1fc47c59bb1b0c7bf1c23362e9743f",
+        "pool/main/d/debian-reference/debian-reference-en_2.100_all.deb",
+        24 << 20,
+    ),
+    (
+        "developers-reference",
+        "12.18",
+        "0dba82f6fa16e373f2a84ad07e7971aa9264ad2e7d2ae46b37edbc9c5fd57e2e",
+        "pool/main/d/developers-reference/developers-reference_12.18_all.deb",
+        24 << 20,
+    ),
+    (
+        "git-doc",
+        "1:2.39.5-0+deb12u3",
+        "3c89668a11053a6bafade3de1f611f4613db31e082af63f43d8c5b69ad8795ec",
+        "pool/main/g/git/git-doc_2.39.5-0+deb12u3_all.deb",
+        24 << 20,
+    ),
+    (
+        "libpython3.11-stdlib",
+        "3.11.2-6+deb12u9",
+        "10f13e000ee757f5f2d2d3569f9e30546214a0c850acd78695feae373bfa3e53",
+        "pool/updates/main/p/python3.11/libpython3.11-stdlib_3.11.2-6+deb12u9_amd64.deb",
+        24 << 20,
+    ),
+    (
+        "libpython3.11-testsuite",
+        "3.11.2-6+deb12u9",
+        "5dd0f85e950b344a51374e0ef68089e808f73c6c594c80e5232936b5c7ea4a28",
+        "pool/updates/main/p/python3.11/libpython3.11-testsuite_3.11.2-6+deb12u9_all.deb",
+        24 << 20,
+    ),
+    (
+        "linux-doc-6.1",
+        "6.1.192-3",
+        "f18dfe28dcab7bdbf9185be16b9521f5841277a6a96c374a6683a648d5d5fa4f",
+        "pool/updates/main/l/linux/linux-doc-6.1_6.1.192-3_all.deb",
+        30 << 20,
+    ),
+    (
+        "python3.11-doc",
+        "3.11.2-6+deb12u9",
+        "5b3594189d6ef9a6963ce0347fd307a1cc67620ad697e144db366070e2e146be",
+        "pool/updates/main/p/python3.11/python3.11-doc_3.11.2-6+deb12u9_all.deb",
+        24 << 20,
+    ),
 ]
 CRATE_MOST = 2 << 20
 CRATES_MOST = 110 << 20
 FILE_MOST = 1 << 20
-LOCKS = {"Cargo.lock", "Cargo.lock.msrv", "go.sum", "package-lock.json", "yarn.lock", "poetry.lock", "uv.lock"}
+LOCKS = {
+    "Cargo.lock",
+    "Cargo.lock.msrv",
+    "go.sum",
+    "package-lock.json",
+    "yarn.lock",
+    "poetry.lock",
+    "uv.lock",
+}
 
 
 def text(name: str, data: bytes) -> bytes | None:
@@ -165,7 +219,9 @@ def debian(corpus: Corpus) -> None:
     for package, version, digest, pool, most in DEBS:
         data = deb(package, version, digest, pool)
         part = "python" if "python3" in package and "doc" not in package else "debian"
-        tar = subprocess.run(["dpkg-deb", "--fsys-tarfile", "/dev/stdin"], input=data, check=True, capture_output=True)
+        tar = subprocess.run(
+            ["dpkg-deb", "--fsys-tarfile", "/dev/stdin"], input=data, check=True, capture_output=True
+        )
         taken = 0
         with tarfile.open(fileobj=io.BytesIO(tar.stdout)) as archive:
             for name, data in members(archive):
@@ -174,7 +230,9 @@ def debian(corpus: Corpus) -> None:
 
 
 def locks(corpus: Corpus) -> None:
-    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split():
+    for name in subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split():
         if pathlib.PurePath(name).name in LOCKS:
             corpus.add("locks", f"sinkwell/{name}", (ROOT / name).read_bytes())
 

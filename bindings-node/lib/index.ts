@@ -81,6 +81,7 @@ export { Receipt, type Ending, type WaitOptions } from './receipt';
 export {
   Rejected,
   Uncertain,
+  type BatchAnswer,
   type BatchGovernanceEventSink,
   type GovernanceEventSink,
   type Signer,

@@ -28,8 +28,7 @@ export interface FinishedSpan {
   }[];
   /** The span around it, in SDK 2. */
   readonly parentSpanContext?:
-    | { readonly spanId: string; readonly isRemote?: boolean | undefined }
-    | undefined;
+    { readonly spanId: string; readonly isRemote?: boolean | undefined } | undefined;
   /** The same, in SDK 1. */
   readonly parentSpanId?: string | undefined;
   spanContext(): {
@@ -83,7 +82,9 @@ function plainObject(object: Readonly<Record<string, unknown>>): Record<string, 
 
 function parentOf({ parentSpanContext, parentSpanId }: FinishedSpan) {
   const parent_span_id = parentSpanContext?.spanId ?? parentSpanId;
-  return { ...(parent_span_id && { parent_span_id, parent_is_remote: parentSpanContext?.isRemote ?? false }) };
+  return {
+    ...(parent_span_id && { parent_span_id, parent_is_remote: parentSpanContext?.isRemote ?? false }),
+  };
 }
 
 function describe(span: FinishedSpan, ended: boolean, permit: ContentMode | undefined): Span {

@@ -7,7 +7,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Message, SinkSpec } from '../native';
-import { InvalidArgumentError } from './errors';
+import { InvalidArgumentError, isError } from './errors';
 import { SignedGovernanceEvent } from './event';
 import { answerWith, loop } from './loop';
 
@@ -28,17 +28,25 @@ export interface GovernanceEventSink {
   health(): Promise<SinkHealth>;
 }
 
+/**
+ * What a batch sink says of one event: nothing for taken; `Rejected`, `Uncertain`, or another error to try it again; or
+ * what `Promise.allSettled` says of a promise that came to one of these. Anything else (`false`, `{ ok: false }`, a
+ * response) is no answer: the event is tried again, and health says so.
+ */
+export type BatchAnswer =
+  | Error
+  | null
+  | undefined
+  | void
+  | { readonly status: 'fulfilled'; readonly value: Error | null | undefined | void }
+  | { readonly status: 'rejected'; readonly reason: unknown };
+
 /** A sink that takes batches and answers per event. */
 export interface BatchGovernanceEventSink {
   readonly name: string;
   readonly classes: ReadonlySet<SinkClass>;
-  /**
-   * Nothing: it has all. Else one answer per event: nothing for taken, `Rejected`, `Uncertain`, or another error to
-   * try again.
-   */
-  emitBatch(
-    events: readonly SignedGovernanceEvent[],
-  ): Promise<void | readonly (Error | null | undefined | void)[]>;
+  /** Nothing: it has all. Else one {@link BatchAnswer} per event, in order. */
+  emitBatch(events: readonly SignedGovernanceEvent[]): Promise<void | readonly BatchAnswer[]>;
   health(): Promise<SinkHealth>;
 }
 
@@ -51,7 +59,11 @@ export type SinkLike = {
   health?(): SinkHealth | Promise<SinkHealth>;
 } & (
   | { emit(event: SignedGovernanceEvent): unknown }
-  | { emitBatch(events: readonly SignedGovernanceEvent[]): unknown }
+  | {
+      emitBatch(
+        events: readonly SignedGovernanceEvent[],
+      ): void | null | readonly BatchAnswer[] | Promise<void | null | readonly BatchAnswer[]>;
+    }
 );
 
 /** Thrown by a sink that will never take this event: it is dead-lettered and declared, not tried again. */
@@ -136,7 +148,7 @@ function parts(message: Message): Buffer[] {
 
 /** What records may say of an exception. */
 function nameOf(error: unknown): string {
-  const name = error instanceof Error ? error.constructor.name : typeof error;
+  const name = isError(error) ? error.constructor.name : typeof error;
   return /^[A-Za-z0-9_$]{1,64}$/.test(name) ? name : 'Error';
 }
 
@@ -151,6 +163,20 @@ class Answers {
   failed(i: number, error: unknown): void {
     this.codes[i] = error instanceof Rejected ? REFUSED : error instanceof Uncertain ? UNCERTAIN : RETRY;
     this.failure ||= nameOf(error);
+  }
+
+  /** A batch sink's answer for one event; one that is none leaves the event to be tried again. */
+  said(i: number, answer: unknown): void {
+    const { status, value, reason } = (answer ?? {}) as {
+      status?: unknown;
+      value?: unknown;
+      reason?: unknown;
+    };
+    const one = !isError(answer) && status === 'fulfilled' ? value : answer;
+    if (isError(one)) this.failed(i, one);
+    else if ((one ?? null) === null) this.codes[i] = ACKNOWLEDGED;
+    else if (status === 'rejected') this.failed(i, reason);
+    else this.failure ||= 'an answer that is none';
   }
 
   get all(): boolean {
@@ -168,8 +194,7 @@ async function deliver(sink: SinkLike | undefined, events: SignedGovernanceEvent
       if (given === undefined || given === null) answers.codes.fill(ACKNOWLEDGED);
       else if (Array.isArray(given) && given.length === events.length) {
         given.forEach((one: unknown, i) => {
-          if (one instanceof Error) answers.failed(i, one);
-          else answers.codes[i] = ACKNOWLEDGED;
+          answers.said(i, one);
         });
       } else answers.failure = 'not one answer per event';
     } catch (error) {

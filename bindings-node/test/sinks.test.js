@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict');
 const path = require('node:path');
 const test = require('node:test');
+const { runInNewContext } = require('node:vm');
 const { Emitter, Rejected, SignedGovernanceEvent, verify, RequiredSinkUnavailableError } = require('..');
 const { deferred, events, folder, hmac } = require('./helpers');
 
@@ -168,6 +169,15 @@ for (const [name, nonsense] of Object.entries({
   'a list of another length': [1],
   'a number': 7,
   'an object': {},
+  false: [false, false, false],
+  'objects with ok': [{ ok: false }, { ok: false }, { ok: false }],
+  'responses of a server': [{ status: 503 }, { status: 503 }, { status: 503 }],
+  'what allSettled says of failures': [1, 2, 3].map(() => ({
+    status: 'rejected',
+    reason: new Error('away'),
+  })),
+  'what allSettled says of responses': [1, 2, 3].map(() => ({ status: 'fulfilled', value: { ok: false } })),
+  'errors of another realm': [1, 2, 3].map(() => runInNewContext("new Error('away')")),
 })) {
   test(`a batch sink that answers ${name} is tried again`, async (t) => {
     let times = 2;

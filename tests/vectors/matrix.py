@@ -30,7 +30,9 @@ def ids(folder: str) -> set[str]:
             found.add(name)
         for group in ("numbers", "texts") if folder == "canonical" else ():
             found |= {f"{name}/{group}/{i}" for i in range(len(case.get(group, [])))}
-        for i in range(len(case["cases"]) if folder in ("config", "content", "seal", "spans", "usage") else 0):
+        for i in range(
+            len(case["cases"]) if folder in ("config", "content", "seal", "spans", "usage") else 0
+        ):
             found.add(f"{name}/{i}")
     assert found, f"no case in {folder}"
     return found

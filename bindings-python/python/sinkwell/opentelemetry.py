@@ -33,7 +33,6 @@ from ._metrics import register_metrics as register_metrics
 from ._native import MAX_SAFE_INTEGER
 from ._process import log_seldom
 
-
 _MOST_HANDLED = 10_000
 
 

@@ -306,7 +306,10 @@ def refused():
         policy={"redaction": {"id": "r", "keep": ["a(?=b)"]}},
     )
     case(
-        "policy: keep is no list", "policy", "policy.redaction.keep", policy={"redaction": {"id": "r", "keep": "a"}}
+        "policy: keep is no list",
+        "policy",
+        "policy.redaction.keep",
+        policy={"redaction": {"id": "r", "keep": "a"}},
     )
     case(
         "policy: pattern",

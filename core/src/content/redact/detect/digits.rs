@@ -115,9 +115,10 @@ fn card_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
         }
         let joined =
             part[..n - 1].iter().all(|g| matches!(g.behind, b' ' | b'-') && g.gap == 1 || g.behind == b'\n');
+        let in_name = scan.before(part[0].start) == b'.' && is_word(scan.before(part[0].start - 1));
         let free = ahead(groups, i) != b'.'
             && part[n - 1].behind != b'.'
-            && !(scan.before(part[0].start) == b'.' && is_word(scan.before(part[0].start - 1)))
+            && !in_name
             && !is_negative(scan, part[0].start)
             && !is_table(scan, part)
             && !scan.word_before(part[0].start)
@@ -198,7 +199,7 @@ fn among_numbers(scan: &Scan<'_>, group: Group) -> bool {
         let end = scan.run(from, 21, |b| b.is_ascii_digit());
         (comma && other(&scan.bytes[from..end]), comma && scan.bytes[group.end..from].contains(&b'\n'))
     };
-    before.0 && behind.0 || before.0 && before.1 || behind.0 && behind.1
+    (before.0 && (behind.0 || before.1)) || (behind.0 && behind.1)
 }
 
 fn is_card(scan: &Scan<'_>, part: &[Group]) -> bool {
