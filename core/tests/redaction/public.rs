@@ -235,7 +235,7 @@ fn the_bound_is_that_of_the_tables() {
 #[allow(clippy::cast_precision_loss, reason = "counts of a corpus")]
 fn public_text_as_a_whole() {
     let Some(folder) = std::env::var_os("REDACTION_CORPUS").map(PathBuf::from) else { return };
-    let (masks, bytes) = look(&[folder.clone()], &folder, usize::MAX);
+    let (masks, bytes) = look(std::slice::from_ref(&folder), &folder, usize::MAX);
     let megabytes = bytes as f64 / 1e6;
     let file = kept("public.tsv");
     // Detector, place, length.
