@@ -335,8 +335,8 @@ static void spans(void) {
      "a span says what it stands for");
   sinkwell_owned_free(&out);
   SinkwellEmitter *emitter = opened("agent: { id: a }\nlanes: [ memory ]", NULL, 0, &error);
-  ok(sinkwell_emit_span(emitter, text(agent), SINKWELL_WAIT, &emitted, &error) == 0 && emitted == 2,
-     "an agent's span is its usage and its end");
+  ok(sinkwell_emit_span(emitter, text(agent), SINKWELL_WAIT, &emitted, &error) == 0 && emitted == 3,
+     "an agent's span that nobody saw begin is its start, its usage and its end");
   ok(sinkwell_emit_span(emitter, text("{\"kind\":1}"), SINKWELL_NO_WAIT, NULL, &error) == 3 &&
          has(&error.place, "span"),
      "what is no span is invalid_argument");
