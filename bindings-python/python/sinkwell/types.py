@@ -118,7 +118,7 @@ _RunCancelled = TypedDict(
         "goal": str,
         "parent_run": str,
         "step": Any,
-        "terminal_status": Literal["completed", "failed", "cancelled", "timed_out", "unknown"],
+        "terminal_status": Literal["cancelled", "timed_out", "unknown"],
     },
     total=False,
 )
@@ -136,7 +136,7 @@ _RunCompleted = TypedDict(
         "goal": str,
         "parent_run": str,
         "step": Any,
-        "terminal_status": Literal["completed", "failed", "cancelled", "timed_out", "unknown"],
+        "terminal_status": Literal["completed", "unknown"],
     },
     total=False,
 )
@@ -154,7 +154,7 @@ _RunFailed = TypedDict(
         "goal": str,
         "parent_run": str,
         "step": Any,
-        "terminal_status": Literal["completed", "failed", "cancelled", "timed_out", "unknown"],
+        "terminal_status": Literal["failed", "timed_out", "unknown"],
     },
     total=False,
 )
