@@ -42,15 +42,15 @@ LIMIT = 25.0
 
 def possible(row: tuple[str, str, str, str]) -> bool:
     sink, state = row[:2]
-    if state == "blocked":
-        return sink in ("stdout", "stderr", "audit", "host", "async")
-    if state in ("failing", "backing off"):
-        return sink in ("otlp", "host", "async")
     asks_again = state == "failing" and sink in ("host", "async", "required")
     if row[3] == "C" and (state == "busy" or asks_again):
         # Without Python's own hook, Python itself does not survive a fork beside a thread that wants its lock; a
         # sink in Python that is asked again every 20 ms is such a thread.
         return False
+    if state == "blocked":
+        return sink in ("stdout", "stderr", "audit", "host", "async")
+    if state in ("failing", "backing off"):
+        return sink in ("otlp", "host", "async")
     # A closed port is all that an OTLP lane has here.
     return sink != "otlp"
 
@@ -356,6 +356,9 @@ def children_in(folder: Path) -> list[int]:
         command = [sys.executable, "-m", "sinkwell", "audit", "export", str(folder / "audit.db")]
         lines += subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     for line in lines:
+        if line.startswith("sinkwell: "):
+            # What a lane loses is told on standard error where no logger hears it, which here is the sink as well.
+            continue
         envelope = json.loads(line)
         if envelope["type"] == "com.example.child":
             found.append(envelope["data"]["n"])

@@ -105,6 +105,8 @@ def test_a_scope_that_is_left_elsewhere_harms_nobody() -> None:
         with sinkwell.run("other"):
             held.close()
             assert sinkwell.context()["run"] == "other"
+        assert sinkwell.context()["run"] == "outer"
+    assert sinkwell.context().get("run") is None
     again = sinkwell.run("again")
     with again, again:
         assert sinkwell.context()["run"] == "again"

@@ -72,9 +72,19 @@ class Scope:
 
     def _leave(self) -> None:
         place = _place.get()
-        # Left somewhere else than it was entered (a generator that another task closes): not ours to change.
-        if place is not None and place.scope is self:
-            _place.set(place.outer)
+        above: list[_Place] = []
+        while place is not None and place.scope is not self:
+            above.append(place)
+            place = place.outer
+        if place is None:
+            # Left in another context than it was entered in (a generator that another task closes): not ours to change.
+            return
+        # What was entered since, and is still to be left, stays (a generator that is closed within another scope). The
+        # places themselves may be those of other tasks, too.
+        left = place.outer
+        for place in reversed(above):
+            left = _Place(place.values, place.scope, left)
+        _place.set(left)
 
     def __enter__(self: _S) -> _S:
         self._enter()
