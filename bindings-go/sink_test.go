@@ -477,7 +477,7 @@ func (s *countingSigner) Sign(_ context.Context, inputs [][]byte) ([][]byte, err
 func TestASignerGetsManyMessagesOfOneStreamInOneCall(t *testing.T) {
 	for mode, most := range map[string]int{"each": 40, "batch": 8} {
 		signer, sink := &countingSigner{}, &memorySink{name: "mine"}
-		sw := open(t, "key: { id: k1, alg: hmac-sha256, signer: host, sign: "+mode+" }\nheartbeat: off\nlanes: []\n",
+		sw := open(t, "key: { id: k1, alg: hmac-sha256, signer: host, sign: "+mode+" }\nlanes: []\n",
 			sinkwell.WithSink(sink, lane(map[string]any{"batch": map[string]any{"events": 32, "linger": "1h"}})),
 			sinkwell.WithSigner(signer))
 		for range 32 {
