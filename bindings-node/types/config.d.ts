@@ -197,13 +197,16 @@ export interface ConfigurationDocument {
     }) | undefined;
     readonly redaction?: {
         readonly hash_key?: Secret | undefined;
-        readonly keep?: readonly string[] | undefined;
     } | undefined;
     /** Which sinks must be there, and what may be seen of content; in place, or the path of a file. */
     readonly governance?: object | string | undefined;
-    readonly telemetry?: object | string | undefined;
-    readonly ids?: string | undefined;
-    readonly target?: object | undefined;
+    /** Telemetry policies: documents in place, or paths of files of them. */
+    readonly telemetry?: readonly (object | string)[] | undefined;
+    /** What the emitter runs in, for policies with such a target. */
+    readonly target?: {
+        readonly namespace?: string | undefined;
+        readonly gateway?: string | undefined;
+    } | undefined;
     /** Refused unless `SINKWELL_TESTING=1`. */
     readonly testing?: {
         readonly clock?: string | undefined;

@@ -14,6 +14,13 @@ export interface FinishedSpan {
         readonly name: string;
         readonly attributes?: Readonly<Record<string, unknown>> | undefined;
     }[];
+    /** The span around it, in SDK 2. */
+    readonly parentSpanContext?: {
+        readonly spanId: string;
+        readonly isRemote?: boolean | undefined;
+    } | undefined;
+    /** The same, in SDK 1. */
+    readonly parentSpanId?: string | undefined;
     spanContext(): {
         traceId: string;
         spanId: string;

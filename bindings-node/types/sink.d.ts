@@ -14,15 +14,24 @@ export interface GovernanceEventSink {
     emit(event: SignedGovernanceEvent): Promise<void>;
     health(): Promise<SinkHealth>;
 }
+/**
+ * What a batch sink says of one event: nothing for taken; `Rejected`, `Uncertain`, or another error to try it again; or
+ * what `Promise.allSettled` says of a promise that came to one of these. Anything else (`false`, `{ ok: false }`, a
+ * response) is no answer: the event is tried again, and health says so.
+ */
+export type BatchAnswer = Error | null | undefined | void | {
+    readonly status: 'fulfilled';
+    readonly value: Error | null | undefined | void;
+} | {
+    readonly status: 'rejected';
+    readonly reason: unknown;
+};
 /** A sink that takes batches and answers per event. */
 export interface BatchGovernanceEventSink {
     readonly name: string;
     readonly classes: ReadonlySet<SinkClass>;
-    /**
-     * Nothing: it has all. Else one answer per event: nothing for taken, `Rejected`, `Uncertain`, or another error to
-     * try again.
-     */
-    emitBatch(events: readonly SignedGovernanceEvent[]): Promise<void | readonly (Error | null | undefined | void)[]>;
+    /** Nothing: it has all. Else one {@link BatchAnswer} per event, in order. */
+    emitBatch(events: readonly SignedGovernanceEvent[]): Promise<void | readonly BatchAnswer[]>;
     health(): Promise<SinkHealth>;
 }
 /** What is accepted in its place: plain functions, plain strings as classes, no `health`. */
@@ -35,7 +44,7 @@ export type SinkLike = {
 } & ({
     emit(event: SignedGovernanceEvent): unknown;
 } | {
-    emitBatch(events: readonly SignedGovernanceEvent[]): unknown;
+    emitBatch(events: readonly SignedGovernanceEvent[]): void | null | readonly BatchAnswer[] | Promise<void | null | readonly BatchAnswer[]>;
 });
 /** Thrown by a sink that will never take this event: it is dead-lettered and declared, not tried again. */
 export declare class Rejected extends Error {

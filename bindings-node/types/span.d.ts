@@ -6,6 +6,12 @@ export interface Span {
     readonly trace_id?: string | undefined;
     /** 16 hex digits. */
     readonly span_id?: string | undefined;
+    /** The span around it. */
+    readonly parent_span_id?: string | undefined;
+    /** That one is another process's. */
+    readonly parent_is_remote?: boolean | undefined;
+    /** The type of the exception that left it, where nothing else of the span says so. */
+    readonly raised?: string | undefined;
     /** 1 is sampled. */
     readonly flags?: number | undefined;
     /** `tracestate` */
