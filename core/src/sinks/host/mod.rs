@@ -1,6 +1,5 @@
 //! `host`: a sink that the program gives, written in its own language.
 
-use crate::document::keys::Key;
 use crate::error::{Error, Result};
 use crate::sink::{Alone, Examined, Grade, Kind, Made, Making, Settings, SinkClass, SinkConfig};
 
@@ -10,13 +9,11 @@ pub(super) const KIND: Kind = Kind {
     about: "a sink that the program gives, by its name",
     classes: &[SinkClass::Observability, SinkClass::Siem, SinkClass::Audit, SinkClass::Debug],
     linger: super::LINGER,
-    keys: NAME,
+    // It has a name in place of keys.
+    keys: &[],
     alone: Alone::Needs("a `host` sink needs its name: `sink: { host: my-sink }`"),
     read: |cursor| Ok(SinkConfig::new(HostName(cursor.name()?.to_owned()))),
 };
-
-/// It has a name in place of keys.
-const NAME: &[Key] = &[];
 
 /// The name of a sink that the host gives or its language finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
