@@ -1,10 +1,9 @@
 //! The core's diagnostics, for the host's own log.
 
-use std::io::Write as _;
 use std::sync::Mutex;
 
 use napi_derive::napi;
-use sinkwell::diagnostics::{Level, set_logger};
+use sinkwell::diagnostics::{Level, set_logger, to_stderr};
 
 use crate::event_loop::{EventLoop, lock};
 
@@ -28,7 +27,7 @@ pub fn log_to(event_loop: &EventLoop) {
         };
         if !shared.is_some_and(|shared| shared.log(level, text)) {
             // A standard error that is closed is no failure of the program's.
-            let _ = writeln!(std::io::stderr(), "sinkwell: {text}");
+            let _ = to_stderr(text);
         }
     });
 }

@@ -359,7 +359,10 @@ def children_in(folder: Path) -> list[int]:
         if line.startswith("sinkwell: "):
             # What a lane loses is told on standard error where no logger hears it, which here is the sink as well.
             continue
-        envelope = json.loads(line)
+        try:
+            envelope = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{error}: {line[:300]!r}") from error
         if envelope["type"] == "com.example.child":
             found.append(envelope["data"]["n"])
     return found

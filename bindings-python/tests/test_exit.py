@@ -276,3 +276,17 @@ with sinkwell.Emitter.open({"agent": {"id": "a"}, "lanes": [{"sink": {"audit_cha
     pass
 """
     assert "sinkwell WARNING" in run(program).stderr
+
+
+def test_last_words_are_written_one_line_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard error may be a lane's sink, here or in a child: nothing may come between a line and its end."""
+    from sinkwell import _process
+
+    class Writes(list[str]):
+        write = list.append
+
+    writes = Writes()
+    monkeypatch.setattr(_process, "_unheard", ["one", "two"])
+    monkeypatch.setattr(sys, "stderr", writes)
+    _process.last_words()
+    assert writes == ["sinkwell: one\n", "sinkwell: two\n"]

@@ -44,8 +44,17 @@ fn log(level: Level, message: &str) {
             crate::lane::reentry::inside(|| logger(level, message));
         }
         // Without a logger; nobody is left to be told where even that fails.
-        None => drop(crate::seam::to_stderr(&format!("sinkwell: {message}\n"))),
+        None => drop(to_stderr(message)),
     }
+}
+
+/// Writes a diagnostic to standard error, as happens without a logger: in one write, so that no line of a lane, nor of
+/// another process, comes between.
+///
+/// # Errors
+/// As the operating system says.
+pub fn to_stderr(message: &str) -> std::io::Result<()> {
+    crate::seam::to_stderr(&format!("sinkwell: {message}\n"))
 }
 
 /// Something should be looked at.

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text;
 using Sinkwell.Interop;
 
 namespace Sinkwell;
@@ -73,7 +74,9 @@ public static class SinkwellDiagnostics
             }
             else
             {
-                Console.Error.WriteLine($"sinkwell: {text}");
+                // Console.Error writes a long line in pieces, between which another process's line may come.
+                using var error = Console.OpenStandardError();
+                error.Write(Encoding.UTF8.GetBytes($"sinkwell: {text}\n"));
             }
         }
         catch (Exception)

@@ -94,7 +94,8 @@ def last_words() -> None:
     unheard, _unheard[:] = list(_unheard), []
     try:
         for message in unheard:
-            print(f"sinkwell: {message}", file=sys.stderr)
+            # In one write: between print's two, a lane that writes to stderr could put an event.
+            sys.stderr.write(f"sinkwell: {message}\n")
     except (OSError, ValueError, AttributeError):
         # A stderr that is closed, or none: nobody is left to be told.
         pass
