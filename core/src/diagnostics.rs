@@ -41,7 +41,7 @@ fn log(level: Level, message: &str) {
     }
     match LOGGER.get() {
         Some(logger) => {
-            crate::lane::reentry::inside(|| logger(level, message));
+            crate::reentry::inside(|| logger(level, message));
         }
         // Without a logger; nobody is left to be told where even that fails.
         None => drop(to_stderr(message)),

@@ -1,12 +1,49 @@
-//! sinkwell: sealed governance and telemetry events for AI agents.
+#![doc = include_str!("../README.md")]
 //!
-//! Read the modules in this order to follow one event from `emit` to acknowledgement.
+//! # The map
+//!
+//! One event goes through the modules from the top of this list to its bottom, and a module imports only from those
+//! below it (`core/tests/ladder.rs` holds that).
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `verify` | is what arrived whole and unaltered? shares the lowest modules with the rest, and none of its state |
+//! | `simple` | two lines: an event from values, through the process's default emitter |
+//! | `host` | what every binding needs: opening with host sinks, reports as JSON, the default emitter |
+//! | `doctor` | looks at a configuration and says what would go wrong |
+//! | `bridge` | other people's telemetry into events |
+//! | `emitter` | what a program opens: admission, flush, shutdown, signals, metrics |
+//! | `receipt` | what a caller holds of one event, and can await |
+//! | `policy` | telemetry policies: documents, expressions as programs, what they do to an event |
+//! | `lane` | all between the emitter and one sink: queue, sealing, delivery, losses, health; what lanes tell each other |
+//! | `journal` | what a durable lane writes before it delivers |
+//! | `config` | how a configuration document is read |
+//! | `sinks` | a folder for each kind of sink, and their table |
+//! | `lines` | files of whole lines: the `file` sink, checkpoints, dead letters |
+//! | `envelope` | the sealed form of an event, and how its line is read |
+//! | `usage` | a provider's usage object into the data of `model.usage` |
+//! | `event` | what host code emits, checked and frozen |
+//! | `types` | the built-in event types, and the shape of their data |
+//! | `timeline` | one clock and one random pool for an emitter |
+//! | `diagnostics` | words for the host's own logger |
+//! | `reentry` | whether this thread is inside a sink's delivery, where an `emit` may not wait |
+//! | `content` | people's words: gates, redaction, disclosure |
+//! | `settings` | what a configuration says, once it has been read |
+//! | `sink` | the contract of lanes and sinks |
+//! | `document` | a document, strictly read by keys that are declared once |
+//! | `key` | keys that seal, and keys that verify |
+//! | `seam` | clock, randomness, files, environment, forks, databases, standard output: nothing else touches the world |
+//! | `sync` | locks and threads: the standard library's, or shuttle's where schedules are tried |
+//! | `terminal` | text of strangers, made fit for a terminal |
+//! | `secret` | bytes that appear in no log, error or debug output |
+//! | `error` | closed kinds with stable codes |
+//! | `glob` | `*` and `?` in names |
+//! | `json` | RFC 8785: one parser, one writer |
 #![forbid(unsafe_code)]
 
 pub mod bridge;
 pub mod config;
 pub mod content;
-mod deadletter;
 pub mod diagnostics;
 pub mod doctor;
 mod document;
@@ -14,7 +51,6 @@ mod emitter;
 pub mod envelope;
 pub mod error;
 pub mod event;
-pub mod fork;
 pub mod glob;
 pub mod host;
 pub mod journal;
@@ -24,13 +60,13 @@ pub mod lane;
 mod lines;
 pub mod policy;
 pub mod receipt;
+mod reentry;
 pub mod seam;
 pub mod secret;
 mod settings;
 mod simple;
 pub mod sink;
 mod sinks;
-pub mod sqlite;
 mod sync;
 pub mod terminal;
 mod timeline;
@@ -49,5 +85,6 @@ pub use emitter::{
 pub use error::{Error, ErrorKind, Result};
 pub use event::EventInput;
 pub use receipt::Receipt;
+pub use seam::{fork, sqlite};
 pub use simple::{Event, emit, shutdown};
 pub use sinks::{audit_chain as audit, memory, otlp};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::key::{KeyConfig, KeySource, SignMode, SignatureAlgorithm};
 use crate::seam::{Access, UnixNanos};
 use crate::secret::Secret;
 use crate::sink::{SinkClass, SinkConfig};
@@ -98,76 +99,6 @@ pub struct AgentConfig {
     pub tenant: Option<String>,
     /// Globs that an event's own `agent` or `tenant` must match; default: none.
     pub allow: Vec<String>,
-}
-
-/// `key`
-#[derive(Clone, Debug)]
-pub struct KeyConfig {
-    /// The key's id, a look-up hint in every envelope.
-    pub id: String,
-    /// Where the key comes from.
-    pub source: KeySource,
-    /// Accept a key file that its group can read. Default false.
-    pub allow_group_readable: bool,
-    /// Which envelopes it signs. Default: each.
-    pub sign: SignMode,
-}
-
-/// Which envelopes a key signs (docs/spec/envelope.md, "What a signature covers").
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum SignMode {
-    /// Every one.
-    #[default]
-    Each,
-    /// One of each stream in whatever is journaled, sent or written by itself; the chain carries it to those before.
-    /// What opens, closes, checkpoints, declares or changes a key is always signed.
-    Batch,
-}
-
-impl SignMode {
-    /// The public name: `each` or `batch`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Each => "each",
-            Self::Batch => "batch",
-        }
-    }
-}
-
-/// Where a key comes from, and so its algorithm.
-#[derive(Clone, Debug)]
-pub enum KeySource {
-    /// PKCS#8 PEM of an Ed25519 key in a file.
-    Ed25519File(PathBuf),
-    /// PKCS#8 PEM of an Ed25519 key, given by environment or inline.
-    Ed25519Pem(Secret),
-    /// The bytes of a file, as they are: an HMAC-SHA256 key.
-    HmacFile(PathBuf),
-    /// An HMAC-SHA256 key given by environment (its bytes as they are) or base64.
-    HmacBytes(Secret),
-    /// The host's own signer; its algorithm.
-    Host(SignatureAlgorithm),
-}
-
-/// `sigalg`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SignatureAlgorithm {
-    /// `hmac-sha256`
-    HmacSha256,
-    /// `ed25519`
-    Ed25519,
-}
-
-impl SignatureAlgorithm {
-    /// The name on the wire.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::HmacSha256 => "hmac-sha256",
-            Self::Ed25519 => "ed25519",
-        }
-    }
 }
 
 /// `journal`

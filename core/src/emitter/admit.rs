@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::bus::LaneSet;
 use super::{Attempt, Inner, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::lane::{After, Lane, LaneCore, Route, Shapable, Shaping, reentry};
-use crate::receipt::{Receipt, Tracked};
+use crate::lane::{After, Lane, LaneCore, LaneSet, Route, Shapable, Shaping, Tracked};
+use crate::receipt::Receipt;
+use crate::reentry;
 use crate::sync::MutexGuard;
 
 impl Inner {

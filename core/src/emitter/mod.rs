@@ -6,8 +6,6 @@
 //! environment variable changes that. After a fork the child gets lanes and streams of its own.
 
 mod admit;
-mod bus;
-mod checkpoint;
 mod metrics;
 mod open;
 mod report;
@@ -19,14 +17,12 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
-pub(crate) use bus::Bus;
 pub use metrics::{Metric, MetricKind, MetricPoint};
 pub(crate) use open::UNUSED_JOURNAL;
 pub use open::{HostSink, Options, SinkFactory};
 pub use report::{Drained, LaneReport, Where};
-pub(crate) use signals::leave_signals_to_parent;
 pub use signals::{
     SIGNAL_LIMIT, end_on_signal, is_ending_on_signal, leave_signals_to_host, place_signal_handlers,
     push_on_signal,
@@ -34,12 +30,13 @@ pub use signals::{
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventInput, Freezer};
-use crate::fork::PerProcess;
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};
-use crate::lane::{Counters, Health, Lane, reentry, worker};
-use crate::policy::telemetry;
-use crate::receipt::{Receipt, Tracked};
+use crate::lane::{Bus, Counters, Health, Lane, Tracked, checkpoint, worker};
+use crate::policy::telemetry::{self, Bound};
+use crate::receipt::Receipt;
+use crate::reentry;
+use crate::seam::fork::PerProcess;
 use crate::seam::{Instant, SystemEnv};
 use crate::sink::Sink;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -116,6 +113,8 @@ pub(crate) struct Inner {
     freezer: Freezer,
     bus: Arc<Bus>,
     context: Arc<crate::lane::SealContext>,
+    /// The policies in force as last bound to the lanes, for their status.
+    policies: Arc<ArcSwapOption<Bound>>,
     closed: AtomicBool,
     refused: AtomicU64,
     manual: Option<Vec<Mutex<Manual>>>,
@@ -161,7 +160,7 @@ impl Emitter {
     /// As [`current`](Self::current); opening may take long, so `waiter` lets go of the host's lock meanwhile.
     fn current_by(&self, waiter: &dyn Waiter) -> Result<arc_swap::Guard<Arc<Inner>>> {
         let inner = self.inner.load();
-        if inner.generation == crate::fork::generation() {
+        if inner.generation == crate::seam::fork::generation() {
             return Ok(inner);
         }
         drop(inner);
@@ -186,7 +185,7 @@ impl Emitter {
             lock(&reopening)
         };
         let inner = self.inner.load();
-        if inner.generation == crate::fork::generation() {
+        if inner.generation == crate::seam::fork::generation() {
             return Ok(());
         }
         if inner.closed.load(Ordering::Acquire) {
@@ -204,7 +203,7 @@ impl Emitter {
             let not_before = std::time::Instant::now() + took;
             *failed = Some(Failed { not_before, error: error.clone() });
         })?;
-        if let Some(policies) = &inner.bus.set().policies {
+        if let Some(policies) = &*inner.policies.load() {
             // What is in force here may be newer than what the files said at the start, or better than what they say.
             open::put_in_force(&fresh, &self.options.config, policies.loaded());
         }
@@ -218,7 +217,7 @@ impl Emitter {
     #[must_use]
     pub fn is_of_this_process(&self) -> bool {
         let inner = self.inner.load();
-        inner.generation == crate::fork::generation() && !inner.closed.load(Ordering::Acquire)
+        inner.generation == crate::seam::fork::generation() && !inner.closed.load(Ordering::Acquire)
     }
 
     /// Emits an event. Waits for room in blocking lanes, up to their `block_timeout`.
@@ -402,7 +401,7 @@ impl Emitter {
             return Ok(());
         }
         let _alone = inner.bus.reloading();
-        let previous = inner.bus.set().policies.as_ref().map(|policies| policies.loaded());
+        let previous = inner.policies.load().as_ref().map(|policies| policies.loaded());
         let loaded = telemetry::load(&config.telemetry, &SystemEnv::default(), previous.as_deref());
         let known = previous.map(|previous| previous.warnings()).unwrap_or_default();
         for warning in loaded.warnings().iter().filter(|warning| !known.contains(warning)) {
@@ -417,8 +416,8 @@ impl Emitter {
     #[must_use]
     pub fn policy_status(&self) -> Vec<u8> {
         let inner = self.current().ok();
-        let set = inner.as_ref().map(|inner| inner.bus.set());
-        telemetry::status_json(set.as_ref().and_then(|set| set.policies.as_deref()))
+        let policies = inner.as_ref().and_then(|inner| inner.policies.load_full());
+        telemetry::status_json(policies.as_deref())
     }
 
     /// Seals with another key from the next envelope on, announced in every open stream.
@@ -465,7 +464,7 @@ impl Emitter {
     /// closed, as far as `timeout` allows. A sink that hangs is left behind. Safe to call again.
     pub fn shutdown(&self, timeout: Duration) -> Vec<(String, LaneReport)> {
         let inner = self.inner.load();
-        if inner.generation != crate::fork::generation() {
+        if inner.generation != crate::seam::fork::generation() {
             // A child that never used the emitter owns nothing of it.
             return Vec::new();
         }
@@ -498,7 +497,7 @@ pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 impl Drop for Emitter {
     fn drop(&mut self) {
         let inner = self.inner.load_full();
-        if inner.generation != crate::fork::generation() {
+        if inner.generation != crate::seam::fork::generation() {
             // Its parent's: see `reopen`.
             std::mem::forget(inner);
         } else if !inner.closed.load(Ordering::Acquire) {

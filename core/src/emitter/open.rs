@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bus::{Bus, Shaped};
-use super::checkpoint::CheckpointFile;
 use super::{Inner, Manual, signals};
 use crate::content::Redactor;
 use crate::envelope::ContentRules;
@@ -14,7 +12,7 @@ use crate::glob::Globs;
 use crate::key::{HostSigner, load_signing_key};
 use crate::lane::control::{Control, Parts};
 use crate::lane::durable::Durable;
-use crate::lane::{Lane, SealContext, Sealer, Shaping, Why, worker};
+use crate::lane::{Bus, CheckpointFile, Lane, SealContext, Sealer, Shaping, Why, worker};
 use crate::policy::telemetry::{self, Loaded, Place, Scene};
 use crate::seam::SystemEnv;
 use crate::settings::{CheckpointTarget, Config, JournalConfig, LaneConfig, OwnPath};
@@ -155,10 +153,11 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         content: content_rules(config)?,
     });
     let inner = Inner {
-        generation: crate::fork::generation(),
+        generation: crate::seam::fork::generation(),
         freezer: Freezer::new(identity, timeline),
         bus,
         context,
+        policies: Arc::default(),
         closed: AtomicBool::new(false),
         refused: AtomicU64::new(0),
         manual: options.manual.then(Vec::new),
@@ -214,13 +213,14 @@ pub(super) fn put_in_force(inner: &Inner, config: &Config, loaded: Arc<Loaded>) 
         gateway: config.target.gateway.clone(),
         anywhere: false,
     };
+    let policies = Arc::clone(&inner.policies);
     inner.bus.shape(Arc::new(move |lanes| {
         let places =
             lanes.iter().map(|lane| Place { id: lane.id().to_owned(), classes: lane.classes().to_vec() });
         let places: Vec<_> = places.collect();
         let bound = Arc::new(telemetry::bind(Arc::clone(&loaded), &scene, &places));
-        let shaping = (!bound.is_idle()).then(|| Arc::clone(&bound) as Arc<dyn Shaping>);
-        Shaped { shaping, policies: Some(bound) }
+        policies.store(Some(Arc::clone(&bound)));
+        (!bound.is_idle()).then_some(bound as Arc<dyn Shaping>)
     }));
 }
 

@@ -19,9 +19,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-use super::bus::Bus;
 use crate::error::{Error, Result};
-use crate::fork::PerProcess;
+use crate::lane::Bus;
+use crate::seam::fork::{self, PerProcess};
 use crate::sync::{Mutex, lock};
 
 /// The emitters of this process that ask for it.
@@ -63,7 +63,7 @@ pub fn place_signal_handlers(place: fn(&[i32])) {
 pub const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
 
 /// In a forked child: the thread that handles signals is its parent's.
-pub(crate) fn leave_signals_to_parent() {
+fn leave_signals_to_parent() {
     if PLACED.load(Ordering::Relaxed) != 0 {
         PARENTS.store(true, Ordering::Relaxed);
     }
@@ -108,6 +108,7 @@ pub(super) fn handle(bus: Weak<Bus>) -> Result<()> {
             return Ok(());
         }
     }
+    fork::in_child(leave_signals_to_parent);
     let mine = [SIGTERM, SIGINT].into_iter().filter(|signal| ours & bit(*signal) != 0);
     let mut signals = Signals::new(mine).map_err(failed)?;
     PLACED.store(ours, Ordering::Release);

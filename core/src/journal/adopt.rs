@@ -56,7 +56,7 @@ impl Adopted {
             damage: survey.damage,
             last: survey.last,
             unacknowledged: survey.unacknowledged,
-            generation: crate::fork::generation(),
+            generation: crate::seam::fork::generation(),
             finished: false,
         })
     }
@@ -203,7 +203,7 @@ impl Adopted {
     }
 
     fn same_process(&self) -> Result<()> {
-        if self.generation == crate::fork::generation() {
+        if self.generation == crate::seam::fork::generation() {
             return Ok(());
         }
         Err(Error::journal("this journal belongs to the parent process; open one for this process").at(self

@@ -146,7 +146,7 @@ impl Journal {
             last: Position(0),
             synced: Position(0),
             failed: None,
-            generation: crate::fork::generation(),
+            generation: crate::seam::fork::generation(),
             buffer: Vec::new(),
         };
         Ok((journal, adopted))
@@ -363,7 +363,7 @@ impl Journal {
     }
 
     fn same_process(&self) -> Result<()> {
-        if self.generation == crate::fork::generation() {
+        if self.generation == crate::seam::fork::generation() {
             return Ok(());
         }
         Err(Error::journal("this journal belongs to the parent process; open one for this process").at(self

@@ -1,8 +1,8 @@
 //! Keys from files, environment and the generator that a person asks for.
 
 use std::fs::OpenOptions;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
 use zeroize::Zeroizing;
 
-use super::{HostSigner, SigningKey};
+use super::{HostSigner, KeyConfig, KeySource, SignatureAlgorithm, SigningKey};
 use crate::error::{Error, Result};
-use crate::settings::{KeyConfig, KeySource, SignatureAlgorithm};
+use crate::seam::{PUBLIC_KEY, PUBLIC_PEM, read_private};
 
 /// Loads the key that a configuration names.
 ///
@@ -47,46 +47,15 @@ fn load(config: &KeyConfig, signer: Option<Arc<dyn HostSigner>>) -> Result<Signi
     }
 }
 
-const PUBLIC_PEM: &str = "-----BEGIN PUBLIC KEY-----";
-const PUBLIC: &str = "this is a public key; sealing needs the private one (PKCS#8 PEM), which `sinkwell keys new` writes \
-                      beside it, without .pub";
-
-/// Whether a file holds a public key in PEM form.
-fn is_public(path: &Path) -> bool {
-    let mut start = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(256).read_to_end(&mut start));
-    read.is_ok() && String::from_utf8_lossy(&start).trim_start().starts_with(PUBLIC_PEM)
-}
-
 fn ed25519_from_pem(id: &str, pem: &[u8]) -> Result<SigningKey> {
     let text = std::str::from_utf8(pem).unwrap_or_default().trim();
     if text.starts_with(PUBLIC_PEM) {
-        return Err(Error::key(PUBLIC));
+        return Err(Error::key(PUBLIC_KEY));
     }
     let key = ed25519_dalek::SigningKey::from_pkcs8_pem(text).map_err(|_| {
         Error::key("not an Ed25519 private key in PKCS#8 PEM; make one with `sinkwell keys new`")
     })?;
     Ok(SigningKey::ed25519(id, key))
-}
-
-/// Reads a private key's file, refusing one that others can read.
-pub(crate) fn read_private(path: &Path, allow_group_readable: bool) -> Result<Zeroizing<Vec<u8>>> {
-    let place = path.display().to_string();
-    let unreadable = |e: std::io::Error| Error::key(format!("the key file cannot be read: {e}")).at(&*place);
-    let mode = std::fs::metadata(path).map_err(unreadable)?.mode() & 0o777;
-    let forbidden = if allow_group_readable { 0o027 } else { 0o077 };
-    if mode & forbidden != 0 {
-        // Whose mode is none of anybody's business.
-        if is_public(path) {
-            return Err(Error::key(PUBLIC).at(place));
-        }
-        let remedy = if mode & 0o007 == 0 { ", or allow it with key.allow_group_readable: true" } else { "" };
-        return Err(Error::key(format!(
-            "others can read this private key (mode {mode:04o}); run `chmod 600` on it{remedy}"
-        ))
-        .at(place));
-    }
-    std::fs::read(path).map(Zeroizing::new).map_err(unreadable)
 }
 
 /// What [`generate`] wrote.

@@ -3,6 +3,7 @@
 //! Guarantees: a private key is zeroized when dropped and appears in no error, log or debug output;
 //! Ed25519 is verified strictly; MACs are compared in constant time.
 
+mod config;
 mod load;
 mod sign;
 mod verify;
@@ -10,7 +11,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use load::read_private;
+pub use config::{KeyConfig, KeySource, SignMode, SignatureAlgorithm};
 pub use load::{NewKey, generate, load_signing_key};
 pub(crate) use sign::Signature;
 pub use sign::{HostSigner, SigningKey};

@@ -9,8 +9,7 @@ use sha2::Sha256;
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
-use crate::key::VerifyingKey;
-use crate::settings::{SignMode, SignatureAlgorithm};
+use crate::key::{SignMode, SignatureAlgorithm, VerifyingKey};
 
 /// The shortest HMAC key that is accepted, in bytes (envelope.md).
 pub(super) const MIN_HMAC_KEY: usize = 32;

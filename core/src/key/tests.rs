@@ -1,10 +1,9 @@
 use super::*;
 use crate::error::ErrorKind;
-use crate::settings::{KeyConfig, KeySource, SignatureAlgorithm};
 use std::os::unix::fs::PermissionsExt as _;
 
 fn config(source: KeySource) -> KeyConfig {
-    KeyConfig { id: "k1".into(), source, allow_group_readable: false, sign: crate::settings::SignMode::Each }
+    KeyConfig { id: "k1".into(), source, allow_group_readable: false, sign: SignMode::Each }
 }
 
 #[test]

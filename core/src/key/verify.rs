@@ -8,9 +8,9 @@ use ed25519_dalek::pkcs8::{DecodePublicKey, EncodePublicKey};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use super::SignatureAlgorithm;
 use super::sign::MIN_HMAC_KEY;
 use crate::error::{Error, Result};
-use crate::settings::SignatureAlgorithm;
 
 pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()

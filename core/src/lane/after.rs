@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{Lane, Phase, Reason};
-use crate::receipt::Tracked;
+use crate::lane::Tracked;
 
 /// An event that was lost before it was sealed, whose receipt is to be told.
 pub(crate) struct Lost {

@@ -11,17 +11,20 @@
 //! sink that hangs can be told from one that is slow), [`crate::Emitter::drain`] the caller's.
 
 mod after;
+pub(crate) mod bus;
+pub(crate) mod checkpoint;
 pub(crate) mod control;
 mod counters;
+mod deadletter;
 pub(crate) mod durable;
 mod health;
 mod loss;
 mod own;
 mod queue;
-pub(crate) mod reentry;
 mod sealer;
 mod shape;
 mod tail;
+mod tracked;
 mod voice;
 pub(crate) mod worker;
 
@@ -33,6 +36,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use after::{After, Lost};
+pub(crate) use bus::{Bus, LaneSet};
+pub(crate) use checkpoint::CheckpointFile;
 pub use counters::Counters;
 pub use health::{Cursor, Health, LaneState, StateRecord};
 pub use loss::Reason;
@@ -41,9 +46,10 @@ pub(crate) use queue::{Entry, Offer, Queue};
 pub(crate) use sealer::{SealContext, Sealer};
 pub use shape::Filter;
 pub(crate) use shape::{Route, Shapable, Shaping, may_be_shaped};
+pub(crate) use tracked::Tracked;
+pub use tracked::{Admission, EndState, Ending, Sealed, Stage};
 
 use crate::key::SigningKey;
-use crate::receipt::{Admission, EndState, Ending, Tracked};
 use crate::seam::Instant;
 use crate::settings::{LaneConfig, Overflow, QueueCapacity, QueueConfig};
 use crate::sink::{Envelope, Failure, FailureKind, SinkClass};
@@ -80,7 +86,7 @@ impl RoomWaiters {
     /// Calls them. No lock may be held.
     pub(crate) fn run(self) {
         for waiter in self.0 {
-            reentry::inside(waiter);
+            crate::reentry::inside(waiter);
         }
     }
 }

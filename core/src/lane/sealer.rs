@@ -22,7 +22,7 @@ use super::shape::Shapable;
 use crate::envelope::{ContentRules, EventDigest, Prepared, SEQUENCE_BOUND, SealError, Sealing, seal};
 use crate::event::{Event, Identity};
 use crate::key::SigningKey;
-use crate::receipt::{EndState, Ending, Tracked};
+use crate::lane::{EndState, Ending, Tracked};
 use crate::seam::{UnixNanos, Uuid};
 use crate::settings::ContentCeiling;
 use crate::sink::{Envelope, EnvelopeHash, SinkClass};

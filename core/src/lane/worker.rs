@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::control::{Control, Pause, Step};
-use super::{Lane, Phase, reentry};
+use super::{Lane, Phase};
 use crate::error::{Error, Result};
+use crate::reentry;
 use crate::seam::Instant;
 use crate::sink::{Answers, Envelope, Failure, FailureKind, Sink};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
@@ -97,11 +98,15 @@ impl Drop for Courier {
     }
 }
 
+/// Of each lane's threads: room for the deepest `data` that `limits.depth` allows, in an unoptimized build, too, and for
+/// a host's sink, whose language may need megabytes. The operating system gives pages only as they are touched.
+const STACK: usize = 4 << 20;
+
 fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<()> {
     // Linux keeps 15 characters of a thread's name.
     thread::Builder::new()
         .name(name)
-        .stack_size(512 * 1024)
+        .stack_size(STACK)
         .spawn(run)
         .map(drop)
         .map_err(|e| Error::internal(format!("no thread for a lane: {e}")))

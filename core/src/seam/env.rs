@@ -77,6 +77,6 @@ impl Env for SystemEnv {
     }
 
     fn read_private(&self, path: &Path) -> Result<Secret> {
-        crate::key::read_private(path, false).map(|bytes| Secret::new(bytes.to_vec()))
+        super::read_private(path, false).map(|bytes| Secret::new(bytes.to_vec()))
     }
 }

@@ -262,7 +262,7 @@ impl Fs for RealFs {
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
-        crate::sqlite::refuse_ours(path)?;
+        crate::seam::sqlite::refuse_ours(path)?;
         Ok(Box::new(RealFile::new(File::open(path)?)))
     }
 
@@ -470,7 +470,7 @@ pub fn check_path(path: &Path, access: Access) -> io::Result<()> {
 
 /// Opens what is safely ours, or allowed.
 fn open_checked(path: &Path, access: Access, options: &mut OpenOptions) -> io::Result<File> {
-    crate::sqlite::refuse_ours(path)?;
+    crate::seam::sqlite::refuse_ours(path)?;
     if access.pipes && is_own_stream(path) {
         return options.open(path);
     }
@@ -528,7 +528,7 @@ impl RealFile {
 
     /// Takes a lock, and notes it for a child that inherits the descriptor.
     fn lock(&mut self, how: FlockOperation) -> io::Result<bool> {
-        crate::fork::locks(|locks| {
+        crate::seam::fork::locks(|locks| {
             let taken = match rustix::fs::flock(&self.file, how) {
                 Ok(()) => true,
                 Err(rustix::io::Errno::WOULDBLOCK) => false,
@@ -536,7 +536,7 @@ impl RealFile {
             };
             if taken && self.locked.is_none() {
                 locks.push(self.file.as_raw_fd());
-                self.locked = Some(crate::fork::generation());
+                self.locked = Some(crate::seam::fork::generation());
             }
             Ok(taken)
         })
@@ -545,11 +545,11 @@ impl RealFile {
 
 impl Drop for RealFile {
     fn drop(&mut self) {
-        if self.locked != Some(crate::fork::generation()) {
+        if self.locked != Some(crate::seam::fork::generation()) {
             // Not locked, or by the process that this one was forked from: the lock is that one's.
             return;
         }
-        crate::fork::locks(|locks| {
+        crate::seam::fork::locks(|locks| {
             // Not by closing, which does nothing while some child has the descriptor as well. What cannot be
             // unlocked is so when the process ends.
             let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);

@@ -29,7 +29,7 @@ impl Random for SystemRandom {
     fn bytes16(&self, _scope: &str, _n: u64) -> [u8; 16] {
         POOL.with(|pool| {
             let (forks, at, block) = &mut *pool.borrow_mut();
-            let generation = crate::fork::generation();
+            let generation = crate::seam::fork::generation();
             if *at + 16 > BLOCK || *forks != generation {
                 if let Err(e) = getrandom::fill(block) {
                     // Without randomness there are no unique ids and no salts: nothing true could be sealed.

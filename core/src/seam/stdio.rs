@@ -16,7 +16,7 @@ use rustix::fd::BorrowedFd;
 use rustix::fs::{FileType, fstat};
 use rustix::stdio;
 
-use crate::fork::PerProcess;
+use crate::seam::fork::PerProcess;
 
 /// What a pipe takes whole or not at all, on Linux and more than POSIX asks for elsewhere.
 const PIPE_BUF: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };

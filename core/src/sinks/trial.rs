@@ -11,7 +11,7 @@ use crate::sink::{Examined, Grade};
 pub(crate) fn file(path: &Path, access: Access) -> Examined {
     let fs = SharedFs(access);
     let there = path.exists();
-    if crate::sqlite::is_open_here(path) {
+    if crate::seam::sqlite::is_open_here(path) {
         // Not to be opened by anybody else, not even for a look: closing it would drop SQLite's locks.
         return Examined::Found(Grade::Good, format!("{} is in use by this process", path.display()));
     }

@@ -6,8 +6,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::audit::AuditDb;
 use crate::error::{Error, Result};
+use crate::sinks::audit_chain::AuditDb;
 
 /// A line of the input.
 pub(super) enum Text<'a> {
@@ -49,7 +49,7 @@ pub(super) fn walk(path: &Path, max: usize, take: &mut dyn FnMut(Step<'_>)) -> R
         })?;
         return Ok(());
     }
-    let file = crate::sqlite::open_plain(path).map_err(|e| unreadable(path, &e))?;
+    let file = crate::seam::sqlite::open_plain(path).map_err(|e| unreadable(path, &e))?;
     take(Step::Source(&name));
     lines(&mut file_reader(file), max, |line, text| take(Step::Line(line, text)))
         .map_err(|e| Error::verification(format!("reading failed: {e}")).at(name))

@@ -157,7 +157,7 @@ impl Verifier {
     /// # Errors
     /// Kind `verification`: it cannot be read, or holds no checkpoint.
     pub fn read_checkpoints(&mut self, path: &Path) -> Result<()> {
-        let file = crate::sqlite::open_plain(path).map_err(|e| unreadable(path, &e))?;
+        let file = crate::seam::sqlite::open_plain(path).map_err(|e| unreadable(path, &e))?;
         self.read_checkpoints_from(&mut file_reader(file), &path.display().to_string())
     }
 

@@ -1,7 +1,6 @@
 //! The two doors for policies (`lane::shape`), with a policy that does as much as one could.
 
 use super::*;
-use crate::emitter::bus::Shaped;
 use crate::lane::{Filter, Route, Shapable, Shaping};
 use crate::verify::{Options as VerifyOptions, Verdict, Verifier};
 
@@ -61,7 +60,7 @@ fn emit(emitter: &Emitter, event_type: &str) -> Receipt {
 
 fn put(emitter: &Emitter, toy: Option<Arc<Toy>>) {
     let shaping = toy.map(|toy| toy as Arc<dyn Shaping>);
-    emitter.inner.load().bus.shape(Arc::new(move |_| Shaped { shaping: shaping.clone(), policies: None }));
+    emitter.inner.load().bus.shape(Arc::new(move |_| shaping.clone()));
 }
 
 fn lines(dir: &TempDir, lane: &str) -> Vec<String> {

@@ -14,7 +14,7 @@ use crate::lane::health::{Cursor, LaneState, StateRecord};
 use crate::lane::loss::Reason;
 use crate::lane::own::{self, Note};
 use crate::lane::sealer::{Item, Payload};
-use crate::receipt::{EndState, Ending, Sealed};
+use crate::lane::{EndState, Ending, Sealed};
 use crate::seam::{Instant, Uuid};
 use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
 

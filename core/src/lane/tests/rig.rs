@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::config::{Config, Source};
-use crate::emitter::Bus;
 use crate::envelope::ContentRules;
 use crate::event::{Data, EventInput, Freezer, Identity};
 use crate::glob::Globs;
 use crate::key::{SigningKey, VerifyingKey};
 use crate::lane::control::{Control, Parts, Step};
 use crate::lane::{After, Lane, SealContext, Sealer, StateRecord, Why};
-use crate::receipt::{Admission, Receipt, Tracked};
+use crate::lane::{Bus, Tracked};
+use crate::receipt::{Admission, Receipt};
 use crate::seam::{Clock, Instant, ManualClock, Random, SystemEnv, UnixNanos};
 use crate::sink::{Answers, Envelope};
 use crate::timeline::Timeline;

@@ -13,8 +13,8 @@ use super::{bad_argument, hex, number, schema, sequence, sql, unreadable, unsql}
 use crate::error::{Error, Result};
 use crate::json::Value;
 use crate::seam::Uuid;
+use crate::seam::sqlite::{self, Connections, Seen};
 use crate::sink::EnvelopeHash;
-use crate::sqlite::{self, Connections, Seen};
 
 /// How long a reader waits for another process's lock.
 const PATIENCE: Duration = Duration::from_secs(5);

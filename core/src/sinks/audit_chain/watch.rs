@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use crate::seam::sqlite::beside;
 use crate::seam::{FileId, Fs};
-use crate::sqlite::beside;
 
 /// Bytes before the first frame of a write-ahead log, and before the page of each (SQLite's file format, 4.1).
 const LOG_HEAD: u64 = 32;

@@ -22,9 +22,9 @@ use super::note::{TreeHead, check_origin};
 use super::watch::{Log, Taken, Watch};
 use super::{db, schema, sql, unsql};
 use crate::error::{Error, ErrorKind, Result};
+use crate::seam::sqlite::{self, Connections, Lent};
 use crate::seam::{Clock, Fs, Random, RealFs, SystemClock, SystemRandom, Uuid};
 use crate::sink::{Envelope, EnvelopeHash, Failure, FailureKind};
-use crate::sqlite::{self, Connections, Lent};
 
 /// How an audit database is opened for writing.
 #[derive(Clone)]
@@ -173,7 +173,7 @@ impl Writer {
             told: false,
             memory: None,
             reader: LineReader::default(),
-            generation: crate::fork::generation(),
+            generation: crate::seam::fork::generation(),
             options,
             log_frames: LOG_FRAMES,
             origin: String::new(),
@@ -184,9 +184,9 @@ impl Writer {
 
     /// The connection, this process's own, opened where it is not.
     fn lend(&mut self) -> Result<Lent> {
-        if self.generation != crate::fork::generation() {
+        if self.generation != crate::seam::fork::generation() {
             // What was acknowledged before the fork is the parent's to keep.
-            self.generation = crate::fork::generation();
+            self.generation = crate::seam::fork::generation();
             self.kept = Kept::default();
             self.untold = None;
             self.told = false;
@@ -447,7 +447,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         // The last chance to see that a log went with what it held. A child owns nothing of its parent's.
-        if self.generation == crate::fork::generation()
+        if self.generation == crate::seam::fork::generation()
             && !self.kept.envelopes.is_empty()
             && let Err(failure) = self.ready()
         {

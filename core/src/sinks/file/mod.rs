@@ -23,8 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fork::PerProcess;
 use crate::lines::{LineFile, Taken, Trouble, parent, with_suffix};
+use crate::seam::fork::PerProcess;
 use crate::seam::{Access, Clock, Fs, SharedFs, SystemClock, UnixNanos, absolute};
 use crate::sink::{Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
 use crate::sync::{Mutex, lock};

@@ -19,7 +19,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::fork;
+use crate::seam::fork;
 use crate::sink::{Failure, FailureKind};
 
 use super::compress::Compression;

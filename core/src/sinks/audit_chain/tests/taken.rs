@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::*;
+use crate::seam::sqlite::beside;
 use crate::sink::{Failure, FailureKind};
-use crate::sqlite::beside;
 
 /// What somebody does to the files of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,7 +252,7 @@ fn looking_at_a_database_by_plain_reads_drops_nobodys_lock() {
     let mut verifier = crate::verify::Verifier::new(options);
     verifier.read_path(&victim.path).unwrap();
     for end in ["", "-wal", "-shm"] {
-        let e = crate::sqlite::open_plain(&beside(&victim.path, end)).unwrap_err();
+        let e = crate::seam::sqlite::open_plain(&beside(&victim.path, end)).unwrap_err();
         assert_eq!(e.kind(), std::io::ErrorKind::ResourceBusy, "{end}");
     }
     let second = AuditSink::open(AuditOptions::new(&victim.path)).unwrap();

@@ -97,7 +97,7 @@ fn what_a_fork_left_open_is_refused_in_the_child_and_not_closed() {
     let conn = Connection::open(&path).unwrap();
     conn.execute_batch("CREATE TABLE t(x)").unwrap();
     let file = FileId::of(&path).unwrap();
-    let mut state = State { generation: crate::fork::generation().wrapping_sub(1), ..State::default() };
+    let mut state = State { generation: crate::seam::fork::generation().wrapping_sub(1), ..State::default() };
     state.known.insert(1, Known { files: vec![file], idle: Some(conn), condemned: false });
     state.frozen = true;
     state.busy = 3;
@@ -114,7 +114,7 @@ fn a_fork_waits_a_tenth_of_a_second_at_most_for_who_is_inside_sqlite() {
     let conn = || Some(Connection::open_in_memory().unwrap());
     {
         let mut state = registry.state.lock().unwrap();
-        state.generation = crate::fork::generation();
+        state.generation = crate::seam::fork::generation();
         state.busy = 1;
         state.known.insert(1, Known { files: Vec::new(), idle: conn(), condemned: false });
         state.known.insert(2, Known { files: Vec::new(), idle: None, condemned: false });

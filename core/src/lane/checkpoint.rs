@@ -15,9 +15,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::lane::reentry;
 use crate::lane::{Health, LaneState, StateRecord};
 use crate::lines::{LineFile, Taken, Trouble};
+use crate::reentry;
 use crate::seam::{Access, Clock, Fs, Instant, SharedFs, Stat, SystemClock, check_path};
 use crate::settings::OwnPath;
 use crate::sink::{Envelope, Failure, FailureKind};

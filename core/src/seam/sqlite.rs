@@ -49,7 +49,7 @@ const CONDEMNED_LIMIT: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct State {
-    /// The process that this is about ([`crate::fork::generation`]).
+    /// The process that this is about ([`crate::seam::fork::generation`]).
     generation: u32,
     /// A fork is under way: nothing is lent or opened.
     frozen: bool,
@@ -132,7 +132,7 @@ impl State {
     /// In a child: nothing of its parent's is touched again, not even to be closed, as closing would end the
     /// parent's log; and what could not be closed before the fork is refused.
     fn inherit(&mut self) {
-        let generation = crate::fork::generation();
+        let generation = crate::seam::fork::generation();
         if self.generation == generation {
             return;
         }
@@ -207,7 +207,7 @@ pub fn resume() {
     }
 }
 
-/// After a fork, in the child, once [`crate::fork::note_child`] has been called: forgets, without closing, what
+/// After a fork, in the child, once [`crate::seam::fork::note_child`] has been called: forgets, without closing, what
 /// was its parent's.
 pub fn child() {
     if let Some(mut state) = HELD.with(|held| held.borrow_mut().take()) {
@@ -486,7 +486,7 @@ impl Lent {
 
     fn end(&mut self, close: bool) {
         let Some(conn) = self.conn.take() else { return };
-        if self.generation != crate::fork::generation() {
+        if self.generation != crate::seam::fork::generation() {
             std::mem::forget(conn);
             return;
         }

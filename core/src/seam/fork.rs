@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::ops::Deref;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwapOption;
 
@@ -41,7 +41,7 @@ pub(crate) fn locks<T>(change: impl FnOnce(&mut Vec<RawFd>) -> T) -> T {
 
 /// To be called before a fork: what a child could not share is put where it can be let go of.
 pub fn prepare() {
-    crate::sqlite::quiesce();
+    super::sqlite::quiesce();
     HELD.with(|held| {
         let mut held = held.borrow_mut();
         if held.is_none() {
@@ -53,7 +53,7 @@ pub fn prepare() {
 /// To be called in the parent after a fork for which [`prepare`] was called, also after one that failed.
 pub fn parent() {
     HELD.with(|held| drop(held.borrow_mut().take()));
-    crate::sqlite::resume();
+    super::sqlite::resume();
 }
 
 /// To be called in a forked child, before anything else of sinkwell runs there. `replace` is given each descriptor
@@ -72,8 +72,19 @@ pub fn child(mut replace: impl FnMut(RawFd)) {
 /// lives.
 pub fn note_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    crate::sqlite::child();
-    crate::emitter::leave_signals_to_parent();
+    super::sqlite::child();
+    if let Some(run) = IN_CHILD.get() {
+        run();
+    }
+}
+
+/// See [`in_child`].
+static IN_CHILD: OnceLock<fn()> = OnceLock::new();
+
+/// Has every forked child run this before anything else of sinkwell: only what a signal handler may do as well. The
+/// first call wins, as there is one who needs it: whoever has placed signal handlers.
+pub(crate) fn in_child(run: fn()) {
+    let _ = IN_CHILD.set(run);
 }
 
 /// What the threads of one process share, made on first use; a forked child makes its own, as its parent's may be

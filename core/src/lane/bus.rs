@@ -9,10 +9,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::checkpoint::CheckpointFile;
+use super::{Breach, Fact, Lane, LaneState, Note, Shaping, StateRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SigningKey;
-use crate::lane::{Breach, Fact, Lane, LaneState, Note, Shaping, StateRecord, reentry};
-use crate::policy::telemetry::Bound;
+use crate::reentry;
 use crate::seam::Instant;
 use crate::settings::{CheckpointTarget, OnUnhealthy, RequiredSink};
 use crate::sink::{Envelope, SinkClass};
@@ -34,25 +34,15 @@ pub(crate) struct LaneSet {
     pub(crate) others: Vec<usize>,
     /// The policies in force, bound to these lanes; none where they say nothing.
     pub(crate) shaping: Option<Arc<dyn Shaping>>,
-    /// The same, for their status.
-    pub(crate) policies: Option<Arc<Bound>>,
 }
 
-/// A set of policies bound to lanes.
-#[derive(Clone, Default)]
-pub(crate) struct Shaped {
-    pub(crate) shaping: Option<Arc<dyn Shaping>>,
-    pub(crate) policies: Option<Arc<Bound>>,
-}
-
-/// Binds a set of policies to the lanes that there are.
-pub(crate) type Bind = Arc<dyn Fn(&[Arc<Lane>]) -> Shaped + Send + Sync>;
+/// Binds a set of policies to the lanes that there are; none where they say nothing.
+pub(crate) type Bind = Arc<dyn Fn(&[Arc<Lane>]) -> Option<Arc<dyn Shaping>> + Send + Sync>;
 
 impl LaneSet {
-    fn new(lanes: Vec<Arc<Lane>>, shaped: Shaped) -> Self {
+    fn new(lanes: Vec<Arc<Lane>>, shaping: Option<Arc<dyn Shaping>>) -> Self {
         let (blocking, others) = (0..lanes.len()).partition(|&i| lanes[i].is_blocking());
-        let Shaped { shaping, policies } = shaped;
-        Self { lanes: lanes.into(), blocking, others, shaping, policies }
+        Self { lanes: lanes.into(), blocking, others, shaping }
     }
 }
 
@@ -87,7 +77,7 @@ impl Bus {
         key: Option<SigningKey>,
     ) -> Self {
         Self {
-            set: ArcSwap::from_pointee(LaneSet::new(Vec::new(), Shaped::default())),
+            set: ArcSwap::from_pointee(LaneSet::new(Vec::new(), None)),
             adding: Mutex::default(),
             reloading: Mutex::default(),
             bind: Mutex::default(),
@@ -159,8 +149,8 @@ impl Bus {
     }
 
     fn store(&self, lanes: Vec<Arc<Lane>>) {
-        let shaped = lock(&self.bind).as_ref().map(|bind| bind(&lanes)).unwrap_or_default();
-        self.set.store(Arc::new(LaneSet::new(lanes, shaped)));
+        let shaping = lock(&self.bind).as_ref().and_then(|bind| bind(&lanes));
+        self.set.store(Arc::new(LaneSet::new(lanes, shaping)));
     }
 
     pub(crate) fn key(&self) -> Option<SigningKey> {

@@ -1,0 +1,42 @@
+//! Files that hold a secret: never read where others can read them as well.
+
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+
+/// How a public key in PEM form begins.
+pub(crate) const PUBLIC_PEM: &str = "-----BEGIN PUBLIC KEY-----";
+/// What is said of a public key where a private one is needed.
+pub(crate) const PUBLIC_KEY: &str = "this is a public key; sealing needs the private one (PKCS#8 PEM), which `sinkwell keys new` writes \
+                      beside it, without .pub";
+
+/// Reads a private key's file, refusing one that others can read.
+pub(crate) fn read_private(path: &Path, allow_group_readable: bool) -> Result<Zeroizing<Vec<u8>>> {
+    let place = path.display().to_string();
+    let unreadable = |e: std::io::Error| Error::key(format!("the key file cannot be read: {e}")).at(&*place);
+    let mode = std::fs::metadata(path).map_err(unreadable)?.mode() & 0o777;
+    let forbidden = if allow_group_readable { 0o027 } else { 0o077 };
+    if mode & forbidden != 0 {
+        // Whose mode is none of anybody's business.
+        if is_public(path) {
+            return Err(Error::key(PUBLIC_KEY).at(place));
+        }
+        let remedy = if mode & 0o007 == 0 { ", or allow it with key.allow_group_readable: true" } else { "" };
+        return Err(Error::key(format!(
+            "others can read this private key (mode {mode:04o}); run `chmod 600` on it{remedy}"
+        ))
+        .at(place));
+    }
+    std::fs::read(path).map(Zeroizing::new).map_err(unreadable)
+}
+
+/// Whether a file holds a public key in PEM form.
+fn is_public(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(256).read_to_end(&mut start));
+    read.is_ok() && String::from_utf8_lossy(&start).trim_start().starts_with(PUBLIC_PEM)
+}
