@@ -3,6 +3,7 @@
 //! Guarantees: never a secret, never a word of content; nothing is written before a host has set where to,
 //! but to stderr for warnings. `SINKWELL_LOG` sets the level (`off`, `error`, `warn` (default), `info`).
 
+use std::ffi::OsStr;
 use std::sync::{Arc, OnceLock};
 
 /// How much a diagnostic matters.
@@ -27,10 +28,10 @@ pub fn set_logger(logger: impl Fn(Level, &str) + Send + Sync + 'static) {
 }
 
 fn most() -> Option<Level> {
-    *MOST.get_or_init(|| match std::env::var("SINKWELL_LOG").as_deref() {
-        Ok("off") => None,
-        Ok("error") => Some(Level::Error),
-        Ok("info" | "debug" | "trace") => Some(Level::Info),
+    *MOST.get_or_init(|| match crate::seam::var_os("SINKWELL_LOG").as_deref().and_then(OsStr::to_str) {
+        Some("off") => None,
+        Some("error") => Some(Level::Error),
+        Some("info" | "debug" | "trace") => Some(Level::Info),
         _ => Some(Level::Warn),
     })
 }

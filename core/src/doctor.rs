@@ -136,7 +136,7 @@ impl Doctor<'_> {
         if !hosts && !self.config.lanes.iter().any(|lane| lane.durable) {
             self.say(Grade::Wrong, place, crate::emitter::UNUSED_JOURNAL.to_owned());
         }
-        if !dir.exists() {
+        if !crate::seam::exists(dir) {
             return self.say(Grade::Good, place, format!("{} will be made", dir.display()));
         }
         let overview = match journal::list(&self.fs, dir) {

@@ -40,6 +40,8 @@
 //! | `glob` | `*` and `?` in names |
 //! | `json` | RFC 8785: one parser, one writer |
 #![forbid(unsafe_code)]
+// See `seam`. Tests build what they need.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod bridge;
 pub mod config;

@@ -115,7 +115,7 @@ impl LineFile {
                     format!("another process has held its lock for {limit:?}"),
                 ));
             }
-            std::thread::sleep(LOOK);
+            crate::seam::pause(LOOK);
             waited += LOOK;
         }
     }

@@ -4,12 +4,12 @@
 //! waits is told exactly once; waiting takes memory and nothing else; no wait outlives the emitter.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 pub use crate::lane::{Admission, EndState, Ending, Sealed, Stage};
 use crate::lane::{Lane, Tracked};
-use crate::seam::Uuid;
+use crate::seam::{Stopwatch, Uuid};
 use crate::sync::{Condvar, Mutex, lock};
 
 /// What `emit` returns.
@@ -167,9 +167,9 @@ impl Receipt {
             *lock(&signal.0) = true;
             signal.1.notify_all();
         })?;
-        let start = Instant::now();
+        let start = Stopwatch::start();
         loop {
-            let left = timeout.saturating_sub(start.elapsed());
+            let left = start.left(timeout);
             let mut reached = lock(&shared.0);
             if !*reached {
                 let waited = shared.1.wait_timeout(reached, left.min(ASK));

@@ -37,7 +37,7 @@ use crate::policy::telemetry::{self, Bound};
 use crate::receipt::Receipt;
 use crate::reentry;
 use crate::seam::fork::PerProcess;
-use crate::seam::{Instant, SystemEnv};
+use crate::seam::{Instant, Stopwatch, SystemEnv};
 use crate::sink::Sink;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
@@ -103,7 +103,9 @@ pub struct Emitter {
 /// An opening in a child that failed: it is not tried again before as much time has passed as it took, so that a
 /// required sink that is away does not hold up every call.
 struct Failed {
-    not_before: std::time::Instant,
+    at: Stopwatch,
+    /// How long it is remembered.
+    lasts: Duration,
     error: Error,
 }
 
@@ -194,14 +196,13 @@ impl Emitter {
                 "the emitter was shut down before this process was forked",
             ));
         }
-        let start = std::time::Instant::now();
-        if let Some(failed) = failed.as_ref().filter(|failed| start < failed.not_before) {
+        let start = Stopwatch::start();
+        if let Some(failed) = failed.as_ref().filter(|failed| failed.at.elapsed() < failed.lasts) {
             return Err(failed.error.clone());
         }
         let fresh = open::open(&self.options, true).inspect_err(|error| {
-            let took = start.elapsed().max(Duration::from_secs(1));
-            let not_before = std::time::Instant::now() + took;
-            *failed = Some(Failed { not_before, error: error.clone() });
+            let lasts = start.elapsed().max(Duration::from_secs(1));
+            *failed = Some(Failed { at: Stopwatch::start(), lasts, error: error.clone() });
         })?;
         if let Some(policies) = &*inner.policies.load() {
             // What is in force here may be newer than what the files said at the start, or better than what they say.
@@ -452,10 +453,10 @@ impl Emitter {
     /// Waits until every lane has delivered what it was given, declared what it lost, or `timeout` is over.
     pub fn flush(&self, timeout: Duration) -> Vec<(String, LaneReport)> {
         let Ok(inner) = self.current() else { return Vec::new() };
-        let start = std::time::Instant::now();
+        let start = Stopwatch::start();
         inner.flush(timeout);
         if let Some(file) = inner.bus.checkpoint_file().filter(|_| !reentry::is_inside()) {
-            file.flush(timeout.saturating_sub(start.elapsed()));
+            file.flush(start.left(timeout));
         }
         inner.report()
     }

@@ -11,6 +11,7 @@
 //! handler table of its own (Python) says so by [`place_signal_handlers`]: what it places there leads to
 //! [`end_on_signal`], so that a server that restores what it found, and then raises the signal again, loses nothing.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock, Weak};
 use std::time::Duration;
@@ -141,7 +142,7 @@ pub fn push_on_signal() {
 /// `signal` would. Returns only where another thread is at it already, after the time that this one has.
 pub fn end_on_signal(signal: i32) {
     if ENDING.get().swap(true, Ordering::AcqRel) {
-        std::thread::sleep(SIGNAL_LIMIT);
+        crate::seam::pause(SIGNAL_LIMIT);
         return;
     }
     let buses = buses();
@@ -168,7 +169,8 @@ pub fn is_ending_on_signal() -> bool {
 
 /// Signals of this process as the kernel knows them, a bit each: those with a handler, or those that are ignored.
 fn dispositions(which: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = crate::seam::read(Path::new("/proc/self/status")).unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
     let mask = status.lines().find_map(|line| line.strip_prefix(which));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

@@ -1,8 +1,5 @@
 //! Keys from files, environment and the generator that a person asks for.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{HostSigner, KeyConfig, KeySource, SignatureAlgorithm, SigningKey};
 use crate::error::{Error, Result};
-use crate::seam::{PUBLIC_KEY, PUBLIC_PEM, read_private};
+use crate::seam::{self, PUBLIC_KEY, PUBLIC_PEM, read_private, write_new};
 
 /// Loads the key that a configuration names.
 ///
@@ -73,7 +70,7 @@ pub struct NewKey {
 /// Kind `key`: the file exists or cannot be written.
 pub fn generate(algorithm: SignatureAlgorithm, path: &Path) -> Result<NewKey> {
     let mut seed = Zeroizing::new([0_u8; 32]);
-    getrandom::fill(&mut *seed)
+    seam::fill(&mut *seed)
         .map_err(|e| Error::key(format!("the operating system gives no random bytes: {e}")))?;
     match algorithm {
         SignatureAlgorithm::HmacSha256 => {
@@ -91,7 +88,7 @@ pub fn generate(algorithm: SignatureAlgorithm, path: &Path) -> Result<NewKey> {
             let mut public_path = path.as_os_str().to_owned();
             public_path.push(".pub");
             let public_path = PathBuf::from(public_path);
-            if public_path.exists() {
+            if seam::exists(&public_path) {
                 return Err(Error::key("there is a file of that name already; nothing was changed")
                     .at(public_path.display().to_string()));
             }
@@ -100,21 +97,4 @@ pub fn generate(algorithm: SignatureAlgorithm, path: &Path) -> Result<NewKey> {
             Ok(NewKey { path: path.to_owned(), public: Some(public_path) })
         }
     }
-}
-
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let place = path.display().to_string();
-    let result =
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(path).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        });
-    result.map_err(|e| {
-        let what = if e.kind() == std::io::ErrorKind::AlreadyExists {
-            "there is a file of that name already; nothing was changed".to_owned()
-        } else {
-            format!("the key file cannot be written: {e}")
-        };
-        Error::key(what).at(place)
-    })
 }

@@ -41,7 +41,7 @@ impl VerifyingKey {
         let named = named.as_ref();
         let (name, file) = split(named.as_os_str().as_bytes());
         let file = Path::new(OsStr::from_bytes(file));
-        let bytes = zeroize::Zeroizing::new(std::fs::read(file).map_err(|e| {
+        let bytes = zeroize::Zeroizing::new(crate::seam::read(file).map_err(|e| {
             Error::key(format!("the key file cannot be read: {e}")).at(file.display().to_string())
         })?);
         Self::of(name, &bytes, &file.display().to_string()).map_err(|e| e.at(file.display().to_string()))

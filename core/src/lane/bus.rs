@@ -13,7 +13,7 @@ use super::{Breach, Fact, Lane, LaneState, Note, Shaping, StateRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SigningKey;
 use crate::reentry;
-use crate::seam::Instant;
+use crate::seam::{Instant, Stopwatch};
 use crate::settings::{CheckpointTarget, OnUnhealthy, RequiredSink};
 use crate::sink::{Envelope, SinkClass};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -319,7 +319,7 @@ impl Bus {
     /// # Errors
     /// `required_sink_unavailable`, naming the classes, when `timeout` is over.
     pub(crate) fn await_required(&self, timeout: Duration) -> Result<()> {
-        let start = std::time::Instant::now();
+        let start = Stopwatch::start();
         loop {
             self.state_changed();
             let seen = lock(&self.seen);
@@ -334,7 +334,7 @@ impl Bus {
                 self.opened.store(true, Ordering::Release);
                 return Ok(());
             }
-            let left = timeout.saturating_sub(start.elapsed());
+            let left = start.left(timeout);
             if left.is_zero() {
                 drop(seen);
                 return Err(self.unavailable(&missing));

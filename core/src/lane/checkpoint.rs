@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lane::{Health, LaneState, StateRecord};
 use crate::lines::{LineFile, Taken, Trouble};
 use crate::reentry;
-use crate::seam::{Access, Clock, Fs, Instant, SharedFs, Stat, SystemClock, check_path};
+use crate::seam::{Access, Clock, Fs, Instant, SharedFs, Stat, Stopwatch, SystemClock, check_path};
 use crate::settings::OwnPath;
 use crate::sink::{Envelope, Failure, FailureKind};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
@@ -264,9 +264,9 @@ impl Shared {
         timeout: Duration,
         goes_on: impl Fn(&mut State) -> bool,
     ) -> MutexGuard<'s, State> {
-        let end = std::time::Instant::now() + timeout;
+        let start = Stopwatch::start();
         while goes_on(&mut state) {
-            let left = end.saturating_duration_since(std::time::Instant::now());
+            let left = start.left(timeout);
             if left.is_zero() {
                 break;
             }

@@ -57,6 +57,30 @@ impl Clock for SystemClock {
     }
 }
 
+/// How long a thread of the host has waited: in real time, also where the emitter's clock is a test's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// What is left of `limit`; zero when it is over.
+    pub(crate) fn left(self, limit: Duration) -> Duration {
+        limit.saturating_sub(self.elapsed())
+    }
+}
+
+/// Has this thread do nothing for a while.
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// A clock that moves only when told: for tests and for manual emitters.
 #[derive(Debug, Default)]
 pub struct ManualClock {

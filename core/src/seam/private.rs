@@ -1,7 +1,8 @@
-//! Files that hold a secret: never read where others can read them as well.
+//! Files that hold a secret: never read where others can read them as well, and never written over another.
 
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::OpenOptions;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -39,4 +40,22 @@ fn is_public(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(256).read_to_end(&mut start));
     read.is_ok() && String::from_utf8_lossy(&start).trim_start().starts_with(PUBLIC_PEM)
+}
+
+/// Writes a new file with these permissions, synced; never over one that is there.
+pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let place = path.display().to_string();
+    let result =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(path).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+    result.map_err(|e| {
+        let what = if e.kind() == std::io::ErrorKind::AlreadyExists {
+            "there is a file of that name already; nothing was changed".to_owned()
+        } else {
+            format!("the key file cannot be written: {e}")
+        };
+        Error::key(what).at(place)
+    })
 }

@@ -13,6 +13,14 @@ pub trait Random: Send + Sync {
     fn bytes16(&self, scope: &str, n: u64) -> [u8; 16];
 }
 
+/// Fills `bytes` with the operating system's randomness: for keys.
+///
+/// # Errors
+/// The operating system has none.
+pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), getrandom::Error> {
+    getrandom::fill(bytes)
+}
+
 /// The operating system's random source, drawn in blocks.
 #[derive(Debug, Default)]
 pub struct SystemRandom;

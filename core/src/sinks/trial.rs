@@ -3,14 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::seam::{Access, Fs, SharedFs};
+use crate::seam::{Access, Fs, SharedFs, exists};
 use crate::sink::{Examined, Grade};
 
 /// A file that cannot be written, is not there yet, or is another process's at the moment, is all there is to say;
 /// any other can be tried.
 pub(crate) fn file(path: &Path, access: Access) -> Examined {
     let fs = SharedFs(access);
-    let there = path.exists();
+    let there = exists(path);
     if crate::seam::sqlite::is_open_here(path) {
         // Not to be opened by anybody else, not even for a look: closing it would drop SQLite's locks.
         return Examined::Found(Grade::Good, format!("{} is in use by this process", path.display()));
@@ -30,13 +30,13 @@ pub(crate) fn file(path: &Path, access: Access) -> Examined {
 
 /// The nearest folder above that is there.
 pub(crate) fn existing(path: &Path) -> &Path {
-    path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."))
+    path.ancestors().find(|path| exists(path)).unwrap_or(Path::new("."))
 }
 
 /// Whether files can be made in a folder, or the folder itself could be.
 pub(crate) fn writable_folder(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let dir = if dir.exists() {
+    let dir = if exists(dir) {
         fs.check_dir(dir)?;
         dir
     } else {
@@ -49,7 +49,7 @@ pub(crate) fn writable_folder(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
 
 /// Whether a file can be written, or made.
 pub(crate) fn writable_file(fs: &dyn Fs, path: &Path) -> io::Result<()> {
-    if path.exists() {
+    if exists(path) {
         return fs.open(path, false).map(|_| ());
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

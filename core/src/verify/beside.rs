@@ -17,15 +17,15 @@ pub(super) fn beside(paths: &[PathBuf]) -> Vec<String> {
             continue;
         };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let other = entry.file_name();
+        for entry in crate::seam::entries(folder).unwrap_or_default() {
+            let Some(other) = entry.file_name() else { continue };
             let suffix = other.to_str().and_then(|other| other.strip_prefix(name)?.strip_prefix('.'));
             let numbered = suffix.is_some_and(|suffix| {
                 suffix
                     .split('.')
                     .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
             });
-            let whole = path.with_file_name(&other);
+            let whole = path.with_file_name(other);
             if numbered && !paths.contains(&whole) && found.len() < MOST {
                 found.push(whole.display().to_string());
             }

@@ -32,7 +32,7 @@ pub(super) enum Step<'a> {
 /// # Errors
 /// Kind `verification`: it cannot be read.
 pub(super) fn walk(path: &Path, max: usize, take: &mut dyn FnMut(Step<'_>)) -> Result<()> {
-    if path.is_dir() {
+    if crate::seam::metadata(path).is_ok_and(|found| found.is_dir()) {
         let files = files_of(path).map_err(|e| unreadable(path, &e))?;
         if files.is_empty() {
             let what = "the directory holds no file of envelopes (*.ndjson, *.jsonl, *.log); name the file";
@@ -115,15 +115,15 @@ pub(super) fn lines(
 /// The files to read in a directory, sorted by name: those of envelopes, by what their names hold.
 fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
+    for path in crate::seam::entries(directory)? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let envelopes = [".ndjson", ".jsonl", ".log"].iter().any(|part| name.contains(part));
         // What a sink set aside was never acknowledged, reasons of dead letters are no envelopes, and SQLite's files
         // beside a database named so are part of it.
         let apart =
             [".torn", ".reasons.ndjson", "-wal", "-shm", "-journal"].iter().any(|end| name.ends_with(end));
-        if path.is_file() && envelopes && !name.starts_with('.') && !apart {
+        let file = || crate::seam::metadata(&path).is_ok_and(|found| found.is_file());
+        if envelopes && !name.starts_with('.') && !apart && file() {
             files.push(path);
         }
     }

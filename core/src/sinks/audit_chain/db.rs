@@ -128,7 +128,7 @@ impl AuditDb {
     pub fn is_one(path: impl AsRef<Path>) -> bool {
         use std::io::Read as _;
         let path = path.as_ref();
-        path.is_file()
+        crate::seam::metadata(path).is_ok_and(|found| found.is_file())
             && match sqlite::look(path, |file| {
                 let mut magic = [0; 16];
                 file.read_exact(&mut magic).map(|()| magic)
@@ -249,7 +249,7 @@ fn configure(conn: &mut Connection) -> Result<()> {
 
 /// Whether no write-ahead log lies beside the file that would have to be read as well.
 fn at_rest(path: &Path) -> bool {
-    std::fs::metadata(sqlite::beside(path, "-wal")).map_or(true, |log| log.len() == 0)
+    crate::seam::metadata(&sqlite::beside(path, "-wal")).map_or(true, |log| log.len() == 0)
 }
 
 /// The URI that makes SQLite read a file as one that nothing changes.

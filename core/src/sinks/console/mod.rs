@@ -85,9 +85,9 @@ struct Console {
 impl Console {
     fn new(config: &ConsoleConfig, prefix: &str) -> Self {
         let terminal = if config.stdout { io::stdout().is_terminal() } else { io::stderr().is_terminal() };
-        let quiet = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let quiet = crate::seam::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let color = config.color.unwrap_or(terminal && !quiet);
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let columns = crate::seam::var_os("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
         let size = || {
             let size = if config.stdout {
                 rustix::termios::tcgetwinsize(io::stdout())

@@ -12,7 +12,7 @@ pub(super) struct Env<'a>(pub(super) &'a dyn Fn(&str) -> Option<String>);
 /// it is used instead of being taken for unset.
 #[must_use]
 pub fn process_env(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    crate::seam::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// A setting, and where it was said: a key of the document or a variable.

@@ -44,7 +44,7 @@ impl Facts {
         Self {
             host_name: uname.nodename().to_str().ok().filter(|name| !name.is_empty()).map(str::to_owned),
             pid: std::process::id(),
-            executable: std::env::current_exe().ok().and_then(|path| path.to_str().map(str::to_owned)),
+            executable: crate::seam::executable().and_then(|path| path.to_str().map(str::to_owned)),
         }
     }
 }

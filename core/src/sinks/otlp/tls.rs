@@ -80,7 +80,7 @@ fn certificates(file: &Said<PathBuf>) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn read(file: &Said<PathBuf>) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(&file.value)
+    let bytes = crate::seam::read(&file.value)
         .map_err(|e| file.error(format!("cannot read {}: {}", file.value.display(), e.kind())))?;
     // Editors on some systems put a mark before the first line, which then is no `-----BEGIN`.
     match bytes.as_slice() {

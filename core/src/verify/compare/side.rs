@@ -97,7 +97,7 @@ impl Side {
         let unreadable = |e: std::io::Error| {
             Error::verification(format!("it cannot be read: {e}")).at(path.display().to_string())
         };
-        let found = std::fs::metadata(path).map_err(unreadable)?;
+        let found = crate::seam::metadata(path).map_err(unreadable)?;
         if !found.is_file() && !found.is_dir() {
             // A pipe's second reading would find nothing, and everything missing.
             let what = "it is read more than once, which a pipe cannot be; write it to a file first";

@@ -1,0 +1,47 @@
+//! What is read once, as it is: files and folders whose paths somebody has given, and this process's own environment.
+//!
+//! What is written, and whatever must survive a failure, goes through [`Fs`](super::Fs) instead.
+
+use std::ffi::OsString;
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// All of a file.
+///
+/// # Errors
+/// As the operating system says.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
+/// What is known of a file or folder; of a link's target.
+///
+/// # Errors
+/// As the operating system says.
+pub(crate) fn metadata(path: &Path) -> io::Result<Metadata> {
+    std::fs::metadata(path)
+}
+
+/// Whether something is there, and can be seen.
+pub(crate) fn exists(path: &Path) -> bool {
+    metadata(path).is_ok()
+}
+
+/// The paths of all that is in a folder, in no order.
+///
+/// # Errors
+/// As the operating system says.
+pub(crate) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
+}
+
+/// An environment variable, whatever it holds.
+pub(crate) fn var_os(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// The file that this process runs.
+pub(crate) fn executable() -> Option<PathBuf> {
+    std::env::current_exe().ok()
+}
