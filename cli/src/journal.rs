@@ -100,7 +100,7 @@ fn show(fs: &Arc<dyn Fs>, dir: &Path, out: &mut Out) -> Result<Outcome> {
                 stored.streamid,
                 stored.sequence,
                 stored.bytes.len(),
-                hex(&stored.hash),
+                sinkwell::hex::text(&stored.hash),
             ))?;
             if out.gone() {
                 return Ok(Outcome::Good);
@@ -112,7 +112,7 @@ fn show(fs: &Arc<dyn Fs>, dir: &Path, out: &mut Out) -> Result<Outcome> {
                 head.streamid,
                 head.agentid,
                 head.sequence,
-                hex(&head.hash),
+                sinkwell::hex::text(&head.hash),
                 if head.closed { " closed" } else { "" },
             ))?;
         }
@@ -157,13 +157,4 @@ fn remove(fs: &Arc<dyn Fs>, dir: &Path, out: &mut Out) -> Result<Outcome> {
         }
     }
     Ok(Outcome::Good)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }

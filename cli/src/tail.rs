@@ -245,8 +245,7 @@ fn wanted(command: &Command, envelope: &Value) -> bool {
     let equal = |wanted: &Option<String>, key| wanted.as_deref().is_none_or(|w| w == text(envelope, key));
     let event_type = text(envelope, "type");
     let of_type = command.event_type.as_deref().is_none_or(|glob| {
-        sinkwell::verify::matches_glob(glob, event_type)
-            || sinkwell::verify::matches_glob(&format!("*.{glob}"), event_type)
+        sinkwell::glob::matches(glob, event_type) || sinkwell::glob::matches(&format!("*.{glob}"), event_type)
     });
     of_type && equal(&command.agent, "agentid") && equal(&command.run, "runid")
 }

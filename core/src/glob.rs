@@ -64,6 +64,10 @@ mod tests {
             ("did:web:x:*", "did:web:y", false),
             ("*a*b*", "xxaybz", true),
             ("", "a", false),
+            ("a", "a", true),
+            ("*:x:*y", "a:x:b:x:zy", true),
+            ("*:x:*y", "a:x:bz", false),
+            ("a?c", "ac", false),
         ] {
             assert_eq!(matches(glob, text), want, "{glob} {text}");
         }

@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 
 use crate::config::{Config, Source};
 use crate::emitter::{Drained, Emitter, HostSink, LaneReport, Options, SinkFactory};
-use crate::envelope::{push_hex, push_sequence};
+use crate::envelope::push_sequence;
 use crate::error::{Error, Result};
 use crate::json::{JsonError, ObjectWriter, Value};
 use crate::key::{HostSigner, SigningKey, load_signing_key};
@@ -346,9 +346,7 @@ pub fn endings_json(receipt: &Receipt) -> Vec<u8> {
                     text(w, "streamid", &sealed.streamid.to_string())?;
                     number(w, "sequence", sealed.sequence)?;
                     for (key, value) in [("hash", &sealed.hash), ("digest", &sealed.digest)] {
-                        let mut digits = Vec::with_capacity(64);
-                        push_hex(&mut digits, value);
-                        text(w, key, std::str::from_utf8(&digits).unwrap_or_default())?;
+                        text(w, key, &crate::hex::text(value))?;
                     }
                 }
                 None => {
@@ -391,19 +389,7 @@ pub fn counters_json(emitter: &Emitter) -> Vec<u8> {
     object(|w| {
         for (lane, counters) in emitter.counters() {
             w.key(&lane)?;
-            w.begin_object()?;
-            for (name, value) in counters.fields() {
-                number(w, name, value)?;
-            }
-            for (name, reasons) in counters.reasons() {
-                w.key(name)?;
-                w.begin_object()?;
-                for (reason, n) in reasons {
-                    number(w, reason, n)?;
-                }
-                w.end_object()?;
-            }
-            w.end_object()?;
+            counters.write(w)?;
         }
         Ok(())
     })

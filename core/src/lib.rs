@@ -39,6 +39,7 @@
 //! | `error` | closed kinds with stable codes |
 //! | `glob` | `*` and `?` in names |
 //! | `json` | RFC 8785: one parser, one writer |
+//! | `hex` | lower-case hexadecimal digits |
 #![forbid(unsafe_code)]
 // See `seam`. Tests build what they need.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
@@ -54,6 +55,7 @@ pub mod envelope;
 pub mod error;
 pub mod event;
 pub mod glob;
+pub mod hex;
 pub mod host;
 pub mod journal;
 pub mod json;

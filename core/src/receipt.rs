@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Result};
 pub use crate::lane::{Admission, EndState, Ending, Sealed, Stage};
 use crate::lane::{Lane, Tracked};
+use crate::seam::fork::Process;
 use crate::seam::{Stopwatch, Uuid};
 use crate::sync::{Condvar, Mutex, lock};
 
@@ -17,13 +18,13 @@ pub struct Receipt {
     tracked: Arc<Tracked>,
     lanes: Arc<[Arc<Lane>]>,
     /// The process that emitted: in a forked child nothing moves it, and its locks may be held for ever.
-    generation: u32,
+    process: Process,
 }
 
 impl Clone for Receipt {
     fn clone(&self) -> Self {
         let mut copy = Self::new(Arc::clone(&self.tracked), Arc::clone(&self.lanes));
-        copy.generation = self.generation;
+        copy.process = self.process;
         copy
     }
 }
@@ -47,7 +48,7 @@ impl Receipt {
     /// To be made before a lane can have ended the event, or its ending is not kept.
     pub(crate) fn new(tracked: Arc<Tracked>, lanes: Arc<[Arc<Lane>]>) -> Self {
         tracked.watch();
-        Self { tracked, lanes, generation: crate::seam::fork::generation() }
+        Self { tracked, lanes, process: Process::this() }
     }
 
     /// The lanes, each with its index and what it did with the event at once.
@@ -88,7 +89,7 @@ impl Receipt {
 
     /// Whether it is of the process that this one was forked from.
     fn is_inherited(&self) -> bool {
-        self.generation != crate::seam::fork::generation()
+        !self.process.is_this()
     }
 
     /// How it ended in each lane, in the order of the lanes; `None` where it has not.

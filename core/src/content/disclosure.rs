@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::hex;
 use crate::json::{self, Value};
 
 /// A part's salt.
@@ -22,14 +23,6 @@ pub fn commit(bytes: &[u8], salt: &Salt) -> [u8; 32] {
     hash.update(salt);
     hash.update(bytes);
     hash.finalize().into()
-}
-
-/// Appends the lower-case hex digits of `bytes`.
-pub(super) fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-    }
 }
 
 fn altered(place: String, message: &str) -> Error {
@@ -97,7 +90,7 @@ fn check_one(part: &Value, disclosure: &Value, place: &dyn Fn(&str) -> String) -
         return Err(altered(place(""), "its length is not the committed size"));
     }
     let mut digest = Vec::with_capacity(64);
-    write_hex(&mut digest, &commit(&bytes, &salt));
+    hex::push(&mut digest, &commit(&bytes, &salt));
     if part.get("digest").and_then(Value::as_str).map(str::as_bytes) != Some(&digest[..]) {
         return Err(altered(place(""), "is not what the envelope commits to"));
     }

@@ -10,11 +10,12 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::content::disclosure::{Salt, commit, write_hex};
+use crate::content::disclosure::{Salt, commit};
 use crate::content::gate::{Gate, Gates, lowest, section_gates};
 use crate::content::grant::{Subject, grant, view};
 use crate::content::sampling::{self, Keys};
 use crate::content::{Body, Part, Redactor};
+use crate::hex;
 use crate::json::{Value, write_string};
 use crate::seam::{UnixNanos, format_time};
 use crate::settings::{ContentCeiling, ContentMode, ContentPolicy};
@@ -264,7 +265,7 @@ impl PreparedPart {
         member(out, "class", &self.class);
         separator(out, "digest");
         out.push(b'"');
-        write_hex(out, &self.digest);
+        hex::push(out, &self.digest);
         out.push(b'"');
         member(out, "mediatype", &self.mediatype);
         member(out, "mode", self.mode.name());

@@ -36,7 +36,7 @@ use crate::lane::{Bus, Counters, Health, Lane, Tracked, checkpoint, worker};
 use crate::policy::telemetry::{self, Bound};
 use crate::receipt::Receipt;
 use crate::reentry;
-use crate::seam::fork::PerProcess;
+use crate::seam::fork::{PerProcess, Process};
 use crate::seam::{Instant, Stopwatch, SystemEnv};
 use crate::sink::Sink;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -111,7 +111,7 @@ struct Failed {
 
 /// What belongs to one process.
 pub(crate) struct Inner {
-    generation: u32,
+    process: Process,
     freezer: Freezer,
     bus: Arc<Bus>,
     context: Arc<crate::lane::SealContext>,
@@ -162,7 +162,7 @@ impl Emitter {
     /// As [`current`](Self::current); opening may take long, so `waiter` lets go of the host's lock meanwhile.
     fn current_by(&self, waiter: &dyn Waiter) -> Result<arc_swap::Guard<Arc<Inner>>> {
         let inner = self.inner.load();
-        if inner.generation == crate::seam::fork::generation() {
+        if inner.process.is_this() {
             return Ok(inner);
         }
         drop(inner);
@@ -187,7 +187,7 @@ impl Emitter {
             lock(&reopening)
         };
         let inner = self.inner.load();
-        if inner.generation == crate::seam::fork::generation() {
+        if inner.process.is_this() {
             return Ok(());
         }
         if inner.closed.load(Ordering::Acquire) {
@@ -218,7 +218,7 @@ impl Emitter {
     #[must_use]
     pub fn is_of_this_process(&self) -> bool {
         let inner = self.inner.load();
-        inner.generation == crate::seam::fork::generation() && !inner.closed.load(Ordering::Acquire)
+        inner.process.is_this() && !inner.closed.load(Ordering::Acquire)
     }
 
     /// Emits an event. Waits for room in blocking lanes, up to their `block_timeout`.
@@ -465,7 +465,7 @@ impl Emitter {
     /// closed, as far as `timeout` allows. A sink that hangs is left behind. Safe to call again.
     pub fn shutdown(&self, timeout: Duration) -> Vec<(String, LaneReport)> {
         let inner = self.inner.load();
-        if inner.generation != crate::seam::fork::generation() {
+        if !inner.process.is_this() {
             // A child that never used the emitter owns nothing of it.
             return Vec::new();
         }
@@ -498,7 +498,7 @@ pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 impl Drop for Emitter {
     fn drop(&mut self) {
         let inner = self.inner.load_full();
-        if inner.generation != crate::seam::fork::generation() {
+        if !inner.process.is_this() {
             // Its parent's: see `reopen`.
             std::mem::forget(inner);
         } else if !inner.closed.load(Ordering::Acquire) {

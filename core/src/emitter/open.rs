@@ -15,6 +15,7 @@ use crate::lane::durable::Durable;
 use crate::lane::{Bus, CheckpointFile, Lane, SealContext, Sealer, Shaping, Why, worker};
 use crate::policy::telemetry::{self, Loaded, Place, Scene};
 use crate::seam::SystemEnv;
+use crate::seam::fork::Process;
 use crate::settings::{CheckpointTarget, Config, JournalConfig, LaneConfig, OwnPath};
 use crate::sink::{Attached, Made, Making, Sink, Upkeep};
 use crate::sync::atomic::{AtomicBool, AtomicU64};
@@ -153,7 +154,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         content: content_rules(config)?,
     });
     let inner = Inner {
-        generation: crate::seam::fork::generation(),
+        process: Process::this(),
         freezer: Freezer::new(identity, timeline),
         bus,
         context,

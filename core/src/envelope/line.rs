@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::digest::{EventDigest, envelope_hash, event_digest};
+use crate::hex;
 use crate::json::{MAX_SAFE_INTEGER, Scan, Span, Value, parse, unescape};
 use crate::seam::Uuid;
 use crate::sink::EnvelopeHash;
@@ -143,7 +144,7 @@ impl Envelope<'_> {
     /// What retention leaves of it: place, digest and signature members, as a canonical line.
     pub(crate) fn stub(&self) -> String {
         let mut digest = b"\"".to_vec();
-        super::push_hex(&mut digest, &self.hashes().0);
+        hex::push(&mut digest, &self.hashes().0);
         digest.push(b'"');
         let members = [
             ("eventdigest", Some(digest.as_slice())),
@@ -463,22 +464,7 @@ pub(crate) fn sequence(text: &str) -> Option<u64> {
 
 /// Reads 64 lower-case hex digits in quotes.
 fn hex32(raw: &[u8]) -> Option<[u8; 32]> {
-    hash_of_hex(raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?)
-}
-
-/// Reads 64 lower-case hex digits.
-pub(crate) fn hash_of_hex(hex: &[u8]) -> Option<[u8; 32]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let hex: &[u8; 64] = hex.try_into().ok()?;
-    let mut out = [0; 32];
-    for (byte, pair) in out.iter_mut().zip(hex.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(out)
+    hex::read(raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?)
 }
 
 fn is_type(text: &str) -> bool {

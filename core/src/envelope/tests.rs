@@ -2,14 +2,8 @@
 
 use super::digest::{envelope_hash, event_digest};
 use super::line::{Line, Reader};
-use super::push_hex;
+use crate::hex::text as hex;
 use crate::json::{Value, parse};
-
-fn hex(bytes: &[u8]) -> String {
-    let mut out = Vec::new();
-    push_hex(&mut out, bytes);
-    String::from_utf8(out).unwrap()
-}
 
 #[test]
 fn event_and_place_are_hashed_as_the_vectors_say_and_a_stub_hashes_alike() {

@@ -12,6 +12,7 @@ use super::digest::{EventDigest, envelope_hash, event_digest, seal_message};
 use crate::content::Redactor;
 use crate::error::Error;
 use crate::event::{Attribute, Event};
+use crate::hex;
 use crate::json::write_string;
 use crate::key::{Signature, SigningKey};
 use crate::seam::{UnixNanos, Uuid, format_time};
@@ -191,7 +192,7 @@ pub(crate) fn seal(
     let before = out.len();
     if let Some(prevhash) = &s.prevhash {
         out.extend_from_slice(b",\"prevhash\":\"");
-        push_hex(out, prevhash);
+        hex::push(out, prevhash);
         out.push(b'"');
     }
     out.extend_from_slice(b",\"recordedtime\":\"");
@@ -305,16 +306,6 @@ pub(crate) fn sign_later(
         ..envelope.parts()
     };
     Envelope::new(inner)
-}
-
-pub(crate) fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let at = out.len();
-    out.resize(at + 2 * bytes.len(), 0);
-    for (pair, byte) in out[at..].chunks_exact_mut(2).zip(bytes) {
-        pair[0] = HEX[usize::from(byte >> 4)];
-        pair[1] = HEX[usize::from(byte & 15)];
-    }
 }
 
 /// Twenty decimal digits, zero-padded.

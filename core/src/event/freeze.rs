@@ -9,6 +9,7 @@ use super::outside::{is_control, usable};
 use crate::content::Part;
 use crate::error::{Error, Result};
 use crate::glob::Globs;
+use crate::hex;
 use crate::json::{Canonical, ObjectWriter, compare_keys, parse_into, write_string};
 use crate::seam::{UnixNanos, Uuid, parse_time};
 use crate::settings::Limits;
@@ -451,12 +452,10 @@ pub(crate) fn check_attribute(name: &str, value: &str) -> Result<()> {
 
 /// `00-<trace id>-<span id>-<flags>` (W3C Trace Context), of a trace context that is one.
 fn traceparent(trace: &Trace<'_>) -> [u8; 55] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut text = [b'-'; 55];
     text[..2].copy_from_slice(b"00");
     text[3..35].copy_from_slice(trace.trace_id.as_bytes());
     text[36..52].copy_from_slice(trace.span_id.as_bytes());
-    text[53] = HEX[usize::from(trace.flags >> 4)];
-    text[54] = HEX[usize::from(trace.flags & 15)];
+    text[53..].copy_from_slice(&hex::pair(trace.flags));
     text
 }

@@ -68,7 +68,7 @@ pub fn outside_trace(traceparent: &[u8]) -> Option<Trace<'_>> {
 }
 
 fn is_hex(text: &str, len: usize) -> bool {
-    text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == len && crate::hex::is_digits(text.as_bytes())
 }
 
 /// What makes a trace context none, if anything does: where, and what should be there.

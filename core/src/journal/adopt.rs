@@ -29,7 +29,6 @@ pub struct Adopted {
     damage: Vec<Damage>,
     last: Position,
     unacknowledged: u64,
-    generation: u32,
     finished: bool,
 }
 
@@ -56,7 +55,6 @@ impl Adopted {
             damage: survey.damage,
             last: survey.last,
             unacknowledged: survey.unacknowledged,
-            generation: crate::seam::fork::generation(),
             finished: false,
         })
     }
@@ -130,7 +128,7 @@ impl Adopted {
     /// # Errors
     /// The cursor cannot be written, or a segment not removed; what was acknowledged may be sent again.
     pub fn ack(&mut self, position: Position) -> Result<()> {
-        self.same_process()?;
+        self.owned.check_process()?;
         if position > self.last {
             return Err(Error::invalid_argument(format!(
                 "position {} is not in this journal; its last one is {}",
@@ -160,7 +158,7 @@ impl Adopted {
     /// Not everything is acknowledged, `journal` cannot take the heads now, or a file cannot be removed.
     /// It can be called again.
     pub fn finish(&mut self, journal: &mut Journal) -> Result<(), AppendError> {
-        self.same_process().map_err(AppendError::Failed)?;
+        self.owned.check_process().map_err(AppendError::Failed)?;
         if self.finished {
             return Ok(());
         }
@@ -200,17 +198,6 @@ impl Adopted {
                 Ok(())
             }
         }
-    }
-
-    fn same_process(&self) -> Result<()> {
-        if self.generation == crate::seam::fork::generation() {
-            return Ok(());
-        }
-        Err(Error::journal("this journal belongs to the parent process; open one for this process").at(self
-            .owned
-            .path
-            .display()
-            .to_string()))
     }
 }
 

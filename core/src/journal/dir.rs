@@ -13,6 +13,7 @@ use super::segment::{Name, intact};
 use super::survey::other_version;
 use crate::error::{Error, Result};
 use crate::json::{self, Value};
+use crate::seam::fork::Process;
 use crate::seam::{Fs, FsFile, Uuid};
 
 const MARKER: &str = "sinkwell-journal";
@@ -130,9 +131,21 @@ pub(super) struct Owned {
     pub(super) identity: Identity,
     /// Holds the lock.
     owner: Box<dyn FsFile>,
+    /// Whose it is.
+    pub(super) process: Process,
 }
 
 impl Owned {
+    /// # Errors
+    /// Kind `journal`: it is the parent's of this forked child.
+    pub(super) fn check_process(&self) -> Result<()> {
+        if self.process.is_this() {
+            return Ok(());
+        }
+        Err(Error::journal("this journal belongs to the parent process; open one for this process")
+            .at(self.path.display().to_string()))
+    }
+
     /// Whether the sub-journal can still be found and taken over by the next process.
     pub(super) fn check(&mut self, fs: &dyn Fs) -> io::Result<()> {
         intact(fs, &self.path.join(OWNER), &self.owner.stat()?, 0)
@@ -163,7 +176,9 @@ pub(super) fn create(
             Err(e) => return Err(error(dir, "create a journal", &e)),
         }
         match make(fs, dir, &unfinished, &path, &identity) {
-            Ok((owner, cursor)) => return Ok((Owned { path, identity, owner }, cursor)),
+            Ok((owner, cursor)) => {
+                return Ok((Owned { path, identity, owner, process: Process::this() }, cursor));
+            }
             Err(e) => {
                 // Nothing but our own empty files is in there; what stays is swept by the next start.
                 let _ = remove(fs, &unfinished);
@@ -233,7 +248,7 @@ pub(super) fn claim(fs: &dyn Fs, path: &Path, wanted: impl Fn(&Identity) -> bool
     }
     // The heir before us may have finished and deleted it between our opening and our locking it.
     match fs.open_read(&owner_path) {
-        Ok(_) => Ok(Claim::Ours(Owned { path: path.to_owned(), identity, owner })),
+        Ok(_) => Ok(Claim::Ours(Owned { path: path.to_owned(), identity, owner, process: Process::this() })),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Claim::Gone),
         Err(e) => Err(fail(&e)),
     }

@@ -87,7 +87,6 @@ pub struct Journal {
     pub(super) last: Position,
     synced: Position,
     pub(super) failed: Option<Error>,
-    generation: u32,
     pub(super) buffer: Vec<u8>,
 }
 
@@ -146,7 +145,6 @@ impl Journal {
             last: Position(0),
             synced: Position(0),
             failed: None,
-            generation: crate::seam::fork::generation(),
             buffer: Vec::new(),
         };
         Ok((journal, adopted))
@@ -297,7 +295,7 @@ impl Journal {
     /// # Errors
     /// None now; the iterator yields them.
     pub fn read_from(&self, after: Position) -> Result<Records> {
-        self.same_process()?;
+        self.owned.check_process()?;
         let paths = self.full.iter().map(|full| full.path.clone());
         let paths = paths.chain(self.active.as_ref().map(|active| active.path.clone()));
         Ok(Records::new(Arc::clone(&self.fs), paths, after, self.last))
@@ -362,19 +360,8 @@ impl Journal {
         Ok(())
     }
 
-    fn same_process(&self) -> Result<()> {
-        if self.generation == crate::seam::fork::generation() {
-            return Ok(());
-        }
-        Err(Error::journal("this journal belongs to the parent process; open one for this process").at(self
-            .owned
-            .path
-            .display()
-            .to_string()))
-    }
-
     fn usable(&self) -> Result<()> {
-        self.same_process()?;
+        self.owned.check_process()?;
         self.failed.clone().map_or(Ok(()), Err)
     }
 
@@ -443,6 +430,6 @@ fn adopt_all(fs: &Arc<dyn Fs>, dir: &Path, lane: &str, sink: &str) -> Result<Vec
 impl Journal {
     /// As if this process were a child of the one that opened it.
     pub(super) fn pretend_forked(&mut self) {
-        self.generation = self.generation.wrapping_sub(1);
+        self.owned.process = crate::seam::fork::Process::another();
     }
 }

@@ -5,6 +5,7 @@
 
 use super::loss::Reason;
 use super::shape::Filter;
+use crate::json::{JsonError, ObjectWriter};
 
 /// A snapshot of a lane's counters. Host events after filtering; own envelopes are in `own` only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,28 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Writes `{admitted, …, dropped_by: {reason: n}, rejected_by: {…}, filtered_by: {…}}`, as reports and heartbeats
+    /// have it.
+    pub(crate) fn write(&self, w: &mut ObjectWriter) -> Result<(), JsonError> {
+        let number = |w: &mut ObjectWriter, key: &str, value: u64| {
+            w.key(key)?;
+            w.int(i128::from(value))
+        };
+        w.begin_object()?;
+        for (name, value) in self.fields() {
+            number(w, name, value)?;
+        }
+        for (name, reasons) in self.reasons() {
+            w.key(name)?;
+            w.begin_object()?;
+            for (reason, n) in reasons {
+                number(w, reason, n)?;
+            }
+            w.end_object()?;
+        }
+        w.end_object()
+    }
+
     /// `dropped`, by reason; reasons that did not occur are left out.
     pub fn dropped_by(&self) -> impl Iterator<Item = (Reason, u64)> {
         by(self.dropped_by)

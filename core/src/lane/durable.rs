@@ -16,7 +16,6 @@ use super::sealer::{Item, Payload, Sealer, SignerFailed};
 use super::tail::Tail;
 use crate::content::rejudge;
 use crate::envelope::ContentRules;
-use crate::envelope::line::hash_of_hex;
 use crate::error::{Error, Result};
 use crate::journal::{Adopted, AppendError, Journal, Position, Record, Records, Stored, SyncSchedule};
 use crate::json::{Value, parse};
@@ -595,7 +594,7 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
     let discloses = value.get("data").is_none_or(|data| data.get("disclosures").is_some());
     let bytes = if discloses { lane_line(&bytes, lane, rules)?.into_boxed_slice() } else { bytes };
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
-    let prevhash = hash_of_hex(text("prevhash").as_bytes());
+    let prevhash = crate::hex::read(text("prevhash").as_bytes());
     let inner = EnvelopeInner {
         id: Uuid::parse(text("id")).unwrap_or(Uuid([0; 16])),
         event_type: text("type").into(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::counters::Counters;
 use super::health::{LaneState, StateRecord};
 use super::loss::{Loss, LostRange, Reason};
-use crate::envelope::{push_hex, push_sequence};
+use crate::envelope::push_sequence;
 use crate::json::{JsonError, ObjectWriter};
 use crate::key::SigningKey;
 use crate::seam::{UnixNanos, Uuid, format_time};
@@ -191,9 +191,7 @@ fn sequence(w: &mut ObjectWriter, key: &str, value: u64) -> Result<(), JsonError
 }
 
 fn hex(w: &mut ObjectWriter, key: &str, value: &[u8]) -> Result<(), JsonError> {
-    let mut digits = Vec::with_capacity(value.len() * 2);
-    push_hex(&mut digits, value);
-    text(w, key, std::str::from_utf8(&digits).unwrap_or_default())
+    text(w, key, &crate::hex::text(value))
 }
 
 fn uuid(w: &mut ObjectWriter, key: &str, value: Uuid) -> Result<(), JsonError> {
@@ -432,19 +430,7 @@ pub(crate) fn heartbeat(lane: &str, state: LaneState, counters: &Counters, heads
         text(w, "lane", lane)?;
         text(w, "state", state.name())?;
         w.key("counters")?;
-        w.begin_object()?;
-        for (name, value) in counters.fields() {
-            number(w, name, value)?;
-        }
-        for (name, reasons) in counters.reasons() {
-            w.key(name)?;
-            w.begin_object()?;
-            for (reason, n) in reasons {
-                number(w, reason, n)?;
-            }
-            w.end_object()?;
-        }
-        w.end_object()?;
+        counters.write(w)?;
         list(w, "heads", heads, head)
     });
     Body { event_type: "heartbeat", severity: Severity::Info, data }

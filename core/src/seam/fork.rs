@@ -25,6 +25,28 @@ pub fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+/// A process of those that were forked one from the other. What only its maker may use keeps this of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Process(u32);
+
+impl Process {
+    /// This process.
+    pub(crate) fn this() -> Self {
+        Self(generation())
+    }
+
+    /// One that this process is not.
+    #[cfg(test)]
+    pub(crate) fn another() -> Self {
+        Self(generation().wrapping_sub(1))
+    }
+
+    /// Whether it is this process, and no parent of it.
+    pub(crate) fn is_this(self) -> bool {
+        self == Self::this()
+    }
+}
+
 /// Descriptors whose files are locked. A lock is its open file's, which parent and child share: as long as a
 /// child has the descriptor open, the lock of a parent that died is still held.
 static LOCKS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());

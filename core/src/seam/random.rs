@@ -125,15 +125,13 @@ impl Uuid {
     /// The 36 characters of the hyphenated form.
     #[must_use]
     pub fn encode(&self) -> [u8; 36] {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut out = [b'-'; 36];
         let mut at = 0;
         for (i, byte) in self.0.iter().enumerate() {
             if matches!(i, 4 | 6 | 8 | 10) {
                 at += 1;
             }
-            out[at] = HEX[usize::from(byte >> 4)];
-            out[at + 1] = HEX[usize::from(byte & 15)];
+            out[at..at + 2].copy_from_slice(&crate::hex::pair(*byte));
             at += 2;
         }
         out

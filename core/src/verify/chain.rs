@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use smallvec::SmallVec;
 
 use super::place::Place;
-use super::ranges::Range;
+use super::ranges::{self, Range};
 
 /// What is known of an envelope, in 32 bits: flags, the key that covers it, its agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -726,22 +726,11 @@ impl Chain {
 
     /// What of `range` is in no run.
     pub(super) fn missing_of(&self, (from, to): Range) -> Vec<Range> {
-        let mut out = Vec::new();
-        let mut next = from;
         let before = self.runs.range(..from).next_back();
-        for (&start, run) in before.into_iter().chain(self.runs.range(from..=to)) {
-            let end = start + (run.hashes.len() as u64 - 1);
-            if end < next {
-                continue;
-            }
-            if start > next {
-                out.push((next, start - 1));
-            }
-            next = end + 1;
-        }
-        if next <= to {
-            out.push((next, to));
-        }
-        out
+        let there = before.into_iter().chain(self.runs.range(from..=to));
+        ranges::missing_of(
+            (from, to),
+            there.map(|(&start, run)| (start, start + (run.hashes.len() as u64 - 1))),
+        )
     }
 }

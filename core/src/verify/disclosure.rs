@@ -4,7 +4,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::envelope::line::hash_of_hex;
 use crate::json::{Value, parse};
 
 /// What a part's digest begins with.
@@ -52,7 +51,8 @@ fn check(disclosure: &Value, parts: &[Value], last: &mut Option<i64>) -> Result<
     if size != Some(bytes.len()) {
         return Err("it does not have the size that the envelope commits to");
     }
-    let digest = committed.get("digest").and_then(Value::as_str).and_then(|hex| hash_of_hex(hex.as_bytes()));
+    let digest =
+        committed.get("digest").and_then(Value::as_str).and_then(|hex| crate::hex::read(hex.as_bytes()));
     let actual: [u8; 32] =
         Sha256::new().chain_update(PREFIX).chain_update(&salt).chain_update(&bytes).finalize().into();
     if digest != Some(actual) {

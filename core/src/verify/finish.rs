@@ -88,7 +88,7 @@ impl State {
                     first: ends.map(|(first, _)| point(&first)),
                     last: ends.map(|(_, last)| point(&last)),
                     closed: stream.closed.is_some(),
-                    head: stream.head.map(|(_, hash)| hex(&hash)),
+                    head: stream.head.map(|(_, hash)| crate::hex::text(&hash)),
                     verdict: stream.findings.judge(best, strict),
                     findings: stream.findings.finish(&self.sources),
                 }
@@ -692,8 +692,4 @@ fn nanos(time: &Time) -> Option<i64> {
 fn point(end: &End) -> Point {
     let time = std::str::from_utf8(&end.time).unwrap_or_default().trim_end_matches('\0');
     Point { sequence: end.sequence, time: time.to_owned() }
-}
-
-fn hex(hash: &[u8; 32]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

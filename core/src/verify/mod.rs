@@ -37,7 +37,7 @@ mod tests;
 pub use compare::{
     CompareOptions, Comparison, Counts, Difference, DifferenceKind, Only, Pair, Spot, compare,
 };
-pub use options::{Options, TrustedKey, matches_glob};
+pub use options::{Options, TrustedKey};
 pub use report::{Finding, FindingKind, Point, Report, StreamReport, Verdict};
 pub use verifier::Verifier;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::glob;
 use crate::key::VerifyingKey;
 
 /// A key that the verifier's user trusts, and for whom.
@@ -48,36 +49,8 @@ impl TrustedKey {
 
     /// Whether it may seal for `agent`.
     pub(super) fn covers(&self, agent: &str) -> bool {
-        self.agent.as_deref().is_none_or(|pattern| matches_glob(pattern, agent))
+        self.agent.as_deref().is_none_or(|pattern| glob::matches(pattern, agent))
     }
-}
-
-/// Whether `text` matches `pattern`, in which `*` stands for any text, also none, and `?` for one character.
-#[must_use]
-pub fn matches_glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t) = (0, 0);
-    // Where to go on if what follows the last `*` does not fit: it then stands for one character more.
-    let mut retry = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                retry = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == '?' || c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((star, from)) = retry else { return false };
-                retry = Some((star, from + 1));
-                p = star + 1;
-                t = from + 1;
-            }
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
 }
 
 /// How to verify. The default has no key, so that nothing can be better than `unchecked`.
@@ -112,28 +85,6 @@ impl Default for Options {
             partial: false,
             lanes: Vec::new(),
             max_line: 16 << 20,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches_glob;
-
-    #[test]
-    fn globs() {
-        for (pattern, text, expected) in [
-            ("*", "", true),
-            ("did:web:a:*", "did:web:a:b/c", true),
-            ("did:web:a:*", "did:web:b", false),
-            ("*:x:*y", "a:x:b:x:zy", true),
-            ("*:x:*y", "a:x:bz", false),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("", "a", false),
-            ("a", "a", true),
-        ] {
-            assert_eq!(matches_glob(pattern, text), expected, "{pattern} {text}");
         }
     }
 }

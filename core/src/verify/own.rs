@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::ranges::Range;
 use super::short::Short;
-use crate::envelope::line::{Envelope, hash_of_hex, sequence};
+use crate::envelope::line::{Envelope, sequence};
 use crate::json::{Value, parse};
 use crate::seam::Uuid;
 
@@ -185,7 +185,7 @@ fn bounds(value: &Value) -> Option<Range> {
 }
 
 fn hash(value: &Value, key: &str) -> Option<[u8; 32]> {
-    hash_of_hex(value.get(key).and_then(Value::as_str)?.as_bytes())
+    crate::hex::read(value.get(key).and_then(Value::as_str)?.as_bytes())
 }
 
 fn head(value: &Value, short: &Short) -> Option<Head> {

@@ -10,6 +10,25 @@ pub(super) fn len((from, to): Range) -> u64 {
     (to - from).saturating_add(1)
 }
 
+/// What of `range` is in none of those that are `there`, in order.
+pub(super) fn missing_of((from, to): Range, there: impl Iterator<Item = Range>) -> Vec<Range> {
+    let mut out = Vec::new();
+    let mut next = from;
+    for (start, end) in there {
+        if end < next {
+            continue;
+        }
+        if start > next {
+            out.push((next, start - 1));
+        }
+        next = end.saturating_add(1);
+    }
+    if next <= to {
+        out.push((next, to));
+    }
+    out
+}
+
 /// A set of sequence numbers: inclusive ranges that neither overlap nor touch.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ranges(BTreeMap<u64, u64>);
@@ -54,22 +73,9 @@ impl Ranges {
 
     /// What of `range` is not in the set.
     pub(super) fn missing_of(&self, (from, to): Range) -> Vec<Range> {
-        let mut out = Vec::new();
-        let mut next = from;
         let before = self.0.range(..from).next_back();
-        for (&start, &end) in before.into_iter().chain(self.0.range(from..=to)) {
-            if end < next {
-                continue;
-            }
-            if start > next {
-                out.push((next, start - 1));
-            }
-            next = end + 1;
-        }
-        if next <= to {
-            out.push((next, to));
-        }
-        out
+        let there = before.into_iter().chain(self.0.range(from..=to));
+        missing_of((from, to), there.map(|(&start, &end)| (start, end)))
     }
 
     /// What of `ranges` is not in the set.

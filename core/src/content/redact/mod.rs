@@ -30,7 +30,6 @@ use self::detect::{Enabled, Find, find_all};
 use self::path::Path;
 use self::shadow::Shadow;
 use crate::content::Body;
-use crate::content::disclosure::write_hex;
 use crate::error::{Error, Result};
 use crate::seam::{Random as _, SystemRandom};
 use crate::secret::Secret;
@@ -313,7 +312,7 @@ fn keyed(hash: &Hmac<Sha256>, label: &str, value: &str) -> String {
     mac.update(b"\n");
     mac.update(value.as_bytes());
     let mut hex = Vec::with_capacity(16);
-    write_hex(&mut hex, &mac.finalize().into_bytes()[..8]);
+    crate::hex::push(&mut hex, &mac.finalize().into_bytes()[..8]);
     String::from_utf8(hex).unwrap_or_default()
 }
 

@@ -14,8 +14,9 @@ use super::db::{AuditDb, size};
 use super::line::LineReader;
 use super::merkle::{Frontier, leaf_hash};
 use super::note::TreeHead;
-use super::{hex, number, schema, sequence, unreadable, unsql};
+use super::{number, schema, sequence, unreadable, unsql};
 use crate::error::Result;
+use crate::hex;
 use crate::json::Value;
 use crate::seam::Uuid;
 use crate::sink::EnvelopeHash;
@@ -136,7 +137,7 @@ impl AuditReport {
             ("verdict".into(), if self.sound() { "sound" } else { "findings" }.into()),
             ("origin".into(), self.head.origin.as_str().into()),
             ("size".into(), number(self.head.size)),
-            ("root".into(), hex(&self.head.root).into()),
+            ("root".into(), hex::text(&self.head.root).into()),
             ("envelopes".into(), number(self.envelopes)),
             ("erased".into(), number(self.erased)),
             ("conflicts".into(), number(self.conflicts)),

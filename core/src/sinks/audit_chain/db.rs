@@ -9,8 +9,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::merkle::{self, Hash, Nodes};
 use super::note::TreeHead;
-use super::{bad_argument, hex, number, schema, sequence, sql, unreadable, unsql};
+use super::{bad_argument, number, schema, sequence, sql, unreadable, unsql};
 use crate::error::{Error, Result};
+use crate::hex;
 use crate::json::Value;
 use crate::seam::Uuid;
 use crate::seam::sqlite::{self, Connections, Seen};
@@ -73,11 +74,11 @@ impl InclusionProof {
             ("proof".into(), "sinkwell-inclusion-v1".into()),
             ("origin".into(), self.head.origin.as_str().into()),
             ("size".into(), number(self.head.size)),
-            ("root".into(), hex(&self.head.root).into()),
+            ("root".into(), hex::text(&self.head.root).into()),
             ("index".into(), number(self.index)),
             ("streamid".into(), self.streamid.to_string().into()),
             ("sequence".into(), sequence(self.sequence).into()),
-            ("hash".into(), hex(&self.hash).into()),
+            ("hash".into(), hex::text(&self.hash).into()),
             ("path".into(), hashes(&self.path)),
         ])
     }
@@ -109,16 +110,16 @@ impl ConsistencyProof {
             ("proof".into(), "sinkwell-consistency-v1".into()),
             ("origin".into(), self.new.origin.as_str().into()),
             ("old_size".into(), number(self.old.size)),
-            ("old_root".into(), hex(&self.old.root).into()),
+            ("old_root".into(), hex::text(&self.old.root).into()),
             ("new_size".into(), number(self.new.size)),
-            ("new_root".into(), hex(&self.new.root).into()),
+            ("new_root".into(), hex::text(&self.new.root).into()),
             ("path".into(), hashes(&self.path)),
         ])
     }
 }
 
 fn hashes(path: &[Hash]) -> Value {
-    Value::Array(path.iter().map(|hash| hex(hash).into()).collect())
+    Value::Array(path.iter().map(|hash| hex::text(hash).into()).collect())
 }
 
 impl AuditDb {

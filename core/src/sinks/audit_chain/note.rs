@@ -10,8 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::merkle::Hash;
-use super::{hex, parse_count};
+use super::parse_count;
 use crate::error::{Error, ErrorKind, Result};
+use crate::hex;
 use crate::json::Value;
 use crate::key::{SigningKey, VerifyingKey};
 use crate::settings::SignatureAlgorithm;
@@ -65,7 +66,7 @@ impl TreeHead {
         Value::Object(vec![
             ("origin".into(), self.origin.as_str().into()),
             ("size".into(), super::number(self.size)),
-            ("root".into(), hex(&self.root).into()),
+            ("root".into(), hex::text(&self.root).into()),
         ])
     }
 }
@@ -136,7 +137,7 @@ pub fn verifier_key(origin: &str, key: &VerifyingKey) -> Option<String> {
     let public = key.ed25519_bytes()?;
     let mut blob = vec![ED25519];
     blob.extend_from_slice(&public);
-    Some(format!("{origin}+{}+{}", hex(&key_id(origin, &public)), STANDARD.encode(blob)))
+    Some(format!("{origin}+{}+{}", hex::text(&key_id(origin, &public)), STANDARD.encode(blob)))
 }
 
 /// The first four bytes of `SHA-256(name ‖ "\n" ‖ type ‖ key)`.

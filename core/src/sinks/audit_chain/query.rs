@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use rusqlite::{Connection, params_from_iter};
 
 use super::db::AuditDb;
-use super::{bad_argument, hex, number, sql, unreadable, unsql};
+use super::{bad_argument, number, sql, unreadable, unsql};
 use crate::error::Result;
+use crate::hex;
 use crate::json::Value;
 use crate::seam::UnixNanos;
 use crate::sink::EnvelopeHash;
@@ -50,7 +51,7 @@ impl Found {
         let envelope = crate::json::parse(self.line.as_bytes()).unwrap_or(Value::Null);
         Value::Object(vec![
             ("index".into(), number(self.index)),
-            ("hash".into(), hex(&self.hash).into()),
+            ("hash".into(), hex::text(&self.hash).into()),
             ("envelope".into(), envelope),
         ])
     }

@@ -11,8 +11,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::line::LineReader;
 use super::writer::Writer;
-use super::{bad_argument, hex, sql, unreadable, unsql};
+use super::{bad_argument, sql, unreadable, unsql};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hex;
 use crate::seam::{UnixNanos, Uuid};
 use crate::sink::EnvelopeHash;
 use crate::sink::ErasedRange;
@@ -130,7 +131,7 @@ pub(super) fn admit(writer: &mut Writer, retention: &EnvelopeHash) -> Result<Vec
     admitted.ok_or_else(|| {
         bad_argument(format!(
             "no retention envelope with the hash {} is in this audit log; seal one and deliver it first",
-            hex(retention)
+            hex::text(retention)
         ))
     })
 }

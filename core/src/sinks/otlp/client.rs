@@ -19,7 +19,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::seam::fork;
+use crate::seam::fork::Process;
 use crate::sink::{Failure, FailureKind};
 
 use super::compress::Compression;
@@ -47,7 +47,7 @@ pub(super) struct Client {
     /// `None` only while being dropped.
     runtime: Option<Runtime>,
     connection: Option<Connection>,
-    generation: u32,
+    process: Process,
 }
 
 struct Connection {
@@ -64,7 +64,7 @@ enum Sender {
 impl Client {
     /// A client that has yet to connect.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { runtime: Some(runtime()?), connection: None, generation: fork::generation() })
+        Ok(Self { runtime: Some(runtime()?), connection: None, process: Process::this() })
     }
 
     /// Sends one message (gRPC prefix in front) and waits for the answer, no longer than `timeout`.
@@ -97,13 +97,13 @@ impl Client {
     /// After a fork, lets go of what belongs to the parent without touching it: closing it here would
     /// deregister the parent's sockets.
     fn leave_parent(&mut self) -> Result<(), Failure> {
-        if self.generation != fork::generation() {
+        if !self.process.is_this() {
             std::mem::forget(self.connection.take());
             std::mem::forget(self.runtime.take());
             let fresh = runtime()
                 .map_err(|e| Failure::new(FailureKind::Network, format!("no event loop: {}", e.kind())))?;
             self.runtime = Some(fresh);
-            self.generation = fork::generation();
+            self.process = Process::this();
         }
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Drop for Client {
     fn drop(&mut self) {
         let connection = self.connection.take();
         let Some(runtime) = self.runtime.take() else { return };
-        if self.generation == fork::generation() {
+        if self.process.is_this() {
             drop(connection);
             // A name look-up that hangs must not hold the caller.
             runtime.shutdown_background();

@@ -18,6 +18,7 @@
 //! content cannot appear, because it is not in the bytes.
 
 use super::OtlpBody;
+use crate::hex;
 use crate::sink::Envelope;
 
 use super::genai;
@@ -131,7 +132,7 @@ impl RecordWriter {
             [(&b"sinkwell.hash"[..], &envelope.hash), (&b"sinkwell.event.digest"[..], &envelope.digest)]
         {
             self.scratch.clear();
-            crate::envelope::push_hex(&mut self.scratch, value);
+            hex::push(&mut self.scratch, value);
             put_pair(out, ATTRIBUTES, name, Scalar::String(&self.scratch));
         }
         match body {
@@ -298,18 +299,9 @@ fn parse_traceparent(text: &[u8]) -> Option<([u8; 16], [u8; 8], u8)> {
     if !well_formed {
         return None;
     }
-    let _: [u8; 1] = hex(&text[..2])?;
-    let trace = hex(&text[3..35])?;
-    let span = hex(&text[36..52])?;
-    let [flags] = hex(&text[53..55])?;
+    let _: [u8; 1] = hex::read(&text[..2])?;
+    let trace = hex::read(&text[3..35])?;
+    let span = hex::read(&text[36..52])?;
+    let [flags] = hex::read(&text[53..55])?;
     (trace != [0; 16] && span != [0; 8]).then_some((trace, span, flags))
-}
-
-fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let mut out = [0; N];
-    for (byte, pair) in out.iter_mut().zip(text.chunks_exact(2)) {
-        let digit = |c: u8| char::from(c).to_digit(16).filter(|_| !c.is_ascii_uppercase());
-        *byte = u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()?;
-    }
-    Some(out)
 }

@@ -43,7 +43,7 @@ impl Lines {
         let Line::Envelope(envelope) = reader.read(line.as_bytes()) else { panic!("{line}") };
         assert_eq!(envelope.form, None, "{line}");
         let mut prev = Vec::new();
-        crate::envelope::push_hex(&mut prev, &envelope.hash());
+        crate::hex::push(&mut prev, &envelope.hash());
         self.prev = Some(String::from_utf8(prev).unwrap());
         self.next += 1;
         writeln!(self.text, "{line}").unwrap();

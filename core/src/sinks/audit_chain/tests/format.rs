@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
+use crate::hex;
 use crate::key::VerifyingKey;
 
 const CHECKER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/independent/merkle.py");
@@ -40,7 +41,7 @@ fn an_independent_checker_agrees_about_proofs_of_many_sizes() {
     let batch = Sealer::new(1).some(700);
     log.deliver(&batch);
     let db = log.db();
-    let leaves = batch.iter().map(|envelope| hex(&envelope.hash).into()).collect();
+    let leaves = batch.iter().map(|envelope| hex::text(&envelope.hash).into()).collect();
     let mut cases = vec![Value::Object(vec![("leaves".into(), Value::Array(leaves))])];
     let sizes =
         (1..=20).chain([31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 300, 511, 512, 513, 699, 700]);
@@ -90,7 +91,7 @@ fn an_independent_checker_recomputes_an_export_and_a_single_proof() {
     let note = file("note", head.note(None).unwrap().as_str().as_bytes());
     let output = python(&["export", &export, &note], b"");
     assert!(output.status.success(), "{}", says(&output));
-    assert!(says(&output).contains(&hex(&head.root)), "{}", says(&output));
+    assert!(says(&output).contains(&hex::text(&head.root)), "{}", says(&output));
     let other = file("other", TreeHead { root: [0; 32], ..head }.note(None).unwrap().as_str().as_bytes());
     assert_eq!(python(&["export", &export, &other], b"").status.code(), Some(1));
 
@@ -130,7 +131,7 @@ fn a_note_is_signed_as_the_standard_says() {
     assert!(cosigned.signed_by(&verifying));
     let altered = Note::parse(&note.as_str().replace("\n17\n", "\n18\n")).unwrap();
     assert!(!altered.signed_by(&verifying));
-    let hex_id = hex(&id[..4]);
+    let hex_id = hex::text(&id[..4]);
     let blob = STANDARD.encode([&[1], &public.to_bytes()[..]].concat());
     assert_eq!(
         verifier_key("example.com/audit", &verifying),
@@ -166,7 +167,7 @@ fn the_sqlite_command_reads_the_database_and_is_held_by_the_triggers() {
     let output = sqlite3(
         "SELECT leaf, streamid, sequence, type, agentid, runid, tenantid, subject, time, erased, sealed ->> '$.data.tool' FROM envelopes WHERE leaf = 9",
     );
-    let streamid = hex(&Sealer::new(1).streamid.0);
+    let streamid = hex::text(&Sealer::new(1).streamid.0);
     let time = time(START + 10_000_000_000 - 500);
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::hex;
 use crate::json::Value;
 use crate::key::SigningKey;
 use crate::seam::{UnixNanos, Uuid, format_time};
@@ -96,7 +97,7 @@ impl Sealer {
             put("origin", "core".into());
         }
         if let Some(prevhash) = self.prevhash {
-            put("prevhash", hex(&prevhash).into());
+            put("prevhash", hex::text(&prevhash).into());
         }
         let unsigned = Value::Object(members.clone()).to_canonical().unwrap();
         let mut reader = crate::envelope::line::Reader::default();
