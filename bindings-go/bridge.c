@@ -196,6 +196,14 @@ int32_t sw_events_of_span(const uint8_t *span, uint64_t len, SinkwellOwned *out,
   return sinkwell_events_of_span(bytes(span, len), out, error);
 }
 
+int32_t sw_emit_log(const SinkwellEmitter *emitter, const uint8_t *record, uint64_t len, int32_t wait, SinkwellError *error) {
+  return sinkwell_emit_log(emitter, bytes(record, len), wait, error);
+}
+
+int32_t sw_event_of_log(const uint8_t *record, uint64_t len, SinkwellOwned *out, SinkwellError *error) {
+  return sinkwell_event_of_log(bytes(record, len), out, error);
+}
+
 int32_t sw_evaluate(const uint8_t *request, uint64_t len, SinkwellOwned *out, SinkwellError *error) {
   return sinkwell_evaluate_content_capture(bytes(request, len), out, error);
 }

@@ -23,7 +23,17 @@ type encoder struct {
 	members []member
 	depth   int
 	limit   int
+	// spells: for spans and log records, of which nothing is refused: what JSON cannot carry goes as it is, what cannot be
+	// read as its type, and the core spells it.
+	spells bool
+	values int
 }
+
+// spelling bounds what is walked of a span or a log record; the core keeps less of it.
+const (
+	spelledDepth  = 100
+	spelledValues = 20_000
+)
 
 // member is one of a map's.
 type member struct {
@@ -191,8 +201,13 @@ func (e *encoder) number(tag byte, bits uint64) {
 func (e *encoder) int(i int64) { e.number('i', uint64(i)) }
 
 func (e *encoder) uint(u uint64) {
-	// The core refuses what is beyond 2^53, this far beyond too.
-	e.number('i', min(u, math.MaxInt64))
+	if u <= math.MaxInt64 {
+		e.number('i', u)
+		return
+	}
+	since := e.begin()
+	e.buf = strconv.AppendUint(e.buf, u, 10)
+	e.written('z', since)
 }
 
 func (e *encoder) float(f float64) { e.number('d', math.Float64bits(f)) }
@@ -219,6 +234,12 @@ func (e *encoder) json(text []byte) {
 }
 
 func (e *encoder) value(value any, path string) error {
+	if e.spells {
+		if e.values++; e.depth >= spelledDepth || e.isFull() {
+			e.text('u', "nested too deep, or too much")
+			return nil
+		}
+	}
 	switch v := value.(type) {
 	case nil:
 		e.null()
@@ -237,6 +258,10 @@ func (e *encoder) value(value any, path string) error {
 	case time.Time:
 		e.time(v)
 	case []byte:
+		if e.spells {
+			e.text('b', string(v))
+			return nil
+		}
 		since := e.begin()
 		e.buf = base64.StdEncoding.AppendEncode(e.buf, v)
 		e.written('s', since)
@@ -251,6 +276,9 @@ func (e *encoder) value(value any, path string) error {
 			return err
 		}
 		for _, item := range v {
+			if e.isFull() {
+				break
+			}
 			if err := e.value(item, path); err != nil {
 				return err
 			}
@@ -271,7 +299,7 @@ func (e *encoder) value(value any, path string) error {
 		}
 		text, err := called(v.MarshalText)
 		if err != nil {
-			return notEncodable(err, path)
+			return e.cannot(err, path)
 		}
 		e.string(string(text))
 	case error:
@@ -281,7 +309,7 @@ func (e *encoder) value(value any, path string) error {
 		}
 		text, err := called(func() (string, error) { return v.Error(), nil })
 		if err != nil {
-			return notEncodable(err, path)
+			return e.cannot(err, path)
 		}
 		e.string(text)
 	default:
@@ -348,6 +376,9 @@ func (e *encoder) list(v reflect.Value, path string) error {
 		return err
 	}
 	for i := range v.Len() {
+		if e.isFull() {
+			break
+		}
 		if err := e.value(v.Index(i).Interface(), path); err != nil {
 			return err
 		}
@@ -377,7 +408,7 @@ func (e *encoder) anyMap(v reflect.Value) error {
 
 func (e *encoder) raw(text []byte, path string) error {
 	if !utf8.Valid(text) || !json.Valid(text) {
-		return notEncodable(fmt.Errorf("not one JSON value"), path)
+		return e.cannot(fmt.Errorf("not one JSON value"), path)
 	}
 	e.json(text)
 	return nil
@@ -386,9 +417,26 @@ func (e *encoder) raw(text []byte, path string) error {
 func (e *encoder) marshal(value any, path string) error {
 	text, err := called(func() ([]byte, error) { return json.Marshal(value) })
 	if err != nil {
-		return notEncodable(err, path)
+		return e.cannot(err, path)
 	}
 	e.json(text)
+	return nil
+}
+
+// isFull says whether what comes is left out.
+func (e *encoder) isFull() bool { return e.spells && e.values > spelledValues }
+
+// cannot is about a value without a JSON form: an error, or, where nothing is refused, a mark in its place. Either names
+// the cause's type, never its text, which may quote the value.
+func (e *encoder) cannot(err error, path string) error {
+	if !e.spells {
+		return notEncodable(err, path)
+	}
+	if p, ok := err.(*panicked); ok {
+		e.text('u', fmt.Sprintf("it panicked (%T)", p.value))
+	} else {
+		e.text('u', fmt.Sprintf("%T", err))
+	}
 	return nil
 }
 

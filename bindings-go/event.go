@@ -16,7 +16,7 @@ import (
 	"unsafe"
 )
 
-// Severity of an event; empty leaves it to the type.
+// Severity of an event, in any case, or OpenTelemetry's number from 1 to 24 as digits; empty leaves it to the type.
 type Severity string
 
 // The severities.

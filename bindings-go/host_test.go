@@ -3,7 +3,6 @@ package sinkwell_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,22 +18,6 @@ import (
 
 	sinkwell "sinkwell.dev/go"
 )
-
-func TestSlogRecordsBecomeEvents(t *testing.T) {
-	sink := &memorySink{name: "mine"}
-	sw := open(t, "lanes: []\n", sinkwell.WithSink(sink))
-	log := slog.New(sinkwell.NewHandler(sw, &sinkwell.HandlerOptions{Logger: "app"}))
-	log.Debug("left out")
-	log.With("a", 1).WithGroup("g").With("b", 2).Warn("careful", "c", 3, slog.Group("h", "d", "x"))
-	if _, err := sw.Flush(soon(t)); err != nil {
-		t.Fatal(err)
-	}
-	hosts := sink.hosts()
-	want := `"data":{"a":1,"g":{"b":2,"c":3,"h":{"d":"x"}},"logger":"app","message":"careful"}`
-	if len(hosts) != 1 || !strings.Contains(string(hosts[0].Bytes()), want) || hosts[0].SeverityText() != "WARN" {
-		t.Fatal(hosts)
-	}
-}
 
 func TestMiddlewareCarriesTraceAndStopsWhatGovernanceForbids(t *testing.T) {
 	sink := &memorySink{name: "mine"}

@@ -58,7 +58,7 @@ type GovernanceEventSink interface {
 
 // BatchSink is what a sink may implement besides, to take batches: one answer per event, in order, each as Emit's; a nil
 // slice acknowledges all. Any other number of answers than of events is a failure of the sink's, and a panic is the whole
-// batch's: all of it is tried again.
+// batch's: all of it is tried again, or, where it panics with a Rejected, halved until the offender is alone.
 type BatchSink interface {
 	EmitBatch(ctx context.Context, events []SignedGovernanceEvent) []error
 }
@@ -133,7 +133,7 @@ func (s attached) native(a *arena) (C.SinkwellSink, error) {
 func sinkwellGoDeliver(user C.uint64_t, batch *C.SinkwellEnvelope, n C.uint64_t, timeoutMs C.uint64_t, reply *C.SinkwellReply) {
 	defer func() {
 		if p := recover(); p != nil {
-			answerAll(reply, &panicked{p})
+			answerAll(reply, raisedAs(p))
 		}
 	}()
 	sink := cgo.Handle(user).Value().(GovernanceEventSink)
@@ -144,53 +144,66 @@ func sinkwellGoDeliver(user C.uint64_t, batch *C.SinkwellEnvelope, n C.uint64_t,
 	timeout := time.Duration(min(uint64(timeoutMs), uint64(1)<<40)) * time.Millisecond
 	ctx, cancel := context.WithTimeout(inside(context.Background()), timeout)
 	defer cancel()
-	answers := deliver(ctx, sink, events)
-	if answers == nil {
-		answerAll(reply, nil)
+	if batches, ok := sink.(BatchSink); ok {
+		if answers := batches.EmitBatch(ctx, events); answers != nil {
+			answerEvents(reply, answers, false)
+		} else {
+			answerAll(reply, nil)
+		}
 		return
 	}
-	answerEach(reply, answers)
+	answerEvents(reply, deliver(ctx, sink, events), true)
 }
 
 // The sink runs on the lane's own thread, so that the core knows an Emit from inside it, which must not wait; one from
 // another goroutine it knows by the context. (A sink may panic, but not call runtime.Goexit: Go ends the process then.)
 
-// deliver gives the events to the sink. After one that is to be tried again, the rest waits, so that the order
-// stays.
+// deliver gives the sink one event after the other, up to the first that is to be tried again: what comes after it must not
+// arrive before it.
 func deliver(ctx context.Context, sink GovernanceEventSink, events []SignedGovernanceEvent) []error {
-	if batches, ok := sink.(BatchSink); ok {
-		return batches.EmitBatch(ctx, events)
-	}
-	var answers []error
-	for i, event := range events {
+	answers := make([]error, 0, len(events))
+	for _, event := range events {
 		err := emitOne(ctx, sink, event)
-		if err == nil {
-			continue
-		}
-		if answers == nil {
-			answers = make([]error, len(events))
-		}
-		answers[i] = err
-		var rejected *Rejected
-		var uncertain *Uncertain
-		if !errors.As(err, &rejected) && !errors.As(err, &uncertain) {
-			for j := i + 1; j < len(events); j++ {
-				answers[j] = err
-			}
+		answers = append(answers, err)
+		if err != nil && outcome(err) == C.SINKWELL_RETRY {
 			break
 		}
 	}
 	return answers
 }
 
+// outcome is what an error says of an event. One that panics when it is asked is a failure of the sink's.
+func outcome(err error) (outcome C.int32_t) {
+	outcome = C.SINKWELL_RETRY
+	defer func() { _ = recover() }()
+	var rejected *Rejected
+	var uncertain *Uncertain
+	switch {
+	case errors.As(err, &uncertain):
+		return C.SINKWELL_UNCERTAIN
+	case errors.As(err, &rejected):
+		return C.SINKWELL_REFUSED
+	default:
+		return outcome
+	}
+}
+
 // emitOne gives the sink one event. A panic is that event's failure, as an error is: those before it are acknowledged.
 func emitOne(ctx context.Context, sink GovernanceEventSink, event SignedGovernanceEvent) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &panicked{p}
+			err = raisedAs(p)
 		}
 	}()
 	return sink.Emit(ctx, event)
+}
+
+// raisedAs is what a panic says: an answer that was panicked with is that answer.
+func raisedAs(p any) error {
+	if err, ok := p.(error); ok && outcome(err) != C.SINKWELL_RETRY {
+		return err
+	}
+	return &panicked{p}
 }
 
 // panicked is what a sink panicked with.
@@ -210,8 +223,9 @@ func answerAll(reply *C.SinkwellReply, err error) {
 	C.sinkwell_reply_free(&reply)
 }
 
-// answerEach gives an answer per event. That there are as many, the core sees to.
-func answerEach(reply *C.SinkwellReply, errs []error) {
+// answerEvents gives an answer per event: of the first ones that the sink was given one by one, or of a batch's. That there
+// are as many as there should be, the core sees to.
+func answerEvents(reply *C.SinkwellReply, errs []error, first bool) {
 	var a arena
 	defer a.free()
 	answers := array[C.SinkwellAnswer](&a, len(errs))
@@ -219,7 +233,11 @@ func answerEach(reply *C.SinkwellReply, errs []error) {
 		answers[i] = nativeAnswer(&a, err)
 	}
 	var e C.SinkwellError
-	_ = takeError(C.sinkwell_reply_each(&reply, unsafe.SliceData(answers), C.uint64_t(len(answers)), &e), &e)
+	if first {
+		_ = takeError(C.sinkwell_reply_first(&reply, unsafe.SliceData(answers), C.uint64_t(len(answers)), &e), &e)
+	} else {
+		_ = takeError(C.sinkwell_reply_each(&reply, unsafe.SliceData(answers), C.uint64_t(len(answers)), &e), &e)
+	}
 	C.sinkwell_reply_free(&reply)
 }
 
@@ -236,22 +254,16 @@ func nativeAnswer(a *arena, err error) (answer C.SinkwellAnswer) {
 			answer.detail = a.text("its error cannot be read: " + strings.ToValidUTF8(fmt.Sprint(p), "\uFFFD"))
 		}
 	}()
-	answer.outcome = C.SINKWELL_RETRY
+	answer.outcome = outcome(err)
 	// Records hold the type, health the text.
 	reason := err
 	var rejected *Rejected
-	if errors.As(err, &rejected) {
-		answer.outcome = C.SINKWELL_REFUSED
-		if rejected.Err != nil {
-			reason = rejected.Err
-		}
+	if errors.As(err, &rejected) && rejected.Err != nil {
+		reason = rejected.Err
 	}
 	var uncertain *Uncertain
-	if errors.As(err, &uncertain) {
-		answer.outcome = C.SINKWELL_UNCERTAIN
-		if uncertain.Err != nil {
-			reason = uncertain.Err
-		}
+	if errors.As(err, &uncertain) && uncertain.Err != nil {
+		reason = uncertain.Err
 	}
 	var later *RetryAfter
 	if errors.As(err, &later) {

@@ -32,7 +32,7 @@ type Span struct {
 	Status string `json:"status,omitempty"`
 	// Raised is the type of the error that ended it, where nothing else of the span says so.
 	Raised string `json:"raised,omitempty"`
-	// Attributes are what JSON can say; anything else comes as OTLP/JSON has it, as a string.
+	// Attributes may hold what JSON cannot carry (NaN, bytes, text that is not UTF-8): the core spells it.
 	Attributes map[string]any `json:"attributes,omitempty"`
 	Events     []SpanEvent    `json:"events,omitempty"`
 	// Permit is the most that its content may be captured: off (when empty), redacted_summary, content_ref, raw.
@@ -45,21 +45,48 @@ type SpanEvent struct {
 	Attributes map[string]any `json:"attributes,omitempty"`
 }
 
-func (s *Span) json() ([]byte, error) {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return nil, &Error{Kind: InvalidArgument, Message: "the span has no JSON form", Where: "span.attributes"}
+// span writes a span as a stream of values.
+func (c *call) span(s *Span) {
+	c.spelling()
+	defer func() { c.spells = false }()
+	c.buf = append(c.buf, '{')
+	c.depth++
+	c.text('k', "name")
+	c.string(s.Name)
+	c.said("trace_id", s.TraceID)
+	c.said("span_id", s.SpanID)
+	c.text('k', "flags")
+	c.int(int64(s.Flags))
+	c.said("state", s.State)
+	c.said("parent_span_id", s.ParentSpanID)
+	c.text('k', "parent_is_remote")
+	c.bool(s.ParentIsRemote)
+	c.said("start_unix_nano", s.StartUnixNano)
+	c.said("end_unix_nano", s.EndUnixNano)
+	c.said("status", s.Status)
+	c.said("raised", s.Raised)
+	c.said("permit", s.Permit)
+	c.text('k', "attributes")
+	_ = c.object(nil, s.Attributes)
+	c.text('k', "events")
+	c.buf = append(c.buf, '[')
+	for i := range s.Events {
+		_ = c.enter('{')
+		c.said("name", s.Events[i].Name)
+		c.text('k', "attributes")
+		_ = c.object(nil, s.Events[i].Attributes)
+		c.leave('}')
 	}
-	return text, nil
+	c.buf = append(c.buf, ']')
+	c.leave('}')
 }
 
 // EventsOfSpan is the events that a span stands for, each as EmitJSON takes one. EmitSpan emits them.
 func EventsOfSpan(span Span) ([]json.RawMessage, error) {
-	text, err := span.json()
-	if err != nil {
-		return nil, err
-	}
-	return EventsOfSpanJSON(text)
+	c := calls.Get().(*call)
+	defer c.release()
+	c.span(&span)
+	return EventsOfSpanJSON(c.buf)
 }
 
 // EventsOfSpanJSON is EventsOfSpan for a span that is JSON already.
@@ -74,10 +101,9 @@ func EventsOfSpanJSON(span []byte) ([]json.RawMessage, error) {
 // to their block_timeout, on this goroutine's thread; inside a sink of yours, as the context tells, never. An error is
 // about the first event that was refused; the others are emitted all the same.
 func (w *Emitter) EmitSpan(ctx context.Context, span Span) (int, error) {
-	text, err := span.json()
-	if err != nil {
-		return 0, err
-	}
+	c := calls.Get().(*call)
+	defer c.release()
+	c.span(&span)
 	defer runtime.KeepAlive(w)
 	wait := C.int32_t(C.SINKWELL_WAIT)
 	if ambientOf(ctx).inside {
@@ -85,6 +111,6 @@ func (w *Emitter) EmitSpan(ctx context.Context, span Span) (int, error) {
 	}
 	var emitted C.uint64_t
 	var e C.SinkwellError
-	err = takeError(C.sw_emit_span(w.native.pointer, flat(text), C.uint64_t(len(text)), wait, &emitted, &e), &e)
+	err := takeError(C.sw_emit_span(w.native.pointer, flat(c.buf), C.uint64_t(len(c.buf)), wait, &emitted, &e), &e)
 	return int(emitted), err
 }

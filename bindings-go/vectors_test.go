@@ -2,6 +2,7 @@ package sinkwell_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -95,13 +96,14 @@ type emitStep struct {
 
 // vectorEvent has the members of envelope.md's table.
 type vectorEvent struct {
-	Type, Subject, Severity, Run, Turn, Attempt string
-	Agent, Tenant, ID, Causation, Correlation   string
-	Child                                       string
-	Data                                        map[string]any
-	Time                                        *time.Time
-	Terminal                                    bool
-	Trace                                       struct {
+	Type, Subject, Run, Turn, Attempt         string
+	Severity                                  any
+	Agent, Tenant, ID, Causation, Correlation string
+	Child                                     string
+	Data                                      map[string]any
+	Time                                      *time.Time
+	Terminal                                  bool
+	Trace                                     struct {
 		TraceID string `json:"trace_id"`
 		SpanID  string `json:"span_id"`
 		Flags   byte   `json:"flags"`
@@ -116,10 +118,13 @@ type vectorEvent struct {
 
 func (v *vectorEvent) event() sinkwell.Event {
 	e := sinkwell.Event{
-		Type: v.Type, Data: v.Data, Subject: v.Subject, Severity: sinkwell.Severity(v.Severity), Run: v.Run, Turn: v.Turn,
+		Type: v.Type, Data: v.Data, Subject: v.Subject, Run: v.Run, Turn: v.Turn,
 		Attempt: v.Attempt, Agent: v.Agent, Tenant: v.Tenant, ID: v.ID, Causation: v.Causation, Correlation: v.Correlation,
 		Child: v.Child, Terminal: v.Terminal,
 		Trace: sinkwell.TraceContext{TraceID: v.Trace.TraceID, SpanID: v.Trace.SpanID, Flags: v.Trace.Flags, State: v.Trace.State},
+	}
+	if v.Severity != nil {
+		e.Severity = sinkwell.Severity(fmt.Sprint(v.Severity))
 	}
 	if v.Time != nil {
 		e.Time = *v.Time
@@ -648,6 +653,211 @@ func TestSpanVectors(t *testing.T) {
 			if err != nil || !reflect.DeepEqual(got, c.Events) {
 				t.Errorf("%s: %v %v", c.Name, err, got)
 			}
+		}
+	})
+}
+
+type logFile struct {
+	Name  string    `json:"name"`
+	About string    `json:"about"`
+	Cases []logCase `json:"cases"`
+}
+
+type logCase struct {
+	Name   string          `json:"name"`
+	Record json.RawMessage `json:"record"`
+	Event  any             `json:"event"`
+}
+
+// marked makes the values of a record that JSON has not values of Go's.
+func marked(value any) any {
+	switch v := value.(type) {
+	case json.Number:
+		if whole, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+			return whole
+		}
+		return must(v.Float64())
+	case []any:
+		made := make([]any, len(v))
+		for i, item := range v {
+			made[i] = marked(item)
+		}
+		return made
+	case map[string]any:
+		if len(v) == 1 {
+			if text, ok := v["$double"].(string); ok {
+				return must(strconv.ParseFloat(text, 64))
+			}
+			if text, ok := v["$integer"].(string); ok {
+				if whole, err := strconv.ParseInt(text, 10, 64); err == nil {
+					return whole
+				}
+				// Beyond 64 bits a number of encoding/json is what Go has.
+				return json.Number(text)
+			}
+			if text, ok := v["$bytes"].(string); ok {
+				return must(base64.StdEncoding.DecodeString(text))
+			}
+		}
+		made := make(map[string]any, len(v))
+		for key, member := range v {
+			made[key] = marked(member)
+		}
+		return made
+	default:
+		return value
+	}
+}
+
+func TestLogVectors(t *testing.T) {
+	eachVector(t, "logs", func(t *testing.T, name string, file logFile) {
+		if len(file.Cases) == 0 {
+			t.Fatal("no cases")
+		}
+		for i, c := range file.Cases {
+			record(t, fmt.Sprintf("%s/%d", name, i), ran)
+			var given any
+			decoder := json.NewDecoder(bytes.NewReader(c.Record))
+			decoder.UseNumber()
+			if err := decoder.Decode(&given); err != nil {
+				t.Fatal(err)
+			}
+			event, err := sinkwell.EventOfLog(marked(given))
+			if err != nil {
+				t.Errorf("%s: %v", c.Name, err)
+				continue
+			}
+			var got any
+			strictly(t, event, &got)
+			if !reflect.DeepEqual(got, c.Event) {
+				t.Errorf("%s: %s", c.Name, event)
+			}
+		}
+	})
+}
+
+type hostSinksFile struct {
+	Name   string          `json:"name"`
+	About  string          `json:"about"`
+	Config json.RawMessage `json:"config"`
+	Events int             `json:"events"`
+	Cases  []hostSinksCase `json:"cases"`
+}
+
+type hostSinksCase struct {
+	Name  string `json:"name"`
+	Form  string `json:"form"`
+	How   string `json:"how"`
+	First string `json:"first"`
+	Rules []struct {
+		Event   int      `json:"event"`
+		Answers []string `json:"answers"`
+	} `json:"rules"`
+	TimeoutMs int               `json:"timeout_ms"`
+	Counters  map[string]uint64 `json:"counters"`
+}
+
+// scripted is a sink that answers by a script.
+type scripted struct {
+	hostSinksCase
+	given map[int]int
+}
+
+func (*scripted) Name() string { return "scripted" }
+func (*scripted) Classes() map[sinkwell.SinkClass]struct{} {
+	return sinkwell.Classes(sinkwell.DebugClass)
+}
+func (*scripted) Health(context.Context) sinkwell.SinkHealth {
+	return sinkwell.SinkHealth{Healthy: true}
+}
+
+// Emit says of an event what its rule says now.
+func (s *scripted) Emit(_ context.Context, event sinkwell.SignedGovernanceEvent) error {
+	if event.Own() {
+		return nil
+	}
+	n := int(event.Data()["n"].(float64))
+	for _, rule := range s.Rules {
+		if rule.Event != n {
+			continue
+		}
+		word := rule.Answers[min(s.given[n], len(rule.Answers)-1)]
+		s.given[n]++
+		switch word {
+		case "refuse":
+			return sinkwell.Reject(errors.New("no"))
+		case "uncertain":
+			return &sinkwell.Uncertain{Err: errors.New("who knows")}
+		case "retry":
+			return errors.New("away")
+		}
+	}
+	return nil
+}
+
+type scriptedBatch struct{ *scripted }
+
+func (s *scriptedBatch) EmitBatch(ctx context.Context, events []sinkwell.SignedGovernanceEvent) []error {
+	answers := make([]error, len(events))
+	first := ""
+	for i, event := range events {
+		if !event.Own() && s.First != "" {
+			first, s.First = s.First, ""
+		}
+		if answers[i] = s.Emit(ctx, event); answers[i] != nil && s.How == "raise" {
+			panic(answers[i])
+		}
+	}
+	switch first {
+	case "short":
+		return answers[1:]
+	case "long":
+		return append(answers, nil)
+	}
+	return answers
+}
+
+func TestHostSinkVectors(t *testing.T) {
+	eachVector(t, "host-sinks", func(t *testing.T, name string, file hostSinksFile) {
+		if len(file.Cases) == 0 {
+			t.Fatal("no cases")
+		}
+		for i, c := range file.Cases {
+			id := fmt.Sprintf("%s/%d", name, i)
+			nonsense := c.First == "nonsense"
+			for _, rule := range c.Rules {
+				nonsense = nonsense || slices.Contains(rule.Answers, "nonsense")
+			}
+			if nonsense {
+				record(t, id, "Go's types let nothing through that is no answer")
+				continue
+			}
+			record(t, id, ran)
+			one := &scripted{hostSinksCase: c, given: map[int]int{}}
+			var sink sinkwell.GovernanceEventSink = one
+			if c.Form == "batch" {
+				sink = &scriptedBatch{one}
+			}
+			sw := must(sinkwell.Open(file.Config, sinkwell.WithSink(sink)))
+			for n := range file.Events {
+				if err := sw.Put(soon(t), sinkwell.Event{Type: "com.example.n", Data: map[string]any{"n": n}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(c.TimeoutMs)*time.Millisecond)
+			_, _ = sw.Flush(ctx)
+			cancel()
+			counters := sw.Counters()["scripted"]
+			got := map[string]uint64{
+				"admitted": counters.Admitted, "delivered": counters.Delivered, "rejected": counters.Rejected,
+				"dropped": counters.Dropped, "pending": counters.Pending,
+			}
+			if !reflect.DeepEqual(got, c.Counters) {
+				t.Errorf("%s: %v, expected %v", c.Name, got, c.Counters)
+			}
+			short, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			_, _ = sw.Close(short)
+			cancel()
 		}
 	})
 }

@@ -55,8 +55,6 @@ export declare class NativeEmitter {
   emitting(crossing: Crossing): (text: string) => number
   /** The block that the next receipts go into. */
   receipts(): NativeReceipts
-  /** Emits the events that a span, as JSON, stands for, and says how many. Never waits; `inside` as for `emit`. */
-  emitSpan(span: string, inside: boolean): number
   /** Hands `token` to the event loop when a blocking lane that has no room has some again. */
   onRoom(eventLoop: EventLoop, token: number): void
   /** Whether the configuration says `handle_signals`. */
@@ -91,6 +89,12 @@ export declare class NativeEmitter {
   prometheus(): string
   /** Counters and states as instruments, in JSON. */
   metrics(): string
+  /** Emits the events that a span stands for, and says how many. Never waits; `inside` as for `emit`. */
+  emitSpan(span: Buffer, inside: boolean): number
+  /** Emits a log record. Never waits; `inside` as for `emit`. */
+  emitLog(record: Buffer, inside: boolean): void
+  /** Emits lines of pino's, waiting for room on a thread of its own. */
+  emitPino(eventLoop: EventLoop, token: number, lines: Buffer, keys: PinoKeys): void
 }
 
 /** What became of some consecutive events; each is known by its place. */
@@ -125,8 +129,11 @@ export declare function endingLimit(): number
 /** The decision of content capture, JSON to JSON. */
 export declare function evaluateContentCapture(request: string): string
 
-/** The events that a span stands for, JSON to JSON. */
-export declare function eventsOfSpan(span: string): string
+/** The event that a log record stands for, as JSON. */
+export declare function eventOfLog(record: Buffer): string
+
+/** The events that a span stands for, as JSON. */
+export declare function eventsOfSpan(span: Buffer): string
 
 /** A key to trust: in a file, or as bytes. */
 export interface Key {
@@ -178,11 +185,20 @@ export interface OpenOptions {
 /** The outcome of a tool's call that ended with an error of this type. */
 export declare function outcomeOfError(kind: string): string
 
+/** What a pino logger calls the members of its lines. */
+export interface PinoKeys {
+  /** `messageKey` */
+  message: string
+  /** `errorKey` */
+  error: string
+  /** The most that words may be captured. */
+  permit?: string
+  /** The names of levels, by their numbers, as a JSON object. */
+  labels?: string
+}
+
 /** The data of a parent's `model.usage` from its children's, JSON to JSON. */
 export declare function rollUpData(facts: string): string
-
-/** The severity of a level of `pino`. */
-export declare function severity(level: number): string
 
 /** A sink of JavaScript's. */
 export interface SinkSpec {

@@ -232,6 +232,35 @@ namespace Sinkwell.Interop
         internal static extern SinkwellBytes sinkwell_error_name(int code);
 
         /// <summary>
+        ///  Emits a log record as a `log.record`. `record` is an object, as JSON text or as a stream of values
+        ///  (`SINKWELL_DATA_VALUES`, which also carries bytes, text that is not UTF-8, integers of any size, and says what could
+        ///  not be read): `{"scale", "level", "level_name", "logger", "time", "time_unix_nano", "message", "attributes", "exception",
+        ///  "code", "event_id", "event_name", "trace_id", "span_id", "flags", "state", "run", "turn", "attempt", "correlation",
+        ///  "causation", "agent", "subject", "ambient", "permit"}`, all optional. No record is refused for what it says: values are spelled, and words
+        ///  beyond the limit cut; the event says how many.
+        ///
+        ///  # Ownership
+        ///  The record stays the caller's.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `record` is borrowed for the call; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_emit_log", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_emit_log(SinkwellEmitter* emitter, SinkwellBytes record, int wait, SinkwellError* error);
+
+        /// <summary>
+        ///  The event that a log record stands for, without emitting it: as `sinkwell_emit_json` takes one.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `record` is borrowed for the call; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_event_of_log", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_event_of_log(SinkwellBytes record, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
         ///  Says whether an emit would be let through now: 0, or `closed` or `required_sink_unavailable`.
         ///
         ///  # Ownership
@@ -629,6 +658,19 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_reply_each(SinkwellReply** reply, SinkwellAnswer* answers, ulong len, SinkwellError* error);
 
         /// <summary>
+        ///  Answers for the first envelopes of a batch, by a sink that was given one after the other: as far as it came, the last
+        ///  of them to be tried again unless it took or settled all. What it was not asked about waits for that one.
+        ///
+        ///  # Ownership
+        ///  Takes the reply, which becomes NULL; `answers` stay the caller's.
+        ///
+        ///  # Safety
+        ///  As `sinkwell_reply_each`.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_reply_first", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_reply_first(SinkwellReply** reply, SinkwellAnswer* answers, ulong len, SinkwellError* error);
+
+        /// <summary>
         ///  Frees a reply unanswered: the delivery has failed. Does nothing with NULL.
         ///
         ///  # Ownership
@@ -654,7 +696,8 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_health_reply(SinkwellHealthReply** reply, byte healthy, SinkwellBytes detail, SinkwellError* error);
 
         /// <summary>
-        ///  Emits the events that a span stands for: `{"name", "trace_id", "span_id", "flags", "state",
+        ///  Emits the events that a span stands for. It is an object, as JSON text or as a stream of values
+        ///  (`SINKWELL_DATA_VALUES`, whose bytes, doubles and integers that JSON cannot carry are spelled here): `{"name", "trace_id", "span_id", "flags", "state",
         ///  "start_unix_nano", "end_unix_nano", "status", "attributes", "events", "permit"}`, all but the name optional;
         ///  times are decimal digits in a string, and without an end the span has just started. `emitted` is how many
         ///  then. An error says what was wrong with the first that was refused; the others are emitted all the same.

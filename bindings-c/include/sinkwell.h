@@ -28,7 +28,10 @@
 // `data_form`: an object as a stream of values, each a tag of one byte and what it announces: `{` members `}`, a
 // member being `k`, length, UTF-8, and a value; `[` values `]`; `s`, length, UTF-8; `i` and a 64-bit integer; `d` and
 // a double; `t`, `f` and `n` for true, false and null; `j`, length, JSON text, for whatever that says. Lengths are
-// 32-bit; they, and numbers, are little-endian and not aligned. Cheaper to write and to read than text.
+// 32-bit; they, and numbers, are little-endian and not aligned. Cheaper to write and to read than text. What JSON cannot
+// carry has tags, too, which data refuses by its path, and spans and log records spell: `z`, length, decimal digits, for
+// an integer of any size; `b`, length, bytes; `u`, length, UTF-8 that says what the value is, for one that could not be
+// read.
 #define SINKWELL_DATA_VALUES 1
 
 // `source`: nothing; environment variables, or the default, decide.
@@ -610,6 +613,34 @@ void sinkwell_error_free(struct SinkwellError *error);
 // The name lives as long as the process.
 struct SinkwellBytes sinkwell_error_name(int32_t code);
 
+// Emits a log record as a `log.record`. `record` is an object, as JSON text or as a stream of values
+// (`SINKWELL_DATA_VALUES`, which also carries bytes, text that is not UTF-8, integers of any size, and says what could
+// not be read): `{"scale", "level", "level_name", "logger", "time", "time_unix_nano", "message", "attributes", "exception",
+// "code", "event_id", "event_name", "trace_id", "span_id", "flags", "state", "run", "turn", "attempt", "correlation",
+// "causation", "agent", "subject", "ambient", "permit"}`, all optional. No record is refused for what it says: values are spelled, and words
+// beyond the limit cut; the event says how many.
+//
+// # Ownership
+// The record stays the caller's.
+//
+// # Safety
+// `emitter` is an emitter; `record` is borrowed for the call; `error` is NULL or valid for a write.
+int32_t sinkwell_emit_log(const struct SinkwellEmitter *emitter,
+                          struct SinkwellBytes record,
+                          int32_t wait,
+                          struct SinkwellError *error);
+
+// The event that a log record stands for, without emitting it: as `sinkwell_emit_json` takes one.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `record` is borrowed for the call; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_event_of_log(struct SinkwellBytes record,
+                              struct SinkwellOwned *out,
+                              struct SinkwellError *error);
+
 // Says whether an emit would be let through now: 0, or `closed` or `required_sink_unavailable`.
 //
 // # Ownership
@@ -966,6 +997,19 @@ int32_t sinkwell_reply_each(struct SinkwellReply **reply,
                             uint64_t len,
                             struct SinkwellError *error);
 
+// Answers for the first envelopes of a batch, by a sink that was given one after the other: as far as it came, the last
+// of them to be tried again unless it took or settled all. What it was not asked about waits for that one.
+//
+// # Ownership
+// Takes the reply, which becomes NULL; `answers` stay the caller's.
+//
+// # Safety
+// As `sinkwell_reply_each`.
+int32_t sinkwell_reply_first(struct SinkwellReply **reply,
+                             const struct SinkwellAnswer *answers,
+                             uint64_t len,
+                             struct SinkwellError *error);
+
 // Frees a reply unanswered: the delivery has failed. Does nothing with NULL.
 //
 // # Ownership
@@ -988,7 +1032,8 @@ int32_t sinkwell_health_reply(struct SinkwellHealthReply **reply,
                               struct SinkwellBytes detail,
                               struct SinkwellError *error);
 
-// Emits the events that a span stands for: `{"name", "trace_id", "span_id", "flags", "state",
+// Emits the events that a span stands for. It is an object, as JSON text or as a stream of values
+// (`SINKWELL_DATA_VALUES`, whose bytes, doubles and integers that JSON cannot carry are spelled here): `{"name", "trace_id", "span_id", "flags", "state",
 // "start_unix_nano", "end_unix_nano", "status", "attributes", "events", "permit"}`, all but the name optional;
 // times are decimal digits in a string, and without an end the span has just started. `emitted` is how many
 // then. An error says what was wrong with the first that was refused; the others are emitted all the same.

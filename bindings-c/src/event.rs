@@ -18,7 +18,10 @@ pub const SINKWELL_DATA_JSON: u8 = 0;
 /// `data_form`: an object as a stream of values, each a tag of one byte and what it announces: `{` members `}`, a
 /// member being `k`, length, UTF-8, and a value; `[` values `]`; `s`, length, UTF-8; `i` and a 64-bit integer; `d` and
 /// a double; `t`, `f` and `n` for true, false and null; `j`, length, JSON text, for whatever that says. Lengths are
-/// 32-bit; they, and numbers, are little-endian and not aligned. Cheaper to write and to read than text.
+/// 32-bit; they, and numbers, are little-endian and not aligned. Cheaper to write and to read than text. What JSON cannot
+/// carry has tags, too, which data refuses by its path, and spans and log records spell: `z`, length, decimal digits, for
+/// an integer of any size; `b`, length, bytes; `u`, length, UTF-8 that says what the value is, for one that could not be
+/// read.
 pub const SINKWELL_DATA_VALUES: u8 = 1;
 
 /// An event. Zero it, then set what the event has: `data` NULL means that the event does not say. Only

@@ -17,7 +17,8 @@
 //! Read in this order: [`bytes`] and `slice`, [`error`], [`emitter`] (the handle), [`open`], [`emit`], [`event`] and `values`
 //! (the way of an event in), [`look`], [`control`], [`end`], [`receipt`]
 //! and [`completion`] (waiting), [`sink`], [`signer`] and [`reply`] (what the host brings), [`tools`] (what
-//! needs no emitter), [`span`] (spans into events), [`outside`] (what strangers send), [`process`] (logger, forks, signals).
+//! needs no emitter), [`span`] and [`log`] (spans and log records into events), [`outside`] (what strangers send),
+//! [`process`] (logger, forks, signals).
 //!
 //! The signatures are literal, with fields of fixed width, so that the header and the C# imports can be
 //! generated from these files as they are (`tests/generated.rs`).
@@ -30,6 +31,7 @@ pub mod emitter;
 pub mod end;
 pub mod error;
 pub mod event;
+pub mod log;
 pub mod look;
 pub mod open;
 pub mod outside;

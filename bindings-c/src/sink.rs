@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sinkwell::host::HostSinkSpec;
-use sinkwell::sink::{Answer, Answers, Attached, Envelope, Failure, FailureKind, Sink, SinkHealth};
+use sinkwell::sink::{Answer, Answers, Attached, Envelope, Outcome, Said, Sink, SinkHealth};
 use sinkwell::{Error, Result};
 
 use crate::bytes::SinkwellBytes;
@@ -114,7 +114,7 @@ pub struct SinkwellAnswer {
 }
 
 /// A batch to be answered for: by one call of `sinkwell_reply` or `sinkwell_reply_each`.
-pub struct SinkwellReply(Reply<Answers, Batch>);
+pub struct SinkwellReply(Reply<Said, Batch>);
 
 /// A question for the sink's health, to be answered by one call of `sinkwell_health_reply`.
 pub struct SinkwellHealthReply(Reply<SinkHealth, ()>);
@@ -203,9 +203,9 @@ impl Sink for HostSink {
         let handle = Box::into_raw(Box::new(SinkwellReply(reply)));
         // SAFETY: the host's function, with what it was promised.
         unsafe { (self.table.deliver)(self.table.user, first, len, timeout, handle) };
-        answer.recv().unwrap_or_else(|_| {
-            Answers::Retry(Failure::new(FailureKind::Panic, "the sink gave no answer"), None)
-        })
+        // A reply that was freed unanswered.
+        let none = |_| Said::AsOne(Outcome::Retry(None).answer("the sink gave no answer", None));
+        answer.recv().unwrap_or_else(none).answers(batch.len())
     }
 
     fn idempotent(&self) -> bool {
@@ -251,42 +251,27 @@ fn view(envelope: &Envelope) -> SinkwellEnvelope {
 impl SinkwellAnswer {
     /// # Safety
     /// What it points to is valid for the call.
-    unsafe fn failure(&self, kind: FailureKind, otherwise: &str) -> Failure {
+    unsafe fn read(&self) -> Option<Answer> {
+        let outcome = match self.outcome {
+            SINKWELL_ACKNOWLEDGED => Outcome::Taken,
+            SINKWELL_RETRY => {
+                Outcome::Retry((self.after_ms > 0).then(|| Duration::from_millis(self.after_ms)))
+            }
+            SINKWELL_REFUSED => Outcome::Refused,
+            SINKWELL_UNCERTAIN => Outcome::Uncertain,
+            _ => return None,
+        };
         // SAFETY: the caller's promise. Text that is none says nothing.
         let (reason, detail) = unsafe {
             (self.reason.text("reason").unwrap_or_default(), self.detail.text("detail").unwrap_or_default())
         };
-        let failure = Failure::new(kind, reason.unwrap_or(otherwise));
-        match detail {
-            Some(detail) => failure.detail(detail),
-            None => failure,
-        }
+        Some(outcome.answer(reason.unwrap_or_default(), detail.map(str::to_owned)))
     }
+}
 
-    /// # Safety
-    /// As [`failure`](Self::failure).
-    unsafe fn read(&self) -> Answer {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match self.outcome {
-                SINKWELL_ACKNOWLEDGED => Answer::Acknowledged,
-                SINKWELL_RETRY => {
-                    let after = (self.after_ms > 0).then(|| Duration::from_millis(self.after_ms));
-                    Answer::Retry(self.failure(FailureKind::Panic, "the sink failed"), after)
-                }
-                SINKWELL_REFUSED => {
-                    Answer::Refused(self.failure(FailureKind::Rejected, "the sink refused it"))
-                }
-                SINKWELL_UNCERTAIN => {
-                    Answer::Uncertain(self.failure(FailureKind::Rejected, "the sink cannot know"))
-                }
-                _ => Answer::Retry(
-                    Failure::new(FailureKind::Panic, "the sink answered an outcome that does not exist"),
-                    None,
-                ),
-            }
-        }
-    }
+/// What a host's sink said, of answers that may be none.
+fn said(answers: Option<Vec<Answer>>, form: impl FnOnce(Vec<Answer>) -> Said) -> Said {
+    answers.map_or_else(|| Said::Nonsense("an outcome that does not exist".to_owned()), form)
 }
 
 /// Answers for a whole batch: all acknowledged, all to be tried again, all uncertain, or refused as one (the lane
@@ -307,14 +292,9 @@ pub unsafe extern "C" fn sinkwell_reply(
     // SAFETY: the caller's promise.
     unsafe {
         guard(error, || {
-            let answer = match at(answer, "answer")?.read() {
-                Answer::Acknowledged => Answers::Acknowledged,
-                Answer::Retry(failure, after) => Answers::Retry(failure, after),
-                Answer::Refused(failure) => Answers::RefusedBatch(failure),
-                // As many as the batch holds.
-                Answer::Uncertain(failure) => Answers::Partial { refused: u64::MAX, failure },
-            };
-            take(reply)?.0.send(answer);
+            let answer = at(answer, "answer")?.read();
+            let said = answer.map_or_else(|| said(None, Said::Each), Said::AsOne);
+            take(reply)?.0.send(said);
             Ok(())
         })
     }
@@ -341,7 +321,33 @@ pub unsafe extern "C" fn sinkwell_reply_each(
         guard(error, || {
             let answers = Slice::new(answers, len).get(|| "answers".to_owned())?;
             let answers = answers.iter().map(|answer| answer.read()).collect();
-            take(reply)?.0.send(Answers::Each(answers));
+            take(reply)?.0.send(said(answers, Said::Each));
+            Ok(())
+        })
+    }
+}
+
+/// Answers for the first envelopes of a batch, by a sink that was given one after the other: as far as it came, the last
+/// of them to be tried again unless it took or settled all. What it was not asked about waits for that one.
+///
+/// # Ownership
+/// Takes the reply, which becomes NULL; `answers` stay the caller's.
+///
+/// # Safety
+/// As `sinkwell_reply_each`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_reply_first(
+    reply: *mut *mut SinkwellReply,
+    answers: *const SinkwellAnswer,
+    len: u64,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let answers = Slice::new(answers, len).get(|| "answers".to_owned())?;
+            let answers = answers.iter().map(|answer| answer.read()).collect();
+            take(reply)?.0.send(said(answers, Said::OneByOne));
             Ok(())
         })
     }

@@ -344,6 +344,33 @@ static void spans(void) {
   sinkwell_emitter_free(&emitter);
 }
 
+static void logs(void) {
+  SinkwellError error;
+  SinkwellOwned out;
+  memset(&error, 0, sizeof error);
+  ok(sinkwell_event_of_log(text("{\"scale\":\"slog\",\"level\":4,\"message\":\"words\",\"attributes\":{\"n\":1e999}}"), &out,
+                           &error) == 0 &&
+         has(&out, "\"severity\":\"warn\"") && has(&out, "\"text\":\"words\"") && has(&out, "\"respelled\":1"),
+     "a log record says which event it is");
+  sinkwell_owned_free(&out);
+  // {"message": a text that is no UTF-8}, as a stream of values.
+  const uint8_t stream[] = {'{', 'k', 7, 0, 0, 0, 'm', 'e', 's', 's', 'a', 'g', 'e', 's', 2, 0, 0, 0, 'a', 0xFF, '}'};
+  SinkwellBytes values = {stream, sizeof stream};
+  ok(sinkwell_event_of_log(values, &out, &error) == 0 && has(&out, "\"text\":\"a\xEF\xBF\xBD\""),
+     "and so does one of values that JSON cannot carry");
+  sinkwell_owned_free(&out);
+  ok(sinkwell_event_of_log(text("nothing"), &out, &error) == 3 && has(&error.place, "record"),
+     "what is no record is invalid_argument where it is asked about");
+  sinkwell_error_free(&error);
+  SinkwellEmitter *emitter = opened("agent: { id: a }\nlanes: [ memory ]", NULL, 0, &error);
+  ok(sinkwell_emit_log(emitter, values, SINKWELL_WAIT, &error) == 0 &&
+         sinkwell_emit_log(emitter, text("nothing"), SINKWELL_WAIT, &error) == 0,
+     "a log line is emitted, whatever it is");
+  ok(sinkwell_emit_log(emitter, text("{}"), 7, &error) == 3, "but not with a way to wait that does not exist");
+  sinkwell_error_free(&error);
+  sinkwell_emitter_free(&emitter);
+}
+
 // What the languages on this ABI build their helpers on.
 static void helpers(void) {
   SinkwellError error;
@@ -480,6 +507,7 @@ int main(int argc, char **argv) {
   slices();
   sinks();
   spans();
+  logs();
   helpers();
   threads();
   // Sanitizers' own threads do not survive a fork.

@@ -2,11 +2,8 @@ package otel
 
 import (
 	"context"
-	"encoding/base64"
 	"log/slog"
-	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -116,47 +113,11 @@ func nanos(t time.Time) string {
 	return strconv.FormatInt(t.UnixNano(), 10)
 }
 
+// plain is the attributes as they are: what JSON cannot carry the core spells, the same for every language.
 func plain(attributes []attribute.KeyValue) map[string]any {
 	made := make(map[string]any, len(attributes))
 	for _, one := range attributes {
-		made[strings.ToValidUTF8(string(one.Key), "\uFFFD")] = value(one.Value.AsInterface())
-	}
-	return made
-}
-
-// value is one as JSON can say it, in the form that OTLP/JSON gives to what it cannot.
-func value(of any) any {
-	switch v := of.(type) {
-	case string:
-		return strings.ToValidUTF8(v, "\uFFFD")
-	case int64:
-		const safe = 1<<53 - 1
-		if v < -safe || v > safe {
-			return strconv.FormatInt(v, 10)
-		}
-		return v
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return strconv.FormatFloat(v, 'g', -1, 64)
-		}
-		return v
-	case []byte:
-		return base64.StdEncoding.EncodeToString(v)
-	case []string:
-		return each(v)
-	case []int64:
-		return each(v)
-	case []float64:
-		return each(v)
-	default:
-		return v
-	}
-}
-
-func each[T any](list []T) []any {
-	made := make([]any, len(list))
-	for i, one := range list {
-		made[i] = value(one)
+		made[string(one.Key)] = one.Value.AsInterface()
 	}
 	return made
 }

@@ -130,6 +130,13 @@ export function optionsHere(options: EventOptions | undefined): EventOptions | u
   return all;
 }
 
+/** A log record, with the context that holds here: what of it the record takes is the core's to say. */
+export function recordHere<R extends object>(record: R): R {
+  const here = entered ? storage.getStore() : undefined;
+  if (here === undefined || typeof record !== 'object' || record === null) return record;
+  return { ambient: Object.fromEntries(OF_EVENT.map((name) => [name, here[name]])), ...record };
+}
+
 /** The data of an event, with the run around its own where it is about a run and does not say. */
 export function dataHere(
   type: string,

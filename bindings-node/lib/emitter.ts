@@ -9,15 +9,17 @@ import {
 } from '../native';
 import type { Configuration, LaneKeys, KeyConfig } from './config';
 import type { Part } from './content';
-import { dataHere, optionsHere } from './context';
+import { dataHere, optionsHere, recordHere } from './context';
 import { Entrance, written, type Written } from './crossing';
 import { InvalidArgumentError, native } from './errors';
 import { ended, endWithProcess, LIMIT, type Ending } from './exit';
 import { camel, toJson } from './json';
+import type { LogRecord } from './log';
 import { act, loop, whenReached } from './loop';
 import type { Receipt } from './receipt';
 import { host, hostSigner, isInside, release, type SinkClass, type SinkLike, type Signer } from './sink';
 import type { Span } from './span';
+import { spelled } from './spelling';
 import type { Trace } from './trace';
 import type { BareType, EventData, EventType, EventTypes, NearType, NoData, OwnType } from './types';
 
@@ -32,7 +34,8 @@ export interface EventOptions {
   readonly subject?: string | undefined;
   /** The words of people; they leave only through the gates. */
   readonly content?: readonly Part[] | undefined;
-  readonly severity?: Severity | undefined;
+  /** In any case; or OpenTelemetry's number, 1 to 24. */
+  readonly severity?: Severity | Uppercase<Severity> | Capitalize<Severity> | number | undefined;
   /** For a type of your own: losing it would falsify a run. */
   readonly terminal?: boolean | undefined;
   readonly run?: string | undefined;
@@ -328,8 +331,33 @@ export class Emitter implements AsyncDisposable {
 
   /** Emits the events that a span stands for, and says how many. Never waits. */
   emitSpan(span: Span): number {
-    const text = toJson(span, 'span');
-    return native(() => this.#native.emitSpan(text, isInside()));
+    const given = spelled(span);
+    return native(() => this.#native.emitSpan(given, isInside()));
+  }
+
+  /**
+   * Emits a log record of any logging library as a `log.record`; see `LogRecord`. Never waits. What it throws is never about
+   * what the record says: the emitter is closed, full or forbidden to go on.
+   */
+  emitLog(record: LogRecord): void {
+    const given = spelled(recordHere(record));
+    native(() => this.#native.emitLog(given, isInside()));
+  }
+
+  /** @internal Emits lines of pino's, waiting for room as long as the lanes allow; for `sinkwell/pino`. */
+  async emitPino(
+    lines: Buffer,
+    keys: { message: string; error: string; permit?: string | undefined; labels?: object | undefined },
+  ): Promise<void> {
+    const { message, error, permit, labels } = keys;
+    await act((token) =>
+      this.#native.emitPino(loop, token, lines, {
+        message,
+        error,
+        ...(permit === undefined ? {} : { permit }),
+        ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),
+      }),
+    );
   }
 
   /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */

@@ -89,6 +89,7 @@ export {
   type SinkHealth,
   type SinkLike,
 } from './sink';
+export { eventOfLog, type LogRecord } from './log';
 export { eventsOfSpan, type Span, type SpanEvent } from './span';
 export { tool, type ToolOptions } from './tool';
 export type { Trace } from './trace';

@@ -6,7 +6,6 @@
  * `span`. Messages, arguments and results become content parts, which leave only through the gates. Which span is
  * which event is the core's to say: here a span is converted, and that is all.
  */
-import { types } from 'node:util';
 import type { ContentMode } from './content';
 import { Emitter, flush } from './emitter';
 import { warn } from './errors';
@@ -52,34 +51,6 @@ const STATUS = ['unset', 'ok', 'error'] as const;
 const digits = ([seconds, nanoseconds]: HrTime): string =>
   (BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds)).toString();
 
-/** The value as JSON can say it, in the form that OTLP/JSON gives to what it cannot; nothing of what throws. */
-function plain(value: unknown): unknown {
-  if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed();
-  if (typeof value === 'number') {
-    return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value))
-      ? value
-      : String(value);
-  }
-  if (typeof value === 'boolean' || value === null || value === undefined) return value;
-  if (typeof value === 'bigint') return value.toString();
-  if (types.isUint8Array(value)) return Buffer.from(value).toString('base64');
-  if (Array.isArray(value)) return value.map((item) => plain(item) ?? null);
-  return typeof value === 'object' ? plainObject(value as Record<string, unknown>) : typeof value;
-}
-
-function plainObject(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const made: Record<string, unknown> = {};
-  for (const name of Object.keys(object)) {
-    try {
-      const value = plain(object[name]);
-      if (value !== undefined) made[name.toWellFormed()] = value;
-    } catch {
-      // It costs its own value, not the span.
-    }
-  }
-  return made;
-}
-
 function parentOf({ parentSpanContext, parentSpanId }: FinishedSpan) {
   const parent_span_id = parentSpanContext?.spanId ?? parentSpanId;
   return {
@@ -90,7 +61,7 @@ function parentOf({ parentSpanContext, parentSpanId }: FinishedSpan) {
 function describe(span: FinishedSpan, ended: boolean, permit: ContentMode | undefined): Span {
   const { traceId: trace_id, spanId: span_id, ...rest } = traceOf(span.spanContext());
   return {
-    name: span.name.toWellFormed(),
+    name: span.name,
     trace_id,
     span_id,
     ...rest,
@@ -98,12 +69,10 @@ function describe(span: FinishedSpan, ended: boolean, permit: ContentMode | unde
     start_unix_nano: digits(span.startTime),
     ...(ended && { end_unix_nano: digits(span.endTime) }),
     status: STATUS[span.status.code] ?? 'unset',
-    attributes: plainObject(span.attributes),
+    // As they are: what JSON cannot carry the core spells, the same for every language.
+    attributes: span.attributes,
     ...(span.events?.length && {
-      events: span.events.map(({ name, attributes = {} }) => ({
-        name: name.toWellFormed(),
-        attributes: plainObject(attributes),
-      })),
+      events: span.events.map(({ name, attributes = {} }) => ({ name, attributes })),
     }),
     ...(permit !== undefined && { permit }),
   };

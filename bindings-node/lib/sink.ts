@@ -2,8 +2,8 @@
  * Sinks and signers of the host's, called on this thread's event loop.
  *
  * Guarantees: one call at a time, in the order of the stream; an exception, a rejection, an answer that is
- * none, a promise that never settles: each is an answer to the sink's lane and reaches nobody else. Of an
- * exception only the name of its class goes into records, never its text.
+ * none, a promise that never settles: each is told to the sink's lane and reaches nobody else. What was not understood is
+ * never taken for a yes. Of an exception only the name of its class goes into records, never its text.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Message, SinkSpec } from '../native';
@@ -20,6 +20,12 @@ export interface SinkHealth {
   readonly detail?: string | null | undefined;
 }
 
+/**
+ * What a sink may answer for an event: nothing, for taken; or an error, as if it were thrown. Anything else (a response,
+ * `false`) is no answer: the event is tried again, and the lane's health says so.
+ */
+export type SinkAnswer = void | undefined | null | Error;
+
 /** A sink, as the proposal has it. */
 export interface GovernanceEventSink {
   readonly name: string;
@@ -28,25 +34,23 @@ export interface GovernanceEventSink {
   health(): Promise<SinkHealth>;
 }
 
-/**
- * What a batch sink says of one event: nothing for taken; `Rejected`, `Uncertain`, or another error to try it again; or
- * what `Promise.allSettled` says of a promise that came to one of these. Anything else (`false`, `{ ok: false }`, a
- * response) is no answer: the event is tried again, and health says so.
- */
+/** What a batch sink may answer for one event: the same, or what `Promise.allSettled` says of a promise of it. */
 export type BatchAnswer =
-  | Error
-  | null
-  | undefined
-  | void
-  | { readonly status: 'fulfilled'; readonly value: Error | null | undefined | void }
+  | SinkAnswer
+  | { readonly status: 'fulfilled'; readonly value: SinkAnswer }
   | { readonly status: 'rejected'; readonly reason: unknown };
 
 /** A sink that takes batches and answers per event. */
 export interface BatchGovernanceEventSink {
   readonly name: string;
   readonly classes: ReadonlySet<SinkClass>;
-  /** Nothing: it has all. Else one {@link BatchAnswer} per event, in order. */
-  emitBatch(events: readonly SignedGovernanceEvent[]): Promise<void | readonly BatchAnswer[]>;
+  /**
+   * Nothing: it has all. Else one {@link BatchAnswer} per event, in order. What it throws is about the batch as one: after
+   * `Rejected` it is halved until the offender is alone.
+   */
+  emitBatch(
+    events: readonly SignedGovernanceEvent[],
+  ): Promise<void | undefined | null | readonly BatchAnswer[]>;
   health(): Promise<SinkHealth>;
 }
 
@@ -58,16 +62,38 @@ export type SinkLike = {
   readonly idempotent?: boolean | undefined;
   health?(): SinkHealth | Promise<SinkHealth>;
 } & (
-  | { emit(event: SignedGovernanceEvent): unknown }
+  | { emit(event: SignedGovernanceEvent): SinkAnswer | PromiseLike<SinkAnswer> }
   | {
       emitBatch(
         events: readonly SignedGovernanceEvent[],
-      ): void | null | readonly BatchAnswer[] | Promise<void | null | readonly BatchAnswer[]>;
+      ):
+        | void
+        | undefined
+        | null
+        | readonly BatchAnswer[]
+        | PromiseLike<void | undefined | null | readonly BatchAnswer[]>;
     }
 );
 
+// What the native half (`src/sink.rs`) is told of a batch: how the sink was asked, then what it said, in codes.
+const ONE_BY_ONE = 0;
+const EACH = 1;
+const AS_ONE = 2;
+const NONSENSE_ALTOGETHER = 3;
+const TAKEN = 0;
+const REFUSED = 1;
+const RETRY = 2;
+const UNCERTAIN = 3;
+const NONSENSE = 4;
+const OUTCOME = Symbol.for('sinkwell.outcome');
+
 /** Thrown by a sink that will never take this event: it is dead-lettered and declared, not tried again. */
 export class Rejected extends Error {
+  /** @internal So that one of another copy of this package is known as what it is. */
+  get [OUTCOME](): number {
+    return REFUSED;
+  }
+
   override get name(): string {
     return 'Rejected';
   }
@@ -75,6 +101,11 @@ export class Rejected extends Error {
 
 /** Thrown by a sink that will never know whether an event arrived: it is not tried again, and declared as maybe lost. */
 export class Uncertain extends Error {
+  /** @internal */
+  get [OUTCOME](): number {
+    return UNCERTAIN;
+  }
+
   override get name(): string {
     return 'Uncertain';
   }
@@ -132,13 +163,6 @@ export function release(targets: Iterable<number>): void {
   }
 }
 
-const ACKNOWLEDGED = 0;
-const REFUSED = 1;
-const RETRY = 2;
-const REFUSED_AS_ONE = 3;
-const UNCERTAIN = 4;
-const ALL = new Uint8Array(0);
-
 /** The parts of a message's bytes, without copying. */
 function parts(message: Message): Buffer[] {
   const bytes = message.bytes ?? Buffer.alloc(0);
@@ -146,76 +170,112 @@ function parts(message: Message): Buffer[] {
   return Array.from(message.ends ?? [], (end) => bytes.subarray(start, (start = end)));
 }
 
-/** What records may say of an exception. */
-function nameOf(error: unknown): string {
-  const name = isError(error) ? error.constructor.name : typeof error;
-  return /^[A-Za-z0-9_$]{1,64}$/.test(name) ? name : 'Error';
+/** What records may say of an exception, or of what is no answer: the name of its class. */
+function nameOf(value: unknown): string {
+  let name: unknown;
+  try {
+    const given = typeof value === 'object' && value !== null;
+    name = given ? (value.constructor?.name ?? 'object') : typeof value;
+  } catch {
+    // A proxy, a getter.
+  }
+  return typeof name === 'string' && /^[A-Za-z0-9_$]{1,64}$/.test(name) ? name : 'Error';
 }
 
+/** What a thrown thing, or an error that was returned, says of an event. */
+function codeOf(error: unknown): number {
+  try {
+    const told = (error as { [OUTCOME]?: unknown } | null | undefined)?.[OUTCOME];
+    return told === REFUSED || told === UNCERTAIN ? told : RETRY;
+  } catch {
+    return RETRY;
+  }
+}
+
+/** What a sink said of a batch. What that means for each event is the core's to say. */
 class Answers {
-  readonly codes: Uint8Array;
+  readonly codes: number[];
   failure = '';
 
-  constructor(count: number) {
-    this.codes = new Uint8Array(count).fill(RETRY);
+  constructor(form: number) {
+    this.codes = [form];
   }
 
-  failed(i: number, error: unknown): void {
-    this.codes[i] = error instanceof Rejected ? REFUSED : error instanceof Uncertain ? UNCERTAIN : RETRY;
-    this.failure ||= nameOf(error);
+  /** It threw. */
+  threw(error: unknown): number {
+    return this.#said(codeOf(error), error);
   }
 
-  /** A batch sink's answer for one event; one that is none leaves the event to be tried again. */
-  said(i: number, answer: unknown): void {
-    const { status, value, reason } = (answer ?? {}) as {
+  /** It answered for an event. */
+  gave(answer: unknown): number {
+    if (answer === undefined || answer === null) return this.#said(TAKEN, undefined);
+    return this.#said(isError(answer) ? codeOf(answer) : NONSENSE, answer);
+  }
+
+  /** It answered for an event of a batch, perhaps in the form of `Promise.allSettled`. */
+  gaveSettled(answer: unknown): number {
+    const { status, value, reason } = (isError(answer) ? {} : (answer ?? {})) as {
       status?: unknown;
       value?: unknown;
       reason?: unknown;
     };
-    const one = !isError(answer) && status === 'fulfilled' ? value : answer;
-    if (isError(one)) this.failed(i, one);
-    else if ((one ?? null) === null) this.codes[i] = ACKNOWLEDGED;
-    else if (status === 'rejected') this.failed(i, reason);
-    else this.failure ||= 'an answer that is none';
+    if (status === 'rejected') return this.threw(reason);
+    return this.gave(status === 'fulfilled' ? value : answer);
   }
 
-  get all(): boolean {
-    return this.codes.every((code) => code === ACKNOWLEDGED);
+  #said(code: number, why: unknown): number {
+    this.codes.push(code);
+    if (code !== TAKEN) this.failure ||= nameOf(why);
+    return code;
+  }
+
+  static nonsense(answer: unknown): Answers {
+    const answers = new Answers(NONSENSE_ALTOGETHER);
+    answers.failure = nameOf(answer);
+    return answers;
   }
 }
 
 async function deliver(sink: SinkLike | undefined, events: SignedGovernanceEvent[]): Promise<Answers> {
-  const answers = new Answers(events.length);
   if (sink === undefined) {
+    const answers = new Answers(AS_ONE);
+    answers.threw(undefined);
     answers.failure = 'the sink has been released';
-  } else if ('emitBatch' in sink) {
-    try {
-      const given = await sink.emitBatch(events);
-      if (given === undefined || given === null) answers.codes.fill(ACKNOWLEDGED);
-      else if (Array.isArray(given) && given.length === events.length) {
-        given.forEach((one: unknown, i) => {
-          answers.said(i, one);
-        });
-      } else answers.failure = 'not one answer per event';
-    } catch (error) {
-      // Which of them, the lane finds out by splitting the batch.
-      if (error instanceof Rejected) answers.codes.fill(REFUSED_AS_ONE);
-      else if (error instanceof Uncertain) answers.codes.fill(UNCERTAIN);
-      answers.failure = nameOf(error);
-    }
-  } else {
-    for (const [i, event] of events.entries()) {
-      try {
-        await sink.emit(event);
-        answers.codes[i] = ACKNOWLEDGED;
-      } catch (error) {
-        answers.failed(i, error);
-        // What comes after it must not arrive before it.
-        if (answers.codes[i] === RETRY) break;
-      }
-    }
+    return answers;
   }
-  return answers;
+  if (!('emitBatch' in sink)) {
+    const answers = new Answers(ONE_BY_ONE);
+    for (const event of events) {
+      let code;
+      try {
+        code = answers.gave(await sink.emit(event));
+      } catch (error) {
+        code = answers.threw(error);
+      }
+      // What comes after it must not arrive before it.
+      if (code === RETRY || code === NONSENSE) break;
+    }
+    return answers;
+  }
+  try {
+    const given: unknown = await sink.emitBatch(events);
+    if (given === undefined || given === null) {
+      const answers = new Answers(AS_ONE);
+      answers.gave(given);
+      return answers;
+    }
+    if (!Array.isArray(given)) return Answers.nonsense(given);
+    const answers = new Answers(EACH);
+    for (const one of given) {
+      // A list in which one is no answer is none.
+      if (answers.gaveSettled(one) === NONSENSE) return Answers.nonsense(one);
+    }
+    return answers;
+  } catch (error) {
+    const answers = new Answers(AS_ONE);
+    answers.threw(error);
+    return answers;
+  }
 }
 
 answerWith('deliver', (message) => {
@@ -229,7 +289,7 @@ answerWith('deliver', (message) => {
       ),
   );
   void inside.run(true, deliver, sinks.get(message.target), events).then((answers) => {
-    loop.delivered(message.token, answers.all ? ALL : answers.codes, answers.failure);
+    loop.delivered(message.token, Uint8Array.from(answers.codes), answers.failure);
   });
 });
 
@@ -248,7 +308,7 @@ async function health(sink: SinkLike | undefined): Promise<SinkHealth> {
 
 answerWith('health', (message) => {
   void inside.run(true, health, sinks.get(message.target)).then(({ healthy, detail }) => {
-    loop.delivered(message.token, Uint8Array.of(healthy ? ACKNOWLEDGED : RETRY), detail ?? '');
+    loop.delivered(message.token, Uint8Array.of(healthy ? TAKEN : RETRY), detail ?? '');
   });
 });
 

@@ -2,7 +2,7 @@
 import { eventsOfSpan as eventsOf } from '../native';
 import type { ContentMode } from './content';
 import { native } from './errors';
-import { toJson } from './json';
+import { spelled } from './spelling';
 
 /** A span. Times are nanoseconds since 1970 as decimal digits; without an end it has just started. */
 export interface Span {
@@ -24,6 +24,7 @@ export interface Span {
   readonly start_unix_nano?: string | undefined;
   readonly end_unix_nano?: string | undefined;
   readonly status?: 'unset' | 'ok' | 'error' | 'compensating' | undefined;
+  /** May hold what JSON cannot carry (NaN, bytes, BigInt): the core spells it. */
   readonly attributes?: Readonly<Record<string, unknown>> | undefined;
   readonly events?: readonly {
     readonly name: string;
@@ -47,6 +48,5 @@ export interface SpanEvent {
 
 /** The events that a span stands for; `Emitter.emitSpan` emits them. */
 export function eventsOfSpan(span: Span): SpanEvent[] {
-  const text = toJson(span, 'span');
-  return JSON.parse(native(() => eventsOf(text))) as SpanEvent[];
+  return JSON.parse(native(() => eventsOf(spelled(span)))) as SpanEvent[];
 }

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 
 use napi::bindgen_prelude::{Env, FnArgs, Function, FunctionCallContext};
 use napi_derive::napi;
-use sinkwell::bridge::emit_span;
 use sinkwell::config::Source;
 use sinkwell::event::read_event;
 use sinkwell::host::{
@@ -126,7 +125,7 @@ pub struct NativeEmitter {
 }
 
 impl NativeEmitter {
-    fn get(&self) -> napi::Result<&Arc<Emitter>> {
+    pub(crate) fn get(&self) -> napi::Result<&Arc<Emitter>> {
         self.held.get()
     }
 }
@@ -268,14 +267,6 @@ impl NativeEmitter {
         let block = Block::new(RefCell::new(Vec::with_capacity(BLOCK)));
         *self.held.receipts.borrow_mut() = Rc::clone(&block);
         NativeReceipts { block }
-    }
-
-    /// Emits the events that a span, as JSON, stands for, and says how many. Never waits; `inside` as for `emit`.
-    #[napi(catch_unwind)]
-    pub fn emit_span(&self, span: String, inside: bool) -> napi::Result<u32> {
-        let wait = if inside { Wait::Inside } else { Wait::Never };
-        let emitted = emit_span(self.get()?, span.as_bytes(), &wait).map_err(thrown)?;
-        Ok(u32::try_from(emitted).unwrap_or(u32::MAX))
     }
 
     /// Hands `token` to the event loop when a blocking lane that has no room has some again.

@@ -5,7 +5,7 @@
 //! `internal`. There is no default, no validation and no policy here: those are the core's.
 //!
 //! Read [`event_loop`] first (how a result comes back), then [`emitter`], [`crossing`] (how an
-//! event comes in), [`receipt`], [`sink`].
+//! event comes in), [`log`] (spans and log records), [`receipt`], [`sink`].
 
 // What `#[napi]` exports is for JavaScript; rustc sees nobody who reaches it.
 #![allow(unreachable_pub)]
@@ -14,6 +14,7 @@ mod crossing;
 mod emitter;
 mod error;
 mod event_loop;
+mod log;
 mod logger;
 mod receipt;
 mod sink;

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use sinkwell::key::HostSigner;
-use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
+use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Outcome, Said, Sink, SinkHealth};
 
 use crate::event_loop::{Gone, Reply, Shared};
 
@@ -19,11 +19,28 @@ pub(crate) struct JsSink {
     pub(crate) idempotent: bool,
 }
 
-/// The codes in which JavaScript answers per envelope.
-const ACKNOWLEDGED: u8 = 0;
-const REFUSED: u8 = 1;
-const REFUSED_AS_ONE: u8 = 3;
-const UNCERTAIN: u8 = 4;
+/// What a code of JavaScript's says of an event; see `lib/sink.ts`.
+fn outcome(code: u8) -> Outcome {
+    match code {
+        0 => Outcome::Taken,
+        1 => Outcome::Refused,
+        2 => Outcome::Retry(None),
+        3 => Outcome::Uncertain,
+        _ => Outcome::Nonsense,
+    }
+}
+
+/// What JavaScript said of a batch: a code for how it was asked, then one per answer.
+fn said(codes: &[u8], name: &str) -> Said {
+    let Some((form, codes)) = codes.split_first() else { return Said::AsOne(Answer::Acknowledged) };
+    let mut answers = codes.iter().map(|code| outcome(*code).answer(name, None));
+    match form {
+        0 => Said::OneByOne(answers.collect()),
+        1 => Said::Each(answers.collect()),
+        2 => answers.next().map_or_else(|| Said::Nonsense(name.to_owned()), Said::AsOne),
+        _ => Said::Nonsense(name.to_owned()),
+    }
+}
 
 impl Sink for JsSink {
     fn kind(&self) -> &'static str {
@@ -37,7 +54,7 @@ impl Sink for JsSink {
     fn health(&mut self) -> SinkHealth {
         match self.event_loop.call("health", self.target, &[], String::new()) {
             Ok(Reply::Delivered(codes, detail)) => SinkHealth {
-                healthy: codes.first() == Some(&ACKNOWLEDGED),
+                healthy: codes.first() == Some(&0),
                 detail: (!detail.is_empty()).then_some(detail),
             },
             _ => SinkHealth { healthy: false, detail: Some("no answer".to_owned()) },
@@ -57,22 +74,8 @@ impl Sink for JsSink {
             Err(Gone::Here) => {
                 Answers::Retry(failed("the event loop of the sink is held by this call"), None)
             }
-            Ok(Reply::Delivered(codes, _)) if codes.is_empty() => Answers::Acknowledged,
-            Ok(Reply::Delivered(codes, name)) if codes.first() == Some(&REFUSED_AS_ONE) => {
-                Answers::RefusedBatch(Failure::new(FailureKind::Rejected, name))
-            }
-            Ok(Reply::Delivered(codes, name)) if codes.len() == batch.len() => {
-                let answer = |code: &u8| match *code {
-                    ACKNOWLEDGED => Answer::Acknowledged,
-                    REFUSED => Answer::Refused(Failure::new(FailureKind::Rejected, name.clone())),
-                    UNCERTAIN => Answer::Uncertain(Failure::new(FailureKind::Rejected, name.clone())),
-                    _ => Answer::Retry(failed(&name), None),
-                };
-                Answers::Each(codes.iter().map(answer).collect())
-            }
-            Ok(Reply::Delivered(..) | Reply::Signed(_)) => {
-                Answers::Retry(failed("not one answer per event"), None)
-            }
+            Ok(Reply::Delivered(codes, name)) => said(&codes, &name).answers(batch.len()),
+            Ok(Reply::Signed(_)) => Said::Nonsense("signatures".to_owned()).answers(batch.len()),
         }
     }
 }

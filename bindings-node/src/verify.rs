@@ -139,19 +139,6 @@ pub fn roll_up_data(facts: String) -> napi::Result<String> {
     usage::roll_up_from_json(facts.as_bytes()).map(text).map_err(thrown)
 }
 
-/// The severity of a level of `pino`.
-#[napi(catch_unwind)]
-pub fn severity(level: i64) -> &'static str {
-    use sinkwell::types::{LevelScale, Severity};
-    Severity::of_level(LevelScale::Pino, level).name()
-}
-
-/// The events that a span stands for, JSON to JSON.
-#[napi(catch_unwind)]
-pub fn events_of_span(span: String) -> napi::Result<String> {
-    bridge::events_of_span_json(span.as_bytes()).map(text).map_err(thrown)
-}
-
 /// The outcome of a tool's call that ended with an error of this type.
 #[napi(catch_unwind)]
 pub fn outcome_of_error(kind: String) -> &'static str {

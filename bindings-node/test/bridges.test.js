@@ -12,7 +12,7 @@ const {
   BasicTracerProvider,
   ParentBasedSampler,
 } = require('@opentelemetry/sdk-trace-base');
-const { Emitter } = require('..');
+const { Emitter, eventOfLog } = require('..');
 const { subscribeChannels } = require('../dist/channel');
 const { recordAll, SinkwellSpanProcessor } = require('../dist/otel');
 const { events, folder, run } = require('./helpers');
@@ -228,23 +228,121 @@ test('what cannot be emitted is a warning, and no failure of the publisher', asy
   await sw.shutdown();
 });
 
-test('pino: each line is a log.record', async (t) => {
-  const dir = folder(t);
-  const out = path.join(dir, 'out.ndjson');
-  const config = { agent: { id: 'a1' }, lanes: [{ sink: { file: { path: out } } }] };
+const WORD = 'CANARY-0815';
+
+/** What a program gives its logger, in pino's worker; the events that come out of a lane that may see every word. */
+async function logged(t, options) {
+  const out = path.join(folder(t), 'out.ndjson');
+  const config = {
+    agent: { id: 'a1' },
+    heartbeat: 'off',
+    governance: {
+      content: {
+        mode: 'raw',
+        redaction: { id: 'none', detectors: [] },
+        retention: { class: 'short', window: '30d' },
+        sampling: { key: 'event', rate: { numerator: 1, denominator: 1 } },
+        limits: { bytes: '64MiB' },
+      },
+    },
+    lanes: [{ sink: { file: { path: out } }, content: { mode: 'raw', classes: ['message'] } }],
+  };
   const ran = await run(
     t,
     `const pino = require(${JSON.stringify(require.resolve('pino'))});
      const target = ${JSON.stringify(require.resolve('../dist/pino'))};
-     const transport = pino.transport({ target, options: { config: ${JSON.stringify(config)} } });
-     const log = pino({ name: 'app' }, transport);
-     log.info({ user: 7 }, 'hello');
-     log.error('bad');`,
+     const WORD = ${JSON.stringify(WORD)};
+     const transport = pino.transport({ target, options: ${JSON.stringify({ config, ...options })} });
+     const log = pino({
+       name: 'app',
+       messageKey: 'said',
+       errorKey: 'went',
+       customLevels: { notice: 35 },
+       serializers: { user: (user) => ({ serialized: user.name }) },
+       base: { pid: 1 },
+     }, transport);
+     const child = log.child({ bound: WORD, level: 'not mine' }).child({ nested: { deep: WORD } });
+     child.info({ user: { name: WORD }, n: 12345678901234567890n, big: 1e21, time: WORD, said: 'own' }, 'hello ' + WORD);
+     log.notice('custom');
+     const error = new RangeError(WORD);
+     error.code = WORD;
+     log.error(error);
+     log.info({ trace_id: '0af7651916cd43dd8448eb211c80319c', span_id: 'b7ad6b7169203331', trace_flags: '01' }, 'traced');
+     log.warn(WORD.repeat(200_000));
+     transport.write('no line of JSON: ' + WORD + '\\n');
+     transport.write('{"level":30,"n":12345678901234567890,"same":1,"same":2,"said":"raw"}\\n');`,
   );
   assert.equal(ran.code, 0, ran.stderr);
-  const [hello, bad] = events(out);
-  assert.equal(hello.type, 'dev.sinkwell.log.record');
-  assert.deepEqual([hello.data.message, hello.data.logger, hello.data.user], ['hello', 'app', 7]);
-  assert.equal(hello.severitytext, 'INFO');
-  assert.equal(bad.severitytext, 'ERROR');
+  assert.equal(ran.stderr, '');
+  return events(out).filter((event) => event.type === 'dev.sinkwell.log.record');
+}
+
+test('pino: no line is lost, and no word leaves', async (t) => {
+  const all = await logged(t, {});
+  assert.deepEqual(
+    all.map((event) => event.severitytext),
+    ['INFO', 'INFO', 'ERROR', 'INFO', 'WARN', 'INFO', 'INFO'],
+  );
+  assert.ok(!JSON.stringify(all).includes('CANARY'));
+  assert.deepEqual([all[0].data.logger, all[0].data.level, all[1].data.level], ['app', 'info', 'notice']);
+  assert.equal(all[2].data['error.type'], 'RangeError');
+  assert.equal(all[3].traceparent, '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01');
+  assert.equal(all[4].data.respelled, 1);
+});
+
+test('pino: with every gate open the words leave', async (t) => {
+  const all = await logged(t, { permit: 'raw' });
+  const texts = all.map((event) => (event.data.disclosures ?? []).map((one) => one.text));
+  assert.equal(texts[0][0], `hello ${WORD}`);
+  const attributes = JSON.parse(texts[0][1]);
+  assert.deepEqual(
+    [attributes.bound, attributes.nested, attributes.user, attributes.big],
+    [WORD, { deep: WORD }, { serialized: WORD }, '1e+21'],
+  );
+  assert.ok(texts[0][1].includes(`"time#2":"${WORD}"`) && texts[0][1].includes('"said":"own"'), texts[0][1]);
+  assert.deepEqual(JSON.parse(texts[2][1]).went, { code: WORD });
+  assert.ok(texts[2][2].startsWith(`RangeError: ${WORD}\n    at `), texts[2][2]);
+  assert.match(texts[4][0], /… \[cut: 2200000 bytes, sha256 [0-9a-f]{64}\]$/);
+  assert.equal(texts[5][0], `no line of JSON: ${WORD}`);
+  assert.equal(texts[6][1], '{"n":"12345678901234567890","same":1,"same#2":2}');
+});
+
+test('emitLog takes whatever a program logs', async () => {
+  const kept = [];
+  const sw = await Emitter.open(
+    { agent: { id: 'a1' }, heartbeat: 'off', lanes: [] },
+    { sinks: [{ name: 'mine', classes: ['debug'], emit: (event) => void kept.push(event) }] },
+  );
+  const circle = [WORD];
+  circle.push(circle, circle);
+  const attributes = {
+    nan: NaN,
+    big: 2n ** 70n,
+    bytes: new Uint8Array([0, 255]),
+    lone: `${WORD}\ud800`,
+    circle,
+    date: new Date(NaN),
+    map: new Map([[WORD, new Set([WORD])]]),
+    left: undefined,
+    fn() {},
+    error: new TypeError(WORD),
+    get thrower() {
+      throw new Error(WORD);
+    },
+  };
+  sw.emitLog({ scale: 'pino', level: 50, message: WORD, attributes });
+  const event = eventOfLog({ level: 'warn', message: WORD, attributes, permit: 'raw' });
+  const said = JSON.parse(event.content[1].text);
+  assert.deepEqual(
+    [said.nan, said.big, said.bytes, said.lone, said.date, said.map],
+    ['NaN', '1180591620717411303424', 'AP8=', `${WORD}\ufffd`, null, { [WORD]: [WORD] }],
+  );
+  assert.equal(said.thrower, '[unreadable: its getter threw]');
+  assert.ok(!('left' in said));
+  await sw.shutdown();
+  assert.throws(() => sw.emitLog({ message: WORD }), { name: 'ClosedError' });
+  const [record] = kept.filter((event) => event.origin !== 'core');
+  assert.equal(record.severityText, 'ERROR');
+  assert.ok(!String(record.bytes).includes('CANARY'));
+  assert.equal(sw.refused, 1);
 });

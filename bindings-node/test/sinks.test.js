@@ -196,7 +196,7 @@ for (const [name, nonsense] of Object.entries({
 test('a sink that never settles fails its own lane only, and is left behind at the end', async (t) => {
   const { sw, out } = await opened(
     t,
-    { name: 'js', emit: (event) => host(event) && new Promise(() => {}) },
+    { name: 'js', emit: (event) => (host(event) ? new Promise(() => {}) : undefined) },
     { timeout: '50ms' },
   );
   const receipt = sw.emit('com.x', { n: 1 });

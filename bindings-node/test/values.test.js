@@ -103,7 +103,7 @@ test('what JSON can carry arrives as it is', async () => {
   const got = [];
   const mine = await Emitter.open(
     { agent: { id: 'a1' } },
-    { sinks: [{ name: 'js', emit: (event) => got.push(event) }] },
+    { sinks: [{ name: 'js', emit: (event) => void got.push(event) }] },
   );
   const data = {
     nul: 'a\u0000b',

@@ -5,7 +5,19 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
-const { costData, Emitter, evaluateContentCapture, eventsOfSpan, modelUsage, rollUp, verify } = require('..');
+const vm = require('node:vm');
+const {
+  costData,
+  Emitter,
+  evaluateContentCapture,
+  eventOfLog,
+  eventsOfSpan,
+  modelUsage,
+  Rejected,
+  rollUp,
+  Uncertain,
+  verify,
+} = require('..');
 const { folder, record, root, run } = require('./helpers');
 
 const vectors = path.join(root, 'tests', 'vectors');
@@ -134,6 +146,89 @@ for (const [name, { cases, ...others }] of files('spans')) {
         assert.deepEqual(eventsOfSpan(one.span), one.events, one.name);
       }
       record(`spans/${name}/${i}`);
+    }
+  });
+}
+
+/** A record's values that JSON has not, as values of JavaScript's. */
+function marked(value) {
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map(marked);
+  const [[key, text] = [], ...more] = Object.entries(value);
+  if (more.length === 0 && key === '$double') return Number(text);
+  if (more.length === 0 && key === '$integer') return BigInt(text);
+  if (more.length === 0 && key === '$bytes') return Buffer.from(text, 'base64');
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, marked(member)]));
+}
+
+for (const [name, { cases, ...others }] of files('logs')) {
+  known(others, ['name', 'about']);
+  test(`logs/${name}`, () => {
+    assert.ok(cases.length > 0);
+    for (const [i, one] of cases.entries()) {
+      known(one, ['name', 'record', 'event']);
+      assert.deepEqual(eventOfLog(marked(one.record)), one.event, one.name);
+      record(`logs/${name}/${i}`);
+    }
+  });
+}
+
+/** A sink that answers by a script. */
+function scripted({ form, rules, how, first }) {
+  const answers = new Map(rules.map((rule) => [rule.event, rule.answers]));
+  const given = new Map();
+  const says = (event) => {
+    const words = event.origin === 'core' ? undefined : answers.get(event.data.n);
+    if (words === undefined) return undefined;
+    const times = given.get(event.data.n) ?? 0;
+    given.set(event.data.n, times + 1);
+    return {
+      taken: undefined,
+      refuse: new Rejected('no'),
+      uncertain: new Uncertain('who knows'),
+      // Of another realm, as Jest's are.
+      retry: vm.runInNewContext("new RangeError('away')"),
+      nonsense: { status: 503 },
+    }[words[Math.min(times, words.length - 1)]];
+  };
+  const sink = { name: 'scripted', classes: ['debug'] };
+  if (form === 'one') {
+    sink.emit = async (event) => {
+      const answer = says(event);
+      if (Object.prototype.toString.call(answer) === '[object Error]') throw answer;
+      return answer;
+    };
+    return sink;
+  }
+  sink.emitBatch = async (events) => {
+    const all = events.map(says);
+    if (first && events.some((event) => event.origin !== 'core')) {
+      const once = first;
+      first = undefined;
+      if (once === 'nonsense') return { ok: false };
+      return once === 'short' ? all.slice(1) : [...all, undefined];
+    }
+    const raised = how === 'raise' && all.find(Boolean);
+    if (raised) throw raised;
+    return all;
+  };
+  return sink;
+}
+
+for (const [name, { config, events, cases, ...others }] of files('host-sinks')) {
+  known(others, ['name', 'about']);
+  test(`host-sinks/${name}`, async () => {
+    assert.ok(cases.length > 0);
+    for (const [i, one] of cases.entries()) {
+      known(one, ['name', 'form', 'rules', 'how', 'first', 'timeout_ms', 'counters']);
+      const sw = await Emitter.open(config, { sinks: [scripted(one)] });
+      for (let n = 0; n < events; n++) sw.emit('com.example.n', { n });
+      await sw.flush({ timeout: one.timeout_ms });
+      const counters = sw.counters().scripted;
+      const got = Object.fromEntries(Object.keys(one.counters).map((key) => [key, counters[key]]));
+      assert.deepEqual(got, one.counters, one.name);
+      record(`host-sinks/${name}/${i}`);
+      await sw.shutdown({ timeout: 1 });
     }
   });
 }

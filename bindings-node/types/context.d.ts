@@ -44,5 +44,7 @@ export declare function run<T>(given: string | Context, body: (context: Context)
 export declare function turn<T>(given: string | Context, body: (context: Context) => T): T;
 /** The options of an event, with what the context says where they say nothing. */
 export declare function optionsHere(options: EventOptions | undefined): EventOptions | undefined;
+/** A log record, with the context that holds here: what of it the record takes is the core's to say. */
+export declare function recordHere<R extends object>(record: R): R;
 /** The data of an event, with the run around its own where it is about a run and does not say. */
 export declare function dataHere(type: string, data: EventData | null | undefined, options: EventOptions | undefined): EventData | null | undefined;

@@ -1,5 +1,6 @@
 import type { Configuration, LaneKeys, KeyConfig } from './config';
 import type { Part } from './content';
+import type { LogRecord } from './log';
 import type { Receipt } from './receipt';
 import { type SinkClass, type SinkLike, type Signer } from './sink';
 import type { Span } from './span';
@@ -14,7 +15,8 @@ export interface EventOptions {
     readonly subject?: string | undefined;
     /** The words of people; they leave only through the gates. */
     readonly content?: readonly Part[] | undefined;
-    readonly severity?: Severity | undefined;
+    /** In any case; or OpenTelemetry's number, 1 to 24. */
+    readonly severity?: Severity | Uppercase<Severity> | Capitalize<Severity> | number | undefined;
     /** For a type of your own: losing it would falsify a run. */
     readonly terminal?: boolean | undefined;
     readonly run?: string | undefined;
@@ -154,6 +156,11 @@ export declare class Emitter implements AsyncDisposable {
     emit<T extends string, D extends object>(type: OwnType<T>, data?: (D & NoData) | null, options?: EventOptions): Receipt;
     /** Emits the events that a span stands for, and says how many. Never waits. */
     emitSpan(span: Span): number;
+    /**
+     * Emits a log record of any logging library as a `log.record`; see `LogRecord`. Never waits. What it throws is never about
+     * what the record says: the emitter is closed, full or forbidden to go on.
+     */
+    emitLog(record: LogRecord): void;
     /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */
     emitAsync<T extends EventType, D extends EventTypes[T] & object>(type: T, data: D & NoData, options?: EventOptions): Promise<Receipt>;
     emitAsync<T extends BareType>(type: T, data?: null, options?: EventOptions): Promise<Receipt>;

@@ -1,3 +1,11 @@
+/**
+ * Finished OpenTelemetry spans as events: register the processor, and every instrumented framework is
+ * covered.
+ *
+ * Spans that follow the GenAI and MCP conventions become `run.*`, `tool.invocation` and `model.usage`; others are
+ * `span`. Messages, arguments and results become content parts, which leave only through the gates. Which span is
+ * which event is the core's to say: here a span is converted, and that is all.
+ */
 import type { ContentMode } from './content';
 import { Emitter } from './emitter';
 type HrTime = readonly [seconds: number, nanoseconds: number];

@@ -7,6 +7,11 @@ export interface SinkHealth {
     readonly healthy: boolean;
     readonly detail?: string | null | undefined;
 }
+/**
+ * What a sink may answer for an event: nothing, for taken; or an error, as if it were thrown. Anything else (a response,
+ * `false`) is no answer: the event is tried again, and the lane's health says so.
+ */
+export type SinkAnswer = void | undefined | null | Error;
 /** A sink, as the proposal has it. */
 export interface GovernanceEventSink {
     readonly name: string;
@@ -14,14 +19,10 @@ export interface GovernanceEventSink {
     emit(event: SignedGovernanceEvent): Promise<void>;
     health(): Promise<SinkHealth>;
 }
-/**
- * What a batch sink says of one event: nothing for taken; `Rejected`, `Uncertain`, or another error to try it again; or
- * what `Promise.allSettled` says of a promise that came to one of these. Anything else (`false`, `{ ok: false }`, a
- * response) is no answer: the event is tried again, and health says so.
- */
-export type BatchAnswer = Error | null | undefined | void | {
+/** What a batch sink may answer for one event: the same, or what `Promise.allSettled` says of a promise of it. */
+export type BatchAnswer = SinkAnswer | {
     readonly status: 'fulfilled';
-    readonly value: Error | null | undefined | void;
+    readonly value: SinkAnswer;
 } | {
     readonly status: 'rejected';
     readonly reason: unknown;
@@ -30,8 +31,11 @@ export type BatchAnswer = Error | null | undefined | void | {
 export interface BatchGovernanceEventSink {
     readonly name: string;
     readonly classes: ReadonlySet<SinkClass>;
-    /** Nothing: it has all. Else one {@link BatchAnswer} per event, in order. */
-    emitBatch(events: readonly SignedGovernanceEvent[]): Promise<void | readonly BatchAnswer[]>;
+    /**
+     * Nothing: it has all. Else one {@link BatchAnswer} per event, in order. What it throws is about the batch as one: after
+     * `Rejected` it is halved until the offender is alone.
+     */
+    emitBatch(events: readonly SignedGovernanceEvent[]): Promise<void | undefined | null | readonly BatchAnswer[]>;
     health(): Promise<SinkHealth>;
 }
 /** What is accepted in its place: plain functions, plain strings as classes, no `health`. */
@@ -42,9 +46,9 @@ export type SinkLike = {
     readonly idempotent?: boolean | undefined;
     health?(): SinkHealth | Promise<SinkHealth>;
 } & ({
-    emit(event: SignedGovernanceEvent): unknown;
+    emit(event: SignedGovernanceEvent): SinkAnswer | PromiseLike<SinkAnswer>;
 } | {
-    emitBatch(events: readonly SignedGovernanceEvent[]): void | null | readonly BatchAnswer[] | Promise<void | null | readonly BatchAnswer[]>;
+    emitBatch(events: readonly SignedGovernanceEvent[]): void | undefined | null | readonly BatchAnswer[] | PromiseLike<void | undefined | null | readonly BatchAnswer[]>;
 });
 /** Thrown by a sink that will never take this event: it is dead-lettered and declared, not tried again. */
 export declare class Rejected extends Error {

@@ -19,6 +19,7 @@ export interface Span {
     readonly start_unix_nano?: string | undefined;
     readonly end_unix_nano?: string | undefined;
     readonly status?: 'unset' | 'ok' | 'error' | 'compensating' | undefined;
+    /** May hold what JSON cannot carry (NaN, bytes, BigInt): the core spells it. */
     readonly attributes?: Readonly<Record<string, unknown>> | undefined;
     readonly events?: readonly {
         readonly name: string;

@@ -182,7 +182,7 @@ fn member(w: &mut ObjectWriter, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>
 }
 
 /// The text with one replacement character for each lone surrogate, to name a place by.
-fn replaced(text: &Bound<'_, PyString>) -> PyResult<String> {
+pub(crate) fn replaced(text: &Bound<'_, PyString>) -> PyResult<String> {
     let units: Vec<u8> = text.call_method1("encode", ("utf-16-le", "surrogatepass"))?.extract()?;
     let units: Vec<u16> = units.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
     Ok(String::from_utf16_lossy(&units))

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyMapping, PyString};
+use pyo3::types::{PyDict, PyInt, PyList, PyMapping, PyString};
 use sinkwell::config::Source;
 use sinkwell::content::Part;
 use sinkwell::event::{Ambient, Data, Trace, invalid_data};
@@ -197,9 +197,35 @@ impl Emitter {
     ///
     /// Raises as ``emit`` does.
     fn emit_span(&self, py: Python<'_>, span: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let span = crate::tools::span_json(span)?;
+        let span = crate::plain::spelled(span)?.value;
         let waiter = Caller { py, room: None, may_wait: true };
-        guarded(py, || sinkwell::bridge::emit_span(&self.inner, span.as_bytes(), &waiter).or_raise(py))
+        guarded(py, || sinkwell::bridge::emit_span_value(&self.inner, &span, &waiter).or_raise(py))
+    }
+
+    /// Emit a log record as a ``log.record``, whatever it says; see ``sinkwell.event_of_log``.
+    ///
+    /// Waits for room as ``emit`` does. Raises ``Backpressure``, ``Closed`` or ``RequiredSinkUnavailable`` only.
+    fn emit_log(&self, py: Python<'_>, record: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut record = crate::plain::spelled(record)?;
+        let place = place(py)?;
+        if let (Value::Object(members), Some(place)) = (&mut record.value, &place)
+            && !members.iter().any(|(member, _)| member == "ambient")
+        {
+            let here = ambient(place).or_raise(py)?;
+            // What of it the record takes is the core's to say.
+            let here = [
+                ("run", here.run),
+                ("turn", here.turn),
+                ("attempt", here.attempt),
+                ("correlation", here.correlation),
+                ("causation", here.causation),
+                ("agent", here.agent),
+            ];
+            let here = here.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into())));
+            members.push(("ambient".to_owned(), Value::Object(here.collect())));
+        }
+        let waiter = Caller { py, room: None, may_wait: true };
+        guarded(py, || sinkwell::bridge::emit_record(&self.inner, &record, &waiter).or_raise(py))
     }
 
     /// Raise ``RequiredSinkUnavailable`` where ``emit`` would, because governance requires a sink that is not healthy.
@@ -433,13 +459,19 @@ impl Arguments<'_, '_> {
         };
         let trace = trace.as_ref().map(TraceParts::read).transpose()?;
         let place = place(py)?;
+        // OpenTelemetry's number, as text: the core judges whether it is one.
+        let number = self.severity.filter(|given| given.is_exact_instance_of::<PyInt>());
+        let number = number.map(|number| number.str().map(|text| text.to_string())).transpose()?;
         let input = || -> sinkwell::Result<EventInput<'_>> {
             Ok(EventInput {
                 event_type: text("type", Some(self.event_type))?.unwrap_or_default(),
                 data,
                 subject: text("subject", self.subject)?,
                 content,
-                severity: text("severity", self.severity)?,
+                severity: match &number {
+                    Some(number) => Some(number),
+                    None => text("severity", self.severity)?,
+                },
                 terminal: self.terminal,
                 run: text("run", self.run)?,
                 parent_run: None,
@@ -454,7 +486,7 @@ impl Arguments<'_, '_> {
                 correlation: text("correlation", self.correlation)?,
                 child: text("child", self.child)?,
             }
-            .within(&ambient(&place)?))
+            .within(&place.as_ref().map(ambient).transpose()?.unwrap_or_default()))
         };
         match input().and_then(|input| emitter.emit_waiting(input, caller)).or_raise(py)? {
             Attempt::Accepted(receipt) => Ok(Receipt::new(receipt)),
@@ -481,9 +513,9 @@ pub(crate) fn look_around(py: Python<'_>, get: Py<PyAny>) {
     let _ = PLACE.set(py, get);
 }
 
-type Place<'py> = Option<[Bound<'py, PyAny>; 7]>;
+type Place<'py> = [Bound<'py, PyAny>; 7];
 
-fn place(py: Python<'_>) -> PyResult<Place<'_>> {
+fn place(py: Python<'_>) -> PyResult<Option<Place<'_>>> {
     let Some(get) = PLACE.get(py) else { return Ok(None) };
     let place = get.bind(py).call0()?;
     if place.is_none() {
@@ -493,9 +525,7 @@ fn place(py: Python<'_>) -> PyResult<Place<'_>> {
 }
 
 fn ambient<'a>(place: &'a Place<'_>) -> sinkwell::Result<Ambient<'a>> {
-    let Some([run, parent_run, turn, attempt, causation, correlation, agent]) = place else {
-        return Ok(Ambient::default());
-    };
+    let [run, parent_run, turn, attempt, causation, correlation, agent] = place;
     fn given<'a>(name: &str, value: &'a Bound<'_, PyAny>) -> sinkwell::Result<Option<&'a str>> {
         text(name, (!value.is_none()).then_some(value))
     }

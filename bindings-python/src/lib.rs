@@ -6,13 +6,14 @@
 //!
 //! How an event goes: [`emitter`] takes the call, [`convert`] walks the dictionary straight into the core's
 //! writer, [`receipt`] is what comes back, [`wait`] resolves awaitables. [`sink`] and [`signer`] carry
-//! envelopes and signing inputs to the host's own code; [`event`] is an envelope as Python sees it. [`process`] is
-//! about forks and signals.
+//! envelopes and signing inputs to the host's own code; [`event`] is an envelope as Python sees it. [`plain`] walks what
+//! comes from spans and log records. [`process`] is about forks and signals.
 
 mod convert;
 mod emitter;
 mod error;
 mod event;
+mod plain;
 mod process;
 mod receipt;
 mod signer;
@@ -39,8 +40,8 @@ mod native {
     use super::sink::{DeliverJob, HealthJob};
     #[pymodule_export]
     use super::tools::{
-        audit, authority_boundary, command, cost, evaluate_content_capture, events_of_span, kinds, new_id,
-        roll_up, set_logger, severity, usage_from_json, verify,
+        audit, authority_boundary, command, cost, evaluate_content_capture, event_of_log, events_of_span,
+        kinds, new_id, roll_up, set_logger, severity, usage_from_json, verify,
     };
     #[pymodule_export]
     use super::wait::{Mailbox, Room};

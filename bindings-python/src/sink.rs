@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use sinkwell::Error;
 use sinkwell::host::HostSinkSpec;
-use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
+use sinkwell::sink::{Answer, Answers, Envelope, Outcome, Said, Sink, SinkHealth};
 
 use crate::convert;
 
@@ -48,33 +48,26 @@ impl<T> Reply<T> {
     }
 }
 
-fn panicked(summary: &str) -> Failure {
-    Failure::new(FailureKind::Panic, summary)
-}
-
 /// A batch for a host's sink.
 #[pyclass(frozen, module = "sinkwell._native")]
 pub(crate) struct DeliverJob {
     batch: Vec<Envelope>,
-    reply: Arc<Reply<Answers>>,
+    reply: Arc<Reply<Said>>,
 }
 
 /// One answer as Python gives it: `None` is an acknowledgement; else `refused`, `uncertain` or `retry`, the type
-/// of the exception and its text.
+/// of the exception and its text; or `nonsense` and the type of what is no answer.
 type PyAnswer = Option<(String, String, String)>;
 
 fn answer(given: PyAnswer) -> Answer {
-    match given {
-        None => Answer::Acknowledged,
-        Some((outcome, summary, detail)) => {
-            let rejected = |summary| Failure::new(FailureKind::Rejected, summary);
-            match outcome.as_str() {
-                "refused" => Answer::Refused(rejected(summary).detail(detail)),
-                "uncertain" => Answer::Uncertain(rejected(summary).detail(detail)),
-                _ => Answer::Retry(panicked(&summary).detail(detail), None),
-            }
-        }
-    }
+    let Some((outcome, name, detail)) = given else { return Answer::Acknowledged };
+    let outcome = match outcome.as_str() {
+        "refused" => Outcome::Refused,
+        "uncertain" => Outcome::Uncertain,
+        "nonsense" => Outcome::Nonsense,
+        _ => Outcome::Retry(None),
+    };
+    outcome.answer(&name, Some(detail))
 }
 
 #[pymethods]
@@ -88,28 +81,31 @@ impl DeliverJob {
         Ok(events)
     }
 
-    /// An answer for each envelope, in order.
-    fn answer(&self, answers: Vec<PyAnswer>) {
-        let all = answers.iter().all(Option::is_none);
-        let answers = if answers.len() != self.batch.len() {
-            Answers::Retry(panicked("the sink gave a wrong number of answers"), None)
-        } else if all {
-            Answers::Acknowledged
-        } else {
-            Answers::Each(answers.into_iter().map(answer).collect())
-        };
-        self.reply.put(answers);
+    /// An answer for each envelope that a sink was given by itself, as far as it came.
+    fn answer_first(&self, answers: Vec<PyAnswer>) {
+        self.reply.put(Said::OneByOne(answers.into_iter().map(answer).collect()));
     }
 
-    /// Nothing of the batch is there: the type of the exception and its text.
-    fn fail(&self, summary: &str, detail: String) {
-        self.reply.put(Answers::Retry(panicked(summary).detail(detail), None));
+    /// An answer for each envelope of the batch, in order.
+    fn answer_each(&self, answers: Vec<PyAnswer>) {
+        self.reply.put(Said::Each(answers.into_iter().map(answer).collect()));
+    }
+
+    /// One answer for the batch.
+    fn answer_as_one(&self, given: PyAnswer) {
+        self.reply.put(Said::AsOne(answer(given)));
+    }
+
+    /// What is no answer, by the name of its type.
+    fn nonsense(&self, what: String) {
+        self.reply.put(Said::Nonsense(what));
     }
 }
 
 impl Drop for DeliverJob {
     fn drop(&mut self) {
-        self.reply.put(Answers::Retry(panicked("the sink dropped the batch without an answer"), None));
+        let dropped = Outcome::Retry(None).answer("the sink dropped the batch without an answer", None);
+        self.reply.put(Said::AsOne(dropped));
     }
 }
 
@@ -160,7 +156,7 @@ impl Sink for Bridge {
     fn deliver(&mut self, batch: &[Envelope]) -> Answers {
         let reply = Reply::new();
         self.submit("deliver", DeliverJob { batch: batch.to_vec(), reply: Arc::clone(&reply) });
-        reply.take()
+        reply.take().answers(batch.len())
     }
 
     fn idempotent(&self) -> bool {

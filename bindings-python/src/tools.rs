@@ -127,19 +127,18 @@ pub(crate) fn usage_from_json<'py>(
     convert::from_json(py, &data)
 }
 
-/// A span's mapping as JSON; what JSON cannot say is refused as the core refuses it.
-pub(crate) fn span_json(span: &Bound<'_, PyAny>) -> PyResult<String> {
-    convert::to_json(span, |e| {
-        let place = e.path().map_or_else(|| "span".to_owned(), |path| format!("span.{path}"));
-        Error::invalid_argument(e.message().to_owned()).at(place)
-    })
+#[pyfunction]
+pub(crate) fn events_of_span<'py>(py: Python<'py>, span: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let span = crate::plain::spelled(span)?.value;
+    let events = guarded(py, || sinkwell::bridge::events_of_value(&span).or_raise(py))?;
+    convert::from_json(py, json::Value::Array(events).to_json().as_bytes())
 }
 
 #[pyfunction]
-pub(crate) fn events_of_span<'py>(py: Python<'py>, span: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let span = span_json(span)?;
-    let events = guarded(py, || sinkwell::bridge::events_of_span_json(span.as_bytes()).or_raise(py))?;
-    convert::from_json(py, &events)
+pub(crate) fn event_of_log<'py>(py: Python<'py>, record: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let record = crate::plain::spelled(record)?;
+    let event = guarded(py, || Ok(sinkwell::bridge::event_of_record(&record)))?;
+    convert::from_json(py, event.to_json().as_bytes())
 }
 
 #[pyfunction]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +64,118 @@ def test_structlog(emitter: sinkwell.Emitter, events: Lines) -> None:
     assert (event["type"], event["severitytext"]) == ("dev.sinkwell.log.record", "ERROR")
     assert CANARY not in str(event)
     assert passed == [{"event": "said", "what": CANARY, "how": object}]
+
+
+def test_the_bridges_are_there_after_the_plain_import() -> None:
+    code = (
+        "import sinkwell; sinkwell.logging.Handler(); sinkwell.structlog.Processor(); "
+        "sinkwell.opentelemetry.SpanProcessor()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    missing = "import sys; sys.modules['opentelemetry'] = None; import sinkwell; sinkwell.opentelemetry"
+    ended = subprocess.run([sys.executable, "-c", missing], capture_output=True, text=True, timeout=60)
+    assert "pip install 'sinkwell[opentelemetry]'" in ended.stderr
+
+
+class Odd:
+    """Raises when it is asked what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError(CANARY)
+
+
+def odd() -> dict[str, Any]:
+    """What a program may give its logger, all of it people's words or worse."""
+    circle: list[Any] = [CANARY]
+    circle += [circle, circle]
+    return {
+        "nan": float("nan"),
+        "big": 2**70,
+        "bytes": CANARY.encode(),
+        "lone": "\ud800" + CANARY,
+        "circle": circle,
+        "odd": Odd(),
+        "set": {CANARY},
+        "time": CANARY,
+        CANARY: {CANARY: [CANARY]},
+    }
+
+
+def test_no_record_of_logging_is_lost_and_no_word_leaves(emitter: sinkwell.Emitter, events: Lines) -> None:
+    logger = logging.Logger("shop.cart")
+    logger.addHandler(Handler(emitter))
+    given = odd()
+    logger.warning("said %s", CANARY, extra=given)
+    logger.warning("said %d", CANARY)  # arguments that do not fit
+    logger.warning(CANARY * 300_000)
+    logger.log(35, Odd())
+    try:
+        raise ValueError(CANARY) from KeyError(CANARY)
+    except ValueError:
+        logger.exception("%s", Odd())
+    records = events()
+    assert [e["severitytext"] for e in records] == ["WARN"] * 4 + ["ERROR"]
+    assert CANARY not in str(records)
+    assert records[0]["data"]["respelled"] >= 6
+    assert [part.get("role") for part in records[0]["data"]["content"]] == [None, "attributes"]
+    assert records[2]["data"]["respelled"] == 1
+    assert records[4]["data"]["error.type"] == "ValueError"
+    assert [part.get("role") for part in records[4]["data"]["content"]] == [None, "attributes", "exception"]
+
+
+def test_no_entry_of_structlog_is_lost_and_no_word_leaves(emitter: sinkwell.Emitter, events: Lines) -> None:
+    logger = structlog.wrap_logger(
+        None, processors=[Processor(emitter), lambda _, __, entry: str(entry.keys())]
+    )
+    logger.bind(**{key: value for key, value in odd().items() if key != CANARY}).error(CANARY)
+    try:
+        raise ValueError(CANARY)
+    except ValueError:
+        logger.info("failed", exc_info=True)
+    bound, failed = events()
+    assert CANARY not in str([bound, failed])
+    assert [part.get("role") for part in bound["data"]["content"]] == [None, "attributes"]
+    assert failed["data"]["error.type"] == "ValueError"
+
+
+OPEN_GATES: dict[str, Any] = {
+    "agent": {"id": "a"},
+    "heartbeat": "off",
+    "governance": {
+        "content": {
+            "mode": "raw",
+            "redaction": {"id": "none", "detectors": []},
+            "retention": {"class": "short", "window": "30d"},
+            "sampling": {"key": "event", "rate": {"numerator": 1, "denominator": 1}},
+            "limits": {"bytes": "64KiB"},
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("permit", [None, "off", "raw"])
+def test_with_every_gate_open_words_leave_as_far_as_they_are_permitted(permit: str | None) -> None:
+    lines: list[Any] = []
+
+    class Keeps:
+        name = "keeps"
+        classes = frozenset({"debug"})
+
+        def emit(self, event: sinkwell.SignedGovernanceEvent) -> None:
+            lines.append(event.bytes.decode())
+
+    with sinkwell.Emitter.open(OPEN_GATES) as emitter:
+        emitter.add_sink(Keeps(), content={"mode": "raw", "classes": ["message"]})
+        logger = logging.Logger("shop.cart")
+        logger.addHandler(Handler(emitter, permit=permit))
+        logger.warning("said %s", CANARY, extra={"what": CANARY})
+        try:
+            raise ValueError(CANARY)
+        except ValueError:
+            logger.exception("failed")
+    said = sum(line.count(CANARY) for line in lines)
+    # The message, the attribute, the exception's trace.
+    assert (said >= 3) if permit == "raw" else (said == 0)
 
 
 def test_logging_never_fails(emitter: sinkwell.Emitter) -> None:

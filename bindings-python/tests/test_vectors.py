@@ -298,6 +298,102 @@ def test_spans(file: dict[str, Any], name: str) -> None:
         assert {"kind": caught.value.kind, "where": caught.value.where} == expected, case["name"]
 
 
+def given(value: Any) -> Any:
+    """A record of the vectors with the values that JSON has not."""
+    if isinstance(value, list):
+        return [given(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    (tag, text) = next(iter(value.items()), ("", "")) if len(value) == 1 else ("", "")
+    if tag == "$double":
+        return float(text)
+    if tag == "$integer":
+        return int(text)
+    if tag == "$bytes":
+        return base64.b64decode(text)
+    return {key: given(member) for key, member in value.items()}
+
+
+@pytest.mark.parametrize(("file", "name"), cases("logs", {"name", "about", "cases"}))
+def test_logs(file: dict[str, Any], name: str) -> None:
+    assert file["cases"]
+    for i, case in enumerate(file["cases"]):
+        record(f"{name}/{i}")
+        assert set(case) == {"name", "record", "event"}, case["name"]
+        assert sinkwell.event_of_log(given(case["record"])) == case["event"], case["name"]
+
+
+class Scripted:
+    """A sink that answers by a script."""
+
+    name = "scripted"
+    classes = frozenset({"debug"})
+
+    def __init__(self, case: dict[str, Any]) -> None:
+        self.rules = {rule["event"]: rule["answers"] for rule in case["rules"]}
+        self.how = case.get("how")
+        self.first = case.get("first")
+        self.given: dict[int, int] = {}
+
+    def says(self, event: sinkwell.SignedGovernanceEvent) -> Any:
+        """What it says of an event now; of sinkwell's own, that it took it."""
+        if event.origin == "core" or (n := event.data["n"]) not in self.rules:
+            return None
+        answers, times = self.rules[n], self.given.get(n, 0)
+        self.given[n] = times + 1
+        return {
+            "taken": None,
+            "refuse": sinkwell.Rejected("no"),
+            "uncertain": sinkwell.Uncertain("who knows"),
+            "retry": OSError("away"),
+            "nonsense": {"status": 503},
+        }[answers[min(times, len(answers) - 1)]]
+
+    def emit(self, event: sinkwell.SignedGovernanceEvent) -> Any:
+        answer = self.says(event)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class ScriptedBatch(Scripted):
+    """The same for batches."""
+
+    def emit_batch(self, events: list[sinkwell.SignedGovernanceEvent]) -> Any:
+        answers = [self.says(event) for event in events]
+        first = None
+        if any(event.origin != "core" for event in events):
+            first, self.first = self.first, None
+        if first == "nonsense":
+            return {"ok": False}
+        if first is not None:
+            return answers[1:] if first == "short" else [*answers, None]
+        if self.how == "raise" and (raised := next(filter(None, answers), None)):
+            raise raised
+        return answers
+
+
+HOST_SINKS = {"name", "about", "config", "events", "cases"}
+
+
+@pytest.mark.parametrize(("file", "name"), cases("host-sinks", HOST_SINKS))
+def test_host_sinks(file: dict[str, Any], name: str) -> None:
+    assert file["cases"]
+    members = {"name", "form", "rules", "how", "first", "timeout_ms", "counters"}
+    for i, case in enumerate(file["cases"]):
+        record(f"{name}/{i}")
+        assert set(case) <= members, case["name"]
+        sink = (ScriptedBatch if case["form"] == "batch" else Scripted)(case)
+        emitter = sinkwell.Emitter.open(file["config"], sinks=[sink])
+        for n in range(file["events"]):
+            emitter.emit("com.example.n", {"n": n})
+        emitter.flush(case["timeout_ms"] / 1000)
+        counters = emitter.counters()["scripted"]
+        got = {name: counters[name] for name in case["counters"]}
+        assert got == case["counters"], case["name"]
+        emitter.shutdown(0.001)
+
+
 def test_the_example_is_the_same_in_every_language() -> None:
     env = {**os.environ, "SINKWELL_TESTING": "1"}
     command = [sys.executable, str(ROOT / "examples" / "python" / "agent.py")]

@@ -8,6 +8,10 @@
 //! it may be for, its keys, how its [`Settings`] are read; the settings make the sink and examine themselves for
 //! `doctor`. The kinds of this build stand in [`crate::sinks`].
 
+mod said;
+
+pub use said::{Outcome, Said};
+
 use std::any::Any;
 use std::fmt;
 use std::io;

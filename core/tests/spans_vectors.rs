@@ -61,7 +61,7 @@ fn spans_are_the_events_that_the_vectors_say() {
 #[test]
 fn what_is_no_json_object_is_no_span() {
     for (text, place) in
-        [("", "span"), ("[]", "span"), (r#"{"name":"a","attributes":{"a":1e999}}"#, "span.attributes.a")]
+        [("", "span"), ("[]", "span"), (r#"{"name":"a","attributes":[]}"#, "span.attributes")]
     {
         let e = events_of_span(text.as_bytes()).unwrap_err();
         assert_eq!((e.kind().name(), e.place()), ("invalid_argument", Some(place)), "{text}");

@@ -102,6 +102,20 @@ CASES = {
             ok({"type": "policy.breach", "data": {"reason": "host", "lost": [{"from": "1", "to": "2"}]}}),
         ],
     ),
+    "severities": (
+        "a severity in any case, or as OpenTelemetry's number",
+        config(),
+        [
+            *(
+                ok({"type": "com.x", "severity": severity})
+                for severity in ("Warn", "FATAL", "tRaCe", "13", 1, 4, 5, 12, 13, 24)
+            ),
+            *(
+                bad({"type": "com.x", "severity": severity}, "severity")
+                for severity in ("warning", "0", "25", "+5", " 9", 0, 25, -1)
+            ),
+        ],
+    ),
     "text": (
         "strings that need escapes, or look as if they did",
         config(),

@@ -15,8 +15,21 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("canaries", "canonical", "config", "content", "emit", "seal", "spans", "usage", "verify")
+FOLDERS = (
+    "canaries",
+    "canonical",
+    "config",
+    "content",
+    "emit",
+    "host-sinks",
+    "logs",
+    "seal",
+    "spans",
+    "usage",
+    "verify",
+)
 WHOLE = ("canaries", "emit", "verify")
+INDEXED = ("config", "content", "host-sinks", "logs", "seal", "spans", "usage")
 LANGUAGES = ("python", "node", "dotnet", "go")
 
 
@@ -30,9 +43,7 @@ def ids(folder: str) -> set[str]:
             found.add(name)
         for group in ("numbers", "texts") if folder == "canonical" else ():
             found |= {f"{name}/{group}/{i}" for i in range(len(case.get(group, [])))}
-        for i in range(
-            len(case["cases"]) if folder in ("config", "content", "seal", "spans", "usage") else 0
-        ):
+        for i in range(len(case["cases"]) if folder in INDEXED else 0):
             found.add(f"{name}/{i}")
     assert found, f"no case in {folder}"
     return found
@@ -49,7 +60,7 @@ def core(log: Path) -> dict[str, bool]:
     text = log.read_text(encoding="utf-8", errors="replace")
     for folder in FOLDERS:
         # The core's canaries are its own: every combination of gates, through every sink.
-        runner = "canaries/main" if folder == "canaries" else f"{folder}_vectors"
+        runner = "canaries/main" if folder == "canaries" else f"{folder.replace('-', '_')}_vectors"
         result = re.search(rf"Running tests/{runner}\.rs.*?\ntest result: (\w+)\. (\d+) passed", text, re.S)
         passed[folder] = result is not None and result[1] == "ok" and int(result[2]) > 0
     return passed

@@ -37,9 +37,15 @@ public static class SinkwellExtensions
 
     /// <summary>Has log records become <c>log.record</c> events of the host's emitter, once it is open.</summary>
     /// <param name="logging">The logging.</param>
-    public static ILoggingBuilder AddSinkwell(this ILoggingBuilder logging)
+    /// <param name="configure">How far their words may be captured; without it, not at all.</param>
+    public static ILoggingBuilder AddSinkwell(this ILoggingBuilder logging, Action<SinkwellLoggerOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(logging);
+        logging.Services.AddOptions<SinkwellLoggerOptions>();
+        if (configure is not null)
+        {
+            logging.Services.Configure(configure);
+        }
         Core(logging.Services);
         logging.Services.TryAddEnumerable(ServiceDescriptor.Singleton<ILoggerProvider, SinkwellLoggerProvider>());
         return logging;

@@ -1,30 +1,38 @@
-using System.Runtime.CompilerServices;
+using System.Globalization;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Sinkwell.Extensions.Hosting;
 
 /// <summary>
-/// Log records as <c>log.record</c> events. The message is the words of people: it travels as a content part, and
-/// leaves the process only as far as the content policy lets it.
+/// Log records as <c>log.record</c> events. What a record says (its message, its structured state, the scopes that it was
+/// written in, an exception's text) is the words of people: it travels as content parts, and leaves the process only as far as
+/// <see cref="SinkwellLoggerOptions.Permit"/> and the content policy let it. No record is dropped for what it holds.
 /// </summary>
 [ProviderAlias("Sinkwell")]
-internal sealed class SinkwellLoggerProvider(SinkwellHost host) : ILoggerProvider
+internal sealed class SinkwellLoggerProvider(SinkwellHost host, IOptions<SinkwellLoggerOptions> options)
+    : ILoggerProvider, ISupportExternalScope
 {
     /// <summary>What sinkwell itself has to say; as events they would feed themselves.</summary>
     internal const string OwnCategory = "Sinkwell";
 
-    public ILogger CreateLogger(string categoryName) => new Logger(host, categoryName);
+    private readonly SinkwellLoggerOptions _options = options.Value;
+    private IExternalScopeProvider _scopes = new LoggerExternalScopeProvider();
+
+    public ILogger CreateLogger(string categoryName) => new Logger(this, host, categoryName);
+
+    public void SetScopeProvider(IExternalScopeProvider scopeProvider) => _scopes = scopeProvider;
 
     public void Dispose()
     {
     }
 
-    private sealed class Logger(SinkwellHost host, string category) : ILogger
+    private sealed class Logger(SinkwellLoggerProvider provider, SinkwellHost host, string category) : ILogger
     {
         private readonly bool _own = category == OwnCategory;
 
         public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
+            where TState : notnull => provider._scopes.Push(state);
 
         public bool IsEnabled(LogLevel logLevel) =>
             logLevel != LogLevel.None && !_own && host.Current is not null && !Emitter.IsInsideSink;
@@ -36,30 +44,36 @@ internal sealed class SinkwellLoggerProvider(SinkwellHost host) : ILoggerProvide
             {
                 return;
             }
-            var data = default(Members);
-            var count = 0;
-            data[count++] = ("logger", category);
-            data[count++] = ("level", logLevel.ToString());
-            if (eventId != default)
+            var record = new List<KeyValuePair<string, object?>>(10)
             {
-                data[count++] = ("event_id", eventId.Id);
+                new("scale", "loglevel"),
+                new("level", (int)logLevel),
+                new("level_name", logLevel.ToString()),
+                new("logger", category),
+                new("permit", provider._options.Permit?.Name),
+                new("message", Read(() => formatter(state, exception))),
+                new("attributes", Attributes(state)),
+            };
+            if (eventId.Id != 0)
+            {
+                record.Add(new("event_id", eventId.Id));
             }
             if (eventId.Name is { } name)
             {
-                data[count++] = ("event_name", name);
+                record.Add(new("event_name", name));
             }
             if (exception is not null)
             {
-                data[count++] = ("error.type", exception.GetType().FullName);
+                record.Add(new("exception", new KeyValuePair<string, object?>[]
+                {
+                    new("type", exception.GetType().FullName),
+                    new("message", Read(() => exception.Message)),
+                    new("stack", Read(exception.ToString)),
+                }));
             }
-            var options = new EventOptions
-            {
-                Severity = LogSeverity.Of((int)logLevel),
-                Content = [new Part("message") { Text = Text(state, exception, formatter) }],
-            };
             try
             {
-                emitter.Put("log.record", data[..count], options);
+                emitter.EmitLog(record);
             }
             catch (SinkwellException)
             {
@@ -67,24 +81,49 @@ internal sealed class SinkwellLoggerProvider(SinkwellHost host) : ILoggerProvide
             }
         }
 
-        /// <summary>The message; where the program's own code throws while it is made, what threw instead.</summary>
-        private static string Text<TState>(TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        /// <summary>The structured state, and the scopes, the outermost first: each its members, or its text.</summary>
+        private List<KeyValuePair<string, object?>> Attributes<TState>(TState state)
+        {
+            var attributes = new List<KeyValuePair<string, object?>>();
+            if (state is IEnumerable<KeyValuePair<string, object?>> members)
+            {
+                try
+                {
+                    attributes.AddRange(members);
+                }
+                catch (Exception e)
+                {
+                    // The program's own code: a state that throws while it is walked.
+                    attributes.Add(new("state", Unreadable(e)));
+                }
+            }
+            else if (state is not null and not string)
+            {
+                attributes.Add(new("state", state));
+            }
+            var scopes = new List<object?>();
+            provider._scopes.ForEachScope(static (scope, all) => all.Add(scope), scopes);
+            if (scopes.Count > 0)
+            {
+                attributes.Add(new("scopes", scopes));
+            }
+            return attributes;
+        }
+
+        /// <summary>A text that the program's own code makes; where that throws, what threw instead.</summary>
+        private static string? Read(Func<string?> text)
         {
             try
             {
-                return formatter(state, exception);
+                return text();
             }
             catch (Exception e)
             {
-                return $"(the message could not be made: {e.GetType().Name})";
+                return Unreadable(e);
             }
         }
 
-        /// <summary>The most members that a record has, without an allocation.</summary>
-        [InlineArray(5)]
-        private struct Members
-        {
-            private Attr _first;
-        }
+        private static string Unreadable(Exception e) =>
+            string.Create(CultureInfo.InvariantCulture, $"[unreadable: it threw {e.GetType().Name}]");
     }
 }

@@ -52,7 +52,7 @@ public sealed class SinkwellSpanProcessor(Emitter emitter, Permit? permit = null
                 Warn("its tags start activities without end while they are read");
                 return;
             }
-            _emitter.EmitSpan(SpanJson.Of(activity, ended, permit?.Name).WrittenSpan);
+            _emitter.EmitSpan(SpanRecord.Of(activity, ended, permit?.Name));
         }
         catch (SinkwellException refused)
         {

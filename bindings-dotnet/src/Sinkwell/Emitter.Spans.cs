@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Sinkwell.Data;
 using Sinkwell.Interop;
 
 namespace Sinkwell;
@@ -9,8 +10,16 @@ public sealed partial class Emitter
     /// Emits the events that a span of any tracing SDK stands for: see <see cref="SpanEvents.Of"/>. An exception is
     /// about the first event that was refused; the others are emitted all the same.
     /// </summary>
-    /// <param name="span">The span, a JSON object as UTF-8.</param>
+    /// <param name="span">The span. Its attributes may hold what JSON cannot carry (NaN, bytes): the core spells it.</param>
     /// <returns>How many.</returns>
+    public int EmitSpan(IEnumerable<KeyValuePair<string, object?>> span)
+    {
+        ArgumentNullException.ThrowIfNull(span);
+        return EmitSpan(new RecordWriter().Write(span, null).Written);
+    }
+
+    /// <inheritdoc cref="EmitSpan(IEnumerable{KeyValuePair{string, object}})"/>
+    /// <param name="span">The span, a JSON object as UTF-8.</param>
     public unsafe int EmitSpan(ReadOnlySpan<byte> span)
     {
         ulong emitted;

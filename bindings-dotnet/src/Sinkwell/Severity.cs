@@ -1,7 +1,8 @@
 namespace Sinkwell;
 
 /// <summary>
-/// How much an event matters. Text becomes one (<c>Severity = "warn"</c>); the core judges whether it is one of the six.
+/// How much an event matters. Text becomes one, in any case (<c>Severity = "warn"</c>), and so does OpenTelemetry's number, 1
+/// to 24; the core judges whether it is one.
 /// </summary>
 /// <param name="Name">Its name, as in the configuration: <c>warn</c>, say; null leaves it to the type.</param>
 public readonly record struct Severity(string? Name)
@@ -27,6 +28,11 @@ public readonly record struct Severity(string? Name)
     /// <summary>By its name.</summary>
     /// <param name="name">The name.</param>
     public static implicit operator Severity(string? name) => new(name);
+
+    /// <summary>By OpenTelemetry's number.</summary>
+    /// <param name="number">The number, 1 to 24.</param>
+    public static implicit operator Severity(int number) =>
+        new(number.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     /// <summary>Its name.</summary>
     public override string ToString() => Name ?? "";

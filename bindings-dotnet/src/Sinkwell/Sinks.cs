@@ -54,7 +54,8 @@ public interface IBatchGovernanceEventSink : IGovernanceEventSink
     /// <param name="cancellationToken">Cancelled when the lane has given the call up.</param>
     /// <returns>
     /// Null: all are there. Otherwise an answer for each, in order: null, or the exception that
-    /// <see cref="IGovernanceEventSink.EmitAsync"/> would have thrown.
+    /// <see cref="IGovernanceEventSink.EmitAsync"/> would have thrown. Thrown, it is about the batch as one: after
+    /// <see cref="RejectedException"/> that is halved until the offender is alone.
     /// </returns>
     Task<IReadOnlyList<Exception?>?> EmitBatchAsync(
         IReadOnlyList<SignedGovernanceEvent> events, CancellationToken cancellationToken = default);

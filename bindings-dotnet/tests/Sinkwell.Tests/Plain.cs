@@ -16,6 +16,22 @@ internal static class Plain
         _ => null,
     };
 
+    /// <summary>JSON as plain values, with those that JSON has not: a double, an integer of any size, bytes.</summary>
+    internal static object? Marked(JsonElement element) => element.ValueKind switch
+    {
+        JsonValueKind.Object when element.EnumerateObject().Count() == 1 && element.EnumerateObject().First() is var only
+            && only.Value.ValueKind == JsonValueKind.String && only.Name.StartsWith('$') => only.Name switch
+            {
+                "$double" => double.Parse(only.Value.GetString()!, System.Globalization.CultureInfo.InvariantCulture),
+                "$integer" => System.Numerics.BigInteger.Parse(only.Value.GetString()!, System.Globalization.CultureInfo.InvariantCulture),
+                "$bytes" => Convert.FromBase64String(only.Value.GetString()!),
+                _ => throw new InvalidDataException(only.Name),
+            },
+        JsonValueKind.Object => element.EnumerateObject().ToDictionary(static member => member.Name, static member => Marked(member.Value)),
+        JsonValueKind.Array => element.EnumerateArray().Select(Marked).ToList(),
+        _ => Value(element),
+    };
+
     /// <summary>Emits an event of a vector; an unknown member fails.</summary>
     internal static Receipt Emit(Emitter emitter, JsonElement given)
     {
@@ -30,6 +46,7 @@ internal static class Plain
                 case "type": type = value.GetString(); break;
                 case "data": data = (Dictionary<string, object?>?)Value(value); break;
                 case "subject": options = options with { Subject = value.GetString() }; break;
+                case "severity" when value.ValueKind == JsonValueKind.Number: options = options with { Severity = value.GetInt32() }; break;
                 case "severity": options = options with { Severity = value.GetString() }; break;
                 case "terminal": options = options with { Terminal = value.GetBoolean() }; break;
                 case "run": options = options with { Run = value.GetString() }; break;

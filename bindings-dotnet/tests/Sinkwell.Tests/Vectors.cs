@@ -78,6 +78,126 @@ public sealed class Vectors
         }
     }
 
+    public static TheoryData<string> HostSinkFiles => Files("host-sinks");
+
+    [Theory]
+    [MemberData(nameof(HostSinkFiles))]
+    public void HostSinks(string name)
+    {
+        var file = Read("host-sinks", name, "name", "about", "config", "events", "cases");
+        Assert.NotEqual(0, file.GetProperty("cases").GetArrayLength());
+        var i = 0;
+        foreach (var one in file.GetProperty("cases").EnumerateArray())
+        {
+            Only(one, "name", "form", "rules", "how", "first", "timeout_ms", "counters");
+            var id = $"host-sinks/{name}/{i++}";
+            if (one.GetRawText().Contains("\"nonsense\"", StringComparison.Ordinal))
+            {
+                Matrix.Record(id, ".NET's types let nothing through that is no answer");
+                continue;
+            }
+            Matrix.Record(id);
+            IGovernanceEventSink sink = one.GetProperty("form").GetString() == "batch" ? new ScriptedBatch(one) : new Scripted(one);
+            var emitter = Emitter.Open(file.GetProperty("config"), new EmitterOptions { Sinks = [sink] });
+            for (var n = 0; n < file.GetProperty("events").GetInt32(); n++)
+            {
+                emitter.Put("com.example.n", (Attr[])[("n", n)]);
+            }
+            emitter.Flush(TimeSpan.FromMilliseconds(one.GetProperty("timeout_ms").GetInt32()));
+            var counters = emitter.Counters()["scripted"];
+            var got = new Dictionary<string, long>
+            {
+                ["admitted"] = counters.Admitted,
+                ["delivered"] = counters.Delivered,
+                ["rejected"] = counters.Rejected,
+                ["dropped"] = counters.Dropped,
+                ["pending"] = counters.Pending,
+            };
+            Assert.All(one.GetProperty("counters").EnumerateObject(), counter =>
+                Assert.Equal((one.GetProperty("name").GetString(), counter.Name, counter.Value.GetInt64()), (one.GetProperty("name").GetString(), counter.Name, got[counter.Name])));
+            emitter.Shutdown(TimeSpan.FromMilliseconds(1));
+        }
+    }
+
+    /// <summary>A sink that answers by a script.</summary>
+    private class Scripted(JsonElement script) : IGovernanceEventSink
+    {
+        private readonly Dictionary<int, string[]> _rules = script.GetProperty("rules").EnumerateArray().ToDictionary(
+            static rule => rule.GetProperty("event").GetInt32(),
+            static rule => rule.GetProperty("answers").EnumerateArray().Select(static word => word.GetString()!).ToArray());
+
+        private readonly Dictionary<int, int> _given = [];
+
+        public string Name => "scripted";
+
+        public IReadOnlySet<SinkClass> Classes { get; } = new HashSet<SinkClass> { SinkClass.Debug };
+
+        public Task EmitAsync(SignedGovernanceEvent envelope, CancellationToken cancellationToken = default) =>
+            Says(envelope) is { } failure ? Task.FromException(failure) : Task.CompletedTask;
+
+        protected Exception? Says(SignedGovernanceEvent envelope)
+        {
+            if (envelope.IsOwn || !_rules.TryGetValue(envelope.Data.GetProperty("n").GetInt32(), out var words))
+            {
+                return null;
+            }
+            var n = envelope.Data.GetProperty("n").GetInt32();
+            var times = _given.GetValueOrDefault(n);
+            _given[n] = times + 1;
+            return words[Math.Min(times, words.Length - 1)] switch
+            {
+                "refuse" => new RejectedException("no"),
+                "uncertain" => new UncertainException("who knows"),
+                "retry" => new IOException("away"),
+                _ => null,
+            };
+        }
+    }
+
+    private sealed class ScriptedBatch(JsonElement script) : Scripted(script), IBatchGovernanceEventSink
+    {
+        private readonly bool _raises = script.GetProperty("how").GetString() == "raise";
+        private string? _first = script.TryGetProperty("first", out var first) ? first.GetString() : null;
+
+        public Task<IReadOnlyList<Exception?>?> EmitBatchAsync(
+            IReadOnlyList<SignedGovernanceEvent> events, CancellationToken cancellationToken = default)
+        {
+            List<Exception?> answers = [.. events.Select(Says)];
+            if (_first is { } once && events.Any(static one => !one.IsOwn))
+            {
+                _first = null;
+                answers = once == "short" ? answers[1..] : [.. answers, null];
+            }
+            else if (_raises && answers.Find(static answer => answer is not null) is { } raised)
+            {
+                throw raised;
+            }
+            return Task.FromResult<IReadOnlyList<Exception?>?>(answers);
+        }
+    }
+
+    public static TheoryData<string> LogFiles => Files("logs");
+
+    [Theory]
+    [MemberData(nameof(LogFiles))]
+    public void Logs(string name)
+    {
+        var cases = Read("logs", name, "name", "about", "cases").GetProperty("cases");
+        Assert.NotEqual(0, cases.GetArrayLength());
+        var i = 0;
+        foreach (var one in cases.EnumerateArray())
+        {
+            Matrix.Record($"logs/{name}/{i++}");
+            Only(one, "name", "record", "event");
+            var given = one.GetProperty("record");
+            // What is no object at all has no form of .NET's that the call takes: it goes as JSON.
+            var got = Plain.Marked(given) is Dictionary<string, object?> record
+                ? LogRecords.EventOf(record)
+                : LogRecords.EventOf(Encoding.UTF8.GetBytes(given.GetRawText()));
+            AssertJson(one.GetProperty("event"), got, one.GetProperty("name").GetString()!);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Verification))]
     public void Verify(string name)

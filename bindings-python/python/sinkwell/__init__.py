@@ -52,7 +52,7 @@ from ._sinks import (
     SinkHealth,
     Uncertain,
 )
-from ._spans import events_of_span
+from ._spans import event_of_log, events_of_span
 from ._tool import tool
 from ._usage import cost, model_usage, roll_up
 from ._verify import verify
@@ -97,6 +97,7 @@ __all__ = [
     "default_emitter",
     "emit",
     "evaluate_content_capture",
+    "event_of_log",
     "events_of_span",
     "flush",
     "model_usage",

@@ -44,6 +44,15 @@ def place() -> str:
     return "loop"
 
 
+def active_trace() -> dict[str, Any] | None:
+    """The active span's context as ``emit`` takes one, where the program uses OpenTelemetry."""
+    if "opentelemetry.trace" not in sys.modules:
+        return None
+    from ._trace import active
+
+    return active()
+
+
 def moment(time: object) -> str | None:
     """An aware ``datetime`` as RFC 3339 text in UTC; ``None`` for anything else."""
     if not isinstance(time, datetime.datetime) or time.utcoffset() is None:

@@ -15,7 +15,7 @@ import inspect
 import queue
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
@@ -62,9 +62,10 @@ class GovernanceEventSink(Protocol):
     """A destination for sealed events. A sink needs no import of this package: the shape is enough.
 
     Plain functions are accepted beside ``async`` ones, plain strings as classes, and ``health`` may be left
-    out. Raising means that the event is tried again; raising ``Rejected``, that it never is; ``Uncertain``,
-    that nobody will know. A sink with ``idempotent = True`` says that a repeat does no harm: its lane's
-    ``order`` may then be more than one batch at a time.
+    out. ``emit`` returns nothing. Raising means that the event is tried again; raising ``Rejected``, that it
+    never is; ``Uncertain``, that nobody will know; returning an exception means the same. Anything else is no
+    answer: the event is tried again, and the lane's health says so. A sink with ``idempotent = True`` says
+    that a repeat does no harm: its lane's ``order`` may then be more than one batch at a time.
     """
 
     @property
@@ -94,7 +95,8 @@ class BatchGovernanceEventSink(GovernanceEventSink, Protocol):
         self, events: Sequence[SignedGovernanceEvent]
     ) -> Sequence[BaseException | None] | None:
         """Take a batch, oldest first. ``None``: all are there; else an answer for each event, in order:
-        ``None``, or the exception that ``emit`` would have raised.
+        ``None``, or the exception that ``emit`` would have raised. Raising is about the batch as one: after
+        ``Rejected`` it is halved until the offender is alone. Anything else is no answer: the batch is tried again.
         """
         ...
 
@@ -116,6 +118,8 @@ def _failure(error: BaseException) -> tuple[str, str, str]:
     """What it means for the event, what a record may say of it, what only the host may read."""
     name = type(error).__qualname__
     outcome = "retry"
+    if isinstance(error, _NoAnswer):
+        return "nonsense", str(error), ""
     if isinstance(error, Rejected):
         outcome = "refused"
     elif isinstance(error, Uncertain):
@@ -342,24 +346,20 @@ class SinkRunner:
         if self._batch is not None:
             await self._deliver_batch(self._batch, job)
             return
-        events = [SignedGovernanceEvent(envelope) for envelope in job.events]
         answers: list[Answer] = []
-        for event in events:
+        for event in [SignedGovernanceEvent(envelope) for envelope in job.events]:
             try:
-                await _settled(self._sink.emit(event), self._asynchronous)
+                given = await _settled(self._sink.emit(event), self._asynchronous)
+                answers.append(None if given is None else _failure(_exception(given)))
             except BaseException as error:
-                failure = _failure(error)
-                answers.append(failure)
-                if failure[0] != "retry":
-                    continue
-                # What comes after it must not overtake it.
-                answers.extend([failure] * (len(events) - len(answers)))
-                job.answer(answers)
+                answers.append(_failure(error))
                 if not isinstance(error, Exception):
+                    job.answer_first(answers)
                     raise
-                return
-            answers.append(None)
-        job.answer(answers)
+            if answers[-1] is not None and answers[-1][0] in ("retry", "nonsense"):
+                # What comes after it must not overtake it.
+                break
+        job.answer_first(answers)
 
     async def _deliver_batch(
         self, batch: Callable[[list[SignedGovernanceEvent]], Any], job: _native.DeliverJob
@@ -368,19 +368,17 @@ class SinkRunner:
         try:
             given = await _settled(batch(events), self._asynchronous)
             if given is None:
-                answers: list[Answer] = [None] * len(events)
+                job.answer_as_one(None)
+            elif isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+                job.nonsense(type(given).__qualname__)
             else:
-                answers = [None if answer is None else _failure(_exception(answer)) for answer in given]
+                job.answer_each([None if one is None else _failure(_exception(one)) for one in given])
+        except _NoAnswer as error:
+            job.nonsense(str(error))
         except BaseException as error:
-            outcome, summary, detail = _failure(error)
-            if outcome != "retry":
-                job.answer([(outcome, summary, detail)] * len(events))
-            else:
-                job.fail(summary, detail)
+            job.answer_as_one(_failure(error))
             if not isinstance(error, Exception):
                 raise
-            return
-        job.answer(answers)
 
     async def _health(self, job: _native.HealthJob) -> None:
         inside_sink.set(True)
@@ -395,10 +393,14 @@ class SinkRunner:
             job.answer(False, f"{type(error).__qualname__}: {error}")
 
 
+class _NoAnswer(Exception):
+    """A sink answered something that is none."""
+
+
 def _exception(answer: Any) -> BaseException:
     if isinstance(answer, BaseException):
         return answer
-    raise TypeError(f"an answer is None or an exception, not {type(answer).__qualname__}")
+    raise _NoAnswer(f"{type(answer).__qualname__}, which is neither None nor an exception")
 
 
 class SignerRunner:

@@ -1,4 +1,4 @@
-"""Spans of any tracing SDK as events: the mapping is the core's, the same in every language."""
+"""Spans and log records as events: the mapping is the core's, the same in every language."""
 
 from __future__ import annotations
 
@@ -6,6 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import _native
+
+
+def event_of_log(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The event that a log record stands for, as ``emit`` takes one; ``Emitter.emit_log`` emits it.
+
+    A record may have ``level`` (a name, or a number on the ``scale`` ``logging``, ``pino``, ``slog``,
+    ``loglevel``, or OpenTelemetry's), ``level_name``, ``logger``, ``time`` or ``time_unix_nano``,
+    ``message``, ``attributes``, ``exception`` (``{type, message, stack}``), ``code`` (``{function, module,
+    file, line}``), ``trace_id``, ``span_id``, ``flags``, ``state``, ``run``, ``turn``, ``attempt``,
+    ``correlation``, ``causation``, ``agent``, ``subject``, ``ambient`` (the run that the calling code works
+    for, which ``emit_log`` adds) and ``permit``. Nothing is refused: what JSON cannot carry
+    is spelled as a string, and ``respelled`` in the event's data counts it.
+    """
+    event: dict[str, Any] = _native.event_of_log(record)
+    return event
 
 
 def events_of_span(span: Mapping[str, Any]) -> list[dict[str, Any]]:

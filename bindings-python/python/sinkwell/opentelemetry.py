@@ -10,10 +10,8 @@ Which span is which event is the core's to say: here a span is converted, and th
 
 from __future__ import annotations
 
-import base64
-import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 try:
@@ -30,7 +28,6 @@ except ModuleNotFoundError as error:
 from ._emitter import Emitter, default_emitter, flush
 from ._errors import Error
 from ._metrics import register_metrics as register_metrics
-from ._native import MAX_SAFE_INTEGER
 from ._process import log_seldom
 
 _MOST_HANDLED = 10_000
@@ -76,7 +73,7 @@ class SpanProcessor(_SpanProcessor):
         """A finished step of a saga or sandbox, from a runtime without OpenTelemetry; times in seconds."""
         start, end = (str(round(seconds * 1e9)) for seconds in (start_time, end_time))
         span = {"name": name, "start_unix_nano": start, "end_unix_nano": end, "status": status}
-        self._emit({**span, "attributes": {key: _plain(value) for key, value in attributes.items()}})
+        self._emit({**span, "attributes": dict(attributes)})
 
     def shutdown(self) -> None:
         """Wait, five seconds at most, until every lane has delivered. The emitter is the host's, who ends it."""
@@ -147,9 +144,9 @@ class RecordAllSampler(Sampler):
 
 def _described(span: ReadableSpan) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "name": _plain(span.name),
+        "name": span.name,
         "status": span.status.status_code.name.lower(),
-        "attributes": {key: _plain(value) for key, value in (span.attributes or {}).items()},
+        "attributes": dict(span.attributes or {}),
     }
     context = span.get_span_context()
     if context is not None:
@@ -165,33 +162,10 @@ def _described(span: ReadableSpan) -> dict[str, Any]:
             described[member] = str(when)
     if span.events:
         described["events"] = [
-            {
-                "name": _plain(event.name),
-                "attributes": {key: _plain(value) for key, value in (event.attributes or {}).items()},
-            }
-            for event in span.events
+            {"name": event.name, "attributes": dict(event.attributes or {})} for event in span.events
         ]
     return described
 
 
 def _key(described: Mapping[str, Any]) -> tuple[Any, Any]:
     return described.get("trace_id"), described.get("span_id")
-
-
-def _plain(value: Any) -> Any:
-    """The value as JSON can say it, in the form that OTLP/JSON gives to what it cannot."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) <= MAX_SAFE_INTEGER else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, Mapping):
-        return {str(_plain(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence):
-        return [_plain(item) for item in value]
-    return type(value).__name__

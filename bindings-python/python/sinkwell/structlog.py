@@ -2,47 +2,57 @@
 
     structlog.configure(processors=[..., sinkwell.structlog.Processor(), structlog.processors.JSONRenderer()])
 
-The message and the bound values are the words of people: they travel as a content part, which leaves the
-process only as far as the content policy lets it.
+The message and the bound values are the words of people: they travel as content parts, which leave the
+process only as far as ``permit`` and the content policy let them. No entry is dropped for what it holds.
 """
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import MutableMapping
 from typing import Any
 
-from ._content import part
 from ._emitter import Emitter, default_emitter
 from ._errors import Error
-from ._process import inside_sink
-
-_SEVERITIES = {
-    "critical": "fatal",
-    "fatal": "fatal",
-    "exception": "error",
-    "error": "error",
-    "warning": "warn",
-}
+from ._process import active_trace, inside_sink
+from .logging import _stack, exception
 
 
 class Processor:
-    """Emits an entry and returns it unchanged. Logging never fails because of it."""
+    """Emits an entry and returns it unchanged. Logging never fails because of it.
 
-    def __init__(self, emitter: Emitter | None = None) -> None:
+    ``emitter`` is the default one if not given; ``permit`` is the most that the words may be captured
+    (``off``, ``redacted_summary``, ``content_ref``, ``raw``), as that of a content part; default ``off``.
+    """
+
+    def __init__(self, emitter: Emitter | None = None, *, permit: str | None = None) -> None:
         self._emitter = emitter
+        self._permit = permit
 
     def __call__(self, logger: Any, method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Called by structlog."""
         if inside_sink.get():
             return entry
-        name = getattr(logger, "name", None)
-        data: dict[str, Any] = {"level": method, **({"logger": name} if isinstance(name, str) else {})}
-        severity = _SEVERITIES.get(method, method if method in ("warn", "info", "debug") else "info")
-        text = json.dumps(entry, default=repr, sort_keys=True)
-        content = [part("message", text=text, mediatype="application/json")]
         try:
-            (self._emitter or default_emitter()).emit("log.record", data, severity=severity, content=content)
+            (self._emitter or default_emitter()).emit_log(self._described(logger, method, entry))
         except Error as error:
             entry.setdefault("sinkwell", f"not emitted: {error.kind}")
         return entry
+
+    def _described(self, logger: Any, method: str, entry: MutableMapping[str, Any]) -> dict[str, Any]:
+        given = dict(entry)
+        described: dict[str, Any] = {"level": method, "permit": self._permit, **(active_trace() or {})}
+        name = given.pop("logger", None) or getattr(logger, "name", None)
+        if isinstance(name, str):
+            described["logger"] = name
+        described["message"] = given.pop("event", None)
+        given.pop("level", None)
+        info = given.pop("exc_info", None)
+        if info is True:
+            info = sys.exc_info()
+        elif isinstance(info, BaseException):
+            info = (type(info), info, info.__traceback__)
+        if isinstance(info, tuple) and len(info) == 3 and info[0] is not None:
+            described["exception"] = exception(info[0], info[1], _stack(info))
+        described["attributes"] = given
+        return described

@@ -1,17 +1,16 @@
 //! Which span is which event.
 
+use super::LEFT_OUT;
 use super::content;
+use super::context::moment;
 use super::names::Names;
 use super::runs::Place;
 use super::span::{Span, Status};
 use crate::json::{Value, parse};
-use crate::seam::{UnixNanos, format_time};
+use crate::seam::UnixNanos;
 use crate::usage::span_usage;
 
 type Members = Vec<(String, Value)>;
-
-/// Says in `data` how many content parts, or attributes with content, did not come along.
-const LEFT_OUT: &str = "content_left_out";
 
 /// How what a span stands for ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -416,10 +415,4 @@ fn put(data: &mut Members, name: &str, value: Value) {
         Some((_, old)) => *old = value,
         None => data.push((name.to_owned(), value)),
     }
-}
-
-fn moment(nanos: UnixNanos) -> Value {
-    let mut text = Vec::with_capacity(30);
-    format_time(&mut text, nanos);
-    Value::String(String::from_utf8(text).unwrap_or_default())
 }

@@ -1,6 +1,6 @@
-//! The span bridge: a finished span of any tracing SDK in, events out.
+//! What turns foreign things into events: spans of any tracing SDK, here, and log records ([`log`]).
 //!
-//! Guarantees: this is the only place that says which span is which event; bindings convert their SDK's span
+//! Guarantees of the span bridge: this is the only place that says which span is which event; bindings convert their SDK's span
 //! into the JSON object below and add nothing. The same span gives the same events in every language
 //! (`tests/vectors/spans`). What the conventions call content becomes content parts, which leave only through
 //! the gates, never `data`; hidden reasoning becomes nothing. Of other attributes `data` gets numbers,
@@ -21,8 +21,9 @@
 //! Of model spans within each other only the innermost is a model's usage: what an agent's span counts is of the family
 //! `run`, and a framework's span around its models' (`ai.embedMany`) counts nothing.
 //!
-//! How: [`span`] reads the object and translates dialects; [`names`] are the conventions' names, from their one
-//! data file; [`event`] decides; [`runs`] knows what is inside what; [`content`] takes messages apart.
+//! How: [`span`] reads the object, whose values may be wider than JSON's ([`Plain`](crate::json::Plain) spells them), and
+//! translates dialects; [`names`] are the conventions' names, from their one data file; [`event`] decides; [`runs`] knows
+//! what is inside what; [`content`] takes messages apart.
 //!
 //! A span, all but `name` optional:
 //!
@@ -34,12 +35,14 @@
 //! | `start_unix_nano`, `end_unix_nano` | decimal digits in a string; without an end the span has just started |
 //! | `status` | `unset`, `ok`, `error`, `compensating` |
 //! | `raised` | the type of the exception that left the span, where the language shows it and the SDK records none |
-//! | `attributes` | an object; what JSON cannot say comes as OTLP/JSON has it: a string |
+//! | `attributes` | an object |
 //! | `events` | list of `{name, attributes}`; of those only `exception.type` is read |
 //! | `permit` | the most that content may be captured, as a content part's; default `off` |
 
 mod content;
+mod context;
 mod event;
+mod log;
 mod names;
 mod runs;
 mod span;
@@ -50,7 +53,12 @@ mod tests;
 use crate::emitter::{Attempt, Emitter, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::read_value;
-use crate::json::{self, ObjectWriter, Value};
+use crate::json::{ObjectWriter, Value, read_plain};
+
+pub use log::{emit_log, emit_record, event_of_log, event_of_log_json, event_of_record};
+
+/// Says in `data` how many content parts, or attributes with content, did not come along.
+const LEFT_OUT: &str = "content_left_out";
 
 pub use event::outcome_of_error;
 pub(crate) use runs::Runs;
@@ -60,15 +68,28 @@ pub(crate) use runs::Runs;
 /// # Errors
 /// `invalid_argument`, with the member: the text is no span.
 pub fn events_of_span(span: &[u8]) -> Result<Vec<Value>> {
+    events_of_value(&read(span)?)
+}
+
+/// [`events_of_span`] of a span that was built value by value, by [`Plain`](crate::json::Plain).
+///
+/// # Errors
+/// As [`events_of_span`].
+pub fn events_of_value(span: &Value) -> Result<Vec<Value>> {
     placed(span, &runs::Place::alone)
 }
 
-fn placed(span: &[u8], place: &dyn Fn(&span::Span<'_>) -> runs::Place) -> Result<Vec<Value>> {
-    let value = json::parse(span).map_err(|e| {
-        let error = Error::invalid_argument(format!("a span is a JSON object: {}", e.message()));
+fn read(span: &[u8]) -> Result<Value> {
+    let span = read_plain(span).map_err(|e| {
+        let error =
+            Error::invalid_argument(format!("a span is an object, as JSON or as values: {}", e.message()));
         error.at(e.path().map_or_else(|| "span".to_owned(), |path| format!("span.{path}")))
     })?;
-    let span = span::Span::read(&value)?;
+    Ok(span.value)
+}
+
+fn placed(span: &Value, place: &dyn Fn(&span::Span<'_>) -> runs::Place) -> Result<Vec<Value>> {
+    let span = span::Span::read(span)?;
     Ok(event::of(&span, &place(&span)))
 }
 
@@ -88,6 +109,14 @@ pub fn events_of_span_json(span: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`events_of_span`] and [`Emitter::emit`].
 pub fn emit_span(emitter: &Emitter, span: &[u8], waiter: &dyn Waiter) -> Result<usize> {
+    emit_span_value(emitter, &read(span)?, waiter)
+}
+
+/// [`emit_span`] of a span that was built value by value, by [`Plain`](crate::json::Plain).
+///
+/// # Errors
+/// As [`emit_span`].
+pub fn emit_span_value(emitter: &Emitter, span: &Value, waiter: &dyn Waiter) -> Result<usize> {
     let mut writer = ObjectWriter::new();
     let (mut emitted, mut refusal) = (0, None);
     let place = |span: &span::Span<'_>| {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::context;
 use super::names::Names;
 use crate::error::{Error, Result};
 use crate::json::Value;
@@ -287,17 +288,10 @@ fn moment(span: &Value, member: &str) -> Result<Option<UnixNanos>> {
     }
 }
 
+/// The trace context. A member of a wrong type is the binding's fault; what is no id is a stranger's, and left out.
 fn trace(span: &Value) -> Result<Option<Value>> {
-    let ids = [text(span, "trace_id")?, text(span, "span_id")?];
-    if ids == [None, None] {
-        return Ok(None);
+    for member in ["trace_id", "span_id", "state"] {
+        text(span, member)?;
     }
-    let members = ["trace_id", "span_id", "flags", "state"];
-    let given = |name: &&str| match span.get(name) {
-        None | Some(Value::Null) => None,
-        // No tracestate is an empty one.
-        Some(Value::String(empty)) if empty.is_empty() && *name == "state" => None,
-        Some(value) => Some(((*name).to_owned(), value.clone())),
-    };
-    Ok(Some(Value::Object(members.iter().filter_map(given).collect())))
+    Ok(context::trace_if_good(span).0)
 }

@@ -24,6 +24,7 @@ mod tests;
 pub use disclosure::{check_disclosures, commit, strip};
 pub use gate::{Decision, Gate, Gates, Request, evaluate, evaluate_json};
 pub use grant::view;
+pub(crate) use part::mode_from_name;
 pub use part::{Body, Part, validate_class};
 pub use prepared::{EventFacts, Prepared};
 pub use redact::{Explained, Redactor};

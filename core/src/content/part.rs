@@ -210,7 +210,7 @@ impl Part {
 }
 
 /// The mode of that name, the proposals' spellings included (api.md).
-pub(super) fn mode_from_name(name: &str) -> Option<ContentMode> {
+pub(crate) fn mode_from_name(name: &str) -> Option<ContentMode> {
     match name {
         "metadata_only" => Some(ContentMode::Off),
         "payload_refs" => Some(ContentMode::ContentRef),

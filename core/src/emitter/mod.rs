@@ -303,6 +303,16 @@ impl Emitter {
         self.options.config.limits.depth
     }
 
+    /// The largest envelope, in bytes.
+    pub(crate) fn envelope_limit(&self) -> usize {
+        self.options.config.limits.envelope
+    }
+
+    /// Counts an event that was turned away before it was one.
+    pub(crate) fn note_refused(&self) {
+        self.inner.load().refuse();
+    }
+
     /// The lanes, in the order of the configuration; none in a forked child that cannot open its own.
     #[must_use]
     pub fn lanes(&self) -> Arc<[Arc<Lane>]> {

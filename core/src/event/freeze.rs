@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::input::{Data, EventInput, Trace, invalid_data};
-use super::outside::{is_control, usable};
+use super::outside::{is_control, usable_trace};
 use crate::content::Part;
 use crate::error::{Error, Result};
 use crate::glob::Globs;
@@ -253,9 +253,7 @@ impl Freezer {
         }
         let default_severity = resolved.check(data.members())?;
         let severity = match input.severity {
-            Some(name) => Severity::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| {
-                Error::invalid_event("must be one of trace, debug, info, warn, error, fatal").at("severity")
-            })?,
+            Some(given) => given.parse()?,
             None => default_severity,
         };
         let terminal = match (resolved.builtin(), input.terminal) {
@@ -292,7 +290,7 @@ impl Freezer {
                 Error::invalid_event("must be a UUID of version 7; leave it out to get one").at("id")
             })?,
         };
-        let trace = input.trace.as_ref().and_then(usable);
+        let trace = input.trace.as_ref().and_then(usable_trace);
         let traceparent = trace.as_ref().map(traceparent);
         if let Some(child) = input.child {
             check_attribute("child", child)?;

@@ -51,7 +51,7 @@ pub struct EventInput<'a> {
     pub subject: Option<&'a str>,
     /// Content parts.
     pub content: Vec<Part>,
-    /// `trace` … `fatal`; default by type.
+    /// `trace` … `fatal` in any case, or OpenTelemetry's number, `1` to `24`; default by type.
     pub severity: Option<&'a str>,
     /// For a host's own type: losing it would falsify a run.
     pub terminal: Option<bool>,
@@ -161,6 +161,14 @@ pub(crate) fn read_value<T>(
             );
         }
     };
+    let number;
+    let severity = match event.get("severity") {
+        Some(Value::Int(given)) => {
+            number = given.to_string();
+            Some(number.as_str())
+        }
+        _ => text("severity")?,
+    };
     let trace = match event.get("trace") {
         None | Some(Value::Null) => None,
         Some(trace) => Some(read_trace(trace)?),
@@ -191,7 +199,7 @@ pub(crate) fn read_value<T>(
         data,
         subject: text("subject")?,
         content,
-        severity: text("severity")?,
+        severity,
         terminal,
         run: text("run")?,
         parent_run: None,

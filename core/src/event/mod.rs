@@ -11,7 +11,8 @@ mod outside;
 
 pub use ambient::Ambient;
 pub use freeze::{Attribute, Event};
-pub(crate) use freeze::{Freezer, Identity};
+pub(crate) use freeze::{Freezer, Identity, check_attribute};
 pub(crate) use input::read_value;
 pub use input::{Data, EventInput, Trace, invalid_data, read_event};
+pub(crate) use outside::usable_trace;
 pub use outside::{outside_text, outside_trace};

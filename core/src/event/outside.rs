@@ -85,7 +85,7 @@ fn complaint(trace: &Trace<'_>) -> Option<(&'static str, &'static str)> {
 
 /// The trace context as far as it is one: nothing, or the ids without a `tracestate` that is none. The first that is left
 /// out is told to the host's logger, once, as it may be the host's own mistake.
-pub(super) fn usable<'a>(trace: &Trace<'a>) -> Option<Trace<'a>> {
+pub(crate) fn usable_trace<'a>(trace: &Trace<'a>) -> Option<Trace<'a>> {
     if let Some((place, wanted)) = complaint(trace) {
         tell(place, wanted);
         return None;

@@ -8,6 +8,8 @@
 mod canon;
 mod number;
 mod parse;
+mod plain;
+mod stream;
 mod value;
 pub(crate) mod words;
 mod writer;
@@ -19,6 +21,8 @@ pub use canon::{Scan, Span, unescape};
 pub use number::{MAX_SAFE_INTEGER, write_f64};
 pub(crate) use parse::{Builder, drive};
 pub use parse::{JsonError, parse, parse_into, parse_limited};
+pub use plain::{Plain, Spelled, read_plain};
+pub use stream::{StreamError, stream_into};
 pub use value::Value;
 pub use writer::{Canonical, ObjectWriter, compare_keys, write_string};
 

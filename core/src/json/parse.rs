@@ -90,6 +90,15 @@ pub(crate) trait Builder {
     fn null(&mut self) -> Result<(), JsonError>;
     /// The value that would come now is refused: from here on `path` is that value's.
     fn refused(&mut self) {}
+    /// Takes a number that JSON readers would not agree about, or NaN or an infinity, as the text has it; or answers
+    /// false, and it goes the way of any other number.
+    fn verbatim(&mut self, _text: &str) -> bool {
+        false
+    }
+    /// What stands for half of a surrogate pair, if not an error.
+    fn lone_surrogate(&mut self) -> Option<char> {
+        None
+    }
     fn path(&self) -> String;
 }
 
@@ -172,8 +181,9 @@ impl<'a, B: Builder> Reader<'a, B> {
         }
     }
 
-    fn at_non_finite(&self) -> bool {
-        ["NaN", "Infinity"].iter().any(|word| self.text[self.at..].starts_with(word))
+    /// NaN or an infinity, as JavaScript spells them.
+    fn non_finite(&self) -> Option<&'static str> {
+        ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| self.text[self.at..].starts_with(word))
     }
 
     fn value(&mut self, depth: usize) -> Result<(), JsonError> {
@@ -189,10 +199,26 @@ impl<'a, B: Builder> Reader<'a, B> {
             Some(b'f') => self.literal("false").and_then(|()| self.builder.bool(false)),
             Some(b'n') => self.literal("null").and_then(|()| self.builder.null()),
             // As JavaScript spells them, and what many writers put: refused in the writer's words.
-            Some(b'N' | b'I') if self.at_non_finite() => self.refuse(JsonError::new(NOT_FINITE)),
+            Some(b'N' | b'I' | b'-') if self.non_finite().is_some() => {
+                let word = self.non_finite().unwrap_or_default();
+                if self.builder.verbatim(word) {
+                    self.at += word.len();
+                    return Ok(());
+                }
+                self.refuse(JsonError::new(NOT_FINITE))
+            }
             Some(b'-' | b'0'..=b'9') => match self.number() {
                 Ok(Number::Int(value)) => self.builder.int(value),
                 Ok(Number::Double(value)) => self.builder.float(value),
+                Ok(Number::Wide(text, value)) => {
+                    if self.builder.verbatim(text) {
+                        return Ok(());
+                    }
+                    if value.is_finite() {
+                        return self.builder.float(value);
+                    }
+                    self.refuse(JsonError::new("a number too large for a double; send it as a string"))
+                }
                 Err(e) => self.refuse(e),
             },
             Some(_) => self.refuse(JsonError::new("expected a JSON value")),
@@ -339,17 +365,24 @@ impl<'a, B: Builder> Reader<'a, B> {
                 match high {
                     0xD800..=0xDBFF => {
                         if self.bytes.get(self.at..self.at + 2) != Some(b"\\u") {
-                            return Err(lone());
+                            return self.builder.lone_surrogate().ok_or_else(lone);
                         }
+                        let before = self.at;
                         self.at += 2;
                         let low = self.hex4()?;
                         if !(0xDC00..=0xDFFF).contains(&low) {
-                            return Err(lone());
+                            let instead = self.builder.lone_surrogate().ok_or_else(lone)?;
+                            // The second one stands for itself.
+                            self.at = before;
+                            return Ok(instead);
                         }
                         let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
                         char::from_u32(code).ok_or_else(lone)?
                     }
-                    _ => char::from_u32(high).ok_or_else(lone)?,
+                    _ => match char::from_u32(high) {
+                        Some(c) => c,
+                        None => self.builder.lone_surrogate().ok_or_else(lone)?,
+                    },
                 }
             }
             _ => return Err(JsonError::new("an unknown escape in a string")),
@@ -375,7 +408,7 @@ impl<'a, B: Builder> Reader<'a, B> {
         self.at - start
     }
 
-    fn number(&mut self) -> Result<Number, JsonError> {
+    fn number(&mut self) -> Result<Number<'a>, JsonError> {
         let start = self.at;
         let negative = self.peek() == Some(b'-');
         self.at += usize::from(negative);
@@ -411,16 +444,16 @@ impl<'a, B: Builder> Reader<'a, B> {
             return Ok(Number::Int(value));
         }
         let value: f64 = text.parse().map_err(|_| JsonError::new("not a JSON number"))?;
-        if !value.is_finite() {
-            return Err(JsonError::new("a number too large for a double; send it as a string"));
-        }
-        Ok(Number::Double(value))
+        let exact = value.is_finite() && (!integer || !is_unsafe_integer(value));
+        Ok(if exact { Number::Double(value) } else { Number::Wide(text, value) })
     }
 }
 
-enum Number {
+enum Number<'a> {
     Int(i64),
     Double(f64),
+    /// One that not every reader holds exactly, or none does.
+    Wide(&'a str, f64),
 }
 
 /// Builds a [`Value`].

@@ -46,7 +46,7 @@ impl LevelScale {
 }
 
 /// An event's severity. The numbers are those of OpenTelemetry's log data model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Severity {
     /// Finest detail.
@@ -54,6 +54,7 @@ pub enum Severity {
     /// For whoever debugs the agent.
     Debug = 5,
     /// What normally happens; the default.
+    #[default]
     Info = 9,
     /// Something was refused, or did not go as asked.
     Warn = 13,
@@ -107,6 +108,30 @@ impl Severity {
         Self::ALL[usize::try_from(above + 1).unwrap_or_default()]
     }
 
+    /// The severity that OpenTelemetry's number stands for: 1 to 24, four for each. Larger numbers are fatal, 0 is trace.
+    #[must_use]
+    pub fn of_number(number: u64) -> Self {
+        let four = number.saturating_sub(1) / 4;
+        Self::ALL[usize::try_from(four).unwrap_or(usize::MAX).min(Self::ALL.len() - 1)]
+    }
+
+    /// The severity that a log level's name stands for, in any case and any language's words; `None` if nobody knows it.
+    /// slog writes a level between two as `INFO+2`: it counts as the lower.
+    #[must_use]
+    pub fn of_log_level(name: &str) -> Option<Self> {
+        let name = name.split_once(['+', '-']).map_or(name, |(name, _)| name).trim();
+        let is = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        Some(match name {
+            _ if is(&["trace", "verbose", "silly", "finest"]) => Self::Trace,
+            _ if is(&["debug", "fine"]) => Self::Debug,
+            _ if is(&["info", "information", "informational", "notice", "log"]) => Self::Info,
+            _ if is(&["warn", "warning"]) => Self::Warn,
+            _ if is(&["error", "err", "exception"]) => Self::Error,
+            _ if is(&["fatal", "critical", "crit", "alert", "emergency", "emerg", "panic"]) => Self::Fatal,
+            _ => return None,
+        })
+    }
+
     /// The severity of a `severitynumber`; numbers between the six have none.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
@@ -117,14 +142,17 @@ impl Severity {
 impl FromStr for Severity {
     type Err = Error;
 
-    /// Takes `warn` as well as the envelope's `WARN`; no other mixture of cases.
+    /// Takes a name in any case, or OpenTelemetry's number, `1` to `24`.
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|severity| severity.name() == text || severity.text() == text).ok_or_else(
-            || {
-                Error::invalid_event("not a severity; use trace, debug, info, warn, error or fatal")
-                    .at("severity")
-            },
-        )
+        let named = Self::ALL.into_iter().find(|severity| severity.name().eq_ignore_ascii_case(text));
+        // Digits and nothing else: a parser of numbers takes a sign, too.
+        let number = || text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        named.or_else(|| number().filter(|number| (1..=24).contains(number)).map(Self::of_number)).ok_or_else(|| {
+            Error::invalid_event(
+                "not a severity; use trace, debug, info, warn, error or fatal, or OpenTelemetry's number from 1 to 24",
+            )
+            .at("severity")
+        })
     }
 }
 

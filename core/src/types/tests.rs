@@ -216,7 +216,14 @@ fn severities_have_opentelemetrys_names_and_numbers() {
         assert_eq!(severity.text().parse::<Severity>().unwrap(), severity);
         assert_eq!(Severity::from_number(severity.number()), Some(severity));
     }
-    assert_eq!("Warn".parse::<Severity>().unwrap_err().place(), Some("severity"));
+    for (given, severity) in
+        [("Warn", "warn"), ("FATAL", "fatal"), ("1", "trace"), ("12", "info"), ("24", "fatal")]
+    {
+        assert_eq!(given.parse::<Severity>().unwrap().name(), severity, "{given}");
+    }
+    for none in ["warning", "0", "25", "+5", "-1", "9.0", " 9", "", "99999999999999999999"] {
+        assert_eq!(none.parse::<Severity>().unwrap_err().place(), Some("severity"), "{none}");
+    }
     assert_eq!(Severity::from_number(10), None);
 }
 

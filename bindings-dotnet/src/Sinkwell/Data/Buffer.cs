@@ -125,6 +125,9 @@ internal sealed class Buffer : IBufferWriter<byte>
 
     public void Advance(int count) => Length += count;
 
+    /// <summary>Forgets what was written since.</summary>
+    internal void Back(int length) => Length = length;
+
     public Memory<byte> GetMemory(int sizeHint = 0)
     {
         Reserve(sizeHint);

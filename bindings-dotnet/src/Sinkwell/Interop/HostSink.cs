@@ -67,26 +67,26 @@ internal sealed class HostSink(IGovernanceEventSink sink)
             await DeliverBatchAsync(batches, events, reply, timeout.Token).ConfigureAwait(false);
             return;
         }
-        var answers = new Exception?[events.Length];
-        for (var i = 0; i < events.Length; i++)
+        var answers = new List<Exception?>(events.Length);
+        foreach (var one in events)
         {
             try
             {
-                var task = sink.EmitAsync(events[i], timeout.Token) ?? throw new NoTaskException();
+                var task = sink.EmitAsync(one, timeout.Token) ?? throw new NoTaskException();
                 await task.ConfigureAwait(false);
+                answers.Add(null);
             }
             catch (Exception e)
             {
-                answers[i] = e;
+                answers.Add(e);
                 if (e is not (RejectedException or UncertainException))
                 {
                     // What comes after it must not overtake it.
-                    Array.Fill(answers, e, i, answers.Length - i);
                     break;
                 }
             }
         }
-        reply.Each(answers);
+        reply.First(answers);
     }
 
     private static async Task DeliverBatchAsync(
@@ -96,7 +96,14 @@ internal sealed class HostSink(IGovernanceEventSink sink)
         {
             var task = sink.EmitBatchAsync(events, cancellation) ?? throw new NoTaskException();
             var answers = await task.ConfigureAwait(false);
-            reply.Each(answers ?? new Exception?[events.Length]);
+            if (answers is null)
+            {
+                reply.All(null);
+            }
+            else
+            {
+                reply.Each(answers);
+            }
         }
         catch (Exception e)
         {
@@ -139,7 +146,13 @@ internal sealed class HostSink(IGovernanceEventSink sink)
 /// <summary>The one answer to a batch.</summary>
 internal readonly unsafe struct Reply(nint reply)
 {
-    internal void Each(IReadOnlyList<Exception?> answers)
+    /// <summary>An answer for each event of a batch.</summary>
+    internal void Each(IReadOnlyList<Exception?> answers) => Events(answers, first: false);
+
+    /// <summary>An answer for each event that the sink was given by itself, as far as it came.</summary>
+    internal void First(IReadOnlyList<Exception?> answers) => Events(answers, first: true);
+
+    private void Events(IReadOnlyList<Exception?> answers, bool first)
     {
         using var arena = new Arena();
         var given = arena.Array<SinkwellAnswer>(answers.Count);
@@ -148,13 +161,17 @@ internal readonly unsafe struct Reply(nint reply)
             given[i] = Failure.Answer(arena, answers[i]);
         }
         var taken = (SinkwellReply*)reply;
-        if (NativeMethods.sinkwell_reply_each(&taken, given, (ulong)answers.Count, null) != 0)
+        var status = first
+            ? NativeMethods.sinkwell_reply_first(&taken, given, (ulong)answers.Count, null)
+            : NativeMethods.sinkwell_reply_each(&taken, given, (ulong)answers.Count, null);
+        if (status != 0)
         {
             NativeMethods.sinkwell_reply_free(&taken);
         }
     }
 
-    internal void All(Exception failure)
+    /// <summary>One answer for the batch; null if all is there.</summary>
+    internal void All(Exception? failure)
     {
         using var arena = new Arena();
         var answer = Failure.Answer(arena, failure);

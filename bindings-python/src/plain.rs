@@ -1,0 +1,118 @@
+//! Python values as the core spells them: for spans and log records, where nothing is refused.
+//!
+//! Guarantees: every value becomes something that JSON can say, whatever its own code does: what raises while it is
+//! read is said to be unreadable, by its type. Depth and number of values are the core's to bound; a list that holds
+//! itself ends there.
+
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyFloat, PyFrozenSet, PyInt, PyList, PyMapping, PySet, PyString, PyTuple,
+};
+use sinkwell::json::{DEFAULT_DEPTH, Plain, Spelled};
+
+/// A value, spelled.
+pub(crate) fn spelled(value: &Bound<'_, PyAny>) -> PyResult<Spelled> {
+    let mut plain = Plain::new();
+    walk(&mut plain, value, 0)?;
+    Ok(plain.finish())
+}
+
+/// Writes a value. Only what ends programs gets out (`KeyboardInterrupt`).
+fn walk(plain: &mut Plain, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+    match read(plain, value, depth) {
+        Err(e) if e.is_instance_of::<PyException>(value.py()) => {
+            let kind = value.get_type().name();
+            plain.unreadable_value(
+                &kind.map_or_else(|_| "?".to_owned(), |kind| kind.to_string_lossy().into_owned()),
+            );
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn read(plain: &mut Plain, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+    if let Ok(text) = value.cast::<PyString>() {
+        match text.to_str() {
+            Ok(text) => plain.text(text.as_bytes()),
+            Err(_) => plain.spelled(crate::convert::replaced(text)?),
+        }
+        return Ok(());
+    }
+    if value.is_none() {
+        plain.nothing();
+    } else if value.is_instance_of::<PyBool>() {
+        plain.truth(value.is_truthy()?);
+    } else if value.is_instance_of::<PyInt>() {
+        match value.extract::<i128>() {
+            Ok(integer) => plain.integer(integer),
+            // Beyond a few thousand digits Python refuses to write them.
+            Err(_) => plain.spelled(value.str()?.to_string_lossy().into_owned()),
+        }
+    } else if value.is_instance_of::<PyFloat>() {
+        plain.double(value.extract()?);
+    } else if let Ok(bytes) = value.cast::<PyBytes>() {
+        plain.binary(bytes.as_bytes());
+    } else if let Ok(bytes) = value.cast::<PyByteArray>() {
+        plain.binary(&bytes.to_vec());
+    } else if value.is_instance_of::<PyList>()
+        || value.is_instance_of::<PyTuple>()
+        || value.is_instance_of::<PySet>()
+        || value.is_instance_of::<PyFrozenSet>()
+    {
+        let items = value.try_iter()?;
+        plain.list();
+        // Whatever goes wrong from here on, the list ends.
+        let walked = deeper(plain, depth, |plain| {
+            for item in items {
+                if plain.is_full() {
+                    break;
+                }
+                walk(plain, &item?, depth + 1)?;
+            }
+            Ok(())
+        });
+        plain.end();
+        return or_mark(plain, value, walked);
+    } else if let Ok(map) = value.cast::<PyMapping>() {
+        let items = map.items()?;
+        plain.object();
+        let walked = deeper(plain, depth, |plain| {
+            for item in items {
+                if plain.is_full() {
+                    break;
+                }
+                let (key, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+                match key.cast::<PyString>().map(|key| key.to_str().map(str::to_owned)) {
+                    Ok(Ok(key)) => plain.name(&key),
+                    Ok(Err(_)) => plain.name(&key.to_string()),
+                    Err(_) => plain.name(&key.str()?.to_string_lossy()),
+                }
+                walk(plain, &member, depth + 1)?;
+            }
+            Ok(())
+        });
+        plain.end();
+        return or_mark(plain, value, walked);
+    } else {
+        plain.spelled(value.str()?.to_string_lossy().into_owned());
+    }
+    Ok(())
+}
+
+/// Goes on inside a container, unless the core leaves it out for its depth.
+fn deeper(plain: &mut Plain, depth: usize, walk: impl FnOnce(&mut Plain) -> PyResult<()>) -> PyResult<()> {
+    if depth >= DEFAULT_DEPTH { Ok(()) } else { walk(plain) }
+}
+
+/// A container that raised half-way keeps what it gave.
+fn or_mark(plain: &mut Plain, value: &Bound<'_, PyAny>, walked: PyResult<()>) -> PyResult<()> {
+    match walked {
+        Err(e) if e.is_instance_of::<PyException>(value.py()) => {
+            plain.note();
+            Ok(())
+        }
+        other => other,
+    }
+}
