@@ -65,6 +65,10 @@ export declare class NativeEmitter {
   ensureReady(): void
   /** Counters per lane, as JSON. */
   counters(): string
+  /** What became of each policy document, as JSON. */
+  policyStatus(): string
+  /** Reads the telemetry policies again. */
+  reloadPolicies(): void
   /** How many events were kept out. */
   refused(): number
   /** Health per lane, as JSON. */

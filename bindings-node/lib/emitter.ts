@@ -87,6 +87,33 @@ export interface Counters {
   readonly filteredBy: Readonly<Record<string, number>>;
 }
 
+/** A condition of a policy on one of its targets. */
+export interface PolicyCondition {
+  readonly type: 'Accepted' | 'Programmed';
+  readonly status: 'True' | 'False';
+  readonly reason: string;
+  readonly message?: string;
+  /** The field of the document that it is about. */
+  readonly field?: string;
+  /** The policy that won. */
+  readonly policy?: string;
+}
+
+/** What became of the policies: see docs/POLICY.md. */
+export interface PolicyStatus {
+  readonly policies: readonly {
+    readonly policy: string;
+    readonly source: string;
+    readonly targets: readonly {
+      readonly kind?: string;
+      readonly name?: string;
+      readonly conditions: readonly PolicyCondition[];
+    }[];
+    readonly counters?: Readonly<Record<string, number | Readonly<Record<string, number>>>>;
+    readonly rules?: Readonly<Record<string, number>>;
+  }[];
+}
+
 /** A place in what a lane has exported. */
 export interface Cursor {
   readonly streamid: string;
@@ -453,6 +480,19 @@ export class Emitter implements AsyncDisposable {
   /** One consistent reading per lane. */
   counters(): ByLane<Counters> {
     return byLane(native(() => this.#native.counters()));
+  }
+
+  /** What became of each document of `telemetry`: its conditions by target, and its counters. */
+  policyStatus(): PolicyStatus {
+    return JSON.parse(native(() => this.#native.policyStatus())) as PolicyStatus;
+  }
+
+  /**
+   * Reads the telemetry policies again and puts them in force as one set; one that is bad now and was good before
+   * stays in force as it was.
+   */
+  reloadPolicies(): void {
+    native(() => this.#native.reloadPolicies());
   }
 
   /** How many events `closed`, `backpressure` and `fail_closed` kept out. */

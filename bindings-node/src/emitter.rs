@@ -305,6 +305,18 @@ impl NativeEmitter {
         Ok(text(counters_json(self.get()?)))
     }
 
+    /// What became of each policy document, as JSON.
+    #[napi(catch_unwind)]
+    pub fn policy_status(&self) -> napi::Result<String> {
+        Ok(text(self.get()?.policy_status()))
+    }
+
+    /// Reads the telemetry policies again.
+    #[napi(catch_unwind)]
+    pub fn reload_policies(&self) -> napi::Result<()> {
+        self.get()?.reload_policies().map_err(thrown)
+    }
+
     /// How many events were kept out.
     #[napi(catch_unwind)]
     pub fn refused(&self) -> napi::Result<f64> {

@@ -364,6 +364,48 @@ for (const [name, vector] of files('emit')) {
   });
 }
 
+for (const [name, vector] of files('policy')) {
+  test(`policy/${name}`, async (t) => {
+    known(vector, ['name', 'about', 'config', 'events', 'data', 'filtered', 'conditions']);
+    const dir = folder(t);
+    const sw = await Emitter.open(JSON.parse(JSON.stringify(vector.config).replaceAll('{dir}', dir)));
+    for (const { type, data, ...options } of vector.events) {
+      if (options.trace)
+        options.trace = Object.fromEntries(
+          Object.entries(options.trace).map(([key, value]) => [camel(key), value]),
+        );
+      sw.emit(type, data, options);
+    }
+    const filtered = Object.entries(sw.counters()).map(([lane, counters]) => [lane, counters.filteredBy]);
+    assert.deepEqual(Object.fromEntries(filtered), vector.filtered);
+    const conditions = () =>
+      sw
+        .policyStatus()
+        .policies.flatMap(({ policy, targets }) =>
+          targets.flatMap(({ kind = '', name = '', conditions }) =>
+            conditions.map((one) => `${policy} ${kind}/${name}: ${one.type}=${one.status} ${one.reason}`),
+          ),
+        )
+        .sort();
+    assert.deepEqual(conditions(), vector.conditions);
+    sw.reloadPolicies();
+    assert.deepEqual(conditions(), vector.conditions);
+    await sw.shutdown();
+    for (const [lane, data] of Object.entries(vector.data)) {
+      const lines = fs
+        .readFileSync(path.join(dir, lane), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      assert.deepEqual(
+        lines.filter((line) => !line.origin).map((line) => line.data),
+        data,
+      );
+    }
+    record(`policy/${name}`);
+  });
+}
+
 /** The call of each group. */
 const usage = {
   model: ({ provider, request }) => modelUsage(provider, request),

@@ -240,6 +240,16 @@ impl Emitter {
         convert::from_json(py, &py.detach(|| host::counters_json(&self.inner)))
     }
 
+    /// What became of each policy document: its conditions by target, and its counters.
+    fn policy_status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::from_json(py, &py.detach(|| self.inner.policy_status()))
+    }
+
+    /// Reads the telemetry policies again and puts them in force as one set.
+    fn reload_policies(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.reload_policies()).map_err(|e| raise(py, &e))
+    }
+
     /// How each lane is: ``state`` (``starting``, ``healthy``, ``degraded``, ``failed``, ``closed``), ``since``, the kind of
     /// ``failure``, its ``summary`` and the sink's own ``detail``, how far it has ``acked``, its ``classes``.
     fn health<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

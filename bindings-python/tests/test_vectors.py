@@ -62,6 +62,34 @@ def test_emit(case: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pyte
     record(name)
 
 
+POLICY = {"name", "about", "config", "events", "data", "filtered", "conditions"}
+
+
+def conditions(status: dict[str, Any]) -> list[str]:
+    return sorted(
+        f"{policy['policy']} {target.get('kind', '')}/{target.get('name', '')}: "
+        f"{condition['type']}={condition['status']} {condition['reason']}"
+        for policy in status["policies"]
+        for target in policy["targets"]
+        for condition in target["conditions"]
+    )
+
+
+@pytest.mark.parametrize(("case", "name"), cases("policy", POLICY))
+def test_policy(case: dict[str, Any], name: str, tmp_path: Path) -> None:
+    with sinkwell.Emitter.open(in_folder(case["config"], tmp_path)) as emitter:
+        for event in case["events"]:
+            emitter.emit(**event)
+        assert {lane: counters["filtered_by"] for lane, counters in emitter.counters().items()} == case["filtered"]
+        assert conditions(emitter.policy_status()) == case["conditions"]
+        emitter.reload_policies()
+        assert conditions(emitter.policy_status()) == case["conditions"]
+    for lane, data in case["data"].items():
+        lines = map(json.loads, (tmp_path / lane).read_text(encoding="utf-8").splitlines())
+        assert [line["data"] for line in lines if "origin" not in line] == data
+    record(name)
+
+
 VERIFY = {"name", "about", "inputs", "checkpoints", "keys", "options", "expected"}
 
 

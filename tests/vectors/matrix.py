@@ -23,12 +23,13 @@ FOLDERS = (
     "emit",
     "host-sinks",
     "logs",
+    "policy",
     "seal",
     "spans",
     "usage",
     "verify",
 )
-WHOLE = ("canaries", "emit", "verify")
+WHOLE = ("canaries", "emit", "policy", "verify")
 INDEXED = ("config", "content", "host-sinks", "logs", "seal", "spans", "usage")
 LANGUAGES = ("python", "node", "dotnet", "go")
 

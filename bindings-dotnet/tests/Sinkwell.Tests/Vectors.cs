@@ -14,6 +14,8 @@ public sealed class Vectors
 
     public static TheoryData<string> Emission => Files("emit");
 
+    public static TheoryData<string> Policies => Files("policy");
+
     public static TheoryData<string> Decisions => Files("content");
 
     public static TheoryData<string> Documents => Files("config");
@@ -257,6 +259,59 @@ public sealed class Vectors
                     break;
             }
         }
+    }
+
+    private static string[] Conditions(Emitter emitter)
+    {
+        static string Text(JsonElement element, string name) =>
+            element.TryGetProperty(name, out var value) ? value.GetString()! : "";
+        var all =
+            from policy in emitter.PolicyStatus().GetProperty("policies").EnumerateArray()
+            from target in policy.GetProperty("targets").EnumerateArray()
+            from one in target.GetProperty("conditions").EnumerateArray()
+            select $"{Text(policy, "policy")} {Text(target, "kind")}/{Text(target, "name")}: {Text(one, "type")}={Text(one, "status")} {Text(one, "reason")}";
+        return [.. all.Order(StringComparer.Ordinal)];
+    }
+
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public async Task Policy(string name)
+    {
+        var vector = Read("policy", name, "name", "about", "config", "events", "data", "filtered", "conditions");
+        using var folder = new TemporaryFolder();
+        var text = vector.GetProperty("config").GetRawText().Replace("{dir}", folder.Path, StringComparison.Ordinal);
+        var configuration = (IEnumerable<KeyValuePair<string, object?>>)Plain.Value(JsonDocument.Parse(text).RootElement)!;
+        var conditions = vector.GetProperty("conditions").EnumerateArray().Select(static one => one.GetString()!);
+        await using (var emitter = Emitter.Open(configuration))
+        {
+            foreach (var step in vector.GetProperty("events").EnumerateArray())
+            {
+                Plain.Emit(emitter, step);
+            }
+            foreach (var (lane, counters) in emitter.Counters())
+            {
+                var wanted = vector.GetProperty("filtered").GetProperty(lane).EnumerateObject()
+                    .ToDictionary(static reason => reason.Name, static reason => reason.Value.GetInt64());
+                Assert.Equal(wanted.OrderBy(static reason => reason.Key), counters.FilteredBy.OrderBy(static reason => reason.Key));
+            }
+            Assert.Equal(conditions, Conditions(emitter));
+            emitter.ReloadPolicies();
+            Assert.Equal(conditions, Conditions(emitter));
+        }
+        foreach (var lane in vector.GetProperty("data").EnumerateObject())
+        {
+            var data = File.ReadLines(folder.File(lane.Name))
+                .Select(static line => JsonDocument.Parse(line).RootElement)
+                .Where(static line => !line.TryGetProperty("origin", out _))
+                .Select(static line => line.GetProperty("data"))
+                .ToArray();
+            Assert.Equal(lane.Value.GetArrayLength(), data.Length);
+            foreach (var (got, wanted) in data.Zip(lane.Value.EnumerateArray()))
+            {
+                Assert.True(JsonElement.DeepEquals(got, wanted), $"{got} is not {wanted}");
+            }
+        }
+        Matrix.Record($"policy/{name}");
     }
 
     [Theory]
