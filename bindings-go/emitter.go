@@ -289,50 +289,6 @@ func (w *Emitter) Counters() map[string]Counters {
 	})
 }
 
-// PolicyCondition is what became of a policy on one of its targets.
-type PolicyCondition struct {
-	Type    string `json:"type"`   // Accepted, Programmed
-	Status  string `json:"status"` // True, False
-	Reason  string `json:"reason"`
-	Message string `json:"message"`
-	Field   string `json:"field"`  // of the document
-	Policy  string `json:"policy"` // the one that won
-}
-
-// PolicyTarget is one of a policy's targets.
-type PolicyTarget struct {
-	Kind       string            `json:"kind"`
-	Name       string            `json:"name"`
-	Conditions []PolicyCondition `json:"conditions"`
-}
-
-// Policy is what became of a document under telemetry.
-type Policy struct {
-	Policy   string            `json:"policy"`
-	Source   string            `json:"source"`
-	Targets  []PolicyTarget    `json:"targets"`
-	Counters map[string]any    `json:"counters"`
-	Rules    map[string]uint64 `json:"rules"`
-}
-
-// PolicyStatus is what became of each policy document.
-func (w *Emitter) PolicyStatus() []Policy {
-	defer runtime.KeepAlive(w)
-	return decode[struct {
-		Policies []Policy `json:"policies"`
-	}](func(out *C.SinkwellOwned, e *C.SinkwellError) C.int32_t {
-		return C.sinkwell_policy_status(w.native.pointer, out, e)
-	}).Policies
-}
-
-// ReloadPolicies reads the telemetry policies again and puts them in force as one set; one that is bad now and was good
-// before stays in force as it was.
-func (w *Emitter) ReloadPolicies() error {
-	defer runtime.KeepAlive(w)
-	var e C.SinkwellError
-	return takeError(C.sinkwell_reload_policies(w.native.pointer, &e), &e)
-}
-
 // Cursor is how far a lane's sink has acknowledged.
 type Cursor struct {
 	StreamID string `json:"streamid"`
