@@ -1,7 +1,9 @@
 //! `policy check` and `policy explain`: what a set says, without an emitter.
 //!
-//! Guarantees: both run the code that an emitter runs; nothing is counted and nothing is sent.
+//! Guarantees: both run the code that an emitter runs; nothing is sent, and what is counted is forgotten. What the
+//! configuration has redacted is not shown.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use super::set::{Bound, Loaded, Place, Scene, Sections, bind};
 use super::status::{object, status_value};
 use super::{load, sampling};
 use crate::config::{Config, Limits, TelemetrySource};
+use crate::content::Redactor;
 use crate::error::Result;
 use crate::event::{Event, Freezer, Identity, read_event};
 use crate::glob::Globs;
@@ -65,7 +68,7 @@ pub fn check(files: &[PathBuf], config: Option<&Config>, env: &dyn Env) -> Check
 /// Says, rule by rule and lane by lane, what becomes of an event: a JSON object as `emit` takes it.
 ///
 /// # Errors
-/// `invalid_event`
+/// `invalid_event`; `policy`: what the configuration says about redaction.
 pub fn explain(files: &[PathBuf], config: Option<&Config>, event: &[u8], env: &dyn Env) -> Result<Vec<u8>> {
     let (bound, places) = prepare(files, config, env);
     let identity = Identity {
@@ -81,9 +84,20 @@ pub fn explain(files: &[PathBuf], config: Option<&Config>, event: &[u8], env: &d
     let depth = identity.limits.depth;
     let freezer = Freezer::new(Arc::new(identity), Arc::new(Timeline::new(None)));
     let event = read_event(event, depth, &mut ObjectWriter::new(), |input| freezer.freeze(input))?;
-    let lanes = places.iter().enumerate().map(|(at, place)| of_lane(&bound, at, place, &event)).collect();
+    // Rules see the event as it was given, lanes as it is redacted.
+    let redacted = redact(config, &event)?;
+    let lanes =
+        places.iter().enumerate().map(|(at, place)| of_lane(&bound, at, place, &event, &redacted)).collect();
     let answer = object(vec![("lanes", Value::Array(lanes))]);
     Ok(answer.to_canonical().unwrap_or_default())
+}
+
+fn redact<'e>(config: Option<&Config>, event: &'e Event) -> Result<Cow<'e, [u8]>> {
+    let redaction = config
+        .and_then(|config| Some((config, config.governance.as_ref()?.content.as_ref()?.redaction.as_ref()?)));
+    let Some((config, redaction)) = redaction else { return Ok(Cow::Borrowed(event.data())) };
+    let redactor = Redactor::compile(redaction, config.redaction_hash_key.as_ref())?;
+    Ok(redactor.redact_event(event.data(), None)?.0)
 }
 
 fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
@@ -140,7 +154,7 @@ fn prepare(files: &[PathBuf], config: Option<&Config>, env: &dyn Env) -> (Bound,
     (bind(loaded, &scene, &places), places)
 }
 
-fn of_lane(bound: &Bound, at: usize, place: &Place, event: &Event) -> Value {
+fn of_lane(bound: &Bound, at: usize, place: &Place, event: &Event, redacted: &[u8]) -> Value {
     let mut members = vec![("lane", Value::from(place.id.as_str()))];
     let Some(shapable) = Shapable::of(event).filter(|_| place.is_open()) else {
         let why = if event.terminal {
@@ -148,7 +162,8 @@ fn of_lane(bound: &Bound, at: usize, place: &Place, event: &Event) -> Value {
         } else {
             "no policy touches audit or siem"
         };
-        members.extend([("verdict", Value::from("kept")), ("why", Value::from(why))]);
+        let data = parse(redacted).unwrap_or(Value::Null);
+        members.extend([("verdict", Value::from("kept")), ("why", Value::from(why)), ("data", data)]);
         return object(members);
     };
     let sections: Sections = bound.sections(at, event);
@@ -175,10 +190,10 @@ fn of_lane(bound: &Bound, at: usize, place: &Place, event: &Event) -> Value {
         let by = decided.filter.is_none().then(|| bound.rule_of(&decided)).flatten();
         members.extend(by.map(|rule| ("decided_by", Value::from(rule))));
         if decided.filter.is_none() {
-            members.push(("data", parse(event.data()).unwrap_or(Value::Null)));
+            members.push(("data", parse(redacted).unwrap_or(Value::Null)));
         }
     });
-    if let Some(view) = bound.view(at, shapable, event.data())
+    if let Some(view) = bound.view(at, shapable, redacted)
         && let Some((_, data)) = members.iter_mut().find(|(key, _)| *key == "data")
     {
         *data = parse(&view).unwrap_or(Value::Null);
