@@ -80,7 +80,9 @@ def test_policy(case: dict[str, Any], name: str, tmp_path: Path) -> None:
     with sinkwell.Emitter.open(in_folder(case["config"], tmp_path)) as emitter:
         for event in case["events"]:
             emitter.emit(**event)
-        assert {lane: counters["filtered_by"] for lane, counters in emitter.counters().items()} == case["filtered"]
+        assert {lane: counters["filtered_by"] for lane, counters in emitter.counters().items()} == case[
+            "filtered"
+        ]
         assert conditions(emitter.policy_status()) == case["conditions"]
         emitter.reload_policies()
         assert conditions(emitter.policy_status()) == case["conditions"]

@@ -308,7 +308,7 @@ public sealed class Vectors
             Assert.Equal(lane.Value.GetArrayLength(), data.Length);
             foreach (var (got, wanted) in data.Zip(lane.Value.EnumerateArray()))
             {
-                Assert.True(JsonElement.DeepEquals(got, wanted), $"{got} is not {wanted}");
+                AssertJson(wanted, got, lane.Name);
             }
         }
         Matrix.Record($"policy/{name}");
