@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Inner, Manual, signals};
-use crate::content::Redactor;
 use crate::envelope::ContentRules;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Freezer, Identity};
@@ -151,7 +150,10 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         identity: Arc::clone(&identity),
         timeline: Arc::clone(&timeline),
         why: if forked { Why::Fork } else { Why::Start },
-        content: content_rules(config)?,
+        content: ContentRules::new(
+            config.governance.as_ref().and_then(|governance| governance.content.clone()),
+            config.redaction_hash_key.as_ref(),
+        )?,
     });
     let inner = Inner {
         process: Process::this(),
@@ -223,16 +225,6 @@ pub(super) fn put_in_force(inner: &Inner, config: &Config, loaded: Arc<Loaded>) 
         policies.store(Some(Arc::clone(&bound)));
         (!bound.is_idle()).then_some(bound as Arc<dyn Shaping>)
     }));
-}
-
-/// Compiles what governance says about content.
-fn content_rules(config: &Config) -> Result<ContentRules> {
-    let policy = config.governance.as_ref().and_then(|governance| governance.content.clone());
-    let redaction = policy.as_ref().and_then(|policy| policy.redaction.as_ref());
-    let redactor = redaction
-        .map(|redaction| Redactor::compile(redaction, config.redaction_hash_key.as_ref()))
-        .transpose()?;
-    Ok(ContentRules { policy, redactor })
 }
 
 fn start_all(inner: &mut Inner, options: &Options, planned: Vec<Planned>) -> Result<()> {

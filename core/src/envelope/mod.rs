@@ -13,7 +13,7 @@ mod tests;
 mod wire;
 
 pub(crate) use digest::{EventDigest, seal_message};
-pub(crate) use prepare::{ContentRules, Prepared};
+pub(crate) use prepare::{ContentRules, Prepared, Redacted};
 pub(crate) use wire::{Opening, SealError, Sealing, Wire, members_len, push_sequence, seal, sign_later};
 
 /// `dataschema` of every envelope this version seals.

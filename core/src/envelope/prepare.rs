@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::event::{Attribute, Event};
 use crate::json::{Scan, unescape};
 use crate::json::{compare_keys, write_string};
+use crate::secret::Secret;
 use crate::settings::{ContentCeiling, ContentPolicy};
 use crate::timeline::Timeline;
 
@@ -22,11 +23,48 @@ pub(crate) struct ContentRules {
     pub(crate) redactor: Option<Redactor>,
 }
 
+/// An event as redaction leaves it.
+#[derive(Default)]
+pub(crate) struct Redacted {
+    /// Where that changed it.
+    data: Option<Box<[u8]>>,
+    /// Where that changed an attribute.
+    shown: Option<Box<Shown>>,
+}
+
+impl Redacted {
+    /// # Errors
+    /// What cannot be redacted.
+    pub(crate) fn of(event: &Event, redactor: Option<&Redactor>) -> Result<Self> {
+        let Some(redactor) = redactor else { return Ok(Self::default()) };
+        let (data, subject) = redactor.redact_event(event.data(), event.attribute(Attribute::Subject))?;
+        let data = match data {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(redacted) => Some(redacted.into_boxed_slice()),
+        };
+        let shown = Shown::of(event, redactor, subject)?;
+        Ok(Self { data, shown: shown.differs().then(|| Box::new(shown)) })
+    }
+
+    /// `data` without content.
+    pub(crate) fn data<'a>(&'a self, event: &'a Event) -> &'a [u8] {
+        self.data.as_deref().unwrap_or_else(|| event.data())
+    }
+
+    pub(crate) fn attribute<'a>(&'a self, event: &'a Event, attribute: Attribute) -> Option<&'a str> {
+        let shown = self.shown.as_ref().and_then(|shown| shown.attribute(attribute));
+        shown.or_else(|| event.attribute(attribute))
+    }
+
+    pub(crate) fn tenant<'a>(&'a self, event: &'a Event) -> Option<&'a str> {
+        self.shown.as_ref().and_then(|shown| shown.tenant()).or_else(|| event.tenant())
+    }
+}
+
 /// See the module's head.
 pub(crate) struct Prepared {
     pub(crate) wire: Wire,
-    /// `data` after redaction, where that changed it.
-    data: Option<Box<[u8]>>,
+    pub(crate) redacted: Redacted,
     pub(crate) content: Option<PreparedContent>,
     /// The digest of the form that the first lane sealed, for lanes that seal the same.
     digest: OnceLock<EventDigest>,
@@ -40,6 +78,18 @@ pub(crate) struct LaneData {
     pub(crate) disclosed: Range<usize>,
 }
 
+impl ContentRules {
+    /// Compiles what governance says about content.
+    ///
+    /// # Errors
+    /// `policy`: a rule of redaction that cannot be had.
+    pub(crate) fn new(policy: Option<ContentPolicy>, hash_key: Option<&Secret>) -> Result<Self> {
+        let redaction = policy.as_ref().and_then(|policy| policy.redaction.as_ref());
+        let redactor = redaction.map(|redaction| Redactor::compile(redaction, hash_key)).transpose()?;
+        Ok(Self { policy, redactor })
+    }
+}
+
 impl Prepared {
     /// An event as it is, for envelopes of our own, but for the tenant, which is the host's word.
     pub(crate) fn plain(event: &Event, rules: &ContentRules) -> Self {
@@ -47,7 +97,7 @@ impl Prepared {
         let shown = rules.redactor.as_ref().and_then(|redactor| Shown::of(event, redactor, None).ok());
         Self {
             wire: Wire::of(event, &shown.unwrap_or_default()),
-            data: None,
+            redacted: Redacted::default(),
             content: None,
             digest: OnceLock::new(),
             form: OnceLock::new(),
@@ -59,18 +109,7 @@ impl Prepared {
     /// # Errors
     /// Data that cannot be redacted: the event is not sealed at all.
     pub(crate) fn of(event: &Event, rules: &ContentRules, timeline: &Timeline) -> Result<Self> {
-        let (data, shown) = match &rules.redactor {
-            None => (None, Shown::default()),
-            Some(redactor) => {
-                let subject = event.attribute(Attribute::Subject);
-                let (data, subject) = redactor.redact_event(event.data(), subject)?;
-                let data = match data {
-                    Cow::Borrowed(_) => None,
-                    Cow::Owned(redacted) => Some(redacted.into_boxed_slice()),
-                };
-                (data, Shown::of(event, redactor, subject)?)
-            }
-        };
+        let redacted = Redacted::of(event, rules.redactor.as_ref())?;
         let content = event.content.as_ref().and_then(|content| {
             let id = event.id.to_string();
             let trace = event.attribute(Attribute::Traceparent).and_then(|parent| parent.get(3..35));
@@ -93,8 +132,11 @@ impl Prepared {
             )
         });
         Ok(Self {
-            wire: Wire::of(event, &shown),
-            data,
+            wire: redacted
+                .shown
+                .as_ref()
+                .map_or_else(|| Wire::of(event, &Shown::default()), |shown| Wire::of(event, shown)),
+            redacted,
             content,
             digest: OnceLock::new(),
             form: OnceLock::new(),
@@ -110,7 +152,7 @@ impl Prepared {
 
     /// `data` without content.
     pub(crate) fn data<'a>(&'a self, event: &'a Event) -> &'a [u8] {
-        self.data.as_deref().unwrap_or_else(|| event.data())
+        self.redacted.data(event)
     }
 
     /// `base`, which is `data` or a lane's view of it, with content as a lane under `ceiling` sees it; `None` for an

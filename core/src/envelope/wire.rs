@@ -66,6 +66,20 @@ impl Shown {
         shown.attributes[Attribute::Subject as usize] = subject.map(String::into_boxed_str);
         Ok(shown)
     }
+
+    /// Whether redaction changed an attribute.
+    pub(crate) fn differs(&self) -> bool {
+        self.tenant.is_some() || self.attributes.iter().any(Option::is_some)
+    }
+
+    /// What redaction made of an attribute, where it changed that.
+    pub(crate) fn attribute(&self, attribute: Attribute) -> Option<&str> {
+        self.attributes[attribute as usize].as_deref()
+    }
+
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
 }
 
 impl Wire {

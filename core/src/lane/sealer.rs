@@ -484,7 +484,7 @@ impl Sealer {
         };
         let view = match &tracked.shaping {
             Some(shaping) if lane.may_be_shaped() => {
-                Shapable::of(event).and_then(|event| shaping.view(lane.index, event, prepared.data(&event)))
+                Shapable::of(event).and_then(|event| shaping.view(lane.index, event, &prepared.redacted))
             }
             _ => None,
         };

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::Lane;
+use crate::envelope::Redacted;
 use crate::event::Event;
 use crate::sink::SinkClass;
 
@@ -75,8 +76,8 @@ pub(crate) trait Shaping: Send + Sync {
     /// The event has entered the lanes of its route: now it counts.
     fn routed(&self, event: Shapable<'_>, route: &Route);
 
-    /// `data` as the lane with this index is to see it, in canonical form; `None`: as it is. `data` is redacted.
-    fn view(&self, lane: usize, event: Shapable<'_>, data: &[u8]) -> Option<Vec<u8>>;
+    /// The event's `data` as the lane with this index is to see it, in canonical form; `None`: as it is redacted.
+    fn view(&self, lane: usize, event: Shapable<'_>, redacted: &Redacted) -> Option<Vec<u8>>;
 }
 
 /// What was decided of an event for one lane.

@@ -1,6 +1,7 @@
 //! The two doors for policies (`lane::shape`), with a policy that does as much as one could.
 
 use super::*;
+use crate::envelope::Redacted;
 use crate::lane::{Filter, Route, Shapable, Shaping};
 use crate::verify::{Options as VerifyOptions, Verdict, Verifier};
 
@@ -30,8 +31,8 @@ impl Shaping for Toy {
         self.routed.lock().unwrap().extend(verdicts);
     }
 
-    fn view(&self, _: usize, event: Shapable<'_>, data: &[u8]) -> Option<Vec<u8>> {
-        assert_eq!(event.data(), data, "nothing redacts here");
+    fn view(&self, _: usize, event: Shapable<'_>, redacted: &Redacted) -> Option<Vec<u8>> {
+        assert_eq!(event.data(), redacted.data(&event), "nothing redacts here");
         Some(format!(r#"{{"seen":"{}"}}"#, self.name).into_bytes())
     }
 }

@@ -3,7 +3,6 @@
 //! Guarantees: both run the code that an emitter runs; nothing is sent, and what is counted is forgotten. What the
 //! configuration has redacted is not shown.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use super::status::{object, status_value};
 use super::{load, sampling};
 use crate::config::{Config, Limits, TelemetrySource};
 use crate::content::Redactor;
+use crate::envelope::Redacted;
 use crate::error::Result;
 use crate::event::{Event, Freezer, Identity, read_event};
 use crate::glob::Globs;
@@ -92,12 +92,13 @@ pub fn explain(files: &[PathBuf], config: Option<&Config>, event: &[u8], env: &d
     Ok(answer.to_canonical().unwrap_or_default())
 }
 
-fn redact<'e>(config: Option<&Config>, event: &'e Event) -> Result<Cow<'e, [u8]>> {
+fn redact(config: Option<&Config>, event: &Event) -> Result<Redacted> {
     let redaction = config
         .and_then(|config| Some((config, config.governance.as_ref()?.content.as_ref()?.redaction.as_ref()?)));
-    let Some((config, redaction)) = redaction else { return Ok(Cow::Borrowed(event.data())) };
-    let redactor = Redactor::compile(redaction, config.redaction_hash_key.as_ref())?;
-    Ok(redactor.redact_event(event.data(), None)?.0)
+    let redactor = redaction
+        .map(|(config, redaction)| Redactor::compile(redaction, config.redaction_hash_key.as_ref()))
+        .transpose()?;
+    Redacted::of(event, redactor.as_ref())
 }
 
 fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
@@ -154,7 +155,7 @@ fn prepare(files: &[PathBuf], config: Option<&Config>, env: &dyn Env) -> (Bound,
     (bind(loaded, &scene, &places), places)
 }
 
-fn of_lane(bound: &Bound, at: usize, place: &Place, event: &Event, redacted: &[u8]) -> Value {
+fn of_lane(bound: &Bound, at: usize, place: &Place, event: &Event, redacted: &Redacted) -> Value {
     let mut members = vec![("lane", Value::from(place.id.as_str()))];
     let Some(shapable) = Shapable::of(event).filter(|_| place.is_open()) else {
         let why = if event.terminal {
@@ -162,7 +163,7 @@ fn of_lane(bound: &Bound, at: usize, place: &Place, event: &Event, redacted: &[u
         } else {
             "no policy touches audit or siem"
         };
-        let data = parse(redacted).unwrap_or(Value::Null);
+        let data = parse(redacted.data(event)).unwrap_or(Value::Null);
         members.extend([("verdict", Value::from("kept")), ("why", Value::from(why)), ("data", data)]);
         return object(members);
     };
@@ -190,7 +191,7 @@ fn of_lane(bound: &Bound, at: usize, place: &Place, event: &Event, redacted: &[u
         let by = decided.filter.is_none().then(|| bound.rule_of(&decided)).flatten();
         members.extend(by.map(|rule| ("decided_by", Value::from(rule))));
         if decided.filter.is_none() {
-            members.push(("data", parse(redacted).unwrap_or(Value::Null)));
+            members.push(("data", parse(redacted.data(event)).unwrap_or(Value::Null)));
         }
     });
     if let Some(view) = bound.view(at, shapable, redacted)

@@ -13,6 +13,7 @@ use super::facts::{Finder, Paths, with_workspace};
 use super::sampling::Decision;
 use super::view::{Shape, view};
 use crate::document::tree::Node;
+use crate::envelope::Redacted;
 use crate::event::Event;
 use crate::glob::Globs;
 use crate::lane::{Filter, Route, Shapable, Shaping, may_be_shaped};
@@ -608,7 +609,7 @@ impl Shaping for Bound {
         }
     }
 
-    fn view(&self, lane: usize, event: Shapable<'_>, data: &[u8]) -> Option<Vec<u8>> {
+    fn view(&self, lane: usize, event: Shapable<'_>, redacted: &Redacted) -> Option<Vec<u8>> {
         let event: &Event = &event;
         let sections = self.of_lane(lane).or(self.of_event(event));
         let events = sections.events.and_then(|at| {
@@ -637,7 +638,7 @@ impl Shaping for Bound {
             events: events.map(|(at, events)| (events, &self.loaded.views[usize::from(at)])),
             sampled,
         };
-        view(&shape, event, self.type_of(event), data, &mut |outcome| {
+        view(&shape, event, self.type_of(event), redacted, &mut |outcome| {
             let Some((at, _)) = events else { return };
             let counters = &self.loaded.counters[usize::from(at)];
             match outcome {

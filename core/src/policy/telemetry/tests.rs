@@ -548,3 +548,29 @@ fn reloading_under_load_loses_nothing_and_shapes_nothing_by_halves() {
     }
     assert!(seen.iter().copied().eq(0..EVENTS as i64), "{} of {EVENTS}", seen.len());
 }
+
+/// A field may ask for an attribute: it gets what the envelope shows of it.
+#[test]
+fn what_is_added_is_taken_from_the_redacted_event() {
+    let spec = "events: { fields: [ { key: about, value: { cel: event.subject } }, { key: by, value: { cel: 'event.run + \"!\"' } }, { key: mail, value: { attribute: user.mail } } ] }";
+    let redaction = "governance: { content: { redaction: { id: r, detectors: [email] } } }\n";
+    let rig = Rig::new(&format!("{redaction}telemetry:\n{}", policy("p", THIN, spec)));
+    let mut input = EventInput::new("com.x");
+    input.data = Data::Json(br#"{"user":{"mail":"jane@example.com"}}"#);
+    input.subject = Some("to jane@example.com");
+    input.run = Some("jane@example.com");
+    rig.emitter.emit(input).unwrap();
+    let path = rig.dir.path().join("thin");
+    let read = || std::fs::read_to_string(&path).unwrap();
+    rig.emitter.flush(Duration::from_secs(5));
+    let envelopes = read();
+    assert!(!envelopes.contains("jane@"), "{envelopes}");
+    let envelope =
+        parse(envelopes.lines().find(|line| !line.contains("\"origin\":\"core\"")).unwrap().as_bytes())
+            .unwrap();
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap().to_owned();
+    let data = envelope.get("data").unwrap();
+    assert_eq!(text(data, "about"), text(&envelope, "subject"));
+    assert_eq!(text(data, "by"), format!("{}!", text(&envelope, "runid")));
+    assert_eq!(text(data, "mail"), text(data.get("user").unwrap(), "mail"));
+}

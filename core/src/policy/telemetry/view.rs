@@ -8,6 +8,7 @@ use super::document::{Events, FieldValue};
 use super::facts::{Finder, with_workspace};
 use super::raw::{self, Items, Raw};
 use super::sampling::{self, Decision};
+use crate::envelope::Redacted;
 use crate::event::Event;
 use crate::json::{self, Value, compare_keys, write_f64, write_string};
 
@@ -26,19 +27,20 @@ type Added = (String, Vec<u8>);
 const THRESHOLD: &str = "sampling.threshold";
 const RANDOMNESS: &str = "sampling.randomness";
 
-/// Makes the view of `data`; `None` where nothing is done. `failed` counts expressions that came to nothing.
+/// Makes the view of a redacted event; `None` where nothing is done. `failed` counts expressions that came to nothing.
 pub(super) fn view(
     shape: &Shape<'_>,
     event: &Event,
     event_type: &str,
-    data: &[u8],
+    redacted: &Redacted,
     failed: &mut dyn FnMut(Outcome),
 ) -> Option<Vec<u8>> {
+    let data = redacted.data(event);
     let mut added: Vec<Added> = Vec::new();
     if let Some((events, finder)) = shape.events.filter(|(events, _)| !events.fields.is_empty()) {
         with_workspace(|workspace| {
             let (found, room) = finder.find(data, workspace);
-            let machine = Machine::new(event, event_type, found, room);
+            let machine = Machine::new(event, event_type, found, room).showing(redacted);
             for field in &events.fields {
                 let value = match &field.value {
                     FieldValue::Literal(literal) => Some(literal.clone()),

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use smallvec::SmallVec;
 
 use super::{Attr, BUDGET, Const, Fault, NameRun, Op, Program};
+use crate::envelope::Redacted;
 use crate::event::{Attribute, Event};
 use crate::policy::telemetry::facts::{Found, Slot};
 use crate::policy::telemetry::raw::{self, Items, Members, Raw};
@@ -40,6 +41,8 @@ pub(in crate::policy::telemetry) enum Outcome {
 /// What programs run against: an event, and what was found in its data.
 pub(in crate::policy::telemetry) struct Machine<'a> {
     event: &'a Event,
+    /// As it is shown to others, where that is whom it is asked for.
+    redacted: Option<&'a Redacted>,
     /// The event's type without the prefix of built-in ones.
     event_type: &'a str,
     found: Found<'a>,
@@ -57,7 +60,12 @@ impl<'a> Machine<'a> {
         found: Found<'a>,
         room: &'a mut [u8],
     ) -> Self {
-        Self { event, event_type, found, room: Cell::new(room) }
+        Self { event, redacted: None, event_type, found, room: Cell::new(room) }
+    }
+
+    /// With the event's attributes as redaction leaves them.
+    pub(in crate::policy::telemetry) fn showing(self, redacted: &'a Redacted) -> Self {
+        Self { redacted: Some(redacted), ..self }
     }
 
     /// Runs a rule.
@@ -135,7 +143,12 @@ impl<'a> Machine<'a> {
 
     pub(in crate::policy::telemetry) fn attr(&self, attr: Attr) -> Val<'a> {
         let event = self.event;
-        let attribute = |attribute| Self::optional(event.attribute(attribute));
+        let attribute = |attribute| {
+            Self::optional(match self.redacted {
+                Some(redacted) => redacted.attribute(event, attribute),
+                None => event.attribute(attribute),
+            })
+        };
         let of_trace = |range: std::ops::Range<usize>| {
             Self::optional(event.attribute(Attribute::Traceparent).and_then(|parent| parent.get(range)))
         };
@@ -146,7 +159,10 @@ impl<'a> Machine<'a> {
             Attr::Severity => Val::Int(i64::from(event.severity.number())),
             Attr::SeverityText => Val::Text(event.severity.text().as_bytes()),
             Attr::Agent => Val::Text(event.agent().as_bytes()),
-            Attr::Tenant => Self::optional(event.tenant()),
+            Attr::Tenant => Self::optional(match self.redacted {
+                Some(redacted) => redacted.tenant(event),
+                None => event.tenant(),
+            }),
             Attr::Subject => attribute(Attribute::Subject),
             Attr::Run => attribute(Attribute::Run),
             Attr::Turn => attribute(Attribute::Turn),
