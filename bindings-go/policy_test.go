@@ -21,6 +21,7 @@ type policyCase struct {
 	Data       map[string][]any             `json:"data"`
 	Filtered   map[string]map[string]uint64 `json:"filtered"`
 	Conditions []string                     `json:"conditions"`
+	Metrics    []string                     `json:"metrics"`
 }
 
 func policyConditions(sw *sinkwell.Emitter) []string {
@@ -53,6 +54,17 @@ func TestPolicyVectors(t *testing.T) {
 		for lane, counters := range sw.Counters() {
 			if !reflect.DeepEqual(counters.FilteredBy, c.Filtered[lane]) {
 				t.Errorf("%s: filtered %v, not %v", lane, counters.FilteredBy, c.Filtered[lane])
+			}
+		}
+		if c.Metrics != nil {
+			var derived []string
+			for _, line := range strings.Split(strings.TrimSpace(sw.Prometheus()), "\n") {
+				if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "sinkwell_") {
+					derived = append(derived, line)
+				}
+			}
+			if !reflect.DeepEqual(derived, c.Metrics) {
+				t.Errorf("%s\nis not\n%s", strings.Join(derived, "\n"), strings.Join(c.Metrics, "\n"))
 			}
 		}
 		for range 2 {

@@ -366,7 +366,7 @@ for (const [name, vector] of files('emit')) {
 
 for (const [name, vector] of files('policy')) {
   test(`policy/${name}`, async (t) => {
-    known(vector, ['name', 'about', 'config', 'events', 'data', 'filtered', 'conditions']);
+    known(vector, ['name', 'about', 'config', 'events', 'data', 'filtered', 'conditions', 'metrics']);
     const dir = folder(t);
     const sw = await Emitter.open(JSON.parse(JSON.stringify(vector.config).replaceAll('{dir}', dir)));
     for (const { type, data, ...options } of vector.events) {
@@ -388,6 +388,13 @@ for (const [name, vector] of files('policy')) {
         )
         .sort();
     assert.deepEqual(conditions(), vector.conditions);
+    if (vector.metrics) {
+      const lines = sw.prometheus().trimEnd().split('\n');
+      assert.deepEqual(
+        lines.filter((line) => !/^(#|sinkwell_)/.test(line)),
+        vector.metrics,
+      );
+    }
     sw.reloadPolicies();
     assert.deepEqual(conditions(), vector.conditions);
     await sw.shutdown();

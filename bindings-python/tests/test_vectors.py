@@ -62,7 +62,7 @@ def test_emit(case: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pyte
     record(name)
 
 
-POLICY = {"name", "about", "config", "events", "data", "filtered", "conditions"}
+POLICY = {"name", "about", "config", "events", "data", "filtered", "conditions", "metrics"}
 
 
 def conditions(status: dict[str, Any]) -> list[str]:
@@ -84,6 +84,9 @@ def test_policy(case: dict[str, Any], name: str, tmp_path: Path) -> None:
             "filtered"
         ]
         assert conditions(emitter.policy_status()) == case["conditions"]
+        if "metrics" in case:
+            told = emitter.prometheus().splitlines()
+            assert [line for line in told if not line.startswith(("#", "sinkwell_"))] == case["metrics"]
         emitter.reload_policies()
         assert conditions(emitter.policy_status()) == case["conditions"]
     for lane, data in case["data"].items():

@@ -8,7 +8,7 @@ use sinkwell::json::{ObjectWriter, Value, parse};
 use sinkwell::seam::SystemEnv;
 use sinkwell::{Emitter, Options};
 
-const MEMBERS: [&str; 7] = ["name", "about", "config", "events", "data", "filtered", "conditions"];
+const MEMBERS: [&str; 8] = ["name", "about", "config", "events", "data", "filtered", "conditions", "metrics"];
 
 fn text(value: &Value) -> String {
     String::from_utf8(value.to_canonical().unwrap()).unwrap()
@@ -82,6 +82,12 @@ fn run(file: &Path) {
     assert_eq!(conditions(&emitter), wanted, "{place}");
     emitter.reload_policies().unwrap();
     assert_eq!(conditions(&emitter), wanted, "{place}: read again");
+    if let Some(wanted) = case.get("metrics") {
+        let text = emitter.prometheus();
+        let derived = text.lines().filter(|line| !line.starts_with('#') && !line.starts_with("sinkwell_"));
+        let wanted: Vec<_> = wanted.items().iter().map(|line| line.as_str().unwrap()).collect();
+        assert_eq!(derived.collect::<Vec<_>>(), wanted, "{place}");
+    }
     emitter.shutdown(Duration::from_secs(10));
     for (lane, data) in case.get("data").unwrap().members() {
         let lines = std::fs::read_to_string(dir.join(lane)).unwrap();

@@ -277,7 +277,7 @@ public sealed class Vectors
     [MemberData(nameof(Policies))]
     public async Task Policy(string name)
     {
-        var vector = Read("policy", name, "name", "about", "config", "events", "data", "filtered", "conditions");
+        var vector = Read("policy", name, "name", "about", "config", "events", "data", "filtered", "conditions", "metrics");
         using var folder = new TemporaryFolder();
         var text = vector.GetProperty("config").GetRawText().Replace("{dir}", folder.Path, StringComparison.Ordinal);
         var configuration = (IEnumerable<KeyValuePair<string, object?>>)Plain.Value(JsonDocument.Parse(text).RootElement)!;
@@ -295,6 +295,12 @@ public sealed class Vectors
                 Assert.Equal(wanted.OrderBy(static reason => reason.Key), counters.FilteredBy.OrderBy(static reason => reason.Key));
             }
             Assert.Equal(conditions, Conditions(emitter));
+            if (vector.TryGetProperty("metrics", out var metrics))
+            {
+                var lines = emitter.Prometheus().Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                    .Where(static line => line[0] != '#' && !line.StartsWith("sinkwell_", StringComparison.Ordinal));
+                Assert.Equal(metrics.EnumerateArray().Select(static line => line.GetString()!), lines);
+            }
             emitter.ReloadPolicies();
             Assert.Equal(conditions, Conditions(emitter));
         }

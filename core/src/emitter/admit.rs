@@ -22,7 +22,7 @@ impl Inner {
         let set = self.bus.set();
         let now = self.freezer.timeline.now();
         let (cost, terminal) = (event.cost(), event.terminal);
-        let route = set.shaping.as_ref().and_then(|shaping| Routed::of(&event, shaping, &set));
+        let route = set.in_force.shaping.as_ref().and_then(|shaping| Routed::of(&event, shaping, &set));
         let (blocking, others) = match &route {
             None => (set.blocking.as_slice(), set.others.as_slice()),
             Some(routed) => (routed.blocking.as_slice(), routed.others.as_slice()),
@@ -125,6 +125,9 @@ impl Inner {
         }
         if let Some(routed) = &route {
             routed.count(&tracked.event, &set);
+        }
+        if let Some(measuring) = &set.in_force.measuring {
+            measuring.measure(&tracked.event);
         }
         drop(gate);
         after.run(&set.lanes);

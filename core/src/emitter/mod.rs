@@ -117,6 +117,8 @@ pub(crate) struct Inner {
     context: Arc<crate::lane::SealContext>,
     /// The policies in force as last bound to the lanes, for their status.
     policies: Arc<ArcSwapOption<Bound>>,
+    /// What policies derive from events.
+    instruments: Arc<telemetry::Registry>,
     closed: AtomicBool,
     refused: AtomicU64,
     manual: Option<Vec<Mutex<Manual>>>,
@@ -483,10 +485,11 @@ impl Emitter {
         inner.report()
     }
 
-    /// The counters of every lane in the Prometheus text format.
+    /// The counters of every lane, and what policies derive from events, in the Prometheus text format.
     #[must_use]
     pub fn prometheus(&self) -> String {
-        metrics::prometheus(&self.metrics())
+        let derived = self.current().map(|inner| inner.instruments.prometheus()).unwrap_or_default();
+        metrics::prometheus(&self.metrics()) + &derived
     }
 
     /// The same as instruments with their values, for a host's OpenTelemetry meter.

@@ -11,8 +11,8 @@ use crate::glob::Globs;
 use crate::key::{HostSigner, load_signing_key};
 use crate::lane::control::{Control, Parts};
 use crate::lane::durable::Durable;
-use crate::lane::{Bus, CheckpointFile, Lane, SealContext, Sealer, Shaping, Why, worker};
-use crate::policy::telemetry::{self, Loaded, Place, Scene};
+use crate::lane::{Bus, CheckpointFile, InForce, Lane, Measuring, SealContext, Sealer, Shaping, Why, worker};
+use crate::policy::telemetry::{self, Loaded, Meters, Place, Scene};
 use crate::seam::SystemEnv;
 use crate::seam::fork::Process;
 use crate::settings::{CheckpointTarget, Config, JournalConfig, LaneConfig, OwnPath};
@@ -161,6 +161,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         bus,
         context,
         policies: Arc::default(),
+        instruments: Arc::default(),
         closed: AtomicBool::new(false),
         refused: AtomicU64::new(0),
         manual: options.manual.then(Vec::new),
@@ -217,13 +218,18 @@ pub(super) fn put_in_force(inner: &Inner, config: &Config, loaded: Arc<Loaded>) 
         anywhere: false,
     };
     let policies = Arc::clone(&inner.policies);
+    let meters =
+        Meters { registry: Arc::clone(&inner.instruments), context: Some(Arc::clone(&inner.context)) };
     inner.bus.shape(Arc::new(move |lanes| {
         let places =
             lanes.iter().map(|lane| Place { id: lane.id().to_owned(), classes: lane.classes().to_vec() });
         let places: Vec<_> = places.collect();
-        let bound = Arc::new(telemetry::bind(Arc::clone(&loaded), &scene, &places));
+        let bound = Arc::new(telemetry::bind(Arc::clone(&loaded), &scene, &places, &meters));
         policies.store(Some(Arc::clone(&bound)));
-        (!bound.is_idle()).then_some(bound as Arc<dyn Shaping>)
+        InForce {
+            shaping: bound.shapes().then(|| Arc::clone(&bound) as Arc<dyn Shaping>),
+            measuring: bound.measures().then_some(bound as Arc<dyn Measuring>),
+        }
     }));
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::checkpoint::CheckpointFile;
-use super::{Breach, Fact, Lane, LaneState, Note, Shaping, StateRecord};
+use super::{Breach, Fact, InForce, Lane, LaneState, Note, StateRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SigningKey;
 use crate::reentry;
@@ -32,17 +32,17 @@ pub(crate) struct LaneSet {
     pub(crate) blocking: Vec<usize>,
     /// Indices of the others.
     pub(crate) others: Vec<usize>,
-    /// The policies in force, bound to these lanes; none where they say nothing.
-    pub(crate) shaping: Option<Arc<dyn Shaping>>,
+    /// The policies in force, bound to these lanes.
+    pub(crate) in_force: InForce,
 }
 
-/// Binds a set of policies to the lanes that there are; none where they say nothing.
-pub(crate) type Bind = Arc<dyn Fn(&[Arc<Lane>]) -> Option<Arc<dyn Shaping>> + Send + Sync>;
+/// Binds a set of policies to the lanes that there are.
+pub(crate) type Bind = Arc<dyn Fn(&[Arc<Lane>]) -> InForce + Send + Sync>;
 
 impl LaneSet {
-    fn new(lanes: Vec<Arc<Lane>>, shaping: Option<Arc<dyn Shaping>>) -> Self {
+    fn new(lanes: Vec<Arc<Lane>>, in_force: InForce) -> Self {
         let (blocking, others) = (0..lanes.len()).partition(|&i| lanes[i].is_blocking());
-        Self { lanes: lanes.into(), blocking, others, shaping }
+        Self { lanes: lanes.into(), blocking, others, in_force }
     }
 }
 
@@ -77,7 +77,7 @@ impl Bus {
         key: Option<SigningKey>,
     ) -> Self {
         Self {
-            set: ArcSwap::from_pointee(LaneSet::new(Vec::new(), None)),
+            set: ArcSwap::from_pointee(LaneSet::new(Vec::new(), InForce::default())),
             adding: Mutex::default(),
             reloading: Mutex::default(),
             bind: Mutex::default(),
@@ -149,8 +149,8 @@ impl Bus {
     }
 
     fn store(&self, lanes: Vec<Arc<Lane>>) {
-        let shaping = lock(&self.bind).as_ref().and_then(|bind| bind(&lanes));
-        self.set.store(Arc::new(LaneSet::new(lanes, shaping)));
+        let in_force = lock(&self.bind).as_ref().map(|bind| bind(&lanes)).unwrap_or_default();
+        self.set.store(Arc::new(LaneSet::new(lanes, in_force)));
     }
 
     pub(crate) fn key(&self) -> Option<SigningKey> {

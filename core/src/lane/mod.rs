@@ -45,7 +45,7 @@ pub(crate) use own::{Breach, Fact, Note, Why};
 pub(crate) use queue::{Entry, Offer, Queue};
 pub(crate) use sealer::{SealContext, Sealer};
 pub use shape::Filter;
-pub(crate) use shape::{Route, Shapable, Shaping, may_be_shaped};
+pub(crate) use shape::{InForce, Measuring, Route, Shapable, Shaping, may_be_shaped};
 pub(crate) use tracked::Tracked;
 pub use tracked::{Admission, EndState, Ending, Sealed, Stage};
 

@@ -80,6 +80,19 @@ pub(crate) trait Shaping: Send + Sync {
     fn view(&self, lane: usize, event: Shapable<'_>, redacted: &Redacted) -> Option<Vec<u8>>;
 }
 
+/// Adds events to the instruments that policies derive.
+pub(crate) trait Measuring: Send + Sync {
+    /// The event has entered its lanes. Called once for each, terminal or not, also where every lane filters it.
+    fn measure(&self, event: &Event);
+}
+
+/// What policies in force come to, bound to the lanes that there are; none where they say nothing of it.
+#[derive(Clone, Default)]
+pub(crate) struct InForce {
+    pub(crate) shaping: Option<Arc<dyn Shaping>>,
+    pub(crate) measuring: Option<Arc<dyn Measuring>>,
+}
+
 /// What was decided of an event for one lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::envelope::Redacted;
-use crate::lane::{Filter, Route, Shapable, Shaping};
+use crate::lane::{Filter, InForce, Route, Shapable, Shaping};
 use crate::verify::{Options as VerifyOptions, Verdict, Verifier};
 
 /// Filters every event of a type that begins with `com.noise` in every lane, and writes its own name into the others.
@@ -61,7 +61,11 @@ fn emit(emitter: &Emitter, event_type: &str) -> Receipt {
 
 fn put(emitter: &Emitter, toy: Option<Arc<Toy>>) {
     let shaping = toy.map(|toy| toy as Arc<dyn Shaping>);
-    emitter.inner.load().bus.shape(Arc::new(move |_| shaping.clone()));
+    emitter
+        .inner
+        .load()
+        .bus
+        .shape(Arc::new(move |_| InForce { shaping: shaping.clone(), ..InForce::default() }));
 }
 
 fn lines(dir: &TempDir, lane: &str) -> Vec<String> {

@@ -3,10 +3,13 @@
 //! Guarantees: one document's faults are its own: it is inert, the others hold; every fault names its field as the
 //! document spells it, with line and column; nothing that is not understood passes in silence.
 
+mod metrics;
+
 use std::fmt::Write as _;
 
 use super::cel::{self, Program};
 use super::facts::{MAX_STEPS, Paths, Step};
+use super::instruments::Derived;
 use super::sampling::{self, Key, Mode, Sampling};
 use crate::document::suggest::nearest;
 use crate::document::tree::{Entry, Mark, Node, Text, Value, read_json, read_yaml};
@@ -117,10 +120,18 @@ pub(super) struct Policy {
     pub(super) targets: Vec<Target>,
     pub(super) events: Option<Events>,
     pub(super) sampling: Option<Sampling>,
+    pub(super) metrics: Option<Derived>,
     /// Why it is refused.
     pub(super) invalid: Vec<Issue>,
     /// What of it cannot be honoured.
     pub(super) unhonoured: Vec<Issue>,
+}
+
+impl Policy {
+    /// Nothing of it holds.
+    pub(super) fn clear(&mut self) {
+        (self.events, self.sampling, self.metrics) = (None, None, None);
+    }
 }
 
 /// A file's documents: `---` on a line of its own parts them, and each keeps the lines it stands in.
@@ -161,6 +172,7 @@ pub(super) fn read(node: &Node, source: &str, at: usize, route: &mut Paths) -> P
         targets: Vec::new(),
         events: None,
         sampling: None,
+        metrics: None,
         invalid: Vec::new(),
         unhonoured: Vec::new(),
     };
@@ -168,8 +180,7 @@ pub(super) fn read(node: &Node, source: &str, at: usize, route: &mut Paths) -> P
     policy.invalid = reader.invalid;
     policy.unhonoured = reader.unhonoured;
     if !policy.invalid.is_empty() {
-        policy.events = None;
-        policy.sampling = None;
+        policy.clear();
     }
     policy
 }
@@ -183,6 +194,7 @@ pub(super) fn unreadable(source: &str, at: usize, issue: Issue) -> Policy {
         targets: Vec::new(),
         events: None,
         sampling: None,
+        metrics: None,
         invalid: vec![issue],
         unhonoured: Vec::new(),
     }
@@ -343,6 +355,7 @@ impl Reader<'_> {
     fn spec(&mut self, node: &Node, policy: &mut Policy, route: &mut Paths) {
         let known = ["targetRefs", "targetRef", "events", "sampling", "metrics", "tracing"];
         let mut targeted = false;
+        let mut metrics = None;
         for Entry { key, node, .. } in self.map(node, "spec", &known) {
             let field = join("spec", key);
             match key.as_str() {
@@ -362,11 +375,18 @@ impl Reader<'_> {
                 }
                 "events" => policy.events = Some(self.events(node, route)),
                 "sampling" => policy.sampling = self.sampling(node, route),
-                "metrics" | "tracing" => {
-                    self.not_honoured(node.mark, &field, "this build derives no metrics and sends no spans");
-                }
+                "metrics" => metrics = Some((node, self.metrics(node))),
+                "tracing" => self.not_honoured(node.mark, &field, "this build sends no spans"),
                 _ => {}
             }
+        }
+        if let Some((node, derived)) = metrics {
+            if policy.targets.iter().any(|target| target.kind == TargetKind::Lane) {
+                let message =
+                    "an event counts once, whatever lanes it goes to: no metrics are derived for a Lane";
+                self.not_honoured(node.mark, "spec.metrics", message);
+            }
+            policy.metrics = Some(derived);
         }
         if !targeted {
             self.wrong(node.mark, "spec.targetRefs", "is missing: name 1 to 16 targets");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::cel::{Machine, Outcome};
 use super::document::{Rule, TargetKind};
-use super::set::{Bound, Loaded, Place, Scene, Sections, bind};
+use super::set::{Bound, Loaded, Meters, Place, Scene, Sections, bind};
 use super::status::{object, status_value};
 use super::{load, sampling};
 use crate::config::{Config, Limits, TelemetrySource};
@@ -88,7 +88,8 @@ pub fn explain(files: &[PathBuf], config: Option<&Config>, event: &[u8], env: &d
     let redacted = redact(config, &event)?;
     let lanes =
         places.iter().enumerate().map(|(at, place)| of_lane(&bound, at, place, &event, &redacted)).collect();
-    let answer = object(vec![("lanes", Value::Array(lanes))]);
+    let metrics = bound.measured(&event, &redacted);
+    let answer = object(vec![("lanes", Value::Array(lanes)), ("metrics", Value::Array(metrics))]);
     Ok(answer.to_canonical().unwrap_or_default())
 }
 
@@ -152,7 +153,7 @@ fn prepare(files: &[PathBuf], config: Option<&Config>, env: &dyn Env) -> (Bound,
             places.push(Place { id: "any other lane".to_owned(), classes: vec![SinkClass::Observability] });
         }
     }
-    (bind(loaded, &scene, &places), places)
+    (bind(loaded, &scene, &places, &Meters::default()), places)
 }
 
 fn of_lane(bound: &Bound, at: usize, place: &Place, event: &Event, redacted: &Redacted) -> Value {

@@ -7,12 +7,14 @@
 //!
 //! How: [`document`] reads, [`cel`] compiles what rules say, [`set`] binds policies to lanes by precedence and runs
 //! them, [`facts`] finds what the rules ask for in one pass over the event's data, [`sampling`] decides, [`view`] adds
-//! and drops members, [`status`] says what became of each document.
+//! and drops members, [`measure`] adds to [`instruments`], [`status`] says what became of each document.
 
 mod cel;
 mod document;
 mod explain;
 mod facts;
+mod instruments;
+mod measure;
 mod raw;
 mod sampling;
 mod set;
@@ -23,7 +25,8 @@ mod view;
 mod tests;
 
 pub use explain::{Checked, check, explain};
-pub(crate) use set::{Bound, Loaded, Place, Scene, bind};
+pub(crate) use instruments::Registry;
+pub(crate) use set::{Bound, Loaded, Meters, Place, Scene, bind};
 pub(crate) use status::status_json;
 
 use std::sync::Arc;

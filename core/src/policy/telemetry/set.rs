@@ -10,13 +10,14 @@ use super::Given;
 use super::cel::{Fault, Machine, Outcome};
 use super::document::{self, Issue, MAX_POLICIES, Policy, Rule, TargetKind};
 use super::facts::{Finder, Paths, with_workspace};
+use super::instruments::{Instrument, Registry};
 use super::sampling::Decision;
 use super::view::{Shape, view};
 use crate::document::tree::Node;
 use crate::envelope::Redacted;
 use crate::event::Event;
 use crate::glob::Globs;
-use crate::lane::{Filter, Route, Shapable, Shaping, may_be_shaped};
+use crate::lane::{Filter, Route, SealContext, Shapable, Shaping, may_be_shaped};
 use crate::sink::SinkClass;
 use crate::types;
 
@@ -30,6 +31,8 @@ pub(crate) struct Loaded {
     route: Finder,
     /// By policy: finds what its `fields` ask for.
     views: Vec<Finder>,
+    /// By policy: finds what its metrics ask for.
+    pub(super) meters: Vec<Finder>,
     /// Good documents, for when they turn bad.
     good: Vec<Good>,
 }
@@ -59,7 +62,7 @@ pub(super) struct PolicyCounters {
     pub(super) rules: Vec<AtomicU64>,
 }
 
-fn add(counter: &AtomicU64) {
+pub(super) fn add(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -121,8 +124,11 @@ impl Loaded {
         let views = policies
             .iter()
             .map(|policy| policy.events.as_ref().map(|events| events.paths.finder()).unwrap_or_default());
-        let (counters, views) = (counters.collect(), views.collect());
-        Self { policies, counters, refused, route: route.finder(), views, good }
+        let meters = policies
+            .iter()
+            .map(|policy| policy.metrics.as_ref().map(|derived| derived.paths.finder()).unwrap_or_default());
+        let (counters, views, meters) = (counters.collect(), views.collect(), meters.collect());
+        Self { policies, counters, refused, route: route.finder(), views, meters, good }
     }
 
     /// Everything that is wrong, for the log.
@@ -152,15 +158,13 @@ fn refuse_doubles(policies: &mut [Policy]) {
         if seen.get(&policy.name).is_some_and(|count| *count > 1) {
             let message = format!("{}: another document has this name; none of them holds", policy.source);
             policy.invalid.push(Issue { field: "metadata.name".to_owned(), message });
-            policy.events = None;
-            policy.sampling = None;
+            policy.clear();
         }
     }
     for policy in policies.iter_mut().skip(MAX_POLICIES) {
         let message = format!("more than {MAX_POLICIES} documents");
         policy.invalid.push(Issue { field: String::new(), message });
-        policy.events = None;
-        policy.sampling = None;
+        policy.clear();
     }
 }
 
@@ -195,6 +199,8 @@ impl Place {
 pub(super) struct Sections {
     pub(super) events: Option<u16>,
     pub(super) sampling: Option<u16>,
+    /// Never from a policy on a lane: an event counts once, whatever lanes it goes to.
+    pub(super) metrics: Option<u16>,
 }
 
 impl Sections {
@@ -202,18 +208,34 @@ impl Sections {
         Self {
             events: policy.events.is_some().then_some(at),
             sampling: policy.sampling.is_some().then_some(at),
+            metrics: policy.metrics.is_some().then_some(at),
         }
     }
 
+    /// As a lane has them.
+    fn of_lane(self) -> Self {
+        Self { metrics: None, ..self }
+    }
+
+    /// Whether none says anything of what lanes get.
+    fn shapes_nothing(&self) -> bool {
+        self.events.is_none() && self.sampling.is_none()
+    }
+
     fn or(self, other: Self) -> Self {
-        Self { events: self.events.or(other.events), sampling: self.sampling.or(other.sampling) }
+        Self {
+            events: self.events.or(other.events),
+            sampling: self.sampling.or(other.sampling),
+            metrics: self.metrics.or(other.metrics),
+        }
     }
 
     /// Whether every section of the policy is taken from elsewhere; by which.
     pub(super) fn covers(self, other: Self) -> Option<u16> {
         let events = other.events.is_none() || self.events.is_some();
         let sampling = other.sampling.is_none() || self.sampling.is_some();
-        (events && sampling).then_some(self.events.or(self.sampling)).flatten()
+        let metrics = other.metrics.is_none() || self.metrics.is_some();
+        (events && sampling && metrics).then_some(self.events.or(self.sampling).or(self.metrics)).flatten()
     }
 }
 
@@ -243,10 +265,22 @@ pub(crate) struct Bound {
     rest: Sections,
     /// By policy and target.
     pub(super) standing: Vec<Vec<Standing>>,
+    /// By policy: the instruments that its metrics feed.
+    meters: Vec<Vec<Arc<Instrument>>>,
+    /// How redaction is done.
+    pub(super) context: Option<Arc<SealContext>>,
+}
+
+/// What metrics need beside a set.
+#[derive(Clone, Default)]
+pub(crate) struct Meters {
+    pub(crate) registry: Arc<Registry>,
+    /// Of the emitter; none where nothing is counted.
+    pub(crate) context: Option<Arc<SealContext>>,
 }
 
 /// Binds a set to lanes.
-pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place]) -> Bound {
+pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place], meters: &Meters) -> Bound {
     let policies = &loaded.policies;
     let index = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
     let mut standing: Vec<Vec<Standing>> =
@@ -284,7 +318,7 @@ pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place]) -> Bound
         names.map(|name| (Box::from(name), sections(kind, Some(name)))).collect::<HashMap<Box<str>, _>>()
     };
     let by_lane: Vec<Sections> =
-        lanes.iter().map(|lane| sections(TargetKind::Lane, Some(&lane.id))).collect();
+        lanes.iter().map(|lane| sections(TargetKind::Lane, Some(&lane.id)).of_lane()).collect();
     let gateway = sections(TargetKind::Gateway, scene.gateway.as_deref().filter(|_| scene.gateway.is_some()));
     let namespace = sections(TargetKind::Namespace, scene.namespace.as_deref());
     let emitter = sections(TargetKind::Emitter, None);
@@ -306,7 +340,7 @@ pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place]) -> Bound
             if *standing != Standing::Holds || target.kind == TargetKind::Lane {
                 continue;
             }
-            if open.is_empty() {
+            if open.is_empty() && own.metrics.is_none() {
                 *standing = Standing::Idle("every lane is of the class audit or siem".to_owned());
                 continue;
             }
@@ -317,15 +351,40 @@ pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place]) -> Bound
                 TargetKind::Namespace => own_agent.or(own_tenant).or(gateway),
                 TargetKind::Emitter => own_agent.or(own_tenant).or(gateway).or(namespace),
             };
-            let covered: Option<Vec<u16>> =
-                open.iter().map(|&lane| by_lane[lane].or(above).covers(own)).collect();
+            let covered: Option<Vec<u16>> = match open.as_slice() {
+                // Only metrics are of any use here.
+                [] => above.covers(own).map(|winner| vec![winner]),
+                open => open.iter().map(|&lane| by_lane[lane].or(above).covers(own)).collect(),
+            };
             if let Some(winner) = covered.and_then(|winners| winners.first().copied()) {
                 *standing = Standing::Overridden(winner);
             }
         }
     }
     let rest = gateway.or(namespace).or(emitter);
-    Bound { loaded, prefix: scene.prefix.clone(), lanes: by_lane, agents, tenants, rest, standing }
+    let meter = |(at, policy): (usize, &Policy)| match &policy.metrics {
+        Some(derived)
+            if policy.targets.iter().zip(&standing[at]).any(|(target, standing)| {
+                target.kind != TargetKind::Lane && *standing == Standing::Holds
+            }) =>
+        {
+            derived.metrics.iter().map(|metric| meters.registry.instrument(metric)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let instruments: Vec<Vec<_>> = policies.iter().enumerate().map(meter).collect();
+    meters.registry.keep(instruments.iter().flatten());
+    Bound {
+        prefix: scene.prefix.clone(),
+        lanes: by_lane,
+        agents,
+        tenants,
+        rest,
+        standing,
+        meters: instruments,
+        context: meters.context.clone(),
+        loaded,
+    }
 }
 
 /// Whether there is what a policy names.
@@ -433,13 +492,22 @@ impl Bound {
         &self.loaded.policies[usize::from(at)]
     }
 
-    /// Whether no policy says anything about any event.
-    pub(crate) fn is_idle(&self) -> bool {
-        let none = |sections: &Sections| *sections == Sections::default();
-        none(&self.rest)
-            && self.lanes.iter().all(none)
-            && self.agents.values().all(none)
-            && self.tenants.values().all(none)
+    /// Whether any policy filters, samples or shapes what lanes get.
+    pub(crate) fn shapes(&self) -> bool {
+        let all = || self.agents.values().chain(self.tenants.values()).chain([&self.rest]).chain(&self.lanes);
+        !all().all(Sections::shapes_nothing)
+    }
+
+    /// Whether any policy derives metrics.
+    pub(crate) fn measures(&self) -> bool {
+        let mut all = self.agents.values().chain(self.tenants.values()).chain([&self.rest]);
+        all.any(|sections| sections.metrics.is_some())
+    }
+
+    /// The policy whose metrics an event feeds, with its instruments.
+    pub(super) fn meters_of(&self, event: &Event) -> Option<(usize, &[Arc<Instrument>])> {
+        let at = usize::from(self.of_event(event).metrics?);
+        Some((at, self.meters.get(at)?))
     }
 
     /// The policies of an event's own, and of all.
@@ -472,7 +540,7 @@ impl Bound {
     }
 
     /// The type as hosts write it, so that a rule holds under any prefix.
-    fn type_of<'e>(&self, event: &'e Event) -> &'e str {
+    pub(super) fn type_of<'e>(&self, event: &'e Event) -> &'e str {
         let name = event.event_type();
         types::resolve(name, &self.prefix)
             .ok()

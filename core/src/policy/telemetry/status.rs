@@ -145,7 +145,7 @@ fn of_target(bound: &Bound, policy: &Policy, newer: &[Issue], target: &Target, s
             }
             Standing::Idle(message) => Condition::new("Programmed", false, "PartiallyProgrammed", message),
             _ => match policy.unhonoured.as_slice() {
-                [] if policy.events.is_none() && policy.sampling.is_none() => {
+                [] if policy.events.is_none() && policy.sampling.is_none() && policy.metrics.is_none() => {
                     Condition::new("Programmed", true, "Programmed", "it says nothing").at("spec")
                 }
                 [] => Condition::new("Programmed", true, "Programmed", ""),

@@ -1,5 +1,7 @@
 //! Policies through an emitter, as a program has them.
 
+mod metrics;
+
 use std::time::Duration;
 
 use crate::config::{Config, Source};

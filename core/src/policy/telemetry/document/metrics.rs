@@ -1,0 +1,181 @@
+//! Reading `spec.metrics`.
+
+use super::{Reader, join};
+use crate::document::tree::{Entry, Node, Value};
+use crate::policy::telemetry::instruments::{BUCKETS, Derived, Kind, Metric, Taken, prometheus_name};
+
+/// Instruments of one policy.
+const MAX_METRICS: usize = 64;
+/// Dimensions of one instrument.
+const MAX_DIMENSIONS: usize = 16;
+/// Bytes of an instrument's name, as OpenTelemetry has it.
+const MAX_NAME: usize = 255;
+/// Buckets of a histogram.
+const MAX_BUCKETS: usize = 64;
+
+impl Reader<'_> {
+    pub(super) fn metrics(&mut self, node: &Node) -> Derived {
+        let mut derived = Derived::default();
+        let mut enabled = true;
+        let entries = self.map(node, "spec.metrics", &["mode", "provider", "semconv", "overrides"]);
+        for Entry { key, node, .. } in entries {
+            let field = join("spec.metrics", key);
+            match key.as_str() {
+                "mode" => enabled = self.mode(node, &field),
+                "provider" => self.provider(node, &field),
+                "semconv" => {
+                    let message = "this build derives the instruments that overrides name, and no others";
+                    self.not_honoured(node.mark, &field, message);
+                }
+                "overrides" => {
+                    for (i, item) in self.list(node, &field, MAX_METRICS).iter().enumerate() {
+                        self.metric(item, &format!("{field}[{i}]"), &mut derived);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !enabled {
+            derived.metrics.clear();
+        } else if !entries.iter().any(|entry| entry.key == "overrides") {
+            let message = "this build derives the instruments that overrides name, and there are none";
+            self.not_honoured(node.mark, "spec.metrics", message);
+        }
+        derived
+    }
+
+    fn provider(&mut self, node: &Node, field: &str) {
+        for Entry { key, node, .. } in self.map(node, field, &["type", "lane"]) {
+            let at = join(field, key);
+            let read = "metrics are read as Prometheus text; this build sends none over OTLP";
+            match key.as_str() {
+                "type" if self.word(node, &at, &[("OTLP", true), ("Prometheus", false)]) == Some(true) => {
+                    self.not_honoured(node.mark, &at, read);
+                }
+                "lane" => self.not_honoured(node.mark, &at, read),
+                _ => {}
+            }
+        }
+    }
+
+    fn metric(&mut self, node: &Node, field: &str, derived: &mut Derived) {
+        let known = ["name", "mode", "type", "unit", "description", "value", "dimensions", "buckets"];
+        let (mut name, mut kind, mut enabled, mut buckets) = (None, None, true, None);
+        let (mut unit, mut description) = (String::new(), String::new());
+        let (mut value, mut dimensions) = (None, Vec::new());
+        for Entry { key, node, .. } in self.map(node, field, &known) {
+            let at = join(field, key);
+            match key.as_str() {
+                "name" => name = self.name(node, &at, derived),
+                "mode" => enabled = self.mode(node, &at),
+                "type" => kind = self.word(node, &at, &[("Counter", false), ("Histogram", true)]),
+                "unit" => unit = self.text(node, &at).unwrap_or_default().to_owned(),
+                "description" => description = self.text(node, &at).unwrap_or_default().to_owned(),
+                "value" => {
+                    let taken = self.value(node, &at, &mut derived.paths).and_then(Taken::of);
+                    if matches!(taken, Some(Taken::Text(_))) {
+                        self.wrong(node.mark, &at, "expected a number");
+                    }
+                    value = taken;
+                }
+                "dimensions" => {
+                    for (i, item) in self.list(node, &at, MAX_DIMENSIONS).iter().enumerate() {
+                        self.dimension(item, &format!("{at}[{i}]"), &mut dimensions, derived);
+                    }
+                }
+                "buckets" => buckets = self.buckets(node, &at),
+                _ => {}
+            }
+        }
+        for (there, key) in [(name.is_some(), "name"), (kind.is_some(), "type")] {
+            let at = join(field, key);
+            if !there && !self.invalid.iter().any(|issue| issue.field == at) {
+                self.wrong(node.mark, &at, "is missing");
+            }
+        }
+        let (Some(name), Some(histogram)) = (name, kind) else { return };
+        let kind = match (histogram, buckets) {
+            (true, ends) => Kind::Histogram(ends.unwrap_or_else(|| BUCKETS.to_vec()).into()),
+            (false, None) => Kind::Counter,
+            (false, Some(_)) => {
+                self.wrong(node.mark, &join(field, "buckets"), "a counter has none");
+                return;
+            }
+        };
+        if histogram && value.is_none() {
+            self.wrong(node.mark, &join(field, "value"), "is missing: a histogram is of values");
+            return;
+        }
+        if enabled {
+            // So that one set of dimensions is one, in whatever order documents name them.
+            dimensions.sort_by(|(a, _), (b, _)| a.cmp(b));
+            derived.metrics.push(Metric { name, kind, unit, description, value, dimensions });
+        }
+    }
+
+    /// An instrument's name: as OpenTelemetry allows it, and nobody else's.
+    fn name(&mut self, node: &Node, field: &str, derived: &Derived) -> Option<String> {
+        let name = self.text(node, field)?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
+        if name.len() > MAX_NAME
+            || !name.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !name.chars().all(allowed)
+        {
+            let message =
+                "a name begins with a letter and has letters, digits, `_`, `.`, `-`, `/`, at most 255";
+            self.wrong(node.mark, field, message);
+            return None;
+        }
+        let plain = prometheus_name(name);
+        if plain.starts_with("sinkwell_") {
+            self.wrong(node.mark, field, "names under `sinkwell` are what an emitter says of itself");
+            return None;
+        }
+        if derived.metrics.iter().any(|known| prometheus_name(&known.name) == plain) {
+            self.wrong(
+                node.mark,
+                field,
+                "another instrument of this policy has this name, as Prometheus writes it",
+            );
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
+    fn dimension(&mut self, node: &Node, field: &str, all: &mut Vec<(String, Taken)>, derived: &mut Derived) {
+        let entries = self.map(node, field, &["key", "value"]);
+        let get = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
+        let (Some(key), Some(value)) = (get("key"), get("value")) else {
+            self.wrong(node.mark, field, "expected { key: …, value: … }");
+            return;
+        };
+        let at = join(field, "key");
+        let Some(key) = self.text(key, &at) else { return };
+        let plain = prometheus_name(key);
+        if plain == "le" || plain == "otel_metric_overflow" {
+            self.wrong(node.mark, &at, "this dimension is not for policies to set");
+            return;
+        }
+        if all.iter().any(|(known, _)| prometheus_name(known) == plain) {
+            self.wrong(node.mark, &at, "another dimension has this key, as Prometheus writes it");
+            return;
+        }
+        let value = self.value(value, &join(field, "value"), &mut derived.paths);
+        all.extend(value.and_then(Taken::of).map(|value| (key.to_owned(), value)));
+    }
+
+    /// Where the buckets of a histogram end: numbers that grow.
+    fn buckets(&mut self, node: &Node, field: &str) -> Option<Vec<f64>> {
+        let number = |node: &Node| match node.value {
+            Value::Int(number) => Some(number as f64),
+            Value::Float(number) => Some(number).filter(|number| number.is_finite()),
+            _ => None,
+        };
+        let ends: Option<Vec<f64>> = self.list(node, field, MAX_BUCKETS).iter().map(number).collect();
+        let ends = ends.filter(|ends| !ends.is_empty() && ends.is_sorted_by(|a, b| a < b));
+        if ends.is_none() {
+            self.wrong(node.mark, field, "expected numbers that grow");
+        }
+        ends
+    }
+}

@@ -1,0 +1,307 @@
+//! Metrics that policies derive.
+
+use super::*;
+use crate::Wait;
+
+/// The lines of what policies derive, without those that say what they are.
+fn derived(emitter: &Emitter) -> Vec<String> {
+    let text = emitter.prometheus();
+    let own = |line: &&str| !line.starts_with('#') && !line.starts_with("sinkwell_");
+    text.lines().filter(own).map(str::to_owned).collect()
+}
+
+fn metrics(overrides: &str) -> String {
+    format!("metrics: {{ mode: Enabled, provider: {{ type: Prometheus }}, overrides: [ {overrides} ] }}")
+}
+
+const CALLS: &str = "{ name: tool.calls, type: Counter, value: { cel: 'event.type == \"tool.invocation\"' }, dimensions: [ { key: tool, value: { attribute: tool } }, { key: outcome, value: { attribute: outcome } } ] }";
+
+#[test]
+fn an_event_counts_once_whatever_is_filtered_or_sampled_and_however_many_lanes_there_are() {
+    let documents = [
+        policy(
+            "counts",
+            EMITTER,
+            &metrics(&format!(
+                "{CALLS}, {{ name: all, type: Counter }}, {{ name: cost.micros, type: Counter, value: {{ attribute: amount_micros }}, dimensions: [ {{ key: currency, value: {{ attribute: currency }} }}, {{ key: from, value: {{ literal: agents }} }} ] }}"
+            )),
+        ),
+        policy("thin", THIN, "sampling: { rate: { numerator: 1, denominator: 1000 }, key: event }"),
+        policy("none", "{ kind: Lane, name: other }", "events: { mode: Disabled }"),
+    ];
+    let rig = Rig::new(&format!("telemetry:\n{}", documents.concat()));
+    for n in 0..300 {
+        let outcome = if n % 3 == 0 { "error" } else { "ok" };
+        rig.emit("tool.invocation", &format!(r#"{{"outcome":"{outcome}","tool":"search"}}"#));
+    }
+    rig.emit("tool.invocation", r#"{"tool":"clock"}"#);
+    rig.emit("com.x", r#"{"tool":"no \"tool\""}"#);
+    // A terminal event counts as any other does.
+    rig.emit("cost.estimated", r#"{"amount_micros":2500,"currency":"EUR","rate_table_version":"1"}"#);
+    rig.emit("cost.estimated", r#"{"amount_micros":1,"currency":"EUR","rate_table_version":"1"}"#);
+    let expected = [
+        "all_total 304",
+        r#"cost_micros_total{currency="EUR",from="agents"} 2501"#,
+        r#"tool_calls_total{outcome="error",tool="search"} 100"#,
+        r#"tool_calls_total{outcome="ok",tool="search"} 200"#,
+        r#"tool_calls_total{tool="clock"} 1"#,
+    ];
+    assert_eq!(derived(&rig.emitter), expected);
+    // Delivering adds nothing.
+    let text = rig.emitter.prometheus();
+    assert!(text.contains("# HELP tool_calls_total tool.calls\n# TYPE tool_calls_total counter\n"), "{text}");
+    rig.emitter.flush(Duration::from_secs(5));
+    assert_eq!(derived(&rig.emitter), expected);
+}
+
+#[test]
+fn a_histogram_says_how_values_are_distributed() {
+    let histogram = "{ name: tokens, type: Histogram, unit: '{token}', description: Tokens of a call, value: { attribute: n }, buckets: [ 1, 10, 100.5 ], dimensions: [ { key: model, value: { attribute: gen_ai.request.model } } ] }";
+    let rig = Rig::new(&format!("telemetry:\n{}", policy("p", EMITTER, &metrics(histogram))));
+    for n in ["0", "1", "2", "10", "100.5", "100.75", "1000000"] {
+        rig.emit("com.x", &format!(r#"{{"gen_ai":{{"request":{{"model":"a\\b\"c\nd"}}}},"n":{n}}}"#));
+    }
+    rig.emit("com.x", r#"{"n":"seven"}"#);
+    rig.emit("com.x", "{}");
+    let model = r#"model="a\\b\"c\nd""#;
+    assert_eq!(
+        derived(&rig.emitter),
+        [
+            format!("tokens_bucket{{{model},le=\"1\"}} 2"),
+            format!("tokens_bucket{{{model},le=\"10\"}} 4"),
+            format!("tokens_bucket{{{model},le=\"100.5\"}} 5"),
+            format!("tokens_bucket{{{model},le=\"+Inf\"}} 7"),
+            format!("tokens_sum{{{model}}} 1000214.25"),
+            format!("tokens_count{{{model}}} 7"),
+        ]
+    );
+    let text = rig.emitter.prometheus();
+    assert!(text.contains("# HELP tokens Tokens of a call ({token})\n# TYPE tokens histogram\n"), "{text}");
+}
+
+#[test]
+fn a_dimension_shows_nothing_that_redaction_hides() {
+    let all = "{ name: by.mail, type: Counter, dimensions: [ { key: mail, value: { attribute: mail } } ] }, { name: by.subject, type: Counter, dimensions: [ { key: subject, value: { cel: event.subject } } ] }";
+    let redaction =
+        "governance: { content: { redaction: { id: r, detectors: [email], paths: [ '$.mail' ] } } }\n";
+    let rig = Rig::new(&format!("{redaction}telemetry:\n{}", policy("p", EMITTER, &metrics(all))));
+    for (mail, subject) in
+        [("jane@example.com", "to jane@example.com"), ("joe@example.com", "to joe@example.com"), ("x", "y")]
+    {
+        for _ in 0..3 {
+            let mut input = EventInput::new("com.x");
+            let data = format!(r#"{{"mail":"{mail}"}}"#);
+            input.data = Data::Json(data.as_bytes());
+            input.subject = Some(subject);
+            rig.emitter.emit(input).unwrap();
+        }
+    }
+    let text = rig.emitter.prometheus();
+    assert!(!text.contains("jane") && !text.contains("joe") && !text.contains("\"x\""), "{text}");
+    let count = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+    let lines = derived(&rig.emitter);
+    let of =
+        |name: &str| lines.iter().filter(|line| line.starts_with(name)).map(|line| count(line)).sum::<u64>();
+    assert_eq!((of("by_mail_total"), of("by_subject_total")), (9, 9), "{lines:?}");
+    assert!(lines.contains(&r#"by_subject_total{subject="y"} 3"#.to_owned()), "{lines:?}");
+}
+
+#[test]
+fn sets_of_dimensions_are_limited_and_so_is_each() {
+    let by = "{ name: by, type: Counter, dimensions: [ { key: n, value: { attribute: n } }, { key: long, value: { attribute: long } } ] }";
+    let rig = Rig::new(&format!("telemetry:\n{}", policy("p", EMITTER, &metrics(by))));
+    let long = "é".repeat(1000);
+    for n in 0..2010 {
+        rig.emit("com.x", &format!(r#"{{"long":"x{long}","n":{n}}}"#));
+    }
+    rig.emit("com.x", &format!(r#"{{"long":"x{long}","n":7}}"#));
+    let lines = derived(&rig.emitter);
+    assert_eq!(lines.len(), 2001);
+    assert!(lines.contains(&r#"by_total{otel_metric_overflow="true"} 10"#.to_owned()));
+    // Cut at a whole character: 1 + 2 * 127 of 256 bytes.
+    assert!(lines.contains(&format!("by_total{{long=\"x{}\",n=\"7\"}} 2", "é".repeat(127))), "{}", lines[8]);
+}
+
+#[test]
+fn the_most_specific_policy_counts_and_a_lane_has_none() {
+    let count = |by: &str| {
+        metrics(&format!(
+            "{{ name: calls, type: Counter, dimensions: [ {{ key: by, value: {{ literal: {by} }} }} ] }}"
+        ))
+    };
+    let documents = [
+        policy("lane", THIN, &count("lane")),
+        policy("agent", "{ kind: Agent, name: a2 }", &count("agent")),
+        policy("tenant", "{ kind: Tenant, name: away }", "metrics: { mode: Disabled, overrides: [] }"),
+        policy("emitter", EMITTER, &count("emitter")),
+    ];
+    let rig = Rig::new(&format!("telemetry:\n{}", documents.concat()));
+    for (agent, tenant) in
+        [(None, None), (Some("a2"), None), (Some("a2"), Some("away")), (None, Some("away"))]
+    {
+        let mut input = EventInput::new("com.x");
+        (input.agent, input.tenant) = (agent, tenant);
+        rig.emitter.emit(input).unwrap();
+    }
+    assert_eq!(derived(&rig.emitter), [r#"calls_total{by="agent"} 2"#, r#"calls_total{by="emitter"} 1"#]);
+    assert_eq!(
+        rig.conditions(),
+        [
+            "agent Agent/a2: Accepted=True Accepted",
+            "agent Agent/a2: Programmed=True Programmed",
+            "emitter Emitter/: Accepted=True Accepted",
+            "emitter Emitter/: Programmed=True Programmed",
+            "lane Lane/thin: Accepted=True Accepted",
+            "lane Lane/thin: Programmed=True PartiallyProgrammed",
+            "tenant Tenant/away: Accepted=True Accepted",
+            "tenant Tenant/away: Programmed=True Programmed",
+        ]
+    );
+}
+
+#[test]
+fn reading_policies_anew_sets_nothing_back() {
+    let dir = TempDir::new();
+    let path = dir.path().join("policies.yaml");
+    let write = |overrides: &str| {
+        let document = policy("p", EMITTER, &metrics(overrides));
+        std::fs::write(&path, document.trim_start().trim_start_matches("- ")).unwrap();
+    };
+    write("{ name: calls, type: Counter }, { name: gone, type: Counter }");
+    let rig = Rig::new(&format!("telemetry: [ {} ]\n", path.display()));
+    rig.emit("com.x", r#"{"n":1}"#);
+    write(
+        "{ name: calls, type: Counter }, { name: sizes, type: Histogram, value: { attribute: n }, buckets: [ 1 ] }",
+    );
+    rig.emitter.reload_policies().unwrap();
+    rig.emit("com.x", r#"{"n":1}"#);
+    let sizes = [r#"sizes_bucket{le="1"} 1"#, r#"sizes_bucket{le="+Inf"} 1"#, "sizes_sum 1", "sizes_count 1"];
+    assert_eq!(derived(&rig.emitter), [&["calls_total 2"], &sizes[..]].concat());
+    // A document that turned bad: the last good one goes on counting.
+    std::fs::write(&path, "spec: [").unwrap();
+    rig.emitter.reload_policies().unwrap();
+    rig.emit("com.x", "{}");
+    assert_eq!(derived(&rig.emitter), [&["calls_total 3"], &sizes[..]].concat());
+    // Another kind of instrument is another instrument.
+    write("{ name: calls, type: Histogram, value: { literal: 2 }, buckets: [ 1 ] }");
+    rig.emitter.reload_policies().unwrap();
+    assert_eq!(derived(&rig.emitter), [""; 0]);
+    rig.emit("com.x", "{}");
+    assert_eq!(
+        derived(&rig.emitter),
+        [r#"calls_bucket{le="1"} 0"#, r#"calls_bucket{le="+Inf"} 1"#, "calls_sum 2", "calls_count 1"]
+    );
+}
+
+#[test]
+fn metrics_alone_are_no_business_of_lanes_and_need_none_that_may_be_shaped() {
+    let dir = TempDir::new();
+    let text = format!(
+        "agent: {{ id: a1 }}\nheartbeat: off\nlanes:\n  - {{ id: whole, classes: [audit], sink: {{ file: {{ path: {}/whole }} }} }}\ntelemetry:\n{}",
+        dir.path().display(),
+        policy("p", EMITTER, &metrics("{ name: all, type: Counter }"))
+    );
+    let source = Source::Text { text, name: None, format: Default::default() };
+    let config = Config::load(source, &SystemEnv::default()).unwrap();
+    let rig = Rig { dir, emitter: Emitter::open(Options { manual: true, ..Options::new(config) }).unwrap() };
+    rig.emit("com.x", "{}");
+    assert_eq!(derived(&rig.emitter), ["all_total 1"]);
+    assert_eq!(
+        rig.conditions(),
+        ["p Emitter/: Accepted=True Accepted", "p Emitter/: Programmed=True Programmed"]
+    );
+}
+
+#[test]
+fn what_metrics_may_not_say_is_refused_with_its_field() {
+    let cases = [
+        ("{ type: Counter }", "overrides[0].name"),
+        ("{ name: a }", "overrides[0].type"),
+        ("{ name: a, type: Gauge }", "overrides[0].type"),
+        ("{ name: 1a, type: Counter }", "overrides[0].name"),
+        ("{ name: sinkwell.lane.admitted, type: Counter }", "overrides[0].name"),
+        ("{ name: a.b, type: Counter }, { name: a_b, type: Counter }", "overrides[1].name"),
+        ("{ name: a, type: Counter, value: { literal: x } }", "overrides[0].value"),
+        ("{ name: a, type: Histogram }", "overrides[0].value"),
+        ("{ name: a, type: Counter, buckets: [ 1 ] }", "overrides[0].buckets"),
+        ("{ name: a, type: Histogram, value: { attribute: n }, buckets: [ 2, 1 ] }", "overrides[0].buckets"),
+        ("{ name: a, type: Histogram, value: { attribute: n }, buckets: [] }", "overrides[0].buckets"),
+        (
+            "{ name: a, type: Counter, dimensions: [ { key: le, value: { literal: x } } ] }",
+            "overrides[0].dimensions[0].key",
+        ),
+        (
+            "{ name: a, type: Counter, dimensions: [ { key: b.c, value: { literal: x } }, { key: b_c, value: { literal: x } } ] }",
+            "overrides[0].dimensions[1].key",
+        ),
+        ("{ name: a, type: Counter, value: { cel: '1 +' } }", "overrides[0].value.cel"),
+    ];
+    for (overrides, field) in cases {
+        let rig = Rig::new(&format!("telemetry:\n{}", policy("p", EMITTER, &metrics(overrides))));
+        let status = String::from_utf8(rig.emitter.policy_status()).unwrap();
+        assert!(status.contains(&format!("\"field\":\"spec.metrics.{field}\"")), "{overrides}: {status}");
+        rig.emit("com.x", "{}");
+        assert_eq!(derived(&rig.emitter), [""; 0], "inert");
+    }
+    let reported = [
+        ("metrics: { provider: { type: OTLP }, overrides: [] }", "spec.metrics.provider.type"),
+        ("metrics: { semconv: latest, overrides: [] }", "spec.metrics.semconv"),
+        ("metrics: { mode: Enabled }", "spec.metrics"),
+    ];
+    for (spec, field) in reported {
+        let rig = Rig::new(&format!("telemetry:\n{}", policy("p", EMITTER, spec)));
+        let status = String::from_utf8(rig.emitter.policy_status()).unwrap();
+        assert!(status.contains(&format!("\"field\":\"{field}\"")), "{status}");
+        assert_eq!(rig.conditions()[1], "p Emitter/: Programmed=True PartiallyProgrammed");
+    }
+}
+
+#[test]
+fn an_event_that_enters_no_lane_counts_nowhere() {
+    let dir = TempDir::new();
+    let text = format!(
+        "agent: {{ id: a1 }}\nheartbeat: off\nlanes:\n  - {{ id: tight, overflow: block, queue: {{ events: 3, terminal_reserve: 1 }}, sink: {{ file: {{ path: {}/tight }} }} }}\ntelemetry:\n{}",
+        dir.path().display(),
+        policy("p", EMITTER, &metrics("{ name: all, type: Counter }"))
+    );
+    let source = Source::Text { text, name: None, format: Default::default() };
+    let config = Config::load(source, &SystemEnv::default()).unwrap();
+    let emitter = Emitter::open(Options { manual: true, ..Options::new(config) }).unwrap();
+    let taken = (0..10).filter(|_| emitter.emit_with(EventInput::new("com.x"), Wait::Never).is_ok()).count();
+    assert!((1..10).contains(&taken));
+    assert_eq!(derived(&emitter), [format!("all_total {taken}")]);
+}
+
+#[test]
+fn keys_that_are_one_to_prometheus_make_one_series_there() {
+    let count = |key: &str| {
+        metrics(&format!(
+            "{{ name: calls, type: Counter, dimensions: [ {{ key: {key}, value: {{ literal: x }} }} ] }}"
+        ))
+    };
+    let documents =
+        [policy("one", "{ kind: Agent, name: a2 }", &count("a.b")), policy("other", EMITTER, &count("a_b"))];
+    let rig = Rig::new(&format!("telemetry:\n{}", documents.concat()));
+    for agent in [None, Some("a2")] {
+        rig.emitter.emit(EventInput { agent, ..EventInput::new("com.x") }).unwrap();
+    }
+    assert_eq!(derived(&rig.emitter), [r#"calls_total{a_b="x"} 2"#]);
+}
+
+#[test]
+fn threads_that_emit_at_once_lose_no_count() {
+    const EACH: usize = 500;
+    let rig = Rig::new(&format!("telemetry:\n{}", policy("p", EMITTER, &metrics(CALLS))));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for n in 0..EACH {
+                    rig.emit("tool.invocation", &format!(r#"{{"tool":"t{}"}}"#, n % 5));
+                }
+            });
+        }
+    });
+    let each = 4 * EACH / 5;
+    let expected: Vec<_> = (0..5).map(|n| format!("tool_calls_total{{tool=\"t{n}\"}} {each}")).collect();
+    assert_eq!(derived(&rig.emitter), expected);
+}
