@@ -51,7 +51,7 @@ type Event struct {
 	Agent, Tenant string
 	// Time is now when zero.
 	Time time.Time
-	// ID is a UUIDv7; a new one when empty.
+	// ID is your own, 1 to 128 printable ASCII characters; a new UUIDv7 when empty.
 	ID string
 	// Causation and Correlation are ids of the event that caused this one, and of the whole conversation; taken from the context
 	// when empty (WithCausation, WithCorrelation).

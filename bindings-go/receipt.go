@@ -41,10 +41,11 @@ func freeReceipt(pointer *C.SinkwellReceipt) {
 // ID is the event's id, the same in every lane.
 func (r *Receipt) ID() string {
 	defer runtime.KeepAlive(r)
-	var id [36]byte
+	var id [C.SINKWELL_ID_MAX]byte
+	var length C.uint64_t
 	var e C.SinkwellError
-	_ = takeError(C.sinkwell_receipt_id(r.pointer, flat(id[:]), &e), &e)
-	return string(id[:])
+	_ = takeError(C.sinkwell_receipt_id(r.pointer, flat(id[:]), &length, &e), &e)
+	return string(id[:length])
 }
 
 type receiptLanes struct {

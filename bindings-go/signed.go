@@ -21,8 +21,10 @@ type SignedGovernanceEvent struct{ sealed *sealed }
 
 // sealed is what the core says of an envelope, and what is read out of its bytes when somebody asks.
 type sealed struct {
-	bytes                  []byte
-	eventType, agentID     string
+	bytes              []byte
+	eventType, agentID string
+	// ownID is the host's own, where id is none.
+	ownID                  string
 	id, streamID           [16]byte
 	hash, digest, prevHash [32]byte
 	sequence               uint64
@@ -39,6 +41,7 @@ func newSigned(e *C.SinkwellEnvelope) SignedGovernanceEvent {
 		bytes:     []byte(borrowed(e.bytes.data, e.bytes.len)),
 		eventType: borrowed(e.event_type.data, e.event_type.len),
 		agentID:   borrowed(e.agentid.data, e.agentid.len),
+		ownID:     borrowed(e.own_id.data, e.own_id.len),
 		sequence:  uint64(e.sequence),
 		time:      int64(e.time),
 		recorded:  int64(e.recordedtime),
@@ -70,8 +73,13 @@ func uuid(b [16]byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
-// ID is the event's UUIDv7, the same in every lane.
-func (e SignedGovernanceEvent) ID() string { return uuid(e.sealed.id) }
+// ID is the event's, the same in every lane: a UUIDv7, or the host's own.
+func (e SignedGovernanceEvent) ID() string {
+	if e.sealed.ownID != "" {
+		return e.sealed.ownID
+	}
+	return uuid(e.sealed.id)
+}
 
 // Type is the full type, as on the wire.
 func (e SignedGovernanceEvent) Type() string { return e.sealed.eventType }

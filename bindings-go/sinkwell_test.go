@@ -167,7 +167,7 @@ func TestABadEventNamesItsPlaceAndLeavesTheEmitterGoing(t *testing.T) {
 		"another's agent":  {sinkwell.Event{Type: "x.y", Agent: "other"}, "agent"},
 		"a control":        {sinkwell.Event{Type: "x.y", Subject: "a\x00"}, "subject"},
 		"a severity":       {sinkwell.Event{Type: "x.y", Severity: "loud"}, "severity"},
-		"an id":            {sinkwell.Event{Type: "x.y", ID: "1"}, "id"},
+		"an id":            {sinkwell.Event{Type: "x.y", ID: "1\n2"}, "id"},
 		"too large":        {tool(sinkwell.String("x", strings.Repeat("x", 1<<20))), "data"},
 	}
 	for name, c := range cases {

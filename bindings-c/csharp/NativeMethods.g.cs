@@ -517,16 +517,17 @@ namespace Sinkwell.Interop
         internal static extern void sinkwell_end_on_signal(int signal);
 
         /// <summary>
-        ///  The event's id as text, 36 characters without a terminating zero.
+        ///  The event's id as text, as it is sealed: `len` characters without a terminating zero.
         ///
         ///  # Ownership
         ///  `id` stays the caller's.
         ///
         ///  # Safety
-        ///  `receipt` is a receipt; `id` is valid for writing 36 bytes; `error` is NULL or valid for a write.
+        ///  `receipt` is a receipt; `id` is valid for writing `SINKWELL_ID_MAX` bytes, `len` for a write; `error` is NULL or valid for
+        ///  a write.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "sinkwell_receipt_id", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern int sinkwell_receipt_id(SinkwellReceipt* receipt, byte* id, SinkwellError* error);
+        internal static extern int sinkwell_receipt_id(SinkwellReceipt* receipt, byte* id, ulong* len, SinkwellError* error);
 
         /// <summary>
         ///  What each lane did with the event: `{"id", "lanes": {lane: "enqueued"}, "evicted": {lane: n}}`.
@@ -953,7 +954,7 @@ namespace Sinkwell.Interop
         /// </summary>
         public SinkwellBytes time;
         /// <summary>
-        ///  UUIDv7; default a new one.
+        ///  1 to 128 printable ASCII characters; default a new UUIDv7.
         /// </summary>
         public SinkwellBytes id;
         /// <summary>
@@ -1233,7 +1234,11 @@ namespace Sinkwell.Interop
         /// </summary>
         public SinkwellBytes agentid;
         /// <summary>
-        ///  The event's id.
+        ///  The event's id, if it is the host's own and no UUID; else empty.
+        /// </summary>
+        public SinkwellBytes own_id;
+        /// <summary>
+        ///  The event's id, if it is a UUID; else zeros.
         /// </summary>
         public fixed byte id[16];
         /// <summary>

@@ -61,6 +61,9 @@
 // `stage` of a wait: every lane's sink has the event, or never will.
 #define SINKWELL_DELIVERED 1
 
+// The longest id of an event, in characters.
+#define SINKWELL_ID_MAX 128
+
 // `outcome`: the sink has it.
 #define SINKWELL_ACKNOWLEDGED 0
 
@@ -137,7 +140,9 @@ typedef struct SinkwellEnvelope {
   struct SinkwellBytes event_type;
   // The emitting agent.
   struct SinkwellBytes agentid;
-  // The event's id.
+  // The event's id, if it is the host's own and no UUID; else empty.
+  struct SinkwellBytes own_id;
+  // The event's id, if it is a UUID; else zeros.
   uint8_t id[16];
   // The stream it belongs to.
   uint8_t streamid[16];
@@ -258,7 +263,7 @@ typedef struct SinkwellEvent {
   struct SinkwellBytes tenant;
   // RFC 3339; default now.
   struct SinkwellBytes time;
-  // UUIDv7; default a new one.
+  // 1 to 128 printable ASCII characters; default a new UUIDv7.
   struct SinkwellBytes id;
   // Id of the event that caused this one.
   struct SinkwellBytes causation;
@@ -862,14 +867,18 @@ void sinkwell_push_on_signal(void);
 // Nothing changes hands.
 void sinkwell_end_on_signal(int32_t signal);
 
-// The event's id as text, 36 characters without a terminating zero.
+// The event's id as text, as it is sealed: `len` characters without a terminating zero.
 //
 // # Ownership
 // `id` stays the caller's.
 //
 // # Safety
-// `receipt` is a receipt; `id` is valid for writing 36 bytes; `error` is NULL or valid for a write.
-int32_t sinkwell_receipt_id(const struct SinkwellReceipt *receipt, uint8_t *id, struct SinkwellError *error);
+// `receipt` is a receipt; `id` is valid for writing `SINKWELL_ID_MAX` bytes, `len` for a write; `error` is NULL or valid for
+// a write.
+int32_t sinkwell_receipt_id(const struct SinkwellReceipt *receipt,
+                            uint8_t *id,
+                            uint64_t *len,
+                            struct SinkwellError *error);
 
 // What each lane did with the event: `{"id", "lanes": {lane: "enqueued"}, "evicted": {lane: n}}`.
 //

@@ -51,7 +51,7 @@ pub struct SinkwellEvent {
     pub tenant: SinkwellBytes,
     /// RFC 3339; default now.
     pub time: SinkwellBytes,
-    /// UUIDv7; default a new one.
+    /// 1 to 128 printable ASCII characters; default a new UUIDv7.
     pub id: SinkwellBytes,
     /// Id of the event that caused this one.
     pub causation: SinkwellBytes,

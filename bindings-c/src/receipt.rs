@@ -37,25 +37,32 @@ pub(crate) unsafe fn put_receipt(out: *mut *mut SinkwellReceipt, receipt: Receip
     }
 }
 
-/// The event's id as text, 36 characters without a terminating zero.
+/// The longest id of an event, in characters.
+pub const SINKWELL_ID_MAX: u64 = 128;
+
+/// The event's id as text, as it is sealed: `len` characters without a terminating zero.
 ///
 /// # Ownership
 /// `id` stays the caller's.
 ///
 /// # Safety
-/// `receipt` is a receipt; `id` is valid for writing 36 bytes; `error` is NULL or valid for a write.
+/// `receipt` is a receipt; `id` is valid for writing `SINKWELL_ID_MAX` bytes, `len` for a write; `error` is NULL or valid for
+/// a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sinkwell_receipt_id(
     receipt: *const SinkwellReceipt,
     id: *mut u8,
+    len: *mut u64,
     error: *mut SinkwellError,
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
         guard(error, || {
-            let text = at(receipt, "receipt")?.0.id().to_string();
+            let text = at(receipt, "receipt")?.0.id().text();
             at(id, "id")?;
-            std::ptr::copy_nonoverlapping(text.as_ptr(), id, text.len().min(36));
+            at(len, "len")?;
+            std::ptr::copy_nonoverlapping(text.as_ptr(), id, text.len());
+            len.write(text.len() as u64);
             Ok(())
         })
     }

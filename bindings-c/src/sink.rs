@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sinkwell::event::EventId;
 use sinkwell::host::HostSinkSpec;
 use sinkwell::sink::{Answer, Answers, Attached, Envelope, Outcome, Said, Sink, SinkHealth};
 use sinkwell::{Error, Result};
@@ -60,7 +61,9 @@ pub struct SinkwellEnvelope {
     pub event_type: SinkwellBytes,
     /// The emitting agent.
     pub agentid: SinkwellBytes,
-    /// The event's id.
+    /// The event's id, if it is the host's own and no UUID; else empty.
+    pub own_id: SinkwellBytes,
+    /// The event's id, if it is a UUID; else zeros.
     pub id: [u8; 16],
     /// The stream it belongs to.
     pub streamid: [u8; 16],
@@ -232,7 +235,8 @@ fn view(envelope: &Envelope) -> SinkwellEnvelope {
         bytes: SinkwellBytes::of(&envelope.bytes),
         event_type: SinkwellBytes::of(envelope.event_type.as_bytes()),
         agentid: SinkwellBytes::of(envelope.agentid.as_bytes()),
-        id: envelope.id.0,
+        own_id: SinkwellBytes::of(envelope.id.own().unwrap_or_default().as_bytes()),
+        id: if let EventId::Uuid(id) = &envelope.id { id.0 } else { [0; 16] },
         streamid: envelope.streamid.0,
         hash: envelope.hash,
         digest: envelope.digest,

@@ -299,8 +299,9 @@ static void sinks(void) {
   Wait delivered;
   wait_init(&delivered);
   emit(emitter, "com.x", "{}", &receipt, NULL);
-  char id[37] = {0};
-  ok(sinkwell_receipt_id(receipt, (uint8_t *)id, NULL) == 0 && strlen(id) == 36, "a receipt has the event's id");
+  char id[SINKWELL_ID_MAX + 1] = {0};
+  uint64_t id_len = 0;
+  ok(sinkwell_receipt_id(receipt, (uint8_t *)id, &id_len, NULL) == 0 && id_len == 36 && strlen(id) == 36, "a receipt has the event's id");
   ok(sinkwell_receipt_on(receipt, SINKWELL_JOURNALED, token(&delivered), complete, NULL) == 13,
      "journaled without a durable lane is unsupported, and calls nobody back");
   ok(sinkwell_receipt_on(receipt, SINKWELL_DELIVERED, token(&delivered), complete, NULL) == 0, "a wait starts");

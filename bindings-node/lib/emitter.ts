@@ -48,7 +48,7 @@ export interface EventOptions {
   readonly tenant?: string | undefined;
   /** RFC 3339; now if absent. */
   readonly time?: string | Date | undefined;
-  /** UUIDv7; a new one if absent. */
+  /** Your own, 1 to 128 printable ASCII characters; a new UUIDv7 if absent. */
   readonly id?: string | undefined;
   /** Id of the event that caused this one. */
   readonly causation?: string | undefined;

@@ -49,7 +49,7 @@ export class SignedGovernanceEvent {
   get specVersion(): string {
     return this.#text('specversion');
   }
-  /** UUIDv7, the same in every lane. */
+  /** A UUIDv7, or the host's own; the same in every lane. */
   get id(): string {
     return this.#text('id');
   }

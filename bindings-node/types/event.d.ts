@@ -23,7 +23,7 @@ export declare class SignedGovernanceEvent {
     get recordedTime(): Date;
     /** Of CloudEvents. */
     get specVersion(): string;
-    /** UUIDv7, the same in every lane. */
+    /** A UUIDv7, or the host's own; the same in every lane. */
     get id(): string;
     /** URI-reference of the producer. */
     get source(): string;

@@ -131,7 +131,7 @@ impl Emitter {
     ///   content policy lets them.
     /// - ``agent``, ``tenant``: another than the emitter's own, if its ``agent.allow`` matches.
     /// - ``time``: when it occurred, as an aware ``datetime`` or RFC 3339 text; by default now.
-    /// - ``id``: a UUID of version 7; by default a new one.
+    /// - ``id``: your own, 1 to 128 printable ASCII characters; by default a new UUID of version 7.
     /// - ``causation``, ``correlation``: ids of the event that caused it and of the whole conversation.
     /// - ``trace``: ``{"trace_id", "span_id", "flags", "state"}``; by default OpenTelemetry's active span, if the program
     ///   uses OpenTelemetry.

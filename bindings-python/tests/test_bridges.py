@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -176,6 +178,73 @@ def test_with_every_gate_open_words_leave_as_far_as_they_are_permitted(permit: s
     said = sum(line.count(CANARY) for line in lines)
     # The message, the attribute, the exception's trace.
     assert (said >= 3) if permit == "raw" else (said == 0)
+
+
+class Posts:
+    """A sink that posts on an executor's thread, where its client logs."""
+
+    name = "posts"
+    classes = frozenset({"debug"})
+
+    def __init__(self, logger: logging.Logger, pool: ThreadPoolExecutor) -> None:
+        self.logger = logger
+        self.pool = pool
+        self.posted = 0
+
+    def post(self) -> None:
+        self.posted += 1
+        self.logger.warning("posted %s", CANARY)
+
+    async def emit(self, event: sinkwell.SignedGovernanceEvent) -> None:
+        await asyncio.get_running_loop().run_in_executor(self.pool, self.post)
+
+
+def test_the_handler_does_not_feed_itself_from_an_executors_thread() -> None:
+    logger = logging.Logger("http")
+    with ThreadPoolExecutor(1) as pool:
+        sink = Posts(logger, pool)
+        with sinkwell.Emitter.open(
+            {"agent": {"id": "a"}, "heartbeat": "off", "lanes": []}, sinks=[sink]
+        ) as emitter:
+            logger.addHandler(Handler(emitter))
+            emitter.emit("com.example.x")
+            emitter.flush(10)
+            # `opened` and the event, and nothing that came of them.
+            assert (sink.posted, emitter.counters()["posts"]["admitted"]) == (2, 1)
+            # The thread is the program's own as well: what it logs there is an event.
+            pool.submit(logger.warning, "of the program").result()
+            emitter.flush(10)
+            assert (sink.posted, emitter.counters()["posts"]["admitted"]) == (3, 2)
+
+
+@pytest.mark.parametrize("permit", ["off", "raw"])
+def test_every_attribute_leaves_where_every_gate_is_open(permit: str) -> None:
+    """Of both doors: bound values, nested ones, arguments that do not fit, exceptions and their causes."""
+    texts: list[str] = []
+
+    class Keeps:
+        name = "keeps"
+        classes = frozenset({"debug"})
+
+        def emit(self, event: sinkwell.SignedGovernanceEvent) -> None:
+            texts.extend(part["text"] for part in event.data.get("disclosures", []))
+
+    marks = [f"{CANARY}-{n}" for n in range(8)]
+    with sinkwell.Emitter.open(OPEN_GATES) as emitter:
+        emitter.add_sink(Keeps(), content={"mode": "raw", "classes": ["message"]})
+        logger = logging.Logger("shop.cart")
+        logger.addHandler(Handler(emitter, permit=permit))
+        logger.warning("%d", marks[0], extra={"nested": {"deep": [marks[1]]}, "time": marks[2]})
+        try:
+            raise ValueError(marks[3]) from KeyError(marks[4])
+        except ValueError:
+            logger.exception("failed")
+        processors: list[Any] = [Processor(emitter, permit=permit), lambda _, __, entry: str(entry.keys())]
+        bound = structlog.wrap_logger(None, processors=processors).bind(bound=marks[5])
+        bound.error(marks[6], nested={"deep": (marks[7],)})
+        emitter.flush(10)
+    said = [mark for mark in marks if any(mark in text for text in texts)]
+    assert said == (marks if permit == "raw" else [])
 
 
 def test_logging_never_fails(emitter: sinkwell.Emitter) -> None:

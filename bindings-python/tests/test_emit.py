@@ -194,7 +194,7 @@ def test_size(emitter: sinkwell.Emitter) -> None:
         ({"time": "yesterday"}, "time"),
         ({"time": datetime.datetime(2026, 1, 1)}, "time"),
         ({"time": 1700000000}, "time"),
-        ({"id": "not-a-uuid"}, "id"),
+        ({"id": "not ascii: \u00e9"}, "id"),
         ({"tenant": ""}, "tenant"),
         ({"trace": {"trace_id": "a" * 32, "span_id": "b" * 16, "flags": 256}}, "trace.flags"),
         ({"trace": "00-…"}, "trace"),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use sinkwell::audit::{self, AuditDb, AuditReport, Filter, Locator, Note, VerifyOptions};
+use sinkwell::event::EventId;
 use sinkwell::json::Value;
 use sinkwell::seam::{Uuid, parse_time};
 use sinkwell::terminal::Safe;
@@ -211,7 +212,12 @@ impl What {
             Uuid::parse(text).ok_or_else(|| bad_argument("expected a UUID").at(option))
         };
         match (&self.id, self.index, &self.stream, self.sequence) {
-            (Some(id), ..) => Ok(Locator::Id(uuid(id, "--id")?)),
+            (Some(id), ..) => {
+                let id = EventId::read(id).ok_or_else(|| {
+                    bad_argument("expected an id, 1 to 128 printable ASCII characters").at("--id")
+                })?;
+                Ok(Locator::Id(id))
+            }
             (_, Some(index), ..) => Ok(Locator::Index(index)),
             (_, _, Some(stream), Some(sequence)) => {
                 Ok(Locator::Place { streamid: uuid(stream, "--stream")?, sequence })

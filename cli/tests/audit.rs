@@ -31,7 +31,7 @@ fn envelope(n: u64, previous: Option<EnvelopeHash>, hash: impl Fn(&str) -> Envel
         hash: hash(&line),
         digest: [0; 32],
         bytes: line.into_bytes().into(),
-        id,
+        id: id.into(),
         event_type: "dev.sinkwell.tool.invocation".into(),
         own: false,
         terminal: false,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::EventId;
 pub use crate::lane::{Admission, EndState, Ending, Sealed, Stage};
 use crate::lane::{Lane, Tracked};
+use crate::seam::Stopwatch;
 use crate::seam::fork::Process;
-use crate::seam::{Stopwatch, Uuid};
 use crate::sync::{Condvar, Mutex, lock};
 
 /// What `emit` returns.
@@ -56,10 +57,10 @@ impl Receipt {
         self.lanes.iter().enumerate().map(|(i, lane)| (i, lane, self.tracked.admission(i)))
     }
 
-    /// The event's id, the same in every lane.
+    /// The event's id as it is sealed, the same in every lane.
     #[must_use]
-    pub fn id(&self) -> Uuid {
-        self.tracked.event.id
+    pub fn id(&self) -> &EventId {
+        &self.tracked.event.id
     }
 
     /// What each lane did with it when it was emitted, in the order of the lanes.

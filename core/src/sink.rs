@@ -8,8 +8,11 @@
 //! it may be for, its keys, how its [`Settings`] are read; the settings make the sink and examine themselves for
 //! `doctor`. The kinds of this build stand in [`crate::sinks`].
 
+mod id;
 mod said;
 
+pub use id::EventId;
+pub(crate) use id::LONGEST as LONGEST_ID;
 pub use said::{Outcome, Said};
 
 use std::any::Any;
@@ -37,7 +40,7 @@ pub struct EnvelopeInner {
     /// The line: the RFC 8785 form of the whole envelope, without a newline.
     pub bytes: Box<[u8]>,
     /// The event's id.
-    pub id: Uuid,
+    pub id: EventId,
     /// The full type, as on the wire.
     pub event_type: Arc<str>,
     /// Whether sinkwell made it about itself (`origin: core`).
@@ -78,7 +81,7 @@ impl Envelope {
         let e = &**self;
         EnvelopeInner {
             bytes: Box::default(),
-            id: e.id,
+            id: e.id.clone(),
             event_type: Arc::clone(&e.event_type),
             own: e.own,
             terminal: e.terminal,

@@ -38,7 +38,7 @@ pub(crate) fn envelope_of(line: String, stream: u8, sequence: u64) -> crate::sin
     use crate::seam::Uuid;
     crate::sink::Envelope::new(crate::sink::EnvelopeInner {
         bytes: line.into_bytes().into(),
-        id: Uuid([0; 16]),
+        id: Uuid([0; 16]).into(),
         event_type: "t".into(),
         own: false,
         terminal: false,

@@ -283,6 +283,29 @@ fn written(emitter: &Emitter, memory: &MemorySink) -> (Vec<Value>, String) {
     (values.filter(|v| v.get("origin").is_none()).collect(), String::from_utf8(lines.concat()).unwrap())
 }
 
+/// An id of the host's own is kept as it is, but for people's words: then the receipt has it as it is sealed.
+#[test]
+fn an_own_id_is_kept_or_hashed_and_the_receipt_has_it_as_sealed() {
+    let (emitter, sink) = memory(
+        "agent: { id: a1 }\ngovernance: { content: { redaction: { id: pii-1, detectors: [email] } } }\n",
+    );
+    let (plain, words) = ("order 7/\"a\"", "bob@example.com/7");
+    let emit = |id: Option<&str>, causation: Option<&str>| {
+        let input = EventInput { id, causation, ..EventInput::new("com.example.own") };
+        emitter.emit(input).unwrap().id().to_string()
+    };
+    let receipts =
+        [emit(Some(plain), None), emit(Some(words), None), emit(None, Some(words)), emit(None, Some(plain))];
+    let (events, all) = written(&emitter, &sink);
+    assert!(!all.contains("bob@"), "{all}");
+    let text = |event: &Value, name: &str| event.get(name).and_then(Value::as_str).unwrap().to_owned();
+    assert_eq!(receipts.to_vec(), events.iter().map(|event| text(event, "id")).collect::<Vec<_>>());
+    assert_eq!(receipts[0], plain);
+    assert!(receipts[1].starts_with("[id:"), "{}", receipts[1]);
+    assert_eq!(text(&events[2], "causationid"), receipts[1]);
+    assert_eq!(text(&events[3], "causationid"), plain);
+}
+
 /// Ids that are people's words are hashed, by one key wherever they stand, and what refers to them still does.
 #[test]
 fn ids_and_subjects_are_redacted_and_links_survive() {

@@ -124,7 +124,7 @@ fn envelopes(from: u64, count: u64) -> Vec<Envelope> {
         ]);
         Envelope::new(EnvelopeInner {
             bytes: whole.to_canonical().unwrap().into(),
-            id: Uuid([1; 16]),
+            id: Uuid([1; 16]).into(),
             event_type: "dev.sinkwell.tool.invocation".into(),
             own: false,
             terminal: false,

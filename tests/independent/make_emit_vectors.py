@@ -199,6 +199,29 @@ CASES = {
             )
         ],
     ),
+    "ids": (
+        "an id of the host's own is kept as it is; one that is none is refused",
+        config(),
+        [
+            *(
+                ok({"type": "com.x", "id": own})
+                for own in (
+                    "17",
+                    "order 4711/\u007e",
+                    '"quoted" \\',
+                    "018BCFE5-6800-7000-8000-000000000001",
+                    "018bcfe5-6800-7000-8000-000000000001",
+                    "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+                    "x" * 128,
+                )
+            ),
+            ok({"type": "com.x", "causation": "17"}),
+            *(
+                bad({"type": "com.x", "id": none}, "id", "1 to 128 printable ASCII")
+                for none in ("", "a\nb", "\u00e9", "a\u007f", "x" * 129)
+            ),
+        ],
+    ),
     "refused": (
         "what emit refuses, with its place; what comes after is sealed as if it had not come",
         config(limits={"envelope": "8KiB"}),
@@ -224,7 +247,6 @@ CASES = {
             bad({"type": "com.x", "subject": ""}, "subject"),
             bad({"type": "com.x", "subject": "a\nb"}, "subject"),
             bad({"type": "com.x", "time": "yesterday"}, "time"),
-            bad({"type": "com.x", "id": "17"}, "id"),
             bad({"type": "com.x", "tenant": ""}, "tenant", "is empty"),
             bad({"type": "com.x", "agent": ""}, "agent", "is empty"),
             bad({"type": "com.x", "child": ""}, "child", "is empty"),

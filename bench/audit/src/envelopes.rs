@@ -129,7 +129,7 @@ impl Maker {
         self.hashes[agent_no as usize] = hash;
         Envelope::new(EnvelopeInner {
             bytes: line.into_bytes().into(),
-            id,
+            id: id.into(),
             event_type: event_type.into(),
             own: false,
             terminal: false,

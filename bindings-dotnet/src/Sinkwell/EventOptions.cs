@@ -42,7 +42,7 @@ public readonly record struct EventOptions
     /// <summary>When it occurred; default: now.</summary>
     public EventTime? Time { get; init; }
 
-    /// <summary>Its id, a UUIDv7; default: a new one.</summary>
+    /// <summary>Its id, 1 to 128 printable ASCII characters; default: a new UUIDv7.</summary>
     public string? Id { get; init; }
 
     /// <summary>Id of the event that caused this one.</summary>

@@ -41,16 +41,18 @@ public sealed class Receipt : IDisposable
     /// <summary>Frees what it holds, which the event does not need.</summary>
     ~Receipt() => Free();
 
-    /// <summary>The event's id, a UUIDv7.</summary>
+    /// <summary>The event's id as it is sealed: a UUIDv7, or the host's own.</summary>
     public unsafe string Id
     {
         get
         {
-            var id = stackalloc byte[36];
+            // SINKWELL_ID_MAX
+            var id = stackalloc byte[128];
+            ulong length = 0;
             SinkwellError error = default;
             using var lease = new Held(this);
-            Native.Check(NativeMethods.sinkwell_receipt_id(lease.Receipt, id, &error), ref error);
-            return Native.Text(id, 36);
+            Native.Check(NativeMethods.sinkwell_receipt_id(lease.Receipt, id, &length, &error), ref error);
+            return Native.Text(id, length);
         }
     }
 

@@ -93,7 +93,7 @@ class SignedGovernanceEvent:
 
     @property
     def id(self) -> str:
-        """UUIDv7, the same in every lane."""
+        """Its id, the same in every lane: a UUIDv7, or the host's own."""
         return self._text("id")
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import datetime
 import functools
@@ -18,6 +19,41 @@ from typing import Any
 
 inside_sink: contextvars.ContextVar[bool] = contextvars.ContextVar("sinkwell_inside_sink", default=False)
 """Whether this code runs inside a host sink's delivery."""
+
+_executor = concurrent.futures.ThreadPoolExecutor
+_submit = _executor.submit
+
+
+def follow_into_executors() -> None:
+    """Have what a sink gives to an executor (``loop.run_in_executor``) count as inside the sink, as what it gives to
+    ``asyncio.to_thread`` does: an executor's threads know nothing of the context they work for, and what is logged
+    there would come back to the sink without end.
+    """
+    if _executor.submit is not _submit_inside:
+        _executor.submit = _submit_inside  # type: ignore[method-assign, assignment]
+
+
+@functools.wraps(_submit)  # type: ignore[arg-type]
+def _submit_inside(
+    self: concurrent.futures.ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+) -> concurrent.futures.Future[Any]:
+    if not inside_sink.get():
+        return _submit(self, fn, *args, **kwargs)
+    # The thread that may be started for it is everybody's.
+    token = inside_sink.set(False)
+    try:
+        return _submit(self, _inside, fn, *args, **kwargs)
+    finally:
+        inside_sink.reset(token)
+
+
+def _inside(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    token = inside_sink.set(True)
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        inside_sink.reset(token)
+
 
 _logger = logging.getLogger("sinkwell")
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}

@@ -24,7 +24,7 @@ from typing import Any, Protocol, runtime_checkable
 from . import _native
 from ._errors import InvalidArgument
 from ._event import SignedGovernanceEvent
-from ._process import inside_sink, new_event_loop, start_thread
+from ._process import follow_into_executors, inside_sink, new_event_loop, start_thread
 
 
 class SinkClass(str, enum.Enum):
@@ -323,6 +323,7 @@ class SinkRunner:
     """Runs one lane's calls of a sink. Made once per process that uses the emitter."""
 
     def __init__(self, sink: Any, event_loop: asyncio.AbstractEventLoop | None) -> None:
+        follow_into_executors()
         self._sink = sink
         self._batch = getattr(sink, "emit_batch", None)
         asynchronous = inspect.iscoroutinefunction(self._batch or sink.emit)

@@ -157,7 +157,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
     });
     let inner = Inner {
         process: Process::this(),
-        freezer: Freezer::new(identity, timeline),
+        freezer: Freezer::new(identity, timeline).redacting(context.content.redactor.clone()),
         bus,
         context,
         policies: Arc::default(),

@@ -241,6 +241,32 @@ fn sinks_that_are_added_at_the_same_time_are_all_there() {
 }
 
 #[test]
+fn an_event_is_found_in_the_audit_log_by_the_hosts_own_id() {
+    use crate::sinks::audit_chain::{AuditDb, Locator, VerifyOptions};
+    let dir = TempDir::new();
+    let path = dir.path().join("audit.db");
+    let text = format!(
+        "agent: {{ id: a }}\nheartbeat: off\nlanes:\n  - sink: {{ audit_chain: {{ path: {} }} }}\n",
+        path.display()
+    );
+    let emitter = Emitter::open(Options::new(config(&text))).unwrap();
+    for id in ["order 7/a", "0123456789abcdef", "x"] {
+        let receipt = emitter.emit(EventInput { id: Some(id), ..EventInput::new("com.x") }).unwrap();
+        assert_eq!(receipt.id().to_string(), id);
+    }
+    let made = emitter.emit(EventInput::new("com.x")).unwrap().id().to_string();
+    emitter.shutdown(Duration::from_secs(5));
+    let db = AuditDb::open_read(&path).unwrap();
+    let places: Vec<u64> = ["order 7/a", "0123456789abcdef", "x", &made]
+        .into_iter()
+        .map(|id| db.prove(&Locator::Id(crate::event::EventId::read(id).unwrap()), None).unwrap().sequence)
+        .collect();
+    assert_eq!(places, [2, 3, 4, 5]);
+    let report = db.verify(&VerifyOptions::default()).unwrap();
+    assert!(report.findings.is_empty(), "{report:?}");
+}
+
+#[test]
 fn an_event_about_a_run_says_which_run_started_it() {
     let dir = TempDir::new();
     let path = dir.path().join("events.ndjson");

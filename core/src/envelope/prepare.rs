@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::wire::Shown;
 use super::{EventDigest, Wire};
@@ -20,7 +20,7 @@ use crate::timeline::Timeline;
 #[derive(Default)]
 pub(crate) struct ContentRules {
     pub(crate) policy: Option<ContentPolicy>,
-    pub(crate) redactor: Option<Redactor>,
+    pub(crate) redactor: Option<Arc<Redactor>>,
 }
 
 /// An event as redaction leaves it.
@@ -86,7 +86,7 @@ impl ContentRules {
     pub(crate) fn new(policy: Option<ContentPolicy>, hash_key: Option<&Secret>) -> Result<Self> {
         let redaction = policy.as_ref().and_then(|policy| policy.redaction.as_ref());
         let redactor = redaction.map(|redaction| Redactor::compile(redaction, hash_key)).transpose()?;
-        Ok(Self { policy, redactor })
+        Ok(Self { policy, redactor: redactor.map(Arc::new) })
     }
 }
 
@@ -109,7 +109,7 @@ impl Prepared {
     /// # Errors
     /// Data that cannot be redacted: the event is not sealed at all.
     pub(crate) fn of(event: &Event, rules: &ContentRules, timeline: &Timeline) -> Result<Self> {
-        let redacted = Redacted::of(event, rules.redactor.as_ref())?;
+        let redacted = Redacted::of(event, rules.redactor.as_deref())?;
         let content = event.content.as_ref().and_then(|content| {
             let id = event.id.to_string();
             let trace = event.attribute(Attribute::Traceparent).and_then(|parent| parent.get(3..35));
@@ -126,7 +126,7 @@ impl Prepared {
                 &content.parts,
                 &facts,
                 rules.policy.as_ref(),
-                rules.redactor.as_ref(),
+                rules.redactor.as_deref(),
                 salt,
                 now,
             )

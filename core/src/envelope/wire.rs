@@ -11,7 +11,7 @@ use super::DATA_SCHEMA;
 use super::digest::{EventDigest, envelope_hash, event_digest, seal_message};
 use crate::content::Redactor;
 use crate::error::Error;
-use crate::event::{Attribute, Event};
+use crate::event::{Attribute, Event, EventId};
 use crate::hex;
 use crate::json::write_string;
 use crate::key::{Signature, SigningKey};
@@ -193,9 +193,15 @@ pub(crate) fn seal(
     out.extend_from_slice(s.data);
     out.extend_from_slice(b",\"datacontenttype\":\"application/json\",\"dataschema\":\"");
     out.extend_from_slice(DATA_SCHEMA.as_bytes());
-    out.extend_from_slice(b"\",\"id\":\"");
-    out.extend_from_slice(&s.event.id.encode());
     out.push(b'"');
+    match &s.event.id {
+        EventId::Uuid(id) => {
+            out.extend_from_slice(b",\"id\":\"");
+            out.extend_from_slice(&id.encode());
+            out.push(b'"');
+        }
+        EventId::Own(id) => member(out, true, "id", id),
+    }
     let keyid = out.len();
     if s.own {
         out.extend_from_slice(b",\"origin\":\"core\"");
@@ -264,7 +270,7 @@ pub(crate) fn seal(
     };
     let envelope = Envelope::new(EnvelopeInner {
         bytes,
-        id: s.event.id,
+        id: s.event.id.clone(),
         event_type: Arc::clone(s.event_type),
         own: s.own,
         terminal: s.event.terminal,

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use super::input::{Data, EventInput, Trace, invalid_data};
 use super::outside::{is_control, usable_trace};
-use crate::content::Part;
+use crate::content::{Part, Redactor};
 use crate::error::{Error, Result};
 use crate::glob::Globs;
 use crate::hex;
 use crate::json::{Canonical, ObjectWriter, compare_keys, parse_into, write_string};
 use crate::seam::{UnixNanos, Uuid, parse_time};
 use crate::settings::Limits;
+use crate::sink::{EventId, LONGEST_ID};
 use crate::timeline::Timeline;
 use crate::types::{self, Severity};
 
@@ -63,8 +64,8 @@ impl Attribute {
 
 /// A frozen event. What it holds of people's words shows in no debug output.
 pub struct Event {
-    /// UUIDv7, the same in every lane.
-    pub id: Uuid,
+    /// As it is sealed, the same in every lane.
+    pub id: EventId,
     /// When it occurred.
     pub time: UnixNanos,
     /// Its severity.
@@ -165,7 +166,7 @@ impl Event {
         let type_end = end(&text);
         text.extend_from_slice(tenant.unwrap_or_default().as_bytes());
         Self {
-            id,
+            id: id.into(),
             time,
             severity,
             terminal: true,
@@ -201,6 +202,8 @@ pub(crate) struct Identity {
 pub(crate) struct Freezer {
     pub(crate) identity: Arc<Identity>,
     pub(crate) timeline: Arc<Timeline>,
+    /// What makes the host's ids such as may be sealed; receipts have them so.
+    redactor: Option<Arc<Redactor>>,
     /// Bytes that every envelope of this emitter has beyond its event's own text, at full width.
     overhead: usize,
 }
@@ -216,7 +219,12 @@ impl Freezer {
     pub(crate) fn new(identity: Arc<Identity>, timeline: Arc<Timeline>) -> Self {
         let policy = identity.policy_version.as_ref().map_or(0, String::len);
         let overhead = ENVELOPE_OVERHEAD + identity.source.len() + policy;
-        Self { identity, timeline, overhead }
+        Self { identity, timeline, redactor: None, overhead }
+    }
+
+    /// Has the host's ids redacted.
+    pub(crate) fn redacting(self, redactor: Option<Arc<Redactor>>) -> Self {
+        Self { redactor, ..self }
     }
 
     /// Checks and completes an event.
@@ -285,10 +293,8 @@ impl Freezer {
             })?,
         };
         let id = match input.id {
-            None => Uuid::v7(event_time, event_random),
-            Some(text) => Uuid::parse(text).filter(|id| id.0[6] >> 4 == 7).ok_or_else(|| {
-                Error::invalid_event("must be a UUID of version 7; leave it out to get one").at("id")
-            })?,
+            None => EventId::Uuid(Uuid::v7(event_time, event_random)),
+            Some(text) => self.own_id(text)?,
         };
         let trace = input.trace.as_ref().and_then(usable_trace);
         let traceparent = trace.as_ref().map(traceparent);
@@ -363,6 +369,24 @@ impl Freezer {
         Ok(event)
     }
 
+    /// The host's own id, as it is sealed.
+    fn own_id(&self, text: &str) -> Result<EventId> {
+        let read = |text: &str| {
+            EventId::read(text).ok_or_else(|| {
+                Error::invalid_event(format!(
+                    "must be 1 to {LONGEST_ID} printable ASCII characters; leave it out to get a UUID"
+                ))
+                .at("id")
+            })
+        };
+        let id = read(text)?;
+        match (&id, &self.redactor) {
+            // As of every id: its words do not leave, and what refers to it still does.
+            (EventId::Own(text), Some(redactor)) => read(&redactor.redact_id(text)?),
+            _ => Ok(id),
+        }
+    }
+
     /// The emitter's own value, or another one that `agent.allow` covers.
     fn scoped<'a>(&self, name: &str, given: Option<&'a str>, own: &'a str) -> Result<&'a str> {
         match given {
@@ -390,7 +414,8 @@ impl Freezer {
             event.text[range].iter().filter(|b| matches!(b, b'"' | b'\\')).count()
         };
         let parts = event.content.as_ref().map_or(0, |c| c.parts.iter().map(Part::cost).sum());
-        let mut size = self.overhead + event.text.len() + parts;
+        let own_id = event.id.own().map_or(0, |id| 2 * id.len());
+        let mut size = self.overhead + event.text.len() + parts + own_id;
         if size > limit / 2 {
             size += escaped(event.data_end as usize..event.data_end as usize + event.attributes_len());
         }

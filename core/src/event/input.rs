@@ -71,7 +71,7 @@ pub struct EventInput<'a> {
     pub tenant: Option<&'a str>,
     /// RFC 3339; default now.
     pub time: Option<&'a str>,
-    /// UUIDv7; default a new one.
+    /// The host's own, 1 to 128 printable ASCII characters; default a new UUIDv7.
     pub id: Option<&'a str>,
     /// Id of the event that caused this one.
     pub causation: Option<&'a str>,

@@ -9,6 +9,7 @@ mod freeze;
 mod input;
 mod outside;
 
+pub use crate::sink::EventId;
 pub use ambient::Ambient;
 pub use freeze::{Attribute, Event};
 pub(crate) use freeze::{Freezer, Identity, check_attribute};

@@ -21,7 +21,7 @@ use crate::journal::{Adopted, AppendError, Journal, Position, Record, Records, S
 use crate::json::{Value, parse};
 use crate::seam::{Instant, SharedFs, SystemRandom, Uuid, parse_time};
 use crate::settings::{JournalConfig, SyncPolicy};
-use crate::sink::{Envelope, EnvelopeInner};
+use crate::sink::{Envelope, EnvelopeInner, EventId};
 
 /// Which journal an envelope lies in, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -596,7 +596,7 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
     let prevhash = crate::hex::read(text("prevhash").as_bytes());
     let inner = EnvelopeInner {
-        id: Uuid::parse(text("id")).unwrap_or(Uuid([0; 16])),
+        id: EventId::read(text("id")).unwrap_or(EventId::Uuid(Uuid([0; 16]))),
         event_type: text("type").into(),
         own,
         terminal,

@@ -12,7 +12,7 @@ use crate::lane::control::Step;
 use crate::lane::{LaneState, Reason};
 use crate::receipt::{Admission, EndState, Receipt};
 use crate::seam::{Instant, Uuid};
-use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
+use crate::sink::{Answer, Answers, Envelope, EventId, Failure, FailureKind};
 use crate::verify::Verdict;
 
 #[derive(Clone)]
@@ -150,7 +150,7 @@ impl Model {
 
     /// A batch goes to the sink: its events are what was sealed before, or leave the queue in order.
     fn delivers(&mut self, batch: &[Envelope]) {
-        let events: Vec<Uuid> = batch.iter().filter(|e| !e.own).map(|e| e.id).collect();
+        let events: Vec<Uuid> = batch.iter().filter(|e| !e.own).map(|e| made(&e.id)).collect();
         for (n, id) in events.iter().enumerate() {
             if self.sealed.get(n).is_some_and(|(sealed, _)| sealed == id) {
                 continue;
@@ -186,16 +186,16 @@ impl Model {
         }
         if !e.own {
             *self.rejected.entry(Reason::Rejected).or_default() += 1;
-            self.fates.insert(e.id, Fate::Lost(Reason::Rejected));
-            self.settle(e.id);
+            self.fates.insert(made(&e.id), Fate::Lost(Reason::Rejected));
+            self.settle(made(&e.id));
         }
     }
 
     /// `now`, `since`: when this batch first failed.
     fn retries(&mut self, batch: &[&Envelope], give_up: bool) {
         for e in batch.iter().filter(|e| !e.own && give_up) {
-            self.lose(e.id, Reason::GaveUp);
-            self.settle(e.id);
+            self.lose(made(&e.id), Reason::GaveUp);
+            self.settle(made(&e.id));
         }
         self.failures += 1;
         if self.failures >= BREAKER {
@@ -216,6 +216,12 @@ struct Episode {
     /// Since when the batch in flight fails, by its first envelope's hash.
     failing: HashMap<[u8; 32], Instant>,
     steps: u64,
+}
+
+/// The id of an event here, all of which are made.
+fn made(id: &EventId) -> Uuid {
+    let EventId::Uuid(id) = id else { panic!("{id}") };
+    *id
 }
 
 fn failure() -> Failure {
@@ -269,13 +275,13 @@ impl Episode {
         let terminal = self.dice.chance(20);
         let pad = if self.dice.chance(3) { 7000 } else { self.dice.below(300) as usize };
         let tracked = self.rig.event(run.as_deref(), agent.as_deref(), terminal, pad);
-        let held = Held { id: tracked.event.id, cost: tracked.event.cost(), terminal, run };
+        let held = Held { id: made(&tracked.event.id), cost: tracked.event.cost(), terminal, run };
         let expected = self.model.offer(held);
         let receipt = self.rig.offer(&tracked);
         let got = receipt.as_ref().map(|r| (outcome(r), r.evicted().next().map_or(0, |(_, n)| n)));
         assert_eq!(got, expected);
         if let Some(receipt) = receipt {
-            self.receipts.push((tracked.event.id, receipt));
+            self.receipts.push((made(&tracked.event.id), receipt));
         }
     }
 
@@ -297,8 +303,8 @@ impl Episode {
         self.got.push(e.clone());
         if !e.own {
             self.model.delivered += 1;
-            self.model.fates.insert(e.id, Fate::Delivered);
-            self.model.settle(e.id);
+            self.model.fates.insert(made(&e.id), Fate::Delivered);
+            self.model.settle(made(&e.id));
         }
     }
 
@@ -392,8 +398,8 @@ impl Episode {
                 self.got.push(e.clone());
             }
             if !e.own {
-                self.model.fates.insert(e.id, Fate::Uncertain);
-                self.model.settle(e.id);
+                self.model.fates.insert(made(&e.id), Fate::Uncertain);
+                self.model.settle(made(&e.id));
             }
         }
         self.model.delivered += events - refused;

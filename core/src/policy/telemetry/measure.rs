@@ -48,7 +48,7 @@ impl Bound {
         event: &Event,
         unknown: &[(usize, f64)],
     ) {
-        let redactor = self.context.as_ref().and_then(|context| context.content.redactor.as_ref());
+        let redactor = self.context.as_ref().and_then(|context| context.content.redactor.as_deref());
         // What cannot be redacted is sealed by no lane either.
         let Ok(redacted) = Redacted::of(event, redactor) else {
             return add(&self.loaded.counters[at].failed);

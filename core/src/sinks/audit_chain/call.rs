@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use super::{AuditDb, Filter, Locator, Note, TreeHead, VerifyOptions, bad_argument, number, verifier_key};
 use crate::error::{Error, Result};
+use crate::event::EventId;
 use crate::json::Value;
 use crate::seam::{UnixNanos, Uuid, parse_time};
 use crate::settings::{KeyConfig, KeySource};
@@ -143,7 +144,8 @@ impl<'a> Arguments<'a> {
 
     fn locator(&self) -> Result<Locator> {
         let place = (self.uuid("stream")?, self.count("sequence")?);
-        match (self.uuid("id")?, self.count("index")?, place) {
+        let id = |text| EventId::read(text).ok_or_else(|| bad_argument("expected an event's id").at("id"));
+        match (self.text("id")?.map(id).transpose()?, self.count("index")?, place) {
             (Some(id), None, (None, None)) => Ok(Locator::Id(id)),
             (None, Some(index), (None, None)) => Ok(Locator::Index(index)),
             (None, None, (Some(streamid), Some(sequence))) => Ok(Locator::Place { streamid, sequence }),

@@ -16,6 +16,7 @@ use super::merkle::{Frontier, leaf_hash};
 use super::note::TreeHead;
 use super::{number, schema, sequence, unreadable, unsql};
 use crate::error::Result;
+use crate::event::EventId;
 use crate::hex;
 use crate::json::Value;
 use crate::seam::Uuid;
@@ -328,7 +329,7 @@ impl<'a> Rows<'a> {
         let pairs = [
             ("streamid", line.uuid("streamid") == Some(leaf.streamid)),
             ("sequence", line.sequence() == Some(leaf.sequence)),
-            ("id", line.uuid("id") == row.get::<_, Option<[u8; 16]>>(8)?.map(Uuid)),
+            ("id", line.text("id").and_then(|id| EventId::read(&id)).map(|id| id.index()) == row.get(8)?),
             ("type", line.text("type") == text(9)?),
             ("agentid", line.text("agentid") == text(10)?),
             ("runid", line.text("runid") == text(11)?),

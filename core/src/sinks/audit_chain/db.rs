@@ -11,6 +11,7 @@ use super::merkle::{self, Hash, Nodes};
 use super::note::TreeHead;
 use super::{bad_argument, number, schema, sequence, sql, unreadable, unsql};
 use crate::error::{Error, Result};
+use crate::event::EventId;
 use crate::hex;
 use crate::json::Value;
 use crate::seam::Uuid;
@@ -27,10 +28,10 @@ pub struct AuditDb {
 }
 
 /// Names a leaf.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Locator {
     /// By the event's id; the first, should several leaves bear it.
-    Id(Uuid),
+    Id(EventId),
     /// By its place in a stream; the first, should it be contested.
     Place {
         /// The stream.
@@ -303,7 +304,7 @@ fn locate(conn: &Connection, what: &Locator) -> Result<(u64, Uuid, u64, Envelope
     let found = match what {
         Locator::Id(id) => query(
             "envelope e JOIN leaf l ON l.leaf = e.leaf JOIN stream s ON s.no = l.stream WHERE e.id = ?1",
-            &[&id.0],
+            &[&id.index()],
         ),
         Locator::Place { streamid, sequence } => query(
             "stream s JOIN leaf l ON l.stream = s.no WHERE s.streamid = ?1 AND l.sequence = ?2",

@@ -607,7 +607,7 @@ fn insert(
     )?
     .execute(params![
         leaf,
-        envelope.id.0,
+        envelope.id.index(),
         event_type,
         agent,
         run,

@@ -154,7 +154,7 @@ impl<'a> Machine<'a> {
         };
         match attr {
             Attr::Type => Val::Text(self.event_type.as_bytes()),
-            Attr::Id => self.copy(&event.id.encode()),
+            Attr::Id => self.copy(event.id.text().as_bytes()),
             Attr::Time => self.written(|text| format_time(text, event.time)),
             Attr::Severity => Val::Int(i64::from(event.severity.number())),
             Attr::SeverityText => Val::Text(event.severity.text().as_bytes()),

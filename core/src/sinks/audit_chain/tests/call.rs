@@ -14,7 +14,7 @@ fn the_answers_are_those_of_the_functions() {
     let mut sealer = Sealer::new(1);
     let all = sealer.some(25);
     log.deliver(&all);
-    let (db, id) = (log.db(), all[7].id);
+    let (db, id) = (log.db(), all[7].id.clone());
     let proof = db.prove(&Locator::Index(7), None).unwrap().to_value();
     let stream = all[7].streamid;
     for arguments in [
@@ -54,7 +54,8 @@ fn what_is_asked_wrongly_is_named() {
         ("prove", "{}", None),
         ("prove", r#"{"index":1,"id":"00000000-0000-7000-8000-000000000000"}"#, None),
         ("prove", r#"{"index":-1}"#, Some("index")),
-        ("prove", r#"{"id":"17"}"#, Some("id")),
+        ("prove", r#"{"id":"17"}"#, None),
+        ("prove", r#"{"id":""}"#, Some("id")),
         ("consistency", "{}", Some("old")),
         ("query", r#"{"since":"yesterday"}"#, Some("since")),
         ("query", r#"{"run":17}"#, Some("run")),

@@ -60,13 +60,13 @@ fn every_proof_holds_and_says_which_envelope_it_is_about() {
     let db = log.db();
     let head = db.head().unwrap();
     for (index, envelope) in batch.iter().enumerate().step_by(17) {
-        let by_id = db.prove(&Locator::Id(envelope.id), None).unwrap();
+        let by_id = db.prove(&Locator::Id(envelope.id.clone()), None).unwrap();
         let place = Locator::Place { streamid: envelope.streamid, sequence: envelope.sequence };
         assert_eq!(db.prove(&place, None).unwrap(), by_id);
         assert_eq!(db.prove(&Locator::Index(index as u64), None).unwrap(), by_id);
         assert_eq!((by_id.hash, by_id.index, &by_id.head), (envelope.hash, index as u64, &head));
         assert!(by_id.verify());
-        let earlier = db.prove(&Locator::Id(envelope.id), Some(index as u64 + 1)).unwrap();
+        let earlier = db.prove(&Locator::Id(envelope.id.clone()), Some(index as u64 + 1)).unwrap();
         assert!(earlier.verify());
         let step = db.consistency(earlier.head.size, None).unwrap();
         assert!(step.verify());

@@ -113,7 +113,7 @@ impl Sealer {
         }
         let envelope = Envelope::new(EnvelopeInner {
             bytes: Value::Object(members).to_canonical().unwrap().into(),
-            id,
+            id: id.into(),
             event_type: event_type.into(),
             own,
             terminal: false,

@@ -38,7 +38,7 @@ fn envelope_with(sequence: u64, data: &str, extra: &[(&str, &str)]) -> Envelope 
 fn from_bytes(sequence: u64, bytes: Vec<u8>) -> Envelope {
     Envelope::new(EnvelopeInner {
         bytes: bytes.into(),
-        id: Uuid([1; 16]),
+        id: Uuid([1; 16]).into(),
         event_type: "dev.sinkwell.tool.invocation".into(),
         own: false,
         terminal: false,
