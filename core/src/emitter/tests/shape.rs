@@ -163,3 +163,42 @@ fn what_routed_an_event_shapes_it_whatever_is_in_force_by_then() {
     assert_eq!(lines.len(), 3);
     assert!(lines.iter().zip(seen).all(|(line, seen)| line.contains(seen)), "{lines:?}");
 }
+
+/// What there is nothing to do for is not even asked: an emitter without policies pays for two looks at an `Option`, and
+/// so does one with policies that say nothing here.
+#[test]
+fn policies_that_say_nothing_leave_an_events_way_as_it_is() {
+    let dir = TempDir::new();
+    let in_force = |target: &str, spec: &str| {
+        let telemetry = if spec.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "telemetry:\n  - {{ apiVersion: sinkwell.dev/v1alpha1, kind: TelemetryPolicy, metadata: {{ name: p }}, spec: {{ targetRefs: [ {target} ], {spec} }} }}\n"
+            )
+        };
+        let file = |id: &str| format!("sink: {{ file: {{ path: {}/{id} }} }}", dir.path().display());
+        let text = format!(
+            "agent: {{ id: a1 }}\nheartbeat: off\nlanes:\n  - {{ id: thin, {} }}\n  - {{ id: whole, classes: [audit], {} }}\n{telemetry}",
+            file("thin"),
+            file("whole"),
+        );
+        let emitter = Emitter::open(Options { manual: true, ..Options::new(config(&text)) }).unwrap();
+        let in_force = emitter.inner.load().bus.set().in_force.clone();
+        emitter.shutdown(Duration::from_secs(5));
+        (in_force.shaping.is_some(), in_force.measuring.is_some())
+    };
+    let (all, some) = ("{ kind: Emitter }", "events: { matches: [ { cel: 'event.severity >= WARN' } ] }");
+    let metrics = "metrics: { overrides: [ { name: all, type: Counter } ] }";
+    assert_eq!(in_force(all, some), (true, false));
+    assert_eq!(in_force(all, metrics), (false, true));
+    for (target, spec) in [
+        (all, ""),
+        (all, "evnets: {}"),
+        ("{ kind: Namespace, name: elsewhere }", some),
+        ("{ kind: Lane, name: whole }", some),
+        ("{ kind: Lane, name: thin }", metrics),
+    ] {
+        assert_eq!(in_force(target, spec), (false, false), "{target} {spec}");
+    }
+}

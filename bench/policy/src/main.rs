@@ -1,0 +1,226 @@
+//! What telemetry policies cost the thread that emits, and their rules beside the crate `cel`.
+//!
+//! ```text
+//! cargo run --release -p sinkwell-bench-policy -- [--rounds 9] [--events 20000]
+//! ```
+//!
+//! Each figure is the processor time of the emitting thread for one event, the median over the rounds with the lowest
+//! and the highest; candidates take turns within each round, so that a machine that slows down slows them all. Emitters
+//! are manual, with lanes that forget what they are given, so that nothing but `emit` is measured. Ten rules, regular
+//! expressions among them, are run over an event of a dozen members; all but the last come out false or absent, so all
+//! ten are run.
+//!
+//! A rule alone filters every event but for the last one, and what it filters is spared its lane: those figures tell
+//! rules apart, and are no share of the whole.
+//!
+//! What the rules cost is also measured from pair to pair, as the difference to the emitter without policies in the same
+//! round. "nothing to say" is a policy on a target that is not there: it is read, reported, and in nobody's way.
+
+use std::hint::black_box;
+
+use sinkwell::config::{Config, Source};
+use sinkwell::event::Data;
+use sinkwell::seam::SystemEnv;
+use sinkwell::{Emitter, EventInput, Options};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Ten rules, none of which comes true but the last.
+const RULES: [&str; 10] = [
+    "event.severity >= ERROR",
+    "event.data.http.status >= 500",
+    "event.type == 'policy.decision' && event.data.decision == 'deny'",
+    "event.data.tool in ['shell', 'browser', 'payments']",
+    "event.data.url.path.matches('^/admin(/|$)')",
+    "event.data.user_agent.matches('(?i)(curl|wget)/[0-9]+')",
+    "event.data.duration_ms > 5000 || event.data.bytes > 1000000",
+    "has(event.data.error) && event.data.error != null",
+    "event.data.message.startsWith('panic:') || event.data.message.contains('out of memory')",
+    "event.agent.startsWith('urn:') && event.data.outcome != 'ignored'",
+];
+
+/// A dozen members.
+const EVENT: &str = r#"{"bytes":48213,"decision":"allow","duration_ms":812,"gen_ai.request.model":"large","http":{"status":200},"message":"fetched the page and\nfound \"what\" was asked for","n":1,"outcome":"ok","retries":0,"tool":"search","url":{"path":"/api/v1/search"},"user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"}"#;
+
+/// A manual emitter of so many lanes that forget, with a policy of these rules on this target.
+fn open(lanes: usize, policy: Option<(&str, &[&str])>, events: u64) -> Result<Emitter, Failure> {
+    let telemetry = policy.map(|(target, rules)| {
+        let rules: Vec<_> = rules.iter().map(|rule| format!("{{\"cel\":\"{rule}\"}}")).collect();
+        format!(
+            r#"{{"apiVersion":"sinkwell.dev/v1alpha1","kind":"TelemetryPolicy","metadata":{{"name":"ten"}},"spec":{{"targetRefs":[{target}],"events":{{"matches":[{}]}}}}}}"#,
+            rules.join(",")
+        )
+    });
+    let queue = format!(r#""queue":{{"events":{},"bytes":"1GiB"}}"#, events * 2);
+    let lane = |n| format!(r#"{{"id":"l{n}","sink":"null",{queue}}}"#);
+    let lanes: Vec<_> = (0..lanes).map(lane).collect();
+    let text = format!(
+        r#"{{"agent":{{"id":"urn:x"}},"heartbeat":"off",{queue},"lanes":[{}],"telemetry":[{}]}}"#,
+        lanes.join(","),
+        telemetry.unwrap_or_default()
+    );
+    let config = Config::load(Source::Mapping(text), &SystemEnv::default())?;
+    Ok(Emitter::open(Options { manual: true, ..Options::new(config) })?)
+}
+
+/// Processor time of this thread, in seconds.
+fn own_cpu() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Nanoseconds for one of so many calls.
+fn time(calls: u64, mut call: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
+    let start = own_cpu();
+    for _ in 0..calls {
+        call()?;
+    }
+    Ok((own_cpu() - start) * 1e9 / calls as f64)
+}
+
+fn emit(emitter: &Emitter, events: u64) -> Result<f64, Failure> {
+    time(events, || {
+        let input = EventInput { data: Data::Json(EVENT.as_bytes()), ..EventInput::new("tool.invocation") };
+        emitter.emit(black_box(input))?;
+        Ok(())
+    })
+}
+
+/// Takes what is queued away, so that every round begins alike.
+fn empty(emitter: &Emitter) -> Result<(), Failure> {
+    let lanes: Vec<_> = emitter.counters().into_iter().map(|(id, _)| id).collect();
+    for lane in lanes {
+        while emitter.drain(&lane)?.count > 0 {}
+    }
+    Ok(())
+}
+
+/// The rules in the crate `cel`, each as often as an event asks for them all, with the event at hand as its values.
+struct Cel {
+    programs: Vec<cel::Program>,
+    event: serde_json::Value,
+}
+
+impl Cel {
+    fn new() -> Result<Self, Failure> {
+        // What our rules call by name it has under `event`; a member with dots in its name it cannot ask for.
+        let rules = RULES.map(|rule| rule.replace("ERROR", "17"));
+        let compile = |rule: &String| cel::Program::compile(rule).map_err(|e| format!("{rule}: {e}"));
+        let programs = rules.iter().map(compile).collect::<Result<_, _>>()?;
+        let data: serde_json::Value = serde_json::from_str(EVENT)?;
+        let event =
+            serde_json::json!({"type": "tool.invocation", "severity": 9, "agent": "urn:x", "data": data});
+        Ok(Self { programs, event })
+    }
+
+    fn context(&self) -> Result<cel::Context<'static, 'static>, Failure> {
+        let mut context = cel::Context::default();
+        context.add_variable("event", &self.event).map_err(|e| e.to_string())?;
+        Ok(context)
+    }
+
+    /// All ten; one that asks for what is absent fails, as ours come out absent.
+    fn run(&self, context: &cel::Context<'_, '_>) {
+        for program in &self.programs {
+            drop(black_box(program.execute(black_box(context))));
+        }
+    }
+}
+
+/// Whether `cel` comes to what ours come to: none is true but the last.
+fn agrees(cel: &Cel, context: &cel::Context<'_, '_>) -> bool {
+    let is_true = |program: &cel::Program| matches!(program.execute(context), Ok(cel::Value::Bool(true)));
+    cel.programs.iter().map(is_true).eq((1..=RULES.len()).map(|n| n == RULES.len()))
+}
+
+/// The median, the lowest and the highest.
+fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
+    values.sort_by(f64::total_cmp);
+    (values[values.len() / 2], values[0], values[values.len() - 1])
+}
+
+fn main() -> Result<(), Failure> {
+    let (mut rounds, mut events) = (9_usize, 20_000_u64);
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    for pair in args.chunks(2) {
+        match pair {
+            [name, value] if name == "--rounds" => rounds = value.parse::<usize>()?.max(1),
+            [name, value] if name == "--events" => events = value.parse::<u64>()?.max(1),
+            other => return Err(format!("unknown option {}", other.join(" ")).into()),
+        }
+    }
+    let all = Some((r#"{"kind":"Emitter"}"#, &RULES[..]));
+    let idle = Some((r#"{"kind":"Namespace","name":"elsewhere"}"#, &RULES[..]));
+    let mut emitters = Vec::new();
+    for lanes in [1, 3] {
+        for (name, policy) in [("no policy", None), ("nothing to say", idle), ("ten rules", all)] {
+            emitters.push((lanes, name, open(lanes, policy, events)?, Vec::new()));
+        }
+    }
+    let cel = Cel::new()?;
+    let context = cel.context()?;
+    if !agrees(&cel, &context) {
+        return Err("cel comes to something else".into());
+    }
+    let (mut evaluated, mut built) = (Vec::new(), Vec::new());
+    // A round before those that count.
+    for round in 0..=rounds {
+        for (_, _, emitter, took) in &mut emitters {
+            let nanos = emit(emitter, events)?;
+            empty(emitter)?;
+            if round > 0 {
+                took.push(nanos);
+            }
+        }
+        let (run, build) = (
+            time(events / 10, || {
+                cel.run(&context);
+                Ok(())
+            })?,
+            time(events / 10, || {
+                cel.run(&cel.context()?);
+                Ok(())
+            })?,
+        );
+        if round > 0 {
+            evaluated.push(run);
+            built.push(build);
+        }
+    }
+    let mut each = Vec::new();
+    for rule in RULES {
+        let alone = [rule];
+        let emitter = open(1, Some((r#"{"kind":"Emitter"}"#, &alone[..])), events)?;
+        let mut took = Vec::new();
+        for round in 0..=rounds {
+            let without = emit(&emitters[0].2, events)?;
+            let with = emit(&emitter, events)?;
+            empty(&emitters[0].2)?;
+            empty(&emitter)?;
+            if round > 0 {
+                took.push(with - without);
+            }
+        }
+        each.push((rule, took));
+    }
+    println!("| what | ns, median | lowest to highest |\n| --- | --- | --- |");
+    let row = |what: String, values: Vec<f64>| {
+        let (median, low, high) = spread(values);
+        println!("| {what} | {median:.0} | {low:.0} to {high:.0} |");
+    };
+    for (lanes, name, _, took) in &emitters {
+        row(format!("emit, {lanes} lane(s), {name}"), took.clone());
+    }
+    for group in emitters.chunks(3) {
+        let [(lanes, _, _, without), (_, _, _, idle), (_, _, _, with)] = group else { continue };
+        let beside = |other: &Vec<f64>| other.iter().zip(without).map(|(a, b)| a - b).collect();
+        row(format!("more than no policy, {lanes} lane(s), nothing to say"), beside(idle));
+        row(format!("more than no policy, {lanes} lane(s), ten rules"), beside(with));
+    }
+    for (rule, took) in each {
+        row(format!("more than no policy, 1 lane(s), `{}` alone", rule.replace('|', "\\|")), took);
+    }
+    row("the crate cel, ten rules, event at hand as its values".to_owned(), evaluated);
+    row("the crate cel, ten rules, values made of the event first".to_owned(), built);
+    Ok(())
+}
