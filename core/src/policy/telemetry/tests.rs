@@ -576,3 +576,40 @@ fn what_is_added_is_taken_from_the_redacted_event() {
     assert_eq!(text(data, "by"), format!("{}!", text(&envelope, "runid")));
     assert_eq!(text(data, "mail"), text(data.get("user").unwrap(), "mail"));
 }
+
+#[test]
+fn a_file_that_is_gone_leaves_its_policies_in_force_until_it_is_back() {
+    let dir = TempDir::new();
+    let path = dir.path().join("policies.yaml");
+    let mark = |name: &str, target: &str, by: &str| {
+        policy(name, target, &format!("events: {{ fields: [ {{ key: by, value: {{ literal: {by} }} }} ] }}"))
+    };
+    let write = |by: &str| {
+        let document = mark("p", THIN, by);
+        std::fs::write(&path, document.trim_start().trim_start_matches("- ")).unwrap();
+    };
+    write("one");
+    let inline = mark("inline", "{ kind: Lane, name: other }", "inline");
+    let rig = Rig::new(&format!("telemetry:\n  - {}\n{inline}", path.display()));
+    let reload = || {
+        rig.emitter.reload_policies().unwrap();
+        rig.emit("com.x", "{}");
+        rig.conditions()[2..].to_vec()
+    };
+    let good = ["p Lane/thin: Accepted=True Accepted", "p Lane/thin: Programmed=True Programmed"];
+    assert_eq!(reload(), good);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(reload(), ["p Lane/thin: Accepted=False Invalid"]);
+    // However often it is read again meanwhile.
+    assert_eq!(reload(), ["p Lane/thin: Accepted=False Invalid"]);
+    write("two");
+    assert_eq!(reload(), good);
+    let [thin, other, _] = rig.finish();
+    let by = |lane: &[String]| {
+        let by =
+            |data: &String| parse(data.as_bytes()).unwrap().get("by").unwrap().as_str().unwrap().to_owned();
+        lane.iter().map(by).collect::<Vec<_>>()
+    };
+    assert_eq!(by(&thin), ["one", "one", "one", "two"]);
+    assert_eq!(by(&other), ["inline"; 4]);
+}
