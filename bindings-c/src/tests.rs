@@ -195,7 +195,7 @@ fn a_stream_is_held_to_the_rules_for_data() {
     assert_eq!(refused(b"{k\x01\0\0\0atk\x01\0\0\0at}").0, ErrorKind::InvalidEvent);
     assert_eq!(refused(b"{k\x01\0\0\0aj\x0d\0\0\0{\"z\":1,\"z\":2}}").0, ErrorKind::InvalidEvent);
     assert_eq!(refused(&[b"{k\x01\0\0\0a".as_slice(), &[b'['; 64]].concat()).0, ErrorKind::InvalidEvent);
-    assert_eq!(refused(b"{k\x01\0\0\0as\x01\0\0\0\xff}"), event("data"));
+    assert_eq!(refused(b"{k\x01\0\0\0as\x01\0\0\0\xff}"), event("data.a"));
     for none in [b"[]".as_slice(), b"t", b"", b"{", b"{}{}", b"}", b"{t}", b"{k\0\0\0\0}"] {
         assert_eq!(refused(none).0, ErrorKind::InvalidEvent, "{none:?}");
     }
