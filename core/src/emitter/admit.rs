@@ -54,7 +54,7 @@ impl Inner {
             let mut lacking: Option<usize> = None;
             for &i in blocking {
                 let core = set.lanes[i].lock();
-                if core.ended {
+                if core.has_ended() {
                     self.refuse();
                     return Err(Error::internal("the lane's own thread has failed; please report")
                         .at(set.lanes[i].id()));
@@ -77,7 +77,7 @@ impl Inner {
                 .map(|(i, _)| *i)
                 .collect();
             for (_, core) in blocking.iter().zip(guards.iter_mut()).filter(|(i, _)| **i == lacking) {
-                core.wanted = (cost, terminal);
+                core.want(cost, terminal);
             }
             drop(guards);
             drop(gate);
@@ -97,7 +97,7 @@ impl Inner {
                 && waited < limit
             {
                 let mut core = lane.lock();
-                if lane.has_room(&core, cost, terminal) || core.closing {
+                if lane.has_room(&core, cost, terminal) || core.is_closing() {
                     continue;
                 }
                 let over = lane.wait_for_room(&mut core, now.after(limit - waited), waiter.when_room());
@@ -114,7 +114,7 @@ impl Inner {
             }
             waiter.pause(&mut || {
                 let core = lane.lock();
-                if !lane.has_room(&core, cost, terminal) && !core.closing {
+                if !lane.has_room(&core, cost, terminal) && !core.is_closing() {
                     drop(lane.wait_room(core, until.since(now)));
                 }
             });
@@ -141,8 +141,8 @@ impl Inner {
         for &i in &set.blocking {
             let mut core = set.lanes[i].lock();
             // Room for what the last one to be turned away wanted: whoever waits tries again and sees.
-            let (cost, terminal) = core.wanted;
-            if !set.lanes[i].has_room(&core, cost, terminal) && !core.ended && !core.closing {
+            let (cost, terminal) = core.wanted();
+            if !set.lanes[i].has_room(&core, cost, terminal) && !core.has_ended() && !core.is_closing() {
                 let until = set.lanes[i].now().after(set.lanes[i].config.block_timeout);
                 let over = set.lanes[i].wait_for_room(&mut core, until, Some(done));
                 drop(core);

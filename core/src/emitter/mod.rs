@@ -32,7 +32,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventInput, Freezer};
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};
-use crate::lane::{Bus, Counters, Health, Lane, Tracked, checkpoint, worker};
+use crate::lane::{Ask, Bus, Counters, Health, Lane, Tracked, checkpoint, worker};
 use crate::policy::telemetry::{self, Bound};
 use crate::receipt::Receipt;
 use crate::reentry;
@@ -456,9 +456,7 @@ impl Emitter {
             return Err(Error::unsupported("only a durable lane has what to repair from; set journal.dir")
                 .at(lane.id()));
         }
-        let mut core = lane.lock();
-        core.repair = Some((streamid, sequence));
-        lane.wake(&mut core);
+        lane.ask(Ask::Repair(streamid, sequence));
         Ok(())
     }
 
@@ -569,11 +567,7 @@ impl Inner {
         for _ in 0..2 {
             if let Some(manual) = &self.manual {
                 for (lane, manual) in self.bus.lanes().iter().zip(manual) {
-                    {
-                        let mut core = lane.lock();
-                        core.hurry = true;
-                        core.flushing = true;
-                    }
+                    lane.ask(Ask::Flush);
                     if let Ok(mut manual) = manual.try_lock() {
                         drain(lane, &mut manual);
                     }
@@ -603,10 +597,10 @@ impl Inner {
         // As in `Bus::shut_down`.
         all.sort_by_key(|(lane, _)| self.bus.takes_checkpoints(lane));
         for (lane, manual) in all {
-            lane.lock().closing = true;
+            lane.ask(Ask::Close(Instant::NEVER));
             if let Ok(mut manual) = manual.try_lock() {
                 drain(lane, &mut manual);
-                lane.lock().abandon = true;
+                lane.ask(Ask::Close(lane.now()));
                 drain(lane, &mut manual);
                 let _ = reentry::inside(|| manual.sink.flush());
             }

@@ -164,7 +164,7 @@ fn waits_for_room_on_a_stuck_lane_end_when_their_callers_give_up() {
     let emitter = tight();
     emitter.emit(EventInput::new("com.x")).unwrap();
     let limit = emitter.lanes()[0].config.block_timeout;
-    let held = || emitter.lanes()[0].lock().room_waiters.len();
+    let held = || emitter.lanes()[0].lock().waiting_for_room();
     let ask = |waited: Duration| {
         let host = Host { place: Some(Wait::Elsewhere(waited)), ..Host::default() };
         (emitter.emit_waiting(EventInput::new("com.x"), &host), host.room)

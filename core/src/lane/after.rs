@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Lane, Phase, Reason};
+use super::core::Phase;
+use super::{Lane, Reason};
 use crate::lane::Tracked;
 
 /// An event that was lost before it was sealed, whose receipt is to be told.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::checkpoint::CheckpointFile;
-use super::{Breach, Fact, InForce, Lane, LaneState, Note, StateRecord};
+use super::{Ask, Breach, Fact, InForce, Lane, LaneState, Note, StateRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SigningKey;
 use crate::reentry;
@@ -21,9 +21,6 @@ use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, lock};
 
 /// How long a lane whose time is over may take to tell its receipts so.
 const GRACE: Duration = Duration::from_millis(250);
-
-/// Checkpoints of other lanes that one lane holds for delivery: the newest.
-const FOREIGN: usize = 65_536;
 
 /// The lanes as they are now.
 pub(crate) struct LaneSet {
@@ -172,9 +169,7 @@ impl Bus {
         }
         *current = Some(key.clone());
         for lane in self.lanes().iter() {
-            let mut core = lane.lock();
-            core.new_key = Some(key.clone());
-            lane.wake(&mut core);
+            lane.ask(Ask::Key(key.clone()));
         }
         Ok(())
     }
@@ -182,14 +177,14 @@ impl Bus {
     /// A lane's state changed: the others are told at once.
     pub(crate) fn announce(&self, from: usize, record: StateRecord) {
         for lane in self.lanes().iter().filter(|lane| lane.index != from) {
-            lane.say(Note::State(record.clone()));
+            lane.ask(Ask::Note(Note::State(record.clone())));
         }
     }
 
     /// An episode of losses is over: every other `siem` and `audit` lane is told.
     pub(crate) fn tell_losses(&self, from: usize, fact: Fact) {
         for lane in self.lanes().iter().filter(|lane| lane.index != from && lane.watches_losses()) {
-            lane.say(Note::Fact(fact.clone()));
+            lane.ask(Ask::Note(Note::Fact(fact.clone())));
         }
     }
 
@@ -197,7 +192,7 @@ impl Bus {
     pub(crate) fn tell_tree_head(&self, from: usize, note: Note) {
         let siem = |lane: &&Arc<Lane>| lane.index != from && lane.classes().contains(&SinkClass::Siem);
         for lane in self.lanes().iter().filter(siem) {
-            lane.say(note.clone());
+            lane.ask(Ask::Note(note.clone()));
         }
     }
 
@@ -218,14 +213,7 @@ impl Bus {
             Some(CheckpointTarget::Lane(id)) => {
                 let lanes = self.lanes();
                 if let Some(lane) = lanes.iter().find(|lane| lane.id() == id && lane.index != from) {
-                    let mut core = lane.lock();
-                    if !core.ended && !core.shut {
-                        if core.foreign.len() >= FOREIGN {
-                            core.foreign.remove(0);
-                        }
-                        core.foreign.push(envelope.clone());
-                        lane.wake(&mut core);
-                    }
+                    lane.ask(Ask::Foreign(envelope.clone()));
                 }
             }
         }
@@ -274,7 +262,7 @@ impl Bus {
         self.changed.notify_all();
         for breach in breaches {
             for lane in self.lanes().iter() {
-                lane.say(Note::Breach(breach.clone()));
+                lane.ask(Ask::Note(Note::Breach(breach.clone())));
             }
         }
     }
@@ -369,7 +357,7 @@ impl Bus {
     /// Has every lane deliver and declare what it holds; waits until they have, or `deadline`.
     pub(crate) fn flush(&self, deadline: Instant) {
         let lanes = self.lanes();
-        let asked: Vec<u64> = lanes.iter().map(|lane| lane.ask_flush()).collect();
+        let asked: Vec<u64> = lanes.iter().map(|lane| lane.ask(Ask::Flush)).collect();
         for (lane, asked) in lanes.iter().zip(asked) {
             lane.wait_flush(asked, deadline);
         }
@@ -399,13 +387,9 @@ impl Bus {
             self.flush(half);
             self.flush(half);
         }
+        // The lane gives up by itself then, also when nobody waits for it.
         let end = |lane: &Lane| {
-            let mut core = lane.lock();
-            core.closing = true;
-            // The lane gives up by itself then, also when nobody waits for it.
-            core.until = Some(core.until.map_or(deadline, |until| until.min(deadline)));
-            lane.shared.room.notify_all();
-            lane.wake(&mut core);
+            lane.ask(Ask::Close(deadline));
         };
         if inside {
             lanes.iter().for_each(|lane| end(lane));

@@ -16,6 +16,7 @@ use std::time::Duration;
 use self::answers::sealed_at;
 use self::episodes::{EPISODE, Episode};
 use super::bus::Bus;
+use super::core::Life;
 use super::deadletter::DeadLetters;
 use super::durable::{Durable, Written};
 use super::health::{LaneState, StateRecord};
@@ -284,7 +285,7 @@ impl Control {
                 // Whatever it waits for, these go on.
                 let (until, unsaid) = {
                     let core = self.lane.lock();
-                    (core.until, self.voice.due(&core.counters))
+                    (core.life.until(), self.voice.due(&core.counters))
                 };
                 let episodes = self.episodes.iter().map(|episode| episode.last.after(EPISODE)).min();
                 let journal = self.durable.as_ref().and_then(Durable::due);
@@ -344,10 +345,10 @@ impl Control {
         let lane = Arc::clone(&self.lane);
         let mut core = lane.lock();
         core.attention = false;
-        if core.abandon || (core.closing && core.gone) || core.until.is_some_and(|until| now >= until) {
+        if (core.is_closing() && core.gone) || core.life.until().is_some_and(|until| now >= until) {
             return self.end(core);
         }
-        let hurry = force || core.hurry || core.closing;
+        let hurry = force || core.hurry || core.is_closing();
         self.collect(&mut core, now);
         if hurry {
             // Also those that cannot go yet: who hurries waits for them.
@@ -363,7 +364,7 @@ impl Control {
                 super::own::merge(&mut core.notes, note);
             }
         }
-        self.end_episodes(now, flushing || core.closing);
+        self.end_episodes(now, flushing || core.is_closing());
         // While an episode runs, its end is when the lane looks again: an emit need not wake it.
         core.hear_drop = self.sealer.started() && self.episodes.is_empty();
         let mut ahead = None;
@@ -388,7 +389,7 @@ impl Control {
             return wait_for(answer_due, ahead);
         }
         if let Some(mut at) = self.not_before {
-            if core.closing {
+            if core.is_closing() {
                 // A shutdown does not sit out a long back-off: it tries once a second.
                 at = at.min(self.last_failure.after(Duration::from_secs(1)));
             }
@@ -549,7 +550,7 @@ impl Control {
         let at_once = hurry || self.durable.is_some() || over(oldest);
         let take = full || !self.unsealed.is_empty() || (queued > 0 && at_once);
         if !(first || take || declare || heartbeat || say || probe) {
-            if core.closing && queued == 0 && self.batches.is_empty() && self.journal_settled() {
+            if core.is_closing() && queued == 0 && self.batches.is_empty() && self.journal_settled() {
                 return self.close(core, now);
             }
             if queued == 0 {
@@ -834,7 +835,7 @@ impl Control {
             drop(core);
             return Some(Step::Wait(Some(now), Pause::Other));
         }
-        core.shut = true;
+        core.life.shut();
         drop(core);
         self.closed = true;
         let mut items = Vec::new();
@@ -885,7 +886,7 @@ impl Control {
         while let Some(tracked) = core.queue.pop() {
             left.push((tracked, None, 0));
         }
-        core.shut = true;
+        core.life.shut();
         core.health.turn(LaneState::Closed, now);
         let waiters = self.lane.made_room(&mut core);
         drop(core);
@@ -943,7 +944,7 @@ impl Control {
         // Before anybody who waits for the end lets the process go.
         self.speak(true, Some(held));
         // Only now: whoever waits for the end may open the journal again.
-        self.lane.lock().ended = true;
+        self.lane.lock().life = Life::Ended;
         self.lane.shared.room.notify_all();
         Step::Done
     }

@@ -14,6 +14,7 @@ mod after;
 pub(crate) mod bus;
 pub(crate) mod checkpoint;
 pub(crate) mod control;
+mod core;
 mod counters;
 mod deadletter;
 pub(crate) mod durable;
@@ -31,13 +32,14 @@ pub(crate) mod worker;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use after::{After, Lost};
 pub(crate) use bus::{Bus, LaneSet};
 pub(crate) use checkpoint::CheckpointFile;
+pub(crate) use core::{Ask, LaneCore};
+use core::{Phase, note_drop};
 pub use counters::Counters;
 pub use health::{Cursor, Health, LaneState, StateRecord};
 pub use loss::Reason;
@@ -49,10 +51,9 @@ pub(crate) use shape::{InForce, Measuring, Route, Shapable, Shaping, may_be_shap
 pub(crate) use tracked::Tracked;
 pub use tracked::{Admission, EndState, Ending, Sealed, Stage};
 
-use crate::key::SigningKey;
 use crate::seam::Instant;
 use crate::settings::{LaneConfig, Overflow, QueueCapacity, QueueConfig};
-use crate::sink::{Envelope, Failure, FailureKind, SinkClass};
+use crate::sink::{Failure, FailureKind, SinkClass};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::timeline::Timeline;
 
@@ -91,101 +92,6 @@ impl RoomWaiters {
     }
 }
 
-/// Agents whose drops are told apart between two looks of the lane's own side: memory stays bounded while a
-/// sink hangs.
-const AGENTS: usize = 4096;
-
-/// Events of one agent that were dropped, by reason.
-pub(crate) type Dropped = [u64; Reason::ALL.len()];
-
-fn note_drop(dropped: &mut HashMap<Box<str>, Dropped>, tracked: &Tracked, reason: Reason) {
-    let agent = tracked.event.agent();
-    if let Some(counts) = dropped.get_mut(agent) {
-        counts[reason as usize] += 1;
-        return;
-    }
-    let agent = if dropped.len() < AGENTS { agent } else { "" };
-    dropped.entry(agent.into()).or_default()[reason as usize] += 1;
-}
-
-/// Where the worker is, so that a caller wakes it only when that matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Looking for work: it will see what comes.
-    Busy,
-    /// Asleep until a batch's linger is over; woken early only by a full batch or a hurry.
-    Lingering,
-    /// Asleep with nothing queued: the next event wakes it.
-    Idle,
-    /// Asleep until the sink answers or a back-off is over: no event wakes it.
-    Waiting,
-    /// Asleep, and about to be woken: see [`After`].
-    Woken,
-}
-
-/// What callers and worker share, under one lock.
-pub(crate) struct LaneCore {
-    pub(crate) queue: Queue<Arc<Tracked>>,
-    pub(crate) counters: Counters,
-    /// Dropped before sealing, by agent: for the sealer to declare.
-    pub(crate) dropped: HashMap<Box<str>, Dropped>,
-    /// The lane's own side wants to hear of the next drop, even while it waits for its sink.
-    pub(crate) hear_drop: bool,
-    /// By when a shutdown gives up.
-    pub(crate) until: Option<Instant>,
-    /// `closed` is sealed: nothing may enter any more.
-    pub(crate) shut: bool,
-    /// What the last `emit` that found no room asked for: cost, and whether it was terminal.
-    pub(crate) wanted: (usize, bool),
-    /// Terminal events lost since the last record.
-    pub(crate) terminal_lost: bool,
-    /// What others ask this lane to say.
-    pub(crate) notes: Vec<Note>,
-    pub(crate) foreign: Vec<Envelope>,
-    pub(crate) health: Health,
-    /// What a host's sink said of itself when it last did not take a batch.
-    pub(crate) says: Option<String>,
-    pub(crate) phase: Phase,
-    /// Somebody waits for what is queued: do not linger.
-    pub(crate) hurry: bool,
-    /// Set once, by shutdown.
-    pub(crate) closing: bool,
-    /// Stop now, whatever is left.
-    pub(crate) abandon: bool,
-    /// The worker has ended; nothing moves any more.
-    pub(crate) ended: bool,
-    /// Marked failed by `fail_sink` until an acknowledgement below half of the capacity.
-    pub(crate) overflowed: bool,
-    /// Callers waiting for room.
-    pub(crate) waiting: usize,
-    /// Whether the lane holds nothing, in flight, in retry or to declare included.
-    pub(crate) at_rest: bool,
-    /// Which flush was asked for, and which one `at_rest` answers.
-    pub(crate) asked: u64,
-    /// A flush ends episodes of loss.
-    pub(crate) flushing: bool,
-    pub(crate) flushed: u64,
-    /// Something other than an event has come: the worker must look.
-    pub(crate) attention: bool,
-    /// Lanes that this one's worker is to wake as soon as it is awake itself.
-    pub(crate) relay: Vec<Arc<Lane>>,
-    /// The sink's answers for batches in flight, by the number of the call.
-    pub(crate) answers: Vec<(u64, crate::sink::Answers)>,
-    /// Threads of the sink's own that have not ended.
-    pub(crate) couriers: usize,
-    /// The sink has said that it will never take anything again.
-    pub(crate) gone: bool,
-    /// To be called when there is room again, and by when their callers give up: for waits that pin no thread.
-    pub(crate) room_waiters: VecDeque<(Instant, RoomWaiter)>,
-    pub(crate) new_key: Option<SigningKey>,
-    /// Exports again from there on, for `repair`.
-    pub(crate) repair: Option<(crate::seam::Uuid, u64)>,
-    /// A journal that is full: the lane behaves as a full queue does.
-    pub(crate) full: bool,
-    /// Of the events that are pending, those that the journal has on disk.
-    pub(crate) in_journal: u64,
-}
-
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Lane({})", self.id)
@@ -200,41 +106,7 @@ impl Lane {
         timeline: Arc<Timeline>,
     ) -> Self {
         let capacity = config.capacity(ceilings);
-        let core = LaneCore {
-            queue: Queue::new(capacity, config.overflow),
-            counters: Counters::default(),
-            dropped: HashMap::new(),
-            hear_drop: true,
-            until: None,
-            shut: false,
-            wanted: (1, false),
-            terminal_lost: false,
-            notes: Vec::new(),
-            foreign: Vec::new(),
-            health: Health::new(timeline.unix_nanos()),
-            says: None,
-            phase: Phase::Busy,
-            hurry: false,
-            closing: false,
-            abandon: false,
-            ended: false,
-            overflowed: false,
-            waiting: 0,
-            at_rest: false,
-            asked: 0,
-            flushing: false,
-            flushed: 0,
-            attention: false,
-            relay: Vec::new(),
-            answers: Vec::new(),
-            couriers: 0,
-            gone: false,
-            room_waiters: VecDeque::new(),
-            new_key: None,
-            repair: None,
-            full: false,
-            in_journal: 0,
-        };
+        let core = LaneCore::new(Queue::new(capacity, config.overflow), Health::new(timeline.unix_nanos()));
         Self {
             id: config.id.as_str().into(),
             index,
@@ -332,9 +204,20 @@ impl Lane {
 
     /// Somebody waits for what is queued.
     pub(crate) fn hurry(&self) {
+        self.ask(Ask::Hurry);
+    }
+
+    /// Asks the lane for something; answers how many flushes it has been asked for.
+    pub(crate) fn ask(&self, what: Ask) -> u64 {
         let mut core = self.lock();
-        core.hurry = true;
-        self.wake(&mut core);
+        if core.take(what) {
+            self.wake(&mut core);
+        }
+        if core.is_closing() {
+            // Whoever waits for room need not any more.
+            self.shared.room.notify_all();
+        }
+        core.asked
     }
 
     /// Wakes the worker, wherever it sleeps.
@@ -343,15 +226,6 @@ impl Lane {
         if core.phase != Phase::Busy {
             core.phase = Phase::Busy;
             self.shared.work.notify_all();
-        }
-    }
-
-    /// Asks the lane to say something about another part of the emitter.
-    pub(crate) fn say(&self, note: Note) {
-        let mut core = self.lock();
-        if !core.ended && !core.shut {
-            own::merge(&mut core.notes, note);
-            self.wake(&mut core);
         }
     }
 
@@ -365,7 +239,7 @@ impl Lane {
     ) -> (Admission, u32) {
         core.counters.admit();
         tracked.enter(self.index, self.config.durable);
-        if core.ended || core.shut {
+        if !core.life.takes() {
             // The lane itself has failed: an emitter that was shut down does not come here.
             self.lose(core, tracked, Reason::GaveUp, after);
             return (Admission::Dropped(Reason::GaveUp), 0);
@@ -457,20 +331,10 @@ impl Lane {
         core
     }
 
-    /// Asks the worker to deliver and declare what it holds; answers which asking this was.
-    pub(crate) fn ask_flush(&self) -> u64 {
-        let mut core = self.lock();
-        core.asked += 1;
-        core.hurry = true;
-        core.flushing = true;
-        self.wake(&mut core);
-        core.asked
-    }
-
     fn wait_until(&self, deadline: Instant, reached: impl Fn(&LaneCore) -> bool) {
         let mut core = self.lock();
         core.waiting += 1;
-        while !reached(&core) && !core.ended {
+        while !reached(&core) && !core.has_ended() {
             let left = deadline.since(self.now());
             if left.is_zero() {
                 break;
@@ -488,7 +352,7 @@ impl Lane {
 
     /// Waits until the lane has ended, whatever its sink does.
     pub(crate) fn wait_ended(&self, deadline: Instant) {
-        self.wait_until(deadline, |core| core.ended);
+        self.wait_until(deadline, LaneCore::has_ended);
     }
 
     /// Waits until the lane has ended, its sink's thread included.

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Lane;
 use super::control::{Control, Pause, Step};
-use super::{Lane, Phase};
+use super::core::{Ask, Life, Phase};
 use crate::error::{Error, Result};
 use crate::reentry;
 use crate::seam::Instant;
@@ -130,14 +131,13 @@ pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sinks: Vec<Box<dyn S
             let mut core = lane.lock();
             let failure = Failure::new(FailureKind::Panic, "the lane itself panicked; please report");
             core.health.fail(super::LaneState::Failed, &failure, lane.timeline.unix_nanos());
-            core.abandon = true;
-            drop(core);
             let now = lane.now();
+            drop(core);
+            lane.ask(Ask::Close(now));
             let _ = reentry::inside(|| control.step(now, false));
             // Whatever that came to: nobody waits for a lane that is no more.
             let mut core = lane.lock();
-            core.ended = true;
-            core.shut = true;
+            core.life = Life::Ended;
             core.health.fail(super::LaneState::Failed, &failure, lane.timeline.unix_nanos());
             let waiters = lane.made_room(&mut core);
             lane.shared.room.notify_all();

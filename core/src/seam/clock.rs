@@ -13,6 +13,9 @@ pub type UnixNanos = i64;
 pub struct Instant(pub u64);
 
 impl Instant {
+    /// Later than any that comes.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// This point, later by `by`; saturating.
     #[must_use]
     pub fn after(self, by: Duration) -> Self {

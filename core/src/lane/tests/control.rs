@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::rig::{Rig, judge, judge_with};
 use crate::key::SigningKey;
 use crate::lane::control::Step;
-use crate::lane::{After, LaneState};
+use crate::lane::{After, Ask, LaneState};
 use crate::receipt::{EndState, Stage};
+use crate::seam::Instant;
 use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
 use crate::verify::Verdict;
 
@@ -112,7 +113,7 @@ fn nothing_is_sealed_after_closed() {
         got.extend(batch.iter().map(|e| e.bytes.to_vec()));
         Answers::Acknowledged
     });
-    rig.lane.lock().closing = true;
+    rig.lane.ask(Ask::Close(Instant::NEVER));
     let Step::Deliver(_, batch) = rig.step(true) else { panic!("closed is to be delivered") };
     got.extend(batch.iter().map(|e| e.bytes.to_vec()));
     // While `closed` is on its way another lane fails, and the host emits.
@@ -128,7 +129,7 @@ fn nothing_is_sealed_after_closed() {
         repair: None,
         unsafe_replay: None,
     };
-    rig.lane.say(crate::lane::Note::State(record));
+    rig.lane.ask(Ask::Note(crate::lane::Note::State(record)));
     let late = rig.emit(1).remove(0);
     assert_eq!(late.endings()[0].1.as_ref().unwrap().state, EndState::Lost);
     rig.answer(Answers::Acknowledged);
@@ -195,11 +196,7 @@ fn a_shutdown_gives_up_by_itself_when_its_time_is_over() {
     let mut rig = lane("overflow: block");
     let receipt = rig.emit(1).remove(0);
     assert!(matches!(rig.step(true), Step::Deliver(..)));
-    {
-        let mut core = rig.lane.lock();
-        core.closing = true;
-        core.until = Some(rig.lane.now().after(Duration::from_secs(5)));
-    }
+    rig.lane.ask(Ask::Close(rig.lane.now().after(Duration::from_secs(5))));
     let Step::Wait(Some(at), _) = rig.step(false) else { panic!("it waits for the sink, but not for ever") };
     assert!(at <= rig.lane.now().after(Duration::from_secs(5)));
     rig.advance(Duration::from_secs(5));
@@ -227,13 +224,13 @@ fn losses_are_noticed_while_the_sink_hangs() {
     assert!(matches!(rig.step(true), Step::Deliver(..)));
     rig.advance(Duration::from_secs(60));
     assert!(matches!(rig.step(false), Step::Wait(..)));
-    rig.lane.lock().phase = crate::lane::Phase::Waiting;
+    rig.lane.lock().phase = crate::lane::core::Phase::Waiting;
     rig.emit(2);
     assert!(rig.lane.lock().attention, "the first drop wakes the lane");
-    rig.lane.lock().phase = crate::lane::Phase::Waiting;
+    rig.lane.lock().phase = crate::lane::core::Phase::Waiting;
     let Step::Wait(Some(at), _) = rig.step(false) else { panic!("the episode's end is waited for") };
     assert_eq!(at, rig.lane.now().after(Duration::from_secs(10)));
-    rig.lane.lock().phase = crate::lane::Phase::Waiting;
+    rig.lane.lock().phase = crate::lane::core::Phase::Waiting;
     rig.emit(1);
     assert!(!rig.lane.lock().attention, "others need not");
 }
@@ -369,7 +366,7 @@ fn a_lane_says_what_it_loses_and_what_it_ends_with() {
     rig.run(false, |_| Answers::Retry(away(), None));
     assert!(said(&rig).contains("1 more event lost (overflow)"), "{}", said(&rig));
     assert!(said(&rig).contains("is degraded (network): away; 6 events wait"), "{}", said(&rig));
-    rig.lane.lock().abandon = true;
+    rig.lane.ask(Ask::Close(rig.lane.now()));
     rig.run(true, |_| Answers::Acknowledged);
     assert!(said(&rig).contains("ended with 6 events undelivered (shutdown)"), "{}", said(&rig));
 }

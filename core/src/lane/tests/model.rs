@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::rig::{Dice, Rig, judge, outcome};
 use crate::lane::control::Step;
-use crate::lane::{LaneState, Reason};
+use crate::lane::{Ask, LaneState, Reason};
 use crate::receipt::{Admission, EndState, Receipt};
 use crate::seam::{Instant, Uuid};
 use crate::sink::{Answer, Answers, Envelope, EventId, Failure, FailureKind};
@@ -423,7 +423,7 @@ impl Episode {
         assert_eq!(c.admitted, c.delivered + c.dropped + c.rejected + c.pending, "the ledger balances");
         assert_eq!(core.queue.len(), m.queue.len());
         assert_eq!(core.queue.bytes(), m.queue.iter().map(|e| e.cost).sum::<usize>());
-        if !core.ended {
+        if !core.has_ended() {
             assert_eq!(core.health.state, m.state);
         }
         drop(core);
@@ -452,13 +452,13 @@ impl Episode {
                     let most = [5, 50, 1_000, 30_000, 200_000][self.dice.below(5) as usize];
                     self.rig.advance(Duration::from_millis(self.dice.below(most)));
                 }
-                18 => drop(self.rig.lane.ask_flush()),
+                18 => drop(self.rig.lane.ask(Ask::Flush)),
                 _ => self.rig.lane.hurry(),
             }
             self.check(n % 64 == 0);
         }
         // It recovers, and ends in good order.
-        self.rig.lane.lock().closing = true;
+        self.rig.lane.ask(Ask::Close(Instant::NEVER));
         let mut turns = 0;
         let ended = loop {
             turns += 1;

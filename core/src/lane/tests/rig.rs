@@ -11,7 +11,7 @@ use crate::glob::Globs;
 use crate::key::{SigningKey, VerifyingKey};
 use crate::lane::control::{Control, Parts, Step};
 use crate::lane::{After, Lane, SealContext, Sealer, StateRecord, Why};
-use crate::lane::{Bus, Tracked};
+use crate::lane::{Ask, Bus, Tracked};
 use crate::receipt::{Admission, Receipt};
 use crate::seam::{Clock, Instant, ManualClock, Random, SystemEnv, UnixNanos};
 use crate::sink::{Answers, Envelope};
@@ -213,9 +213,9 @@ impl Rig {
 
     /// Shuts the lane down with a sink that answers by `answer`.
     pub(super) fn close(&mut self, answer: impl FnMut(&[Envelope]) -> Answers) {
-        self.lane.lock().closing = true;
+        self.lane.ask(Ask::Close(Instant::NEVER));
         self.run(true, answer);
-        self.lane.lock().abandon = true;
+        self.lane.ask(Ask::Close(self.lane.now()));
         assert!(matches!(self.step(true), Step::Done));
     }
 }
