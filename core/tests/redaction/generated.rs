@@ -4,8 +4,8 @@
 //!     cargo test -p sinkwell --test redaction -- --nocapture
 //!
 //! The seed is fixed. A fifth of formats × quotings is held out: with `HELD_OUT=1` it alone is run, and only then.
-//! `SHOW=detector` prints what that detector got wrong; `CORPUS=FILE` writes the cases as JSON lines, for other
-//! tools.
+//! `SHOW=detector` prints what that detector got wrong; `CORPUS=FILE` writes the cases and what was masked in
+//! them as JSON lines, for a comparison with other tools.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -224,11 +224,11 @@ fn recall_and_precision_on_the_generated_corpus() {
         let redactor = redactor(&[detector]);
         let mut score = Score::default();
         for case in cases(detector) {
-            write_case(&mut dump, &case);
             if case.form.held_out() != held {
                 continue;
             }
             let found = masks(&redactor, &case.text, detector);
+            write_case(&mut dump, &case, &found);
             if let Some(what) = judge(&case, &found, &mut score)
                 && show == detector
             {
@@ -278,7 +278,7 @@ fn ids_of_the_providers_stay() {
     }
 }
 
-fn write_case(out: &mut String, case: &Case) {
+fn write_case(out: &mut String, case: &Case, masks: &[Range<usize>]) {
     let json = |s: &str| {
         let text = draw::json(s).unwrap();
         text.chars().fold(String::new(), |mut out, c| {
@@ -290,15 +290,17 @@ fn write_case(out: &mut String, case: &Case) {
             out
         })
     };
-    let finds: Vec<String> = case.finds.iter().map(|f| format!("[{},{}]", f.start, f.end)).collect();
+    let spans = |of: &[Range<usize>]| {
+        of.iter().map(|f| format!("[{},{}]", f.start, f.end)).collect::<Vec<_>>().join(",")
+    };
     let _ = writeln!(
         out,
-        r#"{{"detector":"{}","form":"{}/{}","held":{},"text":"{}","finds":[{}]}}"#,
+        r#"{{"detector":"{}","form":"{}/{}","text":"{}","finds":[{}],"masks":[{}]}}"#,
         case.detector,
         case.form.format,
         case.form.quoting,
-        case.form.held_out(),
         json(&case.text),
-        finds.join(",")
+        spans(&case.finds),
+        spans(masks)
     );
 }

@@ -114,6 +114,80 @@ fn what_a_policy_keeps_stays_and_nothing_more() {
     );
 }
 
+/// Of each kind that public text showed: what is no card, no phone number and no password, beside what still is.
+#[test]
+fn constants_columns_and_quantities_are_no_cards_and_no_phones() {
+    let r = redactor(|_| {});
+    for text in [
+        // Round numbers, and digits that count.
+        r#"assert_eq!(pretty(4.6143166e18), "4614316600000000000")"#,
+        "add '6543210123456788' 0.5",
+        "shift -> 2345678901234560",
+        "invalidate_cblocks 2345 3456-4567 5678-6789",
+        // Words in hex, a list with an integer of 64 bits, a table, columns, a comparison, a device's name.
+        "apply #2238000000000059 -> 59\napply #2238000000000050 -> 50",
+        "round(11270725851789228032, 435, 5503284107318959, 446);",
+        "normalize(5503284107318959, 446, 11, 11270725851789228032, 435);",
+        "1795414800000000,\n    2578957425371613,\n    2344391131796991,\n]",
+        "divide  5235714985079914   5235714985066131  ->  1.0",
+        "// we get z_i < 4485585228861014016.",
+        "DM_UUID=mpath-35333333000002328",
+        // Powers of two, a sign of its own, tables' columns, times, rows.
+        "a = +4294967296  # 1 << 32",
+        "rescale 1  +2147483649 -> NaN",
+        "scaleb  +1200000000",
+        "rescale +35236450.6 -2",
+        "RELA  003200 000018 18 AIo",
+        "'<fraction> 0031 2044 0034'",
+        "assertEqual(t, \"01 02 03 000004\")",
+        "permutations --> 012 021 102 120 201 210",
+        // A path, a pattern, a signature.
+        "-----BEGIN PGP SIGNATURE-----\nVersion: GnuPG v2\n\niD8DBQBF0lGqwMbZpPMRm5oRAuRi\n-----END PGP SIGNATURE-----",
+        "credentials: yegor256/home#assets/crates-credentials",
+        "passwd:*all*authentication*tokens*updated*successfully*",
+    ] {
+        assert_eq!(r.redact_text(text).unwrap(), text);
+    }
+    for (text, want) in [
+        ("card 4111111111111111, 123, 2027", "card [card], 123, 2027"),
+        ("paid with #4111111111111111", "paid with #[card]"),
+        ("4111111111111111   5555555555554444", "[card]   [card]"),
+        ("> 4000000000000002", "> [card]"),
+        ("5454545454545454", "[card]"),
+        ("host ::12.34.56.78 and 0439:23af:2309::fae7:1234:192.0.2.146%test", "host [ip] and [ip]%test"),
+        ("visa-4111111111111111", "visa-[card]"),
+        ("{\"n\":\"+4915123456789\"}", "{\"n\":\"[phone]\"}"),
+        ("call 0044 20 7946 0958 today", "call [phone] today"),
+        ("call 06 12 34 56 78", "call [phone]"),
+        ("user, password = \"wile\", \"coyote\"", "user, password = \"wile\", \"[secrets]\""),
+    ] {
+        assert_eq!(r.redact_text(text).unwrap(), want);
+    }
+    assert_eq!(
+        data(&r, r#"{"a":4614316600000000000,"b":4111111111111111}"#),
+        r#"{"a":4614316600000000000,"b":"[card]"}"#
+    );
+}
+
+#[test]
+fn ids_of_messages_and_logins_of_repositories_are_no_addresses() {
+    let r = redactor(|_| {});
+    for text in [
+        "('git+ssh', 'git@github.com', '/user/project.git')",
+        "self.server.stat(\"<45223423@example.com>\")",
+        "3000235\t<45454@example.net>\t1234",
+    ] {
+        assert_eq!(r.redact_text(text).unwrap(), text);
+    }
+    for (text, want) in [
+        ("Cc: git@vger.kernel.org", "Cc: [email]"),
+        ("to=\"<45223423@qq.com>\"", "to=\"<[email]>\""),
+        ("Jane <1984@example.com>", "Jane <[email]>"),
+    ] {
+        assert_eq!(r.redact_text(text).unwrap(), want);
+    }
+}
+
 #[test]
 fn overlapping_finds_are_one() {
     let r = redactor(|c| c.patterns = vec![("dom".into(), "example.com/[a-z]+".into())]);

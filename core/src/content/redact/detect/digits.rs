@@ -3,13 +3,14 @@
 //! Digits are read as groups with separators between them. A run of groups is read once, and each look at it
 //! is bounded by the digits that a number may have.
 
+use super::tables::{self, among_numbers, is_negative, is_table};
 use super::{Kind, Scan, iban, is_word, names};
 
 /// One group of digits, and the separator behind it (0 when something else follows).
 #[derive(Clone, Copy)]
-struct Group {
-    start: usize,
-    end: usize,
+pub(super) struct Group {
+    pub(super) start: usize,
+    pub(super) end: usize,
     /// The separator behind it, spaces around it left out: one of space `-` `.` `/` `(` `)` and a line's end.
     behind: u8,
     /// How many bytes that separator has.
@@ -17,7 +18,7 @@ struct Group {
 }
 
 impl Group {
-    fn len(self) -> usize {
+    pub(super) fn len(self) -> usize {
         self.end - self.start
     }
 }
@@ -145,18 +146,6 @@ fn card_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
     })
 }
 
-/// Whether 19 digits that begin as Visa's may do stand in a list of code: hashes and powers of 64 bits do.
-fn is_table(scan: &Scan<'_>, part: &[Group]) -> bool {
-    let [one] = part else { return false };
-    let listed = scan.at(one.end) == b',' || matches!(scan.before(one.start), b'(' | b'[');
-    one.len() == 19 && scan.bytes[one.start] == b'4' && listed
-}
-
-/// Whether a minus stands before a number: behind it a digit, before it white space or a bracket.
-fn is_negative(scan: &Scan<'_>, start: usize) -> bool {
-    scan.before(start) == b'-' && matches!(scan.before(start - 1), b' ' | b'(' | b'=' | b',' | b'[')
-}
-
 /// Whether the groups are those of one number: the same mark between all of them, and as long as one another but
 /// for the first and the last.
 fn is_even(groups: &[Group]) -> bool {
@@ -175,33 +164,6 @@ fn in_list(groups: &[Group], i: usize, n: usize) -> bool {
     before || behind
 }
 
-/// Whether a number stands in a table of numbers as long as itself that are no cards: a constant among constants.
-fn among_numbers(scan: &Scan<'_>, group: Group) -> bool {
-    const LIST: usize = 48;
-    let other = |number: &[u8]| {
-        let long = (12..=20).contains(&number.len());
-        long && !(std::str::from_utf8(number).is_ok_and(is_card_number))
-    };
-    let low = group.start.saturating_sub(LIST);
-    let before = {
-        let gap = scan.bytes[low..group.start].iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
-        let end = group.start - gap;
-        let comma = gap > 0 && end > low && scan.bytes[end - 1] == b',';
-        let number = comma.then(|| {
-            let digits = scan.bytes[low..end - 1].iter().rev().take_while(|b| b.is_ascii_digit()).count();
-            &scan.bytes[end - 1 - digits..end - 1]
-        });
-        (number.is_some_and(other), scan.bytes[end..group.start].contains(&b'\n'))
-    };
-    let behind = {
-        let from = scan.run(group.end + 1, LIST, |b| b.is_ascii_whitespace());
-        let comma = scan.at(group.end) == b',' && from > group.end + 1;
-        let end = scan.run(from, 21, |b| b.is_ascii_digit());
-        (comma && other(&scan.bytes[from..end]), comma && scan.bytes[group.end..from].contains(&b'\n'))
-    };
-    (before.0 && (behind.0 || before.1)) || (behind.0 && behind.1)
-}
-
 fn is_card(scan: &Scan<'_>, part: &[Group]) -> bool {
     let mut number = [0_u8; 19];
     let mut n = 0;
@@ -212,7 +174,7 @@ fn is_card(scan: &Scan<'_>, part: &[Group]) -> bool {
         }
     }
     let number = &number[..n];
-    issued(number) && luhn(number)
+    issued(number) && luhn(number) && !tables::is_made_up(number)
 }
 
 /// Whether an issuer's numbers begin so and are this long (ISO/IEC 7812 ranges of the large schemes).
@@ -256,7 +218,11 @@ fn luhn(number: &[u8]) -> bool {
 /// Whether `number`, written in digits, is a card's: for integers in data.
 pub(in crate::content::redact) fn is_card_number(number: &str) -> bool {
     let digits: Vec<u8> = number.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').collect();
-    digits.len() == number.len() && (13..=19).contains(&digits.len()) && issued(&digits) && luhn(&digits)
+    digits.len() == number.len()
+        && (13..=19).contains(&digits.len())
+        && issued(&digits)
+        && luhn(&digits)
+        && !tables::is_made_up(&digits)
 }
 
 /// Whether one of `words` stands in the `reach` bytes before `at`, on its line and without another number
@@ -523,7 +489,10 @@ fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize
             || scan.at(part[n - 1].end) == b':' && scan.at(part[n - 1].end + 1).is_ascii_digit()
             || part[n - 1].behind == b'-';
         let binary = scan.bytes[part[0].start..part[n - 1].end].iter().all(|b| matches!(b, b'0' | b'1'));
-        return (!amount && !address && !dated && !binary)
+        // `+35236450.6 -2`: the next number has a sign of its own.
+        let signed = part[..n - 1].iter().any(|g| &scan.bytes[g.end..g.end + g.gap] == b" -");
+        let number = n == 1 && tables::is_quantity(&scan.bytes[first.start..first.end]);
+        return (!amount && !address && !dated && !binary && !signed && !number)
             .then(|| (n, opening(scan, groups, i, n, sign), "an international phone number"));
     }
     if i > 0 && matches!(ahead(groups, i), b'.' | b'-' | b'/') {
@@ -540,6 +509,7 @@ fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize
         && n > 1
         && !groups[i..i + n].iter().all(|g| g.len() == 2)
         && !is_dump(scan, groups, i, n)
+        && !tables::is_padded(scan, &groups[i..i + n])
     {
         return Some((n, opening(scan, groups, i, n, first.start), "an international phone number"));
     }
@@ -623,6 +593,14 @@ fn national(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
     let dated = lengths[..2] == [2, 2] && n == 3 && part[0].behind == b'-'
         || lengths.starts_with(&[2, 2, 4])
         || lengths.starts_with(&[2, 2, 2, 2, 2]) && part[0].behind != b' ';
+    // `01 02 03 000004`: a time and its millionths.
+    let timed = (n == 4 || n == 3 && ahead(groups, i) == b' ' && groups[i - 1].len() == 2)
+        && lengths.iter().all(|len| matches!(len, 2 | 6))
+        && lengths.iter().filter(|len| **len == 6).count() == 1;
+    // `012 021 102 120 201 210`: a row of numbers as long as one another, which goes on.
+    let row = lengths.iter().all(|len| *len == lengths[0])
+        && (part[n - 1].behind == b' ' && groups.get(i + n).is_some_and(|g| g.len() == lengths[0])
+            || ahead(groups, i) == b' ' && groups[i - 1].len() == lengths[0]);
     let joined = part[..n - 1].iter().all(|g| g.behind != b'.') && lengths[1..].iter().all(|len| *len >= 2);
     // Pairs are five, as in `06 12 34 56 78`, and stand alone.
     let pairs = lengths.iter().all(|len| *len == 2);
@@ -639,6 +617,8 @@ fn national(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
     (n >= 2
         && joined
         && !dated
+        && !timed
+        && !row
         && even
         && !zip
         && !spread

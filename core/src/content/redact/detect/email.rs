@@ -24,15 +24,17 @@ pub(super) fn scan(text: &str, scan: &mut Scan<'_>) {
         else {
             continue;
         };
-        // `git@github.com:owner/repo` names a repository.
-        if &text[start..at] == "git" && matches!(bytes.get(end), Some(b':' | b'/')) {
+        // `git@github.com:owner/repo` names a repository, and at a forge `git` is nobody.
+        if &text[start..at] == "git"
+            && (matches!(bytes.get(end), Some(b':' | b'/')) || is_forge(&text[after..end]))
+        {
             continue;
         }
         // `:nick!user@host`, who speaks in a line of IRC.
         if scan.before(start) == b':' && text[start..at].contains('!') {
             continue;
         }
-        if is_unit(&text[after..end]) || is_message(scan, start, &text[start..at]) {
+        if is_unit(&text[after..end]) || is_message(scan, start, &text[start..at], &text[after..end]) {
             continue;
         }
         scan.found(Kind::Email, start..end, "an e-mail address");
@@ -110,6 +112,12 @@ fn domain(text: &str, from: usize) -> Option<usize> {
         .then_some(from + name.len())
 }
 
+/// Whether a host is one of those that serve repositories to the user `git`.
+fn is_forge(domain: &str) -> bool {
+    const FORGES: [&str; 5] = ["github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "git.sr.ht"];
+    FORGES.iter().any(|host| domain.eq_ignore_ascii_case(host))
+}
+
 /// `getty@tty1.service`: the units of systemd that have instances.
 fn is_unit(domain: &str) -> bool {
     const UNITS: [&str; 9] =
@@ -119,7 +127,7 @@ fn is_unit(domain: &str) -> bool {
 
 /// Whether the address is a message's id (RFC 5322, 3.6.4): its header or its archive says so, or a machine made
 /// it of a time, a process and a count.
-fn is_message(scan: &Scan<'_>, start: usize, local: &str) -> bool {
+fn is_message(scan: &Scan<'_>, start: usize, local: &str, domain: &str) -> bool {
     const URL: usize = 112;
     const WORDS: [&[u8]; 11] = [
         b"message-id",
@@ -159,7 +167,14 @@ fn is_message(scan: &Scan<'_>, start: usize, local: &str) -> bool {
         text.ends_with(b" id")
             || text.last().is_some_and(u8::is_ascii_digit) && local.bytes().all(|b| b.is_ascii_digit())
     });
-    named || numbered || is_counted(local)
+    // `"<45223423@example.com>"`, a column or a string by itself; some providers' people have numbers for names.
+    const NUMBERS: [&str; 5] = ["qq.com", "163.com", "126.com", "139.com", "189.cn"];
+    let alone = local.len() >= 5
+        && local.bytes().all(|b| b.is_ascii_digit())
+        && !NUMBERS.iter().any(|host| domain.eq_ignore_ascii_case(host))
+        && opened
+            .is_some_and(|text| text.ends_with(b"\\t") || matches!(text.last(), Some(b'"' | b'\'' | b'\t')));
+    named || numbered || alone || is_counted(local)
 }
 
 /// `20070910183004.GA3299`, `461CF883.2030308`, `CAKgNAkgMA39AfoSoA5Pe…`: nobody's name.

@@ -53,6 +53,10 @@ fn is_address(run: &str) -> bool {
     if run.parse::<Ipv6Addr>().is_err() || !run.bytes().any(|b| b.is_ascii_digit()) {
         return false;
     }
+    // With an IPv4 address at its end it is one address, not a half of one.
+    if run.contains('.') {
+        return true;
+    }
     let groups = run.split(':').filter(|group| !group.is_empty());
     if run.starts_with("::") {
         return groups.clone().count() > 1 || run == "::1";

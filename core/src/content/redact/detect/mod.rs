@@ -14,6 +14,7 @@ mod ip6;
 mod names;
 mod pairs;
 mod prefix;
+mod tables;
 mod tokens;
 mod value;
 

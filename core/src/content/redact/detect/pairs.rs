@@ -80,7 +80,7 @@ pub(super) fn look(scan: &mut Scan<'_>, read: &mut Read, trigger: Range<usize>) 
     }
     let Some((pair, at)) = sign(scan, name) else { return };
     let Some((value, held)) = value(scan, &pair, at) else { return };
-    let mut value = value;
+    let mut value = unpacked(scan, &pair, value.clone(), held).unwrap_or(value);
     if held == Held::Bare {
         read.value = value.end.max(read.value);
         if says == Says::Token && !pair.query {
@@ -331,6 +331,24 @@ fn quoted(scan: &Scan<'_>, from: usize, open: usize) -> Option<(Range<usize>, He
     }
 }
 
+/// The second value of `user, password = "wile", "coyote"`, where the name is the second of its line.
+fn unpacked(scan: &Scan<'_>, pair: &Pair, value: Range<usize>, held: Held) -> Option<Range<usize>> {
+    if !pair.spaced || held != Held::Quoted || !scan.bytes[value.end..].get(1..)?.starts_with(b", ") {
+        return None;
+    }
+    let head = scan.bytes[..pair.name.start].strip_suffix(b", ")?;
+    let start = head.iter().rev().take(NAME).take_while(|b| is_word(**b)).count();
+    let line = &head[..head.len() - start];
+    let indent = line.iter().rev().take(BLANKS).take_while(|b| matches!(b, b' ' | b'\t')).count();
+    if start == 0 || !matches!(line[..line.len() - indent].last(), None | Some(b'\n')) {
+        return None;
+    }
+    let from = value.end + 3;
+    let open = quote(scan, from);
+    let (second, _) = (open > from).then(|| quoted(scan, from, open))??;
+    Some(second)
+}
+
 /// The end of a value in braces, in which a closing one is doubled: `{a;b}}c}`.
 fn braced(scan: &Scan<'_>, from: usize) -> Option<usize> {
     let mut at = from;
@@ -494,7 +512,7 @@ fn repeats(scan: &Scan<'_>, pair: &Pair, value: &[u8]) -> bool {
     let name = &scan.bytes[pair.name.clone()];
     let digits = value.iter().any(u8::is_ascii_digit);
     !digits
-        && ["password", "passwd", "passphrase", "passwort", "pwd"].iter().any(|word| {
+        && ["password", "passwd", "passphrase", "passwort", "pwd", "credential"].iter().any(|word| {
             let word = word.as_bytes();
             let has = |text: &[u8]| text.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
             has(value) && has(name)

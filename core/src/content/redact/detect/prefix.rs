@@ -250,6 +250,10 @@ fn pem(scan: &mut Scan<'_>, done: &mut Done, prefix: Range<usize>) {
     if head - label != 5 || label == prefix.end {
         return;
     }
+    // What everybody may see, and checks by.
+    if scan.bytes[prefix.end..label] == *b"PGP SIGNATURE" {
+        return;
+    }
     let end = if done.no_end.is_some_and(|from| prefix.end >= from) {
         None
     } else {

@@ -53,6 +53,8 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     if value.iter().all(|b| *b == first) && !first.is_ascii_digit()
         || value.starts_with(b"***")
         || value.starts_with(b"...")
+        // A pattern of words with anything between: `*all*tokens*updated*`.
+        || value.len() > 8 && first == b'*' && value.ends_with(b"*") && value[1..].windows(2).filter(|w| w[0] != b'*' && w[1] == b'*').count() >= 3
         || value.starts_with("•".as_bytes())
         || value.starts_with("…".as_bytes())
         || WORDS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
@@ -113,7 +115,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 /// Whether a value is written rather than drawn: words in a row, each of letters with at most a small number
 /// behind.
 fn is_wordy(value: &[u8]) -> bool {
-    value.split(|b| matches!(b, b'-' | b'_' | b'.' | b'/' | b':' | b' ')).all(|segment| {
+    value.split(|b| matches!(b, b'-' | b'_' | b'.' | b'/' | b':' | b'#' | b' ')).all(|segment| {
         let letters = segment.iter().take_while(|b| b.is_ascii_alphabetic()).count();
         let (word, rest) = segment.split_at(letters);
         // Capitals and small letters in turn are no word.
