@@ -11,6 +11,7 @@ mod out;
 mod policy;
 mod redact;
 mod tail;
+mod vacuum;
 mod verify;
 
 use std::ffi::OsString;
@@ -50,6 +51,7 @@ enum Command {
     Policy(policy::Command),
     Doctor(doctor::Command),
     Redact(redact::Command),
+    Vacuum(vacuum::Command),
 }
 
 /// How a command ended; errors are exit 2.
@@ -83,6 +85,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Policy(command) => policy::run(command),
         Command::Doctor(command) => doctor::run(command),
         Command::Redact(command) => redact::run(command),
+        Command::Vacuum(command) => vacuum::run(command),
     };
     match result {
         Ok(Outcome::Good) => 0,

@@ -11,6 +11,7 @@
 //! | `simple` | two lines: an event from values, through the process's default emitter |
 //! | `host` | what every binding needs: opening with host sinks, reports as JSON, the default emitter |
 //! | `doctor` | looks at a configuration and says what would go wrong |
+//! | `vacuum` | events out of log streams |
 //! | `bridge` | other people's telemetry into events |
 //! | `emitter` | what a program opens: admission, flush, shutdown, signals, metrics |
 //! | `receipt` | what a caller holds of one event, and can await |
@@ -76,6 +77,7 @@ pub mod terminal;
 mod timeline;
 pub mod types;
 pub mod usage;
+pub mod vacuum;
 pub mod verify;
 
 #[cfg(test)]

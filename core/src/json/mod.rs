@@ -18,6 +18,7 @@ mod writer;
 mod tests;
 
 pub use canon::{Scan, Span, unescape};
+pub(crate) use number::is_unsafe_integer;
 pub use number::{MAX_SAFE_INTEGER, write_f64};
 pub(crate) use parse::{Builder, drive};
 pub use parse::{JsonError, parse, parse_into, parse_limited};

@@ -10,7 +10,7 @@ pub(super) const NOT_FINITE: &str = "NaN and infinities have no JSON form; send 
 
 /// Whether `value` is integral and outside ±(2^53−1), so that readers would disagree about it.
 #[allow(clippy::cast_precision_loss, reason = "2^53 - 1 is exact")]
-pub(super) fn is_unsafe_integer(value: f64) -> bool {
+pub(crate) fn is_unsafe_integer(value: f64) -> bool {
     value.fract() == 0.0 && value.abs() > MAX_SAFE_INTEGER as f64
 }
 

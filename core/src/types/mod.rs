@@ -81,6 +81,11 @@ pub fn resolve<'a>(name: &'a str, prefix: &str) -> Result<Resolved<'a>> {
     Ok(Resolved { given: name, builtin, add_prefix })
 }
 
+/// Whether a host may send an event of this type, its data aside.
+pub(crate) fn may_be_sent(name: &str, prefix: &str) -> bool {
+    resolve(name, prefix).is_ok_and(|resolved| !resolved.builtin.is_some_and(|builtin| builtin.own_only))
+}
+
 /// Holds the members of `data` to the type of this short name, as [`Resolved::check`] does.
 ///
 /// # Errors

@@ -1,0 +1,222 @@
+//! `sinkwell vacuum` as a person runs it.
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+
+use common::{Place, Run};
+use sinkwell::json::{Value, parse};
+
+const CONFIG: &str = "agent: { id: 'urn:example:sandbox' }\nkey: { id: k1, hmac_sha256: { file: agent.key } }\nheartbeat: off\nlanes: [{ id: kept, sink: { file: { path: kept.ndjson } } }, { id: other, sink: { file: { path: other.ndjson } } }]\n";
+
+const LOG: &str = concat!(
+    "starting\r\n",
+    "{\"_e\":1,\"action\":\"transfer\",\"value\":7}\n",
+    "{\"level\":\"info\"}\n",
+    "2026-01-31T12:00:00Z stdout F {\"_e\":1,\"action\":\"mint\"}\n",
+    "torn {\"_e\":1"
+);
+const PASSED: &str = "starting\r\n{\"level\":\"info\"}\ntorn {\"_e\":1";
+
+fn command(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkwell"));
+    command
+        .arg("vacuum")
+        .args(arguments)
+        .current_dir(place.path(""))
+        .env_remove("SINKWELL_CONFIG")
+        .env_remove("SINKWELL_VACUUM_TRANSPORTS")
+        .env_remove("EVENT_VACUUM_TRANSPORTS")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn feed(mut command: Command, input: &[u8]) -> Run {
+    let mut child = command.spawn().unwrap();
+    // It may end before it has read all.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let out = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Run { status: out.status.code(), out: text(out.stdout), err: text(out.stderr) }
+}
+
+fn run(place: &Place, arguments: &[&str], input: &str) -> Run {
+    feed(command(place, arguments), input.as_bytes())
+}
+
+/// The events in a file of envelopes, sinkwell's own aside.
+fn events(place: &Place, name: &str) -> Vec<Value> {
+    let lines = place.read(name);
+    let values = lines.lines().map(|line| parse(line.as_bytes()).unwrap());
+    values.filter(|envelope| envelope.get("origin").is_none()).collect()
+}
+
+#[test]
+fn events_are_sealed_and_the_rest_goes_through() {
+    let place = Place::new("vacuum");
+    place.write("sinkwell.yaml", CONFIG);
+    let arguments = ["--config", "sinkwell.yaml", "--process", "ao-1", "--nonce", "41"];
+    let run = run(&place, &arguments, LOG);
+    assert_eq!((run.status, &*run.out), (Some(0), PASSED), "{}", run.err);
+    assert_eq!(run.err, "sinkwell: 5 lines: 2 events (flagged lines: 1 plain, 1 cri), 3 passed\n");
+    for name in ["kept.ndjson", "other.ndjson"] {
+        let events = events(&place, name);
+        assert_eq!(events.len(), 2);
+        let data =
+            |at: usize| String::from_utf8(events[at].get("data").unwrap().to_canonical().unwrap()).unwrap();
+        assert_eq!(data(0), r#"{"action":"transfer","index":1,"nonce":41,"process":"ao-1","value":7}"#);
+        assert_eq!(
+            data(1),
+            r#"{"_log":{"format":"cri","stream":"stdout","time":"2026-01-31T12:00:00Z"},"action":"mint","index":3,"nonce":41,"process":"ao-1"}"#
+        );
+        assert_eq!(events[1].get("time"), Some(&Value::from("2026-01-31T12:00:00.000000000Z")));
+    }
+    let key = place.key();
+    place.run(&["verify", "--key", &key, &place.path("kept.ndjson")]).ends(0);
+}
+
+#[test]
+fn a_dry_run_shows_what_it_would_send() {
+    let place = Place::new("vacuum-dry");
+    let arguments = ["--dry-run", "--process", "p", "--nonce", "0", "--json"];
+    let run = run(&place, &arguments, LOG);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert_eq!(
+        run.out,
+        concat!(
+            "{\"data\":{\"action\":\"transfer\",\"index\":1,\"nonce\":0,\"process\":\"p\",\"value\":7},\"id\":\"p/0/1\",\"type\":\"vacuum.event\"}\n",
+            "{\"data\":{\"_log\":{\"format\":\"cri\",\"stream\":\"stdout\",\"time\":\"2026-01-31T12:00:00Z\"},\"action\":\"mint\",\"index\":3,\"nonce\":0,\"process\":\"p\"},\"id\":\"p/0/3\",\"time\":\"2026-01-31T12:00:00.000000000Z\",\"type\":\"vacuum.event\"}\n",
+        )
+    );
+    let report = parse(run.err.strip_prefix("sinkwell: ").unwrap().trim().as_bytes()).unwrap();
+    assert_eq!(report.get("events"), Some(&Value::Int(2)));
+    assert_eq!(report.get("formats").unwrap().to_json(), r#"{"plain":1,"cri":1}"#);
+}
+
+#[test]
+fn it_is_off_until_somebody_says_where_events_go() {
+    let place = Place::new("vacuum-off");
+    let off = run(&place, &[], LOG);
+    assert_eq!((off.status, &*off.out, &*off.err), (Some(0), LOG, ""));
+    let mut blank = command(&place, &[]);
+    blank.env("SINKWELL_VACUUM_TRANSPORTS", " ; ");
+    let off = feed(blank, LOG.as_bytes());
+    assert_eq!((off.status, &*off.out, &*off.err), (Some(0), LOG, ""));
+}
+
+#[test]
+fn transports_are_picked_by_name() {
+    let place = Place::new("vacuum-transports");
+    place.write("sinkwell.yaml", CONFIG);
+    for name in ["SINKWELL_VACUUM_TRANSPORTS", "EVENT_VACUUM_TRANSPORTS"] {
+        let mut picked = command(&place, &["--config", "sinkwell.yaml"]);
+        picked.env(name, " ; other ;console; ");
+        let run = feed(picked, b"{\"_e\":1}\n");
+        assert_eq!(run.status, Some(0), "{}", run.err);
+        assert!(run.err.contains("vacuum.event"), "the console shows it: {}", run.err);
+        assert_eq!(run.out, "");
+    }
+    assert_eq!(events(&place, "other.ndjson").len(), 2);
+    assert!(!std::path::Path::new(&place.path("kept.ndjson")).exists());
+    for (name, says) in [("kinesis", "otlp"), ("nope", "there are kept, other, console, honeycomb")] {
+        let run = run(&place, &["--config", "sinkwell.yaml", "--transports", name], LOG);
+        assert_eq!((run.status, &*run.out), (Some(2), ""));
+        assert!(run.err.contains(says) && run.err.contains(name), "{}", run.err);
+    }
+}
+
+#[test]
+fn what_cannot_be_sealed_is_said() {
+    let place = Place::new("vacuum-refused");
+    let log = "{\"_e\":1,\"a\":1,\"a\":2}\n";
+    place.write("sinkwell.yaml", CONFIG);
+    let run = run(&place, &["--config", "sinkwell.yaml"], log);
+    assert_eq!((run.status, &*run.out), (Some(1), log));
+    assert!(
+        run.err.contains("1 flagged but refused") && run.err.contains("\"a\" is there twice"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn arguments_that_mean_nothing_are_refused() {
+    let place = Place::new("vacuum-arguments");
+    for (arguments, says) in [
+        (&["--format", "syslog"][..], "journald"),
+        (&["--nonce", "1"][..], "--process"),
+        (&["--process", "p", "--nonce", "9007199254740992"][..], "2^53-1"),
+        (&["--follow"][..], "--follow"),
+        (&["nowhere.log"][..], "nowhere.log"),
+    ] {
+        let run = run(&place, arguments, "");
+        assert_eq!((run.status, &*run.out), (Some(2), ""), "{arguments:?}");
+        assert!(run.err.contains(says), "{arguments:?}: {}", run.err);
+    }
+}
+
+#[test]
+fn files_are_read_one_after_the_other() {
+    let place = Place::new("vacuum-files");
+    let first = place.write("a.log", "2026-01-31T12:00:00Z stdout P {\"_e\":1,\nx");
+    let second = place.write("b.log", "2026-01-31T12:00:00Z stdout F \"a\":1}\n{\"_e\":1}");
+    let run = run(&place, &["--dry-run", &first, &second], "");
+    let data: Vec<String> = run
+        .out
+        .lines()
+        .map(|line| parse(line.as_bytes()).unwrap().get("data").unwrap().get("index").unwrap().to_json())
+        .collect();
+    assert_eq!(data, ["0", "3"], "{}", run.err);
+}
+
+/// A child that is ended when the test is.
+struct Following(Child);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_file_is_followed_through_its_rotations_until_a_signal() {
+    let place = Place::new("vacuum-follow");
+    place.write("sinkwell.yaml", CONFIG);
+    let log = place.write("app.log", "{\"_e\":1,\"n\":1}\none\n2026-01-31T12:00:00Z stdout P {\"_e\":1,\n");
+    let mut child = command(&place, &["--config", "sinkwell.yaml", "--follow", &log]).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut child = Following(child);
+    let mut line = String::new();
+    let mut next = move || {
+        line.clear();
+        out.read_line(&mut line).unwrap();
+        line.clone()
+    };
+    assert_eq!(next(), "one\n");
+    // Renamed away, with a line that goes on in the next file.
+    std::fs::rename(&log, place.path("app.log.1")).unwrap();
+    place.write("app.log", "2026-01-31T12:00:00Z stdout F \"n\":2}\ntwo\n");
+    assert_eq!(next(), "two\n");
+    // Cut.
+    place.write("app.log", "3\n");
+    assert_eq!(next(), "3\n");
+    let mut grow = std::fs::OpenOptions::new().append(true).open(&log).unwrap();
+    grow.write_all(b"{\"_e\":1,\"n\":3}\nfour\n").unwrap();
+    assert_eq!(next(), "four\n");
+    let pid = child.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let status = child.0.wait().unwrap();
+    assert!(status.code().is_none(), "it ends as the signal ends a process: {status}");
+    let numbers: Vec<Value> = events(&place, "kept.ndjson")
+        .iter()
+        .map(|event| event.get("data").unwrap().get("n").unwrap().clone())
+        .collect();
+    assert_eq!(numbers, [1, 2, 3].map(Value::Int));
+    let mut said = String::new();
+    child.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("the file was cut"), "{said}");
+}

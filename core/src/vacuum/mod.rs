@@ -1,0 +1,527 @@
+//! The vacuum: events out of log streams.
+//!
+//! Code in a sandbox can often do nothing but print. A line that is one JSON object with the member `"_e": 1` is an event;
+//! every other line goes through untouched and in order, byte for byte, whatever ends it.
+//!
+//! Guarantees: a line is taken or goes through, never both and never neither: one that is flagged and cannot be sealed goes
+//! through and is counted. Memory is bounded by the longest line that can be sealed, however long a line is. From a line
+//! come an event's type (never one of sinkwell's own), its time and its data, and nothing else (see `lift`). With a nonce,
+//! the same line has the same id whenever it is read.
+//!
+//! How: [`Vacuum::push`] takes bytes as they come. `skim` finds flags at about the cost of a memory scan; `wrap` takes lines
+//! out of what carries them; `held` puts lines together that come in parts; `lift` makes the data. What is found goes to a
+//! [`Taker`]: [`Emitting`] emits it.
+
+mod held;
+mod id;
+mod lift;
+mod report;
+mod skim;
+mod time;
+mod transports;
+mod wrap;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{ErrorKind as Io, Read, Write};
+
+use memchr::{memchr, memrchr};
+
+use crate::emitter::{Attempt, Emitter, Waiter};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Data, EventInput};
+use crate::json::{Canonical, ObjectWriter};
+use crate::seam::format_time;
+use crate::settings::Config;
+
+pub use id::MAX_NONCE;
+pub use report::Report;
+pub use transports::{TRANSPORTS, pick, picked};
+pub use wrap::Format;
+
+use held::{Held, Join};
+use wrap::{About, Inner};
+
+/// The type of events that name none.
+pub const EVENT_TYPE: &str = "vacuum.event";
+
+/// What a reader is asked for at once.
+const READ: usize = 256 << 10;
+
+/// What one vacuum reads, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whose log it is.
+    pub process: Option<String>,
+    /// The message, block or batch that the log is of: 0 to 2^53−1.
+    pub nonce: Option<u64>,
+    /// What carries the lines.
+    pub format: Format,
+    /// Most bytes of an event.
+    pub envelope: usize,
+    /// Deepest nesting of an event's data.
+    pub depth: usize,
+    /// The prefix of built-in types.
+    pub type_prefix: String,
+}
+
+impl Settings {
+    /// For an emitter of this configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            envelope: config.limits.envelope,
+            depth: config.limits.depth,
+            type_prefix: config.type_prefix.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            process: None,
+            nonce: None,
+            format: Format::Auto,
+            envelope: 1 << 20,
+            depth: crate::json::DEFAULT_DEPTH,
+            type_prefix: crate::types::DEFAULT_PREFIX.to_owned(),
+        }
+    }
+}
+
+/// An event that was found in a line.
+#[derive(Clone, Debug)]
+pub struct Found<'a> {
+    /// Its type.
+    pub event_type: &'a str,
+    /// Its data.
+    pub data: Canonical<'a>,
+    /// The same, for whoever emits it.
+    pub writer: &'a ObjectWriter,
+    /// When it happened, as RFC 3339, if the line or what carried it says so.
+    pub time: Option<&'a str>,
+    /// Its id, where there are a process and a nonce.
+    pub id: Option<&'a str>,
+    /// The number of its line, from 0.
+    pub index: u64,
+}
+
+impl<'a> Found<'a> {
+    /// The event as `emit` takes it.
+    #[must_use]
+    pub fn input(&self) -> EventInput<'a> {
+        EventInput { data: Data::Object(self.writer), time: self.time, ..EventInput::new(self.event_type) }
+    }
+}
+
+/// Takes what a vacuum finds.
+pub trait Taker {
+    /// An event.
+    ///
+    /// # Errors
+    /// `invalid_event`: its line goes through and is counted. Any other ends the call that found it; the line has then
+    /// gone through.
+    fn take(&mut self, found: &Found<'_>) -> Result<()>;
+
+    /// Bytes that go through: always whole lines, but for lines too long to be looked at.
+    ///
+    /// # Errors
+    /// They end the call.
+    fn pass(&mut self, bytes: &[u8]) -> Result<()>;
+}
+
+/// Emits what is found, and writes what goes through.
+pub struct Emitting<'a, W> {
+    /// Where events go.
+    pub emitter: &'a Emitter,
+    /// How the host waits for room.
+    pub waiter: &'a dyn Waiter,
+    /// Where lines go.
+    pub out: W,
+}
+
+impl<W> std::fmt::Debug for Emitting<'_, W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Emitting")
+    }
+}
+
+impl<W: Write> Taker for Emitting<'_, W> {
+    fn take(&mut self, found: &Found<'_>) -> Result<()> {
+        match self.emitter.emit_waiting(found.input(), self.waiter)? {
+            Attempt::Accepted(_) => Ok(()),
+            Attempt::NoRoom(_) => Err(Error::new(
+                ErrorKind::Backpressure,
+                "a blocking lane has no room for an event out of the log; read on when it has",
+            )),
+        }
+    }
+
+    fn pass(&mut self, bytes: &[u8]) -> Result<()> {
+        let gone = |e: std::io::Error| {
+            Error::invalid_argument(format!("what passes through cannot be written: {e}"))
+        };
+        self.out.write_all(bytes).map_err(gone)
+    }
+}
+
+/// One stream of a log; see the module's head.
+pub struct Vacuum {
+    settings: Settings,
+    /// The process as ids have it.
+    process: Option<String>,
+    /// Longest line that is looked at.
+    longest: usize,
+    /// The number of the next line.
+    index: u64,
+    /// A line of which more must come.
+    rest: Vec<u8>,
+    /// The end of a line that goes through as it comes, as it is too long; and whether a flag was seen in it.
+    long: Option<(Vec<u8>, bool)>,
+    held: Held,
+    writer: ObjectWriter,
+    report: Report,
+}
+
+impl std::fmt::Debug for Vacuum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vacuum").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
+impl Vacuum {
+    /// A vacuum that has read nothing.
+    ///
+    /// # Errors
+    /// `invalid_argument`: a nonce above [`MAX_NONCE`], or one without a process.
+    pub fn new(settings: Settings) -> Result<Self> {
+        if settings.nonce.is_some_and(|nonce| nonce > MAX_NONCE) {
+            return Err(Error::invalid_argument("must be an integer from 0 to 2^53-1").at("nonce"));
+        }
+        if settings.nonce.is_some() && settings.process.is_none() {
+            return Err(Error::invalid_argument("a nonce counts within a process: name the process, too")
+                .at("process"));
+        }
+        let process = settings.process.as_deref().map(id::process);
+        // Escaped once more by what carries it, a line may be twice as long; and the carrier says some things.
+        let longest = settings.envelope.saturating_mul(2).saturating_add(4096);
+        Ok(Self {
+            settings,
+            process,
+            longest,
+            index: 0,
+            rest: Vec::new(),
+            long: None,
+            held: Held::default(),
+            writer: ObjectWriter::new(),
+            report: Report::default(),
+        })
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Reads a reader to its end.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push); `invalid_argument`: it cannot be read.
+    pub fn read(&mut self, reader: &mut dyn Read, to: &mut dyn Taker) -> Result<()> {
+        let mut buffer = vec![0; READ];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return self.finish(to),
+                Ok(n) => self.push(&buffer[..n], to)?,
+                Err(e) if e.kind() == Io::Interrupted => {}
+                Err(e) => return Err(Error::invalid_argument(format!("the log cannot be read: {e}"))),
+            }
+        }
+    }
+
+    /// Takes the next bytes of the stream, cut anywhere.
+    ///
+    /// # Errors
+    /// What the taker says.
+    pub fn push(&mut self, mut bytes: &[u8], to: &mut dyn Taker) -> Result<()> {
+        if !self.rest.is_empty() || self.long.is_some() {
+            let end = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+            let (piece, more) = bytes.split_at(end);
+            bytes = more;
+            let ended = piece.ends_with(b"\n");
+            if self.long.is_none() && self.rest.len() + piece.len() <= self.longest {
+                self.rest.extend_from_slice(piece);
+                if ended {
+                    let mut line = std::mem::take(&mut self.rest);
+                    self.line(&line, to)?;
+                    line.clear();
+                    self.rest = line;
+                }
+            } else {
+                let begun = std::mem::take(&mut self.rest);
+                self.pass_long(&begun, to)?;
+                self.pass_long(piece, to)?;
+                if ended {
+                    self.long_ended();
+                }
+            }
+        }
+        let whole = memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+        self.block(&bytes[..whole], to)?;
+        let tail = &bytes[whole..];
+        if tail.len() > self.longest {
+            self.pass_long(tail, to)?;
+        } else {
+            self.rest.extend_from_slice(tail);
+        }
+        Ok(())
+    }
+
+    /// Ends a part of the stream that ends with its line, if not with what ends a line: a file that was rotated away, or
+    /// the first of two. A line that waits for its end goes on waiting.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn end_part(&mut self, to: &mut dyn Taker) -> Result<()> {
+        if self.long.is_some() {
+            self.long_ended();
+        }
+        let line = std::mem::take(&mut self.rest);
+        if line.is_empty() { Ok(()) } else { self.line(&line, to) }
+    }
+
+    /// Ends the stream: what is not finished is taken as it stands.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn finish(&mut self, to: &mut dyn Taker) -> Result<()> {
+        self.end_part(to)?;
+        while let Some(stream) = self.held.first() {
+            self.end_join(stream, to)?;
+        }
+        self.release(to)
+    }
+
+    /// Whole lines.
+    fn block(&mut self, block: &[u8], to: &mut dyn Taker) -> Result<()> {
+        let format = self.settings.format;
+        let unmarked_matter = !matches!(format, Format::Plain | Format::Lambda);
+        let (mut passed, mut at) = (0, 0);
+        let mut mark = skim::mark(block);
+        while at < block.len() {
+            if !unmarked_matter && self.held.is_empty() {
+                // Lines up to the next mark are none of ours, whatever is in them.
+                let next = mark
+                    .map_or(block.len(), |mark| memrchr(b'\n', &block[at..mark]).map_or(at, |n| at + n + 1));
+                let lines = skim::lines(&block[at..next]);
+                self.count_passed(lines);
+                self.index += lines;
+                self.report.lines += lines;
+                at = next;
+                if at == block.len() {
+                    break;
+                }
+            }
+            let end = memchr(b'\n', &block[at..]).map_or(block.len(), |n| at + n + 1);
+            let line = &block[at..end];
+            let marked = mark.is_some_and(|mark| mark < end);
+            if marked {
+                mark = skim::mark(&block[end..]).map(|mark| end + mark);
+            }
+            if marked || !self.held.is_empty() || (unmarked_matter && wrap::matters(line, format)) {
+                if passed < at {
+                    to.pass(&block[passed..at])?;
+                }
+                self.line(line, to)?;
+                passed = end;
+            } else {
+                self.index += 1;
+                self.report.lines += 1;
+                self.count_passed(1);
+            }
+            at = end;
+        }
+        if passed < block.len() { to.pass(&block[passed..]) } else { Ok(()) }
+    }
+
+    fn count_passed(&mut self, lines: u64) {
+        self.report.passed += lines;
+    }
+
+    /// One line, with what ends it, that is to be looked at.
+    fn line(&mut self, line: &[u8], to: &mut dyn Taker) -> Result<()> {
+        let index = self.index;
+        self.index += 1;
+        self.report.lines += 1;
+        if line.len() > self.longest {
+            if skim::mark(line).is_some() {
+                self.report.too_large += 1;
+            }
+            self.give_up(to)?;
+            return self.pass_line(line, to);
+        }
+        let body = line.strip_suffix(b"\n").unwrap_or(line);
+        let body = body.strip_suffix(b"\r").unwrap_or(body);
+        let Inner { text, about, part } = wrap::unwrap(body, self.settings.format);
+        let Some((stream, ends)) = part.filter(|(stream, ends)| !ends || self.held.join(*stream).is_some())
+        else {
+            return match self.whole(&text, &about, index, to) {
+                Ok(true) => Ok(()),
+                Ok(false) => self.pass_line(line, to),
+                Err(e) => self.pass_line(line, to).and(Err(e)),
+            };
+        };
+        let longest = self.longest;
+        match self.held.join(stream) {
+            None => self.held.begin(Join {
+                stream,
+                text: text.into_owned(),
+                about,
+                index,
+                given_up: false,
+                counted: false,
+            }),
+            Some(join) if join.given_up => {
+                if !join.counted && skim::mark(&text).is_some() {
+                    join.counted = true;
+                    self.report.too_large += 1;
+                }
+                if ends {
+                    self.held.end(stream);
+                }
+                return self.pass_line(line, to);
+            }
+            Some(join) => join.text.extend_from_slice(&text),
+        }
+        self.held.wait(line, Some(stream));
+        if ends {
+            self.end_join(stream, to)?;
+            return self.release(to);
+        }
+        // What waits is bounded as one line is: both streams' parts, as they came and as they are joined.
+        if self.held.len() > longest.saturating_mul(4) {
+            self.give_up(to)?;
+        }
+        Ok(())
+    }
+
+    /// The line of that stream has all its parts.
+    fn end_join(&mut self, stream: wrap::Stream, to: &mut dyn Taker) -> Result<()> {
+        let Some(join) = self.held.end(stream).filter(|join| !join.given_up) else { return Ok(()) };
+        let taken = self.whole(&join.text, &join.about, join.index, to);
+        self.held.settle(stream, matches!(taken, Ok(true)));
+        taken.map(drop)
+    }
+
+    /// Lets everything through that waits.
+    fn give_up(&mut self, to: &mut dyn Taker) -> Result<()> {
+        let report = &mut self.report;
+        self.held.give_up(|join| {
+            join.counted = skim::mark(&join.text).is_some();
+            report.too_large += u64::from(join.counted);
+        });
+        self.release(to)
+    }
+
+    fn release(&mut self, to: &mut dyn Taker) -> Result<()> {
+        let Some((bytes, lines)) = self.held.release() else { return Ok(()) };
+        self.count_passed(lines);
+        if bytes.is_empty() { Ok(()) } else { to.pass(&bytes) }
+    }
+
+    /// A line that goes through: behind those that wait.
+    fn pass_line(&mut self, line: &[u8], to: &mut dyn Taker) -> Result<()> {
+        if self.held.is_empty() {
+            self.count_passed(1);
+            return to.pass(line);
+        }
+        self.held.wait(line, None);
+        if self.held.len() > self.longest.saturating_mul(4) { self.give_up(to) } else { Ok(()) }
+    }
+
+    /// More of a line that is too long to be looked at.
+    fn pass_long(&mut self, piece: &[u8], to: &mut dyn Taker) -> Result<()> {
+        /// What a flag has at most before it is whole.
+        const FLAG: usize = 4;
+        self.give_up(to)?;
+        let (end, flagged) = self.long.get_or_insert_default();
+        if !*flagged {
+            end.extend_from_slice(&piece[..piece.len().min(FLAG)]);
+            *flagged = skim::mark(end).is_some() || skim::mark(piece).is_some();
+            end.extend_from_slice(&piece[piece.len().saturating_sub(FLAG)..]);
+            end.drain(..end.len().saturating_sub(FLAG));
+        }
+        to.pass(piece)
+    }
+
+    fn long_ended(&mut self) {
+        let flagged = self.long.take().is_some_and(|(_, flagged)| flagged);
+        self.index += 1;
+        self.report.lines += 1;
+        self.report.too_large += u64::from(flagged);
+        self.count_passed(1);
+    }
+
+    /// Takes a whole line out of its wrapper, if it is an event that can be sealed.
+    fn whole(&mut self, text: &[u8], about: &About, index: u64, to: &mut dyn Taker) -> Result<bool> {
+        let Some(flagged) = skim::flagged(text) else { return Ok(false) };
+        let Self { settings, report, writer, .. } = self;
+        report.formats[about.format as usize] += 1;
+        if flagged.depth > settings.depth {
+            report.too_deep += 1;
+            return Ok(false);
+        }
+        let added = lift::Added { process: settings.process.as_deref(), nonce: settings.nonce, index, about };
+        let mut refuse = |why: String| {
+            report.refused += 1;
+            report.first_refusal.get_or_insert((index, why));
+        };
+        let said = match lift::lift(text, &added, &settings.type_prefix, settings.depth, writer) {
+            Ok(said) => said,
+            Err(e) => {
+                refuse(e.to_string());
+                return Ok(false);
+            }
+        };
+        let id = self
+            .process
+            .as_deref()
+            .zip(settings.nonce)
+            .map(|(process, nonce)| id::event(process, nonce, index));
+        let time = said.time.or_else(|| about.time.as_deref().and_then(time::read)).map(|nanos| {
+            let mut text = Vec::with_capacity(30);
+            format_time(&mut text, nanos);
+            String::from_utf8(text).unwrap_or_default()
+        });
+        let data = writer.finish().map_err(|e| Error::internal(e.message().to_owned()))?;
+        let found = Found {
+            event_type: said.event_type.as_deref().unwrap_or(EVENT_TYPE),
+            data,
+            writer,
+            time: time.as_deref(),
+            id: id.as_deref(),
+            index,
+        };
+        match to.take(&found) {
+            Ok(()) => {
+                report.events += 1;
+                report.integers += said.integers;
+                Ok(true)
+            }
+            // Of what can be wrong with an event only its size is wrong with all of its data.
+            Err(e) if e.kind() == ErrorKind::InvalidEvent && e.place() == Some("data") => {
+                report.too_large += 1;
+                Ok(false)
+            }
+            Err(e) if e.kind() == ErrorKind::InvalidEvent => {
+                refuse(e.to_string());
+                Ok(false)
+            }
+            Err(e) => Err(e),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What a vacuum did.
+
+use super::wrap::Format;
+use crate::json::Value;
+
+/// Counts of one call or stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Lines that were read, as they stood: a line in three parts counts three times.
+    pub lines: u64,
+    /// Events that were taken.
+    pub events: u64,
+    /// Lines that went through as they are.
+    pub passed: u64,
+    /// Flagged lines that went through, as they are too large to be sealed or to be looked at.
+    pub too_large: u64,
+    /// Flagged lines that went through, as they nest too deep.
+    pub too_deep: u64,
+    /// Flagged lines that went through, as they cannot be sealed for another reason.
+    pub refused: u64,
+    /// The number of the first line that was refused, and why.
+    pub first_refusal: Option<(u64, String)>,
+    /// Integers that JSON's doubles cannot hold, and that became strings.
+    pub integers: u64,
+    /// Flagged lines by the format in which they were found.
+    pub formats: [u64; Format::ALL.len()],
+}
+
+impl Report {
+    /// Flagged lines that could not be sealed.
+    #[must_use]
+    pub fn unsealed(&self) -> u64 {
+        self.too_large + self.too_deep + self.refused
+    }
+
+    /// As JSON: the same members in every language.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let int = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+        let seen = Format::ALL.iter().zip(self.formats).filter(|(_, n)| *n > 0);
+        let mut members = vec![
+            ("lines", int(self.lines)),
+            ("events", int(self.events)),
+            ("passed", int(self.passed)),
+            ("too_large", int(self.too_large)),
+            ("too_deep", int(self.too_deep)),
+            ("refused", int(self.refused)),
+            ("integers_as_strings", int(self.integers)),
+            ("formats", Value::Object(seen.map(|(format, n)| (format.name().to_owned(), int(n))).collect())),
+        ];
+        if let Some((line, why)) = &self.first_refusal {
+            let first = vec![("line".to_owned(), int(*line)), ("why".to_owned(), Value::from(why.as_str()))];
+            members.push(("first_refusal", Value::Object(first)));
+        }
+        Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+}

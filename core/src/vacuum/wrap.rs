@@ -1,0 +1,280 @@
+//! What carries a log line, and what it knows of it.
+//!
+//! Guarantees: a line that is not in the form of a wrapper is taken as it stands; what a wrapper says is text of
+//! strangers, kept beside the data and never an attribute but the time. `auto` looks at each line: a flagged object
+//! is no wrapper, whatever its members are called.
+//!
+//! | format | a line | more |
+//! | --- | --- | --- |
+//! | `plain` | the text itself | |
+//! | `docker` | `{"log":"text\n","stream":"stdout","time":"…"}` (json-file) | text without `\n` goes on in the stream's next line |
+//! | `cri` | `time stream P text`, `time stream F text` (Kubernetes, containerd, CRI-O) | `P` goes on in the stream's next line |
+//! | `lambda` | `time⇥id⇥LEVEL⇥text`, `time⇥id⇥text`, `[LEVEL]⇥time⇥id⇥text` | |
+//! | `journald` | `journalctl -o json`; `-o export`, entry by entry | `MESSAGE` as text or as bytes |
+
+use std::borrow::Cow;
+
+use super::skim;
+use crate::error::{Error, Result};
+use crate::json::{Value, parse_limited};
+
+/// How lines are wrapped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Each line as it looks.
+    #[default]
+    Auto,
+    /// Not at all.
+    Plain,
+    /// Docker's json-file driver.
+    Docker,
+    /// The container runtime interface of Kubernetes.
+    Cri,
+    /// AWS Lambda's text form.
+    Lambda,
+    /// systemd's journal, as JSON or in its export form.
+    Journald,
+}
+
+impl Format {
+    /// Every format, `auto` first.
+    pub const ALL: [Self; 6] =
+        [Self::Auto, Self::Plain, Self::Docker, Self::Cri, Self::Lambda, Self::Journald];
+
+    /// As options name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Plain => "plain",
+            Self::Docker => "docker",
+            Self::Cri => "cri",
+            Self::Lambda => "lambda",
+            Self::Journald => "journald",
+        }
+    }
+
+    /// The format of that name.
+    ///
+    /// # Errors
+    /// `invalid_argument`: there is none.
+    pub fn named(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            Error::invalid_argument(format!("unknown; there are {known}")).at("format")
+        })
+    }
+}
+
+/// The two streams of a program whose lines may come in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stream {
+    pub(super) format: Format,
+    pub(super) error: bool,
+}
+
+impl Stream {
+    fn of(format: Format, name: &str) -> Option<Self> {
+        match name {
+            "stdout" => Some(Self { format, error: false }),
+            "stderr" => Some(Self { format, error: true }),
+            _ => None,
+        }
+    }
+}
+
+/// What the wrapper knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct About {
+    pub(super) format: Format,
+    pub(super) time: Option<String>,
+    pub(super) stream: Option<String>,
+    pub(super) level: Option<String>,
+    pub(super) request: Option<String>,
+}
+
+impl About {
+    pub(super) fn plain() -> Self {
+        Self { format: Format::Plain, ..Self::default() }
+    }
+}
+
+/// A line out of its wrapper.
+pub(super) struct Inner<'a> {
+    pub(super) text: Cow<'a, [u8]>,
+    pub(super) about: About,
+    /// The stream, and whether the line ends here, where it may come in parts.
+    pub(super) part: Option<(Stream, bool)>,
+}
+
+impl<'a> Inner<'a> {
+    fn plain(text: &'a [u8]) -> Self {
+        Self { text: Cow::Borrowed(text), about: About::plain(), part: None }
+    }
+}
+
+/// Whether a line without a mark matters: one that may be part of a longer one, or says what it is in other words.
+pub(super) fn matters(line: &[u8], format: Format) -> bool {
+    match format {
+        Format::Plain | Format::Lambda => false,
+        Format::Docker => line.starts_with(b"{"),
+        Format::Cri => cri(line).is_some(),
+        Format::Journald => line.starts_with(b"{") && has_bytes(line),
+        Format::Auto => match line.first() {
+            Some(b'{') => line.starts_with(b"{\"log\":") || has_bytes(line),
+            Some(b'0'..=b'9') => cri(line).is_some(),
+            _ => false,
+        },
+    }
+}
+
+/// Whether a journal's message in bytes may hold a flag: `"_e"` as `journalctl -o json` has it.
+fn has_bytes(line: &[u8]) -> bool {
+    memchr::memmem::find(line, b"34,95,101,34").is_some()
+}
+
+/// Takes a line, without what ends it, out of its wrapper.
+pub(super) fn unwrap(line: &[u8], format: Format) -> Inner<'_> {
+    let found = match format {
+        Format::Plain => None,
+        Format::Docker => object(line).and_then(|object| docker(&object)),
+        Format::Cri => cri(line),
+        Format::Lambda => lambda(line, false),
+        Format::Journald => object(line).and_then(|object| journald(&object)),
+        Format::Auto => match line.first() {
+            Some(b'{') if skim::flagged(line).is_none() => {
+                object(line).and_then(|object| docker(&object).or_else(|| journald(&object)))
+            }
+            Some(b'0'..=b'9') => cri(line).or_else(|| lambda(line, true)),
+            Some(b'[') => lambda(line, true),
+            _ => None,
+        },
+    };
+    found.unwrap_or_else(|| Inner::plain(line))
+}
+
+/// The members of a wrapper nest no deeper than a journal's bytes in a list.
+fn object(line: &[u8]) -> Option<Value> {
+    parse_limited(line, 8).ok()
+}
+
+fn member(object: &Value, name: &str) -> Option<String> {
+    object.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn docker(object: &Value) -> Option<Inner<'static>> {
+    let mut log = member(object, "log")?;
+    let stream = member(object, "stream");
+    let time = member(object, "time");
+    if stream.is_none() && time.is_none() {
+        return None;
+    }
+    let ends = log.ends_with('\n');
+    if ends {
+        log.pop();
+    }
+    let part = stream.as_deref().and_then(|name| Stream::of(Format::Docker, name));
+    let about = About { format: Format::Docker, time, stream, ..About::default() };
+    Some(Inner { text: Cow::Owned(log.into_bytes()), about, part: part.map(|stream| (stream, ends)) })
+}
+
+fn cri(line: &[u8]) -> Option<Inner<'_>> {
+    let mut fields = line.splitn(4, |byte| *byte == b' ');
+    let time = std::str::from_utf8(fields.next()?).ok().filter(|time| is_time(time))?;
+    let name = std::str::from_utf8(fields.next()?).ok()?;
+    let stream = Stream::of(Format::Cri, name)?;
+    // Of the tags only the first is defined; others may follow it behind colons.
+    let ends = match fields.next()?.split(|byte| *byte == b':').next()? {
+        b"F" => true,
+        b"P" => false,
+        _ => return None,
+    };
+    let about = About {
+        format: Format::Cri,
+        time: Some(time.to_owned()),
+        stream: Some(name.to_owned()),
+        ..About::default()
+    };
+    Some(Inner { text: Cow::Borrowed(fields.next().unwrap_or_default()), about, part: Some((stream, ends)) })
+}
+
+/// Whether something begins as RFC 3339 does, up to its seconds.
+fn is_time(text: &str) -> bool {
+    const FORM: &[u8] = b"0000-00-00T00:00:00";
+    text.len() >= FORM.len()
+        && text.len() <= 40
+        && FORM.iter().zip(text.bytes()).all(|(form, byte)| match form {
+            b'0' => byte.is_ascii_digit(),
+            form => *form == byte,
+        })
+}
+
+/// `strict` where nobody said that it is Lambda's.
+fn lambda(line: &[u8], strict: bool) -> Option<Inner<'_>> {
+    const LEVELS: [&[u8]; 8] =
+        [b"TRACE", b"DEBUG", b"INFO", b"WARN", b"WARNING", b"ERROR", b"FATAL", b"CRITICAL"];
+    let (mut level, mut rest) = (None, line);
+    let next = |rest: &mut &'_ [u8]| -> Option<(usize, usize)> {
+        let from = line.len() - rest.len();
+        let tab = memchr::memchr(b'\t', rest)?;
+        *rest = &rest[tab + 1..];
+        Some((from, from + tab))
+    };
+    if line.first() == Some(&b'[') {
+        let (from, to) = next(&mut rest)?;
+        let name = line[from..to].strip_prefix(b"[")?.strip_suffix(b"]")?;
+        level = Some(LEVELS.into_iter().find(|known| *known == name)?);
+    }
+    let (from, to) = next(&mut rest)?;
+    let time = std::str::from_utf8(&line[from..to]).ok().filter(|time| is_time(time))?;
+    let (from, to) = next(&mut rest)?;
+    let request = std::str::from_utf8(&line[from..to]).ok().filter(|id| id.len() <= 64)?;
+    let hex = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    // Outside a request the runtime for Node says so.
+    if strict && request != "undefined" && !(request.len() == 36 && request.bytes().all(hex)) {
+        return None;
+    }
+    if level.is_none()
+        && let Some(tab) = memchr::memchr(b'\t', rest)
+        && let Some(known) = LEVELS.into_iter().find(|known| *known == &rest[..tab])
+    {
+        level = Some(known);
+        rest = &rest[tab + 1..];
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let about = About {
+        format: Format::Lambda,
+        time: Some(time.to_owned()),
+        level: level.map(text),
+        request: Some(request.to_owned()).filter(|id| id != "undefined"),
+        ..About::default()
+    };
+    Some(Inner { text: Cow::Borrowed(rest), about, part: None })
+}
+
+fn journald(object: &Value) -> Option<Inner<'static>> {
+    let received = object.get("__REALTIME_TIMESTAMP").and_then(Value::as_str)?;
+    let text = match object.get("MESSAGE")? {
+        Value::String(text) => text.clone().into_bytes(),
+        Value::Array(bytes) => bytes
+            .iter()
+            .map(|byte| byte.as_i64().and_then(|byte| u8::try_from(byte).ok()))
+            .collect::<Option<Vec<u8>>>()?,
+        _ => return None,
+    };
+    let field = |name: &str| member(object, name);
+    Some(Inner { text: Cow::Owned(text), about: entry(received, field), part: None })
+}
+
+/// What a journal knows of a message, of which it tells the time at which it came and other fields.
+pub(super) fn entry(received: &str, field: impl Fn(&str) -> Option<String>) -> About {
+    const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+    let level = field("PRIORITY").and_then(|number| number.parse::<usize>().ok());
+    About {
+        format: Format::Journald,
+        time: field("_SOURCE_REALTIME_TIMESTAMP").or_else(|| Some(received.to_owned())),
+        stream: field("_TRANSPORT"),
+        level: level.and_then(|n| LEVELS.get(n)).map(|&name| name.to_owned()),
+        request: None,
+    }
+}
