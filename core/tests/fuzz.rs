@@ -547,7 +547,7 @@ fn the_vacuum_loses_nothing_and_fakes_nothing() {
                 damage(rng, &mut line);
             }
             log.extend_from_slice(&line);
-            log.extend_from_slice(*rng.pick(&[&b"\n"[..], b"\r\n", b"\n\n", b""]));
+            log.extend_from_slice(["\n", "\r\n", "\n\n", ""][rng.below(4)].as_bytes());
         }
         let format = *rng.pick(&Format::ALL);
         let settings = Settings {
