@@ -39,7 +39,7 @@ pub(crate) struct Command {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only these lanes, by their ids, separated by ';'; console and honeycomb need no lane of the configuration.
+    /// Only these lanes, by their ids, separated by ';'; console needs no lane of the configuration.
     #[arg(long, value_name = "NAMES", conflicts_with = "dry_run")]
     transports: Option<String>,
     /// Report at the end, on standard error, as JSON.

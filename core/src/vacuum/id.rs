@@ -1,6 +1,12 @@
-//! Ids that a replay gives again: `PROCESS/NONCE/INDEX`.
+//! Ids that a replay gives again.
+//!
+//! Guarantee: of the same process, nonce and line, with the same time, the id is the same whenever and wherever it is read, so
+//! that a receiver can drop what came twice; of any other it is another. As an event's id is a UUID of version 7, it is one
+//! whose random bits are those of the SHA-256 of `PROCESS/NONCE/INDEX` and whose time is the line's, or zero.
 
 use sha2::{Digest as _, Sha256};
+
+use crate::seam::{UnixNanos, Uuid};
 
 /// The largest nonce: the largest integer that every reader of JSON has.
 pub const MAX_NONCE: u64 = crate::json::MAX_SAFE_INTEGER;
@@ -18,12 +24,13 @@ pub(super) fn process(given: &str) -> String {
     if (1..=PROCESS).contains(&given.len()) && unlike && given.bytes().all(plain) {
         return given.to_owned();
     }
-    let mut id = String::from("~");
-    Sha256::digest(given.as_bytes()).iter().for_each(|byte| id.push_str(&format!("{byte:02x}")));
-    id
+    format!("~{}", crate::hex::text(&Sha256::digest(given.as_bytes())))
 }
 
 /// The id of the event in line `index` of a nonce.
-pub(super) fn event(process: &str, nonce: u64, index: u64) -> String {
-    format!("{process}/{nonce}/{index}")
+pub(super) fn event(process: &str, nonce: u64, index: u64, time: Option<UnixNanos>) -> Uuid {
+    let digest = Sha256::digest(format!("{process}/{nonce}/{index}"));
+    let mut random = [0; 16];
+    random.copy_from_slice(&digest[..16]);
+    Uuid::v7(time.unwrap_or(0), random)
 }

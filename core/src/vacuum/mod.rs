@@ -6,7 +6,7 @@
 //! Guarantees: a line is taken or goes through, never both and never neither: one that is flagged and cannot be sealed goes
 //! through and is counted. Memory is bounded by the longest line that can be sealed, however long a line is. From a line
 //! come an event's type (never one of sinkwell's own), its time and its data, and nothing else (see `lift`). With a nonce,
-//! the same line has the same id whenever it is read.
+//! the same line has the same id whenever it is read (see `id`).
 //!
 //! How: [`Vacuum::push`] takes bytes as they come. `skim` finds flags at about the cost of a memory scan; `wrap` takes lines
 //! out of what carries them; `held` puts lines together that come in parts; `lift` makes the data. What is found goes to a
@@ -103,7 +103,7 @@ pub struct Found<'a> {
     pub writer: &'a ObjectWriter,
     /// When it happened, as RFC 3339, if the line or what carried it says so.
     pub time: Option<&'a str>,
-    /// Its id, where there are a process and a nonce.
+    /// Its id, where there are a process and a nonce: the same whenever the line is read.
     pub id: Option<&'a str>,
     /// The number of its line, from 0.
     pub index: u64,
@@ -364,6 +364,10 @@ impl Vacuum {
             self.give_up(to)?;
             return self.pass_line(line, to);
         }
+        if skim::mark(line).is_none() && !wrap::matters(line, self.settings.format) {
+            // It is no event in any wrapper, however the stream was cut before it.
+            return self.pass_line(line, to);
+        }
         let body = line.strip_suffix(b"\n").unwrap_or(line);
         let body = body.strip_suffix(b"\r").unwrap_or(body);
         let Inner { text, about, part } = wrap::unwrap(body, self.settings.format);
@@ -487,12 +491,13 @@ impl Vacuum {
                 return Ok(false);
             }
         };
+        let time = said.time.or_else(|| about.time.as_deref().and_then(time::read));
         let id = self
             .process
             .as_deref()
             .zip(settings.nonce)
-            .map(|(process, nonce)| id::event(process, nonce, index));
-        let time = said.time.or_else(|| about.time.as_deref().and_then(time::read)).map(|nanos| {
+            .map(|(process, nonce)| id::event(process, nonce, index, time).to_string());
+        let time = time.map(|nanos| {
             let mut text = Vec::with_capacity(30);
             format_time(&mut text, nanos);
             String::from_utf8(text).unwrap_or_default()
