@@ -97,7 +97,9 @@ def detect_secrets(cases):
     with tempfile.TemporaryDirectory() as folder, default_settings():
         for case, path in files(cases, folder):
             data = case["text"].encode()
-            found = {place(data, s.line_number, (s.secret_value or "").encode()) for s in scan_file(str(path))}
+            found = {
+                place(data, s.line_number, (s.secret_value or "").encode()) for s in scan_file(str(path))
+            }
             yield case, sorted(found)
 
 
@@ -167,7 +169,10 @@ def main():
         of = [c for c in cases if c["detector"] in detectors and claimed(c)]
         theirs, here = score(run(of)), score(ours(of))
         for detector in detectors:
-            for tool, (n, wanted, hit, whole, wrong) in [(name, theirs[detector]), ("sinkwell", here[detector])]:
+            for tool, (n, wanted, hit, whole, wrong) in [
+                (name, theirs[detector]),
+                ("sinkwell", here[detector]),
+            ]:
                 print(
                     f"{tool:16}{detector:10}{n:7}{share(hit, wanted):>9}{share(whole, wanted):>9}"
                     f"{share(hit, hit + wrong):>11}"
