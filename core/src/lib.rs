@@ -12,7 +12,6 @@
 //! | `host` | what every binding needs: opening with host sinks, reports as JSON, the default emitter |
 //! | `doctor` | looks at a configuration and says what would go wrong |
 //! | `vacuum` | events out of log streams |
-//! | `bridge` | other people's telemetry into events |
 //! | `emitter` | what a program opens: admission, flush, shutdown, signals, metrics |
 //! | `receipt` | what a caller holds of one event, and can await |
 //! | `policy` | telemetry policies: documents, expressions as programs, what they do to an event |
@@ -22,6 +21,7 @@
 //! | `sinks` | a folder for each kind of sink, and their table |
 //! | `lines` | files of whole lines: the `file` sink, checkpoints, dead letters |
 //! | `envelope` | the sealed form of an event, and how its line is read |
+//! | `bridge` | other people's telemetry into events |
 //! | `usage` | a provider's usage object into the data of `model.usage` |
 //! | `event` | what host code emits, checked and frozen |
 //! | `types` | the built-in event types, and the shape of their data |

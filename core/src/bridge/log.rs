@@ -35,9 +35,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{LEFT_OUT, context};
+use super::{Door, LEFT_OUT, context};
 use crate::content::mode_from_name;
-use crate::emitter::{Emitter, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Ambient, EventInput, check_attribute};
 use crate::hex;
@@ -115,7 +114,7 @@ pub fn event_of_record(record: &Spelled) -> Value {
 ///
 /// # Errors
 /// Never for what the record says: `closed`, `backpressure`, `required_sink_unavailable`, which the emitter counts.
-pub fn emit_log(emitter: &Emitter, record: &[u8], waiter: &dyn Waiter) -> Result<()> {
+pub fn emit_log<D: Door>(emitter: &D, record: &[u8], waiter: &D::Waiter<'_>) -> Result<()> {
     let record = read_plain(record).unwrap_or_else(|_| Spelled {
         value: Value::Object(vec![(
             "message".to_owned(),
@@ -133,18 +132,18 @@ pub fn emit_log(emitter: &Emitter, record: &[u8], waiter: &dyn Waiter) -> Result
 ///
 /// # Errors
 /// As [`emit_log`].
-pub fn emit_record(emitter: &Emitter, record: &Spelled, waiter: &dyn Waiter) -> Result<()> {
+pub fn emit_record<D: Door>(emitter: &D, record: &Spelled, waiter: &D::Waiter<'_>) -> Result<()> {
     let mut log = Log::read(record);
     let mut writer = ObjectWriter::new();
     let limit = emitter.envelope_limit();
     // Whole, then with its words cut, then without them: only what is too large gets past the first.
     for room in [None, Some(limit / 8), Some(limit / 64), Some(0)] {
-        let mut tried = super::emit(emitter, &log.event(room), &mut writer, waiter);
+        let mut tried = emitter.emit_value(&log.event(room), &mut writer, waiter);
         if matches!(&tried, Err(e) if e.kind() == ErrorKind::InvalidEvent && e.place() == Some("agent")) {
             // An agent that `agent.allow` does not let: the record is then the emitter's own.
             log.attributes.retain(|(member, _)| member != "agent");
             log.respelled = log.respelled.saturating_add(1);
-            tried = super::emit(emitter, &log.event(room), &mut writer, waiter);
+            tried = emitter.emit_value(&log.event(room), &mut writer, waiter);
         }
         match tried {
             Err(e) if e.kind() == ErrorKind::InvalidEvent => {}
@@ -153,7 +152,7 @@ pub fn emit_record(emitter: &Emitter, record: &Spelled, waiter: &dyn Waiter) -> 
     }
     let nothing =
         Log { respelled: log.respelled.saturating_add(1), severity: log.severity, ..Log::default() };
-    super::emit(emitter, &nothing.event(Some(0)), &mut writer, waiter).inspect_err(|e| {
+    emitter.emit_value(&nothing.event(Some(0)), &mut writer, waiter).inspect_err(|e| {
         if e.kind() == ErrorKind::InvalidEvent {
             emitter.note_refused();
         }

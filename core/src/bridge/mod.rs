@@ -41,6 +41,7 @@
 
 mod content;
 mod context;
+mod door;
 mod event;
 mod log;
 mod names;
@@ -50,9 +51,7 @@ mod span;
 #[cfg(test)]
 mod tests;
 
-use crate::emitter::{Attempt, Emitter, Waiter};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::read_value;
 use crate::json::{ObjectWriter, Value, read_plain};
 
 pub use log::{emit_log, emit_record, event_of_log, event_of_log_json, event_of_record};
@@ -60,8 +59,9 @@ pub use log::{emit_log, emit_record, event_of_log, event_of_log_json, event_of_r
 /// Says in `data` how many content parts, or attributes with content, did not come along.
 const LEFT_OUT: &str = "content_left_out";
 
+pub use door::Door;
 pub use event::outcome_of_error;
-pub(crate) use runs::Runs;
+pub use runs::Runs;
 
 /// The events that a span stands for, each an object as [`read_event`](crate::event::read_event) takes one.
 ///
@@ -107,8 +107,8 @@ pub fn events_of_span_json(span: &[u8]) -> Result<Vec<u8>> {
 /// first refusal is the answer when all have been tried. An event too large with its content goes without.
 ///
 /// # Errors
-/// As [`events_of_span`] and [`Emitter::emit`].
-pub fn emit_span(emitter: &Emitter, span: &[u8], waiter: &dyn Waiter) -> Result<usize> {
+/// As [`events_of_span`] and [`Emitter::emit`](crate::Emitter::emit).
+pub fn emit_span<D: Door>(emitter: &D, span: &[u8], waiter: &D::Waiter<'_>) -> Result<usize> {
     emit_span_value(emitter, &read(span)?, waiter)
 }
 
@@ -116,17 +116,17 @@ pub fn emit_span(emitter: &Emitter, span: &[u8], waiter: &dyn Waiter) -> Result<
 ///
 /// # Errors
 /// As [`emit_span`].
-pub fn emit_span_value(emitter: &Emitter, span: &Value, waiter: &dyn Waiter) -> Result<usize> {
+pub fn emit_span_value<D: Door>(emitter: &D, span: &Value, waiter: &D::Waiter<'_>) -> Result<usize> {
     let mut writer = ObjectWriter::new();
     let (mut emitted, mut refusal) = (0, None);
     let place = |span: &span::Span<'_>| {
         emitter.with_runs(|runs| runs.place(span)).unwrap_or_else(|| runs::Place::alone(span))
     };
     for mut event in placed(span, &place)? {
-        let mut tried = emit(emitter, &event, &mut writer, waiter);
+        let mut tried = emitter.emit_value(&event, &mut writer, waiter);
         if matches!(&tried, Err(e) if e.kind() == ErrorKind::InvalidEvent) && event::leave_content(&mut event)
         {
-            tried = emit(emitter, &event, &mut writer, waiter);
+            tried = emitter.emit_value(&event, &mut writer, waiter);
         }
         match tried {
             Ok(()) => emitted += 1,
@@ -134,12 +134,4 @@ pub fn emit_span_value(emitter: &Emitter, span: &Value, waiter: &dyn Waiter) -> 
         }
     }
     refusal.map_or(Ok(emitted), Err)
-}
-
-fn emit(emitter: &Emitter, event: &Value, writer: &mut ObjectWriter, waiter: &dyn Waiter) -> Result<()> {
-    read_value(event, emitter.depth_limit(), writer, |input| match emitter.emit_waiting(input, waiter)? {
-        Attempt::Accepted(_) => Ok(()),
-        // A span that ended does not come again: there is no later to wait for.
-        Attempt::NoRoom(_) => Err(Error::new(ErrorKind::Backpressure, "a blocking lane has no room")),
-    })
 }

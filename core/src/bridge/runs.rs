@@ -75,10 +75,16 @@ struct Known {
 
 /// The open spans of an emitter.
 #[derive(Default)]
-pub(crate) struct Runs {
+pub struct Runs {
     known: Mutex<Known>,
     /// How many are open, so that an emitter without spans asks nothing.
     open: AtomicUsize,
+}
+
+impl std::fmt::Debug for Runs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Runs({} open)", self.open.load(Ordering::Relaxed))
+    }
 }
 
 impl Runs {

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::Door as _;
 use super::names::Names;
 use super::{emit_span, events_of_span};
 use crate::config::{Config, Source};

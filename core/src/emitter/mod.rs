@@ -6,6 +6,7 @@
 //! environment variable changes that. After a fork the child gets lanes and streams of its own.
 
 mod admit;
+mod door;
 mod metrics;
 mod open;
 mod report;
@@ -288,11 +289,6 @@ impl Emitter {
         self.current()?.ready()
     }
 
-    /// Asks this process's open spans; none where there is no emitter in it.
-    pub(crate) fn with_runs<T>(&self, ask: impl FnOnce(&crate::bridge::Runs) -> T) -> Option<T> {
-        self.current().ok().map(|inner| ask(&inner.runs))
-    }
-
     /// What it was opened with.
     #[must_use]
     pub fn config(&self) -> &crate::settings::Config {
@@ -303,16 +299,6 @@ impl Emitter {
     #[must_use]
     pub fn depth_limit(&self) -> usize {
         self.options.config.limits.depth
-    }
-
-    /// The largest envelope, in bytes.
-    pub(crate) fn envelope_limit(&self) -> usize {
-        self.options.config.limits.envelope
-    }
-
-    /// Counts an event that was turned away before it was one.
-    pub(crate) fn note_refused(&self) {
-        self.inner.load().refuse();
     }
 
     /// The lanes, in the order of the configuration; none in a forked child that cannot open its own.

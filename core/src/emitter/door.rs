@@ -1,0 +1,31 @@
+//! The emitter, as the bridge sees it.
+
+use super::{Attempt, Emitter, Waiter};
+use crate::bridge::{Door, Runs};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::read_value;
+use crate::json::{ObjectWriter, Value};
+
+impl Door for Emitter {
+    type Waiter<'a> = dyn Waiter + 'a;
+
+    fn emit_value(&self, event: &Value, writer: &mut ObjectWriter, waiter: &Self::Waiter<'_>) -> Result<()> {
+        read_value(event, self.depth_limit(), writer, |input| match self.emit_waiting(input, waiter)? {
+            Attempt::Accepted(_) => Ok(()),
+            // A span that ended does not come again: there is no later to wait for.
+            Attempt::NoRoom(_) => Err(Error::new(ErrorKind::Backpressure, "a blocking lane has no room")),
+        })
+    }
+
+    fn with_runs<T>(&self, ask: impl FnOnce(&Runs) -> T) -> Option<T> {
+        self.current().ok().map(|inner| ask(&inner.runs))
+    }
+
+    fn envelope_limit(&self) -> usize {
+        self.options.config.limits.envelope
+    }
+
+    fn note_refused(&self) {
+        self.inner.load().refuse();
+    }
+}
