@@ -176,7 +176,9 @@ test('what is wrong is said in the same words both ways', async (t) => {
     ['com.x', good, { terminal: 'yes' }],
     ['com.x', good, { nonsense: 1 }],
     ['com.x', good, { time: 'now' }],
-    ['com.x', good, { id: 'x' }],
+    ['com.x', good, { id: '' }],
+    ['com.x', good, { id: 'größe' }],
+    ['com.x', good, { id: 'x'.repeat(129) }],
     ['com.x', good, { agent: 'a3' }],
   ];
   const said = (call) => {
