@@ -14,8 +14,14 @@ use rustix::time::{ClockId, clock_gettime};
 mod config {
     /// As in the core's configuration.
     pub(crate) const DETECTORS: [&str; 13] = [
-        "email", "phone", "card", "iban", "ip", "jwt", "aws", "gcp", "azure", "github", "pem", "bearer", "secrets",
+        "email", "phone", "card", "iban", "ip", "jwt", "aws", "gcp", "azure", "github", "pem", "bearer",
+        "secrets",
     ];
+}
+
+/// Where the core's configuration has them today.
+mod settings {
+    pub(crate) use crate::config::DETECTORS;
 }
 
 mod content;
@@ -32,9 +38,15 @@ const BENIGN: [(&str, &str); 5] = [
         "let total: u64 = items.iter().map(|i| i.price * 100).sum(); // see src/cart.rs:42\n\
          {\"id\":\"123e4567-e89b-12d3-a456-426614174000\",\"status\":200,\"path\":\"/api/v1/items?page=2\"}\n",
     ),
-    ("cyrillic", "Агент прочитал заявку, дважды поискал в базе знаний и написал ответ. Это стоило 17 рублей. "),
+    (
+        "cyrillic",
+        "Агент прочитал заявку, дважды поискал в базе знаний и написал ответ. Это стоило 17 рублей. ",
+    ),
     ("chinese", "代理阅读了工单,两次搜索知识库并撰写了回复。共用一千二百三十四个词元。"),
-    ("with finds", "Mail jane@example.com or call +1 415 555 2671, card 4111 1111 1111 1111, from 10.1.2.3. "),
+    (
+        "with finds",
+        "Mail jane@example.com or call +1 415 555 2671, card 4111 1111 1111 1111, from 10.1.2.3. ",
+    ),
 ];
 
 /// Texts made to be slow: each is nothing but what makes one detector look closer.
@@ -120,4 +132,21 @@ fn main() {
         }
     }
     println!("the slowest of 64 KiB: benign {benign:.0} µs, adversarial {adversarial:.0} µs");
+    println!(
+        "\none detector alone, ns per byte of 64 KiB: of prose, of code, of finds; `(none)` is what reading costs them all"
+    );
+    for name in ["(none)"].iter().chain(&config::DETECTORS) {
+        print!("{name:28}");
+        for at in [0, 1, 4] {
+            let text = fill(BENIGN[at].1, 1 << 16);
+            let mut best = Duration::MAX;
+            for _ in 0..200 {
+                let start = now();
+                black_box(content::redact::count_one(black_box(&text), name));
+                best = (now() - start).min(best);
+            }
+            print!("{:>9.2}", micros(best) * 1e3 / 65536.0);
+        }
+        println!();
+    }
 }
