@@ -10,7 +10,7 @@
 //! | `docker` | `{"log":"text\n","stream":"stdout","time":"…"}` (json-file) | text without `\n` goes on in the stream's next line |
 //! | `cri` | `time stream P text`, `time stream F text` (Kubernetes, containerd, CRI-O) | `P` goes on in the stream's next line |
 //! | `lambda` | `time⇥id⇥LEVEL⇥text`, `time⇥id⇥text`, `[LEVEL]⇥time⇥id⇥text` | |
-//! | `journald` | `journalctl -o json`; `-o export`, entry by entry | `MESSAGE` as text or as bytes |
+//! | `journald` | `journalctl -o json` | `MESSAGE` as text or as bytes |
 
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ pub enum Format {
     Cri,
     /// AWS Lambda's text form.
     Lambda,
-    /// systemd's journal, as JSON or in its export form.
+    /// systemd's journal, as JSON.
     Journald,
 }
 
@@ -253,6 +253,7 @@ fn lambda(line: &[u8], strict: bool) -> Option<Inner<'_>> {
 }
 
 fn journald(object: &Value) -> Option<Inner<'static>> {
+    const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
     let received = object.get("__REALTIME_TIMESTAMP").and_then(Value::as_str)?;
     let text = match object.get("MESSAGE")? {
         Value::String(text) => text.clone().into_bytes(),
@@ -262,19 +263,13 @@ fn journald(object: &Value) -> Option<Inner<'static>> {
             .collect::<Option<Vec<u8>>>()?,
         _ => return None,
     };
-    let field = |name: &str| member(object, name);
-    Some(Inner { text: Cow::Owned(text), about: entry(received, field), part: None })
-}
-
-/// What a journal knows of a message, of which it tells the time at which it came and other fields.
-pub(super) fn entry(received: &str, field: impl Fn(&str) -> Option<String>) -> About {
-    const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
-    let level = field("PRIORITY").and_then(|number| number.parse::<usize>().ok());
-    About {
+    let level = member(object, "PRIORITY").and_then(|number| number.parse::<usize>().ok());
+    let about = About {
         format: Format::Journald,
-        time: field("_SOURCE_REALTIME_TIMESTAMP").or_else(|| Some(received.to_owned())),
-        stream: field("_TRANSPORT"),
+        time: member(object, "_SOURCE_REALTIME_TIMESTAMP").or_else(|| Some(received.to_owned())),
+        stream: member(object, "_TRANSPORT"),
         level: level.and_then(|n| LEVELS.get(n)).map(|&name| name.to_owned()),
         request: None,
-    }
+    };
+    Some(Inner { text: Cow::Owned(text), about, part: None })
 }
