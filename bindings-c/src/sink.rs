@@ -278,6 +278,24 @@ fn said(answers: Option<Vec<Answer>>, form: impl FnOnce(Vec<Answer>) -> Said) ->
     answers.map_or_else(|| Said::Nonsense("an outcome that does not exist".to_owned()), form)
 }
 
+/// Answers for events, by a sink that was asked in that form.
+///
+/// # Safety
+/// As `sinkwell_reply_each`.
+unsafe fn answer_events(
+    reply: *mut *mut SinkwellReply,
+    answers: Slice<SinkwellAnswer>,
+    form: fn(Vec<Answer>) -> Said,
+) -> Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let answers = answers.get(|| "answers".to_owned())?;
+        let answers = answers.iter().map(|answer| answer.read()).collect();
+        take(reply)?.0.send(said(answers, form));
+        Ok(())
+    }
+}
+
 /// Answers for a whole batch: all acknowledged, all to be tried again, all uncertain, or refused as one (the lane
 /// then splits it until the offender is alone).
 ///
@@ -321,14 +339,7 @@ pub unsafe extern "C" fn sinkwell_reply_each(
     error: *mut SinkwellError,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        guard(error, || {
-            let answers = Slice::new(answers, len).get(|| "answers".to_owned())?;
-            let answers = answers.iter().map(|answer| answer.read()).collect();
-            take(reply)?.0.send(said(answers, Said::Each));
-            Ok(())
-        })
-    }
+    unsafe { guard(error, || answer_events(reply, Slice::new(answers, len), Said::Each)) }
 }
 
 /// Answers for the first envelopes of a batch, by a sink that was given one after the other: as far as it came, the last
@@ -347,14 +358,7 @@ pub unsafe extern "C" fn sinkwell_reply_first(
     error: *mut SinkwellError,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        guard(error, || {
-            let answers = Slice::new(answers, len).get(|| "answers".to_owned())?;
-            let answers = answers.iter().map(|answer| answer.read()).collect();
-            take(reply)?.0.send(said(answers, Said::OneByOne));
-            Ok(())
-        })
-    }
+    unsafe { guard(error, || answer_events(reply, Slice::new(answers, len), Said::OneByOne)) }
 }
 
 /// Frees a reply unanswered: the delivery has failed. Does nothing with NULL.

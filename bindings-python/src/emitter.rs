@@ -199,7 +199,7 @@ impl Emitter {
     fn emit_span(&self, py: Python<'_>, span: &Bound<'_, PyAny>) -> PyResult<usize> {
         let span = crate::plain::spelled(span)?.value;
         let waiter = Caller { py, room: None, may_wait: true };
-        guarded(py, || sinkwell::bridge::emit_span_value(&**self.inner, &span, &waiter).or_raise(py))
+        guarded(py, || sinkwell::bridge::emit_span_value(&*self.inner, &span, &waiter).or_raise(py))
     }
 
     /// Emit a log record as a ``log.record``, whatever it says; see ``sinkwell.event_of_log``.
@@ -225,7 +225,7 @@ impl Emitter {
             members.push(("ambient".to_owned(), Value::Object(here.collect())));
         }
         let waiter = Caller { py, room: None, may_wait: true };
-        guarded(py, || sinkwell::bridge::emit_record(&**self.inner, &record, &waiter).or_raise(py))
+        guarded(py, || sinkwell::bridge::emit_record(&*self.inner, &record, &waiter).or_raise(py))
     }
 
     /// Raise ``RequiredSinkUnavailable`` where ``emit`` would, because governance requires a sink that is not healthy.

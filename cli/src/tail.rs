@@ -34,7 +34,7 @@ pub(crate) struct Command {
 }
 
 /// How often a file that is followed is looked at.
-const POLL: Duration = Duration::from_millis(200);
+pub(crate) const POLL: Duration = Duration::from_millis(200);
 /// A longer line is no envelope that anybody reads on a terminal.
 const MAX_LINE: u64 = 16 << 20;
 
@@ -158,7 +158,8 @@ fn is_beside(path: &Path, file: &Metadata) -> bool {
     std::fs::metadata(name).is_ok_and(|last| same(&last, file))
 }
 
-fn same(a: &Metadata, b: &Metadata) -> bool {
+/// Whether both are of one file, whatever it is called.
+pub(crate) fn same(a: &Metadata, b: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }

@@ -15,6 +15,7 @@ use sinkwell::{Emitter, Error, Options, Result, Wait, Where};
 
 use crate::Outcome;
 use crate::out::{Out, warn};
+use crate::tail::{POLL, same};
 
 /// Take events out of a log: a line that is a JSON object with "_e": 1 is sealed and sent, every other line goes to
 /// standard output as it is. Off, and all lines go through, unless --config, --transports or SINKWELL_VACUUM_TRANSPORTS
@@ -50,8 +51,6 @@ pub(crate) struct Command {
     paths: Vec<PathBuf>,
 }
 
-/// How often a file that is followed is looked at.
-const POLL: Duration = Duration::from_millis(200);
 /// What is read at once.
 const READ: usize = 256 << 10;
 /// How long lanes may take for what they hold when the log has ended.
@@ -225,7 +224,6 @@ fn drain(reader: &mut dyn Read, place: &str, vacuum: &mut Vacuum, to: &mut dyn F
 /// Follows a file for ever: renamed away, the old one is read to its end before the new one; cut, it is read from its
 /// beginning.
 fn follow(path: &Path, vacuum: &mut Vacuum, to: &mut dyn Flow) -> Result<()> {
-    use std::os::unix::fs::MetadataExt as _;
     let place = path.display().to_string();
     let mut file = open(path)?;
     let mut read = 0;
@@ -234,7 +232,7 @@ fn follow(path: &Path, vacuum: &mut Vacuum, to: &mut dyn Flow) -> Result<()> {
         std::thread::sleep(POLL);
         // Between a rename and the new file there is none: the old one may still grow.
         let (Ok(there), Ok(here)) = (std::fs::metadata(path), file.metadata()) else { continue };
-        if (there.dev(), there.ino()) != (here.dev(), here.ino()) {
+        if !same(&there, &here) {
             let Ok(next) = open_plain(path) else { continue };
             drain(&mut file, &place, vacuum, to)?;
             vacuum.end_part(to)?;

@@ -248,13 +248,7 @@ impl Failure {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         let mut detail = detail.into();
-        if detail.len() > 512 {
-            let mut end = 512;
-            while !detail.is_char_boundary(end) {
-                end -= 1;
-            }
-            detail.truncate(end);
-        }
+        detail.truncate(detail.floor_char_boundary(512));
         self.detail = Some(detail);
         self
     }

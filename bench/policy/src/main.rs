@@ -23,24 +23,11 @@ use sinkwell::event::Data;
 use sinkwell::seam::SystemEnv;
 use sinkwell::{Emitter, EventInput, Options};
 
+mod ten;
+
+use ten::{EVENT, RULES};
+
 type Failure = Box<dyn std::error::Error>;
-
-/// Ten rules, none of which comes true but the last.
-const RULES: [&str; 10] = [
-    "event.severity >= ERROR",
-    "event.data.http.status >= 500",
-    "event.type == 'policy.decision' && event.data.decision == 'deny'",
-    "event.data.tool in ['shell', 'browser', 'payments']",
-    "event.data.url.path.matches('^/admin(/|$)')",
-    "event.data.user_agent.matches('(?i)(curl|wget)/[0-9]+')",
-    "event.data.duration_ms > 5000 || event.data.bytes > 1000000",
-    "has(event.data.error) && event.data.error != null",
-    "event.data.message.startsWith('panic:') || event.data.message.contains('out of memory')",
-    "event.agent.startsWith('urn:') && event.data.outcome != 'ignored'",
-];
-
-/// A dozen members.
-const EVENT: &str = r#"{"bytes":48213,"decision":"allow","duration_ms":812,"gen_ai.request.model":"large","http":{"status":200},"message":"fetched the page and\nfound \"what\" was asked for","n":1,"outcome":"ok","retries":0,"tool":"search","url":{"path":"/api/v1/search"},"user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"}"#;
 
 /// A manual emitter of so many lanes that forget, with a policy of these rules on this target.
 fn open(lanes: usize, policy: Option<(&str, &[&str])>, events: u64) -> Result<Emitter, Failure> {

@@ -437,10 +437,7 @@ fn short(text: String) -> (String, bool) {
 
 /// The beginning of a text, and a mark: how long it was, and its digest, by which the whole is known again.
 fn cut(text: &str, room: usize) -> String {
-    let mut end = room.saturating_sub(MARK).min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = text.floor_char_boundary(room.saturating_sub(MARK));
     let digest = hex::text(&Sha256::digest(text));
     format!("{}… [cut: {} bytes, sha256 {digest}]", &text[..end], text.len())
 }

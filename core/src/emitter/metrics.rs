@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::lane::{Counters, Health};
+use crate::policy::telemetry::escape_label;
 
 /// What kind of instrument a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,15 +143,14 @@ pub(super) fn prometheus(metrics: &[Metric]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} {}", metric.description, metric.kind.name());
         for point in &metric.points {
-            let labels: Vec<String> =
-                point.attributes.iter().map(|(key, value)| format!("{key}=\"{}\"", escape(value))).collect();
+            let labels: Vec<String> = point
+                .attributes
+                .iter()
+                .map(|(key, value)| format!("{key}=\"{}\"", escape_label(value)))
+                .collect();
             let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
             let _ = writeln!(out, "{name}{labels} {}", point.value);
         }
     }
     out
-}
-
-fn escape(label: &str) -> String {
-    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -209,11 +209,12 @@ impl Lane {
 
     /// Asks the lane for something; answers how many flushes it has been asked for.
     pub(crate) fn ask(&self, what: Ask) -> u64 {
+        let closes = matches!(what, Ask::Close(_));
         let mut core = self.lock();
         if core.take(what) {
             self.wake(&mut core);
         }
-        if core.is_closing() {
+        if closes {
             // Whoever waits for room need not any more.
             self.shared.room.notify_all();
         }

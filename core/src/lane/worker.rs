@@ -132,8 +132,8 @@ pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sinks: Vec<Box<dyn S
             let failure = Failure::new(FailureKind::Panic, "the lane itself panicked; please report");
             core.health.fail(super::LaneState::Failed, &failure, lane.timeline.unix_nanos());
             let now = lane.now();
+            core.take(Ask::Close(now));
             drop(core);
-            lane.ask(Ask::Close(now));
             let _ = reentry::inside(|| control.step(now, false));
             // Whatever that came to: nobody waits for a lane that is no more.
             let mut core = lane.lock();

@@ -375,10 +375,16 @@ impl Point {
 }
 
 fn labels(point: &Point) -> String {
-    let escape = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let own =
-        point.attributes.iter().map(|(key, value)| format!("{}=\"{}\"", prometheus_name(key), escape(value)));
+    let own = point
+        .attributes
+        .iter()
+        .map(|(key, value)| format!("{}=\"{}\"", prometheus_name(key), escape_label(value)));
     own.collect::<Vec<_>>().join(",")
+}
+
+/// A label's value as Prometheus' text has it, without its quotes.
+pub(crate) fn escape_label(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// A name as Prometheus allows it.

@@ -214,8 +214,7 @@ impl TraceState {
 
 /// Lower-case hexadecimal digits, filled up with zeros at the end.
 fn hex(digits: &str, length: std::ops::RangeInclusive<usize>) -> Option<u64> {
-    let good = length.contains(&digits.len())
-        && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let good = length.contains(&digits.len()) && crate::hex::is_digits(digits.as_bytes());
     let value = good.then(|| u64::from_str_radix(digits, 16).ok()).flatten()?;
     Some(value << (4 * (14 - digits.len())))
 }
