@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import random
+import re
 import select
 import shutil
 import signal
@@ -132,6 +133,21 @@ def in_write() -> bool:
 
 
 WRITE = {"x86_64": "1", "aarch64": "64"}.get(os.uname().machine, "1")
+
+
+def quiet() -> bool:
+    """Whether no other thread of this process has run for a moment: none of them wants Python's lock."""
+
+    def turns() -> dict[str, list[str]]:
+        return {
+            task.name: re.findall(r"ctxt_switches:\s*(\d+)", (task / "status").read_text())
+            for task in Path("/proc/self/task").glob("*")
+            if int(task.name) != threading.get_native_id()
+        }
+
+    before = turns()
+    time.sleep(0.03)
+    return before == turns()
 
 
 def where(pid: int) -> str:
@@ -266,6 +282,8 @@ def run_parent(
             wait_for(state, lambda: sw.counters()["l"]["delivered"] > 10)
     elif sinks:
         wait_for(state, made.inside.is_set)
+        if state != "blocked":
+            wait_for(state, lambda: sw.counters()["l"]["retried"] > 0)
     elif sink == "otlp":
         wait_for(state, lambda: sw.counters()["l"]["retried"] > 0 or sw.health()["l"]["state"] != "starting")
     elif sink == "audit":
@@ -288,6 +306,10 @@ def run_parent(
             holder.stdout.readline()
             sw.emit("com.example.n", {"n": -n})
             time.sleep(0.05)
+        if fork == "C":
+            # Without Python's own hook, Python does not survive a fork beside a thread that wants its lock, as a
+            # sink's does that has just answered, or one that is about to tell the logger.
+            wait_for("quiet", quiet)
         read, write = os.pipe()
 
         def answer(n: int = n, call: str = call, write: int = write, parent: int = os.getpid()) -> None:

@@ -187,6 +187,9 @@ def test_the_first_ten_minutes_are_as_they_are_told(tmp_path: Path) -> None:
                 stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
             )  # fmt: skip
             pattern = re.escape(expected).replace("…", "[^\\n]*")
+            # Whether the last try was under way when time was up is chance, and each is told as what it is.
+            gone, tried = "1 gone: in memory only", "1 given to its sink, which did not answer"
+            pattern = pattern.replace(re.escape(gone), f"({re.escape(gone)}|{re.escape(tried)})")
             assert re.fullmatch(pattern, done.stdout), f"$ {command}\n{done.stdout}\nnot\n{expected}"
             ran += 1
     assert ran >= 6
