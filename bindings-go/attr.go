@@ -70,6 +70,5 @@ func Millis(key string, value time.Duration) Attr {
 // Group is a member that is an object of further members.
 func Group(key string, members ...Attr) Attr { return Attr{Key: key, kind: kindGroup, any: members} }
 
-// Any is a member with any value that has a JSON form: nil, booleans, numbers, strings, []byte (as base64),
-// time.Time, json.Number, json.RawMessage, maps, slices, pointers, and what encoding/json knows to write.
+// Any is a member with any value that has a JSON form, as the package's documentation has them ("Values of data").
 func Any(key string, value any) Attr { return Attr{Key: key, kind: kindAny, any: value} }

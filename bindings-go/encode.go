@@ -228,6 +228,20 @@ func (e *encoder) time(t time.Time) {
 	e.written('s', since)
 }
 
+func (e *encoder) bytes(b []byte) {
+	if b == nil {
+		e.null()
+		return
+	}
+	if e.spells {
+		e.text('b', string(b))
+		return
+	}
+	since := e.begin()
+	e.buf = base64.StdEncoding.AppendEncode(e.buf, b)
+	e.written('s', since)
+}
+
 // json is a value that is JSON already.
 func (e *encoder) json(text []byte) {
 	e.buf = append(binary.LittleEndian.AppendUint32(append(e.buf, 'j'), uint32(len(text))), text...)
@@ -257,14 +271,14 @@ func (e *encoder) value(value any, path string) error {
 		e.float(v)
 	case time.Time:
 		e.time(v)
-	case []byte:
-		if e.spells {
-			e.text('b', string(v))
+	case *time.Time:
+		if v == nil {
+			e.null()
 			return nil
 		}
-		since := e.begin()
-		e.buf = base64.StdEncoding.AppendEncode(e.buf, v)
-		e.written('s', since)
+		e.time(*v)
+	case []byte:
+		e.bytes(v)
 	case map[string]any:
 		if v == nil {
 			e.null()
@@ -352,21 +366,32 @@ func (e *encoder) reflect(v reflect.Value, path string) error {
 		e.depth++
 		defer func() { e.depth-- }()
 		if e.depth > e.limit {
-			return tooDeep{}
+			return e.cannot(tooDeep{}, path)
 		}
 		return e.value(v.Elem().Interface(), path)
 	case reflect.Slice, reflect.Array:
+		if v.Kind() == reflect.Slice && v.Type().Elem() == byteType {
+			e.bytes(v.Bytes())
+			break
+		}
 		return e.list(v, path)
 	case reflect.Map:
 		if v.Type().Key().Kind() != reflect.String {
 			return e.marshal(v.Interface(), path)
 		}
 		return e.anyMap(v)
+	case reflect.Struct:
+		// By its address, so that methods count that are the pointer's (those of big.Int): without it would be {}.
+		p := reflect.New(v.Type())
+		p.Elem().Set(v)
+		return e.marshal(p.Interface(), path)
 	default:
 		return e.marshal(v.Interface(), path)
 	}
 	return nil
 }
+
+var byteType = reflect.TypeFor[byte]()
 
 func (e *encoder) list(v reflect.Value, path string) error {
 	if v.Kind() == reflect.Slice && v.IsNil() {
@@ -459,6 +484,9 @@ func called[T any](method func() (T, error)) (answer T, err error) {
 // notEncodable is for what never gets to the core: a value without a JSON form. The cause's type is named, not
 // its text, which may quote the value.
 func notEncodable(err error, path string) error {
+	if _, ok := err.(tooDeep); ok {
+		return &Error{Kind: InvalidEvent, Message: "the value is " + err.Error() + ", or holds itself", Where: "data." + path}
+	}
 	if p, ok := err.(*panicked); ok {
 		return &Error{Kind: InvalidEvent, Message: fmt.Sprintf("reading the value panicked (%T)", p.value), Where: "data." + path}
 	}

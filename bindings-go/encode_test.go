@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -142,5 +146,164 @@ func TestAValueThatPanicsIsInvalidAtItsPlace(t *testing.T) {
 	// Pointers to nothing are null, whatever their methods would do.
 	if err := sw.Put(soon(t), tool(sinkwell.Any("a", (*panickyError)(nil)), sinkwell.Any("b", (*panics)(nil)))); err != nil {
 		t.Error(err)
+	}
+}
+
+type (
+	level    uint8
+	blob     []byte
+	name     string
+	stringer struct{ V int }
+	texted   struct{ v string }
+	jsoned   struct{ v int }
+	base     struct {
+		ID   int `json:"id"`
+		Kind string
+	}
+	embedding struct {
+		base
+		Note  string `json:"note,omitempty"`
+		Inner *base  `json:"inner"`
+	}
+	loop struct{ Next *loop }
+)
+
+func (stringer) String() string                { return "never asked" }
+func (t *texted) MarshalText() ([]byte, error) { return []byte(t.v), nil }
+func (j *jsoned) MarshalJSON() ([]byte, error) { return json.Marshal([]int{j.v}) }
+
+// marshaling says no.
+type marshaling struct{}
+
+func (marshaling) MarshalJSON() ([]byte, error) { return nil, errors.New("MARKER") }
+
+// What the package's documentation says that data takes, and as what.
+func TestWhatDataTakesIsWrittenAsDocumented(t *testing.T) {
+	sink := &memorySink{name: "mine"}
+	sw := open(t, "lanes: []\n", sinkwell.WithSink(sink))
+	at := time.Date(2026, 1, 2, 3, 4, 5, 600, time.FixedZone("", 3600))
+	n := 7
+	inner := &n
+	for _, c := range []struct {
+		value any
+		want  string
+	}{
+		{nil, `null`}, {(*int)(nil), `null`}, {map[string]int(nil), `null`}, {map[string]any(nil), `null`},
+		{[]string(nil), `null`}, {[]byte(nil), `null`}, {blob(nil), `null`}, {(*stringer)(nil), `null`},
+		{(*texted)(nil), `null`}, {(*jsoned)(nil), `null`}, {(*big.Int)(nil), `null`}, {error(nil), `null`},
+		{&n, `7`}, {&inner, `7`}, {[]*int{&n, nil}, `[7,null]`},
+		{true, `true`}, {name("n"), `"n"`}, {level(3), `3`}, {uintptr(4), `4`}, {int8(-1), `-1`}, {uint64(1<<53 - 1), `9007199254740991`},
+		{90 * time.Second, `90000000000`}, {net.IPv4(127, 0, 0, 1), `"127.0.0.1"`},
+		{float32(0.1), `0.1`}, {1e15, `1000000000000000`}, {1.5e-9, `1.5e-9`},
+		{[]byte{1, 2, 3}, `"AQID"`}, {blob{1, 2, 3}, `"AQID"`}, {[3]byte{1, 2, 3}, `[1,2,3]`}, {[]level{1, 2}, `[1,2]`},
+		{at, `"2026-01-02T02:04:05.0000006Z"`}, {&at, `"2026-01-02T02:04:05.0000006Z"`},
+		{json.RawMessage(`{"b":1,"a":[]}`), `{"a":[],"b":1}`}, {json.Number("1e-7"), `1e-7`}, {json.Number("42"), `42`},
+		{map[name]int{"a": 1}, `{"a":1}`}, {map[int]string{1: "x"}, `{"1":"x"}`},
+		{[]any{1, "a", nil}, `[1,"a",null]`}, {[2]bool{true, false}, `[true,false]`},
+		{embedding{base{1, "k"}, "", &base{2, ""}}, `{"Kind":"k","id":1,"inner":{"Kind":"","id":2}}`},
+		{&embedding{base: base{1, "k"}}, `{"Kind":"k","id":1,"inner":null}`},
+		{big.NewInt(5), `5`}, {*big.NewInt(5), `5`}, {*big.NewRat(1, 3), `"1/3"`},
+		{texted{"t"}, `"t"`}, {&texted{"t"}, `"t"`}, {jsoned{1}, `[1]`}, {[]jsoned{{1}}, `[[1]]`}, {map[string]texted{"k": {"t"}}, `{"k":"t"}`},
+		{stringer{1}, `{"V":1}`}, {errors.New("said"), `"said"`}, {fmt.Errorf("a: %w", os.ErrNotExist), `"a: file does not exist"`},
+	} {
+		if err := sw.Put(soon(t), sinkwell.Event{Type: "com.example.x", Data: map[string]any{"v": c.value}}); err != nil {
+			t.Errorf("%T %v: %v", c.value, c.value, err)
+			continue
+		}
+		if err := sw.Put(soon(t), sinkwell.Event{Type: "com.example.x", Attrs: []sinkwell.Attr{sinkwell.Group("g", sinkwell.Any("v", c.value))}}); err != nil {
+			t.Errorf("%T %v: %v", c.value, c.value, err)
+		}
+		if _, err := sw.Flush(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		hosts := sink.hosts()
+		for i, want := range []string{`"data":{"v":` + c.want + `}`, `"data":{"g":{"v":` + c.want + `}}`} {
+			if line := string(hosts[len(hosts)-2+i].Bytes()); !strings.Contains(line, want) {
+				t.Errorf("%T: %s is not in %s", c.value, want, line)
+			}
+		}
+	}
+}
+
+// And what it refuses: at its place, in words that do not quote it.
+func TestWhatDataRefusesIsRefusedAsDocumented(t *testing.T) {
+	sw := open(t, "lanes: [ memory ]\n")
+	circle := map[string]any{}
+	circle["v"] = circle
+	list := []any{nil}
+	list[0] = list
+	ring := &loop{}
+	ring.Next = ring
+	var self any
+	self = &self
+	large, _ := new(big.Int).SetString("9007199254740993", 10)
+	for what, c := range map[string]struct {
+		value any
+		says  string
+	}{
+		"math.MaxUint64":     {uint64(math.MaxUint64), "string"},
+		"math.MaxInt64":      {int64(math.MaxInt64), "string"},
+		"a large big.Int":    {large, "string"},
+		"1e21":               {1e21, "string"},
+		"1e21 as a Number":   {json.Number("1e21"), "string"},
+		"a large Number":     {json.Number("9007199254740993"), "string"},
+		"a Number of words":  {json.Number("MARKER"), "no JSON form"},
+		"half a RawMessage":  {json.RawMessage(`{"MARKER"`), "no JSON form"},
+		"NaN":                {math.NaN(), "NaN"},
+		"an infinity":        {float32(math.Inf(1)), "NaN and infinities"},
+		"NaN in a struct":    {struct{ F float64 }{math.NaN()}, "no JSON form"},
+		"a channel":          {make(chan int), "no JSON form"},
+		"a function":         {func() {}, "no JSON form"},
+		"a complex number":   {complex(1, 2), "no JSON form"},
+		"text not UTF-8":     {"MARKER\xff", "UTF-8"},
+		"a method that says": {marshaling{}, "no JSON form"},
+		"a map in itself":    {circle, "deep"},
+		"a list in itself":   {list, "deep"},
+		"a pointer to self":  {self, "deep"},
+		"a struct in itself": {ring, "no JSON form"},
+	} {
+		err := sw.Put(soon(t), sinkwell.Event{Type: "com.example.x", Data: map[string]any{"v": c.value}})
+		var e *sinkwell.Error
+		if !errors.As(err, &e) || e.Kind != sinkwell.InvalidEvent || !strings.HasPrefix(e.Where, "data.v") ||
+			!strings.Contains(e.Message, c.says) || strings.Contains(err.Error(), "MARKER") {
+			t.Errorf("%s: %v", what, err)
+		}
+		// A log record refuses nothing.
+		if err := sw.EmitLog(soon(t), map[string]any{"attributes": map[string]any{"v": c.value}}); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// The constants are the types that a host can emit, by the schemas that are published.
+func TestBuiltInTypesAreThePublishedOnes(t *testing.T) {
+	const folder = "../schemas/governance-event/1.0"
+	known := map[string]bool{}
+	for _, one := range []string{
+		sinkwell.TypePolicyDecision, sinkwell.TypePolicyBreach, sinkwell.TypeIdentityAssertion, sinkwell.TypeToolInvocation,
+		sinkwell.TypeSandboxEvent, sinkwell.TypeRunStarted, sinkwell.TypeRunProgress, sinkwell.TypeRunCompleted,
+		sinkwell.TypeRunFailed, sinkwell.TypeRunCancelled, sinkwell.TypeModelUsage, sinkwell.TypeCostEstimated,
+		sinkwell.TypeCostCorrected, sinkwell.TypeLogRecord, sinkwell.TypeSpan,
+	} {
+		known[one] = true
+	}
+	// What only sinkwell makes, and what is no type.
+	others := map[string]bool{
+		"audit.chain": true, "heartbeat": true, "sink.failed": true, "sink.recovered": true, "vacuum.event": true,
+		"common": true, "envelope": true, "host": true, "stub": true,
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		name := strings.TrimSuffix(entry.Name(), filepath.Ext(entry.Name()))
+		if known[name] == others[name] {
+			t.Error(name)
+		}
+		delete(known, name)
+	}
+	if len(known) > 0 {
+		t.Error(known)
 	}
 }

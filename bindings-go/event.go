@@ -31,9 +31,10 @@ const (
 
 // Event is what happened. Only Type is required; what is empty, the core completes.
 type Event struct {
-	// Type is a built-in type, or any reverse-DNS type of your own.
+	// Type is a built-in type (TypeToolInvocation and its like), or any reverse-DNS type of your own.
 	Type string
-	// Attrs and Data are the members of the event's data; Attrs cost less.
+	// Attrs and Data are the members of the event's data; Attrs cost less. Which values Data takes, and as what: see the
+	// package's own documentation.
 	Attrs []Attr
 	Data  map[string]any
 	// Subject is what it is about: tool:shell, a path, a run id.

@@ -28,7 +28,8 @@ type HandlerOptions struct {
 // those of With and WithGroup, an error's text) is the words of people: it travels as content parts, and leaves the process
 // only as far as Permit and the content policy let it. An attribute err or error that holds an error is the record's
 // exception. No record is dropped for what it holds (see EventOfLog). What the core itself logs is left out. A record that
-// is refused (a full blocking lane, a closed emitter) is the handler's error, and the emitter counts it.
+// is refused (a full blocking lane, a closed emitter) is the handler's error, which slog drops; the emitter counts it, and warns
+// at first and then once a minute.
 func NewHandler(emitter *Emitter, options *HandlerOptions) slog.Handler {
 	h := &handler{emitter: emitter}
 	if options != nil {

@@ -1,6 +1,7 @@
 package sinkwell_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -138,9 +139,17 @@ func TestASlogHandlerSaysWhatItsEmitterRefuses(t *testing.T) {
 	if _, err := sw.Close(soon(t)); err != nil {
 		t.Fatal(err)
 	}
+	var logged bytes.Buffer
+	sinkwell.SetLogger(slog.New(slog.NewTextHandler(&logged, nil)))
+	defer sinkwell.SetLogger(nil)
 	err := handler.Handle(context.Background(), slog.NewRecord(time.Now(), slog.LevelInfo, word, 0))
 	if !errors.Is(err, sinkwell.ErrClosed) || sw.Refused() != 1 {
 		t.Error(err, sw.Refused())
+	}
+	// slog drops a handler's error.
+	said := logged.String()
+	if !strings.Contains(said, "1 log record was not emitted (closed): the emitter has been shut down") || strings.Contains(said, word) {
+		t.Error(said)
 	}
 }
 

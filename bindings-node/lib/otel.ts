@@ -8,7 +8,7 @@
  */
 import type { ContentMode } from './content';
 import { Emitter, flush } from './emitter';
-import { warn } from './errors';
+import { SinkwellError, warn } from './errors';
 import type { Span } from './span';
 import { traceOf } from './trace';
 
@@ -100,7 +100,14 @@ export class SinkwellSpanProcessor {
   /** A span that cannot be an event is a warning: a tracer must not fail for its processors. */
   #emit(span: FinishedSpan, ended: boolean): void {
     try {
-      (this.#emitter ?? Emitter.default()).emitSpan(describe(span, ended, this.#permit));
+      const emitter = this.#emitter ?? Emitter.default();
+      const described = describe(span, ended, this.#permit);
+      try {
+        emitter.emitSpan(described);
+      } catch (error) {
+        // Of what the core refuses, the core tells.
+        if (!(error instanceof SinkwellError)) throw error;
+      }
     } catch (error) {
       warn(error);
     }

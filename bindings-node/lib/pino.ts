@@ -13,7 +13,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Configuration } from './config';
 import type { ContentMode } from './content';
 import { Emitter } from './emitter';
-import { warn } from './errors';
+import { SinkwellError, warn } from './errors';
 
 /** How the transport opens its emitter, and what may be captured. */
 export interface PinoTransportOptions {
@@ -63,8 +63,8 @@ export async function transport(options: PinoTransportOptions = {}): Promise<Wri
     try {
       await emitter.emitPino(lines, keys);
     } catch (error) {
-      // Lines that cannot be emitted must not end the logging; the emitter counts them.
-      warn(error);
+      // Lines that cannot be emitted must not end the logging; of what the core refuses it counts and tells.
+      if (!(error instanceof SinkwellError)) warn(error);
     }
   };
   return new Writable({

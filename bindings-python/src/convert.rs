@@ -119,7 +119,7 @@ fn other(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> 
     Err(refuse(w, &format!("a {name} has no JSON form; send it as a string")))
 }
 
-fn is_plain(value: &Bound<'_, PyAny>) -> bool {
+pub(crate) fn is_plain(value: &Bound<'_, PyAny>) -> bool {
     value.is_exact_instance_of::<PyList>()
         || value.is_exact_instance_of::<PyInt>()
         || value.is_exact_instance_of::<PyFloat>()

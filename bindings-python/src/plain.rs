@@ -5,9 +5,11 @@
 //! itself ends there.
 
 use pyo3::exceptions::PyException;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyFloat, PyFrozenSet, PyInt, PyList, PyMapping, PySet, PyString, PyTuple,
+    PyType,
 };
 use sinkwell::json::{DEFAULT_DEPTH, Plain, Spelled};
 
@@ -95,10 +97,30 @@ fn read(plain: &mut Plain, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<(
         });
         plain.end();
         return or_mark(plain, value, walked);
+    } else if let Some(own) = in_own_types(value)? {
+        return walk(plain, &own, depth);
     } else {
         plain.spelled(value.str()?.to_string_lossy().into_owned());
     }
     Ok(())
+}
+
+/// Larger arrays are their text, in which numpy leaves out the middle: of so many values the core would keep the first.
+const LARGEST_ARRAY: usize = 10_000;
+
+/// What arrays and scalars of other libraries (numpy, pandas, array) say that they are in Python's own types, as `data` has
+/// them.
+fn in_own_types<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = value.py();
+    let tolist = intern!(py, "tolist");
+    if value.is_instance_of::<PyType>() || !value.hasattr(tolist)? {
+        return Ok(None);
+    }
+    let size = value.getattr_opt(intern!(py, "size"))?.and_then(|size| size.extract::<usize>().ok());
+    if size.or_else(|| value.len().ok()).is_some_and(|size| size > LARGEST_ARRAY) {
+        return Ok(None);
+    }
+    Ok(Some(value.call_method0(tolist)?).filter(crate::convert::is_plain))
 }
 
 /// Goes on inside a container, unless the core leaves it out for its depth.

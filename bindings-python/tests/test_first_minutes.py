@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import logging
 import subprocess
 import sys
@@ -187,6 +188,34 @@ def test_arrays_and_numbers_of_other_libraries_are_their_values(
     assert event["data"] == {
         "array": [[1, 2], [3, 4]], "empty": [], "float": 0.5, "int": 7, "bool": True, "own": [1.5], "text": "é",
     }  # fmt: skip
+
+
+def test_arrays_and_numbers_of_other_libraries_are_their_values_in_log_records_too() -> None:
+    numpy = pytest.importorskip("numpy")
+    import array
+
+    def said(value: Any) -> Any:
+        event = sinkwell.event_of_log({"attributes": {"v": value}})
+        return json.loads(event["content"][0]["text"])["v"], event["data"].get("respelled", 0)
+
+    for value, plain in [
+        (numpy.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]), (numpy.array([]), []), (numpy.array(5), 5),
+        (numpy.float32(0.5), 0.5), (numpy.int64(7), 7), (numpy.bool_(True), True), (numpy.str_("é"), "é"),
+        (array.array("d", [1.5]), [1.5]),
+    ]:  # fmt: skip
+        assert said(value) == (plain, 0), repr(value)
+    # What has no JSON form is spelled, and no value costs the record.
+    assert said(numpy.array([float("nan"), 1.0])) == (["NaN", 1.0], 1)
+    assert said(numpy.datetime64("2026-01-01")) == ("2026-01-01", 1)
+    text, respelled = said(numpy.zeros(10_000_000))
+    assert (text, respelled) == ("[0. 0. 0. ... 0. 0. 0.]", 1)
+
+    class Raises:
+        def tolist(self) -> Any:
+            raise ValueError("no")
+
+    assert said(Raises()) == ("[unreadable: Raises]", 1)
+    assert said(Raises)[0].startswith("<class ")
 
 
 @dataclasses.dataclass

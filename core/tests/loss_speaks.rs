@@ -1,13 +1,14 @@
 //! What goes wrong in silence elsewhere is said to the host's logger: a lane that cannot deliver, one that ends with
-//! events left, a second emitter on one file.
+//! events left, a second emitter on one file, log records and spans that are refused.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use sinkwell::bridge::{emit_log, emit_span};
 use sinkwell::config::{Config, Source};
 use sinkwell::diagnostics::{Level, set_logger};
 use sinkwell::seam::SystemEnv;
-use sinkwell::{Emitter, Event, Options};
+use sinkwell::{Emitter, Event, Options, Wait};
 
 static HEARD: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
 
@@ -79,4 +80,47 @@ fn a_thousand_events_to_a_closed_port_do_not_end_without_a_word() {
     assert_eq!(warned("lane \"collector\" is degraded (network)"), 1, "{heard:#?}");
     assert_eq!(warned("lane \"collector\" ended with 1000 events undelivered (shutdown)"), 1, "{heard:#?}");
     assert_eq!(heard.len(), 2, "{heard:#?}");
+}
+
+#[test]
+fn log_records_and_spans_that_nobody_takes_any_more_do_not_end_without_a_word() {
+    listen();
+    let open = |id: &str| {
+        let text = format!(
+            r#"{{"agent":{{"id":"a"}},"lanes":[{{"id":"{id}","sink":"null","overflow":"block","queue":{{"events":1,"terminal_reserve":0}}}}]}}"#
+        );
+        let config = Config::load(Source::Mapping(text), &SystemEnv::default()).unwrap();
+        Emitter::open(Options { manual: true, ..Options::new(config) }).unwrap()
+    };
+    let heard = |text: &str| {
+        let heard = HEARD.lock().unwrap();
+        heard.iter().filter(|(level, said)| *level == Level::Warn && said.contains(text)).count()
+    };
+
+    let emitter = open("narrow");
+    Event::new("com.example.n").emit_to(&emitter).unwrap();
+    for _ in 0..3 {
+        emit_log(&emitter, br#"{"message":"words"}"#, &Wait::Never).unwrap_err();
+    }
+    assert_eq!(
+        heard("1 log record was not emitted (backpressure, lane \"narrow\"): the lane's queue was full"),
+        1
+    );
+    emitter.shutdown(Duration::from_secs(5));
+    assert_eq!(heard("2 more log records were not emitted (backpressure, lane \"narrow\")"), 1);
+    assert_eq!(emitter.refused(), 3);
+
+    let ended = r#"{"name":"n","end_unix_nano":"1"}"#;
+    for _ in 0..2 {
+        emit_log(&emitter, br#"{"message":"words"}"#, &Wait::Allowed).unwrap_err();
+        emit_span(&emitter, ended.as_bytes(), &Wait::Allowed).unwrap_err();
+    }
+    emit_span(&emitter, br#"{"name":7}"#, &Wait::Allowed).unwrap_err();
+    assert_eq!(heard("1 log record was not emitted (closed): the emitter has been shut down"), 1);
+    assert_eq!(heard("1 event of a span was not emitted (closed): the emitter has been shut down"), 1);
+    assert_eq!(heard("1 event of a span was not emitted (invalid_argument): span.name: must be a string"), 1);
+    drop(emitter);
+    assert_eq!(heard("1 more log record was not emitted (closed)"), 1);
+    assert_eq!(heard("1 more event of a span was not emitted (closed)"), 1);
+    assert_eq!(heard("words"), 0);
 }

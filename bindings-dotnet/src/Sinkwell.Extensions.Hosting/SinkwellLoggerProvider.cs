@@ -77,7 +77,7 @@ internal sealed class SinkwellLoggerProvider(SinkwellHost host, IOptions<Sinkwel
             }
             catch (SinkwellException)
             {
-                // Logging fails nobody; how many were refused, the emitter counts.
+                // Logging fails nobody; of what is refused the core counts and tells (SinkwellDiagnostics).
             }
         }
 

@@ -54,10 +54,9 @@ public sealed class SinkwellSpanProcessor(Emitter emitter, Permit? permit = null
             }
             _emitter.EmitSpan(SpanRecord.Of(activity, ended, permit?.Name));
         }
-        catch (SinkwellException refused)
+        catch (SinkwellException)
         {
-            // What was refused is counted by the emitter.
-            Warn(refused.Message);
+            // Of what is refused the core counts and tells (SinkwellDiagnostics).
         }
         catch (Exception e)
         {

@@ -57,6 +57,33 @@ public sealed class LoggingTests : IDisposable
         Assert.Equal("[unreadable: it threw OddException]", Texts(2)[0]);
     }
 
+    [Fact]
+    public async Task What_a_closed_emitter_refuses_is_told()
+    {
+        var path = Path.Combine(_folder, "sinkwell.yaml");
+        File.WriteAllText(path, "agent: { id: a1 }\nlanes: [ 'null' ]\n");
+        var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Services.AddSinkwell(path);
+        builder.Logging.AddSinkwell();
+        using var host = builder.Build();
+        await host.StartAsync().WaitAsync(Long);
+        ConcurrentQueue<string> told = [];
+        Action<DiagnosticLevel, string> listener = (_, text) => told.Enqueue(text);
+        SinkwellDiagnostics.Written += listener;
+        try
+        {
+            await host.Services.GetRequiredService<Emitter>().ShutdownAsync(Long);
+            host.Services.GetRequiredService<ILogger<LoggingTests>>().LogError("{Word}", Word);
+        }
+        finally
+        {
+            SinkwellDiagnostics.Written -= listener;
+        }
+        Assert.Contains(told, static text => text.StartsWith("1 log record was not emitted (closed): ", StringComparison.Ordinal));
+        Assert.DoesNotContain(told, static text => text.Contains(Word, StringComparison.Ordinal));
+        await host.StopAsync().WaitAsync(Long);
+    }
+
     /// <summary>What comes out of a host whose sink may see every word.</summary>
     private async Task<List<JsonElement>> Logged(Action<SinkwellLoggerOptions>? configure)
     {

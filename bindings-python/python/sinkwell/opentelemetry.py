@@ -10,6 +10,7 @@ Which span is which event is the core's to say: here a span is converted, and th
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -100,10 +101,13 @@ class SpanProcessor(_SpanProcessor):
         if self._permit is not None:
             span["permit"] = self._permit
         try:
-            (self._emitter or default_emitter()).emit_span(span)
+            emitter = self._emitter or default_emitter()
         except Error as error:
-            # Instrumentation never breaks what it watches; what was refused is counted by the emitter.
             log_seldom("warning", f"a span was not emitted: {error.kind} {error.where or ''}".rstrip())
+            return
+        # Instrumentation never breaks what it watches; of what is refused the core counts and tells the logger.
+        with contextlib.suppress(Error):
+            emitter.emit_span(span)
 
 
 class RecordAllSampler(Sampler):

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Runs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::json::{ObjectWriter, Value};
 
 /// Where the bridge's events go: an [`Emitter`](crate::Emitter).
@@ -25,6 +25,18 @@ pub trait Door {
 
     /// Counts a record that could not be emitted in any form.
     fn note_refused(&self);
+
+    /// Something that was told of is no event: whoever told of it asks for no answer, so the host's logger is told.
+    fn not_emitted(&self, what: Told, error: &Error);
+}
+
+/// What a bridge is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A record of a log.
+    Log,
+    /// A span that started or ended: each of its events counts.
+    Span,
 }
 
 impl<D: Door> Door for Arc<D> {
@@ -44,5 +56,9 @@ impl<D: Door> Door for Arc<D> {
 
     fn note_refused(&self) {
         (**self).note_refused();
+    }
+
+    fn not_emitted(&self, what: Told, error: &Error) {
+        (**self).not_emitted(what, error);
     }
 }

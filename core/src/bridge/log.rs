@@ -35,7 +35,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Door, LEFT_OUT, context};
+use super::{Door, LEFT_OUT, Told, context};
 use crate::content::mode_from_name;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Ambient, EventInput, check_attribute};
@@ -113,7 +113,8 @@ pub fn event_of_record(record: &Spelled) -> Value {
 /// log is never dropped for its form.
 ///
 /// # Errors
-/// Never for what the record says: `closed`, `backpressure`, `required_sink_unavailable`, which the emitter counts.
+/// Never for what the record says: `closed`, `backpressure`, `required_sink_unavailable`, which the emitter counts and tells
+/// the host's logger of, at first and then once a minute: who logs looks at no answer.
 pub fn emit_log<D: Door>(emitter: &D, record: &[u8], waiter: &D::Waiter<'_>) -> Result<()> {
     let record = read_plain(record).unwrap_or_else(|_| Spelled {
         value: Value::Object(vec![(
@@ -133,6 +134,10 @@ pub fn emit_log<D: Door>(emitter: &D, record: &[u8], waiter: &D::Waiter<'_>) -> 
 /// # Errors
 /// As [`emit_log`].
 pub fn emit_record<D: Door>(emitter: &D, record: &Spelled, waiter: &D::Waiter<'_>) -> Result<()> {
+    try_record(emitter, record, waiter).inspect_err(|e| emitter.not_emitted(Told::Log, e))
+}
+
+fn try_record<D: Door>(emitter: &D, record: &Spelled, waiter: &D::Waiter<'_>) -> Result<()> {
     let mut log = Log::read(record);
     let mut writer = ObjectWriter::new();
     let limit = emitter.envelope_limit();

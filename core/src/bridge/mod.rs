@@ -59,7 +59,7 @@ pub use log::{emit_log, emit_record, event_of_log, event_of_log_json, event_of_r
 /// Says in `data` how many content parts, or attributes with content, did not come along.
 const LEFT_OUT: &str = "content_left_out";
 
-pub use door::Door;
+pub use door::{Door, Told};
 pub use event::outcome_of_error;
 pub use runs::Runs;
 
@@ -104,12 +104,14 @@ pub fn events_of_span_json(span: &[u8]) -> Result<Vec<u8>> {
 /// Emits the events that a span stands for; answers how many. Given every span when it starts and when it ends, it knows
 /// which run each belongs to: what is inside an agent's span, events with its trace context included, is that run's, and
 /// the run of an agent within another has the other as `parent_run`. What one of them lacks keeps no other back: the
-/// first refusal is the answer when all have been tried. An event too large with its content goes without.
+/// first refusal is the answer when all have been tried, and each is told to the host's logger, as log records' are. An
+/// event too large with its content goes without.
 ///
 /// # Errors
 /// As [`events_of_span`] and [`Emitter::emit`](crate::Emitter::emit).
 pub fn emit_span<D: Door>(emitter: &D, span: &[u8], waiter: &D::Waiter<'_>) -> Result<usize> {
-    emit_span_value(emitter, &read(span)?, waiter)
+    let span = read(span).inspect_err(|e| emitter.not_emitted(Told::Span, e))?;
+    emit_span_value(emitter, &span, waiter)
 }
 
 /// [`emit_span`] of a span that was built value by value, by [`Plain`](crate::json::Plain).
@@ -122,7 +124,8 @@ pub fn emit_span_value<D: Door>(emitter: &D, span: &Value, waiter: &D::Waiter<'_
     let place = |span: &span::Span<'_>| {
         emitter.with_runs(|runs| runs.place(span)).unwrap_or_else(|| runs::Place::alone(span))
     };
-    for mut event in placed(span, &place)? {
+    let events = placed(span, &place).inspect_err(|e| emitter.not_emitted(Told::Span, e))?;
+    for mut event in events {
         let mut tried = emitter.emit_value(&event, &mut writer, waiter);
         if matches!(&tried, Err(e) if e.kind() == ErrorKind::InvalidEvent) && event::leave_content(&mut event)
         {
@@ -130,7 +133,10 @@ pub fn emit_span_value<D: Door>(emitter: &D, span: &Value, waiter: &D::Waiter<'_
         }
         match tried {
             Ok(()) => emitted += 1,
-            Err(e) => refusal = refusal.or(Some(e)),
+            Err(e) => {
+                emitter.not_emitted(Told::Span, &e);
+                refusal = refusal.or(Some(e));
+            }
         }
     }
     refusal.map_or(Ok(emitted), Err)

@@ -1,7 +1,7 @@
 //! The emitter, as the bridge sees it.
 
 use super::{Attempt, Emitter, Waiter};
-use crate::bridge::{Door, Runs};
+use crate::bridge::{Door, Runs, Told};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::read_value;
 use crate::json::{ObjectWriter, Value};
@@ -27,5 +27,12 @@ impl Door for Emitter {
 
     fn note_refused(&self) {
         self.inner.load().refuse();
+    }
+
+    fn not_emitted(&self, what: Told, error: &Error) {
+        let now = self.inner.load().freezer.timeline.now();
+        if let Some(said) = self.unheard.count(what, error, now) {
+            crate::diagnostics::warn(&said);
+        }
     }
 }

@@ -11,6 +11,7 @@ mod metrics;
 mod open;
 mod report;
 mod signals;
+mod unheard;
 
 #[cfg(test)]
 mod tests;
@@ -99,6 +100,8 @@ pub struct Emitter {
     options: Arc<Options>,
     /// Held while a child opens its own; what came of the last opening that failed.
     reopening: PerProcess<Mutex<Option<Failed>>>,
+    /// What bridges were refused, and what was said of it.
+    unheard: unheard::Unheard,
 }
 
 /// An opening in a child that failed: it is not tried again before as much time has passed as it took, so that a
@@ -153,7 +156,12 @@ impl Emitter {
     /// As [`open`](Self::open), with what another emitter may have been opened with before.
     pub(crate) fn open_by(options: Arc<Options>) -> Result<Self> {
         let inner = open::open(&options, false)?;
-        let emitter = Self { inner: ArcSwap::from_pointee(inner), options, reopening: PerProcess::new() };
+        let emitter = Self {
+            inner: ArcSwap::from_pointee(inner),
+            options,
+            reopening: PerProcess::new(),
+            unheard: unheard::Unheard::new(),
+        };
         Ok(emitter)
     }
 
@@ -466,7 +474,14 @@ impl Emitter {
             return Vec::new();
         }
         inner.shutdown(timeout);
+        self.say_rest();
         inner.report()
+    }
+
+    /// Says of what bridges were refused whatever waits for its minute.
+    fn say_rest(&self) {
+        let now = self.inner.load().freezer.timeline.now();
+        self.unheard.rest(now).iter().for_each(|said| crate::diagnostics::warn(said));
     }
 
     /// The counters of every lane, and what policies derive from events, in the Prometheus text format.
@@ -501,6 +516,7 @@ impl Drop for Emitter {
         } else if !inner.closed.load(Ordering::Acquire) {
             inner.shutdown(SHUTDOWN_LIMIT);
         }
+        self.say_rest();
     }
 }
 
