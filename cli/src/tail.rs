@@ -145,7 +145,7 @@ fn rotated(path: &Path) -> Vec<(u64, PathBuf)> {
     found
 }
 
-fn beside(path: &Path) -> impl Iterator<Item = PathBuf> {
+pub(crate) fn beside(path: &Path) -> impl Iterator<Item = PathBuf> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| entry.ok().map(|entry| entry.path()))
 }

@@ -1,6 +1,6 @@
 //! `sinkwell vacuum`: events out of log streams.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use sinkwell::{Emitter, Error, Options, Result, Wait, Where};
 
 use crate::Outcome;
 use crate::out::{Out, warn};
-use crate::tail::{POLL, same};
+use crate::tail::{POLL, beside, same};
 
 /// Take events out of a log: a line that is a JSON object with "_e": 1 is sealed and sent, every other line goes to
 /// standard output as it is. Off, and all lines go through, unless --config, --transports or SINKWELL_VACUUM_TRANSPORTS
@@ -93,8 +93,9 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         suck(&command, &mut vacuum, &mut Passing(&mut emitting))
     };
     let undelivered = end(&emitter);
+    let told = tell(&command, vacuum.report(), undelivered);
     done.and_then(|()| out.flush())?;
-    tell(&command, vacuum.report(), undelivered)
+    told
 }
 
 /// The configuration whose lanes get the events; none: the vacuum is off.
@@ -141,7 +142,7 @@ fn tell(command: &Command, report: &Report, undelivered: bool) -> Result<Outcome
     } else {
         warn(summary(report));
     }
-    Ok(if report.unsealed() > 0 || undelivered { Outcome::Findings } else { Outcome::Good })
+    Ok(if report.unsealed() + report.unsent > 0 || undelivered { Outcome::Findings } else { Outcome::Good })
 }
 
 fn summary(report: &Report) -> String {
@@ -162,14 +163,17 @@ fn summary(report: &Report) -> String {
         (report.too_large, "flagged but too large"),
         (report.too_deep, "flagged but too deep"),
         (report.refused, "flagged but refused"),
+        (report.unsent, "flagged but not sent"),
         (report.integers, "integers sent as strings"),
     ] {
         if n > 0 {
             text.push_str(&format!(", {n} {what}"));
         }
     }
-    if let Some((line, why)) = &report.first_refusal {
-        text.push_str(&format!("; the first refused, line {line} (from 0): {why}"));
+    for (what, first) in [("refused", &report.first_refusal), ("not sent", &report.first_unsent)] {
+        if let Some((line, why)) = first {
+            text.push_str(&format!("; the first {what}, line {line} (from 0): {why}"));
+        }
     }
     text
 }
@@ -180,6 +184,13 @@ trait Flow: Taker {
 }
 
 fn suck(command: &Command, vacuum: &mut Vacuum, to: &mut dyn Flow) -> Result<()> {
+    let done = draw(command, vacuum, to);
+    // What was read waits for nothing any more, however reading ended.
+    let last = vacuum.finish(to).and_then(|()| to.flow());
+    done.and(last)
+}
+
+fn draw(command: &Command, vacuum: &mut Vacuum, to: &mut dyn Flow) -> Result<()> {
     if command.follow {
         return follow(&command.paths[0], vacuum, to);
     }
@@ -193,8 +204,7 @@ fn suck(command: &Command, vacuum: &mut Vacuum, to: &mut dyn Flow) -> Result<()>
             drain(&mut open(path)?, &path.display().to_string(), vacuum, to)?;
         }
     }
-    vacuum.finish(to)?;
-    to.flow()
+    Ok(())
 }
 
 fn open(path: &Path) -> Result<File> {
@@ -221,28 +231,72 @@ fn drain(reader: &mut dyn Read, place: &str, vacuum: &mut Vacuum, to: &mut dyn F
     }
 }
 
-/// Follows a file for ever: renamed away, the old one is read to its end before the new one; cut, it is read from its
-/// beginning.
+/// Follows a file for ever: renamed away, the old one is read to its end before the new one, and whatever was renamed away
+/// between the two; cut, it is read from its beginning.
 fn follow(path: &Path, vacuum: &mut Vacuum, to: &mut dyn Flow) -> Result<()> {
     let place = path.display().to_string();
     let mut file = open(path)?;
-    let mut read = 0;
+    let all = || rotated(path).map(|(_, file)| file).collect::<Vec<_>>();
+    let (mut known, mut read) = (all(), 0);
     loop {
         read += drain(&mut file, &place, vacuum, to)?;
         std::thread::sleep(POLL);
-        // Between a rename and the new file there is none: the old one may still grow.
+        // Between a rename and the new file there is none, and until its writer has opened the new one, the old one may
+        // still grow.
         let (Ok(there), Ok(here)) = (std::fs::metadata(path), file.metadata()) else { continue };
         if !same(&there, &here) {
+            if there.len() == 0 {
+                continue;
+            }
             let Ok(next) = open_plain(path) else { continue };
+            let Ok(now) = next.metadata() else { continue };
             drain(&mut file, &place, vacuum, to)?;
             vacuum.end_part(to)?;
-            (file, read) = (next, 0);
+            for mut between in between(path, &known, &here, &now) {
+                drain(&mut between, &place, vacuum, to)?;
+                vacuum.end_part(to)?;
+            }
+            (file, read, known) = (next, 0, all());
         } else if there.len() < read {
             warn(format_args!("{place}: the file was cut while it was followed; lines may be missing here"));
             vacuum.end_part(to)?;
             (file, read) = (open(path)?, 0);
         }
     }
+}
+
+/// Files that were rotated away from that name: what stands beside it under the name and a number or a date. `app.log.err`
+/// may be another log.
+fn rotated(path: &Path) -> impl Iterator<Item = (PathBuf, Metadata)> {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let of_rotation = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'_' | b':' | b'T' | b'Z');
+    let all = beside(path).filter(move |entry| {
+        let entry = entry.file_name().unwrap_or_default().as_encoded_bytes();
+        let end = entry.strip_prefix(name).unwrap_or_default();
+        end.iter().any(u8::is_ascii_digit) && end.iter().all(of_rotation)
+    });
+    let all = all.filter_map(|entry| std::fs::metadata(&entry).ok().map(|metadata| (entry, metadata)));
+    all.filter(|(_, metadata)| metadata.is_file())
+}
+
+/// The files that had the name between the file `before` and `next`, oldest first: those of which `known` did not know, or
+/// that were written to after `before` was. Says so where `before` itself is no longer there, as others may be gone as well.
+fn between(path: &Path, known: &[Metadata], before: &Metadata, next: &Metadata) -> Vec<File> {
+    let all: Vec<_> = rotated(path).collect();
+    if !all.iter().any(|(_, file)| same(file, before)) {
+        warn(format_args!(
+            "{}: the file was removed, or rotated more than once, before it was read; lines may be missing here",
+            path.display()
+        ));
+    }
+    let written = |file: &Metadata| file.modified().ok();
+    let unread = |file: &Metadata| {
+        let is_new = !known.iter().any(|known| same(known, file)) || written(file) > written(before);
+        is_new && !same(file, before) && !same(file, next)
+    };
+    let mut found: Vec<_> = all.into_iter().filter(|(_, file)| unread(file)).collect();
+    found.sort_by_key(|(_, file)| written(file));
+    found.into_iter().filter_map(|(path, _)| open_plain(&path).ok()).collect()
 }
 
 /// Shows what would be sent.

@@ -20,6 +20,12 @@ pub(super) struct Join {
     pub(super) counted: bool,
 }
 
+impl Join {
+    pub(super) fn new(stream: Stream, text: Vec<u8>, about: About, index: u64) -> Self {
+        Self { stream, text, about, index, given_up: false, counted: false }
+    }
+}
+
 /// A line that stands behind one that waits: where it lies, and of which stream's join it is a part.
 struct Waiting {
     at: Range<usize>,
@@ -96,7 +102,13 @@ impl Held {
         let lines = std::mem::take(&mut self.lines);
         let raw = std::mem::take(&mut self.raw);
         let mut out = Vec::with_capacity(raw.len());
-        lines.iter().for_each(|line| out.extend_from_slice(&raw[line.at.clone()]));
+        for line in &lines {
+            // The last line of a part of the stream may have had no end.
+            if out.last().is_some_and(|last| *last != b'\n') {
+                out.push(b'\n');
+            }
+            out.extend_from_slice(&raw[line.at.clone()]);
+        }
         Some((out, lines.len() as u64))
     }
 }

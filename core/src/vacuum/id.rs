@@ -1,12 +1,10 @@
 //! Ids that a replay gives again.
 //!
-//! Guarantee: of the same process, nonce and line, with the same time, the id is the same whenever and wherever it is read, so
-//! that a receiver can drop what came twice; of any other it is another. As an event's id is a UUID of version 7, it is one
-//! whose random bits are those of the SHA-256 of `PROCESS/NONCE/INDEX` and whose time is the line's, or zero.
+//! Guarantee: of the same process, nonce and line the id is the same whenever and wherever it is read, so that a receiver can
+//! drop what came twice; of any other it is another. It is one that `emit` takes as the host's own: `PROCESS/NONCE/INDEX`,
+//! at most 118 of its 128 characters.
 
 use sha2::{Digest as _, Sha256};
-
-use crate::seam::{UnixNanos, Uuid};
 
 /// The largest nonce: the largest integer that every reader of JSON has.
 pub const MAX_NONCE: u64 = crate::json::MAX_SAFE_INTEGER;
@@ -28,9 +26,6 @@ pub(super) fn process(given: &str) -> String {
 }
 
 /// The id of the event in line `index` of a nonce.
-pub(super) fn event(process: &str, nonce: u64, index: u64, time: Option<UnixNanos>) -> Uuid {
-    let digest = Sha256::digest(format!("{process}/{nonce}/{index}"));
-    let mut random = [0; 16];
-    random.copy_from_slice(&digest[..16]);
-    Uuid::v7(time.unwrap_or(0), random)
+pub(super) fn event(process: &str, nonce: u64, index: u64) -> String {
+    format!("{process}/{nonce}/{index}")
 }

@@ -3,8 +3,8 @@
 //! Code in a sandbox can often do nothing but print. A line that is one JSON object with the member `"_e": 1` is an event;
 //! every other line goes through untouched and in order, byte for byte, whatever ends it.
 //!
-//! Guarantees: a line is taken or goes through, never both and never neither: one that is flagged and cannot be sealed goes
-//! through and is counted. Memory is bounded by the longest line that can be sealed, however long a line is. From a line
+//! Guarantees: a line is taken or goes through, never both and never neither: one that is flagged and cannot be sealed or
+//! sent goes through and is counted, and the rest of the log goes on. Memory is bounded by the longest line that can be sealed, however long a line is. From a line
 //! come an event's type (never one of sinkwell's own), its time and its data, and nothing else (see `lift`). With a nonce,
 //! the same line has the same id whenever it is read (see `id`).
 //!
@@ -12,6 +12,7 @@
 //! out of what carries them; `held` puts lines together that come in parts; `lift` makes the data. What is found goes to a
 //! [`Taker`]: [`Emitting`] emits it.
 
+mod export;
 mod held;
 mod id;
 mod lift;
@@ -40,6 +41,7 @@ pub use report::Report;
 pub use transports::{TRANSPORTS, pick, picked};
 pub use wrap::Format;
 
+use export::{Export, Fed};
 use held::{Held, Join};
 use wrap::{About, Inner};
 
@@ -113,7 +115,12 @@ impl<'a> Found<'a> {
     /// The event as `emit` takes it.
     #[must_use]
     pub fn input(&self) -> EventInput<'a> {
-        EventInput { data: Data::Object(self.writer), time: self.time, ..EventInput::new(self.event_type) }
+        EventInput {
+            data: Data::Object(self.writer),
+            time: self.time,
+            id: self.id,
+            ..EventInput::new(self.event_type)
+        }
     }
 }
 
@@ -122,8 +129,8 @@ pub trait Taker {
     /// An event.
     ///
     /// # Errors
-    /// `invalid_event`: its line goes through and is counted. Any other ends the call that found it; the line has then
-    /// gone through.
+    /// Its line goes through and is counted: as one that cannot be sealed where it is `invalid_event`, else as one that was
+    /// not sent.
     fn take(&mut self, found: &Found<'_>) -> Result<()>;
 
     /// Bytes that go through: always whole lines, but for lines too long to be looked at.
@@ -182,6 +189,10 @@ pub struct Vacuum {
     /// The end of a line that goes through as it comes, as it is too long; and whether a flag was seen in it.
     long: Option<(Vec<u8>, bool)>,
     held: Held,
+    /// The journal's entry that has begun and not ended, as far as it has been read.
+    export: Option<Export>,
+    /// What went through last is a line that its part of the stream has not ended.
+    torn: bool,
     writer: ObjectWriter,
     report: Report,
 }
@@ -216,6 +227,8 @@ impl Vacuum {
             rest: Vec::new(),
             long: None,
             held: Held::default(),
+            export: None,
+            torn: false,
             writer: ObjectWriter::new(),
             report: Report::default(),
         })
@@ -238,7 +251,11 @@ impl Vacuum {
                 Ok(0) => return self.finish(to),
                 Ok(n) => self.push(&buffer[..n], to)?,
                 Err(e) if e.kind() == Io::Interrupted => {}
-                Err(e) => return Err(Error::invalid_argument(format!("the log cannot be read: {e}"))),
+                Err(e) => {
+                    let unread = Error::invalid_argument(format!("the log cannot be read: {e}"));
+                    // What was read waits for nothing any more.
+                    return self.finish(to).and(Err(unread));
+                }
             }
         }
     }
@@ -266,7 +283,7 @@ impl Vacuum {
                 self.pass_long(&begun, to)?;
                 self.pass_long(piece, to)?;
                 if ended {
-                    self.long_ended();
+                    self.long_ended(true);
                 }
             }
         }
@@ -282,16 +299,21 @@ impl Vacuum {
     }
 
     /// Ends a part of the stream that ends with its line, if not with what ends a line: a file that was rotated away, or
-    /// the first of two. A line that waits for its end goes on waiting.
+    /// the first of two. If that line goes through and more comes after it, it is ended first, so that the two do not become
+    /// one. A line that waits for its end goes on waiting.
     ///
     /// # Errors
     /// As [`push`](Self::push).
     pub fn end_part(&mut self, to: &mut dyn Taker) -> Result<()> {
         if self.long.is_some() {
-            self.long_ended();
+            self.long_ended(false);
         }
         let line = std::mem::take(&mut self.rest);
-        if line.is_empty() { Ok(()) } else { self.line(&line, to) }
+        if !line.is_empty() {
+            self.line(&line, to)?;
+        }
+        // No entry of a journal goes on in another file.
+        self.end_export(to)
     }
 
     /// Ends the stream: what is not finished is taken as it stands.
@@ -333,9 +355,7 @@ impl Vacuum {
                 mark = skim::mark(&block[end..]).map(|mark| end + mark);
             }
             if marked || !self.held.is_empty() || (unmarked_matter && wrap::matters(line, format)) {
-                if passed < at {
-                    to.pass(&block[passed..at])?;
-                }
+                self.through(&block[passed..at], to)?;
                 self.line(line, to)?;
                 passed = end;
             } else {
@@ -345,7 +365,22 @@ impl Vacuum {
             }
             at = end;
         }
-        if passed < block.len() { to.pass(&block[passed..]) } else { Ok(()) }
+        self.through(&block[passed..], to)
+    }
+
+    /// Lets bytes through that end with a line, or with their part of the stream.
+    fn through(&mut self, bytes: &[u8], to: &mut dyn Taker) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.end_torn(to)?;
+        self.torn = !bytes.ends_with(b"\n");
+        to.pass(bytes)
+    }
+
+    /// Before more goes through: the last line of the part before it ends, if it has not.
+    fn end_torn(&mut self, to: &mut dyn Taker) -> Result<()> {
+        if std::mem::take(&mut self.torn) { to.pass(b"\n") } else { Ok(()) }
     }
 
     fn count_passed(&mut self, lines: u64) {
@@ -364,6 +399,9 @@ impl Vacuum {
             self.give_up(to)?;
             return self.pass_line(line, to);
         }
+        if self.exported(line, index, to)? {
+            return Ok(());
+        }
         if skim::mark(line).is_none() && !wrap::matters(line, self.settings.format) {
             // It is no event in any wrapper, however the stream was cut before it.
             return self.pass_line(line, to);
@@ -373,22 +411,14 @@ impl Vacuum {
         let Inner { text, about, part } = wrap::unwrap(body, self.settings.format);
         let Some((stream, ends)) = part.filter(|(stream, ends)| !ends || self.held.join(*stream).is_some())
         else {
-            return match self.whole(&text, &about, index, to) {
-                Ok(true) => Ok(()),
-                Ok(false) => self.pass_line(line, to),
-                Err(e) => self.pass_line(line, to).and(Err(e)),
+            return match self.whole(&text, &about, index, to)? {
+                true => Ok(()),
+                false => self.pass_line(line, to),
             };
         };
         let longest = self.longest;
         match self.held.join(stream) {
-            None => self.held.begin(Join {
-                stream,
-                text: text.into_owned(),
-                about,
-                index,
-                given_up: false,
-                counted: false,
-            }),
+            None => self.held.begin(Join::new(stream, text.into_owned(), about, index)),
             Some(join) if join.given_up => {
                 if !join.counted && skim::mark(&text).is_some() {
                     join.counted = true;
@@ -416,9 +446,60 @@ impl Vacuum {
     /// The line of that stream has all its parts.
     fn end_join(&mut self, stream: wrap::Stream, to: &mut dyn Taker) -> Result<()> {
         let Some(join) = self.held.end(stream).filter(|join| !join.given_up) else { return Ok(()) };
-        let taken = self.whole(&join.text, &join.about, join.index, to);
-        self.held.settle(stream, matches!(taken, Ok(true)));
-        taken.map(drop)
+        let taken = if stream == export::STREAM {
+            match export::read(&join.text) {
+                Some((message, about)) => self.whole(&message, &about, join.index, to)?,
+                None => false,
+            }
+        } else {
+            self.whole(&join.text, &join.about, join.index, to)?
+        };
+        self.held.settle(stream, taken);
+        Ok(())
+    }
+
+    /// Takes a line that is part of a journal's entry, or begins one. Answers whether it was.
+    fn exported(&mut self, line: &[u8], index: u64, to: &mut dyn Taker) -> Result<bool> {
+        if self.export.is_none() && !export::begins(line, self.settings.format) {
+            return Ok(false);
+        }
+        let fed = self.export.get_or_insert_default().feed(line);
+        match fed {
+            Fed::Another => {
+                self.end_export(to)?;
+                return self.exported(line, index, to);
+            }
+            // It was no entry after all.
+            Fed::Not => {
+                self.export = None;
+                if self.held.end(export::STREAM).is_some() {
+                    self.held.settle(export::STREAM, false);
+                }
+                self.release(to)?;
+                return Ok(false);
+            }
+            Fed::More | Fed::End => {}
+        }
+        match self.held.join(export::STREAM) {
+            Some(join) => join.text.extend_from_slice(line),
+            None => self.held.begin(Join::new(export::STREAM, line.to_vec(), About::plain(), index)),
+        }
+        self.held.wait(line, Some(export::STREAM));
+        if matches!(fed, Fed::End) {
+            self.end_export(to)?;
+        } else if self.held.len() > self.longest.saturating_mul(4) {
+            self.give_up(to)?;
+        }
+        Ok(true)
+    }
+
+    /// The journal's entry that has begun, if one has, is whole.
+    fn end_export(&mut self, to: &mut dyn Taker) -> Result<()> {
+        if self.export.take().is_some() {
+            self.end_join(export::STREAM, to)?;
+            return self.release(to);
+        }
+        Ok(())
     }
 
     /// Lets everything through that waits.
@@ -428,20 +509,24 @@ impl Vacuum {
             join.counted = skim::mark(&join.text).is_some();
             report.too_large += u64::from(join.counted);
         });
+        // The rest of an entry is lines as any others: whatever its lengths say, it hides nothing that comes after it.
+        if self.export.take().is_some() {
+            self.held.end(export::STREAM);
+        }
         self.release(to)
     }
 
     fn release(&mut self, to: &mut dyn Taker) -> Result<()> {
         let Some((bytes, lines)) = self.held.release() else { return Ok(()) };
         self.count_passed(lines);
-        if bytes.is_empty() { Ok(()) } else { to.pass(&bytes) }
+        self.through(&bytes, to)
     }
 
     /// A line that goes through: behind those that wait.
     fn pass_line(&mut self, line: &[u8], to: &mut dyn Taker) -> Result<()> {
         if self.held.is_empty() {
             self.count_passed(1);
-            return to.pass(line);
+            return self.through(line, to);
         }
         self.held.wait(line, None);
         if self.held.len() > self.longest.saturating_mul(4) { self.give_up(to) } else { Ok(()) }
@@ -452,6 +537,7 @@ impl Vacuum {
         /// What a flag has at most before it is whole.
         const FLAG: usize = 4;
         self.give_up(to)?;
+        self.end_torn(to)?;
         let (end, flagged) = self.long.get_or_insert_default();
         if !*flagged {
             end.extend_from_slice(&piece[..piece.len().min(FLAG)]);
@@ -462,8 +548,10 @@ impl Vacuum {
         to.pass(piece)
     }
 
-    fn long_ended(&mut self) {
+    /// `whole`: with what ends a line.
+    fn long_ended(&mut self, whole: bool) {
         let flagged = self.long.take().is_some_and(|(_, flagged)| flagged);
+        self.torn = !whole;
         self.index += 1;
         self.report.lines += 1;
         self.report.too_large += u64::from(flagged);
@@ -496,7 +584,7 @@ impl Vacuum {
             .process
             .as_deref()
             .zip(settings.nonce)
-            .map(|(process, nonce)| id::event(process, nonce, index, time).to_string());
+            .map(|(process, nonce)| id::event(process, nonce, index));
         let time = time.map(|nanos| {
             let mut text = Vec::with_capacity(30);
             format_time(&mut text, nanos);
@@ -526,7 +614,12 @@ impl Vacuum {
                 refuse(e.to_string());
                 Ok(false)
             }
-            Err(e) => Err(e),
+            // It is in no lane, and the line is not lost: it goes through, as the rest of the log does.
+            Err(e) => {
+                report.unsent += 1;
+                report.first_unsent.get_or_insert_with(|| (index, e.to_string()));
+                Ok(false)
+            }
         }
     }
 }

@@ -20,6 +20,10 @@ pub struct Report {
     pub refused: u64,
     /// The number of the first line that was refused, and why.
     pub first_refusal: Option<(u64, String)>,
+    /// Flagged lines that went through, as their events could not be sent: no lane has them.
+    pub unsent: u64,
+    /// The number of the first line that was not sent, and why.
+    pub first_unsent: Option<(u64, String)>,
     /// Integers that JSON's doubles cannot hold, and that became strings.
     pub integers: u64,
     /// Flagged lines by the format in which they were found.
@@ -45,12 +49,16 @@ impl Report {
             ("too_large", int(self.too_large)),
             ("too_deep", int(self.too_deep)),
             ("refused", int(self.refused)),
+            ("unsent", int(self.unsent)),
             ("integers_as_strings", int(self.integers)),
             ("formats", Value::Object(seen.map(|(format, n)| (format.name().to_owned(), int(n))).collect())),
         ];
-        if let Some((line, why)) = &self.first_refusal {
-            let first = vec![("line".to_owned(), int(*line)), ("why".to_owned(), Value::from(why.as_str()))];
-            members.push(("first_refusal", Value::Object(first)));
+        for (name, first) in [("first_refusal", &self.first_refusal), ("first_unsent", &self.first_unsent)] {
+            if let Some((line, why)) = first {
+                let why = Value::from(why.as_str());
+                let first = vec![("line".to_owned(), int(*line)), ("why".to_owned(), why)];
+                members.push((name, Value::Object(first)));
+            }
         }
         Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }

@@ -187,15 +187,16 @@ fn ids_are_of_process_nonce_and_line() {
     }
     let settings = Settings { process: Some("p".into()), nonce: Some(MAX_NONCE), ..Settings::default() };
     let (kept, _) = read_cut(settings.clone(), b"x\n{\"_e\":1}\n", &[]);
-    // The first 16 bytes of the SHA-256 of "p/9007199254740991/1", with version, variant and no time in them.
-    assert_eq!(kept.events[0].3.as_deref(), Some("00000000-0000-7115-90e3-84f1b8a51bbb"));
+    assert_eq!(kept.events[0].3.as_deref(), Some("p/9007199254740991/1"));
     let id = |process: &str, nonce, log: &[u8]| {
         let settings = Settings { process: Some(process.into()), nonce: Some(nonce), ..settings.clone() };
         read_cut(settings, log, &[3]).0.events.last().unwrap().3.clone().unwrap()
     };
-    assert_eq!(id("p", 1, b"x\n{\"_e\":1}\n"), id("p", 1, b"y\n{\"_e\":1}\n"));
-    let timed = id("p", 1, b"x\n{\"_e\":1,\"time\":1769860800}\n");
-    assert!(timed.starts_with("019c13ec-9e00-7"), "{timed}");
+    assert_eq!(id("p", 1, b"x\n{\"_e\":1}\n"), id("p", 1, b"y\n{\"_e\":1,\"time\":1769860800}\n"));
+    // The longest that there is can be an event's id.
+    let log = [&b"x\n".repeat(1000)[..], b"{\"_e\":1}\n"].concat();
+    assert_eq!(id("a/b", MAX_NONCE, &log), format!("{digest}/9007199254740991/1000"));
+    assert!(crate::sink::EventId::read(&id(&"x".repeat(80), MAX_NONCE, &log)).is_some());
     let others =
         [id("q", 1, b"x\n{\"_e\":1}\n"), id("p", 2, b"x\n{\"_e\":1}\n"), id("p", 1, b"{\"_e\":1}\n")];
     assert!(others.iter().all(|other| *other != id("p", 1, b"x\n{\"_e\":1}\n")));
@@ -422,21 +423,144 @@ fn a_line_without_end_takes_no_memory() {
 }
 
 #[test]
-fn an_error_of_the_taker_ends_the_call_and_keeps_the_line() {
-    struct Full(Vec<u8>);
+fn what_cannot_be_sent_goes_through_and_the_rest_of_the_log_goes_on() {
+    /// Takes no event after the first.
+    #[derive(Default)]
+    struct Full(u64, Vec<u8>);
     impl Taker for Full {
         fn take(&mut self, _: &Found<'_>) -> Result<()> {
-            Err(Error::new(ErrorKind::Backpressure, "full"))
+            self.0 += 1;
+            if self.0 > 1 { Err(Error::new(ErrorKind::Backpressure, "full")) } else { Ok(()) }
         }
         fn pass(&mut self, bytes: &[u8]) -> Result<()> {
-            self.0.extend_from_slice(bytes);
+            self.1.extend_from_slice(bytes);
             Ok(())
         }
     }
-    let mut full = Full(Vec::new());
-    let mut vacuum = Vacuum::new(Settings::default()).unwrap();
-    let error = vacuum.push(b"a\n{\"_e\":1}\nb\n", &mut full).unwrap_err();
-    assert_eq!((error.kind(), &*full.0), (ErrorKind::Backpressure, &b"a\n{\"_e\":1}\n"[..]));
+    const CRI: &str = "2026-01-31T12:00:00Z stdout";
+    let log = format!("a\n{{\"_e\":1}}\n{{\"_e\":1}}\nb\n{CRI} P {{\"_e\":1,\nheld\n{CRI} F \"a\":1}}\nlast");
+    let passed = log.replacen("{\"_e\":1}\n", "", 1);
+    for size in [1, 7, log.len()] {
+        let mut full = Full::default();
+        let mut vacuum = Vacuum::new(Settings::default()).unwrap();
+        for piece in log.as_bytes().chunks(size) {
+            vacuum.push(piece, &mut full).unwrap();
+        }
+        vacuum.finish(&mut full).unwrap();
+        assert_eq!(String::from_utf8(full.1).unwrap(), passed);
+        let report = vacuum.report();
+        assert_eq!((report.events, report.unsent, report.unsealed(), report.passed), (1, 2, 0, 7));
+        assert_eq!(report.first_unsent, Some((2, "backpressure: full".to_owned())));
+    }
+}
+
+#[test]
+fn a_reader_that_fails_keeps_nothing_back() {
+    struct Failing(bool);
+    impl Read for Failing {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if std::mem::replace(&mut self.0, true) {
+                return Err(std::io::Error::other("the disk is gone"));
+            }
+            let log = b"2026-01-31T12:00:00Z stdout P held\ntorn";
+            buffer[..log.len()].copy_from_slice(log);
+            Ok(log.len())
+        }
+    }
+    let mut kept = Kept::default();
+    let error = Vacuum::new(Settings::default()).unwrap().read(&mut Failing(false), &mut kept).unwrap_err();
+    assert!(error.message().contains("the disk is gone"));
+    assert_eq!(kept.passed, b"2026-01-31T12:00:00Z stdout P held\ntorn");
+}
+
+#[test]
+fn a_torn_last_line_is_ended_before_another_part_goes_on() {
+    let through = |parts: &[&str], envelope| {
+        let mut kept = Kept::default();
+        let mut vacuum = Vacuum::new(Settings { envelope, ..Settings::default() }).unwrap();
+        vacuum.longest = envelope;
+        for part in parts {
+            vacuum.push(part.as_bytes(), &mut kept).unwrap();
+            vacuum.end_part(&mut kept).unwrap();
+        }
+        vacuum.finish(&mut kept).unwrap();
+        (kept.events.len(), String::from_utf8(kept.passed).unwrap(), vacuum.report().lines)
+    };
+    let said = |events, passed: &str, lines| (events, passed.to_owned(), lines);
+    assert_eq!(through(&["a\nto", "b\n"], 1 << 20), said(0, "a\nto\nb\n", 3));
+    assert_eq!(through(&["a\nto", "{\"_e\":1}\nb"], 1 << 20), said(1, "a\nto\nb", 4));
+    // The event that a torn line is leaves nothing to be ended, and the last line of all stays as it is.
+    assert_eq!(through(&["{\"_e\":1}", "{\"_e\":1}", "", "x"], 1 << 20), said(2, "x", 3));
+    // Too long to be looked at.
+    let long = "y".repeat(200);
+    assert_eq!(through(&["a\n", &long, &long, "b\n"], 100), said(0, &format!("a\n{long}\n{long}\nb\n"), 4));
+    // Behind a line that waits for its end, which comes in the next part.
+    let held = "2026-01-31T12:00:00Z stdout P a\nto";
+    let rest = "2026-01-31T12:00:00Z stdout F b\n";
+    assert_eq!(through(&[held, rest], 1 << 20), said(0, &format!("{held}\n{rest}"), 3));
+}
+
+/// A field of a journal's entry that is given with its length.
+fn with_length(name: &str, value: &[u8]) -> Vec<u8> {
+    [name.as_bytes(), b"\n", &(value.len() as u64).to_le_bytes(), value, b"\n"].concat()
+}
+
+#[test]
+fn a_journal_is_read_in_its_export_form() {
+    const BEGIN: &[u8] = b"__CURSOR=s=1;i=2\n__REALTIME_TIMESTAMP=1769860800500000\n__MONOTONIC_TIMESTAMP=1\n_BOOT_ID=0\nPRIORITY=4\n_TRANSPORT=stdout\n";
+    let entry = |field: &[u8]| [BEGIN, field, b"SYSLOG_IDENTIFIER=app\n\n"].concat();
+    let event = entry(b"MESSAGE={\"_e\":1,\"a\":\"b=c\"}\n");
+    // What is in a field with a length is none of our lines, whatever it looks like; and 10 is the end of a line.
+    let bytes = entry(&with_length("MESSAGE", b"{\"_e\":1,\n\n\"a\":\"b=c\"}"));
+    let ten = entry(&with_length("MESSAGE", b"  {\"_e\":1}"));
+    assert_eq!(ten[BEGIN.len() + 8..][..8], [10, 0, 0, 0, 0, 0, 0, 0]);
+    let other = entry(b"MESSAGE=words\n");
+    let inner = entry(&with_length("COREDUMP", b"x\n{\"_e\":1}\n\n"));
+    for format in [Format::Journald, Format::Auto] {
+        for (log, events) in [(&event, 1), (&bytes, 1), (&ten, 1), (&other, 0), (&inner, 0)] {
+            for ending in ["", "after\n"] {
+                let log = [&log[..], ending.as_bytes()].concat();
+                let (kept, report) = read(format, &log);
+                assert_eq!(kept.events.len(), events, "{}", log.escape_ascii());
+                let passed = if events == 1 { ending.as_bytes() } else { &log };
+                assert_eq!(kept.passed.escape_ascii().to_string(), passed.escape_ascii().to_string());
+                assert_eq!(report.formats[Format::Journald as usize], events as u64);
+                for cut in 0..log.len() {
+                    let settings = Settings { format, ..Settings::default() };
+                    assert_eq!(read_cut(settings, &log, &[cut]), (read(format, &log)));
+                }
+            }
+        }
+        let (kept, _) = read(format, &event);
+        let (_, data, time, _) = &kept.events[0];
+        let expected = r#"{"_log":{"format":"journald","level":"warning","stream":"stdout","time":"1769860800500000"},"a":"b=c","index":0}"#;
+        assert_eq!(data.to_canonical().unwrap(), expected.as_bytes());
+        assert_eq!(time.as_deref(), Some("2026-01-31T12:00:00.500000000Z"));
+        // Many, with an entry that is torn at the end of the log, and one without the empty line between.
+        let log = [&event[..], &other, &bytes, &event[..event.len() - 1], &event[..event.len() - 1]].concat();
+        let (kept, _) = read(format, &log);
+        assert_eq!((kept.events.len(), kept.passed == other), (4, true));
+    }
+    // Nobody said that it is a journal's.
+    assert_eq!(read(Format::Plain, &event).0.events.len(), 0);
+}
+
+#[test]
+fn an_entry_that_is_none_hides_nothing() {
+    let huge = [b"MESSAGE\n", &u64::MAX.to_le_bytes()[..], b"\n"].concat();
+    let torn = [b"MESSAGE\n", &3_u64.to_le_bytes()[..], b"abcd\n"].concat();
+    for not in [b"no field\n".to_vec(), b"=x\n".to_vec(), b"{\"a\":\"=\"}\n".to_vec(), torn, huge] {
+        let padding = b"words\n".repeat(400);
+        let log = [b"__CURSOR=x\n", &not[..], &padding, b"{\"_e\":1,\"n\":1}\nlast\n"].concat();
+        let settings = Settings { envelope: 100, ..Settings::default() };
+        let mut kept = Kept::default();
+        let mut vacuum = Vacuum::new(settings).unwrap();
+        vacuum.longest = 300;
+        vacuum.push(&log, &mut kept).unwrap();
+        vacuum.finish(&mut kept).unwrap();
+        assert_eq!(kept.events.len(), 1, "{}", not.escape_ascii());
+        assert_eq!(kept.passed.len(), log.len() - "{\"_e\":1,\"n\":1}\n".len());
+    }
 }
 
 /// A line of a log, of any wrapper, whole, in parts, hostile or not.
@@ -450,7 +574,7 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         Just(b"words \"_e\" words".to_vec()),
         proptest::collection::vec(any::<u8>().prop_filter("one line", |byte| *byte != b'\n'), 0..40),
     ];
-    (text, 0..7_u8, any::<bool>()).prop_map(|(text, wrapper, flip)| {
+    (text, 0..9_u8, any::<bool>()).prop_map(|(text, wrapper, flip)| {
         let stream = if flip { "stdout" } else { "stderr" };
         let quoted = |text: &[u8]| Value::from(&*String::from_utf8_lossy(text)).to_json();
         match wrapper {
@@ -461,6 +585,8 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
                 format!(r#"{{"log":{},"stream":"stdout","time":"x"}}"#, quoted(&text)).into_bytes()
             }
             3 => format!(r#"{{"MESSAGE":{},"__REALTIME_TIMESTAMP":"1"}}"#, quoted(&text)).into_bytes(),
+            4 => [b"__CURSOR=x\n__REALTIME_TIMESTAMP=1\nMESSAGE=", &*text, b"\n"].concat(),
+            5 => [b"__CURSOR=x\n", &*with_length("MESSAGE", &text)].concat(),
             _ => text,
         }
     })

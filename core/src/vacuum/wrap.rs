@@ -10,11 +10,11 @@
 //! | `docker` | `{"log":"text\n","stream":"stdout","time":"…"}` (json-file) | text without `\n` goes on in the stream's next line |
 //! | `cri` | `time stream P text`, `time stream F text` (Kubernetes, containerd, CRI-O) | `P` goes on in the stream's next line |
 //! | `lambda` | `time⇥id⇥LEVEL⇥text`, `time⇥id⇥text`, `[LEVEL]⇥time⇥id⇥text` | |
-//! | `journald` | `journalctl -o json` | `MESSAGE` as text or as bytes |
+//! | `journald` | `journalctl -o json`, `journalctl -o export` | `MESSAGE` as text or as bytes; the second, see `export` |
 
 use std::borrow::Cow;
 
-use super::skim;
+use super::{export, skim};
 use crate::error::{Error, Result};
 use crate::json::{Value, parse_limited};
 
@@ -32,7 +32,7 @@ pub enum Format {
     Cri,
     /// AWS Lambda's text form.
     Lambda,
-    /// systemd's journal, as JSON.
+    /// systemd's journal, as JSON or in its export form.
     Journald,
 }
 
@@ -119,8 +119,9 @@ pub(super) fn matters(line: &[u8], format: Format) -> bool {
         Format::Plain | Format::Lambda => false,
         Format::Docker => line.starts_with(b"{"),
         Format::Cri => cri(line).is_some(),
-        Format::Journald => line.starts_with(b"{") && has_bytes(line),
+        Format::Journald => (line.starts_with(b"{") && has_bytes(line)) || export::begins(line, format),
         Format::Auto => match line.first() {
+            Some(b'_') => export::begins(line, format),
             Some(b'{') => line.starts_with(b"{\"log\":") || has_bytes(line),
             Some(b'0'..=b'9') => cri(line).is_some(),
             _ => false,
@@ -252,8 +253,14 @@ fn lambda(line: &[u8], strict: bool) -> Option<Inner<'_>> {
     Some(Inner { text: Cow::Borrowed(rest), about, part: None })
 }
 
-fn journald(object: &Value) -> Option<Inner<'static>> {
+/// The name of a `PRIORITY` of the journal.
+pub(super) fn journal_level(priority: &str) -> Option<String> {
     const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+    let level = priority.parse::<usize>().ok().and_then(|n| LEVELS.get(n));
+    level.map(|&name| name.to_owned())
+}
+
+fn journald(object: &Value) -> Option<Inner<'static>> {
     let received = object.get("__REALTIME_TIMESTAMP").and_then(Value::as_str)?;
     let text = match object.get("MESSAGE")? {
         Value::String(text) => text.clone().into_bytes(),
@@ -263,12 +270,11 @@ fn journald(object: &Value) -> Option<Inner<'static>> {
             .collect::<Option<Vec<u8>>>()?,
         _ => return None,
     };
-    let level = member(object, "PRIORITY").and_then(|number| number.parse::<usize>().ok());
     let about = About {
         format: Format::Journald,
         time: member(object, "_SOURCE_REALTIME_TIMESTAMP").or_else(|| Some(received.to_owned())),
         stream: member(object, "_TRANSPORT"),
-        level: level.and_then(|n| LEVELS.get(n)).map(|&name| name.to_owned()),
+        level: object.get("PRIORITY").and_then(Value::as_str).and_then(journal_level),
         request: None,
     };
     Some(Inner { text: Cow::Owned(text), about, part: None })
