@@ -34,10 +34,9 @@ def ok(event):
     return {"event": event}
 
 
-def bad(event, where, message=None, kind="invalid_event", code=2):
-    error = {"kind": kind, "code": code, "where": where}
-    if message:
-        error["message"] = message
+def bad(event, where, message):
+    """Refused, with these words in every language."""
+    error = {"kind": "invalid_event", "code": 2, "where": where, "message": message}
     return {"event": event, "error": error}
 
 
@@ -111,7 +110,11 @@ CASES = {
                 for severity in ("Warn", "FATAL", "tRaCe", "13", 1, 4, 5, 12, 13, 24)
             ),
             *(
-                bad({"type": "com.x", "severity": severity}, "severity")
+                bad(
+                    {"type": "com.x", "severity": severity},
+                    "severity",
+                    "not a severity; use trace, debug, info, warn, error or fatal, or OpenTelemetry's number from 1 to 24",
+                )
                 for severity in ("warning", "0", "25", "+5", " 9", 0, 25, -1)
             ),
         ],
@@ -171,8 +174,16 @@ CASES = {
             ok({"type": "com.x"}),
             ok({"type": "com.x", "agent": "urn:example:agent/b"}),
             ok({"type": "com.x", "agent": "urn:example:agent/a"}),
-            bad({"type": "com.x", "agent": "urn:other"}, "agent", "agent.allow"),
-            bad({"type": "com.x", "tenant": "other"}, "tenant", "agent.allow"),
+            bad(
+                {"type": "com.x", "agent": "urn:other"},
+                "agent",
+                '"urn:other" is not the emitter\'s own and matches no glob of agent.allow',
+            ),
+            bad(
+                {"type": "com.x", "tenant": "other"},
+                "tenant",
+                '"other" is not the emitter\'s own and matches no glob of agent.allow',
+            ),
         ],
     ),
     "trace_from_outside": (
@@ -217,7 +228,11 @@ CASES = {
             ),
             ok({"type": "com.x", "causation": "17"}),
             *(
-                bad({"type": "com.x", "id": none}, "id", "1 to 128 printable ASCII")
+                bad(
+                    {"type": "com.x", "id": none},
+                    "id",
+                    "must be 1 to 128 printable ASCII characters; leave it out to get a UUID",
+                )
                 for none in ("", "a\nb", "\u00e9", "a\u007f", "x" * 129)
             ),
         ],
@@ -227,30 +242,126 @@ CASES = {
         config(limits={"envelope": "8KiB"}),
         [
             ok(TOOL),
-            bad({"type": ""}, "type"),
-            bad({"type": "with space"}, "type"),
-            bad({"type": "audit.chain", "data": {"action": "opened"}}, "type"),
-            bad({"type": "dev.sinkwell.heartbeat", "data": {"counters": {}}}, "type"),
-            bad({"type": "sink.failed", "data": {"lane": "x", "state": "failed"}}, "type"),
-            bad({"type": "com.x", "data": {"disclosures": []}}, "data.disclosures"),
-            bad({"type": "com.x", "data": {"content": []}}, "data.content"),
-            bad({"type": "com.x", "data": {"capture": {}}}, "data.capture"),
-            bad({"type": "policy.decision", "data": {}}, "data.decision"),
-            bad({"type": "policy.decision", "data": {"decision": "maybe"}}, "data.decision"),
-            bad({"type": "tool.invocation", "data": {"tool": 1}}, "data.tool"),
-            bad({"type": "model.usage", "data": {"input_tokens": 1}}, "data.source.family"),
-            bad({"type": "com.x", "data": {"a": {"b": [1, 9007199254740992]}}}, "data.a.b[1]", "2^53"),
-            bad({"type": "com.x", "data": {"a": -9007199254740992}}, "data.a", "2^53"),
-            bad({"type": "com.x", "data": {"d": DEEP}}, None, "64"),
-            bad({"type": "com.x", "data": {"big": "x" * 9000}}, "data", "limit"),
-            bad({"type": "com.x", "severity": "loud"}, "severity"),
-            bad({"type": "com.x", "subject": ""}, "subject"),
-            bad({"type": "com.x", "subject": "a\nb"}, "subject"),
-            bad({"type": "com.x", "time": "yesterday"}, "time"),
-            bad({"type": "com.x", "tenant": ""}, "tenant", "is empty"),
-            bad({"type": "com.x", "agent": ""}, "agent", "is empty"),
-            bad({"type": "com.x", "child": ""}, "child", "is empty"),
-            bad({"type": "run.completed", "data": {}, "terminal": False}, "terminal"),
+            bad(
+                {"type": ""},
+                "type",
+                "the type is empty; name a built-in type or one of your own, as com.example.thing",
+            ),
+            bad(
+                {"type": "with space"},
+                "type",
+                "a type consists of letters A-Z and a-z, digits, '.', '_' and '-'; rename it",
+            ),
+            bad(
+                {"type": "audit.chain", "data": {"action": "opened"}},
+                "type",
+                "only sinkwell itself makes audit.chain; use another built-in type or one of your own",
+            ),
+            bad(
+                {"type": "dev.sinkwell.heartbeat", "data": {"counters": {}}},
+                "type",
+                "only sinkwell itself makes heartbeat; use another built-in type or one of your own",
+            ),
+            bad(
+                {"type": "sink.failed", "data": {"lane": "x", "state": "failed"}},
+                "type",
+                "only sinkwell itself makes sink.failed; use another built-in type or one of your own",
+            ),
+            bad(
+                {"type": "com.x", "data": {"disclosures": []}},
+                "data.disclosures",
+                "only sinkwell discloses content; pass the parts as the event's content",
+            ),
+            bad(
+                {"type": "com.x", "data": {"content": []}},
+                "data.content",
+                "content parts do not travel in data; pass them as the event's content",
+            ),
+            bad(
+                {"type": "com.x", "data": {"capture": {}}},
+                "data.capture",
+                "sinkwell seals here what content capture decided; give the member another name",
+            ),
+            bad(
+                {"type": "policy.decision", "data": {}},
+                "data.decision",
+                "missing; policy.decision requires it: one of allow, deny, ask",
+            ),
+            bad(
+                {"type": "policy.decision", "data": {"decision": "maybe"}},
+                "data.decision",
+                "another string here; policy.decision takes one of allow, deny, ask",
+            ),
+            bad(
+                {"type": "tool.invocation", "data": {"tool": 1}},
+                "data.tool",
+                "a number here; tool.invocation takes a string",
+            ),
+            bad(
+                {"type": "model.usage", "data": {"input_tokens": 1}},
+                "data.source.family",
+                "missing; model.usage requires it: one of model, run, subagent",
+            ),
+            bad(
+                {"type": "com.x", "data": {"a": {"b": [1, 9007199254740992]}}},
+                "data.a.b[1]",
+                "a whole number outside \u00b1(2^53\u22121), one like 1e21 too, is not the same number to every reader; send it as a string",
+            ),
+            bad(
+                {"type": "com.x", "data": {"a": -9007199254740992}},
+                "data.a",
+                "a whole number outside \u00b1(2^53\u22121), one like 1e21 too, is not the same number to every reader; send it as a string",
+            ),
+            bad(
+                {"type": "com.x", "data": {"d": DEEP}},
+                None,
+                "nested deeper than 64; flatten the value or send it as a string",
+            ),
+            bad(
+                {"type": "com.x", "data": {"big": "x" * 9000}},
+                "data",
+                "the envelope would be 10153 bytes, over the limit of 8192; nothing is truncated: send less, or a reference",
+            ),
+            bad(
+                {"type": "com.x", "severity": "loud"},
+                "severity",
+                "not a severity; use trace, debug, info, warn, error or fatal, or OpenTelemetry's number from 1 to 24",
+            ),
+            bad(
+                {"type": "com.x", "subject": ""},
+                "subject",
+                "is empty; leave it out instead",
+            ),
+            bad(
+                {"type": "com.x", "subject": "a\nb"},
+                "subject",
+                "holds a control character; attributes may not",
+            ),
+            bad(
+                {"type": "com.x", "time": "yesterday"},
+                "time",
+                "must be an RFC 3339 time between 1970 and 2262, as 2026-01-31T12:00:00.5Z",
+            ),
+            bad(
+                {"type": "com.x", "tenant": ""},
+                "tenant",
+                "is empty; leave it out instead",
+            ),
+            bad(
+                {"type": "com.x", "agent": ""},
+                "agent",
+                "is empty; leave it out instead",
+            ),
+            bad(
+                {"type": "com.x", "child": ""},
+                "child",
+                "is empty; leave it out instead",
+            ),
+            bad(
+                {"type": "run.completed", "data": {}, "terminal": False},
+                "terminal",
+                "a built-in type says itself whether it is terminal; leave it out",
+            ),
             ok(TOOL),
         ],
     ),
@@ -304,6 +415,7 @@ CASES = {
             bad(
                 {"type": "com.x", "content": [{"class": "reasoning", "text": "hidden"}]},
                 "content[0].class",
+                "hidden reasoning is not captured, under any policy; leave this part out",
             ),
         ],
     ),
