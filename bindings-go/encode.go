@@ -313,7 +313,7 @@ func (e *encoder) value(value any, path string) error {
 		}
 		text, err := called(v.MarshalText)
 		if err != nil {
-			return e.cannot(err, path)
+			return e.cannot(value, err, path)
 		}
 		e.string(string(text))
 	case error:
@@ -323,7 +323,7 @@ func (e *encoder) value(value any, path string) error {
 		}
 		text, err := called(func() (string, error) { return v.Error(), nil })
 		if err != nil {
-			return e.cannot(err, path)
+			return e.cannot(value, err, path)
 		}
 		e.string(text)
 	default:
@@ -366,7 +366,7 @@ func (e *encoder) reflect(v reflect.Value, path string) error {
 		e.depth++
 		defer func() { e.depth-- }()
 		if e.depth > e.limit {
-			return e.cannot(tooDeep{}, path)
+			return e.cannot(nil, tooDeep{}, path)
 		}
 		return e.value(v.Elem().Interface(), path)
 	case reflect.Slice, reflect.Array:
@@ -433,7 +433,7 @@ func (e *encoder) anyMap(v reflect.Value) error {
 
 func (e *encoder) raw(text []byte, path string) error {
 	if !utf8.Valid(text) || !json.Valid(text) {
-		return e.cannot(fmt.Errorf("not one JSON value"), path)
+		return e.cannot(json.RawMessage(nil), fmt.Errorf("not one JSON value"), path)
 	}
 	e.json(text)
 	return nil
@@ -442,7 +442,7 @@ func (e *encoder) raw(text []byte, path string) error {
 func (e *encoder) marshal(value any, path string) error {
 	text, err := called(func() ([]byte, error) { return json.Marshal(value) })
 	if err != nil {
-		return e.cannot(err, path)
+		return e.cannot(value, err, path)
 	}
 	e.json(text)
 	return nil
@@ -453,9 +453,9 @@ func (e *encoder) isFull() bool { return e.spells && e.values > spelledValues }
 
 // cannot is about a value without a JSON form: an error, or, where nothing is refused, a mark in its place. Either names
 // the cause's type, never its text, which may quote the value.
-func (e *encoder) cannot(err error, path string) error {
+func (e *encoder) cannot(value any, err error, path string) error {
 	if !e.spells {
-		return notEncodable(err, path)
+		return notEncodable(value, err, path)
 	}
 	if p, ok := err.(*panicked); ok {
 		e.text('u', fmt.Sprintf("it panicked (%T)", p.value))
@@ -481,9 +481,25 @@ func called[T any](method func() (T, error)) (answer T, err error) {
 	return method()
 }
 
+// typeName is what a type is called; of one without a name, what kind it is.
+func typeName(value any) string {
+	t := reflect.TypeOf(value)
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == nil:
+		return "value"
+	case t.Kind() == reflect.Struct && t.Name() == "":
+		return "struct"
+	default:
+		return t.String()
+	}
+}
+
 // notEncodable is for what never gets to the core: a value without a JSON form. The cause's type is named, not
 // its text, which may quote the value.
-func notEncodable(err error, path string) error {
+func notEncodable(value any, err error, path string) error {
 	if _, ok := err.(tooDeep); ok {
 		return &Error{Kind: InvalidEvent, Message: "the value is " + err.Error() + ", or holds itself", Where: "data." + path}
 	}
@@ -492,7 +508,7 @@ func notEncodable(err error, path string) error {
 	}
 	return &Error{
 		Kind:    InvalidEvent,
-		Message: fmt.Sprintf("the value has no JSON form (%T); send a string, a number, a map or a list", err),
+		Message: fmt.Sprintf("a %s has no JSON form; send it as a string (%T)", typeName(value), err),
 		Where:   "data." + path,
 	}
 }

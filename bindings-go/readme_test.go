@@ -90,6 +90,38 @@ func TestTheReadmesFirstEventRuns(t *testing.T) {
 	}
 }
 
+func TestTheLinesOfTheFrontPageRun(t *testing.T) {
+	front, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines, found := strings.Cut(string(front), "```go\n")
+	imported, line, cut := strings.Cut(lines, "\n")
+	line, _, _ = strings.Cut(line, "\n```")
+	if !found || !cut {
+		t.Fatal(lines)
+	}
+	dir := module(t)
+	write(t, dir, "main.go", fmt.Sprintf(`package main
+
+%s
+import "context"
+
+func main() {
+	ctx := context.Background()
+	defer sinkwell.Close(ctx)
+	%s
+}
+`, imported, line))
+	write(t, dir, "sinkwell.yaml", "agent: { id: a1 }\nlanes: [ { sink: { file: { path: events.ndjson } } } ]\n")
+	t.Setenv("SINKWELL_CONFIG", filepath.Join(dir, "sinkwell.yaml"))
+	ranIn(t, dir, "go", "run", ".")
+	events, err := os.ReadFile(filepath.Join(dir, "events.ndjson"))
+	if err != nil || !strings.Contains(string(events), `"tool":"search"`) {
+		t.Fatalf("%s %v", events, err)
+	}
+}
+
 // spans are README.md's code within sentences that speaks of this package.
 var spans = regexp.MustCompile("`([^`\n]+)`")
 
@@ -192,5 +224,52 @@ func TestVendoringTakesHeaderAndLibraryAlong(t *testing.T) {
 		if entries, err := os.ReadDir(filepath.Join(dir, "vendor", "sinkwell.dev", "go", folder)); err != nil || len(entries) == 0 {
 			t.Error(folder, err)
 		}
+	}
+}
+
+// docs/FIRST-MINUTES.md: files are written, commands run, and what they print is what stands there, with … for what differs
+// from run to run.
+func TestTheFirstTenMinutesAreAsTheyAreTold(t *testing.T) {
+	page, err := os.ReadFile("../docs/FIRST-MINUTES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(page), "\n## Go\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	tools, err := filepath.Abs("../target/debug")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(tools, "sinkwell")); err != nil || !found {
+		t.Fatal("cargo build -p sinkwell-cli makes the command: ", err)
+	}
+	dir := module(t)
+	ran := 0
+	for _, found := range regexp.MustCompile("(?s)```(\\w+)\n(.*?)```").FindAllStringSubmatch(section, -1) {
+		if found[1] == "go" {
+			name, code, _ := strings.Cut(found[2], "\n")
+			write(t, dir, strings.TrimPrefix(name, "// "), code)
+			continue
+		}
+		for _, step := range strings.Split("\n"+found[2], "\n$ ")[1:] {
+			line, expected, _ := strings.Cut(step, "\n")
+			// What `module` has done.
+			if strings.HasPrefix(line, "tar ") || strings.HasPrefix(line, "go mod ") {
+				continue
+			}
+			command := exec.Command("sh", "-c", line)
+			command.Dir = dir
+			command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "NO_COLOR=1", "PATH="+tools+":"+os.Getenv("PATH"))
+			// A verdict that is not good is an exit status, and stands in the page by its words.
+			output, _ := command.CombinedOutput()
+			pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSuffix(expected, "\n")), "…", ".*")
+			if !regexp.MustCompile("^" + pattern + "$").MatchString(strings.TrimSuffix(string(output), "\n")) {
+				t.Errorf("$ %s\n%s\nis not\n%s", line, output, expected)
+			}
+			ran++
+		}
+	}
+	if ran < 8 {
+		t.Error(ran, "commands")
 	}
 }

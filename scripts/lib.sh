@@ -118,6 +118,9 @@ c_library() {
     export LD_LIBRARY_PATH="$SINKWELL_LIB_DIR${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 }
 
+# The `sinkwell` command, which transcripts of documentation run: target/debug/sinkwell.
+sinkwell_command() { logged sinkwell-command cargo build -p sinkwell-cli; }
+
 # The Python package, built for debugging and installed into target/venv.
 python_package() {
     local extra=bindings-python/requirements-test.txt

@@ -7,6 +7,7 @@ dotnet_sdk dotnet
 status=0
 rm -f "$root/target/vectors/dotnet.tsv"
 c_library || counted dotnet 1
+sinkwell_command || counted dotnet 1
 rm -rf "$logs/dotnet"
 logged dotnet dotnet test bindings-dotnet --logger trx --results-directory "$logs/dotnet" || status=$?
 find "$logs/dotnet" -name '*.trx' -exec cat {} + >"$logs/dotnet.trx" 2>/dev/null || true

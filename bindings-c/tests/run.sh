@@ -45,6 +45,15 @@ else
     echo "ok the header is C++11 # SKIP no c++ on PATH"
 fi
 
+# The README's lines are those of the program that the packages' tests compile and run.
+readme_lines() {
+    local line
+    awk '/^```/ { inside = /^```c$/; next } inside' "$root/bindings-c/README.md" | sed -E 's/ *\/\/.*//' >"$out/readme"
+    [[ -s "$out/readme" ]] || return
+    while IFS= read -r line; do grep -qF -- "${line%;}" "$root/examples/c/first_event.c" || { echo "$line"; return 1; }; done <"$out/readme"
+}
+check "README.md's lines are those of first_event.c" readme_lines
+
 flags=(-std=gnu11 -Wall -Wextra -Werror -g "-I$include")
 system=(-lpthread -lm -ldl)
 build() { check "$1 compiles" "${@:2}"; }

@@ -25,15 +25,15 @@ function remedy(value: unknown): string {
   if (value === undefined) return 'undefined is no value in JSON; send null, or a shorter list';
   switch (typeof value) {
     case 'number':
-      return `${value} is no number in JSON; send it as a string`;
+      return 'NaN and infinities have no JSON form; send the value as a string';
     case 'bigint':
       return 'a BigInt is not the same number to every reader; send it as a string';
     case 'object': {
-      const name = (value as object).constructor?.name || 'an object with a prototype of its own';
-      return `${name} has no form in JSON; send it as a string, a plain object or an array`;
+      const name = (value as object).constructor?.name;
+      return `${name ? `a ${name}` : 'an object with a prototype of its own'} has no JSON form; send it as a string`;
     }
     default:
-      return `a ${typeof value} has no form in JSON; leave the member out`;
+      return `a ${typeof value} has no JSON form; leave the member out`;
   }
 }
 

@@ -2,13 +2,13 @@
 // Every block of README.md that is code runs as it stands, with what its text takes for granted before it; every name in its
 // other lines exists.
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
+const { execFileSync, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const ts = require('typescript');
 const sinkwell = require('..');
-const { events, pkg, root, run } = require('./helpers');
+const { events, folder, pkg, root, run } = require('./helpers');
 
 const readme = fs.readFileSync(path.join(pkg, 'README.md'), 'utf8');
 const blocks = [...readme.matchAll(/^## (.*)\n(?:(?!^## )[^])*?(?=^## |$(?![^]))/gm)].flatMap(
@@ -88,6 +88,21 @@ for (const { heading, language, code } of blocks) {
   });
 }
 
+test('the lines of the front page', async (t) => {
+  const front = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
+  const ran = await run(t, front.match(/```ts\n([^]*?)```/)[1], {
+    ext: 'mjs',
+    env: { SINKWELL_CONFIG: 'sinkwell.yaml' },
+    prepare: (dir) =>
+      fs.writeFileSync(
+        path.join(dir, 'sinkwell.yaml'),
+        'agent: { id: a1 }\nlanes: [ { sink: { file: { path: events.ndjson } } } ]\n',
+      ),
+  });
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(events(path.join(ran.dir, 'events.ndjson'))[0].data.tool, 'search');
+});
+
 test('every name that the README tells of exists', () => {
   const classes = [...readme.matchAll(/^\| `(\w+Error)`.*?\| `(\w+Error)`/gm)].flatMap(([, a, b]) => [a, b]);
   assert.equal(classes.length, 14);
@@ -98,4 +113,40 @@ test('every name that the README tells of exists', () => {
   const exported = Object.keys(require('../package.json').exports);
   for (const [, name] of readme.matchAll(/`sinkwell\/([a-z-]+)`/g))
     assert.ok(exported.includes(`./${name}`), name);
+});
+
+test('the first ten minutes are as they are told', (t) => {
+  const page = fs.readFileSync(path.join(root, 'docs', 'FIRST-MINUTES.md'), 'utf8');
+  const section = page.split('\n## TypeScript\n')[1].split('\n## ')[0];
+  const dir = folder(t);
+  fs.mkdirSync(path.join(dir, 'node_modules', '.bin'), { recursive: true });
+  fs.symlinkSync(pkg, path.join(dir, 'node_modules', 'sinkwell'));
+  fs.symlinkSync(path.join(pkg, 'bin', 'sinkwell.js'), path.join(dir, 'node_modules', '.bin', 'sinkwell'));
+  const env = {
+    PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`,
+    HOME: dir,
+    NO_COLOR: '1',
+    // npx asks nobody for anything.
+    npm_config_offline: 'true',
+    npm_config_update_notifier: 'false',
+  };
+  let ran = 0;
+  for (const [, kind, block] of section.matchAll(/```(\w+)\n([^]*?)```/g)) {
+    if (kind === 'js') {
+      const [name, ...body] = block.split('\n');
+      fs.writeFileSync(path.join(dir, name.replace('// ', '')), body.join('\n'));
+      continue;
+    }
+    for (const step of block.split(/^\$ /m).slice(1)) {
+      const [command, ...expected] = step.split('\n');
+      if (command.startsWith('npm install')) continue;
+      const done = spawnSync('bash', ['-c', `{ ${command}; } 2>&1`], { cwd: dir, env, encoding: 'utf8' });
+      // What a person sees: a word that differs from run to run is `…`.
+      const wanted = expected.map((line) => line.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+      const pattern = new RegExp(`^${wanted.join('\n').replaceAll('…', '.*')}$`);
+      assert.match(done.stdout, pattern, `$ ${command}\n${done.stdout}${done.stderr}`);
+      ran++;
+    }
+  }
+  assert.ok(ran >= 8, `${ran} commands`);
 });

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import inspect
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -69,6 +70,18 @@ def execute(code: str, names: dict[str, Any]) -> None:
         asyncio.run(run())
     else:
         exec(compiled, names)
+
+
+def test_the_lines_of_the_front_page(tmp_path: Path) -> None:
+    front = (ROOT.parent / "README.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", front, flags=re.S)
+    (tmp_path / "sinkwell.yaml").write_text(
+        "agent: { id: a }\nlanes: [ { sink: { file: { path: e.ndjson } } } ]\n"
+    )
+    environment = {**os.environ, "SINKWELL_CONFIG": str(tmp_path / "sinkwell.yaml")}
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, cwd=tmp_path, env=environment, timeout=60, check=True)
+    assert '"tool":"search"' in (tmp_path / "e.ndjson").read_text()
 
 
 def test_the_first_block_is_a_program(key: Path, tmp_path: Path) -> None:
@@ -165,8 +178,6 @@ def test_the_first_ten_minutes_are_as_they_are_told(tmp_path: Path) -> None:
     """
     section = page("FIRST-MINUTES.md").split("## Python")[1].split("\n## ")[0]
     folder = Path(sys.executable).parent
-    import os
-
     environment = {
         "PATH": f"{folder}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
