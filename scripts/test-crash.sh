@@ -42,4 +42,12 @@ elif node_modules bindings-node && logged node-build npm --prefix bindings-node 
 else
     failed=$((failed + 1))
 fi
+# A vacuum's replay into two lanes: SINKWELL_REPLAY_KILLS in SINKWELL_NONCES nonces.
+if logged crash-vacuum target/debug/sinkwell-crash --kills "${SINKWELL_REPLAY_KILLS:-60}" \
+    --replay "${SINKWELL_NONCES:-2000}" --seed "${SINKWELL_SEED:-1}"; then
+    tail -n 1 "$logs/crash-vacuum.log"
+    passed=$((passed + 1))
+else
+    failed=$((failed + 1))
+fi
 counted crash 0 "$passed" "$failed" "$skipped"

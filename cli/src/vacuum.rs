@@ -1,7 +1,8 @@
 //! `sinkwell vacuum`: events out of log streams.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+mod cursors;
+mod files;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,19 +10,22 @@ use clap::Args;
 use sinkwell::config::{Config, Source};
 use sinkwell::json::Value;
 use sinkwell::seam::{Env, SystemEnv};
-use sinkwell::sqlite::open_plain;
-use sinkwell::vacuum::{Emitting, Format, Found, Report, Settings, Taker, Vacuum, pick, picked};
+use sinkwell::vacuum::{
+    Asked, Cursors, Drawing, Format, Found, Intake, Report, Settings, Taken, Taker, Vacuum, pick, picked,
+};
 use sinkwell::{Emitter, Error, Options, Result, Wait, Where};
 
 use crate::Outcome;
 use crate::out::{Out, warn};
-use crate::tail::{POLL, beside, same};
 
 /// Take events out of a log: a line that is a JSON object with "_e": 1 is sealed and sent, every other line goes to
 /// standard output as it is. Off, and all lines go through, unless --config, --transports or SINKWELL_VACUUM_TRANSPORTS
 /// says where events go. Exit 1 if an event could not be sealed or delivered.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Command {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Whose log it is: `process` of each event.
     #[arg(long, value_name = "ID")]
     process: Option<String>,
@@ -43,6 +47,9 @@ pub(crate) struct Command {
     /// Only these lanes, by their ids, separated by ';'; console needs no lane of the configuration.
     #[arg(long, value_name = "NAMES", conflicts_with = "dry_run")]
     transports: Option<String>,
+    /// A database that holds how far each lane has got: what a lane has of a process's nonces is not sent to it again.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    cursors: Option<PathBuf>,
     /// Report at the end, on standard error, as JSON.
     #[arg(long)]
     json: bool,
@@ -51,13 +58,21 @@ pub(crate) struct Command {
     paths: Vec<PathBuf>,
 }
 
-/// What is read at once.
-const READ: usize = 256 << 10;
+#[derive(clap::Subcommand)]
+enum Other {
+    /// How far each lane has got with each process's log.
+    #[command(subcommand)]
+    Cursors(cursors::Command),
+}
+
 /// How long lanes may take for what they hold when the log has ended.
 const END: Duration = Duration::from_secs(30);
 
-pub(crate) fn run(command: Command) -> Result<Outcome> {
+pub(crate) fn run(mut command: Command) -> Result<Outcome> {
     let env = SystemEnv::with_program("sinkwell");
+    if let Some(Other::Cursors(command)) = command.other.take() {
+        return cursors::run(&command, &env);
+    }
     if command.follow && (command.paths.len() != 1 || command.paths[0] == Path::new("-")) {
         return Err(Error::invalid_argument("one file can be followed; name it").at("--follow"));
     }
@@ -65,56 +80,58 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         Some(path) => Some(Config::load(Source::Path(path.clone()), &env)?),
         None => None,
     };
-    let settings = |base: Settings| -> Result<Settings> {
-        let (process, nonce) = (command.process.clone(), command.nonce);
-        Ok(Settings { process, nonce, format: Format::named(&command.format)?, ..base })
-    };
+    let (process, nonce, format) = (command.process.clone(), command.nonce, Format::named(&command.format)?);
+    let mut out = Out::new();
     if command.dry_run {
         let base = config.as_ref().map(Settings::of).unwrap_or_default();
-        let mut vacuum = Vacuum::new(settings(base)?)?;
-        let mut out = Out::new();
-        suck(&command, &mut vacuum, &mut Dry(&mut out))?;
-        out.flush()?;
-        return tell(&command, vacuum.report(), false);
+        let vacuum = Vacuum::new(Settings { process, nonce, format, ..base })?;
+        let mut trial = Trial { vacuum, out: &mut out };
+        let done = files::suck(&command, &mut trial);
+        let told = tell(&command, trial.vacuum.report(), false);
+        return done.and(told);
     }
-    let Some(config) = send_where(&command, config, &env)? else {
-        let mut out = Out::new();
-        // Nothing is taken, so nothing is told.
-        let mut off = Vacuum::new(settings(Settings { format: Format::Plain, ..Settings::default() })?)?;
-        suck(&command, &mut off, &mut Off(&mut out))?;
-        out.flush()?;
+    let Some((config, cursors)) = send_where(&command, config, &env)? else {
+        // Even so nobody learns first when it is on that an argument means nothing.
+        Vacuum::new(Settings { process, nonce, ..Settings::default() })?;
+        files::suck(&command, &mut Off(&mut out))?;
         return Ok(Outcome::Good);
     };
-    let mut vacuum = Vacuum::new(settings(Settings::of(&config))?)?;
+    let cursors = cursors.map(Cursors::open).transpose()?;
     let emitter = Emitter::open(Options::new(config))?;
-    let mut out = Out::new();
-    let done = {
-        let mut emitting = Emitting { emitter: &emitter, waiter: &Wait::Allowed, out: &mut out };
-        suck(&command, &mut vacuum, &mut Passing(&mut emitting))
-    };
+    let intake = Intake::to_all(cursors);
+    let drawing = intake.start(&emitter, Asked { process, nonce, format })?;
+    let mut sending = Sending { drawing, emitter: &emitter, out: &mut out };
+    let done = files::suck(&command, &mut sending);
+    let report = sending.drawing.report();
     let undelivered = end(&emitter);
-    let told = tell(&command, vacuum.report(), undelivered);
-    done.and_then(|()| out.flush())?;
-    told
+    drop(sending);
+    intake.settle();
+    let told = tell(&command, &report, undelivered);
+    done.and(told)
 }
 
-/// The configuration whose lanes get the events; none: the vacuum is off.
-fn send_where(command: &Command, config: Option<Config>, env: &dyn Env) -> Result<Option<Config>> {
+/// The configuration whose lanes get the events, and the database of cursors; none: the vacuum is off.
+fn send_where(
+    command: &Command,
+    config: Option<Config>,
+    env: &dyn Env,
+) -> Result<Option<(Config, Option<PathBuf>)>> {
     let names = command.transports.clone().or_else(|| picked(env));
     let mut config = match (config, &names) {
         (Some(config), _) => config,
         (None, Some(_)) => Config::load(Source::Environment, env)?,
         (None, None) => return Ok(None),
     };
-    if let Some(names) = &names {
-        pick(&mut config, names, env)?;
+    let said = config.vacuum.clone().unwrap_or_default();
+    if let Some(names) = names.or_else(|| said.transports.map(|names| names.join(";"))) {
+        pick(&mut config, &names, env)?;
     }
     if config.lanes.is_empty() || config.disabled {
         return Ok(None);
     }
     // On a signal, what is queued goes out before the process ends.
     config.handle_signals = true;
-    Ok(Some(config))
+    Ok(Some((config, command.cursors.clone().or(said.cursors))))
 }
 
 /// Ends the emitter; whether something of it was not delivered.
@@ -164,11 +181,18 @@ fn summary(report: &Report) -> String {
         (report.too_deep, "flagged but too deep"),
         (report.refused, "flagged but refused"),
         (report.unsent, "flagged but not sent"),
+        (report.skipped, "events that every lane has already"),
         (report.integers, "integers sent as strings"),
     ] {
         if n > 0 {
             text.push_str(&format!(", {n} {what}"));
         }
+    }
+    for skipped in &report.skipped_by {
+        text.push_str(&format!(
+            "; lane {} has nonce {} already, its cursor stands at {}",
+            skipped.lane, skipped.nonce, skipped.cursor
+        ));
     }
     for (what, first) in [("refused", &report.first_refusal), ("not sent", &report.first_unsent)] {
         if let Some((line, why)) = first {
@@ -178,132 +202,103 @@ fn summary(report: &Report) -> String {
     text
 }
 
-/// What a vacuum finds goes there, and what has come so far is not kept back.
-trait Flow: Taker {
-    fn flow(&mut self) -> Result<()>;
+/// Where what is read goes.
+trait Draw {
+    fn push(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// A file ends, and another begins.
+    fn end_part(&mut self) -> Result<()>;
+
+    /// What is not finished is taken as it stands; `whole`: all was read.
+    fn finish(&mut self, whole: bool) -> Result<()>;
 }
 
-fn suck(command: &Command, vacuum: &mut Vacuum, to: &mut dyn Flow) -> Result<()> {
-    let done = draw(command, vacuum, to);
-    // What was read waits for nothing any more, however reading ended.
-    let last = vacuum.finish(to).and_then(|()| to.flow());
-    done.and(last)
+/// Sends; a reader of standard output that went away stops the printing, not the events.
+struct Sending<'a> {
+    drawing: Drawing,
+    emitter: &'a Emitter,
+    out: &'a mut Out,
 }
 
-fn draw(command: &Command, vacuum: &mut Vacuum, to: &mut dyn Flow) -> Result<()> {
-    if command.follow {
-        return follow(&command.paths[0], vacuum, to);
+/// What passes through.
+struct Through<'a>(&'a mut Out);
+
+impl std::io::Write for Through<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.data(bytes).map_err(|e| std::io::Error::other(e.to_string()))?;
+        Ok(bytes.len())
     }
-    for (i, path) in command.paths.iter().enumerate() {
-        if i > 0 {
-            vacuum.end_part(to)?;
-        }
-        if path == Path::new("-") {
-            drain(&mut io::stdin().lock(), "stdin", vacuum, to)?;
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Draw for Sending<'_> {
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        self.drawing.push(bytes, self.emitter, &Wait::Allowed, &mut Through(self.out))?;
+        // What has come so far is not kept back.
+        self.out.flush()
+    }
+
+    fn end_part(&mut self) -> Result<()> {
+        self.drawing.end_part(self.emitter, &Wait::Allowed, &mut Through(self.out))
+    }
+
+    fn finish(&mut self, whole: bool) -> Result<()> {
+        if whole {
+            self.drawing.finish(self.emitter, &Wait::Allowed, &mut Through(self.out))?;
         } else {
-            drain(&mut open(path)?, &path.display().to_string(), vacuum, to)?;
+            self.drawing.give_up(self.emitter, &Wait::Allowed, &mut Through(self.out))?;
         }
+        self.out.flush()
     }
-    Ok(())
-}
-
-fn open(path: &Path) -> Result<File> {
-    open_plain(path).map_err(|e| {
-        Error::invalid_argument(format!("it cannot be read: {e}")).at(path.display().to_string())
-    })
-}
-
-/// Reads to the end that there is now; answers how much.
-fn drain(reader: &mut dyn Read, place: &str, vacuum: &mut Vacuum, to: &mut dyn Flow) -> Result<u64> {
-    let mut buffer = vec![0; READ];
-    let mut all = 0;
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(all),
-            Ok(n) => {
-                all += n as u64;
-                vacuum.push(&buffer[..n], to)?;
-                to.flow()?;
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(Error::invalid_argument(format!("it cannot be read: {e}")).at(place)),
-        }
-    }
-}
-
-/// Follows a file for ever: renamed away, the old one is read to its end before the new one, and whatever was renamed away
-/// between the two; cut, it is read from its beginning.
-fn follow(path: &Path, vacuum: &mut Vacuum, to: &mut dyn Flow) -> Result<()> {
-    let place = path.display().to_string();
-    let mut file = open(path)?;
-    let all = || rotated(path).map(|(_, file)| file).collect::<Vec<_>>();
-    let (mut known, mut read) = (all(), 0);
-    loop {
-        read += drain(&mut file, &place, vacuum, to)?;
-        std::thread::sleep(POLL);
-        // Between a rename and the new file there is none, and until its writer has opened the new one, the old one may
-        // still grow.
-        let (Ok(there), Ok(here)) = (std::fs::metadata(path), file.metadata()) else { continue };
-        if !same(&there, &here) {
-            if there.len() == 0 {
-                continue;
-            }
-            let Ok(next) = open_plain(path) else { continue };
-            let Ok(now) = next.metadata() else { continue };
-            drain(&mut file, &place, vacuum, to)?;
-            vacuum.end_part(to)?;
-            for mut between in between(path, &known, &here, &now) {
-                drain(&mut between, &place, vacuum, to)?;
-                vacuum.end_part(to)?;
-            }
-            (file, read, known) = (next, 0, all());
-        } else if there.len() < read {
-            warn(format_args!("{place}: the file was cut while it was followed; lines may be missing here"));
-            vacuum.end_part(to)?;
-            (file, read) = (open(path)?, 0);
-        }
-    }
-}
-
-/// Files that were rotated away from that name: what stands beside it under the name and a number or a date. `app.log.err`
-/// may be another log.
-fn rotated(path: &Path) -> impl Iterator<Item = (PathBuf, Metadata)> {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let of_rotation = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'_' | b':' | b'T' | b'Z');
-    let all = beside(path).filter(move |entry| {
-        let entry = entry.file_name().unwrap_or_default().as_encoded_bytes();
-        let end = entry.strip_prefix(name).unwrap_or_default();
-        end.iter().any(u8::is_ascii_digit) && end.iter().all(of_rotation)
-    });
-    let all = all.filter_map(|entry| std::fs::metadata(&entry).ok().map(|metadata| (entry, metadata)));
-    all.filter(|(_, metadata)| metadata.is_file())
-}
-
-/// The files that had the name between the file `before` and `next`, oldest first: those of which `known` did not know, or
-/// that were written to after `before` was. Says so where `before` itself is no longer there, as others may be gone as well.
-fn between(path: &Path, known: &[Metadata], before: &Metadata, next: &Metadata) -> Vec<File> {
-    let all: Vec<_> = rotated(path).collect();
-    if !all.iter().any(|(_, file)| same(file, before)) {
-        warn(format_args!(
-            "{}: the file was removed, or rotated more than once, before it was read; lines may be missing here",
-            path.display()
-        ));
-    }
-    let written = |file: &Metadata| file.modified().ok();
-    let unread = |file: &Metadata| {
-        let is_new = !known.iter().any(|known| same(known, file)) || written(file) > written(before);
-        is_new && !same(file, before) && !same(file, next)
-    };
-    let mut found: Vec<_> = all.into_iter().filter(|(_, file)| unread(file)).collect();
-    found.sort_by_key(|(_, file)| written(file));
-    found.into_iter().filter_map(|(path, _)| open_plain(&path).ok()).collect()
 }
 
 /// Shows what would be sent.
+struct Trial<'a> {
+    vacuum: Vacuum,
+    out: &'a mut Out,
+}
+
+impl Draw for Trial<'_> {
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        self.vacuum.push(bytes, &mut Dry(self.out))?;
+        self.out.flush()
+    }
+
+    fn end_part(&mut self) -> Result<()> {
+        self.vacuum.end_part(&mut Dry(self.out))
+    }
+
+    fn finish(&mut self, _: bool) -> Result<()> {
+        self.vacuum.finish(&mut Dry(self.out))?;
+        self.out.flush()
+    }
+}
+
+/// Lets everything through.
+struct Off<'a>(&'a mut Out);
+
+impl Draw for Off<'_> {
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.data(bytes)?;
+        self.0.flush()
+    }
+
+    fn end_part(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: bool) -> Result<()> {
+        self.0.flush()
+    }
+}
+
 struct Dry<'a>(&'a mut Out);
 
 impl Taker for Dry<'_> {
-    fn take(&mut self, found: &Found<'_>) -> Result<()> {
+    fn take(&mut self, found: &Found<'_>) -> Result<Taken> {
         let mut line = b"{\"data\":".to_vec();
         line.extend_from_slice(found.data.bytes());
         let members = [("id", found.id), ("time", found.time), ("type", Some(found.event_type))];
@@ -313,54 +308,11 @@ impl Taker for Dry<'_> {
             }
         }
         line.extend_from_slice(b"}\n");
-        self.0.data(&line)
+        self.0.data(&line)?;
+        Ok(Taken::Sent)
     }
 
     fn pass(&mut self, _: &[u8]) -> Result<()> {
         Ok(())
-    }
-}
-
-impl Flow for Dry<'_> {
-    fn flow(&mut self) -> Result<()> {
-        self.0.flush()
-    }
-}
-
-/// Lets everything through.
-struct Off<'a>(&'a mut Out);
-
-impl Taker for Off<'_> {
-    fn take(&mut self, _: &Found<'_>) -> Result<()> {
-        Err(Error::invalid_event("the vacuum is off"))
-    }
-
-    fn pass(&mut self, bytes: &[u8]) -> Result<()> {
-        self.0.data(bytes)
-    }
-}
-
-impl Flow for Off<'_> {
-    fn flow(&mut self) -> Result<()> {
-        self.0.flush()
-    }
-}
-
-/// Emits; a reader of standard output that went away stops the printing, not the events.
-struct Passing<'a, 'b>(&'a mut Emitting<'b, &'b mut Out>);
-
-impl Taker for Passing<'_, '_> {
-    fn take(&mut self, found: &Found<'_>) -> Result<()> {
-        self.0.take(found)
-    }
-
-    fn pass(&mut self, bytes: &[u8]) -> Result<()> {
-        self.0.out.data(bytes)
-    }
-}
-
-impl Flow for Passing<'_, '_> {
-    fn flow(&mut self) -> Result<()> {
-        self.0.out.flush()
     }
 }

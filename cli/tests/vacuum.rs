@@ -197,6 +197,57 @@ fn what_was_read_before_a_file_that_is_not_there_goes_through() {
 }
 
 #[test]
+fn a_nonce_that_was_delivered_is_not_sent_again() {
+    let place = Place::new("vacuum-cursors");
+    place.write("sinkwell.yaml", format!("vacuum: {{ cursors: c.db, transports: [kept] }}\n{CONFIG}"));
+    let send =
+        |nonce: &str| run(&place, &["--config", "sinkwell.yaml", "--process", "p", "--nonce", nonce], LOG);
+    for nonce in ["0", "3"] {
+        let run = send(nonce);
+        assert_eq!((run.status, &*run.out), (Some(0), PASSED), "{}", run.err);
+    }
+    let again = send("3");
+    assert_eq!((again.status, &*again.out), (Some(0), PASSED), "{}", again.err);
+    let says = "2 events that every lane has already; lane kept has nonce 3 already, its cursor stands at 3";
+    assert!(again.err.contains(says), "{}", again.err);
+    assert!(!std::path::Path::new(&place.path("other.ndjson")).exists());
+    let ids = || -> Vec<String> {
+        events(&place, "kept.ndjson")
+            .iter()
+            .map(|event| event.get("id").unwrap().as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(ids(), ["p/0/1", "p/0/3", "p/3/1", "p/3/3"]);
+    let cursors = |arguments: &[&str]| {
+        let (first, rest) = arguments.split_first().unwrap();
+        run(&place, &[&["cursors", first, "--cursors", "c.db"][..], rest].concat(), "")
+    };
+    let ls = cursors(&["ls"]);
+    assert_eq!((ls.status, &*ls.out), (Some(0), "p kept: delivered 3\n"), "{}", ls.err);
+    assert_eq!(cursors(&["set", "--process", "p", "--lane", "kept", "2"]).status, Some(0));
+    let ls = cursors(&["ls", "--json"]);
+    assert_eq!(
+        ls.out,
+        "{\"process\":\"p\",\"lane\":\"kept\",\"delivered\":2,\"journaled\":2,\"undone\":null}\n"
+    );
+    send("3");
+    send("1");
+    assert_eq!(ids()[4..], ["p/3/1", "p/3/3"]);
+    assert_eq!(cursors(&["rm", "--process", "p"]).status, Some(0));
+    assert_eq!(cursors(&["rm", "--process", "p"]).status, Some(1));
+    assert_eq!(cursors(&["ls"]).out, "");
+    for (arguments, says) in [
+        (&["cursors", "ls"][..], "--cursors"),
+        (&["cursors", "ls", "--cursors", "nowhere.db"][..], "no such database"),
+        (&["cursors", "ls", "--cursors", "sinkwell.yaml"][..], "nothing was changed"),
+        (&["cursors", "set", "--cursors", "c.db", "--process", "p", "--lane", "l", "-1"][..], "-1"),
+    ] {
+        let run = run(&place, arguments, "");
+        assert_eq!((run.status, run.err.contains(says)), (Some(2), true), "{arguments:?}: {}", run.err);
+    }
+}
+
+#[test]
 fn arguments_that_mean_nothing_are_refused() {
     let place = Place::new("vacuum-arguments");
     for (arguments, says) in [

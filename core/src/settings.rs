@@ -49,6 +49,8 @@ pub struct Config {
     pub telemetry: Vec<TelemetrySource>,
     /// What the emitter runs in, for the targets of policies.
     pub target: PolicyTarget,
+    /// Events out of log streams; without it the vacuum is off.
+    pub vacuum: Option<VacuumConfig>,
     /// A fixed clock and seed; only with `SINKWELL_TESTING=1`.
     pub testing: Option<Testing>,
     /// `SINKWELL_DISABLED=true`: every call is a cheap no-op.
@@ -79,6 +81,15 @@ impl std::fmt::Debug for InlineDocument {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("InlineDocument")
     }
+}
+
+/// `vacuum`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VacuumConfig {
+    /// The ids of the lanes that get what it finds; none: all.
+    pub transports: Option<Vec<String>>,
+    /// The database of cursors; none: nothing is remembered.
+    pub cursors: Option<PathBuf>,
 }
 
 /// `target`

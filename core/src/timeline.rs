@@ -10,6 +10,12 @@ use std::time::Duration;
 use crate::seam::{Clock, Instant, Random, SeededRandom, SystemClock, SystemRandom, UnixNanos};
 use crate::settings::Testing;
 
+#[cfg(test)]
+thread_local! {
+    /// The clock of the next emitter that a test opens on this thread.
+    pub(crate) static GIVEN: std::cell::Cell<Option<Arc<dyn Clock>>> = const { std::cell::Cell::new(None) };
+}
+
 /// Where an emitter takes time and randomness from.
 pub(crate) struct Timeline {
     clock: Arc<dyn Clock>,
@@ -26,6 +32,10 @@ struct Fixed {
 impl Timeline {
     /// The system's clock and randomness, or what `testing` fixes.
     pub(crate) fn new(testing: Option<&Testing>) -> Self {
+        #[cfg(test)]
+        if let Some(clock) = GIVEN.take() {
+            return Self::with(clock, Arc::new(SystemRandom));
+        }
         match testing {
             None => Self::with(Arc::new(SystemClock::default()), Arc::new(SystemRandom)),
             Some(testing) => Self {

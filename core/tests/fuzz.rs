@@ -506,10 +506,10 @@ struct Swept {
 }
 
 impl sinkwell::vacuum::Taker for Swept {
-    fn take(&mut self, found: &sinkwell::vacuum::Found<'_>) -> sinkwell::Result<()> {
+    fn take(&mut self, found: &sinkwell::vacuum::Found<'_>) -> sinkwell::Result<sinkwell::vacuum::Taken> {
         let time = found.time.map(str::to_owned);
         self.events.push((found.event_type.to_owned(), found.data.bytes().to_vec(), time));
-        Ok(())
+        Ok(sinkwell::vacuum::Taken::Sent)
     }
 
     fn pass(&mut self, bytes: &[u8]) -> sinkwell::Result<()> {

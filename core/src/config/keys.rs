@@ -80,10 +80,31 @@ pub(super) const TOP: &[Key] = &[
         "what the emitter runs in, for policies with such a target",
     ),
     Key::new(
+        "vacuum",
+        Form::Table(VACUUM),
+        "none: the vacuum is off",
+        "events out of log streams ([VACUUM.md](VACUUM.md))",
+    ),
+    Key::new(
         "testing",
         Form::Table(TESTING),
         "none",
         "refused unless `SINKWELL_TESTING=1`: fixes time, ids and salts",
+    ),
+];
+
+pub(super) const VACUUM: &[Key] = &[
+    Key::new(
+        "transports",
+        NAMES,
+        "every lane",
+        "the ids of the lanes that get what is found; none at all: off. `SINKWELL_VACUUM_TRANSPORTS` wins",
+    ),
+    Key::new(
+        "cursors",
+        Form::Path,
+        "none",
+        "a database that holds how far each lane has got with each process's log",
     ),
 ];
 

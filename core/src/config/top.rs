@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::seam::parse_time;
 use crate::settings::{
     CheckpointTarget, Config, Governance, InlineDocument, JournalConfig, LaneConfig, Limits, OwnPath,
-    PolicyTarget, QueueConfig, SyncPolicy, TelemetrySource, Testing,
+    PolicyTarget, QueueConfig, SyncPolicy, TelemetrySource, Testing, VacuumConfig,
 };
 
 /// Every key at the top.
@@ -69,6 +69,7 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         governance,
         telemetry: table.or("telemetry", Vec::new(), telemetry)?,
         target: table.or("target", PolicyTarget::default(), target)?,
+        vacuum: table.maybe("vacuum", vacuum)?,
         testing,
         disabled: false,
         warnings: Vec::new(),
@@ -255,6 +256,15 @@ fn telemetry(cursor: &Cursor<'_>) -> Result<Vec<TelemetrySource>> {
         item.file().map(TelemetrySource::File)
     };
     cursor.list()?.into_iter().map(source).collect()
+}
+
+fn vacuum(cursor: &Cursor<'_>) -> Result<VacuumConfig> {
+    let table = cursor.table(keys::VACUUM)?;
+    let text = |item: Cursor<'_>| item.string().map(str::to_owned);
+    Ok(VacuumConfig {
+        transports: table.maybe("transports", |c| c.list()?.into_iter().map(text).collect::<Result<_>>())?,
+        cursors: table.maybe("cursors", Cursor::file)?,
+    })
 }
 
 fn target(cursor: &Cursor<'_>) -> Result<PolicyTarget> {

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::{Attempt, Inner, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::lane::{After, Lane, LaneCore, LaneSet, Route, Shapable, Shaping, Tracked};
+use crate::lane::{After, Aim, Lane, LaneCore, LaneSet, Route, Shapable, Shaping, Tracked};
 use crate::receipt::Receipt;
 use crate::reentry;
 use crate::sync::MutexGuard;
@@ -18,7 +18,7 @@ impl Inner {
     ///
     /// # Errors
     /// `backpressure`, `invalid_event` (larger than a blocking lane), `closed`: it is in no lane.
-    pub(super) fn admit(&self, event: Event, waiter: &dyn Waiter) -> Result<Attempt> {
+    pub(super) fn admit(&self, event: Event, waiter: &dyn Waiter, aim: Option<&Aim<'_>>) -> Result<Attempt> {
         let set = self.bus.set();
         let now = self.freezer.timeline.now();
         let (cost, terminal) = (event.cost(), event.terminal);
@@ -26,6 +26,11 @@ impl Inner {
         let (blocking, others) = match &route {
             None => (set.blocking.as_slice(), set.others.as_slice()),
             Some(routed) => (routed.blocking.as_slice(), routed.others.as_slice()),
+        };
+        let aimed = aim.map(|aim| [blocking, others].map(|lanes| Lanes::from_iter(aim.at(lanes))));
+        let (blocking, others) = match &aimed {
+            None => (blocking, others),
+            Some([blocking, others]) => (blocking.as_slice(), others.as_slice()),
         };
         for &i in blocking {
             let lane = &set.lanes[i];
@@ -38,6 +43,7 @@ impl Inner {
             }
         }
         let mut tracked = Tracked::new(event, set.lanes.len(), now);
+        tracked.follow = aim.and_then(|aim| aim.follow.clone());
         tracked.shaping = route.as_ref().map(|routed| Arc::clone(routed.shaping));
         let tracked = Arc::new(tracked);
         let receipt = Receipt::new(Arc::clone(&tracked), Arc::clone(&set.lanes));
@@ -154,13 +160,23 @@ impl Inner {
     }
 }
 
+/// Indices of lanes.
+type Lanes = SmallVec<[usize; 8]>;
+
+impl Aim<'_> {
+    /// Of these lanes, those that it is aimed at.
+    fn at(&self, lanes: &[usize]) -> impl Iterator<Item = usize> {
+        lanes.iter().copied().filter(|&lane| (self.lanes)(lane))
+    }
+}
+
 /// What the policies in force make of an event's way.
 struct Routed<'a> {
     shaping: &'a Arc<dyn Shaping>,
     route: Route,
     /// As in [`LaneSet`], without the lanes that do not get the event.
-    blocking: SmallVec<[usize; 8]>,
-    others: SmallVec<[usize; 8]>,
+    blocking: Lanes,
+    others: Lanes,
 }
 
 impl<'a> Routed<'a> {

@@ -34,7 +34,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventInput, Freezer};
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};
-use crate::lane::{Ask, Bus, Counters, Health, Lane, Tracked, checkpoint, worker};
+use crate::lane::{Aim, Ask, Bus, Counters, Health, Lane, Tracked, checkpoint, worker};
 use crate::policy::telemetry::{self, Bound};
 use crate::receipt::Receipt;
 use crate::reentry;
@@ -259,6 +259,17 @@ impl Emitter {
     /// # Errors
     /// As [`emit`](Self::emit).
     pub fn emit_waiting(&self, input: EventInput<'_>, waiter: &dyn Waiter) -> Result<Attempt> {
+        self.emit_aimed(input, waiter, None)
+    }
+
+    /// As [`emit_waiting`](Self::emit_waiting), to some of the lanes only. What governance requires stays required: that
+    /// a lane is left out is for whoever aims to answer for.
+    pub(crate) fn emit_aimed(
+        &self,
+        input: EventInput<'_>,
+        waiter: &dyn Waiter,
+        aim: Option<&Aim<'_>>,
+    ) -> Result<Attempt> {
         let inner = self.current_by(waiter)?;
         inner.ready().inspect_err(|_| inner.refuse())?;
         let run = input.run.is_none().then_some(input.trace).flatten();
@@ -270,7 +281,7 @@ impl Emitter {
             tracked.entered();
             return Ok(Attempt::Accepted(Receipt::new(tracked, Arc::from(Vec::new()))));
         }
-        inner.admit(event, waiter)
+        inner.admit(event, waiter, aim)
     }
 
     /// Emits an event without waiting on this thread. [`Attempt::NoRoom`] is no refusal yet: the caller waits
@@ -301,6 +312,11 @@ impl Emitter {
     #[must_use]
     pub fn config(&self) -> &crate::settings::Config {
         &self.options.config
+    }
+
+    /// Whether it has no threads.
+    pub(crate) fn is_manual(&self) -> bool {
+        self.options.manual
     }
 
     /// The limit of depth for `data`, for bindings that write into an [`crate::json::ObjectWriter`].

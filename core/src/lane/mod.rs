@@ -48,8 +48,8 @@ pub(crate) use queue::{Entry, Offer, Queue};
 pub(crate) use sealer::{SealContext, Sealer};
 pub use shape::Filter;
 pub(crate) use shape::{InForce, Measuring, Route, Shapable, Shaping, may_be_shaped};
-pub(crate) use tracked::Tracked;
 pub use tracked::{Admission, EndState, Ending, Sealed, Stage};
+pub(crate) use tracked::{Aim, Follow, Tracked};
 
 use crate::seam::Instant;
 use crate::settings::{LaneConfig, Overflow, QueueCapacity, QueueConfig};

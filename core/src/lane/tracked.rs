@@ -133,6 +133,26 @@ pub struct Ending {
     pub when: UnixNanos,
 }
 
+/// Hears what becomes of an event in each lane that takes it, as it happens: on a lane's thread, perhaps under its lock, so
+/// it must not wait for anything.
+pub(crate) trait Follow: Send + Sync {
+    /// The lane is going to take it, or to lose it.
+    fn entered(&self, lane: usize, durable: bool);
+
+    /// A durable lane that took it has it on disk; or, `false`, never will.
+    fn journaled(&self, lane: usize, written: bool);
+
+    /// It ended in the lane.
+    fn ended(&self, lane: usize, ending: &Ending);
+}
+
+/// Where an event is to go, beside what policies say, and who hears of it there.
+pub(crate) struct Aim<'a> {
+    /// Whether the lane with this index is to get it.
+    pub(crate) lanes: &'a dyn Fn(usize) -> bool,
+    pub(crate) follow: Option<Arc<dyn Follow>>,
+}
+
 /// Called once, on a lane's thread.
 pub(crate) type Waiter = Box<dyn FnOnce() + Send>;
 
@@ -146,6 +166,7 @@ pub(crate) struct Tracked {
     pub(crate) prepared: std::sync::OnceLock<Option<crate::envelope::Prepared>>,
     /// The policies that routed it, which also shape it, whatever is in force by then.
     pub(crate) shaping: Option<Arc<dyn Shaping>>,
+    pub(crate) follow: Option<Arc<dyn Follow>>,
     /// Receipts that can still ask how it ended.
     watchers: AtomicU32,
     /// Lanes that have not ended.
@@ -200,6 +221,7 @@ impl Tracked {
             event,
             prepared: std::sync::OnceLock::new(),
             shaping: None,
+            follow: None,
             watchers: AtomicU32::new(0),
             open: AtomicU32::new(1),
             unjournaled: AtomicU32::new(1),
@@ -212,6 +234,9 @@ impl Tracked {
 
     /// The lane with this index is going to take it.
     pub(crate) fn enter(&self, lane: usize, durable: bool) {
+        if let Some(follow) = &self.follow {
+            follow.entered(lane, durable);
+        }
         self.slots[lane].phase.store(OPEN, Ordering::Release);
         self.open.fetch_add(1, Ordering::AcqRel);
         if durable {
@@ -243,13 +268,20 @@ impl Tracked {
     /// The lane's journal failed before it was on disk; it goes on without.
     pub(crate) fn not_journaled(&self, lane: usize) {
         self.journal_failed.store(true, Ordering::Release);
-        self.journaled(lane);
+        self.journaled_by(lane, false);
     }
 
     /// The lane has it on disk.
     pub(crate) fn journaled(&self, lane: usize) {
+        self.journaled_by(lane, true);
+    }
+
+    fn journaled_by(&self, lane: usize, written: bool) {
         let slot = &self.slots[lane];
         if slot.phase.compare_exchange(OPEN, JOURNALED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            if let Some(follow) = &self.follow {
+                follow.journaled(lane, written);
+            }
             self.countdown(&self.unjournaled, Stage::Journaled);
         }
     }
@@ -262,8 +294,18 @@ impl Tracked {
         if !matches!(phase, OPEN | JOURNALED) {
             return;
         }
-        if self.watchers.load(Ordering::Acquire) > 0 {
-            *held = Some(Box::new(ending()));
+        let watched = self.watchers.load(Ordering::Acquire) > 0;
+        if watched || self.follow.is_some() {
+            let ending = ending();
+            if let Some(follow) = &self.follow {
+                if durable && phase == OPEN {
+                    follow.journaled(lane, false);
+                }
+                follow.ended(lane, &ending);
+            }
+            if watched {
+                *held = Some(Box::new(ending));
+            }
         }
         let unwritten = durable && phase == OPEN;
         // A lane journals and ends an event on the same thread, so nothing comes between load and store.

@@ -355,7 +355,7 @@ impl Connections {
             free(file).map_err(|text| Error::new(kind, text))?;
         }
         let mut conn = Connection::open_with_flags(&self.name, self.flags)
-            .map_err(|e| Error::new(kind, format!("the audit database cannot be opened: {e}")))?;
+            .map_err(|e| Error::new(kind, format!("the database cannot be opened: {e}")))?;
         let (id, generation) = {
             let mut state = state();
             state.next += 1;

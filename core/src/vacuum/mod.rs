@@ -12,10 +12,13 @@
 //! out of what carries them; `held` puts lines together that come in parts; `lift` makes the data. What is found goes to a
 //! [`Taker`]: [`Emitting`] emits it.
 
+mod cursors;
 mod export;
 mod held;
 mod id;
+mod intake;
 mod lift;
+mod progress;
 mod report;
 mod skim;
 mod time;
@@ -36,8 +39,10 @@ use crate::json::{Canonical, ObjectWriter};
 use crate::seam::format_time;
 use crate::settings::Config;
 
+pub use cursors::{Cursor, Cursors, Marks};
 pub use id::MAX_NONCE;
-pub use report::Report;
+pub use intake::{Asked, Drawing, Intake};
+pub use report::{Report, Skipped};
 pub use transports::{TRANSPORTS, pick, picked};
 pub use wrap::Format;
 
@@ -124,6 +129,15 @@ impl<'a> Found<'a> {
     }
 }
 
+/// What became of an event that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is on its way.
+    Sent,
+    /// Every lane that it is for has it already.
+    Skipped,
+}
+
 /// Takes what a vacuum finds.
 pub trait Taker {
     /// An event.
@@ -131,7 +145,7 @@ pub trait Taker {
     /// # Errors
     /// Its line goes through and is counted: as one that cannot be sealed where it is `invalid_event`, else as one that was
     /// not sent.
-    fn take(&mut self, found: &Found<'_>) -> Result<()>;
+    fn take(&mut self, found: &Found<'_>) -> Result<Taken>;
 
     /// Bytes that go through: always whole lines, but for lines too long to be looked at.
     ///
@@ -157,22 +171,30 @@ impl<W> std::fmt::Debug for Emitting<'_, W> {
 }
 
 impl<W: Write> Taker for Emitting<'_, W> {
-    fn take(&mut self, found: &Found<'_>) -> Result<()> {
+    fn take(&mut self, found: &Found<'_>) -> Result<Taken> {
         match self.emitter.emit_waiting(found.input(), self.waiter)? {
-            Attempt::Accepted(_) => Ok(()),
-            Attempt::NoRoom(_) => Err(Error::new(
-                ErrorKind::Backpressure,
-                "a blocking lane has no room for an event out of the log; read on when it has",
-            )),
+            Attempt::Accepted(_) => Ok(Taken::Sent),
+            Attempt::NoRoom(_) => Err(no_room()),
         }
     }
 
     fn pass(&mut self, bytes: &[u8]) -> Result<()> {
-        let gone = |e: std::io::Error| {
-            Error::invalid_argument(format!("what passes through cannot be written: {e}"))
-        };
-        self.out.write_all(bytes).map_err(gone)
+        write(&mut self.out, bytes)
     }
+}
+
+fn no_room() -> Error {
+    let text = "a blocking lane has no room for an event out of the log; read on when it has";
+    Error::new(ErrorKind::Backpressure, text)
+}
+
+fn unreadable(error: &std::io::Error) -> Error {
+    Error::invalid_argument(format!("the log cannot be read: {error}"))
+}
+
+fn write(out: &mut dyn Write, bytes: &[u8]) -> Result<()> {
+    out.write_all(bytes)
+        .map_err(|e| Error::invalid_argument(format!("what passes through cannot be written: {e}")))
 }
 
 /// One stream of a log; see the module's head.
@@ -252,9 +274,8 @@ impl Vacuum {
                 Ok(n) => self.push(&buffer[..n], to)?,
                 Err(e) if e.kind() == Io::Interrupted => {}
                 Err(e) => {
-                    let unread = Error::invalid_argument(format!("the log cannot be read: {e}"));
                     // What was read waits for nothing any more.
-                    return self.finish(to).and(Err(unread));
+                    return self.finish(to).and(Err(unreadable(&e)));
                 }
             }
         }
@@ -600,8 +621,11 @@ impl Vacuum {
             index,
         };
         match to.take(&found) {
-            Ok(()) => {
-                report.events += 1;
+            Ok(taken) => {
+                match taken {
+                    Taken::Sent => report.events += 1,
+                    Taken::Skipped => report.skipped += 1,
+                }
                 report.integers += said.integers;
                 Ok(true)
             }

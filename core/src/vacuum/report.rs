@@ -3,6 +3,19 @@
 use super::wrap::Format;
 use crate::json::Value;
 
+/// A nonce that a lane was not sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The lane's id.
+    pub lane: String,
+    /// The nonce.
+    pub nonce: u64,
+    /// Where the lane's cursor stands: at this nonce, or above it, as it came late.
+    pub cursor: u64,
+    /// The events in it.
+    pub events: u64,
+}
+
 /// Counts of one call or stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -10,6 +23,10 @@ pub struct Report {
     pub lines: u64,
     /// Events that were taken.
     pub events: u64,
+    /// Events that every lane they are for has already.
+    pub skipped: u64,
+    /// The lanes that had the nonce already.
+    pub skipped_by: Vec<Skipped>,
     /// Lines that went through as they are.
     pub passed: u64,
     /// Flagged lines that went through, as they are too large to be sealed or to be looked at.
@@ -45,6 +62,7 @@ impl Report {
         let mut members = vec![
             ("lines", int(self.lines)),
             ("events", int(self.events)),
+            ("skipped", int(self.skipped)),
             ("passed", int(self.passed)),
             ("too_large", int(self.too_large)),
             ("too_deep", int(self.too_deep)),
@@ -59,6 +77,15 @@ impl Report {
                 let first = vec![("line".to_owned(), int(*line)), ("why".to_owned(), why)];
                 members.push((name, Value::Object(first)));
             }
+        }
+        if !self.skipped_by.is_empty() {
+            let skipped = |Skipped { lane, nonce, cursor, events }: &Skipped| {
+                let counts = [("nonce", nonce), ("cursor", cursor), ("events", events)];
+                let counts = counts.map(|(name, n)| (name.to_owned(), int(*n)));
+                let lane = ("lane".to_owned(), Value::from(lane.as_str()));
+                Value::Object(std::iter::once(lane).chain(counts).collect())
+            };
+            members.push(("skipped_by", Value::Array(self.skipped_by.iter().map(skipped).collect())));
         }
         Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }

@@ -13,14 +13,14 @@ struct Kept {
 }
 
 impl Taker for Kept {
-    fn take(&mut self, found: &Found<'_>) -> Result<()> {
+    fn take(&mut self, found: &Found<'_>) -> Result<Taken> {
         if found.data.get("refuse").is_some() {
             return Err(Error::invalid_event("refused").at("data.refuse"));
         }
         let own = |text: Option<&str>| text.map(str::to_owned);
         let data = parse(found.data.bytes()).unwrap();
         self.events.push((found.event_type.to_owned(), data, own(found.time), own(found.id)));
-        Ok(())
+        Ok(Taken::Sent)
     }
 
     fn pass(&mut self, bytes: &[u8]) -> Result<()> {
@@ -400,7 +400,7 @@ fn a_line_without_end_takes_no_memory() {
     let mut vacuum = Vacuum::new(settings).unwrap();
     struct Count(u64);
     impl Taker for Count {
-        fn take(&mut self, _: &Found<'_>) -> Result<()> {
+        fn take(&mut self, _: &Found<'_>) -> Result<Taken> {
             unreachable!()
         }
         fn pass(&mut self, bytes: &[u8]) -> Result<()> {
@@ -428,9 +428,9 @@ fn what_cannot_be_sent_goes_through_and_the_rest_of_the_log_goes_on() {
     #[derive(Default)]
     struct Full(u64, Vec<u8>);
     impl Taker for Full {
-        fn take(&mut self, _: &Found<'_>) -> Result<()> {
+        fn take(&mut self, _: &Found<'_>) -> Result<Taken> {
             self.0 += 1;
-            if self.0 > 1 { Err(Error::new(ErrorKind::Backpressure, "full")) } else { Ok(()) }
+            if self.0 > 1 { Err(Error::new(ErrorKind::Backpressure, "full")) } else { Ok(Taken::Sent) }
         }
         fn pass(&mut self, bytes: &[u8]) -> Result<()> {
             self.1.extend_from_slice(bytes);

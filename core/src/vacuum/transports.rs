@@ -17,8 +17,7 @@ const ALONE: [&str; 1] = ["console"];
 /// What the environment picks; none: the vacuum is off.
 #[must_use]
 pub fn picked(env: &dyn Env) -> Option<String> {
-    let names = TRANSPORTS.iter().filter_map(|name| env.var(name));
-    names.into_iter().find(|names| names.split(';').any(|name| !name.trim().is_empty()))
+    TRANSPORTS.iter().filter_map(|name| env.var(name)).find(|list| names(list).next().is_some())
 }
 
 /// Leaves of a configuration the lanes that `names` picks, separated by `;`, in the order in which they are named.
@@ -27,11 +26,14 @@ pub fn picked(env: &dyn Env) -> Option<String> {
 /// `invalid_config`: a name that is none; what a sink needs that it has not got.
 pub fn pick(config: &mut Config, names: &str, env: &dyn Env) -> Result<()> {
     let mut lanes = Vec::new();
-    for name in names.split(';').map(str::trim).filter(|name| !name.is_empty()) {
+    for name in self::names(names) {
         let lane = match config.lanes.iter().find(|lane| lane.id == name) {
             Some(lane) => lane.clone(),
             None if ALONE.contains(&name) => alone(config, name, env)?,
-            None => return Err(unknown(config, name)),
+            None => {
+                let known = config.lanes.iter().map(|lane| &*lane.id).filter(|id| !ALONE.contains(id));
+                return Err(unknown(known.chain(ALONE), name));
+            }
         };
         if lanes.iter().all(|known: &LaneConfig| known.id != lane.id) {
             lanes.push(lane);
@@ -47,9 +49,14 @@ fn alone(config: &Config, name: &str, env: &dyn Env) -> Result<LaneConfig> {
     Ok(lane)
 }
 
-fn unknown(config: &Config, name: &str) -> Error {
-    let mut known: Vec<&str> = config.lanes.iter().map(|lane| &*lane.id).chain(ALONE).collect();
-    known.dedup();
+/// The names in a list of them, separated by `;`.
+pub(super) fn names(names: &str) -> impl Iterator<Item = &str> {
+    names.split(';').map(str::trim).filter(|name| !name.is_empty())
+}
+
+/// A name that is none of `known`.
+pub(super) fn unknown<'a>(known: impl Iterator<Item = &'a str>, name: &str) -> Error {
+    let known: Vec<&str> = known.collect();
     let mut text = format!("{name:?} is no transport; there are {}", known.join(", "));
     if name == "kinesis" {
         text.push_str("; for Kinesis, send an `otlp` lane to a collector that has an exporter for it");

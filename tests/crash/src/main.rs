@@ -8,6 +8,7 @@ mod agent;
 mod ledger;
 mod life;
 mod random;
+mod vacuum;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -18,19 +19,22 @@ use random::Random;
 struct Arguments {
     kills: u64,
     seed: u64,
+    /// Of a log that is replayed, instead of a program that emits.
+    nonces: u64,
     program: Vec<String>,
 }
 
 fn arguments() -> Result<Arguments, String> {
     let own = std::env::current_exe().map_err(|e| e.to_string())?;
     let own = vec![own.display().to_string(), "agent".to_owned()];
-    let mut parsed = Arguments { kills: 200, seed: 1, program: own };
+    let mut parsed = Arguments { kills: 200, seed: 1, nonces: 0, program: own };
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         let mut number = || given.next().and_then(|n| n.parse().ok()).ok_or(format!("{argument} N"));
         match argument.as_str() {
             "--kills" => parsed.kills = number()?,
             "--seed" => parsed.seed = number()?,
+            "--replay" => parsed.nonces = number()?,
             "--" => {
                 parsed.program = given.by_ref().collect();
                 break;
@@ -46,6 +50,10 @@ fn arguments() -> Result<Arguments, String> {
 
 fn run() -> Result<(), String> {
     let arguments = arguments()?;
+    if arguments.nonces > 0 {
+        return vacuum::replay(arguments.kills, arguments.nonces, arguments.seed)
+            .map_err(|e| format!("seed {}: {e}", arguments.seed));
+    }
     let mut random = Random(arguments.seed);
     let mut totals = Totals::default();
     let start = Instant::now();
@@ -59,8 +67,11 @@ fn run() -> Result<(), String> {
 }
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("agent") {
-        agent::run(&std::env::args().skip(2).collect::<Vec<_>>());
+    let rest = || std::env::args().skip(2).collect::<Vec<_>>();
+    match std::env::args().nth(1).as_deref() {
+        Some("agent") => agent::run(&rest()),
+        Some("vacuum-agent") => vacuum::run(&rest()),
+        _ => {}
     }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
