@@ -66,6 +66,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) form: Option<String>,
     /// Its canonical bytes.
     text: &'a [u8],
+    /// Where its attributes stand in them.
+    members: &'a [Span],
     /// What its event digest is over.
     event: Pieces<'a>,
     /// What its hash is over, beside that.
@@ -128,6 +130,17 @@ impl Envelope<'_> {
     /// Its canonical bytes, all of them.
     pub(crate) fn text(&self) -> &[u8] {
         self.text
+    }
+
+    /// An attribute, as it stands there.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&[u8]> {
+        let member = self.members.iter().find(|span| &self.text[span.key.clone()] == name.as_bytes())?;
+        Some(&self.text[member.value.clone()])
+    }
+
+    /// An attribute that is a string.
+    pub(crate) fn string(&self, name: &str) -> Option<Cow<'_, str>> {
+        string(self.attribute(name)?)
     }
 
     /// The event digest and the hash.
@@ -366,6 +379,7 @@ impl Reader {
             unknown_schema: raw.unknown_schema(),
             form: raw.form(),
             text,
+            members: self.scan.members(),
             event: event_pieces(text, self.scan.members(), self.scan.nested(), disclosures),
             place: raw.place(),
             signature_members: [raw.keyid, raw.sigalg, raw.signature],

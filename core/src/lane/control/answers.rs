@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Batch, Control, Out};
+use super::Control;
+use super::flights::{Ahead, Batch};
+use super::news::Out;
 use crate::lane::LaneCore;
 use crate::lane::durable::Durable;
 use crate::lane::health::{Cursor, LaneState, StateRecord};
@@ -21,9 +23,6 @@ use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
 /// A log's head is announced after so many more envelopes.
 const HEAD_EVERY: u64 = 1024;
 
-/// The longest delay that a receiver, or a host's sink, can ask for.
-const MOST_DELAY: Duration = Duration::from_secs(300);
-
 impl Control {
     /// Takes the sink's answers for the batch that was delivered under this number.
     pub(crate) fn answer(&mut self, call: u64, answers: Answers, now: Instant) {
@@ -32,14 +31,9 @@ impl Control {
     }
 
     fn take_answers(&mut self, call: u64, answers: Answers, now: Instant) {
-        let of = |batch: &Batch| batch.flight.is_some_and(|flight| flight.id == call);
-        let Some(at) = self.batches.iter().position(of) else { return };
-        let Some(mut batch) = self.batches.remove(at) else { return };
-        let flight = batch.flight.take();
-        let was_overdue = flight.is_some_and(|flight| flight.overdue);
-        // A call that began before another one failed says nothing about the sink since.
-        let stale =
-            self.not_before.is_some() && flight.is_some_and(|flight| flight.since <= self.last_failure);
+        let Some((at, flight, mut batch)) = self.flights.land(call) else { return };
+        let was_overdue = flight.overdue;
+        let stale = self.pacing.is_stale(flight.since);
         let lane = Arc::clone(&self.lane);
         let count = batch.items.len();
         match keep_on_auth(answers) {
@@ -63,7 +57,7 @@ impl Control {
                 let second = first.split_off(count / 2);
                 let events: u64 = first.iter().chain(&second).map(|item| item.payload.events()).sum();
                 for (items, ahead) in [(second, batch.ahead), (first, None)] {
-                    self.batches.insert(at, batch.part(items, ahead));
+                    self.flights.put_back(at, batch.part(items, ahead));
                 }
                 let mut core = lane.lock();
                 core.counters.retried += events;
@@ -131,19 +125,16 @@ impl Control {
 
     /// Moves the cursor to an envelope that the sink has, of a batch in place `at`; where an older batch is still
     /// away, that one moves it once it is settled.
-    fn reach(&mut self, to: Option<(Uuid, u64)>, at: usize) {
+    fn reach(&mut self, to: Ahead, at: usize) {
         let Some((streamid, sequence)) = to else { return };
-        match at.checked_sub(1).and_then(|before| self.batches.get_mut(before)) {
-            Some(before) => before.ahead = to,
-            None => {
-                self.lane.lock().health.acked = Some(Cursor { streamid, sequence, export: self.exported });
-            }
+        if !self.flights.leave_to_older(at, to) {
+            self.lane.lock().health.acked = Some(Cursor { streamid, sequence, export: self.exported });
         }
     }
 
     /// Counts and tells what the sink has; the cursor moves over the first `contiguous`, and to `ahead` where
     /// nothing is between.
-    fn acknowledge(&mut self, items: &[Item], contiguous: usize, ahead: Option<(Uuid, u64)>, at: usize) {
+    fn acknowledge(&mut self, items: &[Item], contiguous: usize, ahead: Ahead, at: usize) {
         if items.is_empty() {
             self.reach(ahead, at);
             return;
@@ -188,7 +179,7 @@ impl Control {
                         upkeep.announced(&item.envelope.hash);
                     }
                 }
-                Payload::Checkpoint => self.outbox.push(Out::Checkpoint(item.envelope.clone())),
+                Payload::Checkpoint => self.news.push(Out::Checkpoint(item.envelope.clone())),
                 _ => {}
             }
         }
@@ -196,12 +187,8 @@ impl Control {
 
     /// The sink has acknowledged something: it works, and may be told of losses again.
     fn works(&mut self) {
-        self.failures = 0;
-        self.not_before = None;
-        self.refusals = 0;
+        self.pacing.works();
         self.sealer.may_declare = true;
-        self.open = false;
-        self.probe_at = None;
         let unix = self.sealer.unix_nanos();
         let lane = Arc::clone(&self.lane);
         let mut core = lane.lock();
@@ -212,7 +199,7 @@ impl Control {
         let lost = core.health.lost.take();
         let starting = core.health.state == LaneState::Starting;
         if core.health.recover(unix) {
-            self.outbox.push(Out::Changed);
+            self.news.push(Out::Changed);
             if !starting {
                 let mut record = self.record(&mut core, None, true);
                 if let Some(lost) = lost {
@@ -221,7 +208,7 @@ impl Control {
                 }
                 // Its own stream hears of it now that it can.
                 own::merge(&mut core.notes, Note::State(record.clone()));
-                self.outbox.push(Out::State(record));
+                self.news.push(Out::State(record));
             }
         }
     }
@@ -235,8 +222,8 @@ impl Control {
     pub(super) fn fail(&mut self, core: &mut LaneCore, state: LaneState, failure: &Failure) {
         if core.health.fail(state, failure, self.sealer.unix_nanos()) {
             let record = self.record(core, Some(failure), true);
-            self.outbox.push(Out::State(record));
-            self.outbox.push(Out::Changed);
+            self.news.push(Out::State(record));
+            self.news.push(Out::Changed);
         }
     }
 
@@ -283,41 +270,24 @@ impl Control {
         } else {
             let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
             lane.lock().counters.retried += events;
-            self.batches.insert(at, batch);
+            self.flights.put_back(at, batch);
         }
         let mut core = lane.lock();
         self.back_off(now, failure, after);
-        if was_overdue || self.open || failure.lost {
+        if was_overdue || self.pacing.is_open() || failure.lost {
             self.fail(&mut core, LaneState::Failed, failure);
         } else {
             self.degrade(&mut core, failure);
         }
     }
 
-    /// Counts a failure and says when to try next: full jitter, the receiver's own delay, the breaker.
+    /// Counts a failure, and decides when to try next.
     pub(super) fn back_off(&mut self, now: Instant, failure: &Failure, after: Option<Duration>) {
-        self.last_failure = now;
-        let config = &self.lane.config;
-        self.failures += 1;
-        let wait = if self.failures >= config.breaker.failures || failure.kind == FailureKind::Auth {
-            self.open = true;
-            config.breaker.open
-        } else {
-            let doubled = config.retry.initial.saturating_mul(1 << (self.failures - 1).min(16));
-            let most = doubled.min(config.retry.cap);
-            self.draws += 1;
-            let random = self.lane.timeline.bytes16(&format!("retry:{}", self.lane.id()), self.draws);
-            let fraction =
-                u64::from_le_bytes(random[..8].try_into().unwrap_or_default()) as f64 / u64::MAX as f64;
-            most.mul_f64(fraction)
-        };
-        // A receiver may ask for patience, not for silence.
-        let wait = wait.max(after.unwrap_or_default().min(MOST_DELAY));
-        // Whoever is not tried for longer than an open breaker would keep him is not healthy in the meantime.
-        self.open |= wait > config.breaker.open;
-        let at = now.after(wait);
-        self.not_before = Some(at);
-        self.probe_at = Some(at);
+        let lane = &self.lane;
+        self.pacing.failed(now, failure, after, &lane.config, |draw| {
+            let random = lane.timeline.bytes16(&format!("retry:{}", lane.id()), draw);
+            u64::from_le_bytes(random[..8].try_into().unwrap_or_default())
+        });
     }
 
     /// The receiver refused some of the batch and would not say which.
@@ -350,7 +320,7 @@ impl Control {
             }
             let count = of.remove(&item.envelope.streamid).map_or(0, |most| refused.min(most));
             self.sealer.lose_maybe(&item, count);
-            self.note_episode(Reason::Uncertain, Some(&item.envelope), count, true, now);
+            self.news.lost(Reason::Uncertain, Some(&item.envelope), count, true, now);
             if let Payload::Event(tracked) = &item.payload {
                 tracked.end(self.lane.index, self.lane.durable(), || Ending {
                     state: EndState::Uncertain,
@@ -393,11 +363,9 @@ impl Control {
             self.dead_letter_works = kept.is_ok();
         }
         self.lose(item, reason, now);
-        self.refusals += 1;
         let lane = Arc::clone(&self.lane);
         let mut core = lane.lock();
-        if self.refusals >= lane.config.breaker.failures {
-            self.probe_at.get_or_insert(now.after(lane.config.breaker.open));
+        if self.pacing.refused(now, &lane.config) {
             self.fail(&mut core, LaneState::Failed, failure);
         } else {
             core.health.note(failure);
@@ -424,14 +392,14 @@ impl Control {
         let Payload::Event(tracked) = &item.payload else {
             self.sealer.may_declare &= !item.envelope.own;
             if !item.envelope.own {
-                self.note_episode(reason, Some(&item.envelope), 1, false, now);
+                self.news.lost(reason, Some(&item.envelope), 1, false, now);
             }
             if matches!(item.payload, Payload::KeyChange { .. }) {
                 self.say_again(item, now);
             }
             return;
         };
-        self.note_episode(reason, Some(&item.envelope), 1, false, now);
+        self.news.lost(reason, Some(&item.envelope), 1, false, now);
         {
             let mut core = self.lane.lock();
             if reason == Reason::GaveUp {
@@ -464,7 +432,7 @@ impl Control {
     fn send_again(&mut self, now: Instant) {
         if !self.closed && self.again_at.is_some_and(|at| now >= at) {
             self.again_at = None;
-            self.batches.push_back(Batch::new(std::mem::take(&mut self.again)));
+            self.flights.push(std::mem::take(&mut self.again));
         }
     }
 

@@ -1,14 +1,14 @@
 //! Losses as the other lanes hear of them: one record per episode, not one per event.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Control, Out};
 use crate::lane::loss::{LostRange, Reason};
 use crate::lane::own::Fact;
 use crate::seam::{Instant, Uuid};
 use crate::sink::Envelope;
 
-/// A loss episode ends after this long without another loss of its reason (envelope.md).
+/// A loss episode ends after this long without another loss of its reason (docs/spec/envelope.md).
 pub(super) const EPISODE: Duration = Duration::from_secs(10);
 
 /// Episodes that are told apart by stream.
@@ -17,16 +17,32 @@ const EPISODES: usize = 64;
 /// Ranges that one episode names; its count stays exact beyond them.
 const RANGES_PER_EPISODE: usize = 1024;
 
+/// One reason, one stream, until it is over.
 pub(super) struct Episode {
     reason: Reason,
     streamid: Option<Uuid>,
     count: u64,
     lost: Vec<LostRange>,
-    pub(super) last: Instant,
+    last: Instant,
 }
 
-impl Control {
-    pub(super) fn note_episode(
+impl Episode {
+    pub(super) fn fact(self, lane: Arc<str>) -> Fact {
+        Fact { lane, reason: self.reason, streamid: self.streamid, count: self.count, lost: self.lost }
+    }
+}
+
+/// Those that are not over.
+#[derive(Default)]
+pub(super) struct Episodes(Vec<Episode>);
+
+impl Episodes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Counts a loss to its episode.
+    pub(super) fn note(
         &mut self,
         reason: Reason,
         envelope: Option<&Envelope>,
@@ -34,21 +50,20 @@ impl Control {
         maybe: bool,
         now: Instant,
     ) {
-        let streamid = envelope.map(|envelope| envelope.streamid);
-        let mut streamid = streamid;
+        let mut streamid = envelope.map(|envelope| envelope.streamid);
         let mut envelope = envelope;
         let known = |e: &Episode| e.reason == reason && e.streamid == streamid;
-        if self.episodes.len() >= EPISODES && !self.episodes.iter().any(known) {
+        if self.0.len() >= EPISODES && !self.0.iter().any(known) {
             // Of so many streams at once only the count is told; each declares its own.
             streamid = None;
             envelope = None;
         }
-        let at = self.episodes.iter().position(|e| e.reason == reason && e.streamid == streamid);
+        let at = self.0.iter().position(|e| e.reason == reason && e.streamid == streamid);
         let at = at.unwrap_or_else(|| {
-            self.episodes.push(Episode { reason, streamid, count: 0, lost: Vec::new(), last: now });
-            self.episodes.len() - 1
+            self.0.push(Episode { reason, streamid, count: 0, lost: Vec::new(), last: now });
+            self.0.len() - 1
         });
-        let episode = &mut self.episodes[at];
+        let episode = &mut self.0[at];
         episode.count += count;
         episode.last = now;
         if let Some(envelope) = envelope {
@@ -70,23 +85,16 @@ impl Control {
         }
     }
 
-    /// Tells the `siem` and `audit` lanes of episodes that are over.
-    pub(super) fn end_episodes(&mut self, now: Instant, flush: bool) {
-        let over = |episode: &Episode| flush || now >= episode.last.after(EPISODE);
-        let mut kept = Vec::new();
-        for episode in self.episodes.drain(..) {
-            if over(&episode) {
-                self.outbox.push(Out::Loss(Fact {
-                    lane: self.lane.id_arc(),
-                    reason: episode.reason,
-                    streamid: episode.streamid,
-                    count: episode.count,
-                    lost: episode.lost,
-                }));
-            } else {
-                kept.push(episode);
-            }
-        }
-        self.episodes = kept;
+    /// Takes out those that are over, or all.
+    pub(super) fn over(&mut self, now: Instant, all: bool) -> Vec<Episode> {
+        let (over, kept) =
+            self.0.drain(..).partition(|episode: &Episode| all || now >= episode.last.after(EPISODE));
+        self.0 = kept;
+        over
+    }
+
+    /// When the next one is over.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.0.iter().map(|episode| episode.last.after(EPISODE)).min()
     }
 }

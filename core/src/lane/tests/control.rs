@@ -354,14 +354,14 @@ fn a_lane_says_what_it_loses_and_what_it_ends_with() {
     rig.emit(6);
     rig.advance(Duration::from_millis(20));
     rig.run(false, |_| Answers::Retry(away(), None));
-    let said = |rig: &Rig| format!("{:?}", rig.control.said);
+    let said = |rig: &Rig| format!("{:?}", rig.control.said());
     assert!(said(&rig).contains("3 events lost (overflow)"), "{}", said(&rig));
     assert!(said(&rig).contains("is degraded (network): away; 3 events wait"), "{}", said(&rig));
-    assert_eq!(rig.control.said.len(), 2);
+    assert_eq!(rig.control.said().len(), 2);
     // More of the same is silent until its minute is over, and then said by the lane itself, unasked.
     rig.emit(4);
     rig.run(false, |_| Answers::Retry(away(), None));
-    assert_eq!(rig.control.said.len(), 2, "{}", said(&rig));
+    assert_eq!(rig.control.said().len(), 2, "{}", said(&rig));
     rig.advance(Duration::from_secs(60));
     rig.run(false, |_| Answers::Retry(away(), None));
     assert!(said(&rig).contains("1 more event lost (overflow)"), "{}", said(&rig));

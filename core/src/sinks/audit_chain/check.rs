@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, Row};
 
 use super::db::{AuditDb, size};
-use super::line::LineReader;
+use super::line::{Line, LineReader};
 use super::merkle::{Frontier, leaf_hash};
 use super::note::TreeHead;
 use super::{number, schema, sequence, unreadable, unsql};
@@ -309,38 +309,18 @@ impl<'a> Rows<'a> {
         }
         report.envelopes += 1;
         let sealed = row.get_ref(18)?.as_str()?.as_bytes();
-        let Ok(hash) = self.reader.hash(sealed) else {
+        let Ok(line) = self.reader.read(sealed) else {
             report.add(AuditFindingKind::Altered, Some(leaf), "the bytes are no sealed line");
             return Ok(None);
         };
+        let hash = line.hash();
         if hash != leaf.hash {
             report.add(AuditFindingKind::Altered, Some(leaf), "the bytes are not those of the hash");
         }
-        for column in self.columns(row, leaf, sealed)? {
+        for column in columns(row, leaf, &line)? {
             report.add(AuditFindingKind::Column, Some(leaf), format!("{column} is not as sealed"));
         }
         Ok(Some(hash))
-    }
-
-    /// The columns that disagree with the sealed bytes.
-    fn columns(&mut self, row: &Row<'_>, leaf: &Leaf, sealed: &[u8]) -> rusqlite::Result<Vec<&'static str>> {
-        let Ok(line) = self.reader.read(sealed) else { return Ok(vec!["sealed"]) };
-        let text = |column: usize| row.get::<_, Option<String>>(column);
-        let pairs = [
-            ("streamid", line.uuid("streamid") == Some(leaf.streamid)),
-            ("sequence", line.sequence() == Some(leaf.sequence)),
-            ("id", line.text("id").and_then(|id| EventId::read(&id)).map(|id| id.index()) == row.get(8)?),
-            ("type", line.text("type") == text(9)?),
-            ("agentid", line.text("agentid") == text(10)?),
-            ("runid", line.text("runid") == text(11)?),
-            ("tenantid", line.text("tenantid") == text(12)?),
-            ("time", line.time("time") == row.get(13)?),
-            ("recordedtime", line.time("recordedtime") == row.get(14)?),
-            ("severitynumber", line.severity() == row.get(15)?),
-            ("origin", line.own() == row.get::<_, bool>(16)?),
-            ("subject", line.text("subject") == text(17)?),
-        ];
-        Ok(pairs.into_iter().filter(|(_, same)| !same).map(|(column, _)| column).collect())
     }
 
     fn may_be_erased(&self, leaf: &Leaf) -> bool {
@@ -412,6 +392,26 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// The columns that disagree with the sealed bytes.
+fn columns(row: &Row<'_>, leaf: &Leaf, line: &Line<'_>) -> rusqlite::Result<Vec<&'static str>> {
+    let text = |column: usize| row.get::<_, Option<String>>(column);
+    let pairs = [
+        ("streamid", line.streamid() == leaf.streamid),
+        ("sequence", line.sequence() == leaf.sequence),
+        ("id", line.text("id").and_then(|id| EventId::read(&id)).map(|id| id.index()) == row.get(8)?),
+        ("type", line.text("type") == text(9)?),
+        ("agentid", line.text("agentid") == text(10)?),
+        ("runid", line.text("runid") == text(11)?),
+        ("tenantid", line.text("tenantid") == text(12)?),
+        ("time", line.time("time") == row.get(13)?),
+        ("recordedtime", line.time("recordedtime") == row.get(14)?),
+        ("severitynumber", line.severity() == row.get(15)?),
+        ("origin", line.own() == row.get::<_, bool>(16)?),
+        ("subject", line.text("subject") == text(17)?),
+    ];
+    Ok(pairs.into_iter().filter(|(_, same)| !same).map(|(column, _)| column).collect())
+}
+
 /// What the retention envelopes in the log allow, taken from their sealed bytes where those are intact.
 fn allowed(conn: &Connection, reader: &mut LineReader) -> rusqlite::Result<Allowed> {
     let mut allowed: Allowed = HashMap::new();
@@ -422,10 +422,11 @@ fn allowed(conn: &Connection, reader: &mut LineReader) -> rusqlite::Result<Allow
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let sealed = row.get_ref(1)?.as_str()?.as_bytes();
-        if reader.hash(sealed).ok() != Some(row.get::<_, EnvelopeHash>(2)?) {
+        let Ok(line) = reader.read(sealed) else { continue };
+        if line.hash() != row.get::<_, EnvelopeHash>(2)? {
             continue;
         }
-        let ranges = reader.read(sealed).ok().and_then(|line| line.retention());
+        let ranges = line.retention();
         for (streamid, from, to) in ranges.unwrap_or_default() {
             allowed.entry(streamid).or_default().push((from, to, unsql(row.get(0)?)));
         }

@@ -154,7 +154,7 @@ pub(super) fn erase_some(writer: &mut Writer, range: &mut Admitted) -> Result<u6
             doomed.query(params![range.stream, range.from, range.to, range.leaf, sql(STEP as u64)])?;
         while let Some(row) = rows.next()? {
             // Bytes that are no envelope any more leave an empty stub, which a check finds.
-            let stub = reader.stub(row.get_ref(1)?.as_bytes()?).unwrap_or_default();
+            let stub = reader.read(row.get_ref(1)?.as_bytes()?).map(|line| line.stub()).unwrap_or_default();
             stubs.push((row.get::<_, i64>(0)?, stub));
             for column in 2..6 {
                 names.extend(row.get::<_, Option<i64>>(column)?);

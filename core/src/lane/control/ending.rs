@@ -1,0 +1,151 @@
+//! A lane's rest and its end.
+//!
+//! Guarantees: whoever flushes is told whether anything is left; whoever holds a receipt of what is left when the lane
+//! ends is told what became of it; a lane has ended only once its journal may be opened again.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::answers::sealed_at;
+use super::news::Out;
+use super::{Control, Pause, Step};
+use crate::lane::core::{LaneCore, Life};
+use crate::lane::durable::Written;
+use crate::lane::health::LaneState;
+use crate::lane::sealer::Payload;
+use crate::lane::tracked::{EndState, Ending, Tracked};
+use crate::lane::voice;
+use crate::seam::Instant;
+use crate::sink::Envelope;
+use crate::sync::MutexGuard;
+
+impl Control {
+    /// Everything is delivered: seals `closed`, or ends.
+    pub(super) fn close(&mut self, mut core: MutexGuard<'_, LaneCore>, now: Instant) -> Option<Step> {
+        if self.sealer.open_streams() == 0 {
+            return Some(self.end(core));
+        }
+        if self.own_since.is_some() {
+            if self.last_try {
+                // The sink refuses even the declarations: the streams stay open.
+                return Some(self.end(core));
+            }
+            self.last_try = true;
+            self.sealer.may_declare = true;
+            drop(core);
+            return Some(Step::Wait(Some(now), Pause::Other));
+        }
+        core.life.shut();
+        drop(core);
+        self.closed = true;
+        let mut items = Vec::new();
+        // A signer that fails now leaves the streams open; there is nothing else it could do.
+        if self.sealer.close_all(&mut items).and_then(|()| self.sealer.sign(&mut items)).is_err() {
+            items.clear();
+        }
+        if items.is_empty() {
+            return Some(self.end(self.lane.clone().lock()));
+        }
+        self.write_ahead(items, now);
+        None
+    }
+
+    /// Tells whoever flushes whether anything is left.
+    pub(super) fn rest(&mut self, core: &mut LaneCore) {
+        let declared = (!self.sealer.owes() && core.dropped.is_empty()) || !self.sealer.may_declare;
+        core.flushed = core.asked;
+        core.at_rest = core.queue.len() == 0
+            && self.unsealed.is_empty()
+            && self.group.is_empty()
+            && self.flights.is_empty()
+            && (core.notes.is_empty() || !self.sealer.may_declare)
+            && core.foreign.is_empty()
+            && declared
+            && self.journal_settled()
+            && self.sealer.started();
+        if core.waiting > 0 {
+            self.lane.shared.room.notify_all();
+        }
+    }
+
+    /// The lane ends: receipts of what is left are told so.
+    pub(super) fn end(&mut self, mut core: MutexGuard<'_, LaneCore>) -> Step {
+        let now = self.sealer.unix_nanos();
+        let mut left: Vec<(Arc<Tracked>, Option<Envelope>, u32)> = Vec::new();
+        for item in self.flights.drain() {
+            if let Payload::Event(tracked) = item.payload {
+                left.push((Arc::clone(&tracked), Some(item.envelope), item.tries));
+            }
+        }
+        for item in self.group.drain(..) {
+            if let Payload::Event(tracked) = item.payload {
+                left.push((Arc::clone(&tracked), Some(item.envelope), 0));
+            }
+        }
+        left.extend(self.unsealed.drain(..).map(|tracked| (tracked, None, 0)));
+        while let Some(tracked) = core.queue.pop() {
+            left.push((tracked, None, 0));
+        }
+        core.life.shut();
+        core.health.turn(LaneState::Closed, now);
+        let waiters = self.lane.made_room(&mut core);
+        drop(core);
+        let mut written = HashSet::new();
+        if let Some(durable) = &mut self.durable {
+            for (tracked, envelope, _) in &left {
+                if envelope.is_some() {
+                    written.insert(Arc::as_ptr(tracked));
+                }
+            }
+            let (synced, unwritten) = durable.give_back(self.lane.now());
+            let (synced, failed) = match synced {
+                Some(Written::Durable(items)) => {
+                    self.lane.lock().in_journal +=
+                        items.iter().map(|item| item.payload.events()).sum::<u64>();
+                    (items, Vec::new())
+                }
+                Some(Written::Failed(items, _) | Written::Unwritable(items, _)) => (Vec::new(), items),
+                Some(Written::Waits) | None => (Vec::new(), Vec::new()),
+            };
+            for item in synced {
+                if let Payload::Event(tracked) = item.payload {
+                    tracked.journaled(self.lane.index);
+                    written.insert(Arc::as_ptr(&tracked));
+                    left.push((Arc::clone(&tracked), Some(item.envelope), 0));
+                }
+            }
+            for item in unwritten.into_iter().chain(failed) {
+                if let Payload::Event(tracked) = item.payload {
+                    left.push((Arc::clone(&tracked), Some(item.envelope), 0));
+                }
+            }
+            durable.close();
+        }
+        self.news.push(Out::Changed);
+        waiters.run();
+        let mut held = voice::Left::default();
+        for (tracked, envelope, tries) in left {
+            // What was given to a sink that never answered may have arrived; what is journaled will be sent.
+            let journaled = written.contains(&Arc::as_ptr(&tracked));
+            let may_arrive = tries > 0 || journaled;
+            *match (journaled, tries) {
+                (true, _) => &mut held.journaled,
+                (false, 0) => &mut held.gone,
+                (false, _) => &mut held.unanswered,
+            } += 1;
+            let state = if may_arrive { EndState::Uncertain } else { EndState::Lost };
+            tracked.end(self.lane.index, self.lane.durable(), || Ending {
+                state,
+                reason: Some("shutdown"),
+                sealed: envelope.as_ref().map(sealed_at),
+                when: now,
+            });
+        }
+        // Before anybody who waits for the end lets the process go.
+        self.news.speak(&self.lane, Some(held));
+        // Only now: whoever waits for the end may open the journal again.
+        self.lane.lock().life = Life::Ended;
+        self.lane.shared.room.notify_all();
+        Step::Done
+    }
+}

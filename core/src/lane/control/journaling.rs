@@ -1,0 +1,129 @@
+//! Between sealing and delivery, for a lane that has a journal.
+//!
+//! Guarantees: an envelope is delivered only once it is in the journal, or once the journal has failed, which the lane
+//! and each event's receipt then say.
+
+use std::sync::Arc;
+
+use super::Control;
+use crate::lane::durable::{Durable, Written};
+use crate::lane::health::LaneState;
+use crate::lane::sealer::{Item, Payload};
+use crate::seam::Instant;
+use crate::sink::{Failure, FailureKind};
+
+impl Control {
+    /// Hands sealed envelopes to delivery, by way of the journal where there is one.
+    pub(super) fn write_ahead(&mut self, items: Vec<Item>, now: Instant) {
+        match &mut self.durable {
+            None => self.flights.push(items),
+            Some(durable) => {
+                let written = durable.write(items, now);
+                self.written(written);
+            }
+        }
+    }
+
+    fn written(&mut self, written: Written) {
+        let lane = Arc::clone(&self.lane);
+        match written {
+            Written::Waits => {
+                let full = self.durable.as_ref().is_some_and(Durable::is_full);
+                lane.lock().full = full;
+            }
+            Written::Durable(items) => {
+                let events: u64 = items.iter().map(|item| item.payload.events()).sum();
+                let mut core = lane.lock();
+                core.counters.journaled += events;
+                core.in_journal += items
+                    .iter()
+                    .filter(|item| item.place.is_some())
+                    .map(|item| item.payload.events())
+                    .sum::<u64>();
+                core.full = self.durable.as_ref().is_some_and(Durable::is_full);
+                let waiters = lane.made_room(&mut core);
+                drop(core);
+                waiters.run();
+                for item in &items {
+                    if let Payload::Event(tracked) = &item.payload {
+                        tracked.journaled(lane.index);
+                    }
+                }
+                self.flights.push_journaled(items, &lane.config.batch);
+            }
+            Written::Failed(items, e) | Written::Unwritable(items, e) => {
+                let failure = Failure::new(FailureKind::Journal, "the journal failed").detail(e.to_string());
+                let mut core = lane.lock();
+                core.full = self.durable.as_ref().is_some_and(Durable::is_full);
+                let waiters = lane.made_room(&mut core);
+                self.fail(&mut core, LaneState::Failed, &failure);
+                drop(core);
+                waiters.run();
+                for item in &items {
+                    if let Payload::Event(tracked) = &item.payload {
+                        tracked.not_journaled(lane.index);
+                    }
+                }
+                self.flights.push(items);
+                self.count_journaled();
+            }
+        }
+    }
+
+    /// Syncs what is due, tries again what found no room, opens another journal where one failed.
+    pub(super) fn tend_journal(&mut self, now: Instant, hurry: bool) {
+        let Some(durable) = &mut self.durable else { return };
+        match durable.reopen(&self.lane, self.kind) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.sealer.begin_anew();
+                let mut lacking: Vec<_> =
+                    self.flights.items_mut().filter(|item| durable.lacks(item)).collect();
+                if let Err(e) = durable.keep(&mut lacking, now) {
+                    crate::diagnostics::warn(&e.to_string());
+                }
+                self.count_journaled();
+            }
+            Err(e) => crate::diagnostics::warn(&e.to_string()),
+        }
+        let Some(durable) = &mut self.durable else { return };
+        let synced = durable.sync_if_due(now, hurry);
+        let sealer = &self.sealer;
+        let again = durable.try_again(now, |items| sealer.sign(items));
+        for written in [synced, again].into_iter().flatten() {
+            self.written(written);
+        }
+        let asked = self.lane.lock().repair.take();
+        if let Some((streamid, sequence)) = asked
+            && let Some(durable) = &self.durable
+        {
+            match durable.from(streamid, sequence, &self.lane, &self.context.content) {
+                Ok(items) if !items.is_empty() => self.flights.push(items),
+                Ok(_) => {}
+                Err(e) => crate::diagnostics::warn(&e.to_string()),
+            }
+        }
+    }
+
+    /// Counts anew what the journal has of what is pending: it is another one now, or none.
+    fn count_journaled(&mut self) {
+        let Some(durable) = &self.durable else { return };
+        let held = self.flights.items().filter(|item| durable.holds(item.place));
+        let held = held.map(|item| item.payload.events()).sum();
+        self.lane.lock().in_journal = held;
+    }
+
+    /// Of these events, which are pending no more, as many were in the journal.
+    pub(super) fn left_journal<'i>(&self, items: impl Iterator<Item = &'i Item>) {
+        if let Some(durable) = &self.durable {
+            let gone: u64 =
+                items.filter(|item| durable.holds(item.place)).map(|item| item.payload.events()).sum();
+            let mut core = self.lane.lock();
+            core.in_journal = core.in_journal.saturating_sub(gone);
+        }
+    }
+
+    pub(super) fn journal_settled(&self) -> bool {
+        self.durable.as_ref().is_none_or(Durable::is_settled)
+    }
+}

@@ -1,0 +1,121 @@
+//! What a lane has to tell: the other lanes of its state and its losses, the host's logger, whoever asks for records.
+//!
+//! Guarantees: nothing is told under the lane's lock, as lanes never hold two locks; a loss episode is one record, not one
+//! per event.
+
+use std::sync::Arc;
+
+use super::episodes::Episodes;
+use crate::lane::health::StateRecord;
+use crate::lane::loss::Reason;
+use crate::lane::own::{Fact, Note};
+use crate::lane::voice::{self, Voice, Word};
+use crate::lane::{Bus, Lane};
+use crate::seam::Instant;
+use crate::sink::Envelope;
+
+/// News for the rest of the emitter.
+pub(super) enum Out {
+    TreeHead(Note),
+    State(StateRecord),
+    Loss(Fact),
+    Checkpoint(Envelope),
+    Changed,
+}
+
+/// See the module's head.
+pub(super) struct News {
+    /// What the rest of the emitter is to hear once this lane's lock is free.
+    outbox: Vec<Out>,
+    pub(super) episodes: Episodes,
+    /// State records since somebody last asked; kept for manual emitters only.
+    records: Option<Vec<StateRecord>>,
+    /// What the host's logger was told.
+    voice: Voice,
+    #[cfg(test)]
+    pub(super) said: Vec<Word>,
+}
+
+impl News {
+    pub(super) fn new(keep_records: bool) -> Self {
+        Self {
+            outbox: Vec::new(),
+            episodes: Episodes::default(),
+            records: keep_records.then(Vec::new),
+            voice: Voice::default(),
+            #[cfg(test)]
+            said: Vec::new(),
+        }
+    }
+
+    /// To be told with the next [`News::publish`].
+    pub(super) fn push(&mut self, out: Out) {
+        self.outbox.push(out);
+    }
+
+    /// An envelope is lost, or events that were never sealed.
+    pub(super) fn lost(
+        &mut self,
+        reason: Reason,
+        envelope: Option<&Envelope>,
+        count: u64,
+        maybe: bool,
+        now: Instant,
+    ) {
+        self.episodes.note(reason, envelope, count, maybe, now);
+    }
+
+    /// Tells the `siem` and `audit` lanes of the episodes that are over, or of all.
+    pub(super) fn end_episodes(&mut self, lane: &Lane, now: Instant, all: bool) {
+        for episode in self.episodes.over(now, all) {
+            self.outbox.push(Out::Loss(episode.fact(lane.id_arc())));
+        }
+    }
+
+    /// When it has something to tell again.
+    pub(super) fn due(&self, counters: &crate::lane::Counters) -> Option<Instant> {
+        [self.voice.due(counters), self.episodes.due()].into_iter().flatten().min()
+    }
+
+    /// State records since the last call.
+    pub(super) fn take_records(&mut self) -> Vec<StateRecord> {
+        self.records.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Tells what there is.
+    pub(super) fn publish(&mut self, lane: &Arc<Lane>, bus: &Bus) {
+        for out in std::mem::take(&mut self.outbox) {
+            match out {
+                Out::State(record) => {
+                    if let Some(records) = &mut self.records {
+                        records.push(record.clone());
+                    }
+                    bus.announce(lane.index, record);
+                }
+                Out::TreeHead(note) => bus.tell_tree_head(lane.index, note),
+                Out::Loss(fact) => bus.tell_losses(lane.index, fact),
+                Out::Checkpoint(envelope) => bus.checkpoint(lane.index, &envelope),
+                Out::Changed => bus.state_changed(),
+            }
+        }
+        self.speak(lane, None);
+    }
+
+    /// Tells the host's logger what it has not been told; `left` is what the lane held when it ended.
+    pub(super) fn speak(&mut self, lane: &Lane, left: Option<voice::Left>) {
+        let words: Vec<_> = {
+            let core = lane.lock();
+            let words = self.voice.look(lane.id(), &core.counters, &core.health, lane.now(), left.is_some());
+            let left = left.and_then(|left| voice::left(lane.id(), left, &core.health));
+            words.into_iter().chain(left).collect()
+        };
+        for word in words {
+            match &word {
+                Word::Warn(text) => crate::diagnostics::warn(text),
+                Word::Info(text) => crate::diagnostics::info(text),
+            }
+            #[cfg(test)]
+            self.said.push(word);
+        }
+    }
+}
