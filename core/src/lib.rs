@@ -45,19 +45,29 @@
 // See `seam`. Tests build what they need.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+// What is hidden serves the command and the bindings, which are released with the core, and is no part of the interface:
+// `core/public-api.txt` says what is, and `scripts/lint-rust.sh` holds it.
+#[doc(hidden)]
 pub mod bridge;
 pub mod config;
 pub mod content;
+#[doc(hidden)]
 pub mod diagnostics;
+#[doc(hidden)]
 pub mod doctor;
 mod document;
 mod emitter;
+#[doc(hidden)]
 pub mod envelope;
 pub mod error;
 pub mod event;
+#[doc(hidden)]
 pub mod glob;
+#[doc(hidden)]
 pub mod hex;
+#[doc(hidden)]
 pub mod host;
+#[doc(hidden)]
 pub mod journal;
 pub mod json;
 pub mod key;
@@ -73,6 +83,7 @@ mod simple;
 pub mod sink;
 mod sinks;
 mod sync;
+#[doc(hidden)]
 pub mod terminal;
 mod timeline;
 pub mod types;
