@@ -94,7 +94,7 @@ type emitStep struct {
 	Error *refusal        `json:"error"`
 }
 
-// vectorEvent has the members of envelope.md's table.
+// vectorEvent has the members of docs/spec/envelope.md's table.
 type vectorEvent struct {
 	Type, Subject, Run, Turn, Attempt         string
 	Severity                                  any

@@ -1,6 +1,6 @@
 """The authority boundary: a sink that answers nonsense, changes what it was given, raises, is late, emits
-and flushes from inside alters no run, no decision and nothing of another lane (lanes.md, "What lanes cannot
-do").
+and flushes from inside alters no run, no decision and nothing of another lane (docs/LANES.md, "What a sink
+cannot do").
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 //! What every binding needs and none should write again: opening with host sinks, the process's default
 //! emitter, what is ambient, and reports as JSON.
 //!
-//! Guarantees: names in these JSON texts are the public ones (api.md), the same in every language; a
+//! Guarantees: names in these JSON texts are the public ones, the same in every language; a
 //! binding turns them into its own mappings and adds nothing.
 
 use std::cell::RefCell;

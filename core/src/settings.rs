@@ -8,7 +8,7 @@ use crate::seam::{Access, UnixNanos};
 use crate::secret::Secret;
 use crate::sink::{SinkClass, SinkConfig};
 
-/// A whole document (api.md).
+/// A whole document (docs/CONFIG.md).
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Whose events these are.
@@ -150,7 +150,7 @@ pub struct QueueConfig {
     pub terminal_reserve: Option<usize>,
 }
 
-/// What happens to an event that finds no room (lanes.md).
+/// What happens to an event that finds no room (docs/LANES.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Overflow {
     /// The caller waits.
@@ -249,7 +249,7 @@ pub struct BreakerConfig {
     pub open: Duration,
 }
 
-/// How much of a content part may be seen, from low to high (content.md).
+/// How much of a content part may be seen, from low to high (docs/CONTENT.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum ContentMode {
     /// Metadata only.
@@ -326,7 +326,7 @@ pub struct Testing {
     pub seed: u64,
 }
 
-/// `governance` (policy.md).
+/// `governance` (docs/CONFIG.md).
 #[derive(Clone, Debug, Default)]
 pub struct Governance {
     /// Becomes `policyversion`.
@@ -362,7 +362,7 @@ pub enum OnUnhealthy {
     AlertOnly,
 }
 
-/// `governance.content` (content.md).
+/// `governance.content` (docs/CONTENT.md).
 #[derive(Clone, Debug, Default)]
 pub struct ContentPolicy {
     /// Default mode of every class.

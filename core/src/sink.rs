@@ -154,7 +154,7 @@ impl SinkClass {
     }
 }
 
-/// Why a delivery failed (lanes.md): a closed list.
+/// Why a delivery failed (docs/LANES.md, "Health"): a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
     /// The queue overflowed under `fail_sink`.

@@ -1,4 +1,4 @@
-//! lanes.md, "What lanes cannot do": a sink of the host's that answers nonsense, panics, emits from inside and
+//! docs/LANES.md, "What a sink cannot do": a sink of the host's that answers nonsense, panics, emits from inside and
 //! ends the emitter changes no event, no decision and nothing of another lane.
 
 use std::sync::{Arc, Mutex, OnceLock, Weak};

@@ -1,18 +1,19 @@
-//! What docs/END-TO-END.md says is shown by tests that are there, and no page links to one that is not. (The keys of
-//! docs/CONFIG.md: config_reference.rs.)
+//! What docs/END-TO-END.md says is shown by tests that are there, and no page or comment names a page that is not. (The
+//! keys of docs/CONFIG.md: config_reference.rs.)
 
 use std::path::{Path, PathBuf};
 
-/// Every Markdown page of the project, without what is built or installed.
-fn pages(folder: &Path, out: &mut Vec<PathBuf>) {
+/// Every file of the project with such an ending, without what is built or installed.
+fn files(folder: &Path, endings: &[&str], out: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             if !["target", "node_modules", ".git", "dist", "bin", "obj", ".venv"].contains(&name.as_str()) {
-                pages(&path, out);
+                files(&path, endings, out);
             }
-        } else if path.extension().is_some_and(|extension| extension == "md") {
+        } else if path.extension().is_some_and(|extension| endings.iter().any(|ending| extension == *ending))
+        {
             out.push(path);
         }
     }
@@ -22,7 +23,7 @@ fn pages(folder: &Path, out: &mut Vec<PathBuf>) {
 fn every_link_between_pages_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut all = Vec::new();
-    pages(&root, &mut all);
+    files(&root, &["md"], &mut all);
     let mut dead = Vec::new();
     let mut links = 0;
     for page in &all {
@@ -40,6 +41,97 @@ fn every_link_between_pages_leads_somewhere() {
     }
     assert!(links > 50, "{links} links");
     assert!(dead.is_empty(), "{dead:#?}");
+}
+
+/// The pages that a text names, with the section, as in `docs/LANES.md, "Health"`.
+fn named(text: &str) -> Vec<(String, Option<String>)> {
+    // A comment is one text, whatever its line breaks.
+    let marks = ["///", "//!", "//", "#", " * "];
+    let lines = text.lines().map(|line| {
+        let line = line.trim();
+        marks.iter().find_map(|mark| line.strip_prefix(mark)).unwrap_or(line).trim()
+    });
+    let text = lines.collect::<Vec<_>>().join(" ");
+    let part = |c: char| c.is_ascii_alphanumeric() || "_./-".contains(c);
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices(".md") {
+        let after = &text[at + 3..];
+        if after.starts_with(part) && !after.starts_with('.') {
+            continue;
+        }
+        let before = text[..at].rfind(|c| !part(c)).map_or(0, |at| at + 1);
+        let section = after.strip_prefix(", \"").and_then(|rest| rest.split('"').next());
+        if before == at {
+            continue;
+        }
+        found.push((format!("{}.md", &text[before..at]), section.map(str::to_owned)));
+    }
+    found
+}
+
+#[test]
+fn every_page_that_code_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut all = Vec::new();
+    files(
+        &root,
+        &["rs", "py", "pyi", "js", "ts", "go", "cs", "c", "h", "toml", "sh", "yml", "json"],
+        &mut all,
+    );
+    let (mut dead, mut pages) = (Vec::new(), 0);
+    for file in &all {
+        let Ok(text) = std::fs::read_to_string(file) else { continue };
+        for (page, section) in named(&text) {
+            let own = page.starts_with("docs/") || page.contains("../docs/");
+            let lower = page.chars().all(|c| !c.is_ascii_uppercase());
+            // What is a page only by its ending: an example's path, another project's file.
+            if !(own || (lower && !page.contains('/'))) {
+                continue;
+            }
+            pages += 1;
+            let path = page.rfind("docs/").map_or(page.as_str(), |at| &page[at..]);
+            let text = std::fs::read_to_string(root.join(path));
+            let is_there = |section: &String| {
+                let heading = |line: &str| line.starts_with('#') && line.contains(section.as_str());
+                text.as_ref().is_ok_and(|text| text.lines().any(heading))
+            };
+            if text.is_err() || !section.iter().all(is_there) {
+                let file = file.strip_prefix(&root).unwrap().display();
+                dead.push(format!("{file}: {page} {}", section.unwrap_or_default()));
+            }
+        }
+    }
+    assert!(pages > 100, "{pages} pages");
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+#[test]
+fn the_table_of_events_is_that_of_the_code() {
+    use sinkwell::types::Builtin;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/spec/events.md")).unwrap();
+    let table = page.split("| severity |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows = table.lines().skip(2).map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let severity = cells[3].split(';').next().unwrap().to_owned();
+        (cells[0].trim_matches('`').to_owned(), !cells[2].is_empty(), severity, cells[4].to_owned())
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort();
+    let code = Builtin::all().iter().map(|builtin| {
+        let required: Vec<_> = builtin.required().map(|name| format!("`{name}`")).collect();
+        (
+            builtin.name().to_owned(),
+            builtin.is_terminal(),
+            builtin.severity().text().to_owned(),
+            required.join(", "),
+        )
+    });
+    assert_eq!(rows, code.collect::<Vec<_>>());
+
+    let reasons = page.split("| reason |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let reasons: Vec<_> = reasons.lines().skip(2).map(|row| row.split('`').nth(1).unwrap()).collect();
+    assert_eq!(reasons, sinkwell::lane::Reason::ALL.map(sinkwell::lane::Reason::name));
 }
 
 #[test]

@@ -5,7 +5,7 @@ namespace Sinkwell.Tests;
 
 /// <summary>
 /// The authority boundary: a sink that answers nonsense, changes what it was given, throws, is late, emits and flushes
-/// from inside alters no run, no decision and nothing of another lane (lanes.md, "What lanes cannot do").
+/// from inside alters no run, no decision and nothing of another lane (docs/LANES.md, "What a sink cannot do").
 /// </summary>
 public sealed class AuthorityTests
 {

@@ -1,4 +1,4 @@
-//! `governance.content` (content.md): the policy that content leaves under.
+//! `governance.content` (docs/CONTENT.md): the policy that content leaves under.
 
 use super::keys;
 use crate::document::reader::{Cursor, quoted};

@@ -1,4 +1,4 @@
-//! The governance policy (policy.md): enforcement, so whatever cannot be understood refuses to start.
+//! The governance policy (docs/CONFIG.md): enforcement, so whatever cannot be understood refuses to start.
 //!
 //! Guarantees: every error about the policy has kind `policy`, whether it stands in the configuration or
 //! in a file of its own.

@@ -11,7 +11,7 @@ use crate::seam::Env;
 use crate::secret::Secret;
 use crate::settings::{AgentConfig, KeyConfig, KeySource, SignMode, SignatureAlgorithm};
 
-/// The shortest HMAC key (envelope.md).
+/// The shortest HMAC key (docs/spec/envelope.md).
 const MIN_HMAC_KEY: usize = 32;
 
 /// `agent`, or the default one.

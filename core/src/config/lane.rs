@@ -1,4 +1,4 @@
-//! One lane (lanes.md): its keys, and the defaults that follow from its sink and classes.
+//! One lane (docs/LANES.md): its keys, and the defaults that follow from its sink and classes.
 
 use std::time::Duration;
 

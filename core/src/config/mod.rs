@@ -1,4 +1,4 @@
-//! Configuration: one document, YAML or JSON, the same in every language (api.md).
+//! Configuration: one document, YAML or JSON, the same in every language (docs/CONFIG.md).
 //!
 //! Guarantees: what [`Config::load`] gives can be used as it is, with every default filled in; a document
 //! with a key, word or value that is not understood gives an error instead, which names the document, line,

@@ -1,4 +1,4 @@
-//! `sink` of a lane (sinks.md): which kind it is; what is under it, the kind itself reads.
+//! `sink` of a lane (docs/CONFIG.md): which kind it is; what is under it, the kind itself reads.
 
 use crate::document::reader::{Cursor, quoted};
 use crate::document::suggest::nearest;

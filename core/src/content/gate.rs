@@ -98,7 +98,7 @@ pub(super) fn lowest(modes: &[ContentMode], failed: Gates) -> ContentMode {
     modes.iter().copied().fold(cap, ContentMode::min)
 }
 
-/// What is asked of [`evaluate`] (content.md).
+/// What is asked of [`evaluate`] (docs/CONTENT.md).
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// `governance.content`; absent: off for every class.

@@ -37,7 +37,7 @@ impl fmt::Debug for Body {
     }
 }
 
-/// A content part (content.md). Its text, summary and reference are absent from its debug output.
+/// A content part (docs/CONTENT.md). Its text, summary and reference are absent from its debug output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Part {
     /// `prompt`, `system`, `completion`, `tool_arguments`, `tool_result`, `memory`, `file`, `message`, or the
@@ -145,7 +145,7 @@ impl Part {
         FIXED + body + self.class.len() + self.mediatype.len() + texts
     }
 
-    /// Reads a part from its mapping form: the members named in content.md, `bytes` in base64; `at` is its
+    /// Reads a part from its mapping form: the members named in docs/CONTENT.md, `bytes` in base64; `at` is its
     /// place in the event, as `content[2]`.
     ///
     /// # Errors
@@ -209,7 +209,7 @@ impl Part {
     }
 }
 
-/// The mode of that name, the proposals' spellings included (api.md).
+/// The mode of that name, the proposals' spellings included (docs/CONFIG.md).
 pub(crate) fn mode_from_name(name: &str) -> Option<ContentMode> {
     match name {
         "metadata_only" => Some(ContentMode::Off),

@@ -513,7 +513,7 @@ impl Emitter {
         metrics::metrics(&self.counters(), &self.health(), self.refused())
     }
 
-    /// What sinks can and cannot do, as a value for those who must show it (lanes.md).
+    /// What sinks can and cannot do, as a value for those who must show it (docs/LANES.md).
     #[must_use]
     pub fn authority_boundary() -> &'static str {
         report::AUTHORITY_BOUNDARY

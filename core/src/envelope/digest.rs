@@ -1,4 +1,4 @@
-//! What is hashed of an envelope, and what is signed (docs/spec/envelope.md, "Canonical bytes").
+//! What is hashed of an envelope, and what is signed (docs/spec/envelope.md, "Digest, hash, signature").
 //!
 //! Guarantees: the sealer, the verifier, the journal and the audit chain all hash by these three functions, so they
 //! cannot disagree. Each input begins with a word of its own, so that no bytes mean two things.

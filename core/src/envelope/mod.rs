@@ -19,5 +19,5 @@ pub(crate) use wire::{Opening, SealError, Sealing, Wire, members_len, push_seque
 /// `dataschema` of every envelope this version seals.
 pub const DATA_SCHEMA: &str = "https://sinkwell.dev/schemas/governance-event/1.0";
 
-/// Sequences have 20 digits and stay below this bound (envelope.md).
+/// Sequences have 20 digits and stay below this bound (docs/spec/envelope.md).
 pub const SEQUENCE_BOUND: u64 = 1 << 53;

@@ -40,7 +40,7 @@ pub struct Trace<'a> {
     pub state: Option<&'a str>,
 }
 
-/// An event as host code gives it (envelope.md). Only `event_type` is required.
+/// An event as host code gives it (docs/spec/envelope.md). Only `event_type` is required.
 #[derive(Clone, Debug, Default)]
 pub struct EventInput<'a> {
     /// A built-in type, or any reverse-DNS type of the host's own.

@@ -1,4 +1,4 @@
-//! The journal: what survives a crash, and how (journal.md).
+//! The journal: what survives a crash, and how (docs/spec/journal.md).
 //!
 //! # Guarantees
 //!

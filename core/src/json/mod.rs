@@ -33,5 +33,5 @@ pub const MAX_DATA_DEPTH: usize = 512;
 /// How deep a line may nest: an envelope around `data`. Whoever reads lines reads all that can be sealed.
 pub const MAX_DEPTH: usize = MAX_DATA_DEPTH + 1;
 
-/// How deep `data` may nest unless configured otherwise; `data` itself is 1 (envelope.md).
+/// How deep `data` may nest unless configured otherwise; `data` itself is 1 (docs/spec/envelope.md).
 pub const DEFAULT_DEPTH: usize = 64;

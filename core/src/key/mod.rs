@@ -1,4 +1,4 @@
-//! Keys: brought by the owner, never made or rotated behind their back (envelope.md).
+//! Keys: brought by the owner, never made or rotated behind their back (docs/spec/envelope.md).
 //!
 //! Guarantees: a private key is zeroized when dropped and appears in no error, log or debug output;
 //! Ed25519 is verified strictly; MACs are compared in constant time.

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use crate::error::{Error, Result};
 use crate::key::{SignMode, SignatureAlgorithm, VerifyingKey};
 
-/// The shortest HMAC key that is accepted, in bytes (envelope.md).
+/// The shortest HMAC key that is accepted, in bytes (docs/spec/envelope.md).
 pub(super) const MIN_HMAC_KEY: usize = 32;
 
 /// A raw signature: of 32 or 64 bytes, so without allocation.

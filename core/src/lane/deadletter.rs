@@ -1,4 +1,4 @@
-//! What a receiver refused for good, kept for a person (events.md, "dead-letter file").
+//! What a receiver refused for good, kept for a person (docs/spec/events.md, "Dead letters").
 //!
 //! Guarantees: an envelope and its reason are both there, whole and synced, or neither is; several processes may
 //! write to one pair of files.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::seam::Uuid;
 use crate::sink::EnvelopeHash;
 
-/// Why an event did not arrive (events.md): a closed list.
+/// Why an event did not arrive (docs/spec/events.md): a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// No room in the queue.

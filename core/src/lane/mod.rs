@@ -1,7 +1,7 @@
 //! One lane: everything between the emitter and one sink.
 //!
 //! Guarantees: lanes share nothing but the frozen event, so a sink that is slow, failing, hung, panicking
-//! or refusing changes nothing for the others or for the caller, save where lanes.md says so. What a lane
+//! or refusing changes nothing for the others or for the caller, save where docs/LANES.md says so. What a lane
 //! loses is counted under the lock under which it is lost, declared in the stream it concerns, and told to
 //! the `siem` and `audit` lanes once per episode.
 //!

@@ -1,4 +1,4 @@
-//! What sinkwell says about itself: the data of own envelopes (events.md).
+//! What sinkwell says about itself: the data of own envelopes (docs/spec/events.md).
 
 use std::sync::Arc;
 

@@ -28,7 +28,7 @@ use crate::settings::ContentCeiling;
 use crate::sink::{Envelope, EnvelopeHash, SinkClass};
 use crate::timeline::Timeline;
 
-/// A checkpoint is sealed every so many envelopes of a stream (envelope.md).
+/// A checkpoint is sealed every so many envelopes of a stream (docs/spec/envelope.md).
 const CHECKPOINT_EVERY: u64 = 1024;
 
 /// An envelope on its way, and what to do when it does not arrive.

@@ -11,6 +11,8 @@ mod host;
 pub mod memory;
 pub mod otlp;
 mod standard;
+#[cfg(test)]
+mod tally;
 pub(crate) mod trial;
 
 use std::time::Duration;
@@ -32,6 +34,8 @@ pub(crate) const KINDS: &[&Kind] = &[
     &host::KIND,
     &memory::MEMORY,
     &memory::NULL,
+    #[cfg(test)]
+    &tally::KIND,
 ];
 
 /// The sinks that the product knows and this build does not have.

@@ -1,4 +1,4 @@
-//! The built-in types: events.md's table as data. `schemas/governance-event/1.0/` says the same in JSON
+//! The built-in types: the table of docs/spec/events.md as data. `schemas/governance-event/1.0/` says the same in JSON
 //! Schema, and a test holds the two together.
 
 use super::severity::Severity;
@@ -49,6 +49,12 @@ impl Builtin {
         self.terminal
     }
 
+    /// The severity of such an event, where neither its data nor the host says another.
+    #[must_use]
+    pub const fn severity(&self) -> Severity {
+        self.severity
+    }
+
     /// Whether only sinkwell itself makes such events; they are refused from hosts.
     #[must_use]
     pub const fn is_own_only(&self) -> bool {
@@ -56,7 +62,7 @@ impl Builtin {
     }
 
     /// The names of the members that it requires.
-    pub(crate) fn required(&self) -> impl Iterator<Item = &'static str> {
+    pub fn required(&self) -> impl Iterator<Item = &'static str> {
         self.members.iter().filter(|member| member.required).map(|member| member.name)
     }
 

@@ -33,7 +33,7 @@ pub const COUNTERS: [&str; 7] = [
 /// Whose word counts as usage.
 pub const FAMILIES: [&str; 3] = ["model", "run", "subagent"];
 
-/// Looks a dotted name up: the literal member first, then the nested one (events.md).
+/// Looks a dotted name up: the literal member first, then the nested one (docs/spec/events.md).
 fn look_up<'v>(data: &'v Value, name: &str) -> Option<&'v Value> {
     data.get(name).or_else(|| {
         let (head, rest) = name.split_once('.')?;

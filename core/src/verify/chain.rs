@@ -169,7 +169,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// 64 MiB (docs/spec/envelope.md, "Verification").
+    /// 64 MiB (docs/spec/envelope.md, "Good means covered").
     pub(super) const BYTES: usize = 64 << 20;
 
     pub(super) fn new() -> Self {

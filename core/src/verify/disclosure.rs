@@ -1,4 +1,4 @@
-//! Disclosures: clear bytes beside the envelope that commits to them (content.md, "Selective disclosure").
+//! Disclosures: clear bytes beside the envelope that commits to them (docs/CONTENT.md, "One event, two files").
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

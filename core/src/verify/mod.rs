@@ -1,4 +1,4 @@
-//! The verifier: what a file of envelopes proves, and what is wrong with it (envelope.md, "Verification").
+//! The verifier: what a file of envelopes proves, and what is wrong with it (docs/spec/envelope.md).
 //!
 //! Guarantees: one pass over the input, in any order of streams; at most 16 bytes per envelope, plus a fixed
 //! amount per stream and per open gap, and 64 MiB for what waits for a signature; never panics, whatever the input.

@@ -1,4 +1,4 @@
-//! What sinkwell's own envelopes say (events.md, "Own envelopes").
+//! What sinkwell's own envelopes say (docs/spec/events.md, "Own envelopes").
 
 use std::borrow::Cow;
 
@@ -79,7 +79,7 @@ pub(super) enum Own {
     Other,
 }
 
-/// Reasons of a loss (events.md).
+/// Reasons of a loss (docs/spec/events.md).
 const REASONS: [&str; 8] = [
     "overflow",
     "reentrant",

@@ -1,4 +1,4 @@
-//! What a verification found, under the names that api.md fixes.
+//! What a verification found, under the names that every language and `--format json` use.
 
 use std::collections::BTreeMap;
 

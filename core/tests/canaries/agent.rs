@@ -84,7 +84,7 @@ impl Combination {
         if self.policy() { ContentMode::Raw } else { MODES[(class / 3) % 3] }
     }
 
-    /// content.md, "The decision", in other words than the core's.
+    /// docs/CONTENT.md, "Who sees what", in other words than the core's.
     fn effective(self, class: usize) -> ContentMode {
         let open = self.granted(class) == ContentMode::Raw
             && self.redaction()

@@ -1,8 +1,8 @@
-//! Canaries (content.md, "Proof"): a unique marker in everything that must not leave, under every combination
+//! Canaries (docs/CONTENT.md, "What is proven, and how"): a unique marker in everything that must not leave, under every combination
 //! of gates, through every sink; then every byte that came out is searched.
 //!
 //! The emitters run in a child process, whose standard output and error are read as well. What a marker may
-//! be found in is reckoned here from content.md, not asked of the core. A lane that may see a part must have
+//! be found in is reckoned here from docs/CONTENT.md, not asked of the core. A lane that may see a part must have
 //! it: a search that finds nothing anywhere proves nothing.
 
 mod agent;

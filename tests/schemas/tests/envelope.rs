@@ -1,4 +1,4 @@
-//! The envelope's schema takes what envelope.md describes, and refuses what it forbids.
+//! The envelope's schema takes what docs/spec/envelope.md describes, and refuses what it forbids.
 
 use serde_json::{Value, json};
 use sinkwell_schema_tests::Schemas;

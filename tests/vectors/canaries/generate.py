@@ -1,4 +1,4 @@
-"""Writes the canary cases: each gate shut alone, all open, all shut (content.md).
+"""Writes the canary cases: each gate shut alone, all open, all shut (docs/CONTENT.md).
 
     python3 tests/vectors/canaries/generate.py
 

@@ -1,7 +1,7 @@
 //! JSON-path rules into `data`: the part of RFC 9535 that names places. `$.user.name`, `$['a.b']`,
 //! `$.items[0].id`, `$.items[*].id`, `$..email`.
 //!
-//! Dotted names are literal members of `data` (events.md): `$.error.type` names the member `error.type` as
+//! Dotted names are literal members of `data` (docs/spec/events.md): `$.error.type` names the member `error.type` as
 //! well as the member `type` of `error`.
 
 use crate::error::{Error, Result};

@@ -446,7 +446,7 @@ impl Control {
     }
 }
 
-/// An auth failure says nothing about the envelopes: everything is kept (lanes.md).
+/// An auth failure says nothing about the envelopes: everything is kept (docs/LANES.md).
 fn keep_on_auth(answers: Answers) -> Answers {
     match answers {
         Answers::RefusedBatch(failure) if failure.kind == FailureKind::Auth => Answers::Retry(failure, None),

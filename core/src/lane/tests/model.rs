@@ -39,7 +39,7 @@ enum Policy {
     FailSink,
 }
 
-/// What lanes.md says, written down as plainly as possible.
+/// What docs/LANES.md says, written down as plainly as possible.
 struct Model {
     policy: Policy,
     events: usize,

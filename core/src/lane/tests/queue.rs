@@ -1,4 +1,4 @@
-//! The queue by itself, one rule of lanes.md after the other. The model test covers their mixture.
+//! The queue by itself, one rule of docs/LANES.md after the other. The model test covers their mixture.
 
 use crate::lane::queue::{Entry, Offer, Queue};
 use crate::settings::{Overflow, QueueCapacity};

@@ -1,4 +1,4 @@
-//! One sealed envelope as one OTLP `LogRecord` (sinks.md), straight from its canonical bytes.
+//! One sealed envelope as one OTLP `LogRecord` (docs/OTLP.md), straight from its canonical bytes.
 //!
 //! | field | from |
 //! | --- | --- |
@@ -14,7 +14,7 @@
 //! Guarantees: keys of attributes are unique, as OTLP demands. The envelope's own attributes cannot be
 //! imitated: a member of `data` that would be called `cloudevents.…` or `sinkwell.…` stays in the body
 //! only. Of two members of `data` that flatten to the same name, the less nested one is taken (the look-up
-//! rule of events.md). Disclosed content appears under the names of the GenAI conventions; undisclosed
+//! rule of docs/spec/events.md). Disclosed content appears under the names of the GenAI conventions; undisclosed
 //! content cannot appear, because it is not in the bytes.
 
 use super::OtlpBody;
