@@ -6,7 +6,7 @@
 //! journal only once the declaration that names it is there itself; what dead processes left is sent first,
 //! oldest first, byte for byte but for disclosures that today's policy no longer allows.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::Lane;
@@ -73,6 +73,8 @@ struct Inherited {
     settled: Settled,
     /// Positions of what is never sent: it was sealed, and no signature covers it.
     cut: BTreeSet<u64>,
+    /// Streams that are signed: each of their envelopes has a signature at or behind it.
+    signed: HashSet<Uuid>,
     read: bool,
     finished: bool,
 }
@@ -173,6 +175,7 @@ impl Durable {
                 adopted,
                 settled,
                 cut: tail.positions,
+                signed: tail.heads.into_keys().collect(),
                 read: false,
                 finished: false,
             });
@@ -476,22 +479,34 @@ impl Durable {
         }
     }
 
-    /// The next envelopes that a dead process left, oldest first, as far as a batch goes. What cannot be judged by today's
-    /// policy goes nowhere, and is lost: `sealer` declares it.
+    /// The next envelopes that a dead process left, oldest first, as far as a batch goes, and on to the signatures that cover
+    /// them: what a sink has acknowledged must be covered by what it has, as nobody sends it again. What cannot be judged
+    /// by today's policy goes nowhere, and is lost: `sealer` declares it.
     pub(crate) fn replay(&mut self, lane: &Lane, rules: &ContentRules, sealer: &mut Sealer) -> Vec<Item> {
+        let batch = lane.config.batch;
         let mut items = Vec::new();
         let mut bytes = 0;
+        let mut uncovered: HashSet<Uuid> = HashSet::new();
         for at in 0..self.inherited.len() {
             let old = &mut self.inherited[at];
-            while !old.read && items.len() < lane.config.batch.events && bytes < lane.config.batch.bytes {
+            while !old.read && (!uncovered.is_empty() || (items.len() < batch.events && bytes < batch.bytes))
+            {
                 match old.records.next() {
                     Some(Ok(stored)) if old.cut.contains(&stored.position.0) => {}
                     Some(Ok(stored)) => {
                         bytes += stored.bytes.len();
                         let place = Place { journal: Which::Inherited(at), position: stored.position };
                         let (streamid, sequence, own) = (stored.streamid, stored.sequence, stored.own);
+                        let signed = stored.signed;
                         match replayed(stored, Some(place), lane, rules) {
-                            Some(item) => items.push(item),
+                            Some(item) => {
+                                items.push(item);
+                                if signed {
+                                    uncovered.remove(&streamid);
+                                } else if old.signed.contains(&streamid) {
+                                    uncovered.insert(streamid);
+                                }
+                            }
                             None => {
                                 old.cut.insert(place.position.0);
                                 let lost = LostRange {
@@ -515,6 +530,8 @@ impl Durable {
             if !old.read {
                 return items;
             }
+            // What still is uncovered stays so: its signature could not be read.
+            uncovered.clear();
             if old.finished {
                 continue;
             }

@@ -22,7 +22,7 @@ use crate::seam::Uuid;
 pub(super) struct Tail {
     /// Where it lies.
     pub(super) positions: BTreeSet<u64>,
-    /// The last signed envelope of each stream that loses something.
+    /// The last signed envelope of each stream of which one is signed.
     pub(super) heads: HashMap<Uuid, Head>,
     /// What it was.
     pub(super) lost: Vec<LostRange>,
