@@ -150,6 +150,75 @@ export interface LaneKeys {
 export interface LaneConfig extends LaneKeys {
     readonly sink: SinkConfig;
 }
+/** Which sinks must be there. */
+interface RequiredSink {
+    readonly class: SinkClass;
+    readonly health?: 'required' | undefined;
+    /** `fail_closed` if absent. */
+    readonly on_unhealthy?: 'fail_closed' | 'degrade' | 'alert_only' | undefined;
+}
+/** A mode as a policy spells it: this product's words, or those of the proposals that it reads. */
+type PolicyMode = ContentMode | 'metadata_only' | 'payload_refs' | 'raw_content' | boolean;
+/** What may be seen of content, by class; docs/CONTENT.md. */
+export interface ContentPolicy {
+    /** For classes without a rule; `off` if absent. */
+    readonly mode?: PolicyMode | undefined;
+    readonly classes?: Readonly<Record<string, PolicyMode | {
+        readonly mode: PolicyMode;
+        /** Globs. */
+        readonly tenants?: readonly string[] | undefined;
+        /** Globs. */
+        readonly agents?: readonly string[] | undefined;
+        /** A date or a time. */
+        readonly expires?: string | undefined;
+    }>> | undefined;
+    /** What is masked, everywhere. */
+    readonly redaction?: {
+        readonly id: string;
+        readonly detectors?: readonly string[] | undefined;
+        /** Members of `data`: `$.user.name`. */
+        readonly paths?: readonly string[] | undefined;
+        /** By name, linear-time regular expressions. */
+        readonly patterns?: Readonly<Record<string, string>> | undefined;
+        /** Regular expressions of what detectors leave alone. */
+        readonly keep?: readonly string[] | undefined;
+        readonly replace?: 'mask' | 'drop' | 'hash' | undefined;
+        readonly keep_identifiers?: boolean | undefined;
+    } | undefined;
+    readonly retention?: {
+        readonly class: string;
+        readonly window: string;
+    } | undefined;
+    readonly sampling?: {
+        readonly key?: 'run' | 'trace' | 'event' | undefined;
+        readonly rate: {
+            readonly numerator: number;
+            readonly denominator: number;
+        };
+    } | undefined;
+    readonly limits?: {
+        readonly bytes?: string | number | undefined;
+        readonly parts?: number | undefined;
+        readonly tokens?: number | undefined;
+        readonly media_bytes?: string | number | undefined;
+    } | undefined;
+    /** Child agents and extensions that are included, by name. */
+    readonly children?: readonly string[] | undefined;
+}
+/** The policy that the emitter enforces: whatever of it cannot be understood refuses to start. */
+export interface GovernanceDocument {
+    /** Sealed as `policyversion`. */
+    readonly version?: string | undefined;
+    readonly required_sinks?: readonly RequiredSink[] | undefined;
+    /** One class, `fail_closed`. */
+    readonly requires_sink?: SinkClass | undefined;
+    readonly heartbeat?: {
+        readonly every: string | 0;
+    } | undefined;
+    /** Ids of `audit` or `siem` lanes that may drop. */
+    readonly allow_drop?: readonly string[] | undefined;
+    readonly content?: ContentPolicy | undefined;
+}
 /** The document. */
 export interface ConfigurationDocument {
     readonly agent?: {
@@ -199,7 +268,7 @@ export interface ConfigurationDocument {
         readonly hash_key?: Secret | undefined;
     } | undefined;
     /** Which sinks must be there, and what may be seen of content; in place, or the path of a file. */
-    readonly governance?: object | string | undefined;
+    readonly governance?: GovernanceDocument | string | undefined;
     /** Telemetry policies: documents in place, or paths of files of them. */
     readonly telemetry?: readonly (object | string)[] | undefined;
     /** What the emitter runs in, for policies with such a target. */
