@@ -46,6 +46,26 @@ left() {
 logged cargo-build-examples cargo build -p sinkwell-cli -p sinkwell-example
 example rust target/debug/sinkwell-example
 
+# Who let whom do what: one act that nobody should have let is in it, and is found.
+rm -f target/examples/authority/events.ndjson
+if ! logged example-authority target/debug/sinkwell-example authority; then
+    echo "not ok authority: it did not run"
+    failed=$((failed + 1))
+else
+    for form in text:txt mermaid:mmd; do
+        graph="target/examples/authority/authority.${form#*:}" status=0
+        target/debug/sinkwell graph --key k1=target/examples/authority/agent.pem.pub --format "${form%:*}" \
+            target/examples/authority/events.ndjson >"$graph" || status=$?
+        if [[ $status == 1 ]] && diff "examples/authority.${form#*:}" "$graph"; then
+            echo "ok authority: the graph as ${form%:*}"
+            passed=$((passed + 1))
+        else
+            echo "not ok authority: another graph as ${form%:*} (exit $status)"
+            failed=$((failed + 1))
+        fi
+    done
+fi
+
 if [[ -e examples/python/agent.py ]]; then
     if ! have python3; then
         left python "no python3 on PATH"

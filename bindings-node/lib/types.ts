@@ -20,10 +20,14 @@ interface Common {
 
 /** Every allow or deny. */
 export interface PolicyDecision extends Common {
-  readonly decision: 'allow' | 'deny' | 'ask';
+  readonly decision: 'allow' | 'deny' | 'ask' | 'indeterminate';
   readonly rule?: string | undefined;
   readonly ruleset?: string | undefined;
   readonly ruleset_version?: string | undefined;
+  /** No rule said so: it is the default. */
+  readonly implicit?: boolean | undefined;
+  /** Of what was decided about. */
+  readonly input_digest?: string | undefined;
   readonly action?: string | undefined;
   readonly reason?: string | undefined;
   readonly evaluated_rules?: number | readonly unknown[] | undefined;
@@ -48,6 +52,9 @@ export interface IdentityAssertion extends Common {
   readonly issuer?: string | undefined;
   readonly audience?: string | readonly string[] | undefined;
   readonly method?: string | undefined;
+  /** What it lets: words with blanks between them, or a list. */
+  readonly scope?: string | readonly string[] | undefined;
+  readonly revoked_by?: string | undefined;
   readonly expires?: string | number | undefined;
 }
 

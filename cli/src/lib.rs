@@ -5,6 +5,7 @@ mod audit;
 mod compare;
 mod disclose;
 mod doctor;
+mod graph;
 mod journal;
 mod keys;
 mod out;
@@ -42,6 +43,7 @@ enum Command {
     Keys(keys::Command),
     Verify(verify::Command),
     Compare(compare::Command),
+    Graph(graph::Command),
     Tail(tail::Command),
     /// Look into a journal directory; never harms one in use.
     #[command(subcommand)]
@@ -80,6 +82,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Keys(command) => keys::run(command),
         Command::Verify(command) => verify::run(command),
         Command::Compare(command) => compare::run(command),
+        Command::Graph(command) => graph::run(command),
         Command::Tail(command) => tail::run(command),
         Command::Journal(command) => journal::run(command),
         Command::Policy(command) => policy::run(command),

@@ -81,10 +81,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     for path in &command.checkpoints {
         verifier.read_checkpoints(path)?;
     }
-    let stdin = [PathBuf::from("-")];
-    for path in if command.paths.is_empty() { &stdin[..] } else { &command.paths } {
-        read(&mut verifier, path)?;
-    }
+    read_all(&mut verifier, &command.paths)?;
     let report = verifier.finish()?;
     let mut out = Out::new();
     match command.format {
@@ -93,6 +90,13 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     }
     out.flush()?;
     Ok(if report.is_good() { Outcome::Good } else { Outcome::Findings })
+}
+
+/// Reads what the command line names; nothing is standard input.
+pub(crate) fn read_all(verifier: &mut Verifier, paths: &[PathBuf]) -> Result<()> {
+    let stdin = [PathBuf::from("-")];
+    let paths = if paths.is_empty() { &stdin[..] } else { paths };
+    paths.iter().try_for_each(|path| read(verifier, path))
 }
 
 fn read(verifier: &mut Verifier, path: &Path) -> Result<()> {

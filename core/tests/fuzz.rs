@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use common::{Case, cases};
 use sinkwell::json::{ObjectWriter, Scan, Value, parse, parse_into};
 use sinkwell::key::VerifyingKey;
-use sinkwell::verify::{Options, Report, TrustedKey, Verdict, Verifier, verify_envelope};
+use sinkwell::verify::{GraphFilter, Options, Report, TrustedKey, Verdict, Verifier, verify_envelope};
 
 /// splitmix64
 struct Rng(u64);
@@ -238,12 +238,14 @@ fn mutate(rng: &mut Rng, seed: &Seed, others: &[Seed]) -> Vec<u8> {
 
 fn report(rng: &mut Rng, bytes: &[u8], keys: &[TrustedKey], all: bool) -> Option<Report> {
     let mut flag = |n| all && rng.below(n) == 0;
+    let graph = flag(2);
     let mut verifier = Verifier::new(Options {
         lanes: Vec::new(),
         keys: keys.to_vec(),
         strict: flag(2),
         partial: flag(3),
         edges: flag(2),
+        graph,
         silence: flag(2).then_some(Duration::from_secs(60)),
         max_line: if flag(9) { 600 } else { 1 << 20 },
     });
@@ -251,7 +253,13 @@ fn report(rng: &mut Rng, bytes: &[u8], keys: &[TrustedKey], all: bool) -> Option
     if all && rng.below(4) == 0 {
         let _ = verifier.read_checkpoints_from(&mut { bytes }, "checkpoints");
     }
-    verifier.finish().ok()
+    if !graph {
+        return verifier.finish().ok();
+    }
+    // Whatever is in the input, all forms of its graph can be had.
+    let (report, graph) = verifier.graph(&GraphFilter::default()).ok()?;
+    let _ = (graph.to_string(), graph.to_json(), graph.to_dot(), graph.to_mermaid());
+    Some(report)
 }
 
 /// Whatever is done to a sound file: if it is still called sound, then every line of it was sealed just so,

@@ -44,6 +44,8 @@ class _IdentityAssertion(TypedDict, total=False):
     identity: str
     issuer: str
     method: str
+    revoked_by: str
+    scope: Any
 
 
 class IdentityAssertion(_IdentityAssertion):
@@ -99,15 +101,19 @@ class _PolicyDecision(TypedDict, total=False):
     action: str
     duration_ms: float
     evaluated_rules: Any
+    implicit: bool
+    input_digest: str
     reason: str
     rule: str
+    ruleset: str
+    ruleset_version: str
     shadow: bool
 
 
 class PolicyDecision(_PolicyDecision):
     """``policy.decision``"""
 
-    decision: Literal["allow", "deny", "ask"]
+    decision: Literal["allow", "deny", "ask", "indeterminate"]
 
 
 _RunCancelled = TypedDict(

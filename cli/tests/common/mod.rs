@@ -86,9 +86,12 @@ impl Place {
 
     /// An emitter whose configuration's paths are this folder's; a host sink NAME writes NAME.ndjson.
     pub(crate) fn open(&self, rest: &str) -> Emitter {
-        let text = format!(
-            "agent: {{ id: 'urn:example:buyer' }}\nkey: {{ id: k1, hmac_sha256: {{ file: agent.key }} }}\nheartbeat: off\n{rest}"
-        );
+        self.open_as(&format!("agent: {{ id: 'urn:example:buyer' }}\nheartbeat: off\n{rest}"))
+    }
+
+    /// As [`open`](Self::open), with an agent of its own.
+    pub(crate) fn open_as(&self, rest: &str) -> Emitter {
+        let text = format!("key: {{ id: k1, hmac_sha256: {{ file: agent.key }} }}\n{rest}");
         let config = Config::load(Source::Path(self.write("sinkwell.yaml", text).into()), &Testing).unwrap();
         let mut options = Options::new(config);
         for lane in options.config.lanes.clone() {

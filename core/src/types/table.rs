@@ -179,6 +179,8 @@ static BUILTIN: &[Builtin] = &[
             known("identity", Text),
             known("issuer", Text),
             known("method", Text),
+            known("revoked_by", Text),
+            known("scope", TEXT_OR_TEXTS),
         ],
     ),
     plain("log.record", &[known("logger", Text), known("message", Text)]),
@@ -209,11 +211,15 @@ static BUILTIN: &[Builtin] = &[
             "policy.decision",
             &[
                 known("action", Text),
-                required("decision", OneOf(&["allow", "deny", "ask"])),
+                required("decision", OneOf(&["allow", "deny", "ask", "indeterminate"])),
                 known("duration_ms", Amount),
                 known("evaluated_rules", Either(&Count, &List)),
+                known("implicit", Bool),
+                known("input_digest", Text),
                 known("reason", Text),
                 known("rule", Text),
+                known("ruleset", Text),
+                known("ruleset_version", Text),
                 known("shadow", Bool),
             ],
         )
@@ -265,8 +271,10 @@ static BUILTIN: &[Builtin] = &[
 ];
 
 /// Under whose leave any event happened.
-static AUTHZ: Member =
-    known("authz", Object(&[("decision", Text), ("delegated_by", Text), ("identity", Text)]));
+static AUTHZ: Member = known(
+    "authz",
+    Object(&[("decision", Text), ("delegated_by", Text), ("identity", Text), ("principal", Text)]),
+);
 
 /// Where the facts of any event come from.
 static PROVENANCE: Member = known(

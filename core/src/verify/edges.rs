@@ -5,8 +5,9 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use super::authz;
 use super::place::Place;
-use crate::json::{Value, parse};
+use crate::json::parse;
 
 const BLOCK: usize = 4096;
 
@@ -55,12 +56,9 @@ impl Edges {
     /// Notes the edges of an envelope.
     pub(super) fn edges(&mut self, data: &[u8], stream: usize, sequence: u64, place: Place) {
         let Ok(data) = parse(data) else { return };
-        let Some(authz) = data.get("authz") else { return };
-        for member in ["identity", "decision", "delegated_by"] {
-            if let Some(id) = authz.get(member).and_then(Value::as_str) {
-                let target = self.state.hash_one(id);
-                self.open.push(Edge { target, stream, sequence, place, member, id: id.into() });
-            }
+        for (member, id) in authz::links(&data) {
+            let target = self.state.hash_one(id);
+            self.open.push(Edge { target, stream, sequence, place, member, id: id.into() });
         }
         if self.open.len() >= self.limit.max(BLOCK) {
             self.look_up();

@@ -9,8 +9,10 @@
 //!
 //! How: [`input`] cuts lines, [`crate::envelope::line`] reads one, [`trust`] checks it by itself, [`stream`] puts it
 //! into the chain of its stream ([`chain`]), [`own`] and [`claims`] hold what sinkwell says about its streams, and
-//! [`finish`] judges. `docs/spec/envelope.md` says the same without code.
+//! [`finish`] judges. `docs/spec/envelope.md` says the same without code. [`graph`] is who did what by whose leave, of what was found
+//! covered.
 
+mod authz;
 mod beside;
 mod chain;
 mod claims;
@@ -19,6 +21,7 @@ mod disclosure;
 mod edges;
 mod findings;
 mod finish;
+mod graph;
 mod input;
 mod options;
 mod own;
@@ -37,6 +40,7 @@ mod tests;
 pub use compare::{
     CompareOptions, Comparison, Counts, Difference, DifferenceKind, Only, Pair, Spot, compare,
 };
+pub use graph::{Graph, GraphFilter, GraphFinding, GraphFindingKind};
 pub use options::{Options, TrustedKey};
 pub use report::{Finding, FindingKind, Point, Report, StreamReport, Verdict};
 pub use verifier::Verifier;

@@ -64,6 +64,9 @@ pub struct Options {
     /// Report authorization edges (`data.authz`) that lead to no envelope of the input. Costs 8 bytes more
     /// per envelope.
     pub edges: bool,
+    /// Keep what [`Verifier::graph`](super::Verifier::graph) answers: some 500 bytes per envelope that says something of
+    /// authority, and 8 for each other.
+    pub graph: bool,
     /// Notes, and losses that the producer declared, count as findings for the exit status.
     pub strict: bool,
     /// The input is a part of what was written (one file of a rotated set): what lies before the first
@@ -81,6 +84,7 @@ impl Default for Options {
             keys: Vec::new(),
             silence: None,
             edges: false,
+            graph: false,
             strict: false,
             partial: false,
             lanes: Vec::new(),

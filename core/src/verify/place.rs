@@ -8,7 +8,7 @@ pub(super) struct Place {
 }
 
 /// The names of the inputs.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sources(Vec<String>);
 
 impl Sources {

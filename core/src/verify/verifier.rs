@@ -9,6 +9,7 @@ use super::claims::{Claim, Claims, Witness};
 use super::edges::Edges;
 use super::findings::Findings;
 use super::finish::Settled;
+use super::graph::Collector;
 use super::input::{self, Step, Text, file_reader, lines, unreadable};
 use super::options::Options;
 use super::own::{self, ErasedRange, Head, Named, Own};
@@ -24,7 +25,7 @@ use crate::seam::Uuid;
 /// Verifies envelopes: feed it all input, then [`finish`](Self::finish).
 pub struct Verifier {
     reader: Reader,
-    state: State,
+    pub(super) state: State,
 }
 
 /// When heartbeats named a stream last: of which lane, by which key.
@@ -57,6 +58,8 @@ pub(super) struct State {
     pub(super) budget: Budget,
     pub(super) latest: Option<Time>,
     pub(super) edges: Edges,
+    /// What the graph is made of, where one is asked for.
+    pub(super) graph: Option<Collector>,
     pub(super) unsigned: u64,
     pub(super) malformed: u64,
     first_malformed: Option<(Place, String)>,
@@ -73,6 +76,7 @@ impl Verifier {
         Self {
             reader: Reader::default(),
             state: State {
+                graph: options.graph.then(Collector::default),
                 options,
                 sources: Sources::default(),
                 streams: Vec::new(),
@@ -372,6 +376,9 @@ impl State {
             return stream.findings.at(kind, envelope.sequence, place, note);
         }
         let hash = envelope.hash();
+        if let Some(graph) = &mut self.graph {
+            graph.take(envelope, &hash, place);
+        }
         let keys = &self.options.keys;
         let own = match trust::signature(&envelope.seal, &hash, Some(&envelope.agentid), keys) {
             Standing::Good(key) => Signed::Good(key),

@@ -1,7 +1,8 @@
 //! The small agent, in Rust: emits the steps of ../agent.json, as it does in every language.
 //!
 //! Clock, ids and key are fixed, so that all five write the same bytes to target/examples/LANGUAGE/events.ndjson.
-//! Run it with SINKWELL_TESTING=1.
+//! Run it with SINKWELL_TESTING=1; with the name of another file of steps (`authority`) it writes those to
+//! target/examples/NAME/events.ndjson.
 
 use std::error::Error;
 use std::fs;
@@ -29,7 +30,9 @@ fn write_key(path: &Path) -> std::io::Result<()> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
-    let target = root.join("target/examples/rust");
+    let other = std::env::args().nth(1);
+    let steps = root.join("examples").join(format!("{}.json", other.as_deref().unwrap_or("agent")));
+    let target = root.join("target/examples").join(other.as_deref().unwrap_or("rust"));
     let events = target.join("events.ndjson");
     fs::create_dir_all(&target)?;
     if events.exists() {
@@ -38,8 +41,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let key = target.join("agent.pem");
     write_key(&key)?;
 
-    let example = parse(&fs::read(root.join("examples/agent.json"))?)?;
-    let mut config = example.get("config").ok_or("agent.json has no config")?.members().to_vec();
+    let example = parse(&fs::read(steps)?)?;
+    let mut config = example.get("config").ok_or("it has no config")?.members().to_vec();
     let own = format!(
         r#"{{"key":{{"id":"k1","ed25519":{{"file":{:?}}}}},"lanes":[{{"id":"file","sink":{{"file":{{"path":{:?}}}}}}}]}}"#,
         key.display().to_string(),
@@ -50,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let emitter = Emitter::open(Options::new(config))?;
     let mut writer = ObjectWriter::new();
-    for step in example.get("steps").ok_or("agent.json has no steps")?.items() {
+    for step in example.get("steps").ok_or("it has no steps")?.items() {
         let event = step.to_canonical()?;
         read_event(&event, emitter.depth_limit(), &mut writer, |input| emitter.emit(input))?;
     }
