@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use super::cel::{self, Program};
 use super::facts::{MAX_STEPS, Paths, Step};
+use super::foreign;
 use super::instruments::Derived;
 use super::sampling::{self, Key, Mode, Sampling};
 use crate::document::suggest::nearest;
@@ -23,6 +24,8 @@ pub(super) const MAX_FILE: usize = 1 << 20;
 pub(super) const MAX_POLICIES: usize = 1000;
 /// Rules of `keep`, and of `matches`.
 const MAX_RULES: usize = 16;
+/// The same, of a document that holds the policies of many.
+const MAX_FOREIGN_RULES: usize = 64;
 /// Fields that are added, and keys that are dropped.
 const MAX_FIELDS: usize = 64;
 /// Targets of one policy.
@@ -45,12 +48,24 @@ pub(crate) enum TargetKind {
     Gateway,
     Namespace,
     Emitter,
+    /// No emitter is one, or in one; a policy about it says so in its status.
+    Route,
+    /// As a route.
+    Mesh,
 }
 
 impl TargetKind {
     /// From the most specific to the least: of two, the earlier holds.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Lane, Self::Agent, Self::Tenant, Self::Gateway, Self::Namespace, Self::Emitter];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Lane,
+        Self::Agent,
+        Self::Tenant,
+        Self::Gateway,
+        Self::Namespace,
+        Self::Emitter,
+        Self::Route,
+        Self::Mesh,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -60,6 +75,8 @@ impl TargetKind {
             Self::Gateway => "Gateway",
             Self::Namespace => "Namespace",
             Self::Emitter => "Emitter",
+            Self::Route => "Route",
+            Self::Mesh => "Mesh",
         }
     }
 }
@@ -102,11 +119,21 @@ pub(super) struct Events {
     pub(super) disabled: bool,
     pub(super) keep: Vec<Rule>,
     pub(super) matches: Vec<Rule>,
+    /// Rules any of which keeps an event out, unless one of `keep` holds: of foreign documents alone, where a rule that
+    /// says nothing of an event must not keep it out.
+    pub(super) discard: Vec<Rule>,
     pub(super) fields: Vec<Field>,
     /// Keys to drop, each with every way to read it.
     pub(super) drop: Vec<(String, Vec<Vec<String>>)>,
     /// What `fields` ask for.
     pub(super) paths: Paths,
+}
+
+impl Events {
+    /// Every rule, in the order in which they are numbered.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.keep.iter().chain(&self.matches).chain(&self.discard)
+    }
 }
 
 /// A document, read.
@@ -131,6 +158,23 @@ impl Policy {
     /// Nothing of it holds.
     pub(super) fn clear(&mut self) {
         (self.events, self.sampling, self.metrics) = (None, None, None);
+    }
+
+    /// Calls fields as a foreign document does.
+    fn rename(&mut self, foreign: &foreign::Translated) {
+        let rules = self.events.iter_mut().flat_map(|events| {
+            events
+                .keep
+                .iter_mut()
+                .chain(&mut events.matches)
+                .chain(&mut events.discard)
+                .map(|rule| &mut rule.field)
+        });
+        let issues = self.invalid.iter_mut().chain(&mut self.unhonoured).map(|issue| &mut issue.field);
+        let targets = self.targets.iter_mut().map(|target| &mut target.field);
+        for field in rules.chain(issues).chain(targets) {
+            *field = foreign.name(field);
+        }
     }
 }
 
@@ -164,7 +208,9 @@ fn placed(source: &str, mark: Mark, message: &str) -> String {
 
 /// Reads a document. `route` gets the paths that its rules ask for.
 pub(super) fn read(node: &Node, source: &str, at: usize, route: &mut Paths) -> Policy {
-    let mut reader = Reader { source, invalid: Vec::new(), unhonoured: Vec::new() };
+    let foreign = foreign::translate(node, source);
+    let mut reader =
+        Reader { source, invalid: Vec::new(), unhonoured: Vec::new(), foreign: foreign.is_some() };
     let mut policy = Policy {
         name: format!("{source}#{at}"),
         source: source.to_owned(),
@@ -176,9 +222,14 @@ pub(super) fn read(node: &Node, source: &str, at: usize, route: &mut Paths) -> P
         invalid: Vec::new(),
         unhonoured: Vec::new(),
     };
-    reader.document(node, &mut policy, route);
+    reader.document(foreign.as_ref().map_or(node, |foreign| &foreign.node), &mut policy, route);
     policy.invalid = reader.invalid;
     policy.unhonoured = reader.unhonoured;
+    if let Some(foreign) = foreign {
+        policy.rename(&foreign);
+        policy.invalid.splice(0..0, foreign.invalid);
+        policy.unhonoured.splice(0..0, foreign.unhonoured);
+    }
     if !policy.invalid.is_empty() {
         policy.clear();
     }
@@ -204,6 +255,8 @@ struct Reader<'s> {
     source: &'s str,
     invalid: Vec<Issue>,
     unhonoured: Vec<Issue>,
+    /// The document was put into our form, which has a member more than hosts may write.
+    foreign: bool,
 }
 
 /// Names that a policy can neither add nor drop: sinkwell's own, and what built-in types require.
@@ -431,14 +484,16 @@ impl Reader<'_> {
 
     fn events(&mut self, node: &Node, route: &mut Paths) -> Events {
         let mut events = Events::default();
-        for Entry { key, node, .. } in
-            self.map(node, "spec.events", &["mode", "keep", "matches", "fields", "drop"])
-        {
+        let own = ["mode", "keep", "matches", "fields", "drop"];
+        let all = ["mode", "keep", "matches", "fields", "drop", "discard"];
+        let known = if self.foreign { &all[..] } else { &own[..] };
+        for Entry { key, node, .. } in self.map(node, "spec.events", known) {
             let field = join("spec.events", key);
             match key.as_str() {
                 "mode" => events.disabled = !self.mode(node, &field),
                 "keep" => events.keep = self.rules(node, &field, route),
                 "matches" => events.matches = self.rules(node, &field, route),
+                "discard" => events.discard = self.rules(node, &field, route),
                 "fields" => {
                     for (i, item) in self.list(node, &field, MAX_FIELDS).iter().enumerate() {
                         self.field(item, &format!("{field}[{i}]"), &mut events);
@@ -477,7 +532,8 @@ impl Reader<'_> {
 
     fn rules(&mut self, node: &Node, field: &str, route: &mut Paths) -> Vec<Rule> {
         let mut rules = Vec::new();
-        for (i, item) in self.list(node, field, MAX_RULES).iter().enumerate() {
+        let most = if self.foreign { MAX_FOREIGN_RULES } else { MAX_RULES };
+        for (i, item) in self.list(node, field, most).iter().enumerate() {
             let field = format!("{field}[{i}]");
             let Some(cel) = self.only(item, &field, "cel") else { continue };
             if let Some(program) = self.cel(cel, &format!("{field}.cel"), route, true) {

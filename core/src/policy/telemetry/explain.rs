@@ -174,8 +174,8 @@ fn of_lane(bound: &Bound, at: usize, place: &Place, event: &Event, redacted: &Re
     members.extend(name(sections.sampling).map(|name| ("sampling", name)));
     bound.with_machine(event, |bound, machine| {
         if let Some(events) = sections.events.and_then(|at| bound.policy(at).events.as_ref()) {
-            let rules =
-                said(machine, &events.keep).into_iter().chain(said(machine, &events.matches)).collect();
+            let rules = [&events.keep, &events.matches, &events.discard].map(|rules| said(machine, rules));
+            let rules = rules.into_iter().flatten().collect();
             members.push(("rules", Value::Array(rules)));
         }
         let decided = bound.decide(sections, event, machine);

@@ -5,7 +5,7 @@
 //! envelope or content ([`crate::lane::Shaping`] sees none of them). The order of documents changes nothing. A set is
 //! put in force as a whole; an event is shaped by the set that routed it.
 //!
-//! How: [`document`] reads, [`cel`] compiles what rules say, [`set`] binds policies to lanes by precedence and runs
+//! How: [`document`] reads, [`foreign`] puts documents of other projects into our form before, [`cel`] compiles what rules say, [`set`] binds policies to lanes by precedence and runs
 //! them, [`facts`] finds what the rules ask for in one pass over the event's data, [`sampling`] decides, [`view`] adds
 //! and drops members, [`measure`] adds to [`instruments`], [`status`] says what became of each document.
 
@@ -13,6 +13,7 @@ mod cel;
 mod document;
 mod explain;
 mod facts;
+mod foreign;
 mod instruments;
 mod measure;
 mod raw;

@@ -117,7 +117,7 @@ impl Loaded {
         }
         refuse_doubles(&mut policies);
         let counters = policies.iter().map(|policy| {
-            let rules = policy.events.as_ref().map_or(0, |events| events.keep.len() + events.matches.len());
+            let rules = policy.events.as_ref().map_or(0, |events| events.rules().count());
             let rules = std::iter::repeat_with(AtomicU64::default).take(rules).collect();
             PolicyCounters { rules, ..PolicyCounters::default() }
         });
@@ -350,6 +350,8 @@ pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place], meters: 
                 TargetKind::Gateway => own_agent.or(own_tenant),
                 TargetKind::Namespace => own_agent.or(own_tenant).or(gateway),
                 TargetKind::Emitter => own_agent.or(own_tenant).or(gateway).or(namespace),
+                // Never holds.
+                TargetKind::Route | TargetKind::Mesh => Sections::default(),
             };
             let covered: Option<Vec<u16>> = match open.as_slice() {
                 // Only metrics are of any use here.
@@ -389,6 +391,10 @@ pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place], meters: 
 
 /// Whether there is what a policy names.
 fn find(kind: TargetKind, name: Option<&str>, scene: &Scene, lanes: &[Place]) -> Standing {
+    if matches!(kind, TargetKind::Route | TargetKind::Mesh) {
+        let message = format!("an emitter is in no {}: name its Gateway or Namespace", kind.name());
+        return Standing::NotFound(message);
+    }
     if scene.anywhere {
         return Standing::Holds;
     }
@@ -436,6 +442,7 @@ fn find(kind: TargetKind, name: Option<&str>, scene: &Scene, lanes: &[Place]) ->
             let known = name.is_none_or(|name| name == scene.agent);
             found(known, format!("the emitter is called after its agent, {:?}", scene.agent))
         }
+        TargetKind::Route | TargetKind::Mesh => Standing::Holds,
     }
 }
 
@@ -535,7 +542,7 @@ impl Bound {
     /// The field of the rule that decided.
     pub(super) fn rule_of(&self, decided: &Decided) -> Option<&str> {
         let events = self.policy(decided.note.events?).events.as_ref()?;
-        let rule = events.keep.iter().chain(&events.matches).nth(usize::from(decided.note.rule?))?;
+        let rule = events.rules().nth(usize::from(decided.note.rule?))?;
         Some(&rule.field)
     }
 
@@ -564,6 +571,19 @@ impl Bound {
         None
     }
 
+    /// As [`any`](Self::any), of rules that keep an event out: one that fails does not.
+    fn discards<'p>(&'p self, rules: &'p [Rule], machine: &Machine<'p>, note: &mut Note) -> Option<usize> {
+        rules.iter().position(|rule| match machine.rule(&rule.program) {
+            Outcome::True => true,
+            Outcome::False => false,
+            Outcome::Fault(fault) => {
+                note.failed |= fault.is_failure();
+                note.unmatched |= !fault.is_failure();
+                false
+            }
+        })
+    }
+
     pub(super) fn decide<'p>(&'p self, sections: Sections, event: &Event, machine: &Machine<'p>) -> Decided {
         let mut decided = Decided::default();
         let note = &mut decided.note;
@@ -579,6 +599,11 @@ impl Bound {
                     // Kept whatever its randomness: it stands for itself.
                     decided.sampled = Some(Decision { kept: true, randomness: None, threshold: Some(0) });
                 }
+                return decided;
+            }
+            if let Some(rule) = self.discards(&events.discard, machine, note) {
+                note.rule = u8::try_from(events.keep.len() + events.matches.len() + rule).ok();
+                decided.filter = Some(Filter::Matches);
                 return decided;
             }
             if !events.matches.is_empty() {

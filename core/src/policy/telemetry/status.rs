@@ -98,7 +98,7 @@ fn of_policy(bound: &Bound, at: usize, policy: &Policy) -> Value {
     if policy.invalid.is_empty() {
         let counters = &loaded.counters[at];
         members.push(("counters", of_counters(counters)));
-        let rules = policy.events.iter().flat_map(|events| events.keep.iter().chain(&events.matches));
+        let rules = policy.events.iter().flat_map(|events| events.rules());
         let rules = rules.zip(&counters.rules).map(|(rule, n)| (rule.field.clone(), count(n)));
         members.push(("rules", Value::Object(rules.collect())));
     }

@@ -1,6 +1,7 @@
 //! Policies through an emitter, as a program has them.
 
 mod metrics;
+mod schema;
 
 use std::time::Duration;
 

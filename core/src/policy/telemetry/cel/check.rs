@@ -274,6 +274,11 @@ impl Writer<'_> {
                 self.ops.push(Op::Size);
                 return Ok(Type::Number);
             }
+            ("first", None, [value]) => {
+                let found = self.node(value)?;
+                self.ops.push(Op::First);
+                return Ok(if found == Type::List { Type::Dynamic } else { found });
+            }
             ("int" | "double" | "string", None, [value]) => {
                 self.node(value)?;
                 let (op, found) = match name {
@@ -288,7 +293,7 @@ impl Writer<'_> {
             ("endsWith", Some(_), [_]) => text(Op::EndsWith),
             ("contains", Some(_), [_]) => text(Op::Contains),
             _ => {
-                let known = "has, size, startsWith, endsWith, contains, matches, int, double, string";
+                let known = "has, size, first, startsWith, endsWith, contains, matches, int, double, string";
                 Err(CelError::new(
                     at,
                     format!("`{name}` is not a call of the subset, with so many values; there are {known}"),

@@ -168,6 +168,8 @@ enum Op {
     Contains,
     Matches(u16),
     Size,
+    /// Of a list its first, and what is no list.
+    First,
     ToInt,
     ToDouble,
     ToText,

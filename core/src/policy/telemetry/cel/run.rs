@@ -282,6 +282,14 @@ impl<'a> Run<'_, 'a> {
                     other => mistyped(other),
                 },
                 Op::Size => self.size(),
+                Op::First => match self.pop() {
+                    list @ (Val::Array(_) | Val::List(_)) => {
+                        self.stack.push(list);
+                        self.stack.push(Val::Int(0));
+                        self.index()
+                    }
+                    other => other,
+                },
                 Op::ToInt | Op::ToDouble | Op::ToText => {
                     let value = self.pop();
                     self.convert(*op, value)

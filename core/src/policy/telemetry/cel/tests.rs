@@ -69,6 +69,11 @@ fn expressions_come_out_as_the_language_says() {
         ),
         ("size(event.data.s) == 11 && event.data.list.size() == 3 && size(event.data.m) == 2", True),
         (
+            "first([7, 8]) == 7 && first(event.data.s) == event.data.s && first(event.data.list) == event.data.list[0]",
+            True,
+        ),
+        ("first([]) == 1", fault(Absent)),
+        (
             r#"event.data.esc == "a\n\"b\"" && event.data.esc.contains('"b') && size(event.data.esc) == 5"#,
             True,
         ),
