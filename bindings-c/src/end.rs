@@ -78,7 +78,7 @@ pub unsafe extern "C" fn sinkwell_flush_on(
     unsafe {
         guard(error, || {
             let emitter = Arc::clone(&at(emitter, "emitter")?.emitter);
-            aside(token, callback, move || {
+            on_own_thread(token, callback, move || {
                 host::report_json(&emitter.flush(Duration::from_millis(timeout_ms)))
             })
         })
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn sinkwell_shutdown_on(
     unsafe {
         guard(error, || {
             let emitter = Arc::clone(&at(emitter, "emitter")?.emitter);
-            aside(token, callback, move || {
+            on_own_thread(token, callback, move || {
                 host::report_json(&emitter.shutdown(Duration::from_millis(timeout_ms)))
             })
         })
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn sinkwell_shutdown_on(
 }
 
 /// Does what may take long on a thread of its own: flush and shutdown are rare, so each may have one.
-fn aside(
+fn on_own_thread(
     token: u64,
     callback: SinkwellCallback,
     run: impl FnOnce() -> Vec<u8> + Send + 'static,

@@ -1,8 +1,8 @@
 //! An event on its way from JavaScript: one string, and a table of numbers that says what is what in it.
 //!
-//! Guarantees: nothing is taken for granted that the table says: what does not add up is [`Odd`], and JavaScript
+//! Guarantees: nothing is taken for granted that the table says: what does not add up is [`NotInTable`], and JavaScript
 //! then sends the event as JSON, whose reader says what is wrong. A string crosses as it is, whatever its characters; a
-//! lone surrogate is `Odd`. What the table and the text may grow to is bounded where they are written (`lib/crossing.ts`),
+//! lone surrogate is `NotInTable`. What the table and the text may grow to is bounded where they are written (`lib/crossing.ts`),
 //! and what is kept of a large event's text is given back.
 //!
 //! The table is written by `lib/crossing.ts`, which has the layout. It saves reading a JSON text again, and the
@@ -20,15 +20,15 @@ use sinkwell::json::{JsonError, ObjectWriter};
 use sinkwell::{Error, EventInput};
 
 /// The event cannot be read from the table: it has to come as JSON.
-pub(crate) struct Odd;
+pub(crate) struct NotInTable;
 
-impl From<JsonError> for Odd {
+impl From<JsonError> for NotInTable {
     fn from(_: JsonError) -> Self {
         Self
     }
 }
 
-type Read<T> = std::result::Result<T, Odd>;
+type Read<T> = std::result::Result<T, NotInTable>;
 
 /// Places in the table, as in `lib/crossing.ts`.
 const FLAGS: usize = 0;
@@ -57,7 +57,7 @@ const KEPT: usize = 1 << 16;
 
 /// How an event is to be emitted.
 #[derive(Clone, Copy)]
-pub(crate) struct How {
+pub(crate) struct Emitting {
     /// Inside a sink of the host's.
     pub(crate) inside: bool,
     /// It may be waited for room elsewhere.
@@ -140,10 +140,10 @@ impl Table {
         self.integers.get(place).copied().unwrap_or(NONE)
     }
 
-    pub(crate) fn how(&self) -> How {
+    pub(crate) fn emitting(&self) -> Emitting {
         let flags = self.at(FLAGS);
         let waited = self.numbers.first().copied().unwrap_or_default();
-        How { inside: flags & 1 != 0, patient: flags & 2 != 0, waited }
+        Emitting { inside: flags & 1 != 0, patient: flags & 2 != 0, waited }
     }
 
     /// Takes the text over from the argument of a call.
@@ -191,7 +191,7 @@ impl Table {
         places.clear();
         let end = place(integers, END)?;
         let mut reader = Reader {
-            integers: integers.get(..end).ok_or(Odd)?,
+            integers: integers.get(..end).ok_or(NotInTable)?,
             numbers,
             plain: narrow(units, text),
             units,
@@ -216,7 +216,7 @@ impl Table {
             length => Some(reader.string(length)?),
         };
         if reader.at.integer != end || reader.at.unit != reader.units.len() {
-            return Err(Odd);
+            return Err(NotInTable);
         }
         let data = match &json {
             Some(json) => Data::Json(text[json.clone()].as_bytes()),
@@ -229,11 +229,11 @@ impl Table {
 }
 
 fn integer(integers: &[i32], at: usize) -> Read<i32> {
-    integers.get(at).copied().ok_or(Odd)
+    integers.get(at).copied().ok_or(NotInTable)
 }
 
 fn place(integers: &[i32], at: usize) -> Read<usize> {
-    usize::try_from(integer(integers, at)?).map_err(|_| Odd)
+    usize::try_from(integer(integers, at)?).map_err(|_| NotInTable)
 }
 
 /// Whether all is ASCII: then it stands in `text`, and a place in the one is that place in the other.
@@ -330,7 +330,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn integer(&mut self) -> Read<i32> {
-        let integer = self.integers.get(self.at.integer).copied().ok_or(Odd)?;
+        let integer = self.integers.get(self.at.integer).copied().ok_or(NotInTable)?;
         self.at.integer += 1;
         Ok(integer)
     }
@@ -338,9 +338,9 @@ impl<'a> Reader<'a> {
     /// Goes past a string of so many units; the answer is where it stands among them.
     fn pass(&mut self, length: i32) -> Read<Range<usize>> {
         let start = self.at.unit;
-        let end = start + usize::try_from(length).map_err(|_| Odd)?;
+        let end = start + usize::try_from(length).map_err(|_| NotInTable)?;
         if end > self.units.len() {
-            return Err(Odd);
+            return Err(NotInTable);
         }
         self.at.unit = end;
         Ok(start..end)
@@ -354,7 +354,7 @@ impl<'a> Reader<'a> {
         }
         let start = self.text.len();
         for char in char::decode_utf16(self.units[string].iter().copied()) {
-            self.text.push(char.map_err(|_| Odd)?);
+            self.text.push(char.map_err(|_| NotInTable)?);
         }
         Ok(start..self.text.len())
     }
@@ -365,10 +365,10 @@ impl<'a> Reader<'a> {
             let (which, value) = (self.integer()?, self.integer()?);
             match which {
                 TERMINAL => options.terminal = Some(value != 0),
-                TRACE_FLAGS => options.trace_flags = u8::try_from(value).map_err(|_| Odd)?,
+                TRACE_FLAGS => options.trace_flags = u8::try_from(value).map_err(|_| NotInTable)?,
                 string => {
-                    let place = usize::try_from(string).map_err(|_| Odd)?;
-                    *options.strings.get_mut(place).ok_or(Odd)? = Some(self.string(value)?);
+                    let place = usize::try_from(string).map_err(|_| NotInTable)?;
+                    *options.strings.get_mut(place).ok_or(NotInTable)? = Some(self.string(value)?);
                 }
             }
         }
@@ -404,8 +404,8 @@ impl<'a> Reader<'a> {
     }
 
     fn shape(&mut self) -> Read<&'a Shape> {
-        let number = usize::try_from(self.integer()?).map_err(|_| Odd)?;
-        self.shapes.get(number).ok_or(Odd)
+        let number = usize::try_from(self.integer()?).map_err(|_| NotInTable)?;
+        self.shapes.get(number).ok_or(NotInTable)
     }
 
     fn object(&mut self) -> Read<()> {
@@ -460,7 +460,7 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Read<()> {
-        let number = *self.numbers.get(self.at.number).ok_or(Odd)?;
+        let number = *self.numbers.get(self.at.number).ok_or(NotInTable)?;
         self.at.number += 1;
         #[allow(clippy::cast_possible_truncation, reason = "compared")]
         let integer = number as i64;

@@ -18,7 +18,7 @@ use sinkwell::key::HostSigner;
 use sinkwell::seam::SystemEnv;
 use sinkwell::{Attempt, Emitter, Error, EventInput, Result, SIGNAL_LIMIT, Wait};
 
-use crate::crossing::{Crossing, How, Table};
+use crate::crossing::{Crossing, Emitting, Table};
 use crate::error::thrown;
 use crate::event_loop::{EventLoop, Shared};
 use crate::receipt::{BLOCK, Block, NativeReceipts};
@@ -141,7 +141,7 @@ fn emit(held: &Held, table: &RefCell<Table>, call: &FunctionCallContext<'_>) -> 
     let emitter = held.get()?;
     let mut table = table.try_borrow_mut().map_err(|_| thrown(Error::internal("the table is in use")))?;
     table.take(call)?;
-    let How { inside, patient, waited } = table.how();
+    let Emitting { inside, patient, waited } = table.emitting();
     let wait = match (patient, inside) {
         (true, _) => Wait::Elsewhere(duration(waited).map_err(thrown)?),
         (false, true) => Wait::Inside,

@@ -10,7 +10,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::names::Names;
+use super::names::SpanNames;
 use super::span::Span;
 use crate::json::{Value, parse};
 
@@ -48,7 +48,7 @@ impl Side {
 }
 
 /// The content that a span carries.
-pub(super) fn of(span: &Span<'_>, names: &Names) -> Content {
+pub(super) fn of(span: &Span<'_>, names: &SpanNames) -> Content {
     let mut content = Content::default();
     let sides = [
         (&names.system_instructions, Side::System),

@@ -3,7 +3,7 @@
 use super::LEFT_OUT;
 use super::content;
 use super::context::moment;
-use super::names::Names;
+use super::names::SpanNames;
 use super::runs::Place;
 use super::span::{Span, Status};
 use crate::json::{Value, parse};
@@ -27,7 +27,7 @@ enum Outcome {
 
 impl Outcome {
     /// What an error of this type says of how something ended.
-    fn of_error(kind: &str, names: &Names) -> Self {
+    fn of_error(kind: &str, names: &SpanNames) -> Self {
         let kind = last_part(kind);
         let sets = [
             (&names.cancelled, Self::Cancelled),
@@ -59,12 +59,12 @@ fn last_part(kind: &str) -> &str {
 /// The `outcome` of a `tool.invocation` that ended with an error of this type: `error`, `cancelled`, `timeout` or `denied`.
 #[must_use]
 pub fn outcome_of_error(kind: &str) -> &'static str {
-    Outcome::of_error(kind, Names::get()).of_tool()
+    Outcome::of_error(kind, SpanNames::get()).of_tool()
 }
 
 /// The events of a span that belongs where `place` says.
 pub(super) fn of(span: &Span<'_>, place: &Place) -> Vec<Value> {
-    let names = Names::get();
+    let names = SpanNames::get();
     let maker = Maker { span, names, place };
     let Some(end) = span.end else {
         return if place.starts { vec![maker.started()] } else { Vec::new() };
@@ -75,7 +75,7 @@ pub(super) fn of(span: &Span<'_>, place: &Place) -> Vec<Value> {
 
 /// Whether it is the span of an agent, which is a run.
 pub(super) fn is_agent(span: &Span<'_>) -> bool {
-    span.operation.is_some_and(|operation| Names::get().agent_operations.contains(operation))
+    span.operation.is_some_and(|operation| SpanNames::get().agent_operations.contains(operation))
 }
 
 /// Takes the content off an event; whether there was any.
@@ -93,13 +93,13 @@ pub(super) fn leave_content(event: &mut Value) -> bool {
 
 /// Whether a dialect knows the span and does not call it a model's: its tokens are then a sum of what the models' spans
 /// within it say, and would be counted twice.
-fn sums_up(span: &Span<'_>, names: &Names) -> bool {
+fn sums_up(span: &Span<'_>, names: &SpanNames) -> bool {
     span.operation.is_none() && names.dialects.iter().any(|(attribute, _)| span.text(attribute).is_some())
 }
 
 struct Maker<'a> {
     span: &'a Span<'a>,
-    names: &'a Names,
+    names: &'a SpanNames,
     place: &'a Place,
 }
 

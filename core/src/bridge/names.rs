@@ -7,7 +7,7 @@ use crate::json::{Value, parse};
 
 /// The section, read.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct SpanNames {
     pub(super) operation: String,
     pub(super) tool: String,
     pub(super) prompt: String,
@@ -80,11 +80,11 @@ pub(super) struct Flattened {
     pub(super) meant: String,
 }
 
-static NAMES: LazyLock<Names> = LazyLock::new(|| {
+static NAMES: LazyLock<SpanNames> = LazyLock::new(|| {
     // The file is part of the program: that it is right is a test's business, not a caller's.
     let file = parse(include_bytes!("../sinks/otlp/semconv.json")).unwrap_or(Value::Null);
     let (Some(spans), Some(content)) = (file.get("spans"), file.get("content")) else {
-        return Names::default();
+        return SpanNames::default();
     };
     let texts = |of: &Value| of.as_str().unwrap_or_default().to_owned();
     let name = |key: &str| spans.get(key).map(texts).unwrap_or_default();
@@ -95,7 +95,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
     let maps = spans.get("aliases_of").map(Value::members).unwrap_or_default();
     let flattened = spans.get("flattened").map(Value::items).unwrap_or_default();
     let dialects = spans.get("dialects").map(Value::members).unwrap_or_default();
-    Names {
+    SpanNames {
         operation: name("operation"),
         tool: name("tool"),
         prompt: name("prompt"),
@@ -152,7 +152,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
     }
 });
 
-impl Names {
+impl SpanNames {
     /// The names of the version this build knows.
     pub(super) fn get() -> &'static Self {
         &NAMES

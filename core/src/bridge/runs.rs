@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::event::is_agent;
-use super::names::Names;
+use super::names::SpanNames;
 use super::span::Span;
 use crate::event::Trace;
 use crate::sync::{Mutex, lock};
@@ -44,7 +44,7 @@ impl Place {
 
 /// The run that a span itself names.
 fn named<'a>(span: &Span<'a>) -> Option<&'a str> {
-    let names = Names::get();
+    let names = SpanNames::get();
     span.text(&names.run).or_else(|| span.text(&names.saga))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::context;
-use super::names::Names;
+use super::names::SpanNames;
 use crate::error::{Error, Result};
 use crate::json::Value;
 use crate::seam::UnixNanos;
@@ -86,7 +86,7 @@ impl<'a> Span<'a> {
         if members.iter().any(|(key, _)| !MEMBERS.contains(&key.as_str())) {
             return Err(invalid(format!("an unknown member; a span has {}", MEMBERS.join(", ")), "span"));
         }
-        let names = Names::get();
+        let names = SpanNames::get();
         let name = text(value, "name")?.ok_or_else(|| invalid("is missing", "span.name"))?;
         let status = match text(value, "status")? {
             None => Status::Unset,
@@ -158,7 +158,7 @@ impl<'a> Span<'a> {
 }
 
 /// The operation: as the conventions name it, or the first dialect that has a word for it.
-fn operation<'a>(given: &'a [(String, Value)], names: &'static Names) -> Option<&'a str> {
+fn operation<'a>(given: &'a [(String, Value)], names: &'static SpanNames) -> Option<&'a str> {
     let text = |name: &str| {
         let (_, value) = given.iter().find(|(known, _)| known == name)?;
         value.as_str().filter(|text| !text.is_empty())
@@ -175,7 +175,7 @@ fn operation<'a>(given: &'a [(String, Value)], names: &'static Names) -> Option<
 /// Aliases under the names they stand for in a span of this kind, where those are not given themselves; of several the first.
 fn translated<'a>(
     given: &'a [(String, Value)],
-    names: &'static Names,
+    names: &'static SpanNames,
     kind: &str,
 ) -> Vec<(&'a str, &'a Value)> {
     let of_kind = names.aliases_of.get(kind);
@@ -203,7 +203,7 @@ fn translated<'a>(
 const MOST_MESSAGES: usize = 1_024;
 
 /// Messages of dialects that spell them as `llm.input_messages.0.message.content`.
-fn unflattened(given: &[(String, Value)], names: &'static Names) -> Vec<(&'static str, Value)> {
+fn unflattened(given: &[(String, Value)], names: &'static SpanNames) -> Vec<(&'static str, Value)> {
     let mut all = Vec::new();
     for form in &names.flattened {
         let mut messages: BTreeMap<usize, Vec<(String, Value)>> = BTreeMap::new();

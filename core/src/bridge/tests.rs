@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::Door as _;
-use super::names::Names;
+use super::names::SpanNames;
 use super::{emit_span, events_of_span};
 use crate::config::{Config, Source};
 use crate::emitter::{Emitter, Options, Wait};
@@ -10,7 +10,7 @@ use crate::seam::SystemEnv;
 
 #[test]
 fn the_data_file_has_every_name() {
-    let names = Names::get();
+    let names = SpanNames::get();
     for name in [
         &names.operation,
         &names.tool,

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::cursor::Cursor;
+use super::cursor::CursorFile;
 use super::dir::{self, Identity, Owned};
 use super::heads::Head;
 use super::io::error;
@@ -23,7 +23,7 @@ use crate::seam::{Fs, Uuid};
 pub struct Adopted {
     fs: Arc<dyn Fs>,
     owned: Owned,
-    cursor: Cursor,
+    cursor: CursorFile,
     segments: VecDeque<Segment>,
     heads: Vec<Head>,
     damage: Vec<Damage>,
@@ -36,7 +36,7 @@ impl Adopted {
     pub(super) fn open(fs: Arc<dyn Fs>, owned: Owned) -> Result<Self> {
         let path = owned.path.join(dir::CURSOR);
         let mut cursor =
-            Cursor::open(&*fs, &path).map_err(|e| error(&path, "read the journal's cursor", &e))?;
+            CursorFile::open(&*fs, &path).map_err(|e| error(&path, "read the journal's cursor", &e))?;
         let survey = Survey::take(&*fs, &owned.path, cursor.known(), Owner::Gone)?;
         cursor.assume(survey.acknowledged);
         // Its last writes may be in the operating system's memory only; a receiver must never hold what

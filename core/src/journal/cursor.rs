@@ -24,14 +24,14 @@ const MAGIC: &[u8; 8] = b"SWCURSOR";
 const SLOT: usize = 512;
 const USED: usize = 28;
 
-pub(super) struct Cursor {
+pub(super) struct CursorFile {
     file: Box<dyn FsFile>,
     writes: u64,
     position: Position,
     dirty: bool,
 }
 
-impl Cursor {
+impl CursorFile {
     /// Makes a cursor file and syncs it; the directory is the caller's to sync.
     pub(super) fn create(fs: &dyn Fs, path: &Path) -> io::Result<Self> {
         let mut file = fs.open(path, true)?;

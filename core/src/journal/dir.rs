@@ -7,7 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::cursor::Cursor;
+use super::cursor::CursorFile;
 use super::io::{error, read_all, read_path, write_all};
 use super::segment::{Name, intact};
 use super::survey::other_version;
@@ -158,7 +158,7 @@ pub(super) fn create(
     dir: &Path,
     identity: Identity,
     mut id: impl FnMut(u64) -> Uuid,
-) -> Result<(Owned, Cursor)> {
+) -> Result<(Owned, CursorFile)> {
     let name: String =
         identity.lane.chars().take(64).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     // With a fixed clock and seed, ids repeat from run to run, and from process to process.
@@ -198,12 +198,12 @@ fn make(
     unfinished: &Path,
     path: &Path,
     identity: &Identity,
-) -> io::Result<(Box<dyn FsFile>, Cursor)> {
+) -> io::Result<(Box<dyn FsFile>, CursorFile)> {
     let mut owner = fs.open(&unfinished.join(OWNER), true)?;
     if !owner.try_lock()? {
         return Err(io::Error::other("its lock is held by another process"));
     }
-    let cursor = Cursor::create(fs, &unfinished.join(CURSOR))?;
+    let cursor = CursorFile::create(fs, &unfinished.join(CURSOR))?;
     write_all(&mut *owner, 0, &identity.to_json())?;
     owner.sync_data()?;
     fs.sync_dir(unfinished)?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::adopt::Adopted;
-use super::cursor::Cursor;
+use super::cursor::CursorFile;
 use super::dir::{self, Claim, Identity};
 use super::heads::Head;
 use super::io::error;
@@ -93,7 +93,7 @@ fn look(fs: &Arc<dyn Fs>, path: &Path) -> Result<Option<SubJournal>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(fail(&e)),
     };
-    let cursor = Cursor::peek(&**fs, &path.join(dir::CURSOR)).map_err(|e| fail(&e))?;
+    let cursor = CursorFile::peek(&**fs, &path.join(dir::CURSOR)).map_err(|e| fail(&e))?;
     let owner = if in_use { Owner::Alive } else { Owner::Gone };
     let survey = match Survey::take(&**fs, path, cursor, owner) {
         Ok(survey) => survey,

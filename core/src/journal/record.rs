@@ -118,7 +118,7 @@ pub(super) enum Kind {
 }
 
 /// A record as it lies in a segment, borrowed.
-pub(super) struct Found<'a> {
+pub(super) struct FoundRecord<'a> {
     pub(super) kind: Kind,
     pub(super) position: Position,
     pub(super) record: Record<'a>,
@@ -126,7 +126,7 @@ pub(super) struct Found<'a> {
     pub(super) size: usize,
 }
 
-impl Found<'_> {
+impl FoundRecord<'_> {
     pub(super) fn to_stored(&self) -> Stored {
         let r = &self.record;
         Stored {
@@ -202,7 +202,7 @@ pub(super) fn encode(out: &mut Vec<u8>, salt: Salt, kind: Kind, position: Positi
 }
 
 /// Reads the record at the beginning of `bytes`.
-pub(super) fn decode(bytes: &[u8], salt: Salt) -> Result<Found<'_>, Absent> {
+pub(super) fn decode(bytes: &[u8], salt: Salt) -> Result<FoundRecord<'_>, Absent> {
     let Some(header) = bytes.get(..HEADER) else { return Err(Absent::Nothing) };
     if u32_at(header, 4) != header_crc(salt, header) {
         return Err(Absent::Nothing);
@@ -236,7 +236,7 @@ pub(super) fn decode(bytes: &[u8], salt: Salt) -> Result<Found<'_>, Absent> {
         bytes: &payload[FIXED + agent..],
     };
     let position = Position(u64::from_le_bytes(array(header, 8)));
-    Ok(Found { kind, position, record, size: (HEADER + length).next_multiple_of(8) })
+    Ok(FoundRecord { kind, position, record, size: (HEADER + length).next_multiple_of(8) })
 }
 
 /// CRC32C of the salt and `bytes`.

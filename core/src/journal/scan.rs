@@ -7,13 +7,13 @@
 //! written, except a record whose header is whole and whose payload is not: a torn tail. It was not synced,
 //! or a later record would follow or the payload be whole.
 
-use super::record::{Absent, Found, Salt, decode};
+use super::record::{Absent, FoundRecord, Salt, decode};
 use super::segment::DATA;
 
 /// One thing found in a segment.
 pub(super) enum Step<'a> {
     /// A whole record.
-    Record(Found<'a>),
+    Record(FoundRecord<'a>),
     /// Bytes between two records, or before the first, that are none: from, to.
     Hole(usize, usize),
     /// The end: from here on nothing is whole; whether something was begun.

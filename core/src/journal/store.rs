@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::adopt::Adopted;
-use super::cursor::Cursor;
+use super::cursor::CursorFile;
 use super::dir::{self, Claim, Identity, Owned};
 use super::heads::{Head, Heads};
 use super::io::{error, no_room};
@@ -75,7 +75,7 @@ pub struct Journal {
     pub(super) floor: u64,
     pub(super) segment_size: u64,
     pub(super) owned: Owned,
-    pub(super) cursor: Cursor,
+    pub(super) cursor: CursorFile,
     pub(super) heads: Heads,
     /// Whether there are inherited heads that no segment of ours holds yet.
     pub(super) heads_pending: bool,

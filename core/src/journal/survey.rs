@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::heads::{Head, Heads};
 use super::io::error;
-use super::record::{Found, Kind, Position};
+use super::record::{FoundRecord, Kind, Position};
 use super::scan::{Scan, Step};
 use super::segment::{BadHeader, Name, VERSION, load};
 use crate::error::{Error, Result};
@@ -173,7 +173,7 @@ impl Survey {
         self.segments.push(Segment { path, last: self.last, damaged, empty });
     }
 
-    fn record(&mut self, path: &Path, found: &Found<'_>, len: usize) {
+    fn record(&mut self, path: &Path, found: &FoundRecord<'_>, len: usize) {
         let r = &found.record;
         if found.kind == Kind::Envelope {
             self.missing_until(path, Position(found.position.0 - 1), len);

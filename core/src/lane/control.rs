@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::flights::{Flights, Next};
-use self::news::{News, Out};
+use self::news::{Announcement, News};
 use self::pacing::Pacing;
 use super::bus::Bus;
 use super::deadletter::DeadLetters;
@@ -239,7 +239,7 @@ impl Control {
             && now < at
             && !force
         {
-            self.rest(&mut core);
+            self.answer_flush(&mut core);
             return wait_for(Some(at), ahead);
         }
         self.pacing.go_on();
@@ -258,7 +258,7 @@ impl Control {
             }
             if self.closed || self.durable.as_ref().is_some_and(Durable::is_full) {
                 // What is sealed waits for the journal, and nothing may overtake it.
-                self.rest(&mut core);
+                self.answer_flush(&mut core);
                 return Step::Wait(answer_due, Pause::Other);
             }
             match self.seal_next(core, now, hurry, false) {
@@ -338,7 +338,7 @@ impl Control {
         if let Some(upkeep) = &self.upkeep
             && let Some(head) = upkeep.head(every, self.sealer.key())
         {
-            self.news.push(Out::TreeHead(Note::announced(head, &self.lane.id_arc())));
+            self.news.push(Announcement::TreeHead(Note::announced(head, &self.lane.id_arc())));
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::Lane;
 use super::loss::LostRange;
-use super::own::Head;
+use super::own::StreamHead;
 use super::sealer::{Item, Payload, Sealer, SignerFailed};
 use super::tail::Tail;
 use crate::content::rejudge;
@@ -152,7 +152,7 @@ impl Durable {
         for adopted in adopted {
             let tail = Tail::of(&adopted, sealer.key());
             for head in adopted.heads() {
-                let known = Head { streamid: head.streamid, sequence: head.sequence, head: head.hash };
+                let known = StreamHead { streamid: head.streamid, sequence: head.sequence, head: head.hash };
                 let known = tail.heads.get(&head.streamid).copied().unwrap_or(known);
                 sealer.adopt(Arc::clone(&head.agentid), known);
             }

@@ -37,7 +37,7 @@ impl Why {
 
 /// The last that is known of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct StreamHead {
     pub(crate) streamid: Uuid,
     pub(crate) sequence: u64,
     pub(crate) head: EnvelopeHash,
@@ -48,7 +48,7 @@ pub(crate) struct Head {
 pub(crate) struct StreamNote {
     pub(crate) agent: Arc<str>,
     pub(crate) state: StreamState,
-    pub(crate) head: Head,
+    pub(crate) head: StreamHead,
 }
 
 /// What became of a stream.
@@ -198,7 +198,7 @@ fn uuid(w: &mut ObjectWriter, key: &str, value: Uuid) -> Result<(), JsonError> {
     text(w, key, std::str::from_utf8(&value.encode()).unwrap_or_default())
 }
 
-fn head(w: &mut ObjectWriter, head: &Head) -> Result<(), JsonError> {
+fn head(w: &mut ObjectWriter, head: &StreamHead) -> Result<(), JsonError> {
     uuid(w, "streamid", head.streamid)?;
     sequence(w, "sequence", head.sequence)?;
     hex(w, "head", &head.head)
@@ -248,7 +248,7 @@ pub(crate) fn opened(
     lane: &str,
     classes: &[SinkClass],
     key: Option<&SigningKey>,
-    follows: Option<&Head>,
+    follows: Option<&StreamHead>,
 ) -> Body {
     audit_chain(object(|w| {
         text(w, "action", "opened")?;
@@ -276,7 +276,7 @@ pub(crate) fn opened(
 pub(crate) fn checkpoint(
     action: &str,
     lane: &str,
-    before: &Head,
+    before: &StreamHead,
     time: UnixNanos,
     streams: Option<&[StreamNote]>,
 ) -> Body {
@@ -425,7 +425,7 @@ pub(crate) fn note(note: &Note, own_lane: &str) -> Body {
 }
 
 /// `heartbeat`
-pub(crate) fn heartbeat(lane: &str, state: LaneState, counters: &Counters, heads: &[Head]) -> Body {
+pub(crate) fn heartbeat(lane: &str, state: LaneState, counters: &Counters, heads: &[StreamHead]) -> Body {
     let data = object(|w| {
         text(w, "lane", lane)?;
         text(w, "state", state.name())?;

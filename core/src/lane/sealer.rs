@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use self::signing::Unsigned;
 use super::Lane;
 use super::loss::{Loss, Losses, Reason};
-use super::own::{self, Body, Head, Note, StreamNote, StreamState, Why};
+use super::own::{self, Body, Note, StreamHead, StreamNote, StreamState, Why};
 use super::shape::Shapable;
 use crate::envelope::{ContentRules, EventDigest, Prepared, SEQUENCE_BOUND, SealError, Sealing, seal};
 use crate::event::{Event, Identity};
@@ -168,16 +168,16 @@ struct Stream {
 }
 
 impl Sealer {
-    fn last_head(streamid: Uuid, next: u64, last: Option<(EnvelopeHash, UnixNanos)>) -> Option<Head> {
+    fn last_head(streamid: Uuid, next: u64, last: Option<(EnvelopeHash, UnixNanos)>) -> Option<StreamHead> {
         let (head, _) = last?;
-        Some(Head { streamid, sequence: next - 1, head })
+        Some(StreamHead { streamid, sequence: next - 1, head })
     }
 }
 
 impl Stream {
-    fn head(&self) -> Option<Head> {
+    fn head(&self) -> Option<StreamHead> {
         let (head, _) = self.last?;
-        Some(Head { streamid: self.streamid, sequence: self.next - 1, head })
+        Some(StreamHead { streamid: self.streamid, sequence: self.next - 1, head })
     }
 }
 
@@ -212,11 +212,11 @@ pub(crate) struct Sealer {
     streams: HashMap<Arc<str>, Stream>,
     /// The agent whose stream was used last, while it is open.
     latest: Option<Arc<str>>,
-    types: Names,
+    types: InternedNames,
     /// Open streams by when they were last used.
     by_use: BTreeMap<u64, Arc<str>>,
     /// The last of streams that are open no more, the latest `limit` of them.
-    gone: HashMap<Arc<str>, Head>,
+    gone: HashMap<Arc<str>, StreamHead>,
     gone_order: VecDeque<Arc<str>>,
     /// Streams opened, closed and left since the last checkpoint of the lane's own.
     changes: Vec<StreamNote>,
@@ -239,12 +239,12 @@ pub(crate) struct Sealer {
 
 /// Names that come again and again, each counted by this lane alone; the latest few.
 #[derive(Default)]
-struct Names {
+struct InternedNames {
     known: Vec<Arc<str>>,
     next: usize,
 }
 
-impl Names {
+impl InternedNames {
     const MOST: usize = 8;
 
     fn get(&mut self, name: &str) -> &Arc<str> {
@@ -294,7 +294,7 @@ impl Sealer {
             limit: lane.config.streams.max(2),
             streams: HashMap::new(),
             latest: None,
-            types: Names::default(),
+            types: InternedNames::default(),
             by_use: BTreeMap::new(),
             gone: HashMap::new(),
             gone_order: VecDeque::new(),
@@ -315,7 +315,7 @@ impl Sealer {
     }
 
     /// What a journal knows of streams of dead processes: they are named as predecessors.
-    pub(crate) fn adopt(&mut self, agent: Arc<str>, head: Head) {
+    pub(crate) fn adopt(&mut self, agent: Arc<str>, head: StreamHead) {
         self.remember(agent, head);
     }
 
@@ -334,7 +334,7 @@ impl Sealer {
         self.changes.clear();
     }
 
-    fn remember(&mut self, agent: Arc<str>, head: Head) {
+    fn remember(&mut self, agent: Arc<str>, head: StreamHead) {
         if self.gone.insert(Arc::clone(&agent), head).is_none() {
             self.gone_order.push_back(agent);
         }
@@ -687,7 +687,7 @@ impl Sealer {
         let own = self.own_agent();
         let mut others: Vec<_> = self.streams.values().filter(|stream| stream.agent != own).collect();
         others.sort_by_key(|stream| stream.streamid);
-        let heads: Vec<Head> = others.into_iter().filter_map(Stream::head).collect();
+        let heads: Vec<StreamHead> = others.into_iter().filter_map(Stream::head).collect();
         let body = own::heartbeat(&self.lane, state, counters, &heads);
         self.seal_own(&own, body, Payload::Own, 0, out)
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use subtle::ConstantTimeEq as _;
 
 use super::loss::LostRange;
-use super::own::Head;
+use super::own::StreamHead;
 use crate::envelope::line::{Line, Reader};
 use crate::envelope::seal_message;
 use crate::journal::{Adopted, Position};
@@ -23,7 +23,7 @@ pub(super) struct Tail {
     /// Where it lies.
     pub(super) positions: BTreeSet<u64>,
     /// The last signed envelope of each stream of which one is signed.
-    pub(super) heads: HashMap<Uuid, Head>,
+    pub(super) heads: HashMap<Uuid, StreamHead>,
     /// What it was.
     pub(super) lost: Vec<LostRange>,
     /// How many host events are among it.
@@ -33,7 +33,7 @@ pub(super) struct Tail {
 /// What is known of a record.
 struct Seen {
     position: Position,
-    head: Head,
+    head: StreamHead,
     signed: bool,
     own: bool,
 }
@@ -48,7 +48,7 @@ impl Tail {
         let mut streams: HashMap<Uuid, Vec<Seen>> = HashMap::new();
         // What cannot be read is damage, which is told by itself.
         for stored in adopted.read_from(Position(0)).map_while(Result::ok) {
-            let head = Head { streamid: stored.streamid, sequence: stored.sequence, head: stored.hash };
+            let head = StreamHead { streamid: stored.streamid, sequence: stored.sequence, head: stored.hash };
             let seen = Seen { position: stored.position, head, signed: stored.signed, own: stored.own };
             streams.entry(stored.streamid).or_default().push(seen);
         }

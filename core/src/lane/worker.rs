@@ -27,7 +27,7 @@ pub(crate) fn deliver(sink: &mut dyn Sink, batch: &[Envelope]) -> Answers {
 }
 
 /// Keeps what a host's sink says of itself when it did not take a batch; a built-in one said so by the failure.
-pub(crate) fn hear(lane: &Lane, sink: &mut dyn Sink, took: bool) {
+pub(crate) fn keep_own_word(lane: &Lane, sink: &mut dyn Sink, took: bool) {
     if sink.kind() != "host" {
         return;
     }
@@ -74,7 +74,7 @@ impl Courier {
                 core.answers.push((call, answers));
                 lane.wake(&mut core);
                 drop(core);
-                hear(&lane, &mut *sink, took);
+                keep_own_word(&lane, &mut *sink, took);
             }
             // What the sink itself still holds goes where it belongs; nobody is left to tell of a failure.
             let _ = reentry::inside(|| sink.flush());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::own::Head;
+use super::own::ClaimedHead;
 use super::place::Place;
 use crate::seam::Uuid;
 
@@ -22,7 +22,7 @@ pub(super) enum Witness {
 /// A claim that could not be settled when it was read.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
-    pub(super) head: Head,
+    pub(super) head: ClaimedHead,
     pub(super) witness: Witness,
     pub(super) lane: Option<u32>,
     pub(super) place: Place,

@@ -10,7 +10,7 @@ const KEPT: usize = 1000;
 
 /// A finding whose place is not yet text.
 #[derive(Debug)]
-struct Found {
+struct Entry {
     kind: FindingKind,
     weight: Weight,
     range: Option<(u64, u64)>,
@@ -22,7 +22,7 @@ struct Found {
 
 /// The findings of one stream, or those of none.
 #[derive(Debug, Default)]
-pub(super) struct Findings(Vec<Found>);
+pub(super) struct Findings(Vec<Entry>);
 
 impl Findings {
     /// Adds a finding that bears on the verdict as its kind does.
@@ -77,7 +77,7 @@ impl Findings {
                 return;
             }
         }
-        self.0.push(Found { kind, weight, range, place, note, more: 0 });
+        self.0.push(Entry { kind, weight, range, place, note, more: 0 });
     }
 
     /// Has the finding about `sequence` begin at `from`: what stands before it was to be covered through it. Answers

@@ -10,7 +10,7 @@ use crate::seam::Uuid;
 
 /// A statement that a stream holds, at `sequence`, the envelope with this hash.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
+pub(super) struct ClaimedHead {
     pub(super) streamid: Uuid,
     pub(super) sequence: u64,
     pub(super) hash: u64,
@@ -19,7 +19,7 @@ pub(super) struct Head {
 /// A head, and whose stream it is said to be.
 #[derive(Clone, Debug)]
 pub(super) struct Named {
-    pub(super) head: Head,
+    pub(super) head: ClaimedHead,
     pub(super) agentid: Option<Box<str>>,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct ErasedRange {
 #[derive(Debug)]
 pub(super) enum Own {
     /// The stream begins.
-    Opened { lane: Option<String>, follows: Option<Head>, sign: Option<Mode> },
+    Opened { lane: Option<String>, follows: Option<ClaimedHead>, sign: Option<Mode> },
     /// Where streams stood.
     Checkpoint { lane: Option<String>, heads: Vec<Named>, closed: bool },
     /// Where the other streams of the lane stand.
@@ -188,9 +188,9 @@ fn hash(value: &Value, key: &str) -> Option<[u8; 32]> {
     crate::hex::read(value.get(key).and_then(Value::as_str)?.as_bytes())
 }
 
-fn head(value: &Value, short: &Short) -> Option<Head> {
+fn head(value: &Value, short: &Short) -> Option<ClaimedHead> {
     let hash = short.of(&hash(value, "head")?);
-    Some(Head { streamid: stream(value)?, sequence: number(value, "sequence")?, hash })
+    Some(ClaimedHead { streamid: stream(value)?, sequence: number(value, "sequence")?, hash })
 }
 
 fn named(value: &Value, short: &Short) -> Option<Named> {

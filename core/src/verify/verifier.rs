@@ -12,7 +12,7 @@ use super::finish::Settled;
 use super::graph::Collector;
 use super::input::{self, Step, Text, file_reader, lines, unreadable};
 use super::options::Options;
-use super::own::{self, ErasedRange, Head, Named, Own};
+use super::own::{self, ClaimedHead, ErasedRange, Named, Own};
 use super::place::{Place, Sources};
 use super::report::{FindingKind, Report};
 use super::short::Short;
@@ -244,7 +244,7 @@ impl Verifier {
                 state.lanes_named.entry(lane).or_insert(place);
             }
             let sequence = envelope.sequence;
-            let itself = Head { streamid: envelope.streamid, sequence, hash: state.short.of(&hash) };
+            let itself = ClaimedHead { streamid: envelope.streamid, sequence, hash: state.short.of(&hash) };
             let agentid = Some((*envelope.agentid).into());
             state.file_claims.push(Claim {
                 head: itself,

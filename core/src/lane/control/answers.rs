@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Control;
 use super::flights::{Ahead, Batch};
-use super::news::Out;
+use super::news::Announcement;
 use crate::lane::LaneCore;
 use crate::lane::durable::Durable;
 use crate::lane::health::{Cursor, LaneState, StateRecord};
@@ -179,7 +179,7 @@ impl Control {
                         upkeep.announced(&item.envelope.hash);
                     }
                 }
-                Payload::Checkpoint => self.news.push(Out::Checkpoint(item.envelope.clone())),
+                Payload::Checkpoint => self.news.push(Announcement::Checkpoint(item.envelope.clone())),
                 _ => {}
             }
         }
@@ -199,7 +199,7 @@ impl Control {
         let lost = core.health.lost.take();
         let starting = core.health.state == LaneState::Starting;
         if core.health.recover(unix) {
-            self.news.push(Out::Changed);
+            self.news.push(Announcement::Changed);
             if !starting {
                 let mut record = self.record(&mut core, None, true);
                 if let Some(lost) = lost {
@@ -208,7 +208,7 @@ impl Control {
                 }
                 // Its own stream hears of it now that it can.
                 own::merge(&mut core.notes, Note::State(record.clone()));
-                self.news.push(Out::State(record));
+                self.news.push(Announcement::State(record));
             }
         }
     }
@@ -222,8 +222,8 @@ impl Control {
     pub(super) fn fail(&mut self, core: &mut LaneCore, state: LaneState, failure: &Failure) {
         if core.health.fail(state, failure, self.sealer.unix_nanos()) {
             let record = self.record(core, Some(failure), true);
-            self.news.push(Out::State(record));
-            self.news.push(Out::Changed);
+            self.news.push(Announcement::State(record));
+            self.news.push(Announcement::Changed);
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::answers::sealed_at;
-use super::news::Out;
+use super::news::Announcement;
 use super::{Control, Pause, Step};
 use crate::lane::core::{LaneCore, Life};
 use crate::lane::durable::Written;
@@ -51,7 +51,7 @@ impl Control {
     }
 
     /// Tells whoever flushes whether anything is left.
-    pub(super) fn rest(&mut self, core: &mut LaneCore) {
+    pub(super) fn answer_flush(&mut self, core: &mut LaneCore) {
         let declared = (!self.sealer.owes() && core.dropped.is_empty()) || !self.sealer.may_declare;
         core.flushed = core.asked;
         core.at_rest = core.queue.len() == 0
@@ -121,7 +121,7 @@ impl Control {
             }
             durable.close();
         }
-        self.news.push(Out::Changed);
+        self.news.push(Announcement::Changed);
         waiters.run();
         let mut held = voice::Left::default();
         for (tracked, envelope, tries) in left {

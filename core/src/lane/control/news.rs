@@ -15,7 +15,7 @@ use crate::seam::Instant;
 use crate::sink::Envelope;
 
 /// News for the rest of the emitter.
-pub(super) enum Out {
+pub(super) enum Announcement {
     TreeHead(Note),
     State(StateRecord),
     Loss(Fact),
@@ -26,7 +26,7 @@ pub(super) enum Out {
 /// See the module's head.
 pub(super) struct News {
     /// What the rest of the emitter is to hear once this lane's lock is free.
-    outbox: Vec<Out>,
+    outbox: Vec<Announcement>,
     pub(super) episodes: Episodes,
     /// State records since somebody last asked; kept for manual emitters only.
     records: Option<Vec<StateRecord>>,
@@ -49,7 +49,7 @@ impl News {
     }
 
     /// To be told with the next [`News::publish`].
-    pub(super) fn push(&mut self, out: Out) {
+    pub(super) fn push(&mut self, out: Announcement) {
         self.outbox.push(out);
     }
 
@@ -68,7 +68,7 @@ impl News {
     /// Tells the `siem` and `audit` lanes of the episodes that are over, or of all.
     pub(super) fn end_episodes(&mut self, lane: &Lane, now: Instant, all: bool) {
         for episode in self.episodes.over(now, all) {
-            self.outbox.push(Out::Loss(episode.fact(lane.id_arc())));
+            self.outbox.push(Announcement::Loss(episode.fact(lane.id_arc())));
         }
     }
 
@@ -86,16 +86,16 @@ impl News {
     pub(super) fn publish(&mut self, lane: &Arc<Lane>, bus: &Bus) {
         for out in std::mem::take(&mut self.outbox) {
             match out {
-                Out::State(record) => {
+                Announcement::State(record) => {
                     if let Some(records) = &mut self.records {
                         records.push(record.clone());
                     }
                     bus.announce(lane.index, record);
                 }
-                Out::TreeHead(note) => bus.tell_tree_head(lane.index, note),
-                Out::Loss(fact) => bus.tell_losses(lane.index, fact),
-                Out::Checkpoint(envelope) => bus.checkpoint(lane.index, &envelope),
-                Out::Changed => bus.state_changed(),
+                Announcement::TreeHead(note) => bus.tell_tree_head(lane.index, note),
+                Announcement::Loss(fact) => bus.tell_losses(lane.index, fact),
+                Announcement::Checkpoint(envelope) => bus.checkpoint(lane.index, &envelope),
+                Announcement::Changed => bus.state_changed(),
             }
         }
         self.speak(lane, None);

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::episodes::EPISODE;
-use super::news::Out;
+use super::news::Announcement;
 use super::{Control, Pause, Step};
 use crate::lane::health::LaneState;
 use crate::lane::loss::Reason;
@@ -49,7 +49,7 @@ impl Control {
             let failure = self.lane.overflow_failure();
             let record = self.record(core, Some(&failure), false);
             own::merge(&mut core.notes, Note::State(record.clone()));
-            self.news.push(Out::State(record));
+            self.news.push(Announcement::State(record));
         }
     }
 
@@ -95,7 +95,7 @@ impl Control {
             if queued == 0 {
                 core.hurry = false;
             }
-            self.rest(&mut core);
+            self.answer_flush(&mut core);
             let wake = [
                 oldest.map(|since| since.after(batch.linger)),
                 self.own_since.filter(|_| may_declare).map(|since| since.after(batch.linger)),

@@ -95,7 +95,7 @@ pub(super) type Telling = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
 
 /// Who knows the addresses of a name.
 #[derive(Clone)]
-pub(super) enum Names {
+pub(super) enum Resolver {
     /// The operating system.
     System,
     /// A test, which may change its mind between two connections.
@@ -103,7 +103,7 @@ pub(super) enum Names {
     Told(Arc<Telling>),
 }
 
-impl Names {
+impl Resolver {
     /// The addresses of a host; none if it has none, or nobody knows.
     async fn addresses(&self, host: &str, port: u16) -> Vec<SocketAddr> {
         match self {
@@ -191,7 +191,7 @@ fn tls_failed(error: &io::Error, seen: &Seen, place: &str) -> Failure {
     }
 }
 
-async fn tcp(names: &Names, host: &str, port: u16) -> Result<TcpStream, Failure> {
+async fn tcp(names: &Resolver, host: &str, port: u16) -> Result<TcpStream, Failure> {
     let place = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
         Ok(ip) => vec![SocketAddr::new(ip, port)],

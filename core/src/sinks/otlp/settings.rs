@@ -14,7 +14,7 @@ use super::{OtlpBody, OtlpConfig};
 use crate::error::{Error, Result};
 
 use super::compress::Compression;
-use super::connect::Names;
+use super::connect::Resolver;
 use super::endpoint::{Address, Endpoint, Protocol};
 use super::env::{Env, Said, parse_list};
 use super::proxy::Proxies;
@@ -30,7 +30,7 @@ pub struct Settings {
     pub(super) timeout: Duration,
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
     pub(super) proxies: Arc<Proxies>,
-    pub(super) names: Names,
+    pub(super) names: Resolver,
     pub(super) resource: Resource,
     pub(super) body: OtlpBody,
     pub(super) max_request_bytes: usize,
@@ -114,7 +114,7 @@ impl Settings {
                 .map_or(timeout, |own| own.min(timeout)),
             tls,
             proxies: Arc::new(proxies),
-            names: Names::System,
+            names: Resolver::System,
             resource: Resource::resolve(&config.resource, &env, facts)?,
             body: config.body,
             max_request_bytes: max_request_bytes(config.max_request_bytes)?,

@@ -11,7 +11,7 @@ use crate::seam::ManualClock;
 use crate::sink::{Answers, FailureKind, Sink as _};
 use crate::sinks::otlp::OtlpConfig;
 use crate::sinks::otlp::OtlpSink;
-use crate::sinks::otlp::connect::Names;
+use crate::sinks::otlp::connect::Resolver;
 use crate::testing::TempDir;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -119,7 +119,7 @@ fn a_name_that_moves_is_followed_by_the_next_connection() {
     let told = Arc::clone(&addresses);
     let endpoint = format!("http://collector.example:{port}");
     let mut settings = settings(&OtlpConfig::default(), &[(ENDPOINT, &endpoint)]).unwrap();
-    settings.names = Names::Told(Arc::new(move |host| {
+    settings.names = Resolver::Told(Arc::new(move |host| {
         assert_eq!(host, "collector.example");
         told.lock().unwrap().clone()
     }));
