@@ -1,14 +1,14 @@
-//! Files that stand beside what was read, and are of the same making.
+//! Files beside those that were read that may belong to the same output.
 //!
 //! Two emitters on one path write two files, `PATH` and `PATH.<pid>`, and rotation leaves `PATH.<time>`: whoever
-//! verifies `PATH` alone sees a part, and is told so. It is no finding: what was read is what it is.
+//! verifies `PATH` alone sees a part, and is told so. That is no finding: nothing is wrong with what was read.
 
 use std::path::{Path, PathBuf};
 
-/// More names than that are not listed.
+/// At most so many names are listed.
 const MOST: usize = 1000;
 
-/// Files named as `PATH.<digits>` or `PATH.<digits>.<digits>` beside these, which are none of them.
+/// Files beside `paths` that are named `PATH.<digits>` or `PATH.<digits>.<digits>` and are not among `paths`.
 pub(super) fn beside(paths: &[PathBuf]) -> Vec<String> {
     let mut found = Vec::new();
     for path in paths {

@@ -25,11 +25,11 @@ impl Marks {
     const COVERED: u32 = 1 << 1;
     /// Its `prevhash` was compared with the hash of the one before it, and is equal.
     const LINKED: u32 = 1 << 2;
-    /// Something is wrong with it that a finding says already.
+    /// Something is wrong with it, and a finding already says so.
     const NOTED: u32 = 1 << 3;
     /// It has no signature of its own.
     const UNSIGNED: u32 = 1 << 4;
-    /// Only its stub is there.
+    /// Only its stub is there: what retention left of it.
     const STUB: u32 = 1 << 5;
 
     /// What is known of an envelope of `agent` when it arrives. `key`: its own signature is good, and made by that
@@ -39,17 +39,17 @@ impl Marks {
         Self(u32::from(agent) << 16 | own)
     }
 
-    /// Of an envelope without a signature.
+    /// The same marks, for an envelope without a signature.
     pub(super) fn unsigned(self) -> Self {
         Self(self.0 | Self::UNSIGNED)
     }
 
-    /// Of one with which something is wrong that a finding says.
+    /// The same marks, for an envelope that a finding reports as wrong.
     pub(super) fn noted(self) -> Self {
         Self(self.0 | Self::NOTED)
     }
 
-    /// Of a stub.
+    /// The same marks, for a stub.
     pub(super) fn stub(self) -> Self {
         Self(self.0 | Self::STUB)
     }
@@ -105,7 +105,7 @@ pub(super) struct Link {
     pub(super) prev: Option<u64>,
     pub(super) marks: Marks,
     pub(super) place: Place,
-    /// Where the envelope is that has its number already, as far as that is known.
+    /// Where another envelope with the same number was read before, if one was and its place is known.
     pub(super) held: Option<Place>,
 }
 
@@ -120,22 +120,22 @@ struct Run {
     place: Place,
 }
 
-/// A link between neighbours that was compared and is not equal: what the later one names instead.
+/// Two neighbours whose link was compared and does not hold: the `prevhash` that the later one has instead.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Broken {
     pub(super) prev: Option<u64>,
     pub(super) place: Place,
 }
 
-/// What came of adding an envelope.
+/// The result of adding an envelope to the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Added {
-    /// It is new at its number.
+    /// No envelope had its number so far.
     New,
-    /// Its number is taken by the same envelope; `better`: this copy has a good signature, and that one had none;
-    /// `first`: those before it had wrong ones.
+    /// The same envelope was there already. `better`: this copy has a good signature, and the earlier copies had none.
+    /// `first`: the earlier copies had wrong signatures, so that this copy is the first that counts.
     Same { better: bool, first: bool },
-    /// Its number is taken by another one; `conflict`: both are good.
+    /// Another envelope has its number. `conflict`: both are good.
     Rival { conflict: bool },
 }
 
@@ -160,11 +160,11 @@ pub(super) struct Covered {
     pub(super) agent: u16,
 }
 
-/// The memory that may be spent on what does not fit or waits for a signature, for one input.
+/// The memory that one input may spend on envelopes that do not fit the chain or wait for a signature.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: usize,
-    /// Something did not find room.
+    /// Something was refused for lack of room.
     pub(super) exhausted: bool,
 }
 
@@ -176,7 +176,7 @@ impl Budget {
         Self { left: Self::BYTES, exhausted: false }
     }
 
-    /// Whether so many bytes are to be had.
+    /// Takes so many bytes; `false` if fewer are left.
     pub(super) fn take(&mut self, bytes: usize) -> bool {
         if bytes > self.left {
             self.exhausted = true;
@@ -186,7 +186,7 @@ impl Budget {
         true
     }
 
-    /// Gives back what is held no more.
+    /// Gives back bytes that are no longer used.
     pub(super) fn give(&mut self, bytes: usize) {
         self.left = (self.left + bytes).min(Self::BYTES);
     }
@@ -198,7 +198,7 @@ const KEPT: usize = 96;
 /// The agent of stubs, which do not say whose they are.
 pub(super) const ANY_AGENT: u16 = u16::MAX;
 
-/// The agent of envelopes of which no more can be told apart.
+/// The agent of envelopes when the stream already names as many agents as are told apart.
 pub(super) const NO_AGENT: u16 = u16::MAX - 1;
 
 /// The chain of one stream.
@@ -206,11 +206,11 @@ pub(super) const NO_AGENT: u16 = u16::MAX - 1;
 pub(super) struct Chain {
     runs: BTreeMap<u64, Run>,
     broken: BTreeMap<u64, Broken>,
-    /// Envelopes whose number another one has.
+    /// Envelopes whose number another envelope holds in `runs`.
     rivals: BTreeMap<u64, Vec<Link>>,
 }
 
-/// Makes room for `more`, by an eighth at least, so that growing stays linear in total.
+/// Makes room for `more`, and for at least an eighth of the length, so that growing costs linear time in total.
 fn reserve<T>(list: &mut VecDeque<T>, more: usize) {
     if list.capacity() - list.len() < more {
         list.reserve_exact(more.max(list.len() / 8 + 4));
@@ -232,7 +232,8 @@ impl Run {
         self.marks.push_front(marks);
     }
 
-    /// Appends what follows. The shorter is moved, so that joining costs O(log n) per envelope.
+    /// Appends the run that follows this one. The shorter of the two is moved, so that joining costs O(log n) per
+    /// envelope.
     fn append(&mut self, mut right: Self) {
         if self.hashes.len() >= right.hashes.len() {
             reserve(&mut self.hashes, right.hashes.len());
@@ -277,7 +278,7 @@ impl Chain {
         self.find(sequence).map(|(run, at)| run.marks[at])
     }
 
-    /// Whether a covered envelope with this hash was seen at `sequence`; what cannot be told yet is `None`.
+    /// Whether a covered envelope with this hash was seen at `sequence`; `None` if that cannot be told yet.
     pub(super) fn holds(&self, sequence: u64, hash: u64) -> Option<bool> {
         let (run, at) = self.find(sequence)?;
         let rivals = self.rivals.get(&sequence).map_or(&[][..], Vec::as_slice);
@@ -289,7 +290,6 @@ impl Chain {
         run.marks[at].is_covered().then_some(false)
     }
 
-    /// Adds an envelope.
     pub(super) fn add(&mut self, link: Link, budget: &mut Budget) -> Added {
         let Link { sequence, hash, marks, place, .. } = link;
         let left = self.runs.range(..=sequence).next_back().map(|(&start, run)| (start, run.hashes.len()));
@@ -350,16 +350,18 @@ impl Chain {
         }
     }
 
-    /// Adds an envelope whose number is taken.
+    /// Adds an envelope whose number another one, or another copy of it, already has.
     fn contest(&mut self, link: Link, budget: &mut Budget) -> Added {
         let Some((run, at)) = self.find_mut(link.sequence) else { return Added::New };
         let held = run.marks[at];
         if run.hashes[at] == link.hash {
             let better = link.marks.is_good() && !held.is_good();
-            // The first copy whose own signature is not wrong is the envelope itself, and no repeat.
+            // Copies with a wrong signature don't count: the first copy without one is the envelope, not a repeat of
+            // it.
             let first = held.is_noted() && !link.marks.is_noted();
             if better {
-                // The link before it stays as it was compared; a stub that has come back is an envelope again.
+                // The hash is the same, so that the result of comparing its link stays. A stub whose whole envelope
+                // arrives is a stub no longer.
                 let linked = held.0 & Marks::LINKED;
                 run.marks[at] = Marks(link.marks.0 | linked);
             } else if first {
@@ -377,7 +379,7 @@ impl Chain {
             if !better {
                 return Added::Same { better, first: false };
             }
-            // It has a good signature after all.
+            // This copy of the rival has a good signature, and the earlier ones had none.
             same.marks = link.marks;
             if held.is_covered() {
                 return Added::Rival { conflict: true };
@@ -396,7 +398,7 @@ impl Chain {
         Added::Rival { conflict }
     }
 
-    /// Puts the rival with this hash at its number, and what was there among the rivals.
+    /// Puts the rival with this hash into the run, and the envelope that was there among the rivals.
     fn swap(&mut self, sequence: u64, hash: u64) {
         let Some(rivals) = self.rivals.get_mut(&sequence) else { return };
         let Some(index) = rivals.iter().position(|rival| rival.hash == hash) else { return };
@@ -406,7 +408,8 @@ impl Chain {
             return;
         };
         let before = at.checked_sub(1).map(|before| run.hashes[before]);
-        // What stood here: what it named before it is known if that was not equal, or was.
+        // The envelope that stands here now. Its `prevhash` is not kept, but follows from its link: if that held, it is
+        // the hash before it, else it stands in `broken`.
         let held = Link {
             sequence,
             hash: run.hashes[at],
@@ -440,7 +443,7 @@ impl Chain {
         let old = std::mem::replace(&mut run.hashes[at], hash);
         run.marks[at] = marks;
         if let Some(next) = run.marks.get_mut(at + 1) {
-            // What the next one names: it was equal to what stood here, or is known.
+            // The next one's `prevhash`: if its link held, it is the hash that stood here, else it stands in `broken`.
             let named = if next.has(Marks::LINKED) {
                 Some(old)
             } else {
@@ -457,7 +460,7 @@ impl Chain {
         }
     }
 
-    /// Takes the own signature of the envelope at `sequence` for good after all.
+    /// Marks the envelope at `sequence` as having a good signature of its own, which could not be judged before.
     pub(super) fn prove(&mut self, sequence: u64, key: u8) {
         if let Some((run, at)) = self.find_mut(sequence) {
             run.marks[at].cover(key);
@@ -465,8 +468,8 @@ impl Chain {
         }
     }
 
-    /// Spreads coverage from the envelope at `sequence`, which has just arrived, to those before it, and to it from
-    /// the one after it.
+    /// Spreads coverage around the envelope at `sequence`, which has just arrived: to it from the one after it, and
+    /// from it to those before it.
     pub(super) fn spread(&mut self, sequence: u64, out: &mut impl Extend<Covered>) {
         let Some((run, at)) = self.find_mut(sequence) else { return };
         let mut cover = |run: &mut Run, at: usize, sequence: u64, key: u8| {
@@ -494,10 +497,11 @@ impl Chain {
         }
     }
 
-    /// Reckons coverage to its end, from the highest number down: over declared and unbroken holes, past what was put
-    /// in between, and to rivals. `bridges` are what covered declarations say of holes: the first number of one, and
-    /// the hash before it. `covered` hears of each envelope that comes to be covered, and answers further bridges.
-    /// The answer: numbers at which two envelopes are good, of which the later was not known to be.
+    /// Spreads coverage as far as it reaches, from the highest number down: over holes that were declared or over which
+    /// the chain is unbroken, past envelopes that were inserted in between, and to rivals. `bridges` are what covered
+    /// declarations of losses say of holes: the first missing number, and the hash before it. `covered` is called for
+    /// each envelope that becomes covered, and returns further bridges. Returns the numbers at which a second envelope
+    /// turned out to be covered as well, each with its place.
     pub(super) fn settle(
         &mut self,
         bridges: &mut Vec<(u64, u64)>,
@@ -507,7 +511,7 @@ impl Chain {
             hash: u64,
             key: u8,
         }
-        /// Names that no envelope has answered; more than a few are hostile.
+        /// How many hashes are looked for at once; an input that needs more than a few is hostile.
         const WANTS: usize = 16;
         let mut conflicts = Vec::new();
         let mut swaps = Vec::new();
@@ -589,7 +593,7 @@ impl Chain {
         conflicts
     }
 
-    /// Neighbours that are both covered, and whose link is not equal: the later one.
+    /// Pairs of neighbours that are both covered and whose link does not hold: the later one of each pair.
     pub(super) fn broken_links(&self) -> Vec<(u64, Place)> {
         let covered = |sequence| self.marks(sequence).is_some_and(Marks::is_covered);
         self.broken
@@ -609,7 +613,7 @@ impl Chain {
         self.rivals.values().flatten().filter(|rival| !rival.marks.is_covered())
     }
 
-    /// Whether every stub of `range` that a signature covers is covered by a key that `may` says may.
+    /// Whether each covered stub of `range` is covered by a key that `may` accepts.
     pub(super) fn stubs_are_of(&self, (from, to): Range, may: impl Fn(u8) -> bool) -> bool {
         let before = self.runs.range(..from).next_back();
         before.into_iter().chain(self.runs.range(from..=to)).all(|(&start, run)| {
@@ -621,12 +625,12 @@ impl Chain {
         })
     }
 
-    /// Every number with what is known of it, in order.
+    /// Every sequence number that an envelope holds, with its marks, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, Marks)> {
         self.runs.iter().flat_map(|(&start, run)| (start..).zip(run.marks.iter().copied()))
     }
 
-    /// The first number after `sequence` that something stands at.
+    /// The first number after `sequence` at which there is an envelope.
     pub(super) fn next_after(&self, sequence: u64) -> Option<(u64, Marks)> {
         if let Some(marks) = self.marks(sequence + 1) {
             return Some((sequence + 1, marks));
@@ -645,7 +649,7 @@ impl Chain {
         self.runs.last_key_value().map(|(&start, run)| start + (run.hashes.len() as u64 - 1))
     }
 
-    /// What hashes and marks take.
+    /// The memory of hashes and marks, in bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.runs
@@ -654,8 +658,8 @@ impl Chain {
             .sum()
     }
 
-    /// What the covered envelope at `sequence` names as the one before it, and where it is, where that is not the
-    /// one that stands before it.
+    /// The `prevhash` of the covered envelope at `sequence`, and its place, if it does not follow the envelope that
+    /// stands before it: because there is none, or because the link does not hold.
     fn names(&self, sequence: u64) -> Option<(Option<u64>, Place)> {
         if let Some(run) = self.runs.get(&sequence) {
             return Some((run.prev, run.place));
@@ -663,7 +667,7 @@ impl Chain {
         self.broken.get(&sequence).map(|broken| (broken.prev, broken.place))
     }
 
-    /// The numbers between one covered envelope and the next, what stands there included.
+    /// The numbers between one covered envelope and the next, whether uncovered envelopes stand there or not.
     pub(super) fn holes(&self) -> Vec<Hole> {
         let mut holes = Vec::new();
         let mut before: Option<(u64, u64)> = None;
@@ -692,7 +696,7 @@ impl Chain {
         holes
     }
 
-    /// The lowest covered envelope, whether it names one before it, and where it is.
+    /// The number of the lowest covered envelope, whether it has no `prevhash`, and its place.
     pub(super) fn first_covered(&self) -> Option<(u64, bool, Option<Place>)> {
         let (sequence, marks) = self.iter().find(|(_, marks)| marks.is_covered())?;
         let named = self.names(sequence);
@@ -700,7 +704,8 @@ impl Chain {
         Some((sequence, begins, named.map(|(_, place)| place)))
     }
 
-    /// Takes back what signatures of a key covered beyond `sequence`; answers the numbers that it signed.
+    /// Takes back the coverage by signatures that a key made after `sequence`; returns the numbers that it signed. Also
+    /// resets all coverage that is not an envelope's own, which the caller must compute again.
     pub(super) fn disown(&mut self, key: u8, sequence: u64) -> Vec<u64> {
         let mut signed = Vec::new();
         for (&start, run) in &mut self.runs {
@@ -717,14 +722,14 @@ impl Chain {
         signed
     }
 
-    /// Notes that a finding says what is wrong with the envelope at `sequence`.
+    /// Notes that a finding reports the envelope at `sequence`.
     pub(super) fn note(&mut self, sequence: u64) {
         if let Some((run, at)) = self.find_mut(sequence) {
             run.marks[at].0 |= Marks::NOTED;
         }
     }
 
-    /// What of `range` is in no run.
+    /// The numbers of `range` at which there is no envelope.
     pub(super) fn missing_of(&self, (from, to): Range) -> Vec<Range> {
         let before = self.runs.range(..from).next_back();
         let there = before.into_iter().chain(self.runs.range(from..=to));

@@ -6,7 +6,7 @@ use super::own::ClaimedHead;
 use super::place::Place;
 use crate::seam::Uuid;
 
-/// Whose word a claim is.
+/// Who makes a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Witness {
     /// A checkpoint, `closed` or heartbeat in the input.
@@ -28,13 +28,13 @@ pub(super) struct Claim {
     pub(super) place: Place,
     /// The key that vouches for it.
     pub(super) key: u8,
-    /// Whose stream it says that is.
+    /// The agent whose stream it is, by the claim.
     pub(super) agentid: Option<Box<str>>,
 }
 
-/// The claims of the input that wait: of each kind of witness and each key the highest per stream, because the chain
-/// vouches for what lies below it. Each key has its own, so that one that may not speak about a stream cannot take
-/// the place of one that may.
+/// The claims of the input that wait. Per stream, kind of witness and key only the highest is kept, because the chain
+/// vouches for what lies below it. Claims of different keys are kept apart, so that a key that may not speak about a
+/// stream cannot push out the claim of one that may.
 #[derive(Debug, Default)]
 pub(super) struct Claims(HashMap<(Uuid, bool, u8), Claim>);
 
@@ -54,7 +54,8 @@ impl Claims {
         }
     }
 
-    /// All that wait, in the order of the input.
+    /// All that wait: those of checkpoints and heartbeats first, then those of successors, each in the order of the
+    /// input.
     pub(super) fn finish(&mut self) -> Vec<Claim> {
         let mut claims: Vec<Claim> = self.0.drain().map(|(_, claim)| claim).collect();
         claims.sort_by_key(|claim| (claim.witness == Witness::Follower, claim.place, claim.head.streamid));

@@ -9,8 +9,7 @@ use crate::json::{Value, parse};
 /// What a part's digest begins with.
 const PREFIX: &[u8] = b"sinkwell-part-v1\n";
 
-/// What is wrong with the disclosures of an envelope's `data`; `None` if nothing is. The answer never holds
-/// a word of the content.
+/// What is wrong with the disclosures of an envelope's `data`; `None` if nothing is. The text never quotes content.
 pub(super) fn fault(data: &[u8]) -> Option<String> {
     let data = parse(data).ok()?;
     let Some(Value::Array(disclosures)) = data.get("disclosures") else {

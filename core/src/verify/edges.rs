@@ -1,7 +1,7 @@
 //! Authorization edges (`data.authz`) and the ids that they may lead to.
 //!
-//! Guarantees: 8 bytes per envelope (a hash of its id), half as many again while they are merged; edges
-//! whose target was seen are forgotten.
+//! Guarantees: 8 bytes per envelope (a hash of its id), and 4 more while lists are merged; edges whose target was seen
+//! are forgotten.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -21,7 +21,7 @@ pub(super) struct Edge {
     pub(super) id: Box<str>,
 }
 
-/// All ids of good envelopes, and the edges that led to none so far.
+/// All ids of good envelopes, and the edges whose target was not among them so far.
 #[derive(Default)]
 pub(super) struct Edges {
     state: RandomState,
@@ -75,7 +75,7 @@ impl Edges {
         });
     }
 
-    /// The edges that lead nowhere.
+    /// The edges whose target was not seen.
     pub(super) fn finish(&mut self) -> Vec<Edge> {
         self.look_up();
         std::mem::take(&mut self.open)

@@ -47,7 +47,7 @@ impl Findings {
         self.add(kind, Some((sequence, sequence)), Some(place), note);
     }
 
-    /// Adds a finding of another weight than its kind's.
+    /// Adds a finding whose weight is not that of its kind.
     pub(super) fn add_as(
         &mut self,
         weight: Weight,
@@ -57,7 +57,7 @@ impl Findings {
         note: impl Into<Cow<'static, str>>,
     ) {
         let note = note.into();
-        // A stream without signatures, or of a key that was not given, is one finding and not a thousand.
+        // In a stream without signatures, or signed by a key that was not given, neighbours become one finding.
         if matches!(kind, FindingKind::Unsigned | FindingKind::UnknownKey)
             && let (Some(last), Some((from, to))) = (self.0.last_mut(), range)
             && last.kind == kind
@@ -80,8 +80,8 @@ impl Findings {
         self.0.push(Entry { kind, weight, range, place, note, more: 0 });
     }
 
-    /// Has the finding about `sequence` begin at `from`: what stands before it was to be covered through it. Answers
-    /// whether there is such a finding.
+    /// Extends the finding about `sequence` back to `from`: the envelopes from there on have no signature of their own,
+    /// and would have been covered through that one. Returns whether there is such a finding.
     pub(super) fn reach_back(&mut self, sequence: u64, from: u64, place: Option<Place>) -> bool {
         let wrong = [
             FindingKind::Altered,
@@ -99,7 +99,7 @@ impl Findings {
         true
     }
 
-    /// The worst that the findings make of `verdict`.
+    /// `verdict`, or the worse one that the findings make of it.
     pub(super) fn judge(&self, verdict: Verdict, strict: bool) -> Verdict {
         self.0.iter().fold(verdict, |worst, found| {
             worst.max(match found.weight {

@@ -1,4 +1,4 @@
-//! The judgement, when all input was read.
+//! The judgement, once all input has been read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::seam::{Uuid, parse_time};
 
 impl State {
-    /// Judges; what is left of the streams is for whoever compares them with others.
+    /// Judges all that was read: the report, and what a comparison needs to know of the streams.
     pub(super) fn finish(mut self) -> Result<(Report, Settled)> {
         self.settle_coverage();
         if self.prove_stubs() {
@@ -110,8 +110,8 @@ impl State {
         }
     }
 
-    /// Which streams are not of this input but checkpoints of another lane, which a lane of this input
-    /// takes (`checkpoint: { lane }`).
+    /// Which streams belong to another lane, and are here only because a lane of this input takes that lane's
+    /// checkpoints (`checkpoint: { lane }`).
     fn carried(&self) -> Vec<bool> {
         let elsewhere = |lane| !self.lanes_here.is_empty() && !self.lanes_here.contains(&lane);
         self.streams
@@ -120,7 +120,7 @@ impl State {
             .collect()
     }
 
-    /// Reports streams that nobody closed, whose end is therefore unproven; answers how many there are.
+    /// Reports streams that were not closed, whose end is therefore unproven; returns how many there are.
     fn find_open(&mut self, carried: &[bool]) -> u64 {
         let mut open = 0;
         for (stream, _) in self.streams.iter_mut().zip(carried).filter(|(_, carried)| !**carried) {
@@ -146,7 +146,8 @@ impl State {
         open
     }
 
-    /// Judges stubs by the stream's agent, where that is known by now; whether that brought anything.
+    /// Checks whether the keys of stubs may seal for the stream's agent, which may be known only now. Returns whether
+    /// any stub's signature was accepted.
     fn prove_stubs(&mut self) -> bool {
         let mut any = false;
         for index in 0..self.streams.len() {
@@ -154,7 +155,7 @@ impl State {
             let agent = if stream.agent_proven {
                 stream.agentid.to_string()
             } else {
-                // Nothing but stubs: whose they are is said by what erased them.
+                // The stream consists of stubs alone: the retention that erased its events names the agent.
                 let of_this = |(_, range): &&(u8, ErasedRange)| range.streamid == stream.id;
                 let Some((_, range)) = self.erasures.iter().find(of_this) else { continue };
                 range.agentid.to_string()
@@ -166,7 +167,7 @@ impl State {
         any
     }
 
-    /// Whether a retention may erase what a stub of this stream stands for.
+    /// Whether the key `by` may vouch for a retention that erased `range` of this stream.
     fn may_erase(&self, by: u8, range: &ErasedRange, stream: &Stream) -> bool {
         let keys = &self.options.keys;
         let covers = |key: u8| keys.get(usize::from(key)).is_none_or(|key| key.covers(&range.agentid));
@@ -186,13 +187,14 @@ impl State {
         self.streams.iter_mut().map(find_stubs).sum()
     }
 
-    /// Holds what was declared lost against what is missing.
+    /// Compares the declared losses with the numbers that are missing.
     fn account_for_losses(&mut self) -> Accounts {
         let mut accounts = Accounts::default();
         let mut losses = Vec::new();
         for (index, stream) in self.streams.iter_mut().enumerate() {
             for loss in std::mem::take(&mut stream.losses) {
-                // The same facts go to the audit and siem lanes; there they are about another lane.
+                // Audit and siem lanes get a copy of each declaration; in such a copy, the loss is that of another
+                // lane.
                 let copy = match (stream.lane, loss.lane) {
                     (Some(here), Some(lane)) => here != lane,
                     _ => loss.streamid.is_some_and(|id| id != stream.id),
@@ -218,14 +220,14 @@ impl State {
         let fixed = loss.ranges.iter().filter(|range| !range.maybe);
         let fixed = fixed.fold(0_u64, |n, range| n.saturating_add(len(range.range)));
         let any_maybe = loss.ranges.iter().any(|range| range.maybe);
-        // How many of the ranges marked `maybe` may be missing.
+        // How many numbers of the ranges marked `maybe` may be missing.
         let mut budget = loss.count.saturating_sub(fixed);
         let mut total = 0_u64;
         for lost in &loss.ranges {
             let target = lost.streamid.or(loss.streamid).unwrap_or(self.streams[declarer].id);
             match self.index.get(&target).copied() {
                 Some(index) if self.may_declare(declarer, index) => {
-                    // A declaration is about what came before it.
+                    // A declaration speaks only of numbers before its own.
                     let end = if index == declarer { loss.sequence - 1 } else { u64::MAX };
                     let range = (lost.range.0, lost.range.1.min(end));
                     if range.0 > range.1 {
@@ -255,7 +257,8 @@ impl State {
                 Some(_) => {}
                 None if copy => {}
                 None => {
-                    // A declaration that may not have arrived is made again: each number counts once.
+                    // A lane repeats a declaration that may not have arrived, so that each number must be counted once
+                    // only.
                     let declared = accounts.declared.entry(target).or_default();
                     let missing = declared.missing_of(lost.range).into_iter();
                     let mut n = missing.fold(0_u64, |n, range| n.saturating_add(len(range)));
@@ -279,11 +282,11 @@ impl State {
             }
         }
         if loss.count == 0 {
-            // Numbers that count nothing are those of own envelopes, which are no events.
+            // The numbers are those of own envelopes, which are no events, so that the declaration counts none.
             total = 0;
         }
         let unnumbered = if any_maybe { 0 } else { loss.count.saturating_sub(fixed) };
-        // A declaration that is itself declared lost was made again, whether it arrived after all or not.
+        // If a later declaration says that this one was lost, that one repeats its count, even if this one did arrive.
         let again = accounts.named.get(&self.streams[declarer].id);
         let again = again.is_some_and(|ranges| ranges.contains(loss.sequence));
         if unnumbered > 0 && !copy && !again {
@@ -349,7 +352,7 @@ impl State {
                 continue;
             }
             applied.insert(claim.place.source);
-            // One number says nothing of those before it: what is declared lost is the whole stream.
+            // The stream need not be there if all its numbers were declared lost; some of them are not enough.
             let lost = declared
                 .get(&id)
                 .is_some_and(|ranges| ranges.missing_of((1, claim.head.sequence)).is_empty());
@@ -376,13 +379,13 @@ impl State {
         }
     }
 
-    /// Whether the key of a claim may speak about a stream that is not in the input.
+    /// Whether the claim's key may speak about a stream that is not in the input.
     fn may_name(&self, claim: &Claim) -> bool {
         let Some(key) = self.options.keys.get(usize::from(claim.key)) else { return true };
         key.agent.is_none() || claim.agentid.as_deref().is_some_and(|agent| key.covers(agent))
     }
 
-    /// Reports lanes that checkpoints name, or that the input should hold, and of which it holds nothing.
+    /// Reports lanes of which the input holds nothing, though a checkpoint names them or the options ask for them.
     fn find_missing_lanes(&mut self, here: &BTreeSet<u32>) {
         let holds = |name: &String| self.lanes.get(name).is_some_and(|lane| here.contains(lane));
         let mut missing: Vec<(String, Weight, Option<Place>)> = Vec::new();
@@ -405,7 +408,7 @@ impl State {
         }
     }
 
-    /// Reports a stream that ends before the number that a claim names; once per stream.
+    /// Reports a stream that ends before the number that a claim names. Returns whether it did.
     fn is_cut_off(&mut self, claim: &Claim, index: usize) -> bool {
         let stream = &mut self.streams[index];
         let last = stream.last_claimed();
@@ -420,7 +423,7 @@ impl State {
         };
         let note = format!("the stream ends with {last}, but {who} names {}", claim.head.sequence);
         stream.findings.add(FindingKind::Truncated, Some((from, to)), Some(claim.place), note);
-        // What is reported is accounted for.
+        // These numbers are reported now: nothing else should report them again.
         stream.declared.insert(from, to);
         true
     }
@@ -430,7 +433,7 @@ impl State {
             return;
         };
         for (stream, _) in self.streams.iter_mut().zip(carried).filter(|(_, carried)| !**carried) {
-            // A heartbeat counts from the stream's own lane, and by a key that may seal for its agent.
+            // A heartbeat counts only if it is of the stream's own lane, and its key may seal for the stream's agent.
             let named = self.heard.get(&stream.id).map_or(&[][..], |heard| heard.as_slice());
             let named = named.iter().filter(|(lane, key, _)| {
                 let key = self.options.keys.get(usize::from(*key));
@@ -456,12 +459,12 @@ impl State {
     }
 }
 
-/// What declarations come to.
+/// The sums of all declarations of losses.
 #[derive(Default)]
 struct Accounts {
     /// Totals by reason.
     lost: BTreeMap<String, u64>,
-    /// What declarations name, without `maybe`, by stream.
+    /// The numbers that declarations name, without the ranges marked `maybe`, by stream.
     named: HashMap<Uuid, Ranges>,
     /// Declared ranges of streams that are not in the input.
     declared: HashMap<Uuid, Ranges>,
@@ -469,10 +472,10 @@ struct Accounts {
     by_agent: BTreeMap<LostBy, u64>,
 }
 
-/// The lane that lost events, and the agent whose they were.
+/// The lane that lost events, and the agent that had emitted them.
 pub(super) type LostBy = (Option<u32>, Box<str>);
 
-/// What a verification leaves: which envelopes it found covered, and how far its streams go.
+/// What a comparison needs to know of a verification: which envelopes are covered, and how far the streams go.
 pub(super) struct Settled {
     pub(super) streams: Vec<Shape>,
     pub(super) index: HashMap<Uuid, usize>,
@@ -489,13 +492,13 @@ pub(super) struct Shape {
     pub(super) lane: Option<u32>,
     /// Whether it is here only because a lane of the input takes another lane's checkpoints.
     pub(super) carried: bool,
-    /// Whether the first envelope that is there is the first that there was.
+    /// Whether the lowest envelope in the input is the first of the stream.
     pub(super) begins: bool,
     pub(super) closed: bool,
 }
 
 impl Settled {
-    /// The stream of an envelope that a good signature covers.
+    /// The index of the envelope's stream, if a good signature covers the envelope.
     pub(super) fn covering(&self, streamid: Uuid, sequence: u64, hash: &[u8; 32]) -> Option<usize> {
         let index = *self.index.get(&streamid)?;
         let held = self.streams[index].chain.holds(sequence, self.short.of(hash));
@@ -555,9 +558,9 @@ fn find_holes(stream: &mut Stream, partial: bool) {
     }
 }
 
-/// Reports what no signature covers; answers how many envelopes that are.
+/// Reports envelopes that no signature covers; returns how many there are.
 fn find_uncovered(stream: &mut Stream, keyed: bool) -> u64 {
-    // The lowest envelope may have been one that waited.
+    // The lowest envelope may have become covered only after it arrived.
     if let Some((lowest, _)) = stream.lowest.0
         && stream.chain.marks(lowest.sequence).is_some_and(Marks::is_covered)
     {
@@ -566,9 +569,9 @@ fn find_uncovered(stream: &mut Stream, keyed: bool) -> u64 {
     if !keyed {
         return count_unsigned(stream);
     }
-    // Stretches that nothing covers, but for envelopes with a finding of their own: first, last, what is behind.
+    // Stretches of uncovered envelopes without a finding of their own, and the marks of the envelope right behind each.
     let mut stretches: Vec<(Range, Option<Marks>)> = Vec::new();
-    // Numbers without a signature in a stream that signs each.
+    // Envelopes without a signature, in a stream that signs every envelope.
     let mut bare = Ranges::default();
     let mut current: Option<Range> = None;
     for (sequence, marks) in stream.chain.iter() {
@@ -628,8 +631,8 @@ fn find_uncovered(stream: &mut Stream, keyed: bool) -> u64 {
 const STOPPED: &str =
     "its last hash is not what the signed envelope after it names: it was changed, or the last of them";
 
-/// Whether links were compared over the hole behind `to`: it is declared with the hash before it, or skipped by the
-/// declaration right behind it.
+/// Whether the chain was compared across the hole behind `to`: because a declared loss names the hash before the hole,
+/// or because the envelope right behind the hole is the declaration of exactly these numbers.
 fn compared_over(stream: &Stream, to: u64) -> bool {
     if stream.bridges.iter().any(|&(from, _)| from == to + 1) {
         return true;
@@ -642,7 +645,7 @@ fn compared_over(stream: &Stream, to: u64) -> bool {
     })
 }
 
-/// Without a key: the envelopes that have no signature, and none after them that could cover them.
+/// Without a key: how many envelopes have no signature and are followed by none that could cover them.
 fn count_unsigned(stream: &Stream) -> u64 {
     let mut unsigned = 0;
     let mut waiting = 0;
@@ -658,13 +661,13 @@ fn count_unsigned(stream: &Stream) -> u64 {
     unsigned + waiting
 }
 
-/// Reports the stubs of a stream; answers how many envelopes were erased.
+/// Reports the stubs of a stream; returns how many envelopes were erased.
 fn find_stubs(stream: &mut Stream) -> u64 {
     let mut removed = Ranges::default();
     let mut erased = Ranges::default();
     let first = stream.chain.first();
     for (sequence, _) in stream.chain.iter().filter(|(_, marks)| marks.is_stub() && marks.is_covered()) {
-        // Own envelopes are never erased, and the first of a stream is one.
+        // Retention never erases own envelopes, and the first envelope of a stream is one.
         let opens = first.is_some_and(|(at, prev, _)| at == sequence && prev.is_none());
         let to = if stream.erasable.contains(sequence) && !opens { &mut erased } else { &mut removed };
         to.insert(sequence, sequence);

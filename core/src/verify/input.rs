@@ -1,6 +1,6 @@
 //! Lines out of files, pipes and directories.
 //!
-//! Guarantees: one pass at a time; memory is bounded by the longest line that is allowed, however long a line is.
+//! Guarantees: one pass at a time; memory is bounded by the longest line that is allowed, even when a line is longer.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
@@ -13,13 +13,13 @@ use crate::sinks::audit_chain::AuditDb;
 pub(super) enum Text<'a> {
     /// A line that a newline ended.
     Whole(&'a [u8]),
-    /// What stands behind the last newline.
+    /// The bytes behind the last newline, which no newline ends.
     Rest(&'a [u8]),
     /// A line over the limit; only its length is known.
     TooLong(u64),
 }
 
-/// What [`walk`] comes upon.
+/// What [`walk`] hands to its callback.
 pub(super) enum Step<'a> {
     /// A file or database of this name; its lines follow.
     Source(&'a str),
@@ -27,7 +27,7 @@ pub(super) enum Step<'a> {
     Line(u64, Text<'a>),
 }
 
-/// Reads a file, an audit database, or of a directory the files that [`files_of`] names.
+/// Reads a file, an audit database, or those files of a directory that [`files_of`] selects.
 ///
 /// # Errors
 /// Kind `verification`: it cannot be read.
@@ -112,14 +112,14 @@ pub(super) fn lines(
     Ok(())
 }
 
-/// The files to read in a directory, sorted by name: those of envelopes, by what their names hold.
+/// The files to read in a directory, sorted by name: those whose names say that they hold envelopes.
 fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in crate::seam::entries(directory)? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let envelopes = [".ndjson", ".jsonl", ".log"].iter().any(|part| name.contains(part));
-        // What a sink set aside was never acknowledged, reasons of dead letters are no envelopes, and SQLite's files
-        // beside a database named so are part of it.
+        // Left out: torn ends that a `file` sink set aside, as they were never acknowledged; the reasons of dead
+        // letters, which are no envelopes; and the files that SQLite keeps beside a database, which are read with it.
         let apart =
             [".torn", ".reasons.ndjson", "-wal", "-shm", "-journal"].iter().any(|end| name.ends_with(end));
         let file = || crate::seam::metadata(&path).is_ok_and(|found| found.is_file());

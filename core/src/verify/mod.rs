@@ -2,15 +2,15 @@
 //!
 //! Guarantees: one pass over the input, in any order of streams; at most 16 bytes per envelope, plus a fixed
 //! amount per stream and per open gap, and 64 MiB for what waits for a signature; never panics, whatever the input.
-//! Good means covered: by a signature of its own, or by a later one that the chain leads back from. What is not
-//! covered takes no part in losses, closing, checkpoints or keys, and fills the sequence that it claims, so that its
-//! neighbours are not reported with it: one changed field is one finding. Only sinkwell's own envelopes
-//! (`origin: core`) declare a loss; nothing that a host emitted covers anything up.
+//! An envelope is good when a signature covers it: its own, or a later one from which the chain leads back to it. An
+//! envelope that is not covered is not believed about losses, closing, checkpoints or keys. It does fill the sequence
+//! number that it claims, so that its neighbours are not reported with it: one changed field is one finding. Only
+//! sinkwell's own envelopes (`origin: core`) declare a loss; nothing that a host emitted can cover one up.
 //!
 //! How: [`input`] cuts lines, [`crate::envelope::line`] reads one, [`trust`] checks it by itself, [`stream`] puts it
 //! into the chain of its stream ([`chain`]), [`own`] and [`claims`] hold what sinkwell says about its streams, and
-//! [`finish`] judges. `docs/spec/envelope.md` says the same without code. [`graph`] is who did what by whose leave, of what was found
-//! covered.
+//! [`finish`] judges. `docs/spec/envelope.md` says the same without code. [`graph`] shows, from the covered envelopes,
+//! who did what and by whose permission.
 
 mod authz;
 mod beside;
@@ -47,9 +47,9 @@ pub use verifier::Verifier;
 
 use crate::envelope::line::{Line, Reader};
 
-/// Checks one envelope by itself: form, signature, disclosures. Its place in a stream is not looked at.
-/// The answer is `Sound`, or `Unchecked` when no key is given, with an empty list; else `Findings` and what
-/// is wrong. Bytes that are not in canonical form verify alike.
+/// Checks one envelope by itself: form, signature, disclosures. Its place in a stream is not checked.
+/// Returns `Sound`, or `Unchecked` when no key is given, with an empty list; else `Findings` and what
+/// is wrong. Bytes that are not in canonical form are no fault here.
 #[must_use]
 pub fn verify_envelope(bytes: &[u8], keys: &[TrustedKey]) -> (Verdict, Vec<Finding>) {
     let finding = |kind, sequence, note: &str| {

@@ -64,8 +64,8 @@ pub struct Options {
     /// Report authorization edges (`data.authz`) that lead to no envelope of the input. Costs 8 bytes more
     /// per envelope.
     pub edges: bool,
-    /// Keep what [`Verifier::graph`](super::Verifier::graph) answers: some 500 bytes per envelope that says something of
-    /// authority, and 8 for each other.
+    /// Keep what [`Verifier::graph`](super::Verifier::graph) needs: some 500 bytes per envelope that says something of
+    /// authority, and 8 for each other envelope.
     pub graph: bool,
     /// Notes, and losses that the producer declared, count as findings for the exit status.
     pub strict: bool,

@@ -71,7 +71,7 @@ pub(super) enum Own {
         count: u64,
         lane: Option<String>,
         streamid: Option<Uuid>,
-        /// Whose events they were, where that is not the agent of the stream that says it.
+        /// The agent that had emitted the events, if it is not the agent of the stream that declares the loss.
         agentid: Option<Box<str>>,
         ranges: Vec<LostRange>,
     },
@@ -207,14 +207,15 @@ fn mode(data: &Value) -> Option<Mode> {
     }
 }
 
-/// What declared ranges say of the chain: the first number of each, and the hash before it.
+/// The points at which declared ranges of this stream continue the chain: the first number of each range, and the hash
+/// before it.
 pub(super) fn bridges(ranges: &[LostRange]) -> Vec<(u64, u64)> {
     let of_this = ranges.iter().filter(|range| range.streamid.is_none());
     of_this.filter_map(|range| Some((range.range.0, range.prev?))).collect()
 }
 
 impl Own {
-    /// About what it takes while it waits, in bytes.
+    /// The memory that it takes while it waits for a signature, in bytes, roughly.
     pub(super) fn size(&self) -> usize {
         let many = match self {
             Self::Checkpoint { heads, .. } | Self::Heartbeat { heads, .. } => {

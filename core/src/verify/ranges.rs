@@ -10,7 +10,7 @@ pub(super) fn len((from, to): Range) -> u64 {
     (to - from).saturating_add(1)
 }
 
-/// What of `range` is in none of those that are `there`, in order.
+/// The parts of `range` that none of the ranges `there`, which come in order, holds.
 pub(super) fn missing_of((from, to): Range, there: impl Iterator<Item = Range>) -> Vec<Range> {
     let mut out = Vec::new();
     let mut next = from;
@@ -71,14 +71,14 @@ impl Ranges {
         self.0.range(..=n).next_back().is_some_and(|(_, &end)| end >= n)
     }
 
-    /// What of `range` is not in the set.
+    /// The parts of `range` that are not in the set.
     pub(super) fn missing_of(&self, (from, to): Range) -> Vec<Range> {
         let before = self.0.range(..from).next_back();
         let there = before.into_iter().chain(self.0.range(from..=to));
         missing_of((from, to), there.map(|(&start, &end)| (start, end)))
     }
 
-    /// What of `ranges` is not in the set.
+    /// The parts of `ranges` that are not in the set.
     pub(super) fn missing_of_all(&self, ranges: &[Range]) -> Vec<Range> {
         ranges.iter().flat_map(|&range| self.missing_of(range)).collect()
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::json::Value;
 
-/// What was found, as one of a closed list.
+/// The kind of a finding, one of a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FindingKind {
     /// The producer declares a loss, sealed.
     DeclaredLoss,
-    /// Retention removed it, and says so, sealed.
+    /// Retention removed it, and declares so in a sealed envelope.
     Erased,
     /// The same envelope again: a retry.
     Duplicate,
@@ -30,7 +30,7 @@ pub enum FindingKind {
     Conflict,
     /// Signature, chain, disclosure, the key's algorithm or agent, or the stream's agent is wrong.
     Altered,
-    /// No signature, neither its own nor a later one in the chain, while a key was given.
+    /// A key was given, and no signature covers it: neither its own nor a later one in the chain.
     Unsigned,
     /// Signed by a key that was not given.
     UnknownKey,
@@ -38,11 +38,11 @@ pub enum FindingKind {
     RetiredKey,
     /// A sequence past that of `closed`.
     AfterClose,
-    /// No envelope.
+    /// A line that is no envelope.
     Malformed,
     /// An unknown major version of the schema.
     UnknownSchema,
-    /// A stream was neither closed nor heard of.
+    /// A stream was not closed, and nothing was heard of it for longer than allowed.
     Silence,
     /// A stream is shorter than a checkpoint says.
     Truncated,
@@ -110,7 +110,7 @@ impl FindingKind {
         }
     }
 
-    /// How it bears on the verdict when nothing says otherwise.
+    /// How a finding of this kind bears on the verdict, unless it is added with another weight.
     pub(super) const fn weight(self) -> Weight {
         match self {
             Self::DeclaredLoss | Self::Erased => Weight::Incomplete,
@@ -143,7 +143,7 @@ pub enum Verdict {
     /// Every signature verified, chain whole, nothing missing up to each stream's end; the end of an open stream is
     /// unproven.
     Sound,
-    /// Sound, but for what the producer itself declared lost or erased.
+    /// As `Sound`, but the producer declared that events were lost or erased.
     Incomplete,
     /// No key was given: chain and form hold, but anyone could have made them.
     Unchecked,
@@ -167,7 +167,7 @@ impl Verdict {
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What.
+    /// The kind of the finding.
     pub kind: FindingKind,
     /// The first sequence concerned, if it is about sequences.
     pub from: Option<u64>,
@@ -231,7 +231,7 @@ pub struct Report {
     pub lost: BTreeMap<String, u64>,
     /// How many envelopes retention left only stubs of.
     pub erased: u64,
-    /// What belongs to no stream of the input.
+    /// The findings that belong to no stream of the input.
     pub findings: Vec<Finding>,
     /// Files beside those that were read that may belong to them: of another emitter on the same path, or rotated.
     pub beside: Vec<String>,

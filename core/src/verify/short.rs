@@ -1,8 +1,8 @@
-//! Hashes kept short.
+//! Short hashes: 8 bytes in place of 32.
 //!
-//! Guarantees: what is kept of a hash is 8 bytes of a keyed hash of the whole, under a key that is fresh in every run
-//! and never leaves it. A plain cut to 64 bits collides on purpose within minutes; of this, nobody can tell before
-//! the run which two collide.
+//! Guarantees: a short hash is a keyed hash of the whole, 8 bytes long, under a key that is fresh in every run and
+//! never leaves it. For hashes that are merely cut to 64 bits, an attacker finds two that collide within minutes; for
+//! these, nobody can know before the run which two will.
 
 use std::hash::{BuildHasher, Hasher as _, RandomState};
 
@@ -28,7 +28,7 @@ impl Short {
 mod tests {
     use super::*;
 
-    /// What somebody finds who searches for half an hour: hashes that are equal in any eight bytes he likes.
+    /// An attacker who searches for half an hour finds hashes that are equal in any eight bytes that he chooses.
     #[test]
     fn hashes_that_collide_when_they_are_cut_are_told_apart() {
         let short = Short::default();

@@ -13,7 +13,7 @@ use super::short::Short;
 use crate::envelope::line::{Envelope, Stub};
 use crate::seam::Uuid;
 
-/// A time as envelopes write it; these sort as text.
+/// A time in the form that envelopes have; such times sort as text.
 pub(super) type Time = [u8; 30];
 
 /// An end of a stream.
@@ -70,13 +70,13 @@ pub(super) struct Said {
     pub(super) time: Option<Time>,
     pub(super) place: Place,
     pub(super) own: Own,
-    /// What is wrong with its form: it then says nothing else.
+    /// What is wrong with its form; nothing else that it says is then believed.
     pub(super) malformed: Option<String>,
     /// Its id and the data in which authorization edges are looked for, where these are asked for.
     pub(super) edges: Option<EdgeData>,
 }
 
-/// Its own signature.
+/// What an envelope's own signature is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signed {
     Good(Option<usize>),
@@ -88,33 +88,34 @@ pub(super) enum Signed {
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) id: Uuid,
-    /// Its agent, by the first good envelope; by the first at all, if none is.
+    /// Its agent, as the first good envelope names it, or the first envelope if none is good.
     pub(super) agentid: Box<str>,
     pub(super) agent_proven: bool,
-    /// Agents that envelopes of this stream name; the chain knows them by their place here.
+    /// Agents that envelopes of this stream name; the chain keeps an agent as its index in this list.
     agents: Vec<Box<str>>,
-    /// The place of its own agent there.
+    /// The index of the stream's own agent in `agents`.
     agent: u16,
-    /// Stubs that keys signed which may not seal for all agents, until the stream's is known.
+    /// Stubs signed by keys that may seal for some agents only (number and key): they wait until the stream's agent is
+    /// known.
     stubs_by_key: Vec<(u64, usize)>,
-    /// Some of them were taken for good.
+    /// Whether the signature of any such stub was accepted.
     pub(super) stubs_proven: bool,
     pub(super) envelopes: u64,
-    /// What is in the chain, or waits to be.
+    /// All envelopes whose hash is known, covered or not.
     pub(super) chain: Chain,
-    /// Numbers that only envelopes claim which failed their own check.
+    /// Numbers that are claimed only by envelopes or stubs that cannot be read well enough to hash them.
     pub(super) filled: Ranges,
-    /// Numbers without a good signature whose lines say that they begin the stream.
+    /// The numbers of lines that have no good signature and no `prevhash`: they claim to begin the stream.
     begun: Vec<u64>,
-    /// Where envelopes that wait for a signature, and stubs, are: the first of each run whose lines follow one another.
+    /// The places of stubs and of envelopes that wait for a signature: only the first of each run on consecutive lines.
     places: BTreeMap<u64, Place>,
-    /// Said by envelopes that no signature covers yet, by sequence and short hash.
+    /// What envelopes say that no signature covers yet, by sequence and short hash.
     waiting: BTreeMap<(u64, u64), Said>,
-    /// What covered declarations say of the holes they declare: the first number, and the hash before it.
+    /// For each hole that a covered declaration names: its first number, and the hash before it.
     pub(super) bridges: Vec<(u64, u64)>,
     /// Which envelopes are signed, from which number on.
     pub(super) modes: BTreeMap<u64, Mode>,
-    /// What a believed `retention` erases, and for which agent, by which key.
+    /// The numbers that a believed `retention` says were erased.
     pub(super) erasable: Ranges,
     /// Missing numbers that a believed declaration accounts for.
     pub(super) declared: Ranges,
@@ -127,29 +128,29 @@ pub(super) struct Stream {
     /// The source and sequence of the last arrival.
     arrived: Option<(u32, u64)>,
     pub(super) closed: Option<u64>,
-    /// The highest number that a stream after it names rightly.
+    /// The number that the stream that follows this one names as its last, if the hash is right too.
     pub(super) followed: u64,
     /// The number it begins with, where it follows another stream.
     pub(super) start: Option<u64>,
     /// The latest `recordedtime`.
     pub(super) heard: Option<Time>,
     pub(super) lane: Option<u32>,
-    /// Whether all that is there are checkpoints: such a stream may be another lane's, whose checkpoints
-    /// this one takes.
+    /// Whether the input holds only checkpoints of it: such a stream may be another lane's, whose checkpoints this lane
+    /// takes.
     pub(super) only_checkpoints: bool,
     /// The highest number that a checkpoint names.
     pub(super) checkpointed: u64,
     /// Keys that announced their retirement, and when.
     retired: Vec<(usize, u64)>,
-    /// Signatures of a retired key were taken back: coverage is to be reckoned again.
+    /// Signatures of a retired key no longer count, so that coverage must be computed again.
     pub(super) disowned: bool,
-    /// The highest sequence of each key.
+    /// The highest sequence that each key signed, and its place.
     sealed_by: Vec<(usize, u64, Place)>,
     pub(super) losses: Vec<Loss>,
     pub(super) findings: Findings,
 }
 
-/// Envelopes that have come to be covered: in a stream that signs each, the one that has just arrived.
+/// Envelopes that have just become covered: usually one, in a stream that signs each.
 pub(super) type Newly = smallvec::SmallVec<[Covered; 4]>;
 
 /// What became of an envelope.
@@ -157,14 +158,14 @@ pub(super) type Newly = smallvec::SmallVec<[Covered; 4]>;
 pub(super) struct Taken {
     /// It counts as an envelope of its own, and what it says waits in the stream until a signature covers it.
     pub(super) kept: bool,
-    /// Those that came to be covered by its arrival, itself among them.
+    /// The envelopes that became covered by its arrival, perhaps itself among them.
     pub(super) covered: Newly,
 }
 
-/// The most keys that a verifier takes: the chain keeps the one that covers an envelope in a byte.
+/// The most keys that a verifier takes: the chain has one byte for the key that covers an envelope.
 pub(super) const MOST_KEYS: usize = 254;
 
-/// The key of an index, as the chain keeps it; the highest byte stands for none.
+/// The index of a key as the chain keeps it; `u8::MAX` stands for none.
 fn key_mark(key: Option<usize>) -> u8 {
     key.and_then(|key| u8::try_from(key).ok()).unwrap_or(u8::MAX)
 }
@@ -214,12 +215,12 @@ impl Stream {
         End { sequence: envelope.sequence, time, place }
     }
 
-    /// The number of an agent in this stream.
+    /// The index of an agent in `agents`, to which it is added if it is new.
     fn agent(&mut self, name: &str, budget: &mut Budget) -> u16 {
         if let Some(at) = self.agents.iter().position(|agent| **agent == *name) {
             return u16::try_from(at).unwrap_or(NO_AGENT);
         }
-        // A stream has one agent; a few more are there when it was tampered with.
+        // A stream has one agent; more of them mean that it was tampered with.
         if self.agents.len() >= 64 || !budget.take(name.len()) {
             return NO_AGENT;
         }
@@ -227,7 +228,7 @@ impl Stream {
         u16::try_from(self.agents.len() - 1).unwrap_or(NO_AGENT)
     }
 
-    /// Takes an envelope of which nobody here knows the hash: it fills the number that it claims.
+    /// Takes an envelope of an unknown schema, which cannot be hashed: it fills the number that it claims.
     pub(super) fn fill(&mut self, envelope: &Envelope<'_>, place: Place) {
         if self.agentid.is_empty() {
             self.agentid = (*envelope.agentid).into();
@@ -236,7 +237,7 @@ impl Stream {
         self.fill_number(envelope.sequence, envelope.prev.is_none());
     }
 
-    /// Fills a number that is claimed by what is no envelope; `begins`: it says that it is the stream's first.
+    /// Fills a number that a line claims which cannot be hashed; `begins`: the line has no `prevhash`.
     pub(super) fn fill_number(&mut self, sequence: u64, begins: bool) {
         self.only_checkpoints = false;
         self.filled.insert(sequence, sequence);
@@ -245,20 +246,20 @@ impl Stream {
         }
     }
 
-    /// Notes a number whose line says that it is the stream's first, and that may turn out to be covered by nothing.
+    /// Notes the number of a line that claims to begin the stream, and that perhaps no signature will cover.
     fn begins(&mut self, sequence: u64) {
         if self.begun.len() < 64 {
             self.begun.push(sequence);
         }
     }
 
-    /// The lowest line that nothing covers and that says that it begins the stream.
+    /// The lowest number of an uncovered line that claims to begin the stream.
     pub(super) fn lowest_begun(&self) -> Option<u64> {
         let covered = |sequence: u64| self.chain.marks(sequence).is_some_and(Marks::is_covered);
         self.begun.iter().copied().filter(|&sequence| !covered(sequence)).min()
     }
 
-    /// Takes an envelope whose form is right; `said` is what it says, to be believed once it is covered.
+    /// Takes an envelope of a known schema; `said` is what it says, to be believed once a signature covers it.
     pub(super) fn take(
         &mut self,
         envelope: &Envelope<'_>,
@@ -376,7 +377,8 @@ impl Stream {
         taken
     }
 
-    /// Reckons coverage to its end; see [`Chain::settle`]. `believe` answers the bridges of what it hears.
+    /// Spreads coverage as far as it reaches; see [`Chain::settle`]. `believe` is called with each envelope that
+    /// becomes covered and what it said, and returns the bridges that it declares.
     pub(super) fn settle(&mut self, mut believe: impl FnMut(Covered, Option<Said>) -> Vec<(u64, u64)>) {
         let Self { chain, bridges, waiting, findings, .. } = self;
         let mut bridges = bridges.clone();
@@ -389,7 +391,7 @@ impl Stream {
         }
     }
 
-    /// Whether an envelope that is covered is of another agent than its stream; said where it is.
+    /// Whether a covered envelope names another agent than that of its stream; if so, reports it.
     pub(super) fn is_of_another(&mut self, covered: Covered) -> bool {
         if covered.agent == self.agent || covered.agent == ANY_AGENT || !self.agent_proven {
             return false;
@@ -401,7 +403,7 @@ impl Stream {
         true
     }
 
-    /// Takes the signatures of stubs for good whose key may seal for the stream's agent, now that this is known.
+    /// Accepts the signatures of the waiting stubs whose key may seal for `agent`, and reports the others.
     pub(super) fn prove_stubs(&mut self, keys: &[TrustedKey], agent: &str) -> Newly {
         let mut covered = Newly::new();
         for (sequence, key) in std::mem::take(&mut self.stubs_by_key) {
@@ -432,7 +434,7 @@ impl Stream {
         }
     }
 
-    /// What an envelope that is now covered said.
+    /// What an envelope said that is covered now; frees its memory.
     pub(super) fn heard_of(&mut self, covered: Covered, budget: &mut Budget) -> Option<Said> {
         if self.waiting.is_empty() {
             return None;
@@ -468,7 +470,7 @@ impl Stream {
     ) -> Newly {
         let sequence = stub.sequence;
         let own = match own {
-            // Its key may be one that seals for some agents only, and the stub does not say whose it is.
+            // The key may seal for some agents only, and a stub does not name its agent: it waits.
             Signed::Good(Some(key)) if keys[key].agent.is_some() => {
                 self.stubs_by_key.push((sequence, key));
                 Signed::Unsigned
@@ -506,7 +508,7 @@ impl Stream {
         covered
     }
 
-    /// The ends of what is good, once coverage was taken back.
+    /// Finds the ends of the good envelopes again, after coverage was taken back.
     pub(super) fn end_again(&mut self) {
         let covered = self.chain.iter().filter(|(_, marks)| marks.is_covered()).map(|(sequence, _)| sequence);
         let Some((first, last)) = self.good.0 else { return };
@@ -523,14 +525,14 @@ impl Stream {
         self.closed = self.closed.filter(|&at| self.chain.marks(at).is_some_and(Marks::is_covered));
     }
 
-    /// Where the envelope of `sequence` is, or one before it.
+    /// The place of the envelope `sequence`, counted on from the nearest place that is noted at or before it.
     pub(super) fn place(&self, sequence: u64) -> Option<Place> {
         let (start, place) = self.places.range(..=sequence).next_back()?;
         Some(Place { line: place.line.saturating_add(sequence - start), ..*place })
     }
 
     fn note_place(&mut self, sequence: u64, place: Place) {
-        /// However they lie, their places take no more than this.
+        /// At most so many places are kept, in whatever order the lines stand.
         const MOST: usize = 4096;
         if self.place(sequence) != Some(place) && self.places.len() < MOST {
             self.places.insert(sequence, place);
@@ -556,7 +558,8 @@ impl Stream {
         self.retired.push((key, sequence));
         let late = self.sealed_by.iter().find(|&&(k, last, _)| k == key && last > sequence);
         if let Some(&(_, last, place)) = late {
-            // Its signatures beyond this one are worth nothing, and so is what only they cover.
+            // Signatures that the key made after this number are worth nothing, and envelopes that only they cover are
+            // uncovered.
             for at in self.chain.disown(key_mark(Some(key)), sequence) {
                 let place = if at == last { Some(place) } else { self.place(at) };
                 self.findings.add(FindingKind::RetiredKey, Some((at, at)), place, RETIRED);
@@ -565,7 +568,7 @@ impl Stream {
         }
     }
 
-    /// Which envelopes are signed where `sequence` stands; `None`: nothing covered says.
+    /// Which envelopes are signed at `sequence`; `None` if no covered envelope says so.
     pub(super) fn mode(&self, sequence: u64) -> Option<Mode> {
         self.modes.range(..=sequence).next_back().map(|(_, &mode)| mode)
     }
@@ -580,7 +583,7 @@ impl Said {
     fn size(&self) -> usize {
         let edges =
             self.edges.as_ref().map_or(0, |(id, data)| id.len() + data.as_ref().map_or(0, |data| data.len()));
-        // Edges are asked for, and outside of the bounds; what they hold is not.
+        // The data of edges counts only up to 1 KiB: a user who asks for edges accepts memory beyond the bounds.
         self.own.size() + edges.min(1024)
     }
 }

@@ -22,7 +22,7 @@ pub(super) enum Standing {
     Wrong(Fault),
 }
 
-/// Whether it is of a schema that this verifier does not know.
+/// The fault of an envelope whose schema this verifier does not know.
 pub(super) fn schema(envelope: &Envelope<'_>) -> Option<Fault> {
     let version = envelope.unknown_schema.as_ref()?;
     let note = format!("this verifier knows version 1 of the schema, not {version}; use a newer one");
@@ -75,7 +75,7 @@ fn is_algorithm(name: &str) -> bool {
     matches!(name, "hmac-sha256" | "ed25519")
 }
 
-/// What is wrong with what travels outside of the digest.
+/// The fault of an envelope's disclosures, which the digest does not cover.
 pub(super) fn disclosures(envelope: &Envelope<'_>) -> Option<Fault> {
     if !envelope.has_disclosures {
         return None;

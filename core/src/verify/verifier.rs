@@ -28,7 +28,7 @@ pub struct Verifier {
     pub(super) state: State,
 }
 
-/// When heartbeats named a stream last: of which lane, by which key.
+/// When heartbeats last named a stream, for each lane and key of such heartbeats.
 pub(super) type Heard = smallvec::SmallVec<[(Option<u32>, u8, Time); 1]>;
 
 /// Everything that is known so far.
@@ -37,7 +37,7 @@ pub(super) struct State {
     pub(super) sources: Sources,
     pub(super) streams: Vec<Stream>,
     pub(super) index: HashMap<Uuid, usize>,
-    /// The stream of the last envelope: the next is likely of the same.
+    /// The stream of the last envelope; the next one is likely of the same.
     last: usize,
     pub(super) lanes: BTreeMap<String, u32>,
     /// Lanes whose output the input holds, as `opened` and heartbeats show.
@@ -49,7 +49,7 @@ pub(super) struct State {
     pub(super) lanes_named: BTreeMap<u32, Place>,
     /// Checkpoint files: their sources.
     pub(super) checkpoint_files: Vec<u32>,
-    /// Those in which something is wrong, which a finding says.
+    /// The checkpoint files about which there is a finding.
     pub(super) faulty_files: BTreeSet<u32>,
     /// What retention erases, and the key that said so.
     pub(super) erasures: Vec<(u8, ErasedRange)>,
@@ -58,12 +58,12 @@ pub(super) struct State {
     pub(super) budget: Budget,
     pub(super) latest: Option<Time>,
     pub(super) edges: Edges,
-    /// What the graph is made of, where one is asked for.
+    /// Collects what the graph is made of, if one is asked for.
     pub(super) graph: Option<Collector>,
     pub(super) unsigned: u64,
     pub(super) malformed: u64,
     first_malformed: Option<(Place, String)>,
-    /// Findings of no stream.
+    /// Findings that belong to no stream.
     pub(super) findings: Findings,
     /// The files that were read.
     pub(super) paths: Vec<std::path::PathBuf>,
@@ -104,8 +104,8 @@ impl Verifier {
         }
     }
 
-    /// Reads a file, or of a directory the files whose names hold `.ndjson`, `.jsonl` or `.log`, by name. Of
-    /// an audit database it reads what it exports; findings number its leaves from 1.
+    /// Reads a file, or those files of a directory whose names contain `.ndjson`, `.jsonl` or `.log`, sorted by name.
+    /// An audit database is read as its export would be; findings number its leaves from 1.
     ///
     /// # Errors
     /// Kind `verification`: it cannot be read.
@@ -123,7 +123,8 @@ impl Verifier {
         })
     }
 
-    /// A file that is read by [`read`](Self::read) is this one: the report says what stands beside it.
+    /// Says that the input of [`read`](Self::read) is the file at `path`, so that the report can name files that stand
+    /// beside it.
     pub fn look_beside(&mut self, path: &Path) {
         self.state.paths.push(path.to_owned());
     }
@@ -156,7 +157,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// Reads a checkpoint file: what it says is held against the input, in whichever order both are read.
+    /// Reads a checkpoint file. Its checkpoints are compared with the input, in whichever order both are read.
     ///
     /// # Errors
     /// Kind `verification`: it cannot be read, or holds no checkpoint.
@@ -192,7 +193,7 @@ impl Verifier {
         }
     }
 
-    /// Takes a line of a checkpoint file; answers whether it is an envelope.
+    /// Takes a line of a checkpoint file; returns whether it is an envelope.
     fn checkpoint_line(&mut self, place: Place, bytes: &[u8]) -> bool {
         let state = &mut self.state;
         let envelope = match self.reader.read(bytes) {
@@ -218,7 +219,7 @@ impl Verifier {
             (Standing::Good(_), Some(form)) => Standing::Wrong((FindingKind::Malformed, form.clone().into())),
             (own, _) => own,
         };
-        // Nothing in a checkpoint file leads on to a later signature: only its own counts.
+        // The lines of a checkpoint file form no chain, so that only an envelope's own signature counts.
         let key = match own {
             Standing::Good(key) => key,
             Standing::Unsigned => {
@@ -289,7 +290,8 @@ impl Verifier {
                 self.state.streams[stream].fill_number(sequence, begins);
                 self.state.malformed(place, Some((stream, sequence)), BAD_STUB.into());
             }
-            // After a loss of power the tail may be there in length only: NULs where a line was to be.
+            // After a loss of power a file may have its new length but not its content: NULs where the last line should
+            // be.
             Line::Other { json: false, .. }
                 if !ended && (bytes.first() == Some(&b'{') || bytes.iter().all(|&byte| byte == 0)) =>
             {
@@ -309,11 +311,11 @@ impl Verifier {
         self.settle().map(|(report, _)| report)
     }
 
-    /// As [`finish`](Self::finish), and what is left of the streams.
+    /// As [`finish`](Self::finish), and what a comparison needs to know of the streams.
     pub(super) fn settle(self) -> Result<(Report, Settled)> {
         let keys = self.state.options.keys.len();
         if keys > MOST_KEYS {
-            // Beyond that it could not be told which key speaks for whom.
+            // The chain has one byte for a key (`MOST_KEYS`).
             let what = format!(
                 "{keys} keys were given, and at most {MOST_KEYS} are taken at a time; verify in parts"
             );
@@ -336,7 +338,7 @@ impl Verifier {
 }
 
 impl State {
-    /// The index of a stream, which is made if it is new.
+    /// The index of a stream; a new stream is added.
     fn stream(&mut self, id: Uuid) -> usize {
         if self.streams.get(self.last).is_none_or(|stream| stream.id != id) {
             let streams = &mut self.streams;
@@ -369,7 +371,7 @@ impl State {
     fn envelope(&mut self, envelope: &Envelope<'_>, place: Place) {
         let index = self.stream(envelope.streamid);
         if let Some((kind, note)) = trust::schema(envelope) {
-            // Nobody here knows how its hash is made.
+            // How an unknown schema is hashed is unknown too.
             let stream = &mut self.streams[index];
             stream.fill(envelope, place);
             stream.envelopes += 1;
@@ -437,7 +439,7 @@ impl State {
         self.believe_all(index, &covered);
     }
 
-    /// Acts on what envelopes said that a signature has come to cover.
+    /// Acts on what envelopes said that have just become covered.
     pub(super) fn believe_all(&mut self, index: usize, covered: &Newly) {
         for &one in covered {
             let apart = self.streams[index].is_of_another(one);
@@ -449,7 +451,7 @@ impl State {
         }
     }
 
-    /// Reckons coverage to its end in every stream, and acts on what that brings.
+    /// Spreads coverage as far as it reaches in every stream, and acts on what the newly covered envelopes say.
     pub(super) fn settle_coverage(&mut self) {
         for index in 0..self.streams.len() {
             self.settle_stream(index);
@@ -462,7 +464,8 @@ impl State {
 
     fn settle_stream(&mut self, index: usize) {
         {
-            // What is said in a stream is about any: it is taken out while the others are looked at.
+            // An envelope may speak of any stream, but this stream is borrowed until coverage is settled: acted on
+            // afterwards.
             let mut late: Vec<(Covered, Option<Said>)> = Vec::new();
             let stream = &mut self.streams[index];
             stream.settle(|covered, said| {
@@ -490,7 +493,7 @@ impl State {
         if let Some(note) = malformed {
             let stream = &mut self.streams[index];
             if stream.chain.marks(sequence).is_some_and(Marks::is_noted) {
-                // What is wrong with its signature is its finding.
+                // There is a finding about its signature already.
                 return;
             }
             stream.envelopes -= 1;
@@ -573,8 +576,8 @@ impl State {
         }
     }
 
-    /// Whether the key that vouches for a claim may speak about the stream at `index`; `None`: nobody knows yet
-    /// whose that is.
+    /// Whether the key that vouches for a claim may speak about the stream at `index`; `None` as long as that stream's
+    /// agent is not proven.
     pub(super) fn may_claim(&self, claim: &Claim, index: usize) -> Option<bool> {
         let Some(key) = self.options.keys.get(usize::from(claim.key)) else { return Some(true) };
         let stream = &self.streams[index];
@@ -584,7 +587,7 @@ impl State {
         stream.agent_proven.then(|| key.covers(&stream.agentid))
     }
 
-    /// Settles a claim of the input at once if its envelope is there, so that few have to wait.
+    /// Settles a claim of the input at once if the envelope that it names is there, so that few claims have to wait.
     fn claim(&mut self, claim: Claim) {
         if claim.witness == Witness::Input
             && let Some(&index) = self.index.get(&claim.head.streamid)
@@ -598,8 +601,8 @@ impl State {
         }
     }
 
-    /// Holds a claim against the envelope that it is about; answers whether that is there, or the claim counts for
-    /// nothing.
+    /// Compares a claim with the envelope that it names. Returns whether the claim is settled: the envelope is there,
+    /// or the claim's key may not speak about the stream.
     pub(super) fn settle(&mut self, claim: &Claim, index: usize) -> bool {
         match self.may_claim(claim, index) {
             None => return false,

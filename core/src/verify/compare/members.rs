@@ -1,4 +1,4 @@
-//! In what two forms of one event differ.
+//! Which members differ between two forms of one event.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use crate::envelope::line::{Envelope, Line, Reader};
 use crate::json::{Value, parse};
 use crate::verify::short::Short;
 
-/// What is in no event digest.
+/// The members that the event digest leaves out.
 const APART: [&str; 7] = ["keyid", "prevhash", "recordedtime", "sequence", "sigalg", "signature", "streamid"];
 
 /// Most members that are named, and most bytes of a name.
 const MOST_MEMBERS: usize = 16;
 const MOST_NAME: usize = 128;
 
-/// A form of the event without what lanes may differ in, kept short: `data.view`, `summary` and `ref` of content, and
-/// how a lane sampled.
+/// The short hash of an event without the members in which lanes may differ: `data.view`, `summary` and `ref` of
+/// content, and how a lane sampled.
 pub(super) fn core(envelope: &Envelope<'_>, short: &Short) -> u64 {
     let mut all = event_of(envelope);
     if let Value::Object(members) = &mut all
@@ -34,7 +34,7 @@ pub(super) fn core(envelope: &Envelope<'_>, short: &Short) -> u64 {
     short.of_bytes(&all.to_canonical().unwrap_or_default())
 }
 
-/// The members that the digest is over.
+/// The members that the digest covers.
 fn event_of(envelope: &Envelope<'_>) -> Value {
     let mut all = parse(envelope.text()).unwrap_or(Value::Null);
     if let Value::Object(members) = &mut all {
@@ -46,11 +46,11 @@ fn event_of(envelope: &Envelope<'_>) -> Value {
     all
 }
 
-/// Most differences of each kind whose members are named, and most bytes that are kept for that.
+/// For how many differences of each kind members are named, and how many bytes may be kept for that.
 const MOST: usize = super::report::KEPT;
 const MOST_BYTES: usize = 64 << 20;
 
-/// One side's forms of events that differ, until the other side's come.
+/// Keeps the first side's forms of the events that differ, until the second side is read.
 #[derive(Default)]
 pub(super) struct Keeper {
     kept: BTreeMap<u64, Kept>,
@@ -94,7 +94,7 @@ impl Keeper {
     }
 }
 
-/// The paths of members that differ; `…` stands for more than are named.
+/// The paths of members that differ; `…` stands for those beyond the limit.
 #[derive(Default)]
 pub(super) struct Members {
     pub(super) names: Vec<String>,

@@ -5,11 +5,11 @@
 //! a good signature covers takes part. An event on one side alone is a finding unless something explains it: a loss
 //! that the other side declares for that agent, a part that the other side's files do not cover, or the count of what
 //! its lane filtered. Beside the verifier's memory at most 32 bytes per event of either side, and a bounded amount for
-//! what is reported; what strangers wrote is named, never shown.
+//! what is reported. The report names members that differ, and never shows their values.
 //!
-//! How: both sides are verified as `verify` does. Then each is read three more times ([`side`]): for ids and digests, as
-//! sorted lists; for the ends of what streams have in common; and for the words of the report. Members are told apart
-//! by [`members`].
+//! How: both sides are verified as `verify` does. Then each is read three more times ([`side`]): to collect ids and
+//! digests as sorted lists; to find the first and the last common event of each stream; and to write the report.
+//! [`members`] finds the members that differ.
 
 mod members;
 mod report;
@@ -94,10 +94,10 @@ fn lanes(side: &Side) -> Result<Vec<Option<u32>>> {
     Ok(lanes)
 }
 
-/// Where an event stands in what two sides have.
+/// Which sides have an event, and whether in the same form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// On both sides, in the same form; of the other there may be only a stub.
+    /// On both sides, in the same form; the other side may have only its stub.
     Same,
     /// On both sides, and one has a form of it that the other has not.
     Differs,
@@ -105,7 +105,8 @@ enum Standing {
     Only,
 }
 
-/// The lowest and the highest event of a stream that the other side has as well, and in which of its streams.
+/// The lowest and the highest event of a stream that the other side has as well, and the streams of the other side
+/// that hold them.
 #[derive(Clone, Copy, Debug)]
 struct Common {
     first: (u64, Entry),
@@ -133,7 +134,7 @@ fn pair((a, in_a): (&Side, Scope), (b, in_b): (&Side, Scope), progress: &mut dyn
         }
     };
 
-    // Where streams meet, and what of the differences counts.
+    // Second reading: the common events of each stream, and which differences are more than lanes may have.
     let mut commons_a = Commons::new();
     let mut core_a: Vec<Entry> = Vec::new();
     a.each(in_a, progress, &mut |seen| {
@@ -175,7 +176,7 @@ fn pair((a, in_a): (&Side, Scope), (b, in_b): (&Side, Scope), progress: &mut dyn
         }
     }
 
-    // The words.
+    // Third reading: the report.
     let mut places = Places::of(&commons_b);
     let mut keeper = members::Keeper::default();
     let mut explain = Explain::new((b, in_b), &held_b);
@@ -222,7 +223,7 @@ fn pair((a, in_a): (&Side, Scope), (b, in_b): (&Side, Scope), progress: &mut dyn
     Ok(pair)
 }
 
-/// Counts what is the same; answers the ids of which one side has a form that the other has not.
+/// Counts the events that are the same; returns the ids of events of which one side has a form that the other lacks.
 fn judge(a: &Held, b: &Held, pair: &mut Pair) -> Vec<u64> {
     let mut differing = Vec::new();
     let (mut left, mut right) = (a.entries.as_slice(), b.entries.as_slice());
@@ -254,7 +255,7 @@ fn judge(a: &Held, b: &Held, pair: &mut Pair) -> Vec<u64> {
     differing
 }
 
-/// Notes an event of a stream that both sides have.
+/// Notes that both sides have an event of `stream`.
 fn meet(commons: &mut Commons, found: Standing, stream: usize, sequence: u64, entry: Entry) {
     if found == Standing::Only {
         return;
@@ -269,9 +270,9 @@ fn meet(commons: &mut Commons, found: Standing, stream: usize, sequence: u64, en
     }
 }
 
-/// Finds the streams in which the other side has the ends of what is common.
+/// Finds the streams of the other side that hold the first and the last common event of each stream.
 struct Places {
-    /// By id: the streams of the other side.
+    /// The other side's stream, by the event's id.
     ids: HashMap<u64, Option<usize>>,
     digests: HashMap<u64, Option<usize>>,
 }
@@ -312,7 +313,7 @@ impl Places {
 struct Explain<'a> {
     other: &'a Side,
     held: &'a Held,
-    /// What the other side declares lost, by agent, as far as no event was put down to it yet.
+    /// How many declared losses of the other side explain no event so far, by agent.
     lost: HashMap<Box<str>, u64>,
     filtered: u64,
 }

@@ -14,7 +14,7 @@ pub(super) const KEPT: usize = 1000;
 /// How many of a pair are printed; all that are kept are in the JSON form.
 const SHOWN: usize = 100;
 
-/// What was found of an event, as one of a closed list.
+/// How an event differs between the two sides, as one of a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DifferenceKind {
@@ -22,13 +22,13 @@ pub enum DifferenceKind {
     Differs,
     /// One side has it, and nothing says why the other has not.
     OnlyIn,
-    /// The two have events, and none of them in common.
+    /// Both sides have events, and no event is on both.
     NothingInCommon,
     /// Both have it, in forms that differ only in what each lane may see of content, or in how it was sampled.
     ViewDiffers,
     /// One side has it; the other declares the loss of as many events of its agent.
     DeclaredLoss,
-    /// One side has it; what is there of the other does not reach there.
+    /// One side has it; the files of the other side do not cover that part of the stream or that time.
     NotCovered,
     /// One side has it; the other's lane counts as many events that it filtered.
     PerhapsFiltered,
@@ -37,7 +37,7 @@ pub enum DifferenceKind {
 /// Why an event is on one side alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Only {
-    /// Nothing says.
+    /// Nothing explains it.
     Unexplained,
     /// See [`DifferenceKind::DeclaredLoss`].
     DeclaredLoss,
@@ -104,7 +104,7 @@ impl Spot {
 /// One event that is not the same on both sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What.
+    /// How the event differs.
     pub kind: DifferenceKind,
     /// The event's id; empty where it is about none.
     pub id: String,
@@ -120,7 +120,7 @@ pub struct Difference {
     pub note: String,
 }
 
-/// How many events are how.
+/// How many events are the same, differ, or are on one side alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// The same on both sides.
@@ -142,7 +142,7 @@ pub struct Pair {
     pub a: Option<String>,
     /// The second side's lane.
     pub b: Option<String>,
-    /// How many events are how.
+    /// The counts of events.
     pub counts: Counts,
     /// Those that are not the same, at most 1 000 of a kind and side, in the order of the input.
     pub differences: Vec<Difference>,
@@ -155,9 +155,9 @@ pub struct Comparison {
     pub verdict: Verdict,
     /// What the verification of the first side found.
     pub a: Report,
-    /// What that of the second found.
+    /// What the verification of the second side found.
     pub b: Report,
-    /// All with all, or each lane with each.
+    /// One pair of all lanes together, or one for each lane of one side with each lane of the other.
     pub pairs: Vec<Pair>,
     strict: bool,
 }
@@ -227,7 +227,7 @@ impl Pair {
                 note: note.into(),
             });
         }
-        // What is wrong comes first; a sort that keeps the order of the input.
+        // Findings come before notes; the sort is stable, so that each kind stays in the order of the input.
         self.differences.sort_by_key(|difference| !difference.kind.is_finding());
     }
 

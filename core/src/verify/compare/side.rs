@@ -1,4 +1,4 @@
-//! One of two sides: what is read of it, again and again.
+//! One of the two sides: its verification, and reading it again.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::verify::verifier::Verifier;
 /// An id and a digest, each kept short.
 pub(super) type Entry = (u64, u64);
 
-/// Which lane is looked at: `None` for all, `Some(None)` for the streams of which nothing says whose they are.
+/// Which lane is looked at: `None` for all, `Some(None)` for the streams whose lane nothing names.
 pub(super) type Scope = Option<Option<u32>>;
 
 /// What was read, verified.
@@ -42,10 +42,10 @@ impl Event<'_, '_> {
     }
 }
 
-/// What a line is that a good signature covers.
+/// A line that a good signature covers.
 pub(super) enum Seen<'e, 'l> {
     Event(Event<'e, 'l>),
-    /// What retention left of one.
+    /// What retention left of an event.
     Stub {
         digest: [u8; 32],
         stream: usize,
@@ -57,14 +57,14 @@ pub(super) enum Seen<'e, 'l> {
     },
 }
 
-/// What a side holds of a scope.
+/// What a side holds of the lanes in scope.
 #[derive(Default)]
 pub(super) struct Held {
     /// Sorted, each once.
     pub(super) entries: Vec<Entry>,
     /// The digests of stubs, sorted.
     stubs: Vec<u64>,
-    /// What heartbeats say that the lane had filtered, by the stream they stand in.
+    /// How many events the lane had filtered, by its heartbeats; the key is the stream of the heartbeat.
     pub(super) filtered: HashMap<usize, u64>,
     /// The earliest and the latest `recordedtime`.
     times: Option<(Box<str>, Box<str>)>,
@@ -85,7 +85,7 @@ impl Held {
         all.len() > 1 || all.first().is_some_and(|&first| first != entry)
     }
 
-    /// Whether it has something before this time, or at it, and something behind.
+    /// Whether `time` lies within the times that it holds.
     pub(super) fn reaches(&self, time: &str) -> bool {
         self.times.as_ref().is_some_and(|(first, last)| &**first <= time && time <= &**last)
     }
@@ -99,7 +99,7 @@ impl Side {
         };
         let found = crate::seam::metadata(path).map_err(unreadable)?;
         if !found.is_file() && !found.is_dir() {
-            // A pipe's second reading would find nothing, and everything missing.
+            // A pipe is empty when it is read again: all its events would seem to be missing.
             let what = "it is read more than once, which a pipe cannot be; write it to a file first";
             return Err(Error::verification(what).at(path.display().to_string()));
         }
@@ -121,7 +121,7 @@ impl Side {
         self.settled.streams.get(at)
     }
 
-    /// The lanes whose streams are here; of those that are here as another lane's checkpoints only, none.
+    /// The lanes that have streams here; streams that are here only as checkpoints in another lane don't count.
     pub(super) fn lanes(&self) -> Vec<Option<u32>> {
         let here = self.settled.streams.iter().filter(|stream| !stream.carried);
         here.map(|stream| stream.lane).collect::<BTreeSet<_>>().into_iter().collect()
@@ -144,7 +144,7 @@ impl Side {
         lost
     }
 
-    /// Reads everything of a scope that a good signature covers.
+    /// Reads the input again and calls `take` for each line of `scope` that a good signature covers.
     pub(super) fn each(
         &self,
         scope: Scope,
@@ -238,7 +238,7 @@ fn filtered(envelope: &Envelope<'_>) -> Option<u64> {
     u64::try_from(data.get("counters")?.get("filtered").and_then(Value::as_i64)?).ok()
 }
 
-/// Appends; makes room by an eighth, so that little of it is empty.
+/// Appends; grows by an eighth at a time, so that little memory stays unused.
 pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
     if list.len() == list.capacity() {
         list.reserve_exact(list.len() / 8 + 64);
