@@ -9,7 +9,10 @@ import "C"
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -129,5 +132,26 @@ func (r *Receipt) wait(ctx context.Context, stage Stage) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.end(ctx)
+	answer, err := w.end(ctx)
+	if failed, ok := err.(*Error); ok && failed.Kind == Timeout && failed.cause != nil {
+		failed.Message = r.late(stage)
+	}
+	return answer, err
+}
+
+// late says where an event is still on its way when a context's deadline comes.
+func (r *Receipt) late(stage Stage) string {
+	var lanes []string
+	for lane, ending := range r.Endings() {
+		if ending == nil {
+			lanes = append(lanes, fmt.Sprintf("lane %q", lane))
+		}
+	}
+	slices.Sort(lanes)
+	what := "delivered"
+	if stage == Journaled {
+		what = "journaled"
+	}
+	return fmt.Sprintf("not %s by the context's deadline in %s; the event is still on its way there, and Health says how the sink is",
+		what, strings.Join(lanes, ", "))
 }

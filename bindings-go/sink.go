@@ -75,6 +75,7 @@ type Rejected struct{ Err error }
 // Reject refuses an event for good, for err's reason.
 func Reject(err error) error { return &Rejected{Err: err} }
 
+// Error says what the sink answered, and why.
 func (r *Rejected) Error() string { return fmt.Sprintf("rejected: %v", r.Err) }
 
 // Unwrap is the reason.
@@ -84,6 +85,7 @@ func (r *Rejected) Unwrap() error { return r.Err }
 // as maybe lost.
 type Uncertain struct{ Err error }
 
+// Error says what the sink answered, and why.
 func (u *Uncertain) Error() string { return fmt.Sprintf("uncertain: %v", u.Err) }
 
 // Unwrap is the reason.
@@ -95,6 +97,7 @@ type RetryAfter struct {
 	After time.Duration
 }
 
+// Error says what the sink answered, and why.
 func (r *RetryAfter) Error() string { return fmt.Sprintf("retry after %v: %v", r.After, r.Err) }
 
 // Unwrap is the reason.
@@ -108,6 +111,9 @@ type Signer interface {
 
 // native is the sink's table for the ABI. Its handle is the ABI's from the next call on.
 func (s attached) native(a *arena) (C.SinkwellSink, error) {
+	if s.sink == nil || isNilPointer(s.sink) {
+		return C.SinkwellSink{}, &Error{Kind: InvalidArgument, Message: "a sink is nil; give one that was made", Where: "sinks"}
+	}
 	classes := make([]string, 0, 4)
 	for class := range s.sink.Classes() {
 		classes = append(classes, string(class))

@@ -122,6 +122,8 @@ type VerificationReport struct {
 	Lost     map[string]uint64 `json:"lost"`
 	Erased   uint64            `json:"erased"`
 	Findings []Finding         `json:"findings"`
+	// Beside are files beside those that were read that may belong to them: of another emitter on the same path, or rotated.
+	Beside []string `json:"beside"`
 	// JSON is the report as sinkwell verify --format json prints it.
 	JSON json.RawMessage `json:"-"`
 }

@@ -7,6 +7,7 @@ interface Observable {
 
 /** What is needed of a `MeterProvider` of `@opentelemetry/api`. */
 export interface MeterProviderLike {
+  /** A meter by its name. */
   getMeter(name: string): {
     createObservableCounter(name: string, options?: { unit?: string; description?: string }): Observable;
     createObservableGauge(name: string, options?: { unit?: string; description?: string }): Observable;

@@ -30,6 +30,7 @@ export interface FinishedSpan {
     { readonly spanId: string; readonly isRemote?: boolean | undefined } | undefined;
   /** The same, in SDK 1. */
   readonly parentSpanId?: string | undefined;
+  /** The span's W3C trace context. */
   spanContext(): {
     traceId: string;
     spanId: string;
@@ -93,6 +94,7 @@ export class SinkwellSpanProcessor {
     this.#emit(span, false);
   }
 
+  /** A span that ended becomes the events that it stands for. */
   onEnd(span: FinishedSpan): void {
     this.#emit(span, true);
   }
@@ -127,7 +129,9 @@ export class SinkwellSpanProcessor {
 
 /** What is needed of a `Sampler` of the tracing SDK. */
 export interface SamplerLike {
+  /** What becomes of a span that is about to start. */
   shouldSample(...given: never[]): { readonly decision: number };
+  /** How it describes itself. */
   toString(): string;
 }
 

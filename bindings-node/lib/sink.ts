@@ -30,7 +30,9 @@ export type SinkAnswer = void | undefined | null | Error;
 export interface GovernanceEventSink {
   readonly name: string;
   readonly classes: ReadonlySet<SinkClass>;
+  /** Takes an event: resolved, it has it; rejected, it is tried again, with `Rejected` never, with `Uncertain` nobody knows. */
   emit(event: SignedGovernanceEvent): Promise<void>;
+  /** How it is, asked after a delivery that failed; what it says is in `health()` of the emitter. */
   health(): Promise<SinkHealth>;
 }
 
@@ -51,6 +53,7 @@ export interface BatchGovernanceEventSink {
   emitBatch(
     events: readonly SignedGovernanceEvent[],
   ): Promise<void | undefined | null | readonly BatchAnswer[]>;
+  /** How it is, asked after a delivery that failed; what it says is in `health()` of the emitter. */
   health(): Promise<SinkHealth>;
 }
 
@@ -94,6 +97,7 @@ export class Rejected extends Error {
     return REFUSED;
   }
 
+  /** Kept in minified builds. */
   override get name(): string {
     return 'Rejected';
   }
@@ -106,6 +110,7 @@ export class Uncertain extends Error {
     return UNCERTAIN;
   }
 
+  /** Kept in minified builds. */
   override get name(): string {
     return 'Uncertain';
   }

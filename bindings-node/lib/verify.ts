@@ -58,6 +58,8 @@ export interface Report {
   readonly lost: Readonly<Record<string, number>>;
   readonly erased: number;
   readonly findings: readonly Finding[];
+  /** Files beside those that were read that may belong to them: of another emitter on the same path, or rotated. */
+  readonly beside?: readonly string[];
 }
 
 /** Verifies files, or directories of `*.ndjson`, `*.jsonl` and `*.log`. */

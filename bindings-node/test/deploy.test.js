@@ -89,7 +89,7 @@ function ask(port, agent) {
 }
 
 /** Every run that has begun has ended, every stream has been closed, and all of it verifies. */
-async function whole(dir, runs) {
+async function whole(dir, runs, host, end) {
   const files = fs.readdirSync(dir).filter((name) => name.startsWith('out.ndjson'));
   const all = files.flatMap((name) => events(path.join(dir, name)));
   const of = (type) => new Set(all.filter((one) => one.type.endsWith(type)).map((one) => one.runid));
@@ -102,6 +102,14 @@ async function whole(dir, runs) {
     { keys },
   );
   assert.deepEqual([report.verdict, report.open], ['sound', 0]);
+  row(host, end, 'real', 2 * runs, of('run.started').size + of('run.completed').size, report.verdict);
+}
+
+/** A line of the table of docs/DEPLOY.md, where scripts/hosts.sh asks for it. */
+function row(host, end, ran, emitted, arrived, verdict) {
+  const table = process.env.SINKWELL_HOSTS;
+  const cells = ['TypeScript', host, end, ran, emitted, arrived, 'closed', verdict];
+  if (table) fs.appendFileSync(table, `${cells.join('\t')}\n`);
 }
 
 function start(t, dir, script, port, options = {}) {
@@ -127,7 +135,7 @@ for (const signal of SIGNALS) {
     fs.writeFileSync(path.join(dir, 'go'), '');
     assert.deepEqual(await Promise.all(answers), Array(5).fill('done\n'));
     assert.deepEqual(await ended, [0, null]);
-    await whole(dir, 5);
+    await whole(dir, 5, 'Node, http', `${signal} within requests`);
   });
 }
 
@@ -143,7 +151,7 @@ for (const group of [false, true]) {
     fs.writeFileSync(path.join(dir, 'go'), '');
     assert.deepEqual(await Promise.all(answers), Array(6).fill('done\n'));
     assert.deepEqual(await ended, [0, null]);
-    await whole(dir, 6);
+    await whole(dir, 6, 'Node cluster', `SIGTERM to ${group ? 'all' : 'the primary'}`);
   });
 }
 
@@ -188,7 +196,7 @@ test('pm2: stopping loses nothing', async (t) => {
     // Its daemon would stay.
     await pm2('kill');
   }
-  await whole(dir, 3);
+  await whole(dir, 3, 'pm2, fork mode', 'pm2 stop (SIGINT)');
 });
 
 test('process 1 ends with 128 and the number of the signal', async (t) => {
@@ -215,4 +223,7 @@ test('process 1 ends with 128 and the number of the signal', async (t) => {
     all.map((one) => one.data.pid ?? one.data.action),
     ['opened', 1, 'closed'],
   );
+  const keys = { k1: `hmac:${path.join(dir, 'key')}` };
+  const { verdict } = await verify(path.join(dir, 'out.ndjson'), { keys });
+  row('Node as process 1', 'SIGTERM', 'double (unshare --pid)', 1, 1, verdict);
 });

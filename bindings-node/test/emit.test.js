@@ -1,5 +1,7 @@
 'use strict';
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
+const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const sinkwell = require('..');
@@ -333,4 +335,28 @@ test('errors say what to do: no emitter, no sink, no end in time', async () => {
     message: /not delivered within 200 ms in lane "held"; .*health/,
   });
   await sw.shutdown({ timeout: 10 });
+});
+
+test('a public key is none to seal with', (t) => {
+  const file = path.join(folder(t), 'agent.pem.pub');
+  const der = 'MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo='; // RFC 8032, test 1
+  fs.writeFileSync(file, `-----BEGIN PUBLIC KEY-----\n${der}\n-----END PUBLIC KEY-----\n`);
+  const key = { id: 'k1', ed25519: { file } };
+  assert.throws(() => Emitter.openSync({ agent: { id: 'a1' }, key }), {
+    kind: 'key',
+    message: /this is a public key.*without \.pub/,
+  });
+});
+
+test('two emitters on one file are a warning, and verify names the other file', async (t) => {
+  const file = path.join(folder(t), 'events.ndjson');
+  const config = { agent: { id: 'a1' }, lanes: [{ sink: { file: { path: file } } }] };
+  const warned = once(process, 'warning');
+  const both = [Emitter.openSync(config), Emitter.openSync(config)];
+  for (const sw of both) await sw.emit('com.x').delivered();
+  for (const sw of both) await sw.shutdown();
+  const [{ message }] = await warned;
+  assert.ok(message.startsWith(`another emitter of this process writes ${file}`), message);
+  const { beside, open } = await sinkwell.verify(file);
+  assert.deepEqual([beside, open], [[`${file}.${process.pid}`], 0]);
 });

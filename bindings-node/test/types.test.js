@@ -119,3 +119,37 @@ test('every key of docs/CONFIG.md has its place in the types', () => {
   assert.ok(keys.length > 60, String(keys.length));
   for (const key of new Set(keys)) assert.match(types, new RegExp(`readonly ${key}\\??:`), key);
 });
+
+test('every export, and every method of it, says in the editor what it is', () => {
+  const entries = ['index', 'otel', 'channel', 'pino'].map((name) => path.join(pkg, 'types', `${name}.d.ts`));
+  const program = ts.createProgram(entries, {
+    module: ts.ModuleKind.NodeNext,
+    target: ts.ScriptTarget.ES2022,
+    types: ['node'],
+  });
+  const checker = program.getTypeChecker();
+  const bare = [];
+  let seen = 0;
+  const look = (symbol, name) => {
+    seen++;
+    const told = symbol.getDocumentationComment(checker).length + symbol.getJsDocTags(checker).length > 0;
+    if (!told) bare.push(name);
+  };
+  const called = (node) =>
+    ts.isMethodDeclaration(node) || ts.isMethodSignature(node) || ts.isGetAccessor(node);
+  for (const entry of entries) {
+    const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(entry)));
+    for (const one of exported) {
+      const symbol = one.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(one) : one;
+      look(symbol, symbol.name);
+      for (const member of [...(symbol.members?.values() ?? []), ...(symbol.exports?.values() ?? [])]) {
+        const [node] = member.declarations ?? [];
+        if (!node || member.name.startsWith('__') || !called(node)) continue;
+        if (!(ts.getCombinedModifierFlags(node) & ts.ModifierFlags.Private))
+          look(member, `${symbol.name}.${member.name}`);
+      }
+    }
+  }
+  assert.deepEqual(bare, []);
+  assert.ok(seen > 150, `${seen} names`);
+});

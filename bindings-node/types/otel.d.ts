@@ -29,6 +29,7 @@ export interface FinishedSpan {
     } | undefined;
     /** The same, in SDK 1. */
     readonly parentSpanId?: string | undefined;
+    /** The span's W3C trace context. */
     spanContext(): {
         traceId: string;
         spanId: string;
@@ -51,6 +52,7 @@ export declare class SinkwellSpanProcessor {
     constructor(options?: SpanProcessorOptions);
     /** An agent's span is a run that starts. */
     onStart(span: FinishedSpan): void;
+    /** A span that ended becomes the events that it stands for. */
     onEnd(span: FinishedSpan): void;
     /** Resolves when all that came of the spans so far is delivered or declared. */
     forceFlush(): Promise<void>;
@@ -59,9 +61,11 @@ export declare class SinkwellSpanProcessor {
 }
 /** What is needed of a `Sampler` of the tracing SDK. */
 export interface SamplerLike {
+    /** What becomes of a span that is about to start. */
     shouldSample(...given: never[]): {
         readonly decision: number;
     };
+    /** How it describes itself. */
     toString(): string;
 }
 /**

@@ -16,7 +16,9 @@ export type SinkAnswer = void | undefined | null | Error;
 export interface GovernanceEventSink {
     readonly name: string;
     readonly classes: ReadonlySet<SinkClass>;
+    /** Takes an event: resolved, it has it; rejected, it is tried again, with `Rejected` never, with `Uncertain` nobody knows. */
     emit(event: SignedGovernanceEvent): Promise<void>;
+    /** How it is, asked after a delivery that failed; what it says is in `health()` of the emitter. */
     health(): Promise<SinkHealth>;
 }
 /** What a batch sink may answer for one event: the same, or what `Promise.allSettled` says of a promise of it. */
@@ -36,6 +38,7 @@ export interface BatchGovernanceEventSink {
      * `Rejected` it is halved until the offender is alone.
      */
     emitBatch(events: readonly SignedGovernanceEvent[]): Promise<void | undefined | null | readonly BatchAnswer[]>;
+    /** How it is, asked after a delivery that failed; what it says is in `health()` of the emitter. */
     health(): Promise<SinkHealth>;
 }
 /** What is accepted in its place: plain functions, plain strings as classes, no `health`. */
@@ -52,10 +55,12 @@ export type SinkLike = {
 });
 /** Thrown by a sink that will never take this event: it is dead-lettered and declared, not tried again. */
 export declare class Rejected extends Error {
+    /** Kept in minified builds. */
     get name(): string;
 }
 /** Thrown by a sink that will never know whether an event arrived: it is not tried again, and declared as maybe lost. */
 export declare class Uncertain extends Error {
+    /** Kept in minified builds. */
     get name(): string;
 }
 /** Whether this code runs for a sink or a signer, where an event may be dropped but nothing waits for a lane. */

@@ -11,6 +11,7 @@ import os
 import struct
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def written(files: list[dict[str, Any]], folder: Path) -> list[Path]:
     return paths
 
 
-def found(findings: list[dict[str, Any]], folder: Path) -> list[str]:
+def found(findings: Iterable[Mapping[str, Any]], folder: Path) -> list[str]:
     """Findings without their notes, places relative to the folder, in a fixed order."""
     kept = []
     for finding in findings:
@@ -166,7 +167,7 @@ def check_verify(case: dict[str, Any], tmp_path: Path, *, in_file: bool) -> None
         assert caught.value.kind == expected["error"]
         assert all(part in str(caught.value) for part in expected.get("message", []))
         return
-    report = sinkwell.verify(inputs, keys, checkpoints=checkpoints, **options)
+    report: Any = sinkwell.verify(inputs, keys, checkpoints=checkpoints, **options)
     for member in ("verdict", "unsigned", "malformed", "open", "lost", "erased", "envelopes"):
         if member in expected:
             assert report[member] == expected[member], member

@@ -152,6 +152,10 @@ pub fn add_sink(emitter: &Emitter, spec: HostSinkSpec, env: &dyn Env) -> Result<
 
 /// Reads a lane for a host's sink: its own name and classes, unless the keys say otherwise.
 fn host_sink(config: &Config, spec: HostSinkSpec, env: &dyn Env) -> Result<(HostSink, Vec<String>)> {
+    if spec.name.is_empty() {
+        return Err(Error::invalid_argument("a sink has no name; give it one, which its lane is called by")
+            .at("sinks"));
+    }
     let keys = match &spec.lane {
         None => Value::Object(Vec::new()),
         Some(text) => crate::json::parse(text.as_bytes())

@@ -24,16 +24,27 @@ internal static class Lifetime
     /// <summary>The signals for which nobody registered before this class did.</summary>
     private static readonly HashSet<PosixSignal> Oldest = [];
 
-    static Lifetime()
-    {
-        // The runtime has handlers of its own, so signals are taken through it.
-        LimitMilliseconds = NativeMethods.sinkwell_signals_by_host();
-        AppDomain.CurrentDomain.ProcessExit += static (_, _) => EndAll();
-        AppDomain.CurrentDomain.UnhandledException += static (_, _) => EndAll();
-    }
+    private static ulong s_limit;
 
     /// <summary>How long the end may take.</summary>
-    internal static ulong LimitMilliseconds { get; }
+    internal static ulong LimitMilliseconds => Volatile.Read(ref s_limit) is var limit and not 0 ? limit : Start();
+
+    // Not as a static constructor: what goes wrong in the first call to the library is then the caller's to see.
+    private static ulong Start()
+    {
+        lock (Emitters)
+        {
+            if (s_limit == 0)
+            {
+                // The runtime has handlers of its own, so signals are taken through it.
+                var limit = NativeMethods.sinkwell_signals_by_host();
+                AppDomain.CurrentDomain.ProcessExit += static (_, _) => EndAll();
+                AppDomain.CurrentDomain.UnhandledException += static (_, _) => EndAll();
+                Volatile.Write(ref s_limit, limit);
+            }
+            return s_limit;
+        }
+    }
 
     internal static TimeSpan Limit => TimeSpan.FromMilliseconds(LimitMilliseconds);
 

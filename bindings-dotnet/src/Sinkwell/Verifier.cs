@@ -70,6 +70,15 @@ public sealed record VerificationReport(JsonElement Json)
     /// <summary>How many were read.</summary>
     public long Envelopes => Json.GetProperty("envelopes").GetInt64();
 
+    /// <summary>How many streams nobody closed: their ends are unproven.</summary>
+    public long Open => Json.GetProperty("open").GetInt64();
+
+    /// <summary>
+    /// Files beside those that were read that may belong to them: of another emitter on the same path, or rotated.
+    /// </summary>
+    public IReadOnlyList<string> Beside =>
+        Json.TryGetProperty("beside", out var beside) ? [.. beside.EnumerateArray().Select(static path => path.GetString()!)] : [];
+
     /// <summary>The kinds of all findings, the streams' included.</summary>
     public IEnumerable<string> Kinds =>
         Json.GetProperty("streams").EnumerateArray().Append(Json)

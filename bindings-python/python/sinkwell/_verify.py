@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import _native
+from ._types import VerificationReport
 
 PathLike = str | os.PathLike[str]
 KeySource = PathLike | bytes | Mapping[str, Any]
@@ -45,14 +46,14 @@ def verify(
     strict: bool = False,
     partial: bool = False,
     lanes: Iterable[str] = (),
-) -> dict[str, Any]:
+) -> VerificationReport:
     """Say what files (or bytes) of sealed events prove: the report of ``sinkwell verify --format json``.
 
     ``silence`` is in seconds. Without ``keys`` the best verdict is ``unchecked``: anyone could have made
     the envelopes. ``lanes`` names lanes of which the input should hold something: one of which it holds
     nothing is a finding.
     """
-    report: dict[str, Any] = _native._verify(
+    report: VerificationReport = _native._verify(
         _inputs(paths), key_list(keys), _inputs(checkpoints), silence, edges, strict, partial, list(lanes)
     )
     return report

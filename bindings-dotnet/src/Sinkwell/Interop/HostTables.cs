@@ -59,6 +59,7 @@ internal sealed unsafe class HostTables : IDisposable
 
     private SinkwellSink Table(IGovernanceEventSink sink, IEnumerable<KeyValuePair<string, object?>>? lane)
     {
+        ArgumentNullException.ThrowIfNull(sink);
         var classes = sink.Classes.Count == 0 ? null : string.Join(',', sink.Classes.Select(Name).Order(StringComparer.Ordinal));
         return new SinkwellSink
         {
