@@ -209,8 +209,13 @@ fn placed(source: &str, mark: Mark, message: &str) -> String {
 /// Reads a document. `route` gets the paths that its rules ask for.
 pub(super) fn read(node: &Node, source: &str, at: usize, route: &mut Paths) -> Policy {
     let foreign = foreign::translate(node, source);
-    let mut reader =
-        Reader { source, invalid: Vec::new(), unhonoured: Vec::new(), foreign: foreign.is_some() };
+    let mut reader = Reader {
+        source,
+        invalid: Vec::new(),
+        unhonoured: Vec::new(),
+        again: false,
+        foreign: foreign.is_some(),
+    };
     let mut policy = Policy {
         name: format!("{source}#{at}"),
         source: source.to_owned(),
@@ -255,6 +260,8 @@ struct Reader<'s> {
     source: &'s str,
     invalid: Vec<Issue>,
     unhonoured: Vec<Issue>,
+    /// Of the instrument that is read there may be another of the same name: they are one.
+    again: bool,
     /// The document was put into our form, which has a member more than hosts may write.
     foreign: bool,
 }

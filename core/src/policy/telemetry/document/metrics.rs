@@ -1,7 +1,7 @@
 //! Reading `spec.metrics`.
 
 use super::{Reader, join};
-use crate::document::tree::{Entry, Node, Value};
+use crate::document::tree::{Entry, Node, Value, read_json};
 use crate::policy::telemetry::instruments::{BUCKETS, Derived, Kind, Metric, Taken, prometheus_name};
 
 /// Instruments of one policy.
@@ -13,35 +13,106 @@ const MAX_NAME: usize = 255;
 /// Buckets of a histogram.
 const MAX_BUCKETS: usize = 64;
 
+/// Instruments of the semantic conventions, by version, and what of an event is their value and dimensions.
+const CONVENTIONS: &str = include_str!("semconv.json");
+
+fn member<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    match &node.value {
+        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node),
+        _ => None,
+    }
+}
+
+/// An instrument of the conventions with what a document says of it: member by member, and dimension by dimension.
+fn over(base: &Node, said: &Node) -> Node {
+    let (Value::Map(base), Value::Map(own)) = (&base.value, &said.value) else { return said.clone() };
+    let mut entries: Vec<Entry> = own.clone();
+    for entry in base {
+        let held = entries.iter_mut().find(|own| own.key == entry.key);
+        match (held, &entry.node.value) {
+            (None, _) => entries.push(entry.clone()),
+            (Some(held), Value::List(dimensions)) if entry.key == "dimensions" => {
+                let Value::List(own) = &mut held.node.value else { continue };
+                let key = |node: &Node| match member(node, "key").map(|key| &key.value) {
+                    Some(Value::Text(key)) => Some(key.text.clone()),
+                    _ => None,
+                };
+                let said: Vec<_> = own.iter().map(key).collect();
+                own.extend(dimensions.iter().filter(|dimension| !said.contains(&key(dimension))).cloned());
+            }
+            (Some(_), _) => {}
+        }
+    }
+    Node { mark: said.mark, value: Value::Map(entries) }
+}
+
 impl Reader<'_> {
     pub(super) fn metrics(&mut self, node: &Node) -> Derived {
         let mut derived = Derived::default();
         let mut enabled = true;
+        let mut overrides: &[Node] = &[];
+        let mut conventions = Vec::new();
         let entries = self.map(node, "spec.metrics", &["mode", "provider", "semconv", "overrides"]);
         for Entry { key, node, .. } in entries {
             let field = join("spec.metrics", key);
             match key.as_str() {
                 "mode" => enabled = self.mode(node, &field),
                 "provider" => self.provider(node, &field),
-                "semconv" => {
-                    let message = "this build derives the instruments that overrides name, and no others";
-                    self.not_honoured(node.mark, &field, message);
-                }
-                "overrides" => {
-                    for (i, item) in self.list(node, &field, MAX_METRICS).iter().enumerate() {
-                        self.metric(item, &format!("{field}[{i}]"), &mut derived);
-                    }
-                }
+                "semconv" => conventions = self.conventions(node, &field),
+                "overrides" => overrides = self.list(node, &field, MAX_METRICS),
                 _ => {}
             }
         }
+        let named = |node: &Node| match member(node, "name").map(|name| &name.value) {
+            Some(Value::Text(name)) => Some(name.text.clone()),
+            _ => None,
+        };
+        for (i, item) in overrides.iter().enumerate() {
+            let field = format!("spec.metrics.overrides[{i}]");
+            let name = named(item);
+            let of_conventions: Vec<Node> =
+                conventions.extract_if(.., |base| name.is_some() && named(base) == name).collect();
+            if of_conventions.is_empty() {
+                self.metric(item, &field, &mut derived);
+            }
+            // What the conventions say of it, but for what is said here.
+            for (at, base) in of_conventions.iter().enumerate() {
+                self.again = at > 0;
+                self.metric(&over(base, item), &field, &mut derived);
+            }
+            self.again = false;
+        }
+        self.again = true;
+        for item in &conventions {
+            self.metric(item, "spec.metrics.semconv", &mut derived);
+        }
+        self.again = false;
         if !enabled {
             derived.metrics.clear();
-        } else if !entries.iter().any(|entry| entry.key == "overrides") {
-            let message = "this build derives the instruments that overrides name, and there are none";
+        } else if !entries.iter().any(|entry| matches!(entry.key.as_str(), "overrides" | "semconv")) {
+            let message = "instruments are those that overrides names, and those of semconv; there are none";
             self.not_honoured(node.mark, "spec.metrics", message);
         }
         derived
+    }
+
+    /// The instruments of a version of the semantic conventions, as documents of ours would name them.
+    fn conventions(&mut self, node: &Node, field: &str) -> Vec<Node> {
+        let Ok(table) = read_json(CONVENTIONS) else { return Vec::new() };
+        let Some(Value::Map(versions)) = member(&table, "versions").map(|versions| &versions.value) else {
+            return Vec::new();
+        };
+        let latest = match member(&table, "latest").map(|latest| &latest.value) {
+            Some(Value::Text(latest)) => latest.text.as_str(),
+            _ => "",
+        };
+        let known = versions.iter().map(|version| (version.key.as_str(), version.key.as_str()));
+        let words: Vec<(&str, &str)> = known.chain([("latest", latest)]).collect();
+        let Some(version) = self.word(node, field, &words) else { return Vec::new() };
+        match versions.iter().find(|entry| entry.key == version).map(|entry| &entry.node.value) {
+            Some(Value::List(items)) => items.clone(),
+            _ => Vec::new(),
+        }
     }
 
     fn provider(&mut self, node: &Node, field: &str) {
@@ -131,7 +202,7 @@ impl Reader<'_> {
             self.wrong(node.mark, field, "names under `sinkwell` are what an emitter says of itself");
             return None;
         }
-        if derived.metrics.iter().any(|known| prometheus_name(&known.name) == plain) {
+        if !self.again && derived.metrics.iter().any(|known| prometheus_name(&known.name) == plain) {
             self.wrong(
                 node.mark,
                 field,

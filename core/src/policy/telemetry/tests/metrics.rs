@@ -245,7 +245,7 @@ fn what_metrics_may_not_say_is_refused_with_its_field() {
     }
     let reported = [
         ("metrics: { provider: { type: OTLP }, overrides: [] }", "spec.metrics.provider.type"),
-        ("metrics: { semconv: latest, overrides: [] }", "spec.metrics.semconv"),
+        ("metrics: { provider: { lane: thin }, semconv: latest }", "spec.metrics.provider.lane"),
         ("metrics: { mode: Enabled }", "spec.metrics"),
     ];
     for (spec, field) in reported {
@@ -304,4 +304,71 @@ fn threads_that_emit_at_once_lose_no_count() {
     let each = 4 * EACH / 5;
     let expected: Vec<_> = (0..5).map(|n| format!("tool_calls_total{{tool=\"t{n}\"}} {each}")).collect();
     assert_eq!(derived(&rig.emitter), expected);
+}
+
+fn conventions(rest: &str) -> String {
+    format!("telemetry:\n{}", super::policy("m", "{ kind: Emitter }", &format!("metrics: {{ {rest} }}")))
+}
+
+#[test]
+fn the_conventions_instruments_are_derived_by_name_of_version() {
+    let rig = Rig::new(&conventions("semconv: latest"));
+    let usage = r#"{"source.family":"model","provider":"openai","model":"gpt","input_tokens":70,"output_tokens":5,"duration_ms":1500}"#;
+    rig.emit("model.usage", usage);
+    // What sums up others counts no token twice.
+    rig.emit("model.usage", r#"{"source.family":"run","input_tokens":70,"output_tokens":5}"#);
+    rig.emit(
+        "tool.invocation",
+        r#"{"tool":"search","outcome":"ok","mcp.method.name":"tools/call","duration_ms":40}"#,
+    );
+    rig.emit("policy.decision", r#"{"decision":"deny","rule":"r"}"#);
+    let all = derived(&rig.emitter);
+    let model = r#"gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt""#;
+    for line in [
+        format!("gen_ai_client_inference_usage_input_tokens_total{{{model}}} 70"),
+        format!("gen_ai_client_inference_usage_output_tokens_total{{{model}}} 5"),
+        format!("gen_ai_client_inference_operation_output_tokens_count{{{model}}} 1"),
+        format!("gen_ai_client_inference_operation_input_tokens_bucket{{{model},le=\"64\"}} 0"),
+        format!("gen_ai_client_inference_operation_input_tokens_bucket{{{model},le=\"256\"}} 1"),
+        format!("gen_ai_client_operation_duration_sum{{{model}}} 1.5"),
+        format!("gen_ai_client_operation_duration_bucket{{{model},le=\"1.28\"}} 0"),
+        r#"mcp_client_operation_duration_sum{gen_ai_tool_name="search",mcp_method_name="tools/call"} 0.04"#
+            .into(),
+        r#"agent_tool_calls_total{gen_ai_tool_name="search",outcome="ok"} 1"#.into(),
+        r#"agent_decisions_total{decision="deny",rule="r"} 1"#.into(),
+    ] {
+        assert!(all.contains(&line), "{line}\n{}", all.join("\n"));
+    }
+    assert!(!all.iter().any(|line| line.contains("token_usage")));
+    assert_eq!(rig.conditions()[1], "m Emitter/: Programmed=True Programmed");
+
+    // The names before that: both kinds of token in one instrument.
+    let rig = Rig::new(&conventions("semconv: 1.40.0"));
+    rig.emit("model.usage", usage);
+    let all = derived(&rig.emitter);
+    for (kind, sum) in [("input", 70), ("output", 5)] {
+        let line = format!("gen_ai_client_token_usage_sum{{{model},gen_ai_token_type=\"{kind}\"}} {sum}");
+        assert!(all.contains(&line), "{line}\n{}", all.join("\n"));
+    }
+    let rig = Rig::new(&conventions("semconv: '0.9'"));
+    assert_eq!(rig.conditions(), ["m Emitter/: Accepted=False Invalid"]);
+}
+
+#[test]
+fn an_override_is_a_view_of_a_conventions_instrument() {
+    let rig = Rig::new(&conventions(
+        "semconv: latest, overrides: [ { name: agent.decisions, mode: Disabled }, \
+         { name: agent.tool.calls, dimensions: [ { key: tenant, value: { cel: event.tenant } }, { key: outcome, value: { literal: any } } ] }, \
+         { name: gen_ai.client.operation.duration, buckets: [ 1, 2 ] } ]",
+    ));
+    rig.emit("tool.invocation", r#"{"tool":"search","outcome":"error"}"#);
+    rig.emit("policy.decision", r#"{"decision":"deny"}"#);
+    rig.emit("model.usage", r#"{"source.family":"model","duration_ms":1500}"#);
+    let all = derived(&rig.emitter);
+    let call = r#"agent_tool_calls_total{gen_ai_tool_name="search",outcome="any",tenant="acme"} 1"#;
+    assert!(all.iter().any(|line| line == call), "{}", all.join("\n"));
+    assert!(!all.iter().any(|line| line.starts_with("agent_decisions")));
+    let durations: Vec<_> =
+        all.iter().filter(|line| line.starts_with("gen_ai_client_operation_duration_bucket")).collect();
+    assert_eq!(durations.len(), 3, "{durations:?}");
 }

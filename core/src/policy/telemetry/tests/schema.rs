@@ -117,6 +117,7 @@ fn every_word_is_one_that_the_reader_knows() {
         ("targetRefs: [ { kind: Q } ]", "spec.targetRefs[0].kind", "spec.targetRefs.[].kind"),
         ("events: { mode: Q }", "spec.events.mode", "spec.events.mode"),
         ("sampling: { mode: Q }", "spec.sampling.mode", "spec.sampling.mode"),
+        ("metrics: { semconv: Q }", "spec.metrics.semconv", "spec.metrics.semconv"),
         ("metrics: { provider: { type: Q } }", "spec.metrics.provider.type", "spec.metrics.provider.type"),
         (
             "metrics: { overrides: [ { type: Q } ] }",
@@ -132,5 +133,5 @@ fn every_word_is_one_that_the_reader_knows() {
             "{path}"
         );
     }
-    assert_eq!(SCHEMA.matches("\"enum\"").count(), 5);
+    assert_eq!(SCHEMA.matches("\"enum\"").count(), 6);
 }
