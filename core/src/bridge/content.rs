@@ -108,7 +108,7 @@ impl Content {
         }
     }
 
-    /// Takes a message apart, or a part that stands alone, as system instructions do; whether it was one.
+    /// Takes a message apart, or a part that stands alone (system instructions are such); `false` if it was neither.
     fn message(&mut self, message: &Value, side: Side, permit: Option<&str>) -> bool {
         let role = message.get("role").and_then(Value::as_str).or(role_of(side));
         let parts =

@@ -1,13 +1,13 @@
-//! What spans and log records say of where they belong: trace context and time, from strangers.
+//! Trace context and time of spans and log records.
 //!
-//! Guarantees: what comes from outside the program (a header, baggage) is left out when it is not what it should be, by
-//! the one rule that events have for it (`event::usable_trace`), so that it never costs the event.
+//! Guarantees: a trace context from outside the program (a header, baggage) that is malformed is left out, by the rule
+//! that holds for events too (`event::usable_trace`); the event is not refused for it.
 
 use crate::event::{Trace, usable_trace};
 use crate::json::Value;
 use crate::seam::{UnixNanos, format_time};
 
-/// The trace context that the members of an object give, as an event takes one; whether something of it was left out.
+/// The trace context in the members of an object, in the form that an event takes, and whether any of it was left out.
 pub(super) fn trace_if_good(given: &Value) -> (Option<Value>, bool) {
     let of = |name: &str| given.get(name).filter(|value| **value != Value::Null);
     let text = |name: &str| of(name).and_then(Value::as_str);
@@ -33,7 +33,7 @@ pub(super) fn trace_if_good(given: &Value) -> (Option<Value>, bool) {
     (Some(Value::Object(members)), flags.is_none() || lost_state)
 }
 
-/// A moment, as an event takes one.
+/// A time in the form that an event takes.
 pub(super) fn moment(nanos: UnixNanos) -> Value {
     let mut text = Vec::with_capacity(30);
     format_time(&mut text, nanos);

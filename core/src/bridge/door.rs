@@ -1,4 +1,4 @@
-//! What the bridge needs of an emitter, so that it stands below it.
+//! What the bridge needs of an emitter, as a trait: the bridge must not import the emitter, which stands above it.
 
 use std::sync::Arc;
 
@@ -8,16 +8,17 @@ use crate::json::{ObjectWriter, Value};
 
 /// Where the bridge's events go: an [`Emitter`](crate::Emitter).
 pub trait Door {
-    /// What says whether a call may wait.
+    /// The caller's answer to whether a call may wait ([`Waiter`](crate::Waiter) for an emitter).
     type Waiter<'a>: ?Sized;
 
     /// Emits an event, an object as [`read_event`](crate::event::read_event) takes one.
     ///
     /// # Errors
-    /// As [`Emitter::emit`](crate::Emitter::emit); no room is `backpressure`, as what is told of does not come again.
+    /// As [`Emitter::emit`](crate::Emitter::emit); no room is the error `backpressure`, because a log record or a span
+    /// is not offered again.
     fn emit_value(&self, event: &Value, writer: &mut ObjectWriter, waiter: &Self::Waiter<'_>) -> Result<()>;
 
-    /// Asks this process's open spans; `None` where there is no emitter in it.
+    /// Calls `ask` with the open spans of this process; `None` where the process has no emitter.
     fn with_runs<T>(&self, ask: impl FnOnce(&Runs) -> T) -> Option<T>;
 
     /// The largest envelope, in bytes.
@@ -26,16 +27,17 @@ pub trait Door {
     /// Counts a record that could not be emitted in any form.
     fn note_refused(&self);
 
-    /// Something that was told of is no event: whoever told of it asks for no answer, so the host's logger is told.
+    /// Tells the host's logger that no event came of a log record or a span: code that logs or traces looks at no
+    /// result.
     fn not_emitted(&self, what: Told, error: &Error);
 }
 
-/// What a bridge is told of.
+/// What a bridge was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// A record of a log.
+    /// A log record.
     Log,
-    /// A span that started or ended: each of its events counts.
+    /// A span that started or ended; each of its events is counted.
     Span,
 }
 

@@ -1,4 +1,4 @@
-//! Which span is which event.
+//! Turns a span into its events.
 
 use super::LEFT_OUT;
 use super::content;
@@ -12,21 +12,21 @@ use crate::usage::span_usage;
 
 type Members = Vec<(String, Value)>;
 
-/// How what a span stands for ended.
+/// How the run, call or step that a span describes ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Ok,
     Error,
     Cancelled,
     TimedOut,
-    /// Something or somebody said no.
+    /// A guardrail, a policy or a person refused it.
     Denied,
-    /// Somebody is asked first.
+    /// It stopped because a person must be asked first.
     Asked,
 }
 
 impl Outcome {
-    /// What an error of this type says of how something ended.
+    /// The outcome that an error of this type stands for.
     fn of_error(kind: &str, names: &SpanNames) -> Self {
         let kind = last_part(kind);
         let sets = [
@@ -45,7 +45,7 @@ impl Outcome {
             Self::Error => "error",
             Self::Cancelled => "cancelled",
             Self::TimedOut => "timeout",
-            // Whoever waits for an answer was not let through.
+            // A call that waits for approval did not happen.
             Self::Denied | Self::Asked => "denied",
         }
     }
@@ -62,7 +62,7 @@ pub fn outcome_of_error(kind: &str) -> &'static str {
     Outcome::of_error(kind, SpanNames::get()).of_tool()
 }
 
-/// The events of a span that belongs where `place` says.
+/// The events of a span; `place` says to which run it belongs.
 pub(super) fn of(span: &Span<'_>, place: &Place) -> Vec<Value> {
     let names = SpanNames::get();
     let maker = Maker { span, names, place };
@@ -73,12 +73,12 @@ pub(super) fn of(span: &Span<'_>, place: &Place) -> Vec<Value> {
     started.into_iter().chain(maker.ended(end)).collect()
 }
 
-/// Whether it is the span of an agent, which is a run.
+/// Whether it is the span of an agent: each such span is a run.
 pub(super) fn is_agent(span: &Span<'_>) -> bool {
     span.operation.is_some_and(|operation| SpanNames::get().agent_operations.contains(operation))
 }
 
-/// Takes the content off an event; whether there was any.
+/// Removes the content from an event; returns whether there was any.
 pub(super) fn leave_content(event: &mut Value) -> bool {
     let Value::Object(members) = event else { return false };
     let Some(at) = members.iter().position(|(key, _)| key == "content") else { return false };
@@ -91,8 +91,8 @@ pub(super) fn leave_content(event: &mut Value) -> bool {
     true
 }
 
-/// Whether a dialect knows the span and does not call it a model's: its tokens are then a sum of what the models' spans
-/// within it say, and would be counted twice.
+/// Whether the span is of a framework's dialect and not a model's call: its tokens are then the sum of those of the
+/// model spans within it, and would be counted twice.
 fn sums_up(span: &Span<'_>, names: &SpanNames) -> bool {
     span.operation.is_none() && names.dialects.iter().any(|(attribute, _)| span.text(attribute).is_some())
 }
@@ -145,13 +145,13 @@ impl Maker<'_> {
         vec![self.other(data, end, content)]
     }
 
-    /// A call of a tool, or what kept it from being one.
+    /// The events of a tool's call: the call, the refusal with it, or only the question whether it may happen.
     fn tool(&self, mut data: Members, end: UnixNanos, content: content::Content) -> Vec<Value> {
         let tool = self.tool_name();
         put(&mut data, "tool", tool.into());
         let outcome = self.outcome();
         if outcome == Outcome::Asked {
-            // It waits for an answer: nothing was called.
+            // It waits for approval: nothing was called.
             return vec![self.decision("ask", data, end, content)];
         }
         let denied = (outcome == Outcome::Denied)
@@ -198,7 +198,7 @@ impl Maker<'_> {
         match tripped {
             Some(true) => Some("deny"),
             Some(false) => Some("allow"),
-            // Without a word, that nothing was raised is all that is known; it is no permission.
+            // The span doesn't say what the guardrail decided. That no exception was raised is no permission.
             None => (self.outcome() == Outcome::Denied).then_some("deny"),
         }
     }
@@ -224,7 +224,7 @@ impl Maker<'_> {
         self.event("policy.decision", data, Some(end), tool.map(|tool| format!("tool:{tool}")), content)
     }
 
-    /// The run that this one is part of.
+    /// Adds the id of the run that this run is part of.
     fn of_parent(&self, data: &mut Members) {
         if let Some(parent) = &self.place.parent_run {
             put(data, "parent_run", Value::from(&**parent));
@@ -244,7 +244,7 @@ impl Maker<'_> {
             Outcome::Cancelled => ("run.cancelled", "cancelled"),
             Outcome::TimedOut => ("run.failed", "timed_out"),
             Outcome::Denied => ("run.failed", "failed"),
-            // It stopped to ask; what becomes of it is not known.
+            // The run stopped to ask a person; whether it will go on is not known.
             Outcome::Asked => ("run.completed", "unknown"),
         };
         let decided = match self.outcome() {
@@ -299,13 +299,14 @@ impl Maker<'_> {
         self.event("span", data, Some(end), None, content)
     }
 
-    /// What `data` may say of the span's own attributes.
+    /// Those of the span's attributes that `data` may hold.
     fn kept(&self) -> Members {
         let names = self.names;
         let mut data = Members::new();
         for (name, value) in self.span.attributes() {
             let keep = match value {
-                // A name without a namespace may be one that a type of event knows in another sense.
+                // An attribute without a namespace could have the name of a member that means something else in the
+                // event.
                 Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
                     name.contains('.') && *name != names.error
                 }
@@ -324,7 +325,7 @@ impl Maker<'_> {
         if let Some(operation) = self.span.operation {
             put(&mut data, &names.operation, operation.into());
         }
-        // An exception that the span outlived is no error of its own.
+        // A span that recorded an exception and still ended well did not fail.
         let outcome = self.outcome();
         let exception = match outcome {
             Outcome::Ok => None,
@@ -340,7 +341,7 @@ impl Maker<'_> {
         data
     }
 
-    /// Whether the result of a call says that it failed, though it came.
+    /// Whether a call returned a result that says that the call failed.
     fn said_failed(&self) -> bool {
         let (span, names) = (self.span, self.names);
         let says =
@@ -354,7 +355,8 @@ impl Maker<'_> {
         })
     }
 
-    /// The type of the exception that ended it, if one did: as the SDK recorded it, if it says that the span failed.
+    /// The type of the exception that ended it, if one did. What the SDK recorded goes first if the span's status is
+    /// `error`, else what the language shows (`raised`).
     fn exception(&self) -> Option<&str> {
         let (recorded, raised) = (self.span.exception, self.span.raised);
         if self.span.status == Status::Error { recorded.or(raised) } else { raised.or(recorded) }
@@ -366,7 +368,8 @@ impl Maker<'_> {
         let error = conventional.or(self.exception());
         let special = error.map_or(Outcome::Error, |error| Outcome::of_error(error, names));
         let failed = span.status == Status::Error || conventional.is_some();
-        // Some SDKs say nothing of what is no plain error: a cancellation leaves the status unset.
+        // Some SDKs report only plain errors: when an exception such as a cancellation leaves a span, its status stays
+        // unset.
         let left = span.status == Status::Unset
             && span.raised.is_some_and(|error| !names.unremarkable.contains(last_part(error)));
         match special {
@@ -409,7 +412,7 @@ impl Maker<'_> {
     }
 }
 
-/// Sets a member; ours win over a span's.
+/// Sets a member of `data`; replaces the span's attribute of that name.
 fn put(data: &mut Members, name: &str, value: Value) {
     match data.iter_mut().find(|(known, _)| known == name) {
         Some((_, old)) => *old = value,

@@ -2,10 +2,10 @@
 //!
 //! Guarantees: this is the only place that says what becomes of a log record; bindings convert their record into the
 //! object below and add nothing. The same record gives the same event in every language (`tests/vectors/logs`). A
-//! record's message, its attributes and what an exception says are the words of people: they become content parts
-//! (class `message`), which leave only through the gates, never `data`. No record is refused for what it says: a
-//! value that JSON cannot carry is spelled ([`Plain`](crate::json::Plain)), a member of the wrong form is left out, words
-//! beyond the limit are cut; `respelled` in `data` says how many.
+//! record's message, its attributes and the text of its exception may be people's words: they become content parts
+//! (class `message`), which leave the process only through the gates, and never go into `data`. No record is refused
+//! for what it holds: a value that JSON cannot carry is written as text ([`Plain`](crate::json::Plain)), a member of
+//! the wrong form is left out, text beyond the limit is cut; `respelled` in `data` counts these changes.
 //!
 //! | part | `role` | |
 //! | --- | --- | --- |
@@ -109,12 +109,12 @@ pub fn event_of_record(record: &Spelled) -> Value {
     Log::read(record).event(None)
 }
 
-/// Emits a log record, as [`event_of_log`] takes one. What is no record is emitted as a message that says so: a line of a
-/// log is never dropped for its form.
+/// Emits a log record, as [`event_of_log`] takes one. If the bytes are no record, the event's message says so: a log
+/// line is never dropped for its form.
 ///
 /// # Errors
-/// Never for what the record says: `closed`, `backpressure`, `required_sink_unavailable`, which the emitter counts and tells
-/// the host's logger of, at first and then once a minute: who logs looks at no answer.
+/// `closed`, `backpressure`, `required_sink_unavailable`; never for what the record holds. As code that logs looks at
+/// no result, the emitter also counts these errors and tells the host's logger: of the first, then once a minute.
 pub fn emit_log<D: Door>(emitter: &D, record: &[u8], waiter: &D::Waiter<'_>) -> Result<()> {
     let record = read_plain(record).unwrap_or_else(|_| Spelled {
         value: Value::Object(vec![(
@@ -141,11 +141,11 @@ fn try_record<D: Door>(emitter: &D, record: &Spelled, waiter: &D::Waiter<'_>) ->
     let mut log = Log::read(record);
     let mut writer = ObjectWriter::new();
     let limit = emitter.envelope_limit();
-    // Whole, then with its words cut, then without them: only what is too large gets past the first.
+    // Whole, then with its text cut, then without text: a record that is not too large takes the first.
     for room in [None, Some(limit / 8), Some(limit / 64), Some(0)] {
         let mut tried = emitter.emit_value(&log.event(room), &mut writer, waiter);
         if matches!(&tried, Err(e) if e.kind() == ErrorKind::InvalidEvent && e.place() == Some("agent")) {
-            // An agent that `agent.allow` does not let: the record is then the emitter's own.
+            // `agent.allow` refuses the record's agent: the event then gets the emitter's own.
             log.attributes.retain(|(member, _)| member != "agent");
             log.respelled = log.respelled.saturating_add(1);
             tried = emitter.emit_value(&log.event(room), &mut writer, waiter);
@@ -169,7 +169,7 @@ fn try_record<D: Door>(emitter: &D, record: &Spelled, waiter: &D::Waiter<'_>) ->
 struct Log {
     severity: Severity,
     data: Members,
-    /// Of the event itself.
+    /// Members of the event itself, as `time` and `run`.
     attributes: Members,
     /// Role and text of each part.
     words: Vec<Words>,
@@ -232,7 +232,7 @@ impl Log {
             Some(Value::Int(number)) => Some(*number),
             #[allow(clippy::cast_possible_truncation, reason = "a cast saturates, as is meant")]
             Some(Value::Float(number)) => Some(number.floor() as i64),
-            // Digits that no number of JSON holds.
+            // A level with more digits than a JSON number can hold.
             Some(Value::String(text)) => text
                 .parse::<i128>()
                 .ok()
@@ -250,7 +250,7 @@ impl Log {
         self.name("level", name.or(level));
     }
 
-    /// Takes a name into `data`: a text, or what stands for one.
+    /// Takes a name into `data`: a text, or a number or boolean in its place.
     fn name(&mut self, member: &str, value: Option<&Value>) {
         let Some(value) = value.filter(|value| **value != Value::Null) else { return };
         let (text, fits) = match value {
@@ -293,7 +293,7 @@ impl Log {
         let time = counted
             .filter(|nanos| *nanos >= 0)
             .or_else(|| parse_time(text?.as_str()?).filter(|nanos| *nanos >= 0));
-        // A time that says nothing costs the time, not the record: it counts as now.
+        // The time is malformed: it is left out, so that the event gets the current time.
         self.respelled += u64::from(time.is_none() && (text.is_some() || nanos.is_some()));
         self.attributes.extend(time.map(|time| ("time".to_owned(), context::moment(time))));
     }
@@ -310,7 +310,7 @@ impl Log {
             causation: self.id(here, "causation"),
             correlation: self.id(here, "correlation"),
             agent: self.id(here, "agent"),
-            // Of events about the run itself, which no log record is.
+            // Only events about a run itself have one, and a log record is none.
             parent_run: None,
         };
         let said = EventInput {
@@ -337,7 +337,7 @@ impl Log {
             .extend(taken.into_iter().filter_map(|(member, text)| Some((member.to_owned(), text?.into()))));
     }
 
-    /// A member that an event takes as it is; of another form, or too long, it is left out.
+    /// A member that goes into the event unchanged; left out if it has the wrong form or is too long.
     fn id<'a>(&mut self, object: &'a Value, member: &str) -> Option<&'a str> {
         match object.get(member) {
             None | Some(Value::Null) => None,
@@ -351,8 +351,8 @@ impl Log {
         }
     }
 
-    /// The attributes as one part, with members of the record that are none: what a binding puts in the wrong place
-    /// is not lost.
+    /// The attributes as one content part, with any unknown members of the record, so that what a binding puts in the
+    /// wrong place is not lost.
     fn attributes_of(&mut self, record: &[(String, Value)], given: Option<&Value>) {
         let mut all = match given {
             None => Vec::new(),
@@ -378,7 +378,7 @@ impl Log {
         }
     }
 
-    /// The event; `room` is how many bytes of words it may have, if not all.
+    /// The event; `room` limits its text, in bytes.
     fn event(&self, room: Option<usize>) -> Value {
         let mut respelled = self.respelled;
         let mut parts = Vec::new();
@@ -424,7 +424,7 @@ fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_json(), str::to_owned)
 }
 
-/// What an exception says: its stack trace, which says the rest too in most languages, or its type and message.
+/// The text of an exception: its stack trace, which in most languages contains type and message, else these two.
 fn exception_text(exception: &Value) -> String {
     let text = |name: &str| exception.get(name).filter(|value| **value != Value::Null).map(text_of);
     match (text("type"), text("message"), text("stack")) {
@@ -435,12 +435,12 @@ fn exception_text(exception: &Value) -> String {
     }
 }
 
-/// A name that `data` takes; whether it had to be cut.
+/// A name cut to what `data` takes, and whether it had to be cut.
 fn short(text: String) -> (String, bool) {
     if text.len() <= NAME { (text, false) } else { (cut(&text, NAME + MARK), true) }
 }
 
-/// The beginning of a text, and a mark: how long it was, and its digest, by which the whole is known again.
+/// The beginning of a text, and a mark with the whole text's length and digest, by which it can be recognized.
 fn cut(text: &str, room: usize) -> String {
     let end = text.floor_char_boundary(room.saturating_sub(MARK));
     let digest = hex::text(&Sha256::digest(text));

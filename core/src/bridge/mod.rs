@@ -1,11 +1,11 @@
-//! What turns foreign things into events: spans of any tracing SDK, here, and log records ([`log`]).
+//! Turns other telemetry into events: spans of any tracing SDK, here, and log records ([`log`]).
 //!
 //! Guarantees of the span bridge: this is the only place that says which span is which event; bindings convert their SDK's span
 //! into the JSON object below and add nothing. The same span gives the same events in every language
-//! (`tests/vectors/spans`). What the conventions call content becomes content parts, which leave only through
-//! the gates, never `data`; hidden reasoning becomes nothing. Of other attributes `data` gets numbers,
-//! booleans and the texts whose names are known to hold no words of people (`kept` in `semconv.json`); any
-//! other text stays behind, and so does a status's description.
+//! (`tests/vectors/spans`). What the conventions call content becomes content parts, which leave the process only
+//! through the gates, and never goes into `data`; hidden reasoning is dropped. Of other attributes `data` gets numbers,
+//! booleans and those texts that are known by their names to hold no people's words (`kept` in `semconv.json`). Any
+//! other text is dropped, and so is a status's description.
 //!
 //! | span | events |
 //! | --- | --- |
@@ -18,12 +18,12 @@
 //! | a sandbox's, with a kind that `sandbox.event` knows | `sandbox.event` |
 //! | any other that ended | `span` |
 //!
-//! Of model spans within each other only the innermost is a model's usage: what an agent's span counts is of the family
-//! `run`, and a framework's span around its models' (`ai.embedMany`) counts nothing.
+//! Tokens are not counted twice where spans are nested: the innermost model span is the model's usage, the tokens on an
+//! agent's span have the family `run`, and those on a framework's span around model spans (`ai.embedMany`) are ignored.
 //!
 //! How: [`span`] reads the object, whose values may be wider than JSON's ([`Plain`](crate::json::Plain) spells them), and
-//! translates dialects; [`names`] are the conventions' names, from their one data file; [`event`] decides; [`runs`] knows
-//! what is inside what; [`content`] takes messages apart.
+//! translates dialects; [`names`] are the conventions' names, from their one data file; [`event`] turns the span into
+//! events; [`runs`] knows which span is inside which; [`content`] takes messages apart.
 //!
 //! A span, all but `name` optional:
 //!
@@ -56,7 +56,7 @@ use crate::json::{ObjectWriter, Value, read_plain};
 
 pub use log::{emit_log, emit_record, event_of_log, event_of_log_json, event_of_record};
 
-/// Says in `data` how many content parts, or attributes with content, did not come along.
+/// The member of `data` that says how many content parts, or attributes with content, were left out.
 const LEFT_OUT: &str = "content_left_out";
 
 pub use door::{Door, Told};
@@ -101,11 +101,11 @@ pub fn events_of_span_json(span: &[u8]) -> Result<Vec<u8>> {
     Ok(Value::Array(events_of_span(span)?).to_json().into_bytes())
 }
 
-/// Emits the events that a span stands for; answers how many. Given every span when it starts and when it ends, it knows
-/// which run each belongs to: what is inside an agent's span, events with its trace context included, is that run's, and
-/// the run of an agent within another has the other as `parent_run`. What one of them lacks keeps no other back: the
-/// first refusal is the answer when all have been tried, and each is told to the host's logger, as log records' are. An
-/// event too large with its content goes without.
+/// Emits the events that a span stands for; returns how many. If it is given every span when it starts and again when
+/// it ends, it knows which run each belongs to: everything inside an agent's span, events with its trace context
+/// included, belongs to that run, and the run of an agent within another has the other as `parent_run`. All events are
+/// tried, even when one is refused; the first refusal is then the result, and the host's logger hears of each, as for
+/// log records. An event that is too large with its content is emitted without it.
 ///
 /// # Errors
 /// As [`events_of_span`] and [`Emitter::emit`](crate::Emitter::emit).

@@ -11,7 +11,7 @@ pub(super) struct SpanNames {
     pub(super) operation: String,
     pub(super) tool: String,
     pub(super) prompt: String,
-    /// One call of an agent, which its spans name.
+    /// The id of one call of an agent.
     pub(super) run: String,
     pub(super) conversation: String,
     /// The method of an MCP call.
@@ -28,26 +28,26 @@ pub(super) struct SpanNames {
     pub(super) sandbox_resource: String,
     pub(super) saga: String,
     pub(super) saga_step: String,
-    /// How the name of a saga step's span begins.
+    /// The prefix of the names of saga steps' spans.
     pub(super) saga_span: String,
     pub(super) agent_operations: HashSet<String>,
     pub(super) tool_operations: HashSet<String>,
     pub(super) model_operations: HashSet<String>,
     pub(super) guardrail_operations: HashSet<String>,
-    /// MCP's methods that are calls of something; the others are its own housekeeping.
+    /// MCP's methods that call a tool, prompt or resource; the others are its own housekeeping.
     pub(super) tool_methods: HashSet<String>,
-    /// The method that calls a tool, with which the span's name then begins.
+    /// The method that calls a tool; the name of such a span begins with it.
     pub(super) tool_call: String,
     /// A guardrail's name.
     pub(super) guardrail: String,
     /// Whether a guardrail tripped.
     pub(super) triggered: Vec<String>,
-    /// What was decided, and what the values mean.
+    /// Attributes that hold a decision; `decisions` says what their values mean.
     pub(super) decision: Vec<String>,
     pub(super) decisions: HashMap<String, String>,
     /// Names of spans that wait for a person, whose attribute `decision` is the answer.
     pub(super) approval_spans: HashSet<String>,
-    /// Truths that say that a call failed which ended well for its transport.
+    /// Booleans that are true when a call failed although its transport reports no error.
     pub(super) failed: Vec<String>,
     /// The `error.type` of such a call.
     pub(super) tool_error: String,
@@ -61,13 +61,13 @@ pub(super) struct SpanNames {
     pub(super) flattened: Vec<Flattened>,
     /// By attribute: what its values are called as operations.
     pub(super) dialects: Vec<(String, HashMap<String, String>)>,
-    /// Last parts of `error.type` that say so.
+    /// The last parts of `error.type` that mean cancelled, and below those that mean timed out and denied.
     pub(super) cancelled: HashSet<String>,
     pub(super) timed_out: HashSet<String>,
     pub(super) denied: HashSet<String>,
     /// Somebody is asked first.
     pub(super) asked: HashSet<String>,
-    /// Exceptions that are how something ends in good order.
+    /// Exceptions that are a normal way to end, and no error.
     pub(super) unremarkable: HashSet<String>,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Flattened {
 }
 
 static NAMES: LazyLock<SpanNames> = LazyLock::new(|| {
-    // The file is part of the program: that it is right is a test's business, not a caller's.
+    // The file is compiled in: a test checks it, so that callers need not handle an error.
     let file = parse(include_bytes!("../sinks/otlp/semconv.json")).unwrap_or(Value::Null);
     let (Some(spans), Some(content)) = (file.get("spans"), file.get("content")) else {
         return SpanNames::default();

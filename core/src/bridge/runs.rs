@@ -3,11 +3,11 @@
 //! Guarantees: each agent's span is a run of its own, with the run around it as `parent_run`; a run has one start and one
 //! end, whatever its attributes say later, and however many instrumentations describe it. What happens inside a run's span
 //! (other spans, events with its trace context) is known to belong to it for as long as the span is open.
-//! What is remembered is bounded, and nothing is kept of a trace that has ended but the ids of its runs.
+//! Memory is bounded, and of a trace that has ended only the ids of its runs are kept.
 //!
-//! How: every span that starts is noted with the run around it. The first run of a trace that began here has the trace's id,
-//! so that other processes' parts of the trace name it, too; any other has the trace's and its span's. A call id that the
-//! framework gives is taken instead, unless the run has started without it.
+//! How: every span that starts is noted with the run around it. A call id that the framework gives is the run's id,
+//! unless the run has started without it. Else the first run of a trace that began in this process has the trace's id,
+//! which other processes' parts of the trace know too, and any other run has the trace's and its span's id.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -27,14 +27,14 @@ const MOST: usize = 16_384;
 pub(super) struct Place {
     pub(super) run: Option<Arc<str>>,
     pub(super) parent_run: Option<Arc<str>>,
-    /// The start of the run is to be told.
+    /// Whether `run.started` must be emitted.
     pub(super) starts: bool,
-    /// The span's end is the run's.
+    /// Whether the end of the span is the end of the run.
     pub(super) ends: bool,
 }
 
 impl Place {
-    /// Of a span of which nothing is known but itself.
+    /// The place of a span when no other span is known.
     pub(super) fn alone(span: &Span<'_>) -> Self {
         let is_agent = is_agent(span);
         let run = named(span).or(span.trace_id).map(Arc::from);
@@ -53,12 +53,12 @@ type Key = (u128, u64);
 
 /// An open span.
 struct Open {
-    /// The run that what is inside belongs to.
+    /// The run to which everything inside the span belongs.
     run: Option<Arc<str>>,
     parent_run: Option<Arc<str>>,
-    /// The span is that run.
+    /// Whether the span is that run's own.
     own: bool,
-    /// It came from another process, with what is around it.
+    /// Whether a span around it belongs to another process.
     remote: bool,
 }
 
@@ -69,7 +69,7 @@ struct Known {
     /// Runs that have started here.
     runs: HashSet<Arc<str>>,
     runs_order: VecDeque<Arc<str>>,
-    /// Something was forgotten: a span without a start may have had one.
+    /// Whether open spans were forgotten for lack of room: a span that ends without a known start may have had one.
     overflowed: bool,
 }
 
@@ -77,7 +77,7 @@ struct Known {
 #[derive(Default)]
 pub struct Runs {
     known: Mutex<Known>,
-    /// How many are open, so that an emitter without spans asks nothing.
+    /// How many are open: an emitter without spans need not take the lock.
     open: AtomicUsize,
 }
 
@@ -88,7 +88,7 @@ impl std::fmt::Debug for Runs {
 }
 
 impl Runs {
-    /// Where a span belongs that starts or has ended.
+    /// Notes that a span starts or ends; returns where it belongs.
     pub(super) fn place(&self, span: &Span<'_>) -> Place {
         let Some(key) = span.trace_id.zip(span.span_id).and_then(|(trace, span)| key(trace, span)) else {
             let mut place = Place::alone(span);
@@ -126,7 +126,7 @@ fn key(trace: &str, span: &str) -> Option<Key> {
 impl Known {
     fn start(&mut self, span: &Span<'_>, key: Key) -> Place {
         if self.open.contains_key(&key) {
-            // Told twice.
+            // The same start was told twice.
             return Place::default();
         }
         let around = self.around(span, key);
@@ -142,7 +142,7 @@ impl Known {
             Some(open) if open.own => {
                 return Place { run: open.run, parent_run: open.parent_run, starts: false, ends: true };
             }
-            // Only its end says that it is an agent's: it starts, and ends, now.
+            // At its start it was not known to be an agent's span: its run starts and ends now.
             Some(open) if is_agent(span) => {
                 let (open, place) = self.opened(span, (open.run, open.remote));
                 (open, place.starts)
@@ -167,12 +167,12 @@ impl Known {
         let parent = u64::from_str_radix(parent, 16).ok().and_then(|parent| self.open.get(&(key.0, parent)));
         match parent {
             Some(parent) => (parent.run.clone(), parent.remote),
-            // Whose parent is not known is somebody else's part of the trace.
+            // The parent is unknown, so that it belongs to another process.
             None => (None, true),
         }
     }
 
-    /// What a span is, with that run around it.
+    /// The entry for a span that starts inside the run `around`, and the span's place.
     fn opened(&mut self, span: &Span<'_>, (around, remote): (Option<Arc<str>>, bool)) -> (Open, Place) {
         let remote = remote || span.parent_is_remote;
         if !is_agent(span) {
@@ -181,7 +181,7 @@ impl Known {
         }
         let given = named(span);
         if given.is_some_and(|given| around.as_deref() == Some(given)) {
-            // A second description of the run around it.
+            // The span names the run around it: another instrumentation's span of the same call.
             return (Open { run: around, parent_run: None, own: false, remote }, Place::default());
         }
         let whole = span.trace_id.filter(|_| around.is_none() && !remote);
@@ -210,7 +210,7 @@ impl Known {
     fn note(&mut self, key: Key, open: Open) {
         self.open.insert(key, open);
         self.order.push_back(key);
-        // Those that have ended lie in the order until their turn comes.
+        // `order` still holds spans that have ended; they are dropped when they come to its front.
         while self.open.len() > MOST || self.order.len() > MOST.max(2 * self.open.len()) {
             let Some(oldest) = self.order.pop_front() else { break };
             if !self.open.contains_key(&oldest) {

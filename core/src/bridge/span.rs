@@ -33,7 +33,7 @@ pub(super) enum Status {
     Unset,
     Ok,
     Error,
-    /// A saga's step was undone.
+    /// A saga undoes an earlier step.
     Compensating,
 }
 
@@ -59,14 +59,14 @@ pub(super) struct Span<'a> {
     pub(super) span_id: Option<&'a str>,
     /// The span that this one is part of, if it is an id.
     pub(super) parent_span_id: Option<&'a str>,
-    /// That one is another process's.
+    /// Whether the parent span belongs to another process.
     pub(super) parent_is_remote: bool,
     pub(super) start: Option<UnixNanos>,
     pub(super) end: Option<UnixNanos>,
     pub(super) status: Status,
     /// The type of the exception that the span recorded last.
     pub(super) exception: Option<&'a str>,
-    /// The type of the exception that left it, where the language shows it and the SDK did not record it.
+    /// The type of the exception that left the span, where the language shows it and the SDK did not record it.
     pub(super) raised: Option<&'a str>,
     /// The operation, by the conventions or a dialect.
     pub(super) operation: Option<&'a str>,
@@ -82,7 +82,7 @@ impl<'a> Span<'a> {
         let Value::Object(members) = value else {
             return Err(invalid(format!("a span is an object, not {}", value.type_name()), "span"));
         };
-        // An unknown key may be content in the wrong place: it is not repeated.
+        // An unknown key may be content in the wrong place: the error does not quote it.
         if members.iter().any(|(key, _)| !MEMBERS.contains(&key.as_str())) {
             return Err(invalid(format!("an unknown member; a span has {}", MEMBERS.join(", ")), "span"));
         }
@@ -157,7 +157,7 @@ impl<'a> Span<'a> {
     }
 }
 
-/// The operation: as the conventions name it, or the first dialect that has a word for it.
+/// The operation: the value of the conventional attribute, or the translation by the first dialect that knows it.
 fn operation<'a>(given: &'a [(String, Value)], names: &'static SpanNames) -> Option<&'a str> {
     let text = |name: &str| {
         let (_, value) = given.iter().find(|(known, _)| known == name)?;
@@ -172,7 +172,8 @@ fn operation<'a>(given: &'a [(String, Value)], names: &'static SpanNames) -> Opt
     text(&names.operation).or_else(dialect)
 }
 
-/// Aliases under the names they stand for in a span of this kind, where those are not given themselves; of several the first.
+/// The attributes with aliases replaced by conventional names. An attribute under its conventional name goes first; of
+/// several aliases for one name the first counts.
 fn translated<'a>(
     given: &'a [(String, Value)],
     names: &'static SpanNames,
@@ -288,7 +289,8 @@ fn moment(span: &Value, member: &str) -> Result<Option<UnixNanos>> {
     }
 }
 
-/// The trace context. A member of a wrong type is the binding's fault; what is no id is a stranger's, and left out.
+/// The trace context. A member of a wrong type is the binding's fault, and refused; a malformed id may come from
+/// outside the program, and is left out.
 fn trace(span: &Value) -> Result<Option<Value>> {
     for member in ["trace_id", "span_id", "state"] {
         text(span, member)?;

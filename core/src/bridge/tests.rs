@@ -115,7 +115,7 @@ fn whatever_a_span_says_its_events_are_admitted() {
     emitter.shutdown(Duration::from_secs(10));
 }
 
-/// The spans of a trace as a tracer tells of them, and what became of each: its type, run and the run around it.
+/// Emits the spans of a trace as a tracer would, and keeps each event's type, run and parent run.
 struct Trace {
     emitter: Emitter,
     path: std::path::PathBuf,

@@ -1,8 +1,8 @@
 //! Selective disclosure: an envelope commits to a part without containing it.
 //!
 //! Guarantees: the commitment is SHA-256 over `sinkwell-part-v1`, a newline, the part's 16-byte salt and its
-//! redacted bytes, so without the salt even short content cannot be guessed. A disclosure is checked to the
-//! last member; stripping changes nothing that is signed.
+//! redacted bytes, so without the salt even short content cannot be guessed. Every member of a disclosure is checked;
+//! removing disclosures changes nothing that is signed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -3,7 +3,7 @@
 //! Guarantees: pure; the same request gets the same answer in every language (`tests/vectors/content`).
 //! Anything missing from a request closes its gate. The effective mode is the lowest of what was requested,
 //! what the policy grants, what the lane may see, and, when `raw` was requested and a gate failed,
-//! `redacted_summary`. Lower modes pass no gates: the order of modes is all they need.
+//! `redacted_summary`. Only requests for `raw` go through the gates; for lower modes the lowest mode decides alone.
 
 use std::io;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub enum Gate {
     Retention,
     /// The policy requires sampling, and its key is included.
     Sampling,
-    /// Above zero bytes, and within every limit.
+    /// The part is not empty, and within every limit.
     Limits,
 }
 
@@ -173,7 +173,7 @@ impl Decision {
     }
 }
 
-/// The gates that the policy's sections close, whatever the part.
+/// The gates that the policy's sections close for every part.
 pub(super) fn section_gates(policy: Option<&ContentPolicy>) -> Gates {
     let mut failed = Gates::default();
     let redaction = policy.and_then(|p| p.redaction.as_ref());
@@ -235,8 +235,8 @@ const MEMBERS: [&str; 12] = [
 ];
 
 /// [`evaluate`] for every language: a request as JSON, the decision as canonical JSON. `policy` is the
-/// `governance.content` section, `sink` a lane's `content`; `requested_mode` and `class` must be there, what
-/// else is absent or `null` closes its gate.
+/// `governance.content` section, `sink` a lane's `content`. `requested_mode` and `class` are required; any other member
+/// that is absent or `null` closes its gate.
 ///
 /// # Errors
 /// `invalid_argument` for the request, `policy` for the policy in it, each with its place.
@@ -306,7 +306,7 @@ pub fn evaluate_json(request: &[u8], now: UnixNanos) -> Result<Vec<u8>> {
     Ok(decision.to_json())
 }
 
-/// What a request can reach: nothing but itself and the time.
+/// The environment in which a request's policy is read: a clock, and no files or variables.
 struct Nothing {
     now: UnixNanos,
 }
@@ -333,7 +333,7 @@ impl Env for Nothing {
     }
 }
 
-/// A value of the request as the document that the configuration's own reader takes.
+/// A value of the request as the document that the reader of configurations takes.
 fn document(value: &Value) -> Result<String> {
     let bytes = value.to_canonical().map_err(|e| Error::invalid_argument(e.message()))?;
     String::from_utf8(bytes).map_err(|_| Error::internal("canonical JSON is UTF-8"))
@@ -341,7 +341,7 @@ fn document(value: &Value) -> Result<String> {
 
 /// The error of a document that is the member `name` of the request.
 fn below(name: &str, kind: ErrorKind, error: &Error) -> Error {
-    // A document without a name calls itself `configuration`: here that is the member as a whole.
+    // The reader calls a document without a name `configuration`: here that is the member as a whole.
     let within = error.place().filter(|place| *place != "configuration");
     let place = within.map_or_else(|| name.to_owned(), |place| format!("{name}.{place}"));
     Error::new(kind, error.message()).at(place)

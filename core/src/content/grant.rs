@@ -30,8 +30,9 @@ fn holds(patterns: &[String], value: Option<&str>) -> bool {
     patterns.is_empty() || value.is_some_and(|value| any(patterns, value))
 }
 
-/// The mode granted. A class's rule that is for other tenants or agents leaves the default in force; one
-/// that has expired leaves at most `redacted_summary` of it. Children are `off` unless named.
+/// The mode granted. If a class's rule is for other tenants or agents, the default applies; if the rule has expired,
+/// the default applies, lowered to `redacted_summary` at most. Content of children is `off` unless the policy names
+/// them.
 pub(super) fn grant(policy: Option<&ContentPolicy>, subject: &Subject<'_>, now: UnixNanos) -> Grant {
     let Some(policy) = policy else {
         return Grant { mode: ContentMode::Off, rule: None };

@@ -1,8 +1,8 @@
 //! Content: the words of people, and the only way out of the process they have.
 //!
 //! Guarantees: content leaves only as a disclosure of a part whose sealed mode is `raw`, to a lane that
-//! names its class and may see `raw`, while the retention window is open; what was redacted is never in
-//! clear anywhere; no text of a part is in an error, a log or a debug print.
+//! names its class and may see `raw`, while the retention window is open; text that was redacted is not written
+//! anywhere; no text of a part is in an error, a log or a debug print.
 //!
 //! How: a [`Part`] is validated at `emit`. The first lane that seals the event makes a [`Prepared`] of its
 //! parts: [`Redactor`] rewrites the text, the [gates](gate) decide the mode, a salt and a digest commit to

@@ -51,7 +51,7 @@ pub struct Part {
     pub role: Option<String>,
     /// A reference into the host's own content store.
     pub reference: Option<String>,
-    /// What may be said of it instead.
+    /// A summary that may be written in place of the content.
     pub summary: Option<String>,
     /// Its tokens, as the model counted them.
     pub tokens: Option<u64>,
@@ -111,7 +111,7 @@ impl Part {
         self
     }
 
-    /// Holds the part to the rules; `at` is its place in the event, as `content[2]`.
+    /// Checks the part against the rules; `at` is its place in the event, as `content[2]`.
     ///
     /// # Errors
     /// `invalid_event` at the member, as `content[2].class`.
@@ -131,7 +131,7 @@ impl Part {
         Ok(())
     }
 
-    /// What the part counts for in bytes, on the wire and in a queue: its disclosure and its commitment.
+    /// The bytes that the part needs on the wire and in a queue, for its disclosure and its commitment.
     #[must_use]
     pub fn cost(&self) -> usize {
         /// Names, digest, salt and decision of a part.
@@ -159,7 +159,7 @@ impl Part {
             ))
             .at(at));
         };
-        // An unknown key may be content put in the wrong place: it is not repeated.
+        // An unknown key may be content in the wrong place: the error does not quote it.
         if members.iter().any(|(key, _)| !MEMBERS.contains(&key.as_str())) {
             return Err(Error::invalid_event(format!(
                 "an unknown member; a part has {}",
@@ -209,7 +209,7 @@ impl Part {
     }
 }
 
-/// The mode of that name, the proposals' spellings included (docs/CONFIG.md).
+/// The mode of that name, with the alternative spellings of docs/CONFIG.md.
 pub(crate) fn mode_from_name(name: &str) -> Option<ContentMode> {
     match name {
         "metadata_only" => Some(ContentMode::Off),
@@ -236,7 +236,7 @@ fn is_mediatype(text: &str) -> bool {
         && parameters.bytes().all(|b| (b' '..0x7F).contains(&b))
 }
 
-/// Holds a class to its rules: charset, and no hidden reasoning however it is spelled.
+/// Checks the name of a class: its characters, and that it is no spelling of hidden reasoning, which is never content.
 ///
 /// # Errors
 /// `invalid_event`, without a place.

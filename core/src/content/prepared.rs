@@ -1,9 +1,9 @@
-//! An event's content, decided, redacted and committed to once, then written for each lane.
+//! An event's content: decided, redacted and committed to once per event, then written for each lane.
 //!
 //! Guarantees: decision, salts and digests are made once per event and so are the same in every lane; a lane
-//! sees the lower of what is granted and its own ceiling; a body that no redactor has passed is committed to
-//! and never written. Bodies are shared with the event unless redaction changed them: content costs one hash
-//! more, and a lane without the right to it nothing.
+//! sees the lower of what is granted and its own ceiling; a body that was not redacted is committed to and never
+//! written. Bodies are shared with the event unless redaction changed them, so that content costs one hash more, and
+//! nothing in a lane that may not see it.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ pub struct EventFacts<'a> {
     pub child: Option<&'a str>,
     /// The ids that sampling may go by.
     pub keys: Keys<'a>,
-    /// When it occurred: the retention window begins here, or now if that is earlier.
+    /// When it occurred: the retention window begins then, or now if that is earlier.
     pub time: UnixNanos,
 }
 
@@ -62,7 +62,7 @@ impl fmt::Debug for Prepared {
     }
 }
 
-/// A part's text after redaction, and whether redaction has done its work on it.
+/// A part's text after redaction, and whether it was redacted.
 struct Redacted {
     body: Body,
     summary: Option<String>,
@@ -92,7 +92,8 @@ fn redact(part: &Part, redactor: Option<&Redactor>) -> Redacted {
     }
 }
 
-/// Whether a part is within today's limits: its size, its place among the parts, its tokens, and whether it is a medium.
+/// Whether a part is within today's limits for its size, its place among the parts, its tokens and, where it is media,
+/// for media.
 pub(super) fn within_limits(
     policy: Option<&ContentPolicy>,
     bytes: u64,
@@ -105,7 +106,7 @@ pub(super) fn within_limits(
     bytes > 0
         && within(bytes, limits.bytes)
         && within(index as u64 + 1, limits.parts)
-        // Tokens that nobody counted cannot be shown to be within a limit.
+        // A part whose tokens were not counted can't be shown to be within a limit of tokens.
         && limits.tokens.is_none_or(|limit| tokens.is_some_and(|tokens| tokens <= limit))
         && (!medium || within(bytes, limits.media_bytes))
 }
@@ -125,7 +126,7 @@ impl Prepared {
         if parts.is_empty() {
             return None;
         }
-        // A host may say that it happened years from now: the window begins no later than now.
+        // A host may give a time years from now: the window begins no later than now.
         let begins = event.time.min(now);
         let closes = policy
             .and_then(|p| p.retention.as_ref())
@@ -187,13 +188,13 @@ impl Prepared {
         self.parts.len()
     }
 
-    /// Never: without parts there is no `Prepared`.
+    /// Always `false`: without parts there is no `Prepared`.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// The salt of a part, for the host that asks.
+    /// The salt of a part, for a host that asks for it.
     #[must_use]
     pub fn salt(&self, part: usize) -> Option<&Salt> {
         self.parts.get(part).map(|part| &part.salt)
@@ -357,6 +358,6 @@ fn capture(
             ]),
         ));
     }
-    // Integers come from a configuration that bounds them; nothing else here can lack a canonical form.
+    // Only integers could lack a canonical form, and the configuration that they come from bounds them.
     object(members).to_canonical().unwrap_or_else(|_| b"{}".to_vec())
 }

@@ -1,10 +1,10 @@
 //! Replay: an envelope sealed earlier, judged by today's policy.
 //!
-//! Guarantees: only disclosures are taken away, never added, and nothing signed is touched, so the envelope
-//! verifies as before. A disclosure goes on only if it was granted when sealed, today's policy grants `raw`
+//! Guarantees: disclosures are only removed, never added, and nothing signed is touched, so the envelope
+//! verifies as before. A disclosure is kept only if it was granted when sealed, today's policy grants `raw`
 //! to its class, tenant, agent and child under the same redaction policy, the part is within today's limits and
-//! today's sample, the lane may see it, and both the window that was sealed and today's are open. What the
-//! envelope does not say is taken as what shuts the gate.
+//! today's sample, the lane may see it, and both the window that was sealed and today's are open. A fact that the
+//! envelope does not state counts against disclosure.
 
 use crate::content::disclosure::{member_mut, parse_line, remove};
 use crate::content::gate::section_gates;
@@ -39,7 +39,7 @@ pub fn rejudge(
     envelope.to_canonical().map_err(|e| Error::verification(e.message()))
 }
 
-/// Of an envelope's disclosures those that may go on.
+/// Those of an envelope's disclosures that may be kept.
 fn allowed(
     envelope: &Value,
     disclosures: &Value,
@@ -49,7 +49,7 @@ fn allowed(
 ) -> Vec<Value> {
     let text = |name: &str| envelope.get(name).and_then(Value::as_str);
     let Some(data) = envelope.get("data") else { return Vec::new() };
-    // Whose words they are was sealed: `false`, or a child, perhaps with its name.
+    // `child_or_extension` says whose words they are: `false` for the agent's own, else `true` or the child's name.
     let child = match data.get("capture").and_then(|capture| capture.get("child_or_extension")) {
         Some(Value::Bool(false)) => None,
         Some(Value::Bool(true)) => Some(""),
@@ -81,7 +81,8 @@ fn part_of<'a>(data: &'a Value, disclosure: &Value) -> Option<(usize, &'a Value)
     Some((index, data.get("content")?.items().get(index)?))
 }
 
-/// Whether today's sample has the event: as sealed where key and rate are the same, else by the envelope's own ids.
+/// Whether the event was sampled when sealed, and is in today's sample: that is the same sample if key and rate are,
+/// else the envelope's ids decide.
 fn in_sample(envelope: &Value, data: &Value, sampling: Option<&SamplingConfig>) -> bool {
     let Some(config) = sampling else { return false };
     let Some(sealed) = data.get("capture").and_then(|capture| capture.get("sampling")) else { return false };

@@ -31,8 +31,8 @@ pub struct Keys<'a> {
     pub event: &'a str,
 }
 
-/// Decides for one event. A key that the event lacks falls back to the event's own id, so that events
-/// without a run are thinned one by one instead of all or none.
+/// Decides for one event. If the event lacks the configured key, its own id is used, so that of events without a run
+/// some are sampled, and not all or none.
 #[must_use]
 pub fn decide(config: &SamplingConfig, keys: &Keys<'_>) -> bool {
     let key = match config.key.as_str() {

@@ -399,9 +399,9 @@ fn a_replay_knows_a_childs_words_from_its_parents() {
     assert!(!replays(Some("agent:researcher"), &["agent:other"]));
     assert!(!replays(Some("agent:researcher"), &[]));
     assert!(!replays(Some(""), &["agent:researcher"]));
-    // A name in which the redactor finds something is no name any more.
+    // A name that redaction changed names nobody.
     assert!(!replays(Some("agent:a@example.com"), &["agent:a@example.com"]));
-    // Whose words they are is not said: nobody's who may be heard.
+    // The envelope does not say whose words they are: they stay in.
     let sealed = line(&prepare(&[part(CANARY)], &policy(), &facts(), TIME), &ceiling(ContentMode::Raw), TIME);
     let silent = sealed.replace("\"child_or_extension\":false,", "");
     assert_ne!(silent, sealed);

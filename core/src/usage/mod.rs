@@ -1,7 +1,7 @@
 //! Usage and cost: `model.usage`, `cost.estimated`, `cost.corrected`. Never needs content.
 //!
-//! Guarantees: usage is admitted from model, run and subagent facts only; a correction names what it corrects
-//! and changes nothing; a child's usage rolls up under its own run id, once per child and fact. The helpers
+//! Guarantees: usage is admitted from model, run and subagent facts only; a correction names the event that it
+//! corrects, which stays as it is; a child's usage rolls up under its own run id, once per child and fact. The helpers
 //! build exactly the data that a careful host would write by hand.
 
 mod provider;
@@ -30,7 +30,7 @@ pub const COUNTERS: [&str; 7] = [
     "media_ms",
 ];
 
-/// Whose word counts as usage.
+/// The values of `source.family` that are admitted as usage.
 pub const FAMILIES: [&str; 3] = ["model", "run", "subagent"];
 
 /// Looks a dotted name up: the literal member first, then the nested one (docs/spec/events.md).
@@ -45,8 +45,8 @@ fn refuse(message: &str, member: &str) -> Error {
     Error::invalid_event(message).at(format!("data.{member}"))
 }
 
-/// Holds the data of `model.usage`, `cost.estimated` or `cost.corrected` to its admission rule; the short
-/// name, without prefix. Other types are admitted.
+/// Checks the data of `model.usage`, `cost.estimated` or `cost.corrected` (names without prefix) against its admission
+/// rule. Other types are admitted.
 ///
 /// # Errors
 /// `invalid_event`, at the member.
@@ -93,7 +93,7 @@ pub struct Cost<'a> {
     pub amount_micros: i64,
     /// ISO 4217.
     pub currency: &'a str,
-    /// Which prices it was reckoned with.
+    /// The version of the price list that it was computed with.
     pub rate_table_version: &'a str,
 }
 
@@ -126,12 +126,12 @@ impl Cost<'_> {
     }
 }
 
-/// Canonical data that its own admission rule has passed.
+/// Data in canonical form, checked against its own admission rule.
 fn seal(event_type: &str, members: Vec<(String, Value)>) -> Result<Vec<u8>> {
     let data = Value::Object(members);
     admit(event_type, &data)?;
     let bytes = data.to_canonical().map_err(|e| Error::invalid_event(e.message()).at("data"))?;
-    // Held to the rules of data, which know no unsafe integer.
+    // Parsed again by the rules of data, which refuse integers that JSON cannot hold exactly.
     json::parse_into(&bytes, &mut json::ObjectWriter::new()).map_err(|e| {
         Error::invalid_event(e.message()).at(format!("data.{}", e.path().unwrap_or_default()))
     })?;

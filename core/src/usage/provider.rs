@@ -1,15 +1,15 @@
 //! From a provider's usage object to the data of `model.usage`.
 //!
-//! What the words mean is made the same: `input_tokens` counts every token that went in, cached ones
-//! included, `cached_tokens` those of them read from a cache, `output_tokens` every token that came out,
-//! reasoning included, `reasoning_tokens` those of them spent on reasoning (OpenTelemetry's GenAI conventions
-//! count so). Providers that report parts apart have them added.
+//! The counters mean the same for every provider, as in OpenTelemetry's GenAI conventions: `input_tokens` counts every
+//! token that went in, cached ones included, `cached_tokens` those of them read from a cache, `output_tokens` every
+//! token that came out, reasoning included, `reasoning_tokens` those of them spent on reasoning. Where a provider
+//! reports parts separately, they are added.
 
 use super::{look_up, seal};
 use crate::error::{Error, Result};
 use crate::json::{self, Value};
 
-/// One provider's words: each counter is the sum of those of the listed members that are there.
+/// One provider's names for the counters: each counter is the sum of those listed members that are present.
 struct Words {
     name: &'static str,
     /// Where a whole response keeps its usage, tried in order.
@@ -113,7 +113,7 @@ const TABLE: &[Words] = &[
         model: &["model"],
         provider: None,
     },
-    // A whole result of several steps has the last one's usage beside the sum of all.
+    // The result of several steps has the usage of the last step beside the sum of all.
     Words {
         name: "ai_sdk",
         within: &["totalUsage", "usage"],
@@ -175,8 +175,9 @@ pub const PROVIDERS: [(&str, &str); 16] = [
 ];
 
 /// The data of `model.usage` (canonical JSON) from what a provider answered: its usage object, or the whole
-/// response with the usage in it, whose model is then taken along. `ai_sdk` and `langchain` take what these frameworks
-/// make of any provider's answer, `otel` the attributes of a span that follows the OpenTelemetry GenAI conventions.
+/// response with the usage in it, whose model is then taken too. `ai_sdk` and `langchain` take what these frameworks
+/// make of any provider's answer, `otel` takes the attributes of a span that follows the OpenTelemetry GenAI
+/// conventions.
 ///
 /// # Errors
 /// `invalid_argument`: an unknown provider, no JSON object, or no usage in it; `invalid_event`: a count that is
@@ -228,8 +229,8 @@ pub fn usage_from_json(provider: &str, usage: &[u8]) -> Result<Vec<u8>> {
     seal("model.usage", members)
 }
 
-/// What a span's attributes say of usage: model, provider and counters, without a family. A count that is none
-/// is left out: a span is not refused for one attribute.
+/// The usage in a span's attributes: model, provider and counters, without a family. A malformed count is left out, as
+/// a span is not refused for one attribute.
 pub(crate) fn span_usage(attributes: &[(&str, &Value)]) -> Vec<(String, Value)> {
     let Some(words) = TABLE.iter().find(|words| words.name == "otel") else { return Vec::new() };
     let find = |name: &str| attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
@@ -263,7 +264,7 @@ fn text(object: &Value, place: &str) -> Option<String> {
     look_up(object, place).and_then(Value::as_str).filter(|s| !s.is_empty()).map(str::to_owned)
 }
 
-/// A count; an integral count that came as a fraction (`12.0`) is one.
+/// A count, also one that is written as a fraction (`12.0`).
 fn count(object: &Value, place: &str, member: &str) -> Result<Option<i64>> {
     let wrong = || super::refuse("the provider's count is not an integer of at least 0", member);
     match look_up(object, place) {
@@ -284,7 +285,7 @@ fn first(object: &Value, places: &[&str], member: &str) -> Result<Option<i64>> {
     Ok(None)
 }
 
-/// The sum of the first group of which anything is there.
+/// The sum of the first group of which at least one member is present.
 fn first_sum(object: &Value, groups: &[&[&str]], member: &str) -> Result<Option<i64>> {
     for group in groups {
         let mut sum = None;

@@ -12,7 +12,7 @@ fn read(request: &[u8], what: &str) -> Result<Value> {
     json::parse(request).map_err(|e| argument(format!("it is not JSON: {}", e.message()), what))
 }
 
-/// The members of an object, none of which may be unknown.
+/// Reads the members of an object; an unknown member is refused.
 struct Members<'v> {
     of: &'v Value,
     place: String,

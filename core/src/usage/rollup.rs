@@ -14,7 +14,7 @@ pub struct RollUp {
 }
 
 impl RollUp {
-    /// Nothing yet.
+    /// A sum without any fact.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -1,9 +1,9 @@
 //! Redaction of `data`: path rules, then every string and every key, then identifiers.
 //!
-//! Members that refer to ids are redacted as the ids are, so that they still refer to them.
+//! Members that refer to ids are redacted by the same rule as the ids, so that the reference still matches.
 //!
-//! Keys are looked at like values: a mapping by e-mail address would leak through them. Where two keys become
-//! the same, the later one is numbered. Integers are looked at for card numbers only.
+//! Keys are searched like values, as a mapping by e-mail address would leak through them. Where two keys become the
+//! same, the later one is numbered. Integers are searched for card numbers only.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -35,7 +35,8 @@ impl Redactor {
         self.redact_event(data, None).map(|(data, _)| data)
     }
 
-    /// As [`redact_data`](Self::redact_data), and the event's subject like it: aliases are given once per event.
+    /// As [`redact_data`](Self::redact_data), and also redacts the event's subject, with the same aliases as in the
+    /// data.
     ///
     /// # Errors
     /// The bytes are not a JSON object.
@@ -59,9 +60,9 @@ impl Redactor {
         Ok((if out == data { Cow::Borrowed(data) } else { Cow::Owned(out) }, subject))
     }
 
-    /// An id as it is sealed: one in which a detector or a pattern finds something becomes its keyed hash, which is the
-    /// same wherever the id stands, so that what refers to it still does. A UUID of version 7, as ours are, is nobody's
-    /// words.
+    /// An id as it is sealed. If a detector or a pattern finds something in it, its keyed hash takes its place; that is
+    /// the same wherever the id stands, so that references to it still match. A UUID of version 7, as sinkwell makes
+    /// them, stays.
     ///
     /// # Errors
     /// As [`Redactor::redact_text`].
@@ -73,7 +74,7 @@ impl Redactor {
         Ok(Cow::Owned(format!("[id:{}]", keyed(&self.ids, "id", id))))
     }
 
-    /// All ids in a value that refers to some.
+    /// Redacts all ids in a value that refers to some.
     fn redact_ids(&self, value: &mut Value) -> Result<()> {
         match value {
             Value::String(id) => {
@@ -88,7 +89,7 @@ impl Redactor {
         }
     }
 
-    /// What takes the place of a value that a path rule names.
+    /// The replacement for a value that a path rule names.
     fn replace_place(&self, found: &Value) -> Option<Value> {
         if found.as_str().is_some_and(is_replaced) && self.replace != Replacement::Drop {
             return Some(found.clone());
@@ -96,7 +97,7 @@ impl Redactor {
         match (self.replace, &self.hash) {
             (Replacement::Drop, _) => None,
             (Replacement::Hash, Some(hash)) => {
-                // Strings by their text, so that the same value joins wherever it stands.
+                // A string is hashed by its text, not its JSON form, so that its hash is the same wherever it stands.
                 let text = match found {
                     Value::String(text) => text.clone(),
                     other => String::from_utf8(other.to_canonical().unwrap_or_default()).unwrap_or_default(),
@@ -154,12 +155,12 @@ impl Redactor {
         Ok(())
     }
 
-    /// A string of data; `None` when it stays.
+    /// The replacement for a string of data; `None` if it stays as it is.
     fn string(&self, text: &str, key: Option<&str>, aliases: &mut Aliases) -> Result<Option<String>> {
         if is_replaced(text) {
             return Ok(None);
         }
-        // What the policy keeps goes by none of the rules below but its own patterns.
+        // Of a value that the policy keeps, only what the policy's own patterns match is replaced.
         if self.keeps(text) {
             return Ok(match self.redact_text(text)? {
                 Cow::Borrowed(_) => None,
@@ -194,7 +195,7 @@ impl Redactor {
         })
     }
 
-    /// An identifier's hash, or without a key its alias, the same for equal values of one event.
+    /// An identifier's hash; without a key, its alias, which is the same for equal values within one event.
     fn alias(&self, label: &'static str, value: &str, aliases: &mut Aliases) -> String {
         if let Some(hash) = &self.hash {
             return format!("[{label}:{}]", keyed(hash, label, value));
@@ -208,7 +209,7 @@ impl Redactor {
     }
 }
 
-/// Whether a text is, as a whole, what a redactor left: ours or a provider's.
+/// Whether the whole text is the replacement that a redactor wrote, sinkwell's or a provider's.
 fn is_replaced(text: &str) -> bool {
     let inner = text
         .strip_prefix('[')

@@ -1,9 +1,9 @@
-//! Identifiers in data: provider account ids, credential ids, remote handles and file paths, told by the name
+//! Identifiers in data: provider account ids, credential ids, remote handles and file paths, recognized by the name
 //! of their member or by their shape.
 
 use std::ops::Range;
 
-/// Members that hold one, by the last words of their names.
+/// The last words of names whose members hold an identifier.
 const NAMES: &[(&str, &[&str])] = &[
     (
         "account",
@@ -56,7 +56,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Values that are one as a whole, by how they begin and how much must follow.
+/// Values that are an identifier as a whole: how they begin, and how much must follow.
 const SHAPES: &[(&str, &str, usize)] = &[
     ("account", "org-", 16),
     ("account", "acct_", 12),
@@ -133,7 +133,7 @@ pub(super) fn paths(text: &str) -> Vec<Range<usize>> {
             })
             .map_or(text.len(), |n| at + n);
         let end = start + text[start..end].trim_end_matches(['.', ':']).len();
-        // What was looked at is not looked at again, so that the whole stays linear.
+        // Text that was searched is not searched again, so that the whole takes linear time.
         done = end.max(at + 1);
         found.push(start..end);
     }

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: linear time, whatever the text; what a detector sees, it sees through full-width digits,
 //! zero-width joiners and look-alike letters; a replacement begins and ends on character boundaries; text that
-//! was redacted before, here or by a provider, stays as it is. What cannot be redacted is an error, and the
-//! caller keeps it in.
+//! was redacted before, here or by a provider, stays as it is. If something cannot be redacted, that is an error, and
+//! the caller must not let it out.
 //!
 //! How: the [detectors](detect) and the host's patterns look at a [shadow] of the text and name spans;
 //! overlapping spans merge; each is replaced by `[label]`, by nothing, or by `[label:hash]`.
@@ -35,10 +35,11 @@ use crate::seam::{Random as _, SystemRandom};
 use crate::secret::Secret;
 use crate::settings::{DETECTORS, RedactionConfig, Replacement};
 
-/// Shortest key for keyed hashes, in bytes: what it hides are short values that can be enumerated.
+/// The shortest key for keyed hashes, in bytes: they hide short values, which can be tried one by one by anyone who
+/// guesses the key.
 const MIN_HASH_KEY: usize = 16;
 
-/// Why a host's pattern finds.
+/// The reason given for what a host's pattern finds.
 const PATTERN: &str = "a pattern of the policy";
 
 /// A compiled redaction policy.
@@ -47,11 +48,11 @@ pub struct Redactor {
     patterns: Vec<Regex>,
     keep: Vec<Regex>,
     paths: Vec<Path>,
-    /// Of each detector, then of each pattern.
+    /// The labels of the detectors, then those of the patterns.
     labels: Vec<String>,
     replace: Replacement,
     hash: Option<Hmac<Sha256>>,
-    /// For ids, which are always hashed; without a key of the policy's by one of the process.
+    /// Hashes ids, which are always hashed: with the policy's key, or one of the process if the policy has none.
     ids: Hmac<Sha256>,
     keep_identifiers: bool,
 }
@@ -63,7 +64,7 @@ pub struct Explained<'a> {
     pub span: Range<usize>,
     /// The detector, or the policy's own pattern.
     pub label: &'a str,
-    /// What spoke for it.
+    /// What the detector recognized it by.
     pub why: &'static str,
 }
 
@@ -145,7 +146,7 @@ impl Redactor {
     /// The text with every find replaced; borrowed when there is none.
     ///
     /// # Errors
-    /// The text could not be looked at as a whole: keep it in.
+    /// The text is too long to be searched: it must not be let out.
     pub fn redact_text<'t>(&self, text: &'t str) -> Result<Cow<'t, str>> {
         if u32::try_from(text.len()).is_err() {
             return Err(Error::invalid_event("text of 4 GiB or more cannot be redacted"));
@@ -183,7 +184,7 @@ impl Redactor {
     /// rewritten, and are refused when anything is found in them.
     ///
     /// # Errors
-    /// The body could not be redacted: keep it in.
+    /// The body could not be redacted: it must not be let out.
     pub fn redact_body(&self, body: &Body) -> Result<Body> {
         match body {
             Body::Text(text) => Ok(match self.redact_text(text)? {
@@ -215,7 +216,7 @@ impl Redactor {
         }
     }
 
-    /// Spans of `text` to replace, in order and apart: where, the value as it was read, the label's index.
+    /// The spans of `text` to replace, in order and without overlap.
     fn find(&self, text: &str, shadow: &Shadow<'_>) -> Vec<Found> {
         let mut finds = Vec::new();
         find_all(shadow, self.enabled, &mut finds);
@@ -235,7 +236,7 @@ impl Redactor {
                     .map(|span| (shadow.original(span.clone()), span, label, true, PATTERN)),
             );
             if shadow.text().len() != text.len() || shadow.text() != text {
-                // A pattern may also be meant for the letters as they are.
+                // A pattern may also be meant for the letters of the text itself, and not for those of its shadow.
                 spans.extend(
                     pattern
                         .find_iter(text)
@@ -298,14 +299,14 @@ impl Redactor {
     }
 }
 
-/// The key for ids where the policy has none: the same for every emitter of the process, and gone with it.
+/// The key for ids where the policy has none: the same for every emitter of the process, and never stored.
 fn process_key() -> &'static [u8] {
     static KEY: OnceLock<[u8; 16]> = OnceLock::new();
     KEY.get_or_init(|| SystemRandom.bytes16("redacted ids", 0))
 }
 
-/// The first 8 bytes of HMAC-SHA256 over the label, a newline and the value, in hex: enough to join by, for
-/// up to some millions of values without a collision.
+/// The first 8 bytes of HMAC-SHA256 over the label, a newline and the value, in hex: enough to match equal values
+/// by, for up to some millions of values without a collision.
 fn keyed(hash: &Hmac<Sha256>, label: &str, value: &str) -> String {
     let mut mac = hash.clone();
     mac.update(label.as_bytes());
@@ -316,7 +317,7 @@ fn keyed(hash: &Hmac<Sha256>, label: &str, value: &str) -> String {
     String::from_utf8(hex).unwrap_or_default()
 }
 
-/// The form under which equal values are equal, however they are written.
+/// The normal form of a value: the same for all ways to write it, as with and without spaces.
 fn normalize(label: usize, value: &str) -> String {
     match DETECTORS.get(label).copied() {
         Some("email") => value.to_lowercase(),
@@ -350,7 +351,7 @@ fn compile_regex(pattern: &str) -> Result<Regex> {
     Ok(regex)
 }
 
-/// A pattern of what is kept: one that takes in anything would switch redaction off without a word.
+/// Compiles a pattern of what is kept. One that matches any text is refused, as it would silently switch redaction off.
 fn compile_keep(pattern: &str) -> Result<Regex> {
     const ANYTHING: [&str; 2] = ["\u{1}~ \u{3b1};0z", "jane@example.com and 4111 1111 1111 1111"];
     let regex = compile_regex(pattern)?;
@@ -361,7 +362,7 @@ fn compile_keep(pattern: &str) -> Result<Regex> {
     Ok(regex)
 }
 
-/// The last line of a compiler's message: what is wrong, without the drawing.
+/// The last line of the regex compiler's message: what is wrong, without the picture of where.
 fn one_line(message: &str) -> &str {
     message.lines().last().unwrap_or(message).trim().trim_start_matches("error: ")
 }

@@ -59,8 +59,8 @@ impl Path {
         Ok(Self(steps))
     }
 
-    /// Calls `replace` with every place below `value` that the path names; it answers what stands there from
-    /// now on, `None` for nothing (an item of a list becomes `null`, so that the others keep their places).
+    /// Calls `replace` with every value below `value` that the path names, and puts its result there. For `None` the
+    /// value is removed (an item of a list becomes `null`, so that the others keep their places).
     pub(super) fn apply(&self, value: &mut Value, replace: &mut dyn FnMut(&Value) -> Option<Value>) {
         walk(&self.0, value, replace);
     }

@@ -1,5 +1,5 @@
-//! A shadow of the text as a person reads it: full-width and other digits as ASCII, look-alike letters as the
-//! Latin ones they pass for, what has no width gone, a URL's escapes as what they stand for.
+//! A shadow of the text, as a person reads it: full-width and other digits become ASCII, look-alike letters become the
+//! Latin ones that they look like, characters without width are left out, and a URL's escapes are decoded.
 //!
 //! Guarantees: every offset of the shadow maps to a character boundary of the text, in the same order, and a
 //! span always takes along the joiners and accents that hang on to its last character. ASCII text is its own
@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// See the module's head.
+/// A text as a person reads it, and where each of its characters stands in the original.
 pub(super) struct Shadow<'a> {
     text: Cow<'a, str>,
     source: &'a [u8],
@@ -18,7 +18,7 @@ pub(super) struct Shadow<'a> {
 
 impl<'a> Shadow<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        // Offsets are 32 bits wide; nothing that fits an envelope comes near.
+        // Offsets are 32 bits wide, far more than any text that fits into an envelope needs.
         let plain = text.is_ascii()
             && !memchr::memchr_iter(b'%', text.as_bytes()).any(|at| escaped(&text[at..]).is_some());
         if plain || u32::try_from(text.len()).is_err() {
@@ -85,8 +85,8 @@ impl<'a> Shadow<'a> {
     }
 }
 
-/// The character that a URL's escapes at the start of `text` stand for, and how long they are; none for what is
-/// no text.
+/// The character that a URL's escapes at the start of `text` stand for, and how long they are; `None` if they are no
+/// UTF-8 text.
 fn escaped(text: &str) -> Option<(char, usize)> {
     let byte = |i: usize| {
         let hex = text.as_bytes().get(3 * i..3 * i + 3).filter(|hex| hex[0] == b'%')?;

@@ -95,10 +95,10 @@ fn what_a_policy_keeps_stays_and_nothing_more() {
     for (text, want) in [
         ("10.0.0.7 and 10.0.1.7", "10.0.0.7 and [ip]"),
         ("from it@corp.example and it@other.example", "from it@corp.example and [email]"),
-        // A find that goes beyond what is kept is masked whole.
+        // If only part of a find is kept by the policy, the whole find is masked.
         ("password=ord_hunter2!!", "password=[secrets]"),
         ("token=ord_a1b2c3d4e5f6g7h8", "token=ord_a1b2c3d4e5f6g7h8"),
-        // What the policy asks for by itself is asked for.
+        // The policy's own pattern finds something within a kept value: it is masked.
         ("C-12", "[case]"),
     ] {
         assert_eq!(r.redact_text(text).unwrap(), want);
@@ -114,7 +114,7 @@ fn what_a_policy_keeps_stays_and_nothing_more() {
     );
 }
 
-/// Of each kind that public text showed: what is no card, no phone number and no password, beside what still is.
+/// Text of each kind that was found in public sources: what is no card, phone number or password, beside what is one.
 #[test]
 fn constants_columns_and_quantities_are_no_cards_and_no_phones() {
     let r = redactor(|_| {});
@@ -399,7 +399,7 @@ fn a_uuid_is_no_number() {
     for text in ["0aaa0aaa-0100-7000-8000-aaa0aaa0000a", "id=0aaa0aaa-0100-7000-8000-aaa0aaa0000a;"] {
         assert_eq!(r.redact_text(text).unwrap(), text);
     }
-    // Behind a word and its hyphen stands the rest of an id, not a number by itself.
+    // Digits behind a word and a hyphen are the rest of an id, not a number.
     let text = "xaaa0aaa-0100-7000-8000 aaa";
     assert_eq!(r.redact_text(text).unwrap(), text);
     assert_eq!(r.redact_text("tel 0100-7000-8000 aaa").unwrap(), "tel [phone] aaa");

@@ -1,7 +1,7 @@
-//! What is made of digits: payment cards, phone numbers, IPv4 addresses; and the trigger for IBAN.
+//! Numbers written in digits: payment cards, phone numbers, IPv4 addresses; also triggers the search for an IBAN.
 //!
-//! Digits are read as groups with separators between them. A run of groups is read once, and each look at it
-//! is bounded by the digits that a number may have.
+//! Digits are read as groups with separators between them. A run of groups is read once, and each detector looks at no
+//! more digits of it than its kind of number may have.
 
 use super::tables::{self, among_numbers, is_negative, is_table};
 use super::{Kind, Scan, iban, is_word, names};
@@ -37,7 +37,7 @@ pub(super) fn scan(scan: &mut Scan<'_>) {
     }
 }
 
-/// Reads the run of groups that begins at `start`; says where it ends.
+/// Reads the run of groups that begins at `start` into `groups`; returns where it ends.
 fn read_run(scan: &Scan<'_>, start: usize, groups: &mut Vec<Group>) -> usize {
     groups.clear();
     let mut at = start;
@@ -47,10 +47,10 @@ fn read_run(scan: &Scan<'_>, start: usize, groups: &mut Vec<Group>) -> usize {
         let joined = next > end && scan.at(next).is_ascii_digit();
         let separator = &scan.bytes[end..next];
         let behind = separator.iter().copied().find(|b| *b != b' ').unwrap_or(b' ');
-        // Two marks of punctuation, other than a bracket's, separate numbers.
+        // Two punctuation marks that are not brackets end the run: another number follows.
         let marks = separator.iter().filter(|b| !matches!(b, b' ' | b'(' | b')')).count();
         let joined = joined && marks <= 1;
-        // A line's end between two groups as cards have them.
+        // A card's number may be broken across two lines.
         let folded = if joined || !(3..=6).contains(&(end - at)) { None } else { folded(scan, end) };
         let (next, behind) = match folded {
             Some(next) => (next, b'\n'),
@@ -64,7 +64,7 @@ fn read_run(scan: &Scan<'_>, start: usize, groups: &mut Vec<Group>) -> usize {
     }
 }
 
-/// The digit that begins the next line, where a line ends at `at`, as such or escaped.
+/// If a line ends at `at` (with a newline or its escape) and the next line begins with a digit: where that digit is.
 fn folded(scan: &Scan<'_>, at: usize) -> Option<usize> {
     let end = scan.run(at, 2, |b| matches!(b, b' ' | b'\r'));
     let slashes = scan.run(end, 3, |b| b == b'\\');
@@ -80,7 +80,7 @@ fn folded(scan: &Scan<'_>, at: usize) -> Option<usize> {
     scan.at(next).is_ascii_digit().then_some(next)
 }
 
-/// What stands before group `i`: the separator, or for the first group 0.
+/// The separator before group `i`; 0 for the first group.
 fn ahead(groups: &[Group], i: usize) -> u8 {
     if i == 0 { 0 } else { groups[i - 1].behind }
 }
@@ -126,7 +126,7 @@ fn card_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
             && !scan.word_at(part[n - 1].end);
         (joined && free && is_card(scan, part)).then_some(n)
     };
-    // Written out in another grouping, a card is the whole run.
+    // A card in an unusual grouping is accepted only if it is the whole run.
     let apart = || groups.iter().any(|g| g.behind == b'\n');
     let whole = if i == 0 && (2..=19).contains(&groups.len()) && !apart() && is_even(groups) {
         fits(groups.len())
@@ -146,15 +146,15 @@ fn card_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
     })
 }
 
-/// Whether the groups are those of one number: the same mark between all of them, and as long as one another but
-/// for the first and the last.
+/// Whether the groups look like one number: the same separator between all of them, and the same length, except that
+/// the first and the last may be shorter.
 fn is_even(groups: &[Group]) -> bool {
     let [first, middle @ .., last] = groups else { return false };
     middle.iter().all(|g| g.behind == first.behind && g.len() == groups[1].len())
         && (middle.is_empty() || last.len() <= groups[1].len() && first.len() <= groups[1].len())
 }
 
-/// Whether the groups go on before and behind as a list of numbers does: coordinates, a table's row.
+/// Whether more groups like these stand before or behind them, as in a list of numbers: coordinates, a table's row.
 fn in_list(groups: &[Group], i: usize, n: usize) -> bool {
     let mark = groups[i].behind;
     let before = i > 0 && groups[i - 1].behind == mark && mark != b'\n' && groups[i - 1].len() > 2;
@@ -177,7 +177,7 @@ fn is_card(scan: &Scan<'_>, part: &[Group]) -> bool {
     issued(number) && luhn(number) && !tables::is_made_up(number)
 }
 
-/// Whether an issuer's numbers begin so and are this long (ISO/IEC 7812 ranges of the large schemes).
+/// Whether a large scheme issues numbers with this beginning and length (ISO/IEC 7812 ranges).
 fn issued(number: &[u8]) -> bool {
     let head = |n: usize| number[..n].iter().fold(0_u32, |acc, d| acc * 10 + u32::from(*d));
     let (two, three, four) = (head(2), head(3), head(4));
@@ -351,7 +351,7 @@ fn is_section(scan: &Scan<'_>, octets: &[u32], start: usize, end: usize) -> bool
     let titled = octets.iter().all(|n| *n < 100)
         && opened
         && (scan.at(end) == b'.' && scan.at(end + 1) == b' ' || scan.before(start) == 0xA7);
-    // Of what stands before it, a tag's name speaks, and nothing else in the tag.
+    // Of a tag before it, only the name may say that it is an address, not the attributes.
     let near = &scan.bytes[start.saturating_sub(32)..start];
     let reach = match near {
         [head @ .., b'>'] => {
@@ -363,7 +363,7 @@ fn is_section(scan: &Scan<'_>, octets: &[u32], start: usize, end: usize) -> bool
     !known && !marked && (titled || small && !follows(scan, start, reach, &SAID))
 }
 
-/// Whether what stands around the groups, or their digits, are those of a dump: bytes or words in hex, bits.
+/// Whether the groups are part of a dump, by their digits or what stands around them: bytes or words in hex, bits.
 fn is_dump(scan: &Scan<'_>, groups: &[Group], i: usize, n: usize) -> bool {
     let part = &groups[i..i + n];
     let (start, end) = (part[0].start, part[n - 1].end);
@@ -417,7 +417,7 @@ fn called(scan: &Scan<'_>, start: usize) -> bool {
         let mut breaks = 0;
         while at > low && !is_word(scan.bytes[at - 1]) {
             at -= 1;
-            // Another value, another sentence: what stands before speaks of that.
+            // Another value or sentence ends here: the words before it don't speak of this number.
             let apart = match scan.bytes[at] {
                 b',' | b';' | b'}' | b')' => true,
                 b'{' => scan.before(at) != b'=',
@@ -445,7 +445,7 @@ fn called(scan: &Scan<'_>, start: usize) -> bool {
         if names::calls(&scan.bytes[at..end]) {
             return true;
         }
-        // Between the word and the number only what fills a sentence or types a variable.
+        // Between that word and the number only filler words or a variable's type may stand.
         const FILLS: [&[u8]; 22] = [
             b"is", b"at", b"me", b"us", b"on", b"no", b"nr", b"number", b"str", b"string", b"value", b"my",
             b"the", b"n", b"h", b"s", b"call", b"b", b"u", b"r", b"f", b"under",
@@ -483,7 +483,7 @@ fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize
             && groups[i..i + 4].iter().all(|g| g.len() <= 3)
             && groups[i..i + 3].iter().all(|g| g.behind == b'.')
             && first.len() == 3;
-        // A year with its sign, the time behind it.
+        // A year with a sign, followed by the rest of a date.
         let part = &groups[i..i + n];
         let dated = part.len() >= 2 && part[0].behind == b'-' && part[0].len() >= 4 && part[1].len() <= 3
             || scan.at(part[n - 1].end) == b':' && scan.at(part[n - 1].end + 1).is_ascii_digit()
@@ -514,7 +514,7 @@ fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize
         return Some((n, opening(scan, groups, i, n, first.start), "an international phone number"));
     }
     let named = || {
-        // Anything else only where the text calls it a phone number, before the run's first digits.
+        // A number in any other form is one only if the words before the run call it a phone number.
         let begins = i == 0 || ahead(groups, i) == b'\n';
         let n = if begins { longest(scan, groups, i, 7, 15)? } else { return None };
         called(scan, first.start).then_some((n, "called a phone number"))
@@ -526,7 +526,7 @@ fn phone_at(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<(usize, usize
     Some((n, opening(scan, groups, i, n, first.start), why))
 }
 
-/// Where a number that begins at `start` begins: a bracket before it is its own when it closes within.
+/// The start of the number at `start`, with the bracket before it if the number contains the closing one.
 fn opening(scan: &Scan<'_>, groups: &[Group], i: usize, n: usize, start: usize) -> usize {
     let end = groups[i + n - 1].end;
     let own = scan.before(start) == b'(' && memchr::memchr(b')', &scan.bytes[start..end]).is_some();
@@ -561,7 +561,7 @@ fn north_american(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> 
             .iter()
             .all(|g| (b'2'..=b'9').contains(&scan.bytes[g.start]) && !matches!(g.behind, b'/' | b'\n'));
     let free = !matches!(part[2].behind, b'.' | b'-' | b'/') && !scan.word_at(part[2].end);
-    // Blanks only, among more of them: a row of numbers.
+    // Groups separated by blanks, with another group beside them, are a row of numbers.
     let blank = part[..2].iter().all(|g| g.behind == b' ');
     let mixed = part[0].behind == b'.' && part[1].behind == b'-';
     let row = blank && (ahead(groups, i) == b' ' || part[2].behind == b' ');
@@ -579,7 +579,7 @@ fn national(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
         return None;
     }
     let part = &groups[i..i + n];
-    // Part of an id, a time, bytes in brackets, a memory's map.
+    // Part of an id, a time, bytes in brackets, a postal code.
     let before = scan.before(head.start);
     let end = part[n - 1].end;
     if before == b'-' && is_word(scan.before(head.start - 1))
@@ -597,12 +597,12 @@ fn national(scan: &Scan<'_>, groups: &[Group], i: usize) -> Option<usize> {
     let timed = (n == 4 || n == 3 && ahead(groups, i) == b' ' && groups[i - 1].len() == 2)
         && lengths.iter().all(|len| matches!(len, 2 | 6))
         && lengths.iter().filter(|len| **len == 6).count() == 1;
-    // `012 021 102 120 201 210`: a row of numbers as long as one another, which goes on.
+    // `012 021 102 120 201 210`: a row of numbers of one length, which goes on.
     let row = lengths.iter().all(|len| *len == lengths[0])
         && (part[n - 1].behind == b' ' && groups.get(i + n).is_some_and(|g| g.len() == lengths[0])
             || ahead(groups, i) == b' ' && groups[i - 1].len() == lengths[0]);
     let joined = part[..n - 1].iter().all(|g| g.behind != b'.') && lengths[1..].iter().all(|len| *len >= 2);
-    // Pairs are five, as in `06 12 34 56 78`, and stand alone.
+    // Pairs of digits are a phone number only if there are five, as in `06 12 34 56 78`, and nothing beside them.
     let pairs = lengths.iter().all(|len| *len == 2);
     let even = !pairs || n == 5 && i == 0 && !matches!(part[n - 1].behind, b' ' | b'-');
     // `MA 02110-1301`

@@ -8,7 +8,7 @@ const DOMAIN: usize = 253;
 
 pub(super) fn scan(text: &str, scan: &mut Scan<'_>) {
     let bytes = text.as_bytes();
-    // No local part reaches back over the `@` before it, so that no byte is read twice.
+    // A local part ends at the `@` before it at the latest, so that no byte is read twice.
     let mut floor = 0;
     for at in memchr::memchr2_iter(b'@', b'%', bytes) {
         let after = match bytes[at] {
@@ -24,13 +24,13 @@ pub(super) fn scan(text: &str, scan: &mut Scan<'_>) {
         else {
             continue;
         };
-        // `git@github.com:owner/repo` names a repository, and at a forge `git` is nobody.
+        // `git@github.com:owner/repo` names a repository, and `git@` at a forge is no person.
         if &text[start..at] == "git"
             && (matches!(bytes.get(end), Some(b':' | b'/')) || is_forge(&text[after..end]))
         {
             continue;
         }
-        // `:nick!user@host`, who speaks in a line of IRC.
+        // `:nick!user@host`: the sender in a line of IRC.
         if scan.before(start) == b':' && text[start..at].contains('!') {
             continue;
         }
@@ -55,7 +55,8 @@ fn local(before: &str) -> Option<usize> {
             .take(LOCAL)
             .take_while(|(_, c)| *c != '\n')
             .find(|(_, c)| *c == '"')?;
-        // Words: not what stands between the quotes of two other strings.
+        // A quoted name consists of words; else the quotes belong to two other strings, and this is the text between
+        // them.
         let inner = &quoted[open + 1..];
         let words = inner.starts_with(char::is_alphanumeric)
             && inner.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '.' | '_' | '+' | '-'));
@@ -88,7 +89,7 @@ fn domain(text: &str, from: usize) -> Option<usize> {
     }
     let whole = &text[from..end];
     let mut name = whole;
-    // Punctuation of the sentence, and labels that cannot be a top-level name, are cut from the end.
+    // Cut from the end: punctuation of the sentence, and labels that cannot be a top-level name.
     loop {
         name = name.trim_end_matches(['.', '-']);
         let (rest, top) = name.rsplit_once('.')?;
@@ -104,7 +105,7 @@ fn domain(text: &str, from: usize) -> Option<usize> {
     let numeric = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     // `image@2x.png` and `package@1.2.3-rc.beta` are no addresses.
     let scaled = first.len() <= 2 && first.ends_with('x') && first.starts_with(|c: char| c.is_ascii_digit());
-    // `width@100.px.1` neither: what begins with a number may not also end with one.
+    // Nor is `width@100.px.1`: a domain that begins with a number may not also end with one.
     let cut = name.len() < whole.trim_end_matches(['.', '-']).len();
     let good = !(cut && numeric(first))
         && name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
@@ -150,7 +151,7 @@ fn is_message(scan: &Scan<'_>, start: usize, local: &str, domain: &str) -> bool 
         return true;
     }
     let opened = before.strip_suffix(b"<").or(before.strip_suffix(b"&lt;"));
-    // Between the word and the id only signs.
+    // Between the word and the id only punctuation may stand.
     let signs = opened.unwrap_or(before);
     let signs = &signs[signs.len().saturating_sub(64)..];
     let end = signs.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |n| n + 1);
@@ -167,7 +168,7 @@ fn is_message(scan: &Scan<'_>, start: usize, local: &str, domain: &str) -> bool 
         text.ends_with(b" id")
             || text.last().is_some_and(u8::is_ascii_digit) && local.bytes().all(|b| b.is_ascii_digit())
     });
-    // `"<45223423@example.com>"`, a column or a string by itself; some providers' people have numbers for names.
+    // `"<45223423@example.com>"`, a column or a string by itself. Not at providers whose users have numbers for names.
     const NUMBERS: [&str; 5] = ["qq.com", "163.com", "126.com", "139.com", "189.cn"];
     let alone = local.len() >= 5
         && local.bytes().all(|b| b.is_ascii_digit())
@@ -177,7 +178,7 @@ fn is_message(scan: &Scan<'_>, start: usize, local: &str, domain: &str) -> bool 
     named || numbered || alone || is_counted(local)
 }
 
-/// `20070910183004.GA3299`, `461CF883.2030308`, `CAKgNAkgMA39AfoSoA5Pe…`: nobody's name.
+/// Whether a machine made the local part: `20070910183004.GA3299`, `461CF883.2030308`, `CAKgNAkgMA39AfoSoA5Pe…`.
 fn is_counted(local: &str) -> bool {
     let digit = |s: &str| s.bytes().any(|b| b.is_ascii_digit());
     let hex = |s: &str| s.bytes().all(|b| b.is_ascii_hexdigit());
@@ -209,17 +210,17 @@ fn is_counted(local: &str) -> bool {
                 >= 2
 }
 
-/// Whether the character at `i` is of another script than Latin, also where it only looks Latin.
+/// Whether the character at `i` is not Latin, though it may look so.
 fn is_foreign(scan: &Scan<'_>, i: usize, c: char) -> bool {
     ('\u{370}'..'\u{600}').contains(&c) || c.is_ascii_alphabetic() && scan.shadow.folded(i)
 }
 
-/// How many bytes of another script's letters a word of it has at least, where all look Latin.
+/// If all letters of a foreign word look Latin, it must have at least so many to be taken for one.
 const WORD: usize = 3;
 
-/// Cuts a word of another script off the front, which the address only touches: `рукаjane@example.com`.
+/// Cuts a word of another script off the front that stands directly before the address: `рукаjane@example.com`.
 fn without_foreign_start(scan: &Scan<'_>, text: &str, start: usize, at: usize) -> usize {
-    // What an escape ends with is not the address's.
+    // The letter that ends an escape is no part of the address.
     let start = if scan.escapes(start + 1) && scan.before(start) == b'\\' { start + 1 } else { start };
     let (mut end, mut letters, mut sure) = (start, 0, false);
     for (i, c) in text[start..at].char_indices() {
@@ -234,7 +235,7 @@ fn without_foreign_start(scan: &Scan<'_>, text: &str, start: usize, at: usize) -
     if goes_on && (sure || letters >= WORD) { end } else { start }
 }
 
-/// Cuts it off the end likewise.
+/// Cuts such a word off the end.
 fn without_foreign_end(scan: &Scan<'_>, text: &str, after: usize, end: usize) -> usize {
     let (mut start, mut letters, mut sure) = (end, 0, false);
     for (i, c) in text[after..end].char_indices().rev() {

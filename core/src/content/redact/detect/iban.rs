@@ -139,7 +139,7 @@ pub(super) fn check(scan: &mut Scan<'_>, digits: usize) {
         n += 1;
         i += 1;
     }
-    // Nor is what goes on after a further dash: a UUID may begin like one, too.
+    // Nor is it one if a further dash and more follow: a UUID may begin like an IBAN, too.
     let goes_on = dashed && scan.at(i) == b'-' && is_word(scan.at(i + 1));
     if (rest * (1_000_000 % 97) + head) % 97 == 1 && !scan.word_at(i) && !goes_on {
         scan.found(Kind::Iban, start..i, "an IBAN with its check digits");

@@ -47,13 +47,14 @@ pub(super) fn scan(text: &str, scan: &mut Scan<'_>) {
     }
 }
 
-/// `std::fmt`, `f64::add` and `a::b` are paths, `::2` a step, and eight pairs of digits a hardware address: an
-/// address that leaves groups out begins as those that are given out do.
+/// Whether a run that could be an IPv6 address is one. `std::fmt`, `f64::add` and `a::b` are paths of code, `::2` is a
+/// slice's step, and eight pairs of digits are a hardware address. Therefore an address with `::` counts only if it
+/// begins like addresses that are in use.
 fn is_address(run: &str) -> bool {
     if run.parse::<Ipv6Addr>().is_err() || !run.bytes().any(|b| b.is_ascii_digit()) {
         return false;
     }
-    // With an IPv4 address at its end it is one address, not a half of one.
+    // With an IPv4 address at its end, it is an IPv6 address as a whole.
     if run.contains('.') {
         return true;
     }
@@ -72,7 +73,7 @@ fn is_address(run: &str) -> bool {
     groups.clone().any(|group| group.len() != 2)
 }
 
-/// Whether a bracket before it indexes something: `a[1::2]`; an address's bracket stands alone or behind `//`.
+/// Whether it stands in the index of something, as in `a[1::2]`. The bracket of an address stands alone or behind `//`.
 fn is_slice(scan: &Scan<'_>, from: usize) -> bool {
     let indexed = |at: usize| scan.word_before(at) || matches!(scan.before(at), b']' | b')');
     scan.before(from) == b'[' && indexed(from - 1)

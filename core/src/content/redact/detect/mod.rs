@@ -3,9 +3,9 @@
 //! Guarantees: each pass is linear in the text, whatever the text: a scan either moves on past what it has
 //! read, or reads a bounded number of bytes around its trigger. Spans end on character boundaries.
 //!
-//! How: three passes look for what starts a find, and only then look closer: known prefixes and key words
+//! How: three passes search for triggers, and only then look closer: known prefixes and key words
 //! (one Aho-Corasick automaton), digits (cards, phones, IPv4, IBAN), and single bytes (`@`, `:`). Nothing is
-//! found for its entropy alone: a [name](names) or a [grammar](tokens) speaks for it.
+//! found for its entropy alone: a [name](names) or a [grammar](tokens) must also match.
 
 mod digits;
 mod email;
@@ -25,7 +25,7 @@ use crate::settings::DETECTORS;
 
 pub(super) use digits::is_card_number as digits_is_card;
 
-/// A detector, by its place in [`DETECTORS`]; a test holds them together.
+/// A detector; its number is its index in [`DETECTORS`], which a test checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
@@ -52,7 +52,7 @@ impl Enabled {
     pub(super) const ALL: Self = Self((1 << DETECTORS.len()) - 1);
     pub(super) const NONE: Self = Self(0);
 
-    /// With the detector of that name too; `None` when there is no such detector.
+    /// These detectors and the one of that name; `None` if there is no such detector.
     pub(super) fn with(self, name: &str) -> Option<Self> {
         DETECTORS.iter().position(|d| *d == name).map(|i| Self(self.0 | 1 << i))
     }
@@ -115,19 +115,19 @@ impl Scan<'_> {
         if i == 0 { 0 } else { self.bytes[i - 1] }
     }
 
-    /// Whether a word goes on before `i`: not where it is another script's that only looks the same, nor where
-    /// it is what an escape ends with, as in `\\n` or `%20`.
+    /// Whether the byte before `i` is part of a word. A letter of another script that only looks Latin does not count,
+    /// nor does the end of an escape, as in `\\n` or `%20`.
     fn word_before(&self, i: usize) -> bool {
         i > 0 && is_word(self.bytes[i - 1]) && !self.shadow.folded(i - 1) && !self.escapes(i)
     }
 
-    /// Whether a word goes on at `i`, likewise.
+    /// Whether the byte at `i` is part of a word; a letter that only looks Latin does not count.
     fn word_at(&self, i: usize) -> bool {
         is_word(self.at(i)) && !self.shadow.folded(i)
     }
 
-    /// Whether what stands before `i` is the end of an escape: a backslash's letter, a percent sign's digits, or
-    /// a terminal's colour.
+    /// Whether an escape ends before `i`: a backslash and its letter, a percent sign and its digits, or a terminal's
+    /// colour code.
     fn escapes(&self, i: usize) -> bool {
         let bytes = &self.bytes[i.saturating_sub(8)..i];
         match bytes {
@@ -141,8 +141,8 @@ impl Scan<'_> {
         }
     }
 
-    /// Where a token that begins with `prefix` ends: at letters of another script that only look like its own
-    /// and end a word, unless the prefix is written so too.
+    /// Where a token that begins with `prefix` ends. Letters at its end that only look Latin are no part of it, unless
+    /// the prefix is written in such letters too.
     fn token(&self, prefix: Range<usize>, most: usize, of: impl Fn(u8) -> bool) -> usize {
         let mut end = self.run(prefix.end, most, &of);
         if self.shadow.is_plain() || self.shadow.folded(prefix.start) {
@@ -193,12 +193,13 @@ pub(super) fn find_all(shadow: &Shadow<'_>, enabled: Enabled, finds: &mut Vec<Fi
     }
 }
 
-/// Whether a member of that name holds a secret as a whole: for data, where name and value are apart.
+/// Whether a member of data with this name and value is a secret as a whole.
 pub(super) fn secret_member(name: &str, value: &str) -> bool {
     match names::says(name.as_bytes()) {
         Some((_, names::Says::Password)) => value.len() >= 4 && !value::is_placeholder(value.as_bytes()),
         Some((_, names::Says::Authorization)) => false,
-        // Pieces of text are called tokens, too: only what looks drawn is one. Keys and secrets are as they are.
+        // A model's pieces of text are called tokens too: for such a name, only a value that looks random is a secret.
+        // The value of a name that says key or secret is one even if it does not look random.
         Some((_, names::Says::Token)) => {
             let piece = name.len() >= 5 && name.as_bytes()[name.len() - 5..].eq_ignore_ascii_case(b"token");
             let value = value.as_bytes();

@@ -6,9 +6,9 @@ use super::Kind;
 /// How sure a name makes us of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Says {
-    /// `password`: whatever is assigned.
+    /// `password`: any value is secret.
     Password,
-    /// `token`, `client_secret`, `api_key`: what looks drawn.
+    /// `token`, `client_secret`, `api_key`: the value is secret if it looks random.
     Token,
     /// `authorization`: a scheme and what follows it.
     Authorization,
@@ -17,7 +17,7 @@ pub(super) enum Says {
 /// Most words of a name that are looked at, from its end.
 const WORDS: usize = 6;
 
-/// Words behind a name that change nothing about it.
+/// Words at the end of a name that don't change what it means.
 const QUALIFIERS: [&str; 22] = [
     "prod",
     "production",
@@ -43,13 +43,13 @@ const QUALIFIERS: [&str; 22] = [
     "default",
 ];
 
-/// What `pass` at the end of a name belongs to.
+/// Words before a final `pass` that make it a password.
 const PASS_OF: [&str; 22] = [
     "db", "database", "user", "mail", "smtp", "ftp", "admin", "root", "http", "proxy", "auth", "login",
     "sudo", "mysql", "pg", "postgres", "redis", "ssh", "imap", "ldap", "wifi", "basic",
 ];
 
-/// What `key` at the end of a name belongs to where it is secret.
+/// Words before a final `key` that make it a secret.
 const KEY_OF: [&str; 28] = [
     "api",
     "access",
@@ -81,7 +81,7 @@ const KEY_OF: [&str; 28] = [
     "write",
 ];
 
-/// What `token` at the end of a name belongs to where it is a place in a list, a text's piece, or a count.
+/// Words before a final `token` that make it a place in a list, a piece of text or a count, and no secret.
 const TOKEN_OF: [&str; 26] = [
     "next",
     "page",
@@ -111,10 +111,10 @@ const TOKEN_OF: [&str; 26] = [
     "lookahead",
 ];
 
-/// Words written as one that end so are passwords.
+/// A word that ends in one of these is a password: `dbpassword`.
 const PASSWORD_ENDS: [&str; 8] =
     ["password", "passwd", "passphrase", "passcode", "pwd", "passwort", "kennwort", "contrasena"];
-/// Words written as one that end so are tokens.
+/// A word that ends in one of these is a token: `myapikey`.
 const TOKEN_ENDS: [&str; 16] = [
     "apikey",
     "secretkey",
@@ -187,7 +187,7 @@ fn ends(word: &[u8], end: &str) -> bool {
     word.len() >= end.len() && is(&word[word.len() - end.len()..], end)
 }
 
-/// What is told by a name, and which detector its value belongs to.
+/// What a name says about its value, and to which detector that value belongs.
 pub(super) fn says(name: &[u8]) -> Option<(Kind, Says)> {
     let words = Words::of(name);
     let mut at = 0;

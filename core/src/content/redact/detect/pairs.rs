@@ -3,11 +3,11 @@
 //! escaped within one another.
 //!
 //! A value is found whole: in quotes up to the quote that closes at the same depth of escapes, in braces up to
-//! theirs, else up to what ends a value where it stands. Where a value is no secret, a name within it is looked
-//! at for itself.
+//! the closing one, else up to whatever ends a value in that syntax. If a value is no secret, names within it are
+//! searched in turn.
 //!
-//! Linear: a name is read once, an unquoted value is read once and passed over, and quoted values within one
-//! another need twice the backslashes each.
+//! The time is linear: a name is read once, an unquoted value is read once and passed over, and each level of quoted
+//! values within quoted values needs twice the backslashes, so that there are few levels.
 
 use std::ops::Range;
 
@@ -45,9 +45,9 @@ struct Pair {
     spaced: bool,
     /// Part of a URL's query or of a form.
     query: bool,
-    /// Written in a URL's escapes itself, so that they delimit its value.
+    /// Whether the pair itself is written in a URL's escapes, so that escapes delimit its value.
     encoded: bool,
-    /// First on its line, but for white space and what exports it.
+    /// Whether it is the first on its line, except for white space and `export`.
     leads: bool,
 }
 
@@ -74,7 +74,7 @@ pub(super) fn look(scan: &mut Scan<'_>, read: &mut Read, trigger: Range<usize>) 
     } else {
         return;
     };
-    // `pwd`, where a shell runs it.
+    // `pwd` in backquotes: a shell runs the command of that name.
     if scan.bytes[name.clone()] == *b"pwd" && scan.before(name.start) == b'`' && scan.at(name.end) == b'`' {
         return;
     }
@@ -84,7 +84,7 @@ pub(super) fn look(scan: &mut Scan<'_>, read: &mut Read, trigger: Range<usize>) 
     if held == Held::Bare {
         read.value = value.end.max(read.value);
         if says == Says::Token && !pair.query {
-            // Letters of other scripts only touch it.
+            // Letters of other scripts stand next to it, and are no part of it.
             let own = |i: &usize| scan.bytes[*i].is_ascii() && !scan.shadow.folded(*i);
             value.end = value.clone().find(|i| !own(i)).unwrap_or(value.end);
         }
@@ -108,7 +108,7 @@ pub(super) fn look(scan: &mut Scan<'_>, read: &mut Read, trigger: Range<usize>) 
     }
 }
 
-/// The whole name around a word of it; not what stands within a path or a value that was found.
+/// The whole name around `trigger`, not reaching back before `floor`, where a value that was found ends.
 fn name_at(scan: &Scan<'_>, trigger: Range<usize>, floor: usize) -> Option<Range<usize>> {
     let low = trigger.start.saturating_sub(NAME).max(floor);
     let mut start = trigger.start;
@@ -129,7 +129,7 @@ fn blanks(scan: &Scan<'_>, at: usize) -> usize {
     scan.run(at, BLANKS, |b| matches!(b, b' ' | b'\t'))
 }
 
-/// Past a quote with its backslashes; `at` where there is none.
+/// The position behind a quote and its backslashes; `at` if there is no quote.
 fn quote(scan: &Scan<'_>, at: usize) -> usize {
     let slashes = scan.run(at, 15, |b| b == b'\\');
     if is_quote(scan.at(slashes)) {
@@ -214,7 +214,7 @@ fn option(scan: &Scan<'_>, name: &Range<usize>) -> bool {
     name.start >= 2 && &scan.bytes[name.start - 2..name.start] == b"--"
 }
 
-/// Past the type and the equals sign of `name: Type = "…"`.
+/// The position behind the type and the equals sign of `name: Type = "…"`.
 fn annotation(scan: &Scan<'_>, from: usize) -> Option<usize> {
     let end = scan.run(from, 48, |b| {
         is_word(b) || matches!(b, b'&' | b'\'' | b'<' | b'>' | b'[' | b']' | b'.' | b'|' | b'?' | b'*' | b' ')
@@ -224,7 +224,7 @@ fn annotation(scan: &Scan<'_>, from: usize) -> Option<usize> {
     (named && (is_quote(scan.at(at)) || is_quote(scan.at(at + 1)))).then_some(at)
 }
 
-/// Where the value is, without what delimits it.
+/// Where the value is, without its delimiters.
 fn value(scan: &Scan<'_>, pair: &Pair, at: usize) -> Option<(Range<usize>, Held)> {
     if pair.sign == b'>' {
         let end = scan.run(at, usize::MAX, |b| b != b'<');
@@ -232,11 +232,11 @@ fn value(scan: &Scan<'_>, pair: &Pair, at: usize) -> Option<(Range<usize>, Held)
             scan.at(end + 1) == b'/' || end == scan.bytes.len() && !scan.bytes[at..end].contains(&b'\n');
         return whole.then_some((at..end, Held::Element));
     }
-    // What is escaped within a query is the value's own.
+    // In a query, an escaped quote is part of the value and does not delimit it.
     if pair.query && !pair.encoded && scan.shadow.decoded(at) {
         return Some((at..bare(scan, pair, at), Held::Bare));
     }
-    // On the next line only a quote begins the value of this name: else it has none.
+    // If the value is on the next line, it must be quoted: else the name has no value.
     let mut from = at;
     let folded = scan.run(at, BLANKS, |b| {
         b.is_ascii_whitespace() || matches!(b, b'(' | b'\\' | b'#' | b'>' | b'/' | b'*')
@@ -253,7 +253,7 @@ fn value(scan: &Scan<'_>, pair: &Pair, at: usize) -> Option<(Range<usize>, Held)
                 };
         }
     }
-    // What a literal may have before its quote.
+    // A literal may have a prefix before its quote, as `b"…"`.
     let prefix =
         scan.run(from, 2, |b| matches!(b, b'b' | b'r' | b'u' | b'f' | b'B' | b'R' | b'U' | b'F' | b'@'));
     if prefix > from && is_quote(scan.at(prefix)) {
@@ -295,7 +295,7 @@ fn quoted(scan: &Scan<'_>, from: usize, open: usize) -> Option<(Range<usize>, He
                 at = next + 1;
                 continue;
             }
-            // No quote closes it: cut off there, or an apostrophe.
+            // No quote closes it: the text was cut off, or the mark is an apostrophe.
             let end = match last {
                 Some(last) => last,
                 None if next == scan.bytes.len() && (mark != b'\'' || next - open < 256) => next,
@@ -305,11 +305,11 @@ fn quoted(scan: &Scan<'_>, from: usize, open: usize) -> Option<(Range<usize>, He
         }
         let slashes = scan.bytes[open..next].iter().rev().take_while(|b| **b == b'\\').count();
         if slashes < depth {
-            // The text around it ends here.
+            // A quote with fewer backslashes closes the string around this one, so that this one ends here too.
             return Some((open..next - slashes, Held::Quoted));
         }
         if (slashes - depth).is_multiple_of(unit) {
-            // Doubled, a quote stands for itself.
+            // A doubled quote stands for one quote within the value.
             let doubled =
                 depth == 0 && slashes == 0 && scan.at(next + 1) == mark && next > open && mark != b'`';
             if doubled && next + 2 < scan.bytes.len() && !matches!(scan.at(next + 2), b',' | b';' | b'\n') {
@@ -319,7 +319,7 @@ fn quoted(scan: &Scan<'_>, from: usize, open: usize) -> Option<(Range<usize>, He
             return Some((open..next - depth, Held::Quoted));
         }
         last = Some(next - depth.min(slashes));
-        // Shells and TOML have no escapes between single quotes: what follows tells.
+        // Shells and TOML have no escapes between single quotes: whether this quote closes is told by what follows it.
         if mark == b'\''
             && depth == 0
             && slashes == 1
@@ -349,12 +349,12 @@ fn unpacked(scan: &Scan<'_>, pair: &Pair, value: Range<usize>, held: Held) -> Op
     Some(second)
 }
 
-/// The end of a value in braces, in which a closing one is doubled: `{a;b}}c}`.
+/// The end of a value in braces, within which a closing brace is written twice: `{a;b}}c}`.
 fn braced(scan: &Scan<'_>, from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         let Some(n) = memchr::memchr2(b'}', b'\n', &scan.bytes[at..]) else {
-            // Cut off.
+            // The text was cut off.
             return (scan.bytes.len() > from + 3 && !scan.bytes[from..].contains(&b'"'))
                 .then_some(scan.bytes.len());
         };
@@ -371,7 +371,7 @@ fn braced(scan: &Scan<'_>, from: usize) -> Option<usize> {
     }
 }
 
-/// Where a value that nothing delimits ends.
+/// The end of a value without delimiters.
 fn bare(scan: &Scan<'_>, pair: &Pair, from: usize) -> usize {
     let bytes = scan.bytes;
     let mut open = 0_usize;
@@ -414,7 +414,7 @@ fn bare(scan: &Scan<'_>, pair: &Pair, from: usize) -> usize {
         }
         at += 1;
     }
-    // The punctuation of a sentence, and of a line of code.
+    // Punctuation at the end belongs to the sentence or the line of code.
     while at > from
         && (matches!(bytes[at - 1], b'.' | b',' | b':') && !pair.query)
         && (at < bytes.len() || !pair.leads)
@@ -424,7 +424,8 @@ fn bare(scan: &Scan<'_>, pair: &Pair, from: usize) -> usize {
     at
 }
 
-/// Whether a comma, a semicolon or an ampersand ends the value: another name follows, or nothing of a value.
+/// Whether a comma, a semicolon or an ampersand ends the value: it does if another name follows, or nothing that could
+/// be part of a value.
 fn separates(scan: &Scan<'_>, pair: &Pair, at: usize) -> bool {
     if scan.bytes[at] == b';' && scan.before(pair.name.start) == b';' {
         return true;
@@ -507,7 +508,7 @@ fn is_secret(scan: &Scan<'_>, pair: &Pair, says: Says, span: &Range<usize>, held
     }
 }
 
-/// Whether a password's value speaks of the password: a label, a message, a name of a variable.
+/// Whether the value of a password only mentions the word, as a label, a message or a variable's name does.
 fn repeats(scan: &Scan<'_>, pair: &Pair, value: &[u8]) -> bool {
     let name = &scan.bytes[pair.name.clone()];
     let digits = value.iter().any(u8::is_ascii_digit);
@@ -523,7 +524,7 @@ fn repeats(scan: &Scan<'_>, pair: &Pair, value: &[u8]) -> bool {
 fn credentials(scan: &Scan<'_>, value: Range<usize>, held: Held) -> Option<Range<usize>> {
     let mut end = value.end;
     if held == Held::Bare {
-        // Unquoted, it goes on to the end of the line or of the quote that the header stands in.
+        // Without quotes it ends with the line, or with the string in which the header stands.
         end =
             scan.run(value.start, usize::MAX, |b| !matches!(b, b'\r' | b'\n' | b'"' | b'\'' | b'`' | b'\\'));
     }

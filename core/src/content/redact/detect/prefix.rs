@@ -1,9 +1,9 @@
-//! What announces itself: keys with a known prefix, tokens behind `Bearer`, JWTs, PEM blocks, URLs with a
+//! Secrets with a known beginning: keys with a prefix, tokens behind `Bearer`, JWTs, PEM blocks, URLs with a
 //! password; and the words that make the [reader of pairs](super::pairs) look at a name.
 //!
-//! One automaton finds every prefix and word in one pass. What it finds is then looked at once: a position
-//! that an earlier look has already covered is passed over, so that a text made of nothing but prefixes costs
-//! no more than any other.
+//! One automaton finds every prefix and word in one pass. Each find is then examined once. A find within text that an
+//! earlier examination has read already is skipped, so that a text made of nothing but prefixes costs no more than any
+//! other.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -101,7 +101,7 @@ fn table() -> &'static Table {
     })
 }
 
-/// Up to where each kind of look has read.
+/// How far each kind of examination has read.
 #[derive(Default)]
 struct Done {
     key: usize,
@@ -250,7 +250,7 @@ fn pem(scan: &mut Scan<'_>, done: &mut Done, prefix: Range<usize>) {
     if head - label != 5 || label == prefix.end {
         return;
     }
-    // What everybody may see, and checks by.
+    // A signature is public.
     if scan.bytes[prefix.end..label] == *b"PGP SIGNATURE" {
         return;
     }
@@ -275,11 +275,11 @@ fn pem(scan: &mut Scan<'_>, done: &mut Done, prefix: Range<usize>) {
         }
         return;
     }
-    // Cut off: base64 lines up to where something else begins.
+    // The block was cut off: it goes on as long as there are base64 lines.
     let (mut at, mut body) = (head, head);
     loop {
         at = scan.run(at, 40, |b| b.is_ascii_whitespace() || matches!(b, b'\\' | b'"' | b'\''));
-        // The letter of an escaped line's end.
+        // The letter of an escaped newline (`\n`, `\r`).
         if matches!(scan.at(at), b'n' | b'r') && scan.before(at) == b'\\' {
             at += 1;
             continue;
@@ -353,7 +353,7 @@ fn url(scan: &mut Scan<'_>, done: &mut Done, prefix: Range<usize>) {
     let Some(colon) = memchr::memchr(b':', authority) else { return };
     let at = match memchr::memrchr(b'@', authority) {
         Some(at) => at,
-        // Cut off before the host: a port has no letters.
+        // The text was cut off before the host. What follows the colon could be a port unless it has letters.
         None if end == scan.bytes.len() && authority[colon + 1..].iter().any(u8::is_ascii_digit) => {
             let password = &authority[colon + 1..];
             let letters = password.iter().any(u8::is_ascii_alphabetic);

@@ -1,5 +1,5 @@
-//! What numbers are that look like a card's or a phone's and are none: constants, columns of tables, powers of two,
-//! digits that count.
+//! Numbers that look like a card's or a phone's and are none: constants, columns of tables, powers of two, digits that
+//! count up or down.
 //!
 //! Every look is bounded: at most `LIST` bytes to either side.
 
@@ -8,12 +8,13 @@ use super::{Scan, is_word};
 
 /// How far a list of numbers is looked at, to either side.
 const LIST: usize = 96;
-/// So many zeros at the end are a round number's: no account's digits are.
+/// A number with so many zeros at its end is a round number, and nobody's account.
 const ROUND: usize = 8;
 
-/// Whether a card's digits are nobody's, check digit or not: a round number, or digits that count up or down.
+/// Whether nobody has this card number, though its check digit may be right: a round number, or digits that count up or
+/// down.
 pub(super) fn is_made_up(number: &[u8]) -> bool {
-    // Of a card's digits all but one group's ends count: `2345 3456 4567 5678`.
+    // So many triples of neighbouring digits must count up or down: `2345 3456 4567 5678` has two in each group.
     const COUNTING: usize = 8;
     let round = number.iter().rev().take_while(|d| **d == 0).count() >= ROUND;
     let step = |pair: &[u8]| (pair[1] + 10 - pair[0]) % 10;
@@ -40,13 +41,13 @@ pub(super) fn is_padded(scan: &Scan<'_>, part: &[Group]) -> bool {
     })
 }
 
-/// Whether a minus stands before a number: behind it a digit, before it white space or a bracket.
+/// Whether a minus sign stands directly before the number at `start`, and before that a blank, a bracket, `=` or `,`.
 pub(super) fn is_negative(scan: &Scan<'_>, start: usize) -> bool {
     scan.before(start) == b'-' && matches!(scan.before(start - 1), b' ' | b'(' | b'=' | b',' | b'[')
 }
 
-/// Whether digits in one piece, longer than most cards have, stand where code and devices have numbers so long:
-/// in a list of code or beside a comparison (hashes and powers of 64 bits), or joined to a name (serial numbers).
+/// Whether a number without separators, longer than most cards, stands where code and devices have such long numbers:
+/// in a list of code or beside a comparison (64-bit hashes and powers), or joined to a name (serial numbers).
 pub(super) fn is_table(scan: &Scan<'_>, part: &[Group]) -> bool {
     let [one] = part else { return false };
     if one.len() == 19 && scan.bytes[one.start] == b'4' {
@@ -57,12 +58,12 @@ pub(super) fn is_table(scan: &Scan<'_>, part: &[Group]) -> bool {
     one.len() > 16 && scan.before(one.start) == b'-' && is_word(scan.before(one.start - 1))
 }
 
-/// What stands on one side of a number in its list.
+/// What the list of a number holds on one side of it.
 #[derive(Default)]
 struct Side {
-    /// A number about as long that is no card's.
+    /// Whether there is a number of similar length that is no card's.
     other: bool,
-    /// One of 20 digits: an integer of 64 bits.
+    /// Whether there is a number of 20 digits: a 64-bit integer.
     wide: bool,
     /// The list's next number is on another line.
     lines: bool,
@@ -114,7 +115,7 @@ fn listed_before(scan: &Scan<'_>, at: usize) -> Side {
     }
 }
 
-/// Those behind it.
+/// The numbers behind `at` in its list.
 fn listed_behind(scan: &Scan<'_>, at: usize) -> Side {
     let most = at + LIST;
     let mut side = Side::default();
@@ -132,7 +133,7 @@ fn listed_behind(scan: &Scan<'_>, at: usize) -> Side {
     side
 }
 
-/// Whether two blanks or more away there is a number exactly as long that is no card's.
+/// Whether a number of the same length that is no card's stands beside it, two or more blanks away.
 fn in_column(scan: &Scan<'_>, group: Group) -> bool {
     let (low, long) = (group.start.saturating_sub(LIST), group.len());
     let before = &scan.bytes[low..group.start];

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Kind::{self, Aws, Gcp, Github, Secrets};
 
-/// A key: its prefix as written, how much follows, and of what.
+/// A kind of key: its prefix as written, how many characters follow, and which.
 pub(super) struct Key {
     pub(super) prefix: &'static str,
     pub(super) kind: Kind,
@@ -45,7 +45,7 @@ pub(super) fn dotted(b: u8) -> bool {
     url_safe(b) || b == b'.'
 }
 
-/// Of no fixed length.
+/// For keys without a greatest length.
 const ANY: usize = usize::MAX;
 
 pub(super) const KEYS: &[Key] = &[
@@ -128,7 +128,8 @@ pub(super) const KEYS: &[Key] = &[
     key("tgp_v1_", Secrets, 40, 60, url_safe, "a Together key"),
 ];
 
-/// Whether a body that has no fixed alphabet is drawn: words joined by dashes have no long part with digits.
+/// Whether the part of a key behind its prefix looks random, for keys that may contain dashes: with a piece of 16
+/// characters or more between dashes, and digits or 30 characters in all. Words joined by dashes have no such piece.
 pub(super) fn is_drawn(body: &[u8]) -> bool {
     body.split(|b| matches!(b, b'-' | b'.'))
         .any(|part| part.len() >= 16 && part.iter().any(u8::is_ascii_alphabetic))
@@ -136,8 +137,8 @@ pub(super) fn is_drawn(body: &[u8]) -> bool {
         && body.iter().collect::<std::collections::BTreeSet<_>>().len() >= 6
 }
 
-/// URLs that are secrets as a whole: whoever has one may post. What stands before the secret part, and how long
-/// it is at least.
+/// URLs that are secrets as a whole, as anyone who has one may post to it: what stands before the secret part, the
+/// least length of that part, and what it is.
 pub(super) const HOOKS: &[(&str, usize, &str)] = &[
     ("hooks.slack.com/services/", 30, "a Slack webhook"),
     ("hooks.slack.com/workflows/", 30, "a Slack webhook"),

@@ -1,6 +1,7 @@
-//! Whether a value is a secret: drawn rather than written, and no stand-in for one.
+//! Whether a value is a secret: whether it looks drawn, that is, made at random and not written by a person, and is no
+//! placeholder.
 
-/// Whether a value only stands for one: masked, templated, redacted already, or a word of a language.
+/// Whether a value is only a placeholder: masked, a template's variable, redacted already, or a keyword of a language.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
     const WORDS: [&str; 44] = [
         "null",
@@ -112,13 +113,12 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     }
 }
 
-/// Whether a value is written rather than drawn: words in a row, each of letters with at most a small number
-/// behind.
+/// Whether a value consists of words that a person wrote: each of letters, with at most a small number behind them.
 fn is_wordy(value: &[u8]) -> bool {
     value.split(|b| matches!(b, b'-' | b'_' | b'.' | b'/' | b':' | b'#' | b' ')).all(|segment| {
         let letters = segment.iter().take_while(|b| b.is_ascii_alphabetic()).count();
         let (word, rest) = segment.split_at(letters);
-        // Capitals and small letters in turn are no word.
+        // Letters that often change between upper and lower case are no word.
         let turns =
             word.windows(2).filter(|w| w[0].is_ascii_uppercase() && w[1].is_ascii_lowercase()).count();
         rest.len() <= 3 && rest.iter().all(u8::is_ascii_digit) && (letters < 12 || turns * 4 <= letters)
@@ -126,7 +126,8 @@ fn is_wordy(value: &[u8]) -> bool {
     })
 }
 
-/// Whether a value looks drawn: no blank, digits among letters or long and of mixed case, and not written in words.
+/// Whether a value looks drawn: without blanks, with digits among letters or long and of mixed case, and no link, path
+/// or sequence of words.
 pub(super) fn is_drawn(value: &[u8]) -> bool {
     if value.len() < 8 || value.iter().any(|b| b.is_ascii_whitespace()) {
         return false;
