@@ -1,4 +1,4 @@
-//! The audit log's questions as JSON in and JSON out: what the packages of every language ask by.
+//! Operations on the audit log, JSON in and JSON out: the packages of every language call this.
 //!
 //! Guarantees: the answers are those of `sinkwell audit … --format json`; a member that an operation does not
 //! know is refused by name.
@@ -21,7 +21,7 @@ use crate::json::Value;
 use crate::seam::{UnixNanos, Uuid, parse_time};
 use crate::settings::{KeyConfig, KeySource};
 
-/// Asks the audit log at `path`; `arguments` is an object, or null for none.
+/// Runs an operation on the audit log at `path`; `arguments` is an object, or null for none.
 ///
 /// # Errors
 /// Kind `invalid_argument`, at the member that is wrong or unknown; else what the operation's own errors are.
@@ -59,7 +59,7 @@ pub fn call(path: &Path, operation: &str, arguments: &Value) -> Result<Value> {
     }
 }
 
-/// A head as JSON with its note, which `sign`, a private key's file, signs.
+/// A head as JSON with its note; `sign` is the file of a private key that signs the note.
 ///
 /// # Errors
 /// Kind `key`: the key cannot be used.
@@ -88,7 +88,7 @@ pub fn head(head: &TreeHead, sign: Option<PathBuf>) -> Result<Value> {
     Ok(Value::Object(members))
 }
 
-/// What a host gave: absent and null are the same.
+/// The arguments that a host gave; null counts as absent.
 struct Arguments<'a>(&'a Value);
 
 impl<'a> Arguments<'a> {

@@ -2,9 +2,9 @@
 //!
 //! Guarantees: every leaf is recomputed from the sealed bytes, every stored node from the leaves, every
 //! column compared with the bytes, every stub with the retention envelope that allows it, the schema with
-//! its text, and indexes with tables; what disagrees is a finding with its place. What this cannot see is
-//! a history rewritten as a whole: that shows against a tree head kept elsewhere (`VerifyOptions::heads`)
-//! and in the signatures, which `sinkwell verify` checks on the same database.
+//! its text, and indexes with tables; whatever disagrees is a finding with its place. This check cannot see that the
+//! whole history was rewritten. A tree head kept elsewhere (`VerifyOptions::heads`) shows that, and so do the
+//! signatures, which `sinkwell verify` checks on the same database.
 
 use std::collections::HashMap;
 
@@ -35,15 +35,15 @@ pub struct VerifyOptions {
 /// What is wrong: a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AuditFindingKind {
-    /// The sealed bytes are not those of the hash.
+    /// The sealed bytes do not have the hash that the leaf states.
     Altered,
     /// A column disagrees with the sealed bytes.
     Column,
     /// An envelope is gone without a retention envelope that allows it, or a leaf is missing.
     Removed,
-    /// A stored node of the tree is not that of the leaves.
+    /// A stored node of the tree is not the one that the leaves give.
     Tree,
-    /// The log does not begin with a tree head that was kept.
+    /// The log does not begin with the leaves of a tree head that was kept.
     Head,
     /// A trigger, table or index is missing or changed.
     Schema,
@@ -79,7 +79,7 @@ pub struct AuditFinding {
     pub index: Option<u64>,
     /// The place in its stream.
     pub place: Option<(Uuid, u64)>,
-    /// What a person needs to know.
+    /// The finding in words.
     pub note: String,
 }
 
@@ -157,7 +157,8 @@ struct Leaf {
 }
 
 impl AuditDb {
-    /// Checks everything; see the module's head.
+    /// Checks everything: every leaf against its sealed bytes, every stored node against the leaves, every column
+    /// against the bytes, every stub against the retention that allows it, and the database's schema and indexes.
     ///
     /// # Errors
     /// Kind `verification`: the database cannot be read at all.
@@ -195,7 +196,7 @@ fn check_schema(conn: &Connection, report: &mut AuditReport) -> Result<()> {
     Ok(())
 }
 
-/// SQLite's own check: pages, and that every index has its rows, without which look-ups could hide some.
+/// SQLite's own check: pages, and that every index has all rows, as a look-up could otherwise miss some.
 fn check_file(conn: &Connection, report: &mut AuditReport) -> rusqlite::Result<()> {
     let mut check = conn.prepare("PRAGMA integrity_check(100)")?;
     let mut rows = check.query([])?;
@@ -208,7 +209,8 @@ fn check_file(conn: &Connection, report: &mut AuditReport) -> rusqlite::Result<(
     Ok(())
 }
 
-/// What retention envelopes allow: by stream, first and last sequence and the leaf that says so.
+/// The ranges that retention envelopes allow to be erased: by stream, first and last sequence, and the leaf of the
+/// retention envelope.
 type Allowed = HashMap<Uuid, Vec<(u64, u64, u64)>>;
 
 /// The pass over all leaves.
@@ -269,7 +271,7 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Checks what stands behind a leaf; returns the hash of the bytes, where they are.
+    /// Checks the envelope or stub of a leaf; returns the hash of the sealed bytes, if they are there.
     fn envelope(
         &mut self,
         row: &Row<'_>,
@@ -295,7 +297,7 @@ impl<'a> Rows<'a> {
                 return Ok(None);
             }
             (None, Some(_)) => {
-                // A stub still shows that an event with its digest stood there.
+                // The stub must still give the leaf's place and hash.
                 let stub = row.get_ref(6)?.as_str()?.as_bytes();
                 if self.reader.stub_place(stub) != Some((leaf.streamid, leaf.sequence, leaf.hash)) {
                     report.add(AuditFindingKind::Altered, Some(leaf), "the stub is not that of the hash");
@@ -329,7 +331,7 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// Grows the tree and compares the nodes that this completes with those stored.
+    /// Appends a leaf to the recomputed tree, and compares the nodes that it completes with the stored ones.
     fn append(
         &mut self,
         conn: &Connection,
@@ -412,7 +414,7 @@ fn columns(row: &Row<'_>, leaf: &Leaf, line: &Line<'_>) -> rusqlite::Result<Vec<
     Ok(pairs.into_iter().filter(|(_, same)| !same).map(|(column, _)| column).collect())
 }
 
-/// What the retention envelopes in the log allow, taken from their sealed bytes where those are intact.
+/// What the retention envelopes in the log allow, read from their sealed bytes if those are intact.
 fn allowed(conn: &Connection, reader: &mut LineReader) -> rusqlite::Result<Allowed> {
     let mut allowed: Allowed = HashMap::new();
     let mut select = conn.prepare(

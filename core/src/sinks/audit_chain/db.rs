@@ -1,6 +1,6 @@
 //! Reading an audit database: head, proofs.
 //!
-//! Guarantees: nothing is written; every answer is of one state of the log, whatever is appended meanwhile.
+//! Guarantees: nothing is written; every answer describes one state of the log, whatever is appended meanwhile.
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,9 +30,9 @@ pub struct AuditDb {
 /// Names a leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Locator {
-    /// By the event's id; the first, should several leaves bear it.
+    /// By the event's id; the first leaf, if several have it.
     Id(EventId),
-    /// By its place in a stream; the first, should it be contested.
+    /// By its place in a stream; the first leaf, if several claim it.
     Place {
         /// The stream.
         streamid: Uuid,
@@ -124,8 +124,9 @@ fn hashes(path: &[Hash]) -> Value {
 }
 
 impl AuditDb {
-    /// Whether this is a SQLite database, by the file's first bytes (a pipe's are left in it); whether it is an audit log,
-    /// [`open_read`](Self::open_read) tells. One that this process has open is not touched.
+    /// Whether this is a SQLite database, by the file's first bytes; [`open_read`](Self::open_read) then tells whether
+    /// it is an audit log. Nothing is taken out of a pipe, and a database that this process has open is not opened
+    /// again.
     #[must_use]
     pub fn is_one(path: impl AsRef<Path>) -> bool {
         use std::io::Read as _;
@@ -141,7 +142,7 @@ impl AuditDb {
             }
     }
 
-    /// Opens a database for reading; one that is being written to as well.
+    /// Opens a database for reading, also while it is written to.
     ///
     /// # Errors
     /// Kind `verification`: it cannot be read. Kind `sink`: it is no audit database. Kind `unsupported`: it
@@ -164,7 +165,8 @@ impl AuditDb {
             Ok::<_, Error>((connections, kind))
         };
         let (connections, kind) = match open(path, OpenFlags::empty()) {
-            // A write-ahead log needs files beside it; on a read-only medium there is none, and none needed.
+            // A database with a write-ahead log needs files beside it, which a read-only medium cannot hold. If there
+            // is no such log, the database can be read without them.
             Err(e) if e.kind() == crate::ErrorKind::Verification && at_rest(path) => {
                 open(&immutable(path), OpenFlags::SQLITE_OPEN_URI).map_err(|_| e)
             }
@@ -203,7 +205,7 @@ impl AuditDb {
         self.snapshot(|conn| self.head_at(conn, size(conn).map_err(|e| unreadable(&e))?))
     }
 
-    /// The head that the tree had at `size`; the size is known to be reached.
+    /// The head that the tree had at `size`; the caller has checked that the tree is that large.
     pub(super) fn head_at(&self, conn: &Connection, size: u64) -> Result<TreeHead> {
         let root = merkle::root_at(&Stored(conn), size).map_err(|e| unreadable(&e))?;
         Ok(TreeHead { origin: self.origin.clone(), size, root })
@@ -249,12 +251,12 @@ fn configure(conn: &mut Connection) -> Result<()> {
     sqlite::be_patient(conn).map_err(|e| unreadable(&e))
 }
 
-/// Whether no write-ahead log lies beside the file that would have to be read as well.
+/// Whether the database can be read without a write-ahead log: there is none beside it, or it is empty.
 fn at_rest(path: &Path) -> bool {
     crate::seam::metadata(&sqlite::beside(path, "-wal")).map_or(true, |log| log.len() == 0)
 }
 
-/// The URI that makes SQLite read a file as one that nothing changes.
+/// The URI that tells SQLite that nothing changes the file while it is read.
 fn immutable(path: &Path) -> std::path::PathBuf {
     use std::os::unix::ffi::OsStrExt as _;
     let mut uri = String::from("file:");
@@ -340,7 +342,7 @@ impl Nodes for Stored<'_> {
                 .query_map(params![level, from_row, to_row], |r| r.get(0))?
                 .collect::<rusqlite::Result<_>>()?
         };
-        // A damaged tree must not become a wrong proof.
+        // If nodes are missing, no proof must be made of the others.
         if hashes.len() as u64 == to - from { Ok(hashes) } else { Err(rusqlite::Error::QueryReturnedNoRows) }
     }
 }

@@ -8,7 +8,7 @@ use crate::json::{self, JsonError, Value};
 use crate::seam::{Uuid, parse_time};
 use crate::sink::EnvelopeHash;
 
-/// Reads lines; keeps its buffers.
+/// Reads lines; keeps its buffers between two lines.
 #[derive(Default)]
 pub(super) struct LineReader(Reader);
 

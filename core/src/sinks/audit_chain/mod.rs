@@ -3,13 +3,13 @@
 //! Guarantees: an acknowledged envelope is on disk (WAL, `synchronous=FULL`) and never changes again; a
 //! repeat of the same hash is dropped, another hash at the same place of a stream is kept beside the first
 //! as a conflict; only retention removes anything, and only under a sealed envelope that says so, leaving
-//! stubs under which every proof still holds. What tampering remains possible is found by `verify`, or by
-//! anybody who kept a tree head.
+//! stubs with which every proof still holds. Other tampering is possible, but `verify` finds it, or anybody who kept a
+//! tree head.
 //!
 //! How: one SQLite file. `leaf` has a row for every leaf of an RFC 9162 tree over the envelopes' hashes,
 //! `envelope` the sealed bytes and what is looked up in them, `stub` what retention left. Writing is
 //! [`AuditSink`] (a lane's [`Sink`](crate::sink::Sink)) and its [`AuditHandle`]; reading is [`AuditDb`].
-//! docs/AUDIT.md describes file, tree, proofs and notes for somebody who has nothing of ours.
+//! docs/AUDIT.md describes file, tree, proofs and notes for people who read them without sinkwell.
 
 mod call;
 mod check;

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: the text is `origin`, size and base64 root, each on a line; the signature line is
 //! `— name base64(key id ‖ Ed25519 signature)`, the signature over the text with its last newline, so that
-//! an existing witness can check and co-sign it. The name is the origin. With an HMAC key, or a host's
-//! signer whose public half is not known here, the note is unsigned, and the sealed `tree_head` vouches.
+//! an existing witness can check and co-sign it. The name is the origin. With an HMAC key, or a host's signer whose
+//! public key is not known here, the note is unsigned; the sealed `tree_head` envelope then vouches for it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ use crate::settings::SignatureAlgorithm;
 /// The signature type of Ed25519 in signed notes.
 const ED25519: u8 = 0x01;
 
-/// A tree head: what a log was at one size.
+/// A tree head: the state of a log at one size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreeHead {
     /// The log's name: unique, and fixed when the database is made.
@@ -50,7 +50,7 @@ impl TreeHead {
         let signer = key.filter(|key| key.algorithm() == SignatureAlgorithm::Ed25519);
         if let Some((key, public)) = signer.and_then(|key| Some((key, key.public()?.ed25519_bytes()?))) {
             let mut blob = key_id(&self.origin, &public).to_vec();
-            // A key whose public half is known is this process's.
+            // Where the public half is known, this process has the private key.
             let signature = key.sign_local(text.as_bytes());
             blob.extend_from_slice(&signature);
             text.push_str(&format!("\n— {} {}\n", self.origin, STANDARD.encode(blob)));
@@ -88,7 +88,7 @@ impl Note {
         Ok(note)
     }
 
-    /// What the note says, whoever signed it.
+    /// The head that the note states; its signatures are not checked.
     ///
     /// # Errors
     /// Kind `invalid_argument`: not a checkpoint.
@@ -131,7 +131,7 @@ impl Note {
     }
 }
 
-/// The key as witnesses and `sumdb` tools take it: `name+id+base64(type ‖ key)`.
+/// The key in the form that witnesses and `sumdb` tools take: `name+id+base64(type ‖ key)`.
 #[must_use]
 pub fn verifier_key(origin: &str, key: &VerifyingKey) -> Option<String> {
     let public = key.ed25519_bytes()?;
@@ -150,12 +150,12 @@ fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
     [digest[0], digest[1], digest[2], digest[3]]
 }
 
-/// Holds an origin to what a note's name may be.
+/// Checks that an origin may be the name in a note.
 ///
 /// # Errors
 /// Kind `invalid_config`: empty, with spaces, `+` or control characters, or the prefix of sealed bytes.
 pub(super) fn check_origin(origin: &str) -> Result<()> {
-    // A note must never be mistaken for an envelope's signing input, which one key may sign as well.
+    // One key may sign notes and envelopes, so that a note must never look like an envelope's signing input.
     let fits = !origin.is_empty()
         && !origin.starts_with("sinkwell-event-")
         && !origin.contains(|c: char| c == '+' || c.is_whitespace() || c.is_control());

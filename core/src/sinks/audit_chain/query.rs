@@ -1,4 +1,4 @@
-//! Looking things up, and getting everything out again.
+//! Finding envelopes, and exporting the whole log.
 
 use std::ops::ControlFlow;
 
@@ -12,7 +12,7 @@ use crate::json::Value;
 use crate::seam::UnixNanos;
 use crate::sink::EnvelopeHash;
 
-/// What to look for; everything given must fit.
+/// What to look for; an envelope must fit all members that are set.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// A glob (`*`, `?`, `[a-z]`) over the type, with or without sinkwell's own prefix.
@@ -27,7 +27,7 @@ pub struct Filter {
     pub since: Option<UnixNanos>,
     /// Before this time of occurrence.
     pub until: Option<UnixNanos>,
-    /// At most so many, the oldest leaves first.
+    /// Return at most so many, the oldest leaves first.
     pub limit: Option<u64>,
     /// Only leaves after this one: the `index` of the last one found, to go on from there.
     pub after: Option<u64>,
@@ -89,7 +89,7 @@ impl AuditDb {
             let mut count = 0;
             while let Some(row) = rows.next().map_err(bad)? {
                 let index = unsql(row.get(0).map_err(bad)?);
-                // A leaf that has lost both is an empty line, which no reader takes for an envelope.
+                // A leaf with neither envelope nor stub becomes an empty line, which no reader takes for an envelope.
                 let line = row.get_ref(1).and_then(|line| Ok(line.as_str_or_null()?)).map_err(bad)?;
                 count += 1;
                 if each(index, line.unwrap_or_default().as_bytes())?.is_break() {
@@ -115,14 +115,14 @@ impl AuditDb {
     }
 }
 
-/// A condition that an index answers.
+/// A condition that an index can look up.
 struct Condition {
     index: &'static str,
     text: &'static str,
     values: Vec<i64>,
 }
 
-/// As many rows of an index as are counted to tell a narrow condition from a wide one.
+/// Rows are counted up to this number to find the condition that fits the fewest.
 const COUNTED: i64 = 10_000;
 
 fn find(conn: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Found>> {
@@ -131,7 +131,7 @@ fn find(conn: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Found>> {
         Some(glob) => types(conn, glob)?,
         None => return select(conn, &mut conditions, filter),
     };
-    // One type at a time: each comes in the order of the log from its index, however many rows it has.
+    // One query for each type, as the index on type gives the rows of one type in the order of the log.
     let mut found = Vec::new();
     for event_type in types {
         let text = "type = ?";
@@ -144,7 +144,7 @@ fn find(conn: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Found>> {
     Ok(found)
 }
 
-/// The conditions but for the type; `None` when one names what was never seen.
+/// The conditions except that on the type; `None` if one names a run, agent or tenant that the log does not know.
 fn conditions(conn: &Connection, filter: &Filter) -> rusqlite::Result<Option<Vec<Condition>>> {
     let mut conditions = Vec::new();
     for (index, text, kind, wanted) in [
@@ -163,7 +163,7 @@ fn conditions(conn: &Connection, filter: &Filter) -> rusqlite::Result<Option<Vec
     Ok(Some(conditions))
 }
 
-/// What fits all conditions, by way of the index that has the fewest rows for its own.
+/// The envelopes that fit all conditions, looked up by the condition that fits the fewest rows.
 fn select(conn: &Connection, conditions: &mut [Condition], filter: &Filter) -> rusqlite::Result<Vec<Found>> {
     conditions.sort_by_cached_key(|condition| {
         let text = format!(
@@ -183,7 +183,7 @@ fn select(conn: &Connection, conditions: &mut [Condition], filter: &Filter) -> r
         values.extend(&condition.values);
     }
     values.push(filter.limit.map_or(-1, sql));
-    // Sealed bytes are fetched last, for the rows that are wanted only.
+    // Sealed bytes are fetched last, and only for the rows that are returned.
     let text = format!(
         "SELECT l.leaf, l.hash, e.sealed FROM ({text} ORDER BY leaf LIMIT ?) f
          JOIN leaf l ON l.leaf = f.leaf JOIN envelope e ON e.leaf = f.leaf ORDER BY f.leaf"

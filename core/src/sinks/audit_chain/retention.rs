@@ -2,7 +2,7 @@
 //!
 //! Guarantees: an envelope is erased only when a stored `retention` envelope of sinkwell's own covers its
 //! place, and only its stub remains (its place, the digest of its event, its signature); its bytes, attributes and
-//! index entries are overwritten in the file, and the log of changes is emptied. Envelopes that sinkwell
+//! index entries are overwritten in the file, and the write-ahead log is emptied. Envelopes that sinkwell
 //! made about itself stay: they declare losses and erasures, and hold no content.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use crate::sink::ErasedRange;
 /// Envelopes erased in one transaction.
 const STEP: usize = 1_000;
 
-/// What an application of retention did.
+/// The result of applying a retention envelope.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retained {
     /// Envelopes that became stubs.
@@ -39,7 +39,7 @@ pub(super) fn plan(conn: &Connection, cutoff: UnixNanos, limit: u64) -> Result<V
              JOIN leaf l ON l.leaf = o.leaf JOIN envelope e ON e.leaf = o.leaf
              ORDER BY l.stream, l.sequence",
         )?;
-        // A range may run over own envelopes and over stubs, never over an envelope that must stay.
+        // A range may include own envelopes and stubs, but no envelope of a host that must stay.
         let mut between = tx.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM leaf l JOIN envelope e ON e.leaf = l.leaf
              WHERE l.stream = ?1 AND l.sequence > ?2 AND l.sequence < ?3 AND e.own = 0)",
@@ -74,19 +74,19 @@ pub(super) fn plan(conn: &Connection, cutoff: UnixNanos, limit: u64) -> Result<V
     read().map_err(|e| unreadable(&e))
 }
 
-/// A range as the database numbers it.
+/// A range to erase, with the database's own number for the stream.
 pub(super) struct Admitted {
     stream: i64,
-    /// Moves on as envelopes are erased, so that none is looked at again.
+    /// Moves on as envelopes are erased, so that none is read twice.
     from: i64,
     to: i64,
-    /// The retention envelope's.
+    /// The leaf of the retention envelope.
     leaf: i64,
     /// Whether nothing is left to erase.
     pub(super) done: bool,
 }
 
-/// Finds the retention envelope and writes down what its own sealed bytes allow.
+/// Finds the retention envelope and stores the ranges that its sealed bytes allow to be erased.
 pub(super) fn admit(writer: &mut Writer, retention: &EnvelopeHash) -> Result<Vec<Admitted>> {
     let admitted = writer.transaction(|tx| {
         let Some((leaf, sealed)) = tx
@@ -153,7 +153,7 @@ pub(super) fn erase_some(writer: &mut Writer, range: &mut Admitted) -> Result<u6
         let mut rows =
             doomed.query(params![range.stream, range.from, range.to, range.leaf, sql(STEP as u64)])?;
         while let Some(row) = rows.next()? {
-            // Bytes that are no envelope any more leave an empty stub, which a check finds.
+            // If the bytes can no longer be read as an envelope, the stub is empty, which `verify` reports.
             let stub = reader.read(row.get_ref(1)?.as_bytes()?).map(|line| line.stub()).unwrap_or_default();
             stubs.push((row.get::<_, i64>(0)?, stub));
             for column in 2..6 {
@@ -165,7 +165,7 @@ pub(super) fn erase_some(writer: &mut Writer, range: &mut Admitted) -> Result<u6
         for (leaf, line) in &stubs {
             stub.execute(params![leaf, line])?;
         }
-        // Names that nothing bears any more say something about what was erased.
+        // A name that no envelope uses any longer would tell something about the erased ones.
         let mut forget = tx.prepare_cached(
             "DELETE FROM name WHERE no = ?1
              AND NOT EXISTS (SELECT 1 FROM envelope WHERE type = ?1)
@@ -178,13 +178,13 @@ pub(super) fn erase_some(writer: &mut Writer, range: &mut Admitted) -> Result<u6
         }
         Ok((stubs.len(), last))
     })?;
-    // A contested place may have more envelopes at the last sequence, so it is asked for once more.
+    // More envelopes may claim the last sequence than this step took, so that the next step begins with it.
     range.from = last;
     range.done = erased < STEP;
     Ok(erased as u64)
 }
 
-/// Empties SQLite's log of changes, in which the erased bytes would stay readable.
+/// Empties SQLite's write-ahead log, in which the erased bytes would stay readable.
 pub(super) fn settle(writer: &mut Writer) -> Result<()> {
     if !writer.empty_log()? {
         return Err(Error::new(

@@ -1,7 +1,7 @@
-//! The database's shape: made, recognised, migrated.
+//! The database's schema: making it, recognising it, migrating it.
 //!
-//! Guarantees: a file that is not ours, or of a newer version, is refused before anything of it is
-//! touched; migrations run in one transaction each.
+//! Guarantees: a file that is no audit database, or one of a newer version, is refused before anything in it is
+//! changed; each migration runs in one transaction.
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -13,11 +13,11 @@ pub(super) const APPLICATION_ID: i32 = 0x536E_6B57;
 /// The version that this build writes: `PRAGMA user_version`.
 pub(super) const VERSION: i32 = 2;
 
-/// The oldest version that this build reads: before it, the leaves were another hash.
+/// The oldest version that this build reads: earlier versions hashed the leaves differently.
 const OLDEST: i32 = 2;
 
-/// What makes a database of [`OLDEST`], and what takes one from version `OLDEST + i` to the next. Never change one
-/// that was released.
+/// The scripts: the first makes a database of version [`OLDEST`], and each later one takes it to the next version.
+/// Never change one that was released.
 const MIGRATIONS: [&str; (VERSION - OLDEST + 1) as usize] = [include_str!("schema.sql")];
 
 /// What a file turned out to be.
@@ -58,9 +58,9 @@ fn foreign() -> Error {
     )
 }
 
-/// Settings that must be there before the first table is.
+/// Settings that must be made before the first table.
 pub(super) fn prepare_empty(conn: &Connection) -> rusqlite::Result<()> {
-    // Rows are about a kilobyte: at SQLite's usual 4 096 a sixth of each page would stay empty.
+    // Rows have about a kilobyte: with SQLite's usual pages of 4 096 bytes, a sixth of each page would stay empty.
     conn.pragma_update(None, "page_size", 8192)
 }
 

@@ -56,7 +56,7 @@ pub struct AuditConfig {
 pub struct AuditRetention {
     /// The policy's name, sealed in the `retention` envelope.
     pub policy: String,
-    /// Older envelopes become stubs.
+    /// Envelopes older than this become stubs.
     pub max_age: Duration,
 }
 
@@ -100,7 +100,8 @@ impl Settings for AuditConfig {
     }
 }
 
-/// The database and the files that SQLite keeps beside it are ours to write, or the configuration allows it.
+/// Checks that nobody else may write the database or the files that SQLite keeps beside it, unless the configuration
+/// allows it.
 fn own_database(config: &AuditConfig) -> Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let path = with_suffix(&config.path, suffix);

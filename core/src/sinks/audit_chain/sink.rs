@@ -16,7 +16,7 @@ pub struct AuditSink {
     shared: Arc<Mutex<Shared>>,
 }
 
-/// What an emitter does with the audit log beside delivering: announce its heads, and retain.
+/// What an emitter does with the audit log apart from delivering: announcing its heads, and retention.
 #[derive(Clone)]
 pub struct AuditHandle {
     shared: Arc<Mutex<Shared>>,
@@ -61,7 +61,7 @@ impl Sink for AuditSink {
         match shared.append(batch) {
             Ok(()) => Answers::Acknowledged,
             Err(failure) if failure.kind != FailureKind::Serialization => Answers::Retry(failure, None),
-            // One of them cannot be stored at all: alone it is refused, the others are not held up by it.
+            // One envelope of the batch cannot be stored at all: each is stored by itself, and only that one refused.
             Err(_) => Answers::Each(
                 batch
                     .iter()
@@ -103,8 +103,8 @@ impl AuditHandle {
     }
 
     /// The tree head to announce in an own `audit.chain` `tree_head`, if the log has grown by at least
-    /// `every` envelopes (at a flush: 1) since the last one that was taken. After an opening a head is due
-    /// at once when the log is not empty, as nobody knows whether the last one went out.
+    /// `every` envelopes (at a flush: 1) since the last one that was taken. When a log that is not empty is opened, a
+    /// head is due at once, as it is not known whether the last one was delivered.
     ///
     /// # Errors
     /// Kind `verification`: the database cannot be read; the head stays due.
@@ -138,7 +138,7 @@ impl AuditHandle {
         let ranges = retention::admit(&mut lock(&self.shared).writer, retention)?;
         let mut done = Retained::default();
         for mut range in ranges {
-            // In small transactions, each with the lock taken anew, so that the lane is never held up long.
+            // In small transactions, with the lock released between them, so that the lane never waits long.
             while !range.done {
                 done.erased += retention::erase_some(&mut lock(&self.shared).writer, &mut range)?;
             }
@@ -164,15 +164,15 @@ impl Shared {
     }
 }
 
-/// A poisoned lock is no reason to stop: after a panic the writer's memory is gone and is read again.
 #[cfg(test)]
 impl AuditSink {
-    /// Moves the log from so many frames on.
+    /// Sets the number of frames from which on the write-ahead log is moved into the database.
     pub(super) fn checkpoint_at(&self, frames: u64) {
         lock(&self.shared).writer.log_frames = frames;
     }
 }
 
+/// A poisoned lock is no reason to stop: after a panic the writer reads its memory from the file again.
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

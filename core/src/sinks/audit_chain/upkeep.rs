@@ -1,4 +1,4 @@
-//! What an audit chain has its lane do beside delivering: announce its heads, keep its retention policy.
+//! What an audit chain's lane does apart from delivering: announcing the heads, and applying the retention policy.
 //!
 //! Guarantees: nothing is erased before the sealed envelope that announces it is in the database.
 
@@ -16,28 +16,29 @@ const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 /// Envelopes that one `retention` envelope covers at most.
 const RETENTION_LIMIT: u64 = 10_000;
 
-/// See the module's head.
+/// The upkeep of one audit chain.
 pub(super) struct Keeper {
     handle: AuditHandle,
     retention: Option<AuditRetention>,
     next: Option<Instant>,
-    /// Announced, but not carried out to its end yet.
+    /// A retention envelope that was announced and is not wholly applied yet.
     unfinished: Option<EnvelopeHash>,
 }
 
 impl Keeper {
     pub(super) fn new(handle: AuditHandle, retention: Option<AuditRetention>) -> Self {
-        // At once: what has grown too old while nobody ran.
+        // Due at once: envelopes may have grown too old while no emitter ran.
         let next = retention.as_ref().map(|_| Instant::default());
         Self { handle, retention, next, unfinished: None }
     }
 
-    /// What an announcement covers becomes stubs. There may be more to do then.
+    /// Turns the envelopes that a retention envelope covers into stubs. As there may be more to erase, the next plan is
+    /// then due at once.
     fn apply(&mut self, announced: &EnvelopeHash) {
         match self.handle.apply_retention(announced) {
             Ok(_) => self.next = Some(Instant::default()),
             Err(e) => {
-                // A reader had the database open, for example: it is tried again with the next plan.
+                // A reader may have had the database open: tried again with the next plan.
                 self.unfinished = Some(*announced);
                 crate::diagnostics::warn(&e.to_string());
             }

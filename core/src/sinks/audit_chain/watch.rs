@@ -1,7 +1,7 @@
 //! Whether the files that the connection writes are still the ones that their paths lead to.
 //!
-//! Guarantees: nothing is opened to find out, so no lock is dropped by it. What cannot be seen this way is
-//! said in docs/AUDIT.md ("Foreign hands").
+//! Guarantees: no file is opened to find out, as closing it would drop SQLite's locks. docs/AUDIT.md ("Foreign hands")
+//! says what cannot be seen this way.
 //!
 //! How: device and inode of database, write-ahead log and shared memory, as they were when the connection was
 //! opened, against those that the paths lead to now; and their lengths against what SQLite says must be there.
@@ -14,11 +14,12 @@ use rusqlite::Connection;
 use crate::seam::sqlite::beside;
 use crate::seam::{FileId, Fs};
 
-/// Bytes before the first frame of a write-ahead log, and before the page of each (SQLite's file format, 4.1).
+/// The bytes before the first frame of a write-ahead log, and those before the page in each frame (SQLite's file
+/// format, 4.1).
 const LOG_HEAD: u64 = 32;
 const FRAME_HEAD: u64 = 24;
 
-/// A write-ahead log: frames in it, and how many of them are in the database as well.
+/// A write-ahead log: how many frames it has, and how many of them were moved into the database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Log {
     pub(super) frames: u64,
@@ -26,7 +27,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Whether all of it is in the database, synced there, so that nothing is lost with the log.
+    /// Whether all of it is in the database and synced there, so that nothing would be lost with the log.
     pub(super) fn is_moved(self) -> bool {
         self.frames == self.moved
     }
@@ -50,7 +51,7 @@ impl Log {
     }
 }
 
-/// What somebody else did to a file of ours.
+/// Which file somebody else tampered with, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     /// To the database.
@@ -60,7 +61,7 @@ pub(super) enum Taken {
 }
 
 impl Taken {
-    /// For records and health.
+    /// The text for sealed records and for health.
     pub(super) fn summary(self) -> String {
         match self {
             Self::Database(what) => format!("the audit database was {what} by somebody else"),
@@ -73,7 +74,7 @@ impl Taken {
 struct Watched {
     path: PathBuf,
     id: FileId,
-    /// It is never shorter than that.
+    /// The least length that it must have.
     len: u64,
 }
 
@@ -83,7 +84,7 @@ impl Watched {
         Ok(Self { path, id, len })
     }
 
-    /// What became of it.
+    /// What somebody else did to it, if anything.
     fn changed(&self) -> Option<&'static str> {
         match FileId::and_len(&self.path) {
             Ok((id, _)) if id != self.id => Some("replaced"),
@@ -104,7 +105,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// The files as a new connection has them open: it has read from the database once.
+    /// The files that a new connection has open; it must have read from the database once.
     ///
     /// # Errors
     /// One of them is gone or replaced already; text for people.
@@ -120,7 +121,7 @@ impl Watch {
                 return Err("a file of it was replaced while it was opened".into());
             }
         }
-        // What its frames must take is known better.
+        // The least length of the log follows from its frames; see `must_be`.
         log.len = 0;
         let page = conn.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0));
         let page = page.map_err(|e| e.to_string())?.max(0).cast_unsigned();
@@ -132,13 +133,13 @@ impl Watch {
         self.database.id
     }
 
-    /// What somebody else did to them; otherwise how the log is.
+    /// The state of the log, or what somebody else did to one of the files.
     pub(super) fn look(&mut self, conn: &Connection) -> Result<rusqlite::Result<Log>, Taken> {
         let mut log = Log::look(conn);
         self.log.len = self.must_be(&log);
         let mut cut = self.log.changed();
         if cut == Some("cut short") {
-            // Between the two looks another process may have emptied the log, as it may.
+            // Another process may rightly have emptied the log between asking SQLite and looking at the file.
             log = Log::look(conn);
             self.log.len = self.must_be(&log);
             cut = self.log.changed();
@@ -155,9 +156,9 @@ impl Watch {
         Ok(log)
     }
 
-    /// Before the database is opened again: if it is gone or another, its log must not be read into what is opened
-    /// in its place (SQLite knows a log by its name only), so it is set aside, for inspection. The shared memory
-    /// says nothing more.
+    /// To be called before the database is opened again. If the database is gone or was replaced, its log is set aside,
+    /// for inspection: SQLite finds a log by its name only, and would read it into the database that is there now. The
+    /// shared memory is removed, as it is of no more use.
     ///
     /// # Errors
     /// As the operating system says.

@@ -1,7 +1,7 @@
 //! The one connection that writes.
 //!
 //! Guarantees: a batch is one transaction, on disk when it is acknowledged; after any failure nothing of
-//! it is there. Several processes may write to one file in turn: who finds the file changed by another
+//! it is there. Several processes may write to one file in turn: a process that finds the file changed by another
 //! reads the tree's edge again. A forked child never touches its parent's connection.
 //!
 //! A database or log that somebody else removes, replaces or cuts is a failure of the delivery that finds it,
@@ -57,10 +57,10 @@ impl AuditOptions {
     }
 }
 
-/// Names and streams remembered, each; beyond it they are looked up again.
+/// How many names, and how many streams, are remembered; when there are more, all are forgotten and looked up again.
 const REMEMBERED: usize = 65_536;
 
-/// What a name is of.
+/// What a name stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum NameKind {
     Type = 1,
@@ -71,11 +71,11 @@ enum NameKind {
 
 struct Stream {
     no: i64,
-    /// The highest sequence stored: what lies beyond it needs no look-up.
+    /// The highest sequence stored: an envelope beyond it can't be a repeat, and needs no look-up.
     last: u64,
 }
 
-/// What the database says, remembered.
+/// What is remembered of the database's content.
 #[derive(Default)]
 struct Memory {
     frontier: Frontier,
@@ -90,16 +90,17 @@ pub(super) struct Writer {
     /// The files of the connection, once it is open.
     watch: Option<Watch>,
     kept: Kept,
-    /// What happened to the files and no delivery has been told yet.
+    /// A failure of the files that no delivery has reported yet.
     untold: Option<Failure>,
-    /// A delivery has been told what happened, and not all is appended again yet.
+    /// A delivery has reported the failure of the files, and not all envelopes are appended again yet.
     told: bool,
     memory: Option<Memory>,
     reader: LineReader,
-    /// The process that keeps what is kept.
+    /// The process, counted by forks, to which `kept` belongs.
     generation: u32,
     options: AuditOptions,
-    /// Frames in the log from which on it is moved; less, where a test wants many checkpoints.
+    /// From how many frames on the log is moved into the database; a test that wants many WAL checkpoints sets it
+    /// lower.
     pub(super) log_frames: u64,
     pub(super) origin: String,
 }
@@ -109,7 +110,7 @@ pub(super) struct Writer {
 struct Kept {
     envelopes: Vec<Envelope>,
     bytes: usize,
-    /// The connection is a new one: nobody knows yet whether they are all there.
+    /// The connection is a new one, and it is not known yet whether all these envelopes are in its files.
     owed: bool,
 }
 
@@ -120,22 +121,21 @@ impl Kept {
     }
 
     fn clear(&mut self) {
-        // Nothing of a great burst stays behind.
+        // The vector is replaced, so that the memory of a large burst is given back.
         *self = Self { owed: self.owed, ..Self::default() };
     }
 }
 
-/// Frames in the write-ahead log from which on it is moved into the database after a commit: as many as SQLite
-/// itself would leave.
+/// From how many frames on the write-ahead log is moved into the database after a commit: SQLite's own default.
 const LOG_FRAMES: u64 = 1000;
 
-/// Bytes of kept envelopes from which on the log is moved as well.
+/// The log is also moved when kept envelopes have this many bytes.
 const KEPT_BYTES: usize = 8 << 20;
 
-/// Bytes beyond which nothing is acknowledged, as a reader keeps the log from being moved.
+/// When kept envelopes have more bytes than this, as a reader keeps the log from being moved, deliveries fail.
 const KEPT_LIMIT: usize = 64 << 20;
 
-/// What an envelope takes beside its bytes, roughly.
+/// The memory of a kept envelope besides its bytes, roughly.
 const KEPT_EACH: usize = 256;
 
 /// Why a batch was not stored.
@@ -152,12 +152,12 @@ impl From<rusqlite::Error> for Stopped {
     }
 }
 
-/// What came of a batch.
+/// The result of storing a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Appended {
     /// New leaves.
     pub(super) added: u64,
-    /// Of them, with a place in a stream that another hash had.
+    /// How many of them claim a place in a stream that an envelope with another hash had.
     pub(super) conflicts: u64,
 }
 
@@ -182,10 +182,10 @@ impl Writer {
         Ok(writer)
     }
 
-    /// The connection, this process's own, opened where it is not.
+    /// The connection of this process, opened if it is not open.
     fn lend(&mut self) -> Result<Lent> {
         if self.generation != crate::seam::fork::generation() {
-            // What was acknowledged before the fork is the parent's to keep.
+            // After a fork: the parent keeps what it acknowledged, and the child begins with nothing.
             self.generation = crate::seam::fork::generation();
             self.kept = Kept::default();
             self.untold = None;
@@ -217,7 +217,7 @@ impl Writer {
             self.origin = origin;
             let before = self.watch.replace(watch).map(|watch| watch.database());
             if !self.told && before.is_some() && before != self.watch.as_ref().map(Watch::database) {
-                // While it was closed for a fork.
+                // The database was replaced while it was closed for a fork.
                 self.untold = Some(Failure::new(FailureKind::Storage, Taken::Database("replaced").summary()));
             }
             self.memory = None;
@@ -226,7 +226,7 @@ impl Writer {
         Ok(lent)
     }
 
-    /// The connection, of which everything acknowledged is known to be in files that have their names.
+    /// The connection, after it was made sure that everything acknowledged is in the files that the paths lead to.
     fn ready(&mut self) -> Result<Lent, Failure> {
         let lent = self.lend().map_err(unavailable)?;
         let lent = self.look(lent)?;
@@ -242,8 +242,8 @@ impl Writer {
         Ok(lent)
     }
 
-    /// Whether the files are still the ones that are written to. If not, they are opened again at once, and what
-    /// may have gone with them is appended again, before anything is said.
+    /// Checks that the open files are still those that the paths lead to. If not, the database is opened again at once,
+    /// and the envelopes that may have been lost with the files are appended again, before the failure is returned.
     fn look(&mut self, lent: Lent) -> Result<Lent, Failure> {
         let Some(watch) = &mut self.watch else { return Ok(lent) };
         let taken = match watch.look(&lent) {
@@ -259,7 +259,7 @@ impl Writer {
         self.connections.condemn(watch.database());
         drop(lent);
         self.memory = None;
-        // This failure says it.
+        // The failure that is returned here reports it.
         self.told = true;
         self.untold = None;
         let kept = self.kept.envelopes.len();
@@ -281,8 +281,8 @@ impl Writer {
         Err(failure.detail(detail))
     }
 
-    /// Appends again what was acknowledged and may be gone; answers how many were. Those that are there are
-    /// dropped as repeats.
+    /// Appends all kept envelopes again; those that are still in the database are dropped as repeats. Returns how many
+    /// were missing.
     fn restore(&mut self, mut lent: Lent) -> Result<(Lent, u64), Failure> {
         let done = loop {
             let kept = std::mem::take(&mut self.kept.envelopes);
@@ -299,14 +299,14 @@ impl Writer {
         };
         let taken = self.watch.as_mut().and_then(|watch| watch.look(&lent).err());
         if let Some(taken) = taken {
-            // Again: the next call finds it so, and opens it once more.
+            // The files were taken once more: the next call finds that too, and opens the database again.
             return Err(Failure::new(FailureKind::Storage, taken.summary()));
         }
         self.kept.owed = false;
         Ok((lent, done.added))
     }
 
-    /// The connection, for what is no delivery; what happened to the files is told by the next one.
+    /// The connection for everything but deliveries. If the files were taken, the next delivery reports that too.
     pub(super) fn connection(&mut self) -> Result<Lent> {
         match self.ready() {
             Ok(lent) => Ok(lent),
@@ -324,13 +324,13 @@ impl Writer {
         loop {
             match self.append_once(batch)? {
                 Some(done) => return Ok(done),
-                // The connection is given back; the next one is lent when the fork is over.
+                // The connection was given back for a fork; it is lent again when the fork is over.
                 None => debug_assert!(!batch.is_empty()),
             }
         }
     }
 
-    /// `None`: a fork waits, and nothing is stored.
+    /// Stores a batch; `None` if a fork waits for the connection, and nothing was stored.
     fn append_once(&mut self, batch: &[Envelope]) -> Result<Option<Appended>, Failure> {
         let mut lent = self.ready()?;
         if let Some(failure) = self.untold.take() {
@@ -353,14 +353,14 @@ impl Writer {
             }
             Err(Stopped::Fork) => Ok(None),
             Err(Stopped::Sql(e)) => {
-                // Perhaps because of what happened to its files.
+                // The files may have been taken: if so, that is the failure to return.
                 self.look(lent)?;
                 Err(failure(&e))
             }
         }
     }
 
-    /// Moves the log into the database when there is much of it, so that little need be kept.
+    /// Moves a large write-ahead log into the database, after which the kept envelopes can be dropped.
     fn relieve(&mut self, lent: &Lent) {
         let Ok(mut log) = Log::look(lent) else { return };
         if log.frames >= self.log_frames || self.kept.bytes >= KEPT_BYTES {
@@ -374,7 +374,7 @@ impl Writer {
         }
     }
 
-    /// A batch as one transaction; after a failure nothing of it is there, nor where a fork waits.
+    /// Stores a batch in one transaction. After a failure, or when a fork waits, nothing of it is stored.
     fn store(&mut self, conn: &mut Connection, batch: &[Envelope]) -> Result<Appended, Stopped> {
         let mut memory = self.memory.take();
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -387,7 +387,7 @@ impl Writer {
             add(&tx, known, &mut self.reader, envelope, &mut done)?;
         }
         tx.commit()?;
-        // Only now: after a failure the memory is read from the file again.
+        // Put back only after a commit: after a failure the memory no longer fits and is read again.
         self.memory = memory;
         Ok(done)
     }
@@ -406,7 +406,7 @@ impl Writer {
         Ok(TreeHead { origin: self.origin.clone(), size, root })
     }
 
-    /// Runs `work` in a writing transaction; the names remembered are forgotten, as `work` may erase some.
+    /// Runs `work` in a writing transaction; remembered names are forgotten, as `work` may delete some.
     pub(super) fn transaction<T>(
         &mut self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
@@ -425,12 +425,12 @@ impl Writer {
             Error::new(ErrorKind::Sink, format!("the audit database cannot be written: {e}"))
         })?;
         drop(lent);
-        // What was written may have gone with the log.
+        // Checks that the log still is where it was, with what was written.
         drop(self.connection()?);
         Ok(done)
     }
 
-    /// Moves the whole log into the database and empties it; whether readers allowed it.
+    /// Moves the whole log into the database and empties it; `false` if a reader kept it from that.
     pub(super) fn empty_log(&mut self) -> Result<bool> {
         let lent = self.connection()?;
         let busy: bool =
@@ -446,7 +446,8 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // The last chance to see that a log went with what it held. A child owns nothing of its parent's.
+        // The last chance to find that the log was removed. A forked child doesn't look, as the envelopes are its
+        // parent's.
         if self.generation == crate::seam::fork::generation()
             && !self.kept.envelopes.is_empty()
             && let Err(failure) = self.ready()
@@ -459,8 +460,8 @@ impl Drop for Writer {
 
 /// Makes the file if it is not there.
 fn make(options: &AuditOptions) -> Result<()> {
-    // SQLite gives its -wal and -shm files the mode of the database, so the mode is ours to set first. A file that
-    // is there is not opened: closing it again would drop SQLite's locks on it.
+    // SQLite gives its -wal and -shm files the mode of the database, so that the database must be made with the right
+    // one first. A file that is there already is not opened, as closing it would drop SQLite's locks on it.
     match options.fs.create_new(&options.path) {
         Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(Error::new(
             ErrorKind::Sink,
@@ -472,7 +473,7 @@ fn make(options: &AuditOptions) -> Result<()> {
     }
 }
 
-/// Makes a connection ready to write; answers the log's name.
+/// Makes a connection ready to write; returns the log's name.
 fn prepare(conn: &mut Connection, options: &AuditOptions) -> Result<String> {
     let refused = |e: rusqlite::Error| {
         Error::new(ErrorKind::Sink, format!("the audit database cannot be opened for writing: {e}"))
@@ -508,19 +509,19 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "secure_delete", "on")?;
     conn.pragma_update(None, "recursive_triggers", "on")?;
     conn.pragma_update(None, "trusted_schema", "off")?;
-    // Nothing of the log in temporary files; and SQLite saves pages before each statement that a trigger
-    // may end, which would otherwise be a file as well.
+    // Keeps data of the log out of temporary files: also the pages that SQLite saves before each statement that a
+    // trigger may abort.
     conn.pragma_update(None, "temp_store", "memory")?;
     conn.pragma_update(None, "cache_size", -65_536)?;
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    // The writer does it itself, once it has seen that log and database are still the ones of their paths.
+    // The writer moves the log itself, after checking that its paths still lead to this log and database.
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
 
-/// Looks for the number of conflicts' and streams' sake whether another process wrote, and reads again what
-/// it changed.
+/// Checks whether another process wrote to the file since the memory was read, and if so, reads the tree's edge again
+/// and forgets streams and names.
 fn recall<'m>(conn: &Connection, memory: &'m mut Option<Memory>) -> rusqlite::Result<&'m mut Memory> {
     let data_version = conn.prepare_cached("PRAGMA data_version")?.query_row([], |r| r.get(0))?;
     let stale = memory.as_ref().is_none_or(|memory| memory.data_version != data_version);
@@ -583,7 +584,7 @@ fn add(
     Ok(())
 }
 
-/// Adds the row of sealed bytes and what is looked up in them.
+/// Adds the row of sealed bytes, with the columns by which they are found.
 fn insert(
     conn: &Connection,
     memory: &mut Memory,
@@ -683,7 +684,8 @@ fn unavailable(e: Error) -> Failure {
     Failure::new(FailureKind::Storage, "the audit database cannot be opened").detail(e.message())
 }
 
-/// What a lane is told when SQLite refuses: all of it can pass, so the lane tries again.
+/// The failure for an error of SQLite. The lane tries again, except for an envelope that is no sealed line (kind
+/// `serialization`), which no try would store.
 fn failure(e: &rusqlite::Error) -> Failure {
     use rusqlite::ErrorCode as Code;
     if matches!(e, rusqlite::Error::ToSqlConversionFailure(_)) {

@@ -1,8 +1,8 @@
 //! `console`: one aligned, coloured line per event, for people.
 //!
-//! Guarantees: what it prints is for eyes, not for proof; of an event nothing but text reaches the terminal
-//! ([`crate::terminal`]); a narrow terminal gets shorter lines; NO_COLOR is honoured. Of own envelopes it shows only
-//! losses and states.
+//! Guarantees: the output is for people to read, and proves nothing; an event's text cannot control the terminal
+//! ([`crate::terminal`]); a narrow terminal gets shorter lines; NO_COLOR is honoured. Of own envelopes only losses and
+//! states are shown.
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl Settings for ConsoleConfig {
     }
 }
 
-/// See the module's head.
+/// The `console` sink.
 struct Console {
     out: Output,
     color: bool,
@@ -119,7 +119,7 @@ impl Console {
         let mut rest = String::new();
         for (key, member) in value.get("data").map(Value::members).unwrap_or_default() {
             if matches!(key.as_str(), "capture" | "content" | "disclosures" | "provenance" | "authz") {
-                // Proof and provenance are for the verifier, not for the eye.
+                // Members that only a verifier needs are not shown.
                 continue;
             }
             let shown = match member {
@@ -167,7 +167,8 @@ impl Sink for Console {
         }
         match self.out.lines(self.buf.as_bytes()) {
             Ok(()) => Answers::Acknowledged,
-            // Of own envelopes not every one has a line, so it cannot be told which arrived.
+            // Not every own envelope has a line, so that the lines that were written don't tell which envelopes
+            // arrived.
             Err(cut) => Answers::Retry(Failure::of_io(&cut.error), None),
         }
     }

@@ -4,9 +4,10 @@
 //! a line that a crash left unfinished is moved aside when the file is opened, never appended to; what was
 //! acknowledged was written whole, into the file that the path names. With `fsync` it survives a loss of power, the
 //! file's name too. A full disk is a failure that is tried again: the part of a batch that did not fit is cut off
-//! first, so no torn line stays behind. What one signature covers is in one file, and what a process that died within
-//! a write left without it is moved aside like a torn line ([`tail`]). A file that somebody else removed, moved, cut or wrote to is a failure that
-//! says how many acknowledged envelopes were in it; then another is begun.
+//! first, so no torn line stays behind. Envelopes that one signature covers are in one file; if a process dies before
+//! it has written the signature, the lines that it should have covered are moved aside like a torn line ([`tail`]). If
+//! somebody else removed, moved, cut or wrote to the file, the delivery fails and says how many acknowledged envelopes
+//! were in it; then another file is begun.
 
 mod settings;
 mod tail;
@@ -29,7 +30,7 @@ use crate::seam::{Access, Clock, Fs, SharedFs, SystemClock, UnixNanos, absolute}
 use crate::sink::{Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
 use crate::sync::{Mutex, lock};
 
-/// See the module's head.
+/// The `file` sink.
 pub(crate) struct FileSink {
     fs: Arc<dyn Fs>,
     clock: Arc<dyn Clock>,
@@ -47,7 +48,7 @@ pub(crate) struct FileSink {
 /// The files that sinks of this process write, to tell a second emitter from a second process.
 static HERE: PerProcess<Mutex<Vec<PathBuf>>> = PerProcess::new();
 
-/// One of them, as long as it is written.
+/// An entry of [`HERE`], removed when it is dropped.
 struct Writing(PathBuf);
 
 impl Writing {
@@ -89,7 +90,7 @@ impl FileSink {
         Ok(sink)
     }
 
-    /// Opens and locks the file, or one beside it that nobody else writes.
+    /// Opens and locks the file, or, if somebody else writes it, a file beside it.
     fn reopen(&mut self) -> io::Result<()> {
         self.file = None;
         self.writing = None;
@@ -100,7 +101,7 @@ impl FileSink {
                 break file;
             }
             let pid = std::process::id();
-            // With a number where another emitter of this process has that one, too.
+            // With a number if another emitter of this process writes that file too.
             let suffix = if n == 0 { format!(".{pid}") } else { format!(".{pid}.{n}") };
             path = with_suffix(&self.config.path, &suffix);
             n += 1;
@@ -113,7 +114,7 @@ impl FileSink {
             self.say_where(&path);
         }
         self.writing = Some(Writing::begin(&path));
-        // Age counts from the file's own birth where that is known, so that a restart does not reset it.
+        // The age counts from when the file was created, if that is known, so that a restart does not reset it.
         let born = if file.len() > 0 { file.created() } else { None };
         self.began = born.unwrap_or_else(|| self.clock.unix_nanos());
         self.path = path;
@@ -122,8 +123,9 @@ impl FileSink {
         Ok(())
     }
 
-    /// Somebody else writes the file that was asked for. Another process is what servers with several are; a second
-    /// emitter of this one is more often a mistake (a notebook's cell that ran twice).
+    /// Tells the host's logger that another file is written, because somebody else writes the one that was configured.
+    /// If that is another process, as in servers with several, it is only information. If it is another emitter of this
+    /// process, it is a warning, as that is often a mistake (a notebook's cell that ran twice).
     fn say_where(&self, path: &Path) {
         let (asked, instead) = (self.config.path.display(), path.display());
         if Writing::is_here(&self.config.path) {
@@ -149,16 +151,16 @@ impl FileSink {
         too_large || self.config.rotate_age.is_some_and(|limit| file.len() > 0 && age >= limit)
     }
 
-    /// `PATH` becomes `PATH.<time>`, a new `PATH` begins; the oldest beyond `keep` go.
+    /// Renames `PATH` to `PATH.<time>`, begins a new `PATH`, and deletes the oldest files beyond `keep`.
     fn rotate(&mut self) -> std::result::Result<(), Trouble> {
         let mut rotated = rotated_files(&*self.fs, &self.path)?;
-        // Later than every other also where the clock stands or was set back: the names are the order.
+        // Later than all others, even if the clock stands still or was set back: the names give the order.
         let last = rotated.last().map_or(0, |(stamp, _)| stamp + 1);
         let now = last.max(u64::try_from(self.clock.unix_nanos()).unwrap_or(0));
         let to = with_suffix(&self.path, &format!(".{now:020}"));
         if let Some(file) = &mut self.file {
             file.sync()?;
-            // What the path names may be somebody else's by now, and is not ours to rename.
+            // The path may lead to somebody else's file by now, which must not be renamed.
             file.check(&*self.fs)?;
         }
         self.fs.rename(&self.path, &to)?;
@@ -176,7 +178,7 @@ impl FileSink {
         Ok(())
     }
 
-    /// Appends what is in the buffer, whole or not at all.
+    /// Appends the whole buffer or nothing.
     fn append(&mut self) -> std::result::Result<(), Trouble> {
         let Some(file) = &mut self.file else { return Ok(()) };
         if file.len() == 0 {
@@ -185,7 +187,8 @@ impl FileSink {
         file.append(&*self.fs, &self.buf, self.config.fsync)
     }
 
-    /// The failure to answer with; a file that is in doubt is let go of, and opened afresh by the next delivery.
+    /// The failure to answer with. If the state of the file is in doubt, it is closed, and the next delivery opens it
+    /// again.
     fn failure(&mut self, trouble: &Trouble) -> Failure {
         if self.file.as_ref().is_none_or(LineFile::is_doubtful) {
             self.file = None;
@@ -197,7 +200,8 @@ impl FileSink {
     }
 }
 
-/// What can honestly be said of the envelopes that were acknowledged into a file that is no longer ours.
+/// The failure when somebody else did something to the file: it says what is known of the envelopes that were
+/// acknowledged into it.
 fn taken_failure(taken: &Taken, held: u64, path: &Path) -> Failure {
     let of = match held {
         0 => "no acknowledged envelope of this process was in it".to_owned(),
@@ -232,10 +236,10 @@ fn rotated_files(fs: &dyn Fs, path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// Where the shortest part of a batch ends, from `from` on, of which every stream ends signed; where none does, it is
-/// one envelope.
+/// The end of the shortest part of a batch, beginning at `from`, in which the last envelope of each stream is signed.
+/// If there is no such part, it is one envelope long.
 fn covered_end(batch: &[Envelope], from: usize) -> usize {
-    // Most are signed each, or not at all.
+    // The usual cases: each envelope is signed, or none is.
     if batch[from].signed || !batch[from..].iter().any(|envelope| envelope.signed) {
         return from + 1;
     }
@@ -269,7 +273,7 @@ impl Sink for FileSink {
             self.buf.clear();
             let mut upto = done;
             while upto < batch.len() {
-                // What one signature covers goes into one file.
+                // Envelopes that one signature covers go into one file.
                 let end = covered_end(batch, upto);
                 let bytes: usize = batch[upto..end].iter().map(|envelope| envelope.bytes.len() + 1).sum();
                 if self.due(self.buf.len() as u64, bytes as u64) {

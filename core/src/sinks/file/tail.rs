@@ -1,8 +1,8 @@
-//! What a write that was cut off leaves at a file's end, where one signature covers a batch.
+//! Finds the end of a write that was cut off, where one signature covers a batch.
 //!
-//! Such a write ends with the signature that covers it. A process that dies within it leaves whole lines that nothing
-//! will ever cover: they were never acknowledged, and a verifier would call them unsigned for ever. So they are set
-//! aside when the file is opened next, as a torn line is.
+//! The last line of such a write has the signature that covers all of it. If the process dies during the write, whole
+//! lines are left that no signature will ever cover. They were never acknowledged, and a verifier would report them as
+//! unsigned for ever. So they are set aside when the file is opened next, as a torn line is.
 
 use std::collections::HashSet;
 use std::io;
@@ -12,11 +12,11 @@ use crate::envelope::line::{Line, Reader};
 use crate::lines::read_exact;
 use crate::seam::{Fs, Uuid};
 
-/// How far back it is looked for: more than a batch holds.
+/// How far back from the end of the file the search goes: farther than a batch reaches.
 const WINDOW: u64 = 4 << 20;
 
-/// Where the lines begin, at the end of a file of so many bytes, that no signature covers and that are of streams which
-/// are signed: those of streams that nobody signs are as they are to be.
+/// The length of the file without the lines at its end that no signature covers. Only lines of streams that have a
+/// signed line before them count, as other streams may be unsigned on purpose. `len` is the file's length.
 pub(super) fn covered_len(fs: &dyn Fs, path: &Path, len: u64) -> io::Result<u64> {
     let mut size = len.min(64 << 10);
     loop {
@@ -33,11 +33,12 @@ pub(super) fn covered_len(fs: &dyn Fs, path: &Path, len: u64) -> io::Result<u64>
     }
 }
 
-/// The same of the end of a file; `None`: that does not show it. `whole`: this is all of the file.
+/// The same within `block`, the last bytes of a file; `None` if the block is too short to tell. `whole`: it is the
+/// whole file.
 fn look(block: &[u8], whole: bool) -> Option<usize> {
     let mut reader = Reader::default();
     let mut end = block.len();
-    // Unsigned lines at the end, from the last: where each begins, and whose it is.
+    // The unsigned lines at the end, from the last one on: where each begins, and its stream.
     let mut unsigned: Vec<(usize, Uuid)> = Vec::new();
     let mut signed: HashSet<Uuid> = HashSet::new();
     let mut waits: HashSet<Uuid> = HashSet::new();
@@ -45,7 +46,7 @@ fn look(block: &[u8], whole: bool) -> Option<usize> {
         let start = memchr::memrchr(b'\n', &block[..end - 1]).map(|at| at + 1);
         let start = match start {
             Some(start) => start,
-            // The first line of a part may begin before it.
+            // The first line in the block may begin before the block.
             None if whole => 0,
             None => return None,
         };

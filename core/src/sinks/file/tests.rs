@@ -154,7 +154,7 @@ fn there_is_one_writer_per_file() {
     let expected: Vec<_> =
         names.into_iter().enumerate().map(|(n, name)| (name, format!("{n:09}\n"))).collect();
     assert_eq!(files(dir.path()), expected);
-    // The first is gone: who opens next has its file again.
+    // The first sink is gone: the next one that opens gets its file.
     drop(sinks);
     FileSink::open(config(&path)).unwrap().deliver(&lines(3..4));
     assert_eq!(files(dir.path())[0].1, "000000000\n000000003\n");
@@ -168,7 +168,7 @@ fn a_full_disk_takes_nothing_away_and_leaves_no_half_line() {
     assert_eq!(sink.deliver(&lines(0..2)), Answers::Acknowledged);
     fs.leave_room(Some(15));
     for _ in 0..2 {
-        // Room for a line and a half: all or nothing of what is written at once.
+        // There is room for a line and a half: a write is kept as a whole or not at all.
         let Answers::Retry(failure, None) = sink.deliver(&lines(2..5)) else { panic!("not a failure") };
         assert!(
             failure.kind == FailureKind::Storage && failure.summary.contains("cannot write"),
@@ -191,7 +191,8 @@ fn nothing_acknowledged_is_lost_under_faults_at_every_call() {
         let (fs, path) = (SimFs::new(seed), Path::new("/e"));
         let mut rng = Rng(seed);
         let clock = Arc::new(ManualClock::new(START));
-        // Rotation syncs, and a sync that fails may lose what none has covered before: so only with `fsync`.
+        // Rotation syncs, and a sync that fails may lose whatever was not synced before: so rotation is tried only with
+        // `fsync`.
         let fsync = rng.one_in(2);
         let limits =
             FileConfig { rotate_bytes: (fsync && rng.one_in(2)).then_some(60), fsync, ..config(path) };
@@ -319,8 +320,8 @@ fn rotation_never_renames_a_file_that_is_not_ours() {
     assert_eq!(std::fs::read_to_string(dir.path().join("kept")).unwrap(), "000000000\n000000001\n");
 }
 
-/// The power goes before each sync in turn, and with it all that none covered: what was delivered with `fsync` is
-/// there, through rotation and torn lines that are set aside.
+/// Power is lost before each sync in turn, and with it everything that was not synced. What was delivered with `fsync`
+/// is there, also after rotation and when torn lines are set aside.
 #[test]
 fn what_was_delivered_with_fsync_is_there_whenever_the_power_goes() {
     let path = Path::new("/logs/e");
@@ -418,16 +419,16 @@ fn what_a_cut_off_write_left_without_a_signature_is_set_aside() {
         let lines = all.iter().map(|&(stream, sequence, signed)| sealed(stream, sequence, signed));
         lines.map(|e| String::from_utf8(e.bytes.to_vec()).unwrap() + "\n").collect()
     };
-    // More than is looked at first.
+    // More than the first block that is searched.
     let long: Vec<_> = (2..3000).map(|n| (1, n, false)).collect();
     for (stays, goes) in [
         (vec![(1, 1, true)], vec![(1, 2, false), (1, 3, false)]),
         (vec![(1, 1, true)], long),
         (vec![(1, 1, true), (2, 1, true)], vec![(1, 2, false), (2, 2, false)]),
-        // Of a stream that nobody signs, or of which nothing shows that somebody does.
+        // Lines of a stream that is not signed, or of which no line shows that it is.
         (vec![(1, 1, false), (1, 2, false)], vec![]),
         (vec![(1, 1, true), (1, 2, false), (2, 1, false)], vec![]),
-        // What is covered.
+        // Covered lines.
         (vec![(1, 1, true), (1, 2, false), (1, 3, true)], vec![]),
     ] {
         let dir = TempDir::new();

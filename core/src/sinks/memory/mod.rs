@@ -70,7 +70,7 @@ impl Settings for Nowhere {
     }
 }
 
-/// How many envelopes a `memory` lane keeps: the newest. A program that wants to look at all gives a
+/// How many envelopes a `memory` lane keeps: the newest. A program that wants to see more of them gives a
 /// [`MemorySink`] of its own to `open`.
 const KEEP: usize = 1024;
 
@@ -94,7 +94,7 @@ impl MemorySink {
         Self { kept: Arc::default(), keep }
     }
 
-    /// What it holds, oldest first.
+    /// The envelopes that it holds, oldest first.
     #[must_use]
     pub fn envelopes(&self) -> Vec<Envelope> {
         lock(&self.kept).iter().cloned().collect()

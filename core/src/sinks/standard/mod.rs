@@ -1,7 +1,7 @@
 //! `stdout` and `stderr`: one canonical line per envelope.
 //!
-//! Guarantees: whole lines, as [`Output`] says; a closed pipe is a failure like any other: tried again, announced,
-//! never a crash.
+//! Guarantees: whole lines, as [`Output`] says; a closed pipe is a failure like any other: the delivery is tried again,
+//! the failure is announced, and the program does not crash.
 
 use std::time::Duration;
 

@@ -5,8 +5,8 @@
 //! most 255 hashes a level, whatever the size.
 //!
 //! How: the tree is cut into tiles of 256. Kept are the leaves, and the root of every *complete* subtree
-//! of 256, 256², 256³ … leaves, which never changes again. Everything in between is computed when somebody
-//! asks: a head or a proof folds at most one tile a level.
+//! of 256, 256², 256³ … leaves, which never changes again. Everything in between is computed on request: a head or a
+//! proof reads at most one tile per level.
 
 mod check;
 mod proof;
@@ -51,9 +51,9 @@ pub fn empty_root() -> Hash {
     Sha256::digest([]).into()
 }
 
-/// The root over a row of hashes of one height, of which the last may be that of a smaller tree: pairs
-/// are joined level by level, and an odd one out moves up as it is, which is RFC 9162's split at the
-/// largest power of two.
+/// The root over a row of subtrees' hashes, all of one height except that the last may be smaller. Pairs are joined
+/// level by level, and a last hash without a partner moves up unchanged, which gives RFC 9162's split at the largest
+/// power of two.
 fn fold(hashes: &[Hash]) -> Hash {
     let mut row = hashes.to_vec();
     let mut len = row.len();
@@ -89,7 +89,7 @@ pub struct Frontier<const H: u32 = TILE_HEIGHT> {
 }
 
 impl<const H: u32> Frontier<H> {
-    /// Takes the edge of a tree of `size` leaves from where its nodes are kept.
+    /// Reads the edge of a tree of `size` leaves from the stored nodes.
     ///
     /// # Errors
     /// As `nodes`.

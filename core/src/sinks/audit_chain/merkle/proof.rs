@@ -7,7 +7,7 @@ use super::{Hash, TILE_HEIGHT, empty_root, fold, node_hash};
 
 /// Where the hashes of a tree are kept.
 pub trait Nodes {
-    /// What may go wrong there.
+    /// The error of reading them.
     type Error;
 
     /// The roots of the complete subtrees of `256^level` leaves from the `from`-th to before the `to`-th;
@@ -100,7 +100,7 @@ impl<'a, N: Nodes, const H: u32> Tiles<'a, N, H> {
                 start = middle;
             }
         }
-        // Where the old tree is itself a subtree, whoever checks has its root already.
+        // If the old tree is itself a subtree, the verifier already has its root.
         if start != 0 {
             path.push(self.subtree(start, end)?);
         }

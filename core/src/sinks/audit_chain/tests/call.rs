@@ -1,4 +1,4 @@
-//! The log's questions as JSON: they are the functions' answers, and what is asked wrongly is named.
+//! The operations as JSON: they give the same answers as the functions, and an error names the wrong argument.
 
 use super::*;
 use crate::error::ErrorKind;

@@ -1,5 +1,5 @@
-//! A hundred thousand envelopes: what is asked of them is right wherever it lies, and the file stays small. How
-//! long it takes is bench/audit's to say, which `make soak` holds to its bounds with ten million.
+//! A hundred thousand envelopes: queries and proofs are right wherever in the log they reach, and the file stays small.
+//! bench/audit measures how long they take; `make soak` runs it with ten million envelopes and checks the bounds.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! What leaves the database, checked by code that is not ours: Python's standard library and the `sqlite3`
-//! command.
+//! What the database gives out, checked by code that is not part of sinkwell: Python's standard library and the
+//! `sqlite3` command.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

@@ -36,7 +36,7 @@ pub(super) struct Said {
     pub(super) own: bool,
 }
 
-/// Seals one stream, from the design's text and nothing of the sealer's code.
+/// Seals one stream as docs/spec/envelope.md says, without any of the sealer's code.
 pub(super) struct Sealer {
     key: SigningKey,
     agentid: Arc<str>,

@@ -1,4 +1,4 @@
-//! Retention: what it erases, what it leaves, and what passes for it but is none.
+//! Retention: what it erases, what it leaves, and envelopes that look like retention and are none.
 
 use rusqlite::Connection;
 
@@ -54,7 +54,7 @@ fn old_envelopes_become_stubs_and_every_proof_still_holds() {
     };
     assert_eq!(plan, [range(&one, 2, 350), range(&two, 1, 100)]);
 
-    // Without the envelope that says so, nothing goes.
+    // Before the retention envelope is in the log, nothing is erased.
     let announced = announce(&mut one, &plan);
     let e = handle.apply_retention(&announced.hash).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::InvalidArgument, "{e}");
@@ -181,14 +181,14 @@ fn an_erasure_without_such_an_envelope_is_found() {
     assert_eq!(handle.apply_retention(&other.hash).unwrap().erased, 5);
     let db = Connection::open(&log.path).unwrap();
     db.execute_batch("INSERT INTO stub VALUES (7, '')").expect_err("not covered");
-    // The trigger asks the table, `verify` the sealed envelope.
+    // The trigger looks at the table of erasures, `verify` at the sealed retention envelope.
     db.execute_batch(
         "INSERT INTO erasure SELECT 1, 8, 8, leaf FROM envelope WHERE own = 1;
          INSERT INTO stub VALUES (7, '');",
     )
     .unwrap();
     let report = log.verify();
-    // Erased without leave, and by a stub that shows nothing of what stood there.
+    // An envelope was erased without permission, and its stub does not give the leaf's hash.
     let kinds: Vec<_> = report.findings.iter().map(|finding| (finding.kind, finding.index)).collect();
     assert_eq!(kinds, [(AuditFindingKind::Removed, Some(7)), (AuditFindingKind::Altered, Some(7))]);
 }

@@ -78,7 +78,7 @@ impl Victim {
         Self { dir, path, sink, next: 0, acknowledged: Vec::new() }
     }
 
-    /// Delivers as a lane does, until it is acknowledged; answers with the failures on the way.
+    /// Delivers as a lane does, until it is acknowledged; returns the failures on the way.
     fn deliver(&mut self, batch: &[Envelope]) -> Vec<Failure> {
         let mut failures = Vec::new();
         loop {
@@ -98,7 +98,8 @@ impl Victim {
         self.deliver(&sealed()[self.next - n..self.next])
     }
 
-    /// The process is killed: nothing of it is closed in order. What the paths lead to is what is left.
+    /// Acts as if the process were killed: nothing is closed, and only the files that the paths lead to are left.
+    /// Returns a copy's folder, the acknowledged lines that are missing in it, and the report on it.
     fn kill(self) -> (TempDir, Vec<Vec<u8>>, AuditReport) {
         let Self { dir, path, sink, acknowledged, .. } = self;
         let copy = dir.path().join("copy.db");
@@ -124,7 +125,8 @@ impl Victim {
     }
 }
 
-/// Frames from which on the log is moved, and envelopes of a delivery: a few deliveries lie between two checkpoints.
+/// The number of frames from which on the log is moved, and of envelopes in a delivery: a few deliveries lie between
+/// two WAL checkpoints.
 const FRAMES: u64 = 60;
 const PART: usize = 4;
 
@@ -208,7 +210,7 @@ fn a_database_that_is_removed_or_replaced_is_a_failure_and_goes_on_in_what_is_th
         let failures = victim.some(3);
         assert_eq!(failures.len(), 1, "{deed:?}: {failures:?}");
         assert_eq!(failures[0].kind, FailureKind::Storage);
-        // A log that is left of another database would be read into this one.
+        // The log of another database that is left there would be read into this one.
         let aside = std::fs::read_dir(victim.path.parent().unwrap()).unwrap().flatten();
         let aside =
             aside.filter(|entry| entry.file_name().to_string_lossy().contains("-wal.replaced-")).count();
@@ -258,7 +260,8 @@ fn looking_at_a_database_by_plain_reads_drops_nobodys_lock() {
     let second = AuditSink::open(AuditOptions::new(&victim.path)).unwrap();
     drop(second);
     drop(AuditDb::open_read(&victim.path).unwrap());
-    // Another process takes itself for the last one if our locks are gone, and removes the log when it ends.
+    // If this process's locks are gone, another process takes itself for the last one that has the database open, and
+    // removes the log when it ends.
     let script = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "sinks::audit_chain::tests::taken::stranger", "--ignored", "--test-threads=1"])
         .env(STRANGER, &victim.path)
