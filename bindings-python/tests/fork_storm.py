@@ -234,7 +234,11 @@ def run_parent(
         os.close(write)
     import sinkwell
 
-    config: dict[str, Any] = {"agent": {"id": "urn:storm"}, "heartbeat": "off"}
+    # One signature a batch: a fork in the middle of one leaves each process with what its own signatures cover.
+    key = {"id": "k", "sign": "batch", "hmac_sha256": {"file": str(folder / "key")}}
+    os.close(os.open(folder / "key", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    (folder / "key").write_bytes(SECRET)
+    config: dict[str, Any] = {"agent": {"id": "urn:storm"}, "heartbeat": "off", "key": key}
     lane: dict[str, Any] = {"id": "l", "overflow": "drop_oldest", "queue": {"events": 2000}}
     sinks: list[Any] = []
     file = {"file": {"path": str(folder / "lines.ndjson")}}
@@ -368,6 +372,42 @@ sys.stdin.read()
 """
 
 
+SECRET = b"a secret of the storm's, 32 long"
+
+
+def wrong_in(folder: Path) -> str | None:
+    """What the verifier finds in what arrived, beyond what the end of the parent explains: it goes as a killed process
+    does, in the middle of a batch, and then no signature covers the end of its own stream.
+    """
+    lines = []
+    for path in sorted(folder.glob("lines.ndjson*")):
+        lines += [line for line in path.read_text().splitlines() if not line.startswith("sinkwell: ")]
+    if not lines:
+        return None
+    command = [
+        sys.executable,
+        "-m",
+        "sinkwell",
+        "verify",
+        "--format",
+        "json",
+        "--key",
+        f"k=hmac:{folder / 'key'}",
+    ]
+    text = "\n".join(lines) + "\n"
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        return done.stderr
+    report = json.loads(done.stdout)
+    parent = json.loads(lines[0])["streamid"]
+    for stream in report["streams"]:
+        ends = ["open", "declared_loss"] + (["unsigned"] if stream["streamid"] == parent else [])
+        for finding in stream["findings"]:
+            if finding["kind"] not in ends:
+                return f"{stream['streamid']}: {finding}"
+    return f"{report['malformed']} lines are none" if report["malformed"] else None
+
+
 def children_in(folder: Path) -> list[int]:
     """The numbers of children's events that arrived; a line that is none is a failure."""
     found = []
@@ -418,6 +458,9 @@ def storm(rows: list[tuple[str, str, str, str]], folder: Path) -> list[dict[str,
         except ValueError as error:
             arrived = []
             fail(its[0][0], f"a line is none: {error}")
+        wrong = wrong_in(own)
+        if wrong:
+            fail(its[0][0], f"the verifier: {wrong}")
         for n, _, _ in its:
             answer = said.get(n)
             if answer is None:
