@@ -268,6 +268,15 @@ export interface ConfigurationDocument {
   /** What the emitter runs in, for policies with such a target. */
   readonly target?:
     { readonly namespace?: string | undefined; readonly gateway?: string | undefined } | undefined;
+  /** Events out of log streams; docs/VACUUM.md. */
+  readonly vacuum?:
+    | {
+        /** The ids of the lanes that get what is found; all if absent. */
+        readonly transports?: readonly string[] | undefined;
+        /** A database that holds how far each lane has got with each process's log. */
+        readonly cursors?: string | undefined;
+      }
+    | undefined;
   /** Refused unless `SINKWELL_TESTING=1`. */
   readonly testing?:
     | {

@@ -48,4 +48,5 @@ test('every member of a built-in event is typed, and none that is not one', () =
     properties(schema, known);
     assert.deepStrictEqual(beyond(Object.keys(schema.properties ?? {}), typed), [], `members of ${type}`);
   }
+  assert.deepStrictEqual(beyond(typed, known), []);
 });

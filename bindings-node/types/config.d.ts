@@ -276,6 +276,13 @@ export interface ConfigurationDocument {
         readonly namespace?: string | undefined;
         readonly gateway?: string | undefined;
     } | undefined;
+    /** Events out of log streams; docs/VACUUM.md. */
+    readonly vacuum?: {
+        /** The ids of the lanes that get what is found; all if absent. */
+        readonly transports?: readonly string[] | undefined;
+        /** A database that holds how far each lane has got with each process's log. */
+        readonly cursors?: string | undefined;
+    } | undefined;
     /** Refused unless `SINKWELL_TESTING=1`. */
     readonly testing?: {
         readonly clock?: string | undefined;
