@@ -1,8 +1,8 @@
-//! What an `emit` leaves to be done once it holds no lane's lock.
+//! What an `emit` does after it has released the lanes' locks.
 //!
-//! Guarantees: receipts' callbacks run, and workers are woken, when no lock is held; of several lanes that sleep
-//! the caller wakes one, which wakes the others before it does anything else. A wake costs whoever makes it
-//! some microseconds, so this is what fan-out costs a caller whose lanes are idle.
+//! Guarantees: receipts' callbacks run, and workers are woken, while no lock is held. Waking a thread costs some
+//! microseconds, so a caller wakes only one of the lanes that sleep, and that lane's worker wakes the others before it
+//! does anything else. This is what `emit` costs a caller whose lanes are idle.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::core::Phase;
 use super::{Lane, Reason};
 use crate::lane::Tracked;
 
-/// An event that was lost before it was sealed, whose receipt is to be told.
+/// An event that was lost before it was sealed: its receipt has yet to be told.
 pub(crate) struct Lost {
     pub(crate) lane: usize,
     pub(crate) tracked: Arc<Tracked>,
@@ -28,13 +28,14 @@ pub(crate) struct After {
 }
 
 impl After {
-    /// Does it.
+    /// Wakes the workers and tells the receipts.
     pub(crate) fn run(self, lanes: &[Arc<Lane>]) {
         if let Some((&first, others)) = self.sleepers.split_first() {
             let first = &lanes[first];
             if !others.is_empty() {
                 let mut core = first.lock();
-                // Whoever is awake already may be long at what it does, and nobody waits for that.
+                // If the first worker is awake by now, it may be busy for long before it wakes the others: wake them
+                // here.
                 if core.phase == Phase::Woken {
                     core.relay.extend(others.iter().map(|&i| Arc::clone(&lanes[i])));
                 } else {

@@ -1,7 +1,7 @@
-//! What lanes tell each other, and what of it reaches the caller.
+//! What lanes tell each other, and what of it the caller sees.
 //!
-//! Guarantees: no lane's lock is held here while another's is taken; a lane's state reaches the caller only
-//! through required sinks, as [`Bus::ready`].
+//! Guarantees: no lane's lock is held here while another's is taken; the caller notices a lane's state only through
+//! required sinks, by [`Bus::ready`].
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::sink::{Envelope, SinkClass};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, lock};
 
-/// How long a lane whose time is over may take to tell its receipts so.
+/// How much longer than the deadline a lane may take to tell its receipts how their events ended.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// The lanes as they are now.
@@ -54,15 +54,15 @@ pub(crate) struct Bus {
     required: Vec<RequiredSink>,
     /// A bit per class that `fail_closed` finds without a healthy sink.
     failing: AtomicU8,
-    /// What was last seen of each required class.
+    /// Whether each required class was healthy when last looked at.
     seen: Mutex<Vec<Option<bool>>>,
     changed: Condvar,
     checkpoint: Option<CheckpointTarget>,
     checkpoint_file: Option<CheckpointFile>,
     key: Mutex<Option<SigningKey>>,
-    /// Whether the emitter takes no event any more; held for reading while one enters its lanes.
+    /// Whether the emitter takes no more events. An `emit` holds the read lock while its event enters the lanes.
     closed: RwLock<bool>,
-    /// Every required class was healthy once: from now on a change is news.
+    /// Every required class was healthy once: from now on each change is declared.
     opened: AtomicBool,
 }
 
@@ -90,7 +90,7 @@ impl Bus {
         }
     }
 
-    /// An event is about to enter the lanes; no shutdown begins before the guard is dropped.
+    /// To be called before an event enters the lanes; no shutdown begins before the guard is dropped.
     ///
     /// # Errors
     /// `closed`.
@@ -102,7 +102,7 @@ impl Bus {
         Ok(closed)
     }
 
-    /// No event enters any more.
+    /// From now on no event enters.
     pub(crate) fn close(&self) {
         *self.closed.write().unwrap_or_else(PoisonError::into_inner) = true;
     }
@@ -115,7 +115,7 @@ impl Bus {
         Arc::clone(&self.set.load().lanes)
     }
 
-    /// The right to add a lane, or take the last one away: what is there is read, and then written.
+    /// Held while a lane is added or the last one taken away, as both read the set of lanes and then replace it.
     pub(crate) fn adding(&self) -> MutexGuard<'_, ()> {
         lock(&self.adding)
     }
@@ -133,14 +133,14 @@ impl Bus {
         self.store(lanes);
     }
 
-    /// Puts other policies in force, as `bind` makes them for the lanes that there are.
+    /// Puts other policies in force; `bind` binds them to the lanes of this emitter.
     pub(crate) fn shape(&self, bind: Bind) {
         let _alone = self.adding();
         *lock(&self.bind) = Some(bind);
         self.store(self.set.load().lanes.to_vec());
     }
 
-    /// The right to read policies anew: one at a time.
+    /// Held while policies are read anew, so that one caller at a time does so.
     pub(crate) fn reloading(&self) -> MutexGuard<'_, ()> {
         lock(&self.reloading)
     }
@@ -174,21 +174,21 @@ impl Bus {
         Ok(())
     }
 
-    /// A lane's state changed: the others are told at once.
+    /// Tells the other lanes at once that a lane's state has changed.
     pub(crate) fn announce(&self, from: usize, record: StateRecord) {
         for lane in self.lanes().iter().filter(|lane| lane.index != from) {
             lane.ask(Ask::Note(Note::State(record.clone())));
         }
     }
 
-    /// An episode of losses is over: every other `siem` and `audit` lane is told.
+    /// Tells every other `siem` and `audit` lane of an episode of losses that is over.
     pub(crate) fn tell_losses(&self, from: usize, fact: Fact) {
         for lane in self.lanes().iter().filter(|lane| lane.index != from && lane.watches_losses()) {
             lane.ask(Ask::Note(Note::Fact(fact.clone())));
         }
     }
 
-    /// The head of an audit chain: every `siem` lane is told.
+    /// Tells every other `siem` lane the head of an audit chain.
     pub(crate) fn tell_tree_head(&self, from: usize, note: Note) {
         let siem = |lane: &&Arc<Lane>| lane.index != from && lane.classes().contains(&SinkClass::Siem);
         for lane in self.lanes().iter().filter(siem) {
@@ -196,12 +196,12 @@ impl Bus {
         }
     }
 
-    /// Whether the other lanes' checkpoints go there.
+    /// Whether this lane is the one that gets the other lanes' checkpoints.
     pub(crate) fn takes_checkpoints(&self, lane: &Lane) -> bool {
         matches!(&self.checkpoint, Some(CheckpointTarget::Lane(id)) if lane.id() == id)
     }
 
-    /// A checkpoint was acknowledged: it goes to its second place.
+    /// Hands a checkpoint that its own lane's sink has acknowledged to the second place: a lane or a file.
     pub(crate) fn checkpoint(&self, from: usize, envelope: &Envelope) {
         match &self.checkpoint {
             None => {}
@@ -219,7 +219,7 @@ impl Bus {
         }
     }
 
-    /// The place of the other lanes' checkpoints that is a file, if there is one.
+    /// The checkpoint file, if one is configured.
     pub(crate) fn checkpoint_file(&self) -> Option<&CheckpointFile> {
         self.checkpoint_file.as_ref()
     }
@@ -233,7 +233,7 @@ impl Bus {
         })
     }
 
-    /// Some lane's state changed: looks at the required classes again.
+    /// To be called when some lane's state has changed: looks at the required classes again.
     pub(crate) fn state_changed(&self) {
         let mut breaches = Vec::new();
         {
@@ -267,7 +267,7 @@ impl Bus {
         }
     }
 
-    /// An error where governance forbids going on.
+    /// An error if governance demands that no event is accepted now.
     pub(crate) fn ready(&self) -> Result<()> {
         let failing = self.failing.load(Ordering::Acquire);
         if failing == 0 {
@@ -327,7 +327,7 @@ impl Bus {
                 drop(seen);
                 return Err(self.unavailable(&missing));
             }
-            // Bounded, so that a change between looking and waiting costs little.
+            // Bounded, so that a change that comes between the look and the wait delays the caller only a little.
             let nap = left.min(Duration::from_millis(20));
             drop(self.changed.wait_timeout(seen, nap).unwrap_or_else(std::sync::PoisonError::into_inner));
         }
@@ -344,8 +344,8 @@ impl Bus {
         self.lanes().iter().for_each(|lane| lane.hurry());
     }
 
-    /// For the end of the process: goes on accepting while what is there goes out, for half of the time, then shuts
-    /// down.
+    /// For the end of the process: delivers what is queued for half of the time while the emitter still accepts events,
+    /// then shuts down.
     pub(crate) fn end(&self, timeout: Duration) {
         let lanes = self.lanes();
         let Some(clock) = lanes.first().map(|lane| Arc::clone(&lane.timeline)) else { return };
@@ -373,8 +373,8 @@ impl Bus {
         }
     }
 
-    /// Ends every lane: what is queued is delivered and every stream closed, as far as `timeout` allows. A
-    /// sink that hangs is left behind.
+    /// Ends every lane: delivers what is queued and closes every stream, as far as `timeout` allows. A sink that hangs
+    /// is abandoned.
     pub(crate) fn shut_down(&self, timeout: Duration) {
         let lanes = self.lanes();
         let Some(clock) = lanes.first().map(|lane| Arc::clone(&lane.timeline)) else { return };
@@ -382,12 +382,12 @@ impl Bus {
         let inside = reentry::is_inside();
         self.close();
         if !inside {
-            // Declarations and records of one lane go to others: settle them before any lane closes.
+            // Lanes pass declarations and records to each other: deliver these before any lane closes.
             let half = clock.now().after(timeout / 2);
             self.flush(half);
             self.flush(half);
         }
-        // The lane gives up by itself then, also when nobody waits for it.
+        // With the deadline the lane gives up by itself, also when nobody waits for it.
         let end = |lane: &Lane| {
             lane.ask(Ask::Close(deadline));
         };
@@ -395,8 +395,8 @@ impl Bus {
             lanes.iter().for_each(|lane| end(lane));
             return;
         }
-        // The lane that takes the others' checkpoints hears of their `closed` before it closes itself; one that hangs
-        // leaves it half of the time.
+        // The lane that takes the others' checkpoints closes last, so that it gets theirs of `closed`. If one of the
+        // others hangs, half of the time is left for it.
         let (last, first): (Vec<_>, Vec<_>) = lanes.iter().partition(|lane| self.takes_checkpoints(lane));
         first.iter().for_each(|lane| end(lane));
         if !last.is_empty() {
@@ -408,7 +408,7 @@ impl Bus {
         for lane in lanes.iter() {
             lane.wait_end(deadline);
         }
-        // A lane itself ends at once when its time is over; only a sink that hangs does not.
+        // The lane's own thread ends at once when its time is over; only a sink that hangs may not.
         let grace = clock.now().after(GRACE).max(deadline);
         for lane in lanes.iter() {
             lane.wait_ended(grace);

@@ -1,11 +1,11 @@
 //! The checkpoint file: where other lanes' checkpoints go, beside what the lanes get.
 //!
-//! Guarantees: no lane ever waits for it. A thread of its own writes and syncs what a bounded queue holds, whole
-//! lines or none; what cannot be written is tried again, and what the queue has no room for (the oldest first, as the
-//! newest checkpoint of a stream says all that an older one does) is counted and said. Its state is a health of its
-//! own, also while a write hangs, and each change of it is sealed by the lanes as `sink.failed` and `sink.recovered`.
-//! Where somebody took the file away, the newest checkpoint of each stream is written
-//! to the next one again. Several processes may append to one file: each holds its lock while it writes.
+//! Guarantees: no lane ever waits for it. A thread of its own writes and syncs checkpoints from a bounded queue, each
+//! as a whole line or not at all. A write that fails is tried again. When the queue is full, the oldest checkpoint is
+//! given up, as the newest checkpoint of a stream says all that an older one does; what is given up is counted and
+//! logged. The file has a health of its own, also while a write hangs, and the lanes seal each change of it as
+//! `sink.failed` or `sink.recovered`. If somebody removes or cuts the file, the newest checkpoint of each stream is
+//! written again. Several processes may append to one file: each holds its lock while it writes.
 
 #[cfg(test)]
 mod tests;
@@ -23,25 +23,25 @@ use crate::settings::OwnPath;
 use crate::sink::{Envelope, Failure, FailureKind};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
 
-/// Checkpoints that wait at most.
+/// How many checkpoints may wait.
 const ROOM: usize = 4096;
 /// Streams whose newest checkpoint is kept, to be written again.
 const KEPT: usize = 1024;
-/// A write that takes longer is a failure of the place.
+/// A write that takes longer counts as a failure.
 const STALLED: Duration = Duration::from_secs(10);
 /// How long opening waits to hear whether the path may be written.
 const CHECK: Duration = Duration::from_secs(2);
-/// What is said of it.
+/// The summary of that failure.
 const HANGS: &str = "a write to the checkpoint file hangs";
 /// The first pause after a failure, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// How long another process may hold the file's lock before that is a failure to be tried again.
 const LOCK: Duration = Duration::from_secs(2);
 
-/// The name under which its health stands beside the lanes': no lane's id can be it.
+/// The name under which the file's health is listed among the lanes'; no lane can have this id.
 pub(crate) const NAME: &str = "checkpoint:file";
 
-/// Who seals what becomes of the file.
+/// Called with each change of the file's state, so that the lanes seal it.
 type Listener = Box<dyn Fn(StateRecord) + Send + Sync>;
 
 /// See the module's head.
@@ -55,33 +55,33 @@ struct Shared {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     changed: Condvar,
-    /// Without a thread: whoever brings a checkpoint writes it.
+    /// Without a thread, [`CheckpointFile::push`] writes by itself.
     inline: Option<Mutex<Writer>>,
     listener: OnceLock<Listener>,
 }
 
 struct State {
     waiting: VecDeque<Envelope>,
-    /// Since when a write is under way, and of how many.
+    /// When the write under way began, and how many checkpoints it writes.
     busy: Option<(Instant, usize)>,
     health: Health,
-    /// The listener was told of a failure, and not yet that it is over.
+    /// The listener was told of a failure, but not yet of its end.
     told: bool,
     written: u64,
     given_up: u64,
-    /// Counts the attempts, so that who flushes does not wait for a place that fails.
+    /// Counts the attempts, so that a flush does not wait for a file that cannot be written.
     attempts: u64,
     checked: Option<std::io::Result<()>>,
     stop: bool,
     ended: bool,
 }
 
-/// What the writer's side knows of the file.
+/// What the writer knows of the file.
 #[derive(Default)]
 struct Writer {
     /// A pipe or a device is kept open; a file is opened for each write.
     pipe: Option<LineFile>,
-    /// What the file was after the last write.
+    /// The file's identity and length after the last write.
     left: Option<Stat>,
     /// The newest checkpoint of each stream, oldest first.
     newest: VecDeque<Envelope>,
@@ -92,7 +92,8 @@ impl CheckpointFile {
     /// Starts the writer.
     ///
     /// # Errors
-    /// `sink`: the path is not safely ours to write. What else is wrong with it is tried again, and shows in its health.
+    /// `sink`: others could change the file or its folder, so that it is not safe to write. Anything else that is wrong
+    /// is tried again, and shows in the file's health.
     pub(crate) fn open(target: OwnPath, inline: bool) -> Result<Self> {
         let fs = SharedFs(Access { pipes: true, ..target.access });
         Self::open_in(Arc::new(fs), Arc::new(SystemClock::default()), target, inline)
@@ -137,7 +138,7 @@ impl CheckpointFile {
             let late = |state: &mut State| state.checked.is_none();
             shared.wait(state, CHECK, late).checked.take()
         };
-        // Not before it has answered: a place that hangs is not known to be wrong.
+        // Only an answer counts: if the check hangs, the path is not known to be unsafe.
         if let Some(Err(e)) = checked
             && e.kind() == std::io::ErrorKind::PermissionDenied
         {
@@ -149,7 +150,7 @@ impl CheckpointFile {
         Ok(Self { shared })
     }
 
-    /// From now on `listener` is told what becomes of the file, while none of our locks is held.
+    /// From now on `listener` is called with each change of the file's state, while none of our locks is held.
     pub(crate) fn listen(&self, listener: Listener) {
         let state = lock(&self.shared.state);
         let failed = state.health.state == LaneState::Failed;
@@ -161,7 +162,7 @@ impl CheckpointFile {
         }
     }
 
-    /// A checkpoint that its lane's sink has acknowledged.
+    /// Queues a checkpoint that its lane's sink has acknowledged.
     pub(crate) fn push(&self, envelope: &Envelope) {
         let mut state = lock(&self.shared.state);
         let hangs = state.busy.is_some_and(|(since, _)| self.shared.clock.now().since(since) >= STALLED);
@@ -190,7 +191,7 @@ impl CheckpointFile {
         }
     }
 
-    /// How it is, for the host.
+    /// The file's health, for the host.
     pub(crate) fn health(&self) -> Health {
         let state = lock(&self.shared.state);
         let mut health = state.health.clone();
@@ -213,7 +214,7 @@ impl CheckpointFile {
         health
     }
 
-    /// Waits until what it holds has been written, or could not be, or `timeout` is over.
+    /// Waits until everything queued was written or failed to be, or until `timeout` is over.
     pub(crate) fn flush(&self, timeout: Duration) {
         let state = lock(&self.shared.state);
         let before = state.attempts;
@@ -226,7 +227,7 @@ impl CheckpointFile {
         drop(self.shared.wait(state, timeout, goes_on));
     }
 
-    /// Ends the writer once it has tried what it holds; waits for that no longer than `timeout`.
+    /// Ends the writer after one last try to write what is queued; waits at most `timeout`.
     pub(crate) fn close(&self, timeout: Duration) {
         let mut state = lock(&self.shared.state);
         state.stop = true;
@@ -311,7 +312,7 @@ impl Shared {
             if let Some(pause) = self.write(&mut writer) {
                 let state = lock(&self.state);
                 if self.wait(state, pause, |state| !state.stop).stop {
-                    // One more try, then whatever is left is said to be.
+                    // One more try; `close` then says how many checkpoints are left.
                     let _ = self.write(&mut writer);
                     break;
                 }
@@ -360,7 +361,7 @@ impl Shared {
                     let text = format!(
                         "{taken} since the last checkpoint; the newest checkpoint of each stream was written to it again"
                     );
-                    // Healthy again, and it stays to be read until something else happens.
+                    // The state is healthy again, but the note stays visible until something else happens.
                     state.health.note(&Failure::new(FailureKind::Storage, text.clone()));
                     tell = Some((LaneState::Healthy, Some(FailureKind::Storage), text.clone()));
                     text
@@ -399,7 +400,7 @@ impl Shared {
         pause
     }
 
-    /// Appends and syncs, whole or not at all; answers what somebody else did to the file since the last time.
+    /// Appends and syncs all lines or none; answers how somebody else changed the file since the last write.
     fn append(&self, writer: &mut Writer, batch: &[Envelope]) -> std::result::Result<Option<Taken>, Trouble> {
         let fs = &*self.fs;
         let mut file = match writer.pipe.take() {

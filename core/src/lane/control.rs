@@ -1,10 +1,10 @@
-//! A lane's own side: what to seal, what to deliver, what to do with the answers.
+//! A lane's controller: what to seal, what to deliver, what to do with the answers.
 //!
-//! Guarantees: a state machine without threads, locks held across calls, or clocks of its own: it is told
-//! the time. Whoever drives it (a worker thread, or `drain` on the caller's) runs the same code. One call
-//! of the sink at a time, or `in_flight` of them where a repeat does no harm; a batch keeps its order, and so does
-//! the cursor; a declaration that is refused is made again only after the sink has acknowledged something, so
-//! nothing cascades.
+//! Guarantees: a state machine without threads, without locks held across calls, and without a clock: it is told the
+//! time. Whoever drives it (a worker thread, or `drain` on the caller's) runs the same code. It makes one call of the
+//! sink at a time, or up to `in_flight` calls where a repeat does no harm. A batch keeps its order, and so does the
+//! cursor. A declaration that the sink refused is made again only after the sink has acknowledged something, so that
+//! one refusal doesn't lead to the next.
 
 mod answers;
 mod ending;
@@ -34,7 +34,8 @@ use crate::seam::Instant;
 use crate::settings::OwnPath;
 use crate::sink::{Envelope, Failure, FailureKind, Upkeep};
 
-/// The earlier of what a delivery waits for and what a durable lane's sealer waits for.
+/// The step to take while the delivery waits until `at` and, for a durable lane, the sealer for `ahead`: the earlier
+/// one.
 fn wait_for(at: Option<Instant>, ahead: Option<(Option<Instant>, Pause)>) -> Step {
     match ahead {
         None => Step::Wait(at, Pause::Other),
@@ -44,15 +45,15 @@ fn wait_for(at: Option<Instant>, ahead: Option<(Option<Instant>, Pause)>) -> Ste
 
 /// What the driver is to do next.
 pub(crate) enum Step {
-    /// Give this to the sink, and the answers, under the same number, to [`Control::answer`].
+    /// Give these envelopes to the sink, and its answers, with the same number, to [`Control::answer`].
     Deliver(u64, Vec<Envelope>),
-    /// Ask again at that time, or when woken.
+    /// Call [`Control::step`] again at that time, or when woken.
     Wait(Option<Instant>, Pause),
     /// The lane has ended.
     Done,
 }
 
-/// What a driver waits for, so that it sleeps through what does not matter.
+/// What a driver waits for, so that nothing else wakes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pause {
     /// Nothing is queued.
@@ -72,7 +73,7 @@ pub(crate) struct Control {
     upkeep: Option<Box<dyn Upkeep>>,
     context: Arc<SealContext>,
     dead_letters: Option<DeadLetters>,
-    /// One warning per episode.
+    /// Whether the last dead letter could be written: only the first failure in a row is logged.
     dead_letter_works: bool,
     idempotent: bool,
     kind: &'static str,
@@ -80,18 +81,18 @@ pub(crate) struct Control {
     flights: Flights,
     /// When the sink is tried.
     pacing: Pacing,
-    /// What the others and the host's logger are to hear.
+    /// What the other lanes and the host's logger are to be told.
     news: News,
-    /// Taken from the queue, not yet sealed: a signer failed.
+    /// Taken from the queue, and not yet sealed, as a signer failed.
     unsealed: VecDeque<Arc<Tracked>>,
-    /// Sealed and not yet signed: a signer failed. Nothing is sealed behind it until it is.
+    /// Sealed, and not yet signed, as a signer failed. Nothing more is sealed until these are signed.
     group: Vec<Item>,
-    /// Changes of key that were refused, and not before when they are sent again.
+    /// Changes of key that the sink refused; they are sent again, but not before `again_at`.
     again: Vec<Item>,
     again_at: Option<Instant>,
-    /// When a terminal event was last lost: one record per episode.
+    /// When a terminal event was last lost, so that each episode gets one record.
     terminal_lost: Option<Instant>,
-    /// Since when something waits to be sealed that is not in the queue.
+    /// Since when own envelopes (declarations, for instance) wait to be sealed.
     own_since: Option<Instant>,
     heartbeat: Option<Duration>,
     next_heartbeat: Option<Instant>,
@@ -101,11 +102,11 @@ pub(crate) struct Control {
     dropped_reported: u64,
     /// Its streams are closed: nothing is sealed any more.
     closed: bool,
-    /// At the end: declarations are tried once more though the sink refused some.
+    /// At the end: declarations are tried once more although the sink refused some.
     last_try: bool,
 }
 
-/// What a lane brings to its controller.
+/// What a lane is made of, for [`Control::new`].
 pub(crate) struct Parts {
     pub(crate) sealer: Sealer,
     pub(crate) dead_letters: Option<OwnPath>,
@@ -156,7 +157,7 @@ impl Control {
         self.publish();
         match step {
             Step::Wait(at, pause) => {
-                // Whatever it waits for, these go on.
+                // Whatever the step waits for, these must not be missed.
                 let (until, news) = {
                     let core = self.lane.lock();
                     (core.life.until(), self.news.due(&core.counters))
@@ -198,12 +199,12 @@ impl Control {
         let hurry = force || core.hurry || core.is_closing();
         self.collect(&mut core, now);
         if hurry {
-            // Also those that cannot go yet: who hurries waits for them.
+            // Also batches that cannot go yet: whoever hurries waits for them, too.
             self.flights.hurry();
         }
         let flushing = std::mem::take(&mut core.flushing);
         if flushing || self.upkeep.as_ref().and_then(|upkeep| upkeep.due()).is_some_and(|due| due <= now) {
-            // The database answers in its own time: nobody waits for the lane's lock meanwhile.
+            // The audit database may take long to answer: others can take the lane's lock meanwhile.
             drop(core);
             let note = self.tend(now, flushing);
             core = lane.lock();
@@ -212,7 +213,7 @@ impl Control {
             }
         }
         self.news.end_episodes(&lane, now, flushing || core.is_closing());
-        // While an episode runs, its end is when the lane looks again: an emit need not wake it.
+        // While an episode runs, the lane looks again at its end anyway, so a drop need not wake it.
         core.hear_drop = self.sealer.started() && self.news.episodes.is_empty();
         let mut ahead = None;
         if self.durable.is_some() {
@@ -221,7 +222,7 @@ impl Control {
             self.tend_journal(now, hurry);
             core = lane.lock();
             if self.busy(now, force) && self.backlog_has_room(&core) && !self.closed {
-                // A durable lane writes down what comes while its sink is busy or away.
+                // A durable lane journals new events while its sink is busy or away.
                 match self.seal_next(core, now, hurry, true) {
                     Some(Step::Wait(at, pause)) => ahead = Some((at, pause)),
                     Some(step) => return step,
@@ -257,7 +258,7 @@ impl Control {
                 return self.end(core);
             }
             if self.closed || self.durable.as_ref().is_some_and(Durable::is_full) {
-                // What is sealed waits for the journal, and nothing may overtake it.
+                // Sealed envelopes wait for the journal, and nothing newer may overtake them.
                 self.answer_flush(&mut core);
                 return Step::Wait(answer_due, Pause::Other);
             }
@@ -274,7 +275,7 @@ impl Control {
         let full = self.durable.as_ref().is_some_and(Durable::is_full);
         match self.flights.next(now, &lane.config.batch) {
             Next::Lingers(until) if !(full || hurry) => {
-                // On disk already; what comes meanwhile is written down and goes with it.
+                // The batch is on disk already; events that come meanwhile are journaled and join it.
                 let (sooner, pause) = ahead.unwrap_or((None, Pause::Idle));
                 Step::Wait([until, answer_due, sooner].into_iter().flatten().min(), pause)
             }
@@ -285,8 +286,8 @@ impl Control {
         }
     }
 
-    /// Whether a call may be made while others are under way: never to a sink that has just failed, or that has
-    /// not answered in time, and never beside what a dead process left, which goes before anything newer.
+    /// Whether another call may be made while some are under way: never to a sink that has just failed or is late with
+    /// an answer, and never beside what a dead process left, as that goes before anything newer.
     fn may_send_beside(&self, under_way: usize) -> bool {
         under_way < self.lane.config.in_flight
             && self.idempotent
@@ -294,7 +295,7 @@ impl Control {
             && !self.flights.stand_alone()
     }
 
-    /// Fails the lane for a call that has run past its timeout; when the next one will have.
+    /// Marks the lane as failed if a call has run past its timeout; answers when the next call will have.
     fn await_answers(&mut self, core: &mut LaneCore, now: Instant) -> Option<Instant> {
         let timeout = self.lane.config.timeout;
         let (late, next) = self.flights.look_for_late(now, timeout);
@@ -305,8 +306,8 @@ impl Control {
         next
     }
 
-    /// The process stood still, or its clock jumped: a call under way has had less time than it seems, and gets its
-    /// timeout once more.
+    /// The process stood still, or its clock jumped: the calls under way had less time than it seems, so each gets its
+    /// full timeout once more.
     pub(crate) fn stood_still(&mut self, now: Instant) {
         self.flights.begin_anew(now);
     }
@@ -316,24 +317,26 @@ impl Control {
         (!force && self.pacing.waits(false).is_some_and(|at| now < at)) || !self.flights.is_empty()
     }
 
-    /// Whether a durable lane may seal ahead of its sink: as much again as its queue holds.
+    /// Whether a durable lane may seal ahead of its sink: up to as many envelopes as its queue holds events.
     fn backlog_has_room(&self, core: &LaneCore) -> bool {
         self.flights.envelopes() < core.queue.capacity().events && !core.full
     }
 
-    /// Beside what is delivered: at a flush the head as it is, and what retention announces now.
+    /// Work beside the delivery: at a flush, announces the audit chain's head; when it is due, lets retention plan, and
+    /// answers the note that announces its plan.
     fn tend(&mut self, now: Instant, flushing: bool) -> Option<Note> {
         if flushing {
             self.announce_tree_head(1);
-            // Before this lane is seen at rest: who flushes means the others to have heard of it.
+            // Published before this lane counts as at rest: whoever flushes wants the other lanes to have heard of it.
             self.publish();
         }
-        // A clock that `testing` fixes stands where the lane's own envelopes begin.
+        // The plan is dated by the lane's own timeline: a clock that `testing` fixes stands where the lane's envelopes
+        // begin.
         let planned = self.upkeep.as_mut()?.plan(now, self.lane.timeline.recorded(0))?;
         Some(Note::announced(planned, &self.lane.id_arc()))
     }
 
-    /// The audit chain has grown: its head goes to the `siem` lanes now and then.
+    /// Tells the `siem` lanes the audit chain's head, if the chain has grown by at least `every` envelopes.
     fn announce_tree_head(&mut self, every: u64) {
         if let Some(upkeep) = &self.upkeep
             && let Some(head) = upkeep.head(every, self.sealer.key())

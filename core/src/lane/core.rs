@@ -1,7 +1,7 @@
-//! What callers, other lanes and a lane's own side share of it, under one lock.
+//! The state of a lane that callers, other lanes and the lane's own controller share, under one lock.
 //!
-//! Guarantees: nothing outside `lane` sees a field: callers ask by [`Ask`], and see where its life is by [`LaneCore`]'s
-//! own words.
+//! Guarantees: nothing outside `lane` sees a field: callers change it by [`Ask`], and read it by the methods of
+//! [`LaneCore`].
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::key::SigningKey;
 use crate::seam::{Instant, Uuid};
 use crate::sink::Envelope;
 
-/// Checkpoints of other lanes that one lane holds for delivery: the newest.
+/// How many checkpoints of other lanes one lane holds for delivery: the newest ones.
 const FOREIGN: usize = 65_536;
 
-/// Agents whose drops are told apart between two looks of the lane's own side: memory stays bounded while a
-/// sink hangs.
+/// How many agents' drops are counted apart until the controller next collects them: memory stays bounded while a sink
+/// hangs.
 const AGENTS: usize = 4096;
 
 /// Events of one agent that were dropped, by reason.
@@ -35,7 +35,7 @@ pub(super) fn note_drop(dropped: &mut HashMap<Box<str>, Dropped>, tracked: &Trac
 /// Where the worker is, so that a caller wakes it only when that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Looking for work: it will see what comes.
+    /// Looking for work: it will see by itself what comes.
     Busy,
     /// Asleep until a batch's linger is over; woken early only by a full batch or a hurry.
     Lingering,
@@ -52,16 +52,16 @@ pub(super) enum Phase {
 pub(super) enum Life {
     /// Takes events.
     Open,
-    /// A shutdown has begun, and gives up then.
+    /// A shutdown has begun; the lane gives up at `until`.
     Closing { until: Instant },
-    /// `closed` is sealed: nothing may enter any more; what is in flight has until then, if that was said.
+    /// `closed` is sealed: nothing may enter any more. What is in flight has until `until`, if a shutdown set a limit.
     Shut { until: Option<Instant> },
     /// The worker has ended: nothing moves any more.
     Ended,
 }
 
 impl Life {
-    /// A shutdown begins, or is given less time.
+    /// Begins a shutdown, or shortens the time of one that has begun.
     fn close(&mut self, by: Instant) {
         *self = match *self {
             Self::Open => Self::Closing { until: by },
@@ -71,19 +71,19 @@ impl Life {
         };
     }
 
-    /// Nothing may enter any more.
+    /// From now on nothing may enter.
     pub(super) fn shut(&mut self) {
         if self.takes() {
             *self = Self::Shut { until: self.until() };
         }
     }
 
-    /// Whether what comes is taken.
+    /// Whether the lane accepts events and notes.
     pub(super) fn takes(self) -> bool {
         matches!(self, Self::Open | Self::Closing { .. })
     }
 
-    /// By when a shutdown gives up.
+    /// When a shutdown gives up.
     pub(super) fn until(self) -> Option<Instant> {
         match self {
             Self::Closing { until } => Some(until),
@@ -93,17 +93,17 @@ impl Life {
     }
 }
 
-/// What others ask of a lane.
+/// What others can ask of a lane.
 pub(crate) enum Ask {
-    /// Somebody waits for what is queued: do not linger.
+    /// Do not linger: somebody waits for what is queued.
     Hurry,
     /// Deliver and declare what it holds; ends episodes of loss.
     Flush,
-    /// Deliver what it holds, close its streams and end, by then at the latest.
+    /// Deliver what it holds, close its streams and end, at the given time at the latest.
     Close(Instant),
     /// Seal with another key from now on.
     Key(SigningKey),
-    /// Export what the journal has of a stream again, from that sequence on.
+    /// Send again what the journal holds of a stream, from that sequence on.
     Repair(Uuid, u64),
     /// Say something about another part of the emitter.
     Note(Note),
@@ -118,18 +118,18 @@ pub(crate) struct LaneCore {
     pub(super) counters: Counters,
     /// Dropped before sealing, by agent: for the sealer to declare.
     pub(super) dropped: HashMap<Box<str>, Dropped>,
-    /// The lane's own side wants to hear of the next drop, even while it waits for its sink.
+    /// The controller wants to be woken by the next drop, even while it waits for its sink.
     pub(super) hear_drop: bool,
-    /// What the last `emit` that found no room asked for: cost, and whether it was terminal.
+    /// The size of the event that last found no room, and whether it was terminal.
     wanted: (usize, bool),
-    /// Terminal events lost since the last record.
+    /// A terminal event was lost since the controller last looked.
     pub(super) terminal_lost: bool,
-    /// What others ask this lane to say.
+    /// What others ask this lane to seal in its own stream.
     pub(super) notes: Vec<Note>,
-    /// Checkpoints of other lanes that it is to deliver.
+    /// Checkpoints of other lanes that this one delivers.
     pub(super) foreign: Vec<Envelope>,
     pub(super) health: Health,
-    /// What a host's sink said of itself when it last did not take a batch.
+    /// What the host's sink said of itself when it last did not take a batch.
     pub(super) says: Option<String>,
     pub(super) phase: Phase,
     /// Somebody waits for what is queued: do not linger.
@@ -138,32 +138,32 @@ pub(crate) struct LaneCore {
     pub(super) overflowed: bool,
     /// Callers waiting for room.
     pub(super) waiting: usize,
-    /// Whether the lane holds nothing, in flight, in retry or to declare included.
+    /// Whether the lane holds nothing: nothing queued, in flight, in retry or still to be declared.
     pub(super) at_rest: bool,
-    /// Which flush was asked for, and which one `at_rest` answers.
+    /// How many flushes were asked for, and (`flushed`) up to which of them `at_rest` is an answer.
     pub(super) asked: u64,
-    /// A flush ends episodes of loss.
+    /// A flush was asked for since the controller last looked: it ends episodes of loss.
     pub(super) flushing: bool,
     pub(super) flushed: u64,
     /// Something other than an event has come: the worker must look.
     pub(super) attention: bool,
-    /// Lanes that this one's worker is to wake as soon as it is awake itself.
+    /// Lanes whose workers this lane's worker wakes as soon as it is awake itself: see [`After`].
     pub(super) relay: Vec<Arc<Lane>>,
     /// The sink's answers for batches in flight, by the number of the call.
     pub(super) answers: Vec<(u64, crate::sink::Answers)>,
-    /// Threads of the sink's own that have not ended.
+    /// Threads that call the sink and have not ended.
     pub(super) couriers: usize,
     /// The sink has said that it will never take anything again.
     pub(super) gone: bool,
-    /// To be called when there is room again, and by when their callers give up: for waits that pin no thread.
+    /// Waiters without a thread: what to call when there is room again, and when each gives up.
     pub(super) room_waiters: VecDeque<(Instant, RoomWaiter)>,
     /// The key to seal with from now on.
     pub(super) new_key: Option<SigningKey>,
-    /// Exports again from there on, for `repair`.
+    /// For `repair`: the stream, and the sequence from which on it is sent again.
     pub(super) repair: Option<(crate::seam::Uuid, u64)>,
-    /// A journal that is full: the lane behaves as a full queue does.
+    /// The journal is full: the lane behaves as if its queue were full.
     pub(super) full: bool,
-    /// Of the events that are pending, those that the journal has on disk.
+    /// How many of the pending events the journal has on disk.
     pub(super) in_journal: u64,
 }
 
@@ -202,7 +202,7 @@ impl LaneCore {
         }
     }
 
-    /// Takes note of what is asked; whether the lane's own side must look.
+    /// Records what is asked; answers whether the worker must look.
     pub(super) fn take(&mut self, ask: Ask) -> bool {
         match ask {
             Ask::Hurry => self.hurry = true,
@@ -226,7 +226,7 @@ impl LaneCore {
         true
     }
 
-    /// Whether a shutdown has begun.
+    /// Whether the lane's worker has ended.
     pub(crate) fn is_closing(&self) -> bool {
         self.life != Life::Open
     }
@@ -236,18 +236,18 @@ impl LaneCore {
         self.life == Life::Ended
     }
 
-    /// How many wait for room without a thread.
+    /// How many callbacks wait for room.
     #[cfg(test)]
     pub(crate) fn waiting_for_room(&self) -> usize {
         self.room_waiters.len()
     }
 
-    /// An `emit` finds no room for this much, terminal or not.
+    /// Records how much room an `emit` lacked, and whether its event is terminal.
     pub(crate) fn want(&mut self, cost: usize, terminal: bool) {
         self.wanted = (cost, terminal);
     }
 
-    /// What the last `emit` that found no room asked for.
+    /// The size of the event that last found no room, and whether it was terminal.
     pub(crate) fn wanted(&self) -> (usize, bool) {
         self.wanted
     }

@@ -7,7 +7,8 @@ use super::loss::Reason;
 use super::shape::Filter;
 use crate::json::{JsonError, ObjectWriter};
 
-/// A snapshot of a lane's counters. Host events after filtering; own envelopes are in `own` only.
+/// A snapshot of a lane's counters. They count the host's events, unless a field says otherwise; sinkwell's own
+/// envelopes count only in `own` and `bytes`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Events that this lane was to deliver.
@@ -16,17 +17,17 @@ pub struct Counters {
     pub delivered: u64,
     /// Lost without having been refused: overflow, giving up.
     pub dropped: u64,
-    /// Refused by the sink, or not to be put into its form.
+    /// Refused by the sink, or impossible to put into the receiver's form.
     pub rejected: u64,
     /// Held by the lane, in flight included.
     pub pending: u64,
-    /// Not for this lane, by policy.
+    /// Kept out of this lane by a policy; these are not in `admitted`.
     pub filtered: u64,
     /// Envelopes sealed from host events.
     pub sealed: u64,
-    /// Envelopes of host events that the journal has.
+    /// Envelopes of host events that were written to the journal.
     pub journaled: u64,
-    /// Deliveries of an envelope beyond its first.
+    /// Events sent again: deliveries of an envelope beyond its first.
     pub retried: u64,
     /// Own envelopes acknowledged.
     pub own: u64,
@@ -106,33 +107,33 @@ impl Counters {
         ]
     }
 
-    /// An event is the lane's.
+    /// Counts an event that the lane is to deliver.
     pub(crate) fn admit(&mut self) {
         self.admitted += 1;
         self.pending += 1;
     }
 
-    /// An event is not the lane's.
+    /// Counts an event that a policy keeps out of the lane.
     pub(crate) fn filter(&mut self, filter: Filter) {
         self.filtered += 1;
         self.filtered_by[filter as usize] += 1;
     }
 
-    /// Events that the lane held are gone.
+    /// Counts events that the lane held as dropped.
     pub(crate) fn drop_pending(&mut self, reason: Reason, n: u64) {
         self.pending -= n;
         self.dropped += n;
         self.dropped_by[reason as usize] += n;
     }
 
-    /// Events that the lane held are refused.
+    /// Counts events that the lane held as rejected.
     pub(crate) fn reject_pending(&mut self, reason: Reason, n: u64) {
         self.pending -= n;
         self.rejected += n;
         self.rejected_by[reason as usize] += n;
     }
 
-    /// Events that the lane held are there.
+    /// Counts events that the lane held as delivered.
     pub(crate) fn deliver_pending(&mut self, n: u64) {
         self.pending -= n;
         self.delivered += n;

@@ -1,4 +1,4 @@
-//! What a receiver refused for good, kept for a person (docs/spec/events.md, "Dead letters").
+//! Envelopes that a receiver refused for good, kept for a person to look at (docs/spec/events.md, "Dead letters").
 //!
 //! Guarantees: an envelope and its reason are both there, whole and synced, or neither is; several processes may
 //! write to one pair of files.
@@ -52,12 +52,12 @@ impl DeadLetters {
         &self.dead
     }
 
-    /// Appends the envelope as it was sealed, without disclosures, and why it is here.
+    /// Appends the sealed envelope without its disclosures, and the reason for its refusal.
     ///
     /// # Errors
-    /// As the operating system says; nothing is left of it then, and the loss is declared all the same.
+    /// As the operating system says. Nothing is written then; the loss is declared all the same.
     pub(crate) fn append(&mut self, envelope: &Envelope, reason: Reason, at: UnixNanos) -> io::Result<()> {
-        // What cannot be stripped is not written.
+        // An envelope from which the disclosures can't be removed is not written.
         let mut line = crate::content::strip(&envelope.bytes).map_err(io::Error::other)?;
         line.push(b'\n');
         let mut why = b"{\"at\":\"".to_vec();
@@ -70,7 +70,7 @@ impl DeadLetters {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
-        // Always in this order: two processes never wait for each other's.
+        // All processes lock the files in this order, so that no two wait for each other.
         let mut dead = LineFile::open_in_turn(fs, &self.dead, LOCK)?;
         let mut reasons = LineFile::open_in_turn(fs, &self.reasons, LOCK)?;
         let before = dead.len();

@@ -1,10 +1,10 @@
 //! The journal's side of a durable lane: nothing goes to the sink before it is on disk, and nothing that is
 //! on disk is forgotten before the sink has it.
 //!
-//! Guarantees: `journaled` is told after the sync that covers the envelope (with `os`, after the write);
-//! acknowledgements move the cursor only contiguously; an envelope that was refused is acknowledged to the
-//! journal only once the declaration that names it is there itself; what dead processes left is sent first,
-//! oldest first, byte for byte but for disclosures that today's policy no longer allows.
+//! Guarantees: an event counts as `journaled` after the sync that covers its envelope (with `os`, after the write).
+//! Acknowledgements move the cursor only contiguously. An envelope that the sink refused is acknowledged to the journal
+//! only once the journal holds the declaration that names it. What dead processes left is sent first, oldest first,
+//! byte for byte except for disclosures that today's policy no longer allows.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
@@ -33,16 +33,16 @@ pub(crate) struct Place {
 /// A journal of the lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Which {
-    /// This process's; another one is opened where one fails, and counted.
+    /// This process's own, by its number: when a journal fails, another one is opened and gets the next number.
     Own(u32),
     /// One that was adopted.
     Inherited(usize),
 }
 
-/// How long before what the journal had no room for, or a journal that failed, is tried again.
+/// How long to wait before another try when the journal was full or has failed.
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// So many envelopes at a time are written to another journal again.
+/// How many envelopes are written at a time when another journal replaces a failed one.
 const KEEP: usize = 512;
 
 /// Acknowledgements of one journal: contiguous from `next` on.
@@ -56,7 +56,7 @@ impl Settled {
         Self { next: acknowledged.0 + 1, ahead: BTreeSet::new() }
     }
 
-    /// Settles a position; answers how far everything is settled, if that moved.
+    /// Marks a position as settled; answers up to where all positions are settled, if that has moved.
     fn settle(&mut self, position: Position) -> Option<Position> {
         self.ahead.insert(position.0);
         let before = self.next;
@@ -71,9 +71,11 @@ struct Inherited {
     adopted: Adopted,
     records: Records,
     settled: Settled,
-    /// Positions of what is never sent: it was sealed, and no signature covers it.
+    /// Positions of envelopes that are never sent: no signature covers them, or today's policy cannot be applied to
+    /// them.
     cut: BTreeSet<u64>,
-    /// Streams that are signed: each of their envelopes has a signature at or behind it.
+    /// Streams of which something is signed: each of their envelopes that is sent is covered by a signature of its own
+    /// or by a later one.
     signed: HashSet<Uuid>,
     read: bool,
     finished: bool,
@@ -86,19 +88,19 @@ pub(crate) struct Durable {
     settled: Settled,
     schedule: SyncSchedule,
     inherited: Vec<Inherited>,
-    /// Refused for good: settled with the next declaration.
+    /// Places of envelopes that the sink refused for good: settled once their declaration is on disk.
     refused: Vec<Place>,
-    /// Appended, waiting for the sync that `every` allows itself.
+    /// Appended; the sync is still to come, as `every` spaces syncs out.
     unsynced: VecDeque<Vec<Item>>,
     /// Sealed, but the journal was full.
     waiting: Option<Vec<Item>>,
-    /// The journal has failed; another is opened, not before that.
+    /// Set when the journal has failed: when to try to open another one.
     failed: Option<Instant>,
     /// How many journals of this process's own have failed.
     epoch: u32,
-    /// When what the journal had no room for is tried again.
+    /// When to try to append `waiting` again.
     again: Option<Instant>,
-    /// Only part of what waits fits into a journal at all: so many go at a time.
+    /// At most so many envelopes are appended at once: more of `waiting` are too large for the journal together.
     at_most: usize,
 }
 
@@ -106,7 +108,7 @@ pub(crate) struct Durable {
 pub(crate) enum Written {
     /// On disk: they may go to the sink.
     Durable(Vec<Item>),
-    /// They wait, for a sync or for room.
+    /// They wait for a sync or for room.
     Waits,
     /// Too large for the journal as it is configured: they go on without it.
     Unwritable(Vec<Item>, Error),
@@ -201,13 +203,12 @@ impl Durable {
         self.waiting.is_some()
     }
 
-    /// Whether everything is on disk that is to be.
+    /// Whether everything that goes through the journal is on disk.
     pub(crate) fn is_settled(&self) -> bool {
         self.waiting.is_none() && self.unsynced.is_empty() && self.inherited.iter().all(|old| old.read)
     }
 
-    /// Tries again what the journal had no room for; `freed` says that there may be some now.
-    /// What goes by itself is signed by itself.
+    /// Tries to append `waiting` again. A part of it that is appended separately is signed separately, by `sign`.
     pub(crate) fn try_again(
         &mut self,
         now: Instant,
@@ -239,19 +240,20 @@ impl Durable {
         Some(self.write(items, now))
     }
 
-    /// When it wants to be looked after, if nothing else happens before.
+    /// When it must be called again at the latest.
     pub(crate) fn due(&self) -> Option<Instant> {
         let again = self.waiting.as_ref().and(self.again);
         [self.sync_at(), again, self.failed].into_iter().flatten().min()
     }
 
-    /// What is sealed and not on disk, synced if that can still be done: the lane ends.
+    /// When the lane ends: syncs what was appended, if that can still be done, and gives back what was sealed and not
+    /// appended.
     pub(crate) fn give_back(&mut self, now: Instant) -> (Option<Written>, Vec<Item>) {
         let synced = self.sync_if_due(now, true);
         (synced, self.waiting.take().unwrap_or_default())
     }
 
-    /// Places of refused envelopes that nothing sealed so far lets the journal forget.
+    /// Takes the places of refused envelopes that no envelope sealed so far settles.
     pub(crate) fn take_refused(&mut self) -> Vec<Place> {
         std::mem::take(&mut self.refused)
     }
@@ -261,14 +263,14 @@ impl Durable {
         let Some(journal) = &mut self.journal else {
             return Written::Failed(items, Error::journal("the lane's journal has failed"));
         };
-        // An envelope of another lane's is that lane's to keep.
+        // A checkpoint of another lane is journaled by that lane, not here.
         let (foreign, own): (Vec<_>, Vec<_>) =
             items.into_iter().partition(|item| matches!(item.payload, Payload::Foreign));
         items = own;
         let last = match journal.append(&records(&items)) {
             Ok(last) => last,
             Err(AppendError::TooLarge(e)) if items.len() == 1 => {
-                // It can never be journaled, and everything behind it would wait for ever.
+                // It can never be appended, and everything behind it would wait for ever.
                 items.extend(foreign);
                 return Written::Unwritable(items, e);
             }
@@ -316,7 +318,7 @@ impl Durable {
         if self.unsynced.is_empty() { None } else { self.schedule.deadline() }
     }
 
-    /// Syncs if that is due, and hands over what it covers.
+    /// Syncs if that is due, and answers the envelopes that are now on disk.
     pub(crate) fn sync_if_due(&mut self, now: Instant, hurry: bool) -> Option<Written> {
         if self.unsynced.is_empty() || !(hurry || self.schedule.due(now)) {
             return None;
@@ -345,7 +347,7 @@ impl Durable {
         Written::Failed(items, e)
     }
 
-    /// After a failure: opens another journal, whose lane begins new streams.
+    /// After a failure: tries to open another journal, once that is due; answers whether it did.
     pub(crate) fn reopen(&mut self, lane: &Lane, kind: &str) -> Result<bool> {
         let at = lane.now();
         if self.failed.is_none_or(|failed| at < failed) {
@@ -353,7 +355,7 @@ impl Durable {
         }
         self.failed = Some(at.after(AGAIN));
         let now = lane.timeline.unix_nanos();
-        // What is readable of the failed one stays on disk: this process still has it in memory.
+        // What the failed journal left is not adopted: this process still holds it in memory.
         let (journal, adopted) = Journal::open(
             filesystem(&self.config),
             Arc::new(SystemRandom),
@@ -374,14 +376,14 @@ impl Durable {
         self.journal.is_none()
     }
 
-    /// Whether this process's journal holds what lies there.
+    /// Whether this process's current journal holds the envelope at `place`.
     pub(crate) fn holds(&self, place: Option<Place>) -> bool {
         let own = Which::Own(self.epoch);
         self.journal.is_some() && place.is_some_and(|place| place.journal == own)
     }
 
-    /// After another journal was opened: what is sealed and not yet delivered, and lies in none that is known to be
-    /// there, is written to it, so that what was said to be `journaled` is so again.
+    /// After another journal was opened: writes to it the envelopes that are sealed, not yet delivered, and in no
+    /// journal that still works, so that `journaled` is true of them again.
     pub(crate) fn keep(&mut self, items: &mut [&mut Item], now: Instant) -> Result<()> {
         let own = Which::Own(self.epoch);
         let mut kept = false;
@@ -393,7 +395,7 @@ impl Durable {
                     self.fail(Vec::new(), e.clone(), now);
                     return Err(e);
                 }
-                // They go on without it, as what is too large for the journal does.
+                // They go on without the journal, as envelopes that are too large for it do.
                 Err(AppendError::Full(e) | AppendError::TooLarge(e)) => return Err(e),
             };
             let first = last.0 + 1 - items.len() as u64;
@@ -421,7 +423,7 @@ impl Durable {
         }
     }
 
-    /// The sink has it.
+    /// Takes note that the sink has the envelope at `place`.
     pub(crate) fn acknowledge(&mut self, place: Option<Place>) {
         let Some(place) = place else { return };
         if self.waiting.is_some() {
@@ -430,14 +432,15 @@ impl Durable {
         }
         let at = match place.journal {
             Which::Inherited(at) => Some(at),
-            // What lies in a journal that has failed is that one's: a successor sends it again, harmlessly.
+            // A failed journal keeps no cursor any more: the process that adopts it sends the envelope again, which is
+            // harmless.
             Which::Own(epoch) if epoch != self.epoch => return,
             Which::Own(_) => None,
         };
         if at.is_none() {
             if let (Some(position), Some(journal)) = (self.settled.settle(place.position), &mut self.journal)
             {
-                // A cursor that cannot be written means sending again after a crash, which is harmless.
+                // If the cursor cannot be written, a crash leads to sending again, which is harmless.
                 if let Err(e) = journal.ack(position) {
                     crate::diagnostics::warn(&e.to_string());
                 }
@@ -466,7 +469,7 @@ impl Durable {
         }
     }
 
-    /// The sink will never have it.
+    /// Takes note that the sink will never have the envelope at `place`.
     pub(crate) fn refuse(&mut self, place: Option<Place>) {
         self.refused.extend(place);
     }
@@ -479,9 +482,9 @@ impl Durable {
         }
     }
 
-    /// The next envelopes that a dead process left, oldest first, as far as a batch goes, and on to the signatures that cover
-    /// them: what a sink has acknowledged must be covered by what it has, as nobody sends it again. What cannot be judged
-    /// by today's policy goes nowhere, and is lost: `sealer` declares it.
+    /// The next envelopes that a dead process left, oldest first: about a batch, and on until the signatures that cover
+    /// them, as nobody sends an envelope again that the sink has acknowledged. An envelope to which today's policy
+    /// cannot be applied is lost: `sealer` declares it.
     pub(crate) fn replay(&mut self, lane: &Lane, rules: &ContentRules, sealer: &mut Sealer) -> Vec<Item> {
         let batch = lane.config.batch;
         let mut items = Vec::new();
@@ -530,7 +533,7 @@ impl Durable {
             if !old.read {
                 return items;
             }
-            // What still is uncovered stays so: its signature could not be read.
+            // If envelopes of this journal are still uncovered, their signature could not be read.
             uncovered.clear();
             if old.finished {
                 continue;
@@ -541,7 +544,7 @@ impl Durable {
         items
     }
 
-    /// What damage swallowed will never be acknowledged: it counts as settled.
+    /// Settles the positions that damage destroyed or that are cut, as no acknowledgement will ever come for them.
     fn skip_damage(&mut self, at: usize) {
         let old = &mut self.inherited[at];
         let mut moved = None;
@@ -559,7 +562,7 @@ impl Durable {
         }
     }
 
-    /// Envelopes still on disk from that one on, for `repair`.
+    /// For `repair`: the envelopes of a stream that are still on disk, from that sequence on.
     pub(crate) fn from(
         &self,
         streamid: Uuid,
@@ -580,7 +583,7 @@ impl Durable {
         items.filter_map(Result::transpose).collect()
     }
 
-    /// Ends the journal in good order; what is not acknowledged stays for the next process.
+    /// Closes the journal in good order; the next process sends what is not acknowledged.
     pub(crate) fn close(&mut self) {
         if let Some(journal) = self.journal.take()
             && let Err(e) = journal.close()
@@ -590,8 +593,8 @@ impl Durable {
     }
 }
 
-/// An envelope that was sealed before, on its way again: judged by today's policy. `None`: it cannot be judged, and so goes
-/// nowhere.
+/// The item for an envelope that was sealed before and is sent again, after today's policy was applied to it; `None` if
+/// that cannot be done, so that it must not be sent.
 fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRules) -> Option<Item> {
     let Stored {
         streamid,
@@ -644,7 +647,7 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
     })
 }
 
-/// The line as the lane may have it today; `None`: whether it discloses anything cannot be told.
+/// The line after today's policy for this lane; `None` if it cannot be told whether the line discloses anything.
 fn lane_line(bytes: &[u8], lane: &Lane, rules: &ContentRules) -> Option<Vec<u8>> {
     let now = lane.timeline.unix_nanos();
     rejudge(bytes, rules.policy.as_ref(), &lane.config.content, now).ok()

@@ -1,4 +1,4 @@
-//! How a lane is, and the record of each change.
+//! A lane's health, and the record of each change.
 
 use std::sync::Arc;
 
@@ -52,15 +52,15 @@ pub struct Health {
     pub state: LaneState,
     /// Since when.
     pub since: UnixNanos,
-    /// The kind of the last failure; stays until the lane is healthy.
+    /// The kind of the last failure; cleared when the sink works again.
     pub failure: Option<FailureKind>,
-    /// What a record says of it.
+    /// The failure in a few words, as records of it say.
     pub summary: Option<String>,
-    /// What the sink says of it: bounded, for the host's eyes only.
+    /// What the sink itself said about it: bounded in length, and only for the host.
     pub detail: Option<String>,
     /// How far the sink has acknowledged.
     pub acked: Option<Cursor>,
-    /// What was said of acknowledged envelopes that may be gone, for the record of the recovery.
+    /// What was said when acknowledged envelopes turned out to be perhaps lost, for the record of the recovery.
     pub(crate) lost: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl Health {
         }
     }
 
-    /// Notes a failure; tells whether the state changed.
+    /// Notes a failure; answers whether the state changed.
     pub(crate) fn fail(&mut self, state: LaneState, failure: &Failure, now: UnixNanos) -> bool {
         self.note(failure);
         if failure.lost {
@@ -86,14 +86,14 @@ impl Health {
         self.turn(state, now)
     }
 
-    /// Notes a failure that changes no state: an envelope that was refused.
+    /// Notes a failure that changes no state, such as one refused envelope.
     pub(crate) fn note(&mut self, failure: &Failure) {
         self.failure = Some(failure.kind);
         self.summary = Some(failure.summary.clone());
         self.detail.clone_from(&failure.detail);
     }
 
-    /// The sink works; tells whether that is news.
+    /// Notes that the sink works; answers whether the state changed.
     pub(crate) fn recover(&mut self, now: UnixNanos) -> bool {
         self.failure = None;
         self.summary = None;

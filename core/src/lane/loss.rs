@@ -1,4 +1,4 @@
-//! Losses: their reasons, and what of them is still to be declared.
+//! Losses: their reasons, and which of them are still to be declared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub enum Reason {
     TooLarge,
     /// The receiver refused it for good.
     Rejected,
-    /// Tried for as long as the lane tries.
+    /// The lane gave up: retries ran out.
     GaveUp,
     /// The receiver refused some of a batch and would not say which.
     Uncertain,
@@ -61,10 +61,10 @@ impl Reason {
 pub(crate) struct LostRange {
     pub(crate) from: u64,
     pub(crate) to: u64,
-    /// The `prevhash` of the first of them, where they were sealed: by it a signature of the declaration also covers
-    /// what stands before the hole.
+    /// The `prevhash` of the first of them, if they were sealed: with it, the declaration's signature also covers what
+    /// stands before the gap.
     pub(crate) prev: Option<EnvelopeHash>,
-    /// The predecessor they belong to, if not the declaring stream itself.
+    /// The earlier stream they belong to, if that is not the declaring stream itself.
     pub(crate) streamid: Option<Uuid>,
     /// The receiver would not say which of them it refused.
     pub(crate) maybe: bool,
@@ -74,23 +74,23 @@ pub(crate) struct LostRange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Loss {
     pub(crate) reason: Reason,
-    /// The agent whose stream is not open, where the lane's own stream declares for it, by count only.
+    /// Set where the lane's own stream declares for an agent whose stream is not open: by count only.
     pub(crate) agent: Option<Arc<str>>,
-    /// It is about envelopes of our own only, which are no events: `count` is 0. Kept apart, so that a
-    /// declaration's count is always that of its numbers.
+    /// Only envelopes of our own were lost, which are no events, so `count` is 0. Kept apart, so that in each
+    /// declaration the count matches the sequences.
     pub(crate) own: bool,
     /// Host events lost, those without a number included.
     pub(crate) count: u64,
-    /// Events that had no number yet: the declaration skips as many.
+    /// Events that had no sequence yet: the declaration skips so many sequences.
     pub(crate) unnumbered: u64,
-    /// Numbers of what was lost after sealing.
+    /// Sequences of envelopes that were lost after sealing.
     pub(crate) ranges: Vec<LostRange>,
 }
 
-/// Agents without an open stream whose losses are told apart; those of others are counted together.
+/// How many agents without an open stream have their losses counted apart; those of others are counted together.
 const ELSEWHERE: usize = 1024;
 
-/// Losses of one stream, one entry per reason: what is added merges.
+/// Losses of one stream, merged into one entry per reason.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Losses {
     own: Vec<Loss>,
@@ -122,21 +122,21 @@ impl Losses {
         }
     }
 
-    /// Events that were dropped before they had a number.
+    /// Adds events that were dropped before they had a sequence.
     pub(crate) fn add_unnumbered(&mut self, reason: Reason, count: u64) {
         let loss = self.entry(reason, false);
         loss.count += count;
         loss.unnumbered += count;
     }
 
-    /// One envelope that was lost after sealing; `events` is 1, or 0 for an envelope of our own.
+    /// Adds one envelope that was lost after sealing; `events` is 1, or 0 for an envelope of our own.
     pub(crate) fn add_range(&mut self, reason: Reason, events: u64, range: LostRange) {
         let loss = self.entry(reason, events == 0 && !range.maybe);
         loss.count += events;
         loss.push(range);
     }
 
-    /// What a damaged journal has lost of streams before this one.
+    /// Adds what a damaged journal has lost of earlier streams.
     pub(crate) fn add_damage(&mut self, count: u64, ranges: Vec<LostRange>) {
         let loss = self.entry(Reason::JournalDamage, false);
         loss.count += count;
@@ -158,7 +158,7 @@ impl Losses {
         }
     }
 
-    /// Takes over what another stream, which is open no more, has not declared.
+    /// Takes over what an earlier stream, which is no longer open, has not declared.
     pub(crate) fn inherit(&mut self, mut from: Self, of: Uuid) {
         for loss in from.take() {
             self.restore(loss, Some(of));

@@ -1,14 +1,14 @@
 //! One lane: everything between the emitter and one sink.
 //!
 //! Guarantees: lanes share nothing but the frozen event, so a sink that is slow, failing, hung, panicking
-//! or refusing changes nothing for the others or for the caller, save where docs/LANES.md says so. What a lane
-//! loses is counted under the lock under which it is lost, declared in the stream it concerns, and told to
-//! the `siem` and `audit` lanes once per episode.
+//! or refusing changes nothing for the others or for the caller, save where docs/LANES.md says so. When a lane loses an
+//! event, it counts the loss in the same lock section, declares it in the stream that the event belonged to, and tells
+//! the `siem` and `audit` lanes once per episode of loss.
 //!
-//! How: [`queue`] decides who finds room. [`Lane`] is what callers touch: queue, counters, losses and health
-//! under one lock that is never held while sealing or delivering. [`control`] is the lane's own side, a
-//! state machine without threads or clocks; [`worker`] gives it a thread (and the sink another, so that a
-//! sink that hangs can be told from one that is slow), [`crate::Emitter::drain`] the caller's.
+//! How: [`queue`] decides which events find room. [`Lane`] is what callers touch: queue, counters, losses and health
+//! under one lock that is never held while sealing or delivering. [`control`] decides what the lane does next: a state
+//! machine without threads or clocks. [`worker`] runs it on a thread (and the sink on another, so that a sink that
+//! hangs can be told from one that is slow); [`crate::Emitter::drain`] runs it on the caller's thread.
 
 mod after;
 pub(crate) mod bus;
@@ -57,12 +57,12 @@ use crate::sink::{Failure, FailureKind, SinkClass};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::timeline::Timeline;
 
-/// What a lane is and holds, as far as callers touch it.
+/// The part of a lane that callers and its worker share.
 pub(crate) struct LaneShared {
     pub(crate) core: Mutex<LaneCore>,
     /// The worker waits here.
     pub(crate) work: Condvar,
-    /// Callers that want room wait here, and those who wait for a flush.
+    /// Callers that want room wait here, and so do callers of `flush`.
     pub(crate) room: Condvar,
 }
 
@@ -80,7 +80,7 @@ pub struct Lane {
 /// What is called when there may be room.
 pub(crate) type RoomWaiter = Box<dyn FnOnce() + Send>;
 
-/// Those who wait for room without a thread.
+/// Callbacks of callers who wait for room without blocking a thread.
 pub(crate) struct RoomWaiters(Vec<RoomWaiter>);
 
 impl RoomWaiters {
@@ -152,7 +152,7 @@ impl Lane {
         shape::may_be_shaped(&self.config.classes)
     }
 
-    /// A policy keeps an event out.
+    /// Counts an event that a policy keeps out of this lane.
     pub(crate) fn filtered(&self, filter: Filter) {
         self.lock().counters.filter(filter);
     }
@@ -167,13 +167,14 @@ impl Lane {
         self.reading(&self.lock())
     }
 
-    /// Events delivered, pending, and of these on disk in the journal, at one moment.
+    /// How many events are delivered and pending, and how many of the pending ones the journal has on disk, at one
+    /// moment.
     pub(crate) fn held(&self) -> (u64, u64, u64) {
         let core = self.lock();
         (core.counters.delivered, core.counters.pending, core.in_journal)
     }
 
-    /// The counters, with the age of what is held.
+    /// The counters of `core`, with the age of the oldest queued event filled in.
     pub(crate) fn reading(&self, core: &LaneCore) -> Counters {
         let mut counters = core.counters.clone();
         if let Some(front) = core.queue.front() {
@@ -183,12 +184,12 @@ impl Lane {
         counters
     }
 
-    /// How it is, for the host.
+    /// The lane's health, as the host sees it.
     #[must_use]
     pub fn health(&self) -> Health {
         let core = self.lock();
         let mut health = core.health.clone();
-        // Of a sink that works again it is old news.
+        // What the sink said of itself belongs to a failure: once the sink works again, it is old news.
         if let (Some(kind), Some(says)) = (health.failure, &core.says) {
             let words = health.detail.iter().chain([says]).map(String::as_str).collect::<Vec<_>>().join("; ");
             health.detail = Failure::new(kind, "").detail(words).detail;
@@ -202,7 +203,7 @@ impl Lane {
         self.lock().queue.len()
     }
 
-    /// Somebody waits for what is queued.
+    /// Has the lane deliver what is queued at once, because somebody waits for it.
     pub(crate) fn hurry(&self) {
         self.ask(Ask::Hurry);
     }
@@ -215,7 +216,7 @@ impl Lane {
             self.wake(&mut core);
         }
         if closes {
-            // Whoever waits for room need not any more.
+            // Callers that wait for room look again: a closing lane may not give them any.
             self.shared.room.notify_all();
         }
         core.asked
@@ -255,7 +256,8 @@ impl Lane {
         let outcome = match offer {
             Offer::Taken { evicted } => (Admission::Enqueued, u32::try_from(evicted).unwrap_or(u32::MAX)),
             Offer::TooLarge => (Admission::Dropped(Reason::TooLarge), 0),
-            // A blocking lane is asked only when it has room; where it must not wait, the event goes.
+            // `emit` waits before it offers an event to a full blocking lane; where it must not wait, the event is
+            // lost.
             Offer::Full => (Admission::Dropped(Reason::Reentrant), 0),
             Offer::Dropped => (Admission::Dropped(Reason::Overflow), 0),
         };
@@ -279,7 +281,7 @@ impl Lane {
         outcome
     }
 
-    /// Has the worker woken if what has come changes what it would do.
+    /// Notes that the worker is to be woken, if the new event changes what the worker would do.
     fn nudge(&self, core: &mut LaneCore, after: &mut After) {
         let wake = match core.phase {
             Phase::Busy | Phase::Waiting | Phase::Woken => false,
@@ -295,7 +297,7 @@ impl Lane {
         }
     }
 
-    /// An event is lost before it was sealed: counted, and to be declared.
+    /// Counts an event that is lost before it was sealed, and notes it for a declaration.
     fn lose(&self, core: &mut LaneCore, tracked: &Arc<Tracked>, reason: Reason, after: &mut After) {
         core.counters.drop_pending(reason, 1);
         note_drop(&mut core.dropped, tracked, reason);
@@ -317,7 +319,7 @@ impl Lane {
         !core.full && core.queue.has_room(cost, terminal)
     }
 
-    /// Waits on the lane's condition, at most `limit`.
+    /// Waits until the lane may have room, at most `limit`.
     pub(crate) fn wait_room<'a>(
         &'a self,
         mut core: MutexGuard<'a, LaneCore>,
@@ -346,7 +348,8 @@ impl Lane {
         core.waiting -= 1;
     }
 
-    /// Waits until the lane holds nothing, as of that asking or a later one.
+    /// Waits until the lane has answered the flush with the number `asked` (see [`Lane::ask`]) or a later one and holds
+    /// nothing, or until its sink is gone for good.
     pub(crate) fn wait_flush(&self, asked: u64, deadline: Instant) {
         self.wait_until(deadline, |core| core.gone || (core.flushed >= asked && core.at_rest));
     }
@@ -375,8 +378,8 @@ impl Lane {
         queue::could_fit(&self.capacity, cost, terminal)
     }
 
-    /// Events have left the queue. The answer is to be [run](RoomWaiters::run) once the lock is free: a
-    /// callback may emit.
+    /// To be called when events have left the queue. The caller [runs](RoomWaiters::run) the answer once the lock is
+    /// free: a callback may emit.
     #[must_use]
     pub(crate) fn made_room(&self, core: &mut LaneCore) -> RoomWaiters {
         if core.waiting > 0 {
@@ -385,9 +388,9 @@ impl Lane {
         RoomWaiters(std::mem::take(&mut core.room_waiters).into_iter().map(|(_, waiter)| waiter).collect())
     }
 
-    /// Has `waiter`, which gives up at `until`, called when there is room. The answer, to be
-    /// [run](RoomWaiters::run) once the lock is free, are those whose time is over: a lane that is stuck would keep
-    /// them for ever. Whoever is called looks for himself whether there is room.
+    /// Has `waiter` called when there may be room, or when `until` is over. Answers the earlier waiters whose time is
+    /// over, as a lane that is stuck would keep them for ever; the caller [runs](RoomWaiters::run) them once the lock
+    /// is free. Each waiter checks by itself whether there is room.
     #[must_use]
     pub(crate) fn wait_for_room(
         &self,
@@ -402,9 +405,9 @@ impl Lane {
         over
     }
 
-    /// Those who waited for room until now at most, to be [run](RoomWaiters::run) once the lock is free. One lane's
-    /// all wait for as long, so they stand in the order in which their time is over; one that stands behind a
-    /// later one goes with it.
+    /// Takes out the waiters whose time is over; the caller [runs](RoomWaiters::run) them once the lock is free. All
+    /// waiters of a lane wait equally long, so the list is ordered by time; a waiter that stands behind a later one is
+    /// taken out with that one.
     #[must_use]
     pub(crate) fn given_up(&self, core: &mut LaneCore) -> RoomWaiters {
         let now = self.now();

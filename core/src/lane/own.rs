@@ -35,7 +35,7 @@ impl Why {
     }
 }
 
-/// The last that is known of a stream.
+/// The last envelope known of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StreamHead {
     pub(crate) streamid: Uuid,
@@ -69,7 +69,7 @@ impl StreamState {
     }
 }
 
-/// A loss as it is told to the `siem` and `audit` lanes, once per episode.
+/// A loss as the `siem` and `audit` lanes are told of it, once per episode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fact {
     pub(crate) lane: Arc<str>,
@@ -79,7 +79,7 @@ pub(crate) struct Fact {
     pub(crate) lost: Vec<LostRange>,
 }
 
-/// A required class without a healthy sink, where policy goes on all the same.
+/// A required class has no healthy sink, or has one again; `action` is what the configuration demands then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Breach {
     pub(crate) class: SinkClass,
@@ -87,7 +87,7 @@ pub(crate) struct Breach {
     pub(crate) recovered: bool,
 }
 
-/// What other parts of the emitter ask a lane to say. Merges; see [`merge`].
+/// What other parts of the emitter ask a lane to say. Notes merge: see [`merge`].
 #[derive(Clone, Debug)]
 pub(crate) enum Note {
     Fact(Fact),
@@ -108,7 +108,7 @@ pub(crate) enum Note {
 }
 
 impl Note {
-    /// What the sink of that lane announces.
+    /// The note for what the sink of that lane announces.
     pub(crate) fn announced(announcement: Announcement, lane: &Arc<str>) -> Self {
         match announcement {
             Announcement::Retention { policy, ranges } => Self::Retention { policy, ranges },
@@ -119,10 +119,10 @@ impl Note {
     }
 }
 
-/// Ranges that a fact names; its count stays exact beyond them.
+/// How many ranges a fact names; its count stays exact beyond them.
 const RANGES: usize = 1024;
 
-/// Adds a note to those a lane has yet to say, so that their number is bounded by lanes and reasons.
+/// Adds a note to the lane's pending ones, merging it where possible: lanes and reasons bound their number.
 pub(crate) fn merge(notes: &mut Vec<Note>, note: Note) {
     for held in notes.iter_mut() {
         match (held, &note) {
@@ -319,7 +319,7 @@ pub(crate) fn key_change(action: &str, keyid: &str, sign: Option<SignMode>, othe
     }))
 }
 
-/// `policy.breach` for a loss of this lane's own. `ranges` holds the numbers, the skip included.
+/// `policy.breach` for a loss in this lane. `ranges` holds the lost sequences, skipped ones included.
 pub(crate) fn loss(lane: &str, loss: &Loss, ranges: &[LostRange], agent: Option<&str>) -> Body {
     let data = object(|w| {
         text(w, "reason", loss.reason.name())?;

@@ -1,4 +1,4 @@
-//! The queue of a lane, and who finds room in it.
+//! A lane's queue: which events find room in it.
 //!
 //! Guarantees: every operation is O(1) in the queue's length, amortized over what it evicts, whatever the
 //! mix of terminal and other events and of runs. Events leave in the order in which they entered. A
@@ -27,14 +27,14 @@ pub(crate) trait Entry {
 /// What became of an entry that was offered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
-    /// It is in, and so many others went for it.
+    /// It is in, and so many others were evicted for it.
     Taken {
         /// How many.
         evicted: usize,
     },
     /// No room now; the caller may wait (`block`).
     Full,
-    /// It goes: no room, and the policy says so.
+    /// It is dropped: there is no room, and the overflow policy evicts nothing for it.
     Dropped,
     /// It could never fit.
     TooLarge,
@@ -134,7 +134,7 @@ impl<T: Entry> Queue<T> {
         self.capacity
     }
 
-    /// Room without anybody leaving.
+    /// Whether there is room without evicting anything.
     pub(crate) fn has_room(&self, cost: usize, terminal: bool) -> bool {
         let c = &self.capacity;
         self.count < c.events
@@ -144,7 +144,7 @@ impl<T: Entry> Queue<T> {
                     && self.loose_bytes + cost <= c.bytes - c.reserved_bytes))
     }
 
-    /// Offers an entry under the queue's overflow policy; `evict` gets each entry that goes for it.
+    /// Offers an entry under the queue's overflow policy; `evict` gets each entry that is evicted for it.
     pub(crate) fn offer(&mut self, item: T, mut evict: impl FnMut(T)) -> (Offer, Option<T>) {
         let (cost, terminal) = (item.cost(), item.terminal());
         if !could_fit(&self.capacity, cost, terminal) {

@@ -1,9 +1,10 @@
 //! The sealer of a lane: gives events their place in a stream.
 //!
-//! Guarantees: numbers are given in queue order, by one thread at a time; a stream's chain is unbroken over
-//! what it declares lost; own envelopes are made here, from state that merges, in front of the next event;
-//! at most `streams` are open. Sealing needs no signature, as no hash holds one: what is sealed together is signed
-//! together ([`Sealer::sign`]), each envelope or the last of each stream, before any of it is written or sent.
+//! Guarantees: sequences are given in queue order, by one thread at a time; a stream's chain continues unbroken over
+//! the events that it declares lost; own envelopes are sealed here, in front of the next event, from notes that merge
+//! while they wait; at most `streams` are open. Sealing needs no signature, as no hash holds one. What is sealed
+//! together is signed together ([`Sealer::sign`]), each envelope or the last of each stream, before any of it is
+//! written or sent.
 
 mod keys;
 mod losses;
@@ -31,7 +32,7 @@ use crate::timeline::Timeline;
 /// A checkpoint is sealed every so many envelopes of a stream (docs/spec/envelope.md).
 const CHECKPOINT_EVERY: u64 = 1024;
 
-/// An envelope on its way, and what to do when it does not arrive.
+/// An envelope on its way, and what is needed if it does not arrive.
 pub(crate) struct Item {
     pub(crate) envelope: Envelope,
     pub(crate) payload: Payload,
@@ -41,10 +42,10 @@ pub(crate) struct Item {
     pub(crate) closes: bool,
     /// Where a journal has it.
     pub(crate) place: Option<super::durable::Place>,
-    /// Refused envelopes that the journal may forget once this one is on disk: it, or one before it in its
-    /// batch, declares them.
+    /// Places of refused envelopes that the journal may forget once this one is on disk: this envelope, or an earlier
+    /// one of its batch, declares them lost.
     pub(crate) covers: Vec<super::durable::Place>,
-    /// It has no signature yet, and may get one.
+    /// Set while the envelope has no signature and may still get one.
     pub(crate) unsigned: Option<Unsigned>,
 }
 
@@ -54,8 +55,8 @@ impl Item {
     }
 }
 
-/// An event that a lane has taken from its queue. Should the lane itself panic while it holds it, the receipt
-/// ends as `uncertain`: none hangs.
+/// An event that a lane has taken from its queue. If the lane panics while it holds the event, the receipt ends as
+/// `uncertain` instead of hanging.
 pub(crate) struct Held {
     tracked: Arc<Tracked>,
     lane: usize,
@@ -99,7 +100,7 @@ pub(crate) enum Payload {
     Note(Note),
     /// A checkpoint or `closed`: written to the second place once acknowledged.
     Checkpoint,
-    /// `key_retiring` or `key_active`: sent until acknowledged, also once it has been refused and declared.
+    /// `key_retiring` or `key_active`: sent until acknowledged, even after it was refused and declared lost.
     KeyChange {
         /// Whether it has been declared lost.
         declared: bool,
@@ -110,12 +111,12 @@ pub(crate) enum Payload {
     Own,
     /// An envelope that was sealed before: a dead process's, or one that `repair` sends again.
     Replayed,
-    /// A sealed envelope of another lane (a checkpoint): passed on, nothing of ours.
+    /// A sealed envelope of another lane (a checkpoint): only passed on.
     Foreign,
 }
 
 impl Payload {
-    /// Whether its stream has stopped waiting for it already.
+    /// Whether its stream no longer counts it as outstanding.
     pub(crate) fn is_settled(&self) -> bool {
         matches!(self, Self::KeyChange { declared: true })
     }
@@ -125,7 +126,7 @@ impl Payload {
         u64::from(matches!(self, Self::Event(_)))
     }
 
-    /// Whether a key that signs one envelope a batch signs this one all the same (docs/spec/envelope.md).
+    /// Whether it gets a signature even from a key that signs only one envelope of each batch (docs/spec/envelope.md).
     fn is_always_signed(&self) -> bool {
         matches!(
             self,
@@ -142,7 +143,7 @@ impl Payload {
         matches!(self, Self::Foreign)
     }
 
-    /// What a declaration of its loss counts: 1 for a host's event, also a dead process's.
+    /// How many events a declaration of its loss counts: 1 for a host's event, also for one of a dead process.
     fn counted(&self, envelope: &Envelope) -> u64 {
         match self {
             Self::Replayed => u64::from(!envelope.own),
@@ -162,7 +163,7 @@ struct Stream {
     /// Sealed and neither acknowledged nor given up.
     outstanding: u64,
     losses: Losses,
-    /// When it was last used, on the sealer's own count.
+    /// The sealer's count of uses when the stream was last used.
     used: u64,
     closed: bool,
 }
@@ -181,7 +182,7 @@ impl Stream {
     }
 }
 
-/// What sealing needs of the emitter.
+/// What sealing needs to know of the emitter.
 pub(crate) struct SealContext {
     pub(crate) identity: Arc<Identity>,
     pub(crate) timeline: Arc<Timeline>,
@@ -195,41 +196,43 @@ pub(crate) struct SealContext {
 pub(crate) struct Sealer {
     context: Arc<SealContext>,
     lane: Arc<str>,
-    /// The emitter's own agent: this lane's copy, as all that it counts often.
+    /// The emitter's own agent. Like all names that the sealer clones often, it is the lane's own copy of the `Arc`, so
+    /// that lanes don't contend for one reference count.
     own: Arc<str>,
     classes: Vec<SinkClass>,
     ceiling: ContentCeiling,
     key: Option<SigningKey>,
     /// A key that takes over before the next envelope.
     next_key: Option<SigningKey>,
-    /// `key_retiring` is sealed, and not yet signed by the key that retires.
+    /// `key_retiring` is sealed, but the retiring key has not signed it yet.
     retiring: bool,
-    /// How often in a row the key's signer failed.
+    /// How often in a row the signer has failed.
     failed: Cell<u32>,
-    /// After so many failures a key that is to retire is not waited for.
+    /// After so many failures of a retiring key's signer, the next key signs.
     patience: u32,
     limit: usize,
     streams: HashMap<Arc<str>, Stream>,
-    /// The agent whose stream was used last, while it is open.
+    /// The agent whose stream was used last, if it is still open.
     latest: Option<Arc<str>>,
     types: InternedNames,
     /// Open streams by when they were last used.
     by_use: BTreeMap<u64, Arc<str>>,
-    /// The last of streams that are open no more, the latest `limit` of them.
+    /// The last envelopes of streams that are no longer open, for the latest `limit` agents.
     gone: HashMap<Arc<str>, StreamHead>,
     gone_order: VecDeque<Arc<str>>,
-    /// Streams opened, closed and left since the last checkpoint of the lane's own.
+    /// Streams opened, closed and left since the last checkpoint in the lane's own stream.
     changes: Vec<StreamNote>,
-    /// Why streams are opened now.
+    /// The reason that streams opened from now on state.
     why: Why,
-    /// Agents whose stream this sealer itself has ended.
+    /// Agents whose stream this sealer itself has closed or left.
     reopened: HashSet<Arc<str>>,
-    /// Whether declarations may be made: not between a refused one and the next acknowledgement.
+    /// Whether declarations may be sealed: not after the sink has refused one until it acknowledges something.
     pub(crate) may_declare: bool,
     /// Losses that no open stream can declare yet: what dead processes lost, and what happens between a
     /// journal's failure and the next stream.
     waiting: Losses,
-    /// Numbered losses of agents whose stream is open no more: declared by opening the next one.
+    /// Losses with sequences, of agents whose stream is no longer open: the agent's next stream is opened to declare
+    /// them.
     orphans: BTreeMap<Arc<str>, Losses>,
     uses: u64,
     sealed: u64,
@@ -237,7 +240,7 @@ pub(crate) struct Sealer {
     scratch: Vec<u8>,
 }
 
-/// Names that come again and again, each counted by this lane alone; the latest few.
+/// Names that recur, such as event types, as the lane's own `Arc`s; only the latest few.
 #[derive(Default)]
 struct InternedNames {
     known: Vec<Arc<str>>,
@@ -269,11 +272,11 @@ enum Kind {
     Event,
     /// An own envelope.
     Own,
-    /// An own envelope that is signed whatever the key's mode: others rest on what it says.
+    /// An own envelope that is signed whatever the key's mode, as verification of others depends on it.
     Signed,
 }
 
-/// A host's signer failed; the lane waits and tries again.
+/// A host's signer failed: the lane waits and tries again.
 #[derive(Debug)]
 pub(crate) struct SignerFailed(pub(crate) String);
 
@@ -314,12 +317,14 @@ impl Sealer {
         Arc::clone(&self.own)
     }
 
-    /// What a journal knows of streams of dead processes: they are named as predecessors.
+    /// Takes over the last envelope that a journal has of a dead process's stream: the agent's next stream names it as
+    /// its predecessor.
     pub(crate) fn adopt(&mut self, agent: Arc<str>, head: StreamHead) {
         self.remember(agent, head);
     }
 
-    /// The lane's journal has failed: every stream ends, and what comes begins a new one that names it.
+    /// To be called when the lane's journal has failed: every stream ends, and the agent's next event begins a new
+    /// stream that names the old one.
     pub(crate) fn begin_anew(&mut self) {
         self.why = Why::JournalFailed;
         for (agent, stream) in std::mem::take(&mut self.streams) {
@@ -366,7 +371,7 @@ impl Sealer {
     /// Opens the agent's stream unless it is open, and marks it used.
     fn open(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         if self.latest.as_ref() == Some(agent) {
-            // The agent follows itself, as most do.
+            // Most events follow one of the same agent.
             return Ok(());
         }
         self.uses += 1;
@@ -435,7 +440,8 @@ impl Sealer {
         }
     }
 
-    /// Closes the stream idle longest (never the lane's own), or leaves it open if it still owes something.
+    /// Ends the stream that was idle longest (never the lane's own): closes it, or leaves it without `closed` if
+    /// something in it is outstanding or undeclared.
     fn evict(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         let own = self.own_agent();
         let Some(agent) = self.by_use.values().find(|agent| **agent != own).cloned() else {
@@ -462,8 +468,8 @@ impl Sealer {
         Ok(())
     }
 
-    /// Seals a host's event, with what its stream has to say first. `Some` reason: it cannot be sealed and
-    /// is lost; its stream is to declare it.
+    /// Seals a host's event, after the own envelopes that its stream owes. Answers a reason if the event cannot be
+    /// sealed and is lost; its stream then declares it.
     pub(crate) fn seal_event(
         &mut self,
         lane: &Lane,
@@ -478,7 +484,7 @@ impl Sealer {
         let prepared =
             tracked.prepared.get_or_init(|| Prepared::of(event, &context.content, &context.timeline).ok());
         let Some(prepared) = prepared else {
-            // What could not be redacted does not leave.
+            // An event that could not be redacted does not leave the process.
             self.lose_unsealed(&agent, Reason::Serialization, 1);
             return Ok(Some(Reason::Serialization));
         };
@@ -494,7 +500,8 @@ impl Sealer {
             Some(content) => (content.bytes.as_slice(), content.disclosed.clone()),
             None => (base, 0..0),
         };
-        // A lane with a view of its own shares its form with nobody.
+        // A digest is shared only between lanes that seal the event in the same form, so not by a lane with its own
+        // view.
         let digest = if view.is_none() { prepared.shared_digest(&self.ceiling) } else { None };
         match self.seal_in(&agent, event, prepared, (data, disclosed, digest), Kind::Event, 0) {
             Ok((envelope, unsigned)) => {
@@ -548,7 +555,7 @@ impl Sealer {
         }
     }
 
-    /// Gives an event the next number of its agent's stream, `skip` numbers further on.
+    /// Seals an event with its agent's stream's next sequence, after skipping `skip` of them.
     fn seal_in(
         &mut self,
         agent: &Arc<str>,
@@ -621,7 +628,7 @@ impl Sealer {
         };
         let own = *agent == self.context.identity.agent;
         if own {
-            // Heads move on after a stream was noted as open: tell the latest.
+            // The heads of open streams have moved since they were noted: name the current ones.
             for change in &mut self.changes {
                 let current = self.streams.get(&change.agent).filter(|s| s.streamid == change.head.streamid);
                 if change.state == StreamState::Open
@@ -652,7 +659,7 @@ impl Sealer {
         Ok(())
     }
 
-    /// Seals `closed` in every stream that owes nothing, the lane's own last.
+    /// Seals `closed` in every stream with nothing outstanding or undeclared; in the lane's own stream last.
     pub(crate) fn close_all(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         let own = self.own_agent();
         let mut agents: Vec<_> = self.streams.keys().filter(|agent| **agent != own).cloned().collect();
@@ -670,14 +677,14 @@ impl Sealer {
         Ok(())
     }
 
-    /// Says what another part of the emitter asked for, in the lane's own stream.
+    /// Seals, in the lane's own stream, what another part of the emitter asked for.
     pub(crate) fn say(&mut self, note: Note, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         let own = self.own_agent();
         let body = own::note(&note, &self.lane);
         self.seal_own(&own, body, Payload::Note(note), 0, out)
     }
 
-    /// A heartbeat in the lane's own stream, with the heads of the others.
+    /// Seals a heartbeat in the lane's own stream, with the heads of the other streams.
     pub(crate) fn heartbeat(
         &mut self,
         state: super::health::LaneState,
@@ -692,12 +699,12 @@ impl Sealer {
         self.seal_own(&own, body, Payload::Own, 0, out)
     }
 
-    /// An envelope was acknowledged, or will never be: its stream no longer waits for it.
+    /// The envelope is no longer outstanding: it was acknowledged, or never will be.
     pub(crate) fn settle(&mut self, envelope: &Envelope) {
         self.settle_all(std::iter::once(envelope));
     }
 
-    /// The same of several; those that follow each other in one stream are counted at once.
+    /// The same for several; neighbours of one stream are counted at once.
     pub(crate) fn settle_all<'a>(&mut self, envelopes: impl Iterator<Item = &'a Envelope>) {
         let mut envelopes = envelopes.peekable();
         while let Some(envelope) = envelopes.next() {
@@ -713,12 +720,12 @@ impl Sealer {
         }
     }
 
-    /// Streams that a shutdown would leave open.
+    /// How many streams are without a `closed`.
     pub(crate) fn open_streams(&self) -> usize {
         self.streams.values().filter(|stream| !stream.closed).count()
     }
 
-    /// The wall-clock time, for what is not sealed.
+    /// The wall-clock time, for what stands in no envelope.
     pub(crate) fn unix_nanos(&self) -> UnixNanos {
         self.context.timeline.unix_nanos()
     }

@@ -1,9 +1,9 @@
-//! Where policies touch what lanes get: an event's route before admission, and a lane's view of it before sealing.
+//! Where policies affect what lanes get: an event's route before admission, and a lane's view of it before sealing.
 //!
-//! Guarantees, by construction, whatever is behind [`Shaping`]: a terminal event and an own envelope never come here
-//! ([`Shapable`] cannot be made of one), and a lane of the class `audit` or `siem` can neither be filtered nor get a
-//! view of its own. The set of policies that routed an event travels with it, so that the same set shapes it. An
-//! emitter without policies pays for one look at an `Option`.
+//! Guarantees, whatever implements [`Shaping`]: policies never see a terminal event or an own envelope ([`Shapable`]
+//! cannot be made of one), and a lane of the class `audit` or `siem` can neither be filtered nor get a view of its own.
+//! An event carries the set of policies that routed it, so that the same set shapes it. An emitter without policies
+//! only checks one `Option`.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -44,7 +44,8 @@ impl Filter {
     }
 }
 
-/// Whether a policy may filter or shape what a lane of these classes gets: never where others rely on it being whole.
+/// Whether a policy may filter or shape what a lane of these classes gets: not for a class whose users rely on complete
+/// records.
 pub(crate) fn may_be_shaped(classes: &[SinkClass]) -> bool {
     !classes.iter().any(|class| matches!(class, SinkClass::Siem | SinkClass::Audit))
 }
@@ -73,10 +74,10 @@ pub(crate) trait Shaping: Send + Sync {
     /// again, so nothing is counted here.
     fn route(&self, event: Shapable<'_>, route: &mut Route);
 
-    /// The event has entered the lanes of its route: now it counts.
+    /// To be called when the event has entered the lanes of its route: only now it counts.
     fn routed(&self, event: Shapable<'_>, route: &Route);
 
-    /// The event's `data` as the lane with this index is to see it, in canonical form; `None`: as it is redacted.
+    /// The event's `data` as the lane with this index is to see it, in canonical form; `None`: as redaction left it.
     fn view(&self, lane: usize, event: Shapable<'_>, redacted: &Redacted) -> Option<Vec<u8>>;
 }
 
@@ -86,24 +87,24 @@ pub(crate) trait Measuring: Send + Sync {
     fn measure(&self, event: &Event);
 }
 
-/// What policies in force come to, bound to the lanes that there are; none where they say nothing of it.
+/// The policies in force, bound to the emitter's lanes; `None` where they say nothing.
 #[derive(Clone, Default)]
 pub(crate) struct InForce {
     pub(crate) shaping: Option<Arc<dyn Shaping>>,
     pub(crate) measuring: Option<Arc<dyn Measuring>>,
 }
 
-/// What was decided of an event for one lane.
+/// What policies decided about an event for one lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     filter: Option<Filter>,
     /// Whether a policy may say anything about this lane.
     open: bool,
-    /// For whoever decided it.
+    /// Whatever the [`Shaping`] that decided wants to remember.
     pub(crate) note: u64,
 }
 
-/// An event's way into the lanes, by their index.
+/// Which lanes an event enters, by their index.
 #[derive(Default)]
 pub(crate) struct Route(SmallVec<[Verdict; 8]>);
 
@@ -112,7 +113,8 @@ impl Route {
         Self(lanes.iter().map(|lane| Verdict { open: lane.may_be_shaped(), ..Verdict::default() }).collect())
     }
 
-    /// Has `decide` say of each lane that may be shaped why it does not get the event, and what to note.
+    /// Calls `decide` for each lane that may be shaped: it answers why the lane does not get the event, and a note to
+    /// remember.
     pub(crate) fn decide(&mut self, mut decide: impl FnMut(usize) -> (Option<Filter>, u64)) {
         for (lane, verdict) in self.0.iter_mut().enumerate().filter(|(_, verdict)| verdict.open) {
             (verdict.filter, verdict.note) = decide(lane);

@@ -1,9 +1,10 @@
-//! What a dead process had sealed and not yet signed, at the end of its journal.
+//! What a dead process had sealed but not yet signed, at the end of its journal.
 //!
-//! Guarantees: behind a stream's last signed envelope nothing is vouched for: it is cut, declared, never sent, and no
-//! `follows` names it. So a write that a crash cut short costs its own group only, and nobody without the key can
-//! have the next process speak for lines of his. Of a signature by another key than today's only its presence can be
-//! seen; a stream of which nothing on disk is signed is left as it is, as its key may have been none.
+//! Guarantees: nothing vouches for the envelopes behind a stream's last signed one. So they are cut: declared lost,
+//! never sent, and named by no `follows`. If a crash interrupts a write, this costs only the group of envelopes that
+//! was being written; and nobody without the key can append lines that the next process would vouch for. If today's key
+//! is another than the one that signed, only the presence of a signature can be checked. A stream without any signature
+//! on disk is left as it is, as it may have had no key.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,20 +18,20 @@ use crate::journal::{Adopted, Position};
 use crate::key::SigningKey;
 use crate::seam::Uuid;
 
-/// What is to be cut.
+/// What is cut from a dead process's journal.
 #[derive(Default)]
 pub(super) struct Tail {
-    /// Where it lies.
+    /// The positions of the cut envelopes.
     pub(super) positions: BTreeSet<u64>,
-    /// The last signed envelope of each stream of which one is signed.
+    /// The last signed envelope of each stream that has one.
     pub(super) heads: HashMap<Uuid, StreamHead>,
-    /// What it was.
+    /// The sequences of the cut envelopes.
     pub(super) lost: Vec<LostRange>,
-    /// How many host events are among it.
+    /// How many of them are host events.
     pub(super) events: u64,
 }
 
-/// What is known of a record.
+/// What is known of a record on disk.
 struct Seen {
     position: Position,
     head: StreamHead,
@@ -42,11 +43,11 @@ impl Tail {
     /// Reads what is on disk of a dead process's journal; `key` is the one that seals now.
     pub(super) fn of(adopted: &Adopted, key: Option<&SigningKey>) -> Self {
         if adopted.unacknowledged() == 0 {
-            // An orderly end, most often: nothing is left that could be cut, and nothing is read for it.
+            // The usual case, after an orderly end: there is nothing to cut, and so nothing to read.
             return Self::default();
         }
         let mut streams: HashMap<Uuid, Vec<Seen>> = HashMap::new();
-        // What cannot be read is damage, which is told by itself.
+        // What cannot be read is damage, which the journal reports itself.
         for stored in adopted.read_from(Position(0)).map_while(Result::ok) {
             let head = StreamHead { streamid: stored.streamid, sequence: stored.sequence, head: stored.hash };
             let seen = Seen { position: stored.position, head, signed: stored.signed, own: stored.own };

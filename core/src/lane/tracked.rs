@@ -15,12 +15,12 @@ use crate::sink::EnvelopeHash;
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use crate::sync::{Mutex, lock};
 
-/// How far a wait goes.
+/// What a receipt can wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Every durable lane that took the event has it on disk.
     Journaled,
-    /// Every lane's sink acknowledged it, or said that it never will.
+    /// Every lane that took the event has ended it: its sink acknowledged it, or it will not arrive.
     Delivered,
 }
 
@@ -53,7 +53,7 @@ pub enum Admission {
 }
 
 impl Admission {
-    /// For a [`Slot`].
+    /// The code that a [`Slot`] keeps.
     fn encode(self) -> u8 {
         match self {
             Self::Filtered => 0,
@@ -88,7 +88,7 @@ pub enum EndState {
     Delivered,
     /// It will not arrive.
     Lost,
-    /// Nobody can know: the receiver refused some of a batch, or the emitter ended first.
+    /// Nobody can know: the receiver refused some of a batch without saying which, or the emitter ended first.
     Uncertain,
     /// A policy kept it out.
     Filtered,
@@ -116,7 +116,7 @@ pub struct Sealed {
     pub sequence: u64,
     /// The envelope's hash.
     pub hash: EnvelopeHash,
-    /// The digest of its event: the same in every lane that sealed it in the same form.
+    /// The digest of the event: the same in every lane that sealed the event in the same form.
     pub digest: [u8; 32],
 }
 
@@ -133,20 +133,20 @@ pub struct Ending {
     pub when: UnixNanos,
 }
 
-/// Hears what becomes of an event in each lane that takes it, as it happens: on a lane's thread, perhaps under its lock, so
-/// it must not wait for anything.
+/// Is told what becomes of an event in each lane that takes it, at once. Its calls run on a lane's thread, perhaps
+/// under the lane's lock, so they must not wait for anything.
 pub(crate) trait Follow: Send + Sync {
-    /// The lane is going to take it, or to lose it.
+    /// The event is about to be queued by the lane, or lost at once.
     fn entered(&self, lane: usize, durable: bool);
 
-    /// A durable lane that took it has it on disk; or, `false`, never will.
+    /// A durable lane that took the event has it on disk (`written`), or never will.
     fn journaled(&self, lane: usize, written: bool);
 
-    /// It ended in the lane.
+    /// The event has ended in the lane.
     fn ended(&self, lane: usize, ending: &Ending);
 }
 
-/// Where an event is to go, beside what policies say, and who hears of it there.
+/// Which lanes an event is meant for, beside what policies say, and who is told what becomes of it there.
 pub(crate) struct Aim<'a> {
     /// Whether the lane with this index is to get it.
     pub(crate) lanes: &'a dyn Fn(usize) -> bool,
@@ -156,7 +156,7 @@ pub(crate) struct Aim<'a> {
 /// Called once, on a lane's thread.
 pub(crate) type Waiter = Box<dyn FnOnce() + Send>;
 
-/// Up to so many lanes, an event and its receipt need no allocation per lane.
+/// For up to so many lanes, an event and its receipt need no allocation per lane.
 const FEW: usize = 4;
 
 /// The part of an event in flight that lanes and receipts share.
@@ -164,20 +164,20 @@ pub(crate) struct Tracked {
     pub(crate) event: Event,
     /// Made by the first lane that seals the event; `None` when it cannot be sealed.
     pub(crate) prepared: std::sync::OnceLock<Option<crate::envelope::Prepared>>,
-    /// The policies that routed it, which also shape it, whatever is in force by then.
+    /// The policies that routed the event. They also shape it, even if others are in force by then.
     pub(crate) shaping: Option<Arc<dyn Shaping>>,
     pub(crate) follow: Option<Arc<dyn Follow>>,
     /// Receipts that can still ask how it ended.
     watchers: AtomicU32,
-    /// Lanes that have not ended.
+    /// Lanes in which the event has not ended, plus one until [`Tracked::entered`] is called.
     open: AtomicU32,
-    /// Durable lanes that have it not on disk.
+    /// Durable lanes that do not have the event on disk yet, plus one until [`Tracked::entered`] is called.
     unjournaled: AtomicU32,
     slots: SmallVec<[Slot; FEW]>,
     waiters: Mutex<Option<Box<Waiters>>>,
-    /// A durable lane could not write it down.
+    /// A durable lane's journal failed before it had the event.
     journal_failed: AtomicBool,
-    /// For the queue's age, and the linger of its batch.
+    /// When the event was enqueued: for the age of a queue and the linger of a batch.
     pub(crate) enqueued_at: crate::seam::Instant,
 }
 
@@ -200,9 +200,9 @@ impl Waiters {
 struct Slot {
     /// One of the constants below.
     phase: AtomicU8,
-    /// What the lane did with it at once, as [`Admission::encode`] says.
+    /// The lane's [`Admission`] of the event, as [`Admission::encode`] writes it.
     admission: AtomicU8,
-    /// How many other events of the lane went for it.
+    /// How many queued events the lane evicted for this one.
     evicted: AtomicU32,
     ending: Mutex<Option<Box<Ending>>>,
 }
@@ -211,11 +211,11 @@ struct Slot {
 const OPEN: u8 = 1;
 const JOURNALED: u8 = 2;
 const ENDED: u8 = 3;
-/// Ended before a durable lane had it on disk.
+/// The event ended before a durable lane had it on disk.
 const ENDED_UNWRITTEN: u8 = 4;
 
 impl Tracked {
-    /// An event that `lanes` lanes, `durable` of them with a journal, are about to take.
+    /// An event that has not entered any of the emitter's `lanes` lanes yet.
     pub(crate) fn new(event: Event, lanes: usize, at: crate::seam::Instant) -> Self {
         Self {
             event,
@@ -232,7 +232,7 @@ impl Tracked {
         }
     }
 
-    /// The lane with this index is going to take it.
+    /// To be called before the lane with this index queues the event or loses it.
     pub(crate) fn enter(&self, lane: usize, durable: bool) {
         if let Some(follow) = &self.follow {
             follow.entered(lane, durable);
@@ -244,13 +244,13 @@ impl Tracked {
         }
     }
 
-    /// What the lane with this index did with it, and how many others went for it.
+    /// Records what the lane with this index did with the event, and how many queued events it evicted for it.
     pub(crate) fn admitted(&self, lane: usize, (admission, evicted): (Admission, u32)) {
         self.slots[lane].admission.store(admission.encode(), Ordering::Release);
         self.slots[lane].evicted.store(evicted, Ordering::Release);
     }
 
-    /// All lanes that take it have been entered.
+    /// To be called when the event has entered all of its lanes.
     pub(crate) fn entered(&self) {
         self.countdown(&self.unjournaled, Stage::Journaled);
         self.countdown(&self.open, Stage::Delivered);
@@ -265,13 +265,13 @@ impl Tracked {
         }
     }
 
-    /// The lane's journal failed before it was on disk; it goes on without.
+    /// The lane's journal failed before it had the event; the lane goes on without a journal.
     pub(crate) fn not_journaled(&self, lane: usize) {
         self.journal_failed.store(true, Ordering::Release);
         self.journaled_by(lane, false);
     }
 
-    /// The lane has it on disk.
+    /// The lane has the event on disk.
     pub(crate) fn journaled(&self, lane: usize) {
         self.journaled_by(lane, true);
     }
@@ -286,7 +286,7 @@ impl Tracked {
         }
     }
 
-    /// It ended in the lane. Only the first ending counts.
+    /// The event has ended in the lane. Only the first ending counts.
     pub(crate) fn end(&self, lane: usize, durable: bool, ending: impl FnOnce() -> Ending) {
         let slot = &self.slots[lane];
         let mut held = lock(&slot.ending);
@@ -318,9 +318,9 @@ impl Tracked {
     }
 }
 
-/// What receipts ask.
+/// What receipts call.
 impl Tracked {
-    /// A receipt is there; to be said before a lane can have ended the event, or its ending is not kept.
+    /// Counts a receipt. To be called before any lane can have ended the event: endings are kept only for receipts.
     pub(crate) fn watch(&self) {
         self.watchers.fetch_add(1, Ordering::AcqRel);
     }
@@ -330,12 +330,12 @@ impl Tracked {
         self.watchers.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// What the lane with this index did with it at once.
+    /// What the lane with this index did with the event when it was emitted.
     pub(crate) fn admission(&self, lane: usize) -> Admission {
         Admission::decode(self.slots[lane].admission.load(Ordering::Acquire))
     }
 
-    /// How many queued events of the lane went for it.
+    /// How many queued events the lane evicted for this one.
     pub(crate) fn evicted(&self, lane: usize) -> u32 {
         self.slots[lane].evicted.load(Ordering::Acquire)
     }
@@ -345,12 +345,12 @@ impl Tracked {
         lock(&self.slots[lane].ending).as_deref().cloned()
     }
 
-    /// Whether it ended in the lane, a durable one, before it was on disk.
+    /// Whether the event ended in the lane, a durable one, before it was on disk.
     pub(crate) fn ended_unwritten(&self, lane: usize) -> bool {
         self.slots[lane].phase.load(Ordering::Acquire) == ENDED_UNWRITTEN
     }
 
-    /// Whether a durable lane could not write it down, and goes on without.
+    /// Whether a durable lane's journal failed before it had the event.
     pub(crate) fn journal_failed(&self) -> bool {
         self.journal_failed.load(Ordering::Acquire)
     }
@@ -363,7 +363,7 @@ impl Tracked {
         }
     }
 
-    /// Has `waiter` called when the stage is reached. Gives it back where that is already so.
+    /// Has `waiter` called when the stage is reached; gives it back if the stage is reached already.
     pub(crate) fn wait(&self, stage: Stage, waiter: Waiter) -> Option<Waiter> {
         let mut waiters = lock(&self.waiters);
         if self.reached(stage) {

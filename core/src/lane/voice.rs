@@ -1,10 +1,10 @@
 //! What a lane tells the host's logger when it loses events, cannot deliver them, or ends with some left.
 //!
-//! Guarantees: for each reason one warning at first, then one a minute at most, which counts what came meanwhile;
-//! what is unsaid when the lane ends is said then. A warning names lane, number, reason and what to do, and holds no
-//! more of a sink's own words than a record does. Nothing is said under the lane's lock.
+//! Guarantees: for each reason one warning at first, then at most one a minute, which counts what was lost meanwhile;
+//! when the lane ends, it says what is still unsaid. A warning names lane, number, reason and what to do, and quotes a
+//! sink no further than a state record does. Nothing is logged under the lane's lock.
 //!
-//! How: the counters know every loss; what was said of each is kept here, and the difference is what to say.
+//! How: the counters know every loss; this module keeps how many of each were logged, and logs the difference.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) struct Left {
     pub(crate) gone: u64,
 }
 
-/// A warning, or what only the curious want to know.
+/// A line for the host's logger: a warning, or mere information.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
     Warn(String),
@@ -51,13 +51,13 @@ impl Said {
 pub(crate) struct Voice {
     losses: [Said; Reason::ALL.len()],
     failures: [Option<Instant>; FailureKind::ALL.len()],
-    /// All that was said of `losses`, so that a look costs little while nothing is lost.
+    /// The sum of what `losses` says was logged, so that a check is cheap while nothing is lost.
     told: u64,
     failing: bool,
 }
 
 impl Voice {
-    /// What is to be said now. `last`: nothing is said after this.
+    /// The lines to log now. `last`: the lane ends, so nothing can be logged later.
     pub(crate) fn look(
         &mut self,
         lane: &str,
@@ -118,7 +118,7 @@ impl Voice {
         }
     }
 
-    /// When something that waits for its minute may be said.
+    /// When a line that waits for its minute may be logged.
     pub(crate) fn due(&self, counters: &Counters) -> Option<Instant> {
         if counters.dropped + counters.rejected == self.told {
             return None;
@@ -131,7 +131,7 @@ impl Voice {
     }
 }
 
-/// The lane has ended, and held these.
+/// The line for a lane that has ended while it held these events.
 pub(crate) fn left(lane: &str, left: Left, health: &Health) -> Option<Word> {
     let Left { journaled, unanswered, gone } = left;
     let all = journaled + unanswered + gone;

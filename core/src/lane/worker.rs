@@ -1,8 +1,8 @@
-//! Two threads for a lane: one that seals and decides, one that calls the sink (as many as its `order` says,
-//! where a repeat does no harm).
+//! Two threads for a lane: one that seals and decides, and one that calls the sink (up to `in_flight` of these, where a
+//! repeat does no harm).
 //!
-//! Guarantees: a caller wakes a worker only when that changes what it does: the first event after a pause,
-//! a full batch, a hurry. A sink that hangs keeps nobody but its own thread; a panic in a sink is an answer.
+//! Guarantees: a caller wakes a worker only when that changes what the worker does: for the first event after a pause,
+//! a full batch, or a hurry. A sink that hangs blocks only its own thread; a sink's panic counts as an answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +16,18 @@ use crate::seam::Instant;
 use crate::sink::{Answers, Envelope, Failure, FailureKind, Sink};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
 
-/// A worker that wakes so much later than it wanted to was not let run: a process that was stopped, a machine that
-/// slept, a clock that jumped.
+/// A worker that wakes so much later than it wanted to was not running meanwhile: the process was stopped, the machine
+/// slept, or the clock jumped.
 const STOOD_STILL: Duration = Duration::from_secs(1);
 
-/// Calls the sink; a panic becomes an answer.
+/// Calls the sink; a panic counts as a failure that is tried again.
 pub(crate) fn deliver(sink: &mut dyn Sink, batch: &[Envelope]) -> Answers {
     reentry::inside(|| sink.deliver(batch))
         .unwrap_or_else(|| Answers::Retry(Failure::new(FailureKind::Panic, "the sink panicked"), None))
 }
 
-/// Keeps what a host's sink says of itself when it did not take a batch; a built-in one said so by the failure.
+/// If a host's sink did not take a batch, keeps what the sink says of its health; a built-in sink says it in the
+/// failure.
 pub(crate) fn keep_own_word(lane: &Lane, sink: &mut dyn Sink, took: bool) {
     if sink.kind() != "host" {
         return;
@@ -41,10 +42,10 @@ struct Slot {
     stop: bool,
 }
 
-/// A thread of the sink's own.
+/// A thread that calls the sink.
 struct Courier {
     slot: Arc<(Mutex<Slot>, Condvar)>,
-    /// The call it is making.
+    /// The number of the call under way.
     call: Option<u64>,
 }
 
@@ -76,7 +77,7 @@ impl Courier {
                 drop(core);
                 keep_own_word(&lane, &mut *sink, took);
             }
-            // What the sink itself still holds goes where it belongs; nobody is left to tell of a failure.
+            // The sink writes out what it still holds; nobody is left who could be told of a failure.
             let _ = reentry::inside(|| sink.flush());
             drop(sink);
             lane.lock().couriers -= 1;
@@ -99,8 +100,9 @@ impl Drop for Courier {
     }
 }
 
-/// Of each lane's threads: room for the deepest `data` that `limits.depth` allows, in an unoptimized build, too, and for
-/// a host's sink, whose language may need megabytes. The operating system gives pages only as they are touched.
+/// The stack of each of a lane's threads: enough for the deepest `data` that `limits.depth` allows, even in an
+/// unoptimized build, and for a host's sink, whose language may need megabytes. The operating system provides pages
+/// only as they are touched.
 const STACK: usize = 4 << 20;
 
 fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<()> {
@@ -123,7 +125,7 @@ pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sinks: Vec<Box<dyn S
     spawn(format!("sinkwell-{}", lane.id()), move || {
         let ran = reentry::inside(|| run(&lane, &mut control, &mut couriers));
         if ran.is_none() {
-            // A defect of ours: the lane ends, and whoever waits is told.
+            // A defect of ours: the lane ends, and everybody who waits for it is told.
             crate::diagnostics::warn(&format!(
                 "lane {:?} itself panicked, and takes nothing more until the emitter is opened again; please report",
                 lane.id()
@@ -135,7 +137,7 @@ pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sinks: Vec<Box<dyn S
             core.take(Ask::Close(now));
             drop(core);
             let _ = reentry::inside(|| control.step(now, false));
-            // Whatever that came to: nobody waits for a lane that is no more.
+            // Even if that last step panicked, too, nobody must wait for a lane that has ended.
             let mut core = lane.lock();
             core.life = Life::Ended;
             core.health.fail(super::LaneState::Failed, &failure, lane.timeline.unix_nanos());
@@ -151,7 +153,7 @@ fn run(lane: &Arc<Lane>, control: &mut Control, couriers: &mut [Courier]) {
     loop {
         match control.step(lane.now(), false) {
             Step::Deliver(call, batch) => {
-                // There are as many as calls that may be under way.
+                // There are as many couriers as calls that may be under way.
                 if let Some(free) = couriers.iter_mut().find(|courier| courier.call.is_none()) {
                     free.send(call, batch);
                 }
@@ -172,13 +174,12 @@ fn run(lane: &Arc<Lane>, control: &mut Control, couriers: &mut [Courier]) {
     }
 }
 
-/// Sleeps until `until` or until something comes that matters; hands over the sink's answers that came.
+/// Sleeps until `until`, or until something comes that matters; answers the sink's answers that came.
 fn sleep(lane: &Lane, until: Option<Instant>, pause: Pause) -> Vec<(u64, Answers)> {
     let mut core = lane.lock();
     let batch = lane.config.batch;
-    // After the last event a worker sleeps one linger more before it counts as idle, so that a steady trickle
-    // wakes nobody: the next event finds it already counting down.
-    // A durable lane writes down what comes at once.
+    // After the last event a worker sleeps one more linger before it counts as idle, so that a steady trickle of events
+    // wakes nobody: the next event finds the linger running. Not so a durable lane, which journals each event at once.
     let mut restless = pause == Pause::Idle && !batch.linger.is_zero() && !lane.durable();
     while core.answers.is_empty() && !core.attention {
         let now = lane.now();

@@ -1,4 +1,4 @@
-//! A place for checkpoints that is full, hangs, is taken away, or is not ours.
+//! The checkpoint file when its place is full, hangs, is removed, or is not safely ours.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -90,7 +90,7 @@ fn a_file_that_is_taken_away_is_said_and_its_streams_are_written_again() {
     assert_eq!(held(&fs).lines().count(), 4);
 }
 
-/// A file system of which every opening waits until it is let through.
+/// A file system in which every opening of a file blocks until the test lets it go on.
 struct Stalled {
     fs: SimFs,
     asked: Mutex<Sender<()>>,
@@ -148,7 +148,7 @@ fn a_place_that_hangs_holds_up_nobody_says_so_and_holds_a_bounded_number() {
         CheckpointFile::open_in(Arc::new(stalled), Arc::clone(&clock) as _, target(PATH), false).unwrap();
     file.push(&checkpoint(1, 0));
     was_asked.recv().unwrap();
-    // The write is under way and does not return: none of these waits.
+    // The write is under way and hangs: none of these pushes waits.
     for n in 1..=ROOM as u64 + 10 {
         file.push(&checkpoint(1, n));
     }

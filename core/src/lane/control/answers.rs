@@ -1,7 +1,7 @@
 //! What the sink's answers mean: acknowledged, tried again, refused, lost.
 //!
-//! Guarantees: a batch keeps its order, and so does the cursor; what is not known to be there is declared, or kept and
-//! tried again; nothing that is lost is counted twice.
+//! Guarantees: a batch keeps its order, and so does the cursor; an envelope that the sink may not have is declared, or
+//! kept and tried again; no loss is counted twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::lane::{EndState, Ending, Sealed};
 use crate::seam::{Instant, Uuid};
 use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind};
 
-/// A log's head is announced after so many more envelopes.
+/// How many more envelopes an audit chain must hold before its head is announced again.
 const HEAD_EVERY: u64 = 1024;
 
 impl Control {
@@ -52,7 +52,7 @@ impl Control {
                 self.retry(batch, at, &failure, None, now, was_overdue);
             }
             Answers::RefusedBatch(failure) if count > 1 => {
-                // Halve until the offender is alone; nothing else of the batch is harmed.
+                // Halve the batch until the refused envelope is alone; the others are delivered.
                 let mut first = std::mem::take(&mut batch.items);
                 let second = first.split_off(count / 2);
                 let events: u64 = first.iter().chain(&second).map(|item| item.payload.events()).sum();
@@ -87,7 +87,7 @@ impl Control {
         let mut refused = Vec::new();
         let mut uncertain = Vec::new();
         let mut why: Option<(Failure, Option<Duration>)> = None;
-        // The cursor moves only contiguously: as far as nothing before it is to be tried again.
+        // The cursor moves only contiguously: up to the first envelope that is tried again.
         let mut contiguous = 0;
         for (item, answer) in std::mem::take(&mut batch.items).into_iter().zip(answers) {
             match answer {
@@ -123,8 +123,8 @@ impl Control {
         }
     }
 
-    /// Moves the cursor to an envelope that the sink has, of a batch in place `at`; where an older batch is still
-    /// away, that one moves it once it is settled.
+    /// Moves the cursor to an envelope that the sink has, of a batch in place `at`. If an older batch is not settled
+    /// yet, that one moves the cursor once it is.
     fn reach(&mut self, to: Ahead, at: usize) {
         let Some((streamid, sequence)) = to else { return };
         if !self.flights.leave_to_older(at, to) {
@@ -132,8 +132,8 @@ impl Control {
         }
     }
 
-    /// Counts and tells what the sink has; the cursor moves over the first `contiguous`, and to `ahead` where
-    /// nothing is between.
+    /// Counts the envelopes that the sink has and tells their receipts. The cursor moves over the first `contiguous`,
+    /// and to `ahead` if nothing between is open.
     fn acknowledge(&mut self, items: &[Item], contiguous: usize, ahead: Ahead, at: usize) {
         if items.is_empty() {
             self.reach(ahead, at);
@@ -185,7 +185,7 @@ impl Control {
         }
     }
 
-    /// The sink has acknowledged something: it works, and may be told of losses again.
+    /// The sink has acknowledged something: it works, and may get declarations again.
     fn works(&mut self) {
         self.pacing.works();
         self.sealer.may_declare = true;
@@ -193,7 +193,7 @@ impl Control {
         let lane = Arc::clone(&self.lane);
         let mut core = lane.lock();
         if core.overflowed || self.durable.as_ref().is_some_and(Durable::is_broken) {
-            // The sink works, and the lane does not: nothing can be `journaled`.
+            // The sink works, but the lane does not: it overflowed, or has no journal.
             return;
         }
         let lost = core.health.lost.take();
@@ -203,10 +203,11 @@ impl Control {
             if !starting {
                 let mut record = self.record(&mut core, None, true);
                 if let Some(lost) = lost {
-                    // What was acknowledged and may be gone: its own stream says so, in the place that is left to it.
+                    // Acknowledged envelopes may be lost: the record of the recovery is the only one that says so in
+                    // the lane's own stream.
                     record.summary = format!("recovered; {lost}");
                 }
-                // Its own stream hears of it now that it can.
+                // The lane's own stream gets the record only now that the sink takes envelopes.
                 own::merge(&mut core.notes, Note::State(record.clone()));
                 self.news.push(Announcement::State(record));
             }
@@ -301,7 +302,8 @@ impl Control {
             core.counters.reject_pending(Reason::Uncertain, rejected);
             core.counters.deliver_pending(events - rejected);
         }
-        // Nobody knows how the refused ones spread over the streams: each declares as many as it may be, once.
+        // Nobody knows which streams the refused envelopes belong to: each stream declares, once, the most that can be
+        // its own.
         let mut of: HashMap<Uuid, u64> = HashMap::new();
         for item in batch.items.iter().filter(|item| !item.payload.is_foreign()) {
             *of.entry(item.envelope.streamid).or_default() += 1;
@@ -329,17 +331,17 @@ impl Control {
                     when,
                 });
             }
-            // What it counts must not be counted twice; what its ranges name may be named again.
+            // A declaration's count must not be declared twice; its ranges may be.
             if !matches!(&item.payload, Payload::Declaration(loss) if loss.ranges.is_empty()) {
                 self.restore(&item);
             }
         }
-        // It took the batch: it works, and may be told.
+        // The sink took the batch: it works, and may get declarations.
         self.works();
         self.lane.lock().health.note(failure);
     }
 
-    /// The receiver will never take it. One refusal is no failure of the sink; refusing everything is.
+    /// The receiver will never take this envelope. One refusal does not make a sink fail; refusing everything does.
     fn refuse(&mut self, item: Item, failure: &Failure, now: Instant) {
         let reason = match failure.kind {
             FailureKind::Serialization => Reason::Serialization,
@@ -349,7 +351,7 @@ impl Control {
             && !matches!(item.payload, Payload::Foreign)
             && !item.payload.is_settled()
         {
-            // What cannot be written there is declared all the same.
+            // If the dead letter cannot be written, the loss is declared all the same.
             let kept = dead.append(&item.envelope, reason, self.sealer.unix_nanos());
             if let Err(e) = &kept
                 && self.dead_letter_works
@@ -417,8 +419,8 @@ impl Control {
         });
     }
 
-    /// A change of key that the sink refused, and that has been declared, is sent again, the same bytes, when the
-    /// sink next takes something, though not more often than a delivery is tried.
+    /// The sink refused a change of key, which has been declared lost: the same bytes are sent again when the sink next
+    /// takes something, but with a back-off as for a retry.
     fn say_again(&mut self, item: Item, now: Instant) {
         let config = &self.lane.config.retry;
         let wait = config.initial.saturating_mul(1 << item.tries.min(16)).min(config.cap);
@@ -436,7 +438,7 @@ impl Control {
         }
     }
 
-    /// What a lost envelope of our own was to say is said again, merged into the next.
+    /// Has what a lost own envelope said sealed again, merged into the next one of its kind.
     fn restore(&mut self, item: &Item) {
         match &item.payload {
             Payload::Declaration(loss) => self.sealer.restore(&item.envelope, loss.clone()),
@@ -446,7 +448,7 @@ impl Control {
     }
 }
 
-/// An auth failure says nothing about the envelopes: everything is kept (docs/LANES.md).
+/// A failure of authentication says nothing about the envelopes: all are kept (docs/LANES.md).
 fn keep_on_auth(answers: Answers) -> Answers {
     match answers {
         Answers::RefusedBatch(failure) if failure.kind == FailureKind::Auth => Answers::Retry(failure, None),

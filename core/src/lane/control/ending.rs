@@ -1,7 +1,7 @@
-//! A lane's rest and its end.
+//! How a lane comes to rest, and how it ends.
 //!
-//! Guarantees: whoever flushes is told whether anything is left; whoever holds a receipt of what is left when the lane
-//! ends is told what became of it; a lane has ended only once its journal may be opened again.
+//! Guarantees: whoever flushes is told whether anything is left; when the lane ends, each receipt of an event that is
+//! left is told what became of it; a lane has ended only once its journal may be opened again.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Control {
         drop(core);
         self.closed = true;
         let mut items = Vec::new();
-        // A signer that fails now leaves the streams open; there is nothing else it could do.
+        // If a signer fails now, the streams stay open: nothing more can be done.
         if self.sealer.close_all(&mut items).and_then(|()| self.sealer.sign(&mut items)).is_err() {
             items.clear();
         }
@@ -50,7 +50,7 @@ impl Control {
         None
     }
 
-    /// Tells whoever flushes whether anything is left.
+    /// Answers the flushes asked for so far: notes whether the lane holds anything.
     pub(super) fn answer_flush(&mut self, core: &mut LaneCore) {
         let declared = (!self.sealer.owes() && core.dropped.is_empty()) || !self.sealer.may_declare;
         core.flushed = core.asked;
@@ -68,7 +68,7 @@ impl Control {
         }
     }
 
-    /// The lane ends: receipts of what is left are told so.
+    /// Ends the lane, and tells the receipts of what is left.
     pub(super) fn end(&mut self, mut core: MutexGuard<'_, LaneCore>) -> Step {
         let now = self.sealer.unix_nanos();
         let mut left: Vec<(Arc<Tracked>, Option<Envelope>, u32)> = Vec::new();
@@ -125,7 +125,7 @@ impl Control {
         waiters.run();
         let mut held = voice::Left::default();
         for (tracked, envelope, tries) in left {
-            // What was given to a sink that never answered may have arrived; what is journaled will be sent.
+            // An event given to a sink that never answered may have arrived; a journaled one will be sent.
             let journaled = written.contains(&Arc::as_ptr(&tracked));
             let may_arrive = tries > 0 || journaled;
             *match (journaled, tries) {
@@ -141,9 +141,9 @@ impl Control {
                 when: now,
             });
         }
-        // Before anybody who waits for the end lets the process go.
+        // Logged before those who wait for the end let the process go.
         self.news.speak(&self.lane, Some(held));
-        // Only now: whoever waits for the end may open the journal again.
+        // Last: whoever waits for the end may then open the journal again.
         self.lane.lock().life = Life::Ended;
         self.lane.shared.room.notify_all();
         Step::Done

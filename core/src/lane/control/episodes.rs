@@ -1,4 +1,4 @@
-//! Losses as the other lanes hear of them: one record per episode, not one per event.
+//! Losses as the other lanes are told of them: one record per episode, not one per event.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use crate::sink::Envelope;
 /// A loss episode ends after this long without another loss of its reason (docs/spec/envelope.md).
 pub(super) const EPISODE: Duration = Duration::from_secs(10);
 
-/// Episodes that are told apart by stream.
+/// How many episodes are told apart by stream.
 const EPISODES: usize = 64;
 
-/// Ranges that one episode names; its count stays exact beyond them.
+/// How many ranges one episode names; its count stays exact beyond them.
 const RANGES_PER_EPISODE: usize = 1024;
 
-/// One reason, one stream, until it is over.
+/// Losses for one reason in one stream, until no more come.
 pub(super) struct Episode {
     reason: Reason,
     streamid: Option<Uuid>,
@@ -32,7 +32,7 @@ impl Episode {
     }
 }
 
-/// Those that are not over.
+/// The episodes that are not over.
 #[derive(Default)]
 pub(super) struct Episodes(Vec<Episode>);
 
@@ -41,7 +41,7 @@ impl Episodes {
         self.0.is_empty()
     }
 
-    /// Counts a loss to its episode.
+    /// Adds a loss to its episode.
     pub(super) fn note(
         &mut self,
         reason: Reason,
@@ -54,7 +54,7 @@ impl Episodes {
         let mut envelope = envelope;
         let known = |e: &Episode| e.reason == reason && e.streamid == streamid;
         if self.0.len() >= EPISODES && !self.0.iter().any(known) {
-            // Of so many streams at once only the count is told; each declares its own.
+            // With so many streams at once only the count is told; each stream declares its own losses anyway.
             streamid = None;
             envelope = None;
         }
@@ -85,7 +85,7 @@ impl Episodes {
         }
     }
 
-    /// Takes out those that are over, or all.
+    /// Takes out the episodes that are over, or all.
     pub(super) fn over(&mut self, now: Instant, all: bool) -> Vec<Episode> {
         let (over, kept) =
             self.0.drain(..).partition(|episode: &Episode| all || now >= episode.last.after(EPISODE));

@@ -1,7 +1,7 @@
 //! Batches between sealing and the sink's acknowledgement, and the calls of the sink that carry them.
 //!
-//! Guarantees: batches stand in the order in which they were sealed, and keep their place while they are away, so that
-//! the cursor moves contiguously whatever the order of the answers. What a dead process left is sent alone, before
+//! Guarantees: batches stand in the order in which they were sealed, and keep their place while the sink has them, so
+//! that the cursor moves contiguously whatever the order of the answers. What a dead process left is sent alone, before
 //! anything newer.
 
 use std::collections::VecDeque;
@@ -12,32 +12,32 @@ use crate::seam::{Instant, Uuid};
 use crate::settings::BatchConfig;
 use crate::sink::Envelope;
 
-/// The last envelope of a batch that the sink has, behind one that it has not: the cursor moves there when that one is
-/// settled.
+/// The last envelope that the sink has of the batches behind one that is not settled: the cursor moves there when that
+/// one is settled.
 pub(super) type Ahead = Option<(Uuid, u64)>;
 
-/// A batch's call of the sink.
+/// A call of the sink that carries a batch.
 #[derive(Clone, Copy)]
 pub(super) struct Flight {
     id: u64,
     pub(super) since: Instant,
-    /// It has run past the lane's timeout.
+    /// The call has run past the lane's timeout.
     pub(super) overdue: bool,
 }
 
 /// Envelopes that go to the sink together.
 pub(super) struct Batch {
     pub(super) items: Vec<Item>,
-    /// While the sink has it.
+    /// The call that carries it, while the sink has it.
     flight: Option<Flight>,
     /// When it first failed.
     pub(super) failing_since: Option<Instant>,
     /// It holds what a dead process left.
     replayed: bool,
     pub(super) ahead: Ahead,
-    /// Of a durable lane, journaled and not given to the sink yet: it may still grow.
+    /// The batch of a durable lane is journaled but not yet given to the sink: it may still grow.
     grows: bool,
-    /// Until when it may wait to grow; `None`: it goes as soon as it can.
+    /// How long it may wait to grow; `None`: it is sent as soon as possible.
     lingers: Option<Instant>,
     /// Bytes of its envelopes, while it grows.
     bytes: usize,
@@ -57,8 +57,8 @@ impl Batch {
         }
     }
 
-    /// Of a durable lane: it is on disk, so its delivery may wait for more, as long as an event of its own would
-    /// have. Own envelopes wait for nothing.
+    /// A batch of a durable lane. It is on disk, so its delivery may wait for more envelopes, for as long as its oldest
+    /// event may linger. A batch that holds an own envelope does not wait.
     fn growing(items: Vec<Item>, linger: Duration) -> Self {
         let mut lingers: Option<Instant> = None;
         let mut at_once = false;
@@ -75,7 +75,7 @@ impl Batch {
         Self { grows: true, lingers: lingers.filter(|_| !at_once), bytes, ..Self::new(items) }
     }
 
-    /// Takes the envelopes of the next batch, if both together are within these limits; else gives it back.
+    /// Takes the envelopes of the next batch if both together are within the limits; else gives `next` back.
     fn grow(&mut self, next: Self, limits: &BatchConfig) -> Option<Self> {
         let fits = self.items.len() + next.items.len() <= limits.events
             && self.bytes.saturating_add(next.bytes) <= limits.bytes;
@@ -97,7 +97,7 @@ impl Batch {
             || self.bytes >= limits.bytes
     }
 
-    /// What is left of it, to be sent by itself.
+    /// The rest of this batch, to be sent separately.
     pub(super) fn part(&self, items: Vec<Item>, ahead: Ahead) -> Self {
         Self { failing_since: self.failing_since, replayed: self.replayed, ahead, ..Self::new(items) }
     }
@@ -107,7 +107,7 @@ impl Batch {
 pub(super) enum Next {
     /// There is none.
     None,
-    /// It waits to grow, until then at the latest.
+    /// It waits to grow, until the given time at the latest.
     Lingers(Option<Instant>),
     Due,
 }
@@ -148,23 +148,23 @@ impl Flights {
         self.batches.iter().filter(|batch| batch.flight.is_some()).count()
     }
 
-    /// Whether no batch waits to be sent.
+    /// Whether every batch has been given to the sink.
     pub(super) fn all_away(&self) -> bool {
         self.batches.iter().all(|batch| batch.flight.is_some())
     }
 
-    /// Whether nothing may be sent beside these: one is late, or holds what a dead process left.
+    /// Whether nothing may be sent beside the calls under way: one is late, or holds what a dead process left.
     pub(super) fn stand_alone(&self) -> bool {
         self.batches.iter().any(|batch| batch.replayed || batch.flight.is_some_and(|flight| flight.overdue))
     }
 
-    /// Whether what a dead process left is to be sent or away.
+    /// Whether a batch with what a dead process left is waiting or under way.
     pub(super) fn hold_replayed(&self) -> bool {
         self.batches.front().is_some_and(|batch| batch.replayed)
     }
 
-    /// Marks the calls that have run past this timeout. Whether one has since the last time, and when the next one
-    /// will have.
+    /// Marks the calls that have run past this timeout. Answers whether one has since the last time, and when the next
+    /// one will have.
     pub(super) fn look_for_late(&mut self, now: Instant, timeout: Duration) -> (bool, Option<Instant>) {
         let mut next: Option<Instant> = None;
         let mut late = false;
@@ -179,14 +179,14 @@ impl Flights {
         (late, next)
     }
 
-    /// The calls that are under way count as begun now.
+    /// Counts the calls that are under way as begun now.
     pub(super) fn begin_anew(&mut self, now: Instant) {
         for flight in self.batches.iter_mut().filter_map(|batch| batch.flight.as_mut()) {
             flight.since = now;
         }
     }
 
-    /// Nothing waits to grow any more.
+    /// No batch waits to grow any more.
     pub(super) fn hurry(&mut self) {
         self.batches.iter_mut().for_each(|batch| batch.lingers = None);
     }
@@ -196,7 +196,7 @@ impl Flights {
         self.batches.push_back(Batch::new(items));
     }
 
-    /// Adds what is in the journal, to the last batch where that may grow.
+    /// Adds journaled envelopes: to the last batch if it may grow, else as a batch of their own.
     pub(super) fn push_journaled(&mut self, items: Vec<Item>, limits: &BatchConfig) {
         let next = Batch::growing(items, limits.linger);
         let next = match self.batches.back_mut() {
@@ -206,17 +206,17 @@ impl Flights {
         self.batches.extend(next);
     }
 
-    /// Adds what a dead process left, before everything else.
+    /// Adds a batch that a dead process left, before all others.
     pub(super) fn push_replayed(&mut self, items: Vec<Item>) {
         self.batches.push_front(Batch { replayed: true, ..Batch::new(items) });
     }
 
-    /// Puts back what was taken out of that place, or a part of it.
+    /// Puts a batch, or a part of it, back in the place where it was taken out.
     pub(super) fn put_back(&mut self, at: usize, batch: Batch) {
         self.batches.insert(at, batch);
     }
 
-    /// The first batch that is not away.
+    /// Whether the first batch that has not been given to the sink may go.
     pub(super) fn next(&self, now: Instant, limits: &BatchConfig) -> Next {
         match self.batches.iter().find(|batch| batch.flight.is_none()) {
             None => Next::None,
@@ -225,7 +225,7 @@ impl Flights {
         }
     }
 
-    /// Sends it: the number of the call, and what the sink is given.
+    /// Sends the first batch that has not been given to the sink: answers the number of the call, and the envelopes.
     pub(super) fn send(&mut self, now: Instant) -> Option<(u64, Vec<Envelope>)> {
         let batch = self.batches.iter_mut().find(|batch| batch.flight.is_none())?;
         self.calls += 1;
@@ -235,7 +235,7 @@ impl Flights {
         Some((self.calls, batch.items.iter().map(|item| item.envelope.clone()).collect()))
     }
 
-    /// The sink has answered this call: takes its batch out, with the place that it had.
+    /// The sink has answered this call: takes its batch out, and answers its place, too.
     pub(super) fn land(&mut self, call: u64) -> Option<(usize, Flight, Batch)> {
         let of = |batch: &Batch| batch.flight.is_some_and(|flight| flight.id == call);
         let at = self.batches.iter().position(of)?;
@@ -244,8 +244,8 @@ impl Flights {
         Some((at, flight, batch))
     }
 
-    /// Of a batch that stood in this place the sink has all up to that envelope. If an older one is still away, that
-    /// one moves the cursor once it is settled; else the caller does.
+    /// The sink has the batch that stood in place `at` up to this envelope. If an older batch is not settled yet, it
+    /// will move the cursor there, and the answer is `true`; else the caller moves it.
     pub(super) fn leave_to_older(&mut self, at: usize, ahead: Ahead) -> bool {
         let older = at.checked_sub(1).and_then(|before| self.batches.get_mut(before));
         older.map(|batch| batch.ahead = ahead).is_some()

@@ -1,7 +1,7 @@
 //! Between sealing and delivery, for a lane that has a journal.
 //!
-//! Guarantees: an envelope is delivered only once it is in the journal, or once the journal has failed, which the lane
-//! and each event's receipt then say.
+//! Guarantees: an envelope is delivered only once it is in the journal, or once the journal has failed; in that case
+//! the lane's state and each event's receipt say so.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::seam::Instant;
 use crate::sink::{Failure, FailureKind};
 
 impl Control {
-    /// Hands sealed envelopes to delivery, by way of the journal where there is one.
+    /// Hands sealed envelopes to delivery: through the journal if the lane has one.
     pub(super) fn write_ahead(&mut self, items: Vec<Item>, now: Instant) {
         match &mut self.durable {
             None => self.flights.push(items),
@@ -105,7 +105,7 @@ impl Control {
         }
     }
 
-    /// Counts anew what the journal has of what is pending: it is another one now, or none.
+    /// Counts anew how many pending events the journal has, as the lane's journal is another one now, or none.
     fn count_journaled(&mut self) {
         let Some(durable) = &self.durable else { return };
         let held = self.flights.items().filter(|item| durable.holds(item.place));
@@ -113,7 +113,7 @@ impl Control {
         self.lane.lock().in_journal = held;
     }
 
-    /// Of these events, which are pending no more, as many were in the journal.
+    /// To be called with events that are no longer pending: subtracts those that the journal has.
     pub(super) fn left_journal<'i>(&self, items: impl Iterator<Item = &'i Item>) {
         if let Some(durable) = &self.durable {
             let gone: u64 =

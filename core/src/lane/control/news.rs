@@ -1,7 +1,8 @@
-//! What a lane has to tell: the other lanes of its state and its losses, the host's logger, whoever asks for records.
+//! What a lane tells others: its state and losses to the other lanes, warnings to the host's logger, records to a
+//! manual emitter.
 //!
-//! Guarantees: nothing is told under the lane's lock, as lanes never hold two locks; a loss episode is one record, not one
-//! per event.
+//! Guarantees: nothing is told under the lane's lock, as no thread may hold two lanes' locks; an episode of loss makes
+//! one record, not one per event.
 
 use std::sync::Arc;
 
@@ -25,10 +26,10 @@ pub(super) enum Announcement {
 
 /// See the module's head.
 pub(super) struct News {
-    /// What the rest of the emitter is to hear once this lane's lock is free.
+    /// What to tell the rest of the emitter once this lane's lock is free.
     outbox: Vec<Announcement>,
     pub(super) episodes: Episodes,
-    /// State records since somebody last asked; kept for manual emitters only.
+    /// State records since they were last taken; kept for manual emitters only.
     records: Option<Vec<StateRecord>>,
     /// What the host's logger was told.
     voice: Voice,
@@ -48,12 +49,12 @@ impl News {
         }
     }
 
-    /// To be told with the next [`News::publish`].
+    /// Adds an announcement for the next [`News::publish`].
     pub(super) fn push(&mut self, out: Announcement) {
         self.outbox.push(out);
     }
 
-    /// An envelope is lost, or events that were never sealed.
+    /// Adds a lost envelope, or `count` events that were never sealed.
     pub(super) fn lost(
         &mut self,
         reason: Reason,
@@ -72,7 +73,7 @@ impl News {
         }
     }
 
-    /// When it has something to tell again.
+    /// When there will be something to tell.
     pub(super) fn due(&self, counters: &crate::lane::Counters) -> Option<Instant> {
         [self.voice.due(counters), self.episodes.due()].into_iter().flatten().min()
     }
@@ -82,7 +83,7 @@ impl News {
         self.records.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Tells what there is.
+    /// Tells the other lanes and the host's logger everything that is pending.
     pub(super) fn publish(&mut self, lane: &Arc<Lane>, bus: &Bus) {
         for out in std::mem::take(&mut self.outbox) {
             match out {
@@ -101,7 +102,7 @@ impl News {
         self.speak(lane, None);
     }
 
-    /// Tells the host's logger what it has not been told; `left` is what the lane held when it ended.
+    /// Logs what the host's logger has not been told; `left` is what the lane held when it ended.
     pub(super) fn speak(&mut self, lane: &Lane, left: Option<voice::Left>) {
         let words: Vec<_> = {
             let core = lane.lock();

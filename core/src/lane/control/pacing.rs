@@ -1,11 +1,11 @@
 //! When a lane tries its sink: back-off, circuit breaker and probes.
 //!
 //! Guarantees: after a failure the wait is drawn with full jitter below a limit that doubles, and is never shorter than
-//! what the receiver asked for, up to [`MOST_DELAY`]; after `breaker.failures` in a row, or a failure of
-//! authentication, it is `breaker.open`. One acknowledgement ends all of it. While a sink fails and nothing is queued, an own
-//! envelope asks now and then whether it works again.
+//! what the receiver asked for, up to [`MOST_DELAY`]. After `breaker.failures` in a row, or a failure of
+//! authentication, the wait is `breaker.open`. One acknowledgement ends all of it. While a sink fails and nothing is
+//! queued, an own envelope is sent now and then to find out whether the sink works again.
 //!
-//! How: it is told what happened and the time, and is asked; it has neither clock nor lane.
+//! How: it is told the time and what happened, and answers when to try; it knows neither a clock nor the lane.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::sink::{Failure, FailureKind};
 /// The longest delay that a receiver, or a host's sink, can ask for.
 const MOST_DELAY: Duration = Duration::from_secs(300);
 
-/// How often a lane tries that is to end: a shutdown does not sit out a long back-off.
+/// How often a lane that is ending tries: a shutdown does not sit out a long back-off.
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// See the module's head.
@@ -26,11 +26,11 @@ pub(super) struct Pacing {
     last_failure: Instant,
     /// Failures since the sink last acknowledged something.
     failures: u32,
-    /// Envelopes refused since then.
+    /// Envelopes that the sink refused since it last acknowledged something.
     refusals: u32,
     /// The breaker is open, or the wait is as long as if it were.
     open: bool,
-    /// When an own envelope asks a sink that failed whether it works again, if nothing else is to be delivered.
+    /// When to send an own envelope as a probe to a sink that failed, if nothing else is to be delivered.
     probe: Option<Instant>,
     /// Back-offs drawn so far.
     draws: u64,
@@ -49,12 +49,12 @@ impl Pacing {
         }
     }
 
-    /// Until when the lane waits after a failure, whether or not that is over.
+    /// Until when the lane waits after a failure; may be in the past.
     pub(super) fn waits(&self, closing: bool) -> Option<Instant> {
         self.not_before.map(|at| if closing { at.min(self.last_failure.after(CLOSING)) } else { at })
     }
 
-    /// The wait is over, or need not be kept.
+    /// Ends the wait.
     pub(super) fn go_on(&mut self) {
         self.not_before = None;
     }
@@ -68,7 +68,8 @@ impl Pacing {
         self.open
     }
 
-    /// Whether the answer to a call that began then says nothing of the sink any more: another one has failed since.
+    /// Whether the answer to a call that began at `began` no longer says anything about the sink, as another call has
+    /// failed since.
     pub(super) fn is_stale(&self, began: Instant) -> bool {
         self.not_before.is_some() && began <= self.last_failure
     }
@@ -79,8 +80,8 @@ impl Pacing {
         *self = Self { draws, ..Self::new(last_failure) };
     }
 
-    /// Counts a failure and decides when to try next. `after`: the receiver's own wish. `draw`: the random number of
-    /// this place in the lane's sequence.
+    /// Counts a failure and decides when to try next. `after` is the delay that the receiver asked for. `draw` gives
+    /// the random number with this index in the lane's sequence.
     pub(super) fn failed(
         &mut self,
         now: Instant,
@@ -100,16 +101,16 @@ impl Pacing {
             let fraction = draw(self.draws) as f64 / u64::MAX as f64;
             doubled.min(config.retry.cap).mul_f64(fraction)
         };
-        // A receiver may ask for patience, not for silence.
+        // A receiver may slow the lane down, but not silence it.
         let wait = wait.max(after.unwrap_or_default().min(MOST_DELAY));
-        // Whoever is not tried for longer than an open breaker would keep him is not healthy in the meantime.
+        // A sink that gets nothing for longer than an open breaker lasts does not count as healthy meanwhile.
         self.open |= wait > config.breaker.open;
         let at = now.after(wait);
         self.not_before = Some(at);
         self.probe = Some(at);
     }
 
-    /// The sink refused an envelope; whether it has refused so many in a row that it counts as failed.
+    /// Counts a refused envelope; answers whether so many were refused in a row that the sink counts as failed.
     pub(super) fn refused(&mut self, now: Instant, config: &LaneConfig) -> bool {
         self.refusals += 1;
         let failed = self.refusals >= config.breaker.failures;
@@ -119,12 +120,12 @@ impl Pacing {
         failed
     }
 
-    /// When the sink is to be asked whether it works again.
+    /// When to send a probe.
     pub(super) fn probe(&self) -> Option<Instant> {
         self.probe
     }
 
-    /// It is being asked.
+    /// A probe was sealed: sets the time of the next one.
     pub(super) fn probed(&mut self, now: Instant, config: &LaneConfig) {
         self.probe = Some(now.after(config.breaker.open));
     }

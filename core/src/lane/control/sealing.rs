@@ -1,7 +1,7 @@
-//! What a lane seals next, and the signature on it.
+//! What a lane seals next, and how that gets signed.
 //!
-//! Guarantees: everything that is sealed together is signed together, and nothing is sealed behind what could not be
-//! signed; own envelopes go before the events that come after them.
+//! Guarantees: everything that is sealed together is signed together, and nothing is sealed after something that could
+//! not be signed; own envelopes are sealed before the events that come after them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ impl Control {
         if let Some(key) = core.new_key.take() {
             self.sealer.change_to(key);
             if !self.group.is_empty() {
-                // A signer keeps this lane waiting: the key that takes over may end that now.
+                // The lane waits for a signer: the new key may end that now.
                 self.pacing.go_on();
             }
         }
@@ -85,7 +85,8 @@ impl Control {
             || !core.foreign.is_empty()
             || self.sealer.key_change_pending();
         let probe = !ahead && self.pacing.probe().is_some_and(|at| now >= at);
-        // What a durable lane has not written down is lost with the process: it waits for no batch to fill.
+        // Events that a durable lane has not journaled are lost with the process, so they don't wait for a batch to
+        // fill.
         let at_once = hurry || self.durable.is_some() || over(oldest);
         let take = full || !self.unsealed.is_empty() || (queued > 0 && at_once);
         if !(first || take || declare || heartbeat || say || probe) {
@@ -148,7 +149,7 @@ impl Control {
         self.sign_and_write(items, sealed, now)
     }
 
-    /// Signs what was sealed together, and hands it to delivery; where the signer fails, it waits here.
+    /// Signs what was sealed together and hands it to delivery; if the signer fails, keeps it in `group`.
     fn sign_and_write(
         &mut self,
         mut items: Vec<Item>,
@@ -157,7 +158,7 @@ impl Control {
     ) -> Option<Step> {
         if let Err(SignerFailed(text)) = sealed.and_then(|()| self.sealer.sign(&mut items)) {
             self.group = items;
-            // One throttled call of a key service is no reason to open the breaker: it is tried again soon.
+            // One failed call of a key service (throttled, perhaps) does not open the breaker: it is tried again soon.
             let failure =
                 Failure::new(FailureKind::Signer, "the signer failed; nothing is sent unsigned").detail(text);
             let lane = Arc::clone(&self.lane);

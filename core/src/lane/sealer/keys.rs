@@ -10,7 +10,7 @@ impl Sealer {
         self.key.as_ref()
     }
 
-    /// Another key takes over with the next envelope, announced in every open stream.
+    /// The key takes over with the next envelope; every open stream announces it.
     pub(crate) fn change_to(&mut self, key: SigningKey) {
         self.next_key = Some(key);
     }
@@ -19,9 +19,10 @@ impl Sealer {
         self.next_key.is_some()
     }
 
-    /// Seals `key_retiring`, has the old key sign it and all before it, and seals `key_active` for the new one, in
-    /// every open stream. Where the old key's signer fails, this is called again once what is in `out` is signed; where
-    /// it goes on failing, the new key signs in its place ([`Sealer::sign`]), and no lane waits for a dead signer.
+    /// In every open stream: seals `key_retiring`, has the old key sign it and everything before it, and seals
+    /// `key_active` for the new key. If the old key's signer fails, this is called again once the items in `out` are
+    /// signed. If it goes on failing, the new key signs in its place ([`Sealer::sign`]), so that no lane waits for a
+    /// dead signer.
     pub(crate) fn change_key(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         let Some(new) = self.next_key.clone() else { return Ok(()) };
         let Some(old) = self.key.clone() else {

@@ -1,4 +1,4 @@
-//! What a sealer owes: events that did not arrive, until an envelope in their stream has said so.
+//! What a sealer owes: declarations of events that did not arrive.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,16 +9,17 @@ use crate::lane::own;
 use crate::seam::Uuid;
 use crate::sink::Envelope;
 
-/// Ranges in one declaration, so that it stays far below the limit of an envelope.
+/// How many ranges one declaration names, so that it stays far below the limit of an envelope.
 const RANGES_PER_DECLARATION: usize = 2048;
 
 impl Sealer {
-    /// Damage in a dead process's journal: its ranges name their streams.
+    /// Takes over the losses of a dead process's journal; the ranges name their streams.
     pub(crate) fn inherit_damage(&mut self, count: u64, ranges: Vec<LostRange>) {
         self.waiting.add_damage(count, ranges);
     }
 
-    /// What a stream that ends still owes: numbers go to the agent's next stream, mere counts to the lane's.
+    /// Keeps what a stream that ends still owes: the agent's next stream declares sequences, the lane's own stream mere
+    /// counts.
     pub(super) fn orphan(&mut self, agent: &Arc<str>, losses: Losses, of: Uuid) {
         if losses.is_empty() {
             return;
@@ -28,7 +29,7 @@ impl Sealer {
         self.orphans.entry(Arc::clone(agent)).or_default().inherit(numbered, of);
     }
 
-    /// Events of an agent that were dropped before they had a number.
+    /// Adds events of an agent that were dropped before they had a sequence.
     pub(crate) fn lose_unsealed(&mut self, agent: &str, reason: Reason, count: u64) {
         match self.streams.get_mut(agent) {
             Some(stream) => stream.losses.add_unnumbered(reason, count),
@@ -43,19 +44,19 @@ impl Sealer {
         }
     }
 
-    /// An envelope that was sealed will not arrive.
+    /// Adds a sealed envelope that will not arrive.
     pub(crate) fn lose_sealed(&mut self, item: &Item, reason: Reason) {
         let events = item.payload.counted(&item.envelope);
         let (losses, of) = self.losses_for(&item.envelope);
         let to = item.envelope.sequence;
-        // Without its first envelope nobody can know that a stream goes on from its predecessor's numbers: it
-        // has none before this one.
+        // A stream's first envelope names its predecessor. Without it nobody can know that the stream continues the
+        // predecessor's sequences, so everything from 1 on counts as missing.
         let from = if item.envelope.prevhash.is_none() { 1 } else { to };
         let prev = item.envelope.prevhash;
         losses.add_range(reason, events, LostRange { from, to, prev, streamid: of, maybe: false });
     }
 
-    /// Where the loss of a sealed envelope is kept until it is declared, and the stream its range must name.
+    /// Where the loss of this envelope waits to be declared, and which stream its range must name.
     fn losses_for(&mut self, envelope: &Envelope) -> (&mut Losses, Option<Uuid>) {
         match self.streams.get_mut(&envelope.agentid) {
             Some(stream) => {
@@ -69,14 +70,14 @@ impl Sealer {
         }
     }
 
-    /// Declares what the agent's stream owes: what had no number is skipped over.
+    /// Seals the declarations that the agent's stream owes, and skips a sequence for each event that had none.
     pub(super) fn declare_in(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         let Some(stream) = self.streams.get_mut(agent) else { return Ok(()) };
         let mut owed: VecDeque<Loss> = stream.losses.take().into();
         while let Some(mut loss) = owed.pop_front() {
             if loss.ranges.len() > RANGES_PER_DECLARATION {
                 let rest = loss.ranges.split_off(RANGES_PER_DECLARATION);
-                // Only the last of several declarations carries the count and the skip.
+                // Of several declarations only the last carries the count and the skip.
                 owed.push_front(Loss { ranges: rest, ..loss.clone() });
                 loss.count = 0;
                 loss.unnumbered = 0;
@@ -104,7 +105,7 @@ impl Sealer {
 
     /// Declares what every open stream owes.
     pub(crate) fn declare(&mut self, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
-        // Numbers can be declared only by a stream of the same agent: its next one is opened for that.
+        // Only a stream of the same agent can declare sequences: the agent's next one is opened for that.
         let orphaned: Vec<_> = self.orphans.keys().cloned().collect();
         for agent in orphaned {
             self.open(&agent, out)?;
@@ -123,20 +124,20 @@ impl Sealer {
         Ok(())
     }
 
-    /// Whether anything is to be declared.
+    /// Whether any loss is still to be declared.
     pub(crate) fn owes(&self) -> bool {
         !self.orphans.is_empty()
             || !self.waiting.is_empty()
             || self.streams.values().any(|stream| !stream.losses.is_empty())
     }
 
-    /// Takes back what a lost envelope of our own was to say.
+    /// Takes back a declaration that was lost itself.
     pub(crate) fn restore(&mut self, envelope: &Envelope, loss: Loss) {
         let (losses, of) = self.losses_for(envelope);
         losses.restore(loss, of);
     }
 
-    /// An envelope that the receiver may have refused; `count` of its batch it did refuse.
+    /// Adds an envelope that the receiver may have refused, of a batch of which it refused `count`.
     pub(crate) fn lose_maybe(&mut self, item: &Item, count: u64) {
         let at = item.envelope.sequence;
         let (losses, of) = self.losses_for(&item.envelope);

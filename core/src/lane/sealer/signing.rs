@@ -1,8 +1,8 @@
 //! Which envelopes get a signature, and when.
 //!
-//! Guarantees: whatever is written or sent by itself ends, for each stream in it, with a signed envelope; which ones
-//! are signed is decided once, before the first of them is written or sent; a host's signer is asked once for all of
-//! them, and while it fails nothing leaves, unless another key is to take over from it.
+//! Guarantees: whatever is written or sent together ends, for each stream in it, with a signed envelope. Which
+//! envelopes are signed is decided once, before the first of them is written or sent. A host's signer is called once
+//! for all of them; while it fails nothing leaves, unless another key is to take over.
 
 use std::collections::HashSet;
 
@@ -15,12 +15,13 @@ use crate::settings::SignMode;
 pub(crate) struct Unsigned {
     /// Where the signature members go.
     pub(super) opening: Opening,
-    /// It gets one, whatever comes behind it.
+    /// It gets a signature even if its stream goes on in the same group.
     pub(super) always: bool,
 }
 
-/// The key that signs an envelope as it is sealed, if one does, and the bytes that its signature may take. A host's
-/// signer is asked for many at once, and one signature a batch is made when its end is known.
+/// The key that signs an envelope at once, if there is one, and the number of bytes to reserve for the signature. A
+/// host's signer is called later, for many envelopes at once; and if only the last envelope is signed, which one that
+/// is comes out later.
 pub(super) fn at_once(key: Option<&SigningKey>, kind: Kind) -> (Option<&SigningKey>, usize) {
     let Some(key) = key else { return (None, 0) };
     let now = key.is_local() && (key.mode() == SignMode::Each || kind == Kind::Signed);
@@ -28,9 +29,9 @@ pub(super) fn at_once(key: Option<&SigningKey>, kind: Kind) -> (Option<&SigningK
 }
 
 impl Sealer {
-    /// Signs what was sealed together, as the key's mode says. To be called again with the same items after a
-    /// failure. A key that is to retire and whose signer has failed as often as opens the lane's breaker is not waited
-    /// for any longer: the key that takes over signs, which it may, as no hash holds the key.
+    /// Signs what was sealed together, as the key's mode says. After a failure it must be called again with the same
+    /// items. If a key is to retire and its signer has failed as often as opens the lane's breaker, the next key signs
+    /// instead, which is sound, as no hash depends on the key.
     pub(crate) fn sign(&self, items: &mut [Item]) -> Result<(), SignerFailed> {
         let Some(key) = &self.key else { return Ok(()) };
         match sign_by(key, key.mode(), items) {
@@ -50,13 +51,13 @@ impl Sealer {
             }
         }
         let Some(next) = &self.next_key else { return Ok(()) };
-        // What the streams were opened with holds until `key_active`.
+        // The mode with which the streams were opened holds until `key_active`.
         let mode = if key.mode() == SignMode::Each { SignMode::Each } else { next.mode() };
         sign_by(next, mode, items).map(|_| ())
     }
 }
 
-/// Signs those that are due; answers whether there were any.
+/// Signs the items that are due; answers whether there were any.
 fn sign_by(key: &SigningKey, mode: SignMode, items: &mut [Item]) -> Result<bool, SignerFailed> {
     let chosen = choose(items, mode);
     let messages: Vec<_> = chosen.iter().map(|&at| seal_message(&items[at].envelope.hash)).collect();

@@ -1,4 +1,4 @@
-//! The lane's own side, one situation after the other.
+//! A lane's controller, one situation after the other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,7 +53,7 @@ fn a_sink_that_refuses_everything_even_declarations_is_no_endless_loop() {
     assert_eq!(rig.lane.health().state, LaneState::Failed);
     rig.emit(20);
     assert!(rig.run(true, refuse) < 5);
-    // With nothing queued it is asked now and then whether it works again, by an own envelope.
+    // With nothing queued, the lane now and then sends an own envelope to find out whether the sink works again.
     rig.advance(Duration::from_secs(61));
     let mut probes = Vec::new();
     rig.run(false, |batch| {
@@ -62,7 +62,7 @@ fn a_sink_that_refuses_everything_even_declarations_is_no_endless_loop() {
     });
     assert_eq!(probes.len(), 1);
     assert!(probes[0].iter().all(|e| e.own && e.event_type.ends_with("heartbeat")));
-    // It recovers, and is told all.
+    // The sink recovers, and gets everything.
     rig.advance(Duration::from_secs(61));
     let mut got = Vec::new();
     rig.close(|batch| {
@@ -254,7 +254,7 @@ fn an_idempotent_sink_has_several_batches_and_the_cursor_waits_for_the_oldest() 
     rig.answer_call(calls[0].0, Answers::Acknowledged);
     assert_eq!(cursor(&rig), calls[2].1.last().unwrap().sequence, "over all that were ahead");
 
-    // One that fails is sent again by itself, and nothing beside it.
+    // A batch that fails is sent again alone.
     let Step::Deliver(last, _) = rig.step(true) else { panic!("the fourth batch") };
     rig.answer_call(last, Answers::Retry(away(), None));
     rig.emit(4);
@@ -313,7 +313,7 @@ fn no_receipt_hangs_when_the_lane_itself_panics() {
     rig.run(true, |_| Answers::Acknowledged);
     let receipt = rig.emit(1).remove(0);
     let Step::Deliver(call, _) = rig.step(true) else { panic!("one batch") };
-    // The clock is asked when the acknowledgement came: the batch is in a local then.
+    // The clock is read when the acknowledgement has come: the batch is in a local variable then.
     rig.broken.store(true, Ordering::SeqCst);
     let control = std::panic::AssertUnwindSafe(|| rig.answer_call(call, Answers::Acknowledged));
     assert!(std::panic::catch_unwind(control).is_err());
@@ -358,7 +358,7 @@ fn a_lane_says_what_it_loses_and_what_it_ends_with() {
     assert!(said(&rig).contains("3 events lost (overflow)"), "{}", said(&rig));
     assert!(said(&rig).contains("is degraded (network): away; 3 events wait"), "{}", said(&rig));
     assert_eq!(rig.control.said().len(), 2);
-    // More of the same is silent until its minute is over, and then said by the lane itself, unasked.
+    // More losses for the same reason are not logged until the minute is over; then the lane logs them by itself.
     rig.emit(4);
     rig.run(false, |_| Answers::Retry(away(), None));
     assert_eq!(rig.control.said().len(), 2, "{}", said(&rig));

@@ -1,6 +1,5 @@
-//! The lane against a plain, slow model: random operations, agreeing after every one of them on the queue,
-//! the counters, the receipts and the state; and the verifier's account of what the sink got against the
-//! counters, to the last event.
+//! The lane against a plain, slow model: after each random operation both must agree on the queue, the counters, the
+//! receipts and the state; and what the verifier finds in the sink's lines must match the counters, to the last event.
 //!
 //! `SINKWELL_SOAK=N` runs N times as many episodes.
 
@@ -80,7 +79,7 @@ impl Model {
         self.fates.insert(id, Fate::Lost(reason));
     }
 
-    /// `None`: a blocking lane has no room, and the event was never there.
+    /// `None`: a blocking lane has no room, so that `emit` never offers the event.
     fn offer(&mut self, e: Held) -> Option<(Admission, u32)> {
         if self.policy == Policy::Block && !self.has_room(&e) {
             return None;
@@ -97,7 +96,7 @@ impl Model {
                     || self.policy == Policy::DropOldest
                     || (self.policy == Policy::Coalesce && old.run.is_some() && old.run == e.run))
         };
-        // Tried on a copy: if evicting all that may go would not help, nothing goes.
+        // Tried on a copy: if evicting everything evictable would not help, nothing is evicted.
         let mut left = self.queue.clone();
         let mut gone = Vec::new();
         loop {
@@ -318,7 +317,7 @@ impl Episode {
         self.model.retries(batch, give_up);
     }
 
-    /// The sink answers at random, `bad` times of a hundred not with a plain yes.
+    /// The sink answers at random; `bad` times of a hundred it does not simply acknowledge.
     fn deliver(&mut self, batch: &[Envelope], bad: u64) {
         let since = self.failing.remove(&batch[0].hash);
         let all: Vec<&Envelope> = batch.iter().collect();
@@ -331,8 +330,8 @@ impl Episode {
         match self.dice.below(5) {
             0 | 1 => {
                 if self.dice.chance(20) {
-                    // It arrived, and only the answer was lost: a repeat follows, or a declaration that
-                    // names what is there after all.
+                    // The sink has the batch, but its answer is lost: the batch is sent again, or declared lost
+                    // although it is there.
                     let part = batch.iter().filter(|e| !e.own).count() == 0;
                     if part {
                         self.got.extend(batch.iter().cloned());
@@ -386,7 +385,7 @@ impl Episode {
         self.rig.answer(Answers::Each(answers));
     }
 
-    /// It takes the batch but for some events, and does not say which.
+    /// The sink takes the batch except for some events, and does not say which.
     fn partial(&mut self, batch: &[Envelope]) {
         let events = batch.iter().filter(|e| !e.own).count() as u64;
         let refused = if events == 0 { 0 } else { self.dice.below(events + 1) };
@@ -484,7 +483,7 @@ impl Episode {
 }
 
 impl Model {
-    /// A batch that the sink took in part: it works; what of it counts for `fail_sink` is acknowledged.
+    /// The sink took a batch in part: it works, but an overflow under `fail_sink` goes on.
     fn works_partly(&mut self) {
         self.failures = 0;
         self.refusals = 0;

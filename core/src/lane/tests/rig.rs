@@ -28,11 +28,11 @@ pub(super) struct Rig {
     lanes: Arc<[Arc<Lane>]>,
     /// The last call of the sink.
     pub(super) call: u64,
-    /// Breaks the clock for whoever asks it for the time of day.
+    /// Set, reading the time of day panics.
     pub(super) broken: Arc<AtomicBool>,
 }
 
-/// The clock, until it is broken: then whoever asks it panics.
+/// A clock that panics when asked for the time of day, once it is broken.
 struct Breakable {
     clock: Arc<ManualClock>,
     broken: Arc<AtomicBool>,
@@ -49,7 +49,7 @@ impl Clock for Breakable {
     }
 }
 
-/// Other bytes at every draw, the same ones for the same seed.
+/// Other random bytes at every draw, but the same sequence for the same seed.
 struct Drawn(Mutex<Dice>);
 
 impl Random for Drawn {
