@@ -1,4 +1,4 @@
-//! Bytes that cross: borrowed and owned are two types, so that nobody can free what is not theirs.
+//! Bytes that cross the C ABI: borrowed and owned bytes are two types, so that nobody can free what is not theirs.
 
 use sinkwell::{Error, Result};
 
@@ -46,7 +46,7 @@ impl SinkwellBytes {
         unsafe { self.get_at(|| what.to_owned()) }
     }
 
-    /// As [`get`](Self::get), where the name is to be made first: only for an error it is.
+    /// As [`get`](Self::get); the closure makes the name, and is called for an error only.
     ///
     /// # Safety
     /// As [`get`](Self::get).
@@ -78,7 +78,7 @@ impl SinkwellBytes {
     }
 }
 
-/// One answer for text that is none, of the kind that the place asks for.
+/// The error for text that is not UTF-8; `kind` makes it an error of the kind that fits the place.
 pub(crate) fn not_utf8(e: &std::str::Utf8Error, kind: impl Fn(String) -> Error) -> Error {
     kind(format!("is not UTF-8 from byte {} on; send text as UTF-8, other bytes as base64", e.valid_up_to()))
 }
@@ -101,7 +101,7 @@ impl SinkwellOwned {
     }
 }
 
-/// Hands bytes over, if anybody wants them.
+/// Writes owned bytes to `out`, unless `out` is NULL.
 ///
 /// # Safety
 /// `out` is NULL or valid for a write; what it holds is overwritten, not freed.

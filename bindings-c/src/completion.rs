@@ -1,7 +1,7 @@
 //! Completions: `callback(token, status, bytes)`, exactly once.
 //!
-//! A [`Completion`] that is dropped without having been told anything says `closed`, so that nobody waits for
-//! ever; one whose operation never started is disarmed instead, as its function's status said it all.
+//! A [`Completion`] that is dropped without a result calls back with `closed`, so that nobody waits for ever. If its
+//! operation never started, it doesn't call back at all, as the function's status has told the caller.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::error::contain;
 /// from any thread, also from inside the function that started the operation; it must not block.
 pub type SinkwellCallback = Option<unsafe extern "C" fn(token: u64, status: i32, bytes: SinkwellBytes)>;
 
-/// See the module's head.
+/// A callback of the host's that is called exactly once.
 pub(crate) struct Completion {
     token: u64,
     callback: unsafe extern "C" fn(u64, i32, SinkwellBytes),
@@ -31,7 +31,7 @@ impl Completion {
         Ok(Arc::new(Self { token, callback, armed: AtomicBool::new(true) }))
     }
 
-    /// Tells the result, unless something was told before.
+    /// Calls back with the result, unless it has called back before.
     pub(crate) fn tell(&self, result: Result<Vec<u8>>) {
         if self.armed.swap(false, Ordering::AcqRel) {
             let (status, bytes) = match result {
@@ -43,7 +43,7 @@ impl Completion {
         }
     }
 
-    /// Runs what gives the result and tells it; a panic is told as `internal`.
+    /// Runs `run` and calls back with its result; a panic becomes the error `internal`.
     pub(crate) fn tell_from(&self, run: impl FnOnce() -> Result<Vec<u8>>) {
         let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
             contain(panic);
@@ -52,14 +52,14 @@ impl Completion {
         self.tell(result);
     }
 
-    /// Starts an operation; where it does not start, the callback will not come.
+    /// Starts an operation. If it does not start, this returns the error, and the callback is not called.
     pub(crate) fn start(self: Arc<Self>, start: impl FnOnce(Arc<Self>) -> Result<()>) -> Result<()> {
         let caught = catch_unwind(AssertUnwindSafe(|| start(Arc::clone(&self))));
         let result = caught.unwrap_or_else(|panic| {
             contain(panic);
             Err(Error::internal("a defect of sinkwell was contained; please report it"))
         });
-        // What was told already counts: a status of 0 is then the truth.
+        // If the callback was called already, the operation did start: the status must be 0.
         if result.is_err() && !self.armed.swap(false, Ordering::AcqRel) {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! What is done to an emitter that runs: draining by hand, another sink, another key, exporting again.
+//! Calls that change an open emitter: draining by hand, another sink, another key, exporting again.
 
 use sinkwell::host;
 

@@ -1,4 +1,4 @@
-//! Emitting: at once, or as far as there is room, and how a host waits for room without holding a thread.
+//! Emitting: with waiting, without waiting, and how a host waits for room without holding a thread.
 
 use std::time::Duration;
 
@@ -193,7 +193,7 @@ unsafe fn attempted(
             unsafe { put_receipt(receipt, accepted) };
         }
         Attempt::NoRoom(limit) => {
-            // Rounded up: who has waited for it in milliseconds has waited for all of it.
+            // Rounded up, so that a caller that waits so many milliseconds has waited for the whole limit.
             let ms = limit.as_nanos().div_ceil(1_000_000);
             (*receipted, *limit_ms) = (0, u64::try_from(ms).unwrap_or(u64::MAX));
         }

@@ -1,4 +1,4 @@
-//! The emitter's handle: what every call about it is given, and how it is freed.
+//! The emitter's handle, which every call about an emitter takes, and how it is freed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Flushing and ending: on the caller's thread, or on one of sinkwell's own that calls back.
+//! Flushing and ending: on the caller's thread, or on a thread of sinkwell's that calls back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn sinkwell_shutdown_on(
     }
 }
 
-/// Does what may take long on a thread of its own: flush and shutdown are rare, so each may have one.
+/// Runs a flush or a shutdown, which may take long, on a thread of its own. Both are rare enough for that.
 fn on_own_thread(
     token: u64,
     callback: SinkwellCallback,

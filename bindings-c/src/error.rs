@@ -34,7 +34,7 @@ impl SinkwellError {
         }
     }
 
-    /// Needs no memory, as that may be what is missing.
+    /// The error for a defect. Allocates nothing, as a lack of memory may be the cause.
     fn defect() -> Self {
         Self {
             code: i32::from(ErrorKind::Internal.code()),
@@ -46,7 +46,7 @@ impl SinkwellError {
     }
 }
 
-/// Runs what a function does: its error fills `error`, and a panic becomes `internal`.
+/// Runs the body of an exported function: an error is written to `error`, and a panic becomes the error `internal`.
 ///
 /// # Safety
 /// `error` is NULL or valid for a write.
@@ -72,7 +72,7 @@ pub(crate) unsafe fn guard(error: *mut SinkwellError, run: impl FnOnce() -> Resu
     code
 }
 
-/// Drops what a panic carried; that may panic in turn, and then it is leaked.
+/// Drops the payload of a panic. If that panics too, the second payload is leaked.
 pub(crate) fn contain(panic: Box<dyn std::any::Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         std::mem::forget(second);
@@ -105,7 +105,7 @@ fn misaligned<T>(what: &str) -> Error {
     Error::invalid_argument(format!("is not aligned to {} bytes, as it must be", align_of::<T>())).at(what)
 }
 
-/// The same for a place that is written to.
+/// The reference behind a pointer that must not be NULL, to write through it.
 ///
 /// # Safety
 /// `pointer` is NULL or valid for `'a`, and nobody else's meanwhile.

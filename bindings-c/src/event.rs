@@ -1,6 +1,6 @@
 //! The event as C gives it: borrowed UTF-8 for the attributes, JSON bytes for the data.
 //!
-//! Nothing is judged here but what the core's types cannot hold: text that is no UTF-8.
+//! The only check here is for text that is not UTF-8, which the core's types cannot hold.
 
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ unsafe fn text<'a>(bytes: SinkwellBytes, name: &str) -> Result<Option<&'a str>> 
     unsafe { text_at(bytes, || name.to_owned()) }
 }
 
-/// As [`text`], where the name is to be made first: only for an error it is.
+/// As [`text`]; the closure makes the name, and is called for an error only.
 ///
 /// # Safety
 /// As [`SinkwellBytes::get`].
@@ -134,8 +134,8 @@ unsafe fn text_at<'a>(bytes: SinkwellBytes, name: impl Fn() -> String) -> Result
     }
 }
 
-/// Text of a trace context, which comes from other processes: what is no UTF-8 is no trace context, and the core leaves it
-/// out.
+/// Text of a trace context, which comes from other processes. If it is not UTF-8, a replacement character takes its
+/// place, so that the core leaves the trace context out.
 ///
 /// # Safety
 /// As [`SinkwellBytes::get`].
@@ -146,7 +146,7 @@ unsafe fn foreign<'a>(bytes: SinkwellBytes, name: &str) -> Result<Option<&'a str
 }
 
 impl SinkwellEvent {
-    /// Passes the event on as the core takes it.
+    /// Calls `emit` with the event in the form that the core takes.
     ///
     /// # Safety
     /// Every part of it is borrowed for the call.
@@ -226,7 +226,7 @@ unsafe fn parts(parts: *const SinkwellPart, len: u64) -> Result<Vec<Part>> {
 }
 
 impl SinkwellPart {
-    /// Reads the small members by the core's own reader, and hands the body over as it is.
+    /// Reads the small members with the core's own reader, and takes the body unchanged.
     ///
     /// # Safety
     /// Every part of it is borrowed for the call.
@@ -254,7 +254,7 @@ impl SinkwellPart {
         // SAFETY: the caller's promise.
         let (as_text, as_bytes) =
             (read(self.text, "text")?, unsafe { self.bytes.get_at(|| format!("{at}.bytes"))? });
-        // An empty body of the same kind stands in, so that the core judges whether there is one too many.
+        // The core's reader gets an empty body of the same kind, so that it refuses a part with two bodies or none.
         let empty = || Value::from("");
         if as_text.is_some() {
             members.push(("text".to_owned(), empty()));

@@ -1,8 +1,8 @@
 //! The C ABI of sinkwell: the only one, on which Go and .NET stand.
 //!
-//! Guarantees: no panic crosses; every function that can fail returns a status (0, or the frozen code of an
-//! error kind) and fills an owned error if it is given one; a completion's callback comes exactly once, also
-//! when the emitter ends first or a defect strikes; no rule of sinkwell is written here a second time.
+//! Guarantees: no panic crosses the ABI; every function that can fail returns a status (0, or the frozen code of an
+//! error kind) and fills an owned error if it is given one; a completion's callback is called exactly once, also
+//! when the emitter ends first or sinkwell panics; no rule of sinkwell is written here a second time.
 //!
 //! Words:
 //!

@@ -1,4 +1,4 @@
-//! The log bridge: a record of any logging library into an event. Which record is which event is the core's to say.
+//! The log bridge: turns a record of any logging library into an event, by the rules in the core.
 
 use sinkwell::bridge;
 

@@ -1,5 +1,5 @@
-//! Looking at an emitter: whether it is ready, counters, health, metrics, what waits in its lanes, and the few settings
-//! that a binding must know.
+//! Reading an emitter's state: whether it is ready, counters, health, metrics, what waits in its lanes, and the few
+//! settings that a binding must know.
 
 use sinkwell::host;
 

@@ -88,7 +88,7 @@ pub unsafe extern "C" fn sinkwell_open(
         guard(error, || {
             crate::process::watch_forks();
             let opening = at(opening, "opening")?;
-            // First, so that `free` is called whatever comes.
+            // First of all, so that `free` is called even if opening fails.
             let sinks = Slice::new(opening.sinks, opening.sinks_len)
                 .get(|| "sinks".to_owned())
                 .map(|sinks| sinks.iter().map(|sink| spec(sink)).collect::<Vec<_>>());

@@ -1,5 +1,5 @@
-//! What comes from strangers (headers of a request, a caller's own id), made into what an event can carry: the core says
-//! how, so that what a client sends never makes an emit fail.
+//! Makes text from outside the program (headers of a request, a client's own id) fit for an event, by the rules in the
+//! core, so that nothing that a client sends makes an emit fail.
 
 use sinkwell::event::{outside_text, outside_trace};
 

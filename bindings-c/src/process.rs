@@ -77,7 +77,7 @@ pub extern "C" fn sinkwell_signals_by_host() -> u64 {
 /// Nothing changes hands.
 #[unsafe(no_mangle)]
 pub extern "C" fn sinkwell_push_on_signal() {
-    // A panic here has nobody to be told: what is queued stays queued.
+    // Nobody can be told of a panic here; events that are queued stay queued.
     let _ = std::panic::catch_unwind(sinkwell::push_on_signal);
 }
 
@@ -98,13 +98,13 @@ pub(crate) fn system(program: Option<&str>) -> SystemEnv {
     program.map_or_else(SystemEnv::default, SystemEnv::with_program)
 }
 
-/// Has every fork of the process heard of: a child gets lanes and streams of its own, on first use, and holds none of
-/// its parent's locks.
+/// Registers handlers that run at every fork of the process: a child then gets lanes and streams of its own, on first
+/// use, and holds none of its parent's locks.
 pub(crate) fn watch_forks() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the handlers wait for no lock that anybody holds for long, and the child's makes system calls only.
-        // Without memory for them there are no emitters either.
+        // SAFETY: the handlers wait for no lock that anybody holds for long, and the child's handler makes only system
+        // calls. Registering fails only without memory, and then no emitter can be opened either.
         unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
     });
 }
@@ -119,8 +119,8 @@ unsafe extern "C" fn in_parent() {
 
 unsafe extern "C" fn in_child() {
     sinkwell::fork::child(|fd| {
-        // SAFETY: the number is of a descriptor that this child inherited and nobody uses here; it stays taken, so
-        // that whatever still knows it does no harm.
+        // SAFETY: the child inherited this descriptor, and nothing in the child uses it. Its number stays open on
+        // /dev/null, so that code that still knows the number does no harm.
         unsafe {
             let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
             if null >= 0 {

@@ -26,7 +26,7 @@ fn read_stage(stage: i32) -> Result<Stage> {
     }
 }
 
-/// Hands a receipt over, if anybody wants it.
+/// Writes a receipt to `out`, unless `out` is NULL.
 ///
 /// # Safety
 /// `out` is NULL or valid for a write.

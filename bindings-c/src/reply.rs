@@ -1,25 +1,25 @@
 //! Replies: how a host's sink or signer answers, once, from any thread, now or later.
 //!
-//! The lane's own thread waits for the answer, as it waits for a sink that blocks; the lane times it. A reply
-//! that is freed unanswered is an answer, too.
+//! The lane's own thread waits for the answer, as it waits for a sink that blocks; the lane has the time-out. A reply
+//! that is freed unanswered counts as a failure.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// One end of an answer of type `T`, with what the host may look at until it has answered.
+/// The end through which the host answers with a `T`; it keeps alive what the host may read until then.
 pub(crate) struct Reply<T, K> {
     sender: SyncSender<T>,
     /// Kept for the views that the host was given.
     _kept: K,
 }
 
-/// A reply and the place where its answer comes.
+/// A reply, and the receiver of its answer.
 pub(crate) fn reply<T, K>(kept: K) -> (Reply<T, K>, Receiver<T>) {
     let (sender, receiver) = sync_channel(1);
     (Reply { sender, _kept: kept }, receiver)
 }
 
 impl<T, K> Reply<T, K> {
-    /// Answers; nobody may be waiting any more.
+    /// Sends the answer; does nothing if nobody waits any more.
     pub(crate) fn send(self, answer: T) {
         let _ = self.sender.try_send(answer);
     }

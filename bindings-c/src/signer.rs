@@ -38,7 +38,7 @@ type Signed = std::result::Result<Vec<Vec<u8>>, String>;
 /// A batch to be signed: to be answered by one call of `sinkwell_sign_reply`.
 pub struct SinkwellSignReply(Reply<Signed, Inputs>);
 
-/// What the views of a batch point to: a late answer finds its inputs still there.
+/// The bytes that the views of a batch point to, kept until the host answers, however late.
 struct Inputs {
     _bytes: Vec<Box<[u8]>>,
     views: Box<[SinkwellBytes]>,

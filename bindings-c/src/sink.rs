@@ -1,8 +1,8 @@
 //! Host sinks: a table of functions, and the replies they answer through.
 //!
-//! Guarantees: `deliver` is called for one batch at a time; each reply is taken once; what the views of a
-//! batch point to lives until the reply is answered; `free` is called once, when nothing uses the sink any
-//! more. A sink that answers nonsense, or frees its reply unanswered, has failed as if it had panicked.
+//! Guarantees: `deliver` is called for one batch at a time; each reply is taken once; the bytes that the views of a
+//! batch point to live until the reply is answered; `free` is called once, when nothing uses the sink any
+//! more. A sink whose answer is invalid, or that frees its reply unanswered, counts as failed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,7 +206,7 @@ impl Sink for HostSink {
         let handle = Box::into_raw(Box::new(SinkwellReply(reply)));
         // SAFETY: the host's function, with what it was promised.
         unsafe { (self.table.deliver)(self.table.user, first, len, timeout, handle) };
-        // A reply that was freed unanswered.
+        // The reply was freed unanswered.
         let none = |_| Said::AsOne(Outcome::Retry(None).answer("the sink gave no answer", None));
         answer.recv().unwrap_or_else(none).answers(batch.len())
     }
@@ -265,7 +265,7 @@ impl SinkwellAnswer {
             SINKWELL_UNCERTAIN => Outcome::Uncertain,
             _ => return None,
         };
-        // SAFETY: the caller's promise. Text that is none says nothing.
+        // SAFETY: the caller's promise. Text that is not UTF-8 is left out.
         let (reason, detail) = unsafe {
             (self.reason.text("reason").unwrap_or_default(), self.detail.text("detail").unwrap_or_default())
         };
@@ -273,12 +273,12 @@ impl SinkwellAnswer {
     }
 }
 
-/// What a host's sink said, of answers that may be none.
+/// The answers of a host's sink in the form in which it was asked; `None`: one of them had an unknown outcome.
 fn said(answers: Option<Vec<Answer>>, form: impl FnOnce(Vec<Answer>) -> Said) -> Said {
     answers.map_or_else(|| Said::Nonsense("an outcome that does not exist".to_owned()), form)
 }
 
-/// Answers for events, by a sink that was asked in that form.
+/// Answers a reply with one answer per event; `form` says how the sink was given them.
 ///
 /// # Safety
 /// As `sinkwell_reply_each`.

@@ -1,9 +1,9 @@
-//! Arrays that cross: a pointer and a length are believed in one place only, after they were looked at.
+//! Arrays that cross the C ABI: this is the only place that turns a pointer and a length into a slice, after checks.
 
 use sinkwell::{Error, Result};
 
-/// An array as C gives it. What cannot be one (NULL with a length, more than fits into memory, an address that no value
-/// of the type can have) is `invalid_argument`, so that nothing that the host meant to give is left out in silence.
+/// An array as C gives it. NULL with a length, a size beyond the address space, or a misaligned pointer is
+/// `invalid_argument`, so that nothing that the host meant to give is silently left out.
 #[derive(Debug)]
 pub(crate) struct Slice<T> {
     first: *const T,

@@ -1,5 +1,4 @@
-//! The span bridge: a finished span of a tracing SDK, as a JSON object, into events. Which span is which event
-//! is the core's.
+//! The span bridge: turns a span of a tracing SDK, given as an object, into events, by the rules in the core.
 
 use sinkwell::bridge;
 

@@ -72,7 +72,7 @@ fn an_array_is_believed_only_when_it_can_be_one() {
     let values = [7_u64, 8];
     let odd = values.as_ptr().wrapping_byte_add(1);
     assert_eq!(get(values.as_ptr(), 2).unwrap(), values);
-    // Of no values the pointer says nothing.
+    // With a length of 0 any pointer is accepted.
     for first in [std::ptr::null(), odd] {
         assert!(get(first, 0).unwrap().is_empty());
     }
@@ -109,14 +109,14 @@ fn told(token: u64) -> Vec<(i32, String)> {
 
 #[test]
 fn a_completion_comes_exactly_once() {
-    // Told twice, then dropped: once.
+    // A result twice, then dropped: one call.
     let completion = Completion::new(1, Some(note)).unwrap();
     completion.tell(Ok(b"{}".to_vec()));
     completion.tell(Ok(b"again".to_vec()));
     drop(completion);
     assert_eq!(told(1), [(0, "{}".to_owned())]);
 
-    // Never told: closed.
+    // Dropped without a result: `closed`.
     drop(Completion::new(2, Some(note)).unwrap());
     assert_eq!(told(2)[0].0, 7);
 
@@ -130,7 +130,7 @@ fn a_completion_comes_exactly_once() {
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported);
     assert!(told(4).is_empty());
 
-    // One that was told before it failed: the call has come, so the status is 0.
+    // The callback was called before starting failed: the status is 0.
     let late = Completion::new(5, Some(note)).unwrap().start(|completion| {
         completion.tell(Ok(Vec::new()));
         Err(Error::internal("no"))

@@ -1,5 +1,5 @@
-//! What needs no emitter: verification, the decision about content as a value, usage and cost, severities, what
-//! sinks can and cannot do.
+//! Functions that need no emitter: verification, the decision about content as a value, usage and cost, severities, and
+//! the text on what sinks can and cannot do.
 
 use std::path::Path;
 use std::time::Duration;

@@ -10,7 +10,7 @@ thread_local! {
     static WRITER: RefCell<ObjectWriter> = RefCell::new(ObjectWriter::new());
 }
 
-/// Reads a stream, one object, and passes what it says to `then`. `depth` is the limit for data.
+/// Reads a stream that holds one object, and calls `then` with the object. `depth` is the limit for data.
 pub(crate) fn with_values<T>(
     stream: &[u8],
     depth: usize,
@@ -26,7 +26,7 @@ pub(crate) fn with_values<T>(
     };
     WRITER.with(|writer| match writer.try_borrow_mut() {
         Ok(mut writer) => run(&mut writer),
-        // An emit from inside an emit of the same thread.
+        // The thread's writer is in use: this emit runs inside another emit of the same thread.
         Err(_) => run(&mut ObjectWriter::new()),
     })
 }

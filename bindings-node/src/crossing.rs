@@ -1,12 +1,13 @@
-//! An event on its way from JavaScript: one string, and a table of numbers that says what is what in it.
+//! How an event comes from JavaScript: as one string with all text, and a table of numbers that says what each part of
+//! the string is.
 //!
-//! Guarantees: nothing is taken for granted that the table says: what does not add up is [`NotInTable`], and JavaScript
-//! then sends the event as JSON, whose reader says what is wrong. A string crosses as it is, whatever its characters; a
-//! lone surrogate is `NotInTable`. What the table and the text may grow to is bounded where they are written (`lib/crossing.ts`),
-//! and what is kept of a large event's text is given back.
+//! Guarantees: the table is not trusted: if it does not fit the text, the result is [`NotInTable`], and JavaScript then
+//! sends the event as JSON, whose reader says what is wrong. Strings cross unchanged; one with a lone surrogate is
+//! `NotInTable`. `lib/crossing.ts`, which writes table and text, bounds their size; memory that a large event's text
+//! took here is given back.
 //!
-//! The table is written by `lib/crossing.ts`, which has the layout. It saves reading a JSON text again, and the
-//! keys: objects with the same keys in the same order share a shape, which is made known once.
+//! `lib/crossing.ts` also documents the table's layout. The table saves parsing JSON text again, and sending keys:
+//! objects with the same keys in the same order share a shape, which is sent once.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -40,11 +41,11 @@ const END: usize = 5;
 const OPTIONS: usize = 6;
 const FIRST: usize = 7;
 
-/// Instead of a length: there is none, or it is in the table.
+/// In place of a length: there is no such member, or its value is in the table.
 const NONE: i32 = -1;
 const TABLE: i32 = -2;
 
-/// What a value is, if it is no string, whose length stands in this place.
+/// In place of a string's length: the kind of a value that is no string.
 const NUMBER: i32 = -1;
 const TRUE: i32 = -2;
 const FALSE: i32 = -3;
@@ -52,21 +53,21 @@ const NULL: i32 = -4;
 const OBJECT: i32 = -5;
 const ARRAY: i32 = -6;
 
-/// A text that is longer than this is not kept room for.
+/// Buffers for text are not kept for the next event beyond this length.
 const KEPT: usize = 1 << 16;
 
 /// How an event is to be emitted.
 #[derive(Clone, Copy)]
 pub(crate) struct Emitting {
-    /// Inside a sink of the host's.
+    /// Whether it is emitted from inside a sink of the host's.
     pub(crate) inside: bool,
-    /// It may be waited for room elsewhere.
+    /// Whether the caller can wait for room without holding this thread.
     pub(crate) patient: bool,
-    /// For how long it has been waited, in milliseconds.
+    /// How long the caller has waited so far, in milliseconds.
     pub(crate) waited: f64,
 }
 
-/// The keys of an object, in their order; and in which order they are written, if that is another one.
+/// The keys of an object in their own order, and the canonical order if that is another one.
 struct Shape {
     keys: Box<[Box<str>]>,
     order: Option<Box<[usize]>>,
@@ -76,14 +77,14 @@ impl Shape {
     fn new(keys: Vec<String>) -> Self {
         let keys: Box<[Box<str>]> = keys.into_iter().map(Into::into).collect();
         let mut order: Box<[usize]> = (0..keys.len()).collect();
-        // By UTF-16 units, as RFC 8785 asks. The writer sees to it in any case: this spares it to sort.
+        // By UTF-16 units, as RFC 8785 requires. The writer would sort them too; sorting once per shape is cheaper.
         order.sort_by(|&a, &b| keys[a].encode_utf16().cmp(keys[b].encode_utf16()));
         let order = (!order.is_sorted()).then_some(order);
         Self { keys, order }
     }
 }
 
-/// See the module's head.
+/// The table and the text of one thread, and what is needed to read them.
 pub(crate) struct Table {
     integers: Int32Array,
     numbers: Float64Array,
@@ -236,7 +237,7 @@ fn place(integers: &[i32], at: usize) -> Read<usize> {
     usize::try_from(integer(integers, at)?).map_err(|_| NotInTable)
 }
 
-/// Whether all is ASCII: then it stands in `text`, and a place in the one is that place in the other.
+/// Copies the units to `text` if all of them are ASCII, so that positions are the same in both; else returns `false`.
 fn narrow(units: &[u16], text: &mut String) -> bool {
     text.clear();
     let plain = units.iter().fold(0, |all, unit| all | unit) < 0x80;
@@ -324,7 +325,7 @@ struct Reader<'a> {
     text: &'a mut String,
     shapes: &'a [Shape],
     writer: &'a mut ObjectWriter,
-    /// Where the values of the open objects are that are written in another order.
+    /// Where the values of open objects begin, for objects whose members are written in another order.
     places: &'a mut Vec<Place>,
 }
 
@@ -335,7 +336,7 @@ impl<'a> Reader<'a> {
         Ok(integer)
     }
 
-    /// Goes past a string of so many units; the answer is where it stands among them.
+    /// Skips a string of so many UTF-16 units; returns its range in `units`.
     fn pass(&mut self, length: i32) -> Read<Range<usize>> {
         let start = self.at.unit;
         let end = start + usize::try_from(length).map_err(|_| NotInTable)?;
@@ -346,7 +347,7 @@ impl<'a> Reader<'a> {
         Ok(start..end)
     }
 
-    /// The next string, of so many units; the answer is where it stands in `text`.
+    /// Reads the next string, of so many UTF-16 units; returns its range in `text`.
     fn string(&mut self, length: i32) -> Read<Range<usize>> {
         let string = self.pass(length)?;
         if self.plain {
@@ -437,7 +438,7 @@ impl<'a> Reader<'a> {
         Ok(self.writer.end_object()?)
     }
 
-    /// Goes past a value.
+    /// Skips a value.
     fn skip(&mut self) -> Read<()> {
         match self.integer()? {
             NUMBER => self.at.number += 1,
@@ -464,7 +465,8 @@ impl<'a> Reader<'a> {
         self.at.number += 1;
         #[allow(clippy::cast_possible_truncation, reason = "compared")]
         let integer = number as i64;
-        // An integer is written faster as one; one that is not safe, or not finite, is refused either way.
+        // A whole number is written faster as an integer; the writer refuses unsafe and non-finite numbers in either
+        // form.
         #[allow(clippy::cast_precision_loss, clippy::float_cmp, reason = "whether it is the same number")]
         if integer as f64 == number {
             self.writer.int(i128::from(integer))?;

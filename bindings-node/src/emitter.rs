@@ -109,8 +109,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // The last owner of an emitter that nobody shut down ends it, which takes time that an event loop
-        // does not have. If there is no thread to be had, it ends here.
+        // Dropping the last reference to an emitter that was not shut down ends it, which may take longer than the
+        // event loop may be held. If no thread can be started, it ends here.
         if let Some(emitter) = self.place.get().cloned() {
             self.place = Arc::default();
             let _ = std::thread::Builder::new().name("sinkwell-drop".into()).spawn(move || drop(emitter));
@@ -130,10 +130,11 @@ impl NativeEmitter {
     }
 }
 
-/// What JavaScript is told of an event that has to come as JSON.
+/// The result for an event that JavaScript must send again as JSON.
 const ODD: f64 = -1.0;
 
-/// From here on downwards: there is no room, and for how many milliseconds in all it may be waited.
+/// This and lower results mean that there is no room; the difference is how long the caller may wait in all, in
+/// milliseconds.
 const NO_ROOM: f64 = -2.0;
 
 /// Emits the event that the table holds; see `NativeEmitter::emitting`.

@@ -1,9 +1,9 @@
 //! How anything reaches JavaScript: one queue per environment (the main thread, each worker), one wake-up.
 //!
-//! Guarantees: whatever number of results has come, the event loop is woken once and takes them all; a wait
-//! is a number here and a promise there, so 100 000 of them cost memory only; the wake-up is unreferenced,
-//! so it keeps no process alive; a call into JavaScript that can never be answered any more, because its
-//! environment has ended, is answered with [`Gone`].
+//! Guarantees: however many results have come, the event loop is woken once and takes them all; a wait is a number in
+//! Rust and a promise in JavaScript, so that 100 000 of them cost only memory; the wake-up is unreferenced, so that it
+//! keeps no process alive; a call into JavaScript that can no longer be answered, because its environment has ended,
+//! returns [`Gone`].
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -26,7 +26,7 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) enum Gone {
     /// Its environment has ended.
     Ended,
-    /// This is the very thread that runs it, so waiting would be for ever.
+    /// The caller is on the thread that runs JavaScript, and would wait for itself.
     Here,
 }
 
@@ -85,7 +85,7 @@ impl Shared {
         let wake = !std::mem::replace(&mut queue.woken, true);
         drop(queue);
         if wake {
-            // Fails only when the environment has ended, and then nobody is left to tell.
+            // Fails only after the environment has ended, when nobody needs to be woken.
             self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
@@ -113,8 +113,8 @@ impl Shared {
         !ended
     }
 
-    /// Runs something that takes its time on a thread of its own: the event loop must not wait, and the
-    /// four threads that Node keeps for files and names must not be held.
+    /// Runs slow work on a thread of its own: neither the event loop nor the four threads that Node has for files and
+    /// name look-ups may be held up.
     pub(crate) fn run(self: &Arc<Self>, token: u32, work: impl FnOnce() -> Result<String> + Send + 'static) {
         let shared = Arc::clone(self);
         let guarded = move || {
@@ -140,7 +140,7 @@ impl Shared {
         let (sender, answer) = sync_channel(1);
         let token = self.next_call.fetch_add(1, Ordering::Relaxed);
         lock(&self.calls).insert(token, sender);
-        // Looked at after the call is on the list, so that the end of the environment finds it there.
+        // Checked after the call is on the list: if the environment ends later, it finds the call there.
         if self.ended.load(Ordering::Acquire) {
             lock(&self.calls).remove(&token);
             return Err(Gone::Ended);

@@ -73,13 +73,13 @@ fn never(inside: bool) -> Wait {
     if inside { Wait::Inside } else { Wait::Never }
 }
 
-/// Emits each line; the first refusal is the answer, and the others are tried all the same.
+/// Emits all lines, even when one is refused; returns the first refusal.
 fn emit_lines(emitter: &Emitter, lines: &[u8], keys: &PinoKeys) -> Result<()> {
     let labels = keys.labels.as_deref().and_then(|labels| read_plain(labels.as_bytes()).ok());
     let labels = labels.map_or(Value::Null, |labels| labels.value);
     let mut refusal = None;
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
-        // What is no object is a message, of whoever writes into the stream beside pino.
+        // A line that is no object was not written by pino: the whole line becomes the message.
         let message = |text: Value| Value::Object(vec![(keys.message.clone(), text)]);
         let read = match read_plain(line) {
             Ok(Spelled { value: value @ Value::Object(_), respelled }) => Spelled { value, respelled },
@@ -93,8 +93,8 @@ fn emit_lines(emitter: &Emitter, lines: &[u8], keys: &PinoKeys) -> Result<()> {
 
 /// A line of pino's as a log record.
 ///
-/// pino writes its own members first and the message last, and whatever the program gives may be called alike: of `level`
-/// and `time` the first is pino's, of messages the last one.
+/// pino writes its own members first and the message last, and the program's members may have the same names. So the
+/// first `level` and `time` are pino's, and the last message.
 fn record(line: Spelled, keys: &PinoKeys, labels: &Value) -> Spelled {
     let Spelled { value, mut respelled } = line;
     let Value::Object(mut members) = value else { return Spelled { value, respelled } };
@@ -111,7 +111,7 @@ fn record(line: Spelled, keys: &PinoKeys, labels: &Value) -> Spelled {
     if let Some(level) = take(&mut members, at) {
         let number = match &level {
             Value::String(name) => {
-                // A formatter's name for it; of a custom level pino has told the number.
+                // A formatter wrote the level's name; `labels` has the numbers of custom levels.
                 let known = labels.members().iter().find(|(_, label)| label.as_str() == Some(name));
                 known.and_then(|(number, _)| number.parse::<i64>().ok())
             }
@@ -133,7 +133,7 @@ fn record(line: Spelled, keys: &PinoKeys, labels: &Value) -> Spelled {
         put(name, time);
     }
     trace(&mut members, &mut put);
-    // Told apart, the last of several is the one with the highest number.
+    // Members of one name are numbered when the line is read, so that the last one has the highest number.
     let last = (2..).map(|n| format!("{}#{n}", keys.message)).take_while(|key| find(&members, key).is_some());
     let message = last.last().unwrap_or_else(|| keys.message.clone());
     respelled -= u64::from(message != keys.message && respelled > 0);
@@ -144,7 +144,7 @@ fn record(line: Spelled, keys: &PinoKeys, labels: &Value) -> Spelled {
     let at = find(&members, &keys.error);
     if let Some(error) = take(&mut members, at) {
         put("exception", exception(&error));
-        // An error's own members (its code, its causes) beside what the serializer took out of it.
+        // Further members of the error (its code, its causes) go into the attributes.
         if let Value::Object(said) = error {
             let own = said.into_iter().filter(|(name, _)| !matches!(&**name, "type" | "message" | "stack"));
             let own: Vec<_> = own.collect();
@@ -159,7 +159,8 @@ fn record(line: Spelled, keys: &PinoKeys, labels: &Value) -> Spelled {
     Spelled { value: Value::Object(record), respelled }
 }
 
-/// When: milliseconds since 1970, seconds where that would be in the first weeks of 1970, or text.
+/// The time of a line: milliseconds since 1970; seconds, if milliseconds would give a time in the first weeks of 1970;
+/// or text.
 fn moment(time: &Value) -> Option<(&'static str, Value)> {
     #[allow(clippy::cast_possible_truncation, reason = "between 0 and the year 2262")]
     let nanos = |millis: f64| {
@@ -201,7 +202,7 @@ fn exception(error: &Value) -> Value {
             let said = ["type", "message", "stack"].into_iter();
             let said = said.filter_map(|name| Some((name.to_owned(), error.get(name)?.clone())));
             let said: Vec<_> = said.collect();
-            // One of another form is said as it is.
+            // An error of another form is taken as its JSON text.
             if said.is_empty() { Value::String(error.to_json()) } else { Value::Object(said) }
         }
         other => other.clone(),

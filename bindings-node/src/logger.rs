@@ -26,7 +26,7 @@ pub fn log_to(event_loop: &EventLoop) {
             Level::Info => 2,
         };
         if !shared.is_some_and(|shared| shared.log(level, text)) {
-            // A standard error that is closed is no failure of the program's.
+            // If standard error is closed, that is no failure of the program.
             let _ = to_stderr(text);
         }
     });

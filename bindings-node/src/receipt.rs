@@ -1,9 +1,9 @@
-//! Receipts: what can be known at once is read, what must be waited for becomes a token.
+//! Receipts: what is known already is read at once, and each wait has a token.
 //!
 //! Guarantees: a receipt is kept for as long as JavaScript has a `Receipt` of the same block, and no longer.
 //!
-//! They lie in blocks, since what an object costs that is JavaScript's and ours, and is to be finalized, is more than
-//! the rest of an `emit`. Whoever keeps one receipt keeps its block, so blocks are small.
+//! Receipts lie in blocks, because a native object with a finalizer costs JavaScript more than the rest of an `emit`.
+//! A program that keeps one receipt keeps its whole block, so that blocks are small.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,9 +1,9 @@
 //! Sinks and signers that are written in JavaScript: called on their own event loop, awaited on the lane's
 //! thread.
 //!
-//! Guarantees: one call at a time, unless the sink is idempotent and its lane's `order` says more; an exception
-//! is known here by the name of its type only, never by its text; a call that cannot be answered any more, since the event loop has ended, is a failure to be tried
-//! again, never an acknowledgement.
+//! Guarantees: one call at a time, unless the sink is idempotent and its lane's `in_flight` says more; of an exception
+//! only the name of its type is known here, never its text; a call that can no longer be answered, because the event
+//! loop has ended, is never an acknowledgement.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(crate) struct JsSink {
     pub(crate) idempotent: bool,
 }
 
-/// What a code of JavaScript's says of an event; see `lib/sink.ts`.
+/// The outcome that a code of `lib/sink.ts` stands for.
 fn outcome(code: u8) -> Outcome {
     match code {
         0 => Outcome::Taken,
@@ -30,7 +30,8 @@ fn outcome(code: u8) -> Outcome {
     }
 }
 
-/// What JavaScript said of a batch: a code for how it was asked, then one per answer.
+/// JavaScript's answer for a batch: the first code says how the sink was given the envelopes, and each further code is
+/// an answer.
 fn said(codes: &[u8], name: &str) -> Said {
     let Some((form, codes)) = codes.split_first() else { return Said::AsOne(Answer::Acknowledged) };
     let mut answers = codes.iter().map(|code| outcome(*code).answer(name, None));

@@ -1,4 +1,4 @@
-//! Verifying, and the decisions that are values.
+//! Verification, and other functions that need no emitter.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn trusted(keys: &[Key]) -> Result<Vec<TrustedKey>> {
     keys.iter().map(one).collect()
 }
 
-/// Milliseconds of the host's as a duration.
+/// Milliseconds, as JavaScript gives them, as a duration.
 pub(crate) fn duration(ms: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(ms / 1e3)
         .map_err(|_| Error::invalid_argument("a duration is a number of milliseconds, at least 0"))

@@ -1,7 +1,7 @@
 //! Python values into the core, and the core's JSON texts into Python values.
 //!
-//! Guarantees: a value is walked once, straight into the core's writer, which holds it to the rules and names
-//! the path; what JSON cannot carry is refused here with the core's kind and path, and the remedy.
+//! Guarantees: a value is walked once, straight into the core's writer, which checks it against the rules and names
+//! the path; a value that JSON cannot carry is refused here, with the core's kind and path and what to do.
 
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
@@ -11,8 +11,8 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, Py
 use sinkwell::Error;
 use sinkwell::json::{JsonError, ObjectWriter};
 
-/// Why a value cannot be walked: the core refused it, Python code of the host's raised at a place that is known, or the
-/// call is to end (Ctrl-C).
+/// Why a value could not be written: the core refused it, Python code of the host's raised an exception at a known
+/// place, or the whole call must end (Ctrl-C).
 pub(crate) enum Refusal {
     Json(JsonError),
     Thrown(Box<(JsonError, PyErr)>),
@@ -39,7 +39,7 @@ pub(crate) fn write_object(w: &mut ObjectWriter, object: &Bound<'_, PyAny>) -> R
 }
 
 fn write(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> {
-    // Exact types first: they are nearly all there is, and one comparison each.
+    // Exact types first: nearly all values have one, and each check is one comparison.
     if value.is_exact_instance_of::<PyString>() {
         return string(w, value);
     }
@@ -76,7 +76,7 @@ fn write(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> 
     other(w, value)
 }
 
-/// Subclasses of the above, and what behaves like them.
+/// Writes subclasses of these types, and objects that behave like them.
 #[cold]
 fn other(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> {
     if value.is_instance_of::<PyString>() {
@@ -101,7 +101,7 @@ fn other(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> 
         }
         return Ok(w.end_object()?);
     }
-    // Arrays and scalars of other libraries (numpy, pandas, array) say themselves what they are in Python's own types.
+    // Arrays and scalars of other libraries (numpy, pandas, array) can convert themselves to Python's own types.
     let py = value.py();
     if read(w, value.hasattr(pyo3::intern!(py, "tolist")))? && !value.is_instance_of::<PyType>() {
         let plain = read(w, value.call_method0(pyo3::intern!(py, "tolist")))?;
@@ -127,14 +127,14 @@ pub(crate) fn is_plain(value: &Bound<'_, PyAny>) -> bool {
         || value.is_exact_instance_of::<PyString>()
 }
 
-/// What code of the host's gave; what it raised is a refusal at the place that is being written.
+/// The result of the host's code; an exception becomes a refusal at the place that is being written.
 fn read<T>(w: &mut ObjectWriter, given: PyResult<T>) -> Result<T, Refusal> {
     given.map_err(|e| thrown(w, e))
 }
 
 fn thrown(w: &mut ObjectWriter, error: PyErr) -> Refusal {
     let refusal = Python::attach(|py| {
-        // KeyboardInterrupt and its like are about the call, not about the value.
+        // KeyboardInterrupt and its like must end the call, and say nothing of the value.
         if !error.is_instance_of::<PyException>(py) {
             return None;
         }
@@ -201,16 +201,17 @@ fn int(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> {
     let mut overflow = 0;
     // SAFETY: every caller has checked that it is an int, and the GIL is held.
     let number = unsafe { ffi::PyLong_AsLongLongAndOverflow(value.as_ptr(), &raw mut overflow) };
-    // What does not fit 64 bits does not fit 53 either: the core says so, in its own words.
+    // An integer that does not fit 64 bits does not fit 53 either: `i128::MAX` makes the core refuse it in its own
+    // words.
     Ok(w.int(if overflow == 0 { number.into() } else { i128::MAX })?)
 }
 
-/// Refuses a value; at the top there is no member to name, so the core's own answer is the better one.
+/// Refuses a value, at the path that the writer has reached.
 fn refuse(w: &mut ObjectWriter, message: &str) -> Refusal {
     w.refuse(message).into()
 }
 
-/// The refusal as an exception; `invalid` turns the core's part of it into an error.
+/// The refusal as an exception; `invalid` makes the error if the core refused the value.
 pub(crate) fn raise(py: Python<'_>, refusal: Refusal, invalid: impl FnOnce(&JsonError) -> Error) -> PyErr {
     match refusal {
         Refusal::Json(e) => crate::error::raise(py, &invalid(&e)),
@@ -234,7 +235,7 @@ pub(crate) fn text<'a>(name: &str, value: Option<&'a Bound<'_, PyAny>>) -> sinkw
     text.to_str().map(Some).map_err(|_| Error::invalid_event(SURROGATE).at(name))
 }
 
-/// A mapping as JSON text, for what crosses rarely; any refusal goes through `invalid`.
+/// A mapping as JSON text, for values that cross rarely; `invalid` makes the error of a refusal.
 pub(crate) fn to_json(
     value: &Bound<'_, PyAny>,
     invalid: impl FnOnce(&JsonError) -> Error,
@@ -257,7 +258,7 @@ pub(crate) fn from_json<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py
 pub(crate) fn seconds(py: Python<'_>, timeout: Option<f64>) -> PyResult<std::time::Duration> {
     match timeout {
         None => Ok(std::time::Duration::MAX),
-        // A time-out that has passed already is none left.
+        // A time-out below zero has passed already.
         Some(seconds) if seconds <= 0.0 => Ok(std::time::Duration::ZERO),
         Some(f64::INFINITY) => Ok(std::time::Duration::MAX),
         Some(seconds) => std::time::Duration::try_from_secs_f64(seconds).map_err(|_| {

@@ -1,8 +1,8 @@
 //! The emitter as Python sees it.
 //!
-//! Guarantees: `emit` takes the arguments as they are, walks `data` once, and lets go of the GIL only when it
-//! has to wait for room; where an event loop runs it does not wait. Everything that may take long lets go
-//! of the GIL. An emitter that Python drops ends without holding it either.
+//! Guarantees: `emit` takes the arguments as they are, walks `data` once, and releases the GIL only when it
+//! has to wait for room; on a thread that runs an event loop it does not wait. Everything that may take long releases
+//! the GIL, also the ending of an emitter that Python drops.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -41,7 +41,7 @@ impl Drop for Emitter {
     fn drop(&mut self) {
         // SAFETY: taken once, here.
         let inner = unsafe { ManuallyDrop::take(&mut self.inner) };
-        // Ending may wait for host sinks, which need the GIL. Without an interpreter there are none.
+        // Ending may wait for host sinks, which need the GIL. Once the interpreter has ended there are none.
         let mut inner = Some(inner);
         let _ = Python::try_attach(|py| py.detach(|| drop(inner.take())));
     }
@@ -60,7 +60,7 @@ fn source(config: Option<&Bound<'_, PyAny>>) -> PyResult<Source> {
         return Ok(Source::Path(config.extract()?));
     }
     if config.cast::<PyMapping>().is_err() {
-        // The core says what a configuration must be; to it, this is no mapping either.
+        // The core has the error for a configuration that is no mapping: it is given one of the same kind.
         let nothing = if config.is_instance_of::<PyList>() { "[]" } else { "null" };
         return Ok(Source::Mapping(nothing.to_owned()));
     }
@@ -212,7 +212,7 @@ impl Emitter {
             && !members.iter().any(|(member, _)| member == "ambient")
         {
             let here = ambient(place).or_raise(py)?;
-            // What of it the record takes is the core's to say.
+            // The core decides which of these the record takes.
             let here = [
                 ("run", here.run),
                 ("turn", here.turn),
@@ -325,12 +325,12 @@ impl Emitter {
     }
 }
 
-/// How often a wait lets a signal through.
+/// How often a wait checks for signals.
 const ASK: Duration = Duration::from_millis(100);
 
 impl Emitter {
-    /// Runs what may wait long on a thread of its own, so that Ctrl-C comes through here; what has begun goes on. A
-    /// manual emitter's work is the caller's own.
+    /// Runs work that may wait long on a thread of its own, so that Ctrl-C interrupts the caller; the work goes on. A
+    /// manual emitter's work runs on the caller's thread.
     fn patiently<T: Send + 'static>(
         &self,
         py: Python<'_>,
@@ -338,7 +338,7 @@ impl Emitter {
     ) -> PyResult<T> {
         let emitter = Arc::clone(&self.inner);
         let (done, report) = std::sync::mpsc::channel();
-        // Nobody listens any more after an interrupt.
+        // After an interrupt nobody receives the result.
         let run = move || drop(done.send(work(&emitter)));
         if self.manual {
             guarded(py, || {
@@ -469,7 +469,7 @@ impl Arguments<'_, '_> {
         };
         let trace = trace.as_ref().map(TraceParts::read).transpose()?;
         let place = place(py)?;
-        // OpenTelemetry's number, as text: the core judges whether it is one.
+        // OpenTelemetry's severity number, as text: the core checks it.
         let number = self.severity.filter(|given| given.is_exact_instance_of::<PyInt>());
         let number = number.map(|number| number.str().map(|text| text.to_string())).transpose()?;
         let input = || -> sinkwell::Result<EventInput<'_>> {
@@ -505,7 +505,7 @@ impl Arguments<'_, '_> {
     }
 }
 
-/// The calling thread, asked only when a blocking lane has no room.
+/// Says whether the calling thread may wait; asked only when a blocking lane has no room.
 struct Caller<'a, 'py> {
     py: Python<'py>,
     room: Option<&'a Bound<'py, Room>>,
@@ -513,7 +513,8 @@ struct Caller<'a, 'py> {
     may_wait: bool,
 }
 
-/// Where the calling code is, as `sinkwell/_context.py` keeps it: nothing as long as no program has said so.
+/// The function of `sinkwell/_context.py` that returns the ambient run and turn of the calling code; unset until a
+/// program enters a run.
 static PLACE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// From now on, `emit` asks `get` where it is called.
@@ -583,7 +584,7 @@ fn parts(content: &Bound<'_, PyAny>) -> PyResult<Vec<Part>> {
     let mut parts = Vec::with_capacity(list.len());
     for (i, part) in list.iter().enumerate() {
         let place = format!("content[{i}]");
-        // Never the refusal's own text beyond its path: it is about people's words.
+        // Only the path of the refusal: its text could quote people's words.
         let text = convert::to_json(part, |e| {
             let path = e.path().map_or_else(|| place.clone(), |path| format!("{place}.{path}"));
             Error::invalid_event(e.message().to_owned()).at(path)
@@ -646,7 +647,8 @@ impl TraceParts {
         };
         let string = |name: &'static str| -> PyResult<Option<String>> {
             let value = member(name)?;
-            // It comes from other processes: what is no text is no trace context, which the core leaves out.
+            // A trace context comes from other processes: if a member is no valid text, the core leaves the context
+            // out.
             if let Some(text) = value.as_ref().and_then(|value| value.cast::<PyString>().ok()) {
                 return Ok(Some(text.to_string_lossy().into_owned()));
             }

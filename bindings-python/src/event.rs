@@ -1,5 +1,5 @@
-//! A sealed envelope as host sinks get it: the exact bytes, and what the core knows without reading them.
-//! The attributes by name are `sinkwell.SignedGovernanceEvent`'s (`sinkwell/_event.py`).
+//! A sealed envelope as host sinks get it: the exact bytes, and what the core knows without parsing them.
+//! `sinkwell.SignedGovernanceEvent` (`sinkwell/_event.py`) gives the attributes by name.
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;

@@ -1,13 +1,13 @@
 //! The native half of the Python package: `sinkwell._native`.
 //!
 //! Guarantees: no rule of its own: no default, no check, no policy; values are converted, errors mapped and
-//! waits moved to where Python waits. No lane of the core ever takes the GIL; what it has to tell Python
-//! goes through one notifier thread. Python code of the host never runs on top of a Rust frame of a lane.
+//! waits moved to where Python waits. No lane of the core ever takes the GIL; messages from a lane to Python
+//! go through one notifier thread. The host's Python code never runs on a lane's thread.
 //!
-//! How an event goes: [`emitter`] takes the call, [`convert`] walks the dictionary straight into the core's
+//! The way of an event: [`emitter`] takes the call, [`convert`] walks the dictionary straight into the core's
 //! writer, [`receipt`] is what comes back, [`wait`] resolves awaitables. [`sink`] and [`signer`] carry
-//! envelopes and signing inputs to the host's own code; [`event`] is an envelope as Python sees it. [`plain`] walks what
-//! comes from spans and log records. [`process`] is about forks and signals.
+//! envelopes and signing inputs to the host's own code; [`event`] is an envelope as Python sees it. [`plain`] walks the
+//! values of spans and log records. [`process`] is about forks and signals.
 
 mod convert;
 mod emitter;

@@ -1,8 +1,7 @@
-//! Python values as the core spells them: for spans and log records, where nothing is refused.
+//! Python values for spans and log records, where nothing is refused: the core writes as text what JSON cannot carry.
 //!
-//! Guarantees: every value becomes something that JSON can say, whatever its own code does: what raises while it is
-//! read is said to be unreadable, by its type. Depth and number of values are the core's to bound; a list that holds
-//! itself ends there.
+//! Guarantees: every value becomes JSON, whatever its own code does: if reading it raises an exception, it is marked as
+//! unreadable, with its type. The core bounds depth and number of values, so that a list that holds itself ends.
 
 use pyo3::exceptions::PyException;
 use pyo3::intern;
@@ -13,14 +12,14 @@ use pyo3::types::{
 };
 use sinkwell::json::{DEFAULT_DEPTH, Plain, Spelled};
 
-/// A value, spelled.
+/// A value in the form that JSON can carry.
 pub(crate) fn spelled(value: &Bound<'_, PyAny>) -> PyResult<Spelled> {
     let mut plain = Plain::new();
     walk(&mut plain, value, 0)?;
     Ok(plain.finish())
 }
 
-/// Writes a value. Only what ends programs gets out (`KeyboardInterrupt`).
+/// Writes a value. Returns only exceptions that end programs (`KeyboardInterrupt`).
 fn walk(plain: &mut Plain, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
     match read(plain, value, depth) {
         Err(e) if e.is_instance_of::<PyException>(value.py()) => {
@@ -49,7 +48,8 @@ fn read(plain: &mut Plain, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<(
     } else if value.is_instance_of::<PyInt>() {
         match value.extract::<i128>() {
             Ok(integer) => plain.integer(integer),
-            // Beyond a few thousand digits Python refuses to write them.
+            // Python refuses to write integers of more than a few thousand digits: the error makes the value
+            // unreadable.
             Err(_) => plain.spelled(value.str()?.to_string_lossy().into_owned()),
         }
     } else if value.is_instance_of::<PyFloat>() {
@@ -65,7 +65,7 @@ fn read(plain: &mut Plain, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<(
     {
         let items = value.try_iter()?;
         plain.list();
-        // Whatever goes wrong from here on, the list ends.
+        // Even if reading an item fails, the list must be ended.
         let walked = deeper(plain, depth, |plain| {
             for item in items {
                 if plain.is_full() {
@@ -105,11 +105,11 @@ fn read(plain: &mut Plain, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<(
     Ok(())
 }
 
-/// Larger arrays are their text, in which numpy leaves out the middle: of so many values the core would keep the first.
+/// A larger array becomes its text, in which numpy leaves out the middle. As a list, the core would cut it at its limit
+/// of values.
 const LARGEST_ARRAY: usize = 10_000;
 
-/// What arrays and scalars of other libraries (numpy, pandas, array) say that they are in Python's own types, as `data` has
-/// them.
+/// Arrays and scalars of other libraries (numpy, pandas, array), converted to Python's own types as for `data`.
 fn in_own_types<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = value.py();
     let tolist = intern!(py, "tolist");
@@ -123,12 +123,12 @@ fn in_own_types<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, Py
     Ok(Some(value.call_method0(tolist)?).filter(crate::convert::is_plain))
 }
 
-/// Goes on inside a container, unless the core leaves it out for its depth.
+/// Walks into a container, unless it lies so deep that the core would leave its content out.
 fn deeper(plain: &mut Plain, depth: usize, walk: impl FnOnce(&mut Plain) -> PyResult<()>) -> PyResult<()> {
     if depth >= DEFAULT_DEPTH { Ok(()) } else { walk(plain) }
 }
 
-/// A container that raised half-way keeps what it gave.
+/// If a container raised an exception half-way, the items that it gave are kept.
 fn or_mark(plain: &mut Plain, value: &Bound<'_, PyAny>, walked: PyResult<()>) -> PyResult<()> {
     match walked {
         Err(e) if e.is_instance_of::<PyException>(value.py()) => {

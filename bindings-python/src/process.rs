@@ -1,19 +1,19 @@
 //! What concerns the whole process: forks and signals.
 //!
-//! Guarantees: nothing here takes the GIL while a fork waits for it; every fork of the process is heard of, also one
+//! Guarantees: nothing here takes the GIL while a fork waits for it; every fork of the process is noticed, also one
 //! that Python does not know of (a C library's, uWSGI's).
 
 use std::sync::Once;
 
 use pyo3::prelude::*;
 
-/// Has every fork of the process heard of: a child gets lanes and streams of its own, on first use, and holds none of
-/// its parent's locks.
+/// Registers handlers that run at every fork of the process: a child then gets lanes and streams of its own, on first
+/// use, and holds none of its parent's locks.
 pub(crate) fn watch_forks() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the handlers wait for no lock that anybody holds for long, and the child's makes system calls only.
-        // Without memory for them there are no emitters either.
+        // SAFETY: the handlers wait for no lock that anybody holds for long, and the child's handler makes only system
+        // calls. Registering fails only without memory, and then no emitter can be opened either.
         unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
     });
 }
@@ -28,8 +28,8 @@ unsafe extern "C" fn in_parent() {
 
 unsafe extern "C" fn in_child() {
     sinkwell::fork::child(|fd| {
-        // SAFETY: the number is of a descriptor that this child inherited and nobody uses here; it stays taken, so
-        // that whatever still knows it does no harm.
+        // SAFETY: the child inherited this descriptor, and nothing in the child uses it. Its number stays open on
+        // /dev/null, so that code that still knows the number does no harm.
         unsafe {
             let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
             if null >= 0 {
@@ -43,15 +43,15 @@ unsafe extern "C" fn in_child() {
     });
 }
 
-/// Has Python's own table of handlers know of ours: a server that puts back what it found there, and raises the
-/// signal again, comes back to us.
+/// Enters the core's signal handlers in Python's own table of handlers: if a server later restores what it found there
+/// and raises the signal again, the core's handlers run.
 pub(crate) fn watch_signals() {
     sinkwell::place_signal_handlers(|free| {
         Python::try_attach(|py| {
             let placed = py
                 .import("sinkwell._process")
                 .and_then(|process| process.call_method1("place_signal_handlers", (free.to_vec(),)));
-            // Without them, the handlers below Python's still work.
+            // If that failed, the handlers that the core set in the operating system still work.
             drop(placed);
         });
     });

@@ -21,7 +21,7 @@ impl Receipt {
     }
 }
 
-/// How the event ended in each lane, or what is wrong with the wait: what an awaitable resolves to.
+/// What an awaitable resolves to: how the event ended in each lane, or why the wait failed.
 pub(crate) fn outcome<'py>(
     py: Python<'py>,
     receipt: &sinkwell::Receipt,

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: the lane's thread enters Python only to hand a job over; the host's code runs on a thread or
 //! loop of Python's own, so that neither an exception nor the end of the interpreter unwinds through a lane.
-//! A job is answered exactly once: one that Python dropped or could not take is a failed delivery. Of an
-//! exception a record gets the type, the host's health its text.
+//! A job is answered exactly once: if Python dropped it or could not take it, the delivery failed. Sealed records get
+//! only the type of an exception; its text goes to the health that the host sees.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +19,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where a thread waits for what Python answers.
+/// A slot for Python's answer, for which a thread waits.
 pub(crate) struct Reply<T> {
     answer: Mutex<Option<T>>,
     ready: Condvar,
@@ -136,13 +136,13 @@ struct Bridge {
 }
 
 impl Bridge {
-    /// Hands a job over. Where that fails the job is dropped, and so answered.
+    /// Hands a job over. If that fails, the job is dropped, which answers it.
     fn submit<J: pyo3::PyClass + Into<pyo3::PyClassInitializer<J>>>(&self, method: &str, job: J) {
         let mut job = Some(job);
         Python::try_attach(|py| {
             let Some(job) = job.take() else { return };
             let submitted = Bound::new(py, job).and_then(|job| self.runner.call_method1(py, method, (job,)));
-            // The exception goes with its frames, and the job with them: that is the answer.
+            // Dropping the exception drops its frames and with them the job, which answers it.
             drop(submitted);
         });
     }
@@ -173,7 +173,7 @@ impl Sink for Bridge {
 impl Drop for Bridge {
     fn drop(&mut self) {
         Python::try_attach(|py| {
-            // Ends the runner's thread, if it has one; an exception has nobody to go to.
+            // Ends the runner's thread, if it has one; nobody can be told of an exception.
             drop(self.runner.call_method0(py, "close"));
         });
     }

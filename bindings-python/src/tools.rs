@@ -1,4 +1,4 @@
-//! What needs no emitter: verification, content decisions, usage, the command.
+//! Functions that need no emitter: verification, content decisions, usage, the command.
 
 use std::path::PathBuf;
 

@@ -2,10 +2,10 @@
 //!
 //! Guarantees: a lane never takes the GIL nor waits for Python; a wait costs memory and no thread; however
 //! many waits end at once, a loop is woken once for all of them. A wait that was cancelled, or whose loop
-//! is gone, is dropped in silence.
+//! has ended, is silently dropped.
 //!
-//! How: the callback puts what ended into its loop's [`Inbox`]; the first one in a while hands the inbox to
-//! the process's one notifier thread, which takes the GIL and says `call_soon_threadsafe`. The loop then
+//! How: the callback puts the wait that ended into its loop's [`Inbox`]. If the loop has not been woken yet, it hands
+//! the inbox to the process's one notifier thread, which takes the GIL and calls `call_soon_threadsafe`. The loop then
 //! empties the inbox ([`Mailbox`]).
 
 use std::cell::RefCell;
@@ -34,7 +34,7 @@ enum Ended {
     Room { future: Py<PyAny> },
 }
 
-/// What has ended for one event loop and was not yet told.
+/// The waits of one event loop that have ended, and of which the loop does not know yet.
 struct Inbox {
     event_loop: Py<PyAny>,
     ended: Mutex<Ends>,
@@ -43,7 +43,7 @@ struct Inbox {
 #[derive(Default)]
 struct Ends {
     list: Vec<Ended>,
-    /// The loop has been asked to look.
+    /// Whether the loop has been woken for them.
     asked: bool,
 }
 
@@ -114,7 +114,7 @@ fn inbox(py: Python<'_>) -> PyResult<Arc<Inbox>> {
         return Ok(inbox);
     }
     let inbox = Arc::new(Inbox { event_loop: event_loop.unbind(), ended: Mutex::default() });
-    // The last loop may go with its inbox, and run code of the host's: not while the cell is borrowed.
+    // Dropping the last inbox may drop its loop, which may run the host's code: not while the cell is borrowed.
     drop(INBOX.with(|cached| cached.replace(Some(Arc::clone(&inbox)))));
     Ok(inbox)
 }
@@ -152,7 +152,7 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// What the lane without room is to call. It holds a lock: nothing of Python's runs here.
+    /// The callback for the lane without room. The lane calls it under a lock, so that it runs no Python code.
     pub(crate) fn expect(&self, py: Python<'_>) -> Box<dyn FnOnce() + Send> {
         let (inbox, future) = (Arc::clone(&self.inbox), self.future.clone_ref(py));
         Box::new(move || inbox.put(Ended::Room { future }))
@@ -216,7 +216,7 @@ fn notifier() -> Arc<Notifier> {
         }
         let fresh = Notifier { generation, state: Mutex::default(), ready: Condvar::new() };
         let before = NOTIFIER.compare_and_swap(&current, Some(Arc::new(fresh)));
-        // A parent's notifier may be locked by a thread that does not exist here: never freed.
+        // After a fork, the parent's notifier may be locked by a thread that does not exist here: it is never freed.
         std::mem::forget(before);
     }
 }
@@ -225,7 +225,7 @@ fn notify(note: Note) {
     let notifier = notifier();
     let mut state = lock(&notifier.state);
     if state.stopped {
-        // Python is ending: nobody is left to be told, and no reference may be given back.
+        // Python is ending: nobody can be told, and Python objects may no longer be released.
         std::mem::forget(note);
         return;
     }
@@ -233,7 +233,7 @@ fn notify(note: Note) {
     if state.thread.is_none() {
         let of = Arc::clone(&notifier);
         let spawned = std::thread::Builder::new().name("sinkwell-python".into()).spawn(move || of.run());
-        // Without a thread the next note tries again.
+        // If no thread could be started, the next note tries again.
         state.thread = spawned.ok();
     }
     drop(state);
@@ -256,11 +256,11 @@ impl Notifier {
             let mut notes = Some(notes);
             Python::try_attach(|py| {
                 for note in notes.take().unwrap_or_default() {
-                    // A closed loop, a logger that raises: nobody is left to be told.
+                    // The loop was closed, or the logger raised an exception: nobody else can be told.
                     let _ = tell(py, note);
                 }
             });
-            // Without an interpreter no reference may be given back.
+            // Without an interpreter, Python objects may no longer be released.
             std::mem::forget(notes);
         }
     }
@@ -292,7 +292,7 @@ pub(crate) fn log(level: Level, message: &str) {
     notify(Note::Log(level, message.to_owned()));
 }
 
-/// Ends the notifier, after what it has been given. Without the GIL.
+/// Ends the notifier once it has told everything that it was given. To be called without the GIL.
 pub(crate) fn stop() {
     let notifier = notifier();
     let thread = {
@@ -302,7 +302,7 @@ pub(crate) fn stop() {
     };
     notifier.ready.notify_all();
     if let Some(thread) = thread {
-        // It ran nothing of ours that can panic.
+        // The thread runs no code that can panic.
         let _ = thread.join();
     }
 }

@@ -1,4 +1,4 @@
-//! `sinkwell audit`: what an audit database says, and proofs that it says so to everybody.
+//! `sinkwell audit`: checks and queries of an audit database, and proofs for others.
 
 use std::path::{Path, PathBuf};
 
@@ -132,7 +132,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         Command::Head { db, sign } => head(&db, sign),
         Command::Prove { db, what, size } => {
             let proof = open(&db.db)?.prove(&what.locator()?, size)?;
-            // A proof is for machines in either format; text only lays it out.
+            // A proof is JSON in either format; `text` only lays it out for reading.
             print_value(&proof.to_value(), db.format)
         }
         Command::Consistency { db, old, new } => {
@@ -199,7 +199,7 @@ fn read_note(path: &Path) -> Result<Note> {
 fn head(db: &Database, sign: Option<PathBuf>) -> Result<Outcome> {
     let head = audit::head(&open(&db.db)?.head()?, sign)?;
     match db.format {
-        // A note is signed as it stands.
+        // The note is printed unchanged, as its signature covers the exact bytes.
         Format::Text => data(head.get("note").and_then(Value::as_str).unwrap_or_default().as_bytes())?,
         Format::Json => print_line(&head)?,
     }
@@ -317,7 +317,7 @@ fn data(bytes: &[u8]) -> Result<()> {
     out.flush()
 }
 
-/// Prints lines of which the fields are safe.
+/// Prints lines whose fields have been made safe for a terminal.
 fn print(text: &str) -> Result<()> {
     let mut out = Out::new();
     out.text(text)?;

@@ -68,7 +68,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     Ok(if found.is_good() { Outcome::Good } else { Outcome::Findings })
 }
 
-/// Says on the terminal how much was read: every 64 MiB, so that a short reading says nothing.
+/// Shows on the terminal how much was read: every 64 MiB, so that nothing is shown for small inputs.
 struct Progress {
     on: bool,
     said: u64,

@@ -30,7 +30,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     }
 }
 
-/// Calls `each` with every line that is not blank, and where it is, until it answers that it is enough.
+/// Calls `each` with every line that is not blank and its place, until it returns `false`.
 fn lines(path: Option<PathBuf>, mut each: impl FnMut(&[u8], &str) -> Result<bool>) -> Result<()> {
     let path = path.filter(|p| p.as_os_str() != "-");
     let name = path.as_ref().map_or_else(|| "-".to_owned(), |p| p.display().to_string());
@@ -62,7 +62,7 @@ fn strip(path: Option<PathBuf>) -> Result<Outcome> {
                 stripped.push(b'\n');
                 out.data(&stripped)?;
             }
-            // What cannot be read may hold anything: it is not passed on.
+            // A line that cannot be read may hold content: it is not passed on.
             Err(e) => {
                 withheld += 1;
                 warn(format_args!("left out: {}", e.at(place)));
@@ -91,7 +91,7 @@ fn check(path: Option<PathBuf>) -> Result<Outcome> {
             findings += 1;
             out.line(format_args!("{place}: {}: {}", e.place().unwrap_or("envelope"), e.message()))?;
         }
-        // Whoever reads no further still gets the status of the whole.
+        // Goes on even if nobody reads the output, so that the exit status is that of the whole file.
         Ok(true)
     })?;
     out.line(format_args!("{envelopes} envelopes, {disclosures} disclosures, {findings} altered"))?;

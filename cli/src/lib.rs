@@ -71,7 +71,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(e) => {
-            // Help and version go to stdout, the rest to stderr; a stream that is gone is no other failure.
+            // Help and version go to stdout, errors to stderr; if the stream is closed, the exit status stays the same.
             let _ = e.print();
             return u8::try_from(e.exit_code()).unwrap_or(2);
         }

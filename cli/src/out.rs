@@ -1,7 +1,8 @@
 //! What the command prints: the one way to standard output and to standard error.
 //!
-//! Guarantees: a reader that went away (`| head -1`) ends the printing and is no failure; what strangers wrote reaches a
-//! terminal only as text, by [`sinkwell::terminal`]; what is for programs comes byte for byte wherever a program reads.
+//! Guarantees: a reader that went away (`| head -1`) ends the printing and is no failure; text that strangers wrote
+//! cannot control a terminal ([`sinkwell::terminal`]); output for programs is exact to the byte, unless it goes to a
+//! terminal.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Stdout, Write};
@@ -27,12 +28,12 @@ impl<W: Write> Out<W> {
         Self { to: BufWriter::new(to), terminal, gone: false }
     }
 
-    /// One line for people, whatever is in it.
+    /// One line for people; the text may hold anything.
     pub(crate) fn line(&mut self, text: impl Display) -> Result<()> {
         self.put(format!("{}\n", Safe(&text.to_string())).as_bytes())
     }
 
-    /// Lines for people, of which the newlines are ours.
+    /// Lines for people; newlines in the text are kept.
     pub(crate) fn text(&mut self, text: &str) -> Result<()> {
         let mut safe = String::with_capacity(text.len());
         push_lines(&mut safe, text);
@@ -49,7 +50,7 @@ impl<W: Write> Out<W> {
         self.put(safe.as_bytes())
     }
 
-    /// Whether the reader went away: whoever has much to print stops.
+    /// Whether the reader went away, so that a caller with much to print can stop.
     pub(crate) fn gone(&self) -> bool {
         self.gone
     }
@@ -74,7 +75,7 @@ impl<W: Write> Out<W> {
     }
 }
 
-/// For what writes a whole file of data by itself; it learns that the reader went away, and so does [`Out::gone`].
+/// For code that writes a whole file of data: it gets `BrokenPipe` when the reader went away.
 impl<W: Write> Write for Out<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.data(bytes).map_err(|e| io::Error::other(e.to_string()))?;
@@ -86,7 +87,7 @@ impl<W: Write> Write for Out<W> {
     }
 }
 
-/// Diagnostics, on standard error; where nobody reads them there is nobody to tell.
+/// Prints a diagnostic to standard error; a failure to do so is ignored.
 pub(crate) fn warn(text: impl Display) {
     let mut safe = String::from("sinkwell: ");
     push_lines(&mut safe, &text.to_string());

@@ -16,7 +16,7 @@ use sinkwell::{Error, Result};
 use crate::Outcome;
 use crate::out::Out;
 
-/// Longest text, in bytes: it is looked at as a whole.
+/// The longest text, in bytes: it is read into memory as a whole.
 const MOST: u64 = 1 << 28;
 /// Most characters of a find that are shown.
 const GLIMPSE: usize = 4;
@@ -121,7 +121,7 @@ fn read(path: Option<&Path>) -> Result<String> {
     })
 }
 
-/// The first characters of a find, as many as do not give it away, and how many there are.
+/// The first characters of a find, too few to give it away, and how many it has in all.
 fn glimpse(find: &str) -> String {
     let n = find.chars().count();
     let shown: String = find.chars().take(GLIMPSE.min(n / 4)).collect();

@@ -54,7 +54,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         open_plain(&command.path)
             .map_err(|e| Error::invalid_argument(format!("it cannot be read: {e}")).at(place.clone()))
     };
-    // Rotated files up to this one were there before what is read now.
+    // Rotated files with this stamp or an earlier one were there before reading began.
     let mut known = rotated(&command.path).last().map_or(0, |(stamp, _)| *stamp);
     let mut reader = BufReader::new(open()?);
     while drain(&command, &mut reader, &mut rest, &mut out, &place)? {
@@ -63,11 +63,11 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
             break;
         }
         std::thread::sleep(POLL);
-        // Another file of that name, or a shorter one: it was rotated or cut.
+        // Another file has that name now, or the file is shorter: it was rotated or cut.
         if let (Ok(now), Ok(here)) = (std::fs::metadata(&command.path), reader.get_ref().metadata())
             && (!same(&now, &here) || now.len() < position(&mut reader))
         {
-            // Opened before its elders are looked for, so that none is made in between unseen.
+            // The new file is opened before rotated files are listed, so that none that is made in between is missed.
             let Ok(next) = open_plain(&command.path) else { continue };
             if !drain(&command, &mut reader, &mut rest, &mut out, &place)? {
                 break;
@@ -83,8 +83,8 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     Ok(Outcome::Good)
 }
 
-/// Shows what was written between the file `before`, which has been read to its end, and `next`: the files that were
-/// rotated away meanwhile, oldest first. What can no longer be had is said. Answers whether somebody still reads.
+/// Shows the files that were rotated away between `before`, which has been read to its end, and `next`, oldest first.
+/// Warns of files that can no longer be read. Returns whether somebody still reads the output.
 fn between(
     command: &Command,
     before: &Metadata,
@@ -110,7 +110,7 @@ fn between(
         };
         let Ok(here) = file.metadata() else { continue };
         if same(&here, &now) {
-            // Rotated away since it was opened: it is read in its turn.
+            // `next` itself has been rotated away since it was opened: the caller reads it.
             return Ok(true);
         }
         *known = stamp;
@@ -150,15 +150,15 @@ pub(crate) fn beside(path: &Path) -> impl Iterator<Item = PathBuf> {
     std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| entry.ok().map(|entry| entry.path()))
 }
 
-/// Whether the file is still there under the name that others' rotation gives the last one, `PATH.1` or alike: nothing
-/// was then rotated after it.
+/// Whether the file is now `PATH.1`, as other programs' rotation names the last one: then no other file was rotated
+/// after it.
 fn is_beside(path: &Path, file: &Metadata) -> bool {
     let mut name = path.as_os_str().to_owned();
     name.push(".1");
     std::fs::metadata(name).is_ok_and(|last| same(&last, file))
 }
 
-/// Whether both are of one file, whatever it is called.
+/// Whether both are of the same file, whatever its names.
 pub(crate) fn same(a: &Metadata, b: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     (a.dev(), a.ino()) == (b.dev(), b.ino())
@@ -171,11 +171,11 @@ fn position(reader: &mut BufReader<File>) -> u64 {
 /// Why [`pump`] stopped.
 #[derive(PartialEq, Eq)]
 enum Pumped {
-    /// It did not: there may be more.
+    /// It took a line, and there may be more.
     Line,
-    /// There is nothing more now.
+    /// There is nothing more to read for now.
     Dry,
-    /// Nobody reads what is shown.
+    /// Nobody reads the output any more.
     Unread,
 }
 
@@ -207,7 +207,7 @@ fn pump(
     Ok(Pumped::Line)
 }
 
-/// Takes all lines that are there; answers whether somebody still reads.
+/// Takes all lines that are there; returns whether somebody still reads the output.
 fn drain(
     command: &Command,
     reader: &mut impl BufRead,
@@ -218,7 +218,7 @@ fn drain(
     loop {
         match pump(command, reader, rest, out, place)? {
             Pumped::Line => {}
-            // Whoever follows sees what there is before the next wait.
+            // Lines are shown before the next wait.
             Pumped::Dry => {
                 out.flush()?;
                 return Ok(!out.gone());
@@ -228,7 +228,7 @@ fn drain(
     }
 }
 
-/// Shows a line if it is wanted; answers whether somebody still reads.
+/// Shows a line if it fits the options; returns whether somebody still reads the output.
 fn show(command: &Command, line: &[u8], out: &mut Out) -> Result<bool> {
     let Ok(envelope) = parse(line.trim_ascii()) else { return Ok(true) };
     if envelope.get("streamid").is_none() || !wanted(command, &envelope) {
@@ -268,7 +268,7 @@ fn render(envelope: &Value) -> String {
         }
     }
     for (key, value) in envelope.get("data").map_or(&[][..], Value::members) {
-        // Content has its own gates: a terminal is not one of them.
+        // Content may go only where the gates let it, and never to a terminal.
         if matches!(key.as_str(), "content" | "disclosures" | "capture") {
             continue;
         }

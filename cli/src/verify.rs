@@ -120,7 +120,7 @@ fn reader(source: impl Read, size: Option<u64>, progress: bool) -> impl BufRead 
     BufReader::with_capacity(256 << 10, Progress { source, size, read: 0, progress })
 }
 
-/// Says on the terminal how far a long reading has come: every 64 MiB, so that a short one says nothing.
+/// Shows on the terminal how much was read: every 64 MiB, so that nothing is shown for small inputs.
 struct Progress<R> {
     source: R,
     size: Option<u64>,
