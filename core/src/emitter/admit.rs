@@ -1,4 +1,4 @@
-//! Into the lanes: all blocking ones or none.
+//! Admission: an event enters all blocking lanes or none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::reentry;
 use crate::sync::MutexGuard;
 
 impl Inner {
-    /// Gives an event to every lane that policies do not keep it out of.
+    /// Offers an event to every lane that policies and `aim` do not keep it out of.
     ///
     /// # Errors
     /// `backpressure`, `invalid_event` (larger than a blocking lane), `closed`: it is in no lane.
@@ -146,7 +146,8 @@ impl Inner {
         let set = self.bus.set();
         for &i in &set.blocking {
             let mut core = set.lanes[i].lock();
-            // Room for what the last one to be turned away wanted: whoever waits tries again and sees.
+            // Whether the event that was last turned away would fit now. The caller tries again and learns about its
+            // own event.
             let (cost, terminal) = core.wanted();
             if !set.lanes[i].has_room(&core, cost, terminal) && !core.has_ended() && !core.is_closing() {
                 let until = set.lanes[i].now().after(set.lanes[i].config.block_timeout);
@@ -164,13 +165,13 @@ impl Inner {
 type Lanes = SmallVec<[usize; 8]>;
 
 impl Aim<'_> {
-    /// Of these lanes, those that it is aimed at.
+    /// Those of these lanes that the event is aimed at.
     fn at(&self, lanes: &[usize]) -> impl Iterator<Item = usize> {
         lanes.iter().copied().filter(|&lane| (self.lanes)(lane))
     }
 }
 
-/// What the policies in force make of an event's way.
+/// Which lanes the policies in force let an event into.
 struct Routed<'a> {
     shaping: &'a Arc<dyn Shaping>,
     route: Route,
@@ -180,7 +181,7 @@ struct Routed<'a> {
 }
 
 impl<'a> Routed<'a> {
-    /// `None` where policies have no say.
+    /// `None` if policies have no say about this event.
     fn of(event: &Event, shaping: &'a Arc<dyn Shaping>, set: &LaneSet) -> Option<Self> {
         let event = Shapable::of(event)?;
         let mut route = Route::new(&set.lanes);
@@ -190,7 +191,7 @@ impl<'a> Routed<'a> {
         Some(Self { shaping, route, blocking, others })
     }
 
-    /// The event is in the lanes that get it.
+    /// To be called once the event has entered its lanes: counts it for the policies, and in each lane that filters it.
     fn count(&self, event: &Event, set: &LaneSet) {
         for (i, filter, _) in self.route.verdicts() {
             if let Some(filter) = filter {

@@ -1,4 +1,4 @@
-//! The emitter, as the bridge sees it.
+//! What of the emitter the bridge calls.
 
 use super::{Attempt, Emitter, Waiter};
 use crate::bridge::{Door, Runs, Told};
@@ -12,7 +12,7 @@ impl Door for Emitter {
     fn emit_value(&self, event: &Value, writer: &mut ObjectWriter, waiter: &Self::Waiter<'_>) -> Result<()> {
         read_value(event, self.depth_limit(), writer, |input| match self.emit_waiting(input, waiter)? {
             Attempt::Accepted(_) => Ok(()),
-            // A span that ended does not come again: there is no later to wait for.
+            // A span ends only once, so the caller cannot emit it again later.
             Attempt::NoRoom(_) => Err(Error::new(ErrorKind::Backpressure, "a blocking lane has no room")),
         })
     }

@@ -1,9 +1,9 @@
 //! The emitter: checks, completes and freezes an event, and hands it to every lane.
 //!
-//! Guarantees: an `emit` that returns an error has entered no lane; it never waits but for room in a
-//! blocking lane, and never longer than that lane allows; what it accepted ends in every lane as a
-//! receipt says. A required sink that is not healthy stops it as the governance policy says, and no
-//! environment variable changes that. After a fork the child gets lanes and streams of its own.
+//! Guarantees: an event whose `emit` returns an error has entered no lane. `emit` waits only for room in a blocking
+//! lane, and never longer than that lane allows. An accepted event ends in every lane as its receipt says. When a
+//! required sink is not healthy, `emit` fails if the governance policy says so, and no environment variable changes
+//! that. After a fork the child gets lanes and streams of its own.
 
 mod admit;
 mod door;
@@ -49,18 +49,17 @@ use crate::sync::{Mutex, lock};
 pub enum Wait {
     /// Up to the lanes' `block_timeout`.
     Allowed,
-    /// Never: on a thread that runs an event loop. `backpressure` instead.
+    /// Never, as the thread runs an event loop: `emit` fails with `backpressure` instead.
     Never,
     /// Not on this thread: the caller has waited this long already, by [`Emitter::on_room`] or
     /// [`Waiter::when_room`].
     Elsewhere(Duration),
-    /// Never: inside a sink of the host's that runs on a thread of the host's own. The event is dropped as
-    /// `reentrant` where it would have to wait.
+    /// Never, as the thread runs a host's sink: where the event would have to wait, it is dropped as `reentrant`.
     Inside,
 }
 
-/// How a host waits for room, asked only when there is none: finding out may be dear, and a lock of the
-/// host's (Python's) must be let go of while waiting.
+/// How a host waits for room. Called only when a blocking lane is full, as the check can be slow, and as a host's lock
+/// (Python's) must be released while waiting.
 pub trait Waiter {
     /// Whether this call may wait.
     fn may_wait(&self) -> Wait;
@@ -70,8 +69,8 @@ pub trait Waiter {
         wait();
     }
 
-    /// For [`Wait::Elsewhere`]: what to call, once, when the lane without room has made some. It is asked for
-    /// under the lane's lock, so that no room is missed, and called under it: it must not wait for anything.
+    /// For [`Wait::Elsewhere`]: what to call, once, when the full lane has room again. This function and what it
+    /// returns are both called under the lane's lock, so that no room is missed: neither may wait for anything.
     fn when_room(&self) -> Option<Box<dyn FnOnce() + Send>> {
         None
     }
@@ -83,32 +82,33 @@ impl Waiter for Wait {
     }
 }
 
-/// What [`Emitter::try_emit`] came to.
+/// The result of [`Emitter::try_emit`].
 #[derive(Debug)]
 pub enum Attempt {
     /// The event is in the lanes.
     Accepted(Receipt),
-    /// The event is in no lane, as a blocking one has no room; it may be waited for, all attempts
-    /// together, this long.
+    /// The event is in no lane, as a blocking one has no room. The caller may wait for room this long, over all
+    /// attempts together.
     NoRoom(Duration),
 }
 
-/// See the module's head. Cheap to share behind an `Arc`; all calls may come from any thread.
+/// Takes events and hands them to its lanes. Cheap to share behind an `Arc`; every method may be called from any
+/// thread.
 pub struct Emitter {
     inner: ArcSwap<Inner>,
     /// What a forked child needs to open an emitter of its own.
     options: Arc<Options>,
-    /// Held while a child opens its own; what came of the last opening that failed.
+    /// Held while a forked child opens its part; keeps the last failure of that.
     reopening: PerProcess<Mutex<Option<Failed>>>,
-    /// What bridges were refused, and what was said of it.
+    /// Records and spans from bridges that were refused, and how many of them the host's logger was told.
     unheard: unheard::Unheard,
 }
 
-/// An opening in a child that failed: it is not tried again before as much time has passed as it took, so that a
-/// required sink that is away does not hold up every call.
+/// An opening in a forked child that failed. It is not tried again until as much time has passed as it took, so that a
+/// required sink that is down does not delay every call.
 struct Failed {
     at: Stopwatch,
-    /// How long it is remembered.
+    /// How long no new opening is tried.
     lasts: Duration,
     error: Error,
 }
@@ -119,7 +119,7 @@ pub(crate) struct Inner {
     freezer: Freezer,
     bus: Arc<Bus>,
     context: Arc<crate::lane::SealContext>,
-    /// The policies in force as last bound to the lanes, for their status.
+    /// The policies in force, as last bound to the lanes, for [`Emitter::policy_status`].
     policies: Arc<ArcSwapOption<Bound>>,
     /// What policies derive from events.
     instruments: Arc<telemetry::Registry>,
@@ -127,7 +127,7 @@ pub(crate) struct Inner {
     refused: AtomicU64,
     manual: Option<Vec<Mutex<Manual>>>,
     disabled: bool,
-    /// The open spans of whoever tells of them.
+    /// The open spans of each source that reports spans.
     runs: crate::bridge::Runs,
 }
 
@@ -153,7 +153,7 @@ impl Emitter {
         Self::open_by(Arc::new(options))
     }
 
-    /// As [`open`](Self::open), with what another emitter may have been opened with before.
+    /// As [`open`](Self::open), with options that another emitter may have been opened with.
     pub(crate) fn open_by(options: Arc<Options>) -> Result<Self> {
         let inner = open::open(&options, false)?;
         let emitter = Self {
@@ -177,7 +177,7 @@ impl Emitter {
             return Ok(inner);
         }
         drop(inner);
-        // A sink that emits while it is asked to take its lane's first envelope would wait for itself.
+        // A sink that emits while it takes its lane's first envelope would wait for itself.
         let inside = reentry::is_inside() || waiter.may_wait() == Wait::Inside;
         let mut opened = Ok(());
         waiter.pause(&mut || opened = self.reopen(inside));
@@ -216,7 +216,8 @@ impl Emitter {
             *failed = Some(Failed { at: Stopwatch::start(), lasts, error: error.clone() });
         })?;
         if let Some(policies) = &*inner.policies.load() {
-            // What is in force here may be newer than what the files said at the start, or better than what they say.
+            // The policies in force here may be newer than the files were at the start, or good where a file is bad
+            // now.
             open::put_in_force(&fresh, &self.options.config, policies.loaded());
         }
         // The parent's part is never touched again, not even to free it: its locks may be held by threads
@@ -225,7 +226,7 @@ impl Emitter {
         Ok(())
     }
 
-    /// Whether this process has opened it and not shut it down: a forked child opens its own part on first use.
+    /// Whether it is open in this process. A forked child opens its own part on first use.
     #[must_use]
     pub fn is_of_this_process(&self) -> bool {
         let inner = self.inner.load();
@@ -254,7 +255,7 @@ impl Emitter {
         }
     }
 
-    /// Emits an event; `waiter` is asked, and waits, only when a blocking lane has no room.
+    /// Emits an event. `waiter` is called, and waits, only when a blocking lane has no room.
     ///
     /// # Errors
     /// As [`emit`](Self::emit).
@@ -262,8 +263,8 @@ impl Emitter {
         self.emit_aimed(input, waiter, None)
     }
 
-    /// As [`emit_waiting`](Self::emit_waiting), to some of the lanes only. What governance requires stays required: that
-    /// a lane is left out is for whoever aims to answer for.
+    /// As [`emit_waiting`](Self::emit_waiting), but only to the lanes that `aim` names. Required sinks stay required;
+    /// the caller answers for the lanes that it leaves out.
     pub(crate) fn emit_aimed(
         &self,
         input: EventInput<'_>,
@@ -284,23 +285,23 @@ impl Emitter {
         inner.admit(event, waiter, aim)
     }
 
-    /// Emits an event without waiting on this thread. [`Attempt::NoRoom`] is no refusal yet: the caller waits
-    /// by [`on_room`](Self::on_room) or a timer and tries again, saying how long it has `waited` so far.
+    /// Emits an event without waiting on this thread. On [`Attempt::NoRoom`] the caller waits, with
+    /// [`on_room`](Self::on_room) or a timer, and tries again, saying how long it has `waited` so far.
     ///
     /// # Errors
-    /// As [`emit`](Self::emit); `backpressure` once it has waited as long as the lanes' `block_timeout`.
+    /// As [`emit`](Self::emit); `backpressure` if `waited` has reached the lanes' `block_timeout`.
     pub fn try_emit(&self, input: EventInput<'_>, waited: Duration) -> Result<Attempt> {
         self.emit_waiting(input, &Wait::Elsewhere(waited))
     }
 
-    /// Calls `done` once, when a blocking lane that has no room now has some again, or at once if all have:
-    /// for a wait that pins no thread.
+    /// Calls `done` once: when a blocking lane that is full now has room again, or at once if none is full. So a caller
+    /// can wait without blocking a thread.
     pub fn on_room(&self, done: impl FnOnce() + Send + 'static) -> Result<()> {
         self.current()?.on_room(Box::new(done));
         Ok(())
     }
 
-    /// Says whether `emit` would be let through now.
+    /// Checks whether `emit` would be accepted now.
     ///
     /// # Errors
     /// `closed`, `required_sink_unavailable`.
@@ -308,7 +309,7 @@ impl Emitter {
         self.current()?.ready()
     }
 
-    /// What it was opened with.
+    /// The configuration that it was opened with.
     #[must_use]
     pub fn config(&self) -> &crate::settings::Config {
         &self.options.config
@@ -356,15 +357,16 @@ impl Emitter {
         self.lanes().iter().map(|lane| (lane.id().to_owned(), lane.health())).collect()
     }
 
-    /// The health of the checkpoint file, where the configuration names one, and the name that it has in reports: no
-    /// lane's id can be it.
+    /// The health of the checkpoint file, if the configuration names one, and the name under which reports list it,
+    /// which no lane can have.
     #[must_use]
     pub fn checkpoint_health(&self) -> Option<(&'static str, Health)> {
         let inner = self.current().ok()?;
         inner.bus.checkpoint_file().map(|file| (checkpoint::NAME, file.health()))
     }
 
-    /// How many events `closed`, `backpressure` and `fail_closed` kept out.
+    /// How many events `emit` turned away with `closed`, `backpressure` or, under `fail_closed`,
+    /// `required_sink_unavailable`.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.current().map_or(0, |inner| inner.refused.load(Ordering::Relaxed))
@@ -378,7 +380,8 @@ impl Emitter {
         self.lane(lane).map(|lane| lane.queued())
     }
 
-    /// Delivers what a lane of a manual emitter holds, on the caller's thread. One failed delivery ends it.
+    /// Delivers what a lane of a manual emitter holds, on the caller's thread, until the lane is empty or a delivery
+    /// fails.
     ///
     /// # Errors
     /// `invalid_argument`: the emitter is not manual, or has no such lane.
@@ -410,9 +413,9 @@ impl Emitter {
         open::add(&inner, &self.options, sink)
     }
 
-    /// Reads the documents under `telemetry` again and puts them in force as one set: an event is routed and shaped by
-    /// the old ones or by the new ones. A document that is bad now and was good before stays in force as it was; what
-    /// became of each says [`policy_status`](Self::policy_status).
+    /// Reads the documents under `telemetry` again and puts them in force as one set: each event is routed and shaped
+    /// either by the old set or by the new one. A document that was good and has become bad stays in force as it was;
+    /// [`policy_status`](Self::policy_status) says what became of each.
     ///
     /// # Errors
     /// `closed`.
@@ -443,7 +446,7 @@ impl Emitter {
         telemetry::status_json(policies.as_deref())
     }
 
-    /// Seals with another key from the next envelope on, announced in every open stream.
+    /// Seals with another key from the next envelope on; every open stream announces the change.
     ///
     /// # Errors
     /// `invalid_argument`: the emitter has no key yet, or the new one has the same id. `closed`.
@@ -453,8 +456,8 @@ impl Emitter {
         inner.bus.change_key(key)
     }
 
-    /// Has a durable lane export again what its journal still holds, from that envelope on: the same signing
-    /// input and signature, disclosures as today's policy allows, nothing sealed anew.
+    /// Has a durable lane send again what its journal still holds of a stream, from `sequence` on: with the same hashes
+    /// and signatures, and the disclosures that today's policy allows. Nothing is sealed anew.
     ///
     /// # Errors
     /// `invalid_argument`: no such lane. `unsupported`: the lane is not durable.
@@ -470,7 +473,7 @@ impl Emitter {
         Ok(())
     }
 
-    /// Waits until every lane has delivered what it was given, declared what it lost, or `timeout` is over.
+    /// Waits until every lane has delivered or declared lost what it was given, or until `timeout` is over.
     pub fn flush(&self, timeout: Duration) -> Vec<(String, LaneReport)> {
         let Ok(inner) = self.current() else { return Vec::new() };
         let start = Stopwatch::start();
@@ -481,12 +484,12 @@ impl Emitter {
         inner.report()
     }
 
-    /// Ends the emitter: no event is accepted any more; what is queued is delivered and every stream
-    /// closed, as far as `timeout` allows. A sink that hangs is left behind. Safe to call again.
+    /// Ends the emitter: accepts no more events, delivers what is queued and closes every stream, as far as `timeout`
+    /// allows. A sink that hangs is abandoned. May be called again.
     pub fn shutdown(&self, timeout: Duration) -> Vec<(String, LaneReport)> {
         let inner = self.inner.load();
         if !inner.process.is_this() {
-            // A child that never used the emitter owns nothing of it.
+            // A forked child that never used the emitter has no part to end.
             return Vec::new();
         }
         inner.shutdown(timeout);
@@ -494,7 +497,7 @@ impl Emitter {
         inner.report()
     }
 
-    /// Says of what bridges were refused whatever waits for its minute.
+    /// Logs what bridges were refused and the host's logger was not told yet.
     fn say_rest(&self) {
         let now = self.inner.load().freezer.timeline.now();
         self.unheard.rest(now).iter().for_each(|said| crate::diagnostics::warn(said));
@@ -507,20 +510,20 @@ impl Emitter {
         metrics::prometheus(&self.metrics()) + &derived
     }
 
-    /// The same as instruments with their values, for a host's OpenTelemetry meter.
+    /// The same values as instruments, for a host's OpenTelemetry meter.
     #[must_use]
     pub fn metrics(&self) -> Vec<Metric> {
         metrics::metrics(&self.counters(), &self.health(), self.refused())
     }
 
-    /// What sinks can and cannot do, as a value for those who must show it (docs/LANES.md).
+    /// What sinks can and cannot do, as a JSON object for those who must prove it (docs/LANES.md).
     #[must_use]
     pub fn authority_boundary() -> &'static str {
         report::AUTHORITY_BOUNDARY
     }
 }
 
-/// How long ending may take where nobody says: when an emitter is dropped, or a process ends.
+/// How long an emitter may take to end when the host sets no limit: when it is dropped, or the process ends.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
 impl Drop for Emitter {
@@ -557,7 +560,7 @@ fn drain(lane: &Lane, manual: &mut Manual) -> Drained {
 }
 
 impl Inner {
-    /// Whether the emitter takes calls other than `emit`, whatever its required sinks do.
+    /// An error if the emitter is closed; required sinks don't matter here.
     fn ready_or_failing(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "the emitter has been shut down; open another"));
@@ -578,10 +581,10 @@ impl Inner {
         let clock = &self.freezer.timeline;
         let deadline = clock.now().after(timeout);
         if reentry::is_inside() {
-            // A sink that flushes would wait for itself.
+            // A sink that flushes its own emitter would wait for itself.
             return;
         }
-        // Twice: what the first round declares, other lanes are told.
+        // Twice, as declarations of the first round go to other lanes.
         for _ in 0..2 {
             if let Some(manual) = &self.manual {
                 for (lane, manual) in self.bus.lanes().iter().zip(manual) {
@@ -598,7 +601,7 @@ impl Inner {
 
     pub(crate) fn shutdown(&self, timeout: Duration) {
         if self.closed.swap(true, Ordering::AcqRel) {
-            // Somebody else ends it, or has ended it: the end is what the caller wants to have seen.
+            // Another thread ends the emitter or has ended it: the caller wants to see that end.
             if self.manual.is_none() {
                 self.bus.await_end(timeout);
             }
@@ -612,7 +615,7 @@ impl Inner {
         self.flush(timeout);
         let lanes = self.bus.lanes();
         let mut all: Vec<_> = lanes.iter().zip(manual).collect();
-        // As in `Bus::shut_down`.
+        // The same order as in `Bus::shut_down`.
         all.sort_by_key(|(lane, _)| self.bus.takes_checkpoints(lane));
         for (lane, manual) in all {
             lane.ask(Ask::Close(Instant::NEVER));

@@ -1,4 +1,4 @@
-//! Opening: from a configuration to running lanes.
+//! Opening an emitter: from a configuration to running lanes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Mutex, lock};
 use crate::timeline::Timeline;
 
-/// What open and `doctor` say of a journal that keeps nothing.
+/// What `open` and `doctor` say of a journal that no lane uses.
 pub(crate) const UNUSED_JOURNAL: &str = "journal: no lane is durable, so nothing is kept there; say `durable: true` in a lane, or give it the class `audit` or `siem`";
 
-/// Makes a host's sink: once per process that uses the emitter, so that a forked child gets its own.
+/// Makes a host's sink: called once in each process that uses the emitter, so that a forked child gets its own.
 pub type SinkFactory = Arc<dyn Fn() -> Result<Box<dyn Sink>> + Send + Sync>;
 
 /// A sink of the host's, and the lane it gets.
@@ -32,7 +32,7 @@ pub type SinkFactory = Arc<dyn Fn() -> Result<Box<dyn Sink>> + Send + Sync>;
 pub struct HostSink {
     /// The name that a lane's `sink: { host: NAME }` refers to.
     pub name: String,
-    /// The lane, unless the configuration has one that names the sink.
+    /// The lane to make for it, unless a lane of the configuration names the sink.
     pub lane: LaneConfig,
     /// Makes the sink.
     pub make: SinkFactory,
@@ -52,7 +52,7 @@ pub struct Options {
     pub sinks: Vec<HostSink>,
     /// The host's signer, where the configuration asks for it.
     pub signer: Option<Arc<dyn HostSigner>>,
-    /// No threads: `drain` delivers.
+    /// Whether to run without threads, so that only `drain` delivers.
     pub manual: bool,
 }
 
@@ -84,7 +84,7 @@ enum Maker {
     Host(SinkFactory),
 }
 
-/// The lanes of the configuration, then those of host sinks that none of them names.
+/// The lanes of the configuration, then a lane for each host sink that none of them names.
 fn plan(options: &Options) -> Result<Vec<Planned>> {
     let mut planned: Vec<Planned> = Vec::new();
     let mut used = Vec::new();
@@ -176,7 +176,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
     }
     let mut planned = plan(options)?;
     if config.lanes_defaulted && !options.sinks.is_empty() {
-        // A program that gives its own sinks and names no lanes wants those, not the console as well.
+        // A program that passes its own sinks and configures no lanes wants only those, not the default console, too.
         planned.retain(|lane| matches!(lane.make, Maker::Host(_)));
     }
     if config.journal.is_some() && !planned.iter().any(|lane| lane.config.durable) {
@@ -205,7 +205,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
     Ok(inner)
 }
 
-/// Puts a set of policies in force, for the lanes that there are and those to come.
+/// Puts a set of policies in force, for the present lanes and for those added later.
 pub(super) fn put_in_force(inner: &Inner, config: &Config, loaded: Arc<Loaded>) {
     let identity = &inner.context.identity;
     let scene = Scene {
@@ -252,7 +252,7 @@ fn start_all(inner: &mut Inner, options: &Options, planned: Vec<Planned>) -> Res
     inner.bus.await_required(longest)
 }
 
-/// Starts one lane. The sink is made first: what cannot be made starts nothing.
+/// Starts one lane. Its sink is made first, so that nothing is started if that fails.
 fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
     let ready = make(config, planned)?;
     let (lane, control, mut sinks) = prepare(inner, config, ready)?;
@@ -272,17 +272,17 @@ fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
     Ok(())
 }
 
-/// The sink's first handle, and one more for each further batch that may be in flight.
+/// One handle of the sink for each batch that may be in flight.
 type Sinks = Vec<Box<dyn Sink>>;
 
-/// A lane's sinks, made, and what they ask of the lane.
+/// A lane's sinks, once made, and their upkeep.
 struct Ready {
     config: LaneConfig,
     sinks: Sinks,
     upkeep: Option<Box<dyn Upkeep>>,
 }
 
-/// Makes a lane's sinks: code of the host's may run.
+/// Makes a lane's sinks. This may run the host's code.
 fn make(config: &Config, planned: Planned) -> Result<Ready> {
     let Planned { config: lane_config, make } = planned;
     let making = Making { timeout: lane_config.timeout, type_prefix: &config.type_prefix };
@@ -314,7 +314,7 @@ fn make(config: &Config, planned: Planned) -> Result<Ready> {
     Ok(Ready { config: lane_config, sinks, upkeep })
 }
 
-/// Makes a lane of them, in the next place: nobody else may add one meanwhile.
+/// Makes the lane for these sinks, with the next index: nobody else may add a lane meanwhile.
 fn prepare(inner: &Inner, config: &Config, ready: Ready) -> Result<(Arc<Lane>, Control, Sinks)> {
     let Ready { config: lane_config, sinks, upkeep } = ready;
     let sink = &sinks[0];
@@ -354,10 +354,10 @@ pub(super) fn add(inner: &Inner, options: &Options, sink: HostSink) -> Result<()
     };
     taken(&sink.lane.id)?;
     let planned = Planned { config: sink.lane, make: Maker::Host(sink.make) };
-    // Before anything is held: it runs the host's code.
+    // Before any lock is held, as it runs the host's code.
     let ready = make(&options.config, planned)?;
     let _alone = inner.bus.adding();
-    // A shutdown that comes now waits, and ends this lane too.
+    // A shutdown that begins now waits, and then ends this lane, too.
     let _gate = inner.bus.enter()?;
     taken(&ready.config.id)?;
     let (lane, control, sinks) = prepare(inner, &options.config, ready)?;

@@ -1,14 +1,14 @@
-//! What flush, shutdown and metrics say.
+//! What `flush`, `shutdown` and `drain` report.
 
 use super::Inner;
 use crate::lane::StateRecord;
 
-/// Where what is left lies.
+/// Where undelivered events are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Where {
     /// Nothing is left.
     None,
-    /// In this process only, or some of them: what ends with it.
+    /// At least some are only in this process's memory, and are lost when it ends.
     Memory,
     /// In the journal: the next process sends it.
     Journal,
@@ -35,7 +35,7 @@ pub struct LaneReport {
     pub pending: u64,
     /// How many of these the journal has on disk: the next process sends them.
     pub journaled: u64,
-    /// Where they are: `journal` only if all of them are there.
+    /// Where the pending events are: `journal` only if all of them are there.
     pub place: Where,
 }
 

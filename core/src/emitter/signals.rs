@@ -1,15 +1,15 @@
-//! SIGTERM and SIGINT, where the configuration asks for it.
+//! SIGTERM and SIGINT, if the configuration has sinkwell handle them.
 //!
-//! Guarantees: on the signal, everything queued is pushed out at once, and every emitter goes on accepting. A
-//! handler that the host had, and a signal that it ignores, stay in charge: the end is then the process's own.
-//! Where nobody else handles the signal, the emitters drain for [`SIGNAL_LIMIT`] at most and the process ends as
-//! the signal's default action would end it; as process 1 of a container, which has no default action, with
-//! 128 + n. A forked child that has not opened its emitters again has the default action, as if sinkwell were
-//! not there.
+//! Guarantees: on the signal every emitter delivers what is queued at once, and goes on accepting events. If the host
+//! has a handler, or ignores the signal, that stays so, and the host decides when the process ends. If nobody else
+//! handles the signal, the emitters drain for at most [`SIGNAL_LIMIT`], and the process ends as the signal's default
+//! action would end it; process 1 of a container, for which the kernel has no default action, exits with 128 + n. A
+//! forked child that has not opened its emitters again has the default action, as if sinkwell were not there.
 //!
-//! How: a handler that only marks and writes to a pipe; one thread does the rest. A host whose language has a
-//! handler table of its own (Python) says so by [`place_signal_handlers`]: what it places there leads to
-//! [`end_on_signal`], so that a server that restores what it found, and then raises the signal again, loses nothing.
+//! How: the handler only sets a mark and writes to a pipe; one thread does the rest. A host whose language keeps its
+//! own table of handlers (Python) registers a function with [`place_signal_handlers`]. The handlers that this function
+//! puts into the table call [`end_on_signal`], so that nothing is lost when a server restores the handlers that it
+//! found and raises the signal again.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,45 +25,45 @@ use crate::lane::Bus;
 use crate::seam::fork::{self, PerProcess};
 use crate::sync::{Mutex, lock};
 
-/// The emitters of this process that ask for it.
+/// The emitters of this process that handle signals.
 static EMITTERS: PerProcess<Mutex<Vec<Weak<Bus>>>> = PerProcess::new();
 
 static BY_HOST: AtomicBool = AtomicBool::new(false);
 
-/// The signals that a handler of the host's is in charge of, a bit each, once ours are in place.
+/// The signals for which a handler of the host decides, one bit each, once our handlers are installed.
 static IN_CHARGE: AtomicU64 = AtomicU64::new(0);
 
-/// The signals for which ours are in place.
+/// The signals for which our handlers are installed.
 static PLACED: AtomicU64 = AtomicU64::new(0);
 
-/// Somebody of this process is about to end it on a signal.
+/// A thread of this process is about to end it because of a signal.
 static ENDING: PerProcess<AtomicBool> = PerProcess::new();
 
-/// A forked child has not opened its emitters: the default action it is.
+/// Set in a forked child that has not opened its emitters: signals take their default action.
 static PARENTS: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 static PLACE: OnceLock<fn(&[i32])> = OnceLock::new();
 
-/// Leaves `handle_signals` to the host's language, in all emitters opened from now on: for a runtime that
-/// must own the handlers itself (Go, .NET, Node). It asks
-/// [`handle_signals`](crate::settings::Config::handle_signals), pushes out at once ([`push_on_signal`]), and where nobody
-/// else handles the signal ends within [`SIGNAL_LIMIT`] ([`end_on_signal`]).
+/// Leaves `handle_signals` to the host's language, for all emitters opened from now on, as its runtime must own the
+/// handlers (Go, .NET, Node). The language then checks [`handle_signals`](crate::settings::Config::handle_signals),
+/// calls [`push_on_signal`] at once, and, if nobody else handles the signal, calls [`end_on_signal`], which ends the
+/// process within [`SIGNAL_LIMIT`].
 pub fn leave_signals_to_host() {
     BY_HOST.store(true, Ordering::Relaxed);
 }
 
-/// Has `place` called before handlers are placed for the first time, for a language that keeps a table of handlers
-/// of its own: with the signals that nobody in this process handles, the language's own table or not (a server in C
-/// that runs it, as uWSGI, has handlers of which it knows nothing). What it places there for one of these is to call
-/// [`end_on_signal`].
+/// Has `place` called before handlers are installed for the first time, for a language that keeps its own table of
+/// handlers. `place` gets the signals that nobody in this process handles, neither by the language's table nor outside
+/// it (a C server that embeds the language, such as uWSGI, has handlers of which the table knows nothing). The handlers
+/// that `place` installs must call [`end_on_signal`].
 pub fn place_signal_handlers(place: fn(&[i32])) {
     let _ = PLACE.set(place);
 }
 
-/// How long a process may go on for after a signal that nobody else handles.
+/// How long a process may still run after a signal that nobody else handles.
 pub const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
 
-/// In a forked child: the thread that handles signals is its parent's.
+/// In a forked child: the thread that handles signals exists only in the parent.
 fn leave_signals_to_parent() {
     if PLACED.load(Ordering::Relaxed) != 0 {
         PARENTS.store(true, Ordering::Relaxed);
@@ -74,7 +74,7 @@ fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
 }
 
-/// Has this emitter pushed out, and where nobody else is in charge ended, on a signal.
+/// From now on this emitter delivers at once on a signal, and is drained if the process ends by it.
 pub(super) fn handle(bus: Weak<Bus>) -> Result<()> {
     let emitters = EMITTERS.get();
     let mut emitters = lock(&emitters);
@@ -133,13 +133,14 @@ fn buses() -> Vec<Arc<Bus>> {
     lock(&EMITTERS.get()).iter().filter_map(Weak::upgrade).collect()
 }
 
-/// Has what the emitters that handle signals hold pushed out at once; they go on accepting. Waits for nothing.
+/// Has every emitter that handles signals deliver at once what it holds. The emitters go on accepting events; the call
+/// waits for nothing.
 pub fn push_on_signal() {
     buses().iter().for_each(|bus| bus.hurry());
 }
 
-/// Drains what handles signals, for [`SIGNAL_LIMIT`] at most, and ends the process as the default action of
-/// `signal` would. Returns only where another thread is at it already, after the time that this one has.
+/// Drains the emitters that handle signals, for at most [`SIGNAL_LIMIT`], and ends the process as the default action of
+/// `signal` would. If another thread is doing so already, only waits for [`SIGNAL_LIMIT`] and returns.
 pub fn end_on_signal(signal: i32) {
     if ENDING.get().swap(true, Ordering::AcqRel) {
         crate::seam::pause(SIGNAL_LIMIT);
@@ -147,7 +148,7 @@ pub fn end_on_signal(signal: i32) {
     }
     let buses = buses();
     buses.iter().for_each(|bus| bus.hurry());
-    // At once, as one that hangs must not take the time of the others.
+    // All at the same time, so that one that hangs does not take the others' time.
     std::thread::scope(|scope| {
         for bus in &buses {
             scope.spawn(move || bus.end(SIGNAL_LIMIT));
@@ -161,7 +162,7 @@ pub fn end_on_signal(signal: i32) {
     let _ = low_level::emulate_default_handler(signal);
 }
 
-/// Whether a signal has been taken that ends this process.
+/// Whether a signal has arrived that ends this process.
 #[must_use]
 pub fn is_ending_on_signal() -> bool {
     ENDING.get().load(Ordering::Acquire)

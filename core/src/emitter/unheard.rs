@@ -1,8 +1,9 @@
-//! Says to the host's logger what became of log records and spans that were refused: who made them asks for no answer.
+//! Tells the host's logger of log records and spans that were refused, as their makers ask for no answer.
 //!
-//! Guarantees: for each reason one warning at first, then one a minute at most, which counts what came meanwhile; what is
-//! unsaid when the emitter is shut down, or dropped, is said then. A warning names how many, the reason, the lane where there
-//! is one, and what to do, and holds nothing of a record. Nothing is said under a lock.
+//! Guarantees: for each reason one warning at first, then at most one a minute, which counts what was refused
+//! meanwhile; what is still unsaid when the emitter is shut down or dropped is said then. A warning names the number,
+//! the reason, the lane if there is one, and what to do, and quotes nothing of a record. Nothing is logged under a
+//! lock.
 
 use std::time::Duration;
 
@@ -15,13 +16,13 @@ use crate::sync::{Mutex, lock};
 /// How often it repeats itself for one reason.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// What one emitter has refused to take from bridges, and said of it.
+/// What one emitter has refused to take from bridges, and how much of it was logged.
 pub(super) struct Unheard(PerProcess<Mutex<Vec<Said>>>);
 
 struct Said {
     what: Told,
     kind: ErrorKind,
-    /// That came since it was last said.
+    /// How many were refused since it was last logged.
     unsaid: u64,
     at: Option<Instant>,
     /// The last of them.
@@ -33,7 +34,7 @@ impl Unheard {
         Self(PerProcess::new())
     }
 
-    /// Counts one; what is to be said now, if anything.
+    /// Counts one refusal; answers the warning to log now, if any.
     pub(super) fn count(&self, what: Told, error: &Error, now: Instant) -> Option<String> {
         let all = self.0.get();
         let mut all = lock(&all);
@@ -48,7 +49,7 @@ impl Unheard {
         said.at.is_none_or(|at| now >= at.after(EVERY)).then(|| said.say(now))
     }
 
-    /// What is still to be said, as nothing may come that would say it.
+    /// The warnings still to be logged, as no later refusal may come with which to log them.
     pub(super) fn rest(&self, now: Instant) -> Vec<String> {
         let all = self.0.get();
         let mut all = lock(&all);
@@ -79,7 +80,7 @@ impl Said {
     }
 }
 
-/// What to do about refusals that are not the record's fault; the others say it themselves.
+/// What to do about refusals that are not the record's fault; the messages of the others say it themselves.
 const fn remedy(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::Closed => Some(
