@@ -1,7 +1,7 @@
 //! Warnings for the host's own logger.
 //!
-//! Guarantees: never a secret, never a word of content; nothing is written before a host has set where to,
-//! but to stderr for warnings. `SINKWELL_LOG` sets the level (`off`, `error`, `warn` (default), `info`).
+//! Guarantees: no secret and no content is ever logged. Until the host sets a logger, diagnostics go to stderr.
+//! `SINKWELL_LOG` sets the level (`off`, `error`, `warn` (default), `info`).
 
 use std::ffi::OsStr;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ pub enum Level {
     Error,
     /// Something should be looked at.
     Warn,
-    /// For the curious.
+    /// Mere information.
     Info,
 }
 
@@ -44,13 +44,13 @@ fn log(level: Level, message: &str) {
         Some(logger) => {
             crate::reentry::inside(|| logger(level, message));
         }
-        // Without a logger; nobody is left to be told where even that fails.
+        // Without a logger; if even that fails, nobody is left to be told.
         None => drop(to_stderr(message)),
     }
 }
 
-/// Writes a diagnostic to standard error, as happens without a logger: in one write, so that no line of a lane, nor of
-/// another process, comes between.
+/// Writes a diagnostic to standard error, as happens without a logger. It is one write, so that no line of a lane or of
+/// another process comes in between.
 ///
 /// # Errors
 /// As the operating system says.

@@ -1,9 +1,9 @@
-//! What `sinkwell doctor` finds out: reads a configuration as an agent would, tries everything it names, and
-//! says of each what is wrong and what to do.
+//! What `sinkwell doctor` does: reads a configuration as an agent would, tries everything that it names, and says for
+//! each thing what is wrong and what to do.
 //!
-//! Guarantees: nothing of a journal is adopted, acknowledged or deleted, and no file is left behind that was
-//! not there. A sink that takes envelopes gets one stream, opened and closed, sealed as the agent's own would
-//! be, so that a receiver's "yes" is one to the real thing. No line holds a secret or a word of content.
+//! Guarantees: no journal is adopted, acknowledged or deleted, and no file is left behind that was not there before. A
+//! sink that works gets one stream, opened and closed, sealed as the agent's own would be, so that a receiver that
+//! accepts it accepts the real thing. No finding holds a secret or a word of content.
 //!
 //! How: one [`Finding`] per thing examined; a lane is tried by an emitter of its own, without threads, that has
 //! only this lane and no journal.
@@ -24,11 +24,11 @@ use crate::sinks::trial::{existing, writable_file, writable_folder};
 /// What was found out about one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How it stands.
+    /// How good or bad it is.
     pub grade: Grade,
     /// What it is about: `key`, `journal`, `lane collector`.
     pub place: String,
-    /// What is so, and what to do.
+    /// What was found, and what to do.
     pub text: String,
 }
 
@@ -61,7 +61,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     doctor.findings
 }
 
-/// Examines what the environment says of spans: what its sampler drops reaches no span processor, of any language.
+/// Examines the sampler that the environment sets for spans: what it drops reaches no span processor, in any language.
 #[must_use]
 pub fn examine_spans(env: &dyn Env) -> Option<Finding> {
     const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
@@ -87,7 +87,8 @@ impl Doctor<'_> {
         self.findings.push(Finding { grade, place: place.into(), text: text.into() });
     }
 
-    /// Answers whether lanes can be tried: never with an envelope that the agent would not have sealed.
+    /// Examines the key; answers whether lanes can be tried, as they never get an envelope that the agent would not
+    /// have sealed.
     fn key(&mut self) -> bool {
         let Some(key) = &self.config.key else {
             let text = "none: anyone could have made these envelopes; make one with `sinkwell keys new`";
@@ -141,7 +142,7 @@ impl Doctor<'_> {
         }
         let overview = match journal::list(&self.fs, dir) {
             Ok(overview) => overview,
-            // No agent has been here yet.
+            // No agent has used this directory yet.
             Err(_) if self.fs.list(dir).is_ok_and(|entries| entries.is_empty()) => {
                 return self.say(Grade::Good, place, format!("{} is empty", dir.display()));
             }
@@ -173,7 +174,7 @@ impl Doctor<'_> {
         self.say(Grade::Good, place, format!("{}: {waiting} envelopes wait", dir.display()));
     }
 
-    /// The other places that are written to.
+    /// Examines the other paths that are written to.
     fn places(&mut self) {
         if let Some(CheckpointTarget::File(OwnPath { path, access })) = &self.config.checkpoint {
             match writable_file(&SharedFs(Access { pipes: true, ..*access }), path) {
@@ -227,7 +228,7 @@ impl Doctor<'_> {
     }
 }
 
-/// Why no process of this configuration will ever adopt a journal, if so.
+/// Why no process with this configuration will ever adopt a sub-journal, if that is so.
 fn orphaned(sub: &journal::SubJournal, lanes: &[LaneConfig]) -> Option<String> {
     if sub.in_use || sub.unacknowledged == 0 {
         return None;
@@ -250,7 +251,7 @@ fn orphaned(sub: &journal::SubJournal, lanes: &[LaneConfig]) -> Option<String> {
     })
 }
 
-/// Delivers one stream through an emitter that has this lane alone.
+/// Delivers one stream through an emitter that has only this lane.
 fn try_lane(config: &Config, lane: &LaneConfig) -> Result<(), String> {
     let mut alone = config.clone();
     let mut lane = lane.clone();

@@ -19,13 +19,13 @@ pub enum ErrorKind {
     InvalidArgument = 3,
     /// A blocking lane had no room within its limit.
     Backpressure = 4,
-    /// Governance forbids going on.
+    /// Governance forbids emitting now, as a required class has no healthy sink.
     RequiredSinkUnavailable = 5,
     /// Waiting took longer than asked.
     Timeout = 6,
     /// The emitter has been shut down.
     Closed = 7,
-    /// A sink failed, with its own kind.
+    /// A sink failed, or cannot be made.
     Sink = 8,
     /// The journal cannot be read or written.
     Journal = 9,
@@ -35,7 +35,7 @@ pub enum ErrorKind {
     Policy = 11,
     /// Input to the verifier cannot be read.
     Verification = 12,
-    /// This build or platform cannot.
+    /// This build or platform does not support it.
     Unsupported = 13,
     /// A defect of sinkwell: please report.
     Internal = 255,
@@ -114,7 +114,7 @@ impl Error {
         Self(Box::new(Inner { kind, message: message.into(), place: None }))
     }
 
-    /// The same error, naming its place. An inner place that is already named stays.
+    /// The same error, with its place. A place that is set already stays.
     #[must_use]
     pub fn at(mut self, place: impl Into<String>) -> Self {
         self.0.place.get_or_insert_with(|| place.into());

@@ -1,4 +1,4 @@
-//! Lower-case hexadecimal digits, written and read: upper-case ones are none, as everything sealed has one spelling.
+//! Hexadecimal digits, written and read: lower-case only, as everything that is sealed has one spelling.
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
@@ -22,12 +22,12 @@ pub fn text(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| pair(*byte)).map(char::from).collect()
 }
 
-/// Whether these are digits and nothing else.
+/// Whether these are lower-case digits and nothing else.
 pub(crate) fn is_digits(text: &[u8]) -> bool {
     text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The `N` bytes that just `2 * N` digits stand for.
+/// The `N` bytes that exactly `2 * N` digits stand for.
 pub(crate) fn read<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),

@@ -1,8 +1,8 @@
-//! What every binding needs and none should write again: opening with host sinks, the process's default
-//! emitter, what is ambient, and reports as JSON.
+//! What every binding needs and should not write itself: opening with host sinks, the process's default emitter,
+//! ambient context, and reports as JSON.
 //!
-//! Guarantees: names in these JSON texts are the public ones, the same in every language; a
-//! binding turns them into its own mappings and adds nothing.
+//! Guarantees: the names in this JSON are the public ones, the same in every language; a binding turns it into its
+//! language's types and adds nothing.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub struct Opening {
     pub sinks: Vec<HostSinkSpec>,
     /// The host's signer.
     pub signer: Option<Arc<dyn HostSigner>>,
-    /// No threads.
+    /// Whether to run without threads.
     pub manual: bool,
 }
 
@@ -54,8 +54,7 @@ pub fn open(opening: Opening, env: &dyn Env) -> Result<Emitter> {
     open_with(opening, env, &mut |_| Ok(None))
 }
 
-/// Opens an emitter; `find` brings the sinks that lanes name and the program did not give: a language's
-/// plug-ins.
+/// Opens an emitter. `find` provides the sinks that lanes name and the program did not pass: a language's plug-ins.
 ///
 /// # Errors
 /// As [`open`], and those of `find`.
@@ -67,7 +66,7 @@ pub fn open_with(
     Emitter::open(options(opening, env, find)?)
 }
 
-/// What an emitter is opened with, read and checked.
+/// Reads and checks what an emitter is opened with.
 fn options(
     opening: Opening,
     env: &dyn Env,
@@ -94,7 +93,7 @@ fn options(
     Ok(Options { config, sinks, signer: opening.signer, manual: opening.manual })
 }
 
-/// The environment, and what the host's sinks say of themselves.
+/// The environment, with what the host's sinks say about themselves.
 struct Hosts<'a> {
     env: &'a dyn Env,
     state: RefCell<HostsState<'a>>,
@@ -150,7 +149,7 @@ pub fn add_sink(emitter: &Emitter, spec: HostSinkSpec, env: &dyn Env) -> Result<
     emitter.add_sink(sink)
 }
 
-/// Reads a lane for a host's sink: its own name and classes, unless the keys say otherwise.
+/// The lane for a host's sink: with the sink's own name and classes, unless the lane's keys say otherwise.
 fn host_sink(config: &Config, spec: HostSinkSpec, env: &dyn Env) -> Result<(HostSink, Vec<String>)> {
     if spec.name.is_empty() {
         return Err(Error::invalid_argument("a sink has no name; give it one, which its lane is called by")
@@ -188,10 +187,11 @@ pub fn load_key(section: &str, signer: Option<Arc<dyn HostSigner>>, env: &dyn En
     load_signing_key(&key, signer)
 }
 
-/// Has a durable lane export again from an envelope on: its stream's id as text, and its number there.
+/// Has a durable lane send again what its journal holds, from an envelope on, which is given by its stream's id and its
+/// sequence.
 ///
 /// # Errors
-/// `invalid_argument`: the id is none, or no lane has this id; `unsupported`: the lane is not durable.
+/// `invalid_argument`: this is no stream id, or no lane has this id; `unsupported`: the lane is not durable.
 pub fn repair(emitter: &Emitter, lane: &str, streamid: &str, sequence: u64) -> Result<()> {
     let streamid = Uuid::parse(streamid).ok_or_else(|| {
         Error::invalid_argument("must be a stream's id, as in a cursor").at("from.streamid")
@@ -199,20 +199,20 @@ pub fn repair(emitter: &Emitter, lane: &str, streamid: &str, sequence: u64) -> R
     emitter.repair(lane, streamid, sequence)
 }
 
-/// Read without a lock, as a fork may come at any time; a child that uses it opens its own part.
+/// Read without a lock, as a fork may happen at any time. A forked child that uses it opens its own part.
 static DEFAULT: ArcSwapOption<Emitter> = ArcSwapOption::const_empty();
 
-/// What [`configure_default`] was last given; without, the environment says.
+/// What [`configure_default`] was last given; if nothing, the default emitter opens from the environment.
 static CONFIGURED: ArcSwapOption<Options> = ArcSwapOption::const_empty();
 
-/// Held while it is opened.
+/// Held while the default emitter is opened.
 static OPENING: PerProcess<Mutex<()>> = PerProcess::new();
 
 /// Opens the process's default emitter as the program says, instead of from the environment. After a shutdown the next
-/// use opens it again, from what was said last.
+/// use opens it again, in the way that was last given here.
 ///
 /// # Errors
-/// As [`open`]; `invalid_argument` where it is open already, since its events would go two ways.
+/// As [`open`]; `invalid_argument` if it is open already, as its events would then go to two emitters.
 pub fn configure_default(opening: Opening, env: &dyn Env) -> Result<Arc<Emitter>> {
     configure_default_with(opening, env, &mut |_| Ok(None))
 }
@@ -265,20 +265,20 @@ pub fn default_emitter(env: &dyn Env) -> Result<Arc<Emitter>> {
     Ok(emitter)
 }
 
-/// A new id, as events have: for a run that its host gives no name.
+/// A new id like an event's, for a run to which the host gives no name.
 #[must_use]
 pub fn new_id() -> String {
     use crate::seam::{Clock as _, Random as _, SystemClock, SystemRandom};
     Uuid::v7(SystemClock::default().unix_nanos(), SystemRandom.bytes16("", 0)).to_string()
 }
 
-/// The process's default emitter, where it is open.
+/// The process's default emitter, if it is open.
 #[must_use]
 pub fn open_default() -> Option<Arc<Emitter>> {
     DEFAULT.load_full().filter(|emitter| !emitter.is_closed())
 }
 
-/// Takes the default emitter away, so that the process can end it; the next use opens another.
+/// Takes the default emitter out, so that the caller can shut it down; the next use opens another.
 pub fn take_default() -> Option<Arc<Emitter>> {
     DEFAULT.swap(None)
 }
@@ -332,7 +332,8 @@ fn cursor(w: &mut ObjectWriter, key: &str, cursor: Option<&Cursor>) -> Written {
     w.end_object()
 }
 
-/// `{lane: {state, reason, streamid, sequence, hash, digest, when}}`; a lane where it has not ended is `null`.
+/// `{lane: {state, reason, streamid, sequence, hash, digest, when}}`; a lane in which the event has not ended has
+/// `null`.
 #[must_use]
 pub fn endings_json(receipt: &Receipt) -> Vec<u8> {
     object(|w| {
@@ -399,7 +400,7 @@ pub fn counters_json(emitter: &Emitter) -> Vec<u8> {
     })
 }
 
-/// `{metrics: [{name, kind, unit, description, points: [{attributes, value}]}]}`: what a binding registers with a
+/// `{metrics: [{name, kind, unit, description, points: [{attributes, value}]}]}`, which a binding registers with a
 /// host's meter.
 #[must_use]
 pub fn metrics_json(emitter: &Emitter) -> Vec<u8> {
@@ -423,8 +424,8 @@ pub fn metrics_json(emitter: &Emitter) -> Vec<u8> {
     object(vec![("metrics", Value::Array(metrics.collect()))]).to_json().into_bytes()
 }
 
-/// `{lane: {state, since, failure, summary, detail, acked, classes}}`; a checkpoint file is in it as
-/// `checkpoint:file`, with no class.
+/// `{lane: {state, since, failure, summary, detail, acked, classes}}`; a checkpoint file is listed as
+/// `checkpoint:file`, without classes.
 #[must_use]
 pub fn health_json(emitter: &Emitter) -> Vec<u8> {
     let one = |w: &mut ObjectWriter, id: &str, health: &Health, classes: &[SinkClass]| -> Written {

@@ -1,7 +1,7 @@
 //! Receipts: what became of one event in each lane.
 //!
-//! Guarantees: every lane that took the event ends as `delivered`, `lost` or `uncertain`, once; whoever
-//! waits is told exactly once; waiting takes memory and nothing else; no wait outlives the emitter.
+//! Guarantees: every lane that took the event ends it once, as `delivered`, `lost` or `uncertain`; whoever waits is
+//! told exactly once; waiting costs only memory; no wait outlives the emitter.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::sync::{Condvar, Mutex, lock};
 pub struct Receipt {
     tracked: Arc<Tracked>,
     lanes: Arc<[Arc<Lane>]>,
-    /// The process that emitted: in a forked child nothing moves it, and its locks may be held for ever.
+    /// The process that emitted. In a forked child nothing moves the receipt on, and its locks may be held for ever.
     process: Process,
 }
 
@@ -46,13 +46,13 @@ impl std::fmt::Debug for Receipt {
 }
 
 impl Receipt {
-    /// To be made before a lane can have ended the event, or its ending is not kept.
+    /// Must be called before any lane can have ended the event: endings are kept only for receipts.
     pub(crate) fn new(tracked: Arc<Tracked>, lanes: Arc<[Arc<Lane>]>) -> Self {
         tracked.watch();
         Self { tracked, lanes, process: Process::this() }
     }
 
-    /// The lanes, each with its index and what it did with the event at once.
+    /// The lanes, each with its index and what it did with the event when it was emitted.
     fn admissions(&self) -> impl Iterator<Item = (usize, &Arc<Lane>, Admission)> {
         self.lanes.iter().enumerate().map(|(i, lane)| (i, lane, self.tracked.admission(i)))
     }
@@ -68,15 +68,15 @@ impl Receipt {
         self.admissions().map(|(_, lane, admission)| (lane.id(), admission))
     }
 
-    /// How many queued events of each lane went for it; lanes where none did are left out.
+    /// How many queued events each lane evicted for this one; lanes that evicted none are left out.
     pub fn evicted(&self) -> impl Iterator<Item = (&str, u32)> {
         let lanes = self.lanes.iter().enumerate();
         let evicted = lanes.map(|(i, lane)| (lane.id(), self.tracked.evicted(i)));
         evicted.filter(|(_, evicted)| *evicted > 0)
     }
 
-    /// The salt of a content part, with which the host can prove what was said; `None` before the event is
-    /// sealed, and for a part that there is not.
+    /// The salt of a content part, with which the host can prove what the part said; `None` before the event is sealed,
+    /// or if there is no such part.
     #[must_use]
     pub fn salt(&self, part: usize) -> Option<[u8; 16]> {
         self.tracked.prepared.get()?.as_ref()?.content.as_ref()?.salt(part).copied()
@@ -88,12 +88,12 @@ impl Receipt {
         self.tracked.reached(stage)
     }
 
-    /// Whether it is of the process that this one was forked from.
+    /// Whether the receipt belongs to the process that this one was forked from.
     fn is_inherited(&self) -> bool {
         !self.process.is_this()
     }
 
-    /// How it ended in each lane, in the order of the lanes; `None` where it has not.
+    /// How the event ended in each lane, in the order of the lanes; `None` where it has not ended.
     #[must_use]
     pub fn endings(&self) -> Vec<(&str, Option<Ending>)> {
         let tracked = &self.tracked;
@@ -125,22 +125,22 @@ impl Receipt {
     /// `done` runs on a lane's thread and must not block.
     ///
     /// # Errors
-    /// `unsupported`: `journaled`, and no lane that took the event is durable; or the receipt is of the process that
-    /// this one was forked from.
+    /// `unsupported`: no lane that took the event is durable, for `journaled`; or the receipt belongs to the process
+    /// that this one was forked from.
     pub fn on(&self, stage: Stage, done: impl FnOnce() + Send + 'static) -> Result<()> {
         self.check(stage)?;
         if self.reached(stage) {
             done();
             return Ok(());
         }
-        // The receipt stays watched for as long as somebody waits.
+        // As long as somebody waits, a receipt must exist, so that endings are kept.
         let receipt = self.clone();
         let waiter = Box::new(move || {
             crate::reentry::inside(done);
             drop(receipt);
         });
         match self.tracked.wait(stage, waiter) {
-            // It was reached meanwhile.
+            // The stage was reached meanwhile.
             Some(waiter) => waiter(),
             None => self.hurry(),
         }
@@ -156,8 +156,8 @@ impl Receipt {
         self.wait_while(stage, timeout, &mut || true)
     }
 
-    /// As [`wait`](Self::wait), asking `go_on` ten times a second: for hosts whose waits can be interrupted.
-    /// Where it says no, the wait ends as with a time-out.
+    /// As [`wait`](Self::wait), but calls `go_on` ten times a second, for hosts whose waits can be interrupted. When
+    /// `go_on` answers `false`, the wait ends as with a timeout.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
@@ -180,7 +180,7 @@ impl Receipt {
             if *reached {
                 break;
             }
-            // Whoever resolves the wait never waits for what the host does in `go_on`.
+            // The lock must be free while `go_on` runs the host's code: the thread that reports the stage needs it.
             drop(reached);
             if left.is_zero() || !go_on() {
                 return Err(Error::new(
@@ -200,7 +200,7 @@ impl Receipt {
         self.check_journaled(stage)
     }
 
-    /// The lanes that it has not ended in.
+    /// The lanes in which the event has not ended.
     fn awaited(&self) -> String {
         let lanes: Vec<String> = self
             .endings()
@@ -255,7 +255,7 @@ impl Receipt {
         Ok(())
     }
 
-    /// Somebody waits: lanes that linger need not.
+    /// Has the lanes that linger deliver at once, as somebody waits.
     fn hurry(&self) {
         for (_, lane, admission) in self.admissions() {
             if admission == Admission::Enqueued {

@@ -11,7 +11,7 @@ use crate::sink::{SinkClass, SinkConfig};
 /// A whole document (docs/CONFIG.md).
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Whose events these are.
+    /// The agent that emits.
     pub agent: AgentConfig,
     /// URI-reference of the producer; default: the agent id, percent-encoded where it must be. The loader
     /// always fills it in.
@@ -22,20 +22,21 @@ pub struct Config {
     pub key: Option<KeyConfig>,
     /// Where durable lanes keep what is not yet acknowledged.
     pub journal: Option<JournalConfig>,
-    /// How often each lane tells its counters; `None` is `off`. Default 30 s.
+    /// How often each lane emits a heartbeat with its counters; `None` is `off`. Default 30 s.
     pub heartbeat: Option<Duration>,
     /// Ceilings for every lane.
     pub queue: QueueConfig,
-    /// Overflow policy for lanes that do not say.
+    /// Overflow policy for lanes that set none.
     pub overflow: Option<Overflow>,
     /// The lanes, in order; ids are unique.
     pub lanes: Vec<LaneConfig>,
-    /// Nobody named a lane, so `lanes` is the one `console` on stderr: an emitter that is opened with
-    /// sinks of the host leaves it out.
+    /// Whether the configuration names no lane, so that `lanes` is one `console` on stderr. An emitter that is opened
+    /// with host sinks leaves this lane out.
     pub lanes_defaulted: bool,
     /// A second place for checkpoints.
     pub checkpoint: Option<CheckpointTarget>,
-    /// Shut down within 5 s on SIGTERM and SIGINT, then go on as the host would have.
+    /// On SIGTERM and SIGINT, deliver at once what is queued; unless the host handles the signal, then drain for at
+    /// most 5 s and end the process.
     pub handle_signals: bool,
     /// Size and depth limits.
     pub limits: Limits,
@@ -45,11 +46,12 @@ pub struct Config {
     pub redaction_hash_key: Option<Secret>,
     /// The governance policy.
     pub governance: Option<Governance>,
-    /// Telemetry policies, in place or as files: read when the emitter opens, as a bad one holds up nothing.
+    /// Telemetry policies, inline or as files. They are read when the emitter opens, as a bad one must not prevent
+    /// that.
     pub telemetry: Vec<TelemetrySource>,
-    /// What the emitter runs in, for the targets of policies.
+    /// Where the emitter runs, which the targets of policies select by.
     pub target: PolicyTarget,
-    /// Events out of log streams; without it the vacuum is off.
+    /// Settings for events made from log streams; without them the vacuum is off.
     pub vacuum: Option<VacuumConfig>,
     /// A fixed clock and seed; only with `SINKWELL_TESTING=1`.
     pub testing: Option<Testing>,
@@ -59,12 +61,12 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
-/// One of `telemetry`.
+/// An entry of `telemetry`.
 #[derive(Clone, Debug)]
 pub enum TelemetrySource {
     /// A file of documents.
     File(PathBuf),
-    /// A document in place.
+    /// A document within the configuration.
     Inline {
         /// Where it stands, as errors name it.
         place: String,
@@ -73,7 +75,7 @@ pub enum TelemetrySource {
     },
 }
 
-/// A document that stands in another, not yet read.
+/// A policy document within the configuration, not yet read.
 #[derive(Clone)]
 pub struct InlineDocument(pub(crate) crate::document::tree::Node);
 
@@ -86,16 +88,16 @@ impl std::fmt::Debug for InlineDocument {
 /// `vacuum`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VacuumConfig {
-    /// The ids of the lanes that get what it finds; none: all.
+    /// The ids of the lanes that get its events; `None`: all.
     pub transports: Option<Vec<String>>,
-    /// The database of cursors; none: nothing is remembered.
+    /// The database of cursors; `None`: progress is not remembered.
     pub cursors: Option<PathBuf>,
 }
 
 /// `target`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyTarget {
-    /// The Kubernetes namespace, or what stands for one.
+    /// The Kubernetes namespace, or what the deployment has instead.
     pub namespace: Option<String>,
     /// The gateway.
     pub gateway: Option<String>,
@@ -123,7 +125,7 @@ pub struct JournalConfig {
     pub budget: u64,
     /// Free bytes that must stay on the file system. Default 256 MiB.
     pub floor: u64,
-    /// `allow_links`, `allow_shared_write`: of the directory and all that is in it.
+    /// `allow_links` and `allow_shared_write`, for the directory and everything in it.
     pub access: Access,
 }
 
@@ -134,12 +136,11 @@ pub enum SyncPolicy {
     Always,
     /// At most this much later.
     Every(Duration),
-    /// Left to the operating system: survives the process, not the power.
+    /// When the operating system decides: survives the end of the process, but not a power failure.
     Os,
 }
 
-/// `queue`; ceilings at the top level, wishes in a lane. The lower of the two holds, of
-/// `terminal_reserve` the higher.
+/// `queue`: ceilings at the top level, wishes in a lane. The lower value counts; of `terminal_reserve` the higher.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct QueueConfig {
     /// Most events.
@@ -155,13 +156,13 @@ pub struct QueueConfig {
 pub enum Overflow {
     /// The caller waits.
     Block,
-    /// The oldest non-terminal events go.
+    /// The oldest non-terminal events are dropped.
     DropOldest,
-    /// The new event goes.
+    /// The new event is dropped.
     DropProgress,
-    /// The oldest queued event of the same run goes.
+    /// The oldest queued events of the same run are dropped.
     CoalesceByRun,
-    /// The new event goes and the lane is marked failed.
+    /// The new event is dropped, and the lane is marked failed.
     FailSink,
 }
 
@@ -192,7 +193,7 @@ pub struct LaneConfig {
     pub classes: Vec<SinkClass>,
     /// The sink.
     pub sink: SinkConfig,
-    /// The lane's own wishes.
+    /// The lane's own wishes, below the emitter's ceilings.
     pub queue: QueueConfig,
     /// Resolved: the lane's, else the emitter's, else by class.
     pub overflow: Overflow,
@@ -200,7 +201,7 @@ pub struct LaneConfig {
     pub block_timeout: Duration,
     /// How envelopes are grouped.
     pub batch: BatchConfig,
-    /// One delivery. Default 10 s.
+    /// How long one delivery may take. Default 10 s.
     pub timeout: Duration,
     /// Tries after a failure.
     pub retry: RetryConfig,
@@ -212,7 +213,7 @@ pub struct LaneConfig {
     pub sync: SyncPolicy,
     /// Batches in flight; more than one only for idempotent sinks. Default 1.
     pub in_flight: usize,
-    /// The most this lane may see of content.
+    /// The most content that this lane may get.
     pub content: ContentCeiling,
     /// Most streams open at once. Default 1 024.
     pub streams: usize,
@@ -279,16 +280,16 @@ impl ContentMode {
     }
 }
 
-/// `content` of a lane.
+/// `content` of a lane: how much content it may get.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContentCeiling {
-    /// The most.
+    /// The highest mode.
     pub mode: ContentMode,
-    /// For these classes only.
+    /// The content classes that it holds for.
     pub classes: Vec<String>,
 }
 
-/// A file or directory that sinkwell writes to, and what it may be.
+/// A file or directory that sinkwell writes to, and what is allowed of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnPath {
     /// Where it is.
@@ -333,7 +334,7 @@ pub struct Governance {
     pub version: Option<String>,
     /// Classes that must have a healthy sink.
     pub required: Vec<RequiredSink>,
-    /// Heartbeat wish; can only be more frequent than the emitter's own.
+    /// The heartbeat that governance wants; it can only make the emitter's own more frequent.
     pub heartbeat: Option<Duration>,
     /// Audit or siem lanes that may drop, by id.
     pub allow_drop: Vec<String>,
@@ -405,9 +406,9 @@ pub struct RedactionConfig {
     pub paths: Vec<String>,
     /// The host's own patterns: name, linear-time regular expression.
     pub patterns: Vec<(String, String)>,
-    /// What detectors leave alone: linear-time regular expressions.
+    /// What detectors must not replace: linear-time regular expressions.
     pub keep: Vec<String>,
-    /// What takes the place of a find.
+    /// What replaces a match.
     pub replace: Replacement,
     /// Leave provider account ids, credential ids, remote handles and file paths as they are.
     pub keep_identifiers: bool,
@@ -439,7 +440,7 @@ pub struct RetentionConfig {
 pub struct SamplingConfig {
     /// `run`, `trace` or `event`.
     pub key: String,
-    /// Of `denominator` keys so many are included.
+    /// How many of `denominator` keys are included.
     pub numerator: u64,
     /// Above 0, at least `numerator`.
     pub denominator: u64,
@@ -459,8 +460,8 @@ pub struct ContentLimits {
 }
 
 impl Config {
-    /// How often lanes tell their counters, `None` for never: the emitter's wish, made more frequent, but
-    /// never less, by governance.
+    /// How often lanes emit heartbeats, `None` for never: as the emitter is configured, or more often if governance
+    /// wants that.
     #[must_use]
     pub fn heartbeat_every(&self) -> Option<Duration> {
         let governed = self.governance.as_ref().and_then(|governance| governance.heartbeat);
@@ -468,7 +469,7 @@ impl Config {
     }
 }
 
-/// What a lane's queue holds, after lane and emitter have both been heard.
+/// What a lane's queue may hold, after the lane's wishes and the emitter's ceilings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueCapacity {
     /// Most events.
@@ -487,9 +488,9 @@ pub const DEFAULT_QUEUE_EVENTS: usize = 10_000;
 pub const DEFAULT_QUEUE_BYTES: usize = 64 << 20;
 
 impl LaneConfig {
-    /// The lane's queue under the emitter's `ceilings`: the lower of the two capacities, the higher of the
-    /// two reserves, at most the capacity. A lane that says nothing says the default, which a higher ceiling
-    /// does not raise; without any wish the reserve is 1/16, at least one event.
+    /// The lane's queue under the emitter's `ceilings`: the lower of the two capacities, and the higher of the two
+    /// reserves, which is at most the capacity. A lane without a wish counts as wishing the default, so that a higher
+    /// ceiling does not raise it. Without any wish the reserve is 1/16, and at least one event.
     #[must_use]
     pub fn capacity(&self, ceilings: &QueueConfig) -> QueueCapacity {
         let lower = |lane: Option<usize>, ceiling: Option<usize>, default| {
@@ -506,7 +507,7 @@ impl LaneConfig {
         }
     }
 
-    /// Whether nothing may be lost here unless governance allows it: the lane is for `audit` or `siem`.
+    /// Whether the lane is for `audit` or `siem`, so that it may lose nothing unless governance allows it.
     #[must_use]
     pub fn is_evidence(&self) -> bool {
         is_evidence(&self.classes)

@@ -1,4 +1,4 @@
-//! Two lines: an event from values, through the process's default emitter.
+//! The short way: an event from single values, through the process's default emitter.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::json::{ObjectWriter, Value};
 use crate::receipt::Receipt;
 use crate::seam::SystemEnv;
 
-/// An event to be emitted, member by member.
+/// An event to emit, built member by member.
 ///
 /// ```
 /// # fn main() -> sinkwell::Result<()> {
@@ -49,7 +49,7 @@ impl<'a> Event<'a> {
         Self { input: EventInput::new(event_type), data: Members(Vec::new()) }
     }
 
-    /// A member of its data. Given twice, the event is refused when it is emitted.
+    /// Adds a member to its data. A key that is given twice makes `emit` refuse the event.
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.data.0.push((key.into(), value.into()));
@@ -77,7 +77,7 @@ impl<'a> Event<'a> {
         self
     }
 
-    /// Emits it. What else an event can say is in [`EventInput`].
+    /// Emits it. [`EventInput`] has everything else that an event can say.
     ///
     /// # Errors
     /// As [`Emitter::emit`].
@@ -91,7 +91,7 @@ impl<'a> Event<'a> {
 
 /// Emits through the process's default emitter, which opens from the environment on first use.
 ///
-/// Rust has no hook for the end of a process: a program that has used it calls [`shutdown`] before it ends.
+/// Rust has no hook for the end of a process: a program that uses `emit` must call [`shutdown`] before it ends.
 ///
 /// # Errors
 /// As [`host::default_emitter`] and [`Emitter::emit`].

@@ -1,12 +1,13 @@
 //! Where envelopes end up: the contract between a lane and its sink.
 //!
-//! Guarantees: a sink takes a batch of sealed envelopes and answers for each; queueing, retrying, timing
-//! out, isolating and declaring are the lane's. One call at a time, always from the lane's own delivery
-//! thread (or, with a manual emitter, from the thread that drains); a sink may block there.
+//! Guarantees: a sink takes a batch of sealed envelopes and answers for each; its lane queues, retries, times out,
+//! isolates and declares. A sink gets one call at a time (for several batches in flight the lane has as many sinks),
+//! always from a delivery thread of the lane (or, with a manual emitter, from the thread that drains), and may block
+//! there.
 //!
-//! How: [`Sink`] is what a lane calls. [`Kind`] is what a kind of sink is known by before there is one: its name, what
-//! it may be for, its keys, how its [`Settings`] are read; the settings make the sink and examine themselves for
-//! `doctor`. The kinds of this build stand in [`crate::sinks`].
+//! How: [`Sink`] is what a lane calls. A [`Kind`] describes a kind of sink before there is one: its name, its possible
+//! classes, its keys, and how its [`Settings`] are read. The settings make the sink and examine themselves for
+//! `doctor`. [`crate::sinks`] lists the kinds of this build.
 
 mod id;
 mod said;
@@ -45,9 +46,9 @@ pub struct EnvelopeInner {
     pub event_type: Arc<str>,
     /// Whether sinkwell made it about itself (`origin: core`).
     pub own: bool,
-    /// Whether losing it would falsify a run's outcome.
+    /// Whether losing it would make a run's outcome look other than it was.
     pub terminal: bool,
-    /// Whether it carries a signature of its own; without one, a later one of its stream covers it.
+    /// Whether it carries a signature of its own; if not, a later signature in its stream covers it.
     pub signed: bool,
     /// The stream it belongs to.
     pub streamid: Uuid,
@@ -76,7 +77,7 @@ impl Envelope {
         Self(Arc::new(inner))
     }
 
-    /// All but the line, which stays empty.
+    /// Everything but the line, which is left empty.
     pub(crate) fn parts(&self) -> EnvelopeInner {
         let e = &**self;
         EnvelopeInner {
@@ -108,7 +109,7 @@ impl std::ops::Deref for Envelope {
 
 impl fmt::Debug for EnvelopeInner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Never the bytes: they may hold what policy lets only this lane's sink see.
+        // Never the bytes: they may hold content that only this lane's sink may see.
         write!(f, "Envelope({} {} {}/{})", self.event_type, self.id, self.streamid, self.sequence)
     }
 }
@@ -159,7 +160,7 @@ impl SinkClass {
 pub enum FailureKind {
     /// The queue overflowed under `fail_sink`.
     Overflow,
-    /// The other end cannot be reached: a receiver, a proxy, whoever reads a pipe.
+    /// The receiver, a proxy, or the reader of a pipe cannot be reached.
     Network,
     /// A delivery took longer than the lane's `timeout`.
     Timeout,
@@ -169,13 +170,13 @@ pub enum FailureKind {
     Serialization,
     /// The receiver does not know the schema.
     Schema,
-    /// The receiver does not accept our credentials; nothing is lost, all waits.
+    /// The receiver does not accept our credentials; nothing is lost, as everything waits.
     Auth,
     /// The sink's own code failed (a panic, an exception).
     Panic,
-    /// What the sink writes to cannot be written: a file, a disk, the audit database.
+    /// The file, disk or audit database that the sink writes to cannot be written.
     Storage,
-    /// The key's holder did not sign; all waits, as nothing is sent unsigned.
+    /// The key's signer did not sign; everything waits, as nothing is sent unsigned.
     Signer,
     /// The lane's journal cannot be written.
     Journal,
@@ -216,28 +217,29 @@ impl FailureKind {
     }
 }
 
-/// A failure as a sink reports it. `summary` goes into sealed records, so it holds only what is ours to
-/// say (an error kind, a status code); `detail`, bounded, only into the health that the host sees.
+/// A failure as a sink reports it. `summary` is sealed into records, so it must hold no words of others, only an error
+/// kind or a status code, for instance. `detail`, which is cut to 512 bytes, is shown only in the health that the host
+/// sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The kind.
     pub kind: FailureKind,
-    /// For records: never the text of a receiver or of a host's exception.
+    /// For sealed records: never the text of a receiver or of a host's exception.
     pub summary: String,
-    /// For the host's eyes.
+    /// Only for the host.
     pub detail: Option<String>,
-    /// What was acknowledged before may be gone: the lane has failed, also if the next try succeeds, and the record
-    /// of its recovery says of what.
+    /// Envelopes that were acknowledged before may be lost: the lane counts as failed even if the next try succeeds,
+    /// and the record of its recovery says so.
     pub lost: bool,
 }
 
 impl Failure {
-    /// A failure whose summary is all there is to say.
+    /// A failure without text for the host.
     pub fn new(kind: FailureKind, summary: impl Into<String>) -> Self {
         Self { kind, summary: summary.into(), detail: None, lost: false }
     }
 
-    /// The same failure, of which it is known that what was acknowledged before may be gone.
+    /// The same failure, with the mark that acknowledged envelopes may be lost.
     #[must_use]
     pub fn lost(mut self) -> Self {
         self.lost = true;
@@ -255,7 +257,7 @@ impl Failure {
 }
 
 impl Failure {
-    /// An error of the operating system: of whoever reads a pipe, or of what holds the file.
+    /// The failure for an error of the operating system: `network` if the reader of a pipe is gone, else `storage`.
     pub(crate) fn of_io(e: &io::Error) -> Self {
         let kind = match e.kind() {
             io::ErrorKind::BrokenPipe => FailureKind::Network,
@@ -268,29 +270,29 @@ impl Failure {
 /// A sink's answer for one envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It is there.
+    /// The receiver has it.
     Acknowledged,
-    /// It will never be taken: dead-lettered and declared.
+    /// The receiver will never take it: it is dead-lettered and declared lost.
     Refused(Failure),
-    /// Nobody will ever know: the receiver would not say. Declared lost with `maybe`, and not tried again.
+    /// Nobody will ever know whether the receiver has it: it is declared lost with `maybe`, and not tried again.
     Uncertain(Failure),
-    /// Not now: tried again, not before `after` if the receiver asked for that.
+    /// Not now: it is tried again, after the delay that the receiver asked for, if it asked.
     Retry(Failure, Option<Duration>),
 }
 
 /// A sink's answer for a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answers {
-    /// All are there.
+    /// The receiver has all of them.
     Acknowledged,
-    /// None is there now; the whole batch is tried again.
+    /// The receiver has none of them yet: the whole batch is tried again.
     Retry(Failure, Option<Duration>),
-    /// The sink can never be called again in this process, as the runtime it is written in has ended: like
-    /// `Retry`, but neither a flush nor a shutdown waits for it any more.
+    /// The sink can never be called again in this process, as the runtime of its language has ended. Like `Retry`, but
+    /// neither a flush nor a shutdown waits for the sink any more.
     Gone(Failure),
-    /// The receiver refused the batch as one, for good: the lane splits it until the offender is alone.
+    /// The receiver refused the batch as a whole, for good: the lane splits it until the refused envelope is alone.
     RefusedBatch(Failure),
-    /// The receiver took the batch but for this many, and would not say which (`partial_success`).
+    /// The receiver took the batch except for this many, and did not say which (`partial_success`).
     Partial {
         /// How many it refused.
         refused: u64,
@@ -302,7 +304,7 @@ pub enum Answers {
 }
 
 impl Answers {
-    /// For a batch of which the first `done` arrived.
+    /// The answers when only the first `done` envelopes arrived.
     pub(crate) fn first_arrived(done: usize, of: usize, failure: &Failure) -> Self {
         if done == 0 {
             return Self::Retry(failure.clone(), None);
@@ -321,7 +323,7 @@ impl Answers {
     }
 }
 
-/// How a sink says it is.
+/// A sink's own word on its health.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkHealth {
     /// Whether it could take a batch now.
@@ -335,29 +337,29 @@ pub trait Sink: Send {
     /// The kind of sink, as in the configuration: `file`, `otlp`, `host`.
     fn kind(&self) -> &'static str;
 
-    /// The lane it is for, told once before anything else.
+    /// Tells the sink which lane it is for; called once, before anything else.
     fn attach(&mut self, lane: &Attached<'_>) {
         let _ = lane;
     }
 
-    /// Takes a batch, oldest first, and answers for it. May block; the lane times it. The order of
-    /// batches is the order of the stream.
+    /// Takes a batch, oldest envelope first, and answers for it. May block; the lane limits the time. Batches come in
+    /// the order of the stream.
     fn deliver(&mut self, batch: &[Envelope]) -> Answers;
 
-    /// Whether a repeat of the same envelope does no harm, so that several batches may be in flight.
+    /// Whether the same envelope may be delivered twice without harm, so that several batches may be in flight.
     fn idempotent(&self) -> bool {
         false
     }
 
-    /// How it is. A lane asks after each batch that a host's sink did not take, for the words that
-    /// [`Health::detail`](crate::lane::Health::detail) shows beside the failure's own; its state follows from
-    /// deliveries alone. A call that hangs is contained like a delivery that does.
+    /// The sink's health. A lane asks a host's sink after each batch that it did not take, to show its `detail` in
+    /// [`Health::detail`](crate::lane::Health::detail) beside the failure's; the lane's state depends on deliveries
+    /// alone. A call that hangs is contained like a delivery that hangs.
     fn health(&mut self) -> SinkHealth {
         SinkHealth { healthy: true, detail: None }
     }
 
-    /// Puts what the sink itself holds back where it belongs (buffers, syncs). Called at a flush and
-    /// before the sink is dropped.
+    /// Writes out what the sink itself holds (buffers, unsynced data). Called at a flush and before the sink is
+    /// dropped.
     fn flush(&mut self) -> Result<(), Failure> {
         Ok(())
     }
@@ -372,7 +374,7 @@ pub struct Attached<'a> {
     pub timeout: Duration,
 }
 
-/// A kind of sink: what is known of it before there is one.
+/// A kind of sink: what is known before a sink of it is made.
 pub struct Kind {
     /// As the configuration names it.
     pub name: &'static str,
@@ -384,17 +386,17 @@ pub struct Kind {
     pub linger: Duration,
     /// The keys of its settings.
     pub keys: &'static [Key],
-    /// Settings of a sink that is named by its word alone.
+    /// What a sink is that the configuration names by its word alone, without settings.
     pub(crate) alone: Alone,
-    /// Reads what stands under its word.
+    /// Reads the settings under the kind's word.
     pub(crate) read: fn(&Cursor<'_>) -> Result<SinkConfig>,
 }
 
-/// What a sink is that is named by its word alone.
+/// What a sink is that the configuration names by its word alone.
 pub(crate) enum Alone {
     /// One with these settings.
     Default(fn() -> SinkConfig),
-    /// Nothing: what it needs, and how to write it.
+    /// An error: says what the sink needs, and how to write it.
     Needs(&'static str),
 }
 
@@ -409,22 +411,22 @@ pub trait Settings: Any + fmt::Debug + Send + Sync {
     /// Its kind.
     fn kind(&self) -> &'static Kind;
 
-    /// Makes the sink. The first call to it, before it is used, says which lane it is for.
+    /// Makes the sink. The lane calls [`Sink::attach`] before it uses the sink.
     ///
     /// # Errors
     /// `invalid_config` or `sink`: it cannot be made as configured.
     fn make(&self, making: &Making<'_>) -> Result<Made>;
 
-    /// What `sinkwell doctor` can tell without delivering anything.
+    /// What `sinkwell doctor` can tell before it delivers anything.
     fn examine(&self, making: &Making<'_>) -> Examined;
 
-    /// The name of the host's sink, where it is one.
+    /// The name of the host's sink, if the settings name one.
     fn host(&self) -> Option<&str> {
         None
     }
 }
 
-/// What a sink is made with beside its own settings.
+/// What making a sink needs beside the sink's own settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Making<'a> {
     /// The lane's `timeout`.
@@ -433,47 +435,47 @@ pub struct Making<'a> {
     pub type_prefix: &'a str,
 }
 
-/// A sink, and what it needs to have said.
+/// A sink that was made, with what its lane must do for it.
 pub struct Made {
     /// The sink.
     pub sink: Box<dyn Sink>,
-    /// What its lane asks beside delivering.
+    /// Set if the sink has announcements to make in its lane's stream.
     pub upkeep: Option<Box<dyn Upkeep>>,
 }
 
 impl Made {
-    /// A sink that needs nothing more.
+    /// A sink without announcements.
     pub fn new(sink: impl Sink + 'static) -> Self {
         Self { sink: Box::new(sink), upkeep: None }
     }
 }
 
-/// What a sink says of itself in its lane's stream, beside taking deliveries; asked on the lane's own thread.
+/// The announcements that a sink makes in its lane's stream, beside taking deliveries. Called on the lane's own thread.
 pub trait Upkeep: Send {
-    /// When it wants to be asked next.
+    /// When to call [`plan`](Self::plan) next.
     fn due(&self) -> Option<Instant>;
 
-    /// What it announces now. What follows from it is done once the announcement is acknowledged.
+    /// What the sink announces now. It acts on the announcement only once that is acknowledged.
     fn plan(&mut self, now: Instant, unix: UnixNanos) -> Option<Announcement>;
 
-    /// An announcement of that hash has been acknowledged.
+    /// The announcement in the envelope with this hash has been acknowledged.
     fn announced(&mut self, hash: &EnvelopeHash);
 
-    /// What other lanes are told once `every` more envelopes are there.
+    /// The head of its log, for other lanes, if the log has grown by at least `every` envelopes since the last head.
     fn head(&self, every: u64, key: Option<&SigningKey>) -> Option<Announcement>;
 }
 
 /// What a sink's [`Upkeep`] announces.
 #[derive(Clone, Debug)]
 pub enum Announcement {
-    /// These envelopes are about to become stubs.
+    /// These envelopes will be turned into stubs.
     Retention {
         /// The policy's name.
         policy: String,
         /// Which envelopes.
         ranges: Vec<ErasedRange>,
     },
-    /// The root of its log.
+    /// The root of the sink's log.
     TreeHead {
         /// How many envelopes it covers.
         size: u64,
@@ -510,7 +512,7 @@ impl ErasedRange {
     }
 }
 
-/// How it stands with something that `sinkwell doctor` examines.
+/// The grade of something that `sinkwell doctor` examined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
     /// It works.
@@ -523,12 +525,12 @@ pub enum Grade {
     Wrong,
 }
 
-/// What a sink's settings come to before anything is delivered.
+/// What a sink's settings say about themselves before anything is delivered.
 #[derive(Clone, Debug)]
 pub enum Examined {
-    /// That is all there is to say.
+    /// A finding; nothing need be delivered.
     Found(Grade, String),
-    /// Nothing speaks against it: a sealed stream is delivered, as the agent would.
+    /// Nothing found: `doctor` goes on to deliver a sealed stream, as the agent would.
     Deliver,
 }
 

@@ -1,9 +1,9 @@
-//! Locks as this crate uses them: a panic while one is held poisons nothing, because whoever panics is
-//! contained and what it touched is marked failed.
+//! Locks as this crate uses them: a panic while a lock is held does not poison it, because every panic is contained and
+//! marks what it touched as failed.
 //!
-//! With the feature `shuttle` the emitter's, the lanes' and the receipts' locks, atomics and threads are those of
-//! a scheduler that tries schedules (tests/schedules); what is not taken from here is never held over one of its
-//! switches.
+//! With the feature `shuttle`, the locks, atomics and threads of the emitter, the lanes and the receipts are those of a
+//! scheduler that tries many schedules (tests/schedules). Locks that don't come from this module are never held where
+//! that scheduler switches threads.
 
 #[cfg(feature = "shuttle")]
 pub(crate) use shuttle::{
@@ -18,7 +18,7 @@ pub(crate) use std::{
 
 use std::sync::PoisonError;
 
-/// Locks, also after a panic.
+/// Locks the mutex, even if a thread panicked while holding it.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

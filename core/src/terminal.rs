@@ -1,15 +1,15 @@
-//! Words of strangers on a terminal.
+//! Text from strangers, made safe for a terminal.
 //!
-//! Guarantees: nothing that comes out of [`Safe`] moves a cursor, changes colours, breaks a line, turns the
-//! direction of text, or hides. What would is shown as an escape, `\u{1b}`; everything else stays as it is, with
-//! the joiners that scripts and emoji need.
+//! Guarantees: no text that comes out of [`Safe`] moves a cursor, changes colours, breaks a line, changes the direction
+//! of text, or is invisible. A character that would do so is shown as an escape, such as `\u{1b}`; everything else
+//! stays as it is, including the joiners that scripts and emoji need.
 //!
-//! The console sink, the verifier's report and all of the command go through here. What is for programs (JSON,
-//! sealed lines) is written as it is, and only where a terminal reads it by [`push_json`], which is the same JSON.
+//! The console sink, the verifier's report and the whole command print through this module. Output for programs (JSON,
+//! sealed lines) is written unchanged, except on a terminal, where [`push_json`] writes the same JSON with escapes.
 
 use std::fmt::{self, Write as _};
 
-/// Text that may hold anything, for one line of a terminal.
+/// Any text, displayed safely on one line of a terminal.
 #[derive(Clone, Copy, Debug)]
 pub struct Safe<'a>(pub &'a str);
 
@@ -46,7 +46,7 @@ pub fn is_hazard(c: char) -> bool {
         )
 }
 
-/// Appends several lines, each made safe; the newlines between them are ours.
+/// Appends several lines, each made safe; only the newlines that separate them are kept.
 pub fn push_lines(out: &mut String, text: &str) {
     for (i, line) in text.split('\n').enumerate() {
         if i > 0 {
@@ -57,8 +57,8 @@ pub fn push_lines(out: &mut String, text: &str) {
     }
 }
 
-/// Appends JSON, or lines of it, with what is no plain character of a string written as JSON's own escape: the same
-/// values for whoever copies it from the terminal.
+/// Appends JSON, or lines of JSON, and writes each unsafe character as a JSON escape, so that JSON copied from the
+/// terminal has the same values.
 pub fn push_json(out: &mut String, json: &str) {
     for c in json.chars() {
         if c != '\n' && is_hazard(c) {
@@ -86,7 +86,7 @@ mod tests {
             ("\u{202e}txt.exe\u{2066}", "\\u{202e}txt.exe\\u{2066}"),
             ("a\u{200b}b\u{feff}c\u{e0041}", "a\\u{200b}b\\u{feff}c\\u{e0041}"),
             ("x\u{2028}y\u{200f}", "x\\u{2028}y\\u{200f}"),
-            // What families of emoji and Persian need.
+            // Joiners that emoji of families and Persian need.
             ("👩\u{200d}💻 می\u{200c}خواهم", "👩\u{200d}💻 می\u{200c}خواهم"),
             ("", ""),
         ] {

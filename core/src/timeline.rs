@@ -1,7 +1,7 @@
 //! Time and ids of one emitter, real or fixed by `testing`.
 //!
-//! Guarantees: with `testing`, what an event or a lane is given depends on nothing but the seed and on how
-//! many came before it in that emitter or lane, so threads may interleave as they like.
+//! Guarantees: with `testing`, the times and ids of an event or a lane depend only on the seed and on how many came
+//! before in that emitter or lane, so the order in which threads run does not matter.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,7 +50,7 @@ impl Timeline {
         }
     }
 
-    /// Seams given by a test.
+    /// With a clock and randomness that a test provides.
     pub(crate) fn with(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         Self { clock, random, fixed: None }
     }
@@ -79,7 +79,8 @@ impl Timeline {
         self.random.bytes16(scope, n)
     }
 
-    /// The time as of which content of an event of that time is judged: now, or with `testing` the event's.
+    /// The time at which content of an event with the time `event` is judged: now, or with `testing` the event's own
+    /// time.
     pub(crate) fn judged_at(&self, event: UnixNanos) -> UnixNanos {
         match &self.fixed {
             None => self.clock.unix_nanos(),
@@ -87,7 +88,7 @@ impl Timeline {
         }
     }
 
-    /// Wall-clock time for what is not sealed.
+    /// Wall-clock time, for what stands in no envelope.
     pub(crate) fn unix_nanos(&self) -> UnixNanos {
         self.clock.unix_nanos()
     }
