@@ -1,8 +1,8 @@
-//! The heir's side: a sub-journal whose process is gone.
+//! The side of the heir, that is, of the process that adopts the sub-journal of a dead one.
 //!
-//! Guarantees: nothing is added to it; its envelopes are given byte for byte, oldest first; it is deleted
-//! only once all of them are acknowledged and its heads are kept elsewhere. Segments in which something
-//! could not be read are set aside instead of deleted.
+//! Guarantees: nothing is added to the sub-journal; its envelopes are given out byte for byte, oldest first; it is
+//! deleted only once all of them are acknowledged and its heads are kept elsewhere. Segments in which something could
+//! not be read are set aside instead of deleted.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -39,8 +39,8 @@ impl Adopted {
             CursorFile::open(&*fs, &path).map_err(|e| error(&path, "read the journal's cursor", &e))?;
         let survey = Survey::take(&*fs, &owned.path, cursor.known(), Owner::Gone)?;
         cursor.assume(survey.acknowledged);
-        // Its last writes may be in the operating system's memory only; a receiver must never hold what
-        // the journal then loses with the power.
+        // The dead process's last writes may be only in the operating system's memory. They are synced first, as a
+        // receiver must never hold what the journal then loses in a power failure.
         if let Some(newest) = survey.segments.last() {
             fs.open(&newest.path, false)
                 .and_then(|mut file| file.sync_data())
@@ -83,7 +83,7 @@ impl Adopted {
         &self.damage
     }
 
-    /// The last position there is; what is not acknowledged up to it is to be sent again.
+    /// The last position in it; what is not acknowledged up to here must be sent again.
     #[must_use]
     pub fn last(&self) -> Position {
         self.last
@@ -122,8 +122,8 @@ impl Adopted {
         read::find(self.read_from(Position(0)), streamid, sequence)
     }
 
-    /// Everything up to `position` has been delivered. Segments that are done with go; damaged ones are
-    /// set aside.
+    /// Everything up to `position` has been delivered. Segments that are fully acknowledged are deleted; damaged ones
+    /// are set aside.
     ///
     /// # Errors
     /// The cursor cannot be written, or a segment not removed; what was acknowledged may be sent again.
@@ -139,8 +139,8 @@ impl Adopted {
         let failed = |e| error(&cursor, "write the journal's cursor", &e);
         self.cursor.advance(position).map_err(failed)?;
         let acknowledged = self.cursor.position();
-        // The newest segment stays to the end: it holds the heads. One without envelopes may have been left
-        // unfinished, and not hold them; then the one before it does.
+        // The newest segment stays to the end, as it holds the heads. If it holds no envelopes, its making may have
+        // been cut short, and the one before it must stay for the heads.
         let stay = if self.segments.back().is_some_and(|newest| newest.empty) { 2 } else { 1 };
         if self.segments.len() <= stay || self.segments[0].last > acknowledged {
             return Ok(());
@@ -152,7 +152,7 @@ impl Adopted {
         Ok(())
     }
 
-    /// Deletes this sub-journal, all of which is acknowledged; its heads go on in `journal`.
+    /// Deletes this sub-journal, all of which is acknowledged; `journal` keeps its heads.
     ///
     /// # Errors
     /// Not everything is acknowledged, `journal` cannot take the heads now, or a file cannot be removed.

@@ -1,7 +1,7 @@
 //! The last acknowledged position of a sub-journal.
 //!
-//! Guarantees: what is read back is a position that was acknowledged once, or 0: a lost or torn cursor
-//! means that envelopes are sent again, never that one is skipped.
+//! Guarantees: what is read back is a position that was acknowledged once, or 0. If the cursor is lost or torn,
+//! envelopes are sent again; none is ever skipped.
 //!
 //! Two slots of 512 bytes, written in turn, so that one is whole at any time:
 //!
@@ -32,7 +32,7 @@ pub(super) struct CursorFile {
 }
 
 impl CursorFile {
-    /// Makes a cursor file and syncs it; the directory is the caller's to sync.
+    /// Makes a cursor file and syncs it; the caller syncs the directory.
     pub(super) fn create(fs: &dyn Fs, path: &Path) -> io::Result<Self> {
         let mut file = fs.open(path, true)?;
         write_all(&mut *file, 0, &[0; 2 * SLOT])?;
@@ -40,7 +40,7 @@ impl CursorFile {
         Ok(Self { file, writes: 0, position: Position(0), dirty: false })
     }
 
-    /// Opens a cursor file, made anew if it is not there.
+    /// Opens a cursor file, and makes it if it is not there.
     pub(super) fn open(fs: &dyn Fs, path: &Path) -> io::Result<Self> {
         let mut file = fs.open(path, true)?;
         let (writes, position) = parse(&read_up_to(&mut *file, 0, 2 * SLOT)?);
@@ -68,7 +68,7 @@ impl CursorFile {
         (self.writes > 0).then_some(self.position)
     }
 
-    /// Starts from what the segments say, where the file says nothing.
+    /// Sets the position that the segments tell, if the file has none.
     pub(super) fn assume(&mut self, position: Position) {
         self.position = self.position.max(position);
     }

@@ -1,8 +1,8 @@
 //! The journal directory: whose it is, and the sub-journals in it.
 //!
-//! Guarantees: a sub-journal appears under its name only when it is locked, described and durable; a lock
-//! that can be had means that its process is gone. A directory of another layout is left alone; one that others may
-//! write to, or that is reached by a link, is used only where the configuration allows it.
+//! Guarantees: a sub-journal appears under its name only once it is locked, described and durable. If its lock can be
+//! taken, its process is gone. A directory with another layout is left alone; one that others may write to, or that is
+//! reached by a link, is used only if the configuration allows it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,18 +60,18 @@ impl Identity {
 pub(super) fn prepare(fs: &dyn Fs, dir: &Path) -> Result<()> {
     match fs.create_dir(dir) {
         Ok(()) => {}
-        // What others may write to, they may also fill with a history of their own.
+        // Whoever can write to the directory could also put a history of his own there.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
             fs.check_dir(dir).map_err(|e| error(dir, "use the journal's directory", &e))?;
         }
-        // A file system that cannot be written may still hold the directory: writing to it will tell.
+        // On a read-only file system the directory may exist all the same: the first write will tell.
         Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem && fs.list(dir).is_ok() => {}
         Err(e) => return Err(error(dir, "create the journal's directory", &e)),
     }
     if check(fs, dir)? {
         return Ok(());
     }
-    // The mark is made only after the directory itself is durable, so that it says that too.
+    // The marker is made only after the directory itself is durable, so that the marker proves that, too.
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs.sync_dir(parent).map_err(|e| error(parent, "make the journal's directory durable", &e))?;
     let marker = dir.join(MARKER);
@@ -84,8 +84,8 @@ pub(super) fn prepare(fs: &dyn Fs, dir: &Path) -> Result<()> {
     write().map_err(|e| error(&marker, "write to the journal's directory", &e))
 }
 
-/// Whether `dir` bears this layout's mark; that of another is an error. No mark, or one that was not
-/// finished, is none.
+/// Whether `dir` has this layout's marker; the marker of another layout is an error. An unfinished marker counts as
+/// none.
 pub(super) fn check(fs: &dyn Fs, dir: &Path) -> Result<bool> {
     let marker = dir.join(MARKER);
     let text = match read_path(fs, &marker) {
@@ -125,7 +125,7 @@ fn id_of(path: &Path) -> Option<Uuid> {
     Uuid::parse(id)
 }
 
-/// A sub-journal that nobody else can touch while this lives.
+/// A sub-journal that no other process can touch as long as this value lives.
 pub(super) struct Owned {
     pub(super) path: PathBuf,
     pub(super) identity: Identity,
@@ -161,7 +161,7 @@ pub(super) fn create(
 ) -> Result<(Owned, CursorFile)> {
     let name: String =
         identity.lane.chars().take(64).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    // With a fixed clock and seed, ids repeat from run to run, and from process to process.
+    // With a fixed clock and seed, ids repeat from run to run and from process to process, so several are tried.
     for n in 0.. {
         let path = dir.join(format!("{name}.{}", id(n)));
         let mut unfinished = path.clone().into_os_string();
@@ -180,9 +180,9 @@ pub(super) fn create(
                 return Ok((Owned { path, identity, owner, process: Process::this() }, cursor));
             }
             Err(e) => {
-                // Nothing but our own empty files is in there; what stays is swept by the next start.
+                // Only our own empty files are in there; if something stays, the next start sweeps it away.
                 let _ = remove(fs, &unfinished);
-                // Another process took the same id between our looking and our renaming.
+                // Another process took the same id between our look and our rename.
                 if !matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) {
                     return Err(error(&unfinished, "create a journal", &e));
                 }
@@ -218,7 +218,7 @@ pub(super) enum Claim {
     Ours(Owned),
     /// Its process lives, or another heir was faster.
     Held,
-    /// It is another lane's, or it cannot be told whose.
+    /// It belongs to another lane, or cannot be attributed.
     Foreign,
     /// It is not there any more.
     Gone,
@@ -246,7 +246,7 @@ pub(super) fn claim(fs: &dyn Fs, path: &Path, wanted: impl Fn(&Identity) -> bool
     if !owner.try_lock().map_err(|e| fail(&e))? {
         return Ok(Claim::Held);
     }
-    // The heir before us may have finished and deleted it between our opening and our locking it.
+    // The previous heir may have finished and deleted it between our opening and our locking of the file.
     match fs.open_read(&owner_path) {
         Ok(_) => Ok(Claim::Ours(Owned { path: path.to_owned(), identity, owner, process: Process::this() })),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Claim::Gone),
@@ -258,7 +258,7 @@ pub(super) fn claim(fs: &dyn Fs, path: &Path, wanted: impl Fn(&Identity) -> bool
 pub(super) fn look(fs: &dyn Fs, path: &Path) -> io::Result<(Option<Identity>, bool)> {
     let mut owner = fs.open_read(&path.join(OWNER))?;
     let identity = Identity::from_json(&read_all(&mut *owner)?);
-    // Held for as long as this function runs; an heir that meets it tries again.
+    // We hold the lock as long as this function runs; an heir that finds it locked tries again.
     let free = owner.try_lock_shared()?;
     Ok((identity, !free))
 }
@@ -271,7 +271,8 @@ pub(super) fn sweep(fs: &dyn Fs, dir: &Path) {
         if id_of(Path::new(id)).is_none() {
             continue;
         }
-        // Its maker locks the file before it writes to it: with something in it and no lock, it is dead.
+        // A process that makes a sub-journal locks this file before it writes to it. If there is something in it and no
+        // lock, that process is dead.
         if let Ok(mut owner) = fs.open(&path.join(OWNER), false)
             && matches!(owner.len(), Ok(1..))
             && matches!(owner.try_lock(), Ok(true))
@@ -282,7 +283,7 @@ pub(super) fn sweep(fs: &dyn Fs, dir: &Path) {
     }
 }
 
-/// Deletes a sub-journal, its identity last, so that what a crash leaves can still be told.
+/// Deletes a sub-journal, its identity last, so that what a crash leaves can still be attributed.
 pub(super) fn remove(fs: &dyn Fs, path: &Path) -> io::Result<()> {
     let owner = path.join(OWNER);
     for entry in fs.list(path)? {
@@ -297,7 +298,7 @@ pub(super) fn remove(fs: &dyn Fs, path: &Path) -> io::Result<()> {
     fs.remove_dir(path)
 }
 
-/// Moves a segment in which something could not be read to where people look at it.
+/// Moves a segment in which something could not be read to the folder for damaged ones, where people look.
 pub(super) fn set_aside(fs: &dyn Fs, sub: &Path, segment: &Path) -> io::Result<PathBuf> {
     let dir = sub.parent().unwrap_or(Path::new(".")).join(DAMAGED);
     match fs.create_dir(&dir) {
@@ -319,7 +320,7 @@ pub(super) fn bytes_used(fs: &dyn Fs, dir: &Path) -> io::Result<u64> {
         if id_of(&path).is_none() && path != damaged {
             continue;
         }
-        // Others come and go while we count.
+        // Other processes add and remove files while we count.
         let files = fs.list(&path).unwrap_or_default();
         for file in files.iter().filter(|file| path == damaged || Name::parse(file).is_some()) {
             total += fs.open_read(file).and_then(|mut file| file.len()).unwrap_or(0);

@@ -56,7 +56,7 @@ impl Head {
     }
 }
 
-/// Twice what a lane keeps open by default: those that are open, and as many evicted ones.
+/// Twice what a lane keeps open by default: room for the open streams and as many evicted ones.
 pub(super) const MOST: usize = 4096;
 
 /// One head per agent.
@@ -79,7 +79,7 @@ impl Heads {
         }
     }
 
-    /// Takes over what another sub-journal knew, where nothing newer is known.
+    /// Takes over a head that another sub-journal knew, unless a newer one is known.
     pub(super) fn inherit(&mut self, head: &Head) {
         let newer = self.0.get(&head.agentid).is_some_and(|mine| mine.order() >= head.order());
         if !newer {

@@ -97,7 +97,7 @@ fn look(fs: &Arc<dyn Fs>, path: &Path) -> Result<Option<SubJournal>> {
     let owner = if in_use { Owner::Alive } else { Owner::Gone };
     let survey = match Survey::take(&**fs, path, cursor, owner) {
         Ok(survey) => survey,
-        // Its heir finished it while we looked.
+        // The heir finished it while we looked.
         Err(_) if fs.open_read(&path.join(dir::OWNER)).is_err() => return Ok(None),
         Err(e) => return Err(e),
     };
@@ -150,7 +150,7 @@ pub fn remove_acknowledged(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Vec<Removed>>
             Claim::Gone => continue,
         };
         let mut adopted = Adopted::open(Arc::clone(fs), owned)?;
-        // Damage has yet to be declared by an heir, even where nothing else is left.
+        // An heir has yet to declare the damage, even if nothing else is left.
         let declared = adopted.damage().iter().all(|damage| damage.kind == DamageKind::TornTail);
         if declared && adopted.acknowledged() >= adopted.last() {
             adopted.remove()?;

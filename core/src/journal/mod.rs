@@ -8,8 +8,8 @@
 //! - One owner: a [`Journal`] is a sub-journal of its own inside the directory, held by a lock that ends
 //!   with the process. What a dead process left is handed to the next one of the same lane and the same
 //!   kind of sink, as [`Adopted`], and is deleted only once all of it is acknowledged.
-//! - Nothing is said to be on disk before the files of the sub-journal and their paths were found to be the same: one
-//!   that somebody else removed, replaced or cut is a failure like a failed sync.
+//! - Nothing counts as on disk before the files of the sub-journal were compared with their paths: a file that somebody
+//!   else removed, replaced or cut is a failure like a failed sync.
 //! - A failed write or sync is final: nothing is written to that sub-journal again. A full disk or budget
 //!   is not a failure: the append is refused whole, and can be tried again.
 //! - Damage is never deleted and never hides what lies behind it: see [`Damage`].

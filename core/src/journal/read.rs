@@ -18,7 +18,7 @@ pub struct Records {
     paths: VecDeque<PathBuf>,
     /// From the segment that was loaded last.
     loaded: std::vec::IntoIter<Stored>,
-    /// The last position not wanted, then the last one given.
+    /// The last position not wanted; later, the last one given.
     after: Position,
     until: Position,
 }
@@ -40,7 +40,7 @@ impl Records {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(error(path, "read a segment of the journal", &e)),
         };
-        // One that cannot be read, or is another by now, has been reported by whoever listed it.
+        // Whoever listed the segment has reported it if it cannot be read, or is another one by now.
         let Ok(header) = header else { return Ok(Vec::new()) };
         if Name::parse(path) != Some(Name::Segment(header.number)) {
             return Ok(Vec::new());

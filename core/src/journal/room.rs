@@ -1,8 +1,7 @@
-//! Room for the next append: adding segments within budget and floor, and letting go of acknowledged ones.
+//! Room for the next append: adding segments within budget and floor, and removing acknowledged ones.
 //!
-//! Guarantees: while envelopes wait, room for one more segment is left in the budget, so that what is
-//! acknowledged can always be let go of; the heads are in a durable segment at any time; a failure to find
-//! room changes nothing.
+//! Guarantees: while envelopes wait, the budget keeps room for one more segment, so that acknowledged segments can
+//! always be removed; a durable segment holds the heads at any time; a failure to find room changes nothing.
 
 use std::path::PathBuf;
 
@@ -13,11 +12,11 @@ use super::segment::{Active, DATA, Header, Name};
 use super::store::{AppendError, Full, Journal};
 use crate::error::{Error, Result};
 
-/// How many acknowledged segments are kept to be written again.
+/// How many acknowledged segments are kept for reuse.
 const SPARES: usize = 2;
 
 impl Journal {
-    /// A segment with room for `needed` bytes is active after this.
+    /// Makes sure that the active segment has room for `needed` bytes.
     pub(super) fn make_room(&mut self, needed: u64) -> Result<(), AppendError> {
         if self.active.as_ref().is_some_and(|active| active.room() >= needed) && !self.heads_pending {
             return Ok(());
@@ -44,7 +43,7 @@ impl Journal {
             }
             Err(e) => {
                 if let Some((path, _)) = spare {
-                    // Under whichever name it is now, it holds nothing; at worst its heir removes it.
+                    // Whatever its name is now, it holds nothing; at worst the heir removes it.
                     let _ = self.fs.remove_file(&path);
                 }
                 let path = self.owned.path.clone();
@@ -88,7 +87,8 @@ impl Journal {
     /// Whether the budget and the disk leave room for a new segment of `size` bytes.
     fn check_space(&mut self, size: u64) -> Result<(), AppendError> {
         let used = dir::bytes_used(&*self.fs, &self.dir).map_err(|e| self.cannot_measure(&e))?;
-        // Room for one more segment is left to whoever holds nothing that waits: its heads go there.
+        // Room for one more segment is kept back while envelopes wait. A journal without waiting envelopes may use it:
+        // its heads go there.
         let waiting = self.full.iter().any(|full| full.last > self.cursor.position());
         let reserve = if waiting { self.segment_size } else { 0 };
         if used + size + reserve > self.budget {
@@ -120,7 +120,7 @@ impl Journal {
         AppendError::Failed(self.fail(&dir, "measure the journal", cause))
     }
 
-    /// As [`Journal::reclaim`], where only a failure that ends the journal matters.
+    /// As [`Journal::reclaim`], but only a failure that ends the journal is an error.
     fn reclaim_or_later(&mut self) -> Result<(), AppendError> {
         match self.reclaim() {
             Err(e) if self.failed.is_some() => Err(AppendError::Failed(e)),
@@ -128,7 +128,7 @@ impl Journal {
         }
     }
 
-    /// Lets go of full segments that are acknowledged as a whole.
+    /// Removes, or keeps for reuse, full segments that are acknowledged as a whole.
     pub(super) fn reclaim(&mut self) -> Result<()> {
         let acknowledged = self.cursor.position();
         if self.full.front().is_none_or(|full| full.last > acknowledged) {
@@ -142,7 +142,7 @@ impl Journal {
         while (self.active.is_some() || self.full.len() > 1)
             && let Some(full) = self.full.front().filter(|full| full.last <= acknowledged)
         {
-            // What cannot be let go of now is tried again at the next acknowledgement: nothing is at stake.
+            // A segment that cannot be removed now is tried again at the next acknowledgement: nothing is lost by that.
             let fail = |e| error(&full.path, "reclaim a segment of the journal", &e);
             let keep = self.spares.len() < SPARES && full.size == self.segment_size;
             match Name::parse(&full.path) {

@@ -1,11 +1,11 @@
 //! Reading a segment back, whatever has happened to it.
 //!
-//! Guarantees: every whole record of the segment is found, also behind damage, in order; bytes between two
-//! of them that are no record are reported as a hole; what follows the last one is the end of the log.
+//! Guarantees: every whole record of the segment is found, in order, even behind damage; bytes between two records that
+//! are no record are reported as a hole; the log ends behind the last record.
 //!
-//! A hole before a later record is damage. Behind the last record nothing can be told from what was never
-//! written, except a record whose header is whole and whose payload is not: a torn tail. It was not synced,
-//! or a later record would follow or the payload be whole.
+//! A hole before a later record is damage. Bytes behind the last record cannot be told from bytes that were never
+//! written, with one exception: a record with a whole header and a payload that is not whole is a torn tail. It was
+//! never synced, as then its payload would be whole, or a later record would follow.
 
 use super::record::{Absent, FoundRecord, Salt, decode};
 use super::segment::DATA;
@@ -14,9 +14,9 @@ use super::segment::DATA;
 pub(super) enum Step<'a> {
     /// A whole record.
     Record(FoundRecord<'a>),
-    /// Bytes between two records, or before the first, that are none: from, to.
+    /// Bytes before a record that are no record: from, to.
     Hole(usize, usize),
-    /// The end: from here on nothing is whole; whether something was begun.
+    /// The end: from here on no record is whole. `torn`: one was begun.
     End { at: usize, torn: bool },
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Scan<'a> {
     bytes: &'a [u8],
     salt: Salt,
     at: usize,
-    /// Whether what follows the records was zero when they were written.
+    /// Whether the bytes behind the records were zero when the records were written.
     zeroed: bool,
     done: bool,
 }

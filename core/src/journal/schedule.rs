@@ -1,4 +1,4 @@
-//! When to sync: the lane's policy as a small clockwork without a clock of its own.
+//! When to sync: the lane's policy, without a clock of its own.
 
 use crate::seam::Instant;
 use crate::settings::SyncPolicy;
@@ -51,8 +51,8 @@ impl SyncSchedule {
         self.deadline().is_some_and(|deadline| deadline <= now)
     }
 
-    /// Whether what was appended counts as journaled before a sync: `sync: os`, which survives the
-    /// process, not the power.
+    /// Whether records count as journaled before a sync: with `sync: os`, which survives the end of the process, but
+    /// not a power failure.
     #[must_use]
     pub fn journaled_when_written(&self) -> bool {
         matches!(self.policy, SyncPolicy::Os)

@@ -1,8 +1,8 @@
 //! The segment: one file of the log, allocated before it is written.
 //!
-//! Guarantees: a segment's name, header and allocation are durable before the first record goes there, so
-//! what a sync of the file covers can be found again; a record is never written past the zeros or stale
-//! bytes that the disk already holds without its batch being large enough to pay for that.
+//! Guarantees: a segment's name, header and allocation are durable before the first record is written there, so that
+//! what a sync of the file covers can be found again. A record is written past the bytes that the disk already holds
+//! (zeros or stale ones) only if its batch is so large that the cost of that hardly counts.
 //!
 //! ```text
 //!    0  8 bytes  "SWJOURNL"
@@ -35,7 +35,8 @@ const COPY: usize = 2048;
 const USED: usize = 44;
 /// How far ahead of the records zeros are written.
 const RUNWAY: u64 = 1 << 20;
-/// A write of this size pays for its own change of extents; zeros ahead of it would only double it.
+/// A write of this size hardly feels the cost of its own change of extents; zeros written ahead of it would only double
+/// it.
 const LARGE: usize = 1 << 18;
 
 /// What a segment says of itself.
@@ -130,14 +131,14 @@ pub(super) struct Active {
     size: u64,
     /// Where the next record goes.
     tail: u64,
-    /// Up to where the disk has been written once.
+    /// Up to where the disk blocks have been written at least once.
     written: u64,
     dirty: bool,
 }
 
 impl Active {
-    /// Makes segment `header.number` of `size` bytes in `dir`, from the spare file if there is one; `first` are
-    /// its first records, durable with the header.
+    /// Makes segment `header.number` of `size` bytes in `dir`, from the spare file if there is one. `first` are its
+    /// first records, which become durable with the header.
     ///
     /// A failure leaves no segment behind, or an empty one that the next attempt replaces.
     pub(super) fn create(
@@ -164,7 +165,7 @@ impl Active {
         };
         if let Err(e) = prepare(&mut *file) {
             if spare.is_none() {
-                // What is left behind otherwise is only a spare file; the first error is the one to tell.
+                // If this fails, too, only a spare file is left behind; the first error is the one to report.
                 let _ = fs.remove_file(from);
             }
             return Err(e);
@@ -222,7 +223,7 @@ impl Active {
     }
 }
 
-/// An error if `path` does not name the file that is held open, or that is shorter than it was made.
+/// An error if `path` no longer names the file that is held open, or if that file is shorter than it was made.
 pub(super) fn intact(fs: &dyn Fs, path: &Path, held: &Stat, size: u64) -> io::Result<()> {
     let named = match fs.stat(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,
@@ -240,7 +241,7 @@ pub(super) fn intact(fs: &dyn Fs, path: &Path, held: &Stat, size: u64) -> io::Re
     Ok(())
 }
 
-/// An error if nothing of that length is at `path` any more.
+/// An error if there is no file of at least that length at `path`.
 pub(super) fn complete(fs: &dyn Fs, path: &Path, size: u64) -> io::Result<()> {
     match fs.stat(path) {
         Ok(now) => intact(fs, path, &now, size),

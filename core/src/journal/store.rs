@@ -19,17 +19,17 @@ use crate::error::{Error, Result};
 use crate::seam::{Fs, Random, UnixNanos, Uuid};
 use crate::settings::JournalConfig;
 
-/// Why an append was not taken. Nothing of it counts as written.
+/// Why an append was refused. Nothing of it counts as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppendError {
-    /// The budget, the floor of free space or the disk leaves no room. The journal is as it was: append
-    /// the same records again when something has been acknowledged, as a full queue would be tried again.
+    /// The budget, the floor of free space or the disk leaves no room. The journal is unchanged: append the same
+    /// records again once something has been acknowledged.
     Full(Error),
-    /// A write or sync failed, now or before. This journal takes nothing any more; drop it, and open
-    /// another, which adopts what is readable of it.
+    /// A write or sync failed, now or before. This journal takes nothing any more: drop it and open another, which
+    /// adopts what can be read of it.
     Failed(Error),
-    /// These records together are larger than half of the budget, and would not fit if the journal were
-    /// empty: append fewer at a time. One that is too large alone can never be journaled.
+    /// These records together are larger than half of the budget, and would not fit even into an empty journal: append
+    /// fewer at a time. A single record that is too large can never be journaled.
     TooLarge(Error),
 }
 
@@ -62,7 +62,7 @@ pub struct Usage {
     pub unacknowledged: u64,
 }
 
-/// Smallest and largest segment; a 16th of the budget in between, and never more than a quarter of it.
+/// The smallest and the largest segment. In between it is a 16th of the budget, and never more than a quarter of it.
 const SEGMENT: std::ops::RangeInclusive<u64> = (1 << 16)..=(8 << 20);
 
 /// The journal of one durable lane in this process. No threads, no clock: whoever holds it appends, syncs
@@ -77,7 +77,7 @@ pub struct Journal {
     pub(super) owned: Owned,
     pub(super) cursor: CursorFile,
     pub(super) heads: Heads,
-    /// Whether there are inherited heads that no segment of ours holds yet.
+    /// Whether there are inherited heads that none of our segments holds yet.
     pub(super) heads_pending: bool,
     /// Full segments, oldest first.
     pub(super) full: VecDeque<Full>,
@@ -156,7 +156,7 @@ impl Journal {
         &self.owned.path
     }
 
-    /// The newest known stream of `agentid`, of this process or of one before it: what `follows` names.
+    /// The newest known stream of `agentid`, of this process or an earlier one: the next stream's `follows` names it.
     #[must_use]
     pub fn head(&self, agentid: &str) -> Option<&Head> {
         self.heads.get(agentid)
@@ -226,7 +226,8 @@ impl Journal {
     /// Makes everything appended durable, and gives the last position covered.
     ///
     /// # Errors
-    /// A failed sync is final, and so is a file that somebody else took: see [`AppendError::Failed`].
+    /// A failed sync is final, and so is a file that somebody else removed, replaced or cut: see
+    /// [`AppendError::Failed`].
     pub fn sync(&mut self) -> Result<Position> {
         self.usable()?;
         if let Some(active) = &mut self.active
@@ -240,8 +241,8 @@ impl Journal {
         Ok(self.synced)
     }
 
-    /// Whether what is in this journal can be found by the next process: its files are compared with their paths, so
-    /// that nothing is said to be on disk that somebody else removed, replaced or cut.
+    /// Compares the journal's files with their paths: whether the next process can find what is in this journal, so
+    /// that nothing counts as on disk that somebody else removed, replaced or cut.
     fn intact(&mut self) -> Result<()> {
         let fs = Arc::clone(&self.fs);
         if let Some(active) = &mut self.active
@@ -268,9 +269,9 @@ impl Journal {
         }
     }
 
-    /// Everything up to `position` has been delivered: it will not be sent again, and goes when its segment
-    /// is done with. Kept by the operating system at once and on disk later: after power loss the last
-    /// acknowledgements may be forgotten, and their envelopes sent again.
+    /// Everything up to `position` has been delivered: it will not be sent again, and its segment is removed once all
+    /// of it is acknowledged. The operating system has the position at once, the disk later: after a power failure the
+    /// last acknowledgements may be forgotten, and their envelopes sent again.
     ///
     /// # Errors
     /// The cursor cannot be written: what was acknowledged may be sent again after a crash. Or a segment
@@ -321,8 +322,8 @@ impl Journal {
         }
     }
 
-    /// Ends this sub-journal in good order: everything synced, nothing allocated ahead. What is not
-    /// acknowledged stays for the next process; so do, in a few hundred bytes, the heads of its streams.
+    /// Ends this sub-journal in good order: everything is synced, and nothing stays allocated ahead. What is not
+    /// acknowledged stays for the next process, and so do, in a few hundred bytes, the heads of the streams.
     ///
     /// # Errors
     /// As of [`Journal::sync`]. Nothing that was durable is lost.
@@ -351,7 +352,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes the inherited heads, so that those they came from can go.
+    /// Writes the inherited heads, so that the sub-journals that they came from can be deleted.
     pub(super) fn keep_heads(&mut self) -> Result<(), AppendError> {
         self.usable().map_err(AppendError::Failed)?;
         if self.heads_pending {
@@ -365,7 +366,7 @@ impl Journal {
         self.failed.clone().map_or(Ok(()), Err)
     }
 
-    /// Full if it was for want of room, else final.
+    /// `Full` if there was no room, else a final failure.
     pub(super) fn refuse(&mut self, path: &Path, what: &str, cause: &std::io::Error) -> AppendError {
         if no_room(cause) {
             return AppendError::Full(error(path, what, cause));
@@ -383,7 +384,7 @@ impl Journal {
         let error = error(path, what, cause);
         self.failed = Some(error.clone());
         if let Some(active) = self.active.take() {
-            // Closed, and still there to be read.
+            // Takes no more records, but can still be read.
             self.full.push_back(Full { path: active.path.clone(), last: self.last, size: active.size() });
         }
         error
@@ -419,7 +420,8 @@ fn adopt_all(fs: &Arc<dyn Fs>, dir: &Path, lane: &str, sink: &str) -> Result<Vec
     for path in dir::subdirectories(&**fs, dir)? {
         take(path, &mut held)?;
     }
-    // Somebody may just have been looking: `sinkwell journal ls` holds a lock for an instant.
+    // They may have been held only for an instant, by somebody who looks: `sinkwell journal ls` locks a sub-journal
+    // meanwhile.
     for path in held {
         take(path, &mut Vec::new())?;
     }
@@ -428,7 +430,7 @@ fn adopt_all(fs: &Arc<dyn Fs>, dir: &Path, lane: &str, sink: &str) -> Result<Vec
 
 #[cfg(test)]
 impl Journal {
-    /// As if this process were a child of the one that opened it.
+    /// Makes the journal look as if this process were a child of the one that opened it.
     pub(super) fn pretend_forked(&mut self) {
         self.owned.process = crate::seam::fork::Process::another();
     }

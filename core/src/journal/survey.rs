@@ -1,7 +1,7 @@
 //! What a sub-journal holds: its segments read through once.
 //!
-//! Guarantees: nothing is written. Every envelope that should be there and is not, by the numbering of
-//! positions, is in a [`Damage`], with the sequences that its stream is missing.
+//! Guarantees: nothing is written. The numbering of positions tells which envelopes should be there; each that is not
+//! is in a [`Damage`], with the sequences that its stream is missing.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,7 +20,7 @@ use crate::seam::{Fs, Uuid};
 pub enum DamageKind {
     /// The last record was begun and not finished: the write that a crash cut short. It was never synced.
     TornTail,
-    /// Bytes before a whole record that are none.
+    /// Bytes before a whole record that are no record.
     Hole,
     /// A segment whose header cannot be read.
     Header,
@@ -62,9 +62,9 @@ pub struct Damage {
     pub path: PathBuf,
     /// The bytes of the file: from, to (exclusive).
     pub bytes: (u64, u64),
-    /// The envelopes that are lost, by position, inclusive; none when it is known that nothing is.
+    /// The positions of the lost envelopes, inclusive; `None` if it is known that none is lost.
     pub positions: Option<(Position, Position)>,
-    /// The same by stream, as far as what follows tells.
+    /// The sequences of the lost envelopes by stream, as far as what follows the damage shows them.
     pub lost: Vec<LostRange>,
 }
 
@@ -83,7 +83,7 @@ pub(super) struct Segment {
     /// The last envelope that is in it or lost with it.
     pub(super) last: Position,
     pub(super) damaged: bool,
-    /// Whether it holds no envelope: then its making may have been cut short, and its heads be missing.
+    /// Whether it holds no envelope: its making may have been cut short, so that it lacks the heads.
     pub(super) empty: bool,
 }
 
@@ -98,9 +98,9 @@ pub(super) struct Survey {
     /// Whole envelopes behind the cursor.
     pub(super) unacknowledged: u64,
     pub(super) bytes: u64,
-    /// Per stream its last sequence, and how much damage was known when it was seen.
+    /// For each stream its last sequence, and how many damages were known when that was seen.
     seen: HashMap<Uuid, (u64, usize)>,
-    /// Whether the last damage came after the last whole record, and so explains what is missing next.
+    /// Whether the last damage came after the last whole record, so that it explains what is missing next.
     fresh: bool,
 }
 
@@ -108,7 +108,7 @@ pub(super) struct Survey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Gone,
-    /// Segments may come and go while they are read, and a record half written is no damage.
+    /// Segments may come and go while they are read, and a half-written record is no damage.
     Alive,
 }
 
@@ -128,7 +128,7 @@ impl Survey {
             survey.bytes += bytes.len() as u64;
             let header = match header {
                 Ok(header) if header.number == number => header,
-                // The power went while an acknowledged segment was being made into this newer one.
+                // The power failed while an acknowledged segment was being reused as this newer one.
                 Ok(_) => continue,
                 Err(BadHeader::Version(version)) => return Err(other_version(&path, version)),
                 Err(BadHeader::Damaged) => {
@@ -196,11 +196,11 @@ impl Survey {
         self.seen.insert(r.streamid, (last, self.damage.len()));
     }
 
-    /// Everything up to `position` must have been seen by now; what was not is lost.
+    /// All envelopes up to `position` must have been seen by now; the others are lost.
     fn missing_until(&mut self, path: &Path, position: Position, len: usize) {
         let from = Position(self.last.0.max(self.acknowledged.0) + 1);
         if position >= from {
-            // The damage that explains it has just been reported, or there is nothing left to see of it.
+            // The damage just reported explains the loss; if there is none, nothing is left of these envelopes.
             match self.damage.last_mut() {
                 Some(d) if self.fresh && d.positions.is_none() => d.positions = Some((from, position)),
                 _ => {

@@ -226,12 +226,12 @@ impl LaneCore {
         true
     }
 
-    /// Whether the lane's worker has ended.
+    /// Whether a shutdown has begun.
     pub(crate) fn is_closing(&self) -> bool {
         self.life != Life::Open
     }
 
-    /// Whether the lane's own side has ended.
+    /// Whether the lane's worker has ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.life == Life::Ended
     }

@@ -174,7 +174,7 @@ fn run(lane: &Arc<Lane>, control: &mut Control, couriers: &mut [Courier]) {
     }
 }
 
-/// Sleeps until `until`, or until something comes that matters; answers the sink's answers that came.
+/// Sleeps until `until`, or until something comes that matters; hands over the sink's answers that came.
 fn sleep(lane: &Lane, until: Option<Instant>, pause: Pause) -> Vec<(u64, Answers)> {
     let mut core = lane.lock();
     let batch = lane.config.batch;
