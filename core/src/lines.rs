@@ -1,9 +1,10 @@
 //! Files of lines that are appended to: by the `file` sink, for checkpoints, for dead letters.
 //!
-//! Guarantees: what is appended is there whole or not at all, also on a full disk; what a crash left unfinished is
-//! moved aside when the file is opened, never appended to; nothing counts as written before path and descriptor
-//! were found to be the same file, of the length that it then must have. A file that somebody removed, replaced, cut
-//! or wrote to is [`Trouble::Taken`], and is to be opened afresh. Nothing is ever extended by a roll-back.
+//! Guarantees: an append is there whole or not at all, even on a full disk. A line that a crash left unfinished is
+//! moved aside when the file is opened, and never appended to. Nothing counts as written before the path and the
+//! descriptor were found to be the same file, with the length that it must then have. A file that somebody else
+//! removed, replaced, cut or wrote to is [`Trouble::Taken`], and must be opened again. A roll-back never extends a
+//! file.
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use crate::seam::{Fs, FsFile, Stat, UnixNanos};
 pub(crate) enum Trouble {
     /// As the operating system says.
     Io(io::Error),
-    /// The file is not what we left.
+    /// The file is not as we left it.
     Taken(Taken),
 }
 
@@ -44,9 +45,9 @@ impl fmt::Display for Trouble {
 /// What somebody else did to the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// It has no name any more: what was in it is gone.
+    /// It was removed: what was in it is gone.
     Removed,
-    /// The path names another file, or none; what was in it is where it is now.
+    /// The path names another file, or none; what was in it is in the file that was moved.
     Moved,
     /// It is shorter than what was written to it.
     Cut(u64, u64),
@@ -73,13 +74,13 @@ pub(crate) struct LineFile {
     file: Box<dyn FsFile>,
     /// What it was when it was opened; `len` is what it is now.
     at: Stat,
-    /// What is in it is in doubt: it must be opened afresh.
+    /// What is in it is in doubt: it must be opened again.
     doubtful: bool,
 }
 
 impl LineFile {
-    /// Opens the file, makes it if need be, and locks it; `None`: somebody else has the lock. With `durable` its name
-    /// survives a loss of power, and so do the directories that were made for it.
+    /// Opens the file, makes it if need be, and locks it; `None` if somebody else has the lock. With `durable` its name
+    /// survives a power failure, and so do directories that were made for it.
     pub(crate) fn open(fs: &dyn Fs, path: &Path, durable: bool) -> io::Result<Option<Self>> {
         let fresh = if durable { missing(fs, path)? } else { Vec::new() };
         let mut file = fs.open_append(path)?;
@@ -89,7 +90,7 @@ impl LineFile {
                 return Ok(None);
             }
             at.len = set_torn_line_aside(fs, &mut *file, path, durable)?;
-            // Between our opening and our locking it, its owner may have moved it away.
+            // Between our opening and our locking of the file, its owner may have moved it away.
             if !fs.stat(path)?.same_file(&at) {
                 return Err(io::Error::other("the file was replaced while it was opened; it is tried again"));
             }
@@ -100,8 +101,8 @@ impl LineFile {
         Ok(Some(Self { path: path.to_owned(), file, at, doubtful: false }))
     }
 
-    /// Opens a file that several processes append to, each in its turn, on disk with its name; waits for the others no
-    /// longer than `limit`.
+    /// Opens a file to which several processes append in turn; its name is durable. Waits for the others at most
+    /// `limit`.
     pub(crate) fn open_in_turn(fs: &dyn Fs, path: &Path, limit: Duration) -> io::Result<Self> {
         const LOOK: Duration = Duration::from_millis(10);
         let mut waited = Duration::ZERO;
@@ -120,7 +121,7 @@ impl LineFile {
         }
     }
 
-    /// Moves what stands from `from` on into `PATH.torn`: whole lines of a write that was cut off before its end.
+    /// Moves everything from `from` on into `PATH.torn`: the whole lines of a write that was cut off before its end.
     pub(crate) fn set_aside(&mut self, fs: &dyn Fs, from: u64, durable: bool) -> io::Result<()> {
         if from >= self.at.len {
             return Ok(());
@@ -137,7 +138,7 @@ impl LineFile {
         self.at
     }
 
-    /// What was written to it, in bytes; 0 for a pipe or a device.
+    /// How many bytes were written to it; 0 for a pipe or a device.
     pub(crate) fn len(&self) -> u64 {
         self.at.len
     }
@@ -151,12 +152,12 @@ impl LineFile {
         self.at.regular
     }
 
-    /// Whether it must be opened afresh before anything is written.
+    /// Whether it must be opened again before anything is written.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.doubtful
     }
 
-    /// Whether the file and its path are what we left.
+    /// Checks that the file and its path are as we left them.
     pub(crate) fn check(&mut self, fs: &dyn Fs) -> Result<(), Trouble> {
         self.check_len(fs, self.at.len)
     }
@@ -207,14 +208,14 @@ impl LineFile {
         }
     }
 
-    /// Takes back what was appended last, down to `len` bytes.
+    /// Takes back the last append: cuts the file to `len` bytes.
     pub(crate) fn cut_to(&mut self, len: u64) {
         self.at.len = len;
         self.roll_back();
     }
 
-    /// Cuts off what was written of the last append, and only that: a file that somebody else has cut further is left
-    /// as it is. Where the end cannot be had, the file is opened afresh, which sets a torn line aside.
+    /// Cuts off what the last append wrote, and only that: a file that somebody else has cut further stays as it is. If
+    /// the file cannot be cut, it must be opened again, which sets a torn line aside.
     fn roll_back(&mut self) {
         if self.doubtful {
             return;
@@ -232,8 +233,7 @@ impl LineFile {
     }
 }
 
-/// The directories whose entries are not yet on disk when `path` has been made: its own, and those above it that are
-/// to be made as well.
+/// The directories to sync after `path` has been made: its own, and those above it that must be made as well.
 fn missing(fs: &dyn Fs, path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut dirs = Vec::new();
     for (at, dir) in path.ancestors().zip(path.ancestors().skip(1)) {
@@ -281,7 +281,7 @@ fn set_torn_line_aside(fs: &dyn Fs, file: &mut dyn FsFile, path: &Path, durable:
     }
     let mut reader = fs.open_read(path)?;
     let mut block = vec![0; 64 * 1024];
-    // Where the last line begins, looked for from the end.
+    // Finds where the last line begins, from the end.
     let mut whole = len;
     while whole > 0 {
         let start = whole.saturating_sub(block.len() as u64);
@@ -301,7 +301,7 @@ fn set_torn_line_aside(fs: &dyn Fs, file: &mut dyn FsFile, path: &Path, durable:
     Ok(whole)
 }
 
-/// Copies a part of the file at `path` behind what is in `PATH.torn`, on disk; with a newline at its end.
+/// Appends a part of the file at `path` to `PATH.torn`, with a newline at its end, and syncs it.
 fn move_aside(
     fs: &dyn Fs,
     reader: &mut dyn FsFile,

@@ -1,4 +1,4 @@
-//! `governance.content` (docs/CONTENT.md): the policy that content leaves under.
+//! `governance.content` (docs/CONTENT.md): the policy under which content may leave.
 
 use super::keys;
 use crate::document::reader::{Cursor, quoted};
@@ -10,7 +10,7 @@ use crate::settings::{
     Replacement, RetentionConfig, SamplingConfig,
 };
 
-/// Hidden reasoning is never captured, so nothing can ask for it, however it is spelled.
+/// Hidden reasoning is never captured, so no configuration can ask for it, however it is spelled.
 const REFUSED_CLASSES: [&str; 3] = ["reasoning", "thinking", "chainofthought"];
 
 const MODE_ALIASES: [(&str, &str); 3] =
@@ -24,7 +24,7 @@ pub(super) fn mode(cursor: &Cursor<'_>) -> Result<ContentMode> {
     cursor.choice("mode", &ContentMode::ALL.map(|mode| (mode.name(), mode)), &MODE_ALIASES)
 }
 
-/// Refuses what is no class, a class of hidden reasoning, and one that is all but certainly a slip of the pen.
+/// Refuses words that are no class, classes of hidden reasoning, and words that are almost certainly misspelt.
 pub(super) fn check_class(class: &str, cursor: &Cursor<'_>) -> Result<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if !(1..=64).contains(&class.len()) || !class.bytes().all(plain) {
@@ -42,7 +42,7 @@ pub(super) fn check_class(class: &str, cursor: &Cursor<'_>) -> Result<()> {
     }
 }
 
-/// What a policy is held against when it is part of a configuration.
+/// What a policy is checked against when it is part of a configuration.
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings {
     /// Rules that have expired by then are refused.
@@ -203,7 +203,7 @@ fn redaction(cursor: &Cursor<'_>, hash_key: bool) -> Result<RedactionConfig> {
     })
 }
 
-/// The last line of a regular expression's error says what is wrong; the lines before it draw a picture.
+/// Only the last line of a regular expression's error says what is wrong; the lines before it draw a picture.
 fn regex_error(error: &regex::Error) -> String {
     let text = error.to_string();
     let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");

@@ -1,4 +1,5 @@
-//! The governance policy (docs/CONFIG.md): enforcement, so whatever cannot be understood refuses to start.
+//! The governance policy (docs/CONFIG.md). It is there to be enforced, so the emitter does not open if any part of it
+//! cannot be understood.
 //!
 //! Guarantees: every error about the policy has kind `policy`, whether it stands in the configuration or
 //! in a file of its own.
@@ -23,7 +24,7 @@ pub(super) fn read(cursor: &Cursor<'_>, surroundings: Surroundings) -> Result<Go
     })
 }
 
-/// `heartbeat`: governance can ask for more frequent ones, never for none.
+/// `heartbeat`: governance can ask for more frequent heartbeats, but cannot turn them off.
 fn heartbeat(cursor: &Cursor<'_>) -> Result<Duration> {
     if cursor.as_str() == Some("off") || cursor.is_false() {
         return Err(cursor.error("governance can only make heartbeats more frequent; leave the key out"));

@@ -38,8 +38,8 @@ fn default_agent(env: &dyn Env) -> String {
     id
 }
 
-/// Any text as a URI-reference (RFC 3986), which is what becomes of an agent's id where nobody gave a
-/// `source`. What is one already stays as it is.
+/// Any text as a URI-reference (RFC 3986), for an agent's id without a `source`. A text that is one already stays as it
+/// is.
 #[must_use]
 pub fn uri_reference(agent: &str) -> String {
     let mut source = String::new();
@@ -74,7 +74,7 @@ fn is_scheme(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-/// Reserved and unreserved characters, without the brackets, which only an IPv6 address may hold.
+/// Reserved and unreserved characters, without brackets, which are allowed only around an IPv6 address.
 fn is_uri_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=#".contains(&byte)
 }
@@ -83,7 +83,7 @@ fn is_escape(bytes: &[u8], at: usize) -> bool {
     matches!(bytes.get(at + 1..at + 3), Some([a, b]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
 }
 
-/// Percent-encodes what is not allowed; an escape that is there already stays.
+/// Percent-encodes characters that are not allowed; escapes that are there already stay.
 fn encode(out: &mut String, text: &str, allowed: impl Fn(u8) -> bool) {
     let bytes = text.as_bytes();
     for (at, &byte) in bytes.iter().enumerate() {
@@ -157,7 +157,7 @@ fn from_env(cursor: &Cursor<'_>) -> Result<Secret> {
     let name = cursor.name()?;
     match cursor.document.env.var(name) {
         Some(value) if !value.is_empty() => Ok(Secret::new(value.into_bytes())),
-        // The name is not quoted: who writes the key itself here must not find it in a log.
+        // The name is not quoted: somebody who writes the key itself here by mistake must not find it in a log.
         _ => Err(cursor.error_of(
             ErrorKind::Key,
             "the environment variable named here is not set, or empty; `env` takes a variable's name",
@@ -178,7 +178,7 @@ fn long_enough(secret: &Secret, cursor: &Cursor<'_>) -> Result<()> {
     ))
 }
 
-/// `redaction`, of which only the key for hashes stands here; the policy is governance's.
+/// `redaction`, which holds only the key for hashes; the redaction policy is part of `governance`.
 pub(super) fn redaction_hash_key(cursor: &Cursor<'_>) -> Result<Option<Secret>> {
     let table = cursor.table_with_hint(keys::REDACTION_KEY, |_| {
         Some(

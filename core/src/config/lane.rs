@@ -13,7 +13,7 @@ use crate::settings::{
 use crate::sink::{SinkClass, SinkConfig};
 use crate::sinks::HostName;
 
-/// What of the emitter's configuration bears on a lane.
+/// The parts of the emitter's configuration that a lane's defaults depend on.
 pub(super) struct Surrounding<'e> {
     pub(super) overflow: Option<Overflow>,
     pub(super) journal: Option<&'e JournalConfig>,
@@ -51,7 +51,7 @@ fn assemble(
         Some(id) => lane_id(&id)?,
         None => default_id(&sink),
     };
-    // Asked in any case: a plug-in is found by being asked.
+    // Called in any case, as that is how a plug-in is found.
     let own = own_classes(cursor, &sink)?;
     let classes = get("classes").map_or(Ok(own), |classes| read_classes(&classes, &sink))?;
     let evidence = is_evidence(&classes);
@@ -107,7 +107,7 @@ fn or<'d, T>(cursor: Option<Cursor<'d>>, default: T, read: impl Fn(&Cursor<'d>) 
     cursor.map_or(Ok(default), |cursor| read(&cursor))
 }
 
-/// A lane's id names files and metrics, so it is held to what every place can carry.
+/// A lane's id is used in the names of files and metrics, so it may hold only what all of these allow.
 pub(super) fn lane_id(cursor: &Cursor<'_>) -> Result<String> {
     let id = cursor.string()?;
     if is_lane_id(id) {
@@ -127,7 +127,7 @@ fn default_id(sink: &SinkConfig) -> String {
     sink.host().filter(|name| is_lane_id(name)).unwrap_or(sink.kind()).to_owned()
 }
 
-/// The classes of a lane that names none: those that a host's sink gives itself, else the sink's default.
+/// The classes of a lane that names none: those that its host's sink declares, else the default of its kind.
 fn own_classes(cursor: &Cursor<'_>, sink: &SinkConfig) -> Result<Vec<SinkClass>> {
     let named = sink.host().map(|name| cursor.document.env.host_classes(name)).unwrap_or_default();
     if named.is_empty() {
@@ -201,7 +201,7 @@ fn read_overflow(
             asked.name()
         ))),
         Some(asked) => Ok(asked),
-        // The emitter's default is a wish for all lanes; it cannot make evidence droppable.
+        // The emitter's default is a wish for all lanes, but cannot allow `audit` and `siem` lanes to drop events.
         None if evidence && !may_drop => Ok(Overflow::Block),
         None => Ok(emitter.overflow.unwrap_or(if evidence { Overflow::Block } else { Overflow::DropOldest })),
     }
@@ -285,7 +285,7 @@ fn read_in_flight(table: Option<&Table<'_>>, sink: &SinkConfig) -> Result<usize>
         cursor.warn("`order` is read as `in_flight`; write `in_flight`");
     }
     let in_flight = table.count(key)?.unwrap_or(1);
-    // Of a host's sink only the sink itself knows: opening it decides.
+    // Whether a host's sink is idempotent, only the sink itself knows: it is checked when the emitter opens.
     if in_flight > 1 && sink.host().is_none() {
         return Err(cursor.error(format!(
             "several batches in flight are for sinks of the host that declare themselves idempotent, and `{}` is none; leave `{key}` out",

@@ -205,7 +205,7 @@ fn from_lanes(lanes: &str, env: &dyn Env) -> Result<Config> {
     Ok(config)
 }
 
-/// `SINKWELL_DISABLED`: every call a no-op, unless governance requires a sink.
+/// `SINKWELL_DISABLED` makes every call a no-op, unless governance requires a sink.
 fn disable(mut config: Config, env: &dyn Env) -> Result<Config> {
     let value = env.var("SINKWELL_DISABLED").unwrap_or_default();
     match value.trim().to_ascii_lowercase().as_str() {

@@ -1,4 +1,4 @@
-//! What `docs/CONFIG.md` and `schemas/config` say, from the keys that the reader knows.
+//! Makes parts of `docs/CONFIG.md`, and `schemas/config`, from the keys that the reader knows.
 
 use std::fmt::Write as _;
 
@@ -60,8 +60,8 @@ fn capital(text: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-/// The JSON Schema (2020-12) of a whole configuration, for editors. It knows every key and its form; what keys must
-/// agree on, only the reader knows.
+/// The JSON Schema (2020-12) of a whole configuration, for editors. It knows every key and its form; only the reader
+/// knows how keys must agree with each other.
 #[must_use]
 pub fn json_schema() -> String {
     let mut options = Vec::new();

@@ -1,4 +1,4 @@
-//! `sink` of a lane (docs/CONFIG.md): which kind it is; what is under it, the kind itself reads.
+//! `sink` of a lane (docs/CONFIG.md): finds its kind, which then reads its own settings.
 
 use crate::document::reader::{Cursor, quoted};
 use crate::document::suggest::nearest;
@@ -13,7 +13,7 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Result<SinkConfig> {
         return named(cursor);
     }
     if !cursor.is_map() {
-        // Nothing at all, in YAML, is also how `null` reads: an omission must not throw events away.
+        // YAML reads an empty value as `null`, which is also a sink's name: an omission must not throw events away.
         let hint = if cursor.is_null() { "; the sink `null` is written in quotes" } else { "" };
         return Err(cursor.error(format!("expected a sink: one of {}{hint}", quoted(&names()))));
     }

@@ -92,7 +92,7 @@ pub(super) fn read_lanes(cursor: &Cursor<'_>, emitter: &Surrounding<'_>) -> Resu
     Ok(lanes)
 }
 
-/// The error for a lane whose id another has.
+/// The error for a lane whose id another lane has already.
 pub(super) fn duplicate(lane: &Cursor<'_>, id: &str) -> Error {
     let given = lane.table(keys::LANE).ok().and_then(|table| table.get("id"));
     match given {
@@ -105,12 +105,12 @@ pub(super) fn duplicate(lane: &Cursor<'_>, id: &str) -> Error {
 
 fn default_lane(document: &Document<'_>, emitter: &Surrounding<'_>) -> Result<LaneConfig> {
     let node = Node { mark: Mark::START, value: Value::text("console") };
-    // The document only lends its environment: a default has no place in it.
+    // The document only provides the environment: a default stands in no file.
     let document = Document { name: None, folder: None, env: document.env, warnings: RefCell::default() };
     lane::read(&Cursor::root(&document, &node, ErrorKind::InvalidConfig), emitter, None)
 }
 
-/// `governance`, in place or as the path of a file.
+/// `governance`: inline, or the path of a file.
 fn read_governance(cursor: &Cursor<'_>, surroundings: Surroundings) -> Result<Governance> {
     let mut cursor = cursor.clone();
     cursor.kind = ErrorKind::Policy;
@@ -130,7 +130,7 @@ fn read_governance(cursor: &Cursor<'_>, surroundings: Surroundings) -> Result<Go
     Ok(governance)
 }
 
-/// A name in `allow_drop` that no lane has may be a slip of the pen, or that of a host's sink to come.
+/// If no lane has a name in `allow_drop`, it may be misspelt, or belong to a host's sink that is added later.
 fn warn_of_allow_drop(config: &Config, table: &Table<'_>) {
     let (Some(governance), Some(cursor)) = (&config.governance, table.get("governance")) else { return };
     for id in &governance.allow_drop {
@@ -140,8 +140,8 @@ fn warn_of_allow_drop(config: &Config, table: &Table<'_>) {
     }
 }
 
-/// A lane may be allowed more than the policy grants, as a policy must be free to grant less tomorrow; but
-/// whoever wrote the ceiling should know that the lane gets the lower of the two.
+/// A lane's ceiling may be higher than what the policy grants, as tomorrow's policy may differ; but whoever wrote the
+/// ceiling should know that the lane gets the lower of the two.
 fn warn_of_ceilings(config: &Config, table: &Table<'_>) {
     let Some(lanes) = table.get("lanes").and_then(|lanes| lanes.list().ok()) else { return };
     let content = config.governance.as_ref().and_then(|governance| governance.content.as_ref());
@@ -245,8 +245,8 @@ fn testing(cursor: &Cursor<'_>) -> Result<Testing> {
     })
 }
 
-/// `telemetry`: files and documents. What they say is read when the emitter opens: a bad one is inert, and holds up
-/// nothing.
+/// `telemetry`: files and documents. They are read only when the emitter opens: a bad one has no effect, and does not
+/// prevent the opening.
 fn telemetry(cursor: &Cursor<'_>) -> Result<Vec<TelemetrySource>> {
     let source = |item: Cursor<'_>| {
         if item.is_map() {

@@ -13,7 +13,7 @@ pub struct Key {
     pub name: &'static str,
     /// What its value may be.
     pub form: Form,
-    /// What holds where it is left out, in Markdown; `required` where it may not be.
+    /// The default, in Markdown; `required` if the key must be there.
     pub default: &'static str,
     /// What it means, in Markdown.
     pub about: &'static str,
@@ -48,7 +48,7 @@ pub enum Form {
     Any(&'static [Form]),
     /// A lane's sink: a kind's word, or a mapping from it to its settings.
     Sink,
-    /// Anything: what is read elsewhere.
+    /// Anything: it is read by other code.
     Free,
 }
 
@@ -89,12 +89,12 @@ pub(crate) const ALLOW_LINKS: Key = Key::new(
 pub(crate) const ALLOW_SHARED_WRITE: Key =
     Key::new("allow_shared_write", Form::Bool, "`false`", "others may write to it, or own it");
 
-/// The names of keys as they are to be written: not those that are read for the sake of older documents.
+/// The names of keys for documentation and hints, without former names, which are only read in older documents.
 pub(crate) fn names(keys: &[Key]) -> Vec<&'static str> {
     keys.iter().filter(|key| key.default != FORMER).map(|key| key.name).collect()
 }
 
-/// In place of a default, of a name that a key had once.
+/// Stands in place of a default for a key's former name.
 const FORMER: &str = "former";
 
 /// Rows of a table in Markdown, a row per key, those of mappings within as `outer.inner`.
@@ -170,7 +170,7 @@ pub(crate) fn schema(form: &Form, sink: &str, out: &mut String) {
     }
 }
 
-/// A scalar, or a string with an environment variable in it that stands for one.
+/// A scalar, or a string that contains an environment variable in place of it.
 fn scalar(schemas: &str, out: &mut String) {
     let _ = write!(out, r#"{{"anyOf":[{schemas},{{"type":"string","pattern":"\\$\\{{"}}]}}"#);
 }

@@ -1,4 +1,4 @@
-//! A document that says how something is to be: read strictly, and told where it is wrong.
+//! Documents that configure something: read strictly, with errors that name the place.
 //!
 //! Guarantees: a key, word or value that is not understood gives an error that names the document, line, column, whole
 //! key path and the nearest known key; nothing is read and ignored. No error, warning or debug output holds a secret or

@@ -132,12 +132,12 @@ impl<'d> Cursor<'d> {
         self.table_with_hint(known, |_| None)
     }
 
-    /// As [`Cursor::table`]; none where nothing is written, as in `sink: { otlp: }`.
+    /// As [`Cursor::table`]; `None` if no value is written, as in `sink: { otlp: }`.
     pub(crate) fn table_or_nothing(&self, known: &'static [Key]) -> Result<Option<Table<'d>>> {
         if self.is_null() { Ok(None) } else { self.table(known).map(Some) }
     }
 
-    /// As [`Cursor::table`]; `hint` may know better what an unknown key was meant to be.
+    /// As [`Cursor::table`]; `hint` may know better which key was meant.
     pub(crate) fn table_with_hint(
         &self,
         known: &'static [Key],
@@ -163,7 +163,7 @@ impl<'d> Cursor<'d> {
         matches!(self.node.value, Value::Null)
     }
 
-    /// Whether an environment variable had a part in it.
+    /// Whether an environment variable contributed to the value.
     pub(crate) fn is_from_env(&self) -> bool {
         matches!(self.node.value, Value::Text(Text { from_env: true, .. }))
     }
@@ -267,7 +267,7 @@ impl<'d> Cursor<'d> {
         size.filter(|size| *size > 0).ok_or_else(|| self.expected(SIZE_FORM))
     }
 
-    /// A size, where none at all is a size too.
+    /// A size that may be zero.
     pub(crate) fn size_or_zero(&self) -> Result<u64> {
         if matches!(self.node.value, Value::Int(0)) { Ok(0) } else { self.size() }
     }
@@ -276,13 +276,13 @@ impl<'d> Cursor<'d> {
         usize::try_from(self.size()?).map_err(|_| self.expected("a size this platform can address"))
     }
 
-    /// A path; a relative one is the document's folder's.
+    /// A path; a relative one is relative to the document's folder.
     pub(crate) fn file(&self) -> Result<PathBuf> {
-        // Absolute once and for all: the program may change its working directory later.
+        // Made absolute now, as the program may change its working directory later.
         self.read_now().map(|path| absolute(&path))
     }
 
-    /// As [`Cursor::file`], of one that is read at once: as it was written, for errors that name it.
+    /// As [`Cursor::file`], for a file that is read at once: the path stays as written, for errors that name it.
     pub(crate) fn read_now(&self) -> Result<PathBuf> {
         let text = self.string()?;
         if text.contains('\0') {

@@ -12,14 +12,14 @@ pub(crate) fn nearest<'k>(given: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|(_, word)| word)
 }
 
-/// A known word that differs from `given` by a slip of the pen or two.
+/// A known word that differs from `given` by one typing slip or two.
 pub(crate) fn misspelt<'k>(given: &str, known: &[&'k str]) -> Option<&'k str> {
     let folded: Vec<char> = given.chars().take(64).map(fold).collect();
     let near = |word: &str| distance(&folded, &word.chars().map(fold).collect::<Vec<_>>());
     known.iter().copied().find(|word| *word != given && near(word) <= (folded.len() / 3).min(2))
 }
 
-/// Case and the choice of hyphen or underscore are no distance at all.
+/// Differences in case and between hyphen and underscore don't count.
 fn fold(c: char) -> char {
     if c == '-' { '_' } else { c.to_ascii_lowercase() }
 }

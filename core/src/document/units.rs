@@ -42,7 +42,7 @@ pub(crate) fn size(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| !text.starts_with('+')).or_else(|| scaled(text, &SIZES))
 }
 
-/// A decimal number and a unit, exact: what is no whole multiple of the smallest unit is refused.
+/// A decimal number and a unit, exact: a number that is no whole multiple of the smallest unit is refused.
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);

@@ -30,7 +30,7 @@ struct Frame {
     first: bool,
 }
 
-/// A reusable scanner; see the module's head.
+/// A reusable scanner that checks for RFC 8785 form.
 #[derive(Default)]
 pub struct Scan {
     members: Vec<Span>,
@@ -46,13 +46,13 @@ impl Scan {
         Self::default()
     }
 
-    /// The members of the object that the last successful run saw, in order.
+    /// The members, in order, of the object that the last successful run checked.
     #[must_use]
     pub fn members(&self) -> &[Span] {
         &self.members
     }
 
-    /// The members of the object under the key that the last successful run was asked for.
+    /// The members of the object under the key that the last successful run was told to look into.
     #[must_use]
     pub fn nested(&self) -> &[Span] {
         &self.nested

@@ -1,9 +1,9 @@
 //! JSON as the envelope needs it: read strictly, written in RFC 8785 form.
 //!
-//! Guarantees: nothing that JSON doubles, UTF-8 or a nesting of 64 cannot carry gets past; every refusal
-//! names the path. [`ObjectWriter`] turns an object into its canonical bytes in one pass, whoever walks it:
-//! the parser here, or a binding walking a dictionary of its own language. [`Value`] is a tree for the
-//! places where speed is not the point (policy, verification of foreign files, reports).
+//! Guarantees: whatever a JSON double, UTF-8 or a nesting of 64 cannot carry is refused; every refusal names the path.
+//! [`ObjectWriter`] turns an object into its canonical bytes in one pass, whoever walks the object: the parser here, or
+//! a binding that walks a dictionary of its own language. [`Value`] is a tree for the places where speed is not the
+//! point (policy, verification of foreign files, reports).
 
 mod canon;
 mod number;
@@ -30,7 +30,8 @@ pub use writer::{Canonical, ObjectWriter, compare_keys, write_string};
 /// How deep `data` may nest at most, whatever is configured.
 pub const MAX_DATA_DEPTH: usize = 512;
 
-/// How deep a line may nest: an envelope around `data`. Whoever reads lines reads all that can be sealed.
+/// How deep a line may nest: an envelope around `data`. Every reader of lines accepts this depth, so that it can read
+/// all that can be sealed.
 pub const MAX_DEPTH: usize = MAX_DATA_DEPTH + 1;
 
 /// How deep `data` may nest unless configured otherwise; `data` itself is 1 (docs/spec/envelope.md).

@@ -5,7 +5,7 @@ use super::parse::JsonError;
 /// The largest integer that every JSON reader holds exactly: 2^53 − 1 (RFC 7493).
 pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-/// What there is to say to NaN and infinities, however they come.
+/// What errors say of NaN and infinities, in whatever form they come.
 pub(super) const NOT_FINITE: &str = "NaN and infinities have no JSON form; send the value as a string";
 
 /// Whether `value` is integral and outside ±(2^53−1), so that readers would disagree about it.

@@ -74,7 +74,7 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// What the reader drives: a canonical writer, or a tree.
+/// What the reader feeds: a canonical writer, or a tree.
 pub(crate) trait Builder {
     /// The byte offset of the key or value that comes next.
     fn mark(&mut self, _offset: usize) {}
@@ -88,14 +88,14 @@ pub(crate) trait Builder {
     fn float(&mut self, value: f64) -> Result<(), JsonError>;
     fn bool(&mut self, value: bool) -> Result<(), JsonError>;
     fn null(&mut self) -> Result<(), JsonError>;
-    /// The value that would come now is refused: from here on `path` is that value's.
+    /// Refuses the value that would come now: errors from here on name its path.
     fn refused(&mut self) {}
-    /// Takes a number that JSON readers would not agree about, or NaN or an infinity, as the text has it; or answers
-    /// false, and it goes the way of any other number.
+    /// Takes a number, as the text has it, on which JSON readers would not agree, or NaN or an infinity. If it answers
+    /// `false`, the number is handled like any other.
     fn verbatim(&mut self, _text: &str) -> bool {
         false
     }
-    /// What stands for half of a surrogate pair, if not an error.
+    /// What replaces half of a surrogate pair; `None`: it is an error.
     fn lone_surrogate(&mut self) -> Option<char> {
         None
     }
@@ -198,7 +198,7 @@ impl<'a, B: Builder> Reader<'a, B> {
             Some(b't') => self.literal("true").and_then(|()| self.builder.bool(true)),
             Some(b'f') => self.literal("false").and_then(|()| self.builder.bool(false)),
             Some(b'n') => self.literal("null").and_then(|()| self.builder.null()),
-            // As JavaScript spells them, and what many writers put: refused in the writer's words.
+            // As JavaScript spells them, and as many writers put them: refused with the writer's message.
             Some(b'N' | b'I' | b'-') if self.non_finite().is_some() => {
                 let word = self.non_finite().unwrap_or_default();
                 if self.builder.verbatim(word) {
@@ -372,7 +372,7 @@ impl<'a, B: Builder> Reader<'a, B> {
                         let low = self.hex4()?;
                         if !(0xDC00..=0xDFFF).contains(&low) {
                             let instead = self.builder.lone_surrogate().ok_or_else(lone)?;
-                            // The second one stands for itself.
+                            // The second half is read again, as a character of its own.
                             self.at = before;
                             return Ok(instead);
                         }

@@ -1,7 +1,7 @@
-//! Values of a host's language as JSON can say them: nothing is refused, what JSON cannot carry is spelled.
+//! Values of a host's language as JSON: nothing is refused; what JSON cannot carry is spelled in another way.
 //!
-//! Guarantees: whoever writes, a tree comes out that every JSON reader reads alike. What had to be spelled, cut or left
-//! out is counted. Nesting, the number of values and the work are bounded, whatever is written.
+//! Guarantees: whatever is written, the result is a tree that every JSON reader reads alike. The values that had to be
+//! spelled, cut or left out are counted. Nesting, the number of values and the work are bounded.
 //!
 //! This is for what comes from spans and log records, where a value in another form is worth more than an error. The data
 //! of an event goes through [`ObjectWriter`](super::ObjectWriter), which refuses instead.
@@ -29,7 +29,8 @@ use super::{DEFAULT_DEPTH, MAX_SAFE_INTEGER, Value};
 /// How many values are kept; a log record or a span has a few dozen.
 const MAX_VALUES: usize = 10_000;
 
-/// Builds a [`Value`]; see the module's head.
+/// Builds a [`Value`] from what a host's language has, for spans and log records: refuses nothing, and spells what JSON
+/// cannot carry (`"NaN"`, base64, large numbers as digits).
 #[derive(Default)]
 pub struct Plain {
     root: Option<Value>,
@@ -48,7 +49,7 @@ impl std::fmt::Debug for Plain {
     }
 }
 
-/// A value that was written, and how much of it is not as it was given.
+/// A value that was written, and how many of its parts are not as they were given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spelled {
     /// The value; `null` if none was written.
@@ -57,7 +58,7 @@ pub struct Spelled {
     pub respelled: u64,
 }
 
-/// Reads a JSON text or a stream of values (`SINKWELL_DATA_VALUES` in the C ABI) as [`Plain`] spells it.
+/// Reads a JSON text or a stream of values (`SINKWELL_DATA_VALUES` in the C ABI), and spells values as [`Plain`] does.
 ///
 /// # Errors
 /// The bytes are neither.
@@ -86,14 +87,14 @@ impl Plain {
     /// What was written.
     #[must_use]
     pub fn finish(mut self) -> Spelled {
-        // What was left open ends here.
+        // Containers that were not ended are ended here.
         while !self.open.is_empty() {
             self.end();
         }
         Spelled { value: self.root.unwrap_or(Value::Null), respelled: self.respelled }
     }
 
-    /// Whether further values are left out, so that a walk may as well end.
+    /// Whether further values are left out, so that the caller may stop walking.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.full
@@ -132,7 +133,7 @@ impl Plain {
         }
     }
 
-    /// A text, whatever its bytes are.
+    /// A text, even if its bytes are not Unicode.
     pub fn text(&mut self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         if matches!(text, std::borrow::Cow::Owned(_)) {
@@ -175,18 +176,18 @@ impl Plain {
         self.put(|| Value::Null);
     }
 
-    /// Another value as a text that its language gives for it, or a number as its digits.
+    /// Any other value, as the text that its language gives for it; or a number, as its digits.
     pub fn spelled(&mut self, text: String) {
         self.respelled += u64::from(self.skipping == 0 && !self.full);
         self.put(|| Value::String(text));
     }
 
-    /// A value that could not be read: `what` says which type it has, or what happened; never what it holds.
+    /// A value that could not be read: `what` says its type, or what happened, and never what it holds.
     pub fn unreadable_value(&mut self, what: &str) {
         self.spelled(format!("[unreadable: {what}]"));
     }
 
-    /// Counts something that is not as it was given, and has no value of its own.
+    /// Counts something that is not as it was given, and that has no value of its own.
     pub fn note(&mut self) {
         self.respelled += 1;
     }
@@ -236,7 +237,7 @@ impl Plain {
     }
 }
 
-/// Gives each further member of a name a name of its own; says how many there were.
+/// Gives each repeated name a name of its own; answers how many there were.
 fn told_apart(members: &mut [(String, Value)]) -> u64 {
     let mut keys: Vec<&str> = members.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();

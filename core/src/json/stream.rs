@@ -1,7 +1,7 @@
-//! Values as a stream of tags: the way in for hosts that would write JSON only for the core to read it again.
+//! Values as a stream of tags, for hosts that would otherwise write JSON only for the core to read it again.
 //!
-//! Guarantees: nothing is read beyond the bytes, whatever they are; what comes out is whatever the builder makes of it: an
-//! [`ObjectWriter`] holds data to its rules, a [`Plain`](super::Plain) spells what JSON cannot carry.
+//! Guarantees: nothing is read beyond the bytes, whatever they are. The builder decides what becomes of the values: an
+//! [`ObjectWriter`] applies the rules for data, a [`Plain`](super::Plain) spells what JSON cannot carry.
 //!
 //! A value is a tag of one byte and what the tag announces. Lengths are 32 bits; they, and numbers, are
 //! little-endian and not aligned.
@@ -22,7 +22,7 @@
 use super::ObjectWriter;
 use super::parse::{Builder, JsonError, drive};
 
-/// What a stream drives, beyond what JSON has.
+/// What a stream feeds: values that JSON does not have, too.
 pub(crate) trait Wide: Builder {
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), JsonError>;
     /// An integer of any size.
@@ -37,7 +37,7 @@ pub(crate) trait Wide: Builder {
     fn text_of_json(&mut self, text: &[u8]) -> Result<(), JsonError>;
 }
 
-/// Why a stream says nothing.
+/// Why a stream cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamError {
     /// The bytes are no stream of values.
@@ -60,8 +60,8 @@ pub fn stream_into(stream: &[u8], writer: &mut ObjectWriter) -> Result<(), Strea
     drive_stream(stream, writer)
 }
 
-/// Whether bytes that are an object, as JSON text or as a stream, are a stream: after the bracket comes a key, where JSON has
-/// white space, a quote or the closing bracket.
+/// Whether bytes that are an object, as JSON text or as a stream, are a stream: there the bracket is followed by `k`;
+/// in JSON by white space, a quote or the closing bracket.
 pub(crate) fn is_stream(bytes: &[u8]) -> bool {
     matches!(bytes, [b'{', b'k', ..])
 }
@@ -129,7 +129,7 @@ impl<'a> Stream<'a> {
         Ok(taken)
     }
 
-    /// A text, or the bytes that are none.
+    /// A text, or its bytes if they are not UTF-8.
     fn text(&mut self) -> Result<Result<&'a str, &'a [u8]>, StreamError> {
         let bytes = self.counted()?;
         Ok(std::str::from_utf8(bytes).map_err(|_| bytes))

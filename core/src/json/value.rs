@@ -238,7 +238,7 @@ impl From<u32> for Value {
     }
 }
 
-/// A number that is integral is written like an integer; what is no number is refused when it is written.
+/// A number with an integral value is written like an integer; NaN and infinities are refused when written.
 impl From<f64> for Value {
     fn from(f: f64) -> Self {
         Self::Float(f)

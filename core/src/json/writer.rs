@@ -17,14 +17,14 @@ use super::{DEFAULT_DEPTH, write_f64};
 pub fn compare_keys(a: &str, b: &str) -> Ordering {
     match a.bytes().zip(b.bytes()).find(|(a, b)| a != b) {
         None => a.len().cmp(&b.len()),
-        // The order of UTF-8 is another only where U+E000…U+FFFF (lead bytes 0xEE, 0xEF) meets what UTF-16
-        // writes as surrogates, which are lower (lead bytes from 0xF0).
+        // UTF-8 sorts differently only where U+E000…U+FFFF (lead bytes 0xEE, 0xEF) meet characters that UTF-16 writes
+        // as surrogates, which are lower (lead bytes from 0xF0).
         Some((a, b)) if a >= 0xEE && b >= 0xEE && (a >= 0xF0) != (b >= 0xF0) => b.cmp(&a),
         Some((a, b)) => a.cmp(&b),
     }
 }
 
-/// Bytes at the start of `bytes` that a JSON string holds as they are.
+/// How many bytes at the start of `bytes` a JSON string holds unescaped.
 fn plain(bytes: &[u8]) -> usize {
     let (words, _) = bytes.as_chunks::<8>();
     let clean = |word: &[u8; 8]| {
@@ -32,7 +32,7 @@ fn plain(bytes: &[u8]) -> usize {
         below(word, b' ') | equal(word, b'"') | equal(word, b'\\') == 0
     };
     let start = words.iter().take_while(|word| clean(word)).count() * 8;
-    // What is left over, with bytes before it that have been looked at.
+    // The rest, together with bytes before it that were checked already.
     if start == words.len() * 8
         && let Some(last) = bytes.last_chunk::<8>()
         && clean(last)
@@ -94,7 +94,8 @@ struct Frame {
     pending_key: bool,
 }
 
-/// Writes one JSON object canonically; see the module's head.
+/// Writes one JSON object in RFC 8785 form, in one pass: members are sorted, keys are unique, numbers are safe, and
+/// nesting is bounded.
 #[derive(Clone)]
 pub struct ObjectWriter {
     buf: Vec<u8>,
@@ -452,8 +453,8 @@ impl ObjectWriter {
         self.literal(b"null")
     }
 
-    /// Refuses the value that would come now, with its path: for bindings whose language has values that
-    /// JSON has not.
+    /// Refuses the value that would come now, with its path: for bindings whose language has values that JSON does not
+    /// have.
     #[must_use]
     pub fn refuse(&mut self, message: impl Into<String>) -> JsonError {
         if let Err(e) = self.before_value() {
@@ -502,7 +503,7 @@ impl Builder for ObjectWriter {
         Self::null(self)
     }
     fn refused(&mut self) {
-        // Where no value may come, the error says so itself.
+        // If no value may come here, that error has its own words.
         let _ = self.before_value();
     }
     fn path(&self) -> String {

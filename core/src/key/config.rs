@@ -1,4 +1,4 @@
-//! What a configuration says of a key.
+//! What a configuration says about a key.
 
 use std::path::PathBuf;
 
@@ -23,8 +23,8 @@ pub enum SignMode {
     /// Every one.
     #[default]
     Each,
-    /// One of each stream in whatever is journaled, sent or written by itself; the chain carries it to those before.
-    /// What opens, closes, checkpoints, declares or changes a key is always signed.
+    /// One of each stream in whatever is journaled, sent or written together; the hash chain carries the signature to
+    /// the envelopes before it. Envelopes that open, close, checkpoint, declare or change a key are always signed.
     Batch,
 }
 
@@ -39,7 +39,7 @@ impl SignMode {
     }
 }
 
-/// Where a key comes from, and so its algorithm.
+/// Where a key comes from, which also decides its algorithm.
 #[derive(Clone, Debug)]
 pub enum KeySource {
     /// PKCS#8 PEM of an Ed25519 key in a file.
@@ -50,7 +50,7 @@ pub enum KeySource {
     HmacFile(PathBuf),
     /// An HMAC-SHA256 key given by environment (its bytes as they are) or base64.
     HmacBytes(Secret),
-    /// The host's own signer; its algorithm.
+    /// The host's own signer, and its algorithm.
     Host(SignatureAlgorithm),
 }
 

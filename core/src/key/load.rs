@@ -14,7 +14,7 @@ use crate::seam::{self, PUBLIC_KEY, PUBLIC_PEM, read_private, write_new};
 /// Loads the key that a configuration names.
 ///
 /// # Errors
-/// Kind `key`: unreadable, malformed, too short, readable by others, or a host's signer that is not there.
+/// Kind `key`: the key is unreadable, malformed, too short or readable by others, or the host has passed no signer.
 pub fn load_signing_key(config: &KeyConfig, signer: Option<Arc<dyn HostSigner>>) -> Result<SigningKey> {
     load(config, signer).map(|key| key.signing(config.sign))
 }
@@ -64,7 +64,7 @@ pub struct NewKey {
     pub public: Option<PathBuf>,
 }
 
-/// Makes a key, because a person asked for one. Never overwrites.
+/// Makes a key, for a person who asks for one. Never overwrites a file.
 ///
 /// # Errors
 /// Kind `key`: the file exists or cannot be written.

@@ -17,13 +17,14 @@ pub(super) const MIN_HMAC_KEY: usize = 32;
 /// A raw signature: of 32 or 64 bytes, so without allocation.
 pub(crate) type Signature = SmallVec<[u8; 64]>;
 
-/// A signer that the host brings (a KMS, an HSM). It signs a batch: of one stream, or of several, as no hash waits
-/// for a signature. Each message of an envelope is 49 bytes: `sinkwell-seal-v1`, a newline and the envelope's hash.
+/// A signer that the host brings (a KMS, an HSM). It signs many messages at once, of one stream or several, as no hash
+/// depends on a signature. The message for an envelope is 49 bytes: `sinkwell-seal-v1`, a newline and the envelope's
+/// hash.
 pub trait HostSigner: Send + Sync {
     /// One raw signature per input, in order. Called from lane threads; may block.
     ///
     /// # Errors
-    /// A text for the log of the host. The lane waits and tries again; nothing is sent unsigned.
+    /// A text for the host's log. The lane waits and tries again; nothing is sent unsigned.
     fn sign(&self, inputs: &[&[u8]]) -> std::result::Result<Vec<Vec<u8>>, String>;
 }
 
@@ -75,7 +76,7 @@ impl SigningKey {
         Self { id: id.into(), inner: Inner::Host(algorithm, signer), mode: SignMode::Each }
     }
 
-    /// The same key, signing each envelope (as it does unless this says otherwise) or one a batch.
+    /// The same key with another mode: it signs each envelope (the default) or one of each batch.
     #[must_use]
     pub fn signing(mut self, mode: SignMode) -> Self {
         self.mode = mode;
@@ -118,7 +119,7 @@ impl SigningKey {
         }
     }
 
-    /// The key that verifies what this one signs; a host's signer has none here.
+    /// The key that verifies what this one signs; `None` for a host's signer.
     #[must_use]
     pub fn public(&self) -> Option<VerifyingKey> {
         match &self.inner {
@@ -136,7 +137,7 @@ impl SigningKey {
         }
     }
 
-    /// Signs with a key of this process; a host's signer has no answer here.
+    /// Signs with a key in this process; for a host's signer the answer is empty.
     pub(crate) fn sign_local(&self, message: &[u8]) -> Signature {
         match &self.inner {
             Inner::Hmac(mac, _) => {
@@ -149,7 +150,7 @@ impl SigningKey {
         }
     }
 
-    /// Signs each of `messages`, in one call where a host's signer is asked; answers the raw signatures.
+    /// Signs each of `messages`, with one call if it is a host's signer; answers the raw signatures.
     ///
     /// # Errors
     /// Only a host's signer can fail; the text is the host's.

@@ -16,7 +16,7 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// A key that checks signatures. Who gives it says of which algorithm it is; no envelope does.
+/// A key that checks signatures. Whoever provides the key names its algorithm; no envelope does.
 #[derive(Clone)]
 pub struct VerifyingKey(Inner);
 
@@ -26,14 +26,14 @@ enum Inner {
     Ed25519(Box<ed25519_dalek::VerifyingKey>),
 }
 
-/// What a key's owner says that it is, before the file or the bytes.
+/// The words that name a key's algorithm, in front of its file or its bytes.
 const NAMES: [(&str, SignatureAlgorithm); 2] =
     [("ed25519:", SignatureAlgorithm::Ed25519), ("hmac:", SignatureAlgorithm::HmacSha256)];
 
 impl VerifyingKey {
-    /// Reads the key in the file that a person names: `ed25519:FILE`, an SPKI PEM, or `hmac:FILE`, its bytes exactly as
-    /// they are. Without a name only an SPKI PEM is taken: a public key in any other form would else be an HMAC key that
-    /// everybody has.
+    /// Reads the key in a file that a person names: `ed25519:FILE` for an SPKI PEM, or `hmac:FILE` for a file that
+    /// holds exactly the key's bytes. Without such a word only an SPKI PEM is accepted: otherwise a public key in any
+    /// other form would count as an HMAC key, one that everybody has.
     ///
     /// # Errors
     /// Kind `key`: unreadable, not what it is named, a weak Ed25519 key, or an HMAC key under 32 bytes.
@@ -47,8 +47,8 @@ impl VerifyingKey {
         Self::of(name, &bytes, &file.display().to_string()).map_err(|e| e.at(file.display().to_string()))
     }
 
-    /// As [`from_named`](Self::from_named), of a key at hand: the bytes themselves say in front which it is, `hmac:` and
-    /// the key, or `ed25519:` and an SPKI PEM, or they are an SPKI PEM.
+    /// As [`from_named`](Self::from_named), for a key at hand. The bytes begin with `hmac:`, followed by the key, or
+    /// with `ed25519:`, followed by an SPKI PEM, or they are an SPKI PEM.
     ///
     /// # Errors
     /// Kind `key`.
@@ -196,8 +196,8 @@ const SMALL_ORDER: [[u8; 32]; 8] = {
     ]
 };
 
-/// What `verify_strict` accepts, without taking R apart: `verify` computes R and compares encodings, so an R that it
-/// accepts is canonical, and of small order only if its bytes are among these.
+/// The same as `verify_strict`, without decompressing R: `verify` computes R and compares encodings, so an R that it
+/// accepts is canonical, and is of small order only if its bytes are among these.
 fn strictly(key: &ed25519_dalek::VerifyingKey, message: &[u8], signature: &ed25519_dalek::Signature) -> bool {
     use ed25519_dalek::Verifier as _;
     !SMALL_ORDER.contains(signature.r_bytes()) && !key.is_weak() && key.verify(message, signature).is_ok()
@@ -206,7 +206,7 @@ fn strictly(key: &ed25519_dalek::VerifyingKey, message: &[u8], signature: &ed255
 /// How a PEM begins, whatever stands before it.
 const PEM: &[u8] = b"-----BEGIN ";
 
-/// What a key is named, and what stands behind the name.
+/// The algorithm that a key is named with, and what follows its name.
 fn split(named: &[u8]) -> (Option<SignatureAlgorithm>, &[u8]) {
     NAMES
         .iter()
@@ -254,7 +254,7 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(!judge(b"said", &Signature::from_bytes(&bytes)));
         }
-        // R the neutral element, S = k·a: the equation holds, and only strictness refuses it.
+        // With R the neutral element and S = k·a the equation holds: only strictness refuses this signature.
         let neutral = SMALL_ORDER[0];
         let k = Sha512::new().chain_update(neutral).chain_update(public.as_bytes()).chain_update(b"said");
         let s = Scalar::from_bytes_mod_order_wide(&k.finalize().into()) * key.to_scalar();

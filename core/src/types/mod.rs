@@ -1,10 +1,10 @@
 //! The types of event: which are built in, what each requires, how much it matters.
 //!
 //! Guarantees: an event of a built-in type that lacks a required member, or has one of the wrong type, is
-//! `invalid_event` with its path and the remedy, and never with the value; types and members that are
-//! sinkwell's own word are refused from hosts under every prefix in use. The check is one pass over the
-//! canonical bytes of the top-level members, allocates nothing unless it refuses, and decides the default
-//! severity on the way. Members that no table names are kept as they are.
+//! `invalid_event` with its path and the remedy, and never with the value. Types and members that only sinkwell may
+//! write are refused from hosts, under every prefix in use. The check is one pass over the canonical bytes of the
+//! top-level members, allocates nothing unless it refuses, and decides the default severity on the way. Members that no
+//! table names are kept as they are.
 //!
 //! How: [`resolve`] finds the type once, [`Resolved::check`] looks each member up in the type's short table
 //! ([`table`]; lengths differ, so few names are compared) and compares bytes ([`shape`]). Dotted names are literal members: a look-up tries the
@@ -53,8 +53,8 @@ pub struct Resolved<'a> {
 /// Finds what the type `name` stands for, where built-in types have `prefix`: a built-in type by its short
 /// or its prefixed name, otherwise one of the host's own.
 ///
-/// A built-in name under the default prefix stays as given where another is configured, but means the same
-/// type: no reader would take it for anything else.
+/// A built-in name under the default prefix stays as given even if another prefix is configured. It means the built-in
+/// type all the same, as every reader would take it for that.
 ///
 /// # Errors
 /// `invalid_event` at `type`: the name is empty or has characters other than `[A-Za-z0-9._-]`.
@@ -65,7 +65,7 @@ pub fn resolve<'a>(name: &'a str, prefix: &str) -> Result<Resolved<'a>> {
         )
         .at("type"));
     }
-    // Without a way out in the middle, which would cost more than it saves on names this short.
+    // Without an early return, which would cost more than it saves on names this short.
     if !name.bytes().fold(true, |good, byte| good & NAME_BYTES[usize::from(byte)]) {
         return Err(Error::invalid_event(
             "a type consists of letters A-Z and a-z, digits, '.', '_' and '-'; rename it",
@@ -81,12 +81,12 @@ pub fn resolve<'a>(name: &'a str, prefix: &str) -> Result<Resolved<'a>> {
     Ok(Resolved { given: name, builtin, add_prefix })
 }
 
-/// Whether a host may send an event of this type, its data aside.
+/// Whether a host may send events of this type, whatever their data.
 pub(crate) fn may_be_sent(name: &str, prefix: &str) -> bool {
     resolve(name, prefix).is_ok_and(|resolved| !resolved.builtin.is_some_and(|builtin| builtin.own_only))
 }
 
-/// Holds the members of `data` to the type of this short name, as [`Resolved::check`] does.
+/// Checks the members of `data` against the type of this short name, as [`Resolved::check`] does.
 ///
 /// # Errors
 /// As [`Resolved::check`]; also a name that [`resolve`] refuses.
@@ -112,16 +112,15 @@ impl<'a> Resolved<'a> {
         }
     }
 
-    /// Whether the type says that losing such an event falsifies something; a host's own type says it in
-    /// the event.
+    /// Whether the type itself says that its events are terminal; for a host's own type the event says so.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.builtin.is_some_and(|builtin| builtin.terminal)
     }
 
-    /// Refuses what is sinkwell's own word, and holds the top-level members of `data`, each with the
-    /// canonical bytes of its value, to the type's table, in whatever order they come.
-    /// Answers with the severity that the event has unless the host gives one.
+    /// Refuses members that only sinkwell may write, and checks the top-level members of `data` against the type's
+    /// table. The members may come in any order, each with the canonical bytes of its value. Answers the severity that
+    /// the event has unless the host gives one.
     ///
     /// # Errors
     /// `invalid_event` with the path and what to do: a type or a member that a host may not send, a
@@ -146,9 +145,9 @@ impl<'a> Resolved<'a> {
 struct Check<'m> {
     builtin: Option<&'static Builtin>,
     table: &'static [Member],
-    /// Which of the table's members were there, by their place.
+    /// Which of the table's members were found, one bit each, by their index.
     seen: u32,
-    /// An object that may hold the table's dotted member, if the literal one is not there.
+    /// An object that may hold the table's dotted member, if no member has the literal name.
     nested: Option<&'m [u8]>,
     severity: Severity,
 }
@@ -197,7 +196,7 @@ impl<'m> Check<'m> {
         })
     }
 
-    /// What can be said only when all members are known: dotted names that are nested, and what is missing.
+    /// The checks that need all members: dotted names that are nested, and missing members.
     fn finish(self) -> Result<Severity> {
         let required = self.builtin.map_or(0, |builtin| builtin.required);
         if self.seen & required == required && self.nested.is_none() {

@@ -1,5 +1,5 @@
-//! Types that are almost built in: `tool.invoked` is taken as one of the host's own, and nobody who looks for
-//! `tool.invocation` finds it.
+//! Types that are almost built in: `tool.invoked` is taken for a type of the host's own, and nobody who looks for
+//! `tool.invocation` finds it. So the host's logger is told.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -8,17 +8,17 @@ use super::DEFAULT_PREFIX;
 use super::table::Builtin;
 use crate::diagnostics;
 
-/// Of so many names it is said.
+/// How many such names are reported.
 const TOLD: usize = 64;
 
-/// How many letters after the family's name make a name a near one.
+/// How many equal letters after the family's name make a name a near one.
 const SAME: usize = 3;
 
-/// Tells the host's logger, once for each name, of a type that is none of the built-in ones but nearly so.
+/// Warns the host's logger, once for each name, of a type that is not built in but nearly so.
 pub(crate) fn tell_if_near(name: &str, prefix: &str) {
     static TOLD_OF: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let Some(meant) = nearly(name, prefix) else { return };
-    // Not waited for: whoever forks while another thread holds it would wait for ever.
+    // Not waited for: if the process forks while another thread holds the lock, the child would wait for ever.
     let Ok(mut told) = TOLD_OF.try_lock() else { return };
     if told.len() >= TOLD || !told.insert(name.to_owned()) {
         return;
@@ -30,7 +30,8 @@ pub(crate) fn tell_if_near(name: &str, prefix: &str) {
     ));
 }
 
-/// The built-in type that a name that is none is near to: of the same family, or the same but for case, `_` and `-`.
+/// The built-in type that this name is near to, if any: one of the same family, or one that differs only in case, `_`
+/// and `-`.
 pub(super) fn nearly(name: &str, prefix: &str) -> Option<&'static Builtin> {
     let short = name.strip_prefix(prefix).or_else(|| name.strip_prefix(DEFAULT_PREFIX)).unwrap_or(name);
     let (family, rest) = short.split_once('.').unwrap_or((short, ""));

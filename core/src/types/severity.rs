@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// Whose numbers the level of a log record is in.
+/// The library whose numbers the level of a log record uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LevelScale {
     /// Python's `logging`: `DEBUG` 10 … `CRITICAL` 50.
@@ -34,7 +34,7 @@ impl LevelScale {
         }
     }
 
-    /// The least level of debug, and how far a severity is from the next. What is below is trace.
+    /// The lowest debug level, and the distance between two severities. Lower levels are trace.
     const fn steps(self) -> (i64, i64) {
         match self {
             Self::Logging => (10, 10),
@@ -51,9 +51,9 @@ impl LevelScale {
 pub enum Severity {
     /// Finest detail.
     Trace = 1,
-    /// For whoever debugs the agent.
+    /// For people who debug the agent.
     Debug = 5,
-    /// What normally happens; the default.
+    /// What happens normally; the default.
     #[default]
     Info = 9,
     /// Something was refused, or did not go as asked.
@@ -115,8 +115,8 @@ impl Severity {
         Self::ALL[usize::try_from(four).unwrap_or(usize::MAX).min(Self::ALL.len() - 1)]
     }
 
-    /// The severity that a log level's name stands for, in any case and any language's words; `None` if nobody knows it.
-    /// slog writes a level between two as `INFO+2`: it counts as the lower.
+    /// The severity for a log level's name, in any case and in the words of any supported language; `None` if the name
+    /// is unknown. slog writes a level between two named ones as `INFO+2`: it counts as the lower.
     #[must_use]
     pub fn of_log_level(name: &str) -> Option<Self> {
         let name = name.split_once(['+', '-']).map_or(name, |(name, _)| name).trim();
@@ -145,7 +145,7 @@ impl FromStr for Severity {
     /// Takes a name in any case, or OpenTelemetry's number, `1` to `24`.
     fn from_str(text: &str) -> Result<Self> {
         let named = Self::ALL.into_iter().find(|severity| severity.name().eq_ignore_ascii_case(text));
-        // Digits and nothing else: a parser of numbers takes a sign, too.
+        // Only digits, as a number parser accepts a sign, too.
         let number = || text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
         named.or_else(|| number().filter(|number| (1..=24).contains(number)).map(Self::of_number)).ok_or_else(|| {
             Error::invalid_event(

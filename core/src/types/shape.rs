@@ -40,7 +40,7 @@ pub(super) struct Mismatch {
 }
 
 impl Shape {
-    /// Holds a value in canonical bytes to this shape.
+    /// Checks a value in canonical bytes against this shape.
     pub(super) fn check(&self, value: &[u8]) -> Result<(), Mismatch> {
         match self {
             Self::Texts if value.first() == Some(&b'[') => {
@@ -63,7 +63,7 @@ impl Shape {
             }
             Self::Either(one, other) => match one.check(value) {
                 Ok(()) => Ok(()),
-                // A list of the wrong items is better explained than "neither a string nor a list".
+                // A mismatch in a list's items explains more than "neither a string nor a list".
                 Err(first) => other.check(value).map_err(|second| {
                     if second.path.is_empty() {
                         Mismatch { expected: format!("{} or {}", first.expected, second.expected), ..first }

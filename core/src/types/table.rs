@@ -13,9 +13,9 @@ pub struct Builtin {
     pub(super) severity: Severity,
     /// The members that the table names, sorted by name.
     pub(super) members: &'static [Member],
-    /// One bit for each required member, by its place.
+    /// The required members, one bit each, by their index.
     pub(super) required: u32,
-    /// What a value of one member does to the default severity.
+    /// How the value of one member changes the default severity.
     pub(super) raised: Option<Raised>,
 }
 
@@ -49,7 +49,7 @@ impl Builtin {
         self.terminal
     }
 
-    /// The severity of such an event, where neither its data nor the host says another.
+    /// The severity of such an event, unless its data or the host says another.
     #[must_use]
     pub const fn severity(&self) -> Severity {
         self.severity
@@ -120,7 +120,7 @@ const fn terminal(name: &'static str, severity: Severity, members: &'static [Mem
     }
 }
 
-/// A type that only sinkwell makes: `emit` refuses it, so there are no members to hold a host to.
+/// A type that only sinkwell makes: `emit` refuses it, so it has no members to check.
 const fn own(name: &'static str, terminal: bool, severity: Severity) -> Builtin {
     Builtin { name, terminal, own_only: true, severity, members: &[], required: 0, raised: None }
 }
@@ -130,7 +130,7 @@ const TEXT_OR_TEXTS: Shape = Either(&Text, &Texts);
 
 const RUN: &[Member] = &[known("goal", Text), known("parent_run", Text), known("step", TEXT_OR_NUMBER)];
 
-/// A run's end, with the statuses that do not contradict its type.
+/// A run's end, with the statuses that fit its type.
 macro_rules! run_end {
     ($($status:literal),*) => {
         &[
@@ -270,13 +270,13 @@ static BUILTIN: &[Builtin] = &[
     ),
 ];
 
-/// Under whose leave any event happened.
+/// The member, allowed in any event, that says by whose authority it happened.
 static AUTHZ: Member = known(
     "authz",
     Object(&[("decision", Text), ("delegated_by", Text), ("identity", Text), ("principal", Text)]),
 );
 
-/// Where the facts of any event come from.
+/// The member, allowed in any event, that says where its facts come from.
 static PROVENANCE: Member = known(
     "provenance",
     Object(&[
@@ -301,7 +301,7 @@ pub(super) fn common(name: &str) -> Option<&'static Member> {
     }
 }
 
-/// Of a member of `data` that sinkwell itself writes, what a host does instead.
+/// For a member of `data` that only sinkwell writes: what a host should do instead.
 pub(super) fn reserved(name: &str) -> Option<&'static str> {
     Some(match name {
         "capture" => "sinkwell seals here what content capture decided; give the member another name",

@@ -44,8 +44,8 @@ pub(crate) enum Value {
     Map(Vec<Entry>),
 }
 
-/// A string. What an environment variable had a part in may be secret: no error ever quotes it, and
-/// numbers may be read from it.
+/// A string. If an environment variable contributed to it, it may be secret, so no error quotes it, and it may be read
+/// as a number.
 #[derive(Clone)]
 pub(crate) struct Text {
     pub(crate) text: String,
@@ -60,7 +60,7 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
-/// Why a text is no tree.
+/// Why a text cannot be read as a tree.
 pub(crate) struct TreeError {
     pub(crate) mark: Mark,
     pub(crate) message: String,
@@ -134,7 +134,7 @@ impl Assembly {
         Ok(())
     }
 
-    /// Ends the innermost list or mapping and puts it where it belongs; `keep` gives a copy of it.
+    /// Ends the innermost list or mapping and adds it to its parent; with `keep`, answers a copy of it.
     fn end(&mut self, keep: bool) -> Result<Option<Node>, TreeError> {
         let Some(open) = self.open.pop() else { return Ok(None) };
         let value = match open.kind {

@@ -10,7 +10,7 @@ use super::{Assembly, MAX_DEPTH, Mark, Node, TreeError, Value, measure};
 pub(crate) fn read(text: &str) -> Result<Node, TreeError> {
     refuse_control_characters(text)?;
     let mut assembly = Assembly::default();
-    // Only finished nodes are here, so an alias to a node that is still open (to itself) finds nothing.
+    // Only finished nodes are kept here, so an alias to a node that is still open (to itself, too) finds nothing.
     let mut anchors: HashMap<usize, Node> = HashMap::new();
     let mut open_anchors = Vec::new();
     let mut documents = 0_usize;
@@ -82,7 +82,7 @@ fn mark(marker: Marker) -> Mark {
     Mark { line: marker.line().max(1), column: marker.col() + 1 }
 }
 
-/// The parser's error, within the text, and with a word about its likeliest cause here.
+/// The parser's error, with its place kept within the text and a word about the likeliest cause.
 fn syntax_error(text: &str, error: &ScanError) -> TreeError {
     let mut mark = mark(*error.marker());
     let lines: Vec<_> = text.lines().collect();
@@ -100,8 +100,8 @@ fn syntax_error(text: &str, error: &ScanError) -> TreeError {
     TreeError::new(mark, message)
 }
 
-/// YAML allows few control characters, and the parser takes NUL for the end of the text: what follows it
-/// would be lost in silence.
+/// YAML allows few control characters, and the parser takes NUL for the end of the text: everything behind it would be
+/// lost in silence.
 fn refuse_control_characters(text: &str) -> Result<(), TreeError> {
     let mut mark = Mark::START;
     for c in text.chars() {
