@@ -1,8 +1,8 @@
-//! One line, read as an envelope, by whoever reads sealed lines: the verifier, the audit chain, the journal.
+//! Reads one line as an envelope: for the verifier, the audit chain and the journal.
 //!
-//! Guarantees: never panics, whatever the bytes. A line that is canonical already (as every sink writes it)
-//! is read in one scan and hashed as slices of itself; any other JSON is put in canonical form first, so
-//! that a pipeline that re-serialized an envelope changes nothing about what it proves.
+//! Guarantees: never panics, whatever the bytes. A line that is canonical already (as every sink writes it) is read in
+//! one scan and hashed as slices of itself. Any other JSON is put in canonical form first, so that an envelope proves
+//! the same after a pipeline has re-serialized it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,16 +16,16 @@ use crate::json::{MAX_SAFE_INTEGER, Scan, Span, Value, parse, unescape};
 use crate::seam::Uuid;
 use crate::sink::EnvelopeHash;
 
-/// The schemas that sinkwell writes; what follows is the version.
+/// The schemas that sinkwell writes; the version follows.
 const SCHEMA: &str = "https://sinkwell.dev/schemas/governance-event/";
 
 /// What a line turned out to be.
 pub(crate) enum Line<'a> {
     /// An envelope, perhaps a wrong one.
     Envelope(Box<Envelope<'a>>),
-    /// What retention left of one.
+    /// What retention left of an envelope.
     Stub(Stub<'a>),
-    /// One that is not in the form that stubs have, but says where it stands; `begins`: without a `prevhash`.
+    /// A stub in the wrong form, which still says where it stands. `begins`: it has no `prevhash`.
     BadStub { streamid: Uuid, sequence: u64, begins: bool },
     /// Something else, and why; `json` if it is at least a whole JSON text.
     Other { note: String, json: bool },
@@ -51,14 +51,14 @@ pub(crate) struct Envelope<'a> {
     pub(crate) event_type: Cow<'a, str>,
     pub(crate) time: Cow<'a, str>,
     pub(crate) recordedtime: Cow<'a, str>,
-    /// `origin` is `core`; worth as much as the signature.
+    /// Whether `origin` is `core`; only as trustworthy as the signature.
     pub(crate) core: bool,
     /// The canonical bytes of `data`.
     pub(crate) data: &'a [u8],
     pub(crate) has_disclosures: bool,
     pub(crate) has_authz: bool,
     pub(crate) seal: Seal<'a>,
-    /// Whether the line was canonical as it stood.
+    /// Whether the line was already canonical.
     pub(crate) canonical: bool,
     /// The version of a schema that this verifier does not know.
     pub(crate) unknown_schema: Option<String>,
@@ -66,23 +66,23 @@ pub(crate) struct Envelope<'a> {
     pub(crate) form: Option<String>,
     /// Its canonical bytes.
     text: &'a [u8],
-    /// Where its attributes stand in them.
+    /// Where its attributes are in these bytes.
     members: &'a [Span],
-    /// What its event digest is over.
+    /// The pieces that its event digest covers.
     event: Pieces<'a>,
-    /// What its hash is over, beside that.
+    /// The pieces that its hash covers beside the event digest.
     place: Place<'a>,
     /// `keyid`, `sigalg` and `signature`, as they stand there.
     signature_members: [Option<&'a [u8]>; 3],
 }
 
-/// What is said of a stub that is none.
+/// What is said of a stub in the wrong form.
 pub(crate) const BAD_STUB: &str = "a stub, but not in the form that stubs have";
 
-/// What a stub says that it is.
+/// The value by which a stub says that it is one.
 const STUB: &[u8] = b"\"sinkwell-v1\"";
 
-/// A canonical object without some of its members: what stands between them.
+/// A canonical object without some of its members: the pieces between these.
 type Pieces<'a> = smallvec::SmallVec<[&'a [u8]; 9]>;
 
 /// The members of an envelope's place, as they stand in its canonical bytes.
@@ -387,7 +387,7 @@ impl Reader {
     }
 }
 
-/// Puts any JSON object in canonical form; or why not, and whether it is JSON at all.
+/// Puts any JSON object in canonical form. The error says why that failed, and whether the text is JSON at all.
 fn rewrite(line: &[u8], out: &mut Vec<u8>) -> Result<(), (String, bool)> {
     let value = parse(line).map_err(|e| (format!("no envelope: {e}"), false))?;
     if !matches!(value, Value::Object(_)) {
@@ -410,7 +410,7 @@ fn event_pieces<'a>(
             b"keyid" | b"prevhash" | b"recordedtime" | b"sequence" | b"sigalg" | b"signature" | b"streamid"
         )
     };
-    // `data` sorts before all that is left out, so the cuts are in order.
+    // `data` sorts before all the members that are left out, so the cuts come in order.
     let mut pieces = Pieces::new();
     let mut from = 0;
     if let Some(index) = disclosures {
@@ -418,7 +418,8 @@ fn event_pieces<'a>(
         pieces.push(&text[..cut.start]);
         from = cut.end;
     }
-    // A member is left out with one comma: the one before it, unless all before it are left out as well.
+    // Each member is cut together with one comma: the one before it, or, if everything before it is cut, too, the one
+    // behind it.
     let mut kept = false;
     for (index, span) in members.iter().enumerate() {
         if !apart(span) {
@@ -449,7 +450,7 @@ fn cut(members: &[Span], index: usize) -> Range<usize> {
 
 fn stub<'a>(raw: &Raw<'a>, members: usize) -> Option<Stub<'a>> {
     let known = [raw.keyid, raw.prevhash, raw.sigalg, raw.signature].into_iter().flatten().count() + 5;
-    // A member that it does not know would be signed by nobody.
+    // A stub with an unknown member is refused, as no signature would cover that member.
     if raw.stub? != STUB || members != known {
         return None;
     }

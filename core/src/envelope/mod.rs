@@ -1,9 +1,9 @@
 //! The envelope: a frozen event's place in a stream, written once as canonical bytes.
 //!
 //! Guarantees: the line is the RFC 8785 form of the whole envelope. What happened and where it stands are hashed
-//! apart ([`digest`]): the event digest is over the line's own bytes without place, signature and disclosures, and
-//! lanes that seal an event in the same form share it; the hash is over place and digest, and is all that a signature
-//! covers. So a chain needs no signature, and a signature can be added to an envelope that has its hash.
+//! separately ([`digest`]). The event digest is over the line's own bytes without place, signature and disclosures, and
+//! lanes that seal an event in the same form share it. The hash is over place and digest, and is all that a signature
+//! covers. So a chain needs no signature, and an envelope that has its hash can be signed later.
 
 pub(crate) mod digest;
 pub(crate) mod line;

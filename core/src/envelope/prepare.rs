@@ -1,5 +1,5 @@
-//! What of an event is sealed: redacted, decided upon, committed to. Made once per event, by the first lane
-//! that seals it; what a lane may see of content is laid over it lane by lane.
+//! Prepares an event for sealing: redacts it, decides about its content, and commits to that. The first lane that seals
+//! the event does this, once for all lanes; each lane then adds what it may see of the content.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -26,9 +26,9 @@ pub(crate) struct ContentRules {
 /// An event as redaction leaves it.
 #[derive(Default)]
 pub(crate) struct Redacted {
-    /// Where that changed it.
+    /// The redacted `data`, if redaction changed it.
     data: Option<Box<[u8]>>,
-    /// Where that changed an attribute.
+    /// The redacted attributes, if redaction changed one.
     shown: Option<Box<Shown>>,
 }
 
@@ -66,9 +66,9 @@ pub(crate) struct Prepared {
     pub(crate) wire: Wire,
     pub(crate) redacted: Redacted,
     pub(crate) content: Option<PreparedContent>,
-    /// The digest of the form that the first lane sealed, for lanes that seal the same.
+    /// The digest of the form that the first lane sealed, for lanes that seal the event in the same form.
     digest: OnceLock<EventDigest>,
-    /// What that first lane may see of content, which is all that two lanes' forms can differ in.
+    /// What that first lane may see of the content: lanes without a view of their own differ in nothing else.
     form: OnceLock<ContentCeiling>,
 }
 
@@ -82,7 +82,7 @@ impl ContentRules {
     /// Compiles what governance says about content.
     ///
     /// # Errors
-    /// `policy`: a rule of redaction that cannot be had.
+    /// `policy`: a rule of redaction cannot be compiled.
     pub(crate) fn new(policy: Option<ContentPolicy>, hash_key: Option<&Secret>) -> Result<Self> {
         let redaction = policy.as_ref().and_then(|policy| policy.redaction.as_ref());
         let redactor = redaction.map(|redaction| Redactor::compile(redaction, hash_key)).transpose()?;
@@ -91,7 +91,7 @@ impl ContentRules {
 }
 
 impl Prepared {
-    /// An event as it is, for envelopes of our own, but for the tenant, which is the host's word.
+    /// For envelopes of our own: the event unchanged, except for the tenant, which comes from the host.
     pub(crate) fn plain(event: &Event, rules: &ContentRules) -> Self {
         // An attribute is never too large to be redacted.
         let shown = rules.redactor.as_ref().and_then(|redactor| Shown::of(event, redactor, None).ok());
@@ -104,7 +104,7 @@ impl Prepared {
         }
     }
 
-    /// Redacts, decides and commits.
+    /// Redacts the event, decides about its content, and commits to that.
     ///
     /// # Errors
     /// Data that cannot be redacted: the event is not sealed at all.
@@ -143,8 +143,7 @@ impl Prepared {
         })
     }
 
-    /// Where the digest of the form is kept that a lane under `ceiling` seals; `None` where that lane has a form of
-    /// its own.
+    /// Where the digest of the form is kept that a lane under `ceiling` seals; `None` if that lane's form is its own.
     pub(crate) fn shared_digest(&self, ceiling: &ContentCeiling) -> Option<&OnceLock<EventDigest>> {
         let same = self.content.is_none() || self.form.get_or_init(|| ceiling.clone()) == ceiling;
         same.then_some(&self.digest)
@@ -155,8 +154,8 @@ impl Prepared {
         self.redacted.data(event)
     }
 
-    /// `base`, which is `data` or a lane's view of it, with content as a lane under `ceiling` sees it; `None` for an
-    /// event without content.
+    /// The data that a lane under `ceiling` seals: `base`, which is `data` or a lane's view of it, with the content
+    /// that the lane may see; `None` for an event without content.
     pub(crate) fn lane_data(
         &self,
         event: &Event,

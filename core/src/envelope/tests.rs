@@ -1,4 +1,4 @@
-//! What is hashed of a sealed line, and what a stub keeps of it, as `tests/vectors/seal` has it.
+//! What is hashed of a sealed line, and what a stub keeps of it, against `tests/vectors/seal`.
 
 use super::digest::{envelope_hash, event_digest};
 use super::line::{Line, Reader};

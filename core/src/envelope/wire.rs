@@ -42,7 +42,7 @@ fn member(out: &mut Vec<u8>, comma_first: bool, name: &str, value: &str) {
     }
 }
 
-/// What is sealed in place of an event's own attributes, where redaction changed them.
+/// The attributes that are sealed in place of the event's own, if redaction changed them.
 #[derive(Default)]
 pub(crate) struct Shown {
     attributes: [Option<Box<str>>; Attribute::COUNT],
@@ -72,7 +72,7 @@ impl Shown {
         self.tenant.is_some() || self.attributes.iter().any(Option::is_some)
     }
 
-    /// What redaction made of an attribute, where it changed that.
+    /// An attribute as redaction left it, if redaction changed it.
     pub(crate) fn attribute(&self, attribute: Attribute) -> Option<&str> {
         self.attributes[attribute as usize].as_deref()
     }
@@ -87,7 +87,7 @@ impl Wire {
         let shown_as = |attribute: Attribute| {
             shown.attributes[attribute as usize].as_deref().or_else(|| event.attribute(attribute))
         };
-        // About what it comes to, so that it is neither moved nor cut: it lives no longer than its event.
+        // About as large as the result, so that it need not be moved or shrunk: it lives no longer than its event.
         let mut out = Vec::with_capacity(192 + event.names_len());
         for attribute in [Attribute::Attempt, Attribute::Causation, Attribute::Correlation] {
             if let Some(value) = shown_as(attribute) {
@@ -140,9 +140,9 @@ pub(crate) struct Sealing<'a> {
     pub(crate) wire: &'a Wire,
     /// `data` as it is sealed: redacted, with commitments and what this lane may see.
     pub(crate) data: &'a [u8],
-    /// The bytes of `data` that hold its disclosures, with their comma: outside of the digest.
+    /// The bytes of `data` that hold its disclosures, with their comma: the digest does not cover them.
     pub(crate) disclosed: Range<usize>,
-    /// Where lanes that seal this event in the same form keep its digest: whoever is first puts it there.
+    /// Where lanes that seal this event in the same form keep its digest: the first lane sets it.
     pub(crate) digest: Option<&'a OnceLock<EventDigest>>,
     /// Most bytes of the envelope without its disclosures.
     pub(crate) limit: usize,
@@ -155,7 +155,7 @@ pub(crate) struct Sealing<'a> {
     pub(crate) recordedtime: UnixNanos,
 }
 
-/// Why an envelope was not sealed; nothing has happened then.
+/// Why an envelope was not sealed; nothing was changed then.
 #[derive(Debug)]
 pub(crate) enum SealError {
     /// Redaction or policy made the event larger than an envelope may be.
@@ -169,9 +169,9 @@ pub(crate) struct Opening {
     sigalg: usize,
 }
 
-/// Writes and hashes an envelope. With `key` it is signed at once; without one the answer says where a signature
-/// goes that is made later ([`sign_later`]). `room` is how many bytes the signature members may take. `scratch` is
-/// reused between calls.
+/// Writes and hashes an envelope. With `key` it is signed at once; without, the answer says where a later signature
+/// ([`sign_later`]) must be put. `room` is how many bytes the signature members may take. `scratch` is reused between
+/// calls.
 ///
 /// # Errors
 /// See [`SealError`].
@@ -188,7 +188,7 @@ pub(crate) fn seal(
     out.push(b',');
     out.extend_from_slice(s.wire.head());
     out.extend_from_slice(b"\"data\":");
-    // What is hashed are the slices around the disclosures and the members of the place.
+    // The hash covers the slices around the disclosures and around the members of the place.
     let disclosed = out.len() + s.disclosed.start..out.len() + s.disclosed.end;
     out.extend_from_slice(s.data);
     out.extend_from_slice(b",\"datacontenttype\":\"application/json\",\"dataschema\":\"");
@@ -254,13 +254,13 @@ pub(crate) fn seal(
                 &out[stream.end..],
             ]);
             if let Some(shared) = s.digest {
-                // Two lanes that come at once both compute it, rather than one waiting for the other.
+                // Two lanes that come at the same time both compute it, rather than one waiting for the other.
                 let _ = shared.set(digest);
             }
             digest
         }
     };
-    // The first member of the place stands behind a comma, which its object does not have.
+    // In the line, a comma precedes the first member of the place; in the hashed object it does not.
     let place = [b"{", &out[before.start + 1..before.end], &out[sequence], &out[stream], b"}"];
     let hash = envelope_hash(place, &digest);
     let opening = Opening { keyid, sigalg };
@@ -306,14 +306,14 @@ fn signed_line(line: &[u8], at: Opening, key: &SigningKey, signature: &Signature
     out.into_boxed_slice()
 }
 
-/// What the signature members of a key take of a line, in bytes (at least, where its id has characters that JSON
-/// escapes).
+/// How many bytes of a line the signature members of this key take (at least: characters of its id that JSON escapes
+/// take more).
 pub(crate) fn members_len(key: &SigningKey) -> usize {
     let signature = key.signature_len().div_ceil(3) * 4;
     11 + key.id().len() + 12 + key.algorithm().name().len() + 15 + signature
 }
 
-/// Signs an envelope that was sealed before, with a signature that is made for its hash.
+/// Adds a signature, made for its hash, to an envelope that was sealed before.
 pub(crate) fn sign_later(
     envelope: &Envelope,
     at: Opening,

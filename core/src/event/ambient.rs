@@ -1,12 +1,12 @@
-//! What an event takes from where it is emitted: the agent run that the calling code works for.
+//! Ambient context: the agent run that the calling code works for, which its events name.
 //!
-//! Guarantees: what the host says of an event itself goes before what is ambient, member by member; turn, attempt and
-//! parent belong to their run, so an event of another run takes none of them (`tests/vectors/context`). Each language has
-//! a place of its own to keep this in (context variables, async-local storage, a context value).
+//! Guarantees: what the host says about an event takes precedence over what is ambient, member by member. Turn, attempt
+//! and parent belong to their run, so an event of another run takes none of them (`tests/vectors/context`). Each
+//! language keeps the ambient context in its own way (context variables, async-local storage, a context value).
 
 use super::input::EventInput;
 
-/// Where the calling code is.
+/// The context of the calling code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ambient<'a> {
     /// The agent run.
@@ -26,7 +26,7 @@ pub struct Ambient<'a> {
 }
 
 impl<'a> EventInput<'a> {
-    /// Takes from where it is emitted what was not said.
+    /// Fills members that the host did not give from the ambient context.
     #[must_use]
     pub fn within(mut self, ambient: &Ambient<'a>) -> Self {
         if self.run.is_none() || self.run == ambient.run {

@@ -1,4 +1,4 @@
-//! From what the host gave to what the lanes share.
+//! Freezing: from the event that the host gave to the one that lanes share.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -42,7 +42,7 @@ pub enum Attribute {
 impl Attribute {
     pub(crate) const COUNT: usize = 8;
 
-    /// Ids of the host's, and so perhaps people's words.
+    /// Attributes that are ids of the host's, and so may hold people's words.
     pub(crate) const IDS: [Self; 5] =
         [Self::Attempt, Self::Causation, Self::Correlation, Self::Run, Self::Turn];
 
@@ -62,9 +62,9 @@ impl Attribute {
     }
 }
 
-/// A frozen event. What it holds of people's words shows in no debug output.
+/// A frozen event. Its debug output shows nothing that may be people's words.
 pub struct Event {
-    /// As it is sealed, the same in every lane.
+    /// The id as it is sealed, the same in every lane.
     pub id: EventId,
     /// When it occurred.
     pub time: UnixNanos,
@@ -74,8 +74,8 @@ pub struct Event {
     pub terminal: bool,
     /// Content parts, decided upon when the event was frozen.
     pub(crate) content: Option<Box<EventContent>>,
-    /// Canonical data, then the attributes, then the agent, the type and the tenant, back to back: every thread
-    /// that counted references to a text that all events share would wait for the others to do so.
+    /// Canonical data, then the attributes, then agent, type and tenant, back to back. They are no `Arc<str>`s, as
+    /// threads that count references to the same text would contend for its reference count.
     text: Box<[u8]>,
     data_end: u32,
     ends: [u32; Attribute::COUNT],
@@ -83,7 +83,7 @@ pub struct Event {
     type_end: u32,
 }
 
-/// Content parts, and what the first lane that sealed them made of them.
+/// Content parts, and the form in which the first lane sealed them.
 pub(crate) struct EventContent {
     pub(crate) parts: Vec<Part>,
     pub(crate) child: Option<Box<str>>,
@@ -138,7 +138,7 @@ impl Event {
         std::str::from_utf8(&self.text[start as usize..end as usize]).unwrap_or_default()
     }
 
-    /// What the event counts for against a queue's bytes: its text and a fixed share for the rest.
+    /// How many bytes the event counts for in a queue: its text, and a fixed share for the rest.
     #[must_use]
     pub fn cost(&self) -> usize {
         let content = self.content.as_ref().map_or(0, |c| c.parts.iter().map(Part::cost).sum());
@@ -186,7 +186,7 @@ impl std::fmt::Debug for Event {
     }
 }
 
-/// Who emits, and within which limits.
+/// The emitting agent, with the limits of its events.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) agent: Arc<str>,
@@ -202,9 +202,9 @@ pub(crate) struct Identity {
 pub(crate) struct Freezer {
     pub(crate) identity: Arc<Identity>,
     pub(crate) timeline: Arc<Timeline>,
-    /// What makes the host's ids such as may be sealed; receipts have them so.
+    /// Redacts the host's ids, as receipts must have them as they are sealed.
     redactor: Option<Arc<Redactor>>,
-    /// Bytes that every envelope of this emitter has beyond its event's own text, at full width.
+    /// How many bytes every envelope of this emitter has beyond its event's own text, at full width.
     overhead: usize,
 }
 
@@ -222,7 +222,7 @@ impl Freezer {
         Self { identity, timeline, redactor: None, overhead }
     }
 
-    /// Has the host's ids redacted.
+    /// Sets the redactor for the host's ids.
     pub(crate) fn redacting(self, redactor: Option<Arc<Redactor>>) -> Self {
         Self { redactor, ..self }
     }
@@ -236,7 +236,7 @@ impl Freezer {
             Data::Object(writer) => self.freeze_with(&mut input, writer),
             Data::None | Data::Json(_) => WRITER.with(|writer| match writer.try_borrow_mut() {
                 Ok(mut writer) => self.freeze_text(&mut input, &mut writer),
-                // An emit from inside an emit of the same thread (a signal handler, an allocator's hook).
+                // `emit` was called inside an `emit` of the same thread (by a signal handler, or an allocator's hook).
                 Err(_) => self.freeze_text(&mut input, &mut ObjectWriter::new()),
             }),
         }
@@ -369,7 +369,7 @@ impl Freezer {
         Ok(event)
     }
 
-    /// The host's own id, as it is sealed.
+    /// The host's own id, in the form in which it is sealed.
     fn own_id(&self, text: &str) -> Result<EventId> {
         let read = |text: &str| {
             EventId::read(text).ok_or_else(|| {
@@ -381,7 +381,7 @@ impl Freezer {
         };
         let id = read(text)?;
         match (&id, &self.redactor) {
-            // As of every id: its words do not leave, and what refers to it still does.
+            // Redacted as every id is: its words don't leave, but references to it still match.
             (EventId::Own(text), Some(redactor)) => read(&redactor.redact_id(text)?),
             _ => Ok(id),
         }
@@ -391,7 +391,7 @@ impl Freezer {
     fn scoped<'a>(&self, name: &str, given: Option<&'a str>, own: &'a str) -> Result<&'a str> {
         match given {
             None => Ok(own),
-            // An emitter without a tenant has no empty one.
+            // Without a tenant, an empty one does not count as the emitter's own.
             Some(given) if *given == *own && !own.is_empty() => Ok(own),
             Some(given) => {
                 check_attribute(name, given)?;
@@ -406,11 +406,11 @@ impl Freezer {
         }
     }
 
-    /// Refuses an event whose envelope would be larger than the limit, reckoned before redaction.
+    /// Refuses an event whose envelope would be larger than the limit, by its size before redaction.
     fn check_size(&self, event: &Event) -> Result<()> {
         let limit = self.identity.limits.envelope;
         let escaped = |range: Range<usize>| -> usize {
-            // What escaping adds: one byte for quotes and backslashes; controls never get here.
+            // The bytes that escaping adds: one for each quote and backslash. Control characters never get here.
             event.text[range].iter().filter(|b| matches!(b, b'"' | b'\\')).count()
         };
         let parts = event.content.as_ref().map_or(0, |c| c.parts.iter().map(Part::cost).sum());
@@ -429,7 +429,7 @@ impl Freezer {
     }
 }
 
-/// Canonical data with one more member, which it has not got.
+/// Canonical data with one more member, whose key it does not have yet.
 fn with_text(data: &Canonical<'_>, key: &str, value: &str) -> Vec<u8> {
     let mut out = vec![b'{'];
     let mut put = |key: &str, value: &dyn Fn(&mut Vec<u8>)| {
@@ -465,7 +465,7 @@ pub(crate) fn check_attribute(name: &str, value: &str) -> Result<()> {
     if value.is_empty() {
         return Err(Error::invalid_event("is empty; leave it out instead").at(name));
     }
-    // What is all printable ASCII, as most are, needs no decoding.
+    // Text of only printable ASCII, as most is, needs no decoding.
     let plain = value.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
     if !plain && value.chars().any(is_control) {
         return Err(Error::invalid_event("holds a control character; attributes may not").at(name));
@@ -473,7 +473,7 @@ pub(crate) fn check_attribute(name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// `00-<trace id>-<span id>-<flags>` (W3C Trace Context), of a trace context that is one.
+/// `00-<trace id>-<span id>-<flags>` (W3C Trace Context), from a valid trace context.
 fn traceparent(trace: &Trace<'_>) -> [u8; 55] {
     let mut text = [b'-'; 55];
     text[..2].copy_from_slice(b"00");

@@ -27,7 +27,7 @@ impl std::fmt::Debug for Data<'_> {
     }
 }
 
-/// Trace context (W3C). It comes from other processes: one that is none is left out, and never costs the event.
+/// Trace context (W3C). It comes from other processes: an invalid one is left out, and never makes an event fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace<'a> {
     /// 32 hex digits.
@@ -53,7 +53,7 @@ pub struct EventInput<'a> {
     pub content: Vec<Part>,
     /// `trace` … `fatal` in any case, or OpenTelemetry's number, `1` to `24`; default by type.
     pub severity: Option<&'a str>,
-    /// For a host's own type: losing it would falsify a run.
+    /// For a host's own type: whether losing the event would make a run's outcome look other than it was.
     pub terminal: Option<bool>,
     /// The agent run.
     pub run: Option<&'a str>,
@@ -63,7 +63,7 @@ pub struct EventInput<'a> {
     pub turn: Option<&'a str>,
     /// The attempt in the turn.
     pub attempt: Option<&'a str>,
-    /// Trace context; what is none is left out.
+    /// Trace context; left out if it is invalid.
     pub trace: Option<Trace<'a>>,
     /// Another agent than the emitter's; must match `agent.allow`.
     pub agent: Option<&'a str>,
@@ -110,8 +110,8 @@ const MEMBERS: &[&str] = &[
     "child",
 ];
 
-/// Reads a whole event from one JSON object and passes it to `f`: the way in for hosts that cross with
-/// bytes. `writer` is reused between calls; `depth` is the limit for `data`.
+/// Reads a whole event from one JSON object and passes it to `f`, for hosts that pass bytes to the core. `writer` is
+/// reused between calls; `depth` is the limit for `data`.
 ///
 /// # Errors
 /// Kind `invalid_event`, with the path.
@@ -121,11 +121,11 @@ pub fn read_event<T>(
     writer: &mut ObjectWriter,
     f: impl FnOnce(EventInput<'_>) -> Result<T>,
 ) -> Result<T> {
-    // The tree is for the few attributes; data goes through the writer, which holds it to the rules.
+    // The tree is for the few attributes; data goes through the writer, which checks it.
     read_value(&json::parse(text).map_err(|e| invalid(&e))?, depth, writer, f)
 }
 
-/// As [`read_event`], from an object that has been read.
+/// As [`read_event`], from an object that was read already.
 pub(crate) fn read_value<T>(
     event: &Value,
     depth: usize,
@@ -237,7 +237,7 @@ fn read_trace(value: &Value) -> Result<Trace<'_>> {
     })
 }
 
-/// A refusal of the JSON layer, as an error about the event.
+/// An error of the JSON layer, as an error about the event.
 fn invalid(e: &json::JsonError) -> Error {
     let error = Error::invalid_event(e.to_string());
     match e.path() {
@@ -246,7 +246,7 @@ fn invalid(e: &json::JsonError) -> Error {
     }
 }
 
-/// A refusal of the JSON layer, as an error about the event's data.
+/// An error of the JSON layer, as an error about the event's data.
 #[must_use]
 pub fn invalid_data(e: &json::JsonError) -> Error {
     let place = e.path().map_or_else(|| "data".to_owned(), |path| format!("data.{path}"));

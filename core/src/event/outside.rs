@@ -1,22 +1,23 @@
-//! What comes from strangers: headers of a request, `tracestate`, a caller's own id for it.
+//! Text from strangers: headers of a request, `tracestate`, a caller's own request id.
 //!
-//! Guarantee: nothing of it ever costs the event. Whoever could make an emit fail by what he sends could erase his own
-//! trail; so a trace context that is none is left out, and other text is made to fit: cut, and cleaned of what an
-//! attribute cannot hold. What the host itself says (a type, a run, a subject) is the host's to get right, and refused.
+//! Guarantees: text from strangers never makes an event fail. A stranger whose text could make `emit` fail could erase
+//! his own trail. So an invalid trace context is left out, and other text is made to fit: it is cut, and cleaned of
+//! what an attribute cannot hold. What the host itself says (a type, a run, a subject) must be right, or the event is
+//! refused.
 
 use std::sync::Once;
 
 use super::input::Trace;
 use crate::diagnostics;
 
-/// The most bytes that text from outside keeps.
+/// How many bytes of text from outside are kept.
 const TEXT: usize = 256;
 
-/// The most bytes of a `tracestate`: what W3C Trace Context asks everybody to pass on.
+/// How many bytes a `tracestate` may have: what W3C Trace Context asks everybody to pass on.
 const STATE: usize = 512;
 
-/// Text of a stranger's (a request id, a session's name) as an attribute can hold it: what is no UTF-8, and each control
-/// character, becomes U+FFFD, and what is longer than 256 bytes is cut. None if nothing is left but blanks.
+/// A stranger's text (a request id, a session's name) as an attribute can hold it: invalid UTF-8 and each control
+/// character become U+FFFD, and text is cut after 256 bytes. `None` if nothing but blanks is left.
 ///
 /// ```
 /// use sinkwell::event::outside_text;
@@ -25,7 +26,7 @@ const STATE: usize = 512;
 /// ```
 #[must_use]
 pub fn outside_text(bytes: &[u8]) -> Option<String> {
-    // A megabyte of a header is not decoded for the sake of its beginning; a character is no longer than 4 bytes.
+    // Only the beginning of a long header is decoded; a character has at most 4 bytes.
     let bytes = bytes.trim_ascii();
     let begun = String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT + 4)]);
     let mut kept = String::with_capacity(begun.len().min(TEXT));
@@ -43,8 +44,8 @@ pub(super) const fn is_control(c: char) -> bool {
     matches!(c, '\0'..='\u{1F}' | '\u{7F}'..='\u{9F}')
 }
 
-/// Reads a `traceparent` header (W3C Trace Context): version 00, and of later versions the part that they share with it.
-/// None if it is none.
+/// Reads a `traceparent` header (W3C Trace Context): version 00, and the part that later versions share with it. `None`
+/// if it is invalid.
 ///
 /// ```
 /// let header = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -71,7 +72,7 @@ fn is_hex(text: &str, len: usize) -> bool {
     text.len() == len && crate::hex::is_digits(text.as_bytes())
 }
 
-/// What makes a trace context none, if anything does: where, and what should be there.
+/// What is wrong with a trace context, if anything: where, and what should be there.
 fn complaint(trace: &Trace<'_>) -> Option<(&'static str, &'static str)> {
     let id = |text: &str, len| is_hex(text, len) && text.bytes().any(|b| b != b'0');
     if !id(trace.trace_id, 32) {
@@ -83,14 +84,14 @@ fn complaint(trace: &Trace<'_>) -> Option<(&'static str, &'static str)> {
     None
 }
 
-/// The trace context as far as it is one: nothing, or the ids without a `tracestate` that is none. The first that is left
-/// out is told to the host's logger, once, as it may be the host's own mistake.
+/// The valid part of a trace context: nothing, the ids alone, or the ids with their `tracestate`. The first time that
+/// something is left out, the host's logger is told, as it may be the host's own mistake.
 pub(crate) fn usable_trace<'a>(trace: &Trace<'a>) -> Option<Trace<'a>> {
     if let Some((place, wanted)) = complaint(trace) {
         tell(place, wanted);
         return None;
     }
-    // No tracestate is an empty one.
+    // An empty tracestate counts as none.
     let state = trace.state.filter(|state| !state.is_empty());
     let good = |state: &&str| state.len() <= STATE && state.bytes().all(|b| matches!(b, b' '..=b'~'));
     let kept = state.filter(good);
@@ -129,7 +130,7 @@ mod tests {
         }
         let long = outside_text(&b"a".repeat(1 << 20)).unwrap();
         assert_eq!(long.len(), 256);
-        // Never in the middle of a character, nor of one that the cut itself broke.
+        // Never cut in the middle of a character, nor inside one that the first cut broke.
         for shift in 0..4 {
             let text = format!("{}{}", "a".repeat(shift), "😀".repeat(100));
             let kept = outside_text(text.as_bytes()).unwrap();

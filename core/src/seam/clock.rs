@@ -13,7 +13,7 @@ pub type UnixNanos = i64;
 pub struct Instant(pub u64);
 
 impl Instant {
-    /// Later than any that comes.
+    /// Later than any other instant.
     pub const NEVER: Self = Self(u64::MAX);
 
     /// This point, later by `by`; saturating.
@@ -22,7 +22,7 @@ impl Instant {
         Self(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// How long after `earlier` this is; zero when it is not.
+    /// How long after `earlier` this is; zero if it is not later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -60,7 +60,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// How long a thread of the host has waited: in real time, also where the emitter's clock is a test's.
+/// Measures how long a thread of the host has waited: in real time, even if a test has replaced the emitter's clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(std::time::Instant);
 
@@ -79,7 +79,7 @@ impl Stopwatch {
     }
 }
 
-/// Has this thread do nothing for a while.
+/// Lets this thread sleep.
 pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);
 }
@@ -98,7 +98,7 @@ impl ManualClock {
         Self { unix: AtomicU64::new(unix), mono: AtomicU64::new(0) }
     }
 
-    /// Moves both clocks on.
+    /// Moves both clocks forward.
     pub fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         self.unix.fetch_add(nanos, Ordering::SeqCst);
@@ -116,7 +116,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Appends `YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ`. Every envelope has two, so without a library's generality.
+/// Appends `YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ`. Written by hand for speed, as every envelope has two times.
 pub fn format_time(out: &mut Vec<u8>, nanos: UnixNanos) {
     const SECOND: i64 = 1_000_000_000;
     let (seconds, mut fraction) = (nanos.div_euclid(SECOND), nanos.rem_euclid(SECOND));
@@ -169,7 +169,7 @@ pub fn parse_time(text: &str) -> Option<UnixNanos> {
 mod tests {
     use super::{Timestamp, format_time, parse_time};
 
-    /// Every day that the clock can show, at awkward moments of it, against the calendar of a library.
+    /// Every day that the clock can show, at awkward times, against a library's calendar.
     #[test]
     fn times_are_written_as_jiff_writes_them() {
         const DAY: i64 = 86_400_000_000_000;

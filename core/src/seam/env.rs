@@ -1,7 +1,7 @@
-//! What a process is told from outside: environment variables, its own name, files named by a path.
+//! What the outside tells a process: environment variables, its own name, files named by a path.
 //!
-//! Guarantees: the configuration loader learns of the outside world through [`Env`] alone, so that one and
-//! the same document always loads alike under the same `Env`.
+//! Guarantees: the configuration loader learns of the outside only through [`Env`], so that a document always loads the
+//! same under the same `Env`.
 
 use std::io;
 use std::path::Path;
@@ -21,8 +21,7 @@ pub trait Env {
     /// The time against which a policy's `expires` is judged.
     fn now(&self) -> UnixNanos;
 
-    /// The classes that a host's sink of this name gives itself; none if there is no such sink, or it says
-    /// nothing.
+    /// The classes that a host's sink of this name declares; none if there is no such sink, or if it declares none.
     fn host_classes(&self, name: &str) -> Vec<String> {
         let _ = name;
         Vec::new()
@@ -48,8 +47,8 @@ pub struct SystemEnv {
 }
 
 impl SystemEnv {
-    /// The environment of a host whose program is called `program`: a script's name, say, which the
-    /// operating system knows only as its interpreter.
+    /// The environment of a host whose program is called `program`: a script, for instance, of which the operating
+    /// system knows only the interpreter.
     #[must_use]
     pub fn with_program(program: impl Into<String>) -> Self {
         Self { program: Some(program.into()) }

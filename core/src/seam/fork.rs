@@ -1,13 +1,13 @@
 //! Which process this is: a forked child must not touch its parent's threads, files, locks or random pool.
 //!
-//! Guarantees: what was made in a parent is known as such by one relaxed load ([`generation`]), so that `emit` can
-//! afford it; [`prepare`] takes no lock under which anybody waits for the host's language or for a sink, so a fork
-//! cannot wait for itself; a child never waits for a lock that a thread of its parent held.
+//! Guarantees: one relaxed load ([`generation`]) tells whether something was made in a parent process, so that `emit`
+//! can afford the check. [`prepare`] takes no lock under which a thread may wait for the host's language or for a sink,
+//! so a fork cannot wait for itself. A child never waits for a lock that a thread of its parent held.
 //!
-//! How: a binding has `pthread_atfork` call [`prepare`], [`parent`] and [`child`], all on the thread that forks:
-//! that hears of every fork of the process, also of those that a host's language does not know of. The child's
-//! part only marks, and gives the descriptors of locks away; what is used there opens afresh on first use.
-//! [`PerProcess`] is for what several threads of one process share.
+//! How: a binding has `pthread_atfork` call [`prepare`], [`parent`] and [`child`], all on the thread that forks. So
+//! every fork of the process is noticed, even one that the host's language does not know of. In the child only a mark
+//! is set and the descriptors of locks are given away; whatever is used there opens again on first use. [`PerProcess`]
+//! is for what several threads of one process share.
 
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -25,7 +25,8 @@ pub fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// A process of those that were forked one from the other. What only its maker may use keeps this of it.
+/// One of the processes that were forked from each other. What only its maker may use remembers its maker as a
+/// `Process`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process(u32);
 
@@ -35,19 +36,19 @@ impl Process {
         Self(generation())
     }
 
-    /// One that this process is not.
+    /// A process other than this one.
     #[cfg(test)]
     pub(crate) fn another() -> Self {
         Self(generation().wrapping_sub(1))
     }
 
-    /// Whether it is this process, and no parent of it.
+    /// Whether it is this process, and not a parent of it.
     pub(crate) fn is_this(self) -> bool {
         self == Self::this()
     }
 }
 
-/// Descriptors whose files are locked. A lock is its open file's, which parent and child share: as long as a
+/// Descriptors whose files are locked. A lock belongs to the open file, which parent and child share: as long as a
 /// child has the descriptor open, the lock of a parent that died is still held.
 static LOCKS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
 
@@ -56,12 +57,12 @@ thread_local! {
     static HELD: RefCell<Option<MutexGuard<'static, Vec<RawFd>>>> = const { RefCell::new(None) };
 }
 
-/// Runs `change` on the list of locked descriptors: taking a lock and noting it is one step for a fork.
+/// Runs `change` on the list of locked descriptors, so that no fork comes between taking a lock and noting it.
 pub(crate) fn locks<T>(change: impl FnOnce(&mut Vec<RawFd>) -> T) -> T {
     change(&mut LOCKS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// To be called before a fork: what a child could not share is put where it can be let go of.
+/// To be called before a fork: closes what a child must not share, or takes it so that the child can let go of it.
 pub fn prepare() {
     super::sqlite::quiesce();
     HELD.with(|held| {
@@ -78,9 +79,9 @@ pub fn parent() {
     super::sqlite::resume();
 }
 
-/// To be called in a forked child, before anything else of sinkwell runs there. `replace` is given each descriptor
-/// that holds a lock of the parent's: it puts something harmless in its place (`dup2` of `/dev/null`), so that
-/// the lock ends with the parent, and whatever still knows the number does no harm.
+/// To be called in a forked child, before anything else of sinkwell runs there. `replace` gets each descriptor that
+/// holds a lock of the parent's, and must put something harmless in its place (`dup2` of `/dev/null`). Then the lock
+/// ends with the parent, and code that still knows the descriptor's number does no harm.
 pub fn child(mut replace: impl FnMut(RawFd)) {
     note_child();
     HELD.with(|held| {
@@ -90,7 +91,7 @@ pub fn child(mut replace: impl FnMut(RawFd)) {
     });
 }
 
-/// As [`child`], for whoever cannot replace descriptors: the parent's locks stay held for as long as the child
+/// As [`child`], for callers that cannot replace descriptors: the parent's locks stay held for as long as the child
 /// lives.
 pub fn note_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
@@ -103,14 +104,14 @@ pub fn note_child() {
 /// See [`in_child`].
 static IN_CHILD: OnceLock<fn()> = OnceLock::new();
 
-/// Has every forked child run this before anything else of sinkwell: only what a signal handler may do as well. The
-/// first call wins, as there is one who needs it: whoever has placed signal handlers.
+/// Has every forked child run this before anything else of sinkwell; `run` may only do what a signal handler may do.
+/// The first call wins, as only the module that has installed signal handlers needs it.
 pub(crate) fn in_child(run: fn()) {
     let _ = IN_CHILD.set(run);
 }
 
-/// What the threads of one process share, made on first use; a forked child makes its own, as its parent's may be
-/// locked by a thread that does not exist there.
+/// What the threads of one process share, made on first use. A forked child makes its own, as the parent's may be
+/// locked by a thread that does not exist in the child.
 pub struct PerProcess<T> {
     current: ArcSwapOption<Of<T>>,
 }
@@ -138,7 +139,7 @@ impl<T: Default> PerProcess<T> {
         Self { current: ArcSwapOption::const_empty() }
     }
 
-    /// This process's.
+    /// This process's value.
     pub fn get(&self) -> Mine<T> {
         let generation = generation();
         loop {
@@ -150,8 +151,8 @@ impl<T: Default> PerProcess<T> {
             }
             let fresh = Of { generation, it: T::default() };
             let before = self.current.compare_and_swap(&current, Some(Arc::new(fresh)));
-            // The parent's is never freed: dropping it may touch what its threads held. Where another thread of this
-            // process was faster, this leaks a count and no more.
+            // The parent's value is never freed, as dropping it may touch what the parent's threads held. If another
+            // thread of this process was faster, only a reference count leaks.
             std::mem::forget(before);
             std::mem::forget(current);
         }

@@ -1,9 +1,10 @@
 //! The file system, as much of it as the pipeline uses.
 //!
-//! Guarantees: files are created 0600 and directories 0700; locks are advisory, exclusive and end with the
-//! process. What is opened for writing is ours: a regular file that belongs to this user and that nobody else may
-//! write, reached by no symbolic link at its end; all else is refused with a message that says what to do, unless
-//! an [`Access`] allows it. Tests replace [`RealFs`] by one that writes short, fails a sync, or fills up.
+//! Guarantees: files are created 0600 and directories 0700; locks are advisory, exclusive and end with the process. A
+//! file is opened for writing only if it is ours: a regular file that belongs to this user, that nobody else may write,
+//! and that is not reached through a symbolic link as the path's last part. Everything else is refused with a message
+//! that says what to do, unless an [`Access`] allows it. Tests replace [`RealFs`] by one that writes short, fails a
+//! sync, or fills up.
 
 #[cfg(test)]
 mod tests;
@@ -19,18 +20,18 @@ use rustix::fs::FlockOperation;
 
 use super::UnixNanos;
 
-/// Which file something is, and how long: what a path names now, or what a descriptor writes to.
+/// Identity and length of a file: of the one that a path names now, or of the one that a descriptor writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// The device that holds it.
     pub device: u64,
-    /// Its number there.
+    /// Its inode number there.
     pub inode: u64,
     /// Its length in bytes.
     pub len: u64,
-    /// Names that it has; 0: it was removed, and is gone once it is closed.
+    /// How many names it has; 0: it was removed, and is gone once it is closed.
     pub names: u64,
-    /// A file as others, no pipe and no device: it has a length, and can be cut.
+    /// Whether it is a regular file, not a pipe or a device: it has a length, and can be cut.
     pub regular: bool,
 }
 
@@ -49,7 +50,7 @@ impl From<Metadata> for Stat {
     }
 }
 
-/// What may be opened for writing although it is not safely ours. Nothing of it, by default.
+/// What may be opened for writing although it is not safely ours. By default nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     /// A symbolic link as the last part of a path is followed.
@@ -76,7 +77,7 @@ pub trait FsFile: Send {
         let end = self.len()?;
         self.write_at(end, bytes)
     }
-    /// When the file was made, as nanoseconds since 1970; `None` where nobody knows.
+    /// When the file was made, as nanoseconds since 1970; `None` if the system does not say.
     fn created(&mut self) -> Option<UnixNanos> {
         None
     }
@@ -110,7 +111,7 @@ pub trait FsFile: Send {
     /// # Errors
     /// As the operating system says.
     fn try_lock(&mut self) -> io::Result<bool>;
-    /// Takes the shared advisory lock, if nobody holds the exclusive one; for looking only.
+    /// Takes the shared advisory lock, if nobody holds the exclusive one; for code that only looks.
     ///
     /// # Errors
     /// As the operating system says.
@@ -129,7 +130,7 @@ pub trait Fs: Send + Sync {
     /// # Errors
     /// As the operating system says.
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn FsFile>>;
-    /// Creates an empty file, 0600, that must not be there yet; one that is there is not opened.
+    /// Creates an empty file, 0600; a file that is there already is not opened.
     ///
     /// # Errors
     /// As the operating system says; `AlreadyExists` when it does.
@@ -201,7 +202,7 @@ pub trait Fs: Send + Sync {
     fn free_space(&self, path: &Path) -> io::Result<u64>;
 }
 
-/// Which file a path leads to, whatever it is called.
+/// The file that a path leads to, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileId {
     /// The device.
@@ -211,7 +212,7 @@ pub struct FileId {
 }
 
 impl FileId {
-    /// Of the file that a path leads to now. Nothing is opened, so nobody's locks are touched.
+    /// The id of the file that a path leads to now. Nothing is opened, so nobody's locks are affected.
     ///
     /// # Errors
     /// As the operating system says.
@@ -229,15 +230,15 @@ impl FileId {
         Ok((Self { device: found.dev(), inode: found.ino() }, found.len()))
     }
 
-    /// Whether a descriptor of this process, opened by that path, is of this file; `None` where the system does
-    /// not say (Linux does).
+    /// Whether this process has a descriptor of this file that was opened by that path; `None` if the system does not
+    /// say (Linux does).
     #[must_use]
     pub fn is_held(self, path: &Path) -> Option<bool> {
         let path = path.canonicalize().ok()?;
         let mut descriptors = std::fs::read_dir("/proc/self/fd").ok()?.flatten();
         Some(descriptors.any(|descriptor| {
             let descriptor = descriptor.path();
-            // Only those of this name are asked: others may be on storage that does not answer.
+            // Only descriptors with this name are examined: others may be on storage that does not answer.
             std::fs::read_link(&descriptor).is_ok_and(|name| name == path)
                 && Self::of(&descriptor).is_ok_and(|id| id == self)
         }))
@@ -311,7 +312,7 @@ impl Fs for RealFs {
     }
 }
 
-/// [`RealFs`] that opens more for writing, as the configuration allows it.
+/// [`RealFs`], but what the configuration allows may be opened for writing, too.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SharedFs(pub Access);
 
@@ -322,7 +323,7 @@ impl Fs for SharedFs {
 
     fn create_new(&self, path: &Path) -> io::Result<()> {
         match RealFs.create_new(path) {
-            // A link that leads to nothing yet; what it leads to is made.
+            // A link that leads to nothing yet: the file that it leads to is created.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && self.0.links && !path.exists() => {
                 open_both(path, true, self.0).map(drop)
             }
@@ -379,7 +380,8 @@ impl Fs for SharedFs {
     }
 }
 
-/// One of this process's own streams, as `/dev/stdout`: a link, and whatever the process was started with.
+/// Whether the path is one of this process's own streams, such as `/dev/stdout`: a link to whatever the process was
+/// started with.
 fn is_own_stream(path: &Path) -> bool {
     path == Path::new("/dev/stdout")
         || path == Path::new("/dev/stderr")
@@ -447,7 +449,7 @@ fn check_dir(path: &Path, access: Access) -> io::Result<()> {
     check_owner(&of, access)
 }
 
-/// Whether an existing file, a database for example, may be opened for writing by somebody else's code.
+/// Checks whether an existing file, such as a database, may be opened for writing by code that is not ours.
 ///
 /// # Errors
 /// It may not, or as the operating system says; a file that is not there is no error.
@@ -468,7 +470,7 @@ pub fn check_path(path: &Path, access: Access) -> io::Result<()> {
     check_file(&of, access)
 }
 
-/// Opens what is safely ours, or allowed.
+/// Opens a file that is safely ours, or that `access` allows.
 fn open_checked(path: &Path, access: Access, options: &mut OpenOptions) -> io::Result<File> {
     crate::seam::sqlite::refuse_ours(path)?;
     if access.pipes && is_own_stream(path) {
@@ -479,7 +481,8 @@ fn open_checked(path: &Path, access: Access, options: &mut OpenOptions) -> io::R
         flags |= rustix::fs::OFlags::NOFOLLOW;
     }
     if !access.pipes {
-        // A pipe that nobody reads must not hold us before it can be refused; a file does not heed this.
+        // Without this flag, opening a pipe that nobody reads would block before it could be refused; for files it has
+        // no effect.
         flags |= rustix::fs::OFlags::NONBLOCK;
     }
     options.mode(0o600).custom_flags(flags.bits().cast_signed());
@@ -511,13 +514,13 @@ fn open_append(path: &Path, access: Access) -> io::Result<Box<dyn FsFile>> {
 /// A path that a later change of the working directory does not move.
 #[must_use]
 pub fn absolute(path: &Path) -> PathBuf {
-    // Without a working directory the path as it is says the most.
+    // Without a working directory, the path stays as it is.
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 struct RealFile {
     file: File,
-    /// In which process it was locked.
+    /// The process that locked it.
     locked: Option<u32>,
 }
 
@@ -546,12 +549,12 @@ impl RealFile {
 impl Drop for RealFile {
     fn drop(&mut self) {
         if self.locked != Some(crate::seam::fork::generation()) {
-            // Not locked, or by the process that this one was forked from: the lock is that one's.
+            // It is not locked, or was locked by the process that this one was forked from, whose lock it is.
             return;
         }
         crate::seam::fork::locks(|locks| {
-            // Not by closing, which does nothing while some child has the descriptor as well. What cannot be
-            // unlocked is so when the process ends.
+            // Unlocked explicitly, as closing has no effect while a child has the descriptor, too. If this fails, the
+            // lock ends with the process.
             let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
             locks.retain(|fd| *fd != self.file.as_raw_fd());
         });
@@ -564,7 +567,7 @@ impl FsFile for RealFile {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // No offset: the file may be a pipe, or be cut by somebody who rotates it.
+        // Without an offset: the file may be a pipe, or may be cut by somebody who rotates it.
         self.file.write(bytes)
     }
 

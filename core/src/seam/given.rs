@@ -1,6 +1,6 @@
-//! What is read once, as it is: files and folders whose paths somebody has given, and this process's own environment.
+//! Reads of what is used as it is, once: files and folders at given paths, and this process's own environment.
 //!
-//! What is written, and whatever must survive a failure, goes through [`Fs`](super::Fs) instead.
+//! Whatever is written, or must survive a failure, goes through [`Fs`](super::Fs) instead.
 
 use std::ffi::OsString;
 use std::fs::Metadata;
@@ -15,7 +15,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
-/// What is known of a file or folder; of a link's target.
+/// Metadata of a file or folder; for a link, of its target.
 ///
 /// # Errors
 /// As the operating system says.

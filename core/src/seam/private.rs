@@ -1,4 +1,4 @@
-//! Files that hold a secret: never read where others can read them as well, and never written over another.
+//! Files that hold a secret: never read if others can read them, too, and never written over another file.
 
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// How a public key in PEM form begins.
 pub(crate) const PUBLIC_PEM: &str = "-----BEGIN PUBLIC KEY-----";
-/// What is said of a public key where a private one is needed.
+/// The message for a public key where a private one is needed.
 pub(crate) const PUBLIC_KEY: &str = "this is a public key; sealing needs the private one (PKCS#8 PEM), which `sinkwell keys new` writes \
                       beside it, without .pub";
 
@@ -22,7 +22,7 @@ pub(crate) fn read_private(path: &Path, allow_group_readable: bool) -> Result<Ze
     let mode = std::fs::metadata(path).map_err(unreadable)?.mode() & 0o777;
     let forbidden = if allow_group_readable { 0o027 } else { 0o077 };
     if mode & forbidden != 0 {
-        // Whose mode is none of anybody's business.
+        // A public key may have any permissions.
         if is_public(path) {
             return Err(Error::key(PUBLIC_KEY).at(place));
         }

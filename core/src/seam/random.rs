@@ -8,8 +8,8 @@ use super::UnixNanos;
 
 /// A source of random bytes.
 pub trait Random: Send + Sync {
-    /// Sixteen bytes for the `n`-th thing that `scope` names. A system source ignores both; a seeded one
-    /// answers from them alone, so that what a lane draws does not depend on how threads interleave.
+    /// Sixteen bytes for the `n`-th thing that `scope` names. A system source ignores both; a seeded one computes its
+    /// answer from them alone, so that what a lane draws does not depend on how threads interleave.
     fn bytes16(&self, scope: &str, n: u64) -> [u8; 16];
 }
 
@@ -40,7 +40,8 @@ impl Random for SystemRandom {
             let generation = crate::seam::fork::generation();
             if *at + 16 > BLOCK || *forks != generation {
                 if let Err(e) = getrandom::fill(block) {
-                    // Without randomness there are no unique ids and no salts: nothing true could be sealed.
+                    // Without randomness there are no unique ids and no salts, so nothing that could be trusted can be
+                    // sealed.
                     panic!("the operating system gives no random bytes: {e}");
                 }
                 *at = 0;

@@ -1,22 +1,22 @@
 //! Every SQLite connection of this process to a file is opened, lent and closed here.
 //!
 //! Guarantees:
-//! - No plain descriptor of a file that SQLite has open here is ever closed by us. The operating system drops
-//!   all of a process's locks on a file as soon as *any* descriptor of it is closed there; the next process
-//!   that reads the log then takes itself for the last one and deletes the write-ahead log under its writer.
-//!   Whoever looks at a file asks [`look`] or [`open_plain`], which refuse SQLite's.
-//! - No connection is open across a fork. A child inherits what SQLite remembers of its locks, though not the
-//!   locks: it would believe to hold what it does not. [`quiesce`] closes all connections and lets none be
-//!   opened until [`resume`] or [`child`]; who wants one next opens it again. A thread that writes gives its own
-//!   back as soon as it sees that a [fork waits](fork_waits), and does its work again afterwards; so does one that
-//!   waits for another process's lock. One that a thread will not give back in time stays its parent's, and its
-//!   files are refused in the child, with a message that says so.
-//! - A connection whose files were taken away is [condemned](Connections::condemn), and its database is opened
-//!   again only when no other connection of this process is left on it: SQLite keeps one memory of a log per
-//!   database and process, and would mix the old log with the new.
+//! - No ordinary descriptor of a file that SQLite has open in this process is ever closed by us. The operating system
+//!   drops all of a process's locks on a file as soon as the process closes *any* descriptor of it; the next process
+//!   that reads the log then takes itself for the last one and deletes the write-ahead log under its writer. Code that
+//!   only looks at a file uses [`look`] or [`open_plain`], which refuse SQLite's files.
+//! - No connection is open across a fork. A child inherits what SQLite remembers of its locks, but not the locks
+//!   themselves: it would believe that it holds them. [`quiesce`] closes all connections and lets none be opened until
+//!   [`resume`] or [`child`]; whoever needs one next opens it again. A thread that writes, or that waits for another
+//!   process's lock, gives its connection back as soon as it sees that a [fork waits](fork_waits), and does its work
+//!   again afterwards. A connection that is not given back in time stays the parent's: the child refuses its files,
+//!   with a message that says so.
+//! - A connection whose files were taken away is [condemned](Connections::condemn). Its database is opened again only
+//!   when this process has no other connection to it: SQLite keeps one memory of a log per database and process, and
+//!   would mix the old log with the new.
 //!
-//! How: a [`Connections`] knows how to open one database; [`Connections::lend`] lends the connection, opened
-//! where it is not. All state is under one lock that is never held while a file is touched.
+//! How: a [`Connections`] knows how to open one database; [`Connections::lend`] lends its connection, and opens it if
+//! need be. All state is under one lock that is never held while a file is touched.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -34,30 +34,30 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, ErrorKind, Result};
 use crate::seam::FileId;
 
-/// How long a fork waits for threads that are inside SQLite: the thread that forks may hold its language's one
-/// lock, and everything else waits with it.
+/// How long a fork waits for threads that are inside SQLite. The thread that forks may hold its language's only lock,
+/// so that everything else waits with it.
 const QUIESCE_LIMIT: Duration = Duration::from_millis(100);
 
-/// How long it waits for those that write: they give way at once, unless the disk makes them wait in a sync.
+/// How long a fork waits for threads that write: they give way at once, unless they wait for the disk in a sync.
 const WRITERS_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long SQLite sleeps between two looks at a lock that another process holds, at most.
+/// How long SQLite sleeps at most between two tries for a lock that another process holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long an opening waits for condemned connections to the same database to go.
+/// How long an opening waits until condemned connections to the same database are closed.
 const CONDEMNED_LIMIT: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct State {
-    /// The process that this is about ([`crate::seam::fork::generation`]).
+    /// The process that this state belongs to ([`crate::seam::fork::generation`]).
     generation: u32,
     /// A fork is under way: nothing is lent or opened.
     frozen: bool,
     /// Connections lent, being opened or being closed.
     busy: usize,
-    /// Of them, those that write.
+    /// How many of these write.
     writing: usize,
-    /// What is being opened, or looked at; one at a time, so that no file changes its role meanwhile.
+    /// The path that is being opened or looked at; one at a time, so that no file becomes a database meanwhile.
     opening: Option<PathBuf>,
     next: u64,
     known: HashMap<u64, Known>,
@@ -67,9 +67,9 @@ struct State {
 
 /// A connection.
 struct Known {
-    /// The database, its log and its shared memory, as far as they are known.
+    /// The database, its log and its shared memory, as far as they exist.
     files: Vec<FileId>,
-    /// While it is not lent.
+    /// The connection, while it is not lent.
     idle: Option<Connection>,
     condemned: bool,
 }
@@ -77,9 +77,9 @@ struct Known {
 #[derive(Default)]
 struct Registry {
     state: Mutex<State>,
-    /// Something was given back, opened or let go, or a fork waits.
+    /// Notified when a connection was given back, opened or closed, or a fork waits.
     change: Condvar,
-    /// As `frozen`, for who must not take the lock.
+    /// The same as `frozen`, for code that must not take the lock.
     fork_waits: AtomicBool,
 }
 
@@ -93,13 +93,13 @@ thread_local! {
     static PATIENCE: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// Whether a fork waits for connections to be given back: whoever writes ends without a commit, gives his back, and does
-/// the same again afterwards.
+/// Whether a fork waits for connections to be given back. A thread that writes then rolls back, gives its connection
+/// back, and does the same work again afterwards.
 pub(crate) fn fork_waits() -> bool {
     REGISTRY.fork_waits.load(Ordering::Relaxed)
 }
 
-/// Has a connection wait for other processes' locks, for as long as its [`Connections`] say and no fork waits.
+/// Has a connection wait for other processes' locks, for as long as its [`Connections`] allow and no fork waits.
 ///
 /// # Errors
 /// As SQLite says.
@@ -107,7 +107,7 @@ pub(crate) fn be_patient(conn: &mut Connection) -> rusqlite::Result<()> {
     conn.busy_handler(Some(wait_for_lock))
 }
 
-/// Whether SQLite is to try again, after so many tries for one lock.
+/// SQLite's busy handler: whether to try again after this many tries for one lock.
 fn wait_for_lock(tries: i32) -> bool {
     let pause = |n: u32| Duration::from_millis(u64::from(n) + 1).min(LOCK_PAUSE);
     let tries = u32::try_from(tries).unwrap_or(u32::MAX);
@@ -129,8 +129,8 @@ fn state() -> MutexGuard<'static, State> {
 }
 
 impl State {
-    /// In a child: nothing of its parent's is touched again, not even to be closed, as closing would end the
-    /// parent's log; and what could not be closed before the fork is refused.
+    /// In a child: the parent's connections are never touched again, not even closed, as closing would end the parent's
+    /// log; files of connections that could not be closed before the fork are refused.
     fn inherit(&mut self) {
         let generation = crate::seam::fork::generation();
         if self.generation == generation {
@@ -156,8 +156,8 @@ impl State {
 }
 
 impl Registry {
-    /// Lends and opens nothing any more; answers with the connections that nobody uses, once all are such or
-    /// `limit` is over, for those that write `writers`.
+    /// Stops lending and opening. Answers the idle connections, once none is in use or `limit` is over (`writers`, for
+    /// those that write).
     fn freeze(&self, limit: Duration, writers: Duration) -> Vec<(u64, Connection)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.inherit();
@@ -176,9 +176,9 @@ impl Registry {
     }
 }
 
-/// Before a fork: closes every connection that is not in use, waits a tenth of a second at most for those that
-/// are (for those that write, and so give way, until a slow disk has synced, two seconds at most), and lets none be
-/// opened until [`resume`] or [`child`], which the same thread calls. Takes no lock under which anybody waits for
+/// To be called before a fork: closes every idle connection, and lets none be opened until [`resume`] or [`child`],
+/// which the same thread calls. Waits at most a tenth of a second for connections in use; for those that write, which
+/// give way as soon as a slow disk has synced, at most two seconds. Takes no lock under which a thread waits for
 /// anything, and closing syncs nothing.
 pub fn quiesce() {
     // Two handlers of one process may both call it.
@@ -207,8 +207,8 @@ pub fn resume() {
     }
 }
 
-/// After a fork, in the child, once [`crate::seam::fork::note_child`] has been called: forgets, without closing, what
-/// was its parent's.
+/// To be called after a fork in the child, once [`crate::seam::fork::note_child`] has been called: forgets the parent's
+/// connections without closing them.
 pub fn child() {
     if let Some(mut state) = HELD.with(|held| held.borrow_mut().take()) {
         state.inherit();
@@ -217,14 +217,13 @@ pub fn child() {
     REGISTRY.fork_waits.store(false, Ordering::Relaxed);
 }
 
-/// Closes a connection without moving its log into the database and without deleting it: the log may be
-/// somebody else's by now, or another process's turn.
+/// Closes a connection without checkpointing or deleting its log: the log may belong to another process by now.
 fn close_leaving_log(conn: Connection) {
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     drop(conn);
 }
 
-/// The turn to open a database or to look at a file.
+/// The turn to open a database or to look at a file: one thread at a time has it.
 struct Turn;
 
 impl Turn {
@@ -254,11 +253,11 @@ impl Drop for Turn {
 pub(crate) enum Seen<T> {
     /// SQLite has the file open here: it is a database's, and nobody else may touch it.
     InUse,
-    /// The file is not SQLite's: what `read` made of it.
+    /// The file is not SQLite's; what `read` answered.
     Plain(T),
 }
 
-/// Reads something of a file that may be a database, and closes it before anybody here can open it as one.
+/// Reads something from a file that may be a database, and closes the file before anybody here can open it as one.
 ///
 /// # Errors
 /// As the operating system says.
@@ -270,8 +269,8 @@ pub(crate) fn look<T>(path: &Path, read: impl FnOnce(&mut File) -> io::Result<T>
     read(&mut File::open(path)?).map(Seen::Plain)
 }
 
-/// Opens a file for reading that is no database; one that SQLite has open here is refused, as closing it would
-/// drop SQLite's locks.
+/// Opens a file for reading that is not a database. A file that SQLite has open in this process is refused, as closing
+/// it would drop SQLite's locks.
 ///
 /// # Errors
 /// Kind `ResourceBusy`: SQLite has it open in this process. Else as the operating system says.
@@ -283,12 +282,12 @@ pub fn open_plain(path: &Path) -> io::Result<File> {
 
 /// Whether a path leads to a file that SQLite has open in this process.
 pub(crate) fn is_open_here(path: &Path) -> bool {
-    // What is a pipe or nothing is no database.
+    // A pipe, or a path that names nothing, is no database.
     FileId::of(path).is_ok_and(|file| state().is_ours(file))
 }
 
-/// Refuses what only SQLite may open here. What is opened as a database afterwards is not seen: [`open_plain`]
-/// has its turn for that.
+/// Refuses a file that only SQLite may open in this process. This does not cover a file that is opened as a database
+/// afterwards; [`open_plain`] takes a turn for that.
 ///
 /// # Errors
 /// Kind `ResourceBusy`: SQLite has it open in this process.
@@ -302,15 +301,15 @@ pub(crate) fn refuse_ours(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// How one database is opened; one connection to it, kept by the registry while nobody uses it.
+/// How one database is opened, and its connection, which the registry keeps while nobody uses it.
 pub(crate) struct Connections {
     path: PathBuf,
     /// What SQLite is to open: the path, or a URI of it.
     name: PathBuf,
     flags: OpenFlags,
-    /// The connection that is lent again, and the process that opened it.
+    /// The id of the connection to lend again, and the process that opened it.
     current: Cell<Option<(u32, u64)>>,
-    /// Whether the log stays as it is when the connection is closed.
+    /// Whether the connection only reads, so that it leaves the log as it is when it is closed.
     reader: bool,
     /// How long it waits for another process's lock.
     patience: Duration,
@@ -333,8 +332,8 @@ impl Connections {
         Self { path: path.into(), name, flags, current: Cell::new(None), reader: true, patience }
     }
 
-    /// Lends the connection. Where there is none, `make` prepares the file, and `fresh` the new connection; the
-    /// answer says whether it is new. While it is lent, another is opened for whoever asks.
+    /// Lends the connection. If there is none, `make` prepares the file, and `fresh` the new connection; the answer
+    /// says whether it is new. While the connection is lent, others who ask get another one.
     ///
     /// # Errors
     /// Those of `make` and `fresh`; kind `sink`, for a reader `verification`: SQLite cannot open it, or this
@@ -366,7 +365,7 @@ impl Connections {
             (id, state.generation)
         };
         let prepared = fresh(&mut conn);
-        // By now its log is open, too.
+        // By now its log exists, too.
         if let Some(known) = state().known.get_mut(&id) {
             known.files = files_of(&self.path);
         }
@@ -398,8 +397,8 @@ impl Connections {
         Some(Lent { conn: Some(conn), id, generation, reader: self.reader, kept: true })
     }
 
-    /// Its files were taken away: all connections of this process to the database `file` are closed as they
-    /// come back, their log left as it is.
+    /// To be called when the database's files were taken away: all connections of this process to the database `file`
+    /// are closed as they come back, and their log is left as it is.
     pub(crate) fn condemn(&self, file: FileId) {
         self.current.set(None);
         let mut state = state();
@@ -419,7 +418,7 @@ impl Connections {
     }
 }
 
-/// A database, its log and its shared memory, as far as they are there; the database first.
+/// The database, its log and its shared memory, as far as they exist; the database first.
 fn files_of(path: &Path) -> Vec<FileId> {
     ["", "-wal", "-shm"].iter().filter_map(|end| FileId::of(&beside(path, end)).ok()).collect()
 }
@@ -431,7 +430,7 @@ pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// Whether a database may be opened here; if not, why.
+/// Whether a database may be opened in this process; the error says why not.
 fn free(file: FileId) -> std::result::Result<(), &'static str> {
     let state = state();
     if state.inherited.contains(&file) {
@@ -451,7 +450,7 @@ fn free(file: FileId) -> std::result::Result<(), &'static str> {
     Ok(())
 }
 
-/// A connection is gone for good.
+/// Forgets a connection that is closed.
 fn forget(id: u64) {
     let mut state = state();
     state.known.remove(&id);
@@ -474,7 +473,7 @@ pub(crate) struct Lent {
     id: u64,
     generation: u32,
     reader: bool,
-    /// Whether it is lent again.
+    /// Whether the connection goes back to the registry, to be lent again.
     kept: bool,
 }
 
@@ -509,7 +508,7 @@ impl Lent {
         } else {
             drop(conn);
         }
-        // One that writes is waited for until it is closed.
+        // A fork waits for a writer until its connection is closed.
         REGISTRY.state.lock().unwrap_or_else(PoisonError::into_inner).writing -= usize::from(!self.reader);
         forget(self.id);
     }

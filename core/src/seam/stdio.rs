@@ -1,9 +1,9 @@
 //! The process's own output.
 //!
 //! Guarantees: descriptors 1 and 2 are written without the standard library's lock, which a thread that hangs in a
-//! write may hold, and a forked child then for ever. Into a pipe no write is larger than the kernel keeps whole, so
-//! that lines of several processes on one pipe (workers of a server) do not mingle, unless a line alone is larger.
-//! A line that was cut by a failure is ended before the next one begins.
+//! write may hold, and then for ever in a forked child. No write into a pipe is larger than what the kernel keeps
+//! whole, so that lines of several processes on one pipe (workers of a server) do not mingle, unless a single line is
+//! larger. If a failure cut a line, the line is ended before the next one begins.
 
 #[cfg(test)]
 mod tests;
@@ -18,21 +18,21 @@ use rustix::stdio;
 
 use crate::seam::fork::PerProcess;
 
-/// What a pipe takes whole or not at all, on Linux and more than POSIX asks for elsewhere.
+/// How much a pipe takes whole or not at all: Linux's value, and elsewhere what POSIX demands at least.
 const PIPE_BUF: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
 
 /// One of the process's streams.
 pub(crate) struct Output {
-    /// One write; how much of it was taken.
+    /// Makes one write; answers how many bytes were taken.
     write: fn(&[u8]) -> io::Result<usize>,
     is_pipe: fn() -> bool,
-    /// Batches of one process take turns.
+    /// Held while a batch is written, so that batches of this process don't mingle.
     turn: &'static PerProcess<Mutex<()>>,
-    /// The last line that was written is not whole.
+    /// Whether the last line was written only in part.
     torn: bool,
 }
 
-/// What was not written: how many bytes were, and why no more.
+/// A write that failed: how many bytes were written before, and why it stopped.
 #[derive(Debug)]
 pub(crate) struct Cut {
     pub(crate) done: usize,
@@ -64,7 +64,7 @@ impl Output {
     /// Writes lines, each with its end.
     ///
     /// # Errors
-    /// What came of it, where not all was written.
+    /// As much as was written, and the error.
     pub(crate) fn lines(&mut self, lines: &[u8]) -> Result<(), Cut> {
         let turn = self.turn.get();
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,8 +108,8 @@ pub(crate) fn to_stderr(line: &str) -> io::Result<()> {
     Output::stderr().lines(line.as_bytes()).map_err(|cut| cut.error)
 }
 
-/// How many bytes of `lines` are whole lines of at most `most` bytes together; the first line, where it alone is
-/// longer.
+/// How many bytes at the start of `lines` are whole lines of together at most `most` bytes. If the first line alone is
+/// longer, its length.
 fn whole_lines(lines: &[u8], most: usize) -> usize {
     if lines.len() <= most {
         return lines.len();
@@ -118,13 +118,14 @@ fn whole_lines(lines: &[u8], most: usize) -> usize {
     memchr::memrchr(b'\n', &lines[..most]).map_or_else(first, |end| end + 1)
 }
 
-/// One write; waits where the descriptor, which others may have made so, does not.
+/// Makes one write; if the descriptor is non-blocking, as another process may have set it, waits until it can be
+/// written.
 fn write(to: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match rustix::io::write(to, bytes) {
             Err(rustix::io::Errno::INTR) => {}
             Err(rustix::io::Errno::AGAIN) => {
-                // What it says of the descriptor, the next write says as well.
+                // Whatever `poll` reports, the next write reports, too.
                 let _ = poll(&mut [PollFd::new(&to, PollFlags::OUT)], None);
             }
             done => return Ok(done?),
