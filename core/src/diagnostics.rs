@@ -58,12 +58,10 @@ pub fn to_stderr(message: &str) -> std::io::Result<()> {
     crate::seam::to_stderr(&format!("sinkwell: {message}\n"))
 }
 
-/// Something should be looked at.
 pub(crate) fn warn(message: &str) {
     log(Level::Warn, message);
 }
 
-/// For the curious.
 pub(crate) fn info(message: &str) {
     log(Level::Info, message);
 }

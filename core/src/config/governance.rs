@@ -12,7 +12,6 @@ use crate::document::reader::{Cursor, Table};
 use crate::error::Result;
 use crate::settings::{Governance, OnUnhealthy, RequiredSink};
 
-/// `governance`.
 pub(super) fn read(cursor: &Cursor<'_>, surroundings: Surroundings) -> Result<Governance> {
     let table = cursor.table(keys::GOVERNANCE)?;
     Ok(Governance {

@@ -95,7 +95,6 @@ fn encode(out: &mut String, text: &str, allowed: impl Fn(u8) -> bool) {
     }
 }
 
-/// `key`.
 pub(super) fn key(cursor: &Cursor<'_>) -> Result<KeyConfig> {
     let table = cursor.table(keys::KEY)?;
     let id = table.require("id")?.name()?.to_owned();

@@ -149,7 +149,6 @@ impl Envelope<'_> {
         (digest, self.place.hash(&digest))
     }
 
-    /// The hash.
     pub(crate) fn hash(&self) -> EnvelopeHash {
         self.hashes().1
     }

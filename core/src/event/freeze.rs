@@ -96,7 +96,6 @@ impl Event {
         &self.text[..self.data_end as usize]
     }
 
-    /// Bytes of all text attributes together.
     fn attributes_len(&self) -> usize {
         (self.ends[Attribute::COUNT - 1] - self.data_end) as usize
     }

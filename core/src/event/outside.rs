@@ -1,7 +1,7 @@
 //! Text from strangers: headers of a request, `tracestate`, a caller's own request id.
 //!
 //! Guarantees: text from strangers never makes an event fail. A stranger whose text could make `emit` fail could erase
-//! his own trail. So an invalid trace context is left out, and other text is made to fit: it is cut, and cleaned of
+//! their own trail. So an invalid trace context is left out, and other text is made to fit: it is cut, and cleaned of
 //! what an attribute cannot hold. What the host itself says (a type, a run, a subject) must be right, or the event is
 //! refused.
 

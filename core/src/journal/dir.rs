@@ -60,7 +60,7 @@ impl Identity {
 pub(super) fn prepare(fs: &dyn Fs, dir: &Path) -> Result<()> {
     match fs.create_dir(dir) {
         Ok(()) => {}
-        // Whoever can write to the directory could also put a history of his own there.
+        // Whoever can write to the directory could also put a forged history there.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
             fs.check_dir(dir).map_err(|e| error(dir, "use the journal's directory", &e))?;
         }
@@ -231,7 +231,7 @@ pub(super) fn claim(fs: &dyn Fs, path: &Path, wanted: impl Fn(&Identity) -> bool
     let mut owner = match fs.open(&owner_path, false) {
         Ok(owner) => owner,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            // Deleted but for its directory: what a crash left of `remove`.
+            // Only its directory is left: a crash interrupted `remove`.
             let _ = fs.remove_dir(path);
             return Ok(Claim::Gone);
         }

@@ -38,7 +38,6 @@ pub(super) fn read_up_to(file: &mut dyn FsFile, offset: u64, len: usize) -> io::
     Ok(bytes)
 }
 
-/// The whole file.
 pub(super) fn read_all(file: &mut dyn FsFile) -> io::Result<Vec<u8>> {
     let len = file.len()?;
     read_up_to(file, 0, usize::try_from(len).unwrap_or(usize::MAX))

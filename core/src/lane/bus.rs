@@ -219,7 +219,6 @@ impl Bus {
         }
     }
 
-    /// The checkpoint file, if one is configured.
     pub(crate) fn checkpoint_file(&self) -> Option<&CheckpointFile> {
         self.checkpoint_file.as_ref()
     }

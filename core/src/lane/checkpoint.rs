@@ -277,7 +277,6 @@ impl Shared {
         state
     }
 
-    /// Tells the listener, if there is one.
     fn tell(&self, state: LaneState, failure: Option<FailureKind>, summary: String) {
         let Some(listener) = self.listener.get() else { return };
         lock(&self.state).told = state == LaneState::Failed;

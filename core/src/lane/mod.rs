@@ -304,7 +304,6 @@ impl Lane {
         after.lost.push(Lost { lane: self.index, tracked: Arc::clone(tracked), reason });
     }
 
-    /// Tells the receipt of an event that was lost before it was sealed.
     pub(crate) fn tell_lost(&self, lost: &Lost) {
         lost.tracked.end(self.index, self.config.durable, || Ending {
             state: EndState::Lost,

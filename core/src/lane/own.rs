@@ -372,7 +372,6 @@ fn state(record: &StateRecord) -> Body {
     }
 }
 
-/// The body of a note.
 pub(crate) fn note(note: &Note, own_lane: &str) -> Body {
     match note {
         Note::State(record) => state(record),
@@ -424,7 +423,6 @@ pub(crate) fn note(note: &Note, own_lane: &str) -> Body {
     }
 }
 
-/// `heartbeat`
 pub(crate) fn heartbeat(lane: &str, state: LaneState, counters: &Counters, heads: &[StreamHead]) -> Body {
     let data = object(|w| {
         text(w, "lane", lane)?;

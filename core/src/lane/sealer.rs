@@ -268,9 +268,7 @@ impl InternedNames {
 /// What is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A host's event.
     Event,
-    /// An own envelope.
     Own,
     /// An own envelope that is signed whatever the key's mode, as verification of others depends on it.
     Signed,

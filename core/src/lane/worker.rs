@@ -115,7 +115,6 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<()> {
         .map_err(|e| Error::internal(format!("no thread for a lane: {e}")))
 }
 
-/// Starts a lane's threads.
 pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sinks: Vec<Box<dyn Sink>>) -> Result<()> {
     let mut couriers = Vec::with_capacity(sinks.len());
     for sink in sinks {

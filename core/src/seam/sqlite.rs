@@ -478,7 +478,6 @@ pub(crate) struct Lent {
 }
 
 impl Lent {
-    /// Closes it.
     pub(crate) fn give_up(mut self) {
         self.end(true);
     }

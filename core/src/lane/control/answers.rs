@@ -430,7 +430,6 @@ impl Control {
         self.again.push(Item { payload, place: None, covers: Vec::new(), ..item });
     }
 
-    /// Queues changes of key that were refused.
     fn send_again(&mut self, now: Instant) {
         if !self.closed && self.again_at.is_some_and(|at| now >= at) {
             self.again_at = None;

@@ -191,7 +191,6 @@ impl Flights {
         self.batches.iter_mut().for_each(|batch| batch.lingers = None);
     }
 
-    /// Adds a batch.
     pub(super) fn push(&mut self, items: Vec<Item>) {
         self.batches.push_back(Batch::new(items));
     }
