@@ -92,7 +92,7 @@ fn the_variable_names_the_document_and_its_folder_is_that_of_its_paths() {
     assert_eq!(file.path, Path::new("/etc/sw/e.ndjson"));
 }
 
-/// Wherever the program goes later, what it was told to write to stays where it was.
+/// A path that the program was told to write to stays the same when the working directory changes.
 #[test]
 fn relative_paths_are_absolute_once_they_are_read() {
     let config = load(
@@ -122,7 +122,7 @@ fn relative_paths_are_absolute_once_they_are_read() {
         seen += 1;
     }
     assert_eq!(seen, 3);
-    // Without a document the working directory is meant, the one of now.
+    // Without a document, paths are relative to the present working directory.
     let lane = r#"{"id": "l", "sink": {"file": {"path": "e"}}}"#;
     let (lane, _) = load("").parse_lane(lane, &Outside::default()).unwrap();
     assert!(lane.sink.get::<FileConfig>().unwrap().path == std::env::current_dir().unwrap().join("e"));
@@ -286,7 +286,7 @@ proptest! {
         }
     }
 
-    /// Documents that mean something, cut and put together anew, reach further than noise does.
+    /// Valid documents, cut and recombined, reach further into the reader than random bytes do.
     #[test]
     fn every_error_of_a_damaged_document_names_its_place(
         cuts in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..6),

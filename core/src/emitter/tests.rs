@@ -99,7 +99,7 @@ fn one_event_two_lanes_one_may_see_and_both_verify() {
     }
 }
 
-/// A host that says where its thread is, and counts what is asked of it.
+/// A host that says whether its thread may wait, and counts how often it is asked.
 #[derive(Default)]
 struct Host {
     place: Option<Wait>,
@@ -169,15 +169,15 @@ fn waits_for_room_on_a_stuck_lane_end_when_their_callers_give_up() {
         let host = Host { place: Some(Wait::Elsewhere(waited)), ..Host::default() };
         (emitter.emit_waiting(EventInput::new("com.x"), &host), host.room)
     };
-    // Each gives up a nanosecond later, so before the next one asks.
+    // Each of them gives up a nanosecond later, that is, before the next one is checked.
     let rooms: Vec<_> = (0..100).map(|_| ask(limit - Duration::from_nanos(1)).1).collect();
     assert!(held() <= 1, "{}", held());
-    // The refusal of one that has waited long enough may be the last thing that anybody hears of the lane.
+    // If a waiter's time is over, nothing else may ever wake it, so it must be called now.
     let refused = ask(limit).0.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Backpressure);
     assert_eq!(held(), 0);
     assert!(rooms.iter().all(|room| room.load(Ordering::Acquire)), "called, so a binding keeps none either");
-    // One that still waits stays.
+    // A waiter whose time is not over stays.
     let waits = ask(Duration::ZERO).1;
     ask(limit).0.unwrap_err();
     assert_eq!(held(), 1);
@@ -208,7 +208,7 @@ fn sinks_that_are_added_at_the_same_time_are_all_there() {
     let sink = |id: String| {
         let barrier = Arc::clone(&barrier);
         let make: SinkFactory = Arc::new(move || {
-            // All have found their id free, and none is added yet.
+            // All of them have found their id free, and none has been added yet.
             barrier.wait();
             Ok(Box::new(Takes))
         });

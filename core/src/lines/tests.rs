@@ -1,4 +1,4 @@
-//! Appending, whole or not at all, to files that others reach too.
+//! Appending, whole or not at all, to files that others can change, too.
 
 use super::*;
 use crate::seam::RealFs;
@@ -19,7 +19,7 @@ fn a_roll_back_cuts_off_what_was_written_and_never_extends() {
     fs.leave_room(Some(2));
     assert!(matches!(file.append(&fs, b"two\n", false), Err(Trouble::Io(_))));
     assert_eq!((fs.bytes(Path::new(PATH)), file.is_doubtful()), (b"one\n".to_vec(), false));
-    // Somebody cuts it while a write fails: what he left is what there is.
+    // Somebody cuts the file while a write fails: it stays as the other one left it.
     fs.cut(Path::new(PATH), 1);
     file.roll_back();
     assert_eq!(fs.bytes(Path::new(PATH)), b"o");
@@ -90,7 +90,7 @@ impl Fs for Hostile {
         self.fs.open_read(path)
     }
     fn stat(&self, path: &Path) -> io::Result<Stat> {
-        // The first look of an append, at its start, is answered truly; before the second the file is gone.
+        // The check at the start of an append sees the file; before the second check the file is gone.
         if self.at.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1 {
             self.fs.remove_file(path)?;
         }
@@ -128,7 +128,7 @@ fn a_file_that_goes_while_it_is_written_to_holds_nothing() {
     let mut file = open(&fs);
     let hostile = Hostile { fs: fs.clone(), at: Default::default() };
     let trouble = file.append(&hostile, b"one\n", true).unwrap_err();
-    // The path no longer names it; whether it has another name, only the descriptor knows.
+    // The path no longer names the file; only the descriptor tells whether it has another name.
     assert!(matches!(trouble, Trouble::Taken(Taken::Removed | Taken::Moved)), "{trouble:?}");
     assert!(file.is_doubtful());
 }

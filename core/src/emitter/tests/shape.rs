@@ -1,11 +1,11 @@
-//! The two doors for policies (`lane::shape`), with a policy that does as much as one could.
+//! The two places where policies act (`lane::shape`), with a policy that uses both fully.
 
 use super::*;
 use crate::envelope::Redacted;
 use crate::lane::{Filter, InForce, Route, Shapable, Shaping};
 use crate::verify::{Options as VerifyOptions, Verdict, Verifier};
 
-/// Filters every event of a type that begins with `com.noise` in every lane, and writes its own name into the others.
+/// Filters, in every lane, each event of a type that begins with `com.noise`, and writes its own name into the others.
 struct Toy {
     name: &'static str,
     routed: std::sync::Mutex<Vec<(usize, Option<Filter>)>>,
@@ -164,8 +164,8 @@ fn what_routed_an_event_shapes_it_whatever_is_in_force_by_then() {
     assert!(lines.iter().zip(seen).all(|(line, seen)| line.contains(seen)), "{lines:?}");
 }
 
-/// What there is nothing to do for is not even asked: an emitter without policies pays for two looks at an `Option`, and
-/// so does one with policies that say nothing here.
+/// An emitter without policies checks only two `Option`s, and so does one with policies that say nothing about its lanes:
+/// nothing else is called.
 #[test]
 fn policies_that_say_nothing_leave_an_events_way_as_it_is() {
     let dir = TempDir::new();

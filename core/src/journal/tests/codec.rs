@@ -120,7 +120,7 @@ fn a_torn_tail_is_told_from_the_end() {
         let expected = if cut >= last + whole { (end, false) } else { (last, true) };
         assert_eq!(tail(&bytes, false), expected, "cut at {}", cut - last);
     }
-    // In a file that is used again, what follows is stale: only a whole header tells that one was begun.
+    // In a reused file, stale bytes follow the records: only a whole header shows that a record was begun.
     let (stale, _) = segment(&all, 8 << 10, 0xEE);
     assert_eq!(tail(&stale, true), (end, false));
     let mut bytes = stale;
@@ -130,7 +130,7 @@ fn a_torn_tail_is_told_from_the_end() {
 
 #[test]
 fn a_record_inside_an_envelope_is_not_one() {
-    // Whoever writes an envelope may know the layout, not the salt.
+    // Somebody who can write an envelope may know the layout, but not the salt.
     let inner = Sample::new(9, 100);
     let mut forged = vec![b' '; 8];
     encode(&mut forged, SALT ^ 0xFFFF, Kind::Envelope, Position(2), &inner.record());

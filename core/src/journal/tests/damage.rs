@@ -1,4 +1,4 @@
-//! What the heir is told of what could not be read, and where the pieces go.
+//! What the heir is told about data that could not be read, and where the damaged segments go.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ fn a_segment_without_a_header_is_lost_whole_and_its_neighbours_are_not() {
     assert!(segments.len() > 2);
     let base = |path| Header::decode(&world.fs.bytes(path)).unwrap().base.0;
     let (before, after) = (base(&segments[1]), base(&segments[2]) - base(&segments[1]));
-    // One copy of the header may go.
+    // One of the two copies of the header may be damaged.
     world.fs.flip(&segments[1], 20, 0);
     assert!(world.open().1[0].damage().is_empty());
     world.fs.flip(&segments[1], 2048 + 20, 0);

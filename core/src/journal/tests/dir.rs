@@ -164,7 +164,7 @@ fn read_only_forbidden_and_full_are_each_a_clear_error() {
             assert!(error.place().unwrap().starts_with(path.to_str().unwrap()), "{error}");
         }
         assert_eq!(snapshot(dir.path()), before);
-        // Looking needs no leave to write.
+        // Looking needs no permission to write.
         assert_eq!(list(&(Arc::new(Refusing(errno)) as _), dir.path()).unwrap().journals.len(), 1);
     }
     assert_eq!(open(dir.path()).1[0].unacknowledged(), 3);
@@ -235,7 +235,7 @@ const CHILD: &str = "SINKWELL_TEST_JOURNAL_CHILD";
 fn child() {
     let dir = std::env::var_os(CHILD).expect("the directory");
     let (mut journal, adopted) = open(Path::new(&dir));
-    // Everyone holds on to what was adopted; whatever is found twice would be printed twice.
+    // Every process keeps what it adopted, so an envelope that two of them adopted would be printed twice.
     for old in &adopted {
         for stored in old.records() {
             println!("adopted {}", stored.unwrap().recordedtime);

@@ -1,10 +1,9 @@
 //! The store against a plain list, under faults at every file-system call.
 //!
-//! What is held to be true after a kill or a loss of power, whatever failed before: every envelope that a
-//! sync covered and nobody acknowledged is there, byte for byte and in order; nothing is there that was
-//! not appended; after a kill alone everything appended is there; the newest durable head of each agent is
-//! known; damage is reported only of what no sync covered. `SINKWELL_JOURNAL_OPS` sets the number of
-//! operations, `SINKWELL_JOURNAL_SEED` where they begin.
+//! After a kill or a power failure, whatever failed before, these must hold: every envelope that a sync covered and
+//! nobody acknowledged is there, byte for byte and in order; nothing is there that was not appended; after a kill alone
+//! everything appended is there; the newest durable head of each agent is known; damage is reported only where no sync
+//! covered the data. `SINKWELL_JOURNAL_OPS` sets the number of operations, `SINKWELL_JOURNAL_SEED` the first seed.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +18,7 @@ use crate::testing::simfs::{Rng, SimFs};
 /// What is known of one sub-journal.
 #[derive(Default)]
 struct Model {
-    /// The envelopes by position - 1; those of an append that was refused last, behind `appended`.
+    /// The envelopes by position - 1. Those of the last append, if that was refused, stand behind `appended`.
     list: Vec<u64>,
     appended: usize,
     /// Up to where a sync is known to have covered it.
@@ -183,7 +182,7 @@ impl Test {
                 self.drop_journal();
             }
             Err(AppendError::TooLarge(_)) => {
-                // So much has been refused that it no longer fits together.
+                // So many were refused that they no longer fit into the journal together.
                 self.count("too large");
                 self.drop_journal();
             }
@@ -201,7 +200,7 @@ impl Test {
             model.synced = model.appended;
             self.count("syncs");
         } else {
-            // Final: whatever comes next is refused as well.
+            // The failure is final: everything that follows is refused, too.
             self.fs.fail_one_in(0);
             assert!(journal.sync().is_err() && journal.append(&[]).is_err());
             self.count("failed syncs");

@@ -1,4 +1,4 @@
-//! The owner's and the heir's side over the real file system.
+//! The owner's side and the heir's side, over the real file system.
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;

@@ -24,7 +24,7 @@ pub(crate) fn open_with(
     config: &JournalConfig,
     lane: &str,
 ) -> Result<(Journal, Vec<Adopted>)> {
-    // Each later than the one before, so that they are adopted in the order in which they were made.
+    // Each one is later than the one before, so that they are adopted in the order in which they were made.
     static OPENED: AtomicI64 = AtomicI64::new(1_700_000_000_000);
     let millis = OPENED.fetch_add(1, Ordering::Relaxed);
     Journal::open(fs, Arc::new(SeededRandom::new(5)), config, lane, "file", millis * 1_000_000)
@@ -34,7 +34,7 @@ pub(crate) fn open(dir: &Path) -> (Journal, Vec<Adopted>) {
     open_with(Arc::new(RealFs), &config(dir), "audit").unwrap()
 }
 
-/// An envelope of which every field follows from `n`, `len` bytes long.
+/// An envelope of `len` bytes, all of whose fields follow from `n`.
 pub(crate) struct Sample {
     n: u64,
     agent: String,

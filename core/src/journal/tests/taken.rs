@@ -1,4 +1,4 @@
-//! Hands that are not ours in the journal's directory, and power that goes at every sync.
+//! Others who change files in the journal's directory, and power failures at every sync.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ fn a_directory_that_is_not_safely_ours_is_refused_unless_that_is_allowed() {
     open(&real, Access { shared_write: true, ..Access::default() }).unwrap();
 }
 
-/// The power goes before each sync in turn, and with it every write, cut, rename and removal that none covered.
+/// The power fails before each sync in turn, and takes every write, cut, rename and removal that no sync covered.
 #[test]
 fn what_was_journaled_is_there_whenever_the_power_goes() {
     let mut points = 0;

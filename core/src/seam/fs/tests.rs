@@ -9,7 +9,7 @@ fn mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Opens in every way for writing; the message of a refusal, the same in each.
+/// Opens a path for writing in every way; answers the message of the refusal, which must be the same for each.
 fn open(path: &Path, access: Access) -> Result<(), String> {
     let fs = SharedFs(access);
     let results = [fs.open(path, true).map(drop), fs.open_append(path).map(drop), check_path(path, access)];
@@ -71,7 +71,7 @@ fn pipes_and_devices_only_where_they_make_sense_and_nothing_waits_to_be_refused(
     let pipe = dir.path().join("pipe");
     let how = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, how, 0).unwrap();
-    // Nobody reads it: this returns all the same.
+    // Nobody reads the pipe: the call must return all the same.
     assert!(open(&pipe, STRICT).unwrap_err().contains("no regular file"));
     let null = Path::new("/dev/null");
     assert!(open(null, STRICT).unwrap_err().contains("no regular file"));
@@ -103,7 +103,8 @@ fn another_users_file_is_not_ours() {
     let dir = TempDir::new();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    // Only root can give a file away; for others there is a file of root's, which is as good as theirs.
+    // Only root can give a file away. Other users would have only files of root's to test with, which count as their
+    // own.
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(&file, Some(12345), None).unwrap();
         assert!(open(&file, STRICT).unwrap_err().contains("uid 12345"));

@@ -91,7 +91,7 @@ fn a_condemned_database_is_opened_again_only_when_nobody_here_holds_the_old_one(
 
 #[test]
 fn what_a_fork_left_open_is_refused_in_the_child_and_not_closed() {
-    // Of a state of its own, as that of the process is every test's.
+    // With a state of its own, as all tests share that of the process.
     let dir = TempDir::new();
     let path = dir.path().join("a.db");
     let conn = Connection::open(&path).unwrap();
@@ -126,7 +126,7 @@ fn a_fork_waits_a_tenth_of_a_second_at_most_for_who_is_inside_sqlite() {
     assert!(state.frozen && state.busy == 1);
 }
 
-/// What a fork would find: whether a connection to the file is left to the child.
+/// What a fork would find: whether a connection to the file would be inherited by the child.
 fn fork_finds(path: &Path) -> bool {
     let file = FileId::of(path).unwrap();
     quiesce();
@@ -135,7 +135,7 @@ fn fork_finds(path: &Path) -> bool {
     left
 }
 
-/// Runs an ignored test in a process of its own, as a fork closes every test's connections.
+/// Runs an ignored test in a process of its own, as a fork closes the connections of every test.
 fn alone(test: &str) {
     let done = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", &format!("sqlite::tests::{test}"), "--ignored", "--test-threads=1"])
@@ -167,7 +167,7 @@ fn who_is_inside_a_batch_gives_way_to_a_fork_and_stores_it_afterwards() {
     let writes = std::thread::spawn(move || (sink.deliver(&batch[2_000..]), sink));
     let mut forks = 0;
     while !writes.is_finished() {
-        // Once it is in the middle of it.
+        // Forks once the sink is in the middle of the batch.
         if state().writing > 0 && forks < 5 {
             let before = std::time::Instant::now();
             assert!(!fork_finds(&path), "the child could not use it");
