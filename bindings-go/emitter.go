@@ -21,7 +21,7 @@ import (
 	"unsafe"
 )
 
-// Emitter seals events and hands them to its lanes. All its methods may be called from any goroutine.
+// Emitter seals events and hands them to its lanes. It is made by Open. All its methods may be called from any goroutine.
 type Emitter struct {
 	native *handle
 	depth  int
@@ -34,6 +34,17 @@ type Emitter struct {
 type handle struct {
 	pointer *C.SinkwellEmitter
 }
+
+// opened is the emitter itself, which one is that Open made.
+func (w *Emitter) opened() *Emitter {
+	if w == nil || w.native == nil {
+		panic("sinkwell: this Emitter was not opened; use the one that sinkwell.Open returns, once its error is nil")
+	}
+	return w
+}
+
+// pointer is the emitter behind the ABI.
+func (w *Emitter) pointer() *C.SinkwellEmitter { return w.opened().native.pointer }
 
 // Option is one of Open's.
 type Option func(*opening)
@@ -177,11 +188,11 @@ func (w *Emitter) Put(ctx context.Context, event Event) error {
 func (w *Emitter) emit(ctx context.Context, event *Event, receipt bool) (*C.SinkwellReceipt, error) {
 	c := calls.Get().(*call)
 	defer c.release()
-	if err := c.pack(ctx, event, w.depth); err != nil {
+	if err := c.pack(ctx, event, w.opened().depth); err != nil {
 		return nil, err
 	}
 	return w.attempt(ctx, c, receipt, func() C.int32_t {
-		return C.sw_emit(w.native.pointer, flat(c.buf), &c.native, unsafe.SliceData(c.parts))
+		return C.sw_emit(w.pointer(), flat(c.buf), &c.native, unsafe.SliceData(c.parts))
 	})
 }
 
@@ -193,7 +204,7 @@ func (w *Emitter) EmitJSON(ctx context.Context, event []byte) (*Receipt, error) 
 		c.native.inside = 1
 	}
 	pointer, err := w.attempt(ctx, c, true, func() C.int32_t {
-		return C.sw_emit_json(w.native.pointer, flat(event), C.uint64_t(len(event)), &c.native)
+		return C.sw_emit_json(w.pointer(), flat(event), C.uint64_t(len(event)), &c.native)
 	})
 	if err != nil {
 		return nil, err
@@ -224,7 +235,7 @@ func (w *Emitter) waitForRoom(ctx context.Context, c *call, try func() C.int32_t
 	defer timer.Stop()
 	for {
 		room, err := begin(func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
-			return C.sw_on_room(w.native.pointer, token, e)
+			return C.sw_on_room(w.pointer(), token, e)
 		})
 		if err != nil {
 			return err
@@ -259,7 +270,7 @@ func (w *Emitter) waitForRoom(ctx context.Context, c *call, try func() C.int32_t
 func (w *Emitter) EnsureReady() error {
 	defer runtime.KeepAlive(w)
 	var e C.SinkwellError
-	return takeError(C.sinkwell_ensure_ready(w.native.pointer, &e), &e)
+	return takeError(C.sinkwell_ensure_ready(w.pointer(), &e), &e)
 }
 
 // Counters are those of one lane; in every reading Admitted = Delivered + Dropped + Rejected + Pending.
@@ -285,7 +296,7 @@ type Counters struct {
 func (w *Emitter) Counters() map[string]Counters {
 	defer runtime.KeepAlive(w)
 	return decode[map[string]Counters](func(out *C.SinkwellOwned, e *C.SinkwellError) C.int32_t {
-		return C.sinkwell_counters(w.native.pointer, out, e)
+		return C.sinkwell_counters(w.pointer(), out, e)
 	})
 }
 
@@ -311,7 +322,7 @@ type LaneHealth struct {
 func (w *Emitter) Health() map[string]LaneHealth {
 	defer runtime.KeepAlive(w)
 	return decode[map[string]LaneHealth](func(out *C.SinkwellOwned, e *C.SinkwellError) C.int32_t {
-		return C.sinkwell_health(w.native.pointer, out, e)
+		return C.sinkwell_health(w.pointer(), out, e)
 	})
 }
 
@@ -319,7 +330,7 @@ func (w *Emitter) Health() map[string]LaneHealth {
 func (w *Emitter) Prometheus() string {
 	defer runtime.KeepAlive(w)
 	text, _ := fetch(func(out *C.SinkwellOwned, e *C.SinkwellError) C.int32_t {
-		return C.sinkwell_prometheus(w.native.pointer, out, e)
+		return C.sinkwell_prometheus(w.pointer(), out, e)
 	})
 	return string(text)
 }
@@ -329,7 +340,7 @@ func (w *Emitter) Refused() uint64 {
 	defer runtime.KeepAlive(w)
 	var refused C.uint64_t
 	var e C.SinkwellError
-	_ = takeError(C.sinkwell_refused(w.native.pointer, &refused, &e), &e)
+	_ = takeError(C.sinkwell_refused(w.pointer(), &refused, &e), &e)
 	return uint64(refused)
 }
 
@@ -339,7 +350,7 @@ func (w *Emitter) Queued(lane string) (uint64, error) {
 	var queued C.uint64_t
 	var e C.SinkwellError
 	name := append([]byte(lane), 0)
-	err := takeError(C.sw_with_lane(w.native.pointer, flat(name), C.uint64_t(len(lane)), &queued, nil, &e), &e)
+	err := takeError(C.sw_with_lane(w.pointer(), flat(name), C.uint64_t(len(lane)), &queued, nil, &e), &e)
 	return uint64(queued), err
 }
 
@@ -368,7 +379,7 @@ func (w *Emitter) Drain(lane string) (Drained, error) {
 	defer runtime.KeepAlive(w)
 	name := append([]byte(lane), 0)
 	return decoded[Drained](fetch(func(out *C.SinkwellOwned, e *C.SinkwellError) C.int32_t {
-		return C.sw_with_lane(w.native.pointer, flat(name), C.uint64_t(len(lane)), nil, out, e)
+		return C.sw_with_lane(w.pointer(), flat(name), C.uint64_t(len(lane)), nil, out, e)
 	}))
 }
 
@@ -384,7 +395,7 @@ func (w *Emitter) AddSink(sink GovernanceEventSink, lane ...map[string]any) erro
 	}
 	native[0] = one
 	var e C.SinkwellError
-	return takeError(C.sinkwell_add_sink(w.native.pointer, &native[0], &e), &e)
+	return takeError(C.sinkwell_add_sink(w.pointer(), &native[0], &e), &e)
 }
 
 // ChangeKey seals with another key from the next envelope on. key is a key section as in the configuration:
@@ -410,7 +421,7 @@ func (w *Emitter) ChangeKey(key any, signer ...Signer) error {
 	}
 	section = append(section, '\n')
 	var e C.SinkwellError
-	return takeError(C.sw_change_key(w.native.pointer, flat(section), C.uint64_t(len(section)), C.uint64_t(handle), &e), &e)
+	return takeError(C.sw_change_key(w.pointer(), flat(section), C.uint64_t(len(section)), C.uint64_t(handle), &e), &e)
 }
 
 // Repair has a durable lane export again what its journal still holds, from an envelope on: a record's Repair cursor, for
@@ -423,7 +434,7 @@ func (w *Emitter) Repair(lane string, from Cursor) error {
 	}
 	name, stream := append([]byte(lane), 0), append([]byte(from.StreamID), 0)
 	var e C.SinkwellError
-	return takeError(C.sw_repair(w.native.pointer, flat(name), C.uint64_t(len(lane)), flat(stream),
+	return takeError(C.sw_repair(w.pointer(), flat(name), C.uint64_t(len(lane)), flat(stream),
 		C.uint64_t(len(from.StreamID)), C.uint64_t(sequence), &e), &e)
 }
 
@@ -445,12 +456,12 @@ type Report map[string]LaneReport
 // would wait for itself.
 func (w *Emitter) Flush(ctx context.Context) (Report, error) {
 	defer runtime.KeepAlive(w)
-	return w.native.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
+	return w.opened().native.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
 		limit := remaining(ctx)
 		if ambientOf(ctx).inside {
 			limit = 0
 		}
-		return C.sw_flush_on(w.native.pointer, limit, token, e)
+		return C.sw_flush_on(w.pointer(), limit, token, e)
 	})
 }
 
@@ -458,9 +469,9 @@ func (w *Emitter) Flush(ctx context.Context) (Report, error) {
 // afterwards are refused. Safe to call again.
 func (w *Emitter) Close(ctx context.Context) (Report, error) {
 	defer runtime.KeepAlive(w)
-	w.ended.Store(true)
-	return w.native.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
-		return C.sw_shutdown_on(w.native.pointer, remaining(ctx), token, e)
+	w.opened().ended.Store(true)
+	return w.opened().native.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
+		return C.sw_shutdown_on(w.pointer(), remaining(ctx), token, e)
 	})
 }
 

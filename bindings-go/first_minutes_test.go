@@ -53,6 +53,23 @@ func TestASinkWithoutANameIsRefused(t *testing.T) {
 	}
 }
 
+func TestAnEmitterThatNobodyOpenedSaysSo(t *testing.T) {
+	for name, call := range map[string]func(){
+		"nil":        func() { _ = (*sinkwell.Emitter)(nil).Put(soon(t), tool()) },
+		"zero":       func() { _, _ = new(sinkwell.Emitter).Emit(soon(t), tool()) },
+		"its health": func() { new(sinkwell.Emitter).Health() },
+	} {
+		func() {
+			defer func() {
+				if said, _ := recover().(string); !strings.Contains(said, "use the one that sinkwell.Open returns") {
+					t.Error(name, said)
+				}
+			}()
+			call()
+		}()
+	}
+}
+
 func TestATimeoutNamesTheLane(t *testing.T) {
 	goOn := make(chan struct{})
 	sink := &memorySink{name: "held", do: func(context.Context, sinkwell.SignedGovernanceEvent) error {

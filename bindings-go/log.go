@@ -53,7 +53,7 @@ func (w *Emitter) emitLog(a *ambient, c *call) error {
 		wait = C.SINKWELL_INSIDE
 	}
 	var e C.SinkwellError
-	return takeError(C.sw_emit_log(w.native.pointer, flat(c.buf), C.uint64_t(len(c.buf)), wait, &e), &e)
+	return takeError(C.sw_emit_log(w.pointer(), flat(c.buf), C.uint64_t(len(c.buf)), wait, &e), &e)
 }
 
 // spelling begins a value of which nothing is refused.

@@ -32,7 +32,7 @@ type MetricPoint struct {
 func (w *Emitter) Metrics() []Metric {
 	defer runtime.KeepAlive(w)
 	text, _ := fetch(func(out *C.SinkwellOwned, e *C.SinkwellError) C.int32_t {
-		return C.sinkwell_metrics(w.native.pointer, out, e)
+		return C.sinkwell_metrics(w.pointer(), out, e)
 	})
 	var all struct {
 		Metrics []Metric `json:"metrics"`

@@ -52,7 +52,7 @@ func (w *Emitter) PolicyStatus() []PolicyDocument {
 	return decode[struct {
 		Policies []PolicyDocument `json:"policies"`
 	}](func(out *C.SinkwellOwned, e *C.SinkwellError) C.int32_t {
-		return C.sinkwell_policy_status(w.native.pointer, out, e)
+		return C.sinkwell_policy_status(w.pointer(), out, e)
 	}).Policies
 }
 
@@ -61,5 +61,5 @@ func (w *Emitter) PolicyStatus() []PolicyDocument {
 func (w *Emitter) ReloadPolicies() error {
 	defer runtime.KeepAlive(w)
 	var e C.SinkwellError
-	return takeError(C.sinkwell_reload_policies(w.native.pointer, &e), &e)
+	return takeError(C.sinkwell_reload_policies(w.pointer(), &e), &e)
 }

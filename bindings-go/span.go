@@ -111,6 +111,6 @@ func (w *Emitter) EmitSpan(ctx context.Context, span Span) (int, error) {
 	}
 	var emitted C.uint64_t
 	var e C.SinkwellError
-	err := takeError(C.sw_emit_span(w.native.pointer, flat(c.buf), C.uint64_t(len(c.buf)), wait, &emitted, &e), &e)
+	err := takeError(C.sw_emit_span(w.pointer(), flat(c.buf), C.uint64_t(len(c.buf)), wait, &emitted, &e), &e)
 	return int(emitted), err
 }

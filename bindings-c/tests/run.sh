@@ -45,6 +45,16 @@ else
     echo "ok the header is C++11 # SKIP no c++ on PATH"
 fi
 
+# glibc (with its libm and its loader) and libgcc_s, as README.md says.
+needed() {
+    local needed
+    needed="$(readelf -d "$lib/libsinkwell.so" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' |
+        grep -vxE 'libc\.so\.6|libm\.so\.6|libgcc_s\.so\.1|ld-linux-x86-64\.so\.2')"
+    echo "$needed"
+    [[ -z "$needed" ]]
+}
+if have readelf; then check "the shared library needs what README.md says" needed; fi
+
 # The README's lines are those of the program that the packages' tests compile and run.
 readme_lines() {
     local line
