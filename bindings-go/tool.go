@@ -50,7 +50,7 @@ func (w *Emitter) told(ctx context.Context, name string, took time.Duration, fai
 		}
 		attrs = append(attrs, String("error.type", kind))
 	}
-	event := Event{Type: "tool.invocation", Subject: "tool:" + name, Attrs: append(attrs, String("outcome", outcome))}
+	event := Event{Type: TypeToolInvocation, Attrs: append(attrs, String("outcome", outcome))}
 	if err := w.Put(inside(ctx), event); err != nil {
 		warn("a tool's call was not emitted: " + err.Error())
 	}

@@ -165,9 +165,13 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
 @pytest.mark.parametrize("order", ["before", "after"])
-def test_gevent_does_not_starve_a_sink(folder: Path, kind: str, order: str) -> None:
+@pytest.mark.parametrize(
+    "patch",
+    ["from gevent import monkey; monkey.patch_all()\n", "import eventlet; eventlet.monkey_patch()\n"],
+    ids=["gevent", "eventlet"],
+)
+def test_greenlets_do_not_starve_a_sink(folder: Path, patch: str, kind: str, order: str) -> None:
     """A greenlet that never gives way: the sink is on a thread of the system."""
-    patch = "from gevent import monkey; monkey.patch_all()\n"
     load = "import sinkwell, time\n"
     program = (
         (patch + load if order == "before" else load + patch)

@@ -59,7 +59,6 @@ public sealed partial class Emitter
             _ => "error",
         };
         var took = Stopwatch.GetElapsedTime(since).TotalMilliseconds;
-        EventOptions options = new() { Subject = $"tool:{tool}" };
         var inside = HostCall.IsInside;
         try
         {
@@ -67,12 +66,12 @@ public sealed partial class Emitter
             HostCall.Enter();
             if (failure is null)
             {
-                Put("tool.invocation", [("tool", tool), ("outcome", outcome), ("duration_ms", took)], options);
+                Put("tool.invocation", [("tool", tool), ("outcome", outcome), ("duration_ms", took)]);
             }
             else
             {
                 var kind = failure.GetType().FullName ?? failure.GetType().Name;
-                Put("tool.invocation", [("tool", tool), ("outcome", outcome), ("duration_ms", took), ("error.type", kind)], options);
+                Put("tool.invocation", [("tool", tool), ("outcome", outcome), ("duration_ms", took), ("error.type", kind)]);
             }
         }
         catch (SinkwellException refused)

@@ -112,7 +112,8 @@ public sealed class ContextTests
         using var folder = new TemporaryFolder();
         var file = folder.File("events.ndjson");
         var emitter = Emitter.Open(Configurations.ToFile(file, folder.HmacKey()));
-        Assert.Equal(7, emitter.Tool("pay", static () => 7));
+        // Whatever it is called, its calls are events, and the same in every language.
+        Assert.Equal(7, emitter.Tool("pay\n\0", static () => 7));
         Assert.Equal(8, await emitter.ToolAsync("pay", static async () =>
         {
             await Task.Yield();
@@ -126,6 +127,8 @@ public sealed class ContextTests
         Assert.Equal(
             ["ok ", "ok ", "error System.InvalidOperationException", "cancelled System.Threading.Tasks.TaskCanceledException", "timeout System.TimeoutException"],
             Events(file).Select(static e => $"{Text(e.GetProperty("data"), "outcome")} {Text(e.GetProperty("data"), "error.type")}"));
+        Assert.Equal("pay\n\0", Text(Events(file).First().GetProperty("data"), "tool"));
+        Assert.All(Events(file), static e => Assert.False(e.TryGetProperty("subject", out _)));
         Assert.DoesNotContain("MARKER", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
     }
 
