@@ -43,7 +43,7 @@ pub(super) enum Phase {
     Idle,
     /// Asleep until the sink answers or a back-off is over: no event wakes it.
     Waiting,
-    /// Asleep, and about to be woken: see [`After`].
+    /// Asleep, and about to be woken: see [`super::After`].
     Woken,
 }
 
@@ -147,7 +147,7 @@ pub(crate) struct LaneCore {
     pub(super) flushed: u64,
     /// Something other than an event has come: the worker must look.
     pub(super) attention: bool,
-    /// Lanes whose workers this lane's worker wakes as soon as it is awake itself: see [`After`].
+    /// Lanes whose workers this lane's worker wakes as soon as it is awake itself: see [`super::After`].
     pub(super) relay: Vec<Arc<Lane>>,
     /// The sink's answers for batches in flight, by the number of the call.
     pub(super) answers: Vec<(u64, crate::sink::Answers)>,
