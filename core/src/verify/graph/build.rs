@@ -53,7 +53,8 @@ pub(super) fn build(
 }
 
 impl Builder {
-    /// Of the facts of one event the one that is believed most, and of these the first; in the order of time.
+    /// Of the facts of one event the one that is believed most, of these one that no policy shaped for its lane, and of
+    /// these the first; in the order of time.
     fn choose(&mut self) -> Vec<usize> {
         let Graph { facts, standing, .. } = &self.graph;
         let mut best: HashMap<&str, usize> = HashMap::with_capacity(facts.len());
@@ -64,9 +65,11 @@ impl Builder {
                 continue;
             }
             let other = &facts[*held];
-            if standing[at] < standing[*held] {
+            let differs = standing[at] == standing[*held] && !same(fact, other);
+            if (standing[at], fact.viewed) < (standing[*held], other.viewed) {
                 *held = at;
-            } else if standing[at] == standing[*held] && !same(fact, other) {
+            }
+            if differs {
                 ambiguous.push(*held);
             }
         }
@@ -268,12 +271,14 @@ impl Builder {
     }
 }
 
-/// Whether two envelopes tell the same of one event; lanes may see different content, never different authority.
+/// Whether two envelopes tell the same of one event. Lanes may see different content, and members that a policy added
+/// or dropped for one of them; never different authority.
 fn same(a: &Fact, b: &Fact) -> bool {
     let of = |fact: &Fact| {
         let links =
             [&fact.identity, &fact.decision, &fact.delegated_by, &fact.principal, &fact.run, &fact.cause];
         (fact.agent.clone(), fact.event_type.clone(), fact.at, links.map(Clone::clone))
     };
-    of(a) == of(b) && a.what == b.what
+    let what = if a.viewed || b.viewed { a.what.agrees(&b.what) } else { a.what == b.what };
+    of(a) == of(b) && what
 }

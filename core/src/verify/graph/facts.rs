@@ -25,6 +25,8 @@ pub(super) struct Fact {
     pub(super) time: Box<str>,
     pub(super) at: UnixNanos,
     pub(super) place: Place,
+    /// A policy added members for this lane, or dropped some.
+    pub(super) viewed: bool,
     pub(super) run: Option<Box<str>>,
     pub(super) cause: Option<Box<str>>,
     pub(super) principal: Option<Box<str>>,
@@ -41,6 +43,20 @@ pub(super) enum What {
     Decision(Decision),
     Act(Act),
     Run(Run),
+}
+
+impl What {
+    /// Whether both say the same, as far as no policy can change it for one lane: by the members that their types
+    /// require.
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Authority(a), Self::Authority(b)) => a.assertion == b.assertion,
+            (Self::Decision(a), Self::Decision(b)) => a.verdict == b.verdict,
+            (Self::Act(a), Self::Act(b)) => a.tool == b.tool && a.phase == b.phase,
+            (Self::Run(_), Self::Run(_)) => true,
+            _ => false,
+        }
+    }
 }
 
 /// An authority that was given, or taken back.
@@ -129,6 +145,7 @@ pub(super) fn read(envelope: &Envelope<'_>, hash: &[u8; 32], place: Place) -> Op
         time: (*envelope.time).into(),
         at: parse_time(&envelope.time)?,
         place,
+        viewed: data.get("view").is_some(),
         run: attribute("runid"),
         cause: attribute("causationid"),
         principal: authz::principal(data).map(Into::into),

@@ -508,6 +508,30 @@ fn two_events_of_one_id_that_differ_are_told() {
     };
     let (_, graph) = graph_of(&sealed(1, 0, &[said("deny", 1), said("allow", 2)]), &GraphFilter::default());
     assert_eq!(graph.findings()[0].kind, Kind::AmbiguousId);
+    // A policy shaped it for one lane, which is no other event; what is whole is what counts.
+    let with = |data: &str| Said {
+        data: data.into(),
+        id: "a".into(),
+        event_type: "identity.assertion",
+        at: START,
+        ..Said::default()
+    };
+    let thin = with(r#"{"assertion":"issued","view":{"policy":"p","dropped":["expires"]}}"#);
+    let whole = with(&format!(r#"{{"assertion":"issued","expires":{START}}}"#));
+    let used = Said {
+        data: r#"{"tool":"t","outcome":"ok","authz":{"identity":"a","decision":"d"}}"#.into(),
+        id: "act".into(),
+        event_type: "tool.invocation",
+        at: START + 9,
+        ..Said::default()
+    };
+    for first in [[thin.clone(), whole.clone()], [whole, thin]] {
+        let [a, b] = first;
+        let text = sealed(1, 0, &[a, said("allow", 1), used.clone()]) + &sealed(2, 0, &[b]);
+        let (_, graph) = graph_of(&text, &GraphFilter::default());
+        let found: Vec<_> = graph.findings().into_iter().map(|found| (found.kind, found.id)).collect();
+        assert_eq!(found, [(Kind::ExpiredAuthority, "act".to_owned())]);
+    }
     // The same event in two lanes is one.
     let twice = sealed(1, 0, &[said("deny", 1)]) + &sealed(2, 0, &[said("deny", 1)]);
     let (_, graph) = graph_of(&twice, &GraphFilter::default());
