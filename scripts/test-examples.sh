@@ -47,15 +47,15 @@ logged cargo-build-examples cargo build -p sinkwell-cli -p sinkwell-example
 example rust target/debug/sinkwell-example
 
 # Who let whom do what: one act that nobody should have let is in it, and is found.
-rm -f target/examples/authority/events.ndjson
+rm -f target/authority/events.ndjson
 if ! logged example-authority target/debug/sinkwell-example authority; then
     echo "not ok authority: it did not run"
     failed=$((failed + 1))
 else
     for form in text:txt mermaid:mmd; do
-        graph="target/examples/authority/authority.${form#*:}" status=0
-        target/debug/sinkwell graph --key k1=target/examples/authority/agent.pem.pub --format "${form%:*}" \
-            target/examples/authority/events.ndjson >"$graph" || status=$?
+        graph="target/authority/authority.${form#*:}" status=0
+        target/debug/sinkwell graph --key k1=target/authority/agent.pem.pub --format "${form%:*}" \
+            target/authority/events.ndjson >"$graph" || status=$?
         if [[ $status == 1 ]] && diff "examples/authority.${form#*:}" "$graph"; then
             echo "ok authority: the graph as ${form%:*}"
             passed=$((passed + 1))

@@ -2,7 +2,7 @@
 //!
 //! Clock, ids and key are fixed, so that all five write the same bytes to target/examples/LANGUAGE/events.ndjson.
 //! Run it with SINKWELL_TESTING=1; with the name of another file of steps (`authority`) it writes those to
-//! target/examples/NAME/events.ndjson.
+//! target/NAME/events.ndjson.
 
 use std::error::Error;
 use std::fs;
@@ -32,7 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let other = std::env::args().nth(1);
     let steps = root.join("examples").join(format!("{}.json", other.as_deref().unwrap_or("agent")));
-    let target = root.join("target/examples").join(other.as_deref().unwrap_or("rust"));
+    let target = match &other {
+        // Apart from those of the agent, which are compared with one another.
+        Some(name) => root.join("target").join(name),
+        None => root.join("target/examples/rust"),
+    };
     let events = target.join("events.ndjson");
     fs::create_dir_all(&target)?;
     if events.exists() {
