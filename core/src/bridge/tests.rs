@@ -304,7 +304,7 @@ fn spans_that_never_end_are_forgotten_and_bounded() {
 fn a_span_may_hold_values_that_json_does_not() {
     let span = br#"{"name":"work","end_unix_nano":"1","state":"a\tb","attributes":{"a.b":NaN,"a.c":12345678901234567890,"a.d":1e300,"a.e":2}}"#;
     let events = events_of_span(span).unwrap();
-    // Texts whose names nobody knows stay behind; the number travels, and nothing was refused.
+    // A text under an unknown name is dropped, a number is kept, and nothing is refused.
     assert_eq!(events[0].get("data").unwrap().get("a.e"), Some(&Value::Int(2)));
     let kept = br#"{"name":"work","end_unix_nano":"1","attributes":{"http.route":"\ud800","gen_ai.response.id":NaN}}"#;
     let data = events_of_span(kept).unwrap().remove(0);

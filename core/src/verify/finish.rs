@@ -176,7 +176,7 @@ impl State {
             && stream.chain.stubs_are_of(range.range, covers)
     }
 
-    /// Reports stubs; answers how many envelopes were erased.
+    /// Reports stubs; returns how many envelopes were erased.
     fn find_stubs(&mut self) -> u64 {
         for (by, range) in std::mem::take(&mut self.erasures) {
             let Some(&index) = self.index.get(&range.streamid) else { continue };

@@ -16,7 +16,7 @@ pub(super) struct ClaimedHead {
     pub(super) hash: u64,
 }
 
-/// A head, and whose stream it is said to be.
+/// A head, and the agent whose stream it is said to be.
 #[derive(Clone, Debug)]
 pub(super) struct Named {
     pub(super) head: ClaimedHead,
