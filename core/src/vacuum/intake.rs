@@ -30,7 +30,8 @@ pub struct Asked {
     pub format: Format,
 }
 
-/// See the module's head. One per emitter, so that its calls know of each other.
+/// An emitter's vacuum: which lanes get what is found, and how far each of them has got. One per emitter, so that
+/// its calls know of each other.
 pub struct Intake {
     on: bool,
     /// By their ids; none: every lane.
