@@ -43,6 +43,7 @@ pub(crate) fn measure(candidate: &str, load: Load, port: u16, dir: &Path) -> Res
         "otlp" => sinkwell(load, &document(&otlp(port, ""), "hmac"), false),
         "otlp-block" => sinkwell(load, &document(&otlp(port, BLOCK), "hmac"), false),
         "otlp-ed25519" => sinkwell(load, &document(&otlp(port, ""), "ed25519"), false),
+        "otlp-ed25519-batch" => sinkwell(load, &document(&otlp(port, ""), "ed25519-batch"), false),
         other => Err(format!("no candidate is called {other}").into()),
     }
 }
@@ -76,6 +77,7 @@ const ED25519: &str = "-----BEGIN PRIVATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEINTuctv
 pub(crate) fn document(lanes: &str, algorithm: &str) -> String {
     let key = match algorithm {
         "ed25519" => format!(r#"{{"id":"k1","ed25519":{{"pem":"{ED25519}"}}}}"#),
+        "ed25519-batch" => format!(r#"{{"id":"k1","sign":"batch","ed25519":{{"pem":"{ED25519}"}}}}"#),
         _ => r#"{"id":"k1","hmac_sha256":{"base64":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}}"#.into(),
     };
     format!(r#"{{"agent":{{"id":"urn:example:agent"}},"key":{key},"lanes":[{lanes}]}}"#)

@@ -221,7 +221,7 @@ pub(crate) fn of(language: &str, part: u64) -> Vec<Question> {
                 "20 000/s over OTLP",
                 "bursts:20000:N",
                 60_000,
-                &["otel", "otlp", "otlp-block", "otlp-ed25519"],
+                &["otel", "otlp", "otlp-block", "otlp-ed25519", "otlp-ed25519-batch"],
                 WORK,
             ),
             ask(
