@@ -200,6 +200,16 @@ int32_t sw_emit_log(const SinkwellEmitter *emitter, const uint8_t *record, uint6
   return sinkwell_emit_log(emitter, bytes(record, len), wait, error);
 }
 
+int32_t sw_vacuum_start(const SinkwellEmitter *emitter, const uint8_t *options, uint64_t len, SinkwellVacuum **vacuum,
+                        SinkwellError *error) {
+  return sinkwell_vacuum_start(emitter, bytes(options, len), vacuum, error);
+}
+
+int32_t sw_vacuum_push(const SinkwellVacuum *vacuum, const uint8_t *data, uint64_t len, int32_t wait, SinkwellOwned *passed,
+                       SinkwellError *error) {
+  return sinkwell_vacuum_push(vacuum, bytes(data, len), wait, passed, error);
+}
+
 int32_t sw_event_of_log(const uint8_t *record, uint64_t len, SinkwellOwned *out, SinkwellError *error) {
   return sinkwell_event_of_log(bytes(record, len), out, error);
 }

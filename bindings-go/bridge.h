@@ -65,6 +65,10 @@ int32_t sw_with_lane(const SinkwellEmitter *emitter, const uint8_t *lane, uint64
 int32_t sw_emit_span(const SinkwellEmitter *emitter, const uint8_t *span, uint64_t len, int32_t wait,
                      uint64_t *emitted, SinkwellError *error);
 int32_t sw_emit_log(const SinkwellEmitter *emitter, const uint8_t *record, uint64_t len, int32_t wait, SinkwellError *error);
+int32_t sw_vacuum_start(const SinkwellEmitter *emitter, const uint8_t *options, uint64_t len, SinkwellVacuum **vacuum,
+                        SinkwellError *error);
+int32_t sw_vacuum_push(const SinkwellVacuum *vacuum, const uint8_t *data, uint64_t len, int32_t wait, SinkwellOwned *passed,
+                       SinkwellError *error);
 int32_t sw_event_of_log(const uint8_t *record, uint64_t len, SinkwellOwned *out, SinkwellError *error);
 int32_t sw_events_of_span(const uint8_t *span, uint64_t len, SinkwellOwned *out, SinkwellError *error);
 int32_t sw_evaluate(const uint8_t *request, uint64_t len, SinkwellOwned *out, SinkwellError *error);

@@ -115,6 +115,18 @@ export declare class NativeReceipts {
   checkJournaled(place: number): void
 }
 
+/** A log that is being read. */
+export declare class NativeVacuum {
+  /** Begins to read one; `options` as JSON. */
+  static start(emitter: NativeEmitter, options: string): NativeVacuum
+  /** Takes the next bytes. */
+  push(eventLoop: EventLoop, token: number, bytes: Buffer): void
+  /** Ends the log, whole or broken off; the answer is the report. */
+  finish(eventLoop: EventLoop, token: number, whole: boolean): void
+  /** What has gone through since it was last taken. */
+  takePassed(): Buffer
+}
+
 /** Asks an audit log (see `sinkwell::audit::call`); arguments and answer are JSON. */
 export declare function audit(eventLoop: EventLoop, token: number, path: string, operation: string, given: string): void
 

@@ -824,6 +824,62 @@ namespace Sinkwell.Interop
         [DllImport(__DllName, EntryPoint = "sinkwell_authority_boundary", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         internal static extern SinkwellBytes sinkwell_authority_boundary();
 
+        /// <summary>
+        ///  Begins to read a log. `options` is a JSON object `{"process", "nonce", "format"}`, all optional, or absent: whose log it is;
+        ///  the message, block or batch of it, from 0 to 2^53-1; what carries the lines (`auto`, `plain`, `docker`, `cri`, `lambda`,
+        ///  `journald`). Off, and everything goes through, until the configuration (`vacuum`) or SINKWELL_VACUUM_TRANSPORTS says
+        ///  otherwise.
+        ///
+        ///  # Ownership
+        ///  `vacuum` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `options` is borrowed for the call; `vacuum` is valid for a write; `error` is NULL or valid for
+        ///  a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_vacuum_start", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_vacuum_start(SinkwellEmitter* emitter, SinkwellBytes options, SinkwellVacuum** vacuum, SinkwellError* error);
+
+        /// <summary>
+        ///  Takes the next bytes of the log, cut anywhere; `passed` is what goes through: all lines that are no events, byte for byte.
+        ///  An event that cannot be sent is no error: its line goes through, and the report counts it. `wait` as for `sinkwell_emit`.
+        ///
+        ///  # Ownership
+        ///  `passed` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `vacuum` is a vacuum; `bytes` is borrowed for the call; `passed` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_vacuum_push", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_vacuum_push(SinkwellVacuum* vacuum, SinkwellBytes bytes, int wait, SinkwellOwned* passed, SinkwellError* error);
+
+        /// <summary>
+        ///  Ends the log: what is not finished is taken as it stands. `whole` is 0 where it could not be read to its end: its nonce
+        ///  does not count then. `report` is `{"lines", "events", "skipped", "passed", "too_large", "too_deep", "refused", "unsent",
+        ///  "integers_as_strings", "formats": {format: n}}`, and as they apply `"skipped_by": [{"lane", "nonce", "cursor", "events"}]`,
+        ///  `"first_refusal"` and `"first_unsent": {"line", "why"}`.
+        ///
+        ///  # Ownership
+        ///  `passed` and `report` are owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `vacuum` is a vacuum; `passed`, `report` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_vacuum_finish", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_vacuum_finish(SinkwellVacuum* vacuum, byte whole, int wait, SinkwellOwned* passed, SinkwellOwned* report, SinkwellError* error);
+
+        /// <summary>
+        ///  Frees a vacuum and sets it to NULL. The nonce of a log that was not finished does not count.
+        ///
+        ///  # Ownership
+        ///  Takes the handle.
+        ///
+        ///  # Safety
+        ///  `vacuum` is NULL, or points to NULL or a vacuum that no other call is using.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_vacuum_free", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern void sinkwell_vacuum_free(SinkwellVacuum** vacuum);
+
 
     }
 
@@ -1437,6 +1493,14 @@ namespace Sinkwell.Interop
         ///  Zeros.
         /// </summary>
         public fixed byte reserved[4];
+    }
+
+    /// <summary>
+    ///  A log that is being read: a handle, freed by `sinkwell_vacuum_free`. Its calls may come from any thread, one at a time.
+    /// </summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe partial struct SinkwellVacuum
+    {
     }
 
 

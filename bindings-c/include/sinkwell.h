@@ -97,6 +97,9 @@ typedef struct SinkwellReply SinkwellReply;
 // A batch to be signed: to be answered by one call of `sinkwell_sign_reply`.
 typedef struct SinkwellSignReply SinkwellSignReply;
 
+// A log that is being read: a handle, freed by `sinkwell_vacuum_free`. Its calls may come from any thread, one at a time.
+typedef struct SinkwellVacuum SinkwellVacuum;
+
 // Owned bytes, to be freed by `sinkwell_owned_free`. Zero it before the first use.
 typedef struct SinkwellOwned {
   // The first byte, or NULL when there are none.
@@ -1159,6 +1162,62 @@ struct SinkwellBytes sinkwell_severity(int32_t scale, int64_t level);
 // # Ownership
 // The text lives as long as the process.
 struct SinkwellBytes sinkwell_authority_boundary(void);
+
+// Begins to read a log. `options` is a JSON object `{"process", "nonce", "format"}`, all optional, or absent: whose log it is;
+// the message, block or batch of it, from 0 to 2^53-1; what carries the lines (`auto`, `plain`, `docker`, `cri`, `lambda`,
+// `journald`). Off, and everything goes through, until the configuration (`vacuum`) or SINKWELL_VACUUM_TRANSPORTS says
+// otherwise.
+//
+// # Ownership
+// `vacuum` is owned by the caller then.
+//
+// # Safety
+// `emitter` is an emitter; `options` is borrowed for the call; `vacuum` is valid for a write; `error` is NULL or valid for
+// a write.
+int32_t sinkwell_vacuum_start(const struct SinkwellEmitter *emitter,
+                              struct SinkwellBytes options,
+                              struct SinkwellVacuum **vacuum,
+                              struct SinkwellError *error);
+
+// Takes the next bytes of the log, cut anywhere; `passed` is what goes through: all lines that are no events, byte for byte.
+// An event that cannot be sent is no error: its line goes through, and the report counts it. `wait` as for `sinkwell_emit`.
+//
+// # Ownership
+// `passed` is owned by the caller then.
+//
+// # Safety
+// `vacuum` is a vacuum; `bytes` is borrowed for the call; `passed` and `error` are NULL or valid for a write.
+int32_t sinkwell_vacuum_push(const struct SinkwellVacuum *vacuum,
+                             struct SinkwellBytes bytes,
+                             int32_t wait,
+                             struct SinkwellOwned *passed,
+                             struct SinkwellError *error);
+
+// Ends the log: what is not finished is taken as it stands. `whole` is 0 where it could not be read to its end: its nonce
+// does not count then. `report` is `{"lines", "events", "skipped", "passed", "too_large", "too_deep", "refused", "unsent",
+// "integers_as_strings", "formats": {format: n}}`, and as they apply `"skipped_by": [{"lane", "nonce", "cursor", "events"}]`,
+// `"first_refusal"` and `"first_unsent": {"line", "why"}`.
+//
+// # Ownership
+// `passed` and `report` are owned by the caller then.
+//
+// # Safety
+// `vacuum` is a vacuum; `passed`, `report` and `error` are NULL or valid for a write.
+int32_t sinkwell_vacuum_finish(const struct SinkwellVacuum *vacuum,
+                               uint8_t whole,
+                               int32_t wait,
+                               struct SinkwellOwned *passed,
+                               struct SinkwellOwned *report,
+                               struct SinkwellError *error);
+
+// Frees a vacuum and sets it to NULL. The nonce of a log that was not finished does not count.
+//
+// # Ownership
+// Takes the handle.
+//
+// # Safety
+// `vacuum` is NULL, or points to NULL or a vacuum that no other call is using.
+void sinkwell_vacuum_free(struct SinkwellVacuum **vacuum);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -67,12 +67,25 @@ export interface AuditChainSink extends Written {
   readonly retention?: 'none' | { readonly policy: string; readonly max_age: string } | undefined;
 }
 
+export interface HoneycombSink {
+  readonly api_key?: string | undefined;
+  readonly dataset?: string | undefined;
+  readonly api_host?: string | undefined;
+  readonly compression?: 'none' | 'gzip' | 'zstd' | undefined;
+  readonly body?: 'none' | 'envelope' | undefined;
+  readonly depth?: number | undefined;
+  readonly max_fields?: number | undefined;
+  readonly max_string?: string | undefined;
+  readonly max_event?: string | undefined;
+}
+
 /** A sink: by its name alone, or with its keys. */
 export type SinkConfig =
   | 'stdout'
   | 'stderr'
   | 'console'
   | 'otlp'
+  | 'honeycomb'
   | 'memory'
   | 'null'
   | { readonly stdout: object | null }
@@ -85,6 +98,7 @@ export type SinkConfig =
     }
   | { readonly file: FileSink }
   | { readonly otlp: OtlpSink }
+  | { readonly honeycomb: HoneycombSink | null }
   | { readonly audit_chain: AuditChainSink }
   /** The name of a sink that the program gives. */
   | { readonly host: string }

@@ -22,6 +22,7 @@ import type { Span } from './span';
 import { spelled } from './spelling';
 import type { Trace } from './trace';
 import type { BareType, EventData, EventType, EventTypes, NearType, NoData, OwnType } from './types';
+import { vacuum, type Log, type VacuumOptions, type VacuumReport } from './vacuum';
 
 export type { EventData } from './types';
 
@@ -369,6 +370,16 @@ export class Emitter implements AsyncDisposable {
   emitLog(record: LogRecord): void {
     const given = spelled(recordHere(record));
     native(() => this.#native.emitLog(given, isInside()));
+  }
+
+  /**
+   * Takes the events out of a log; every other line goes through, byte for byte. `log` is text, bytes, a `Readable` or any
+   * other (async) iterable of them. With `process` and `nonce` the same line has the same id, and a lane that has the nonce is
+   * not sent it again. Off, and everything goes through, until the configuration (`vacuum`) or `SINKWELL_VACUUM_TRANSPORTS`
+   * says otherwise. What the log throws ends it, and its nonce does not count then.
+   */
+  vacuum(log: Log, options: VacuumOptions = {}): Promise<{ passed: Buffer; report: VacuumReport }> {
+    return vacuum(this.#native, log, options);
   }
 
   /** @internal Emits lines of pino's, waiting for room as long as the lanes allow; for `sinkwell/pino`. */

@@ -90,6 +90,7 @@ export {
   type SinkLike,
 } from './sink';
 export { eventOfLog, type LogRecord } from './log';
+export type { Log, VacuumOptions, VacuumReport } from './vacuum';
 export { eventsOfSpan, type Span, type SpanEvent } from './span';
 export { tool, type ToolOptions } from './tool';
 export type { Trace } from './trace';

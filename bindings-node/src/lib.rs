@@ -5,7 +5,7 @@
 //! `internal`. There is no default, no validation and no policy here: those are the core's.
 //!
 //! Read [`event_loop`] first (how a result comes back), then [`emitter`], [`crossing`] (how an
-//! event comes in), [`log`] (spans and log records), [`receipt`], [`sink`].
+//! event comes in), [`log`] (spans and log records), [`vacuum`] (logs), [`receipt`], [`sink`].
 
 // `#[napi]` exports these items to JavaScript, which rustc doesn't see.
 #![allow(unreachable_pub)]
@@ -18,4 +18,5 @@ mod log;
 mod logger;
 mod receipt;
 mod sink;
+mod vacuum;
 mod verify;

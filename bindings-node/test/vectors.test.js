@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
+const { PassThrough, Readable } = require('node:stream');
 const test = require('node:test');
 const vm = require('node:vm');
 const {
@@ -412,6 +413,75 @@ for (const [name, vector] of files('policy')) {
     record(`policy/${name}`);
   });
 }
+
+/** The log as everything that a log may be. */
+const asLogs = [
+  (log) => log,
+  (log) => Buffer.from(log),
+  (log) => Readable.from([Buffer.from(log)]),
+  (log) => Array.from(Buffer.from(log), (byte) => Uint8Array.of(byte)),
+  async function* (log) {
+    yield log.slice(0, 7);
+    yield log.slice(7);
+  },
+];
+
+for (const [name, vector] of files('vacuum')) {
+  test(`vacuum/${name}`, async (t) => {
+    known(vector, ['name', 'about', 'config', 'calls', 'lanes']);
+    for (const as of asLogs) {
+      const dir = folder(t);
+      const sw = await Emitter.open(JSON.parse(JSON.stringify(vector.config).replaceAll('{dir}', dir)));
+      for (const { log, passed, report, error, ...options } of vector.calls) {
+        known(options, ['process', 'nonce', 'format']);
+        if (error) {
+          await assert.rejects(
+            async () => sw.vacuum(as(log), options),
+            ({ kind, where }) => kind === error.kind && where === error.where,
+          );
+          continue;
+        }
+        const done = await sw.vacuum(as(log), options);
+        assert.equal(done.passed.toString(), passed);
+        const wanted = Object.entries(report).map(([key, value]) => [camel(key), value]);
+        assert.deepEqual(done.report, Object.fromEntries(wanted));
+      }
+      await sw.shutdown();
+      for (const [lane, wanted] of Object.entries(vector.lanes)) {
+        const file = path.join(dir, lane);
+        const lines = fs.existsSync(file) ? fs.readFileSync(file, 'utf8').trimEnd().split('\n') : [];
+        const events = lines.map((line) => JSON.parse(line)).filter((event) => !event.origin);
+        const kept = events.map((event, i) =>
+          Object.fromEntries(Object.keys(wanted[i] ?? {}).map((key) => [key, event[key]])),
+        );
+        assert.deepEqual(kept, wanted);
+      }
+    }
+    record(`vacuum/${name}`);
+  });
+}
+
+test('a vacuum writes what goes through, and a log that breaks does not count', async (t) => {
+  const dir = folder(t);
+  const sw = await Emitter.open({
+    vacuum: { cursors: path.join(dir, 'cursors.db') },
+    lanes: [{ id: 'kept', sink: { file: { path: path.join(dir, 'kept') } } }],
+  });
+  const out = new PassThrough({ highWaterMark: 1 });
+  const reading = out.toArray();
+  const log = Readable.from(['a\n{"_e":1}\n', 'b']);
+  const { passed, report } = await sw.vacuum(log, { process: 'p', nonce: 1, out });
+  out.end();
+  assert.deepEqual([Buffer.concat(await reading).toString(), passed.length, report.events], ['a\nb', 0, 1]);
+  async function* broken() {
+    yield '{"_e":1}\n';
+    throw new Error('the disk is gone');
+  }
+  await assert.rejects(sw.vacuum(broken(), { process: 'p', nonce: 2 }), /the disk is gone/);
+  const again = await sw.vacuum('{"_e":1}\n', { process: 'p', nonce: 2 });
+  assert.equal(again.report.events, 1);
+  await sw.shutdown();
+});
 
 /** The call of each group. */
 const usage = {

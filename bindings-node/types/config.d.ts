@@ -73,8 +73,19 @@ export interface AuditChainSink extends Written {
         readonly max_age: string;
     } | undefined;
 }
+export interface HoneycombSink {
+    readonly api_key?: string | undefined;
+    readonly dataset?: string | undefined;
+    readonly api_host?: string | undefined;
+    readonly compression?: 'none' | 'gzip' | 'zstd' | undefined;
+    readonly body?: 'none' | 'envelope' | undefined;
+    readonly depth?: number | undefined;
+    readonly max_fields?: number | undefined;
+    readonly max_string?: string | undefined;
+    readonly max_event?: string | undefined;
+}
 /** A sink: by its name alone, or with its keys. */
-export type SinkConfig = 'stdout' | 'stderr' | 'console' | 'otlp' | 'memory' | 'null' | {
+export type SinkConfig = 'stdout' | 'stderr' | 'console' | 'otlp' | 'honeycomb' | 'memory' | 'null' | {
     readonly stdout: object | null;
 } | {
     readonly stderr: object | null;
@@ -87,6 +98,8 @@ export type SinkConfig = 'stdout' | 'stderr' | 'console' | 'otlp' | 'memory' | '
     readonly file: FileSink;
 } | {
     readonly otlp: OtlpSink;
+} | {
+    readonly honeycomb: HoneycombSink | null;
 } | {
     readonly audit_chain: AuditChainSink;
 }

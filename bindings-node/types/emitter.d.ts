@@ -6,6 +6,7 @@ import { type SinkClass, type SinkLike, type Signer } from './sink';
 import type { Span } from './span';
 import type { Trace } from './trace';
 import type { BareType, EventType, EventTypes, NearType, NoData, OwnType } from './types';
+import { type Log, type VacuumOptions, type VacuumReport } from './vacuum';
 export type { EventData } from './types';
 /** From least to most. */
 export type Severity = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -186,6 +187,16 @@ export declare class Emitter implements AsyncDisposable {
      * what the record says: the emitter is closed, full or forbidden to go on.
      */
     emitLog(record: LogRecord): void;
+    /**
+     * Takes the events out of a log; every other line goes through, byte for byte. `log` is text, bytes, a `Readable` or any
+     * other (async) iterable of them. With `process` and `nonce` the same line has the same id, and a lane that has the nonce is
+     * not sent it again. Off, and everything goes through, until the configuration (`vacuum`) or `SINKWELL_VACUUM_TRANSPORTS`
+     * says otherwise. What the log throws ends it, and its nonce does not count then.
+     */
+    vacuum(log: Log, options?: VacuumOptions): Promise<{
+        passed: Buffer;
+        report: VacuumReport;
+    }>;
     /** Emits an event, waiting for room as long as the lanes allow. Whoever came first goes first. */
     emitAsync<T extends EventType, D extends EventTypes[T] & object>(type: T, data: D & NoData, options?: EventOptions): Promise<Receipt>;
     emitAsync<T extends BareType>(type: T, data?: null, options?: EventOptions): Promise<Receipt>;

@@ -15,6 +15,7 @@ export type { Keys, KeySource } from './keys';
 export { Receipt, type Ending, type WaitOptions } from './receipt';
 export { Rejected, Uncertain, type BatchAnswer, type BatchGovernanceEventSink, type GovernanceEventSink, type Signer, type SinkClass, type SinkHealth, type SinkLike, } from './sink';
 export { eventOfLog, type LogRecord } from './log';
+export type { Log, VacuumOptions, VacuumReport } from './vacuum';
 export { eventsOfSpan, type Span, type SpanEvent } from './span';
 export { tool, type ToolOptions } from './tool';
 export type { Trace } from './trace';

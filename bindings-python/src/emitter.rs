@@ -33,7 +33,7 @@ static OPEN: Mutex<Vec<Weak<sinkwell::Emitter>>> = Mutex::new(Vec::new());
 /// See `sinkwell.Emitter`.
 #[pyclass(frozen, subclass, weakref, module = "sinkwell._native")]
 pub(crate) struct Emitter {
-    inner: ManuallyDrop<Arc<sinkwell::Emitter>>,
+    pub(crate) inner: ManuallyDrop<Arc<sinkwell::Emitter>>,
     manual: bool,
 }
 
@@ -549,6 +549,11 @@ fn ambient<'a>(place: &'a Place<'_>) -> sinkwell::Result<Ambient<'a>> {
         correlation: given("correlation", correlation)?,
         agent: given("agent", agent)?,
     })
+}
+
+/// Whether this thread may wait, asked ahead of a call that lets go of the GIL.
+pub(crate) fn may_wait(py: Python<'_>) -> Wait {
+    Caller { py, room: None, may_wait: true }.may_wait()
 }
 
 impl Waiter for Caller<'_, '_> {

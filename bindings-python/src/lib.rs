@@ -7,7 +7,7 @@
 //! The way of an event: [`emitter`] takes the call, [`convert`] walks the dictionary straight into the core's
 //! writer, [`receipt`] is what comes back, [`wait`] resolves awaitables. [`sink`] and [`signer`] carry
 //! envelopes and signing inputs to the host's own code; [`event`] is an envelope as Python sees it. [`plain`] walks the
-//! values of spans and log records. [`process`] is about forks and signals.
+//! values of spans and log records; [`vacuum`] takes logs. [`process`] is about forks and signals.
 
 mod convert;
 mod emitter;
@@ -19,6 +19,7 @@ mod receipt;
 mod signer;
 mod sink;
 mod tools;
+mod vacuum;
 mod wait;
 
 use pyo3::prelude::*;
@@ -43,6 +44,8 @@ mod native {
         audit, authority_boundary, command, cost, evaluate_content_capture, event_of_log, events_of_span,
         kinds, new_id, roll_up, set_logger, severity, usage_from_json, verify,
     };
+    #[pymodule_export]
+    use super::vacuum::Vacuum;
     #[pymodule_export]
     use super::wait::{Mailbox, Room};
 

@@ -6,6 +6,7 @@ What ran and what was left out, and why, is written down for the matrix (tests/v
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import struct
@@ -94,6 +95,77 @@ def test_policy(case: dict[str, Any], name: str, tmp_path: Path) -> None:
         lines = map(json.loads, (tmp_path / lane).read_text(encoding="utf-8").splitlines())
         assert [line["data"] for line in lines if "origin" not in line] == data
     record(name)
+
+
+VACUUM = {"name", "about", "config", "calls", "lanes"}
+
+
+def as_logs(log: str) -> list[Any]:
+    """The log as everything that a log may be."""
+    data = log.encode("utf-8")
+    return [
+        log,
+        data,
+        io.BytesIO(data),
+        io.StringIO(log, newline=""),
+        iter([data[:7], data[7:]]),
+        (character for character in log),
+    ]
+
+
+@pytest.mark.parametrize(("case", "name"), cases("vacuum", VACUUM))
+def test_vacuum(case: dict[str, Any], name: str, tmp_path: Path) -> None:
+    for kind in range(len(as_logs(""))):
+        folder = tmp_path / str(kind)
+        folder.mkdir()
+        with sinkwell.Emitter.open(in_folder(case["config"], folder)) as emitter:
+            for call in case["calls"]:
+                assert set(call) <= {"log", "process", "nonce", "format", "passed", "report", "error"}
+                options = {key: call[key] for key in ("process", "nonce", "format") if key in call}
+                log = as_logs(call["log"])[kind]
+                if expected := call.get("error"):
+                    with pytest.raises(sinkwell.Error) as caught:
+                        emitter.vacuum(log, **options)
+                    assert (caught.value.kind, caught.value.where) == (expected["kind"], expected["where"])
+                    continue
+                passed, report = emitter.vacuum(log, **options)
+                is_text = isinstance(as_logs("x")[kind], str | io.StringIO) or kind == 5
+                assert passed == (call["passed"] if is_text else call["passed"].encode("utf-8"))
+                assert report == call["report"]
+        for lane, wanted in case["lanes"].items():
+            path = folder / lane
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            events = [event for event in map(json.loads, lines) if "origin" not in event]
+            assert len(events) == len(wanted)
+            for event, expected in zip(events, wanted, strict=True):
+                assert {key: event[key] for key in expected} == expected
+    record(name)
+
+
+def test_vacuum_writes_what_goes_through_and_a_broken_log_does_not_count(tmp_path: Path) -> None:
+    config = {
+        "vacuum": {"cursors": str(tmp_path / "cursors.db")},
+        "heartbeat": "off",
+        "lanes": [{"id": "kept", "sink": {"file": {"path": str(tmp_path / "kept")}}}],
+    }
+    with sinkwell.Emitter.open(config) as emitter:
+        out = io.BytesIO()
+        log = io.BytesIO(b'a\n{"_e":1}\nb')
+        done = emitter.vacuum(log, process="p", nonce=1, out=out)
+        assert (out.getvalue(), done.passed, done.report["events"]) == (b"a\nb", b"", 1)
+        text = io.StringIO()
+        emitter.vacuum(iter(["Stra", "ße\n", "x"]), out=text)
+        assert text.getvalue() == "Straße\nx"
+
+        def broken() -> Any:
+            yield b'held\n{"_e":1}\ntorn'
+            raise RuntimeError("the disk is gone")
+
+        out = io.BytesIO()
+        with pytest.raises(RuntimeError, match="the disk is gone"):
+            emitter.vacuum(broken(), process="p", nonce=2, out=out)
+        assert out.getvalue() == b"held\ntorn"
+        assert emitter.vacuum(b'{"_e":1}\n', process="p", nonce=2).report["events"] == 1
 
 
 VERIFY = {"name", "about", "inputs", "checkpoints", "keys", "options", "expected"}

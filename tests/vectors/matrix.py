@@ -27,9 +27,10 @@ FOLDERS = (
     "seal",
     "spans",
     "usage",
+    "vacuum",
     "verify",
 )
-WHOLE = ("canaries", "emit", "policy", "verify")
+WHOLE = ("canaries", "emit", "policy", "vacuum", "verify")
 INDEXED = ("config", "content", "host-sinks", "logs", "seal", "spans", "usage")
 LANGUAGES = ("python", "node", "dotnet", "go")
 

@@ -9,13 +9,14 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
-from . import _native, _sinks
+from . import _native, _sinks, _vacuum
 from ._errors import InvalidArgument
 from ._native import Receipt
 from ._process import flush_before_exec, inside_sink, last_words
 from ._sinks import GovernanceEventSink, Signer
+from ._vacuum import Log, Vacuumed
 
 Configuration = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -65,6 +66,27 @@ class Emitter(_native.Emitter):
             except _native._NoRoom as no_room:
                 limit: float = no_room.args[0]
             await asyncio.wait([room.future], timeout=max(0.0, limit - waited))
+
+    def vacuum(
+        self,
+        log: Log,
+        *,
+        process: str | None = None,
+        nonce: int | None = None,
+        format: str = "auto",
+        out: IO[Any] | None = None,
+    ) -> Vacuumed:
+        """Take the events out of a log; every other line passes through.
+
+        ``log`` is text, bytes, a file object, or an iterable of either. ``process`` says whose log it is and ``nonce``
+        which message, block or batch of it, from 0 to 2**53-1: the same line has the same id then, and a lane that has
+        the nonce is not sent it again. ``format`` is what carries the lines: ``auto``, ``plain``, ``docker``, ``cri``,
+        ``lambda`` or ``journald``. What goes through is written to ``out``, or returned. Off, and everything goes
+        through, until the configuration (``vacuum``) or ``SINKWELL_VACUUM_TRANSPORTS`` says otherwise.
+
+        Raises ``InvalidArgument``; what the log's own ``read`` raises ends it, and its nonce does not count then.
+        """
+        return _vacuum.vacuum(self, log, process=process, nonce=nonce, format=format, out=out)
 
     def add_sink(self, sink: GovernanceEventSink | Any, **lane: Any) -> None:
         """Add a lane for a sink written in Python; ``lane`` takes any key of a lane."""

@@ -102,6 +102,7 @@ pub struct Emitter {
     reopening: PerProcess<Mutex<Option<Failed>>>,
     /// Records and spans from bridges that were refused, and how many of them the host's logger was told.
     unheard: unheard::Unheard,
+    beside: PerProcess<Mutex<Option<Arc<dyn Beside>>>>,
 }
 
 /// An opening in a forked child that failed. It is not tried again until as much time has passed as it took, so that a
@@ -111,6 +112,12 @@ struct Failed {
     /// How long no new opening is tried.
     lasts: Duration,
     error: Error,
+}
+
+/// What a module above keeps beside an emitter, one in each process.
+pub(crate) trait Beside: std::any::Any + Send + Sync {
+    /// The lanes have been flushed, or have ended.
+    fn settle(&self);
 }
 
 /// What belongs to one process.
@@ -161,6 +168,7 @@ impl Emitter {
             options,
             reopening: PerProcess::new(),
             unheard: unheard::Unheard::new(),
+            beside: PerProcess::new(),
         };
         Ok(emitter)
     }
@@ -481,6 +489,7 @@ impl Emitter {
         if let Some(file) = inner.bus.checkpoint_file().filter(|_| !reentry::is_inside()) {
             file.flush(start.left(timeout));
         }
+        self.settle();
         inner.report()
     }
 
@@ -494,7 +503,28 @@ impl Emitter {
         }
         inner.shutdown(timeout);
         self.say_rest();
+        self.settle();
         inner.report()
+    }
+
+    fn settle(&self) {
+        let beside = lock(&self.beside.get()).clone();
+        if let Some(beside) = beside {
+            beside.settle();
+        }
+    }
+
+    /// What is kept beside this emitter in this process, made where there is none.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub(crate) fn beside(&self, make: impl FnOnce() -> Result<Arc<dyn Beside>>) -> Result<Arc<dyn Beside>> {
+        let beside = self.beside.get();
+        let mut beside = lock(&beside);
+        if let Some(known) = &*beside {
+            return Ok(Arc::clone(known));
+        }
+        Ok(Arc::clone(beside.insert(make()?)))
     }
 
     /// Logs what bridges were refused and the host's logger was not told yet.

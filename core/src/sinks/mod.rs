@@ -7,6 +7,7 @@
 pub mod audit_chain;
 mod console;
 mod file;
+mod honeycomb;
 mod host;
 pub mod memory;
 pub mod otlp;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use console::ConsoleConfig;
 pub use file::FileConfig;
+pub use honeycomb::HoneycombConfig;
 pub use host::HostName;
 
 use crate::sink::Kind;
@@ -30,6 +32,7 @@ pub(crate) const KINDS: &[&Kind] = &[
     &console::KIND,
     &file::KIND,
     &otlp::KIND,
+    &honeycomb::KIND,
     &audit_chain::KIND,
     &host::KIND,
     &memory::MEMORY,
@@ -39,7 +42,7 @@ pub(crate) const KINDS: &[&Kind] = &[
 ];
 
 /// The sinks that the product knows and this build does not have.
-pub(crate) const LATER: [&str; 5] = ["honeycomb", "stream", "webhook", "kafka", "nats"];
+pub(crate) const LATER: [&str; 4] = ["stream", "webhook", "kafka", "nats"];
 
 /// How long a lane waits for a batch to fill, where its sink has no reason for another time.
 const LINGER: Duration = Duration::from_millis(200);

@@ -14,10 +14,11 @@ use super::cursors::Cursors;
 use super::progress::{Progress, Reading};
 use super::transports::picked;
 use super::{Format, Found, Report, Settings, Skipped, Taken, Taker, Vacuum};
-use crate::emitter::{Attempt, Emitter, Waiter};
-use crate::error::Result;
+use crate::emitter::{Attempt, Beside, Emitter, Wait, Waiter};
+use crate::error::{Error, Result};
+use crate::json::{Value, parse};
 use crate::lane::{Aim, Lane};
-use crate::seam::Env;
+use crate::seam::{Env, SystemEnv};
 
 /// What one call or stream is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,68 @@ pub struct Asked {
     pub nonce: Option<u64>,
     /// What carries the lines.
     pub format: Format,
+}
+
+impl Asked {
+    /// As a binding says it: a JSON object `{"process", "nonce", "format"}`, all optional; nothing is an empty one.
+    ///
+    /// # Errors
+    /// `invalid_argument`.
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let value = parse(text).map_err(|e| Error::invalid_argument(e.to_string()).at("options"))?;
+        let wrong = |what: &str, at: &str| Err(Error::invalid_argument(what.to_owned()).at(at.to_owned()));
+        if !matches!(value, Value::Object(_)) {
+            return wrong("must be an object", "options");
+        }
+        let mut asked = Self::default();
+        for (name, value) in value.members() {
+            match (name.as_str(), value) {
+                ("process" | "nonce" | "format", Value::Null) => {}
+                ("process", Value::String(id)) => asked.process = Some(id.clone()),
+                ("process", _) => return wrong("must be text", "process"),
+                ("nonce", Value::Int(nonce)) if *nonce >= 0 => asked.nonce = Some(nonce.unsigned_abs()),
+                ("nonce", _) => return wrong("must be an integer from 0 to 2^53-1", "nonce"),
+                ("format", Value::String(name)) => asked.format = Format::named(name)?,
+                ("format", _) => return wrong("must be text", "format"),
+                (other, _) => return wrong("is no option; there are process, nonce, format", other),
+            }
+        }
+        Ok(asked)
+    }
+}
+
+impl Beside for Intake {
+    fn settle(&self) {
+        Self::settle(self);
+    }
+}
+
+impl Emitter {
+    /// Takes events out of a log: begins to read one, whose bytes are then given to the [`Drawing`]. Off, and everything goes
+    /// through, until the configuration (`vacuum`) or `SINKWELL_VACUUM_TRANSPORTS` says otherwise.
+    ///
+    /// # Errors
+    /// As [`Intake::of`] and [`Intake::start`].
+    pub fn start_vacuum(&self, asked: Asked) -> Result<Drawing> {
+        let beside = self.beside(|| Ok(Arc::new(Intake::of(self, &SystemEnv::default())?)))?;
+        let beside: Arc<dyn std::any::Any + Send + Sync> = beside;
+        let intake =
+            beside.downcast::<Intake>().map_err(|_| Error::internal("another thing is kept there"))?;
+        intake.start(self, asked)
+    }
+
+    /// Takes the events out of a log that is read to its end; answers with what went through, and what was done.
+    ///
+    /// # Errors
+    /// As [`start_vacuum`](Self::start_vacuum); `invalid_argument`: the log cannot be read.
+    pub fn vacuum(&self, mut log: impl Read, asked: Asked) -> Result<(Vec<u8>, Report)> {
+        let mut passed = Vec::new();
+        let report = self.start_vacuum(asked)?.read(&mut log, self, &Wait::Allowed, &mut passed)?;
+        Ok((passed, report))
+    }
 }
 
 /// An emitter's vacuum: which lanes get what is found, and how far each of them has got. One per emitter, so that

@@ -34,15 +34,20 @@ struct Part {
 }
 
 impl Part {
-    fn done(&self) -> Option<bool> {
-        (self.open.load(Ordering::Acquire) == 0).then(|| !self.undone.load(Ordering::Acquire))
+    fn is_done(&self) -> bool {
+        // In this order: what is undone is so before it is over.
+        self.open.load(Ordering::Acquire) == 0 && !self.is_undone()
+    }
+
+    fn is_undone(&self) -> bool {
+        self.undone.load(Ordering::Acquire)
     }
 
     fn journaled(&self) -> bool {
         self.durable
             && self.unjournaled.load(Ordering::Acquire) == 0
             && !self.unwritten.load(Ordering::Acquire)
-            && !self.undone.load(Ordering::Acquire)
+            && !self.is_undone()
     }
 }
 
@@ -161,15 +166,13 @@ impl Line {
     /// Moves the marks as far as they go.
     fn settle(&mut self, lane: usize) {
         let before = self.marks;
-        while let Some(front) = self.waiting.front() {
-            let Some(done) = front.parts[lane].done() else { break };
-            if !done {
-                self.marks.undone = Some(front.nonce);
-                // What is on its way behind it counts when it is read again, in its order.
-                self.waiting.clear();
-                self.last = self.marks.taken();
-                break;
-            }
+        if let Some(at) = self.waiting.iter().position(|nonce| nonce.parts[lane].is_undone()) {
+            self.marks.undone = Some(self.waiting[at].nonce);
+            // What is on its way behind it counts when it is read again, in its order.
+            self.waiting.truncate(at);
+            self.last = self.waiting.back().map(|nonce| nonce.nonce).max(self.marks.taken());
+        }
+        while let Some(front) = self.waiting.front().filter(|front| front.parts[lane].is_done()) {
             self.marks.delivered = self.marks.delivered.max(Some(front.nonce));
             if self.marks.undone == Some(front.nonce) {
                 self.marks.undone = None;

@@ -12,7 +12,7 @@ use crate::settings::LaneConfig;
 pub const TRANSPORTS: [&str; 2] = ["SINKWELL_VACUUM_TRANSPORTS", "EVENT_VACUUM_TRANSPORTS"];
 
 /// Sinks that can be picked by name where the configuration has no lane of that name.
-const ALONE: [&str; 1] = ["console"];
+const ALONE: [&str; 2] = ["console", "honeycomb"];
 
 /// What the environment picks; none: the vacuum is off.
 #[must_use]

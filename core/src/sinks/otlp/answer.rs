@@ -364,7 +364,7 @@ fn mentions_https(body: &[u8]) -> bool {
 }
 
 /// Retry-After: seconds, or a date (RFC 9110).
-fn retry_after(headers: &HeaderMap, now: UnixNanos) -> Option<Duration> {
+pub(in crate::sinks) fn retry_after(headers: &HeaderMap, now: UnixNanos) -> Option<Duration> {
     let value = text(headers, header::RETRY_AFTER.as_str())?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));

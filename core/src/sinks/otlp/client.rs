@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::runtime::{Builder, Runtime};
 
@@ -34,16 +34,16 @@ use super::tls;
 pub(super) const MOST_ANSWER: usize = 256 * 1024;
 
 /// A receiver's answer.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+pub(in crate::sinks) struct Reply {
+    pub(in crate::sinks) status: StatusCode,
+    pub(in crate::sinks) headers: HeaderMap,
     /// Cut to [`MOST_ANSWER`].
-    pub(super) body: Bytes,
+    pub(in crate::sinks) body: Bytes,
     pub(super) trailers: HeaderMap,
 }
 
 /// Keeps a connection.
-pub(super) struct Client {
+pub(in crate::sinks) struct Client {
     /// `None` only while being dropped.
     runtime: Option<Runtime>,
     connection: Option<Connection>,
@@ -63,12 +63,12 @@ enum Sender {
 
 impl Client {
     /// A client that has yet to connect.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(in crate::sinks) fn new() -> io::Result<Self> {
         Ok(Self { runtime: Some(runtime()?), connection: None, process: Process::this() })
     }
 
     /// Sends one message (gRPC prefix in front) and waits for the answer, no longer than `timeout`.
-    pub(super) fn call(
+    pub(in crate::sinks) fn call(
         &mut self,
         settings: &Settings,
         message: Bytes,
@@ -190,8 +190,7 @@ struct Prepared {
 fn prepare(settings: &Settings, message: Bytes, timeout: Duration) -> Result<Prepared, Failure> {
     let grpc = settings.endpoint.protocol == Protocol::Grpc;
     let mut headers = settings.headers.clone();
-    let content_type = if grpc { "application/grpc" } else { "application/x-protobuf" };
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(settings.form.content_type(grpc)));
     if !headers.contains_key(header::USER_AGENT) {
         let agent = concat!("sinkwell/", env!("CARGO_PKG_VERSION"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
@@ -274,7 +273,7 @@ impl Connection {
 
     async fn send(&mut self, settings: &Settings, prepared: &Prepared) -> hyper::Result<Response<Incoming>> {
         let mut request = Request::new(Full::new(prepared.body.clone()));
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = settings.form.method();
         *request.headers_mut() = prepared.headers.clone();
         let uri = &settings.endpoint.uri;
         match &mut self.sender {

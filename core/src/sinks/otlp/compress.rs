@@ -9,7 +9,7 @@ use super::env::Said;
 
 /// How requests are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Compression {
+pub(in crate::sinks) enum Compression {
     /// Not at all.
     #[default]
     None,
@@ -30,7 +30,7 @@ impl Compression {
     }
 
     /// Its name in configuration.
-    pub(super) const fn name(self) -> &'static str {
+    pub(in crate::sinks) const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Gzip => "gzip",
@@ -79,7 +79,11 @@ impl Compression {
 
 /// Undoes an encoding that an answer names, in whatever case; at most `most` bytes are made of it. `None`: it cannot be
 /// read.
-pub(super) fn decompress<'a>(encoding: &str, bytes: &'a [u8], most: usize) -> Option<Cow<'a, [u8]>> {
+pub(in crate::sinks) fn decompress<'a>(
+    encoding: &str,
+    bytes: &'a [u8],
+    most: usize,
+) -> Option<Cow<'a, [u8]>> {
     let limit = u64::try_from(most).unwrap_or(u64::MAX);
     let mut out = Vec::new();
     match encoding.trim().to_ascii_lowercase().as_str() {

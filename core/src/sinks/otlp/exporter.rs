@@ -183,7 +183,7 @@ impl Sink for OtlpSink {
 }
 
 /// A failure as the host is told it.
-pub(super) fn told(failure: &Failure) -> String {
+pub(in crate::sinks) fn told(failure: &Failure) -> String {
     match &failure.detail {
         Some(detail) => format!("{} ({detail})", failure.summary),
         None => failure.summary.clone(),

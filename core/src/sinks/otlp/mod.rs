@@ -10,7 +10,7 @@
 //!
 //! How: [`config`] is what a configuration says of it; [`settings`] puts that and the variables together, once; [`request`] writes envelopes as protobuf straight
 //! from their canonical bytes ([`record`], [`scan`], [`value`], [`wire`]); [`client`] keeps one connection
-//! ([`connect`], [`tls`], [`proxy`]); [`answer`] judges; [`exporter`] is the sink. The lane does the rest.
+//! ([`connect`], [`tls`], [`proxy`]), for other sinks over HTTP as well; [`answer`] judges; [`exporter`] is the sink. The lane does the rest.
 
 #[cfg(feature = "otlp")]
 mod answer;
@@ -65,3 +65,14 @@ pub use exporter::OtlpSink;
 pub use resource::Facts;
 #[cfg(feature = "otlp")]
 pub use settings::Settings;
+
+/// What other sinks over HTTP share with this one.
+#[cfg(feature = "otlp")]
+pub(in crate::sinks) mod http {
+    pub(in crate::sinks) use super::answer::retry_after;
+    pub(in crate::sinks) use super::client::{Client, Reply};
+    pub(in crate::sinks) use super::compress::{Compression, decompress};
+    pub(in crate::sinks) use super::exporter::told;
+    pub(in crate::sinks) use super::request::GRPC_PREFIX;
+    pub(in crate::sinks) use super::settings::Settings;
+}

@@ -27,7 +27,7 @@ const SCHEMA_URL: u8 = len_tag(3);
 const SCOPE: u8 = len_tag(1);
 
 /// Bytes of a gRPC message's prefix: a flag and a length.
-pub(super) const GRPC_PREFIX: usize = 5;
+pub(in crate::sinks) const GRPC_PREFIX: usize = 5;
 
 /// Makes requests; keeps its buffers.
 pub(super) struct RequestWriter {

@@ -15,7 +15,7 @@ use super::wire::len_tag;
 const ATTRIBUTES: u8 = len_tag(1);
 
 /// The attributes, in the order in which they were first named; names are unique.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Resource(Vec<(String, Value)>);
 
 /// A value of a resource attribute.

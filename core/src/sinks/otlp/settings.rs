@@ -21,7 +21,33 @@ use super::proxy::Proxies;
 use super::resource::{Facts, Resource};
 use super::tls;
 
-/// Everything that an OTLP sink needs to know.
+/// What requests are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::sinks) enum RequestForm {
+    /// OTLP's protobuf.
+    #[default]
+    Otlp,
+    /// JSON that is sent.
+    Json,
+    /// A question without a body.
+    Question,
+}
+
+impl RequestForm {
+    pub(super) fn content_type(self, grpc: bool) -> &'static str {
+        match self {
+            Self::Otlp if grpc => "application/grpc",
+            Self::Otlp => "application/x-protobuf",
+            Self::Json | Self::Question => "application/json",
+        }
+    }
+
+    pub(super) fn method(self) -> hyper::Method {
+        if self == Self::Question { hyper::Method::GET } else { hyper::Method::POST }
+    }
+}
+
+/// Everything that an OTLP sink needs to know; of it, what is about the connection serves other sinks over HTTP as well.
 #[derive(Clone)]
 pub struct Settings {
     pub(super) endpoint: Endpoint,
@@ -34,6 +60,7 @@ pub struct Settings {
     pub(super) resource: Resource,
     pub(super) body: OtlpBody,
     pub(super) max_request_bytes: usize,
+    pub(super) form: RequestForm,
 }
 
 /// gRPC servers refuse more than 4 MiB unless told otherwise.
@@ -118,8 +145,55 @@ impl Settings {
             resource: Resource::resolve(&config.resource, &env, facts)?,
             body: config.body,
             max_request_bytes: max_request_bytes(config.max_request_bytes)?,
+            form: RequestForm::Otlp,
             endpoint,
         })
+    }
+
+    /// For a sink that sends JSON over HTTP to `url`, with the proxies that the environment names.
+    ///
+    /// # Errors
+    /// `invalid_config` at `place`: the URL is none.
+    pub(in crate::sinks) fn json(
+        (url, place): (&str, &str),
+        headers: HeaderMap,
+        compression: Compression,
+        timeout: Duration,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let said = Said { value: url.to_owned(), place: place.to_owned(), for_logs: true };
+        let endpoint = Endpoint::resolve(Some(said), Some(Protocol::Http), None)?;
+        let files = tls::Files { ca: None, certificate: None, key: None };
+        let tls = if endpoint.tls { Some(tls::client(&files, endpoint.protocol)?) } else { None };
+        let proxies = Arc::new(Proxies::from_env(&Env(env), &endpoint.uri)?);
+        Ok(Self {
+            headers,
+            compression,
+            timeout,
+            tls,
+            proxies,
+            names: Resolver::System,
+            resource: Resource::default(),
+            body: OtlpBody::None,
+            max_request_bytes: MAX_REQUEST,
+            form: RequestForm::Json,
+            endpoint,
+        })
+    }
+
+    /// The same receiver, asked at another URL.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub(in crate::sinks) fn question(&self, (url, place): (&str, &str)) -> Result<Self> {
+        let said = Said { value: url.to_owned(), place: place.to_owned(), for_logs: true };
+        let endpoint = Endpoint::resolve(Some(said), Some(Protocol::Http), None)?;
+        Ok(Self { endpoint, form: RequestForm::Question, compression: Compression::None, ..self.clone() })
+    }
+
+    /// The longest that one delivery may take.
+    pub(in crate::sinks) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// How requests are carried.
