@@ -7,8 +7,9 @@
 //! | 401, 403 | all wait: the key |
 //! | 404 | all wait: the dataset |
 //! | 408, 429, 5xx | all again, after what `Retry-After` or `RateLimit` say, else after the lane's own back-off |
-//! | 415 | all again, less compressed |
-//! | any other | refused as one: the lane splits the batch until the offender is alone |
+//! | 415 | all again, less compressed (see `sink`); uncompressed already: all wait |
+//! | 400, 413, 422 | refused as one: the lane splits the batch until the offender is alone |
+//! | any other | all wait: whoever answers so is no API of Honeycomb's, which says nothing of the events |
 
 use std::time::Duration;
 
@@ -95,7 +96,14 @@ pub(super) fn judge(
             let what = if status == 429 { ": it asks for less" } else { "" };
             Answers::Retry(failure(FailureKind::Network, format!("HTTP {status}{what}")), after)
         }
-        _ => Answers::RefusedBatch(failure(FailureKind::Rejected, format!("HTTP {status}"))),
+        400 | 413 | 422 => Answers::RefusedBatch(failure(FailureKind::Rejected, format!("HTTP {status}"))),
+        _ => Answers::Retry(
+            failure(
+                FailureKind::Rejected,
+                format!("HTTP {status}: this is no answer of Honeycomb's batch API; see `api_host`"),
+            ),
+            after,
+        ),
     }
 }
 

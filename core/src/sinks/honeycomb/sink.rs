@@ -100,7 +100,18 @@ impl HoneycombSink {
             body.extend_from_slice(event);
         }
         body.push(b']');
-        let answers = match self.call(&body, deadline) {
+        let mut called = self.call(&body, deadline);
+        while called.as_ref().is_ok_and(|reply| reply.status.as_u16() == 415)
+            && let Some(plainer) = self.settings.compress_less()
+        {
+            // A verdict on how requests are compressed is none on the events.
+            crate::diagnostics::warn(&format!(
+                "{} does not read such requests: they go with compression `{plainer}`; set `compression: {plainer}`",
+                self.settings.shown_endpoint()
+            ));
+            called = self.call(&body, deadline);
+        }
+        let answers = match called {
             Ok(reply) => {
                 let place = self.settings.shown_endpoint();
                 judge(&reply, events.len(), &place, &self.dataset, &self.key(), self.clock.unix_nanos())

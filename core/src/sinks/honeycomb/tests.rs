@@ -169,8 +169,30 @@ fn of_the_whole_request() {
             other => panic!("{say:?}: {other:?}"),
         }
     }
-    let double = Double::new([Say::Raw(413, "", "")]);
-    assert!(matches!(sink(&double).deliver(&batch(2)), Answers::RefusedBatch(_)));
+    for status in [400, 413, 422] {
+        let double = Double::new([Say::Raw(status, "", "")]);
+        assert!(matches!(sink(&double).deliver(&batch(2)), Answers::RefusedBatch(_)), "{status}");
+    }
+}
+
+#[test]
+fn a_verdict_on_how_it_is_sent_is_none_on_the_events() {
+    // Neither zstd nor gzip.
+    let double = Double::new([Say::Raw(415, "", ""), Say::Raw(415, "", "")]);
+    let mut sink = sink(&double);
+    assert_eq!(sink.deliver(&batch(2)), Answers::Acknowledged);
+    let encodings: Vec<_> = double.got().into_iter().map(|got| got.encoding).collect();
+    assert_eq!(encodings, [Some("zstd".to_owned()), Some("gzip".to_owned()), None]);
+    // And so from then on.
+    assert_eq!(sink.deliver(&batch(1)), Answers::Acknowledged);
+    assert_eq!(double.got()[3].encoding, None);
+    // Nothing that is no answer of this API loses an event.
+    for status in [301, 302, 405, 406, 411, 415, 451] {
+        let double = Double::new([Say::Raw(status, "", "")]);
+        let mut sink = sink_of(&double, |config| "none".clone_into(&mut config.compression));
+        let answers = sink.deliver(&batch(2));
+        assert!(matches!(answers, Answers::Retry(..)), "{status}: {answers:?}");
+    }
 }
 
 #[test]

@@ -80,15 +80,16 @@ impl OtlpSink {
             }
             Err(failure) => Verdict::Retry(failure, None),
         };
-        if matches!(verdict, Verdict::Unread(_)) && compression != Compression::None {
+        if matches!(verdict, Verdict::Unread(_))
+            && let Some(new) = self.settings.compress_less()
+        {
             // The events are as good as they were: the same bytes go in another form, from now on.
-            let (old, new) = (compression.name(), compression.plainer().name());
+            let old = compression.name();
             let said = format!(
                 "{place} does not read {old}: requests go with compression `{new}`; set `compression: {new}`, or OTEL_EXPORTER_OTLP_COMPRESSION"
             );
             crate::diagnostics::warn(&said);
             self.plainer = Some(said);
-            self.settings.compression = compression.plainer();
             return self.call(message, deadline);
         }
         self.last = Some(match &verdict {

@@ -181,6 +181,15 @@ impl Settings {
         })
     }
 
+    /// Requests go less compressed from now on: how they do, or `None` if they are not compressed at all.
+    pub(in crate::sinks) fn compress_less(&mut self) -> Option<&'static str> {
+        let plainer = self.compression.plainer();
+        (self.compression != Compression::None).then(|| {
+            self.compression = plainer;
+            plainer.name()
+        })
+    }
+
     /// The same receiver, asked at another URL.
     ///
     /// # Errors
