@@ -10,7 +10,7 @@
  * do not cross: those that come in the same order are a shape, which the native half is told once. Shapes are found
  * by walking a tree from key to key; at each place the key of last time is looked at first.
  *
- * `src/crossing.rs` reads what is written here, and has the same layout.
+ * `src/crossing.rs` reads what is written here; the layout of both is that of `src/layout.rs`.
  */
 import { types } from 'node:util';
 import { blockSize, Crossing, type NativeEmitter } from '../native';
@@ -18,6 +18,46 @@ import { partJson } from './content';
 import type { EventData, EventOptions } from './emitter';
 import { fromNative, InternalError, InvalidArgumentError, InvalidEventError, SinkwellError } from './errors';
 import { nameOfThrown, toJson } from './json';
+import {
+  AGENT,
+  ARRAY,
+  ATTEMPT,
+  CAUSATION,
+  CHILD,
+  CORRELATION,
+  DATA,
+  END,
+  FALSE,
+  FIRST,
+  FLAGS,
+  ID,
+  INSIDE,
+  LONGEST,
+  NO_ROOM,
+  NONE,
+  NOT_IN_TABLE,
+  NULL,
+  NUMBER,
+  OBJECT,
+  OPTIONS,
+  PATIENT,
+  REST,
+  RUN,
+  SEVERITY,
+  SPAN_ID,
+  SUBJECT,
+  TABLE,
+  TENANT,
+  TERMINAL,
+  TEXT,
+  TIME,
+  TRACE_FLAGS,
+  TRACE_ID,
+  TRACE_STATE,
+  TRUE,
+  TURN,
+  TYPE,
+} from './layout';
 import { Receipt } from './receipt';
 import { activeTrace, type Trace } from './trace';
 
@@ -27,45 +67,21 @@ const integers = new Int32Array(SIZE);
 const numbers = new Float64Array(SIZE);
 const crossing = new Crossing(integers, numbers);
 
-/** Places in the table. */
-const FLAGS = 0;
-const TEXT = 1;
-const TYPE = 2;
-const DATA = 3;
-const REST = 4;
-const END = 5;
-const OPTIONS = 6;
-const FIRST = 7;
+const MEMBERS = new Map<string, number>([
+  ['subject', SUBJECT],
+  ['severity', SEVERITY],
+  ['run', RUN],
+  ['turn', TURN],
+  ['attempt', ATTEMPT],
+  ['agent', AGENT],
+  ['tenant', TENANT],
+  ['time', TIME],
+  ['id', ID],
+  ['causation', CAUSATION],
+  ['correlation', CORRELATION],
+  ['child', CHILD],
+]);
 
-/** Instead of a length: there is none, or it is in the table. */
-const NONE = -1;
-const TABLE = -2;
-
-const NUMBER = -1;
-const TRUE = -2;
-const FALSE = -3;
-const NULL = -4;
-const OBJECT = -5;
-const ARRAY = -6;
-
-/** What the native half answers, if not with the place of a receipt. */
-const ODD = -1;
-const NO_ROOM = -2;
-
-const MEMBERS = new Map(
-  [
-    ...['subject', 'severity', 'run', 'turn', 'attempt', 'agent', 'tenant', 'time', 'id', 'causation'],
-    ...['correlation', 'child'],
-  ].map((name, place) => [name, place]),
-);
-const TRACE_ID = 12;
-const SPAN_ID = 13;
-const TRACE_STATE = 14;
-const TERMINAL = 15;
-const TRACE_FLAGS = 16;
-
-/** Whatever is larger crosses as JSON; the native half keeps room for so much text. */
-const LONGEST = 1 << 16;
 /** Deeper data crosses as JSON: it may hold itself. */
 const DEEPEST = 32;
 /** Keys longer than this are in no shape, and so many places are remembered. */
@@ -344,8 +360,6 @@ export function written(
   };
 }
 
-const INSIDE = 1;
-const PATIENT = 2;
 const BLOCK = blockSize();
 
 /** The way into one emitter. */
@@ -414,7 +428,7 @@ export class Entrance {
         integers[FLAGS] = flags;
         numbers[0] = 0;
         const answer = this.#call(all);
-        if (answer !== ODD) return answer;
+        if (answer !== NOT_IN_TABLE) return answer;
       }
     }
     return this.#crossWritten(written(type, data, options, trace), flags, 0);
@@ -431,7 +445,7 @@ export class Entrance {
     integers[OPTIONS] = 0;
     numbers[0] = waited;
     const answer = this.#call(all);
-    if (answer === ODD) throw new InternalError('an event could not be read as JSON; please report');
+    if (answer === NOT_IN_TABLE) throw new InternalError('an event could not be read as JSON; please report');
     return answer;
   }
 

@@ -20,6 +20,12 @@ use sinkwell::event::{Data, Trace};
 use sinkwell::json::{JsonError, ObjectWriter};
 use sinkwell::{Error, EventInput};
 
+use crate::layout::{
+    AGENT, ARRAY, ATTEMPT, CAUSATION, CHILD, CORRELATION, DATA, END, FALSE, FIRST, FLAGS, ID, INSIDE,
+    LONGEST, NONE, NULL, NUMBER, OBJECT, OPTIONS, PATIENT, REST, RUN, SEVERITY, SPAN_ID, SUBJECT, TABLE,
+    TENANT, TERMINAL, TEXT, TIME, TRACE_FLAGS, TRACE_ID, TRACE_STATE, TRUE, TURN, TYPE,
+};
+
 /// The event cannot be read from the table: it has to come as JSON.
 pub(crate) struct NotInTable;
 
@@ -30,31 +36,6 @@ impl From<JsonError> for NotInTable {
 }
 
 type Read<T> = std::result::Result<T, NotInTable>;
-
-/// Places in the table, as in `lib/crossing.ts`.
-const FLAGS: usize = 0;
-const TEXT: usize = 1;
-const TYPE: usize = 2;
-const DATA: usize = 3;
-const REST: usize = 4;
-const END: usize = 5;
-const OPTIONS: usize = 6;
-const FIRST: usize = 7;
-
-/// In place of a length: there is no such member, or its value is in the table.
-const NONE: i32 = -1;
-const TABLE: i32 = -2;
-
-/// In place of a string's length: the kind of a value that is no string.
-const NUMBER: i32 = -1;
-const TRUE: i32 = -2;
-const FALSE: i32 = -3;
-const NULL: i32 = -4;
-const OBJECT: i32 = -5;
-const ARRAY: i32 = -6;
-
-/// Buffers for text are not kept for the next event beyond this length.
-const KEPT: usize = 1 << 16;
 
 /// How an event is to be emitted.
 #[derive(Clone, Copy)]
@@ -144,7 +125,7 @@ impl Table {
     pub(crate) fn emitting(&self) -> Emitting {
         let flags = self.at(FLAGS);
         let waited = self.numbers.first().copied().unwrap_or_default();
-        Emitting { inside: flags & 1 != 0, patient: flags & 2 != 0, waited }
+        Emitting { inside: flags & INSIDE != 0, patient: flags & PATIENT != 0, waited }
     }
 
     /// Takes the text over from the argument of a call.
@@ -176,7 +157,7 @@ impl Table {
 
     /// Gives back the room of a text that was larger than most.
     pub(crate) fn shrink(&mut self) {
-        if self.units.capacity() > KEPT {
+        if self.units.capacity() > LONGEST {
             self.units = Vec::new();
             self.text = String::new();
         }
@@ -250,59 +231,39 @@ fn narrow(units: &[u16], text: &mut String) -> bool {
     plain
 }
 
-/// The members of an event that are strings, by the numbers that `lib/crossing.ts` gives them.
-const STRINGS: usize = 15;
-const TERMINAL: i32 = 15;
-const TRACE_FLAGS: i32 = 16;
-
 /// Where the other members of an event stand in the text.
 #[derive(Default)]
 struct Options {
-    strings: [Option<Range<usize>>; STRINGS],
+    strings: [Option<Range<usize>>; TRACE_STATE + 1],
     terminal: Option<bool>,
     trace_flags: u8,
 }
 
 impl Options {
     fn input<'a>(self, text: &'a str) -> EventInput<'a> {
-        let [
-            subject,
-            severity,
-            run,
-            turn,
-            attempt,
-            agent,
-            tenant,
-            time,
-            id,
-            causation,
-            correlation,
-            child,
-            trace_id,
-            span_id,
-            state,
-        ] = self.strings.map(|range| range.map(|range| &text[range]));
+        let string = |member: usize| self.strings[member].clone().map(|range| &text[range]);
+        let (trace_id, span_id) = (string(TRACE_ID), string(SPAN_ID));
         let trace = (trace_id.is_some() || span_id.is_some()).then(|| Trace {
             trace_id: trace_id.unwrap_or_default(),
             span_id: span_id.unwrap_or_default(),
             flags: self.trace_flags,
-            state,
+            state: string(TRACE_STATE),
         });
         EventInput {
-            subject,
-            severity,
+            subject: string(SUBJECT),
+            severity: string(SEVERITY),
             terminal: self.terminal,
-            run,
-            turn,
-            attempt,
+            run: string(RUN),
+            turn: string(TURN),
+            attempt: string(ATTEMPT),
             trace,
-            agent,
-            tenant,
-            time,
-            id,
-            causation,
-            correlation,
-            child,
+            agent: string(AGENT),
+            tenant: string(TENANT),
+            time: string(TIME),
+            id: string(ID),
+            causation: string(CAUSATION),
+            correlation: string(CORRELATION),
+            child: string(CHILD),
             ..EventInput::default()
         }
     }

@@ -21,6 +21,7 @@ use sinkwell::{Attempt, Emitter, Error, EventInput, Result, SIGNAL_LIMIT, Wait};
 use crate::crossing::{Crossing, Emitting, Table};
 use crate::error::thrown;
 use crate::event_loop::{EventLoop, Shared};
+use crate::layout::{NO_ROOM, NOT_IN_TABLE};
 use crate::receipt::{BLOCK, Block, NativeReceipts};
 use crate::sink::{JsSigner, JsSink};
 use crate::verify::duration;
@@ -130,13 +131,6 @@ impl NativeEmitter {
     }
 }
 
-/// The result for an event that JavaScript must send again as JSON.
-const ODD: f64 = -1.0;
-
-/// This and lower results mean that there is no room; the difference is how long the caller may wait in all, in
-/// milliseconds.
-const NO_ROOM: f64 = -2.0;
-
 /// Emits the event that the table holds; see `NativeEmitter::emitting`.
 fn emit(held: &Held, table: &RefCell<Table>, call: &FunctionCallContext<'_>) -> napi::Result<f64> {
     let emitter = held.get()?;
@@ -158,7 +152,7 @@ fn emit(held: &Held, table: &RefCell<Table>, call: &FunctionCallContext<'_>) -> 
     });
     table.shrink();
     drop(table);
-    let Ok(attempt) = attempt else { return Ok(ODD) };
+    let Ok(attempt) = attempt else { return Ok(NOT_IN_TABLE) };
     match attempt.map_err(thrown)? {
         Attempt::Accepted(receipt) => {
             let block = held.receipts.borrow();
@@ -250,7 +244,7 @@ impl NativeEmitter {
     }
 
     /// The function that emits the event which the table of `crossing` describes and `text` spells out. Never
-    /// waits. It answers with the place of the receipt in the block, or with a number below 0: [`ODD`],
+    /// waits. It answers with the place of the receipt in the block, or with a number below 0: [`NOT_IN_TABLE`],
     /// [`NO_ROOM`]. A function, since a method has to find out first whose it is.
     #[napi(catch_unwind, ts_return_type = "(text: string) => number")]
     pub fn emitting<'env>(

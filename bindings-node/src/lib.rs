@@ -14,6 +14,7 @@ mod crossing;
 mod emitter;
 mod error;
 mod event_loop;
+mod layout;
 mod log;
 mod logger;
 mod receipt;

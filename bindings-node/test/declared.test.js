@@ -50,3 +50,8 @@ test('every member of a built-in event is typed, and none that is not one', () =
   }
   assert.deepStrictEqual(beyond(typed, known), []);
 });
+
+test('the layout of the table is the one that the native half reads', () => {
+  const { layout } = require('../scripts/layout.js');
+  assert.strictEqual(read('bindings-node', 'lib', 'layout.ts'), layout(), 'run bindings-node/gen.sh');
+});

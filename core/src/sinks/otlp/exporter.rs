@@ -11,7 +11,6 @@ use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHea
 
 use super::answer::{Verdict, judge};
 use super::client::Client;
-use super::compress::Compression;
 use super::request::{self, Next, RequestWriter};
 use super::settings::Settings;
 
