@@ -69,7 +69,7 @@ pub struct Explained<'a> {
 }
 
 /// A span to replace, the value as it was read, its label's index, and why.
-type Found = (Range<usize>, String, usize, &'static str);
+type Masking = (Range<usize>, String, usize, &'static str);
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,7 +176,7 @@ impl Redactor {
             return Err(Error::invalid_event("text of 4 GiB or more cannot be redacted"));
         }
         let shadow = Shadow::of(text);
-        let explained = |(span, _, label, why): Found| Explained { span, label: &self.labels[label], why };
+        let explained = |(span, _, label, why): Masking| Explained { span, label: &self.labels[label], why };
         Ok(self.find(text, &shadow).into_iter().map(explained).collect())
     }
 
@@ -217,7 +217,7 @@ impl Redactor {
     }
 
     /// The spans of `text` to replace, in order and without overlap.
-    fn find(&self, text: &str, shadow: &Shadow<'_>) -> Vec<Found> {
+    fn find(&self, text: &str, shadow: &Shadow<'_>) -> Vec<Masking> {
         let mut finds = Vec::new();
         find_all(shadow, self.enabled, &mut finds);
         self.leave_kept(shadow.text(), &mut finds);
@@ -247,7 +247,7 @@ impl Redactor {
             }
         }
         spans.sort_by(|a, b| (a.0.start, b.0.end, a.2).cmp(&(b.0.start, a.0.end, b.2)));
-        let mut merged: Vec<Found> = Vec::with_capacity(spans.len());
+        let mut merged: Vec<Masking> = Vec::with_capacity(spans.len());
         for (span, read, label, shadowed, why) in spans {
             match merged.last_mut() {
                 // Overlapping finds are one, under the label of the first and longest.

@@ -171,7 +171,7 @@ pub(super) fn with_workspace<R>(run: impl FnOnce(&mut Workspace) -> R) -> R {
 
 /// What was found in one event's data.
 #[derive(Clone, Copy)]
-pub(super) struct Found<'a> {
+pub(super) struct FoundValues<'a> {
     pub(super) data: &'a [u8],
     pub(super) slots: &'a [Slot],
     pub(super) unescaped: &'a [u8],
@@ -179,7 +179,11 @@ pub(super) struct Found<'a> {
 
 impl Finder {
     /// Finds everything in canonical data; also answers room for texts.
-    pub(super) fn find<'a>(&self, data: &'a [u8], workspace: &'a mut Workspace) -> (Found<'a>, &'a mut [u8]) {
+    pub(super) fn find<'a>(
+        &self,
+        data: &'a [u8],
+        workspace: &'a mut Workspace,
+    ) -> (FoundValues<'a>, &'a mut [u8]) {
         let Workspace { slots, ranks, unescaped, bump } = workspace;
         slots.clear();
         slots.resize(self.slots, Slot::Absent);
@@ -193,7 +197,7 @@ impl Finder {
         if !self.root.is_empty() {
             search.object(0, &self.root);
         }
-        (Found { data, slots, unescaped }, bump)
+        (FoundValues { data, slots, unescaped }, bump)
     }
 }
 

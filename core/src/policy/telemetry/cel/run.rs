@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::{Attr, BUDGET, Const, Fault, NameRun, Op, Program};
 use crate::envelope::Redacted;
 use crate::event::{Attribute, Event};
-use crate::policy::telemetry::facts::{Found, Slot};
+use crate::policy::telemetry::facts::{FoundValues, Slot};
 use crate::policy::telemetry::raw::{self, Items, Members, Raw};
 use crate::seam::format_time;
 
@@ -45,7 +45,7 @@ pub(in crate::policy::telemetry) struct Machine<'a> {
     redacted: Option<&'a Redacted>,
     /// The event's type without the prefix of built-in ones.
     event_type: &'a str,
-    found: Found<'a>,
+    found: FoundValues<'a>,
     /// What is left of the room for texts that are put together.
     room: Cell<&'a mut [u8]>,
 }
@@ -57,7 +57,7 @@ impl<'a> Machine<'a> {
     pub(in crate::policy::telemetry) fn new(
         event: &'a Event,
         event_type: &'a str,
-        found: Found<'a>,
+        found: FoundValues<'a>,
         room: &'a mut [u8],
     ) -> Self {
         Self { event, redacted: None, event_type, found, room: Cell::new(room) }
@@ -86,7 +86,7 @@ impl<'a> Machine<'a> {
 
     /// The value of a slot.
     pub(in crate::policy::telemetry) fn slot(&self, slot: u16) -> Val<'a> {
-        let Found { data, slots, unescaped } = self.found;
+        let FoundValues { data, slots, unescaped } = self.found;
         let part = |from: u32, to: u32| data.get(from as usize..to as usize).unwrap_or_default();
         match slots.get(usize::from(slot)).copied().unwrap_or(Slot::Absent) {
             Slot::Absent => Val::Fault(Fault::Absent),
