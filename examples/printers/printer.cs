@@ -1,4 +1,5 @@
 // Prints events for `sinkwell vacuum`: see docs/VACUUM.md.
+#:property PublishAot=false
 using System.Text.Json.Nodes;
 
 Emit(new JsonObject { ["action"] = "transfer", ["value"] = 7, ["note"] = "a \"quoted\"\nline, ü 🌍" });
