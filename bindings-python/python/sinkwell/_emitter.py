@@ -79,10 +79,10 @@ class Emitter(_native.Emitter):
         """Take the events out of a log; every other line passes through.
 
         ``log`` is text, bytes, a file object, or an iterable of either. ``process`` says whose log it is and ``nonce``
-        which message, block or batch of it, from 0 to 2**53-1: the same line has the same id then, and a lane that has
-        the nonce is not sent it again. ``format`` is what carries the lines: ``auto``, ``plain``, ``docker``, ``cri``,
-        ``lambda`` or ``journald``. What goes through is written to ``out``, or returned. Off, and everything goes
-        through, until the configuration (``vacuum``) or ``SINKWELL_VACUUM_TRANSPORTS`` says otherwise.
+        which message, block or batch of it, an integer from 0 that a double holds: the same line has the same id then,
+        and a lane that has the nonce is not sent it again. ``format`` is what carries the lines: ``auto``, ``plain``,
+        ``docker``, ``cri``, ``lambda`` or ``journald``. What goes through is written to ``out``, or returned. Off, and
+        everything goes through, until the configuration (``vacuum``) or ``SINKWELL_VACUUM_TRANSPORTS`` says otherwise.
 
         Raises ``InvalidArgument``; what the log's own ``read`` raises ends it, and its nonce does not count then.
         """

@@ -15,6 +15,7 @@ __all__ = [
     "Receipt",
     "Room",
     "SignJob",
+    "Vacuum",
     "_NoRoom",
     "__version__",
     "_audit",
@@ -153,8 +154,8 @@ class SignJob:
 @final
 class Vacuum:
     def __new__(cls, emitter: Emitter, options: str) -> Vacuum: ...
-    def push(self, data: bytes, /) -> bytes: ...
-    def finish(self, whole: bool, /) -> tuple[bytes, Any]: ...
+    def push(self, data: bytes) -> bytes: ...
+    def finish(self, whole: bool) -> tuple[bytes, Any]: ...
 
 @final
 class Mailbox:

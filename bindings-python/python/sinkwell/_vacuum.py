@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ._emitter import Emitter
 
 # What a file object is asked for at once.
-_READ = 256 * 1024
+_READ = 1 << 18
 
 Log = str | bytes | bytearray | memoryview | IO[str] | IO[bytes] | Iterable[str] | Iterable[bytes]
 
