@@ -49,7 +49,7 @@ export declare class NativeEmitter {
   openSync(eventLoop: EventLoop, options: OpenOptions): void
   /**
    * The function that emits the event which the table of `crossing` describes and `text` spells out. Never
-   * waits. It answers with the place of the receipt in the block, or with a number below 0: [`ODD`],
+   * waits. It answers with the place of the receipt in the block, or with a number below 0: [`NOT_IN_TABLE`],
    * [`NO_ROOM`]. A function, since a method has to find out first whose it is.
    */
   emitting(crossing: Crossing): (text: string) => number
