@@ -5,6 +5,9 @@
 
 use std::ffi::OsStr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::seam::Instant;
 
 /// How much a diagnostic matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +59,30 @@ fn log(level: Level, message: &str) {
 /// As the operating system says.
 pub fn to_stderr(message: &str) -> std::io::Result<()> {
     crate::seam::to_stderr(&format!("sinkwell: {message}\n"))
+}
+
+/// How often the same thing is logged again while it goes on.
+pub(crate) const EVERY: Duration = Duration::from_secs(60);
+
+/// When one thing was last logged: at first at once, then at most once in [`EVERY`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Repeat(Option<Instant>);
+
+impl Repeat {
+    /// Whether it may be logged now.
+    pub(crate) fn may_speak(self, now: Instant) -> bool {
+        self.0.is_none_or(|at| now >= at.after(EVERY))
+    }
+
+    /// When it may be logged again; `None`: it never was.
+    pub(crate) fn due(self) -> Option<Instant> {
+        self.0.map(|at| at.after(EVERY))
+    }
+
+    /// It is being logged; whether it was before.
+    pub(crate) fn speak(&mut self, now: Instant) -> bool {
+        self.0.replace(now).is_some()
+    }
 }
 
 pub(crate) fn warn(message: &str) {

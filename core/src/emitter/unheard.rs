@@ -5,16 +5,12 @@
 //! the reason, the lane if there is one, and what to do, and quotes nothing of a record. Nothing is logged under a
 //! lock.
 
-use std::time::Duration;
-
 use crate::bridge::Told;
+use crate::diagnostics::Repeat;
 use crate::error::{Error, ErrorKind};
 use crate::seam::Instant;
 use crate::seam::fork::PerProcess;
 use crate::sync::{Mutex, lock};
-
-/// How often it repeats itself for one reason.
-const EVERY: Duration = Duration::from_secs(60);
 
 /// What one emitter has refused to take from bridges, and how much of it was logged.
 pub(super) struct Unheard(PerProcess<Mutex<Vec<Said>>>);
@@ -24,7 +20,7 @@ struct Said {
     kind: ErrorKind,
     /// How many were refused since it was last logged.
     unsaid: u64,
-    at: Option<Instant>,
+    repeat: Repeat,
     /// The last of them.
     error: Error,
 }
@@ -40,13 +36,19 @@ impl Unheard {
         let mut all = lock(&all);
         let known = all.iter().position(|said| said.what == what && said.kind == error.kind());
         let at = known.unwrap_or_else(|| {
-            all.push(Said { what, kind: error.kind(), unsaid: 0, at: None, error: error.clone() });
+            all.push(Said {
+                what,
+                kind: error.kind(),
+                unsaid: 0,
+                repeat: Repeat::default(),
+                error: error.clone(),
+            });
             all.len() - 1
         });
         let said = &mut all[at];
         said.unsaid = said.unsaid.saturating_add(1);
         said.error = error.clone();
-        said.at.is_none_or(|at| now >= at.after(EVERY)).then(|| said.say(now))
+        said.repeat.may_speak(now).then(|| said.say(now))
     }
 
     /// The warnings still to be logged, as no later refusal may come with which to log them.
@@ -60,7 +62,7 @@ impl Unheard {
 impl Said {
     fn say(&mut self, now: Instant) -> String {
         let n = std::mem::take(&mut self.unsaid);
-        let more = if self.at.replace(now).is_some() { "more " } else { "" };
+        let more = if self.repeat.speak(now) { "more " } else { "" };
         let (what, was) = match (self.what, n) {
             (Told::Log, 1) => ("log record", "was"),
             (Told::Log, _) => ("log records", "were"),
@@ -98,7 +100,10 @@ const fn remedy(kind: ErrorKind) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::diagnostics::EVERY;
 
     fn refused(kind: ErrorKind) -> Error {
         Error::new(kind, "no").at("slow")

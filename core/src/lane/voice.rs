@@ -6,15 +6,11 @@
 //!
 //! How: the counters know every loss; this module keeps how many of each were logged, and logs the difference.
 
-use std::time::Duration;
-
 use super::loss::Reason;
 use super::{Counters, Health, LaneState};
+use crate::diagnostics::Repeat;
 use crate::seam::Instant;
 use crate::sink::FailureKind;
-
-/// How often a lane repeats itself for one reason.
-const EVERY: Duration = Duration::from_secs(60);
 
 /// Events that a lane still held when it ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,20 +33,14 @@ pub(crate) enum Word {
 #[derive(Clone, Copy, Default)]
 struct Said {
     count: u64,
-    at: Option<Instant>,
-}
-
-impl Said {
-    fn may_speak(&self, now: Instant) -> bool {
-        self.at.is_none_or(|at| now >= at.after(EVERY))
-    }
+    repeat: Repeat,
 }
 
 /// What one lane has said.
 #[derive(Default)]
 pub(crate) struct Voice {
     losses: [Said; Reason::ALL.len()],
-    failures: [Option<Instant>; FailureKind::ALL.len()],
+    failures: [Repeat; FailureKind::ALL.len()],
     /// The sum of what `losses` says was logged, so that a check is cheap while nothing is lost.
     told: u64,
     failing: bool,
@@ -73,9 +63,9 @@ impl Voice {
         match (health.state, health.failure) {
             (LaneState::Degraded | LaneState::Failed, Some(kind)) => {
                 self.failing = true;
-                let before = &mut self.failures[kind as usize];
-                if before.is_none_or(|at| now >= at.after(EVERY)) {
-                    *before = Some(now);
+                let repeat = &mut self.failures[kind as usize];
+                if repeat.may_speak(now) {
+                    repeat.speak(now);
                     words.push(Word::Warn(failing(lane, counters.pending, health, kind)));
                 }
             }
@@ -103,17 +93,17 @@ impl Voice {
         for (reason, total) in Reason::ALL.into_iter().zip(lost) {
             let said = &mut self.losses[reason as usize];
             let n = total - said.count;
-            if n == 0 || !(last || said.may_speak(now)) {
+            if n == 0 || !(last || said.repeat.may_speak(now)) {
                 continue;
             }
-            let more = if said.at.is_some() { "more " } else { "" };
+            let more = if said.repeat.speak(now) { "more " } else { "" };
             words.push(Word::Warn(format!(
                 "lane {lane:?}: {n} {more}{} lost ({}): {}",
                 events(n),
                 reason.name(),
                 remedy(reason)
             )));
-            *said = Said { count: total, at: Some(now) };
+            said.count = total;
             self.told += n;
         }
     }
@@ -125,7 +115,7 @@ impl Voice {
         }
         let unsaid = |(reason, n): (Reason, u64)| {
             let said = self.losses[reason as usize];
-            (n > said.count).then(|| said.at.map(|at| at.after(EVERY))).flatten()
+            (n > said.count).then(|| said.repeat.due()).flatten()
         };
         counters.dropped_by().chain(counters.rejected_by()).filter_map(unsaid).min()
     }
@@ -207,7 +197,10 @@ const fn remedy(reason: Reason) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::diagnostics::EVERY;
     use crate::sink::Failure;
 
     fn warns(words: &[Word]) -> Vec<&str> {
