@@ -322,7 +322,7 @@ impl Control {
             }
             let count = of.remove(&item.envelope.streamid).map_or(0, |most| refused.min(most));
             self.sealer.lose_maybe(&item, count);
-            self.news.lost(Reason::Uncertain, Some(&item.envelope), count, true, now);
+            self.news.episodes.note(Reason::Uncertain, Some(&item.envelope), count, true, now);
             if let Payload::Event(tracked) = &item.payload {
                 tracked.end(self.lane.index, self.lane.durable(), || Ending {
                     state: EndState::Uncertain,
@@ -394,14 +394,14 @@ impl Control {
         let Payload::Event(tracked) = &item.payload else {
             self.sealer.may_declare &= !item.envelope.own;
             if !item.envelope.own {
-                self.news.lost(reason, Some(&item.envelope), 1, false, now);
+                self.news.episodes.note(reason, Some(&item.envelope), 1, false, now);
             }
             if matches!(item.payload, Payload::KeyChange { .. }) {
                 self.say_again(item, now);
             }
             return;
         };
-        self.news.lost(reason, Some(&item.envelope), 1, false, now);
+        self.news.episodes.note(reason, Some(&item.envelope), 1, false, now);
         {
             let mut core = self.lane.lock();
             if reason == Reason::GaveUp {

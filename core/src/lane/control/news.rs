@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use super::episodes::Episodes;
 use crate::lane::health::StateRecord;
-use crate::lane::loss::Reason;
 use crate::lane::own::{Fact, Note};
 use crate::lane::voice::{self, Voice, Word};
 use crate::lane::{Bus, Lane};
@@ -28,6 +27,7 @@ pub(super) enum Announcement {
 pub(super) struct News {
     /// What to tell the rest of the emitter once this lane's lock is free.
     outbox: Vec<Announcement>,
+    /// Losses of which the others are still to be told.
     pub(super) episodes: Episodes,
     /// State records since they were last taken; kept for manual emitters only.
     records: Option<Vec<StateRecord>>,
@@ -52,18 +52,6 @@ impl News {
     /// Adds an announcement for the next [`News::publish`].
     pub(super) fn push(&mut self, out: Announcement) {
         self.outbox.push(out);
-    }
-
-    /// Adds a lost envelope, or `count` events that were never sealed.
-    pub(super) fn lost(
-        &mut self,
-        reason: Reason,
-        envelope: Option<&Envelope>,
-        count: u64,
-        maybe: bool,
-        now: Instant,
-    ) {
-        self.episodes.note(reason, envelope, count, maybe, now);
     }
 
     /// Tells the `siem` and `audit` lanes of the episodes that are over, or of all.

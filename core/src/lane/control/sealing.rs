@@ -39,7 +39,7 @@ impl Control {
             for (agent, counts) in dropped {
                 for (reason, count) in Reason::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
                     self.sealer.lose_unsealed(&agent, reason, count);
-                    self.news.lost(reason, None, count, false, now);
+                    self.news.episodes.note(reason, None, count, false, now);
                 }
             }
         }
@@ -219,7 +219,7 @@ impl Control {
 
     /// An event that could not be sealed: refused by this lane, and declared like any loss.
     fn lost_at_sealing(&mut self, tracked: &Arc<Tracked>, reason: Reason) {
-        self.news.lost(reason, None, 1, false, self.lane.now());
+        self.news.episodes.note(reason, None, 1, false, self.lane.now());
         self.lane.lock().counters.reject_pending(reason, 1);
         let when = self.sealer.unix_nanos();
         tracked.end(self.lane.index, self.lane.durable(), || Ending {
