@@ -105,14 +105,9 @@ pub unsafe extern "C" fn sinkwell_vacuum_finish(
             let SinkwellVacuum { emitter, drawing } = at(vacuum, "vacuum")?;
             let mut out = Vec::new();
             let mut drawing = drawing.lock().unwrap_or_else(PoisonError::into_inner);
-            let wait = read_wait(wait)?;
-            if whole == 0 {
-                drawing.give_up(emitter, &wait, &mut out)?;
-            } else {
-                drawing.finish(emitter, &wait, &mut out)?;
-            }
+            let done = drawing.finish(whole != 0, emitter, &read_wait(wait)?, &mut out)?;
             put(passed, || out);
-            put(report, || drawing.report().to_value().to_json().into_bytes());
+            put(report, || done.to_value().to_json().into_bytes());
             Ok(())
         })
     }

@@ -56,12 +56,7 @@ impl NativeVacuum {
         event_loop.shared.run(token, move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             let State { drawing, passed } = &mut *state;
-            if whole {
-                drawing.finish(&emitter, &Wait::Allowed, passed)?;
-            } else {
-                drawing.give_up(&emitter, &Wait::Allowed, passed)?;
-            }
-            Ok(drawing.report().to_value().to_json())
+            Ok(drawing.finish(whole, &emitter, &Wait::Allowed, passed)?.to_value().to_json())
         });
         Ok(())
     }

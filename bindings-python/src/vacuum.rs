@@ -56,12 +56,8 @@ impl Vacuum {
             py.detach(|| {
                 let mut out = Vec::new();
                 let mut drawing = self.drawing.lock().unwrap_or_else(PoisonError::into_inner);
-                if whole {
-                    drawing.finish(&self.emitter, &wait, &mut out)?;
-                } else {
-                    drawing.give_up(&self.emitter, &wait, &mut out)?;
-                }
-                Ok((out, drawing.report().to_value().to_json()))
+                let report = drawing.finish(whole, &self.emitter, &wait, &mut out)?;
+                Ok((out, report.to_value().to_json()))
             })
             .or_raise(py)
         })?;

@@ -246,11 +246,7 @@ impl Draw for Sending<'_> {
     }
 
     fn finish(&mut self, whole: bool) -> Result<()> {
-        if whole {
-            self.drawing.finish(self.emitter, &Wait::Allowed, &mut Through(self.out))?;
-        } else {
-            self.drawing.give_up(self.emitter, &Wait::Allowed, &mut Through(self.out))?;
-        }
+        self.drawing.finish(whole, self.emitter, &Wait::Allowed, &mut Through(self.out))?;
         self.out.flush()
     }
 }

@@ -8,7 +8,7 @@ use sinkwell::config::{Config, Source};
 use sinkwell::json::{Value, parse};
 use sinkwell::memory::MemorySink;
 use sinkwell::seam::SystemEnv;
-use sinkwell::vacuum::{Emitting, Settings, Vacuum};
+use sinkwell::vacuum::{Asked, Intake};
 use sinkwell::{Emitter, HostSink, Options, Wait};
 
 /// Every attribute that an envelope has, and every member that an event can be given.
@@ -74,14 +74,12 @@ fn emitter() -> (Emitter, MemorySink) {
 
 fn envelopes(log: &str) -> Vec<Value> {
     let (emitter, memory) = emitter();
-    let mut vacuum = Vacuum::new(Settings::of(emitter.config())).unwrap();
+    let mut drawing = Intake::to_all(None).start(&emitter, Asked::default()).unwrap();
     let mut out = Vec::new();
-    vacuum
-        .read(&mut log.as_bytes(), &mut Emitting { emitter: &emitter, waiter: &Wait::Allowed, out: &mut out })
-        .unwrap();
+    let report = drawing.read(&mut log.as_bytes(), &emitter, &Wait::Allowed, &mut out).unwrap();
     emitter.shutdown(Duration::from_secs(60));
     let passed = String::from_utf8(out).unwrap();
-    assert_eq!(passed, "", "{:?}", vacuum.report());
+    assert_eq!(passed, "", "{report:?}");
     memory
         .envelopes()
         .iter()

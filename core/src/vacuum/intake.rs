@@ -15,10 +15,13 @@ use super::progress::{Progress, Reading};
 use super::transports::picked;
 use super::{Format, Found, Report, Settings, Skipped, Taken, Taker, Vacuum};
 use crate::emitter::{Attempt, Beside, Emitter, Wait, Waiter};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::json::{Value, parse};
 use crate::lane::{Aim, Lane};
 use crate::seam::{Env, SystemEnv};
+
+/// What a reader is asked for at once.
+const READ: usize = 256 << 10;
 
 /// What one call or stream is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -234,7 +237,7 @@ impl Drawing {
         if !self.on {
             self.report.lines += super::skim::lines(bytes);
             self.ended = bytes.last().map_or(self.ended, |last| *last == b'\n');
-            return super::write(out, bytes);
+            return write(out, bytes);
         }
         self.with(emitter, waiter, out, |vacuum, to| vacuum.push(bytes, to))
     }
@@ -247,11 +250,21 @@ impl Drawing {
         self.with(emitter, waiter, out, Vacuum::end_part)
     }
 
-    /// Ends the log.
+    /// Ends the log: what was read and is not finished is taken as it stands. `whole`: it was read to its end; else its
+    /// nonce does not count.
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn finish(&mut self, emitter: &Emitter, waiter: &dyn Waiter, out: &mut dyn Write) -> Result<Report> {
+    pub fn finish(
+        &mut self,
+        whole: bool,
+        emitter: &Emitter,
+        waiter: &dyn Waiter,
+        out: &mut dyn Write,
+    ) -> Result<Report> {
+        if !whole {
+            self.reading = None;
+        }
         self.with(emitter, waiter, out, Vacuum::finish)?;
         if !std::mem::replace(&mut self.ended, true) {
             self.report.lines += 1;
@@ -260,15 +273,6 @@ impl Drawing {
             reading.end(self.vacuum.report().unsent == 0);
         }
         Ok(self.report())
-    }
-
-    /// Ends a log that cannot be read to its end: what was read waits for nothing any more, and the nonce does not count.
-    ///
-    /// # Errors
-    /// As [`push`](Self::push).
-    pub fn give_up(&mut self, emitter: &Emitter, waiter: &dyn Waiter, out: &mut dyn Write) -> Result<()> {
-        self.reading = None;
-        self.with(emitter, waiter, out, Vacuum::finish)
     }
 
     /// Reads a reader to its end, and ends.
@@ -282,15 +286,15 @@ impl Drawing {
         waiter: &dyn Waiter,
         out: &mut dyn Write,
     ) -> Result<Report> {
-        let mut buffer = vec![0; super::READ];
+        let mut buffer = vec![0; READ];
         loop {
             match reader.read(&mut buffer) {
-                Ok(0) => return self.finish(emitter, waiter, out),
+                Ok(0) => return self.finish(true, emitter, waiter, out),
                 Ok(n) => self.push(&buffer[..n], emitter, waiter, out)?,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(e) => {
-                    self.give_up(emitter, waiter, out)?;
-                    return Err(super::unreadable(&e));
+                    self.finish(false, emitter, waiter, out)?;
+                    return Err(unreadable(&e));
                 }
             }
         }
@@ -343,11 +347,25 @@ impl Taker for Taking<'_> {
         }
         match self.emitter.emit_aimed(found.input(), self.waiter, Some(&self.aim))? {
             Attempt::Accepted(_) => Ok(Taken::Sent),
-            Attempt::NoRoom(_) => Err(super::no_room()),
+            Attempt::NoRoom(_) => Err(no_room()),
         }
     }
 
     fn pass(&mut self, bytes: &[u8]) -> Result<()> {
-        super::write(self.out, bytes)
+        write(self.out, bytes)
     }
+}
+
+fn no_room() -> Error {
+    let text = "a blocking lane has no room for an event out of the log; read on when it has";
+    Error::new(ErrorKind::Backpressure, text)
+}
+
+fn unreadable(error: &std::io::Error) -> Error {
+    Error::invalid_argument(format!("the log cannot be read: {error}"))
+}
+
+fn write(out: &mut dyn Write, bytes: &[u8]) -> Result<()> {
+    out.write_all(bytes)
+        .map_err(|e| Error::invalid_argument(format!("what passes through cannot be written: {e}")))
 }

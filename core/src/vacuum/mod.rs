@@ -10,7 +10,7 @@
 //!
 //! How: [`Vacuum::push`] takes bytes as they come. `skim` finds flags at about the cost of a memory scan; `wrap` takes lines
 //! out of what carries them; `held` puts lines together that come in parts; `lift` makes the data. What is found goes to a
-//! [`Taker`]: [`Emitting`] emits it.
+//! [`Taker`]; that of a [`Drawing`] emits it.
 
 mod cursors;
 mod export;
@@ -28,11 +28,8 @@ mod wrap;
 #[cfg(test)]
 mod tests;
 
-use std::io::{ErrorKind as Io, Read, Write};
-
 use memchr::{memchr, memrchr};
 
-use crate::emitter::{Attempt, Emitter, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Data, EventInput};
 use crate::json::{Canonical, ObjectWriter};
@@ -52,9 +49,6 @@ use wrap::{About, Inner};
 
 /// The type of events that name none.
 pub const EVENT_TYPE: &str = "vacuum.event";
-
-/// What a reader is asked for at once.
-const READ: usize = 256 << 10;
 
 /// What one vacuum reads, and how.
 #[derive(Clone, Debug)]
@@ -154,50 +148,7 @@ pub trait Taker {
     fn pass(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
-/// Emits what is found, and writes what goes through.
-pub struct Emitting<'a, W> {
-    /// Where events go.
-    pub emitter: &'a Emitter,
-    /// How the host waits for room.
-    pub waiter: &'a dyn Waiter,
-    /// Where lines go.
-    pub out: W,
-}
-
-impl<W> std::fmt::Debug for Emitting<'_, W> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Emitting")
-    }
-}
-
-impl<W: Write> Taker for Emitting<'_, W> {
-    fn take(&mut self, found: &Found<'_>) -> Result<Taken> {
-        match self.emitter.emit_waiting(found.input(), self.waiter)? {
-            Attempt::Accepted(_) => Ok(Taken::Sent),
-            Attempt::NoRoom(_) => Err(no_room()),
-        }
-    }
-
-    fn pass(&mut self, bytes: &[u8]) -> Result<()> {
-        write(&mut self.out, bytes)
-    }
-}
-
-fn no_room() -> Error {
-    let text = "a blocking lane has no room for an event out of the log; read on when it has";
-    Error::new(ErrorKind::Backpressure, text)
-}
-
-fn unreadable(error: &std::io::Error) -> Error {
-    Error::invalid_argument(format!("the log cannot be read: {error}"))
-}
-
-fn write(out: &mut dyn Write, bytes: &[u8]) -> Result<()> {
-    out.write_all(bytes)
-        .map_err(|e| Error::invalid_argument(format!("what passes through cannot be written: {e}")))
-}
-
-/// One stream of a log; see the module's head.
+/// One stream of a log: bytes in as they come, events and what goes through out to a [`Taker`].
 pub struct Vacuum {
     settings: Settings,
     /// The process as ids have it.
@@ -260,25 +211,6 @@ impl Vacuum {
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
-    }
-
-    /// Reads a reader to its end.
-    ///
-    /// # Errors
-    /// As [`push`](Self::push); `invalid_argument`: it cannot be read.
-    pub fn read(&mut self, reader: &mut dyn Read, to: &mut dyn Taker) -> Result<()> {
-        let mut buffer = vec![0; READ];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return self.finish(to),
-                Ok(n) => self.push(&buffer[..n], to)?,
-                Err(e) if e.kind() == Io::Interrupted => {}
-                Err(e) => {
-                    // What was read waits for nothing any more.
-                    return self.finish(to).and(Err(unreadable(&e)));
-                }
-            }
-        }
     }
 
     /// Takes the next bytes of the stream, cut anywhere.

@@ -455,25 +455,6 @@ fn what_cannot_be_sent_goes_through_and_the_rest_of_the_log_goes_on() {
 }
 
 #[test]
-fn a_reader_that_fails_keeps_nothing_back() {
-    struct Failing(bool);
-    impl Read for Failing {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            if std::mem::replace(&mut self.0, true) {
-                return Err(std::io::Error::other("the disk is gone"));
-            }
-            let log = b"2026-01-31T12:00:00Z stdout P held\ntorn";
-            buffer[..log.len()].copy_from_slice(log);
-            Ok(log.len())
-        }
-    }
-    let mut kept = Kept::default();
-    let error = Vacuum::new(Settings::default()).unwrap().read(&mut Failing(false), &mut kept).unwrap_err();
-    assert!(error.message().contains("the disk is gone"));
-    assert_eq!(kept.passed, b"2026-01-31T12:00:00Z stdout P held\ntorn");
-}
-
-#[test]
 fn a_torn_last_line_is_ended_before_another_part_goes_on() {
     let through = |parts: &[&str], envelope| {
         let mut kept = Kept::default();

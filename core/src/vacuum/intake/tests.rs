@@ -268,7 +268,7 @@ fn a_nonce_counts_wholly_or_not_at_all() {
         rig.drain();
         assert_eq!(rig.delivered()[0], Some(0));
     }
-    drawing.finish(emitter, &Wait::Never, &mut Vec::new()).unwrap();
+    drawing.finish(true, emitter, &Wait::Never, &mut Vec::new()).unwrap();
     rig.drain();
     rig.read(2, TWO);
     rig.drain();
@@ -396,4 +396,26 @@ fn cursors_can_be_moved_by_hand_and_another_file_is_left_alone() {
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }
     assert!(parse(cursor("a", Some(5)).to_value().to_json().as_bytes()).is_ok());
+}
+
+#[test]
+fn a_reader_that_fails_keeps_nothing_back() {
+    struct Failing(bool);
+    impl Read for Failing {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if std::mem::replace(&mut self.0, true) {
+                return Err(std::io::Error::other("the disk is gone"));
+            }
+            let log = b"2026-01-31T12:00:00Z stdout P held\ntorn";
+            buffer[..log.len()].copy_from_slice(log);
+            Ok(log.len())
+        }
+    }
+    let rig = Rig::new(LANES, "");
+    let emitter = rig.emitter.as_ref().unwrap();
+    let mut passed = Vec::new();
+    let mut drawing = Intake::to_all(None).start(emitter, Asked::default()).unwrap();
+    let error = drawing.read(&mut Failing(false), emitter, &Wait::Never, &mut passed).unwrap_err();
+    assert!(error.message().contains("the disk is gone"));
+    assert_eq!(passed, b"2026-01-31T12:00:00Z stdout P held\ntorn");
 }
