@@ -80,27 +80,26 @@ impl HoneycombSink {
         String::from_utf8_lossy(self.key.expose()).into_owned()
     }
 
-    fn call(&mut self, body: &[u8], deadline: Instant) -> Result<Reply, Failure> {
-        let mut message = Vec::with_capacity(GRPC_PREFIX + body.len());
-        message.resize(GRPC_PREFIX, 0);
-        message.extend_from_slice(body);
+    fn call(&mut self, message: &Bytes, deadline: Instant) -> Result<Reply, Failure> {
         let left = deadline.since(self.clock.now());
-        self.client.call(&self.settings, Bytes::from(message), left)
+        self.client.call(&self.settings, message.clone(), left)
     }
 
     /// Sends events in one request; their answers.
-    fn send(&mut self, events: &[Vec<u8>], deadline: Instant) -> Answers {
-        let size = events.iter().map(|event| event.len() + 1).sum::<usize>() + 2;
-        let mut body = Vec::with_capacity(size);
-        body.push(b'[');
-        for (i, event) in events.iter().enumerate() {
+    fn send(&mut self, events: &[(usize, Vec<u8>)], deadline: Instant) -> Answers {
+        let size = events.iter().map(|(_, event)| event.len() + 1).sum::<usize>() + 2;
+        let mut message = Vec::with_capacity(GRPC_PREFIX + size);
+        message.resize(GRPC_PREFIX, 0);
+        message.push(b'[');
+        for (i, (_, event)) in events.iter().enumerate() {
             if i > 0 {
-                body.push(b',');
+                message.push(b',');
             }
-            body.extend_from_slice(event);
+            message.extend_from_slice(event);
         }
-        body.push(b']');
-        let mut called = self.call(&body, deadline);
+        message.push(b']');
+        let message = Bytes::from(message);
+        let mut called = self.call(&message, deadline);
         while called.as_ref().is_ok_and(|reply| reply.status.as_u16() == 415)
             && let Some(plainer) = self.settings.compress_less()
         {
@@ -109,7 +108,7 @@ impl HoneycombSink {
                 "{} does not read such requests: they go with compression `{plainer}`; set `compression: {plainer}`",
                 self.settings.shown_endpoint()
             ));
-            called = self.call(&body, deadline);
+            called = self.call(&message, deadline);
         }
         let answers = match called {
             Ok(reply) => {
@@ -225,9 +224,8 @@ impl Sink for HoneycombSink {
             });
             let n = fits.count().max(1);
             let (now, later) = rest.split_at(n);
-            let bodies: Vec<Vec<u8>> = now.iter().map(|(_, event)| event.clone()).collect();
             let mut again = None;
-            match self.send(&bodies, deadline) {
+            match self.send(now, deadline) {
                 Answers::Each(each) => {
                     for ((at, _), answer) in now.iter().zip(each) {
                         answers[*at] = Some(answer);
