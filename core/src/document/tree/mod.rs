@@ -72,6 +72,16 @@ impl TreeError {
     }
 }
 
+impl Node {
+    /// The value under a key, if this is a mapping that has it.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node),
+            _ => None,
+        }
+    }
+}
+
 impl Value {
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Text(Text { text: text.into(), from_env: false })

@@ -5,15 +5,14 @@
 
 mod metrics;
 
-use std::fmt::Write as _;
-
 use super::cel::{self, Program};
+use super::checked::{Checked, Issues, join, placed};
 use super::facts::{MAX_STEPS, Paths, Step};
 use super::foreign;
 use super::instruments::Derived;
 use super::sampling::{self, Key, Mode, Sampling};
 use crate::document::suggest::nearest;
-use crate::document::tree::{Entry, Mark, Node, Text, Value, read_json, read_yaml};
+use crate::document::tree::{Entry, Node, Value, read_json, read_yaml};
 use crate::json;
 use crate::seam::{UnixNanos, parse_time};
 use crate::types::Builtin;
@@ -202,20 +201,10 @@ pub(super) fn tree(text: &str, source: &str) -> Result<Node, Issue> {
     tree.map_err(|error| Issue { field: String::new(), message: placed(source, error.mark, &error.message) })
 }
 
-fn placed(source: &str, mark: Mark, message: &str) -> String {
-    format!("{source}:{}:{}: {message}", mark.line, mark.column)
-}
-
 /// Reads a document. `route` gets the paths that its rules ask for.
 pub(super) fn read(node: &Node, source: &str, at: usize, route: &mut Paths) -> Policy {
     let foreign = foreign::translate(node, source);
-    let mut reader = Reader {
-        source,
-        invalid: Vec::new(),
-        unhonoured: Vec::new(),
-        again: false,
-        foreign: foreign.is_some(),
-    };
+    let mut reader = Reader { issues: Issues::new(source), again: false, foreign: foreign.is_some() };
     let mut policy = Policy {
         name: format!("{source}#{at}"),
         source: source.to_owned(),
@@ -228,8 +217,8 @@ pub(super) fn read(node: &Node, source: &str, at: usize, route: &mut Paths) -> P
         unhonoured: Vec::new(),
     };
     reader.document(foreign.as_ref().map_or(node, |foreign| &foreign.node), &mut policy, route);
-    policy.invalid = reader.invalid;
-    policy.unhonoured = reader.unhonoured;
+    policy.invalid = reader.issues.invalid;
+    policy.unhonoured = reader.issues.unhonoured;
     if let Some(foreign) = foreign {
         policy.rename(&foreign);
         policy.invalid.splice(0..0, foreign.invalid);
@@ -257,9 +246,7 @@ pub(super) fn unreadable(source: &str, at: usize, issue: Issue) -> Policy {
 }
 
 struct Reader<'s> {
-    source: &'s str,
-    invalid: Vec<Issue>,
-    unhonoured: Vec<Issue>,
+    issues: Issues<'s>,
     /// Of the instrument that is read there may be another of the same name: they are one.
     again: bool,
     /// The document was put into our form, which has a member more than hosts may write.
@@ -277,69 +264,21 @@ fn is_fixed(key: &str) -> bool {
     OWN.contains(&first) || Builtin::all().iter().flat_map(Builtin::required).any(holds)
 }
 
+impl<'s> Checked<'s> for Reader<'s> {
+    fn issues(&mut self) -> &mut Issues<'s> {
+        &mut self.issues
+    }
+
+    fn unknown(key: &str, known: &[&str]) -> String {
+        let hint = match nearest(key, known) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("there are {}", known.join(", ")),
+        };
+        format!("this field is not known; {hint}")
+    }
+}
+
 impl Reader<'_> {
-    fn wrong(&mut self, mark: Mark, field: &str, message: impl AsRef<str>) {
-        let message = placed(self.source, mark, message.as_ref());
-        self.invalid.push(Issue { field: field.to_owned(), message });
-    }
-
-    fn not_honoured(&mut self, mark: Mark, field: &str, message: &str) {
-        let message = placed(self.source, mark, message);
-        self.unhonoured.push(Issue { field: field.to_owned(), message });
-    }
-
-    /// A mapping with these keys only.
-    fn map<'n>(&mut self, node: &'n Node, field: &str, known: &[&str]) -> &'n [Entry] {
-        let Value::Map(entries) = &node.value else {
-            self.wrong(node.mark, field, format!("expected a mapping, found {}", node.value.type_name()));
-            return &[];
-        };
-        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            let mut message = "this field is not known".to_owned();
-            match nearest(&entry.key, known) {
-                Some(meant) => {
-                    let _ = write!(message, "; did you mean `{meant}`?");
-                }
-                None => {
-                    let _ = write!(message, "; there are {}", known.join(", "));
-                }
-            }
-            self.wrong(entry.mark, &join(field, &entry.key), message);
-        }
-        entries
-    }
-
-    fn list<'n>(&mut self, node: &'n Node, field: &str, most: usize) -> &'n [Node] {
-        let Value::List(items) = &node.value else {
-            self.wrong(node.mark, field, format!("expected a list, found {}", node.value.type_name()));
-            return &[];
-        };
-        if items.len() > most {
-            self.wrong(node.mark, field, format!("{} items; the most is {most}", items.len()));
-        }
-        items
-    }
-
-    fn text<'n>(&mut self, node: &'n Node, field: &str) -> Option<&'n str> {
-        match &node.value {
-            Value::Text(Text { text, .. }) if !text.is_empty() => Some(text),
-            other => {
-                self.wrong(node.mark, field, format!("expected a string, found {}", other.type_name()));
-                None
-            }
-        }
-    }
-
-    fn word<T: Copy>(&mut self, node: &Node, field: &str, words: &[(&str, T)]) -> Option<T> {
-        let text = self.text(node, field)?;
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-        if found.is_none() {
-            let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            self.wrong(node.mark, field, format!("expected one of {}", known.join(", ")));
-        }
-        found
-    }
-
     fn count(&mut self, node: &Node, field: &str) -> Option<u64> {
         match node.value {
             Value::Int(number) if number >= 0 => u64::try_from(number).ok(),
@@ -352,27 +291,26 @@ impl Reader<'_> {
 
     fn document(&mut self, node: &Node, policy: &mut Policy, route: &mut Paths) {
         let known = ["apiVersion", "kind", "metadata", "spec", "status"];
-        let entries = self.map(node, "", &known);
+        self.map(node, "", &known);
         let Value::Map(_) = node.value else { return };
-        let get = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
-        if let Some(metadata) = get("metadata") {
+        if let Some(metadata) = node.get("metadata") {
             self.metadata(metadata, policy);
         } else {
             self.wrong(node.mark, "metadata", "is missing: a policy has a name");
         }
-        match get("apiVersion") {
+        match node.get("apiVersion") {
             Some(version) => {
                 self.word(version, "apiVersion", &[("sinkwell.dev/v1alpha1", ())]);
             }
             None => self.wrong(node.mark, "apiVersion", "is missing: sinkwell.dev/v1alpha1"),
         }
-        match get("kind") {
+        match node.get("kind") {
             Some(kind) => {
                 self.word(kind, "kind", &[("TelemetryPolicy", ())]);
             }
             None => self.wrong(node.mark, "kind", "is missing: TelemetryPolicy"),
         }
-        match get("spec") {
+        match node.get("spec") {
             Some(spec) => self.spec(spec, policy, route),
             None => self.wrong(node.mark, "spec", "is missing"),
         }
@@ -468,7 +406,7 @@ impl Reader<'_> {
             }
         }
         let Some(kind) = kind else {
-            if !self.invalid.iter().any(|issue| issue.field.starts_with(field)) {
+            if !self.issues.invalid.iter().any(|issue| issue.field.starts_with(field)) {
                 self.wrong(node.mark, field, "a target has a kind");
             }
             return;
@@ -552,8 +490,8 @@ impl Reader<'_> {
 
     /// The value of the one key that a mapping has.
     fn only<'n>(&mut self, node: &'n Node, field: &str, key: &str) -> Option<&'n Node> {
-        let entries = self.map(node, field, &[key]);
-        let found = entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
+        self.map(node, field, &[key]);
+        let found = node.get(key);
         if found.is_none() {
             self.wrong(node.mark, field, format!("expected {{ {key}: … }}"));
         }
@@ -581,9 +519,8 @@ impl Reader<'_> {
     }
 
     fn field(&mut self, node: &Node, field: &str, events: &mut Events) {
-        let entries = self.map(node, field, &["key", "value"]);
-        let get = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
-        let (Some(key), Some(value)) = (get("key"), get("value")) else {
+        self.map(node, field, &["key", "value"]);
+        let (Some(key), Some(value)) = (node.get("key"), node.get("value")) else {
             self.wrong(node.mark, field, "expected { key: …, value: … }");
             return;
         };
@@ -684,7 +621,9 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        if rate.is_none() && !self.invalid.iter().any(|issue| issue.field.starts_with("spec.sampling.rate")) {
+        if rate.is_none()
+            && !self.issues.invalid.iter().any(|issue| issue.field.starts_with("spec.sampling.rate"))
+        {
             self.wrong(node.mark, "spec.sampling.rate", "is missing: { numerator: 5, denominator: 100 }");
         }
         sampling.rate = rate?;
@@ -728,8 +667,4 @@ impl Reader<'_> {
 /// The names of a dotted one.
 fn steps(path: &str) -> Vec<Step> {
     path.split('.').map(|name| Step { name: name.to_owned(), quoted: false }).collect()
-}
-
-fn join(field: &str, key: &str) -> String {
-    if field.is_empty() { key.to_owned() } else { format!("{field}.{key}") }
 }

@@ -10,6 +10,7 @@
 //! and drops members, [`measure`] adds to [`instruments`], [`status`] says what became of each document.
 
 mod cel;
+mod checked;
 mod document;
 mod explain;
 mod facts;

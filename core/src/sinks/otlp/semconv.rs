@@ -1,7 +1,8 @@
 //! The names that OpenTelemetry's semantic conventions give to things, from one versioned data file.
 //!
-//! Guarantees: `semconv.json` is the only place where a conventional name stands; a version is taken over
-//! by changing that file. Its `data` section lists names that hosts use in `data`; they are sent as they are.
+//! Guarantees: `semconv.json` is the only place where a conventional name of an attribute stands, but for those that the
+//! conventions' instruments have (`policy/telemetry/document/instruments.json`); a version is taken over by changing that
+//! file. Its `data` section lists names that hosts use in `data`; they are sent as they are.
 
 use std::sync::LazyLock;
 

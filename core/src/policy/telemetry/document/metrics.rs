@@ -1,7 +1,8 @@
 //! Reading `spec.metrics`.
 
-use super::{Reader, join};
+use super::Reader;
 use crate::document::tree::{Entry, Node, Value, read_json};
+use crate::policy::telemetry::checked::{Checked as _, join};
 use crate::policy::telemetry::instruments::{BUCKETS, Derived, Kind, Metric, Taken, prometheus_name};
 
 /// Instruments of one policy.
@@ -14,14 +15,7 @@ const MAX_NAME: usize = 255;
 const MAX_BUCKETS: usize = 64;
 
 /// Instruments of the semantic conventions, by version, and what of an event is their value and dimensions.
-const CONVENTIONS: &str = include_str!("semconv.json");
-
-fn member<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node),
-        _ => None,
-    }
-}
+const CONVENTIONS: &str = include_str!("instruments.json");
 
 /// An instrument of the conventions with what a document says of it: member by member, and dimension by dimension.
 fn over(base: &Node, said: &Node) -> Node {
@@ -33,7 +27,7 @@ fn over(base: &Node, said: &Node) -> Node {
             (None, _) => entries.push(entry.clone()),
             (Some(held), Value::List(dimensions)) if entry.key == "dimensions" => {
                 let Value::List(own) = &mut held.node.value else { continue };
-                let key = |node: &Node| match member(node, "key").map(|key| &key.value) {
+                let key = |node: &Node| match node.get("key").map(|key| &key.value) {
                     Some(Value::Text(key)) => Some(key.text.clone()),
                     _ => None,
                 };
@@ -63,7 +57,7 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        let named = |node: &Node| match member(node, "name").map(|name| &name.value) {
+        let named = |node: &Node| match node.get("name").map(|name| &name.value) {
             Some(Value::Text(name)) => Some(name.text.clone()),
             _ => None,
         };
@@ -99,17 +93,16 @@ impl Reader<'_> {
     /// The instruments of a version of the semantic conventions, as documents of ours would name them.
     fn conventions(&mut self, node: &Node, field: &str) -> Vec<Node> {
         let Ok(table) = read_json(CONVENTIONS) else { return Vec::new() };
-        let Some(Value::Map(versions)) = member(&table, "versions").map(|versions| &versions.value) else {
-            return Vec::new();
-        };
-        let latest = match member(&table, "latest").map(|latest| &latest.value) {
+        let Some(all) = table.get("versions") else { return Vec::new() };
+        let Value::Map(versions) = &all.value else { return Vec::new() };
+        let latest = match table.get("latest").map(|latest| &latest.value) {
             Some(Value::Text(latest)) => latest.text.as_str(),
             _ => "",
         };
         let known = versions.iter().map(|version| (version.key.as_str(), version.key.as_str()));
         let words: Vec<(&str, &str)> = known.chain([("latest", latest)]).collect();
         let Some(version) = self.word(node, field, &words) else { return Vec::new() };
-        match versions.iter().find(|entry| entry.key == version).map(|entry| &entry.node.value) {
+        match all.get(version).map(|items| &items.value) {
             Some(Value::List(items)) => items.clone(),
             _ => Vec::new(),
         }
@@ -160,7 +153,7 @@ impl Reader<'_> {
         }
         for (there, key) in [(name.is_some(), "name"), (kind.is_some(), "type")] {
             let at = join(field, key);
-            if !there && !self.invalid.iter().any(|issue| issue.field == at) {
+            if !there && !self.issues.invalid.iter().any(|issue| issue.field == at) {
                 self.wrong(node.mark, &at, "is missing");
             }
         }
@@ -214,9 +207,8 @@ impl Reader<'_> {
     }
 
     fn dimension(&mut self, node: &Node, field: &str, all: &mut Vec<(String, Taken)>, derived: &mut Derived) {
-        let entries = self.map(node, field, &["key", "value"]);
-        let get = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
-        let (Some(key), Some(value)) = (get("key"), get("value")) else {
+        self.map(node, field, &["key", "value"]);
+        let (Some(key), Some(value)) = (node.get("key"), node.get("value")) else {
             self.wrong(node.mark, field, "expected { key: …, value: … }");
             return;
         };

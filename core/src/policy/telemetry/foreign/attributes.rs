@@ -1,6 +1,6 @@
 //! Attributes with a source, as the proposals of the Gateway API write them.
 
-use super::{Reader, dialect, entry, get, join, map, text};
+use super::{Checked as _, Reader, dialect, entry, join, map, text};
 use crate::document::tree::{Node, Value};
 
 /// How a form writes the source of a value.
@@ -43,15 +43,15 @@ impl Reader<'_> {
         known.extend(&members);
         known.extend(also);
         self.map(node, field, &known);
-        let Some(kind) = get(node, sources.kind) else {
+        let Some(kind) = node.get(sources.kind) else {
             self.wrong(node.mark, &join(field, sources.kind), "is missing");
             return None;
         };
         let kinds: Vec<&str> = sources.of.iter().map(|(kind, _)| *kind).collect();
-        let kind = self.word(kind, &join(field, sources.kind), &kinds)?;
+        let kind = self.one_of(kind, &join(field, sources.kind), &kinds)?;
         let mut value = None;
         for (of, member) in sources.of {
-            match (get(node, member), *of == kind) {
+            match (node.get(member), *of == kind) {
                 (Some(given), true) => value = Some((given, *member)),
                 (Some(given), false) => {
                     let message = format!("only where {} is {of}", sources.kind);
@@ -107,7 +107,7 @@ impl Reader<'_> {
         let mut dimensions = Vec::new();
         for (at, item) in self.list(node, field, 64).iter().enumerate() {
             let field = format!("{field}[{at}]");
-            let Some(name) = get(item, "name") else {
+            let Some(name) = item.get("name") else {
                 self.wrong(item.mark, &join(&field, "name"), "is missing");
                 continue;
             };

@@ -1,7 +1,7 @@
 //! The Gateway API's policies: `XTelemetryPolicy`, and the proposals before it.
 
 use super::attributes::{DRAFT, NEWEST, is_token};
-use super::{Reader, dialect, entry, get, join, list, map, text};
+use super::{Checked as _, Reader, dialect, entry, join, list, map, text};
 use crate::document::tree::{Entry, Mark, Node, Text, Value};
 
 const MODES: [&str; 3] = ["Enabled", "Disabled", "ImplementationDefault"];
@@ -12,21 +12,21 @@ const NO_SPANS: &str = "this build sends no spans";
 /// `XTelemetryPolicy`, with the rules that its definition has.
 pub(super) fn newest(reader: &mut Reader<'_>, node: &Node) {
     let Some(spec) = reader.shell(node) else { return };
-    if let Some(version) = get(node, "apiVersion") {
-        reader.word(version, "apiVersion", &["gateway.networking.x-k8s.io/v1alpha1"]);
+    if let Some(version) = node.get("apiVersion") {
+        reader.one_of(version, "apiVersion", &["gateway.networking.x-k8s.io/v1alpha1"]);
     } else {
         reader.wrong(node.mark, "apiVersion", "is missing: gateway.networking.x-k8s.io/v1alpha1");
     }
     reader.map(spec, "spec", &["targetRefs", "tracing"]);
     reader.targets(spec, &["Gateway"]);
-    let Some(tracing) = get(spec, "tracing") else {
+    let Some(tracing) = spec.get("tracing") else {
         return reader.wrong(spec.mark, "spec.tracing", "is missing: a policy has at least one of tracing");
     };
     let known =
         ["mode", "provider", "samplingRate", "parentBasedSampling", "serviceName", "spanName", "attributes"];
     let entries = reader.map(tracing, "spec.tracing", &known);
     let mode = mode(reader, tracing, "spec.tracing");
-    match (mode, get(tracing, "provider")) {
+    match (mode, tracing.get("provider")) {
         ("Enabled", None) => {
             reader.wrong(tracing.mark, "spec.tracing.provider", "is missing: required when mode is Enabled");
         }
@@ -55,7 +55,7 @@ pub(super) fn newest(reader: &mut Reader<'_>, node: &Node) {
                 reader.map(node, &field, &["mode", "samplingRate"]);
                 let enabled = self::mode(reader, node, &field) == "Enabled";
                 let rate = join(&field, "samplingRate");
-                match get(node, "samplingRate") {
+                match node.get("samplingRate") {
                     Some(given) if enabled => {
                         reader.fraction(given, &rate);
                     }
@@ -82,8 +82,8 @@ pub(super) fn newest(reader: &mut Reader<'_>, node: &Node) {
 
 fn mode(reader: &mut Reader<'_>, node: &Node, field: &str) -> &'static str {
     let default = "ImplementationDefault";
-    get(node, "mode")
-        .map_or(Some(default), |mode| reader.word(mode, &join(field, "mode"), &MODES))
+    node.get("mode")
+        .map_or(Some(default), |mode| reader.one_of(mode, &join(field, "mode"), &MODES))
         .unwrap_or(default)
 }
 
@@ -91,22 +91,22 @@ fn newest_provider(reader: &mut Reader<'_>, node: &Node) {
     let field = "spec.tracing.provider";
     reader.map(node, field, &["backendRef", "headers"]);
     let at = join(field, "backendRef");
-    match get(node, "backendRef") {
+    match node.get("backendRef") {
         Some(backend) => {
             reader.map(backend, &at, &["group", "kind", "name", "namespace", "port"]);
-            match get(backend, "name") {
+            match backend.get("name") {
                 Some(name) => {
                     reader.bounded(name, &join(&at, "name"), 253, |_| true);
                 }
                 None => reader.wrong(backend.mark, &join(&at, "name"), "is missing"),
             }
-            let kind = get(backend, "kind").map(|kind| &kind.value);
+            let kind = backend.get("kind").map(|kind| &kind.value);
             let service = match kind {
                 None => true,
                 Some(Value::Text(Text { text, .. })) => text == "Service",
                 Some(_) => false,
             };
-            match get(backend, "port").map(|port| &port.value) {
+            match backend.get("port").map(|port| &port.value) {
                 Some(Value::Int(1..=65_535)) => {}
                 Some(_) => reader.wrong(backend.mark, &join(&at, "port"), "expected 1 to 65535"),
                 None if service => reader.wrong(backend.mark, &join(&at, "port"), "is missing: of a Service"),
@@ -117,12 +117,12 @@ fn newest_provider(reader: &mut Reader<'_>, node: &Node) {
         }
         None => reader.wrong(node.mark, &at, "is missing"),
     }
-    let Some(headers) = get(node, "headers") else { return };
+    let Some(headers) = node.get("headers") else { return };
     let at = join(field, "headers");
     for (i, header) in reader.list(headers, &at, 16).iter().enumerate() {
         let at = format!("{at}[{i}]");
         reader.map(header, &at, &["name", "value"]);
-        match (get(header, "name"), get(header, "value")) {
+        match (header.get("name"), header.get("value")) {
             (Some(name), Some(value)) => {
                 reader.bounded(name, &join(&at, "name"), 256, is_token);
                 reader.bounded(value, &join(&at, "value"), 4096, |_| true);
@@ -151,7 +151,7 @@ fn newest_attributes(reader: &mut Reader<'_>, node: &Node, field: &str) {
     let mut seen: Vec<String> = Vec::new();
     for (at, item) in reader.list(node, field, 64).iter().enumerate() {
         let field = format!("{field}[{at}]");
-        match get(item, "name") {
+        match item.get("name") {
             None => reader.wrong(item.mark, &join(&field, "name"), "is missing"),
             Some(name) => {
                 if let Some(name) = reader.attribute_name(name, &join(&field, "name")).map(str::to_owned) {
@@ -162,7 +162,7 @@ fn newest_attributes(reader: &mut Reader<'_>, node: &Node, field: &str) {
                 }
             }
         }
-        if let Some(key) = get(item, "attributeKey") {
+        if let Some(key) = item.get("attributeKey") {
             let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
             reader.bounded(key, &join(&field, "attributeKey"), 256, allowed);
         }
@@ -201,17 +201,17 @@ pub(super) fn draft(reader: &mut Reader<'_>, node: &Node) {
 /// `enabled: true` (of the first proposal, whose example has `enable`) or `mode: On`.
 fn switch(reader: &mut Reader<'_>, node: &Node, field: &str) -> Option<(Mark, bool)> {
     for key in ["enabled", "enable"] {
-        if let Some(given) = get(node, key) {
+        if let Some(given) = node.get(key) {
             return reader.truth(given, &join(field, key)).map(|on| (given.mark, on));
         }
     }
-    let given = get(node, "mode")?;
+    let given = node.get("mode")?;
     let field = join(field, "mode");
     // YAML 1.1 reads On and Off as true and false; so does who writes them without quotes.
     let on = match given.value {
         Value::Bool(on) => on,
         _ => matches!(
-            reader.word(given, &field, &["On", "Off", "Enabled", "Disabled", "ImplementationDefault"])?,
+            reader.one_of(given, &field, &["On", "Off", "Enabled", "Disabled", "ImplementationDefault"])?,
             "On" | "Enabled" | "ImplementationDefault"
         ),
     };
@@ -248,7 +248,7 @@ fn draft_tracing(reader: &mut Reader<'_>, node: &Node) {
             "parentBasedSampling" => {
                 reader.map(node, &at, &["mode", "enabled", "samplingRate"]);
                 switch(reader, node, &at);
-                if let Some(rate) = get(node, "samplingRate") {
+                if let Some(rate) = node.get("samplingRate") {
                     draft_rate(reader, rate, &join(&at, "samplingRate"));
                 }
             }
@@ -273,7 +273,7 @@ fn draft_tracing(reader: &mut Reader<'_>, node: &Node) {
             "customAttributes" | "attributes" => {
                 for (i, item) in reader.list(node, &at, 64).iter().enumerate() {
                     let at = format!("{at}[{i}]");
-                    if get(item, "attributeName").is_none() {
+                    if item.get("attributeName").is_none() {
                         reader.source(item, &at, &DRAFT, &["name"]);
                         continue;
                     }
@@ -293,7 +293,7 @@ fn draft_tracing(reader: &mut Reader<'_>, node: &Node) {
 
 /// `{ percent: 5 }`, or a fraction.
 fn draft_rate(reader: &mut Reader<'_>, node: &Node, field: &str) {
-    match get(node, "percent") {
+    match node.get("percent") {
         Some(percent) => {
             reader.map(node, field, &["percent"]);
             if !matches!(percent.value, Value::Int(0..=100)) {
@@ -318,7 +318,7 @@ fn draft_metrics(reader: &mut Reader<'_>, node: &Node) {
         match key.as_str() {
             "provider" => {
                 reader.map(node, &at, &["type", "endpoint"]);
-                if let Some(kind) = get(node, "type")
+                if let Some(kind) = node.get("type")
                     && let Some(word) = reader.text(kind, &join(&at, "type")).map(str::to_owned)
                 {
                     if matches!(word.as_str(), "OTLP" | "Prometheus") {
@@ -329,7 +329,7 @@ fn draft_metrics(reader: &mut Reader<'_>, node: &Node) {
                         reader.not_honoured(kind.mark, &join(&at, "type"), &message);
                     }
                 }
-                if let Some(endpoint) = get(node, "endpoint") {
+                if let Some(endpoint) = node.get("endpoint") {
                     let message = "where metrics go is what the lanes say";
                     reader.not_honoured(endpoint.mark, &join(&at, "endpoint"), message);
                 }
@@ -353,13 +353,13 @@ fn draft_metrics(reader: &mut Reader<'_>, node: &Node) {
 
 fn draft_override(reader: &mut Reader<'_>, node: &Node, field: &str, ours: &str) -> Option<Node> {
     reader.map(node, field, &["name", "type", "dimensions", "attributes"]);
-    let Some(name) = get(node, "name") else {
+    let Some(name) = node.get("name") else {
         reader.wrong(node.mark, &join(field, "name"), "is missing");
         return None;
     };
-    let kind = match get(node, "type") {
+    let kind = match node.get("type") {
         None => "Counter",
-        Some(kind) => reader.word(kind, &join(field, "type"), &["Counter", "Histogram", "Gauge"])?,
+        Some(kind) => reader.one_of(kind, &join(field, "type"), &["Counter", "Histogram", "Gauge"])?,
     };
     if kind != "Counter" {
         let message =
@@ -368,15 +368,15 @@ fn draft_override(reader: &mut Reader<'_>, node: &Node, field: &str, ours: &str)
         return None;
     }
     let at = format!("{ours}.dimensions");
-    let dimensions = if let Some(given) = get(node, "attributes") {
+    let dimensions = if let Some(given) = node.get("attributes") {
         reader.dimensions(given, &join(field, "attributes"), &at, &DRAFT)
-    } else if let Some(given) = get(node, "dimensions") {
+    } else if let Some(given) = node.get("dimensions") {
         let field = join(field, "dimensions");
         let mut dimensions = Vec::new();
         for (i, item) in reader.list(given, &field, 64).iter().enumerate() {
             let field = format!("{field}[{i}]");
             reader.map(item, &field, &["key", "fromHeader"]);
-            let (Some(key), Some(header)) = (get(item, "key"), get(item, "fromHeader")) else {
+            let (Some(key), Some(header)) = (item.get("key"), item.get("fromHeader")) else {
                 reader.wrong(item.mark, &field, "expected { key: …, fromHeader: … }");
                 continue;
             };
@@ -470,7 +470,7 @@ fn draft_field(reader: &mut Reader<'_>, node: &Node, field: &str) {
         }
         return;
     }
-    let key = match (get(node, "name"), get(node, "path")) {
+    let key = match (node.get("name"), node.get("path")) {
         (Some(name), None) => {
             reader.attribute_name(name, &join(field, "name")).map(|text| (name, text.to_owned()))
         }

@@ -1,6 +1,6 @@
 //! Kuadrant's `TelemetryPolicy`: labels of its metrics, and members of its decision logs, by expressions.
 
-use super::{Reader, dialect, entry, get, join, list, map, text};
+use super::{Checked as _, Reader, dialect, entry, join, list, map, text};
 use crate::document::tree::{Entry, Node, Value};
 
 /// Kuadrant's counters, as what decisions say.
@@ -15,7 +15,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) {
     reader.targets(spec, &["Gateway"]);
     let labels = section(reader, spec, "metrics", "labels");
     let fields = section(reader, spec, "logging", "fields");
-    if labels.is_none() && fields.is_none() && reader.invalid.is_empty() {
+    if labels.is_none() && fields.is_none() && reader.issues.invalid.is_empty() {
         reader.wrong(spec.mark, "spec", "has neither metrics.default.labels nor logging.default.fields");
     }
     if let Some((mark, entries)) = labels {
@@ -58,17 +58,17 @@ fn section<'n>(
     name: &str,
     member: &str,
 ) -> Option<(crate::document::tree::Mark, &'n [Entry])> {
-    let node = get(spec, name)?;
+    let node = spec.get(name)?;
     let field = join("spec", name);
     reader.map(node, &field, &["default"]);
-    let Some(default) = get(node, "default") else {
+    let Some(default) = node.get("default") else {
         reader.wrong(node.mark, &join(&field, "default"), "is missing");
         return None;
     };
     let field = join(&field, "default");
     reader.map(default, &field, &[member]);
     let at = join(&field, member);
-    match get(default, member) {
+    match default.get(member) {
         Some(Node { mark, value: Value::Map(entries) }) if !entries.is_empty() => Some((*mark, entries)),
         Some(other) => {
             reader.wrong(other.mark, &at, "expected at least one name with an expression");

@@ -16,6 +16,7 @@ mod otel;
 #[cfg(test)]
 mod tests;
 
+use super::checked::{Checked, Issues, join};
 use super::document::Issue;
 use crate::document::tree::{Entry, Mark, Node, Text, Value};
 
@@ -46,7 +47,7 @@ impl Translated {
 
 /// The document in our form, if it is one of another project.
 pub(super) fn translate(node: &Node, source: &str) -> Option<Translated> {
-    let text = |key: &str| match get(node, key).map(|node| &node.value) {
+    let text = |key: &str| match node.get(key).map(|node| &node.value) {
         Some(Value::Text(Text { text, .. })) => Some(text.as_str()),
         _ => None,
     };
@@ -74,94 +75,44 @@ fn is_gateway(group: &str) -> bool {
     )
 }
 
-fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node),
-        _ => None,
-    }
-}
-
 /// What is made of a document.
 struct Reader<'s> {
-    source: &'s str,
+    issues: Issues<'s>,
     metadata: Option<Node>,
     targets: Vec<Node>,
     /// Members of `events`, `metrics` and `sampling`.
     events: Vec<Entry>,
     metrics: Vec<Entry>,
     sampling: Vec<Entry>,
-    invalid: Vec<Issue>,
-    unhonoured: Vec<Issue>,
     names: Vec<(String, String)>,
+}
+
+impl<'s> Checked<'s> for Reader<'s> {
+    fn issues(&mut self) -> &mut Issues<'s> {
+        &mut self.issues
+    }
+
+    fn unknown(_: &str, known: &[&str]) -> String {
+        format!("this field is not known; there are {}", known.join(", "))
+    }
 }
 
 impl<'s> Reader<'s> {
     fn new(source: &'s str) -> Self {
         Self {
-            source,
+            issues: Issues::new(source),
             metadata: None,
             targets: Vec::new(),
             events: Vec::new(),
             metrics: Vec::new(),
             sampling: Vec::new(),
-            invalid: Vec::new(),
-            unhonoured: Vec::new(),
             names: Vec::new(),
         }
-    }
-
-    fn issue(&self, mark: Mark, field: &str, message: &str) -> Issue {
-        let message = format!("{}:{}:{}: {message}", self.source, mark.line, mark.column);
-        Issue { field: field.to_owned(), message }
-    }
-
-    fn wrong(&mut self, mark: Mark, field: &str, message: &str) {
-        let issue = self.issue(mark, field, message);
-        self.invalid.push(issue);
-    }
-
-    fn not_honoured(&mut self, mark: Mark, field: &str, message: &str) {
-        let issue = self.issue(mark, field, message);
-        self.unhonoured.push(issue);
     }
 
     /// A field of ours is a field of theirs.
     fn called(&mut self, ours: impl Into<String>, theirs: impl Into<String>) {
         self.names.push((ours.into(), theirs.into()));
-    }
-
-    /// A mapping of these members only.
-    fn map<'n>(&mut self, node: &'n Node, field: &str, known: &[&str]) -> &'n [Entry] {
-        let Value::Map(entries) = &node.value else {
-            self.wrong(node.mark, field, &format!("expected a mapping, found {}", node.value.type_name()));
-            return &[];
-        };
-        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            let message = format!("this field is not known; there are {}", known.join(", "));
-            self.wrong(entry.mark, &join(field, &entry.key), &message);
-        }
-        entries
-    }
-
-    fn list<'n>(&mut self, node: &'n Node, field: &str, most: usize) -> &'n [Node] {
-        let Value::List(items) = &node.value else {
-            self.wrong(node.mark, field, &format!("expected a list, found {}", node.value.type_name()));
-            return &[];
-        };
-        if items.len() > most {
-            self.wrong(node.mark, field, &format!("{} items; the most is {most}", items.len()));
-        }
-        items
-    }
-
-    fn text<'n>(&mut self, node: &'n Node, field: &str) -> Option<&'n str> {
-        match &node.value {
-            Value::Text(Text { text, .. }) if !text.is_empty() => Some(text),
-            other => {
-                self.wrong(node.mark, field, &format!("expected a string, found {}", other.type_name()));
-                None
-            }
-        }
     }
 
     /// A text of at most so many characters, of these alone.
@@ -174,23 +125,19 @@ impl<'s> Reader<'s> {
     ) -> Option<&'n str> {
         let text = self.text(node, field)?;
         if text.chars().count() > most {
-            self.wrong(node.mark, field, &format!("more than {most} characters"));
+            self.wrong(node.mark, field, format!("more than {most} characters"));
             return None;
         }
         if let Some(c) = text.chars().find(|c| !allowed(*c)) {
-            self.wrong(node.mark, field, &format!("{c:?} is not allowed here"));
+            self.wrong(node.mark, field, format!("{c:?} is not allowed here"));
             return None;
         }
         Some(text)
     }
 
-    fn word<'w>(&mut self, node: &Node, field: &str, words: &[&'w str]) -> Option<&'w str> {
-        let text = self.text(node, field)?;
-        let found = words.iter().find(|word| **word == text).copied();
-        if found.is_none() {
-            self.wrong(node.mark, field, &format!("expected one of {}", words.join(", ")));
-        }
-        found
+    fn one_of<'w>(&mut self, node: &Node, field: &str, words: &[&'w str]) -> Option<&'w str> {
+        let words: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
+        self.word(node, field, &words)
     }
 
     fn truth(&mut self, node: &Node, field: &str) -> Option<bool> {
@@ -238,16 +185,12 @@ impl<'s> Reader<'s> {
     /// `targetRef` and `targetRefs`. The kinds that a policy of this form may name are said; one that an emitter is never
     /// in is kept, so that its status says so.
     fn targets(&mut self, spec: &Node, kinds: &[&str]) {
-        let (one, many) = (get(spec, "targetRef"), get(spec, "targetRefs"));
+        let (one, many) = (spec.get("targetRef"), spec.get("targetRefs"));
         let mut seen: Vec<(String, String)> = Vec::new();
         let mut target = |reader: &mut Self, node: &Node, field: &str| {
             let known = ["group", "kind", "name", "namespace", "sectionName"];
-            let entries = reader.map(node, field, &known);
-            let of = |key: &str| match entries
-                .iter()
-                .find(|entry| entry.key == key)
-                .map(|entry| &entry.node.value)
-            {
+            reader.map(node, field, &known);
+            let of = |key: &str| match node.get(key).map(|node| &node.value) {
                 Some(Value::Text(Text { text, .. })) => text.clone(),
                 _ => String::new(),
             };
@@ -295,8 +238,8 @@ impl<'s> Reader<'s> {
     /// The members that all documents of Kubernetes have; the `spec`.
     fn shell<'n>(&mut self, node: &'n Node) -> Option<&'n Node> {
         self.map(node, "", &["apiVersion", "kind", "metadata", "spec", "status"]);
-        self.metadata = get(node, "metadata").cloned();
-        let spec = get(node, "spec");
+        self.metadata = node.get("metadata").cloned();
+        let spec = node.get("spec");
         if spec.is_none() {
             self.wrong(node.mark, "spec", "is missing");
         }
@@ -328,15 +271,11 @@ impl<'s> Reader<'s> {
         members.push(entry("spec", Node { mark, value: Value::Map(spec) }));
         Translated {
             node: Node { mark, value: Value::Map(members) },
-            invalid: self.invalid,
-            unhonoured: self.unhonoured,
+            invalid: self.issues.invalid,
+            unhonoured: self.issues.unhonoured,
             names: self.names,
         }
     }
-}
-
-fn join(field: &str, key: &str) -> String {
-    if field.is_empty() { key.to_owned() } else { format!("{field}.{key}") }
 }
 
 fn entry(key: &str, node: Node) -> Entry {

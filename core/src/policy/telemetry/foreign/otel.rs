@@ -4,7 +4,7 @@
 //! A document holds one (`id`, `log`, `metric` or `trace`), or many under `policies`; it is about the whole emitter. What
 //! one keeps, no other drops; a matcher of what is not there, or is of another type, does not match.
 
-use super::{Reader, dialect, entry, get, join, list, map, text};
+use super::{Checked as _, Reader, dialect, entry, join, list, map, text};
 use crate::document::tree::{Entry, Node, Text, Value};
 
 const MEMBERS: [&str; 9] = [
@@ -20,20 +20,20 @@ const MEMBERS: [&str; 9] = [
 ];
 
 pub(super) fn is_one(node: &Node) -> bool {
-    let has = |node: &Node, key: &str| get(node, key).is_some();
+    let has = |node: &Node, key: &str| node.get(key).is_some();
     has(node, "policies") || (has(node, "id") && ["log", "metric", "trace"].iter().any(|key| has(node, key)))
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) {
     let mut rules = Rules::default();
     let mut name = "opentelemetry".to_owned();
-    if let Some(policies) = get(node, "policies") {
+    if let Some(policies) = node.get("policies") {
         reader.map(node, "", &["policies"]);
         for (at, policy) in reader.list(policies, "policies", 1000).iter().enumerate() {
             one(reader, policy, &format!("policies[{at}]"), &mut rules);
         }
     } else {
-        if let Some(Value::Text(Text { text, .. })) = get(node, "id").map(|id| &id.value) {
+        if let Some(Value::Text(Text { text, .. })) = node.get("id").map(|id| &id.value) {
             name.clone_from(text);
         }
         one(reader, node, "", &mut rules);
@@ -60,20 +60,20 @@ fn one(reader: &mut Reader<'_>, node: &Node, field: &str, rules: &mut Rules) {
     let mut known = MEMBERS.to_vec();
     known.push("trace");
     reader.map(node, field, &known);
-    if get(node, "id").is_none() {
+    if node.get("id").is_none() {
         reader.wrong(node.mark, &join(field, "id"), "is missing");
     }
-    if let Some(enabled) = get(node, "enabled")
+    if let Some(enabled) = node.get("enabled")
         && reader.truth(enabled, &join(field, "enabled")) == Some(false)
     {
         return;
     }
     let targets: Vec<&str> =
-        ["log", "metric", "trace"].into_iter().filter(|key| get(node, key).is_some()).collect();
+        ["log", "metric", "trace"].into_iter().filter(|key| node.get(key).is_some()).collect();
     let [target] = targets.as_slice() else {
         return reader.wrong(node.mark, field, "expected one of log, metric, trace");
     };
-    let Some(body) = get(node, target) else { return };
+    let Some(body) = node.get(target) else { return };
     let field = join(field, target);
     match *target {
         "log" => log(reader, body, &field, rules),
@@ -88,13 +88,13 @@ fn one(reader: &mut Reader<'_>, node: &Node, field: &str, rules: &mut Rules) {
 fn log(reader: &mut Reader<'_>, node: &Node, field: &str, rules: &mut Rules) {
     reader.map(node, field, &["match", "keep", "transform", "sample_key"]);
     for key in ["transform", "sample_key"] {
-        if let Some(given) = get(node, key) {
+        if let Some(given) = node.get(key) {
             let message = "members are added and dropped for all events of a lane, not for some";
             reader.not_honoured(given.mark, &join(field, key), message);
         }
     }
     let at = join(field, "match");
-    let Some(matchers) = get(node, "match") else {
+    let Some(matchers) = node.get("match") else {
         return reader.wrong(node.mark, &at, "is missing");
     };
     let mut terms = Vec::new();
@@ -105,7 +105,7 @@ fn log(reader: &mut Reader<'_>, node: &Node, field: &str, rules: &mut Rules) {
             None => whole = false,
         }
     }
-    let keep = match get(node, "keep").map(|keep| &keep.value) {
+    let keep = match node.get("keep").map(|keep| &keep.value) {
         None => "all".to_owned(),
         Some(Value::Text(Text { text, .. })) => text.to_ascii_lowercase(),
         Some(Value::Bool(keep)) => if *keep { "all" } else { "none" }.to_owned(),
@@ -147,7 +147,7 @@ fn term(reader: &mut Reader<'_>, node: &Node, field: &str) -> Option<String> {
         return None;
     };
     let flag = |reader: &mut Reader<'_>, key: &str| {
-        get(node, key).and_then(|given| reader.truth(given, &join(field, key))).unwrap_or(false)
+        node.get(key).and_then(|given| reader.truth(given, &join(field, key))).unwrap_or(false)
     };
     let (negate, blind) = (flag(reader, "negate"), flag(reader, "case_insensitive"));
     let value = &test.node;
