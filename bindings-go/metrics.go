@@ -24,7 +24,7 @@ type Metric struct {
 // MetricPoint is one value of a metric.
 type MetricPoint struct {
 	Attributes map[string]string `json:"attributes"`
-	Value      int64             `json:"value"`
+	Value      float64           `json:"value"`
 }
 
 // Metrics are the counters and states of the emitter as instruments: what RegisterMetrics of sinkwell.dev/go/otel

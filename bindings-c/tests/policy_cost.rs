@@ -50,11 +50,16 @@ use ten::{EVENT, RULES};
 /// A manual emitter of so many lanes that forget, with these rules.
 fn open(rules: &[&str], lanes: usize) -> Emitter {
     let list: Vec<_> = rules.iter().map(|rule| format!("{{\"cel\":\"{rule}\"}}")).collect();
+    let events = format!(r#""events":{{"matches":[{}]}}"#, list.join(","));
+    open_with(if rules.is_empty() { "" } else { &events }, lanes)
+}
+
+/// The same with a policy that says this, if anything.
+fn open_with(says: &str, lanes: usize) -> Emitter {
     let policy = format!(
-        r#"{{"apiVersion":"sinkwell.dev/v1alpha1","kind":"TelemetryPolicy","metadata":{{"name":"ten"}},"spec":{{"targetRefs":[{{"kind":"Emitter"}}],"events":{{"matches":[{}]}}}}}}"#,
-        list.join(",")
+        r#"{{"apiVersion":"sinkwell.dev/v1alpha1","kind":"TelemetryPolicy","metadata":{{"name":"ten"}},"spec":{{"targetRefs":[{{"kind":"Emitter"}}],{says}}}}}"#,
     );
-    let telemetry = if rules.is_empty() { String::new() } else { policy };
+    let telemetry = if says.is_empty() { String::new() } else { policy };
     let lane = |n| format!(r#"{{"id":"l{n}","sink":"null","queue":{{"events":9000}}}}"#);
     let lanes: Vec<_> = (0..lanes).map(lane).collect();
     let text = format!(
@@ -83,14 +88,16 @@ fn measure(emitter: &Emitter, events: u64) -> (u64, u128) {
 
 #[test]
 fn ten_rules_allocate_nothing_once_they_are_warm() {
-    let emitters = [open(&[], 3), open(&RULES, 3)];
+    let metrics = r#""metrics":{"overrides":[{"name":"calls","type":"Counter","dimensions":[{"key":"tool","value":{"attribute":"tool"}},{"key":"type","value":{"cel":"event.type"}}]},{"name":"took","type":"Histogram","value":{"attribute":"duration_ms"}}]}"#;
+    // And what a policy counts, once a set of dimensions is known.
+    let emitters = [open(&[], 3), open(&RULES, 3), open_with(metrics, 3)];
     for emitter in &emitters {
         measure(emitter, 500);
         ["l0", "l1", "l2"].iter().for_each(|lane| drop(emitter.drain(lane).unwrap()));
     }
-    let mut took = [Vec::new(), Vec::new()];
+    let mut took = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..7 {
-        let mut allocations = [0, 0];
+        let mut allocations = [0; 3];
         for (i, emitter) in emitters.iter().enumerate() {
             let (count, nanos) = measure(emitter, 1000);
             allocations[i] = count;
@@ -99,6 +106,7 @@ fn ten_rules_allocate_nothing_once_they_are_warm() {
         }
         // What the rules ask for is found, put together and searched without asking the allocator for anything.
         assert_eq!(allocations[0], allocations[1]);
+        assert_eq!(allocations[0], allocations[2]);
     }
     took.iter_mut().for_each(|all| all.sort_unstable());
     let [without, with] = [took[0][3], took[1][3]];

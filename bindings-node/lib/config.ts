@@ -282,6 +282,15 @@ export interface ConfigurationDocument {
   /** What the emitter runs in, for policies with such a target. */
   readonly target?:
     { readonly namespace?: string | undefined; readonly gateway?: string | undefined } | undefined;
+  /** How metrics leave the process; docs/POLICY.md. */
+  readonly metrics?:
+    | {
+        /** A port of the loopback, or `ADDRESS:PORT`, where `GET /metrics` answers with the Prometheus text. */
+        readonly listen?: number | string | undefined;
+        /** How often metrics are sent, where a policy has them sent. */
+        readonly every?: string | undefined;
+      }
+    | undefined;
   /** Events out of log streams; docs/VACUUM.md. */
   readonly vacuum?:
     | {

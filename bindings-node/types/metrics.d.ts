@@ -20,8 +20,8 @@ export interface MeterProviderLike {
     };
 }
 /**
- * Registers every counter and state of an emitter as an observable instrument: read when the provider collects,
- * from one consistent reading per lane.
+ * Registers every counter and state of an emitter, and every counter that its policies derive from events at this time,
+ * as an observable instrument: read when the provider collects, from one consistent reading per lane.
  */
 export declare function registerMetrics(emitter: Emitter, provider: MeterProviderLike): void;
 export {};

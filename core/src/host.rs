@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use crate::config::{Config, Source};
-use crate::emitter::{Drained, Emitter, HostSink, LaneReport, Options, SinkFactory};
+use crate::emitter::{Drained, Emitter, HostSink, LaneReport, MetricKind, Options, SinkFactory};
 use crate::envelope::push_sequence;
 use crate::error::{Error, Result};
 use crate::json::{JsonError, ObjectWriter, Value};
@@ -19,7 +19,7 @@ use crate::lane::{Cursor, Health, StateRecord};
 use crate::receipt::Receipt;
 use crate::seam::fork::PerProcess;
 use crate::seam::{Env, UnixNanos, Uuid, format_time};
-use crate::sink::SinkClass;
+use crate::sink::{ReadingKind, SinkClass};
 use crate::sync::{Mutex, lock};
 
 /// A sink of the host's, as a binding describes it.
@@ -407,7 +407,7 @@ pub fn metrics_json(emitter: &Emitter) -> Vec<u8> {
     let object = |members: Vec<(&str, Value)>| {
         Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     };
-    let metrics = emitter.metrics().into_iter().map(|metric| {
+    let own = emitter.metrics().into_iter().map(|metric| {
         let points = metric.points.into_iter().map(|point| {
             let attributes = point.attributes.into_iter().map(|(key, value)| (key, value.into())).collect();
             let value = Value::Int(i64::try_from(point.value).unwrap_or(i64::MAX));
@@ -421,7 +421,29 @@ pub fn metrics_json(emitter: &Emitter) -> Vec<u8> {
             ("points", Value::Array(points.collect())),
         ])
     });
-    object(vec![("metrics", Value::Array(metrics.collect()))]).to_json().into_bytes()
+    let derived =
+        emitter.derived().into_iter().filter(|reading| reading.kind == ReadingKind::Sum).map(|reading| {
+            let whole = reading.whole;
+            let points = reading.points.into_iter().map(|point| {
+                let attributes = Value::Object(
+                    point.attributes.into_iter().map(|(key, value)| (key, value.into())).collect(),
+                );
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    reason = "it is whole; beyond 2^53 it is not exact in any case"
+                )]
+                let value = if whole { Value::Int(point.value as i64) } else { Value::Float(point.value) };
+                object(vec![("attributes", attributes), ("value", value)])
+            });
+            object(vec![
+                ("name", reading.name.into()),
+                ("kind", MetricKind::Counter.name().into()),
+                ("unit", reading.unit.into()),
+                ("description", reading.description.into()),
+                ("points", Value::Array(points.collect())),
+            ])
+        });
+    object(vec![("metrics", Value::Array(own.chain(derived).collect()))]).to_json().into_bytes()
 }
 
 /// `{lane: {state, since, failure, summary, detail, acked, classes}}`; a checkpoint file is listed as

@@ -51,6 +51,8 @@ pub struct Config {
     pub telemetry: Vec<TelemetrySource>,
     /// Where the emitter runs, which the targets of policies select by.
     pub target: PolicyTarget,
+    /// How metrics leave the process.
+    pub metrics: MetricsConfig,
     /// Settings for events made from log streams; without them the vacuum is off.
     pub vacuum: Option<VacuumConfig>,
     /// A fixed clock and seed; only with `SINKWELL_TESTING=1`.
@@ -92,6 +94,21 @@ pub struct VacuumConfig {
     pub transports: Option<Vec<String>>,
     /// The database of cursors; `None`: progress is not remembered.
     pub cursors: Option<PathBuf>,
+}
+
+/// `metrics`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Where a Prometheus server can read them; `None`: nowhere.
+    pub listen: Option<std::net::SocketAddr>,
+    /// How often they are sent, where a policy has them sent. Default 60 s.
+    pub every: Duration,
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self { listen: None, every: Duration::from_secs(60) }
+    }
 }
 
 /// `target`

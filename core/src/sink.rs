@@ -10,10 +10,12 @@
 //! `doctor`. [`crate::sinks`] lists the kinds of this build.
 
 mod id;
+mod reading;
 mod said;
 
 pub use id::EventId;
 pub(crate) use id::LONGEST as LONGEST_ID;
+pub(crate) use reading::{OVERFLOW, Point, Reading, ReadingKind, Reporter};
 pub use said::{Outcome, Said};
 
 use std::any::Any;

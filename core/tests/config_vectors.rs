@@ -151,6 +151,8 @@ fn facts(config: &Config) -> Vec<(String, Value)> {
         CheckpointTarget::Lane(id) => format!("lane {id}"),
     });
     put("checkpoint", optional(checkpoint.as_deref()));
+    put("metrics.listen", optional(config.metrics.listen.map(|address| address.to_string()).as_deref()));
+    put("metrics.every", int(config.metrics.every.as_millis()));
     if let Some(testing) = &config.testing {
         put("testing.clock", text(&testing.clock.to_string()));
         put("testing.step", int(testing.step.as_millis()));

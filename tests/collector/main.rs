@@ -10,6 +10,7 @@
 mod collector;
 mod examples;
 mod pipeline;
+mod policies;
 mod scenarios;
 
 use std::process::ExitCode;

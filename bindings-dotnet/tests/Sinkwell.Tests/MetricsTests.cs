@@ -31,4 +31,45 @@ public sealed class MetricsTests
         Assert.Equal(1, read["sinkwell.lane.state"].Value);
         Assert.Equal(0, read["sinkwell.refused"].Value);
     }
+
+    [Fact]
+    public async Task What_policies_derive_is_observable_too()
+    {
+        var spent = Configurations.Map(
+            ("name", "spent"), ("type", "Counter"),
+            ("value", Configurations.Map(("attribute", "amount"))),
+            ("dimensions", new object[]
+            {
+                Configurations.Map(("key", "tool"), ("value", Configurations.Map(("attribute", "tool")))),
+            }));
+        var policy = Configurations.Map(
+            ("apiVersion", "sinkwell.dev/v1alpha1"), ("kind", "TelemetryPolicy"),
+            ("metadata", Configurations.Map(("name", "counts"))),
+            ("spec", Configurations.Map(
+                ("targetRefs", new object[] { Configurations.Map(("kind", "Emitter")) }),
+                ("metrics", Configurations.Map(("overrides", new object[] { spent }))))));
+        await using var emitter = Emitter.Open(Configurations.Null(("telemetry", new object[] { policy })));
+        using var meter = emitter.CreateMeter();
+        for (var i = 0; i < 3; i++)
+        {
+            using var receipt = emitter.Emit("tool.invocation", Configurations.Map(("tool", "search"), ("amount", 0.25)));
+            await receipt.DeliveredAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        }
+        var read = new Dictionary<string, (double Value, string? Tool)>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter == meter)
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) =>
+            read[instrument.Name] = (value, tags.Length > 0 ? tags[0].Value as string : null));
+        listener.Start();
+        listener.RecordObservableInstruments();
+        Assert.Equal((0.75, "search"), read["spent"]);
+    }
 }

@@ -12,8 +12,9 @@ from ._emitter import Emitter, default_emitter
 
 
 def register_metrics(emitter: Emitter | None = None, provider: MeterProvider | None = None) -> None:
-    """Register every counter and state of an emitter (by default the process's) as an observable instrument
-    of the provider (by default the global one): read when it collects, from one consistent reading per lane.
+    """Register every counter and state of an emitter (by default the process's), and every counter that its policies
+    derive from events at this time, as an observable instrument of the provider (by default the global one): read when
+    it collects, from one consistent reading per lane.
     """
     chosen = emitter or default_emitter()
     meter = (provider or get_meter_provider()).get_meter("sinkwell")

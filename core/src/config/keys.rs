@@ -80,6 +80,12 @@ pub(super) const TOP: &[Key] = &[
         "what the emitter runs in, for policies with such a target",
     ),
     Key::new(
+        "metrics",
+        Form::Table(METRICS),
+        "",
+        "how what policies derive from events, and the emitter's own counters, leave the process ([POLICY.md](POLICY.md))",
+    ),
+    Key::new(
         "vacuum",
         Form::Table(VACUUM),
         "none: the vacuum is off",
@@ -105,6 +111,21 @@ pub(super) const VACUUM: &[Key] = &[
         Form::Path,
         "none",
         "a database that holds how far each lane has got with each process's log",
+    ),
+];
+
+pub(super) const METRICS: &[Key] = &[
+    Key::new(
+        "listen",
+        Form::Any(&[Form::Int(0, u16::MAX as u64), Form::Text]),
+        "none",
+        "a port of the loopback, or `ADDRESS:PORT`: there `GET /metrics` answers with the Prometheus text, and nothing else is answered; whoever reaches it can read it",
+    ),
+    Key::new(
+        "every",
+        Form::Duration,
+        "`OTEL_METRIC_EXPORT_INTERVAL`, else `60s`",
+        "how often metrics are sent, where a policy has them sent",
     ),
 ];
 

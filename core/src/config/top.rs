@@ -1,6 +1,7 @@
 //! A whole document: the keys at the top, and what they must agree on.
 
 use std::cell::RefCell;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use super::{governance, identity, keys, lane};
 use crate::document::reader::{Cursor, Document, Table, access, quoted};
 use crate::document::tree::{Mark, Node, Value};
 use crate::error::{Error, ErrorKind, Result};
-use crate::seam::parse_time;
+use crate::seam::{Env, parse_time};
 use crate::settings::{
-    CheckpointTarget, Config, Governance, InlineDocument, JournalConfig, LaneConfig, Limits, OwnPath,
-    PolicyTarget, QueueConfig, SyncPolicy, TelemetrySource, Testing, VacuumConfig,
+    CheckpointTarget, Config, Governance, InlineDocument, JournalConfig, LaneConfig, Limits, MetricsConfig,
+    OwnPath, PolicyTarget, QueueConfig, SyncPolicy, TelemetrySource, Testing, VacuumConfig,
 };
 
 /// Every key at the top.
@@ -69,6 +70,7 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         governance,
         telemetry: table.or("telemetry", Vec::new(), telemetry)?,
         target: table.or("target", PolicyTarget::default(), target)?,
+        metrics: metrics(table.get("metrics").as_ref(), document.env)?,
         vacuum: table.maybe("vacuum", vacuum)?,
         testing,
         disabled: false,
@@ -264,6 +266,39 @@ fn vacuum(cursor: &Cursor<'_>) -> Result<VacuumConfig> {
     Ok(VacuumConfig {
         transports: table.maybe("transports", |c| c.list()?.into_iter().map(text).collect::<Result<_>>())?,
         cursors: table.maybe("cursors", Cursor::file)?,
+    })
+}
+
+fn metrics(cursor: Option<&Cursor<'_>>, env: &dyn Env) -> Result<MetricsConfig> {
+    const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
+    let mut metrics = MetricsConfig::default();
+    let table = cursor.map(|cursor| cursor.table(keys::METRICS)).transpose()?;
+    if let Some(table) = &table {
+        metrics.listen = table.maybe("listen", listen)?;
+    }
+    match table.map_or(Ok(None), |table| table.maybe("every", Cursor::span))? {
+        Some(every) => metrics.every = every,
+        None => {
+            if let Some(text) = env.var(INTERVAL).filter(|text| !text.trim().is_empty()) {
+                let millis = text.trim().parse().ok().filter(|millis| *millis > 0);
+                let millis = millis.ok_or_else(|| {
+                    Error::invalid_config("not a number of milliseconds above 0, as in 60000").at(INTERVAL)
+                })?;
+                metrics.every = Duration::from_millis(millis);
+            }
+        }
+    }
+    Ok(metrics)
+}
+
+/// A port of the loopback, or an address with a port.
+fn listen(cursor: &Cursor<'_>) -> Result<SocketAddr> {
+    let Some(text) = cursor.as_str() else {
+        let port = u16::try_from(cursor.int(0, u64::from(u16::MAX))?).unwrap_or_default();
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    };
+    text.parse().map_err(|_| {
+        cursor.error("expected a port of the loopback, as 9464, or an address with one, as \"0.0.0.0:9464\"")
     })
 }
 

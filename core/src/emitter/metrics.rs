@@ -3,8 +3,15 @@
 
 use std::fmt::Write as _;
 
-use crate::lane::{Counters, Health};
-use crate::policy::telemetry::escape_label;
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwapOption;
+
+use crate::lane::{Bus, Counters, Health};
+use crate::policy::telemetry::{Bound, Instrument, Provider, Registry, escape_label};
+use crate::seam::UnixNanos;
+use crate::sink::{Point, Reading, ReadingKind};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// What kind of instrument a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +75,64 @@ fn about(field: &str) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) fn metrics(
-    counters: &[(String, Counters)],
-    health: &[(String, Health)],
-    refused: u64,
-) -> Vec<Metric> {
+/// What is read for metrics. It keeps no emitter alive.
+#[derive(Clone)]
+pub(super) struct Gauges {
+    pub(super) bus: Weak<Bus>,
+    pub(super) refused: Arc<AtomicU64>,
+    pub(super) instruments: Arc<Registry>,
+    pub(super) policies: Arc<ArcSwapOption<Bound>>,
+    /// When the emitter was opened.
+    pub(super) since: UnixNanos,
+}
+
+impl Gauges {
+    /// What the emitter says of itself.
+    pub(super) fn own(&self) -> Vec<Metric> {
+        let lanes = self.bus.upgrade().map(|bus| bus.lanes()).unwrap_or_default();
+        let counters: Vec<_> = lanes.iter().map(|lane| (lane.id().to_owned(), lane.counters())).collect();
+        let health: Vec<_> = lanes.iter().map(|lane| (lane.id().to_owned(), lane.health())).collect();
+        metrics(&counters, &health, self.refused.load(Ordering::Relaxed))
+    }
+
+    /// The Prometheus text exposition format 0.0.4.
+    pub(super) fn prometheus(&self) -> String {
+        prometheus(&self.own()) + &self.instruments.prometheus()
+    }
+
+    /// What is to be sent where: the instruments that policies name, and what the emitter says of itself.
+    pub(super) fn sent(&self) -> Vec<(Provider, Vec<Reading>)> {
+        let Some(policies) = self.policies.load_full() else { return Vec::new() };
+        let with_own = |(provider, instruments): (Provider, Vec<_>)| {
+            let own = self.own().into_iter().map(|metric| reading(metric, self.since));
+            let derived = instruments.iter().map(|instrument: &Arc<Instrument>| instrument.reading());
+            let all = derived.chain(own).filter(|reading| !reading.points.is_empty());
+            (provider, all.collect())
+        };
+        policies.sent().into_iter().map(with_own).collect()
+    }
+}
+
+fn reading(metric: Metric, since: UnixNanos) -> Reading {
+    let point = |point: MetricPoint| Point {
+        attributes: point.attributes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        #[allow(clippy::cast_precision_loss, reason = "counts up to 2^53 are exact")]
+        value: point.value as f64,
+        count: 0,
+        buckets: Box::default(),
+    };
+    Reading {
+        name: metric.name,
+        unit: metric.unit.to_owned(),
+        description: metric.description.to_owned(),
+        kind: if metric.kind == MetricKind::Counter { ReadingKind::Sum } else { ReadingKind::Gauge },
+        whole: true,
+        since,
+        points: metric.points.into_iter().map(point).collect(),
+    }
+}
+
+fn metrics(counters: &[(String, Counters)], health: &[(String, Health)], refused: u64) -> Vec<Metric> {
     let lane = |lane: &String| ("lane", lane.clone());
     let mut all = Vec::new();
     for (i, (field, _)) in Counters::default().fields().into_iter().enumerate() {
@@ -135,7 +195,7 @@ pub(super) fn metrics(
 }
 
 /// The Prometheus text exposition format 0.0.4.
-pub(super) fn prometheus(metrics: &[Metric]) -> String {
+fn prometheus(metrics: &[Metric]) -> String {
     let mut out = String::new();
     for metric in metrics {
         let suffix = if metric.kind == MetricKind::Counter { "_total" } else { "" };

@@ -7,9 +7,11 @@
 
 mod admit;
 mod door;
+mod export;
 mod metrics;
 mod open;
 mod report;
+mod scrape;
 mod signals;
 mod unheard;
 
@@ -40,7 +42,7 @@ use crate::receipt::Receipt;
 use crate::reentry;
 use crate::seam::fork::{PerProcess, Process};
 use crate::seam::{Instant, Stopwatch, SystemEnv};
-use crate::sink::Sink;
+use crate::sink::{Reading, Sink};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
@@ -131,7 +133,11 @@ pub(crate) struct Inner {
     /// What policies derive from events.
     instruments: Arc<telemetry::Registry>,
     closed: AtomicBool,
-    refused: AtomicU64,
+    refused: Arc<AtomicU64>,
+    /// What metrics are read from.
+    gauges: metrics::Gauges,
+    exporter: export::Exporter,
+    scrape: Mutex<Option<scrape::Scrape>>,
     manual: Option<Vec<Mutex<Manual>>>,
     disabled: bool,
     /// The open spans of each source that reports spans.
@@ -489,6 +495,9 @@ impl Emitter {
         if let Some(file) = inner.bus.checkpoint_file().filter(|_| !reentry::is_inside()) {
             file.flush(start.left(timeout));
         }
+        if !reentry::is_inside() {
+            inner.exporter.flush(start.left(timeout));
+        }
         self.settle();
         inner.report()
     }
@@ -536,14 +545,18 @@ impl Emitter {
     /// The counters of every lane, and what policies derive from events, in the Prometheus text format.
     #[must_use]
     pub fn prometheus(&self) -> String {
-        let derived = self.current().map(|inner| inner.instruments.prometheus()).unwrap_or_default();
-        metrics::prometheus(&self.metrics()) + &derived
+        self.current().map(|inner| inner.gauges.prometheus()).unwrap_or_default()
     }
 
     /// The same values as instruments, for a host's OpenTelemetry meter.
     #[must_use]
     pub fn metrics(&self) -> Vec<Metric> {
-        metrics::metrics(&self.counters(), &self.health(), self.refused())
+        self.current().map(|inner| inner.gauges.own()).unwrap_or_default()
+    }
+
+    /// What the instruments read that policies derive from events.
+    pub(crate) fn derived(&self) -> Vec<Reading> {
+        self.current().map(|inner| inner.instruments.readings()).unwrap_or_default()
     }
 
     /// What sinks can and cannot do, as a JSON object for those who must prove it (docs/LANES.md).
@@ -630,6 +643,16 @@ impl Inner {
     }
 
     pub(crate) fn shutdown(&self, timeout: Duration) {
+        let start = Stopwatch::start();
+        self.end(timeout);
+        // Lanes first: what they say of their ends is counted.
+        if !reentry::is_inside() {
+            self.exporter.stop(start.left(timeout).max(export::LAST.min(timeout)));
+        }
+        drop(lock(&self.scrape).take());
+    }
+
+    fn end(&self, timeout: Duration) {
         if self.closed.swap(true, Ordering::AcqRel) {
             // Another thread ends the emitter or has ended it: the caller wants to see that end.
             if self.manual.is_none() {

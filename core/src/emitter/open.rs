@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::export::{Exporter, LIMIT};
+use super::metrics::Gauges;
+use super::scrape::Scrape;
 use super::{Inner, Manual, signals};
 use crate::envelope::ContentRules;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,11 +15,12 @@ use crate::key::{HostSigner, load_signing_key};
 use crate::lane::control::{Control, Parts};
 use crate::lane::durable::Durable;
 use crate::lane::{Bus, CheckpointFile, InForce, Lane, Measuring, SealContext, Sealer, Shaping, Why, worker};
-use crate::policy::telemetry::{self, Loaded, Meters, Place, Scene};
+use crate::policy::telemetry::{self, Loaded, Meters, Place, Provider, Scene};
 use crate::seam::SystemEnv;
 use crate::seam::fork::Process;
 use crate::settings::{CheckpointTarget, Config, JournalConfig, LaneConfig, OwnPath};
 use crate::sink::{Attached, Made, Making, Sink, Upkeep};
+use crate::sinks;
 use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Mutex, lock};
 use crate::timeline::Timeline;
@@ -155,15 +159,27 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
             config.redaction_hash_key.as_ref(),
         )?,
     });
+    let refused = Arc::<AtomicU64>::default();
+    let gauges = Gauges {
+        bus: Arc::downgrade(&bus),
+        refused: Arc::clone(&refused),
+        instruments: Arc::default(),
+        policies: Arc::default(),
+        since: timeline.unix_nanos(),
+    };
+    let exporter = exporter(options, &gauges, &timeline);
     let inner = Inner {
         process: Process::this(),
         freezer: Freezer::new(identity, timeline).redacting(context.content.redactor.clone()),
         bus,
         context,
-        policies: Arc::default(),
-        instruments: Arc::default(),
+        policies: Arc::clone(&gauges.policies),
+        instruments: Arc::clone(&gauges.instruments),
         closed: AtomicBool::new(false),
-        refused: AtomicU64::new(0),
+        refused,
+        gauges,
+        exporter,
+        scrape: Mutex::default(),
         manual: options.manual.then(Vec::new),
         disabled: config.disabled,
         runs: crate::bridge::Runs::default(),
@@ -199,10 +215,39 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         inner.shutdown(Duration::ZERO);
         return Err(e);
     }
+    send_metrics(&inner);
+    if let Some(address) = config.metrics.listen.filter(|_| !options.manual) {
+        let gauges = inner.gauges.clone();
+        *lock(&inner.scrape) = Scrape::open(address, move || gauges.prometheus());
+    }
     if config.handle_signals {
         signals::handle(Arc::downgrade(&inner.bus))?;
     }
     Ok(inner)
+}
+
+/// What sends metrics where policies want them.
+fn exporter(options: &Options, gauges: &Gauges, timeline: &Arc<Timeline>) -> Exporter {
+    let config = &options.config;
+    let lanes: Vec<_> = config.lanes.iter().map(|lane| (lane.id.clone(), lane.sink.clone())).collect();
+    let make = move |provider: &Provider| {
+        let sink = match provider {
+            Provider::Environment => None,
+            Provider::Lane(id) => lanes.iter().find(|(known, _)| known == id).map(|(_, sink)| sink),
+        };
+        sinks::reporter(sink, LIMIT)
+    };
+    let gauges = gauges.clone();
+    let source = move || gauges.sent();
+    let (every, timeline) = (config.metrics.every, Arc::clone(timeline));
+    Exporter::new(every, timeline, options.manual, Box::new(source), Box::new(make))
+}
+
+/// Has metrics sent from now on, if the policies in force want it.
+fn send_metrics(inner: &Inner) {
+    if inner.policies.load().as_ref().is_some_and(|policies| !policies.sent().is_empty()) {
+        inner.exporter.start();
+    }
 }
 
 /// Puts a set of policies in force, for the present lanes and for those added later.
@@ -221,8 +266,11 @@ pub(super) fn put_in_force(inner: &Inner, config: &Config, loaded: Arc<Loaded>) 
     let meters =
         Meters { registry: Arc::clone(&inner.instruments), context: Some(Arc::clone(&inner.context)) };
     inner.bus.shape(Arc::new(move |lanes| {
-        let places =
-            lanes.iter().map(|lane| Place { id: lane.id().to_owned(), classes: lane.classes().to_vec() });
+        let places = lanes.iter().map(|lane| Place {
+            id: lane.id().to_owned(),
+            classes: lane.classes().to_vec(),
+            reports: sinks::reports(&lane.config.sink),
+        });
         let places: Vec<_> = places.collect();
         let bound = Arc::new(telemetry::bind(Arc::clone(&loaded), &scene, &places, &meters));
         policies.store(Some(Arc::clone(&bound)));
@@ -231,6 +279,7 @@ pub(super) fn put_in_force(inner: &Inner, config: &Config, loaded: Arc<Loaded>) 
             measuring: bound.measures().then_some(bound as Arc<dyn Measuring>),
         }
     }));
+    send_metrics(inner);
 }
 
 fn start_all(inner: &mut Inner, options: &Options, planned: Vec<Planned>) -> Result<()> {

@@ -1,3 +1,4 @@
+mod metrics;
 mod shape;
 
 use std::time::Duration;

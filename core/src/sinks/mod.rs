@@ -23,7 +23,8 @@ pub use file::FileConfig;
 pub use honeycomb::HoneycombConfig;
 pub use host::HostName;
 
-use crate::sink::Kind;
+use crate::error::{Error, Result};
+use crate::sink::{Kind, Reporter, SinkConfig};
 
 /// Every kind, in the order in which errors and documentation name them.
 pub(crate) const KINDS: &[&Kind] = &[
@@ -55,4 +56,32 @@ pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
 /// The names of all kinds.
 pub(crate) fn names() -> Vec<&'static str> {
     KINDS.iter().map(|kind| kind.name).collect()
+}
+
+/// Whether instruments can be reported to where this sink sends.
+pub(crate) fn reports(config: &SinkConfig) -> bool {
+    cfg!(feature = "otlp") && config.get::<otlp::OtlpConfig>().is_some()
+}
+
+/// What reports instruments to where this sink sends, or without one to where `OTEL_EXPORTER_OTLP_*` says.
+///
+/// # Errors
+/// `unsupported`: nothing can be reported there. `invalid_config`: as the sink's own.
+pub(crate) fn reporter(config: Option<&SinkConfig>, timeout: Duration) -> Result<Box<dyn Reporter>> {
+    let unsupported =
+        || Error::unsupported("metrics go to OTLP receivers only, in a build with the feature `otlp`");
+    #[cfg(feature = "otlp")]
+    {
+        let default = otlp::OtlpConfig::default();
+        let config = match config {
+            Some(config) => config.get::<otlp::OtlpConfig>().ok_or_else(unsupported)?,
+            None => &default,
+        };
+        otlp::reporter(config, timeout)
+    }
+    #[cfg(not(feature = "otlp"))]
+    {
+        let _ = (config, timeout);
+        Err(unsupported())
+    }
 }

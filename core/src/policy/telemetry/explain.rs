@@ -21,6 +21,7 @@ use crate::json::{ObjectWriter, Value, parse};
 use crate::lane::{Shapable, Shaping};
 use crate::seam::Env;
 use crate::sink::SinkClass;
+use crate::sinks::reports;
 use crate::timeline::Timeline;
 use crate::types::DEFAULT_PREFIX;
 
@@ -123,11 +124,14 @@ fn prepare(files: &[PathBuf], config: Option<&Config>, env: &dyn Env) -> (Bound,
         anywhere: true,
     };
     let mut places: Vec<Place> = Vec::new();
+    let open = |id: &str| Place { id: id.to_owned(), classes: vec![SinkClass::Observability], reports: true };
     match config {
         Some(config) => {
-            places.extend(
-                config.lanes.iter().map(|lane| Place { id: lane.id.clone(), classes: lane.classes.clone() }),
-            );
+            places.extend(config.lanes.iter().map(|lane| Place {
+                id: lane.id.clone(),
+                classes: lane.classes.clone(),
+                reports: reports(&lane.sink),
+            }));
             scene = Scene {
                 prefix: config.type_prefix.clone(),
                 agent: config.agent.id.clone(),
@@ -143,14 +147,14 @@ fn prepare(files: &[PathBuf], config: Option<&Config>, env: &dyn Env) -> (Bound,
             for target in targets {
                 match (target.kind, &target.name) {
                     (TargetKind::Lane, Some(id)) if !places.iter().any(|place| place.id == *id) => {
-                        places.push(Place { id: id.clone(), classes: vec![SinkClass::Observability] });
+                        places.push(open(id));
                     }
                     (TargetKind::Namespace, name) => scene.namespace.clone_from(name),
                     (TargetKind::Gateway, name) => scene.gateway.clone_from(name),
                     _ => {}
                 }
             }
-            places.push(Place { id: "any other lane".to_owned(), classes: vec![SinkClass::Observability] });
+            places.push(open("any other lane"));
         }
     }
     (bind(loaded, &scene, &places, &Meters::default()), places)

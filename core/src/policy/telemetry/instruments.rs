@@ -19,6 +19,8 @@ use super::document::FieldValue;
 use super::facts::Paths;
 use super::raw::{Items, Raw};
 use crate::json::{self, write_f64};
+use crate::seam::UnixNanos;
+use crate::sink::{OVERFLOW, Point as Read, Reading, ReadingKind};
 use crate::sync::{Mutex, lock};
 
 /// Sets of dimensions of one instrument, as OpenTelemetry's SDKs limit them; one more holds what overflows.
@@ -28,9 +30,6 @@ const MAX_VALUE: usize = 256;
 /// Where buckets end unless a policy says so: OpenTelemetry's.
 pub(super) const BUCKETS: [f64; 15] =
     [0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0];
-/// What counts the sets of dimensions beyond the limit.
-const OVERFLOW: &str = "otel.metric.overflow";
-
 /// What an instrument is.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kind {
@@ -57,8 +56,19 @@ pub(super) struct Metric {
 #[derive(Debug, Default)]
 pub(super) struct Derived {
     pub(super) metrics: Vec<Metric>,
+    /// Where they are sent, beside being read.
+    pub(super) provider: Option<Provider>,
     /// What they ask for.
     pub(super) paths: Paths,
+}
+
+/// Where instruments are sent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Provider {
+    /// To where `OTEL_EXPORTER_OTLP_*` says.
+    Environment,
+    /// To where the sink of the lane with this id sends.
+    Lane(String),
 }
 
 /// What an event adds to an instrument.
@@ -205,16 +215,19 @@ pub(super) fn with_key<R>(run: impl FnOnce(&mut Vec<u8>) -> R) -> R {
 
 /// The values of an instrument.
 #[derive(Debug)]
-pub(super) struct Instrument {
+pub(crate) struct Instrument {
     name: String,
     kind: Kind,
     unit: String,
     description: String,
+    since: UnixNanos,
     series: Mutex<Series>,
 }
 
 #[derive(Debug, Default)]
 struct Series {
+    /// Whether any amount was no whole number.
+    fractions: bool,
     at: HashMap<Box<[u8]>, usize>,
     points: Vec<Point>,
 }
@@ -233,7 +246,7 @@ impl Instrument {
     pub(super) fn add_known(&self, key: &[u8], amount: f64) -> bool {
         let mut series = lock(&self.series);
         let Some(&at) = series.at.get(key) else { return false };
-        self.add_to(&mut series.points[at], amount);
+        self.add_to(&mut series, at, amount);
         true
     }
 
@@ -253,7 +266,7 @@ impl Instrument {
                 }
             }
         };
-        self.add_to(&mut series.points[at], amount);
+        self.add_to(&mut series, at, amount);
     }
 
     fn start(&self, series: &mut Series, key: &[u8]) -> usize {
@@ -268,7 +281,9 @@ impl Instrument {
         at
     }
 
-    fn add_to(&self, point: &mut Point, amount: f64) {
+    fn add_to(&self, series: &mut Series, at: usize, amount: f64) {
+        series.fractions |= amount.fract() != 0.0;
+        let point = &mut series.points[at];
         point.sum += amount;
         point.count += 1;
         if let Kind::Histogram(ends) = &self.kind {
@@ -287,8 +302,8 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// The instrument of that name; one of another kind begins anew.
-    pub(super) fn instrument(&self, metric: &Metric) -> Arc<Instrument> {
+    /// The instrument of that name; one of another kind begins anew, `now`.
+    pub(super) fn instrument(&self, metric: &Metric, now: UnixNanos) -> Arc<Instrument> {
         let mut instruments = lock(&self.instruments);
         let name = prometheus_name(&metric.name);
         if let Some(known) = instruments.get(&name).filter(|known| known.kind == metric.kind) {
@@ -299,6 +314,7 @@ impl Registry {
             kind: metric.kind.clone(),
             unit: metric.unit.clone(),
             description: metric.description.clone(),
+            since: now,
             series: Mutex::default(),
         });
         instruments.insert(name, Arc::clone(&instrument));
@@ -309,6 +325,12 @@ impl Registry {
     pub(super) fn keep<'i>(&self, named: impl Iterator<Item = &'i Arc<Instrument>>) {
         let named: HashSet<_> = named.map(Arc::as_ptr).collect();
         lock(&self.instruments).retain(|_, instrument| named.contains(&Arc::as_ptr(instrument)));
+    }
+
+    /// What every instrument reads now.
+    pub(crate) fn readings(&self) -> Vec<Reading> {
+        let instruments: Vec<_> = lock(&self.instruments).values().cloned().collect();
+        instruments.iter().map(|instrument| instrument.reading()).collect()
     }
 
     /// The Prometheus text exposition format 0.0.4.
@@ -322,6 +344,29 @@ impl Registry {
 }
 
 impl Instrument {
+    /// What it reads now.
+    pub(crate) fn reading(&self) -> Reading {
+        let series = lock(&self.series);
+        let point = |point: &Point| Read {
+            attributes: point.attributes.clone(),
+            value: point.sum,
+            count: point.count,
+            buckets: point.buckets.clone(),
+        };
+        Reading {
+            name: self.name.clone(),
+            unit: self.unit.clone(),
+            description: self.description.clone(),
+            kind: match &self.kind {
+                Kind::Counter => ReadingKind::Sum,
+                Kind::Histogram(ends) => ReadingKind::Histogram(ends.clone()),
+            },
+            whole: !series.fractions,
+            since: self.since,
+            points: series.points.iter().map(point).collect(),
+        }
+    }
+
     // Writing to a string cannot fail.
     fn prometheus(&self, name: &str, out: &mut String) {
         let help = match (self.description.as_str(), self.unit.as_str()) {

@@ -27,7 +27,7 @@ mod view;
 mod tests;
 
 pub use explain::{Checked, check, explain};
-pub(crate) use instruments::{Registry, escape_label};
+pub(crate) use instruments::{Instrument, Provider, Registry, escape_label};
 pub(crate) use set::{Bound, Loaded, Meters, Place, Scene, bind};
 pub(crate) use status::status_json;
 

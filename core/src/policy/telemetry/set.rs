@@ -10,7 +10,7 @@ use super::Given;
 use super::cel::{Fault, Machine, Outcome};
 use super::document::{self, Issue, MAX_POLICIES, Policy, Rule, TargetKind};
 use super::facts::{Finder, Paths, with_workspace};
-use super::instruments::{Instrument, Registry};
+use super::instruments::{Instrument, Provider, Registry};
 use super::sampling::Decision;
 use super::view::{Shape, view};
 use crate::document::tree::Node;
@@ -185,6 +185,8 @@ pub(crate) struct Scene {
 pub(crate) struct Place {
     pub(crate) id: String,
     pub(crate) classes: Vec<SinkClass>,
+    /// Whether metrics can be sent to where its sink sends.
+    pub(crate) reports: bool,
 }
 
 impl Place {
@@ -267,6 +269,8 @@ pub(crate) struct Bound {
     pub(super) standing: Vec<Vec<Standing>>,
     /// By policy: the instruments that its metrics feed.
     meters: Vec<Vec<Arc<Instrument>>>,
+    /// By policy: why its metrics are not sent.
+    pub(super) unsent: Vec<Option<Issue>>,
     /// How redaction is done.
     pub(super) context: Option<Arc<SealContext>>,
 }
@@ -364,18 +368,20 @@ pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place], meters: 
         }
     }
     let rest = gateway.or(namespace).or(emitter);
+    let now = meters.context.as_ref().map_or(0, |context| context.timeline.unix_nanos());
     let meter = |(at, policy): (usize, &Policy)| match &policy.metrics {
         Some(derived)
             if policy.targets.iter().zip(&standing[at]).any(|(target, standing)| {
                 target.kind != TargetKind::Lane && *standing == Standing::Holds
             }) =>
         {
-            derived.metrics.iter().map(|metric| meters.registry.instrument(metric)).collect()
+            derived.metrics.iter().map(|metric| meters.registry.instrument(metric, now)).collect()
         }
         _ => Vec::new(),
     };
     let instruments: Vec<Vec<_>> = policies.iter().enumerate().map(meter).collect();
     meters.registry.keep(instruments.iter().flatten());
+    let unsent = policies.iter().map(|policy| unsent(policy, scene, lanes)).collect();
     Bound {
         prefix: scene.prefix.clone(),
         lanes: by_lane,
@@ -384,9 +390,26 @@ pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place], meters: 
         rest,
         standing,
         meters: instruments,
+        unsent,
         context: meters.context.clone(),
         loaded,
     }
+}
+
+/// Why a policy's metrics are not sent, where it wants them sent.
+fn unsent(policy: &Policy, scene: &Scene, lanes: &[Place]) -> Option<Issue> {
+    let Some(Provider::Lane(id)) = &policy.metrics.as_ref()?.provider else { return None };
+    let message = match lanes.iter().find(|lane| lane.id == *id) {
+        _ if scene.anywhere => return None,
+        Some(lane) if lane.reports => return None,
+        Some(_) => format!("the sink of lane {id:?} takes no metrics: they go to `otlp` only"),
+        None => {
+            let known: Vec<_> = lanes.iter().map(|lane| lane.id.as_str()).collect();
+            format!("no lane has the id {id:?}; there are {}", known.join(", "))
+        }
+    };
+    let field = "spec.metrics.provider.lane".to_owned();
+    Some(Issue { field, message: format!("metrics are not sent: {message}") })
 }
 
 /// Whether there is what a policy names.
@@ -509,6 +532,32 @@ impl Bound {
     pub(crate) fn measures(&self) -> bool {
         let mut all = self.agents.values().chain(self.tenants.values()).chain([&self.rest]);
         all.any(|sections| sections.metrics.is_some())
+    }
+
+    /// Which instruments are sent where.
+    pub(crate) fn sent(&self) -> Vec<(Provider, Vec<Arc<Instrument>>)> {
+        let mut all: Vec<(Provider, Vec<Arc<Instrument>>)> = Vec::new();
+        for (at, policy) in self.loaded.policies.iter().enumerate() {
+            let provider = policy.metrics.as_ref().and_then(|derived| derived.provider.clone());
+            let Some(provider) = provider.filter(|_| self.unsent[at].is_none()) else { continue };
+            let meters = self.meters.get(at).map(Vec::as_slice).unwrap_or_default();
+            if meters.is_empty() {
+                continue;
+            }
+            let known = all.iter().position(|(known, _)| *known == provider).unwrap_or_else(|| {
+                all.push((provider, Vec::new()));
+                all.len() - 1
+            });
+            let own = &mut all[known].1;
+            own.extend(
+                meters
+                    .iter()
+                    .filter(|meter| !own.iter().any(|own| Arc::ptr_eq(own, meter)))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
+        }
+        all
     }
 
     /// The policy whose metrics an event feeds, with its instruments.

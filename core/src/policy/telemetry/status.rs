@@ -84,7 +84,7 @@ fn of_policy(bound: &Bound, at: usize, policy: &Policy) -> Value {
         .targets
         .iter()
         .zip(&bound.standing[at])
-        .map(|(target, standing)| of_target(bound, policy, newer, target, standing))
+        .map(|(target, standing)| of_target(bound, at, newer, target, standing))
         .collect();
     if targets.is_empty() {
         let conditions = refused(&policy.invalid).map(Condition::value).collect();
@@ -105,8 +105,10 @@ fn of_policy(bound: &Bound, at: usize, policy: &Policy) -> Value {
     object(members)
 }
 
-fn of_target(bound: &Bound, policy: &Policy, newer: &[Issue], target: &Target, standing: &Standing) -> Value {
+fn of_target(bound: &Bound, at: usize, newer: &[Issue], target: &Target, standing: &Standing) -> Value {
+    let policy = &bound.loaded.policies[at];
     let name = |at: u16| bound.loaded.policies[usize::from(at)].name.clone();
+    let unhonoured: Vec<&Issue> = policy.unhonoured.iter().chain(&bound.unsent[at]).collect();
     let accepted = || {
         if newer.is_empty() {
             return vec![Condition::new("Accepted", true, "Accepted", "")];
@@ -144,13 +146,13 @@ fn of_target(bound: &Bound, policy: &Policy, newer: &[Issue], target: &Target, s
                 condition
             }
             Standing::Idle(message) => Condition::new("Programmed", false, "PartiallyProgrammed", message),
-            _ => match policy.unhonoured.as_slice() {
+            _ => match unhonoured.as_slice() {
                 [] if policy.events.is_none() && policy.sampling.is_none() && policy.metrics.is_none() => {
                     Condition::new("Programmed", true, "Programmed", "it says nothing").at("spec")
                 }
                 [] => Condition::new("Programmed", true, "Programmed", ""),
                 [first, ..] => {
-                    let all: Vec<_> = policy.unhonoured.iter().map(|issue| issue.message.as_str()).collect();
+                    let all: Vec<_> = unhonoured.iter().map(|issue| issue.message.as_str()).collect();
                     Condition::new("Programmed", true, "PartiallyProgrammed", all.join("; ")).at(&first.field)
                 }
             },

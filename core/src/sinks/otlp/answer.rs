@@ -22,7 +22,8 @@ use crate::sink::{Failure, FailureKind};
 
 use super::client::{MOST_ANSWER, Reply};
 use super::compress::{Compression, decompress};
-use super::endpoint::Protocol;
+use super::endpoint::{Endpoint, Protocol};
+use super::env::Signal;
 use super::request::GRPC_PREFIX;
 use super::wire::{Field, Fields};
 
@@ -41,17 +42,12 @@ pub(super) enum Verdict {
     Unread(Failure),
 }
 
-/// Judges an answer from `place` to a request compressed so. `now` is for a Retry-After that names a time.
-pub(super) fn judge(
-    reply: &Reply,
-    protocol: Protocol,
-    compression: Compression,
-    place: &str,
-    now: UnixNanos,
-) -> Verdict {
-    match protocol {
-        Protocol::Http => http(reply, compression, place, now),
-        Protocol::Grpc => grpc(reply, compression, place, now),
+/// Judges an answer from `endpoint` to a request compressed so. `now` is for a Retry-After that names a time.
+pub(super) fn judge(reply: &Reply, endpoint: &Endpoint, compression: Compression, now: UnixNanos) -> Verdict {
+    let (signal, place) = (endpoint.signal, endpoint.shown());
+    match endpoint.protocol {
+        Protocol::Http => http(reply, signal, compression, &place, now),
+        Protocol::Grpc => grpc(reply, signal, compression, &place, now),
     }
 }
 
@@ -89,8 +85,8 @@ fn not_understood(place: &str, what: &str) -> Verdict {
 
 const UNREADABLE_ENCODING: &str = "answers in a compression that cannot be read: have it answer without";
 
-fn http(reply: &Reply, compression: Compression, place: &str, now: UnixNanos) -> Verdict {
-    let code = reply.status.as_u16();
+fn http(reply: &Reply, signal: Signal, compression: Compression, place: &str, now: UnixNanos) -> Verdict {
+    let (code, name) = (reply.status.as_u16(), signal.name());
     let media_type = media_type(&reply.headers);
     let body = plain(reply);
     if reply.status.is_success() {
@@ -113,7 +109,7 @@ fn http(reply: &Reply, compression: Compression, place: &str, now: UnixNanos) ->
         let json = media_type == "application/json" || media_type.ends_with("+json");
         let protobuf = media_type.is_empty() || media_type.contains("protobuf");
         let read = match (json, protobuf) {
-            (true, _) => json_success(&body),
+            (true, _) => json_success(&body, signal),
             (_, true) => success(&body),
             _ => {
                 return not_understood(
@@ -158,8 +154,9 @@ fn http(reply: &Reply, compression: Compression, place: &str, now: UnixNanos) ->
             network(
                 place,
                 &format!(
-                    "it answered {code}: no OTLP logs are taken at this path. A base endpoint gets /v1/logs appended, \
-                 one for logs (OTEL_EXPORTER_OTLP_LOGS_ENDPOINT) is used as it is; gRPC receivers need protocol `grpc`"
+                    "it answered {code}: no OTLP {name} are taken at this path. A base endpoint gets /v1/{name} appended, \
+                 one for {name} (OTEL_EXPORTER_OTLP_{}_ENDPOINT) is used as it is; gRPC receivers need protocol `grpc`",
+                    signal.variable(),
                 ),
             ),
             None,
@@ -180,9 +177,9 @@ fn http(reply: &Reply, compression: Compression, place: &str, now: UnixNanos) ->
 }
 
 const UNAUTHENTICATED: &str = "it does not know us: set or renew the credentials in `headers`";
-const FORBIDDEN: &str = "our credentials do not allow sending logs: give them that right, or use others";
+const FORBIDDEN: &str = "our credentials do not allow sending this: give them that right, or use others";
 
-fn grpc(reply: &Reply, compression: Compression, place: &str, now: UnixNanos) -> Verdict {
+fn grpc(reply: &Reply, signal: Signal, compression: Compression, place: &str, now: UnixNanos) -> Verdict {
     let status = text(&reply.trailers, "grpc-status").map(|status| (status, &reply.trailers));
     // An answer without a message has its status among the headers.
     let status =
@@ -197,7 +194,7 @@ fn grpc(reply: &Reply, compression: Compression, place: &str, now: UnixNanos) ->
             return Verdict::Retry(network(place, what), None);
         }
         // A proxy in between.
-        return http(reply, compression, place, now);
+        return http(reply, signal, compression, place, now);
     };
     let code: u32 = status.parse().unwrap_or(2);
     if code == 0 {
@@ -239,7 +236,10 @@ fn grpc(reply: &Reply, compression: Compression, place: &str, now: UnixNanos) ->
         12 => Verdict::Retry(
             with(network(
                 place,
-                "it answered UNIMPLEMENTED (12): it takes no OTLP logs; give it a logs pipeline, or check the address",
+                &format!(
+                    "it answered UNIMPLEMENTED (12): it takes no OTLP {0}; give it a {0} pipeline, or check the address",
+                    signal.name()
+                ),
             )),
             None,
         ),
@@ -309,10 +309,10 @@ fn success(body: &[u8]) -> Option<Verdict> {
 }
 
 /// The same in OTLP's JSON, with which some receivers answer whatever they were sent.
-fn json_success(body: &[u8]) -> Option<Verdict> {
+fn json_success(body: &[u8], signal: Signal) -> Option<Verdict> {
     let body = json::parse(body).ok()?;
     let partial_success = body.get("partialSuccess");
-    let refused = match partial_success.and_then(|partial| partial.get("rejectedLogRecords")) {
+    let refused = match partial_success.and_then(|partial| partial.get(signal.rejected())) {
         None | Some(Value::Null) => 0,
         // 64-bit integers are strings in protobuf's JSON.
         Some(r) => r.as_i64().or_else(|| r.as_str().and_then(|text| text.parse().ok()))?,

@@ -96,7 +96,7 @@ impl Settings for OtlpConfig {
         let wrong = |text| Examined::Found(crate::sink::Grade::Wrong, text);
         match sink(self, making).map(|mut sink| sink.probe()) {
             Err(e) => wrong(e.to_string()),
-            Ok(Err(failure)) => wrong(super::exporter::told(&failure)),
+            Ok(Err(failure)) => wrong(super::caller::told(&failure)),
             Ok(Ok(())) => Examined::Deliver,
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! Guarantees: what cannot be meant is an error that names the variable or key, never something near it.
 //!
-//! - HTTP: a general endpoint gets `v1/logs` appended to its path, one for logs is taken as it is. The
-//!   document's endpoint is general, but one that already ends in `/v1/logs` is not extended.
+//! - HTTP: a general endpoint gets the signal's path (`v1/logs`) appended, one for the signal is taken as it is. The
+//!   document's endpoint is general, but one that already ends in `/v1/logs` is not extended; of other signals its end is
+//!   replaced.
 //! - gRPC: `http://` and `https://` decide about TLS; without a scheme `insecure` does, and TLS is the
 //!   default. `unix:` names a socket. gRPC has no path.
 //! - No protocol said: port 4317, sockets and `dns:` are gRPC's, anything else is HTTP.
@@ -14,7 +15,7 @@ use hyper::Uri;
 
 use crate::error::Result;
 
-use super::env::Said;
+use super::env::{Said, Signal};
 
 /// How requests are carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub(super) enum Address {
 /// An endpoint, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
+    pub(super) signal: Signal,
     pub(super) protocol: Protocol,
     pub(super) tls: bool,
     pub(super) address: Address,
@@ -66,8 +68,8 @@ pub(super) struct Endpoint {
     pub(super) uri: Uri,
 }
 
-const GRPC_PATH: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
-const HTTP_PATH: &str = "v1/logs";
+/// Where logs go: a document's endpoint may be written with it.
+const LOGS_PATH: &str = "/v1/logs";
 
 impl Endpoint {
     /// Works out where to go.
@@ -75,6 +77,7 @@ impl Endpoint {
         endpoint: Option<Said<String>>,
         protocol: Option<Protocol>,
         insecure: Option<bool>,
+        signal: Signal,
     ) -> Result<Self> {
         let endpoint = endpoint.unwrap_or_else(|| {
             let port = if protocol == Some(Protocol::Grpc) { 4317 } else { 4318 };
@@ -83,15 +86,15 @@ impl Endpoint {
         let unix = endpoint.value.starts_with("unix:");
         let protocol = protocol.unwrap_or_else(|| guess(&endpoint.value));
         match protocol {
-            Protocol::Grpc if unix => Self::unix(&endpoint),
-            Protocol::Grpc => Self::grpc(&endpoint, insecure),
+            Protocol::Grpc if unix => Self::unix(&endpoint, signal),
+            Protocol::Grpc => Self::grpc(&endpoint, insecure, signal),
             Protocol::Http if unix => Err(endpoint
                 .error("a Unix-domain socket needs protocol `grpc`: OTLP over HTTP has no form for it")),
-            Protocol::Http => Self::http(&endpoint),
+            Protocol::Http => Self::http(&endpoint, signal),
         }
     }
 
-    fn unix(endpoint: &Said<String>) -> Result<Self> {
+    fn unix(endpoint: &Said<String>, signal: Signal) -> Result<Self> {
         // gRPC's naming: unix:path or unix:///absolute/path
         let path = endpoint.value.trim_start_matches("unix:");
         let path = match path.strip_prefix("//") {
@@ -102,11 +105,11 @@ impl Endpoint {
         if path.is_empty() {
             return Err(endpoint.error("the socket has no path; write unix:path or unix:///absolute/path"));
         }
-        let uri = service_uri("http", "localhost", GRPC_PATH, endpoint)?;
-        Ok(Self { protocol: Protocol::Grpc, tls: false, address: Address::Unix(path.into()), uri })
+        let uri = service_uri("http", "localhost", signal.grpc_path(), endpoint)?;
+        Ok(Self { signal, protocol: Protocol::Grpc, tls: false, address: Address::Unix(path.into()), uri })
     }
 
-    fn grpc(endpoint: &Said<String>, insecure: Option<bool>) -> Result<Self> {
+    fn grpc(endpoint: &Said<String>, insecure: Option<bool>, signal: Signal) -> Result<Self> {
         let text = endpoint.value.trim_start_matches("dns:///").trim_start_matches("dns:");
         let text = if text.contains("://") {
             text.to_owned()
@@ -121,25 +124,30 @@ impl Endpoint {
             ));
         }
         let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
-        let uri = service_uri(if tls { "https" } else { "http" }, &authority, GRPC_PATH, endpoint)?;
-        Ok(Self { protocol: Protocol::Grpc, tls, address, uri })
+        let uri = service_uri(if tls { "https" } else { "http" }, &authority, signal.grpc_path(), endpoint)?;
+        Ok(Self { signal, protocol: Protocol::Grpc, tls, address, uri })
     }
 
-    fn http(endpoint: &Said<String>) -> Result<Self> {
+    fn http(endpoint: &Said<String>, signal: Signal) -> Result<Self> {
         if !endpoint.value.contains("://") {
             return Err(endpoint.error("an HTTP endpoint begins with http:// or https://"));
         }
         let (tls, address, uri) = parts(&endpoint.value, endpoint)?;
         let path = uri.path().trim_end_matches('/');
         let from_document = endpoint.place.starts_with("otlp.");
-        let whole = endpoint.for_logs || (from_document && path.ends_with("/v1/logs"));
-        let mut path = if whole { uri.path().to_owned() } else { format!("{path}/{HTTP_PATH}") };
+        let of_logs = path.strip_suffix(LOGS_PATH).filter(|_| from_document);
+        let mut path = match of_logs {
+            _ if endpoint.for_signal => uri.path().to_owned(),
+            Some(_) if signal == Signal::Logs => uri.path().to_owned(),
+            Some(base) => format!("{base}/{}", signal.http_path()),
+            None => format!("{path}/{}", signal.http_path()),
+        };
         if let Some(query) = uri.query() {
             path = format!("{path}?{query}");
         }
         let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
         let uri = service_uri(if tls { "https" } else { "http" }, &authority, &path, endpoint)?;
-        Ok(Self { protocol: Protocol::Http, tls, address, uri })
+        Ok(Self { signal, protocol: Protocol::Http, tls, address, uri })
     }
 
     /// Host and port, for messages: all of the endpoint that can be shown.

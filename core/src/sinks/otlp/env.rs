@@ -5,8 +5,60 @@
 
 use crate::error::{Error, Result};
 
+/// What is sent: each signal has variables, a service and a path of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    Logs,
+    Metrics,
+}
+
+impl Signal {
+    /// Its name, for messages.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Logs => "logs",
+            Self::Metrics => "metrics",
+        }
+    }
+
+    /// As it stands in the names of variables.
+    pub(super) const fn variable(self) -> &'static str {
+        match self {
+            Self::Logs => "LOGS",
+            Self::Metrics => "METRICS",
+        }
+    }
+
+    /// What is appended to the path of a base endpoint.
+    pub(super) const fn http_path(self) -> &'static str {
+        match self {
+            Self::Logs => "v1/logs",
+            Self::Metrics => "v1/metrics",
+        }
+    }
+
+    /// The path of the gRPC method.
+    pub(super) const fn grpc_path(self) -> &'static str {
+        match self {
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        }
+    }
+
+    /// How many were refused, in the JSON form of a partial success.
+    pub(super) const fn rejected(self) -> &'static str {
+        match self {
+            Self::Logs => "rejectedLogRecords",
+            Self::Metrics => "rejectedDataPoints",
+        }
+    }
+}
+
 /// Looks variables up.
-pub(super) struct Env<'a>(pub(super) &'a dyn Fn(&str) -> Option<String>);
+pub(super) struct Env<'a> {
+    get: &'a dyn Fn(&str) -> Option<String>,
+    signal: Signal,
+}
 
 /// The process's environment. What is not UTF-8 is kept recognizably wrong, so that it is refused where
 /// it is used instead of being taken for unset.
@@ -20,14 +72,14 @@ pub fn process_env(name: &str) -> Option<String> {
 pub(super) struct Said<T> {
     pub(super) value: T,
     pub(super) place: String,
-    /// Said by a variable for logs only, or by the document.
-    pub(super) for_logs: bool,
+    /// Said by a variable for one signal only.
+    pub(super) for_signal: bool,
 }
 
 impl<T> Said<T> {
     /// Something the document says under `key` of `otlp`.
     pub(super) fn document(value: T, key: &str) -> Self {
-        Self { value, place: format!("otlp.{key}"), for_logs: false }
+        Self { value, place: format!("otlp.{key}"), for_signal: false }
     }
 
     /// An error about it.
@@ -36,29 +88,34 @@ impl<T> Said<T> {
     }
 }
 
-impl Env<'_> {
+impl<'a> Env<'a> {
+    /// The variables that `get` looks up, as they concern `signal`.
+    pub(super) fn of(get: &'a dyn Fn(&str) -> Option<String>, signal: Signal) -> Self {
+        Self { get, signal }
+    }
+
     /// A variable, unless it is empty.
     pub(super) fn get(&self, name: &str) -> Option<String> {
-        self.0(name).filter(|value| !value.is_empty())
+        (self.get)(name).filter(|value| !value.is_empty())
     }
 
     /// The first of several variables.
     pub(super) fn first(&self, names: &[&str]) -> Option<Said<String>> {
         names.iter().find_map(|name| {
             let value = self.get(name)?;
-            Some(Said { value, place: (*name).to_owned(), for_logs: false })
+            Some(Said { value, place: (*name).to_owned(), for_signal: false })
         })
     }
 
-    /// `OTEL_EXPORTER_OTLP_LOGS_<name>`, else `OTEL_EXPORTER_OTLP_<name>`.
+    /// `OTEL_EXPORTER_OTLP_<SIGNAL>_<name>`, else `OTEL_EXPORTER_OTLP_<name>`.
     pub(super) fn exporter(&self, name: &str) -> Option<Said<String>> {
-        let signal = format!("OTEL_EXPORTER_OTLP_LOGS_{name}");
+        let signal = format!("OTEL_EXPORTER_OTLP_{}_{name}", self.signal.variable());
         if let Some(value) = self.get(&signal) {
-            return Some(Said { value, place: signal, for_logs: true });
+            return Some(Said { value, place: signal, for_signal: true });
         }
         let general = format!("OTEL_EXPORTER_OTLP_{name}");
         let value = self.get(&general)?;
-        Some(Said { value, place: general, for_logs: false })
+        Some(Said { value, place: general, for_signal: false })
     }
 }
 

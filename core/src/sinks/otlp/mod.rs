@@ -10,10 +10,13 @@
 //!
 //! How: [`config`] is what a configuration says of it; [`settings`] puts that and the variables together, once; [`request`] writes envelopes as protobuf straight
 //! from their canonical bytes ([`record`], [`scan`], [`value`], [`wire`]); [`client`] keeps one connection
-//! ([`connect`], [`tls`], [`proxy`]), for other sinks over HTTP as well; [`answer`] judges; [`exporter`] is the sink. The lane does the rest.
+//! ([`connect`], [`tls`], [`proxy`]), for other sinks over HTTP as well; [`answer`] judges, and [`caller`]
+//! puts the two together; [`exporter`] is the sink. The lane does the rest. [`metrics`] sends readings the same way.
 
 #[cfg(feature = "otlp")]
 mod answer;
+#[cfg(feature = "otlp")]
+mod caller;
 #[cfg(feature = "otlp")]
 mod client;
 #[cfg(feature = "otlp")]
@@ -29,6 +32,8 @@ mod env;
 mod exporter;
 #[cfg(feature = "otlp")]
 mod genai;
+#[cfg(feature = "otlp")]
+mod metrics;
 #[cfg(feature = "otlp")]
 mod proxy;
 #[cfg(feature = "otlp")]
@@ -62,6 +67,8 @@ pub use env::process_env;
 #[cfg(feature = "otlp")]
 pub use exporter::OtlpSink;
 #[cfg(feature = "otlp")]
+pub(super) use metrics::reporter;
+#[cfg(feature = "otlp")]
 pub use resource::Facts;
 #[cfg(feature = "otlp")]
 pub use settings::Settings;
@@ -70,9 +77,9 @@ pub use settings::Settings;
 #[cfg(feature = "otlp")]
 pub(in crate::sinks) mod http {
     pub(in crate::sinks) use super::answer::retry_after;
+    pub(in crate::sinks) use super::caller::told;
     pub(in crate::sinks) use super::client::{Client, Reply};
     pub(in crate::sinks) use super::compress::{Compression, decompress};
-    pub(in crate::sinks) use super::exporter::told;
     pub(in crate::sinks) use super::request::GRPC_PREFIX;
     pub(in crate::sinks) use super::settings::Settings;
 }

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use super::compress::Compression;
 use super::connect::Resolver;
 use super::endpoint::{Address, Endpoint, Protocol};
-use super::env::{Env, Said, parse_list};
+use super::env::{Env, Said, Signal, parse_list};
 use super::proxy::Proxies;
 use super::resource::{Facts, Resource};
 use super::tls;
@@ -95,7 +95,18 @@ impl Settings {
         facts: &Facts,
         timeout: Duration,
     ) -> Result<Self> {
-        let env = Env(env);
+        Self::resolve_for(Signal::Logs, config, env, facts, timeout)
+    }
+
+    /// As [`resolve`](Self::resolve), for another signal: what the document says is for all of them.
+    pub(super) fn resolve_for(
+        signal: Signal,
+        config: &OtlpConfig,
+        env: &dyn Fn(&str) -> Option<String>,
+        facts: &Facts,
+        timeout: Duration,
+    ) -> Result<Self> {
+        let env = Env::of(env, signal);
         let say = |value: &Option<String>, key: &str, name: &str| {
             let document = value.clone().map(|value| Said::document(value, key));
             document.or_else(|| env.exporter(name))
@@ -106,7 +117,8 @@ impl Settings {
             Some(insecure) => Some(insecure),
             None => env.exporter("INSECURE").as_ref().map(boolean).transpose()?,
         };
-        let endpoint = Endpoint::resolve(say(&config.endpoint, "endpoint", "ENDPOINT"), protocol, insecure)?;
+        let endpoint = say(&config.endpoint, "endpoint", "ENDPOINT");
+        let endpoint = Endpoint::resolve(endpoint, protocol, insecure, signal)?;
         let compression = say(&config.compression, "compression", "COMPRESSION");
         let compression = compression.as_ref().map(Compression::parse).transpose()?.unwrap_or_default();
         let path = |path: &Option<std::path::PathBuf>, key: &str, name: &str| {
@@ -115,7 +127,7 @@ impl Settings {
                 env.exporter(name).map(|s| Said {
                     value: s.value.into(),
                     place: s.place,
-                    for_logs: s.for_logs,
+                    for_signal: s.for_signal,
                 })
             })
         };
@@ -161,11 +173,11 @@ impl Settings {
         timeout: Duration,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self> {
-        let said = Said { value: url.to_owned(), place: place.to_owned(), for_logs: true };
-        let endpoint = Endpoint::resolve(Some(said), Some(Protocol::Http), None)?;
+        let said = Said { value: url.to_owned(), place: place.to_owned(), for_signal: true };
+        let endpoint = Endpoint::resolve(Some(said), Some(Protocol::Http), None, Signal::Logs)?;
         let files = tls::Files { ca: None, certificate: None, key: None };
         let tls = if endpoint.tls { Some(tls::client(&files, endpoint.protocol)?) } else { None };
-        let proxies = Arc::new(Proxies::from_env(&Env(env), &endpoint.uri)?);
+        let proxies = Arc::new(Proxies::from_env(&Env::of(env, Signal::Logs), &endpoint.uri)?);
         Ok(Self {
             headers,
             compression,
@@ -195,8 +207,8 @@ impl Settings {
     /// # Errors
     /// As [`json`](Self::json).
     pub(in crate::sinks) fn question(&self, (url, place): (&str, &str)) -> Result<Self> {
-        let said = Said { value: url.to_owned(), place: place.to_owned(), for_logs: true };
-        let endpoint = Endpoint::resolve(Some(said), Some(Protocol::Http), None)?;
+        let said = Said { value: url.to_owned(), place: place.to_owned(), for_signal: true };
+        let endpoint = Endpoint::resolve(Some(said), Some(Protocol::Http), None, Signal::Logs)?;
         Ok(Self { endpoint, form: RequestForm::Question, compression: Compression::None, ..self.clone() })
     }
 

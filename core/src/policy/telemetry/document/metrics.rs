@@ -3,7 +3,9 @@
 use super::Reader;
 use crate::document::tree::{Entry, Node, Value, read_json};
 use crate::policy::telemetry::checked::{Checked as _, join};
-use crate::policy::telemetry::instruments::{BUCKETS, Derived, Kind, Metric, Taken, prometheus_name};
+use crate::policy::telemetry::instruments::{
+    BUCKETS, Derived, Kind, Metric, Provider, Taken, prometheus_name,
+};
 
 /// Instruments of one policy.
 const MAX_METRICS: usize = 64;
@@ -51,7 +53,7 @@ impl Reader<'_> {
             let field = join("spec.metrics", key);
             match key.as_str() {
                 "mode" => enabled = self.mode(node, &field),
-                "provider" => self.provider(node, &field),
+                "provider" => derived.provider = self.provider(node, &field),
                 "semconv" => conventions = self.conventions(node, &field),
                 "overrides" => overrides = self.list(node, &field, MAX_METRICS),
                 _ => {}
@@ -108,17 +110,25 @@ impl Reader<'_> {
         }
     }
 
-    fn provider(&mut self, node: &Node, field: &str) {
+    /// Where instruments are sent, beside being read.
+    fn provider(&mut self, node: &Node, field: &str) -> Option<Provider> {
+        let (mut sent, mut lane) = (None, None);
         for Entry { key, node, .. } in self.map(node, field, &["type", "lane"]) {
             let at = join(field, key);
-            let read = "metrics are read as Prometheus text; this build sends none over OTLP";
             match key.as_str() {
-                "type" if self.word(node, &at, &[("OTLP", true), ("Prometheus", false)]) == Some(true) => {
-                    self.not_honoured(node.mark, &at, read);
-                }
-                "lane" => self.not_honoured(node.mark, &at, read),
+                "type" => sent = self.word(node, &at, &[("OTLP", true), ("Prometheus", false)]),
+                "lane" => lane = self.text(node, &at).map(|lane| (node.mark, at, lane.to_owned())),
                 _ => {}
             }
+        }
+        match (sent, lane) {
+            (Some(false), Some((mark, at, _))) => {
+                self.wrong(mark, &at, "a lane sends OTLP; Prometheus reads metrics where they are");
+                None
+            }
+            (_, Some((.., lane))) => Some(Provider::Lane(lane)),
+            (Some(true), None) => Some(Provider::Environment),
+            (_, None) => None,
         }
     }
 

@@ -244,7 +244,7 @@ fn what_metrics_may_not_say_is_refused_with_its_field() {
         assert_eq!(derived(&rig.emitter), [""; 0], "inert");
     }
     let reported = [
-        ("metrics: { provider: { type: OTLP }, overrides: [] }", "spec.metrics.provider.type"),
+        ("metrics: { provider: { type: OTLP, lane: nowhere }, overrides: [] }", "spec.metrics.provider.lane"),
         ("metrics: { provider: { lane: thin }, semconv: latest }", "spec.metrics.provider.lane"),
         ("metrics: { mode: Enabled }", "spec.metrics"),
     ];

@@ -5,6 +5,7 @@ mod connections;
 mod encoding;
 mod environment;
 mod measure;
+mod metrics;
 mod receiver;
 mod tls;
 
