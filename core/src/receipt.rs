@@ -24,9 +24,8 @@ pub struct Receipt {
 
 impl Clone for Receipt {
     fn clone(&self) -> Self {
-        let mut copy = Self::new(Arc::clone(&self.tracked), Arc::clone(&self.lanes));
-        copy.process = self.process;
-        copy
+        self.tracked.watch();
+        Self { tracked: Arc::clone(&self.tracked), lanes: Arc::clone(&self.lanes), process: self.process }
     }
 }
 
@@ -46,9 +45,8 @@ impl std::fmt::Debug for Receipt {
 }
 
 impl Receipt {
-    /// Must be called before any lane can have ended the event: endings are kept only for receipts.
-    pub(crate) fn new(tracked: Arc<Tracked>, lanes: Arc<[Arc<Lane>]>) -> Self {
-        tracked.watch();
+    /// The receipt that a new event is counted with: endings are kept only for receipts.
+    pub(crate) fn first(tracked: Arc<Tracked>, lanes: Arc<[Arc<Lane>]>) -> Self {
         Self { tracked, lanes, process: Process::this() }
     }
 

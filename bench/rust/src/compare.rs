@@ -125,6 +125,9 @@ pub(crate) fn compare(settings: &Settings) -> Result<(), Failure> {
     if wanted("micro") && settings.what == What::Peers && settings.language == "rust" {
         micro::measure(settings.rounds, settings.quick, &mut rows)?;
     }
+    if settings.only.as_deref() == Some("hand-over") {
+        micro::hand_over_alone(settings.rounds, settings.quick, &mut rows)?;
+    }
     finish(&machine, &rows, settings.json.as_deref())
 }
 

@@ -207,7 +207,37 @@ fn hand_over(events: u64, table: &mut Table) -> Result<(), Failure> {
         }
         table.put(question, who, each, Some("a mutex and a VecDeque"));
     }
+    // In memory that has been used before, as in a lane that keeps up; above, each event takes fresh pages.
+    for (lanes, who) in [
+        (0, "emit while disabled: the event and its receipt are made"),
+        (1, "emit to one lane, drained every 256 events"),
+        (3, "emit to three lanes, drained every 256 events"),
+    ] {
+        table.put(question, who, drained(lanes, events, &writer)?, Some("a mutex and a VecDeque"));
+    }
     Ok(())
+}
+
+/// Nanoseconds per emit of a ready event to so many lanes, which this thread empties between two bursts.
+fn drained(lanes: usize, events: u64, ready: &ObjectWriter) -> Result<f64, Failure> {
+    const BURST: u64 = 256;
+    let config = candidates::config(&roomy(lanes.max(1), 2 * BURST, "hmac"))?;
+    let config = sinkwell::config::Config { disabled: lanes == 0, ..config };
+    let emitter = Emitter::open(Options { manual: true, ..Options::new(config) })?;
+    let ids: Vec<String> = (0..lanes).map(|i| format!("lane{i}")).collect();
+    let (mut spent, mut emitted) = (0.0, 0);
+    while emitted < events {
+        let start = own_cpu();
+        for _ in 0..BURST {
+            emitter.emit(EventInput { data: Data::Object(ready), ..EventInput::new(event::TYPE) })?;
+        }
+        spent += own_cpu() - start;
+        emitted += BURST;
+        for id in &ids {
+            while emitter.drain(id)?.count > 0 {}
+        }
+    }
+    Ok(spent * 1e9 / emitted as f64)
 }
 
 /// A question's figures, round by round.
@@ -236,6 +266,16 @@ impl Table {
             rows.push(Row { question, candidate, figure: "ns".into(), spread, ratio });
         }
     }
+}
+
+/// What handing over costs, alone: for whoever tunes it.
+pub(crate) fn hand_over_alone(rounds: usize, quick: bool, rows: &mut Vec<Row>) -> Result<(), Failure> {
+    let mut table = Table::default();
+    for _ in 0..rounds {
+        hand_over(if quick { 5_000 } else { 50_000 }, &mut table)?;
+    }
+    table.rows(rows);
+    Ok(())
 }
 
 /// All of them, in turn, round by round.

@@ -144,14 +144,23 @@ public sealed partial class ExitTests
         start.Environment["DOTNET_DbgEnableMiniDump"] = "0";
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
-        while (await process.StandardOutput.ReadLineAsync() is { } line)
+        var limit = new CancellationTokenSource(TimeSpan.FromMinutes(3)).Token;
+        try
         {
-            if (line == "ready")
+            while (await process.StandardOutput.ReadLineAsync(limit) is { } line)
             {
-                Assert.Equal(0, Kill(process.Id, signal));
+                if (line == "ready")
+                {
+                    Assert.Equal(0, Kill(process.Id, signal));
+                }
             }
+            await process.WaitForExitAsync(limit);
         }
-        await process.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(1)).Token);
+        catch (OperationCanceledException)
+        {
+            process.Kill();
+            Assert.Fail($"{program} {string.Join(' ', arguments)} did not end; a job in a shell's background ignores interrupts");
+        }
         return (process.ExitCode, await errors);
     }
 

@@ -45,8 +45,11 @@ impl Inner {
         let mut tracked = Tracked::new(event, set.lanes.len(), now);
         tracked.follow = aim.and_then(|aim| aim.follow.clone());
         tracked.shaping = route.as_ref().map(|routed| Arc::clone(routed.shaping));
+        for &i in blocking.iter().chain(others) {
+            tracked.will_enter(i, set.lanes[i].durable());
+        }
         let tracked = Arc::new(tracked);
-        let receipt = Receipt::new(Arc::clone(&tracked), Arc::clone(&set.lanes));
+        let receipt = Receipt::first(Arc::clone(&tracked), Arc::clone(&set.lanes));
         let mut inside = reentry::is_inside();
         let mut may_wait = None;
         let mut deadline = None;
@@ -137,7 +140,6 @@ impl Inner {
         }
         drop(gate);
         after.run(&set.lanes);
-        tracked.entered();
         Ok(Attempt::Accepted(receipt))
     }
 

@@ -293,8 +293,7 @@ impl Emitter {
         let event = inner.freezer.freeze(input)?;
         if inner.disabled {
             let tracked = Arc::new(Tracked::new(event, 0, Instant::default()));
-            tracked.entered();
-            return Ok(Attempt::Accepted(Receipt::new(tracked, Arc::from(Vec::new()))));
+            return Ok(Attempt::Accepted(Receipt::first(tracked, Arc::from(Vec::new()))));
         }
         inner.admit(event, waiter, aim)
     }

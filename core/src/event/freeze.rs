@@ -203,6 +203,7 @@ pub(crate) struct Freezer {
     pub(crate) timeline: Arc<Timeline>,
     /// Redacts the host's ids, as receipts must have them as they are sealed.
     redactor: Option<Arc<Redactor>>,
+    near: types::NearNames,
     /// How many bytes every envelope of this emitter has beyond its event's own text, at full width.
     overhead: usize,
 }
@@ -218,7 +219,7 @@ impl Freezer {
     pub(crate) fn new(identity: Arc<Identity>, timeline: Arc<Timeline>) -> Self {
         let policy = identity.policy_version.as_ref().map_or(0, String::len);
         let overhead = ENVELOPE_OVERHEAD + identity.source.len() + policy;
-        Self { identity, timeline, redactor: None, overhead }
+        Self { identity, timeline, redactor: None, near: types::NearNames::default(), overhead }
     }
 
     /// Sets the redactor for the host's ids.
@@ -256,7 +257,7 @@ impl Freezer {
         let data = writer.finish().map_err(|e| invalid_data(&e))?;
         let resolved = types::resolve(input.event_type, &identity.prefix)?;
         if resolved.builtin().is_none() {
-            types::tell_if_near(input.event_type, &identity.prefix);
+            self.near.tell(input.event_type, &identity.prefix);
         }
         let default_severity = resolved.check(data.members())?;
         let severity = match input.severity {
@@ -334,20 +335,24 @@ impl Freezer {
             + event_type[0].len()
             + event_type[1].len()
             + tenant.map_or(0, str::len);
+        // Checked once: no part ends behind the whole.
+        let whole = offset(length)?;
+        let end = |text: &Vec<u8>| u32::try_from(text.len()).unwrap_or(whole);
         let mut text = Vec::with_capacity(length);
         text.extend_from_slice(bytes);
+        let data_end = end(&text);
         let mut ends = [0; Attribute::COUNT];
         for (i, (name, value)) in attributes.into_iter().enumerate() {
             if let Some(value) = value {
                 check_attribute(name, value)?;
                 text.extend_from_slice(value.as_bytes());
             }
-            ends[i] = offset(text.len())?;
+            ends[i] = end(&text);
         }
         text.extend_from_slice(agent.as_bytes());
-        let agent_end = offset(text.len())?;
+        let agent_end = end(&text);
         event_type.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
-        let type_end = offset(text.len())?;
+        let type_end = end(&text);
         text.extend_from_slice(tenant.unwrap_or_default().as_bytes());
         let content = (!input.content.is_empty())
             .then(|| std::mem::take(&mut input.content))
@@ -358,7 +363,7 @@ impl Freezer {
             severity,
             terminal,
             content,
-            data_end: offset(bytes.len())?,
+            data_end,
             ends,
             agent_end,
             type_end,

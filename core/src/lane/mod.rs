@@ -240,7 +240,7 @@ impl Lane {
         after: &mut After,
     ) -> (Admission, u32) {
         core.counters.admit();
-        tracked.enter(self.index, self.config.durable);
+        tracked.enters(self.index, self.config.durable);
         if !core.life.takes() {
             // The lane itself has failed: an emitter that was shut down does not come here.
             self.lose(core, tracked, Reason::GaveUp, after);

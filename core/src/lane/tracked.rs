@@ -169,9 +169,10 @@ pub(crate) struct Tracked {
     pub(crate) follow: Option<Arc<dyn Follow>>,
     /// Receipts that can still ask how it ended.
     watchers: AtomicU32,
-    /// Lanes in which the event has not ended, plus one until [`Tracked::entered`] is called.
+    /// Lanes in which the event has not ended. All that will take it are counted before the first does, so that none can
+    /// be the last while another has yet to get it.
     open: AtomicU32,
-    /// Durable lanes that do not have the event on disk yet, plus one until [`Tracked::entered`] is called.
+    /// Durable lanes that do not have the event on disk yet; counted as `open` is.
     unjournaled: AtomicU32,
     slots: SmallVec<[Slot; FEW]>,
     waiters: Mutex<Option<Box<Waiters>>>,
@@ -215,16 +216,16 @@ const ENDED: u8 = 3;
 const ENDED_UNWRITTEN: u8 = 4;
 
 impl Tracked {
-    /// An event that has not entered any of the emitter's `lanes` lanes yet.
+    /// An event that has not entered any of the emitter's `lanes` lanes yet, with one receipt.
     pub(crate) fn new(event: Event, lanes: usize, at: crate::seam::Instant) -> Self {
         Self {
             event,
             prepared: std::sync::OnceLock::new(),
             shaping: None,
             follow: None,
-            watchers: AtomicU32::new(0),
-            open: AtomicU32::new(1),
-            unjournaled: AtomicU32::new(1),
+            watchers: AtomicU32::new(1),
+            open: AtomicU32::new(0),
+            unjournaled: AtomicU32::new(0),
             slots: (0..lanes).map(|_| Slot::default()).collect(),
             waiters: Mutex::default(),
             journal_failed: AtomicBool::new(false),
@@ -232,15 +233,18 @@ impl Tracked {
         }
     }
 
+    /// To be called for each lane that will take the event or lose it, before any of them has the event.
+    pub(crate) fn will_enter(&mut self, lane: usize, durable: bool) {
+        let slot = &mut self.slots[lane];
+        *slot.phase.get_mut() = OPEN;
+        *self.open.get_mut() += 1;
+        *self.unjournaled.get_mut() += u32::from(durable);
+    }
+
     /// To be called before the lane with this index queues the event or loses it.
-    pub(crate) fn enter(&self, lane: usize, durable: bool) {
+    pub(crate) fn enters(&self, lane: usize, durable: bool) {
         if let Some(follow) = &self.follow {
             follow.entered(lane, durable);
-        }
-        self.slots[lane].phase.store(OPEN, Ordering::Release);
-        self.open.fetch_add(1, Ordering::AcqRel);
-        if durable {
-            self.unjournaled.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -248,12 +252,6 @@ impl Tracked {
     pub(crate) fn admitted(&self, lane: usize, (admission, evicted): (Admission, u32)) {
         self.slots[lane].admission.store(admission.encode(), Ordering::Release);
         self.slots[lane].evicted.store(evicted, Ordering::Release);
-    }
-
-    /// To be called when the event has entered all of its lanes.
-    pub(crate) fn entered(&self) {
-        self.countdown(&self.unjournaled, Stage::Journaled);
-        self.countdown(&self.open, Stage::Delivered);
     }
 
     fn countdown(&self, counter: &AtomicU32, stage: Stage) {
@@ -320,7 +318,7 @@ impl Tracked {
 
 /// What receipts call.
 impl Tracked {
-    /// Counts a receipt. To be called before any lane can have ended the event: endings are kept only for receipts.
+    /// Counts a receipt that is a copy of another one.
     pub(crate) fn watch(&self) {
         self.watchers.fetch_add(1, Ordering::AcqRel);
     }

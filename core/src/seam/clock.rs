@@ -116,19 +116,36 @@ impl Clock for ManualClock {
     }
 }
 
+/// What a time looks like up to its second.
+type ToSecond = [u8; 19];
+
+thread_local! {
+    /// The second that this thread wrote last: thousands of times in a row lie in the same.
+    static LAST: std::cell::Cell<(i64, ToSecond)> = const { std::cell::Cell::new((0, *b"1970-01-01T00:00:00")) };
+}
+
 /// Appends `YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ`. Written by hand for speed, as every envelope has two times.
 pub fn format_time(out: &mut Vec<u8>, nanos: UnixNanos) {
     const SECOND: i64 = 1_000_000_000;
-    let (seconds, mut fraction) = (nanos.div_euclid(SECOND), nanos.rem_euclid(SECOND));
+    let (seconds, fraction) = (nanos.div_euclid(SECOND), nanos.rem_euclid(SECOND));
+    let (last, mut to_second) = LAST.get();
+    if last != seconds {
+        to_second = written_to_second(seconds);
+        LAST.set((seconds, to_second));
+    }
+    let mut text = *b"0000-00-00T00:00:00.000000000Z";
+    text[..19].copy_from_slice(&to_second);
+    // Below a thousand million, so 32 bits hold it, which divide faster.
+    digits(&mut text[20..29], u32::try_from(fraction).unwrap_or_default());
+    out.extend_from_slice(&text);
+}
+
+fn written_to_second(seconds: i64) -> ToSecond {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = civil(days);
-    let mut text = *b"0000-00-00T00:00:00.000000000Z";
-    let mut put = |at: usize, digits: usize, mut value: i64| {
-        for place in text[at..at + digits].iter_mut().rev() {
-            // A digit: the remainder is below ten.
-            *place = b'0' + (value % 10) as u8;
-            value /= 10;
-        }
+    let mut text = *b"0000-00-00T00:00:00";
+    let mut put = |at: usize, places: usize, value: i64| {
+        digits(&mut text[at..at + places], u32::try_from(value).unwrap_or_default());
     };
     put(0, 4, year);
     put(5, 2, month);
@@ -136,12 +153,16 @@ pub fn format_time(out: &mut Vec<u8>, nanos: UnixNanos) {
     put(11, 2, second / 3600);
     put(14, 2, second / 60 % 60);
     put(17, 2, second % 60);
-    // In two halves, as the compiler divides 32 bits faster.
-    let low = fraction % 100_000;
-    fraction /= 100_000;
-    put(20, 4, fraction);
-    put(24, 5, low);
-    out.extend_from_slice(&text);
+    text
+}
+
+/// Writes a number with as many decimal digits as there are places.
+fn digits(places: &mut [u8], mut value: u32) {
+    for place in places.iter_mut().rev() {
+        // A digit: the remainder is below ten.
+        *place = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
 }
 
 /// Year, month and day of the Gregorian calendar, `days` after 1970-01-01 (Howard Hinnant's

@@ -42,6 +42,7 @@ pub(crate) fn var_os(name: &str) -> Option<OsString> {
 }
 
 /// The file that this process runs.
+#[cfg(feature = "otlp")]
 pub(crate) fn executable() -> Option<PathBuf> {
     std::env::current_exe().ok()
 }

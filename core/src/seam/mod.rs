@@ -19,7 +19,9 @@ pub use clock::{Clock, Instant, ManualClock, SystemClock, UnixNanos, format_time
 pub(crate) use clock::{Stopwatch, pause};
 pub use env::{Env, SystemEnv};
 pub use fs::{Access, FileId, Fs, FsFile, RealFs, SharedFs, Stat, absolute, check_path, create_file};
-pub(crate) use given::{entries, executable, exists, metadata, read, var_os};
+#[cfg(feature = "otlp")]
+pub(crate) use given::executable;
+pub(crate) use given::{entries, exists, metadata, read, var_os};
 pub(crate) use private::{PUBLIC_KEY, PUBLIC_PEM, read_private, write_new};
 pub(crate) use random::fill;
 pub use random::{Random, SeededRandom, SystemRandom, Uuid};

@@ -23,11 +23,11 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 
-pub(crate) use near::tell_if_near;
+pub(crate) use near::NearNames;
 pub use severity::{LevelScale, Severity};
 pub use table::Builtin;
 
-use table::{Member, common, reserved};
+use table::{Member, common, may_be_known, reserved};
 
 /// The prefix of built-in types unless configured otherwise.
 pub const DEFAULT_PREFIX: &str = "dev.sinkwell.";
@@ -163,7 +163,15 @@ impl<'m> Check<'m> {
         }
     }
 
+    #[inline]
     fn member(&mut self, key: &'m str, value: &'m [u8]) -> Result<()> {
+        if self.table.is_empty() && !may_be_known(key) {
+            return Ok(());
+        }
+        self.known_member(key, value)
+    }
+
+    fn known_member(&mut self, key: &'m str, value: &'m [u8]) -> Result<()> {
         if let Some(at) = self.table.iter().position(|member| member.name == key) {
             self.seen |= 1 << at;
             self.hold(&self.table[at], value)?;

@@ -2,7 +2,7 @@
 //! `tool.invocation` finds it. So the host's logger is told.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use super::DEFAULT_PREFIX;
 use super::table::Builtin;
@@ -14,8 +14,52 @@ const TOLD: usize = 64;
 /// How many equal letters after the family's name make a name a near one.
 const SAME: usize = 3;
 
-/// Warns the host's logger, once for each name, of a type that is not built in but nearly so.
-pub(crate) fn tell_if_near(name: &str, prefix: &str) {
+/// How many names an emitter remembers to have looked at.
+const LOOKED_AT: usize = 64;
+
+/// The names that one emitter has looked at already. To compare a name with every built-in type costs more than all else
+/// that is done to an event before it is queued, and a host has few names; so each is kept, unchanged from then on, in
+/// the place that its bytes give it. A name that finds its place taken is looked at each time.
+pub(crate) struct NearNames([OnceLock<Box<str>>; LOOKED_AT]);
+
+impl Default for NearNames {
+    fn default() -> Self {
+        Self([const { OnceLock::new() }; LOOKED_AT])
+    }
+}
+
+impl NearNames {
+    /// Warns the host's logger, once for each name, of a type that is not built in but nearly so. `prefix` is always the
+    /// emitter's.
+    pub(crate) fn tell(&self, name: &str, prefix: &str) {
+        if !self.knows(name) {
+            tell_if_near(name, prefix);
+        }
+    }
+
+    /// Whether the name was looked at before; remembers it if its place is free.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        let place = &self.0[place(name)];
+        match place.get() {
+            Some(known) => **known == *name,
+            None => {
+                // Where another thread was quicker, its name has the place.
+                let _ = place.set(name.into());
+                false
+            }
+        }
+    }
+}
+
+/// The place of a name: by its length and three of its bytes, which tell the types of one host apart well enough.
+fn place(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let at = |i: usize| bytes.get(i).copied().map_or(0, usize::from);
+    let end = bytes.len();
+    (end + 3 * at(end.wrapping_sub(1)) + 5 * at(end.wrapping_sub(4)) + 7 * at(end / 2)) % LOOKED_AT
+}
+
+fn tell_if_near(name: &str, prefix: &str) {
     static TOLD_OF: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let Some(meant) = nearly(name, prefix) else { return };
     // Not waited for: if the process forks while another thread holds the lock, the child would wait for ever.

@@ -301,6 +301,16 @@ pub(super) fn common(name: &str) -> Option<&'static Member> {
     }
 }
 
+/// Whether [`common`] or [`reserved`] may know the name; where not, they need not be asked. Most members are of the host's
+/// own, and this is looked at for each.
+#[inline]
+pub(super) fn may_be_known(name: &str) -> bool {
+    matches!(
+        (name.len(), name.as_bytes().first()),
+        (5, Some(b'a')) | (10, Some(b'p')) | (7, Some(b'c')) | (4, Some(b'v')) | (11, Some(b'd'))
+    )
+}
+
 /// For a member of `data` that only sinkwell writes: what a host should do instead.
 pub(super) fn reserved(name: &str) -> Option<&'static str> {
     Some(match name {

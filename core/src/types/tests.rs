@@ -333,3 +333,33 @@ fn a_built_in_type_takes_no_other_types_data() {
         }
     }
 }
+
+#[test]
+fn every_member_that_any_event_may_or_may_not_carry_is_looked_for() {
+    for name in ["authz", "provenance", "capture", "content", "view", "disclosures"] {
+        assert!(super::table::common(name).is_some() || super::table::reserved(name).is_some(), "{name}");
+        assert!(super::table::may_be_known(name), "{name}");
+    }
+    // In a host's own type, too.
+    for name in ["capture", "content", "view", "disclosures"] {
+        let members = [(name, b"1".as_slice())];
+        assert!(validate("com.example.thing", members.into_iter()).is_err(), "{name}");
+    }
+    let members = [("authz", b"1".as_slice())];
+    assert!(validate("com.example.thing", members.into_iter()).is_err());
+}
+
+#[test]
+fn a_name_is_looked_at_until_it_is_remembered_and_never_taken_for_another() {
+    let names = super::near::NearNames::default();
+    let name = |n: usize| format!("com.example.thing{n}");
+    assert!((0..200).all(|n| !names.knows(&name(n))), "nobody has looked at them");
+    let known: Vec<bool> = (0..200).map(|n| names.knows(&name(n))).collect();
+    assert!(known[0], "the first found its place free");
+    assert!(known.contains(&false), "there are more names than places");
+    assert_eq!(
+        known,
+        (0..200).map(|n| names.knows(&name(n))).collect::<Vec<_>>(),
+        "who has a place keeps it"
+    );
+}

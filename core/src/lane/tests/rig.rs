@@ -141,7 +141,9 @@ impl Rig {
         input.agent = agent;
         input.terminal = Some(terminal);
         let event = self.freezer.freeze(input).unwrap();
-        Arc::new(Tracked::new(event, 1, self.lane.now()))
+        let mut tracked = Tracked::new(event, 1, self.lane.now());
+        tracked.will_enter(0, self.lane.durable());
+        Arc::new(tracked)
     }
 
     /// Offers it as `emit` does; `None` where a blocking lane has no room.
@@ -152,11 +154,10 @@ impl Rig {
         if self.lane.is_blocking() && !self.lane.has_room(&core, cost, terminal) {
             return None;
         }
-        let receipt = Receipt::new(Arc::clone(tracked), Arc::clone(&self.lanes));
+        let receipt = Receipt::first(Arc::clone(tracked), Arc::clone(&self.lanes));
         tracked.admitted(0, self.lane.offer(&mut core, tracked, &mut after));
         drop(core);
         after.run(&self.lanes);
-        tracked.entered();
         Some(receipt)
     }
 
