@@ -26,6 +26,8 @@ export {
   AuditLog,
   type AuditFilter,
   type AuditFound,
+  type AuditGrouping,
+  type AuditGroups,
   type AuditPlace,
   type AuditProof,
   type AuditReport,

@@ -50,6 +50,21 @@ test('verify, head, prove, consistency, query and export', async (t) => {
   }
 });
 
+test('events are counted and added up', async (t) => {
+  const { audit } = await log(t);
+  const counted = await audit.group({ by: ['/runid'], where: { tool: 'search' }, since: '48h' });
+  assert.deepEqual(
+    counted.groups.map((group) => [group.by['/runid'], group.count]),
+    [
+      ['r-0', 5],
+      ['r-1', 5],
+    ],
+  );
+  const [{ sum }] = (await audit.group({ sum: ['tool'] })).groups;
+  assert.deepEqual(sum, { tool: { sum: '0', numbers: 0, others: 10 } });
+  await assert.rejects(audit.group({ by: ['/runid'], groups: 1 }), InvalidArgumentError);
+});
+
 test('wrong arguments are named', async (t) => {
   const { dir, audit } = await log(t);
   await assert.rejects(audit.query({ since: 'yesterday' }), (error) => {

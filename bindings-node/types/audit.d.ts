@@ -14,9 +14,9 @@ export interface AuditFilter {
     readonly agent?: string;
     readonly run?: string;
     readonly tenant?: string;
-    /** Not before this time. */
+    /** Not before this time, or not longer ago than this: `48h`. */
     readonly since?: string | Date;
-    /** Before this time. */
+    /** Before this time, or longer ago than this: `48h`. */
     readonly until?: string | Date;
     /** At most so many; default 100. */
     readonly limit?: number;
@@ -60,6 +60,38 @@ export interface AuditFound {
     readonly index: number;
     readonly envelope: Readonly<Record<string, unknown>>;
 }
+/** What to count; a member is one of `data`, by its name, or a JSON pointer into the envelope, as `/type`. */
+export interface AuditGrouping extends Omit<AuditFilter, 'limit'> {
+    /** Events with the same values here are one group. */
+    readonly by?: readonly string[];
+    /** What to add up, exactly. */
+    readonly sum?: readonly string[];
+    /** What members must be. */
+    readonly where?: Readonly<Record<string, string | number | boolean | null>>;
+    /** Which members there must be. */
+    readonly has?: readonly string[];
+    /** More groups than this are an error; default 1000. */
+    readonly groups?: number;
+}
+/** Events in groups. */
+export interface AuditGroups {
+    readonly events: number;
+    /** What came again, and counts once. */
+    readonly repeated: number;
+    /** What retention erased of the whole log. */
+    readonly erased: number;
+    /** The largest first. */
+    readonly groups: readonly {
+        readonly by: Readonly<Record<string, unknown>>;
+        readonly count: number;
+        /** `sum` has all its digits, so it is a string. */
+        readonly sum: Readonly<Record<string, {
+            readonly sum: string;
+            readonly numbers: number;
+            readonly others: number;
+        }>>;
+    }[];
+}
 /** An audit database, for reading; one that is being written to as well. Each call opens it anew. */
 export declare class AuditLog {
     #private;
@@ -79,6 +111,8 @@ export declare class AuditLog {
     consistency(old: number, size?: number): Promise<AuditProof>;
     /** Finds envelopes, oldest first. */
     query(filter?: AuditFilter): Promise<AuditFound[]>;
+    /** Counts events in groups that have the same members, and adds members up, exactly. */
+    group(grouping?: AuditGrouping): Promise<AuditGroups>;
     /** Writes the whole log to a file, one envelope or stub a line; answers how many. */
     export(to: string): Promise<number>;
 }

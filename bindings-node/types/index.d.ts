@@ -5,7 +5,7 @@
  * says what a file of sealed events proves.
  */
 export { BackpressureError, ClosedError, InternalError, InvalidArgumentError, InvalidConfigError, InvalidEventError, JournalError, KeyError, PolicyError, RequiredSinkUnavailableError, SinkError, SinkwellError, TimeoutError, UnsupportedError, VerificationError, type ErrorKind, } from './errors';
-export { AuditLog, type AuditFilter, type AuditFound, type AuditPlace, type AuditProof, type AuditReport, type TreeHead, } from './audit';
+export { AuditLog, type AuditFilter, type AuditFound, type AuditGrouping, type AuditGroups, type AuditPlace, type AuditProof, type AuditReport, type TreeHead, } from './audit';
 export { evaluateContentCapture, part, type CaptureDecision, type CaptureRequest, type ContentMode, type Part, type PartOptions, } from './content';
 export type { AuditChainSink, Configuration, ConfigurationDocument, FileSink, KeyConfig, LaneConfig, LaneKeys, OtlpSink, Overflow, SinkConfig, } from './config';
 export { context, run, turn, type Context } from './context';

@@ -51,6 +51,15 @@ def test_the_answers_are_the_commands(log: sinkwell.AuditLog, tmp_path: Path, ke
     assert report["verdict"] == "sound"
 
 
+def test_events_are_counted_and_added_up(log: sinkwell.AuditLog) -> None:
+    counted = log.group(by=["/runid"], where={"tool": "search"}, since="48h")
+    assert counted == command("query", log.path, "--by", "/runid", "--where", "tool=search", "--since", "48h")
+    assert [group["count"] for group in counted["groups"]] == [5, 5]
+    assert log.group(sum=["tool"])["groups"][0]["sum"] == {"tool": {"sum": "0", "numbers": 0, "others": 10}}
+    with pytest.raises(sinkwell.InvalidArgument, match="more than 1 groups"):
+        log.group(by=["/runid"], groups=1)
+
+
 def test_wrong_arguments_are_named(log: sinkwell.AuditLog, tmp_path: Path) -> None:
     with pytest.raises(sinkwell.InvalidArgument, match="by id, by index"):
         log.prove()

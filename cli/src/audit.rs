@@ -1,12 +1,14 @@
 //! `sinkwell audit`: checks and queries of an audit database, and proofs for others.
 
+mod table;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use sinkwell::audit::{self, AuditDb, AuditReport, Filter, Locator, Note, VerifyOptions};
 use sinkwell::event::EventId;
 use sinkwell::json::Value;
-use sinkwell::seam::{Uuid, parse_time};
+use sinkwell::seam::Uuid;
 use sinkwell::terminal::Safe;
 use sinkwell::{Error, ErrorKind, Result};
 
@@ -50,12 +52,14 @@ pub(crate) enum Command {
         /// The later size.
         new: Option<u64>,
     },
-    /// Find envelopes, oldest first.
+    /// Find envelopes, oldest first; or, with --by, --sum or --count, count events in groups and add up their members.
     Query {
         #[command(flatten)]
         db: Database,
         #[command(flatten)]
         filter: FilterArgs,
+        #[command(flatten)]
+        grouping: GroupingArgs,
     },
     /// Print the whole log, one envelope or stub a line, for `sinkwell verify` and other readers.
     Export {
@@ -112,18 +116,81 @@ pub(crate) struct FilterArgs {
     /// The tenant's id.
     #[arg(long, value_name = "ID")]
     tenant: Option<String>,
-    /// Not before this time (RFC 3339).
+    /// Not before this time (RFC 3339), or not longer ago than this: 48h.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Before this time (RFC 3339).
+    /// Before this time (RFC 3339), or longer ago than this: 48h.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// At most so many.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, conflicts_with = "counting")]
     limit: u64,
     /// Only leaves after this index, to go on where the last query ended.
     #[arg(long, value_name = "INDEX")]
     after: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct GroupingArgs {
+    /// Count events that have the same value here as one group: a member of `data` by its name, or a JSON pointer into the
+    /// envelope, as /type. May be repeated.
+    #[arg(long, value_name = "MEMBER", group = "counting")]
+    by: Vec<String>,
+    /// Add up the numbers that events have here, exactly. May be repeated.
+    #[arg(long, value_name = "MEMBER", group = "counting")]
+    sum: Vec<String>,
+    /// Count events.
+    #[arg(long, group = "counting")]
+    count: bool,
+    /// Count only events whose member is this: a string's own text, or the JSON of any other value. May be repeated.
+    #[arg(long = "where", value_name = "MEMBER=VALUE", requires = "counting")]
+    only: Vec<String>,
+    /// Count only events that have this member. May be repeated.
+    #[arg(long, value_name = "MEMBER", requires = "counting")]
+    has: Vec<String>,
+    /// More groups than this are an error [default: 1000].
+    #[arg(long, value_name = "N", requires = "counting")]
+    groups: Option<u64>,
+}
+
+impl GroupingArgs {
+    fn asked(&self) -> bool {
+        self.count || !self.by.is_empty() || !self.sum.is_empty()
+    }
+
+    fn arguments(&self, filter: &FilterArgs) -> Result<Value> {
+        let list = |texts: &[String]| Value::Array(texts.iter().map(|text| text.as_str().into()).collect());
+        let mut only: Vec<(String, Value)> = Vec::new();
+        for text in &self.only {
+            let (member, wanted) = text
+                .split_once('=')
+                .ok_or_else(|| bad_argument("expected MEMBER=VALUE, as action=transfer").at("--where"))?;
+            if only.iter().any(|(name, _)| name == member) {
+                return Err(bad_argument(format!("{member:?} is there twice")).at("--where"));
+            }
+            only.push((member.to_owned(), wanted.into()));
+        }
+        let mut members = vec![
+            ("by".to_owned(), list(&self.by)),
+            ("sum".to_owned(), list(&self.sum)),
+            ("has".to_owned(), list(&self.has)),
+            ("where".to_owned(), Value::Object(only)),
+        ];
+        for (name, text) in [
+            ("type", &filter.event_type),
+            ("agent", &filter.agent),
+            ("run", &filter.run),
+            ("tenant", &filter.tenant),
+            ("since", &filter.since),
+            ("until", &filter.until),
+        ] {
+            members.extend(text.as_deref().map(|text| (name.to_owned(), text.into())));
+        }
+        let count = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+        members.extend(filter.after.map(|n| ("after".to_owned(), count(n))));
+        members.extend(self.groups.map(|n| ("groups".to_owned(), count(n))));
+        Ok(Value::Object(members))
+    }
 }
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
@@ -138,7 +205,15 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         Command::Consistency { db, old, new } => {
             print_value(&open(&db.db)?.consistency(old, new)?.to_value(), db.format)
         }
-        Command::Query { db, filter } => query(&db, &filter),
+        Command::Query { db, filter, grouping } if grouping.asked() => {
+            let groups = audit::call(&db.db, "group", &grouping.arguments(&filter)?)?;
+            match db.format {
+                Format::Json => print_line(&groups)?,
+                Format::Text => table::print(&groups, &grouping.by, &grouping.sum)?,
+            }
+            Ok(Outcome::Good)
+        }
+        Command::Query { db, filter, .. } => query(&db, &filter),
         Command::Export { db } => {
             let mut out = Out::new();
             let done = open(&db)?.export(&mut out);
@@ -229,12 +304,7 @@ impl What {
 
 fn query(db: &Database, args: &FilterArgs) -> Result<Outcome> {
     let time = |text: &Option<String>, option: &str| {
-        text.as_deref()
-            .map(|text| {
-                parse_time(text)
-                    .ok_or_else(|| bad_argument("expected a time as 2026-01-01T00:00:00Z").at(option))
-            })
-            .transpose()
+        text.as_deref().map(|text| audit::moment(text).map_err(|e| e.at(option))).transpose()
     };
     let filter = Filter {
         event_type: args.event_type.clone(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import _native
@@ -81,6 +81,44 @@ class AuditLog:
             after=after,
         )
         return found
+
+    def group(
+        self,
+        *,
+        by: Iterable[str] = (),
+        sum: Iterable[str] = (),
+        where: Mapping[str, str | float | bool | None] | None = None,
+        has: Iterable[str] = (),
+        groups: int = 1000,
+        type: str | None = None,
+        agent: str | None = None,
+        run: str | None = None,
+        tenant: str | None = None,
+        since: Time | None = None,
+        until: Time | None = None,
+        after: int | None = None,
+    ) -> dict[str, Any]:
+        """Count events in groups that have the same members, and add members up, exactly.
+
+        A member is one of ``data``, by its name, or a JSON pointer into the envelope, as ``/type``. ``since`` may be a
+        time, or how long ago: ``"48h"``. More groups than ``groups`` are an error.
+        """
+        answer: dict[str, Any] = self._ask(
+            "group",
+            by=list(by),
+            sum=list(sum),
+            where=None if where is None else dict(where),
+            has=list(has),
+            groups=groups,
+            type=type,
+            agent=agent,
+            run=run,
+            tenant=tenant,
+            since=_time(since),
+            until=_time(until),
+            after=after,
+        )
+        return answer
 
     def export(self, to: PathLike) -> int:
         """Write the whole log to a file, one envelope or stub a line; answers how many."""

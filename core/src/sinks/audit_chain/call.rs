@@ -10,15 +10,21 @@
 //! | `prove` | `id`, or `index`, or `stream` and `sequence`; `size` | an inclusion proof |
 //! | `consistency` | `old`, `new` | a consistency proof |
 //! | `query` | `type`, `agent`, `run`, `tenant`, `since`, `until`, `limit`, `after` | a list of `index` and `envelope` |
+//! | `group` | as `query` without `limit`; `by`, `sum`, `has`: lists of members, `where`: what members must be, `groups` | `events`, `repeated`, `erased`, and a list of `groups` |
 //! | `export` | `to`: the file to write | `lines` |
 
 use std::path::{Path, PathBuf};
 
-use super::{AuditDb, Filter, Locator, Note, TreeHead, VerifyOptions, bad_argument, number, verifier_key};
+use super::group::text_of;
+use super::{
+    AuditDb, Filter, Grouping, Locator, Member, Note, TreeHead, VerifyOptions, bad_argument, number,
+    verifier_key,
+};
+use crate::document::units::duration;
 use crate::error::{Error, Result};
 use crate::event::EventId;
 use crate::json::Value;
-use crate::seam::{UnixNanos, Uuid, parse_time};
+use crate::seam::{Clock as _, SystemClock, UnixNanos, Uuid, parse_time};
 use crate::settings::{KeyConfig, KeySource};
 
 /// Runs an operation on the audit log at `path`; `arguments` is an object, or null for none.
@@ -33,6 +39,10 @@ pub fn call(path: &Path, operation: &str, arguments: &Value) -> Result<Value> {
         "prove" => &["id", "index", "stream", "sequence", "size"],
         "consistency" => &["old", "new"],
         "query" => &["type", "agent", "run", "tenant", "since", "until", "limit", "after"],
+        "group" => &[
+            "type", "agent", "run", "tenant", "since", "until", "after", "by", "sum", "where", "has",
+            "groups",
+        ],
         "export" => &["to"],
         other => return Err(bad_argument(format!("there is no operation {other:?} on an audit log"))),
     };
@@ -46,6 +56,10 @@ pub fn call(path: &Path, operation: &str, arguments: &Value) -> Result<Value> {
             let old =
                 given.count("old")?.ok_or_else(|| bad_argument("the earlier size is missing").at("old"))?;
             Ok(db.consistency(old, given.count("new")?)?.to_value())
+        }
+        "group" => {
+            let grouping = given.grouping()?;
+            Ok(db.group(&given.filter()?, &grouping)?.to_value(&grouping))
         }
         "query" => Ok(Value::Array(db.query(&given.filter()?)?.iter().map(super::Found::to_value).collect())),
         _ => {
@@ -88,6 +102,19 @@ pub fn head(head: &TreeHead, sign: Option<PathBuf>) -> Result<Value> {
     Ok(Value::Object(members))
 }
 
+/// A time: RFC 3339, or a duration such as `48h`, which is so long ago.
+///
+/// # Errors
+/// Kind `invalid_argument`: it is neither.
+pub fn moment(text: &str) -> Result<UnixNanos> {
+    let ago = |text: &str| {
+        let ago = i64::try_from(duration(text)?.as_nanos()).ok()?;
+        Some(SystemClock::default().unix_nanos().saturating_sub(ago))
+    };
+    let what = "expected a time as 2026-01-01T00:00:00Z, or how long ago, as 48h";
+    parse_time(text).or_else(|| ago(text)).ok_or_else(|| bad_argument(what))
+}
+
 /// The arguments that a host gave; null counts as absent.
 struct Arguments<'a>(&'a Value);
 
@@ -127,9 +154,53 @@ impl<'a> Arguments<'a> {
     }
 
     fn time(&self, key: &str) -> Result<Option<UnixNanos>> {
-        let what = "expected a time as 2026-01-01T00:00:00Z";
-        let time = |text| parse_time(text).ok_or_else(|| bad_argument(what).at(key));
-        self.text(key)?.map(time).transpose()
+        self.text(key)?.map(|text| moment(text).map_err(|e| e.at(key))).transpose()
+    }
+
+    fn members(&self, key: &str) -> Result<Vec<Member>> {
+        let list = match self.get(key) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(items)) => items,
+            Some(_) => return Err(bad_argument("expected a list of members").at(key)),
+        };
+        let member = |(i, member): (usize, &Value)| {
+            let place = format!("{key}[{i}]");
+            let text = member.as_str().ok_or_else(|| bad_argument("expected a member's name").at(&*place))?;
+            Member::read(text).map_err(|e| e.at(place))
+        };
+        list.iter().enumerate().map(member).collect()
+    }
+
+    fn grouping(&self) -> Result<Grouping> {
+        let only = match self.get("where") {
+            None => Vec::new(),
+            Some(Value::Object(members)) => members
+                .iter()
+                .map(|(name, wanted)| {
+                    let place = format!("where.{name}");
+                    let member = Member::read(name).map_err(|e| e.at(&*place))?;
+                    let text = match wanted {
+                        Value::String(text) => text.clone(),
+                        Value::Object(_) | Value::Array(_) => {
+                            return Err(
+                                bad_argument("expected a string, a number, a boolean or null").at(place)
+                            );
+                        }
+                        other => text_of(other),
+                    };
+                    Ok((member, text))
+                })
+                .collect::<Result<_>>()?,
+            Some(_) => return Err(bad_argument("expected members and what they must be").at("where")),
+        };
+        let (by, sum, has) = (self.members("by")?, self.members("sum")?, self.members("has")?);
+        Ok(Grouping {
+            by,
+            sum,
+            only,
+            has,
+            groups: self.count("groups")?.unwrap_or(Grouping::default().groups),
+        })
     }
 
     fn heads(&self) -> Result<Vec<TreeHead>> {

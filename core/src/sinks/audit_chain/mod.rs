@@ -14,6 +14,8 @@
 mod call;
 mod check;
 mod db;
+mod decimal;
+mod group;
 mod line;
 pub mod merkle;
 mod note;
@@ -35,9 +37,10 @@ pub(crate) fn sealed(n: u64) -> Vec<crate::sink::Envelope> {
     tests::Sealer::new(1).some(n)
 }
 
-pub use call::{call, head};
+pub use call::{call, head, moment};
 pub use check::{AuditFinding, AuditFindingKind, AuditReport, VerifyOptions};
 pub use db::{AuditDb, ConsistencyProof, InclusionProof, Locator};
+pub use group::{Group, Grouping, Groups, Member, Total};
 pub use note::{Note, TreeHead, verifier_key};
 pub use query::{Filter, Found};
 pub use retention::Retained;

@@ -122,6 +122,12 @@ struct Condition {
     values: Vec<i64>,
 }
 
+const OF_TYPE: &str = "type = ?";
+
+fn of_type(event_type: i64) -> Condition {
+    Condition { index: "envelope_type", text: OF_TYPE, values: vec![event_type] }
+}
+
 /// Rows are counted up to this number to find the condition that fits the fewest.
 const COUNTED: i64 = 10_000;
 
@@ -134,9 +140,8 @@ fn find(conn: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Found>> {
     // One query for each type, as the index on type gives the rows of one type in the order of the log.
     let mut found = Vec::new();
     for event_type in types {
-        let text = "type = ?";
-        conditions.retain(|condition| condition.text != text);
-        conditions.push(Condition { index: "envelope_type", text, values: vec![event_type] });
+        conditions.retain(|condition| condition.text != OF_TYPE);
+        conditions.push(of_type(event_type));
         found.extend(select(conn, &mut conditions, filter)?);
     }
     found.sort_unstable_by_key(|found| found.index);
@@ -163,8 +168,59 @@ fn conditions(conn: &Connection, filter: &Filter) -> rusqlite::Result<Option<Vec
     Ok(Some(conditions))
 }
 
-/// The envelopes that fit all conditions, looked up by the condition that fits the fewest rows.
+/// Calls `each` with every envelope that fits a filter, its `limit` aside, in no order: its leaf, its sealed line, and
+/// whether an earlier leaf has the same event, by id and agent.
+pub(super) fn for_each_fitting(
+    conn: &Connection,
+    filter: &Filter,
+    mut each: impl FnMut(u64, &[u8], bool) -> Result<()>,
+) -> Result<()> {
+    let bad = |e: rusqlite::Error| unreadable(&e);
+    let Some(mut conditions) = conditions(conn, filter).map_err(bad)? else { return Ok(()) };
+    let types = match &filter.event_type {
+        Some(glob) => types(conn, glob).map_err(bad)?.into_iter().map(Some).collect(),
+        None => vec![None],
+    };
+    for event_type in types {
+        conditions.retain(|condition| condition.text != OF_TYPE);
+        conditions.extend(event_type.map(of_type));
+        let (chosen, values) = chosen(conn, &mut conditions, filter);
+        let text = format!(
+            "SELECT f.leaf, e.sealed, EXISTS(
+               SELECT 1 FROM envelope o WHERE o.id = e.id AND o.agent = e.agent AND o.leaf < e.leaf)
+             FROM ({chosen}) f JOIN envelope e ON e.leaf = f.leaf"
+        );
+        let mut select = conn.prepare_cached(&text).map_err(bad)?;
+        let mut rows = select.query(params_from_iter(values)).map_err(bad)?;
+        while let Some(row) = rows.next().map_err(bad)? {
+            let leaf = unsql(row.get(0).map_err(bad)?);
+            let repeat = row.get(2).map_err(bad)?;
+            let sealed = row.get_ref(1).and_then(|line| Ok(line.as_str()?)).map_err(bad)?;
+            each(leaf, sealed.as_bytes(), repeat)?;
+        }
+    }
+    Ok(())
+}
+
+/// The envelopes that fit all conditions.
 fn select(conn: &Connection, conditions: &mut [Condition], filter: &Filter) -> rusqlite::Result<Vec<Found>> {
+    let (chosen, mut values) = chosen(conn, conditions, filter);
+    values.push(filter.limit.map_or(-1, sql));
+    // Sealed bytes are fetched last, and only for the rows that are returned.
+    let text = format!(
+        "SELECT l.leaf, l.hash, e.sealed FROM ({chosen} ORDER BY leaf LIMIT ?) f
+         JOIN leaf l ON l.leaf = f.leaf JOIN envelope e ON e.leaf = f.leaf ORDER BY f.leaf"
+    );
+    conn.prepare_cached(&text)?
+        .query_map(params_from_iter(values), |r| {
+            Ok(Found { index: unsql(r.get(0)?), hash: r.get(1)?, line: r.get(2)? })
+        })?
+        .collect()
+}
+
+/// A statement that gives the leaves that fit all conditions, looked up by the condition that fits the fewest rows; and
+/// its values.
+fn chosen(conn: &Connection, conditions: &mut [Condition], filter: &Filter) -> (String, Vec<i64>) {
     conditions.sort_by_cached_key(|condition| {
         let text = format!(
             "SELECT count(*) FROM (SELECT 1 FROM envelope INDEXED BY {} WHERE {} LIMIT {COUNTED})",
@@ -182,17 +238,7 @@ fn select(conn: &Connection, conditions: &mut [Condition], filter: &Filter) -> r
         text.push_str(condition.text);
         values.extend(&condition.values);
     }
-    values.push(filter.limit.map_or(-1, sql));
-    // Sealed bytes are fetched last, and only for the rows that are returned.
-    let text = format!(
-        "SELECT l.leaf, l.hash, e.sealed FROM ({text} ORDER BY leaf LIMIT ?) f
-         JOIN leaf l ON l.leaf = f.leaf JOIN envelope e ON e.leaf = f.leaf ORDER BY f.leaf"
-    );
-    conn.prepare_cached(&text)?
-        .query_map(params_from_iter(values), |r| {
-            Ok(Found { index: unsql(r.get(0)?), hash: r.get(1)?, line: r.get(2)? })
-        })?
-        .collect()
+    (text, values)
 }
 
 fn name(conn: &Connection, kind: i64, text: &str) -> rusqlite::Result<Option<i64>> {

@@ -5,6 +5,7 @@ mod chain;
 mod crash;
 mod depth;
 mod format;
+mod group;
 mod retention;
 mod taken;
 mod tamper;
@@ -40,10 +41,12 @@ pub(super) struct Said {
 pub(super) struct Sealer {
     key: SigningKey,
     agentid: Arc<str>,
-    streamid: Uuid,
+    pub(super) streamid: Uuid,
     next: u64,
     prevhash: Option<EnvelopeHash>,
     recorded: UnixNanos,
+    /// The id of the next event, where it is not a new one.
+    pub(super) id: Option<String>,
 }
 
 impl Sealer {
@@ -55,6 +58,7 @@ impl Sealer {
             next: 1,
             prevhash: None,
             recorded: START,
+            id: None,
         }
     }
 
@@ -62,12 +66,14 @@ impl Sealer {
         let Said { event_type, run, tenant, subject, data, own } = said;
         let event_type = event_type.unwrap_or("dev.sinkwell.tool.invocation");
         self.recorded += 1_000_000_000;
-        let id = Uuid::v7(
+        let new = Uuid::v7(
             self.recorded,
             Sha256::digest([self.streamid.0[15], self.next as u8, (self.next >> 8) as u8])[..16]
                 .try_into()
                 .unwrap(),
         );
+        let id = self.id.take().unwrap_or_else(|| new.to_string());
+        let id = crate::event::EventId::read(&id).unwrap();
         let mut members: Vec<(String, Value)> = [
             ("specversion", "1.0"),
             ("source", &*self.agentid),
@@ -113,7 +119,7 @@ impl Sealer {
         }
         let envelope = Envelope::new(EnvelopeInner {
             bytes: Value::Object(members).to_canonical().unwrap().into(),
-            id: id.into(),
+            id,
             event_type: event_type.into(),
             own,
             terminal: false,

@@ -7,7 +7,7 @@ use crate::error::ErrorKind;
 use crate::hex;
 
 /// Seals the own envelope that names the ranges.
-fn announce(sealer: &mut Sealer, ranges: &[ErasedRange]) -> Envelope {
+pub(super) fn announce(sealer: &mut Sealer, ranges: &[ErasedRange]) -> Envelope {
     sealer.seal(Said {
         event_type: Some("dev.sinkwell.audit.chain"),
         own: true,
