@@ -17,5 +17,6 @@ check() {
 check check_generated tests/vectors
 check check_vectors tests/vectors/verify
 check check_emit_vectors tests/vectors/emit
+check compact tests/vectors/stream
 check mutate --every=25
 counted independent 0 "$passed" "$failed" 0

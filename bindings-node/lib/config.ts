@@ -79,6 +79,20 @@ export interface HoneycombSink {
   readonly max_event?: string | undefined;
 }
 
+export interface StreamSink {
+  /** A URL, `HOST:PORT` with TLS, or `unix:PATH`. */
+  readonly endpoint: string;
+  readonly profile?: 'compact' | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly ca?: string | undefined;
+  readonly client_certificate?: string | undefined;
+  readonly client_key?: string | undefined;
+  readonly insecure?: boolean | undefined;
+  /** `0s`: for ever. */
+  readonly lifetime?: string | undefined;
+  readonly drain?: string | undefined;
+}
+
 /** A sink: by its name alone, or with its keys. */
 export type SinkConfig =
   | 'stdout'
@@ -99,6 +113,7 @@ export type SinkConfig =
   | { readonly file: FileSink }
   | { readonly otlp: OtlpSink }
   | { readonly honeycomb: HoneycombSink | null }
+  | { readonly stream: StreamSink }
   | { readonly audit_chain: AuditChainSink }
   /** The name of a sink that the program gives. */
   | { readonly host: string }

@@ -84,6 +84,19 @@ export interface HoneycombSink {
     readonly max_string?: string | undefined;
     readonly max_event?: string | undefined;
 }
+export interface StreamSink {
+    /** A URL, `HOST:PORT` with TLS, or `unix:PATH`. */
+    readonly endpoint: string;
+    readonly profile?: 'compact' | undefined;
+    readonly headers?: Readonly<Record<string, string>> | undefined;
+    readonly ca?: string | undefined;
+    readonly client_certificate?: string | undefined;
+    readonly client_key?: string | undefined;
+    readonly insecure?: boolean | undefined;
+    /** `0s`: for ever. */
+    readonly lifetime?: string | undefined;
+    readonly drain?: string | undefined;
+}
 /** A sink: by its name alone, or with its keys. */
 export type SinkConfig = 'stdout' | 'stderr' | 'console' | 'otlp' | 'honeycomb' | 'memory' | 'null' | {
     readonly stdout: object | null;
@@ -100,6 +113,8 @@ export type SinkConfig = 'stdout' | 'stderr' | 'console' | 'otlp' | 'honeycomb' 
     readonly otlp: OtlpSink;
 } | {
     readonly honeycomb: HoneycombSink | null;
+} | {
+    readonly stream: StreamSink;
 } | {
     readonly audit_chain: AuditChainSink;
 }

@@ -6,6 +6,7 @@ mod compare;
 mod disclose;
 mod doctor;
 mod graph;
+mod intake;
 mod journal;
 mod keys;
 mod out;
@@ -44,6 +45,7 @@ enum Command {
     Verify(verify::Command),
     Compare(compare::Command),
     Graph(graph::Command),
+    Intake(intake::Command),
     Tail(tail::Command),
     /// Look into a journal directory; never harms one in use.
     #[command(subcommand)]
@@ -83,6 +85,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Verify(command) => verify::run(command),
         Command::Compare(command) => compare::run(command),
         Command::Graph(command) => graph::run(command),
+        Command::Intake(command) => intake::run(command),
         Command::Tail(command) => tail::run(command),
         Command::Journal(command) => journal::run(command),
         Command::Policy(command) => policy::run(command),

@@ -7,6 +7,7 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
+//! | `intake` | the other end of the `stream` sink: takes streams, and gives their envelopes to a sink |
 //! | `verify` | is what arrived whole and unaltered? shares the lowest modules with the rest, and none of its state |
 //! | `simple` | two lines: an event from values, through the process's default emitter |
 //! | `host` | what every binding needs: opening with host sinks, reports as JSON, the default emitter |
@@ -67,6 +68,9 @@ pub mod glob;
 pub mod hex;
 #[doc(hidden)]
 pub mod host;
+#[cfg(feature = "intake")]
+#[doc(hidden)]
+pub mod intake;
 #[doc(hidden)]
 pub mod journal;
 pub mod json;

@@ -153,6 +153,33 @@ impl Envelope<'_> {
         self.hashes().1
     }
 
+    /// As a sink is given it, but for its line, which is left empty.
+    #[cfg(any(feature = "intake", all(test, feature = "otlp")))]
+    pub(crate) fn for_sink(&self) -> crate::sink::EnvelopeInner {
+        use crate::seam::parse_time;
+        let (digest, hash) = self.hashes();
+        let recordedtime = parse_time(&self.recordedtime).unwrap_or_default();
+        let severity =
+            self.attribute("severitynumber").and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
+        crate::sink::EnvelopeInner {
+            bytes: Box::default(),
+            id: crate::sink::EventId::read(&self.id).unwrap_or(crate::sink::EventId::Uuid(Uuid([0; 16]))),
+            event_type: self.event_type.as_ref().into(),
+            own: self.core,
+            terminal: false,
+            signed: !self.seal.is_absent(),
+            streamid: self.streamid,
+            sequence: self.sequence,
+            hash,
+            digest,
+            prevhash: self.prev,
+            agentid: self.agentid.as_ref().into(),
+            time: parse_time(&self.time).unwrap_or(recordedtime),
+            recordedtime,
+            severity: severity.unwrap_or(9),
+        }
+    }
+
     /// What retention leaves of it: place, digest and signature members, as a canonical line.
     pub(crate) fn stub(&self) -> String {
         let mut digest = b"\"".to_vec();

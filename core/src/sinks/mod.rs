@@ -12,6 +12,7 @@ mod host;
 pub mod memory;
 pub mod otlp;
 mod standard;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tally;
 pub(crate) mod trial;
@@ -22,6 +23,7 @@ pub use console::ConsoleConfig;
 pub use file::FileConfig;
 pub use honeycomb::HoneycombConfig;
 pub use host::HostName;
+pub use stream::StreamConfig;
 
 use crate::error::{Error, Result};
 use crate::sink::{Kind, Reporter, SinkConfig};
@@ -34,6 +36,7 @@ pub(crate) const KINDS: &[&Kind] = &[
     &file::KIND,
     &otlp::KIND,
     &honeycomb::KIND,
+    &stream::KIND,
     &audit_chain::KIND,
     &host::KIND,
     &memory::MEMORY,
@@ -43,7 +46,7 @@ pub(crate) const KINDS: &[&Kind] = &[
 ];
 
 /// The sinks that the product knows and this build does not have.
-pub(crate) const LATER: [&str; 4] = ["stream", "webhook", "kafka", "nats"];
+pub(crate) const LATER: [&str; 3] = ["webhook", "kafka", "nats"];
 
 /// How long a lane waits for a batch to fill, where its sink has no reason for another time.
 const LINGER: Duration = Duration::from_millis(200);

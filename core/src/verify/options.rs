@@ -48,6 +48,11 @@ impl TrustedKey {
     }
 
     /// Whether it may seal for `agent`.
+    #[cfg(feature = "intake")]
+    pub(crate) fn may_seal_for(&self, agent: &str) -> bool {
+        self.covers(agent)
+    }
+
     pub(super) fn covers(&self, agent: &str) -> bool {
         self.agent.as_deref().is_none_or(|pattern| glob::matches(pattern, agent))
     }

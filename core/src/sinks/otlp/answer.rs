@@ -406,7 +406,7 @@ fn retry_info(trailers: &HeaderMap) -> Option<Duration> {
 }
 
 /// `grpc-message` is percent-encoded.
-fn unquote(text: &str) -> String {
+pub(in crate::sinks) fn unquote(text: &str) -> String {
     super::env::percent_decode(text).unwrap_or_else(|| text.to_owned())
 }
 
@@ -414,7 +414,7 @@ fn phrase(code: u16) -> &'static str {
     hyper::StatusCode::from_u16(code).ok().and_then(|code| code.canonical_reason()).unwrap_or("")
 }
 
-fn code_name(code: u32) -> &'static str {
+pub(in crate::sinks) fn code_name(code: u32) -> &'static str {
     const NAMES: [&str; 17] = [
         "OK",
         "CANCELLED",

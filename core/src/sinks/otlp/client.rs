@@ -322,7 +322,7 @@ async fn read(response: Response<Incoming>) -> hyper::Result<Reply> {
 }
 
 /// What an error of a connection means and what to do about it.
-fn explain(settings: &Settings, seen: &Seen, error: &hyper::Error) -> Failure {
+pub(in crate::sinks) fn explain(settings: &Settings, seen: &Seen, error: &hyper::Error) -> Failure {
     let place = settings.endpoint.shown();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -56,7 +56,7 @@ impl Compression {
     }
 
     /// Appends the compressed form of `bytes`.
-    pub(super) fn compress(self, bytes: &[u8], out: Vec<u8>) -> io::Result<Vec<u8>> {
+    pub(in crate::sinks) fn compress(self, bytes: &[u8], out: Vec<u8>) -> io::Result<Vec<u8>> {
         match self {
             Self::None => {
                 let mut out = out;

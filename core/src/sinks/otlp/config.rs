@@ -120,10 +120,7 @@ fn read(cursor: &Cursor<'_>) -> Result<SinkConfig> {
     let Some(table) = cursor.table_or_nothing(KIND.keys)? else {
         return Ok(SinkConfig::new(OtlpConfig::default()));
     };
-    if let ["client_certificate"] | ["client_key"] = table.present(&["client_certificate", "client_key"])[..]
-    {
-        return Err(cursor.error("`client_certificate` and `client_key` are needed together"));
-    }
+    client_files(cursor, &table)?;
     Ok(SinkConfig::new(OtlpConfig {
         endpoint: table.maybe("endpoint", endpoint)?,
         protocol: table.maybe("protocol", protocol)?,
@@ -147,7 +144,17 @@ fn read(cursor: &Cursor<'_>) -> Result<SinkConfig> {
     }))
 }
 
-fn endpoint(cursor: &Cursor<'_>) -> Result<String> {
+/// A client has a certificate and its key, or neither.
+pub(in crate::sinks) fn client_files(cursor: &Cursor<'_>, table: &Table<'_>) -> Result<()> {
+    match table.present(&["client_certificate", "client_key"])[..] {
+        ["client_certificate"] | ["client_key"] => {
+            Err(cursor.error("`client_certificate` and `client_key` are needed together"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(in crate::sinks) fn endpoint(cursor: &Cursor<'_>) -> Result<String> {
     let text = cursor.name()?;
     if text.strip_prefix("unix:").is_some_and(|path| !path.is_empty()) {
         return Ok(text.to_owned());
@@ -188,7 +195,7 @@ fn protocol(cursor: &Cursor<'_>) -> Result<String> {
     cursor.choice("protocol", &words, &[]).map(str::to_owned)
 }
 
-fn headers(cursor: &Cursor<'_>) -> Result<Vec<(String, Secret)>> {
+pub(in crate::sinks) fn headers(cursor: &Cursor<'_>) -> Result<Vec<(String, Secret)>> {
     cursor
         .members()?
         .into_iter()

@@ -23,7 +23,7 @@ use super::settings::Settings;
 use super::tls;
 
 /// A byte stream, whatever it runs over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(in crate::sinks) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// What a peer that is not what we took it for turned out to speak, judged by its first bytes.
@@ -37,7 +37,7 @@ pub(super) enum Spoken {
 /// What a connection has shown of the other end: its first bytes, and a TLS error if there was one (HTTP/2
 /// keeps only its text, and what to do depends on which it was).
 #[derive(Clone, Default)]
-pub(super) struct Seen(Arc<SeenInner>);
+pub(in crate::sinks) struct Seen(Arc<SeenInner>);
 
 #[derive(Default)]
 struct SeenInner {
@@ -66,14 +66,14 @@ impl Seen {
     }
 
     /// Waits for the first bytes, or for [`Self::ended`].
-    pub(super) async fn first_bytes(&self) {
+    pub(in crate::sinks) async fn first_bytes(&self) {
         if self.0.first.get().is_none() {
             self.0.settled.notified().await;
         }
     }
 
     /// Says that no more bytes will come.
-    pub(super) fn ended(&self) {
+    pub(in crate::sinks) fn ended(&self) {
         self.0.settled.notify_one();
     }
 
@@ -115,15 +115,15 @@ impl Resolver {
 }
 
 /// A connection as made.
-pub(super) struct Connected {
-    pub(super) stream: Box<dyn Stream>,
-    pub(super) seen: Seen,
+pub(in crate::sinks) struct Connected {
+    pub(in crate::sinks) stream: Box<dyn Stream>,
+    pub(in crate::sinks) seen: Seen,
     /// The proxy that forwards our requests, when it does so without a tunnel.
     pub(super) forwarder: Option<Proxy>,
 }
 
 /// Connects.
-pub(super) async fn connect(settings: &Settings) -> Result<Connected, Failure> {
+pub(in crate::sinks) async fn connect(settings: &Settings) -> Result<Connected, Failure> {
     let endpoint = &settings.endpoint;
     let seen = Seen::default();
     let (host, port) = match &endpoint.address {

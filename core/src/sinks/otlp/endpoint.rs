@@ -150,6 +150,15 @@ impl Endpoint {
         Ok(Self { signal, protocol: Protocol::Http, tls, address, uri })
     }
 
+    /// The same place, another service of gRPC.
+    pub(super) fn serve(&mut self, path: &'static str) {
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = Some(hyper::http::uri::PathAndQuery::from_static(path));
+        if let Ok(uri) = Uri::from_parts(parts) {
+            self.uri = uri;
+        }
+    }
+
     /// Host and port, for messages: all of the endpoint that can be shown.
     pub(super) fn shown(&self) -> String {
         match &self.address {

@@ -52,6 +52,18 @@ impl OtlpSink {
         }
     }
 
+    /// The messages of the requests for `batch`, one after the other, for measurements.
+    #[cfg(test)]
+    pub(in crate::sinks) fn encoded(&mut self, batch: &[Envelope]) -> Vec<u8> {
+        let (mut out, mut rest) = (Vec::new(), batch);
+        while !rest.is_empty() {
+            let Next::Request { message, envelopes } = self.writer.next(rest) else { panic!("no request") };
+            out.extend_from_slice(&message[request::GRPC_PREFIX..]);
+            rest = &rest[envelopes..];
+        }
+        out
+    }
+
     /// The answers of a batch that took more than one request, or had envelopes that go into none.
     fn deliver_in_parts(&mut self, batch: &[Envelope], first: Next, deadline: Instant) -> Answers {
         let mut answers: Vec<Answer> = Vec::with_capacity(batch.len());

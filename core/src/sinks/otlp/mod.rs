@@ -58,7 +58,7 @@ mod wire;
 #[cfg(all(test, feature = "otlp"))]
 mod tests;
 
-pub(super) use config::KIND;
+pub(super) use config::{KIND, client_files, endpoint, headers};
 pub use config::{OtlpBody, OtlpConfig};
 #[cfg(feature = "otlp")]
 pub use endpoint::Protocol;
@@ -76,10 +76,12 @@ pub use settings::Settings;
 /// What other sinks over HTTP share with this one.
 #[cfg(feature = "otlp")]
 pub(in crate::sinks) mod http {
-    pub(in crate::sinks) use super::answer::retry_after;
+    pub(in crate::sinks) use super::answer::{code_name, retry_after, unquote};
     pub(in crate::sinks) use super::caller::told;
-    pub(in crate::sinks) use super::client::{Client, Reply};
+    pub(in crate::sinks) use super::client::{Client, Reply, explain};
     pub(in crate::sinks) use super::compress::{Compression, decompress};
+    pub(in crate::sinks) use super::connect::{Connected, connect};
     pub(in crate::sinks) use super::request::GRPC_PREFIX;
     pub(in crate::sinks) use super::settings::Settings;
+    pub(in crate::sinks) use super::wire::{Field, Fields, put_bytes, put_varint};
 }

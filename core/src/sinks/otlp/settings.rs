@@ -193,6 +193,34 @@ impl Settings {
         })
     }
 
+    /// For a sink over a gRPC service of its own: where it is, and how TLS, headers and proxies are said, is as for OTLP;
+    /// of the environment only the proxies count.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub(in crate::sinks) fn grpc(
+        config: &OtlpConfig,
+        path: &'static str,
+        timeout: Duration,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let proxies = |name: &str| if name.starts_with("OTEL_") { None } else { env(name) };
+        let config = OtlpConfig { protocol: Some("grpc".to_owned()), ..config.clone() };
+        let mut settings = Self::resolve(&config, &proxies, &Facts::default(), timeout)?;
+        settings.endpoint.serve(path);
+        Ok(settings)
+    }
+
+    /// What requests go to.
+    pub(in crate::sinks) fn uri(&self) -> &hyper::Uri {
+        &self.endpoint.uri
+    }
+
+    /// The headers that were configured.
+    pub(in crate::sinks) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// Requests go less compressed from now on: how they do, or `None` if they are not compressed at all.
     pub(in crate::sinks) fn compress_less(&mut self) -> Option<&'static str> {
         let plainer = self.compression.plainer();

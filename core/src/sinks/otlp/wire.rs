@@ -45,7 +45,7 @@ pub(super) const fn varint_len(value: usize) -> usize {
 
 /// Appends a varint.
 #[inline]
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(in crate::sinks) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7F) as u8 | 0x80);
         value >>= 7;
@@ -60,7 +60,7 @@ pub(super) fn put_head(out: &mut Vec<u8>, tag: u8, len: usize) {
 }
 
 /// Appends a length-delimited field.
-pub(super) fn put_bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
+pub(in crate::sinks) fn put_bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     put_head(out, tag, bytes.len());
     out.extend_from_slice(bytes);
 }
@@ -105,7 +105,7 @@ pub(super) fn close(out: &mut Vec<u8>, field: Open) {
 }
 
 /// A field as read.
-pub(super) enum Field<'a> {
+pub(in crate::sinks) enum Field<'a> {
     /// A varint.
     Varint(u64),
     /// A length-delimited field.
@@ -115,19 +115,19 @@ pub(super) enum Field<'a> {
 }
 
 /// Reads the fields of a message, in order. Ends at the first byte that makes no sense.
-pub(super) struct Fields<'a> {
+pub(in crate::sinks) struct Fields<'a> {
     rest: &'a [u8],
     broken: bool,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of `message`.
-    pub(super) fn new(message: &'a [u8]) -> Self {
+    pub(in crate::sinks) fn new(message: &'a [u8]) -> Self {
         Self { rest: message, broken: false }
     }
 
     /// Whether it ended at a byte that makes no sense.
-    pub(super) fn is_broken(&self) -> bool {
+    pub(in crate::sinks) fn is_broken(&self) -> bool {
         self.broken
     }
 

@@ -1,0 +1,442 @@
+//! Accepts connections, and reads their streams.
+//!
+//! Guarantees: nothing of a stream is read before its peer is let in and speaks our version. Statuses go out in the order
+//! of the batches, one for each, and only for what the writer is done with. A stream reads ahead of its acknowledgements
+//! by no more than [`AHEAD`] batches.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming};
+use hyper::header::{HeaderMap, HeaderValue};
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use subtle::ConstantTimeEq;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
+
+use super::writer::{Door, Job};
+use super::{Limits, Options, tls};
+use crate::error::{Error, Result};
+use crate::seam::Fs as _;
+use crate::secret::Secret;
+use crate::sinks::stream::compact::{Bounds, Decoder, VERSION};
+use crate::sinks::stream::proto::{HEADER, Messages, PATH, Status, frame, read_batch};
+
+/// Batches of one stream that are read and not yet acknowledged.
+const AHEAD: usize = 16;
+/// How long a peer may take to say hello.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Room for what is around the lines of a batch: prefix, numbers, definitions.
+const AROUND: usize = 1 << 20;
+
+/// The threads that listen.
+#[derive(Debug)]
+pub(super) struct Server {
+    address: String,
+    threads: Vec<std::thread::JoinHandle<()>>,
+    stop: signal::Sender<bool>,
+    socket: Option<PathBuf>,
+}
+
+/// What all connections share.
+struct House {
+    tokens: Vec<Secret>,
+    limits: Limits,
+    door: Door,
+    connections: Arc<Semaphore>,
+    /// Bytes on their way to the sink, in KiB.
+    pending: Arc<Semaphore>,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    stopped: signal::Receiver<bool>,
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    fn try_clone(&self) -> std::io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),
+            Self::Unix(listener) => Self::Unix(listener.try_clone()?),
+        })
+    }
+}
+
+impl Server {
+    pub(super) fn start(options: &Options, door: Door) -> Result<Self> {
+        let tls = options.tls.as_ref().map(tls::server).transpose()?;
+        let cannot = |e: std::io::Error| {
+            Error::invalid_argument(format!("cannot listen on {}: {e}", options.listen)).at("listen")
+        };
+        let (listener, address, socket) = match options.listen.strip_prefix("unix:") {
+            Some(path) => {
+                let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+                let listener = UnixListener::bind(&path).map_err(cannot)?;
+                listener.set_nonblocking(true).map_err(cannot)?;
+                (Listener::Unix(listener), options.listen.clone(), Some(path))
+            }
+            None => {
+                let listener = TcpListener::bind(&options.listen).map_err(cannot)?;
+                listener.set_nonblocking(true).map_err(cannot)?;
+                let address = listener.local_addr().map_err(cannot)?.to_string();
+                (Listener::Tcp(listener), address, None)
+            }
+        };
+        let (stop, stopped) = signal::channel(false);
+        let house = Arc::new(House {
+            tokens: options.tokens.clone(),
+            limits: options.limits,
+            door,
+            connections: Arc::new(Semaphore::new(options.limits.connections)),
+            pending: Arc::new(Semaphore::new((options.limits.pending / 1024).max(1))),
+            tls,
+            stopped,
+        });
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut threads = Vec::new();
+        for number in 0..count {
+            let (listener, house) = (listener.try_clone().map_err(cannot)?, Arc::clone(&house));
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+            let thread = std::thread::Builder::new()
+                .name(format!("intake-{number}"))
+                .spawn(move || {
+                    runtime.block_on(accept(listener, house));
+                    runtime.shutdown_background();
+                })
+                .map_err(cannot)?;
+            threads.push(thread);
+        }
+        Ok(Self { address, threads, stop, socket })
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Accepts nothing more; streams end once what they have read is acknowledged, or after the limit.
+    pub(super) fn stop(&mut self, limit: Duration) {
+        let _ = self.stop.send(true);
+        let watch = crate::seam::Stopwatch::start();
+        while self.threads.iter().any(|thread| !thread.is_finished()) && watch.left(limit) > Duration::ZERO {
+            crate::seam::pause(Duration::from_millis(5));
+        }
+        if let Some(path) = self.socket.take() {
+            let _ = crate::seam::RealFs.remove_file(&path);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+    }
+}
+
+async fn accept(listener: Listener, house: Arc<House>) {
+    enum Async {
+        Tcp(tokio::net::TcpListener),
+        Unix(tokio::net::UnixListener),
+    }
+    let listener = match listener {
+        Listener::Tcp(listener) => tokio::net::TcpListener::from_std(listener).map(Async::Tcp),
+        Listener::Unix(listener) => tokio::net::UnixListener::from_std(listener).map(Async::Unix),
+    };
+    let Ok(listener) = listener else {
+        return crate::diagnostics::warn("the intake cannot listen on one of its threads");
+    };
+    let mut stopped = house.stopped.clone();
+    let mut open = tokio::task::JoinSet::new();
+    loop {
+        // A connection beyond the limit waits in the operating system's queue.
+        let Ok(place) = Arc::clone(&house.connections).acquire_owned().await else { return };
+        let accepted = either(told(&mut stopped), async {
+            match &listener {
+                Async::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
+                    let _ = stream.set_nodelay(true);
+                    Box::new(stream) as Box<dyn Stream>
+                }),
+                Async::Unix(listener) => {
+                    listener.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>)
+                }
+            }
+        });
+        match accepted.await {
+            Either::First(_) => break,
+            Either::Second(Ok(stream)) => {
+                open.spawn(connection(stream, Arc::clone(&house), place));
+            }
+            // Out of file descriptors, most likely: it passes.
+            Either::Second(Err(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+        while open.try_join_next().is_some() {}
+    }
+    drop(house);
+    while open.join_next().await.is_some() {}
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// Until the intake stops.
+async fn told(stopped: &mut signal::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Which of two was first.
+enum Either<A, B> {
+    First(A),
+    Second(B),
+}
+
+async fn either<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> Either<A, B> {
+    let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(first) = first.as_mut().poll(cx) {
+            return Poll::Ready(Either::First(first));
+        }
+        second.as_mut().poll(cx).map(Either::Second)
+    })
+    .await
+}
+
+async fn connection(stream: Box<dyn Stream>, house: Arc<House>, _place: OwnedSemaphorePermit) {
+    let stream: Box<dyn Stream> = match &house.tls {
+        None => stream,
+        Some(tls) => {
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(tls));
+            match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => Box::new(stream),
+                // Who is not let in says so itself.
+                _ => return,
+            }
+        }
+    };
+    let mut stopped = house.stopped.clone();
+    let limits = house.limits;
+    let service = service_fn(move |request| {
+        let house = Arc::clone(&house);
+        async move { Ok::<_, Infallible>(answer(request, house)) }
+    });
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(16 * 1024)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .keep_alive_interval(Duration::from_secs(60))
+        .keep_alive_timeout(Duration::from_secs(20));
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    if let Either::First(_) = either(told(&mut stopped), serving.as_mut()).await {
+        serving.as_mut().graceful_shutdown();
+        // A peer that keeps the connection without a stream has nothing that could be lost.
+        let _ = tokio::time::timeout(Duration::from_secs(30), serving).await;
+    }
+}
+
+/// The statuses of a stream on their way out.
+struct Statuses(mpsc::UnboundedReceiver<Out>);
+
+/// What goes out.
+enum Out {
+    /// A status; the place of its batch is free once it is on its way.
+    Status(Bytes, OwnedSemaphorePermit),
+    /// The end, with its gRPC status.
+    End(HeaderMap),
+}
+
+impl Body for Statuses {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|out| {
+            Some(Ok(match out? {
+                Out::Status(bytes, place) => {
+                    drop(place);
+                    Frame::data(bytes)
+                }
+                Out::End(trailers) => Frame::trailers(trailers),
+            }))
+        })
+    }
+}
+
+/// gRPC's codes, as far as they are used here.
+#[derive(Clone, Copy)]
+enum Code {
+    Ok = 0,
+    FailedPrecondition = 9,
+    Unimplemented = 12,
+    DataLoss = 15,
+    Unauthenticated = 16,
+}
+
+fn said(code: Code, message: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("grpc-status", HeaderValue::from(code as u16));
+    if let Ok(message) = HeaderValue::from_str(message)
+        && !message.is_empty()
+    {
+        headers.insert("grpc-message", message);
+    }
+    headers
+}
+
+fn speaks() -> String {
+    format!("compact/{VERSION}")
+}
+
+/// Lets a stream in, or says why not.
+fn answer(request: Request<Incoming>, house: Arc<House>) -> Response<Statuses> {
+    let (out, statuses) = mpsc::unbounded_channel();
+    let mut response = Response::new(Statuses(statuses));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let grpc = header("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
+    if !grpc {
+        *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return response;
+    }
+    let refusal = if request.method() != Method::POST || request.uri().path() != PATH {
+        Some(said(Code::Unimplemented, "this is a sinkwell intake, which takes streams only"))
+    } else if !house.tokens.is_empty() && !is_known(header("authorization"), &house.tokens) {
+        Some(said(Code::Unauthenticated, "the token is not known here"))
+    } else if header(HEADER) != Some(&speaks()) {
+        Some(said(Code::FailedPrecondition, &format!("this intake speaks {}", speaks())))
+    } else {
+        None
+    };
+    if let Some(refusal) = refusal {
+        // Among the headers, as nothing follows.
+        response.headers_mut().extend(refusal);
+        return response;
+    }
+    if let Ok(speaks) = HeaderValue::try_from(speaks()) {
+        response.headers_mut().insert(HEADER, speaks);
+    }
+    tokio::spawn(async move {
+        let ended = read(request.into_body(), &house, &out).await;
+        let _ = out.send(Out::End(ended));
+    });
+    response
+}
+
+fn is_known(authorization: Option<&str>, tokens: &[Secret]) -> bool {
+    let said = authorization.and_then(|said| said.strip_prefix("Bearer ")).unwrap_or_default().as_bytes();
+    // Each is compared, so that time says nothing of which.
+    tokens.iter().fold(false, |known, token| known | bool::from(token.expose().ct_eq(said)))
+}
+
+/// Reads a stream to its end; what is said then.
+async fn read(mut body: Incoming, house: &House, out: &mpsc::UnboundedSender<Out>) -> HeaderMap {
+    let limits = &house.limits;
+    let bounds = Bounds { batch: limits.batch, state: limits.state };
+    let Ok(mut decoder) = Decoder::new(bounds) else {
+        return said(Code::FailedPrecondition, "no memory for a stream");
+    };
+    let mut messages = Messages::new(limits.batch + AROUND);
+    let places = Arc::new(Semaphore::new(AHEAD));
+    let mut stopped = house.stopped.clone();
+    let mut expected = 1;
+    let mut rate = limits.rate.map(Rate::new);
+    let ended = 'stream: loop {
+        let message = loop {
+            match messages.next() {
+                Ok(Some(message)) => break message,
+                Ok(None) => {}
+                Err(_) => break 'stream said(Code::DataLoss, "a message is too long, or compressed"),
+            }
+            match either(told(&mut stopped), body.frame()).await {
+                Either::First(_) | Either::Second(None) => break 'stream said(Code::Ok, ""),
+                // The peer is gone: nobody hears what is said.
+                Either::Second(Some(Err(_))) => break 'stream said(Code::Ok, ""),
+                Either::Second(Some(Ok(frame))) => {
+                    if let Some(data) = frame.data_ref() {
+                        messages.push(data);
+                    }
+                }
+            }
+        };
+        let Some((batch, data)) = read_batch(&message) else {
+            break said(Code::DataLoss, "a message is no batch");
+        };
+        if batch != expected {
+            break said(Code::DataLoss, "batches are not numbered in order");
+        }
+        expected += 1;
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break said(Code::Ok, "") };
+        let lines = match decoder.decode(data) {
+            Ok(lines) => lines,
+            Err(defect) => break said(Code::DataLoss, defect.0),
+        };
+        if let Some(rate) = &mut rate {
+            rate.pass(lines.len()).await;
+        }
+        let size: usize = lines.iter().map(|line| line.line().len() + 1).sum();
+        // One batch may always go.
+        let room = (size.div_ceil(1024)).clamp(1, (limits.pending / 1024).max(1));
+        let room = u32::try_from(room).unwrap_or(u32::MAX);
+        let Ok(room) = Arc::clone(&house.pending).acquire_many_owned(room).await else {
+            break said(Code::Ok, "");
+        };
+        let to = out.clone();
+        let done = Box::new(move |refused| {
+            let status = Status { batch, ok: true, refused };
+            let _ = to.send(Out::Status(frame(&status.encode()).into(), place));
+        });
+        if house.door.send(Job { lines, done, room }).await.is_err() {
+            break said(Code::Ok, "");
+        }
+    };
+    // What was read is acknowledged before the end is said.
+    let _ = places.acquire_many(AHEAD as u32).await;
+    ended
+}
+
+/// Holds a stream to a rate, by a second's worth at a time.
+struct Rate {
+    most: usize,
+    sent: VecDeque<(tokio::time::Instant, usize)>,
+}
+
+impl Rate {
+    fn new(most: u32) -> Self {
+        Self { most: most as usize, sent: VecDeque::new() }
+    }
+
+    async fn pass(&mut self, events: usize) {
+        loop {
+            let now = tokio::time::Instant::now();
+            while self.sent.front().is_some_and(|(at, _)| now.duration_since(*at) >= Duration::from_secs(1)) {
+                self.sent.pop_front();
+            }
+            let lately: usize = self.sent.iter().map(|(_, events)| events).sum();
+            match self.sent.front() {
+                Some((at, _)) if lately + events > self.most => {
+                    tokio::time::sleep_until(*at + Duration::from_secs(1)).await;
+                }
+                _ => break,
+            }
+        }
+        self.sent.push_back((tokio::time::Instant::now(), events));
+    }
+}

@@ -1,0 +1,279 @@
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::config::Source;
+use crate::seam::SystemEnv;
+use crate::sink::{Answers, Envelope, Making, SinkConfig};
+use crate::sinks::stream::Outgoing;
+use crate::sinks::stream::compact::VERSION;
+use crate::sinks::stream::proto::{HEADER, Messages, PATH, Status, frame, frame_batch};
+use crate::testing::TempDir;
+
+fn options(dir: &TempDir, listen: &str) -> Options {
+    Options {
+        listen: listen.to_owned(),
+        output: Output::File {
+            path: dir.path().join("got.ndjson"),
+            rotate_bytes: None,
+            rotate_age: None,
+            keep: None,
+        },
+        tls: None,
+        tokens: Vec::new(),
+        limits: Limits::default(),
+        keys: Vec::new(),
+    }
+}
+
+/// The settings of a lane's sink, as a configuration says it.
+fn sink(text: &str) -> SinkConfig {
+    let text = format!("agent: {{ id: a }}\nlanes: [ {{ sink: {{ stream: {text} }} }} ]\n");
+    let source = Source::Text { text, name: None, format: Default::default() };
+    crate::config::Config::load(source, &SystemEnv::default()).unwrap().lanes[0].sink.clone()
+}
+
+fn deliver(sink: &SinkConfig, batch: &[Envelope]) -> Answers {
+    let making = Making { timeout: Duration::from_secs(20), type_prefix: "" };
+    sink.make(&making).unwrap().sink.deliver(batch)
+}
+
+fn sealed(n: u64) -> Vec<Envelope> {
+    crate::sinks::audit_chain::sealed(n)
+}
+
+fn got(dir: &TempDir) -> Vec<String> {
+    let text = fs::read_to_string(dir.path().join("got.ndjson")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn tls_with_client_certificates_lets_in_who_has_one() {
+    let dir = TempDir::new();
+    let path = |name: &str| dir.path().join(name);
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    fs::write(path("ca.pem"), ca.pem()).unwrap();
+    for name in ["localhost", "client"] {
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+        fs::write(path(&format!("{name}.pem")), certificate.pem()).unwrap();
+        fs::write(path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+    let tls = Tls {
+        certificate: path("localhost.pem"),
+        key: path("localhost.key"),
+        client_ca: Some(path("ca.pem")),
+    };
+    let intake = Intake::start(Options { tls: Some(tls), ..options(&dir, "localhost:0") }).unwrap();
+    let port = intake.address().rsplit(':').next().unwrap().to_owned();
+    let stream = |more: &str| {
+        sink(&format!("{{ endpoint: 'localhost:{port}', ca: '{}'{more} }}", path("ca.pem").display()))
+    };
+    let batch = sealed(5);
+    let with = format!(
+        ", client_certificate: '{}', client_key: '{}'",
+        path("client.pem").display(),
+        path("client.key").display()
+    );
+    assert_eq!(deliver(&stream(&with), &batch), Answers::Acknowledged);
+    assert_eq!(got(&dir).len(), 5);
+    let Answers::Retry(failure, _) = deliver(&stream(""), &batch) else { panic!() };
+    assert!(failure.summary.contains("certificate"), "{failure:?}");
+    let Answers::Retry(failure, _) =
+        deliver(&sink(&format!("{{ endpoint: 'http://localhost:{port}' }}")), &batch)
+    else {
+        panic!()
+    };
+    assert!(failure.summary.contains("https://"), "{failure:?}");
+    assert_eq!(got(&dir).len(), 5);
+
+    let other: PathBuf = path("client.key");
+    let tls = Tls { certificate: path("localhost.pem"), key: other, client_ca: None };
+    let error = Intake::start(Options { tls: Some(tls), ..options(&dir, "localhost:0") }).unwrap_err();
+    assert!(error.to_string().contains("belong together"), "{error}");
+}
+
+/// Says these bytes to an intake over a stream, and hears what it says: statuses, and the gRPC status at the end.
+fn say(address: &str, headers: &[(&str, &str)], said: Vec<Vec<u8>>) -> (u16, Vec<Status>, Option<String>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let io = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (mut sender, driver) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await.unwrap();
+        tokio::spawn(driver);
+        let (out, body) = mpsc::channel(said.len().max(1));
+        for bytes in said {
+            out.send(Bytes::from(bytes)).await.unwrap();
+        }
+        drop(out);
+        let mut request = Request::builder().method("POST").version(Version::HTTP_2);
+        request = request.uri(format!("http://{address}{PATH}")).header("content-type", "application/grpc");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response: Response<_> = sender.send_request(request.body(Outgoing(body)).unwrap()).await.unwrap();
+        let code = response.status().as_u16();
+        let text = |value: &hyper::header::HeaderValue| value.to_str().unwrap().to_owned();
+        let mut end = response.headers().get("grpc-status").map(text);
+        let mut messages = Messages::new(1 << 20);
+        let mut statuses = Vec::new();
+        let mut body = response.into_body();
+        while let Some(Ok(part)) = body.frame().await {
+            match part.into_data() {
+                Ok(data) => messages.push(&data),
+                Err(part) => end = part.trailers_ref().and_then(|t| t.get("grpc-status")).map(text),
+            }
+            while let Ok(Some(message)) = messages.next() {
+                statuses.push(Status::decode(&message).unwrap());
+            }
+        }
+        (code, statuses, end)
+    })
+}
+
+fn speaks() -> String {
+    format!("compact/{VERSION}")
+}
+
+#[test]
+fn who_speaks_otherwise_is_told_so_before_anything_is_read() {
+    let dir = TempDir::new();
+    let intake = Intake::start(options(&dir, "127.0.0.1:0")).unwrap();
+    let end = |headers: &[(&str, &str)]| say(intake.address(), headers, Vec::new()).2;
+    assert_eq!(end(&[]).as_deref(), Some("9"));
+    assert_eq!(end(&[(HEADER, "compact/2")]).as_deref(), Some("9"));
+    assert_eq!(end(&[(HEADER, &speaks())]).as_deref(), Some("0"));
+
+    let open = Options { tokens: vec![Secret::new(b"right".to_vec())], ..options(&dir, "127.0.0.1:0") };
+    let intake = Intake::start(open).unwrap();
+    for (said, code) in [("Bearer right", "0"), ("Bearer wrong", "16"), ("right", "16"), ("Bearer ", "16")] {
+        let headers = [(HEADER, speaks()), ("authorization", said.to_owned())];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        assert_eq!(say(intake.address(), &headers, Vec::new()).2.as_deref(), Some(code), "{said}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_ends_its_own_stream_after_what_was_read_is_acknowledged() {
+    let dir = TempDir::new();
+    let limits = Limits { batch: 1 << 16, state: 1 << 16, ..Limits::default() };
+    let intake = Intake::start(Options { limits, ..options(&dir, "127.0.0.1:0") }).unwrap();
+    let lines = sealed(4);
+    let good = |batch| {
+        let mut encoder = crate::sinks::stream::compact::encoder();
+        frame_batch(batch, &encoder.encode(&lines, usize::MAX).unwrap().unwrap())
+    };
+    let headers = [(HEADER, speaks())];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let ok = Status { batch: 1, ok: true, refused: Vec::new() };
+    let lost = Some("15".to_owned());
+    for (said, statuses, end) in [
+        (vec![good(1)], vec![ok.clone()], Some("0".to_owned())),
+        // The second begins as if nothing had been before it, which its stream knows better.
+        (vec![good(1), good(2)], vec![ok.clone()], lost.clone()),
+        (vec![good(2)], vec![], lost.clone()),
+        (vec![good(1), good(1)], vec![ok.clone()], lost.clone()),
+        (vec![good(1), frame_batch(2, b"nonsense that is no batch")], vec![ok.clone()], lost.clone()),
+        (vec![frame(b"no message")], vec![], lost.clone()),
+        (vec![frame(&[8, 1])], vec![], lost.clone()),
+        // Longer than allowed, though it has yet to come; compressed; half a message, then the end.
+        (vec![vec![0, 0x7F, 0, 0, 0]], vec![], lost.clone()),
+        (vec![vec![1, 0, 0, 0, 1, 0]], vec![], lost),
+        (vec![good(1)[..20].to_vec()], vec![], Some("0".to_owned())),
+    ] {
+        let said = say(intake.address(), &headers, said);
+        assert_eq!((said.0, said.1, said.2), (200, statuses, end));
+    }
+    // And nobody else's.
+    let stream = sink(&format!("{{ endpoint: 'http://{}' }}", intake.address()));
+    assert_eq!(deliver(&stream, &lines), Answers::Acknowledged);
+    let totals = intake.stop(Duration::from_secs(10));
+    assert_eq!((totals.envelopes, totals.batches), (5 * 4, 5));
+}
+
+/// A sink that says what a script says.
+struct Scripted(std::collections::VecDeque<Answers>);
+
+impl crate::sink::Sink for Scripted {
+    fn kind(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn deliver(&mut self, _batch: &[Envelope]) -> Answers {
+        self.0.pop_front().unwrap_or(Answers::Acknowledged)
+    }
+}
+
+/// What the writer says of each of a batch when its sink answers so.
+fn settled(script: Vec<Answers>, n: u64) -> (Vec<(usize, String)>, Totals) {
+    let (writer, door) = writer::Writer::start(Box::new(Scripted(script.into())), None).unwrap();
+    let (told, heard) = std::sync::mpsc::channel();
+    let room = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().unwrap();
+    let lines = sealed(n).into_iter().map(crate::sinks::stream::compact::Rebuilt::Envelope).collect();
+    let done = Box::new(move |refused| told.send(refused).unwrap());
+    assert!(door.try_send(writer::Job { lines, done, room }).is_ok());
+    drop(door);
+    let refused = heard.recv_timeout(Duration::from_secs(60)).unwrap();
+    (refused, writer.stop(Duration::from_secs(10)))
+}
+
+#[test]
+fn the_sink_behind_it_decides_about_each_envelope() {
+    use crate::sink::{Answer, Failure, FailureKind};
+    let failure = || Failure::new(FailureKind::Rejected, "no");
+    let refused = |places: &[usize]| places.iter().map(|&at| (at, "no".to_owned())).collect::<Vec<_>>();
+    assert_eq!(settled(vec![], 4).0, []);
+    // Not now, twice: then it takes them.
+    let (none, totals) = settled(vec![Answers::Retry(failure(), None), Answers::Gone(failure())], 4);
+    assert_eq!((none.len(), totals.waited, totals.envelopes), (0, 2, 4));
+    // One by one, of which one is tried again.
+    let each = Answers::Each(vec![
+        Answer::Acknowledged,
+        Answer::Refused(failure()),
+        Answer::Retry(failure(), None),
+        Answer::Uncertain(failure()),
+    ]);
+    let (said, totals) = settled(vec![each], 4);
+    assert_eq!((said, totals.refused, totals.envelopes), (refused(&[1, 3]), 2, 2));
+    // As a whole: it is halved until the one that is meant is alone.
+    let whole = || Answers::RefusedBatch(failure());
+    assert_eq!(settled(vec![whole(), Answers::Acknowledged, whole(), whole()], 4).0, refused(&[2]));
+    // Nobody knows which.
+    assert_eq!(settled(vec![Answers::Partial { refused: 1, failure: failure() }], 2).0, refused(&[0, 1]));
+}
+
+#[test]
+fn what_is_altered_on_the_way_is_said() {
+    let lines = sealed(6);
+    let mut none = watch::Watch::new(Vec::new());
+    let all: u64 = lines.iter().map(|line| none.see(line)).sum();
+    assert!(
+        all >= lines.iter().filter(|line| line.signed).count() as u64,
+        "signed with a key that was not given"
+    );
+    let mut watch = watch::Watch::new(Vec::new());
+    let unsigned: Vec<Envelope> = lines
+        .iter()
+        .map(|line| {
+            let text = String::from_utf8(line.bytes.to_vec()).unwrap();
+            let signature = text.find(",\"sigalg\"").map(|at| (at, text.find(",\"source\"").unwrap()));
+            let text = signature.map_or(text.clone(), |(from, to)| text[..from].to_owned() + &text[to..]);
+            Envelope::new(crate::sink::EnvelopeInner { bytes: text.into_bytes().into(), ..line.parts() })
+        })
+        .collect();
+    assert_eq!(watch.see(&unsigned[0]) + watch.see(&unsigned[1]), 0);
+    assert_eq!(watch.see(&unsigned[1]), 0, "a repeat is none");
+    assert_eq!(watch.see(&unsigned[4]), 1, "the chain does not lead there");
+    assert_eq!(watch.finish(), 1, "no signature covers them");
+}

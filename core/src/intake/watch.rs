@@ -1,0 +1,114 @@
+//! Verifies what goes through, as it goes.
+//!
+//! Guarantees: an envelope whose own signature is wrong, or whose chain does not fit the one before it, is said at once,
+//! with its place; one that no signature has covered when the intake stops is said then. It marks; it keeps nothing out,
+//! and `sinkwell verify` over what was written has the last word: a gap that is declared later is no finding there.
+//! Memory: some 100 bytes a stream, of at most [`MOST`] streams.
+
+use std::collections::HashMap;
+
+use crate::envelope::line::{Line, Reader};
+use crate::envelope::seal_message;
+use crate::seam::Uuid;
+use crate::sink::{Envelope, EnvelopeHash};
+use crate::verify::TrustedKey;
+
+/// Streams that are watched at a time; the one idle longest is let go, and what of it is not covered is said.
+const MOST: usize = 16 * 1024;
+
+/// See the module's head.
+pub(super) struct Watch {
+    keys: Vec<TrustedKey>,
+    streams: HashMap<Uuid, Stream>,
+    reader: Reader,
+    turn: u64,
+}
+
+struct Stream {
+    sequence: u64,
+    hash: EnvelopeHash,
+    /// The first that no signature covers yet.
+    open_from: Option<u64>,
+    turn: u64,
+}
+
+impl Watch {
+    pub(super) fn new(keys: Vec<TrustedKey>) -> Self {
+        Self { keys, streams: HashMap::new(), reader: Reader::default(), turn: 0 }
+    }
+
+    /// Looks at an envelope; how many findings that makes.
+    pub(super) fn see(&mut self, envelope: &Envelope) -> u64 {
+        let (streamid, sequence) = (envelope.streamid, envelope.sequence);
+        let mut findings = 0;
+        let mut say = |what: &str| {
+            findings += 1;
+            crate::diagnostics::warn(&format!("{streamid} {sequence}: {what}"));
+        };
+        self.turn += 1;
+        let known = self.streams.get(&streamid);
+        if known.is_some_and(|stream| sequence <= stream.sequence) {
+            // A repeat, or what an older batch brings late: the verifier of the whole tells which.
+            return 0;
+        }
+        let follows = known.is_none_or(|stream| envelope.prevhash == Some(stream.hash));
+        if !follows {
+            say("the chain does not lead here from the envelope before it");
+        }
+        let covered = match self.reader.read(&envelope.bytes) {
+            Line::Envelope(line) => match &line.seal.signature {
+                None => false,
+                Some(signature) => {
+                    let signature = signature.as_deref().unwrap_or_default();
+                    let keyid = line.seal.keyid.as_deref().unwrap_or_default();
+                    let key = self.keys.iter().find(|key| key.id == keyid && key.may_seal_for(&line.agentid));
+                    match key {
+                        None => {
+                            say("no key that was given has its keyid");
+                            false
+                        }
+                        Some(key)
+                            if line.seal.sigalg.as_deref() == Some(key.key.algorithm().name())
+                                && key.key.verify(&[&seal_message(&envelope.hash)], signature) =>
+                        {
+                            true
+                        }
+                        Some(_) => {
+                            say("the signature is wrong");
+                            false
+                        }
+                    }
+                }
+            },
+            _ => false,
+        };
+        let open_from = match known.and_then(|stream| stream.open_from) {
+            _ if covered => None,
+            Some(from) => Some(from),
+            None => Some(sequence),
+        };
+        let hash = envelope.hash;
+        self.streams.insert(streamid, Stream { sequence, hash, open_from, turn: self.turn });
+        if self.streams.len() > MOST {
+            findings += self.let_go();
+        }
+        findings
+    }
+
+    fn let_go(&mut self) -> u64 {
+        let oldest = self.streams.iter().min_by_key(|(_, stream)| stream.turn).map(|(id, _)| *id);
+        let gone = oldest.and_then(|id| self.streams.remove(&id).map(|stream| (id, stream)));
+        gone.map_or(0, |(id, stream)| uncovered(id, &stream))
+    }
+
+    /// Nothing more comes: how many findings that makes.
+    pub(super) fn finish(&mut self) -> u64 {
+        self.streams.drain().map(|(id, stream)| uncovered(id, &stream)).sum()
+    }
+}
+
+fn uncovered(id: Uuid, stream: &Stream) -> u64 {
+    let Some(from) = stream.open_from else { return 0 };
+    crate::diagnostics::warn(&format!("{id} {from}–{}: no signature covers these", stream.sequence));
+    1
+}
