@@ -12,7 +12,8 @@
 //! (of `5 000/s`, its sleeping included): where the machine is shared it tells more than a mean does.
 //!
 //! Other languages have a program each that measures one candidate (`compare` says how it is called); who takes
-//! turns, what is counted and how it is printed is the same for all. `receiver [--delay MS]` starts it alone.
+//! turns, what is counted and how it is printed is the same for all. `receiver [--delay MS]` starts it alone;
+//! `bursts LANES N` hands over and seals on one thread, for callgrind.
 
 mod candidates;
 mod compare;
@@ -37,6 +38,7 @@ fn main() -> Result<(), Failure> {
     match args.as_slice() {
         ["receiver"] => Ok(receiver::serve(Duration::ZERO)?),
         ["receiver", "--delay", ms] => Ok(receiver::serve(Duration::from_millis(ms.parse()?))?),
+        ["bursts", lanes, bursts] => micro::bursts(lanes.parse()?, bursts.parse()?),
         ["run", candidate, load, port, dir] => {
             let load = read_load(load)
                 .ok_or("a load is hot:N, paced:RATE:N, bursts:RATE:N[:EVERY_MS], rested:N or idle:SECONDS")?;

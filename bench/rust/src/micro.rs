@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ed25519_dalek::{Signer as _, SigningKey, Verifier as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -218,24 +218,32 @@ fn hand_over(events: u64, table: &mut Table) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Nanoseconds per emit of a ready event to so many lanes, which this thread empties between two bursts.
-fn drained(lanes: usize, events: u64, ready: &ObjectWriter) -> Result<f64, Failure> {
-    const BURST: u64 = 256;
+const BURST: u64 = 256;
+
+/// A manual emitter with so many lanes, or one that is disabled.
+fn quiet(lanes: usize) -> Result<Emitter, Failure> {
     let config = candidates::config(&roomy(lanes.max(1), 2 * BURST, "hmac"))?;
     let config = sinkwell::config::Config { disabled: lanes == 0, ..config };
-    let emitter = Emitter::open(Options { manual: true, ..Options::new(config) })?;
-    let ids: Vec<String> = (0..lanes).map(|i| format!("lane{i}")).collect();
+    Ok(Emitter::open(Options { manual: true, ..Options::new(config) })?)
+}
+
+fn empty(emitter: &Emitter, lanes: usize) -> sinkwell::Result<()> {
+    for i in 0..lanes {
+        while emitter.drain(&format!("lane{i}"))?.count > 0 {}
+    }
+    Ok(())
+}
+
+/// Nanoseconds per emit of a ready event to so many lanes, which this thread empties between two bursts.
+fn drained(lanes: usize, events: u64, ready: &ObjectWriter) -> Result<f64, Failure> {
+    let emitter = quiet(lanes)?;
     let (mut spent, mut emitted) = (0.0, 0);
     while emitted < events {
         let start = own_cpu();
-        for _ in 0..BURST {
-            emitter.emit(EventInput { data: Data::Object(ready), ..EventInput::new(event::TYPE) })?;
-        }
+        burst(&emitter, ready, BURST)?;
         spent += own_cpu() - start;
         emitted += BURST;
-        for id in &ids {
-            while emitter.drain(id)?.count > 0 {}
-        }
+        empty(&emitter, lanes)?;
     }
     Ok(spent * 1e9 / emitted as f64)
 }
@@ -266,6 +274,35 @@ impl Table {
             rows.push(Row { question, candidate, figure: "ns".into(), spread, ratio });
         }
     }
+}
+
+/// One burst, in a function of its own, so that a profiler can count nothing else.
+#[inline(never)]
+fn burst(emitter: &Emitter, ready: &ObjectWriter, events: u64) -> sinkwell::Result<()> {
+    for _ in 0..events {
+        drop(emitter.emit(EventInput { data: Data::Object(ready), ..EventInput::new(event::TYPE) })?);
+    }
+    Ok(())
+}
+
+/// Hands bursts of a ready event to so many lanes and empties them in between, without a look at the thread's clock: to be
+/// run under callgrind, which counts instructions whatever else the machine does. Prints the fastest burst.
+pub(crate) fn bursts(lanes: usize, bursts: usize) -> Result<(), Failure> {
+    let emitter = quiet(lanes)?;
+    let mut writer = ObjectWriter::new();
+    event::write(&mut writer, 7).map_err(|e| e.message().to_owned())?;
+    let (mut emitting, mut sealing) = (Duration::MAX, Duration::MAX);
+    for _ in 0..bursts {
+        let start = Instant::now();
+        burst(&emitter, &writer, BURST)?;
+        emitting = emitting.min(start.elapsed());
+        let start = Instant::now();
+        empty(&emitter, lanes)?;
+        sealing = sealing.min(start.elapsed());
+    }
+    let each = |time: Duration| time.as_secs_f64() * 1e9 / BURST as f64;
+    println!("{lanes} lanes, ns an event: emitted in {:.0}, sealed in {:.0}", each(emitting), each(sealing));
+    Ok(())
 }
 
 /// What handing over costs, alone: for whoever tunes it.

@@ -45,8 +45,12 @@ impl Scrape {
                     if stopped.load(Ordering::Acquire) {
                         return;
                     }
-                    // A broken connection is the other's affair.
-                    let _ = reentry::inside(|| connection.and_then(|connection| serve(connection, &text)));
+                    match connection {
+                        // A broken connection is the other's affair.
+                        Ok(connection) => drop(reentry::inside(|| serve(connection, &text))),
+                        // Out of file descriptors, most likely. It passes, but is said again at once until then.
+                        Err(_) => crate::seam::pause(Duration::from_millis(50)),
+                    }
                 }
             })
             .inspect_err(failed)
