@@ -6,7 +6,7 @@ use std::time::Duration;
 use sinkwell::config::{Config, Source};
 use sinkwell::event::{Data, Trace};
 use sinkwell::json::{Value, parse};
-use sinkwell::policy::telemetry::check;
+use sinkwell::policy::telemetry::{check, explain};
 use sinkwell::seam::SystemEnv;
 use sinkwell::{Emitter, EventInput, Options};
 
@@ -98,6 +98,20 @@ fn every_policy_of_the_page_is_accepted_by_the_checker() {
         assert!(checked.good, "{name}: {:?}", checked.lines);
     }
     let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn what_explain_says_is_as_the_page_shows_it() {
+    let page = page();
+    let shown = page.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let event = page.split("call that went well,\n`").nth(1).unwrap().split('`').next().unwrap();
+    let (_, text) = documents().into_iter().find(|(name, _)| name == "five-percent").unwrap();
+    let path = std::env::temp_dir().join(format!("sinkwell-policy-screen-{}.yaml", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    let said = explain(std::slice::from_ref(&path), None, event.as_bytes(), &SystemEnv::default()).unwrap();
+    let _ = std::fs::remove_file(path);
+    let shown = parse(shown.as_bytes()).unwrap().to_canonical().unwrap();
+    assert_eq!(String::from_utf8(said).unwrap(), String::from_utf8(shown).unwrap());
 }
 
 #[test]

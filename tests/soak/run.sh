@@ -21,6 +21,8 @@ soak() {
 
 export SINKWELL_SOAK="${SINKWELL_SOAK:-10}"
 soak lanes cargo test --release -p sinkwell --lib lane:: -- --nocapture
+# Two thousand random sets of policies, and a thousand reloads under load.
+SINKWELL_LONG=1 soak policies cargo test --release -p sinkwell --lib policy:: -- --nocapture
 if [[ -d core/tests/lanes ]]; then
     soak fan-out cargo test --release -p sinkwell --test lanes -- --nocapture
 fi

@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 use super::cel::{Machine, Program, Val};
 use crate::event::{Attribute, Event};
 
+#[cfg(test)]
+mod tests;
+
 /// Numerator and denominator: at most the denominator, which is at least 1.
 pub(super) type Rate = (u64, u64);
 
@@ -85,10 +88,7 @@ impl Sampling {
 
     /// Whether the event is kept.
     pub(super) fn decide<'p>(&'p self, event: &Event, machine: &Machine<'p>) -> Decision {
-        let hashed = |key: &[u8]| {
-            let digest = Sha256::new_with_prefix(b"sinkwell-sample-v1\n").chain_update(key).finalize();
-            Some(low_bits(&digest))
-        };
+        let hashed = |key: &[u8]| Some(randomness_of(key));
         let state = event.attribute(Attribute::Tracestate).map(TraceState::of).unwrap_or_default();
         let randomness = match &self.key {
             Key::Trace => state.randomness.or_else(|| trace_randomness(event)),
@@ -101,10 +101,14 @@ impl Sampling {
                 _ => None,
             },
         };
+        self.weigh(randomness, &state, event.attribute(Attribute::Traceparent).and_then(is_sampled))
+    }
+
+    /// Whether what has this randomness is kept; `sampled`: what its trace's parent says.
+    fn weigh(&self, randomness: Option<u64>, state: &TraceState, sampled: Option<bool>) -> Decision {
         let Some(randomness) = randomness else {
             return Decision { kept: true, randomness: None, threshold: None };
         };
-        let sampled = event.attribute(Attribute::Traceparent).and_then(is_sampled);
         let own = match (self.parent, sampled) {
             (Some(_), Some(false)) => NONE,
             (Some(_), Some(true)) => self.parent_threshold,
@@ -173,6 +177,11 @@ pub(super) fn threshold_digits(threshold: u64) -> String {
     if short.is_empty() { "0".to_owned() } else { short.to_owned() }
 }
 
+/// The randomness of a key.
+fn randomness_of(key: &[u8]) -> u64 {
+    low_bits(&Sha256::new_with_prefix(b"sinkwell-sample-v1\n").chain_update(key).finalize())
+}
+
 fn low_bits(digest: &[u8]) -> u64 {
     let last = &digest[digest.len() - 7..];
     last.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte))
@@ -191,7 +200,7 @@ fn is_sampled(parent: &str) -> Option<bool> {
 }
 
 /// What OpenTelemetry's part of a `tracestate` says: `ot=th:8;rv:0123456789abcd`.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct TraceState {
     threshold: Option<u64>,
     randomness: Option<u64>,
