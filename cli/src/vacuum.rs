@@ -2,8 +2,10 @@
 
 mod cursors;
 mod files;
+mod signals;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -97,14 +99,15 @@ pub(crate) fn run(mut command: Command) -> Result<Outcome> {
         return Ok(Outcome::Good);
     };
     let cursors = cursors.map(Cursors::open).transpose()?;
-    let emitter = Emitter::open(Options::new(config))?;
+    signals::place();
+    let emitter = Arc::new(Emitter::open(Options::new(config))?);
     let intake = Intake::to_all(cursors);
     let drawing = intake.start(&emitter, Asked { process, nonce, format })?;
-    let mut sending = Sending { drawing, emitter: &emitter, out: &mut out };
-    let done = files::suck(&command, &mut sending);
-    let report = sending.drawing.report();
+    let sending = Arc::new(Mutex::new(Sending { drawing, emitter: Arc::clone(&emitter), out }));
+    signals::ends(&sending);
+    let done = files::suck(&command, &mut Shared(Arc::clone(&sending)));
+    let report = locked(&sending).drawing.report();
     let undelivered = end(&emitter);
-    drop(sending);
     intake.settle();
     let told = tell(&command, &report, undelivered);
     done.and(told)
@@ -214,10 +217,31 @@ trait Draw {
 }
 
 /// Sends; a reader of standard output that went away stops the printing, not the events.
-struct Sending<'a> {
+struct Sending {
     drawing: Drawing,
-    emitter: &'a Emitter,
-    out: &'a mut Out,
+    emitter: Arc<Emitter>,
+    out: Out,
+}
+
+/// What a signal may end while more is read.
+struct Shared(Arc<Mutex<Sending>>);
+
+fn locked(sending: &Mutex<Sending>) -> MutexGuard<'_, Sending> {
+    sending.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Draw for Shared {
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        locked(&self.0).push(bytes)
+    }
+
+    fn end_part(&mut self) -> Result<()> {
+        locked(&self.0).end_part()
+    }
+
+    fn finish(&mut self, whole: bool) -> Result<()> {
+        locked(&self.0).finish(whole)
+    }
 }
 
 /// What passes through.
@@ -234,19 +258,19 @@ impl std::io::Write for Through<'_> {
     }
 }
 
-impl Draw for Sending<'_> {
+impl Draw for Sending {
     fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        self.drawing.push(bytes, self.emitter, &Wait::Allowed, &mut Through(self.out))?;
+        self.drawing.push(bytes, &self.emitter, &Wait::Allowed, &mut Through(&mut self.out))?;
         // What has come so far is not kept back.
         self.out.flush()
     }
 
     fn end_part(&mut self) -> Result<()> {
-        self.drawing.end_part(self.emitter, &Wait::Allowed, &mut Through(self.out))
+        self.drawing.end_part(&self.emitter, &Wait::Allowed, &mut Through(&mut self.out))
     }
 
     fn finish(&mut self, whole: bool) -> Result<()> {
-        self.drawing.finish(whole, self.emitter, &Wait::Allowed, &mut Through(self.out))?;
+        self.drawing.finish(whole, &self.emitter, &Wait::Allowed, &mut Through(&mut self.out))?;
         self.out.flush()
     }
 }

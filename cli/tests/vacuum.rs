@@ -336,3 +336,31 @@ fn a_file_is_followed_through_its_rotations_until_a_signal() {
     child.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(said.contains("the file was cut"), "{said}");
 }
+
+#[test]
+fn what_waits_for_its_end_goes_out_before_a_signal_ends_it() {
+    let place = Place::new("vacuum-signal");
+    place.write("sinkwell.yaml", CONFIG);
+    for (signal, last, sent) in [("-TERM", "torn {", 1), ("-TERM", "{\"_e\":1,\"n\":2}", 2)] {
+        let mut child = command(&place, &["--config", "sinkwell.yaml"]).spawn().unwrap();
+        // It goes on waiting for more.
+        let mut input = child.stdin.take().unwrap();
+        let held = "2026-01-31T12:00:00Z stdout P held\n";
+        input.write_all(format!("{{\"_e\":1,\"n\":1}}\none\n{held}behind it\n{last}").as_bytes()).unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut child = Following(child);
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line, "one\n");
+        let pid = child.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        let torn = if sent == 1 { last } else { "" };
+        assert_eq!(rest, format!("{held}behind it\n{torn}"), "{signal}");
+        assert!(child.0.wait().unwrap().code().is_none(), "it ends as the signal ends a process");
+        assert_eq!(events(&place, "kept.ndjson").len(), sent, "{signal}");
+        std::fs::remove_file(place.path("kept.ndjson")).unwrap();
+        drop(input);
+    }
+}
