@@ -50,4 +50,12 @@ if logged crash-vacuum target/debug/sinkwell-crash --kills "${SINKWELL_REPLAY_KI
 else
     failed=$((failed + 1))
 fi
+# Deeds with a real side effect: SINKWELL_DEED_KILLS.
+if logged crash-deeds target/debug/sinkwell-crash --kills "${SINKWELL_DEED_KILLS:-300}" --deeds \
+    --seed "${SINKWELL_SEED:-1}"; then
+    tail -n 1 "$logs/crash-deeds.log"
+    passed=$((passed + 1))
+else
+    failed=$((failed + 1))
+fi
 counted crash 0 "$passed" "$failed" "$skipped"

@@ -61,7 +61,7 @@ export interface IdentityAssertion extends Common {
 /** A tool or MCP call attempted, with its result. */
 export interface ToolInvocation extends Common {
   readonly tool: string;
-  readonly outcome?: 'ok' | 'error' | 'denied' | 'timeout' | 'cancelled' | undefined;
+  readonly outcome?: 'ok' | 'error' | 'denied' | 'timeout' | 'cancelled' | 'refused' | undefined;
   /** In milliseconds. */
   readonly duration_ms?: number | undefined;
   readonly 'error.type'?: string | undefined;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod compare;
+mod deeds;
 mod disclose;
 mod doctor;
 mod graph;
@@ -44,6 +45,7 @@ enum Command {
     Keys(keys::Command),
     Verify(verify::Command),
     Compare(compare::Command),
+    Deeds(deeds::Command),
     Graph(graph::Command),
     Intake(intake::Command),
     Tail(tail::Command),
@@ -84,6 +86,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Keys(command) => keys::run(command),
         Command::Verify(command) => verify::run(command),
         Command::Compare(command) => compare::run(command),
+        Command::Deeds(command) => deeds::run(command),
         Command::Graph(command) => graph::run(command),
         Command::Intake(command) => intake::run(command),
         Command::Tail(command) => tail::run(command),

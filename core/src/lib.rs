@@ -13,6 +13,7 @@
 //! | `host` | what every binding needs: opening with host sinks, reports as JSON, the default emitter |
 //! | `doctor` | looks at a configuration and says what would go wrong |
 //! | `vacuum` | events out of log streams |
+//! | `deed` | an act that happens only once its intent is safe, and what came of it |
 //! | `emitter` | what a program opens: admission, flush, shutdown, signals, metrics |
 //! | `receipt` | what a caller holds of one event, and can await |
 //! | `policy` | telemetry policies: documents, expressions as programs, what they do to an event |
@@ -52,6 +53,7 @@
 pub mod bridge;
 pub mod config;
 pub mod content;
+pub mod deed;
 #[doc(hidden)]
 pub mod diagnostics;
 #[doc(hidden)]

@@ -51,8 +51,13 @@ impl Receipt {
     }
 
     /// The lanes, each with its index and what it did with the event when it was emitted.
-    fn admissions(&self) -> impl Iterator<Item = (usize, &Arc<Lane>, Admission)> {
+    pub(crate) fn admissions(&self) -> impl Iterator<Item = (usize, &Arc<Lane>, Admission)> {
         self.lanes.iter().enumerate().map(|(i, lane)| (i, lane, self.tracked.admission(i)))
+    }
+
+    /// The event, as it was frozen.
+    pub(crate) fn event(&self) -> &crate::event::Event {
+        &self.tracked.event
     }
 
     /// The event's id as it is sealed, the same in every lane.
@@ -254,7 +259,7 @@ impl Receipt {
     }
 
     /// Has the lanes that linger deliver at once, as somebody waits.
-    fn hurry(&self) {
+    pub(crate) fn hurry(&self) {
         for (_, lane, admission) in self.admissions() {
             if admission == Admission::Enqueued {
                 lane.hurry();

@@ -93,6 +93,14 @@ impl Timeline {
         self.clock.unix_nanos()
     }
 
+    /// How long something has lasted that began at `start`; nothing with `testing`, as events say it.
+    pub(crate) fn lasted(&self, start: Instant) -> Duration {
+        match &self.fixed {
+            None => self.clock.now().since(start),
+            Some(_) => Duration::ZERO,
+        }
+    }
+
     /// Monotonic time for deadlines.
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()

@@ -283,6 +283,11 @@ CASES = {
                 "sinkwell seals here what content capture decided; give the member another name",
             ),
             bad(
+                {"type": "tool.invocation", "data": {"tool": "t", "phase": "intent"}},
+                "data.phase",
+                "sinkwell seals here which of a deed's two events it is; use a deed, or give the member another name",
+            ),
+            bad(
                 {"type": "policy.decision", "data": {}},
                 "data.decision",
                 "missing; policy.decision requires it: one of allow, deny, ask",

@@ -1148,6 +1148,118 @@ def edges():
     )
 
 
+def deed(s, phase, intent=None, **data):
+    cause = {"causationid": intent["id"]} if intent else {}
+    return s.seal("tool.invocation", {"tool": "pay", "phase": phase} | data, **cause)
+
+
+def deeds():
+    s = Stream(S1, HMAC)
+    e = [s.opened()]
+    e.append(deed(s, "intent"))
+    e.append(deed(s, "result", e[1], outcome="ok", duration_ms=12))
+    e.append(s.closed())
+    case("deed", "A deed: its intent, and what came of it.", e, "sound", [stream()])
+    s = Stream(S1, HMAC)
+    e = [s.opened()]
+    e.append(deed(s, "intent"))
+    e.append(deed(s, "intent"))
+    e.append(deed(s, "result", e[1], outcome="error"))
+    case(
+        "deed_unfinished",
+        "Two intents; the process ended in the act of the second.",
+        e,
+        "sound",
+        [stream(findings=[f("unfinished", 3, 3)])],
+        opens=[(S1, 4, 4)],
+    )
+    case(
+        "deed_unfinished_strict",
+        "The same with --strict.",
+        e,
+        "findings",
+        [stream(verdict="findings", findings=[f("unfinished", 3, 3)])],
+        options={"strict": True},
+        opens=[(S1, 4, 4)],
+    )
+    s = Stream(S1, HMAC)
+    e = [s.opened()]
+    lost = deed(Stream(S2, HMAC), "intent")
+    e.append(deed(s, "result", lost, outcome="ok"))
+    e.append(s.closed())
+    case(
+        "deed_result_alone",
+        "A result whose intent is nowhere.",
+        e,
+        "findings",
+        [stream(verdict="findings", findings=[f("result_alone", 2, 2)])],
+    )
+    case(
+        "deed_result_alone_partial",
+        "In one file of a rotated set, the intent may be in another.",
+        e,
+        "sound",
+        [stream(findings=[f("result_alone", 2, 2)])],
+        options={"partial": True},
+    )
+    s = Stream(S1, HMAC)
+    e = [s.opened()]
+    e.append(deed(s, "intent"))
+    e.append(deed(s, "result", e[1], outcome="ok"))
+    e.append(deed(s, "result", e[1], outcome="error"))
+    e.append(s.closed())
+    case(
+        "deed_two_results",
+        "A deed with two results: an act is done once.",
+        e,
+        "findings",
+        [stream(verdict="findings", findings=[f("second_result", 4, 4)])],
+    )
+    s = Stream(S1, HMAC)
+    e = [s.opened()]
+    early = uuid7(0x7E57)
+    e.append(deed(s, "result", {"id": early}, outcome="ok"))
+    e.append(s.seal("tool.invocation", {"tool": "pay", "phase": "intent"}, id=early))
+    e.append(s.closed())
+    case(
+        "deed_early_result",
+        "A result that stands before its intent.",
+        e,
+        "findings",
+        [stream(verdict="findings", findings=[f("early_result", 2, 2)])],
+    )
+    a, b = Stream(S1, HMAC), Stream(S2, HMAC)
+    e = [a.opened()]
+    e.append(deed(a, "intent"))
+    e.append(b.opened(follows=a.head()))
+    e.append(deed(b, "result", e[1], outcome="ok"))
+    e.append(b.closed())
+    case(
+        "deed_over_two_streams",
+        "The stream ended between the intent and its result.",
+        e,
+        "sound",
+        [stream(), stream(S2)],
+    )
+    a, b = Stream(S1, HMAC), Stream(S2, HMAC, agent="did:web:other")
+    e = [a.opened()]
+    e.append(deed(a, "intent"))
+    e.append(a.closed())
+    e.append(b.opened())
+    e.append(deed(b, "result", e[1], outcome="ok"))
+    e.append(b.closed())
+    case(
+        "deed_of_another_agent",
+        "A result by another agent is none.",
+        e,
+        "findings",
+        [
+            stream(findings=[f("unfinished", 2, 2)]),
+            stream(S2, verdict="findings", findings=[f("result_alone", 5, 2)]),
+        ],
+    )
+
+
 def erased(a, b, **more):
     return {"streamid": S1, "agentid": "urn:sinkwell:agent:demo", "from": seq(a), "to": seq(b)} | more
 
@@ -1258,6 +1370,7 @@ def main():
         checkpoints,
         silences,
         edges,
+        deeds,
         stubs,
         disclosures,
     ):

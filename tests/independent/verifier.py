@@ -22,7 +22,16 @@ SCHEMA = "https://sinkwell.dev/schemas/governance-event/"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 HEX = re.compile(r"[0-9a-f]{64}")
 SEVERITY = {"TRACE": 1, "DEBUG": 5, "INFO": 9, "WARN": 13, "ERROR": 17, "FATAL": 21}
-NOTES = {"duplicate", "reordered", "not_canonical", "torn", "missing_edge", "open", "missing_lane"}
+NOTES = {
+    "duplicate",
+    "reordered",
+    "not_canonical",
+    "torn",
+    "missing_edge",
+    "unfinished",
+    "open",
+    "missing_lane",
+}
 ORDER = ["sound", "incomplete", "unchecked", "findings"]
 MOST = 2**53 - 1
 
@@ -314,6 +323,7 @@ class Verifier:
         self.keys, self.options, self.streams, self.findings = keys, options, {}, []
         self.seen, self.parsed = seen if seen is not None else ({}, {})
         self.claims, self.erasures, self.ids, self.edges = [], [], set(), []
+        self.deeds, self.places = [], {}
         self.malformed, self.latest, self.heartbeats, self.lanes_named = 0, "", [], set()
         self.checkpoint_files = collections.defaultdict(list)
 
@@ -343,6 +353,7 @@ class Verifier:
         e, json = self.parse(line)
         if e is not None:
             stream = self.streams.setdefault(e["streamid"], Stream(e["streamid"]))
+            self.places.setdefault(f"{place[0]}:{place[1]}", len(self.places))
             stream.copies.append(Copy(e, place, line, self.keys, self.seen))
             return
         # The writer was cut off, or the file system made the file longer than what it has of it.
@@ -425,6 +436,7 @@ class Verifier:
                     s.add("missing_edge", n, where=where)
         for s in self.streams.values():
             self.stubs(s)
+        self.halves(lost)
         open = [s for s in self.streams.values() if s.id in here and s.good and not s.closed and not s.ended]
         for s in open if not self.options.get("partial") else ():
             last = max(s.good)
@@ -512,6 +524,8 @@ class Verifier:
         self.ids.add(c.e["id"])
         if isinstance(data.get("authz"), dict):
             self.edges += [(s, n, where, target) for target in data["authz"].values()]
+        if c.e.get("origin") != "core" and data.get("phase") in ("intent", "result"):
+            self.deeds.append((s, n, where, c.e, data["phase"]))
         lane, action = data.get("lane"), data.get("action")
         if c.is_own("heartbeat"):
             self.lanes_named.add(lane)
@@ -544,6 +558,32 @@ class Verifier:
                     a, b = sequence(r.get("from")), sequence(r.get("to"))
                     if a and b and a <= b and isinstance(r.get("agentid"), str):
                         self.erasures.append((r.get("streamid"), a, b, r["agentid"], key))
+
+    def halves(self, lost):
+        """Deeds: what has an intent and no result, what a result and no intent, what two, and what in which order."""
+        deeds = {}
+        self.deeds.sort(key=lambda told: self.places.get(told[2], 0))
+        for s, n, where, e, phase in self.deeds:
+            id = e["id"] if phase == "intent" else e.get("causationid", "")
+            deeds.setdefault((e["agentid"], id), {"intent": [], "result": []})[phase].append(
+                (s, n, where, e["id"])
+            )
+        declared = bool(lost) or any(s.erased for s in self.streams.values())
+        for told in deeds.values():
+            intents, results = told["intent"], told["result"]
+            first = [r for r in results if r[3] == results[0][3]]
+            for s, n, where, id in results:
+                if id != results[0][3]:
+                    s.add("second_result", n, where=where)
+            for s, n, where, _ in first:
+                if any(i[0] is s and i[1] > n for i in intents):
+                    s.add("early_result", n, where=where)
+                if not intents:
+                    weight = "note" if declared or self.options.get("partial") else None
+                    s.add("result_alone", n, where=where, weight=weight)
+            if not results:
+                s, n, where, _ = intents[0]
+                s.add("unfinished", n, where=where)
 
     # Findings of a stream.
 

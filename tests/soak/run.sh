@@ -27,6 +27,7 @@ if [[ -d core/tests/lanes ]]; then
     soak fan-out cargo test --release -p sinkwell --test lanes -- --nocapture
 fi
 SINKWELL_KILLS="${SINKWELL_KILLS:-10000}" SINKWELL_REPLAY_KILLS="${SINKWELL_REPLAY_KILLS:-10000}" \
+    SINKWELL_DEED_KILLS="${SINKWELL_DEED_KILLS:-10000}" \
     SINKWELL_NONCES="${SINKWELL_NONCES:-100000}" soak crashes scripts/test-crash.sh
 soak journal cargo test --release -p sinkwell --lib journal:: -- --nocapture
 SINKWELL_TEST_ROUNDS="${SOAK_CRASHES:-1000}" soak audit-crashes \

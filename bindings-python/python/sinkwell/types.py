@@ -218,7 +218,7 @@ _ToolInvocation = TypedDict(
     {
         "duration_ms": float,
         "error.type": str,
-        "outcome": Literal["ok", "error", "denied", "timeout", "cancelled"],
+        "outcome": Literal["ok", "error", "denied", "timeout", "cancelled", "refused"],
     },
     total=False,
 )

@@ -92,7 +92,8 @@ impl Inner {
             drop(gate);
             let now = self.freezer.timeline.now();
             let limit = without_room.iter().map(|&i| now.after(set.lanes[i].config.block_timeout)).min();
-            let until = *deadline.get_or_insert(limit.unwrap_or(now));
+            let most = now.after(waiter.at_most());
+            let until = *deadline.get_or_insert(limit.unwrap_or(now).min(most));
             let until = limit.map_or(until, |limit| until.min(limit));
             deadline = Some(until);
             let lane = &set.lanes[lacking];
@@ -119,7 +120,7 @@ impl Inner {
                 let over = lane.given_up(&mut lane.lock());
                 over.run();
                 lane.hurry();
-                return Err(backpressure(lane, wait));
+                return Err(backpressure(lane, wait, waiter.at_most()));
             }
             waiter.pause(&mut || {
                 let core = lane.lock();
@@ -211,9 +212,11 @@ fn without_room_limit(lanes: &[Arc<Lane>], without_room: &[usize]) -> Option<Dur
     without_room.iter().map(|&i| lanes[i].config.block_timeout).min()
 }
 
-fn backpressure(lane: &Lane, wait: Wait) -> Error {
+fn backpressure(lane: &Lane, wait: Wait, at_most: Duration) -> Error {
     let how = match wait {
-        Wait::Allowed | Wait::Elsewhere(_) => format!("had no room for {:?}", lane.config.block_timeout),
+        Wait::Allowed | Wait::Elsewhere(_) => {
+            format!("had no room for {:?}", lane.config.block_timeout.min(at_most))
+        }
         _ => "has no room, and this thread runs an event loop: use the awaitable form".to_owned(),
     };
     Error::new(ErrorKind::Backpressure, format!("the blocking lane {how}; the event is in no lane"))

@@ -33,7 +33,7 @@ pub use signals::{
 };
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{EventInput, Freezer};
+use crate::event::{EventInput, Freezer, Phase};
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};
 use crate::lane::{Aim, Ask, Bus, Counters, Health, Lane, Tracked, checkpoint, worker};
@@ -42,7 +42,7 @@ use crate::receipt::Receipt;
 use crate::reentry;
 use crate::seam::fork::{PerProcess, Process};
 use crate::seam::{Instant, Stopwatch, SystemEnv};
-use crate::sink::{Reading, Sink};
+use crate::sink::{Reading, Sink, SinkClass};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
@@ -69,6 +69,11 @@ pub trait Waiter {
     /// Waits, by calling `wait`.
     fn pause(&self, wait: &mut (dyn FnMut() + Send)) {
         wait();
+    }
+
+    /// The longest that this call may wait, where the lanes allow longer.
+    fn at_most(&self) -> Duration {
+        Duration::MAX
     }
 
     /// For [`Wait::Elsewhere`]: what to call, once, when the full lane has room again. This function and what it
@@ -285,12 +290,25 @@ impl Emitter {
         waiter: &dyn Waiter,
         aim: Option<&Aim<'_>>,
     ) -> Result<Attempt> {
+        self.enter(input, None, waiter, aim)
+    }
+
+    /// As [`emit_aimed`](Self::emit_aimed), for an event of a deed, too. A deed's result is taken while a required sink
+    /// is down: the act has happened, so to refuse the event would only lose what came of it.
+    pub(crate) fn enter(
+        &self,
+        input: EventInput<'_>,
+        phase: Option<Phase>,
+        waiter: &dyn Waiter,
+        aim: Option<&Aim<'_>>,
+    ) -> Result<Attempt> {
         let inner = self.current_by(waiter)?;
-        inner.ready().inspect_err(|_| inner.refuse())?;
+        let ready = if phase == Some(Phase::Result) { inner.ready_or_failing() } else { inner.ready() };
+        ready.inspect_err(|_| inner.refuse())?;
         let run = input.run.is_none().then_some(input.trace).flatten();
         let run = run.and_then(|trace| inner.runs.around(&trace));
         let input = EventInput { run: input.run.or(run.as_deref()), ..input };
-        let event = inner.freezer.freeze(input)?;
+        let event = inner.freezer.freeze_as(input, phase)?;
         if inner.disabled {
             let tracked = Arc::new(Tracked::new(event, 0, Instant::default()));
             return Ok(Attempt::Accepted(Receipt::first(tracked, Arc::from(Vec::new()))));
@@ -331,6 +349,31 @@ impl Emitter {
     /// Whether it has no threads.
     pub(crate) fn is_manual(&self) -> bool {
         self.options.manual
+    }
+
+    /// The classes that governance requires, while this process has an emitter.
+    pub(crate) fn required(&self) -> Vec<SinkClass> {
+        self.current().map(|inner| inner.bus.required()).unwrap_or_default()
+    }
+
+    /// Whether `SINKWELL_DISABLED` makes every call a no-op.
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.options.config.disabled
+    }
+
+    /// Monotonic time, by the clock of the emitter.
+    pub(crate) fn now(&self) -> Instant {
+        self.inner.load().freezer.timeline.now()
+    }
+
+    /// How long something has lasted that began at `start`: nothing where `testing` fixes the time.
+    pub(crate) fn lasted(&self, start: Instant) -> Duration {
+        self.inner.load().freezer.timeline.lasted(start)
+    }
+
+    /// The prefix of the built-in types.
+    pub(crate) fn type_prefix(&self) -> String {
+        self.inner.load().freezer.identity.prefix.clone()
     }
 
     /// The limit of depth for `data`, for bindings that write into an [`crate::json::ObjectWriter`].

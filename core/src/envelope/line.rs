@@ -57,6 +57,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) data: &'a [u8],
     pub(crate) has_disclosures: bool,
     pub(crate) has_authz: bool,
+    /// `data.phase`, where it is a string.
+    pub(crate) phase: Option<Cow<'a, str>>,
     pub(crate) seal: Seal<'a>,
     /// Whether the line was already canonical.
     pub(crate) canonical: bool,
@@ -400,6 +402,7 @@ impl Reader {
             data: raw.data.unwrap_or(b"{}"),
             has_disclosures: disclosures.is_some(),
             has_authz: nested(b"authz").is_some(),
+            phase: nested(b"phase").and_then(|at| string(&text[self.scan.nested()[at].value.clone()])),
             seal: raw.seal(),
             canonical,
             unknown_schema: raw.unknown_schema(),

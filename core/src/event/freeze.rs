@@ -17,6 +17,25 @@ use crate::sink::{EventId, LONGEST_ID};
 use crate::timeline::Timeline;
 use crate::types::{self, Severity};
 
+/// Which of a deed's two events this is (`data.phase`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// What is about to be done.
+    Intent,
+    /// What came of it.
+    Result,
+}
+
+impl Phase {
+    /// Its name in `data.phase`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::Result => "result",
+        }
+    }
+}
+
 /// Text attributes that only some events have, in the order of their names on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
@@ -231,28 +250,47 @@ impl Freezer {
     ///
     /// # Errors
     /// Kind `invalid_event`, with the path. Nothing of the event is kept then.
-    pub(crate) fn freeze(&self, mut input: EventInput<'_>) -> Result<Event> {
+    pub(crate) fn freeze(&self, input: EventInput<'_>) -> Result<Event> {
+        self.freeze_as(input, None)
+    }
+
+    /// As [`freeze`](Self::freeze). An event of a deed says which of the two it is (`data.phase`), and is terminal
+    /// whatever its type.
+    ///
+    /// # Errors
+    /// As [`freeze`](Self::freeze).
+    pub(crate) fn freeze_as(&self, mut input: EventInput<'_>, phase: Option<Phase>) -> Result<Event> {
         match input.data {
-            Data::Object(writer) => self.freeze_with(&mut input, writer),
+            Data::Object(writer) => self.freeze_with(&mut input, writer, phase),
             Data::None | Data::Json(_) => WRITER.with(|writer| match writer.try_borrow_mut() {
-                Ok(mut writer) => self.freeze_text(&mut input, &mut writer),
+                Ok(mut writer) => self.freeze_text(&mut input, &mut writer, phase),
                 // `emit` was called inside an `emit` of the same thread (by a signal handler, or an allocator's hook).
-                Err(_) => self.freeze_text(&mut input, &mut ObjectWriter::new()),
+                Err(_) => self.freeze_text(&mut input, &mut ObjectWriter::new(), phase),
             }),
         }
     }
 
-    fn freeze_text(&self, input: &mut EventInput<'_>, writer: &mut ObjectWriter) -> Result<Event> {
+    fn freeze_text(
+        &self,
+        input: &mut EventInput<'_>,
+        writer: &mut ObjectWriter,
+        phase: Option<Phase>,
+    ) -> Result<Event> {
         writer.reset(self.identity.limits.depth);
         match input.data {
             Data::Json(text) => parse_into(text, writer),
             _ => writer.begin_object().and_then(|()| writer.end_object()),
         }
         .map_err(|e| invalid_data(&e))?;
-        self.freeze_with(input, writer)
+        self.freeze_with(input, writer, phase)
     }
 
-    fn freeze_with(&self, input: &mut EventInput<'_>, writer: &ObjectWriter) -> Result<Event> {
+    fn freeze_with(
+        &self,
+        input: &mut EventInput<'_>,
+        writer: &ObjectWriter,
+        phase: Option<Phase>,
+    ) -> Result<Event> {
         let identity = &*self.identity;
         let data = writer.finish().map_err(|e| invalid_data(&e))?;
         let resolved = types::resolve(input.event_type, &identity.prefix)?;
@@ -275,6 +313,12 @@ impl Freezer {
             }
             (None, given) => given.unwrap_or(false),
         };
+        if phase.is_some() && input.terminal == Some(false) {
+            return Err(
+                Error::invalid_event("the events of a deed are terminal; leave it out").at("terminal")
+            );
+        }
+        let terminal = terminal || phase.is_some();
         let agent = self.scoped("agent", input.agent, &identity.agent)?;
         let tenant = match (input.tenant, &identity.tenant) {
             (None, own) => own.as_deref(),
@@ -328,7 +372,13 @@ impl Freezer {
             }
             _ => None,
         };
-        let bytes = with_parent.as_deref().unwrap_or(data.bytes());
+        let with_phase = phase.map(|phase| match &with_parent {
+            // An event about a run may be a deed's, too.
+            Some(text) => add_text(text, "phase", phase.name()),
+            None => Ok(with_text(&data, "phase", phase.name())),
+        });
+        let with_phase = with_phase.transpose()?;
+        let bytes = with_phase.as_deref().or(with_parent.as_deref()).unwrap_or(data.bytes());
         let length = bytes.len()
             + attributes.iter().map(|(_, v)| v.map_or(0, str::len)).sum::<usize>()
             + agent.len()
@@ -458,6 +508,15 @@ fn with_text(data: &Canonical<'_>, key: &str, value: &str) -> Vec<u8> {
     }
     out.push(b'}');
     out
+}
+
+/// As [`with_text`], from canonical bytes.
+fn add_text(data: &[u8], key: &str, value: &str) -> Result<Vec<u8>> {
+    let mut writer = ObjectWriter::new();
+    writer.reset(usize::MAX);
+    parse_into(data, &mut writer).map_err(|e| invalid_data(&e))?;
+    let data = writer.finish().map_err(|e| invalid_data(&e))?;
+    Ok(with_text(&data, key, value))
 }
 
 fn offset(n: usize) -> Result<u32> {

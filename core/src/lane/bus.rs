@@ -332,6 +332,11 @@ impl Bus {
         }
     }
 
+    /// The classes that governance requires.
+    pub(crate) fn required(&self) -> Vec<SinkClass> {
+        self.required.iter().map(|required| required.class).collect()
+    }
+
     pub(crate) fn requires(&self, class: SinkClass) -> bool {
         self.required.iter().any(|required| required.class == class)
     }

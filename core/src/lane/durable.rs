@@ -19,7 +19,7 @@ use crate::envelope::ContentRules;
 use crate::error::{Error, Result};
 use crate::journal::{Adopted, AppendError, Journal, Position, Record, Records, Stored, SyncSchedule};
 use crate::json::{Value, parse};
-use crate::seam::{Instant, SharedFs, SystemRandom, Uuid, parse_time};
+use crate::seam::{Fs, Instant, SharedFs, SystemRandom, Uuid, parse_time};
 use crate::settings::{JournalConfig, SyncPolicy};
 use crate::sink::{Envelope, EnvelopeInner, EventId};
 
@@ -137,7 +137,17 @@ fn records(items: &[Item]) -> Vec<Record<'_>> {
     items.iter().map(record).collect()
 }
 
-fn filesystem(config: &JournalConfig) -> Arc<SharedFs> {
+#[cfg(test)]
+thread_local! {
+    /// The file system of journals that are opened on this thread.
+    pub(crate) static GIVEN_FS: std::cell::RefCell<Option<Arc<dyn Fs>>> = const { std::cell::RefCell::new(None) };
+}
+
+fn filesystem(config: &JournalConfig) -> Arc<dyn Fs> {
+    #[cfg(test)]
+    if let Some(fs) = GIVEN_FS.with_borrow(Clone::clone) {
+        return fs;
+    }
     Arc::new(SharedFs(config.access))
 }
 

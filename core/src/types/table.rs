@@ -251,7 +251,7 @@ static BUILTIN: &[Builtin] = &[
     Builtin {
         raised: Some(Raised {
             member: "outcome",
-            values: &["error", "denied", "timeout", "cancelled"],
+            values: &["error", "denied", "timeout", "cancelled", "refused"],
             to: Severity::Warn,
         }),
         ..plain(
@@ -259,7 +259,7 @@ static BUILTIN: &[Builtin] = &[
             &[
                 known("duration_ms", Amount),
                 known("error.type", Text),
-                known("outcome", OneOf(&["ok", "error", "denied", "timeout", "cancelled"])),
+                known("outcome", OneOf(&["ok", "error", "denied", "timeout", "cancelled", "refused"])),
                 required("tool", Text),
             ],
         )
@@ -316,6 +316,9 @@ pub(super) fn reserved(name: &str) -> Option<&'static str> {
     Some(match name {
         "capture" => "sinkwell seals here what content capture decided; give the member another name",
         "content" => "content parts do not travel in data; pass them as the event's content",
+        "phase" => {
+            "sinkwell seals here which of a deed's two events it is; use a deed, or give the member another name"
+        }
         "view" => "sinkwell seals here what a policy did to the event; give the member another name",
         "disclosures" => "only sinkwell discloses content; pass the parts as the event's content",
         _ => return None,

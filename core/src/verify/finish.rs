@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::chain::{Chain, Marks};
 use super::claims::{Claim, Witness};
+use super::deeds::{DeedsReport, UnfinishedDeed};
 use super::own::{ErasedRange, Mode};
 use super::place::Place;
 use super::ranges::{Range, Ranges, len};
@@ -41,12 +42,13 @@ impl State {
             );
             self.streams[edge.stream].findings.at(FindingKind::MissingEdge, edge.sequence, edge.place, note);
         }
+        let deeds = self.find_deeds(!lost.is_empty() || erased > 0);
         let open = self.find_open(&carried);
         if self.budget.exhausted {
             let note = "more than 64 MiB waited for a signature or fitted nowhere; what came after that is not believed";
             self.findings.add(FindingKind::Unsigned, None, None, note);
         }
-        let settled = self.settled(&carried, lost_by);
+        let settled = Settled { deeds, ..self.settled(&carried, lost_by) };
         Ok((self.report(lost, erased, open), settled))
     }
 
@@ -70,6 +72,7 @@ impl State {
             lanes,
             lost,
             short: std::mem::take(&mut self.short),
+            deeds: DeedsReport::default(),
         }
     }
 
@@ -118,6 +121,31 @@ impl State {
             .iter()
             .map(|stream| stream.only_checkpoints && stream.lane.is_some_and(elsewhere))
             .collect()
+    }
+
+    /// Reports deeds of which the input has only one half. `less`: something is missing that the producer declares, so
+    /// that the other half may be among it.
+    fn find_deeds(&mut self, less: bool) -> DeedsReport {
+        let rest = self.deeds.finish();
+        for at in &rest.unfinished {
+            let note = "an intent without a result: nothing says whether the act was done, or how it ended";
+            self.streams[at.stream].findings.at(FindingKind::Unfinished, at.sequence, at.place, note);
+        }
+        let weight = if less || self.options.partial { Weight::Note } else { Weight::Finding };
+        for at in &rest.without_intent {
+            let note = "a result whose intent is not there: nothing shows that the act was held up for it";
+            let range = Some((at.sequence, at.sequence));
+            let kind = FindingKind::ResultAlone;
+            self.streams[at.stream].findings.add_as(weight, kind, range, Some(at.place), note);
+        }
+        let (intents, outcomes) = self.deeds.counts();
+        let unfinished = rest.unfinished.iter().filter_map(|at| {
+            let streamid = self.streams[at.stream].id.to_string();
+            UnfinishedDeed::new(at, streamid, self.sources.show(at.place))
+        });
+        let mut unfinished: Vec<_> = unfinished.collect();
+        unfinished.sort_by(|a, b| a.time.cmp(&b.time));
+        DeedsReport { intents, outcomes, unfinished }
     }
 
     /// Reports streams that were not closed, whose end is therefore unproven; returns how many there are.
@@ -484,6 +512,7 @@ pub(super) struct Settled {
     /// How many events were declared lost.
     pub(super) lost: BTreeMap<LostBy, u64>,
     short: Short,
+    pub(super) deeds: DeedsReport,
 }
 
 /// A stream, as it was verified.

@@ -1,7 +1,7 @@
 //! The verifier: what a file of envelopes proves, and what is wrong with it (docs/spec/envelope.md).
 //!
 //! Guarantees: one pass over the input, in any order of streams; at most 16 bytes per envelope, plus a fixed
-//! amount per stream and per open gap, and 64 MiB for what waits for a signature; never panics, whatever the input.
+//! amount per stream and per open gap, some 100 bytes for each intent of a deed whose result was not read yet, and 64 MiB for what waits for a signature; never panics, whatever the input.
 //! An envelope is good when a signature covers it: its own, or a later one from which the chain leads back to it. An
 //! envelope that is not covered is not believed about losses, closing, checkpoints or keys. It does fill the sequence
 //! number that it claims, so that its neighbours are not reported with it: one changed field is one finding. Only
@@ -17,6 +17,7 @@ mod beside;
 mod chain;
 mod claims;
 mod compare;
+mod deeds;
 mod disclosure;
 mod edges;
 mod findings;
@@ -40,6 +41,7 @@ mod tests;
 pub use compare::{
     CompareOptions, Comparison, Counts, Difference, DifferenceKind, Only, Pair, Spot, compare,
 };
+pub use deeds::{DeedsReport, UnfinishedDeed};
 pub use graph::{Graph, GraphFilter, GraphFinding, GraphFindingKind};
 pub use options::{Options, TrustedKey};
 pub use report::{Finding, FindingKind, Point, Report, StreamReport, Verdict};

@@ -72,6 +72,8 @@ pub struct Options {
     /// Keep what [`Verifier::graph`](super::Verifier::graph) needs: some 500 bytes per envelope that says something of
     /// authority, and 8 for each other envelope.
     pub graph: bool,
+    /// Keep what [`Verifier::deeds`](super::Verifier::deeds) needs: the attributes of each intent without a result.
+    pub deeds: bool,
     /// Notes, and losses that the producer declared, count as findings for the exit status.
     pub strict: bool,
     /// The input is a part of what was written (one file of a rotated set): what lies before the first
@@ -90,6 +92,7 @@ impl Default for Options {
             silence: None,
             edges: false,
             graph: false,
+            deeds: false,
             strict: false,
             partial: false,
             lanes: Vec::new(),

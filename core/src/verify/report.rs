@@ -22,6 +22,14 @@ pub enum FindingKind {
     Torn,
     /// An authorization edge leads to no envelope of the input.
     MissingEdge,
+    /// An intent of a deed has no result.
+    Unfinished,
+    /// The result of a deed has no intent.
+    ResultAlone,
+    /// A deed has two results.
+    SecondResult,
+    /// A result stands before its intent.
+    EarlyResult,
     /// Numbers are missing, undeclared, and the chain is unbroken over them.
     Gap,
     /// Numbers are missing, undeclared, and the chain is broken.
@@ -56,7 +64,7 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::DeclaredLoss,
         Self::Erased,
         Self::Duplicate,
@@ -64,6 +72,10 @@ impl FindingKind {
         Self::NotCanonical,
         Self::Torn,
         Self::MissingEdge,
+        Self::Unfinished,
+        Self::ResultAlone,
+        Self::SecondResult,
+        Self::EarlyResult,
         Self::Gap,
         Self::Removed,
         Self::Conflict,
@@ -92,6 +104,10 @@ impl FindingKind {
             Self::NotCanonical => "not_canonical",
             Self::Torn => "torn",
             Self::MissingEdge => "missing_edge",
+            Self::Unfinished => "unfinished",
+            Self::ResultAlone => "result_alone",
+            Self::SecondResult => "second_result",
+            Self::EarlyResult => "early_result",
             Self::Gap => "gap",
             Self::Removed => "removed",
             Self::Conflict => "conflict",
@@ -119,6 +135,7 @@ impl FindingKind {
             | Self::NotCanonical
             | Self::Torn
             | Self::MissingEdge
+            | Self::Unfinished
             | Self::MissingLane
             | Self::Open => Weight::Note,
             _ => Weight::Finding,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chain::{ANY_AGENT, Added, Budget, Chain, Covered, Link, Marks, NO_AGENT};
+use super::deeds::Told;
 use super::findings::Findings;
 use super::options::TrustedKey;
 use super::own::{LostRange, Mode, Own};
@@ -74,6 +75,8 @@ pub(super) struct Said {
     pub(super) malformed: Option<String>,
     /// Its id and the data in which authorization edges are looked for, where these are asked for.
     pub(super) edges: Option<EdgeData>,
+    /// What it says of a deed.
+    pub(super) deed: Option<Told>,
 }
 
 /// What an envelope's own signature is worth.
@@ -584,7 +587,7 @@ impl Said {
         let edges =
             self.edges.as_ref().map_or(0, |(id, data)| id.len() + data.as_ref().map_or(0, |data| data.len()));
         // The data of edges counts only up to 1 KiB: a user who asks for edges accepts memory beyond the bounds.
-        self.own.size() + edges.min(1024)
+        self.own.size() + edges.min(1024) + self.deed.as_ref().map_or(0, Told::size)
     }
 }
 

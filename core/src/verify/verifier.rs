@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::chain::{Budget, Covered, Marks};
 use super::claims::{Claim, Claims, Witness};
+use super::deeds::{Deeds, DeedsReport, Fault};
 use super::edges::Edges;
 use super::findings::Findings;
 use super::finish::Settled;
@@ -58,6 +59,7 @@ pub(super) struct State {
     pub(super) budget: Budget,
     pub(super) latest: Option<Time>,
     pub(super) edges: Edges,
+    pub(super) deeds: Deeds,
     /// Collects what the graph is made of, if one is asked for.
     pub(super) graph: Option<Collector>,
     pub(super) unsigned: u64,
@@ -95,6 +97,7 @@ impl Verifier {
                 budget: Budget::new(),
                 latest: None,
                 edges: Edges::default(),
+                deeds: Deeds::default(),
                 unsigned: 0,
                 malformed: 0,
                 first_malformed: None,
@@ -311,6 +314,14 @@ impl Verifier {
         self.settle().map(|(report, _)| report)
     }
 
+    /// As [`finish`](Self::finish), and what the input says of deeds; [`Options::deeds`] must be set.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn deeds(self) -> Result<(Report, DeedsReport)> {
+        self.settle().map(|(report, settled)| (report, settled.deeds))
+    }
+
     /// As [`finish`](Self::finish), and what a comparison needs to know of the streams.
     pub(super) fn settle(self) -> Result<(Report, Settled)> {
         let keys = self.state.options.keys.len();
@@ -397,7 +408,8 @@ impl State {
             .then(|| ((*envelope.id).into(), envelope.has_authz.then(|| envelope.data.into())));
         let checkpoint = matches!(said, Own::Checkpoint { .. });
         let malformed = envelope.form.clone();
-        let says = edges.is_some() || malformed.is_some() || !matches!(said, Own::Other);
+        let deed = self.deeds.read(envelope, self.options.deeds);
+        let says = deed.is_some() || edges.is_some() || malformed.is_some() || !matches!(said, Own::Other);
         let said = says.then(|| Said {
             sequence: envelope.sequence,
             begins: envelope.prev.is_none(),
@@ -406,6 +418,7 @@ impl State {
             own: said,
             malformed,
             edges,
+            deed,
         });
         let stream = &mut self.streams[index];
         let with = (&self.short, &mut self.budget);
@@ -489,7 +502,7 @@ impl State {
 
     /// Acts on what a covered own envelope says; `key` vouches for it.
     fn believe(&mut self, index: usize, said: Said, key: u8) {
-        let Said { sequence, begins, time, place, own, malformed, edges } = said;
+        let Said { sequence, begins, time, place, own, malformed, edges, deed } = said;
         if let Some(note) = malformed {
             let stream = &mut self.streams[index];
             if stream.chain.marks(sequence).is_some_and(Marks::is_noted) {
@@ -503,6 +516,21 @@ impl State {
             self.edges.id(&id);
             if let Some(data) = data {
                 self.edges.edges(&data, index, sequence, place);
+            }
+        }
+        if let Some(told) = deed {
+            for (fault, at) in self.deeds.take(told, index, sequence, place) {
+                let (kind, note) = match fault {
+                    Fault::Second => (
+                        FindingKind::SecondResult,
+                        "another result of a deed that has one: an act is done once",
+                    ),
+                    Fault::Early => (
+                        FindingKind::EarlyResult,
+                        "it stands before the intent: the act was not held up for it",
+                    ),
+                };
+                self.streams[at.stream].findings.at(kind, at.sequence, at.place, note);
             }
         }
         match own {

@@ -16,7 +16,7 @@ use crate::random::Random;
 const LONG: Duration = Duration::from_secs(60);
 
 /// One write, so that a line is whole or not there.
-fn tell(line: &str) {
+pub(crate) fn tell(line: &str) {
     if std::io::stdout().write_all(line.as_bytes()).is_err() {
         std::process::exit(0);
     }

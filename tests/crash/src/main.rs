@@ -5,6 +5,7 @@
 //! are at then is left to chance; everything that they had told by then counts.
 
 mod agent;
+mod deeds;
 mod ledger;
 mod life;
 mod random;
@@ -21,13 +22,15 @@ struct Arguments {
     seed: u64,
     /// Of a log that is replayed, instead of a program that emits.
     nonces: u64,
+    /// Deeds, instead of events.
+    deeds: bool,
     program: Vec<String>,
 }
 
 fn arguments() -> Result<Arguments, String> {
     let own = std::env::current_exe().map_err(|e| e.to_string())?;
     let own = vec![own.display().to_string(), "agent".to_owned()];
-    let mut parsed = Arguments { kills: 200, seed: 1, nonces: 0, program: own };
+    let mut parsed = Arguments { kills: 200, seed: 1, nonces: 0, deeds: false, program: own };
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         let mut number = || given.next().and_then(|n| n.parse().ok()).ok_or(format!("{argument} N"));
@@ -35,6 +38,7 @@ fn arguments() -> Result<Arguments, String> {
             "--kills" => parsed.kills = number()?,
             "--seed" => parsed.seed = number()?,
             "--replay" => parsed.nonces = number()?,
+            "--deeds" => parsed.deeds = true,
             "--" => {
                 parsed.program = given.by_ref().collect();
                 break;
@@ -54,6 +58,10 @@ fn run() -> Result<(), String> {
         return vacuum::replay(arguments.kills, arguments.nonces, arguments.seed)
             .map_err(|e| format!("seed {}: {e}", arguments.seed));
     }
+    if arguments.deeds {
+        return deeds::kill(arguments.kills, arguments.seed)
+            .map_err(|e| format!("seed {}: {e}", arguments.seed));
+    }
     let mut random = Random(arguments.seed);
     let mut totals = Totals::default();
     let start = Instant::now();
@@ -70,6 +78,7 @@ fn main() -> ExitCode {
     let rest = || std::env::args().skip(2).collect::<Vec<_>>();
     match std::env::args().nth(1).as_deref() {
         Some("agent") => agent::run(&rest()),
+        Some("deed-agent") => deeds::run(&rest()),
         Some("vacuum-agent") => vacuum::run(&rest()),
         _ => {}
     }

@@ -67,8 +67,18 @@ fn pool() -> Vec<Value> {
 }
 
 /// Names that belong to no table, or to every one.
-const SHARED: [&str; 9] =
-    ["provenance", "authz", "content", "capture", "disclosures", "view", "error", "source", "unknown"];
+const SHARED: [&str; 10] = [
+    "provenance",
+    "authz",
+    "content",
+    "capture",
+    "disclosures",
+    "phase",
+    "view",
+    "error",
+    "source",
+    "unknown",
+];
 
 #[test]
 fn the_code_and_the_schemas_agree() {
