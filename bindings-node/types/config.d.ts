@@ -95,6 +95,8 @@ export interface StreamSink {
     readonly insecure?: boolean | undefined;
     /** `0s`: for ever. */
     readonly lifetime?: string | undefined;
+    /** What is spoken if the peer does not speak this. */
+    readonly fallback?: OtlpSink | undefined;
     readonly drain?: string | undefined;
 }
 /** A sink: by its name alone, or with its keys. */

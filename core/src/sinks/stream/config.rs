@@ -8,7 +8,7 @@ use crate::document::reader::Cursor;
 use crate::error::Result;
 use crate::secret::Secret;
 use crate::sink::{Alone, Examined, Kind, Made, Making, Settings, SinkClass, SinkConfig};
-use crate::sinks::otlp::{client_files, endpoint, headers};
+use crate::sinks::otlp::{self, client_files, endpoint, headers};
 
 /// `stream`
 pub(crate) const KIND: Kind = Kind {
@@ -34,6 +34,12 @@ pub(crate) const KIND: Kind = Kind {
             Form::Duration,
             "15m",
             "how long a stream is used, up to a quarter less; `0s`: for ever",
+        ),
+        Key::new(
+            "fallback",
+            Form::Table(otlp::KIND.keys),
+            "none",
+            "keys of an [`otlp`](#otlp) sink, which is spoken, and said so once, if the peer does not speak this",
         ),
         Key::new("drain", Form::Duration, "5s", "how long what is in flight at the end of that may take"),
     ],
@@ -62,6 +68,8 @@ pub struct StreamConfig {
     pub lifetime: Duration,
     /// How long what is in flight at its end may take.
     pub drain: Duration,
+    /// What is spoken to a peer that does not speak this.
+    pub fallback: Option<SinkConfig>,
 }
 
 impl Settings for StreamConfig {
@@ -71,7 +79,7 @@ impl Settings for StreamConfig {
 
     #[cfg(feature = "otlp")]
     fn make(&self, making: &Making<'_>) -> Result<Made> {
-        Ok(Made::new(super::sink::StreamSink::new(self, making.timeout, &crate::sinks::otlp::process_env)?))
+        Ok(Made::new(super::sink::StreamSink::new(self, making, &crate::sinks::otlp::process_env)?))
     }
 
     #[cfg(not(feature = "otlp"))]
@@ -82,7 +90,7 @@ impl Settings for StreamConfig {
     #[cfg(feature = "otlp")]
     fn examine(&self, making: &Making<'_>) -> Examined {
         use crate::sink::Grade;
-        let sink = super::sink::StreamSink::new(self, making.timeout, &crate::sinks::otlp::process_env);
+        let sink = super::sink::StreamSink::new(self, making, &crate::sinks::otlp::process_env);
         match sink.map(|mut sink| sink.ask()) {
             Err(e) => Examined::Found(Grade::Wrong, e.to_string()),
             Ok(Err(failure)) => Examined::Found(Grade::Wrong, crate::sinks::otlp::http::told(&failure)),
@@ -109,5 +117,6 @@ fn read(cursor: &Cursor<'_>) -> Result<SinkConfig> {
         insecure: table.maybe("insecure", Cursor::bool)?,
         lifetime: table.or("lifetime", Duration::from_secs(15 * 60), Cursor::duration)?,
         drain: table.or("drain", Duration::from_secs(5), Cursor::duration)?,
+        fallback: table.maybe("fallback", |c| (otlp::KIND.read)(c))?,
     }))
 }

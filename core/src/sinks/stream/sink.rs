@@ -12,7 +12,7 @@ use super::supervisor::{End, Key, Limits, Why};
 use crate::error::{Error, Result};
 use crate::seam::fork::Process;
 use crate::seam::{Clock, SystemClock};
-use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
+use crate::sink::{Answer, Answers, Attached, Envelope, Failure, FailureKind, Making, Sink, SinkHealth};
 use crate::sinks::otlp::OtlpConfig;
 use crate::sinks::otlp::http::{Settings, told};
 
@@ -29,6 +29,16 @@ pub(super) struct StreamSink {
     clock: Arc<dyn Clock>,
     timeout: Duration,
     last: Option<SinkHealth>,
+    fallback: Fallback,
+}
+
+/// What is spoken to a peer that does not speak this.
+enum Fallback {
+    None,
+    /// An OTLP sink that has not been needed.
+    Ready(Box<dyn Sink>),
+    /// One that is used, and what health says of that.
+    Used(Box<dyn Sink>, String),
 }
 
 impl StreamSink {
@@ -38,11 +48,11 @@ impl StreamSink {
     /// `invalid_config`: a certificate cannot be read, an endpoint is none.
     pub(super) fn new(
         config: &StreamConfig,
-        timeout: Duration,
+        making: &Making<'_>,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self> {
         // It gives up a little before the lane does, so that it can say what it was waiting for.
-        let timeout = timeout.mul_f32(0.9);
+        let timeout = making.timeout.mul_f32(0.9);
         let as_otlp = OtlpConfig {
             endpoint: Some(config.endpoint.clone()),
             headers: config.headers.clone(),
@@ -60,14 +70,12 @@ impl StreamSink {
             connect: usual.connect.min(timeout),
             ..usual
         };
-        Ok(Self {
-            settings,
-            limits,
-            link: None,
-            clock: Arc::new(SystemClock::default()),
-            timeout,
-            last: None,
-        })
+        let fallback = match &config.fallback {
+            Some(otlp) => Fallback::Ready(otlp.make(making)?.sink),
+            None => Fallback::None,
+        };
+        let clock = Arc::new(SystemClock::default());
+        Ok(Self { settings, limits, link: None, clock, timeout, last: None, fallback })
     }
 
     fn link(&mut self) -> Result<&mut Link, Failure> {
@@ -89,8 +97,22 @@ impl StreamSink {
         }
     }
 
+    /// Speaks OTLP from now on, if that is configured; whether it does.
+    fn fall_back(&mut self, why: &Failure) -> bool {
+        let Fallback::Ready(_) = self.fallback else { return false };
+        let Fallback::Ready(sink) = std::mem::replace(&mut self.fallback, Fallback::None) else {
+            return false;
+        };
+        let said = format!("{}; OTLP is spoken instead, to the endpoint of `fallback`", why.summary);
+        crate::diagnostics::warn(&said);
+        self.fallback = Fallback::Used(sink, said);
+        // Nothing more goes over it.
+        self.link = None;
+        true
+    }
+
     /// Sends parts of a batch, all under way at once, and waits for what becomes of each.
-    fn send(&mut self, parts: &[&[Envelope]]) -> Vec<Answers> {
+    fn send(&mut self, parts: &[&[Envelope]]) -> (Vec<Answers>, Option<Failure>) {
         let deadline = self.clock.now().after(self.timeout);
         let clock = Arc::clone(&self.clock);
         let failure = Failure::new(
@@ -102,10 +124,11 @@ impl StreamSink {
             ),
         );
         let mut answers = vec![Answers::Retry(failure, None); parts.len()];
+        let mut not_spoken = None;
         let (answer, told) = mpsc::channel();
         let link = match self.link() {
             Ok(link) => link,
-            Err(failure) => return vec![Answers::Retry(failure, None); parts.len()],
+            Err(failure) => return (vec![Answers::Retry(failure, None); parts.len()], None),
         };
         let mut open: HashMap<_, _> = parts
             .iter()
@@ -117,6 +140,9 @@ impl StreamSink {
             match told.recv_timeout(left(&*clock, deadline)) {
                 Ok((job, told)) => {
                     if let Some(at) = open.remove(&job) {
+                        if let Told::Failed(failure, Why::Ended(End::NotSpoken)) = &told {
+                            not_spoken = Some(failure.clone());
+                        }
                         answers[at] = judge(told, parts[at].len());
                     }
                 }
@@ -133,7 +159,7 @@ impl StreamSink {
         if let Some((_, link)) = &self.link {
             open.into_keys().for_each(|job| link.withdraw(job));
         }
-        answers
+        (answers, not_spoken)
     }
 
     fn note(&mut self, answers: &Answers) {
@@ -156,7 +182,7 @@ impl StreamSink {
     /// # Errors
     /// What stands between this process and the receiver.
     pub(super) fn ask(&mut self) -> std::result::Result<String, Failure> {
-        match self.send(&[&[]]).pop() {
+        match self.send(&[&[]]).0.pop() {
             Some(Answers::Acknowledged) => Ok(format!(
                 "{} speaks the stream's profile compact/{}",
                 self.settings.shown_endpoint(),
@@ -213,9 +239,18 @@ impl Sink for StreamSink {
         "stream"
     }
 
+    fn attach(&mut self, lane: &Attached<'_>) {
+        if let Fallback::Ready(sink) = &mut self.fallback {
+            sink.attach(lane);
+        }
+    }
+
     fn deliver(&mut self, batch: &[Envelope]) -> Answers {
         if batch.is_empty() {
             return Answers::Acknowledged;
+        }
+        if let Fallback::Used(sink, _) = &mut self.fallback {
+            return sink.deliver(batch);
         }
         let mut parts = Vec::new();
         let mut rest = batch;
@@ -229,7 +264,13 @@ impl Sink for StreamSink {
             parts.push(part);
             rest = after;
         }
-        let mut answers = self.send(&parts);
+        let (mut answers, not_spoken) = self.send(&parts);
+        // What it did not read before it said so has not arrived: all of it goes the other way.
+        if not_spoken.is_some_and(|why| self.fall_back(&why))
+            && let Fallback::Used(sink, _) = &mut self.fallback
+        {
+            return sink.deliver(batch);
+        }
         let answers = match answers.len() {
             1 => answers.remove(0),
             _ => together(&parts, answers),
@@ -239,6 +280,11 @@ impl Sink for StreamSink {
     }
 
     fn health(&mut self) -> SinkHealth {
+        if let Fallback::Used(sink, said) = &mut self.fallback {
+            let health = sink.health();
+            let detail = health.detail.map_or_else(|| said.clone(), |own| format!("{said}; {own}"));
+            return SinkHealth { detail: Some(detail), ..health };
+        }
         self.last.clone().unwrap_or_default()
     }
 }

@@ -1,6 +1,7 @@
 //! What the tests of the stream have in common: events as an agent emits them, sealed as a lane seals them.
 
 mod measure;
+mod peer;
 
 use std::sync::Arc;
 use std::time::Duration;
