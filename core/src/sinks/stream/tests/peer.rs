@@ -23,8 +23,6 @@ use crate::sinks::stream::proto::{HEADER, Status, frame, read_batch};
 struct Script {
     /// Among the headers of its answer.
     head: Vec<(&'static str, &'static str)>,
-    /// Said at once, before it has read anything.
-    first: Vec<u8>,
     /// Said to each batch; `None`: it says nothing more.
     each: Option<fn(u64) -> Vec<u8>>,
     /// The gRPC status with which it ends after the first batch.
@@ -35,7 +33,7 @@ const SPEAKS: (&str, &str) = (HEADER, "compact/1");
 
 impl Default for Script {
     fn default() -> Self {
-        Self { head: vec![SPEAKS], first: Vec::new(), each: Some(ok), end: None }
+        Self { head: vec![SPEAKS], each: Some(ok), end: None }
     }
 }
 
@@ -105,9 +103,6 @@ fn answer(script: Script, request: Request<hyper::body::Incoming>) -> Response<S
         let say = |bytes: Vec<u8>| {
             let _ = out.send(Frame::data(bytes.into()));
         };
-        if !script.first.is_empty() {
-            say(script.first);
-        }
         let mut messages = crate::sinks::stream::proto::Messages::new(1 << 24);
         while let Some(Ok(part)) = body.frame().await {
             if let Some(data) = part.data_ref() {
@@ -160,11 +155,10 @@ fn failure(answers: &Answers) -> (FailureKind, &str, Option<&str>) {
 #[test]
 fn only_an_acknowledgement_in_order_is_one() {
     assert_eq!(answers(Script::default()), Answers::Acknowledged);
-    let wrong: [Script; 5] = [
-        // Of another batch, twice, before anything was sent, nonsense, too long.
+    let wrong: [Script; 4] = [
+        // Of another batch, of none, nonsense, too long. (One that is early and right is no other than one that is in time.)
         Script { each: Some(|batch| said(batch + 1, true)), ..Script::default() },
         Script { each: Some(|_| said(0, true)), ..Script::default() },
-        Script { first: said(1, true), each: None, ..Script::default() },
         Script { each: Some(|_| frame(&[8])), ..Script::default() },
         Script { each: Some(|_| vec![0, 0x7F, 0xFF, 0xFF, 0xFF]), ..Script::default() },
     ];
