@@ -49,7 +49,7 @@ fn thresholds_are_those_of_the_specifications_table() {
     }
     // At all fourteen digits a threshold is the share itself, to half of the last.
     for (numerator, denominator) in [(1, 3), (1, 7), (5, 100), (999, 1000), (1, 1 << 32)] {
-        let exact = u128::from(NONE) * u128::from(denominator - numerator) / u128::from(denominator as u64);
+        let exact = u128::from(NONE) * u128::from(denominator - numerator) / u128::from(denominator);
         let found = u128::from(threshold((numerator, denominator), 14));
         assert!(found.abs_diff(exact) <= 1, "{numerator}/{denominator}: {found:x} for {exact:x}");
     }
