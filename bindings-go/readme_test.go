@@ -163,6 +163,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	sinkwell "sinkwell.dev/go"
@@ -173,7 +174,7 @@ func use(...any) {}
 
 func readme(ctx context.Context, sw *sinkwell.Emitter, receipt *sinkwell.Receipt, handler http.Handler,
 	sampler sdktrace.Sampler, err error, call func(context.Context) error) {
-	use(errors.Is, slog.New, otel.FromContext)
+	use(errors.Is, slog.New, os.Stdin, otel.FromContext)
 	%s
 }
 

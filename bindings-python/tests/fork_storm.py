@@ -10,6 +10,7 @@ what its threads wait in is said. Prints one line of JSON per failure, and a sum
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import itertools
 import json
@@ -127,8 +128,9 @@ def wait_for(what: str, reached: Any) -> None:
 def in_write() -> bool:
     """Whether the thread of the lane's sink is in a write."""
     for task in Path("/proc/self/task").glob("*"):
-        if (task / "comm").read_text().strip() == "sinkwell-l-sink":
-            return (task / "syscall").read_text().split()[0] == WRITE
+        with contextlib.suppress(FileNotFoundError):
+            if (task / "comm").read_text().strip() == "sinkwell-l-sink":
+                return (task / "syscall").read_text().split()[0] == WRITE
     return False
 
 
@@ -139,11 +141,14 @@ def quiet() -> bool:
     """Whether no other thread of this process has run for a moment: none of them wants Python's lock."""
 
     def turns() -> dict[str, list[str]]:
-        return {
-            task.name: re.findall(r"ctxt_switches:\s*(\d+)", (task / "status").read_text())
-            for task in Path("/proc/self/task").glob("*")
-            if int(task.name) != threading.get_native_id()
-        }
+        found = {}
+        for task in Path("/proc/self/task").glob("*"):
+            if int(task.name) == threading.get_native_id():
+                continue
+            # A thread may end between the listing and the reading.
+            with contextlib.suppress(FileNotFoundError):
+                found[task.name] = re.findall(r"ctxt_switches:\s*(\d+)", (task / "status").read_text())
+        return found
 
     before = turns()
     time.sleep(0.03)
@@ -375,13 +380,25 @@ sys.stdin.read()
 SECRET = b"a secret of the storm's, 32 long"
 
 
+def lines_in(folder: Path) -> list[str]:
+    """All lines that arrived in files. The parent ends as a killed process does, perhaps in the middle of a write: what
+    is after the last end of a line in its own file was never acknowledged.
+    """
+    found = []
+    for path in sorted(folder.glob("lines.ndjson*")):
+        text = path.read_text()
+        if path.name == "lines.ndjson":
+            text = text[: text.rfind("\n") + 1]
+        # What a lane loses is told on standard error where no logger hears it, which here may be the sink as well.
+        found += [line for line in text.splitlines() if not line.startswith("sinkwell: ")]
+    return found
+
+
 def wrong_in(folder: Path) -> str | None:
     """What the verifier finds in what arrived, beyond what the end of the parent explains: it goes as a killed process
     does, in the middle of a batch, and then no signature covers the end of its own stream.
     """
-    lines = []
-    for path in sorted(folder.glob("lines.ndjson*")):
-        lines += [line for line in path.read_text().splitlines() if not line.startswith("sinkwell: ")]
+    lines = lines_in(folder)
     if not lines:
         return None
     command = [
@@ -411,16 +428,11 @@ def wrong_in(folder: Path) -> str | None:
 def children_in(folder: Path) -> list[int]:
     """The numbers of children's events that arrived; a line that is none is a failure."""
     found = []
-    lines = []
-    for path in sorted(folder.glob("lines.ndjson*")):
-        lines += path.read_text().splitlines()
+    lines = lines_in(folder)
     if (folder / "audit.db").exists():
         command = [sys.executable, "-m", "sinkwell", "audit", "export", str(folder / "audit.db")]
         lines += subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     for line in lines:
-        if line.startswith("sinkwell: "):
-            # What a lane loses is told on standard error where no logger hears it, which here is the sink as well.
-            continue
         try:
             envelope = json.loads(line)
         except ValueError as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import _queue
 import asyncio
 import gc
 import threading
 import time
 import warnings
-import weakref
 from typing import Any
 
 import pytest
@@ -93,34 +93,70 @@ def test_a_loop_that_is_gone_harms_nobody() -> None:
     assert emitter.shutdown(timeout=5)["gate"]["pending"] == 0
 
 
-def test_a_loop_that_stops_before_a_call_begins_lets_go_of_it() -> None:
-    class Job:
-        """As the native half's: collected without an answer, it answers itself."""
-
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "only stopped"])
+def test_what_a_loop_never_began_runs_on_another(closed: bool) -> None:
     home = asyncio.new_event_loop()
     place = _sinks._Loop(home)
-    job, gone = Job(), threading.Event()
-    weakref.finalize(job, gone.set)
+    ran_on = _queue.SimpleQueue[asyncio.AbstractEventLoop]()
 
-    async def body(job: Job) -> None:
-        raise AssertionError("it never begins")
+    async def body() -> None:
+        ran_on.put(asyncio.get_running_loop())
 
-    async def main(job: Job) -> None:
-        place.submit(lambda: body(job))
+    async def main() -> None:
+        place.submit(body)
         # The call's task is made in the loop's last round.
         home.call_soon(home.stop)
         await asyncio.sleep(60)
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        task = home.create_task(main(job))
+        task = home.create_task(main())
         home.run_forever()
         task.cancel()
-        home._ready.clear()  # type: ignore[attr-defined]
+        if closed:
+            home._ready.clear()  # type: ignore[attr-defined]
+            home.close()
+            del task
+            gc.collect()
+        else:
+            # A wait of ours, as at the end of the process.
+            with _sinks.parked():
+                pass
+        assert ran_on.get(timeout=30) is not home
+    if not closed:
+        # What is still in the stopped loop finds that its work is done.
+        home.run_until_complete(asyncio.sleep(0))
         home.close()
-        del job, task
-        gc.collect()
-    assert gone.is_set()
+    place.close()
+    assert ran_on.empty()
+
+
+def test_a_loop_that_stops_while_it_is_given_a_call() -> None:
+    class Stopping(asyncio.SelectorEventLoop):
+        running = False
+
+        def is_running(self) -> bool:
+            return self.running
+
+        def call_soon_threadsafe(  # type: ignore[override]
+            self, callback: Any, *args: Any, context: Any = None
+        ) -> asyncio.Handle:
+            handle = super().call_soon_threadsafe(callback, *args, context=context)
+            self.running = False
+            return handle
+
+    home = Stopping()
+    home.running = True
+    place = _sinks._Loop(home)
+    ran = threading.Event()
+
+    async def body() -> None:
+        ran.set()
+
+    place.submit(body)
+    assert ran.wait(30)
+    place.close()
+    home.close()
 
 
 def test_stages_and_time_outs(emitter: sinkwell.Emitter) -> None:

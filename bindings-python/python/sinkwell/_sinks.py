@@ -13,10 +13,11 @@ import asyncio
 import enum
 import inspect
 import queue
+import sys
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -141,6 +142,12 @@ class _Call:
         run, self._run = self._run, None
         return run
 
+    def __del__(self) -> None:
+        # Its loop was closed, or its task was cancelled, before the first step, as `asyncio.run` does at its end.
+        # Nothing has been done yet, so another loop does it: it is not a failure of the sink's.
+        if self._run is not None and not sys.is_finalizing():
+            self._loop.elsewhere(self._run)
+
     def begin(self) -> None:
         task = asyncio.get_running_loop().create_task(_Steps(self, self._loop.tasks))
         # A loop that stops before the first step drops it, and with it the call: nothing to complain of.
@@ -187,6 +194,7 @@ class _Loop:
         self._home = event_loop
         # Made now: at the end of the interpreter no thread can be started any more.
         self._private = _private_loop()
+        self._generation = _native._generation()
         # Weakly: a loop that is closed drops its callbacks, and the calls with them.
         self._waiting: weakref.WeakSet[_Call] = weakref.WeakSet()
         self.tasks: set[asyncio.Task[None] | None] = set()
@@ -195,17 +203,29 @@ class _Loop:
 
     def submit(self, run: Run) -> None:
         """Have ``run``, which makes a coroutine, run on the loop. From any thread."""
-        home = self._home
         call = _Call(self, run)
-        if home is not None and home.is_running() and id(home) not in _process().parked:
+        if self._home is not None and self._is_taking(self._home):
             self._waiting.add(call)
-            try:
-                home.call_soon_threadsafe(call.begin)
-            except RuntimeError:
-                pass  # Closed in the meantime.
-            else:
+            with suppress(RuntimeError):  # Closed in the meantime.
+                self._home.call_soon_threadsafe(call.begin)
+            # A loop that has stopped since it was asked keeps a call that it never begins.
+            if self._is_taking(self._home):
                 return
         self._private.call_soon_threadsafe(call.begin)
+
+    @staticmethod
+    def _is_taking(home: asyncio.AbstractEventLoop) -> bool:
+        return home.is_running() and id(home) not in _process().parked
+
+    def elsewhere(self, run: Run) -> None:
+        """Have what no loop began run on the private loop, but not in a child of the process that asked for it."""
+        if self._generation == _native._generation():
+            self._private.call_soon_threadsafe(_Call(self, run).begin)
+
+    def move_from_stopped(self) -> None:
+        """Have what has not begun run on the private loop, if the home loop has stopped."""
+        if self._home is not None and not self._home.is_running():
+            self.move()
 
     def move(self) -> None:
         """Have what has not begun run on the private loop: the home loop is held up."""
@@ -246,15 +266,18 @@ def _process() -> _Process:
 @contextmanager
 def parked() -> Iterator[None]:
     """Around a wait of ours that holds up this thread: if it runs an event loop, sinks at home there run on
-    the private loop meanwhile, so that the wait does not wait for itself.
+    the private loop meanwhile, so that the wait does not wait for itself. If it runs none, sinks whose loop has
+    stopped run there.
     """
+    process = _process()
     try:
         event_loop = asyncio.get_running_loop()
     except RuntimeError:
+        for loop in [loop for homes in list(process.homes.values()) for loop in homes]:
+            loop.move_from_stopped()
         yield
         return
     home = id(event_loop)
-    process = _process()
     process.parked.add(home)
     try:
         for loop in process.homes.get(home, []):
