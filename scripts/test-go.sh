@@ -19,5 +19,25 @@ modules() {
     return "$failed"
 }
 logged go modules || status=$?
+# What the failed tests said: the log has an object of JSON for each line of theirs, in the order of the clock.
+((status == 0)) || python3 - "$logs/go.log" >&2 <<'EOF' || true
+import collections, json, sys
+
+said, failed = collections.defaultdict(list), []
+for line in open(sys.argv[1], encoding="utf-8"):
+    try:
+        event = json.loads(line)
+    except ValueError:
+        print(line, end="")
+        continue
+    test = event.get("Package"), event.get("Test")
+    if event["Action"] == "output":
+        said[test].append(event["Output"])
+    elif event["Action"] == "fail" and event.get("Test"):
+        failed.append(test)
+for test in failed:
+    print(*test)
+    print("".join(said[test][-40:]))
+EOF
 count() { grep -cE "\"Action\":\"$1\".*\"Test\":" "$logs/go.log" || true; }
 counted go "$status" "$(count pass)" "$(count fail)" "$(count skip)"
