@@ -58,6 +58,8 @@ export interface OtlpSink {
   readonly insecure?: boolean | undefined;
   readonly body?: 'string' | 'map' | 'none' | undefined;
   readonly max_request_bytes?: string | undefined;
+  /** With `traces`, what finished spans came to goes out as spans, too. */
+  readonly signals?: readonly ('logs' | 'traces')[] | undefined;
   readonly resource?: object | undefined;
 }
 

@@ -38,6 +38,7 @@ fn envelope(n: u64, previous: Option<EnvelopeHash>, hash: impl Fn(&str) -> Envel
         signed: true,
         streamid,
         sequence: n,
+        span: None,
         prevhash: previous,
         agentid: Arc::from("urn:example:buyer"),
         time: nanos,

@@ -70,6 +70,28 @@ pub struct EnvelopeInner {
     pub recordedtime: UnixNanos,
     /// `TRACE` 1 … `FATAL` 21.
     pub severity: u8,
+    /// Set if it is what a finished span came to, and policies send that on as a span, too. It is kept in no journal:
+    /// what is sent again from there has none.
+    pub span: Option<SpanForm>,
+}
+
+/// What policies decided of a span beside its envelope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpanForm {
+    /// What becomes of the threshold in its `tracestate`.
+    pub threshold: SpanThreshold,
+}
+
+/// What becomes of the sampling threshold in a span's `tracestate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpanThreshold {
+    /// It stays as it came: nobody sampled.
+    #[default]
+    Brought,
+    /// This, of 56 bits.
+    Set(u64),
+    /// None: how many spans this one stands for is not known.
+    Unknown,
 }
 
 impl Envelope {
@@ -98,6 +120,7 @@ impl Envelope {
             time: e.time,
             recordedtime: e.recordedtime,
             severity: e.severity,
+            span: e.span,
         }
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn envelope_of(line: String, stream: u8, sequence: u64) -> crate::sin
         signed: true,
         streamid: Uuid([stream; 16]),
         sequence,
+        span: None,
         hash: [0; 32],
         digest: [0; 32],
         prevhash: None,

@@ -214,3 +214,158 @@ pub(crate) fn metrics_arrive(binary: &Path) -> String {
     }
     counts.join("; ")
 }
+
+const TRACES: &str = "
+telemetry:
+  - apiVersion: sinkwell.dev/v1alpha1
+    kind: TelemetryPolicy
+    metadata: { name: half }
+    spec:
+      targetRefs: [ { kind: Lane, name: collector } ]
+      events: { fields: [ { key: env, value: { literal: test } } ] }
+      sampling:
+        rate: { numerator: 1, denominator: 2 }
+        parentBased: { mode: Enabled, rate: { numerator: 1, denominator: 2 } }
+";
+
+/// A trace's id whose low 56 bits are spread over all there are.
+fn trace_id(n: u64) -> String {
+    format!("{:016x}{:016x}", n + 1, (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
+
+/// Emits the spans of a trace, the innermost first, as SDKs end them.
+fn emit_trace(emitter: &Emitter, n: u64, flags: u8) {
+    let id = trace_id(n);
+    let span = |own: u64, parent: u64, name: &str, attributes: &str| {
+        let parent =
+            if parent == 0 { String::new() } else { format!(r#""parent_span_id":"{parent:016x}","#) };
+        let text = format!(
+            r#"{{"name":"{name}","trace_id":"{id}","span_id":"{own:016x}",{parent}"flags":{flags},"state":"ot=th:0,vendor=x","start_unix_nano":"1767225600000000000","end_unix_nano":"1767225600250000000","attributes":{{{attributes}}}}}"#
+        );
+        sinkwell::bridge::emit_span(emitter, text.as_bytes(), &sinkwell::Wait::Allowed).unwrap();
+    };
+    span(
+        3,
+        2,
+        "execute_tool search",
+        r#""gen_ai.operation.name":"execute_tool","gen_ai.tool.name":"search""#,
+    );
+    span(
+        2,
+        1,
+        "chat large",
+        r#""gen_ai.operation.name":"chat","gen_ai.request.model":"large","gen_ai.usage.input_tokens":7"#,
+    );
+    span(1, 0, "invoke_agent buyer", r#""gen_ai.operation.name":"invoke_agent","gen_ai.agent.name":"buyer""#);
+}
+
+pub(crate) fn traces_arrive(binary: &Path) -> String {
+    let mut counts = Vec::new();
+    for protocol in ["grpc", "http/protobuf"] {
+        let (dir, ports) = (Dir::new(), Ports::new());
+        let out = dir.path("out.json");
+        // A file for each signal: one exporter of both is closed with the first pipeline that ends, whatever the other
+        // still holds.
+        let of_spans = dir.path("spans.json");
+        let with_traces = to_file(&ports, ("", ""), &out)
+            .replace(
+                "exporters:\n",
+                &format!(
+                    "exporters:\n  file/spans: {{ path: \"{}\", flush_interval: 100ms, append: true }}\n",
+                    of_spans.display()
+                ),
+            )
+            .replace(
+                "  pipelines:\n",
+                "  pipelines:\n    traces: { receivers: [otlp], processors: [memory_limiter, batch], exporters: [file/spans] }\n",
+            );
+        let mut collector = Collector::start(binary, &dir, "collector", &with_traces);
+        await_ready(&mut collector, &mut sink(grpc(ports.grpc), PATIENCE));
+        let port = if protocol == "grpc" { ports.grpc } else { ports.http };
+        let document = format!(
+            "agent: {{ id: \"urn:agent:traces\" }}\nlanes:\n  - id: collector\n    sink: {{ otlp: {{ endpoint: \"http://127.0.0.1:{port}\", protocol: {protocol}, signals: [logs, traces] }} }}\n    overflow: block\n    retry: {{ initial: 20ms, cap: 200ms }}\n    breaker: {{ open: 200ms }}\n{TRACES}",
+        );
+        let source = Source::Text { text: document, name: None, format: Format::Yaml };
+        let emitter =
+            Emitter::open(Options::new(Config::load(source, &SystemEnv::default()).unwrap())).unwrap();
+        (0..100).for_each(|n| emit_trace(&emitter, n, 1));
+        // One that the SDK did not sample.
+        emit_trace(&emitter, 1000, 0);
+        // An event of the host's inside a span is no span.
+        let mut event = EventInput::new("tool.invocation");
+        event.data = Data::Json(br#"{"tool":"own","duration_ms":5}"#);
+        let own = trace_id(2000);
+        event.trace = Some(sinkwell::event::Trace {
+            trace_id: &own,
+            span_id: "00000000000000aa",
+            flags: 1,
+            state: None,
+        });
+        emitter.emit(event).unwrap();
+        emitter.flush(PATIENCE);
+        collector.stop();
+        (100..200).for_each(|n| emit_trace(&emitter, n, 1));
+        collector.restart();
+        emitter.flush(PATIENCE);
+        emitter.shutdown(PATIENCE);
+        collector.stop();
+
+        let mut spans: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        let text = fs::read_to_string(&of_spans).unwrap();
+        for line in text.lines() {
+            let request = json::parse(line.as_bytes()).unwrap();
+            let scopes = items(&request, "resourceSpans").into_iter().flat_map(|r| items(&r, "scopeSpans"));
+            for span in scopes.flat_map(|scope| items(&scope, "spans")) {
+                let trace = span.get("traceId").and_then(Value::as_str).unwrap().to_owned();
+                spans.entry(trace).or_default().push(span);
+            }
+        }
+        let expected: Vec<String> = (0..200)
+            .map(trace_id)
+            .filter(|id| u64::from_str_radix(&id[18..], 16).unwrap() >= 1 << 55)
+            .collect();
+        let found: Vec<_> = spans.keys().cloned().collect();
+        let mut sorted = expected.clone();
+        sorted.sort();
+        assert_eq!(found, sorted, "whole traces or none, by the trace's own randomness");
+        assert!((70..130).contains(&expected.len()), "{}", expected.len());
+        for of_trace in spans.values() {
+            let member = |span: &Value, key: &str| {
+                span.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
+            let mut shown: Vec<_> = of_trace
+                .iter()
+                .map(|span| {
+                    assert_eq!(member(span, "traceState"), "ot=th:8,vendor=x");
+                    assert_eq!(member(span, "startTimeUnixNano"), "1767225600000000000");
+                    assert_eq!(member(span, "endTimeUnixNano"), "1767225600250000000");
+                    let attributes = items(span, "attributes");
+                    let env =
+                        attributes.iter().any(|pair| pair.get("key").and_then(Value::as_str) == Some("env"));
+                    (member(span, "spanId"), member(span, "parentSpanId"), member(span, "name"), env)
+                })
+                .collect();
+            shown.sort();
+            let id = |n: u64| if n == 0 { String::new() } else { format!("{n:016x}") };
+            // No policy shapes a terminal event: the run's and the usage's; the call has the field that was added.
+            assert_eq!(
+                shown,
+                [
+                    (id(1), id(0), "invoke_agent buyer".to_owned(), false),
+                    (id(2), id(1), "chat large".to_owned(), false),
+                    (id(3), id(2), "execute_tool search".to_owned(), true),
+                ]
+            );
+        }
+        // Terminal events are records all the same, of every trace.
+        let lines = crate::collector::bodies(&out);
+        let of = |kind: &str| lines.keys().filter(|line| line.contains(kind)).count();
+        assert_eq!((of("\"dev.sinkwell.run.completed\""), of("\"dev.sinkwell.model.usage\"")), (201, 201));
+        assert_eq!(
+            of("\"dev.sinkwell.tool.invocation\""),
+            expected.len() + usize::from(of("\"tool\":\"own\"") == 1)
+        );
+        counts.push(format!("{protocol}: {} of 200 traces, {} spans", spans.len(), 3 * spans.len()));
+    }
+    counts.join("; ")
+}

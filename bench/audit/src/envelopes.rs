@@ -136,6 +136,7 @@ impl Maker {
             signed: true,
             streamid,
             sequence,
+            span: None,
             hash,
             digest,
             prevhash: (sequence > 1).then_some(previous),

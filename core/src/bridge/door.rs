@@ -11,12 +11,19 @@ pub trait Door {
     /// The caller's answer to whether a call may wait ([`Waiter`](crate::Waiter) for an emitter).
     type Waiter<'a>: ?Sized;
 
-    /// Emits an event, an object as [`read_event`](crate::event::read_event) takes one.
+    /// Emits an event, an object as [`read_event`](crate::event::read_event) takes one; `of_span`: it is what a finished
+    /// span came to.
     ///
     /// # Errors
     /// As [`Emitter::emit`](crate::Emitter::emit); no room is the error `backpressure`, because a log record or a span
     /// is not offered again.
-    fn emit_value(&self, event: &Value, writer: &mut ObjectWriter, waiter: &Self::Waiter<'_>) -> Result<()>;
+    fn emit_value(
+        &self,
+        event: &Value,
+        of_span: bool,
+        writer: &mut ObjectWriter,
+        waiter: &Self::Waiter<'_>,
+    ) -> Result<()>;
 
     /// Calls `ask` with the open spans of this process; `None` where the process has no emitter.
     fn with_runs<T>(&self, ask: impl FnOnce(&Runs) -> T) -> Option<T>;
@@ -44,8 +51,14 @@ pub enum Told {
 impl<D: Door> Door for Arc<D> {
     type Waiter<'a> = D::Waiter<'a>;
 
-    fn emit_value(&self, event: &Value, writer: &mut ObjectWriter, waiter: &Self::Waiter<'_>) -> Result<()> {
-        (**self).emit_value(event, writer, waiter)
+    fn emit_value(
+        &self,
+        event: &Value,
+        of_span: bool,
+        writer: &mut ObjectWriter,
+        waiter: &Self::Waiter<'_>,
+    ) -> Result<()> {
+        (**self).emit_value(event, of_span, writer, waiter)
     }
 
     fn with_runs<T>(&self, ask: impl FnOnce(&Runs) -> T) -> Option<T> {

@@ -143,12 +143,12 @@ fn try_record<D: Door>(emitter: &D, record: &Spelled, waiter: &D::Waiter<'_>) ->
     let limit = emitter.envelope_limit();
     // Whole, then with its text cut, then without text: a record that is not too large takes the first.
     for room in [None, Some(limit / 8), Some(limit / 64), Some(0)] {
-        let mut tried = emitter.emit_value(&log.event(room), &mut writer, waiter);
+        let mut tried = emitter.emit_value(&log.event(room), false, &mut writer, waiter);
         if matches!(&tried, Err(e) if e.kind() == ErrorKind::InvalidEvent && e.place() == Some("agent")) {
             // `agent.allow` refuses the record's agent: the event then gets the emitter's own.
             log.attributes.retain(|(member, _)| member != "agent");
             log.respelled = log.respelled.saturating_add(1);
-            tried = emitter.emit_value(&log.event(room), &mut writer, waiter);
+            tried = emitter.emit_value(&log.event(room), false, &mut writer, waiter);
         }
         match tried {
             Err(e) if e.kind() == ErrorKind::InvalidEvent => {}
@@ -157,7 +157,7 @@ fn try_record<D: Door>(emitter: &D, record: &Spelled, waiter: &D::Waiter<'_>) ->
     }
     let nothing =
         Log { respelled: log.respelled.saturating_add(1), severity: log.severity, ..Log::default() };
-    emitter.emit_value(&nothing.event(Some(0)), &mut writer, waiter).inspect_err(|e| {
+    emitter.emit_value(&nothing.event(Some(0)), false, &mut writer, waiter).inspect_err(|e| {
         if e.kind() == ErrorKind::InvalidEvent {
             emitter.note_refused();
         }

@@ -125,11 +125,17 @@ pub fn emit_span_value<D: Door>(emitter: &D, span: &Value, waiter: &D::Waiter<'_
         emitter.with_runs(|runs| runs.place(span)).unwrap_or_else(|| runs::Place::alone(span))
     };
     let events = placed(span, &place).inspect_err(|e| emitter.not_emitted(Told::Span, e))?;
-    for mut event in events {
-        let mut tried = emitter.emit_value(&event, &mut writer, waiter);
+    // Of several events of a span that ended the last is about its end.
+    let last = span
+        .get("end_unix_nano")
+        .is_some_and(|end| *end != Value::Null)
+        .then(|| events.len().wrapping_sub(1));
+    for (i, mut event) in events.into_iter().enumerate() {
+        let of_span = last == Some(i);
+        let mut tried = emitter.emit_value(&event, of_span, &mut writer, waiter);
         if matches!(&tried, Err(e) if e.kind() == ErrorKind::InvalidEvent) && event::leave_content(&mut event)
         {
-            tried = emitter.emit_value(&event, &mut writer, waiter);
+            tried = emitter.emit_value(&event, of_span, &mut writer, waiter);
         }
         match tried {
             Ok(()) => emitted += 1,

@@ -44,7 +44,8 @@ impl Inner {
         }
         let mut tracked = Tracked::new(event, set.lanes.len(), now);
         tracked.follow = aim.and_then(|aim| aim.follow.clone());
-        tracked.shaping = route.as_ref().map(|routed| Arc::clone(routed.shaping));
+        let of_span = || set.in_force.shaping.as_ref().filter(|_| tracked.event.of_span);
+        tracked.shaping = route.as_ref().map(|routed| routed.shaping).or_else(of_span).cloned();
         for &i in blocking.iter().chain(others) {
             tracked.will_enter(i, set.lanes[i].durable());
         }

@@ -3,17 +3,25 @@
 use super::{Attempt, Emitter, Waiter};
 use crate::bridge::{Door, Runs, Told};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::read_value;
+use crate::event::{EventInput, read_value};
 use crate::json::{ObjectWriter, Value};
 
 impl Door for Emitter {
     type Waiter<'a> = dyn Waiter + 'a;
 
-    fn emit_value(&self, event: &Value, writer: &mut ObjectWriter, waiter: &Self::Waiter<'_>) -> Result<()> {
-        read_value(event, self.depth_limit(), writer, |input| match self.emit_waiting(input, waiter)? {
-            Attempt::Accepted(_) => Ok(()),
-            // A span ends only once, so the caller cannot emit it again later.
-            Attempt::NoRoom(_) => Err(Error::new(ErrorKind::Backpressure, "a blocking lane has no room")),
+    fn emit_value(
+        &self,
+        event: &Value,
+        of_span: bool,
+        writer: &mut ObjectWriter,
+        waiter: &Self::Waiter<'_>,
+    ) -> Result<()> {
+        read_value(event, self.depth_limit(), writer, |input| {
+            match self.emit_waiting(EventInput { of_span, ..input }, waiter)? {
+                Attempt::Accepted(_) => Ok(()),
+                // A span ends only once, so the caller cannot emit it again later.
+                Attempt::NoRoom(_) => Err(Error::new(ErrorKind::Backpressure, "a blocking lane has no room")),
+            }
         })
     }
 

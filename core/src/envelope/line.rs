@@ -179,6 +179,7 @@ impl Envelope<'_> {
             time: parse_time(&self.time).unwrap_or(recordedtime),
             recordedtime,
             severity: severity.unwrap_or(9),
+            span: None,
         }
     }
 

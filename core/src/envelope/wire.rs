@@ -16,7 +16,7 @@ use crate::hex;
 use crate::json::write_string;
 use crate::key::{Signature, SigningKey};
 use crate::seam::{UnixNanos, Uuid, format_time};
-use crate::sink::{Envelope, EnvelopeHash, EnvelopeInner};
+use crate::sink::{Envelope, EnvelopeHash, EnvelopeInner, SpanForm};
 
 /// The parts of an event's envelope that are the same in every lane, escaped and in canonical order. Made
 /// by the first lane that seals the event.
@@ -153,6 +153,8 @@ pub(crate) struct Sealing<'a> {
     pub(crate) sequence: u64,
     pub(crate) prevhash: Option<EnvelopeHash>,
     pub(crate) recordedtime: UnixNanos,
+    /// See [`EnvelopeInner::span`].
+    pub(crate) span: Option<SpanForm>,
 }
 
 /// Why an envelope was not sealed; nothing was changed then.
@@ -277,6 +279,7 @@ pub(crate) fn seal(
         signed: key.is_some(),
         streamid: s.streamid,
         sequence: s.sequence,
+        span: s.span,
         hash,
         digest,
         prevhash: s.prevhash,

@@ -91,6 +91,8 @@ pub struct Event {
     pub severity: Severity,
     /// Whether losing it would falsify a run's outcome.
     pub terminal: bool,
+    /// Whether it is what a finished span came to.
+    pub(crate) of_span: bool,
     /// Content parts, decided upon when the event was frozen.
     pub(crate) content: Option<Box<EventContent>>,
     /// Canonical data, then the attributes, then agent, type and tenant, back to back. They are no `Arc<str>`s, as
@@ -188,6 +190,7 @@ impl Event {
             time,
             severity,
             terminal: true,
+            of_span: false,
             content: None,
             text: text.into_boxed_slice(),
             data_end,
@@ -412,6 +415,7 @@ impl Freezer {
             time,
             severity,
             terminal,
+            of_span: input.of_span,
             content,
             data_end,
             ends,

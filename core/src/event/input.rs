@@ -79,6 +79,9 @@ pub struct EventInput<'a> {
     pub correlation: Option<&'a str>,
     /// For content: whether the event comes from a child agent or an extension, and its name.
     pub child: Option<&'a str>,
+    /// Whether it is what a finished span of its trace context came to: of the span bridge's alone.
+    #[doc(hidden)]
+    pub of_span: bool,
 }
 
 impl<'a> EventInput<'a> {
@@ -213,6 +216,7 @@ pub(crate) fn read_value<T>(
         causation: text("causation")?,
         correlation: text("correlation")?,
         child: text("child")?,
+        of_span: false,
     })
 }
 

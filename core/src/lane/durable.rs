@@ -633,6 +633,7 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
         signed,
         streamid,
         sequence,
+        span: None,
         hash,
         digest,
         prevhash,

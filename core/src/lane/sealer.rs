@@ -26,7 +26,7 @@ use crate::key::SigningKey;
 use crate::lane::{EndState, Ending, Tracked};
 use crate::seam::{UnixNanos, Uuid};
 use crate::settings::ContentCeiling;
-use crate::sink::{Envelope, EnvelopeHash, SinkClass};
+use crate::sink::{Envelope, EnvelopeHash, SinkClass, SpanForm};
 use crate::timeline::Timeline;
 
 /// A checkpoint is sealed every so many envelopes of a stream (docs/spec/envelope.md).
@@ -191,6 +191,10 @@ pub(crate) struct SealContext {
     /// What governance says about content.
     pub(crate) content: ContentRules,
 }
+
+/// What is sealed of an event: its data, which of its bytes are outside of the digest, where the digest is kept that
+/// lanes share, and what becomes of the span that it is of.
+type Form<'a> = (&'a [u8], Range<usize>, Option<&'a OnceLock<EventDigest>>, Option<SpanForm>);
 
 /// See the module's head.
 pub(crate) struct Sealer {
@@ -492,6 +496,11 @@ impl Sealer {
             }
             _ => None,
         };
+        let span = match &tracked.shaping {
+            _ if !event.of_span => None,
+            Some(shaping) if lane.may_be_shaped() => shaping.span(lane.index, event),
+            _ => Some(SpanForm::default()),
+        };
         let base = view.as_deref().unwrap_or_else(|| prepared.data(event));
         let content = prepared.lane_data(event, base, &self.ceiling, &context.timeline);
         let (data, disclosed) = match &content {
@@ -501,7 +510,7 @@ impl Sealer {
         // A digest is shared only between lanes that seal the event in the same form, so not by a lane with its own
         // view.
         let digest = if view.is_none() { prepared.shared_digest(&self.ceiling) } else { None };
-        match self.seal_in(&agent, event, prepared, (data, disclosed, digest), Kind::Event, 0) {
+        match self.seal_in(&agent, event, prepared, (data, disclosed, digest, span), Kind::Event, 0) {
             Ok((envelope, unsigned)) => {
                 let payload = Payload::Event(Held::new(Arc::clone(tracked), lane));
                 out.push(Item { unsigned, ..Item::new(envelope, payload) });
@@ -544,7 +553,7 @@ impl Sealer {
         );
         let prepared = Prepared::plain(&event, &context.content);
         let kind = if payload.is_always_signed() { Kind::Signed } else { Kind::Own };
-        match self.seal_in(agent, &event, &prepared, (event.data(), 0..0, None), kind, skip) {
+        match self.seal_in(agent, &event, &prepared, (event.data(), 0..0, None, None), kind, skip) {
             Ok((envelope, unsigned)) => {
                 out.push(Item { unsigned, ..Item::new(envelope, payload) });
                 Ok(())
@@ -559,7 +568,7 @@ impl Sealer {
         agent: &Arc<str>,
         event: &Event,
         prepared: &Prepared,
-        (data, disclosed, digest): (&[u8], Range<usize>, Option<&OnceLock<EventDigest>>),
+        (data, disclosed, digest, span): Form<'_>,
         kind: Kind,
         skip: u64,
     ) -> Result<(Envelope, Option<Unsigned>), SealError> {
@@ -590,6 +599,7 @@ impl Sealer {
             sequence,
             prevhash: stream.last.map(|(hash, _)| hash),
             recordedtime,
+            span,
         };
         let (envelope, opening) = seal(&sealing, now, room, &mut self.scratch)?;
         stream.next = sequence + 1;

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::Lane;
 use crate::envelope::Redacted;
 use crate::event::Event;
-use crate::sink::SinkClass;
+use crate::sink::{SinkClass, SpanForm};
 
 /// Why a policy keeps an event out of a lane: a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,6 +76,10 @@ pub(crate) trait Shaping: Send + Sync {
 
     /// To be called when the event has entered the lanes of its route: only now it counts.
     fn routed(&self, event: Shapable<'_>, route: &Route);
+
+    /// What becomes of the span that this event is of, terminal or not, beside the event; `None`: the lane does not get
+    /// it as a span.
+    fn span(&self, lane: usize, event: &Event) -> Option<SpanForm>;
 
     /// The event's `data` as the lane with this index is to see it, in canonical form; `None`: as redaction left it.
     fn view(&self, lane: usize, event: Shapable<'_>, redacted: &Redacted) -> Option<Vec<u8>>;

@@ -18,6 +18,10 @@ impl Toy {
 }
 
 impl Shaping for Toy {
+    fn span(&self, _: usize, _: &crate::event::Event) -> Option<crate::sink::SpanForm> {
+        None
+    }
+
     fn route(&self, event: Shapable<'_>, route: &mut Route) {
         let noise = event.event_type().starts_with("com.noise");
         route.decide(|_| (noise.then_some(Filter::Matches), 7));

@@ -10,7 +10,7 @@ use super::checked::{Checked, Issues, join, placed};
 use super::facts::{MAX_STEPS, Paths, Step};
 use super::foreign;
 use super::instruments::Derived;
-use super::sampling::{self, Key, Mode, Sampling};
+use super::sampling::{self, Key, Mode, Sampling, Tracing};
 use crate::document::suggest::nearest;
 use crate::document::tree::{Entry, Node, Value, read_json, read_yaml};
 use crate::json;
@@ -146,6 +146,7 @@ pub(super) struct Policy {
     pub(super) targets: Vec<Target>,
     pub(super) events: Option<Events>,
     pub(super) sampling: Option<Sampling>,
+    pub(super) tracing: Option<Tracing>,
     pub(super) metrics: Option<Derived>,
     /// Why it is refused.
     pub(super) invalid: Vec<Issue>,
@@ -156,7 +157,7 @@ pub(super) struct Policy {
 impl Policy {
     /// Nothing of it holds.
     pub(super) fn clear(&mut self) {
-        (self.events, self.sampling, self.metrics) = (None, None, None);
+        (self.events, self.sampling, self.tracing, self.metrics) = (None, None, None, None);
     }
 
     /// Calls fields as a foreign document does.
@@ -212,6 +213,7 @@ pub(super) fn read(node: &Node, source: &str, at: usize, route: &mut Paths) -> P
         targets: Vec::new(),
         events: None,
         sampling: None,
+        tracing: None,
         metrics: None,
         invalid: Vec::new(),
         unhonoured: Vec::new(),
@@ -239,6 +241,7 @@ pub(super) fn unreadable(source: &str, at: usize, issue: Issue) -> Policy {
         targets: Vec::new(),
         events: None,
         sampling: None,
+        tracing: None,
         metrics: None,
         invalid: vec![issue],
         unhonoured: Vec::new(),
@@ -372,9 +375,9 @@ impl Reader<'_> {
                     self.target(node, &field, &mut policy.targets);
                 }
                 "events" => policy.events = Some(self.events(node, route)),
-                "sampling" => policy.sampling = self.sampling(node, route),
+                "sampling" => policy.sampling = self.sampling(node, "spec.sampling", route),
                 "metrics" => metrics = Some((node, self.metrics(node))),
-                "tracing" => self.not_honoured(node.mark, &field, "this build sends no spans"),
+                "tracing" => policy.tracing = Some(self.tracing(node, route)),
                 _ => {}
             }
         }
@@ -586,14 +589,14 @@ impl Reader<'_> {
         }
     }
 
-    fn sampling(&mut self, node: &Node, route: &mut Paths) -> Option<Sampling> {
+    fn sampling(&mut self, node: &Node, base: &str, route: &mut Paths) -> Option<Sampling> {
         let mut sampling = Sampling::default();
         let mut rate = None;
         let mut key = Some(Key::Trace);
         for Entry { key: name, node, .. } in
-            self.map(node, "spec.sampling", &["rate", "key", "mode", "precision", "parentBased"])
+            self.map(node, base, &["rate", "key", "mode", "precision", "parentBased"])
         {
-            let field = join("spec.sampling", name);
+            let field = join(base, name);
             match name.as_str() {
                 "rate" => rate = self.rate(node, &field),
                 "key" => key = self.sampling_key(node, &field, route),
@@ -622,14 +625,28 @@ impl Reader<'_> {
             }
         }
         if rate.is_none()
-            && !self.issues.invalid.iter().any(|issue| issue.field.starts_with("spec.sampling.rate"))
+            && !self.issues.invalid.iter().any(|issue| issue.field.starts_with(&join(base, "rate")))
         {
-            self.wrong(node.mark, "spec.sampling.rate", "is missing: { numerator: 5, denominator: 100 }");
+            self.wrong(node.mark, &join(base, "rate"), "is missing: { numerator: 5, denominator: 100 }");
         }
         sampling.rate = rate?;
         sampling.key = key?;
         sampling.prepare();
         Some(sampling)
+    }
+
+    /// What becomes of spans.
+    fn tracing(&mut self, node: &Node, route: &mut Paths) -> Tracing {
+        let mut tracing = Tracing::default();
+        for Entry { key, node, .. } in self.map(node, "spec.tracing", &["mode", "sampling"]) {
+            let field = join("spec.tracing", key);
+            match key.as_str() {
+                "mode" => tracing.disabled = !self.mode(node, &field),
+                "sampling" => tracing.sampling = self.sampling(node, &field, route),
+                _ => {}
+            }
+        }
+        tracing
     }
 
     fn rate(&mut self, node: &Node, field: &str) -> Option<sampling::Rate> {

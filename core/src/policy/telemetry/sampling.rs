@@ -2,7 +2,7 @@
 //!
 //! Guarantees: the same key decides alike in every language, process and lane; a higher rate keeps everything that a
 //! lower one keeps; a threshold that came with the event is only ever raised, and forgotten where it contradicts the
-//! randomness beside it.
+//! randomness or the flag beside it, as is the threshold of what follows a parent of which none is known.
 //!
 //! How: an event has 56 bits of randomness and is kept where they are at least the threshold, which is the share of
 //! events that are not kept, times 2^56.
@@ -69,6 +69,14 @@ impl Default for Sampling {
     }
 }
 
+/// `spec.tracing`: what becomes of spans, beside the events that they came to.
+#[derive(Debug, Default)]
+pub(super) struct Tracing {
+    pub(super) disabled: bool,
+    /// None: as `spec.sampling` says.
+    pub(super) sampling: Option<Sampling>,
+}
+
 /// What was decided of an event, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Decision {
@@ -84,6 +92,11 @@ impl Sampling {
     pub(super) fn prepare(&mut self) {
         self.threshold = threshold(self.rate, self.precision);
         self.parent_threshold = self.parent.map_or(0, |rate| threshold(rate, self.precision));
+    }
+
+    /// Whether traces decide, so that a `tracestate` can say how.
+    pub(super) fn is_by_trace(&self) -> bool {
+        matches!(self.key, Key::Trace)
     }
 
     /// Whether the event is kept.
@@ -114,27 +127,59 @@ impl Sampling {
             (Some(_), Some(true)) => self.parent_threshold,
             _ => self.threshold,
         };
-        // What came with the event is about its trace's randomness, and means nothing for another key.
-        let brought = match self.key {
-            Key::Trace => state.threshold.filter(|threshold| randomness >= *threshold),
-            _ => None,
-        };
+        let brought = self.brought(Some(randomness), state, sampled);
         let threshold = match (brought, self.mode) {
-            (None, _) => own,
-            (Some(brought), Mode::Equalizing) => own.max(brought),
-            (Some(brought), Mode::Proportional) => {
+            (Brought::Nothing | Brought::Unknown, _) => own,
+            (Brought::Threshold(brought), Mode::Equalizing) => own.max(brought),
+            (Brought::Threshold(brought), Mode::Proportional) => {
                 // The share of both: (1 - brought) * (1 - own).
                 let kept = u128::from(NONE - brought) * u128::from(NONE - own) / u128::from(NONE);
                 NONE - u64::try_from(kept).unwrap_or(NONE)
             }
         };
-        let contradicts = matches!(self.key, Key::Trace) && state.threshold.is_some() && brought.is_none();
         Decision {
             kept: randomness >= threshold,
             randomness: Some(randomness),
-            threshold: (!contradicts).then_some(threshold),
+            threshold: (brought != Brought::Unknown).then_some(threshold),
         }
     }
+
+    /// What is said of an event that a rule exempts: it is kept whatever its randomness, so it stands for as many as it
+    /// did before.
+    pub(super) fn exempt(&self, event: &Event) -> Decision {
+        let state = event.attribute(Attribute::Tracestate).map(TraceState::of).unwrap_or_default();
+        let parent = event.attribute(Attribute::Traceparent);
+        let randomness = state.randomness.or_else(|| trace_randomness(event));
+        let threshold = match self.brought(randomness, &state, parent.and_then(is_sampled)) {
+            Brought::Nothing => Some(0),
+            Brought::Threshold(threshold) => Some(threshold),
+            Brought::Unknown => None,
+        };
+        Decision { kept: true, randomness: None, threshold }
+    }
+
+    /// What is known of how the trace has been sampled before; it is about its trace's randomness, and means nothing for
+    /// another key.
+    fn brought(&self, randomness: Option<u64>, state: &TraceState, sampled: Option<bool>) -> Brought {
+        match (&self.key, state.threshold) {
+            (Key::Trace, Some(threshold)) => {
+                let consistent = sampled != Some(false) && randomness.is_some_and(|r| r >= threshold);
+                if consistent { Brought::Threshold(threshold) } else { Brought::Unknown }
+            }
+            // Whoever decided about the parent did not say at what rate.
+            _ if self.parent.is_some() && sampled == Some(true) => Brought::Unknown,
+            _ => Brought::Nothing,
+        }
+    }
+}
+
+/// What is known of an event's earlier sampling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Brought {
+    Nothing,
+    Threshold(u64),
+    /// It was sampled, and what is said of that is nothing, or contradicts itself.
+    Unknown,
 }
 
 /// The rejection threshold of a rate, rounded to so many digits, and one more for each that is all 0 or all f.

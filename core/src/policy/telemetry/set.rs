@@ -18,7 +18,7 @@ use crate::envelope::Redacted;
 use crate::event::Event;
 use crate::glob::Globs;
 use crate::lane::{Filter, Route, SealContext, Shapable, Shaping, may_be_shaped};
-use crate::sink::SinkClass;
+use crate::sink::{SinkClass, SpanForm, SpanThreshold};
 use crate::types;
 
 /// Documents that were read, whatever lanes there are.
@@ -201,6 +201,7 @@ impl Place {
 pub(super) struct Sections {
     pub(super) events: Option<u16>,
     pub(super) sampling: Option<u16>,
+    pub(super) tracing: Option<u16>,
     /// Never from a policy on a lane: an event counts once, whatever lanes it goes to.
     pub(super) metrics: Option<u16>,
 }
@@ -210,6 +211,7 @@ impl Sections {
         Self {
             events: policy.events.is_some().then_some(at),
             sampling: policy.sampling.is_some().then_some(at),
+            tracing: policy.tracing.is_some().then_some(at),
             metrics: policy.metrics.is_some().then_some(at),
         }
     }
@@ -221,13 +223,14 @@ impl Sections {
 
     /// Whether none says anything of what lanes get.
     fn shapes_nothing(&self) -> bool {
-        self.events.is_none() && self.sampling.is_none()
+        self.events.is_none() && self.sampling.is_none() && self.tracing.is_none()
     }
 
     fn or(self, other: Self) -> Self {
         Self {
             events: self.events.or(other.events),
             sampling: self.sampling.or(other.sampling),
+            tracing: self.tracing.or(other.tracing),
             metrics: self.metrics.or(other.metrics),
         }
     }
@@ -237,7 +240,9 @@ impl Sections {
         let events = other.events.is_none() || self.events.is_some();
         let sampling = other.sampling.is_none() || self.sampling.is_some();
         let metrics = other.metrics.is_none() || self.metrics.is_some();
-        (events && sampling && metrics).then_some(self.events.or(self.sampling).or(self.metrics)).flatten()
+        let tracing = other.tracing.is_none() || self.tracing.is_some();
+        let first = self.events.or(self.sampling).or(self.tracing).or(self.metrics);
+        (events && sampling && tracing && metrics).then_some(first).flatten()
     }
 }
 
@@ -644,10 +649,8 @@ impl Bound {
             }
             if let Some(rule) = self.any(&events.keep, machine, note) {
                 note.rule = u8::try_from(rule).ok();
-                if sections.sampling.is_some() {
-                    // Kept whatever its randomness: it stands for itself.
-                    decided.sampled = Some(Decision { kept: true, randomness: None, threshold: Some(0) });
-                }
+                let sampling = sections.sampling.and_then(|at| self.policy(at).sampling.as_ref());
+                decided.sampled = sampling.map(|sampling| sampling.exempt(event));
                 return decided;
             }
             if let Some(rule) = self.discards(&events.discard, machine, note) {
@@ -749,6 +752,34 @@ impl Shaping for Bound {
                 }
             }
         }
+    }
+
+    fn span(&self, lane: usize, event: &Event) -> Option<SpanForm> {
+        let sections = self.sections(lane, event);
+        let tracing = sections.tracing.and_then(|at| self.policy(at).tracing.as_ref());
+        if tracing.is_some_and(|tracing| tracing.disabled) {
+            return None;
+        }
+        let threshold = self.with_machine(event, |bound, machine| {
+            let own = sections.tracing.and_then(|at| bound.policy(at).tracing.as_ref()?.sampling.as_ref());
+            let of_events = sections.sampling.and_then(|at| bound.policy(at).sampling.as_ref());
+            // It goes as its event does; that of a terminal event as the event would if policies saw it.
+            let sampling = sections.sampling.filter(|_| own.is_none());
+            let decided = bound.decide(Sections { sampling, ..sections }, event, machine);
+            if decided.filter.is_some() {
+                return None;
+            }
+            let Some(sampling) = own.or(of_events) else { return Some(SpanThreshold::Brought) };
+            let decision =
+                if own.is_some() { Some(sampling.decide(event, machine)) } else { decided.sampled };
+            let Some(decision) = decision else { return Some(SpanThreshold::Brought) };
+            decision.kept.then_some(match decision.threshold {
+                Some(threshold) if sampling.is_by_trace() => SpanThreshold::Set(threshold),
+                // What is said in `tracestate` is about the trace's randomness.
+                _ => SpanThreshold::Unknown,
+            })
+        });
+        threshold.map(|threshold| SpanForm { threshold })
     }
 
     fn view(&self, lane: usize, event: Shapable<'_>, redacted: &Redacted) -> Option<Vec<u8>> {

@@ -147,7 +147,11 @@ fn of_target(bound: &Bound, at: usize, newer: &[Issue], target: &Target, standin
             }
             Standing::Idle(message) => Condition::new("Programmed", false, "PartiallyProgrammed", message),
             _ => match unhonoured.as_slice() {
-                [] if policy.events.is_none() && policy.sampling.is_none() && policy.metrics.is_none() => {
+                [] if policy.events.is_none()
+                    && policy.sampling.is_none()
+                    && policy.metrics.is_none()
+                    && policy.tracing.is_none() =>
+                {
                     Condition::new("Programmed", true, "Programmed", "it says nothing").at("spec")
                 }
                 [] => Condition::new("Programmed", true, "Programmed", ""),

@@ -2,6 +2,7 @@
 
 mod metrics;
 mod schema;
+mod traces;
 
 use std::time::Duration;
 

@@ -30,6 +30,12 @@ pub(crate) const KIND: Kind = Kind {
             "the sealed line, so that any receiver can verify it; or its members; or nothing",
         ),
         Key::new("max_request_bytes", Form::Size, "4 MiB", "most bytes of one request, before compression"),
+        Key::new(
+            "signals",
+            Form::List(&Form::Word(&["logs", "traces"])),
+            "`[logs]`",
+            "with `traces`, what the span bridge made of finished spans goes out as spans, too ([OTLP.md](OTLP.md))",
+        ),
         Key::new("resource", Form::Map(&Form::Text), "none", "further resource attributes"),
     ],
     alone: Alone::Default(|| SinkConfig::new(OtlpConfig::default())),
@@ -60,6 +66,8 @@ pub struct OtlpConfig {
     pub body: OtlpBody,
     /// Most bytes of one request before compression. Default 4 MiB.
     pub max_request_bytes: Option<usize>,
+    /// Whether finished spans go out as spans, too.
+    pub traces: bool,
     /// Extra resource attributes.
     pub resource: Vec<(String, String)>,
 }
@@ -113,7 +121,17 @@ fn sink(config: &OtlpConfig, making: &Making<'_>) -> Result<super::OtlpSink> {
     let timeout = making.timeout.mul_f32(0.9);
     let settings =
         super::Settings::resolve(config, &super::process_env, &super::Facts::of_process(), timeout)?;
-    super::OtlpSink::new(settings, std::sync::Arc::new(crate::seam::SystemClock::default()))
+    let clock = std::sync::Arc::new(crate::seam::SystemClock::default());
+    let sink = super::OtlpSink::new(settings, clock)?;
+    if !config.traces {
+        return Ok(sink);
+    }
+    sink.with_traces(super::Settings::resolve_traces(
+        config,
+        &super::process_env,
+        &super::Facts::of_process(),
+        timeout,
+    )?)
 }
 
 fn read(cursor: &Cursor<'_>) -> Result<SinkConfig> {
@@ -135,6 +153,7 @@ fn read(cursor: &Cursor<'_>) -> Result<SinkConfig> {
         insecure: table.maybe("insecure", Cursor::bool)?,
         body: body(&table)?,
         max_request_bytes: table.maybe("max_request_bytes", Cursor::size_in_memory)?,
+        traces: table.or("signals", false, signals)?,
         resource: table.or("resource", Vec::new(), |c| {
             c.members()?
                 .into_iter()
@@ -152,6 +171,24 @@ pub(in crate::sinks) fn client_files(cursor: &Cursor<'_>, table: &Table<'_>) -> 
         }
         _ => Ok(()),
     }
+}
+
+/// Whether traces are among the signals; logs always are.
+fn signals(cursor: &Cursor<'_>) -> Result<bool> {
+    let (mut logs, mut traces) = (false, false);
+    for item in cursor.list()? {
+        if item.choice("signal", &[("logs", false), ("traces", true)], &[])? {
+            traces = true;
+        } else {
+            logs = true;
+        }
+    }
+    if !logs {
+        return Err(
+            cursor.error("`logs` is missing: most of a lane's events are no spans, and go as log records")
+        );
+    }
+    Ok(traces)
 }
 
 pub(in crate::sinks) fn endpoint(cursor: &Cursor<'_>) -> Result<String> {

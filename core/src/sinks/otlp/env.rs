@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 pub(super) enum Signal {
     Logs,
     Metrics,
+    Traces,
 }
 
 impl Signal {
@@ -18,6 +19,7 @@ impl Signal {
         match self {
             Self::Logs => "logs",
             Self::Metrics => "metrics",
+            Self::Traces => "traces",
         }
     }
 
@@ -26,6 +28,7 @@ impl Signal {
         match self {
             Self::Logs => "LOGS",
             Self::Metrics => "METRICS",
+            Self::Traces => "TRACES",
         }
     }
 
@@ -34,6 +37,7 @@ impl Signal {
         match self {
             Self::Logs => "v1/logs",
             Self::Metrics => "v1/metrics",
+            Self::Traces => "v1/traces",
         }
     }
 
@@ -42,6 +46,7 @@ impl Signal {
         match self {
             Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
             Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
         }
     }
 
@@ -50,6 +55,7 @@ impl Signal {
         match self {
             Self::Logs => "rejectedLogRecords",
             Self::Metrics => "rejectedDataPoints",
+            Self::Traces => "rejectedSpans",
         }
     }
 }

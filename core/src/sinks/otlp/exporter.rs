@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::seam::{Clock, Instant};
+use crate::seam::{Clock, Instant, SystemClock};
 use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
 
 use super::answer::Verdict;
 use super::caller::Caller;
 use super::request::{self, Next, RequestWriter};
 use super::settings::Settings;
+use super::spans::SpanSender;
 
 /// Sends to one OTLP receiver.
 pub struct OtlpSink {
     writer: RequestWriter,
     logs: Caller,
+    spans: Option<SpanSender>,
 }
 
 impl OtlpSink {
@@ -25,19 +27,31 @@ impl OtlpSink {
     /// The operating system gives no event loop (out of file descriptors).
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
         let writer = RequestWriter::new(&settings.resource, settings.body, settings.max_request_bytes);
-        Ok(Self { writer, logs: Caller::new(settings, clock)? })
+        Ok(Self { writer, logs: Caller::new(settings, clock)?, spans: None })
     }
 
-    /// Tries the receiver with a request that holds no records.
+    /// Has what finished spans came to go out as spans, too.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_traces(self, settings: Settings) -> Result<Self> {
+        let spans = SpanSender::new(settings, Arc::new(SystemClock::default()))?;
+        Ok(Self { spans: Some(spans), ..self })
+    }
+
+    /// Tries the receiver with a request that holds no records, and the spans' with one that holds no spans.
     ///
     /// # Errors
     /// What stands between this process and the receiver, with what to do about it.
     pub fn probe(&mut self) -> Result<(), Failure> {
         let deadline = self.logs.deadline();
         match self.logs.call(RequestWriter::empty(), deadline) {
-            Verdict::Accepted(_) | Verdict::Partial(..) => Ok(()),
-            Verdict::Retry(failure, _) | Verdict::Refused(failure) | Verdict::Unread(failure) => Err(failure),
+            Verdict::Accepted(_) | Verdict::Partial(..) => {}
+            Verdict::Retry(failure, _) | Verdict::Refused(failure) | Verdict::Unread(failure) => {
+                return Err(failure);
+            }
         }
+        self.spans.as_mut().map_or(Ok(()), SpanSender::probe)
     }
 
     /// What the first request for `batch` would hold: how many of its envelopes, in how many bytes, uncompressed. It is
@@ -62,6 +76,21 @@ impl OtlpSink {
             rest = &rest[envelopes..];
         }
         out
+    }
+
+    fn deliver_records(&mut self, batch: &[Envelope], deadline: Instant) -> Answers {
+        match self.writer.next(batch) {
+            Next::Request { message, envelopes } if envelopes == batch.len() => {
+                match self.logs.call(message, deadline) {
+                    Verdict::Accepted(_) => Answers::Acknowledged,
+                    Verdict::Partial(refused, failure) => Answers::Partial { refused, failure },
+                    Verdict::Unread(failure) => Answers::Retry(failure, None),
+                    Verdict::Retry(failure, after) => Answers::Retry(failure, after),
+                    Verdict::Refused(failure) => Answers::RefusedBatch(failure),
+                }
+            }
+            first => self.deliver_in_parts(batch, first, deadline),
+        }
     }
 
     /// The answers of a batch that took more than one request, or had envelopes that go into none.
@@ -117,18 +146,17 @@ impl Sink for OtlpSink {
             return Answers::Acknowledged;
         }
         let deadline = self.logs.deadline();
-        match self.writer.next(batch) {
-            Next::Request { message, envelopes } if envelopes == batch.len() => {
-                match self.logs.call(message, deadline) {
-                    Verdict::Accepted(_) => Answers::Acknowledged,
-                    Verdict::Partial(refused, failure) => Answers::Partial { refused, failure },
-                    Verdict::Unread(failure) => Answers::Retry(failure, None),
-                    Verdict::Retry(failure, after) => Answers::Retry(failure, after),
-                    Verdict::Refused(failure) => Answers::RefusedBatch(failure),
-                }
-            }
-            first => self.deliver_in_parts(batch, first, deadline),
+        // Spans first: as long as they wait, so does what is the account of them.
+        if let Some(spans) = &mut self.spans
+            && let Err((failure, after)) = spans.send(batch, deadline)
+        {
+            return Answers::Retry(failure, after);
         }
+        let answers = self.deliver_records(batch, deadline);
+        if let Some(spans) = &mut self.spans {
+            spans.answered(batch, &answers);
+        }
+        answers
     }
 
     /// As the last request went; if there was none, by trying.
@@ -136,6 +164,12 @@ impl Sink for OtlpSink {
         if self.logs.last.is_none() {
             let _ = self.probe();
         }
-        self.logs.last.clone().unwrap_or_default()
+        let logs = self.logs.last.clone().unwrap_or_default();
+        match self.spans.as_ref().and_then(SpanSender::health) {
+            Some(of_spans) if !of_spans.healthy || logs.detail.is_none() => {
+                SinkHealth { healthy: logs.healthy && of_spans.healthy, detail: of_spans.detail }
+            }
+            _ => logs,
+        }
     }
 }

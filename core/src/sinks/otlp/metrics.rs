@@ -24,8 +24,8 @@ use crate::sink::{Failure, OVERFLOW, Point, Reading, ReadingKind, Reporter};
 
 /// `ExportMetricsServiceRequest.resource_metrics`, `ResourceMetrics.resource`, `ScopeMetrics.scope`
 const FIRST: u8 = len_tag(1);
-/// `ResourceMetrics.scope_metrics`, `ScopeMetrics.metrics`
-const SECOND: u8 = len_tag(2);
+/// `ResourceMetrics.scope_metrics`, `ScopeMetrics.metrics`; of spans the same
+pub(super) const SECOND: u8 = len_tag(2);
 const SCHEMA_URL: u8 = len_tag(3);
 
 const NAME: u8 = len_tag(1);
@@ -62,7 +62,7 @@ pub(super) struct MetricsSender {
     front: Front,
 }
 
-/// What stands before the metrics of each request.
+/// What stands before and behind the metrics, or spans, of each request.
 pub(super) struct Front {
     /// `resource` of `ResourceMetrics`, as a field.
     resource: Vec<u8>,
@@ -70,7 +70,7 @@ pub(super) struct Front {
     scope: Vec<u8>,
     /// `schema_url` of both.
     schema: Vec<u8>,
-    limit: usize,
+    pub(super) limit: usize,
 }
 
 /// A sender to the receiver that a document and the variables for metrics name.
@@ -120,12 +120,12 @@ impl Front {
         Self { resource, scope: scope_field, schema, limit: settings.max_request_bytes }
     }
 
-    /// Bytes of a request but for its metrics, at most.
-    fn room(&self) -> usize {
+    /// Bytes of a request but for what it is about, at most.
+    pub(super) fn room(&self) -> usize {
         self.resource.len() + self.scope.len() + 2 * self.schema.len() + 24
     }
 
-    fn request(&self, metrics: &[u8]) -> Bytes {
+    pub(super) fn request(&self, metrics: &[u8]) -> Bytes {
         let scoped = self.scope.len() + metrics.len() + self.schema.len();
         let resourced = self.resource.len() + 1 + varint_len(scoped) + scoped + self.schema.len();
         let message = field_len(resourced);

@@ -290,7 +290,7 @@ fn put_trace(out: &mut Vec<u8>, traceparent: &[u8]) -> bool {
     true
 }
 
-fn parse_traceparent(text: &[u8]) -> Option<([u8; 16], [u8; 8], u8)> {
+pub(super) fn parse_traceparent(text: &[u8]) -> Option<([u8; 16], [u8; 8], u8)> {
     let well_formed = text.len() >= 55
         && (text.len() == 55 || text[55] == b'-')
         && [2, 35, 52].iter().all(|&at| text[at] == b'-')

@@ -98,6 +98,19 @@ impl Settings {
         Self::resolve_for(Signal::Logs, config, env, facts, timeout)
     }
 
+    /// As [`resolve`](Self::resolve), for spans.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_traces(
+        config: &OtlpConfig,
+        env: &dyn Fn(&str) -> Option<String>,
+        facts: &Facts,
+        timeout: Duration,
+    ) -> Result<Self> {
+        Self::resolve_for(Signal::Traces, config, env, facts, timeout)
+    }
+
     /// As [`resolve`](Self::resolve), for another signal: what the document says is for all of them.
     pub(super) fn resolve_for(
         signal: Signal,

@@ -14,7 +14,7 @@ mod parse;
 mod run;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use check::compile;
 pub(super) use run::{Machine, Outcome, Val};

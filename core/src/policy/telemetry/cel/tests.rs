@@ -1,9 +1,25 @@
 use super::super::facts::{Paths, with_workspace};
 use super::*;
-use crate::event::{Data, Event, EventInput, Freezer, Identity};
+use crate::event::{Data, Event, EventInput, Freezer, Identity, Trace};
 use crate::glob::Globs;
 
 pub(in crate::policy::telemetry) fn event(event_type: &str, data: &str) -> Event {
+    let mut input = EventInput::new(event_type);
+    input.data = Data::Json(data.as_bytes());
+    input.run = Some("r-1");
+    frozen(input)
+}
+
+/// An event with this trace context.
+pub(in crate::policy::telemetry) fn traced(parent: &str, state: &str) -> Event {
+    let mut input = EventInput::new("com.example.thing");
+    let flags = u8::from_str_radix(&parent[53..], 16).unwrap();
+    input.trace =
+        Some(Trace { trace_id: &parent[3..35], span_id: &parent[36..52], flags, state: Some(state) });
+    frozen(input)
+}
+
+fn frozen(input: EventInput<'_>) -> Event {
     let identity = Identity {
         agent: "urn:example:agent".into(),
         tenant: Some("acme".into()),
@@ -14,9 +30,6 @@ pub(in crate::policy::telemetry) fn event(event_type: &str, data: &str) -> Event
         policy_version: None,
     };
     let freezer = Freezer::new(identity.into(), std::sync::Arc::new(crate::timeline::Timeline::new(None)));
-    let mut input = EventInput::new(event_type);
-    input.data = Data::Json(data.as_bytes());
-    input.run = Some("r-1");
     freezer.freeze(input).unwrap()
 }
 

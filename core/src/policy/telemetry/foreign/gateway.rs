@@ -6,8 +6,40 @@ use crate::document::tree::{Entry, Mark, Node, Text, Value};
 
 const MODES: [&str; 3] = ["Enabled", "Disabled", "ImplementationDefault"];
 
-/// Why nothing of a `tracing` section is done.
-const NO_SPANS: &str = "this build sends no spans";
+/// Why a member of a `tracing` section is not done.
+const OF_EVENTS: &str = "a span is called and shaped as its event is: see spec.events";
+
+/// What a `tracing` section says of sampling.
+#[derive(Default)]
+struct Traced {
+    rate: Option<(u64, u64)>,
+    /// Of traces whose parent was sampled; the inner one may not be said.
+    parent: Option<Option<(u64, u64)>>,
+}
+
+impl Traced {
+    /// Puts it into our form.
+    fn tell(self, reader: &mut Reader<'_>, mark: Mark, on: bool) {
+        reader.tracing.push(entry("mode", as_mode(mark, on)));
+        if self.rate.is_none() && self.parent.is_none() {
+            return;
+        }
+        let whole = |number: u64| Node { mark, value: Value::Int(i64::try_from(number).unwrap_or(i64::MAX)) };
+        let rate = |(numerator, denominator): (u64, u64)| {
+            map(mark, [("numerator", whole(numerator)), ("denominator", whole(denominator))])
+        };
+        let mut sampling = vec![entry("rate", rate(self.rate.unwrap_or((1, 1))))];
+        if let Some(parent) = self.parent {
+            let mut members = vec![entry("mode", as_mode(mark, true))];
+            members.extend(parent.map(|parent| entry("rate", rate(parent))));
+            sampling.push(entry("parentBased", Node { mark, value: Value::Map(members) }));
+        }
+        reader.called("spec.tracing.sampling.rate", "spec.tracing.samplingRate");
+        reader.called("spec.tracing.sampling.parentBased", "spec.tracing.parentBasedSampling");
+        reader.called("spec.tracing.sampling", "spec.tracing.samplingRate");
+        reader.tracing.push(entry("sampling", Node { mark, value: Value::Map(sampling) }));
+    }
+}
 
 /// `XTelemetryPolicy`, with the rules that its definition has.
 pub(super) fn newest(reader: &mut Reader<'_>, node: &Node) {
@@ -37,6 +69,7 @@ pub(super) fn newest(reader: &mut Reader<'_>, node: &Node) {
         }
         (_, None) => {}
     }
+    let mut traced = Traced::default();
     for Entry { key, node, .. } in entries {
         let field = join("spec.tracing", key);
         if matches!(key.as_str(), "mode" | "provider") || !known.contains(&key.as_str()) {
@@ -49,21 +82,24 @@ pub(super) fn newest(reader: &mut Reader<'_>, node: &Node) {
         }
         match key.as_str() {
             "samplingRate" => {
-                reader.fraction(node, &field);
+                traced.rate = reader.fraction(node, &field);
+                continue;
             }
             "parentBasedSampling" => {
                 reader.map(node, &field, &["mode", "samplingRate"]);
                 let enabled = self::mode(reader, node, &field) == "Enabled";
                 let rate = join(&field, "samplingRate");
+                traced.parent = enabled.then_some(None);
                 match node.get("samplingRate") {
                     Some(given) if enabled => {
-                        reader.fraction(given, &rate);
+                        traced.parent = Some(reader.fraction(given, &rate));
                     }
                     Some(given) => {
                         reader.wrong(given.mark, &rate, "samplingRate can only be set when mode is Enabled");
                     }
                     None => {}
                 }
+                continue;
             }
             "serviceName" => service_name(reader, node, &field),
             "spanName" => {
@@ -71,13 +107,9 @@ pub(super) fn newest(reader: &mut Reader<'_>, node: &Node) {
             }
             _ => newest_attributes(reader, node, &field),
         }
-        reader.not_honoured(node.mark, &field, NO_SPANS);
+        reader.not_honoured(node.mark, &field, OF_EVENTS);
     }
-    match mode {
-        "Enabled" => reader.not_honoured(tracing.mark, "spec.tracing", NO_SPANS),
-        // Nothing is sent in any case.
-        _ => reader.called("spec.events", "spec.tracing"),
-    }
+    traced.tell(reader, tracing.mark, mode != "Disabled");
 }
 
 fn mode(reader: &mut Reader<'_>, node: &Node, field: &str) -> &'static str {
@@ -234,8 +266,10 @@ fn draft_tracing(reader: &mut Reader<'_>, node: &Node) {
         "customAttributes",
         "attributes",
     ];
+    let section = node.mark;
     let entries = reader.map(node, field, &known);
     let on = switch(reader, node, field).is_none_or(|(_, on)| on);
+    let mut traced = Traced::default();
     for Entry { key, node, .. } in entries {
         let at = join(field, key);
         match key.as_str() {
@@ -244,13 +278,17 @@ fn draft_tracing(reader: &mut Reader<'_>, node: &Node) {
                 reader.not_honoured(node.mark, &at, "where spans go is what the lanes say");
                 continue;
             }
-            "samplingRate" => draft_rate(reader, node, &at),
+            "samplingRate" => {
+                traced.rate = draft_rate(reader, node, &at);
+                continue;
+            }
             "parentBasedSampling" => {
                 reader.map(node, &at, &["mode", "enabled", "samplingRate"]);
-                switch(reader, node, &at);
-                if let Some(rate) = node.get("samplingRate") {
-                    draft_rate(reader, rate, &join(&at, "samplingRate"));
-                }
+                let on = switch(reader, node, &at).is_none_or(|(_, on)| on);
+                let rate = node.get("samplingRate");
+                let rate = rate.and_then(|rate| draft_rate(reader, rate, &join(&at, "samplingRate")));
+                traced.parent = on.then_some(rate);
+                continue;
             }
             "context" => {
                 for (i, item) in reader.list(node, &at, 8).iter().enumerate() {
@@ -284,24 +322,20 @@ fn draft_tracing(reader: &mut Reader<'_>, node: &Node) {
             }
             _ => continue,
         }
-        reader.not_honoured(node.mark, &at, NO_SPANS);
+        reader.not_honoured(node.mark, &at, OF_EVENTS);
     }
-    if on {
-        reader.not_honoured(node.mark, field, NO_SPANS);
-    }
+    traced.tell(reader, section, on);
 }
 
 /// `{ percent: 5 }`, or a fraction.
-fn draft_rate(reader: &mut Reader<'_>, node: &Node, field: &str) {
-    match node.get("percent") {
-        Some(percent) => {
-            reader.map(node, field, &["percent"]);
-            if !matches!(percent.value, Value::Int(0..=100)) {
-                reader.wrong(percent.mark, &join(field, "percent"), "expected 0 to 100");
-            }
-        }
-        None => {
-            reader.fraction(node, field);
+fn draft_rate(reader: &mut Reader<'_>, node: &Node, field: &str) -> Option<(u64, u64)> {
+    let Some(percent) = node.get("percent") else { return reader.fraction(node, field) };
+    reader.map(node, field, &["percent"]);
+    match percent.value {
+        Value::Int(percent @ 0..=100) => Some((percent.unsigned_abs(), 100)),
+        _ => {
+            reader.wrong(percent.mark, &join(field, "percent"), "expected 0 to 100");
+            None
         }
     }
 }

@@ -80,10 +80,11 @@ struct Reader<'s> {
     issues: Issues<'s>,
     metadata: Option<Node>,
     targets: Vec<Node>,
-    /// Members of `events`, `metrics` and `sampling`.
+    /// Members of `events`, `metrics`, `sampling` and `tracing`.
     events: Vec<Entry>,
     metrics: Vec<Entry>,
     sampling: Vec<Entry>,
+    tracing: Vec<Entry>,
     names: Vec<(String, String)>,
 }
 
@@ -106,6 +107,7 @@ impl<'s> Reader<'s> {
             events: Vec::new(),
             metrics: Vec::new(),
             sampling: Vec::new(),
+            tracing: Vec::new(),
             names: Vec::new(),
         }
     }
@@ -256,9 +258,13 @@ impl<'s> Reader<'s> {
             targets.push(map(mark, [("kind", text(mark, "Emitter"))]));
         }
         spec.push(entry("targetRefs", list(mark, targets)));
-        for (key, members) in
-            [("events", self.events), ("metrics", self.metrics), ("sampling", self.sampling)]
-        {
+        let sections = [
+            ("events", self.events),
+            ("metrics", self.metrics),
+            ("sampling", self.sampling),
+            ("tracing", self.tracing),
+        ];
+        for (key, members) in sections {
             if !members.is_empty() {
                 spec.push(entry(key, Node { mark, value: Value::Map(members) }));
             }

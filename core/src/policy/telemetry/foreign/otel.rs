@@ -81,7 +81,7 @@ fn one(reader: &mut Reader<'_>, node: &Node, field: &str, rules: &mut Rules) {
             let message = "the metrics of the host do not come this way: spec.metrics says what is derived";
             reader.not_honoured(body.mark, &field, message);
         }
-        _ => reader.not_honoured(body.mark, &field, "this build sends no spans"),
+        _ => reader.not_honoured(body.mark, &field, "a policy samples all spans of a lane: see spec.tracing"),
     }
 }
 

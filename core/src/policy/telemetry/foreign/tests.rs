@@ -180,11 +180,8 @@ spec:
         unhonoured,
         [
             "spec.tracing.provider",
-            "spec.tracing.samplingRate",
-            "spec.tracing.parentBasedSampling",
             "spec.tracing.context[1]",
             "spec.tracing.customAttributes",
-            "spec.tracing",
             "spec.metrics.overrides[1]",
             "spec.accessLogs.format",
             "spec.accessLogs.fields[4]",
@@ -195,6 +192,10 @@ spec:
         "{:?}",
         policy.unhonoured
     );
+    let spans = policy.tracing.unwrap();
+    let sampling = spans.sampling.unwrap();
+    assert!(!spans.disabled);
+    assert_eq!((sampling.rate, sampling.parent), ((5, 100), Some((50, 100))));
     let events = policy.events.unwrap();
     let rules: Vec<_> = events.rules().map(|rule| rule.field.as_str()).collect();
     assert_eq!(rules, ["spec.accessLogs.matches[0].path", "spec.accessLogs.matches[1].cel"]);
@@ -233,6 +234,7 @@ spec:
 ";
     let policy = read(text);
     assert!(policy.invalid.is_empty(), "{:?}", policy.invalid);
+    assert!(policy.tracing.unwrap().disabled);
     let events = policy.events.unwrap();
     assert!(events.disabled);
     let keys: Vec<_> = events.fields.iter().map(|field| field.key.as_str()).collect();

@@ -77,6 +77,7 @@ fn every_object_has_the_members_that_the_reader_knows() {
             "spec.sampling.parentBased.qqqqqqqqqq",
             "spec.sampling.parentBased",
         ),
+        ("tracing: { qqqqqqqqqq: 1 }", "spec.tracing.qqqqqqqqqq", "spec.tracing"),
         ("metrics: { qqqqqqqqqq: 1 }", "spec.metrics.qqqqqqqqqq", "spec.metrics"),
         (
             "metrics: { provider: { qqqqqqqqqq: 1 } }",

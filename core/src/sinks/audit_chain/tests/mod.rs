@@ -126,6 +126,7 @@ impl Sealer {
             signed: true,
             streamid: self.streamid,
             sequence: self.next,
+            span: None,
             hash,
             digest,
             prevhash: self.prevhash,

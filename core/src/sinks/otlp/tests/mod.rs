@@ -7,6 +7,7 @@ mod environment;
 mod measure;
 mod metrics;
 mod receiver;
+mod spans;
 mod tls;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ fn from_bytes(sequence: u64, bytes: Vec<u8>) -> Envelope {
         signed: true,
         streamid: Uuid([0; 16]),
         sequence,
+        span: None,
         hash: [0; 32],
         digest: [0; 32],
         prevhash: None,
