@@ -410,8 +410,95 @@ thread_local! {
     static WRITER: RefCell<ObjectWriter> = RefCell::new(ObjectWriter::new());
 }
 
+/// An event's keyword arguments, from a dictionary.
+pub(crate) struct Keywords<'py> {
+    values: [Option<Bound<'py, PyAny>>; 14],
+    terminal: Option<bool>,
+}
+
+const KEYWORDS: [&str; 14] = [
+    "subject",
+    "run",
+    "turn",
+    "attempt",
+    "severity",
+    "content",
+    "agent",
+    "tenant",
+    "time",
+    "id",
+    "causation",
+    "correlation",
+    "trace",
+    "child",
+];
+
+impl<'py> Keywords<'py> {
+    /// # Errors
+    /// `TypeError`: a name that `emit` does not take either.
+    pub(crate) fn read(event: &Bound<'py, PyDict>) -> PyResult<Self> {
+        let mut read = Self { values: Default::default(), terminal: None };
+        for (name, value) in event.iter() {
+            let name: String = name.extract()?;
+            if name == "terminal" {
+                read.terminal = value.extract()?;
+                continue;
+            }
+            let Some(at) = KEYWORDS.iter().position(|known| **known == *name) else {
+                let what = format!("an event takes no keyword argument '{name}'");
+                return Err(pyo3::exceptions::PyTypeError::new_err(what));
+            };
+            read.values[at] = (!value.is_none()).then_some(value);
+        }
+        Ok(read)
+    }
+
+    /// The event, with its type and data.
+    pub(crate) fn event<'a>(
+        &'a self,
+        event_type: &'a Bound<'py, PyAny>,
+        data: Option<&'a Bound<'py, PyAny>>,
+    ) -> Arguments<'a, 'py> {
+        let [
+            subject,
+            run,
+            turn,
+            attempt,
+            severity,
+            content,
+            agent,
+            tenant,
+            time,
+            id,
+            causation,
+            correlation,
+            trace,
+            child,
+        ] = self.values.each_ref().map(Option::as_ref);
+        Arguments {
+            event_type,
+            data,
+            subject,
+            run,
+            turn,
+            attempt,
+            severity,
+            terminal: self.terminal,
+            content,
+            agent,
+            tenant,
+            time,
+            id,
+            causation,
+            correlation,
+            trace,
+            child,
+        }
+    }
+}
+
 /// An event as Python gives it.
-struct Arguments<'a, 'py> {
+pub(crate) struct Arguments<'a, 'py> {
     event_type: &'a Bound<'py, PyAny>,
     data: Option<&'a Bound<'py, PyAny>>,
     subject: Option<&'a Bound<'py, PyAny>>,
@@ -438,21 +525,34 @@ impl Arguments<'_, '_> {
         emitter: &Arc<sinkwell::Emitter>,
         caller: &Caller<'_, '_>,
     ) -> PyResult<Receipt> {
-        WRITER.with(|writer| match writer.try_borrow_mut() {
-            Ok(mut writer) => self.emit_with(py, emitter, caller, &mut writer),
-            // An emit from inside an emit of the same thread: a signal handler, or a mapping of the host's
-            // own that emits while it is walked.
-            Err(_) => self.emit_with(py, emitter, caller, &mut ObjectWriter::new()),
-        })
+        match self.with(py, emitter, |input| emitter.emit_waiting(input, caller))? {
+            Attempt::Accepted(receipt) => Ok(Receipt::new(receipt)),
+            Attempt::NoRoom(limit) => Err(crate::wait::no_room(limit)),
+        }
     }
 
-    fn emit_with(
+    /// Passes the event to `f`, as the core takes it.
+    pub(crate) fn with<T>(
         &self,
         py: Python<'_>,
         emitter: &Arc<sinkwell::Emitter>,
-        caller: &Caller<'_, '_>,
+        f: impl FnOnce(EventInput<'_>) -> sinkwell::Result<T>,
+    ) -> PyResult<T> {
+        WRITER.with(|writer| match writer.try_borrow_mut() {
+            Ok(mut writer) => self.with_writer(py, emitter, &mut writer, f),
+            // An emit from inside an emit of the same thread: a signal handler, or a mapping of the host's
+            // own that emits while it is walked.
+            Err(_) => self.with_writer(py, emitter, &mut ObjectWriter::new(), f),
+        })
+    }
+
+    fn with_writer<T>(
+        &self,
+        py: Python<'_>,
+        emitter: &Arc<sinkwell::Emitter>,
         writer: &mut ObjectWriter,
-    ) -> PyResult<Receipt> {
+        f: impl FnOnce(EventInput<'_>) -> sinkwell::Result<T>,
+    ) -> PyResult<T> {
         let data = match self.data {
             None => Data::None,
             Some(data) => {
@@ -498,19 +598,16 @@ impl Arguments<'_, '_> {
             }
             .within(&place.as_ref().map(ambient).transpose()?.unwrap_or_default()))
         };
-        match input().and_then(|input| emitter.emit_waiting(input, caller)).or_raise(py)? {
-            Attempt::Accepted(receipt) => Ok(Receipt::new(receipt)),
-            Attempt::NoRoom(limit) => Err(crate::wait::no_room(limit)),
-        }
+        input().and_then(f).or_raise(py)
     }
 }
 
 /// Says whether the calling thread may wait; asked only when a blocking lane has no room.
-struct Caller<'a, 'py> {
-    py: Python<'py>,
-    room: Option<&'a Bound<'py, Room>>,
+pub(crate) struct Caller<'a, 'py> {
+    pub(crate) py: Python<'py>,
+    pub(crate) room: Option<&'a Bound<'py, Room>>,
     /// Whether this call may wait for room at all.
-    may_wait: bool,
+    pub(crate) may_wait: bool,
 }
 
 /// The function of `sinkwell/_context.py` that returns the ambient run and turn of the calling code; unset until a
@@ -578,7 +675,7 @@ impl Waiter for Caller<'_, '_> {
 }
 
 /// Content parts, from the objects that `sinkwell.part` makes: mappings.
-fn parts(content: &Bound<'_, PyAny>) -> PyResult<Vec<Part>> {
+pub(crate) fn parts(content: &Bound<'_, PyAny>) -> PyResult<Vec<Part>> {
     let py = content.py();
     let list = content.try_iter().and_then(|items| items.collect::<PyResult<Vec<_>>>()).map_err(|_| {
         raise(

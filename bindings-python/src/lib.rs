@@ -10,6 +10,7 @@
 //! values of spans and log records; [`vacuum`] takes logs. [`process`] is about forks and signals.
 
 mod convert;
+mod deed;
 mod emitter;
 mod error;
 mod event;
@@ -27,6 +28,8 @@ use pyo3::prelude::*;
 /// See `sinkwell`, the public package.
 #[pymodule(name = "_native", gil_used = true)]
 mod native {
+    #[pymodule_export]
+    use super::deed::{Act, Intent};
     #[pymodule_export]
     use super::emitter::{Emitter, end_all, flush_all, look_around};
     #[pymodule_export]

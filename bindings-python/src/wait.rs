@@ -30,7 +30,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 enum Ended {
     /// A receipt reached its stage.
     Receipt { future: Py<PyAny>, receipt: sinkwell::Receipt, stage: Stage },
-    /// A lane has room.
+    /// A lane has room, or an intent is settled.
     Room { future: Py<PyAny> },
 }
 
@@ -139,6 +139,23 @@ pub(crate) fn future<'py>(
     receipt
         .on(stage, move || inbox.put(Ended::Receipt { future: ended, receipt: of, stage }))
         .or_raise(py)?;
+    Ok(future)
+}
+
+/// A future of the running loop that resolves when there is nothing more to wait for about an intent.
+pub(crate) fn settled<'py>(
+    py: Python<'py>,
+    intent: Option<&sinkwell::deed::Intent>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let inbox = inbox(py)?;
+    let future = new_future(py, &inbox)?;
+    match intent.filter(|intent| !intent.is_settled()) {
+        None => resolve(&future, Ok(py.None().into_bound(py)))?,
+        Some(intent) => {
+            let ended = future.clone().unbind();
+            intent.on_settled(move || inbox.put(Ended::Room { future: ended }));
+        }
+    }
     Ok(future)
 }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ._audit import AuditLog
 from ._content import evaluate_content_capture, part
 from ._context import Run, Scope, context, run, turn
+from ._deed import Deed, deed
 from ._emitter import (
     Emitter,
     aemit,
@@ -62,6 +63,7 @@ __all__ = [
     "Backpressure",
     "BatchGovernanceEventSink",
     "Closed",
+    "Deed",
     "Emitter",
     "Error",
     "GovernanceEventSink",
@@ -94,6 +96,7 @@ __all__ = [
     "configure",
     "context",
     "cost",
+    "deed",
     "default_emitter",
     "emit",
     "evaluate_content_capture",

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from . import _native, _sinks, _vacuum
 from ._errors import InvalidArgument
@@ -17,6 +17,9 @@ from ._native import Receipt
 from ._process import flush_before_exec, inside_sink, last_words
 from ._sinks import GovernanceEventSink, Signer
 from ._vacuum import Log, Vacuumed
+
+if TYPE_CHECKING:
+    from ._deed import Deed
 
 Configuration = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -66,6 +69,22 @@ class Emitter(_native.Emitter):
             except _native._NoRoom as no_room:
                 limit: float = no_room.args[0]
             await asyncio.wait([room.future], timeout=max(0.0, limit - waited))
+
+    def deed(
+        self,
+        type: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        until: str | None = None,
+        timeout: float | None = None,
+        **event: Any,
+    ) -> Deed:
+        """Do something with an outside effect only once its intent is safe, as ``sinkwell.deed`` does with the
+        process's default emitter.
+        """
+        from ._deed import Deed
+
+        return Deed(self, type, data, until, timeout, event)
 
     def vacuum(
         self,

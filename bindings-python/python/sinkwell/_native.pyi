@@ -7,10 +7,12 @@ from ._types import Ending
 
 __all__ = [
     "MAX_SAFE_INTEGER",
+    "Act",
     "DeliverJob",
     "Emitter",
     "Envelope",
     "HealthJob",
+    "Intent",
     "Mailbox",
     "Receipt",
     "Room",
@@ -160,6 +162,40 @@ class Vacuum:
 @final
 class Mailbox:
     def __call__(self, /, *args: Any, **kwargs: Any) -> None: ...
+
+@final
+class Act:
+    def __new__(
+        cls,
+        emitter: Emitter,
+        type: str,
+        data: Mapping[str, Any] | None,
+        event: dict[str, Any],
+        until: str | None,
+        timeout: float | None,
+    ) -> Act: ...
+    @property
+    def id(self) -> str: ...
+    def say(self, /, data: Mapping[str, Any], content: Sequence[Any] | None) -> None: ...
+    def end(self, /, outcome: str, error_type: str | None = None, room: Room | None = None) -> None: ...
+
+@final
+class Intent:
+    def __new__(
+        cls,
+        emitter: Emitter,
+        type: str,
+        data: Mapping[str, Any] | None,
+        event: dict[str, Any],
+        until: str | None,
+        timeout: float | None,
+        room: Room,
+    ) -> Intent: ...
+    @property
+    def timeout(self) -> float: ...
+    def settled(self, /) -> Future[None]: ...
+    def act(self, /) -> Act: ...
+    def withdraw(self, /) -> None: ...
 
 @final
 class Room:

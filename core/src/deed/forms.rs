@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Terms;
 use super::intent::{Intended, Intent, check_thread};
-use super::result::{Blocking, Deed, End, Ended, Outcome};
+use super::result::{Deed, End, Ended, Outcome};
 use crate::content::Part;
 use crate::emitter::{Emitter, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
@@ -132,7 +132,7 @@ impl Emitter {
     }
 
     /// Waits, on this thread, until a deed may begin. For bindings: `go_on` is called ten times a second, and ends the
-    /// wait by answering `false`.
+    /// wait by answering `false`: the intent is withdrawn then, even if it is safe by now.
     ///
     /// # Errors
     /// As [`deed`](Self::deed).
@@ -144,16 +144,18 @@ impl Emitter {
         go_on: &mut (dyn FnMut() -> bool + Send),
     ) -> Result<Deed> {
         check_thread(waiter)?;
-        let blocking = Blocking { waiter, at_most: terms.timeout };
-        let intent = match self.intend(event, terms, &blocking)? {
+        let intent = match self.intend(event, terms, waiter)? {
             Intended::Entered(intent) => intent,
             Intended::NoRoom(limit) => return Err(no_room(limit)),
         };
         let left = intent.left(self);
-        waiter.pause(&mut || intent.wait(left, go_on));
-        let mut deed = self.act(intent)?;
-        deed.begin(self);
-        Ok(deed)
+        let mut given_up = false;
+        waiter.pause(&mut || given_up = !intent.wait(left, go_on));
+        if given_up {
+            self.withdraw(intent);
+            return Err(Error::new(ErrorKind::Timeout, "the wait was given up; the act did not run"));
+        }
+        self.act(intent)
     }
 
     /// As [`deed_with`](Self::deed_with), without blocking a thread. The core has no timer: `deadline` is one of the
@@ -198,7 +200,7 @@ impl Emitter {
         let bell = Arc::new(Bell::default());
         let start = self.now();
         let mut pending = Pending { emitter: self, intent: None };
-        let mut deed = poll_fn(|context| {
+        poll_fn(|context| {
             bell.set(context.waker());
             let over = deadline.as_mut().poll(context).is_ready();
             if pending.intent.is_none() {
@@ -219,9 +221,7 @@ impl Emitter {
             }
             pending.intent.take().map_or(Poll::Pending, |intent| Poll::Ready(self.act(intent)))
         })
-        .await?;
-        deed.begin(self);
-        Ok(deed)
+        .await
     }
 }
 

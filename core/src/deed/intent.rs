@@ -12,6 +12,7 @@ use crate::lane::{Admission, Aim, EndState, Ending, Follow, Stage};
 use crate::receipt::Receipt;
 use crate::reentry;
 use crate::seam::Instant;
+use crate::seam::fork::Process;
 use crate::sink::SinkClass;
 use crate::sync::{Condvar, Mutex, lock};
 
@@ -35,6 +36,7 @@ pub struct Intent {
     disabled: bool,
     /// When it was emitted.
     at: Instant,
+    process: Process,
 }
 
 impl std::fmt::Debug for Intent {
@@ -51,6 +53,7 @@ impl Emitter {
     /// give. The intent is then in no lane.
     pub fn intend(&self, input: EventInput<'_>, terms: Terms, waiter: &dyn Waiter) -> Result<Intended> {
         self.check_intent(&input)?;
+        let waiter = AtMost { waiter, limit: terms.timeout };
         let at = self.now();
         let required = self.required();
         self.check_terms(terms, &required)?;
@@ -58,9 +61,9 @@ impl Emitter {
             .then(|| Arc::new(Watch::new(&required, self)));
         let follow = watch.clone().map(|watch| watch as Arc<dyn Follow>);
         let aim = Aim { lanes: &|_| true, follow };
-        let receipt = match self.enter(input, Some(Phase::Intent), waiter, Some(&aim))? {
+        let receipt = match self.enter(input, Some(Phase::Intent), &waiter, Some(&aim))? {
             Attempt::Accepted(receipt) => receipt,
-            Attempt::NoRoom(limit) => return Ok(Intended::NoRoom(limit.min(terms.timeout))),
+            Attempt::NoRoom(limit) => return Ok(Intended::NoRoom(limit)),
         };
         let durable = receipt
             .admissions()
@@ -77,7 +80,16 @@ impl Emitter {
         }
         let watch = watch.filter(|_| until == Until::Delivered);
         let (manual, disabled) = (self.is_manual(), self.is_disabled());
-        let intent = Intent { receipt, until, watch, timeout: terms.timeout, manual, disabled, at };
+        let intent = Intent {
+            receipt,
+            until,
+            watch,
+            timeout: terms.timeout,
+            manual,
+            disabled,
+            at,
+            process: Process::this(),
+        };
         self.drain_for(&intent);
         Ok(Intended::Entered(intent))
     }
@@ -85,11 +97,12 @@ impl Emitter {
     /// Lets the deed begin, if its intent is safe now; else the act must not run.
     ///
     /// # Errors
-    /// Why not: `required_sink_unavailable`, `journal`, `backpressure`, `timeout`, `unsupported`. A result with the
-    /// outcome `refused` was then sealed, if a lane had room for it.
+    /// Why not: `required_sink_unavailable`, `journal`, `backpressure`, `timeout`, `unsupported`; `invalid_argument` in a
+    /// process that was forked meanwhile. A result with the outcome `refused` was then sealed, if a lane had room for it.
     pub fn act(&self, intent: Intent) -> Result<Deed> {
         match intent.judge().and_then(|()| if intent.disabled { Ok(()) } else { self.ensure_ready() }) {
-            Ok(()) => Ok(Deed::new(intent.receipt, intent.at)),
+            // The time counts that the act takes.
+            Ok(()) => Ok(Deed::new(intent.receipt, self.now(), intent.process)),
             Err(error) => {
                 self.refuse_deed(intent, error.kind().name());
                 Err(error)
@@ -103,7 +116,7 @@ impl Emitter {
     }
 
     fn refuse_deed(&self, intent: Intent, why: &str) {
-        let mut deed = Deed::new(intent.receipt, intent.at);
+        let mut deed = Deed::new(intent.receipt, intent.at, intent.process);
         let end = End { outcome: Outcome::Refused, error_type: Some(why) };
         // The caller hears why the act does not run. That this could not be sealed, too, is counted by the emitter, and
         // the intent stays unfinished.
@@ -216,11 +229,12 @@ impl Intent {
         }
     }
 
-    /// Waits until it is settled, its time is over, or `go_on`, called ten times a second, answers `false`.
-    pub fn wait(&self, left: Duration, go_on: &mut dyn FnMut() -> bool) {
+    /// Waits until it is settled, its time is over, or `go_on`, called ten times a second, answers `false`: then, so does
+    /// this.
+    pub fn wait(&self, left: Duration, go_on: &mut dyn FnMut() -> bool) -> bool {
         const ASK: Duration = Duration::from_millis(100);
         if self.is_settled() {
-            return;
+            return true;
         }
         let start = crate::seam::Stopwatch::start();
         let shared = Arc::new((Mutex::new(false), Condvar::new()));
@@ -239,10 +253,18 @@ impl Intent {
             let over = *told;
             // The lock must be free while `go_on` runs the host's code.
             drop(told);
-            if over || rest.is_zero() || !go_on() {
-                return;
+            if over || rest.is_zero() {
+                return true;
+            }
+            if !go_on() {
+                return false;
             }
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn pretend_of(&mut self, process: Process) {
+        self.process = process;
     }
 
     /// What is left of its time.
@@ -254,6 +276,11 @@ impl Intent {
     fn judge(&self) -> Result<()> {
         if self.disabled {
             return Ok(());
+        }
+        if !self.process.is_this() {
+            return Err(Error::invalid_argument(
+                "the process was forked while the intent was on its way; its parent's is the act. Begin another deed here",
+            ));
         }
         let mut entered =
             self.receipt.admissions().filter(|(.., admission)| *admission == Admission::Enqueued);
@@ -344,6 +371,30 @@ pub(super) fn check_thread(waiter: &dyn Waiter) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Waits for room as `waiter` does, and no longer than the deed may be held up.
+struct AtMost<'a> {
+    waiter: &'a dyn Waiter,
+    limit: Duration,
+}
+
+impl Waiter for AtMost<'_> {
+    fn may_wait(&self) -> Wait {
+        self.waiter.may_wait()
+    }
+
+    fn pause(&self, wait: &mut (dyn FnMut() + Send)) {
+        self.waiter.pause(wait);
+    }
+
+    fn at_most(&self) -> Duration {
+        self.limit.min(self.waiter.at_most())
+    }
+
+    fn when_room(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.waiter.when_room()
+    }
 }
 
 /// How a deed's wait for required classes stands.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::content::Part;
-use crate::emitter::{Attempt, Emitter, Wait, Waiter};
+use crate::emitter::{Attempt, Emitter, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Attribute, Data, EventInput, Phase, Trace, invalid_data};
 use crate::json::{ObjectWriter, Value, parse};
@@ -94,8 +94,7 @@ impl std::fmt::Debug for Deed {
 }
 
 impl Deed {
-    pub(super) fn new(intent: Receipt, started: Instant) -> Self {
-        let process = Process::this();
+    pub(super) fn new(intent: Receipt, started: Instant, process: Process) -> Self {
         Self { intent, started, process, said: Vec::new(), content: Vec::new(), ended: false }
     }
 
@@ -108,11 +107,6 @@ impl Deed {
     #[cfg(test)]
     pub(super) fn pretend_of(&mut self, process: Process) {
         self.process = process;
-    }
-
-    /// From now on the time counts that the act takes.
-    pub(super) fn begin(&mut self, emitter: &Emitter) {
-        self.started = emitter.now();
     }
 }
 
@@ -282,24 +276,4 @@ fn merged(deed: &Deed, emitter: &Emitter, said: &[(String, Value)]) -> Vec<(Stri
 fn milliseconds(time: Duration) -> Value {
     let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
     if micros % 1000 == 0 { Value::Int(micros / 1000) } else { Value::Float(micros as f64 / 1000.0) }
-}
-
-/// For a thread that waits for room as long as the lanes allow.
-pub(super) struct Blocking<'a> {
-    pub(super) waiter: &'a dyn Waiter,
-    pub(super) at_most: Duration,
-}
-
-impl Waiter for Blocking<'_> {
-    fn may_wait(&self) -> Wait {
-        self.waiter.may_wait()
-    }
-
-    fn pause(&self, wait: &mut (dyn FnMut() + Send)) {
-        self.waiter.pause(wait);
-    }
-
-    fn at_most(&self) -> Duration {
-        self.at_most
-    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::Source;
-use crate::emitter::{Emitter, Options, Wait};
+use crate::emitter::{Attempt, Emitter, Options, Wait};
 use crate::error::ErrorKind;
 use crate::event::{Data, EventInput};
 use crate::host::{self, HostSinkSpec, Opening};
@@ -422,6 +422,74 @@ fn a_forked_child_gives_no_result_for_its_parent() {
     let end = End { outcome: Outcome::Ok, error_type: None };
     assert!(matches!(emitter.end_deed(&mut deed, end, &Wait::Never), Ok(Ended::Done(None))));
     assert_eq!(events(&dir, &emitter).len(), 1);
+}
+
+#[test]
+fn a_forked_child_does_not_do_its_parents_act_nor_refuses_it() {
+    let dir = TempDir::new();
+    let emitter = durable(&dir, "");
+    for given_up in [false, true] {
+        let Intended::Entered(mut intent) =
+            emitter.intend(pay(), Terms::default(), &Wait::Elsewhere(Duration::ZERO)).unwrap()
+        else {
+            panic!()
+        };
+        intent.wait(Duration::MAX, &mut || true);
+        intent.pretend_of(crate::seam::fork::Process::another());
+        if given_up {
+            emitter.withdraw(intent);
+        } else {
+            assert_eq!(emitter.act(intent).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        }
+    }
+    assert_eq!(events(&dir, &emitter).len(), 2, "two intents, and no result");
+}
+
+#[test]
+fn a_wait_that_is_given_up_begins_no_deed_even_if_the_intent_is_safe_by_now() {
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&lines);
+    let emitter = with_siem(
+        move |batch| {
+            let texts = batch.iter().map(|envelope| String::from_utf8_lossy(&envelope.bytes).into_owned());
+            let texts: Vec<_> = texts.collect();
+            if texts.iter().any(|text| text.contains(r#""phase":"intent""#)) {
+                let _ = gate.lock().unwrap().recv();
+            }
+            log.lock().unwrap().extend(texts);
+            Answers::Acknowledged
+        },
+        false,
+    );
+    let mut open = Some(open);
+    let begun = emitter.begin_deed(pay(), Terms::default(), &Wait::Allowed, &mut || {
+        open.take();
+        while emitter.counters()[0].1.pending > 0 {
+            std::thread::yield_now();
+        }
+        false
+    });
+    assert_eq!(begun.unwrap_err().kind(), ErrorKind::Timeout);
+    emitter.shutdown(Duration::from_secs(10));
+    let lines = lines.lock().unwrap();
+    let results: Vec<_> = lines.iter().filter(|line| line.contains(r#""phase":"result""#)).collect();
+    assert!(matches!(results[..], [line] if line.contains(r#""outcome":"refused""#)), "{results:?}");
+}
+
+#[test]
+fn who_waits_elsewhere_for_room_hears_when_the_deeds_time_is_over() {
+    let keys = r#"{"classes":["siem"],"queue":{"events":2}}"#;
+    let emitter = with_sink("siem", keys, REQUIRED, Arc::new(|_| Answers::Acknowledged), true).unwrap();
+    let end = || EventInput::new("run.completed");
+    while let Ok(Attempt::Accepted(_)) = emitter.try_emit(end(), Duration::ZERO) {}
+    let terms = Terms { timeout: Duration::from_secs(3), ..Terms::default() };
+    let ask = |waited: u64| emitter.intend(pay(), terms, &Wait::Elsewhere(Duration::from_secs(waited)));
+    assert!(matches!(ask(2), Ok(Intended::NoRoom(limit)) if limit == terms.timeout));
+    let over = ask(3).unwrap_err();
+    assert_eq!(over.kind(), ErrorKind::Backpressure);
+    assert!(over.message().contains("3s"), "{over}");
 }
 
 /// Runs deeds on a disk that goes dark at the `n`-th sync; answers the ids of the intents whose acts ran, and whether it

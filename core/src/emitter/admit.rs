@@ -105,6 +105,7 @@ impl Inner {
             }
             if let Wait::Elsewhere(waited) = wait
                 && let Some(limit) = without_room_limit(&set.lanes, &without_room)
+                && let limit = limit.min(waiter.at_most())
                 && waited < limit
             {
                 let mut core = lane.lock();
