@@ -585,6 +585,7 @@ impl Arguments<'_, '_> {
                 terminal: self.terminal,
                 run: text("run", self.run)?,
                 parent_run: None,
+                of_span: false,
                 turn: text("turn", self.turn)?,
                 attempt: text("attempt", self.attempt)?,
                 trace: trace.as_ref().map(TraceParts::borrow),
