@@ -12,13 +12,19 @@ certificate it speaks TLS.
                             {"cut": true} half an answer; {"freeze": true} none, until the client goes
     GET  /_kept             {"events": taken ones, "requests": how many, "keys": whether each had the right key}
     GET  /_wait?N           the same, once N requests have come
+    GET  /_hang_up          the same, and "hung_up": how many connections that events came by it ended, as if they were idle
+
+An event with a column `answer` asks for its own status: 202; 429 or 5xx, which it gets the first time and is taken the second;
+any other, which it gets always. A time more than two hours ahead is refused.
 """
 
 import gzip
 import json
+import socket
 import ssl
 import sys
 import threading
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = "hcaik_01abcdefghijklmnopqrstuvwxyz"
@@ -31,6 +37,17 @@ came = threading.Condition()
 says: list = []
 events: list = []
 requests: list = []
+put_off: set = set()
+connections: set = set()
+
+
+def ahead(event: dict) -> bool:
+    """Whether its time is further ahead than is taken."""
+    try:
+        time = datetime.fromisoformat(event["time"][:19] + "+00:00")
+    except (KeyError, TypeError, ValueError):
+        return False
+    return time > datetime.now(timezone.utc) + timedelta(hours=2)
 
 
 def judge(event: dict) -> dict:
@@ -44,13 +61,27 @@ def judge(event: dict) -> dict:
         return {"status": 400, "error": "a string is too long"}
     if len(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()) > MOST_EVENT:
         return {"status": 400, "error": "the event is too large"}
-    return {"status": 202}
+    if ahead(event):
+        return {"status": 400, "error": "the time is too far ahead"}
+    status = data.get("answer", 202)
+    if status == 429 or status >= 500:
+        with came:
+            first = data["id"] not in put_off
+            put_off.add(data["id"])
+        return {"status": status, "error": "later"} if first else {"status": 202}
+    return {"status": status} if status == 202 else {"status": status, "error": "no"}
 
 
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+
+    def finish(self) -> None:
+        """Forget the connection, which ends."""
+        with came:
+            connections.discard(self.connection)
+        super().finish()
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -92,6 +123,10 @@ class Handler(BaseHTTPRequestHandler):
             if path == "/_wait":
                 came.wait_for(lambda: len(requests) >= int(query))
             kept = {"events": events, "requests": len(requests), "keys": requests}
+            if path == "/_hang_up":
+                kept["hung_up"] = len(connections)
+                for connection in connections:
+                    connection.shutdown(socket.SHUT_RDWR)
             self.answer(200, kept)
 
     def do_POST(self) -> None:
@@ -110,6 +145,7 @@ class Handler(BaseHTTPRequestHandler):
         with came:
             say = says.pop(0) if says else {}
             requests.append(key == KEY)
+            connections.add(self.connection)
             came.notify_all()
         if say.get("freeze"):
             self.rfile.read(1)
