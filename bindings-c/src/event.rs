@@ -211,6 +211,7 @@ impl SinkwellEvent {
                 causation: text(self.causation, "causation")?,
                 correlation: text(self.correlation, "correlation")?,
                 child: text(self.child, "child")?,
+                of_span: false,
             })
         }
     }
