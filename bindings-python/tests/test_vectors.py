@@ -5,14 +5,16 @@ What ran and what was left out, and why, is written down for the matrix (tests/v
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import io
 import json
 import os
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,129 @@ def test_emit(case: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pyte
             assert expected.get("message", "") in error.message
     for file, lines in case["expected"].items():
         assert (tmp_path / file).read_text(encoding="utf-8").split("\n") == [*lines, ""]
+    record(name)
+
+
+DEEDS = {"name", "about", "config", "calls", "events"}
+ATTRIBUTES = (
+    "subject", "runid", "turnid", "attemptid", "agentid", "tenantid", "correlationid", "causationid", "childid",
+    "traceparent", "tracestate",
+)  # fmt: skip
+
+
+class Siem:
+    name = "siem"
+    down = False
+
+    def emit(self, event: sinkwell.SignedGovernanceEvent) -> None:
+        if self.down:
+            raise ConnectionError("down")
+
+
+class Raised(Exception):
+    pass
+
+
+ENDS = {"error": Raised, "timeout": TimeoutError, "cancelled": asyncio.CancelledError}
+
+
+@contextlib.contextmanager
+def failing(expected: dict[str, Any] | None) -> Iterator[None]:
+    if expected is None:
+        yield
+        return
+    assert set(expected) <= {"kind", "where", "message"}
+    with pytest.raises(sinkwell.Error) as caught:
+        yield
+    error = caught.value
+    assert error.kind == expected["kind"], error
+    assert expected["where"] in ("*", error.where), error
+    assert expected.get("message", "") in str(error)
+
+
+def act(emitter: sinkwell.Emitter, call: dict[str, Any], *, awaited: bool) -> None:
+    assert set(call) <= {"event", "until", "timeout_ms", "says", "ends", "error"}
+    terms = {"until": call["until"]} if "until" in call else {}
+    if "timeout_ms" in call:
+        terms["timeout"] = call["timeout_ms"] / 1000
+    ran = []
+    end = ENDS[call["ends"]]() if "ends" in call else None
+
+    def body(deed: sinkwell.Deed) -> None:
+        ran.append(True)
+        for said in call.get("says", ()):
+            assert set(said) <= {"data", "content", "error"}
+            with failing(said.get("error")):
+                deed.result(said["data"], content=said.get("content"))
+        if end is not None:
+            raise end
+
+    async def on_a_loop() -> None:
+        async with emitter.deed(**call["event"], **terms) as deed:
+            body(deed)
+
+    def run() -> None:
+        if awaited:
+            asyncio.run(on_a_loop())
+            return
+        with emitter.deed(**call["event"], **terms) as deed:
+            body(deed)
+
+    if end is not None:
+        with pytest.raises(type(end)):
+            run()
+    else:
+        with failing(call.get("error")):
+            run()
+    assert bool(ran) == ("error" not in call)
+
+
+def same(got: Any, wanted: Any) -> bool:
+    """`"*"` stands for anything that is there."""
+    if wanted == "*":
+        return True
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        return got.keys() == wanted.keys() and all(same(got[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, list) and isinstance(got, list):
+        return len(got) == len(wanted) and all(map(same, got, wanted))
+    return bool(got == wanted)
+
+
+@pytest.mark.parametrize(("case", "name"), cases("deeds", DEEDS))
+def test_deeds(case: dict[str, Any], name: str, tmp_path: Path) -> None:
+    for awaited in (False, True):
+        folder = tmp_path / str(awaited)
+        folder.mkdir()
+        sink = Siem()
+        config = in_folder(case["config"], folder)
+        given = [sink] if "siem" in json.dumps(config) else []
+        emitter = sinkwell.Emitter.open(config, sinks=given)
+        for call in case["calls"]:
+            assert set(call) <= {"emit", "error", "deed", "down", "unready"}
+            if "emit" in call:
+                with failing(call.get("error")):
+                    emitter.emit(**call["emit"])
+            elif "deed" in call:
+                act(emitter, call["deed"], awaited=awaited)
+            elif "down" in call:
+                sink.down = True
+            else:
+                with pytest.raises(sinkwell.RequiredSinkUnavailable):  # noqa: PT012
+                    while True:
+                        emitter.ensure_ready()
+        emitter.shutdown(0.5 if sink.down else None)
+        for lane, wanted in case["events"].items():
+            lines = (folder / lane).read_text(encoding="utf-8").splitlines()
+            events = [event for event in map(json.loads, lines) if "origin" not in event]
+            assert len(events) == len(wanted)
+            for event, expected in zip(events, wanted, strict=True):
+                assert set(expected) <= {"type", "severity", "of", "data", "attributes"}
+                assert (event["type"], event["severitytext"]) == (expected["type"], expected["severity"])
+                assert same(event["data"], expected["data"]), event["data"]
+                attributes = dict(expected["attributes"])
+                if "of" in expected:
+                    attributes["causationid"] = events[expected["of"]]["id"]
+                assert {key: event[key] for key in ATTRIBUTES if key in event} == attributes
     record(name)
 
 

@@ -20,6 +20,7 @@ FOLDERS = (
     "canonical",
     "config",
     "content",
+    "deeds",
     "emit",
     "host-sinks",
     "logs",
@@ -30,9 +31,11 @@ FOLDERS = (
     "vacuum",
     "verify",
 )
-WHOLE = ("canaries", "emit", "policy", "vacuum", "verify")
+WHOLE = ("canaries", "deeds", "emit", "policy", "vacuum", "verify")
 INDEXED = ("config", "content", "host-sinks", "logs", "seal", "spans", "usage")
 LANGUAGES = ("python", "node", "dotnet", "go")
+# Languages that have no form of their own yet for what a folder is about.
+WITHOUT = {"deeds": ("node", "dotnet", "go")}
 
 
 def ids(folder: str) -> set[str]:
@@ -83,6 +86,10 @@ def main() -> int:
             print(f"{'ok' if rust[kind] else 'not ok'} rust: {kind}")
             failed += not rust[kind]
         for language in LANGUAGES:
+            if language in WITHOUT.get(kind, ()):
+                row.append("none yet")
+                print(f"ok {language}: {kind} # SKIP it has no form of its own yet")
+                continue
             if language not in told:
                 row.append("not run")
                 if os.environ.get("SINKWELL_REQUIRE") == "all":

@@ -8,7 +8,7 @@ use super::{Terms, Until};
 use crate::emitter::{Attempt, Emitter, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventInput, Phase};
-use crate::lane::{Admission, Aim, EndState, Ending, Follow, Stage};
+use crate::lane::{Admission, Aim, EndState, Ending, Follow, Lane, Stage};
 use crate::receipt::Receipt;
 use crate::reentry;
 use crate::seam::Instant;
@@ -322,12 +322,14 @@ impl Intent {
     }
 
     fn late(&self, what: &str, manual: ErrorKind) -> Error {
+        let endings = self.receipt.endings();
         let lanes: Vec<&str> = self
             .receipt
-            .endings()
-            .iter()
-            .filter(|(_, ending)| ending.is_none())
-            .map(|(lane, _)| *lane)
+            .admissions()
+            .filter(|(i, lane, _)| {
+                self.waits_for(*i, lane) && endings.get(*i).is_some_and(|(_, end)| end.is_none())
+            })
+            .map(|(_, lane, _)| lane.id())
             .collect();
         if self.manual {
             let what = format!("draining did not get the intent {what}; the act did not run");
@@ -341,6 +343,15 @@ impl Intent {
             ),
         )
         .at(lanes.join(", "))
+    }
+
+    /// Whether that lane's word is one that it waits for.
+    fn waits_for(&self, i: usize, lane: &Lane) -> bool {
+        match self.until {
+            Until::Journaled => lane.durable(),
+            Until::Delivered => self.watch.as_ref().is_some_and(|watch| watch.waits_for(i)),
+            Until::Enqueued => false,
+        }
     }
 
     fn entered_nothing(&self) -> Error {
@@ -454,6 +465,14 @@ impl Watch {
 
     fn standing(&self) -> Standing {
         self.judge(&lock(&self.heard))
+    }
+
+    /// Whether the lane has a class that no sink has acknowledged yet.
+    fn waits_for(&self, lane: usize) -> bool {
+        let heard = lock(&self.heard);
+        let delivered =
+            |of: &usize| heard.lanes.iter().any(|(i, end)| i == of && *end == Some(EndState::Delivered));
+        self.classes.iter().any(|(_, lanes)| lanes.contains(&lane) && !lanes.iter().any(delivered))
     }
 
     fn tell(&self, done: Box<dyn FnOnce() + Send>) {
