@@ -47,6 +47,7 @@ type honeycombCase struct {
 	Refused       []int
 	Requests      int
 	Samplerate    map[string]int
+	Told          string
 }
 
 // honeycombDouble is tests/honeycomb/double.py, in a process of its own that ends with the test.
@@ -248,9 +249,13 @@ func runHoneycomb(t *testing.T, table *honeycombTable, scenario *honeycombCase) 
 			t.Fatal("not in the dead-letter file: ", n)
 		}
 	}
+	told := fmt.Sprint(before, sw.Health(), report, ended)
+	if !strings.Contains(told, scenario.Told) {
+		t.Fatal(told)
+	}
 	said.Lock()
 	defer said.Unlock()
-	for _, text := range []string{said.String(), dead.String(), fmt.Sprint(before, sw.Health(), report, ended), fmt.Sprint(kept.Events)} {
+	for _, text := range []string{said.String(), dead.String(), told, fmt.Sprint(kept.Events)} {
 		if strings.Contains(text, key) {
 			t.Fatal("the key was said")
 		}

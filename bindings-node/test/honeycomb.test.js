@@ -12,7 +12,7 @@ const { folder, root, run } = require('./helpers');
 const dir = path.join(root, 'tests', 'honeycomb');
 const table = JSON.parse(fs.readFileSync(path.join(dir, 'scenarios.json'), 'utf8'));
 const MEMBERS = ['name', 'about', 'key', 'lane', 'says', 'emit', 'delivers_first', 'timeout'];
-MEMBERS.push('counters', 'kept', 'refused', 'requests', 'samplerate');
+MEMBERS.push('counters', 'kept', 'refused', 'requests', 'samplerate', 'told');
 
 /** The double, in a process of its own that ends with the test. */
 async function double(t) {
@@ -118,6 +118,7 @@ for (const scenario of table.cases) {
       assert.ok(dead.join('').includes(told.ids[n]));
       assert.ok(dead.join('').includes('x'.repeat(events[n].length)));
     }
+    assert.ok(text.includes(scenario.told ?? ''), text);
     for (const said of [text, ran.stdout, ran.stderr, dead.join(''), JSON.stringify(kept.events)]) {
       assert.ok(!said.includes(key), 'the key was said');
     }

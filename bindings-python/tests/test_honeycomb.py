@@ -19,7 +19,7 @@ import sinkwell
 FOLDER = Path(__file__).parents[2] / "tests/honeycomb"
 TABLE = json.loads((FOLDER / "scenarios.json").read_text())
 KNOWN = {"name", "about", "key", "lane", "says", "emit", "delivers_first", "timeout"}
-KNOWN |= {"counters", "kept", "refused", "requests", "samplerate"}
+KNOWN |= {"counters", "kept", "refused", "requests", "samplerate", "told"}
 LONG = 60.0
 
 
@@ -134,6 +134,7 @@ def test_what_becomes_of_events(
         assert "x" * events[n][2] in dead
     said = capfd.readouterr()
     told = f"{health} {emitter.health()} {report} {emitter.prometheus()}"
+    assert case.get("told", "") in told
     for text in (told, dead, caplog.text, said.out, said.err, json.dumps(double.kept()["events"])):
         assert key not in text
 

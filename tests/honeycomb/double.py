@@ -9,7 +9,8 @@ certificate it speaks TLS.
     GET  /1/auth            what the key may do
     POST /_say              a list of what it does with the next requests, one each, before it does as documented:
                             {"status", "headers", "body"} answers so; {"each": [202, ...]} gives these statuses, also too few;
-                            {"cut": true} half an answer; {"freeze": true} none, until the client goes
+                            {"cut": true} half an answer; {"drip": true} one that comes byte by byte; {"freeze": true} none,
+                            until the client goes
     GET  /_kept             {"events": taken ones, "requests": how many, "keys": whether each had the right key}
     GET  /_wait?N           the same, once N requests have come
     GET  /_hang_up          the same, and "hung_up": how many connections that events came by it ended, as if they were idle
@@ -86,8 +87,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
-    def answer(self, status: int, body: object, headers: dict | None = None, cut: bool = False) -> None:
-        """Send an answer, or the first half of one."""
+    def answer(
+        self, status: int, body: object, headers: dict | None = None, cut: bool = False, drip: bool = False
+    ) -> None:
+        """Send an answer, or the first half of one, or byte by byte."""
         text = body if isinstance(body, str) else json.dumps(body)
         data = text.encode()
         self.send_response(status)
@@ -95,7 +98,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data[: len(data) // 2] if cut else data)
+        for byte in data if drip else b"":
+            self.wfile.write(bytes([byte]))
+        if not drip:
+            self.wfile.write(data[: len(data) // 2] if cut else data)
         self.wfile.flush()
         if cut:
             self.close_connection = True
@@ -177,7 +183,7 @@ class Handler(BaseHTTPRequestHandler):
                 events.extend(
                     event for event, one in zip(batch, answers, strict=True) if one["status"] == 202
                 )
-        self.answer(200, answers, cut=say.get("cut", False))
+        self.answer(200, answers, cut=say.get("cut", False), drip=say.get("drip", False))
 
 
 class Server(ThreadingHTTPServer):

@@ -18,7 +18,7 @@ public sealed class HoneycombTests
     private static readonly string[] Members =
     [
         "name", "about", "key", "lane", "says", "emit", "delivers_first", "timeout",
-        "counters", "kept", "refused", "requests", "samplerate",
+        "counters", "kept", "refused", "requests", "samplerate", "told",
     ];
 
     public static TheoryData<string> Cases =>
@@ -171,6 +171,7 @@ public sealed class HoneycombTests
             }
         }
         var told = string.Join('\n', [.. before.Values, .. emitter.Health().Values, .. report.Values, .. said]);
+        Assert.Contains(one.TryGetProperty("told", out var part) ? part.GetString()! : "", told, StringComparison.Ordinal);
         Assert.All([told, dead, kept.GetProperty("events").GetRawText()], text => Assert.DoesNotContain(key, text, StringComparison.Ordinal));
     }
 }

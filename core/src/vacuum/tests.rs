@@ -1,5 +1,7 @@
 //! What is an event, what goes through, and in which order.
 
+mod samples;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -6,12 +6,13 @@ mod double;
 use std::time::Duration;
 
 use double::{Double, KEY, Say};
+use proptest::prelude::*;
 
 use super::*;
 use crate::config::{Config, Source};
 use crate::emitter::{Emitter, Options};
 use crate::event::{Data, EventInput};
-use crate::json::Value;
+use crate::json::{Value, parse};
 use crate::receipt::{EndState, Stage};
 use crate::seam::SystemEnv;
 use crate::sink::{Answer, Answers, Envelope, FailureKind, Grade, Sink as _};
@@ -130,6 +131,51 @@ fn an_answer_that_does_not_say_is_none() {
             other => panic!("{say:?}: {other:?}"),
         }
         assert!(!sink.health().healthy);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Of an answer that was damaged anywhere: what is acknowledged, the answer says is there, and it says so of every event.
+    #[test]
+    fn an_answer_of_any_bytes_acknowledges_only_what_it_says_is_there(
+        statuses in proptest::collection::vec(prop_oneof![Just(202), Just(400), Just(429), Just(503), -1..1000_i64], 0..5),
+        damage in proptest::collection::vec((0..200_usize, any::<u8>()), 0..3),
+        cut in 0..400_usize,
+        events in 1..5_usize,
+        status in prop_oneof![Just(200_u16), 200..600_u16],
+    ) {
+        let element = |status: &i64| format!("{{\"status\":{status},\"error\":\"no {KEY}\"}}");
+        let elements: Vec<String> = statuses.iter().map(element).collect();
+        let mut body = format!("[{}]", elements.join(",")).into_bytes();
+        body.truncate(cut);
+        for (at, byte) in damage {
+            if let Some(there) = body.get_mut(at) {
+                *there = byte;
+            }
+        }
+        let whole = parse(&body).ok().map(|value| value.items().to_vec()).filter(|all| all.len() == events);
+        // As often as it is asked.
+        let double = Double::new(vec![Say::Bytes(status, body); 4]);
+        let answers = sink(&double).deliver(&batch(events as u64 + 1)[1..]);
+        let each = match answers {
+            Answers::Each(each) => each,
+            Answers::Acknowledged => vec![Answer::Acknowledged; events],
+            told => {
+                let told = format!("{told:?}");
+                prop_assert!(!told.contains(KEY));
+                return Ok(());
+            }
+        };
+        for (at, answer) in each.iter().enumerate() {
+            let told = format!("{answer:?}");
+            prop_assert!(!told.contains(KEY));
+            if *answer == Answer::Acknowledged {
+                let said = whole.as_ref().and_then(|all| all[at].get("status")?.as_i64());
+                prop_assert!((200..300).contains(&status) && said.is_some_and(|said| (200..300).contains(&said)));
+            }
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) enum Say {
     /// This status, headers and body, in which KEY stands for the key.
     Raw(u16, &'static str, &'static str),
     Text(u16, String),
+    Bytes(u16, Vec<u8>),
     /// Half an answer.
     CutOff,
     /// None at all.
@@ -116,13 +117,20 @@ fn serve(stream: &TcpStream, books: &Mutex<Books>) {
         }
         let text =
             format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n{headers}\r\n{answer}", answer.len());
+        let text = match &say {
+            Say::Bytes(status, body) => {
+                let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n", body.len());
+                [head.as_bytes(), body].concat()
+            }
+            _ => text.into_bytes(),
+        };
         let end = if matches!(say, Say::CutOff) { text.len() / 2 } else { text.len() };
         if status == 200 && end == text.len() && statuses.len() == events.len() {
             let taken = events.into_iter().zip(&statuses).filter(|(_, status)| **status == 202);
             books.lock().unwrap().all.extend(taken.map(|(event, _)| event));
         }
         let mut to = stream;
-        if to.write_all(&text.as_bytes()[..end]).is_err() {
+        if to.write_all(&text[..end]).is_err() {
             return;
         }
         if matches!(say, Say::CutOff | Say::NormalThenClose) {
