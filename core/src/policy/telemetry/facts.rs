@@ -89,8 +89,11 @@ struct Wanted {
     name: String,
     /// As canonical JSON writes it.
     key: Box<[u8]>,
+    /// The first eight bytes of the key and its closing quote, the first the highest; which of them there are.
+    head: u64,
+    mask: u64,
     /// Slots that the value fills, unless a better reading (a lower rank) has.
-    fills: Vec<(usize, usize)>,
+    fills: Vec<(usize, u8)>,
     inside: Object,
 }
 
@@ -101,11 +104,22 @@ impl Object {
         let list = if plain { &mut self.wanted } else { &mut self.odd };
         let at = list.iter().position(|wanted| wanted.name == *name).unwrap_or_else(|| {
             let key = raw::escaped(name);
-            list.push(Wanted { name: name.clone(), key, fills: Vec::new(), inside: Self::default() });
+            let mut head = [0; 8];
+            let quoted = key.iter().chain(b"\"");
+            head.iter_mut().zip(quoted).for_each(|(to, from)| *to = *from);
+            let there = head.map(|byte| if byte == 0 { 0 } else { u8::MAX });
+            list.push(Wanted {
+                name: name.clone(),
+                key,
+                head: u64::from_be_bytes(head),
+                mask: u64::from_be_bytes(there),
+                fills: Vec::new(),
+                inside: Self::default(),
+            });
             list.len() - 1
         });
         if rest.is_empty() {
-            list[at].fills.push((slot, rank));
+            list[at].fills.push((slot, u8::try_from(rank).unwrap_or(u8::MAX - 1)));
         } else {
             list[at].inside.want(rest, slot, rank);
         }
@@ -222,34 +236,43 @@ impl Search<'_> {
         let mut next = 0;
         while data.get(at) == Some(&b'"') {
             let key_start = at + 1;
-            let key_end = raw::string_end(data, key_start)?;
-            let key = &data[key_start..key_end];
-            let value = key_end + 2;
-            while wants.wanted.get(next).is_some_and(|wanted| is_before(&wanted.key, key)) {
-                next += 1;
+            let mut here = None;
+            while let Some(wanted) = wants.wanted.get(next) {
+                match wanted.place(data, key_start)? {
+                    Place::Before => next += 1,
+                    Place::Here => {
+                        here = Some(wanted);
+                        break;
+                    }
+                    Place::After => break,
+                }
             }
             if next == wants.wanted.len() && wants.odd.is_empty() {
                 return Some(());
             }
-            let end = raw::value_end(data, value)?;
-            if let Some(wanted) = wants.wanted.get(next).filter(|wanted| *wanted.key == *key) {
-                self.take(wanted, value, end);
+            let key_end = match here {
+                Some(wanted) => key_start + wanted.key.len(),
+                None => raw::string_end(data, key_start)?,
+            };
+            let value = key_end + 2;
+            let (end, escaped) = raw::value_span(data, value)?;
+            if let Some(wanted) = here {
+                self.take(wanted, value, end, escaped);
                 next += 1;
             }
-            for wanted in wants.odd.iter().filter(|wanted| *wanted.key == *key) {
-                self.take(wanted, value, end);
+            for wanted in wants.odd.iter().filter(|wanted| *wanted.key == data[key_start..key_end]) {
+                self.take(wanted, value, end, escaped);
             }
             at = end + 1;
         }
         Some(())
     }
 
-    fn take(&mut self, wanted: &Wanted, start: usize, end: usize) {
+    fn take(&mut self, wanted: &Wanted, start: usize, end: usize, escaped: bool) {
         for &(slot, rank) in &wanted.fills {
-            let rank = u8::try_from(rank).unwrap_or(u8::MAX - 1);
             if rank < self.ranks[slot] {
                 self.ranks[slot] = rank;
-                self.slots[slot] = self.slot(start, end);
+                self.slots[slot] = self.slot(start, end, escaped);
             }
         }
         if self.data[start] == b'{' && !wanted.inside.is_empty() {
@@ -257,8 +280,8 @@ impl Search<'_> {
         }
     }
 
-    fn slot(&mut self, start: usize, end: usize) -> Slot {
-        match Raw::of(&self.data[start..end]) {
+    fn slot(&mut self, start: usize, end: usize, escaped: bool) -> Slot {
+        match Raw::spanned(&self.data[start..end], escaped) {
             None => Slot::Absent,
             Some(Raw::Null) => Slot::Null,
             Some(Raw::Bool(value)) => Slot::Bool(value),
@@ -285,15 +308,151 @@ impl Search<'_> {
     }
 }
 
-/// Whether a wanted key, which is plain ASCII, stands before a key of the data. A key with other characters or with
-/// escapes equals none that is wanted here, and sorts by what it begins with up to there; so it never skips one.
-fn is_before(wanted: &[u8], key: &[u8]) -> bool {
-    let common = wanted.iter().zip(key).take_while(|(a, b)| a == b).count();
-    match (wanted.get(common), key.get(common)) {
-        (None, Some(_)) => true,
-        (_, None) => false,
-        // An escaped character may sort anywhere below `\`, one beyond ASCII above all that is wanted.
-        (Some(_), Some(b'\\')) => false,
-        (Some(wanted), Some(key)) => wanted < key,
+/// Where a wanted key stands in an object, seen from a key of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Before,
+    Here,
+    After,
+}
+
+impl Wanted {
+    /// Where this key, which is plain ASCII, stands as seen from the key of the data that begins at `start`; `None` where
+    /// the data ends in it.
+    #[inline]
+    fn place(&self, data: &[u8], start: usize) -> Option<Place> {
+        // Eight bytes at once tell nearly all keys apart, short ones wholly.
+        let Some(eight) = data.get(start..).and_then(<[u8]>::first_chunk) else {
+            return self.place_from(0, data, start);
+        };
+        let eight = u64::from_be_bytes(*eight);
+        let differ = (eight ^ self.head) & self.mask;
+        if differ == 0 {
+            return if self.key.len() < 8 { Some(Place::Here) } else { self.place_from(8, data, start) };
+        }
+        let shift = 56 - differ.leading_zeros() / 8 * 8;
+        Some(Place::of((self.head >> shift) as u8, (eight >> shift) as u8))
+    }
+
+    /// As [`place`](Self::place), where so many bytes are the same.
+    fn place_from(&self, common: usize, data: &[u8], start: usize) -> Option<Place> {
+        let key = self.key.iter().chain(b"\"").skip(common);
+        let mut both = key.zip(data.get(start + common..)?);
+        match both.find(|(wanted, byte)| wanted != byte) {
+            Some((wanted, byte)) => Some(Place::of(*wanted, *byte)),
+            None => (data.len() > start + self.key.len()).then_some(Place::Here),
+        }
+    }
+}
+
+impl Place {
+    /// By the first byte that is not the same in the wanted key and in the data's, each with the quote that closes it.
+    #[inline]
+    fn of(wanted: u8, byte: u8) -> Self {
+        match (wanted, byte) {
+            // The data's key is longer, which sorts behind what it begins with.
+            (b'"', _) => Self::Before,
+            // An escaped character may sort anywhere below `\`. Such a key equals none that is wanted here, and sorts by
+            // what it begins with up to there; so it never skips one.
+            (_, b'"' | b'\\') => Self::After,
+            // One beyond ASCII sorts above all that is wanted, and so do its bytes.
+            (wanted, byte) if wanted < byte => Self::Before,
+            _ => Self::After,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json;
+
+    /// Keys that stand close to each other in some way: one the beginning of the other, as long as what is compared at
+    /// once, with what sorts below a closing quote, with escapes, beyond ASCII.
+    const KEYS: [&str; 20] = [
+        "",
+        "a",
+        "a ",
+        "a!",
+        "a\"",
+        "a#",
+        "a.b",
+        "a\\",
+        "a\u{1}",
+        "aa",
+        "aé",
+        "abcdef",
+        "abcdefg",
+        "abcdefgh",
+        "abcdefgh!",
+        "abcdefghi",
+        "b",
+        "é",
+        "\u{e000}",
+        "\u{1f600}",
+    ];
+
+    fn key() -> impl Strategy<Value = String> {
+        proptest::sample::select(&KEYS[..]).prop_map(str::to_owned)
+    }
+
+    fn object() -> impl Strategy<Value = json::Value> {
+        let leaf = prop_oneof![
+            any::<i16>().prop_map(|n| json::Value::from(i64::from(n))),
+            proptest::sample::select(
+                &["", "x", "with \" and \\ in it", "a text of more than eight bytes"][..]
+            )
+            .prop_map(|text| json::Value::String(text.to_owned())),
+        ];
+        let members = |inner| proptest::collection::btree_map(key(), inner, 0..8);
+        let inner = leaf.prop_recursive(2, 16, 8, move |inner| {
+            prop_oneof![
+                members(inner.clone()).prop_map(|all| json::Value::Object(all.into_iter().collect())),
+                proptest::collection::vec(inner, 0..3).prop_map(json::Value::Array),
+            ]
+        });
+        members(inner.boxed()).prop_map(|all| json::Value::Object(all.into_iter().collect()))
+    }
+
+    fn looked_up<'v>(value: &'v json::Value, keys: &[String]) -> Option<&'v json::Value> {
+        keys.iter().try_fold(value, |value, key| value.get(key))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// What one pass finds is what following every reading by itself would.
+        #[test]
+        fn one_pass_finds_what_each_path_leads_to(
+            data in object(),
+            asked in proptest::collection::vec(proptest::collection::vec((key(), any::<bool>()), 1..3), 1..12),
+        ) {
+            let text = data.to_canonical().unwrap();
+            let mut paths = Paths::default();
+            let steps = |path: &Vec<(String, bool)>| -> Vec<Step> {
+                path.iter().map(|(name, quoted)| Step { name: name.clone(), quoted: *quoted }).collect()
+            };
+            let slots: Vec<_> = asked.iter().map(|path| paths.slot(&steps(path))).collect();
+            let mut workspace = Workspace::default();
+            let (found, _) = paths.finder().find(&text, &mut workspace);
+            for (path, slot) in asked.iter().zip(slots) {
+                let expected = readings(&steps(path)).iter().find_map(|keys| looked_up(&data, keys));
+                let part = |from: u32, to: u32| &found.data[from as usize..to as usize];
+                let got = match found.slots[usize::from(slot)] {
+                    Slot::Absent => None,
+                    Slot::Int(number) => Some(number.to_string().into_bytes()),
+                    Slot::Object(from, to) | Slot::Array(from, to) => Some(part(from, to).to_vec()),
+                    Slot::Text(from, to) => Some([b"\"", part(from, to), b"\""].concat()),
+                    Slot::Unescaped(from, to) => {
+                        let text = std::str::from_utf8(&found.unescaped[from as usize..to as usize]).unwrap();
+                        Some(json::Value::String(text.to_owned()).to_canonical().unwrap())
+                    }
+                    other => panic!("{other:?}"),
+                };
+                prop_assert_eq!(got, expected.map(|value| value.to_canonical().unwrap()), "{:?} in {:?}", path, data);
+            }
+        }
     }
 }

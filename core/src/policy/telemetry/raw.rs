@@ -21,11 +21,14 @@ pub(super) enum Raw<'a> {
 impl<'a> Raw<'a> {
     /// Of a value's whole text.
     pub(super) fn of(text: &'a [u8]) -> Option<Self> {
+        let escaped = text.first() == Some(&b'"') && memchr::memchr(b'\\', text).is_some();
+        Self::spanned(text, escaped)
+    }
+
+    /// Of a value's whole text, of which it is known whether it has escapes, if it is a string.
+    pub(super) fn spanned(text: &'a [u8], escaped: bool) -> Option<Self> {
         Some(match text.first()? {
-            b'"' => {
-                let inner = text.get(1..text.len().checked_sub(1)?)?;
-                Self::Text(inner, memchr::memchr(b'\\', inner).is_some())
-            }
+            b'"' => Self::Text(text.get(1..text.len().checked_sub(1)?)?, escaped),
             b'{' => Self::Object(text),
             b'[' => Self::Array(text),
             b't' => Self::Bool(true),
@@ -52,53 +55,93 @@ fn number(text: &[u8]) -> Option<Raw<'_>> {
     std::str::from_utf8(text).ok()?.parse().ok().map(Raw::Double)
 }
 
+/// The bytes of eight that are a quote or a backslash: their highest bits, exact for the lowest that is set.
+fn quotes_and_escapes(eight: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // A byte less one borrows from its highest bit only if it was zero (or had that bit already).
+    let zeros = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
+    (zeros(eight ^ (ONES * b'"' as u64)) | zeros(eight ^ (ONES * b'\\' as u64))) & (ONES << 7)
+}
+
 /// Where the string ends that begins after the quote before `at`: the place of the closing quote.
-pub(super) fn string_end(text: &[u8], mut at: usize) -> Option<usize> {
-    // Most are short: a call costs more than looking at a few bytes does.
-    let near = (at + 16).min(text.len());
-    while at < near {
-        match text[at] {
-            b'"' => return Some(at),
-            b'\\' => break,
-            _ => at += 1,
+#[inline]
+pub(super) fn string_end(text: &[u8], at: usize) -> Option<usize> {
+    string_span(text, at).map(|(end, _)| end)
+}
+
+/// Where the string ends that begins after the quote before `at`, and whether it has escapes.
+#[inline]
+fn string_span(text: &[u8], at: usize) -> Option<(usize, bool)> {
+    // Most are that short.
+    if let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        let found = quotes_and_escapes(u64::from_le_bytes(*eight));
+        let end = at + found.trailing_zeros() as usize / 8;
+        if found != 0 && text.get(end) == Some(&b'"') {
+            return Some((end, false));
         }
     }
+    long_string_span(text, at)
+}
+
+fn long_string_span(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    // A call costs more than looking at a few bytes does.
+    let mut near = 8;
+    let mut escaped = false;
     loop {
-        at += memchr2(b'"', b'\\', text.get(at..)?)?;
-        if text[at] == b'"' {
-            return Some(at);
+        match text.get(at..).and_then(<[u8]>::first_chunk) {
+            Some(eight) if near > 0 => {
+                let found = quotes_and_escapes(u64::from_le_bytes(*eight));
+                if found == 0 {
+                    at += 8;
+                    near -= 1;
+                    continue;
+                }
+                at += found.trailing_zeros() as usize / 8;
+            }
+            _ => at += memchr2(b'"', b'\\', text.get(at..)?)?,
         }
+        if text[at] == b'"' {
+            return Some((at, escaped));
+        }
+        escaped = true;
         at += 2;
     }
 }
 
 /// Where the value ends that begins at `at`.
 pub(super) fn value_end(text: &[u8], at: usize) -> Option<usize> {
+    value_span(text, at).map(|(end, _)| end)
+}
+
+/// Where the value ends that begins at `at`, and, if it is a string, whether it has escapes.
+#[inline]
+pub(super) fn value_span(text: &[u8], at: usize) -> Option<(usize, bool)> {
     match text.get(at)? {
-        b'"' => string_end(text, at + 1).map(|end| end + 1),
-        b'{' | b'[' => {
-            let mut depth = 0_usize;
-            let mut at = at;
-            loop {
-                match text.get(at)? {
-                    b'"' => at = string_end(text, at + 1)?,
-                    b'{' | b'[' => depth += 1,
-                    b'}' | b']' => {
-                        depth -= 1;
-                        if depth == 0 {
-                            return Some(at + 1);
-                        }
-                    }
-                    _ => {}
-                }
-                at += 1;
-            }
-        }
+        b'"' => string_span(text, at + 1).map(|(end, escaped)| (end + 1, escaped)),
+        b'{' | b'[' => container_end(text, at).map(|end| (end, false)),
         _ => {
             let rest = &text[at..];
             let length = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']'));
-            Some(at + length.unwrap_or(rest.len()))
+            Some((at + length.unwrap_or(rest.len()), false))
         }
+    }
+}
+
+fn container_end(text: &[u8], mut at: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    loop {
+        match text.get(at)? {
+            b'"' => at = string_end(text, at + 1)?,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a tree to a program, with everything that is wrong with it.
 
 use super::parse::{Binary, Kind, Literal, Node, parse};
-use super::{ATTRS, Attr, CelError, Const, MAX_DEPTH, MAX_SOURCE, NameRun, Op, Program, REGEX_SIZE};
+use super::{ATTRS, Ask, Attr, CelError, Const, MAX_DEPTH, MAX_SOURCE, NameRun, Op, Program, REGEX_SIZE};
 use crate::policy::telemetry::facts::{MAX_STEPS, Paths, Step};
 use crate::types::Severity;
 
@@ -55,12 +55,19 @@ pub(in crate::policy::telemetry) fn compile(
         consts: Vec::new(),
         regexes: Vec::new(),
         runs: Vec::new(),
+        asks: Vec::new(),
         depth: 0,
     };
     let found = writer.node(&tree)?;
-    let Writer { ops, consts, regexes, runs, .. } = writer;
-    let program =
-        Program { ops: ops.into(), consts: consts.into(), regexes: regexes.into(), runs: runs.into() };
+    let Writer { ops, consts, regexes, runs, asks, .. } = writer;
+    let program = Program {
+        conditions: ops.iter().all(|op| op.is_of_conditions(&asks)),
+        ops: ops.into(),
+        consts: consts.into(),
+        regexes: regexes.into(),
+        runs: runs.into(),
+        asks: asks.into(),
+    };
     Ok((program, found))
 }
 
@@ -70,6 +77,7 @@ struct Writer<'p> {
     consts: Vec<Const>,
     regexes: Vec<regex::bytes::Regex>,
     runs: Vec<NameRun>,
+    asks: Vec<Ask>,
     depth: usize,
 }
 
@@ -91,6 +99,26 @@ impl Writer<'_> {
             self.consts.len() - 1
         });
         self.ops.push(Op::Const(u16::try_from(at).unwrap_or(u16::MAX)));
+    }
+
+    /// An operation on the two values that the steps since `start` leave.
+    fn two(&mut self, start: usize, by: Op) {
+        if let [place @ (Op::Slot(_) | Op::Attr(_)), Op::Const(value)] = self.ops[start..] {
+            let finder = match (by, &self.consts[usize::from(value)]) {
+                (Op::Contains, Const::Text(text)) => Some(memchr::memmem::Finder::new(text).into_owned()),
+                _ => None,
+            };
+            self.ask(start, Ask { place, value: Some(value), by, finder });
+        } else {
+            self.ops.push(by);
+        }
+    }
+
+    /// A question instead of the steps since `start`.
+    fn ask(&mut self, start: usize, ask: Ask) {
+        self.asks.push(ask);
+        self.ops.truncate(start);
+        self.ops.push(Op::Ask(u16::try_from(self.asks.len() - 1).unwrap_or(u16::MAX)));
     }
 
     fn node(&mut self, node: &Node) -> Result<Type, CelError> {
@@ -194,6 +222,7 @@ impl Writer<'_> {
     }
 
     fn binary(&mut self, binary: Binary, left: &Node, right: &Node, at: usize) -> Result<Type, CelError> {
+        let start = self.ops.len();
         let (a, b) = (self.node(left)?, self.node(right)?);
         let same = |what: &str| {
             let message = format!("{} {what} {} never makes sense", a.name(), b.name());
@@ -246,7 +275,7 @@ impl Writer<'_> {
                 (op, Type::Number)
             }
         };
-        self.ops.push(op);
+        self.two(start, op);
         Ok(found)
     }
 
@@ -257,13 +286,18 @@ impl Writer<'_> {
         arguments: &[Node],
         at: usize,
     ) -> Result<Type, CelError> {
+        let start = self.ops.len();
         let text = |op| Ok((op, Type::Text, Type::Bool));
         let (op, wants, gives): (Op, Type, Type) = match (name, target, arguments) {
             ("has", None, [place]) => return self.has(place),
             ("matches", Some(target), [pattern]) | ("matches", None, [target, pattern]) => {
                 self.wanted(target, Type::Text)?;
-                let regex = self.regex(pattern)?;
-                self.ops.push(Op::Matches(regex));
+                let by = Op::Matches(self.regex(pattern)?);
+                if let [place @ (Op::Slot(_) | Op::Attr(_))] = self.ops[start..] {
+                    self.ask(start, Ask { place, value: None, by, finder: None });
+                } else {
+                    self.ops.push(by);
+                }
                 return Ok(Type::Bool);
             }
             ("size", Some(value), []) | ("size", None, [value]) => {
@@ -304,7 +338,7 @@ impl Writer<'_> {
             self.wanted(target, wants)?;
             self.wanted(argument, wants)?;
         }
-        self.ops.push(op);
+        self.two(start, op);
         Ok(gives)
     }
 

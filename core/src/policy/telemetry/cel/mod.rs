@@ -183,6 +183,36 @@ enum Op {
     /// Takes a condition: goes on if true, to the first if false, with a fault left to the second otherwise.
     Choose(u16, u16),
     Jump(u16),
+    /// What most rules ask, in one step: a place of the event, a value that stands in the source, and an operation on the
+    /// two; or whether the place matches.
+    Ask(u16),
+}
+
+impl Op {
+    /// Whether it takes conditions and leaves one.
+    fn is_of_conditions(self, asks: &[Ask]) -> bool {
+        match self {
+            Self::HasSlot(_) | Self::HasAttr(_) | Self::Not | Self::And | Self::Or => true,
+            Self::IfFalse(_) | Self::IfTrue(_) => true,
+            Self::Ask(n) => {
+                let by = asks[usize::from(n)].by;
+                !matches!(by, Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Remainder)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A question: see [`Op::Ask`].
+#[derive(Debug)]
+struct Ask {
+    /// `Slot` or `Attr`.
+    place: Op,
+    /// Where `by` takes one.
+    value: Option<u16>,
+    by: Op,
+    /// Of `contains`, what looks for its text.
+    finder: Option<memchr::memmem::Finder<'static>>,
 }
 
 /// Names after a value that is only known when the event is there, longest joined name first.
@@ -199,6 +229,9 @@ pub(super) struct Program {
     consts: Box<[Const]>,
     regexes: Box<[regex::bytes::Regex]>,
     runs: Box<[NameRun]>,
+    asks: Box<[Ask]>,
+    /// Whether no step leaves anything but a condition, as in most rules: see [`run`].
+    conditions: bool,
 }
 
 impl NameRun {

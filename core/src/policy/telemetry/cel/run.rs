@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-use super::{Attr, BUDGET, Const, Fault, NameRun, Op, Program};
+use super::{Ask, Attr, BUDGET, Const, Fault, NameRun, Op, Program};
 use crate::envelope::Redacted;
 use crate::event::{Attribute, Event};
 use crate::policy::telemetry::facts::{FoundValues, Slot};
@@ -36,6 +36,25 @@ pub(in crate::policy::telemetry) enum Outcome {
     True,
     False,
     Fault(Fault),
+}
+
+impl Outcome {
+    fn of(value: Val<'_>) -> Self {
+        match value {
+            Val::Bool(true) => Self::True,
+            Val::Bool(false) => Self::False,
+            Val::Fault(fault) => Self::Fault(fault),
+            _ => Self::Fault(Fault::Type),
+        }
+    }
+
+    fn value<'a>(self) -> Val<'a> {
+        match self {
+            Self::True => Val::Bool(true),
+            Self::False => Val::Bool(false),
+            Self::Fault(fault) => Val::Fault(fault),
+        }
+    }
 }
 
 /// What programs run against: an event, and what was found in its data.
@@ -70,12 +89,10 @@ impl<'a> Machine<'a> {
 
     /// Runs a rule.
     pub(in crate::policy::telemetry) fn rule(&self, program: &'a Program) -> Outcome {
-        match self.value(program) {
-            Val::Bool(true) => Outcome::True,
-            Val::Bool(false) => Outcome::False,
-            Val::Fault(fault) => Outcome::Fault(fault),
-            _ => Outcome::Fault(Fault::Type),
+        if program.conditions {
+            return Run { machine: self, program, stack: Stack::new(), budget: BUDGET }.conditions();
         }
+        Outcome::of(self.value(program))
     }
 
     /// Runs a program for its value.
@@ -239,48 +256,29 @@ impl<'a> Run<'_, 'a> {
                     Val::Double(value) => Val::Double(-value),
                     other => mistyped(other),
                 },
-                Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Remainder => {
+                Op::Ask(n) => self.ask(&program.asks[usize::from(n)]),
+                Op::Add
+                | Op::Subtract
+                | Op::Multiply
+                | Op::Divide
+                | Op::Remainder
+                | Op::Equal
+                | Op::NotEqual
+                | Op::Less
+                | Op::LessOrEqual
+                | Op::Greater
+                | Op::GreaterOrEqual
+                | Op::In
+                | Op::StartsWith
+                | Op::EndsWith
+                | Op::Contains => {
                     let (b, a) = (self.pop(), self.pop());
-                    self.arithmetic(*op, a, b)
+                    self.two(*op, a, b)
                 }
-                Op::Equal | Op::NotEqual => {
-                    let (b, a) = (self.pop(), self.pop());
-                    match self.equal(a, b) {
-                        Ok(equal) => Val::Bool(equal == matches!(op, Op::Equal)),
-                        Err(fault) => Val::Fault(fault),
-                    }
+                Op::Matches(n) => {
+                    let value = self.pop();
+                    self.matches(n, value)
                 }
-                Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
-                    let (b, a) = (self.pop(), self.pop());
-                    match compare(a, b) {
-                        Ok(Some(order)) => Val::Bool(match op {
-                            Op::Less => order.is_lt(),
-                            Op::LessOrEqual => order.is_le(),
-                            Op::Greater => order.is_gt(),
-                            _ => order.is_ge(),
-                        }),
-                        Ok(None) => Val::Bool(false),
-                        Err(fault) => Val::Fault(fault),
-                    }
-                }
-                Op::In => {
-                    let (list, value) = (self.pop(), self.pop());
-                    self.is_in(value, list)
-                }
-                Op::StartsWith | Op::EndsWith | Op::Contains => {
-                    let (b, a) = (self.pop(), self.pop());
-                    self.search(*op, a, b)
-                }
-                Op::Matches(n) => match self.pop() {
-                    Val::Text(text) => {
-                        self.charge(text.len(), 128);
-                        if self.budget < 0 {
-                            return Val::Fault(Fault::Cost);
-                        }
-                        Val::Bool(program.regexes[usize::from(n)].is_match(text))
-                    }
-                    other => mistyped(other),
-                },
                 Op::Size => self.size(),
                 Op::First => match self.pop() {
                     list @ (Val::Array(_) | Val::List(_)) => {
@@ -333,6 +331,110 @@ impl<'a> Run<'_, 'a> {
             self.stack.push(value);
         }
         self.pop()
+    }
+
+    /// As [`run`](Self::run), for a program all of whose steps take and leave conditions: these are two bytes each, and
+    /// the last is at hand.
+    fn conditions(&mut self) -> Outcome {
+        let program = self.program;
+        let mut stack: SmallVec<[Outcome; 48]> = SmallVec::new();
+        let mut last = Outcome::Fault(Fault::Type);
+        let mut at = 0;
+        while let Some(op) = program.ops.get(at) {
+            at += 1;
+            self.budget -= 1;
+            if self.budget < 0 {
+                return Outcome::Fault(Fault::Cost);
+            }
+            let value = match *op {
+                Op::Ask(n) => Outcome::of(self.ask(&program.asks[usize::from(n)])),
+                Op::HasSlot(slot) => Outcome::of(is_there(self.machine.slot(slot))),
+                Op::HasAttr(attr) => Outcome::of(is_there(self.machine.attr(attr))),
+                Op::IfFalse(to) | Op::IfTrue(to) => {
+                    let leaving = if matches!(op, Op::IfTrue(_)) { Outcome::True } else { Outcome::False };
+                    if last == leaving {
+                        at = usize::from(to);
+                    }
+                    continue;
+                }
+                // From here on the last is taken.
+                Op::Not => {
+                    last = match last {
+                        Outcome::True => Outcome::False,
+                        Outcome::False => Outcome::True,
+                        fault @ Outcome::Fault(_) => fault,
+                    };
+                    continue;
+                }
+                _ => {
+                    let first = stack.pop().unwrap_or(Outcome::Fault(Fault::Type));
+                    last = Outcome::of(join(first.value(), last.value(), matches!(op, Op::Or)));
+                    continue;
+                }
+            };
+            stack.push(last);
+            last = value;
+        }
+        last
+    }
+
+    fn matches(&mut self, regex: u16, value: Val<'a>) -> Val<'a> {
+        match value {
+            Val::Text(text) => {
+                self.charge(text.len(), 128);
+                if self.budget < 0 {
+                    return Val::Fault(Fault::Cost);
+                }
+                Val::Bool(self.program.regexes[usize::from(regex)].is_match(text))
+            }
+            other => mistyped(other),
+        }
+    }
+
+    /// Costs as much as the steps that it stands for.
+    #[inline]
+    fn ask(&mut self, ask: &'a Ask) -> Val<'a> {
+        self.budget -= 1 + i64::from(ask.value.is_some());
+        let a = match ask.place {
+            Op::Attr(attr) => self.machine.attr(attr),
+            Op::Slot(slot) => self.machine.slot(slot),
+            _ => Val::Fault(Fault::Type),
+        };
+        let Some(value) = ask.value else {
+            let Op::Matches(regex) = ask.by else { return Val::Fault(Fault::Type) };
+            return self.matches(regex, a);
+        };
+        let b = &self.program.consts[usize::from(value)];
+        match (&ask.finder, a, b) {
+            (Some(finder), Val::Text(text), Const::Text(part)) => {
+                self.charge(text.len() + part.len(), 1);
+                Val::Bool(finder.find(text).is_some())
+            }
+            _ => self.two(ask.by, a, constant(b)),
+        }
+    }
+
+    /// An operation on two values.
+    fn two(&mut self, op: Op, a: Val<'a>, b: Val<'a>) -> Val<'a> {
+        match op {
+            Op::Equal | Op::NotEqual => match self.equal(a, b) {
+                Ok(equal) => Val::Bool(equal == matches!(op, Op::Equal)),
+                Err(fault) => Val::Fault(fault),
+            },
+            Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => match compare(a, b) {
+                Ok(Some(order)) => Val::Bool(match op {
+                    Op::Less => order.is_lt(),
+                    Op::LessOrEqual => order.is_le(),
+                    Op::Greater => order.is_gt(),
+                    _ => order.is_ge(),
+                }),
+                Ok(None) => Val::Bool(false),
+                Err(fault) => Val::Fault(fault),
+            },
+            Op::In => self.is_in(a, b),
+            Op::StartsWith | Op::EndsWith | Op::Contains => self.search(op, a, b),
+            _ => self.arithmetic(op, a, b),
+        }
     }
 
     /// Follows the names of a run from the value on the stack.

@@ -38,10 +38,22 @@ fn run(source: &str, data: &str) -> Result<Outcome, CelError> {
     let (program, _) = compile(source, &mut paths)?;
     let event = event("com.example.thing", data);
     let finder = paths.finder();
-    Ok(with_workspace(|workspace| {
-        let (found, room) = finder.find(event.data(), workspace);
-        Machine::new(&event, event.event_type(), found, room).rule(&program)
-    }))
+    let outcome = |of: for<'m> fn(&Machine<'m>, &'m Program) -> Outcome| {
+        with_workspace(|workspace| {
+            let (found, room) = finder.find(event.data(), workspace);
+            of(&Machine::new(&event, event.event_type(), found, room), &program)
+        })
+    };
+    let rule = outcome(|machine, program| machine.rule(program));
+    // A rule of nothing but conditions has a way of its own, which comes to the same.
+    let value = outcome(|machine, program| match machine.value(program) {
+        Val::Bool(true) => Outcome::True,
+        Val::Bool(false) => Outcome::False,
+        Val::Fault(fault) => Outcome::Fault(fault),
+        _ => Outcome::Fault(Fault::Type),
+    });
+    assert_eq!(rule, value, "{source}");
+    Ok(rule)
 }
 
 const DATA: &str = r#"{"a.b":1,"a":{"b":2,"c":{"d":3}},"c":{"d.e":4,"d":{"e":5}},"n":null,"t":true,"x":2.5,"s":"hello w\u00f6rld","esc":"a\n\"b\"","list":[1,"two",{"k.l":7}],"big":9007199254740991,"m":{"k":1,"weird key":2},"http":{"status":503},"ключ":"да"}"#;
