@@ -27,6 +27,40 @@ export declare class EventLoop {
   end(): void
 }
 
+/** A deed, from before its intent to its result. */
+export declare class NativeDeed {
+  /** One that has no intent yet. */
+  static start(emitter: NativeEmitter, until?: string | undefined | null, timeout?: number | undefined | null): NativeDeed
+  /** How long the act may be held up, in milliseconds. */
+  get timeout(): number
+  /**
+   * Lets the intent enter its lanes, unless one has no room: the answer is then for how many milliseconds in all it
+   * may be waited.
+   */
+  intend(event: Given, inside: boolean, waited: number): number | null
+  /**
+   * As `intend`, on a thread of its own: a manual emitter drains lanes, and they may call sinks of JavaScript's. The
+   * answer is the number as text, or nothing.
+   */
+  intendAside(eventLoop: EventLoop, token: number, event: Given, inside: boolean, waited: number): void
+  /** Hands `token` to the event loop when there is nothing more to wait for. */
+  onSettled(eventLoop: EventLoop, token: number): void
+  /** Lets the act begin, or throws why it may not. */
+  act(): void
+  /** Nobody waits for the intent any more. */
+  withdraw(): void
+  /** The intent's id. */
+  id(): string
+  /** What the host says of the result: an object as JSON, and a list of parts. */
+  say(data: string, content?: string | undefined | null): void
+  /**
+   * Seals the result, unless a lane has no room: the answer is then for how many milliseconds in all it may be
+   * waited. Without `waited` it is not waited for. The act has happened: what is wrong with its record is said by the
+   * core.
+   */
+  end(outcome: string, errorType?: string | undefined | null, waited?: number | undefined | null): number | null
+}
+
 /** An emitter; empty until it has been opened. */
 export declare class NativeEmitter {
   /** An emitter that has not been opened. */
@@ -150,6 +184,16 @@ export declare function eventOfLog(record: Buffer): string
 
 /** The events that a span stands for, as JSON. */
 export declare function eventsOfSpan(span: Buffer): string
+
+/** An event as JSON. */
+export interface Given {
+  /** Its type. */
+  type: string
+  /** Its data. */
+  data?: string
+  /** Its other members. */
+  rest?: string
+}
 
 /** A key to trust: in a file, or as bytes. */
 export interface Key {

@@ -11,6 +11,7 @@ import type { Configuration, LaneKeys, KeyConfig } from './config';
 import type { Part } from './content';
 import { dataHere, optionsHere, recordHere } from './context';
 import { Entrance, written, type Written } from './crossing';
+import { perform, termsOf, type Act, type DeedOptions } from './deed';
 import { InvalidArgumentError, native } from './errors';
 import { ended, endWithProcess, LIMIT, type Ending } from './exit';
 import { camel, toJson } from './json';
@@ -208,6 +209,7 @@ export class Emitter implements AsyncDisposable {
   /** Those who wait for room, first come, first served. */
   readonly #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #manual = false;
 
   private constructor(emitter: NativeEmitter) {
     if (!(emitter instanceof NativeEmitter)) {
@@ -305,7 +307,8 @@ export class Emitter implements AsyncDisposable {
   #options(config: Configuration | undefined, options: OpenOptions): NativeOptions {
     const sinks: SinkSpec[] = [];
     for (const sink of options.sinks ?? []) sinks.push(this.#host(sink));
-    const given: NativeOptions = { sinks, manual: options.manual ?? false };
+    this.#manual = options.manual ?? false;
+    const given: NativeOptions = { sinks, manual: this.#manual };
     const name = program();
     if (name !== undefined) given.program = name;
     if (typeof config === 'string') given.path = config;
@@ -431,6 +434,56 @@ export class Emitter implements AsyncDisposable {
       this.#waiting.push({ event, since: performance.now(), resolve, reject });
       if (this.#waiting.length === 1) this.#awaitRoom();
     });
+  }
+
+  /**
+   * Does something with an outside effect only once its intent is safe: on disk, or with the sinks that governance requires.
+   * The event is sealed as the intent; when that is safe, `act` runs; when it has ended, however it did, a second event says
+   * so: its `phase` is `result`, and it has `outcome`, `duration_ms` and `error.type`. What `act` answers is answered, what it
+   * throws is thrown.
+   *
+   * ```js
+   * const receipt = await sw.deed('tool.invocation', { tool: 'pay' }, async (deed) => {
+   *   const receipt = await pay();
+   *   deed.result({ receipt: receipt.id });
+   *   return receipt;
+   * });
+   * ```
+   *
+   * Where the intent does not become safe `act` does not run, and the promise rejects with why:
+   * `RequiredSinkUnavailableError`, `JournalError`, `BackpressureError`, `TimeoutError`; also what `emit` throws.
+   */
+  deed<T extends EventType, D extends EventTypes[T] & object, R>(
+    type: T,
+    data: D & NoData,
+    act: Act<R>,
+  ): Promise<R>;
+  deed<T extends EventType, D extends EventTypes[T] & object, R>(
+    type: T,
+    data: D & NoData,
+    options: DeedOptions,
+    act: Act<R>,
+  ): Promise<R>;
+  deed<T extends string, D extends object, R>(
+    type: OwnType<T>,
+    data: (D & NoData) | null,
+    act: Act<R>,
+  ): Promise<R>;
+  deed<T extends string, D extends object, R>(
+    type: OwnType<T>,
+    data: (D & NoData) | null,
+    options: DeedOptions,
+    act: Act<R>,
+  ): Promise<R>;
+  async deed<R>(
+    type: string,
+    data: EventData | null,
+    ...[first, second]: [Act<R>] | [DeedOptions, Act<R>]
+  ): Promise<R> {
+    const act = (typeof first === 'function' ? first : second) as Act<R>;
+    const { until, timeout, signal, ...options } = termsOf(typeof first === 'function' ? undefined : first);
+    const event = written(type, dataHere(type, data, options), optionsHere(options));
+    return perform(this.#native, this.#manual, event, { until, timeout, signal }, act);
   }
 
   /** Tries those who wait, in their order, until one finds no room. */
@@ -597,6 +650,14 @@ export const emitAsync: Emitter['emitAsync'] = ((
   data?: EventData | null,
   options?: EventOptions,
 ) => Emitter.default().emitAsync(type, data, options)) as Emitter['emitAsync'];
+
+/** Does something only once its intent is safe, with the process's default emitter: see {@link Emitter.deed}. */
+export const deed: Emitter['deed'] = ((
+  type: string,
+  data: EventData | null,
+  options: DeedOptions,
+  act: Act<unknown>,
+) => Emitter.default().deed(type, data, options, act)) as Emitter['deed'];
 
 /**
  * Opens the process's default emitter as the program says, instead of from the environment: the arguments are those of

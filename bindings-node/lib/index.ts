@@ -55,10 +55,12 @@ export type {
   SinkConfig,
 } from './config';
 export { context, run, turn, type Context } from './context';
+export { type Act, type Deed, type DeedOptions } from './deed';
 export {
   authorityBoundary,
   configure,
   configureSync,
+  deed,
   emit,
   emitAsync,
   Emitter,

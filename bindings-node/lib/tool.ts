@@ -1,8 +1,7 @@
 /** Calls of tools as events. */
-import { outcomeOfError } from '../native';
 import { Emitter } from './emitter';
-import { InvalidArgumentError, isError, warn } from './errors';
-import { nameOfThrown } from './json';
+import { InvalidArgumentError, warn } from './errors';
+import { kindOf, outcomeOf } from './outcome';
 
 /** How calls of a tool become events. */
 export interface ToolOptions {
@@ -79,29 +78,4 @@ export function tool(...given: unknown[]): unknown {
   Object.defineProperty(wrapped, 'name', { value: call.name, configurable: true });
   Object.defineProperty(wrapped, 'length', { value: call.length, configurable: true });
   return wrapped;
-}
-
-/** The name that an error gives its kind: that of its class, or its own where that says more (`AbortError`). */
-function kindOf(error: unknown): string {
-  try {
-    if (isError(error) && /^[A-Za-z0-9_$]{1,64}$/.test(error.name) && error.name !== 'Error')
-      return error.name;
-  } catch {
-    // Then by its class.
-  }
-  return nameOfThrown(error);
-}
-
-/** How it ended, by the names that the core knows: the error's own, else its code (`ETIMEDOUT`). */
-function outcomeOf(error: unknown): 'error' | 'timeout' | 'cancelled' {
-  type Outcome = 'error' | 'timeout' | 'cancelled';
-  const outcome = outcomeOfError(kindOf(error)) as Outcome;
-  if (outcome !== 'error') return outcome;
-  let code: unknown;
-  try {
-    code = (error as { code?: unknown } | null | undefined)?.code;
-  } catch {
-    // It says nothing.
-  }
-  return typeof code === 'string' ? (outcomeOfError(code.toWellFormed()) as Outcome) : outcome;
 }

@@ -5,12 +5,13 @@
 //! `internal`. There is no default, no validation and no policy here: those are the core's.
 //!
 //! Read [`event_loop`] first (how a result comes back), then [`emitter`], [`crossing`] (how an
-//! event comes in), [`log`] (spans and log records), [`vacuum`] (logs), [`receipt`], [`sink`].
+//! event comes in), [`log`] (spans and log records), [`vacuum`] (logs), [`receipt`], [`deed`], [`sink`].
 
 // `#[napi]` exports these items to JavaScript, which rustc doesn't see.
 #![allow(unreachable_pub)]
 
 mod crossing;
+mod deed;
 mod emitter;
 mod error;
 mod event_loop;

@@ -28,6 +28,10 @@ const before = {
     const posted = [];
     globalThis.fetch = async (_, { body }) => (posted.push(body), new Response('', { status: 200 }));
     process.on('exit', () => console.log(posted.length));`,
+  'Evidence before the act': `
+    import { Emitter } from 'sinkwell';
+    const sw = await Emitter.open({ agent: { id: 'a1' }, journal: { dir: 'state' }, lanes: [{ sink: 'stdout', durable: true }] });
+    const pay = async () => ({ id: 'x1' });`,
   'Waiting for delivery': `
     import { Emitter } from 'sinkwell';
     const sw = await Emitter.open({ agent: { id: 'a1' }, journal: { dir: 'state' }, lanes: [{ sink: 'stdout', durable: true }] });`,
@@ -57,6 +61,7 @@ const after = {
     );
   },
   'A sink of your own': ({ stdout }) => assert.ok(Number(stdout) > 0, stdout),
+  'Evidence before the act': ({ stdout }) => assert.match(stdout, /"phase":"result","receipt":"x1"/),
   'Waiting for delivery': ({ stdout }) => assert.match(stdout, /com\.example\.note/),
   'Verifying, and what comes in from elsewhere': ({ stdout }) => assert.equal(stdout, 'sound\n'),
 };

@@ -19,7 +19,7 @@ const {
   Uncertain,
   verify,
 } = require('..');
-const { folder, record, root, run } = require('./helpers');
+const { events, folder, record, root, run } = require('./helpers');
 
 const vectors = path.join(root, 'tests', 'vectors');
 
@@ -362,6 +362,124 @@ for (const [name, vector] of files('emit')) {
       assert.deepEqual(fs.readFileSync(path.join(dir, file), 'utf8').split('\n'), [...lines, '']);
     }
     record(`emit/${name}`);
+  });
+}
+
+const ATTRIBUTES = [
+  'subject',
+  'runid',
+  'turnid',
+  'attemptid',
+  'agentid',
+  'tenantid',
+  'correlationid',
+  'causationid',
+  'childid',
+  'traceparent',
+  'tracestate',
+];
+
+/** What an act throws, by how it is to end. */
+const ENDS = {
+  error: () => new RangeError('raised'),
+  timeout: () => new DOMException('raised', 'TimeoutError'),
+  cancelled: () => new DOMException('raised', 'AbortError'),
+};
+
+/** `"*"` stands for anything that is there. */
+function same(got, wanted, place) {
+  if (wanted === '*') assert.notEqual(got, undefined, place);
+  else if (typeof wanted !== 'object' || wanted === null) assert.equal(got, wanted, place);
+  else {
+    assert.deepEqual(Object.keys(got).sort(), Object.keys(wanted).sort(), place);
+    for (const key of Object.keys(wanted)) same(got[key], wanted[key], `${place}.${key}`);
+  }
+}
+
+const failing = (wanted) => (error) => {
+  known(wanted, ['kind', 'where', 'message']);
+  assert.equal(error.kind, wanted.kind, error.message);
+  if (wanted.where !== '*') assert.equal(error.where, wanted.where);
+  assert.ok(error.message.includes(wanted.message ?? ''), error.message);
+  return true;
+};
+
+function eventOf({ type, data, ...options }) {
+  if (options.trace)
+    options.trace = Object.fromEntries(
+      Object.entries(options.trace).map(([key, value]) => [camel(key), value]),
+    );
+  return [type, data, options];
+}
+
+async function deed(sw, { event, until, timeout_ms: timeout, says = [], ends, error, ...others }) {
+  known(others, []);
+  const [type, data, options] = eventOf(event);
+  const thrown = ends && ENDS[ends]();
+  let ran = false;
+  const call = sw.deed(type, data, { ...options, until, timeout }, (deed) => {
+    ran = true;
+    for (const { data, content, error, ...others } of says) {
+      known(others, []);
+      if (error) assert.throws(() => deed.result(data, content), failing(error));
+      else deed.result(data, content);
+    }
+    if (thrown) throw thrown;
+    return 7;
+  });
+  if (error) await assert.rejects(call, failing(error));
+  else if (thrown) await assert.rejects(call, (error) => error === thrown);
+  else assert.equal(await call, 7);
+  assert.equal(ran, !error);
+}
+
+for (const [name, vector] of files('deeds')) {
+  test(`deeds/${name}`, async (t) => {
+    known(vector, ['name', 'about', 'config', 'calls', 'events']);
+    const dir = folder(t);
+    const siem = {
+      name: 'siem',
+      down: false,
+      async emit() {
+        if (this.down) throw new Error('down');
+      },
+    };
+    const config = JSON.stringify(vector.config).replaceAll('{dir}', dir);
+    const sw = await Emitter.open(JSON.parse(config), { sinks: config.includes('"siem"') ? [siem] : [] });
+    for (const call of vector.calls) {
+      known(call, ['emit', 'error', 'deed', 'down', 'unready']);
+      if (call.emit) {
+        if (call.error) assert.throws(() => sw.emit(...eventOf(call.emit)), failing(call.error));
+        else sw.emit(...eventOf(call.emit));
+      } else if (call.deed) await deed(sw, call.deed);
+      else if (call.down) siem.down = true;
+      else {
+        let ready = true;
+        while (ready) {
+          await new Promise(setImmediate);
+          try {
+            sw.ensureReady();
+          } catch {
+            ready = false;
+          }
+        }
+      }
+    }
+    await sw.shutdown(siem.down ? { timeout: 500 } : {});
+    for (const [lane, wanted] of Object.entries(vector.events)) {
+      const got = events(path.join(dir, lane));
+      assert.equal(got.length, wanted.length);
+      for (const [i, one] of wanted.entries()) {
+        known(one, ['type', 'severity', 'of', 'data', 'attributes']);
+        assert.deepEqual([got[i].type, got[i].severitytext], [one.type, one.severity]);
+        same(got[i].data, one.data, `${lane}[${i}]`);
+        const attributes = { ...one.attributes };
+        if ('of' in one) attributes.causationid = got[one.of].id;
+        const has = ATTRIBUTES.filter((name) => name in got[i]).map((name) => [name, got[i][name]]);
+        assert.deepEqual(Object.fromEntries(has), attributes);
+      }
+    }
+    record(`deeds/${name}`);
   });
 }
 

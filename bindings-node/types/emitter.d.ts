@@ -1,5 +1,6 @@
 import type { Configuration, LaneKeys, KeyConfig } from './config';
 import type { Part } from './content';
+import { type Act, type DeedOptions } from './deed';
 import type { LogRecord } from './log';
 import type { Receipt } from './receipt';
 import { type SinkClass, type SinkLike, type Signer } from './sink';
@@ -203,6 +204,27 @@ export declare class Emitter implements AsyncDisposable {
     /** @deprecated This is no built-in type, and is taken as one of your own: is it misspelled? */
     emitAsync<T extends NearType, D extends object>(type: OwnType<T>, data?: (D & NoData) | null, options?: EventOptions): Promise<Receipt>;
     emitAsync<T extends string, D extends object>(type: OwnType<T>, data?: (D & NoData) | null, options?: EventOptions): Promise<Receipt>;
+    /**
+     * Does something with an outside effect only once its intent is safe: on disk, or with the sinks that governance requires.
+     * The event is sealed as the intent; when that is safe, `act` runs; when it has ended, however it did, a second event says
+     * so: its `phase` is `result`, and it has `outcome`, `duration_ms` and `error.type`. What `act` answers is answered, what it
+     * throws is thrown.
+     *
+     * ```js
+     * const receipt = await sw.deed('tool.invocation', { tool: 'pay' }, async (deed) => {
+     *   const receipt = await pay();
+     *   deed.result({ receipt: receipt.id });
+     *   return receipt;
+     * });
+     * ```
+     *
+     * Where the intent does not become safe `act` does not run, and the promise rejects with why:
+     * `RequiredSinkUnavailableError`, `JournalError`, `BackpressureError`, `TimeoutError`; also what `emit` throws.
+     */
+    deed<T extends EventType, D extends EventTypes[T] & object, R>(type: T, data: D & NoData, act: Act<R>): Promise<R>;
+    deed<T extends EventType, D extends EventTypes[T] & object, R>(type: T, data: D & NoData, options: DeedOptions, act: Act<R>): Promise<R>;
+    deed<T extends string, D extends object, R>(type: OwnType<T>, data: (D & NoData) | null, act: Act<R>): Promise<R>;
+    deed<T extends string, D extends object, R>(type: OwnType<T>, data: (D & NoData) | null, options: DeedOptions, act: Act<R>): Promise<R>;
     /** Adds a sink; `lane` is any keys of a lane, as the configuration has them. */
     addSink(sink: SinkLike, lane?: LaneKeys): void;
     /** Has a durable lane export again what its journal holds, from a cursor on: that of a record, for example. */
@@ -260,6 +282,8 @@ export interface Metric {
 export declare const emit: Emitter['emit'];
 /** Emits with the process's default emitter, waiting for room: see {@link Emitter.emitAsync}. */
 export declare const emitAsync: Emitter['emitAsync'];
+/** Does something only once its intent is safe, with the process's default emitter: see {@link Emitter.deed}. */
+export declare const deed: Emitter['deed'];
 /**
  * Opens the process's default emitter as the program says, instead of from the environment: the arguments are those of
  * `Emitter.open`. Before the first event, once; again after `shutdown`.

@@ -9,7 +9,8 @@ export { AuditLog, type AuditFilter, type AuditFound, type AuditGrouping, type A
 export { evaluateContentCapture, part, type CaptureDecision, type CaptureRequest, type ContentMode, type Part, type PartOptions, } from './content';
 export type { AuditChainSink, Configuration, ConfigurationDocument, FileSink, KeyConfig, LaneConfig, LaneKeys, OtlpSink, Overflow, SinkConfig, } from './config';
 export { context, run, turn, type Context } from './context';
-export { authorityBoundary, configure, configureSync, emit, emitAsync, Emitter, flush, shutdown, type ByLane, type Metric, type Counters, type Cursor, type Drained, type EndOptions, type EventOptions, type Health, type LaneReport, type OpenOptions, type Severity, type StateRecord, } from './emitter';
+export { type Act, type Deed, type DeedOptions } from './deed';
+export { authorityBoundary, configure, configureSync, deed, emit, emitAsync, Emitter, flush, shutdown, type ByLane, type Metric, type Counters, type Cursor, type Drained, type EndOptions, type EventOptions, type Health, type LaneReport, type OpenOptions, type Severity, type StateRecord, } from './emitter';
 export { SignedGovernanceEvent } from './event';
 export type { Keys, KeySource } from './keys';
 export { Receipt, type Ending, type WaitOptions } from './receipt';

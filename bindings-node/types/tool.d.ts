@@ -1,3 +1,4 @@
+/** Calls of tools as events. */
 import { Emitter } from './emitter';
 /** How calls of a tool become events. */
 export interface ToolOptions {

@@ -35,7 +35,7 @@ WHOLE = ("canaries", "deeds", "emit", "policy", "vacuum", "verify")
 INDEXED = ("config", "content", "host-sinks", "logs", "seal", "spans", "usage")
 LANGUAGES = ("python", "node", "dotnet", "go")
 # Languages that have no form of their own yet for what a folder is about.
-WITHOUT = {"deeds": ("node", "dotnet", "go")}
+WITHOUT = {"deeds": ("dotnet", "go")}
 
 
 def ids(folder: str) -> set[str]:

@@ -1,6 +1,7 @@
 // Held against the types as a user's strict project would be; never run.
 import {
   configure,
+  deed,
   Emitter,
   emit,
   emitAsync,
@@ -38,6 +39,16 @@ class Defender implements GovernanceEventSink {
 }
 
 await using sw = await Emitter.open('sinkwell.yaml', { sinks: [new Defender()] });
+const paid: number = await sw.deed('tool.invocation', { tool: 'pay' }, async (act) => {
+  act.result({ receipt: act.id }, [part('tool_result', { text: 'paid' })]);
+  return 7;
+});
+const own: string = await deed('com.example.act', null, { until: 'enqueued', timeout: 50, run: 'r-1' }, () => `${paid}`);
+await sw.deed('com.example.act', { any: [1, own] }, () => {});
+// @ts-expect-error A tool is a string.
+await sw.deed('tool.invocation', { tool: 1 }, () => {});
+// @ts-expect-error There is an act.
+await sw.deed('tool.invocation', { tool: 'pay' });
 const receipt = sw.emit('tool.invocation', { tool: 'x' }, { run: 'r', content: [part('prompt', { text: 'hi' })] });
 const state: 'delivered' | 'lost' | 'uncertain' | 'filtered' | undefined = (await receipt.delivered())['out']?.state;
 const admitted: number | undefined = sw.counters()['out']?.admitted;

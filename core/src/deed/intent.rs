@@ -52,6 +52,7 @@ impl Emitter {
     /// Those of `emit`; `invalid_argument` where this thread may not wait, or where `terms` ask for what no lane can
     /// give. The intent is then in no lane.
     pub fn intend(&self, input: EventInput<'_>, terms: Terms, waiter: &dyn Waiter) -> Result<Intended> {
+        check_outside(waiter)?;
         self.check_intent(&input)?;
         let waiter = AtMost { waiter, limit: terms.timeout };
         let at = self.now();
@@ -368,15 +369,20 @@ fn not_taken(admission: Admission) -> Error {
     Error::new(ErrorKind::Backpressure, format!("the intent was {admission}; the act did not run"))
 }
 
-/// Whether this thread may be held up by a deed.
-pub(super) fn check_thread(waiter: &dyn Waiter) -> Result<()> {
-    let may_wait = waiter.may_wait();
-    if reentry::is_inside() || may_wait == Wait::Inside {
+/// In no form may a deed be inside a sink.
+fn check_outside(waiter: &dyn Waiter) -> Result<()> {
+    if reentry::is_inside() || waiter.may_wait() == Wait::Inside {
         return Err(Error::invalid_argument(
             "a deed inside a sink would wait for that sink; emit an event instead, which does not wait",
         ));
     }
-    if may_wait == Wait::Never {
+    Ok(())
+}
+
+/// Whether this thread may be held up by a deed.
+pub(super) fn check_thread(waiter: &dyn Waiter) -> Result<()> {
+    check_outside(waiter)?;
+    if waiter.may_wait() == Wait::Never {
         return Err(Error::invalid_argument(
             "a blocking deed would hold up this thread's event loop; use the awaitable form",
         ));

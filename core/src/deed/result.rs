@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::content::Part;
 use crate::emitter::{Attempt, Emitter, Waiter};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Attribute, Data, EventInput, Phase, Trace, invalid_data};
-use crate::json::{ObjectWriter, Value, parse};
+use crate::event::{Attribute, Data, EventInput, Phase, Trace, invalid_data, read_parts};
+use crate::json::{JsonError, ObjectWriter, Value, parse};
 use crate::receipt::Receipt;
 use crate::seam::Instant;
 use crate::seam::fork::Process;
@@ -146,6 +146,22 @@ impl Emitter {
         deed.said.clone_from(said);
         deed.content = content;
         Ok(())
+    }
+
+    /// As [`say_of_deed`](Self::say_of_deed), from JSON; `content` is a list of parts, as `emit` takes them.
+    ///
+    /// # Errors
+    /// As [`say_of_deed`](Self::say_of_deed).
+    pub fn say_of_deed_json(&self, deed: &mut Deed, data: &[u8], content: Option<&[u8]>) -> Result<()> {
+        let data = parse(data).map_err(|e| invalid_data(&e))?;
+        let content = match content {
+            Some(text) => {
+                let invalid = |e: JsonError| Error::invalid_event(e.message().to_owned()).at("content");
+                read_parts(&parse(text).map_err(invalid)?)?
+            }
+            None => Vec::new(),
+        };
+        self.say_of_deed(deed, &data, content)
     }
 
     /// Seals what came of a deed, once. It is taken while a required sink is down, too.

@@ -341,6 +341,8 @@ fn a_thread_that_runs_an_event_loop_or_a_sink_is_told_of_the_other_form() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.message().contains("awaitable form"), "{error}");
     assert_eq!(begin(Wait::Inside).kind(), ErrorKind::InvalidArgument);
+    let awaited = emitter.intend(pay(), Terms::default(), &Wait::Inside).unwrap_err();
+    assert_eq!(awaited.kind(), ErrorKind::InvalidArgument);
     let inside = crate::reentry::inside(|| begin(Wait::Allowed)).unwrap();
     assert_eq!(inside.kind(), ErrorKind::InvalidArgument);
 }

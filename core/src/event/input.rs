@@ -128,6 +128,23 @@ pub fn read_event<T>(
     read_value(&json::parse(text).map_err(|e| invalid(&e))?, depth, writer, f)
 }
 
+/// Reads an event's `content`: a list of parts, or null.
+///
+/// # Errors
+/// Kind `invalid_event`, with the path.
+pub(crate) fn read_parts(content: &Value) -> Result<Vec<Part>> {
+    match content {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(parts) => {
+            let read = |(i, part)| Part::from_value(part, &format!("content[{i}]"));
+            parts.iter().enumerate().map(read).collect()
+        }
+        other => {
+            Err(Error::invalid_event(format!("must be a list, not {}", other.type_name())).at("content"))
+        }
+    }
+}
+
 /// As [`read_event`], from an object that was read already.
 pub(crate) fn read_value<T>(
     event: &Value,
@@ -176,18 +193,7 @@ pub(crate) fn read_value<T>(
         None | Some(Value::Null) => None,
         Some(trace) => Some(read_trace(trace)?),
     };
-    let content = match event.get("content") {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(parts)) => {
-            let read = |(i, part)| Part::from_value(part, &format!("content[{i}]"));
-            parts.iter().enumerate().map(read).collect::<Result<_>>()?
-        }
-        Some(other) => {
-            return Err(
-                Error::invalid_event(format!("must be a list, not {}", other.type_name())).at("content")
-            );
-        }
-    };
+    let content = event.get("content").map_or(Ok(Vec::new()), read_parts)?;
     let terminal = match event.get("terminal") {
         None | Some(Value::Null) => None,
         Some(Value::Bool(b)) => Some(*b),
