@@ -46,6 +46,11 @@ impl Held {
         self.lines.is_empty()
     }
 
+    /// Whether a line has begun that has not ended, also one that was given up.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.joins.is_empty()
+    }
+
     /// Bytes that wait.
     pub(super) fn len(&self) -> usize {
         self.raw.len() + self.joins.iter().map(|join| join.text.len()).sum::<usize>()

@@ -287,6 +287,7 @@ impl Vacuum {
         let unmarked_matter = !matches!(format, Format::Plain | Format::Lambda);
         let (mut passed, mut at) = (0, 0);
         let mut mark = skim::mark(block);
+        let mut in_bytes = wrap::has_bytes(format).then(|| skim::mark_in_bytes(block)).flatten();
         while at < block.len() {
             if !unmarked_matter && self.held.is_empty() {
                 // Lines up to the next mark are none of ours, whatever is in them.
@@ -303,11 +304,16 @@ impl Vacuum {
             }
             let end = memchr(b'\n', &block[at..]).map_or(block.len(), |n| at + n + 1);
             let line = &block[at..end];
-            let marked = mark.is_some_and(|mark| mark < end);
-            if marked {
+            let mut marked = false;
+            if mark.is_some_and(|mark| mark < end) {
                 mark = skim::mark(&block[end..]).map(|mark| end + mark);
+                marked = true;
             }
-            if marked || !self.held.is_empty() || (unmarked_matter && wrap::matters(line, format)) {
+            if in_bytes.is_some_and(|mark| mark < end) {
+                in_bytes = skim::mark_in_bytes(&block[end..]).map(|mark| end + mark);
+                marked = true;
+            }
+            if marked || !self.held.is_empty() || (unmarked_matter && self.matters(line)) {
                 self.through(&block[passed..at], to)?;
                 self.line(line, to)?;
                 passed = end;
@@ -319,6 +325,12 @@ impl Vacuum {
             at = end;
         }
         self.through(&block[passed..], to)
+    }
+
+    /// Whether a line without a mark matters.
+    fn matters(&self, line: &[u8]) -> bool {
+        let matters = if self.held.has_begun() { wrap::goes_on } else { wrap::begins };
+        matters(line, self.settings.format)
     }
 
     /// Lets bytes through that end with a line, or with their part of the stream.
@@ -355,16 +367,20 @@ impl Vacuum {
         if self.exported(line, index, to)? {
             return Ok(());
         }
-        if skim::mark(line).is_none() && !wrap::matters(line, self.settings.format) {
+        let format = self.settings.format;
+        let marked =
+            skim::mark(line).is_some() || (wrap::has_bytes(format) && skim::mark_in_bytes(line).is_some());
+        if !marked && !self.matters(line) {
             // It is no event in any wrapper, however the stream was cut before it.
             return self.pass_line(line, to);
         }
         let body = line.strip_suffix(b"\n").unwrap_or(line);
         let body = body.strip_suffix(b"\r").unwrap_or(body);
-        let Inner { text, about, part } = wrap::unwrap(body, self.settings.format);
+        let Inner { text, about, part, flagged } = wrap::unwrap(body, self.settings.format);
         let Some((stream, ends)) = part.filter(|(stream, ends)| !ends || self.held.join(*stream).is_some())
         else {
-            return match self.whole(&text, &about, index, to)? {
+            let flagged = flagged.or_else(|| skim::flagged(&text));
+            return match self.whole(&text, flagged, &about, index, to)? {
                 true => Ok(()),
                 false => self.pass_line(line, to),
             };
@@ -401,11 +417,13 @@ impl Vacuum {
         let Some(join) = self.held.end(stream).filter(|join| !join.given_up) else { return Ok(()) };
         let taken = if stream == export::STREAM {
             match export::read(&join.text) {
-                Some((message, about)) => self.whole(&message, &about, join.index, to)?,
+                Some((message, about)) => {
+                    self.whole(&message, skim::flagged(&message), &about, join.index, to)?
+                }
                 None => false,
             }
         } else {
-            self.whole(&join.text, &join.about, join.index, to)?
+            self.whole(&join.text, skim::flagged(&join.text), &join.about, join.index, to)?
         };
         self.held.settle(stream, taken);
         Ok(())
@@ -512,8 +530,15 @@ impl Vacuum {
     }
 
     /// Takes a whole line out of its wrapper, if it is an event that can be sealed.
-    fn whole(&mut self, text: &[u8], about: &About, index: u64, to: &mut dyn Taker) -> Result<bool> {
-        let Some(flagged) = skim::flagged(text) else { return Ok(false) };
+    fn whole(
+        &mut self,
+        text: &[u8],
+        flagged: Option<skim::Flagged>,
+        about: &About,
+        index: u64,
+        to: &mut dyn Taker,
+    ) -> Result<bool> {
+        let Some(flagged) = flagged else { return Ok(false) };
         let Self { settings, report, writer, .. } = self;
         report.formats[about.format as usize] += 1;
         if flagged.depth > settings.depth {

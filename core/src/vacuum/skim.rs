@@ -8,6 +8,9 @@ use memchr::{memchr_iter, memchr2, memmem};
 /// What a flag looks like on its way through a wrapper that is JSON, too: after it comes `"` or `\"`.
 const MARK: &[u8] = b"\"_e";
 
+/// The same in bytes, as a journal has what is no text.
+const BYTES: &[u8] = b"34,95,101,34";
+
 /// The offset of the first thing in `text` that may be a flag.
 pub(super) fn mark(text: &[u8]) -> Option<usize> {
     thread_local! {
@@ -16,6 +19,14 @@ pub(super) fn mark(text: &[u8]) -> Option<usize> {
     FINDER.with(|finder| {
         finder.find_iter(text).find(|at| matches!(text.get(at + 3), Some(b'"' | b'\\') | None))
     })
+}
+
+/// The offset of the first thing in `text` that may be a flag as a journal's message in bytes has it.
+pub(super) fn mark_in_bytes(text: &[u8]) -> Option<usize> {
+    thread_local! {
+        static FINDER: memmem::Finder<'static> = memmem::Finder::new(BYTES);
+    }
+    FINDER.with(|finder| finder.find(text))
 }
 
 /// How many lines end in `text`.

@@ -397,6 +397,49 @@ fn what_waits_is_bounded_and_goes_through_in_order() {
 }
 
 #[test]
+fn a_line_that_was_given_up_ends_where_it_ends_and_hides_nothing_after_it() {
+    const CRI: &str = "2026-01-31T12:00:00Z stdout";
+    let docker = |text: &str| {
+        let text = Value::from(text).to_json();
+        format!("{{\"log\":{text},\"stream\":\"stdout\",\"time\":\"2026-01-31T12:00:00Z\"}}\n")
+    };
+    // Its end has no mark, and comes when nothing waits any more.
+    let cri = format!("{}{CRI} F end\n", format!("{CRI} P {{\"_e\":1,\n").repeat(500));
+    let json = format!("{}{}", docker("{\"_e\":1,").repeat(500), docker("end\n"));
+    for (log, event) in
+        [(cri, format!("{CRI} F {{\"_e\":1,\"n\":1}}\n")), (json, docker("{\"_e\":1,\"n\":1}\n"))]
+    {
+        for size in [1, 100, 1 << 20] {
+            let mut kept = Kept::default();
+            let mut vacuum = Vacuum::new(Settings { envelope: 100, ..Settings::default() }).unwrap();
+            for piece in [&*log, &*event].concat().as_bytes().chunks(size) {
+                vacuum.push(piece, &mut kept).unwrap();
+            }
+            vacuum.finish(&mut kept).unwrap();
+            assert_eq!((kept.events.len(), kept.passed == log.as_bytes()), (1, true), "{size}");
+        }
+    }
+}
+
+#[test]
+fn a_text_of_dockers_that_seems_to_end_is_put_together_all_the_same() {
+    // The first part ends with the letters `\` and `n`, not with the end of a line.
+    let log = concat!(
+        "{\"log\":\"{\\\"_e\\\":1,\\\"a\\\":\\\"\\\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-31T12:00:00Z\"}\n",
+        "{\"log\":\"\\\"}\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-31T12:00:00Z\"}\n",
+        "{\"log\":\"words \\\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-31T12:00:00Z\"}\n",
+        "{\"log\":\" words, and {\\\"a\\\":\\\"\\\\n\\\",\\\"stream\\\":1}\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-31T12:00:00Z\"}\n",
+        "{\"log\":\"{\\\"_e\\\":1,\\\"a\\\":2}\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-31T12:00:00Z\"}\n",
+    );
+    for format in [Format::Docker, Format::Auto] {
+        let (events, passed) = both(format, log);
+        assert_eq!(events.len(), 2, "{events:?}");
+        let through: String = log.split_inclusive('\n').skip(2).take(2).collect();
+        assert_eq!(passed, through);
+    }
+}
+
+#[test]
 fn a_line_without_end_takes_no_memory() {
     let settings = Settings { envelope: 1000, ..Settings::default() };
     let mut vacuum = Vacuum::new(settings).unwrap();

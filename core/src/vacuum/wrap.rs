@@ -14,6 +14,7 @@
 
 use std::borrow::Cow;
 
+use super::skim::Flagged;
 use super::{export, skim};
 use crate::error::{Error, Result};
 use crate::json::{Value, parse_limited};
@@ -105,33 +106,58 @@ pub(super) struct Inner<'a> {
     pub(super) about: About,
     /// The stream, and whether the line ends here, where it may come in parts.
     pub(super) part: Option<(Stream, bool)>,
+    /// What `auto` found already, as it looks for a flag first.
+    pub(super) flagged: Option<Flagged>,
 }
 
 impl<'a> Inner<'a> {
     fn plain(text: &'a [u8]) -> Self {
-        Self { text: Cow::Borrowed(text), about: About::plain(), part: None }
+        Self { text: Cow::Borrowed(text), about: About::plain(), part: None, flagged: None }
     }
 }
 
-/// Whether a line without a mark matters: one that may be part of a longer one, or says what it is in other words.
-pub(super) fn matters(line: &[u8], format: Format) -> bool {
-    match format {
-        Format::Plain | Format::Lambda => false,
-        Format::Docker => line.starts_with(b"{"),
-        Format::Cri => cri(line).is_some(),
-        Format::Journald => (line.starts_with(b"{") && has_bytes(line)) || export::begins(line, format),
-        Format::Auto => match line.first() {
-            Some(b'_') => export::begins(line, format),
-            Some(b'{') => line.starts_with(b"{\"log\":") || has_bytes(line),
-            Some(b'0'..=b'9') => cri(line).is_some(),
-            _ => false,
-        },
+/// Whether a line without a mark matters while no line waits for its end: one that begins a longer one, or a journal's entry.
+/// Of most lines the first bytes tell.
+pub(super) fn begins(line: &[u8], format: Format) -> bool {
+    match (format, line.first()) {
+        (Format::Cri | Format::Auto, Some(b'0'..=b'9')) => cri_tag(line) == Some(b'P'),
+        (Format::Docker, Some(b'{')) => !docker_ends(line),
+        (Format::Auto, Some(b'{')) => line.starts_with(b"{\"log\":") && !docker_ends(line),
+        (Format::Journald, _) | (Format::Auto, Some(b'_')) => export::begins(line, format),
+        _ => false,
     }
 }
 
-/// Whether a journal's message in bytes may hold a flag: `"_e"` as `journalctl -o json` has it.
-fn has_bytes(line: &[u8]) -> bool {
-    memchr::memmem::find(line, b"34,95,101,34").is_some()
+/// Whether a line without a mark matters while one waits for its end: it may go on with it, too.
+pub(super) fn goes_on(line: &[u8], format: Format) -> bool {
+    match (format, line.first()) {
+        (Format::Cri | Format::Auto, Some(b'0'..=b'9')) => cri_tag(line).is_some(),
+        (Format::Docker, Some(b'{')) => true,
+        (Format::Auto, Some(b'{')) => line.starts_with(b"{\"log\":"),
+        _ => begins(line, format),
+    }
+}
+
+/// Whether a message may come as a list of bytes.
+pub(super) fn has_bytes(format: Format) -> bool {
+    matches!(format, Format::Auto | Format::Journald)
+}
+
+/// What a line that may be of the container runtime interface has as its tag: behind its time and its stream.
+fn cri_tag(line: &[u8]) -> Option<u8> {
+    let time = memchr::memchr(b' ', &line[..line.len().min(LONGEST_TIME + 1)])?;
+    let stream = line.get(time..time + b" stdout ".len())?;
+    (stream == b" stdout " || stream == b" stderr ").then(|| line.get(time + stream.len()).copied())?
+}
+
+/// Whether a line of Docker's, as Docker writes it, surely has a text that ends: with `\n` before its closing quote.
+fn docker_ends(line: &[u8]) -> bool {
+    thread_local! {
+        static FINDER: memchr::memmem::Finder<'static> = memchr::memmem::Finder::new(b"\\n\",\"stream\":");
+    }
+    let at = line.starts_with(b"{\"log\":\"").then(|| FINDER.with(|finder| finder.find(line))).flatten();
+    // Behind another `\` it may be no line's end, but the letter n: then all of it is looked at.
+    at.is_some_and(|at| at > 0 && line[at - 1] != b'\\')
 }
 
 /// Takes a line, without what ends it, out of its wrapper.
@@ -143,9 +169,10 @@ pub(super) fn unwrap(line: &[u8], format: Format) -> Inner<'_> {
         Format::Lambda => lambda(line, false),
         Format::Journald => object(line).and_then(|object| journald(&object)),
         Format::Auto => match line.first() {
-            Some(b'{') if skim::flagged(line).is_none() => {
-                object(line).and_then(|object| docker(&object).or_else(|| journald(&object)))
-            }
+            Some(b'{') => match skim::flagged(line) {
+                Some(flagged) => Some(Inner { flagged: Some(flagged), ..Inner::plain(line) }),
+                None => object(line).and_then(|object| docker(&object).or_else(|| journald(&object))),
+            },
             Some(b'0'..=b'9') => cri(line).or_else(|| lambda(line, true)),
             Some(b'[') => lambda(line, true),
             _ => None,
@@ -176,10 +203,16 @@ fn docker(object: &Value) -> Option<Inner<'static>> {
     }
     let part = stream.as_deref().and_then(|name| Stream::of(Format::Docker, name));
     let about = About { format: Format::Docker, time, stream, ..About::default() };
-    Some(Inner { text: Cow::Owned(log.into_bytes()), about, part: part.map(|stream| (stream, ends)) })
+    Some(Inner {
+        text: Cow::Owned(log.into_bytes()),
+        about,
+        part: part.map(|stream| (stream, ends)),
+        flagged: None,
+    })
 }
 
 fn cri(line: &[u8]) -> Option<Inner<'_>> {
+    cri_tag(line)?;
     let mut fields = line.splitn(4, |byte| *byte == b' ');
     let time = std::str::from_utf8(fields.next()?).ok().filter(|time| is_time(time))?;
     let name = std::str::from_utf8(fields.next()?).ok()?;
@@ -196,14 +229,22 @@ fn cri(line: &[u8]) -> Option<Inner<'_>> {
         stream: Some(name.to_owned()),
         ..About::default()
     };
-    Some(Inner { text: Cow::Borrowed(fields.next().unwrap_or_default()), about, part: Some((stream, ends)) })
+    Some(Inner {
+        text: Cow::Borrowed(fields.next().unwrap_or_default()),
+        about,
+        part: Some((stream, ends)),
+        flagged: None,
+    })
 }
+
+/// The most bytes of a time.
+const LONGEST_TIME: usize = 40;
 
 /// Whether something begins as RFC 3339 does, up to its seconds.
 fn is_time(text: &str) -> bool {
     const FORM: &[u8] = b"0000-00-00T00:00:00";
     text.len() >= FORM.len()
-        && text.len() <= 40
+        && text.len() <= LONGEST_TIME
         && FORM.iter().zip(text.bytes()).all(|(form, byte)| match form {
             b'0' => byte.is_ascii_digit(),
             form => *form == byte,
@@ -250,7 +291,7 @@ fn lambda(line: &[u8], strict: bool) -> Option<Inner<'_>> {
         request: Some(request.to_owned()).filter(|id| id != "undefined"),
         ..About::default()
     };
-    Some(Inner { text: Cow::Borrowed(rest), about, part: None })
+    Some(Inner { text: Cow::Borrowed(rest), about, part: None, flagged: None })
 }
 
 /// The name of a `PRIORITY` of the journal.
@@ -277,5 +318,5 @@ fn journald(object: &Value) -> Option<Inner<'static>> {
         level: object.get("PRIORITY").and_then(Value::as_str).and_then(journal_level),
         request: None,
     };
-    Some(Inner { text: Cow::Owned(text), about, part: None })
+    Some(Inner { text: Cow::Owned(text), about, part: None, flagged: None })
 }
