@@ -262,8 +262,9 @@ fn main() -> Result<(), Failure> {
             dir => chosen.dir = PathBuf::from(dir),
         }
     }
+    let peers = peers::there()?;
     scans(chosen.mib, chosen.rounds)?;
     events(chosen.events, chosen.rounds)?;
-    peers::files(chosen.mib, chosen.events, chosen.rounds, &chosen.dir)?;
-    peers::line(chosen.line_mib)
+    peers::files(&peers, chosen.mib, chosen.events, chosen.rounds, &chosen.dir)?;
+    peers::line(&peers, chosen.line_mib)
 }

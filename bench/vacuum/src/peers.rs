@@ -56,7 +56,7 @@ pub(super) fn read(arguments: &[String]) -> Result<(), Failure> {
 }
 
 #[derive(Clone)]
-struct Peer {
+pub(super) struct Peer {
     name: &'static str,
     program: &'static str,
     arguments: Vec<String>,
@@ -64,7 +64,8 @@ struct Peer {
     share: usize,
 }
 
-fn peers() -> Result<Vec<Peer>, Failure> {
+/// Those that are on PATH; the others are named.
+pub(super) fn there() -> Result<Vec<Peer>, Failure> {
     let own = std::env::current_exe()?.display().to_string();
     let peer = |name, program, arguments: &[&str], share| Peer {
         name,
@@ -79,14 +80,14 @@ fn peers() -> Result<Vec<Peer>, Failure> {
     ];
     // rsyslog reads files only as a service that is configured; it is named, so that its absence is.
     if Command::new("rsyslogd").arg("-v").output().is_err() {
-        println!("\nnot measured: rsyslog (no rsyslogd on PATH)");
+        println!("not measured: rsyslog (no rsyslogd on PATH)");
     }
     Ok(all
         .into_iter()
         .filter(|peer| {
             let there = Command::new(peer.program).arg("--version").stdin(Stdio::null()).output().is_ok();
             if !there {
-                println!("\nnot measured: {} (no {} on PATH)", peer.name, peer.program);
+                println!("not measured: {} (no {} on PATH)", peer.name, peer.program);
             }
             there
         })
@@ -122,8 +123,13 @@ fn peak_of(child: &Child) -> Result<f64, Failure> {
 }
 
 /// The same logs as files.
-pub(super) fn files(mib: usize, events: usize, rounds: usize, dir: &Path) -> Result<(), Failure> {
-    let peers = peers()?;
+pub(super) fn files(
+    peers: &[Peer],
+    mib: usize,
+    events: usize,
+    rounds: usize,
+    dir: &Path,
+) -> Result<(), Failure> {
     let logs = [
         ("plain lines, `words`", logs::repeated(mib << 20, logs::PLAIN[0].1)),
         ("flagged lines of 500 bytes", logs::flagged(events)),
@@ -164,10 +170,10 @@ pub(super) fn files(mib: usize, events: usize, rounds: usize, dir: &Path) -> Res
 }
 
 /// A line without an end, that begins as an event does.
-pub(super) fn line(mib: usize) -> Result<(), Failure> {
+pub(super) fn line(peers: &[Peer], mib: usize) -> Result<(), Failure> {
     println!("\n| one line of {mib} MiB, by a pipe | most memory, MiB |\n| --- | ---: |");
     let piece = vec![b'x'; 1 << 20];
-    let own = peers()?.into_iter().flat_map(|peer| {
+    let own = peers.iter().cloned().flat_map(|peer| {
         let plain = Peer { arguments: vec!["read".to_owned(), "plain".to_owned()], ..peer.clone() };
         let docker = Peer { arguments: vec!["read".to_owned(), "docker".to_owned()], ..peer.clone() };
         if peer.share == 1 && peer.program != "python3" { vec![peer, plain, docker] } else { vec![peer] }
