@@ -38,37 +38,36 @@ static int32_t ended(sw_call *call, int32_t status, const SinkwellError *error) 
 
 #define PARTS_ON_STACK 8
 
-int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts) {
-  SinkwellEvent e;
-  SinkwellError error = {0};
-  SinkwellPart few[PARTS_ON_STACK], *all = few;
-  SinkwellReceipt *receipt = NULL;
+// Reads an event from the buffer; its parts are `few`, or of memory that the caller frees. NULL: there is no memory left.
+static SinkwellPart *read_event(SinkwellEvent *e, SinkwellPart *few, const uint8_t *buffer, const sw_call *call,
+                                const sw_part *parts) {
+  SinkwellPart *all = few;
   uint32_t at = 0;
-  memset(&e, 0, sizeof e);
-  e.event_type = next(buffer, &at, call->ends[SW_TYPE]);
-  e.data = next(buffer, &at, call->ends[SW_DATA]);
-  e.data_form = SINKWELL_DATA_VALUES;
-  e.subject = next(buffer, &at, call->ends[SW_SUBJECT]);
-  e.severity = next(buffer, &at, call->ends[SW_SEVERITY]);
-  e.run = next(buffer, &at, call->ends[SW_RUN]);
-  e.parent_run = next(buffer, &at, call->ends[SW_PARENT_RUN]);
-  e.turn = next(buffer, &at, call->ends[SW_TURN]);
-  e.attempt = next(buffer, &at, call->ends[SW_ATTEMPT]);
-  e.agent = next(buffer, &at, call->ends[SW_AGENT]);
-  e.tenant = next(buffer, &at, call->ends[SW_TENANT]);
-  e.time = next(buffer, &at, call->ends[SW_TIME]);
-  e.id = next(buffer, &at, call->ends[SW_ID]);
-  e.causation = next(buffer, &at, call->ends[SW_CAUSATION]);
-  e.correlation = next(buffer, &at, call->ends[SW_CORRELATION]);
-  e.child = next(buffer, &at, call->ends[SW_CHILD]);
-  e.trace_id = next(buffer, &at, call->ends[SW_TRACE_ID]);
-  e.span_id = next(buffer, &at, call->ends[SW_SPAN_ID]);
-  e.trace_state = next(buffer, &at, call->ends[SW_TRACE_STATE]);
-  e.trace_flags = call->trace_flags;
-  e.terminal = call->terminal;
+  memset(e, 0, sizeof *e);
+  e->event_type = next(buffer, &at, call->ends[SW_TYPE]);
+  e->data = next(buffer, &at, call->ends[SW_DATA]);
+  e->data_form = SINKWELL_DATA_VALUES;
+  e->subject = next(buffer, &at, call->ends[SW_SUBJECT]);
+  e->severity = next(buffer, &at, call->ends[SW_SEVERITY]);
+  e->run = next(buffer, &at, call->ends[SW_RUN]);
+  e->parent_run = next(buffer, &at, call->ends[SW_PARENT_RUN]);
+  e->turn = next(buffer, &at, call->ends[SW_TURN]);
+  e->attempt = next(buffer, &at, call->ends[SW_ATTEMPT]);
+  e->agent = next(buffer, &at, call->ends[SW_AGENT]);
+  e->tenant = next(buffer, &at, call->ends[SW_TENANT]);
+  e->time = next(buffer, &at, call->ends[SW_TIME]);
+  e->id = next(buffer, &at, call->ends[SW_ID]);
+  e->causation = next(buffer, &at, call->ends[SW_CAUSATION]);
+  e->correlation = next(buffer, &at, call->ends[SW_CORRELATION]);
+  e->child = next(buffer, &at, call->ends[SW_CHILD]);
+  e->trace_id = next(buffer, &at, call->ends[SW_TRACE_ID]);
+  e->span_id = next(buffer, &at, call->ends[SW_SPAN_ID]);
+  e->trace_state = next(buffer, &at, call->ends[SW_TRACE_STATE]);
+  e->trace_flags = call->trace_flags;
+  e->terminal = call->terminal;
   if (call->parts > 0) {
     if (call->parts > PARTS_ON_STACK) all = malloc(call->parts * sizeof *all);
-    if (all == NULL) return 255;
+    if (all == NULL) return NULL;
     memset(all, 0, call->parts * sizeof *all);
     for (uint32_t i = 0; i < call->parts; i++) {
       all[i].content_class = next(buffer, &at, parts[i].ends[SW_CLASS]);
@@ -82,9 +81,18 @@ int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *
       all[i].tokens = parts[i].tokens;
       all[i].has_tokens = parts[i].has_tokens;
     }
-    e.content = all;
-    e.content_len = call->parts;
+    e->content = all;
+    e->content_len = call->parts;
   }
+  return all;
+}
+
+int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts) {
+  SinkwellEvent e;
+  SinkwellError error = {0};
+  SinkwellPart few[PARTS_ON_STACK], *all = read_event(&e, few, buffer, call, parts);
+  if (all == NULL) return 255;
+  SinkwellReceipt *receipt = NULL;
   SinkwellReceipt **wanted = call->want_receipt ? &receipt : NULL;
   int32_t status = call->inside ? sinkwell_emit(emitter, &e, SINKWELL_INSIDE, wanted, &error)
                                 : sinkwell_try_emit(emitter, &e, call->waited_ms, &call->receipted, &call->limit_ms,
@@ -93,6 +101,35 @@ int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *
   if (all != few) free(all);
   call->receipt = receipt;
   return ended(call, status, &error);
+}
+
+int32_t sw_deed_intend(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts,
+                       const uint8_t *until, uint64_t until_len, int64_t timeout_ms, SinkwellDeed **deed) {
+  SinkwellEvent e;
+  SinkwellError error = {0};
+  SinkwellPart few[PARTS_ON_STACK], *all = read_event(&e, few, buffer, call, parts);
+  if (all == NULL) return 255;
+  int32_t status = sinkwell_deed_intend(emitter, &e, bytes(until_len ? until : NULL, until_len), timeout_ms,
+                                        call->inside ? SINKWELL_INSIDE : SINKWELL_NO_WAIT, call->waited_ms,
+                                        &call->receipted, &call->limit_ms, deed, &error);
+  if (all != few) free(all);
+  return ended(call, status, &error);
+}
+
+int32_t sw_deed_say(const SinkwellDeed *deed, const uint8_t *buffer, sw_call *call, const sw_part *parts) {
+  SinkwellEvent e;
+  SinkwellError error = {0};
+  SinkwellPart few[PARTS_ON_STACK], *all = read_event(&e, few, buffer, call, parts);
+  if (all == NULL) return 255;
+  int32_t status = sinkwell_deed_say(deed, &e, &error);
+  if (all != few) free(all);
+  return ended(call, status, &error);
+}
+
+int32_t sw_deed_end(const SinkwellDeed *deed, const uint8_t *outcome, uint64_t outcome_len, const uint8_t *kind,
+                    uint64_t kind_len, uint64_t waited_ms, uint8_t *done, uint64_t *limit_ms, SinkwellError *error) {
+  return sinkwell_deed_end(deed, bytes(outcome, outcome_len), bytes(kind_len ? kind : NULL, kind_len), waited_ms, done,
+                           limit_ms, error);
 }
 
 int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call) {
@@ -171,6 +208,10 @@ int32_t sw_receipt_on(const SinkwellReceipt *receipt, int32_t stage, uint64_t to
 
 int32_t sw_on_room(const SinkwellEmitter *emitter, uint64_t token, SinkwellError *error) {
   return sinkwell_on_room(emitter, token, complete, error);
+}
+
+int32_t sw_deed_on_settled(const SinkwellDeed *deed, uint64_t token, SinkwellError *error) {
+  return sinkwell_deed_on_settled(deed, token, complete, error);
 }
 
 int32_t sw_flush_on(const SinkwellEmitter *emitter, uint64_t timeout_ms, uint64_t token, SinkwellError *error) {

@@ -45,6 +45,13 @@ typedef struct {
 int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts);
 int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64_t len, sw_call *call);
 
+int32_t sw_deed_intend(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *call, const sw_part *parts,
+                       const uint8_t *until, uint64_t until_len, int64_t timeout_ms, SinkwellDeed **deed);
+int32_t sw_deed_on_settled(const SinkwellDeed *deed, uint64_t token, SinkwellError *error);
+int32_t sw_deed_say(const SinkwellDeed *deed, const uint8_t *buffer, sw_call *call, const sw_part *parts);
+int32_t sw_deed_end(const SinkwellDeed *deed, const uint8_t *outcome, uint64_t outcome_len, const uint8_t *kind,
+                    uint64_t kind_len, uint64_t waited_ms, uint8_t *done, uint64_t *limit_ms, SinkwellError *error);
+
 int32_t sw_open(int32_t source, const uint8_t *config, uint64_t len, uint8_t manual, const SinkwellSink *sinks,
                 uint64_t sinks_len, uint64_t signer, SinkwellEmitter **emitter, SinkwellError *error);
 SinkwellSink sw_sink(uint64_t user, SinkwellBytes name, SinkwellBytes classes, SinkwellBytes lane);

@@ -30,24 +30,28 @@ func Tool(ctx context.Context, name string, call func(context.Context) error) er
 	return emitter.Tool(ctx, name, call)
 }
 
+// outcomeOf is how a call ended, and the type of what it failed with.
+func outcomeOf(failure error) (outcome, kind string) {
+	switch {
+	case failure == nil:
+		return "ok", ""
+	case failure == errPanicked:
+		return "error", "panic"
+	case errors.Is(failure, context.Canceled):
+		return "cancelled", "context.Canceled"
+	case errors.Is(failure, context.DeadlineExceeded):
+		return "timeout", fmt.Sprintf("%T", failure)
+	}
+	return "error", fmt.Sprintf("%T", failure)
+}
+
 // errPanicked stands for a call that did not return.
 var errPanicked = errors.New("panicked")
 
 func (w *Emitter) told(ctx context.Context, name string, took time.Duration, failure error) {
-	outcome := "ok"
+	outcome, kind := outcomeOf(failure)
 	attrs := []Attr{String("tool", name), Float64("duration_ms", float64(took.Nanoseconds())/1e6)}
-	if failure != nil {
-		kind := fmt.Sprintf("%T", failure)
-		switch {
-		case failure == errPanicked:
-			outcome, kind = "error", "panic"
-		case errors.Is(failure, context.Canceled):
-			outcome, kind = "cancelled", "context.Canceled"
-		case errors.Is(failure, context.DeadlineExceeded):
-			outcome = "timeout"
-		default:
-			outcome = "error"
-		}
+	if kind != "" {
 		attrs = append(attrs, String("error.type", kind))
 	}
 	event := Event{Type: TypeToolInvocation, Attrs: append(attrs, String("outcome", outcome))}

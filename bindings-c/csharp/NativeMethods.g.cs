@@ -82,6 +82,102 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_repair(SinkwellEmitter* emitter, SinkwellBytes lane, SinkwellBytes streamid, ulong sequence, SinkwellError* error);
 
         /// <summary>
+        ///  Seals an event as a deed's intent, without waiting on this thread. Where a blocking lane has no room, `entered` is 0 and
+        ///  no deed is made: the caller waits as for `sinkwell_try_emit`, up to `limit_ms`. Otherwise `entered` is 1, and `limit_ms` is
+        ///  for how long, from the first call on, the act may be held up. `until` is `journaled`, `delivered`, `enqueued`, or absent;
+        ///  `timeout_ms` is that limit, or below 0 where the host sets none. `wait` is `SINKWELL_NO_WAIT`, or `SINKWELL_INSIDE`, which
+        ///  is refused.
+        ///
+        ///  # Ownership
+        ///  The event stays the caller's; `deed` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `event` and what it points to are valid for the call, so is `until`; `entered`, `limit_ms` and
+        ///  `deed` are valid for a write; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_deed_intend", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_deed_intend(SinkwellEmitter* emitter, SinkwellEvent* @event, SinkwellBytes until, long timeout_ms, int wait, ulong waited_ms, byte* entered, ulong* limit_ms, SinkwellDeed** deed, SinkwellError* error);
+
+        /// <summary>
+        ///  Calls back when there is nothing more to wait for: the intent is safe, or cannot become so, as `sinkwell_deed_act` says
+        ///  then. With a status of 0 and no bytes. A status other than 0 returned means that the callback will not come.
+        ///
+        ///  # Ownership
+        ///  The token is the host's to free once the callback came.
+        ///
+        ///  # Safety
+        ///  `deed` is a deed; `callback` may be called from any thread; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_deed_on_settled", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_deed_on_settled(SinkwellDeed* deed, ulong token, delegate* unmanaged[Cdecl]<ulong, int, SinkwellBytes, void> callback, SinkwellError* error);
+
+        /// <summary>
+        ///  Lets the act begin, if its intent is safe now. Any other status than 0 says why it must not.
+        ///
+        ///  # Ownership
+        ///  Nothing changes hands.
+        ///
+        ///  # Safety
+        ///  `deed` is a deed; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_deed_act", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_deed_act(SinkwellDeed* deed, SinkwellError* error);
+
+        /// <summary>
+        ///  The intent's id, as `sinkwell_receipt_id` gives one.
+        ///
+        ///  # Ownership
+        ///  `id` stays the caller's.
+        ///
+        ///  # Safety
+        ///  `deed` is a deed; `id` is valid for writing `SINKWELL_ID_MAX` bytes, `len` for a write; `error` is NULL or valid for a
+        ///  write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_deed_id", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_deed_id(SinkwellDeed* deed, byte* id, ulong* len, SinkwellError* error);
+
+        /// <summary>
+        ///  Says what came of the act, for its result: `data` and `content` of `result`, of which nothing else is read. Said again, it
+        ///  replaces what was said. `outcome` may be among the data.
+        ///
+        ///  # Ownership
+        ///  `result` stays the caller's.
+        ///
+        ///  # Safety
+        ///  `deed` is a deed; `result` and what it points to are valid for the call; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_deed_say", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_deed_say(SinkwellDeed* deed, SinkwellEvent* result, SinkwellError* error);
+
+        /// <summary>
+        ///  Seals the result, without waiting on this thread: `outcome` is `ok`, `error`, `timeout` or `cancelled`, `error_type` the
+        ///  type of what failed, never its text, or absent. Where a blocking lane has no room, `ended` is 0: the caller waits as for
+        ///  `sinkwell_try_emit`. Otherwise `ended` is 1: the act has happened, and what is wrong with its record is counted and said
+        ///  to the host's logger.
+        ///
+        ///  # Ownership
+        ///  Nothing changes hands.
+        ///
+        ///  # Safety
+        ///  `deed` is a deed; `outcome` and `error_type` are valid for the call; `ended` and `limit_ms` are valid for a write; `error`
+        ///  is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_deed_end", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_deed_end(SinkwellDeed* deed, SinkwellBytes outcome, SinkwellBytes error_type, ulong waited_ms, byte* ended, ulong* limit_ms, SinkwellError* error);
+
+        /// <summary>
+        ///  Frees a deed and sets the handle to NULL. One whose act has not begun is withdrawn, one that has not ended was given up.
+        ///
+        ///  # Ownership
+        ///  Takes the deed.
+        ///
+        ///  # Safety
+        ///  `deed` is NULL, or points to NULL or a deed that no other call is using.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_deed_free", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern void sinkwell_deed_free(SinkwellDeed** deed);
+
+        /// <summary>
         ///  Emits an event. `receipt` may be NULL for who does not want one.
         ///
         ///  # Ownership
@@ -919,6 +1015,14 @@ namespace Sinkwell.Interop
         ///  0 when there is nothing to free.
         /// </summary>
         public ulong capacity;
+    }
+
+    /// <summary>
+    ///  A deed: a handle, freed by `sinkwell_deed_free`. All calls may come from any thread.
+    /// </summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe partial struct SinkwellDeed
+    {
     }
 
     /// <summary>

@@ -16,7 +16,7 @@
 //!
 //! Read in this order: [`bytes`] and `slice`, [`error`], [`emitter`] (the handle), [`open`], [`emit`], [`event`] and `values`
 //! (the way of an event in), [`look`], [`control`], [`end`], [`receipt`]
-//! and [`completion`] (waiting), [`sink`], [`signer`] and [`reply`] (what the host brings), [`tools`] (what
+//! and [`completion`] (waiting), [`deed`], [`sink`], [`signer`] and [`reply`] (what the host brings), [`tools`] (what
 //! needs no emitter), [`span`] and [`log`] (spans and log records into events), [`vacuum`] (events out of log streams), [`outside`] (what strangers send),
 //! [`process`] (logger, forks, signals).
 //!
@@ -26,6 +26,7 @@
 pub mod bytes;
 pub mod completion;
 pub mod control;
+pub mod deed;
 pub mod emit;
 pub mod emitter;
 pub mod end;

@@ -51,13 +51,7 @@ public sealed partial class Emitter
 
     private void Told(string tool, long since, Exception? failure)
     {
-        var outcome = failure switch
-        {
-            null => "ok",
-            OperationCanceledException => "cancelled",
-            TimeoutException => "timeout",
-            _ => "error",
-        };
+        var outcome = OutcomeOf(failure);
         var took = Stopwatch.GetElapsedTime(since).TotalMilliseconds;
         var inside = HostCall.IsInside;
         try
@@ -70,7 +64,7 @@ public sealed partial class Emitter
             }
             else
             {
-                var kind = failure.GetType().FullName ?? failure.GetType().Name;
+                var kind = KindOf(failure);
                 Put("tool.invocation", [("tool", tool), ("outcome", outcome), ("duration_ms", took), ("error.type", kind)]);
             }
         }

@@ -35,6 +35,13 @@ internal static class Plain
     /// <summary>Emits an event of a vector; an unknown member fails.</summary>
     internal static Receipt Emit(Emitter emitter, JsonElement given)
     {
+        var (type, data, options) = Event(given);
+        return emitter.Emit(type, data, options);
+    }
+
+    /// <summary>An event of a vector as the arguments of a call; an unknown member fails.</summary>
+    internal static (string Type, Dictionary<string, object?>? Data, EventOptions Options) Event(JsonElement given)
+    {
         string? type = null;
         Dictionary<string, object?>? data = null;
         var options = default(EventOptions);
@@ -64,7 +71,7 @@ internal static class Plain
                 default: throw new InvalidDataException($"unknown member {member.Name} of an event");
             }
         }
-        return emitter.Emit(type!, data, options);
+        return (type!, data, options);
     }
 
     private static TraceContext Trace(JsonElement trace) => new(
@@ -73,7 +80,7 @@ internal static class Plain
         trace.TryGetProperty("flags", out var flags) ? flags.GetByte() : (byte)0,
         trace.TryGetProperty("state", out var state) ? state.GetString() : null);
 
-    private static Part Part(JsonElement given)
+    internal static Part Part(JsonElement given)
     {
         var part = new Part(given.GetProperty("class").GetString()!);
         foreach (var member in given.EnumerateObject())

@@ -20,6 +20,10 @@ public sealed partial class ReadmeTests
             Opened,
             "static Task<string[]> Search(string what) => Task.FromResult(new[] { what });",
             ["run.started", "tool.invocation", "run.completed"]),
+        ["Evidence before the act/0"] = (
+            Opened,
+            "static Task<string> Pay(CancellationToken token) => Task.FromResult(\"x1\");",
+            ["tool.invocation", "tool.invocation"]),
         ["A sink of your own/0"] = ("", "", []),
         ["Waiting for delivery/0"] = (Opened, """
             Console.WriteLine(string.Join(",", endings.Values.Select(ending => ending!.State)));

@@ -164,6 +164,22 @@ impl Emitter {
         self.say_of_deed(deed, &data, content)
     }
 
+    /// As [`say_of_deed`](Self::say_of_deed), with data and content of `input`, of which nothing else is read.
+    ///
+    /// # Errors
+    /// As [`say_of_deed`](Self::say_of_deed).
+    pub fn say_of_deed_input(&self, deed: &mut Deed, input: EventInput<'_>) -> Result<()> {
+        let data = match input.data {
+            Data::None => Value::Object(Vec::new()),
+            Data::Json(text) => parse(text).map_err(|e| invalid_data(&e))?,
+            Data::Object(writer) => {
+                let written = writer.finish().map_err(|e| invalid_data(&e))?;
+                parse(written.bytes()).map_err(|e| invalid_data(&e))?
+            }
+        };
+        self.say_of_deed(deed, &data, input.content)
+    }
+
     /// Seals what came of a deed, once. It is taken while a required sink is down, too.
     ///
     /// # Errors

@@ -147,6 +147,48 @@ internal sealed unsafe class EventDraft : IDisposable
         }
     }
 
+    /// <summary>Seals it as a deed's intent if there is room; null otherwise, with how long to wait for it in all.</summary>
+    internal SinkwellDeed* Intend(
+        SinkwellEmitter* emitter, in DeedTerms terms, bool inside, TimeSpan waited, out TimeSpan limit)
+    {
+        var until = Put(terms.Until, "until");
+        fixed (byte* start = _buffer.Bytes)
+        fixed (SinkwellPart* parts = Parts(start))
+        {
+            var given = Event(start, parts);
+            SinkwellDeed* deed = null;
+            SinkwellError error = default;
+            byte entered;
+            ulong milliseconds;
+            var status = NativeMethods.sinkwell_deed_intend(
+                emitter,
+                &given,
+                until.At(start),
+                terms.Timeout is { } timeout ? (long)Math.Min(Native.Milliseconds(timeout), long.MaxValue) : -1,
+                inside ? NativeConstants.Inside : NativeConstants.NoWait,
+                (ulong)waited.TotalMilliseconds,
+                &entered,
+                &milliseconds,
+                &deed,
+                &error);
+            Native.Check(status, ref error);
+            limit = TimeSpan.FromMilliseconds(Math.Min(milliseconds, int.MaxValue));
+            return deed;
+        }
+    }
+
+    /// <summary>Says its data and content of a deed's result.</summary>
+    internal void Say(SinkwellDeed* deed)
+    {
+        fixed (byte* start = _buffer.Bytes)
+        fixed (SinkwellPart* parts = Parts(start))
+        {
+            var given = Event(start, parts);
+            SinkwellError error = default;
+            Native.Check(NativeMethods.sinkwell_deed_say(deed, &given, &error), ref error);
+        }
+    }
+
     private void Says(int start, byte form)
     {
         _said = _buffer.Since(start);

@@ -26,6 +26,71 @@ internal sealed unsafe class EmitterHandle : SafeHandle
     }
 }
 
+/// <summary>A deed of the core. Freed before it has ended, it says that it was given up.</summary>
+internal sealed unsafe class DeedHandle : SafeHandle
+{
+    internal DeedHandle(SinkwellDeed* deed)
+        : base(0, ownsHandle: true) => SetHandle((nint)deed);
+
+    public override bool IsInvalid => handle == 0;
+
+    protected override bool ReleaseHandle()
+    {
+        var deed = (SinkwellDeed*)handle;
+        NativeMethods.sinkwell_deed_free(&deed);
+        return true;
+    }
+
+    /// <summary>When there is nothing more to wait for.</summary>
+    internal Task Settled()
+    {
+        var completion = new Completion<bool>(static _ => true);
+        var token = completion.Arm();
+        SinkwellError error = default;
+        using var lease = new Lease(this);
+        var status = NativeMethods.sinkwell_deed_on_settled(lease.Deed, token, Completion.Callback, &error);
+        if (status != 0)
+        {
+            Completion.Abandon(token);
+            return Task.FromException(Native.TakeError(status, ref error));
+        }
+        return completion.Task;
+    }
+
+    /// <summary>Lets the act begin, or throws why it must not.</summary>
+    internal void Act()
+    {
+        SinkwellError error = default;
+        using var lease = new Lease(this);
+        Native.Check(NativeMethods.sinkwell_deed_act(lease.Deed, &error), ref error);
+    }
+
+    /// <summary>Seals the result; false where there is no room, with how long to wait for it in all.</summary>
+    internal bool End(string outcome, string? kind, TimeSpan waited, out TimeSpan limit)
+    {
+        var said = System.Text.Encoding.UTF8.GetBytes(outcome);
+        var type = kind is null ? [] : System.Text.Encoding.UTF8.GetBytes(kind);
+        byte ended;
+        ulong milliseconds;
+        SinkwellError error = default;
+        using var lease = new Lease(this);
+        fixed (byte* saidAt = said, typeAt = type)
+        {
+            var status = NativeMethods.sinkwell_deed_end(
+                lease.Deed,
+                new SinkwellBytes { data = saidAt, len = (ulong)said.Length },
+                new SinkwellBytes { data = typeAt, len = (ulong)type.Length },
+                (ulong)waited.TotalMilliseconds,
+                &ended,
+                &milliseconds,
+                &error);
+            Native.Check(status, ref error);
+        }
+        limit = TimeSpan.FromMilliseconds(Math.Min(milliseconds, int.MaxValue));
+        return ended != 0;
+    }
+}
+
 /// <summary>Keeps a handle from being freed while a call uses it.</summary>
 internal ref struct Lease
 {
@@ -39,6 +104,8 @@ internal ref struct Lease
     }
 
     internal readonly unsafe SinkwellEmitter* Emitter => (SinkwellEmitter*)_handle.DangerousGetHandle();
+
+    internal readonly unsafe SinkwellDeed* Deed => (SinkwellDeed*)_handle.DangerousGetHandle();
 
     public void Dispose()
     {
