@@ -123,6 +123,12 @@ fn transports_are_picked_by_name() {
     }
     assert_eq!(events(&place, "other.ndjson").len(), 2);
     assert!(!std::path::Path::new(&place.path("kept.ndjson")).exists());
+    // A sink that needs no lane needs what the environment says of it.
+    let mut alone = command(&place, &["--transports", "honeycomb"]);
+    alone.env_remove("HONEYCOMB_API_KEY").env("HONEYCOMB_DATASET", "sandbox");
+    let unknown = feed(alone, LOG.as_bytes());
+    assert_eq!((unknown.status, &*unknown.out), (Some(2), ""));
+    assert!(unknown.err.contains("HONEYCOMB_API_KEY"), "{}", unknown.err);
     for (name, says) in [("kinesis", "otlp"), ("nope", "there are kept, other, console")] {
         let run = run(&place, &["--config", "sinkwell.yaml", "--transports", name], LOG);
         assert_eq!((run.status, &*run.out), (Some(2), ""));
