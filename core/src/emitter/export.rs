@@ -1,8 +1,8 @@
 //! Metrics on their way out: what policies derive from events, and what the emitter says of itself, sent where policies
 //! ask for it.
 //!
-//! Guarantees: nothing runs while no policy sends metrics. What is sent is a reading of everything so far, so one that
-//! is lost or comes twice changes no sum. A receiver that is slow, away or refuses holds up neither an event nor another
+//! Guarantees: nothing runs while no policy sends metrics. What is read is everything so far, so a sending that is lost
+//! changes no sum. A receiver that is slow, away or refuses holds up neither an event nor another
 //! receiver's next turn by more than one time-out; the host's logger hears of it once a minute. A flush and a shutdown
 //! send what there is, within their own time.
 //!
@@ -42,7 +42,7 @@ struct Shared {
     timeline: Arc<Timeline>,
     state: Mutex<State>,
     changed: Condvar,
-    /// Held while sending.
+    /// Held while sending. One that no policy names now may be named again, and then has to know what it has told.
     senders: Mutex<HashMap<Provider, Sender>>,
     manual: bool,
 }
@@ -174,7 +174,6 @@ impl Shared {
         let start = Stopwatch::start();
         let mut senders = lock(&self.senders);
         let all = (self.source)();
-        senders.retain(|known, _| all.iter().any(|(provider, _)| provider == known));
         let now: UnixNanos = self.timeline.unix_nanos();
         for (provider, readings) in all {
             let sender = senders.entry(provider.clone()).or_default();

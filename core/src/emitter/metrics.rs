@@ -127,6 +127,7 @@ fn reading(metric: Metric, since: UnixNanos) -> Reading {
         description: metric.description.to_owned(),
         kind: if metric.kind == MetricKind::Counter { ReadingKind::Sum } else { ReadingKind::Gauge },
         whole: true,
+        observed: true,
         since,
         points: metric.points.into_iter().map(point).collect(),
     }

@@ -28,6 +28,8 @@ pub(crate) struct Reading {
     pub(crate) kind: ReadingKind,
     /// Whether it has counted whole numbers only.
     pub(crate) whole: bool,
+    /// Whether it is looked up for a reading, and not counted as it happens: an asynchronous instrument.
+    pub(crate) observed: bool,
     /// When it began at 0.
     pub(crate) since: UnixNanos,
     pub(crate) points: Vec<Point>,
@@ -47,7 +49,7 @@ pub(crate) struct Point {
 
 /// Sends readings to a receiver.
 pub(crate) trait Reporter: Send {
-    /// Sends what instruments read at `now`; ends within `limit`. What is not there goes with the next reading, as a
+    /// Sends what instruments read at `now`; ends within `limit`. What is not there then goes with the next reading, as a
     /// reading is of everything since an instrument began.
     fn report(&mut self, readings: &[Reading], now: UnixNanos, limit: Duration) -> Result<(), Failure>;
 }

@@ -40,6 +40,7 @@ fn exporter(every: Duration, manual: bool) -> (Exporter, mpsc::Receiver<f64>, Ar
             description: String::new(),
             kind: ReadingKind::Sum,
             whole: true,
+            observed: false,
             since: 0,
             points: vec![crate::sink::Point {
                 attributes: Vec::new(),

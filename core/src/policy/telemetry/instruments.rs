@@ -362,6 +362,7 @@ impl Instrument {
                 Kind::Histogram(ends) => ReadingKind::Histogram(ends.clone()),
             },
             whole: !series.fractions,
+            observed: false,
             since: self.since,
             points: series.points.iter().map(point).collect(),
         }

@@ -1,6 +1,7 @@
 //! What instruments read, as OTLP metrics.
 //!
-//! Guarantees: values are cumulative, so a request that is lost or comes twice changes no sum; points keep their
+//! Guarantees: values are cumulative, so a request that is lost or comes twice changes no sum, unless the user prefers
+//! differences ([`temporality`](super::temporality)); points keep their
 //! instrument's name, unit and buckets; no request is larger than the limit. What a receiver refuses is said, and the
 //! next reading has it again.
 
@@ -11,10 +12,11 @@ use bytes::Bytes;
 
 use super::answer::Verdict;
 use super::caller::Caller;
-use super::env::Signal;
+use super::env::{Env, Signal};
 use super::request::{GRPC_PREFIX, grpc_prefix};
 use super::semconv::Names;
 use super::settings::Settings;
+use super::temporality::{Telling, Temporality, Told};
 use super::value::{Scalar, put_pair};
 use super::wire::{field_len, fixed64_tag, len_tag, put_bytes, put_head, varint_len, varint_tag};
 use super::{Facts, OtlpConfig, process_env};
@@ -37,6 +39,7 @@ const HISTOGRAM: u8 = len_tag(9);
 
 const DATA_POINTS: u8 = len_tag(1);
 const TEMPORALITY: u8 = varint_tag(2);
+const DELTA: u8 = 1;
 const CUMULATIVE: u8 = 2;
 const MONOTONIC: u8 = varint_tag(3);
 
@@ -60,6 +63,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 pub(super) struct MetricsSender {
     caller: Caller,
     front: Front,
+    told: Told,
 }
 
 /// What stands before and behind the metrics, or spans, of each request.
@@ -80,29 +84,35 @@ pub(super) struct Front {
 pub(in crate::sinks) fn reporter(config: &OtlpConfig, timeout: Duration) -> Result<Box<dyn Reporter>> {
     let settings =
         Settings::resolve_for(Signal::Metrics, config, &process_env, &Facts::of_process(), timeout)?;
-    Ok(Box::new(MetricsSender::new(settings)?))
+    let preference = Temporality::of(&Env::of(&process_env, Signal::Metrics))?;
+    Ok(Box::new(MetricsSender::new(settings, preference)?))
 }
 
 impl MetricsSender {
-    pub(super) fn new(settings: Settings) -> Result<Self> {
+    pub(super) fn new(settings: Settings, preference: Temporality) -> Result<Self> {
         let front = Front::new(&settings);
-        Ok(Self { caller: Caller::new(settings, Arc::new(SystemClock::default()))?, front })
+        let caller = Caller::new(settings, Arc::new(SystemClock::default()))?;
+        Ok(Self { caller, front, told: Told::new(preference) })
     }
 }
 
 impl Reporter for MetricsSender {
     fn report(&mut self, readings: &[Reading], now: UnixNanos, limit: Duration) -> Result<(), Failure> {
         let deadline = self.caller.deadline_within(limit);
-        for request in requests(&self.front, readings, now) {
+        let mut partial = None;
+        for (request, points) in requests(&self.front, &self.told.tell(readings), now) {
             match self.caller.call(request, deadline) {
                 Verdict::Accepted(_) => {}
-                Verdict::Partial(_, failure)
-                | Verdict::Retry(failure, _)
-                | Verdict::Refused(failure)
-                | Verdict::Unread(failure) => return Err(failure),
+                // Which points it refused the receiver does not say, and they must not be sent again.
+                Verdict::Partial(_, failure) => partial = Some(failure),
+                Verdict::Retry(failure, _) | Verdict::Refused(failure) | Verdict::Unread(failure) => {
+                    return Err(failure);
+                }
             }
+            self.told.told(&points, now);
         }
-        Ok(())
+        self.told.told_all(now);
+        partial.map_or(Ok(()), Err)
     }
 }
 
@@ -142,47 +152,54 @@ impl Front {
     }
 }
 
-/// The requests for what instruments read: each no larger than the limit, but for a point that alone exceeds it.
-pub(super) fn requests(front: &Front, readings: &[Reading], now: UnixNanos) -> Vec<Bytes> {
+/// A request, and the points in it, each by its reading and its place there.
+pub(super) type Request<'r> = (Bytes, Vec<(&'r Reading, usize)>);
+
+/// The requests for what is to be told: each no larger than the limit, but for a point that alone exceeds it.
+pub(super) fn requests<'r>(front: &Front, tellings: &[Telling<'r>], now: UnixNanos) -> Vec<Request<'r>> {
     let most = front.limit.saturating_sub(front.room());
     let mut all = Vec::new();
-    let mut metrics = Vec::new();
-    for reading in readings {
+    let (mut metrics, mut held) = (Vec::new(), Vec::new());
+    for telling in tellings {
+        let reading = telling.reading;
         let head = reading.name.len() + reading.unit.len() + reading.description.len() + 64;
         let mut points: Vec<u8> = Vec::new();
-        for point in &reading.points {
+        for (at, point, since) in &telling.points {
             let before = points.len();
-            put_point(&mut points, reading, point, now);
+            put_point(&mut points, reading, point, (*since, now));
             if metrics.len() + head + points.len() > most && (before > 0 || !metrics.is_empty()) {
                 let last = points.split_off(before);
                 if before > 0 {
-                    put_metric(&mut metrics, reading, &points);
+                    put_metric(&mut metrics, telling, &points);
                 }
-                all.push(front.request(&metrics));
+                all.push((front.request(&metrics), std::mem::take(&mut held)));
                 metrics.clear();
                 points = last;
             }
+            held.push((reading, *at));
         }
         if !points.is_empty() {
-            put_metric(&mut metrics, reading, &points);
+            put_metric(&mut metrics, telling, &points);
         }
     }
     if !metrics.is_empty() {
-        all.push(front.request(&metrics));
+        all.push((front.request(&metrics), held));
     }
     all
 }
 
-fn put_metric(out: &mut Vec<u8>, reading: &Reading, points: &[u8]) {
+fn put_metric(out: &mut Vec<u8>, telling: &Telling<'_>, points: &[u8]) {
+    let reading = telling.reading;
+    let temporality = if telling.delta { DELTA } else { CUMULATIVE };
     let mut data = points.to_vec();
     let tag = match reading.kind {
         ReadingKind::Gauge => GAUGE,
         ReadingKind::Sum => {
-            data.extend_from_slice(&[TEMPORALITY, CUMULATIVE, MONOTONIC, 1]);
+            data.extend_from_slice(&[TEMPORALITY, temporality, MONOTONIC, 1]);
             SUM
         }
         ReadingKind::Histogram(_) => {
-            data.extend_from_slice(&[TEMPORALITY, CUMULATIVE]);
+            data.extend_from_slice(&[TEMPORALITY, temporality]);
             HISTOGRAM
         }
     };
@@ -196,14 +213,14 @@ fn put_metric(out: &mut Vec<u8>, reading: &Reading, points: &[u8]) {
     put_bytes(out, SECOND, &metric);
 }
 
-fn put_point(out: &mut Vec<u8>, reading: &Reading, point: &Point, now: UnixNanos) {
+fn put_point(out: &mut Vec<u8>, reading: &Reading, point: &Point, (since, now): (UnixNanos, UnixNanos)) {
     let mut fields = Vec::with_capacity(128);
     let fixed = |fields: &mut Vec<u8>, tag: u8, bytes: [u8; 8]| {
         fields.push(tag);
         fields.extend_from_slice(&bytes);
     };
     if reading.kind != ReadingKind::Gauge {
-        fixed(&mut fields, START, reading.since.max(0).to_le_bytes());
+        fixed(&mut fields, START, since.max(0).to_le_bytes());
     }
     fixed(&mut fields, TIME, now.max(0).to_le_bytes());
     let attributes = match &reading.kind {

@@ -11,7 +11,7 @@
 //! How: [`config`] is what a configuration says of it; [`settings`] puts that and the variables together, once; [`request`] writes envelopes as protobuf straight
 //! from their canonical bytes ([`record`], [`scan`], [`value`], [`wire`]); [`client`] keeps one connection
 //! ([`connect`], [`tls`], [`proxy`]), for other sinks over HTTP as well; [`answer`] judges, and [`caller`]
-//! puts the two together; [`exporter`] is the sink. The lane does the rest. [`metrics`] sends readings the same way, [`spans`] what finished
+//! puts the two together; [`exporter`] is the sink. The lane does the rest. [`metrics`] sends readings the same way, since they began or as differences ([`temporality`]), [`spans`] what finished
 //! spans came to.
 
 #[cfg(feature = "otlp")]
@@ -51,6 +51,8 @@ mod semconv;
 mod settings;
 #[cfg(feature = "otlp")]
 mod spans;
+#[cfg(feature = "otlp")]
+mod temporality;
 #[cfg(feature = "otlp")]
 mod tls;
 #[cfg(feature = "otlp")]

@@ -71,9 +71,12 @@ impl Reader<'_> {
             if of_conventions.is_empty() {
                 self.metric(item, &field, &mut derived);
             }
-            // What the conventions say of it, but for what is said here.
-            for (at, base) in of_conventions.iter().enumerate() {
-                self.again = at > 0;
+            // What the conventions say of it, but for what is said here. Where they add in parts (by kind of token), a value
+            // of its own is added once, as the last of them.
+            let parts = of_conventions.len();
+            let skipped = if item.get("value").is_some() { parts.saturating_sub(1) } else { 0 };
+            for (at, base) in of_conventions.iter().enumerate().skip(skipped) {
+                self.again = at > skipped;
                 self.metric(&over(base, item), &field, &mut derived);
             }
             self.again = false;

@@ -324,16 +324,18 @@ fn the_conventions_instruments_are_derived_by_name_of_version() {
     rig.emit("policy.decision", r#"{"decision":"deny","rule":"r"}"#);
     let all = derived(&rig.emitter);
     let model = r#"gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt""#;
+    let unknown = r#"gen_ai_token_modality="unknown""#;
     for line in [
-        format!("gen_ai_client_inference_usage_input_tokens_total{{{model}}} 70"),
-        format!("gen_ai_client_inference_usage_output_tokens_total{{{model}}} 5"),
+        format!("gen_ai_client_inference_usage_input_tokens_total{{{model},{unknown}}} 70"),
+        format!("gen_ai_client_inference_usage_output_tokens_total{{{model},{unknown}}} 5"),
         format!("gen_ai_client_inference_operation_output_tokens_count{{{model}}} 1"),
         format!("gen_ai_client_inference_operation_input_tokens_bucket{{{model},le=\"64\"}} 0"),
         format!("gen_ai_client_inference_operation_input_tokens_bucket{{{model},le=\"256\"}} 1"),
-        format!("gen_ai_client_operation_duration_sum{{{model}}} 1.5"),
-        format!("gen_ai_client_operation_duration_bucket{{{model},le=\"1.28\"}} 0"),
+        format!("gen_ai_client_inference_duration_sum{{{model}}} 1.5"),
+        format!("gen_ai_client_inference_duration_bucket{{{model},le=\"1.28\"}} 0"),
         r#"mcp_client_operation_duration_sum{gen_ai_tool_name="search",mcp_method_name="tools/call"} 0.04"#
             .into(),
+        r#"gen_ai_execute_tool_duration_sum{gen_ai_tool_name="search"} 0.04"#.into(),
         r#"agent_tool_calls_total{gen_ai_tool_name="search",outcome="ok"} 1"#.into(),
         r#"agent_decisions_total{decision="deny",rule="r"} 1"#.into(),
     ] {
@@ -342,7 +344,18 @@ fn the_conventions_instruments_are_derived_by_name_of_version() {
     assert!(!all.iter().any(|line| line.contains("token_usage")));
     assert_eq!(rig.conditions()[1], "m Emitter/: Programmed=True Programmed");
 
-    // The names before that: both kinds of token in one instrument.
+    // The names before that: tokens without their modality, calls of any kind in one instrument.
+    let rig = Rig::new(&conventions("semconv: genai"));
+    rig.emit("model.usage", usage);
+    let all = derived(&rig.emitter);
+    for line in [
+        format!("gen_ai_client_inference_usage_input_tokens_total{{{model}}} 70"),
+        format!("gen_ai_client_operation_duration_sum{{{model}}} 1.5"),
+    ] {
+        assert!(all.contains(&line), "{line}\n{}", all.join("\n"));
+    }
+
+    // Before that: both kinds of token in one instrument.
     let rig = Rig::new(&conventions("semconv: 1.40.0"));
     rig.emit("model.usage", usage);
     let all = derived(&rig.emitter);
@@ -359,7 +372,8 @@ fn an_override_is_a_view_of_a_conventions_instrument() {
     let rig = Rig::new(&conventions(
         "semconv: latest, overrides: [ { name: agent.decisions, mode: Disabled }, \
          { name: agent.tool.calls, dimensions: [ { key: tenant, value: { cel: event.tenant } }, { key: outcome, value: { literal: any } } ] }, \
-         { name: gen_ai.client.operation.duration, buckets: [ 1, 2 ] } ]",
+         { name: gen_ai.client.inference.duration, buckets: [ 1, 2 ] }, \
+         { name: gen_ai.client.inference.usage.output_tokens, value: { literal: 2 } } ]",
     ));
     rig.emit("tool.invocation", r#"{"tool":"search","outcome":"error"}"#);
     rig.emit("policy.decision", r#"{"decision":"deny"}"#);
@@ -369,6 +383,86 @@ fn an_override_is_a_view_of_a_conventions_instrument() {
     assert!(all.iter().any(|line| line == call), "{}", all.join("\n"));
     assert!(!all.iter().any(|line| line.starts_with("agent_decisions")));
     let durations: Vec<_> =
-        all.iter().filter(|line| line.starts_with("gen_ai_client_operation_duration_bucket")).collect();
+        all.iter().filter(|line| line.starts_with("gen_ai_client_inference_duration_bucket")).collect();
     assert_eq!(durations.len(), 3, "{durations:?}");
+    // What the conventions add in parts is added once where it has a value of its own.
+    let output: Vec<_> = all
+        .iter()
+        .filter(|line| line.contains("output_tokens_total{") || line.contains("output_tokens_total "))
+        .collect();
+    assert!(output.len() == 1 && output[0].ends_with("} 6"), "{output:?}");
+}
+
+/// The conventions of generative AI, "Inference token metrics": each counter by modality, where what no provider broke down
+/// is of an unknown one; its subsets beside it; 0 of a call that failed without usage.
+#[test]
+fn tokens_are_counted_by_their_modality() {
+    let rig = Rig::new(&conventions("semconv: genai-0.1.0"));
+    let emit = |usage: &str| rig.emit("model.usage", &format!(r#"{{"source.family":"model",{usage}}}"#));
+    emit(
+        r#""input_tokens":100,"gen_ai.usage.text.input_tokens":60,"gen_ai.usage.image.input_tokens":30,"cached_tokens":20,"gen_ai.usage.text.cache_read.input_tokens":20,"gen_ai.usage.cache_write.input_tokens":7"#,
+    );
+    emit(r#""input_tokens":11,"output_tokens":9,"reasoning_tokens":4,"gen_ai.usage.audio.output_tokens":9"#);
+    emit(r#""gen_ai.usage.cache_creation.input_tokens":2,"gen_ai.response.time_to_first_chunk":0.03"#);
+    emit(r#""error.type":"timeout""#);
+    let all = derived(&rig.emitter);
+    let counted: Vec<_> = all
+        .iter()
+        .filter_map(|line| line.strip_prefix("gen_ai_client_inference_usage_"))
+        .map(|line| line.replace(r#"gen_ai_operation_name="chat",gen_ai_token_modality="#, ""))
+        .collect();
+    assert_eq!(
+        counted,
+        [
+            r#"cache_read_input_tokens_total{"text"} 20"#,
+            r#"cache_read_input_tokens_total{"unknown"} 0"#,
+            r#"cache_write_input_tokens_total{"unknown"} 9"#,
+            r#"input_tokens_total{"image"} 30"#,
+            r#"input_tokens_total{"text"} 60"#,
+            r#"input_tokens_total{"unknown"} 21"#,
+            r#"output_tokens_total{"audio"} 9"#,
+            r#"output_tokens_total{"unknown"} 0"#,
+            r#"reasoning_output_tokens_total{"unknown"} 4"#,
+        ],
+        "{}",
+        all.join("\n")
+    );
+    for line in [
+        r#"gen_ai_client_inference_operation_input_tokens_count{error_type="timeout",gen_ai_operation_name="chat"} 1"#,
+        r#"gen_ai_client_inference_operation_input_tokens_sum{error_type="timeout",gen_ai_operation_name="chat"} 0"#,
+        r#"gen_ai_client_inference_operation_input_tokens_sum{gen_ai_operation_name="chat"} 111"#,
+        r#"gen_ai_client_inference_time_to_first_chunk_bucket{gen_ai_operation_name="chat",le="0.04"} 1"#,
+        r#"gen_ai_client_inference_time_to_first_chunk_bucket{gen_ai_operation_name="chat",le="0.02"} 0"#,
+    ] {
+        assert!(all.iter().any(|known| known == line), "{line}\n{}", all.join("\n"));
+    }
+}
+
+#[test]
+fn a_run_is_an_agents_or_a_workflows_and_an_mcp_call_is_of_what_it_is_of() {
+    let rig = Rig::new(&conventions("semconv: latest"));
+    rig.emit(
+        "run.completed",
+        r#"{"terminal_status":"completed","duration_ms":1500,"gen_ai.agent.name":"buyer"}"#,
+    );
+    rig.emit("run.failed", r#"{"terminal_status":"failed","duration_ms":500,"error.type":"x"}"#);
+    rig.emit(
+        "run.completed",
+        r#"{"terminal_status":"completed","duration_ms":70000,"gen_ai.operation.name":"invoke_workflow","gen_ai.workflow.name":"crew"}"#,
+    );
+    let mcp = r#"{"tool":"greeting","duration_ms":40,"mcp.method.name":"prompts/get","gen_ai.prompt.name":"greeting","network.transport":"pipe"}"#;
+    rig.emit("tool.invocation", mcp);
+    let all = derived(&rig.emitter);
+    let sums: Vec<_> = all.iter().filter(|line| line.contains("_sum{")).collect();
+    assert_eq!(
+        sums,
+        [
+            r#"gen_ai_invoke_agent_duration_sum{error_type="x"} 0.5"#,
+            r#"gen_ai_invoke_agent_duration_sum{gen_ai_agent_name="buyer"} 1.5"#,
+            r#"gen_ai_workflow_duration_sum{gen_ai_workflow_name="crew"} 70"#,
+            r#"mcp_client_operation_duration_sum{gen_ai_prompt_name="greeting",mcp_method_name="prompts/get",network_transport="pipe"} 0.04"#,
+        ],
+        "{}",
+        all.join("\n")
+    );
 }

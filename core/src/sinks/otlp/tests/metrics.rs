@@ -12,9 +12,10 @@ use super::receiver::{HttpReceiver, http, ok};
 use super::{NOW, facts};
 use crate::seam::UnixNanos;
 use crate::sink::{OVERFLOW, Point, Reading, ReadingKind, Reporter};
-use crate::sinks::otlp::env::Signal;
+use crate::sinks::otlp::env::{Env, Signal};
 use crate::sinks::otlp::metrics::{Front, MetricsSender, requests};
 use crate::sinks::otlp::request::GRPC_PREFIX;
+use crate::sinks::otlp::temporality::{Temporality, Told};
 use crate::sinks::otlp::{OtlpConfig, Settings};
 
 const TIME: UnixNanos = NOW.cast_signed();
@@ -34,6 +35,7 @@ fn reading(name: &str, kind: ReadingKind, points: Vec<Point>) -> Reading {
         description: "Calls".to_owned(),
         kind,
         whole: true,
+        observed: false,
         since: TIME - 5,
         points,
     }
@@ -52,7 +54,8 @@ fn decoded(limit: usize, readings: &[Reading]) -> Vec<ExportMetricsServiceReques
         assert_eq!(message[1..5], u32::try_from(message.len() - GRPC_PREFIX).unwrap().to_be_bytes());
         ExportMetricsServiceRequest::decode(&message[GRPC_PREFIX..]).unwrap()
     };
-    requests(&front, readings, TIME).iter().map(decode).collect()
+    let all = requests(&front, &Told::new(Temporality::Cumulative).tell(readings), TIME);
+    all.iter().map(|(message, _)| decode(message)).collect()
 }
 
 #[test]
@@ -174,9 +177,11 @@ fn the_variables_for_metrics_hold_and_a_lanes_endpoint_is_the_base_of_both() {
 fn a_receiver_that_fails_is_told_of_and_gets_the_whole_sum_with_the_next_reading() {
     let receiver = HttpReceiver::new(vec![http("503 Service Unavailable", "", b""), ok()]);
     let config = OtlpConfig { endpoint: Some(receiver.url()), ..OtlpConfig::default() };
-    let mut sender =
-        MetricsSender::new(settings(&config, &[("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "k=v")]).unwrap())
-            .unwrap();
+    let mut sender = MetricsSender::new(
+        settings(&config, &[("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "k=v")]).unwrap(),
+        Temporality::default(),
+    )
+    .unwrap();
     let limit = Duration::from_secs(10);
     let of = |value: f64| [reading("calls", ReadingKind::Sum, vec![point(&[], value)])];
     let failure = sender.report(&of(3.0), TIME, limit).unwrap_err();
@@ -193,7 +198,134 @@ fn a_receiver_that_fails_is_told_of_and_gets_the_whole_sum_with_the_next_reading
     // A place that takes no metrics is named as such.
     let receiver = HttpReceiver::new(vec![http("404 Not Found", "", b"")]);
     let config = OtlpConfig { endpoint: Some(receiver.url()), ..OtlpConfig::default() };
-    let mut sender = MetricsSender::new(settings(&config, &[]).unwrap()).unwrap();
+    let mut sender = MetricsSender::new(settings(&config, &[]).unwrap(), Temporality::default()).unwrap();
     let failure = sender.report(&of(1.0), TIME, limit).unwrap_err();
     assert!(failure.summary.contains("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"), "{failure:?}");
+}
+
+/// "Metrics Exporter - OTLP": the words of the variable, in any case, and what each is for which instrument.
+#[test]
+fn the_preferred_temporality_is_as_the_specification_has_it() {
+    let of = |word: &str| {
+        let env = |name: &str| {
+            (name == "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE").then(|| word.to_owned())
+        };
+        Temporality::of(&Env::of(&env, Signal::Metrics))
+    };
+    for (word, preference) in [
+        ("", Temporality::Cumulative),
+        ("cumulative", Temporality::Cumulative),
+        ("Delta", Temporality::Delta),
+        ("LOWMEMORY", Temporality::LowMemory),
+    ] {
+        assert_eq!(of(word).unwrap(), preference);
+    }
+    let error = of("sometimes").unwrap_err();
+    assert_eq!(error.place(), Some("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"));
+    // Counter and histogram, asynchronous counter, gauge.
+    let ends: Box<[f64]> = Box::new([1.0]);
+    let values = Point { count: 1, buckets: Box::new([1, 0]), ..point(&[], 1.0) };
+    let all = [
+        reading("counter", ReadingKind::Sum, vec![point(&[], 1.0)]),
+        reading("histogram", ReadingKind::Histogram(ends), vec![values]),
+        Reading { observed: true, ..reading("observed", ReadingKind::Sum, vec![point(&[], 1.0)]) },
+        reading("gauge", ReadingKind::Gauge, vec![point(&[], 1.0)]),
+    ];
+    for (preference, differences) in [
+        (Temporality::Cumulative, [false, false, false, false]),
+        (Temporality::Delta, [true, true, true, false]),
+        (Temporality::LowMemory, [true, true, false, false]),
+    ] {
+        let told: Vec<_> = Told::new(preference).tell(&all).iter().map(|telling| telling.delta).collect();
+        assert_eq!(told, differences, "{preference:?}");
+    }
+}
+
+/// A sum's point as it was sent: its temporality, its value, and from when to when, counted from the instrument's start.
+type Sent = (i32, f64, u64, u64);
+
+#[test]
+fn differences_are_of_what_the_receiver_has() {
+    let refused = || http("400 Bad Request", "", b"");
+    let receiver = HttpReceiver::new(vec![
+        ok(),
+        http("503 Service Unavailable", "", b""),
+        refused(),
+        ok(),
+        ok(),
+        ok(),
+        ok(),
+    ]);
+    let config = OtlpConfig { endpoint: Some(receiver.url()), ..OtlpConfig::default() };
+    let mut sender = MetricsSender::new(settings(&config, &[]).unwrap(), Temporality::Delta).unwrap();
+    let start = TIME - 5;
+    let limit = Duration::from_secs(10);
+    let ends: Box<[f64]> = Box::new([1.0]);
+    let mut at = |now: UnixNanos, calls: f64, buckets: [u64; 2], since: UnixNanos| {
+        let values = Point { count: buckets.iter().sum(), buckets: Box::new(buckets), ..point(&[], 2.5) };
+        let mut readings = vec![
+            reading("calls", ReadingKind::Sum, vec![point(&[("tool", "a")], calls)]),
+            reading("times", ReadingKind::Histogram(ends.clone()), vec![values]),
+        ];
+        readings.iter_mut().for_each(|reading| reading.since = since);
+        if calls > 8.0 {
+            readings[0].points.push(point(&[("tool", "b")], 1.0));
+        }
+        sender.report(&readings, start + now, limit).is_ok()
+    };
+    assert!(at(1, 3.0, [1, 0], start));
+    assert!(!at(2, 4.0, [1, 0], start) && !at(3, 5.0, [1, 0], start), "what is not there is told again");
+    assert!(at(4, 8.0, [1, 2], start));
+    assert!(at(5, 8.0, [1, 2], start), "nothing was counted, so nothing is sent");
+    assert!(at(6, 9.0, [1, 2], start));
+    assert!(at(7, 10.0, [1, 2], start));
+    assert!(at(9, 2.0, [0, 1], start + 8), "it began anew");
+    let sums = |body: &[u8]| {
+        let request = ExportMetricsServiceRequest::decode(body).unwrap();
+        let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+        let of = |metric: &opentelemetry_proto::tonic::metrics::v1::Metric| -> Vec<Sent> {
+            let from = |nanos: u64| nanos - start.cast_unsigned();
+            match metric.data.as_ref().unwrap() {
+                Data::Sum(sum) => {
+                    let value = |value: &Option<Number>| match value {
+                        Some(Number::AsInt(value)) => *value as f64,
+                        other => panic!("{other:?}"),
+                    };
+                    let points = sum.data_points.iter();
+                    points
+                        .map(|p| {
+                            let times = (from(p.start_time_unix_nano), from(p.time_unix_nano));
+                            (sum.aggregation_temporality, value(&p.value), times.0, times.1)
+                        })
+                        .collect()
+                }
+                Data::Histogram(histogram) => {
+                    let points = histogram.data_points.iter();
+                    points
+                        .map(|p| {
+                            let times = (from(p.start_time_unix_nano), from(p.time_unix_nano));
+                            assert_eq!(p.count, p.bucket_counts.iter().sum::<u64>());
+                            (histogram.aggregation_temporality, p.count as f64, times.0, times.1)
+                        })
+                        .collect()
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        metrics.iter().map(of).collect::<Vec<_>>()
+    };
+    let got: Vec<_> = receiver.got().iter().map(|request| sums(&request.body)).collect();
+    assert_eq!(
+        got,
+        [
+            vec![vec![(1, 3.0, 0, 1)], vec![(1, 1.0, 0, 1)]],
+            vec![vec![(1, 1.0, 1, 2)]],
+            vec![vec![(1, 2.0, 1, 3)]],
+            vec![vec![(1, 5.0, 1, 4)], vec![(1, 2.0, 1, 4)]],
+            // A new set of attributes has counted since the last time that everything was told.
+            vec![vec![(1, 1.0, 5, 6), (1, 1.0, 5, 6)]],
+            vec![vec![(1, 1.0, 6, 7)]],
+            vec![vec![(1, 2.0, 8, 9)], vec![(1, 1.0, 8, 9)]],
+        ]
+    );
 }
