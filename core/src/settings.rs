@@ -49,6 +49,8 @@ pub struct Config {
     /// Telemetry policies, inline or as files. They are read when the emitter opens, as a bad one must not prevent
     /// that.
     pub telemetry: Vec<TelemetrySource>,
+    /// How often files of policies are looked at for changes; `None`: never.
+    pub watch_policies: Option<Duration>,
     /// Where the emitter runs, which the targets of policies select by.
     pub target: PolicyTarget,
     /// How metrics leave the process.

@@ -152,6 +152,8 @@ fn facts(config: &Config) -> Vec<(String, Value)> {
     });
     put("checkpoint", optional(checkpoint.as_deref()));
     put("metrics.listen", optional(config.metrics.listen.map(|address| address.to_string()).as_deref()));
+    let watched = config.watch_policies.map(|every| every.as_millis());
+    put("watch_policies", watched.map_or(Value::Null, int));
     put("metrics.every", int(config.metrics.every.as_millis()));
     if let Some(testing) = &config.testing {
         put("testing.clock", text(&testing.clock.to_string()));

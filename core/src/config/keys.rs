@@ -74,6 +74,12 @@ pub(super) const TOP: &[Key] = &[
         "a list of telemetry policies: documents in place, or paths of files of them ([POLICY.md](POLICY.md)); a bad one is inert, and holds up nothing",
     ),
     Key::new(
+        "watch_policies",
+        Form::Duration,
+        "never: a program calls for it",
+        "how often the files of `telemetry` are looked at: what has changed is in force from then on, and what has turned bad leaves the last good one in force; at least `10ms`",
+    ),
+    Key::new(
         "target",
         Form::Table(TARGET),
         "none",

@@ -69,6 +69,7 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         journal,
         governance,
         telemetry: table.or("telemetry", Vec::new(), telemetry)?,
+        watch_policies: table.maybe("watch_policies", watch_policies)?,
         target: table.or("target", PolicyTarget::default(), target)?,
         metrics: metrics(table.get("metrics").as_ref(), document.env)?,
         vacuum: table.maybe("vacuum", vacuum)?,
@@ -267,6 +268,15 @@ fn vacuum(cursor: &Cursor<'_>) -> Result<VacuumConfig> {
         transports: table.maybe("transports", |c| c.list()?.into_iter().map(text).collect::<Result<_>>())?,
         cursors: table.maybe("cursors", Cursor::file)?,
     })
+}
+
+/// How often; at most as often as is of any use.
+fn watch_policies(cursor: &Cursor<'_>) -> Result<Duration> {
+    let every = cursor.duration()?;
+    if every < Duration::from_millis(10) {
+        return Err(cursor.error("at least 10ms: every file of policies is read each time"));
+    }
+    Ok(every)
 }
 
 fn metrics(cursor: Option<&Cursor<'_>>, env: &dyn Env) -> Result<MetricsConfig> {

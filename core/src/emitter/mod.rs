@@ -14,6 +14,7 @@ mod report;
 mod scrape;
 mod signals;
 mod unheard;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,7 @@ use crate::policy::telemetry::{self, Bound};
 use crate::receipt::Receipt;
 use crate::reentry;
 use crate::seam::fork::{PerProcess, Process};
-use crate::seam::{Instant, Stopwatch, SystemEnv};
+use crate::seam::{Instant, Stopwatch};
 use crate::sink::{Reading, Sink, SinkClass};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
@@ -143,6 +144,7 @@ pub(crate) struct Inner {
     gauges: metrics::Gauges,
     exporter: export::Exporter,
     scrape: Mutex<Option<scrape::Scrape>>,
+    watch: Mutex<Option<watch::Watch>>,
     manual: Option<Vec<Mutex<Manual>>>,
     disabled: bool,
     /// The open spans of each source that reports spans.
@@ -173,6 +175,7 @@ impl Emitter {
 
     /// As [`open`](Self::open), with options that another emitter may have been opened with.
     pub(crate) fn open_by(options: Arc<Options>) -> Result<Self> {
+        let seen = watch::Seen::now(&options.config);
         let inner = open::open(&options, false)?;
         let emitter = Self {
             inner: ArcSwap::from_pointee(inner),
@@ -181,6 +184,7 @@ impl Emitter {
             unheard: unheard::Unheard::new(),
             beside: PerProcess::new(),
         };
+        watch::Watch::start(&emitter.inner.load(), &emitter.options, seen);
         Ok(emitter)
     }
 
@@ -239,9 +243,12 @@ impl Emitter {
             // now.
             open::put_in_force(&fresh, &self.options.config, policies.loaded());
         }
+        let fresh = Arc::new(fresh);
+        // What is in force is what the parent had read, whatever the files hold now.
+        watch::Watch::start(&fresh, &self.options, watch::Seen::default());
         // The parent's part is never touched again, not even to free it: its locks may be held by threads
         // that do not exist here.
-        std::mem::forget(self.inner.swap(Arc::new(fresh)));
+        std::mem::forget(self.inner.swap(fresh));
         Ok(())
     }
 
@@ -478,18 +485,7 @@ impl Emitter {
     pub fn reload_policies(&self) -> Result<()> {
         let inner = self.current()?;
         inner.ready_or_failing()?;
-        let config = &self.options.config;
-        if inner.disabled || config.telemetry.is_empty() {
-            return Ok(());
-        }
-        let _alone = inner.bus.reloading();
-        let previous = inner.policies.load().as_ref().map(|policies| policies.loaded());
-        let loaded = telemetry::load(&config.telemetry, &SystemEnv::default(), previous.as_deref());
-        let known = previous.map(|previous| previous.warnings()).unwrap_or_default();
-        for warning in loaded.warnings().iter().filter(|warning| !known.contains(warning)) {
-            crate::diagnostics::warn(warning);
-        }
-        open::put_in_force(&inner, config, loaded);
+        open::reload(&inner, &self.options.config);
         Ok(())
     }
 
@@ -692,6 +688,7 @@ impl Inner {
             self.exporter.stop(start.left(timeout).max(export::LAST.min(timeout)));
         }
         drop(lock(&self.scrape).take());
+        drop(lock(&self.watch).take());
     }
 
     fn end(&self, timeout: Duration) {

@@ -180,6 +180,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         gauges,
         exporter,
         scrape: Mutex::default(),
+        watch: Mutex::default(),
         manual: options.manual.then(Vec::new),
         disabled: config.disabled,
         runs: crate::bridge::Runs::default(),
@@ -248,6 +249,21 @@ fn send_metrics(inner: &Inner) {
     if inner.policies.load().as_ref().is_some_and(|policies| !policies.sent().is_empty()) {
         inner.exporter.start();
     }
+}
+
+/// Reads the policies again, and puts them in force as one set; what was known to be wrong is not said again.
+pub(super) fn reload(inner: &Inner, config: &Config) {
+    if inner.disabled || config.telemetry.is_empty() {
+        return;
+    }
+    let _alone = inner.bus.reloading();
+    let previous = inner.policies.load().as_ref().map(|policies| policies.loaded());
+    let loaded = telemetry::load(&config.telemetry, &SystemEnv::default(), previous.as_deref());
+    let known = previous.map(|previous| previous.warnings()).unwrap_or_default();
+    for warning in loaded.warnings().iter().filter(|warning| !known.contains(warning)) {
+        crate::diagnostics::warn(warning);
+    }
+    put_in_force(inner, config, loaded);
 }
 
 /// Puts a set of policies in force, for the present lanes and for those added later.

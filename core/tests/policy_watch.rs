@@ -1,0 +1,105 @@
+//! Files of policies that are watched: a change is in force without a call, a bad one leaves the last good one, and is said
+//! once.
+
+use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sinkwell::config::{Config, Source};
+use sinkwell::diagnostics::set_logger;
+use sinkwell::json::{Value, parse};
+use sinkwell::seam::SystemEnv;
+use sinkwell::{Emitter, EventInput, Options};
+
+static HEARD: (Mutex<Vec<String>>, Condvar) = (Mutex::new(Vec::new()), Condvar::new());
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until the log has so many lines with this in it; how many there are.
+fn heard(what: &str, least: usize) -> usize {
+    let deadline = Instant::now() + PATIENCE;
+    let mut lines = HEARD.0.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let count = lines.iter().filter(|line| line.contains(what)).count();
+        if count >= least {
+            return count;
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero(), "{what:?} was not said: {lines:?}");
+        lines = HEARD.1.wait_timeout(lines, left).unwrap().0;
+    }
+}
+
+fn document(name: &str, by: &str) -> String {
+    format!(
+        "apiVersion: sinkwell.dev/v1alpha1\nkind: TelemetryPolicy\nmetadata: {{ name: {name} }}\nspec:\n  targetRefs: [ {{ kind: Lane, name: {name} }} ]\n  events: {{ fields: [ {{ key: by, value: {{ literal: {by} }} }} ] }}\n"
+    )
+}
+
+/// As a tool that leaves no half of a file does it.
+fn replace(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, text).unwrap();
+    std::fs::rename(beside, path).unwrap();
+}
+
+#[test]
+fn a_change_is_in_force_without_a_call_and_a_bad_one_leaves_the_last_good_one() {
+    set_logger(|_, text| {
+        HEARD.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
+        HEARD.1.notify_all();
+    });
+    let folder = std::env::temp_dir().join(format!("sinkwell-watch-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let [first, second] = ["first", "second"].map(|name| folder.join(format!("{name}.yaml")));
+    replace(&first, &document("first", "one"));
+    replace(&second, &document("second", "one"));
+    let text = format!(
+        "agent: {{ id: a }}\nheartbeat: off\nwatch_policies: 10ms\ntelemetry: [ {}, {} ]\nlanes:\n  - {{ id: first, sink: {{ file: {{ path: {}/a }} }} }}\n  - {{ id: second, sink: {{ file: {{ path: {}/b }} }} }}\n",
+        first.display(),
+        second.display(),
+        folder.display(),
+        folder.display(),
+    );
+    let source = Source::Text { text, name: None, format: Default::default() };
+    let config = Config::load(source, &SystemEnv::default()).unwrap();
+    let emitter = Emitter::open(Options::new(config)).unwrap();
+    // What the lanes put into an event that is emitted now.
+    let shaped = || {
+        emitter.emit(EventInput::new("com.example.n")).unwrap();
+        emitter.flush(PATIENCE);
+        ["a", "b"].map(|lane| {
+            let text = std::fs::read_to_string(folder.join(lane)).unwrap();
+            let line = text.lines().rfind(|line| !line.contains("\"origin\":\"core\"")).unwrap();
+            let by = parse(line.as_bytes()).unwrap().get("data").and_then(|data| data.get("by")).cloned();
+            by.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
+        })
+    };
+    let until = |expected: [&str; 2]| {
+        let deadline = Instant::now() + PATIENCE;
+        while shaped() != expected {
+            assert!(Instant::now() < deadline, "{:?} and not {expected:?}", shaped());
+        }
+    };
+    assert_eq!(shaped(), ["one", "one"]);
+    replace(&first, &document("first", "two"));
+    until(["two", "one"]);
+    // Bad, gone, bad: the first goes on as it was, whatever becomes of the second.
+    let bad = document("first", "three").replace("events:", "evnets:");
+    replace(&first, &bad);
+    heard("the last good one stays in force: spec.evnets", 1);
+    replace(&second, &document("second", "two"));
+    until(["two", "two"]);
+    replace(&first, &format!("{bad}# and more\n"));
+    replace(&second, &document("second", "three"));
+    until(["two", "three"]);
+    assert_eq!(heard("the last good one stays in force: spec.evnets", 1), 1);
+    std::fs::remove_file(&first).unwrap();
+    heard("the file cannot be read", 1);
+    assert_eq!(shaped(), ["two", "three"]);
+    let status = String::from_utf8(emitter.policy_status()).unwrap();
+    assert!(status.contains("the file cannot be read"), "{status}");
+    replace(&first, &document("first", "four"));
+    until(["four", "three"]);
+    emitter.shutdown(PATIENCE);
+    std::fs::remove_dir_all(folder).unwrap();
+}
