@@ -2,50 +2,132 @@ package otel
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
 
 	sinkwell "sinkwell.dev/go"
 )
 
 // RegisterMetrics registers every counter and state of an emitter, and every counter that its policies derive from
-// events at this time, as an observable instrument of the provider: read when it collects, from one consistent reading.
-// Unregister what it returns before the emitter is closed.
+// events, as an observable instrument of the provider: read when it collects, from one consistent reading. What policies
+// derive later is registered once a collection has come upon it, for the next one. Unregister what it returns before the
+// emitter is closed.
 func RegisterMetrics(emitter *sinkwell.Emitter, provider metric.MeterProvider) (metric.Registration, error) {
-	meter := provider.Meter("sinkwell")
+	of := &registered{emitter: emitter, meter: provider.Meter("sinkwell"), known: map[string]bool{}}
+	if err := of.add(); err != nil {
+		return nil, err
+	}
+	return of, nil
+}
+
+// registered is what is registered of an emitter.
+type registered struct {
+	embedded.Registration
+	emitter *sinkwell.Emitter
+	meter   metric.Meter
+
+	lock   sync.Mutex
+	known  map[string]bool
+	all    []metric.Registration
+	adding bool
+	ended  bool
+}
+
+// add registers what is not there yet.
+func (of *registered) add() error {
+	of.lock.Lock()
+	defer of.lock.Unlock()
+	of.adding = false
+	if of.ended {
+		return nil
+	}
 	instruments := map[string]metric.Float64Observable{}
-	var all []metric.Observable
-	for _, one := range emitter.Metrics() {
+	var fresh []metric.Observable
+	for _, one := range of.emitter.Metrics() {
+		if of.known[one.Name] {
+			continue
+		}
 		var instrument metric.Float64Observable
 		var err error
 		if one.Kind == "counter" {
-			instrument, err = meter.Float64ObservableCounter(
+			instrument, err = of.meter.Float64ObservableCounter(
 				one.Name, metric.WithUnit(one.Unit), metric.WithDescription(one.Description))
 		} else {
-			instrument, err = meter.Float64ObservableGauge(
+			instrument, err = of.meter.Float64ObservableGauge(
 				one.Name, metric.WithUnit(one.Unit), metric.WithDescription(one.Description))
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
+		of.known[one.Name] = true
 		instruments[one.Name] = instrument
-		all = append(all, instrument)
+		fresh = append(fresh, instrument)
 	}
-	return meter.RegisterCallback(func(_ context.Context, observer metric.Observer) error {
-		for _, one := range emitter.Metrics() {
-			instrument, known := instruments[one.Name]
-			if !known {
-				continue
-			}
-			for _, point := range one.Points {
-				attributes := make([]attribute.KeyValue, 0, len(point.Attributes))
-				for key, value := range point.Attributes {
-					attributes = append(attributes, attribute.String(key, value))
-				}
-				observer.ObserveFloat64(instrument, point.Value, metric.WithAttributes(attributes...))
-			}
-		}
+	if len(fresh) == 0 {
 		return nil
-	}, all...)
+	}
+	registration, err := of.meter.RegisterCallback(func(_ context.Context, observer metric.Observer) error {
+		of.observe(observer, instruments)
+		return nil
+	}, fresh...)
+	if err != nil {
+		return err
+	}
+	of.all = append(of.all, registration)
+	return nil
+}
+
+func (of *registered) observe(observer metric.Observer, instruments map[string]metric.Float64Observable) {
+	metrics := of.emitter.Metrics()
+	of.notice(metrics)
+	for _, one := range metrics {
+		instrument, known := instruments[one.Name]
+		if !known {
+			continue
+		}
+		for _, point := range one.Points {
+			attributes := make([]attribute.KeyValue, 0, len(point.Attributes))
+			for key, value := range point.Attributes {
+				attributes = append(attributes, attribute.String(key, value))
+			}
+			observer.ObserveFloat64(instrument, point.Value, metric.WithAttributes(attributes...))
+		}
+	}
+}
+
+// notice has what is new registered, elsewhere: whoever collects holds the lock that this takes.
+func (of *registered) notice(metrics []sinkwell.Metric) {
+	// Held while somebody registers, which waits for this collection: then what is new is being looked at.
+	if !of.lock.TryLock() {
+		return
+	}
+	defer of.lock.Unlock()
+	if of.adding || of.ended {
+		return
+	}
+	for _, one := range metrics {
+		if !of.known[one.Name] {
+			of.adding = true
+			// The provider tells its error handler what it does not take; here nobody waits for it.
+			go func() { _ = of.add() }()
+			return
+		}
+	}
+}
+
+// Unregister ends the reading.
+func (of *registered) Unregister() error {
+	of.lock.Lock()
+	all := of.all
+	of.all, of.ended = nil, true
+	of.lock.Unlock()
+	var failed []error
+	for _, one := range all {
+		failed = append(failed, one.Unregister())
+	}
+	return errors.Join(failed...)
 }

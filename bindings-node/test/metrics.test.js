@@ -1,5 +1,8 @@
 'use strict';
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const test = require('node:test');
 const { MeterProvider, MetricReader } = require('@opentelemetry/sdk-metrics');
 const { Emitter } = require('..');
@@ -67,4 +70,47 @@ test('what policies derive is observable too', async () => {
   );
   await provider.shutdown();
   await sw.shutdown();
+});
+
+test('what a reload adds comes without registering again', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sinkwell-meter-'));
+  const file = path.join(folder, 'policies.json');
+  const count = (...names) =>
+    fs.writeFileSync(
+      file,
+      JSON.stringify({
+        apiVersion: 'sinkwell.dev/v1alpha1',
+        kind: 'TelemetryPolicy',
+        metadata: { name: 'counts' },
+        spec: {
+          targetRefs: [{ kind: 'Emitter' }],
+          metrics: { overrides: names.map((name) => ({ name, type: 'Counter' })) },
+        },
+      }),
+    );
+  count('early');
+  const reader = new Reader();
+  const provider = new MeterProvider({ readers: [reader] });
+  const read = async () => {
+    const { resourceMetrics } = await reader.collect();
+    const own = resourceMetrics.scopeMetrics[0].metrics.filter(
+      ({ descriptor }) => !descriptor.name.startsWith('sinkwell.'),
+    );
+    return Object.fromEntries(
+      own.map(({ descriptor, dataPoints }) => [descriptor.name, dataPoints[0]?.value]),
+    );
+  };
+  const sw = await Emitter.open({ lanes: [{ sink: 'memory' }], telemetry: [file] });
+  registerMetrics(sw, provider);
+  sw.emit('com.example.n');
+  assert.deepEqual(await read(), { early: 1 });
+  count('early', 'late');
+  sw.reloadPolicies();
+  sw.emit('com.example.n');
+  await read();
+  await new Promise((done) => setImmediate(done));
+  assert.deepEqual(await read(), { early: 2, late: 1 });
+  await provider.shutdown();
+  await sw.shutdown();
+  fs.rmSync(folder, { recursive: true });
 });

@@ -303,6 +303,8 @@ export interface ConfigurationDocument {
     readonly governance?: GovernanceDocument | string | undefined;
     /** Telemetry policies: documents in place, or paths of files of them. */
     readonly telemetry?: readonly (object | string)[] | undefined;
+    /** How often the files of `telemetry` are looked at for changes; never if absent. */
+    readonly watch_policies?: string | undefined;
     /** What the emitter runs in, for policies with such a target. */
     readonly target?: {
         readonly namespace?: string | undefined;

@@ -20,8 +20,9 @@ export interface MeterProviderLike {
     };
 }
 /**
- * Registers every counter and state of an emitter, and every counter that its policies derive from events at this time,
- * as an observable instrument: read when the provider collects, from one consistent reading per lane.
+ * Registers every counter and state of an emitter, and every counter that its policies derive from events, as an
+ * observable instrument: read when the provider collects, from one consistent reading per lane. What policies derive later
+ * is registered once a collection has come upon it, for the next one.
  */
 export declare function registerMetrics(emitter: Emitter, provider: MeterProviderLike): void;
 export {};

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import time
+from pathlib import Path
+from typing import Any
+
 import sinkwell
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -58,4 +63,47 @@ def test_what_policies_derive_is_observable_too() -> None:
         assert metrics["spent"].unit == "{unit}"
         assert dict(point.attributes or {}) == {"tool": "search"}
         assert point.value == 0.75  # type: ignore[union-attr]
+    provider.shutdown()
+
+
+def counting(*names: str) -> dict[str, Any]:
+    overrides = [{"name": name, "type": "Counter"} for name in names]
+    return {
+        "apiVersion": "sinkwell.dev/v1alpha1",
+        "kind": "TelemetryPolicy",
+        "metadata": {"name": "counts"},
+        "spec": {"targetRefs": [{"kind": "Emitter"}], "metrics": {"overrides": overrides}},
+    }
+
+
+def test_what_a_reload_adds_comes_without_registering_again(tmp_path: Path) -> None:
+    file = tmp_path / "policies.json"
+    file.write_text(json.dumps(counting("early")), encoding="utf-8")
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+
+    def read() -> dict[str, int | float]:
+        data = reader.get_metrics_data()
+        assert data is not None
+        metrics = data.resource_metrics[0].scope_metrics[0].metrics
+        return {
+            metric.name: metric.data.data_points[0].value  # type: ignore[union-attr]
+            for metric in metrics
+            if not metric.name.startswith("sinkwell.")
+        }
+
+    with sinkwell.Emitter.open({"lanes": [{"sink": "memory"}], "telemetry": [str(file)]}) as emitter:
+        register_metrics(emitter, provider)
+        emitter.emit("com.example.n")
+        assert read() == {"early": 1}
+        file.write_text(json.dumps(counting("early", "late")), encoding="utf-8")
+        emitter.reload_policies()
+        emitter.emit("com.example.n")
+        deadline = time.monotonic() + 60
+        while read() != {"early": 2, "late": 1}:
+            assert time.monotonic() < deadline, read()
+        # What is there no more is read no more, and comes back as what it was.
+        file.write_text(json.dumps(counting("late")), encoding="utf-8")
+        emitter.reload_policies()
+        assert read() == {"late": 1}
     provider.shutdown()

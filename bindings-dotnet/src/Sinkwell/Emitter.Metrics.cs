@@ -8,36 +8,95 @@ public sealed partial class Emitter
 {
     /// <summary>
     /// A meter named <c>sinkwell</c> with every counter and state of this emitter, and every counter that its policies
-    /// derive from events at this time (as <c>double</c>), as an observable instrument, read
-    /// when a listener (OpenTelemetry's <c>AddMeter("sinkwell")</c>, <c>dotnet-counters</c>) collects. Dispose of it
+    /// derive from events (as <c>double</c>), as an observable instrument, read
+    /// when a listener (OpenTelemetry's <c>AddMeter("sinkwell")</c>, <c>dotnet-counters</c>) collects. What policies derive
+    /// later becomes an instrument once a collection has come upon it, for the next one. Dispose of it
     /// before the emitter.
     /// </summary>
     public Meter CreateMeter()
     {
-        var meter = new Meter("sinkwell");
-        foreach (var metric in ReadMetrics())
-        {
-            if (!metric.IsOwn)
-            {
-                meter.CreateObservableCounter(metric.Name, () => Observe(metric.Name), metric.Unit, metric.Description);
-            }
-            else if (metric.IsCounter)
-            {
-                meter.CreateObservableCounter(metric.Name, () => Count(metric.Name), metric.Unit, metric.Description);
-            }
-            else
-            {
-                meter.CreateObservableGauge(metric.Name, () => Count(metric.Name), metric.Unit, metric.Description);
-            }
-        }
-        return meter;
+        var instruments = new Instruments(this);
+        instruments.Add();
+        return instruments.Meter;
     }
 
-    private IEnumerable<Measurement<long>> Count(string name) =>
-        Observe(name).Select(point => new Measurement<long>((long)point.Value, point.Tags));
+    /// <summary>The instruments of one meter.</summary>
+    private sealed class Instruments(Emitter emitter)
+    {
+        private readonly object _lock = new();
+        private readonly HashSet<string> _known = [];
+        private bool _adding;
 
-    private List<Measurement<double>> Observe(string name) =>
-        ReadMetrics().Find(metric => metric.Name == name)?.Points ?? [];
+        internal Meter Meter { get; } = new("sinkwell");
+
+        /// <summary>Creates what is not there yet.</summary>
+        internal void Add()
+        {
+            foreach (var metric in emitter.ReadMetrics())
+            {
+                lock (_lock)
+                {
+                    if (!_known.Add(metric.Name))
+                    {
+                        continue;
+                    }
+                }
+                if (!metric.IsOwn)
+                {
+                    Meter.CreateObservableCounter(metric.Name, () => Observe(metric.Name), metric.Unit, metric.Description);
+                }
+                else if (metric.IsCounter)
+                {
+                    Meter.CreateObservableCounter(metric.Name, () => Count(metric.Name), metric.Unit, metric.Description);
+                }
+                else
+                {
+                    Meter.CreateObservableGauge(metric.Name, () => Count(metric.Name), metric.Unit, metric.Description);
+                }
+            }
+        }
+
+        private IEnumerable<Measurement<long>> Count(string name) =>
+            Observe(name).Select(point => new Measurement<long>((long)point.Value, point.Tags));
+
+        private List<Measurement<double>> Observe(string name)
+        {
+            var metrics = emitter.ReadMetrics();
+            Notice(metrics);
+            return metrics.Find(metric => metric.Name == name)?.Points ?? [];
+        }
+
+        /// <summary>Has what is new created, on another thread: a listener may hold a lock while it collects.</summary>
+        private void Notice(List<Metric> metrics)
+        {
+            lock (_lock)
+            {
+                if (_adding || metrics.TrueForAll(metric => _known.Contains(metric.Name)))
+                {
+                    return;
+                }
+                _adding = true;
+            }
+            ThreadPool.QueueUserWorkItem(_ =>
+            {
+                try
+                {
+                    Add();
+                }
+                catch (Exception e) when (e is SinkwellException or ObjectDisposedException)
+                {
+                    // The emitter has ended meanwhile: there is nothing to read any more.
+                }
+                finally
+                {
+                    lock (_lock)
+                    {
+                        _adding = false;
+                    }
+                }
+            });
+        }
+    }
 
     private unsafe List<Metric> ReadMetrics()
     {

@@ -72,4 +72,52 @@ public sealed class MetricsTests
         listener.RecordObservableInstruments();
         Assert.Equal((0.75, "search"), read["spent"]);
     }
+
+    [Fact]
+    public async Task What_a_reload_adds_comes_without_another_meter()
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.File("policies.json");
+        void Count(params string[] names) => File.WriteAllText(file, System.Text.Json.JsonSerializer.Serialize(new
+        {
+            apiVersion = "sinkwell.dev/v1alpha1",
+            kind = "TelemetryPolicy",
+            metadata = new { name = "counts" },
+            spec = new
+            {
+                targetRefs = new[] { new { kind = "Emitter" } },
+                metrics = new { overrides = names.Select(static name => new { name, type = "Counter" }) },
+            },
+        }));
+        Count("early");
+        await using var emitter = Emitter.Open(Configurations.Null(("telemetry", new object[] { file })));
+        using var meter = emitter.CreateMeter();
+        var read = new System.Collections.Concurrent.ConcurrentDictionary<string, double>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter == meter)
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((instrument, value, _, _) => read[instrument.Name] = value);
+        listener.Start();
+        emitter.Emit("com.example.n").Dispose();
+        listener.RecordObservableInstruments();
+        Assert.Equal(1, read["early"]);
+        Count("early", "late");
+        emitter.ReloadPolicies();
+        emitter.Emit("com.example.n").Dispose();
+        var deadline = DateTime.UtcNow.AddMinutes(1);
+        while (!read.ContainsKey("late"))
+        {
+            Assert.True(DateTime.UtcNow < deadline);
+            listener.RecordObservableInstruments();
+            await Task.Yield();
+        }
+        Assert.Equal((2, 1), (read["early"], read["late"]));
+    }
 }
