@@ -1,5 +1,6 @@
 //! Policies through an emitter, as a program has them.
 
+mod content;
 mod metrics;
 mod schema;
 mod traces;
