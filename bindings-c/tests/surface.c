@@ -481,6 +481,51 @@ static void threads(void) {
   sinkwell_emitter_free(&emitter);
 }
 
+// An act happens between two events, the second of which says what came of it.
+static void deeds(void) {
+  SinkwellOwned out;
+  SinkwellError error;
+  SinkwellDeed *deed = NULL;
+  SinkwellBytes none = {NULL, 0};
+  SinkwellEvent intent, result;
+  Wait settled;
+  uint8_t id[SINKWELL_ID_MAX], entered = 0, ended = 0;
+  uint64_t len = 0, limit = 0;
+  memset(&error, 0, sizeof error);
+  memset(&intent, 0, sizeof intent);
+  memset(&result, 0, sizeof result);
+  intent.event_type = text("tool.invocation");
+  intent.data = text("{\"tool\":\"pay\"}");
+  result.data = text("{\"receipt\":7}");
+  SinkwellEmitter *emitter = opened("agent: { id: a }\nlanes: [ memory ]", NULL, 0, NULL);
+  int32_t status =
+      sinkwell_deed_intend(emitter, &intent, text("soon"), -1, SINKWELL_NO_WAIT, 0, &entered, &limit, &deed, &error);
+  ok(status == 3 && deed == NULL, "a deed waits until nothing unheard of");
+  sinkwell_error_free(&error);
+  status = sinkwell_deed_intend(emitter, &intent, text("enqueued"), 20000, SINKWELL_NO_WAIT, 0, &entered, &limit, &deed, NULL);
+  ok(status == 0 && entered == 1 && limit == 20000 && deed != NULL, "an intent is on its way, for as long as was said");
+  wait_init(&settled);
+  status = sinkwell_deed_on_settled(deed, token(&settled), complete, NULL);
+  ok(status == 0 && await_(&settled) == 0 && settled.times == 1, "one callback says that it is settled");
+  ok(sinkwell_deed_act(deed, NULL) == 0, "and the act may begin");
+  ok(sinkwell_deed_id(deed, id, &len, NULL) == 0 && len == 36, "the intent has an id");
+  ok(sinkwell_deed_say(deed, &result, NULL) == 0, "what came of the act is said");
+  status = sinkwell_deed_end(deed, text("ok"), none, 0, &ended, &limit, NULL);
+  ok(status == 0 && ended == 1, "and sealed");
+  sinkwell_deed_free(&deed);
+  ok(deed == NULL, "a freed deed is no more");
+  entered = 0;
+  status = sinkwell_deed_intend(emitter, &intent, none, -1, SINKWELL_NO_WAIT, 0, &entered, &limit, &deed, NULL);
+  sinkwell_deed_free(&deed);
+  ok(status == 0 && entered == 1 && deed == NULL, "one that is freed before its act is withdrawn");
+  status = sinkwell_deed_intend(emitter, &intent, none, -1, SINKWELL_INSIDE, 0, &entered, &limit, &deed, NULL);
+  ok(status == 3 && deed == NULL, "inside a sink none begins");
+  sinkwell_shutdown(emitter, 20000, &out, NULL);
+  ok(has(&out, "\"delivered\":4"), "each deed left two events");
+  sinkwell_owned_free(&out);
+  sinkwell_emitter_free(&emitter);
+}
+
 // A forked child gets lanes and streams of its own; the parent's go on.
 static void forks(void) {
   SinkwellOwned out;
@@ -511,6 +556,7 @@ int main(int argc, char **argv) {
   logs();
   helpers();
   threads();
+  deeds();
   // Sanitizers' own threads do not survive a fork.
   if (argc < 2 || strcmp(argv[1], "--no-fork") != 0) forks();
   return failures != 0;
