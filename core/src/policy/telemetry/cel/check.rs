@@ -1,7 +1,10 @@
 //! From a tree to a program, with everything that is wrong with it.
 
 use super::parse::{Binary, Kind, Literal, Node, parse};
-use super::{ATTRS, Ask, Attr, CelError, Const, MAX_DEPTH, MAX_SOURCE, NameRun, Op, Program, REGEX_SIZE};
+use super::{
+    ATTRS, Ask, Attr, CelError, Const, MAX_DEPTH, MAX_REGEXES, MAX_SOURCE, NameRun, Op, Program, REGEX_DEPTH,
+    REGEX_SIZE, folding,
+};
 use crate::policy::telemetry::facts::{MAX_STEPS, Paths, Step};
 use crate::types::Severity;
 
@@ -54,6 +57,8 @@ pub(in crate::policy::telemetry) fn compile(
         ops: Vec::new(),
         consts: Vec::new(),
         regexes: Vec::new(),
+        patterns: Vec::new(),
+        folded: 0,
         runs: Vec::new(),
         asks: Vec::new(),
         depth: 0,
@@ -76,6 +81,10 @@ struct Writer<'p> {
     ops: Vec<Op>,
     consts: Vec<Const>,
     regexes: Vec<regex::bytes::Regex>,
+    /// Of each regular expression its source.
+    patterns: Vec<String>,
+    /// Characters whose case they look up, all together.
+    folded: usize,
     runs: Vec<NameRun>,
     asks: Vec<Ask>,
     depth: usize,
@@ -349,10 +358,22 @@ impl Writer<'_> {
                 "a regular expression stands here as a string: it is compiled at load",
             ));
         };
+        if let Some(known) = self.patterns.iter().position(|known| known == text) {
+            return Ok(u16::try_from(known).unwrap_or(u16::MAX));
+        }
+        if self.regexes.len() >= MAX_REGEXES {
+            let message = format!("more than {MAX_REGEXES} regular expressions; split the rule");
+            return Err(CelError::new(pattern.at, message));
+        }
+        self.folded += folding::folded(text, REGEX_DEPTH);
+        if self.folded > folding::MOST {
+            let message = "under (?i) this looks up the case of too many characters: write classes of many as (?-i:[…]), and any character as (?s:.)";
+            return Err(CelError::new(pattern.at, message));
+        }
         let regex = regex::bytes::RegexBuilder::new(text)
             .size_limit(REGEX_SIZE)
             .dfa_size_limit(16 * REGEX_SIZE)
-            .nest_limit(24)
+            .nest_limit(REGEX_DEPTH)
             .build()
             .map_err(|error| {
                 let message = match error {
@@ -367,6 +388,7 @@ impl Writer<'_> {
                 CelError::new(pattern.at, message)
             })?;
         self.regexes.push(regex);
+        self.patterns.push(text.clone());
         Ok(u16::try_from(self.regexes.len() - 1).unwrap_or(u16::MAX))
     }
 

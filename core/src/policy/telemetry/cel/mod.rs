@@ -6,9 +6,11 @@
 //! at most [`BUDGET`] steps, where a text counts by its length. What an expression that does not come out true means is
 //! said once, in [`Fault`].
 //!
-//! How: [`parse`] makes a tree, [`check`] types it and writes the [`Program`], [`run`] is a machine with a stack.
+//! How: [`parse`] makes a tree, [`check`] types it and writes the [`Program`], [`run`] is a machine with a stack;
+//! [`folding`] bounds what the compiler of regular expressions does not.
 
 mod check;
+mod folding;
 mod lex;
 mod parse;
 mod run;
@@ -31,6 +33,10 @@ pub(super) const MAX_NODES: usize = 256;
 pub(super) const BUDGET: i64 = 1 << 20;
 /// Bytes that a compiled regular expression may take.
 const REGEX_SIZE: usize = 64 * 1024;
+/// Regular expressions of one source; the same one counts once.
+pub(super) const MAX_REGEXES: usize = 16;
+/// How deep a regular expression may nest.
+const REGEX_DEPTH: u32 = 24;
 
 /// Why a source is refused, and the byte of it that is to blame.
 #[derive(Clone, Debug, PartialEq, Eq)]
