@@ -24,6 +24,9 @@ pub(crate) enum Candidate {
     Journal,
     /// A whole emitter: from `emit` to `journaled`, sealed with HMAC-SHA256 on the way.
     Emitter,
+    /// A deed, from the call until its act may begin, sealed so.
+    DeedHmac,
+    DeedEd25519,
     /// A file of which every byte was written before: the fastest sync there is.
     Zeros,
     /// A file with blocks reserved by fallocate, its size set.
@@ -40,10 +43,15 @@ impl Candidate {
     pub(crate) const ALL: [Self; 7] =
         [Self::Zeros, Self::Journal, Self::Emitter, Self::Fallocate, Self::Growing, Self::Sqlite, Self::Redb];
 
+    /// Those of `--deeds`.
+    pub(crate) const DEEDS: [Self; 4] = [Self::Zeros, Self::Emitter, Self::DeedHmac, Self::DeedEd25519];
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Journal => "journal",
             Self::Emitter => "emitter, emit to journaled",
+            Self::DeedHmac => "deed, HMAC",
+            Self::DeedEd25519 => "deed, Ed25519",
             Self::Zeros => "bare file, zeros written before",
             Self::Fallocate => "bare file, fallocate",
             Self::Growing => "bare file, growing",
@@ -55,7 +63,9 @@ impl Candidate {
     pub(crate) fn open(self, dir: &Path) -> Result<Store, Box<dyn Error>> {
         match self {
             Self::Journal => journal(dir),
-            Self::Emitter => Err("an emitter is no store: it has loads of its own".into()),
+            Self::Emitter | Self::DeedHmac | Self::DeedEd25519 => {
+                Err("an emitter is no store: it has loads of its own".into())
+            }
             Self::Zeros | Self::Fallocate | Self::Growing => bare(self, dir),
             Self::Sqlite => sqlite(dir),
             Self::Redb => redb(dir),

@@ -1,14 +1,15 @@
 //! The journal beside what one could use instead, on the same envelopes in the same run.
 //!
 //! ```text
-//! cargo run --release -p sinkwell-bench-journal -- [--rounds 5] [--seconds 2] [--json FILE] [DIR]
+//! cargo run --release -p sinkwell-bench-journal -- [--rounds 5] [--seconds 2] [--deeds] [--json FILE] [DIR]
 //! ```
 //!
 //! Candidates take turns within each round, so that a disk that slows down slows them all; the table holds
 //! medians over the rounds, with the lowest and the highest. Three questions: how long one caller alone
 //! waits for `journaled`; how many envelopes a second 64 callers get journaled that wait together; how many
 //! MB/s go in when there is always a batch of 512 ready. Beside the stores stands the whole way, from `emit` to
-//! `journaled`, sealed with HMAC-SHA256. Under each table: what the journal is beside its bounds.
+//! `journaled`, sealed with HMAC-SHA256. Under each table: what the journal is beside its bounds. `--deeds` asks instead
+//! how long a deed's act is held up (docs/DEEDS.md), alone, with 64 callers and with a thousand.
 
 mod candidates;
 mod emitter;
@@ -19,28 +20,37 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use candidates::Candidate;
+use emitter::Key;
 
 const ALONE: &str = "alone: p50 of one journaled envelope";
 const P99: &str = "alone: p99";
 const TOGETHER: &str = "64 callers";
+const THOUSAND: &str = "1 000 callers";
 const SATURATED: &str = "saturated, batches of 512";
 
 struct Settings {
     rounds: usize,
     seconds: u64,
+    deeds: bool,
     json: Option<PathBuf>,
     dir: PathBuf,
 }
 
 fn settings() -> Result<Settings, String> {
-    let mut settings =
-        Settings { rounds: 5, seconds: 2, json: None, dir: PathBuf::from("target/bench-journal") };
+    let mut settings = Settings {
+        rounds: 5,
+        seconds: 2,
+        deeds: false,
+        json: None,
+        dir: PathBuf::from("target/bench-journal"),
+    };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
             "--rounds" => settings.rounds = value()?.parse().map_err(|e| format!("--rounds: {e}"))?,
             "--seconds" => settings.seconds = value()?.parse().map_err(|e| format!("--seconds: {e}"))?,
+            "--deeds" => settings.deeds = true,
             "--json" => settings.json = Some(value()?.into()),
             dir if !dir.starts_with('-') => settings.dir = dir.into(),
             other => return Err(format!("unknown option {other}")),
@@ -70,8 +80,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = settings()?;
     let time = Duration::from_secs(settings.seconds);
     let mut rows = Vec::new();
-    let candidates = &Candidate::ALL[..];
-    for (question, unit) in [(ALONE, "µs"), (P99, "µs"), (TOGETHER, "envelopes/s"), (SATURATED, "MB/s")] {
+    let candidates = if settings.deeds { &Candidate::DEEDS[..] } else { &Candidate::ALL[..] };
+    let last = if settings.deeds { (THOUSAND, "/s") } else { (SATURATED, "MB/s") };
+    for (question, unit) in [(ALONE, "µs"), (P99, "µs"), (TOGETHER, "/s"), last] {
         let mut values: Vec<Vec<f64>> = vec![Vec::new(); candidates.len()];
         // The first round warms up and does not count.
         for round in 0..=settings.rounds {
@@ -103,11 +114,24 @@ fn measure(
         std::fs::remove_dir_all(dir)?;
     }
     std::fs::create_dir_all(dir)?;
-    let value = if candidate == Candidate::Emitter {
+    let deed = match candidate {
+        Candidate::DeedHmac => Some(Key::Hmac),
+        Candidate::DeedEd25519 => Some(Key::Ed25519),
+        _ => None,
+    };
+    let value = if let Some(key) = deed {
+        match question {
+            ALONE => emitter::deed_alone(dir, time, 50, key)?,
+            P99 => emitter::deed_alone(dir, time, 99, key)?,
+            TOGETHER => emitter::deeds_together(dir, time, 64, key)?,
+            _ => emitter::deeds_together(dir, time, 1000, key)?,
+        }
+    } else if candidate == Candidate::Emitter {
         match question {
             ALONE => emitter::alone(dir, time, 50)?,
             P99 => emitter::alone(dir, time, 99)?,
             TOGETHER => emitter::together(dir, time, 64)?,
+            THOUSAND => emitter::together(dir, time, 1000)?,
             _ => emitter::saturated(dir, time)?,
         }
     } else {
@@ -116,6 +140,7 @@ fn measure(
             ALONE => load::alone(store, time, 50),
             P99 => load::alone(store, time, 99),
             TOGETHER => load::together(store, time, 64),
+            THOUSAND => load::together(store, time, 1000),
             _ => load::saturated(store, time),
         }
     };
@@ -130,6 +155,13 @@ fn beside(rows: &[Row], question: &str) -> String {
         row.map_or(f64::NAN, |row| row.spread.1)
     };
     let mut out = String::new();
+    if let Some(deed) =
+        rows.iter().find(|row| row.question == question && row.candidate == Candidate::DeedHmac)
+    {
+        let bare = median(Candidate::Zeros);
+        let _ = writeln!(out, "\ndeed, HMAC {:.2} of {}", deed.spread.1 / bare, Candidate::Zeros.name());
+        return out;
+    }
     for bound in [Candidate::Zeros, Candidate::Growing, Candidate::Sqlite] {
         let of = |candidate| median(candidate) / median(bound);
         let (journal, emitter) = (of(Candidate::Journal), of(Candidate::Emitter));
