@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sinkwell::deed::{Deed, End, Ended, Intended, Intent, Outcome, Terms, Until};
-use sinkwell::{Emitter, Error, Result, Wait};
+use sinkwell::{Emitter, Error, Wait};
 
 use crate::bytes::SinkwellBytes;
 use crate::completion::{Completion, SinkwellCallback};
-use crate::emit::read_wait;
+use crate::emit::{milliseconds, read_wait};
 use crate::emitter::SinkwellEmitter;
-use crate::error::{SinkwellError, at, at_mut, guard};
+use crate::error::{SinkwellError, at, at_mut, free, guard};
 use crate::event::SinkwellEvent;
+use crate::receipt::put_id;
 
 /// A deed: a handle, freed by `sinkwell_deed_free`. All calls may come from any thread.
 #[derive(Debug)]
@@ -57,11 +58,6 @@ impl Drop for SinkwellDeed {
 
 fn gone() -> Error {
     Error::invalid_argument("the deed has ended; say what came of it before it ends")
-}
-
-/// Rounded up, so that a caller that waits so many milliseconds has waited for the whole limit.
-fn milliseconds(limit: Duration) -> u64 {
-    u64::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// Seals an event as a deed's intent, without waiting on this thread. Where a blocking lane has no room, `entered` is 0 and
@@ -192,11 +188,7 @@ pub unsafe extern "C" fn sinkwell_deed_id(
                 State::Act(act) => act.intent().id().to_string(),
                 State::Ended => return Err(gone()),
             };
-            at(id, "id")?;
-            at(len, "len")?;
-            std::ptr::copy_nonoverlapping(text.as_ptr(), id, text.len());
-            len.write(text.len() as u64);
-            Ok(())
+            put_id(&text, id, len)
         })
     }
 }
@@ -279,14 +271,5 @@ pub unsafe extern "C" fn sinkwell_deed_end(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sinkwell_deed_free(deed: *mut *mut SinkwellDeed) {
     // SAFETY: the caller's promise.
-    unsafe {
-        let Some(place) = deed.as_mut() else { return };
-        let taken = std::mem::replace(place, std::ptr::null_mut());
-        if !taken.is_null() {
-            guard(std::ptr::null_mut(), || -> Result<()> {
-                drop(Box::from_raw(taken));
-                Ok(())
-            });
-        }
-    }
+    unsafe { free(deed) };
 }

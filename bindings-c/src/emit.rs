@@ -192,12 +192,13 @@ unsafe fn attempted(
             // SAFETY: the caller's promise.
             unsafe { put_receipt(receipt, accepted) };
         }
-        Attempt::NoRoom(limit) => {
-            // Rounded up, so that a caller that waits so many milliseconds has waited for the whole limit.
-            let ms = limit.as_nanos().div_ceil(1_000_000);
-            (*receipted, *limit_ms) = (0, u64::try_from(ms).unwrap_or(u64::MAX));
-        }
+        Attempt::NoRoom(limit) => (*receipted, *limit_ms) = (0, milliseconds(limit)),
     }
+}
+
+/// Rounded up, so that a caller that waits so many milliseconds has waited for the whole limit.
+pub(crate) fn milliseconds(limit: Duration) -> u64 {
+    u64::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// # Safety

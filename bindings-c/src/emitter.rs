@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sinkwell::Emitter;
 
-use crate::error::guard;
+use crate::error::free;
 
 /// An emitter: a handle, freed by `sinkwell_emitter_free`. All calls may come from any thread.
 #[derive(Debug)]
@@ -27,14 +27,5 @@ pub(crate) fn handle(emitter: Arc<Emitter>) -> *mut SinkwellEmitter {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sinkwell_emitter_free(emitter: *mut *mut SinkwellEmitter) {
     // SAFETY: the caller's promise.
-    unsafe {
-        let Some(place) = emitter.as_mut() else { return };
-        let taken = std::mem::replace(place, std::ptr::null_mut());
-        if !taken.is_null() {
-            guard(std::ptr::null_mut(), || {
-                drop(Box::from_raw(taken));
-                Ok(())
-            });
-        }
-    }
+    unsafe { free(emitter) };
 }

@@ -117,6 +117,24 @@ pub(crate) unsafe fn at_mut<'a, T>(pointer: *mut T, what: &str) -> Result<&'a mu
     unsafe { pointer.as_mut() }.ok_or_else(|| Error::invalid_argument("is NULL").at(what))
 }
 
+/// Frees what a handle stands for, and sets the handle to NULL. A panic ends here: there is nobody to tell.
+///
+/// # Safety
+/// `handle` is NULL, or points to NULL or to what `Box::into_raw` gave, which no other call is using.
+pub(crate) unsafe fn free<T>(handle: *mut *mut T) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let Some(place) = handle.as_mut() else { return };
+        let taken = std::mem::replace(place, std::ptr::null_mut());
+        if !taken.is_null() {
+            guard(std::ptr::null_mut(), || {
+                drop(Box::from_raw(taken));
+                Ok(())
+            });
+        }
+    }
+}
+
 /// Frees what an error holds and zeroes it.
 ///
 /// # Ownership

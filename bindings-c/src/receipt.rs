@@ -7,7 +7,7 @@ use sinkwell::{Error, Receipt, Result, host};
 
 use crate::bytes::{SinkwellOwned, put};
 use crate::completion::{Completion, SinkwellCallback};
-use crate::error::{SinkwellError, at, at_mut, guard};
+use crate::error::{SinkwellError, at, at_mut, free, guard};
 
 /// A receipt: a handle, freed by `sinkwell_receipt_free`. All calls may come from any thread.
 #[derive(Debug)]
@@ -56,16 +56,22 @@ pub unsafe extern "C" fn sinkwell_receipt_id(
     error: *mut SinkwellError,
 ) -> i32 {
     // SAFETY: the caller's promise.
+    unsafe { guard(error, || put_id(&at(receipt, "receipt")?.0.id().text(), id, len)) }
+}
+
+/// Writes an event's id.
+///
+/// # Safety
+/// `id` is NULL or valid for writing `SINKWELL_ID_MAX` bytes, `len` NULL or valid for a write.
+pub(crate) unsafe fn put_id(text: &str, id: *mut u8, len: *mut u64) -> Result<()> {
+    // SAFETY: the caller's promise.
     unsafe {
-        guard(error, || {
-            let text = at(receipt, "receipt")?.0.id().text();
-            at(id, "id")?;
-            at(len, "len")?;
-            std::ptr::copy_nonoverlapping(text.as_ptr(), id, text.len());
-            len.write(text.len() as u64);
-            Ok(())
-        })
+        at(id, "id")?;
+        at(len, "len")?;
+        std::ptr::copy_nonoverlapping(text.as_ptr(), id, text.len());
+        len.write(text.len() as u64);
     }
+    Ok(())
 }
 
 /// What each lane did with the event: `{"id", "lanes": {lane: "enqueued"}, "evicted": {lane: n}}`.
@@ -234,14 +240,5 @@ pub unsafe extern "C" fn sinkwell_receipt_wait(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sinkwell_receipt_free(receipt: *mut *mut SinkwellReceipt) {
     // SAFETY: the caller's promise.
-    unsafe {
-        let Some(place) = receipt.as_mut() else { return };
-        let taken = std::mem::replace(place, std::ptr::null_mut());
-        if !taken.is_null() {
-            guard(std::ptr::null_mut(), || {
-                drop(Box::from_raw(taken));
-                Ok(())
-            });
-        }
-    }
+    unsafe { free(receipt) };
 }

@@ -8,7 +8,7 @@ use sinkwell::vacuum::{Asked, Drawing};
 use crate::bytes::{SinkwellBytes, SinkwellOwned, put};
 use crate::emit::read_wait;
 use crate::emitter::SinkwellEmitter;
-use crate::error::{SinkwellError, at, guard};
+use crate::error::{SinkwellError, at, free, guard};
 
 /// A log that is being read: a handle, freed by `sinkwell_vacuum_free`. Its calls may come from any thread, one at a time.
 #[derive(Debug)]
@@ -123,14 +123,5 @@ pub unsafe extern "C" fn sinkwell_vacuum_finish(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sinkwell_vacuum_free(vacuum: *mut *mut SinkwellVacuum) {
     // SAFETY: the caller's promise.
-    unsafe {
-        let Some(place) = vacuum.as_mut() else { return };
-        let taken = std::mem::replace(place, std::ptr::null_mut());
-        if !taken.is_null() {
-            guard(std::ptr::null_mut(), || {
-                drop(Box::from_raw(taken));
-                Ok(())
-            });
-        }
-    }
+    unsafe { free(vacuum) };
 }

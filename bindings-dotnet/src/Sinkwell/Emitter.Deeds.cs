@@ -116,6 +116,7 @@ public sealed partial class Emitter
         }
         catch (TimeoutException)
         {
+            // The core says so, as it knows which lanes it was.
         }
     }
 

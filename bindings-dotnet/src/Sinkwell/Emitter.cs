@@ -277,16 +277,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
             var since = Stopwatch.GetTimestamp();
             while (true)
             {
-                var rest = limit - Stopwatch.GetElapsedTime(since);
-                try
-                {
-                    await OnRoom().WaitAsync(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, cancellationToken)
-                        .ConfigureAwait(false);
-                }
-                catch (TimeoutException)
-                {
-                    // The core says so, as it knows which lane it was.
-                }
+                await Until(OnRoom(), limit, since, cancellationToken).ConfigureAwait(false);
                 if (TryEmit(draft, Stopwatch.GetElapsedTime(since), out limit) is { } receipt)
                 {
                     return receipt;

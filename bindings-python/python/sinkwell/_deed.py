@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from . import _native
-from ._emitter import Emitter, default_emitter
+from ._emitter import Emitter, default_emitter, with_room
 from ._tool import _outcome
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -83,15 +83,7 @@ class Deed:
         opening = self._opening()
         loop = asyncio.get_running_loop()
         start = loop.time()
-        while True:
-            waited = loop.time() - start
-            room = _native.Room(waited)
-            try:
-                intent = _native.Intent(*opening, room)
-                break
-            except _native._NoRoom as no_room:
-                limit: float = no_room.args[0]
-            await asyncio.wait([room.future], timeout=max(0.0, limit - waited))
+        intent = await with_room(lambda room: _native.Intent(*opening, room))
         try:
             left = intent.timeout - (loop.time() - start)
             await asyncio.wait([intent.settled()], timeout=max(0.0, left))
@@ -107,21 +99,12 @@ class Deed:
         act = self._running()
         self._act = None
         outcome, failed = _outcome(error), _type_of(error)
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        while True:
-            waited = loop.time() - start
-            room = _native.Room(waited)
-            try:
-                return act.end(outcome, failed, room)
-            except _native._NoRoom as no_room:
-                limit: float = no_room.args[0]
-            try:
-                await asyncio.wait([room.future], timeout=max(0.0, limit - waited))
-            except BaseException:
-                # Nobody waits any more: what fits now is sealed, and what does not the core says.
-                act.end(outcome, failed)
-                raise
+        try:
+            await with_room(lambda room: act.end(outcome, failed, room))
+        except BaseException:
+            # Nobody waits any more: what fits now is sealed, and what does not the core says.
+            act.end(outcome, failed)
+            raise
 
     def __call__(self, function: _F) -> _F:
         """As a decorator: each call of the function, plain or ``async``, is a deed of its own."""

@@ -7,9 +7,9 @@ import atexit
 import inspect
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from . import _native, _sinks, _vacuum
 from ._errors import InvalidArgument
@@ -21,7 +21,25 @@ from ._vacuum import Log, Vacuumed
 if TYPE_CHECKING:
     from ._deed import Deed
 
+_T = TypeVar("_T")
+
 Configuration = str | os.PathLike[str] | Mapping[str, Any]
+
+
+async def with_room(attempt: Callable[[_native.Room], _T]) -> _T:
+    """What ``attempt`` answers, tried again whenever blocking lanes that had no room may have some, as long as the core
+    lets it wait; without blocking the event loop.
+    """
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    while True:
+        waited = loop.time() - start
+        room = _native.Room(waited)
+        try:
+            return attempt(room)
+        except _native._NoRoom as no_room:
+            limit: float = no_room.args[0]
+        await asyncio.wait([room.future], timeout=max(0.0, limit - waited))
 
 
 class Emitter(_native.Emitter):
@@ -59,16 +77,7 @@ class Emitter(_native.Emitter):
 
     async def aemit(self, type: str, data: Mapping[str, Any] | None = None, **event: Any) -> Receipt:
         """Emit as ``emit`` does, waiting for room in blocking lanes without blocking the event loop."""
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        while True:
-            waited = loop.time() - start
-            room = _native.Room(waited)
-            try:
-                return self.emit(type, data, _room=room, **event)
-            except _native._NoRoom as no_room:
-                limit: float = no_room.args[0]
-            await asyncio.wait([room.future], timeout=max(0.0, limit - waited))
+        return await with_room(lambda room: self.emit(type, data, _room=room, **event))
 
     def deed(
         self,

@@ -194,7 +194,7 @@ class _Loop:
         self._home = event_loop
         # Made now: at the end of the interpreter no thread can be started any more.
         self._private = _private_loop()
-        self._generation = _native._generation()
+        self._process = _process()
         # Weakly: a loop that is closed drops its callbacks, and the calls with them.
         self._waiting: weakref.WeakSet[_Call] = weakref.WeakSet()
         self.tasks: set[asyncio.Task[None] | None] = set()
@@ -219,7 +219,7 @@ class _Loop:
 
     def elsewhere(self, run: Run) -> None:
         """Have what no loop began run on the private loop, but not in a child of the process that asked for it."""
-        if self._generation == _native._generation():
+        if _process() is self._process:
             self._private.call_soon_threadsafe(_Call(self, run).begin)
 
     def move_from_stopped(self) -> None:

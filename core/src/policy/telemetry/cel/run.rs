@@ -39,7 +39,7 @@ pub(in crate::policy::telemetry) enum Outcome {
 }
 
 impl Outcome {
-    fn of(value: Val<'_>) -> Self {
+    pub(super) fn of(value: Val<'_>) -> Self {
         match value {
             Val::Bool(true) => Self::True,
             Val::Bool(false) => Self::False,
@@ -90,15 +90,18 @@ impl<'a> Machine<'a> {
     /// Runs a rule.
     pub(in crate::policy::telemetry) fn rule(&self, program: &'a Program) -> Outcome {
         if program.conditions {
-            return Run { machine: self, program, stack: Stack::new(), budget: BUDGET }.conditions();
+            return self.begin(program).conditions();
         }
         Outcome::of(self.value(program))
     }
 
     /// Runs a program for its value.
     pub(in crate::policy::telemetry) fn value(&self, program: &'a Program) -> Val<'a> {
-        let mut run = Run { machine: self, program, stack: Stack::new(), budget: BUDGET };
-        run.run()
+        self.begin(program).run()
+    }
+
+    fn begin(&self, program: &'a Program) -> Run<'_, 'a> {
+        Run { machine: self, program, stack: Stack::new(), budget: BUDGET }
     }
 
     /// The value of a slot.

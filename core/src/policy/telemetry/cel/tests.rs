@@ -46,12 +46,7 @@ fn run(source: &str, data: &str) -> Result<Outcome, CelError> {
     };
     let rule = outcome(|machine, program| machine.rule(program));
     // A rule of nothing but conditions has a way of its own, which comes to the same.
-    let value = outcome(|machine, program| match machine.value(program) {
-        Val::Bool(true) => Outcome::True,
-        Val::Bool(false) => Outcome::False,
-        Val::Fault(fault) => Outcome::Fault(fault),
-        _ => Outcome::Fault(Fault::Type),
-    });
+    let value = outcome(|machine, program| Outcome::of(machine.value(program)));
     assert_eq!(rule, value, "{source}");
     Ok(rule)
 }
