@@ -1,103 +1,15 @@
 //! `sinkwell intake` as a person runs it, with real emitters at the other end.
 
 mod common;
+#[path = "common/intake.rs"]
+mod running;
 
-use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{LONG, Place};
-use sinkwell::config::{Config, Source};
-use sinkwell::event::Data;
+use running::{Intake, emit, emitter, written};
 use sinkwell::lane::LaneState;
 use sinkwell::receipt::{EndState, Stage};
-use sinkwell::seam::SystemEnv;
-use sinkwell::{Emitter, EventInput, Options};
-
-/// A running intake; killed when the test ends.
-struct Intake {
-    child: Child,
-    out: BufReader<ChildStdout>,
-    address: String,
-}
-
-impl Intake {
-    fn start(place: &Place, listen: &str, more: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sinkwell"))
-            .args([&["intake", "--listen", listen], more].concat())
-            .current_dir(place.path(""))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ");
-        let address = address.unwrap_or_else(|| panic!("{line:?}")).to_owned();
-        Self { child, out, address }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    }
-
-    /// Ends it as a service manager does; its last words, its errors and how it ended.
-    fn end(mut self) -> (String, String, Option<i32>) {
-        self.signal("-TERM");
-        let mut last = String::new();
-        self.out.read_line(&mut last).unwrap();
-        let mut errors = String::new();
-        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut errors).unwrap();
-        (last, errors, self.child.wait().unwrap().code())
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Intake {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn emitter(place: &Place, endpoint: &str, sink: &str, lane: &str) -> Emitter {
-    let text = format!(
-        "agent: {{ id: 'urn:example:agent' }}\nheartbeat: off\nkey: {{ id: k1, hmac_sha256: {{ file: {} }} }}\n\
-         lanes: [ {{ id: out, sink: {{ stream: {{ endpoint: '{endpoint}'{sink} }} }}, batch: {{ linger: 2ms, events: 40 }}{lane} }} ]\n",
-        place.path("agent.key"),
-    );
-    let source = Source::Text { text, name: None, format: Default::default() };
-    let config = Config::load(source, &SystemEnv::default()).unwrap();
-    Emitter::open(Options::new(config)).unwrap()
-}
-
-fn emit(emitter: &Emitter, n: u64) -> sinkwell::Receipt {
-    let data = format!(r#"{{"tool":"search","outcome":"ok","duration_ms":{}.5,"n":{n}}}"#, n % 50);
-    let mut input = EventInput::new("tool.invocation");
-    input.data = Data::Json(data.as_bytes());
-    input.run = Some("r-1");
-    emitter.emit(input).unwrap()
-}
-
-/// The lines that were written, by their place; a repeat must be the same line.
-fn written(place: &Place) -> BTreeMap<(String, u64), String> {
-    let mut lines = BTreeMap::new();
-    for line in place.read("got.ndjson").lines() {
-        let value = sinkwell::json::parse(line.as_bytes()).unwrap();
-        let text = |key: &str| value.get(key).unwrap().as_str().unwrap().to_owned();
-        let at = (text("streamid"), text("sequence").parse().unwrap());
-        let before = lines.insert(at, line.to_owned());
-        assert!(before.is_none_or(|before| before == line), "a repeat is byte-identical");
-    }
-    lines
-}
 
 #[test]
 fn what_an_agent_streams_is_on_disk_bit_for_bit_when_it_is_acknowledged() {

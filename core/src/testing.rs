@@ -33,6 +33,22 @@ pub(crate) fn soak() -> u64 {
     std::env::var("SINKWELL_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
 
+/// Calls `one` for many seeds, as `core/tests/fuzz.rs` does: so many, or for `SINKWELL_FUZZ_SECONDS`, from
+/// `SINKWELL_FUZZ_SEED` (1) on; names the seed of a failure.
+pub(crate) fn fuzz(iterations: u64, mut one: impl FnMut(u64)) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let watch = std::time::Instant::now();
+    let seconds = number("SINKWELL_FUZZ_SECONDS").map(std::time::Duration::from_secs);
+    let first = number("SINKWELL_FUZZ_SEED").unwrap_or(1);
+    let mut seed = first;
+    while seconds.map_or(seed < first + iterations, |seconds| watch.elapsed() < seconds) {
+        let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one(seed)));
+        assert!(run.is_ok(), "run again with SINKWELL_FUZZ_SEED={seed}");
+        seed += 1;
+    }
+    println!("{} inputs", seed - first);
+}
+
 /// An envelope for what only writes its line, of a stream named by one byte.
 pub(crate) fn envelope_of(line: String, stream: u8, sequence: u64) -> crate::sink::Envelope {
     use crate::seam::Uuid;

@@ -199,3 +199,19 @@ fn every_failure_names_tests_that_exist() {
         assert!(count >= least && tests >= count, "{heading}: {count} rows, {tests} tests");
     }
 }
+
+#[test]
+fn every_fault_that_the_page_of_the_intake_lists_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/INTAKE.md")).unwrap();
+    let (_, list) = page.split_once("## What is known to go wrong").unwrap();
+    let (list, _) = list.split_once("## Deployment").unwrap();
+    let names: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    let mut sources = Vec::new();
+    files(&root.join("core/src"), &["rs"], &mut sources);
+    files(&root.join("cli/tests"), &["rs"], &mut sources);
+    let all: String = sources.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let missing: Vec<_> =
+        names.iter().filter(|name| !all.contains(&format!("#[test]\nfn {name}()"))).collect();
+    assert!(names.len() > 20 && missing.is_empty(), "{missing:?}");
+}

@@ -38,6 +38,11 @@ use crate::sinks::stream::proto::{HEADER, Messages, PATH, Status, frame, read_ba
 const AHEAD: usize = 16;
 /// How long a peer may take to say hello.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long one may take after that to have a stream that is let in.
+#[cfg(not(test))]
+const LET_IN: Duration = Duration::from_secs(30);
+#[cfg(test)]
+const LET_IN: Duration = Duration::from_secs(2);
 /// Room for what is around the lines of a batch: prefix, numbers, definitions.
 const AROUND: usize = 1 << 20;
 
@@ -228,9 +233,13 @@ async fn connection(stream: Box<dyn Stream>, house: Arc<House>, _place: OwnedSem
     };
     let mut stopped = house.stopped.clone();
     let limits = house.limits;
+    let (known, mut met) = signal::channel(false);
     let service = service_fn(move |request| {
-        let house = Arc::clone(&house);
-        async move { Ok::<_, Infallible>(answer(request, house)) }
+        let (response, let_in) = answer(request, Arc::clone(&house));
+        if let_in {
+            let _ = known.send(true);
+        }
+        async move { Ok::<_, Infallible>(response) }
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
@@ -242,7 +251,14 @@ async fn connection(stream: Box<dyn Stream>, house: Arc<House>, _place: OwnedSem
         .keep_alive_interval(Duration::from_secs(60))
         .keep_alive_timeout(Duration::from_secs(20));
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    if let Either::First(_) = either(told(&mut stopped), serving.as_mut()).await {
+    // Who is never let in keeps no place of those who are.
+    let late = async {
+        if tokio::time::timeout(LET_IN, told(&mut met)).await.is_ok() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let over = async { either(told(&mut stopped), late).await };
+    if let Either::First(Either::First(())) = either(over, serving.as_mut()).await {
         serving.as_mut().graceful_shutdown();
         // A peer that keeps the connection without a stream has nothing that could be lost.
         let _ = tokio::time::timeout(Duration::from_secs(30), serving).await;
@@ -305,8 +321,8 @@ fn speaks() -> String {
     format!("compact/{VERSION}")
 }
 
-/// Lets a stream in, or says why not.
-fn answer(request: Request<Incoming>, house: Arc<House>) -> Response<Statuses> {
+/// Lets a stream in, or says why not; and whether it did.
+fn answer(request: Request<Incoming>, house: Arc<House>) -> (Response<Statuses>, bool) {
     let (out, statuses) = mpsc::unbounded_channel();
     let mut response = Response::new(Statuses(statuses));
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
@@ -314,7 +330,7 @@ fn answer(request: Request<Incoming>, house: Arc<House>) -> Response<Statuses> {
     let grpc = header("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
     if !grpc {
         *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return response;
+        return (response, false);
     }
     let refusal = if request.method() != Method::POST || request.uri().path() != PATH {
         Some(said(Code::Unimplemented, "this is a sinkwell intake, which takes streams only"))
@@ -328,7 +344,7 @@ fn answer(request: Request<Incoming>, house: Arc<House>) -> Response<Statuses> {
     if let Some(refusal) = refusal {
         // Among the headers, as nothing follows.
         response.headers_mut().extend(refusal);
-        return response;
+        return (response, false);
     }
     if let Ok(speaks) = HeaderValue::try_from(speaks()) {
         response.headers_mut().insert(HEADER, speaks);
@@ -337,7 +353,7 @@ fn answer(request: Request<Incoming>, house: Arc<House>) -> Response<Statuses> {
         let ended = read(request.into_body(), &house, &out).await;
         let _ = out.send(Out::End(ended));
     });
-    response
+    (response, true)
 }
 
 fn is_known(authorization: Option<&str>, tokens: &[Secret]) -> bool {

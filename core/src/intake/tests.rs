@@ -106,11 +106,22 @@ fn tls_with_client_certificates_lets_in_who_has_one() {
 
 /// Says these bytes to an intake over a stream, and hears what it says: statuses, and the gRPC status at the end.
 fn say(address: &str, headers: &[(&str, &str)], said: Vec<Vec<u8>>) -> (u16, Vec<Status>, Option<String>) {
+    say_within(1 << 16, address, headers, said)
+}
+
+/// The same, with room for so many bytes that were not yet taken.
+fn say_within(
+    window: u32,
+    address: &str,
+    headers: &[(&str, &str)],
+    said: Vec<Vec<u8>>,
+) -> (u16, Vec<Status>, Option<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let io = tokio::net::TcpStream::connect(address).await.unwrap();
-        let (mut sender, driver) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await.unwrap();
+        let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        client.initial_stream_window_size(window);
+        let (mut sender, driver) = client.handshake(TokioIo::new(io)).await.unwrap();
         tokio::spawn(driver);
         let (out, body) = mpsc::channel(said.len().max(1));
         for bytes in said {
@@ -200,6 +211,49 @@ fn what_cannot_be_read_ends_its_own_stream_after_what_was_read_is_acknowledged()
     assert_eq!(deliver(&stream, &lines), Answers::Acknowledged);
     let totals = intake.stop(Duration::from_secs(10));
     assert_eq!((totals.envelopes, totals.batches), (5 * 4, 5));
+}
+
+#[test]
+fn who_is_never_let_in_keeps_no_connection() {
+    let dir = TempDir::new();
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let tokens = vec![Secret::new(b"right".to_vec())];
+    let intake = Intake::start(Options { limits, tokens, ..options(&dir, "127.0.0.1:0") }).unwrap();
+    // Says nothing; says hello and no more; is not known. Each holds the only place until it is cut off.
+    let silent = std::net::TcpStream::connect(intake.address()).unwrap();
+    let mut polite = std::net::TcpStream::connect(intake.address()).unwrap();
+    std::io::Write::write_all(&mut polite, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let headers = [(HEADER, speaks()), ("authorization", "Bearer right".to_owned())];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    assert_eq!(say(intake.address(), &headers, Vec::new()).2.as_deref(), Some("0"));
+    for mut cut in [silent, polite] {
+        cut.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut rest = Vec::new();
+        match std::io::Read::read_to_end(&mut cut, &mut rest) {
+            Ok(_) => {}
+            Err(e) => assert_eq!(e.kind(), std::io::ErrorKind::ConnectionReset, "it is cut off"),
+        }
+    }
+}
+
+#[test]
+fn an_acknowledgement_waits_for_a_peer_that_takes_none() {
+    // A window too small for one status, and far more batches than an intake reads ahead: none is dropped, none is late.
+    let dir = TempDir::new();
+    let intake = Intake::start(options(&dir, "127.0.0.1:0")).unwrap();
+    let lines = sealed(200);
+    let mut encoder = crate::sinks::stream::compact::encoder();
+    let batches: Vec<_> = lines
+        .chunks(1)
+        .zip(1..)
+        .map(|(line, n)| frame_batch(n, &encoder.encode(line, usize::MAX).unwrap().unwrap()))
+        .collect();
+    let headers = [(HEADER, speaks())];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let (_, statuses, end) = say_within(8, intake.address(), &headers, batches);
+    assert_eq!(end.as_deref(), Some("0"));
+    assert_eq!(statuses.iter().map(|status| status.batch).collect::<Vec<_>>(), (1..=200).collect::<Vec<_>>());
+    assert_eq!(got(&dir).len(), 200);
 }
 
 /// A sink that says what a script says.

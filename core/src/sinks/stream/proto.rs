@@ -60,7 +60,8 @@ impl Status {
                             _ => {}
                         }
                     }
-                    if fields.is_broken() {
+                    // No batch has more envelopes.
+                    if fields.is_broken() || status.refused.len() == super::compact::MOST_EVENTS {
                         return None;
                     }
                     status.refused.push((place, why));
@@ -171,6 +172,8 @@ mod tests {
         assert_eq!(Status::decode(&[8, 1]), Some(Status { batch: 1, ok: false, refused: vec![] }));
         assert!(!Status::decode(&[8, 1, 16, 2]).unwrap().ok);
         assert_eq!(Status::decode(&[8]), None);
+        let endless = [15 << 3 | 2, 0].repeat(super::super::compact::MOST_EVENTS + 1);
+        assert_eq!(Status::decode(&endless), None);
         assert_eq!(read_batch(&[8, 1]), None);
         let mut messages = Messages::new(10);
         messages.push(&[0, 0, 0, 0, 11]);

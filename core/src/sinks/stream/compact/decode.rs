@@ -16,7 +16,10 @@ use super::table::{
     BY_DIFFERENCE, BY_ENTRY, BY_VALUE, Decimal, ENTRY, FARTHEST, HEX_BACK, Kind, LAST_MARK, MOST_NUMBERS,
     NEAR, NEW, NUMBER_BACK, ONCE, PLAIN, RESET, SAME, SCALES, TEXT_BACK, UUID_BACK, V7_BITS, v7,
 };
-use super::{CHECK, Defect, MOST_COLUMNS, MOST_EVENTS, MOST_SCHEMAS, MOST_SKELETON, MOST_STATE, WINDOW};
+use super::{
+    AROUND, CHECK, Defect, MOST_COLUMNS, MOST_EVENTS, MOST_SCHEMAS, MOST_SKELETON, MOST_STATE, MOST_VALUES,
+    PLACE, SMALL, WINDOW,
+};
 use crate::envelope::line::{Line, Reader};
 use crate::hex;
 use crate::seam::{Uuid, format_time};
@@ -116,8 +119,16 @@ struct Column {
     time: i64,
 }
 
+/// A value takes at least so many bytes of a batch's lines, with what is around it in its envelope and what of the bound
+/// is left unused: 3 MiB of lines fit a bound of 16 MiB, whatever their values.
+const LEAST_OF_VALUE: usize = 16;
+
+/// What an id costs beside its bytes.
+const OF_ID: usize = 48;
+
 const DEFECT_BACK: Defect = Defect("it refers to what is not there");
 const DEFECT_CODE: Defect = Defect("a code that its kind does not have");
+const DEFECT_SCHEMA: Defect = Defect("a schema has more values than a line may have, or values of no length");
 const DEFECT_STATE: Defect = Defect("the state of the stream would grow beyond what is allowed");
 
 impl Decoder {
@@ -150,7 +161,7 @@ impl Decoder {
             RESET => self.state = State::default(),
             _ => return Err(Defect("a batch of a form that is not known")),
         }
-        self.state.define(&mut plain)?;
+        self.state.define(&mut plain, self.bounds.state)?;
         let count = plain.size(MOST_EVENTS)?;
         let mut order = Vec::with_capacity(count.min(plain.0.len()));
         let mut counts = HashMap::<usize, usize>::new();
@@ -164,10 +175,12 @@ impl Decoder {
                 appearance.push(number - 1);
             }
         }
+        // What a batch says of each value is kept until its lines are written: no more values than such lines can have.
+        let mut values = self.bounds.batch / LEAST_OF_VALUE;
         for number in appearance {
             let events = counts.get(&(number + 1)).copied().unwrap_or(0);
             let schema = &mut self.state.schemas[number];
-            schema.read(events, &mut plain, &mut raw, &mut bits)?;
+            self.state.bytes += schema.read(events, &mut values, &mut plain, &mut raw, &mut bits)?;
         }
         let mut rebuilt = Vec::with_capacity(order.len());
         let mut line = Vec::new();
@@ -235,7 +248,7 @@ impl Decoder {
 }
 
 impl State {
-    fn define(&mut self, plain: &mut Bytes<'_>) -> Result<(), Defect> {
+    fn define(&mut self, plain: &mut Bytes<'_>, most: usize) -> Result<(), Defect> {
         let new = plain.size(MOST_SCHEMAS)?;
         if self.schemas.len() + new > MOST_SCHEMAS {
             return Err(DEFECT_STATE);
@@ -243,8 +256,11 @@ impl State {
         for _ in 0..new {
             let len = plain.size(MOST_SKELETON)?;
             let schema = self.schema(plain.take(len)?, plain)?;
-            self.bytes += len + 96 * (schema.places.len() + 1);
+            self.bytes += len + PLACE * (schema.places.len() + 1);
             self.schemas.push(schema);
+            if self.bytes > most {
+                return Err(DEFECT_STATE);
+            }
         }
         Ok(())
     }
@@ -260,6 +276,9 @@ impl State {
             }
             let kind = Kind::of_mark(rest.byte()?).ok_or(Defect("a kind of value that is not known"))?;
             let length = if kind.has_length() { rest.byte()?.into() } else { 0 };
+            if schema.places.len() == MOST_VALUES || (kind.has_length() && length == 0) {
+                return Err(DEFECT_SCHEMA);
+            }
             match kind {
                 Kind::EventTime => schema.time = Some(schema.places.len()),
                 Kind::Stream => schema.stream = Some(schema.places.len()),
@@ -284,7 +303,7 @@ impl State {
                     return Err(DEFECT_STATE);
                 }
                 self.columns.push(Column::default());
-                self.bytes += 64;
+                self.bytes += AROUND;
             }
         }
         Ok(schema)
@@ -377,14 +396,16 @@ impl State {
 }
 
 impl Schema {
-    /// Reads what a batch says of this many events.
+    /// Reads what a batch says of this many events; how many bytes of state that makes.
     fn read(
         &mut self,
         events: usize,
+        values: &mut usize,
         plain: &mut Bytes<'_>,
         raw: &mut Bytes<'_>,
         bits: &mut BitReader<'_>,
-    ) -> Result<(), Defect> {
+    ) -> Result<usize, Defect> {
+        let mut learned = 0;
         let asked = self.places.iter().filter(|place| !place.kind.always_sent()).count();
         let varying = plain.take(asked.div_ceil(8))?;
         let mut at = 0;
@@ -395,10 +416,13 @@ impl Schema {
                 varying[(at - 1) / 8] >> ((at - 1) % 8) & 1 == 1
             };
             if sent {
+                *values = values.checked_sub(events).ok_or(Defect("the batch is larger than allowed"))?;
+                let before = place.entries.len();
                 place.read(events, plain, raw, bits)?;
+                learned += SMALL * (place.entries.len() - before);
             }
         }
-        Ok(())
+        Ok(learned)
     }
 }
 
@@ -514,18 +538,24 @@ impl Place {
         Ok(column.time)
     }
 
+    /// Its last text, which it remembers.
+    fn keep(&mut self, text: Arc<[u8]>, bytes: &mut usize) {
+        *bytes = (*bytes + text.len()).saturating_sub(self.text.len());
+        self.text = text;
+    }
+
     fn text(&mut self, column: &mut Column, bytes: &mut usize) -> Result<(), Defect> {
         match self.batch.pop_front() {
-            None | Some(Said::Same) => {}
-            Some(Said::Once(text)) => self.text = text,
+            None | Some(Said::Same) => return Ok(()),
+            Some(Said::Once(text)) => self.keep(text, bytes),
             Some(Said::Entry(text)) => {
-                *bytes += text.len() + 48;
+                *bytes += text.len() + AROUND;
                 column.entries.push(Arc::clone(&text));
-                self.text = text;
+                self.keep(text, bytes);
             }
             Some(Said::Back(back)) => {
                 let at = column.entries.len().checked_sub(back.saturating_add(1)).ok_or(DEFECT_BACK)?;
-                self.text = Arc::clone(&column.entries[at]);
+                self.keep(Arc::clone(&column.entries[at]), bytes);
             }
             _ => return Err(DEFECT_CODE),
         }
@@ -575,10 +605,10 @@ impl Column {
 
     fn push(&mut self, id: Arc<[u8]>, bytes: &mut usize) {
         if self.ids.len() == FARTHEST {
-            self.ids.pop_front();
-        } else {
-            *bytes += id.len() + 32;
+            let oldest = self.ids.pop_front().map_or(0, |oldest| oldest.len());
+            *bytes = bytes.saturating_sub(oldest + OF_ID);
         }
+        *bytes += id.len() + OF_ID;
         self.ids.push_back(id);
     }
 }

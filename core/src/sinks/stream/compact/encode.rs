@@ -16,7 +16,7 @@ use super::table::{
     NUMBER_BACK, ONCE, PLAIN, RESET, SAME, SCALES, TEXT_BACK, UUID_BACK, V7_BITS, v7_parts,
 };
 use super::walk::{Leaf, Parsed, Walk};
-use super::{CHECK, MOST_COLUMNS, MOST_EVENTS, MOST_SCHEMAS, MOST_STATE, WINDOW};
+use super::{AROUND, CHECK, MOST_COLUMNS, MOST_EVENTS, MOST_SCHEMAS, MOST_STATE, PLACE, SMALL, WINDOW};
 use crate::seam::Uuid;
 use crate::sink::{Envelope, EnvelopeHash};
 
@@ -34,8 +34,8 @@ const MOST_SEEN: usize = 4096;
 const MOST_NEW: usize = 128;
 /// Most streams whose heads are known.
 const MOST_STREAMS: usize = 4096;
-/// What an entry costs beside its bytes.
-const AROUND: usize = 64;
+/// For so many values a place keeps the room from batch to batch: there are many places.
+const KEPT: usize = 64;
 
 /// A batch is larger than the peer takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl Encoder {
             if let Some(schema) = number.checked_sub(1).map(|number| &mut schemas[number])
                 && std::mem::take(&mut schema.in_batch) > 0
             {
-                schema.write(&mut plain, &mut raw, &mut bits);
+                self.state.bytes += schema.write(&mut plain, &mut raw, &mut bits);
             }
         }
         plain.append(&mut literal);
@@ -303,7 +303,7 @@ impl State {
                 out: Out::default(),
             });
         }
-        self.bytes += walk.skeleton.len() + AROUND * (places.len() + 1);
+        self.bytes += walk.skeleton.len() + PLACE * (places.len() + 1);
         let number = self.schemas.len();
         self.schemas.push(Schema { places, in_batch: 0 });
         self.by_skeleton.insert(walk.skeleton.as_slice().into(), number);
@@ -337,12 +337,12 @@ impl Place {
         if self.last == text {
             return self.code(SAME);
         }
-        self.last.clear();
-        self.last.extend_from_slice(text);
+        *bytes = (*bytes + text.len()).saturating_sub(self.last.len());
+        refill(&mut self.last, text);
         if let Some(&entry) = column.entries.get(text) {
             return self.code((column.entries.len() - 1 - entry) as u64 + TEXT_BACK);
         }
-        let keep = text.len() <= SHORT || (text.len() <= LONGEST && column.seen_often(text));
+        let keep = text.len() <= SHORT || (text.len() <= LONGEST && column.seen_often(text, bytes));
         self.code(if keep { ENTRY } else { ONCE });
         put_varint(&mut self.out.text, text.len() as u64);
         self.out.text.extend_from_slice(text);
@@ -439,27 +439,41 @@ impl Place {
     }
 }
 
+/// Puts this in place of what was there. A place that once held much does not keep the room for it.
+fn refill<T: Copy>(out: &mut Vec<T>, with: &[T]) {
+    if out.capacity() > KEPT.max(4 * with.len()) {
+        *out = Vec::new();
+    }
+    out.clear();
+    out.extend_from_slice(with);
+}
+
 fn digit(digit: u8) -> u8 {
     if digit <= b'9' { digit - b'0' } else { digit - b'a' + 10 }
 }
 
 impl Column {
     /// Whether a long text has come often enough to be kept.
-    fn seen_often(&mut self, text: &[u8]) -> bool {
+    fn seen_often(&mut self, text: &[u8], bytes: &mut usize) -> bool {
         let mut hash = DefaultHasher::new();
         text.hash(&mut hash);
         if self.seen.len() >= MOST_SEEN {
+            *bytes = bytes.saturating_sub(SMALL * self.seen.len());
             self.seen.clear();
         }
         let seen = self.seen.entry(hash.finish()).or_insert(0);
+        if *seen == 0 {
+            *bytes += SMALL;
+        }
         *seen += 1;
         *seen >= SIGHTINGS
     }
 }
 
 impl Schema {
-    /// What its events of this batch are.
-    fn write(&mut self, plain: &mut Vec<u8>, raw: &mut Vec<u8>, bits: &mut BitWriter) {
+    /// Writes what its events of this batch are; how many bytes of state that makes.
+    fn write(&mut self, plain: &mut Vec<u8>, raw: &mut Vec<u8>, bits: &mut BitWriter) -> usize {
+        let mut learned = 0;
         let mut varying =
             vec![0_u8; self.places.iter().filter(|place| !place.kind.always_sent()).count().div_ceil(8)];
         let asked = self.places.iter_mut().filter(|place| !place.kind.always_sent());
@@ -474,7 +488,7 @@ impl Schema {
             let mut out = std::mem::take(&mut place.out);
             if out.varies {
                 if place.kind == Kind::Number {
-                    place.numbers(&out.numbers, plain, bits);
+                    learned += place.numbers(&out.numbers, plain, bits);
                 } else {
                     out.codes.iter().for_each(|&code| put_varint(plain, code));
                     plain.extend_from_slice(&out.text);
@@ -486,23 +500,24 @@ impl Schema {
             out.clear();
             place.out = out;
         }
+        learned
     }
 }
 
 impl Out {
     fn clear(&mut self) {
         self.varies = false;
-        self.codes.clear();
-        self.text.clear();
-        self.raw.clear();
-        self.bits.clear();
-        self.numbers.clear();
+        refill(&mut self.codes, &[]);
+        refill(&mut self.text, &[]);
+        refill(&mut self.raw, &[]);
+        refill(&mut self.bits, &[]);
+        refill(&mut self.numbers, &[]);
     }
 }
 
 impl Place {
-    /// Writes the numbers of a batch in the form that is likely to be shortest.
-    fn numbers(&mut self, numbers: &[Decimal], plain: &mut Vec<u8>, bits: &mut BitWriter) {
+    /// Writes the numbers of a batch in the form that is likely to be shortest; how many bytes of state that makes.
+    fn numbers(&mut self, numbers: &[Decimal], plain: &mut Vec<u8>, bits: &mut BitWriter) -> usize {
         let before = self.number;
         let (mut by_value, mut by_difference, mut by_entry) = (0, 0, 0);
         let (mut last, mut entries) = (before, self.entries.clone());
@@ -529,6 +544,7 @@ impl Place {
         }
         self.number = last;
         if by_entry <= by_value.min(by_difference) {
+            let learned = SMALL * (entries.len() - self.entries.len());
             self.entries = entries;
             plain.push(BY_ENTRY);
             codes.iter().for_each(|&code| put_varint(plain, code));
@@ -536,7 +552,7 @@ impl Place {
                 put_varint(plain, zigzag(number.mantissa));
                 plain.push(number.scale);
             }
-            return;
+            return learned;
         }
         let scales = numbers.iter().any(|number| number.scale != before.scale);
         let mode = if by_value <= by_difference { BY_VALUE } else { BY_DIFFERENCE };
@@ -551,5 +567,6 @@ impl Place {
             plain.push(class(zigzag(value)));
             bits.put_rest(zigzag(value));
         }
+        0
     }
 }

@@ -50,6 +50,16 @@ const MOST_SCHEMAS: usize = 4096;
 /// Most columns at a time.
 const MOST_COLUMNS: usize = 1 << 16;
 
+/// Most values of one line.
+const MOST_VALUES: usize = 256;
+
+/// What either end counts as state beside the bytes themselves, so that both count alike: a place of a schema,
+const PLACE: usize = 192;
+/// an entry of a dictionary, an id or a column,
+const AROUND: usize = 64;
+/// and a number of a place's dictionary, or the hash of a text that was seen.
+const SMALL: usize = 16;
+
 /// Bytes of the check that ends each batch: the first of SHA-256 over its lines, each with a newline.
 const CHECK: usize = 8;
 

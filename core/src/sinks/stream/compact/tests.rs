@@ -1,3 +1,5 @@
+mod fuzz;
+
 use super::super::tests::{EACH, Load, Sealed, events};
 use super::*;
 use crate::sink::Envelope;
@@ -266,24 +268,46 @@ fn a_hostile_batch_is_a_defect_and_no_panic() {
     }
 }
 
-/// A batch around this plain part, with a check that fits no line.
-fn batch_of(plain: &[u8]) -> Vec<u8> {
-    let mut zstd = zstd::stream::raw::Encoder::new(19).unwrap();
-    zstd.set_parameter(zstd::stream::raw::CParameter::WindowLog(WINDOW)).unwrap();
-    use zstd::stream::raw::{InBuffer, Operation, OutBuffer};
-    let mut out = vec![0; plain.len() + 1024];
-    let mut output = OutBuffer::around(&mut out[..]);
-    let mut input = InBuffer::around(plain);
-    while input.pos() < plain.len() {
-        zstd.run(&mut input, &mut output).unwrap();
+/// Makes batches around plain parts.
+struct Forger(zstd::stream::raw::Encoder<'static>);
+
+impl Forger {
+    fn new(level: i32) -> Self {
+        let mut zstd = zstd::stream::raw::Encoder::new(level).unwrap();
+        zstd.set_parameter(zstd::stream::raw::CParameter::WindowLog(WINDOW)).unwrap();
+        Self(zstd)
     }
-    assert_eq!(zstd.flush(&mut output).unwrap(), 0);
-    let len = output.pos();
-    let mut batch = vec![0; CHECK];
-    bits::put_varint(&mut batch, len as u64);
-    batch.extend_from_slice(&out[..len]);
-    batch.push(0);
-    batch
+
+    fn batch(&mut self, check: [u8; CHECK], plain: &[u8], raw: &[u8], bits: &[u8]) -> Vec<u8> {
+        use zstd::stream::raw::{InBuffer, Operation, OutBuffer};
+        let mut out = vec![0; plain.len() + 1024];
+        let mut output = OutBuffer::around(&mut out[..]);
+        let mut input = InBuffer::around(plain);
+        while input.pos() < plain.len() {
+            self.0.run(&mut input, &mut output).unwrap();
+        }
+        assert_eq!(self.0.flush(&mut output).unwrap(), 0);
+        let len = output.pos();
+        let mut batch = check.to_vec();
+        bits::put_varint(&mut batch, len as u64);
+        batch.extend_from_slice(&out[..len]);
+        bits::put_varint(&mut batch, raw.len() as u64);
+        batch.extend_from_slice(raw);
+        batch.extend_from_slice(bits);
+        batch
+    }
+}
+
+/// With a check that fits no line.
+fn batch_of(plain: &[u8]) -> Vec<u8> {
+    Forger::new(19).batch([0; CHECK], plain, &[], &[])
+}
+
+/// The check of these lines.
+fn check_of(lines: &[&[u8]]) -> [u8; CHECK] {
+    use sha2::{Digest, Sha256};
+    let all: Vec<u8> = lines.iter().flat_map(|line| line.iter().chain(b"\n")).copied().collect();
+    Sha256::digest(all)[..CHECK].try_into().unwrap()
 }
 
 #[test]
@@ -321,6 +345,96 @@ fn what_would_grow_without_end_is_refused() {
     assert_eq!(defect(&[]), "the batch ends early");
 }
 
+#[test]
+fn a_definition_is_bounded_by_what_it_makes_the_decoder_keep() {
+    let defect = |plain: &[u8]| {
+        let mut decoder = Decoder::new(Bounds { batch: 1 << 16, state: 1 << 16 }).unwrap();
+        decoder.decode(&batch_of(plain)).err().map(|defect| defect.0)
+    };
+    // More values than any line of an encoder has.
+    let mut wide = vec![table::RESET, 1];
+    bits::put_varint(&mut wide, MOST_VALUES as u64 + 1);
+    wide.extend(vec![table::Kind::Bool as u8; MOST_VALUES + 1]);
+    wide.extend(vec![0; MOST_VALUES + 1]);
+    assert_eq!(defect(&wide), Some(DEFECT_SCHEMA_TEXT));
+    // Values without bytes, of which there could be any number in a batch of none.
+    let base64 = table::Kind::Base64 as u8;
+    assert_eq!(defect(&[table::RESET, 1, 2, base64, 0, 0]), Some(DEFECT_SCHEMA_TEXT));
+    // Many schemas, each of which is allowed, in one batch.
+    let mut decoder = Decoder::new(Bounds { batch: 1 << 20, state: 1 << 20 }).unwrap();
+    let mut many = vec![table::RESET];
+    bits::put_varint(&mut many, 1000);
+    for _ in 0..1000 {
+        bits::put_varint(&mut many, 200);
+        many.extend(vec![table::Kind::Bool as u8; 200]);
+        many.extend(vec![0; 200]);
+    }
+    let defect = decoder.decode(&batch_of(&many)).err().map(|defect| defect.0);
+    assert_eq!(defect, Some("the state of the stream would grow beyond what is allowed"));
+    assert!(decoder.state_bytes() < (1 << 20) + PLACE * (MOST_VALUES + 1));
+}
+
+#[test]
+fn values_that_make_no_lines_are_bounded() {
+    // A thousand events of 200 empty texts: few bytes, and two hundred thousand values.
+    let mut plain = vec![table::RESET, 1];
+    bits::put_varint(&mut plain, 200);
+    plain.extend(vec![table::Kind::Text as u8; 200]);
+    plain.extend(vec![0; 200]);
+    bits::put_varint(&mut plain, 1000);
+    plain.extend(vec![1; 1000]);
+    plain.extend(vec![0xFF; 25]);
+    plain.extend(vec![0; 200_000]);
+    let decoded =
+        |batch| Decoder::new(Bounds { batch, state: 1 << 20 }).unwrap().decode(&batch_of(&plain)).err();
+    assert_eq!(decoded(1 << 20), Some(Defect("the batch is larger than allowed")));
+    assert_eq!(decoded(1 << 23), Some(Defect("the rebuilt lines are not those that were sent")));
+}
+
+#[test]
+fn what_places_remember_counts_as_state() {
+    // Each place of many keeps its last text, which no dictionary has: each of them is small, all of them are not.
+    let (mut encoder, mut decoder) = ends();
+    let mut most = 0;
+    for n in 0..60_u64 {
+        let lines: Vec<Envelope> = (0..8_u64)
+            .map(|k| {
+                let text = format!("{:x}", n * 8 + k).repeat(40_000);
+                envelope(format!(r#"{{"agentid":"a","k{}":"{text}"}}"#, n * 8 + k).as_bytes())
+            })
+            .collect();
+        through(&mut encoder, &mut decoder, &lines, 8);
+        most = most.max(encoder.state_bytes());
+        assert!(
+            encoder.state_bytes() >= decoder.state_bytes(),
+            "either end counts the same, or the writer more"
+        );
+    }
+    assert!(most > MOST_STATE && most < 2 * MOST_STATE, "{most}");
+    // A peer that does not begin afresh is refused.
+    let mut forger = Forger::new(1);
+    let mut decoder = Decoder::new(Bounds { batch: 1 << 20, state: 1 << 20 }).unwrap();
+    let mut taken = 0;
+    let last = loop {
+        let line = format!("{{\"k\":\"{}\"}}", "x".repeat(100_000));
+        let mut plain = vec![u8::from(taken == 0), 1, 9];
+        plain.extend(b"{\"k\":\"\x01\"}");
+        bits::put_varint(&mut plain, 0);
+        bits::put_varint(&mut plain, 1);
+        bits::put_varint(&mut plain, taken + 1);
+        plain.extend([1, 1]);
+        bits::put_varint(&mut plain, 100_000);
+        plain.extend("x".repeat(100_000).bytes());
+        match decoder.decode(&forger.batch(check_of(&[line.as_bytes()]), &plain, &[], &[])) {
+            Ok(_) => taken += 1,
+            Err(Defect(what)) => break what,
+        }
+    };
+    assert_eq!(last, "the state of the stream would grow beyond what is allowed");
+    assert!((5..12).contains(&taken), "{taken}");
+}
+
+const DEFECT_SCHEMA_TEXT: &str = "a schema has more values than a line may have, or values of no length";
 const DEFECT_BACK_TEXT: &str = "it refers to what is not there";
 
 /// Where the batches lie that every decoder must read.

@@ -10,8 +10,8 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::MOST_SKELETON;
 use super::table::{Decimal, Kind, LAST_MARK};
+use super::{MOST_SKELETON, MOST_VALUES};
 use crate::hex;
 use crate::seam::{UnixNanos, Uuid, format_time, parse_time};
 
@@ -19,8 +19,6 @@ use crate::seam::{UnixNanos, Uuid, format_time, parse_time};
 const MOST_ELEMENTS: usize = 16;
 /// What lies deeper is sent as it is written.
 const DEEPEST: usize = 8;
-/// Most values of one line.
-const MOST_VALUES: usize = 256;
 
 /// What may stand before a digest or an id in a string, as part of the skeleton. Texts that vary may not.
 const PREFIXES: [&[u8]; 8] =

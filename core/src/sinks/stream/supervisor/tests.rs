@@ -1,5 +1,7 @@
 //! The state machine, explored: every order of what can happen, to a depth that covers two rotations and a refusal.
 
+mod fuzz;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::*;

@@ -230,6 +230,27 @@ fn a_peer_that_never_answers_holds_nobody_longer_than_the_lane_waits() {
     assert_eq!(failure(&answers).0, FailureKind::Timeout);
 }
 
+#[test]
+fn a_send_to_a_peer_that_takes_nothing_is_given_up_and_its_socket_closed() {
+    // It accepts, and never reads: what is sent is neither taken nor refused.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            told.send(stream.unwrap()).unwrap();
+        }
+    });
+    let mut sink = sink(&format!("{{ endpoint: '{url}' }}"), Duration::from_millis(400));
+    let answers = sink.deliver(&batch());
+    assert_eq!(failure(&answers).0, FailureKind::Timeout, "{answers:?}");
+    drop(sink);
+    let mut stream = heard.recv_timeout(Duration::from_secs(60)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+}
+
 /// An OTLP receiver over HTTP/1.1 that takes everything; its URL, and how many requests it had.
 fn otlp() -> (String, Arc<Mutex<usize>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
