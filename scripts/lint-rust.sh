@@ -4,12 +4,15 @@ source "$(dirname "$0")/lib.sh"
 need lint-rust cargo python3
 venv
 
+# The features of the crate that add to what its users see.
+features=sinkwell/serde
+
 # What users of the crate see must be what core/public-api.txt says, so that a change of it is a choice that a reviewer
 # sees; with SINKWELL_BLESS=1 the file is written again. Rustdoc's JSON is not stable: the pinned compiler is told to
 # write it all the same.
 public_api() {
     local now="$logs/public-api.txt"
-    RUSTC_BOOTSTRAP=1 logged rustdoc-json cargo rustdoc --locked -p sinkwell --lib -- \
+    RUSTC_BOOTSTRAP=1 logged rustdoc-json cargo rustdoc --locked -p sinkwell --lib --features "$features" -- \
         -Z unstable-options --output-format json || return
     cargo run --quiet --locked -p sinkwell-public-api -- target/doc/sinkwell.json >"$now" || return
     [[ -z "${SINKWELL_BLESS:-}" ]] || cp "$now" core/public-api.txt
@@ -21,12 +24,15 @@ public_api() {
 
 status=0
 cargo fmt --all --check || status=1
-logged clippy cargo clippy --locked --workspace --all-targets -- -D warnings || status=1
+logged clippy cargo clippy --locked --workspace --features "$features" --all-targets -- -D warnings || status=1
 # As somebody takes the crate who wants no OTLP: beside the workspace's other members, a feature that it forgot to ask for
 # is there all the same.
 logged clippy-small cargo clippy --locked -p sinkwell --no-default-features -- -D warnings || status=1
 logged clippy-schedules cargo clippy --locked -p sinkwell --features shuttle --test schedules -- -D warnings || status=1
-logged rustdoc env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --exclude sinkwell-cli || status=1
+logged rustdoc env RUSTDOCFLAGS="-D warnings" \
+    cargo doc --workspace --features "$features" --no-deps --exclude sinkwell-cli || status=1
+logged rustdoc-small env RUSTDOCFLAGS="-D warnings" \
+    cargo doc -p sinkwell --no-default-features --no-deps || status=1
 public_api || status=1
 logged deny cargo deny --all-features check bans licenses sources || status=1
 exit "$status"

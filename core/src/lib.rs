@@ -8,6 +8,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | `intake` | the other end of the `stream` sink: takes streams, and gives their envelopes to a sink |
+//! | `signed` | a sealed envelope with its attributes by name |
 //! | `verify` | is what arrived whole and unaltered? shares the lowest modules with the rest, and none of its state |
 //! | `simple` | two lines: an event from values, through the process's default emitter |
 //! | `host` | what every binding needs: opening with host sinks, reports as JSON, the default emitter |
@@ -85,6 +86,7 @@ mod reentry;
 pub mod seam;
 pub mod secret;
 mod settings;
+mod signed;
 mod simple;
 pub mod sink;
 mod sinks;
@@ -109,5 +111,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::EventInput;
 pub use receipt::Receipt;
 pub use seam::{fork, sqlite};
+pub use signed::SignedGovernanceEvent;
 pub use simple::{Event, emit, shutdown};
 pub use sinks::{audit_chain as audit, memory, otlp};

@@ -156,7 +156,6 @@ impl Envelope<'_> {
     }
 
     /// As a sink is given it, but for its line, which is left empty.
-    #[cfg(any(feature = "intake", all(test, feature = "otlp")))]
     pub(crate) fn for_sink(&self) -> crate::sink::EnvelopeInner {
         use crate::seam::parse_time;
         let (digest, hash) = self.hashes();

@@ -237,6 +237,19 @@ thread_local! {
     static WRITER: RefCell<ObjectWriter> = RefCell::new(ObjectWriter::new());
 }
 
+/// Gives `f` an empty writer that this thread keeps: its buffers have grown to what events here need.
+pub(crate) fn with_writer<T>(depth: usize, f: impl FnOnce(&mut ObjectWriter) -> T) -> T {
+    WRITER.with(|writer| match writer.try_borrow_mut() {
+        Ok(mut writer) => {
+            writer.reset(depth);
+            f(&mut writer)
+        }
+        // `emit` was called inside an `emit` of the same thread (by a signal handler, an allocator's hook, or a value of
+        // the host's that emits while it is read).
+        Err(_) => f(&mut ObjectWriter::with_depth(depth)),
+    })
+}
+
 impl Freezer {
     pub(crate) fn new(identity: Arc<Identity>, timeline: Arc<Timeline>) -> Self {
         let policy = identity.policy_version.as_ref().map_or(0, String::len);
@@ -265,11 +278,9 @@ impl Freezer {
     pub(crate) fn freeze_as(&self, mut input: EventInput<'_>, phase: Option<Phase>) -> Result<Event> {
         match input.data {
             Data::Object(writer) => self.freeze_with(&mut input, writer, phase),
-            Data::None | Data::Json(_) => WRITER.with(|writer| match writer.try_borrow_mut() {
-                Ok(mut writer) => self.freeze_text(&mut input, &mut writer, phase),
-                // `emit` was called inside an `emit` of the same thread (by a signal handler, or an allocator's hook).
-                Err(_) => self.freeze_text(&mut input, &mut ObjectWriter::new(), phase),
-            }),
+            Data::None | Data::Json(_) => {
+                with_writer(self.identity.limits.depth, |writer| self.freeze_text(&mut input, writer, phase))
+            }
         }
     }
 
@@ -279,7 +290,6 @@ impl Freezer {
         writer: &mut ObjectWriter,
         phase: Option<Phase>,
     ) -> Result<Event> {
-        writer.reset(self.identity.limits.depth);
         match input.data {
             Data::Json(text) => parse_into(text, writer),
             _ => writer.begin_object().and_then(|()| writer.end_object()),

@@ -12,7 +12,7 @@ mod outside;
 pub use crate::sink::EventId;
 pub use ambient::Ambient;
 pub use freeze::{Attribute, Event};
-pub(crate) use freeze::{Freezer, Identity, Phase, check_attribute};
+pub(crate) use freeze::{Freezer, Identity, Phase, check_attribute, with_writer};
 pub(crate) use input::read_parts;
 pub(crate) use input::read_value;
 pub use input::{Data, EventInput, Trace, invalid_data, read_event};

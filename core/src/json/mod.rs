@@ -6,9 +6,13 @@
 //! point (policy, verification of foreign files, reports).
 
 mod canon;
+#[cfg(feature = "serde")]
+mod de;
 mod number;
 mod parse;
 mod plain;
+#[cfg(feature = "serde")]
+mod ser;
 mod stream;
 mod value;
 pub(crate) mod words;
@@ -23,6 +27,8 @@ pub use number::{MAX_SAFE_INTEGER, write_f64};
 pub(crate) use parse::{Builder, drive};
 pub use parse::{JsonError, parse, parse_into, parse_limited};
 pub use plain::{Plain, Spelled, read_plain};
+#[cfg(feature = "serde")]
+pub(crate) use ser::Members;
 pub use stream::{StreamError, stream_into};
 pub use value::Value;
 pub use writer::{Canonical, ObjectWriter, compare_keys, write_string};

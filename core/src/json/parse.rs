@@ -38,6 +38,12 @@ impl JsonError {
         self
     }
 
+    /// Whether its path is known; that of the whole object is empty.
+    #[cfg(feature = "serde")]
+    pub(super) fn has_path(&self) -> bool {
+        self.path.is_some()
+    }
+
     fn at(mut self, offset: usize) -> Self {
         self.offset.get_or_insert(offset);
         self

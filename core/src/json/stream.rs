@@ -136,9 +136,12 @@ impl<'a> Stream<'a> {
     }
 }
 
+/// What is said of bytes.
+pub(super) const BYTES: &str = "bytes have no JSON form; send them as a string, in base64 for example";
+
 impl Wide for ObjectWriter {
     fn bytes(&mut self, _: &[u8]) -> Result<(), JsonError> {
-        Err(self.refuse("bytes have no JSON form; send them as a string, in base64 for example"))
+        Err(self.refuse(BYTES))
     }
     fn digits(&mut self, digits: &str) -> Result<(), JsonError> {
         self.int(digits.parse().unwrap_or(i128::MAX))

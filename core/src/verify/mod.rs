@@ -28,6 +28,8 @@ mod options;
 mod own;
 mod place;
 mod ranges;
+#[cfg(feature = "serde")]
+mod read;
 mod report;
 mod short;
 mod stream;
