@@ -8,10 +8,10 @@
 //! - Summaries never hold a receiver's words, a header's value or a path of the endpoint.
 //! - With nothing to send nothing runs.
 //!
-//! How: [`config`] is what a configuration says of it; [`settings`] puts that and the variables together, once; [`request`] writes envelopes as protobuf straight
-//! from their canonical bytes ([`record`], [`scan`], [`value`], [`wire`]); [`client`] keeps one connection
-//! ([`connect`], [`tls`], [`proxy`]), for other sinks over HTTP as well; [`answer`] judges, and [`caller`]
-//! puts the two together; [`exporter`] is the sink. The lane does the rest. [`metrics`] sends readings the same way, since they began or as differences ([`temporality`]), [`spans`] what finished
+//! How: `config` is what a configuration says of it; `settings` puts that and the variables together, once; `request` writes envelopes as protobuf straight
+//! from their canonical bytes (`record`, `scan`, `value`, `wire`); `client` keeps one connection
+//! (`connect`, `tls`, `proxy`), for other sinks over HTTP as well; `answer` judges, and `caller`
+//! puts the two together; `exporter` is the sink. The lane does the rest. `metrics` sends readings the same way, since they began or as differences (`temporality`), `spans` what finished
 //! spans came to.
 
 #[cfg(feature = "otlp")]
