@@ -18,6 +18,8 @@ pub struct Config {
     pub source: Option<String>,
     /// Prefix of built-in types; default `dev.sinkwell.`.
     pub type_prefix: String,
+    /// Ids of events follow each other within a process rather than being random; both are UUIDs of version 7.
+    pub derived_ids: bool,
     /// The sealing key; without one envelopes are unsigned.
     pub key: Option<KeyConfig>,
     /// Where durable lanes keep what is not yet acknowledged.

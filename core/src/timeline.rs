@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::seam::{Clock, Instant, Random, SeededRandom, SystemClock, SystemRandom, UnixNanos};
+use crate::seam::{Clock, Instant, Random, SeededRandom, Series, SystemClock, SystemRandom, UnixNanos};
 use crate::settings::Testing;
 
 #[cfg(test)]
@@ -21,6 +21,8 @@ pub(crate) struct Timeline {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     fixed: Option<Fixed>,
+    /// Ids follow each other rather than being random.
+    derived: bool,
 }
 
 struct Fixed {
@@ -31,7 +33,11 @@ struct Fixed {
 
 impl Timeline {
     /// The system's clock and randomness, or what `testing` fixes.
-    pub(crate) fn new(testing: Option<&Testing>) -> Self {
+    pub(crate) fn new(testing: Option<&Testing>, derived: bool) -> Self {
+        Self { derived, ..Self::of(testing) }
+    }
+
+    fn of(testing: Option<&Testing>) -> Self {
         #[cfg(test)]
         if let Some(clock) = GIVEN.take() {
             return Self::with(clock, Arc::new(SystemRandom));
@@ -46,23 +52,37 @@ impl Timeline {
                     step: nanos(testing.step),
                     events: AtomicU64::new(0),
                 }),
+                derived: false,
             },
         }
     }
 
     /// With a clock and randomness that a test provides.
     pub(crate) fn with(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { clock, random, fixed: None }
+        Self { clock, random, fixed: None, derived: false }
     }
 
-    /// Time and random bytes of the next event.
+    /// Time of the next event, and what of its id is no time.
     pub(crate) fn event(&self) -> (UnixNanos, [u8; 16]) {
         match &self.fixed {
+            None if self.derived => (self.clock.unix_nanos(), Series::bytes16()),
             None => (self.clock.unix_nanos(), self.random.bytes16("", 0)),
             Some(fixed) => {
                 let n = fixed.events.fetch_add(1, Ordering::SeqCst);
-                (fixed.at(n), self.random.bytes16("event", n))
+                let bytes = match self.derived {
+                    true => Series::nth(u128::from_be_bytes(self.random.bytes16("ids", 0)), n),
+                    false => self.random.bytes16("event", n),
+                };
+                (fixed.at(n), bytes)
             }
+        }
+    }
+
+    /// What of the id of the `n`-th envelope of a lane about itself is no time.
+    pub(crate) fn own(&self, lane: &str, n: u64) -> [u8; 16] {
+        match (&self.fixed, self.derived) {
+            (None, true) => Series::bytes16(),
+            _ => self.random.bytes16(&format!("own:{lane}"), n),
         }
     }
 

@@ -119,6 +119,7 @@ fn facts(config: &Config) -> Vec<(String, Value)> {
     put("agent.allow", list(&config.agent.allow));
     put("source", optional(config.source.as_deref()));
     put("type_prefix", text(&config.type_prefix));
+    put("ids", text(if config.derived_ids { "derived" } else { "random" }));
     if let Some(key) = &config.key {
         let source = match &key.source {
             KeySource::Ed25519File(path) => format!("ed25519 file {}", written(path)),

@@ -97,7 +97,7 @@ def number_text(mantissa, scale):
 
 class Column:
     def __init__(self):
-        self.entries, self.ids, self.time, self.near = [], [], 0, 0
+        self.entries, self.ids, self.time, self.near, self.random = [], [], 0, 0, 0
 
 
 class Place:
@@ -133,7 +133,7 @@ class Place:
                 return unzigzag(plain.varint()), bits.take(74)
             if code == 2:
                 return raw.take(16)
-            if code == 3:
+            if code in (3, 4):
                 return unzigzag(plain.varint()), unzigzag(plain.varint())
         return None
 
@@ -274,15 +274,15 @@ class Decoder:
         if said and said[0]:
             code, more = said
             if code == 1:
-                column.near = more[1]
-                place.last = v7(self.now + more[0], column.near)
+                column.random = more[1]
+                place.last = v7(self.now + more[0], column.random)
             elif code == 2:
                 place.last = more
-            elif code == 3:
-                column.near = (column.near + more[1]) % (1 << 74)
+            elif code in (3, 4):
+                column.near = ((column.near if code == 3 else column.random) + more[1]) % (1 << 74)
                 place.last = v7(self.now + more[0], column.near)
             else:
-                place.last = column.ids[-1 - (code - 4)]
+                place.last = column.ids[-1 - (code - 5)]
             column.ids.append(place.last)
         return uuid_text(place.last)
 

@@ -40,6 +40,12 @@ pub(super) const TOP: &[Key] = &[
     Key::new("agent", Form::Table(AGENT), "", "whose events these are"),
     Key::new("source", Form::Text, "the agent's id", "URI-reference of the producer"),
     Key::new("type_prefix", Form::Text, "`dev.sinkwell.`", "prefix of built-in types"),
+    Key::new(
+        "ids",
+        Form::Word(&["random", "derived"]),
+        "`random`",
+        "the ids of events, which are UUIDs of version 7 either way: `derived` has, in place of 74 random bits, a number that is random once in each process and then counts, so that a `stream` sends some ten bytes less for each event; who knows one id can guess the next",
+    ),
     Key::new("key", Form::Table(KEY), "none: envelopes are unsigned", "what seals"),
     Key::new("journal", Form::Table(JOURNAL), "none: no lane is durable", "a warning where no lane uses it"),
     Key::new(

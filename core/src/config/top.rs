@@ -55,6 +55,8 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         source: Some(source.unwrap_or_else(|| identity::uri_reference(&agent.id))),
         agent,
         type_prefix: table.or("type_prefix", "dev.sinkwell.".to_owned(), type_prefix)?,
+        derived_ids: table
+            .or("ids", false, |c| c.choice("kind of ids", &[("random", false), ("derived", true)], &[]))?,
         key: table.maybe("key", identity::key)?,
         heartbeat: table.or("heartbeat", Some(Duration::from_secs(30)), heartbeat)?,
         queue: table.or("queue", QueueConfig::default(), lane::read_queue)?,

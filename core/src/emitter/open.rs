@@ -133,7 +133,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         limits: config.limits,
         policy_version: governance.and_then(|governance| governance.version.clone()),
     });
-    let timeline = Arc::new(Timeline::new(config.testing.as_ref()));
+    let timeline = Arc::new(Timeline::new(config.testing.as_ref(), config.derived_ids));
     let required = governance.map(|governance| governance.required.clone()).unwrap_or_default();
     let file = match &config.checkpoint {
         Some(CheckpointTarget::File(file)) if !config.disabled => {

@@ -541,7 +541,7 @@ impl Sealer {
     ) -> Result<(), SignerFailed> {
         let context = Arc::clone(&self.context);
         let recorded = context.timeline.recorded(self.sealed);
-        let random = context.timeline.bytes16(&format!("own:{}", self.lane), self.sealed);
+        let random = context.timeline.own(&self.lane, self.sealed);
         let event = Event::own(
             Uuid::v7(recorded, random),
             recorded,

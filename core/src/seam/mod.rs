@@ -23,6 +23,6 @@ pub use fs::{Access, FileId, Fs, FsFile, RealFs, SharedFs, Stat, absolute, check
 pub(crate) use given::executable;
 pub(crate) use given::{entries, exists, metadata, read, var_os};
 pub(crate) use private::{PUBLIC_KEY, PUBLIC_PEM, read_private, write_new};
-pub(crate) use random::fill;
 pub use random::{Random, SeededRandom, SystemRandom, Uuid};
+pub(crate) use random::{Series, fill};
 pub(crate) use stdio::{Output, to_stderr};

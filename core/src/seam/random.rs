@@ -1,10 +1,12 @@
 //! Randomness and the ids made of it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
 use super::UnixNanos;
+use super::fork::PerProcess;
 
 /// A source of random bytes.
 pub trait Random: Send + Sync {
@@ -53,6 +55,39 @@ impl Random for SystemRandom {
             *at += 16;
             out
         })
+    }
+}
+
+/// Ids of one process that follow each other: a number that nobody can guess, drawn afresh after a fork, and how many
+/// came before.
+pub(crate) struct Series {
+    first: u128,
+    next: AtomicU64,
+}
+
+/// How many bits of a UUIDv7 are no time.
+const FREE: u32 = 74;
+
+impl Series {
+    /// What takes the place of random bytes in this process's next id.
+    pub(crate) fn bytes16() -> [u8; 16] {
+        static SERIES: PerProcess<Series> = PerProcess::new();
+        let series = SERIES.get();
+        Self::nth(series.first, series.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What takes the place of random bytes in the `n`-th id after the one that begins so.
+    pub(crate) fn nth(first: u128, n: u64) -> [u8; 16] {
+        // As many as fit pass before one comes again, so that two of one millisecond are never alike.
+        let number = first.wrapping_add(n.into()) & ((1 << FREE) - 1);
+        // Below the variant there is room for 62.
+        ((number >> 62) << 64 | number & ((1 << 62) - 1)).to_be_bytes()
+    }
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self { first: u128::from_be_bytes(SystemRandom.bytes16("ids", 0)), next: AtomicU64::new(0) }
     }
 }
 
@@ -142,5 +177,34 @@ impl Uuid {
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(std::str::from_utf8(&self.encode()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_count_are_all_different_and_stay_version_7() {
+        let ids: std::collections::HashSet<Uuid> =
+            // From a number at which every part of it carries over.
+            (0..5_000).map(|n| Uuid::v7(1_764_000_000_000_000_000, Series::nth((1 << 74) - 2_500, n))).collect();
+        assert_eq!(ids.len(), 5_000);
+        assert!(ids.iter().all(|id| id.0[6] >> 4 == 7 && id.0[8] >> 6 == 2));
+        let of = |n| Uuid::v7(0, Series::nth((1 << 62) - 1, n)).to_string();
+        assert_eq!(
+            [of(0), of(1)],
+            ["00000000-0000-7000-bfff-ffffffffffff", "00000000-0000-7001-8000-000000000000"]
+        );
+    }
+
+    #[test]
+    fn threads_of_a_process_share_one_series() {
+        let draw = || (0..1_000).map(|_| Series::bytes16()).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(draw)).collect();
+        let mut all: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 4_000);
     }
 }

@@ -55,7 +55,7 @@ fn exporter(every: Duration, manual: bool) -> (Exporter, mpsc::Receiver<f64>, Ar
         let double = Double { got: sender.clone(), refuses: Arc::clone(&refused) };
         Ok(Box::new(double) as Box<dyn Reporter>)
     };
-    let timeline = Arc::new(Timeline::new(None));
+    let timeline = Arc::new(Timeline::new(None, false));
     (Exporter::new(every, timeline, manual, Box::new(source), Box::new(make)), receiver, refuses)
 }
 

@@ -83,7 +83,7 @@ pub fn explain(files: &[PathBuf], config: Option<&Config>, event: &[u8], env: &d
         policy_version: None,
     };
     let depth = identity.limits.depth;
-    let freezer = Freezer::new(Arc::new(identity), Arc::new(Timeline::new(None)));
+    let freezer = Freezer::new(Arc::new(identity), Arc::new(Timeline::new(None, false)));
     let event = read_event(event, depth, &mut ObjectWriter::new(), |input| freezer.freeze(input))?;
     // Rules see the event as it was given, lanes as it is redacted.
     let redacted = redact(config, &event)?;

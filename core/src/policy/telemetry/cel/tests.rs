@@ -29,7 +29,8 @@ fn frozen(input: EventInput<'_>) -> Event {
         limits: crate::config::Limits { envelope: 1 << 20, depth: 64 },
         policy_version: None,
     };
-    let freezer = Freezer::new(identity.into(), std::sync::Arc::new(crate::timeline::Timeline::new(None)));
+    let freezer =
+        Freezer::new(identity.into(), std::sync::Arc::new(crate::timeline::Timeline::new(None, false)));
     freezer.freeze(input).unwrap()
 }
 

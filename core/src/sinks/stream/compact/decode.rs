@@ -13,8 +13,9 @@ use zstd::stream::raw::{DParameter, Decoder as Zstd, InBuffer, Operation, OutBuf
 
 use super::bits::{BitReader, Bytes, unzigzag};
 use super::table::{
-    BY_DIFFERENCE, BY_ENTRY, BY_VALUE, Decimal, ENTRY, FARTHEST, HEX_BACK, Kind, LAST_MARK, MOST_NUMBERS,
-    NEAR, NEW, NUMBER_BACK, ONCE, PLAIN, RESET, SAME, SCALES, TEXT_BACK, UUID_BACK, V7_BITS, v7,
+    BY_DIFFERENCE, BY_ENTRY, BY_VALUE, CHAIN, Decimal, ENTRY, FARTHEST, HEX_BACK, Kind, LAST_MARK,
+    MOST_NUMBERS, NEAR, NEW, NUMBER_BACK, ONCE, PLAIN, RESET, SAME, SCALES, TEXT_BACK, UUID_BACK, V7_BITS,
+    v7,
 };
 use super::{
     AROUND, CHECK, Defect, MOST_COLUMNS, MOST_EVENTS, MOST_SCHEMAS, MOST_SKELETON, MOST_STATE, MOST_VALUES,
@@ -107,7 +108,7 @@ enum Said {
     Difference(i64),
     Plain([u8; 16]),
     V7 { after: i64, random: u128 },
-    Near { after: i64, from: i64 },
+    Near { chain: bool, after: i64, from: i64 },
 }
 
 #[derive(Default)]
@@ -115,7 +116,9 @@ struct Column {
     entries: Vec<Arc<[u8]>>,
     /// Ids and digests, the newest last.
     ids: VecDeque<Arc<[u8]>>,
+    /// Of the last of the chain, and of the newest that was sent with random bits.
     near: u128,
+    random: u128,
     time: i64,
 }
 
@@ -469,9 +472,11 @@ impl Place {
                 (Kind::Uuid | Kind::Stream, PLAIN) => {
                     Said::Plain(raw.take(16)?.try_into().map_err(|_| DEFECT_CODE)?)
                 }
-                (Kind::Uuid | Kind::Stream, NEAR) => {
-                    Said::Near { after: unzigzag(plain.varint()?), from: unzigzag(plain.varint()?) }
-                }
+                (Kind::Uuid | Kind::Stream, NEAR | CHAIN) => Said::Near {
+                    chain: code == NEAR,
+                    after: unzigzag(plain.varint()?),
+                    from: unzigzag(plain.varint()?),
+                },
                 (Kind::Uuid | Kind::Stream, _) => Said::Back(back(UUID_BACK)?),
                 _ => return Err(DEFECT_CODE),
             };
@@ -569,11 +574,12 @@ impl Place {
             None | Some(Said::Same) => return self.uuid.ok_or(DEFECT_BACK),
             Some(Said::Plain(uuid)) => uuid,
             Some(Said::V7 { after, random }) => {
-                column.near = random;
+                column.random = random;
                 v7(millis.wrapping_add(after), random).ok_or(Defect("a UUID's time is none"))?
             }
-            Some(Said::Near { after, from }) => {
-                let random = column.near.wrapping_add_signed(from.into()) & ((1 << V7_BITS) - 1);
+            Some(Said::Near { chain, after, from }) => {
+                let before = if chain { column.near } else { column.random };
+                let random = before.wrapping_add_signed(from.into()) & ((1 << V7_BITS) - 1);
                 column.near = random;
                 v7(millis.wrapping_add(after), random).ok_or(Defect("a UUID's time is none"))?
             }

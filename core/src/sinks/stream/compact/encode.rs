@@ -12,8 +12,8 @@ use zstd::stream::raw::{CParameter, Encoder as Zstd, InBuffer, Operation, OutBuf
 
 use super::bits::{BitWriter, class, put_varint, zigzag};
 use super::table::{
-    BY_DIFFERENCE, BY_ENTRY, BY_VALUE, Decimal, ENTRY, FARTHEST, HEX_BACK, Kind, MOST_NUMBERS, NEAR, NEW,
-    NUMBER_BACK, ONCE, PLAIN, RESET, SAME, SCALES, TEXT_BACK, UUID_BACK, V7_BITS, v7_parts,
+    BY_DIFFERENCE, BY_ENTRY, BY_VALUE, CHAIN, Decimal, ENTRY, FARTHEST, HEX_BACK, Kind, MOST_NUMBERS, NEAR,
+    NEW, NUMBER_BACK, ONCE, PLAIN, RESET, SAME, SCALES, TEXT_BACK, UUID_BACK, V7_BITS, v7_parts,
 };
 use super::walk::{Leaf, Parsed, Walk};
 use super::{AROUND, CHECK, MOST_COLUMNS, MOST_EVENTS, MOST_SCHEMAS, MOST_STATE, PLACE, SMALL, WINDOW};
@@ -97,6 +97,7 @@ struct Column {
     long: HashMap<Box<[u8]>, u64>,
     count: u64,
     near: u128,
+    random: u128,
     time: i64,
 }
 
@@ -377,15 +378,24 @@ impl Place {
         match (back, v7_parts(uuid)) {
             (Some(back), _) => self.code(back + UUID_BACK),
             (None, Some((millis, random))) => {
-                // Neighbours of a counter, rather than chance.
-                let near = random.cast_signed() - column.near.cast_signed();
-                let near = i64::try_from(near).ok().filter(|near| near.unsigned_abs() < 1 << 24);
-                column.near = random;
-                self.code(if near.is_some() { NEAR } else { NEW });
+                // Neighbours of a counter, rather than chance. Ids of others, between them, break no chain.
+                let near = |before: u128| {
+                    let near = i64::try_from(random.cast_signed() - before.cast_signed()).ok();
+                    near.filter(|near| near.unsigned_abs() < 1 << 24)
+                };
+                let found = near(column.near).map(|near| (NEAR, near));
+                let found = found.or_else(|| near(column.random).map(|near| (CHAIN, near)));
+                self.code(found.map_or(NEW, |(code, _)| code));
                 put_varint(&mut self.out.text, zigzag(millis - time.div_euclid(1_000_000)));
-                match near {
-                    Some(near) => put_varint(&mut self.out.text, zigzag(near)),
-                    None => self.out.bits.push((random, V7_BITS)),
+                match found {
+                    Some((_, near)) => {
+                        put_varint(&mut self.out.text, zigzag(near));
+                        column.near = random;
+                    }
+                    None => {
+                        self.out.bits.push((random, V7_BITS));
+                        column.random = random;
+                    }
                 }
             }
             (None, None) => {

@@ -1,6 +1,6 @@
 //! What no encoding of columns could undercut by much: the arithmetic that measurements are held to.
 //!
-//! Signatures, digests and ids at their first sight, and the random bits of ids, count as they are; every other column, over
+//! Signatures, digests and ids at their first sight, and the random bits of ids that follow none, count as they are; every other column, over
 //! the whole run, counts by itself under zstd-19, in whichever of two forms is shorter: as text, or, of numbers and times,
 //! as varints of the differences. What is predicted (stream, sequence, chain) counts nothing.
 
@@ -23,6 +23,7 @@ struct Column {
 pub(in crate::sinks::stream) fn floor(lines: &[Envelope]) -> BTreeMap<String, f64> {
     let mut columns = BTreeMap::<(String, u64), Column>::new();
     let (mut walk, mut seen) = (Walk::default(), HashSet::<Vec<u8>>::new());
+    let mut near = HashSet::<u128>::new();
     let mut shapes = BTreeMap::<Vec<u8>, usize>::new();
     for envelope in lines {
         let line = &envelope.bytes;
@@ -46,8 +47,12 @@ pub(in crate::sinks::stream) fn floor(lines: &[Envelope]) -> BTreeMap<String, f6
                     column.raw += f64::from(count)
                 }
                 (Kind::Uuid, Parsed::Uuid(uuid)) if seen.insert(text.to_vec()) => match v7_parts(&uuid) {
-                    Some((millis, _)) => {
-                        column.raw += 74.0 / 8.0;
+                    Some((millis, random)) => {
+                        // One that counts on from another has no random bits of its own.
+                        if !near.contains(&random.wrapping_sub(1)) {
+                            column.raw += 74.0 / 8.0;
+                        }
+                        near.insert(random);
                         let at = time.unwrap_or_default().div_euclid(1_000_000);
                         put_varint(&mut column.differences, zigzag(millis - at));
                         put_varint(&mut column.text, zigzag(millis - at));

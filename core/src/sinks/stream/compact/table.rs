@@ -81,10 +81,12 @@ pub(super) const NEW: u64 = 1;
 pub(super) const HEX_BACK: u64 = 2;
 /// A UUID that is no version 7: its 16 bytes.
 pub(super) const PLAIN: u64 = 2;
-/// A UUIDv7 of which the random bits are near those of the newest version 7 of the column.
+/// A UUIDv7 of which the random bits are near those of the last of the column's chain, of which it is the last then.
 pub(super) const NEAR: u64 = 3;
+/// One of which they are near those of the newest that was sent with random bits: the column's chain is that from then on.
+pub(super) const CHAIN: u64 = 4;
 /// From here on: one seen before, counted from the newest.
-pub(super) const UUID_BACK: u64 = 4;
+pub(super) const UUID_BACK: u64 = 5;
 
 /// Codes of a place's own dictionary of numbers.
 pub(super) const NUMBER_BACK: u64 = 2;

@@ -26,7 +26,7 @@ fn ends() -> (Encoder, Decoder) {
 #[test]
 fn every_load_comes_back_bit_for_bit() {
     for load in [Load::Agent, Load::Text, Load::Content, Load::Demo] {
-        for sealed in [EACH, Sealed { alg: "hmac_sha256", sign: "batch", batch: 50 }] {
+        for sealed in [EACH, Sealed { alg: "hmac_sha256", sign: "batch", batch: 50, ids: "derived" }] {
             let lines = events(600, load, sealed);
             for batch in [1, 10, 100, 1000] {
                 let (mut encoder, mut decoder) = ends();
@@ -42,7 +42,7 @@ fn sizes() {
     for load in [Load::Agent, Load::Demo, Load::Text, Load::Content] {
         for batch in [10, 100, 1000] {
             for sign in ["each", "batch"] {
-                let lines = events(10_000, load, Sealed { alg: "ed25519", sign, batch });
+                let lines = events(10_000, load, Sealed { sign, batch, ..EACH });
                 let raw: usize = lines.iter().map(|line| line.bytes.len() + 1).sum();
                 for level in [1, 3, 6, 9, 12, 19] {
                     let mut encoder = Encoder::at_level(level).unwrap();
@@ -447,8 +447,12 @@ fn vector(name: &str) -> std::path::PathBuf {
 fn the_vectors_are_read() {
     let path = vector("agent.batches");
     if std::env::var_os("SINKWELL_BLESS").is_some() {
-        let mut lines = events(220, Load::Agent, Sealed { alg: "ed25519", sign: "each", batch: 50 });
-        lines.extend(events(60, Load::Content, Sealed { alg: "hmac_sha256", sign: "batch", batch: 20 }));
+        let mut lines = events(220, Load::Agent, Sealed { batch: 50, ..EACH });
+        lines.extend(events(
+            60,
+            Load::Content,
+            Sealed { alg: "hmac_sha256", sign: "batch", batch: 20, ids: "derived" },
+        ));
         lines.extend(events(22, Load::Demo, EACH));
         lines.extend(events(30, Load::Text, EACH));
         let (mut batches, mut text) = (Vec::new(), Vec::new());

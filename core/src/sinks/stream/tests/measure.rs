@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use super::{Load, Sealed, events};
+use super::{EACH, Load, Sealed, events};
 use crate::sink::Envelope;
 use crate::sinks::otlp::http::Compression;
 use crate::sinks::otlp::{Facts, OtlpConfig, OtlpSink, Settings};
@@ -44,8 +44,8 @@ fn run(
 fn bytes_and_time_of_an_event() {
     for load in [Load::Agent, Load::Demo, Load::Text, Load::Content] {
         for batch in [10, 100, 1000] {
-            for sign in ["each", "batch"] {
-                let lines = events(10_000, load, Sealed { alg: "ed25519", sign, batch });
+            for (sign, ids) in [("each", "random"), ("batch", "random"), ("batch", "derived")] {
+                let lines = events(10_000, load, Sealed { sign, batch, ids, ..EACH });
                 let n = lines.len();
                 let raw: usize = lines.iter().map(|line| line.bytes.len() + 1).sum();
                 let each = |(size, took): (usize, Duration)| {
@@ -89,7 +89,7 @@ fn bytes_and_time_of_an_event() {
                     gzip.finish().unwrap().len()
                 });
                 println!(
-                    "{load:?} batch {batch} sign {sign}: {n} events of {} B; compact {} (decode {:.2} us); otlp gzip {}; otlp zstd {}; ndjson zstd {}; ndjson gzip-6 {}",
+                    "{load:?} batch {batch} sign {sign} ids {ids}: {n} events of {} B; compact {} (decode {:.2} us); otlp gzip {}; otlp zstd {}; ndjson zstd {}; ndjson gzip-6 {}",
                     raw / n,
                     each(compact),
                     decode.1.as_secs_f64() * 1e6 / n as f64,
@@ -121,13 +121,18 @@ fn bytes_and_time_of_an_event() {
 #[test]
 fn an_event_takes_few_bytes() {
     let mut most = BTreeMap::new();
-    for (batch, sign, limit) in [(100, "each", 113.0), (100, "batch", 53.0), (1000, "batch", 50.0)] {
-        let lines = events(3000, Load::Agent, Sealed { alg: "ed25519", sign, batch });
+    for (batch, sign, ids, limit) in [
+        (100, "each", "random", 113.0),
+        (100, "batch", "random", 53.0),
+        (100, "batch", "derived", 43.5),
+        (1000, "batch", "random", 50.0),
+    ] {
+        let lines = events(3000, Load::Agent, Sealed { sign, batch, ids, ..EACH });
         let mut encoder = Encoder::new().unwrap();
         let size: usize =
             lines.chunks(batch).map(|part| encoder.encode(part, usize::MAX).unwrap().unwrap().len()).sum();
         let bytes = size as f64 / lines.len() as f64;
-        most.insert((batch, sign), bytes);
+        most.insert((batch, sign, ids), bytes);
         assert!(bytes < limit, "{most:?}");
         let mut sink = otlp();
         let otlp: usize = lines

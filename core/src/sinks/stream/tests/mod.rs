@@ -34,9 +34,11 @@ pub(super) struct Sealed {
     pub(super) alg: &'static str,
     pub(super) sign: &'static str,
     pub(super) batch: usize,
+    /// `ids`
+    pub(super) ids: &'static str,
 }
 
-pub(super) const EACH: Sealed = Sealed { alg: "ed25519", sign: "each", batch: 100 };
+pub(super) const EACH: Sealed = Sealed { alg: "ed25519", sign: "each", batch: 100, ids: "random" };
 
 /// About `n` envelopes.
 pub(super) fn events(n: usize, load: Load, sealed: Sealed) -> Vec<Envelope> {
@@ -48,9 +50,10 @@ pub(super) fn events(n: usize, load: Load, sealed: Sealed) -> Vec<Envelope> {
     };
     crate::key::generate(alg, &key).unwrap();
     let text = format!(
-        "agent: {{ id: 'urn:example:agent:support', tenant: acme }}\nheartbeat: off\n\
+        "agent: {{ id: 'urn:example:agent:support', tenant: acme }}\nheartbeat: off\nids: {}\n\
          key: {{ id: k1, {}: {{ file: {} }}, sign: {} }}\n\
          lanes: [ {{ id: out, sink: {{ host: out }}, queue: {{ events: 100000, bytes: 1GiB }}, batch: {{ events: {}, bytes: 64MiB, linger: 5s }} }} ]\n",
+        sealed.ids,
         sealed.alg,
         key.display(),
         sealed.sign,
