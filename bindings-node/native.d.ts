@@ -129,6 +129,12 @@ export declare class NativeEmitter {
   metrics(): string
   /** Emits the events that a span stands for, and says how many. Never waits; `inside` as for `emit`. */
   emitSpan(span: Buffer, inside: boolean): number
+  /** Emits the events that a step stands for, and says how many. Never waits; `inside` as for `emit`. */
+  emitStep(step: Buffer, inside: boolean): number
+  /** The intent of a tool's call that is a deed: an event, as JSON. */
+  stepIntent(step: Buffer): string
+  /** What the deed says of the call's end: `{data, content}`, as JSON. Never waits; `inside` as for `emit`. */
+  stepResult(step: Buffer, inside: boolean): string
   /** Emits a log record. Never waits; `inside` as for `emit`. */
   emitLog(record: Buffer, inside: boolean): void
   /** Emits lines of pino's, waiting for room on a thread of its own. */

@@ -1174,6 +1174,50 @@ int32_t sinkwell_events_of_span(struct SinkwellBytes span,
                                 struct SinkwellOwned *out,
                                 struct SinkwellError *error);
 
+// Emits the events that a step stands for. It is an object, as JSON text or as a stream of values (as for
+// `sinkwell_emit_span`): `{"kind", "id", "parent", "name", "run", "causation", "start_unix_nano", "end_unix_nano",
+// "outcome", "error_type", "decision", "attributes", "usage", "usage_of", "input", "output", "system", "content",
+// "trace_id", "span_id", "flags", "state", "permit"}`, all but `kind` and `id` optional (docs/STEPS.md). `emitted` is how
+// many then. An error says what was wrong with the first that was refused; the others are emitted all the same.
+//
+// # Ownership
+// The step stays the caller's.
+//
+// # Safety
+// `emitter` is an emitter; `step` is borrowed for the call; `emitted` and `error` are NULL or valid for a write.
+int32_t sinkwell_emit_step(const struct SinkwellEmitter *emitter,
+                           struct SinkwellBytes step,
+                           int32_t wait,
+                           uint64_t *emitted,
+                           struct SinkwellError *error);
+
+// The intent of a tool's call that is a deed: an event as `sinkwell_emit_json` takes one, for the intent of a deed. Other
+// steps may be inside it until `sinkwell_step_result`, which must follow also where the deed was refused.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `emitter` is an emitter; `step` is borrowed for the call; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_step_intent(const struct SinkwellEmitter *emitter,
+                             struct SinkwellBytes step,
+                             struct SinkwellOwned *out,
+                             struct SinkwellError *error);
+
+// What the deed of a tool's call says of its end: the JSON object `{"data", "content"}`, for the deed's result. A refusal
+// is emitted here as the decision that it is.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `emitter` is an emitter; `step` is borrowed for the call; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_step_result(const struct SinkwellEmitter *emitter,
+                             struct SinkwellBytes step,
+                             int32_t wait,
+                             struct SinkwellOwned *out,
+                             struct SinkwellError *error);
+
 // Verifies envelopes: the report that `sinkwell verify --format json` prints.
 //
 // # Ownership

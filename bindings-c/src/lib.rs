@@ -17,7 +17,7 @@
 //! Read in this order: [`bytes`] and `slice`, [`error`], [`emitter`] (the handle), [`open`], [`emit`], [`event`] and `values`
 //! (the way of an event in), [`look`], [`control`], [`end`], [`receipt`]
 //! and [`completion`] (waiting), [`deed`], [`sink`], [`signer`] and [`reply`] (what the host brings), [`tools`] (what
-//! needs no emitter), [`span`] and [`log`] (spans and log records into events), [`vacuum`] (events out of log streams), [`outside`] (what strangers send),
+//! needs no emitter), [`span`], [`step`] and [`log`] (spans, steps and log records into events), [`vacuum`] (events out of log streams), [`outside`] (what strangers send),
 //! [`process`] (logger, forks, signals).
 //!
 //! The signatures are literal, with fields of fixed width, so that the header and the C# imports can be
@@ -43,6 +43,7 @@ pub mod signer;
 pub mod sink;
 mod slice;
 pub mod span;
+pub mod step;
 pub mod tools;
 pub mod vacuum;
 mod values;

@@ -369,6 +369,22 @@ static void logs(void) {
      "a log line is emitted, whatever it is");
   ok(sinkwell_emit_log(emitter, text("{}"), 7, &error) == 3, "but not with a way to wait that does not exist");
   sinkwell_error_free(&error);
+  uint64_t told = 0;
+  const char *step = "{\"kind\":\"tool\",\"id\":\"t-1\",\"name\":\"pay\",\"end_unix_nano\":\"2\"}";
+  ok(sinkwell_emit_step(emitter, text(step), SINKWELL_WAIT, &told, &error) == 0 && told == 1,
+     "a step is emitted as what it stands for");
+  ok(sinkwell_step_intent(emitter, text("{\"kind\":\"tool\",\"id\":\"t-2\",\"name\":\"pay\"}"), &out, &error) == 0 &&
+         has(&out, "\"tool\":\"pay\""),
+     "that of a tool may be a deed: its intent");
+  sinkwell_owned_free(&out);
+  ok(sinkwell_step_result(emitter, text("{\"kind\":\"tool\",\"id\":\"t-2\",\"end_unix_nano\":\"2\"}"), SINKWELL_WAIT,
+                          &out, &error) == 0 &&
+         has(&out, "\"outcome\":\"ok\""),
+     "and its result");
+  sinkwell_owned_free(&out);
+  ok(sinkwell_emit_step(emitter, text("{}"), SINKWELL_WAIT, &told, &error) == 3 && has(&error.place, "step.kind"),
+     "what is no step is invalid_argument");
+  sinkwell_error_free(&error);
   sinkwell_emitter_free(&emitter);
 }
 

@@ -1,4 +1,4 @@
-//! Log records and spans from JavaScript, as streams of values; and pino's lines, which are read here so that no number is
+//! Log records, spans and steps from JavaScript, as streams of values; and pino's lines, which are read here so that no number is
 //! rounded on its way.
 
 use std::sync::Arc;
@@ -45,6 +45,25 @@ impl NativeEmitter {
     pub fn emit_span(&self, span: Buffer, inside: bool) -> napi::Result<u32> {
         let emitted = bridge::emit_span(self.get()?, &span, &never(inside)).map_err(thrown)?;
         Ok(u32::try_from(emitted).unwrap_or(u32::MAX))
+    }
+
+    /// Emits the events that a step stands for, and says how many. Never waits; `inside` as for `emit`.
+    #[napi(catch_unwind)]
+    pub fn emit_step(&self, step: Buffer, inside: bool) -> napi::Result<u32> {
+        let emitted = bridge::emit_step(self.get()?, &step, &never(inside)).map_err(thrown)?;
+        Ok(u32::try_from(emitted).unwrap_or(u32::MAX))
+    }
+
+    /// The intent of a tool's call that is a deed: an event, as JSON.
+    #[napi(catch_unwind)]
+    pub fn step_intent(&self, step: Buffer) -> napi::Result<String> {
+        bridge::intent_of_step_json(self.get()?, &step).map(text).map_err(thrown)
+    }
+
+    /// What the deed says of the call's end: `{data, content}`, as JSON. Never waits; `inside` as for `emit`.
+    #[napi(catch_unwind)]
+    pub fn step_result(&self, step: Buffer, inside: bool) -> napi::Result<String> {
+        bridge::result_of_step_json(self.get()?, &step, &never(inside)).map(text).map_err(thrown)
     }
 
     /// Emits a log record. Never waits; `inside` as for `emit`.

@@ -202,6 +202,34 @@ impl Emitter {
         guarded(py, || sinkwell::bridge::emit_span_value(&*self.inner, &span, &waiter).or_raise(py))
     }
 
+    /// Emit the events that a step of a framework's run stands for, and say how many (``docs/STEPS.md``).
+    ///
+    /// A step has a ``kind`` (``run``, ``agent``, ``model``, ``tool``, ``decision``, ``retrieval``, ``handoff``) and an
+    /// ``id``, and may have ``parent``, ``name``, ``start_unix_nano``, ``end_unix_nano``, ``outcome``, ``error_type``,
+    /// ``attributes``, ``usage``, ``input``, ``output`` and more. Waits for room as ``emit`` does. Raises as ``emit`` does,
+    /// and ``InvalidArgument`` for what is no step.
+    fn emit_step(&self, py: Python<'_>, step: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let step = crate::plain::spelled(step)?.value;
+        let waiter = Caller { py, room: None, may_wait: true };
+        guarded(py, || sinkwell::bridge::emit_step_value(&*self.inner, &step, &waiter).or_raise(py))
+    }
+
+    /// The intent of a tool's call that is a deed, as keyword arguments of ``deed``.
+    fn _step_intent<'py>(&self, py: Python<'py>, step: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let step = crate::plain::spelled(step)?.value;
+        let event = guarded(py, || sinkwell::bridge::intent_of_step(&*self.inner, &step).or_raise(py))?;
+        convert::from_json(py, event.to_json().as_bytes())
+    }
+
+    /// What the deed says of the call's end: ``data`` and ``content``.
+    fn _step_result<'py>(&self, py: Python<'py>, step: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let step = crate::plain::spelled(step)?.value;
+        let waiter = Caller { py, room: None, may_wait: true };
+        let result =
+            guarded(py, || sinkwell::bridge::result_of_step(&*self.inner, &step, &waiter).or_raise(py))?;
+        convert::from_json(py, &result.to_json())
+    }
+
     /// Emit a log record as a ``log.record``, whatever it says; see ``sinkwell.event_of_log``.
     ///
     /// Waits for room as ``emit`` does. Raises ``Backpressure``, ``Closed`` or ``RequiredSinkUnavailable`` only.

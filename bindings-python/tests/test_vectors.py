@@ -554,6 +554,53 @@ def test_logs(file: dict[str, Any], name: str) -> None:
         assert sinkwell.event_of_log(given(case["record"])) == case["event"], case["name"]
 
 
+@pytest.mark.parametrize(("file", "name"), cases("steps", {"name", "about", "cases"}))
+def test_steps(file: dict[str, Any], name: str, tmp_path: Path) -> None:
+    assert file["cases"]
+    for i, case in enumerate(file["cases"]):
+        record(f"{name}/{i}")
+        assert set(case) == {"name", "calls", "events"}, case["name"]
+        path = tmp_path / str(i)
+        lane = {"id": "out", "sink": {"file": {"path": str(path)}}}
+        deeds: dict[str, Any] = {}
+        config = {"agent": {"id": "urn:example:agent"}, "heartbeat": "off", "lanes": [lane]}
+        with sinkwell.Emitter.open(config) as emitter:
+            for call in case["calls"]:
+                tell_step(emitter, call, deeds)
+        sealed = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        assert [told(event) for event in sealed if "origin" not in event] == case["events"], case["name"]
+
+
+def tell_step(emitter: sinkwell.Emitter, call: dict[str, Any], deeds: dict[str, Any]) -> None:
+    ((what, step),) = ((what, step) for what, step in call.items() if what != "error")
+    with pytest.raises(sinkwell.Error) if "error" in call else contextlib.nullcontext() as caught:
+        if what == "emit":
+            emitter.emit_step(step)
+        elif what == "begin":
+            deeds[step["id"]] = emitter.deed(**emitter._step_intent(step)).__enter__()
+        else:
+            assert what == "end"
+            said, deed = emitter._step_result(step), deeds.pop(step["id"])
+            deed.result(said["data"], content=said["content"])
+            deed.__exit__(None, None, None)
+    if caught is not None:
+        assert {"kind": caught.value.kind, "where": caught.value.where} == call["error"]
+
+
+def told(event: dict[str, Any]) -> dict[str, Any]:
+    """What the vectors say of an event: no salt, no time, nothing that was measured."""
+    data = {key: value for key, value in event["data"].items() if key != "capture"}
+    if data.get("phase") == "result":
+        del data["duration_ms"]
+    if "content" in data:
+        known = {"class", "mediatype", "role", "size"}
+        data["content"] = [
+            {key: value for key, value in part.items() if key in known} for part in data["content"]
+        ]
+    names = ("subject", "runid", "causationid", "correlationid", "traceparent", "severitytext")
+    return {"type": event["type"], "data": data, **{name: event[name] for name in names if name in event}}
+
+
 class Scripted:
     """A sink that answers by a script."""
 

@@ -27,12 +27,13 @@ FOLDERS = (
     "policy",
     "seal",
     "spans",
+    "steps",
     "usage",
     "vacuum",
     "verify",
 )
 WHOLE = ("canaries", "deeds", "emit", "policy", "vacuum", "verify")
-INDEXED = ("config", "content", "host-sinks", "logs", "seal", "spans", "usage")
+INDEXED = ("config", "content", "host-sinks", "logs", "seal", "spans", "steps", "usage")
 LANGUAGES = ("python", "node", "dotnet", "go")
 
 

@@ -65,6 +65,15 @@ pub(super) fn of(span: &Span<'_>, names: &SpanNames) -> Content {
             content.parts.push(whole(class, None, value, span.permit));
         }
     }
+    for part in span.step.map(|step| step.content).unwrap_or_default() {
+        let mut part = part.clone();
+        if let (Value::Object(members), Some(permit)) = (&mut part, span.permit)
+            && !members.iter().any(|(name, _)| name == "permit")
+        {
+            members.push(("permit".to_owned(), permit.into()));
+        }
+        content.parts.push(part);
+    }
     content
 }
 

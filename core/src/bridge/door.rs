@@ -46,6 +46,8 @@ pub enum Told {
     Log,
     /// A span that started or ended; each of its events is counted.
     Span,
+    /// A step of a framework's run; each of its events is counted.
+    Step,
 }
 
 impl<D: Door> Door for Arc<D> {

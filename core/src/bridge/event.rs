@@ -6,6 +6,7 @@ use super::context::moment;
 use super::names::SpanNames;
 use super::runs::Place;
 use super::span::{Span, Status};
+use super::step::{Kind, Step};
 use crate::json::{Value, parse};
 use crate::seam::UnixNanos;
 use crate::usage::span_usage;
@@ -13,8 +14,8 @@ use crate::usage::span_usage;
 type Members = Vec<(String, Value)>;
 
 /// How the run, call or step that a span describes ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
     Ok,
     Error,
     Cancelled,
@@ -26,6 +27,16 @@ enum Outcome {
 }
 
 impl Outcome {
+    /// By the names that steps have for them.
+    pub(super) const ALL: [(&'static str, Self); 6] = [
+        ("ok", Self::Ok),
+        ("error", Self::Error),
+        ("denied", Self::Denied),
+        ("timeout", Self::TimedOut),
+        ("cancelled", Self::Cancelled),
+        ("asked", Self::Asked),
+    ];
+
     /// The outcome that an error of this type stands for.
     fn of_error(kind: &str, names: &SpanNames) -> Self {
         let kind = last_part(kind);
@@ -65,12 +76,25 @@ pub fn outcome_of_error(kind: &str) -> &'static str {
 /// The events of a span; `place` says to which run it belongs.
 pub(super) fn of(span: &Span<'_>, place: &Place) -> Vec<Value> {
     let names = SpanNames::get();
+    if place.again {
+        return Vec::new();
+    }
     let maker = Maker { span, names, place };
     let Some(end) = span.end else {
         return if place.starts { vec![maker.started()] } else { Vec::new() };
     };
     let started = place.starts.then(|| maker.started());
     started.into_iter().chain(maker.ended(end)).collect()
+}
+
+/// The intent of a tool's call that is about to be made.
+pub(super) fn intent(span: &Span<'_>, place: &Place) -> Value {
+    let maker = Maker { span, names: SpanNames::get(), place };
+    let mut data = maker.kept();
+    let tool = maker.tool_name();
+    put(&mut data, "tool", tool.into());
+    let subject = Some(format!("tool:{tool}"));
+    maker.event("tool.invocation", data, None, subject, content::of(span, maker.names))
 }
 
 /// Whether it is the span of an agent: each such span is a run.
@@ -112,7 +136,12 @@ impl Maker<'_> {
         let mut data = self.kept();
         data.retain(|(name, _)| *name != self.names.error);
         self.of_parent(&mut data);
-        self.event("run.started", data, self.span.start, None, content::Content::default())
+        // A span repeats at its end what it said at its start.
+        let content = match self.span.step {
+            Some(_) if self.span.end.is_none() => content::of(self.span, self.names),
+            _ => content::Content::default(),
+        };
+        self.event("run.started", data, self.span.start, None, content)
     }
 
     fn ended(&self, end: UnixNanos) -> Vec<Value> {
@@ -128,6 +157,11 @@ impl Maker<'_> {
         let content = content::of(span, names);
         if self.place.ends {
             return self.run(data, end, content);
+        }
+        if span.step.is_some_and(|step| step.kind == Kind::Handoff) {
+            put(&mut data, "step", "handoff".into());
+            put(&mut data, "to", span.name.into());
+            return vec![self.event("run.progress", data, Some(end), None, content)];
         }
         let method = span.text(&names.method);
         let is_call = method.is_some_and(|method| names.tool_methods.contains(method));
@@ -364,6 +398,10 @@ impl Maker<'_> {
 
     fn outcome(&self) -> Outcome {
         let (span, names) = (self.span, self.names);
+        if let Some(told) = span.step.and_then(|step| step.outcome) {
+            // A result that says that the call failed goes before what its framework makes of it.
+            return if told == Outcome::Ok && self.said_failed() { Outcome::Error } else { told };
+        }
         let conventional = span.text(&names.error);
         let error = conventional.or(self.exception());
         let special = error.map_or(Outcome::Error, |error| Outcome::of_error(error, names));
@@ -404,6 +442,11 @@ impl Maker<'_> {
             |name: &str, value: Option<Value>| event.extend(value.map(|value| (name.to_owned(), value)));
         say("subject", subject.map(Value::String));
         say("run", self.place.run.as_deref().map(Value::from));
+        let step = span.step.as_ref();
+        let is_event = |step: &&Step<'_>| step.kind == Kind::Handoff || step.deed;
+        say("id", step.filter(is_event).map(|step| step.id.into()));
+        let cause = step.and_then(|step| step.causation).or(self.place.causation.as_deref());
+        say("causation", cause.map(Value::from));
         say("correlation", span.text(&names.conversation).map(Value::from));
         say("trace", span.trace.clone());
         say("time", when.map(moment));

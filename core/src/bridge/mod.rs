@@ -1,4 +1,5 @@
-//! Turns other telemetry into events: spans of any tracing SDK, here, and log records ([`log`]).
+//! Turns other telemetry into events: spans of any tracing SDK, here, steps of frameworks ([`step`]), and log records
+//! ([`log`]).
 //!
 //! Guarantees of the span bridge: this is the only place that says which span is which event; bindings convert their SDK's span
 //! into the JSON object below and add nothing. The same span gives the same events in every language
@@ -47,6 +48,7 @@ mod log;
 mod names;
 mod runs;
 mod span;
+mod step;
 
 #[cfg(test)]
 mod tests;
@@ -62,6 +64,10 @@ const LEFT_OUT: &str = "content_left_out";
 pub use door::{Door, Told};
 pub use event::outcome_of_error;
 pub use runs::Runs;
+pub use step::{
+    StepResult, emit_step, emit_step_value, intent_of_step, intent_of_step_json, result_of_step,
+    result_of_step_json,
+};
 
 /// The events that a span stands for, each an object as [`read_event`](crate::event::read_event) takes one.
 ///
@@ -119,8 +125,6 @@ pub fn emit_span<D: Door>(emitter: &D, span: &[u8], waiter: &D::Waiter<'_>) -> R
 /// # Errors
 /// As [`emit_span`].
 pub fn emit_span_value<D: Door>(emitter: &D, span: &Value, waiter: &D::Waiter<'_>) -> Result<usize> {
-    let mut writer = ObjectWriter::new();
-    let (mut emitted, mut refusal) = (0, None);
     let place = |span: &span::Span<'_>| {
         emitter.with_runs(|runs| runs.place(span)).unwrap_or_else(|| runs::Place::alone(span))
     };
@@ -130,8 +134,21 @@ pub fn emit_span_value<D: Door>(emitter: &D, span: &Value, waiter: &D::Waiter<'_
         .get("end_unix_nano")
         .is_some_and(|end| *end != Value::Null)
         .then(|| events.len().wrapping_sub(1));
+    emit_all(emitter, Told::Span, events, last, waiter)
+}
+
+/// Emits events, all of them, even when one is refused; `of_span` is the one that says how a span ended.
+fn emit_all<D: Door>(
+    emitter: &D,
+    told: Told,
+    events: Vec<Value>,
+    of_span: Option<usize>,
+    waiter: &D::Waiter<'_>,
+) -> Result<usize> {
+    let mut writer = ObjectWriter::new();
+    let (mut emitted, mut refusal) = (0, None);
     for (i, mut event) in events.into_iter().enumerate() {
-        let of_span = last == Some(i);
+        let of_span = of_span == Some(i);
         let mut tried = emitter.emit_value(&event, of_span, &mut writer, waiter);
         if matches!(&tried, Err(e) if e.kind() == ErrorKind::InvalidEvent) && event::leave_content(&mut event)
         {
@@ -140,7 +157,7 @@ pub fn emit_span_value<D: Door>(emitter: &D, span: &Value, waiter: &D::Waiter<'_
         match tried {
             Ok(()) => emitted += 1,
             Err(e) => {
-                emitter.not_emitted(Told::Span, &e);
+                emitter.not_emitted(told, &e);
                 refusal = refusal.or(Some(e));
             }
         }

@@ -13,9 +13,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use sha2::{Digest as _, Sha256};
+
 use super::event::is_agent;
 use super::names::SpanNames;
 use super::span::Span;
+use super::step::Step;
 use crate::event::Trace;
 use crate::sync::{Mutex, lock};
 
@@ -31,6 +34,10 @@ pub(super) struct Place {
     pub(super) starts: bool,
     /// Whether the end of the span is the end of the run.
     pub(super) ends: bool,
+    /// Whether it tells once more of a run that has ended: it stands for no event.
+    pub(super) again: bool,
+    /// The event that caused it: the intent of the deed that it is inside.
+    pub(super) causation: Option<Arc<str>>,
 }
 
 impl Place {
@@ -38,17 +45,21 @@ impl Place {
     pub(super) fn alone(span: &Span<'_>) -> Self {
         let is_agent = is_agent(span);
         let run = named(span).or(span.trace_id).map(Arc::from);
-        Self { run, parent_run: None, starts: is_agent && span.end.is_none(), ends: is_agent }
+        let starts = is_agent && span.end.is_none();
+        Self { run, starts, ends: is_agent, ..Self::default() }
     }
 }
 
 /// The run that a span itself names.
 fn named<'a>(span: &Span<'a>) -> Option<&'a str> {
     let names = SpanNames::get();
+    if let Some(step) = span.step.filter(Step::is_run) {
+        return Some(step.id);
+    }
     span.text(&names.run).or_else(|| span.text(&names.saga))
 }
 
-/// A trace's id and a span's.
+/// A trace's id and a span's; of a step a digest of its id.
 type Key = (u128, u64);
 
 /// An open span.
@@ -60,6 +71,17 @@ struct Open {
     own: bool,
     /// Whether a span around it belongs to another process.
     remote: bool,
+    /// The event that causes what is inside it.
+    causes: Option<Arc<str>>,
+}
+
+/// What is around a span that starts.
+#[derive(Default)]
+struct Around {
+    run: Option<Arc<str>>,
+    /// Whether it comes from another process.
+    remote: bool,
+    cause: Option<Arc<str>>,
 }
 
 #[derive(Default)]
@@ -90,7 +112,7 @@ impl std::fmt::Debug for Runs {
 impl Runs {
     /// Notes that a span starts or ends; returns where it belongs.
     pub(super) fn place(&self, span: &Span<'_>) -> Place {
-        let Some(key) = span.trace_id.zip(span.span_id).and_then(|(trace, span)| key(trace, span)) else {
+        let Some(key) = key_of(span) else {
             let mut place = Place::alone(span);
             place.starts |= place.ends;
             return place;
@@ -114,6 +136,29 @@ impl Runs {
         let key = key(trace.trace_id, trace.span_id)?;
         lock(&self.known).open.get(&key).and_then(|open| open.run.clone())
     }
+}
+
+fn key_of(span: &Span<'_>) -> Option<Key> {
+    match &span.step {
+        Some(step) => Some(key_of_step(step.id)),
+        None => span.trace_id.zip(span.span_id).and_then(|(trace, span)| key(trace, span)),
+    }
+}
+
+/// The key of the span around a span, if it says one.
+fn key_around(span: &Span<'_>, key: Key) -> Option<Key> {
+    match &span.step {
+        Some(step) => step.parent.map(key_of_step),
+        None => Some((key.0, u64::from_str_radix(span.parent_span_id?, 16).ok()?)),
+    }
+}
+
+/// A framework's ids are texts of any form. A digest of them meets no trace's id.
+fn key_of_step(id: &str) -> Key {
+    let digest: [u8; 32] = Sha256::new_with_prefix(b"sinkwell-step-v1\n").chain_update(id).finalize().into();
+    let half =
+        |from: usize| digest[from..from + 8].iter().fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
+    ((u128::from(half(0)) << 64) | u128::from(half(8)), half(16))
 }
 
 fn key(trace: &str, span: &str) -> Option<Key> {
@@ -140,49 +185,79 @@ impl Known {
         let named = named(span).map(Arc::from);
         let (open, starts) = match noted {
             Some(open) if open.own => {
-                return Place { run: open.run, parent_run: open.parent_run, starts: false, ends: true };
+                return Place { run: open.run, parent_run: open.parent_run, ends: true, ..Place::default() };
             }
             // At its start it was not known to be an agent's span: its run starts and ends now.
             Some(open) if is_agent(span) => {
-                let (open, place) = self.opened(span, (open.run, open.remote));
+                let around = Around { run: open.run, remote: open.remote, cause: open.causes };
+                let (open, place) = self.opened(span, around);
+                if place.again {
+                    return place;
+                }
                 (open, place.starts)
             }
             Some(open) => (open, false),
             None => {
                 let around = self.around(span, key);
                 let (open, place) = self.opened(span, around);
+                if place.again {
+                    return place;
+                }
                 (open, place.starts && !self.overflowed)
             }
         };
         if open.own {
-            return Place { run: open.run, parent_run: open.parent_run, starts, ends: true };
+            return Place {
+                run: open.run,
+                parent_run: open.parent_run,
+                starts,
+                ends: true,
+                ..Place::default()
+            };
         }
         let run = named.or(open.run).or_else(|| span.trace_id.map(Arc::from));
-        Place { run, parent_run: None, starts: false, ends: false }
+        // A deed is not its own cause.
+        let causation = open.causes.filter(|cause| span.step.is_none_or(|step| step.id != &**cause));
+        Place { run, causation, ..Place::default() }
     }
 
     /// The run around a span that starts, and whether it comes from another process.
-    fn around(&self, span: &Span<'_>, key: Key) -> (Option<Arc<str>>, bool) {
-        let Some(parent) = span.parent_span_id else { return (None, false) };
-        let parent = u64::from_str_radix(parent, 16).ok().and_then(|parent| self.open.get(&(key.0, parent)));
-        match parent {
-            Some(parent) => (parent.run.clone(), parent.remote),
-            // The parent is unknown, so that it belongs to another process.
-            None => (None, true),
+    fn around(&self, span: &Span<'_>, key: Key) -> Around {
+        match key_around(span, key).map(|key| self.open.get(&key)) {
+            Some(Some(parent)) => {
+                Around { run: parent.run.clone(), remote: parent.remote, cause: parent.causes.clone() }
+            }
+            _ => match &span.step {
+                Some(step) => Around { run: step.run.map(Arc::from), ..Around::default() },
+                // The parent is unknown, so that it belongs to another process.
+                None => Around { remote: span.parent_span_id.is_some(), ..Around::default() },
+            },
         }
     }
 
     /// The entry for a span that starts inside the run `around`, and the span's place.
-    fn opened(&mut self, span: &Span<'_>, (around, remote): (Option<Arc<str>>, bool)) -> (Open, Place) {
+    fn opened(&mut self, span: &Span<'_>, around: Around) -> (Open, Place) {
+        let Around { run: around, remote, cause } = around;
         let remote = remote || span.parent_is_remote;
         if !is_agent(span) {
             let run = named(span).map(Arc::from).or(around);
-            return (Open { run, parent_run: None, own: false, remote }, Place::default());
+            let causes =
+                span.step.filter(|step| step.deed).map(|step| Arc::from(step.id)).or_else(|| cause.clone());
+            let told = run.clone().or_else(|| span.trace_id.map(Arc::from));
+            let place = Place { run: told, causation: cause, ..Place::default() };
+            return (Open { run, parent_run: None, own: false, remote, causes }, place);
         }
         let given = named(span);
         if given.is_some_and(|given| around.as_deref() == Some(given)) {
             // The span names the run around it: another instrumentation's span of the same call.
-            return (Open { run: around, parent_run: None, own: false, remote }, Place::default());
+            let open = Open { run: around, parent_run: None, own: false, remote, causes: None };
+            return (open, Place { again: span.step.is_some(), ..Place::default() });
+        }
+        if let Some(step) = span.step.filter(|step| self.runs.contains(step.id)) {
+            // Its run has been told of: a second integration, or a run that goes on under its old id.
+            let run = Some(Arc::from(step.id));
+            let open = Open { run, parent_run: None, own: false, remote, causes: None };
+            return (open, Place { again: true, ..Place::default() });
         }
         let whole = span.trace_id.filter(|_| around.is_none() && !remote);
         let fresh = |run: &&str| !self.runs.contains(*run);
@@ -191,9 +266,14 @@ impl Known {
             Arc::from,
         );
         self.began(&run);
-        let place =
-            Place { run: Some(Arc::clone(&run)), parent_run: around.clone(), starts: true, ends: false };
-        (Open { run: Some(run), parent_run: around, own: true, remote }, place)
+        let place = Place {
+            run: Some(Arc::clone(&run)),
+            parent_run: around.clone(),
+            starts: true,
+            causation: cause,
+            ..Place::default()
+        };
+        (Open { run: Some(run), parent_run: around, own: true, remote, causes: None }, place)
     }
 
     fn began(&mut self, run: &Arc<str>) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::context;
 use super::names::SpanNames;
+use super::step::Step;
 use crate::error::{Error, Result};
 use crate::json::Value;
 use crate::seam::UnixNanos;
@@ -71,6 +72,8 @@ pub(super) struct Span<'a> {
     /// The operation, by the conventions or a dialect.
     pub(super) operation: Option<&'a str>,
     pub(super) permit: Option<&'a str>,
+    /// What it says besides, if a framework told it as a step.
+    pub(super) step: Option<Step<'a>>,
     attributes: Vec<(&'a str, &'a Value)>,
     /// Messages that were spelled member by member, under the name of the attribute that they stand for.
     messages: Vec<(&'static str, Value)>,
@@ -131,6 +134,7 @@ impl<'a> Span<'a> {
             raised: text(value, "raised")?.filter(|kind| !kind.is_empty()),
             operation,
             permit,
+            step: None,
             attributes: translated(given, names, kind),
             messages: unflattened(given, names),
         })

@@ -68,6 +68,8 @@ impl Said {
             (Told::Log, _) => ("log records", "were"),
             (Told::Span, 1) => ("event of a span", "was"),
             (Told::Span, _) => ("events of spans", "were"),
+            (Told::Step, 1) => ("event of a step", "was"),
+            (Told::Step, _) => ("events of steps", "were"),
         };
         let place = match (self.kind, self.error.place()) {
             (ErrorKind::Backpressure, Some(lane)) => format!(", lane {lane:?}"),
