@@ -131,10 +131,10 @@ export declare class NativeEmitter {
   emitSpan(span: Buffer, inside: boolean): number
   /** Emits the events that a step stands for, and says how many. Never waits; `inside` as for `emit`. */
   emitStep(step: Buffer, inside: boolean): number
-  /** The intent of a tool's call that is a deed: an event, as JSON. */
-  stepIntent(step: Buffer): string
-  /** What the deed says of the call's end: `{data, content}`, as JSON. Never waits; `inside` as for `emit`. */
-  stepResult(step: Buffer, inside: boolean): string
+  /** The intent of a tool's call that is a deed. */
+  stepIntent(step: Buffer): Given
+  /** What the deed says of the call's end. Never waits; `inside` as for `emit`. */
+  stepResult(step: Buffer, inside: boolean): SaidOfCall
   /** Emits a log record. Never waits; `inside` as for `emit`. */
   emitLog(record: Buffer, inside: boolean): void
   /** Emits lines of pino's, waiting for room on a thread of its own. */
@@ -265,6 +265,14 @@ export interface PinoKeys {
 
 /** The data of a parent's `model.usage` from its children's, JSON to JSON. */
 export declare function rollUpData(facts: string): string
+
+/** What came of a tool's call, as a deed's result takes it. */
+export interface SaidOfCall {
+  /** An object, as JSON. */
+  data: string
+  /** A list of parts, as JSON. */
+  content: string
+}
 
 /** A sink of JavaScript's. */
 export interface SinkSpec {

@@ -104,6 +104,13 @@ export function turn<T>(given: string | Context, body: (context: Context) => T):
   return enter({ ...around, ...own }, body);
 }
 
+/** @internal Calls `body` where this holds beside the context around it; of another run, without what is that one's. */
+export function within<T>(given: Pick<Context, 'run' | 'causation'>, body: () => T): T {
+  const { turn, attempt, ...others } = context();
+  const inside = given.run === undefined || given.run === others.run;
+  return enter({ ...said(inside ? { ...others, turn, attempt } : others), ...said(given) }, body);
+}
+
 /** Whether an event with these options is of the context's run: it may say another. */
 function isOf(here: Context, options: EventOptions | undefined): boolean {
   return options?.run === undefined || options.run === null || options.run === here.run;

@@ -14,8 +14,8 @@ import { act as onThread, loop, whenReached } from './loop';
 import { kindOf, outcomeOf } from './outcome';
 import { isInside } from './sink';
 
-/** What a deed waits for, beside what else its event says. */
-export interface DeedOptions extends EventOptions {
+/** What a deed waits for. */
+export interface DeedTerms {
   /**
    * When the intent is safe: `journaled` (on disk in every durable lane; by default where there is one), `delivered` (to a
    * sink of every class that governance requires) or `enqueued`.
@@ -26,6 +26,9 @@ export interface DeedOptions extends EventOptions {
   /** Ends the wait; the promise rejects with its reason then, and the act does not run. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** What a deed waits for, beside what else its event says. */
+export interface DeedOptions extends EventOptions, DeedTerms {}
 
 /** The act under way, as it sees itself. */
 export class Deed {
@@ -60,6 +63,11 @@ export class Deed {
       parts = toJson(list, 'content');
     }
     native(() => this.#native.say(said, parts));
+  }
+
+  /** @internal As `result`, of what is JSON already. */
+  say(data: string, content?: string): void {
+    native(() => this.#native.say(data, content));
   }
 }
 
@@ -106,7 +114,7 @@ export async function perform<R>(
   emitter: NativeEmitter,
   manual: boolean,
   event: Written,
-  { until, timeout, signal }: Pick<DeedOptions, 'until' | 'timeout' | 'signal'>,
+  { until, timeout, signal }: DeedTerms,
   act: Act<R>,
 ): Promise<R> {
   if (typeof act !== 'function')

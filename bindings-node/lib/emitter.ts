@@ -11,7 +11,7 @@ import type { Configuration, LaneKeys, KeyConfig } from './config';
 import type { Part } from './content';
 import { dataHere, optionsHere, recordHere } from './context';
 import { Entrance, written, type Written } from './crossing';
-import { perform, termsOf, type Act, type DeedOptions } from './deed';
+import { perform, termsOf, type Act, type DeedOptions, type DeedTerms } from './deed';
 import { InvalidArgumentError, native } from './errors';
 import { ended, endWithProcess, LIMIT, type Ending } from './exit';
 import { camel, toJson } from './json';
@@ -21,6 +21,7 @@ import type { Receipt } from './receipt';
 import { host, hostSigner, isInside, release, type SinkClass, type SinkLike, type Signer } from './sink';
 import type { Span } from './span';
 import { spelled } from './spelling';
+import { performStep, stepJson, type Step, type StepCall, type ToolStep } from './step';
 import type { Trace } from './trace';
 import type { BareType, EventData, EventType, EventTypes, NearType, NoData, OwnType } from './types';
 import { vacuum, type Log, type VacuumOptions, type VacuumReport } from './vacuum';
@@ -364,6 +365,39 @@ export class Emitter implements AsyncDisposable {
   emitSpan(span: Span): number {
     const given = spelled(span);
     return native(() => this.#native.emitSpan(given, isInside()));
+  }
+
+  /**
+   * Emits the events that a step of a framework's run stands for, and says how many: docs/STEPS.md. Never waits.
+   *
+   * @throws {InvalidArgumentError} It is no step, with the member.
+   */
+  emitStep(step: Step): number {
+    const given = stepJson(step);
+    return native(() => this.#native.emitStep(given, isInside()));
+  }
+
+  /**
+   * A tool's call, told as a step, that is made only once its intent is safe: see `deed`. `act` says by `call.ended` what came
+   * of it. Steps inside name the call's id as their `parent`.
+   *
+   * ```js
+   * await sw.deedOfStep({ id: 't-1', name: 'pay', input: { to: 'Ann' } }, async (call) => {
+   *   const output = await pay();
+   *   call.ended({ output });
+   *   return output;
+   * });
+   * ```
+   */
+  deedOfStep<R>(step: ToolStep, act: (call: StepCall) => R | PromiseLike<R>): Promise<R>;
+  deedOfStep<R>(step: ToolStep, terms: DeedTerms, act: (call: StepCall) => R | PromiseLike<R>): Promise<R>;
+  async deedOfStep<R>(...given: unknown[]): Promise<R> {
+    const [step, terms, act] = (given.length > 2 ? given : [given[0], {}, given[1]]) as [
+      ToolStep,
+      DeedTerms,
+      (call: StepCall) => R | PromiseLike<R>,
+    ];
+    return performStep(this.#native, this.#manual, step, termsOf(terms), act);
   }
 
   /**

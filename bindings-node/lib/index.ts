@@ -55,7 +55,7 @@ export type {
   SinkConfig,
 } from './config';
 export { context, run, turn, type Context } from './context';
-export { type Act, type Deed, type DeedOptions } from './deed';
+export { type Act, type Deed, type DeedOptions, type DeedTerms } from './deed';
 export {
   authorityBoundary,
   configure,
@@ -96,6 +96,7 @@ export {
 export { eventOfLog, type LogRecord } from './log';
 export type { Log, VacuumOptions, VacuumReport } from './vacuum';
 export { eventsOfSpan, type Span, type SpanEvent } from './span';
+export type { Step, StepCall, StepKind, StepMembers, StepOutcome, ToolStep } from './step';
 export { tool, type ToolOptions } from './tool';
 export type { Trace } from './trace';
 export type * from './types';

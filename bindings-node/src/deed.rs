@@ -76,7 +76,7 @@ impl Drop for Parts {
 }
 
 /// An event as JSON.
-#[napi(object, object_to_js = false)]
+#[napi(object)]
 pub struct Given {
     /// Its type.
     #[napi(js_name = "type")]

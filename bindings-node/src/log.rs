@@ -6,9 +6,10 @@ use std::sync::Arc;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use sinkwell::bridge::{self, emit_log, emit_record};
-use sinkwell::json::{Spelled, Value, read_plain};
-use sinkwell::{Emitter, Result, Wait};
+use sinkwell::json::{Spelled, Value, parse, read_plain};
+use sinkwell::{Emitter, Error, Result, Wait};
 
+use crate::deed::Given;
 use crate::emitter::{NativeEmitter, text};
 use crate::error::thrown;
 use crate::event_loop::EventLoop;
@@ -38,6 +39,15 @@ pub struct PinoKeys {
     pub labels: Option<String>,
 }
 
+/// What came of a tool's call, as a deed's result takes it.
+#[napi(object, object_from_js = false)]
+pub struct SaidOfCall {
+    /// An object, as JSON.
+    pub data: String,
+    /// A list of parts, as JSON.
+    pub content: String,
+}
+
 #[napi]
 impl NativeEmitter {
     /// Emits the events that a span stands for, and says how many. Never waits; `inside` as for `emit`.
@@ -54,16 +64,29 @@ impl NativeEmitter {
         Ok(u32::try_from(emitted).unwrap_or(u32::MAX))
     }
 
-    /// The intent of a tool's call that is a deed: an event, as JSON.
+    /// The intent of a tool's call that is a deed.
     #[napi(catch_unwind)]
-    pub fn step_intent(&self, step: Buffer) -> napi::Result<String> {
-        bridge::intent_of_step_json(self.get()?, &step).map(text).map_err(thrown)
+    pub fn step_intent(&self, step: Buffer) -> napi::Result<Given> {
+        let intent = bridge::intent_of_step_json(self.get()?, &step).map_err(thrown)?;
+        let Ok(Value::Object(mut members)) = parse(&intent) else {
+            return Err(thrown(Error::internal("an intent is no object")));
+        };
+        let mut take = |name: &str| {
+            let at = members.iter().position(|(key, _)| key == name)?;
+            Some(members.remove(at).1)
+        };
+        let event_type = take("type").as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+        let data = take("data").map(|data| data.to_json());
+        Ok(Given { event_type, data, rest: Some(Value::Object(members).to_json()) })
     }
 
-    /// What the deed says of the call's end: `{data, content}`, as JSON. Never waits; `inside` as for `emit`.
+    /// What the deed says of the call's end. Never waits; `inside` as for `emit`.
     #[napi(catch_unwind)]
-    pub fn step_result(&self, step: Buffer, inside: bool) -> napi::Result<String> {
-        bridge::result_of_step_json(self.get()?, &step, &never(inside)).map(text).map_err(thrown)
+    pub fn step_result(&self, step: Buffer, inside: bool) -> napi::Result<SaidOfCall> {
+        let result = bridge::result_of_step_json(self.get()?, &step, &never(inside)).map_err(thrown)?;
+        let result = parse(&result).map_err(|_| thrown(Error::internal("a result is no object")))?;
+        let text = |name: &str| result.get(name).map(Value::to_json).unwrap_or_default();
+        Ok(SaidOfCall { data: text("data"), content: text("content") })
     }
 
     /// Emits a log record. Never waits; `inside` as for `emit`.

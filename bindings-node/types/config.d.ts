@@ -264,6 +264,8 @@ export interface ConfigurationDocument {
     readonly source?: string | undefined;
     /** Prefix of built-in types; `dev.sinkwell.` if absent. */
     readonly type_prefix?: string | undefined;
+    /** Whether ids are random, or count from a random number on in each process; `random` if absent. */
+    readonly ids?: 'random' | 'derived' | undefined;
     /** Without one, envelopes are unsigned. */
     readonly key?: KeyConfig | undefined;
     /** Without one, no lane is durable. */

@@ -1,7 +1,7 @@
 import { type Part } from './content';
 import type { EventOptions } from './emitter';
-/** What a deed waits for, beside what else its event says. */
-export interface DeedOptions extends EventOptions {
+/** What a deed waits for. */
+export interface DeedTerms {
     /**
      * When the intent is safe: `journaled` (on disk in every durable lane; by default where there is one), `delivered` (to a
      * sink of every class that governance requires) or `enqueued`.
@@ -11,6 +11,9 @@ export interface DeedOptions extends EventOptions {
     readonly timeout?: number | undefined;
     /** Ends the wait; the promise rejects with its reason then, and the act does not run. */
     readonly signal?: AbortSignal | undefined;
+}
+/** What a deed waits for, beside what else its event says. */
+export interface DeedOptions extends EventOptions, DeedTerms {
 }
 /** The act under way, as it sees itself. */
 export declare class Deed {

@@ -1,10 +1,11 @@
 import type { Configuration, LaneKeys, KeyConfig } from './config';
 import type { Part } from './content';
-import { type Act, type DeedOptions } from './deed';
+import { type Act, type DeedOptions, type DeedTerms } from './deed';
 import type { LogRecord } from './log';
 import type { Receipt } from './receipt';
 import { type SinkClass, type SinkLike, type Signer } from './sink';
 import type { Span } from './span';
+import { type Step, type StepCall, type ToolStep } from './step';
 import type { Trace } from './trace';
 import type { BareType, EventType, EventTypes, NearType, NoData, OwnType } from './types';
 import { type Log, type VacuumOptions, type VacuumReport } from './vacuum';
@@ -183,6 +184,26 @@ export declare class Emitter implements AsyncDisposable {
     emit<T extends string, D extends object>(type: OwnType<T>, data?: (D & NoData) | null, options?: EventOptions): Receipt;
     /** Emits the events that a span stands for, and says how many. Never waits. */
     emitSpan(span: Span): number;
+    /**
+     * Emits the events that a step of a framework's run stands for, and says how many: docs/STEPS.md. Never waits.
+     *
+     * @throws {InvalidArgumentError} It is no step, with the member.
+     */
+    emitStep(step: Step): number;
+    /**
+     * A tool's call, told as a step, that is made only once its intent is safe: see `deed`. `act` says by `call.ended` what came
+     * of it. Steps inside name the call's id as their `parent`.
+     *
+     * ```js
+     * await sw.deedOfStep({ id: 't-1', name: 'pay', input: { to: 'Ann' } }, async (call) => {
+     *   const output = await pay();
+     *   call.ended({ output });
+     *   return output;
+     * });
+     * ```
+     */
+    deedOfStep<R>(step: ToolStep, act: (call: StepCall) => R | PromiseLike<R>): Promise<R>;
+    deedOfStep<R>(step: ToolStep, terms: DeedTerms, act: (call: StepCall) => R | PromiseLike<R>): Promise<R>;
     /**
      * Emits a log record of any logging library as a `log.record`; see `LogRecord`. Never waits. What it throws is never about
      * what the record says: the emitter is closed, full or forbidden to go on.

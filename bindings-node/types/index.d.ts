@@ -9,7 +9,7 @@ export { AuditLog, type AuditFilter, type AuditFound, type AuditGrouping, type A
 export { evaluateContentCapture, part, type CaptureDecision, type CaptureRequest, type ContentMode, type Part, type PartOptions, } from './content';
 export type { AuditChainSink, Configuration, ConfigurationDocument, FileSink, KeyConfig, LaneConfig, LaneKeys, OtlpSink, Overflow, SinkConfig, } from './config';
 export { context, run, turn, type Context } from './context';
-export { type Act, type Deed, type DeedOptions } from './deed';
+export { type Act, type Deed, type DeedOptions, type DeedTerms } from './deed';
 export { authorityBoundary, configure, configureSync, deed, emit, emitAsync, Emitter, flush, shutdown, type ByLane, type Metric, type Counters, type Cursor, type Drained, type EndOptions, type EventOptions, type Health, type LaneReport, type OpenOptions, type Severity, type StateRecord, } from './emitter';
 export { SignedGovernanceEvent } from './event';
 export type { Keys, KeySource } from './keys';
@@ -18,6 +18,7 @@ export { Rejected, Uncertain, type BatchAnswer, type BatchGovernanceEventSink, t
 export { eventOfLog, type LogRecord } from './log';
 export type { Log, VacuumOptions, VacuumReport } from './vacuum';
 export { eventsOfSpan, type Span, type SpanEvent } from './span';
+export type { Step, StepCall, StepKind, StepMembers, StepOutcome, ToolStep } from './step';
 export { tool, type ToolOptions } from './tool';
 export type { Trace } from './trace';
 export type * from './types';
