@@ -19,8 +19,8 @@ lint: ## formatters, linters, licences
 fmt: ## formats everything
 	@scripts/fmt.sh
 
-gen: ## writes again what is generated: the C header, the C# imports, the stubs
-	@scripts/parts.sh gen $(bindings:%=%/gen.sh)
+gen: ## writes again what is generated: the C header, the C# imports, the stubs, the viewer's page
+	@scripts/parts.sh gen $(bindings:%=%/gen.sh) viewer/gen.sh
 
 docs: ## the Rust reference, in target/doc
 	@cargo doc --no-deps --workspace --exclude sinkwell-cli

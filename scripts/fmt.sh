@@ -12,6 +12,10 @@ if [[ -d bindings-node ]] && have npm; then
     node_modules bindings-node
     logged node-fmt npm --prefix bindings-node run fmt
 fi
+if [[ -d viewer ]] && have npm; then
+    node_modules viewer
+    logged viewer-fmt npm --prefix viewer run fmt
+fi
 if [[ -d bindings-go ]] && have gofmt; then
     gofmt -w bindings-go
 fi

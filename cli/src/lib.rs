@@ -16,6 +16,7 @@ mod redact;
 mod tail;
 mod vacuum;
 mod verify;
+mod view;
 
 use std::ffi::OsString;
 
@@ -58,6 +59,7 @@ enum Command {
     Doctor(doctor::Command),
     Redact(redact::Command),
     Vacuum(vacuum::Command),
+    View(view::Command),
 }
 
 /// How a command ended; errors are exit 2.
@@ -95,6 +97,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Doctor(command) => doctor::run(command),
         Command::Redact(command) => redact::run(command),
         Command::Vacuum(command) => vacuum::run(command),
+        Command::View(command) => view::run(command),
     };
     match result {
         Ok(Outcome::Good) => 0,

@@ -471,6 +471,7 @@ def alterations():
         "signature": {"signature": base64.b64encode(bytes(32)).decode()},
         "signature_not_base64": {"signature": "not base64!"},
         "sigalg": {"sigalg": "ed25519"},
+        "keyid_no_string": {"keyid": 7},
         "agentid": {"agentid": "did:web:somebody-else"},
     }
     for name, change in changes.items():
@@ -879,6 +880,21 @@ def checkpoints():
         [stream(verdict="findings", findings=[f("truncated", "checkpoints.ndjson:2", 4, 6)])],
         checkpoints=marks,
         opens=[(S1, 3, 3)],
+    )
+    case(
+        "truncated_before_a_line_without_key",
+        "The tail is cut off, and a line that nobody signed put where it ended: that fills its own number alone.",
+        [*e[:3], unsigned(e[5])],
+        "findings",
+        [
+            stream(
+                verdict="findings",
+                findings=[f("truncated", "checkpoints.ndjson:2", 4, 5), f("unsigned", 4, 6)],
+            )
+        ],
+        checkpoints=marks,
+        opens=[(S1, 3, 3)],
+        unsigned=1,
     )
     case(
         "truncated_closed_only",

@@ -1,11 +1,12 @@
 """Makes changes to sealed files, and says of each, by the rule alone, whether a verifier must catch it.
 
-    mutate.py [--every N] [--seed N] [--command PATH]
+    mutate.py [--every N] [--seed N] [--command PATH] [--write FOLDER]
 
 Two files, one with `sign: each` and one with `sign: batch`, hold two streams with all that a stream may have: declared
 losses, a key that changes, stubs, disclosures, checkpoints. Each change makes a file of its own, which the independent
 verifier judges; with `--command` the command `sinkwell verify --format json` as well, and the two reports must be the
-same. `--every N` takes each Nth byte, and for the command each Nth of all changes (1: all of them).
+same. `--write` judges nothing: it writes each Nth changed file, for other verifiers, with the keys and the checkpoints.
+`--every N` takes each Nth byte, and for the command each Nth of all changes (1: all of them).
 
 What is expected comes from how a change was made, never from a verifier: `caught` (the verdict is `findings`) or
 `harmless` (it is no worse than that of the file as it was). Exit 1 if anything is otherwise.
@@ -320,6 +321,22 @@ def run(mode, arguments, folder):
     return total
 
 
+def write(every, seed, folder):
+    """The changed files that others are to judge: `MODE-N.ndjson`, with `.marked` where the checkpoints are given."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True)
+    (folder / "k1").write_bytes(HMAC.secret)
+    (folder / "k2.pem").write_text(ED.verifying()["spki_pem"])
+    for mode in ("each", "batch"):
+        world = World(mode)
+        (folder / f"{mode}.checkpoints").write_text("".join(x + "\n" for x in world.checkpoints))
+        made = changes(world, every, random.Random(seed))
+        for number, (_, _, text, marked) in enumerate(made):
+            if number % every == 0:
+                name = f"{mode}-{number}.{'marked.' if marked else ''}ndjson"
+                (folder / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -329,7 +346,11 @@ def main():
     parser.add_argument("--command")
     parser.add_argument("--show", type=int, default=10, help="how many differences are printed")
     parser.add_argument("--keep", help="a folder for the files on which the two differ")
+    parser.add_argument("--write", help="a folder for every Nth changed file; nothing is judged")
     arguments = parser.parse_args()
+    if arguments.write:
+        write(arguments.every, arguments.seed, arguments.write)
+        return
     total = collections.Counter()
     for mode in ("each", "batch"):
         with tempfile.TemporaryDirectory() as folder:

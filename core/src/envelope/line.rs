@@ -126,6 +126,8 @@ pub(crate) struct Seal<'a> {
     pub(crate) keyid: Option<Cow<'a, str>>,
     /// Decoded; `None` inside when it is not base64.
     pub(crate) signature: Option<Option<Vec<u8>>>,
+    /// Whether one of the three is no string.
+    pub(crate) odd: bool,
 }
 
 impl Envelope<'_> {
@@ -299,6 +301,10 @@ impl<'a> Raw<'a> {
             signature: self
                 .signature
                 .map(|signature| string(signature).and_then(|s| STANDARD.decode(s.as_bytes()).ok())),
+            odd: [self.sigalg, self.keyid, self.signature]
+                .into_iter()
+                .flatten()
+                .any(|raw| string(raw).is_none()),
         }
     }
 

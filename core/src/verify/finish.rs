@@ -439,11 +439,26 @@ impl State {
     /// Reports a stream that ends before the number that a claim names. Returns whether it did.
     fn is_cut_off(&mut self, claim: &Claim, index: usize) -> bool {
         let stream = &mut self.streams[index];
-        let last = stream.last_claimed();
+        // What no signature covers does not show how far the stream went; it only fills its own number.
+        let claimed = stream.last_claimed();
+        let last = match stream.chain.marks(claimed) {
+            Some(marks) if marks.is_covered() => claimed,
+            _ => {
+                let covered = stream.chain.iter().filter(|(_, marks)| marks.is_covered());
+                covered.map(|(sequence, _)| sequence).last().unwrap_or(claimed)
+            }
+        };
         if claim.head.sequence <= last {
             return false;
         }
-        let missing = stream.declared.missing_of((last + 1, claim.head.sequence));
+        let mut there = stream.declared.clone();
+        for (from, to) in stream.filled.iter() {
+            there.insert(from, to);
+        }
+        for (sequence, _) in stream.chain.iter().filter(|(sequence, _)| *sequence > last) {
+            there.insert(sequence, sequence);
+        }
+        let missing = there.missing_of((last + 1, claim.head.sequence));
         let (Some(&(from, _)), Some(&(_, to))) = (missing.first(), missing.last()) else { return false };
         let who = match claim.witness {
             Witness::Follower => "the stream that follows it",

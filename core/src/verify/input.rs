@@ -33,12 +33,7 @@ pub(super) enum Step<'a> {
 /// Kind `verification`: it cannot be read.
 pub(super) fn walk(path: &Path, max: usize, take: &mut dyn FnMut(Step<'_>)) -> Result<()> {
     if crate::seam::metadata(path).is_ok_and(|found| found.is_dir()) {
-        let files = files_of(path).map_err(|e| unreadable(path, &e))?;
-        if files.is_empty() {
-            let what = "the directory holds no file of envelopes (*.ndjson, *.jsonl, *.log); name the file";
-            return Err(Error::verification(what).at(path.display().to_string()));
-        }
-        return files.iter().try_for_each(|file| walk(file, max, take));
+        return inputs(path)?.iter().try_for_each(|file| walk(file, max, take));
     }
     let name = path.display().to_string();
     if AuditDb::is_one(path) {
@@ -110,6 +105,23 @@ pub(super) fn lines(
         None => take(number, Text::Rest(&carry)),
     }
     Ok(())
+}
+
+/// The files that [`Verifier::read_path`](super::Verifier::read_path) reads for `path`: the path itself, or, of a
+/// directory, the files of envelopes in it, sorted by name.
+///
+/// # Errors
+/// Kind `verification`: it cannot be read, or is a directory without such a file.
+pub fn inputs(path: &Path) -> Result<Vec<PathBuf>> {
+    if !crate::seam::metadata(path).is_ok_and(|found| found.is_dir()) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let files = files_of(path).map_err(|e| unreadable(path, &e))?;
+    if files.is_empty() {
+        let what = "the directory holds no file of envelopes (*.ndjson, *.jsonl, *.log); name the file";
+        return Err(Error::verification(what).at(path.display().to_string()));
+    }
+    Ok(files)
 }
 
 /// The files to read in a directory, sorted by name: those whose names say that they hold envelopes.

@@ -45,6 +45,7 @@ pub use compare::{
 };
 pub use deeds::{DeedsReport, UnfinishedDeed};
 pub use graph::{Graph, GraphFilter, GraphFinding, GraphFindingKind};
+pub use input::inputs;
 pub use options::{Options, TrustedKey};
 pub use report::{Finding, FindingKind, Point, Report, StreamReport, Verdict};
 pub use verifier::Verifier;

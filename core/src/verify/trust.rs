@@ -43,6 +43,9 @@ pub(super) fn signature(
     let (Some(alg), Some(id), Some(signature)) = (&seal.sigalg, &seal.keyid, &seal.signature) else {
         return altered("sigalg, keyid and signature are not all there");
     };
+    if seal.odd {
+        return altered("one of sigalg, keyid and signature is no string");
+    }
     let Some(signature) = signature else { return altered("the signature is not base64") };
     if keys.is_empty() {
         return if is_algorithm(alg) {

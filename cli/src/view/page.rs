@@ -1,0 +1,154 @@
+//! Writes what was collected into the page that `viewer/` builds.
+//!
+//! Guarantees: whatever the input holds, it stands in the page as base64 alone, so that nothing in it can end an element or
+//! begin one. A shared secret is in no file.
+
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sinkwell::json::Value;
+use sinkwell::{Error, Result};
+
+use super::Told;
+use super::collect::{Collected, Kind, Piece};
+
+/// Built by `viewer/gen.sh`; a test of `viewer/` builds it again and compares.
+const PAGE: &str = include_str!("page.html");
+/// Where the data go.
+const DATA: &str = "<!--data-->";
+/// Where the page's policy says whom it may ask.
+const CONNECT: &str = "{{connect}}";
+
+pub(super) fn write_file(path: &Path, collected: &Collected, told: &Told) -> Result<()> {
+    let failed = |e: io::Error| {
+        Error::internal(format!("the page cannot be written: {e}")).at(path.display().to_string())
+    };
+    // First what may fail, so that no half of a page is left.
+    let meta = meta(collected, told)?;
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    let mut out = BufWriter::with_capacity(256 << 10, file);
+    write(&mut out, collected, &meta, "'none'").and_then(|()| out.flush()).map_err(failed)
+}
+
+/// Writes the page; `connect` is whom it may ask, as a policy says it.
+pub(super) fn write(
+    out: &mut dyn Write,
+    collected: &Collected,
+    meta: &Value,
+    connect: &str,
+) -> io::Result<()> {
+    let (head, foot) = PAGE.split_once(DATA).unwrap_or((PAGE, ""));
+    out.write_all(head.replacen(CONNECT, connect, 1).as_bytes())?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(meta.to_json().as_bytes())?;
+    element(out, "meta", "", &encoder.finish()?)?;
+    for piece in &collected.pieces {
+        write_piece(out, piece)?;
+    }
+    out.write_all(foot.as_bytes())
+}
+
+fn write_piece(out: &mut dyn Write, piece: &Piece) -> io::Result<()> {
+    let at = format!(" data-source=\"{}\" data-line=\"{}\"", piece.source, piece.line);
+    match &piece.lines {
+        Ok(lines) => element(out, "lines", &at, lines),
+        Err(length) => element(out, "long", &format!("{at} data-length=\"{length}\""), b""),
+    }
+}
+
+/// An element that the browser neither shows nor runs.
+fn element(out: &mut dyn Write, class: &str, attributes: &str, bytes: &[u8]) -> io::Result<()> {
+    write!(out, "<script type=\"text/plain\" class=\"{class}\"{attributes}>")?;
+    out.write_all(STANDARD.encode(bytes).as_bytes())?;
+    out.write_all(b"</script>\n")
+}
+
+/// A piece as the live page asks for it.
+pub(super) fn piece_value(piece: &Piece) -> Value {
+    let mut members = vec![("source", int(piece.source as u64)), ("line", int(piece.line))];
+    match &piece.lines {
+        Ok(lines) => members.push(("lines", STANDARD.encode(lines).as_str().into())),
+        Err(length) => members.push(("length", int(*length))),
+    }
+    object(members)
+}
+
+/// What the page is told beside the lines.
+pub(super) fn meta(collected: &Collected, told: &Told) -> Result<Value> {
+    let sources = collected.sources.iter().map(|source| {
+        let kind = match source.kind {
+            Kind::Input => "input",
+            Kind::Checkpoint => "checkpoint",
+        };
+        object([("name", source.name.as_str().into()), ("kind", kind.into()), ("bytes", int(source.bytes))])
+    });
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Ok(object([
+        ("format", int(1)),
+        ("version", env!("CARGO_PKG_VERSION").into()),
+        ("made", int(u64::try_from(now.as_millis()).unwrap_or(0))),
+        ("sources", Value::Array(sources.collect())),
+        ("pieces", int(collected.pieces.len() as u64)),
+        (
+            "keys",
+            Value::Array(told.keys.iter().map(|(key, argument)| key_value(key, argument, told)).collect()),
+        ),
+        ("options", object([("partial", told.partial.into()), ("strict", told.strict.into())])),
+        ("live", told.live.into()),
+        ("core", core(collected, told)?),
+    ]))
+}
+
+/// What the core says: by all keys, and by those alone that the page has.
+pub(super) fn core(collected: &Collected, told: &Told) -> Result<Value> {
+    let (report, graph) = collected.judge(told.options(true))?;
+    let mut members = vec![("report", report.to_json()), ("graph", graph.to_json())];
+    members.push(("text", graph.to_string().as_str().into()));
+    let secret = told.keys.iter().any(|(key, _)| key.key.ed25519_bytes().is_none());
+    if secret && !told.secrets {
+        members.push(("without_secrets", collected.judge(told.options(false))?.0.to_json()));
+    }
+    Ok(object(members))
+}
+
+fn key_value(key: &sinkwell::verify::TrustedKey, argument: &str, told: &Told) -> Value {
+    let mut members = vec![("id", key.id.as_str().into()), ("alg", key.key.algorithm().name().into())];
+    if let Some(agent) = &key.agent {
+        members.push(("agent", agent.as_str().into()));
+    }
+    if let Some(raw) = key.key.ed25519_bytes() {
+        members.push(("raw", STANDARD.encode(raw).as_str().into()));
+    } else if told.secrets
+        && let Some(raw) = secret(argument)
+    {
+        members.push(("raw", STANDARD.encode(raw).as_str().into()));
+    }
+    object(members)
+}
+
+/// The bytes of a shared secret, by the argument that named its file.
+fn secret(argument: &str) -> Option<Vec<u8>> {
+    let (_, rest) = argument.split_once('=')?;
+    let file = rest.rsplit_once(",agent=").map_or(rest, |(file, _)| file);
+    std::fs::read(file.strip_prefix("hmac:")?).ok()
+}
+
+pub(super) fn object<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+pub(super) fn int(n: u64) -> Value {
+    Value::Int(i64::try_from(n).unwrap_or(i64::MAX))
+}

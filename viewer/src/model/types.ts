@@ -1,0 +1,284 @@
+// What passes between the page and its worker.
+
+import type { Found } from '../verify/stream.ts';
+import type { Verdict } from '../verify/verifier.ts';
+
+/** What the command tells the page, beside the lines. */
+export interface Meta {
+  format: number;
+  version: string;
+  /** When the page was made, in milliseconds of 1970. */
+  made: number;
+  sources: { name: string; kind: 'input' | 'checkpoint'; bytes: number }[];
+  pieces: number;
+  keys: { id: string; alg: 'ed25519' | 'hmac-sha256'; raw?: string; agent?: string }[];
+  options: { partial: boolean; strict: boolean };
+  live: boolean;
+  core: Core;
+}
+
+export interface CoreFinding {
+  kind: string;
+  from?: number;
+  to?: number;
+  where?: string;
+  note: string;
+}
+
+export interface CoreReport {
+  verdict: Verdict;
+  envelopes: number;
+  unsigned: number;
+  malformed: number;
+  open: number;
+  lost: Record<string, number>;
+  erased: number;
+  findings: CoreFinding[];
+  streams: {
+    streamid: string;
+    verdict: Verdict;
+    envelopes: number;
+    closed: boolean;
+    findings: CoreFinding[];
+  }[];
+  beside?: string[];
+}
+
+export interface Core {
+  report: CoreReport;
+  without_secrets?: CoreReport;
+  graph: Graph;
+  text: string;
+}
+
+export interface GraphNode {
+  id: string;
+  kind: string;
+  name: string;
+  envelope?: {
+    id: string;
+    type: string;
+    agentid: string;
+    streamid: string;
+    sequence: number;
+    hash: string;
+    time: string;
+    where: string;
+    verified: boolean | null;
+  };
+  [more: string]: unknown;
+}
+
+export interface Graph {
+  nodes: GraphNode[];
+  edges: { kind: string; from: string; to: string; member: string; there: boolean }[];
+  findings: { kind: string; node: string; note: string }[];
+}
+
+/**
+ * What is to be thought of a line. `verified`: a signature of a key that was given covers it, and nothing was found about it.
+ * `unchecked`: no key was given, or it was not judged yet. `unproven`: no signature covers it. `wrong`: something was found.
+ */
+export type State = 'verified' | 'unchecked' | 'unproven' | 'wrong';
+
+export interface Row {
+  i: number;
+  n: number;
+  stream: string;
+  type: string;
+  time: string;
+  agent: string;
+  run: string;
+  /** What it is about: a tool, a decision, a model. */
+  label: string;
+  /** How it went, where it says so: ok, error, deny. */
+  outcome: string;
+  state: State;
+  stub: boolean;
+  core: boolean;
+}
+
+export interface Filter {
+  text?: string;
+  type?: string;
+  agent?: string;
+  run?: string;
+  stream?: string;
+  state?: State;
+}
+
+/** A finding, with what the page can lead to. */
+export interface Told extends Found {
+  stream?: string;
+  /** The line that it is about, where there is one. */
+  at?: number;
+}
+
+export interface Summary {
+  lines: number;
+  judged: boolean;
+  error?: string;
+  verdict?: Verdict;
+  envelopes: number;
+  unsigned: number;
+  malformed: number;
+  erased: number;
+  open: number;
+  lost: Record<string, number>;
+  /** The worst first; at most so many as a page can show. */
+  findings: Told[];
+  /** How many there are of each kind. */
+  kinds: Record<string, number>;
+  keys: { id: string; alg: string; agent?: string; fingerprint: string; here: boolean; used: number }[];
+  sources: { name: string; kind: string; bytes: number; lines: number }[];
+  types: [string, number][];
+  agents: [string, number][];
+  runs: number;
+  streams: number;
+  states: Record<State, number>;
+  first: string;
+  last: string;
+  /** How the page's verdict and the core's compare; empty: they are the same. */
+  differences: string[];
+  coreVerdict?: Verdict;
+  /** Whether there was anything to compare: the core had the same keys. */
+  compared: boolean;
+}
+
+export interface StreamView {
+  id: string;
+  agent: string;
+  lane: string;
+  verdict: Verdict | undefined;
+  envelopes: number;
+  first: number;
+  last: number;
+  firstTime: string;
+  lastTime: string;
+  closed: boolean;
+  follows: boolean;
+  /** Stretches by what they are: from, to, and what stands there. */
+  stretches: { from: number; to: number; what: State | 'missing' | 'declared' | 'erased' }[];
+  marks: { n: number; what: 'checkpoint' | 'key' | 'opened' | 'closed' | 'heartbeat'; text: string }[];
+  modes: { n: number; sign: string }[];
+  keys: string[];
+  /** The highest number that a checkpoint holds in place: what comes after it could be cut off unseen. */
+  checkpointed: number;
+  findings: Told[];
+}
+
+export interface RunView {
+  id: string;
+  parent: string;
+  agents: string[];
+  status: string;
+  goal: string;
+  events: number;
+  doubtful: number;
+  start: string;
+  end: string;
+  models: number;
+  tools: number;
+  decisions: number;
+  denied: number;
+  errors: number;
+  tokens: number;
+  costs: Record<string, number>;
+  unfinished: number;
+}
+
+export interface Span {
+  i: number;
+  parent: number;
+  depth: number;
+  kind: string;
+  label: string;
+  outcome: string;
+  start: number;
+  end: number;
+  state: State;
+  detail: string;
+  content: 'none' | 'open' | 'closed' | 'redacted';
+  unfinished: boolean;
+}
+
+export interface RunDetail {
+  run: RunView;
+  children: RunView[];
+  spans: Span[];
+  start: number;
+  end: number;
+  more: number;
+}
+
+export interface EventView {
+  row: Row;
+  where: string;
+  line: string;
+  canonical: boolean;
+  event: string | undefined;
+  place: string;
+  digest: string;
+  hash: string;
+  prev: string;
+  keyid: string;
+  sigalg: string;
+  signature: string;
+  seal: string;
+  covered: boolean;
+  coveredBy: string;
+  why: string[];
+  content: {
+    part: number;
+    what: string;
+    mode: string;
+    size: number;
+    text: string | undefined;
+    fits: boolean;
+  }[];
+  before: number | undefined;
+  after: number | undefined;
+  previousHash: string | undefined;
+  others: number[];
+}
+
+export interface LossView {
+  lanes: { lane: string; reasons: Record<string, number>; total: number }[];
+  declared: {
+    time: string;
+    lane: string;
+    reason: string;
+    events: number;
+    stream: string;
+    n: number;
+    at: number | undefined;
+  }[];
+  total: number;
+  /** Numbers that are missing without being declared. */
+  undeclared: number;
+  balances: boolean;
+  heartbeats: { lane: string; time: string; counters: Record<string, number>; state: State }[];
+}
+
+export interface LaneView {
+  lane: string;
+  changes: { time: string; state: string; text: string; at: number; proof: State }[];
+  counters: Record<string, number>;
+  now: string;
+  heard: string;
+}
+
+export interface Api {
+  summary(): Summary;
+  rows(filter: Filter, from: number, count: number): Promise<{ total: number; rows: Row[] }>;
+  position(filter: Filter, i: number): Promise<number>;
+  event(i: number): Promise<EventView>;
+  find(stream: string, n: number): number | undefined;
+  streams(): StreamView[];
+  runs(): RunView[];
+  run(id: string): Promise<RunDetail | undefined>;
+  losses(): LossView;
+  lanes(): LaneView[];
+  graph(): { graph: Graph; text: string; doubts: string[]; at: Record<string, number> };
+  give(id: string, form: string, bytes: Uint8Array): Promise<string>;
+}

@@ -1,0 +1,266 @@
+// By whose leave: what acted, what let it, on whose authority.
+
+import type { JSX } from 'preact';
+
+import type { Graph, GraphNode } from '../model/types.ts';
+import type { View } from './app.tsx';
+import { Card, Empty, Mark, T, eventLink, link, useAnswer } from './bits.tsx';
+import { count } from './words.ts';
+
+const FOUND: Record<string, string> = Object.assign(Object.create(null) as Record<string, string>, {
+  no_decision: 'Nothing decided on it',
+  after_deny: 'Done although it was denied',
+  expired_authority: 'Its authority was over',
+  revoked_authority: 'Its authority had been taken back',
+  refused_authority: 'Its authority had been refused',
+  widened_scope: 'Passed on more than it was given',
+  cycle: 'Leads back to itself',
+  edge_to_nothing: 'Leads to nothing that is here',
+  unverified: 'Rests on what no signature covers',
+  ambiguous_id: 'Two different events have this id',
+});
+
+export function Authority({ view, id }: { view: View; id: string | undefined }): JSX.Element {
+  const answer = useAnswer(view.client, 'graph', [], view.turn);
+  if (!answer) return <p class="wait">Reading…</p>;
+  const { graph, text, doubts, at } = answer;
+  const found = new Map<string, Graph['findings']>();
+  for (const each of graph.findings) found.set(each.node, [...(found.get(each.node) ?? []), each]);
+  const actions = graph.nodes.filter(({ kind }) => kind === 'action');
+  const chosen =
+    graph.nodes.find((node) => node.id === id) ??
+    (id === undefined
+      ? (graph.nodes.find((node) => graph.findings[0]?.node === node.id) ?? actions[0])
+      : undefined);
+  return (
+    <>
+      <h1>By whose leave</h1>
+      <p class="small">
+        Worked out by the command{view.meta.live ? ' when it last judged' : ' that wrote this page'}; whether
+        each event is verified was checked by this page.
+      </p>
+      {doubts.length > 0 && (
+        <Card tone="findings" title="This page does not agree with what it was told">
+          <ul>
+            {doubts.slice(0, 20).map((doubt) => (
+              <li>
+                <T v={doubt} />
+              </li>
+            ))}
+          </ul>
+        </Card>
+      )}
+      {graph.nodes.length === 0 && <Empty>No event says anything of authority.</Empty>}
+      {graph.findings.length > 0 ? (
+        <Card tone="findings" title={count(graph.findings.length, 'thing') + ' to look at'}>
+          <ul class="plain">
+            {graph.findings.slice(0, 200).map((each) => (
+              <li>
+                ✕ <strong>{FOUND[each.kind] ?? each.kind}:</strong>{' '}
+                <a href={link('authority', each.node)}>
+                  <T v={each.node.replace(/^event:/, '')} />
+                </a>
+                . <T v={each.note} />
+              </li>
+            ))}
+          </ul>
+        </Card>
+      ) : (
+        graph.nodes.length > 0 && (
+          <p class="compared verified">
+            ✓ Nothing was found: every action that needs a decision has one, and every authority that is named
+            held.
+          </p>
+        )
+      )}
+      {actions.length > 0 && (
+        <Card title="What was done">
+          <p class="small">Choose one: why was it allowed?</p>
+          <ul class="choices">
+            {actions.slice(0, 500).map((node) => (
+              <li>
+                <a href={link('authority', node.id)} aria-current={node === chosen ? 'true' : undefined}>
+                  <State node={node} /> <T v={nameOf(node)} most={100} />
+                  {found.has(node.id) && (
+                    <strong class="bad"> ✕ {FOUND[found.get(node.id)?.[0]?.kind ?? ''] ?? ''}</strong>
+                  )}
+                </a>
+              </li>
+            ))}
+          </ul>
+          {actions.length > 500 && <p>{count(actions.length - 500, 'more action')}</p>}
+        </Card>
+      )}
+      {chosen && <Why node={chosen} graph={graph} text={text} found={found} at={at} />}
+    </>
+  );
+}
+
+/** An action by its tool, where it has one: an id alone tells a person nothing. */
+function nameOf(node: GraphNode): string {
+  const said = ['tool', 'action']
+    .map((key) => node[key])
+    .find((value) => typeof value === 'string' && value !== '');
+  return typeof said === 'string' && said !== node.name ? `${said} (${node.name})` : node.name;
+}
+
+function State({ node }: { node: GraphNode }): JSX.Element {
+  const verified = node.envelope?.verified;
+  return node.envelope ? (
+    <Mark state={verified === null ? 'unchecked' : verified ? 'verified' : 'unproven'} short />
+  ) : (
+    <></>
+  );
+}
+
+/** From what an edge names, to what: along which ways a node rests on others. */
+function restsOn(graph: Graph, from: string): { nodes: Map<string, number>; edges: Graph['edges'] } {
+  const nodes = new Map<string, number>([[from, 0]]);
+  const edges: Graph['edges'] = [];
+  const open = [from];
+  for (let next = open.shift(); next !== undefined && nodes.size < 60; next = open.shift()) {
+    for (const edge of graph.edges) {
+      // An authority and a cause are named by what they lead to.
+      const up = edge.kind === 'authorized' || edge.kind === 'caused';
+      const [here, there] = up ? [edge.to, edge.from] : [edge.from, edge.to];
+      if (here !== next) continue;
+      if (edge.kind === 'part_of' && next !== from) continue;
+      edges.push(edge);
+      if (!nodes.has(there)) {
+        nodes.set(there, (nodes.get(next) ?? 0) + 1);
+        open.push(there);
+      }
+    }
+  }
+  return { nodes, edges };
+}
+
+const WORDS: Record<string, string> = Object.assign(Object.create(null) as Record<string, string>, {
+  acted_for: 'acted for',
+  delegated_by: 'given by',
+  issued_by: 'issued by',
+  decided_by: 'decided by',
+  authorized: 'under',
+  caused: 'caused by',
+  part_of: 'part of',
+});
+
+function Why({
+  node,
+  graph,
+  text,
+  found,
+  at,
+}: {
+  node: GraphNode;
+  graph: Graph;
+  text: string;
+  found: Map<string, Graph['findings']>;
+  at: Record<string, number>;
+}): JSX.Element {
+  const id = node.envelope?.id;
+  const paragraph = id ? text.split('\n\n').find((each) => each.includes(`(${id})`)) : undefined;
+  const { nodes, edges } = restsOn(graph, node.id);
+  const byId = new Map(graph.nodes.map((each) => [each.id, each]));
+  const columns: string[][] = [];
+  for (const [each, depth] of nodes) (columns[depth] ??= []).push(each);
+  const [W, H, GX, GY] = [190, 50, 90, 16];
+  const tall = Math.max(...columns.map((column) => column.length)) * (H + GY);
+  const place = new Map<string, [number, number]>();
+  columns.forEach((column, depth) => {
+    const top = (tall - column.length * (H + GY)) / 2;
+    // What an action rests on stands left of it.
+    const x = (columns.length - 1 - depth) * (W + GX);
+    column.forEach((each, n) => place.set(each, [x, top + n * (H + GY)]));
+  });
+  const width = columns.length * (W + GX) - GX;
+  return (
+    <Card title="Why was this allowed?">
+      <h3>
+        <State node={node} /> <T v={nameOf(node)} />
+        {at[node.id] !== undefined && (
+          <>
+            {' '}
+            <a href={eventLink(at[node.id] as number)}>the event</a>
+          </>
+        )}
+      </h3>
+      {(found.get(node.id) ?? []).map((each) => (
+        <p class="bad">
+          ✕ <strong>{FOUND[each.kind] ?? each.kind}.</strong> <T v={each.note} />
+        </p>
+      ))}
+      {paragraph && (
+        <p class="paragraph">
+          <T v={paragraph} keep />
+        </p>
+      )}
+      <div class="scroll">
+        <svg
+          class="graph"
+          viewBox={`-4 -4 ${width + 8} ${tall + 8}`}
+          width={width}
+          height={tall}
+          role="img"
+          aria-label={`What ${node.name} rests on; the same in words stands above`}
+        >
+          {edges.map((edge) => {
+            const up = edge.kind === 'authorized' || edge.kind === 'caused';
+            const [right, left] = (up ? [edge.to, edge.from] : [edge.from, edge.to]).map((each) =>
+              place.get(each),
+            );
+            // Beside each other, or the other way round: said in words alone.
+            if (!right || !left || left[0] >= right[0]) return null;
+            const [x1, y1, x2, y2] = [left[0] + W, left[1] + H / 2, right[0], right[1] + H / 2];
+            const middle = (x1 + x2) / 2;
+            return (
+              <g class={edge.there ? 'edge' : 'edge missing'}>
+                <path d={`M${x1},${y1} C${middle},${y1} ${middle},${y2} ${x2},${y2}`} />
+                <text x={middle} y={(y1 + y2) / 2 - 4}>
+                  {WORDS[edge.kind] ?? edge.kind}
+                </text>
+              </g>
+            );
+          })}
+          {[...place].map(([each, [x, y]]) => {
+            const of = byId.get(each);
+            const bad = found.has(each) || !of;
+            const label = of ? nameOf(of) : each;
+            const target =
+              of?.envelope && at[each] !== undefined
+                ? eventLink(at[each] as number)
+                : link('authority', each);
+            const verified = of?.envelope?.verified;
+            return (
+              <a href={target}>
+                <g
+                  class={`node ${of?.kind ?? 'nothing'} ${bad ? 'bad' : ''} ${each === node.id ? 'chosen' : ''}`}
+                  transform={`translate(${x},${y})`}
+                >
+                  <rect width={W} height={H} rx={of?.kind === 'principal' ? 24 : 6} />
+                  <text x="10" y="19" class="node-kind">
+                    {bad ? '✕ ' : of?.envelope ? (verified === null ? '? ' : verified ? '✓ ' : '◌ ') : ''}
+                    {of?.kind ?? 'not here'}
+                  </text>
+                  <text x="10" y="38">
+                    {printable(label)}
+                  </text>
+                  <title>{printable(label, 200)}</title>
+                </g>
+              </a>
+            );
+          })}
+        </svg>
+      </div>
+    </Card>
+  );
+}
+
+/** In a picture there is no room for marks: what is hidden in a text is shown as its number. */
+function printable(text: string, most = 26): string {
+  const plain = text.replace(
+    /[^\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff\u0370-\u05cf\u3040-\u9fff\uac00-\ud7a3]/g,
+    (c) => `\\u${(c.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+  );
+  return plain.length > most ? `${plain.slice(0, most - 1)}…` : plain;
+}

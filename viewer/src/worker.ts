@@ -1,0 +1,83 @@
+// Runs the model in a worker, or, where there is none to be had, in the page itself, by the same messages.
+
+import { Model } from './model/model.ts';
+import type { Api, Core, Meta } from './model/types.ts';
+import { unbase64 } from './verify/bytes.ts';
+
+export type ToWorker =
+  | { what: 'meta'; meta: Meta }
+  | { what: 'piece'; source: number; line: number; lines?: string; length?: number }
+  | { what: 'end' }
+  | { what: 'core'; core: Core; pieces: number }
+  | { what: 'call'; id: number; name: keyof Api; args: unknown[] };
+
+export type ToPage =
+  | { what: 'progress'; lines: number; pieces: number; judged: boolean }
+  | { what: 'answer'; id: number; value: unknown }
+  | { what: 'failed'; id: number; why: string };
+
+/** How often progress is told, in milliseconds. */
+const TELL = 100;
+
+export function serve(send: (message: ToPage) => void): (message: ToWorker) => void {
+  let model: Model | undefined;
+  let pieces = 0;
+  let told = 0;
+  const waiting: ToWorker[] = [];
+  let busy = false;
+
+  const tell = (judged: boolean): void => {
+    told = performance.now();
+    send({ what: 'progress', lines: model?.lines ?? 0, pieces, judged });
+  };
+
+  // Questions go before what is still to be read, so that the page answers while it reads.
+  const answer = async (message: ToWorker & { what: 'call' }): Promise<void> => {
+    try {
+      if (!model) throw new Error('there is nothing yet');
+      const of = model[message.name] as (...args: unknown[]) => unknown;
+      send({ what: 'answer', id: message.id, value: await of.apply(model, message.args) });
+    } catch (error) {
+      send({ what: 'failed', id: message.id, why: error instanceof Error ? error.message : String(error) });
+    }
+  };
+
+  const tick = async (): Promise<void> => {
+    if (performance.now() - told > TELL) tell(false);
+    await new Promise<void>((go) => setTimeout(go));
+  };
+
+  const work = async (): Promise<void> => {
+    if (busy) return;
+    busy = true;
+    for (let message = waiting.shift(); message; message = waiting.shift()) {
+      if (message.what === 'meta') model = new Model(message.meta);
+      if (message.what === 'core') model?.setCore(message.core, message.pieces);
+      if (message.what === 'piece' && model) {
+        const gz = message.lines === undefined ? undefined : decode(message.lines);
+        const { source, line, length = 0 } = message;
+        await model.take({ source, line, gz, length }, tick);
+        pieces += 1;
+        await tick();
+      }
+      if (message.what === 'end') {
+        model?.judge();
+        tell(true);
+      }
+    }
+    busy = false;
+  };
+
+  return (message) => {
+    if (message.what === 'call') void answer(message);
+    else {
+      waiting.push(message);
+      void work();
+    }
+  };
+}
+
+function decode(base64: string): Uint8Array {
+  const native = (Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array }).fromBase64;
+  return native ? native.call(Uint8Array, base64) : (unbase64(base64) ?? new Uint8Array());
+}

@@ -1,0 +1,361 @@
+// The page in a real browser: headless Chromium of the system, from disk, with every request counted.
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { type Browser, type Page, chromium } from 'playwright-core';
+
+import { attacks } from './hostile.ts';
+import { demo, marked, tampered } from './sealed.ts';
+
+const root = join(import.meta.dirname ?? '.', '../../..');
+const shots = join(root, 'target/viewer');
+const command = process.env['SINKWELL_COMMAND'] ?? '';
+const path = (process.env['PATH'] ?? '').split(':').map((folder) => join(folder, 'chromium'));
+const executable = process.env['CHROMIUM'] ?? path.find((file) => existsSync(file));
+const skip = !command ? 'run by scripts/test-viewer.sh' : !executable ? 'no chromium on PATH' : false;
+
+let browser: Browser;
+const work = join(shots, 'pages');
+
+before(async () => {
+  if (skip) return;
+  mkdirSync(work, { recursive: true });
+  demo(work);
+  browser = await chromium.launch({ executablePath: executable as string, args: ['--no-sandbox'] });
+});
+after(async () => {
+  if (!skip) await browser.close();
+});
+
+/** A page written by `sinkwell view --out`. */
+function write(name: string, ...args: string[]): string {
+  const out = join(work, `${name}.html`);
+  execFileSync(command, ['view', '--out', out, ...args], { cwd: work });
+  return out;
+}
+
+interface Opened {
+  page: Page;
+  /** What went wrong in it, and whom it asked. */
+  faults: string[];
+  close: () => Promise<void>;
+}
+
+async function open(
+  file: string,
+  options: { hash?: string; dark?: boolean; width?: number; address?: string } = {},
+): Promise<Opened> {
+  const context = await browser.newContext({
+    viewport: { width: options.width ?? 1200, height: 900 },
+    colorScheme: options.dark ? 'dark' : 'light',
+    serviceWorkers: 'block',
+  });
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') faults.push(message.text());
+  });
+  page.on('dialog', (dialog) => {
+    faults.push(`a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  const address = options.address ?? `file://${file}`;
+  page.on('request', (asked) => {
+    const url = asked.url();
+    if (!url.startsWith(address) && !url.startsWith('blob:')) faults.push(`it asked ${url}`);
+  });
+  await page.goto(address + (options.hash ?? ''));
+  await page.waitForSelector('main[data-judged]', { timeout: 30_000 });
+  return { page, faults, close: () => context.close() };
+}
+
+async function go(page: Page, hash: string, sign: string): Promise<void> {
+  await page.evaluate((to) => {
+    location.hash = to;
+  }, hash);
+  await page.waitForSelector(sign, { timeout: 20_000 });
+}
+
+const shot = (page: Page, name: string): Promise<unknown> =>
+  page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+
+/** The views, and by what one sees that each is there. */
+const VIEWS: [hash: string, sign: string][] = [
+  ['#/verdict', '.hero'],
+  ['#/events', '.row .type'],
+  ['#/runs', 'table.runs a'],
+  ['#/streams', 'svg.strip a rect'],
+  ['#/authority', 'h1'],
+  ['#/losses', '.hero'],
+  ['#/sinks', '.timeline li'],
+];
+
+test('a sound file: every view, and both verdicts agree', { skip }, async () => {
+  const file = write('sound', '--key', 'k=k.pem', '--checkpoint', 'checkpoints.ndjson', 'sound.ndjson');
+  const { page, faults, close } = await open(file);
+  assert.match(await page.innerText('.verdict-chip'), /Incomplete, and says so/);
+  assert.match(await page.innerText('.compared'), /They agree/);
+  for (const [hash, sign] of VIEWS) {
+    await go(page, hash, sign);
+    await shot(page, `sound-${hash.slice(2)}`);
+  }
+  await go(page, '#/runs/run-1', '.bar');
+  await shot(page, 'sound-run');
+  const run = await page.innerText('main');
+  assert.match(run, /1,500/);
+  assert.match(run, /0\.25 EUR/);
+  assert.match(run, /no result/);
+  assert.match(run, /words open/);
+  assert.match(run, /words closed/);
+  await page.click('.bar:has-text("search")');
+  await page.waitForSelector('.steps');
+  assert.match(await page.innerText('main'), /✓ good/);
+  await shot(page, 'sound-event');
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+for (const [name, change] of Object.entries(tampered)) {
+  test(`tampered: ${name}`, { skip }, async () => {
+    writeFileSync(join(work, `${name}.ndjson`), change.lines.join(''));
+    const args = change.checkpoints ? ['--checkpoint', 'checkpoints.ndjson'] : [];
+    const { page, faults, close } = await open(write(name, '--key', 'k=k.pem', ...args, `${name}.ndjson`));
+    // What a person reads first says what happened, and leads there.
+    assert.match(await page.innerText('.hero'), /Do not believe all of this/);
+    assert.match(await page.innerText('.card.findings'), change.says);
+    assert.match(await page.innerText('.compared'), /They agree/);
+    await shot(page, `tampered-${name}`);
+    const button = page.locator('.card.findings a.button');
+    if (change.line !== undefined) {
+      await button.click();
+      await page.waitForSelector('article');
+      assert.match(await page.innerText('article'), change.line);
+      await shot(page, `tampered-${name}-event`);
+    }
+    await go(page, '#/streams', 'svg.strip a rect');
+    await shot(page, `tampered-${name}-streams`);
+    assert.deepEqual(faults, []);
+    await close();
+  });
+}
+
+test('what is not verified is never drawn as if it were', { skip }, async () => {
+  const { page, close } = await open(write('nokey', 'sound.ndjson'));
+  assert.match(await page.innerText('.hero'), /Unchecked/);
+  for (const [hash, sign] of VIEWS) {
+    await go(page, hash, sign);
+    assert.equal(await page.locator('.mark.verified, .fill-verified').count(), 0, hash);
+  }
+  await close();
+  // A line that no signature reaches, and one that was changed.
+  const lines = marked();
+  writeFileSync(join(work, 'mixed.ndjson'), lines.join(''));
+  const mixed = await open(write('mixed', '--key', 'k=k.pem', 'mixed.ndjson'), {
+    hash: '#/events?text=FORGED',
+  });
+  await mixed.page.waitForSelector('.row .type');
+  const states = await mixed.page
+    .locator('.virtual .row')
+    .evaluateAll((rows) => rows.map((row) => [row.textContent ?? '', row.className]));
+  for (const [text = '', name = ''] of states) {
+    if (text.includes('FORGED')) assert.match(name, /wrong|unproven/, text);
+  }
+  assert.ok(states.some(([text = '']) => text.includes('FORGED')));
+  await go(mixed.page, '#/runs', 'table.runs');
+  assert.doesNotMatch(await mixed.page.innerText('table.runs'), /999,999/);
+  assert.match(await mixed.page.innerText('table.runs'), /not proven, left out of all sums/);
+  await mixed.close();
+});
+
+test('a page that was changed after it was written says so', { skip }, async () => {
+  const file = write('pristine', '--key', 'k=k.pem', 'sound.ndjson');
+  const { gzipSync, gunzipSync } = await import('node:zlib');
+  const html = readFileSync(file, 'utf8');
+  const found = /(<script type="text\/plain" class="lines"[^>]*>)([^<]+)</.exec(html) as RegExpExecArray;
+  const lines = gunzipSync(Buffer.from(found[2] as string, 'base64')).toString('utf8');
+  const forged = gzipSync(lines.replace('"decision":"deny"', '"decision":"allow"')).toString('base64');
+  const changed = join(work, 'changed.html');
+  writeFileSync(changed, html.replace(found[2] as string, forged));
+  const { page, close } = await open(changed);
+  assert.match(await page.innerText('main'), /do not agree/);
+  assert.match(await page.innerText('.verdict-chip'), /the command says otherwise/);
+  assert.match(await page.innerText('main'), /only this page finds altered/);
+  await shot(page, 'page-changed');
+  await close();
+});
+
+test('hostile files neither run, nor deceive, nor freeze', { skip }, async () => {
+  const { lines, words } = attacks();
+  writeFileSync(join(work, 'hostile.ndjson'), lines);
+  const file = write('hostile', '--key', 'k=k.pem', 'hostile.ndjson');
+  const html = readFileSync(file, 'utf8');
+  // Not a byte of it stands in the page as it is.
+  for (const word of words) assert.ok(!html.includes(word), word);
+  const { page, faults, close } = await open(file);
+  const views = [...VIEWS, ['#/events?text=PWNED', '.row .type'] as [string, string]];
+  for (const [hash, sign] of views) {
+    await go(page, hash, sign);
+    assert.equal(await page.evaluate(() => (globalThis as { pwned?: unknown }).pwned), undefined, hash);
+    assert.equal(
+      await page.locator('main img, main iframe, main script, main object, main style').count(),
+      0,
+    );
+    assert.doesNotMatch(await page.innerText('main'), /[\u202a-\u202e\u2066-\u2069\u200b]/, hash);
+  }
+  await shot(page, 'hostile-events');
+  await go(page, '#/runs', 'table.runs a');
+  for (const each of await page
+    .locator('table.runs a')
+    .evaluateAll((all) => all.map((a) => a.getAttribute('href')))) {
+    assert.match(each ?? '', /^#\//);
+  }
+  await shot(page, 'hostile-runs');
+  await go(page, '#/events', '.row .type');
+  assert.match(await page.innerText('.virtual'), /letters of several alphabets/);
+  const total = await page.locator('.virtual .row').count();
+  for (let n = 0; n < total; n += 1) {
+    await go(page, `#/event/${n}`, 'article');
+    assert.equal(await page.evaluate(() => (globalThis as { pwned?: unknown }).pwned), undefined);
+  }
+  // Addresses that somebody made up.
+  for (const hash of [
+    '#/event/%00',
+    '#/event/-1',
+    '#/event/99999999',
+    '#/runs/__proto__',
+    '#/%E0%A4%A',
+    '#/events?state=%3Cscript',
+  ]) {
+    await page.evaluate((to) => {
+      location.hash = to;
+    }, hash);
+    await page.waitForTimeout(50);
+  }
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test('by keyboard alone', { skip }, async () => {
+  const { page, faults, close } = await open(join(work, 'sound.html'));
+  // The first stop leads past the navigation; then the views, in order.
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement?.className), 'skip');
+  const reached: string[] = [];
+  for (let n = 0; n < 9; n += 1) {
+    await page.keyboard.press('Tab');
+    reached.push(await page.evaluate(() => document.activeElement?.textContent ?? ''));
+  }
+  assert.deepEqual(reached.slice(1, 8), [
+    'Verdict',
+    'Events',
+    'Runs',
+    'Streams',
+    'Authority',
+    'Losses',
+    'Sinks',
+  ]);
+  for (let n = 0; n < 6; n += 1) await page.keyboard.press('Shift+Tab');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => location.hash !== '');
+  await go(page, '#/events', '.row .type');
+  // From the heading on to the list, into a row.
+  await page.locator('.virtual').focus();
+  await page.keyboard.press('Tab');
+  const outline = await page.evaluate(() => getComputedStyle(document.activeElement as Element).outlineStyle);
+  assert.notEqual(outline, 'none');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('article');
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test('dark, print and a small screen', { skip }, async () => {
+  const dark = await open(join(work, 'sound.html'), { dark: true });
+  const background = await dark.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  assert.match(background, /rgb\((\d|[1-3]\d), /);
+  await shot(dark.page, 'dark-verdict');
+  await go(dark.page, '#/runs/run-1', '.bar');
+  await shot(dark.page, 'dark-run');
+  await dark.page.emulateMedia({ media: 'print', colorScheme: 'light' });
+  assert.equal(await dark.page.locator('nav').first().isVisible(), false);
+  await shot(dark.page, 'print-run');
+  await dark.close();
+  const small = await open(join(work, 'sound.html'), { width: 360 });
+  for (const [hash, sign] of VIEWS) {
+    await go(small.page, hash, sign);
+    const [wide, room] = await small.page.evaluate(() => [
+      document.documentElement.scrollWidth,
+      window.innerWidth,
+    ]);
+    assert.ok(
+      (wide as number) <= (room as number),
+      `${hash} is ${String(wide)} wide on a screen of ${String(room)}`,
+    );
+  }
+  await shot(small.page, 'small-sinks');
+  await go(small.page, '#/verdict', '.hero');
+  await shot(small.page, 'small-verdict');
+  await small.close();
+});
+
+/** A server that `sinkwell view` runs, and its address. */
+async function serve(...args: string[]): Promise<{ address: string; child: ChildProcess }> {
+  const child = spawn(command, ['view', ...args], { cwd: work, stdio: ['ignore', 'pipe', 'inherit'] });
+  const address = await new Promise<string>((good, bad) => {
+    child.stdout.once('data', (bytes: Buffer) => good(bytes.toString().split('\n')[0] ?? ''));
+    child.once('exit', (status) => bad(new Error(`it ended with ${String(status)}`)));
+  });
+  return { address, child };
+}
+
+const status = (address: string, headers: Record<string, string> = {}, method = 'GET'): Promise<number> =>
+  new Promise((good, bad) => {
+    const asked = request(address, { headers, method }, (answer) => {
+      answer.resume();
+      good(answer.statusCode ?? 0);
+    });
+    asked.on('error', bad);
+    asked.end();
+  });
+
+test('served: to this page alone, and as files grow', { skip }, async () => {
+  const lines = readFileSync(join(work, 'sound.ndjson'), 'utf8').split('\n').slice(0, -1);
+  const growing = join(work, 'growing.ndjson');
+  writeFileSync(growing, lines.slice(0, 8).join('\n') + '\n');
+  const { address, child } = await serve('--live', '--key', 'k=k.pem', growing);
+  try {
+    assert.match(address, /^http:\/\/127\.0\.0\.1:\d+\/[0-9a-f]{48}\/$/);
+    const host = new URL(address).host;
+    assert.equal(await status(address), 200);
+    assert.equal(await status(`http://${host}/`), 404);
+    assert.equal(await status(address, { Host: 'evil.example' }), 421);
+    assert.equal(await status(address, { Origin: 'http://evil.example' }), 403);
+    assert.equal(await status(address, { 'Sec-Fetch-Site': 'cross-site' }), 403);
+    assert.equal(await status(address, {}, 'POST'), 405);
+    const { page, faults, close } = await open('', { address });
+    assert.match(await page.innerText('main'), /8 in/);
+    writeFileSync(growing, lines.join('\n') + '\n');
+    await page.waitForFunction(
+      (all) => document.querySelector('main dd a')?.textContent === String(all),
+      lines.length,
+      { timeout: 10_000 },
+    );
+    assert.match(await page.innerText('.verdict-chip'), /Incomplete, and says so|live/);
+    await shot(page, 'live');
+    // It ends with the command, and says so.
+    child.kill('SIGINT');
+    await page.waitForSelector('.live.ended', { timeout: 30_000 });
+    assert.deepEqual(
+      faults.filter((fault) => !/ERR_|Failed to load/.test(fault)),
+      [],
+    );
+    await close();
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
