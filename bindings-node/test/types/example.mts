@@ -19,9 +19,17 @@ import {
 } from 'sinkwell';
 import { recordAll, SinkwellSpanProcessor } from 'sinkwell/otel';
 import { subscribeChannels } from 'sinkwell/diagnostics-channel';
+import { unwatch, watch } from 'sinkwell/mcp';
 import transport from 'sinkwell/pino';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import type { Sampler, SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base';
+
+declare global {
+  // The MCP SDK takes this from a browser's types.
+  type HeadersInit = Headers | Record<string, string> | [string, string][];
+}
 
 class Defender implements GovernanceEventSink {
   readonly name = 'defender';
@@ -109,3 +117,17 @@ const later: Promise<string> = run({ agent: 'b' }, async ({ run }) => run ?? '')
 const sampler: Sampler = recordAll(new AlwaysOffSampler());
 const stream = await transport({ config: document });
 console.log(sum, later, sampler, stream.writable);
+
+const server: McpServer = watch(new McpServer({ name: 'shop', version: '1' }), { emitter: sw, permit: 'raw', timeout: 100 });
+const client: Client = watch(new Client({ name: 'agent', version: '1' }));
+unwatch(server);
+unwatch(client);
+// @ts-expect-error There is no such mode.
+watch(server, { permit: 'all' });
+const steps: number = sw.emitStep({ kind: 'agent', id: 'a-1', name: 'buyer', start_unix_nano: '1700000000000000000' });
+const answer: number = await sw.deedOfStep({ id: 't-1', name: 'pay', input: { to: 'Ann' } }, (call) => {
+  call.ended({ output: [steps], outcome: 'ok' });
+  return 7;
+});
+// @ts-expect-error A step has a kind.
+sw.emitStep({ id: `${answer}` });
