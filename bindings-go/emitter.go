@@ -290,6 +290,9 @@ type Counters struct {
 	DroppedBy       map[string]uint64 `json:"dropped_by"`
 	RejectedBy      map[string]uint64 `json:"rejected_by"`
 	FilteredBy      map[string]uint64 `json:"filtered_by"`
+	// What the sink itself has moved; nil for one that does not say (docs/LANES.md).
+	Sink       map[string]uint64 `json:"sink"`
+	SinkErrors map[string]uint64 `json:"sink_errors"`
 }
 
 // Counters are the lanes' counters, by the lane's id.

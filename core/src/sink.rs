@@ -12,11 +12,15 @@
 mod id;
 mod reading;
 mod said;
+mod traffic;
 
 pub use id::EventId;
 pub(crate) use id::LONGEST as LONGEST_ID;
 pub(crate) use reading::{OVERFLOW, Point, Reading, ReadingKind, Reporter};
 pub use said::{Outcome, Said};
+#[cfg(feature = "otlp")]
+pub(crate) use traffic::Stateful;
+pub(crate) use traffic::{FIELDS, Moved, Traffic};
 
 use std::any::Any;
 use std::fmt;
@@ -466,12 +470,14 @@ pub struct Made {
     pub sink: Box<dyn Sink>,
     /// Set if the sink has announcements to make in its lane's stream.
     pub upkeep: Option<Box<dyn Upkeep>>,
+    /// Where it notes what it moves.
+    pub(crate) traffic: Vec<Arc<Traffic>>,
 }
 
 impl Made {
     /// A sink without announcements.
     pub fn new(sink: impl Sink + 'static) -> Self {
-        Self { sink: Box::new(sink), upkeep: None }
+        Self { sink: Box::new(sink), upkeep: None, traffic: Vec::new() }
     }
 }
 

@@ -10,7 +10,7 @@ use arc_swap::ArcSwapOption;
 use crate::lane::{Bus, Counters, Health};
 use crate::policy::telemetry::{Bound, Instrument, Provider, Registry, escape_label};
 use crate::seam::UnixNanos;
-use crate::sink::{Point, Reading, ReadingKind};
+use crate::sink::{FIELDS, Point, Reading, ReadingKind};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// What kind of instrument a metric is.
@@ -172,6 +172,7 @@ fn metrics(counters: &[(String, Counters)], health: &[(String, Health)], refused
             points: points.collect(),
         });
     }
+    all.extend(moved(counters));
     all.push(Metric {
         name: "sinkwell.lane.state".to_owned(),
         kind: MetricKind::Gauge,
@@ -192,6 +193,47 @@ fn metrics(counters: &[(String, Counters)], health: &[(String, Health)], refused
         description: "Events that closed, backpressure and fail_closed kept out",
         points: vec![MetricPoint { attributes: Vec::new(), value: refused }],
     });
+    all
+}
+
+/// What sinks say that they move; nothing if none does.
+fn moved(counters: &[(String, Counters)]) -> Vec<Metric> {
+    let lanes: Vec<_> = counters.iter().filter_map(|(id, c)| Some((id, c.moved.as_ref()?))).collect();
+    let mut all = Vec::new();
+    for field in &FIELDS {
+        let points = lanes.iter().filter_map(|(id, moved)| {
+            let (_, value) = moved.fields.iter().find(|(name, _)| *name == field.name)?;
+            Some(MetricPoint { attributes: vec![("lane", (*id).clone())], value: *value })
+        });
+        all.push(Metric {
+            name: format!("sinkwell.sink.{}", field.name),
+            kind: if field.counter { MetricKind::Counter } else { MetricKind::Gauge },
+            unit: field.unit,
+            description: field.about,
+            points: points.collect(),
+        });
+    }
+    let errors = lanes.iter().flat_map(|(id, moved)| {
+        moved.errors.iter().map(|(code, reason, n)| MetricPoint {
+            attributes: vec![
+                ("lane", (*id).clone()),
+                ("code", code.to_string()),
+                ("reason", (*reason).to_owned()),
+            ],
+            value: *n,
+        })
+    });
+    let errors: Vec<_> = errors.collect();
+    all.retain(|metric| !metric.points.is_empty());
+    if !all.is_empty() {
+        all.push(Metric {
+            name: "sinkwell.sink.errors".to_owned(),
+            kind: MetricKind::Counter,
+            unit: "{error}",
+            description: "Failures, by the receiver's code (0: it said none) and kind",
+            points: errors,
+        });
+    }
     all
 }
 

@@ -19,7 +19,7 @@ use crate::policy::telemetry::{self, Loaded, Meters, Place, Provider, Scene};
 use crate::seam::SystemEnv;
 use crate::seam::fork::Process;
 use crate::settings::{CheckpointTarget, Config, JournalConfig, LaneConfig, OwnPath};
-use crate::sink::{Attached, Made, Making, Sink, Upkeep};
+use crate::sink::{Attached, Made, Making, Sink, Traffic, Upkeep};
 use crate::sinks;
 use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Mutex, lock};
@@ -345,18 +345,19 @@ struct Ready {
     config: LaneConfig,
     sinks: Sinks,
     upkeep: Option<Box<dyn Upkeep>>,
+    traffic: Vec<Arc<Traffic>>,
 }
 
 /// Makes a lane's sinks. This may run the host's code.
 fn make(config: &Config, planned: Planned) -> Result<Ready> {
     let Planned { config: lane_config, make } = planned;
     let making = Making { timeout: lane_config.timeout, type_prefix: &config.type_prefix };
-    let Made { mut sink, upkeep } = match &make {
+    let Made { mut sink, upkeep, traffic } = match &make {
         Maker::BuiltIn => {
             let made = lane_config.sink.make(&making);
             made.map_err(|e| e.at(format!("lanes: {}", lane_config.id)))?
         }
-        Maker::Host(make) => Made { sink: make()?, upkeep: None },
+        Maker::Host(make) => Made { sink: make()?, upkeep: None, traffic: Vec::new() },
     };
     let attached = Attached { id: &lane_config.id, timeout: lane_config.timeout };
     sink.attach(&attached);
@@ -376,15 +377,16 @@ fn make(config: &Config, planned: Planned) -> Result<Ready> {
             }
         }
     }
-    Ok(Ready { config: lane_config, sinks, upkeep })
+    Ok(Ready { config: lane_config, sinks, upkeep, traffic })
 }
 
 /// Makes the lane for these sinks, with the next index: nobody else may add a lane meanwhile.
 fn prepare(inner: &Inner, config: &Config, ready: Ready) -> Result<(Arc<Lane>, Control, Sinks)> {
-    let Ready { config: lane_config, sinks, upkeep } = ready;
+    let Ready { config: lane_config, sinks, upkeep, traffic } = ready;
     let sink = &sinks[0];
     let index = inner.bus.lanes().len();
-    let lane = Arc::new(Lane::new(lane_config, index, &config.queue, Arc::clone(&inner.freezer.timeline)));
+    let timeline = Arc::clone(&inner.freezer.timeline);
+    let lane = Arc::new(Lane::new(lane_config, index, &config.queue, timeline).with_traffic(traffic));
     let mut sealer = Sealer::new(Arc::clone(&inner.context), &lane, inner.bus.key());
     let of_journal = |journal: &JournalConfig| OwnPath { path: journal.dir.clone(), access: journal.access };
     let dead_letters = config.dead_letter.clone().or_else(|| config.journal.as_ref().map(of_journal));

@@ -256,6 +256,64 @@ fn an_acknowledgement_waits_for_a_peer_that_takes_none() {
     assert_eq!(got(&dir).len(), 200);
 }
 
+#[test]
+fn what_a_stream_moves_is_in_the_lanes_counters_and_in_prometheus_text() {
+    let dir = TempDir::new();
+    let intake = Intake::start(options(&dir, "127.0.0.1:0")).unwrap();
+    let text = format!(
+        "agent: {{ id: a }}\nheartbeat: off\nlanes: [ {{ id: out, sink: {{ stream: {{ endpoint: 'http://{}' }} }} }}, {{ id: here, sink: memory }} ]\n",
+        intake.address()
+    );
+    let source = Source::Text { text, name: None, format: Default::default() };
+    let config = crate::config::Config::load(source, &SystemEnv::default()).unwrap();
+    let emitter = crate::Emitter::open(crate::Options::new(config)).unwrap();
+    for n in 0..200 {
+        let data = format!(r#"{{"tool":"search","outcome":"ok","n":{n}}}"#);
+        let mut input = crate::EventInput::new("tool.invocation");
+        input.data = crate::event::Data::Json(data.as_bytes());
+        emitter.emit(input).unwrap();
+    }
+    emitter.flush(Duration::from_secs(60));
+    let prometheus = emitter.prometheus();
+    let value = |name: &str| -> u64 {
+        let line = prometheus
+            .lines()
+            .find(|line| line.starts_with(&format!("sinkwell_sink_{name}{{lane=\"out\"}} ")));
+        line.unwrap_or_else(|| panic!("no {name} in {prometheus}"))
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    let delivered: u64 = emitter.counters()[0].1.bytes;
+    assert_eq!(value("bytes_raw_total"), delivered + 201, "each with its newline");
+    assert!(value("bytes_wire_total") < value("bytes_encoded_total"));
+    assert!(value("bytes_encoded_total") < value("bytes_raw_total"));
+    assert_eq!(value("compression_ratio"), value("bytes_raw_total") * 1000 / value("bytes_wire_total"));
+    assert!(value("definitions_live") > 2 && value("definitions_added_total") == value("definitions_live"));
+    assert_eq!((value("in_flight_batches"), value("streams_total"), value("rotations_total")), (0, 1, 0));
+    assert!(value("state_bytes") > 100 && value("utilization") <= 1000);
+    assert!(
+        !prometheus.contains("lane=\"here\"} 0\nsinkwell_sink"),
+        "a lane whose sink moves nothing has none"
+    );
+    let counters = String::from_utf8(crate::host::counters_json(&emitter)).unwrap();
+    assert!(counters.contains("\"sink\":{\"bytes_dropped\":0,\"bytes_encoded\":"), "{counters}");
+    // The intake goes away: what fails is counted by code and kind.
+    intake.stop(Duration::from_secs(10));
+    emitter.emit(crate::EventInput::new("x.y")).unwrap();
+    let limit = std::time::Instant::now();
+    while !emitter
+        .prometheus()
+        .contains("sinkwell_sink_errors_total{lane=\"out\",code=\"0\",reason=\"network\"}")
+    {
+        assert!(limit.elapsed() < Duration::from_secs(60), "{}", emitter.prometheus());
+        std::thread::yield_now();
+    }
+    emitter.shutdown(Duration::ZERO);
+}
+
 /// A sink that says what a script says.
 struct Scripted(std::collections::VecDeque<Answers>);
 

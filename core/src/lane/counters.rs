@@ -6,6 +6,7 @@
 use super::loss::Reason;
 use super::shape::Filter;
 use crate::json::{JsonError, ObjectWriter};
+use crate::sink::Moved;
 
 /// A snapshot of a lane's counters. They count the host's events, unless a field says otherwise; sinkwell's own
 /// envelopes count only in `own` and `bytes`.
@@ -38,11 +39,13 @@ pub struct Counters {
     dropped_by: [u64; Reason::ALL.len()],
     rejected_by: [u64; Reason::ALL.len()],
     filtered_by: [u64; Filter::ALL.len()],
+    /// What the sink itself has moved, if it says so.
+    pub(crate) moved: Option<Moved>,
 }
 
 impl Counters {
     /// Writes `{admitted, …, dropped_by: {reason: n}, rejected_by: {…}, filtered_by: {…}}`, as reports and heartbeats
-    /// have it.
+    /// have it; with `sink: {bytes_raw, …}, sink_errors: {"REASON CODE": n}` where the sink says what it moves.
     pub(crate) fn write(&self, w: &mut ObjectWriter) -> Result<(), JsonError> {
         let number = |w: &mut ObjectWriter, key: &str, value: u64| {
             w.key(key)?;
@@ -57,6 +60,20 @@ impl Counters {
             w.begin_object()?;
             for (reason, n) in reasons {
                 number(w, reason, n)?;
+            }
+            w.end_object()?;
+        }
+        if let Some(moved) = &self.moved {
+            w.key("sink")?;
+            w.begin_object()?;
+            for &(name, value) in &moved.fields {
+                number(w, name, value)?;
+            }
+            w.end_object()?;
+            w.key("sink_errors")?;
+            w.begin_object()?;
+            for (code, reason, n) in &moved.errors {
+                number(w, &format!("{reason} {code}"), *n)?;
             }
             w.end_object()?;
         }

@@ -53,7 +53,7 @@ pub(crate) use tracked::{Aim, Follow, Tracked};
 
 use crate::seam::Instant;
 use crate::settings::{LaneConfig, Overflow, QueueCapacity, QueueConfig};
-use crate::sink::{Failure, FailureKind, SinkClass};
+use crate::sink::{Failure, FailureKind, Moved, SinkClass, Traffic};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::timeline::Timeline;
 
@@ -75,6 +75,8 @@ pub struct Lane {
     pub(crate) shared: LaneShared,
     pub(crate) timeline: Arc<Timeline>,
     capacity: QueueCapacity,
+    /// Where its sinks note what they move.
+    traffic: Vec<Arc<Traffic>>,
 }
 
 /// What is called when there may be room.
@@ -114,7 +116,12 @@ impl Lane {
             shared: LaneShared { core: Mutex::new(core), work: Condvar::new(), room: Condvar::new() },
             timeline,
             capacity,
+            traffic: Vec::new(),
         }
+    }
+
+    pub(crate) fn with_traffic(self, traffic: Vec<Arc<Traffic>>) -> Self {
+        Self { traffic, ..self }
     }
 
     /// The lane's id.
@@ -181,6 +188,7 @@ impl Lane {
             let age = self.timeline.now().since(front.enqueued_at);
             counters.oldest_pending_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         }
+        counters.moved = self.traffic.iter().map(|traffic| traffic.read()).reduce(Moved::and);
         counters
     }
 

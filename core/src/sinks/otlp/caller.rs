@@ -7,10 +7,11 @@ use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::seam::{Clock, Instant};
-use crate::sink::{Failure, FailureKind, SinkHealth};
+use crate::sink::{Failure, FailureKind, SinkHealth, Traffic};
 
 use super::answer::{Verdict, judge};
-use super::client::Client;
+use super::client::{Client, Reply};
+use super::request::GRPC_PREFIX;
 use super::settings::Settings;
 
 /// Sends requests and keeps how the last one went.
@@ -22,6 +23,7 @@ pub(super) struct Caller {
     pub(super) last: Option<SinkHealth>,
     /// What health says of a compression that the receiver does not read.
     plainer: Option<String>,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 impl Caller {
@@ -33,7 +35,14 @@ impl Caller {
         let client = Client::new().map_err(|e| {
             Error::new(ErrorKind::Sink, format!("no event loop for the OTLP sink: {}", e.kind()))
         })?;
-        Ok(Self { settings, client, clock, last: None, plainer: None })
+        Ok(Self {
+            settings,
+            client,
+            clock,
+            last: None,
+            plainer: None,
+            traffic: Arc::new(Traffic::new(false)),
+        })
     }
 
     /// When a delivery that begins now must have ended, however many requests it takes.
@@ -46,13 +55,30 @@ impl Caller {
         self.clock.now().after(self.settings.timeout.min(left))
     }
 
-    pub(super) fn call(&mut self, message: Bytes, deadline: Instant) -> Verdict {
+    /// Sends a request that is made of `raw` bytes of lines.
+    pub(super) fn call(&mut self, message: Bytes, raw: usize, deadline: Instant) -> Verdict {
         let left = deadline.since(self.clock.now());
         let compression = self.settings.compression;
+        let mut code = 0;
+        self.traffic.flies(1, raw);
         let verdict = match self.client.call(&self.settings, message.clone(), left) {
-            Ok(reply) => judge(&reply, &self.settings.endpoint, compression, self.clock.unix_nanos()),
+            Ok(reply) => {
+                code = code_of(&reply);
+                judge(&reply, &self.settings.endpoint, compression, self.clock.unix_nanos())
+            }
             Err(failure) => Verdict::Retry(failure, None),
         };
+        self.traffic.flies(0, 0);
+        self.traffic.sent(raw, message.len().saturating_sub(GRPC_PREFIX), self.client.sent);
+        match &verdict {
+            Verdict::Accepted(_) => {}
+            Verdict::Refused(failure)
+            | Verdict::Retry(failure, _)
+            | Verdict::Unread(failure)
+            | Verdict::Partial(_, failure) => {
+                self.traffic.failed(code, failure.kind);
+            }
+        }
         if matches!(verdict, Verdict::Unread(_))
             && let Some(new) = self.settings.compress_less()
         {
@@ -63,7 +89,7 @@ impl Caller {
             );
             crate::diagnostics::warn(&said);
             self.plainer = Some(said);
-            return self.call(message, deadline);
+            return self.call(message, raw, deadline);
         }
         self.last = Some(match &verdict {
             Verdict::Accepted(note) => {
@@ -79,6 +105,13 @@ impl Caller {
         });
         verdict
     }
+}
+
+/// The receiver's code: of gRPC, or of HTTP.
+fn code_of(reply: &Reply) -> u16 {
+    let grpc = [&reply.trailers, &reply.headers].into_iter().find_map(|headers| headers.get("grpc-status"));
+    let grpc = grpc.and_then(|code| code.to_str().ok()?.parse().ok()).filter(|code| *code <= 16);
+    grpc.unwrap_or_else(|| reply.status.as_u16())
 }
 
 /// A failure as the host is told it.

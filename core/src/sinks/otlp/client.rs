@@ -48,6 +48,8 @@ pub(in crate::sinks) struct Client {
     runtime: Option<Runtime>,
     connection: Option<Connection>,
     process: Process,
+    /// Bytes of the body of the last request, as it was sent.
+    pub(super) sent: usize,
 }
 
 struct Connection {
@@ -64,7 +66,7 @@ enum Sender {
 impl Client {
     /// A client that has yet to connect.
     pub(in crate::sinks) fn new() -> io::Result<Self> {
-        Ok(Self { runtime: Some(runtime()?), connection: None, process: Process::this() })
+        Ok(Self { runtime: Some(runtime()?), connection: None, process: Process::this(), sent: 0 })
     }
 
     /// Sends one message (gRPC prefix in front) and waits for the answer, no longer than `timeout`.
@@ -75,12 +77,13 @@ impl Client {
         timeout: Duration,
     ) -> Result<Reply, Failure> {
         self.leave_parent()?;
-        let Self { runtime, connection, .. } = self;
+        let Self { runtime, connection, sent, .. } = self;
+        *sent = 0;
         let Some(runtime) = runtime else {
             return Err(Failure::new(FailureKind::Network, "the sink is closed"));
         };
         let result = block_on(runtime, async {
-            let timed = tokio::time::timeout(timeout, call(settings, connection, message, timeout));
+            let timed = tokio::time::timeout(timeout, call(settings, connection, message, timeout, sent));
             timed.await.unwrap_or_else(|_| {
                 let place = settings.endpoint.shown();
                 let text = format!("{place}: no answer within {} ms", timeout.as_millis());
@@ -151,8 +154,10 @@ async fn call(
     kept: &mut Option<Connection>,
     message: Bytes,
     timeout: Duration,
+    sent: &mut usize,
 ) -> Result<Reply, Failure> {
     let request = prepare(settings, message, timeout)?;
+    *sent = request.body.len();
     if let Some(mut connection) = kept.take() {
         // What came in since the last call has yet to be looked at: the driver and the connection's own
         // task each need their turn.

@@ -91,7 +91,9 @@ impl Settings for OtlpConfig {
 
     #[cfg(feature = "otlp")]
     fn make(&self, making: &Making<'_>) -> Result<Made> {
-        Ok(Made::new(sink(self, making)?))
+        let sink = sink(self, making)?;
+        let traffic = vec![sink.traffic()];
+        Ok(Made { traffic, ..Made::new(sink) })
     }
 
     #[cfg(not(feature = "otlp"))]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::seam::{Clock, Instant, SystemClock};
-use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth};
+use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth, Traffic};
 
 use super::answer::Verdict;
 use super::caller::Caller;
@@ -39,13 +39,18 @@ impl OtlpSink {
         Ok(Self { spans: Some(spans), ..self })
     }
 
+    /// Where it notes what it moves.
+    pub(super) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.logs.traffic)
+    }
+
     /// Tries the receiver with a request that holds no records, and the spans' with one that holds no spans.
     ///
     /// # Errors
     /// What stands between this process and the receiver, with what to do about it.
     pub fn probe(&mut self) -> Result<(), Failure> {
         let deadline = self.logs.deadline();
-        match self.logs.call(RequestWriter::empty(), deadline) {
+        match self.logs.call(RequestWriter::empty(), 0, deadline) {
             Verdict::Accepted(_) | Verdict::Partial(..) => {}
             Verdict::Retry(failure, _) | Verdict::Refused(failure) | Verdict::Unread(failure) => {
                 return Err(failure);
@@ -81,7 +86,7 @@ impl OtlpSink {
     fn deliver_records(&mut self, batch: &[Envelope], deadline: Instant) -> Answers {
         match self.writer.next(batch) {
             Next::Request { message, envelopes } if envelopes == batch.len() => {
-                match self.logs.call(message, deadline) {
+                match self.logs.call(message, raw(batch), deadline) {
                     Verdict::Accepted(_) => Answers::Acknowledged,
                     Verdict::Partial(refused, failure) => Answers::Partial { refused, failure },
                     Verdict::Unread(failure) => Answers::Retry(failure, None),
@@ -110,7 +115,11 @@ impl OtlpSink {
                     FailureKind::Serialization,
                     "the envelope's bytes are not the JSON of an envelope",
                 ))),
-                Next::Request { message, envelopes } => match self.logs.call(message, deadline) {
+                Next::Request { message, envelopes } => match self.logs.call(
+                    message,
+                    raw(&batch[answers.len()..][..envelopes]),
+                    deadline,
+                ) {
                     Verdict::Accepted(_) => answers.extend(vec![Answer::Acknowledged; envelopes]),
                     // Which of them the receiver refused it does not say, and they must not be sent again.
                     Verdict::Partial(_, failure) => answers.extend(vec![Answer::Refused(failure); envelopes]),
@@ -136,6 +145,23 @@ impl OtlpSink {
     }
 }
 
+/// Bytes of the lines of these.
+fn raw(batch: &[Envelope]) -> usize {
+    batch.iter().map(|envelope| envelope.bytes.len() + 1).sum()
+}
+
+/// Notes what the receiver refused for good. A batch that is refused as a whole counts once it is one envelope.
+pub(in crate::sinks) fn note_dropped(traffic: &Traffic, batch: &[Envelope], answers: &Answers) {
+    match answers {
+        Answers::RefusedBatch(_) if batch.len() == 1 => traffic.dropped(raw(batch)),
+        Answers::Each(each) => {
+            let refused = batch.iter().zip(each).filter(|(_, answer)| matches!(answer, Answer::Refused(_)));
+            traffic.dropped(refused.map(|(envelope, _)| envelope.bytes.len() + 1).sum());
+        }
+        _ => {}
+    }
+}
+
 impl Sink for OtlpSink {
     fn kind(&self) -> &'static str {
         "otlp"
@@ -153,6 +179,7 @@ impl Sink for OtlpSink {
             return Answers::Retry(failure, after);
         }
         let answers = self.deliver_records(batch, deadline);
+        note_dropped(&self.logs.traffic, batch, &answers);
         if let Some(spans) = &mut self.spans {
             spans.answered(batch, &answers);
         }

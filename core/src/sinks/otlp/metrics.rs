@@ -101,7 +101,7 @@ impl Reporter for MetricsSender {
         let deadline = self.caller.deadline_within(limit);
         let mut partial = None;
         for (request, points) in requests(&self.front, &self.told.tell(readings), now) {
-            match self.caller.call(request, deadline) {
+            match self.caller.call(request, 0, deadline) {
                 Verdict::Accepted(_) => {}
                 // Which points it refused the receiver does not say, and they must not be sent again.
                 Verdict::Partial(_, failure) => partial = Some(failure),

@@ -86,6 +86,7 @@ pub(in crate::sinks) mod http {
     pub(in crate::sinks) use super::client::{Client, Reply, explain};
     pub(in crate::sinks) use super::compress::{Compression, decompress};
     pub(in crate::sinks) use super::connect::{Connected, connect};
+    pub(in crate::sinks) use super::exporter::note_dropped;
     pub(in crate::sinks) use super::request::GRPC_PREFIX;
     pub(in crate::sinks) use super::settings::Settings;
     pub(in crate::sinks) use super::wire::{Field, Fields, put_bytes, put_varint};

@@ -101,7 +101,7 @@ impl SpanSender {
     /// Tries the receiver with a request that holds no spans.
     pub(super) fn probe(&mut self) -> Result<(), Failure> {
         let deadline = self.caller.deadline();
-        match self.caller.call(RequestWriter::empty(), deadline) {
+        match self.caller.call(RequestWriter::empty(), 0, deadline) {
             Verdict::Accepted(_) | Verdict::Partial(..) => Ok(()),
             Verdict::Retry(failure, _) | Verdict::Refused(failure) | Verdict::Unread(failure) => Err(failure),
         }
@@ -143,7 +143,7 @@ impl SpanSender {
         }
         let mut fields = Vec::new();
         spans.iter().for_each(|(_, span)| put_bytes(&mut fields, SECOND, span));
-        let refused = match self.caller.call(self.front.request(&fields), deadline) {
+        let refused = match self.caller.call(self.front.request(&fields), 0, deadline) {
             Verdict::Accepted(_) => None,
             Verdict::Retry(failure, after) => return Err((failure, after)),
             Verdict::Unread(failure) => return Err((failure, None)),

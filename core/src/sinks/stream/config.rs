@@ -79,7 +79,9 @@ impl Settings for StreamConfig {
 
     #[cfg(feature = "otlp")]
     fn make(&self, making: &Making<'_>) -> Result<Made> {
-        Ok(Made::new(super::sink::StreamSink::new(self, making, &crate::sinks::otlp::process_env)?))
+        let sink = super::sink::StreamSink::new(self, making, &crate::sinks::otlp::process_env)?;
+        let traffic = sink.traffic();
+        Ok(Made { traffic, ..Made::new(sink) })
     }
 
     #[cfg(not(feature = "otlp"))]

@@ -20,7 +20,7 @@ use super::proto::frame_batch;
 use super::supervisor::{Command, End, Happened, Job, Key, Limits, Outcome, StreamNo, Supervisor, Why};
 use super::wire::{self, Said};
 use crate::seam::{Clock, Instant, Random, SystemClock, SystemRandom};
-use crate::sink::{Envelope, Failure, FailureKind};
+use crate::sink::{Envelope, Failure, FailureKind, Stateful, Traffic};
 use crate::sinks::otlp::http::Settings;
 
 /// How long a stream that is let go of may take to say its last word.
@@ -60,7 +60,7 @@ impl Link {
     ///
     /// # Errors
     /// The operating system gives no thread or no event loop.
-    pub(super) fn start(settings: Settings, limits: Limits) -> io::Result<Self> {
+    pub(super) fn start(settings: Settings, limits: Limits, traffic: Arc<Traffic>) -> io::Result<Self> {
         let (input, inputs) = mpsc::unbounded_channel();
         // The other threads are for name look-ups alone, and go soon after one.
         let runtime = Builder::new_current_thread()
@@ -70,7 +70,7 @@ impl Link {
             .thread_name("sinkwell-resolve")
             .build()?;
         std::thread::Builder::new().name("sinkwell-stream".to_owned()).spawn(move || {
-            let thread = Thread::new(settings, limits);
+            let thread = Thread::new(settings, limits, traffic);
             runtime.block_on(thread.run(inputs));
             // A name look-up that hangs must not hold it.
             runtime.shutdown_background();
@@ -124,10 +124,13 @@ struct Thread {
     /// Why the last stream ended.
     why: Option<Failure>,
     refused: Vec<(usize, String)>,
+    traffic: Arc<Traffic>,
+    /// What encoders of streams that are gone defined.
+    defined: u64,
 }
 
 impl Thread {
-    fn new(settings: Settings, limits: Limits) -> Self {
+    fn new(settings: Settings, limits: Limits, traffic: Arc<Traffic>) -> Self {
         // What a peer says waits in the connection while nobody takes it.
         let (said, heard) = mpsc::channel(64);
         Self {
@@ -142,6 +145,8 @@ impl Thread {
             heard: Some(heard),
             why: None,
             refused: Vec::new(),
+            traffic,
+            defined: 0,
         }
     }
 
@@ -190,7 +195,10 @@ impl Thread {
                 self.happen(Happened::Status { stream, batch: status.batch, ok: status.ok });
                 self.refused.clear();
             }
-            Said::Ended(end, failure) => {
+            Said::Ended(end, failure, code) => {
+                if end != End::Closed {
+                    self.traffic.failed(code, failure.kind);
+                }
                 if self.stream.as_ref().is_some_and(|current| current.number == stream) {
                     self.why = Some(failure);
                 }
@@ -210,6 +218,17 @@ impl Thread {
         while let Some(happened) = next.take() {
             let chance = self.chance();
             let commands = self.supervisor.on(happened, self.clock.now(), chance);
+            // Once, however many batches it was to be.
+            let told = commands.iter().find_map(|command| match command {
+                Command::Answer { outcome: Outcome::Failed(why), .. } => Some(*why),
+                _ => None,
+            });
+            match told {
+                Some(Why::NotMade | Why::Silence) => self.traffic.failed(0, FailureKind::Timeout),
+                Some(Why::OutOfOrder) => self.traffic.failed(0, FailureKind::Network),
+                // The others are counted where they are heard.
+                _ => {}
+            }
             for command in commands {
                 if let Some(then) = self.obey(command) {
                     // What is still to be done belongs to a stream that is about to go.
@@ -220,6 +239,23 @@ impl Thread {
             let supervisor = &self.supervisor;
             self.waiting.retain(|job, _| supervisor.holds(*job));
         }
+        self.note();
+    }
+
+    /// Notes what the stream is like now.
+    fn note(&self) {
+        let (batches, bytes) = self.supervisor.in_flight();
+        self.traffic.flies(batches, bytes);
+        let counts = self.supervisor.counts();
+        let encoder = self.stream.as_ref().and_then(|stream| stream.encoder.as_ref());
+        self.traffic.is(Stateful {
+            defined: self.defined + encoder.map_or(0, |encoder| encoder.defined),
+            live: encoder.map_or(0, Encoder::live),
+            state: encoder.map_or(0, |encoder| encoder.state_bytes() as u64),
+            streams: counts.streams,
+            rotations: counts.rotations,
+            retransmissions: counts.retransmissions,
+        });
     }
 
     fn obey(&mut self, command: Command) -> Option<Happened> {
@@ -240,18 +276,23 @@ impl Thread {
                     current.encoder.as_mut().map(|encoder| encoder.encode(&waiting.batch, usize::MAX));
                 match encoded {
                     Some(Ok(Ok(bytes))) => {
-                        let sent = current.outgoing.try_send(frame_batch(batch, &bytes).into());
+                        let message = frame_batch(batch, &bytes);
+                        let raw = waiting.batch.iter().map(|envelope| envelope.bytes.len() + 1).sum();
+                        let encoded = current.encoder.as_ref().map_or(0, |encoder| encoder.uncompressed);
+                        self.traffic.sent(raw, encoded, message.len());
+                        let sent = current.outgoing.try_send(message.into());
                         sent.is_err().then_some(Happened::Ended { stream, end: End::Lost })
                     }
                     _ => {
                         // Whatever it knows by now, the peer does not.
-                        current.encoder = None;
+                        self.defined += current.encoder.take().map_or(0, |encoder| encoder.defined);
                         Some(Happened::Unencodable { stream, batch })
                     }
                 }
             }
             Command::Close { .. } => {
-                if let Some(Stream { outgoing, task, .. }) = self.stream.take() {
+                if let Some(Stream { outgoing, task, encoder, .. }) = self.stream.take() {
+                    self.defined += encoder.map_or(0, |encoder| encoder.defined);
                     drop(outgoing);
                     tokio::spawn(async move {
                         let abort = task.abort_handle();
@@ -277,11 +318,17 @@ impl Thread {
         let network = |text: &str| Failure::new(FailureKind::Network, format!("{place}: {text}"));
         match outcome {
             Outcome::Delivered => Told::Delivered(std::mem::take(&mut self.refused)),
-            Outcome::Refused => Told::Refused(
-                self.why.clone().filter(|why| why.kind == FailureKind::Rejected).unwrap_or_else(|| {
-                    Failure::new(FailureKind::Rejected, format!("{place}: it refused the batch"))
-                }),
-            ),
+            Outcome::Refused => {
+                // One that ended a stream was counted with it.
+                if self.why.is_none() {
+                    self.traffic.failed(0, FailureKind::Rejected);
+                }
+                Told::Refused(
+                    self.why.clone().filter(|why| why.kind == FailureKind::Rejected).unwrap_or_else(|| {
+                        Failure::new(FailureKind::Rejected, format!("{place}: it refused the batch"))
+                    }),
+                )
+            }
             Outcome::Unencodable => Told::Refused(Failure::new(
                 FailureKind::Serialization,
                 "the batch cannot be put in the form of the stream",

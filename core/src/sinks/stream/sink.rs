@@ -12,9 +12,11 @@ use super::supervisor::{End, Key, Limits, Why};
 use crate::error::{Error, Result};
 use crate::seam::fork::Process;
 use crate::seam::{Clock, SystemClock};
-use crate::sink::{Answer, Answers, Attached, Envelope, Failure, FailureKind, Making, Sink, SinkHealth};
+use crate::sink::{
+    Answer, Answers, Attached, Envelope, Failure, FailureKind, Making, Sink, SinkHealth, Traffic,
+};
 use crate::sinks::otlp::OtlpConfig;
-use crate::sinks::otlp::http::{Settings, told};
+use crate::sinks::otlp::http::{Settings, note_dropped, told};
 
 /// Most bytes of lines in one batch of the stream: below what gRPC receivers take unless told otherwise, even if nothing
 /// of it can be compressed.
@@ -30,6 +32,8 @@ pub(super) struct StreamSink {
     timeout: Duration,
     last: Option<SinkHealth>,
     fallback: Fallback,
+    /// Its own, and that of its fallback.
+    traffic: Vec<Arc<Traffic>>,
 }
 
 /// What is spoken to a peer that does not speak this.
@@ -70,12 +74,17 @@ impl StreamSink {
             connect: usual.connect.min(timeout),
             ..usual
         };
+        let mut traffic = vec![Arc::new(Traffic::new(true))];
         let fallback = match &config.fallback {
-            Some(otlp) => Fallback::Ready(otlp.make(making)?.sink),
+            Some(otlp) => {
+                let made = otlp.make(making)?;
+                traffic.extend(made.traffic);
+                Fallback::Ready(made.sink)
+            }
             None => Fallback::None,
         };
         let clock = Arc::new(SystemClock::default());
-        Ok(Self { settings, limits, link: None, clock, timeout, last: None, fallback })
+        Ok(Self { settings, limits, link: None, clock, timeout, last: None, fallback, traffic })
     }
 
     fn link(&mut self) -> Result<&mut Link, Failure> {
@@ -86,9 +95,10 @@ impl StreamSink {
             None => {}
         }
         if self.link.is_none() {
-            let link = Link::start(self.settings.clone(), self.limits).map_err(|e| {
-                Failure::new(FailureKind::Network, format!("no thread for the stream: {}", e.kind()))
-            })?;
+            let link = Link::start(self.settings.clone(), self.limits, Arc::clone(&self.traffic[0]))
+                .map_err(|e| {
+                    Failure::new(FailureKind::Network, format!("no thread for the stream: {}", e.kind()))
+                })?;
             self.link = Some((Process::this(), link));
         }
         match &mut self.link {
@@ -162,7 +172,13 @@ impl StreamSink {
         (answers, not_spoken)
     }
 
-    fn note(&mut self, answers: &Answers) {
+    /// Where it notes what it moves.
+    pub(super) fn traffic(&self) -> Vec<Arc<Traffic>> {
+        self.traffic.clone()
+    }
+
+    fn note(&mut self, batch: &[Envelope], answers: &Answers) {
+        note_dropped(&self.traffic[0], batch, answers);
         self.last = Some(match answers {
             Answers::Retry(failure, _) => SinkHealth { healthy: false, detail: Some(told(failure)) },
             Answers::RefusedBatch(failure) => SinkHealth { healthy: true, detail: Some(told(failure)) },
@@ -275,7 +291,7 @@ impl Sink for StreamSink {
             1 => answers.remove(0),
             _ => together(&parts, answers),
         };
-        self.note(&answers);
+        self.note(batch, &answers);
         answers
     }
 

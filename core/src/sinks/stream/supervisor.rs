@@ -228,12 +228,11 @@ impl Supervisor {
     }
 
     /// Batches and bytes in flight.
-    #[cfg(test)]
     pub(super) fn in_flight(&self) -> (usize, usize) {
         (self.flying, self.flying_bytes)
     }
 
-    #[cfg(test)]
+    /// What has happened so far.
     pub(super) fn counts(&self) -> Counts {
         self.counts
     }

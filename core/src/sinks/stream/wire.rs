@@ -27,8 +27,8 @@ pub(super) enum Said {
     Opened,
     /// A status.
     Status(Status),
-    /// It has ended, and this is what that means.
-    Ended(End, Failure),
+    /// It has ended, and this is what that means, with the peer's code (0: it said none).
+    Ended(End, Failure, u16),
 }
 
 /// Batches on their way out.
@@ -53,17 +53,17 @@ pub(super) async fn run(
     outgoing: mpsc::Receiver<Bytes>,
     said: mpsc::Sender<(StreamNo, Said)>,
 ) {
-    let (end, failure) = match serve(&settings, stream, outgoing, &said).await {
+    let (end, failure, code) = match serve(&settings, stream, outgoing, &said).await {
         Ok(never) => never,
         Err(Gone) => return,
     };
-    let _ = said.send((stream, Said::Ended(end, failure))).await;
+    let _ = said.send((stream, Said::Ended(end, failure, code))).await;
 }
 
 /// Nobody takes what is said any more.
 struct Gone;
 
-type Ended = (End, Failure);
+type Ended = (End, Failure, u16);
 
 async fn serve(
     settings: &Settings,
@@ -74,9 +74,9 @@ async fn serve(
     let place = settings.shown_endpoint();
     let Connected { stream: io, seen, .. } = match connect(settings).await {
         Ok(connected) => connected,
-        Err(failure) => return Ok((End::Lost, failure)),
+        Err(failure) => return Ok((End::Lost, failure, 0)),
     };
-    let lost = |error: &hyper::Error| (End::Lost, explain(settings, &seen, error));
+    let lost = |error: &hyper::Error| (End::Lost, explain(settings, &seen, error), 0);
     let (mut sender, driver) = match http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await {
         Ok(made) => made,
         Err(error) => return Ok(lost(&error)),
@@ -146,7 +146,7 @@ pub(super) fn speaks() -> HeaderValue {
 }
 
 fn none(place: &str, text: &str) -> Ended {
-    (End::Lost, Failure::new(FailureKind::Network, format!("{place}: {text}")))
+    (End::Lost, Failure::new(FailureKind::Network, format!("{place}: {text}")), 0)
 }
 
 /// What the head of an answer means if it is no yes.
@@ -157,21 +157,24 @@ fn refused(response: &Response<Incoming>, place: &str) -> Option<Ended> {
     let auth = |text: String| Failure::new(FailureKind::Auth, format!("{place}: {text}"));
     match code {
         200 => {}
-        401 | 403 => return Some((End::Unauthorized, auth(format!("it answered {code}: {CREDENTIALS}")))),
-        404 | 405 | 415 => {
-            return Some((End::NotSpoken, network(format!("it answered {code}: {NOT_SPOKEN}"))));
+        401 | 403 => {
+            return Some((End::Unauthorized, auth(format!("it answered {code}: {CREDENTIALS}")), code));
         }
-        _ => return Some((End::Lost, network(format!("it answered HTTP {code}")))),
+        404 | 405 | 415 => {
+            return Some((End::NotSpoken, network(format!("it answered {code}: {NOT_SPOKEN}")), code));
+        }
+        _ => return Some((End::Lost, network(format!("it answered HTTP {code}")), code)),
     }
     if let Some(ended) = status(headers, place) {
         return Some(match ended {
             // A stream that ends before it began was none.
-            (End::Closed, failure) => (End::Lost, failure),
+            (End::Closed, failure, code) => (End::Lost, failure, code),
             ended => ended,
         });
     }
     let same = headers.get(HEADER).is_some_and(|said| *said == speaks());
-    (!same).then(|| (End::NotSpoken, network(format!("it does not say that it speaks this: {NOT_SPOKEN}"))))
+    (!same)
+        .then(|| (End::NotSpoken, network(format!("it does not say that it speaks this: {NOT_SPOKEN}")), 0))
 }
 
 const CREDENTIALS: &str = "set or renew the credentials in `headers`, or the client certificate";
@@ -206,5 +209,7 @@ fn status(trailers: &HeaderMap, place: &str) -> Option<Ended> {
             Some(message) => failure.detail(message),
             None => failure,
         },
+        // gRPC has no others.
+        u16::try_from(code).ok().filter(|code| *code <= 16).unwrap_or(2),
     ))
 }

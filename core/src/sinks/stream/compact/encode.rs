@@ -48,6 +48,10 @@ pub(crate) struct Encoder {
     walk: Walk,
     /// Whether the next batch begins with empty state.
     reset: bool,
+    /// Bytes of the last batch before compression.
+    pub(crate) uncompressed: usize,
+    /// Schemas and entries of dictionaries that were ever defined.
+    pub(crate) defined: u64,
 }
 
 #[derive(Default)]
@@ -113,11 +117,23 @@ impl Encoder {
     pub(super) fn at_level(level: i32) -> io::Result<Self> {
         let mut zstd = Zstd::new(level)?;
         zstd.set_parameter(CParameter::WindowLog(WINDOW))?;
-        Ok(Self { state: State::default(), zstd, walk: Walk::default(), reset: true })
+        Ok(Self {
+            state: State::default(),
+            zstd,
+            walk: Walk::default(),
+            reset: true,
+            uncompressed: 0,
+            defined: 0,
+        })
+    }
+
+    /// Schemas and entries of dictionaries that it refers to.
+    pub(crate) fn live(&self) -> u64 {
+        self.state.schemas.len() as u64
+            + self.state.columns.iter().map(|column| column.entries.len() as u64).sum::<u64>()
     }
 
     /// Bytes of state, near enough.
-    #[cfg(test)]
     pub(crate) fn state_bytes(&self) -> usize {
         self.state.bytes
     }
@@ -140,6 +156,7 @@ impl Encoder {
         if reset {
             self.state = State::default();
         }
+        let before = self.live();
         let mut plain = vec![if reset { RESET } else { 0 }];
         let mut defined = Vec::new();
         let (mut new, mut order) = (0, Vec::with_capacity(batch.len()));
@@ -176,6 +193,7 @@ impl Encoder {
             }
         }
         plain.append(&mut literal);
+        self.defined += self.live() - before;
         let compressed = self.compress(&plain)?;
         let mut out = Vec::with_capacity(compressed.len() + raw.len() + 64);
         out.extend_from_slice(&check.finalize()[..CHECK]);
@@ -183,7 +201,9 @@ impl Encoder {
         out.extend_from_slice(&compressed);
         put_varint(&mut out, raw.len() as u64);
         out.append(&mut raw);
-        out.append(&mut bits.finish());
+        let mut bits = bits.finish();
+        self.uncompressed = out.len() - compressed.len() + plain.len() + bits.len();
+        out.append(&mut bits);
         Ok(Ok(out))
     }
 
