@@ -95,13 +95,6 @@ fn batch(number: u64, head: &[u8], zeros: usize) -> Vec<u8> {
     [&[0][..], &(message.len() as u32).to_be_bytes(), &message].concat()
 }
 
-/// The most memory that it has had, in MiB.
-fn peak(intake: &Intake) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", intake.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() >> 10
-}
-
 #[test]
 fn no_stranger_makes_it_keep_more_than_it_allows() {
     let place = Place::new("intake-hostile");
@@ -110,7 +103,7 @@ fn no_stranger_makes_it_keep_more_than_it_allows() {
         "127.0.0.1:0",
         &["--out", "got.ndjson", "--max-batch", "4MiB", "--max-state", "4MiB"],
     );
-    let begun = peak(&intake);
+    let begun = running::peak(intake.pid());
     let bool = 4;
     let strangers = [
         // Four gigabytes of one line, in 130 kB.
@@ -140,7 +133,7 @@ fn no_stranger_makes_it_keep_more_than_it_allows() {
             assert!(ends(&heard), "{n}: it is told that it is not understood: {heard:?}");
         }
     }
-    let most = peak(&intake);
+    let most = running::peak(intake.pid());
     println!("{begun} MiB before, at most {most} MiB");
     assert!(most < begun + 80, "{begun} MiB before, {most} MiB at most");
     // Nobody else is the worse for it.

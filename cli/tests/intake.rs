@@ -4,12 +4,17 @@ mod common;
 #[path = "common/intake.rs"]
 mod running;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{LONG, Place};
 use running::{Intake, emit, emitter, written};
+use sinkwell::config::{Config, Source};
 use sinkwell::lane::LaneState;
 use sinkwell::receipt::{EndState, Stage};
+use sinkwell::seam::SystemEnv;
+use sinkwell::{Emitter, Options};
 
 #[test]
 fn what_an_agent_streams_is_on_disk_bit_for_bit_when_it_is_acknowledged() {
@@ -92,6 +97,188 @@ fn killed_paused_and_restarted_it_loses_nothing_that_it_acknowledged() {
     }
     let key = format!("k1=hmac:{}", place.path("agent.key"));
     place.run(&["verify", "--key", &key, "got.ndjson"]).ends(0);
+}
+
+/// What `an_agent_that_is_killed…` starts as a process of its own: emits, and says each number once it is journaled.
+#[test]
+#[ignore = "a part of another test"]
+fn agent_process() {
+    let Ok(folder) = std::env::var("AGENT_FOLDER") else { return };
+    let number = |name: &str| std::env::var(name).unwrap().parse::<u64>().unwrap();
+    let (from, to) = (number("AGENT_FROM"), number("AGENT_TO"));
+    let text = format!(
+        "agent: {{ id: 'urn:example:agent' }}\nheartbeat: off\nids: derived\n\
+         key: {{ id: k1, hmac_sha256: {{ file: '{folder}/agent.key' }}, sign: batch }}\n\
+         journal: {{ dir: '{folder}/state', floor: 0 }}\n\
+         lanes: [ {{ id: out, durable: true, sink: {{ stream: {{ endpoint: 'unix:{folder}/intake.sock', lifetime: 1s }} }}, \
+         batch: {{ linger: 2ms, events: 40 }}, retry: {{ initial: 1ms, cap: 10ms }}, breaker: {{ open: 10ms }} }} ]\n",
+    );
+    let source = Source::Text { text, name: None, format: Default::default() };
+    let emitter = Emitter::open(Options::new(Config::load(source, &SystemEnv::default()).unwrap())).unwrap();
+    let mut waiting = std::collections::VecDeque::new();
+    for n in from..to {
+        waiting.push_back((n, emit(&emitter, n)));
+        if waiting.len() > 30 {
+            let (n, receipt) = waiting.pop_front().unwrap();
+            receipt.wait(Stage::Journaled, LONG).unwrap();
+            println!("journaled {n}");
+        }
+    }
+    let report = emitter.shutdown(LONG);
+    println!("end {} {} MiB", report[0].1.pending, running::peak(std::process::id()));
+}
+
+/// How long a pause is, and how often things are killed: `make soak` takes longer.
+fn setting(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
+#[test]
+fn an_agent_that_is_killed_and_paused_loses_nothing_that_it_had_journaled() {
+    let place = Place::new("intake-agent");
+    let listen = format!("unix:{}", place.path("intake.sock"));
+    let start = || {
+        let _ = std::fs::remove_file(place.path("intake.sock"));
+        Intake::start(&place, &listen, &["--out", "got.ndjson"])
+    };
+    let agent = |from: u64, to: u64| {
+        let mut agent = Command::new(std::env::current_exe().unwrap());
+        agent
+            .args(["agent_process", "--exact", "--ignored", "--nocapture"])
+            .env("AGENT_FOLDER", place.path(""));
+        agent.env("AGENT_FROM", from.to_string()).env("AGENT_TO", to.to_string());
+        agent.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let journaled =
+        |line: std::io::Result<String>| line.unwrap().strip_prefix("journaled ")?.parse::<u64>().ok();
+    let pause = Duration::from_secs(setting("SINKWELL_PAUSE_SECONDS", 1));
+    let signal = |pid: u32, name: &str| {
+        assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
+    };
+    let (mut intake, mut said, mut from, mut most) = (start(), Vec::new(), 0, 0);
+    for round in 0..setting("SINKWELL_STREAM_KILLS", 4) {
+        let mut child = agent(from, from + 1_000_000);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for n in lines.filter_map(journaled).take(100) {
+            said.push(n);
+            match (round % 4, said.len() % 100) {
+                (1, 30) => {
+                    signal(child.id(), "-STOP");
+                    std::thread::sleep(pause);
+                    signal(child.id(), "-CONT");
+                }
+                (2, 30) => {
+                    intake.signal("-STOP");
+                    std::thread::sleep(pause);
+                    intake.signal("-CONT");
+                }
+                (3, 50) => {
+                    most = most.max(running::peak(intake.pid()));
+                    intake.kill();
+                    intake = start();
+                }
+                _ => {}
+            }
+        }
+        most = most.max(running::peak(child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        from = said.last().unwrap() + 1_000;
+    }
+    // The last one finds what the others left.
+    let last = agent(from, from + 50).wait_with_output().unwrap();
+    let last = String::from_utf8(last.stdout).unwrap();
+    let end = last.lines().find_map(|line| line.strip_prefix("end ")).unwrap_or_else(|| panic!("{last}"));
+    assert!(end.starts_with("0 "), "{end}");
+    most = most.max(running::peak(intake.pid()));
+    let (_, errors, status) = intake.end();
+    assert_eq!(status, Some(0), "{errors}");
+    let lines: Vec<String> = written(&place).into_values().collect();
+    for n in &said {
+        let data = format!("\"n\":{n},");
+        assert!(lines.iter().any(|line| line.contains(&data)), "{n} was journaled");
+    }
+    place.run(&["verify", "--key", &format!("k1=hmac:{}", place.path("agent.key")), "got.ndjson"]).ends(0);
+    println!("{} events said to be journaled; neither end had more than {most} MiB", said.len());
+    assert!(most < 200, "{most} MiB");
+}
+
+/// A new stream every second, for `SINKWELL_ROTATE_SECONDS` (600), refused and throttled now and then.
+#[test]
+#[ignore = "ten minutes: make soak"]
+fn rotated_every_second_it_loses_and_doubles_nothing() {
+    let place = Place::new("intake-rotated");
+    let key = format!("k1=hmac:{}", place.path("agent.key"));
+    let intake =
+        Intake::start(&place, "127.0.0.1:0", &["--out", "got.ndjson", "--max-rate", "2000", "--key", &key]);
+    let emitter = emitter(&place, &format!("http://{}", intake.address), ", lifetime: 1s, drain: 60s", "");
+    let until = Instant::now() + Duration::from_secs(setting("SINKWELL_ROTATE_SECONDS", 600));
+    let (mut n, mut most) = (0, 0);
+    while Instant::now() < until {
+        let last = (0..50).map(|_| {
+            n += 1;
+            emit(&emitter, n)
+        });
+        last.last().unwrap().wait(Stage::Delivered, LONG).unwrap();
+        most = most.max(running::peak(intake.pid())).max(running::peak(std::process::id()));
+    }
+    let report = emitter.shutdown(LONG);
+    assert_eq!((report[0].1.delivered, report[0].1.pending), (n, 0));
+    let (last, errors, status) = intake.end();
+    assert_eq!(status, Some(0), "{errors}");
+    assert!(last.starts_with(&format!("{} envelopes in", n + 2)), "rotation repeats nothing: {last}");
+    assert_eq!(written(&place).len() as u64, n + 2);
+    place.run(&["verify", "--key", &key, "got.ndjson"]).ends(0);
+    println!("{n} events; neither end had more than {most} MiB");
+}
+
+/// `SINKWELL_AGENTS` (1 000) agents into one intake: nobody starves, none costs much, they do not rotate at once.
+#[test]
+#[ignore = "minutes: make soak"]
+fn a_thousand_agents_share_an_intake() {
+    let place = Place::new("intake-thousand");
+    let intake = Intake::start(&place, "127.0.0.1:0", &["--out", "got.ndjson"]);
+    let begun = running::peak(intake.pid());
+    let agents = setting("SINKWELL_AGENTS", 1000);
+    let url = format!("http://{}", intake.address);
+    let emitters: Vec<Emitter> =
+        (0..agents).map(|_| emitter(&place, &url, ", lifetime: 20s", ", timeout: 60s")).collect();
+    let start = Instant::now();
+    let mut took = Vec::new();
+    let mut rotated: Vec<(Duration, u64)> = Vec::new();
+    let rotations = |emitter: &Emitter| -> u64 {
+        let text = emitter.prometheus();
+        let line = text.lines().find(|line| line.starts_with("sinkwell_sink_rotations_total"));
+        line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+    };
+    for round in 0..40 {
+        let receipts: Vec<_> =
+            emitters.iter().map(|emitter| (0..5).map(|n| emit(emitter, n)).last().unwrap()).collect();
+        let began = Instant::now();
+        for receipt in receipts {
+            receipt.wait(Stage::Delivered, LONG).unwrap();
+            if round > 0 {
+                took.push(began.elapsed());
+            }
+        }
+        rotated.push((start.elapsed(), emitters.iter().map(&rotations).sum()));
+    }
+    took.sort_unstable();
+    let (median, last) = (took[took.len() / 2], took[took.len() - 1]);
+    let most = rotated.windows(2).map(|pair| (pair[1].1 - pair[0].1, pair[1].0 - pair[0].0)).max();
+    let memory = running::peak(intake.pid()) - begun;
+    for emitter in &emitters {
+        assert_eq!(emitter.shutdown(LONG)[0].1.pending, 0);
+    }
+    println!(
+        "{agents} agents: acknowledged after {median:?} (median), {last:?} (last); {} kB a stream; at most {most:?} rotations between two looks",
+        memory * 1024 / agents
+    );
+    assert!(last < median * 20 + Duration::from_secs(2), "nobody starves");
+    assert!(memory * 1024 / agents < 2048, "{memory} MiB");
+    let (_, errors, status) = intake.end();
+    assert_eq!(status, Some(0), "{errors}");
+    assert_eq!(written(&place).len() as u64, agents * 202);
 }
 
 #[test]

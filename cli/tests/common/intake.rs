@@ -99,3 +99,10 @@ pub(crate) fn written(place: &Place) -> BTreeMap<(String, u64), String> {
     }
     lines
 }
+
+/// The most memory that a process has had, in MiB; 0 where that cannot be told.
+pub(crate) fn peak(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or(0, |line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() >> 10)
+}

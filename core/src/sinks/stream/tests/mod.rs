@@ -2,6 +2,7 @@
 
 mod measure;
 mod peer;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
