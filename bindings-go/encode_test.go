@@ -283,7 +283,7 @@ func TestBuiltInTypesAreThePublishedOnes(t *testing.T) {
 		sinkwell.TypePolicyDecision, sinkwell.TypePolicyBreach, sinkwell.TypeIdentityAssertion, sinkwell.TypeToolInvocation,
 		sinkwell.TypeSandboxEvent, sinkwell.TypeRunStarted, sinkwell.TypeRunProgress, sinkwell.TypeRunCompleted,
 		sinkwell.TypeRunFailed, sinkwell.TypeRunCancelled, sinkwell.TypeModelUsage, sinkwell.TypeCostEstimated,
-		sinkwell.TypeCostCorrected, sinkwell.TypeLogRecord, sinkwell.TypeSpan,
+		sinkwell.TypeCostCorrected, sinkwell.TypeLogRecord, sinkwell.TypeSpan, sinkwell.TypeCoverage,
 	} {
 		known[one] = true
 	}

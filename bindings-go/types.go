@@ -20,4 +20,5 @@ const (
 	TypeCostCorrected     = "cost.corrected"
 	TypeLogRecord         = "log.record"
 	TypeSpan              = "span"
+	TypeCoverage          = "coverage"
 )

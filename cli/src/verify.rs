@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use sinkwell::audit::AuditDb;
+use sinkwell::json::Value;
 use sinkwell::verify::{Options, TrustedKey, Verifier};
 use sinkwell::{Error, Result};
 
@@ -33,6 +34,9 @@ pub(crate) struct Command {
     /// Report authorization edges (data.authz) that lead to no envelope of the input.
     #[arg(long)]
     edges: bool,
+    /// Print, per seam of a program, from when to when it was watched by an integration.
+    #[arg(long)]
+    coverage: bool,
     /// Notes and declared losses are exit 1 too.
     #[arg(long)]
     strict: bool,
@@ -73,6 +77,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         keys,
         silence: command.silence,
         edges: command.edges,
+        coverage: command.coverage,
         strict: command.strict,
         partial: command.partial,
         lanes: command.lanes,
@@ -82,11 +87,22 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         verifier.read_checkpoints(path)?;
     }
     read_all(&mut verifier, &command.paths)?;
-    let report = verifier.finish()?;
+    let (report, coverage) = verifier.coverage()?;
     let mut out = Out::new();
     match command.format {
-        Format::Text => out.text(&report.to_string())?,
-        Format::Json => out.data((report.to_json().to_json() + "\n").as_bytes())?,
+        Format::Text => {
+            out.text(&report.to_string())?;
+            if command.coverage {
+                out.text(&coverage.to_string())?;
+            }
+        }
+        Format::Json => {
+            let mut json = report.to_json();
+            if let (Value::Object(members), true) = (&mut json, command.coverage) {
+                members.push(("coverage".to_owned(), coverage.to_json()));
+            }
+            out.data((json.to_json() + "\n").as_bytes())?;
+        }
     }
     out.flush()?;
     Ok(if report.is_good() { Outcome::Good } else { Outcome::Findings })

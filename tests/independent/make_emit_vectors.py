@@ -99,6 +99,7 @@ CASES = {
             ok({"type": "org.other.thing"}),
             ok({"type": "org.other.end", "terminal": True, "severity": "trace"}),
             ok({"type": "policy.breach", "data": {"reason": "host", "lost": [{"from": "1", "to": "2"}]}}),
+            ok({"type": "coverage", "data": {"seam": "mcp.server", "state": "watching"}}),
         ],
     ),
     "severities": (

@@ -115,13 +115,16 @@ __all__ = [
 
 if TYPE_CHECKING:
     from . import celery as celery
+    from . import langchain as langchain
     from . import logging as logging
+    from . import mcp as mcp
+    from . import openai_agents as openai_agents
     from . import opentelemetry as opentelemetry
     from . import structlog as structlog
 else:
 
     def __getattr__(name: str) -> Any:
         """The bridges are loaded when they are first named: each needs what it is a bridge to."""
-        if name in ("celery", "logging", "opentelemetry", "structlog"):
+        if name in ("celery", "langchain", "logging", "mcp", "openai_agents", "opentelemetry", "structlog"):
             return importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -38,6 +38,19 @@ class CostEstimated(_CostEstimated):
     rate_table_version: str
 
 
+class _Coverage(TypedDict, total=False):
+    package: str
+    version: str
+
+
+class Coverage(_Coverage):
+    """``coverage``"""
+
+    seam: str
+
+    state: Literal["watching", "stopped"]
+
+
 class _IdentityAssertion(TypedDict, total=False):
     audience: Any
     expires: Any
@@ -233,6 +246,7 @@ class ToolInvocation(_ToolInvocation):
 EventType = Literal[
     "cost.corrected",
     "cost.estimated",
+    "coverage",
     "identity.assertion",
     "log.record",
     "model.usage",

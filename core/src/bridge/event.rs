@@ -282,6 +282,8 @@ impl Maker<'_> {
             Outcome::Asked => ("run.completed", "unknown"),
         };
         let decided = match self.outcome() {
+            // Of a framework's run the decision is told by a step of its own.
+            _ if self.span.step.is_some() => None,
             Outcome::Denied => Some("deny"),
             Outcome::Asked => Some("ask"),
             _ => None,
@@ -443,9 +445,13 @@ impl Maker<'_> {
         say("subject", subject.map(Value::String));
         say("run", self.place.run.as_deref().map(Value::from));
         let step = span.step.as_ref();
-        let is_event = |step: &&Step<'_>| step.kind == Kind::Handoff || step.deed;
+        let ends = span.end.is_some();
+        let is_event = |step: &&Step<'_>| step.kind == Kind::Handoff || (step.deed && !ends);
         say("id", step.filter(is_event).map(|step| step.id.into()));
-        let cause = step.and_then(|step| step.causation).or(self.place.causation.as_deref());
+        // What a deed's end decides was caused by its intent, which has the step's id.
+        let cause = step
+            .and_then(|step| if step.deed && ends { Some(step.id) } else { step.causation })
+            .or(self.place.causation.as_deref());
         say("causation", cause.map(Value::from));
         say("correlation", span.text(&names.conversation).map(Value::from));
         say("trace", span.trace.clone());

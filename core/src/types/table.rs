@@ -169,6 +169,16 @@ static BUILTIN: &[Builtin] = &[
             known("status", COST_STATUS),
         ],
     ),
+    terminal(
+        "coverage",
+        Severity::Info,
+        &[
+            known("package", Text),
+            required("seam", Text),
+            required("state", OneOf(&["watching", "stopped"])),
+            known("version", Text),
+        ],
+    ),
     own("heartbeat", false, Severity::Info),
     plain(
         "identity.assertion",

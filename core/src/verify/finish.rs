@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::chain::{Chain, Marks};
 use super::claims::{Claim, Witness};
+use super::coverage::CoverageReport;
 use super::deeds::{DeedsReport, UnfinishedDeed};
 use super::own::{ErasedRange, Mode};
 use super::place::Place;
@@ -48,7 +49,8 @@ impl State {
             let note = "more than 64 MiB waited for a signature or fitted nowhere; what came after that is not believed";
             self.findings.add(FindingKind::Unsigned, None, None, note);
         }
-        let settled = Settled { deeds, ..self.settled(&carried, lost_by) };
+        let coverage = self.find_coverage();
+        let settled = Settled { deeds, coverage, ..self.settled(&carried, lost_by) };
         Ok((self.report(lost, erased, open), settled))
     }
 
@@ -73,6 +75,7 @@ impl State {
             lost,
             short: std::mem::take(&mut self.short),
             deeds: DeedsReport::default(),
+            coverage: CoverageReport::default(),
         }
     }
 
@@ -146,6 +149,15 @@ impl State {
         let mut unfinished: Vec<_> = unfinished.collect();
         unfinished.sort_by(|a, b| a.time.cmp(&b.time));
         DeedsReport { intents, outcomes, unfinished }
+    }
+
+    fn find_coverage(&mut self) -> CoverageReport {
+        let streams = &self.streams;
+        let heard = |stream: usize| {
+            let heard = streams.get(stream)?.heard?;
+            Some(String::from_utf8_lossy(&heard).into_owned())
+        };
+        std::mem::take(&mut self.coverage).finish(heard)
     }
 
     /// Reports streams that were not closed, whose end is therefore unproven; returns how many there are.
@@ -528,6 +540,7 @@ pub(super) struct Settled {
     pub(super) lost: BTreeMap<LostBy, u64>,
     short: Short,
     pub(super) deeds: DeedsReport,
+    pub(super) coverage: CoverageReport,
 }
 
 /// A stream, as it was verified.

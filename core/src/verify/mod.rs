@@ -17,6 +17,7 @@ mod beside;
 mod chain;
 mod claims;
 mod compare;
+mod coverage;
 mod deeds;
 mod disclosure;
 mod edges;
@@ -43,6 +44,7 @@ mod tests;
 pub use compare::{
     CompareOptions, Comparison, Counts, Difference, DifferenceKind, Only, Pair, Spot, compare,
 };
+pub use coverage::{CoverageReport, Watched};
 pub use deeds::{DeedsReport, UnfinishedDeed};
 pub use graph::{Graph, GraphFilter, GraphFinding, GraphFindingKind};
 pub use input::inputs;

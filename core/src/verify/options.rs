@@ -74,6 +74,8 @@ pub struct Options {
     pub graph: bool,
     /// Keep what [`Verifier::deeds`](super::Verifier::deeds) needs: the attributes of each intent without a result.
     pub deeds: bool,
+    /// Keep what [`Verifier::coverage`](super::Verifier::coverage) needs.
+    pub coverage: bool,
     /// Notes, and losses that the producer declared, count as findings for the exit status.
     pub strict: bool,
     /// The input is a part of what was written (one file of a rotated set): what lies before the first
@@ -93,6 +95,7 @@ impl Default for Options {
             edges: false,
             graph: false,
             deeds: false,
+            coverage: false,
             strict: false,
             partial: false,
             lanes: Vec::new(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chain::{ANY_AGENT, Added, Budget, Chain, Covered, Link, Marks, NO_AGENT};
+use super::coverage;
 use super::deeds::Told;
 use super::findings::Findings;
 use super::options::TrustedKey;
@@ -77,6 +78,8 @@ pub(super) struct Said {
     pub(super) edges: Option<EdgeData>,
     /// What it says of a deed.
     pub(super) deed: Option<Told>,
+    /// What it says of coverage, where that is asked for.
+    pub(super) coverage: Option<Box<coverage::Told>>,
 }
 
 /// What an envelope's own signature is worth.
@@ -587,7 +590,8 @@ impl Said {
         let edges =
             self.edges.as_ref().map_or(0, |(id, data)| id.len() + data.as_ref().map_or(0, |data| data.len()));
         // The data of edges counts only up to 1 KiB: a user who asks for edges accepts memory beyond the bounds.
-        self.own.size() + edges.min(1024) + self.deed.as_ref().map_or(0, Told::size)
+        let coverage = self.coverage.as_ref().map_or(0, |told| told.size());
+        self.own.size() + edges.min(1024) + self.deed.as_ref().map_or(0, Told::size) + coverage
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::chain::{Budget, Covered, Marks};
 use super::claims::{Claim, Claims, Witness};
+use super::coverage::{Coverage, CoverageReport};
 use super::deeds::{Deeds, DeedsReport, Fault};
 use super::edges::Edges;
 use super::findings::Findings;
@@ -60,6 +61,7 @@ pub(super) struct State {
     pub(super) latest: Option<Time>,
     pub(super) edges: Edges,
     pub(super) deeds: Deeds,
+    pub(super) coverage: Coverage,
     /// Collects what the graph is made of, if one is asked for.
     pub(super) graph: Option<Collector>,
     pub(super) unsigned: u64,
@@ -98,6 +100,7 @@ impl Verifier {
                 latest: None,
                 edges: Edges::default(),
                 deeds: Deeds::default(),
+                coverage: Coverage::default(),
                 unsigned: 0,
                 malformed: 0,
                 first_malformed: None,
@@ -322,6 +325,14 @@ impl Verifier {
         self.settle().map(|(report, settled)| (report, settled.deeds))
     }
 
+    /// As [`finish`](Self::finish), and what the input says of coverage; [`Options::coverage`] must be set.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn coverage(self) -> Result<(Report, CoverageReport)> {
+        self.settle().map(|(report, settled)| (report, settled.coverage))
+    }
+
     /// As [`finish`](Self::finish), and what a comparison needs to know of the streams.
     pub(super) fn settle(self) -> Result<(Report, Settled)> {
         let keys = self.state.options.keys.len();
@@ -409,7 +420,12 @@ impl State {
         let checkpoint = matches!(said, Own::Checkpoint { .. });
         let malformed = envelope.form.clone();
         let deed = self.deeds.read(envelope, self.options.deeds);
-        let says = deed.is_some() || edges.is_some() || malformed.is_some() || !matches!(said, Own::Other);
+        let coverage = self.options.coverage.then(|| Coverage::read(envelope)).flatten().map(Box::new);
+        let says = deed.is_some()
+            || coverage.is_some()
+            || edges.is_some()
+            || malformed.is_some()
+            || !matches!(said, Own::Other);
         let said = says.then(|| Said {
             sequence: envelope.sequence,
             begins: envelope.prev.is_none(),
@@ -419,6 +435,7 @@ impl State {
             malformed,
             edges,
             deed,
+            coverage,
         });
         let stream = &mut self.streams[index];
         let with = (&self.short, &mut self.budget);
@@ -502,7 +519,7 @@ impl State {
 
     /// Acts on what a covered own envelope says; `key` vouches for it.
     fn believe(&mut self, index: usize, said: Said, key: u8) {
-        let Said { sequence, begins, time, place, own, malformed, edges, deed } = said;
+        let Said { sequence, begins, time, place, own, malformed, edges, deed, coverage } = said;
         if let Some(note) = malformed {
             let stream = &mut self.streams[index];
             if stream.chain.marks(sequence).is_some_and(Marks::is_noted) {
@@ -517,6 +534,9 @@ impl State {
             if let Some(data) = data {
                 self.edges.edges(&data, index, sequence, place);
             }
+        }
+        if let Some(told) = coverage {
+            self.coverage.take(*told, index);
         }
         if let Some(told) = deed {
             for (fault, at) in self.deeds.take(told, index, sequence, place) {

@@ -1,0 +1,343 @@
+"""The OpenAI Agents SDK: runs, agents, models, tools, handoffs, guardrails.
+
+    processor = sinkwell.openai_agents.install()      # every run of the process
+    processor.protect(agent)                          # its tools, and those of agents that it hands off to, as deeds
+
+The SDK swallows what a trace processor raises, so that tracing alone stops nothing: a tool that ``protect`` has seen
+begins only once its intent is safe, and where governance requires a sink that is down, the run ends with the SDK's
+``UserError``, which says so, and the tool does not run. Any other call of a tool is told when it has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+try:
+    from agents import FunctionTool, ToolInputGuardrail
+    from agents import add_trace_processor as _add
+    from agents.tool_guardrails import ToolGuardrailFunctionOutput
+    from agents.tracing import TracingProcessor, get_current_span
+except (ImportError, ModuleNotFoundError) as error:
+    raise ModuleNotFoundError(
+        "sinkwell.openai_agents needs the OpenAI Agents SDK: pip install 'sinkwell[openai-agents]'",
+        name=getattr(error, "name", None),
+    ) from error
+
+from ._emitter import Emitter, flush
+from ._steps import Call, Teller, new_id, now, plain
+
+#: How many spans are remembered that have started and not ended.
+_MOST = 16_384
+
+_KINDS = {
+    "agent": "agent",
+    "function": "tool",
+    "generation": "model",
+    "response": "model",
+    "handoff": "handoff",
+    "guardrail": "decision",
+}
+
+
+class _Span:
+    """A span that has started."""
+
+    __slots__ = ("call", "cause", "denied", "kind", "parent", "start", "told", "trace")
+
+    def __init__(self, kind: str | None, parent: str | None, trace: str) -> None:
+        self.kind = kind
+        self.parent = parent
+        self.trace = trace
+        self.start = now()
+        #: Whether the core knows of it before it ends.
+        self.told = False
+        #: The handoff that brought this agent to work.
+        self.cause: str | None = None
+        #: A tool's call that is a deed.
+        self.call: Call | None = None
+        #: Whether a guardrail refused it, which was told as a decision.
+        self.denied = False
+
+
+class Processor(TracingProcessor):
+    """A trace processor. ``emitter`` is the process's default one unless given; ``permit`` the most that content may be
+    captured (``off``, ``redacted_summary``, ``content_ref``, ``raw``), as that of a content part.
+    """
+
+    def __init__(self, emitter: Emitter | None = None, *, permit: str | None = None) -> None:
+        self._teller = Teller("openai_agents", "openai-agents", emitter, permit)
+        self._spans: dict[str, _Span] = {}
+        self._traces: dict[str, str] = {}
+        self._handoffs: dict[tuple[str, str], str] = {}
+        #: How a run ended, where its last agent did not end well.
+        self._ends: dict[str, str | None] = {}
+        self._lock = threading.Lock()
+        self._teller.watch()
+
+    # --- runs ---
+
+    def on_trace_start(self, trace: Any) -> None:
+        """A run begins."""
+        if self._stopped:
+            return
+        with self._lock:
+            self._traces[trace.trace_id] = start = now()
+        self._teller.tell("run", trace.trace_id, name=trace.name, start_unix_nano=start)
+
+    def on_trace_end(self, trace: Any) -> None:
+        """A run has ended."""
+        with self._lock:
+            start = self._traces.pop(trace.trace_id, None)
+            outcome = self._ends.pop(trace.trace_id, None)
+        if start is not None:
+            self._teller.tell(
+                "run",
+                trace.trace_id,
+                name=trace.name,
+                outcome=outcome,
+                start_unix_nano=start,
+                end_unix_nano=now(),
+            )
+
+    def on_span_start(self, span: Any) -> None:
+        """Something within a run begins."""
+        if self._stopped:
+            return
+        data = span.span_data
+        noted = _Span(_KINDS.get(data.type), span.parent_id, span.trace_id)
+        noted.told = noted.kind == "agent"
+        with self._lock:
+            if len(self._spans) >= _MOST:
+                self._spans.pop(next(iter(self._spans)))
+            self._spans[span.span_id] = noted
+            if noted.kind == "agent":
+                noted.cause = self._handoffs.pop((span.trace_id, data.name), None)
+        if noted.kind == "agent":
+            self._teller.tell(
+                "agent",
+                span.span_id,
+                name=data.name,
+                parent=self._around(noted),
+                causation=noted.cause,
+                start_unix_nano=noted.start,
+            )
+
+    def on_span_end(self, span: Any) -> None:
+        """Something within a run has ended."""
+        with self._lock:
+            noted = self._spans.pop(span.span_id, None)
+        if noted is None or noted.kind is None:
+            return
+        data, error = span.span_data, span.error
+        step: dict[str, Any] = {
+            "parent": self._around(noted),
+            "start_unix_nano": noted.start,
+            "end_unix_nano": now(),
+        }
+        tell = getattr(self, f"_{noted.kind}")
+        tell(span.span_id, noted, data, error, step)
+
+    def _agent(self, id: str, noted: _Span, data: Any, error: Any, step: dict[str, Any]) -> None:
+        outcome = None
+        if error is not None:
+            outcome = "denied" if "tripwire" in str(error.get("message", "")).lower() else "error"
+        with self._lock:
+            if noted.trace in self._traces:
+                self._ends[noted.trace] = outcome
+        self._teller.tell("agent", id, name=data.name, outcome=outcome, error_type=_type(error), **step)
+
+    def _tool(self, id: str, noted: _Span, data: Any, error: Any, step: dict[str, Any]) -> None:
+        failed = "error" if error is not None else "ok"
+        if noted.call is not None:
+            call = noted.call
+            call.ended(output=plain(data.output), outcome=failed, error_type=_type(error))
+            call.__exit__(None, None, None)
+            return
+        if noted.denied:
+            failed = "denied"
+        self._teller.tell(
+            "tool", id, name=data.name, input=data.input, output=plain(data.output), outcome=failed, **step
+        )
+
+    def _model(self, id: str, noted: _Span, data: Any, error: Any, step: dict[str, Any]) -> None:
+        response = getattr(data, "response", None)
+        output = getattr(data, "output", None) if response is None else getattr(response, "output", None)
+        usage = getattr(data, "usage", None)
+        if usage is None and response is not None:
+            usage = plain(getattr(response, "usage", None))
+        name = getattr(data, "model", None) or getattr(response, "model", None)
+        self._teller.tell(
+            "model",
+            id,
+            name=None if name is None else str(name),
+            input=plain(getattr(data, "input", None)),
+            output=_output(output),
+            usage=plain(usage),
+            usage_of="openai",
+            outcome=None if error is None else "error",
+            error_type=_type(error),
+            **step,
+        )
+
+    def _handoff(self, id: str, noted: _Span, data: Any, error: Any, step: dict[str, Any]) -> None:
+        if data.to_agent is None:
+            return
+        with self._lock:
+            self._handoffs[noted.trace, data.to_agent] = id
+            if len(self._handoffs) > 1_024:
+                self._handoffs.pop(next(iter(self._handoffs)))
+        attributes = {"gen_ai.agent.name": data.from_agent}
+        self._teller.tell("handoff", id, name=data.to_agent, attributes=attributes, **step)
+
+    def _decision(self, id: str, noted: _Span, data: Any, error: Any, step: dict[str, Any]) -> None:
+        self._teller.tell(
+            "decision", id, name=data.name, decision="deny" if data.triggered else "allow", **step
+        )
+
+    def _around(self, noted: _Span) -> str:
+        """The nearest span around that the core knows, or the run."""
+        parent = noted.parent
+        while parent is not None:
+            around = self._spans.get(parent)
+            if around is None:
+                break
+            if around.told:
+                return parent if around.call is None else around.call.id
+            parent = around.parent
+        return noted.trace
+
+    # --- tools ---
+
+    def protect(self, agent: Any) -> Any:
+        """Make each call of the agent's function tools a deed, and of the agents that it hands off to; returns the
+        agent. Tools that it gets later need another call.
+        """
+        seen: set[int] = set()
+        waiting = [agent]
+        while waiting:
+            one = waiting.pop()
+            one = getattr(one, "agent", None) or getattr(one, "_agent_ref", lambda: None)() or one
+            if id(one) in seen or not hasattr(one, "tools"):
+                continue
+            seen.add(id(one))
+            one.tools = [self._protected(tool) for tool in one.tools]
+            waiting.extend(getattr(one, "handoffs", ()))
+        return agent
+
+    def _protected(self, tool: Any) -> Any:
+        if not isinstance(tool, FunctionTool):
+            return tool
+        guards = list(tool.tool_input_guardrails or ())
+        if any(getattr(guard, "_sinkwell", False) for guard in guards):
+            return tool
+        told = [self._telling(guard) for guard in guards]
+        last: ToolInputGuardrail[Any] = ToolInputGuardrail(self._begin, name="sinkwell")
+        last._sinkwell = True  # type: ignore[attr-defined]
+        return dataclasses.replace(tool, tool_input_guardrails=[*told, last])
+
+    def _telling(self, guard: ToolInputGuardrail[Any]) -> ToolInputGuardrail[Any]:
+        """A guardrail of the program's own, whose refusals are told."""
+
+        @functools.wraps(guard.guardrail_function)
+        async def asked(data: Any) -> ToolGuardrailFunctionOutput:
+            output = await guard.run(data)
+            if output.behavior["type"] != "allow" and not self._stopped:
+                noted, parent = self._here()
+                if noted is not None:
+                    noted.denied = True
+                else:
+                    self._teller.decided("deny", guard.get_name(), parent=parent, tool=data.context.tool_name)
+            return output
+
+        return ToolInputGuardrail(asked, name=guard.get_name())
+
+    def _here(self) -> tuple[_Span | None, str | None]:
+        """The span of the tool's call that is about to be made, and the step around it."""
+        current = get_current_span()
+        noted = None if current is None else self._spans.get(current.span_id)
+        if noted is None or noted.kind != "tool":
+            return None, None if noted is None else self._around(noted)
+        return noted, self._around(noted)
+
+    async def _begin(self, data: Any) -> ToolGuardrailFunctionOutput:
+        """The last guardrail: the call's intent is safe when it answers, or else it raises."""
+        if self._stopped:
+            return ToolGuardrailFunctionOutput.allow()
+        noted, parent = self._here()
+        tool: Any = data.context
+        call = self._teller.call(
+            new_id(),
+            tool.tool_name,
+            parent=parent,
+            input=tool.tool_arguments,
+            attributes={"gen_ai.tool.call.id": tool.tool_call_id},
+        )
+        await call.__aenter__()
+        if noted is None:
+            # Without tracing nothing tells when the call ends.
+            call.ended(outcome="ok")
+            await call.__aexit__(None, None, None)
+        else:
+            noted.call = call
+            noted.told = True
+        return ToolGuardrailFunctionOutput.allow()
+
+    # --- life ---
+
+    @property
+    def _stopped(self) -> bool:
+        return self._teller._watching is None
+
+    def stop(self) -> None:
+        """Seal that nothing is watched any longer, and do nothing from now on."""
+        self._teller.stop()
+
+    def shutdown(self) -> None:
+        """The emitter is the host's, who ends it."""
+        self.stop()
+
+    def force_flush(self) -> None:
+        """Wait, five seconds at most, until every lane has delivered."""
+        with contextlib.suppress(Exception):
+            if self._teller._given is None:
+                flush(5)
+            else:
+                self._teller._given.flush(5)
+
+
+def _type(error: Any) -> str | None:
+    """The SDK tells of an error by its words, which are no class and no data."""
+    return None if error is None else "tool_error"
+
+
+def _output(output: Any) -> Any:
+    """A model's output as messages: items of other kinds are calls of tools, or reasoning, which the core drops."""
+    items = plain(output)
+    if not isinstance(items, list):
+        return items
+    return [
+        item
+        if isinstance(item, Mapping) and ("role" in item or "content" in item)
+        else {"role": "assistant", "content": [item]}
+        for item in items
+        if not (isinstance(item, Mapping) and item.get("type") == "reasoning")
+    ]
+
+
+_installed: Processor | None = None
+
+
+def install(emitter: Emitter | None = None, *, permit: str | None = None) -> Processor:
+    """Watch every run of this process; ``emitter`` and ``permit`` as those of ``Processor``. Installed again, the
+    processor that is there is returned.
+    """
+    global _installed
+    if _installed is None or _installed._stopped:
+        _installed = Processor(emitter, permit=permit)
+        _add(_installed)
+    return _installed
