@@ -181,6 +181,21 @@ def test_while_a_required_sink_is_down_no_tool_runs(
     assert "mend the sink" in refused
 
 
+EXAMPLES = [("mcp", "mcp"), ("langgraph", "langgraph"), ("openai_agents", "agents")]
+
+
+@pytest.mark.parametrize(("example", "package"), EXAMPLES)
+def test_the_examples_run_offline(example: str, package: str, tmp_path: Path) -> None:
+    pytest.importorskip(package)
+    out = tmp_path / "events.ndjson"
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "bindings-python" / "python")}
+    command = [sys.executable, ROOT / "examples" / "frameworks" / f"with_{example}.py", out]
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    assert (ran.returncode, ran.stdout) == (0, "paid 3\n"), ran.stderr
+    events = [event for line in out.read_text().splitlines() if "origin" not in (event := json.loads(line))]
+    check_deeds(events)
+
+
 def environment(requirements: Path) -> Path:
     """The interpreter of an environment of its own; without a registry a skip, or a failure where nothing may be
     missing.

@@ -186,6 +186,7 @@ fn terminal_types_are_those_of_the_table() {
             "audit.chain",
             "cost.corrected",
             "cost.estimated",
+            "coverage",
             "model.usage",
             "policy.breach",
             "run.cancelled",
