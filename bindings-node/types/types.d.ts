@@ -118,6 +118,15 @@ export interface LogRecord extends Common {
     readonly message?: string | undefined;
     readonly logger?: string | undefined;
 }
+/** An integration was put in, or taken out. */
+export interface Coverage extends Common {
+    /** What is watched: `mcp.server`. */
+    readonly seam: string;
+    readonly state: 'watching' | 'stopped';
+    /** The framework's package, and its version. */
+    readonly package?: string | undefined;
+    readonly version?: string | undefined;
+}
 /** A span that is nothing more special. */
 export interface SpanData extends Common {
     readonly name?: string | undefined;
@@ -140,6 +149,7 @@ export interface EventTypes {
     'model.usage': ModelUsage;
     'cost.estimated': CostEstimated;
     'cost.corrected': CostCorrected;
+    coverage: Coverage;
     'log.record': LogRecord;
     span: SpanData;
 }
