@@ -16,6 +16,8 @@ import (
 // Span is one of any tracing SDK, as the core takes it. All but the name may be left out.
 type Span struct {
 	Name string `json:"name"`
+	// Kind is internal, server, client, producer or consumer.
+	Kind string `json:"kind,omitempty"`
 	// TraceID and SpanID are 32 and 16 hex digits; Flags and State are W3C's.
 	TraceID string `json:"trace_id,omitempty"`
 	SpanID  string `json:"span_id,omitempty"`
@@ -35,13 +37,25 @@ type Span struct {
 	// Attributes may hold what JSON cannot carry (NaN, bytes, text that is not UTF-8): the core spells it.
 	Attributes map[string]any `json:"attributes,omitempty"`
 	Events     []SpanEvent    `json:"events,omitempty"`
+	Links      []SpanLink     `json:"links,omitempty"`
 	// Permit is the most that its content may be captured: off (when empty), redacted_summary, content_ref, raw.
 	Permit string `json:"permit,omitempty"`
 }
 
 // SpanEvent is what happened during a span.
 type SpanEvent struct {
-	Name       string         `json:"name"`
+	Name string `json:"name"`
+	// TimeUnixNano is nanoseconds since 1970, as decimal digits.
+	TimeUnixNano string         `json:"time_unix_nano,omitempty"`
+	Attributes   map[string]any `json:"attributes,omitempty"`
+}
+
+// SpanLink is another span that a span has to do with, by its trace context.
+type SpanLink struct {
+	TraceID    string         `json:"trace_id"`
+	SpanID     string         `json:"span_id"`
+	Flags      byte           `json:"flags,omitempty"`
+	State      string         `json:"state,omitempty"`
 	Attributes map[string]any `json:"attributes,omitempty"`
 }
 
@@ -53,6 +67,7 @@ func (c *call) span(s *Span) {
 	c.depth++
 	c.text('k', "name")
 	c.string(s.Name)
+	c.said("kind", s.Kind)
 	c.said("trace_id", s.TraceID)
 	c.said("span_id", s.SpanID)
 	c.text('k', "flags")
@@ -73,8 +88,23 @@ func (c *call) span(s *Span) {
 	for i := range s.Events {
 		_ = c.enter('{')
 		c.said("name", s.Events[i].Name)
+		c.said("time_unix_nano", s.Events[i].TimeUnixNano)
 		c.text('k', "attributes")
 		_ = c.object(nil, s.Events[i].Attributes)
+		c.leave('}')
+	}
+	c.buf = append(c.buf, ']')
+	c.text('k', "links")
+	c.buf = append(c.buf, '[')
+	for i := range s.Links {
+		_ = c.enter('{')
+		c.said("trace_id", s.Links[i].TraceID)
+		c.said("span_id", s.Links[i].SpanID)
+		c.text('k', "flags")
+		c.int(int64(s.Links[i].Flags))
+		c.said("state", s.Links[i].State)
+		c.text('k', "attributes")
+		_ = c.object(nil, s.Links[i].Attributes)
 		c.leave('}')
 	}
 	c.buf = append(c.buf, ']')

@@ -8,8 +8,8 @@ use crate::emitter::SinkwellEmitter;
 use crate::error::{SinkwellError, at, guard};
 
 /// Emits the events that a span stands for. It is an object, as JSON text or as a stream of values
-/// (`SINKWELL_DATA_VALUES`, whose bytes, doubles and integers that JSON cannot carry are spelled here): `{"name", "trace_id", "span_id", "flags", "state",
-/// "start_unix_nano", "end_unix_nano", "status", "attributes", "events", "permit"}`, all but the name optional;
+/// (`SINKWELL_DATA_VALUES`, whose bytes, doubles and integers that JSON cannot carry are spelled here): `{"name", "kind", "trace_id", "span_id", "flags", "state",
+/// "start_unix_nano", "end_unix_nano", "status", "attributes", "events", "links", "permit"}`, all but the name optional;
 /// times are decimal digits in a string, and without an end the span has just started. `emitted` is how many
 /// then. An error says what was wrong with the first that was refused; the others are emitted all the same.
 ///

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	sinkwell "sinkwell.dev/go"
 )
@@ -74,6 +75,9 @@ func describe(span sdktrace.ReadOnlySpan, end time.Time) sinkwell.Span {
 		Status:        status(span.Status().Code),
 		Attributes:    plain(span.Attributes()),
 	}
+	if kind := span.SpanKind(); kind != trace.SpanKindUnspecified {
+		described.Kind = kind.String()
+	}
 	if own.IsValid() {
 		described.TraceID, described.SpanID = own.TraceID().String(), own.SpanID().String()
 		described.Flags, described.State = byte(own.TraceFlags()), own.TraceState().String()
@@ -87,7 +91,17 @@ func describe(span sdktrace.ReadOnlySpan, end time.Time) sinkwell.Span {
 		if attributes["exception.message"] == context.Canceled.Error() {
 			attributes["exception.type"] = "context.Canceled"
 		}
-		described.Events = append(described.Events, sinkwell.SpanEvent{Name: event.Name, Attributes: attributes})
+		described.Events = append(described.Events, sinkwell.SpanEvent{
+			Name: event.Name, TimeUnixNano: nanos(event.Time), Attributes: attributes,
+		})
+	}
+	for _, link := range span.Links() {
+		other := link.SpanContext
+		described.Links = append(described.Links, sinkwell.SpanLink{
+			TraceID: other.TraceID().String(), SpanID: other.SpanID().String(),
+			Flags: byte(other.TraceFlags()), State: other.TraceState().String(),
+			Attributes: plain(link.Attributes),
+		})
 	}
 	return described
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -140,6 +141,29 @@ func TestWhatASamplerDropsIsAnEventWithRecordAll(t *testing.T) {
 	}
 }
 
+func TestKindLinksAndWhatHappenedTravel(t *testing.T) {
+	r := newRig(t)
+	_, around := r.tracer.Start(context.Background(), "around")
+	around.End()
+	other := around.SpanContext()
+	_, span := r.tracer.Start(context.Background(), "GET /cart", trace.WithSpanKind(trace.SpanKindServer), trace.WithLinks(
+		trace.Link{SpanContext: other, Attributes: []attribute.KeyValue{attribute.Int("link.n", 1), attribute.String("words", "MARKER")}}))
+	span.AddEvent("cache.miss", trace.WithTimestamp(time.Unix(1_700_000_001, 5)), trace.WithAttributes(
+		attribute.Int("cache.size", 3), attribute.String("words", "MARKER")))
+	span.AddEvent("MARKER said hello")
+	span.End()
+	data := r.events(t)[1].Data
+	got, err := json.Marshal(map[string]any{
+		"kind": data["span_kind"], "links": data["span_links"], "events": data["span_events"], "left": data["span_events_left_out"],
+	})
+	want := `{"events":[{"attributes":{"cache.size":3},"name":"cache.miss","time":"2023-11-14T22:13:21.000000005Z"}],` +
+		`"kind":"server","left":1,"links":[{"attributes":{"link.n":1},"flags":1,"span_id":"` + other.SpanID().String() +
+		`","trace_id":"` + other.TraceID().String() + `"}]}`
+	if err != nil || string(got) != want {
+		t.Fatal(string(got), err)
+	}
+}
+
 func TestWhatJSONCannotSayLosesNoSpan(t *testing.T) {
 	r := newRig(t)
 	_, odd := r.tracer.Start(context.Background(), "odd \xff", trace.WithAttributes(
@@ -147,7 +171,7 @@ func TestWhatJSONCannotSayLosesNoSpan(t *testing.T) {
 		attribute.Float64Slice("a.list", []float64{math.Inf(1)}), attribute.Int("a.n", 7)))
 	odd.End()
 	events := r.events(t)
-	if len(events) != 1 || events[0].Data["a.n"] != 7.0 || len(events[0].Data) != 4 {
+	if len(events) != 1 || events[0].Data["a.n"] != 7.0 || len(events[0].Data) != 5 {
 		t.Fatal(events)
 	}
 }

@@ -14,15 +14,30 @@ import { traceOf } from './trace';
 
 type HrTime = readonly [seconds: number, nanoseconds: number];
 
+/** A W3C trace context, as the tracing API has it. */
+export interface SpanContextLike {
+  traceId: string;
+  spanId: string;
+  traceFlags: number;
+  traceState?: { serialize(): string };
+}
+
 /** What is read of a span: the SDK's `Span` and `ReadableSpan` fit. */
 export interface FinishedSpan {
   readonly name: string;
+  /** 0 internal, 1 server, 2 client, 3 producer, 4 consumer. */
+  readonly kind?: number | undefined;
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly startTime: HrTime;
   readonly endTime: HrTime;
   readonly status: { readonly code: number };
   readonly events?: readonly {
     readonly name: string;
+    readonly time?: HrTime | undefined;
+    readonly attributes?: Readonly<Record<string, unknown>> | undefined;
+  }[];
+  readonly links?: readonly {
+    readonly context: SpanContextLike;
     readonly attributes?: Readonly<Record<string, unknown>> | undefined;
   }[];
   /** The span around it, in SDK 2. */
@@ -31,12 +46,7 @@ export interface FinishedSpan {
   /** The same, in SDK 1. */
   readonly parentSpanId?: string | undefined;
   /** The span's W3C trace context. */
-  spanContext(): {
-    traceId: string;
-    spanId: string;
-    traceFlags: number;
-    traceState?: { serialize(): string };
-  };
+  spanContext(): SpanContextLike;
 }
 
 /** How spans become events. */
@@ -48,6 +58,7 @@ export interface SpanProcessorOptions {
 }
 
 const STATUS = ['unset', 'ok', 'error'] as const;
+const KIND = ['internal', 'server', 'client', 'producer', 'consumer'] as const;
 
 const digits = ([seconds, nanoseconds]: HrTime): string =>
   (BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds)).toString();
@@ -59,13 +70,16 @@ function parentOf({ parentSpanContext, parentSpanId }: FinishedSpan) {
   };
 }
 
+function identify(context: SpanContextLike) {
+  const { traceId: trace_id, spanId: span_id, ...rest } = traceOf(context);
+  return { trace_id, span_id, ...rest };
+}
+
 function describe(span: FinishedSpan, ended: boolean, permit: ContentMode | undefined): Span {
-  const { traceId: trace_id, spanId: span_id, ...rest } = traceOf(span.spanContext());
   return {
     name: span.name,
-    trace_id,
-    span_id,
-    ...rest,
+    kind: KIND[span.kind ?? -1],
+    ...identify(span.spanContext()),
     ...parentOf(span),
     start_unix_nano: digits(span.startTime),
     ...(ended && { end_unix_nano: digits(span.endTime) }),
@@ -73,7 +87,14 @@ function describe(span: FinishedSpan, ended: boolean, permit: ContentMode | unde
     // As they are: what JSON cannot carry the core spells, the same for every language.
     attributes: span.attributes,
     ...(span.events?.length && {
-      events: span.events.map(({ name, attributes = {} }) => ({ name, attributes })),
+      events: span.events.map(({ name, time, attributes = {} }) => ({
+        name,
+        ...(time && { time_unix_nano: digits(time) }),
+        attributes,
+      })),
+    }),
+    ...(span.links?.length && {
+      links: span.links.map(({ context, attributes = {} }) => ({ ...identify(context), attributes })),
     }),
     ...(permit !== undefined && { permit }),
   };

@@ -92,13 +92,36 @@ test('spans of the GenAI conventions are runs, tools and usage; content goes thr
   assert.ok(got.every((event) => !event.bytes.includes('MARKER')));
 });
 
+test('kind, links and what happened travel', async () => {
+  const { got, sw } = collecting();
+  const tracer = traced(sw);
+  const around = tracer.startSpan('around');
+  around.end();
+  const { traceId: trace_id, spanId: span_id } = around.spanContext();
+  const span = tracer.startSpan('GET /cart', {
+    kind: api.SpanKind.SERVER,
+    links: [{ context: around.spanContext(), attributes: { 'link.n': 1, words: 'MARKER' } }],
+  });
+  span.addEvent('cache.miss', { 'cache.size': 3, words: 'MARKER' }, [1_700_000_001, 5]);
+  span.addEvent('MARKER said hello');
+  span.end();
+  await sw.shutdown();
+  const { data, bytes } = got[1];
+  assert.equal(data.span_kind, 'server');
+  assert.deepEqual(data.span_links, [{ attributes: { 'link.n': 1 }, flags: 1, span_id, trace_id }]);
+  const time = '2023-11-14T22:13:21.000000005Z';
+  assert.deepEqual(data.span_events, [{ attributes: { 'cache.size': 3 }, name: 'cache.miss', time }]);
+  assert.equal(data.span_events_left_out, 1);
+  assert.ok(!bytes.includes('MARKER'));
+});
+
 test('what JSON cannot say loses no span', async () => {
   const { got, sw } = collecting();
   const odd = { 'a.nan': NaN, 'a.big': 2 ** 60, 'a.lone': '\ud800', 'a.list': [undefined, 1], 'a.n': 7 };
   traced(sw).startSpan('odd \ud800', { attributes: odd }).end();
   await sw.shutdown();
   assert.equal(got[0].data['a.n'], 7);
-  assert.deepEqual(Object.keys(got[0].data).sort(), ['a.n', 'duration_ms', 'name', 'status']);
+  assert.deepEqual(Object.keys(got[0].data).sort(), ['a.n', 'duration_ms', 'name', 'span_kind', 'status']);
 });
 
 test('a span that cannot be emitted is a warning', async () => {

@@ -15,7 +15,7 @@ import pytest
 import sinkwell
 import structlog
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from sinkwell.logging import Handler
 from sinkwell.opentelemetry import SpanProcessor
 from sinkwell.structlog import Processor
@@ -360,6 +360,24 @@ def test_what_json_cannot_say_loses_no_span(events: Lines, tracer: Any) -> None:
     (event,) = events()
     assert event["data"]["a.n"] == 7
     assert not {"a.nan", "a.big", "a.bytes", "a.lone"} & set(event["data"])
+
+
+def test_kind_links_and_what_happened_travel(events: Lines, tracer: Any) -> None:
+    with tracer.start_as_current_span("around") as around:
+        pass
+    links = [Link(around.get_span_context(), {"link.n": 1, "words": CANARY})]
+    with tracer.start_as_current_span("GET /cart", kind=SpanKind.SERVER, links=links) as span:
+        span.add_event("cache.miss", {"cache.size": 3, "words": CANARY}, timestamp=1_700_000_001_000_000_000)
+        span.add_event(f"{CANARY} said hello")
+    data = events()[-1]["data"]
+    assert data["span_kind"] == "server"
+    context = around.get_span_context()
+    (link,) = data["span_links"]
+    assert (link["trace_id"], link["span_id"]) == (f"{context.trace_id:032x}", f"{context.span_id:016x}")
+    assert (link["flags"], link["attributes"]) == (1, {"link.n": 1})
+    happened = {"name": "cache.miss", "time": "2023-11-14T22:13:21.000000000Z", "attributes": {"cache.size": 3}}
+    assert (data["span_events"], data["span_events_left_out"]) == ([happened], 1)
+    assert CANARY not in str(events())
 
 
 def test_steps_of_a_saga_without_opentelemetry(emitter: sinkwell.Emitter, events: Lines) -> None:

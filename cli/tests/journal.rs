@@ -55,6 +55,7 @@ fn journal(dir: &Path) -> Journal {
             own: n == 1,
             terminal: false,
             closes: false,
+            span: None,
             signed: true,
             bytes: bytes.as_bytes(),
         };

@@ -74,8 +74,7 @@ pub struct EnvelopeInner {
     pub recordedtime: UnixNanos,
     /// `TRACE` 1 … `FATAL` 21.
     pub severity: u8,
-    /// Set if it is what a finished span came to, and policies send that on as a span, too. It is kept in no journal:
-    /// what is sent again from there has none.
+    /// Set if it is what a finished span came to, and policies send that on as a span, too.
     pub span: Option<SpanForm>,
 }
 

@@ -187,6 +187,7 @@ fn left_behind(config: &Config, lines: &[String], count: usize) {
             own: i == 0,
             terminal: false,
             closes: false,
+            span: None,
             signed: signed(&lines[i]),
             bytes: lines[i].as_bytes(),
         })

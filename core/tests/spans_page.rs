@@ -16,7 +16,7 @@ mod common;
 use common::cases;
 
 /// The vectors' files, in the order of the page.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "runs",
     "tools",
     "usage",
@@ -27,6 +27,7 @@ const SECTIONS: [&str; 13] = [
     "openinference",
     "traceloop",
     "parents",
+    "details",
     "content",
     "steps",
     "spans",

@@ -8,6 +8,7 @@
 //! with `SINKWELL_REQUIRE_COLLECTOR=1` it is a failure.
 
 mod collector;
+mod delta;
 mod examples;
 mod pipeline;
 mod policies;
@@ -16,6 +17,10 @@ mod scenarios;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Ok(endpoint) = std::env::var(delta::ENDPOINT) {
+        delta::agent(&endpoint);
+        return ExitCode::SUCCESS;
+    }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
     let scenarios: Vec<_> = scenarios::ALL.into_iter().filter(|(name, _)| chosen(name)).collect();

@@ -43,7 +43,7 @@ telemetry:
           - { name: tool.duration, type: Histogram, unit: ms, value: { attribute: duration_ms }, buckets: [ 10, 100 ] }
 ";
 
-fn open(endpoint: &str, protocol: &str) -> Emitter {
+pub(crate) fn open(endpoint: &str, protocol: &str) -> Emitter {
     let document = format!(
         "agent: {{ id: \"urn:agent:metrics\" }}\nmetrics: {{ every: 200ms }}\nlanes:\n  - id: collector\n    sink: {{ otlp: {{ endpoint: \"{endpoint}\", protocol: {protocol}, compression: gzip }} }}\n    overflow: block\n{POLICY}",
     );
@@ -51,7 +51,7 @@ fn open(endpoint: &str, protocol: &str) -> Emitter {
     Emitter::open(Options::new(Config::load(source, &SystemEnv::default()).unwrap())).unwrap()
 }
 
-fn emit(emitter: &Emitter, event_type: &str, data: &str) {
+pub(crate) fn emit(emitter: &Emitter, event_type: &str, data: &str) {
     let mut event = EventInput::new(event_type);
     event.data = Data::Json(data.as_bytes());
     emitter.emit(event).unwrap();
@@ -65,11 +65,11 @@ struct Seen {
     fell: bool,
 }
 
-fn items(of: &Value, key: &str) -> Vec<Value> {
+pub(crate) fn items(of: &Value, key: &str) -> Vec<Value> {
     of.get(key).map(Value::items).unwrap_or_default().to_vec()
 }
 
-fn number(of: &Value, keys: &[&str]) -> Option<f64> {
+pub(crate) fn number(of: &Value, keys: &[&str]) -> Option<f64> {
     let value = keys.iter().find_map(|key| of.get(key))?;
     // 64-bit integers are strings in protobuf's JSON.
     value.as_str().and_then(|text| text.parse().ok()).or(match value {
@@ -236,11 +236,11 @@ fn trace_id(n: u64) -> String {
 /// Emits the spans of a trace, the innermost first, as SDKs end them.
 fn emit_trace(emitter: &Emitter, n: u64, flags: u8) {
     let id = trace_id(n);
-    let span = |own: u64, parent: u64, name: &str, attributes: &str| {
+    let span = |own: u64, parent: u64, name: &str, said: &str, attributes: &str| {
         let parent =
             if parent == 0 { String::new() } else { format!(r#""parent_span_id":"{parent:016x}","#) };
         let text = format!(
-            r#"{{"name":"{name}","trace_id":"{id}","span_id":"{own:016x}",{parent}"flags":{flags},"state":"ot=th:0,vendor=x","start_unix_nano":"1767225600000000000","end_unix_nano":"1767225600250000000","attributes":{{{attributes}}}}}"#
+            r#"{{"name":"{name}","trace_id":"{id}","span_id":"{own:016x}",{parent}"flags":{flags},"state":"ot=th:0,vendor=x","start_unix_nano":"1767225600000000000","end_unix_nano":"1767225600250000000",{said}"attributes":{{{attributes}}}}}"#
         );
         sinkwell::bridge::emit_span(emitter, text.as_bytes(), &sinkwell::Wait::Allowed).unwrap();
     };
@@ -248,15 +248,23 @@ fn emit_trace(emitter: &Emitter, n: u64, flags: u8) {
         3,
         2,
         "execute_tool search",
+        r#""kind":"server","events":[{"name":"cache.miss","time_unix_nano":"1767225600100000000","attributes":{"cache.size":3,"words":"MARKER"}}],"links":[{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7"}],"#,
         r#""gen_ai.operation.name":"execute_tool","gen_ai.tool.name":"search""#,
     );
     span(
         2,
         1,
         "chat large",
+        "",
         r#""gen_ai.operation.name":"chat","gen_ai.request.model":"large","gen_ai.usage.input_tokens":7"#,
     );
-    span(1, 0, "invoke_agent buyer", r#""gen_ai.operation.name":"invoke_agent","gen_ai.agent.name":"buyer""#);
+    span(
+        1,
+        0,
+        "invoke_agent buyer",
+        "",
+        r#""gen_ai.operation.name":"invoke_agent","gen_ai.agent.name":"buyer""#,
+    );
 }
 
 pub(crate) fn traces_arrive(binary: &Path) -> String {
@@ -339,6 +347,23 @@ pub(crate) fn traces_arrive(binary: &Path) -> String {
                     assert_eq!(member(span, "traceState"), "ot=th:8,vendor=x");
                     assert_eq!(member(span, "startTimeUnixNano"), "1767225600000000000");
                     assert_eq!(member(span, "endTimeUnixNano"), "1767225600250000000");
+                    let happened: Vec<_> = items(span, "events")
+                        .iter()
+                        .map(|event| (member(event, "name"), member(event, "timeUnixNano")))
+                        .collect();
+                    let linked: Vec<_> =
+                        items(span, "links").iter().map(|link| member(link, "traceId")).collect();
+                    let kind = number(span, &["kind"]).unwrap();
+                    let (kinds, lists) = match member(span, "spanId").as_str() {
+                        "0000000000000003" => (2.0, 1),
+                        "0000000000000002" => (3.0, 0),
+                        _ => (1.0, 0),
+                    };
+                    assert_eq!((kind, happened.len(), linked.len()), (kinds, lists, lists));
+                    if lists == 1 {
+                        assert_eq!(happened, [("cache.miss".to_owned(), "1767225600100000000".to_owned())]);
+                        assert_eq!(linked, ["4bf92f3577b34da6a3ce929d0e0e4736"]);
+                    }
                     let attributes = items(span, "attributes");
                     let env =
                         attributes.iter().any(|pair| pair.get("key").and_then(Value::as_str) == Some("env"));

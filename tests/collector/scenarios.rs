@@ -17,7 +17,7 @@ use crate::collector::{Collector, Dir, bodies, free_port};
 /// A name, and what to run: the program in, the counts out.
 type Scenario = (&'static str, fn(&Path) -> String);
 
-pub(crate) const ALL: [Scenario; 11] = [
+pub(crate) const ALL: [Scenario; 12] = [
     ("every_protocol_and_compression", every_protocol_and_compression),
     ("killed_and_restarted", killed_and_restarted),
     ("its_queue_survives_while_the_next_hop_is_away", its_queue_survives),
@@ -27,6 +27,7 @@ pub(crate) const ALL: [Scenario; 11] = [
     ("spoken_to_in_the_wrong_protocol", wrong_protocol),
     ("examples_validated", crate::examples::validated),
     ("metrics_arrive_and_say_what_the_policy_says", crate::policies::metrics_arrive),
+    ("differences_of_metrics_add_up", crate::delta::differences_add_up),
     ("traces_arrive_whole_or_not_at_all", crate::policies::traces_arrive),
     ("sealed_delivered_and_verified", crate::pipeline::sealed_delivered_and_verified),
 ];

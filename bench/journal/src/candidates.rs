@@ -99,6 +99,7 @@ fn journal(dir: &Path) -> Result<Store, Box<dyn Error>> {
                     own: false,
                     terminal: false,
                     closes: false,
+                    span: None,
                     signed: true,
                     bytes,
                 }

@@ -8,13 +8,22 @@ internal static class SpanRecord
 {
     internal static List<KeyValuePair<string, object?>> Of(Activity activity, bool ended, string? permit)
     {
-        var span = new List<KeyValuePair<string, object?>>(12) { new("name", activity.DisplayName) };
+        var span = new List<KeyValuePair<string, object?>>(14)
+        {
+            new("name", activity.DisplayName),
+            new("kind", activity.Kind switch
+            {
+                ActivityKind.Internal => "internal",
+                ActivityKind.Server => "server",
+                ActivityKind.Client => "client",
+                ActivityKind.Producer => "producer",
+                ActivityKind.Consumer => "consumer",
+                _ => null,
+            }),
+        };
         if (activity.IdFormat == ActivityIdFormat.W3C)
         {
-            span.Add(new("trace_id", activity.TraceId.ToHexString()));
-            span.Add(new("span_id", activity.SpanId.ToHexString()));
-            span.Add(new("flags", (int)activity.ActivityTraceFlags & 0xFF));
-            span.Add(new("state", activity.TraceStateString));
+            Identify(span, activity.Context);
         }
         if (activity.IdFormat == ActivityIdFormat.W3C && activity.ParentSpanId != default)
         {
@@ -38,12 +47,31 @@ internal static class SpanRecord
         {
             events.Add(new KeyValuePair<string, object?>[]
             {
-                new("name", one.Name), new("attributes", Attributes(one.EnumerateTagObjects())),
+                new("name", one.Name),
+                new("time_unix_nano", Nanoseconds(one.Timestamp.UtcDateTime)),
+                new("attributes", Attributes(one.EnumerateTagObjects())),
             });
         }
         span.Add(new("events", events));
+        var links = new List<object?>();
+        foreach (ref readonly var one in activity.EnumerateLinks())
+        {
+            var link = new List<KeyValuePair<string, object?>>(5);
+            Identify(link, one.Context);
+            link.Add(new("attributes", Attributes(one.EnumerateTagObjects())));
+            links.Add(link);
+        }
+        span.Add(new("links", links));
         span.Add(new("attributes", Attributes(activity.EnumerateTagObjects())));
         return span;
+    }
+
+    private static void Identify(List<KeyValuePair<string, object?>> to, ActivityContext context)
+    {
+        to.Add(new("trace_id", context.TraceId.ToHexString()));
+        to.Add(new("span_id", context.SpanId.ToHexString()));
+        to.Add(new("flags", (int)context.TraceFlags & 0xFF));
+        to.Add(new("state", context.TraceState));
     }
 
     private static string Nanoseconds(DateTime utc) =>

@@ -45,6 +45,31 @@ public sealed class SpanProcessorTests
     }
 
     [Fact]
+    public void Kind_links_and_what_happened_travel()
+    {
+        using var rig = new Rig();
+        var around = rig.Source.StartActivity("around")!;
+        around.Dispose();
+        ActivityLink[] links = [new(around.Context, new() { ["link.n"] = 1, ["words"] = "MARKER" })];
+        using (var span = rig.Source.StartActivity(ActivityKind.Server, links: links, name: "GET /cart"))
+        {
+            var when = DateTimeOffset.FromUnixTimeSeconds(1_700_000_001);
+            span!.AddEvent(new("cache.miss", when, new() { ["cache.size"] = 3, ["words"] = "MARKER" }));
+            span.AddEvent(new("MARKER said hello"));
+        }
+        var data = rig.Events()[1].Data;
+        Assert.Equal("server", data.GetProperty("span_kind").GetString());
+        var (trace, own) = (around.TraceId.ToHexString(), around.SpanId.ToHexString());
+        Assert.Equal(
+            $$$"""[{"attributes":{"link.n":1},"flags":1,"span_id":"{{{own}}}","trace_id":"{{{trace}}}"}]""",
+            data.GetProperty("span_links").GetRawText());
+        Assert.Equal(
+            """[{"attributes":{"cache.size":3},"name":"cache.miss","time":"2023-11-14T22:13:21.000000000Z"}]""",
+            data.GetProperty("span_events").GetRawText());
+        Assert.Equal(1, data.GetProperty("span_events_left_out").GetInt32());
+    }
+
+    [Fact]
     public void What_JSON_cannot_say_loses_no_span()
     {
         using var rig = new Rig();
@@ -60,7 +85,7 @@ public sealed class SpanProcessorTests
         }
         var data = Assert.Single(rig.Events()).Data;
         Assert.Equal(7, data.GetProperty("a.n").GetInt32());
-        Assert.Equal(["a.n", "duration_ms", "name", "status"], data.EnumerateObject().Select(static one => one.Name));
+        Assert.Equal(["a.n", "duration_ms", "name", "span_kind", "status"], data.EnumerateObject().Select(static one => one.Name));
     }
 
     [Theory]

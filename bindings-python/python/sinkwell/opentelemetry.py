@@ -20,6 +20,7 @@ try:
     from opentelemetry.sdk.trace import ReadableSpan, Span
     from opentelemetry.sdk.trace import SpanProcessor as _SpanProcessor
     from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+    from opentelemetry.trace import SpanContext
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "sinkwell.opentelemetry needs the OpenTelemetry SDK: pip install 'sinkwell[opentelemetry]'",
@@ -149,15 +150,13 @@ class RecordAllSampler(Sampler):
 def _described(span: ReadableSpan) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": span.name,
+        "kind": span.kind.name.lower(),
         "status": span.status.status_code.name.lower(),
         "attributes": dict(span.attributes or {}),
     }
     context = span.get_span_context()
     if context is not None:
-        described["trace_id"] = f"{context.trace_id:032x}"
-        described["span_id"] = f"{context.span_id:016x}"
-        described["flags"] = int(context.trace_flags) & 0xFF
-        described["state"] = context.trace_state.to_header()
+        described.update(_identified(context))
     if span.parent is not None:
         described["parent_span_id"] = f"{span.parent.span_id:016x}"
         described["parent_is_remote"] = bool(span.parent.is_remote)
@@ -166,9 +165,27 @@ def _described(span: ReadableSpan) -> dict[str, Any]:
             described[member] = str(when)
     if span.events:
         described["events"] = [
-            {"name": event.name, "attributes": dict(event.attributes or {})} for event in span.events
+            {
+                "name": event.name,
+                "time_unix_nano": str(event.timestamp),
+                "attributes": dict(event.attributes or {}),
+            }
+            for event in span.events
+        ]
+    if span.links:
+        described["links"] = [
+            {**_identified(link.context), "attributes": dict(link.attributes or {})} for link in span.links
         ]
     return described
+
+
+def _identified(context: SpanContext) -> dict[str, Any]:
+    return {
+        "trace_id": f"{context.trace_id:032x}",
+        "span_id": f"{context.span_id:016x}",
+        "flags": int(context.trace_flags) & 0xFF,
+        "state": context.trace_state.to_header(),
+    }
 
 
 def _key(described: Mapping[str, Any]) -> tuple[Any, Any]:

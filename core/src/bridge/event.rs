@@ -3,6 +3,7 @@
 use super::LEFT_OUT;
 use super::content;
 use super::context::moment;
+use super::details;
 use super::names::SpanNames;
 use super::runs::Place;
 use super::span::{Span, Status};
@@ -11,7 +12,7 @@ use crate::json::{Value, parse};
 use crate::seam::UnixNanos;
 use crate::usage::span_usage;
 
-type Members = Vec<(String, Value)>;
+pub(super) type Members = Vec<(String, Value)>;
 
 /// How the run, call or step that a span describes ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +85,29 @@ pub(super) fn of(span: &Span<'_>, place: &Place) -> Vec<Value> {
         return if place.starts { vec![maker.started()] } else { Vec::new() };
     };
     let started = place.starts.then(|| maker.started());
-    started.into_iter().chain(maker.ended(end)).collect()
+    let mut ended = maker.ended(end);
+    // Of several events the last is what the span came to.
+    if let Some(Value::Object(members)) = ended.last_mut()
+        && let Some((_, Value::Object(data))) = members.iter_mut().find(|(key, _)| key == "data")
+    {
+        details::add(span, names, data);
+    }
+    started.into_iter().chain(ended).collect()
+}
+
+/// Whether `data` may hold an attribute.
+pub(super) fn is_kept(name: &str, value: &Value, names: &SpanNames) -> bool {
+    match value {
+        // An attribute without a namespace could have the name of a member that means something else in the event.
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => name.contains('.') && *name != names.error,
+        Value::String(_) => names.kept.contains(name),
+        Value::Array(items) => {
+            names.kept.contains(name)
+                && *name != names.error
+                && items.iter().all(|item| item.as_str().is_some())
+        }
+        _ => false,
+    }
 }
 
 /// The intent of a tool's call that is about to be made.
@@ -340,21 +363,7 @@ impl Maker<'_> {
         let names = self.names;
         let mut data = Members::new();
         for (name, value) in self.span.attributes() {
-            let keep = match value {
-                // An attribute without a namespace could have the name of a member that means something else in the
-                // event.
-                Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
-                    name.contains('.') && *name != names.error
-                }
-                Value::String(_) => names.kept.contains(*name),
-                Value::Array(items) => {
-                    names.kept.contains(*name)
-                        && *name != names.error
-                        && items.iter().all(|item| item.as_str().is_some())
-                }
-                _ => false,
-            };
-            if keep {
+            if is_kept(name, value, names) {
                 put(&mut data, name, (*value).clone());
             }
         }

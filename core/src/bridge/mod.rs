@@ -24,7 +24,8 @@
 //!
 //! How: [`span`] reads the object, whose values may be wider than JSON's ([`Plain`](crate::json::Plain) spells them), and
 //! translates dialects; [`names`] are the conventions' names, from their one data file; [`event`] turns the span into
-//! events; [`runs`] knows which span is inside which; [`content`] takes messages apart.
+//! events; [`details`] adds its kind, links and what happened during it; [`runs`] knows which span is inside which;
+//! [`content`] takes messages apart.
 //!
 //! A span, all but `name` optional:
 //!
@@ -37,11 +38,14 @@
 //! | `status` | `unset`, `ok`, `error`, `compensating` |
 //! | `raised` | the type of the exception that left the span, where the language shows it and the SDK records none |
 //! | `attributes` | an object |
-//! | `events` | list of `{name, attributes}`; of those only `exception.type` is read |
+//! | `kind` | `internal`, `server`, `client`, `producer`, `consumer` |
+//! | `events` | list of `{name, time_unix_nano, attributes}` |
+//! | `links` | list of `{trace_id, span_id, flags, state, attributes}` |
 //! | `permit` | the most that content may be captured, as a content part's; default `off` |
 
 mod content;
 mod context;
+mod details;
 mod door;
 mod event;
 mod log;
@@ -111,7 +115,7 @@ pub fn events_of_span_json(span: &[u8]) -> Result<Vec<u8>> {
 /// it ends, it knows which run each belongs to: everything inside an agent's span, events with its trace context
 /// included, belongs to that run, and the run of an agent within another has the other as `parent_run`. All events are
 /// tried, even when one is refused; the first refusal is then the result, and the host's logger hears of each, as for
-/// log records. An event that is too large with its content is emitted without it.
+/// log records. An event that is too large is emitted without its content, and then without links and events.
 ///
 /// # Errors
 /// As [`events_of_span`] and [`Emitter::emit`](crate::Emitter::emit).
@@ -150,9 +154,10 @@ fn emit_all<D: Door>(
     for (i, mut event) in events.into_iter().enumerate() {
         let of_span = of_span == Some(i);
         let mut tried = emitter.emit_value(&event, of_span, &mut writer, waiter);
-        if matches!(&tried, Err(e) if e.kind() == ErrorKind::InvalidEvent) && event::leave_content(&mut event)
-        {
-            tried = emitter.emit_value(&event, of_span, &mut writer, waiter);
+        for leave in [event::leave_content, details::leave] {
+            if matches!(&tried, Err(e) if e.kind() == ErrorKind::InvalidEvent) && leave(&mut event) {
+                tried = emitter.emit_value(&event, of_span, &mut writer, waiter);
+            }
         }
         match tried {
             Ok(()) => emitted += 1,

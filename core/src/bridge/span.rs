@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::context;
+use super::details::{Happened, KINDS};
 use super::names::SpanNames;
 use super::step::Step;
 use crate::error::{Error, Result};
@@ -11,8 +12,9 @@ use crate::seam::UnixNanos;
 use crate::settings::ContentMode;
 
 /// The members of a span.
-const MEMBERS: [&str; 14] = [
+const MEMBERS: [&str; 16] = [
     "name",
+    "kind",
     "trace_id",
     "span_id",
     "parent_span_id",
@@ -25,6 +27,7 @@ const MEMBERS: [&str; 14] = [
     "raised",
     "attributes",
     "events",
+    "links",
     "permit",
 ];
 
@@ -54,6 +57,8 @@ impl Status {
 /// A span, borrowed from the object it was read from.
 pub(super) struct Span<'a> {
     pub(super) name: &'a str,
+    /// One of [`KINDS`].
+    pub(super) kind: Option<&'a str>,
     /// The trace context, as an event takes one.
     pub(super) trace: Option<Value>,
     pub(super) trace_id: Option<&'a str>,
@@ -74,6 +79,10 @@ pub(super) struct Span<'a> {
     pub(super) permit: Option<&'a str>,
     /// What it says besides, if a framework told it as a step.
     pub(super) step: Option<Step<'a>>,
+    /// Spans that this one has to do with.
+    pub(super) links: &'a [Value],
+    /// What happened during it.
+    pub(super) happened: Vec<Happened<'a>>,
     attributes: Vec<(&'a str, &'a Value)>,
     /// Messages that were spelled member by member, under the name of the attribute that they stand for.
     messages: Vec<(&'static str, Value)>,
@@ -105,16 +114,25 @@ impl<'a> Span<'a> {
             let all: Vec<_> = ContentMode::ALL.iter().map(|mode| mode.name()).collect();
             return Err(invalid(format!("must be one of {}", all.join(", ")), "span.permit"));
         }
-        let mut exception = None;
+        let kind = text(value, "kind")?;
+        if kind.is_some_and(|given| !KINDS.contains(&given)) {
+            return Err(invalid(format!("must be one of {}", KINDS.join(", ")), "span.kind"));
+        }
+        let (mut happened, mut exception) = (Vec::new(), None);
         for event in list(value, "events")? {
             let attributes = event.get("attributes");
             let kind = attributes.and_then(|attributes| attributes.get(&names.exception));
             exception = kind.and_then(Value::as_str).or(exception);
+            happened.push(Happened {
+                name: event.get("name").and_then(Value::as_str),
+                time: moment_in(event, "time_unix_nano", "events.time_unix_nano")?,
+                attributes: attributes.map(Value::members).unwrap_or_default(),
+            });
         }
         let given = object(value, "attributes")?;
         let operation = operation(given, names);
         let is_call = given.iter().any(|(name, value)| *name == names.method && value.as_str().is_some());
-        let kind = match operation {
+        let stands_for = match operation {
             Some(operation) if names.agent_operations.contains(operation) => "agent",
             Some(operation) if names.tool_operations.contains(operation) => "tool",
             _ if is_call => "tool",
@@ -122,6 +140,7 @@ impl<'a> Span<'a> {
         };
         Ok(Self {
             name,
+            kind,
             trace: trace(value)?,
             trace_id: text(value, "trace_id")?,
             span_id: text(value, "span_id")?,
@@ -135,7 +154,9 @@ impl<'a> Span<'a> {
             operation,
             permit,
             step: None,
-            attributes: translated(given, names, kind),
+            links: list(value, "links")?,
+            happened,
+            attributes: translated(given, names, stands_for),
             messages: unflattened(given, names),
         })
     }
@@ -252,10 +273,15 @@ fn wrong(value: &Value, wanted: &str, member: &str) -> Error {
 }
 
 fn text<'a>(span: &'a Value, member: &str) -> Result<Option<&'a str>> {
-    match span.get(member) {
+    text_in(span, member, member)
+}
+
+/// The text of a member whose place in the span is this.
+fn text_in<'a>(of: &'a Value, member: &str, place: &str) -> Result<Option<&'a str>> {
+    match of.get(member) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(other) => Err(wrong(other, "a string", member)),
+        Some(other) => Err(wrong(other, "a string", place)),
     }
 }
 
@@ -285,11 +311,15 @@ fn list<'a>(span: &'a Value, member: &str) -> Result<&'a [Value]> {
 
 /// Nanoseconds since 1970, as digits: a JSON number cannot count so far.
 fn moment(span: &Value, member: &str) -> Result<Option<UnixNanos>> {
-    let Some(digits) = text(span, member)? else { return Ok(None) };
+    moment_in(span, member, member)
+}
+
+fn moment_in(of: &Value, member: &str, place: &str) -> Result<Option<UnixNanos>> {
+    let Some(digits) = text_in(of, member, place)? else { return Ok(None) };
     let whole = digits.bytes().all(|byte| byte.is_ascii_digit());
     match digits.parse() {
         Ok(nanos) if whole => Ok(Some(nanos)),
-        _ => Err(invalid("must be nanoseconds since 1970, as decimal digits", &format!("span.{member}"))),
+        _ => Err(invalid("must be nanoseconds since 1970, as decimal digits", &format!("span.{place}"))),
     }
 }
 

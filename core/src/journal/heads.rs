@@ -51,6 +51,7 @@ impl Head {
             terminal: false,
             closes: self.closed,
             signed: false,
+            span: None,
             bytes: &[],
         }
     }

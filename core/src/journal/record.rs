@@ -8,10 +8,12 @@
 //!  4  u32  CRC32C of: salt, then this header without this field
 //!  8  u64  position: number of the envelope in the sub-journal, from 1
 //! 16  u8   kind: 1 envelope, 2 head
-//! 17  u8   flags: 1 own, 2 terminal, 4 closes its stream, 8 signed
+//! 17  u8   flags: 1 own, 2 terminal, 4 closes its stream, 8 signed, 16 a span goes with it, 32 its threshold is unknown,
+//!          64 its threshold is set
 //! 18  u16  length of agentid
 //! 20  u32  CRC32C of: salt, then the payload
-//! 24       payload: streamid (16), sequence (u64), hash (32), digest (32), recorded time (i64), agentid, envelope
+//! 24       payload: streamid (16), sequence (u64), hash (32), digest (32), recorded time (i64), the span's threshold where
+//!          it is set (u64), agentid, envelope
 //!          zeros up to the next multiple of 8
 //! ```
 //!
@@ -21,7 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::seam::{UnixNanos, Uuid};
-use crate::sink::EnvelopeHash;
+use crate::sink::{EnvelopeHash, SpanForm, SpanThreshold};
 
 /// Number of an envelope within its sub-journal, from 1 and without gaps; 0 is before the first. It has
 /// nothing to do with an envelope's `sequence`.
@@ -51,6 +53,8 @@ pub struct Record<'a> {
     pub closes: bool,
     /// Whether it carries a signature.
     pub signed: bool,
+    /// What goes with it as a span, if anything.
+    pub span: Option<SpanForm>,
     /// The line, exactly as it goes to the sink, disclosures included.
     pub bytes: &'a [u8],
 }
@@ -87,6 +91,8 @@ pub struct Stored {
     pub closes: bool,
     /// Whether it carries a signature.
     pub signed: bool,
+    /// What goes with it as a span, if anything.
+    pub span: Option<SpanForm>,
     /// The line, exactly as it was appended.
     pub bytes: Box<[u8]>,
 }
@@ -107,7 +113,10 @@ const FLAG_OWN: u8 = 1;
 const FLAG_TERMINAL: u8 = 2;
 const FLAG_CLOSES: u8 = 4;
 const FLAG_SIGNED: u8 = 8;
-const FLAGS: u8 = FLAG_OWN | FLAG_TERMINAL | FLAG_CLOSES | FLAG_SIGNED;
+const FLAG_SPAN: u8 = 16;
+const FLAG_UNKNOWN: u8 = 32;
+const FLAG_SET: u8 = 64;
+const FLAGS: u8 = FLAG_OWN | FLAG_TERMINAL | FLAG_CLOSES | FLAG_SIGNED | FLAG_SPAN | FLAG_UNKNOWN | FLAG_SET;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +150,7 @@ impl FoundRecord<'_> {
             terminal: r.terminal,
             closes: r.closes,
             signed: r.signed,
+            span: r.span,
             bytes: Box::from(r.bytes),
         }
     }
@@ -158,9 +168,19 @@ pub(super) enum Absent {
 /// How long an agent id may be: its length is 16 bits.
 pub(super) const MAX_AGENT: usize = u16::MAX as usize;
 
+const THRESHOLD: usize = 8;
+
+fn threshold(record: &Record<'_>) -> Option<u64> {
+    match record.span?.threshold {
+        SpanThreshold::Set(threshold) => Some(threshold),
+        SpanThreshold::Brought | SpanThreshold::Unknown => None,
+    }
+}
+
 /// Bytes that `record` takes in a segment; `None` when it cannot be written at all.
 pub(super) fn size(record: &Record<'_>) -> Option<usize> {
-    let payload = FIXED.checked_add(record.agentid.len())?.checked_add(record.bytes.len())?;
+    let threshold = threshold(record).map_or(0, |_| THRESHOLD);
+    let payload = (FIXED + threshold).checked_add(record.agentid.len())?.checked_add(record.bytes.len())?;
     if record.agentid.len() > MAX_AGENT || u32::try_from(payload).is_err() {
         return None;
     }
@@ -176,6 +196,9 @@ pub(super) fn encode(out: &mut Vec<u8>, salt: Salt, kind: Kind, position: Positi
     out.extend_from_slice(&record.hash);
     out.extend_from_slice(&record.digest);
     out.extend_from_slice(&record.recordedtime.to_le_bytes());
+    if let Some(threshold) = threshold(record) {
+        out.extend_from_slice(&threshold.to_le_bytes());
+    }
     out.extend_from_slice(record.agentid.as_bytes());
     out.extend_from_slice(record.bytes);
 
@@ -187,7 +210,12 @@ pub(super) fn encode(out: &mut Vec<u8>, salt: Salt, kind: Kind, position: Positi
     let flags = set(record.own, FLAG_OWN)
         | set(record.terminal, FLAG_TERMINAL)
         | set(record.closes, FLAG_CLOSES)
-        | set(record.signed, FLAG_SIGNED);
+        | set(record.signed, FLAG_SIGNED)
+        | record.span.map_or(0, |form| match form.threshold {
+            SpanThreshold::Brought => FLAG_SPAN,
+            SpanThreshold::Unknown => FLAG_SPAN | FLAG_UNKNOWN,
+            SpanThreshold::Set(_) => FLAG_SPAN | FLAG_SET,
+        });
 
     let header = &mut out[start..start + HEADER];
     header[0..4].copy_from_slice(&length.to_le_bytes());
@@ -214,14 +242,27 @@ pub(super) fn decode(bytes: &[u8], salt: Salt) -> Result<FoundRecord<'_>, Absent
     };
     let length = u32_at(header, 0) as usize;
     let agent = usize::from(u16::from_le_bytes([header[18], header[19]]));
-    if length < FIXED + agent || header[17] & !FLAGS != 0 {
+    let flags = header[17];
+    let form = match flags & (FLAG_SPAN | FLAG_UNKNOWN | FLAG_SET) {
+        0 | FLAG_SPAN => Some(SpanThreshold::Brought),
+        both if both == FLAG_SPAN | FLAG_UNKNOWN => Some(SpanThreshold::Unknown),
+        both if both == FLAG_SPAN | FLAG_SET => Some(SpanThreshold::Set(0)),
+        _ => None,
+    };
+    let Some(form) = form else { return Err(Absent::Nothing) };
+    let fixed = FIXED + if flags & FLAG_SET == 0 { 0 } else { THRESHOLD };
+    if length < fixed + agent || flags & !FLAGS != 0 {
         return Err(Absent::Nothing);
     }
     let payload = bytes.get(HEADER..HEADER + length).ok_or(Absent::Torn)?;
     if crc(salt, payload) != u32_at(header, 20) {
         return Err(Absent::Torn);
     }
-    let agentid = std::str::from_utf8(&payload[FIXED..FIXED + agent]).map_err(|_| Absent::Torn)?;
+    let agentid = std::str::from_utf8(&payload[fixed..fixed + agent]).map_err(|_| Absent::Torn)?;
+    let threshold = match form {
+        SpanThreshold::Set(_) => SpanThreshold::Set(u64::from_le_bytes(array(payload, FIXED))),
+        other => other,
+    };
     let record = Record {
         streamid: Uuid(array(payload, 0)),
         agentid,
@@ -229,11 +270,12 @@ pub(super) fn decode(bytes: &[u8], salt: Salt) -> Result<FoundRecord<'_>, Absent
         hash: array(payload, 24),
         digest: array(payload, 56),
         recordedtime: i64::from_le_bytes(array(payload, 88)),
-        own: header[17] & FLAG_OWN != 0,
-        terminal: header[17] & FLAG_TERMINAL != 0,
-        closes: header[17] & FLAG_CLOSES != 0,
-        signed: header[17] & FLAG_SIGNED != 0,
-        bytes: &payload[FIXED + agent..],
+        own: flags & FLAG_OWN != 0,
+        terminal: flags & FLAG_TERMINAL != 0,
+        closes: flags & FLAG_CLOSES != 0,
+        signed: flags & FLAG_SIGNED != 0,
+        span: (flags & FLAG_SPAN != 0).then_some(SpanForm { threshold }),
+        bytes: &payload[fixed + agent..],
     };
     let position = Position(u64::from_le_bytes(array(header, 8)));
     Ok(FoundRecord { kind, position, record, size: (HEADER + length).next_multiple_of(8) })

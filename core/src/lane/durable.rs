@@ -125,6 +125,7 @@ fn record(item: &Item) -> Record<'_> {
         hash: envelope.hash,
         digest: envelope.digest,
         signed: envelope.signed,
+        span: envelope.span,
         recordedtime: envelope.recordedtime,
         own: envelope.own,
         terminal: envelope.terminal,
@@ -617,6 +618,7 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
         terminal,
         closes,
         signed,
+        span,
         bytes,
         ..
     } = stored;
@@ -633,7 +635,7 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
         signed,
         streamid,
         sequence,
-        span: None,
+        span,
         hash,
         digest,
         prevhash,

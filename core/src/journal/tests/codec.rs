@@ -7,6 +7,7 @@ use crate::journal::record::{Kind, Position, Record, decode, encode, size};
 use crate::journal::scan::{Scan, Step};
 use crate::journal::segment::{DATA, Header};
 use crate::seam::Uuid;
+use crate::sink::{SpanForm, SpanThreshold};
 use crate::testing::simfs::Rng;
 
 const SALT: u32 = 0x1234_5678;
@@ -15,19 +16,28 @@ prop_compose! {
     fn any_sample()(
         streamid in any::<[u8; 16]>(), sequence in any::<u64>(), hash in any::<[u8; 32]>(),
         recordedtime in any::<i64>(), flags in any::<(bool, bool, bool)>(), agentid in ".{0,80}",
-        bytes in proptest::collection::vec(any::<u8>(), 0..2000),
-    ) -> (Uuid, u64, [u8; 32], i64, (bool, bool, bool), String, Vec<u8>) {
-        (Uuid(streamid), sequence, hash, recordedtime, flags, agentid, bytes)
+        bytes in proptest::collection::vec(any::<u8>(), 0..2000), span in any_span(),
+    ) -> (Uuid, u64, [u8; 32], i64, (bool, bool, bool), String, Vec<u8>, Option<SpanForm>) {
+        (Uuid(streamid), sequence, hash, recordedtime, flags, agentid, bytes, span)
     }
+}
+
+fn any_span() -> impl Strategy<Value = Option<SpanForm>> {
+    let threshold = prop_oneof![
+        Just(SpanThreshold::Brought),
+        Just(SpanThreshold::Unknown),
+        any::<u64>().prop_map(SpanThreshold::Set),
+    ];
+    proptest::option::of(threshold.prop_map(|threshold| SpanForm { threshold }))
 }
 
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded(sample in any_sample(), position in any::<u64>(), salt in any::<u32>()) {
-        let (streamid, sequence, hash, recordedtime, (own, terminal, closes), agentid, bytes) = &sample;
+        let (streamid, sequence, hash, recordedtime, (own, terminal, closes), agentid, bytes, span) = &sample;
         let record = Record {
             streamid: *streamid, agentid, sequence: *sequence, hash: *hash, digest: *hash, recordedtime: *recordedtime,
-            own: *own, terminal: *terminal, closes: *closes, signed: *own, bytes,
+            own: *own, terminal: *terminal, closes: *closes, signed: *own, span: *span, bytes,
         };
         let mut out = vec![0xAA; 8];
         encode(&mut out, salt, Kind::Envelope, Position(position), &record);
@@ -37,22 +47,23 @@ proptest! {
         prop_assert_eq!((found.kind, found.position, found.size), (Kind::Envelope, Position(position), out.len() - 8));
         let r = found.record;
         prop_assert_eq!(
-            (r.streamid, r.agentid, r.sequence, r.hash, r.recordedtime, r.own, r.terminal, r.closes, r.bytes),
-            (*streamid, agentid.as_str(), *sequence, *hash, *recordedtime, *own, *terminal, *closes, bytes.as_slice())
+            (r.streamid, r.agentid, r.sequence, r.hash, r.recordedtime, r.own, r.terminal, r.closes, r.bytes, r.span),
+            (*streamid, agentid.as_str(), *sequence, *hash, *recordedtime, *own, *terminal, *closes, bytes.as_slice(), *span)
         );
         prop_assert!(decode(&out[8..], salt ^ 1).is_err(), "another segment's record");
     }
 
     #[test]
     fn one_flipped_bit_is_never_a_record(sample in any_sample(), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
-        let (streamid, sequence, hash, recordedtime, _, agentid, bytes) = &sample;
+        let (streamid, sequence, hash, recordedtime, _, agentid, bytes, span) = &sample;
         let record = Record {
             streamid: *streamid, agentid, sequence: *sequence, hash: *hash, digest: *hash, recordedtime: *recordedtime,
-            own: false, terminal: false, closes: false, signed: true, bytes,
+            own: false, terminal: false, closes: false, signed: true, span: *span, bytes,
         };
         let mut out = Vec::new();
         encode(&mut out, SALT, Kind::Envelope, Position(1), &record);
-        let used = 24 + 96 + agentid.len() + bytes.len();
+        let threshold = span.is_some_and(|form| matches!(form.threshold, SpanThreshold::Set(_)));
+        let used = 24 + 96 + if threshold { 8 } else { 0 } + agentid.len() + bytes.len();
         out[at.index(used)] ^= 1 << bit;
         prop_assert!(decode(&out, SALT).is_err());
     }

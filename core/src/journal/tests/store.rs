@@ -218,6 +218,7 @@ fn more_agents_than_a_segment_has_room_for_are_all_remembered() {
             own: false,
             terminal: false,
             closes: true,
+            span: None,
             signed: true,
             bytes: b"{}",
         };

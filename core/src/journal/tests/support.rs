@@ -61,6 +61,7 @@ impl Sample {
             own: self.n.is_multiple_of(5),
             terminal: self.n.is_multiple_of(7),
             closes: false,
+            span: None,
             signed: true,
             bytes: &self.bytes,
         }

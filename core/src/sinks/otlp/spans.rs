@@ -6,10 +6,11 @@
 //! | `trace_state` | `tracestate`, with the threshold by which policies sampled |
 //! | `parent_span_id` | `data.parent_span_id` |
 //! | `name` | `data.name`, or as the GenAI and MCP conventions name such a span |
-//! | `kind` | client for a model's and an MCP call, else internal |
+//! | `kind` | `data.span_kind`; where it is not there, client for a model's and an MCP call, else internal |
 //! | `start_time_unix_nano`, `end_time_unix_nano` | `time` less `data.duration_ms`, and `time` |
 //! | `status` | `error` for one with an `error.type` or that failed, else what the span said |
-//! | `attributes` | `data`, flattened; `cloudevents.event_id`, `cloudevents.event_type`, `sinkwell.hash` and the run |
+//! | `events`, `links` and how many of them were left out | `data.span_events`, `data.span_links` |
+//! | `attributes` | the rest of `data`, flattened; `cloudevents.event_id`, `cloudevents.event_type`, `sinkwell.hash` and the run |
 //!
 //! Guarantees: a span holds nothing that its envelope does not show, and of content nothing at all: that goes with the log
 //! record. A span is sent once, however often its batch is tried, unless an answer was lost. Parents need not come
@@ -28,12 +29,12 @@ use super::scan::Scanner;
 use super::semconv::Names;
 use super::settings::Settings;
 use super::value::{Scalar, put_pair, put_pair_nested};
-use super::wire::{field_len, fixed64_tag, len_tag, put_bytes, varint_tag};
+use super::wire::{field_len, fixed32_tag, fixed64_tag, len_tag, put_bytes, put_varint, varint_tag};
 use crate::diagnostics::{self, Repeat};
 use crate::error::Result;
 use crate::hex;
 use crate::json::{self, Value};
-use crate::seam::{Clock, Instant};
+use crate::seam::{Clock, Instant, parse_time};
 use crate::sink::{Answer, Answers, Envelope, EnvelopeHash, Failure, SinkHealth, SpanThreshold};
 
 const TRACE_ID: u8 = len_tag(1);
@@ -49,8 +50,23 @@ const STATUS: u8 = len_tag(15);
 /// A 32-bit field above 15: its tag takes two bytes.
 const FLAGS: [u8; 2] = [0x85, 0x01];
 
+const EVENTS: u8 = len_tag(11);
+const EVENTS_DROPPED: u8 = varint_tag(12);
+const LINKS: u8 = len_tag(13);
+const LINKS_DROPPED: u8 = varint_tag(14);
+/// Of an event of a span.
+const EVENT_TIME: u8 = fixed64_tag(1);
+const EVENT_NAME: u8 = len_tag(2);
+const EVENT_ATTRIBUTES: u8 = len_tag(3);
+/// Of a link.
+const LINK_STATE: u8 = len_tag(3);
+const LINK_ATTRIBUTES: u8 = len_tag(4);
+const LINK_FLAGS: u8 = fixed32_tag(6);
+
 const INTERNAL: u8 = 1;
 const CLIENT: u8 = 3;
+/// By their numbers, from 1.
+const KINDS: [&str; 5] = ["internal", "server", "client", "producer", "consumer"];
 const OK: u8 = 1;
 const ERROR: u8 = 2;
 
@@ -61,8 +77,13 @@ const MOST_VALUE: usize = 256;
 /// Spans that are remembered as sent: more than a lane has in its hands at once.
 const MOST_SENT: usize = 16 * 1024;
 /// Members of `data` that are no attributes: fields of a span, what is about content, and what policies noted.
-const NO_ATTRIBUTES: [&str; 9] = [
+const NO_ATTRIBUTES: [&str; 14] = [
     "name",
+    "span_kind",
+    "span_events",
+    "span_links",
+    "span_events_left_out",
+    "span_links_left_out",
     "parent_span_id",
     "duration_ms",
     "content",
@@ -211,7 +232,9 @@ pub(super) fn encode(envelope: &Envelope) -> Option<Vec<u8>> {
     let event_type = text("type").unwrap_or_default();
     put_bytes(&mut out, NAME, name(event_type, &said).as_bytes());
     let is_call = said("mcp.method.name").is_some() || said("source.family") == Some("model");
-    out.extend_from_slice(&[KIND, if is_call { CLIENT } else { INTERNAL }]);
+    let given = said("span_kind").and_then(|kind| KINDS.iter().position(|known| *known == kind));
+    let kind = given.and_then(|at| u8::try_from(at + 1).ok());
+    out.extend_from_slice(&[KIND, kind.unwrap_or(if is_call { CLIENT } else { INTERNAL })]);
     let end = envelope.time.max(0);
     let took = match data.get("duration_ms") {
         Some(Value::Int(millis)) => millis.saturating_mul(1_000_000),
@@ -223,7 +246,8 @@ pub(super) fn encode(envelope: &Envelope) -> Option<Vec<u8>> {
     out.extend_from_slice(&end.saturating_sub(took.max(0)).max(0).to_le_bytes());
     out.push(END);
     out.extend_from_slice(&end.to_le_bytes());
-    put_attributes(&mut out, data);
+    let attributes = data.members().iter().filter(|(key, _)| !NO_ATTRIBUTES.contains(&key.as_str()));
+    put_attributes(&mut out, ATTRIBUTES, attributes);
     let hash = hex::text(&envelope.hash);
     let own = [
         (names.envelope(b"id"), text("id")),
@@ -236,6 +260,8 @@ pub(super) fn encode(envelope: &Envelope) -> Option<Vec<u8>> {
             put_pair(&mut out, ATTRIBUTES, key, Scalar::String(value.as_bytes()));
         }
     }
+    put_events(&mut out, data);
+    put_links(&mut out, data);
     let failed = said("error.type").is_some()
         || said("status") == Some("error")
         || matches!(said("outcome"), Some("error" | "timeout" | "denied"))
@@ -268,11 +294,62 @@ fn name<'d>(event_type: &'d str, said: &impl Fn(&str) -> Option<&'d str>) -> Str
     }
 }
 
-/// Writes `data` flattened; of two members of one name the less nested one.
-fn put_attributes(out: &mut Vec<u8>, data: &Value) {
+/// What happened during the span.
+fn put_events(out: &mut Vec<u8>, data: &Value) {
+    let mut one = Vec::new();
+    for event in data.get("span_events").map(Value::items).unwrap_or_default() {
+        let text = |key: &str| event.get(key).and_then(Value::as_str);
+        let Some(name) = text("name") else { continue };
+        one.clear();
+        if let Some(time) = text("time").and_then(parse_time) {
+            one.push(EVENT_TIME);
+            one.extend_from_slice(&time.max(0).to_le_bytes());
+        }
+        put_bytes(&mut one, EVENT_NAME, name.as_bytes());
+        put_attributes(&mut one, EVENT_ATTRIBUTES, own_attributes(event));
+        put_bytes(out, EVENTS, &one);
+    }
+    put_left_out(out, EVENTS_DROPPED, data.get("span_events_left_out"));
+}
+
+/// Other spans that it has to do with.
+fn put_links(out: &mut Vec<u8>, data: &Value) {
+    let mut one = Vec::new();
+    for link in data.get("span_links").map(Value::items).unwrap_or_default() {
+        let text = |key: &str| link.get(key).and_then(Value::as_str).unwrap_or_default();
+        let trace = hex::read::<16>(text("trace_id").as_bytes());
+        let (Some(trace), Some(span)) = (trace, hex::read::<8>(text("span_id").as_bytes())) else { continue };
+        one.clear();
+        put_bytes(&mut one, TRACE_ID, &trace);
+        put_bytes(&mut one, SPAN_ID, &span);
+        if !text("state").is_empty() {
+            put_bytes(&mut one, LINK_STATE, text("state").as_bytes());
+        }
+        put_attributes(&mut one, LINK_ATTRIBUTES, own_attributes(link));
+        if let Some(flags) = link.get("flags").and_then(Value::as_i64).and_then(|n| u8::try_from(n).ok()) {
+            one.push(LINK_FLAGS);
+            one.extend_from_slice(&u32::from(flags).to_le_bytes());
+        }
+        put_bytes(out, LINKS, &one);
+    }
+    put_left_out(out, LINKS_DROPPED, data.get("span_links_left_out"));
+}
+
+fn own_attributes(of: &Value) -> impl Iterator<Item = &(String, Value)> {
+    of.get("attributes").map(Value::members).unwrap_or_default().iter()
+}
+
+fn put_left_out(out: &mut Vec<u8>, tag: u8, count: Option<&Value>) {
+    if let Some(count) = count.and_then(Value::as_i64).and_then(|n| u32::try_from(n).ok()) {
+        out.push(tag);
+        put_varint(out, count.into());
+    }
+}
+
+/// Writes members flattened; of two of one name the less nested one.
+fn put_attributes<'v>(out: &mut Vec<u8>, tag: u8, members: impl Iterator<Item = &'v (String, Value)>) {
     let mut all: BTreeMap<String, (usize, &Value)> = BTreeMap::new();
-    let Value::Object(members) = data else { return };
-    for (key, value) in members.iter().filter(|(key, _)| !NO_ATTRIBUTES.contains(&key.as_str())) {
+    for (key, value) in members {
         flatten(key.clone(), value, 0, &mut all);
     }
     let mut scratch = Vec::new();
@@ -292,7 +369,7 @@ fn put_attributes(out: &mut Vec<u8>, data: &Value) {
                 let start = out.len();
                 let mut scanner = Scanner::new(&text);
                 let written = scanner.token().and_then(|token| {
-                    put_pair_nested(out, ATTRIBUTES, key.as_bytes(), &mut scanner, &token, &mut scratch)
+                    put_pair_nested(out, tag, key.as_bytes(), &mut scanner, &token, &mut scratch)
                 });
                 if written.is_err() {
                     out.truncate(start);
@@ -300,7 +377,7 @@ fn put_attributes(out: &mut Vec<u8>, data: &Value) {
                 continue;
             }
         };
-        put_pair(out, ATTRIBUTES, key.as_bytes(), scalar);
+        put_pair(out, tag, key.as_bytes(), scalar);
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::config::{HostName, LaneConfig, SinkConfig};
-use crate::sink::{Answers, Envelope, Sink, SpanForm, SpanThreshold};
+use crate::sink::{Answers, Envelope, Failure, FailureKind, Sink, SpanForm, SpanThreshold};
 use crate::{HostSink, Wait};
 
 type Seen = Arc<Mutex<Vec<(String, Option<SpanForm>)>>>;
 
-struct Spans(Seen);
+/// Whether the receiver answers, beside what it was given.
+struct Spans(Seen, bool);
 
 impl Sink for Spans {
     fn kind(&self) -> &'static str {
@@ -17,6 +18,9 @@ impl Sink for Spans {
     }
 
     fn deliver(&mut self, batch: &[Envelope]) -> Answers {
+        if !self.1 {
+            return Answers::Retry(Failure::new(FailureKind::Network, "away"), None);
+        }
         let mut seen = self.0.lock().unwrap();
         for envelope in batch.iter().filter(|envelope| !envelope.own) {
             let parent =
@@ -41,7 +45,7 @@ fn sent(spec: &str, traces: &[(&str, u8)]) -> Vec<(String, Option<SpanForm>)> {
             sink: SinkConfig::new(HostName("spans".to_owned())),
             ..config.lanes[0].clone()
         };
-        let make = Arc::new(move || Ok(Box::new(Spans(Arc::clone(&of_sink))) as Box<dyn Sink>));
+        let make = Arc::new(move || Ok(Box::new(Spans(Arc::clone(&of_sink), true)) as Box<dyn Sink>));
         vec![HostSink { name: "spans".to_owned(), lane, make }]
     });
     for (id, flags) in traces {
@@ -115,6 +119,57 @@ fn spans_are_sampled_with_their_trace_and_no_terminal_event_is() {
     // What is not by the trace says nothing of it.
     let by_run = "tracing: { sampling: { rate: { numerator: 1, denominator: 1 }, key: event } }";
     assert_eq!(sent(by_run, &[(LOW, 1)])[0].1, form(SpanThreshold::Unknown));
+}
+
+/// What is decided of a span is decided once: it is journaled with the envelope, so that a process that sends what another
+/// left behind sends the same spans.
+#[test]
+fn spans_that_a_process_left_behind_go_as_spans() {
+    let dir = TempDir::new();
+    let open = |answers: bool, telemetry: &str| {
+        let seen = Seen::default();
+        let of_sink = Arc::clone(&seen);
+        let text = format!(
+            "agent: {{ id: a1 }}\nheartbeat: off\njournal: {{ dir: {} }}\nlanes:\n  - {{ id: spans, sink: 'null', durable: true }}\n{telemetry}",
+            dir.path().join("journal").display()
+        );
+        let source = Source::Text { text, name: None, format: Default::default() };
+        let config = Config::load(source, &SystemEnv::default()).unwrap();
+        let lane =
+            LaneConfig { sink: SinkConfig::new(HostName("spans".to_owned())), ..config.lanes[0].clone() };
+        let make = Arc::new(move || Ok(Box::new(Spans(Arc::clone(&of_sink), answers)) as Box<dyn Sink>));
+        let sinks = vec![HostSink { name: "spans".to_owned(), lane, make }];
+        let config = Config { lanes: Vec::new(), ..config };
+        (Emitter::open(Options { sinks, ..Options::new(config) }).unwrap(), seen)
+    };
+    let halves =
+        policy("p", "{ kind: Lane, name: spans }", "sampling: { rate: { numerator: 1, denominator: 2 } }");
+    let (emitter, seen) = open(false, &format!("telemetry:\n{halves}"));
+    for (operation, id) in [("chat", HIGH), ("chat", LOW), ("execute_tool", HIGH)] {
+        let text = format!(
+            r#"{{"name":"x","trace_id":"{id}","span_id":"0000000000000001","flags":1,"end_unix_nano":"2","attributes":{{"gen_ai.operation.name":"{operation}"}}}}"#
+        );
+        crate::bridge::emit_span(&emitter, text.as_bytes(), &Wait::Allowed).unwrap();
+    }
+    emitter.emit(EventInput::new("com.x")).unwrap();
+    emitter.shutdown(Duration::from_secs(1));
+    assert!(seen.lock().unwrap().is_empty());
+    // Another process, without policies: what was decided is decided.
+    let (emitter, seen) = open(true, "");
+    emitter.flush(Duration::from_secs(30));
+    emitter.shutdown(Duration::from_secs(30));
+    let forms: Vec<_> = seen
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(name, form)| (name.split(' ').next().unwrap().to_owned(), *form))
+        .collect();
+    let half = form(SpanThreshold::Set(1 << 55));
+    let of = |kind: &str, form| (kind.to_owned(), form);
+    assert_eq!(
+        forms,
+        [of("model.usage", half), of("model.usage", None), of("tool.invocation", half), of("com.x", None)]
+    );
 }
 
 /// The span of a terminal event goes where its event would go if policies could keep it out.

@@ -89,6 +89,35 @@ fn a_span_is_what_its_event_says() {
 }
 
 #[test]
+fn a_span_has_its_kind_its_links_and_what_happened() {
+    let kinds = ["", "internal", "server", "client", "producer", "consumer", "of another version"];
+    let of =
+        |kind: &str| span(&format!(r#"{{"name":"a","span_kind":"{kind}","mcp.method.name":"tools/call"}}"#));
+    // What the span does not say is known of a call.
+    assert_eq!(kinds.map(|kind| of(kind).kind), [3, 1, 2, 3, 4, 5, 3]);
+    let one = span(
+        r#"{"name":"a","span_events":[{"attributes":{"cache.size":3,"exception.type":"E","tags":["x"]},"name":"exception","time":"2023-11-14T22:13:21.000000001Z"},{"name":"bare"},{"nothing":1},7],"span_events_left_out":300,"span_kind":"consumer","span_links":[{"attributes":{"n.n":1.5},"flags":1,"span_id":"00f067aa0ba902b7","state":"a=b","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"},{"span_id":"00f067aa0ba902b7","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"},{"span_id":"x","trace_id":"y"}],"span_links_left_out":2}"#,
+    );
+    assert_eq!((one.dropped_events_count, one.dropped_links_count), (300, 2));
+    let [exception, bare] = one.events.as_slice() else { panic!("{:?}", one.events) };
+    assert_eq!((exception.name.as_str(), exception.time_unix_nano), ("exception", 1_700_000_001_000_000_001));
+    let keys: Vec<_> = exception.attributes.iter().map(|pair| pair.key.as_str()).collect();
+    assert_eq!(keys, ["cache.size", "exception.type", "tags"]);
+    assert_eq!((bare.name.as_str(), bare.time_unix_nano, bare.attributes.len()), ("bare", 0, 0));
+    let [whole, short] = one.links.as_slice() else { panic!("{:?}", one.links) };
+    assert_eq!(whole.trace_id, *b"\x4b\xf9\x2f\x35\x77\xb3\x4d\xa6\xa3\xce\x92\x9d\x0e\x0e\x47\x36");
+    assert_eq!(whole.span_id, *b"\x00\xf0\x67\xaa\x0b\xa9\x02\xb7");
+    assert_eq!((whole.trace_state.as_str(), whole.flags, whole.attributes.len()), ("a=b", 1, 1));
+    assert_eq!((short.trace_state.as_str(), short.flags, short.attributes.len()), ("", 0, 0));
+    // They are fields, and no attributes.
+    assert!(one.attributes.iter().all(|pair| !pair.key.starts_with("span_")), "{:?}", one.attributes);
+    // What a policy made something else of is left out.
+    let odd =
+        span(r#"{"name":"a","span_events":"x","span_kind":7,"span_links":{},"span_links_left_out":-1}"#);
+    assert_eq!((odd.kind, odd.events.len(), odd.links.len(), odd.dropped_links_count), (1, 0, 0, 0));
+}
+
+#[test]
 fn a_threshold_goes_into_the_trace_state_and_all_else_stays() {
     let set = |threshold: u64| SpanThreshold::Set(threshold);
     for (given, threshold, expected) in [
