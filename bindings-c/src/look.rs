@@ -157,6 +157,33 @@ pub unsafe extern "C" fn sinkwell_metrics(
     }
 }
 
+/// What a host's histograms are to be given that this reader has not been given yet: `{"reader", "recordings": [{"name",
+/// "unit", "description", "buckets", "points": [{"attributes", "values": [[value, times]]}]}]}`. Reader 0 is a new one,
+/// which gets its number, to ask again with, and no values yet. Every histogram that policies derive is there, also one that has nothing new;
+/// values of one bucket are given as their mean.
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_recordings(
+    emitter: *const SinkwellEmitter,
+    reader: u32,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let emitter = at(emitter, "emitter")?;
+            put(out, || host::recordings_json(&emitter.emitter, reader));
+            Ok(())
+        })
+    }
+}
+
 /// How many events `closed`, `backpressure` and `required_sink_unavailable` kept out.
 ///
 /// # Ownership

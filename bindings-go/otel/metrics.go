@@ -3,6 +3,7 @@ package otel
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -14,10 +15,11 @@ import (
 
 // RegisterMetrics registers every counter and state of an emitter, and every counter that its policies derive from
 // events, as an observable instrument of the provider: read when it collects, from one consistent reading. What policies
-// derive later is registered once a collection has come upon it, for the next one. Unregister what it returns before the
-// emitter is closed.
+// derive later is registered once a collection has come upon it, for the next one. A histogram that policies derive is one
+// of the provider's, which is given its values when the provider collects: as many in each bucket as there were, as their
+// mean. Unregister what it returns before the emitter is closed.
 func RegisterMetrics(emitter *sinkwell.Emitter, provider metric.MeterProvider) (metric.Registration, error) {
-	of := &registered{emitter: emitter, meter: provider.Meter("sinkwell"), known: map[string]bool{}}
+	of := &registered{emitter: emitter, meter: provider.Meter("sinkwell"), known: map[string]bool{}, histograms: map[string]metric.Float64Histogram{}}
 	if err := of.add(); err != nil {
 		return nil, err
 	}
@@ -33,6 +35,10 @@ type registered struct {
 	lock   sync.Mutex
 	known  map[string]bool
 	all    []metric.Registration
+	// What has been read and not recorded yet, as its histogram is not there.
+	pending    []sinkwell.Recording
+	histograms map[string]metric.Float64Histogram
+	reader     uint32
 	adding bool
 	ended  bool
 }
@@ -44,6 +50,18 @@ func (of *registered) add() error {
 	of.adding = false
 	if of.ended {
 		return nil
+	}
+	of.record()
+	for _, one := range of.pending {
+		if of.histograms[one.Name] != nil {
+			continue
+		}
+		histogram, err := of.meter.Float64Histogram(one.Name, metric.WithUnit(one.Unit),
+			metric.WithDescription(one.Description), metric.WithExplicitBucketBoundaries(one.Buckets...))
+		if err != nil {
+			return err
+		}
+		of.histograms[one.Name] = histogram
 	}
 	instruments := map[string]metric.Float64Observable{}
 	var fresh []metric.Observable
@@ -81,6 +99,37 @@ func (of *registered) add() error {
 	return nil
 }
 
+// record gives every histogram what was counted since the last time; what has none yet is kept.
+func (of *registered) record() {
+	number, read := of.emitter.Recordings(of.reader)
+	of.reader = number
+	all := append(of.pending, read...)
+	of.pending = nil
+	for _, one := range all {
+		histogram := of.histograms[one.Name]
+		if histogram == nil {
+			of.pending = append(of.pending, one)
+			continue
+		}
+		for _, point := range one.Points {
+			with := metric.WithAttributeSet(attribute.NewSet(attributesOf(point.Attributes)...))
+			for _, value := range point.Values {
+				for range int64(value[1]) {
+					histogram.Record(context.Background(), value[0], with)
+				}
+			}
+		}
+	}
+}
+
+func attributesOf(given map[string]string) []attribute.KeyValue {
+	attributes := make([]attribute.KeyValue, 0, len(given))
+	for key, value := range given {
+		attributes = append(attributes, attribute.String(key, value))
+	}
+	return attributes
+}
+
 func (of *registered) observe(observer metric.Observer, instruments map[string]metric.Float64Observable) {
 	metrics := of.emitter.Metrics()
 	of.notice(metrics)
@@ -90,11 +139,7 @@ func (of *registered) observe(observer metric.Observer, instruments map[string]m
 			continue
 		}
 		for _, point := range one.Points {
-			attributes := make([]attribute.KeyValue, 0, len(point.Attributes))
-			for key, value := range point.Attributes {
-				attributes = append(attributes, attribute.String(key, value))
-			}
-			observer.ObserveFloat64(instrument, point.Value, metric.WithAttributes(attributes...))
+			observer.ObserveFloat64(instrument, point.Value, metric.WithAttributes(attributesOf(point.Attributes)...))
 		}
 	}
 }
@@ -106,16 +151,15 @@ func (of *registered) notice(metrics []sinkwell.Metric) {
 		return
 	}
 	defer of.lock.Unlock()
-	if of.adding || of.ended {
+	if of.ended {
 		return
 	}
-	for _, one := range metrics {
-		if !of.known[one.Name] {
-			of.adding = true
-			// The provider tells its error handler what it does not take; here nobody waits for it.
-			go func() { _ = of.add() }()
-			return
-		}
+	of.record()
+	isNew := func(one sinkwell.Metric) bool { return !of.known[one.Name] }
+	if !of.adding && (len(of.pending) > 0 || slices.ContainsFunc(metrics, isNew)) {
+		of.adding = true
+		// The provider tells its error handler what it does not take; here nobody waits for it.
+		go func() { _ = of.add() }()
 	}
 }
 

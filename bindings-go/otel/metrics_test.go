@@ -3,9 +3,11 @@ package otel_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +80,99 @@ func TestCountersAndWhatPoliciesDeriveAreObservableInstruments(t *testing.T) {
 	calls := sums["calls"]
 	if tool, _ := calls.Attributes.Value(attribute.Key("tool")); calls.Value != 3 || tool.AsString() != "search" {
 		t.Fatal(calls)
+	}
+}
+
+func TestHistogramsAreGivenTheirValues(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policies.json")
+	take := func(names ...string) {
+		var overrides []any
+		for _, name := range names {
+			overrides = append(overrides, map[string]any{
+				"name": name, "type": "Histogram", "unit": "ms", "value": map[string]any{"attribute": "n"},
+				"buckets": []int{1, 10}, "dimensions": []any{map[string]any{"key": "of", "value": map[string]any{"attribute": "of"}}},
+			})
+		}
+		text, err := json.Marshal(map[string]any{
+			"apiVersion": "sinkwell.dev/v1alpha1",
+			"kind":       "TelemetryPolicy",
+			"metadata":   map[string]any{"name": "takes"},
+			"spec": map[string]any{
+				"targetRefs": []any{map[string]any{"kind": "Emitter"}},
+				"metrics":    map[string]any{"overrides": overrides},
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take("took")
+	emitter, err := sinkwell.Open(map[string]any{
+		"lanes": []any{map[string]any{"sink": "memory"}}, "telemetry": []any{file},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = emitter.Close(context.Background()) }()
+	emit := func(of string, values ...float64) {
+		for _, n := range values {
+			if _, err := emitter.Emit(context.Background(), sinkwell.Event{
+				Type: "com.example.n", Data: map[string]any{"n": n, "of": of},
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// What was counted before somebody registered is there, too.
+	emit("a", 0.5, 1, 4)
+	reader, other := sdk.NewManualReader(), sdk.NewManualReader()
+	registration, err := otel.RegisterMetrics(emitter, sdk.NewMeterProvider(sdk.WithReader(reader), sdk.WithReader(other)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = registration.Unregister() }()
+	read := func(reader *sdk.ManualReader) string {
+		var read metricdata.ResourceMetrics
+		if err := reader.Collect(context.Background(), &read); err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, scope := range read.ScopeMetrics {
+			for _, one := range scope.Metrics {
+				histogram, _ := one.Data.(metricdata.Histogram[float64])
+				for _, point := range histogram.DataPoints {
+					of, _ := point.Attributes.Value("of")
+					all = append(all, fmt.Sprint(one.Name, one.Unit, of.AsString(), point.Count, point.Sum, point.Bounds, point.BucketCounts))
+				}
+			}
+		}
+		slices.Sort(all)
+		return strings.Join(all, "\n")
+	}
+	want := fmt.Sprint("took", "ms", "a", uint64(3), 5.5, []float64{1, 10}, []uint64{2, 1, 0})
+	for _, reader := range []*sdk.ManualReader{reader, other} {
+		if got := read(reader); got != want {
+			t.Fatal(got)
+		}
+	}
+	take("took", "late")
+	if err := emitter.ReloadPolicies(); err != nil {
+		t.Fatal(err)
+	}
+	emit("b", 99)
+	late := fmt.Sprint("late", "ms", "b", uint64(1), 99.0, []float64{1, 10}, []uint64{0, 0, 1})
+	want = late + "\n" + want + "\n" + strings.Replace(late, "late", "took", 1)
+	deadline := time.Now().Add(time.Minute)
+	for got := read(reader); got != want; got = read(reader) {
+		if time.Now().After(deadline) {
+			t.Fatal(got)
+		}
+	}
+	if got := read(other); got != want {
+		t.Fatal(got)
 	}
 }
 

@@ -661,6 +661,17 @@ export class Emitter implements AsyncDisposable {
   metrics(): Metric[] {
     return (JSON.parse(native(() => this.#native.metrics())) as { metrics: Metric[] }).metrics;
   }
+
+  /**
+   * What a meter's histograms are to be given that this reader has not been given yet; 0 is a new reader, which gets its
+   * number and no values yet.
+   *
+   * @internal
+   */
+  recordings(reader: number): { reader: number; recordings: Recording[] } {
+    const read = native(() => this.#native.recordings(reader));
+    return JSON.parse(read) as { reader: number; recordings: Recording[] };
+  }
 }
 
 /** A metric with what it reads now. */
@@ -672,6 +683,19 @@ export interface Metric {
   readonly points: readonly {
     readonly attributes: Readonly<Record<string, string>>;
     readonly value: number;
+  }[];
+}
+
+/** A histogram that policies derive, with values that were not read before, each with how often it is to be recorded. */
+export interface Recording {
+  readonly name: string;
+  readonly unit: string;
+  readonly description: string;
+  /** Where they end. */
+  readonly buckets: number[];
+  readonly points: readonly {
+    readonly attributes: Record<string, string>;
+    readonly values: readonly (readonly [value: number, times: number])[];
   }[];
 }
 

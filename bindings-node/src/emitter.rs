@@ -407,6 +407,12 @@ impl NativeEmitter {
     pub fn metrics(&self) -> napi::Result<String> {
         Ok(text(sinkwell::host::metrics_json(self.get()?)))
     }
+
+    /// What histograms are to be given that this reader has not been given yet, in JSON; 0 is a new reader.
+    #[napi(catch_unwind)]
+    pub fn recordings(&self, reader: u32) -> napi::Result<String> {
+        Ok(text(sinkwell::host::recordings_json(self.get()?, reader)))
+    }
 }
 
 /// How long, in milliseconds, an ending may take that nobody set a limit for.

@@ -36,6 +36,54 @@ test('counters and states are observable instruments of the host', async () => {
   await sw.shutdown();
 });
 
+test('histograms are given their values', async () => {
+  const [reader, other] = [new Reader(), new Reader()];
+  const provider = new MeterProvider({ readers: [reader, other] });
+  const policy = {
+    apiVersion: 'sinkwell.dev/v1alpha1',
+    kind: 'TelemetryPolicy',
+    metadata: { name: 'takes' },
+    spec: {
+      targetRefs: [{ kind: 'Emitter' }],
+      metrics: {
+        overrides: [
+          {
+            name: 'took',
+            type: 'Histogram',
+            unit: 'ms',
+            value: { attribute: 'n' },
+            buckets: [1, 10],
+            dimensions: [{ key: 'of', value: { attribute: 'of' } }],
+          },
+        ],
+      },
+    },
+  };
+  const sw = await Emitter.open({ lanes: [{ sink: 'memory' }], telemetry: [policy] });
+  // What was counted before somebody registered is there, too.
+  for (const n of [0.5, 1, 4]) sw.emit('com.example.n', { n, of: 'a' });
+  registerMetrics(sw, provider);
+  const read = async (reader) => {
+    const { resourceMetrics } = await reader.collect();
+    const took = resourceMetrics.scopeMetrics[0].metrics.find(({ descriptor }) => descriptor.name === 'took');
+    assert.equal(took.descriptor.unit, 'ms');
+    return took.dataPoints.map(({ attributes, value: { count, sum, buckets } }) => [
+      attributes.of,
+      count,
+      sum,
+      buckets,
+    ]);
+  };
+  const buckets = (...counts) => ({ boundaries: [1, 10], counts });
+  const first = ['a', 3, 5.5, buckets(2, 1, 0)];
+  assert.deepEqual(await read(reader), [first]);
+  assert.deepEqual(await read(other), [first]);
+  sw.emit('com.example.n', { n: 99, of: 'b' });
+  assert.deepEqual(await read(reader), [first, ['b', 1, 99, buckets(0, 0, 1)]]);
+  await provider.shutdown();
+  await sw.shutdown();
+});
+
 test('what policies derive is observable too', async () => {
   const reader = new Reader();
   const provider = new MeterProvider({ readers: [reader] });

@@ -304,6 +304,11 @@ impl Emitter {
         String::from_utf8(py.detach(|| sinkwell::host::metrics_json(&self.inner))).unwrap_or_default()
     }
 
+    fn _recordings(&self, py: Python<'_>, reader: u32) -> String {
+        let json = py.detach(|| sinkwell::host::recordings_json(&self.inner, reader));
+        String::from_utf8(json).unwrap_or_default()
+    }
+
     fn _drain<'py>(&self, py: Python<'py>, lane: &str) -> PyResult<Bound<'py, PyAny>> {
         let drained = guarded(py, || py.detach(|| self.inner.drain(lane)).or_raise(py))?;
         convert::from_json(py, &host::drained_json(&drained))

@@ -66,6 +66,56 @@ def test_what_policies_derive_is_observable_too() -> None:
     provider.shutdown()
 
 
+def test_histograms_are_given_their_values(tmp_path: Path) -> None:
+    def policy(*names: str) -> dict[str, Any]:
+        how = {"type": "Histogram", "unit": "ms", "value": {"attribute": "n"}, "buckets": [1, 10]}
+        document = counting(*names)
+        document["spec"]["metrics"]["overrides"] = [
+            {"name": name, "dimensions": [{"key": "of", "value": {"attribute": "of"}}], **how} for name in names
+        ]
+        return document
+
+    file = tmp_path / "policies.json"
+    file.write_text(json.dumps(policy("took")), encoding="utf-8")
+    reader, other = InMemoryMetricReader(), InMemoryMetricReader()
+    provider = MeterProvider([reader, other])
+
+    def read(reader: InMemoryMetricReader) -> dict[str, list[Any]]:
+        data = reader.get_metrics_data()
+        assert data is not None
+        metrics = data.resource_metrics[0].scope_metrics[0].metrics
+        return {
+            metric.name: [
+                metric.unit,
+                *(
+                    (dict(point.attributes or {}), point.count, point.sum, point.bucket_counts)  # type: ignore[union-attr]
+                    for point in metric.data.data_points
+                ),
+            ]
+            for metric in metrics
+            if not metric.name.startswith("sinkwell.")
+        }
+
+    with sinkwell.Emitter.open({"lanes": [{"sink": "memory"}], "telemetry": [str(file)]}) as emitter:
+        # What was counted before somebody registered is there, too.
+        for value in (0.5, 1, 4):
+            emitter.emit("com.example.n", {"n": value, "of": "a"})
+        register_metrics(emitter, provider)
+        first = ({"of": "a"}, 3, 5.5, (2, 1, 0))
+        assert read(reader) == {"took": ["ms", first]} == read(other)
+        emitter.emit("com.example.n", {"n": 99, "of": "b"})
+        assert read(reader) == {"took": ["ms", first, ({"of": "b"}, 1, 99, (0, 0, 1))]}
+        # What a reload adds comes, too.
+        file.write_text(json.dumps(policy("took", "late")), encoding="utf-8")
+        emitter.reload_policies()
+        emitter.emit("com.example.n", {"n": 2, "of": "a"})
+        deadline = time.monotonic() + 60
+        while read(reader).get("late") != ["ms", ({"of": "a"}, 1, 2, (0, 1, 0))]:
+            assert time.monotonic() < deadline, read(reader)
+        assert read(other)["took"][1] == ({"of": "a"}, 4, 7.5, (2, 2, 0))
+    provider.shutdown()
+
+
 def counting(*names: str) -> dict[str, Any]:
     overrides = [{"name": name, "type": "Counter"} for name in names]
     return {

@@ -446,6 +446,38 @@ pub fn metrics_json(emitter: &Emitter) -> Vec<u8> {
     object(vec![("metrics", Value::Array(own.chain(derived).collect()))]).to_json().into_bytes()
 }
 
+/// What a host's histograms are to be given that this reader has not been given yet: `{reader, recordings: [{name, unit,
+/// description, buckets, points: [{attributes, values: [[value, times]]}]}]}`. Reader 0 is a new one, which gets its number
+/// and no values yet. Every histogram is there, also one that has nothing new.
+#[must_use]
+pub fn recordings_json(emitter: &Emitter, reader: u32) -> Vec<u8> {
+    let object = |members: Vec<(&str, Value)>| {
+        Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    };
+    let (reader, recordings) = emitter.recordings(reader);
+    let recordings = recordings.into_iter().map(|recording| {
+        let points = recording.points.into_iter().map(|point| {
+            let attributes = point.attributes.into_iter().map(|(key, value)| (key, value.into())).collect();
+            let times = |count: u64| Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
+            let values = point.values.into_iter();
+            let values = values.map(|(value, count)| Value::Array(vec![Value::Float(value), times(count)]));
+            object(vec![
+                ("attributes", Value::Object(attributes)),
+                ("values", Value::Array(values.collect())),
+            ])
+        });
+        object(vec![
+            ("name", recording.name.into()),
+            ("unit", recording.unit.into()),
+            ("description", recording.description.into()),
+            ("buckets", Value::Array(recording.ends.iter().copied().map(Value::Float).collect())),
+            ("points", Value::Array(points.collect())),
+        ])
+    });
+    let all = vec![("reader", Value::Int(reader.into())), ("recordings", Value::Array(recordings.collect()))];
+    object(all).to_json().into_bytes()
+}
+
 /// `{lane: {state, since, failure, summary, detail, acked, classes}}`; a checkpoint file is listed as
 /// `checkpoint:file`, without classes.
 #[must_use]

@@ -74,6 +74,58 @@ public sealed class MetricsTests
     }
 
     [Fact]
+    public async Task Histograms_are_given_their_values()
+    {
+        var took = Configurations.Map(
+            ("name", "took"), ("type", "Histogram"), ("unit", "ms"), ("buckets", new object[] { 1, 10 }),
+            ("value", Configurations.Map(("attribute", "n"))),
+            ("dimensions", new object[]
+            {
+                Configurations.Map(("key", "of"), ("value", Configurations.Map(("attribute", "of")))),
+            }));
+        var policy = Configurations.Map(
+            ("apiVersion", "sinkwell.dev/v1alpha1"), ("kind", "TelemetryPolicy"),
+            ("metadata", Configurations.Map(("name", "takes"))),
+            ("spec", Configurations.Map(
+                ("targetRefs", new object[] { Configurations.Map(("kind", "Emitter")) }),
+                ("metrics", Configurations.Map(("overrides", new object[] { took }))))));
+        await using var emitter = Emitter.Open(Configurations.Null(("telemetry", new object[] { policy })));
+        async Task Emit(double n, string of)
+        {
+            using var receipt = emitter.Emit("com.example.n", Configurations.Map(("n", n), ("of", of)));
+            await receipt.DeliveredAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        }
+
+        // What was counted before anybody listened is there, too.
+        await Emit(0.5, "a");
+        await Emit(1, "a");
+        await Emit(4, "a");
+        using var meter = emitter.CreateMeter();
+        var given = new List<(string, double, string?)>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter == meter)
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) =>
+            given.Add((instrument.Name + instrument.Unit, value, tags[0].Value as string)));
+        listener.Start();
+        listener.RecordObservableInstruments();
+        // Those of one bucket as their mean.
+        Assert.Equal([("tookms", 0.75, "a"), ("tookms", 0.75, "a"), ("tookms", 4, "a")], given);
+        await Emit(99, "b");
+        listener.RecordObservableInstruments();
+        listener.RecordObservableInstruments();
+        Assert.Equal(("tookms", 99, "b"), given[^1]);
+        Assert.Equal(4, given.Count);
+    }
+
+    [Fact]
     public async Task What_a_reload_adds_comes_without_another_meter()
     {
         using var folder = new TemporaryFolder();

@@ -597,6 +597,11 @@ impl Emitter {
         self.current().map(|inner| inner.instruments.readings()).unwrap_or_default()
     }
 
+    /// What a reader of histograms is to record now, and its number.
+    pub(crate) fn recordings(&self, reader: u32) -> (u32, Vec<telemetry::Recording>) {
+        self.current().map(|inner| inner.instruments.recordings(reader)).unwrap_or_default()
+    }
+
     /// What sinks can and cannot do, as a JSON object for those who must prove it (docs/LANES.md).
     #[must_use]
     pub fn authority_boundary() -> &'static str {

@@ -18,6 +18,7 @@ use super::cel::{Machine, Program, Val};
 use super::document::FieldValue;
 use super::facts::Paths;
 use super::raw::{Items, Raw};
+use super::recordings::{Readers, Recording};
 use crate::json::{self, write_f64};
 use crate::seam::UnixNanos;
 use crate::sink::{OVERFLOW, Point as Read, Reading, ReadingKind};
@@ -233,12 +234,14 @@ struct Series {
 }
 
 #[derive(Clone, Debug)]
-struct Point {
-    attributes: Vec<(String, String)>,
+pub(super) struct Point {
+    pub(super) attributes: Vec<(String, String)>,
     sum: f64,
     count: u64,
     /// How many values lie in each bucket; the last is open.
-    buckets: Box<[u64]>,
+    pub(super) buckets: Box<[u64]>,
+    /// What those of each bucket come to.
+    pub(super) sums: Box<[f64]>,
 }
 
 impl Instrument {
@@ -274,8 +277,8 @@ impl Instrument {
             Kind::Counter => 0,
             Kind::Histogram(ends) => ends.len() + 1,
         };
-        let buckets = vec![0; buckets].into();
-        series.points.push(Point { attributes: pairs(key), sum: 0.0, count: 0, buckets });
+        let (buckets, sums) = (vec![0; buckets].into(), vec![0.0; buckets].into());
+        series.points.push(Point { attributes: pairs(key), sum: 0.0, count: 0, buckets, sums });
         let at = series.points.len() - 1;
         series.at.insert(key.into(), at);
         at
@@ -290,6 +293,7 @@ impl Instrument {
             // A bucket holds what is at most its end.
             let bucket = ends.partition_point(|end| *end < amount);
             point.buckets[bucket] += 1;
+            point.sums[bucket] += amount;
         }
     }
 }
@@ -299,6 +303,7 @@ impl Instrument {
 pub(crate) struct Registry {
     /// By the name that Prometheus knows them by, so that no two share one there.
     instruments: Mutex<BTreeMap<String, Arc<Instrument>>>,
+    readers: Mutex<Readers>,
 }
 
 impl Registry {
@@ -333,6 +338,12 @@ impl Registry {
         instruments.iter().map(|instrument| instrument.reading()).collect()
     }
 
+    /// What the reader of this number is to record of every histogram now, and its number ([`Readers::read`]).
+    pub(crate) fn recordings(&self, reader: u32) -> (u32, Vec<Recording>) {
+        let instruments: Vec<_> = lock(&self.instruments).values().cloned().collect();
+        lock(&self.readers).read(reader, &instruments)
+    }
+
     /// The Prometheus text exposition format 0.0.4.
     pub(crate) fn prometheus(&self) -> String {
         let mut out = String::new();
@@ -344,6 +355,27 @@ impl Registry {
 }
 
 impl Instrument {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn unit(&self) -> &str {
+        &self.unit
+    }
+
+    pub(super) fn description(&self) -> &str {
+        &self.description
+    }
+
+    pub(super) const fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Calls `read` with its sets of attributes, each of which keeps its place.
+    pub(super) fn with_points(&self, read: impl FnOnce(&[Point])) {
+        read(&lock(&self.series).points);
+    }
+
     /// What it reads now.
     pub(crate) fn reading(&self) -> Reading {
         let series = lock(&self.series);

@@ -18,6 +18,7 @@ mod foreign;
 mod instruments;
 mod measure;
 mod raw;
+mod recordings;
 mod sampling;
 mod set;
 mod status;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use explain::{Checked, check, explain};
 pub(crate) use instruments::{Instrument, Provider, Registry, escape_label};
+pub(crate) use recordings::Recording;
 pub(crate) use set::{Bound, Loaded, Meters, Place, Scene, bind};
 pub(crate) use status::status_json;
 

@@ -466,3 +466,104 @@ fn a_run_is_an_agents_or_a_workflows_and_an_mcp_call_is_of_what_it_is_of() {
         all.join("\n")
     );
 }
+
+/// What servers say of the calls that they answered is told apart from what their clients say.
+#[test]
+fn servers_have_instruments_of_their_own() {
+    for version in ["latest", "genai", "1.40.0"] {
+        let rig = Rig::new(&conventions(&format!("semconv: {version}")));
+        let usage = r#""source.family":"model","output_tokens":11,"gen_ai.response.time_to_first_chunk":0.5"#;
+        rig.emit("model.usage", &format!(r#"{{{usage},"duration_ms":1500,"span_kind":"server"}}"#));
+        rig.emit("model.usage", &format!(r#"{{{usage},"duration_ms":1500,"span_kind":"server","error.type":"x"}}"#));
+        rig.emit("model.usage", &format!(r#"{{{usage},"span_kind":"client","duration_ms":7000}}"#));
+        for (kind, millis) in [("server", 40), ("client", 50)] {
+            let call = r#""tool":"search","mcp.method.name":"tools/call","gen_ai.tool.name":"search""#;
+            rig.emit(
+                "tool.invocation",
+                &format!(r#"{{{call},"duration_ms":{millis},"span_kind":"{kind}"}}"#),
+            );
+            // Its housekeeping is no invocation of a tool, and takes time all the same.
+            let list = r#""name":"tools/list","mcp.method.name":"tools/list""#;
+            rig.emit("span", &format!(r#"{{{list},"duration_ms":{millis},"span_kind":"{kind}"}}"#));
+        }
+        let all = derived(&rig.emitter);
+        let sums: Vec<_> = all
+            .iter()
+            .filter(|line| {
+                line.contains("_sum{")
+                    && (line.contains("server_")
+                        || line.contains("mcp_client")
+                        || line.contains("client_inference_duration")
+                        || line.contains("client_operation_duration"))
+            })
+            .map(|line| line.replace(r#"gen_ai_operation_name="chat""#, "").replace(",}", "}"))
+            .collect();
+        let client = if version == "latest" {
+            "gen_ai_client_inference_duration"
+        } else {
+            "gen_ai_client_operation_duration"
+        };
+        assert_eq!(
+            sums,
+            [
+                &format!("{client}_sum{{}} 7"),
+                r#"gen_ai_server_request_duration_sum{error_type="x"} 1.5"#,
+                "gen_ai_server_request_duration_sum{} 1.5",
+                "gen_ai_server_time_per_output_token_sum{} 0.1",
+                "gen_ai_server_time_to_first_token_sum{} 0.5",
+                r#"mcp_client_operation_duration_sum{gen_ai_tool_name="search",mcp_method_name="tools/call"} 0.05"#,
+                r#"mcp_client_operation_duration_sum{mcp_method_name="tools/list"} 0.05"#,
+                r#"mcp_server_operation_duration_sum{gen_ai_tool_name="search",mcp_method_name="tools/call"} 0.04"#,
+                r#"mcp_server_operation_duration_sum{mcp_method_name="tools/list"} 0.04"#,
+            ],
+            "{version}: {}",
+            all.join("\n")
+        );
+    }
+}
+
+/// A host's own histograms get every value once, in its bucket, each reader for itself.
+#[test]
+fn readers_of_histograms_are_given_each_value_once() {
+    let rig = Rig::new(&conventions(
+        "overrides: [ { name: took, type: Histogram, unit: ms, value: { attribute: n }, buckets: [ 1, 10 ], \
+         dimensions: [ { key: of, value: { attribute: of } } ] }, { name: count, type: Counter } ]",
+    ));
+    let emit = |of: &str, values: &[f64]| {
+        for n in values {
+            rig.emit("com.x", &format!(r#"{{"of":"{of}","n":{n}}}"#));
+        }
+    };
+    emit("a", &[0.5, 1.0]);
+    let (one, told) = rig.emitter.recordings(0);
+    assert_eq!((told.len(), told[0].name.as_str(), &*told[0].unit), (1, "took", "ms"), "no counter");
+    assert_eq!(
+        (&*told[0].ends, told[0].points.len()),
+        (&[1.0, 10.0][..], 0),
+        "its histogram is not there yet"
+    );
+    let read = |reader: u32| {
+        let (number, told) = rig.emitter.recordings(reader);
+        assert_eq!(number, reader);
+        let points = told[0].points.iter();
+        points.map(|point| (point.attributes[0].1.clone(), point.values.clone())).collect::<Vec<_>>()
+    };
+    let of = |of: &str, values: &[(f64, u64)]| (of.to_owned(), values.to_vec());
+    assert_eq!(read(one), [of("a", &[(0.75, 2)])]);
+    assert_eq!(read(one), []);
+    emit("a", &[2.0, 4.0, 99.0]);
+    emit("b", &[10.0]);
+    let (other, _) = rig.emitter.recordings(0);
+    assert_ne!(one, other);
+    assert_eq!(read(one), [of("a", &[(3.0, 2), (99.0, 1)]), of("b", &[(10.0, 1)])]);
+    assert_eq!(read(other), [of("a", &[(0.75, 2), (3.0, 2), (99.0, 1)]), of("b", &[(10.0, 1)])]);
+    // Whoever has not asked for the longest is forgotten.
+    for _ in 0..15 {
+        rig.emitter.recordings(0);
+    }
+    emit("b", &[20.0]);
+    assert_eq!(read(other), [of("b", &[(20.0, 1)])]);
+    assert_ne!(rig.emitter.recordings(one).0, one);
+    let json = crate::host::recordings_json(&rig.emitter, other);
+    assert!(parse(&json).is_ok_and(|all| all.get("recordings").is_some_and(|all| all.items().len() == 1)));
+}
