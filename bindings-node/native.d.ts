@@ -127,6 +127,8 @@ export declare class NativeEmitter {
   prometheus(): string
   /** Counters and states as instruments, in JSON. */
   metrics(): string
+  /** What histograms are to be given that this reader has not been given yet, in JSON; 0 is a new reader. */
+  recordings(reader: number): string
   /** Emits the events that a span stands for, and says how many. Never waits; `inside` as for `emit`. */
   emitSpan(span: Buffer, inside: boolean): number
   /** Emits the events that a step stands for, and says how many. Never waits; `inside` as for `emit`. */

@@ -444,6 +444,21 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_metrics(SinkwellEmitter* emitter, SinkwellOwned* @out, SinkwellError* error);
 
         /// <summary>
+        ///  What a host's histograms are to be given that this reader has not been given yet: `{"reader", "recordings": [{"name",
+        ///  "unit", "description", "buckets", "points": [{"attributes", "values": [[value, times]]}]}]}`. Reader 0 is a new one,
+        ///  which gets its number, to ask again with, and no values yet. Every histogram that policies derive is there, also one that has nothing new;
+        ///  values of one bucket are given as their mean.
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_recordings", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_recordings(SinkwellEmitter* emitter, uint reader, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
         ///  How many events `closed`, `backpressure` and `required_sink_unavailable` kept out.
         ///
         ///  # Ownership
@@ -794,8 +809,8 @@ namespace Sinkwell.Interop
 
         /// <summary>
         ///  Emits the events that a span stands for. It is an object, as JSON text or as a stream of values
-        ///  (`SINKWELL_DATA_VALUES`, whose bytes, doubles and integers that JSON cannot carry are spelled here): `{"name", "trace_id", "span_id", "flags", "state",
-        ///  "start_unix_nano", "end_unix_nano", "status", "attributes", "events", "permit"}`, all but the name optional;
+        ///  (`SINKWELL_DATA_VALUES`, whose bytes, doubles and integers that JSON cannot carry are spelled here): `{"name", "kind", "trace_id", "span_id", "flags", "state",
+        ///  "start_unix_nano", "end_unix_nano", "status", "attributes", "events", "links", "permit"}`, all but the name optional;
         ///  times are decimal digits in a string, and without an end the span has just started. `emitted` is how many
         ///  then. An error says what was wrong with the first that was refused; the others are emitted all the same.
         ///

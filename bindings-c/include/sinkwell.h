@@ -827,6 +827,21 @@ int32_t sinkwell_metrics(const struct SinkwellEmitter *emitter,
                          struct SinkwellOwned *out,
                          struct SinkwellError *error);
 
+// What a host's histograms are to be given that this reader has not been given yet: `{"reader", "recordings": [{"name",
+// "unit", "description", "buckets", "points": [{"attributes", "values": [[value, times]]}]}]}`. Reader 0 is a new one,
+// which gets its number, to ask again with, and no values yet. Every histogram that policies derive is there, also one that has nothing new;
+// values of one bucket are given as their mean.
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_recordings(const struct SinkwellEmitter *emitter,
+                            uint32_t reader,
+                            struct SinkwellOwned *out,
+                            struct SinkwellError *error);
+
 // How many events `closed`, `backpressure` and `required_sink_unavailable` kept out.
 //
 // # Ownership
@@ -1146,8 +1161,8 @@ int32_t sinkwell_health_reply(struct SinkwellHealthReply **reply,
                               struct SinkwellError *error);
 
 // Emits the events that a span stands for. It is an object, as JSON text or as a stream of values
-// (`SINKWELL_DATA_VALUES`, whose bytes, doubles and integers that JSON cannot carry are spelled here): `{"name", "trace_id", "span_id", "flags", "state",
-// "start_unix_nano", "end_unix_nano", "status", "attributes", "events", "permit"}`, all but the name optional;
+// (`SINKWELL_DATA_VALUES`, whose bytes, doubles and integers that JSON cannot carry are spelled here): `{"name", "kind", "trace_id", "span_id", "flags", "state",
+// "start_unix_nano", "end_unix_nano", "status", "attributes", "events", "links", "permit"}`, all but the name optional;
 // times are decimal digits in a string, and without an end the span has just started. `emitted` is how many
 // then. An error says what was wrong with the first that was refused; the others are emitted all the same.
 //

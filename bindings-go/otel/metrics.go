@@ -32,15 +32,15 @@ type registered struct {
 	emitter *sinkwell.Emitter
 	meter   metric.Meter
 
-	lock   sync.Mutex
-	known  map[string]bool
-	all    []metric.Registration
+	lock  sync.Mutex
+	known map[string]bool
+	all   []metric.Registration
 	// What has been read and not recorded yet, as its histogram is not there.
 	pending    []sinkwell.Recording
 	histograms map[string]metric.Float64Histogram
 	reader     uint32
-	adding bool
-	ended  bool
+	adding     bool
+	ended      bool
 }
 
 // add registers what is not there yet.

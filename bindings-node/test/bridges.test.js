@@ -97,7 +97,7 @@ test('kind, links and what happened travel', async () => {
   const tracer = traced(sw);
   const around = tracer.startSpan('around');
   around.end();
-  const { traceId: trace_id, spanId: span_id } = around.spanContext();
+  const { traceId: trace_id, spanId: span_id, traceFlags: flags } = around.spanContext();
   const span = tracer.startSpan('GET /cart', {
     kind: api.SpanKind.SERVER,
     links: [{ context: around.spanContext(), attributes: { 'link.n': 1, words: 'MARKER' } }],
@@ -108,7 +108,7 @@ test('kind, links and what happened travel', async () => {
   await sw.shutdown();
   const { data, bytes } = got[1];
   assert.equal(data.span_kind, 'server');
-  assert.deepEqual(data.span_links, [{ attributes: { 'link.n': 1 }, flags: 1, span_id, trace_id }]);
+  assert.deepEqual(data.span_links, [{ attributes: { 'link.n': 1 }, flags, span_id, trace_id }]);
   const time = '2023-11-14T22:13:21.000000005Z';
   assert.deepEqual(data.span_events, [{ attributes: { 'cache.size': 3 }, name: 'cache.miss', time }]);
   assert.equal(data.span_events_left_out, 1);

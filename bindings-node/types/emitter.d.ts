@@ -299,6 +299,18 @@ export interface Metric {
         readonly value: number;
     }[];
 }
+/** A histogram that policies derive, with values that were not read before, each with how often it is to be recorded. */
+export interface Recording {
+    readonly name: string;
+    readonly unit: string;
+    readonly description: string;
+    /** Where they end. */
+    readonly buckets: number[];
+    readonly points: readonly {
+        readonly attributes: Record<string, string>;
+        readonly values: readonly (readonly [value: number, times: number])[];
+    }[];
+}
 /** Emits with the process's default emitter: see {@link Emitter.emit}. */
 export declare const emit: Emitter['emit'];
 /** Emits with the process's default emitter, waiting for room: see {@link Emitter.emitAsync}. */

@@ -9,9 +9,20 @@
 import type { ContentMode } from './content';
 import { Emitter } from './emitter';
 type HrTime = readonly [seconds: number, nanoseconds: number];
+/** A W3C trace context, as the tracing API has it. */
+export interface SpanContextLike {
+    traceId: string;
+    spanId: string;
+    traceFlags: number;
+    traceState?: {
+        serialize(): string;
+    };
+}
 /** What is read of a span: the SDK's `Span` and `ReadableSpan` fit. */
 export interface FinishedSpan {
     readonly name: string;
+    /** 0 internal, 1 server, 2 client, 3 producer, 4 consumer. */
+    readonly kind?: number | undefined;
     readonly attributes: Readonly<Record<string, unknown>>;
     readonly startTime: HrTime;
     readonly endTime: HrTime;
@@ -20,6 +31,11 @@ export interface FinishedSpan {
     };
     readonly events?: readonly {
         readonly name: string;
+        readonly time?: HrTime | undefined;
+        readonly attributes?: Readonly<Record<string, unknown>> | undefined;
+    }[];
+    readonly links?: readonly {
+        readonly context: SpanContextLike;
         readonly attributes?: Readonly<Record<string, unknown>> | undefined;
     }[];
     /** The span around it, in SDK 2. */
@@ -30,14 +46,7 @@ export interface FinishedSpan {
     /** The same, in SDK 1. */
     readonly parentSpanId?: string | undefined;
     /** The span's W3C trace context. */
-    spanContext(): {
-        traceId: string;
-        spanId: string;
-        traceFlags: number;
-        traceState?: {
-            serialize(): string;
-        };
-    };
+    spanContext(): SpanContextLike;
 }
 /** How spans become events. */
 export interface SpanProcessorOptions {

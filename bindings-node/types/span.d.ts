@@ -2,6 +2,7 @@ import type { ContentMode } from './content';
 /** A span. Times are nanoseconds since 1970 as decimal digits; without an end it has just started. */
 export interface Span {
     readonly name: string;
+    readonly kind?: 'internal' | 'server' | 'client' | 'producer' | 'consumer' | undefined;
     /** 32 hex digits. */
     readonly trace_id?: string | undefined;
     /** 16 hex digits. */
@@ -21,8 +22,18 @@ export interface Span {
     readonly status?: 'unset' | 'ok' | 'error' | 'compensating' | undefined;
     /** May hold what JSON cannot carry (NaN, bytes, BigInt): the core spells it. */
     readonly attributes?: Readonly<Record<string, unknown>> | undefined;
+    /** What happened during it. */
     readonly events?: readonly {
         readonly name: string;
+        readonly time_unix_nano?: string | undefined;
+        readonly attributes?: Readonly<Record<string, unknown>> | undefined;
+    }[];
+    /** Other spans that it has to do with, by their trace contexts. */
+    readonly links?: readonly {
+        readonly trace_id: string;
+        readonly span_id: string;
+        readonly flags?: number | undefined;
+        readonly state?: string | undefined;
         readonly attributes?: Readonly<Record<string, unknown>> | undefined;
     }[];
     /** The most that its content may be captured. */

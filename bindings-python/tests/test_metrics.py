@@ -71,7 +71,8 @@ def test_histograms_are_given_their_values(tmp_path: Path) -> None:
         how = {"type": "Histogram", "unit": "ms", "value": {"attribute": "n"}, "buckets": [1, 10]}
         document = counting(*names)
         document["spec"]["metrics"]["overrides"] = [
-            {"name": name, "dimensions": [{"key": "of", "value": {"attribute": "of"}}], **how} for name in names
+            {"name": name, "dimensions": [{"key": "of", "value": {"attribute": "of"}}], **how}
+            for name in names
         ]
         return document
 

@@ -90,7 +90,7 @@ fn seen(lane: &[Value], key: &str) -> Vec<String> {
 #[test]
 fn every_policy_of_the_page_is_accepted_by_the_checker() {
     let documents = documents();
-    assert_eq!(documents.len(), 12, "the first, the one with metrics, and ten");
+    assert_eq!(documents.len(), 13, "the first, the one with metrics, and eleven");
     let path = std::env::temp_dir().join(format!("sinkwell-policy-page-{}.yaml", std::process::id()));
     for (name, text) in documents {
         std::fs::write(&path, text).unwrap();
@@ -223,6 +223,78 @@ fn without_health_checks() {
         event("com.x", r#"{}"#),
     ];
     assert_eq!(run("no-probes", &events).0.len(), 2);
+}
+
+#[test]
+fn a_hash_in_place_of_a_field() {
+    let dir = std::env::temp_dir().join(format!("sinkwell-policy-docs-hash-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let page = page();
+    let redaction = page.split("```yml\n").nth(1).unwrap().split("```").next().unwrap();
+    let (_, policy) = documents().into_iter().find(|(known, _)| known == "by-person").unwrap();
+    std::fs::write(dir.join("policy.yaml"), policy).unwrap();
+    let key = dir.join("key");
+    std::fs::write(&key, "0123456789abcdef0123456789abcdef").unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let redaction = redaction.replace("{ env: HASH_KEY }", &format!("{{ file: {} }}", key.display()));
+    let lane = dir.join("thin");
+    let text = format!(
+        "agent: {{ id: a1 }}\nheartbeat: off\ntelemetry: [ {} ]\nlanes:\n  - {{ id: thin, sink: {{ file: {{ path: {} }} }} }}\n{redaction}",
+        dir.join("policy.yaml").display(),
+        lane.display()
+    );
+    let source = Source::Text { text, name: None, format: Default::default() };
+    let config = Config::load(source, &SystemEnv::default()).unwrap();
+    let emitter = Emitter::open(Options { manual: true, ..Options::new(config) }).unwrap();
+    for data in [r#"{"user":{"id":"ana"},"n":1}"#, r#"{"user":{"id":"bob"}}"#, r#"{"user.id":"ana","user":{"id":"ana"}}"#] {
+        let mut input = EventInput::new("com.x");
+        input.data = Data::Json(data.as_bytes());
+        emitter.emit(input).unwrap();
+    }
+    emitter.shutdown(Duration::from_secs(5));
+    let text = std::fs::read_to_string(lane).unwrap();
+    assert!(!text.contains("\"ana\"") && !text.contains("\"bob\""), "{text}");
+    let events = text.lines().filter(|line| !line.contains(r#""origin":"core""#));
+    let data: Vec<Value> =
+        events.map(|line| parse(line.as_bytes()).unwrap().get("data").unwrap().clone()).collect();
+    let person = seen(&data, "person");
+    assert!(person[0] != person[1] && person[0] == person[2] && person[0].len() > 10, "{person:?}");
+    assert_eq!(seen(&data, "user"), ["-", "-", "-"]);
+    let _ = std::fs::remove_dir_all(&dir);
+}
+
+#[test]
+fn what_agents_cost() {
+    let (_, policy) = documents().into_iter().find(|(known, _)| known == "what-agents-cost").unwrap();
+    let path = std::env::temp_dir().join(format!("sinkwell-policy-docs-cost-{}.yaml", std::process::id()));
+    std::fs::write(&path, policy).unwrap();
+    let text = format!(
+        "agent: {{ id: a1, tenant: acme, allow: ['acme*'] }}\nheartbeat: off\ntelemetry: [ {} ]\nlanes:\n  - {{ id: gone, sink: 'null' }}\n",
+        path.display()
+    );
+    let source = Source::Text { text, name: None, format: Default::default() };
+    let config = Config::load(source, &SystemEnv::default()).unwrap();
+    let emitter = Emitter::open(Options { manual: true, ..Options::new(config) }).unwrap();
+    for (tenant, micros) in [("acme", 5), ("acme", 7), ("acme-labs", 100)] {
+        let data = format!(r#"{{"amount_micros":{micros},"currency":"EUR","rate_table_version":"1"}}"#);
+        let mut input = EventInput::new("cost.estimated");
+        input.data = Data::Json(data.as_bytes());
+        input.tenant = Some(tenant);
+        emitter.emit(input).unwrap();
+    }
+    let mut input = EventInput::new("policy.decision");
+    input.data = Data::Json(br#"{"decision":"deny","rule":"r"}"#);
+    emitter.emit(input).unwrap();
+    let text = emitter.prometheus();
+    for line in [
+        r#"agent_cost_total{currency="EUR",tenant="acme"} 12"#,
+        r#"agent_cost_total{currency="EUR",tenant="acme-labs"} 100"#,
+        r#"agent_denials_total{rule="r"} 1"#,
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line}\n{text}");
+    }
+    emitter.shutdown(Duration::from_secs(5));
+    let _ = std::fs::remove_file(path);
 }
 
 #[test]

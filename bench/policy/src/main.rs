@@ -10,6 +10,11 @@
 //! expressions among them, are run over an event of a dozen members; all but the last come out false or absent, so all
 //! ten are run.
 //!
+//! The crate `vrl` is beside it in `bench/policy/vrl`, a workspace of its own, whose rows go under these.
+//!
+//! Sources that mean harm are read as rules of a document on a thread with 512 KiB of stack, and what they came to is asked of
+//! an event with a long text; the slowest of them, and how many were refused, is the last row.
+//!
 //! A rule alone filters every event but for the last one, and what it filters is spared its lane: those figures tell
 //! rules apart, and are no share of the whole.
 //!
@@ -23,6 +28,7 @@ use sinkwell::event::Data;
 use sinkwell::seam::SystemEnv;
 use sinkwell::{Emitter, EventInput, Options};
 
+mod hostile;
 mod ten;
 
 use ten::{EVENT, RULES};
@@ -120,6 +126,68 @@ fn agrees(cel: &Cel, context: &cel::Context<'_, '_>) -> bool {
     cel.programs.iter().map(is_true).eq((1..=RULES.len()).map(|n| n == RULES.len()))
 }
 
+/// An environment whose only file has these bytes.
+struct Held(Vec<u8>);
+
+impl sinkwell::seam::Env for Held {
+    fn var(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn program(&self) -> Option<String> {
+        None
+    }
+
+    fn now(&self) -> sinkwell::seam::UnixNanos {
+        0
+    }
+
+    fn read(&self, _: &std::path::Path) -> std::io::Result<Vec<u8>> {
+        Ok(self.0.clone())
+    }
+
+    fn read_private(&self, _: &std::path::Path) -> sinkwell::Result<sinkwell::secret::Secret> {
+        Err(sinkwell::Error::invalid_argument("there are no keys here"))
+    }
+}
+
+/// What a hostile source took to be read, and then for an event: the least of three, in milliseconds.
+struct Hostile {
+    source: String,
+    refused: bool,
+    read: f64,
+    asked: f64,
+}
+
+fn least(mut once: impl FnMut()) -> f64 {
+    let times = (0..3).map(|_| {
+        let start = own_cpu();
+        once();
+        (own_cpu() - start) * 1e3
+    });
+    times.fold(f64::INFINITY, f64::min)
+}
+
+fn hostile() -> Vec<Hostile> {
+    let path = [std::path::PathBuf::from("policy.json")];
+    let event = serde_json::json!({"type": "com.example.x", "data": {"s": "a".repeat(200_000)}}).to_string();
+    let measured = hostile::sources().into_iter().map(|source| {
+        let document = serde_json::json!({
+            "apiVersion": "sinkwell.dev/v1alpha1", "kind": "TelemetryPolicy", "metadata": {"name": "hostile"},
+            "spec": {"targetRefs": [{"kind": "Emitter"}], "events": {"matches": [{"cel": source}]}},
+        });
+        let env = Held(document.to_string().into_bytes());
+        let check = || sinkwell::policy::telemetry::check(&path, None, &env);
+        let refused = check().status.windows(9).any(|text| text == b"\"Invalid\"");
+        let read = least(|| drop(black_box(check())));
+        let asked = || sinkwell::policy::telemetry::explain(&path, None, event.as_bytes(), &env);
+        // Explaining reads the document as well.
+        let asked = if refused { 0.0 } else { least(|| drop(black_box(asked()))) - read };
+        Hostile { source, refused, read, asked }
+    });
+    measured.collect()
+}
+
 /// The median, the lowest and the highest.
 fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
     values.sort_by(f64::total_cmp);
@@ -209,5 +277,22 @@ fn main() -> Result<(), Failure> {
     }
     row("the crate cel, ten rules, event at hand as its values".to_owned(), evaluated);
     row("the crate cel, ten rules, values made of the event first".to_owned(), built);
+    let small = std::thread::Builder::new().stack_size(512 * 1024);
+    let all = small.spawn(hostile)?.join().map_err(|_| "a hostile source ended its thread")?;
+    let slowest = |of: fn(&Hostile) -> f64| {
+        let worst = all.iter().max_by(|a, b| of(a).total_cmp(&of(b)));
+        worst
+            .map(|one| format!("{:.2} ms (`{:.40}`)", of(one), one.source.replace('|', "\\|").escape_debug()))
+    };
+    println!(
+        "| {} hostile sources, {} of them refused: the slowest to read | {} | |",
+        all.len(),
+        all.iter().filter(|one| one.refused).count(),
+        slowest(|one| one.read).unwrap_or_default()
+    );
+    println!(
+        "| the slowest of the others for an event with a text of 200 000 bytes | {} | |",
+        slowest(|one| one.asked).unwrap_or_default()
+    );
     Ok(())
 }

@@ -23,8 +23,8 @@ def register_metrics(emitter: Emitter | None = None, provider: MeterProvider | N
     """Register every counter and state of an emitter (by default the process's), and every counter that its policies
     derive from events, as an observable instrument of the provider (by default the global one): read when it collects,
     from one consistent reading per lane. A histogram that policies derive is one of the provider's, which is given its
-    values when the provider collects: as many in each bucket as there were, as their mean. What policies derive later is
-    registered once a collection has come upon it, for the next one.
+    values when the provider collects: as many in each bucket as there were, as their mean. What policies derive later
+    is registered once a collection has come upon it, for the next one.
     """
     chosen = emitter or default_emitter()
     _Registered(chosen, (provider or get_meter_provider()).get_meter("sinkwell")).add()
