@@ -246,7 +246,11 @@ fn a_hash_in_place_of_a_field() {
     let source = Source::Text { text, name: None, format: Default::default() };
     let config = Config::load(source, &SystemEnv::default()).unwrap();
     let emitter = Emitter::open(Options { manual: true, ..Options::new(config) }).unwrap();
-    for data in [r#"{"user":{"id":"ana"},"n":1}"#, r#"{"user":{"id":"bob"}}"#, r#"{"user.id":"ana","user":{"id":"ana"}}"#] {
+    for data in [
+        r#"{"user":{"id":"ana"},"n":1}"#,
+        r#"{"user":{"id":"bob"}}"#,
+        r#"{"user.id":"ana","user":{"id":"ana"}}"#,
+    ] {
         let mut input = EventInput::new("com.x");
         input.data = Data::Json(data.as_bytes());
         emitter.emit(input).unwrap();

@@ -10,8 +10,6 @@
 //! expressions among them, are run over an event of a dozen members; all but the last come out false or absent, so all
 //! ten are run.
 //!
-//! The crate `vrl` is beside it in `bench/policy/vrl`, a workspace of its own, whose rows go under these.
-//!
 //! Sources that mean harm are read as rules of a document on a thread with 512 KiB of stack, and what they came to is asked of
 //! an event with a long text; the slowest of them, and how many were refused, is the last row.
 //!

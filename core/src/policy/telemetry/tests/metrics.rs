@@ -474,7 +474,10 @@ fn servers_have_instruments_of_their_own() {
         let rig = Rig::new(&conventions(&format!("semconv: {version}")));
         let usage = r#""source.family":"model","output_tokens":11,"gen_ai.response.time_to_first_chunk":0.5"#;
         rig.emit("model.usage", &format!(r#"{{{usage},"duration_ms":1500,"span_kind":"server"}}"#));
-        rig.emit("model.usage", &format!(r#"{{{usage},"duration_ms":1500,"span_kind":"server","error.type":"x"}}"#));
+        rig.emit(
+            "model.usage",
+            &format!(r#"{{{usage},"duration_ms":1500,"span_kind":"server","error.type":"x"}}"#),
+        );
         rig.emit("model.usage", &format!(r#"{{{usage},"span_kind":"client","duration_ms":7000}}"#));
         for (kind, millis) in [("server", 40), ("client", 50)] {
             let call = r#""tool":"search","mcp.method.name":"tools/call","gen_ai.tool.name":"search""#;
