@@ -2,17 +2,29 @@
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
+/// The digits of every byte, side by side: each envelope has a hundred and more.
+const PAIRS: [[u8; 2]; 256] = {
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
 /// The two digits of a byte.
 pub(crate) const fn pair(byte: u8) -> [u8; 2] {
-    [DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]
+    PAIRS[byte as usize]
 }
 
 /// Appends the digits of `bytes`.
 pub(crate) fn push(out: &mut Vec<u8>, bytes: &[u8]) {
-    let at = out.len();
-    out.resize(at + 2 * bytes.len(), 0);
-    for (digits, byte) in out[at..].chunks_exact_mut(2).zip(bytes) {
-        digits.copy_from_slice(&pair(*byte));
+    out.reserve(2 * bytes.len());
+    for piece in bytes.chunks(32) {
+        let mut digits = [[0; 2]; 32];
+        digits.iter_mut().zip(piece).for_each(|(digits, byte)| *digits = pair(*byte));
+        out.extend_from_slice(&digits.as_flattened()[..2 * piece.len()]);
     }
 }
 

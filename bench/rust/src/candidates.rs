@@ -1,6 +1,8 @@
 //! Who is measured.
 
+use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::logs::{Logger as _, LoggerProvider as _};
@@ -13,7 +15,7 @@ use sinkwell::seam::SystemEnv;
 use sinkwell::{Emitter, EventInput, Options};
 
 use crate::measure::{Figures, Load, run};
-use crate::{event, isolation};
+use crate::{event, isolation, signing};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -28,6 +30,9 @@ pub(crate) fn measure(candidate: &str, load: Load, port: u16, dir: &Path) -> Res
     if let Some(policy) = candidate.strip_prefix("overflow-") {
         return isolation::overflow(policy, load, port);
     }
+    if let Some(rest) = candidate.strip_prefix("signing ") {
+        return signing::measure(rest, load, port, dir);
+    }
     if let Some((what, n)) = candidate.rsplit_once('-')
         && let Ok(n) = n.parse()
     {
@@ -39,6 +44,10 @@ pub(crate) fn measure(candidate: &str, load: Load, port: u16, dir: &Path) -> Res
         "three-ready" => sinkwell(load, &three(port, dir, "hmac"), true),
         // A linger that is over between two events: every worker sleeps when the next one comes.
         "three-ready-rested" => sinkwell(load, &three(port, dir, "hmac").replace("200ms", "2ms"), true),
+        "one-ready-rested" => {
+            sinkwell(load, &document(&otlp(port, ""), "hmac").replace("200ms", "2ms"), true)
+        }
+        "queue-and-wake" => queue_and_wake(load),
         "three-block" => sinkwell(load, &document(&three_lanes(port, dir, BLOCK), "hmac"), false),
         "otlp" => sinkwell(load, &document(&otlp(port, ""), "hmac"), false),
         "otlp-block" => sinkwell(load, &document(&otlp(port, BLOCK), "hmac"), false),
@@ -74,11 +83,16 @@ fn three(port: u16, dir: &Path, algorithm: &str) -> String {
 /// The test key of RFC 8410, section 10.3: a secret of nobody's.
 const ED25519: &str = "-----BEGIN PRIVATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\\n-----END PRIVATE KEY-----";
 
+const HMAC: &str = r#""hmac_sha256":{"base64":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}"#;
+
 pub(crate) fn document(lanes: &str, algorithm: &str) -> String {
     let key = match algorithm {
         "ed25519" => format!(r#"{{"id":"k1","ed25519":{{"pem":"{ED25519}"}}}}"#),
         "ed25519-batch" => format!(r#"{{"id":"k1","sign":"batch","ed25519":{{"pem":"{ED25519}"}}}}"#),
-        _ => r#"{"id":"k1","hmac_sha256":{"base64":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}}"#.into(),
+        "hmac-batch" => format!(r#"{{"id":"k1","sign":"batch",{HMAC}}}"#),
+        "host" => r#"{"id":"k1","alg":"ed25519","signer":"host"}"#.into(),
+        "host-batch" => r#"{"id":"k1","alg":"ed25519","signer":"host","sign":"batch"}"#.into(),
+        _ => format!(r#"{{"id":"k1",{HMAC}}}"#),
     };
     format!(r#"{{"agent":{{"id":"urn:example:agent"}},"key":{key},"lanes":[{lanes}]}}"#)
 }
@@ -134,6 +148,45 @@ fn sinkwell(load: Load, document: &str, ready: bool) -> Result<Figures, Failure>
     if let Some(first) = first {
         eprintln!("{failed} refused, the first: {first}");
     }
+    Ok(figures)
+}
+
+/// The least that a caller can do who hands an event to a thread that sleeps: a queue behind a mutex, and a wake.
+fn queue_and_wake(load: Load) -> Result<Figures, Failure> {
+    let shared = Arc::new((Mutex::new((VecDeque::new(), false)), Condvar::new()));
+    let theirs = Arc::clone(&shared);
+    let taker = std::thread::spawn(move || {
+        let (queue, wake) = &*theirs;
+        let mut guard = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let taken: VecDeque<Arc<[u8]>> = std::mem::take(&mut guard.0);
+            if taken.is_empty() {
+                if guard.1 {
+                    break;
+                }
+                guard = wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                drop(guard);
+                drop(taken);
+                guard = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    });
+    let event: Arc<[u8]> = vec![b'x'; 500].into();
+    let (queue, wake) = &*shared;
+    let figures = run(
+        load,
+        |_| {
+            queue.lock().unwrap_or_else(PoisonError::into_inner).0.push_back(Arc::clone(&event));
+            wake.notify_one();
+        },
+        || {
+            queue.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+            wake.notify_one();
+            Figures::default()
+        },
+    );
+    taker.join().map_err(|_| "the taker panicked")?;
     Ok(figures)
 }
 

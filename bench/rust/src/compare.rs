@@ -22,6 +22,8 @@ pub(crate) enum What {
     Isolation,
     /// What grows with what.
     Curves,
+    /// What each way of signing costs.
+    Signing,
 }
 
 pub(crate) struct Settings {
@@ -55,6 +57,10 @@ impl Settings {
                 }
                 ["curves", rest @ ..] => {
                     settings.what = What::Curves;
+                    rest
+                }
+                ["signing", rest @ ..] => {
+                    settings.what = What::Signing;
                     rest
                 }
                 ["--quick", rest @ ..] => {
@@ -117,10 +123,14 @@ pub(crate) fn compare(settings: &Settings) -> Result<(), Failure> {
             What::Peers => questions::of(&settings.language, part),
             What::Isolation => questions::isolation(part),
             What::Curves => questions::curves(part),
+            What::Signing => questions::signing(part),
         };
         for question in questions {
             ask(settings, &question, &mut rows)?;
         }
+    }
+    if settings.what == What::Signing {
+        micro::shared(settings.rounds, settings.quick, &mut rows)?;
     }
     if wanted("micro") && settings.what == What::Peers && settings.language == "rust" {
         micro::measure(settings.rounds, settings.quick, &mut rows)?;
@@ -195,7 +205,7 @@ fn once(settings: &Settings, who: &str, question: &Question) -> Result<Figures, 
     let offered = figures.get("offered").ok_or_else(|| format!("{who} under {load} measured nothing"))?;
     // What arrived, less what sinkwell says of itself and the warm-up.
     let total = match file {
-        Some(lines) => lines as f64,
+        Some(lines) => lines as f64 - get("file_own", 0.0),
         None => count(receiver.port)? as f64 - get("otlp_own", 0.0),
     };
     let arrived = total - get("warm_up", WARM_UP as f64);

@@ -131,7 +131,12 @@ fn settle_healthy(emitter: &Emitter, start: Instant, load: Load) -> Figures {
     figures
 }
 
-fn emit(emitter: &Emitter, writer: &mut ObjectWriter, n: i64, agent: Option<&str>) -> Result<(), Failure> {
+pub(crate) fn emit(
+    emitter: &Emitter,
+    writer: &mut ObjectWriter,
+    n: i64,
+    agent: Option<&str>,
+) -> Result<(), Failure> {
     event::write(writer, n).map_err(|e| e.message().to_owned())?;
     emitter.emit(EventInput { data: Data::Object(writer), agent, ..EventInput::new(event::TYPE) })?;
     Ok(())
@@ -256,7 +261,7 @@ pub(crate) fn overflow(policy: &str, load: Load, port: u16) -> Result<Figures, F
     Ok(figures)
 }
 
-const AGENTS: &str = r#""id":"urn:example:agent","allow":["urn:example:agent:*"]"#;
+pub(crate) const AGENTS: &str = r#""id":"urn:example:agent","allow":["urn:example:agent:*"]"#;
 
 /// Processor time and memory over so many seconds in which nothing is emitted; `nobody` has no emitter.
 pub(crate) fn idle(candidate: &str, seconds: u64, port: u16, dir: &Path) -> Result<Figures, Failure> {

@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release -p sinkwell-bench -- [--rounds 5] [--quick] [--json FILE] [--only emit|micro|hand-over]
 //!                                          [--language python|node|go|dotnet -- PROGRAM...]
-//! cargo run --release -p sinkwell-bench -- isolation|curves [--rounds 5] [--quick] [--json FILE]
+//! cargo run --release -p sinkwell-bench -- isolation|curves|signing [--rounds 5] [--quick] [--json FILE]
 //! ```
 //!
 //! Candidates take turns within each round, each in a fresh process, so that a machine that slows down slows
@@ -23,6 +23,7 @@ mod measure;
 mod micro;
 mod questions;
 mod receiver;
+mod signing;
 mod table;
 
 use std::time::Duration;

@@ -98,7 +98,7 @@ pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -
         }
         Load::Rested(events) => {
             for n in 0..events {
-                std::thread::sleep(Duration::from_millis(30));
+                std::thread::sleep(Duration::from_millis(10));
                 timed(n.cast_signed());
             }
         }

@@ -227,6 +227,7 @@ fn quiet(lanes: usize) -> Result<Emitter, Failure> {
     Ok(Emitter::open(Options { manual: true, ..Options::new(config) })?)
 }
 
+#[inline(never)]
 fn empty(emitter: &Emitter, lanes: usize) -> sinkwell::Result<()> {
     for i in 0..lanes {
         while emitter.drain(&format!("lane{i}"))?.count > 0 {}
@@ -302,6 +303,30 @@ pub(crate) fn bursts(lanes: usize, bursts: usize) -> Result<(), Failure> {
     }
     let each = |time: Duration| time.as_secs_f64() * 1e9 / BURST as f64;
     println!("{lanes} lanes, ns an event: emitted in {:.0}, sealed in {:.0}", each(emitting), each(sealing));
+    Ok(())
+}
+
+/// What sealing costs the lanes' threads when so many lanes take the same event, per event: their digest is computed once.
+pub(crate) fn shared(rounds: usize, quick: bool, rows: &mut Vec<Row>) -> Result<(), Failure> {
+    let bursts = if quick { 20 } else { 200 };
+    let mut writer = ObjectWriter::new();
+    event::write(&mut writer, 7).map_err(|e| e.message().to_owned())?;
+    let mut table = Table::default();
+    for _ in 0..rounds {
+        for (lanes, who) in [(1, "one lane"), (2, "two lanes"), (3, "three lanes")] {
+            let emitter = quiet(lanes)?;
+            let mut spent = 0.0;
+            for _ in 0..bursts {
+                burst(&emitter, &writer, BURST)?;
+                let start = own_cpu();
+                empty(&emitter, lanes)?;
+                spent += own_cpu() - start;
+            }
+            let beside = (lanes > 1).then_some("one lane");
+            table.put("seal an event, hmac", who, spent * 1e9 / (bursts * BURST) as f64, beside);
+        }
+    }
+    table.rows(rows);
     Ok(())
 }
 

@@ -120,6 +120,85 @@ pub(crate) fn curves(part: u64) -> Vec<Question> {
     ]
 }
 
+/// What each way of signing costs, by where the envelopes go and by how many agents, each with a stream of its own, take turns;
+/// and whether a signer that takes 50 ms a call keeps up.
+pub(crate) fn signing(part: u64) -> Vec<Question> {
+    let ask = |name, who| Question {
+        name,
+        load: format!("bursts:20000:{}:10", 60_000 / part),
+        who,
+        figures: WORK,
+        ..Question::default()
+    };
+    let signer = |name, who| Question {
+        name,
+        load: format!("bursts:10000:{}:10", 60_000 / part),
+        who,
+        figures: &["arrived_per_s", "lost", "told_share", "mean_ns", "p99_ns"],
+        ..Question::default()
+    };
+    vec![
+        ask(
+            "OTLP, 1 agent",
+            &[
+                "signing otlp hmac each 1",
+                "signing otlp hmac batch 1",
+                "signing otlp ed25519 batch 1",
+                "signing otlp ed25519 each 1",
+            ],
+        ),
+        ask(
+            "OTLP, 10 agents",
+            &[
+                "signing otlp hmac each 10",
+                "signing otlp hmac batch 10",
+                "signing otlp ed25519 batch 10",
+                "signing otlp ed25519 each 10",
+            ],
+        ),
+        ask(
+            "OTLP, 100 agents",
+            &[
+                "signing otlp hmac each 100",
+                "signing otlp hmac batch 100",
+                "signing otlp ed25519 batch 100",
+                "signing otlp ed25519 each 100",
+            ],
+        ),
+        ask(
+            "file, 1 agent",
+            &[
+                "signing file hmac each 1",
+                "signing file hmac batch 1",
+                "signing file ed25519 batch 1",
+                "signing file ed25519 each 1",
+            ],
+        ),
+        ask(
+            "file, 10 agents",
+            &[
+                "signing file hmac each 10",
+                "signing file hmac batch 10",
+                "signing file ed25519 batch 10",
+                "signing file ed25519 each 10",
+            ],
+        ),
+        ask(
+            "file, 100 agents",
+            &[
+                "signing file hmac each 100",
+                "signing file hmac batch 100",
+                "signing file ed25519 batch 100",
+                "signing file ed25519 each 100",
+            ],
+        ),
+        signer(
+            "a signer that takes 50 ms, 10 000/s over OTLP",
+            &["signing otlp host batch 1", "signing otlp host each 1", "signing otlp host batch 100"],
+        ),
+    ]
+}
+
 /// An emit whose lanes are all turned off, with the data and without.
 const CONVERT: &[&str] = &["convert-nothing", "convert"];
 const CONVERT_ATTRS: &[&str] = &["convert-nothing", "convert", "convert-attrs"];
@@ -216,7 +295,13 @@ pub(crate) fn of(language: &str, part: u64) -> Vec<Question> {
         _ => vec![
             ask("hot loop", "hot:N", 300_000, &["otel", "three", "three-ready"], CALLER),
             ask("5 000/s", "paced:5000:N", 10_000, &["otel", "three", "three-ready"], CALLER),
-            ask("lanes asleep", "rested:N", 60, &["otel", "three-ready-rested"], READY),
+            ask(
+                "lanes asleep",
+                "rested:N",
+                200,
+                &["otel", "queue-and-wake", "one-ready-rested", "three-ready-rested"],
+                READY,
+            ),
             ask(
                 "20 000/s over OTLP",
                 "bursts:20000:N",

@@ -28,16 +28,24 @@ pub(crate) fn event_digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Eve
 /// `recordedtime`, `sequence` and `streamid`.
 pub(crate) fn envelope_hash<'a>(
     place: impl IntoIterator<Item = &'a [u8]>,
-    digest: &EventDigest,
+    digest: &'a EventDigest,
 ) -> EnvelopeHash {
-    // A place has about 260 bytes: they are gathered first, so that the hash takes whole blocks.
-    let mut input = smallvec::SmallVec::<[u8; 320]>::from_slice(PLACE);
-    for part in place {
-        input.extend_from_slice(part);
+    // A place of ours has at most 250 bytes. They are gathered first, so that the hash takes whole blocks; what a stranger's
+    // line has beyond that is hashed piece by piece.
+    let mut gathered = [0; 320];
+    let (mut hash, mut len) = (Sha256::new(), 0);
+    for part in std::iter::once(PLACE).chain(place).chain([b"\n".as_slice(), digest]) {
+        if let Some(room) = gathered.get_mut(len..len + part.len()) {
+            room.copy_from_slice(part);
+            len += part.len();
+        } else {
+            hash.update(&gathered[..len]);
+            hash.update(part);
+            len = 0;
+        }
     }
-    input.push(b'\n');
-    input.extend_from_slice(digest);
-    Sha256::digest(&input).into()
+    hash.update(&gathered[..len]);
+    hash.finalize().into()
 }
 
 /// The 49 bytes that a signature of an envelope with this hash signs.
@@ -46,4 +54,22 @@ pub(crate) fn seal_message(hash: &EnvelopeHash) -> [u8; 49] {
     message[..17].copy_from_slice(SEAL);
     message[17..].copy_from_slice(hash);
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gathered_is_hashed_as_if_it_were_joined() {
+        // Below, at and beyond what is gathered, by one long part and by many short ones.
+        for len in [0, 200, 269, 270, 301, 302, 303, 400, 5000] {
+            let place: Vec<u8> = (0_u8..=255).cycle().take(len).collect();
+            for parts in [1, 7, 64, 5000] {
+                let joined = [PLACE, &place, b"\n", &[7; 32]].concat();
+                let expected: EnvelopeHash = Sha256::digest(joined).into();
+                assert_eq!(envelope_hash(place.chunks(parts), &[7; 32]), expected, "{len} in {parts}");
+            }
+        }
+    }
 }

@@ -241,6 +241,8 @@ pub(crate) struct Sealer {
     uses: u64,
     sealed: u64,
     opened: u64,
+    /// Whether the stream that was sealed in last owes a checkpoint.
+    owes_checkpoint: bool,
     scratch: Vec<u8>,
 }
 
@@ -311,6 +313,7 @@ impl Sealer {
             uses: 0,
             sealed: 0,
             opened: 0,
+            owes_checkpoint: false,
             scratch: Vec::new(),
         }
     }
@@ -606,14 +609,16 @@ impl Sealer {
         stream.last = Some((envelope.hash, recordedtime));
         stream.outstanding += 1;
         stream.since_checkpoint += 1;
+        self.owes_checkpoint = stream.since_checkpoint >= CHECKPOINT_EVERY;
         self.sealed += 1;
         let unsigned = (self.key.is_some() && now.is_none())
             .then_some(Unsigned { opening, always: kind == Kind::Signed });
         Ok((envelope, unsigned))
     }
 
+    /// To be called when an event of this agent has just been sealed.
     fn checkpoint_if_due(&mut self, agent: &Arc<str>, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
-        if self.streams.get(agent).is_some_and(|stream| stream.since_checkpoint >= CHECKPOINT_EVERY) {
+        if self.owes_checkpoint {
             self.checkpoint(agent, "checkpoint", out)?;
         }
         if self.changes.len() as u64 >= CHECKPOINT_EVERY && self.streams.contains_key(&self.own) {

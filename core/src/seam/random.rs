@@ -161,14 +161,10 @@ impl Uuid {
     /// The 36 characters of the hyphenated form.
     #[must_use]
     pub fn encode(&self) -> [u8; 36] {
+        const AT: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
         let mut out = [b'-'; 36];
-        let mut at = 0;
-        for (i, byte) in self.0.iter().enumerate() {
-            if matches!(i, 4 | 6 | 8 | 10) {
-                at += 1;
-            }
-            out[at..at + 2].copy_from_slice(&crate::hex::pair(*byte));
-            at += 2;
+        for (at, byte) in AT.into_iter().zip(self.0) {
+            [out[at], out[at + 1]] = crate::hex::pair(byte);
         }
         out
     }

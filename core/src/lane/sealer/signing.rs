@@ -75,13 +75,19 @@ fn sign_by(key: &SigningKey, mode: SignMode, items: &mut [Item]) -> Result<bool,
 
 /// The items that are to be signed, in ascending order.
 fn choose(items: &[Item], mode: SignMode) -> Vec<usize> {
-    let mut ended = HashSet::new();
+    if items.iter().all(|item| item.unsigned.is_none()) {
+        // As with a key of this process that signs each.
+        return Vec::new();
+    }
+    let (mut ended, mut latest) = (HashSet::new(), None);
     let mut chosen: Vec<usize> = Vec::new();
     for (at, item) in items.iter().enumerate().rev() {
         if item.payload.is_foreign() {
             continue;
         }
-        let last = ended.insert(item.envelope.streamid);
+        // Most envelopes follow one of the same stream.
+        let streamid = item.envelope.streamid;
+        let last = latest.replace(streamid) != Some(streamid) && ended.insert(streamid);
         let due = |unsigned: &Unsigned| mode == SignMode::Each || unsigned.always || last;
         if item.unsigned.as_ref().is_some_and(due) {
             chosen.push(at);
