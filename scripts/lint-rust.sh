@@ -5,7 +5,7 @@ need lint-rust cargo python3
 venv
 
 # The features of the crate that add to what its users see.
-features=sinkwell/serde
+features=sinkwell/serde,sinkwell/tracing,sinkwell/opentelemetry
 
 # What users of the crate see must be what core/public-api.txt says, so that a change of it is a choice that a reviewer
 # sees; with SINKWELL_BLESS=1 the file is written again. Rustdoc's JSON is not stable: the pinned compiler is told to

@@ -9,8 +9,8 @@ export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-20260101}"
 # Every fuzz target takes so long; `make fuzz` takes longer.
 SINKWELL_FUZZ_SECONDS="${FUZZ_SECONDS:-20}" logged rust cargo test --no-fail-fast || status=$?
 # The crate with its features for Rust's own users, which change no byte: another build of the core, whose vectors run again.
-features=(-p sinkwell --features serde)
-logged features cargo test "${features[@]}" --test serde --test emit_vectors --test seal_vectors --test logs_vectors \
+features=(-p sinkwell --features serde,tracing,opentelemetry)
+logged features cargo test "${features[@]}" --test serde --test tracing --test opentelemetry --test emit_vectors --test seal_vectors --test logs_vectors \
     --test spans_vectors || status=$?
 logged features-doc cargo test "${features[@]}" --doc || status=$?
 cat "$logs"/features{,-doc}.log >>"$logs/rust.log"

@@ -8,8 +8,12 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | `intake` | the other end of the `stream` sink: takes streams, and gives their envelopes to a sink |
+//! | `async_sink` | a sink of one's own, in the form that every language has |
 //! | `signed` | a sealed envelope with its attributes by name |
 //! | `verify` | is what arrived whole and unaltered? shares the lowest modules with the rest, and none of its state |
+//! | `tracing` | what is traced: events as log records, spans as spans |
+//! | `opentelemetry` | the OpenTelemetry SDK's spans |
+//! | `through` | the emitter that these emit through, and what they leave out |
 //! | `simple` | two lines: an event from values, through the process's default emitter |
 //! | `host` | what every binding needs: opening with host sinks, reports as JSON, the default emitter |
 //! | `doctor` | looks at a configuration and says what would go wrong |
@@ -50,6 +54,7 @@
 
 // What is hidden serves the command and the bindings, which are released with the core, and is no part of the interface:
 // `core/public-api.txt` says what is, and `scripts/lint-rust.sh` holds it.
+mod async_sink;
 #[doc(hidden)]
 pub mod bridge;
 pub mod config;
@@ -80,6 +85,8 @@ pub mod json;
 pub mod key;
 pub mod lane;
 mod lines;
+#[cfg(feature = "opentelemetry")]
+pub mod opentelemetry;
 pub mod policy;
 pub mod receipt;
 mod reentry;
@@ -93,7 +100,11 @@ mod sinks;
 mod sync;
 #[doc(hidden)]
 pub mod terminal;
+#[cfg(any(feature = "tracing", feature = "opentelemetry"))]
+mod through;
 mod timeline;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 pub mod types;
 pub mod usage;
 pub mod vacuum;
@@ -102,6 +113,7 @@ pub mod verify;
 #[cfg(test)]
 mod testing;
 
+pub use async_sink::{AsyncSink, GovernanceEventSink, SinkError, Task, open};
 pub use emitter::{
     Attempt, Drained, Emitter, HostSink, LaneReport, Metric, MetricKind, MetricPoint, Options,
     SHUTDOWN_LIMIT, SIGNAL_LIMIT, SinkFactory, Wait, Waiter, Where, end_on_signal, is_ending_on_signal,

@@ -3,7 +3,10 @@
 //! Guarantees: every lane that took the event ends it once, as `delivered`, `lost` or `uncertain`; whoever waits is
 //! told exactly once; waiting costs only memory; no wait outlives the emitter.
 
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -265,5 +268,111 @@ impl Receipt {
                 lane.hurry();
             }
         }
+    }
+}
+
+/// Waiting for a stage, without a thread and on any executor. Nothing limits the wait but the end of the emitter: a limit is
+/// the executor's (`tokio::time::timeout`).
+#[derive(Debug)]
+#[must_use = "a future does nothing until it is awaited"]
+pub struct Reached {
+    receipt: Receipt,
+    stage: Stage,
+    /// Set once it has been polled.
+    told: Option<Arc<Mutex<Told>>>,
+}
+
+#[derive(Debug)]
+enum Told {
+    /// Whom to wake.
+    Waiting(Waker),
+    Done,
+}
+
+impl Receipt {
+    /// Resolves when every durable lane that took the event has it on disk.
+    ///
+    /// The future gives `unsupported` as [`on`](Self::on) does, and `journal` when a durable lane ended the event without
+    /// having it on disk.
+    pub fn journaled(&self) -> Reached {
+        Reached { receipt: self.clone(), stage: Stage::Journaled, told: None }
+    }
+
+    /// Resolves when every lane that took the event has ended it; [`endings`](Self::endings) then says how.
+    ///
+    /// The future gives `unsupported` as [`on`](Self::on) does.
+    pub fn delivered(&self) -> Reached {
+        Reached { receipt: self.clone(), stage: Stage::Delivered, told: None }
+    }
+}
+
+impl Future for Reached {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let told = match &self.told {
+            Some(told) => Arc::clone(told),
+            None => {
+                let told = Arc::new(Mutex::new(Told::Waiting(context.waker().clone())));
+                let tell = Arc::clone(&told);
+                self.receipt.on(self.stage, move || {
+                    let before = std::mem::replace(&mut *lock(&tell), Told::Done);
+                    if let Told::Waiting(waker) = before {
+                        waker.wake();
+                    }
+                })?;
+                self.told.insert(told).clone()
+            }
+        };
+        let mut told = lock(&told);
+        match &mut *told {
+            Told::Done => Poll::Ready(self.receipt.check_journaled(self.stage)),
+            Told::Waiting(waker) => {
+                waker.clone_from(context.waker());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// `receipt.await`: [`delivered`](Receipt::delivered), and then the receipt itself, to ask for its endings.
+///
+/// ```
+/// # fn main() -> sinkwell::Result<()> {
+/// # let config = r#"{"agent":{"id":"a"},"lanes":["memory"]}"#.to_owned();
+/// # let config = sinkwell::config::Config::load(
+/// #     sinkwell::config::Source::Mapping(config), &sinkwell::seam::SystemEnv::default())?;
+/// # let emitter = sinkwell::Emitter::open(sinkwell::Options::new(config))?;
+/// use sinkwell::{Emitter, Event, receipt::EndState};
+///
+/// async fn search(emitter: &Emitter) -> sinkwell::Result<()> {
+///     let event = Event::new("tool.invocation").with("tool", "search").with("outcome", "ok");
+///     let receipt = event.emit_to(emitter)?.await?;
+///     let (lane, ending) = &receipt.endings()[0];
+///     assert_eq!((*lane, ending.as_ref().unwrap().state), ("memory", EndState::Delivered));
+///     Ok(())
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(search(&emitter))
+/// # }
+/// ```
+impl IntoFuture for Receipt {
+    type Output = Result<Self>;
+    type IntoFuture = Settled;
+
+    fn into_future(self) -> Settled {
+        Settled(self.delivered())
+    }
+}
+
+/// What `receipt.await` awaits.
+#[derive(Debug)]
+#[must_use = "a future does nothing until it is awaited"]
+pub struct Settled(Reached);
+
+impl Future for Settled {
+    type Output = Result<Receipt>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Receipt>> {
+        Pin::new(&mut self.0).poll(context).map_ok(|()| self.0.receipt.clone())
     }
 }

@@ -278,7 +278,7 @@ impl Failure {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         let mut detail = detail.into();
-        detail.truncate(detail.floor_char_boundary(512));
+        detail.truncate(crate::terminal::boundary(&detail, 512));
         self.detail = Some(detail);
         self
     }

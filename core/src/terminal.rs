@@ -72,6 +72,12 @@ pub fn push_json(out: &mut String, json: &str) {
     }
 }
 
+/// The end of the last character that ends within `most` bytes (`str::floor_char_boundary`, which Rust 1.89 has not got).
+pub(crate) fn boundary(text: &str, most: usize) -> usize {
+    let most = most.min(text.len());
+    (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -77,7 +77,7 @@ const MEMBERS: [&str; 25] = [
 ];
 
 /// The longest name of a logger, level, type or place in the program that `data` takes, in bytes.
-const NAME: usize = 256;
+pub(super) const NAME: usize = 256;
 
 /// What a part's mark, names and digest need beside its text.
 const MARK: usize = 128;
@@ -442,7 +442,7 @@ fn short(text: String) -> (String, bool) {
 
 /// The beginning of a text, and a mark with the whole text's length and digest, by which it can be recognized.
 fn cut(text: &str, room: usize) -> String {
-    let end = text.floor_char_boundary(room.saturating_sub(MARK));
+    let end = crate::terminal::boundary(text, room.saturating_sub(MARK));
     let digest = hex::text(&Sha256::digest(text));
     format!("{}… [cut: {} bytes, sha256 {digest}]", &text[..end], text.len())
 }

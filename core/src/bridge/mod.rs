@@ -50,6 +50,8 @@ mod door;
 mod event;
 mod log;
 mod names;
+#[cfg(feature = "tracing")]
+mod record;
 mod runs;
 mod span;
 mod step;
@@ -67,6 +69,8 @@ const LEFT_OUT: &str = "content_left_out";
 
 pub use door::{Door, Told};
 pub use event::outcome_of_error;
+#[cfg(feature = "tracing")]
+pub(crate) use record::{Record, emit_direct};
 pub use runs::Runs;
 pub use step::{
     StepResult, emit_step, emit_step_value, intent_of_step, intent_of_step_json, result_of_step,

@@ -17,12 +17,16 @@ impl Door for Emitter {
         waiter: &Self::Waiter<'_>,
     ) -> Result<()> {
         read_value(event, self.depth_limit(), writer, |input| {
-            match self.emit_waiting(EventInput { of_span, ..input }, waiter)? {
-                Attempt::Accepted(_) => Ok(()),
-                // A span ends only once, so the caller cannot emit it again later.
-                Attempt::NoRoom(_) => Err(Error::new(ErrorKind::Backpressure, "a blocking lane has no room")),
-            }
+            self.emit_input(EventInput { of_span, ..input }, waiter)
         })
+    }
+
+    fn emit_input(&self, event: EventInput<'_>, waiter: &Self::Waiter<'_>) -> Result<()> {
+        match self.emit_waiting(event, waiter)? {
+            Attempt::Accepted(_) => Ok(()),
+            // A span ends only once, so the caller cannot emit it again later.
+            Attempt::NoRoom(_) => Err(Error::new(ErrorKind::Backpressure, "a blocking lane has no room")),
+        }
     }
 
     fn with_runs<T>(&self, ask: impl FnOnce(&Runs) -> T) -> Option<T> {

@@ -8,6 +8,8 @@
 mod canon;
 #[cfg(feature = "serde")]
 mod de;
+#[cfg(feature = "tracing")]
+mod flat;
 mod number;
 mod parse;
 mod plain;
@@ -22,6 +24,8 @@ mod writer;
 mod tests;
 
 pub use canon::{Scan, Span, unescape};
+#[cfg(feature = "tracing")]
+pub(crate) use flat::Flat;
 pub(crate) use number::is_unsafe_integer;
 pub use number::{MAX_SAFE_INTEGER, write_f64};
 pub(crate) use parse::{Builder, drive};

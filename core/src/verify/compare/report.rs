@@ -401,5 +401,5 @@ pub(super) fn shown(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
-    format!("{}…", &text[..text.floor_char_boundary(most)])
+    format!("{}…", &text[..crate::terminal::boundary(text, most)])
 }

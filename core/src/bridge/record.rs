@@ -1,0 +1,213 @@
+//! A log record of Rust's own logging, straight into an event.
+//!
+//! Guarantees: the event is the one that [`log`](super::log) makes of [`Record::spelled`], the same record in the form of
+//! every language. A record that does not fit in that way (it is too large, a name is too long) goes through there.
+
+use super::log::{NAME, emit_record};
+use super::{Door, Told};
+use crate::content::Part;
+use crate::error::{ErrorKind, Result};
+use crate::event::{Data, EventInput, Trace, with_writer};
+use crate::json::{DEFAULT_DEPTH, JsonError, ObjectWriter, Spelled, Value, parse};
+use crate::settings::ContentMode;
+use crate::types::Severity;
+
+/// A log record; of its members [`log`](super::log) has the table.
+#[derive(Debug, Default)]
+pub(crate) struct Record<'a> {
+    pub(crate) severity: Severity,
+    /// `level_name`
+    pub(crate) level: &'a str,
+    pub(crate) logger: &'a str,
+    pub(crate) message: &'a str,
+    /// An object's text; empty: none.
+    pub(crate) attributes: &'a str,
+    /// The exception's message; empty: none.
+    pub(crate) exception: &'a str,
+    /// `code.module`, `code.file`, `code.line`
+    pub(crate) module: Option<&'a str>,
+    pub(crate) file: Option<&'a str>,
+    pub(crate) line: Option<u32>,
+    pub(crate) trace: Option<Trace<'a>>,
+    pub(crate) permit: ContentMode,
+    /// How many of the attributes are not as they were given.
+    pub(crate) respelled: u64,
+}
+
+impl Record<'_> {
+    fn is_short(&self) -> bool {
+        let names = [Some(self.level), Some(self.logger), self.module, self.file];
+        names.into_iter().flatten().all(|name| name.len() <= NAME)
+    }
+
+    fn write_data(&self, writer: &mut ObjectWriter) -> Result<(), JsonError> {
+        writer.begin_object()?;
+        if self.module.is_some() || self.file.is_some() || self.line.is_some() {
+            writer.key("code")?;
+            writer.begin_object()?;
+            if let Some(file) = self.file {
+                writer.key("file")?;
+                writer.string(file)?;
+            }
+            if let Some(line) = self.line {
+                writer.key("line")?;
+                writer.int(line.into())?;
+            }
+            if let Some(module) = self.module {
+                writer.key("module")?;
+                writer.string(module)?;
+            }
+            writer.end_object()?;
+        }
+        writer.key("level")?;
+        writer.string(self.level)?;
+        writer.key("logger")?;
+        writer.string(self.logger)?;
+        if self.respelled > 0 {
+            writer.key("respelled")?;
+            writer.int(self.respelled.into())?;
+        }
+        writer.end_object()
+    }
+
+    fn content(&self) -> Vec<Part> {
+        let part = |text: &str, mediatype: Option<&str>, role: Option<&str>| {
+            let mut part = Part::text("message", text).permit(self.permit);
+            if let Some(mediatype) = mediatype {
+                mediatype.clone_into(&mut part.mediatype);
+            }
+            part.role = role.map(str::to_owned);
+            part
+        };
+        let parts = [
+            part_of(self.message, |text| part(text, None, None)),
+            part_of(self.attributes, |text| part(text, Some("application/json"), Some("attributes"))),
+            part_of(self.exception, |text| part(text, None, Some("exception"))),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+
+    /// The record in the form of every language.
+    pub(crate) fn spelled(&self) -> Spelled {
+        let mut members: Vec<(String, Value)> = Vec::new();
+        let mut put = |key: &str, value: Value| members.push((key.to_owned(), value));
+        put("level", Value::Int(self.severity.number().into()));
+        put("level_name", self.level.into());
+        put("logger", self.logger.into());
+        let code = [
+            ("module", self.module.map(Value::from)),
+            ("file", self.file.map(Value::from)),
+            ("line", self.line.map(Value::from)),
+        ];
+        let code: Vec<_> =
+            code.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+        if !code.is_empty() {
+            put("code", Value::Object(code));
+        }
+        if let Some(trace) = &self.trace {
+            put("trace_id", trace.trace_id.into());
+            put("span_id", trace.span_id.into());
+            put("flags", Value::Int(trace.flags.into()));
+            if let Some(state) = trace.state {
+                put("state", state.into());
+            }
+        }
+        put("permit", self.permit.name().into());
+        if !self.message.is_empty() {
+            put("message", self.message.into());
+        }
+        if !self.exception.is_empty() {
+            put("exception", Value::Object(vec![("message".to_owned(), self.exception.into())]));
+        }
+        if !self.attributes.is_empty() {
+            // It was written here.
+            put("attributes", parse(self.attributes.as_bytes()).unwrap_or(Value::Null));
+        }
+        Spelled { value: Value::Object(members), respelled: self.respelled }
+    }
+}
+
+fn part_of(text: &str, part: impl FnOnce(&str) -> Part) -> Option<Part> {
+    (!text.is_empty()).then(|| part(text))
+}
+
+/// Emits a record, as [`emit_record`] emits [`Record::spelled`].
+///
+/// # Errors
+/// As [`emit_record`].
+pub(crate) fn emit_direct<D: Door>(emitter: &D, record: &Record<'_>, waiter: &D::Waiter<'_>) -> Result<()> {
+    if record.is_short() {
+        let tried = with_writer(DEFAULT_DEPTH, |writer| {
+            // Texts and a small number, in order: nothing that could be refused.
+            let _ = record.write_data(writer);
+            let input = EventInput {
+                data: Data::Object(writer),
+                content: record.content(),
+                severity: Some(record.severity.name()),
+                trace: record.trace,
+                ..EventInput::new("log.record")
+            };
+            emitter.emit_input(input, waiter)
+        });
+        match tried {
+            Err(e) if e.kind() == ErrorKind::InvalidEvent => {}
+            other => return other.inspect_err(|e| emitter.not_emitted(Told::Log, e)),
+        }
+    }
+    emit_record(emitter, &record.spelled(), waiter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::event_of_record;
+    use crate::event::read_value;
+
+    fn data(input: &EventInput<'_>) -> String {
+        let Data::Object(writer) = input.data else { panic!("no data") };
+        String::from_utf8(writer.finish().unwrap().bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_event_is_that_of_the_record_in_the_form_of_every_language() {
+        let trace = Trace {
+            trace_id: "0af7651916cd43dd8448eb211c80319c",
+            span_id: "b7ad6b7169203331",
+            flags: 1,
+            state: Some("a=b"),
+        };
+        let severities = Severity::ALL.into_iter().flat_map(|severity| {
+            [("", None, 0), ("said \"so\"", Some(7), 2)].map(|(message, line, respelled)| Record {
+                severity,
+                level: severity.text(),
+                logger: "app::module",
+                message,
+                attributes: if respelled > 0 { r#"{"b":1,"a":"two","c":[0.5]}"# } else { "" },
+                exception: if line.is_some() { "gone\ncaused by: gone" } else { "" },
+                module: line.map(|_| "app::module"),
+                file: (severity != Severity::Warn).then_some("src/app.rs"),
+                line,
+                trace: line.map(|_| trace),
+                permit: if respelled > 0 { ContentMode::Raw } else { ContentMode::Off },
+                respelled,
+            })
+        });
+        for record in severities {
+            let event = event_of_record(&record.spelled());
+            let (mut one, mut other) = (ObjectWriter::new(), ObjectWriter::new());
+            record.write_data(&mut one).unwrap();
+            read_value(&event, DEFAULT_DEPTH, &mut other, |input| {
+                assert_eq!(input.event_type, "log.record");
+                assert_eq!(
+                    data(&EventInput { data: Data::Object(&one), ..EventInput::new("") }),
+                    data(&input)
+                );
+                assert_eq!(record.content(), input.content);
+                assert_eq!(Some(record.severity.name()), input.severity);
+                assert_eq!(record.trace, input.trace);
+                Ok(())
+            })
+            .unwrap();
+        }
+    }
+}
