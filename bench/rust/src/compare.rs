@@ -11,7 +11,7 @@ use crate::measure::{Figures, WARM_UP};
 use crate::questions::{self, Question};
 use crate::receiver::{Receiver, count};
 use crate::table::{self, Row, Spread};
-use crate::{Failure, micro};
+use crate::{Failure, idioms, micro};
 
 /// Which questions are asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -134,6 +134,9 @@ pub(crate) fn compare(settings: &Settings) -> Result<(), Failure> {
     }
     if wanted("micro") && settings.what == What::Peers && settings.language == "rust" {
         micro::measure(settings.rounds, settings.quick, &mut rows)?;
+    }
+    if wanted("idioms") && settings.what == What::Peers && settings.language == "rust" {
+        idioms::measure(settings.rounds, settings.quick, &mut rows)?;
     }
     if settings.only.as_deref() == Some("hand-over") {
         micro::hand_over_alone(settings.rounds, settings.quick, &mut rows)?;

@@ -9,7 +9,7 @@ pub(crate) const TYPE: &str = "com.example.tool.called";
 
 /// Keys are constants of the program, as they are for everybody; texts come from outside, so the peer must
 /// own them.
-const TEXTS: [(&str, &str); 8] = [
+pub(crate) const TEXTS: [(&str, &str); 8] = [
     ("agent.version", "2026.11.3"),
     ("decision", "allowed"),
     ("gen_ai.request.model", "example-model-large-2026-10-01"),

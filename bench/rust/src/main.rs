@@ -1,7 +1,7 @@
 //! What sinkwell costs beside the OpenTelemetry SDK, on the same events, to the same receiver, in one run.
 //!
 //! ```text
-//! cargo run --release -p sinkwell-bench -- [--rounds 5] [--quick] [--json FILE] [--only emit|micro|hand-over]
+//! cargo run --release -p sinkwell-bench -- [--rounds 5] [--quick] [--json FILE] [--only emit|micro|idioms|hand-over]
 //!                                          [--language python|node|go|dotnet -- PROGRAM...]
 //! cargo run --release -p sinkwell-bench -- isolation|curves|signing [--rounds 5] [--quick] [--json FILE]
 //! ```
@@ -18,6 +18,7 @@
 mod candidates;
 mod compare;
 mod event;
+mod idioms;
 mod isolation;
 mod measure;
 mod micro;

@@ -218,17 +218,17 @@ fn hand_over(events: u64, table: &mut Table) -> Result<(), Failure> {
     Ok(())
 }
 
-const BURST: u64 = 256;
+pub(crate) const BURST: u64 = 256;
 
 /// A manual emitter with so many lanes, or one that is disabled.
-fn quiet(lanes: usize) -> Result<Emitter, Failure> {
+pub(crate) fn quiet(lanes: usize) -> Result<Emitter, Failure> {
     let config = candidates::config(&roomy(lanes.max(1), 2 * BURST, "hmac"))?;
     let config = sinkwell::config::Config { disabled: lanes == 0, ..config };
     Ok(Emitter::open(Options { manual: true, ..Options::new(config) })?)
 }
 
 #[inline(never)]
-fn empty(emitter: &Emitter, lanes: usize) -> sinkwell::Result<()> {
+pub(crate) fn empty(emitter: &Emitter, lanes: usize) -> sinkwell::Result<()> {
     for i in 0..lanes {
         while emitter.drain(&format!("lane{i}"))?.count > 0 {}
     }
@@ -251,18 +251,18 @@ fn drained(lanes: usize, events: u64, ready: &ObjectWriter) -> Result<f64, Failu
 
 /// A question's figures, round by round.
 #[derive(Default)]
-struct Table(Vec<(String, String, Vec<f64>, Option<String>)>);
+pub(crate) struct Table(Vec<(String, String, Vec<f64>, Option<String>)>);
 
 impl Table {
     /// `beside`: the figure of the same question that it is held against.
-    fn put(&mut self, question: &str, who: &str, value: f64, beside: Option<&str>) {
+    pub(crate) fn put(&mut self, question: &str, who: &str, value: f64, beside: Option<&str>) {
         match self.0.iter_mut().find(|(q, w, ..)| q == question && w == who) {
             Some((_, _, values, _)) => values.push(value),
             None => self.0.push((question.into(), who.into(), vec![value], beside.map(Into::into))),
         }
     }
 
-    fn rows(self, rows: &mut Vec<Row>) {
+    pub(crate) fn rows(self, rows: &mut Vec<Row>) {
         let medians: Vec<_> = self
             .0
             .iter()
