@@ -22,6 +22,36 @@ public_api() {
     return 1
 }
 
+# No crate that the core brings to its users, features included, asks for a newer Rust than the core says (decision 0008);
+# of the standard library clippy's `incompatible_msrv` knows.
+rust_version() {
+    cargo metadata --locked --format-version 1 >"$logs/metadata.json" && python3 - "$logs/metadata.json" <<'PYTHON'
+import json
+import sys
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    metadata = json.load(file)
+packages = {package["id"]: package for package in metadata["packages"]}
+nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
+version = lambda package: tuple(map(int, (package["rust_version"] or "1").split(".")))
+core = next(package for package in packages.values() if package["name"] == "sinkwell")
+reached, waiting = set(), [core["id"]]
+while waiting:
+    one = waiting.pop()
+    if one not in reached:
+        reached.add(one)
+        deps = nodes[one]["deps"]
+        waiting += [dep["pkg"] for dep in deps if any(kind["kind"] is None for kind in dep["dep_kinds"])]
+newer = sorted(
+    f"{packages[one]['name']} {packages[one]['version']} asks for Rust {packages[one]['rust_version']}"
+    for one in reached
+    if version(packages[one])[:2] > version(core)[:2]
+)
+print(*(f"rust-version of the core is {core['rust_version']}, but {line}" for line in newer), sep="\n")
+sys.exit(bool(newer) or len(reached) < 50)
+PYTHON
+}
+
 status=0
 cargo fmt --all --check || status=1
 logged clippy cargo clippy --locked --workspace --features "$features" --all-targets -- -D warnings || status=1
@@ -34,5 +64,6 @@ logged rustdoc env RUSTDOCFLAGS="-D warnings" \
 logged rustdoc-small env RUSTDOCFLAGS="-D warnings" \
     cargo doc -p sinkwell --no-default-features --no-deps || status=1
 public_api || status=1
+logged rust-version rust_version || status=1
 logged deny cargo deny --all-features check bans licenses sources || status=1
 exit "$status"

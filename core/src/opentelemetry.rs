@@ -9,7 +9,7 @@ use std::time::Duration;
 #[allow(clippy::disallowed_types, reason = "a time to tell; the clock is not asked")]
 use std::time::SystemTime;
 
-use ::opentelemetry::trace::{SpanContext, SpanId, Status};
+use ::opentelemetry::trace::{SpanId, Status};
 use ::opentelemetry::{Array, Context, KeyValue, Value as Given};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData};
@@ -199,9 +199,9 @@ fn list<T>(plain: &mut Plain, items: &[T], each: impl Fn(&mut Plain, &T)) {
 /// The span that is active on this thread.
 #[cfg(feature = "tracing")]
 pub(crate) mod active {
-    use ::opentelemetry::trace::TraceContextExt as _;
+    use ::opentelemetry::Context;
+    use ::opentelemetry::trace::{SpanContext, TraceContextExt as _};
 
-    use super::{Context, SpanContext};
     use crate::event::Trace;
 
     pub(crate) struct Active {

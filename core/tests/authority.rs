@@ -62,6 +62,7 @@ fn seen(memory: &MemorySink) -> Vec<Value> {
 }
 
 fn run(unruly: bool) -> (Vec<Value>, Vec<String>) {
+    #[allow(clippy::incompatible_msrv, reason = "tests run with the pinned compiler alone")]
     std::panic::set_hook(Box::new(|panic| {
         if panic.payload_as_str() != Some("unruly") {
             eprintln!("{panic}");

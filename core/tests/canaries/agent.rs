@@ -268,6 +268,7 @@ impl Sink for Refuses {
 pub(crate) fn run_all(dir: &Path) {
     // What a host's panic prints is the host's; this host prints nothing.
     let usual = std::panic::take_hook();
+    #[allow(clippy::incompatible_msrv, reason = "tests run with the pinned compiler alone")]
     std::panic::set_hook(Box::new(move |panic| {
         if !panic.payload_as_str().is_some_and(|text| text.starts_with(WORDS)) {
             usual(panic);
