@@ -237,6 +237,21 @@ int32_t sw_events_of_span(const uint8_t *span, uint64_t len, SinkwellOwned *out,
   return sinkwell_events_of_span(bytes(span, len), out, error);
 }
 
+int32_t sw_emit_step(const SinkwellEmitter *emitter, const uint8_t *step, uint64_t len, int32_t wait,
+                     uint64_t *emitted, SinkwellError *error) {
+  return sinkwell_emit_step(emitter, bytes(step, len), wait, emitted, error);
+}
+
+int32_t sw_step_intent(const SinkwellEmitter *emitter, const uint8_t *step, uint64_t len, SinkwellOwned *out,
+                       SinkwellError *error) {
+  return sinkwell_step_intent(emitter, bytes(step, len), out, error);
+}
+
+int32_t sw_step_result(const SinkwellEmitter *emitter, const uint8_t *step, uint64_t len, int32_t wait, SinkwellOwned *out,
+                       SinkwellError *error) {
+  return sinkwell_step_result(emitter, bytes(step, len), wait, out, error);
+}
+
 int32_t sw_emit_log(const SinkwellEmitter *emitter, const uint8_t *record, uint64_t len, int32_t wait, SinkwellError *error) {
   return sinkwell_emit_log(emitter, bytes(record, len), wait, error);
 }

@@ -71,6 +71,12 @@ int32_t sw_with_lane(const SinkwellEmitter *emitter, const uint8_t *lane, uint64
                      SinkwellOwned *drained, SinkwellError *error);
 int32_t sw_emit_span(const SinkwellEmitter *emitter, const uint8_t *span, uint64_t len, int32_t wait,
                      uint64_t *emitted, SinkwellError *error);
+int32_t sw_emit_step(const SinkwellEmitter *emitter, const uint8_t *step, uint64_t len, int32_t wait,
+                     uint64_t *emitted, SinkwellError *error);
+int32_t sw_step_intent(const SinkwellEmitter *emitter, const uint8_t *step, uint64_t len, SinkwellOwned *out,
+                       SinkwellError *error);
+int32_t sw_step_result(const SinkwellEmitter *emitter, const uint8_t *step, uint64_t len, int32_t wait, SinkwellOwned *out,
+                       SinkwellError *error);
 int32_t sw_emit_log(const SinkwellEmitter *emitter, const uint8_t *record, uint64_t len, int32_t wait, SinkwellError *error);
 int32_t sw_vacuum_start(const SinkwellEmitter *emitter, const uint8_t *options, uint64_t len, SinkwellVacuum **vacuum,
                         SinkwellError *error);

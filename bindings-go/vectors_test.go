@@ -736,14 +736,158 @@ func TestLogVectors(t *testing.T) {
 	})
 }
 
+type stepFile struct {
+	Name  string     `json:"name"`
+	About string     `json:"about"`
+	Cases []stepCase `json:"cases"`
+}
+
+type stepCase struct {
+	Name   string            `json:"name"`
+	Calls  []stepCallCase    `json:"calls"`
+	Events []json.RawMessage `json:"events"`
+}
+
+type stepCallCase struct {
+	Emit  json.RawMessage `json:"emit"`
+	Begin json.RawMessage `json:"begin"`
+	End   json.RawMessage `json:"end"`
+	Error *struct {
+		Kind  string `json:"kind"`
+		Where string `json:"where"`
+	} `json:"error"`
+}
+
+// stepDeed is a deed of a step, from its beginning to its end.
+type stepDeed struct {
+	end  chan sinkwell.StepEnd
+	done chan error
+}
+
 func TestStepVectors(t *testing.T) {
-	const reason = "steps are not in the package yet"
-	eachVector(t, "steps", func(t *testing.T, name string, file map[string]any) {
-		for i := range file["cases"].([]any) {
-			record(t, fmt.Sprintf("%s/%d", name, i), reason)
+	eachVector(t, "steps", func(t *testing.T, name string, file stepFile) {
+		if len(file.Cases) == 0 {
+			t.Fatal("no cases")
 		}
-		t.Skip(reason)
+		for i, c := range file.Cases {
+			record(t, fmt.Sprintf("%s/%d", name, i), ran)
+			t.Run(c.Name, func(t *testing.T) { tellSteps(t, c) })
+		}
 	})
+}
+
+func tellSteps(t *testing.T, c stepCase) {
+	path := filepath.Join(t.TempDir(), "out")
+	document := fmt.Sprintf(`{"agent":{"id":"urn:example:agent"},"heartbeat":"off","lanes":[{"id":"out","sink":{"file":{"path":%q}}}]}`, path)
+	sw, err := sinkwell.Open(sinkwell.Text(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deeds := map[string]stepDeed{}
+	for _, call := range c.Calls {
+		var err error
+		switch {
+		case call.Emit != nil:
+			err = emitStepOf(t, sw, call.Emit)
+		case call.Begin != nil:
+			var step sinkwell.Step
+			strictly(t, call.Begin, &step)
+			deed := stepDeed{make(chan sinkwell.StepEnd), make(chan error, 1)}
+			began := make(chan struct{})
+			go func() {
+				deed.done <- sw.DeedOfStep(soon(t), step, func(_ context.Context, call *sinkwell.StepCall) error {
+					close(began)
+					call.Ended(<-deed.end)
+					return nil
+				})
+			}()
+			select {
+			case <-began:
+				deeds[step.ID] = deed
+			case err = <-deed.done:
+			}
+		default:
+			var step sinkwell.Step
+			strictly(t, call.End, &step)
+			deed := deeds[step.ID]
+			deed.end <- sinkwell.StepEnd{
+				Outcome: step.Outcome, ErrorType: step.ErrorType, Output: step.Output, Content: step.Content, EndUnixNano: step.EndUnixNano,
+			}
+			err = <-deed.done
+		}
+		var e *sinkwell.Error
+		switch {
+		case call.Error == nil:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case !errors.As(err, &e) || string(e.Kind) != call.Error.Kind || e.Where != call.Error.Where:
+			t.Errorf("%v, not %+v", err, call.Error)
+		}
+	}
+	if _, err := sw.Close(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []any
+	for line := range bytes.Lines(text) {
+		var event map[string]any
+		strictly(t, line, &event)
+		if event["origin"] == nil {
+			told = append(told, toldOf(event))
+		}
+	}
+	var wanted []any
+	for _, one := range c.Events {
+		var event any
+		strictly(t, one, &event)
+		wanted = append(wanted, event)
+	}
+	if !reflect.DeepEqual(told, wanted) {
+		got, _ := json.Marshal(told)
+		t.Errorf("got %s", got)
+	}
+}
+
+// emitStepOf emits a step as a value where it can be one, else as JSON.
+func emitStepOf(t *testing.T, sw *sinkwell.Emitter, text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	decoder.UseNumber()
+	var step sinkwell.Step
+	if decoder.Decode(&step) != nil || step.Kind == "" || bytes.Contains(text, []byte(`""`)) {
+		_, err := sw.EmitStepJSON(soon(t), text)
+		return err
+	}
+	_, err := sw.EmitStep(soon(t), step)
+	return err
+}
+
+// toldOf is what the vectors say of an event: no salt, no time, nothing that was measured.
+func toldOf(event map[string]any) map[string]any {
+	data := event["data"].(map[string]any)
+	delete(data, "capture")
+	if data["phase"] == "result" {
+		delete(data, "duration_ms")
+	}
+	parts, _ := data["content"].([]any)
+	for _, part := range parts {
+		for key := range part.(map[string]any) {
+			if !slices.Contains([]string{"class", "mediatype", "role", "size"}, key) {
+				delete(part.(map[string]any), key)
+			}
+		}
+	}
+	told := map[string]any{"type": event["type"], "data": data}
+	for _, key := range []string{"subject", "runid", "causationid", "correlationid", "traceparent", "severitytext"} {
+		if value, ok := event[key]; ok {
+			told[key] = value
+		}
+	}
+	return told
 }
 
 type hostSinksFile struct {
