@@ -113,6 +113,19 @@ __all__ = [
     "verify",
 ]
 
+_BRIDGES = frozenset(
+    {
+        "celery",
+        "langchain",
+        "logging",
+        "mcp",
+        "openai_agents",
+        "opentelemetry",
+        "pydantic_ai",
+        "structlog",
+    }
+)
+
 if TYPE_CHECKING:
     from . import celery as celery
     from . import langchain as langchain
@@ -120,11 +133,12 @@ if TYPE_CHECKING:
     from . import mcp as mcp
     from . import openai_agents as openai_agents
     from . import opentelemetry as opentelemetry
+    from . import pydantic_ai as pydantic_ai
     from . import structlog as structlog
 else:
 
     def __getattr__(name: str) -> Any:
         """The bridges are loaded when they are first named: each needs what it is a bridge to."""
-        if name in ("celery", "langchain", "logging", "mcp", "openai_agents", "opentelemetry", "structlog"):
+        if name in _BRIDGES:
             return importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

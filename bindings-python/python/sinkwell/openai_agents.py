@@ -60,7 +60,7 @@ class _Span:
         self.cause: str | None = None
         #: A tool's call that is a deed.
         self.call: Call | None = None
-        #: Whether a guardrail refused it, which was told as a decision.
+        #: Whether a guardrail refused it.
         self.denied = False
 
 
@@ -143,9 +143,7 @@ class Processor(TracingProcessor):
         tell(span.span_id, noted, data, error, step)
 
     def _agent(self, id: str, noted: _Span, data: Any, error: Any, step: dict[str, Any]) -> None:
-        outcome = None
-        if error is not None:
-            outcome = "denied" if "tripwire" in str(error.get("message", "")).lower() else "error"
+        outcome = "denied" if noted.denied else None if error is None else "error"
         with self._lock:
             if noted.trace in self._traces:
                 self._ends[noted.trace] = outcome
@@ -195,6 +193,9 @@ class Processor(TracingProcessor):
         self._teller.tell("handoff", id, name=data.to_agent, attributes=attributes, **step)
 
     def _decision(self, id: str, noted: _Span, data: Any, error: Any, step: dict[str, Any]) -> None:
+        if data.triggered and (around := self._spans.get(step["parent"])) is not None:
+            # A guardrail that trips ends its agent's run, of which the agent's own span does not always tell.
+            around.denied = True
         self._teller.tell(
             "decision", id, name=data.name, decision="deny" if data.triggered else "allow", **step
         )

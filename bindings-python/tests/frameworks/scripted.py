@@ -10,6 +10,8 @@ import sinkwell
 
 MARKER = "MARKER"
 
+CLASSES = ["prompt", "system", "completion", "tool_arguments", "tool_result", "message"]
+
 
 class Siem:
     """A sink that is down when it is told so."""
@@ -26,9 +28,21 @@ class Siem:
 
 
 def opened(out: str, how: str) -> sinkwell.Emitter:
-    """An emitter that writes to a file; with `down`, governance requires a sink that has just gone away."""
+    """An emitter that writes to a file; with `raw`, the policy lets people's words go there; with `down`, governance
+    requires a sink that has just gone away.
+    """
     lanes: list[dict[str, Any]] = [{"id": "out", "sink": {"file": {"path": str(Path(out))}}}]
     config: dict[str, Any] = {"agent": {"id": "urn:example:agent"}, "heartbeat": "off", "lanes": lanes}
+    if how == "raw":
+        content = {
+            "mode": "raw",
+            "retention": {"class": "short", "window": "30d"},
+            "limits": {"bytes": "64KiB"},
+        }
+        content["sampling"] = {"key": "run", "rate": {"numerator": 1, "denominator": 1}}
+        content["redaction"] = {"id": "none", "detectors": ["card"]}
+        config["governance"] = {"version": "1", "content": content}
+        lanes[0]["content"] = {"mode": "raw", "classes": CLASSES}
     if how != "down":
         return sinkwell.Emitter.open(config)
     retry = {"retry": {"initial": "1h", "cap": "1h"}, "breaker": {"failures": 1}}

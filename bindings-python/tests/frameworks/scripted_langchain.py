@@ -117,7 +117,7 @@ async def awaited(graph: Any, given: Any) -> list[Any]:
 
 def main(out: str, how: str) -> None:
     emitter = opened(out, how)
-    sinkwell.langchain.install(emitter)
+    sinkwell.langchain.install(emitter, permit="raw")
     graph, given = build(), {"messages": [HumanMessage(MARKER)]}
     try:
         if how == "async":

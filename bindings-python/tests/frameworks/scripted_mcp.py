@@ -28,7 +28,7 @@ async def person(context: Any, params: Any) -> Any:
 
 
 def build(emitter: sinkwell.Emitter, watched: bool) -> MCPServer:
-    server = MCPServer("shop", middleware=[sinkwell.mcp.Middleware(emitter)] if watched else [])
+    server = MCPServer("shop", middleware=[sinkwell.mcp.Middleware(emitter, permit="raw")] if watched else [])
 
     @server.tool()
     async def look(q: str) -> str:
@@ -56,7 +56,7 @@ async def main(emitter: sinkwell.Emitter, side: str) -> None:
     # Elicitation goes back through the connection only by the protocol's handshake.
     client = Client(server, elicitation_callback=person, mode="legacy")
     if side == "client":
-        sinkwell.mcp.watch(client, emitter)
+        sinkwell.mcp.watch(client, emitter, permit="raw")
     async with client:
         try:
             with sinkwell.run("shop"):

@@ -127,7 +127,7 @@ async def pay(q: str) -> str:
 
 async def main(emitter: sinkwell.Emitter) -> None:
     set_trace_processors([])
-    processor = sinkwell.openai_agents.install(emitter)
+    processor = sinkwell.openai_agents.install(emitter, permit="raw")
     refunds = Agent(
         name="refunds",
         model=Scripted("small", [call("charge", "c2"), call("pay", "c3"), said(MARKER)]),
