@@ -47,7 +47,7 @@ async function page() {
 
 async function tests() {
   const entryPoints = readdirSync(join(root, 'test'))
-    .filter((name) => name.endsWith('.test.ts'))
+    .filter((name) => name.endsWith('.test.ts') || name === 'figures.ts')
     .map((name) => `test/${name}`);
   await build({
     ...common,

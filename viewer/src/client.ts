@@ -1,6 +1,6 @@
 // The page's side of its worker.
 
-import type { Api, Core, Meta } from './model/types.ts';
+import type { Api, Core, Leave, Meta } from './model/types.ts';
 import { serve, type ToPage, type ToWorker } from './worker.ts';
 
 export interface Progress {
@@ -75,6 +75,11 @@ export class Client {
 
   end(): void {
     this.send({ what: 'end' });
+  }
+
+  /** The graph, as it stands in the page, or as the command says it now. */
+  graph(packed: string | undefined, leave?: Leave): void {
+    this.send({ what: 'graph', ...(packed === undefined ? {} : { packed }), ...(leave ? { leave } : {}) });
   }
 
   core(core: Core, pieces: number): void {

@@ -2,7 +2,7 @@
 
 import type { Client } from './client.ts';
 import { gunzip } from './model/pieces.ts';
-import type { Core, Meta } from './model/types.ts';
+import type { Core, Leave, Meta } from './model/types.ts';
 import { unbase64 } from './verify/bytes.ts';
 
 /** Hands everything to the worker, and takes it out of the page, so that it is in memory once. */
@@ -14,6 +14,9 @@ export async function readElements(client: Client): Promise<Meta> {
   const meta = JSON.parse(new TextDecoder().decode(await gunzip(bytes))) as Meta;
   if (meta.format !== 1) throw new Error(`it is of a format that it does not know, ${meta.format}`);
   client.begin(meta);
+  const graph = document.querySelector('script.graph');
+  if (graph) client.graph(graph.textContent ?? '');
+  graph?.remove();
   for (const piece of document.querySelectorAll<HTMLScriptElement>('script.lines, script.long')) {
     const { source, line, length } = piece.dataset;
     const text = piece.className === 'lines' ? (piece.textContent ?? '') : undefined;
@@ -61,9 +64,12 @@ export async function follow(client: Client, from: number): Promise<void> {
     if (performance.now() - asked > 15_000) {
       asked = performance.now();
       const answer = await fetch('core').catch(() => undefined);
-      const said = answer?.ok ? ((await answer.json()) as { pieces: number; core: Core }) : undefined;
+      const said = answer?.ok
+        ? ((await answer.json()) as { pieces: number; core: Core; graph?: Leave })
+        : undefined;
       if (said && said.pieces === next) {
         client.core(said.core, said.pieces);
+        client.graph(undefined, said.graph);
         judge();
       }
     }

@@ -1,7 +1,7 @@
 // Runs the model in a worker, or, where there is none to be had, in the page itself, by the same messages.
 
 import { Model } from './model/model.ts';
-import type { Api, Core, Meta } from './model/types.ts';
+import type { Api, Core, Leave, Meta } from './model/types.ts';
 import { unbase64 } from './verify/bytes.ts';
 
 export type ToWorker =
@@ -9,6 +9,7 @@ export type ToWorker =
   | { what: 'piece'; source: number; line: number; lines?: string; length?: number }
   | { what: 'end' }
   | { what: 'core'; core: Core; pieces: number }
+  | { what: 'graph'; packed?: string; leave?: Leave }
   | { what: 'call'; id: number; name: keyof Api; args: unknown[] };
 
 export type ToPage =
@@ -52,6 +53,9 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
     busy = true;
     for (let message = waiting.shift(); message; message = waiting.shift()) {
       if (message.what === 'meta') model = new Model(message.meta);
+      if (message.what === 'graph') {
+        model?.setGraph(message.packed === undefined ? undefined : decode(message.packed), message.leave);
+      }
       if (message.what === 'core') model?.setCore(message.core, message.pieces);
       if (message.what === 'piece' && model) {
         const gz = message.lines === undefined ? undefined : decode(message.lines);

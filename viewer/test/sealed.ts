@@ -22,19 +22,22 @@ export class Sealer {
   clock = Date.UTC(2026, 0, 1, 9, 0, 0);
   readonly id: string;
   readonly marks: string[] = [];
+  /** Whether what is sealed now is signed. */
+  signs = true;
 
   constructor(
     number: number,
     readonly agent: string,
     readonly key: KeyObject = keyOf(1),
     readonly lane = 'file',
+    mode = 'each',
   ) {
     this.id = `019b76da-a800-7000-8000-${String(number).padStart(12, '0')}`;
     this.own('audit.chain', {
       action: 'opened',
       classes: ['audit'],
       lane,
-      sign: 'each',
+      sign: mode,
       version: '0.1.0',
       why: 'start',
     });
@@ -74,17 +77,15 @@ export class Sealer {
     const digest = sha256('sinkwell-event-v1\n', canonical(event));
     const hash = sha256('sinkwell-place-v1\n', canonical(place), '\n', digest);
     this.prev = hash.toString('hex');
-    const signature = sign(null, Buffer.concat([Buffer.from('sinkwell-seal-v1\n'), hash]), this.key);
-    const line = canonical({
-      ...event,
-      data: { ...data, ...shown },
-      ...place,
-      keyid: 'k',
-      sigalg: 'ed25519',
-      signature: signature.toString('base64'),
-    });
+    const line = canonical({ ...event, data: { ...data, ...shown }, ...place, ...this.signed(hash) });
     this.lines.push(`${line}\n`);
     return line;
+  }
+
+  private signed(hash: Buffer): JsonObject {
+    if (!this.signs) return {};
+    const signature = sign(null, Buffer.concat([Buffer.from('sinkwell-seal-v1\n'), hash]), this.key);
+    return { keyid: 'k', sigalg: 'ed25519', signature: signature.toString('base64') };
   }
 
   checkpoint(action = 'checkpoint'): void {

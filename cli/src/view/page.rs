@@ -30,7 +30,7 @@ pub(super) fn write_file(path: &Path, collected: &Collected, told: &Told) -> Res
         Error::internal(format!("the page cannot be written: {e}")).at(path.display().to_string())
     };
     // First what may fail, so that no half of a page is left.
-    let meta = meta(collected, told)?;
+    let meta = Meta::of(collected, told)?;
     let file = std::fs::OpenOptions::new()
         .write(true)
         .create(true)
@@ -46,14 +46,17 @@ pub(super) fn write_file(path: &Path, collected: &Collected, told: &Told) -> Res
 pub(super) fn write(
     out: &mut dyn Write,
     collected: &Collected,
-    meta: &Value,
+    meta: &Meta,
     connect: &str,
 ) -> io::Result<()> {
     let (head, foot) = PAGE.split_once(DATA).unwrap_or((PAGE, ""));
     out.write_all(head.replacen(CONNECT, connect, 1).as_bytes())?;
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(meta.to_json().as_bytes())?;
-    element(out, "meta", "", &encoder.finish()?)?;
+    for (class, value) in [("meta", Some(&meta.told)), ("graph", meta.graph.as_ref())] {
+        let Some(value) = value else { continue };
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(value.to_json().as_bytes())?;
+        element(out, class, "", &encoder.finish()?)?;
+    }
     for piece in &collected.pieces {
         write_piece(out, piece)?;
     }
@@ -85,42 +88,60 @@ pub(super) fn piece_value(piece: &Piece) -> Value {
     object(members)
 }
 
+/// A graph of more nodes is not put into a page: nobody reads it there, and it would be as large as the events.
+const MOST_NODES: usize = 50_000;
+
 /// What the page is told beside the lines.
-pub(super) fn meta(collected: &Collected, told: &Told) -> Result<Value> {
-    let sources = collected.sources.iter().map(|source| {
-        let kind = match source.kind {
-            Kind::Input => "input",
-            Kind::Checkpoint => "checkpoint",
-        };
-        object([("name", source.name.as_str().into()), ("kind", kind.into()), ("bytes", int(source.bytes))])
-    });
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ok(object([
-        ("format", int(1)),
-        ("version", env!("CARGO_PKG_VERSION").into()),
-        ("made", int(u64::try_from(now.as_millis()).unwrap_or(0))),
-        ("sources", Value::Array(sources.collect())),
-        ("pieces", int(collected.pieces.len() as u64)),
-        (
-            "keys",
-            Value::Array(told.keys.iter().map(|(key, argument)| key_value(key, argument, told)).collect()),
-        ),
-        ("options", object([("partial", told.partial.into()), ("strict", told.strict.into())])),
-        ("live", told.live.into()),
-        ("core", core(collected, told)?),
-    ]))
+pub(super) struct Meta {
+    told: Value,
+    /// Apart, as it is large and only one view asks for it.
+    graph: Option<Value>,
 }
 
-/// What the core says: by all keys, and by those alone that the page has.
-pub(super) fn core(collected: &Collected, told: &Told) -> Result<Value> {
+impl Meta {
+    pub(super) fn of(collected: &Collected, told: &Told) -> Result<Self> {
+        let sources = collected.sources.iter().map(|source| {
+            let kind = match source.kind {
+                Kind::Input => "input",
+                Kind::Checkpoint => "checkpoint",
+            };
+            object([
+                ("name", source.name.as_str().into()),
+                ("kind", kind.into()),
+                ("bytes", int(source.bytes)),
+            ])
+        });
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let keys = told.keys.iter().map(|(key, argument)| key_value(key, argument, told));
+        let (core, graph) = core(collected, told)?;
+        let told = object([
+            ("format", int(1)),
+            ("version", env!("CARGO_PKG_VERSION").into()),
+            ("made", int(u64::try_from(now.as_millis()).unwrap_or(0))),
+            ("sources", Value::Array(sources.collect())),
+            ("pieces", int(collected.pieces.len() as u64)),
+            ("keys", Value::Array(keys.collect())),
+            ("options", object([("partial", told.partial.into()), ("strict", told.strict.into())])),
+            ("live", told.live.into()),
+            ("core", core),
+        ]);
+        Ok(Self { told, graph })
+    }
+}
+
+/// What the core says: by all keys, and by those alone that the page has; and the authorization graph, if it is not too
+/// large.
+pub(super) fn core(collected: &Collected, told: &Told) -> Result<(Value, Option<Value>)> {
     let (report, graph) = collected.judge(told.options(true))?;
-    let mut members = vec![("report", report.to_json()), ("graph", graph.to_json())];
-    members.push(("text", graph.to_string().as_str().into()));
+    let mut members = vec![("report", report.to_json())];
     let secret = told.keys.iter().any(|(key, _)| key.key.ed25519_bytes().is_none());
     if secret && !told.secrets {
         members.push(("without_secrets", collected.judge(told.options(false))?.0.to_json()));
     }
-    Ok(object(members))
+    let nodes = graph.to_json();
+    let small = nodes.get("nodes").is_none_or(|nodes| nodes.items().len() <= MOST_NODES);
+    let graph = small.then(|| object([("graph", nodes), ("text", graph.to_string().as_str().into())]));
+    Ok((object(members), graph))
 }
 
 fn key_value(key: &sinkwell::verify::TrustedKey, argument: &str, told: &Told) -> Value {

@@ -124,7 +124,7 @@ fn answer(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
         }
         Asked::Page => {
             let collected = shared.lock();
-            let meta = match page::meta(&collected, &shared.told) {
+            let meta = match page::Meta::of(&collected, &shared.told) {
                 Ok(meta) => meta,
                 Err(e) => return refuse(&mut stream, &e),
             };
@@ -144,8 +144,10 @@ fn answer(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
             let pieces = collected.pieces.len();
             drop(collected);
             match core {
-                Ok(core) => {
-                    let value = object([("pieces", int(pieces as u64)), ("core", core)]);
+                Ok((core, graph)) => {
+                    let mut members = vec![("pieces", int(pieces as u64)), ("core", core)];
+                    members.extend(graph.map(|graph| ("graph", graph)));
+                    let value = object(members);
                     respond(&mut stream, "application/json", value.to_json().as_bytes())
                 }
                 Err(e) => refuse(&mut stream, &e),

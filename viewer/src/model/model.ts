@@ -16,8 +16,8 @@ import type {
   Core,
   EventView,
   Filter,
-  Graph,
   LaneView,
+  Leave,
   LossView,
   Meta,
   Row,
@@ -121,6 +121,15 @@ export class Model implements Api {
   get lines(): number {
     return this.read;
   }
+
+  /** The graph, compressed until somebody asks for it, or as the command has it now. */
+  setGraph(packed: Uint8Array | undefined, leave?: Leave): void {
+    this.packed = packed;
+    this.leave = leave;
+  }
+
+  private packed: Uint8Array | undefined;
+  private leave: Leave | undefined;
 
   judge(): void {
     this.error = undefined;
@@ -628,8 +637,13 @@ export class Model implements Api {
   }
 
   /** The core's graph; each node is held against what this page itself verified. */
-  graph(): { graph: Graph; text: string; doubts: string[]; at: Record<string, number> } {
-    const { graph, text: words } = this.core;
+  async graph(): Promise<(Leave & { doubts: string[]; at: Record<string, number> }) | undefined> {
+    if (this.packed) {
+      this.leave = JSON.parse(new TextDecoder().decode(await gunzip(this.packed))) as Leave;
+      this.packed = undefined;
+    }
+    if (!this.leave) return undefined;
+    const { graph, text: words } = this.leave;
     const doubts: string[] = [];
     const at: Record<string, number> = {};
     const secrets = this.meta.keys.some(({ id }) => !this.verifier.keys.some((key) => key.id === id));

@@ -47,6 +47,10 @@ export interface CoreReport {
 export interface Core {
   report: CoreReport;
   without_secrets?: CoreReport;
+}
+
+/** The authorization graph, as the core worked it out, and the same in words. */
+export interface Leave {
   graph: Graph;
   text: string;
 }
@@ -279,6 +283,7 @@ export interface Api {
   run(id: string): Promise<RunDetail | undefined>;
   losses(): LossView;
   lanes(): LaneView[];
-  graph(): { graph: Graph; text: string; doubts: string[]; at: Record<string, number> };
+  /** Nothing where it was too large for a page. */
+  graph(): Promise<(Leave & { doubts: string[]; at: Record<string, number> }) | undefined>;
   give(id: string, form: string, bytes: Uint8Array): Promise<string>;
 }

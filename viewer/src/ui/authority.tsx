@@ -22,7 +22,14 @@ const FOUND: Record<string, string> = Object.assign(Object.create(null) as Recor
 
 export function Authority({ view, id }: { view: View; id: string | undefined }): JSX.Element {
   const answer = useAnswer(view.client, 'graph', [], view.turn);
-  if (!answer) return <p class="wait">Reading…</p>;
+  if (!answer) {
+    return (
+      <p class="wait">
+        Nothing to show yet. Of very many events the graph is in no page: <code>sinkwell graph --run</code>{' '}
+        shows a part.
+      </p>
+    );
+  }
   const { graph, text, doubts, at } = answer;
   const found = new Map<string, Graph['findings']>();
   for (const each of graph.findings) found.set(each.node, [...(found.get(each.node) ?? []), each]);

@@ -9,7 +9,7 @@ import { STATES } from './words.ts';
 
 // What cannot be seen, or changes how what is beside it is read: controls, marks of direction, blanks of no width.
 const HIDDEN =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff]|\p{Cs}|\u{e0000}-\u{e007f}/gu;
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff]|\p{Cs}|[\u{e0000}-\u{e01ef}]|(?<=\p{M}{4})\p{M}+/gu;
 const WORD = /[\p{L}\p{M}\p{N}]+/gu;
 const ALPHABETS = [
   /\p{Script=Latin}/u,
@@ -27,6 +27,12 @@ export function mixed(text: string): boolean {
   );
 }
 
+/** A character by its number; of marks heaped on a letter, how many there are. */
+const shownAs = (hidden: string): string =>
+  /^\p{M}{2,}$/u.test(hidden)
+    ? `${hidden.length} marks`
+    : `\\u${(hidden.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+
 /** Text of a stranger: always text, with what is hidden in it made visible, and apart from what stands beside it. */
 export function T({
   v,
@@ -42,10 +48,7 @@ export function T({
   let at = 0;
   for (const found of cut.matchAll(HIDDEN)) {
     if (keep && found[0] === '\n') continue;
-    parts.push(
-      cut.slice(at, found.index),
-      <span class="hidden-char">{`\\u${(found[0].codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`}</span>,
-    );
+    parts.push(cut.slice(at, found.index), <span class="hidden-char">{shownAs(found[0])}</span>);
     at = found.index + found[0].length;
   }
   parts.push(cut.slice(at));

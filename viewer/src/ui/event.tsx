@@ -47,8 +47,8 @@ function Shown({ view, i }: { view: View; i: number }): JSX.Element {
         )}
       </nav>
       <h1>
-        <T v={row.stub ? 'What retention left' : shortType(row.type)} /> <Outcome outcome={row.outcome} />{' '}
-        <T v={row.label} />
+        <T v={row.stub ? 'What retention left' : shortType(row.type)} />{' '}
+        <Outcome outcome={row.outcome} state={row.state} /> <T v={row.label} />
       </h1>
       <section class={`hero small ${row.state}`}>
         <Mark state={row.state} />
@@ -218,7 +218,9 @@ function Proof({ event }: { event: EventView }): JSX.Element {
                   ? event.row.state === 'unchecked'
                     ? '? not checked, as no key was given'
                     : '✓ good'
-                  : `✕ ${kindTitle(event.seal)}`}
+                  : event.seal === 'altered'
+                    ? '✕ not that of the key for these bytes'
+                    : `✕ ${kindTitle(event.seal)}`}
               </strong>
               <br />
               <code class="hash">

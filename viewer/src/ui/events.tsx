@@ -3,7 +3,7 @@
 import type { JSX } from 'preact';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 
-import type { Filter, Row } from '../model/types.ts';
+import type { Filter, Row, State } from '../model/types.ts';
 import type { View } from './app.tsx';
 import { Mark, T, VirtualList, eventLink, mixed } from './bits.tsx';
 import { STATES, clock, count, shortType, time } from './words.ts';
@@ -164,10 +164,11 @@ function tone(outcome: string): string {
   return '';
 }
 
-export function Outcome({ outcome }: { outcome: string }): JSX.Element {
+/** How something went. Good news has its colour only where the line that brings it is verified. */
+export function Outcome({ outcome, state = 'verified' }: { outcome: string; state?: State }): JSX.Element {
   if (!outcome) return <></>;
   return (
-    <span class={`outcome ${tone(outcome)}`}>
+    <span class={`outcome ${state === 'verified' || tone(outcome) !== 'fine' ? tone(outcome) : ''}`}>
       <T v={outcome} />
     </span>
   );
@@ -183,7 +184,7 @@ export function EventRow({ row }: { row: Row }): JSX.Element {
         {row.stub ? 'erased: only a proof is left' : <T v={shortType(row.type)} most={60} />}
       </span>
       <span class="about">
-        <Outcome outcome={row.outcome} /> <T v={row.label} most={160} />
+        <Outcome outcome={row.outcome} state={row.state} /> <T v={row.label} most={160} />
       </span>
       <span class="wide agent">
         <T v={row.agent} most={80} /> <T v={row.run} most={60} />

@@ -62,7 +62,7 @@ function All({ view }: { view: View }): JSX.Element {
                   <td>
                     <Status run={run} />
                   </td>
-                  <td>{time(run.start)}</td>
+                  <td class="nowrap">{time(run.start).slice(0, 19)}</td>
                   <td class="num">{span(milliseconds(run.end) - milliseconds(run.start))}</td>
                   <td class="num">{run.tools}</td>
                   <td class="num">
@@ -249,7 +249,7 @@ function Bar({ each, start, length }: { each: Span; start: number; length: numbe
         <span class="type">
           <T v={each.kind} most={40} />
         </span>{' '}
-        <Outcome outcome={each.outcome} /> <T v={each.label} most={100} />
+        <Outcome outcome={each.outcome} state={each.state} /> <T v={each.label} most={100} />
         {each.unfinished && <strong class="bad"> ◌ no result</strong>}
       </span>
       <span class="bar-track" aria-hidden="true">

@@ -183,7 +183,7 @@ function One({ stream, open }: { stream: StreamView; open: boolean }): JSX.Eleme
       {findings.length > 0 && (
         <ul class="found">
           {findings.slice(0, open ? 100 : 5).map((found) => (
-            <li class={found.weight}>
+            <li class={found.weight === 'findings' ? 'bad' : 'part'}>
               <span aria-hidden="true">{found.weight === 'findings' ? '✕' : '◐'}</span>{' '}
               {kindTitle(found.kind)}
               {found.from !== undefined && (

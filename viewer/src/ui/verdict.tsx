@@ -276,7 +276,7 @@ function Findings({ view: { summary } }: { view: View }): JSX.Element {
   return (
     <Card title={notes ? 'Worth knowing' : 'What was found'} id="findings">
       <div class="scroll">
-        <table>
+        <table class="stacks">
           <thead>
             <tr>
               <th>What</th>
@@ -286,7 +286,7 @@ function Findings({ view: { summary } }: { view: View }): JSX.Element {
           </thead>
           <tbody>
             {summary.findings.slice(0, most).map((found) => (
-              <tr class={found.weight}>
+              <tr>
                 <td>
                   <span class={`weight ${found.weight}`}>
                     <span aria-hidden="true">
