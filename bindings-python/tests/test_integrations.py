@@ -147,7 +147,23 @@ def test_the_scripted_run_with_pydantic_ai(tmp_path: Path) -> None:
     check_deeds(events)
 
 
+def test_the_tools_of_the_scripted_run_by_agent_hooks(tmp_path: Path) -> None:
+    pytest.importorskip("agent_hooks")
+    said, events = scripted("agent_hooks", NEWEST, tmp_path / "events.ndjson", "up")
+    assert said == ["END True", "RAN look,charge"]
+    # Each point that it lets pass is a decision, too.
+    passed = [event for event in events if event["data"].get("decision") != "allow"]
+    usage = {"input_tokens": 12, "output_tokens": 3, "total_tokens": 15}
+    kept = [one for one in passed if not one["type"].endswith("model.usage")]
+    assert graph(kept) == [("run.started", "shop", None), *TOOLS, ("run.completed", "shop", None)]
+    (used,) = (event["data"] for event in events if event["type"].endswith("model.usage"))
+    assert {name: used[name] for name in usage} == usage
+    assert {event.get("runid") for event in events if not event["type"].endswith("coverage")} == {"s-1"}
+    check_deeds(events)
+
+
 RAW = [
+    ("agent_hooks", "agent_hooks", ("raw",), {"prompt", "completion", "tool_arguments", "tool_result"}),
     ("langchain", "langgraph", ("raw",), {"prompt", "completion", "tool_arguments", "tool_result"}),
     ("openai_agents", "agents", ("raw",), {"prompt", "completion", "tool_arguments", "tool_result"}),
     ("pydantic_ai", "pydantic_ai", ("raw",), {"prompt", "completion", "tool_arguments", "tool_result"}),
@@ -313,6 +329,34 @@ def test_while_a_tool_waits_for_its_intent_the_event_loop_goes_on() -> None:
     assert turns == ["other", "act"]
 
 
+def test_streamed_output_is_not_held_back(tmp_path: Path) -> None:
+    pytest.importorskip("pydantic_ai")
+    from pydantic_ai import Agent
+    from pydantic_ai.models.function import FunctionModel
+
+    seen: list[str] = []
+
+    async def main(capability: Any) -> None:
+        gate = asyncio.Event()
+
+        async def stream(messages: Any, info: Any) -> Any:
+            yield "one"
+            # It goes on only once the caller has the first piece.
+            await gate.wait()
+            yield "two"
+
+        model = FunctionModel(stream_function=stream)
+        agent = Agent(model, name="shop", capabilities=[capability])
+        async with agent.run_stream("x") as result:
+            async for text in result.stream_text(debounce_by=None):
+                seen.append(text)
+                gate.set()
+
+    with sinkwell.Emitter.open(plain_config(tmp_path / "events.ndjson")) as emitter:
+        asyncio.run(main(sinkwell.pydantic_ai.Capability(emitter)))
+    assert seen == ["one", "onetwo"]
+
+
 def plain_config(out: Path) -> dict[str, Any]:
     lanes = [{"id": "out", "sink": {"file": {"path": str(out)}}}]
     return {"agent": {"id": "urn:example:agent"}, "heartbeat": "off", "lanes": lanes}
@@ -357,6 +401,7 @@ DOWN = [
     ("mcp", "mcp", ("down", "server")),
     ("mcp", "mcp", ("down", "client")),
     ("pydantic_ai", "pydantic_ai", ("down",)),
+    ("agent_hooks", "agent_hooks", ("down",)),
 ]
 
 

@@ -115,6 +115,7 @@ __all__ = [
 
 _BRIDGES = frozenset(
     {
+        "agent_hooks",
         "celery",
         "langchain",
         "logging",
@@ -127,6 +128,7 @@ _BRIDGES = frozenset(
 )
 
 if TYPE_CHECKING:
+    from . import agent_hooks as agent_hooks
     from . import celery as celery
     from . import langchain as langchain
     from . import logging as logging
