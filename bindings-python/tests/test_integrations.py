@@ -385,6 +385,43 @@ def test_the_oldest_mcp(tmp_path: Path) -> None:
     check_mcp(environment(HERE / "oldest_mcp.txt"), tmp_path / "events.ndjson")
 
 
+def test_the_oldest_langchain(tmp_path: Path) -> None:
+    python = environment(HERE / "oldest_langchain.txt")
+    said, events = scripted("langchain", python, tmp_path / "events.ndjson", "up")
+    assert said == ["END True", "RAN look,charge"]
+    assert graph(events) == GRAPH
+    check_deeds(events)
+
+
+def test_a_call_in_one_process_and_what_it_did_in_another_are_one_graph(tmp_path: Path) -> None:
+    pytest.importorskip("mcp")
+    from mcp.client import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
+    here, there = tmp_path / "here.ndjson", tmp_path / "there.ndjson"
+    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'bindings-python' / 'python'}{os.pathsep}{HERE}"}
+    served = StdioServerParameters(
+        command=sys.executable, args=[str(HERE / "served_mcp.py"), str(there)], env=env
+    )
+
+    async def main(emitter: sinkwell.Emitter) -> None:
+        async with sinkwell.mcp.watch(Client(stdio_client(served)), emitter) as client:
+            with sinkwell.run("order-17"):
+                await client.call_tool("pay", {"q": "x"})
+
+    with sinkwell.Emitter.open(plain_config(here)) as emitter:
+        asyncio.run(main(emitter))
+    asked, answered = ([event for event in read(out) if "runid" in event] for out in (here, there))
+    assert [event["data"].get("phase") for event in asked] == ["intent", "result"]
+    assert [event["data"].get("phase") for event in answered] == ["intent", None, "result"]
+    assert {event["runid"] for event in [*asked, *answered]} == {"order-17"}
+    # One trace, and each caused by the one before.
+    assert len({event["traceparent"][3:35] for event in [*asked, *answered] if "traceparent" in event}) == 1
+    assert answered[0]["traceparent"][3:35] == asked[0]["traceparent"][3:35]
+    assert answered[0]["causationid"] == asked[0]["id"]
+    assert answered[1]["causationid"] == answered[0]["id"]
+
+
 def test_an_mcp_client_says_what_the_server_answered(tmp_path: Path) -> None:
     pytest.importorskip("mcp")
     said, events = scripted("mcp", NEWEST, tmp_path / "events.ndjson", "up", "client")
