@@ -111,10 +111,10 @@ pub(crate) fn differences_add_up(binary: &Path) -> String {
     await_calls(1000.0);
     // Away, and what it missed is in the next difference.
     collector.stop();
-    calls(500);
+    calls(400);
     collector.restart();
-    await_calls(1500.0);
-    calls(1500);
+    await_calls(1400.0);
+    calls(1600);
     drop(say);
     assert!(agent.wait().unwrap().success());
     collector.stop();

@@ -1,3 +1,6 @@
+#[path = "../../../../../bench/policy/src/hostile.rs"]
+mod hostile;
+
 use super::super::facts::{Paths, with_workspace};
 use super::*;
 use crate::event::{Data, Event, EventInput, Freezer, Identity, Trace};
@@ -175,50 +178,8 @@ fn what_is_refused_names_its_place() {
 /// On a thread with little stack: refused or read, never an abort.
 #[test]
 fn hostile_sources_need_little_stack_and_name_their_place() {
-    let fill = |part: &str, end: &str| {
-        let mut text = part.repeat(1023 / part.len());
-        text.truncate(1024 - end.len());
-        text + end
-    };
-    let fold = |class: &str| format!("event.data.s.matches(r'(?i){}')", class.repeat(950 / class.len()));
-    let sources = [
-        fill("(", ""),
-        fill("[", ""),
-        fill("((1)+", "1"),
-        fill("!", "true"),
-        fill("-", "1"),
-        fill("!-", "1"),
-        format!("1{}", fill("[0]", "")),
-        fill("event.data.", "x"),
-        format!("event.data.x{}", ".a".repeat(500)),
-        fill("true?", ""),
-        fill("true?1:", "2"),
-        fill("1+", "1"),
-        fill("true&&", "true"),
-        fill("true||", "true"),
-        fill("has(", ""),
-        "[1,2,3,4].all(a,".repeat(20),
-        "[1,2,3,4,5,6,7,8].all(a,[1,2,3,4,5,6,7,8].all(b,[1,2,3,4,5,6,7,8].all(c,a==b&&b==c)))".to_owned(),
-        "event.data.s.matches('((((((((((((((((((((((((((((((a))))))))))))))))))))))))))))))')".to_owned(),
-        "event.data.s.matches('(a{1,99}){1,99}')".to_owned(),
-        r"event.data.s.matches('(\\w{1,60}\\W){1,60}')".to_owned(),
-        "event.data.s.matches('(a|a)*(a|a)*(a|a)*b')".to_owned(),
-        fold(r"[!-\x{10ffff}]"),
-        fold(r"\pL"),
-        fold(r"[\s\S]"),
-        fold(r"[\w&&\pL]"),
-        fold("[[[[[[[[a]]]]]]]]"),
-        fill("'", ""),
-        fill("\"\"\"", ""),
-        fill("\\", ""),
-        fill("1.", ""),
-        fill("é", ""),
-        fill("a,", ""),
-        "\u{0}".repeat(100),
-        "x".repeat(5000),
-    ];
-    let read = move || {
-        for source in sources {
+    let read = || {
+        for source in hostile::sources() {
             // How long it takes is measured by `bench/policy`; what bounds it is how much there is to do.
             let read = run(&source, "{}");
             if let Err(error) = read {
