@@ -6,10 +6,24 @@
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+/// A span by its trace context.
+fn identified(context: &SpanContext) -> Vec<(&'static str, Value)> {
+    let mut members = vec![
+        ("trace_id", context.trace_id().to_string().into()),
+        ("span_id", context.span_id().to_string().into()),
+        ("flags", Value::Int(context.trace_flags().to_u8().into())),
+    ];
+    let state = context.trace_state().header();
+    if !state.is_empty() {
+        members.push(("state", state.into()));
+    }
+    members
+}
+
 #[allow(clippy::disallowed_types, reason = "a time to tell; the clock is not asked")]
 use std::time::SystemTime;
 
-use ::opentelemetry::trace::{SpanId, Status};
+use ::opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status};
 use ::opentelemetry::{Array, Context, KeyValue, Value as Given};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData};
@@ -117,18 +131,20 @@ impl opentelemetry_sdk::trace::SpanProcessor for SpanProcessor {
 }
 
 fn described(span: &SpanData, ended: bool, permit: ContentMode) -> Value {
-    let mut members: Vec<(String, Value)> = Vec::with_capacity(12);
+    let mut members: Vec<(String, Value)> = Vec::with_capacity(14);
     let mut put = |member: &str, value: Value| members.push((member.to_owned(), value));
     put("name", span.name.as_ref().into());
+    let kind = match span.span_kind {
+        SpanKind::Internal => "internal",
+        SpanKind::Server => "server",
+        SpanKind::Client => "client",
+        SpanKind::Producer => "producer",
+        SpanKind::Consumer => "consumer",
+    };
+    put("kind", kind.into());
     let context = &span.span_context;
     if context.is_valid() {
-        put("trace_id", context.trace_id().to_string().into());
-        put("span_id", context.span_id().to_string().into());
-        put("flags", Value::Int(context.trace_flags().to_u8().into()));
-        let state = context.trace_state().header();
-        if !state.is_empty() {
-            put("state", state.into());
-        }
+        identified(context).into_iter().for_each(|(member, value)| put(member, value));
     }
     if span.parent_span_id != SpanId::INVALID {
         put("parent_span_id", span.parent_span_id.to_string().into());
@@ -152,10 +168,18 @@ fn described(span: &SpanData, ended: bool, permit: ContentMode) -> Value {
     let events = span.events.iter().map(|event| {
         Value::Object(vec![
             ("name".to_owned(), event.name.as_ref().into()),
+            ("time_unix_nano".to_owned(), nanos(event.timestamp)),
             ("attributes".to_owned(), attributes(&event.attributes)),
         ])
     });
     put("events", Value::Array(events.collect()));
+    let links = span.links.iter().map(|link| {
+        let identified = identified(&link.span_context).into_iter();
+        let members = identified.map(|(member, value)| (member.to_owned(), value));
+        let own = [("attributes".to_owned(), attributes(&link.attributes))];
+        Value::Object(members.chain(own).collect())
+    });
+    put("links", Value::Array(links.collect()));
     put("permit", permit.name().into());
     Value::Object(members)
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use opentelemetry::trace::{Span as _, Status, TraceContextExt as _, Tracer as _, TracerProvider as _};
+use opentelemetry::trace::{
+    Link, Span as _, SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
+};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value as Given};
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor as _};
@@ -78,6 +80,43 @@ fn spans_are_what_they_stand_for_and_belong_to_their_run() {
     let span = context.span().span_context().clone();
     let expected = format!("00-{}-{}-01", span.trace_id(), span.span_id());
     assert_eq!(events[2].traceparent(), Some(expected.as_str()));
+}
+
+#[test]
+fn kind_links_and_what_happened_travel() {
+    let (emitter, kept) = emitter();
+    let provider = provider(&emitter);
+    let tracer = provider.tracer("agent");
+    let around = tracer.start("around").span_context().clone();
+    let words = || KeyValue::new("words", "Jane is away");
+    let mut span = tracer.build(
+        tracer.span_builder("GET /cart").with_kind(SpanKind::Server).with_links(vec![Link::new(
+            around.clone(),
+            vec![KeyValue::new("link.n", 1), words()],
+            0,
+        )]),
+    );
+    let when = std::time::UNIX_EPOCH + std::time::Duration::new(1_700_000_001, 5);
+    span.add_event_with_timestamp("cache.miss", when, vec![KeyValue::new("cache.size", 3), words()]);
+    span.add_event("Jane is away", Vec::new());
+    span.end();
+    let events = events(&emitter, &kept);
+    let data = events.last().unwrap().data();
+    let json = |member: &str| data.get(member).map(Value::to_json).unwrap_or_default();
+    assert_eq!(json("span_kind"), r#""server""#);
+    let (trace, own, flags) = (around.trace_id(), around.span_id(), around.trace_flags().to_u8());
+    assert_eq!(
+        json("span_links"),
+        format!(
+            r#"[{{"attributes":{{"link.n":1}},"flags":{flags},"span_id":"{own}","trace_id":"{trace}"}}]"#
+        )
+    );
+    assert_eq!(
+        json("span_events"),
+        r#"[{"attributes":{"cache.size":3},"name":"cache.miss","time":"2023-11-14T22:13:21.000000005Z"}]"#
+    );
+    assert_eq!(json("span_events_left_out"), "1");
+    assert!(events.iter().all(|event| !String::from_utf8_lossy(event.bytes()).contains("Jane")));
 }
 
 /// Takes nothing.
