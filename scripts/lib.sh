@@ -98,7 +98,7 @@ node_modules() {
 # What the Go modules and their tests need.
 go_modules() {
     local module
-    for module in bindings-go bindings-go/otel; do
+    for module in bindings-go bindings-go/otel bindings-go/mcp; do
         fetched go-modules go -C "$module" list -deps -test ./... || return
     done
 }

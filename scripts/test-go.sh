@@ -15,7 +15,7 @@ export CGO_LDFLAGS="-L$SINKWELL_LIB_DIR ${CGO_LDFLAGS:-}" GOFLAGS="${GOFLAGS:-} 
 modules() {
     local failed=0 module
     # Never from the cache, which does not know of the library's bytes nor of what the tests leave for the matrix.
-    for module in bindings-go bindings-go/otel; do go -C "$module" test -count=1 -race -json ./... || failed=1; done
+    for module in bindings-go bindings-go/otel bindings-go/mcp; do go -C "$module" test -count=1 -race -json ./... || failed=1; done
     return "$failed"
 }
 logged go modules || status=$?
