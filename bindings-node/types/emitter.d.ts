@@ -67,6 +67,9 @@ export interface Counters {
     readonly droppedBy: Readonly<Record<string, number>>;
     readonly rejectedBy: Readonly<Record<string, number>>;
     readonly filteredBy: Readonly<Record<string, number>>;
+    /** What the sink itself has moved, where it says so (docs/LANES.md), by the names that every language has. */
+    readonly sink?: Readonly<Record<string, number>>;
+    readonly sinkErrors?: Readonly<Record<string, number>>;
 }
 /** A condition of a policy on one of its targets. */
 export interface PolicyCondition {
