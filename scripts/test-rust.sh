@@ -9,9 +9,9 @@ export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-20260101}"
 # Every fuzz target takes so long; `make fuzz` takes longer.
 SINKWELL_FUZZ_SECONDS="${FUZZ_SECONDS:-20}" logged rust cargo test --no-fail-fast || status=$?
 # The crate with its features for Rust's own users, which change no byte: another build of the core, whose vectors run again.
-features=(-p sinkwell --features serde,tracing,opentelemetry)
-logged features cargo test "${features[@]}" --test serde --test tracing --test opentelemetry --test emit_vectors --test seal_vectors --test logs_vectors \
-    --test spans_vectors || status=$?
+features=(-p sinkwell --features "serde,tracing,opentelemetry")
+logged features cargo test "${features[@]}" --test serde --test tracing --test opentelemetry --test emit_vectors \
+    --test seal_vectors --test logs_vectors --test spans_vectors || status=$?
 logged features-doc cargo test "${features[@]}" --doc || status=$?
 cat "$logs"/features{,-doc}.log >>"$logs/rust.log"
 # Schedules of a scheduler that tries them: another build of the core, with its locks and threads.
