@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { type Browser, type Page, chromium } from 'playwright-core';
 
 import { attacks } from './hostile.ts';
-import { demo, marked, tampered } from './sealed.ts';
+import { demo, marked, Sealer, tampered } from './sealed.ts';
 
 const root = join(import.meta.dirname ?? '.', '../../..');
 const shots = join(root, 'target/viewer');
@@ -170,6 +170,47 @@ test('what is not verified is never drawn as if it were', { skip }, async () => 
   assert.doesNotMatch(await mixed.page.innerText('table.runs'), /999,999/);
   assert.match(await mixed.page.innerText('table.runs'), /not proven, left out of all sums/);
   await mixed.close();
+});
+
+test('by whose leave: what was found, and why it was allowed', { skip }, async () => {
+  const of = new Sealer(5, 'urn:example:helper');
+  const run = { runid: 'help' };
+  const given = { identity: 'urn:example:helper', issuer: 'https://id.example' };
+  const expires = '2026-01-01T09:00:08Z';
+  of.seal(
+    'identity.assertion',
+    { ...given, assertion: 'issued', expires, scope: 'search mail' },
+    { id: 'leave', ...run },
+  );
+  const decided = { decision: 'allow', rule: 'tools-in-scope', ruleset: 'tools' };
+  const authz = { identity: 'leave', principal: 'user:ana' };
+  of.seal('policy.decision', { ...decided, action: 'search' }, { id: 'may-search', ...run });
+  const acted = (tool: string, decision: string): void => {
+    of.seal(
+      'tool.invocation',
+      { authz: { ...authz, decision }, outcome: 'ok', tool },
+      { id: `${tool}-1`, ...run },
+    );
+  };
+  acted('search', 'may-search');
+  of.seal('policy.decision', { ...decided, action: 'mail' }, { id: 'may-mail', ...run });
+  acted('mail', 'may-mail');
+  of.checkpoint('closed');
+  writeFileSync(join(work, 'leave.ndjson'), of.lines.join(''));
+  const { page, faults, close } = await open(write('leave', '--key', 'k=k.pem', 'leave.ndjson'));
+  await go(page, '#/authority', 'svg.graph .node');
+  // The action that was found is the one that is shown first.
+  assert.match(await page.innerText('.card.findings'), /Its authority was over: mail-1/);
+  assert.match(await page.innerText('.paragraph'), /called mail in the run help \(mail-1\)[\s\S]*BUT/);
+  await shot(page, 'authority-found');
+  await page.click('.choices a:has-text("search")');
+  await page.waitForFunction(() => document.querySelector('.paragraph')?.textContent?.includes('(search-1)'));
+  assert.doesNotMatch(await page.innerText('.paragraph'), /BUT/);
+  await page.click('svg.graph a:has-text("leave")');
+  await page.waitForSelector('article');
+  assert.match(await page.innerText('h1'), /identity\.assertion/);
+  assert.deepEqual(faults, []);
+  await close();
 });
 
 test('a page that was changed after it was written says so', { skip }, async () => {
