@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -118,3 +119,48 @@ os.kill(os.getpid(), signal.SIGKILL)
             assert len(list((tmp_path / "journal").glob("log.*"))) == 1
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+DERIVED = """
+import json, os, sys
+import sinkwell
+
+emitter = sinkwell.Emitter.open(json.loads(sys.argv[1]))
+emitter.emit("com.example.step", {"who": "parent"})
+children = []
+for child in range(2):
+    pid = os.fork()
+    if pid == 0:
+        for n in range(3):
+            emitter.emit("com.example.step", {"who": f"child-{child}"})
+        emitter.shutdown(timeout=30)
+        os._exit(0)
+    children.append(pid)
+for pid in children:
+    os.waitpid(pid, 0)
+emitter.emit("com.example.step", {"who": "parent"})
+emitter.shutdown(timeout=30)
+"""
+
+
+def test_ids_that_count_begin_afresh_in_a_child(
+    tmp_path: Path, config: dict[str, Any], run: Callable[..., Any]
+) -> None:
+    config["ids"] = "derived"
+    config["lanes"] = [{"id": "log", "sink": {"file": {"path": str(tmp_path / "events.ndjson")}}}]
+    done = run(DERIVED, json.dumps(config))
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for file in tmp_path.glob("events.ndjson*") for line in file.open()]
+    ids = [line["id"] for line in lines]
+    assert len(set(ids)) == len(ids)
+    counts: dict[str, list[int]] = {}
+    for line in lines:
+        if line["type"] == "com.example.step":
+            number = int(line["id"].replace("-", ""), 16)
+            free = (number >> 64 & 0xFFF) << 62 | number & (1 << 62) - 1
+            counts.setdefault(line["data"]["who"], []).append(free)
+    assert {who: len(numbers) for who, numbers in counts.items()} == {"parent": 2, "child-0": 3, "child-1": 3}
+    for of_process in counts.values():
+        assert max(of_process) - min(of_process) < 100, "within a process they count"
+    firsts = sorted(min(of_process) for of_process in counts.values())
+    assert all(b - a > 1 << 32 for a, b in itertools.pairwise(firsts)), "and each begins somewhere else"
