@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The small agent in every language that is there: each file must be sound, and all of them the same bytes.
+# The small agent in every language that is there: each file must be sound, and all of them the same bytes; each streams
+# to one intake, too, whose file must hold every envelope of each, once.
 # Each language's own tests run its example too; this runs what has not been run, and compares.
 source "$(dirname "$0")/lib.sh"
 need examples cargo
 
 export SINKWELL_TESTING=1
 unset SINKWELL_CONFIG SINKWELL_LANES SINKWELL_DISABLED OTEL_SERVICE_NAME
-passed=0 failed=0 skipped=0 first=
+passed=0 failed=0 skipped=0 languages=0 first=
 
 # example LANGUAGE COMMAND…: runs it, verifies its file, compares it with the first.
 example() {
@@ -24,7 +25,7 @@ example() {
         return
     fi
     echo "ok $language: sound"
-    passed=$((passed + 1))
+    passed=$((passed + 1)) languages=$((languages + 1))
     if [[ -z "$first" ]]; then
         first=$language
     elif cmp "target/examples/$first/events.ndjson" "$dir/events.ndjson"; then
@@ -44,6 +45,22 @@ left() {
 }
 
 logged cargo-build-examples cargo build -p sinkwell-cli -p sinkwell-example
+
+# One intake for all of them, verifying as it goes.
+intake=target/examples/intake
+rm -rf "$intake" && mkdir -p "$intake"
+sed -n 's/.*"agent.pem.pub": "\(.*\)\\n".*/\1/p' examples/agent.json | sed 's/\\n/\n/g' >"$intake/agent.pem.pub"
+target/debug/sinkwell intake --listen 127.0.0.1:0 --out "$intake/events.ndjson" \
+    --key "k1=ed25519:$intake/agent.pem.pub" >"$intake/said" 2>"$logs/example-intake.log" &
+intake_pid=$!
+trap 'kill -KILL "$intake_pid" 2>/dev/null || true' EXIT
+for _ in $(seq 600); do
+    grep -q listening "$intake/said" && break
+    sleep 0.1
+done
+EXAMPLE_INTAKE="http://$(sed -n 's/^listening on //p' "$intake/said")"
+export EXAMPLE_INTAKE
+
 example rust target/debug/sinkwell-example
 
 # Who let whom do what: one act that nobody should have let is in it, and is found.
@@ -110,5 +127,19 @@ if [[ -e "${dotnet_examples[0]}" ]]; then
     else
         failed=$((failed + 1))
     fi
+fi
+# What was acknowledged is there, all of it and once: as many streams as languages, each with as many lines as its file.
+kill -TERM "$intake_pid"
+wait "$intake_pid" || true
+lines=$(($(wc -l <"target/examples/$first/events.ndjson") * languages))
+if [[ $(wc -l <"$intake/events.ndjson") == "$lines" && $(sort -u "$intake/events.ndjson" | wc -l) == "$lines" ]] &&
+    grep -q "^$lines envelopes in .* 0 findings" "$intake/said" &&
+    verdict="$(target/debug/sinkwell verify --strict --key "k1=$intake/agent.pem.pub" "$intake/events.ndjson" 2>&1)" &&
+    [[ $(grep -o '"streamid":"[^"]*"' "$intake/events.ndjson" | sort -u | wc -l) == "$languages" ]]; then
+    echo "ok intake: $lines envelopes of $languages languages, each once, all of them sound"
+    passed=$((passed + 1))
+else
+    echo "not ok intake: of $lines envelopes of $languages languages: $(tail -n 1 "$intake/said"); ${verdict:-}"
+    failed=$((failed + 1))
 fi
 counted examples 0 "$passed" "$failed" "$skipped"

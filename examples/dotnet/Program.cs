@@ -27,6 +27,15 @@ configuration["lanes"] = new JsonArray(new JsonObject
     ["id"] = "file",
     ["sink"] = new JsonObject { ["file"] = new JsonObject { ["path"] = events } },
 });
+// With an intake (`sinkwell intake`), there as well. A lane's name is part of what fixes its stream's id.
+if (Environment.GetEnvironmentVariable("EXAMPLE_INTAKE") is { Length: > 0 } endpoint)
+{
+    configuration["lanes"]!.AsArray().Add(new JsonObject
+    {
+        ["id"] = "dotnet",
+        ["sink"] = new JsonObject { ["stream"] = new JsonObject { ["endpoint"] = endpoint } },
+    });
+}
 
 await using var emitter = Emitter.Open(JsonSerializer.SerializeToElement(configuration));
 foreach (var step in example["steps"]!.AsArray())

@@ -63,7 +63,13 @@ func run(file, folder string) error {
 		}
 	}
 	a.Config["key"] = map[string]any{"id": a.Key["id"], "ed25519": map[string]any{"file": filepath.Join(folder, "agent.pem")}}
-	a.Config["lanes"] = []any{map[string]any{"id": "file", "sink": map[string]any{"file": map[string]any{"path": events}}}}
+	lanes := []any{map[string]any{"id": "file", "sink": map[string]any{"file": map[string]any{"path": events}}}}
+	// With an intake (`sinkwell intake`), there as well. A lane's name is part of what fixes its stream's id.
+	if endpoint := os.Getenv("EXAMPLE_INTAKE"); endpoint != "" {
+		stream := map[string]any{"endpoint": endpoint}
+		lanes = append(lanes, map[string]any{"id": "go", "sink": map[string]any{"stream": stream}})
+	}
+	a.Config["lanes"] = lanes
 
 	sw, err := sinkwell.Open(a.Config)
 	if err != nil {

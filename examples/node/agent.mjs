@@ -11,10 +11,14 @@ await mkdir(folder, { recursive: true });
 await writeFile(`${folder}/agent.pem`, agent.key['agent.pem'], { mode: 0o600 });
 await writeFile(`${folder}/agent.pem.pub`, agent.key['agent.pem.pub']);
 
+// With an intake (`sinkwell intake`), there as well. A lane's name is part of what fixes its stream's id.
+const endpoint = process.env.EXAMPLE_INTAKE;
+const streamed = endpoint ? [{ id: 'node', sink: { stream: { endpoint } } }] : [];
+
 const sw = await Emitter.open({
   ...agent.config,
   key: { id: agent.key.id, ed25519: { file: `${folder}/agent.pem` } },
-  lanes: [{ id: 'file', sink: { file: { path: `${folder}/events.ndjson` } } }],
+  lanes: [{ id: 'file', sink: { file: { path: `${folder}/events.ndjson` } } }, ...streamed],
 });
 for (const { type, data, ...options } of agent.steps) sw.emit(type, data, options);
 console.log(await sw.shutdown());

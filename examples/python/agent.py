@@ -7,6 +7,7 @@ Run it with SINKWELL_TESTING=1.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import sinkwell
@@ -29,6 +30,9 @@ def main() -> None:
         "key": {"id": example["key"]["id"], "ed25519": {"file": str(TARGET / "agent.pem")}},
         "lanes": [{"id": "file", "sink": {"file": {"path": str(events)}}}],
     }
+    # With an intake (`sinkwell intake`), there as well. A lane's name is part of what fixes its stream's id.
+    if endpoint := os.environ.get("EXAMPLE_INTAKE"):
+        config["lanes"].append({"id": "python", "sink": {"stream": {"endpoint": endpoint}}})
     with sinkwell.Emitter.open(config) as emitter:
         for step in example["steps"]:
             emitter.emit(**step)

@@ -47,8 +47,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let example = parse(&fs::read(steps)?)?;
     let mut config = example.get("config").ok_or("it has no config")?.members().to_vec();
+    // With an intake (`sinkwell intake`), there as well. A lane's name is part of what fixes its stream's id.
+    let streamed = match std::env::var("EXAMPLE_INTAKE") {
+        Ok(endpoint) if other.is_none() => {
+            format!(r#",{{"id":"rust","sink":{{"stream":{{"endpoint":{endpoint:?}}}}}}}"#)
+        }
+        _ => String::new(),
+    };
     let own = format!(
-        r#"{{"key":{{"id":"k1","ed25519":{{"file":{:?}}}}},"lanes":[{{"id":"file","sink":{{"file":{{"path":{:?}}}}}}}]}}"#,
+        r#"{{"key":{{"id":"k1","ed25519":{{"file":{:?}}}}},"lanes":[{{"id":"file","sink":{{"file":{{"path":{:?}}}}}}}{streamed}]}}"#,
         key.display().to_string(),
         events.display().to_string()
     );
