@@ -118,6 +118,28 @@ c_library() {
     export LD_LIBRARY_PATH="$SINKWELL_LIB_DIR${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 }
 
+# maven FOLDER ARGUMENT...: Maven there. What it takes from Maven Central is fetched first, with three tries, and kept in
+# ~/.m2; what it runs then asks nobody.
+maven() {
+    local folder=$1 stamp
+    shift
+    # The compiler runs in Maven's own process: nothing of it stays behind.
+    local command=(mvn --batch-mode --no-transfer-progress -Dkotlin.compiler.daemon=false -f "$root/$folder/pom.xml")
+    stamp="$root/target/jvm/.fetched-$(cat "$root/$folder"/pom.xml "$root/$folder"/*/pom.xml 2>/dev/null | sha256sum | cut -c1-16)"
+    if ! [[ -e "$stamp" ]]; then
+        mkdir -p "$root/target/jvm"
+        fetched maven "${command[@]}" test-compile -DskipTests || return
+        touch "$stamp"
+    fi
+    "${command[@]}" "$@"
+}
+
+# The library that the package for the JVM loads: builds it and says where it is.
+jvm_library() {
+    logged jvm-library cargo build -p sinkwell-jvm || return
+    export SINKWELL_LIB_DIR="$root/target/debug"
+}
+
 # The `sinkwell` command, which transcripts of documentation run: target/debug/sinkwell.
 sinkwell_command() { logged sinkwell-command cargo build -p sinkwell-cli; }
 

@@ -9,7 +9,7 @@ native="$root/target/native/$target/dist"
 dist="$root/target/dist"
 version="$(sed -nE '/^\[workspace.package\]/,/^\[/s/^version = "(.*)"/\1/p' Cargo.toml)"
 
-# native_build: the C library (shared, static), the command, the addons of Node and Python: one cargo command, so that
+# native_build: the C library (shared, static), the command, the addons of Node and Python, the JVM's library: one cargo command, so that
 # the core is compiled once. Called by every dist.sh; where nothing changed it costs a second.
 native_build() {
     mkdir -p "$dist"
@@ -18,7 +18,7 @@ native_build() {
     export CARGO_ZIGBUILD_CACHE_DIR="$root/target/tools/zigbuild" ZIG_GLOBAL_CACHE_DIR="$root/target/tools/zig" \
         CARGO_INCREMENTAL=0 PYO3_BUILD_EXTENSION_MODULE=1 PYO3_NO_PYTHON=1
     logged native cargo zigbuild --locked --profile dist --target "$target.$glibc" --target-dir target/native \
-        -p sinkwell-c -p sinkwell-cli -p sinkwell-node -p sinkwell-python
+        -p sinkwell-c -p sinkwell-cli -p sinkwell-jvm -p sinkwell-node -p sinkwell-python
 }
 
 # archive FOLDER NAME: the folder as a tarball in $dist; the same bytes for the same files.

@@ -128,6 +128,19 @@ if [[ -e "${dotnet_examples[0]}" ]]; then
         failed=$((failed + 1))
     fi
 fi
+if [[ -e examples/jvm/pom.xml ]]; then
+    if ! have java || ! have mvn; then
+        left jvm "no java and mvn on PATH"
+    # The platform's jar stays empty: the library is named.
+    elif jvm_library && logged example-jvm-install maven bindings-jvm install -DskipTests; then
+        fetched maven-example mvn --batch-mode --no-transfer-progress -f examples/jvm/pom.xml compile exec:help
+        example jvm mvn --batch-mode --no-transfer-progress -f examples/jvm/pom.xml compile exec:java \
+            "-Dsinkwell.library=$SINKWELL_LIB_DIR/libsinkwell_jvm.so" \
+            "-Dexec.arguments=$PWD/examples/agent.json,$PWD/target/examples/jvm"
+    else
+        failed=$((failed + 1))
+    fi
+fi
 # What was acknowledged is there, all of it and once: as many streams as languages, each with as many lines as its file.
 kill -TERM "$intake_pid"
 wait "$intake_pid" || true

@@ -8,7 +8,7 @@ status=0
 logged packages-dist scripts/dist.sh || counted packages 1
 cat "$logs/packages-dist.log"
 : >"$logs/packages.log"
-for script in binaries python node dotnet go c rust; do
+for script in binaries python node dotnet go jvm c rust; do
     logged "packages-$script" "tests/packages/$script.sh" || status=$?
     cat "$logs/packages-$script.log"
     cat "$logs/packages-$script.log" >>"$logs/packages.log"

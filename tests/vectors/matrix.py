@@ -34,7 +34,7 @@ FOLDERS = (
 )
 WHOLE = ("canaries", "deeds", "emit", "policy", "vacuum", "verify")
 INDEXED = ("config", "content", "host-sinks", "logs", "seal", "spans", "steps", "usage")
-LANGUAGES = ("python", "node", "dotnet", "go")
+LANGUAGES = ("python", "node", "dotnet", "go", "jvm")
 
 
 def ids(folder: str) -> set[str]:

@@ -1,0 +1,98 @@
+package dev.sinkwell
+
+import dev.sinkwell.internal.Mailbox
+import dev.sinkwell.internal.NativeDeed
+import dev.sinkwell.internal.core
+import java.time.Duration
+import java.util.concurrent.CancellationException
+import java.util.concurrent.ExecutionException
+import java.util.concurrent.TimeUnit
+import java.util.concurrent.TimeoutException
+
+/** When an act may begin, and how long it may be held up; what is not said is the core's to decide. */
+public class DeedTerms {
+    internal var until: String? = null
+    internal var timeout: Duration? = null
+
+    /** `journaled`, `delivered` or `enqueued`. */
+    public fun until(until: String?): DeedTerms = apply { this.until = until }
+
+    /** By default 10 s. */
+    public fun timeout(timeout: Duration?): DeedTerms = apply { this.timeout = timeout }
+}
+
+/** An act. */
+public fun interface DeedAction<T> {
+    /** Does it. */
+    @Throws(Exception::class)
+    public fun act(deed: Deed): T
+}
+
+/** An act that was let happen, while it happens. */
+public class Deed internal constructor(
+    private val emitter: Emitter,
+    private val native: NativeDeed,
+) {
+    /** The intent's id. */
+    public val id: String = native.id()
+
+    /** Says what came of it, for its result, beside `outcome` and `duration_ms`. Said again, it replaces what was said. */
+    public fun result(
+        data: Any?,
+        vararg content: Part,
+    ) {
+        val draft = emitter.resultOf(data, content.asList())
+        core { native.say(draft) }
+    }
+
+    internal companion object {
+        fun <T> perform(
+            emitter: Emitter,
+            draft: ByteArray,
+            terms: DeedTerms,
+            act: DeedAction<T>,
+        ): T {
+            val since = System.nanoTime()
+            // Closed before it has ended, it is withdrawn.
+            emitter.intend(draft, terms, since).use { native ->
+                begin(native, since)
+                val result =
+                    try {
+                        act.act(Deed(emitter, native))
+                    } catch (e: Throwable) {
+                        emitter.endDeed(native, outcomeOf(e), e.javaClass.name)
+                        throw e
+                    }
+                emitter.endDeed(native, outcomeOf(null), null)
+                return result
+            }
+        }
+
+        private fun begin(
+            native: NativeDeed,
+            since: Long,
+        ) {
+            try {
+                val left = native.timeoutMs().toLong() - (System.nanoTime() - since) / 1_000_000
+                Mailbox.await { native.onSettled(it) }.get(left.coerceAtLeast(0), TimeUnit.MILLISECONDS)
+            } catch (_: TimeoutException) {
+                // The core says so, as it knows which lanes it was.
+            } catch (_: ExecutionException) {
+                // Likewise.
+            } catch (e: InterruptedException) {
+                native.withdraw()
+                Thread.currentThread().interrupt()
+                throw CancellationException("the thread was interrupted before the act could begin").apply { initCause(e) }
+            }
+            core { native.act() }
+        }
+
+        fun outcomeOf(failure: Throwable?): String =
+            when (failure) {
+                null -> "ok"
+                is CancellationException, is InterruptedException -> "cancelled"
+                is TimeoutException, is java.net.SocketTimeoutException -> "timeout"
+                else -> "error"
+            }
+    }
+}

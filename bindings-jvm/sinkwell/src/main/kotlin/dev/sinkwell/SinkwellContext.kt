@@ -1,0 +1,187 @@
+package dev.sinkwell
+
+import dev.sinkwell.internal.Buffer
+import dev.sinkwell.internal.Library
+import dev.sinkwell.internal.newId
+import java.util.concurrent.Callable
+
+/**
+ * What events have in common that are emitted within a run, said once: an event takes from here what it does not say itself.
+ * A run within a run has the other as its parent. Entering one emits nothing. It belongs to a thread; [wrap] takes it along.
+ */
+public class SinkwellContext private constructor(
+    /** The agent run. */
+    public val run: String?,
+    /** The run around it. */
+    public val parentRun: String?,
+    /** The turn in the run. */
+    public val turn: String?,
+    /** The attempt in the turn. */
+    public val attempt: String?,
+    /** Another agent than the emitter's. */
+    public val agent: String?,
+    /** Id of the event that caused what happens here. */
+    public val causation: String?,
+    /** Id of the whole conversation. */
+    public val correlation: String?,
+) {
+    /** Ends a context, on the thread that began it. */
+    public class Scope internal constructor(
+        private val around: SinkwellContext?,
+    ) : AutoCloseable {
+        private var ended = false
+
+        override fun close() {
+            if (!ended) {
+                ended = true
+                if (around == null) here.remove() else here.set(around)
+            }
+        }
+    }
+
+    /** What a run or a turn says besides. */
+    public class Options {
+        internal var turn: String? = null
+        internal var attempt: String? = null
+        internal var agent: String? = null
+        internal var causation: String? = null
+        internal var correlation: String? = null
+        internal var parentRun: String? = null
+
+        /** The turn in the run. */
+        public fun turn(turn: String?): Options = apply { this.turn = turn }
+
+        /** The attempt in the turn. */
+        public fun attempt(attempt: String?): Options = apply { this.attempt = attempt }
+
+        /** Another agent than the emitter's. */
+        public fun agent(agent: String?): Options = apply { this.agent = agent }
+
+        /** Id of the event that caused it. */
+        public fun causation(causation: String?): Options = apply { this.causation = causation }
+
+        /** Id of the whole conversation. */
+        public fun correlation(correlation: String?): Options = apply { this.correlation = correlation }
+
+        /** The run that it is part of; by default the run around it. */
+        public fun parentRun(parentRun: String?): Options = apply { this.parentRun = parentRun }
+    }
+
+    internal fun write(out: Buffer) {
+        fun text(
+            field: Int,
+            value: String?,
+        ) {
+            if (value != null) {
+                out.byte(field)
+                out.text(value)
+            }
+        }
+        text(41, run)
+        text(42, parentRun)
+        text(43, turn)
+        text(44, attempt)
+        text(45, causation)
+        text(46, correlation)
+        text(47, agent)
+    }
+
+    /** As a log record has it. */
+    internal fun members(): Map<String, String> =
+        listOf("run" to run, "turn" to turn, "attempt" to attempt, "correlation" to correlation, "causation" to causation, "agent" to agent)
+            .mapNotNull { (name, text) -> text?.let { name to it } }
+            .toMap()
+
+    public companion object {
+        private val here = ThreadLocal<SinkwellContext>()
+
+        /** The context that holds here; null outside of every one. */
+        @JvmStatic
+        public fun current(): SinkwellContext? = here.get()
+
+        /**
+         * Has this thread's events belong to a run until the answer is closed. Of the context around it a run takes agent,
+         * causation and correlation, unless they are given; turn and attempt are its own.
+         *
+         * @param run the run's id; null: a new one
+         */
+        @JvmStatic
+        @JvmOverloads
+        public fun run(
+            run: String? = null,
+            options: Options = Options(),
+        ): Scope {
+            val around = here.get()
+            val id =
+                run ?: run {
+                    Library.ensure()
+                    newId()
+                }
+            return enter(
+                SinkwellContext(
+                    run = id,
+                    // The same run entered again is no part of itself.
+                    parentRun = options.parentRun ?: if (around?.run == id) around.parentRun else around?.run,
+                    turn = options.turn,
+                    attempt = options.attempt,
+                    agent = options.agent ?: around?.agent,
+                    causation = options.causation ?: around?.causation,
+                    correlation = options.correlation ?: around?.correlation,
+                ),
+            )
+        }
+
+        /**
+         * Has this thread's events belong to a turn of the run around, until the answer is closed: what is not given is as
+         * around, but for the attempt.
+         */
+        @JvmStatic
+        @JvmOverloads
+        public fun turn(
+            turn: String? = null,
+            options: Options = Options(),
+        ): Scope {
+            val around = here.get()
+            return enter(
+                SinkwellContext(
+                    run = around?.run,
+                    parentRun = around?.parentRun,
+                    turn = turn ?: options.turn ?: around?.turn,
+                    attempt = options.attempt,
+                    agent = options.agent ?: around?.agent,
+                    causation = options.causation ?: around?.causation,
+                    correlation = options.correlation ?: around?.correlation,
+                ),
+            )
+        }
+
+        /** A task that runs in the context that holds here, on whatever thread. */
+        @JvmStatic
+        public fun wrap(task: Runnable): Runnable {
+            val carried = here.get()
+            return Runnable { within(carried) { task.run() } }
+        }
+
+        /** A task that runs in the context that holds here, on whatever thread. */
+        @JvmStatic
+        public fun <T> wrap(task: Callable<T>): Callable<T> {
+            val carried = here.get()
+            return Callable { within(carried) { task.call() } }
+        }
+
+        private fun enter(context: SinkwellContext): Scope = Scope(here.get()).also { here.set(context) }
+
+        private inline fun <T> within(
+            context: SinkwellContext?,
+            task: () -> T,
+        ): T {
+            val around = here.get()
+            if (context == null) here.remove() else here.set(context)
+            try {
+                return task()
+            } finally {
+                if (around == null) here.remove() else here.set(around)
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+package dev.sinkwell.internal
+
+import java.lang.invoke.MethodHandles
+import java.lang.invoke.VarHandle
+import java.nio.ByteOrder
+import java.util.concurrent.atomic.AtomicReferenceArray
+
+private val INT: VarHandle = MethodHandles.byteArrayViewVarHandle(IntArray::class.java, ByteOrder.LITTLE_ENDIAN)
+private val LONG: VarHandle = MethodHandles.byteArrayViewVarHandle(LongArray::class.java, ByteOrder.LITTLE_ENDIAN)
+
+/** Bytes that are being written, for the native half. */
+internal class Buffer {
+    @JvmField
+    var bytes: ByteArray = ByteArray(512)
+
+    @JvmField
+    var length: Int = 0
+
+    private fun room(more: Int) {
+        if (bytes.size - length < more) {
+            bytes = bytes.copyOf(maxOf(Math.addExact(length, more), bytes.size * 2))
+        }
+    }
+
+    fun byte(value: Int) {
+        room(1)
+        bytes[length++] = value.toByte()
+    }
+
+    fun int(value: Int) {
+        room(4)
+        INT.set(bytes, length, value)
+        length += 4
+    }
+
+    fun long(value: Long) {
+        room(8)
+        LONG.set(bytes, length, value)
+        length += 8
+    }
+
+    fun raw(value: ByteArray) {
+        int(value.size)
+        room(value.size)
+        value.copyInto(bytes, length)
+        length += value.size
+    }
+
+    /** Its place, for [close]: a length that is not known yet. */
+    fun open(): Int {
+        int(0)
+        return length
+    }
+
+    fun close(place: Int) {
+        INT.set(bytes, place - 4, length - place)
+    }
+
+    /**
+     * A text as UTF-8 after its length. Where it holds a lone surrogate, which UTF-8 does not have, that stands there as its
+     * three bytes, and the answer is false.
+     */
+    fun text(value: String): Boolean {
+        val n = value.length
+        room(4 + n)
+        val target = bytes
+        var at = length + 4
+        var i = 0
+        while (i < n) {
+            val unit = value[i].code
+            if (unit >= 0x80) {
+                return wide(value, i, at)
+            }
+            target[at++] = unit.toByte()
+            i++
+        }
+        INT.set(target, length, n)
+        length = at
+        return true
+    }
+
+    private fun wide(
+        value: String,
+        from: Int,
+        place: Int,
+    ): Boolean {
+        val start = length
+        length = place
+        room((value.length - from) * 3)
+        var good = true
+        var i = from
+        while (i < value.length) {
+            val unit = value[i++].code
+            when {
+                unit < 0x80 -> {
+                    bytes[length++] = unit.toByte()
+                }
+
+                unit < 0x800 -> {
+                    bytes[length++] = (0xC0 or (unit shr 6)).toByte()
+                    bytes[length++] = (0x80 or (unit and 0x3F)).toByte()
+                }
+
+                unit in 0xD800..0xDBFF && i < value.length && value[i].isLowSurrogate() -> {
+                    val point = Character.toCodePoint(unit.toChar(), value[i++])
+                    bytes[length++] = (0xF0 or (point shr 18)).toByte()
+                    bytes[length++] = (0x80 or (point shr 12 and 0x3F)).toByte()
+                    bytes[length++] = (0x80 or (point shr 6 and 0x3F)).toByte()
+                    bytes[length++] = (0x80 or (point and 0x3F)).toByte()
+                }
+
+                else -> {
+                    good = good && unit !in 0xD800..0xDFFF
+                    bytes[length++] = (0xE0 or (unit shr 12)).toByte()
+                    bytes[length++] = (0x80 or (unit shr 6 and 0x3F)).toByte()
+                    bytes[length++] = (0x80 or (unit and 0x3F)).toByte()
+                }
+            }
+        }
+        INT.set(bytes, start, length - start - 4)
+        return good
+    }
+
+    fun copy(): ByteArray = bytes.copyOf(length)
+
+    companion object {
+        /** Beyond it a buffer is not kept. */
+        private const val KEPT = 64 * 1024
+        private const val STRIPES = 64
+
+        /** Not thread-locals: those would hold on to this class where a server's threads outlive its class loader. */
+        private val idle = AtomicReferenceArray<Buffer>(STRIPES)
+
+        fun take(): Buffer = idle.getAndSet(stripe(), null)?.also { it.length = 0 } ?: Buffer()
+
+        fun give(buffer: Buffer) {
+            if (buffer.bytes.size <= KEPT) {
+                idle.setRelease(stripe(), buffer)
+            }
+        }
+
+        @Suppress("DEPRECATION")
+        private fun stripe() = (Thread.currentThread().id and (STRIPES - 1L)).toInt()
+    }
+}

@@ -1,0 +1,87 @@
+package dev.sinkwell.internal
+
+import dev.sinkwell.EventOptions
+import dev.sinkwell.InvalidEventException
+import dev.sinkwell.SinkwellContext
+
+/** An event as the native half takes it (bindings-jvm/src/event.rs). */
+internal object Draft {
+    fun write(
+        out: Buffer,
+        type: String,
+        data: Any?,
+        options: EventOptions?,
+        depth: Int,
+    ) {
+        out.byte(1)
+        out.text(type)
+        data(out, data, depth)
+        options?.write(out)
+        if (options == null || !options.hasTrace) {
+            ActiveSpan.write(out)
+        }
+        SinkwellContext.current()?.write(out)
+    }
+
+    /** What is said of an act: data and content. */
+    fun result(
+        out: Buffer,
+        data: Any?,
+        options: EventOptions,
+        depth: Int,
+    ) {
+        data(out, data, depth)
+        options.write(out)
+    }
+
+    private fun data(
+        out: Buffer,
+        data: Any?,
+        depth: Int,
+    ) {
+        when (data) {
+            null -> return
+            is RawJson -> {
+                out.byte(21)
+                out.raw(data.text)
+            }
+            else -> {
+                out.byte(20)
+                val place = out.open()
+                try {
+                    Values(out, limit = depth).value(data)
+                } catch (e: Refused) {
+                    val where = if (e.path.isEmpty()) "data" else if (e.path[0] == '[') "data" + e.path else "data.${e.path}"
+                    throw InvalidEventException(e.what, where).apply { initCause(e.cause) }
+                }
+                out.close(place)
+            }
+        }
+    }
+}
+
+/** Data that is JSON already. */
+internal class RawJson(
+    val text: ByteArray,
+)
+
+/** The current span of OpenTelemetry, where the program has its API. */
+internal object ActiveSpan {
+    private val isThere =
+        runCatching { Class.forName("io.opentelemetry.api.trace.Span", false, ActiveSpan::class.java.classLoader) }.isSuccess
+
+    fun write(out: Buffer) {
+        if (isThere) OpenTelemetrySpan.current()?.write(out)
+    }
+}
+
+/** Loaded only where OpenTelemetry's API is. */
+internal object OpenTelemetrySpan {
+    fun current(): dev.sinkwell.TraceContext? {
+        val context = io.opentelemetry.api.trace.Span.current().spanContext
+        if (!context.isValid) return null
+        val state = context.traceState
+        val text = if (state.isEmpty) null else state.asMap().entries.joinToString(",") { (key, value) -> "$key=$value" }
+        return dev.sinkwell.TraceContext(context.traceId, context.spanId, context.traceFlags.asByte().toInt() and 0xFF, text)
+    }
+}

@@ -1,0 +1,93 @@
+package dev.sinkwell.logging
+
+import dev.sinkwell.Emitter
+import dev.sinkwell.Sinkwell
+import dev.sinkwell.SinkwellException
+import dev.sinkwell.internal.HostCall
+import java.util.logging.Handler
+import java.util.logging.Level
+import java.util.logging.LogRecord
+import java.util.logging.SimpleFormatter
+
+/**
+ * Records of `java.util.logging` as `log.record` events. Message, parameters and an exception's text are people's words: content
+ * parts, which leave the process only as far as [permit] and the content policy let them. No record is dropped for what it
+ * holds.
+ *
+ * @param emitter null: the process's default one
+ * @param permit the most that the words may be captured: `off` (the default), `redacted_summary`, `content_ref`, `raw`
+ */
+public class SinkwellHandler
+    @JvmOverloads
+    constructor(
+        private val emitter: Emitter? = null,
+        private val permit: String? = null,
+    ) : Handler() {
+        override fun publish(record: LogRecord) {
+            // What sinkwell itself has to say would feed itself, and so would what a sink of the host's logs.
+            if (!isLoggable(record) || record.loggerName == OWN || HostCall.isInside) return
+            publishing(emitter) {
+                mapOf(
+                    "level" to severity(record.level),
+                    "level_name" to record.level.name,
+                    "logger" to record.loggerName,
+                    "time_unix_nano" to nanoseconds(record.instant.epochSecond, record.instant.nano),
+                    "permit" to permit,
+                    "message" to SimpleFormatter().formatMessage(record),
+                    "attributes" to (record.parameters?.let { mapOf("parameters" to it) } ?: emptyMap<String, Any?>()),
+                    "exception" to record.thrown?.let(::described),
+                    "code" to mapOf("module" to record.sourceClassName, "function" to record.sourceMethodName),
+                )
+            }
+        }
+
+        /** Nothing is held here; the emitter is its owner's. */
+        override fun flush(): Unit = Unit
+
+        /** The emitter is its owner's to end. */
+        override fun close(): Unit = Unit
+
+        private fun severity(level: Level): Int =
+            when {
+                level.intValue() >= Level.SEVERE.intValue() -> 17
+                level.intValue() >= Level.WARNING.intValue() -> 13
+                level.intValue() >= Level.INFO.intValue() -> 9
+                level.intValue() >= Level.FINE.intValue() -> 5
+                else -> 1
+            }
+    }
+
+/** The logger of sinkwell's own diagnostics. */
+internal const val OWN = "sinkwell"
+
+internal fun nanoseconds(
+    seconds: Long,
+    nanos: Int,
+): String = (java.math.BigInteger.valueOf(seconds) * java.math.BigInteger.valueOf(1_000_000_000) + java.math.BigInteger.valueOf(nanos.toLong())).toString()
+
+internal fun described(thrown: Throwable): Map<String, Any?> =
+    mapOf(
+        "type" to thrown.javaClass.name,
+        "message" to readable { thrown.message },
+        "stack" to readable { thrown.stackTraceToString() },
+    )
+
+/** A text that the program's own code makes; where that throws, what threw instead. */
+internal fun readable(text: () -> String?): String? =
+    try {
+        text()
+    } catch (e: Exception) {
+        "[unreadable: it threw ${e.javaClass.simpleName}]"
+    }
+
+/** Logging fails nobody; of what is refused the core counts and tells. */
+internal fun publishing(
+    emitter: Emitter?,
+    record: () -> Map<String, Any?>,
+) {
+    try {
+        (emitter ?: Sinkwell.default()).emitLog(record())
+    } catch (_: SinkwellException) {
+        // Counted and told by the core.
+    }
+}

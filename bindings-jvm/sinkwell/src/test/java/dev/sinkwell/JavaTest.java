@@ -1,0 +1,128 @@
+package dev.sinkwell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The package as Java sees it. */
+class JavaTest {
+    @TempDir
+    Path folder;
+
+    record Call(String tool, Optional<Integer> tries) {}
+
+    private Map<String, ?> config() {
+        return Map.of(
+                "agent", Map.of("id", "urn:example:agent", "allow", List.of("*")),
+                "heartbeat", "off",
+                "lanes", List.of(Map.of("id", "file", "sink", Map.of("file", Map.of("path", folder.resolve("out").toString())))));
+    }
+
+    @Test
+    void a_record_is_data_and_a_receipt_is_a_future() throws Exception {
+        try (var emitter = Sinkwell.open(config())) {
+            var receipt = emitter.emit("com.example.call", new Call("search", Optional.of(2)), new EventOptions().run("r-1").severity("warn"));
+            var endings = receipt.delivered().get(30, TimeUnit.SECONDS);
+            assertEquals("delivered", endings.get("file").getState());
+            assertEquals(receipt.endings().get("file").getHash(), endings.get("file").getHash());
+            assertEquals(Map.of("file", "enqueued"), receipt.getLanes());
+        }
+        var lines = Files.readString(folder.resolve("out"));
+        assertTrue(lines.contains("\"data\":{\"tool\":\"search\",\"tries\":2}"), lines);
+        assertTrue(lines.contains("\"runid\":\"r-1\""), lines);
+    }
+
+    @Test
+    void errors_are_caught_by_kind() {
+        try (var emitter = Sinkwell.open(config())) {
+            var refused = assertThrows(InvalidEventException.class, () -> emitter.emit("tool.invocation", Map.of("tool", 1)));
+            assertEquals("data.tool", refused.getWhere());
+            assertEquals(2, refused.getCode());
+            emitter.close();
+            assertThrows(EmitterClosedException.class, () -> emitter.emit("com.example.x"));
+        }
+    }
+
+    static final class Mine implements GovernanceEventSink {
+        final ConcurrentLinkedQueue<SignedGovernanceEvent> taken = new ConcurrentLinkedQueue<>();
+        private int failures = 1;
+
+        @Override
+        public String getName() {
+            return "mine";
+        }
+
+        @Override
+        public Set<SinkClass> getClasses() {
+            return Set.of(SinkClass.DEBUG);
+        }
+
+        @Override
+        public CompletionStage<?> emit(SignedGovernanceEvent event) throws Exception {
+            if (!event.isOwn() && failures-- > 0) {
+                throw new IOException("away");
+            }
+            return CompletableFuture.runAsync(() -> taken.add(event));
+        }
+    }
+
+    @Test
+    void a_sink_of_ones_own_is_tried_again() throws Exception {
+        var sink = new Mine();
+        try (var emitter = Sinkwell.open(config(), new OpenOptions().sinks(sink))) {
+            var receipt = emitter.emit("com.example.x", Map.of("a", 1));
+            assertEquals("delivered", receipt.await(Stage.DELIVERED, Duration.ofSeconds(30)).get("mine").getState());
+            assertEquals(1L, emitter.counters().get("mine").get("retried"));
+            var event = sink.taken.stream().filter(e -> !e.isOwn()).findFirst().orElseThrow();
+            assertEquals(Map.of("a", 1L), event.getData());
+            assertEquals("urn:example:agent", event.getAgentId());
+        }
+    }
+
+    @Test
+    void a_deed_runs_and_what_it_throws_comes_through() {
+        try (var emitter = Sinkwell.open(config())) {
+            var terms = new DeedTerms().until("enqueued");
+            String got = emitter.deed("tool.invocation", Map.of("tool", "pay"), null, terms, deed -> {
+                deed.result(Map.of("receipt", "r"));
+                return "paid";
+            });
+            assertEquals("paid", got);
+            var thrown = new IOException("raised");
+            assertEquals(thrown, assertThrows(IOException.class, () -> emitter.deed("tool.invocation", Map.of("tool", "pay"), null, terms, deed -> {
+                throw thrown;
+            })));
+        }
+    }
+
+    @Test
+    void a_run_is_ambient() throws Exception {
+        try (var emitter = Sinkwell.open(config())) {
+            try (var run = SinkwellContext.run("r-9")) {
+                emitter.put("com.example.x");
+                var task = SinkwellContext.wrap(() -> emitter.put("com.example.x"));
+                CompletableFuture.runAsync(task).get(30, TimeUnit.SECONDS);
+                assertEquals(3, emitter.tool("add", () -> 1 + 2));
+            }
+            emitter.put("com.example.x");
+        }
+        var events = Files.readAllLines(folder.resolve("out")).stream().filter(line -> !line.contains("\"origin\"")).toList();
+        assertEquals(4, events.size());
+        assertEquals(3, events.stream().filter(line -> line.contains("\"runid\":\"r-9\"")).count());
+    }
+}

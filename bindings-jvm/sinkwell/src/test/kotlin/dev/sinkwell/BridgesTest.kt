@@ -1,0 +1,154 @@
+package dev.sinkwell
+
+import ch.qos.logback.classic.LoggerContext
+import dev.sinkwell.internal.Json
+import dev.sinkwell.logging.SinkwellAppender
+import dev.sinkwell.logging.SinkwellHandler
+import dev.sinkwell.opentelemetry.RecordAllSampler
+import dev.sinkwell.opentelemetry.SinkwellSpanProcessor
+import io.opentelemetry.sdk.trace.SdkTracerProvider
+import io.opentelemetry.sdk.trace.samplers.Sampler
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.io.TempDir
+import java.nio.file.Files
+import java.nio.file.Path
+import java.util.logging.Level
+import java.util.logging.LogRecord
+import kotlin.coroutines.Continuation
+import kotlin.coroutines.EmptyCoroutineContext
+import kotlin.coroutines.startCoroutine
+
+/** Records of logging libraries and spans, by the core's bridges; and what suspends. */
+internal class BridgesTest {
+    @TempDir
+    lateinit var folder: Path
+
+    private fun emitted(emit: (Emitter) -> Unit): List<Object> {
+        Emitter.open(fileLane(folder)).use(emit)
+        assertFalse("MARKER" in Files.readString(folder.resolve("events.ndjson")))
+        return events(folder.resolve("events.ndjson"))
+    }
+
+    @Test
+    fun java_util_logging() {
+        val events =
+            emitted { emitter ->
+                val handler = SinkwellHandler(emitter)
+                val record = LogRecord(Level.WARNING, "MARKER {0}")
+                record.loggerName = "com.example"
+                record.parameters = arrayOf("MARKER")
+                record.thrown = IllegalStateException("MARKER")
+                SinkwellContext.run("r-1").use { handler.publish(record) }
+                handler.publish(LogRecord(Level.FINEST, "MARKER").apply { loggerName = "sinkwell" })
+            }
+        val event = events.single()
+        assertEquals("dev.sinkwell.log.record WARN r-1", "${event["type"]} ${event["severitytext"]} ${event["runid"]}")
+        val data = event["data"].obj()
+        assertEquals("com.example WARNING", "${data["logger"]} ${data["level_name"] ?: data["level"]}")
+        assertTrue("java.lang.IllegalStateException" in data.toString(), "$data")
+    }
+
+    @Test
+    fun logback() {
+        val events =
+            emitted { emitter ->
+                val context = LoggerContext()
+                val appender = SinkwellAppender(emitter)
+                appender.context = context
+                appender.start()
+                context.getLogger("ROOT").addAppender(appender)
+                val logger = context.getLogger("com.example")
+                logger.atError().setCause(IllegalStateException("MARKER")).addKeyValue("key", "MARKER").log("MARKER {}", "MARKER")
+                logger.info("MARKER")
+            }
+        assertEquals(listOf("ERROR", "INFO"), events.map { it["severitytext"] })
+        assertEquals("com.example", events[0]["data"].obj()["logger"])
+    }
+
+    @Test
+    fun spans() {
+        val events =
+            emitted { emitter ->
+                val provider =
+                    SdkTracerProvider
+                        .builder()
+                        .setSampler(RecordAllSampler(Sampler.alwaysOff()))
+                        .addSpanProcessor(SinkwellSpanProcessor(emitter))
+                        .build()
+                val tracer = provider.get("test")
+                val span = tracer.spanBuilder("execute_tool search").startSpan()
+                span.setAttribute("gen_ai.operation.name", "execute_tool")
+                span.setAttribute("gen_ai.tool.name", "search")
+                // An event in a span has its trace context.
+                span.makeCurrent().use { emitter.put("com.example.x") }
+                span.end()
+                assertTrue(provider.forceFlush().join(30, java.util.concurrent.TimeUnit.SECONDS).isSuccess)
+                provider.close()
+            }
+        assertEquals(listOf("dev.sinkwell.tool.invocation", "com.example.x").sorted(), events.map { it["type"] as String }.sorted())
+        assertEquals(1, events.map { it["traceparent"].toString().split('-')[1] }.toSet().size)
+    }
+
+    @Test
+    fun suspending() {
+        var id: String? = null
+        val emitter = Emitter.open(fileLane(folder))
+        val done = java.util.concurrent.CompletableFuture<Map<String, LaneReport>>()
+        val work: suspend () -> Map<String, LaneReport> = {
+            val receipt = emitter.emitSuspending("com.example.x")
+            id = receipt.id
+            assertEquals("delivered", receipt.awaitDelivered()["file"]!!.state)
+            // No lane is durable: what is awaited fails as the future does.
+            assertEquals("unsupported", (runCatching { receipt.awaitJournaled() }.exceptionOrNull() as SinkwellException).kind)
+            emitter.flushSuspending()
+            emitter.shutdownSuspending()
+        }
+        work.startCoroutine(
+            Continuation(EmptyCoroutineContext) { result -> result.fold(done::complete, done::completeExceptionally) },
+        )
+        assertEquals(0, done.get(30, java.util.concurrent.TimeUnit.SECONDS)["file"]!!.pending)
+        assertEquals(id, events(folder.resolve("events.ndjson")).single()["id"])
+    }
+
+    /** Events in runs and turns, as tests/vectors/context has them. */
+    @Test
+    fun context() {
+        val cases = Json.map(Files.readAllBytes(ROOT.resolve("tests/vectors/context/context.json")))["cases"].objects()
+        cases.forEachIndexed { i, one ->
+            val place = Files.createDirectory(folder.resolve("$i"))
+            val config = fileLane(place) + ("agent" to mapOf("id" to "a1", "allow" to listOf("*")))
+            Emitter.open(config).use { emitter ->
+                val scopes =
+                    one["within"].objects().map { call ->
+                        val (kind, given) = call.entries.single()
+                        val members = given.obj()
+                        only(members, "run", "turn", "attempt", "agent", "causation", "correlation", "parent_run")
+
+                        fun text(name: String) = members[name] as String?
+                        val options =
+                            SinkwellContext
+                                .Options()
+                                .attempt(text("attempt"))
+                                .agent(text("agent"))
+                                .causation(text("causation"))
+                                .correlation(text("correlation"))
+                                .parentRun(text("parent_run"))
+                        if (kind == "run") SinkwellContext.run(text("run"), options.turn(text("turn"))) else SinkwellContext.turn(text("turn"), options)
+                    }
+                try {
+                    Given(one["event"].obj()).emit(emitter)
+                } finally {
+                    scopes.asReversed().forEach { it.close() }
+                }
+            }
+            val event = events(place.resolve("events.ndjson")).single()
+            for (attribute in listOf("runid", "turnid", "attemptid", "agentid", "causationid", "correlationid")) {
+                assertEquals(one["attributes"].obj()[attribute], event[attribute], "${one["name"]}: $attribute")
+            }
+            assertJson(one["data"], event["data"], one["name"].text())
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Deeds: acts that a host does only once their intent is safe. Kotlin waits; every rule is the core's.
+//!
+//! Guarantee: what is dropped without an end seals one.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sinkwell::deed::{Deed, End, Ended, Intended, Intent, Outcome, Terms, Until};
+use sinkwell::{Emitter, Error, Wait};
+
+use crate::emit::{milliseconds, wait};
+use crate::emitter::NativeEmitter;
+use crate::error::{Failure, guarded};
+use crate::event::with_input;
+use crate::mail::Completion;
+
+enum State {
+    Intent(Intent),
+    Act(Deed),
+    Ended,
+}
+
+/// A deed, from its intent on.
+#[derive(uniffi::Object)]
+pub struct NativeDeed {
+    emitter: Arc<Emitter>,
+    id: String,
+    timeout_ms: u64,
+    state: Mutex<State>,
+}
+
+/// What an attempt to intend came to.
+#[derive(uniffi::Enum)]
+pub enum Attempted {
+    /// The intent is in the lanes.
+    Entered {
+        /// The deed.
+        deed: Arc<NativeDeed>,
+    },
+    /// A blocking lane has no room.
+    NoRoom {
+        /// For how many milliseconds the caller may wait, over all attempts.
+        limit_ms: u64,
+    },
+}
+
+impl NativeDeed {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> State {
+        std::mem::replace(&mut *self.state(), State::Ended)
+    }
+}
+
+impl Drop for NativeDeed {
+    fn drop(&mut self) {
+        match self.take() {
+            State::Ended => {}
+            State::Intent(intent) => self.emitter.withdraw(intent),
+            State::Act(mut deed) => {
+                let end = End { outcome: Outcome::Cancelled, error_type: None };
+                // It does not wait; that there was no room is said by the core.
+                drop(self.emitter.end_deed(&mut deed, end, &Wait::Never));
+            }
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::invalid_argument("the deed has ended; say what came of it before it ends")
+}
+
+#[uniffi::export]
+impl NativeEmitter {
+    /// Seals an event, given as `Fast.emit` takes one, as a deed's intent.
+    fn intend(
+        &self,
+        buffer: Vec<u8>,
+        until: Option<String>,
+        timeout_ms: Option<u64>,
+        waited_ms: i64,
+    ) -> Result<Attempted, Failure> {
+        let intended = guarded(|| {
+            let until = until.as_deref().map(Until::parse).transpose()?;
+            let timeout = timeout_ms.map_or(Terms::TIMEOUT, Duration::from_millis);
+            with_input(&buffer, self.emitter.depth_limit(), |input| {
+                self.emitter.intend(input, Terms { until, timeout }, &wait(waited_ms))
+            })
+        })?;
+        Ok(match intended {
+            Intended::NoRoom(limit) => Attempted::NoRoom { limit_ms: milliseconds(limit) },
+            Intended::Entered(intent) => Attempted::Entered {
+                deed: Arc::new(NativeDeed {
+                    emitter: Arc::clone(&self.emitter),
+                    id: intent.id(),
+                    timeout_ms: milliseconds(intent.timeout()),
+                    state: Mutex::new(State::Intent(intent)),
+                }),
+            },
+        })
+    }
+}
+
+#[uniffi::export]
+impl NativeDeed {
+    /// The intent's id.
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    /// For how many milliseconds the act may be held up.
+    fn timeout_ms(&self) -> u64 {
+        self.timeout_ms
+    }
+
+    /// Has the token told when there is nothing more to wait for.
+    fn on_settled(&self, token: u64) {
+        let done = Completion::new(token);
+        match &*self.state() {
+            State::Intent(intent) => intent.on_settled(move || done.tell(Ok(Vec::new()))),
+            _ => done.tell(Ok(Vec::new())),
+        }
+    }
+
+    /// Lets the act begin, or says why not.
+    fn act(&self) -> Result<(), Failure> {
+        let State::Intent(intent) = self.take() else { return Err(gone().into()) };
+        let act = guarded(|| self.emitter.act(intent))?;
+        *self.state() = State::Act(act);
+        Ok(())
+    }
+
+    /// Says what came of the act: data and content of an event.
+    fn say(&self, result: Vec<u8>) -> Result<(), Failure> {
+        Ok(guarded(|| {
+            with_input(&result, self.emitter.depth_limit(), |input| match &mut *self.state() {
+                State::Act(act) => self.emitter.say_of_deed_input(act, input),
+                _ => Err(gone()),
+            })
+        })?)
+    }
+
+    /// Seals the result; nothing, or for how many milliseconds the caller may wait for room.
+    fn end(
+        &self,
+        outcome: String,
+        error_type: Option<String>,
+        waited_ms: i64,
+    ) -> Result<Option<u64>, Failure> {
+        let outcome = Outcome::parse(&outcome)?;
+        let State::Act(mut act) = self.take() else { return Ok(None) };
+        let end = End { outcome, error_type: error_type.as_deref() };
+        // What is wrong with the record of an act that has happened is the core's to say.
+        if let Ok(Ended::NoRoom(limit)) = guarded(|| self.emitter.end_deed(&mut act, end, &wait(waited_ms))) {
+            *self.state() = State::Act(act);
+            return Ok(Some(milliseconds(limit)));
+        }
+        Ok(None)
+    }
+
+    /// Nobody waits for it any more.
+    fn withdraw(&self) {
+        if let State::Intent(intent) = self.take() {
+            self.emitter.withdraw(intent);
+        }
+    }
+}

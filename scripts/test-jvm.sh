@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# bindings-jvm: `mvn test`, which finds the library by sinkwell.native.dir.
+source "$(dirname "$0")/lib.sh"
+need jvm java mvn cargo
+
+status=0
+rm -f "$root/target/vectors/jvm.tsv"
+jvm_library || counted jvm 1
+bindings-jvm/gen.sh --check || counted jvm 1
+rm -rf "$root/target/jvm/sinkwell/surefire-reports"
+logged jvm maven bindings-jvm test "-Dsinkwell.native.dir=$SINKWELL_LIB_DIR" || status=$?
+cat "$root"/target/jvm/sinkwell/surefire-reports/TEST-*.xml >"$logs/jvm.xml" 2>/dev/null || true
+total() { sum "$logs/jvm.xml" "s/^<testsuite .*\\b$1=\"([0-9]+)\".*/\\1/p"; }
+tests="$(total tests)" failed="$(($(total failures) + $(total errors)))" skipped="$(total skipped)"
+counted jvm "$status" "$((tests - failed - skipped))" "$failed" "$skipped"
