@@ -10,7 +10,7 @@ stage="$root/target/dist-stage/jvm"
 rm -rf "$stage"
 mkdir -p "$stage"
 cp "$native/libsinkwell_jvm.so" "$stage/"
-logged jvm-dist maven bindings-jvm package -DskipTests "-Dsinkwell.native.dir=$stage" "-Dsinkwell.target=$stage/target"
+logged jvm-dist maven bindings-jvm package -Dmaven.test.skip=true "-Dsinkwell.native.dir=$stage" "-Dsinkwell.target=$stage/target"
 for name in sinkwell linux-x86-64; do
     artifact=sinkwell
     [[ $name == sinkwell ]] || artifact="sinkwell-$name"

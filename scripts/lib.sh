@@ -118,20 +118,21 @@ c_library() {
     export LD_LIBRARY_PATH="$SINKWELL_LIB_DIR${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 }
 
-# maven FOLDER ARGUMENT...: Maven there. What it takes from Maven Central is fetched first, with three tries, and kept in
-# ~/.m2; what it runs then asks nobody.
+# maven FOLDER ARGUMENT...: Maven there; again, three times in all, where Maven Central did not answer.
 maven() {
-    local folder=$1 stamp
+    local folder=$1 try status out="$logs/maven.out"
     shift
-    # The compiler runs in Maven's own process: nothing of it stays behind.
-    local command=(mvn --batch-mode --no-transfer-progress -Dkotlin.compiler.daemon=false -f "$root/$folder/pom.xml")
-    stamp="$root/target/jvm/.fetched-$(cat "$root/$folder"/pom.xml "$root/$folder"/*/pom.xml 2>/dev/null | sha256sum | cut -c1-16)"
-    if ! [[ -e "$stamp" ]]; then
-        mkdir -p "$root/target/jvm"
-        fetched maven "${command[@]}" test-compile -DskipTests || return
-        touch "$stamp"
-    fi
-    "${command[@]}" "$@"
+    for try in 1 2 3; do
+        status=0
+        # The compiler runs in Maven's own process: nothing of it stays behind.
+        mvn --batch-mode --no-transfer-progress -Dkotlin.compiler.daemon=false -f "$root/$folder/pom.xml" "$@" 2>&1 |
+            tee "$out" || status=$?
+        if ((status == 0 || try == 3)) || ! grep -qE 'Could not (transfer|resolve|find artifact)' "$out"; then
+            return "$status"
+        fi
+        echo "maven: try $try of 3 failed; Maven Central did not answer" >&2
+        sleep "$((try * 5))"
+    done
 }
 
 # The library that the package for the JVM loads: builds it and says where it is.

@@ -132,7 +132,7 @@ if [[ -e examples/jvm/pom.xml ]]; then
     if ! have java || ! have mvn; then
         left jvm "no java and mvn on PATH"
     # The platform's jar stays empty: the library is named.
-    elif jvm_library && logged example-jvm-install maven bindings-jvm install -DskipTests; then
+    elif jvm_library && logged example-jvm-install maven bindings-jvm install -Dmaven.test.skip=true; then
         fetched maven-example mvn --batch-mode --no-transfer-progress -f examples/jvm/pom.xml compile exec:help
         example jvm mvn --batch-mode --no-transfer-progress -f examples/jvm/pom.xml compile exec:java \
             "-Dsinkwell.library=$SINKWELL_LIB_DIR/libsinkwell_jvm.so" \

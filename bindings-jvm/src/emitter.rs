@@ -176,6 +176,11 @@ impl NativeEmitter {
         Ok(guarded(|| bridge::emit_span(&*self.emitter, &span, &blocking(waited_ms)))? as u64)
     }
 
+    /// Emits the events that a step of a framework's run stands for, given as a stream of values; says how many.
+    fn emit_step(&self, step: Vec<u8>, waited_ms: i64) -> Result<u64, Failure> {
+        Ok(guarded(|| bridge::emit_step(&*self.emitter, &step, &blocking(waited_ms)))? as u64)
+    }
+
     /// Says whether an emit would be let through now.
     fn ensure_ready(&self) -> Result<(), Failure> {
         Ok(self.emitter.ensure_ready()?)

@@ -349,6 +349,12 @@ public class Emitter internal constructor(
         return offCarrier { core { native.emitSpan(stream, if (HostCall.isInside) INSIDE else 0) } }.toInt()
     }
 
+    /** Emits the events that a step of a framework's run stands for (docs/STEPS.md); says how many. */
+    public fun emitStep(step: Map<String, *>): Int {
+        val stream = Values.of(step, spelling = true)
+        return offCarrier { core { native.emitStep(stream, if (HostCall.isInside) INSIDE else 0) } }.toInt()
+    }
+
     /** Begins to take the events out of a log; see docs/VACUUM.md. */
     @JvmOverloads
     public fun vacuum(

@@ -123,6 +123,43 @@ internal class VectorsTest {
     }
 
     @ParameterizedTest
+    @MethodSource("steps")
+    fun steps(name: String) {
+        vector("steps", name, "name", "about", "cases")["cases"].objects().forEachIndexed { i, one ->
+            only(one, "name", "calls", "events")
+            if (one["calls"].objects().any { "emit" !in it }) {
+                record("steps/$name/$i", "deeds of steps are not in the package yet")
+                return@forEachIndexed
+            }
+            val place = Files.createDirectory(folder.resolve("$i"))
+            Emitter.open(fileLane(place)).use { emitter ->
+                for (call in one["calls"].objects()) {
+                    only(call, "emit", "error")
+                    val wanted = call["error"]?.obj()
+                    if (wanted == null) {
+                        emitter.emitStep(call["emit"].obj())
+                    } else {
+                        val error = assertThrows(SinkwellException::class.java) { emitter.emitStep(call["emit"].obj()) }
+                        assertEquals(listOf(wanted["kind"], wanted["where"]), listOf(error.kind, error.where), one["name"].text())
+                    }
+                }
+            }
+            assertJson(one["events"], events(place.resolve("events.ndjson")).map(::told), one["name"].text())
+            record("steps/$name/$i")
+        }
+    }
+
+    /** What the vectors say of an event: no salt, no time, nothing that was measured. */
+    private fun told(event: Object): Object {
+        val data = event["data"].obj().filterKeys { it != "capture" }.toMutableMap()
+        data["content"]?.let { parts ->
+            data["content"] = parts.objects().map { part -> part.filterKeys { it in setOf("class", "mediatype", "role", "size") } }
+        }
+        val named = listOf("type", "subject", "runid", "causationid", "correlationid", "traceparent", "severitytext")
+        return event.filterKeys { it in named } + ("data" to data)
+    }
+
+    @ParameterizedTest
     @MethodSource("usage")
     fun usage(name: String) {
         vector("usage", name, "group", "cases")["cases"].objects().forEachIndexed { i, one ->
@@ -625,6 +662,8 @@ internal class VectorsTest {
         @JvmStatic fun spans() = files("spans")
 
         @JvmStatic fun logs() = files("logs")
+
+        @JvmStatic fun steps() = files("steps")
 
         @JvmStatic fun usage() = files("usage")
 

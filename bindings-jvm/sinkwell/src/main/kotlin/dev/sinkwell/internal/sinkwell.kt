@@ -749,6 +749,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_emit_span(
     ): Int
+    external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_emit_step(
+    ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_ensure_ready(
     ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_flush(
@@ -874,6 +876,8 @@ internal object UniffiLib {
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_emit_log(`ptr`: Long,`record`: RustBuffer.ByValue,`waitedMs`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_emit_span(`ptr`: Long,`span`: RustBuffer.ByValue,`waitedMs`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_emit_step(`ptr`: Long,`step`: RustBuffer.ByValue,`waitedMs`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_ensure_ready(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
@@ -1227,6 +1231,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_emit_span() and 0xFFFF) != 18227) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_emit_step() and 0xFFFF) != 37846) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_ensure_ready() and 0xFFFF) != 26781) {
@@ -2822,6 +2829,11 @@ internal interface NativeEmitterInterface {
     fun `emitSpan`(`span`: kotlin.ByteArray, `waitedMs`: kotlin.Long): kotlin.ULong
 
     /**
+     * Emits the events that a step of a framework's run stands for, given as a stream of values; says how many.
+     */
+    fun `emitStep`(`step`: kotlin.ByteArray, `waitedMs`: kotlin.Long): kotlin.ULong
+
+    /**
      * Says whether an emit would be let through now.
      */
     fun `ensureReady`()
@@ -3179,6 +3191,25 @@ internal open class NativeEmitter: Disposable, AutoCloseable, NativeEmitterInter
         it,
 
         FfiConverterByteArray.lower(`span`),
+        FfiConverterLong.lower(`waitedMs`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Emits the events that a step of a framework's run stands for, given as a stream of values; says how many.
+     */
+    @Throws(Failure::class)override fun `emitStep`(`step`: kotlin.ByteArray, `waitedMs`: kotlin.Long): kotlin.ULong {
+            return FfiConverterULong.lift(
+    callWithHandle {
+    uniffiRustCallWithError(Failure) { _status ->
+    UniffiLib.uniffi_sinkwell_jvm_fn_method_nativeemitter_emit_step(
+        it,
+
+        FfiConverterByteArray.lower(`step`),
         FfiConverterLong.lower(`waitedMs`),_status)
 }
     }
