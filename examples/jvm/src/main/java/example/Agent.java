@@ -39,7 +39,14 @@ public final class Agent {
         var config = new LinkedHashMap<String, Object>(map(example.get("config")));
         config.put("key", Map.of(
                 "id", key.get("id").asText(), "ed25519", Map.of("file", folder.resolve("agent.pem").toString())));
-        config.put("lanes", List.of(Map.of("id", "file", "sink", Map.of("file", Map.of("path", events.toString())))));
+        var lanes = new ArrayList<Object>();
+        lanes.add(Map.of("id", "file", "sink", Map.of("file", Map.of("path", events.toString()))));
+        // With an intake (`sinkwell intake`), there as well. A lane's name is part of what fixes its stream's id.
+        var endpoint = System.getenv("EXAMPLE_INTAKE");
+        if (endpoint != null) {
+            lanes.add(Map.of("id", "jvm", "sink", Map.of("stream", Map.of("endpoint", endpoint))));
+        }
+        config.put("lanes", lanes);
         try (var emitter = Sinkwell.open(config)) {
             for (var step : example.get("steps")) {
                 emitter.emit(step.get("type").asText(), map(step.get("data")), options(step));
