@@ -246,6 +246,7 @@ fn report(rng: &mut Rng, bytes: &[u8], keys: &[TrustedKey], all: bool) -> Option
         partial: flag(3),
         edges: flag(2),
         deeds: flag(2),
+        coverage: flag(2),
         graph,
         silence: flag(2).then_some(Duration::from_secs(60)),
         max_line: if flag(9) { 600 } else { 1 << 20 },
