@@ -57,6 +57,7 @@ from ._spans import event_of_log, events_of_span
 from ._tool import tool
 from ._usage import cost, model_usage, roll_up
 from ._verify import verify
+from ._view import View, view
 
 __all__ = [
     "AuditLog",
@@ -88,6 +89,7 @@ __all__ = [
     "Uncertain",
     "Unsupported",
     "Verification",
+    "View",
     "__version__",
     "aemit",
     "aflush",
@@ -111,6 +113,7 @@ __all__ = [
     "tool",
     "turn",
     "verify",
+    "view",
 ]
 
 _BRIDGES = frozenset(
