@@ -14,12 +14,11 @@ LINE = json.dumps({"specversion": "1.0"})
 def events(tmp_path: Path) -> Path:
     path = tmp_path / "events.ndjson"
     config = {
-        "version": 1,
         "agent": {"id": "urn:a"},
-        "sinks": [{"id": "file", "kind": "file", "classes": ["debug"], "path": str(path)}],
+        "lanes": [{"id": "file", "sink": {"file": {"path": str(path)}}}],
     }
     with sinkwell.Emitter.open(config) as sw:
-        sw.emit("log.record", {"message": "</script><b>"})
+        sw.emit("com.example.n", {"message": "</script><b>"})
     return path
 
 
