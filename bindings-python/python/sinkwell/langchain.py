@@ -37,6 +37,8 @@ from ._steps import Call, Teller, new_id, now, plain, type_of, words
 
 #: How many chains are remembered that have started and not ended: of a program that never ends its runs.
 _MOST = 16_384
+# Most agents that work was handed to and that have not begun: one that never does is forgotten.
+_MOST_HANDOFFS = 1_000
 
 
 class _Either:
@@ -347,7 +349,7 @@ class Handler(_Base):
         self._teller.tell("handoff", id, name=to, parent=parent, start_unix_nano=at, end_unix_nano=at)
         with self._lock:
             self._handoffs[to] = id
-            if len(self._handoffs) > 1_024:
+            if len(self._handoffs) > _MOST_HANDOFFS:
                 self._handoffs.pop(next(iter(self._handoffs)))
 
     # --- retrievers ---

@@ -33,6 +33,8 @@ from ._steps import Call, Teller, new_id, now, plain
 
 #: How many spans are remembered that have started and not ended.
 _MOST = 16_384
+# Most agents that work was handed to and that have not begun: one that never does is forgotten.
+_MOST_HANDOFFS = 1_000
 
 _KINDS = {
     "agent": "agent",
@@ -187,7 +189,7 @@ class Processor(TracingProcessor):
             return
         with self._lock:
             self._handoffs[noted.trace, data.to_agent] = id
-            if len(self._handoffs) > 1_024:
+            if len(self._handoffs) > _MOST_HANDOFFS:
                 self._handoffs.pop(next(iter(self._handoffs)))
         attributes = {"gen_ai.agent.name": data.from_agent}
         self._teller.tell("handoff", id, name=data.to_agent, attributes=attributes, **step)
