@@ -30,9 +30,7 @@ public sealed partial class Emitter
         fixed (byte* bytes = record)
         {
             var given = new SinkwellBytes { data = bytes, len = (ulong)record.Length };
-            // Inside a sink of the host's nothing may wait: it would wait for itself.
-            var wait = HostCall.IsInside ? NativeConstants.Inside : NativeConstants.Wait;
-            Native.Check(NativeMethods.sinkwell_emit_log(lease.Emitter, given, wait, &error), ref error);
+            Native.Check(NativeMethods.sinkwell_emit_log(lease.Emitter, given, HostCall.Wait, &error), ref error);
         }
     }
 }

@@ -28,9 +28,7 @@ public sealed partial class Emitter
         fixed (byte* bytes = span)
         {
             var given = new SinkwellBytes { data = bytes, len = (ulong)span.Length };
-            // Inside a sink of the host's nothing may wait: it would wait for itself.
-            var wait = HostCall.IsInside ? NativeConstants.Inside : NativeConstants.Wait;
-            var status = NativeMethods.sinkwell_emit_span(lease.Emitter, given, wait, &emitted, &error);
+            var status = NativeMethods.sinkwell_emit_span(lease.Emitter, given, HostCall.Wait, &emitted, &error);
             Native.Check(status, ref error);
         }
         return (int)emitted;

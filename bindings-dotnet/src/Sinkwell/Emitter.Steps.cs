@@ -13,7 +13,7 @@ public sealed partial class Emitter
     /// <returns>How many events were emitted.</returns>
     /// <exception cref="InvalidArgumentException">It is no step; <see cref="SinkwellException.Where"/> names the member.</exception>
     /// <exception cref="SinkwellException">The first refusal of an event, as of <c>Emit</c>.</exception>
-    public unsafe long EmitStep(ReadOnlySpan<byte> step)
+    public unsafe int EmitStep(ReadOnlySpan<byte> step)
     {
         SinkwellError error = default;
         ulong emitted = 0;
@@ -21,10 +21,8 @@ public sealed partial class Emitter
         fixed (byte* bytes = step)
         {
             var given = new SinkwellBytes { data = bytes, len = (ulong)step.Length };
-            // Inside a sink of the host's nothing may wait: it would wait for itself.
-            var wait = HostCall.IsInside ? NativeConstants.Inside : NativeConstants.Wait;
-            Native.Check(NativeMethods.sinkwell_emit_step(lease.Emitter, given, wait, &emitted, &error), ref error);
+            Native.Check(NativeMethods.sinkwell_emit_step(lease.Emitter, given, HostCall.Wait, &emitted, &error), ref error);
         }
-        return (long)emitted;
+        return (int)emitted;
     }
 }

@@ -121,8 +121,6 @@ public sealed partial class Emitter
             _vacuum = vacuum;
         }
 
-        private static int Wait => HostCall.IsInside ? NativeConstants.Inside : NativeConstants.Wait;
-
         internal byte[] Push(ReadOnlySpan<byte> log)
         {
             SinkwellOwned passed = default;
@@ -130,7 +128,7 @@ public sealed partial class Emitter
             fixed (byte* bytes = log)
             {
                 var given = new SinkwellBytes { data = bytes, len = (ulong)log.Length };
-                Native.Check(NativeMethods.sinkwell_vacuum_push(_vacuum, given, Wait, &passed, &error), ref error);
+                Native.Check(NativeMethods.sinkwell_vacuum_push(_vacuum, given, HostCall.Wait, &passed, &error), ref error);
             }
             return Native.Take(ref passed);
         }
@@ -141,7 +139,7 @@ public sealed partial class Emitter
             SinkwellOwned report = default;
             SinkwellError error = default;
             Native.Check(
-                NativeMethods.sinkwell_vacuum_finish(_vacuum, whole ? (byte)1 : (byte)0, Wait, &through, &report, &error),
+                NativeMethods.sinkwell_vacuum_finish(_vacuum, whole ? (byte)1 : (byte)0, HostCall.Wait, &through, &report, &error),
                 ref error);
             passed = Native.Take(ref through);
             return Reports.Any(Native.Take(ref report));

@@ -227,7 +227,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     {
         using var lease = new Lease(_handle);
         // Inside a sink of the host's nothing may wait: it would wait for itself.
-        draft.Emit(lease.Emitter, HostCall.IsInside ? NativeConstants.Inside : NativeConstants.Wait, receipt);
+        draft.Emit(lease.Emitter, HostCall.Wait, receipt);
     }
 
     private static EventDraft Filled<TGiven>(TGiven given, Action<EventDraft, TGiven> fill)

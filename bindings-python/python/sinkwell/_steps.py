@@ -256,6 +256,13 @@ class Call:
             await begun.__aexit__(kind, error, trace)
 
 
+def put(table: dict[Any, Any], key: Any, value: Any, most: int = 16_384) -> None:
+    """Remember what has begun and not ended; of a program that never ends what it begins, only the latest."""
+    table[key] = value
+    if len(table) > most:
+        table.pop(next(iter(table)))
+
+
 def words(content_class: str, text: str, role: str | None = None) -> list[dict[str, Any]]:
     """One content part of plain text."""
     part = {"class": content_class, "mediatype": "text/plain", "text": text}

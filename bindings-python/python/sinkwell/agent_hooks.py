@@ -23,12 +23,9 @@ except (ImportError, ModuleNotFoundError) as error:
 
 from ._emitter import Emitter
 from ._errors import Error
-from ._steps import Call, Teller, new_id, now
+from ._steps import Call, Teller, new_id, now, put
 
 _E = TypeVar("_E")
-
-#: How many calls and requests are remembered that have begun and not ended.
-_MOST = 16_384
 
 _ENDS = {"cancelled": "cancelled", "timeout": "timeout", "error": "error", "failed": "error"}
 
@@ -71,7 +68,7 @@ class Interceptor:
         agent = context["agent"]
         step = {"name": str(agent.get("name") or agent["id"]), "start_unix_nano": now()}
         with self._lock:
-            _put(self._sessions, session, step)
+            put(self._sessions, session, step)
         self._teller.tell("agent", session, **step)
 
     def _agent_shutdown(self, context: Mapping[str, Any], session: str) -> None:
@@ -83,7 +80,7 @@ class Interceptor:
     def _pre_model_call(self, context: Mapping[str, Any], session: str) -> None:
         step = {"start_unix_nano": now(), "input": context.get("messages")}
         with self._lock:
-            _put(self._models, (session, context.get("request_id")), step)
+            put(self._models, (session, context.get("request_id")), step)
 
     def _post_model_call(self, context: Mapping[str, Any], session: str) -> None:
         with self._lock:
@@ -123,8 +120,8 @@ class Interceptor:
             return Verdict.deny(reason=f"sinkwell:{error.kind}", message=str(error))
         call._leave()
         with self._lock:
-            _put(self._calls, key, call)
-            _put(self._asked, (session, int(context["sequence"])), key)
+            put(self._calls, key, call)
+            put(self._asked, (session, int(context["sequence"])), key)
         return Verdict.allow()
 
     async def _end(self, context: Mapping[str, Any], session: str) -> None:
@@ -152,12 +149,6 @@ class Interceptor:
             point = record.interception_point.value
             session = record.session_id
             self._teller.decided(decision, f"agent_hooks.{point}", parent=session, run=session)
-
-
-def _put(table: dict[Any, Any], key: Any, value: Any) -> None:
-    if len(table) >= _MOST:
-        table.pop(next(iter(table)))
-    table[key] = value
 
 
 def watch(target: _E, emitter: Emitter | None = None, *, permit: str | None = None) -> _E:

@@ -33,10 +33,8 @@ except ImportError:
     _Base = BaseCallbackHandler  # type: ignore[assignment, misc, unused-ignore]
 
 from ._emitter import Emitter
-from ._steps import Call, Teller, new_id, now, plain, type_of, words
+from ._steps import Call, Teller, new_id, now, plain, put, type_of, words
 
-#: How many chains are remembered that have started and not ended: of a program that never ends its runs.
-_MOST = 16_384
 # Most agents that work was handed to and that have not begun: one that never does is forgotten.
 _MOST_HANDOFFS = 1_000
 
@@ -126,9 +124,7 @@ class Handler(_Base):
         id, parent = str(run_id), None if parent_run_id is None else str(parent_run_id)
         chain = _Chain(parent, name or str((serialized or {}).get("name") or ""), inputs)
         with self._lock:
-            if len(self._chains) >= _MOST:
-                self._chains.pop(next(iter(self._chains)))
-            self._chains[id] = chain
+            put(self._chains, id, chain)
         if parent is None:
             self._told(id, chain)
             if type(inputs).__name__ == "Command" and getattr(inputs, "resume", None) is not None:
@@ -229,15 +225,14 @@ class Handler(_Base):
         if provider := said.get("ls_provider"):
             attributes["gen_ai.provider.name"] = str(provider)
         with self._lock:
-            if len(self._models) >= _MOST:
-                self._models.pop(next(iter(self._models)))
-            self._models[str(run_id)] = {
+            model = {
                 "name": None if name is None else str(name),
                 "parent": self._around(None if parent_run_id is None else str(parent_run_id)),
                 "start_unix_nano": now(),
                 "attributes": attributes,
                 "input": _messages(given[0] if given and isinstance(given[0], list) else given),
             }
+            put(self._models, str(run_id), model)
 
     def _model_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         message = next(
@@ -348,9 +343,7 @@ class Handler(_Base):
         parent = call._members.get("parent")
         self._teller.tell("handoff", id, name=to, parent=parent, start_unix_nano=at, end_unix_nano=at)
         with self._lock:
-            self._handoffs[to] = id
-            if len(self._handoffs) > _MOST_HANDOFFS:
-                self._handoffs.pop(next(iter(self._handoffs)))
+            put(self._handoffs, to, id, _MOST_HANDOFFS)
 
     # --- retrievers ---
 

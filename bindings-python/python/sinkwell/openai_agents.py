@@ -29,10 +29,8 @@ except (ImportError, ModuleNotFoundError) as error:
     ) from error
 
 from ._emitter import Emitter, flush
-from ._steps import Call, Teller, new_id, now, plain
+from ._steps import Call, Teller, new_id, now, plain, put
 
-#: How many spans are remembered that have started and not ended.
-_MOST = 16_384
 # Most agents that work was handed to and that have not begun: one that never does is forgotten.
 _MOST_HANDOFFS = 1_000
 
@@ -114,9 +112,7 @@ class Processor(TracingProcessor):
         noted = _Span(_KINDS.get(data.type), span.parent_id, span.trace_id)
         noted.told = noted.kind == "agent"
         with self._lock:
-            if len(self._spans) >= _MOST:
-                self._spans.pop(next(iter(self._spans)))
-            self._spans[span.span_id] = noted
+            put(self._spans, span.span_id, noted)
             if noted.kind == "agent":
                 noted.cause = self._handoffs.pop((span.trace_id, data.name), None)
         if noted.kind == "agent":
@@ -188,9 +184,7 @@ class Processor(TracingProcessor):
         if data.to_agent is None:
             return
         with self._lock:
-            self._handoffs[noted.trace, data.to_agent] = id
-            if len(self._handoffs) > _MOST_HANDOFFS:
-                self._handoffs.pop(next(iter(self._handoffs)))
+            put(self._handoffs, (noted.trace, data.to_agent), id, _MOST_HANDOFFS)
         attributes = {"gen_ai.agent.name": data.from_agent}
         self._teller.tell("handoff", id, name=data.to_agent, attributes=attributes, **step)
 

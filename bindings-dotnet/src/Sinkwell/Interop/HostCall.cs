@@ -10,6 +10,9 @@ internal static class HostCall
 
     internal static bool IsInside => Inside.Value;
 
+    /// <summary>How an emit waits: inside not at all, as it would wait for itself.</summary>
+    internal static int Wait => IsInside ? NativeConstants.Inside : NativeConstants.Wait;
+
     /// <summary>Holds for what the calling method does from here on, asynchronously too.</summary>
     internal static void Enter() => Inside.Value = true;
 
