@@ -109,3 +109,4 @@ export {
   type Verdict,
   type VerifyOptions,
 } from './verify';
+export { view, View, type ViewOptions } from './view';

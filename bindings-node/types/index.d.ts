@@ -24,3 +24,4 @@ export type { Trace } from './trace';
 export type * from './types';
 export { costData, modelUsage, rollUp, type ChildUsage, type Cost } from './usage';
 export { verify, type Finding, type Report, type StreamReport, type Verdict, type VerifyOptions, } from './verify';
+export { view, View, type ViewOptions } from './view';

@@ -21,32 +21,11 @@ import sinkwell
 HERE = Path(__file__).parent / "frameworks"
 ROOT = Path(__file__).resolve().parents[2]
 
-USAGE = {
-    "input_tokens": 12,
-    "output_tokens": 3,
-    "cached_tokens": 4,
-    "reasoning_tokens": 2,
-    "total_tokens": 15,
-}
-
-# What happens, in order: what it is, in which run, and what is said of it.
+# What happens, in order: what it is, in which run, and what is said of it. The same in every language.
+SCRIPTED = json.loads((ROOT / "tests" / "vectors" / "scripted" / "run.json").read_text(encoding="utf-8"))
+USAGE = SCRIPTED["usage"]
 GRAPH: list[tuple[Any, ...]] = [
-    ("run.started", "shop", None),
-    ("run.started", "triage", "shop"),
-    ("model.usage", "triage", USAGE),
-    ("tool", "triage", "look", "ok"),
-    ("model.usage", "triage", USAGE),
-    ("handoff", "triage", "refunds"),
-    ("run.completed", "triage", "shop"),
-    ("run.started", "refunds", "shop", "caused by the handoff"),
-    ("model.usage", "refunds", USAGE),
-    ("tool", "refunds", "charge", "error"),
-    ("model.usage", "refunds", USAGE),
-    ("decision", "refunds", "deny", "pay"),
-    ("tool", "refunds", "pay", "denied"),
-    ("model.usage", "refunds", USAGE),
-    ("run.completed", "refunds", "shop"),
-    ("run.completed", "shop", None),
+    tuple(USAGE if said == "usage" else said for said in one) for one in SCRIPTED["graph"]
 ]
 
 TOOLS = [(what, "shop", *more) for what, _, *more in GRAPH if what in ("tool", "decision")]
