@@ -5,11 +5,9 @@ Each runs in an environment of its own under target/, installed once from its pi
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,9 +16,7 @@ from typing import Any
 
 import pytest
 import sinkwell
-
-HERE = Path(__file__).parent / "frameworks"
-ROOT = Path(__file__).resolve().parents[2]
+from environments import FRAMEWORKS, ROOT, environment
 
 
 class Model(BaseHTTPRequestHandler):
@@ -65,34 +61,6 @@ def model() -> Iterator[str]:
         thread.join()
 
 
-def environment() -> Path:
-    """The environment's interpreter; without a registry a skip, or a failure where nothing may be missing."""
-    requirements = HERE / "requirements.txt"
-    stamp = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    folder = ROOT / "target" / "frameworks" / f"python-{stamp}"
-    python = folder / "bin" / "python"
-    if not (folder / "installed").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        command: list[str | Path] = [
-            python,
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--disable-pip-version-check",
-            "-r",
-            requirements,
-        ]
-        installed = subprocess.run(command, capture_output=True, text=True)
-        if installed.returncode != 0:
-            missing = f"the frameworks cannot be installed: {installed.stderr[-500:]}"
-            if os.environ.get("SINKWELL_REQUIRE") == "all":
-                pytest.fail(missing)
-            pytest.skip(missing)
-        (folder / "installed").touch()
-    return python
-
-
 def test_pydantic_ai(model: str, tmp_path: Path) -> None:
     out, key = tmp_path / "events.ndjson", tmp_path / "key"
     key.write_bytes(bytes(range(32)))
@@ -105,7 +73,12 @@ def test_pydantic_ai(model: str, tmp_path: Path) -> None:
     }
     config.write_text(json.dumps(document))
     env = {**os.environ, "PYTHONPATH": str(ROOT / "bindings-python" / "python")}
-    command: list[str | Path] = [environment(), HERE / "pydantic_ai_agent.py", model, config]
+    command: list[str | Path] = [
+        environment("requirements"),
+        FRAMEWORKS / "pydantic_ai_agent.py",
+        model,
+        config,
+    ]
     ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stdout) == (0, "MARKER it is sunny.\nfailed\n"), ran.stderr
 

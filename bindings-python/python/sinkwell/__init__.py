@@ -120,6 +120,7 @@ _BRIDGES = frozenset(
     {
         "agent_hooks",
         "celery",
+        "google_adk",
         "langchain",
         "logging",
         "mcp",
@@ -133,6 +134,7 @@ _BRIDGES = frozenset(
 if TYPE_CHECKING:
     from . import agent_hooks as agent_hooks
     from . import celery as celery
+    from . import google_adk as google_adk
     from . import langchain as langchain
     from . import logging as logging
     from . import mcp as mcp
