@@ -44,9 +44,34 @@ const PREFIX = 'dev.sinkwell.';
 const storage = new AsyncLocalStorage<Context>();
 let entered = false;
 
+/** @internal A call of a tool whose framework runs it elsewhere than in its deed: what holds around it, and inside. */
+export interface CallPlace {
+  readonly around: Context | undefined;
+  readonly inside: Context | undefined;
+}
+
+const calls = new Set<() => CallPlace | undefined>();
+
+/** @internal Has `find` asked which call the calling code is inside; answers with what ends that. */
+export function contextOfCall(find: () => CallPlace | undefined): () => void {
+  calls.add(find);
+  return () => void calls.delete(find);
+}
+
+/** @internal The context that holds here, if one was entered. */
+export function here(): Context | undefined {
+  const own = entered ? storage.getStore() : undefined;
+  for (const find of calls) {
+    const call = find();
+    // A run that was entered inside of the call is nearer than the call, and has taken of it what it takes.
+    if (call !== undefined && call.around === own) return call.inside;
+  }
+  return own;
+}
+
 /** The context that holds here: empty outside of every run. */
 export function context(): Context {
-  return (entered && storage.getStore()) || {};
+  return here() ?? {};
 }
 
 function enter<T>(next: Context, body: (context: Context) => T): T {
@@ -112,19 +137,19 @@ export function within<T>(given: Pick<Context, 'run' | 'causation'>, body: () =>
 }
 
 /** Whether an event with these options is of the context's run: it may say another. */
-function isOf(here: Context, options: EventOptions | undefined): boolean {
-  return options?.run === undefined || options.run === null || options.run === here.run;
+function isOf(around: Context, options: EventOptions | undefined): boolean {
+  return options?.run === undefined || options.run === null || options.run === around.run;
 }
 
 /** The options of an event, with what the context says where they say nothing. */
 export function optionsHere(options: EventOptions | undefined): EventOptions | undefined {
-  const here = entered ? storage.getStore() : undefined;
-  if (here === undefined || (options !== undefined && typeof options !== 'object')) return options;
+  const around = here();
+  if (around === undefined || (options !== undefined && typeof options !== 'object')) return options;
   const all: Record<string, unknown> = {};
   try {
-    const inside = isOf(here, options);
+    const inside = isOf(around, options);
     for (const name of OF_EVENT) {
-      if (here[name] !== undefined && (inside || !OF_RUN.has(name))) all[name] = here[name];
+      if (around[name] !== undefined && (inside || !OF_RUN.has(name))) all[name] = around[name];
     }
     for (const name of Object.keys(options ?? {})) {
       const value: unknown = (options as Record<string, unknown>)[name];
@@ -139,9 +164,9 @@ export function optionsHere(options: EventOptions | undefined): EventOptions | u
 
 /** A log record, with the context that holds here: what of it the record takes is the core's to say. */
 export function recordHere<R extends object>(record: R): R {
-  const here = entered ? storage.getStore() : undefined;
-  if (here === undefined || typeof record !== 'object' || record === null) return record;
-  return { ambient: Object.fromEntries(OF_EVENT.map((name) => [name, here[name]])), ...record };
+  const around = here();
+  if (around === undefined || typeof record !== 'object' || record === null) return record;
+  return { ambient: Object.fromEntries(OF_EVENT.map((name) => [name, around[name]])), ...record };
 }
 
 /** The data of an event, with the run around its own where it is about a run and does not say. */
@@ -150,12 +175,12 @@ export function dataHere(
   data: EventData | null | undefined,
   options: EventOptions | undefined,
 ): EventData | null | undefined {
-  const here = entered ? storage.getStore() : undefined;
-  const parentRun = here?.parentRun;
-  if (here === undefined || parentRun === undefined || typeof type !== 'string') return data;
+  const around = here();
+  const parentRun = around?.parentRun;
+  if (around === undefined || parentRun === undefined || typeof type !== 'string') return data;
   if (!RUNS.has(type.startsWith(PREFIX) ? type.slice(PREFIX.length) : type)) return data;
   try {
-    if (!isOf(here, options)) return data;
+    if (!isOf(around, options)) return data;
     if (data === undefined || data === null) return { parent_run: parentRun };
     const own: unknown = (data as Record<string, unknown>).parent_run;
     const prototype: unknown = Object.getPrototypeOf(data);

@@ -16,7 +16,7 @@ import { context } from './context';
 import type { DeedTerms } from './deed';
 import { InvalidArgumentError, isError, SinkwellError } from './errors';
 import type { StepCall, StepMembers } from './step';
-import { idOf, newId, Teller, traceMembers, words, type TellerOptions } from './teller';
+import { idOf, newId, object, Teller, text, traceMembers, words, type TellerOptions } from './teller';
 
 /** How calls are watched. */
 export interface WatchOptions extends TellerOptions, Pick<DeedTerms, 'until' | 'timeout'> {}
@@ -50,10 +50,6 @@ const TIMED_OUT = -32001;
 /** Calls that have an effect, or bring something into the model's sight. */
 const CALLS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
 const ELICITATION = 'elicitation/create';
-
-const object = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 function answered(result: unknown): 'allow' | 'deny' | 'indeterminate' {
   const { action } = object(result);

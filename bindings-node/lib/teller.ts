@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { ContentMode, Part } from './content';
-import { context } from './context';
+import { context, here, type CallPlace } from './context';
 import type { DeedTerms } from './deed';
 import { Emitter } from './emitter';
 import { SinkwellError, warn } from './errors';
@@ -153,6 +153,89 @@ export class Teller {
     return this.emitter.deedOfStep({ ...this.#members(members), id }, terms, act);
   }
 }
+
+/** How a call ends: by what was thrown, if anything was. */
+type End = (thrown?: { readonly error: unknown }) => Promise<void>;
+
+/** @internal A tool's call that began in one callback of a framework's and ends in another. */
+export class OpenCall {
+  readonly #call: StepCall;
+  readonly #end: End;
+  /** Where its code runs. */
+  readonly place: CallPlace;
+
+  private constructor(call: StepCall, place: CallPlace, end: End) {
+    this.#call = call;
+    this.place = place;
+    this.#end = end;
+  }
+
+  /** Begins it: answers once its intent is safe, or rejects with why the call must not be made. */
+  static begin(teller: Teller, id: string, members: StepMembers, terms: DeedTerms = {}): Promise<OpenCall> {
+    const around = here();
+    return new Promise((resolve, reject) => {
+      const over = teller.call(id, members, terms, (call) => {
+        return new Promise<void>((done, failed) => {
+          const end: End = async (thrown) => {
+            if (thrown === undefined) done();
+            else failed(thrown.error);
+            // What was thrown is the framework's to hand on.
+            await over.catch(() => {});
+          };
+          resolve(new OpenCall(call, { around, inside: here() }, end));
+        });
+      });
+      over.catch(reject);
+    });
+  }
+
+  get id(): string {
+    return this.#call.id;
+  }
+
+  /** Somebody refused it, which was told as a decision of its own. */
+  refused(): void {
+    this.#call.refused = true;
+  }
+
+  /** Ends it; answers once its result is sealed, or cannot be. */
+  async ended(members: StepMembers): Promise<void> {
+    this.#call.ended(members);
+    await this.#end();
+  }
+
+  /** Ends it by what was thrown. */
+  async failed(thrown: unknown): Promise<void> {
+    await this.#end({ error: thrown });
+  }
+}
+
+/** Remembers what has begun and not ended; of a program that never ends what it begins, only the latest. */
+export function put<K, V>(table: Map<K, V>, key: K, value: V, most = 16_384): void {
+  table.set(key, value);
+  if (table.size <= most) return;
+  for (const oldest of table.keys()) {
+    table.delete(oldest);
+    return;
+  }
+}
+
+/** What a table holds of a key, which it forgets. */
+export function take<K, V>(table: Map<K, V>, key: K): V | undefined {
+  const value = table.get(key);
+  table.delete(key);
+  return value;
+}
+
+/** Most agents that work was handed to and that have not begun: one that never does is forgotten. */
+export const MOST_HANDOFFS = 1_000;
+
+/** A value as an object whose members may be asked for. */
+export const object = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+
+/** A text, if it is one. */
+export const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 function defined<T extends object>(members: T): T {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;

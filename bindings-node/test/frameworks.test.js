@@ -2,40 +2,17 @@
 // A real instrumented agent framework against a scripted model server: sealed, sound, with no word of content.
 // It runs in an environment of its own under target/, installed once from its lock file.
 const assert = require('node:assert/strict');
-const { execFileSync, spawnSync } = require('node:child_process');
-const { createHash } = require('node:crypto');
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { verify } = require('..');
-const { folder, events, pkg, root } = require('./helpers');
-
-const here = path.join(__dirname, 'frameworks');
-
-/** The folder to run in, or why there is none. */
-function environment() {
-  const lock = fs.readFileSync(path.join(here, 'package-lock.json'));
-  const stamp = createHash('sha256').update(lock).digest('hex').slice(0, 16);
-  const place = path.join(root, 'target', 'frameworks', `node-${stamp}`);
-  fs.mkdirSync(place, { recursive: true });
-  for (const file of ['package.json', 'package-lock.json', 'agent.mjs', 'objects.mjs']) {
-    fs.copyFileSync(path.join(here, file), path.join(place, file));
-  }
-  if (!fs.existsSync(path.join(place, 'installed'))) {
-    const installed = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: place, encoding: 'utf8' });
-    if (installed.status !== 0) return { missing: `npm ci: ${installed.stderr ?? installed.error}` };
-    fs.writeFileSync(path.join(place, 'installed'), '');
-  }
-  return { place };
-}
+const { environment } = require('./frameworks/environment');
+const { folder, events, pkg } = require('./helpers');
 
 test('ai: a text generation with a tool is a run with usage and an invocation', async (t) => {
-  const { place, missing } = environment();
-  if (missing) {
-    assert.notEqual(process.env.SINKWELL_REQUIRE, 'all', missing);
-    t.skip(missing);
-    return;
-  }
+  const place = environment(t);
+  if (place === undefined) return;
   const dir = folder(t);
   const [out, key, config] = ['out.ndjson', 'key', 'sinkwell.json'].map((name) => path.join(dir, name));
   fs.writeFileSync(key, Buffer.from([...Array(32).keys()]), { mode: 0o600 });
@@ -85,12 +62,8 @@ test('ai: a text generation with a tool is a run with usage and an invocation', 
 });
 
 test('ai: of spans within each other each token counts once, and its results are usages', async (t) => {
-  const { place, missing } = environment();
-  if (missing) {
-    assert.notEqual(process.env.SINKWELL_REQUIRE, 'all', missing);
-    t.skip(missing);
-    return;
-  }
+  const place = environment(t);
+  if (place === undefined) return;
   const dir = folder(t);
   const [out, config] = ['out.ndjson', 'sinkwell.json'].map((name) => path.join(dir, name));
   const document = { agent: { id: 'a1' }, lanes: [{ sink: { file: { path: out } } }] };
@@ -120,3 +93,6 @@ test('ai: of spans within each other each token counts once, and its results are
   );
   assert.ok(!fs.readFileSync(out, 'utf8').includes('MARKER'));
 });
+
+// In this process, as the folders that they install are the same.
+require('./frameworks/integrations');

@@ -34,5 +34,15 @@ export declare class Teller {
     /** A tool's call as a deed. */
     call<R>(id: string, members: StepMembers, terms: DeedTerms, act: (call: StepCall) => R | PromiseLike<R>): Promise<R>;
 }
+/** Remembers what has begun and not ended; of a program that never ends what it begins, only the latest. */
+export declare function put<K, V>(table: Map<K, V>, key: K, value: V, most?: number): void;
+/** What a table holds of a key, which it forgets. */
+export declare function take<K, V>(table: Map<K, V>, key: K): V | undefined;
+/** Most agents that work was handed to and that have not begun: one that never does is forgotten. */
+export declare const MOST_HANDOFFS = 1000;
+/** A value as an object whose members may be asked for. */
+export declare const object: (value: unknown) => Record<string, unknown>;
+/** A text, if it is one. */
+export declare const text: (value: unknown) => string | undefined;
 /** A content part of plain text. */
 export declare function words(contentClass: string, text: string): readonly Part[];

@@ -1,0 +1,165 @@
+'use strict';
+// One scripted run in each framework: two agents, a handoff, three tools of which one fails and one is denied, streamed model
+// output, usage. Each gives the same graph of events, as far as it has what that takes (docs/INTEGRATIONS.md).
+const assert = require('node:assert/strict');
+const { execFile } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { promisify } = require('node:util');
+const test = require('node:test');
+const { verify } = require('../..');
+const { environment } = require('./environment');
+const { events, folder, root } = require('../helpers');
+
+const execute = promisify(execFile);
+const script = JSON.parse(
+  fs.readFileSync(path.join(root, 'tests', 'vectors', 'scripted', 'run.json'), 'utf8'),
+);
+const GRAPH = script.graph.map((one) => one.map((said) => (said === 'usage' ? script.usage : said)));
+
+/** What the events say, by the names of runs. */
+function graph(all) {
+  const names = new Map([[undefined, null]]);
+  const name = (id) => names.get(id) ?? id ?? null;
+  const handoffs = new Set();
+  const found = [];
+  for (const event of all) {
+    const { data } = event;
+    const kind = event.type.replace('dev.sinkwell.', '');
+    if (kind === 'run.started')
+      names.set(event.runid, data['gen_ai.agent.name'] ?? data['gen_ai.workflow.name']);
+    const run = name(event.runid);
+    if (['run.started', 'run.completed', 'run.failed'].includes(kind)) {
+      const caused = handoffs.has(event.causationid) ? ['caused by the handoff'] : [];
+      found.push([kind, run, name(data.parent_run), ...caused]);
+    } else if (kind === 'model.usage') {
+      const members = Object.keys(script.usage).map((member) => [member, data[member]]);
+      found.push([kind, run, Object.fromEntries(members)]);
+    } else if (kind === 'run.progress') {
+      handoffs.add(event.id);
+      found.push(['handoff', run, data.to]);
+    } else if (kind === 'tool.invocation') {
+      // LangGraph hands off by a tool, which is told as one, too.
+      if (data.phase !== 'intent' && !data.tool.startsWith('transfer_to_'))
+        found.push(['tool', run, data.tool, data.outcome]);
+    } else if (kind === 'policy.decision') {
+      found.push(['decision', run, data.decision, event.subject.replace('tool:', '')]);
+    }
+  }
+  return found;
+}
+
+/** Each intent has one result that names it, and no two events have one id. */
+function checkDeeds(all) {
+  assert.equal(new Set(all.map(({ id }) => id)).size, all.length);
+  const intents = all.filter(({ data }) => data.phase === 'intent').map(({ id }) => id);
+  const results = all.filter(({ data }) => data.phase === 'result').map(({ causationid }) => causationid);
+  assert.ok(intents.length > 0);
+  assert.deepEqual(results.sort(), intents.sort());
+}
+
+/** Runs a program; answers what it printed and the host's events that it sealed. */
+async function scripted(t, place, program, ...how) {
+  const out = path.join(folder(t), 'events.ndjson');
+  const file = path.join(place, `${program}.mjs`);
+  const { stdout } = await execute(process.execPath, [file, out, ...how], { cwd: place, timeout: 60_000 });
+  // The policy lets none through: not one word of people left the process, whatever the integration permits.
+  if (!how.includes('raw')) assert.ok(!fs.readFileSync(out, 'utf8').includes('MARKER'));
+  assert.ok(!stdout.includes('MARKER'));
+  return { said: stdout.split('\n').slice(0, -1), all: events(out), out };
+}
+
+const states = (all) =>
+  all
+    .filter(({ type }) => type.endsWith('coverage'))
+    .map(({ data }) => [data.seam, data.state, data.version]);
+
+const FRAMEWORKS = [
+  { name: 'langchain', wanted: GRAPH, packages: ['@langchain/core'], classes: ['prompt', 'completion'] },
+];
+
+for (const { name, wanted, packages, classes } of FRAMEWORKS) {
+  for (const release of ['newest', 'oldest']) {
+    test(`${name}: the scripted run gives the same graph, with the ${release} release`, async (t) => {
+      const place = environment(t, release === 'oldest' ? 'oldest' : '.');
+      if (place === undefined) return;
+      const { said, all, out } = await scripted(t, place, `scripted_${name}`, 'up');
+      assert.deepEqual(said, ['END true', 'RAN look,charge']);
+      assert.deepEqual(graph(all), wanted);
+      checkDeeds(all);
+      const manifest = path.join(place, 'node_modules', packages[0], 'package.json');
+      const { version } = JSON.parse(fs.readFileSync(manifest, 'utf8'));
+      assert.deepEqual(states(all), [
+        [name, 'watching', version],
+        [name, 'stopped', version],
+      ]);
+      assert.equal((await verify([out])).verdict, 'unchecked');
+    });
+  }
+
+  test(`${name}: where the policy lets them, the words go as parts`, async (t) => {
+    const place = environment(t);
+    if (place === undefined) return;
+    const { all } = await scripted(t, place, `scripted_${name}`, 'raw');
+    const shown = new Set();
+    for (const { data, ...event } of all) {
+      const { disclosures = [], ...others } = data;
+      for (const { text, part } of disclosures)
+        if (text?.includes('MARKER')) shown.add(data.content[part].class);
+      // They are parts, and nothing else of the event has them.
+      assert.ok(!JSON.stringify([event, others]).includes('MARKER'));
+    }
+    assert.deepEqual(shown, new Set([...classes, 'tool_arguments', 'tool_result']));
+  });
+
+  test(`${name}: while a required sink is down no tool runs`, async (t) => {
+    const place = environment(t);
+    if (place === undefined) return;
+    const { said } = await scripted(t, place, `scripted_${name}`, 'down');
+    const [refused, ran] = said;
+    assert.match(refused, /^REFUSED required_sink_unavailable .*siem.*mend the sink/);
+    assert.equal(ran, 'RAN ');
+  });
+
+  test(`${name}: the example runs offline`, async (t) => {
+    const place = environment(t);
+    if (place === undefined) return;
+    const example = path.join(place, `example_${name}.mjs`);
+    fs.copyFileSync(path.join(root, 'examples', 'node', `${name}.mjs`), example);
+    const out = path.join(folder(t), 'events.ndjson');
+    const { stdout } = await execute(process.execPath, [example, out], { cwd: place, timeout: 60_000 });
+    assert.equal(stdout, 'paid 3\n');
+    checkDeeds(events(out));
+  });
+}
+
+test('langchain: an interrupt and its answer are decisions, and what a tool emits belongs to its call', async (t) => {
+  const place = environment(t);
+  if (place === undefined) return;
+  const { said, all } = await scripted(t, place, 'more_langchain');
+  assert.deepEqual(said, ['TURNS other,act']);
+  const told = all
+    .filter(({ type, data }) => data.phase === undefined && !type.endsWith('coverage'))
+    .map(({ type, subject, data }) => [type.replace('dev.sinkwell.', ''), subject, data.decision]);
+  assert.deepEqual(told, [
+    ['run.started', undefined, undefined],
+    ['policy.decision', 'tool:pay', 'ask'],
+    ['run.completed', undefined, undefined],
+    ['run.started', undefined, undefined],
+    ['policy.decision', undefined, 'allow'],
+    ['com.example.inside', undefined, undefined],
+    ['com.example.own', undefined, undefined],
+    ['run.completed', undefined, undefined],
+  ]);
+  const ends = all
+    .filter(({ type }) => type.endsWith('run.completed'))
+    .map(({ data }) => data.terminal_status);
+  assert.deepEqual(ends, ['unknown', 'completed']);
+  const [, second] = all.filter(({ data }) => data.phase === 'intent');
+  const inside = all.find(({ type }) => type === 'com.example.inside');
+  assert.deepEqual([inside.causationid, inside.runid], [second.id, second.runid]);
+  const own = all.find(({ type }) => type === 'com.example.own');
+  assert.deepEqual([own.causationid, own.runid], [second.id, 'r-own']);
+  const results = all.filter(({ data }) => data.phase === 'result').map(({ data }) => data.outcome);
+  assert.deepEqual(results, ['denied', 'ok']);
+});
