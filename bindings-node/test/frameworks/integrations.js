@@ -76,6 +76,12 @@ const states = (all) =>
 
 const FRAMEWORKS = [
   { name: 'langchain', wanted: GRAPH, packages: ['@langchain/core'], classes: ['prompt', 'completion'] },
+  {
+    name: 'openai_agents',
+    wanted: GRAPH,
+    packages: ['@openai/agents-core'],
+    classes: ['prompt', 'completion'],
+  },
 ];
 
 for (const { name, wanted, packages, classes } of FRAMEWORKS) {
@@ -162,4 +168,32 @@ test('langchain: an interrupt and its answer are decisions, and what a tool emit
   assert.deepEqual([own.causationid, own.runid], [second.id, 'r-own']);
   const results = all.filter(({ data }) => data.phase === 'result').map(({ data }) => data.outcome);
   assert.deepEqual(results, ['denied', 'ok']);
+});
+
+test('openai_agents: a guardrail that trips is a decision, and what a tool emits belongs to its call', async (t) => {
+  const place = environment(t);
+  if (place === undefined) return;
+  const { said, all } = await scripted(t, place, 'more_openai_agents');
+  assert.deepEqual(said, ['TRIPPED InputGuardrailTripwireTriggered', 'RAN paid', 'UNWATCHED paid']);
+  const told = all
+    .filter(({ type }) => !type.endsWith('coverage'))
+    .map(({ type, data }) => [type.replace('dev.sinkwell.', ''), data.phase ?? data.decision]);
+  const run = (what) => [`run.${what}`, undefined];
+  assert.deepEqual(told, [
+    run('started'),
+    run('started'),
+    ['policy.decision', 'deny'],
+    // The SDK ends no trace of a run that throws (docs/INTEGRATIONS.md).
+    run('failed'),
+    run('started'),
+    run('started'),
+    ['tool.invocation', 'intent'],
+    ['com.example.inside', undefined],
+    ['tool.invocation', 'result'],
+    run('completed'),
+    run('completed'),
+  ]);
+  const intent = all.find(({ data }) => data.phase === 'intent');
+  const inside = all.find(({ type }) => type === 'com.example.inside');
+  assert.deepEqual([inside.causationid, inside.runid], [intent.id, intent.runid]);
 });

@@ -1,0 +1,326 @@
+/**
+ * The OpenAI Agents SDK: runs, agents, models, tools, handoffs, guardrails.
+ *
+ *     const processor = new Processor();
+ *     addTraceProcessor(processor); // of '@openai/agents': every run of the program
+ *     processor.protect(agent); // its tools, and those of agents that it hands off to, as deeds
+ *
+ * Guarantees: the SDK swallows what a trace processor throws, so that tracing alone stops nothing. A function tool that
+ * `protect` has seen runs only once its intent is safe, and where governance requires a sink that is down, the run ends with
+ * the SDK's `ToolCallError`, whose `error` is a `RequiredSinkUnavailableError`, and the tool does not run. Any other call of a
+ * tool is told when it has ended. The SDK is not loaded: its objects are taken by what they can.
+ */
+import type { DeedTerms } from './deed';
+import { InvalidArgumentError } from './errors';
+import { now, type StepCall, type StepKind, type StepMembers } from './step';
+import { MOST_HANDOFFS, newId, object, put, take, Teller, text, type TellerOptions } from './teller';
+
+/** How runs are watched. */
+export interface ProcessorOptions extends TellerOptions, Pick<DeedTerms, 'until' | 'timeout'> {}
+
+const KINDS: Readonly<Record<string, StepKind>> = {
+  agent: 'agent',
+  function: 'tool',
+  generation: 'model',
+  response: 'model',
+  handoff: 'handoff',
+  guardrail: 'decision',
+};
+
+/** What is used of the SDK's spans. */
+interface Span {
+  readonly spanId: string;
+  readonly traceId: string;
+  readonly parentId: string | null;
+  readonly spanData: object;
+  readonly error: object | null;
+}
+
+interface Trace {
+  readonly traceId: string;
+  readonly name: string;
+}
+
+/** A span that has started. */
+interface Noted {
+  readonly kind: StepKind | undefined;
+  readonly parent: string | null;
+  readonly trace: string;
+  readonly start: string;
+  /** The handoff that brought this agent to work. */
+  readonly cause: string | undefined;
+  /** The step that the core knows before it ends: the span's own, or the deed. */
+  step: string | undefined;
+  /** Whether a guardrail refused it. */
+  denied: boolean;
+}
+
+interface FunctionTool {
+  readonly type: string;
+  readonly name: string;
+  invoke(context: unknown, input: string, details?: CallDetails): Promise<unknown>;
+  inputGuardrails?: Guardrail[];
+}
+
+interface CallDetails {
+  readonly toolCall?: { readonly callId?: string };
+  readonly signal?: AbortSignal;
+}
+
+interface Guardrail {
+  readonly name: string;
+  run(data: { readonly toolCall?: { readonly name?: string } }): Promise<{ behavior?: { type?: string } }>;
+}
+
+/** Where the SDK keeps the current span, for all of its copies. */
+const STORAGE = Symbol.for('openai.agents.core.asyncLocalStorage');
+
+function currentSpan(): Span | undefined {
+  const storage = (globalThis as unknown as Record<symbol, { getStore(): unknown } | undefined>)[STORAGE];
+  const { span } = object(storage?.getStore());
+  return text(object(span)['spanId']) === undefined ? undefined : (span as Span);
+}
+
+/** A trace processor, for `addTraceProcessor`. */
+export class Processor {
+  readonly #teller: Teller;
+  readonly #terms: DeedTerms;
+  readonly #spans = new Map<string, Noted>();
+  readonly #traces = new Map<string, string>();
+  readonly #handoffs = new Map<string, string>();
+  /** How a run ended, where its last agent did not end well. */
+  readonly #ends = new Map<string, 'denied' | 'error' | undefined>();
+  readonly #protected = new WeakSet<object>();
+
+  constructor({ until, timeout, ...options }: ProcessorOptions = {}) {
+    this.#teller = new Teller('openai_agents', '@openai/agents-core', options);
+    this.#terms = { until, timeout };
+    this.#teller.watch();
+  }
+
+  // Runs.
+
+  /** A run begins. */
+  async onTraceStart({ traceId, name }: Trace): Promise<void> {
+    if (!this.#teller.watching) return;
+    const start = now();
+    put(this.#traces, traceId, start);
+    this.#teller.tell('run', traceId, { name, start_unix_nano: start });
+  }
+
+  /** A run has ended. */
+  async onTraceEnd({ traceId, name }: Trace): Promise<void> {
+    const start_unix_nano = take(this.#traces, traceId);
+    const outcome = take(this.#ends, traceId);
+    if (start_unix_nano !== undefined)
+      this.#teller.tell('run', traceId, { name, outcome, start_unix_nano, end_unix_nano: now() });
+  }
+
+  /** Something within a run begins. */
+  async onSpanStart(span: Span): Promise<void> {
+    if (!this.#teller.watching) return;
+    const data = object(span.spanData);
+    const kind = KINDS[text(data['type']) ?? ''];
+    const name = text(data['name']);
+    const isAgent = kind === 'agent';
+    const noted: Noted = {
+      kind,
+      parent: span.parentId,
+      trace: span.traceId,
+      start: now(),
+      cause: isAgent ? take(this.#handoffs, `${span.traceId} ${name}`) : undefined,
+      step: isAgent ? span.spanId : undefined,
+      denied: false,
+    };
+    put(this.#spans, span.spanId, noted);
+    if (isAgent) {
+      this.#teller.tell('agent', span.spanId, {
+        name,
+        parent: this.#around(noted),
+        causation: noted.cause,
+        start_unix_nano: noted.start,
+      });
+    }
+  }
+
+  /** Something within a run has ended. */
+  async onSpanEnd(span: Span): Promise<void> {
+    const noted = take(this.#spans, span.spanId);
+    if (noted?.kind === undefined) return;
+    const data = object(span.spanData);
+    const failed = span.error !== null && span.error !== undefined;
+    // The SDK tells of an error by its words, which are no class and no data.
+    const error_type = failed ? 'tool_error' : undefined;
+    const members: StepMembers = {
+      name: text(data['name']),
+      parent: this.#around(noted),
+      start_unix_nano: noted.start,
+      end_unix_nano: now(),
+    };
+    const tell = (more: StepMembers): void =>
+      this.#teller.tell(noted.kind!, span.spanId, { ...members, ...more });
+    switch (noted.kind) {
+      case 'agent': {
+        const outcome = noted.denied ? 'denied' : failed ? 'error' : undefined;
+        if (this.#traces.has(noted.trace)) put(this.#ends, noted.trace, outcome);
+        return tell({ outcome, error_type });
+      }
+      case 'tool':
+        // A deed has said its result.
+        if (noted.step !== undefined) return;
+        return tell({
+          input: data['input'],
+          output: noted.denied ? undefined : data['output'],
+          outcome: noted.denied ? 'denied' : failed ? 'error' : 'ok',
+        });
+      case 'model':
+        return tell({ ...modelOf(data), outcome: failed ? 'error' : undefined, error_type });
+      case 'handoff': {
+        const to = text(data['to_agent']);
+        if (to === undefined) return;
+        put(this.#handoffs, `${noted.trace} ${to}`, span.spanId, MOST_HANDOFFS);
+        return tell({ name: to, attributes: { 'gen_ai.agent.name': data['from_agent'] } });
+      }
+      case 'decision': {
+        const triggered = data['triggered'] === true;
+        const around = this.#spans.get(members.parent ?? '');
+        // A guardrail that trips ends its agent's run, of which the agent's own span does not always tell.
+        if (triggered && around !== undefined) around.denied = true;
+        return tell({ decision: triggered ? 'deny' : 'allow' });
+      }
+    }
+  }
+
+  /** The nearest step around that the core knows, or the run. */
+  #around(noted: Noted): string {
+    for (let at = noted.parent; at !== null;) {
+      const around = this.#spans.get(at);
+      if (around === undefined) break;
+      if (around.step !== undefined) return around.step;
+      at = around.parent;
+    }
+    return noted.trace;
+  }
+
+  // Tools.
+
+  /**
+   * Makes each call of the agent's function tools a deed, and of the agents that it hands off to; returns the agent. The tools
+   * are changed in place; those that an agent gets later need another call.
+   *
+   * @throws {InvalidArgumentError} It is no agent.
+   */
+  protect<A extends object>(agent: A): A {
+    if (!Array.isArray(object(agent)['tools'])) throw new InvalidArgumentError('must be an Agent', 'agent');
+    const seen = new Set<unknown>();
+    const waiting: unknown[] = [agent];
+    while (waiting.length > 0) {
+      const next = waiting.pop();
+      // An agent, or a handoff to one.
+      const one = Array.isArray(object(next)['tools']) ? next : object(next)['agent'];
+      const { tools, handoffs } = object(one);
+      if (seen.has(one) || !Array.isArray(tools)) continue;
+      seen.add(one);
+      for (const tool of tools) this.#protect(tool as FunctionTool);
+      if (Array.isArray(handoffs)) waiting.push(...(handoffs as unknown[]));
+    }
+    return agent;
+  }
+
+  #protect(tool: FunctionTool): void {
+    if (tool?.type !== 'function' || typeof tool.invoke !== 'function' || this.#protected.has(tool)) return;
+    this.#protected.add(tool);
+    const invoke = tool.invoke;
+    tool.invoke = (context, input, details) =>
+      this.#teller.watching
+        ? this.#invoked(tool, input, details, () => invoke.call(tool, context, input, details))
+        : invoke.call(tool, context, input, details);
+    tool.inputGuardrails = (tool.inputGuardrails ?? []).map((guardrail) => ({
+      ...guardrail,
+      run: async (data) => {
+        const output = await guardrail.run(data);
+        const behavior = output?.behavior?.type;
+        if (behavior !== undefined && behavior !== 'allow')
+          this.#refused(guardrail.name, data.toolCall?.name);
+        return output;
+      },
+    }));
+  }
+
+  /** A guardrail of the program's own has refused a call. */
+  #refused(guardrail: string, tool: string | undefined): void {
+    const noted = this.#spans.get(currentSpan()?.spanId ?? '');
+    if (noted?.kind === 'tool') noted.denied = true;
+    else if (this.#teller.watching)
+      this.#teller.decided('deny', guardrail, { tool, parent: noted && (noted.step ?? this.#around(noted)) });
+  }
+
+  #invoked(
+    tool: FunctionTool,
+    input: string,
+    details: CallDetails | undefined,
+    act: () => Promise<unknown>,
+  ): Promise<unknown> {
+    const span = currentSpan();
+    const noted = span === undefined ? undefined : this.#spans.get(span.spanId);
+    const id = newId();
+    const members: StepMembers = {
+      name: tool.name,
+      parent: noted && this.#around(noted),
+      input,
+      attributes: { 'gen_ai.tool.call.id': details?.toolCall?.callId },
+    };
+    const run = async (call: StepCall): Promise<unknown> => {
+      const output = await act();
+      // Where the tool threw, the SDK answers the model in its place, and notes it at the span.
+      const failed = span?.error !== null && span?.error !== undefined;
+      const ended = failed ? ({ outcome: 'error', error_type: 'tool_error' } as const) : {};
+      call.ended({ output, ...ended });
+      return output;
+    };
+    // Whatever becomes of it: the deed tells of the call.
+    if (noted?.kind === 'tool') noted.step = id;
+    return this.#teller.call(id, members, { ...this.#terms, signal: details?.signal }, run);
+  }
+
+  // Life.
+
+  /** Seals that nothing is watched any longer, and does nothing from now on. */
+  stop(): void {
+    this.#teller.stop();
+  }
+
+  /** The emitter is the program's, which ends it. */
+  async shutdown(): Promise<void> {
+    this.stop();
+  }
+
+  /** Waits, five seconds at most, until every lane has delivered. */
+  async forceFlush(): Promise<void> {
+    await this.#teller.emitter.flush({ timeout: 5000 }).catch(() => {});
+  }
+}
+
+/** What a span of a model's says: one of a `response`, or of a `generation`. */
+function modelOf(data: Record<string, unknown>): StepMembers {
+  const response = object(data['_response']);
+  const usage = data['usage'] ?? response['usage'];
+  return {
+    name: text(data['model']) ?? text(response['model']),
+    input: data['_input'] ?? data['input'],
+    output: outputOf(data['output'] ?? response['output']),
+    usage: typeof usage === 'object' && usage !== null ? usage : undefined,
+    usage_of: 'openai',
+  };
+}
+
+/** A model's output as messages: items of other kinds are calls of tools, or reasoning, which the core drops. */
+function outputOf(output: unknown): unknown {
+  if (!Array.isArray(output)) return output;
+  return output
+    .filter((item) => object(item)['type'] !== 'reasoning')
+    .map((item: unknown) => {
+      const { role, content } = object(item);
+      return role === undefined && content === undefined ? { role: 'assistant', content: [item] } : item;
+    });
+}
