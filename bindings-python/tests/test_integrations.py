@@ -154,7 +154,57 @@ def test_the_tools_of_the_scripted_run_by_agent_hooks(tmp_path: Path) -> None:
     check_deeds(events)
 
 
+# Sub-agents instead of handoffs; a person is asked, and says no.
+SUBAGENTS: list[tuple[Any, ...]] = [
+    ("run.started", "shop", None),
+    ("run.started", "triage", "shop"),
+    ("tool", "triage", "look", "ok"),
+    ("run.completed", "triage", "shop"),
+    ("tool", "shop", "Task", "ok"),
+    ("run.started", "refunds", "shop"),
+    ("tool", "refunds", "charge", "error"),
+    ("decision", "refunds", "ask", "pay"),
+    ("decision", "refunds", "deny", "pay"),
+    ("tool", "refunds", "pay", "denied"),
+    ("run.completed", "refunds", "shop"),
+    ("tool", "shop", "Task", "ok"),
+    ("run.completed", "shop", None),
+]
+
+
+def check_claude(python: Path, out: Path) -> None:
+    said, events = scripted("claude_agent_sdk", python, out, "up")
+    assert said == ["END True", "RAN look,charge"]
+    told = graph(events)
+    assert [one for one in told if one[0] != "model.usage"] == SUBAGENTS
+    # Its messages come beside its hooks. That it does not tell reasoning apart is the provider's way.
+    used = {**USAGE, "reasoning_tokens": None}
+    of_models = [(one[1], one[2]) for one in told if one[0] == "model.usage"]
+    # What each answer took, and in the end what the run did.
+    assert (
+        sorted(of_models, key=lambda one: one[0])
+        == [("refunds", used)] * 3 + [("shop", used)] + [("triage", used)] * 2
+    )
+    families = [event["data"]["source.family"] for event in events if event["type"].endswith("model.usage")]
+    assert sorted(families) == ["model"] * 5 + ["run"]
+    check_deeds(events)
+
+
+def test_the_oldest_claude_agent_sdk(tmp_path: Path) -> None:
+    check_claude(environment("oldest"), tmp_path / "events.ndjson")
+
+
+def test_the_scripted_run_with_the_claude_agent_sdk(tmp_path: Path) -> None:
+    check_claude(newest("claude_agent_sdk", "claude_agent_sdk"), tmp_path / "events.ndjson")
+
+
 RAW = [
+    (
+        "claude_agent_sdk",
+        "claude_agent_sdk",
+        ("raw",),
+        {"prompt", "completion", "tool_arguments", "tool_result"},
+    ),
     (
         "google_adk",
         "google.adk",
@@ -460,6 +510,7 @@ def test_an_mcp_client_says_what_the_server_answered(tmp_path: Path) -> None:
 
 
 DOWN = [
+    ("claude_agent_sdk", "claude_agent_sdk", ("down",)),
     ("google_adk", "google.adk", ("down",)),
     ("langchain", "langgraph", ("down",)),
     ("openai_agents", "agents", ("down",)),
@@ -484,6 +535,8 @@ def test_while_a_required_sink_is_down_no_tool_runs(
 
 
 EXAMPLES = [
+    ("claude_agent_sdk", "claude_agent_sdk"),
+    ("claude_agent_sdk", "claude_agent_sdk"),
     ("google_adk", "google.adk"),
     ("mcp", "mcp"),
     ("langgraph", "langgraph"),

@@ -120,6 +120,7 @@ _BRIDGES = frozenset(
     {
         "agent_hooks",
         "celery",
+        "claude_agent_sdk",
         "google_adk",
         "langchain",
         "logging",
@@ -134,6 +135,7 @@ _BRIDGES = frozenset(
 if TYPE_CHECKING:
     from . import agent_hooks as agent_hooks
     from . import celery as celery
+    from . import claude_agent_sdk as claude_agent_sdk
     from . import google_adk as google_adk
     from . import langchain as langchain
     from . import logging as logging
