@@ -9,7 +9,8 @@ import { after, before, test } from 'node:test';
 import { type Browser, type Page, chromium } from 'playwright-core';
 
 import { attacks } from './hostile.ts';
-import { demo, marked, Sealer, tampered } from './sealed.ts';
+import { overTime } from './over.ts';
+import { demo, keyOf, marked, pemOf, Sealer, tampered } from './sealed.ts';
 
 const root = join(import.meta.dirname ?? '.', '../../..');
 const shots = join(root, 'target/viewer');
@@ -209,6 +210,42 @@ test('by whose leave: what was found, and why it was allowed', { skip }, async (
   await page.click('svg.graph a:has-text("leave")');
   await page.waitForSelector('article');
   assert.match(await page.innerText('h1'), /identity\.assertion/);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test('streams, losses and sinks over time', { skip }, async () => {
+  const { lines } = overTime();
+  writeFileSync(join(work, 'over.ndjson'), lines.join(''));
+  writeFileSync(join(work, 'k2.pem'), pemOf(keyOf(2)));
+  const file = write('over', '--key', 'k=k.pem', '--key', 'k2=k2.pem', 'over.ndjson');
+  const { page, faults, close } = await open(file, { hash: '#/streams' });
+  await page.waitForSelector('.over svg');
+  assert.match(await page.innerText('.compared, main'), /Over time/);
+  const over = page.locator('.card .over').first();
+  const words = await over.innerText();
+  assert.match(words, /key k\b[\s\S]*key k2/);
+  assert.match(words, /one of each batch, then each/);
+  assert.match(words, /silence: nothing was heard for 5 min/);
+  assert.match(words, /mcp\.server: nobody looked from/);
+  // Declared and undeclared loss are told apart, each where it is.
+  assert.equal(await over.locator('.fill-declared').count(), 1);
+  assert.equal(await over.locator('.fill-removed').count(), 1);
+  const x = async (of: string): Promise<number> => (await over.locator(of).first().boundingBox())?.x ?? NaN;
+  assert.ok((await x('.fill-declared')) < (await x('.fill-removed')));
+  assert.ok((await x('.fill-removed')) < (await x('.tick.checkpoint')));
+  assert.ok((await x('.tick.checkpoint')) < (await x('.fill-silent')));
+  // What a cut would not show begins at the checkpoint and reaches to the end.
+  assert.equal(await over.locator('.fill-cut').count(), 1);
+  await shot(page, 'over-streams');
+  await go(page, '#/losses', '.bar-loss');
+  assert.equal(await page.locator('.fill-gap').count(), 1);
+  assert.match(await page.innerText('main'), /The books do not balance/);
+  await shot(page, 'over-losses');
+  await go(page, '#/sinks', '.series');
+  assert.match(await page.innerText('main'), /waiting, at most 8[\s\S]*tried again, at most 7/);
+  assert.equal(await page.locator('.state-bad').count(), 1);
+  await shot(page, 'over-sinks');
   assert.deepEqual(faults, []);
   await close();
 });

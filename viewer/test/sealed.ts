@@ -24,11 +24,12 @@ export class Sealer {
   readonly marks: string[] = [];
   /** Whether what is sealed now is signed. */
   signs = true;
+  keyid = 'k';
 
   constructor(
     number: number,
     readonly agent: string,
-    readonly key: KeyObject = keyOf(1),
+    public key: KeyObject = keyOf(1),
     readonly lane = 'file',
     mode = 'each',
   ) {
@@ -85,7 +86,7 @@ export class Sealer {
   private signed(hash: Buffer): JsonObject {
     if (!this.signs) return {};
     const signature = sign(null, Buffer.concat([Buffer.from('sinkwell-seal-v1\n'), hash]), this.key);
-    return { keyid: 'k', sigalg: 'ed25519', signature: signature.toString('base64') };
+    return { keyid: this.keyid, sigalg: 'ed25519', signature: signature.toString('base64') };
   }
 
   checkpoint(action = 'checkpoint'): void {
@@ -212,14 +213,17 @@ function events(): { lines: string[]; marks: string[] } {
 
 const sealed = events();
 
-export function demo(folder: string): void {
+/** A public key as its owner gives it. */
+export function pemOf(key: KeyObject): string {
   const spki = Buffer.concat([
     Buffer.from('302a300506032b6570032100', 'hex'),
-    Buffer.from(keyOf(1).export({ format: 'jwk' }).d as string, 'base64url').subarray(0, 0),
-    Buffer.from(publicOf(keyOf(1)), 'base64url'),
+    Buffer.from(publicOf(key), 'base64url'),
   ]);
-  const pem = `-----BEGIN PUBLIC KEY-----\n${spki.toString('base64')}\n-----END PUBLIC KEY-----\n`;
-  writeFileSync(join(folder, 'k.pem'), pem);
+  return `-----BEGIN PUBLIC KEY-----\n${spki.toString('base64')}\n-----END PUBLIC KEY-----\n`;
+}
+
+export function demo(folder: string): void {
+  writeFileSync(join(folder, 'k.pem'), pemOf(keyOf(1)));
   writeFileSync(join(folder, 'sound.ndjson'), sealed.lines.join(''));
   writeFileSync(join(folder, 'checkpoints.ndjson'), sealed.marks.join(''));
 }

@@ -6,7 +6,7 @@ export interface Fact {
   run: string;
   label: string;
   outcome: string;
-  /** What is summed: of `model.usage`, costs, and what says where a run comes from. */
+  /** What is summed: of `model.usage`, costs, what says where a run comes from, and what was watched. */
   data: JsonObject | undefined;
 }
 
@@ -18,6 +18,7 @@ const SUMMED = [
   'run.completed',
   'run.failed',
   'run.cancelled',
+  'coverage',
 ];
 
 export const isType = (type: string, name: string): boolean => type === name || type.endsWith(`.${name}`);
@@ -62,6 +63,7 @@ export function labelOf(type: string, data: JsonObject): string {
   if (isType(type, 'heartbeat') || isType(type, 'sink.failed') || isType(type, 'sink.recovered')) {
     return [say('lane'), say('state')].filter(Boolean).join(': ');
   }
+  if (isType(type, 'coverage')) return [say('seam'), say('state')].filter(Boolean).join(': ');
   return say('goal', 'step', 'name', 'message', 'kind', 'tool', 'reason', 'action');
 }
 

@@ -4,13 +4,14 @@ import { isObject, items, member, text, type JsonObject } from '../verify/json.t
 import { hex, unbase64 } from '../verify/bytes.ts';
 import { type Key, fingerprint, readKey } from '../verify/keys.ts';
 import { type Copy, check, disclosuresGood, hashed, readLine } from '../verify/line.ts';
-import { minus } from '../verify/ranges.ts';
 import type { Found, Kind, Stream } from '../verify/stream.ts';
-import { type Report, Verifier, lastOf } from '../verify/verifier.ts';
+import { type Report, Verifier } from '../verify/verifier.ts';
 import { differences } from './compare.ts';
 import { type Fact, factOf } from './facts.ts';
 import { Pieces, type Piece, linesOf, gunzip } from './pieces.ts';
+import { laneViews, lossView } from './lanes.ts';
 import { runViews, runDetail } from './runs.ts';
+import { streamViews } from './streams.ts';
 import type {
   Api,
   Core,
@@ -30,7 +31,7 @@ import type {
 } from './types.ts';
 
 /** So many findings are sent to the page; their number is said. */
-const SHOWN = 500;
+export const SHOWN = 500;
 /** Kinds that say of lines that are there that they are not what was sealed. */
 const WRONG = new Set<Kind>([
   'altered',
@@ -49,11 +50,12 @@ export class Model implements Api {
   readonly verifier: Verifier;
   readonly pieces = new Pieces();
   readonly facts: Fact[] = [];
-  private readonly index = new Map<Copy, number>();
+  /** Of each line its number in the list of all. */
+  readonly index = new Map<Copy, number>();
   private readonly lineCount: number[] = [];
   private readonly checkpoints = new Map<number, number>();
   private readonly sourceOf: number[] = [];
-  private report: Report | undefined;
+  report: Report | undefined;
   private error: string | undefined;
   private core: Core;
   /** Of how many pieces the core spoke. */
@@ -285,7 +287,7 @@ export class Model implements Api {
     return out;
   }
 
-  private lead(found: Found, stream: Stream | undefined): Told {
+  lead(found: Found, stream: Stream | undefined): Told {
     const out: Told = { ...found };
     const copies =
       found.from === undefined ? [] : (stream?.at(found.from) ?? []).flatMap((link) => link.copies);
@@ -446,89 +448,7 @@ export class Model implements Api {
   }
 
   streams(): StreamView[] {
-    return [...this.verifier.streams.values()].map((stream) => this.streamView(stream));
-  }
-
-  private streamView(stream: Stream): StreamView {
-    const report = this.report?.streams.find(({ streamid }) => streamid === stream.id);
-    const first = stream.numbers[0] ?? 0;
-    const last = stream.numbers.at(-1) ?? 0;
-    const stretches: StreamView['stretches'] = [];
-    const put = (from: number, to: number, what: StreamView['stretches'][number]['what']): void => {
-      const before = stretches.at(-1);
-      if (before && before.what === what && before.to === from - 1) before.to = to;
-      else if (stretches.length < 2000) stretches.push({ from, to, what });
-    };
-    const lowest =
-      report?.findings
-        .filter(({ kind, from }) => (kind === 'removed' || kind === 'gap') && from !== undefined)
-        .reduce((low, { from }) => Math.min(low, from as number), first) ?? first;
-    let next = Math.min(first, lowest);
-    const hole = (from: number, to: number): void => {
-      const holes: [number, number, 'missing' | 'declared'][] = [];
-      for (const [a, b] of minus(from, to, stream.declared)) holes.push([a, b, 'missing']);
-      for (const [a, b] of stream.declared.list) {
-        if (b >= from && a <= to) holes.push([Math.max(a, from), Math.min(b, to), 'declared']);
-      }
-      for (const [a, b, what] of holes.sort((x, y) => x[0] - y[0])) put(a, b, what);
-    };
-    for (const n of stream.numbers) {
-      if (n > next) hole(next, n - 1);
-      const kept = (stream.good.get(n)?.[0] ?? stream.at(n)[0])?.kept;
-      const i = kept && this.index.get(kept);
-      const states = stream
-        .at(n)
-        .flatMap((link) => link.copies)
-        .map((copy) => this.state(this.index.get(copy) ?? -1));
-      const state = states.includes('wrong') ? 'wrong' : i === undefined ? 'unchecked' : this.state(i);
-      put(n, n, kept?.stub && state === 'verified' ? 'erased' : state);
-      next = n + 1;
-    }
-    for (const { kind, from, to } of report?.findings ?? []) {
-      if (kind === 'truncated' && from !== undefined && to !== undefined) put(from, to, 'missing');
-    }
-    const marks: StreamView['marks'] = [];
-    const keys = new Set<string>();
-    for (const copy of stream.copies) {
-      if (copy.seal === 'good' && copy.keyid !== undefined && keys.size < 50) keys.add(copy.keyid);
-      if (!copy.core || marks.length >= 400) continue;
-      const action = String(copy.said('action') ?? '');
-      if (copy.isOwn('audit.chain')) {
-        const what = action.startsWith('key_')
-          ? 'key'
-          : action === 'checkpoint'
-            ? 'checkpoint'
-            : action === 'opened'
-              ? 'opened'
-              : action === 'closed'
-                ? 'closed'
-                : undefined;
-        if (what)
-          marks.push({ n: copy.n, what, text: `${action} ${String(copy.said('keyid') ?? '')}`.trim() });
-      } else if (copy.isOwn('heartbeat')) marks.push({ n: copy.n, what: 'heartbeat', text: 'heartbeat' });
-    }
-    const times = stream.copies.map(({ recorded }) => recorded).filter((time) => time !== '');
-    return {
-      id: stream.id,
-      agent: stream.agent ?? stream.copies.find(({ agent }) => agent !== undefined)?.agent ?? '',
-      lane: stream.lane ?? '',
-      verdict: report?.verdict,
-      envelopes: stream.envelopes,
-      first: Math.min(first, lowest),
-      last: Math.max(last, ...stretches.slice(-3).map(({ to }) => to)),
-      firstTime: times.reduce((a, b) => (a < b ? a : b), times[0] ?? ''),
-      lastTime: times.reduce((a, b) => (a > b ? a : b), ''),
-      closed: stream.closed !== undefined,
-      follows: stream.start > 1,
-      stretches,
-      marks,
-      modes: stream.modes.map(([n, sign]) => ({ n, sign: sign ?? 'unknown' })),
-      keys: [...keys],
-      checkpointed: stream.closed !== undefined ? (lastOf(stream) ?? 0) : stream.checkpointed,
-      findings: (report?.findings ?? [])
-        .slice(0, SHOWN)
-        .map((found) => ({ ...this.lead(found, stream), stream: stream.id })),
-    };
+    return streamViews(this);
   }
 
   runs(): RunView[] {
@@ -540,100 +460,11 @@ export class Model implements Api {
   }
 
   losses(): LossView {
-    const lanes = new Map<string, { lane: string; reasons: Record<string, number>; total: number }>();
-    const declared: LossView['declared'] = [];
-    let total = 0;
-    for (const loss of this.report ? this.verifier.declared : []) {
-      const lane = loss.lane ?? '';
-      let of = lanes.get(lane);
-      if (!of)
-        lanes.set(lane, (of = { lane, reasons: Object.create(null) as Record<string, number>, total: 0 }));
-      of.reasons[loss.reason] = (of.reasons[loss.reason] ?? 0) + loss.events;
-      of.total += loss.events;
-      total += loss.events;
-      declared.push({
-        time: loss.time,
-        lane,
-        reason: loss.reason,
-        events: loss.events,
-        stream: loss.stream,
-        n: loss.n,
-        at: this.find(loss.stream, loss.n),
-      });
-    }
-    let undeclared = 0;
-    for (const stream of this.report?.streams ?? []) {
-      for (const { kind, from, to } of stream.findings) {
-        if (
-          (kind === 'gap' || kind === 'removed' || kind === 'truncated') &&
-          from !== undefined &&
-          to !== undefined
-        )
-          undeclared += to - from + 1;
-      }
-    }
-    const said = Object.values(this.report?.lost ?? {}).reduce((a, b) => a + b, 0);
-    const heartbeats: LossView['heartbeats'] = [];
-    for (const [i, copy] of this.verifier.copies.entries()) {
-      if (!copy.isOwn('heartbeat')) continue;
-      const counters = copy.said('counters');
-      heartbeats.push({
-        lane: String(copy.said('lane') ?? ''),
-        time: copy.recorded,
-        counters: isObject(counters) ? numbersOf(counters) : {},
-        state: this.state(i),
-      });
-    }
-    return {
-      lanes: [...lanes.values()].map((lane) => ({ ...lane, reasons: { ...lane.reasons } })),
-      declared: declared.slice(0, 5000),
-      total,
-      undeclared,
-      balances: total === said && undeclared === 0,
-      heartbeats: heartbeats.slice(-200),
-    };
+    return lossView(this);
   }
 
   lanes(): LaneView[] {
-    const lanes = new Map<string, LaneView>();
-    const at = (lane: string): LaneView => {
-      let of = lanes.get(lane);
-      if (!of) lanes.set(lane, (of = { lane, changes: [], counters: {}, now: '', heard: '' }));
-      return of;
-    };
-    for (const [i, copy] of this.verifier.copies.entries()) {
-      if (!copy.core) continue;
-      const name = copy.said('lane');
-      if (typeof name !== 'string') continue;
-      const say = (state: string, words: string): void => {
-        const lane = at(name);
-        if (lane.changes.length < 2000)
-          lane.changes.push({ time: copy.recorded, state, text: words, at: i, proof: this.state(i) });
-        if (this.state(i) !== 'wrong' && this.state(i) !== 'unproven') {
-          lane.now = state;
-          lane.heard = copy.recorded;
-        }
-      };
-      const state = copy.said('state');
-      if (copy.isOwn('sink.failed') || copy.isOwn('sink.recovered')) {
-        say(
-          String(state ?? ''),
-          [copy.said('failure'), copy.said('summary')].filter((x) => typeof x === 'string').join(': '),
-        );
-      } else if (copy.isOwn('audit.chain', 'opened')) {
-        say('opened', `started (${String(copy.said('why') ?? '')})`);
-      } else if (copy.isOwn('audit.chain', 'closed')) {
-        say('closed', 'closed in order');
-      } else if (copy.isOwn('heartbeat')) {
-        const lane = at(name);
-        const counters = copy.said('counters');
-        if (isObject(counters) && this.state(i) !== 'wrong') lane.counters = numbersOf(counters);
-        if (lane.now !== String(state ?? '') && typeof state === 'string') say(state, 'heartbeat');
-        lane.heard = copy.recorded;
-      }
-    }
-    for (const lane of lanes.values()) lane.changes.sort((a, b) => (a.time < b.time ? -1 : 1));
-    return [...lanes.values()];
+    return laneViews(this);
   }
 
   /** The core's graph; each node is held against what this page itself verified. */
@@ -727,20 +558,6 @@ function rank({ kind, weight }: Told): number {
 
 function* numbersIn(stream: Stream, from: number, to: number): Generator<number> {
   for (let n = from; n <= to; n += 1) if (stream.links.has(n)) yield n;
-}
-
-export function numbersOf(object: JsonObject): Record<string, number> {
-  const out: Record<string, number> = {};
-  for (const [key, value] of Object.entries(object)) {
-    if (typeof value === 'number') Object.defineProperty(out, key, { value, enumerable: true });
-    else if (isObject(value)) {
-      for (const [inner, n] of Object.entries(value)) {
-        if (typeof n === 'number')
-          Object.defineProperty(out, `${key}.${inner}`, { value: n, enumerable: true, configurable: true });
-      }
-    }
-  }
-  return out;
 }
 
 function contentOf(data: JsonObject): EventView['content'] {

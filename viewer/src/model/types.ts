@@ -149,6 +149,39 @@ export interface Summary {
   compared: boolean;
 }
 
+export type Hole = 'declared' | 'gap' | 'removed' | 'truncated';
+
+/** Times are milliseconds since 1970. */
+export interface StreamTime {
+  begin: number;
+  end: number;
+  /** Neighbours that are alike: what they are, and which key (an index into `keys`, -1: none) covers them, signed how. */
+  pieces: {
+    from: number;
+    to: number;
+    begin: number;
+    end: number;
+    what: State | 'erased';
+    key: number;
+    sign: string;
+  }[];
+  holes: { from: number; to: number; begin: number; end: number; what: Hole }[];
+  /** When something was signed, one for each of `SLOTS` parts of the time from `begin` to `end` that has some. */
+  signed: number[];
+  signatures: number;
+  /** Nothing was heard for longer than three heartbeats of its lane. */
+  silent: { begin: number; end: number }[];
+  /** How often the lane's heartbeat comes, in milliseconds; 0: it has none here. */
+  beat: number;
+  /** When the last line was sealed that a checkpoint holds in place; 0: none is. */
+  held: number;
+  /** By seam, from when to when it was watched; `open`: nothing says that it ended. */
+  watched: { seam: string; spans: { begin: number; end: number; open: boolean }[] }[];
+}
+
+/** Into so many parts a time is divided where a picture could not show more. */
+export const SLOTS = 500;
+
 export interface StreamView {
   id: string;
   agent: string;
@@ -162,10 +195,16 @@ export interface StreamView {
   closed: boolean;
   follows: boolean;
   /** Stretches by what they are: from, to, and what stands there. */
-  stretches: { from: number; to: number; what: State | 'missing' | 'declared' | 'erased' }[];
-  marks: { n: number; what: 'checkpoint' | 'key' | 'opened' | 'closed' | 'heartbeat'; text: string }[];
+  stretches: { from: number; to: number; what: State | Hole | 'erased' }[];
+  marks: {
+    n: number;
+    at: number;
+    what: 'checkpoint' | 'key' | 'opened' | 'closed' | 'retention' | 'loss' | 'broken';
+    text: string;
+  }[];
   modes: { n: number; sign: string }[];
   keys: string[];
+  time: StreamTime;
   /** The highest number that a checkpoint holds in place: what comes after it could be cut off unseen. */
   checkpointed: number;
   findings: Told[];
@@ -257,12 +296,24 @@ export interface LossView {
     n: number;
     at: number | undefined;
   }[];
+  /** How many declarations there are. */
+  declarations: number;
   total: number;
   /** Numbers that are missing without being declared. */
   undeclared: number;
   balances: boolean;
-  heartbeats: { lane: string; time: string; counters: Record<string, number>; state: State }[];
+  /** From the first line to the last, in milliseconds. */
+  begin: number;
+  end: number;
+  /** Per lane and part of that time (`LOSS_SLOTS` of them) how many events were declared lost, by reason. */
+  over: { lane: string; slot: number; reasons: Record<string, number> }[];
+  /** Numbers that nothing declares: where they are missing, and when it was. */
+  holes: { stream: string; from: number; to: number; what: Hole; begin: number; end: number }[];
+  /** Per lane what it counted, when it last said so. */
+  books: { lane: string; time: string; at: number; counters: Record<string, number>; proof: State }[];
 }
+
+export const LOSS_SLOTS = 60;
 
 export interface LaneView {
   lane: string;
@@ -270,6 +321,13 @@ export interface LaneView {
   counters: Record<string, number>;
   now: string;
   heard: string;
+  /** From the first line of the input to the last, in milliseconds. */
+  begin: number;
+  end: number;
+  /** In which state it was from when to when, as its own envelopes say. */
+  states: { begin: number; end: number; state: string }[];
+  /** What heartbeats counted: when, and how many. A name that ends in "+" is what was added since the one before. */
+  series: { name: string; points: [at: number, n: number][] }[];
 }
 
 export interface Api {

@@ -2,9 +2,11 @@
 
 import type { JSX } from 'preact';
 
+import { LOSS_SLOTS, type LaneView, type LossView } from '../model/types.ts';
 import type { View } from './app.tsx';
 import { Card, Empty, Mark, T, eventLink, link, useAnswer } from './bits.tsx';
-import { count, time } from './words.ts';
+import { Axis, TimeRow, scale, stamp } from './streams.tsx';
+import { count, span, time } from './words.ts';
 
 export function Losses({ view }: { view: View }): JSX.Element {
   const losses = useAnswer(view.client, 'losses', [], view.turn);
@@ -65,6 +67,8 @@ export function Losses({ view }: { view: View }): JSX.Element {
           </table>
         </Card>
       )}
+      {(losses.over.length > 0 || losses.holes.length > 0) && <Over losses={losses} />}
+      {losses.books.length > 0 && <Books losses={losses} />}
       {losses.declared.length > 0 && (
         <Card title="When it was declared">
           <table>
@@ -93,12 +97,178 @@ export function Losses({ view }: { view: View }): JSX.Element {
               ))}
             </tbody>
           </table>
-          {losses.declared.length > 300 && <p>{count(losses.declared.length - 300, 'more declaration')}</p>}
+          {losses.declarations > 300 && <p>{count(losses.declarations - 300, 'more declaration')}</p>}
         </Card>
       )}
     </>
   );
 }
+
+/** Losses over time: per lane how many were declared in each part of it, and what is missing undeclared. */
+function Over({ losses }: { losses: LossView }): JSX.Element {
+  const { begin, end, over, holes } = losses;
+  const x = scale(begin, end);
+  const lanes = [...new Set(over.map(({ lane }) => lane))];
+  const reasons = [...new Set(over.flatMap((bar) => Object.keys(bar.reasons)))];
+  const sum = (of: Record<string, number>): number => Object.values(of).reduce((a, b) => a + b, 0);
+  const most = Math.max(1, ...over.map((bar) => sum(bar.reasons)));
+  const tall = 48;
+  const slotWide = 1000 / LOSS_SLOTS;
+  const at = (slot: number): string => stamp(begin + (slot / LOSS_SLOTS) * (end - begin));
+  return (
+    <Card title="Over time">
+      <ul class="legend" aria-label="What the patterns mean">
+        {reasons.slice(0, 12).map((reason, i) => (
+          <li>
+            <span class={`swatch loss-${i % 4}`} aria-hidden="true" /> <T v={reason} />
+          </li>
+        ))}
+        {holes.length > 0 && (
+          <li>
+            <span class="swatch gap" aria-hidden="true" /> ✕ missing, and nothing declares it
+          </li>
+        )}
+      </ul>
+      <svg width="0" height="0" class="sr" aria-hidden="true">
+        <defs>
+          {[0, 1, 2, 3].map((i) => (
+            <pattern id={`loss-${i}`} width="6" height="6" patternUnits="userSpaceOnUse">
+              <rect width="6" height="6" class="loss-back" />
+              {i > 0 && <path class="loss-line" d={['', 'M0,3 h6', 'M3,0 v6', 'M0,0 l6,6'][i]} />}
+            </pattern>
+          ))}
+          <pattern
+            id="lines-bad"
+            width="6"
+            height="6"
+            patternUnits="userSpaceOnUse"
+            patternTransform="rotate(45)"
+          >
+            <rect width="3" height="6" class="fill-wrong" />
+          </pattern>
+        </defs>
+      </svg>
+      <div class="over">
+        {lanes.slice(0, 50).map((lane) => {
+          const bars = over.filter((bar) => bar.lane === lane).sort((a, b) => a.slot - b.slot);
+          return (
+            <TimeRow
+              label={
+                <>
+                  <T v={lane || 'unknown'} most={40} />,{' '}
+                  {count(
+                    bars.reduce((n, bar) => n + sum(bar.reasons), 0),
+                    'event',
+                  )}
+                </>
+              }
+              tall={tall}
+              words={bars
+                .slice(0, 20)
+                .map((bar) => `${sum(bar.reasons)} declared lost about ${at(bar.slot)}`)
+                .join(', ')}
+            >
+              {bars.map((bar) => {
+                let top = tall;
+                return reasons
+                  .filter((reason) => Object.hasOwn(bar.reasons, reason))
+                  .map((reason) => {
+                    const n = bar.reasons[reason] ?? 0;
+                    const high = Math.max(2, (n / most) * (tall - 2));
+                    top -= high;
+                    return (
+                      <rect
+                        class={`bar-loss loss-${reasons.indexOf(reason) % 4}`}
+                        x={bar.slot * slotWide + 1}
+                        y={Math.max(0, top)}
+                        width={slotWide - 2}
+                        height={high}
+                      >
+                        <title>{`${n.toLocaleString('en')} declared lost about ${at(bar.slot)}: ${reason.slice(0, 80)}`}</title>
+                      </rect>
+                    );
+                  });
+              })}
+            </TimeRow>
+          );
+        })}
+        {holes.length > 0 && (
+          <TimeRow
+            label={<strong class="bad">✕ undeclared</strong>}
+            tall={16}
+            words={holes
+              .slice(0, 20)
+              .map(({ from, to, begin: a }) => `numbers ${from} to ${to} about ${stamp(a)}`)
+              .join(', ')}
+          >
+            {holes.map(({ stream, from, to, begin: a, end: b }) => (
+              <a href={link('streams', stream)}>
+                <rect class="fill-gap" x={x(a) - 2} y="1" width={Math.max(6, x(b) - x(a))} height="14">
+                  <title>{`numbers ${from} to ${to} of ${stream} are missing`}</title>
+                </rect>
+              </a>
+            ))}
+          </TimeRow>
+        )}
+        <Axis begin={begin} end={end} />
+      </div>
+    </Card>
+  );
+}
+
+/** What each lane counted, and whether that comes out. */
+function Books({ losses }: { losses: LossView }): JSX.Element {
+  return (
+    <Card title="The lanes' own books">
+      <p class="small">
+        As each lane last sealed them: what it took is what it delivered, lost, was refused, and still holds.
+      </p>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th>Lane</th>
+              <th class="num">Taken</th>
+              <th class="num">Delivered</th>
+              <th class="num">Dropped</th>
+              <th class="num">Rejected</th>
+              <th class="num">Waiting</th>
+              <th>Comes out</th>
+            </tr>
+          </thead>
+          <tbody>
+            {losses.books.slice(0, 300).map(({ lane, at, time: told, counters, proof }) => {
+              const of = (name: string): number =>
+                Object.hasOwn(counters, name) ? (counters[name] ?? 0) : 0;
+              const whole = BOOK.every((name) => Object.hasOwn(counters, name));
+              const right =
+                of('admitted') === of('delivered') + of('dropped') + of('rejected') + of('pending');
+              return (
+                <tr>
+                  <td>
+                    <T v={lane} />
+                    <br />
+                    <small>
+                      <Mark state={proof} short /> <a href={eventLink(at)}>{time(told)}</a>
+                    </small>
+                  </td>
+                  {BOOK.map((name) => (
+                    <td class="num">{Object.hasOwn(counters, name) ? of(name).toLocaleString('en') : ''}</td>
+                  ))}
+                  <td>
+                    {!whole ? '? not all of it is told' : right ? '✓' : <strong class="bad">✕ no</strong>}
+                  </td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </Card>
+  );
+}
+
+const BOOK = ['admitted', 'delivered', 'dropped', 'rejected', 'pending'];
 
 /** A closed list; anything else is shown as it stands. */
 const REASONS: Record<string, string> = Object.assign(Object.create(null) as Record<string, string>, {
@@ -132,6 +302,7 @@ export function Sinks({ view }: { view: View }): JSX.Element {
               <T v={lane.now || 'unknown'} />
             </span>
           </h2>
+          <States lane={lane} />
           {Object.keys(lane.counters).length > 0 && (
             <div class="tiles">
               {Object.entries(lane.counters)
@@ -161,5 +332,82 @@ export function Sinks({ view }: { view: View }): JSX.Element {
         </Card>
       ))}
     </>
+  );
+}
+
+/** The worse a state, the taller it stands. */
+const HEIGHTS: Record<string, number> = Object.assign(Object.create(null) as Record<string, number>, {
+  healthy: 6,
+  opened: 6,
+  starting: 6,
+  closed: 2,
+});
+const SERIES: Record<string, string> = Object.assign(Object.create(null) as Record<string, string>, {
+  pending: 'waiting',
+  oldest_pending_ms: 'the oldest waits, ms',
+  'delivered+': 'delivered',
+  'retried+': 'tried again',
+  'dropped+': 'dropped',
+  'rejected+': 'rejected',
+  'filtered+': 'filtered',
+  'sink.in_flight_batches': 'batches in flight',
+  'sink.utilization': 'busy, of 1000',
+});
+
+/** In which state a lane was over time, and what its heartbeats counted. */
+function States({ lane }: { lane: LaneView }): JSX.Element {
+  const { begin, end, states, series } = lane;
+  if (states.length === 0 && series.length === 0) return <></>;
+  const x = scale(begin, end);
+  return (
+    <div class="over">
+      <TimeRow
+        label="state"
+        tall={20}
+        words={states
+          .slice(0, 20)
+          .map((each) => `${each.state} from ${stamp(each.begin)}`)
+          .join(', ')}
+      >
+        {states.slice(-500).map((each) => {
+          const high = HEIGHTS[each.state] ?? 18;
+          return (
+            <rect
+              class={`state-${high > 6 ? 'bad' : 'fine'}`}
+              x={x(each.begin)}
+              y={19 - high}
+              width={Math.max(2, x(each.end) - x(each.begin))}
+              height={high}
+            >
+              <title>{`${each.state.slice(0, 40)} from ${stamp(each.begin)} for ${span(each.end - each.begin)}`}</title>
+            </rect>
+          );
+        })}
+      </TimeRow>
+      {series.map(({ name, points }) => {
+        const most = Math.max(1, ...points.map(([, n]) => n));
+        const y = (n: number): number => 27 - (n / most) * 25;
+        const line = points.map(
+          ([at, n], i) => `${i === 0 ? 'M' : 'L'}${x(at).toFixed(1)},${y(n).toFixed(1)}`,
+        );
+        const last = points.at(-1)?.[1] ?? 0;
+        return (
+          <TimeRow
+            label={`${SERIES[name] ?? name}, at most ${most.toLocaleString('en')}`}
+            tall={28}
+            words={`${most} at most, ${last} at last`}
+          >
+            <path class="series" d={line.join('')} />
+            {points.length < 60 &&
+              points.map(([at, n]) => (
+                <rect class="series-dot" x={x(at) - 1.5} y={y(n) - 1.5} width="3" height="3">
+                  <title>{`${n.toLocaleString('en')} at ${stamp(at)}`}</title>
+                </rect>
+              ))}
+          </TimeRow>
+        );
+      })}
+      <Axis begin={begin} end={end} />
+    </div>
   );
 }
