@@ -1,6 +1,6 @@
 # Every target is a script of its own; `make` lists them. Logs go to target/logs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt gen docs bench profile fuzz soak dist matrix hosts
+.PHONY: help demo test lint fmt gen docs bench profile fuzz soak dist matrix hosts survival
 
 bindings := bindings-c bindings-python bindings-node bindings-go bindings-dotnet
 
@@ -45,3 +45,6 @@ matrix: ## vectors × languages, as of the last tests
 
 hosts: ## the recipes of docs/DEPLOY.md in their hosts: how each ends, and what became of the events
 	@scripts/hosts.sh
+
+survival: ## every end of a process, with and without a journal, beside two other SDKs: docs/SURVIVAL.md
+	@scripts/survival.sh

@@ -4,10 +4,10 @@
 source "$(dirname "$0")/lib.sh"
 
 declare -A folder=([rust]=core [independent]=tests/independent [c]=bindings-c [python]=bindings-python [node]=bindings-node
-    [go]=bindings-go [dotnet]=bindings-dotnet [jvm]=bindings-jvm [crash]=tests/crash [examples]=examples
-    [packages]=tests/packages [viewer]=viewer [matrix]=tests/vectors)
+    [go]=bindings-go [dotnet]=bindings-dotnet [jvm]=bindings-jvm [crash]=tests/crash [survival]=tests/survival
+    [examples]=examples [packages]=tests/packages [viewer]=viewer [matrix]=tests/vectors)
 lines=() why=() status=0 passed=0 failed=0 skipped=0
-for language in rust independent c python node go dotnet jvm viewer crash examples packages matrix; do
+for language in rust independent c python node go dotnet jvm viewer crash survival examples packages matrix; do
     [[ -d "${folder[$language]}" ]] || continue
     echo "== $language"
     "scripts/test-$language.sh" 2>&1 | tee "$logs/test-$language.out" || status=1
