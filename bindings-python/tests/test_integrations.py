@@ -126,6 +126,101 @@ def check_deeds(events: list[dict[str, Any]]) -> None:
     assert sorted(intents) == sorted(results)
 
 
+def check_agent_framework(python: Path, out: Path) -> None:
+    said, events = scripted("agent_framework", python, out, "up")
+    assert said == ["END True", "RAN look,charge"]
+    # It has no handoffs: the program's own code runs one agent after the other.
+    wanted: list[tuple[Any, ...]] = [one[:3] if one[0].startswith("run.") else one for one in GRAPH]
+    assert graph(events) == [one for one in wanted if one[0] != "handoff" and one[1] != "shop"]
+    check_deeds(events)
+
+
+def test_the_scripted_run_with_the_agent_framework(tmp_path: Path) -> None:
+    check_agent_framework(newest("agent_framework", "agent_framework"), tmp_path / "events.ndjson")
+
+
+def test_the_oldest_agent_framework(tmp_path: Path) -> None:
+    check_agent_framework(environment("oldest"), tmp_path / "events.ndjson")
+
+
+def test_approvals_of_the_agent_framework_are_decisions(tmp_path: Path) -> None:
+    pytest.importorskip("agent_framework")
+    out = tmp_path / "events.ndjson"
+    with sinkwell.Emitter.open(plain_config(out)) as emitter:
+        asyncio.run(approved(sinkwell.agent_framework.middleware(emitter=emitter)))
+    told = [one for one in graph(read(out)) if one[0] != "model.usage"]
+    run = [("run.started", "shop", None), ("run.completed", "shop", None)]
+    assert told == [
+        *(run[0], ("decision", "shop", "ask", "pay"), run[1]),
+        *(run[0], ("decision", "shop", "allow", "pay"), ("tool", "shop", "pay", "ok"), run[1]),
+        *(run[0], ("decision", "shop", "ask", "pay"), run[1]),
+        *(run[0], ("decision", "shop", "deny", "pay"), run[1]),
+        # A stream that is not read to its end.
+        *(run[0], ("run.cancelled", "shop", None)),
+    ]
+    check_deeds(read(out))
+
+
+async def approved(watched: Any) -> None:
+    """A tool that a person must approve: one says yes, one says no. Then a run that is cancelled as it streams."""
+    from agent_framework import (
+        Agent,
+        BaseChatClient,
+        ChatMiddlewareLayer,
+        ChatResponse,
+        ChatResponseUpdate,
+        Content,
+        FunctionInvocationLayer,
+        Message,
+        ResponseStream,
+        tool,
+    )
+
+    begun = asyncio.Event()
+
+    class Scripted(FunctionInvocationLayer, ChatMiddlewareLayer, BaseChatClient):
+        async def _inner_get_response(self, *, messages: Any, stream: bool, **_: Any) -> Any:
+            async def pieces() -> Any:
+                yield ChatResponseUpdate(role="assistant", contents=[Content.from_text("x")])
+                begun.set()
+                await asyncio.Event().wait()
+
+            if stream:
+                return ResponseStream(pieces(), finalizer=ChatResponse.from_updates)
+            said = Content.from_function_call(call_id="c", name="pay", arguments={"q": "x"})
+            if any(one.type == "function_result" for message in messages for one in message.contents):
+                said = Content.from_text("x")
+            return ChatResponse(messages=[Message(role="assistant", contents=[said])])
+
+    @tool(approval_mode="always_require")
+    async def pay(q: str) -> str:
+        """Pays."""
+        return q
+
+    agent = Agent(Scripted(), name="shop", tools=[pay], middleware=watched)
+    for sure in (True, False):
+        session = agent.create_session()
+        asked = await agent.run("x", session=session)
+        (request,) = (
+            one
+            for message in asked.messages
+            for one in message.contents
+            if one.type == "function_approval_request"
+        )
+        answer = request.to_function_approval_response(sure)
+        await agent.run(Message(role="user", contents=[answer]), session=session)
+
+    async def streamed() -> None:
+        async for _ in agent.run("x", stream=True):
+            pass
+
+    task = asyncio.create_task(streamed())
+    await begun.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    watched.stop()
+
+
 def test_the_scripted_run_with_pydantic_ai(tmp_path: Path) -> None:
     pytest.importorskip("pydantic_ai")
     said, events = scripted("pydantic_ai", NEWEST, tmp_path / "events.ndjson", "up")
@@ -198,23 +293,16 @@ def test_the_scripted_run_with_the_claude_agent_sdk(tmp_path: Path) -> None:
     check_claude(newest("claude_agent_sdk", "claude_agent_sdk"), tmp_path / "events.ndjson")
 
 
+WORDS = {"prompt", "completion", "tool_arguments", "tool_result"}
+
 RAW = [
-    (
-        "claude_agent_sdk",
-        "claude_agent_sdk",
-        ("raw",),
-        {"prompt", "completion", "tool_arguments", "tool_result"},
-    ),
-    (
-        "google_adk",
-        "google.adk",
-        ("raw",),
-        {"prompt", "system", "completion", "tool_arguments", "tool_result"},
-    ),
-    ("agent_hooks", "agent_hooks", ("raw",), {"prompt", "completion", "tool_arguments", "tool_result"}),
-    ("langchain", "langgraph", ("raw",), {"prompt", "completion", "tool_arguments", "tool_result"}),
-    ("openai_agents", "agents", ("raw",), {"prompt", "completion", "tool_arguments", "tool_result"}),
-    ("pydantic_ai", "pydantic_ai", ("raw",), {"prompt", "completion", "tool_arguments", "tool_result"}),
+    ("agent_framework", "agent_framework", ("raw",), {"system", *WORDS}),
+    ("claude_agent_sdk", "claude_agent_sdk", ("raw",), WORDS),
+    ("google_adk", "google.adk", ("raw",), {"system", *WORDS}),
+    ("agent_hooks", "agent_hooks", ("raw",), WORDS),
+    ("langchain", "langgraph", ("raw",), WORDS),
+    ("openai_agents", "agents", ("raw",), WORDS),
+    ("pydantic_ai", "pydantic_ai", ("raw",), WORDS),
     ("mcp", "mcp", ("raw", "server"), {"message", "tool_arguments", "tool_result"}),
 ]
 
@@ -510,6 +598,7 @@ def test_an_mcp_client_says_what_the_server_answered(tmp_path: Path) -> None:
 
 
 DOWN = [
+    ("agent_framework", "agent_framework", ("down",)),
     ("claude_agent_sdk", "claude_agent_sdk", ("down",)),
     ("google_adk", "google.adk", ("down",)),
     ("langchain", "langgraph", ("down",)),
@@ -535,6 +624,7 @@ def test_while_a_required_sink_is_down_no_tool_runs(
 
 
 EXAMPLES = [
+    ("agent_framework", "agent_framework"),
     ("claude_agent_sdk", "claude_agent_sdk"),
     ("claude_agent_sdk", "claude_agent_sdk"),
     ("google_adk", "google.adk"),

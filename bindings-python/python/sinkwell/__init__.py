@@ -118,6 +118,7 @@ __all__ = [
 
 _BRIDGES = frozenset(
     {
+        "agent_framework",
         "agent_hooks",
         "celery",
         "claude_agent_sdk",
@@ -133,6 +134,7 @@ _BRIDGES = frozenset(
 )
 
 if TYPE_CHECKING:
+    from . import agent_framework as agent_framework
     from . import agent_hooks as agent_hooks
     from . import celery as celery
     from . import claude_agent_sdk as claude_agent_sdk
