@@ -82,6 +82,15 @@ const FRAMEWORKS = [
     packages: ['@openai/agents-core'],
     classes: ['prompt', 'completion'],
   },
+  {
+    name: 'ai_sdk',
+    // It has no handoffs: the program's own code runs one agent after the other.
+    wanted: GRAPH.filter(([what]) => what !== 'handoff').map((one) =>
+      one[0].startsWith('run.') ? one.slice(0, 3) : one,
+    ),
+    packages: ['ai'],
+    classes: ['prompt', 'completion'],
+  },
 ];
 
 for (const { name, wanted, packages, classes } of FRAMEWORKS) {
@@ -192,6 +201,36 @@ test('openai_agents: a guardrail that trips is a decision, and what a tool emits
     ['tool.invocation', 'result'],
     run('completed'),
     run('completed'),
+  ]);
+  const intent = all.find(({ data }) => data.phase === 'intent');
+  const inside = all.find(({ type }) => type === 'com.example.inside');
+  assert.deepEqual([inside.causationid, inside.runid], [intent.id, intent.runid]);
+});
+
+test('ai_sdk: streamed output is not held back, a tool may stream, and a call that waits for approval is a decision', async (t) => {
+  const place = environment(t);
+  if (place === undefined) return;
+  const { said, all } = await scripted(t, place, 'more_ai_sdk');
+  assert.deepEqual(said, ['STREAMED one|two', 'ASKED tool-approval-request']);
+  const told = all
+    .filter(({ type }) => !type.endsWith('coverage'))
+    .map(({ type, data }) => [
+      type.replace('dev.sinkwell.', ''),
+      data.phase ?? data.decision ?? data.total_tokens ?? data.terminal_status,
+      data.outcome,
+    ]);
+  assert.deepEqual(told, [
+    ['model.usage', 15, undefined],
+    // Who had one piece and read no further.
+    ['model.usage', undefined, undefined],
+    ['run.started', undefined, undefined],
+    ['model.usage', 15, undefined],
+    ['tool.invocation', 'intent', undefined],
+    ['com.example.inside', undefined, undefined],
+    ['tool.invocation', 'result', 'ok'],
+    ['model.usage', 15, undefined],
+    ['policy.decision', 'ask', undefined],
+    ['run.completed', 'completed', undefined],
   ]);
   const intent = all.find(({ data }) => data.phase === 'intent');
   const inside = all.find(({ type }) => type === 'com.example.inside');
