@@ -4,6 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,14 +129,21 @@ func TestAClientInTypeScriptAndAServerInGoAreOneGraph(t *testing.T) {
 	same(t, theirs[2].RunID, theirs[2].Traceparent[3:35])
 	same(t, theirs[0].CausationID, ours[1].ID)
 
+	text := linked(t, root, key, "r-17", []string{asked, served}, [][2]string{
+		{ours[1].ID, "d-1"}, {theirs[0].ID, ours[1].ID}, {theirs[1].ID, theirs[0].ID},
+	})
+	if strings.Contains(text, "CANARY") {
+		t.Error("people's words are in the graph")
+	}
+}
+
+// linked has sinkwell graph draw a run from these files, and looks for an edge between each two events; it answers the text.
+func linked(t *testing.T, root, key, run string, files []string, wanted [][2]string) string {
+	t.Helper()
+	arguments := append([]string{"graph", "--format", "json", "--run", run, "--key", "k1=hmac:" + key}, files...)
 	// What nobody decided is found, and that is exit status 1: the graph is printed all the same.
-	graph := exec.CommandContext(soon(t), filepath.Join(root, "target/debug/sinkwell"),
-		"graph", "--format", "json", "--run", "r-17", "--key", "k1=hmac:"+key, asked, served)
-	text, _ := graph.Output()
+	text, _ := exec.CommandContext(soon(t), filepath.Join(root, "target/debug/sinkwell"), arguments...).Output()
 	var told struct {
-		Nodes []struct {
-			ID string `json:"id"`
-		} `json:"nodes"`
 		Edges []struct {
 			From  string `json:"from"`
 			To    string `json:"to"`
@@ -141,21 +153,124 @@ func TestAClientInTypeScriptAndAServerInGoAreOneGraph(t *testing.T) {
 	if err := json.Unmarshal(text, &told); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	linked := map[string]bool{}
+	edges := map[string]bool{}
 	for _, edge := range told.Edges {
 		if edge.There {
-			linked[edge.From+" "+edge.To] = true
+			edges[edge.From+" "+edge.To] = true
 		}
 	}
-	for _, edge := range [][2]string{
-		{ours[1].ID, "d-1"}, {theirs[0].ID, ours[1].ID}, {theirs[1].ID, theirs[0].ID},
-	} {
+	for _, edge := range wanted {
 		from, to := "event:"+edge[0], "event:"+edge[1]
-		if !linked[from+" "+to] && !linked[to+" "+from] {
+		if !edges[from+" "+to] && !edges[to+" "+from] {
 			t.Errorf("no edge between %s and %s in %s", from, to, text)
 		}
 	}
-	if strings.Contains(string(text), "CANARY") {
+	return string(text)
+}
+
+const server = `
+import sys
+
+import sinkwell.mcp
+from mcp.server.mcpserver import MCPServer
+
+emitter = sinkwell.Emitter.open({
+    "agent": {"id": "urn:example:shop"},
+    "heartbeat": "off",
+    "key": {"id": "k1", "hmac_sha256": {"file": sys.argv[2]}},
+    "lanes": [{"sink": {"file": {"path": sys.argv[1]}}}],
+})
+server = MCPServer("shop", middleware=[sinkwell.mcp.Middleware(emitter)])
+
+
+@server.tool()
+async def pay(to: str) -> str:
+    """Pays."""
+    emitter.emit("com.example.paid")
+    return "paid"
+
+
+server.run("stdio")
+emitter.shutdown(5)
+`
+
+// The service and its agent are Go's, the MCP server and its tool Python's, in another process: one request is one trace, and
+// what both sealed of it one graph.
+func TestOneRequestThroughAServiceAnAgentAndAServerInPythonIsOneGraph(t *testing.T) {
+	root, _ := filepath.Abs("../..")
+	python := filepath.Join(root, "target/venv/bin/python")
+	if said, err := exec.CommandContext(soon(t), python, "-c", "import mcp.server.mcpserver, sinkwell.mcp").CombinedOutput(); err != nil {
+		t.Skipf("the package of Python is not built here: %v %s", err, said)
+	}
+	if _, err := os.Stat(filepath.Join(root, "target/debug/sinkwell")); err != nil {
+		t.Skip("the command is not built here: ", err)
+	}
+	dir := t.TempDir()
+	served, script, key := filepath.Join(dir, "shop.ndjson"), filepath.Join(dir, "server.py"), filepath.Join(dir, "key")
+	if err := errors.Join(
+		os.WriteFile(key, bytes.Repeat([]byte{7}, 32), 0o600), os.WriteFile(script, []byte(server), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	front := open(t, "front", map[string]any{"key": map[string]any{"id": "k1", "hmac_sha256": map[string]any{"file": key}}})
+	client := agent(nil)
+	sinkmcp.WatchClient(client, front.sw)
+	session, err := client.Connect(soon(t), &mcp.CommandTransport{Command: exec.Command(python, script, served, key)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /orders", func(w http.ResponseWriter, r *http.Request) {
+		ctx := sinkwell.WithRun(r.Context(), "order-1")
+		allow := sinkwell.Event{Type: sinkwell.TypePolicyDecision, ID: "may-pay", Attrs: []sinkwell.Attr{
+			sinkwell.String("decision", "allow"), sinkwell.String("rule", "small"),
+		}}
+		started, completed := sinkwell.Event{Type: sinkwell.TypeRunStarted}, sinkwell.Event{Type: sinkwell.TypeRunCompleted}
+		err := errors.Join(front.sw.Put(ctx, started), front.sw.Put(ctx, allow))
+		answer, failed := session.CallTool(
+			sinkwell.WithCausation(ctx, "may-pay"), &mcp.CallToolParams{Name: "pay", Arguments: map[string]any{"to": "CANARY-7f3a"}})
+		if err = errors.Join(err, failed, front.sw.Put(ctx, completed)); err != nil || answer.IsError {
+			http.Error(w, fmt.Sprint(answer, err), http.StatusInternalServerError)
+		}
+	})
+	service := httptest.NewServer(sinkwell.Middleware(front.sw, mux))
+	defer service.Close()
+	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	request, err := http.NewRequestWithContext(soon(t), http.MethodPost, service.URL+"/orders", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Traceparent", "00-"+trace+"-00f067aa0ba902b7-01")
+	response, err := service.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, _ := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	same(t, response.Status+" "+string(said), "200 OK ")
+	// It ends with its input, and its emitter with it.
+	if err := session.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ours, _ := front.sealed(t)
+	theirs := read(t, served)
+	same(t, brief(ours), []string{
+		"run.started", "policy.decision small allow", "tool.invocation pay intent", "tool.invocation pay result ok",
+		"run.completed", "span",
+	})
+	same(t, brief(theirs), []string{"tool.invocation pay intent", "com.example.paid", "tool.invocation pay result ok"})
+	for _, event := range append(ours, theirs...) {
+		if !strings.HasPrefix(event.Traceparent, "00-"+trace+"-") {
+			t.Errorf("%s is of another trace: %q", event.Type, event.Traceparent)
+		}
+		if event.Type != "dev.sinkwell.span" {
+			same(t, event.RunID, "order-1")
+		}
+	}
+	text := linked(t, root, key, "order-1", []string{front.path, served}, [][2]string{
+		{ours[2].ID, "may-pay"}, {ours[3].ID, ours[2].ID}, {theirs[0].ID, ours[2].ID}, {theirs[2].ID, theirs[0].ID},
+	})
+	if strings.Contains(text, "CANARY") {
 		t.Error("people's words are in the graph")
 	}
 }
