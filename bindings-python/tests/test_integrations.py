@@ -51,7 +51,7 @@ def graph(events: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
             if data.get("phase") != "intent" and not data["tool"].startswith("transfer_to_"):
                 found.append(("tool", run, data["tool"], data["outcome"]))
         elif kind == "policy.decision":
-            found.append(("decision", run, data["decision"], event["subject"].removeprefix("tool:")))
+            found.append(("decision", run, data["decision"], event.get("subject", "").partition(":")[2]))
     return found
 
 
@@ -76,8 +76,9 @@ def ran(program: str, python: Path, out: Path, *how: str) -> tuple[list[str], li
 
 NEWEST = Path(sys.executable)
 
-# Those that do not go with what the other tests need: Google's ADK holds OpenTelemetry back.
-APART = {"google_adk": "newest_google_adk"}
+# Those that do not go with what the other tests need: Google's ADK holds OpenTelemetry back, the Agent Governance
+# Toolkit cryptography.
+APART = {"google_adk": "newest_google_adk", "agt": "newest_agt"}
 
 
 def newest(program: str, package: str) -> Path:
@@ -221,6 +222,44 @@ async def approved(watched: Any) -> None:
     watched.stop()
 
 
+def check_agt(python: Path, out: Path) -> list[dict[str, Any]]:
+    said, events = scripted("agt", python, out, "sinks")
+    assert said == ["END True", "RAN look,charge"]
+    # What its policy denies is a decision, and no call.
+    assert graph(events)[:5] == [
+        ("decision", "shop", "allow", "look"),
+        ("tool", "shop", "look", "ok"),
+        ("decision", "shop", "allow", "charge"),
+        ("tool", "shop", "charge", "error"),
+        ("decision", "shop", "deny", "pay"),
+    ]
+    check_deeds(events)
+    return events
+
+
+def test_the_agent_governance_toolkit(tmp_path: Path) -> None:
+    events = check_agt(environment("newest_agt"), tmp_path / "events.ndjson")
+    ends = [event["data"].get("seam") for event in events if event["data"].get("state") == "stopped"]
+    assert ends == ["agt.govern", "agt.audit", "agt.events", "agt.events", "agt.audit", "agt.telemetry"]
+    (breach,) = (event for event in events if event["id"] == "e-1")
+    assert (breach["type"], breach["runid"]) == ("dev.sinkwell.policy.breach", "s-1")
+    assert breach["data"]["reason"] == "policy_violation"
+    # Twenty events through a processor whose queue holds five.
+    of = [event["data"].get("gen_ai.agent.id") for event in events]
+    assert [agent for agent in of if str(agent).startswith("a-")] == [f"a-{i}" for i in range(20)]
+    # Its audit logs, and the telemetry of its policy engine.
+    last = [one for one in graph(events) if one[1] is None]
+    assert last[-3:] == [
+        ("tool", None, "look", "ok"),
+        ("decision", None, "ask", "pay"),
+        ("decision", None, "ask", "pre_tool_call"),
+    ]
+
+
+def test_the_oldest_agent_governance_toolkit(tmp_path: Path) -> None:
+    check_agt(environment("oldest"), tmp_path / "events.ndjson")
+
+
 def test_the_scripted_run_with_pydantic_ai(tmp_path: Path) -> None:
     pytest.importorskip("pydantic_ai")
     said, events = scripted("pydantic_ai", NEWEST, tmp_path / "events.ndjson", "up")
@@ -296,6 +335,7 @@ def test_the_scripted_run_with_the_claude_agent_sdk(tmp_path: Path) -> None:
 WORDS = {"prompt", "completion", "tool_arguments", "tool_result"}
 
 RAW = [
+    ("agt", "agent_os", ("raw",), {"tool_arguments", "tool_result"}),
     ("agent_framework", "agent_framework", ("raw",), {"system", *WORDS}),
     ("claude_agent_sdk", "claude_agent_sdk", ("raw",), WORDS),
     ("google_adk", "google.adk", ("raw",), {"system", *WORDS}),
@@ -598,6 +638,7 @@ def test_an_mcp_client_says_what_the_server_answered(tmp_path: Path) -> None:
 
 
 DOWN = [
+    ("agt", "agent_os", ("down",)),
     ("agent_framework", "agent_framework", ("down",)),
     ("claude_agent_sdk", "claude_agent_sdk", ("down",)),
     ("google_adk", "google.adk", ("down",)),
@@ -624,6 +665,7 @@ def test_while_a_required_sink_is_down_no_tool_runs(
 
 
 EXAMPLES = [
+    ("agt", "agent_os"),
     ("agent_framework", "agent_framework"),
     ("claude_agent_sdk", "claude_agent_sdk"),
     ("claude_agent_sdk", "claude_agent_sdk"),

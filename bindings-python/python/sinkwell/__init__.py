@@ -120,6 +120,7 @@ _BRIDGES = frozenset(
     {
         "agent_framework",
         "agent_hooks",
+        "agt",
         "celery",
         "claude_agent_sdk",
         "google_adk",
@@ -136,6 +137,7 @@ _BRIDGES = frozenset(
 if TYPE_CHECKING:
     from . import agent_framework as agent_framework
     from . import agent_hooks as agent_hooks
+    from . import agt as agt
     from . import celery as celery
     from . import claude_agent_sdk as claude_agent_sdk
     from . import google_adk as google_adk
