@@ -8,8 +8,8 @@
     AgentControl(…, telemetry_sink=sinkwell.agt.TelemetrySink())
 
 After ``install`` a governed call is a deed: it begins, once the toolkit's policy has allowed it, only when its intent
-is safe; where governance requires a sink that is down, ``RequiredSinkUnavailable`` leaves the call and the function does
-not run. Free texts and attributes, which may hold people's words, are content.
+is safe; where governance requires a sink that is down, ``RequiredSinkUnavailable`` leaves the call and the function
+does not run. Free texts and attributes, which may hold people's words, are content.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def _number(value: Any) -> Any:
 
 class EventSink(_Told):
     """A ``GovernanceEventSink``. ``emitter`` is the process's default one unless given; ``permit`` the most that
-    reasons and attributes may be captured (``off``, ``redacted_summary``, ``content_ref``, ``raw``), as that of a content
-    part.
+    reasons and attributes may be captured (``off``, ``redacted_summary``, ``content_ref``, ``raw``), as that of a
+    content part.
     """
 
     def __init__(self, emitter: Emitter | None = None, *, permit: str | None = None) -> None:
