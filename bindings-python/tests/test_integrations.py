@@ -261,8 +261,15 @@ def test_the_oldest_agent_governance_toolkit(tmp_path: Path) -> None:
 
 
 def test_the_scripted_run_with_pydantic_ai(tmp_path: Path) -> None:
-    pytest.importorskip("pydantic_ai")
-    said, events = scripted("pydantic_ai", NEWEST, tmp_path / "events.ndjson", "up")
+    check_pydantic_ai(newest("pydantic_ai", "pydantic_ai"), tmp_path / "events.ndjson")
+
+
+def test_the_oldest_pydantic_ai(tmp_path: Path) -> None:
+    check_pydantic_ai(environment("oldest"), tmp_path / "events.ndjson")
+
+
+def check_pydantic_ai(python: Path, out: Path) -> None:
+    said, events = scripted("pydantic_ai", python, out, "up")
     assert said == ["END True", "RAN look,charge"]
     # It has no handoffs, the program's own code runs one agent after the other, and an exception that no tool handles
     # ends the run.
@@ -274,8 +281,15 @@ def test_the_scripted_run_with_pydantic_ai(tmp_path: Path) -> None:
 
 
 def test_the_tools_of_the_scripted_run_by_agent_hooks(tmp_path: Path) -> None:
-    pytest.importorskip("agent_hooks")
-    said, events = scripted("agent_hooks", NEWEST, tmp_path / "events.ndjson", "up")
+    check_agent_hooks(newest("agent_hooks", "agent_hooks"), tmp_path / "events.ndjson")
+
+
+def test_the_oldest_agent_hooks(tmp_path: Path) -> None:
+    check_agent_hooks(environment("oldest"), tmp_path / "events.ndjson")
+
+
+def check_agent_hooks(python: Path, out: Path) -> None:
+    said, events = scripted("agent_hooks", python, out, "up")
     assert said == ["END True", "RAN look,charge"]
     # Each point that it lets pass is a decision, too.
     passed = [event for event in events if event["data"].get("decision") != "allow"]
@@ -590,9 +604,12 @@ def test_the_oldest_mcp(tmp_path: Path) -> None:
     check_mcp(environment("oldest"), tmp_path / "events.ndjson")
 
 
-@pytest.mark.parametrize("program", ["google_adk", "langchain"])
-def test_the_oldest_releases_give_the_same_graph(program: str, tmp_path: Path) -> None:
-    said, events = scripted(program, environment("oldest"), tmp_path / "events.ndjson", "up")
+OLDEST = [("google_adk", "oldest"), ("langchain", "oldest"), ("openai_agents", "oldest_openai_agents")]
+
+
+@pytest.mark.parametrize(("program", "pinned"), OLDEST, ids=named)
+def test_the_oldest_releases_give_the_same_graph(program: str, pinned: str, tmp_path: Path) -> None:
+    said, events = scripted(program, environment(pinned), tmp_path / "events.ndjson", "up")
     assert said == ["END True", "RAN look,charge"]
     assert graph(events) == GRAPH
     check_deeds(events)
