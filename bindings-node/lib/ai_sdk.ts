@@ -12,7 +12,7 @@
  * For spans of `experimental_telemetry` there is `sinkwell/otel`; with both, each token would count twice.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { within } from './context';
+import { run as enter, within } from './context';
 import type { DeedTerms } from './deed';
 import { InvalidArgumentError } from './errors';
 import { kindOf } from './outcome';
@@ -80,8 +80,8 @@ export class Watch {
   }
 
   /**
-   * Calls `body` as an agent's run. A run within a run, or within a tool, has that one as its parent. It ends when `body` has
-   * ended: where it streams, read the stream in it to its end.
+   * Calls `body` as an agent's run, to which what is emitted in it belongs. A run within a run, or within a tool, has that one as
+   * its parent. It ends when `body` has ended: where it streams, read the stream in it to its end.
    */
   async run<R>(name: string, body: () => R | PromiseLike<R>): Promise<R> {
     if (typeof body !== 'function') throw new InvalidArgumentError('there is no function to call', 'body');
@@ -91,7 +91,7 @@ export class Watch {
     this.#teller.tell('agent', id, members);
     let result: R;
     try {
-      result = await this.#inside.run(id, body);
+      result = await this.#inside.run(id, () => enter({ run: id }, body));
     } catch (error) {
       this.#teller.tell('agent', id, { ...members, end_unix_nano: now(), error_type: kindOf(error) });
       throw error;

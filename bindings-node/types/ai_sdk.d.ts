@@ -16,8 +16,8 @@ export declare class Watch {
     /** Seals that nothing is watched any longer, and does nothing from now on. */
     stop(): void;
     /**
-     * Calls `body` as an agent's run. A run within a run, or within a tool, has that one as its parent. It ends when `body` has
-     * ended: where it streams, read the stream in it to its end.
+     * Calls `body` as an agent's run, to which what is emitted in it belongs. A run within a run, or within a tool, has that one as
+     * its parent. It ends when `body` has ended: where it streams, read the stream in it to its end.
      */
     run<R>(name: string, body: () => R | PromiseLike<R>): Promise<R>;
     /**

@@ -224,6 +224,7 @@ test('ai_sdk: streamed output is not held back, a tool may stream, and a call th
     // Who had one piece and read no further.
     ['model.usage', undefined, undefined],
     ['run.started', undefined, undefined],
+    ['com.example.own', undefined, undefined],
     ['model.usage', 15, undefined],
     ['tool.invocation', 'intent', undefined],
     ['com.example.inside', undefined, undefined],
@@ -235,4 +236,6 @@ test('ai_sdk: streamed output is not held back, a tool may stream, and a call th
   const intent = all.find(({ data }) => data.phase === 'intent');
   const inside = all.find(({ type }) => type === 'com.example.inside');
   assert.deepEqual([inside.causationid, inside.runid], [intent.id, intent.runid]);
+  const own = all.find(({ type }) => type === 'com.example.own');
+  assert.equal(own.runid, intent.runid);
 });

@@ -82,6 +82,7 @@ const tools = watch.tools({
   pay: tool({ inputSchema, needsApproval: true, execute: () => console.log('RAN') }),
 });
 await watch.run('shop', async () => {
+  emitter.emit('com.example.own');
   const model = answers({ toolCallId: 'c1', toolName: 'search' }, { toolCallId: 'c2', toolName: 'pay' });
   const { content } = await generateText({ model, tools, prompt: MARKER, stopWhen: stepCountIs(5) });
   console.log('ASKED', content.at(-1).type);
