@@ -71,6 +71,13 @@ public sealed class Deed
         Say(draft.Fill(null, new EventOptions { Content = content }).WithData(data));
     }
 
+    /// <summary>As <c>Result</c>, of what is JSON already.</summary>
+    internal void Say(byte[] data, IReadOnlyList<Part>? content)
+    {
+        using var draft = EventDraft.Rent();
+        Say(draft.Fill(null, new EventOptions { Content = content }).WithJson(data));
+    }
+
     private unsafe void Say(EventDraft draft)
     {
         using var lease = new Lease(_handle);

@@ -114,6 +114,21 @@ public sealed record SinkwellContext
         });
     }
 
+    /// <summary>Has this hold beside the context around it; of another run, without what is that one's.</summary>
+    internal static IDisposable Within(string? run, string causation)
+    {
+        var around = Here.Value ?? new SinkwellContext();
+        return Enter(run is null || run == around.RunId
+            ? around with { Causation = causation }
+            : new SinkwellContext
+            {
+                RunId = run,
+                Agent = around.Agent,
+                Causation = causation,
+                Correlation = around.Correlation,
+            });
+    }
+
     private static Scope Enter(SinkwellContext context)
     {
         var scope = new Scope(Here.Value);

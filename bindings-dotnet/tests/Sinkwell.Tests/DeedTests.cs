@@ -322,6 +322,47 @@ public sealed class DeedTests
     };
 
     /// <summary>A sink that is down when it is told so.</summary>
+    [Fact]
+    public async Task A_step_is_a_deed_and_over_however_it_ends()
+    {
+        var sink = new Siem();
+        await using var emitter = Emitter.Open(Required(), new() { Sinks = [sink] });
+        Dictionary<string, object?> Step(string id) => Configurations.Map(
+            ("id", id), ("name", "pay"), ("run", "r-1"), ("input", Configurations.Map(("to", "secret words"))), ("parent", null));
+        Assert.Equal(7, await emitter.DeedOfStepAsync(Step("t-1"), (call, _) =>
+        {
+            Assert.Equal(["intent"], sink.Phases);
+            Assert.Equal(("r-1", call.Id), (SinkwellContext.Current?.RunId, SinkwellContext.Current?.Causation));
+            call.Ended(Configurations.Map(("output", "secret words"), ("content", new[] { new Part("message") { Text = "secret words" } })));
+            return Task.FromResult(7);
+        }));
+        Assert.Null(SinkwellContext.Current);
+        // It says itself that somebody refused it, which was told elsewhere.
+        await emitter.DeedOfStepAsync(Step("t-2"), (call, _) =>
+        {
+            call.Refused();
+            return Task.FromResult(true);
+        });
+        await Assert.ThrowsAsync<OperationCanceledException>(() => emitter.DeedOfStepAsync<bool>(
+            Step("t-3"), static (_, _) => throw new OperationCanceledException("secret words")));
+        // Words that are too large for an event are no reason to refuse a call.
+        var large = Step("t-4");
+        large["content"] = Enumerable.Range(0, 100).Select(static _ => new Part("message") { Text = new string('x', 100_000), Permit = "raw" }).ToArray();
+        await emitter.DeedOfStepAsync(large, static (_, _) => Task.FromResult(true));
+        await Assert.ThrowsAsync<InvalidArgumentException>(() => emitter.DeedOfStepAsync(
+            Configurations.Map(("kind", "model"), ("id", "m-1")), static (_, _) => Task.FromResult(true)));
+        Assert.Equal(1, emitter.EmitStep(Configurations.Map(("kind", "tool"), ("id", "t-5"), ("name", "look"), ("start_unix_nano", "1"), ("end_unix_nano", "2"), ("parent", null))));
+        await emitter.ShutdownAsync();
+        Assert.Equal(["intent", "ok", "intent", "denied", "intent", "cancelled", "intent", "ok", "ok"], sink.Phases);
+        Assert.Equal(100, sink.Taken.ElementAt(6).Data.GetProperty("content_left_out").GetInt32());
+        var (intent, result) = (sink.Taken.ElementAt(0), sink.Taken.ElementAt(1));
+        Assert.Equal(("t-1", "t-1", "r-1"), (intent.Id, result.CausationId, result.RunId));
+        Assert.Equal(
+            ["tool_result", "message"],
+            result.Data.GetProperty("content").EnumerateArray().Select(static part => part.GetProperty("class").GetString()));
+        Assert.DoesNotContain(sink.Taken, static e => e.ToString().Contains("secret words", StringComparison.Ordinal));
+    }
+
     private sealed class Siem : IGovernanceEventSink
     {
         internal ConcurrentQueue<SignedGovernanceEvent> Taken { get; } = [];
