@@ -11,7 +11,7 @@ stage="$root/target/dist-stage/dotnet"
 rm -rf "$stage"
 mkdir -p "$stage/linux-x64"
 cp "$native/libsinkwell.so" "$stage/linux-x64/"
-for project in Sinkwell Sinkwell.Extensions.Hosting Sinkwell.OpenTelemetry; do
+for project in Sinkwell Sinkwell.Extensions.AI Sinkwell.Extensions.Hosting Sinkwell.OpenTelemetry; do
     logged "dotnet-dist-$project" dotnet pack "bindings-dotnet/src/$project" -c Release -o "$dist" "-p:SinkwellNativeDir=$stage"
     shipped "$dist/$project.$version.nupkg"
 done
