@@ -136,7 +136,7 @@ public sealed partial class ReadmeTests
     [Fact]
     public void Every_name_that_the_readme_tells_of_exists()
     {
-        string[] assemblies = ["Sinkwell", "Sinkwell.OpenTelemetry", "Sinkwell.Extensions.Hosting"];
+        string[] assemblies = ["Sinkwell", "Sinkwell.Extensions.AI", "Sinkwell.OpenTelemetry", "Sinkwell.Extensions.Hosting"];
         var sources = assemblies.SelectMany(static name =>
             Directory.GetFiles(Path.Combine(Project.Root, "bindings-dotnet", "src", name), "*.cs", SearchOption.AllDirectories));
         var code = string.Concat(sources.Select(File.ReadAllText));
@@ -147,7 +147,7 @@ public sealed partial class ReadmeTests
         [
             "Activity", "Current", "Guid", "DateTimeOffset", "DateTime", "DateOnly", "TimeOnly", "Main", "Environment", "Exit", "FailFast",
             "DisposeAsync", "Dispose", "SIGTERM", "SIGINT", "SIGKILL", "AddProcessor", "SetSampler", "Context", "Default", "Value", "ISigner",
-            "NativeMethods", "Sinkwell", "OpenTelemetry", "Extensions", "Hosting", "HMAC",
+            "NativeMethods", "Sinkwell", "OpenTelemetry", "Extensions", "AI", "Hosting", "HMAC",
         ];
         var prose = AnyBlock().Replace(Readme, "");
         List<string> missing = [];
