@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,18 @@ ROOT = Path(__file__).resolve().parents[2]
 FRAMEWORKS = Path(__file__).parent / "frameworks"
 
 
+_one_at_a_time = threading.Lock()
+
+
 def environment(name: str) -> Path:
     """The interpreter of the environment that has what `frameworks/NAME.txt` pins; without a registry a skip, or a
     failure where nothing may be missing.
     """
+    with _one_at_a_time:
+        return _environment(name)
+
+
+def _environment(name: str) -> Path:
     requirements = FRAMEWORKS / f"{name}.txt"
     stamp = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
     folder = ROOT / "target" / "frameworks" / f"python-{stamp}"
