@@ -22,6 +22,12 @@ venv tests/independent/requirements.txt || counted viewer 1
 rm -rf target/viewer && mkdir -p target/viewer
 logged viewer-changes python tests/independent/mutate.py --every=16 --write=target/viewer/changes || counted viewer 1
 
+# Random runs with faults that are planted and written down: the core's own tests of the graph leave them.
+graph_runs() {
+    SINKWELL_GRAPH_RUNS="$root/target/graph-runs" cargo test -q -p sinkwell --lib planted_runs_for_another_graph
+}
+[[ -f target/graph-runs/99.expected ]] || logged viewer-graphs graph_runs || counted viewer 1
+
 # A browser: the system's own. It is never downloaded as anything but the system's package.
 if ! have chromium && ((EUID == 0)) && have apt-get; then
     export DEBIAN_FRONTEND=noninteractive

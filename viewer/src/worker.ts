@@ -66,6 +66,7 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
       }
       if (message.what === 'end') {
         model?.judge();
+        await model?.compareGraphs();
         tell(true);
       }
     }

@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 
 import { type Browser, type Page, chromium } from 'playwright-core';
 
+import type { JsonObject } from '../src/verify/json.ts';
 import { attacks } from './hostile.ts';
 import { overTime } from './over.ts';
 import { demo, keyOf, marked, pemOf, Sealer, tampered } from './sealed.ts';
@@ -212,6 +213,83 @@ test('by whose leave: what was found, and why it was allowed', { skip }, async (
   assert.match(await page.innerText('h1'), /identity\.assertion/);
   assert.deepEqual(faults, []);
   await close();
+});
+
+/** examples/authority.json, as an emitter would seal it: a stream for each of its agents. */
+function example(): string[] {
+  interface Step {
+    type: string;
+    id: string;
+    time: string;
+    run: string;
+    agent?: string;
+    data: JsonObject;
+  }
+  const { config, steps } = JSON.parse(readFileSync(join(root, 'examples/authority.json'), 'utf8')) as {
+    config: { agent: { id: string } };
+    steps: Step[];
+  };
+  const streams = new Map<string, Sealer>();
+  for (const { type, id, time, run, data, agent = config.agent.id } of steps) {
+    let of = streams.get(agent);
+    if (!of) streams.set(agent, (of = new Sealer(20 + streams.size, agent)));
+    of.seal(type, data, { id, runid: run, time: time.replace('Z', '.000000000Z') });
+  }
+  for (const of of streams.values()) of.checkpoint('closed');
+  return [...streams.values()].flatMap(({ lines }) => lines);
+}
+
+test('the authorization example: by both, in the same words', { skip }, async () => {
+  writeFileSync(join(work, 'authority.ndjson'), example().join(''));
+  const file = write('authority', '--key', 'k=k.pem', 'authority.ndjson');
+  const { page, faults, close } = await open(file, { hash: '#/authority' });
+  await page.waitForSelector('svg.graph .node');
+  assert.match(await page.innerText('.compared'), /Worked out twice[\s\S]*They agree/);
+  assert.match(
+    await page.innerText('.card.findings'),
+    /1 thing to look at[\s\S]*Its authority was over: mail-1/,
+  );
+  assert.equal(await page.locator('.card.findings li').count(), 1);
+  // Why each action was allowed, as the example's page says it.
+  const words = readFileSync(join(root, 'examples/authority.txt'), 'utf8').split('\n');
+  for (const id of ['search-1', 'pay-1', 'mail-1']) {
+    await page.click(`.choices a:has-text("${id}")`);
+    await page.waitForFunction(
+      (sought) => document.querySelector('.paragraph')?.textContent?.includes(`(${sought})`),
+      id,
+    );
+    const said = (await page.innerText('.paragraph')).trim();
+    // A browser shows two blanks as one.
+    assert.equal(
+      said,
+      words
+        .find((line) => line.includes(`(${id})`))
+        ?.trim()
+        .replace(/ +/g, ' '),
+    );
+    await shot(page, `authority-${id}`);
+  }
+  assert.deepEqual(faults, []);
+  await close();
+  // What the command found is taken out of the page: the page still finds it, and says that they differ.
+  const { gzipSync, gunzipSync } = await import('node:zlib');
+  const html = readFileSync(file, 'utf8');
+  const packed = /<script type="text\/plain" class="graph">([^<]+)</.exec(html)?.[1] as string;
+  const told = JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString('utf8')) as {
+    graph: { findings: unknown[] };
+  };
+  assert.equal(told.graph.findings.length, 1);
+  told.graph.findings = [];
+  const changed = join(work, 'authority-changed.html');
+  writeFileSync(changed, html.replace(packed, gzipSync(JSON.stringify(told)).toString('base64')));
+  const second = await open(changed);
+  assert.match(await second.page.innerText('.verdict-chip'), /the command says otherwise/);
+  await go(second.page, '#/authority', 'svg.graph .node');
+  const main = await second.page.innerText('main');
+  assert.match(main, /only this page finds expired_authority at event:mail-1/);
+  assert.match(main, /Its authority was over: mail-1/);
+  await shot(second.page, 'authority-changed');
+  await second.close();
 });
 
 test('streams, losses and sinks over time', { skip }, async () => {

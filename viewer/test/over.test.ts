@@ -1,18 +1,20 @@
 // What happened when: the model behind the pictures over time, on a stream of which every moment is known.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 import { Model } from '../src/model/model.ts';
 import { coarse, outside } from '../src/model/streams.ts';
+import { follow } from '../src/model/tree.ts';
 import type { Meta, StreamTime, StreamView } from '../src/model/types.ts';
 import { base64 } from '../src/verify/bytes.ts';
 import { readKey } from '../src/verify/keys.ts';
 import { overTime } from './over.ts';
-import { keyOf, pemOf } from './sealed.ts';
+import { Sealer, keyOf, pemOf } from './sealed.ts';
 
 /** A model of some lines, judged by the keys of these seeds. */
-export async function modelOf(lines: string[], seeds: Record<string, number>): Promise<Model> {
+export async function modelOf(lines: string[], seeds: Record<string, number>, audit = false): Promise<Model> {
   const keys = Object.entries(seeds).map(([id, seed]) => {
     const { raw } = readKey(id, 'ed25519', Buffer.from(pemOf(keyOf(seed))));
     return { id, alg: 'ed25519' as const, raw: base64(raw) };
@@ -21,7 +23,7 @@ export async function modelOf(lines: string[], seeds: Record<string, number>): P
     format: 1,
     version: '0',
     made: 0,
-    sources: [{ name: 'in', kind: 'input', bytes: 0 }],
+    sources: [{ name: 'in', kind: 'input', bytes: 0, audit }],
     pieces: 1,
     keys,
     options: { partial: false, strict: false },
@@ -157,4 +159,46 @@ test('however many stretches there are, few are drawn, and none better than it i
   assert.equal(drawn.filter(({ what }) => what === 'wrong').length, 1);
   assert.equal(drawn.filter(({ what }) => what === 'verified').length, 0);
   assert.deepEqual([drawn[0]?.from, drawn.at(-1)?.to], [0, 99_999]);
+});
+
+/** The root over some leaves, written from RFC 9162 anew. */
+function rootOf(hashes: Buffer[]): Buffer {
+  const sum = (...parts: Buffer[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest();
+  if (hashes.length === 1) return sum(Buffer.of(0), hashes[0] as Buffer);
+  let power = 1;
+  while (power * 2 < hashes.length) power *= 2;
+  return sum(Buffer.of(1), rootOf(hashes.slice(0, power)), rootOf(hashes.slice(power)));
+}
+
+test('a line of an audit log is in the tree that a head names, or it is not', async () => {
+  for (const many of [1, 2, 3, 7, 8, 21]) {
+    const of = new Sealer(3, 'urn:example:planner');
+    const hashes = [Buffer.from(of.prev as string, 'hex')];
+    for (let i = 1; i < many; i += 1) {
+      of.seal('tool.invocation', { outcome: 'ok', tool: `t${i}` });
+      hashes.push(Buffer.from(of.prev as string, 'hex'));
+    }
+    const root = rootOf(hashes).toString('hex');
+    of.own('audit.chain', { action: 'tree_head', lane: 'audit', note: '', root, size: many });
+    const model = await modelOf(of.lines, { k: 1 }, true);
+    for (let i = 0; i < many; i += 1) {
+      const { audit, hash } = await model.event(i);
+      assert.deepEqual([audit?.index, audit?.size, audit?.root], [i, many, root]);
+      assert.equal(audit?.head?.agrees, true);
+      assert.equal(follow(hash, audit?.steps ?? []), root);
+    }
+    // The head's own line stands behind the tree that it names: nothing vouches for that yet.
+    const last = (await model.event(many)).audit;
+    assert.equal(last?.head, undefined);
+    assert.equal(last?.size, many + 1);
+    if (many < 3) continue;
+    // One is taken out, and the head tells.
+    const cut = await modelOf(
+      [...of.lines.slice(0, 1), ...of.lines.slice(2), of.lines[1] as string],
+      { k: 1 },
+      true,
+    );
+    assert.equal((await cut.event(0)).audit?.head?.agrees, false);
+  }
+  assert.equal((await (await modelOf(lines, { k: 1 })).event(0)).audit, undefined);
 });

@@ -6,17 +6,22 @@ import { type Key, fingerprint, readKey } from '../verify/keys.ts';
 import { type Copy, check, disclosuresGood, hashed, readLine } from '../verify/line.ts';
 import type { Found, Kind, Stream } from '../verify/stream.ts';
 import { type Report, Verifier } from '../verify/verifier.ts';
+import { type Fact as Says, MOST, factOf as authorityOf, graphDifferences, graphOf } from './authority.ts';
 import { differences } from './compare.ts';
 import { type Fact, factOf } from './facts.ts';
 import { Pieces, type Piece, linesOf, gunzip } from './pieces.ts';
 import { laneViews, lossView } from './lanes.ts';
 import { runViews, runDetail } from './runs.ts';
 import { streamViews } from './streams.ts';
+import { Tree } from './tree.ts';
 import type {
   Api,
+  AuditView,
+  Authority,
   Core,
   EventView,
   Filter,
+  Graph,
   LaneView,
   Leave,
   LossView,
@@ -32,6 +37,8 @@ import type {
 
 /** So many findings are sent to the page; their number is said. */
 export const SHOWN = 500;
+/** Of so many events that say something of authority the graph is worked out each time that all is judged. */
+const COMPARED = 20_000;
 /** Kinds that say of lines that are there that they are not what was sealed. */
 const WRONG = new Set<Kind>([
   'altered',
@@ -81,6 +88,8 @@ export class Model implements Api {
     this.verifier.placed = (copy, e) => {
       this.index.set(copy, this.facts.length);
       this.facts.push(factOf(e, (value) => this.intern(value)));
+      const said = this.says.length <= MOST ? authorityOf(copy, e) : undefined;
+      if (said) this.says.push(said);
     };
   }
 
@@ -142,6 +151,8 @@ export class Model implements Api {
       this.error = error instanceof Error ? error.message : String(error);
     }
     this.mark();
+    this.own = undefined;
+    this.graphDiffers = [];
     this.found.clear();
   }
 
@@ -244,7 +255,10 @@ export class Model implements Api {
       states,
       first,
       last,
-      differences: report && core ? differences(report, core) : [],
+      differences:
+        report && core
+          ? [...differences(report, core), ...this.graphDiffers.map((each) => `authority: ${each}`)]
+          : [],
       compared: report !== undefined && core !== undefined,
     };
     if (report) out.verdict = report.verdict;
@@ -418,6 +432,7 @@ export class Model implements Api {
         (from !== to || place === where || !place),
     );
     const data = member(e, 'data');
+    const audit = await this.auditOf(copy);
     return {
       row: this.row(i),
       where,
@@ -444,7 +459,48 @@ export class Model implements Api {
         .filter((each) => each !== copy)
         .slice(0, 20)
         .map((each) => this.index.get(each) ?? 0),
+      audit,
     };
+  }
+
+  private readonly trees = new Map<number, Tree>();
+
+  /** Of a line of an audit log its place in the log's tree, by the smallest tree that something here vouches for. */
+  private async auditOf(copy: Copy): Promise<AuditView | undefined> {
+    const { source } = copy;
+    if (!this.meta.sources[source]?.audit) return undefined;
+    let tree = this.trees.get(source);
+    if (!tree) this.trees.set(source, (tree = new Tree()));
+    let index = -1;
+    let leaves = 0;
+    for (const each of this.verifier.copies) {
+      if (each.source !== source) continue;
+      if (each === copy) index = leaves;
+      leaves += 1;
+      if (leaves <= tree.size) continue;
+      // A line of an unknown form has no hash, and the tree cannot be worked out beyond it.
+      if (!/^[0-9a-f]{64}$/.test(each.hash)) break;
+      tree.add(each.hash);
+      if (tree.size % 8192 === 0) await new Promise<void>((go) => setTimeout(go));
+    }
+    if (index < 0 || index >= tree.size) return undefined;
+    const only = this.meta.sources.filter(({ audit }) => audit).length === 1;
+    let head: AuditView['head'];
+    let size = tree.size;
+    for (const [at, each] of this.verifier.copies.entries()) {
+      if (!each.isOwn('audit.chain', 'tree_head')) continue;
+      const [named, root] = [each.said('size'), each.said('root')];
+      if (typeof named !== 'number' || !Number.isInteger(named) || typeof root !== 'string') continue;
+      const proof = this.state(at);
+      if (proof === 'wrong' || proof === 'unproven' || named <= index || named > tree.size) continue;
+      const agrees = tree.root(named) === root;
+      // Of several logs, a head that does not fit may be another one's. One that does not fit comes first.
+      if (!agrees && !only) continue;
+      if (head && (head.agrees ? agrees && named >= size : agrees || named >= size)) continue;
+      head = { at, time: each.recorded, proof, root, agrees };
+      size = named;
+    }
+    return { index, size, root: tree.root(size), steps: tree.proof(index, size), head };
   }
 
   streams(): StreamView[] {
@@ -467,17 +523,57 @@ export class Model implements Api {
     return laneViews(this);
   }
 
-  /** The core's graph; each node is held against what this page itself verified. */
-  async graph(): Promise<(Leave & { doubts: string[]; at: Record<string, number> }) | undefined> {
-    if (this.packed) {
-      this.leave = JSON.parse(new TextDecoder().decode(await gunzip(this.packed))) as Leave;
-      this.packed = undefined;
+  /** What events say of authority: one more than are kept, where there are more. */
+  private readonly says: Says[] = [];
+  private own: Graph | undefined;
+  private graphDiffers: string[] = [];
+
+  /** The graph as this page works it out; nothing, where too many events say something of authority. */
+  private ownGraph(): Graph | undefined {
+    if (this.says.length > MOST || !this.report) return undefined;
+    if (!this.own) {
+      const ids = new Set<string>();
+      for (const copy of this.verifier.copies)
+        if (!copy.stub && copy.form === undefined && copy.hash.length === 64) ids.add(copy.id);
+      this.own = graphOf(this.says, ids, this.verifier.keys.length > 0);
     }
-    if (!this.leave) return undefined;
-    const { graph, text: words } = this.leave;
-    const doubts: string[] = [];
-    const at: Record<string, number> = {};
+    return this.own;
+  }
+
+  private async unpackGraph(): Promise<void> {
+    if (!this.packed) return;
+    const { packed } = this;
+    this.packed = undefined;
+    this.leave = JSON.parse(new TextDecoder().decode(await gunzip(packed))) as Leave;
+  }
+
+  /** Whether the command spoke of the same lines, by the same keys. */
+  private get likeCore(): boolean {
     const secrets = this.meta.keys.some(({ id }) => !this.verifier.keys.some((key) => key.id === id));
+    return (
+      !secrets &&
+      this.verifier.keys.length === this.meta.keys.length &&
+      this.pieces.all.length === this.corePieces
+    );
+  }
+
+  /** Compares the graphs where that costs little, so that the verdict's page tells where they differ. */
+  async compareGraphs(): Promise<void> {
+    if (this.says.length > COMPARED) return;
+    await this.unpackGraph();
+    const own = this.ownGraph();
+    this.graphDiffers = own && this.leave && this.likeCore ? graphDifferences(own, this.leave.graph) : [];
+  }
+
+  /** The graph as the command tells it, with what this page found in its own. */
+  async graph(): Promise<Authority | undefined> {
+    await this.unpackGraph();
+    const own = this.ownGraph();
+    const told = this.leave;
+    const graph = told?.graph ?? own;
+    if (!graph) return undefined;
+    const doubts = own && told && this.likeCore ? graphDifferences(own, told.graph) : [];
+    const at: Record<string, number> = {};
     const nodes = graph.nodes.map((node) => {
       const { envelope } = node;
       if (!envelope) return node;
@@ -485,21 +581,21 @@ export class Model implements Api {
       const copy = stream?.at(Number(envelope.sequence)).find(({ hash }) => hash === envelope.hash)?.kept;
       const i = copy && this.index.get(copy);
       if (i !== undefined) at[node.id] = i;
-      const mine = i === undefined ? false : this.state(i) === 'verified';
-      if (i === undefined) doubts.push(`${node.id}: no line of this page has this hash`);
-      else if (
-        !secrets &&
-        envelope.verified !== null &&
-        envelope.verified !== mine &&
-        this.verifier.keys.length > 0
-      ) {
-        doubts.push(
-          `${node.id}: the command says ${envelope.verified ? 'verified' : 'not verified'}, this page the opposite`,
-        );
-      }
+      else doubts.push(`${node.id}: no line of this page has this hash`);
+      const mine = i !== undefined && this.state(i) === 'verified';
       return { ...node, envelope: { ...envelope, verified: this.verifier.keys.length > 0 ? mine : null } };
     });
-    return { graph: { ...graph, nodes }, text: words, doubts, at };
+    const mine = own?.findings ?? [];
+    const same = new Set(mine.map(({ kind, node }) => `${kind} ${node}`));
+    const others = (told?.graph.findings ?? []).filter(({ kind, node }) => !same.has(`${kind} ${node}`));
+    const findings = own ? [...mine, ...(this.likeCore ? others : [])] : (told?.graph.findings ?? []);
+    return {
+      graph: { ...graph, nodes, findings },
+      text: told?.text ?? '',
+      doubts,
+      at,
+      by: own && told ? (this.likeCore ? 'both' : 'apart') : own ? 'page' : 'command',
+    };
   }
 
   /** A key that somebody gives to the open page; answers what is wrong with it, or nothing. */
@@ -575,6 +671,7 @@ function contentOf(data: JsonObject): EventView['content'] {
       part: i,
       what: text(part, 'class') ?? '',
       mode: text(part, 'mode') ?? '',
+      digest: text(part, 'digest') ?? '',
       size: typeof size === 'number' ? size : 0,
       text: words,
       fits,

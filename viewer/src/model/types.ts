@@ -9,7 +9,7 @@ export interface Meta {
   version: string;
   /** When the page was made, in milliseconds of 1970. */
   made: number;
-  sources: { name: string; kind: 'input' | 'checkpoint'; bytes: number }[];
+  sources: { name: string; kind: 'input' | 'checkpoint'; bytes: number; audit?: boolean }[];
   pieces: number;
   keys: { id: string; alg: 'ed25519' | 'hmac-sha256'; raw?: string; agent?: string }[];
   options: { partial: boolean; strict: boolean };
@@ -53,6 +53,14 @@ export interface Core {
 export interface Leave {
   graph: Graph;
   text: string;
+}
+
+/** The graph with its findings; `doubts`: where page and command differ; `at`: the lines that nodes stand for. */
+export interface Authority extends Leave {
+  doubts: string[];
+  at: Record<string, number>;
+  /** Who worked it out; `apart`: both, of other lines or by other keys, so that they cannot be compared. */
+  by: 'both' | 'apart' | 'page' | 'command';
 }
 
 export interface GraphNode {
@@ -275,6 +283,7 @@ export interface EventView {
     part: number;
     what: string;
     mode: string;
+    digest: string;
     size: number;
     text: string | undefined;
     fits: boolean;
@@ -283,6 +292,18 @@ export interface EventView {
   after: number | undefined;
   previousHash: string | undefined;
   others: number[];
+  audit: AuditView | undefined;
+}
+
+/** The tree of the audit log that a line is in, and what vouches for it. */
+export interface AuditView {
+  /** Of the leaf, from 0. */
+  index: number;
+  size: number;
+  root: string;
+  steps: { side: 'left' | 'right'; hash: string }[];
+  /** The line that names a tree of this size, what is to be thought of that line, and whether it names this root. */
+  head: { at: number; time: string; proof: State; root: string; agrees: boolean } | undefined;
 }
 
 export interface LossView {
@@ -342,6 +363,6 @@ export interface Api {
   losses(): LossView;
   lanes(): LaneView[];
   /** Nothing where it was too large for a page. */
-  graph(): Promise<(Leave & { doubts: string[]; at: Record<string, number> }) | undefined>;
+  graph(): Promise<Authority | undefined>;
   give(id: string, form: string, bytes: Uint8Array): Promise<string>;
 }

@@ -30,7 +30,7 @@ export function Authority({ view, id }: { view: View; id: string | undefined }):
       </p>
     );
   }
-  const { graph, text, doubts, at } = answer;
+  const { graph, text, doubts, at, by } = answer;
   const found = new Map<string, Graph['findings']>();
   for (const each of graph.findings) found.set(each.node, [...(found.get(each.node) ?? []), each]);
   const actions = graph.nodes.filter(({ kind }) => kind === 'action');
@@ -42,12 +42,25 @@ export function Authority({ view, id }: { view: View; id: string | undefined }):
   return (
     <>
       <h1>By whose leave</h1>
-      <p class="small">
-        Worked out by the command{view.meta.live ? ' when it last judged' : ' that wrote this page'}; whether
-        each event is verified was checked by this page.
-      </p>
+      {by === 'both' && doubts.length === 0 && graph.nodes.length > 0 && (
+        <p class="compared verified">
+          <span aria-hidden="true">✓</span> Worked out twice, from the events alone: by this page, and by the
+          command. They agree.
+        </p>
+      )}
+      {by !== 'both' && (
+        <p class="small">
+          {by === 'command'
+            ? 'Worked out by the command; of so many events this page does not work it out itself.'
+            : by === 'page'
+              ? 'What was found was worked out by this page; what the command found is not in it.'
+              : view.meta.live
+                ? 'What was found was worked out by this page; the command has not judged the newest lines yet.'
+                : 'What was found was worked out by this page, by other keys than the command had.'}
+        </p>
+      )}
       {doubts.length > 0 && (
-        <Card tone="findings" title="This page does not agree with what it was told">
+        <Card tone="findings" title="This page and the command do not agree">
           <ul>
             {doubts.slice(0, 20).map((doubt) => (
               <li>

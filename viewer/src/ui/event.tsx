@@ -2,7 +2,8 @@
 
 import type { JSX } from 'preact';
 
-import type { EventView } from '../model/types.ts';
+import { follow } from '../model/tree.ts';
+import type { AuditView, EventView } from '../model/types.ts';
 import type { Route, View } from './app.tsx';
 import { Card, Empty, Mark, T, eventLink, link, useAnswer } from './bits.tsx';
 import { Outcome, filterLink } from './events.tsx';
@@ -85,6 +86,7 @@ function Shown({ view, i }: { view: View; i: number }): JSX.Element {
       </Card>
       {event.content.length > 0 && <Content event={event} />}
       <Proof event={event} />
+      {event.audit && <Audit audit={event.audit} hash={event.hash} />}
       {event.others.length > 0 && (
         <Card title="Others at the same number" tone="findings">
           <ul>
@@ -133,6 +135,14 @@ function Content({ event }: { event: EventView }): JSX.Element {
             <tr>
               <td>
                 <T v={part.what} />, {bytes(part.size)}
+                {part.digest && (
+                  <>
+                    <br />
+                    <code class="hash">
+                      <T v={part.digest} most={64} />
+                    </code>
+                  </>
+                )}
               </td>
               <td>
                 {part.mode === 'redacted' ? (
@@ -148,7 +158,10 @@ function Content({ event }: { event: EventView }): JSX.Element {
                   <span>▪ closed: it was there, and can be disclosed later; its digest is sealed</span>
                 ) : part.fits ? (
                   <>
-                    <span>✓ open, and what the envelope commits to</span>
+                    <span>
+                      ✓ open: SHA-256 of <code>sinkwell-part-v1⏎</code>, its salt and these words is the
+                      digest that was sealed
+                    </span>
                     <pre tabIndex={0}>
                       <T v={part.text} keep />
                     </pre>
@@ -161,6 +174,64 @@ function Content({ event }: { event: EventView }): JSX.Element {
           ))}
         </tbody>
       </table>
+    </Card>
+  );
+}
+
+/** That the line stands in the audit log's tree, step by step, and who vouches for that tree. */
+function Audit({ audit, hash }: { audit: AuditView; hash: string }): JSX.Element {
+  const { index, size, root, steps, head } = audit;
+  const reached = follow(hash, steps);
+  return (
+    <Card title="Its place in the audit log" tone={head && !head.agrees ? 'findings' : ''}>
+      <p>
+        Leaf {index.toLocaleString('en')} of a tree of {size.toLocaleString('en')}.{' '}
+        {reached === root
+          ? '✓ The steps below lead to its root'
+          : '✕ The steps below do not lead to its root'}
+        , and{' '}
+        {!head ? (
+          <>nothing here vouches for that root: a head kept elsewhere can be compared with it.</>
+        ) : head.agrees ? (
+          <>
+            <Mark state={head.proof} /> <a href={eventLink(head.at)}>the head of {time(head.time)}</a> names
+            the same root.
+          </>
+        ) : (
+          <strong class="bad">
+            ✕ <a href={eventLink(head.at)}>the head of {time(head.time)}</a> names another root for this size:
+            the log is not the one that it was made of.
+          </strong>
+        )}
+      </p>
+      <details>
+        <summary>
+          {steps.length === 1 ? 'one step' : `${steps.length} steps`} from its hash to the root
+        </summary>
+        <ol class="steps">
+          <li>
+            SHA-256 of <code>00</code> and its hash is the leaf
+          </li>
+          {steps.map((step) => (
+            <li>
+              SHA-256 of <code>01</code>, {step.side === 'left' ? '' : 'what was reached, and '}
+              <code class="hash">{step.hash}</code>
+              {step.side === 'left' ? ' and what was reached' : ''}
+            </li>
+          ))}
+          <li>
+            reaches <code class="hash">{reached}</code>
+          </li>
+        </ol>
+        {head && (
+          <p>
+            The head names{' '}
+            <code class="hash">
+              <T v={head.root} />
+            </code>
+          </p>
+        )}
+      </details>
     </Card>
   );
 }

@@ -324,16 +324,39 @@ impl Plan {
     }
 }
 
+/// The lines of a random run, and what was planted in it.
+fn planted_run(seed: u64) -> (String, Plan) {
+    let mut plan = Plan::new(seed);
+    let (under, scope) = plan.chain();
+    for _ in 0..5 + plan.dice.below(10) {
+        plan.step(&under, &scope);
+    }
+    (plan.text(), plan)
+}
+
+/// Writes such runs, and what was planted in each, for the graph of `viewer/`, which shares no code with this one.
+#[test]
+fn planted_runs_for_another_graph() {
+    let Some(folder) = std::env::var_os("SINKWELL_GRAPH_RUNS").map(std::path::PathBuf::from) else { return };
+    let count =
+        std::env::var("SINKWELL_GRAPH_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(100);
+    std::fs::create_dir_all(&folder).unwrap();
+    for seed in 0..count {
+        let (text, plan) = planted_run(seed);
+        let mut expected = String::new();
+        for (kind, id) in &plan.expected {
+            writeln!(expected, "{} {id}", kind.name()).unwrap();
+        }
+        std::fs::write(folder.join(format!("{seed}.ndjson")), text).unwrap();
+        std::fs::write(folder.join(format!("{seed}.expected")), expected).unwrap();
+    }
+}
+
 #[test]
 fn every_planted_fault_is_found_and_none_is_invented() {
     let mut planted = 0;
     for seed in 0..1000 {
-        let mut plan = Plan::new(seed);
-        let (under, scope) = plan.chain();
-        for _ in 0..5 + plan.dice.below(10) {
-            plan.step(&under, &scope);
-        }
-        let text = plan.text();
+        let (text, plan) = planted_run(seed);
         let (_, graph) = graph_of(&text, &GraphFilter::default());
         let found: BTreeSet<_> = graph.findings().into_iter().map(|found| (found.kind, found.id)).collect();
         assert_eq!(found.len(), graph.findings().len(), "seed {seed}: something is said twice");
