@@ -130,11 +130,13 @@ def test_the_scripted_run_gives_the_same_graph(program: str, package: str, how: 
     assert said == ["END True", "RAN look,charge"]
     assert graph(events) == GRAPH
     check_deeds(events)
-    assert [event["data"]["state"] for event in events if event["type"].endswith("coverage")] == [
-        "watching",
-        "stopped",
-    ]
+    check_coverage(events)
     assert sinkwell.verify([out])["verdict"] == "unchecked"
+
+
+def check_coverage(events: list[dict[str, Any]]) -> None:
+    states = [event["data"]["state"] for event in events if event["type"].endswith("coverage")]
+    assert states == ["watching", "stopped"]
 
 
 def check_deeds(events: list[dict[str, Any]]) -> None:
@@ -154,6 +156,7 @@ def check_agent_framework(python: Path, out: Path) -> None:
     wanted: list[tuple[Any, ...]] = [one[:3] if one[0].startswith("run.") else one for one in GRAPH]
     assert graph(events) == [one for one in wanted if one[0] != "handoff" and one[1] != "shop"]
     check_deeds(events)
+    check_coverage(events)
 
 
 def test_the_scripted_run_with_the_agent_framework(tmp_path: Path) -> None:
@@ -356,6 +359,7 @@ def check_claude(python: Path, out: Path) -> None:
     families = [event["data"]["source.family"] for event in events if event["type"].endswith("model.usage")]
     assert sorted(families) == ["model"] * 5 + ["run"]
     check_deeds(events)
+    check_coverage(events)
 
 
 def test_the_oldest_claude_agent_sdk(tmp_path: Path) -> None:
@@ -416,6 +420,9 @@ def test_what_else_google_adk_tells(tmp_path: Path) -> None:
     calls = [one[2:] for one in told if one[1] == "teller" and not one[0].startswith("run.")]
     asked = [("ask", "pay"), ("pay", "denied")]
     assert calls == [*asked, ("allow", "pay"), ("pay", "ok"), *asked, ("deny", "pay"), ("pay", "denied")]
+    # What a plugin of the program's own answers in a tool's place is no call.
+    asking = [one[2:] for one in told if one[1] == "asking" and not one[0].startswith("run.")]
+    assert asking == [("deny", "pay"), ("pay", "denied"), ("look", "ok")]
     assert told[-4:] == [
         ("run.started", "waiter", "shop"),
         ("tool", "waiter", "wait", "cancelled"),
@@ -423,7 +430,8 @@ def test_what_else_google_adk_tells(tmp_path: Path) -> None:
         ("run.cancelled", "shop", None),
     ]
     states = [event["data"]["state"] for event in events if event["type"].endswith("coverage")]
-    assert states == ["watching", "stopped", "watching", "stopped"]
+    # A runner that closes, the next one, and one within that with plugins of its own.
+    assert states == ["watching", "stopped", "watching", "watching", "stopped", "stopped"]
     check_deeds(events)
 
 

@@ -38,7 +38,7 @@ async def main(path: str) -> None:
     sinkwell.configure({"agent": {"id": "urn:example:shop"}, "lanes": lanes})
     agent = LlmAgent(name="shop", model=Scripted(model="scripted"), tools=[pay])
 
-    runner = InMemoryRunner(agent=agent, app_name="shop", plugins=[sinkwell.google_adk.Plugin()])
+    runner = InMemoryRunner(agent=agent, app_name="shop", plugins=sinkwell.google_adk.plugins())
 
     session = await runner.session_service.create_session(app_name="shop", user_id="u")
     given = types.Content(role="user", parts=[types.Part(text="pay, please")])

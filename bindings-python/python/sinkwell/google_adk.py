@@ -1,12 +1,12 @@
 """Google's Agent Development Kit (ADK): runs, agents, models, tools, transfers, confirmations.
 
-    runner = Runner(…, plugins=[sinkwell.google_adk.Plugin()])      # the first of them
+    runner = Runner(…, plugins=sinkwell.google_adk.plugins(*own))
 
-An invocation is a run, and each agent in it one of its own. A call of a tool is a deed: it begins only once its intent
-is safe, and where governance requires a sink that is down, the tool does not run and the invocation ends with the
-``RuntimeError`` that ADK makes of what a plugin raises; its words say why, its ``__cause__`` is
-``RequiredSinkUnavailable``. A transfer to another agent is a handoff. A call that a person must confirm is a decision,
-and so is the answer.
+An invocation is a run, and each agent in it one of its own. A call of a tool is a deed: it begins, after the
+program's ``own`` plugins have let it through, only once its intent is safe, and where governance requires a sink that
+is down, the tool does not run and the invocation ends with the ``RuntimeError`` that ADK makes of what a plugin
+raises; its words say why, its ``__cause__`` is ``RequiredSinkUnavailable``. A transfer to another agent is a handoff.
+A call that a person must confirm is a decision, and so is the answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import functools
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 try:
@@ -82,8 +82,9 @@ class _Run:
 
 
 class Plugin(BasePlugin):  # type: ignore[misc, unused-ignore]
-    """For ``Runner(…, plugins=[…])``. ``emitter`` is the process's default one unless given; ``permit`` the most that
-    content may be captured (``off``, ``redacted_summary``, ``content_ref``, ``raw``), as that of a content part.
+    """For ``Runner(…, plugins=[…])``, where the program has no plugins of its own; else ``plugins``. ``emitter`` is the
+    process's default one unless given; ``permit`` the most that content may be captured (``off``, ``redacted_summary``,
+    ``content_ref``, ``raw``), as that of a content part.
     """
 
     def __init__(self, emitter: Emitter | None = None, *, permit: str | None = None) -> None:
@@ -99,6 +100,9 @@ class Plugin(BasePlugin):  # type: ignore[misc, unused-ignore]
         self._handoffs: dict[tuple[str, str], tuple[str, _Run]] = {}
         #: Calls of tools, by the context that ADK makes for each.
         self._calls: dict[int, tuple[Call, Any, str | None]] = {}
+        #: Calls that the program's own plugins are asked about, where it has some.
+        self._asked: dict[int, tuple[dict[str, Any], Any]] = {}
+        self._innermost: _Innermost | None = None
         self._stopped = False
         self._teller.watch()
 
@@ -145,9 +149,12 @@ class Plugin(BasePlugin):  # type: ignore[misc, unused-ignore]
             calls = [self._calls.pop(key)[0] for key in open_calls]
             for key in [key for key in self._handoffs if key[0] == id]:
                 del self._handoffs[key]
+            asked = [context for _, context in self._asked.values() if context.invocation_id == id]
         if run is None:
             return
         # What is still open ends with it.
+        for context in asked:
+            self._refused(context)
         for call in calls:
             call.ended(outcome="cancelled")
             call.__exit__(None, None, None)
@@ -306,17 +313,31 @@ class Plugin(BasePlugin):  # type: ignore[misc, unused-ignore]
         answer = getattr(tool_context, "tool_confirmation", None)
         if answer is not None and answer.confirmed:
             self._teller.decided("allow", "tool_confirmation", parent=parent, tool=tool.name)
-        call = self._teller.call(
-            new_id(),
-            str(tool.name),
-            parent=parent,
-            input=plain(tool_args),
-            attributes={"gen_ai.tool.call.id": getattr(tool_context, "function_call_id", None)},
-        )
+        step = {
+            "name": str(tool.name),
+            "parent": parent,
+            "input": plain(tool_args),
+            "attributes": {"gen_ai.tool.call.id": getattr(tool_context, "function_call_id", None)},
+        }
+        if self._innermost is None:
+            await self._begin(step, tool_context)
+            return
+        with self._lock:
+            put(self._asked, id(tool_context), ({**step, "start_unix_nano": now()}, tool_context))
+
+    async def _begin(self, step: dict[str, Any], context: Any) -> None:
+        call = self._teller.call(new_id(), **step)
         await call.__aenter__()
         with self._lock:
-            put(self._calls, id(tool_context), (call, tool_context, _inside.get()))
+            put(self._calls, id(context), (call, context, _inside.get()))
         _inside.set(call.id)
+
+    def _refused(self, context: Any) -> None:
+        """Another plugin answered in the tool's place, or raised: the tool was not called."""
+        with self._lock:
+            step, _ = self._asked.pop(id(context), (None, None))
+        if step is not None:
+            self._teller.tell("tool", new_id(), **step, end_unix_nano=now(), outcome="denied")
 
     async def after_tool_callback(self, *, tool: Any, tool_args: Any, tool_context: Any, result: Any) -> None:
         """A tool has answered."""
@@ -331,6 +352,7 @@ class Plugin(BasePlugin):  # type: ignore[misc, unused-ignore]
             members = {"outcome": "denied"}
         called = self._call_left(tool_context)
         if called is None:
+            self._refused(tool_context)
             return
         called.ended(**members)
         await called.__aexit__(None, None, None)
@@ -349,6 +371,8 @@ class Plugin(BasePlugin):  # type: ignore[misc, unused-ignore]
         called = self._call_left(tool_context)
         if called is not None:
             await called.__aexit__(type(error), error, None)
+        else:
+            self._refused(tool_context)
 
     def _call_left(self, context: Any) -> Call | None:
         with self._lock:
@@ -356,6 +380,42 @@ class Plugin(BasePlugin):  # type: ignore[misc, unused-ignore]
         if call is not None and _inside.get() == call.id:
             _inside.set(around)
         return call
+
+
+class _Innermost(BasePlugin):  # type: ignore[misc, unused-ignore]
+    """After the program's own plugins: a call that one of them answers does not come here."""
+
+    def __init__(self, outermost: Plugin) -> None:
+        super().__init__(name="sinkwell_innermost")
+        self._outermost = outermost
+        outermost._innermost = self
+
+    async def before_tool_callback(self, *, tool: Any, tool_args: Any, tool_context: Any) -> None:
+        """A tool is about to be called: its intent is safe when this returns, or else it raises."""
+        outermost = self._outermost
+        with outermost._lock:
+            step, _ = outermost._asked.pop(id(tool_context), (None, None))
+        if step is not None:
+            await outermost._begin({**step, "input": plain(tool_args)}, tool_context)
+
+
+class Plugins(list[Any]):
+    """What ``Runner(…, plugins=…)`` takes; ``plugins`` makes it."""
+
+    def __init__(self, outermost: Plugin, own: Iterable[Any]) -> None:
+        super().__init__([outermost, *own, _Innermost(outermost)])
+        self._outermost = outermost
+
+    def stop(self) -> None:
+        """Seal that nothing is watched any longer, and do nothing from now on."""
+        self._outermost.stop()
+
+
+def plugins(*own: Any, emitter: Emitter | None = None, permit: str | None = None) -> Plugins:
+    """For ``Runner(…, plugins=…)``: sinkwell's plugins around the program's ``own``. ``emitter`` and ``permit`` as
+    those of ``Plugin``.
+    """
+    return Plugins(Plugin(emitter, permit=permit), own)
 
 
 def _place(context: Any) -> _Place:

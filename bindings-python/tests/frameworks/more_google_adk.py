@@ -12,6 +12,7 @@ from typing import Any
 import sinkwell.google_adk
 from google.adk.agents import LlmAgent
 from google.adk.models import BaseLlm, LlmResponse
+from google.adk.plugins.base_plugin import BasePlugin
 from google.adk.runners import InMemoryRunner
 from google.adk.tools import AgentTool, FunctionTool
 from google.genai import types
@@ -38,6 +39,17 @@ def call(name: str, **arguments: str) -> Any:
 
 
 async def pay(q: str) -> str:
+    return q
+
+
+class NoPayments(BasePlugin):
+    """A policy of the program's own."""
+
+    async def before_tool_callback(self, *, tool: Any, tool_args: Any, tool_context: Any) -> Any:
+        return {"error": "no"} if tool.name == "pay" else None
+
+
+async def look(q: str) -> str:
     return q
 
 
@@ -78,6 +90,12 @@ async def main(emitter: sinkwell.Emitter) -> None:
             id=asked, name="adk_request_confirmation", response={"confirmed": sure}
         )
         await run(runner, here, types.Part(function_response=answer))
+
+    asking = agent("asking", call("pay", q=MARKER), call("look", q=MARKER), said, tools=[pay, look])
+    watched = sinkwell.google_adk.plugins(NoPayments("no_payments"), emitter=emitter)
+    runner = InMemoryRunner(agent=asking, app_name="shop", plugins=watched)
+    await run(runner, await session(runner), said)
+    watched.stop()
 
     begun = asyncio.Event()
 
