@@ -17,7 +17,7 @@ import type { DeedTerms } from './deed';
 import { InvalidArgumentError } from './errors';
 import { kindOf } from './outcome';
 import { now, type StepMembers } from './step';
-import { newId, object, OpenCall, Teller, text, words, type TellerOptions } from './teller';
+import { newId, object, OpenCall, put, take, Teller, text, words, type TellerOptions } from './teller';
 
 /** How runs are watched. */
 export interface WatchOptions extends TellerOptions, Pick<DeedTerms, 'until' | 'timeout'> {}
@@ -49,6 +49,8 @@ export class Watch {
   readonly #hasContent: boolean;
   /** The step that the calling code is inside. */
   readonly #inside = new AsyncLocalStorage<string>();
+  /** Calls that wait for a person, by the SDK's id: what the person answers shows only by what the SDK does next. */
+  readonly #asked = new Map<string, { readonly tool: string; readonly parent: string | undefined }>();
 
   /** For `wrapLanguageModel`: each answer of the model, streamed or not, is a `model.usage`. */
   readonly middleware: {
@@ -102,7 +104,7 @@ export class Watch {
 
   /**
    * The same tools, each call of which is a deed. Those without an `execute` (run by the provider, or by the client) stay as
-   * they are. A call that waits for approval is a decision.
+   * they are. A call that waits for approval is a decision, and so is the answer.
    *
    * @throws {InvalidArgumentError} It is no object of tools.
    */
@@ -119,16 +121,19 @@ export class Watch {
     const execute = tool['execute'];
     if (typeof execute !== 'function') return tool;
     const act: Execute = (input, options) => execute.call(tool, input, options);
-    const begin = (input: unknown, options: CallOptions) => ({
-      id: newId(),
-      members: {
-        name,
-        parent: this.#inside.getStore() ?? around,
-        input,
-        attributes: { 'gen_ai.tool.call.id': options?.toolCallId },
-      },
-      terms: { ...this.#terms, signal: options?.abortSignal },
-    });
+    const begin = (input: unknown, options: CallOptions) => {
+      this.#answered(options?.toolCallId, 'allow');
+      return {
+        id: newId(),
+        members: {
+          name,
+          parent: this.#inside.getStore() ?? around,
+          input,
+          attributes: { 'gen_ai.tool.call.id': options?.toolCallId },
+        },
+        terms: { ...this.#terms, signal: options?.abortSignal },
+      };
+    };
     const called = async (input: unknown, options: CallOptions): Promise<unknown> => {
       if (!this.#teller.watching) return act(input, options);
       const { id, members, terms } = begin(input, options);
@@ -184,21 +189,41 @@ export class Watch {
     const needs = tool['needsApproval'];
     if (needs === undefined || needs === false) return {};
     return {
-      needsApproval: async (input: unknown, options: unknown): Promise<unknown> => {
+      needsApproval: async (input: unknown, options: CallOptions): Promise<unknown> => {
         const asked: unknown = typeof needs === 'function' ? await needs.call(tool, input, options) : needs;
-        if (asked && this.#teller.watching)
-          this.#teller.decided('ask', 'approval', {
-            tool: name,
-            parent: this.#inside.getStore() ?? around,
-            content: this.#hasContent ? words('tool_arguments', JSON.stringify(input) ?? '') : undefined,
-          });
+        const id = options?.toolCallId;
+        if (asked && this.#teller.watching && !(id !== undefined && this.#asked.has(id))) {
+          const parent = this.#inside.getStore() ?? around;
+          if (id !== undefined) put(this.#asked, id, { tool: name, parent });
+          const content = this.#hasContent ? words('tool_arguments', JSON.stringify(input) ?? '') : undefined;
+          this.#teller.decided('ask', 'approval', { tool: name, parent, content });
+        }
         return asked;
       },
     };
   }
 
+  /** A person has answered: the call is made, or the model is told that it was not. */
+  #answered(id: string | undefined, decision: 'allow' | 'deny'): void {
+    const asked = id === undefined ? undefined : take(this.#asked, id);
+    if (asked === undefined || !this.#teller.watching) return;
+    const { tool, parent } = asked;
+    this.#teller.decided(decision, 'approval', { tool, parent: this.#inside.getStore() ?? parent });
+  }
+
+  /** Of what a model is told, the calls that a person has refused. */
+  #refused(prompt: unknown): void {
+    if (this.#asked.size === 0 || !Array.isArray(prompt)) return;
+    for (const { role, content } of prompt.map(object)) {
+      if (role !== 'tool' || !Array.isArray(content)) continue;
+      for (const { toolCallId, output } of content.map(object))
+        if (object(output)['type'] === 'execution-denied') this.#answered(text(toolCallId), 'deny');
+    }
+  }
+
   /** What a call of a model says, and how it is told. */
-  #asked(model: Model, params: object): (more: StepMembers) => void {
+  #request(model: Model, params: object): (more: StepMembers) => void {
+    this.#refused(object(params)['prompt']);
     const members: StepMembers = {
       name: model.modelId,
       parent: this.#inside.getStore(),
@@ -222,7 +247,7 @@ export class Watch {
     model: Model;
   }): Promise<object> {
     if (!this.#teller.watching) return given.doGenerate();
-    const tell = this.#asked(given.model, given.params);
+    const tell = this.#request(given.model, given.params);
     let result: object;
     try {
       result = await given.doGenerate();
@@ -245,7 +270,7 @@ export class Watch {
     model: Model;
   }): Promise<Streamed> {
     if (!this.#teller.watching) return given.doStream();
-    const tell = this.#asked(given.model, given.params);
+    const tell = this.#request(given.model, given.params);
     let result: Streamed;
     try {
       result = await given.doStream();

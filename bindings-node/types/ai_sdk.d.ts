@@ -22,7 +22,7 @@ export declare class Watch {
     run<R>(name: string, body: () => R | PromiseLike<R>): Promise<R>;
     /**
      * The same tools, each call of which is a deed. Those without an `execute` (run by the provider, or by the client) stay as
-     * they are. A call that waits for approval is a decision.
+     * they are. A call that waits for approval is a decision, and so is the answer.
      *
      * @throws {InvalidArgumentError} It is no object of tools.
      */

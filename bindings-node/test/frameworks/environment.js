@@ -16,7 +16,7 @@ function environment(t, which = '.') {
   fs.mkdirSync(place, { recursive: true });
   for (const name of ['package.json', 'package-lock.json'])
     fs.copyFileSync(path.join(from, name), path.join(place, name));
-  for (const name of fs.readdirSync(__dirname).filter((one) => one.endsWith('.mjs')))
+  for (const name of fs.readdirSync(__dirname).filter((one) => /\.m[jt]s$/.test(one)))
     fs.copyFileSync(path.join(__dirname, name), path.join(place, name));
   if (!fs.existsSync(path.join(place, 'installed'))) {
     const installed = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: place, encoding: 'utf8' });

@@ -9,7 +9,7 @@ const { promisify } = require('node:util');
 const test = require('node:test');
 const { verify } = require('../..');
 const { environment } = require('./environment');
-const { events, folder, root } = require('../helpers');
+const { events, folder, pkg, root } = require('../helpers');
 
 const execute = promisify(execFile);
 const script = JSON.parse(
@@ -148,6 +148,17 @@ for (const { name, wanted, packages, classes } of FRAMEWORKS) {
   });
 }
 
+test('what the integrations take and give has the types of the frameworks', async (t) => {
+  const place = environment(t);
+  if (place === undefined) return;
+  const options = ['--strict', '--noEmit', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2022'];
+  const types = ['--types', 'node', '--typeRoots', path.join(pkg, 'node_modules', '@types')];
+  const tsc = path.join(pkg, 'node_modules', 'typescript', 'bin', 'tsc');
+  const line = [tsc, ...options, ...types, 'types.mts'];
+  const { stdout } = await execute(process.execPath, line, { cwd: place }).catch((error) => error);
+  assert.equal(stdout, '');
+});
+
 test('langchain: an interrupt and its answer are decisions, and what a tool emits belongs to its call', async (t) => {
   const place = environment(t);
   if (place === undefined) return;
@@ -211,7 +222,7 @@ test('ai_sdk: streamed output is not held back, a tool may stream, and a call th
   const place = environment(t);
   if (place === undefined) return;
   const { said, all } = await scripted(t, place, 'more_ai_sdk');
-  assert.deepEqual(said, ['STREAMED one|two', 'ASKED tool-approval-request']);
+  assert.deepEqual(said, ['STREAMED one|two', 'SEARCHED found', 'RAN', 'YES done', 'NO done']);
   const told = all
     .filter(({ type }) => !type.endsWith('coverage'))
     .map(({ type, data }) => [
@@ -230,7 +241,21 @@ test('ai_sdk: streamed output is not held back, a tool may stream, and a call th
     ['com.example.inside', undefined, undefined],
     ['tool.invocation', 'result', 'ok'],
     ['model.usage', 15, undefined],
+    ['run.completed', 'completed', undefined],
+    // A person says yes, and then no.
+    ['run.started', undefined, undefined],
+    ['model.usage', 15, undefined],
     ['policy.decision', 'ask', undefined],
+    ['policy.decision', 'allow', undefined],
+    ['tool.invocation', 'intent', undefined],
+    ['tool.invocation', 'result', 'ok'],
+    ['model.usage', 15, undefined],
+    ['run.completed', 'completed', undefined],
+    ['run.started', undefined, undefined],
+    ['model.usage', 15, undefined],
+    ['policy.decision', 'ask', undefined],
+    ['policy.decision', 'deny', undefined],
+    ['model.usage', 15, undefined],
     ['run.completed', 'completed', undefined],
   ]);
   const intent = all.find(({ data }) => data.phase === 'intent');

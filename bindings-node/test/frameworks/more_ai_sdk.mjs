@@ -81,11 +81,25 @@ const tools = watch.tools({
   }),
   pay: tool({ inputSchema, needsApproval: true, execute: () => console.log('RAN') }),
 });
+/** A call that waits for a person, who says so. */
+const asked = (toolCallId, approved) =>
+  watch.run(approved ? 'yes' : 'no', async () => {
+    const model = answers({ toolCallId, toolName: 'pay' }, 'done');
+    const messages = [{ role: 'user', content: MARKER }];
+    const waits = await generateText({ model, tools, messages });
+    const { approvalId } = waits.content.find(({ type }) => type === 'tool-approval-request');
+    const answer = { role: 'tool', content: [{ type: 'tool-approval-response', approvalId, approved }] };
+    messages.push(...waits.response.messages, answer);
+    const { text } = await generateText({ model, tools, messages });
+    console.log(approved ? 'YES' : 'NO', text);
+  });
 await watch.run('shop', async () => {
   emitter.emit('com.example.own');
-  const model = answers({ toolCallId: 'c1', toolName: 'search' }, { toolCallId: 'c2', toolName: 'pay' });
-  const { content } = await generateText({ model, tools, prompt: MARKER, stopWhen: stepCountIs(5) });
-  console.log('ASKED', content.at(-1).type);
+  const model = answers({ toolCallId: 'c1', toolName: 'search' }, 'found');
+  const { text } = await generateText({ model, tools, prompt: MARKER, stopWhen: stepCountIs(5) });
+  console.log('SEARCHED', text);
 });
+await asked('c2', true);
+await asked('c3', false);
 watch.stop();
 await emitter.shutdown();
