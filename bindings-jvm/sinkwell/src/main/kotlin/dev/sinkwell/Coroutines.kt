@@ -28,7 +28,7 @@ public suspend fun Emitter.flushSuspending(timeout: Duration? = null): Map<Strin
 /** [Emitter.shutdown] that suspends. */
 public suspend fun Emitter.shutdownSuspending(timeout: Duration? = null): Map<String, LaneReport> = shutdownAsync(timeout).suspended()
 
-private suspend fun <T> CompletionStage<T>.suspended(): T =
+internal suspend fun <T> CompletionStage<T>.suspended(): T =
     suspendCoroutine { continuation ->
         whenComplete { value, failure ->
             if (failure == null) {

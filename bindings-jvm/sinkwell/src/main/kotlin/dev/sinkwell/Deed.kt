@@ -5,6 +5,9 @@ import dev.sinkwell.internal.NativeDeed
 import dev.sinkwell.internal.core
 import java.time.Duration
 import java.util.concurrent.CancellationException
+import java.util.concurrent.CompletableFuture
+import java.util.concurrent.CompletionException
+import java.util.concurrent.CompletionStage
 import java.util.concurrent.ExecutionException
 import java.util.concurrent.TimeUnit
 import java.util.concurrent.TimeoutException
@@ -26,6 +29,13 @@ public fun interface DeedAction<T> {
     /** Does it. */
     @Throws(Exception::class)
     public fun act(deed: Deed): T
+}
+
+/** An act that goes on when its caller has returned. */
+public fun interface AsyncDeedAction<T> {
+    /** Begins it. */
+    @Throws(Exception::class)
+    public fun act(deed: Deed): CompletionStage<T>
 }
 
 /** An act that was let happen, while it happens. */
@@ -65,6 +75,79 @@ public class Deed internal constructor(
                     }
                 emitter.endDeed(native, outcomeOf(null), null)
                 return result
+            }
+        }
+
+        /** As [perform], without holding a thread while it waits or acts. */
+        fun <T> performAsync(
+            emitter: Emitter,
+            draft: ByteArray,
+            terms: DeedTerms,
+            act: AsyncDeedAction<T>,
+        ): CompletableFuture<T> {
+            val done = CompletableFuture<T>()
+            val begun = beginAsync(emitter, draft, terms)
+            begun.whenComplete { native, refused ->
+                if (refused != null) {
+                    done.completeExceptionally(refused)
+                    return@whenComplete
+                }
+                val going =
+                    try {
+                        act.act(Deed(emitter, native))
+                    } catch (e: Throwable) {
+                        CompletableFuture.failedFuture(e)
+                    }
+                going.whenCompleteAsync({ result, thrown ->
+                    val failure = if (thrown is CompletionException) thrown.cause ?: thrown else thrown
+                    native.use { emitter.endDeed(it, outcomeOf(failure), failure?.javaClass?.name) }
+                    if (failure == null) done.complete(result) else done.completeExceptionally(failure)
+                }, Mailbox.pool)
+            }
+            // Before the act has begun, a cancellation is that of the wait; then it is the act's own affair.
+            done.whenComplete { _, failure -> if (failure is CancellationException) begun.cancel(false) }
+            return done
+        }
+
+        /** A deed whose act may begin; a cancellation before that withdraws its intent. */
+        fun beginAsync(
+            emitter: Emitter,
+            draft: ByteArray,
+            terms: DeedTerms,
+        ): CompletableFuture<NativeDeed> {
+            val begun = CompletableFuture<NativeDeed>()
+            val since = System.nanoTime()
+            emitter.intendAsync(draft, terms, since).whenComplete { native, failure ->
+                if (failure != null) {
+                    begun.completeExceptionally(failure)
+                    return@whenComplete
+                }
+                val left = native.timeoutMs().toLong() - (System.nanoTime() - since) / 1_000_000
+                val settled = Mailbox.await { native.onSettled(it) }
+                settled.orTimeout(left.coerceAtLeast(0), TimeUnit.MILLISECONDS).whenCompleteAsync({ _, _ -> allow(native, emitter, begun) }, Mailbox.pool)
+                begun.whenComplete { _, given -> if (given is CancellationException) settled.complete("") }
+            }
+            return begun
+        }
+
+        private fun allow(
+            native: NativeDeed,
+            emitter: Emitter,
+            begun: CompletableFuture<NativeDeed>,
+        ) {
+            try {
+                if (begun.isDone) {
+                    // Nobody waits any more.
+                    native.use { it.withdraw() }
+                    return
+                }
+                core { native.act() }
+                if (!begun.complete(native)) {
+                    native.use { emitter.endDeed(it, "refused", "cancelled") }
+                }
+            } catch (e: Throwable) {
+                native.close()
+                begun.completeExceptionally(e)
             }
         }
 

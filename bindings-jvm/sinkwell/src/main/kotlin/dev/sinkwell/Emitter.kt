@@ -252,7 +252,28 @@ public class Emitter internal constructor(
         act: DeedAction<T>,
     ): T = Deed.perform(this, draft(type, data, options), terms ?: DeedTerms(), act)
 
-    private fun draft(
+    /**
+     * [deed] that holds no thread: it answers at once, and the act may go on when it has returned. The future is the act's, or
+     * says why the act must not run. Cancelled before the act has begun, its intent is withdrawn and the act does not run.
+     */
+    @JvmOverloads
+    public fun <T> deedAsync(
+        type: String,
+        data: Any?,
+        options: EventOptions? = null,
+        terms: DeedTerms? = null,
+        act: AsyncDeedAction<T>,
+    ): CompletableFuture<T> {
+        val draft =
+            try {
+                draft(type, data, options)
+            } catch (e: SinkwellException) {
+                return CompletableFuture.failedFuture(e)
+            }
+        return Deed.performAsync(this, draft, terms ?: DeedTerms(), act)
+    }
+
+    internal fun draft(
         type: String,
         data: Any?,
         options: EventOptions?,
@@ -268,6 +289,38 @@ public class Emitter internal constructor(
             val attempted = core { native.intend(draft, terms.until, terms.timeout?.toMillis()?.toULong(), wait) }
             if (attempted is Attempted.Entered) return attempted.deed
             pause((attempted as Attempted.NoRoom).limitMs.toLong(), since)
+        }
+    }
+
+    internal fun intendAsync(
+        draft: ByteArray,
+        terms: DeedTerms,
+        since: Long,
+    ): CompletableFuture<dev.sinkwell.internal.NativeDeed> {
+        val entered = CompletableFuture<dev.sinkwell.internal.NativeDeed>()
+        intendAsync(draft, terms, since, if (HostCall.isInside) INSIDE else 0, entered)
+        return entered
+    }
+
+    private fun intendAsync(
+        draft: ByteArray,
+        terms: DeedTerms,
+        since: Long,
+        wait: Long,
+        entered: CompletableFuture<dev.sinkwell.internal.NativeDeed>,
+    ) {
+        try {
+            val attempted = core { native.intend(draft, terms.until, terms.timeout?.toMillis()?.toULong(), wait) }
+            if (attempted is Attempted.Entered) {
+                entered.complete(attempted.deed)
+                return
+            }
+            val limit = (attempted as Attempted.NoRoom).limitMs.toLong()
+            onRoom().orTimeout((limit - waited(since)).coerceAtLeast(0), TimeUnit.MILLISECONDS).whenComplete { _, _ ->
+                Mailbox.pool.execute { intendAsync(draft, terms, since, waited(since), entered) }
+            }
+        } catch (e: Throwable) {
+            entered.completeExceptionally(e)
         }
     }
 
