@@ -708,6 +708,8 @@ def test_while_a_required_sink_is_down_no_tool_runs(program: str, package: str, 
 
 
 EXAMPLES = [
+    ("agent_hooks", "agent_hooks"),
+    ("pydantic_ai", "pydantic_ai"),
     ("agt", "agent_os"),
     ("agent_framework", "agent_framework"),
     ("claude_agent_sdk", "claude_agent_sdk"),
