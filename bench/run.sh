@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What sinkwell costs beside what is used today: every table, and its JSON in target/bench.
-# BENCH_ROUNDS (5), BENCH_QUICK=1 (a tenth of the events), BENCH_ONLY="rust python node go dotnet",
+# BENCH_ROUNDS (5), BENCH_QUICK=1 (a tenth of the events), BENCH_ONLY="rust python node go dotnet stream",
 # BENCH_BUILD=1 (builds, and measures nothing), BENCH_PROFILE (release; with dev, only to see whether it runs).
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
@@ -86,11 +86,36 @@ build_dotnet() {
     program=(dotnet "$root/target/dotnet/bin/Bench/release/Bench.dll")
 }
 
-# Nothing can be measured without the receiver.
+# The stream beside OTLP, gzip and zstd: bytes and processor time. It measures what is inside of the core, as one of its tests.
+stream() {
+    local tables=(cargo test --release -p sinkwell --features intake --lib)
+    logged bench-stream-build "${tables[@]}" --no-run || return
+    [[ -z "${BENCH_BUILD:-}" ]] || return 0
+    echo "## stream"
+    # OpenTelemetry Arrow has its own producer in Go, which takes the same batches.
+    rm -rf "$out/arrow" && mkdir -p "$out/arrow"
+    SINKWELL_MEASURE_ARROW="$out/arrow" SINKWELL_MEASURE_ROUNDS="${BENCH_ROUNDS:-5}" SINKWELL_MEASURE_EVENTS="$([[ -z "${BENCH_QUICK:-}" ]] && echo 10000 || echo 1000)" \
+        "${tables[@]}" --quiet -- sinks::stream::tests::measure::tables --exact --ignored --nocapture | tee "$out/stream.md" || return
+    if needs arrow go && logged bench-arrow go -C bench/arrow build -mod=readonly -o "$out/arrow-bench" .; then
+        "$out/arrow-bench" "$out/arrow" | tee -a "$out/stream.md"
+    else
+        echo "bench arrow: SKIPPED (it could not be built)" >&2
+    fi
+    rm -rf "$out/arrow"
+}
+
+languages="${BENCH_ONLY:-rust python node go dotnet stream}"
+if [[ " $languages " == *" stream "* ]]; then
+    if stream; then ran+=(stream); else unbuilt stream; fi
+    languages="${languages/stream/}"
+fi
+
+# Nothing else can be measured without the receiver.
+[[ -z "${languages// /}" ]] ||
 logged bench-rust-build cargo build --profile "$profile" -p sinkwell-bench
 bench="$built/sinkwell-bench"
 
-for language in ${BENCH_ONLY:-rust python node go dotnet}; do
+for language in $languages; do
     program=() status=0
     "build_$language" || status=$?
     if ((status == 2)); then

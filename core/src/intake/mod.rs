@@ -30,6 +30,8 @@ use crate::sink::{Making, SinkConfig};
 use crate::sinks::FileConfig;
 use crate::verify::TrustedKey;
 
+#[cfg(test)]
+pub(crate) use watch::Watch;
 pub use writer::Totals;
 
 /// Where envelopes go.

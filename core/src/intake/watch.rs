@@ -17,7 +17,7 @@ use crate::verify::TrustedKey;
 const MOST: usize = 16 * 1024;
 
 /// See the module's head.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     keys: Vec<TrustedKey>,
     streams: HashMap<Uuid, Stream>,
     reader: Reader,
@@ -33,12 +33,12 @@ struct Stream {
 }
 
 impl Watch {
-    pub(super) fn new(keys: Vec<TrustedKey>) -> Self {
+    pub(crate) fn new(keys: Vec<TrustedKey>) -> Self {
         Self { keys, streams: HashMap::new(), reader: Reader::default(), turn: 0 }
     }
 
     /// Looks at an envelope; how many findings that makes.
-    pub(super) fn see(&mut self, envelope: &Envelope) -> u64 {
+    pub(crate) fn see(&mut self, envelope: &Envelope) -> u64 {
         let (streamid, sequence) = (envelope.streamid, envelope.sequence);
         let mut findings = 0;
         let mut say = |what: &str| {
@@ -102,7 +102,7 @@ impl Watch {
     }
 
     /// Nothing more comes: how many findings that makes.
-    pub(super) fn finish(&mut self) -> u64 {
+    pub(crate) fn finish(&mut self) -> u64 {
         self.streams.drain().map(|(id, stream)| uncovered(id, &stream)).sum()
     }
 }

@@ -15,6 +15,7 @@ use crate::settings::Config;
 use crate::sink::Envelope;
 use crate::sinks::memory::MemorySink;
 use crate::testing::TempDir;
+use crate::verify::TrustedKey;
 
 /// What kind of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,11 @@ pub(super) const EACH: Sealed = Sealed { alg: "ed25519", sign: "each", batch: 10
 
 /// About `n` envelopes.
 pub(super) fn events(n: usize, load: Load, sealed: Sealed) -> Vec<Envelope> {
+    events_and_key(n, load, sealed).0
+}
+
+/// The same, and what verifies them.
+fn events_and_key(n: usize, load: Load, sealed: Sealed) -> (Vec<Envelope>, TrustedKey) {
     let dir = TempDir::new();
     let key = dir.path().join("k");
     let alg = match sealed.alg {
@@ -77,7 +83,11 @@ pub(super) fn events(n: usize, load: Load, sealed: Sealed) -> Vec<Envelope> {
         }
     }
     emitter.shutdown(Duration::from_secs(60));
-    memory.envelopes()
+    let key = match sealed.alg {
+        "ed25519" => format!("k1=ed25519:{}.pub", key.display()),
+        _ => format!("k1=hmac:{}", key.display()),
+    };
+    (memory.envelopes(), TrustedKey::from_argument(&key).unwrap())
 }
 
 /// splitmix64

@@ -20,7 +20,7 @@ use crate::sinks::stream::proto::{HEADER, Status, frame, read_batch};
 
 /// What a peer does on one stream.
 #[derive(Clone)]
-struct Script {
+pub(super) struct Script {
     /// Among the headers of its answer.
     head: Vec<(&'static str, &'static str)>,
     /// Said to each batch; `None`: it says nothing more.
@@ -61,7 +61,7 @@ impl Body for Saying {
 }
 
 /// A peer with a script for each stream, the last for all that follow; its URL.
-fn peer(scripts: Vec<Script>) -> String {
+pub(super) fn peer(scripts: Vec<Script>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
