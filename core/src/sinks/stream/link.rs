@@ -192,7 +192,8 @@ impl Thread {
             Said::Opened => self.happen(Happened::Opened { stream }),
             Said::Status(status) => {
                 self.refused = status.refused;
-                self.happen(Happened::Status { stream, batch: status.batch, ok: status.ok });
+                let whole = self.refused.is_empty();
+                self.happen(Happened::Status { stream, batch: status.batch, ok: status.ok, whole });
                 self.refused.clear();
             }
             Said::Ended(end, failure, code) => {

@@ -6,6 +6,7 @@
 //!   not acknowledged goes again, before anything newer.
 //! - At most [`Limits::batches`] batches and [`Limits::bytes`] bytes are in flight, and a place is given back however a
 //!   stream ends.
+//! - What is acknowledged is not sent again, although its caller had given it up by then, unless many others were, too.
 //! - An acknowledgement is taken in any state; one that is not for the oldest batch in flight ends the stream. Its status
 //!   is looked at: only OK delivers.
 //! - What an older stream says is ignored.
@@ -90,8 +91,8 @@ pub(super) enum Happened {
     Opened { stream: StreamNo },
     /// The stream has ended, or could not be made.
     Ended { stream: StreamNo, end: End },
-    /// A status came for a batch.
-    Status { stream: StreamNo, batch: u64, ok: bool },
+    /// A status came for a batch: whether it is there, and all of it.
+    Status { stream: StreamNo, batch: u64, ok: bool, whole: bool },
     /// A batch cannot be encoded; nothing of it was sent, but the encoder is not to be trusted any more.
     Unencodable { stream: StreamNo, batch: u64 },
     /// Time has passed.
@@ -184,6 +185,8 @@ pub(super) struct Supervisor {
     held: VecDeque<Held>,
     flying: usize,
     flying_bytes: usize,
+    /// Delivered after their callers had given them up, oldest first: they come again, and are not sent again.
+    landed: VecDeque<Key>,
     /// The number of the oldest batch in flight, or of the next to be sent.
     oldest: u64,
     /// Since when the oldest in flight waits.
@@ -195,6 +198,9 @@ pub(super) struct Supervisor {
     struck: Option<(Key, u8)>,
     counts: Counts,
 }
+
+/// So many batches that nobody waited for any more are remembered as delivered.
+const LANDED: usize = 64;
 
 /// So many fresh streams a batch may end before it counts as the cause.
 const STRIKES: u8 = 3;
@@ -208,6 +214,7 @@ impl Supervisor {
             held: VecDeque::new(),
             flying: 0,
             flying_bytes: 0,
+            landed: VecDeque::new(),
             oldest: 1,
             waits_since: Instant(0),
             streams: 0,
@@ -260,8 +267,9 @@ impl Supervisor {
             Happened::Ended { stream, end } if self.is_current(stream) => {
                 self.ended(end, now, chance, &mut todo)
             }
-            Happened::Status { stream, batch, ok } if self.is_current(stream) => {
-                self.status(batch, ok, now, chance, &mut todo);
+            Happened::Status { stream, batch, ok, whole } if self.is_current(stream) => {
+                let outcome = if ok { Outcome::Delivered } else { Outcome::Refused };
+                self.status(batch, outcome, whole, now, chance, &mut todo);
             }
             Happened::Unencodable { stream, batch } if self.is_current(stream) => {
                 self.unencodable(batch, now, &mut todo);
@@ -296,7 +304,13 @@ impl Supervisor {
             todo.push(Command::Answer { job, outcome: Outcome::Failed(Why::Shutdown) });
             return;
         }
-        // What its caller gave up and brings again is still on its way.
+        // What its caller gave up and brings again is there by now,
+        if let Some(at) = self.landed.iter().position(|landed| *landed == key) {
+            self.landed.remove(at);
+            todo.push(Command::Answer { job, outcome: Outcome::Delivered });
+            return;
+        }
+        // or still on its way.
         if let Some(held) = self.held.iter_mut().find(|held| !held.wanted && held.key == key) {
             (held.job, held.wanted) = (job, true);
             return;
@@ -326,7 +340,15 @@ impl Supervisor {
         self.state = State::Active { stream, until };
     }
 
-    fn status(&mut self, batch: u64, ok: bool, now: Instant, chance: u64, todo: &mut Vec<Command>) {
+    fn status(
+        &mut self,
+        batch: u64,
+        outcome: Outcome,
+        whole: bool,
+        now: Instant,
+        chance: u64,
+        todo: &mut Vec<Command>,
+    ) {
         if self.flying == 0 || batch != self.oldest {
             self.fail(Why::OutOfOrder, now, chance, todo);
             return;
@@ -334,7 +356,14 @@ impl Supervisor {
         self.failures = 0;
         self.oldest += 1;
         self.waits_since = now;
-        self.land(if ok { Outcome::Delivered } else { Outcome::Refused }, todo);
+        let unwanted = self.held.front().filter(|held| !held.wanted).map(|held| held.key);
+        if let Some(key) = unwanted.filter(|_| outcome == Outcome::Delivered && whole) {
+            if self.landed.len() == LANDED {
+                self.landed.pop_front();
+            }
+            self.landed.push_back(key);
+        }
+        self.land(outcome, todo);
     }
 
     /// The oldest in flight is settled.

@@ -36,6 +36,9 @@ struct World {
     sent: u64,
     shut: bool,
     delivered: HashSet<u8>,
+    /// What the peer has said to be there.
+    acknowledged: HashSet<u8>,
+    keys: BTreeMap<Job, u8>,
 }
 
 impl World {
@@ -51,19 +54,25 @@ impl World {
             sent: 0,
             shut: false,
             delivered: HashSet::new(),
+            acknowledged: HashSet::new(),
+            keys: BTreeMap::new(),
         }
     }
 
     fn happen(&mut self, happened: Happened) -> Vec<Command> {
         match happened {
-            Happened::Submit { job, key, .. } => assert!(self.waiting.insert(job, key[0]).is_none()),
+            Happened::Submit { job, key, .. } => {
+                assert!(self.waiting.insert(job, key[0]).is_none());
+                self.keys.insert(job, key[0]);
+            }
             Happened::Withdraw { job } => assert!(self.waiting.remove(&job).is_some()),
             Happened::Opened { stream } if Some(stream) == self.stream => self.opened = true,
             // Whatever it says, it is settled; out of order it ends the stream.
-            Happened::Status { stream, batch, .. }
+            Happened::Status { stream, batch, ok, .. }
                 if Some(stream) == self.stream && self.flying.front().is_some_and(|f| f.0 == batch) =>
             {
-                self.flying.pop_front();
+                let landed = self.flying.pop_front().map(|(_, job)| self.keys[&job]);
+                self.acknowledged.extend(landed.filter(|_| ok));
             }
             Happened::Shutdown => self.shut = true,
             _ => {}
@@ -84,6 +93,8 @@ impl World {
                         (self.stream, true),
                         "only over a stream that is made"
                     );
+                    let key = self.keys[&job];
+                    assert!(!self.acknowledged.contains(&key), "what is acknowledged is not sent again");
                     self.sent += 1;
                     assert_eq!(batch, self.sent, "batches count from 1 on each stream");
                     assert!(
@@ -148,7 +159,9 @@ impl World {
                 .held
                 .iter()
                 .find(|held| !held.wanted)
-                .map_or(self.jobs as u8, |held| held.key[0]);
+                .map(|held| held.key[0])
+                .or(self.machine.landed.front().map(|key| key[0]))
+                .unwrap_or(self.jobs as u8);
             all.push(Happened::Submit { job: self.jobs, key: key(again), bytes: 10 });
         }
         all.extend(self.waiting.keys().next().map(|&job| Happened::Withdraw { job }));
@@ -158,17 +171,17 @@ impl World {
                 all.push(Happened::Ended { stream, end });
             }
             if let Some(&(batch, _)) = self.flying.front() {
-                all.push(Happened::Status { stream, batch, ok: true });
-                all.push(Happened::Status { stream, batch, ok: false });
+                all.push(Happened::Status { stream, batch, ok: true, whole: true });
+                all.push(Happened::Status { stream, batch, ok: false, whole: true });
                 // Early, for one that was never sent, or twice.
-                all.push(Happened::Status { stream, batch: batch + 1, ok: true });
+                all.push(Happened::Status { stream, batch: batch + 1, ok: true, whole: true });
                 all.push(Happened::Unencodable { stream, batch });
             } else {
-                all.push(Happened::Status { stream, batch: self.sent, ok: true });
+                all.push(Happened::Status { stream, batch: self.sent, ok: true, whole: true });
             }
             if stream > 1 {
                 all.push(Happened::Ended { stream: stream - 1, end: End::Lost });
-                all.push(Happened::Status { stream: stream - 1, batch: 1, ok: true });
+                all.push(Happened::Status { stream: stream - 1, batch: 1, ok: true, whole: true });
                 all.push(Happened::Opened { stream: stream - 1 });
             }
         }
@@ -196,7 +209,7 @@ impl World {
             machine.struck.map(|(key, n)| (key[0], n)),
             machine.streams.min(2),
             machine.counts.rotations.min(3),
-        ) + &format!(" {} {}", self.jobs, self.opened)
+        ) + &format!(" {} {} {:?}", self.jobs, self.opened, machine.landed)
     }
 }
 
@@ -293,9 +306,9 @@ fn a_shutdown_in_any_state_and_twice_closes_once() {
 #[test]
 fn a_status_is_looked_at() {
     let mut world = active(2);
-    let commands = world.happen(Happened::Status { stream: 1, batch: 1, ok: false });
+    let commands = world.happen(Happened::Status { stream: 1, batch: 1, ok: false, whole: true });
     assert_eq!(answers(&commands), [(0, Outcome::Refused)]);
-    let commands = world.happen(Happened::Status { stream: 1, batch: 2, ok: true });
+    let commands = world.happen(Happened::Status { stream: 1, batch: 2, ok: true, whole: true });
     assert_eq!(answers(&commands), [(1, Outcome::Delivered)]);
 }
 
@@ -323,7 +336,7 @@ fn a_batch_that_is_refused_or_unreadable_is_not_tried_for_ever() {
 #[test]
 fn an_unreadable_batch_on_a_stream_that_worked_is_first_tried_on_a_fresh_one() {
     let mut world = active(2);
-    world.happen(Happened::Status { stream: 1, batch: 1, ok: true });
+    world.happen(Happened::Status { stream: 1, batch: 1, ok: true, whole: true });
     world.happen(Happened::Ended { stream: 1, end: End::Undecodable });
     assert_eq!(world.machine.struck, None, "the fault may have been in what the stream remembered");
 }
@@ -342,7 +355,7 @@ fn a_batch_that_cannot_be_encoded_takes_its_definitions_with_it() {
 fn an_acknowledgement_counts_in_every_state_and_for_callers_that_are_gone() {
     let mut world = active(2);
     world.happen(Happened::Withdraw { job: 0 });
-    let commands = world.happen(Happened::Status { stream: 1, batch: 1, ok: true });
+    let commands = world.happen(Happened::Status { stream: 1, batch: 1, ok: true, whole: true });
     assert_eq!(answers(&commands), []);
     world.now = world.machine.due().unwrap();
     world.happen(Happened::Tick);
@@ -352,8 +365,27 @@ fn an_acknowledgement_counts_in_every_state_and_for_callers_that_are_gone() {
     world.machine.waits_since = world.now;
     world.happen(Happened::Tick);
     assert!(matches!(world.machine.state(), State::Draining { .. }));
-    let commands = world.happen(Happened::Status { stream: 1, batch: 1, ok: true });
+    let commands = world.happen(Happened::Status { stream: 1, batch: 1, ok: true, whole: true });
     assert_eq!(answers(&commands), [(0, Outcome::Delivered)], "while draining, too");
+}
+
+#[test]
+fn what_is_acknowledged_after_it_was_given_up_is_not_sent_again() {
+    for (whole, again) in [(true, vec![]), (false, vec![(2, 1)])] {
+        let mut world = active(1);
+        world.happen(Happened::Withdraw { job: 0 });
+        let commands =
+            world.machine.on(Happened::Status { stream: 1, batch: 1, ok: true, whole }, world.now, 0);
+        assert_eq!(commands, [], "nobody waits");
+        // Its lane brings it once more, with its patience renewed.
+        let commands = world.machine.on(Happened::Submit { job: 1, key: key(0), bytes: 10 }, world.now, 0);
+        assert_eq!(
+            sends(&commands),
+            again,
+            "of one that was refused in part, the lane must hear which parts"
+        );
+        assert_eq!(answers(&commands).len(), usize::from(whole));
+    }
 }
 
 #[test]
@@ -400,7 +432,7 @@ fn a_lifetime_of_zero_is_for_ever() {
     world.machine.limits.lifetime = Duration::ZERO;
     submit(&mut world, 1);
     world.happen(Happened::Opened { stream: 1 });
-    world.happen(Happened::Status { stream: 1, batch: 1, ok: true });
+    world.happen(Happened::Status { stream: 1, batch: 1, ok: true, whole: true });
     assert_eq!(world.machine.due(), None);
     world.now = world.now.after(Duration::from_secs(10 * 365 * 86_400));
     assert_eq!(world.happen(Happened::Tick), []);
@@ -420,7 +452,7 @@ fn back_off_starts_over_only_after_the_first_acknowledgement() {
         let stream = world.stream.unwrap();
         world.happen(Happened::Opened { stream });
         if acknowledged {
-            world.happen(Happened::Status { stream, batch: 1, ok: true });
+            world.happen(Happened::Status { stream, batch: 1, ok: true, whole: true });
         }
         world.happen(Happened::Ended { stream, end: End::Lost });
         let State::Disconnected { until } = world.machine.state() else { panic!() };
@@ -450,6 +482,6 @@ fn what_its_caller_gave_up_and_brings_again_is_not_sent_twice() {
     world.jobs += 1;
     let commands = world.happen(Happened::Submit { job: 1, key: key(0), bytes: 10 });
     assert_eq!(sends(&commands), []);
-    let commands = world.happen(Happened::Status { stream: 1, batch: 1, ok: true });
+    let commands = world.happen(Happened::Status { stream: 1, batch: 1, ok: true, whole: true });
     assert_eq!(answers(&commands), [(1, Outcome::Delivered)]);
 }

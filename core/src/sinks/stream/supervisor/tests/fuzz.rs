@@ -91,7 +91,12 @@ fn fuzz_what_a_stranger_answers_a_sender() {
                 };
                 assert!(status.refused.len() <= MOST_STATUS);
                 let flying = world.flying.front().copied();
-                let commands = world.happen(Happened::Status { stream, batch: status.batch, ok: status.ok });
+                let commands = world.happen(Happened::Status {
+                    stream,
+                    batch: status.batch,
+                    ok: status.ok,
+                    whole: status.refused.is_empty(),
+                });
                 for (job, outcome) in answers(&commands) {
                     if outcome == Outcome::Delivered {
                         delivered += 1;
