@@ -22,6 +22,7 @@ use crate::hex;
 use crate::sink::Envelope;
 
 use super::genai;
+use super::repeat::{Found, Repeats};
 use super::scan::{Malformed, Scanner, Token};
 use super::semconv::Names;
 use super::value::{DEEPEST, Scalar, put_pair, put_pair_nested, put_string, put_value, scalar};
@@ -57,6 +58,9 @@ pub(super) struct RecordWriter {
     /// content was added by convention.
     dotted: bool,
     nested: bool,
+    /// Of the envelope's own members, and of those of `data`.
+    of_line: Repeats,
+    of_data: Repeats,
 }
 
 impl RecordWriter {
@@ -102,6 +106,15 @@ impl RecordWriter {
                 self.data(out, &mut scanner, names)?;
                 continue;
             }
+            let (start, rest) = (out.len(), scanner.rest());
+            let place = match self.of_line.find(key, rest) {
+                Found::Same { len, written, .. } => {
+                    out.extend_from_slice(written);
+                    scanner.pass(len);
+                    continue;
+                }
+                Found::Other(place) => place,
+            };
             let token = scanner.token()?;
             match key {
                 b"time" | b"recordedtime" | b"severitynumber" => {}
@@ -122,6 +135,12 @@ impl RecordWriter {
                     };
                     put_attribute(out, name, &mut scanner, &token, &mut self.scratch)?;
                 }
+            }
+            if let Some(place) = place
+                && token.is_scalar()
+            {
+                let value = &rest[..rest.len() - scanner.rest().len()];
+                self.of_line.keep(place, key, value, &out[start..], false);
             }
         }
         if !scanner.ended() {
@@ -175,10 +194,30 @@ impl RecordWriter {
                 Some(b"content") => content = Some(scanner.clone().skip()?),
                 _ => {}
             }
+            let (start, rest) = (out.len(), scanner.rest());
+            let place = match self.of_data.find(key.written(), rest) {
+                Found::Same { len, written, dotted } => {
+                    out.extend_from_slice(written);
+                    if !written.is_empty() {
+                        self.given.push((start, 0));
+                    }
+                    self.dotted |= dotted;
+                    scanner.pass(len);
+                    continue;
+                }
+                Found::Other(place) => place,
+            };
             self.path.clear();
             key.unescape(&mut self.path)?;
-            self.dotted |= self.path.is_empty() || self.path.contains(&b'.');
+            let dotted = self.path.is_empty() || self.path.contains(&b'.');
+            self.dotted |= dotted;
             self.member(out, scanner, 0)?;
+            if let Some(place) = place
+                && !matches!(rest.first(), Some(b'{' | b'['))
+            {
+                let value = &rest[..rest.len() - scanner.rest().len()];
+                self.of_data.keep(place, key.written(), value, &out[start..], dotted);
+            }
         }
         if self.dotted && self.nested {
             self.unique(out);

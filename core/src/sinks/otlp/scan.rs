@@ -26,6 +26,11 @@ impl<'a> Raw<'a> {
         (!self.escaped).then_some(self.bytes)
     }
 
+    /// As it stands in the text, escapes and all.
+    pub(super) fn written(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The text it stands for; `scratch` holds it if it has escapes.
     pub(super) fn text<'b>(&self, scratch: &'b mut Vec<u8>) -> Result<&'b [u8], Malformed>
     where
@@ -94,6 +99,11 @@ pub(super) enum Token<'a> {
 }
 
 impl Token<'_> {
+    /// Whether it is a value of its own, rather than the beginning of one.
+    pub(super) fn is_scalar(&self) -> bool {
+        !matches!(self, Self::Object | Self::Array)
+    }
+
     /// The text of a string; anything else is malformed.
     pub(super) fn text<'b>(&'b self, scratch: &'b mut Vec<u8>) -> Result<&'b [u8], Malformed> {
         match self {
@@ -249,6 +259,17 @@ impl<'a> Scanner<'a> {
             _ if is_first => Ok(true),
             _ => Err(Malformed),
         }
+    }
+
+    /// What has not been read yet.
+    #[inline]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// Passes over `len` bytes of it that are known.
+    pub(super) fn pass(&mut self, len: usize) {
+        self.at = (self.at + len).min(self.text.len());
     }
 
     /// Skips a value and gives its text.

@@ -385,6 +385,35 @@ proptest! {
         prop_assert_eq!(given, expected);
     }
 
+    /// Values that are each other's beginnings, in members that come and go: what was written for the line before is
+    /// taken only where the line says the same.
+    #[test]
+    fn a_line_is_written_as_if_it_were_the_first(
+        lines in prop::collection::vec(prop::collection::btree_map(
+            prop::sample::select(vec!["aa", "ab", "a.b", "sinkwell.x", "type", "id\\n"]),
+            prop::sample::select(vec![
+                "1", "12", "1.5", "-1", "\"\"", "\"a\"", "\"a,\"", "\"a\\\"\"", "true", "null", "[1]", "{\"b\":2}",
+            ]),
+            0..6,
+        ), 1..40),
+        turn in prop::sample::select(vec!["1", "\"2\"", "\"22\""]),
+    ) {
+        let batch: Vec<Envelope> = lines
+            .iter()
+            .zip(1..)
+            .map(|(members, n)| {
+                let members: Vec<String> = members.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
+                let extra: &[(&str, &str)] = if n % 3 == 0 { &[("turnid", turn), ("runid", "\"r\"")] } else { &[] };
+                envelope_with(n, &format!("{{{}}}", members.join(",")), extra)
+            })
+            .collect();
+        let together = encode(&OtlpConfig::default(), &batch);
+        let records = &together.resource_logs[0].scope_logs[0].log_records;
+        for (record, envelope) in records.iter().zip(&batch) {
+            prop_assert_eq!(record, &self::record(&OtlpConfig::default(), envelope));
+        }
+    }
+
     #[test]
     fn any_map_body_is_the_envelope(value in any_json()) {
         let text = String::from_utf8(Value::Object(vec![("v".into(), value)]).to_canonical().unwrap()).unwrap();
