@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What sinkwell costs beside what is used today: every table, and its JSON in target/bench.
-# BENCH_ROUNDS (5), BENCH_QUICK=1 (a tenth of the events), BENCH_ONLY="rust python node go dotnet stream",
+# BENCH_ROUNDS (5), BENCH_QUICK=1 (a tenth of the events), BENCH_ONLY="rust policy python node go dotnet stream",
 # BENCH_BUILD=1 (builds, and measures nothing), BENCH_PROFILE (release; with dev, only to see whether it runs).
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
@@ -35,6 +35,23 @@ unbuilt() {
 # What each language needs is built here, before anything is measured; its program is left in `program`.
 build_rust() {
     program=()
+}
+
+# Telemetry policies, beside the crates cel and vrl. The second is in a workspace of its own, as it brings 300 crates along.
+build_policy() {
+    local vrl=bench/policy/vrl/Cargo.toml
+    logged bench-policy cargo build --profile "$profile" -p sinkwell-bench-policy || return
+    logged bench-vrl cargo build --locked --profile "$profile" --manifest-path "$vrl" --target-dir target/vrl || return
+    program=()
+}
+
+run_policy() {
+    local small=(--rounds "${BENCH_ROUNDS:-5}")
+    [[ -z "${BENCH_QUICK:-}" ]] || small+=(--events 2000)
+    {
+        "$built/sinkwell-bench-policy" "${small[@]}"
+        "$root/target/vrl/$(basename "$built")/sinkwell-bench-policy-vrl" "${small[@]}"
+    } | tee "$out/policy.md"
 }
 
 build_python() {
@@ -127,6 +144,10 @@ for language in $languages; do
     ran+=("$language")
     [[ -z "${BENCH_BUILD:-}" ]] || continue
     echo "## $language"
+    if [[ $language == policy ]]; then
+        run_policy
+        continue
+    fi
     "$bench" "${options[@]}" --language "$language" --json "$out/$language.json" -- "${program[@]}"
 done
 

@@ -2,7 +2,7 @@
 # Formats what the linters check, for every language whose toolchain is there.
 source "$(dirname "$0")/lib.sh"
 
-have cargo && cargo fmt --all
+have cargo && cargo fmt --all && cargo fmt --manifest-path bench/policy/vrl/Cargo.toml
 if have python3; then
     venv
     ruff check --quiet --fix-only .

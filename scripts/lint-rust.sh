@@ -54,6 +54,8 @@ PYTHON
 
 status=0
 cargo fmt --all --check || status=1
+# A workspace of its own, as what it brings along is in no other build: formatted, and no more.
+cargo fmt --manifest-path bench/policy/vrl/Cargo.toml --check || status=1
 logged clippy cargo clippy --locked --workspace --features "$features" --all-targets -- -D warnings || status=1
 # As somebody takes the crate who wants no OTLP: beside the workspace's other members, a feature that it forgot to ask for
 # is there all the same.

@@ -13,6 +13,9 @@
 //! Sources that mean harm are read as rules of a document on a thread with 512 KiB of stack, and what they came to is asked of
 //! an event with a long text; the slowest of them, and how many were refused, is the last row.
 //!
+//! `count LANES nothing|rules EVENTS` emits so many events without, or with, the ten rules and prints nothing: to be run under
+//! callgrind with `--toggle-collect=sinkwell_bench_policy::counted`, as instructions are the same whatever else a machine does.
+//!
 //! A rule alone filters every event but for the last one, and what it filters is spared its lane: those figures tell
 //! rules apart, and are no share of the whole.
 //!
@@ -75,6 +78,16 @@ fn emit(emitter: &Emitter, events: u64) -> Result<f64, Failure> {
         emitter.emit(black_box(input))?;
         Ok(())
     })
+}
+
+/// Emits what is counted, and nothing else.
+#[inline(never)]
+fn counted(emitter: &Emitter, events: u64) -> Result<(), Failure> {
+    for _ in 0..events {
+        let input = EventInput { data: Data::Json(EVENT.as_bytes()), ..EventInput::new("tool.invocation") };
+        emitter.emit(black_box(input))?;
+    }
+    Ok(())
 }
 
 /// Takes what is queued away, so that every round begins alike.
@@ -195,6 +208,14 @@ fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
 fn main() -> Result<(), Failure> {
     let (mut rounds, mut events) = (9_usize, 20_000_u64);
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [name, lanes, what, events] = args.as_slice()
+        && name == "count"
+    {
+        let (lanes, events) = (lanes.parse()?, events.parse()?);
+        let rules = (what == "rules").then_some((r#"{"kind":"Emitter"}"#, &RULES[..]));
+        let emitter = open(lanes, rules, events)?;
+        return counted(&emitter, events);
+    }
     for pair in args.chunks(2) {
         match pair {
             [name, value] if name == "--rounds" => rounds = value.parse::<usize>()?.max(1),
@@ -279,8 +300,10 @@ fn main() -> Result<(), Failure> {
     let all = small.spawn(hostile)?.join().map_err(|_| "a hostile source ended its thread")?;
     let slowest = |of: fn(&Hostile) -> f64| {
         let worst = all.iter().max_by(|a, b| of(a).total_cmp(&of(b)));
-        worst
-            .map(|one| format!("{:.2} ms (`{:.40}`)", of(one), one.source.replace('|', "\\|").escape_debug()))
+        worst.map(|one| {
+            let beginning: String = one.source.chars().take(40).collect();
+            format!("{:.2} ms (`{}`)", of(one), beginning.replace('|', "\\|").escape_debug())
+        })
     };
     println!(
         "| {} hostile sources, {} of them refused: the slowest to read | {} | |",

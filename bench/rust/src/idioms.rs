@@ -1,6 +1,8 @@
 //! What Rust's own users write: a struct by serde beside the typed builder, `tracing` beside OpenTelemetry's appender.
 //!
 //! All on one thread, by its processor time: bursts of events to a lane (or a batch processor) that is emptied in between.
+//! `sinkwell-bench traced sinkwell|otel one|eleven BURSTS` is for callgrind, with
+//! `--toggle-collect=sinkwell_bench::idioms::counted`.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -138,6 +140,41 @@ fn trace(n: i64) {
 
 fn trace_short(n: i64) {
     tracing::info!(call = n, "called");
+}
+
+/// Emits what is counted, and nothing else.
+#[inline(never)]
+fn counted(trace: fn(i64)) {
+    for n in 0..BURST.cast_signed() {
+        trace(n);
+    }
+}
+
+/// Traces bursts of events, by `sinkwell` or `otel`, without a look at a clock: to be run under callgrind, which counts
+/// instructions whatever else the machine does.
+pub(crate) fn count(who: &str, fields: &str, bursts: u64) -> Result<(), Failure> {
+    let trace = if fields == "one" { trace_short as fn(i64) } else { trace };
+    if who == "sinkwell" {
+        let emitter = Arc::new(quiet(1)?);
+        let layer = sinkwell::tracing::Layer::new().emitter(Arc::clone(&emitter));
+        return tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            for _ in 0..bursts {
+                counted(trace);
+                empty(&emitter, 1)?;
+            }
+            Ok(())
+        });
+    }
+    let provider =
+        SdkLoggerProvider::builder().with_log_processor(BatchLogProcessor::builder(Forgets).build()).build();
+    let layer = OpenTelemetryTracingBridge::new(&provider);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        for _ in 0..bursts {
+            counted(trace);
+            provider.force_flush()?;
+        }
+        Ok(())
+    })
 }
 
 fn traced_by_us(events: u64, trace: fn(i64)) -> Result<f64, Failure> {

@@ -40,6 +40,7 @@ fn main() -> Result<(), Failure> {
     match args.as_slice() {
         ["receiver"] => Ok(receiver::serve(Duration::ZERO)?),
         ["receiver", "--delay", ms] => Ok(receiver::serve(Duration::from_millis(ms.parse()?))?),
+        ["traced", who, fields, bursts] => idioms::count(who, fields, bursts.parse()?),
         ["bursts", lanes, bursts] => micro::bursts(lanes.parse()?, bursts.parse()?),
         ["run", candidate, load, port, dir] => {
             let load = read_load(load)
