@@ -270,7 +270,6 @@ pub(super) fn reload(inner: &Inner, config: &Config) {
 pub(super) fn put_in_force(inner: &Inner, config: &Config, loaded: Arc<Loaded>) {
     let identity = &inner.context.identity;
     let scene = Scene {
-        prefix: identity.prefix.clone(),
         agent: identity.agent.to_string(),
         tenant: identity.tenant.as_deref().map(str::to_owned),
         allow: identity.allow.clone(),

@@ -102,6 +102,8 @@ pub struct Event {
     ends: [u32; Attribute::COUNT],
     agent_end: u32,
     type_end: u32,
+    /// Where in the type the prefix of built-in types ends.
+    short_type: u32,
 }
 
 /// Content parts, and the form in which the first lane sealed them.
@@ -147,6 +149,11 @@ impl Event {
         self.part(self.agent_end, self.type_end)
     }
 
+    /// The type without the prefix of built-in types, if it is one.
+    pub(crate) fn short_type(&self) -> &str {
+        self.part(self.short_type, self.type_end)
+    }
+
     /// Tenant scope.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
@@ -167,11 +174,11 @@ impl Event {
 }
 
 impl Event {
-    /// An event of sinkwell's own, about itself. `data` is canonical.
+    /// An event of sinkwell's own, about itself. `event_type` is the prefix and the name; `data` is canonical.
     pub(crate) fn own(
         id: Uuid,
         time: UnixNanos,
-        event_type: &[&str],
+        event_type: [&str; 2],
         severity: Severity,
         agent: &str,
         tenant: Option<&str>,
@@ -182,7 +189,9 @@ impl Event {
         let data_end = end(&text);
         text.extend_from_slice(agent.as_bytes());
         let agent_end = end(&text);
-        event_type.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
+        text.extend_from_slice(event_type[0].as_bytes());
+        let short_type = end(&text);
+        text.extend_from_slice(event_type[1].as_bytes());
         let type_end = end(&text);
         text.extend_from_slice(tenant.unwrap_or_default().as_bytes());
         Self {
@@ -197,6 +206,7 @@ impl Event {
             ends: [data_end; Attribute::COUNT],
             agent_end,
             type_end,
+            short_type,
         }
     }
 }
@@ -414,7 +424,9 @@ impl Freezer {
         }
         text.extend_from_slice(agent.as_bytes());
         let agent_end = end(&text);
-        event_type.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
+        text.extend_from_slice(event_type[0].as_bytes());
+        let short_type = end(&text);
+        text.extend_from_slice(event_type[1].as_bytes());
         let type_end = end(&text);
         text.extend_from_slice(tenant.unwrap_or_default().as_bytes());
         let content = (!input.content.is_empty())
@@ -431,6 +443,7 @@ impl Freezer {
             ends,
             agent_end,
             type_end,
+            short_type,
             text: text.into_boxed_slice(),
         };
         self.check_size(&event)?;

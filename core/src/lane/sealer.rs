@@ -548,7 +548,7 @@ impl Sealer {
         let event = Event::own(
             Uuid::v7(recorded, random),
             recorded,
-            &[&context.identity.prefix, body.event_type],
+            [&context.identity.prefix, body.event_type],
             body.severity,
             agent,
             context.identity.tenant.as_deref(),

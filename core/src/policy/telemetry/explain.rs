@@ -115,7 +115,6 @@ fn prepare(files: &[PathBuf], config: Option<&Config>, env: &dyn Env) -> (Bound,
     sources.extend(files.iter().cloned().map(TelemetrySource::File));
     let loaded: Arc<Loaded> = load(&sources, env, None);
     let mut scene = Scene {
-        prefix: DEFAULT_PREFIX.to_owned(),
         agent: String::new(),
         tenant: None,
         allow: Globs::new(vec!["*".to_owned()]),
@@ -133,7 +132,6 @@ fn prepare(files: &[PathBuf], config: Option<&Config>, env: &dyn Env) -> (Bound,
                 reports: reports(&lane.sink),
             }));
             scene = Scene {
-                prefix: config.type_prefix.clone(),
                 agent: config.agent.id.clone(),
                 tenant: config.agent.tenant.clone(),
                 allow: Globs::new(config.agent.allow.clone()),

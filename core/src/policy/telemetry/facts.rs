@@ -281,6 +281,10 @@ impl Search<'_> {
     }
 
     fn slot(&mut self, start: usize, end: usize, escaped: bool) -> Slot {
+        // Most are.
+        if !escaped && self.data[start] == b'"' {
+            return Slot::Text(offset(start + 1), offset(end - 1));
+        }
         match Raw::spanned(&self.data[start..end], escaped) {
             None => Slot::Absent,
             Some(Raw::Null) => Slot::Null,

@@ -75,7 +75,7 @@ impl Bound {
         Some(with_workspace(|workspace| {
             let data = redacted.map_or_else(|| event.data(), |redacted| redacted.data(event));
             let (found, room) = self.loaded.meters[at].find(data, workspace);
-            let machine = Machine::new(event, self.type_of(event), found, room);
+            let machine = Machine::new(event, found, room);
             match redacted {
                 Some(redacted) => run(&derived.metrics, &machine.showing(redacted)),
                 None => run(&derived.metrics, &machine),

@@ -85,7 +85,7 @@ fn string_span(text: &[u8], at: usize) -> Option<(usize, bool)> {
 
 fn long_string_span(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
     // A call costs more than looking at a few bytes does.
-    let mut near = 8;
+    let mut near = 3;
     let mut escaped = false;
     loop {
         match text.get(at..).and_then(<[u8]>::first_chunk) {

@@ -19,7 +19,6 @@ use crate::event::Event;
 use crate::glob::Globs;
 use crate::lane::{Filter, Route, SealContext, Shapable, Shaping, may_be_shaped};
 use crate::sink::{SinkClass, SpanForm, SpanThreshold};
-use crate::types;
 
 /// Documents that were read, whatever lanes there are.
 pub(crate) struct Loaded {
@@ -171,7 +170,6 @@ fn refuse_doubles(policies: &mut [Policy]) {
 /// What a set is bound to, beside the lanes.
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {
-    pub(crate) prefix: String,
     pub(crate) agent: String,
     pub(crate) tenant: Option<String>,
     pub(crate) allow: Globs,
@@ -264,7 +262,6 @@ pub(super) enum Standing {
 /// A set bound to an emitter's lanes.
 pub(crate) struct Bound {
     pub(super) loaded: Arc<Loaded>,
-    prefix: String,
     /// By lane.
     lanes: Vec<Sections>,
     agents: HashMap<Box<str>, Sections>,
@@ -388,7 +385,6 @@ pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place], meters: 
     meters.registry.keep(instruments.iter().flatten());
     let unsent = policies.iter().map(|policy| unsent(policy, scene, lanes)).collect();
     Bound {
-        prefix: scene.prefix.clone(),
         lanes: by_lane,
         agents,
         tenants,
@@ -600,15 +596,6 @@ impl Bound {
         Some(&rule.field)
     }
 
-    /// The type as hosts write it, so that a rule holds under any prefix.
-    pub(super) fn type_of<'e>(&self, event: &'e Event) -> &'e str {
-        let name = event.event_type();
-        types::resolve(name, &self.prefix)
-            .ok()
-            .and_then(|resolved| resolved.builtin())
-            .map_or(name, |built_in| built_in.name())
-    }
-
     /// A rule that fails counts as one that comes true: nothing is lost to a fault.
     fn any<'p>(&'p self, rules: &'p [Rule], machine: &Machine<'p>, note: &mut Note) -> Option<usize> {
         for (i, rule) in rules.iter().enumerate() {
@@ -688,7 +675,7 @@ impl Bound {
     ) -> R {
         with_workspace(|workspace| {
             let (found, room) = self.loaded.route.find(event.data(), workspace);
-            run(self, &Machine::new(event, self.type_of(event), found, room))
+            run(self, &Machine::new(event, found, room))
         })
     }
 }
@@ -811,7 +798,7 @@ impl Shaping for Bound {
             events: events.map(|(at, events)| (events, &self.loaded.views[usize::from(at)])),
             sampled,
         };
-        view(&shape, event, self.type_of(event), redacted, &mut |outcome| {
+        view(&shape, event, redacted, &mut |outcome| {
             let Some((at, _)) = events else { return };
             let counters = &self.loaded.counters[usize::from(at)];
             match outcome {

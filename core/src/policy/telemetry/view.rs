@@ -31,7 +31,6 @@ const RANDOMNESS: &str = "sampling.randomness";
 pub(super) fn view(
     shape: &Shape<'_>,
     event: &Event,
-    event_type: &str,
     redacted: &Redacted,
     failed: &mut dyn FnMut(Outcome),
 ) -> Option<Vec<u8>> {
@@ -40,7 +39,7 @@ pub(super) fn view(
     if let Some((events, finder)) = shape.events.filter(|(events, _)| !events.fields.is_empty()) {
         with_workspace(|workspace| {
             let (found, room) = finder.find(data, workspace);
-            let machine = Machine::new(event, event_type, found, room).showing(redacted);
+            let machine = Machine::new(event, found, room).showing(redacted);
             for field in &events.fields {
                 let value = match &field.value {
                     FieldValue::Literal(literal) => Some(literal.clone()),

@@ -1,9 +1,13 @@
 //! From a tree to a program, with everything that is wrong with it.
 
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Look;
+use regex_syntax::hir::literal::Extractor;
+
 use super::parse::{Binary, Kind, Literal, Node, parse};
 use super::{
-    ATTRS, Ask, Attr, CelError, Const, MAX_DEPTH, MAX_REGEXES, MAX_SOURCE, NameRun, Op, Program, REGEX_DEPTH,
-    REGEX_SIZE, folding,
+    ATTRS, Ask, Attr, CelError, Const, MAX_DEPTH, MAX_REGEXES, MAX_SOURCE, NameRun, Op, Pattern, Program,
+    REGEX_DEPTH, REGEX_SIZE, folding,
 };
 use crate::policy::telemetry::facts::{MAX_STEPS, Paths, Step};
 use crate::types::Severity;
@@ -80,7 +84,7 @@ struct Writer<'p> {
     paths: &'p mut Paths,
     ops: Vec<Op>,
     consts: Vec<Const>,
-    regexes: Vec<regex::bytes::Regex>,
+    regexes: Vec<Pattern>,
     /// Of each regular expression its source.
     patterns: Vec<String>,
     /// Characters whose case they look up, all together.
@@ -117,7 +121,7 @@ impl Writer<'_> {
                 (Op::Contains, Const::Text(text)) => Some(memchr::memmem::Finder::new(text).into_owned()),
                 _ => None,
             };
-            self.ask(start, Ask { place, value: Some(value), by, finder });
+            self.ask(start, Ask::new(place, Some(value), by, finder));
         } else {
             self.ops.push(by);
         }
@@ -303,7 +307,7 @@ impl Writer<'_> {
                 self.wanted(target, Type::Text)?;
                 let by = Op::Matches(self.regex(pattern)?);
                 if let [place @ (Op::Slot(_) | Op::Attr(_))] = self.ops[start..] {
-                    self.ask(start, Ask { place, value: None, by, finder: None });
+                    self.ask(start, Ask::new(place, None, by, None));
                 } else {
                     self.ops.push(by);
                 }
@@ -387,7 +391,7 @@ impl Writer<'_> {
                 };
                 CelError::new(pattern.at, message)
             })?;
-        self.regexes.push(regex);
+        self.regexes.push(Pattern { regex, begins: begins(text).unwrap_or_default() });
         self.patterns.push(text.clone());
         Ok(u16::try_from(self.regexes.len() - 1).unwrap_or(u16::MAX))
     }
@@ -502,6 +506,19 @@ impl Writer<'_> {
             format!("`{first}` is not known here; an event's members are asked for as event.data.{first}");
         Err(CelError::new(base.at, message))
     }
+}
+
+/// What a text begins with that this pattern, which was compiled, matches at the beginning alone.
+fn begins(pattern: &str) -> Option<Box<[u8]>> {
+    // Most others say so with their first character, too.
+    if !pattern.starts_with('^') {
+        return None;
+    }
+    let hir = ParserBuilder::new().nest_limit(REGEX_DEPTH).utf8(false).build().parse(pattern).ok()?;
+    if !hir.properties().look_set_prefix().contains(Look::Start) {
+        return None;
+    }
+    Extractor::new().extract(&hir).longest_common_prefix().map(Box::from)
 }
 
 /// The names at the end of a chain, `["x"]` included, and what they are asked of.

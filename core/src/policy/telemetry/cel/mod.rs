@@ -217,8 +217,25 @@ struct Ask {
     /// Where `by` takes one.
     value: Option<u16>,
     by: Op,
+    /// Of a comparison, in which orders it holds: one bit each for less, equal and greater, the lowest first.
+    orders: u8,
     /// Of `contains`, what looks for its text.
     finder: Option<memchr::memmem::Finder<'static>>,
+}
+
+impl Ask {
+    fn new(place: Op, value: Option<u16>, by: Op, finder: Option<memchr::memmem::Finder<'static>>) -> Self {
+        let orders = match by {
+            Op::Less => 0b001,
+            Op::Equal => 0b010,
+            Op::LessOrEqual => 0b011,
+            Op::Greater => 0b100,
+            Op::NotEqual => 0b101,
+            Op::GreaterOrEqual => 0b110,
+            _ => 0,
+        };
+        Self { place, value, by, orders, finder }
+    }
 }
 
 /// Names after a value that is only known when the event is there, longest joined name first.
@@ -228,12 +245,26 @@ struct NameRun {
     keys: Vec<Vec<Box<[u8]>>>,
 }
 
+/// A regular expression.
+#[derive(Debug)]
+struct Pattern {
+    regex: regex::bytes::Regex,
+    /// What every text begins with that it matches, if it only matches at a text's beginning; else empty.
+    begins: Box<[u8]>,
+}
+
+impl Pattern {
+    fn is_match(&self, text: &[u8]) -> bool {
+        text.starts_with(&self.begins) && self.regex.is_match(text)
+    }
+}
+
 /// What a source became.
 #[derive(Debug)]
 pub(super) struct Program {
     ops: Box<[Op]>,
     consts: Box<[Const]>,
-    regexes: Box<[regex::bytes::Regex]>,
+    regexes: Box<[Pattern]>,
     runs: Box<[NameRun]>,
     asks: Box<[Ask]>,
     /// Whether no step leaves anything but a condition, as in most rules: see [`run`].

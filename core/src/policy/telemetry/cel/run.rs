@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-use super::{Ask, Attr, BUDGET, Const, Fault, NameRun, Op, Program};
+use super::{Ask, Attr, BUDGET, Const, Fault, MAX_DEPTH, NameRun, Op, Program};
 use crate::envelope::Redacted;
 use crate::event::{Attribute, Event};
 use crate::policy::telemetry::facts::{FoundValues, Slot};
@@ -48,11 +48,12 @@ impl Outcome {
         }
     }
 
-    fn value<'a>(self) -> Val<'a> {
-        match self {
-            Self::True => Val::Bool(true),
-            Self::False => Val::Bool(false),
-            Self::Fault(fault) => Val::Fault(fault),
+    /// CEL's `||` (`absorbing` true) and `&&` (false), as [`join`].
+    fn join(self, other: Self, absorbing: Self) -> Self {
+        match (self, other) {
+            (one, other) if one == absorbing || other == absorbing => absorbing,
+            (Self::Fault(one), Self::Fault(other)) => Self::Fault(one.max(other)),
+            (fault @ Self::Fault(_), _) | (_, fault) => fault,
         }
     }
 }
@@ -62,8 +63,6 @@ pub(in crate::policy::telemetry) struct Machine<'a> {
     event: &'a Event,
     /// As it is shown to others, where that is whom it is asked for.
     redacted: Option<&'a Redacted>,
-    /// The event's type without the prefix of built-in ones.
-    event_type: &'a str,
     found: FoundValues<'a>,
     /// What is left of the room for texts that are put together.
     room: Cell<&'a mut [u8]>,
@@ -75,11 +74,10 @@ type Stack<'a> = SmallVec<[Val<'a>; 48]>;
 impl<'a> Machine<'a> {
     pub(in crate::policy::telemetry) fn new(
         event: &'a Event,
-        event_type: &'a str,
         found: FoundValues<'a>,
         room: &'a mut [u8],
     ) -> Self {
-        Self { event, redacted: None, event_type, found, room: Cell::new(room) }
+        Self { event, redacted: None, found, room: Cell::new(room) }
     }
 
     /// With the event's attributes as redaction leaves them.
@@ -90,7 +88,11 @@ impl<'a> Machine<'a> {
     /// Runs a rule.
     pub(in crate::policy::telemetry) fn rule(&self, program: &'a Program) -> Outcome {
         if program.conditions {
-            return self.begin(program).conditions();
+            let mut run = self.begin(program);
+            return match *program.ops {
+                [Op::Ask(n)] => run.asked(&program.asks[usize::from(n)]),
+                _ => run.conditions(),
+            };
         }
         Outcome::of(self.value(program))
     }
@@ -173,7 +175,8 @@ impl<'a> Machine<'a> {
             Self::optional(event.attribute(Attribute::Traceparent).and_then(|parent| parent.get(range)))
         };
         match attr {
-            Attr::Type => Val::Text(self.event_type.as_bytes()),
+            // As hosts write it, so that a rule holds under any prefix.
+            Attr::Type => Val::Text(event.short_type().as_bytes()),
             Attr::Id => self.copy(event.id.text().as_bytes()),
             Attr::Time => self.written(|text| format_time(text, event.time)),
             Attr::Severity => Val::Int(i64::from(event.severity.number())),
@@ -340,7 +343,9 @@ impl<'a> Run<'_, 'a> {
     /// the last is at hand.
     fn conditions(&mut self) -> Outcome {
         let program = self.program;
-        let mut stack: SmallVec<[Outcome; 48]> = SmallVec::new();
+        // One for each level that a source may nest, once it is written out.
+        let mut stack = [Outcome::Fault(Fault::Type); 2 * MAX_DEPTH + 2];
+        let mut height = 0;
         let mut last = Outcome::Fault(Fault::Type);
         let mut at = 0;
         while let Some(op) = program.ops.get(at) {
@@ -349,33 +354,43 @@ impl<'a> Run<'_, 'a> {
             if self.budget < 0 {
                 return Outcome::Fault(Fault::Cost);
             }
-            let value = match *op {
-                Op::Ask(n) => Outcome::of(self.ask(&program.asks[usize::from(n)])),
-                Op::HasSlot(slot) => Outcome::of(is_there(self.machine.slot(slot))),
-                Op::HasAttr(attr) => Outcome::of(is_there(self.machine.attr(attr))),
-                Op::IfFalse(to) | Op::IfTrue(to) => {
-                    let leaving = if matches!(op, Op::IfTrue(_)) { Outcome::True } else { Outcome::False };
-                    if last == leaving {
-                        at = usize::from(to);
+            // By itself, as most are that: a processor foresees it more often than one of many.
+            let value = if let Op::Ask(n) = *op {
+                self.asked(&program.asks[usize::from(n)])
+            } else {
+                match *op {
+                    Op::HasSlot(slot) => Outcome::of(is_there(self.machine.slot(slot))),
+                    Op::HasAttr(attr) => Outcome::of(is_there(self.machine.attr(attr))),
+                    Op::IfFalse(to) | Op::IfTrue(to) => {
+                        let leaving =
+                            if matches!(op, Op::IfTrue(_)) { Outcome::True } else { Outcome::False };
+                        if last == leaving {
+                            at = usize::from(to);
+                        }
+                        continue;
                     }
-                    continue;
-                }
-                // From here on the last is taken.
-                Op::Not => {
-                    last = match last {
-                        Outcome::True => Outcome::False,
-                        Outcome::False => Outcome::True,
-                        fault @ Outcome::Fault(_) => fault,
-                    };
-                    continue;
-                }
-                _ => {
-                    let first = stack.pop().unwrap_or(Outcome::Fault(Fault::Type));
-                    last = Outcome::of(join(first.value(), last.value(), matches!(op, Op::Or)));
-                    continue;
+                    // From here on the last is taken.
+                    Op::Not => {
+                        last = match last {
+                            Outcome::True => Outcome::False,
+                            Outcome::False => Outcome::True,
+                            fault @ Outcome::Fault(_) => fault,
+                        };
+                        continue;
+                    }
+                    _ => {
+                        height = height.saturating_sub(1);
+                        let first = stack.get(height).copied().unwrap_or(Outcome::Fault(Fault::Type));
+                        let absorbing = if matches!(op, Op::Or) { Outcome::True } else { Outcome::False };
+                        last = first.join(last, absorbing);
+                        continue;
+                    }
                 }
             };
-            stack.push(last);
+            if let Some(place) = stack.get_mut(height) {
+                *place = last;
+            }
+            height += 1;
             last = value;
         }
         last
@@ -392,6 +407,34 @@ impl<'a> Run<'_, 'a> {
             }
             other => mistyped(other),
         }
+    }
+
+    /// As [`ask`](Self::ask), of a condition. What most ask, a member compared with a number or with a text, is answered
+    /// without looking for the way of its operation.
+    #[inline]
+    fn asked(&mut self, ask: &'a Ask) -> Outcome {
+        let FoundValues { data, slots, .. } = self.machine.found;
+        if ask.orders != 0
+            && let Op::Slot(slot) = ask.place
+            && let Some(slot) = slots.get(usize::from(slot))
+            && let Some(value) = ask.value
+        {
+            let order = match (*slot, &self.program.consts[usize::from(value)]) {
+                (Slot::Int(a), Const::Int(b)) => Some(a.cmp(b)),
+                // Of texts that differ it is not asked how, unless they are put in order.
+                (Slot::Text(from, to), Const::Text(b)) if matches!(ask.orders, 0b010 | 0b101) => {
+                    let same = data.get(from as usize..to as usize).is_some_and(|a| *a == **b);
+                    Some(if same { Ordering::Equal } else { Ordering::Less })
+                }
+                _ => None,
+            };
+            if let Some(order) = order {
+                self.budget -= 2;
+                let holds = ask.orders >> (order as i8 + 1) & 1 == 1;
+                return if holds { Outcome::True } else { Outcome::False };
+            }
+        }
+        Outcome::of(self.ask(ask))
     }
 
     /// Costs as much as the steps that it stands for.

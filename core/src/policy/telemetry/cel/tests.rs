@@ -45,7 +45,7 @@ fn run(source: &str, data: &str) -> Result<Outcome, CelError> {
     let outcome = |of: for<'m> fn(&Machine<'m>, &'m Program) -> Outcome| {
         with_workspace(|workspace| {
             let (found, room) = finder.find(event.data(), workspace);
-            of(&Machine::new(&event, event.event_type(), found, room), &program)
+            of(&Machine::new(&event, found, room), &program)
         })
     };
     let rule = outcome(|machine, program| machine.rule(program));
@@ -56,6 +56,46 @@ fn run(source: &str, data: &str) -> Result<Outcome, CelError> {
 }
 
 const DATA: &str = r#"{"a.b":1,"a":{"b":2,"c":{"d":3}},"c":{"d.e":4,"d":{"e":5}},"n":null,"t":true,"x":2.5,"s":"hello w\u00f6rld","esc":"a\n\"b\"","list":[1,"two",{"k.l":7}],"big":9007199254740991,"m":{"k":1,"weird key":2},"http":{"status":503},"ключ":"да"}"#;
+
+/// What a text is asked before a regular expression is changes nothing.
+#[test]
+fn what_an_anchored_pattern_begins_with_is_what_it_matches() {
+    let begins = |pattern: &str| {
+        let (program, _) =
+            compile(&format!("event.data.s.matches(r'{pattern}')"), &mut Paths::default()).unwrap();
+        let texts = [
+            "",
+            "/",
+            "/admin",
+            "/admin/x",
+            "/administrator",
+            "/adm",
+            "x/admin",
+            "/b\n/admin",
+            "a",
+            "b",
+            "ADMIN",
+        ];
+        for text in texts {
+            let expected = regex::bytes::Regex::new(pattern).unwrap().is_match(text.as_bytes());
+            let outcome = run(&format!("event.data.s.matches(r'{pattern}')"), &format!("{{\"s\":{text:?}}}"));
+            assert_eq!(outcome == Ok(Outcome::True), expected, "{pattern} of {text:?}");
+        }
+        String::from_utf8(program.regexes[0].begins.to_vec()).unwrap()
+    };
+    assert_eq!(begins("^/admin(/|$)"), "/admin");
+    assert_eq!(begins("^/(admin|b)$"), "/");
+    assert_eq!(begins("^/admin(/|$)|a"), "");
+    assert_eq!(begins("^/admin?"), "/admi");
+    assert_eq!(begins("^(/|a)"), "");
+    assert_eq!(begins("^(?i)admin"), "");
+    assert_eq!(begins("^(?:^/adm|/admin)"), "/adm");
+    assert_eq!(begins("(?m)^/admin"), "");
+    assert_eq!(begins("^(?m)|^/admin"), "");
+    assert_eq!(begins("^/+b?"), "/");
+    assert_eq!(begins("^$"), "");
+    assert_eq!(begins("/admin"), "");
+}
 
 /// What comes true, what comes false, and what has no value: by source.
 #[test]
