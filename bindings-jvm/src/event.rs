@@ -184,6 +184,7 @@ impl<'a> Fields<'a> {
             run: text(4)?,
             parent_run: text(5)?,
             of_span: false,
+            ready: None,
             turn: text(6)?,
             attempt: text(7)?,
             trace,

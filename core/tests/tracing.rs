@@ -109,6 +109,39 @@ fn values_that_json_cannot_carry_are_counted_and_no_record_is_refused() {
     assert_eq!(parts(&events[1]), ["message"]);
 }
 
+/// A field of an earlier one's name is kept under another, which is counted; names that only look alike are not.
+#[test]
+fn a_name_that_comes_twice_is_counted_once() {
+    let events = traced(|| {
+        info!(first = 1, second = 2, first = 3);
+        info!(abc = 1, aabc = 2, bbc = 3, cbc = 4, acb = 5, bca = 6, r#bac = 7, cab = 8);
+    });
+    assert_eq!(events[0].data().get("respelled"), Some(&Value::Int(1)));
+    assert_eq!(events[1].data().get("respelled"), None);
+}
+
+macro_rules! from_ten_places {
+    ($tens:literal: $($ones:literal)*) => {
+        [$((concat!("place", $tens, $ones), || info!(target: concat!("place", $tens, $ones), "here"))),*]
+    };
+}
+
+/// What is kept of a place in the code is that place's, however many there are.
+#[test]
+fn every_event_says_where_it_is_from() {
+    let places: [[(&str, fn()); 10]; 3] = [
+        from_ten_places!("0": "0" "1" "2" "3" "4" "5" "6" "7" "8" "9"),
+        from_ten_places!("1": "0" "1" "2" "3" "4" "5" "6" "7" "8" "9"),
+        from_ten_places!("2": "0" "1" "2" "3" "4" "5" "6" "7" "8" "9"),
+    ];
+    let twice = || places.iter().flatten().chain(places.iter().rev().flatten());
+    let events = traced(|| twice().for_each(|(_, trace)| trace()));
+    assert_eq!(events.len(), 60);
+    for (event, (place, _)) in events.iter().zip(twice()) {
+        assert_eq!(event.data().get("logger").and_then(Value::as_str), Some(*place));
+    }
+}
+
 #[test]
 fn an_agents_span_is_a_run_and_what_happens_inside_belongs_to_it() {
     let events = traced(|| {

@@ -5,9 +5,8 @@
 
 use super::log::{NAME, emit_record};
 use super::{Door, Told};
-use crate::content::Part;
 use crate::error::{ErrorKind, Result};
-use crate::event::{Data, EventInput, Trace, with_writer};
+use crate::event::{EventInput, Ready, Trace, Words, with_writer};
 use crate::json::{DEFAULT_DEPTH, JsonError, ObjectWriter, Spelled, Value, parse};
 use crate::settings::ContentMode;
 use crate::types::Severity;
@@ -21,7 +20,7 @@ pub(crate) struct Record<'a> {
     pub(crate) logger: &'a str,
     pub(crate) message: &'a str,
     /// An object's text; empty: none.
-    pub(crate) attributes: &'a str,
+    pub(crate) attributes: &'a [u8],
     /// The exception's message; empty: none.
     pub(crate) exception: &'a str,
     /// `code.module`, `code.file`, `code.line`
@@ -32,12 +31,26 @@ pub(crate) struct Record<'a> {
     pub(crate) permit: ContentMode,
     /// How many of the attributes are not as they were given.
     pub(crate) respelled: u64,
+    /// What [`data`](Self::data) made of a record that has the same of all that it is made of.
+    pub(crate) known: Option<&'a [u8]>,
 }
 
 impl Record<'_> {
-    fn is_short(&self) -> bool {
+    /// Whether its names are as they are given.
+    pub(crate) fn is_short(&self) -> bool {
         let names = [Some(self.level), Some(self.logger), self.module, self.file];
         names.into_iter().flatten().all(|name| name.len() <= NAME)
+    }
+
+    /// The event's data: canonical, and what a `log.record` is asked for.
+    pub(crate) fn data(&self) -> Box<[u8]> {
+        with_writer(DEFAULT_DEPTH, |writer| self.written(writer).into())
+    }
+
+    fn written<'w>(&self, writer: &'w mut ObjectWriter) -> &'w [u8] {
+        // Texts and a small number, in order: nothing that could be refused.
+        let _ = self.write_data(writer);
+        writer.finish().map(|data| data.bytes()).unwrap_or_default()
     }
 
     fn write_data(&self, writer: &mut ObjectWriter) -> Result<(), JsonError> {
@@ -70,21 +83,9 @@ impl Record<'_> {
         writer.end_object()
     }
 
-    fn content(&self) -> Vec<Part> {
-        let part = |text: &str, mediatype: Option<&str>, role: Option<&str>| {
-            let mut part = Part::text("message", text).permit(self.permit);
-            if let Some(mediatype) = mediatype {
-                mediatype.clone_into(&mut part.mediatype);
-            }
-            part.role = role.map(str::to_owned);
-            part
-        };
-        let parts = [
-            part_of(self.message, |text| part(text, None, None)),
-            part_of(self.attributes, |text| part(text, Some("application/json"), Some("attributes"))),
-            part_of(self.exception, |text| part(text, None, Some("exception"))),
-        ];
-        parts.into_iter().flatten().collect()
+    fn words(&self) -> Words<'_> {
+        let Self { message, attributes, exception, permit, .. } = *self;
+        Words { message: message.as_bytes(), attributes, exception: exception.as_bytes(), permit }
     }
 
     /// The record in the form of every language.
@@ -121,14 +122,10 @@ impl Record<'_> {
         }
         if !self.attributes.is_empty() {
             // It was written here.
-            put("attributes", parse(self.attributes.as_bytes()).unwrap_or(Value::Null));
+            put("attributes", parse(self.attributes).unwrap_or(Value::Null));
         }
         Spelled { value: Value::Object(members), respelled: self.respelled }
     }
-}
-
-fn part_of(text: &str, part: impl FnOnce(&str) -> Part) -> Option<Part> {
-    (!text.is_empty()).then(|| part(text))
 }
 
 /// Emits a record, as [`emit_record`] emits [`Record::spelled`].
@@ -137,18 +134,16 @@ fn part_of(text: &str, part: impl FnOnce(&str) -> Part) -> Option<Part> {
 /// As [`emit_record`].
 pub(crate) fn emit_direct<D: Door>(emitter: &D, record: &Record<'_>, waiter: &D::Waiter<'_>) -> Result<()> {
     if record.is_short() {
-        let tried = with_writer(DEFAULT_DEPTH, |writer| {
-            // Texts and a small number, in order: nothing that could be refused.
-            let _ = record.write_data(writer);
-            let input = EventInput {
-                data: Data::Object(writer),
-                content: record.content(),
-                severity: Some(record.severity.name()),
-                trace: record.trace,
-                ..EventInput::new("log.record")
-            };
+        let emit = |data: &[u8]| {
+            let ready = Ready { data, severity: record.severity, words: record.words() };
+            let input =
+                EventInput { ready: Some(&ready), trace: record.trace, ..EventInput::new("log.record") };
             emitter.emit_input(input, waiter)
-        });
+        };
+        let tried = match record.known {
+            Some(data) => emit(data),
+            None => with_writer(DEFAULT_DEPTH, |writer| emit(record.written(writer))),
+        };
         match tried {
             Err(e) if e.kind() == ErrorKind::InvalidEvent => {}
             other => return other.inspect_err(|e| emitter.not_emitted(Told::Log, e)),
@@ -161,7 +156,8 @@ pub(crate) fn emit_direct<D: Door>(emitter: &D, record: &Record<'_>, waiter: &D:
 mod tests {
     use super::*;
     use crate::bridge::event_of_record;
-    use crate::event::read_value;
+    use crate::content::Part;
+    use crate::event::{Data, read_value};
 
     fn data(input: &EventInput<'_>) -> String {
         let Data::Object(writer) = input.data else { panic!("no data") };
@@ -182,7 +178,7 @@ mod tests {
                 level: severity.text(),
                 logger: "app::module",
                 message,
-                attributes: if respelled > 0 { r#"{"b":1,"a":"two","c":[0.5]}"# } else { "" },
+                attributes: if respelled > 0 { br#"{"b":1,"a":"two","c":[0.5]}"#.as_slice() } else { b"" },
                 exception: if line.is_some() { "gone\ncaused by: gone" } else { "" },
                 module: line.map(|_| "app::module"),
                 file: (severity != Severity::Warn).then_some("src/app.rs"),
@@ -190,6 +186,7 @@ mod tests {
                 trace: line.map(|_| trace),
                 permit: if respelled > 0 { ContentMode::Raw } else { ContentMode::Off },
                 respelled,
+                known: None,
             })
         });
         for record in severities {
@@ -202,7 +199,13 @@ mod tests {
                     data(&EventInput { data: Data::Object(&one), ..EventInput::new("") }),
                     data(&input)
                 );
-                assert_eq!(record.content(), input.content);
+                assert_eq!(record.words().parts(), input.content);
+                let cost: usize = input.content.iter().map(Part::cost).sum();
+                assert_eq!(record.words().cost(), cost);
+                assert_eq!(*record.data(), *data(&input).as_bytes());
+                // What is not asked again: the type's own rules.
+                let members = one.finish().unwrap();
+                assert!(crate::types::validate("log.record", members.members()).is_ok());
                 assert_eq!(Some(record.severity.name()), input.severity);
                 assert_eq!(record.trace, input.trace);
                 Ok(())

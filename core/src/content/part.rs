@@ -116,7 +116,16 @@ impl Part {
     /// # Errors
     /// `invalid_event` at the member, as `content[2].class`.
     pub fn check(&self, at: &str) -> Result<()> {
-        let place = |member: &str| format!("{at}.{member}");
+        self.check_at(&|| at.to_owned())
+    }
+
+    /// As [`check`](Self::check), of the part with this index of an event.
+    pub(crate) fn check_nth(&self, index: usize) -> Result<()> {
+        self.check_at(&|| format!("content[{index}]"))
+    }
+
+    fn check_at(&self, at: &dyn Fn() -> String) -> Result<()> {
+        let place = |member: &str| format!("{}.{member}", at());
         validate_class(&self.class).map_err(|e| e.at(place("class")))?;
         if !is_mediatype(&self.mediatype) {
             return Err(Error::invalid_event("not a media type; write it as text/plain or image/png")
@@ -134,16 +143,17 @@ impl Part {
     /// The bytes that the part needs on the wire and in a queue, for its disclosure and its commitment.
     #[must_use]
     pub fn cost(&self) -> usize {
-        /// Names, digest, salt and decision of a part.
-        const FIXED: usize = 512;
         let body = match &self.body {
             Body::Text(text) => text.len(),
             Body::Bytes(bytes) => bytes.len().div_ceil(3) * 4,
         };
         let texts = [&self.role, &self.reference, &self.summary];
         let texts: usize = texts.into_iter().flatten().map(String::len).sum();
-        FIXED + body + self.class.len() + self.mediatype.len() + texts
+        Self::FIXED_COST + body + self.class.len() + self.mediatype.len() + texts
     }
+
+    /// Of [`cost`](Self::cost), names, digest, salt and decision of a part.
+    pub(crate) const FIXED_COST: usize = 512;
 
     /// Reads a part from its mapping form: the members named in docs/CONTENT.md, `bytes` in base64; `at` is its
     /// place in the event, as `content[2]`.
@@ -244,9 +254,11 @@ pub fn validate_class(class: &str) -> Result<()> {
     if !is_name(class) {
         return Err(Error::invalid_event("a class is 1 to 64 of A-Z a-z 0-9 . _ -"));
     }
-    let bare: String =
-        class.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    if matches!(bare.as_str(), "reasoning" | "thinking" | "chainofthought") {
+    let is = |hidden: &str| {
+        let bare = class.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+        bare.eq(hidden.bytes())
+    };
+    if ["reasoning", "thinking", "chainofthought"].into_iter().any(is) {
         return Err(Error::invalid_event(
             "hidden reasoning is not captured, under any policy; leave this part out",
         ));

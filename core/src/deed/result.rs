@@ -267,7 +267,7 @@ impl Emitter {
             tenant: event.tenant(),
             causation: Some(&causation),
             correlation: event.attribute(Attribute::Correlation),
-            child: event.content.as_ref().and_then(|content| content.child.as_deref()),
+            child: event.child(),
             ..EventInput::new(event.event_type())
         };
         self.enter(input, Some(Phase::Result), waiter, None)

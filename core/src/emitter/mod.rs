@@ -314,7 +314,9 @@ impl Emitter {
         ready.inspect_err(|_| inner.refuse())?;
         let run = input.run.is_none().then_some(input.trace).flatten();
         let run = run.and_then(|trace| inner.runs.around(&trace));
-        let input = EventInput { run: input.run.or(run.as_deref()), ..input };
+        // For as long as that run.
+        let mut input = input;
+        input.run = input.run.or(run.as_deref());
         let event = inner.freezer.freeze_as(input, phase)?;
         if inner.disabled {
             let tracked = Arc::new(Tracked::new(event, 0, Instant::default()));

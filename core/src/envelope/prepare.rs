@@ -110,27 +110,23 @@ impl Prepared {
     /// Data that cannot be redacted: the event is not sealed at all.
     pub(crate) fn of(event: &Event, rules: &ContentRules, timeline: &Timeline) -> Result<Self> {
         let redacted = Redacted::of(event, rules.redactor.as_deref())?;
-        let content = event.content.as_ref().and_then(|content| {
+        let parts = event.parts();
+        let content = if parts.is_empty() {
+            None
+        } else {
             let id = event.id.to_string();
             let trace = event.attribute(Attribute::Traceparent).and_then(|parent| parent.get(3..35));
             let facts = EventFacts {
                 tenant: event.tenant(),
                 agent: Some(event.agent()),
-                child: content.child.as_deref(),
+                child: event.child(),
                 keys: Keys { run: event.attribute(Attribute::Run), trace, event: &id },
                 time: event.time,
             };
             let salt = |part: usize| timeline.bytes16(&format!("salt:{id}"), part as u64);
             let now = timeline.judged_at(event.time);
-            PreparedContent::new(
-                &content.parts,
-                &facts,
-                rules.policy.as_ref(),
-                rules.redactor.as_deref(),
-                salt,
-                now,
-            )
-        });
+            PreparedContent::new(&parts, &facts, rules.policy.as_ref(), rules.redactor.as_deref(), salt, now)
+        };
         Ok(Self {
             wire: redacted
                 .shown

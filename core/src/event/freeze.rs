@@ -1,10 +1,11 @@
 //! Freezing: from the event that the host gave to the one that lanes share.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::input::{Data, EventInput, Trace, invalid_data};
+use super::input::{Data, EventInput, Trace, Words, invalid_data};
 use super::outside::{is_control, usable_trace};
 use crate::content::{Part, Redactor};
 use crate::error::{Error, Result};
@@ -12,7 +13,7 @@ use crate::glob::Globs;
 use crate::hex;
 use crate::json::{Canonical, ObjectWriter, compare_keys, parse_into, write_string};
 use crate::seam::{UnixNanos, Uuid, parse_time};
-use crate::settings::Limits;
+use crate::settings::{ContentMode, Limits};
 use crate::sink::{EventId, LONGEST_ID};
 use crate::timeline::Timeline;
 use crate::types::{self, Severity};
@@ -93,23 +94,34 @@ pub struct Event {
     pub terminal: bool,
     /// Whether it is what a finished span came to.
     pub(crate) of_span: bool,
-    /// Content parts, decided upon when the event was frozen.
-    pub(crate) content: Option<Box<EventContent>>,
-    /// Canonical data, then the attributes, then agent, type and tenant, back to back. They are no `Arc<str>`s, as
-    /// threads that count references to the same text would contend for its reference count.
+    content: Content,
+    /// Canonical data, then the attributes, then agent, type, tenant and the words of a log record, back to back. They are
+    /// no `Arc<str>`s, as threads that count references to the same text would contend for its reference count.
     text: Box<[u8]>,
     data_end: u32,
     ends: [u32; Attribute::COUNT],
     agent_end: u32,
     type_end: u32,
+    tenant_end: u32,
     /// Where in the type the prefix of built-in types ends.
     short_type: u32,
 }
 
-/// Content parts, and the form in which the first lane sealed them.
-pub(crate) struct EventContent {
-    pub(crate) parts: Vec<Part>,
-    pub(crate) child: Option<Box<str>>,
+/// Content parts.
+enum Content {
+    None,
+    Parts(Box<Given>),
+    /// Those of a log record, whose texts end there in the event's; they are made when the first lane seals the event.
+    Words {
+        ends: [u32; 3],
+        permit: ContentMode,
+    },
+}
+
+/// Content parts as the host gave them.
+struct Given {
+    parts: Vec<Part>,
+    child: Option<Box<str>>,
 }
 
 impl Event {
@@ -123,9 +135,9 @@ impl Event {
         (self.ends[Attribute::COUNT - 1] - self.data_end) as usize
     }
 
-    /// Bytes of everything but `data`.
+    /// Bytes of everything but `data` and content.
     pub(crate) fn names_len(&self) -> usize {
-        self.text.len() - self.data_end as usize
+        (self.tenant_end - self.data_end) as usize
     }
 
     /// A text attribute, if the event has it.
@@ -157,8 +169,45 @@ impl Event {
     /// Tenant scope.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
-        let tenant = &self.text[self.type_end as usize..];
-        (!tenant.is_empty()).then(|| std::str::from_utf8(tenant).unwrap_or_default())
+        Some(self.part(self.type_end, self.tenant_end)).filter(|tenant| !tenant.is_empty())
+    }
+
+    /// Its content parts.
+    pub(crate) fn parts(&self) -> Cow<'_, [Part]> {
+        match &self.content {
+            Content::None => Cow::Borrowed(&[]),
+            Content::Parts(given) => Cow::Borrowed(&given.parts),
+            Content::Words { .. } => Cow::Owned(self.words().parts()),
+        }
+    }
+
+    /// For content: the child agent or the extension that it comes from.
+    pub(crate) fn child(&self) -> Option<&str> {
+        match &self.content {
+            Content::Parts(given) => given.child.as_deref(),
+            Content::None | Content::Words { .. } => None,
+        }
+    }
+
+    fn words(&self) -> Words<'_> {
+        let Content::Words { ends: [message, attributes, exception], permit } = self.content else {
+            return Words::default();
+        };
+        let part = |start: u32, end: u32| &self.text[start as usize..end as usize];
+        Words {
+            message: part(self.tenant_end, message),
+            attributes: part(message, attributes),
+            exception: part(attributes, exception),
+            permit,
+        }
+    }
+
+    fn content_cost(&self) -> usize {
+        match &self.content {
+            Content::None => 0,
+            Content::Parts(given) => given.parts.iter().map(Part::cost).sum(),
+            Content::Words { .. } => self.words().cost(),
+        }
     }
 
     fn part(&self, start: u32, end: u32) -> &str {
@@ -168,8 +217,7 @@ impl Event {
     /// How many bytes the event counts for in a queue: its text, and a fixed share for the rest.
     #[must_use]
     pub fn cost(&self) -> usize {
-        let content = self.content.as_ref().map_or(0, |c| c.parts.iter().map(Part::cost).sum());
-        self.agent_end as usize + 256 + content
+        self.agent_end as usize + 256 + self.content_cost()
     }
 }
 
@@ -194,18 +242,20 @@ impl Event {
         text.extend_from_slice(event_type[1].as_bytes());
         let type_end = end(&text);
         text.extend_from_slice(tenant.unwrap_or_default().as_bytes());
+        let tenant_end = end(&text);
         Self {
             id: id.into(),
             time,
             severity,
             terminal: true,
             of_span: false,
-            content: None,
+            content: Content::None,
             text: text.into_boxed_slice(),
             data_end,
             ends: [data_end; Attribute::COUNT],
             agent_end,
             type_end,
+            tenant_end,
             short_type,
         }
     }
@@ -286,6 +336,10 @@ impl Freezer {
     /// # Errors
     /// As [`freeze`](Self::freeze).
     pub(crate) fn freeze_as(&self, mut input: EventInput<'_>, phase: Option<Phase>) -> Result<Event> {
+        if let Some(ready) = input.ready {
+            let resolved = types::resolve(input.event_type, &self.identity.prefix)?;
+            return self.complete(&mut input, resolved, ready.severity, Written::Ready(ready.data), phase);
+        }
         match input.data {
             Data::Object(writer) => self.freeze_with(&mut input, writer, phase),
             Data::None | Data::Json(_) => {
@@ -321,6 +375,18 @@ impl Freezer {
             self.near.tell(input.event_type, &identity.prefix);
         }
         let default_severity = resolved.check(data.members())?;
+        self.complete(input, resolved, default_severity, Written::Members(data), phase)
+    }
+
+    fn complete(
+        &self,
+        input: &mut EventInput<'_>,
+        resolved: types::Resolved<'_>,
+        default_severity: Severity,
+        data: Written<'_>,
+        phase: Option<Phase>,
+    ) -> Result<Event> {
+        let identity = &*self.identity;
         let severity = match input.severity {
             Some(given) => given.parse()?,
             None => default_severity,
@@ -369,7 +435,7 @@ impl Freezer {
             check_attribute("child", child)?;
         }
         for (i, part) in input.content.iter().enumerate() {
-            part.check(&format!("content[{i}]"))?;
+            part.check_nth(i)?;
         }
 
         let attributes = [
@@ -391,14 +457,14 @@ impl Freezer {
         let with_parent = match input.parent_run {
             Some(parent) if about_run() && data.get("parent_run").is_none() => {
                 check_attribute("parent_run", parent)?;
-                Some(with_text(&data, "parent_run", parent))
+                Some(data.with_text("parent_run", parent)?)
             }
             _ => None,
         };
         let with_phase = phase.map(|phase| match &with_parent {
             // An event about a run may be a deed's, too.
             Some(text) => add_text(text, "phase", phase.name()),
-            None => Ok(with_text(&data, "phase", phase.name())),
+            None => data.with_text("phase", phase.name()),
         });
         let with_phase = with_phase.transpose()?;
         let bytes = with_phase.as_deref().or(with_parent.as_deref()).unwrap_or(data.bytes());
@@ -407,7 +473,8 @@ impl Freezer {
             + agent.len()
             + event_type[0].len()
             + event_type[1].len()
-            + tenant.map_or(0, str::len);
+            + tenant.map_or(0, str::len)
+            + input.ready.map_or(0, |ready| ready.words.len());
         // Checked once: no part ends behind the whole.
         let whole = offset(length)?;
         let end = |text: &Vec<u8>| u32::try_from(text.len()).unwrap_or(whole);
@@ -429,9 +496,21 @@ impl Freezer {
         text.extend_from_slice(event_type[1].as_bytes());
         let type_end = end(&text);
         text.extend_from_slice(tenant.unwrap_or_default().as_bytes());
-        let content = (!input.content.is_empty())
-            .then(|| std::mem::take(&mut input.content))
-            .map(|parts| Box::new(EventContent { parts, child: input.child.map(Into::into) }));
+        let tenant_end = end(&text);
+        let content = match input.ready.map(|ready| ready.words) {
+            Some(words) if !words.is_empty() => {
+                let ends = [words.message, words.attributes, words.exception].map(|part| {
+                    text.extend_from_slice(part);
+                    end(&text)
+                });
+                Content::Words { ends, permit: words.permit }
+            }
+            _ if input.content.is_empty() => Content::None,
+            _ => {
+                let parts = std::mem::take(&mut input.content);
+                Content::Parts(Box::new(Given { parts, child: input.child.map(Into::into) }))
+            }
+        };
         let event = Event {
             id,
             time,
@@ -443,6 +522,7 @@ impl Freezer {
             ends,
             agent_end,
             type_end,
+            tenant_end,
             short_type,
             text: text.into_boxed_slice(),
         };
@@ -494,9 +574,8 @@ impl Freezer {
             // The bytes that escaping adds: one for each quote and backslash. Control characters never get here.
             event.text[range].iter().filter(|b| matches!(b, b'"' | b'\\')).count()
         };
-        let parts = event.content.as_ref().map_or(0, |c| c.parts.iter().map(Part::cost).sum());
         let own_id = event.id.own().map_or(0, |id| 2 * id.len());
-        let mut size = self.overhead + event.text.len() + parts + own_id;
+        let mut size = self.overhead + event.tenant_end as usize + event.content_cost() + own_id;
         if size > limit / 2 {
             size += escaped(event.data_end as usize..event.data_end as usize + event.attributes_len());
         }
@@ -507,6 +586,38 @@ impl Freezer {
             .at("data"));
         }
         Ok(())
+    }
+}
+
+/// An event's data.
+#[derive(Clone, Copy)]
+enum Written<'a> {
+    Members(Canonical<'a>),
+    /// Of a log record.
+    Ready(&'a [u8]),
+}
+
+impl<'a> Written<'a> {
+    fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Members(data) => data.bytes(),
+            Self::Ready(data) => data,
+        }
+    }
+
+    /// A top-level member, as [`Canonical::get`]; a log record is asked for none.
+    fn get(self, key: &str) -> Option<&'a [u8]> {
+        match self {
+            Self::Members(data) => data.get(key),
+            Self::Ready(_) => None,
+        }
+    }
+
+    fn with_text(self, key: &str, value: &str) -> Result<Vec<u8>> {
+        match self {
+            Self::Members(data) => Ok(with_text(&data, key, value)),
+            Self::Ready(data) => add_text(data, key, value),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use crate::content::Part;
 use crate::error::{Error, Result};
 use crate::json::{self, ObjectWriter, Value};
+use crate::settings::ContentMode;
+use crate::types::Severity;
 
 /// Data of an event.
 #[derive(Clone, Copy, Default)]
@@ -82,6 +84,80 @@ pub struct EventInput<'a> {
     /// Whether it is what a finished span of its trace context came to: of the span bridge's alone.
     #[doc(hidden)]
     pub of_span: bool,
+    /// What stands for `data`, `severity` and `content` of a log record: of the bridge's alone.
+    #[doc(hidden)]
+    pub ready: Option<&'a Ready<'a>>,
+}
+
+/// What is known of a log record without looking at it again.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Ready<'a> {
+    /// Canonical, and what the type asks for.
+    pub(crate) data: &'a [u8],
+    pub(crate) severity: Severity,
+    pub(crate) words: Words<'a>,
+}
+
+/// The texts of a log record that are content: each a part of the class `message`, unless it is empty. All are UTF-8.
+#[doc(hidden)]
+#[derive(Clone, Copy, Default)]
+pub struct Words<'a> {
+    pub(crate) message: &'a [u8],
+    /// An object's text.
+    pub(crate) attributes: &'a [u8],
+    pub(crate) exception: &'a [u8],
+    pub(crate) permit: ContentMode,
+}
+
+impl std::fmt::Debug for Words<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Words({} bytes)", self.len())
+    }
+}
+
+const CLASS: &str = "message";
+const TEXT: &str = "text/plain";
+
+impl<'a> Words<'a> {
+    /// Each text, with its media type and its role.
+    fn each(&self) -> impl Iterator<Item = (&'a [u8], &'static str, Option<&'static str>)> {
+        let all = [
+            (self.message, TEXT, None),
+            (self.attributes, "application/json", Some("attributes")),
+            (self.exception, TEXT, Some("exception")),
+        ];
+        all.into_iter().filter(|(text, ..)| !text.is_empty())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of all of them.
+    pub(crate) fn len(&self) -> usize {
+        self.message.len() + self.attributes.len() + self.exception.len()
+    }
+
+    /// As content parts.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let part = |(text, mediatype, role): (&[u8], &str, Option<&str>)| {
+            let text = std::str::from_utf8(text).unwrap_or_default();
+            let mut part = Part::text(CLASS, text).permit(self.permit);
+            mediatype.clone_into(&mut part.mediatype);
+            part.role = role.map(str::to_owned);
+            part
+        };
+        self.each().map(part).collect()
+    }
+
+    /// What these parts cost ([`Part::cost`]).
+    pub(crate) fn cost(&self) -> usize {
+        let cost = |(text, mediatype, role): (&[u8], &str, Option<&str>)| {
+            Part::FIXED_COST + text.len() + CLASS.len() + mediatype.len() + role.map_or(0, str::len)
+        };
+        self.each().map(cost).sum()
+    }
 }
 
 impl<'a> EventInput<'a> {
@@ -223,6 +299,7 @@ pub(crate) fn read_value<T>(
         correlation: text("correlation")?,
         child: text("child")?,
         of_span: false,
+        ready: None,
     })
 }
 

@@ -16,5 +16,7 @@ pub(crate) use freeze::{Freezer, Identity, Phase, check_attribute, with_writer};
 pub(crate) use input::read_parts;
 pub(crate) use input::read_value;
 pub use input::{Data, EventInput, Trace, invalid_data, read_event};
+#[doc(hidden)]
+pub use input::{Ready, Words};
 pub(crate) use outside::usable_trace;
 pub use outside::{outside_text, outside_trace};

@@ -9,7 +9,7 @@ use super::{MAX_SAFE_INTEGER, write_f64, write_string};
 /// Writes one flat object; reusable.
 #[derive(Debug, Default)]
 pub(crate) struct Flat {
-    /// Its members so far, without the brackets.
+    /// Its members so far, without the closing bracket.
     text: Vec<u8>,
     respelled: u64,
 }
@@ -20,18 +20,12 @@ impl Flat {
         self.respelled = 0;
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
-    /// The object's text.
-    pub(crate) fn text(&self) -> String {
-        let mut text = Vec::with_capacity(self.text.len() + 2);
-        text.push(b'{');
-        text.extend_from_slice(&self.text);
-        text.push(b'}');
-        // All of it was written as text.
-        String::from_utf8(text).unwrap_or_default()
+    /// The object's text, to which nothing can be added any more; nothing where nothing was put into it.
+    pub(crate) fn finish(&mut self) -> &[u8] {
+        if !self.text.is_empty() {
+            self.text.push(b'}');
+        }
+        &self.text
     }
 
     /// How many values are not as they were given.
@@ -45,9 +39,7 @@ impl Flat {
     }
 
     fn key(&mut self, key: &str) {
-        if !self.text.is_empty() {
-            self.text.push(b',');
-        }
+        self.text.push(if self.text.is_empty() { b'{' } else { b',' });
         write_string(&mut self.text, key);
         self.text.push(b':');
     }

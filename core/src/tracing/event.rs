@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 
-use tracing_core::field::{FieldSet, Visit};
-use tracing_core::{Event, Field, Level};
+use tracing_core::field::{FieldSet, Iter, Visit};
+use tracing_core::{Event, Field, Level, Metadata};
 
 use super::Layer;
 use super::span::Ids;
@@ -36,6 +36,31 @@ struct Buffers {
     /// Of the `log` crate: target, module, file and line.
     log: [String; 3],
     line: Option<u32>,
+    known: Known,
+}
+
+/// The data of events of some callsites: it says where an event is from, which is always the same.
+struct Known([Option<(&'static Metadata<'static>, Box<[u8]>)>; 64]);
+
+impl Default for Known {
+    fn default() -> Self {
+        Self([const { None }; 64])
+    }
+}
+
+impl Known {
+    fn at(
+        &mut self,
+        callsite: &'static Metadata<'static>,
+    ) -> &mut Option<(&'static Metadata<'static>, Box<[u8]>)> {
+        let at = std::ptr::from_ref(callsite).addr() / size_of::<Metadata<'_>>();
+        let place = &mut self.0[at % 64];
+        // Two that meet here take turns.
+        if place.as_ref().is_some_and(|(known, _)| !std::ptr::eq(*known, callsite)) {
+            *place = None;
+        }
+        place
+    }
 }
 
 impl Buffers {
@@ -67,8 +92,14 @@ fn with(layer: &Layer, event: &Event<'_>, ids: Option<Ids>, buffers: &mut Buffer
     buffers.clear();
     let metadata = event.metadata();
     let from_log = metadata.target() == LOG && event.fields().any(|field| field.name() == "log.target");
-    event.record(&mut Reading { fields: metadata.fields(), from_log, into: buffers });
-    let attributes = if buffers.attributes.is_empty() { String::new() } else { buffers.attributes.text() };
+    let fields = metadata.fields();
+    event.record(&mut Reading {
+        fields,
+        names: Names { rest: fields.iter(), bits: 0 },
+        from_log,
+        into: buffers,
+    });
+    let respelled = buffers.attributes.respelled();
     let (severity, level) = match *metadata.level() {
         Level::TRACE => (Severity::Trace, "TRACE"),
         Level::DEBUG => (Severity::Debug, "DEBUG"),
@@ -76,22 +107,28 @@ fn with(layer: &Layer, event: &Event<'_>, ids: Option<Ids>, buffers: &mut Buffer
         Level::WARN => (Severity::Warn, "WARN"),
         Level::ERROR => (Severity::Error, "ERROR"),
     };
-    let of_log = |at: usize| Some(buffers.log[at].as_str()).filter(|text| !text.is_empty());
+    let Buffers { message, attributes, exception, log, line, known, .. } = buffers;
+    let of_log = |at: usize| Some(log[at].as_str()).filter(|text| !text.is_empty());
     let outer = if ids.is_some() { None } else { outer::active() };
-    let record = Record {
+    let mut record = Record {
         severity,
         level,
-        logger: if from_log { &buffers.log[0] } else { metadata.target() },
-        message: &buffers.message,
-        attributes: &attributes,
-        exception: &buffers.exception,
+        logger: if from_log { &log[0] } else { metadata.target() },
+        message,
+        attributes: attributes.finish(),
+        exception,
         module: if from_log { of_log(1) } else { metadata.module_path() },
         file: if from_log { of_log(2) } else { metadata.file() },
-        line: if from_log { buffers.line } else { metadata.line() },
+        line: if from_log { *line } else { metadata.line() },
         trace: ids.as_ref().map(Ids::trace).or_else(|| outer.as_ref().map(outer::Active::trace)),
         permit: layer.permit,
-        respelled: buffers.attributes.respelled(),
+        respelled,
+        known: None,
     };
+    if !from_log && respelled == 0 && record.is_short() {
+        let (_, data) = known.at(metadata).get_or_insert_with(|| (metadata, record.data()));
+        record.known = Some(data);
+    }
     // Whoever traces asks for no answer: of what is refused the emitter counts, and tells the host's logger.
     layer.through.with("events", |emitter| drop(emit_direct(emitter, &record, &layer.through.wait)));
 }
@@ -117,9 +154,40 @@ mod outer {
 #[cfg(feature = "opentelemetry")]
 use crate::opentelemetry::active as outer;
 
+/// The names of an event's first fields, as bits: nearly all names are told apart by theirs.
+struct Names {
+    /// Of the other fields.
+    rest: Iter,
+    bits: u64,
+}
+
+impl Names {
+    fn bit(field: &Field) -> u64 {
+        let name = name_of(field).as_bytes();
+        let byte = |at: Option<&u8>| usize::from(at.copied().unwrap_or_default());
+        // Its length, its end and its middle: many names of one event begin alike.
+        let mixed = name.len() + 7 * byte(name.last()) + 31 * byte(name.get(name.len() / 2));
+        1 << (mixed % 64)
+    }
+
+    /// Whether a field before this one may have its name. Fields are asked for in their order.
+    fn may_be_before(&mut self, field: &Field) -> bool {
+        let mut earlier = self.bits;
+        for other in self.rest.by_ref() {
+            earlier = self.bits;
+            self.bits |= Self::bit(&other);
+            if other.index() >= field.index() {
+                break;
+            }
+        }
+        earlier & Self::bit(field) != 0
+    }
+}
+
 /// Reads an event's fields.
 struct Reading<'a> {
     fields: &'a FieldSet,
+    names: Names,
     from_log: bool,
     into: &'a mut Buffers,
 }
@@ -128,7 +196,11 @@ impl Reading<'_> {
     /// Writes an attribute, under a name of its own if an earlier field has its name.
     fn put(&mut self, field: &Field, put: impl FnOnce(&mut Flat, &str, &str)) {
         let name = name_of(field);
-        let earlier = self.fields.iter().take(field.index()).filter(|other| name_of(other) == name).count();
+        let earlier = if self.names.may_be_before(field) {
+            self.fields.iter().take(field.index()).filter(|other| name_of(other) == name).count()
+        } else {
+            0
+        };
         let Buffers { attributes, text, .. } = &mut *self.into;
         if earlier == 0 {
             put(attributes, name, text);
