@@ -294,6 +294,9 @@ pub(super) fn put_in_force(inner: &Inner, config: &Config, loaded: Arc<Loaded>) 
             measuring: bound.measures().then_some(bound as Arc<dyn Measuring>),
         }
     }));
+    let set = inner.bus.set();
+    let asks = set.in_force.shaping.is_some() || set.in_force.measuring.is_some();
+    inner.freezer.note_places(asks);
     send_metrics(inner);
 }
 

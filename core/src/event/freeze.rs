@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::input::{Data, EventInput, Trace, Words, invalid_data};
 use super::outside::{is_control, usable_trace};
@@ -95,8 +96,8 @@ pub struct Event {
     /// Whether it is what a finished span came to.
     pub(crate) of_span: bool,
     content: Content,
-    /// Canonical data, then the attributes, then agent, type, tenant and the words of a log record, back to back. They are
-    /// no `Arc<str>`s, as threads that count references to the same text would contend for its reference count.
+    /// Canonical data, then the attributes, then agent, type, tenant, the words of a log record and places, back to back.
+    /// They are no `Arc<str>`s, as threads that count references to the same text would contend for its reference count.
     text: Box<[u8]>,
     data_end: u32,
     ends: [u32; Attribute::COUNT],
@@ -105,6 +106,8 @@ pub struct Event {
     tenant_end: u32,
     /// Where in the type the prefix of built-in types ends.
     short_type: u32,
+    /// Where places begin.
+    words_end: u32,
 }
 
 /// Content parts.
@@ -189,6 +192,15 @@ impl Event {
         }
     }
 
+    /// Where the values of its data's top-level members are, one after the other; none where it was not noted.
+    pub(crate) fn places(&self) -> impl ExactSizeIterator<Item = Range<usize>> {
+        let (places, _) = self.text[self.words_end as usize..].as_chunks::<8>();
+        places.iter().map(|place| {
+            let [a, b, c, d, e, f, g, h] = *place;
+            u32::from_le_bytes([a, b, c, d]) as usize..u32::from_le_bytes([e, f, g, h]) as usize
+        })
+    }
+
     fn words(&self) -> Words<'_> {
         let Content::Words { ends: [message, attributes, exception], permit } = self.content else {
             return Words::default();
@@ -257,6 +269,7 @@ impl Event {
             type_end,
             tenant_end,
             short_type,
+            words_end: tenant_end,
         }
     }
 }
@@ -286,9 +299,15 @@ pub(crate) struct Freezer {
     /// Redacts the host's ids, as receipts must have them as they are sealed.
     redactor: Option<Arc<Redactor>>,
     near: types::NearNames,
+    /// Whether events note where the members of their data are, for policies, which ask for them.
+    noting: AtomicBool,
     /// How many bytes every envelope of this emitter has beyond its event's own text, at full width.
     overhead: usize,
 }
+
+/// Members of data of which an event notes where they are. Where there are more, policies look for them, so that no event holds
+/// much that is not counted.
+const NOTED: usize = 128;
 
 /// Signature, key id, hashes, times, ids, names of attributes and punctuation, at full width.
 const ENVELOPE_OVERHEAD: usize = 1100;
@@ -314,7 +333,13 @@ impl Freezer {
     pub(crate) fn new(identity: Arc<Identity>, timeline: Arc<Timeline>) -> Self {
         let policy = identity.policy_version.as_ref().map_or(0, String::len);
         let overhead = ENVELOPE_OVERHEAD + identity.source.len() + policy;
-        Self { identity, timeline, redactor: None, near: types::NearNames::default(), overhead }
+        let (near, noting) = (types::NearNames::default(), AtomicBool::new(false));
+        Self { identity, timeline, redactor: None, near, noting, overhead }
+    }
+
+    /// Whether events are to note where the members of their data are.
+    pub(crate) fn note_places(&self, noting: bool) {
+        self.noting.store(noting, Ordering::Relaxed);
     }
 
     /// Sets the redactor for the host's ids.
@@ -475,6 +500,16 @@ impl Freezer {
             + event_type[1].len()
             + tenant.map_or(0, str::len)
             + input.ready.map_or(0, |ready| ready.words.len());
+        // Of data that is changed here nobody knows.
+        let values = match data {
+            Written::Members(data)
+                if self.noting.load(Ordering::Relaxed) && with_parent.is_none() && phase.is_none() =>
+            {
+                Some(data.values()).filter(|values| values.len() <= NOTED)
+            }
+            _ => None,
+        };
+        let length = length + values.as_ref().map_or(0, |values| 8 * values.len());
         // Checked once: no part ends behind the whole.
         let whole = offset(length)?;
         let end = |text: &Vec<u8>| u32::try_from(text.len()).unwrap_or(whole);
@@ -511,6 +546,13 @@ impl Freezer {
                 Content::Parts(Box::new(Given { parts, child: input.child.map(Into::into) }))
             }
         };
+        let words_end = end(&text);
+        for Range { start, end } in values.into_iter().flatten() {
+            // No part ends behind the whole.
+            let at = |at: usize| u32::try_from(at).unwrap_or(whole).to_le_bytes();
+            text.extend_from_slice(&at(start));
+            text.extend_from_slice(&at(end));
+        }
         let event = Event {
             id,
             time,
@@ -524,6 +566,7 @@ impl Freezer {
             type_end,
             tenant_end,
             short_type,
+            words_end,
             text: text.into_boxed_slice(),
         };
         self.check_size(&event)?;

@@ -136,6 +136,11 @@ impl<'a> Canonical<'a> {
             .map(move |m| (&writer.keys[m.key.clone()], &writer.buf[m.value_at..m.whole.end]))
     }
 
+    /// Where in the bytes the values of the top-level members begin and end, in canonical order.
+    pub(crate) fn values(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<'a> {
+        self.writer.members.iter().map(|m| m.value_at..m.whole.end)
+    }
+
     /// The canonical bytes of a top-level member's value.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&'a [u8]> {

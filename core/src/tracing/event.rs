@@ -172,15 +172,15 @@ impl Names {
 
     /// Whether a field before this one may have its name. Fields are asked for in their order.
     fn may_be_before(&mut self, field: &Field) -> bool {
-        let mut earlier = self.bits;
         for other in self.rest.by_ref() {
-            earlier = self.bits;
-            self.bits |= Self::bit(&other);
-            if other.index() >= field.index() {
-                break;
+            let (earlier, bit) = (self.bits, Self::bit(&other));
+            self.bits |= bit;
+            if other.index() == field.index() {
+                return earlier & bit != 0;
             }
         }
-        earlier & Self::bit(field) != 0
+        // It was among them before, out of the order in which they stand.
+        true
     }
 }
 

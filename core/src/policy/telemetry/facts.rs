@@ -5,8 +5,10 @@
 //! number of rules; nothing is allocated once a thread has seen its largest event.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use super::raw::{self, Raw};
+use crate::event::Event;
 use crate::json::compare_keys;
 
 /// One name of a path; a quoted one (`data["a.b"]`) is never joined with its neighbours.
@@ -133,6 +135,20 @@ impl Object {
     fn is_empty(&self) -> bool {
         self.wanted.is_empty() && self.odd.is_empty()
     }
+
+    /// The wanted member that is the one whose key begins there, from the `next` one on, all of which before it are passed
+    /// by. `None` where the data ends in the key.
+    #[inline]
+    fn seek(&self, next: &mut usize, data: &[u8], key_start: usize) -> Option<Option<&Wanted>> {
+        while let Some(wanted) = self.wanted.get(*next) {
+            match wanted.place(data, key_start)? {
+                Place::Before => *next += 1,
+                Place::Here => return Some(Some(wanted)),
+                Place::After => break,
+            }
+        }
+        Some(None)
+    }
 }
 
 /// Finds the values of paths in data. See the module's head.
@@ -198,6 +214,25 @@ impl Finder {
         data: &'a [u8],
         workspace: &'a mut Workspace,
     ) -> (FoundValues<'a>, &'a mut [u8]) {
+        self.find_at(data, std::iter::empty(), workspace)
+    }
+
+    /// Finds everything in an event's own data.
+    pub(super) fn find_of<'a>(
+        &self,
+        event: &'a Event,
+        workspace: &'a mut Workspace,
+    ) -> (FoundValues<'a>, &'a mut [u8]) {
+        self.find_at(event.data(), event.places(), workspace)
+    }
+
+    /// `places`: where the values of all top-level members are, if that is known.
+    fn find_at<'a>(
+        &self,
+        data: &'a [u8],
+        places: impl ExactSizeIterator<Item = Range<usize>>,
+        workspace: &'a mut Workspace,
+    ) -> (FoundValues<'a>, &'a mut [u8]) {
         let Workspace { slots, ranks, unescaped, bump } = workspace;
         slots.clear();
         slots.resize(self.slots, Slot::Absent);
@@ -209,7 +244,10 @@ impl Finder {
             search.slots[*slot] = Slot::Object(0, offset(data.len()));
         }
         if !self.root.is_empty() {
-            search.object(0, &self.root);
+            match places.len() {
+                0 => search.object(0, &self.root),
+                _ => search.members(places, &self.root),
+            };
         }
         (FoundValues { data, slots, unescaped }, bump)
     }
@@ -236,17 +274,7 @@ impl Search<'_> {
         let mut next = 0;
         while data.get(at) == Some(&b'"') {
             let key_start = at + 1;
-            let mut here = None;
-            while let Some(wanted) = wants.wanted.get(next) {
-                match wanted.place(data, key_start)? {
-                    Place::Before => next += 1,
-                    Place::Here => {
-                        here = Some(wanted);
-                        break;
-                    }
-                    Place::After => break,
-                }
-            }
+            let here = wants.seek(&mut next, data, key_start)?;
             if next == wants.wanted.len() && wants.odd.is_empty() {
                 return Some(());
             }
@@ -264,6 +292,35 @@ impl Search<'_> {
                 self.take(wanted, value, end, escaped);
             }
             at = end + 1;
+        }
+        Some(())
+    }
+
+    /// Of the object that data is, as [`object`](Self::object), where it is known where the values of its members are.
+    fn members(&mut self, places: impl Iterator<Item = Range<usize>>, wants: &Object) -> Option<()> {
+        let data = self.data;
+        // Behind the bracket and the quote, or the comma and the quote.
+        let mut key_start = 2;
+        let mut next = 0;
+        for Range { start: value, end } in places {
+            let here = wants.seek(&mut next, data, key_start)?;
+            if next == wants.wanted.len() && wants.odd.is_empty() {
+                return Some(());
+            }
+            if here.is_some() || !wants.odd.is_empty() {
+                let text = data.get(value..end)?;
+                let escaped = text.first() == Some(&b'"') && memchr::memchr(b'\\', text).is_some();
+                if let Some(wanted) = here {
+                    self.take(wanted, value, end, escaped);
+                    next += 1;
+                }
+                // A quote and a colon before the value.
+                let key = data.get(key_start..value.checked_sub(2)?)?;
+                for wanted in wants.odd.iter().filter(|wanted| *wanted.key == *key) {
+                    self.take(wanted, value, end, escaped);
+                }
+            }
+            key_start = end + 2;
         }
         Some(())
     }
@@ -441,6 +498,15 @@ mod tests {
             let slots: Vec<_> = asked.iter().map(|path| paths.slot(&steps(path))).collect();
             let mut workspace = Workspace::default();
             let (found, _) = paths.finder().find(&text, &mut workspace);
+            let seen = (found.slots.to_vec(), found.unescaped.to_vec());
+            // As events know it that note where their members are.
+            let mut writer = json::ObjectWriter::new();
+            json::parse_into(&text, &mut writer).unwrap();
+            let values = writer.finish().unwrap();
+            assert_eq!(values.bytes(), text);
+            let mut other = Workspace::default();
+            let (noted, _) = paths.finder().find_at(&text, values.values(), &mut other);
+            assert_eq!((noted.slots, noted.unescaped), (seen.0.as_slice(), seen.1.as_slice()));
             for (path, slot) in asked.iter().zip(slots) {
                 let expected = readings(&steps(path)).iter().find_map(|keys| looked_up(&data, keys));
                 let part = |from: u32, to: u32| &found.data[from as usize..to as usize];

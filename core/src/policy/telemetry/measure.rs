@@ -73,8 +73,11 @@ impl Bound {
     ) -> Option<R> {
         let derived = self.loaded.policies[at].metrics.as_ref()?;
         Some(with_workspace(|workspace| {
-            let data = redacted.map_or_else(|| event.data(), |redacted| redacted.data(event));
-            let (found, room) = self.loaded.meters[at].find(data, workspace);
+            let finder = &self.loaded.meters[at];
+            let (found, room) = match redacted {
+                Some(redacted) => finder.find(redacted.data(event), workspace),
+                None => finder.find_of(event, workspace),
+            };
             let machine = Machine::new(event, found, room);
             match redacted {
                 Some(redacted) => run(&derived.metrics, &machine.showing(redacted)),

@@ -345,7 +345,7 @@ impl<'a> Run<'_, 'a> {
         let program = self.program;
         // One for each level that a source may nest, once it is written out.
         let mut stack = [Outcome::Fault(Fault::Type); 2 * MAX_DEPTH + 2];
-        let mut height = 0;
+        let mut height: usize = 0;
         let mut last = Outcome::Fault(Fault::Type);
         let mut at = 0;
         while let Some(op) = program.ops.get(at) {
