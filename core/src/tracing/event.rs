@@ -40,7 +40,12 @@ struct Buffers {
 }
 
 /// The data of events of some callsites: it says where an event is from, which is always the same.
-struct Known([Option<(&'static Metadata<'static>, Box<[u8]>)>; 64]);
+struct Known([Option<Said>; 64]);
+
+struct Said {
+    callsite: &'static Metadata<'static>,
+    data: Box<[u8]>,
+}
 
 impl Default for Known {
     fn default() -> Self {
@@ -49,17 +54,15 @@ impl Default for Known {
 }
 
 impl Known {
-    fn at(
-        &mut self,
-        callsite: &'static Metadata<'static>,
-    ) -> &mut Option<(&'static Metadata<'static>, Box<[u8]>)> {
+    /// What events of this callsite say, which `data` writes if it is not known.
+    fn of(&mut self, callsite: &'static Metadata<'static>, data: impl FnOnce() -> Box<[u8]>) -> &[u8] {
         let at = std::ptr::from_ref(callsite).addr() / size_of::<Metadata<'_>>();
         let place = &mut self.0[at % 64];
         // Two that meet here take turns.
-        if place.as_ref().is_some_and(|(known, _)| !std::ptr::eq(*known, callsite)) {
+        if place.as_ref().is_some_and(|said| !std::ptr::eq(said.callsite, callsite)) {
             *place = None;
         }
-        place
+        &place.get_or_insert_with(|| Said { callsite, data: data() }).data
     }
 }
 
@@ -126,7 +129,7 @@ fn with(layer: &Layer, event: &Event<'_>, ids: Option<Ids>, buffers: &mut Buffer
         known: None,
     };
     if !from_log && respelled == 0 && record.is_short() {
-        let (_, data) = known.at(metadata).get_or_insert_with(|| (metadata, record.data()));
+        let data = known.of(metadata, || record.data());
         record.known = Some(data);
     }
     // Whoever traces asks for no answer: of what is refused the emitter counts, and tells the host's logger.
