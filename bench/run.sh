@@ -121,7 +121,7 @@ stream() {
     rm -rf "$out/arrow"
 }
 
-languages="${BENCH_ONLY:-rust python node go dotnet stream}"
+languages="${BENCH_ONLY:-rust policy python node go dotnet stream}"
 if [[ " $languages " == *" stream "* ]]; then
     if stream; then ran+=(stream); else unbuilt stream; fi
     languages="${languages/stream/}"
