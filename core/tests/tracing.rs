@@ -129,7 +129,8 @@ macro_rules! from_ten_places {
 /// What is kept of a place in the code is that place's, however many there are.
 #[test]
 fn every_event_says_where_it_is_from() {
-    let places: [[(&str, fn()); 10]; 3] = [
+    type Place = (&'static str, fn());
+    let places: [[Place; 10]; 3] = [
         from_ten_places!("0": "0" "1" "2" "3" "4" "5" "6" "7" "8" "9"),
         from_ten_places!("1": "0" "1" "2" "3" "4" "5" "6" "7" "8" "9"),
         from_ten_places!("2": "0" "1" "2" "3" "4" "5" "6" "7" "8" "9"),
