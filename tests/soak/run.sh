@@ -46,5 +46,24 @@ soak end-to-end cargo test --release -p sinkwell --test end_to_end --test canari
 # shellcheck disable=SC2329  # called by name below
 forks() { (python_package && python bindings-python/tests/fork_storm.py --all); }
 soak forks forks
+# The viewer: ten thousand changed files and ten thousand graphs beside the command; a million events in Chromium, where page
+# and command must agree; live at 5 000 events a second.
+# shellcheck disable=SC2329  # called by name below
+viewer() {
+    export SINKWELL_COMMAND="$root/target/release/sinkwell" VIEWER_CHANGES="$root/target/viewer/all-changes" \
+        VIEWER_GRAPHS="$root/target/viewer/all-graphs"
+    node_modules viewer && venv tests/independent/requirements.txt && cargo build --release -p sinkwell-cli &&
+        npm --prefix viewer run build -- --test || return
+    rm -rf "$VIEWER_CHANGES" "$VIEWER_GRAPHS" && mkdir -p target/viewer
+    python tests/independent/mutate.py --every=2 --write="$VIEWER_CHANGES" &&
+        SINKWELL_GRAPH_RUNS="$VIEWER_GRAPHS" SINKWELL_GRAPH_COUNT=10000 \
+            cargo test --release -q -p sinkwell --lib planted_runs_for_another_graph &&
+        node --test viewer/build/test/changes.test.mjs viewer/build/test/authority.test.mjs &&
+        VIEWER_HUGE=1 node --test viewer/build/test/browser.test.mjs &&
+        SINKWELL_CHECK=1 node viewer/build/test/figures.mjs 100000 &&
+        node --max-old-space-size=4096 viewer/build/test/figures.mjs "${SOAK_VIEWER_EVENTS:-1000000}" &&
+        SINKWELL_CHECK=1 node viewer/build/test/figures.mjs live 60
+}
+soak viewer viewer
 FUZZ_SECONDS="${FUZZ_SECONDS:-600}" soak fuzz tests/fuzz/run.sh
 exit "$status"

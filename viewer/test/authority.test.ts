@@ -17,7 +17,7 @@ import { Sealer, demo, marked, stranger } from './sealed.ts';
 
 const root = join(import.meta.dirname ?? '.', '../../..');
 const runs = process.env['VIEWER_GRAPHS'] ?? join(root, 'target/graph-runs');
-const changes = join(root, 'target/viewer/changes');
+const changes = process.env['VIEWER_CHANGES'] ?? join(root, 'target/viewer/changes');
 const command = process.env['SINKWELL_COMMAND'] ?? '';
 const call = promisify(execFile);
 

@@ -13,7 +13,7 @@ import { readKey } from '../src/verify/keys.ts';
 import { NoEnvelope, type Report, Verifier } from '../src/verify/verifier.ts';
 
 const root = join(import.meta.dirname ?? '.', '../../..');
-const folder = join(root, 'target/viewer/changes');
+const folder = process.env['VIEWER_CHANGES'] ?? join(root, 'target/viewer/changes');
 const command = process.env['SINKWELL_COMMAND'];
 const run = promisify(execFile);
 

@@ -69,6 +69,8 @@ export function attacks(): { lines: string; words: string[] } {
   const rest = [
     deep,
     `${'{'.repeat(1_000_000)}`,
+    '{"a":'.repeat(2_000_000),
+    '['.repeat(8_000_000),
     `{"a":"${'x'.repeat(17 << 20)}"}`,
     '</script><script>globalThis.pwned=1</script>',
     '{"__proto__":{"streamid":"x"},"sequence":"00000000000000000001"}',

@@ -88,9 +88,30 @@ export class Model implements Api {
     this.verifier.placed = (copy, e) => {
       this.index.set(copy, this.facts.length);
       this.facts.push(factOf(e, (value) => this.intern(value)));
+      this.count(copy, this.facts.length - 1);
       const said = this.says.length <= MOST ? authorityOf(copy, e) : undefined;
       if (said) this.says.push(said);
     };
+  }
+
+  // What is summed up as lines come, so that a summary of very many costs little.
+  private readonly types = new Map<string, number>();
+  private readonly agents = new Map<string, number>();
+  private readonly runsSeen = new Set<string>();
+  private first = '';
+  private last = '';
+  /** How many lines that were judged are in which state, and how many signatures are good, by key. */
+  private counted: Record<State, number> = { verified: 0, unchecked: 0, unproven: 0, wrong: 0 };
+  private used = new Map<string, number>();
+
+  private count({ type, agent, recorded }: Copy, i: number): void {
+    this.types.set(type, (this.types.get(type) ?? 0) + 1);
+    if (agent !== undefined) this.agents.set(agent, (this.agents.get(agent) ?? 0) + 1);
+    const run = this.facts[i]?.run;
+    if (run) this.runsSeen.add(run);
+    if (recorded === '') return;
+    if (this.first === '' || recorded < this.first) this.first = recorded;
+    if (recorded > this.last) this.last = recorded;
   }
 
   private intern(value: string): string {
@@ -196,6 +217,11 @@ export class Model implements Api {
       }
     }
     this.states = states;
+    this.counted = { verified: 0, unchecked: 0, unproven: 0, wrong: 0 };
+    for (const state of states) this.counted[STATES[state] ?? 'unchecked'] += 1;
+    this.used = new Map();
+    for (const { key } of this.verifier.copies)
+      if (key) this.used.set(key.id, (this.used.get(key.id) ?? 0) + 1);
   }
 
   state(i: number): State {
@@ -208,28 +234,11 @@ export class Model implements Api {
     const { report, verifier } = this;
     const all = report ? this.told(report) : [];
     const kinds: Record<string, number> = Object.create(null) as Record<string, number>;
-    for (const { kind } of all) kinds[kind] = (kinds[kind] ?? 0) + 1;
-    all.sort((a, b) => rank(a) - rank(b));
-    const [types, agents, runs, used] = [
-      new Map<string, number>(),
-      new Map<string, number>(),
-      new Set<string>(),
-      new Map<string, number>(),
-    ];
-    const states: Record<State, number> = { verified: 0, unchecked: 0, unproven: 0, wrong: 0 };
-    let [first, last] = ['', ''];
-    for (const [i, copy] of verifier.copies.entries()) {
-      types.set(copy.type, (types.get(copy.type) ?? 0) + 1);
-      if (copy.agent !== undefined) agents.set(copy.agent, (agents.get(copy.agent) ?? 0) + 1);
-      const run = this.facts[i]?.run;
-      if (run) runs.add(run);
-      if (copy.key) used.set(copy.key.id, (used.get(copy.key.id) ?? 0) + 1);
-      states[this.state(i)] += 1;
-      if (copy.recorded !== '') {
-        if (first === '' || copy.recorded < first) first = copy.recorded;
-        if (copy.recorded > last) last = copy.recorded;
-      }
-    }
+    for (const [{ kind }] of all) kinds[kind] = (kinds[kind] ?? 0) + 1;
+    all.sort(([a], [b]) => rank(a) - rank(b));
+    const states = { ...this.counted };
+    states.unchecked += verifier.copies.length - (this.states?.length ?? 0);
+    const { first, last, types, agents, runsSeen: runs, used } = this;
     const sorted = (map: Map<string, number>): [string, number][] =>
       [...map].sort((a, b) => b[1] - a[1]).slice(0, 500);
     const secrets = this.meta.keys.some(({ id }) => !verifier.keys.some((key) => key.id === id));
@@ -244,7 +253,10 @@ export class Model implements Api {
       erased: report?.erased ?? 0,
       open: report?.open ?? 0,
       lost: { ...report?.lost },
-      findings: all.slice(0, SHOWN),
+      findings: all.slice(0, SHOWN).map(([found, stream]) => ({
+        ...this.lead(found, stream),
+        ...(stream ? { stream: stream.id } : {}),
+      })),
       kinds: { ...kinds },
       keys: this.keys(used),
       sources: this.meta.sources.map((source, i) => ({ ...source, lines: this.lineCount[i] ?? 0 })),
@@ -292,11 +304,11 @@ export class Model implements Api {
     return told;
   }
 
-  private told(report: Report): Told[] {
-    const out: Told[] = report.findings.map((found) => this.lead(found, undefined));
+  private told(report: Report): [found: Found, stream: Stream | undefined][] {
+    const out: [Found, Stream | undefined][] = report.findings.map((found) => [found, undefined]);
     for (const { streamid, findings } of report.streams) {
       const stream = this.verifier.streams.get(streamid);
-      for (const found of findings) out.push({ ...this.lead(found, stream), stream: streamid });
+      for (const found of findings) out.push([found, stream]);
     }
     return out;
   }
@@ -312,7 +324,9 @@ export class Model implements Api {
   }
 
   private byWhere(where: string | undefined, stream: Stream | undefined): number | undefined {
-    const copy = where && stream?.copies.find((each) => this.verifier.whereOf(each) === where);
+    const line = Number(where?.slice(where.lastIndexOf(':') + 1));
+    const fits = (each: Copy): boolean => each.line === line && this.verifier.whereOf(each) === where;
+    const copy = stream?.copies.find(fits);
     return copy ? this.index.get(copy) : undefined;
   }
 
@@ -637,7 +651,7 @@ export class Model implements Api {
 
 const STATES: readonly State[] = ['verified', 'unchecked', 'unproven', 'wrong'];
 
-function rank({ kind, weight }: Told): number {
+function rank({ kind, weight }: Found): number {
   const order: Kind[] = [
     'altered',
     'removed',

@@ -74,7 +74,7 @@ export function App({ client, meta }: { client: Client; meta: Meta }): JSX.Eleme
     const told = (next: Progress): void => {
       setProgress(next);
       // While it reads, what there is so far is shown now and then.
-      if (next.judged || performance.now() - last > 700) {
+      if (next.judged || performance.now() - last > 400) {
         last = performance.now();
         setTurn((n) => n + 1);
       }

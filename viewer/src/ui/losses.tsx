@@ -5,6 +5,7 @@ import type { JSX } from 'preact';
 import { LOSS_SLOTS, type LaneView, type LossView } from '../model/types.ts';
 import type { View } from './app.tsx';
 import { Card, Empty, Mark, T, eventLink, link, useAnswer } from './bits.tsx';
+import { visible } from './events.tsx';
 import { Axis, TimeRow, scale, stamp } from './streams.tsx';
 import { count, span, time } from './words.ts';
 
@@ -184,7 +185,7 @@ function Over({ losses }: { losses: LossView }): JSX.Element {
                         width={slotWide - 2}
                         height={high}
                       >
-                        <title>{`${n.toLocaleString('en')} declared lost about ${at(bar.slot)}: ${reason.slice(0, 80)}`}</title>
+                        <title>{`${n.toLocaleString('en')} declared lost about ${at(bar.slot)}: ${visible(reason)}`}</title>
                       </rect>
                     );
                   });
@@ -366,7 +367,7 @@ function States({ lane }: { lane: LaneView }): JSX.Element {
         tall={20}
         words={states
           .slice(0, 20)
-          .map((each) => `${each.state} from ${stamp(each.begin)}`)
+          .map((each) => `${visible(each.state)} from ${stamp(each.begin)}`)
           .join(', ')}
       >
         {states.slice(-500).map((each) => {
@@ -379,7 +380,7 @@ function States({ lane }: { lane: LaneView }): JSX.Element {
               width={Math.max(2, x(each.end) - x(each.begin))}
               height={high}
             >
-              <title>{`${each.state.slice(0, 40)} from ${stamp(each.begin)} for ${span(each.end - each.begin)}`}</title>
+              <title>{`${visible(each.state)} from ${stamp(each.begin)} for ${span(each.end - each.begin)}`}</title>
             </rect>
           );
         })}

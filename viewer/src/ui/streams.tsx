@@ -6,7 +6,7 @@ import { SLOTS, type StreamView } from '../model/types.ts';
 import { outside } from '../model/streams.ts';
 import type { View } from './app.tsx';
 import { Card, Empty, T, link, useAnswer } from './bits.tsx';
-import { filterLink } from './events.tsx';
+import { filterLink, visible } from './events.tsx';
 import { VERDICTS, count, kindTitle, span, time } from './words.ts';
 import { milliseconds } from '../model/runs.ts';
 
@@ -301,7 +301,7 @@ function Over({ stream, axis: [begin, end] }: { stream: StreamView; axis: [numbe
   const x = scale(begin, end);
   const wide = (from: number, to: number, least = 2): number => Math.max(least, x(to) - x(from));
   const keys = [...new Set(over.pieces.map(({ key }) => key))].filter((key) => key >= 0);
-  const of = stream.modes.map(({ sign }) => sign);
+  const of = stream.modes.map(({ sign }) => visible(sign));
   const signs =
     over.signatures === 0 ? 'none' : [...new Set(of.map((sign) => SIGNS[sign] ?? sign))].join(', then ');
   // What stands behind the last checkpoint; without one, all of it.
@@ -333,11 +333,11 @@ function Over({ stream, axis: [begin, end] }: { stream: StreamView; axis: [numbe
           <a href={link('event', stream.id, n)}>
             {what === 'broken' ? (
               <path class="tick broken" d={`M${x(at) - 4},0 l8,8 m0,-8 l-8,8`}>
-                <title>{`number ${n}: ${text}`}</title>
+                <title>{`number ${n}: ${visible(text)}`}</title>
               </path>
             ) : (
               <rect class={`tick ${what}`} x={x(at) - 1} y="0" width="3" height={what === 'loss' ? 14 : 28}>
-                <title>{`number ${n}: ${text}`}</title>
+                <title>{`number ${n}: ${visible(text)}`}</title>
               </rect>
             )}
           </a>
@@ -455,7 +455,7 @@ function overWords({ time: over, marks }: StreamView): string {
     .sort((a, b) => a.from - b.from)
     .slice(0, 20)
     .map(({ from, to, begin, what }) => `${from} to ${to} from ${stamp(begin)} ${WHAT[what][0]}`);
-  return [...parts, ...marks.slice(0, 20).map(({ n, text }) => `${text} at ${n}`)].join(', ');
+  return [...parts, ...marks.slice(0, 20).map(({ n, text }) => `${visible(text)} at ${n}`)].join(', ');
 }
 
 function words(stream: StreamView): string {

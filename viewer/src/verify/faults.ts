@@ -13,21 +13,25 @@ export function findings(verifier: Verifier, stream: Stream): void {
   if (verifier.here.has(stream.id)) chain(verifier, stream);
 }
 
+/** Of a line without copies: nothing was before it. */
+const ALONE = { envelope: false, stub: false };
+
 /** What each line deserves by itself. */
 function eachLine(verifier: Verifier, stream: Stream): void {
-  const linkOf = new Map<Copy, Link>();
-  for (const link of stream.all()) for (const copy of link.copies) linkOf.set(copy, link);
   // Whether a link has had an envelope, and a stub, that is not wrong.
   const had = new Map<Link, { envelope: boolean; stub: boolean }>();
   let arrived: { source: number; n: number } | undefined;
   for (const copy of stream.copies) {
-    const link = linkOf.get(copy) as Link;
+    const link = copy.link as Link;
     const where = verifier.whereOf(copy);
-    const before = had.get(link) ?? { envelope: false, stub: false };
-    had.set(link, before);
+    let before = ALONE;
+    if (link.copies.length > 1) {
+      before = had.get(link) ?? { envelope: false, stub: false };
+      had.set(link, before);
+    }
     const form = copy.stub ? 'stub' : 'envelope';
     const duplicate = !copy.failing && before[form];
-    before[form] ||= !copy.failing;
+    if (before !== ALONE) before[form] ||= !copy.failing;
     if (duplicate) stream.add('duplicate', copy.n, copy.n, where);
     const badForm = link.covered && copy.form !== undefined;
     const malformed = copy.seal === 'malformed' || (badForm && !copy.failing);

@@ -15,6 +15,7 @@ import {
   text,
 } from './json.ts';
 import { type Key, mayseal, sealMessage, verifies } from './keys.ts';
+import type { Link } from './stream.ts';
 
 const EVENT = utf8('sinkwell-event-v1\n');
 const PLACE = utf8('sinkwell-place-v1\n');
@@ -229,6 +230,8 @@ export class Copy implements Where {
   covered = false;
   /** The id of its stream. */
   stream = '';
+  /** What it is a copy of, as judged. */
+  link: Link | undefined;
 
   constructor(
     e: JsonObject,

@@ -78,6 +78,7 @@ export class Link {
     let kept = copies[0] as Copy;
     for (const copy of copies) if (rank(copy) < rank(kept)) kept = copy;
     this.kept = kept;
+    for (const copy of copies) copy.link = this;
     this.n = kept.n;
     this.hash = kept.hash;
     this.prev = (copies[0] as Copy).prev;
@@ -98,6 +99,8 @@ export class Stream {
   links = new Map<number, Link[]>();
   /** The numbers at which something stands, ascending. */
   numbers: number[] = [];
+  /** What stands at each of these numbers, in their order. */
+  rows: Link[][] = [];
   /** The covered links, by ascending number. */
   good = new Map<number, Link[]>();
   start = 1;
@@ -164,7 +167,7 @@ export class Stream {
       link.by = undefined;
     }
     for (let i = this.numbers.length - 1; i >= 0; i -= 1) {
-      const links = this.at(this.numbers[i] as number);
+      const links = this.rows[i] as Link[];
       for (const link of links) {
         const copy = signed(link);
         if (copy) {
@@ -175,15 +178,17 @@ export class Stream {
       for (const link of links) {
         if (!link.covered) continue;
         this.reach(i - 1, link.prev, link, signed);
+        if (!link.kept.core) continue;
         for (const [from, prev] of this.carries(link)) {
           this.reach(first(this.numbers, (n) => n >= from) - 1, prev, link, signed);
         }
       }
     }
     this.good = new Map();
-    for (const n of this.numbers) {
-      const good = this.at(n).filter((link) => link.covered);
-      if (good.length > 0) this.good.set(n, good);
+    for (const [i, links] of this.rows.entries()) {
+      const all = links.every((link) => link.covered);
+      const good = all ? links : links.filter((link) => link.covered);
+      if (good.length > 0) this.good.set(this.numbers[i] as number, good);
     }
   }
 
@@ -196,7 +201,7 @@ export class Stream {
   ): void {
     if (prev === undefined) return;
     for (let i = start; i >= 0; i -= 1) {
-      const links = this.at(this.numbers[i] as number);
+      const links = this.rows[i] as Link[];
       let stop = false;
       for (const link of links) {
         if (link.hash === prev) {
@@ -239,7 +244,7 @@ export class Stream {
   }
 
   *all(): Generator<Link> {
-    for (const n of this.numbers) yield* this.at(n);
+    for (const links of this.rows) for (const link of links) yield link;
   }
 
   /** How envelopes are signed there, as far as it is known. */

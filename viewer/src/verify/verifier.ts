@@ -306,21 +306,28 @@ export class Verifier {
 
   /** Which links there are, and which are covered. */
   private reckon(stream: Stream): void {
-    const byPlace = new Map<string, Copy[]>();
+    const byNumber = new Map<number, Copy[]>();
     for (const copy of stream.copies) {
-      const key = `${copy.n} ${copy.hash}`;
-      const copies = byPlace.get(key);
+      const copies = byNumber.get(copy.n);
       if (copies) copies.push(copy);
-      else byPlace.set(key, [copy]);
+      else byNumber.set(copy.n, [copy]);
     }
-    stream.links = new Map();
-    for (const copies of byPlace.values()) {
-      const link = new Link(copies);
-      const links = stream.links.get(link.n);
-      if (links) links.push(link);
-      else stream.links.set(link.n, [link]);
-    }
-    stream.numbers = [...stream.links.keys()].sort((a, b) => a - b);
+    // Mostly a number is there once, and numbers come in their order.
+    const order = [...byNumber.keys()];
+    if (order.some((n, i) => i > 0 && n < (order[i - 1] as number))) order.sort((a, b) => a - b);
+    stream.numbers = order;
+    stream.rows = order.map((n) => {
+      const copies = byNumber.get(n) as Copy[];
+      if (copies.length === 1) return [new Link(copies)];
+      const byHash = new Map<string, Copy[]>();
+      for (const copy of copies) {
+        const alike = byHash.get(copy.hash);
+        if (alike) alike.push(copy);
+        else byHash.set(copy.hash, [copy]);
+      }
+      return [...byHash.values()].map((alike) => new Link(alike));
+    });
+    stream.links = new Map(order.map((n, i) => [n, stream.rows[i] as Link[]]));
     const signed = (link: Link): Copy | undefined => {
       const copy = link.signed;
       return copy?.stub && copy.key?.agent !== undefined && stream.agent === undefined ? undefined : copy;
