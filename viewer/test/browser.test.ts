@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 
 import { type Browser, type Page, chromium } from 'playwright-core';
 
+import { Tree } from '../src/model/tree.ts';
 import type { JsonObject } from '../src/verify/json.ts';
 import { attacks } from './hostile.ts';
 import { overTime } from './over.ts';
@@ -292,6 +293,31 @@ test('the authorization example: by both, in the same words', { skip }, async ()
   assert.match(main, /Its authority was over: mail-1/);
   await shot(second.page, 'authority-changed');
   await second.close();
+});
+
+test('an event of an audit log: in the tree that a head names', { skip }, async () => {
+  const of = new Sealer(30, 'urn:example:planner');
+  const tree = new Tree();
+  tree.add(of.prev as string);
+  for (let i = 0; i < 20; i += 1) {
+    of.seal('tool.invocation', { outcome: 'ok', tool: `t${i}` });
+    tree.add(of.prev as string);
+  }
+  of.own('audit.chain', { action: 'tree_head', lane: 'audit', note: '', root: tree.root(21), size: 21 });
+  of.checkpoint('closed');
+  writeFileSync(join(work, 'log.ndjson'), of.lines.join(''));
+  const { page, faults, close } = await open(write('log', '--key', 'k=k.pem', 'log.ndjson'), {
+    hash: '#/event/7',
+  });
+  await page.waitForSelector('article .card:has-text("audit log")');
+  const card = page.locator('article .card:has-text("audit log")');
+  assert.match(await card.innerText(), /Leaf 7 of a tree of 21[\s\S]*✓ The steps below lead to its root/);
+  assert.match(await card.innerText(), /✓ verified[\s\S]*names the same root/);
+  await card.locator('summary').click();
+  assert.equal(await card.locator('ol.steps li').count(), tree.proof(7, 21).length + 2);
+  await shot(page, 'event-audit');
+  assert.deepEqual(faults, []);
+  await close();
 });
 
 test('streams, losses and sinks over time', { skip }, async () => {

@@ -199,6 +199,9 @@ test('a line of an audit log is in the tree that a head names, or it is not', as
       true,
     );
     assert.equal((await cut.event(0)).audit?.head?.agrees, false);
+    // Where nobody says that the file is a log, a head that names its tree says so, and any other says nothing of it.
+    assert.equal((await (await modelOf(of.lines, { k: 1 })).event(1)).audit?.root, root);
+    assert.equal((await (await modelOf(of.lines.slice(1), { k: 1 })).event(1)).audit, undefined);
   }
   assert.equal((await (await modelOf(lines, { k: 1 })).event(0)).audit, undefined);
 });

@@ -89,8 +89,13 @@ export class Model implements Api {
       this.index.set(copy, this.facts.length);
       this.facts.push(factOf(e, (value) => this.intern(value)));
       this.count(copy, this.facts.length - 1);
-      const said = this.says.length <= MOST ? authorityOf(copy, e) : undefined;
+      const said = this.tooMany ? undefined : authorityOf(copy, e);
       if (said) this.says.push(said);
+      if (this.says.length > MOST) {
+        // None is kept where they are too many, as each takes memory.
+        this.tooMany = true;
+        this.says.length = 0;
+      }
     };
   }
 
@@ -479,10 +484,13 @@ export class Model implements Api {
 
   private readonly trees = new Map<number, Tree>();
 
-  /** Of a line of an audit log its place in the log's tree, by the smallest tree that something here vouches for. */
+  /** Of a line of an audit log its place in the log's tree, by the smallest tree that a head here vouches for. */
   private async auditOf(copy: Copy): Promise<AuditView | undefined> {
     const { source } = copy;
-    if (!this.meta.sources[source]?.audit) return undefined;
+    // A source of which the command does not say that it is a log is one where a head names the tree of its lines.
+    const told = this.meta.sources[source]?.audit === true;
+    if (!told && !this.verifier.copies.some((each) => each.isOwn('audit.chain', 'tree_head')))
+      return undefined;
     let tree = this.trees.get(source);
     if (!tree) this.trees.set(source, (tree = new Tree()));
     let index = -1;
@@ -498,7 +506,7 @@ export class Model implements Api {
       if (tree.size % 8192 === 0) await new Promise<void>((go) => setTimeout(go));
     }
     if (index < 0 || index >= tree.size) return undefined;
-    const only = this.meta.sources.filter(({ audit }) => audit).length === 1;
+    const only = told && this.meta.sources.filter(({ audit }) => audit).length === 1;
     let head: AuditView['head'];
     let size = tree.size;
     for (const [at, each] of this.verifier.copies.entries()) {
@@ -514,6 +522,7 @@ export class Model implements Api {
       head = { at, time: each.recorded, proof, root, agrees };
       size = named;
     }
+    if (!told && !head) return undefined;
     return { index, size, root: tree.root(size), steps: tree.proof(index, size), head };
   }
 
@@ -537,14 +546,15 @@ export class Model implements Api {
     return laneViews(this);
   }
 
-  /** What events say of authority: one more than are kept, where there are more. */
+  /** What events say of authority; nothing, where they are too many. */
   private readonly says: Says[] = [];
+  private tooMany = false;
   private own: Graph | undefined;
   private graphDiffers: string[] = [];
 
   /** The graph as this page works it out; nothing, where too many events say something of authority. */
   private ownGraph(): Graph | undefined {
-    if (this.says.length > MOST || !this.report) return undefined;
+    if (this.tooMany || !this.report) return undefined;
     if (!this.own) {
       const ids = new Set<string>();
       for (const copy of this.verifier.copies)
@@ -573,7 +583,7 @@ export class Model implements Api {
 
   /** Compares the graphs where that costs little, so that the verdict's page tells where they differ. */
   async compareGraphs(): Promise<void> {
-    if (this.says.length > COMPARED) return;
+    if (this.tooMany || this.says.length > COMPARED) return;
     await this.unpackGraph();
     const own = this.ownGraph();
     this.graphDiffers = own && this.leave && this.likeCore ? graphDifferences(own, this.leave.graph) : [];
