@@ -55,33 +55,36 @@ impl Watch {
         if !follows {
             say("the chain does not lead here from the envelope before it");
         }
-        let covered = match self.reader.read(&envelope.bytes) {
-            Line::Envelope(line) => match &line.seal.signature {
-                None => false,
-                Some(signature) => {
-                    let signature = signature.as_deref().unwrap_or_default();
-                    let keyid = line.seal.keyid.as_deref().unwrap_or_default();
-                    let key = self.keys.iter().find(|key| key.id == keyid && key.may_seal_for(&line.agentid));
-                    match key {
-                        None => {
-                            say("no key that was given has its keyid");
-                            false
-                        }
-                        Some(key)
-                            if line.seal.sigalg.as_deref() == Some(key.key.algorithm().name())
-                                && key.key.verify(&[&seal_message(&envelope.hash)], signature) =>
-                        {
-                            true
-                        }
-                        Some(_) => {
-                            say("the signature is wrong");
-                            false
+        // Only a signature is worth reading the line again.
+        let covered = envelope.signed
+            && match self.reader.read(&envelope.bytes) {
+                Line::Envelope(line) => match &line.seal.signature {
+                    None => false,
+                    Some(signature) => {
+                        let signature = signature.as_deref().unwrap_or_default();
+                        let keyid = line.seal.keyid.as_deref().unwrap_or_default();
+                        let key =
+                            self.keys.iter().find(|key| key.id == keyid && key.may_seal_for(&line.agentid));
+                        match key {
+                            None => {
+                                say("no key that was given has its keyid");
+                                false
+                            }
+                            Some(key)
+                                if line.seal.sigalg.as_deref() == Some(key.key.algorithm().name())
+                                    && key.key.verify(&[&seal_message(&envelope.hash)], signature) =>
+                            {
+                                true
+                            }
+                            Some(_) => {
+                                say("the signature is wrong");
+                                false
+                            }
                         }
                     }
-                }
-            },
-            _ => false,
-        };
+                },
+                _ => false,
+            };
         let open_from = match known.and_then(|stream| stream.open_from) {
             _ if covered => None,
             Some(from) => Some(from),
