@@ -282,6 +282,34 @@ fn a_thousand_agents_share_an_intake() {
 }
 
 #[test]
+fn an_acknowledgement_that_comes_after_the_lane_gave_up_repeats_nothing() {
+    let place = Place::new("intake-late");
+    let intake = Intake::start(&place, "127.0.0.1:0", &["--out", "got.ndjson"]);
+    let lane = ", timeout: 500ms, retry: { initial: 3s, cap: 3s }";
+    let emitter = emitter(&place, &format!("http://{}", intake.address), "", lane);
+    emit(&emitter, 0).wait(Stage::Delivered, LONG).unwrap();
+    intake.signal("-STOP");
+    let receipt = emit(&emitter, 1);
+    let deadline = Instant::now() + LONG;
+    while emitter.health()[0].1.state == LaneState::Healthy {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    // What it was sent it reads now, and says so to nobody who waits; then the lane tries again.
+    intake.signal("-CONT");
+    receipt.wait(Stage::Delivered, LONG).unwrap();
+    let report = emitter.shutdown(LONG);
+    assert_eq!((report[0].1.delivered, report[0].1.pending), (2, 0));
+    let (last, errors, status) = intake.end();
+    assert_eq!(status, Some(0), "{errors}");
+    assert_eq!(
+        last.split(' ').next(),
+        Some(&*written(&place).len().to_string()),
+        "nothing came twice: {last}"
+    );
+}
+
+#[test]
 fn who_does_not_say_the_token_gets_nothing_in_and_loses_nothing() {
     let place = Place::new("intake-token");
     let tokens = place.write("tokens", "# of the fleet\nfirst\n\nsecond\n");

@@ -27,6 +27,8 @@ pub use crate::settings::*;
 pub use crate::sink::SinkConfig;
 pub use crate::sinks::audit_chain::{AuditConfig, AuditRetention};
 pub use crate::sinks::otlp::{OtlpBody, OtlpConfig};
-pub use crate::sinks::{ConsoleConfig, FileConfig, HoneycombConfig, HostName, StreamConfig};
+pub use crate::sinks::{
+    ConsoleConfig, DatadogMethod, FileConfig, HoneycombConfig, HostName, StreamConfig, StreamProfile,
+};
 pub use identity::uri_reference;
 pub use load::{Format, Source};

@@ -31,7 +31,8 @@ use super::{Limits, Options, tls};
 use crate::error::{Error, Result};
 use crate::seam::Fs as _;
 use crate::secret::Secret;
-use crate::sinks::stream::compact::{Bounds, Decoder, VERSION};
+use crate::sinks::stream::compact::{self, Bounds, Defect, Rebuilt, VERSION};
+use crate::sinks::stream::datadog::{self, LAYOUTS};
 use crate::sinks::stream::proto::{HEADER, Messages, PATH, Status, frame, read_batch};
 
 /// Batches of one stream that are read and not yet acknowledged.
@@ -332,43 +333,78 @@ fn answer(request: Request<Incoming>, house: Arc<House>) -> (Response<Statuses>,
         *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return (response, false);
     }
-    let refusal = if request.method() != Method::POST || request.uri().path() != PATH {
-        Some(said(Code::Unimplemented, "this is a sinkwell intake, which takes streams only"))
-    } else if !house.tokens.is_empty() && !is_known(header("authorization"), &house.tokens) {
-        Some(said(Code::Unauthenticated, "the token is not known here"))
+    let path = request.uri().path();
+    let layout = LAYOUTS.into_iter().find(|layout| layout.path == path);
+    // Peers of the published paths say a token as their key.
+    let token = header("authorization").and_then(|said| said.strip_prefix("Bearer "));
+    let token = token.or_else(|| layout.and_then(|_| header("dd-api-key")));
+    let bounds = Bounds { batch: house.limits.batch, state: house.limits.state };
+    let decoder = if request.method() != Method::POST || (path != PATH && layout.is_none()) {
+        Err(said(Code::Unimplemented, "this is a sinkwell intake, which takes streams only"))
+    } else if !house.tokens.is_empty() && !is_known(token, &house.tokens) {
+        Err(said(Code::Unauthenticated, "the token is not known here"))
+    } else if let Some(layout) = layout {
+        let decoder = |zstd| Decoder::Datadog(Box::new(datadog::Decoder::new(layout, zstd, bounds)));
+        match header("dd-content-encoding") {
+            Some("zstd") | None => Ok(decoder(true)),
+            Some("identity") => Ok(decoder(false)),
+            _ => Err(said(Code::FailedPrecondition, "this intake reads zstd and identity")),
+        }
     } else if header(HEADER) != Some(&speaks()) {
-        Some(said(Code::FailedPrecondition, &format!("this intake speaks {}", speaks())))
+        Err(said(Code::FailedPrecondition, &format!("this intake speaks {}", speaks())))
     } else {
-        None
+        let no_memory = |_| said(Code::FailedPrecondition, "no memory for a stream");
+        compact::Decoder::new(bounds).map(|decoder| Decoder::Compact(Box::new(decoder))).map_err(no_memory)
     };
-    if let Some(refusal) = refusal {
-        // Among the headers, as nothing follows.
-        response.headers_mut().extend(refusal);
-        return (response, false);
-    }
-    if let Ok(speaks) = HeaderValue::try_from(speaks()) {
+    let decoder = match decoder {
+        Ok(decoder) => decoder,
+        Err(refusal) => {
+            // Among the headers, as nothing follows.
+            response.headers_mut().extend(refusal);
+            return (response, false);
+        }
+    };
+    if layout.is_none()
+        && let Ok(speaks) = HeaderValue::try_from(speaks())
+    {
         response.headers_mut().insert(HEADER, speaks);
     }
     tokio::spawn(async move {
-        let ended = read(request.into_body(), &house, &out).await;
+        let ended = read(request.into_body(), decoder, &house, &out).await;
         let _ = out.send(Out::End(ended));
     });
     (response, true)
 }
 
-fn is_known(authorization: Option<&str>, tokens: &[Secret]) -> bool {
-    let said = authorization.and_then(|said| said.strip_prefix("Bearer ")).unwrap_or_default().as_bytes();
+/// The decoder of a stream's profile.
+enum Decoder {
+    Compact(Box<compact::Decoder>),
+    Datadog(Box<datadog::Decoder>),
+}
+
+impl Decoder {
+    fn decode(&mut self, batch: &[u8]) -> std::result::Result<Vec<Rebuilt>, Defect> {
+        match self {
+            Self::Compact(decoder) => decoder.decode(batch),
+            Self::Datadog(decoder) => decoder.decode(batch),
+        }
+    }
+}
+
+fn is_known(said: Option<&str>, tokens: &[Secret]) -> bool {
+    let said = said.unwrap_or_default().as_bytes();
     // Each is compared, so that time says nothing of which.
     tokens.iter().fold(false, |known, token| known | bool::from(token.expose().ct_eq(said)))
 }
 
 /// Reads a stream to its end; what is said then.
-async fn read(mut body: Incoming, house: &House, out: &mpsc::UnboundedSender<Out>) -> HeaderMap {
+async fn read(
+    mut body: Incoming,
+    mut decoder: Decoder,
+    house: &House,
+    out: &mpsc::UnboundedSender<Out>,
+) -> HeaderMap {
     let limits = &house.limits;
-    let bounds = Bounds { batch: limits.batch, state: limits.state };
-    let Ok(mut decoder) = Decoder::new(bounds) else {
-        return said(Code::FailedPrecondition, "no memory for a stream");
-    };
     let mut messages = Messages::new(limits.batch + AROUND);
     let places = Arc::new(Semaphore::new(AHEAD));
     let mut stopped = house.stopped.clone();

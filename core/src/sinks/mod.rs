@@ -23,7 +23,7 @@ pub use console::ConsoleConfig;
 pub use file::FileConfig;
 pub use honeycomb::HoneycombConfig;
 pub use host::HostName;
-pub use stream::StreamConfig;
+pub use stream::{DatadogMethod, StreamConfig, StreamProfile};
 
 use crate::error::{Error, Result};
 use crate::sink::{Kind, Reporter, SinkConfig};

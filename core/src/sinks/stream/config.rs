@@ -20,9 +20,21 @@ pub(crate) const KIND: Kind = Kind {
         Key::required("endpoint", Form::Text, "a URL, `HOST:PORT` with TLS, or `unix:PATH`"),
         Key::new(
             "profile",
-            Form::Word(&["compact"]),
+            Form::Word(&["compact", "datadog"]),
             "`compact`",
-            "what is spoken ([spec/stream.md](spec/stream.md))",
+            "what is spoken: our own columns, or the published stateful logs intake of Datadog ([spec/stream.md](spec/stream.md))",
+        ),
+        Key::new(
+            "method",
+            Form::Word(&["LogsStream", "StatefulStream"]),
+            "`LogsStream`",
+            "with `datadog`: which of its two published paths",
+        ),
+        Key::new(
+            "tags",
+            Form::Text,
+            "`service:sinkwell,ddsource:sinkwell`",
+            "with `datadog`: the tags of every log, with commas between them",
         ),
         Key::new("headers", Form::Map(&Form::Text), "none", "sent with every stream; values are secret"),
         Key::new("ca", Form::Path, "the system's", "certificates (PEM) that vouch for the receiver"),
@@ -49,11 +61,35 @@ pub(crate) const KIND: Kind = Kind {
     read,
 };
 
+/// What is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamProfile {
+    /// Our own columns.
+    #[default]
+    Compact,
+    /// The published stateful logs intake, over one of its paths.
+    Datadog(DatadogMethod),
+}
+
+/// The published paths of the stateful logs intake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatadogMethod {
+    /// `StatefulLogsService/LogsStream`
+    #[default]
+    LogsStream,
+    /// `StatefulIntake/StatefulStream`
+    StatefulStream,
+}
+
 /// `stream`: what the document says.
 #[derive(Clone, Debug)]
 pub struct StreamConfig {
     /// Where the receiver is.
     pub endpoint: String,
+    /// What is spoken there.
+    pub profile: StreamProfile,
+    /// With `datadog`: the tags of every log, with commas between them.
+    pub tags: String,
     /// Extra headers; values may be secret.
     pub headers: Vec<(String, Secret)>,
     /// CA bundle (PEM).
@@ -109,9 +145,25 @@ impl Settings for StreamConfig {
 fn read(cursor: &Cursor<'_>) -> Result<SinkConfig> {
     let table = cursor.table(KIND.keys)?;
     client_files(cursor, &table)?;
-    table.maybe("profile", |c| c.choice("profile", &[("compact", ())], &[]))?;
+    let profile =
+        table.or("profile", false, |c| c.choice("profile", &[("compact", false), ("datadog", true)], &[]))?;
+    let method = table.maybe("method", |c| {
+        let methods =
+            [("LogsStream", DatadogMethod::LogsStream), ("StatefulStream", DatadogMethod::StatefulStream)];
+        c.choice("method", &methods, &[])
+    })?;
+    let tags = table.maybe("tags", |c| c.string().map(str::to_owned))?;
+    if !profile && (method.is_some() || tags.is_some()) {
+        return Err(cursor.error("`method` and `tags` are for `profile: datadog` only"));
+    }
+    let profile = match profile {
+        true => StreamProfile::Datadog(method.unwrap_or_default()),
+        false => StreamProfile::Compact,
+    };
     Ok(SinkConfig::new(StreamConfig {
         endpoint: endpoint(&table.require("endpoint")?)?,
+        profile,
+        tags: tags.unwrap_or_else(|| "service:sinkwell,ddsource:sinkwell".to_owned()),
         headers: table.or("headers", Vec::new(), |c| headers(c))?,
         ca: table.maybe("ca", Cursor::file)?,
         client_certificate: table.maybe("client_certificate", Cursor::file)?,

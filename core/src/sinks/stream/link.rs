@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
-use super::compact::Encoder;
+use super::codec::{Encoder, Profile};
 use super::proto::frame_batch;
 use super::supervisor::{Command, End, Happened, Job, Key, Limits, Outcome, StreamNo, Supervisor, Why};
 use super::wire::{self, Said};
@@ -60,7 +60,12 @@ impl Link {
     ///
     /// # Errors
     /// The operating system gives no thread or no event loop.
-    pub(super) fn start(settings: Settings, limits: Limits, traffic: Arc<Traffic>) -> io::Result<Self> {
+    pub(super) fn start(
+        profile: Profile,
+        settings: Settings,
+        limits: Limits,
+        traffic: Arc<Traffic>,
+    ) -> io::Result<Self> {
         let (input, inputs) = mpsc::unbounded_channel();
         // The other threads are for name look-ups alone, and go soon after one.
         let runtime = Builder::new_current_thread()
@@ -70,7 +75,7 @@ impl Link {
             .thread_name("sinkwell-resolve")
             .build()?;
         std::thread::Builder::new().name("sinkwell-stream".to_owned()).spawn(move || {
-            let thread = Thread::new(settings, limits, traffic);
+            let thread = Thread::new(profile, settings, limits, traffic);
             runtime.block_on(thread.run(inputs));
             // A name look-up that hangs must not hold it.
             runtime.shutdown_background();
@@ -112,6 +117,7 @@ struct Stream {
 }
 
 struct Thread {
+    profile: Profile,
     settings: Settings,
     limits: Limits,
     clock: Arc<dyn Clock>,
@@ -130,10 +136,11 @@ struct Thread {
 }
 
 impl Thread {
-    fn new(settings: Settings, limits: Limits, traffic: Arc<Traffic>) -> Self {
+    fn new(profile: Profile, settings: Settings, limits: Limits, traffic: Arc<Traffic>) -> Self {
         // What a peer says waits in the connection while nobody takes it.
         let (said, heard) = mpsc::channel(64);
         Self {
+            profile,
             settings,
             limits,
             clock: Arc::new(SystemClock::default()),
@@ -250,7 +257,7 @@ impl Thread {
         let counts = self.supervisor.counts();
         let encoder = self.stream.as_ref().and_then(|stream| stream.encoder.as_ref());
         self.traffic.is(Stateful {
-            defined: self.defined + encoder.map_or(0, |encoder| encoder.defined),
+            defined: self.defined + encoder.map_or(0, Encoder::defined),
             live: encoder.map_or(0, Encoder::live),
             state: encoder.map_or(0, |encoder| encoder.state_bytes() as u64),
             streams: counts.streams,
@@ -264,8 +271,15 @@ impl Thread {
             Command::Open { stream } => {
                 // As many as may be in flight, so that there is always room.
                 let (outgoing, batches) = mpsc::channel(self.limits.batches + 1);
-                let task = tokio::spawn(wire::run(self.settings.clone(), stream, batches, self.said.clone()));
-                let encoder = Encoder::new().ok();
+                let wire = wire::run(
+                    self.profile.clone(),
+                    self.settings.clone(),
+                    stream,
+                    batches,
+                    self.said.clone(),
+                );
+                let task = tokio::spawn(wire);
+                let encoder = self.profile.encoder().ok();
                 self.why = None;
                 self.stream = Some(Stream { number: stream, encoder, outgoing, task });
                 None
@@ -273,27 +287,25 @@ impl Thread {
             Command::Send { stream, batch, job } => {
                 let current = self.stream.as_mut().filter(|current| current.number == stream)?;
                 let waiting = self.waiting.get(&job)?;
-                let encoded =
-                    current.encoder.as_mut().map(|encoder| encoder.encode(&waiting.batch, usize::MAX));
-                match encoded {
-                    Some(Ok(Ok(bytes))) => {
+                match current.encoder.as_mut().map(|encoder| encoder.encode(&waiting.batch)) {
+                    Some(Ok(bytes)) => {
                         let message = frame_batch(batch, &bytes);
                         let raw = waiting.batch.iter().map(|envelope| envelope.bytes.len() + 1).sum();
-                        let encoded = current.encoder.as_ref().map_or(0, |encoder| encoder.uncompressed);
+                        let encoded = current.encoder.as_ref().map_or(0, Encoder::uncompressed);
                         self.traffic.sent(raw, encoded, message.len());
                         let sent = current.outgoing.try_send(message.into());
                         sent.is_err().then_some(Happened::Ended { stream, end: End::Lost })
                     }
                     _ => {
                         // Whatever it knows by now, the peer does not.
-                        self.defined += current.encoder.take().map_or(0, |encoder| encoder.defined);
+                        self.defined += current.encoder.take().map_or(0, |encoder| encoder.defined());
                         Some(Happened::Unencodable { stream, batch })
                     }
                 }
             }
             Command::Close { .. } => {
                 if let Some(Stream { outgoing, task, encoder, .. }) = self.stream.take() {
-                    self.defined += encoder.map_or(0, |encoder| encoder.defined);
+                    self.defined += encoder.map_or(0, |encoder| encoder.defined());
                     drop(outgoing);
                     tokio::spawn(async move {
                         let abort = task.abort_handle();

@@ -7,12 +7,17 @@
 //! - While nothing is sent, nothing runs but a sleeping thread.
 //!
 //! How: [`config`] reads the keys; [`sink`] takes a lane's batches; [`link`] is the thread that does what [`supervisor`]
-//! decides, with one [`wire`] at a time; [`compact`] is what goes over it, [`proto`] how that is framed. `sinkwell intake`
+//! decides, with one [`wire`] at a time; [`compact`] or [`datadog`] is what goes over it, as [`codec`] says,
+//! and [`proto`] how that is framed. `sinkwell intake`
 //! (`crate::intake`) is the other end. Queueing, retrying, splitting and declaring are the lane's.
 
 #[cfg(feature = "otlp")]
+mod codec;
+#[cfg(feature = "otlp")]
 pub(crate) mod compact;
 mod config;
+#[cfg(feature = "otlp")]
+pub(crate) mod datadog;
 #[cfg(feature = "otlp")]
 mod link;
 #[cfg(feature = "otlp")]
@@ -28,6 +33,6 @@ mod wire;
 mod tests;
 
 pub(super) use config::KIND;
-pub use config::StreamConfig;
+pub use config::{DatadogMethod, StreamConfig, StreamProfile};
 #[cfg(all(test, feature = "intake"))]
 pub(crate) use wire::Outgoing;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::StreamConfig;
+use super::codec::Profile;
 use super::link::{Link, Told, left};
-use super::proto::PATH;
 use super::supervisor::{End, Key, Limits, Why};
+use super::{DatadogMethod, StreamConfig, StreamProfile};
 use crate::error::{Error, Result};
 use crate::seam::fork::Process;
 use crate::seam::{Clock, SystemClock};
@@ -24,6 +24,7 @@ const MOST_BATCH: usize = 3 << 20;
 
 /// Sends over one stream.
 pub(super) struct StreamSink {
+    profile: Profile,
     settings: Settings,
     limits: Limits,
     /// Made with the first batch, and made anew in a child process.
@@ -57,6 +58,16 @@ impl StreamSink {
     ) -> Result<Self> {
         // It gives up a little before the lane does, so that it can say what it was waiting for.
         let timeout = making.timeout.mul_f32(0.9);
+        let profile = match config.profile {
+            StreamProfile::Compact => Profile::Compact,
+            StreamProfile::Datadog(method) => {
+                let layout = match method {
+                    DatadogMethod::LogsStream => &super::datadog::LOGS_STREAM,
+                    DatadogMethod::StatefulStream => &super::datadog::STATEFUL_STREAM,
+                };
+                Profile::Datadog(layout, config.tags.as_str().into())
+            }
+        };
         let as_otlp = OtlpConfig {
             endpoint: Some(config.endpoint.clone()),
             headers: config.headers.clone(),
@@ -66,7 +77,7 @@ impl StreamSink {
             insecure: config.insecure,
             ..OtlpConfig::default()
         };
-        let settings = Settings::grpc(&as_otlp, PATH, timeout, env).map_err(of_stream)?;
+        let settings = Settings::grpc(&as_otlp, profile.path(), timeout, env).map_err(of_stream)?;
         let usual = Limits::default();
         let limits = Limits {
             lifetime: config.lifetime,
@@ -84,7 +95,7 @@ impl StreamSink {
             None => Fallback::None,
         };
         let clock = Arc::new(SystemClock::default());
-        Ok(Self { settings, limits, link: None, clock, timeout, last: None, fallback, traffic })
+        Ok(Self { profile, settings, limits, link: None, clock, timeout, last: None, fallback, traffic })
     }
 
     fn link(&mut self) -> Result<&mut Link, Failure> {
@@ -95,10 +106,15 @@ impl StreamSink {
             None => {}
         }
         if self.link.is_none() {
-            let link = Link::start(self.settings.clone(), self.limits, Arc::clone(&self.traffic[0]))
-                .map_err(|e| {
-                    Failure::new(FailureKind::Network, format!("no thread for the stream: {}", e.kind()))
-                })?;
+            let link = Link::start(
+                self.profile.clone(),
+                self.settings.clone(),
+                self.limits,
+                Arc::clone(&self.traffic[0]),
+            )
+            .map_err(|e| {
+                Failure::new(FailureKind::Network, format!("no thread for the stream: {}", e.kind()))
+            })?;
             self.link = Some((Process::this(), link));
         }
         match &mut self.link {
@@ -200,9 +216,9 @@ impl StreamSink {
     pub(super) fn ask(&mut self) -> std::result::Result<String, Failure> {
         match self.send(&[&[]]).0.pop() {
             Some(Answers::Acknowledged) => Ok(format!(
-                "{} speaks the stream's profile compact/{}",
+                "{} speaks the stream's profile {}",
                 self.settings.shown_endpoint(),
-                super::compact::VERSION
+                self.profile.name()
             )),
             Some(Answers::Retry(failure, _) | Answers::RefusedBatch(failure)) => Err(failure),
             _ => Err(Failure::new(FailureKind::Network, "no answer")),

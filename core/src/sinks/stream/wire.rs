@@ -1,6 +1,6 @@
 //! One gRPC stream: moves bytes out, and statuses in. It decides nothing.
 //!
-//! Guarantees: nothing is sent before the peer has said that it speaks this version. What the peer says is read within
+//! Guarantees: nothing of our own profile is sent before the peer has said that it speaks this version. What the peer says is read within
 //! bounds, and waits while nobody takes it. Every end is told once, with what it means.
 
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use hyper::{Method, Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::mpsc;
 
-use super::compact;
+use super::codec::{Profile, speaks};
 use super::proto::{HEADER, MOST_STATUS, Messages, Status};
 use super::supervisor::{End, StreamNo};
 use crate::sink::{Failure, FailureKind};
@@ -48,12 +48,13 @@ impl Body for Outgoing {
 
 /// Makes a stream and serves it until it ends. Nobody takes what is said: it ends, too.
 pub(super) async fn run(
+    profile: Profile,
     settings: Settings,
     stream: StreamNo,
     outgoing: mpsc::Receiver<Bytes>,
     said: mpsc::Sender<(StreamNo, Said)>,
 ) {
-    let (end, failure, code) = match serve(&settings, stream, outgoing, &said).await {
+    let (end, failure, code) = match serve(&profile, &settings, stream, outgoing, &said).await {
         Ok(never) => never,
         Err(Gone) => return,
     };
@@ -66,6 +67,7 @@ struct Gone;
 type Ended = (End, Failure, u16);
 
 async fn serve(
+    profile: &Profile,
     settings: &Settings,
     stream: StreamNo,
     outgoing: mpsc::Receiver<Bytes>,
@@ -96,19 +98,24 @@ async fn serve(
     *headers = settings.headers().clone();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    headers.insert(HEADER, speaks());
+    profile.headers(headers);
     if !headers.contains_key(header::USER_AGENT) {
         let agent = concat!("sinkwell/", env!("CARGO_PKG_VERSION"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+    }
+    if !profile.asks_first() {
+        said.send((stream, Said::Opened)).await.map_err(|_| Gone)?;
     }
     let response = match sender.send_request(request).await {
         Ok(response) => response,
         Err(error) => return Ok(lost(&error)),
     };
-    if let Some(ended) = refused(&response, &place) {
+    if let Some(ended) = refused(profile, &response, &place) {
         return Ok(ended);
     }
-    said.send((stream, Said::Opened)).await.map_err(|_| Gone)?;
+    if profile.asks_first() {
+        said.send((stream, Said::Opened)).await.map_err(|_| Gone)?;
+    }
     let mut body = response.into_body();
     let mut messages = Messages::new(MOST_STATUS);
     loop {
@@ -139,18 +146,12 @@ async fn serve(
     }
 }
 
-/// What we speak, as a header.
-pub(super) fn speaks() -> HeaderValue {
-    HeaderValue::try_from(format!("compact/{}", compact::VERSION))
-        .unwrap_or(HeaderValue::from_static("compact"))
-}
-
 fn none(place: &str, text: &str) -> Ended {
     (End::Lost, Failure::new(FailureKind::Network, format!("{place}: {text}")), 0)
 }
 
 /// What the head of an answer means if it is no yes.
-fn refused(response: &Response<Incoming>, place: &str) -> Option<Ended> {
+fn refused(profile: &Profile, response: &Response<Incoming>, place: &str) -> Option<Ended> {
     let headers = response.headers();
     let code = response.status().as_u16();
     let network = |text: String| Failure::new(FailureKind::Network, format!("{place}: {text}"));
@@ -172,7 +173,7 @@ fn refused(response: &Response<Incoming>, place: &str) -> Option<Ended> {
             ended => ended,
         });
     }
-    let same = headers.get(HEADER).is_some_and(|said| *said == speaks());
+    let same = !profile.asks_first() || headers.get(HEADER).is_some_and(|said| *said == speaks());
     (!same)
         .then(|| (End::NotSpoken, network(format!("it does not say that it speaks this: {NOT_SPOKEN}")), 0))
 }

@@ -16,16 +16,14 @@ mod encode;
 #[cfg(test)]
 mod floor;
 mod table;
-mod walk;
+pub(in crate::sinks::stream) mod walk;
 
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "intake")]
-pub(crate) use decode::Rebuilt;
 #[cfg(any(test, feature = "intake"))]
-pub(crate) use decode::{Bounds, Decoder};
-pub(crate) use encode::Encoder;
+pub(crate) use decode::{Bounds, Decoder, Rebuilt};
+pub(crate) use encode::{Encoder, TooLarge};
 #[cfg(test)]
 pub(super) use floor::floor;
 

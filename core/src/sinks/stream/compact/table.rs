@@ -2,7 +2,7 @@
 
 /// What kind of value stands in a place of a schema. The number is the byte that marks the place in the skeleton.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(in crate::sinks::stream) enum Kind {
     /// The inside of a JSON string, or a part of it, as it is written.
     Text = 1,
     /// A JSON number that is a mantissa and a scale.
@@ -131,9 +131,9 @@ pub(super) fn v7(millis: i64, random: u128) -> Option<[u8; 16]> {
 
 /// A number as it is written: digits, and how many of them stand behind the point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Decimal {
-    pub(super) mantissa: i64,
-    pub(super) scale: u8,
+pub(in crate::sinks::stream) struct Decimal {
+    pub(in crate::sinks::stream) mantissa: i64,
+    pub(in crate::sinks::stream) scale: u8,
 }
 
 impl Decimal {

@@ -10,10 +10,12 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::table::{Decimal, Kind, LAST_MARK};
+use super::table::{Decimal, LAST_MARK};
 use super::{MOST_SKELETON, MOST_VALUES};
 use crate::hex;
 use crate::seam::{UnixNanos, Uuid, format_time, parse_time};
+
+pub(in crate::sinks::stream) use super::table::Kind;
 
 /// Arrays with more elements are sent as they are written: each length would be a schema of its own.
 const MOST_ELEMENTS: usize = 16;
@@ -26,18 +28,18 @@ const PREFIXES: [&[u8]; 8] =
 
 /// A value.
 #[derive(Clone, Debug)]
-pub(super) struct Leaf {
-    pub(super) kind: Kind,
+pub(in crate::sinks::stream) struct Leaf {
+    pub(in crate::sinks::stream) kind: Kind,
     /// Where it stands in the line.
-    pub(super) at: Range<usize>,
+    pub(in crate::sinks::stream) at: Range<usize>,
     /// Which member it is, by its path.
-    pub(super) path: u64,
-    pub(super) parsed: Parsed,
+    pub(in crate::sinks::stream) path: u64,
+    pub(in crate::sinks::stream) parsed: Parsed,
 }
 
 /// What reading a value gave.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Parsed {
+pub(in crate::sinks::stream) enum Parsed {
     AsWritten,
     Number(Decimal),
     Bool(bool),
@@ -50,9 +52,9 @@ pub(super) enum Parsed {
 
 /// Reused from line to line.
 #[derive(Default)]
-pub(super) struct Walk {
-    pub(super) skeleton: Vec<u8>,
-    pub(super) leaves: Vec<Leaf>,
+pub(in crate::sinks::stream) struct Walk {
+    pub(in crate::sinks::stream) skeleton: Vec<u8>,
+    pub(in crate::sinks::stream) leaves: Vec<Leaf>,
     /// End of the part of the line that the skeleton has.
     copied: usize,
     time: Vec<u8>,
@@ -60,7 +62,7 @@ pub(super) struct Walk {
 
 impl Walk {
     /// Splits `line`; with `coarse`, `data` is one value. `false`: it cannot be split.
-    pub(super) fn run(&mut self, line: &[u8], coarse: bool) -> bool {
+    pub(in crate::sinks::stream) fn run(&mut self, line: &[u8], coarse: bool) -> bool {
         self.skeleton.clear();
         self.leaves.clear();
         self.copied = 0;

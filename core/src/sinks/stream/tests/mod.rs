@@ -4,6 +4,8 @@ mod measure;
 mod peer;
 mod whole;
 
+pub(super) use whole::whatever;
+
 use std::sync::Arc;
 use std::time::Duration;
 

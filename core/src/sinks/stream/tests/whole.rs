@@ -66,7 +66,7 @@ fn value(random: &mut Rng, depth: u32) -> String {
 }
 
 /// The envelopes of one emitter whose host does whatever it likes.
-fn whatever(seed: u64) -> Vec<Envelope> {
+pub(in crate::sinks::stream) fn whatever(seed: u64) -> Vec<Envelope> {
     let random = &mut Rng(seed);
     let dir = TempDir::new();
     let key = dir.path().join("k1");
