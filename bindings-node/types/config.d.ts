@@ -89,7 +89,11 @@ export interface HoneycombSink {
 export interface StreamSink {
     /** A URL, `HOST:PORT` with TLS, or `unix:PATH`. */
     readonly endpoint: string;
-    readonly profile?: 'compact' | undefined;
+    readonly profile?: 'compact' | 'datadog' | undefined;
+    /** With `datadog`: which of its published paths. */
+    readonly method?: 'LogsStream' | 'StatefulStream' | undefined;
+    /** With `datadog`: the tags of every log. */
+    readonly tags?: string | undefined;
     readonly headers?: Readonly<Record<string, string>> | undefined;
     readonly ca?: string | undefined;
     readonly client_certificate?: string | undefined;
