@@ -23,6 +23,8 @@ rm -rf target/viewer && mkdir -p target/viewer
 logged viewer-changes python tests/independent/mutate.py --every=16 --write=target/viewer/changes || counted viewer 1
 
 # Random runs with faults that are planted and written down: the core's own tests of the graph leave them.
+# Called by its name.
+# shellcheck disable=SC2329
 graph_runs() {
     SINKWELL_GRAPH_RUNS="$root/target/graph-runs" cargo test -q -p sinkwell --lib planted_runs_for_another_graph
 }
