@@ -601,6 +601,8 @@ class Verifier:
             if not duplicate:
                 s.malformed += malformed
                 s.envelopes += not malformed and not c.stub
+            if not c.stub and "disclosures" in c.data and not disclosures_good(c.data):
+                s.add("altered", c.n, where=c.where)
             if not link.covered:
                 continue
             if c.failing:
@@ -608,8 +610,6 @@ class Verifier:
             elif bad_form:
                 s.add("malformed", c.n, where=c.where)
             elif not c.stub and c.e["agentid"] != s.agent:
-                s.add("altered", c.n, where=c.where)
-            if not c.stub and "disclosures" in c.data and not disclosures_good(c.data):
                 s.add("altered", c.n, where=c.where)
             if not c.canonical:
                 s.add("not_canonical", c.n, where=c.where)

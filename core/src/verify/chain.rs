@@ -195,6 +195,14 @@ impl Budget {
 /// The memory of a broken link or a rival, maps included.
 const KEPT: usize = 96;
 
+/// What [`Chain::settle`] found, by number, each with its place.
+pub(super) struct Settled {
+    /// A second envelope is covered there.
+    pub(super) conflicts: Vec<(u64, Place)>,
+    /// Another envelope than before stands there.
+    pub(super) moved: Vec<(u64, Place)>,
+}
+
 /// The agent of stubs, which do not say whose they are.
 pub(super) const ANY_AGENT: u16 = u16::MAX;
 
@@ -501,12 +509,12 @@ impl Chain {
     /// the chain is unbroken, past envelopes that were inserted in between, and to rivals. `bridges` are what covered
     /// declarations of losses say of holes: the first missing number, and the hash before it. `covered` is called for
     /// each envelope that becomes covered, and returns further bridges. Returns the numbers at which a second envelope
-    /// turned out to be covered as well, each with its place.
+    /// turned out to be covered as well, and those at which another envelope stands now, each with its place.
     pub(super) fn settle(
         &mut self,
         bridges: &mut Vec<(u64, u64)>,
         mut covered: impl FnMut(Covered) -> Vec<(u64, u64)>,
-    ) -> Vec<(u64, Place)> {
+    ) -> Settled {
         struct Want {
             hash: u64,
             key: u8,
@@ -560,7 +568,7 @@ impl Chain {
                         if run.marks[at].is_covered() {
                             conflicts.push((sequence, rival.place));
                         } else {
-                            swaps.push((sequence, rival.hash));
+                            swaps.push((sequence, rival.hash, rival.place));
                         }
                         named_by_rivals.extend(rival.prev.map(|hash| Want { hash, key }));
                     }
@@ -587,10 +595,12 @@ impl Chain {
                 }
             }
         }
-        for (sequence, hash) in swaps {
+        let mut moved = Vec::with_capacity(swaps.len());
+        for (sequence, hash, place) in swaps {
             self.swap(sequence, hash);
+            moved.push((sequence, place));
         }
-        conflicts
+        Settled { conflicts, moved }
     }
 
     /// Pairs of neighbours that are both covered and whose link does not hold: the later one of each pair.

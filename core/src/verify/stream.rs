@@ -388,12 +388,20 @@ impl Stream {
     pub(super) fn settle(&mut self, mut believe: impl FnMut(Covered, Option<Said>) -> Vec<(u64, u64)>) {
         let Self { chain, bridges, waiting, findings, .. } = self;
         let mut bridges = bridges.clone();
-        let conflicts = chain.settle(&mut bridges, |covered| {
+        let settled = chain.settle(&mut bridges, |covered| {
             believe(covered, waiting.remove(&(covered.sequence, covered.hash)))
         });
-        for (sequence, place) in conflicts {
+        for (sequence, place) in settled.conflicts {
             let note = "another envelope with this sequence is good as well: forged, or a forked stream";
             findings.at(FindingKind::Conflict, sequence, place, note);
+        }
+        for (sequence, place) in settled.moved {
+            // The places behind it are counted on from here: they stay what they were.
+            let next = self.place(sequence + 1);
+            self.note_place(sequence, place);
+            if let Some(next) = next {
+                self.note_place(sequence + 1, next);
+            }
         }
     }
 
@@ -492,9 +500,14 @@ impl Stream {
         let prev = stub.prev.as_ref().map(|prev| short.of(prev));
         let held = self.place(sequence);
         let link = Link { sequence, hash: short.of(&stub.hash), prev, marks: marks.stub(), place, held };
+        let was_stub = self.chain.marks(sequence).is_some_and(Marks::is_stub);
         let mut covered = Newly::new();
         match self.chain.add(link, budget) {
-            Added::Same { .. } => {}
+            Added::Same { first, .. } => {
+                if was_stub && !first && own != Signed::Noted {
+                    self.findings.at(FindingKind::Duplicate, sequence, place, "the same stub again");
+                }
+            }
             Added::Rival { conflict } => {
                 if conflict {
                     let note = "a stub has the hash of another envelope than the one that is there";

@@ -39,16 +39,16 @@ function eachLine(verifier: Verifier, stream: Stream): void {
       stream.malformed += Number(malformed);
       stream.envelopes += Number(!malformed && !copy.stub);
     }
+    if (copy.badDisclosures) {
+      stream.add('altered', copy.n, copy.n, where, {
+        why: 'a disclosure is not what the envelope commits to',
+      });
+    }
     if (!link.covered) continue;
     if (copy.failing) stream.add(copy.seal as Kind, copy.n, copy.n, where, { why: sealWords(copy) });
     else if (badForm) stream.add('malformed', copy.n, copy.n, where, { why: copy.form as string });
     else if (!copy.stub && copy.agent !== stream.agent) {
       stream.add('altered', copy.n, copy.n, where, { why: "its agent is not the stream's" });
-    }
-    if (copy.badDisclosures) {
-      stream.add('altered', copy.n, copy.n, where, {
-        why: 'a disclosure is not what the envelope commits to',
-      });
     }
     if (!copy.canonical) stream.add('not_canonical', copy.n, copy.n, where);
     if (copy !== link.first) continue;
