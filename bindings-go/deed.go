@@ -59,6 +59,32 @@ func (w *Emitter) Deed(ctx context.Context, event Event, act func(context.Contex
 	return failure
 }
 
+// An UnfinishedDeed is an intent without a result, of a process before this one.
+type UnfinishedDeed struct {
+	// ID is the intent's.
+	ID      string    `json:"id"`
+	Type    string    `json:"type"`
+	Time    time.Time `json:"time"`
+	AgentID string    `json:"agentid"`
+	Subject string    `json:"subject"`
+	RunID   string    `json:"runid"`
+	// Tool is data.tool.
+	Tool     string `json:"tool"`
+	StreamID string `json:"streamid"`
+	Sequence uint64 `json:"sequence"`
+	// Where names the journal that held it.
+	Where string `json:"where"`
+}
+
+// Unfinished are the deeds of processes before this one that have an intent and no result, the oldest first: what the
+// journals hold that this process took over. Whether such an act was done, only the world outside can tell.
+func (w *Emitter) Unfinished() ([]UnfinishedDeed, error) {
+	defer runtime.KeepAlive(w)
+	return decoded[[]UnfinishedDeed](fetch(func(out *C.SinkwellOwned, e *C.SinkwellError) C.int32_t {
+		return C.sinkwell_unfinished(w.pointer(), out, e)
+	}))
+}
+
 // DoDeed is the default emitter's Deed.
 func DoDeed(ctx context.Context, event Event, act func(context.Context, *Deed) error, terms ...DeedTerms) error {
 	emitter, err := Default()

@@ -429,3 +429,35 @@ func deed(t *testing.T, sw *sinkwell.Emitter, i int, call deedsCall) {
 		t.Errorf("%d: whether the act ran: %v", i, acted)
 	}
 }
+
+func TestTheNextProcessIsToldWhatIsUnfinished(t *testing.T) {
+	dir := t.TempDir()
+	config := "journal: { dir: " + filepath.Join(dir, "journal") + " }\n" +
+		"lanes: [ { id: out, durable: true, sink: { file: { path: " + filepath.Join(dir, "out.ndjson") + " } } } ]\n"
+	before := open(t, config)
+	if none, err := before.Unfinished(); err != nil || len(none) != 0 {
+		t.Fatal(none, err)
+	}
+	if err := before.Deed(soon(t), pay(), func(context.Context, *sinkwell.Deed) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	var cutOff string
+	// What it would say of its end finds the emitter closed: for the next one that is a process that died meanwhile.
+	err := before.Deed(soon(t), pay(), func(ctx context.Context, d *sinkwell.Deed) error {
+		cutOff = d.ID()
+		_, err := before.Close(ctx)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := open(t, config)
+	deeds, err := after.Unfinished()
+	if err != nil || len(deeds) != 1 {
+		t.Fatal(deeds, err)
+	}
+	deed := deeds[0]
+	if deed.ID != cutOff || deed.Type != "dev.sinkwell.tool.invocation" || deed.Tool != "pay" || deed.Time.IsZero() {
+		t.Fatalf("%+v", deed)
+	}
+}

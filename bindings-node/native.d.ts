@@ -99,6 +99,8 @@ export declare class NativeEmitter {
   ensureReady(): void
   /** Counters per lane, as JSON. */
   counters(): string
+  /** The deeds of processes before this one that have no result, as JSON. */
+  unfinished(): string
   /** What became of each policy document, as JSON. */
   policyStatus(): string
   /** Reads the telemetry policies again. */

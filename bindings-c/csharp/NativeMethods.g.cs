@@ -381,6 +381,20 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_counters(SinkwellEmitter* emitter, SinkwellOwned* @out, SinkwellError* error);
 
         /// <summary>
+        ///  The deeds of processes before this one that have an intent and no result, the oldest first: a JSON list of `{"id", "type",
+        ///  "time", "agentid", "subject", "runid", "tool", "streamid", "sequence", "where"}`, of which `subject`, `runid` and `tool`
+        ///  may be absent (docs/DEEDS.md).
+        ///
+        ///  # Ownership
+        ///  `out` is owned by the caller then.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_unfinished", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_unfinished(SinkwellEmitter* emitter, SinkwellOwned* @out, SinkwellError* error);
+
+        /// <summary>
         ///  What became of each policy document: `{"policies": [{"policy", "source", "targets": [{"kind", "name", "conditions":
         ///  [{"type", "status", "reason", "message", "field", "policy"}]}], "counters", "rules"}]}`.
         ///

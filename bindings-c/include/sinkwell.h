@@ -770,6 +770,19 @@ int32_t sinkwell_counters(const struct SinkwellEmitter *emitter,
                           struct SinkwellOwned *out,
                           struct SinkwellError *error);
 
+// The deeds of processes before this one that have an intent and no result, the oldest first: a JSON list of `{"id", "type",
+// "time", "agentid", "subject", "runid", "tool", "streamid", "sequence", "where"}`, of which `subject`, `runid` and `tool`
+// may be absent (docs/DEEDS.md).
+//
+// # Ownership
+// `out` is owned by the caller then.
+//
+// # Safety
+// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+int32_t sinkwell_unfinished(const struct SinkwellEmitter *emitter,
+                            struct SinkwellOwned *out,
+                            struct SinkwellError *error);
+
 // What became of each policy document: `{"policies": [{"policy", "source", "targets": [{"kind", "name", "conditions":
 // [{"type", "status", "reason", "message", "field", "policy"}]}], "counters", "rules"}]}`.
 //

@@ -47,11 +47,7 @@ impl Drop for SinkwellDeed {
         match self.take() {
             State::Ended => {}
             State::Intent(intent) => self.emitter.withdraw(intent),
-            State::Act(mut deed) => {
-                let end = End { outcome: Outcome::Cancelled, error_type: None };
-                // It does not wait; that there was no room is said by the core.
-                drop(self.emitter.end_deed(&mut deed, end, &Wait::Never));
-            }
+            State::Act(deed) => self.emitter.give_up_deed(deed),
         }
     }
 }

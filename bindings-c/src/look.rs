@@ -46,6 +46,32 @@ pub unsafe extern "C" fn sinkwell_counters(
     }
 }
 
+/// The deeds of processes before this one that have an intent and no result, the oldest first: a JSON list of `{"id", "type",
+/// "time", "agentid", "subject", "runid", "tool", "streamid", "sequence", "where"}`, of which `subject`, `runid` and `tool`
+/// may be absent (docs/DEEDS.md).
+///
+/// # Ownership
+/// `out` is owned by the caller then.
+///
+/// # Safety
+/// `emitter` is an emitter; `out` and `error` are NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_unfinished(
+    emitter: *const SinkwellEmitter,
+    out: *mut SinkwellOwned,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let emitter = at(emitter, "emitter")?;
+            let deeds = emitter.emitter.unfinished_json()?;
+            put(out, || deeds);
+            Ok(())
+        })
+    }
+}
+
 /// What became of each policy document: `{"policies": [{"policy", "source", "targets": [{"kind", "name", "conditions":
 /// [{"type", "status", "reason", "message", "field", "policy"}]}], "counters", "rules"}]}`.
 ///

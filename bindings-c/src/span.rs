@@ -1,6 +1,6 @@
 //! The span bridge: turns a span of a tracing SDK, given as an object, into events, by the rules in the core.
 
-use sinkwell::bridge;
+use sinkwell::{Emitter, Result, bridge};
 
 use crate::bytes::{SinkwellBytes, SinkwellOwned, put};
 use crate::emit::read_wait;
@@ -28,10 +28,26 @@ pub unsafe extern "C" fn sinkwell_emit_span(
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
+        counted(emitter, emitted, error, |emitter| {
+            bridge::emit_span(emitter, span.get("span")?.unwrap_or_default(), &read_wait(wait)?)
+        })
+    }
+}
+
+/// Runs what emits, and says how many events it emitted.
+///
+/// # Safety
+/// `emitter` is an emitter; `emitted` and `error` are NULL or valid for a write.
+pub(crate) unsafe fn counted(
+    emitter: *const SinkwellEmitter,
+    emitted: *mut u64,
+    error: *mut SinkwellError,
+    emit: impl FnOnce(&Emitter) -> Result<usize>,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
         guard(error, || {
-            let emitter = at(emitter, "emitter")?;
-            let span = span.get("span")?.unwrap_or_default();
-            let count = bridge::emit_span(&emitter.emitter, span, &read_wait(wait)?)?;
+            let count = emit(&at(emitter, "emitter")?.emitter)?;
             if let Some(emitted) = emitted.as_mut() {
                 *emitted = count as u64;
             }

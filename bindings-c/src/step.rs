@@ -6,6 +6,7 @@ use crate::bytes::{SinkwellBytes, SinkwellOwned, put};
 use crate::emit::read_wait;
 use crate::emitter::SinkwellEmitter;
 use crate::error::{SinkwellError, at, guard};
+use crate::span::counted;
 
 /// Emits the events that a step stands for. It is an object, as JSON text or as a stream of values (as for
 /// `sinkwell_emit_span`): `{"kind", "id", "parent", "name", "run", "causation", "start_unix_nano", "end_unix_nano",
@@ -28,14 +29,8 @@ pub unsafe extern "C" fn sinkwell_emit_step(
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
-        guard(error, || {
-            let emitter = at(emitter, "emitter")?;
-            let step = step.get("step")?.unwrap_or_default();
-            let count = bridge::emit_step(&emitter.emitter, step, &read_wait(wait)?)?;
-            if let Some(emitted) = emitted.as_mut() {
-                *emitted = count as u64;
-            }
-            Ok(())
+        counted(emitter, emitted, error, |emitter| {
+            bridge::emit_step(emitter, step.get("step")?.unwrap_or_default(), &read_wait(wait)?)
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sinkwell::deed::{Deed, End, Ended, Intended, Intent, Outcome, Terms, Until};
-use sinkwell::{Emitter, Error, Wait};
+use sinkwell::{Emitter, Error};
 
 use crate::emit::{milliseconds, wait};
 use crate::emitter::NativeEmitter;
@@ -59,11 +59,7 @@ impl Drop for NativeDeed {
         match self.take() {
             State::Ended => {}
             State::Intent(intent) => self.emitter.withdraw(intent),
-            State::Act(mut deed) => {
-                let end = End { outcome: Outcome::Cancelled, error_type: None };
-                // It does not wait; that there was no room is said by the core.
-                drop(self.emitter.end_deed(&mut deed, end, &Wait::Never));
-            }
+            State::Act(deed) => self.emitter.give_up_deed(deed),
         }
     }
 }

@@ -196,6 +196,11 @@ impl NativeEmitter {
         host::health_json(&self.emitter)
     }
 
+    /// JSON: deeds of processes before this one that have no result.
+    fn unfinished(&self) -> Result<Vec<u8>, Failure> {
+        Ok(guarded(|| self.emitter.unfinished_json())?)
+    }
+
     /// JSON.
     fn policy_status(&self) -> Vec<u8> {
         self.emitter.policy_status()

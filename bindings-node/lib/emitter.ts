@@ -105,6 +105,23 @@ export interface PolicyCondition {
   readonly policy?: string;
 }
 
+/** An intent without a result, of a process before this one. */
+export interface UnfinishedDeed {
+  /** The intent's id. */
+  readonly id: string;
+  readonly type: string;
+  readonly time: string;
+  readonly agentid: string;
+  readonly subject?: string;
+  readonly runid?: string;
+  /** `data.tool` */
+  readonly tool?: string;
+  readonly streamid: string;
+  readonly sequence: number;
+  /** The journal that held it. */
+  readonly where: string;
+}
+
 /** What became of the policies: see docs/POLICY.md. */
 export interface PolicyStatus {
   readonly policies: readonly {
@@ -581,6 +598,14 @@ export class Emitter implements AsyncDisposable {
   /** One consistent reading per lane. */
   counters(): ByLane<Counters> {
     return byLane(native(() => this.#native.counters()));
+  }
+
+  /**
+   * The deeds of processes before this one that have an intent and no result, the oldest first: what the journals hold
+   * that this process took over. Whether such an act was done, only the world outside can tell.
+   */
+  unfinished(): UnfinishedDeed[] {
+    return JSON.parse(native(() => this.#native.unfinished())) as UnfinishedDeed[];
   }
 
   /** What became of each document of `telemetry`: its conditions by target, and its counters. */

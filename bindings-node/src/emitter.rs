@@ -300,6 +300,12 @@ impl NativeEmitter {
         Ok(text(counters_json(self.get()?)))
     }
 
+    /// The deeds of processes before this one that have no result, as JSON.
+    #[napi(catch_unwind)]
+    pub fn unfinished(&self) -> napi::Result<String> {
+        Ok(text(self.get()?.unfinished_json().map_err(thrown)?))
+    }
+
     /// What became of each policy document, as JSON.
     #[napi(catch_unwind)]
     pub fn policy_status(&self) -> napi::Result<String> {

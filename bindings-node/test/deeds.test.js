@@ -59,6 +59,31 @@ test('the act runs between its intent on disk and its result', async (t) => {
   assert.ok(duration_ms >= 0);
 });
 
+test('the next process is told what is unfinished', async (t) => {
+  const { dir, sw } = await durable(t);
+  assert.deepEqual(sw.unfinished(), []);
+  await sw.deed('tool.invocation', PAY, () => {});
+  let cutOff;
+  // What it would say of its end finds the emitter closed: for the next one that is a process that died meanwhile.
+  await sw.deed('tool.invocation', PAY, { run: 'r-1' }, async (deed) => {
+    cutOff = deed.id;
+    await sw.shutdown();
+  });
+  const after = await Emitter.open({
+    agent: { id: 'a1' },
+    heartbeat: 'off',
+    journal: { dir: path.join(dir, 'journal') },
+    lanes: [{ id: 'out', durable: true, sink: { file: { path: path.join(dir, 'out') } } }],
+  });
+  const [deed, ...others] = after.unfinished();
+  assert.deepEqual(others, []);
+  assert.deepEqual(
+    [deed.id, deed.type, deed.tool, deed.runid],
+    [cutOff, 'dev.sinkwell.tool.invocation', 'pay', 'r-1'],
+  );
+  await after.shutdown();
+});
+
 test('what the act throws comes through and is the outcome', async (t) => {
   const { sw, ended } = await durable(t);
   class CardDeclined extends Error {}

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use sinkwell::Wait;
 use sinkwell::deed::{self, Deed, End, Ended, Intended, Outcome, Terms, Until};
 use sinkwell::json::Value;
 
@@ -51,10 +50,8 @@ impl Act {
 
 impl Drop for Act {
     fn drop(&mut self) {
-        if let Some(mut deed) = self.deed.take() {
-            let end = End { outcome: Outcome::Cancelled, error_type: None };
-            // It does not wait; that there was no room is said by the core.
-            drop(self.emitter.end_deed(&mut deed, end, &Wait::Never));
+        if let Some(deed) = self.deed.take() {
+            self.emitter.give_up_deed(deed);
         }
     }
 }

@@ -268,6 +268,13 @@ impl Emitter {
         convert::from_json(py, &py.detach(|| host::counters_json(&self.inner)))
     }
 
+    /// The deeds of processes before this one that have an intent and no result, the oldest first: ``id``, ``type``, ``time``,
+    /// ``agentid``, ``streamid``, ``sequence``, ``where``, and where the intent has them ``subject``, ``runid``, ``tool``.
+    fn unfinished<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let deeds = py.detach(|| self.inner.unfinished_json()).or_raise(py)?;
+        convert::from_json(py, &deeds)
+    }
+
     /// What became of each policy document: its conditions by target, and its counters.
     fn policy_status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         convert::from_json(py, &py.detach(|| self.inner.policy_status()))

@@ -58,6 +58,31 @@ def test_the_body_runs_between_intent_on_disk_and_result(
     assert (result["subject"], result["runid"], result["type"]) == ("tool:pay", "r-1", intent["type"])
 
 
+def test_the_next_process_is_told_what_is_unfinished(durable: dict[str, Any]) -> None:
+    before = sinkwell.Emitter.open(durable)
+    assert before.unfinished() == []
+    with before.deed("tool.invocation", PAY):
+        pass
+    pid = os.fork()
+    if pid == 0:
+        # The child has a journal of its own, and dies in the act.
+        with before.deed("tool.invocation", PAY, subject="tool:pay", run="r-1") as deed:
+            (Path(durable["journal"]["dir"]) / ".." / "id").write_text(deed.id)
+            os._exit(0)
+    os.waitpid(pid, 0)
+    before.shutdown()
+    with sinkwell.Emitter.open(durable) as after:
+        (deed,) = after.unfinished()
+    assert deed["id"] == (Path(durable["journal"]["dir"]) / ".." / "id").read_text()
+    assert (deed["type"], deed["tool"], deed["subject"], deed["runid"]) == (
+        "dev.sinkwell.tool.invocation",
+        "pay",
+        "tool:pay",
+        "r-1",
+    )
+    assert deed["where"].startswith(durable["journal"]["dir"])
+
+
 class Broken(Exception):
     pass
 

@@ -84,3 +84,26 @@ public sealed class Deed
         draft.Say(lease.Deed);
     }
 }
+
+/// <summary>An intent without a result, of a process before this one.</summary>
+/// <param name="Id">The intent's.</param>
+/// <param name="Type">Its type.</param>
+/// <param name="Time">When it was about to be done.</param>
+/// <param name="AgentId">Whose it was.</param>
+/// <param name="Subject">What it is about.</param>
+/// <param name="RunId">The agent run.</param>
+/// <param name="Tool"><c>data.tool</c></param>
+/// <param name="StreamId">Where the intent stands.</param>
+/// <param name="Sequence">Its number there.</param>
+/// <param name="Where">The journal that held it.</param>
+public sealed record UnfinishedDeed(
+    string Id,
+    string Type,
+    DateTimeOffset Time,
+    string AgentId,
+    string? Subject,
+    string? RunId,
+    string? Tool,
+    string StreamId,
+    long Sequence,
+    string Where);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using Sinkwell.Data;
 using Sinkwell.Interop;
 
@@ -6,6 +7,31 @@ namespace Sinkwell;
 
 public sealed partial class Emitter
 {
+    /// <summary>The deeds of processes before this one that have an intent and no result, the oldest first: what the journals
+    /// hold that this process took over. Whether such an act was done, only the world outside can tell.</summary>
+    public unsafe IReadOnlyList<UnfinishedDeed> Unfinished()
+    {
+        using var deeds = JsonDocument.Parse(Ask(&NativeMethods.sinkwell_unfinished));
+        var all = new List<UnfinishedDeed>();
+        foreach (var deed in deeds.RootElement.EnumerateArray())
+        {
+            string Text(string name) => deed.GetProperty(name).GetString()!;
+            string? Maybe(string name) => deed.TryGetProperty(name, out var value) ? value.GetString() : null;
+            all.Add(new(
+                Text("id"),
+                Text("type"),
+                deed.GetProperty("time").GetDateTimeOffset(),
+                Text("agentid"),
+                Maybe("subject"),
+                Maybe("runid"),
+                Maybe("tool"),
+                Text("streamid"),
+                deed.GetProperty("sequence").GetInt64(),
+                Text("where")));
+        }
+        return all;
+    }
+
     /// <summary>
     /// Does something with an outside effect only once its intent is safe: on disk, or with the sinks that governance requires.
     /// The event is sealed as the intent; when that is safe, <paramref name="act"/> runs; when it has ended, however it did, a

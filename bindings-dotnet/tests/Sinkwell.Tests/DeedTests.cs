@@ -60,6 +60,43 @@ public sealed class DeedTests
     }
 
     [Fact]
+    public async Task The_next_process_is_told_what_is_unfinished()
+    {
+        var folder = Directory.CreateTempSubdirectory("sinkwell-").FullName;
+        var config = Configurations.Map(
+            ("agent", Configurations.Map(("id", "a1"))),
+            ("heartbeat", "off"),
+            ("journal", Configurations.Map(("dir", Path.Combine(folder, "journal")))),
+            ("lanes", new object[]
+            {
+                Configurations.Map(
+                    ("id", "out"),
+                    ("durable", true),
+                    ("sink", Configurations.Map(("file", Configurations.Map(("path", Path.Combine(folder, "out"))))))),
+            }));
+        var before = Emitter.Open(config);
+        Assert.Empty(before.Unfinished());
+        await before.DeedAsync("tool.invocation", Pay, (_, _) => Task.CompletedTask).WaitAsync(Long);
+        string? cutOff = null;
+        // What it would say of its end finds the emitter closed: for the next one that is a process that died meanwhile.
+        await before.DeedAsync(
+            "tool.invocation",
+            Pay,
+            async (deed, _) =>
+            {
+                cutOff = deed.Id;
+                await before.ShutdownAsync();
+            }).WaitAsync(Long);
+        await using (var after = Emitter.Open(config))
+        {
+            var deed = Assert.Single(after.Unfinished());
+            Assert.Equal((cutOff, "dev.sinkwell.tool.invocation", "pay"), (deed.Id, deed.Type, deed.Tool));
+            Assert.True(deed.Time > DateTimeOffset.UnixEpoch);
+        }
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
     public async Task What_the_act_throws_comes_through_and_is_the_outcome()
     {
         var sink = new Siem();

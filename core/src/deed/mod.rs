@@ -15,6 +15,7 @@
 mod forms;
 mod intent;
 mod result;
+mod unfinished;
 
 #[cfg(test)]
 mod tests;

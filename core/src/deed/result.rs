@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::content::Part;
-use crate::emitter::{Attempt, Emitter, Waiter};
+use crate::emitter::{Attempt, Emitter, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Attribute, Data, EventInput, Phase, Trace, invalid_data, read_parts};
 use crate::json::{JsonError, ObjectWriter, Value, parse};
@@ -215,6 +215,13 @@ impl Emitter {
                 Err(error)
             }
         }
+    }
+
+    /// Ends a deed that its host dropped without saying how it ended: it was given up, and its outcome is `cancelled`. It
+    /// does not wait; that no lane had room is said by the log and the counters.
+    pub fn give_up_deed(&self, mut deed: Deed) {
+        let end = End { outcome: Outcome::Cancelled, error_type: None };
+        drop(self.end_deed(&mut deed, end, &Wait::Never));
     }
 
     fn enter_result(

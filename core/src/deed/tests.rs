@@ -557,3 +557,33 @@ fn whatever_sync_the_power_goes_at_each_act_that_ran_has_its_intent_on_disk() {
     }
     assert!(last > 8 && ran > 20, "{last} sync points, {ran} acts");
 }
+
+#[test]
+fn the_next_process_is_told_what_is_unfinished() {
+    let dir = TempDir::new();
+    let before = durable(&dir, "");
+    assert_eq!(before.unfinished().unwrap(), []);
+    before.deed(pay(), |_| Ok::<_, Failed>(())).unwrap();
+    // What it would say of its end finds the emitter closed: for the next one that is a process that died meanwhile.
+    let cut_off = before.deed(pay(), |act| {
+        before.shutdown(Duration::from_secs(10));
+        Ok::<_, Failed>(act.intent().id().to_string())
+    });
+    drop(before);
+    let after = durable(&dir, "");
+    let deeds = after.unfinished().unwrap();
+    assert_eq!(deeds.iter().map(|deed| &*deed.id).collect::<Vec<_>>(), [cut_off.unwrap()]);
+    let deed = &deeds[0];
+    assert_eq!((&*deed.agentid, &*deed.event_type), ("a1", "dev.sinkwell.tool.invocation"));
+    assert_eq!(
+        (deed.subject.as_deref(), deed.runid.as_deref(), deed.tool.as_deref()),
+        (Some("tool:pay"), Some("r1"), Some("pay"))
+    );
+    assert!(deed.place.contains("journal"), "{}", deed.place);
+    // It is told of the processes before it, not of itself.
+    after.deed(pay(), |_| Ok::<_, Failed>(())).unwrap();
+    assert_eq!(after.unfinished().unwrap().len(), 1);
+    after.shutdown(Duration::from_secs(10));
+    drop(after);
+    assert_eq!(durable(&dir, "").unfinished().unwrap(), []);
+}

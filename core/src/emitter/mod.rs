@@ -33,6 +33,7 @@ pub use signals::{
     push_on_signal,
 };
 
+use crate::envelope::deeds::Half;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventInput, Freezer, Phase};
 use crate::key::SigningKey;
@@ -149,6 +150,8 @@ pub(crate) struct Inner {
     disabled: bool,
     /// The open spans of each source that reports spans.
     runs: crate::bridge::Runs,
+    /// What the journals of dead processes hold of deeds.
+    deeds_before: Mutex<Vec<Half>>,
 }
 
 /// A lane without threads.
@@ -347,6 +350,11 @@ impl Emitter {
     /// `closed`, `required_sink_unavailable`.
     pub fn ensure_ready(&self) -> Result<()> {
         self.current()?.ready()
+    }
+
+    /// What the journals that this process took over hold of deeds.
+    pub(crate) fn deeds_before(&self) -> Result<Vec<Half>> {
+        Ok(lock(&self.current()?.deeds_before).clone())
     }
 
     /// The configuration that it was opened with.

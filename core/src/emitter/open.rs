@@ -184,6 +184,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         manual: options.manual.then(Vec::new),
         disabled: config.disabled,
         runs: crate::bridge::Runs::default(),
+        deeds_before: Mutex::default(),
     };
     if config.disabled {
         return Ok(inner);
@@ -393,7 +394,11 @@ fn prepare(inner: &Inner, config: &Config, ready: Ready) -> Result<(Arc<Lane>, C
     let of_journal = |journal: &JournalConfig| OwnPath { path: journal.dir.clone(), access: journal.access };
     let dead_letters = config.dead_letter.clone().or_else(|| config.journal.as_ref().map(of_journal));
     let durable = match &config.journal {
-        Some(journal) if lane.durable() => Some(Durable::open(journal, &lane, sink.kind(), &mut sealer)?),
+        Some(journal) if lane.durable() => {
+            let mut durable = Durable::open(journal, &lane, sink.kind(), &mut sealer)?;
+            lock(&inner.deeds_before).extend(durable.take_deeds());
+            Some(durable)
+        }
         _ => None,
     };
     let parts = Parts {

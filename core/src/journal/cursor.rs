@@ -18,7 +18,7 @@ use std::path::Path;
 use super::io::{read_up_to, write_all};
 use super::record::{Position, array};
 use super::segment::intact;
-use crate::seam::{Fs, FsFile};
+use crate::seam::{Fs, FsFile, Stat};
 
 const MAGIC: &[u8; 8] = b"SWCURSOR";
 const SLOT: usize = 512;
@@ -26,6 +26,8 @@ const USED: usize = 28;
 
 pub(super) struct CursorFile {
     file: Box<dyn FsFile>,
+    /// Which file that is: it stays the same as long as it is open.
+    held: Stat,
     writes: u64,
     position: Position,
     dirty: bool,
@@ -37,14 +39,14 @@ impl CursorFile {
         let mut file = fs.open(path, true)?;
         write_all(&mut *file, 0, &[0; 2 * SLOT])?;
         file.sync_data()?;
-        Ok(Self { file, writes: 0, position: Position(0), dirty: false })
+        Ok(Self { held: file.stat()?, file, writes: 0, position: Position(0), dirty: false })
     }
 
     /// Opens a cursor file, and makes it if it is not there.
     pub(super) fn open(fs: &dyn Fs, path: &Path) -> io::Result<Self> {
         let mut file = fs.open(path, true)?;
         let (writes, position) = parse(&read_up_to(&mut *file, 0, 2 * SLOT)?);
-        Ok(Self { file, writes, position, dirty: false })
+        Ok(Self { held: file.stat()?, file, writes, position, dirty: false })
     }
 
     /// The position in the file at `path`, without opening it for writing.
@@ -91,8 +93,8 @@ impl CursorFile {
     }
 
     /// Whether the path still names this file.
-    pub(super) fn check(&mut self, fs: &dyn Fs, path: &Path) -> io::Result<()> {
-        intact(fs, path, &self.file.stat()?, 0)
+    pub(super) fn check(&self, fs: &dyn Fs, path: &Path) -> io::Result<()> {
+        intact(fs, path, &self.held, 0)
     }
 
     /// Makes the position durable.

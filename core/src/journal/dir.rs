@@ -14,7 +14,7 @@ use super::survey::other_version;
 use crate::error::{Error, Result};
 use crate::json::{self, Value};
 use crate::seam::fork::Process;
-use crate::seam::{Fs, FsFile, Uuid};
+use crate::seam::{Fs, FsFile, Stat, Uuid};
 
 const MARKER: &str = "sinkwell-journal";
 const MARKER_PREFIX: &str = "sinkwell-journal ";
@@ -129,8 +129,10 @@ fn id_of(path: &Path) -> Option<Uuid> {
 pub(super) struct Owned {
     pub(super) path: PathBuf,
     pub(super) identity: Identity,
-    /// Holds the lock.
-    owner: Box<dyn FsFile>,
+    /// Holds the lock as long as it is open.
+    _lock: Box<dyn FsFile>,
+    /// Which file that is.
+    held: Stat,
     /// Whose it is.
     pub(super) process: Process,
 }
@@ -147,8 +149,8 @@ impl Owned {
     }
 
     /// Whether the sub-journal can still be found and taken over by the next process.
-    pub(super) fn check(&mut self, fs: &dyn Fs) -> io::Result<()> {
-        intact(fs, &self.path.join(OWNER), &self.owner.stat()?, 0)
+    pub(super) fn check(&self, fs: &dyn Fs) -> io::Result<()> {
+        intact(fs, &self.path.join(OWNER), &self.held, 0)
     }
 }
 
@@ -176,8 +178,9 @@ pub(super) fn create(
             Err(e) => return Err(error(dir, "create a journal", &e)),
         }
         match make(fs, dir, &unfinished, &path, &identity) {
-            Ok((owner, cursor)) => {
-                return Ok((Owned { path, identity, owner, process: Process::this() }, cursor));
+            Ok((mut owner, cursor)) => {
+                let held = owner.stat().map_err(|e| error(&path, "create a journal", &e))?;
+                return Ok((Owned { path, identity, _lock: owner, held, process: Process::this() }, cursor));
             }
             Err(e) => {
                 // Only our own empty files are in there; if something stays, the next start sweeps it away.
@@ -248,7 +251,16 @@ pub(super) fn claim(fs: &dyn Fs, path: &Path, wanted: impl Fn(&Identity) -> bool
     }
     // The previous heir may have finished and deleted it between our opening and our locking of the file.
     match fs.open_read(&owner_path) {
-        Ok(_) => Ok(Claim::Ours(Owned { path: path.to_owned(), identity, owner, process: Process::this() })),
+        Ok(_) => {
+            let held = owner.stat().map_err(|e| fail(&e))?;
+            Ok(Claim::Ours(Owned {
+                path: path.to_owned(),
+                identity,
+                _lock: owner,
+                held,
+                process: Process::this(),
+            }))
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Claim::Gone),
         Err(e) => Err(fail(&e)),
     }

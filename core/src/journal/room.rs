@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::dir;
 use super::io::error;
-use super::record::{Kind, array, encode};
+use super::record::{Kind, Position, array, encode};
 use super::segment::{Active, DATA, Header, Name};
 use super::store::{AppendError, Full, Journal};
 use crate::error::{Error, Result};
@@ -31,7 +31,14 @@ impl Journal {
         let spare = match self.spares.iter().position(|&(_, spare)| spare >= wanted) {
             Some(i) => Some(self.spares.swap_remove(i)),
             None => {
-                self.find_space(size)?;
+                match self.find_space(size) {
+                    Err(AppendError::Full(_)) if self.kept_from.take().is_some() => {
+                        // Now the room is needed.
+                        self.reclaim_or_later()?;
+                        self.find_space(size)?;
+                    }
+                    found => found?,
+                }
                 None
             }
         };
@@ -128,9 +135,22 @@ impl Journal {
         }
     }
 
+    /// The last position whose segment may go.
+    fn removable(&self) -> Position {
+        let acknowledged = self.cursor.position();
+        let Some(kept) = self.kept_from else { return acknowledged };
+        let held =
+            self.full.iter().filter(|full| full.last <= acknowledged).map(|full| full.size).sum::<u64>();
+        if held > self.budget / 8 {
+            acknowledged
+        } else {
+            acknowledged.min(Position(kept.0.saturating_sub(1)))
+        }
+    }
+
     /// Removes, or keeps for reuse, full segments that are acknowledged as a whole.
     pub(super) fn reclaim(&mut self) -> Result<()> {
-        let acknowledged = self.cursor.position();
+        let acknowledged = self.removable();
         if self.full.front().is_none_or(|full| full.last > acknowledged) {
             return Ok(());
         }

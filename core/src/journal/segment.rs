@@ -128,6 +128,8 @@ pub(super) struct Active {
     pub(super) header: Header,
     pub(super) path: PathBuf,
     file: Box<dyn FsFile>,
+    /// Which file that is: it stays the same as long as it is open.
+    held: Stat,
     size: u64,
     /// Where the next record goes.
     tail: u64,
@@ -174,7 +176,8 @@ impl Active {
         fs.rename(from, &path)?;
         fs.sync_dir(dir)?;
         let tail = (DATA + first.len()) as u64;
-        Ok(Self { header, path, file, size, tail, written: runway.max(tail), dirty: false })
+        let held = file.stat()?;
+        Ok(Self { header, path, file, held, size, tail, written: runway.max(tail), dirty: false })
     }
 
     pub(super) fn room(&self) -> u64 {
@@ -211,8 +214,8 @@ impl Active {
     }
 
     /// Whether the path still names the file that is written, in its whole length.
-    pub(super) fn check(&mut self, fs: &dyn Fs) -> io::Result<()> {
-        intact(fs, &self.path, &self.file.stat()?, self.size)
+    pub(super) fn check(&self, fs: &dyn Fs) -> io::Result<()> {
+        intact(fs, &self.path, &self.held, self.size)
     }
 
     /// Cuts the file behind its last record: it will not grow any more.
@@ -225,31 +228,31 @@ impl Active {
 
 /// An error if `path` no longer names the file that is held open, or if that file is shorter than it was made.
 pub(super) fn intact(fs: &dyn Fs, path: &Path, held: &Stat, size: u64) -> io::Result<()> {
-    let named = match fs.stat(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-        named => Some(named?),
-    };
-    if !named.is_some_and(|named| named.same_file(held)) {
-        return Err(io::Error::other("it was removed or replaced by somebody else while it was in use"));
+    let named = named(fs, path)?;
+    if !named.same_file(held) { Err(replaced()) } else { whole(&named, size) }
+}
+
+fn named(fs: &dyn Fs, path: &Path) -> io::Result<Stat> {
+    fs.stat(path).map_err(|e| if e.kind() == io::ErrorKind::NotFound { replaced() } else { e })
+}
+
+fn replaced() -> io::Error {
+    io::Error::other("it was removed or replaced by somebody else while it was in use")
+}
+
+fn whole(named: &Stat, size: u64) -> io::Result<()> {
+    if named.len >= size {
+        return Ok(());
     }
-    if held.len < size {
-        return Err(io::Error::other(format!(
-            "it was cut by somebody else from {size} to {} bytes while it was in use",
-            held.len
-        )));
-    }
-    Ok(())
+    Err(io::Error::other(format!(
+        "it was cut by somebody else from {size} to {} bytes while it was in use",
+        named.len
+    )))
 }
 
 /// An error if there is no file of at least that length at `path`.
 pub(super) fn complete(fs: &dyn Fs, path: &Path, size: u64) -> io::Result<()> {
-    match fs.stat(path) {
-        Ok(now) => intact(fs, path, &now, size),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            Err(io::Error::other("it was removed or replaced by somebody else while it was in use"))
-        }
-        Err(e) => Err(e),
-    }
+    whole(&named(fs, path)?, size)
 }
 
 fn zero(file: &mut dyn FsFile, mut from: u64, to: u64) -> io::Result<()> {

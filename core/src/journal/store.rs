@@ -87,6 +87,8 @@ pub struct Journal {
     pub(super) last: Position,
     synced: Position,
     pub(super) failed: Option<Error>,
+    /// See [`Journal::keep_from`].
+    pub(super) kept_from: Option<Position>,
     pub(super) buffer: Vec<u8>,
 }
 
@@ -145,6 +147,7 @@ impl Journal {
             last: Position(0),
             synced: Position(0),
             failed: None,
+            kept_from: None,
             buffer: Vec::new(),
         };
         Ok((journal, adopted))
@@ -245,7 +248,7 @@ impl Journal {
     /// that nothing counts as on disk that somebody else removed, replaced or cut.
     fn intact(&mut self) -> Result<()> {
         let fs = Arc::clone(&self.fs);
-        if let Some(active) = &mut self.active
+        if let Some(active) = &self.active
             && let Err(e) = active.check(&*fs)
         {
             let path = active.path.clone();
@@ -291,6 +294,12 @@ impl Journal {
         self.reclaim()
     }
 
+    /// Has what was appended from here on stay on disk although it is acknowledged, until nothing is asked for any more,
+    /// or as long as nobody needs the room: at most an eighth of the budget.
+    pub fn keep_from(&mut self, position: Option<Position>) {
+        self.kept_from = position;
+    }
+
     /// Envelopes still on disk behind `after`, acknowledged or not, oldest first: for `repair`.
     ///
     /// # Errors
@@ -323,7 +332,7 @@ impl Journal {
     }
 
     /// Ends this sub-journal in good order: everything is synced, and nothing stays allocated ahead. What is not
-    /// acknowledged stays for the next process, and so do, in a few hundred bytes, the heads of the streams.
+    /// acknowledged, or is to be kept, stays for the next process, and so do, in a few hundred bytes, the heads of the streams.
     ///
     /// # Errors
     /// As of [`Journal::sync`]. Nothing that was durable is lost.
@@ -335,7 +344,7 @@ impl Journal {
             self.fs.remove_file(&spare).map_err(|e| fail(&e))?;
         }
         self.cursor.sync().map_err(|e| fail(&e))?;
-        if self.last > self.cursor.position() {
+        if self.last > self.cursor.position() || self.kept_from.is_some() {
             return self.active.as_mut().map_or(Ok(()), |active| active.trim().map_err(|e| fail(&e)));
         }
         if self.heads.is_empty() {

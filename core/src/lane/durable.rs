@@ -10,12 +10,14 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::Lane;
+use super::acts::Acts;
 use super::loss::LostRange;
 use super::own::StreamHead;
 use super::sealer::{Item, Payload, Sealer, SignerFailed};
 use super::tail::Tail;
 use crate::content::rejudge;
 use crate::envelope::ContentRules;
+use crate::envelope::deeds::Half;
 use crate::error::{Error, Result};
 use crate::journal::{Adopted, AppendError, Journal, Position, Record, Records, Stored, SyncSchedule};
 use crate::json::{Value, parse};
@@ -102,6 +104,10 @@ pub(crate) struct Durable {
     again: Option<Instant>,
     /// At most so many envelopes are appended at once: more of `waiting` are too large for the journal together.
     at_most: usize,
+    /// Deeds whose acts are under way.
+    acts: Acts,
+    /// What dead processes left of deeds.
+    deeds: Vec<Half>,
 }
 
 /// What became of items that were to be journaled.
@@ -162,6 +168,7 @@ impl Durable {
         let (journal, adopted) =
             Journal::open(filesystem(config), Arc::new(SystemRandom), config, lane.id(), kind, now)?;
         let mut inherited = Vec::with_capacity(adopted.len());
+        let mut deeds = Vec::new();
         for adopted in adopted {
             let tail = Tail::of(&adopted, sealer.key());
             for head in adopted.heads() {
@@ -182,6 +189,7 @@ impl Durable {
                 });
                 sealer.inherit_damage(damage.count(), ranges.collect());
             }
+            deeds.extend(deeds_of(&adopted));
             let settled = Settled::from(adopted.acknowledged());
             inherited.push(Inherited {
                 records: adopted.records(),
@@ -206,7 +214,14 @@ impl Durable {
             epoch: 0,
             again: None,
             at_most: usize::MAX,
+            acts: Acts::default(),
+            deeds,
         })
+    }
+
+    /// Takes what dead processes left of deeds: what their journals hold, delivered or not.
+    pub(crate) fn take_deeds(&mut self) -> Vec<Half> {
+        std::mem::take(&mut self.deeds)
     }
 
     /// Whether something sealed waits for room in the journal.
@@ -304,9 +319,14 @@ impl Durable {
             }
         };
         let first = last.0 + 1 - items.len() as u64;
+        let mut deeds = false;
         for (n, item) in items.iter_mut().enumerate() {
-            item.place =
-                Some(Place { journal: Which::Own(self.epoch), position: Position(first + n as u64) });
+            let position = Position(first + n as u64);
+            item.place = Some(Place { journal: Which::Own(self.epoch), position });
+            deeds |= self.acts.note(item, position);
+        }
+        if deeds {
+            journal.keep_from(self.acts.oldest());
         }
         items.extend(foreign);
         self.schedule.appended(now);
@@ -350,6 +370,8 @@ impl Durable {
         self.failed = Some(now);
         self.epoch += 1;
         self.journal = None;
+        // Their places are the failed journal's.
+        self.acts = Acts::default();
         let earlier: Vec<Item> = self.unsynced.drain(..).flatten().collect();
         items.splice(0..0, earlier);
         for item in &mut items {
@@ -434,33 +456,40 @@ impl Durable {
         }
     }
 
-    /// Takes note that the sink has the envelope at `place`.
-    pub(crate) fn acknowledge(&mut self, place: Option<Place>) {
-        let Some(place) = place else { return };
-        if self.waiting.is_some() {
-            // Room may have been made.
-            self.again = Some(Instant::default());
-        }
-        let at = match place.journal {
-            Which::Inherited(at) => Some(at),
-            // A failed journal keeps no cursor any more: the process that adopts it sends the envelope again, which is
-            // harmless.
-            Which::Own(epoch) if epoch != self.epoch => return,
-            Which::Own(_) => None,
-        };
-        if at.is_none() {
-            if let (Some(position), Some(journal)) = (self.settled.settle(place.position), &mut self.journal)
-            {
-                // If the cursor cannot be written, a crash leads to sending again, which is harmless.
-                if let Err(e) = journal.ack(position) {
-                    crate::diagnostics::warn(&e.to_string());
+    /// Takes note that the sink has the envelopes at these places. A cursor is written once for all of them.
+    pub(crate) fn acknowledge(&mut self, places: impl IntoIterator<Item = Place>) {
+        let mut own = None;
+        let mut inherited: Vec<(usize, Position)> = Vec::new();
+        for place in places {
+            if self.waiting.is_some() {
+                // Room may have been made.
+                self.again = Some(Instant::default());
+            }
+            match place.journal {
+                Which::Own(epoch) if epoch == self.epoch => own = self.settled.settle(place.position).or(own),
+                // A failed journal keeps no cursor any more: the process that adopts it sends the envelope again, which
+                // is harmless.
+                Which::Own(_) => {}
+                Which::Inherited(at) => {
+                    let Some(old) = self.inherited.get_mut(at) else { continue };
+                    let Some(position) = old.settled.settle(place.position) else { continue };
+                    match inherited.last_mut() {
+                        Some((last, reached)) if *last == at => *reached = position,
+                        _ => inherited.push((at, position)),
+                    }
                 }
             }
-        } else if let Some(at) = at
-            && let Some(old) = self.inherited.get_mut(at)
-            && let Some(position) = old.settled.settle(place.position)
+        }
+        if let (Some(position), Some(journal)) = (own, &mut self.journal)
+            && let Err(e) = journal.ack(position)
         {
-            if let Err(e) = old.adopted.ack(position) {
+            // If the cursor cannot be written, a crash leads to sending again, which is harmless.
+            crate::diagnostics::warn(&e.to_string());
+        }
+        for (at, position) in inherited {
+            if let Some(old) = self.inherited.get_mut(at)
+                && let Err(e) = old.adopted.ack(position)
+            {
                 crate::diagnostics::warn(&e.to_string());
             }
             self.finish_inherited(at);
@@ -486,11 +515,9 @@ impl Durable {
     }
 
     fn settle_covered(&mut self, items: &mut [Item]) {
-        for item in items {
-            for place in std::mem::take(&mut item.covers) {
-                self.acknowledge(Some(place));
-            }
-        }
+        let covered: Vec<Place> =
+            items.iter_mut().flat_map(|item| std::mem::take(&mut item.covers)).collect();
+        self.acknowledge(covered);
     }
 
     /// The next envelopes that a dead process left, oldest first: about a batch, and on until the signatures that cover
@@ -602,6 +629,20 @@ impl Durable {
             crate::diagnostics::warn(&e.to_string());
         }
     }
+}
+
+/// What an adopted journal holds of deeds, delivered or not.
+fn deeds_of(adopted: &Adopted) -> Vec<Half> {
+    let place = adopted.path().display().to_string();
+    let mut deeds = Vec::new();
+    for stored in adopted.read_from(Position(0)) {
+        match stored {
+            Ok(stored) if stored.own || !stored.terminal => {}
+            Ok(stored) => deeds.extend(Half::of(&stored.bytes, stored.streamid, stored.sequence, &place)),
+            Err(e) => crate::diagnostics::warn(&e.to_string()),
+        }
+    }
+    deeds
 }
 
 /// The item for an envelope that was sealed before and is sent again, after today's policy was applied to it; `None` if

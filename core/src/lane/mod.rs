@@ -10,6 +10,7 @@
 //! machine without threads or clocks. [`worker`] runs it on a thread (and the sink on another, so that a sink that
 //! hangs can be told from one that is slow); [`crate::Emitter::drain`] runs it on the caller's thread.
 
+mod acts;
 mod after;
 pub(crate) mod bus;
 pub(crate) mod checkpoint;

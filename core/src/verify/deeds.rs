@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::place::Place;
 use super::report::{int, object};
+pub use crate::envelope::deeds::UnfinishedDeed;
 use crate::envelope::line::Envelope;
 use crate::json::{Value, parse};
 
@@ -209,31 +210,6 @@ impl Told {
     }
 }
 
-/// An intent without a result: what a crash leaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnfinishedDeed {
-    /// The intent's id.
-    pub id: String,
-    /// Whose it was.
-    pub agentid: String,
-    /// Its type.
-    pub event_type: String,
-    /// When it was about to be done.
-    pub time: String,
-    /// What it is about.
-    pub subject: Option<String>,
-    /// The agent run.
-    pub runid: Option<String>,
-    /// `data.tool`.
-    pub tool: Option<String>,
-    /// Where the intent stands.
-    pub streamid: String,
-    /// Its number there.
-    pub sequence: u64,
-    /// `file:line`.
-    pub place: String,
-}
-
 /// What the input says of deeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeedsReport {
@@ -260,23 +236,6 @@ impl UnfinishedDeed {
             sequence: at.sequence,
             place,
         })
-    }
-
-    fn to_json(&self) -> Value {
-        let text = |value: &String| Value::from(value.as_str());
-        let members = [
-            ("id", Some(text(&self.id))),
-            ("type", Some(text(&self.event_type))),
-            ("time", Some(text(&self.time))),
-            ("agentid", Some(text(&self.agentid))),
-            ("subject", self.subject.as_ref().map(text)),
-            ("runid", self.runid.as_ref().map(text)),
-            ("tool", self.tool.as_ref().map(text)),
-            ("streamid", Some(text(&self.streamid))),
-            ("sequence", Some(int(self.sequence))),
-            ("where", Some(text(&self.place))),
-        ];
-        object(members.into_iter().filter_map(|(name, value)| Some((name, value?))))
     }
 }
 

@@ -64,6 +64,41 @@ fn acknowledged_segments_are_used_again_and_the_rest_stays() {
 }
 
 #[test]
+fn what_is_to_be_kept_stays_although_it_is_acknowledged_as_long_as_there_is_room() {
+    let dir = TempDir::new();
+    let (mut journal, _) = open(dir.path());
+    let mut n = 0;
+    let mut go_on = |journal: &mut Journal, records: u64| {
+        append(journal, &samples(n..n + records));
+        n += records;
+        let last = journal.sync().unwrap();
+        journal.ack(last).unwrap();
+    };
+    let first = |journal: &Journal| journal.read_from(Position(0)).unwrap().next().unwrap().unwrap().position;
+    go_on(&mut journal, 10);
+    journal.keep_from(Some(Position(10)));
+    for _ in 0..15 {
+        go_on(&mut journal, 100);
+    }
+    assert!(journal.usage().segments > 1, "{:?}", journal.usage());
+    assert_eq!(first(&journal), Position(1));
+    journal.keep_from(None);
+    go_on(&mut journal, 1);
+    assert!(first(&journal) > Position(10));
+
+    journal.keep_from(Some(journal.last()));
+    for _ in 0..400 {
+        go_on(&mut journal, 100);
+    }
+    assert!(journal.usage().bytes <= 5 << 18, "{:?}", journal.usage());
+    journal.keep_from(Some(journal.last()));
+    journal.close().unwrap();
+    let (_, adopted) = open(dir.path());
+    let kept = adopted[0].read_from(Position(0)).last().unwrap().unwrap();
+    assert_eq!((kept.position, adopted[0].unacknowledged()), (adopted[0].last(), 0));
+}
+
+#[test]
 fn files_are_private_and_a_closed_journal_keeps_only_its_heads() {
     let dir = TempDir::new();
     let root = dir.path().join("state");

@@ -161,10 +161,10 @@ impl Control {
         self.announce_tree_head(HEAD_EVERY);
         let unsettled = items.iter().filter(|item| !item.payload.is_settled());
         self.sealer.settle_all(unsettled.map(|item| &item.envelope));
+        if let Some(durable) = &mut self.durable {
+            durable.acknowledge(items.iter().filter_map(|item| item.place));
+        }
         for item in items {
-            if let Some(durable) = &mut self.durable {
-                durable.acknowledge(item.place);
-            }
             match &item.payload {
                 Payload::Event(tracked) => {
                     tracked.end(self.lane.index, self.lane.durable(), || Ending {

@@ -430,6 +430,14 @@ public class Emitter internal constructor(
     @Suppress("UNCHECKED_CAST")
     public fun health(): Map<String, Map<String, Any?>> = Json.map(native.health()) as Map<String, Map<String, Any?>>
 
+    /**
+     * The deeds of processes before this one that have an intent and no result, the oldest first: what the journals hold that
+     * this process took over. Each has `id`, `type`, `time`, `agentid`, `streamid`, `sequence`, `where`, and where the intent
+     * has them `subject`, `runid`, `tool`. Whether such an act was done, only the world outside can tell.
+     */
+    @Suppress("UNCHECKED_CAST")
+    public fun unfinished(): List<Map<String, Any?>> = Json.parse(core { native.unfinished() }) as List<Map<String, Any?>>
+
     /** What became of each policy document. */
     public fun policyStatus(): Map<String, Any?> = Json.map(native.policyStatus())
 

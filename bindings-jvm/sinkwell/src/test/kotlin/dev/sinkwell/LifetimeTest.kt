@@ -53,6 +53,30 @@ internal class LifetimeTest {
         assertFalse(lines.any { "\"action\":\"closed\"" in it })
     }
 
+    @Test
+    fun the_next_process_is_told_what_is_unfinished() {
+        val config =
+            """
+            agent: { id: a1 }
+            heartbeat: off
+            journal: { dir: $folder/journal }
+            lanes: [ { id: out, durable: true, sink: { file: { path: $folder/out.ndjson } } } ]
+            """.trimIndent()
+        val before = Emitter.openText(config)
+        assertEquals(emptyList<Any>(), before.unfinished())
+        before.deed("tool.invocation", mapOf("tool" to "pay")) { }
+        // What it would say of its end finds the emitter closed: for the next one that is a process that died meanwhile.
+        val cutOff =
+            before.deed("tool.invocation", mapOf("tool" to "pay")) { deed ->
+                before.shutdown()
+                deed.id
+            }
+        Emitter.openText(config).use { after ->
+            val deed = after.unfinished().single()
+            assertEquals(listOf(cutOff, "dev.sinkwell.tool.invocation", "pay"), listOf(deed["id"], deed["type"], deed["tool"]))
+        }
+    }
+
     private fun threads() = Path.of("/proc/self/task").listDirectoryEntries().size
 
     private fun handles() = Path.of("/proc/self/fd").listDirectoryEntries().size

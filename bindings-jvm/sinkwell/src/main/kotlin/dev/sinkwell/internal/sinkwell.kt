@@ -781,6 +781,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_shutdown_here(
     ): Int
+    external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_unfinished(
+    ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_vacuum(
     ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativereceipt_endings(
@@ -908,6 +910,8 @@ internal object UniffiLib {
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_shutdown(`ptr`: Long,`timeoutMs`: RustBuffer.ByValue,`token`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_shutdown_here(`ptr`: Long,`timeoutMs`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_unfinished(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_vacuum(`ptr`: Long,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1279,6 +1283,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_shutdown_here() and 0xFFFF) != 33636) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_unfinished() and 0xFFFF) != 10245) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_vacuum() and 0xFFFF) != 26317) {
@@ -2909,6 +2916,11 @@ internal interface NativeEmitterInterface {
     fun `shutdownHere`(`timeoutMs`: kotlin.ULong?): kotlin.ByteArray
 
     /**
+     * JSON: deeds of processes before this one that have no result.
+     */
+    fun `unfinished`(): kotlin.ByteArray
+
+    /**
      * Begins to read a log; `options` is JSON: process, nonce, format.
      */
     fun `vacuum`(`options`: kotlin.String): NativeVacuum
@@ -3465,6 +3477,23 @@ internal open class NativeEmitter: Disposable, AutoCloseable, NativeEmitterInter
         it,
 
         FfiConverterOptionalULong.lower(`timeoutMs`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * JSON: deeds of processes before this one that have no result.
+     */
+    @Throws(Failure::class)override fun `unfinished`(): kotlin.ByteArray {
+            return FfiConverterByteArray.lift(
+    callWithHandle {
+    uniffiRustCallWithError(Failure) { _status ->
+    UniffiLib.uniffi_sinkwell_jvm_fn_method_nativeemitter_unfinished(
+        it,
+        _status)
 }
     }
     )
