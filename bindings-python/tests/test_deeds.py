@@ -72,15 +72,15 @@ def test_the_next_process_is_told_what_is_unfinished(durable: dict[str, Any]) ->
     os.waitpid(pid, 0)
     before.shutdown()
     with sinkwell.Emitter.open(durable) as after:
-        (deed,) = after.unfinished()
-    assert deed["id"] == (Path(durable["journal"]["dir"]) / ".." / "id").read_text()
-    assert (deed["type"], deed["tool"], deed["subject"], deed["runid"]) == (
+        (left,) = after.unfinished()
+    assert left["id"] == (Path(durable["journal"]["dir"]) / ".." / "id").read_text()
+    assert (left["type"], left["tool"], left["subject"], left["runid"]) == (
         "dev.sinkwell.tool.invocation",
         "pay",
         "tool:pay",
         "r-1",
     )
-    assert deed["where"].startswith(durable["journal"]["dir"])
+    assert left["where"].startswith(durable["journal"]["dir"])
 
 
 class Broken(Exception):
