@@ -1,8 +1,9 @@
 //! What the processes before this one did not finish.
 
 use crate::emitter::Emitter;
-use crate::envelope::deeds::{UnfinishedDeed, unfinished};
 use crate::error::Result;
+use crate::event::UnfinishedDeed;
+use crate::event::deeds::unfinished;
 use crate::json::Value;
 
 impl Emitter {

@@ -33,8 +33,8 @@ pub use signals::{
     push_on_signal,
 };
 
-use crate::envelope::deeds::Half;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::deeds::Half;
 use crate::event::{EventInput, Freezer, Phase};
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};

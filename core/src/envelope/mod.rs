@@ -5,7 +5,6 @@
 //! lanes that seal an event in the same form share it. The hash is over place and digest, and is all that a signature
 //! covers. So a chain needs no signature, and an envelope that has its hash can be signed later.
 
-pub(crate) mod deeds;
 pub(crate) mod digest;
 pub(crate) mod line;
 mod prepare;

@@ -5,12 +5,14 @@
 //! attributes, redaction, commitments) is made once, off the caller's thread, by the first lane that seals.
 
 mod ambient;
+pub(crate) mod deeds;
 mod freeze;
 mod input;
 mod outside;
 
 pub use crate::sink::EventId;
 pub use ambient::Ambient;
+pub use deeds::UnfinishedDeed;
 pub use freeze::{Attribute, Event};
 pub(crate) use freeze::{Freezer, Identity, Phase, check_attribute, with_writer};
 pub(crate) use input::read_parts;

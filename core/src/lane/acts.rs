@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::sealer::Item;
-use crate::envelope::deeds::Half;
+use crate::event::deeds::Half;
 use crate::journal::Position;
 
 /// More than this many are acts that nobody ends.

@@ -11,8 +11,8 @@ use smallvec::SmallVec;
 
 use super::place::Place;
 use super::report::{int, object};
-pub use crate::envelope::deeds::UnfinishedDeed;
 use crate::envelope::line::Envelope;
+pub use crate::event::UnfinishedDeed;
 use crate::json::{Value, parse};
 
 /// What an envelope says of a deed.
