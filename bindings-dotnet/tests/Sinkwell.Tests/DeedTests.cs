@@ -82,10 +82,10 @@ public sealed class DeedTests
         await before.DeedAsync(
             "tool.invocation",
             Pay,
-            async (deed, _) =>
+            async (deed, token) =>
             {
                 cutOff = deed.Id;
-                await before.ShutdownAsync();
+                await before.ShutdownAsync(cancellationToken: token);
             }).WaitAsync(Long);
         await using (var after = Emitter.Open(config))
         {
