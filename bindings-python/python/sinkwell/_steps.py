@@ -63,6 +63,11 @@ class Teller:
         """The emitter of this integration: the one that it was given, or the process's default one."""
         return self._given or default_emitter()
 
+    @property
+    def watching(self) -> bool:
+        """Whether this seam is watched: not before ``watch``, nor after ``stop``."""
+        return self._watching is not None
+
     def watch(self) -> None:
         """Seal that this seam is watched from now on."""
         if self._watching is None:

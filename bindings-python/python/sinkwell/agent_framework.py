@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
@@ -88,14 +89,21 @@ class _Told:
         stream.with_cleanup_hook(cleaned)
 
 
-class _Agents(AgentMiddleware):
+class _Watching(ABC):
+    """Middleware that lets everything pass once nothing is watched."""
+
     def __init__(self, teller: Teller) -> None:
         self._teller = teller
 
     async def process(self, context: Any, call_next: _Next) -> None:
-        if self._teller._watching is None:
-            await call_next()
-            return
+        await (self._watched(context, call_next) if self._teller.watching else call_next())
+
+    @abstractmethod
+    async def _watched(self, context: Any, call_next: _Next) -> None: ...
+
+
+class _Agents(_Watching, AgentMiddleware):
+    async def _watched(self, context: Any, call_next: _Next) -> None:
         id = new_id()
         name = getattr(context.agent, "name", None) or getattr(context.agent, "id", None) or "agent"
         step = {"name": str(name), "parent": _inside.get(), "start_unix_nano": now()}
@@ -135,14 +143,8 @@ class _Agents(AgentMiddleware):
         self._teller.decided(decision, "tool_approval", parent=id, tool=None if name is None else str(name))
 
 
-class _Models(ChatMiddleware):
-    def __init__(self, teller: Teller) -> None:
-        self._teller = teller
-
-    async def process(self, context: Any, call_next: _Next) -> None:
-        if self._teller._watching is None:
-            await call_next()
-            return
+class _Models(_Watching, ChatMiddleware):
+    async def _watched(self, context: Any, call_next: _Next) -> None:
         options = context.options or {}
         model = options.get("model") or options.get("model_id") or getattr(context.client, "model", None)
         provider = getattr(context.client, "OTEL_PROVIDER_NAME", None)
@@ -176,16 +178,10 @@ class _Models(ChatMiddleware):
             told.ended(**result(context.result))
 
 
-class _Outermost(FunctionMiddleware):
+class _Outermost(_Watching, FunctionMiddleware):
     """Before the program's own middleware: what that refuses does not reach the innermost."""
 
-    def __init__(self, teller: Teller) -> None:
-        self._teller = teller
-
-    async def process(self, context: Any, call_next: _Next) -> None:
-        if self._teller._watching is None:
-            await call_next()
-            return
+    async def _watched(self, context: Any, call_next: _Next) -> None:
         start, at = now(), {"reached": False}
         before = _call.set(at)
         try:
@@ -203,16 +199,10 @@ class _Outermost(FunctionMiddleware):
                 )
 
 
-class _Innermost(FunctionMiddleware):
+class _Innermost(_Watching, FunctionMiddleware):
     """After the program's own middleware: the call's intent is safe when the tool begins, or else it does not begin."""
 
-    def __init__(self, teller: Teller) -> None:
-        self._teller = teller
-
-    async def process(self, context: Any, call_next: _Next) -> None:
-        if self._teller._watching is None:
-            await call_next()
-            return
+    async def _watched(self, context: Any, call_next: _Next) -> None:
         if (at := _call.get()) is not None:
             at["reached"] = True
         members = _tool(context)

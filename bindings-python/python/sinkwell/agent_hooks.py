@@ -52,7 +52,7 @@ class Interceptor:
 
     async def intercept(self, context: Mapping[str, Any], /) -> Verdict:
         """What happens now; it is let happen, unless it is a tool whose intent does not become safe."""
-        if self._teller._watching is None:
+        if not self._teller.watching:
             return Verdict.allow()
         point, session = context["interception_point"], str(context["session"]["id"])
         tell = getattr(self, f"_{point}", None)
@@ -134,7 +134,7 @@ class Interceptor:
 
     def record(self, record: Any) -> None:
         """What the emitter decided of one point."""
-        if self._teller._watching is None:
+        if not self._teller.watching:
             return
         with self._lock:
             key = self._asked.pop((record.session_id, record.sequence), None)

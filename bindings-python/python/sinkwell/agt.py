@@ -88,7 +88,7 @@ class _Told:
 
     @property
     def _stopped(self) -> bool:
-        return self._teller._watching is None
+        return not self._teller.watching
 
     def _emit(self, type: str, data: Mapping[str, Any], *texts: Any, **event: Any) -> None:
         """``texts`` are what may hold people's words: content parts."""

@@ -94,7 +94,7 @@ class Hooks(dict[Any, Any]):
 
     async def _hook(self, given: Any, tool_use_id: str | None, context: Any) -> Any:
         """Any of the events."""
-        if self._teller._watching is None:
+        if not self._teller.watching:
             return {}
         event, place = given["hook_event_name"], (str(given["session_id"]), str(given.get("agent_id") or ""))
         if event == "PreToolUse":
@@ -256,7 +256,7 @@ class Hooks(dict[Any, Any]):
         self._streams += 1
         try:
             async for message in messages:
-                if self._teller._watching is not None:
+                if self._teller.watching:
                     await models.told(message)
                 yield message
         finally:

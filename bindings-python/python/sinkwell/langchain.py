@@ -104,7 +104,7 @@ class Handler(_Base):
 
     @property
     def _stopped(self) -> bool:
-        return self._teller._watching is None
+        return not self._teller.watching
 
     # --- chains and graphs ---
 

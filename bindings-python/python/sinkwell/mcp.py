@@ -64,7 +64,7 @@ class Middleware:
     async def __call__(self, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
         """One message."""
         method = ctx.method
-        if self._teller._watching is None or method not in ("tools/call", "prompts/get", "resources/read"):
+        if not self._teller.watching or method not in ("tools/call", "prompts/get", "resources/read"):
             return await call_next(ctx)
         params: Mapping[str, Any] = ctx.params or {}
         meta: Mapping[str, Any] = ctx.meta or {}

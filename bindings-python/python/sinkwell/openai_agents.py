@@ -288,7 +288,7 @@ class Processor(TracingProcessor):
 
     @property
     def _stopped(self) -> bool:
-        return self._teller._watching is None
+        return not self._teller.watching
 
     def stop(self) -> None:
         """Seal that nothing is watched any longer, and do nothing from now on."""

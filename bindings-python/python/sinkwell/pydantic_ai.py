@@ -45,7 +45,7 @@ class Capability(AbstractCapability[Any]):
 
     @property
     def _stopped(self) -> bool:
-        return self._teller._watching is None
+        return not self._teller.watching
 
     async def wrap_run(self, ctx: Any, *, handler: Any) -> Any:
         """A run of the agent."""
