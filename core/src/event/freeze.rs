@@ -95,6 +95,8 @@ pub struct Event {
     pub terminal: bool,
     /// Whether it is what a finished span came to.
     pub(crate) of_span: bool,
+    /// Which of a deed's two events it is.
+    pub(crate) phase: Option<Phase>,
     content: Content,
     /// Canonical data, then the attributes, then agent, type, tenant, the words of a log record and places, back to back.
     /// They are no `Arc<str>`s, as threads that count references to the same text would contend for its reference count.
@@ -261,6 +263,7 @@ impl Event {
             severity,
             terminal: true,
             of_span: false,
+            phase: None,
             content: Content::None,
             text: text.into_boxed_slice(),
             data_end,
@@ -559,6 +562,7 @@ impl Freezer {
             severity,
             terminal,
             of_span: input.of_span,
+            phase,
             content,
             data_end,
             ends,

@@ -55,36 +55,10 @@ impl Watch {
         if !follows {
             say("the chain does not lead here from the envelope before it");
         }
-        // Only a signature is worth reading the line again.
-        let covered = envelope.signed
-            && match self.reader.read(&envelope.bytes) {
-                Line::Envelope(line) => match &line.seal.signature {
-                    None => false,
-                    Some(signature) => {
-                        let signature = signature.as_deref().unwrap_or_default();
-                        let keyid = line.seal.keyid.as_deref().unwrap_or_default();
-                        let key =
-                            self.keys.iter().find(|key| key.id == keyid && key.may_seal_for(&line.agentid));
-                        match key {
-                            None => {
-                                say("no key that was given has its keyid");
-                                false
-                            }
-                            Some(key)
-                                if line.seal.sigalg.as_deref() == Some(key.key.algorithm().name())
-                                    && key.key.verify(&[&seal_message(&envelope.hash)], signature) =>
-                            {
-                                true
-                            }
-                            Some(_) => {
-                                say("the signature is wrong");
-                                false
-                            }
-                        }
-                    }
-                },
-                _ => false,
-            };
+        let covered = is_signed(&mut self.reader, &self.keys, envelope).unwrap_or_else(|wrong| {
+            say(wrong);
+            false
+        });
         let open_from = match known.and_then(|stream| stream.open_from) {
             _ if covered => None,
             Some(from) => Some(from),
@@ -107,6 +81,26 @@ impl Watch {
     /// Nothing more comes: how many findings that makes.
     pub(crate) fn finish(&mut self) -> u64 {
         self.streams.drain().map(|(id, stream)| uncovered(id, &stream)).sum()
+    }
+}
+
+/// Whether the envelope has a good signature; what is wrong with the one that it has.
+fn is_signed(reader: &mut Reader, keys: &[TrustedKey], envelope: &Envelope) -> Result<bool, &'static str> {
+    // Only a signature is worth reading the line again.
+    if !envelope.signed {
+        return Ok(false);
+    }
+    let Line::Envelope(line) = reader.read(&envelope.bytes) else { return Ok(false) };
+    let Some(signature) = &line.seal.signature else { return Ok(false) };
+    let keyid = line.seal.keyid.as_deref().unwrap_or_default();
+    let key = keys.iter().find(|key| key.id == keyid && key.may_seal_for(&line.agentid));
+    let key = key.ok_or("no key that was given has its keyid")?;
+    let named = line.seal.sigalg.as_deref() == Some(key.key.algorithm().name());
+    let signature = signature.as_deref().unwrap_or_default();
+    if named && key.key.verify(&[&seal_message(&envelope.hash)], signature) {
+        Ok(true)
+    } else {
+        Err("the signature is wrong")
     }
 }
 

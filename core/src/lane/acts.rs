@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::sealer::Item;
-use crate::event::deeds::Half;
+use super::sealer::{Item, Payload};
+use crate::event::{Attribute, Phase};
 use crate::journal::Position;
 
 /// More than this many are acts that nobody ends.
@@ -25,27 +25,26 @@ pub(super) struct Acts {
 impl Acts {
     /// Takes note of an envelope that was appended; answers whether it was one of a deed.
     pub(super) fn note(&mut self, item: &Item, position: Position) -> bool {
-        let envelope = &item.envelope;
-        // Both of a deed's events are terminal.
-        if envelope.own || !envelope.terminal {
-            return false;
-        }
-        match Half::of(&envelope.bytes, envelope.streamid, envelope.sequence, "") {
-            Some(Half::Intent(intent)) => {
+        let Payload::Event(tracked) = &item.payload else { return false };
+        let event = &tracked.event;
+        let deed = |intent: &str| (event.agent().to_owned(), intent.to_owned());
+        match event.phase {
+            None => return false,
+            Some(Phase::Intent) => {
                 if self.places.len() >= MOST
                     && let Some(oldest) = self.places.pop_first()
                 {
                     self.begun.retain(|_, place| *place != oldest);
                 }
-                self.begun.insert((intent.agentid, intent.id), position);
+                self.begun.insert(deed(&event.id.to_string()), position);
                 self.places.insert(position);
             }
-            Some(Half::Result { agentid, intent }) => {
-                if let Some(place) = self.begun.remove(&(agentid, intent)) {
+            Some(Phase::Result) => {
+                let intent = event.attribute(Attribute::Causation).unwrap_or_default();
+                if let Some(place) = self.begun.remove(&deed(intent)) {
                     self.places.remove(&place);
                 }
             }
-            None => return false,
         }
         true
     }
