@@ -1,5 +1,5 @@
 /**
- * The OpenAI Agents SDK: runs, agents, models, tools, handoffs, guardrails.
+ * The OpenAI Agents SDK: runs, agents, models, tools, handoffs, guardrails, approvals.
  *
  *     const processor = new Processor();
  *     addTraceProcessor(processor); // of '@openai/agents': every run of the program
@@ -51,15 +51,31 @@ interface Noted {
   readonly cause: string | undefined;
   /** The step that the core knows before it ends: the span's own, or the deed. */
   step: string | undefined;
-  /** Whether a guardrail refused it. */
+  /** Whether a guardrail or a person refused it. */
   denied: boolean;
+  /** Whether it ends, for now, as a person is asked about a call in it. */
+  asked: boolean;
+}
+
+/** A call of a tool that nobody has approved or rejected yet. */
+interface Unanswered {
+  readonly tool: string;
+  /** The span and the trace that it came up in. */
+  readonly span: string;
+  readonly trace: string;
 }
 
 interface FunctionTool {
   readonly type: string;
   readonly name: string;
   invoke(context: unknown, input: string, details?: CallDetails): Promise<unknown>;
+  isEnabled?: (context: unknown, agent: unknown) => unknown;
   inputGuardrails?: Guardrail[];
+}
+
+/** What a run of the SDK's keeps of approvals. */
+interface Approvals {
+  isToolApproved(call: { readonly toolName?: string; readonly callId?: string }): boolean | undefined;
 }
 
 interface CallDetails {
@@ -69,8 +85,27 @@ interface CallDetails {
 
 interface Guardrail {
   readonly name: string;
-  run(data: { readonly toolCall?: { readonly name?: string } }): Promise<{ behavior?: { type?: string } }>;
+  run(data: {
+    readonly toolCall?: { readonly name?: string; readonly callId?: string };
+  }): Promise<{ behavior?: { type?: string } }>;
 }
+
+/** The rule that decisions about approvals have as their name. */
+const APPROVAL = 'tool_approval';
+
+/** The name of a tool: newer releases ask for it as a list in JSON, of which it is the last. */
+function nameOf(key: string): string {
+  if (!key.startsWith('[')) return key;
+  try {
+    return text((JSON.parse(key) as unknown[]).at(-1)) ?? key;
+  } catch {
+    return key;
+  }
+}
+
+/** Whether a span failed since a person rejected its call, as the SDK notes it. */
+const isRejection = (error: object | null): boolean =>
+  text(object(object(error)['data'])['error'])?.endsWith('was manually rejected by user.') ?? false;
 
 /** Where the SDK keeps the current span, for all of its copies. */
 const STORAGE = Symbol.for('openai.agents.core.asyncLocalStorage');
@@ -89,8 +124,13 @@ export class Processor {
   readonly #traces = new Map<string, string>();
   readonly #handoffs = new Map<string, string>();
   /** How a run ended, where its last agent did not end well. */
-  readonly #ends = new Map<string, 'denied' | 'error' | undefined>();
+  readonly #ends = new Map<string, 'asked' | 'denied' | 'error' | undefined>();
   readonly #protected = new WeakSet<object>();
+  /** Contexts of runs whose approvals are heard. */
+  readonly #heard = new WeakSet<object>();
+  /** By trace and call. */
+  readonly #unanswered = new Map<string, Unanswered>();
+  readonly #approved = new Map<string, true>();
 
   constructor({ until, timeout, ...options }: ProcessorOptions = {}) {
     this.#teller = new Teller('openai_agents', '@openai/agents-core', options);
@@ -110,6 +150,8 @@ export class Processor {
 
   /** A run has ended. */
   async onTraceEnd({ traceId, name }: Trace): Promise<void> {
+    // Older releases end no span of an agent that waits for a person.
+    if (this.#asks(({ trace }) => trace === traceId)) put(this.#ends, traceId, 'asked');
     const start_unix_nano = take(this.#traces, traceId);
     const outcome = take(this.#ends, traceId);
     if (start_unix_nano !== undefined)
@@ -131,12 +173,14 @@ export class Processor {
       cause: isAgent ? take(this.#handoffs, `${span.traceId} ${name}`) : undefined,
       step: isAgent ? span.spanId : undefined,
       denied: false,
+      asked: false,
     };
     put(this.#spans, span.spanId, noted);
     if (isAgent) {
       this.#teller.tell('agent', span.spanId, {
         name,
         parent: this.#around(noted),
+        run: this.#goesOn(noted.trace),
         causation: noted.cause,
         start_unix_nano: noted.start,
       });
@@ -145,15 +189,19 @@ export class Processor {
 
   /** Something within a run has ended. */
   async onSpanEnd(span: Span): Promise<void> {
+    const failed = span.error !== null && span.error !== undefined;
+    // While the span is still there: the agent around it is asked about, too.
+    if (failed) this.#forget(span.spanId);
+    else this.#asks((call) => call.span === span.spanId);
     const noted = take(this.#spans, span.spanId);
     if (noted?.kind === undefined) return;
     const data = object(span.spanData);
-    const failed = span.error !== null && span.error !== undefined;
     // The SDK tells of an error by its words, which are no class and no data.
     const error_type = failed ? 'tool_error' : undefined;
     const members: StepMembers = {
       name: text(data['name']),
       parent: this.#around(noted),
+      run: this.#goesOn(noted.trace),
       start_unix_nano: noted.start,
       end_unix_nano: now(),
     };
@@ -161,13 +209,14 @@ export class Processor {
       this.#teller.tell(noted.kind!, span.spanId, { ...members, ...more });
     switch (noted.kind) {
       case 'agent': {
-        const outcome = noted.denied ? 'denied' : failed ? 'error' : undefined;
+        const outcome = noted.denied ? 'denied' : failed ? 'error' : noted.asked ? 'asked' : undefined;
         if (this.#traces.has(noted.trace)) put(this.#ends, noted.trace, outcome);
         return tell({ outcome, error_type });
       }
       case 'tool':
         // A deed has said its result.
         if (noted.step !== undefined) return;
+        if (failed && isRejection(span.error)) noted.denied = true;
         return tell({
           input: data['input'],
           output: noted.denied ? undefined : data['output'],
@@ -189,6 +238,11 @@ export class Processor {
         return tell({ decision: triggered ? 'deny' : 'allow' });
       }
     }
+  }
+
+  /** The run of a trace that has ended here, or began elsewhere, and goes on once a person has answered. */
+  #goesOn(trace: string): string | undefined {
+    return this.#traces.has(trace) ? undefined : trace;
   }
 
   /** The nearest step around that the core knows, or the run. */
@@ -230,7 +284,15 @@ export class Processor {
   #protect(tool: FunctionTool): void {
     if (tool?.type !== 'function' || typeof tool.invoke !== 'function' || this.#protected.has(tool)) return;
     this.#protected.add(tool);
-    const invoke = tool.invoke;
+    const { invoke, isEnabled } = tool;
+    // It is asked at each turn, before any call of its tools comes up, and has the run's context; the policy itself is left
+    // alone, as the SDK tells one that is fixed from one that is a function.
+    if (typeof isEnabled === 'function') {
+      tool.isEnabled = (context, agent) => {
+        this.#hear(context);
+        return isEnabled.call(tool, context, agent);
+      };
+    }
     tool.invoke = (context, input, details) =>
       this.#teller.watching
         ? this.#invoked(tool, input, details, () => invoke.call(tool, context, input, details))
@@ -240,19 +302,83 @@ export class Processor {
       run: async (data) => {
         const output = await guardrail.run(data);
         const behavior = output?.behavior?.type;
-        if (behavior !== undefined && behavior !== 'allow')
-          this.#refused(guardrail.name, data.toolCall?.name);
+        if (behavior !== undefined && behavior !== 'allow') this.#refused(guardrail.name, data.toolCall);
         return output;
       },
     }));
   }
 
   /** A guardrail of the program's own has refused a call. */
-  #refused(guardrail: string, tool: string | undefined): void {
-    const noted = this.#spans.get(currentSpan()?.spanId ?? '');
+  #refused(guardrail: string, call: { readonly name?: string; readonly callId?: string } | undefined): void {
+    const span = currentSpan();
+    const noted = this.#spans.get(span?.spanId ?? '');
+    this.#unanswered.delete(`${span?.traceId} ${call?.callId}`);
     if (noted?.kind === 'tool') noted.denied = true;
-    else if (this.#teller.watching)
-      this.#teller.decided('deny', guardrail, { tool, parent: noted && (noted.step ?? this.#around(noted)) });
+    else if (this.#teller.watching) {
+      const parent = noted && (noted.step ?? this.#around(noted));
+      this.#teller.decided('deny', guardrail, { tool: call?.name, parent });
+    }
+  }
+
+  // Approvals.
+
+  /** Hears what a run asks of its approvals, which it does before each call that may need one. */
+  #hear(context: unknown): void {
+    if (typeof object(context)['isToolApproved'] !== 'function' || this.#heard.has(context as object)) return;
+    const approvals = context as Approvals;
+    this.#heard.add(approvals);
+    const { isToolApproved } = approvals;
+    approvals.isToolApproved = (call) => {
+      const answer = isToolApproved.call(approvals, call);
+      if (this.#teller.watching) this.#answered(call?.callId, call?.toolName, answer);
+      return answer;
+    };
+  }
+
+  #answered(callId: string | undefined, tool: string | undefined, answer: boolean | undefined): void {
+    const span = currentSpan();
+    const noted = this.#spans.get(span?.spanId ?? '');
+    if (span === undefined || noted === undefined || callId === undefined || tool === undefined) return;
+    const key = `${span.traceId} ${callId}`;
+    if (answer === undefined) {
+      // Whether it needs an approval at all is known when it has run, or when its turn is over and it has not.
+      put(this.#unanswered, key, { tool, span: span.spanId, trace: span.traceId });
+      return;
+    }
+    this.#unanswered.delete(key);
+    const parent = noted.step ?? this.#around(noted);
+    const agent = this.#spans.get(parent);
+    if (agent !== undefined) agent.asked = false;
+    // What a person rejected has a span of its own, which says so; the same approval is looked up more than once.
+    if (!answer || this.#approved.has(key)) return;
+    put(this.#approved, key, true);
+    const run = this.#goesOn(span.traceId);
+    this.#teller.decided('allow', APPROVAL, { tool: nameOf(tool), parent, run });
+  }
+
+  /** Tells of the calls that wait for a person; whether there are any. */
+  #asks(which: (call: Unanswered) => boolean): boolean {
+    let any = false;
+    for (const [key, call] of this.#unanswered) {
+      if (!which(call)) continue;
+      any = true;
+      this.#unanswered.delete(key);
+      const noted = this.#spans.get(call.span);
+      const parent = noted === undefined ? call.trace : (noted.step ?? this.#around(noted));
+      this.#teller.decided('ask', APPROVAL, {
+        tool: nameOf(call.tool),
+        parent,
+        run: this.#goesOn(call.trace),
+      });
+      const agent = this.#spans.get(parent);
+      if (agent !== undefined) agent.asked = true;
+    }
+    return any;
+  }
+
+  /** Forgets the calls of a span that failed: nobody is asked about them. */
+  #forget(span: string): void {
+    for (const [key, call] of this.#unanswered) if (call.span === span) this.#unanswered.delete(key);
   }
 
   #invoked(
@@ -264,9 +390,11 @@ export class Processor {
     const span = currentSpan();
     const noted = span === undefined ? undefined : this.#spans.get(span.spanId);
     const id = newId();
+    this.#unanswered.delete(`${span?.traceId} ${details?.toolCall?.callId}`);
     const members: StepMembers = {
       name: tool.name,
       parent: noted && this.#around(noted),
+      run: noted && this.#goesOn(noted.trace),
       input,
       attributes: { 'gen_ai.tool.call.id': details?.toolCall?.callId },
     };

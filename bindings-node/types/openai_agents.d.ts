@@ -1,5 +1,5 @@
 /**
- * The OpenAI Agents SDK: runs, agents, models, tools, handoffs, guardrails.
+ * The OpenAI Agents SDK: runs, agents, models, tools, handoffs, guardrails, approvals.
  *
  *     const processor = new Processor();
  *     addTraceProcessor(processor); // of '@openai/agents': every run of the program

@@ -218,6 +218,44 @@ test('openai_agents: a guardrail that trips is a decision, and what a tool emits
   assert.deepEqual([inside.causationid, inside.runid], [intent.id, intent.runid]);
 });
 
+for (const release of ['newest', 'oldest']) {
+  test(`openai_agents: a call that waits for approval is a decision, and so is the answer, with the ${release} release`, async (t) => {
+    const place = environment(t, release === 'oldest' ? 'oldest' : '.');
+    if (place === undefined) return;
+    const { said, all } = await scripted(t, place, 'approvals_openai_agents');
+    assert.deepEqual(said, ['yes pay done', 'no pay done', 'later done', 'RAN look,pay,look,pay']);
+    // Older releases go on in the agent that asked; newer ones in another of the same run.
+    const told = graph(all).filter(([what]) => !what.startsWith('run.'));
+    const call = (name, outcome) => ['tool', 'teller', name, outcome];
+    const decided = (decision) => ['decision', 'teller', decision, 'pay'];
+    assert.deepEqual(told, [
+      ...[call('look', 'ok'), decided('ask'), decided('allow'), call('pay', 'ok')],
+      // Of what a person rejects there is no intent.
+      ...[call('look', 'ok'), decided('ask'), decided('deny'), call('pay', 'denied')],
+      ...[decided('ask'), decided('allow'), call('pay', 'ok')],
+    ]);
+    checkDeeds(all);
+    const ends = all.filter(({ type }) => type.endsWith('run.completed'));
+    const status = (agent) =>
+      ends
+        .filter(({ data }) => (data['gen_ai.agent.name'] ?? '') === agent)
+        .map(({ data }) => data.terminal_status);
+    assert.deepEqual(status(''), ['unknown', 'unknown', 'unknown']);
+    const agents = ['unknown', 'completed'];
+    assert.deepEqual(
+      status('teller'),
+      release === 'oldest' ? Array(3).fill('completed') : [...agents, ...agents, ...agents],
+    );
+    const runs = new Set(
+      all
+        .filter(({ type, data }) => type.endsWith('run.started') && !data.parent_run)
+        .map(({ runid }) => runid),
+    );
+    assert.equal(runs.size, 3);
+    for (const { data } of ends) assert.ok(data.parent_run === undefined || runs.has(data.parent_run));
+  });
+}
+
 test('ai_sdk: streamed output is not held back, a tool may stream, and a call that waits for approval is a decision', async (t) => {
   const place = environment(t);
   if (place === undefined) return;
