@@ -504,6 +504,38 @@ def test_a_guardrail_that_trips_is_a_decision(tmp_path: Path) -> None:
     ]
 
 
+def test_approvals_of_openai_agents_are_decisions(tmp_path: Path) -> None:
+    pytest.importorskip("agents")
+    said, events = ran("approvals_openai_agents.py", NEWEST, tmp_path / "events.ndjson")
+    # With guardrails that are asked before the person, too.
+    assert said == ["yes done", "no done", "yes done", "later done", "RAN look,pay,look,look,pay"]
+    told = [one for one in graph(events) if not one[0].startswith("run.") and one[0] != "model.usage"]
+
+    def call(name: str, outcome: str) -> tuple[str, ...]:
+        return ("tool", "teller", name, outcome)
+
+    def decided(decision: str, name: str) -> tuple[str, ...]:
+        return ("decision", "teller", decision, name)
+
+    look = call("look", "ok")
+    yes = [look, decided("ask", "pay"), decided("allow", "pay"), call("pay", "ok")]
+    # Of what a person rejects there is no intent.
+    no = [look, decided("ask", "pay"), decided("deny", "pay"), call("pay", "denied")]
+    later = [decided("ask", "look"), decided("deny", "look"), call("look", "denied")]
+    assert told == [*yes, *no, *yes, *later]
+    check_deeds(events)
+    # What goes on is an agent's run of its own, in the run that asked.
+    ends = [event["data"] for event in events if event["type"].endswith("run.completed")]
+    runs = {
+        event["runid"]
+        for event in events
+        if event["type"].endswith("run.started") and "parent_run" not in event["data"]
+    }
+    assert len(runs) == 4
+    of = [(end["terminal_status"], end.get("parent_run") in runs) for end in ends]
+    assert of == [("unknown", True), ("unknown", False), ("completed", True)] * 4
+
+
 async def tripped(processor: Any) -> None:
     """A run that an input guardrail of the agent stops."""
     from agents import (

@@ -1,4 +1,4 @@
-"""The OpenAI Agents SDK: runs, agents, models, tools, handoffs, guardrails.
+"""The OpenAI Agents SDK: runs, agents, models, tools, handoffs, guardrails, approvals.
 
     processor = sinkwell.openai_agents.install()      # every run of the process
     processor.protect(agent)                          # its tools, and those of agents that it hands off to, as deeds
@@ -13,12 +13,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import inspect
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
 try:
-    from agents import FunctionTool, ToolInputGuardrail
+    from agents import FunctionTool, RunContextWrapper, ToolInputGuardrail
     from agents import add_trace_processor as _add
     from agents.tool_guardrails import ToolGuardrailFunctionOutput
     from agents.tracing import TracingProcessor, get_current_span
@@ -30,6 +32,9 @@ except (ImportError, ModuleNotFoundError) as error:
 
 from ._emitter import Emitter, flush
 from ._steps import Call, Teller, new_id, now, plain, put
+
+# The rule that decisions about approvals have as their name.
+_APPROVAL = "tool_approval"
 
 # Most agents that work was handed to and that have not begun: one that never does is forgotten.
 _MOST_HANDOFFS = 1_000
@@ -47,7 +52,18 @@ _KINDS = {
 class _Span:
     """A span that has started."""
 
-    __slots__ = ("call", "cause", "denied", "kind", "parent", "start", "told", "trace")
+    __slots__ = (
+        "asked",
+        "call",
+        "cause",
+        "denied",
+        "kind",
+        "parent",
+        "start",
+        "told",
+        "trace",
+        "unanswered",
+    )
 
     def __init__(self, kind: str | None, parent: str | None, trace: str) -> None:
         self.kind = kind
@@ -60,8 +76,12 @@ class _Span:
         self.cause: str | None = None
         #: A tool's call that is a deed.
         self.call: Call | None = None
-        #: Whether a guardrail refused it.
+        #: Whether a guardrail or a person refused it.
         self.denied = False
+        #: Of an agent: whether it ends, for now, as a person is asked about a call in it.
+        self.asked = False
+        #: Of a tool's call: that nobody has approved or rejected it.
+        self.unanswered = False
 
 
 class Processor(TracingProcessor):
@@ -76,6 +96,10 @@ class Processor(TracingProcessor):
         self._handoffs: dict[tuple[str, str], str] = {}
         #: How a run ended, where its last agent did not end well.
         self._ends: dict[str, str | None] = {}
+        #: Tools that ``protect`` has seen; calls that must be approved, and that were, by trace and call.
+        self._names: dict[str, None] = {}
+        self._needing: dict[tuple[str, str], None] = {}
+        self._approved: dict[tuple[str, str], None] = {}
         self._lock = threading.Lock()
         self._teller.watch()
 
@@ -121,6 +145,7 @@ class Processor(TracingProcessor):
                 span.span_id,
                 name=data.name,
                 parent=self._around(noted),
+                run=self._goes_on(noted.trace),
                 causation=noted.cause,
                 start_unix_nano=noted.start,
             )
@@ -134,6 +159,7 @@ class Processor(TracingProcessor):
         data, error = span.span_data, span.error
         step: dict[str, Any] = {
             "parent": self._around(noted),
+            "run": self._goes_on(noted.trace),
             "start_unix_nano": noted.start,
             "end_unix_nano": now(),
         }
@@ -141,7 +167,8 @@ class Processor(TracingProcessor):
         tell(span.span_id, noted, data, error, step)
 
     def _agent(self, id: str, noted: _Span, data: Any, error: Any, step: dict[str, Any]) -> None:
-        outcome = "denied" if noted.denied else None if error is None else "error"
+        ended = "asked" if noted.asked else None
+        outcome = "denied" if noted.denied else ended if error is None else "error"
         with self._lock:
             if noted.trace in self._traces:
                 self._ends[noted.trace] = outcome
@@ -156,6 +183,14 @@ class Processor(TracingProcessor):
             return
         if noted.denied:
             failed = "denied"
+        elif noted.unanswered and error is None and data.name in self._names:
+            # Of a tool that ``protect`` has seen: it would have begun as a deed.
+            if (around := self._spans.get(step["parent"])) is not None:
+                around.asked = True
+            self._teller.decided(
+                "ask", _APPROVAL, parent=step["parent"], tool=data.name, run=self._goes_on(noted.trace)
+            )
+            return
         self._teller.tell(
             "tool", id, name=data.name, input=data.input, output=plain(data.output), outcome=failed, **step
         )
@@ -196,6 +231,10 @@ class Processor(TracingProcessor):
             "decision", id, name=data.name, decision="deny" if data.triggered else "allow", **step
         )
 
+    def _goes_on(self, trace: str) -> str | None:
+        """The run of a trace that has ended here, or began elsewhere, and goes on once a person has answered."""
+        return None if trace in self._traces else trace
+
     def _around(self, noted: _Span) -> str:
         """The nearest span around that the core knows, or the run."""
         parent = noted.parent
@@ -214,6 +253,7 @@ class Processor(TracingProcessor):
         """Make each call of the agent's function tools a deed, and of the agents that it hands off to; returns the
         agent. Tools that it gets later need another call.
         """
+        _hear(self)
         seen: set[int] = set()
         waiting = [agent]
         while waiting:
@@ -233,9 +273,15 @@ class Processor(TracingProcessor):
         if any(getattr(guard, "_sinkwell", False) for guard in guards):
             return tool
         told = [self._telling(guard) for guard in guards]
-        last: ToolInputGuardrail[Any] = ToolInputGuardrail(self._begin, name="sinkwell")
+        last: ToolInputGuardrail[Any] = ToolInputGuardrail(
+            functools.partial(self._begin, getattr(tool, "needs_approval", False)), name="sinkwell"
+        )
         last._sinkwell = True  # type: ignore[attr-defined]
-        return dataclasses.replace(tool, tool_input_guardrails=[*told, last])
+        put(self._names, tool.name, None)
+        changes: dict[str, Any] = {}
+        if callable(needs := getattr(tool, "needs_approval", False)):
+            changes["needs_approval"] = self._needs(needs)
+        return dataclasses.replace(tool, tool_input_guardrails=[*told, last], **changes)
 
     def _telling(self, guard: ToolInputGuardrail[Any]) -> ToolInputGuardrail[Any]:
         """A guardrail of the program's own, whose refusals are told."""
@@ -261,16 +307,22 @@ class Processor(TracingProcessor):
             return None, None if noted is None else self._around(noted)
         return noted, self._around(noted)
 
-    async def _begin(self, data: Any) -> ToolGuardrailFunctionOutput:
+    async def _begin(self, needs: Any, data: Any) -> ToolGuardrailFunctionOutput:
         """The last guardrail: the call's intent is safe when it answers, or else it raises."""
         if self._stopped:
             return ToolGuardrailFunctionOutput.allow()
         noted, parent = self._here()
         tool: Any = data.context
+        if noted is not None and noted.unanswered:
+            if needs is True or (noted.trace, tool.tool_call_id) in self._needing:
+                # A person is asked once the guardrails let it pass; when they have answered, these are asked again.
+                return ToolGuardrailFunctionOutput.allow()
+            noted.unanswered = False
         call = self._teller.call(
             new_id(),
             tool.tool_name,
             parent=parent,
+            run=None if noted is None else self._goes_on(noted.trace),
             input=tool.tool_arguments,
             attributes={"gen_ai.tool.call.id": tool.tool_call_id},
         )
@@ -284,6 +336,63 @@ class Processor(TracingProcessor):
             noted.told = True
         return ToolGuardrailFunctionOutput.allow()
 
+    # --- approvals ---
+
+    def _needs(self, policy: Any) -> Any:
+        """A tool's own policy of what must be approved, whose answer is remembered."""
+
+        @functools.wraps(policy)
+        async def asked(context: Any, arguments: Any, call_id: str) -> Any:
+            needs = policy(context, arguments, call_id)
+            if inspect.isawaitable(needs):
+                needs = await needs
+            current = get_current_span()
+            if needs and current is not None:
+                put(self._needing, (current.trace_id, call_id), None)
+            return needs
+
+        return asked
+
+    def _answered(self, tool: str, call_id: str, answer: bool | None) -> None:
+        current = get_current_span()
+        noted = None if current is None else self._spans.get(current.span_id)
+        if current is None or noted is None:
+            return
+        noted.unanswered = answer is None and noted.kind == "tool"
+        key = (current.trace_id, call_id)
+        # The same approval is looked up more than once.
+        if answer is not True or key in self._approved:
+            return
+        put(self._approved, key, None)
+        self._teller.decided(
+            "allow",
+            _APPROVAL,
+            parent=current.span_id if noted.told else self._around(noted),
+            tool=tool,
+            run=self._goes_on(noted.trace),
+        )
+
+    def _rejected(self, tool: str) -> None:
+        current = get_current_span()
+        noted = None if current is None else self._spans.get(current.span_id)
+        if current is None or noted is None:
+            return
+        if noted.kind == "tool":
+            noted.denied = True
+            return
+        # When a run goes on, such a call has no span of its own.
+        at = now()
+        self._teller.tell(
+            "tool",
+            new_id(),
+            name=tool,
+            outcome="denied",
+            parent=current.span_id if noted.told else self._around(noted),
+            run=self._goes_on(noted.trace),
+            start_unix_nano=at,
+            end_unix_nano=at,
+        )
+
     # --- life ---
 
     @property
@@ -293,6 +402,7 @@ class Processor(TracingProcessor):
     def stop(self) -> None:
         """Seal that nothing is watched any longer, and do nothing from now on."""
         self._teller.stop()
+        _deaf(self)
 
     def shutdown(self) -> None:
         """The emitter is the host's, who ends it."""
@@ -324,6 +434,45 @@ def _output(output: Any) -> Any:
         for item in items
         if not (isinstance(item, Mapping) and item.get("type") == "reasoning")
     ]
+
+
+# The SDK calls back for no approval. But it looks up what was said of a call before each that may need one, and
+# the message for the model of each that was rejected. Its contexts are copied as runs go on: hence their class.
+_HEARD = ("get_approval_status", "get_rejection_message")
+_hearing: weakref.WeakSet[Processor] = weakref.WeakSet()
+_silent: dict[str, Any] = {}
+
+
+def _hear(processor: Processor) -> None:
+    """Have a processor hear what runs look up of approvals; the oldest releases have none."""
+    _hearing.add(processor)
+    if _silent or not all(hasattr(RunContextWrapper, name) for name in _HEARD):
+        return
+    _silent.update((name, getattr(RunContextWrapper, name)) for name in _HEARD)
+    status, message = (_silent[name] for name in _HEARD)
+
+    @functools.wraps(status)
+    def looked_up(self: Any, tool: str, call_id: str, *given: Any, **named: Any) -> Any:
+        answer = status(self, tool, call_id, *given, **named)
+        for one in list(_hearing):
+            one._answered(tool, call_id, answer)
+        return answer
+
+    @functools.wraps(message)
+    def rejected(self: Any, tool: str, call_id: str, *given: Any, **named: Any) -> Any:
+        for one in list(_hearing):
+            one._rejected(tool)
+        return message(self, tool, call_id, *given, **named)
+
+    for name, heard in zip(_HEARD, (looked_up, rejected), strict=True):
+        setattr(RunContextWrapper, name, heard)
+
+
+def _deaf(processor: Processor) -> None:
+    """Have it hear nothing more; where none is left, the SDK's class is as it was."""
+    _hearing.discard(processor)
+    while not _hearing and _silent:
+        setattr(RunContextWrapper, *_silent.popitem())
 
 
 _installed: Processor | None = None
