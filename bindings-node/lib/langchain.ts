@@ -155,7 +155,7 @@ export class Handler {
   #ended(id: string, outputs: unknown, error: { readonly thrown: unknown } | undefined): void {
     const chain = take(this.#chains, id);
     if (chain === undefined || !chain.told) return;
-    const kind = error === undefined ? undefined : kindOf(error.thrown);
+    const kind = error === undefined ? undefined : kindOfError(error.thrown);
     if (kind !== undefined && INTERRUPTS.has(kind)) chain.asked = true;
     // By a `ParentCommand` a graph tells the one around it where to go on: it did not fail.
     const failed = kind !== undefined && kind !== 'ParentCommand' && !chain.asked;
@@ -265,7 +265,7 @@ export class Handler {
   handleLLMError(error: unknown, id: string): void {
     const started = take(this.#models, id);
     if (started !== undefined)
-      this.#teller.tell('model', id, { ...started, end_unix_nano: now(), error_type: kindOf(error) });
+      this.#teller.tell('model', id, { ...started, end_unix_nano: now(), error_type: kindOfError(error) });
   }
 
   // Tools.
@@ -316,6 +316,7 @@ export class Handler {
         at = chain.parent;
       }
     }
+    if (kindOfError(error) === ABORTED) return open.call.ended({ error_type: ABORTED, outcome: 'cancelled' });
     await open.call.failed(error);
   }
 
@@ -370,7 +371,11 @@ export class Handler {
   handleRetrieverError(error: unknown, id: string): void {
     const started = take(this.#models, id);
     if (started !== undefined)
-      this.#teller.tell('retrieval', id, { ...started, end_unix_nano: now(), error_type: kindOf(error) });
+      this.#teller.tell('retrieval', id, {
+        ...started,
+        end_unix_nano: now(),
+        error_type: kindOfError(error),
+      });
   }
 }
 
@@ -412,6 +417,14 @@ export function uninstall(): void {
   installed?.context.setContextVariable(VARIABLE, undefined);
   installed?.handler.stop();
   installed = undefined;
+}
+
+const ABORTED = 'AbortError';
+
+/** The class of an error; what LangChain and LangGraph throw where they are cancelled has none of its own. */
+function kindOfError(error: unknown): string {
+  const kind = kindOf(error);
+  return kind === 'Error' && /^Abort(ed)?$/.test(text(object(error)['message']) ?? '') ? ABORTED : kind;
 }
 
 /** What a serialized object of LangChain's is called. */

@@ -12,7 +12,8 @@
  */
 import type { DeedTerms } from './deed';
 import { InvalidArgumentError } from './errors';
-import { now, type StepCall, type StepKind, type StepMembers } from './step';
+import { kindOf } from './outcome';
+import { now, type StepCall, type StepKind, type StepMembers, type StepOutcome } from './step';
 import { MOST_HANDOFFS, newId, object, put, take, Teller, text, type TellerOptions } from './teller';
 
 /** How runs are watched. */
@@ -107,6 +108,13 @@ function nameOf(key: string): string {
 const isRejection = (error: object | null): boolean =>
   text(object(object(error)['data'])['error'])?.endsWith('was manually rejected by user.') ?? false;
 
+/** What cut off that of which the SDK notes an error, by the first of its words: no other of them is looked at. */
+function cutOff(error: object | null): 'cancelled' | 'timeout' | undefined {
+  const said = text(object(object(error)['data'])['error']) ?? '';
+  if (said.startsWith('AbortError:')) return 'cancelled';
+  return /^(Tool)?TimeoutError:/.test(said) ? 'timeout' : undefined;
+}
+
 /** Where the SDK keeps the current span, for all of its copies. */
 const STORAGE = Symbol.for('openai.agents.core.asyncLocalStorage');
 
@@ -124,7 +132,7 @@ export class Processor {
   readonly #traces = new Map<string, string>();
   readonly #handoffs = new Map<string, string>();
   /** How a run ended, where its last agent did not end well. */
-  readonly #ends = new Map<string, 'asked' | 'denied' | 'error' | undefined>();
+  readonly #ends = new Map<string, StepOutcome | undefined>();
   readonly #protected = new WeakSet<object>();
   /** Contexts of runs whose approvals are heard. */
   readonly #heard = new WeakSet<object>();
@@ -209,7 +217,8 @@ export class Processor {
       this.#teller.tell(noted.kind!, span.spanId, { ...members, ...more });
     switch (noted.kind) {
       case 'agent': {
-        const outcome = noted.denied ? 'denied' : failed ? 'error' : noted.asked ? 'asked' : undefined;
+        const ended = failed ? (cutOff(span.error) ?? 'error') : noted.asked ? 'asked' : undefined;
+        const outcome = noted.denied ? 'denied' : ended;
         if (this.#traces.has(noted.trace)) put(this.#ends, noted.trace, outcome);
         return tell({ outcome, error_type });
       }
@@ -220,10 +229,14 @@ export class Processor {
         return tell({
           input: data['input'],
           output: noted.denied ? undefined : data['output'],
-          outcome: noted.denied ? 'denied' : failed ? 'error' : 'ok',
+          outcome: noted.denied ? 'denied' : failed ? (cutOff(span.error) ?? 'error') : 'ok',
         });
       case 'model':
-        return tell({ ...modelOf(data), outcome: failed ? 'error' : undefined, error_type });
+        return tell({
+          ...modelOf(data),
+          outcome: failed ? (cutOff(span.error) ?? 'error') : undefined,
+          error_type,
+        });
       case 'handoff': {
         const to = text(data['to_agent']);
         if (to === undefined) return;
@@ -399,7 +412,13 @@ export class Processor {
       attributes: { 'gen_ai.tool.call.id': details?.toolCall?.callId },
     };
     const run = async (call: StepCall): Promise<unknown> => {
-      const output = await act();
+      let output: unknown;
+      try {
+        output = await act();
+      } catch (error) {
+        if (kindOf(error) === 'ToolTimeoutError') call.ended({ outcome: 'timeout' });
+        throw error;
+      }
       // Where the tool threw, the SDK answers the model in its place, and notes it at the span.
       const failed = span?.error !== null && span?.error !== undefined;
       const ended = failed ? ({ outcome: 'error', error_type: 'tool_error' } as const) : {};

@@ -256,6 +256,30 @@ for (const release of ['newest', 'oldest']) {
   });
 }
 
+const ENDS = [
+  // Of what a tool throws the SDK makes an answer for the model, and tells the words alone; of a run that throws it ends no trace.
+  ['openai_agents', 'late', ['error'], ['completed', 'completed']],
+  ['openai_agents', 'limited', ['timeout'], ['completed', 'completed']],
+  ['openai_agents', 'aborted', ['cancelled'], ['cancelled']],
+  ['langchain', 'late', ['timeout'], ['timed_out']],
+  ['langchain', 'aborted', ['cancelled'], ['cancelled']],
+  ['ai_sdk', 'late', ['timeout'], ['completed']],
+  ['ai_sdk', 'aborted', ['cancelled'], ['cancelled']],
+];
+
+for (const [framework, how, calls, runs] of ENDS) {
+  test(`${framework}: a call that is ${how} has ended so, and its run`, async (t) => {
+    const place = environment(t);
+    if (place === undefined) return;
+    const { all } = await scripted(t, place, 'outcomes', framework, how);
+    checkDeeds(all);
+    const outcomes = all.filter(({ data }) => data.phase === 'result').map(({ data }) => data.outcome);
+    assert.deepEqual(outcomes, calls);
+    const ends = all.flatMap(({ data: { terminal_status } }) => terminal_status ?? []);
+    assert.deepEqual(ends, runs);
+  });
+}
+
 test('ai_sdk: streamed output is not held back, a tool may stream, and a call that waits for approval is a decision', async (t) => {
   const place = environment(t);
   if (place === undefined) return;

@@ -56,6 +56,8 @@ class Interceptor:
             return Verdict.allow()
         point, session = context["interception_point"], str(context["session"]["id"])
         tell = getattr(self, f"_{point}", None)
+        if point == InterceptionPoint.AGENT_SHUTDOWN.value:
+            await self._cut_off(session)
         if tell is not None:
             tell(context, session)
         elif point == InterceptionPoint.PRE_TOOL_CALL.value:
@@ -63,6 +65,15 @@ class Interceptor:
         elif point == InterceptionPoint.POST_TOOL_CALL.value:
             await self._end(context, session)
         return Verdict.allow()
+
+    async def _cut_off(self, session: str) -> None:
+        """No call goes on where its session has ended: its end was not told."""
+        with self._lock:
+            keys = [key for key in self._calls if key[0] == session]
+            calls = [self._calls.pop(key) for key in keys]
+        for call in calls:
+            call.ended(outcome="cancelled")
+            await call.__aexit__(None, None, None)
 
     def _agent_startup(self, context: Mapping[str, Any], session: str) -> None:
         agent = context["agent"]

@@ -37,6 +37,9 @@ _CAUSATION = "dev.sinkwell/causation"
 # JSON-RPC's code for what went wrong inside the one who answers.
 _INTERNAL = -32603
 
+# What a client of the SDK says itself where a server takes too long.
+_TIMEOUTS = (-32001, 408)
+
 _ANSWERS = {"accept": "allow", "decline": "deny", "cancel": "deny"}
 
 
@@ -191,7 +194,12 @@ def watch(client: _C, emitter: Emitter | None = None, *, permit: str | None = No
             # The SDK adds that of OpenTelemetry's active span itself, if there is one.
             flags = int(trace.get("flags", 0))
             meta.setdefault("traceparent", f"00-{trace['trace_id']}-{trace['span_id']}-{flags:02x}")
-            result = await original(name, arguments, *more, meta=meta, **named)
+            try:
+                result = await original(name, arguments, *more, meta=meta, **named)
+            except MCPError as error:
+                if _code(error) in _TIMEOUTS:
+                    call.ended(outcome="timeout")
+                raise
             shown = result.model_dump(by_alias=True, mode="json", exclude_none=True)
             failed = shown.get("isError") is True
             output = {key: value for key, value in shown.items() if key not in ("_meta", "resultType")}
@@ -203,6 +211,10 @@ def watch(client: _C, emitter: Emitter | None = None, *, permit: str | None = No
     seen.call_tool = call_tool
     teller.watch()
     return client
+
+
+def _code(error: MCPError) -> Any:
+    return getattr(error, "code", None) or getattr(getattr(error, "error", None), "code", None)
 
 
 def unwatch(client: Any) -> None:

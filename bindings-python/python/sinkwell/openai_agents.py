@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import functools
 import inspect
+import sys
 import threading
 import weakref
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ except (ImportError, ModuleNotFoundError) as error:
     ) from error
 
 from ._emitter import Emitter, flush
-from ._steps import Call, Teller, new_id, now, plain, put
+from ._steps import Call, Teller, new_id, now, plain, put, type_of
 
 # The rule that decisions about approvals have as their name.
 _APPROVAL = "tool_approval"
@@ -57,7 +58,9 @@ class _Span:
         "call",
         "cause",
         "denied",
+        "handling",
         "kind",
+        "late",
         "parent",
         "start",
         "told",
@@ -70,6 +73,10 @@ class _Span:
         self.parent = parent
         self.trace = trace
         self.start = now()
+        #: The error that the program was handling when it began: not its own.
+        self.handling = sys.exc_info()[1]
+        #: Of a tool's call: that it took longer than the tool allows.
+        self.late = False
         #: Whether the core knows of it before it ends.
         self.told = False
         #: The handoff that brought this agent to work.
@@ -92,7 +99,7 @@ class Processor(TracingProcessor):
     def __init__(self, emitter: Emitter | None = None, *, permit: str | None = None) -> None:
         self._teller = Teller("openai_agents", "openai-agents", emitter, permit)
         self._spans: dict[str, _Span] = {}
-        self._traces: dict[str, str] = {}
+        self._traces: dict[str, tuple[str, BaseException | None]] = {}
         self._handoffs: dict[tuple[str, str], str] = {}
         #: How a run ended, where its last agent did not end well.
         self._ends: dict[str, str | None] = {}
@@ -110,20 +117,24 @@ class Processor(TracingProcessor):
         if self._stopped:
             return
         with self._lock:
-            self._traces[trace.trace_id] = start = now()
+            self._traces[trace.trace_id] = (start := now(), sys.exc_info()[1])
         self._teller.tell("run", trace.trace_id, name=trace.name, start_unix_nano=start)
 
     def on_trace_end(self, trace: Any) -> None:
         """A run has ended."""
         with self._lock:
-            start = self._traces.pop(trace.trace_id, None)
+            start, handling = self._traces.pop(trace.trace_id, (None, None))
             outcome = self._ends.pop(trace.trace_id, None)
         if start is not None:
+            thrown = _thrown(handling)
+            if thrown is not None and outcome != "denied":
+                outcome = None
             self._teller.tell(
                 "run",
                 trace.trace_id,
                 name=trace.name,
                 outcome=outcome,
+                error_type=None if thrown is None else type_of(thrown),
                 start_unix_nano=start,
                 end_unix_nano=now(),
             )
@@ -167,23 +178,32 @@ class Processor(TracingProcessor):
         tell(span.span_id, noted, data, error, step)
 
     def _agent(self, id: str, noted: _Span, data: Any, error: Any, step: dict[str, Any]) -> None:
-        ended = "asked" if noted.asked else None
-        outcome = "denied" if noted.denied else ended if error is None else "error"
+        outcome, error_type = "asked" if noted.asked else None, None
+        if (thrown := _thrown(noted.handling)) is not None:
+            outcome, error_type = None, type_of(thrown)
+        elif error is not None:
+            outcome, error_type = "error", _type(error)
+        if noted.denied:
+            outcome = "denied"
         with self._lock:
             if noted.trace in self._traces:
                 self._ends[noted.trace] = outcome
-        self._teller.tell("agent", id, name=data.name, outcome=outcome, error_type=_type(error), **step)
+        self._teller.tell("agent", id, name=data.name, outcome=outcome, error_type=error_type, **step)
 
     def _tool(self, id: str, noted: _Span, data: Any, error: Any, step: dict[str, Any]) -> None:
-        failed = "error" if error is not None else "ok"
-        if noted.call is not None:
-            call = noted.call
-            call.ended(output=plain(data.output), outcome=failed, error_type=_type(error))
-            call.__exit__(None, None, None)
+        thrown = _thrown(noted.handling)
+        outcome: str | None = "ok" if error is None else "error"
+        error_type = _type(error)
+        if noted.late:
+            outcome, error_type = "timeout", "ToolTimeoutError"
+        if (call := noted.call) is not None:
+            if thrown is None or noted.late:
+                call.ended(output=plain(data.output), outcome=outcome, error_type=error_type)
+            call.__exit__(None if thrown is None else type(thrown), thrown, None)
             return
         if noted.denied:
-            failed = "denied"
-        elif noted.unanswered and error is None and data.name in self._names:
+            outcome = "denied"
+        elif noted.unanswered and error is None and thrown is None and data.name in self._names:
             # Of a tool that ``protect`` has seen: it would have begun as a deed.
             if (around := self._spans.get(step["parent"])) is not None:
                 around.asked = True
@@ -191,12 +211,21 @@ class Processor(TracingProcessor):
                 "ask", _APPROVAL, parent=step["parent"], tool=data.name, run=self._goes_on(noted.trace)
             )
             return
+        elif thrown is not None and not noted.late:
+            outcome, error_type = None, type_of(thrown)
         self._teller.tell(
-            "tool", id, name=data.name, input=data.input, output=plain(data.output), outcome=failed, **step
+            "tool",
+            id,
+            name=data.name,
+            input=data.input,
+            output=plain(data.output),
+            outcome=outcome,
+            error_type=error_type,
+            **step,
         )
 
     def _model(self, id: str, noted: _Span, data: Any, error: Any, step: dict[str, Any]) -> None:
-        response = getattr(data, "response", None)
+        thrown, response = _thrown(noted.handling), getattr(data, "response", None)
         output = getattr(data, "output", None) if response is None else getattr(response, "output", None)
         usage = getattr(data, "usage", None)
         if usage is None and response is not None:
@@ -210,8 +239,8 @@ class Processor(TracingProcessor):
             output=_output(output),
             usage=plain(usage),
             usage_of="openai",
-            outcome=None if error is None else "error",
-            error_type=_type(error),
+            outcome=None if error is None or thrown is not None else "error",
+            error_type=_type(error) if thrown is None else type_of(thrown),
             **step,
         )
 
@@ -279,9 +308,30 @@ class Processor(TracingProcessor):
         last._sinkwell = True  # type: ignore[attr-defined]
         put(self._names, tool.name, None)
         changes: dict[str, Any] = {}
+        if getattr(tool, "timeout_seconds", None) is not None:
+            changes.update(self._late(tool))
         if callable(needs := getattr(tool, "needs_approval", False)):
             changes["needs_approval"] = self._needs(needs)
         return dataclasses.replace(tool, tool_input_guardrails=[*told, last], **changes)
+
+    def _late(self, tool: Any) -> dict[str, Any]:
+        """Hear that a call took longer than the tool allows, of which the SDK makes an answer for the model."""
+        own = tool.timeout_error_function
+        if own is None and getattr(tool, "output_json_schema", None) is not None:
+            # The SDK holds an answer of its own to no schema, and any other to it.
+            return {}
+
+        async def late(context: Any, error: Any) -> Any:
+            current = get_current_span()
+            noted = None if current is None else self._spans.get(current.span_id)
+            if noted is not None:
+                noted.late = True
+            if own is None:
+                return str(error)
+            told = own(context, error)
+            return await told if inspect.isawaitable(told) else told
+
+        return {"timeout_error_function": late}
 
     def _telling(self, guard: ToolInputGuardrail[Any]) -> ToolInputGuardrail[Any]:
         """A guardrail of the program's own, whose refusals are told."""
@@ -415,6 +465,14 @@ class Processor(TracingProcessor):
                 flush(5)
             else:
                 self._teller._given.flush(5)
+
+
+def _thrown(handling: BaseException | None) -> BaseException | None:
+    """What ends that which ends right now, where it does not end well; of a cancellation the SDK notes nothing.
+    ``handling`` is what the program was handling when it began.
+    """
+    thrown = sys.exc_info()[1]
+    return None if thrown is handling else thrown
 
 
 def _type(error: Any) -> str | None:

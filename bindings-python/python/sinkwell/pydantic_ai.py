@@ -117,11 +117,23 @@ class Capability(AbstractCapability[Any]):
             before = _inside.set(deed.id)
             try:
                 result = await handler(args)
+            except Exception as error:
+                if _late(error):
+                    deed.ended(error_type="TimeoutError")
+                raise
             finally:
                 _inside.reset(before)
             denied = type(result).__name__ == "ToolDenied"
             deed.ended(output=None if denied else _text(result), outcome="denied" if denied else "ok")
             return result
+
+
+def _late(error: BaseException) -> bool:
+    """Whether a tool took longer than it may, of which pydantic-ai makes a request to the model to try again."""
+    retry = error.__cause__
+    return type(retry).__name__ == "ModelRetry" and isinstance(
+        getattr(retry, "__context__", None), TimeoutError
+    )
 
 
 def _text(value: Any) -> Any:
