@@ -448,6 +448,14 @@ def doubles():
         "findings",
         [stream(verdict="findings", findings=[f("altered", 3, 2)])],
     )
+    case(
+        "open_behind_a_forged_end",
+        "A copy of the last envelope with other data stands before it: the end is where the true one stands.",
+        [e[0], e[1] | {"data": {"tool": "shell"}}, e[1]],
+        "findings",
+        [stream(verdict="findings", findings=[f("altered", 2, 2)])],
+        opens=[(S1, 2, 3)],
+    )
     reseal = sign(e[1] | {"recordedtime": "2026-01-01T00:09:00.000000000Z"}, HMAC)
     case(
         "conflict_same_content",

@@ -281,6 +281,11 @@ impl Chain {
         self.find(sequence).map(|(run, at)| run.hashes[at])
     }
 
+    /// The hash at `sequence`, if a signature covers the envelope that stands there.
+    pub(super) fn covered(&self, sequence: u64) -> Option<u64> {
+        self.find(sequence).filter(|(run, at)| run.marks[*at].is_covered()).map(|(run, at)| run.hashes[at])
+    }
+
     /// What is known of the envelope at `sequence`.
     pub(super) fn marks(&self, sequence: u64) -> Option<Marks> {
         self.find(sequence).map(|(run, at)| run.marks[at])

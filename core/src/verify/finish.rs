@@ -618,9 +618,7 @@ fn find_holes(stream: &mut Stream, partial: bool) {
 /// Reports envelopes that no signature covers; returns how many there are.
 fn find_uncovered(stream: &mut Stream, keyed: bool) -> u64 {
     // The lowest envelope may have become covered only after it arrived.
-    if let Some((lowest, _)) = stream.lowest.0
-        && stream.chain.marks(lowest.sequence).is_some_and(Marks::is_covered)
-    {
+    if let Some(lowest) = stream.lowest.covered(&stream.chain) {
         stream.good.observe(lowest);
     }
     if !keyed {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use super::chain::{ANY_AGENT, Added, Budget, Chain, Covered, Link, Marks, NO_AGENT};
 use super::coverage;
 use super::deeds::Told;
@@ -43,6 +45,32 @@ impl Ends {
                 }
             }
         }
+    }
+}
+
+/// The lines without a good signature of their own that have the lowest number, each with its short hash. Which of them is
+/// the envelope that counts, if any, only the chain knows in the end: the others are forged.
+#[derive(Debug, Default)]
+pub(super) struct Lowest(SmallVec<[(End, u64); 1]>);
+
+impl Lowest {
+    /// More lines with one number are hostile, and which of them is read first is of no use to anybody.
+    const MOST: usize = 16;
+
+    fn observe(&mut self, end: End, hash: u64) {
+        if self.0.first().is_some_and(|(lowest, _)| end.sequence < lowest.sequence) {
+            self.0.clear();
+        }
+        let same = self.0.first().is_none_or(|(lowest, _)| end.sequence == lowest.sequence);
+        if same && self.0.len() < Self::MOST {
+            self.0.push((end, hash));
+        }
+    }
+
+    /// The one that is covered, and stands in the chain.
+    pub(super) fn covered(&self, chain: &Chain) -> Option<End> {
+        let stands = |&&(end, hash): &&(End, u64)| chain.covered(end.sequence) == Some(hash);
+        self.0.iter().find(stands).map(|&(end, _)| end)
     }
 }
 
@@ -128,7 +156,7 @@ pub(super) struct Stream {
     pub(super) good: Ends,
     pub(super) bad: Ends,
     /// The lowest envelope that waits, or waited, for a signature.
-    pub(super) lowest: Ends,
+    pub(super) lowest: Lowest,
     /// The last good envelope's sequence and hash.
     pub(super) head: Option<(u64, [u8; 32])>,
     /// The source and sequence of the last arrival.
@@ -157,7 +185,7 @@ pub(super) struct Stream {
 }
 
 /// Envelopes that have just become covered: usually one, in a stream that signs each.
-pub(super) type Newly = smallvec::SmallVec<[Covered; 4]>;
+pub(super) type Newly = SmallVec<[Covered; 4]>;
 
 /// What became of an envelope.
 #[derive(Debug, Default)]
@@ -198,7 +226,7 @@ impl Stream {
             declared: Ranges::default(),
             good: Ends::default(),
             bad: Ends::default(),
-            lowest: Ends::default(),
+            lowest: Lowest::default(),
             head: None,
             arrived: None,
             closed: None,
@@ -351,7 +379,7 @@ impl Stream {
             if self.agentid.is_empty() {
                 self.agentid = (*envelope.agentid).into();
             }
-            self.lowest.observe(Self::end(envelope, place));
+            self.lowest.observe(Self::end(envelope, place), kept);
             self.note_place(sequence, place);
             if envelope.prev.is_none() {
                 self.begins(sequence);
