@@ -54,6 +54,13 @@ public sealed class Watch : IDisposable
     /// <param name="client">The client.</param>
     public IChatClient Client(IChatClient client) => new WatchedClient(this, client);
 
+    /// <summary>
+    /// A client around this one, in which a call that waits for a person's approval is told as a decision, and so is what the person
+    /// says. Put it above what invokes functions, which makes the requests and takes the answers.
+    /// </summary>
+    /// <param name="client">The client.</param>
+    public IChatClient Approvals(IChatClient client) => new ApprovedClient(this, client);
+
     /// <summary>The same tools, where each call of a function is a deed; others stay as they are.</summary>
     /// <param name="tools">The tools.</param>
     public IList<AITool> Tools(IEnumerable<AITool> tools)

@@ -14,8 +14,11 @@ public sealed class WatchTests
     private static readonly JsonElement Script = JsonDocument.Parse(
         File.ReadAllText(Path.Combine(Project.Root, "tests", "vectors", "scripted", "run.json"))).RootElement;
 
-    [Fact]
-    public async Task The_scripted_run_gives_the_same_graph()
+    [Theory]
+    [InlineData("by hand")]
+    [InlineData("function invocation")]
+    [InlineData("function invocation, streamed")]
+    public async Task The_scripted_run_gives_the_same_graph(string how)
     {
         using var folder = new TemporaryFolder();
         var path = folder.File("out");
@@ -23,7 +26,7 @@ public sealed class WatchTests
         await using (var emitter = Emitter.Open(ToFile(path)))
         {
             using var watch = new Watch(emitter, "raw");
-            Assert.Equal("MARKER", await Scripted(watch, ran));
+            Assert.Equal("MARKER", await Scripted(watch, ran, how));
         }
         Assert.Equal(["look", "charge"], ran);
         var events = Events(path);
@@ -178,23 +181,105 @@ public sealed class WatchTests
         Assert.Equal(["intent", "result"], Events(path).Select(Phase).OfType<string>());
     }
 
-    /// <summary>Two agents, one after the other, in a run.</summary>
-    private static async Task<string> Scripted(Watch watch, List<string> ran)
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_call_that_waits_for_approval_is_a_decision_and_so_is_the_answer(bool streamed)
     {
-        static FunctionCallContent Call(string name, string id) => new(id, name, new Dictionary<string, object?> { ["q"] = "MARKER" });
+        using var folder = new TemporaryFolder();
+        var path = folder.File("out");
+        var ran = new List<string>();
+        await using (var emitter = Emitter.Open(ToFile(path)))
+        {
+            using var watch = new Watch(emitter, Permit.Raw);
+            var look = AIFunctionFactory.Create((string q) => { ran.Add("look"); return q; }, "look");
+            var pay = new ApprovalRequiredAIFunction(AIFunctionFactory.Create((string q) => { ran.Add("pay"); return q; }, "pay"));
+            var options = new ChatOptions { Tools = watch.Tools([look, pay]) };
+            foreach (var approved in new[] { true, false })
+            {
+                using var client = watch.Approvals(new FunctionInvoking(watch.Client(new Model([Call("look", "c1"), Call("pay", "c2")], [new TextContent("done")]) { IsWhole = !streamed })));
+                List<ChatMessage> history = [new(ChatRole.User, "MARKER")];
+                history.AddRange((await watch.RunAsync("shop", () => Asked(client, history, options, streamed))).Messages);
+                // The call beside it waits, too, and needs nobody.
+                var requests = history.SelectMany(static one => one.Contents).OfType<ToolApprovalRequestContent>().ToArray();
+                Assert.Equal(["c1", "c2"], requests.Select(static one => one.RequestId));
+                history.Add(new ChatMessage(ChatRole.User, [.. requests.Select(one => one.CreateResponse(approved || one.RequestId == "c1"))]));
+                Assert.Equal("done", (await watch.RunAsync("shop", () => Asked(client, history, options, streamed))).Text);
+            }
+        }
+        Assert.Equal(["look", "pay", "look"], ran);
+        var told = Graph(Events(path)).Where(static one => !one[0]!.StartsWith("run.", StringComparison.Ordinal) && one[0] != "model.usage");
+        Assert.Equal(
+            [
+                "decision shop ask pay", "decision shop allow pay", "tool shop look ok", "tool shop pay ok",
+                "decision shop ask pay", "decision shop deny pay", "tool shop pay denied", "tool shop look ok",
+            ],
+            told.Select(Line));
+    }
+
+    [Theory]
+    [InlineData("late", "timeout", "completed")]
+    [InlineData("cancelled", "cancelled", "cancelled")]
+    public async Task A_call_that_is_cut_off_has_ended_so(string how, string outcome, string end)
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.File("out");
+        using var cancel = new CancellationTokenSource();
+        await using (var emitter = Emitter.Open(ToFile(path)))
+        {
+            using var watch = new Watch(emitter);
+            var act = AIFunctionFactory.Create(
+                async (CancellationToken token) =>
+                {
+                    if (how == "late")
+                    {
+                        throw new TimeoutException();
+                    }
+                    await cancel.CancelAsync();
+                    await Task.Delay(Timeout.Infinite, token);
+                },
+                "act");
+            using var client = new FunctionInvoking(watch.Client(new Model([Call("act", "c")], [new TextContent("done")])));
+            var options = new ChatOptions { Tools = watch.Tools([act]) };
+            var failure = await Record.ExceptionAsync(() => watch.RunAsync(
+                "shop", () => Asked(client, [new(ChatRole.User, "x")], options, streamed: true, cancel.Token)));
+            Assert.Equal(how == "cancelled", failure is OperationCanceledException);
+        }
+        var events = Events(path);
+        Assert.Equal(outcome, Text(Data(events.Single(static one => Phase(one) == "result")), "outcome"));
+        Assert.Equal(end, events.Select(static one => Text(Data(one), "terminal_status")).OfType<string>().Single());
+    }
+
+    private static FunctionCallContent Call(string name, string id) => new(id, name, new Dictionary<string, object?> { ["q"] = "MARKER" });
+
+    private static async Task<ChatResponse> Asked(
+        IChatClient client, List<ChatMessage> history, ChatOptions options, bool streamed, CancellationToken cancellationToken = default) => streamed
+        ? await client.GetStreamingResponseAsync(history, options, cancellationToken).ToChatResponseAsync(cancellationToken)
+        : await client.GetResponseAsync(history, options, cancellationToken);
+
+    /// <summary>Two agents, one after the other, in a run.</summary>
+    private static async Task<string> Scripted(Watch watch, List<string> ran, string how = "by hand")
+    {
         var look = AIFunctionFactory.Create((string q) => { ran.Add("look"); return q; }, "look");
         var charge = AIFunctionFactory.Create(string (string q) => { ran.Add("charge"); throw new InvalidOperationException(q); }, "charge");
         var pay = AIFunctionFactory.Create(string (string q) => throw new PolicyDenied(q), "pay");
         return await watch.RunAsync("shop", async () =>
         {
-            await Agent(watch, "triage", [Call("look", "c1"), new TextContent("MARKER")], [look]);
-            return await Agent(watch, "refunds", [Call("charge", "c2"), Call("pay", "c3"), new TextContent("MARKER")], [charge, pay]);
+            await Agent(watch, "triage", [Call("look", "c1"), new TextContent("MARKER")], [look], how);
+            return await Agent(watch, "refunds", [Call("charge", "c2"), Call("pay", "c3"), new TextContent("MARKER")], [charge, pay], how);
         });
     }
 
     /// <summary>A model, streamed, and its tools, until it is done.</summary>
-    private static Task<string> Agent(Watch watch, string name, AIContent[] script, AIFunction[] tools) => watch.RunAsync(name, async () =>
+    private static Task<string> Agent(Watch watch, string name, AIContent[] script, AIFunction[] tools, string how) => watch.RunAsync(name, async () =>
     {
+        if (how != "by hand")
+        {
+            var streamed = how.EndsWith("streamed", StringComparison.Ordinal);
+            using var model = new Model([.. script.Select(static one => new[] { one })]) { IsWhole = !streamed };
+            using var invoking = new FunctionInvoking(watch.Client(model));
+            return (await Asked(invoking, [new(ChatRole.User, "MARKER")], new ChatOptions { Tools = watch.Tools(tools) }, streamed)).Text;
+        }
         var watched = watch.Tools(tools).OfType<AIFunction>().ToArray();
         List<ChatMessage> history = [new(ChatRole.User, "MARKER")];
         for (var i = 0; ; i++)
@@ -219,21 +304,38 @@ public sealed class WatchTests
         }
     });
 
-    /// <summary>Streams what it is to say, each time with the same usage.</summary>
-    private sealed class Model(AIContent[] says) : IChatClient
+    /// <summary>Says, each time it is asked, the next of what it is to say, with the same usage.</summary>
+    private sealed class Model(params AIContent[][] answers) : IChatClient
     {
+        private readonly Queue<AIContent[]> _answers = new(answers);
+
         internal Task Between { get; init; } = Task.CompletedTask;
 
-        public Task<ChatResponse> GetResponseAsync(
-            IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
-            throw new NotSupportedException();
+        /// <summary>Whether it answers as a whole, and does not stream.</summary>
+        internal bool IsWhole { get; init; }
 
-        public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-            IEnumerable<ChatMessage> messages,
-            ChatOptions? options = null,
-            [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken = default)
+        public async Task<ChatResponse> GetResponseAsync(
+            IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
         {
-            foreach (var content in says)
+            Assert.True(IsWhole);
+            List<ChatResponseUpdate> updates = [];
+            await foreach (var update in Streamed())
+            {
+                updates.Add(update);
+            }
+            return updates.ToChatResponse();
+        }
+
+        public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
+            IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+        {
+            Assert.False(IsWhole);
+            return Streamed();
+        }
+
+        private async IAsyncEnumerable<ChatResponseUpdate> Streamed()
+        {
+            foreach (var content in _answers.Dequeue())
             {
                 yield return new ChatResponseUpdate(ChatRole.Assistant, [content]);
                 await Between;
@@ -318,7 +420,7 @@ public sealed class WatchTests
                         .All(member => data.GetProperty(member.Name).GetInt64() == member.Value.GetInt64());
                     found.Add([kind, run, same ? "usage" : "other usage"]);
                     break;
-                case "tool.invocation" when Phase(one) == "result":
+                case "tool.invocation" when Phase(one) != "intent":
                     found.Add(["tool", run, Text(data, "tool"), Text(data, "outcome")]);
                     break;
                 case "policy.decision":
