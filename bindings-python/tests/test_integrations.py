@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -559,53 +558,6 @@ async def tripped(processor: Any) -> None:
     with pytest.raises(InputGuardrailTripwireTriggered):
         await Runner.run(agent, "MARKER")
     set_trace_processors([])
-
-
-class Gated:
-    """A required sink that holds each intent until the gate is open."""
-
-    name = "siem"
-    classes = frozenset({"siem"})
-
-    def __init__(self) -> None:
-        self.holds = threading.Event()
-        self.gate = threading.Event()
-
-    def emit(self, event: sinkwell.SignedGovernanceEvent) -> None:
-        if event.data.get("phase") == "intent":
-            self.holds.set()
-            self.gate.wait()
-
-
-def test_while_a_tool_waits_for_its_intent_the_event_loop_goes_on() -> None:
-    pytest.importorskip("langgraph")
-    from langchain_core.tools import tool
-
-    sink, turns = Gated(), []
-    config = {
-        "agent": {"id": "a"},
-        "heartbeat": "off",
-        "governance": {"version": "1", "requires_sink": "siem"},
-        "lanes": [{"id": "siem", "classes": ["siem"], "sink": {"host": "siem"}}],
-    }
-
-    @tool
-    async def pay(q: str) -> str:
-        """Pays."""
-        turns.append("act")
-        return q
-
-    async def other() -> None:
-        await asyncio.to_thread(sink.holds.wait)
-        turns.append("other")
-        sink.gate.set()
-
-    async def main(handler: Any) -> None:
-        await asyncio.gather(pay.ainvoke({"q": "x"}, {"callbacks": [handler]}), other())
-
-    with sinkwell.Emitter.open(config, sinks=[sink]) as emitter:
-        asyncio.run(main(sinkwell.langchain.Handler(emitter)))
-    assert turns == ["other", "act"]
 
 
 def test_streamed_output_is_not_held_back(tmp_path: Path) -> None:
