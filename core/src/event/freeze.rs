@@ -166,11 +166,6 @@ impl Event {
         self.part(self.agent_end, self.type_end)
     }
 
-    /// The type without the prefix of built-in types, if it is one.
-    pub(crate) fn short_type(&self) -> &str {
-        self.part(self.short_type, self.type_end)
-    }
-
     /// Tenant scope.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
@@ -194,13 +189,24 @@ impl Event {
         }
     }
 
-    /// Where the values of its data's top-level members are, one after the other; none where it was not noted.
-    pub(crate) fn places(&self) -> impl ExactSizeIterator<Item = Range<usize>> {
+    /// Where the values of its data's top-level members are, one after the other, and whether those that are strings have
+    /// escapes; none where it was not noted.
+    pub(crate) fn places(&self) -> impl ExactSizeIterator<Item = (Range<usize>, bool)> {
         let (places, _) = self.text[self.words_end as usize..].as_chunks::<8>();
         places.iter().map(|place| {
-            let [a, b, c, d, e, f, g, h] = *place;
-            u32::from_le_bytes([a, b, c, d]) as usize..u32::from_le_bytes([e, f, g, h]) as usize
+            let place = u64::from_le_bytes(*place);
+            ((place as u32 >> 1) as usize..(place >> 32) as usize, place & 1 == 1)
         })
+    }
+
+    /// The type without the prefix of built-in types, if it is one; UTF-8.
+    pub(crate) fn short_type_bytes(&self) -> &[u8] {
+        &self.text[self.short_type as usize..self.type_end as usize]
+    }
+
+    /// As [`agent`](Self::agent), its bytes.
+    pub(crate) fn agent_bytes(&self) -> &[u8] {
+        &self.text[self.ends[Attribute::COUNT - 1] as usize..self.agent_end as usize]
     }
 
     fn words(&self) -> Words<'_> {
@@ -508,7 +514,7 @@ impl Freezer {
             Written::Members(data)
                 if self.noting.load(Ordering::Relaxed) && with_parent.is_none() && phase.is_none() =>
             {
-                Some(data.values()).filter(|values| values.len() <= NOTED)
+                Some(data.values()).filter(|values| values.len() <= NOTED && bytes.len() < 1 << 31)
             }
             _ => None,
         };
@@ -550,11 +556,9 @@ impl Freezer {
             }
         };
         let words_end = end(&text);
-        for Range { start, end } in values.into_iter().flatten() {
-            // No part ends behind the whole.
-            let at = |at: usize| u32::try_from(at).unwrap_or(whole).to_le_bytes();
-            text.extend_from_slice(&at(start));
-            text.extend_from_slice(&at(end));
+        for (Range { start, end }, escaped) in values.into_iter().flatten() {
+            let place = (end as u64) << 32 | (start as u64) << 1 | u64::from(escaped);
+            text.extend_from_slice(&place.to_le_bytes());
         }
         let event = Event {
             id,

@@ -76,6 +76,8 @@ struct Member {
     key: Range<usize>,
     whole: Range<usize>,
     value_at: usize,
+    /// Whether its value, if that is a string, has escapes.
+    escaped: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -136,9 +138,10 @@ impl<'a> Canonical<'a> {
             .map(move |m| (&writer.keys[m.key.clone()], &writer.buf[m.value_at..m.whole.end]))
     }
 
-    /// Where in the bytes the values of the top-level members begin and end, in canonical order.
-    pub(crate) fn values(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<'a> {
-        self.writer.members.iter().map(|m| m.value_at..m.whole.end)
+    /// Where in the bytes the values of the top-level members begin and end, in canonical order, and whether those that are
+    /// strings have escapes.
+    pub(crate) fn values(&self) -> impl ExactSizeIterator<Item = (Range<usize>, bool)> + use<'a> {
+        self.writer.members.iter().map(|m| (m.value_at..m.whole.end, m.escaped))
     }
 
     /// The canonical bytes of a top-level member's value.
@@ -399,6 +402,7 @@ impl ObjectWriter {
             key: start..self.keys.len(),
             whole: at..self.buf.len(),
             value_at: self.buf.len(),
+            escaped: false,
         });
         Ok(())
     }
@@ -409,8 +413,13 @@ impl ObjectWriter {
     /// No place for a value.
     pub fn string(&mut self, s: &str) -> Result<(), JsonError> {
         self.before_value()?;
+        let start = self.buf.len();
         write_string(&mut self.buf, s);
         self.after_value();
+        // Of a list of strings it says nothing that anybody asks for.
+        if let Some(member) = self.members.last_mut() {
+            member.escaped = self.buf.len() - start != s.len() + 2;
+        }
         Ok(())
     }
 

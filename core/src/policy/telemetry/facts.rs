@@ -9,7 +9,6 @@ use std::ops::Range;
 
 use super::raw::{self, Raw};
 use crate::event::Event;
-use crate::json::compare_keys;
 
 /// One name of a path; a quoted one (`data["a.b"]`) is never joined with its neighbours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +71,7 @@ impl Paths {
                 root.want(&reading, slot, rank);
             }
         }
-        root.sort();
+        root.ready();
         Finder { root, whole, slots: self.paths.len() }
     }
 }
@@ -80,75 +79,87 @@ impl Paths {
 /// What is wanted of an object.
 #[derive(Debug, Default)]
 struct Object {
-    /// In the order of canonical keys.
     wanted: Vec<Wanted>,
-    /// Keys whose order as bytes may be another than the canonical one: compared one by one.
-    odd: Vec<Wanted>,
+    /// Finds a key: see [`get`](Self::get). A number is one more than the index in `wanted`; zero is none. A power of two
+    /// long, and never more than a quarter full.
+    table: Box<[u32]>,
 }
 
 #[derive(Debug)]
 struct Wanted {
-    name: String,
     /// As canonical JSON writes it.
     key: Box<[u8]>,
-    /// The first eight bytes of the key and its closing quote, the first the highest; which of them there are.
-    head: u64,
-    mask: u64,
+    digest: u64,
     /// Slots that the value fills, unless a better reading (a lower rank) has.
     fills: Vec<(usize, u8)>,
     inside: Object,
 }
 
+/// A number that tells nearly all keys apart: made of a key's first eight bytes, its last eight, and how many it has.
+/// `rest`: the text from the key on.
+#[inline]
+fn digest(key: &[u8], rest: &[u8]) -> u64 {
+    let head = match rest.first_chunk() {
+        Some(eight) if key.len() < 8 => u64::from_le_bytes(*eight) & !(u64::MAX << (8 * key.len())),
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => key.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+    };
+    let tail = key.last_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
+    (head ^ tail.rotate_left(29)).wrapping_add(key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
 impl Object {
     fn want(&mut self, keys: &[String], slot: usize, rank: usize) {
         let Some((name, rest)) = keys.split_first() else { return };
-        let plain = name.is_ascii() && !name.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\'));
-        let list = if plain { &mut self.wanted } else { &mut self.odd };
-        let at = list.iter().position(|wanted| wanted.name == *name).unwrap_or_else(|| {
-            let key = raw::escaped(name);
-            let mut head = [0; 8];
-            let quoted = key.iter().chain(b"\"");
-            head.iter_mut().zip(quoted).for_each(|(to, from)| *to = *from);
-            let there = head.map(|byte| if byte == 0 { 0 } else { u8::MAX });
-            list.push(Wanted {
-                name: name.clone(),
-                key,
-                head: u64::from_be_bytes(head),
-                mask: u64::from_be_bytes(there),
-                fills: Vec::new(),
-                inside: Self::default(),
-            });
-            list.len() - 1
+        let key = raw::escaped(name);
+        let at = self.wanted.iter().position(|wanted| wanted.key == key).unwrap_or_else(|| {
+            let digest = digest(&key, &key);
+            self.wanted.push(Wanted { key, digest, fills: Vec::new(), inside: Self::default() });
+            self.wanted.len() - 1
         });
         if rest.is_empty() {
-            list[at].fills.push((slot, u8::try_from(rank).unwrap_or(u8::MAX - 1)));
+            self.wanted[at].fills.push((slot, u8::try_from(rank).unwrap_or(u8::MAX - 1)));
         } else {
-            list[at].inside.want(rest, slot, rank);
+            self.wanted[at].inside.want(rest, slot, rank);
         }
     }
 
-    fn sort(&mut self) {
-        self.wanted.sort_by(|a, b| compare_keys(&a.name, &b.name));
-        self.wanted.iter_mut().chain(&mut self.odd).for_each(|wanted| wanted.inside.sort());
-    }
-
-    fn is_empty(&self) -> bool {
-        self.wanted.is_empty() && self.odd.is_empty()
-    }
-
-    /// The wanted member that is the one whose key begins there, from the `next` one on, all of which before it are passed
-    /// by. `None` where the data ends in the key.
-    #[inline]
-    fn seek(&self, next: &mut usize, data: &[u8], key_start: usize) -> Option<Option<&Wanted>> {
-        while let Some(wanted) = self.wanted.get(*next) {
-            match wanted.place(data, key_start)? {
-                Place::Before => *next += 1,
-                Place::Here => return Some(Some(wanted)),
-                Place::After => break,
+    /// Fills the tables, once all is wanted.
+    fn ready(&mut self) {
+        if self.wanted.is_empty() {
+            return;
+        }
+        self.table = vec![0; (self.wanted.len() * 4).next_power_of_two()].into_boxed_slice();
+        for (number, wanted) in (1..).zip(&mut self.wanted) {
+            wanted.inside.ready();
+            let mut at = first(wanted.digest, self.table.len());
+            while self.table[at] != 0 {
+                at = (at + 1) & (self.table.len() - 1);
             }
+            self.table[at] = number;
         }
-        Some(None)
     }
+
+    /// The wanted member with this key, which begins `rest`.
+    #[inline]
+    fn get(&self, key: &[u8], rest: &[u8]) -> Option<&Wanted> {
+        let digest = digest(key, rest);
+        let mut at = first(digest, self.table.len());
+        loop {
+            let number = *self.table.get(at)? as usize;
+            let wanted = self.wanted.get(number.checked_sub(1)?)?;
+            if wanted.digest == digest && *wanted.key == *key {
+                return Some(wanted);
+            }
+            at = (at + 1) & (self.table.len() - 1);
+        }
+    }
+}
+
+/// Where in a table of so many, a power of two, a digest is looked for first: by its highest bits, which depend on all.
+#[inline]
+fn first(digest: u64, table: usize) -> usize {
+    digest.checked_shr(table.leading_zeros() + 1).unwrap_or(0) as usize
 }
 
 /// Finds the values of paths in data. See the module's head.
@@ -226,24 +237,29 @@ impl Finder {
         self.find_at(event.data(), event.places(), workspace)
     }
 
-    /// `places`: where the values of all top-level members are, if that is known.
+    /// `places`: where the values of all top-level members are, if that is known, and which have escapes.
     fn find_at<'a>(
         &self,
         data: &'a [u8],
-        places: impl ExactSizeIterator<Item = Range<usize>>,
+        places: impl ExactSizeIterator<Item = (Range<usize>, bool)>,
         workspace: &'a mut Workspace,
     ) -> (FoundValues<'a>, &'a mut [u8]) {
         let Workspace { slots, ranks, unescaped, bump } = workspace;
-        slots.clear();
-        slots.resize(self.slots, Slot::Absent);
-        ranks.clear();
-        ranks.resize(self.slots, u8::MAX);
-        bump.resize(BUMP, 0);
+        if slots.len() < self.slots {
+            slots.resize(self.slots, Slot::Absent);
+            ranks.resize(self.slots, u8::MAX);
+        }
+        if bump.len() < BUMP {
+            bump.resize(BUMP, 0);
+        }
+        let (slots, ranks) = (&mut slots[..self.slots], &mut ranks[..self.slots]);
+        slots.fill(Slot::Absent);
+        ranks.fill(u8::MAX);
         let mut search = Search { data, slots, ranks, unescaped, used: 0 };
         for slot in &self.whole {
             search.slots[*slot] = Slot::Object(0, offset(data.len()));
         }
-        if !self.root.is_empty() {
+        if !self.root.wanted.is_empty() {
             match places.len() {
                 0 => search.object(0, &self.root),
                 _ => search.members(places, &self.root),
@@ -267,29 +283,20 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Of an object that begins at `at`. Both its members and the wanted ones are in the same order.
+    /// Of an object that begins at `at`.
+    #[inline(never)]
     fn object(&mut self, at: usize, wants: &Object) -> Option<()> {
         let data = self.data;
         let mut at = at + 1;
-        let mut next = 0;
-        while data.get(at) == Some(&b'"') {
-            let key_start = at + 1;
-            let here = wants.seek(&mut next, data, key_start)?;
-            if next == wants.wanted.len() && wants.odd.is_empty() {
-                return Some(());
-            }
-            let key_end = match here {
-                Some(wanted) => key_start + wanted.key.len(),
-                None => raw::string_end(data, key_start)?,
-            };
+        let mut left = wants.wanted.len();
+        while left > 0 && data.get(at) == Some(&b'"') {
+            let rest = &data[at + 1..];
+            let key_end = raw::string_end(data, at + 1)?;
             let value = key_end + 2;
             let (end, escaped) = raw::value_span(data, value)?;
-            if let Some(wanted) = here {
+            if let Some(wanted) = wants.get(&data[at + 1..key_end], rest) {
                 self.take(wanted, value, end, escaped);
-                next += 1;
-            }
-            for wanted in wants.odd.iter().filter(|wanted| *wanted.key == data[key_start..key_end]) {
-                self.take(wanted, value, end, escaped);
+                left -= 1;
             }
             at = end + 1;
         }
@@ -297,27 +304,20 @@ impl Search<'_> {
     }
 
     /// Of the object that data is, as [`object`](Self::object), where it is known where the values of its members are.
-    fn members(&mut self, places: impl Iterator<Item = Range<usize>>, wants: &Object) -> Option<()> {
+    fn members(&mut self, places: impl Iterator<Item = (Range<usize>, bool)>, wants: &Object) -> Option<()> {
         let data = self.data;
         // Behind the bracket and the quote, or the comma and the quote.
         let mut key_start = 2;
-        let mut next = 0;
-        for Range { start: value, end } in places {
-            let here = wants.seek(&mut next, data, key_start)?;
-            if next == wants.wanted.len() && wants.odd.is_empty() {
-                return Some(());
-            }
-            if here.is_some() || !wants.odd.is_empty() {
-                let text = data.get(value..end)?;
-                let escaped = text.first() == Some(&b'"') && memchr::memchr(b'\\', text).is_some();
-                if let Some(wanted) = here {
-                    self.take(wanted, value, end, escaped);
-                    next += 1;
-                }
-                // A quote and a colon before the value.
-                let key = data.get(key_start..value.checked_sub(2)?)?;
-                for wanted in wants.odd.iter().filter(|wanted| *wanted.key == *key) {
-                    self.take(wanted, value, end, escaped);
+        let mut left = wants.wanted.len();
+        for (Range { start: value, end }, escaped) in places {
+            let rest = data.get(key_start..)?;
+            // A quote and a colon before the value.
+            let key = rest.get(..value.checked_sub(key_start + 2)?)?;
+            if let Some(wanted) = wants.get(key, rest) {
+                self.take(wanted, value, end, escaped);
+                left -= 1;
+                if left == 0 {
+                    break;
                 }
             }
             key_start = end + 2;
@@ -325,6 +325,7 @@ impl Search<'_> {
         Some(())
     }
 
+    #[inline]
     fn take(&mut self, wanted: &Wanted, start: usize, end: usize, escaped: bool) {
         for &(slot, rank) in &wanted.fills {
             if rank < self.ranks[slot] {
@@ -332,16 +333,22 @@ impl Search<'_> {
                 self.slots[slot] = self.slot(start, end, escaped);
             }
         }
-        if self.data[start] == b'{' && !wanted.inside.is_empty() {
+        if !wanted.inside.wanted.is_empty() && self.data[start] == b'{' {
             self.object(start, &wanted.inside);
         }
     }
 
+    #[inline]
     fn slot(&mut self, start: usize, end: usize, escaped: bool) -> Slot {
         // Most are.
         if !escaped && self.data[start] == b'"' {
             return Slot::Text(offset(start + 1), offset(end - 1));
         }
+        self.other_slot(start, end, escaped)
+    }
+
+    #[inline(never)]
+    fn other_slot(&mut self, start: usize, end: usize, escaped: bool) -> Slot {
         match Raw::spanned(&self.data[start..end], escaped) {
             None => Slot::Absent,
             Some(Raw::Null) => Slot::Null,
@@ -369,60 +376,6 @@ impl Search<'_> {
     }
 }
 
-/// Where a wanted key stands in an object, seen from a key of the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Before,
-    Here,
-    After,
-}
-
-impl Wanted {
-    /// Where this key, which is plain ASCII, stands as seen from the key of the data that begins at `start`; `None` where
-    /// the data ends in it.
-    #[inline]
-    fn place(&self, data: &[u8], start: usize) -> Option<Place> {
-        // Eight bytes at once tell nearly all keys apart, short ones wholly.
-        let Some(eight) = data.get(start..).and_then(<[u8]>::first_chunk) else {
-            return self.place_from(0, data, start);
-        };
-        let eight = u64::from_be_bytes(*eight);
-        let differ = (eight ^ self.head) & self.mask;
-        if differ == 0 {
-            return if self.key.len() < 8 { Some(Place::Here) } else { self.place_from(8, data, start) };
-        }
-        let shift = 56 - differ.leading_zeros() / 8 * 8;
-        Some(Place::of((self.head >> shift) as u8, (eight >> shift) as u8))
-    }
-
-    /// As [`place`](Self::place), where so many bytes are the same.
-    fn place_from(&self, common: usize, data: &[u8], start: usize) -> Option<Place> {
-        let key = self.key.iter().chain(b"\"").skip(common);
-        let mut both = key.zip(data.get(start + common..)?);
-        match both.find(|(wanted, byte)| wanted != byte) {
-            Some((wanted, byte)) => Some(Place::of(*wanted, *byte)),
-            None => (data.len() > start + self.key.len()).then_some(Place::Here),
-        }
-    }
-}
-
-impl Place {
-    /// By the first byte that is not the same in the wanted key and in the data's, each with the quote that closes it.
-    #[inline]
-    fn of(wanted: u8, byte: u8) -> Self {
-        match (wanted, byte) {
-            // The data's key is longer, which sorts behind what it begins with.
-            (b'"', _) => Self::Before,
-            // An escaped character may sort anywhere below `\`. Such a key equals none that is wanted here, and sorts by
-            // what it begins with up to there; so it never skips one.
-            (_, b'"' | b'\\') => Self::After,
-            // One beyond ASCII sorts above all that is wanted, and so do its bytes.
-            (wanted, byte) if wanted < byte => Self::Before,
-            _ => Self::After,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -430,9 +383,9 @@ mod tests {
     use super::*;
     use crate::json;
 
-    /// Keys that stand close to each other in some way: one the beginning of the other, as long as what is compared at
-    /// once, with what sorts below a closing quote, with escapes, beyond ASCII.
-    const KEYS: [&str; 20] = [
+    /// Keys that are close to each other in some way: one the beginning of the other, as long as what is looked at at once,
+    /// the same but for their middle, with escapes, beyond ASCII.
+    const KEYS: [&str; 22] = [
         "",
         "a",
         "a ",
@@ -449,6 +402,8 @@ mod tests {
         "abcdefgh",
         "abcdefgh!",
         "abcdefghi",
+        "abcdefgh-1-abcdefgh",
+        "abcdefgh-2-abcdefgh",
         "b",
         "é",
         "\u{e000}",

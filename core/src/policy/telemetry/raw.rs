@@ -5,6 +5,8 @@
 
 use memchr::memchr2;
 
+use crate::json::words::equal;
+
 /// A value's text, by its first byte.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Raw<'a> {
@@ -57,10 +59,7 @@ fn number(text: &[u8]) -> Option<Raw<'_>> {
 
 /// The bytes of eight that are a quote or a backslash: their highest bits, exact for the lowest that is set.
 fn quotes_and_escapes(eight: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    // A byte less one borrows from its highest bit only if it was zero (or had that bit already).
-    let zeros = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
-    (zeros(eight ^ (ONES * b'"' as u64)) | zeros(eight ^ (ONES * b'\\' as u64))) & (ONES << 7)
+    equal(eight, b'"') | equal(eight, b'\\')
 }
 
 /// Where the string ends that begins after the quote before `at`: the place of the closing quote.
@@ -217,32 +216,45 @@ pub(super) fn escaped(key: &str) -> Box<[u8]> {
 pub(super) fn unescape(text: &[u8], out: &mut [u8]) -> Option<usize> {
     let mut from = 0;
     let mut to = 0;
-    while from < text.len() {
-        let plain = memchr::memchr(b'\\', &text[from..]).unwrap_or(text.len() - from);
-        out.get_mut(to..to + plain)?.copy_from_slice(&text[from..from + plain]);
-        from += plain;
-        to += plain;
-        if from == text.len() {
-            break;
+    while let Some(&byte) = text.get(from) {
+        // Eight at once, up to the next escape; what is copied of it is written over.
+        if let Some(eight) = text[from..].first_chunk::<8>()
+            && let Some(room) = out.get_mut(to..).and_then(<[u8]>::first_chunk_mut)
+        {
+            *room = *eight;
+            let found = equal(u64::from_le_bytes(*eight), b'\\');
+            let plain = found.trailing_zeros() as usize / 8;
+            from += plain;
+            to += plain;
+            if plain > 0 {
+                continue;
+            }
+        } else if byte != b'\\' {
+            *out.get_mut(to)? = byte;
+            from += 1;
+            to += 1;
+            continue;
         }
-        let mut buffer = [0; 4];
-        let (taken, character) = match *text.get(from + 1)? {
-            b'b' => (2, '\x08'),
-            b'f' => (2, '\x0c'),
-            b'n' => (2, '\n'),
-            b'r' => (2, '\r'),
-            b't' => (2, '\t'),
+        let plain = match *text.get(from + 1)? {
+            b'b' => 0x08,
+            b'f' => 0x0C,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
             b'u' => {
                 let digits = std::str::from_utf8(text.get(from + 2..from + 6)?).ok()?;
                 // Canonical text escapes only what is below U+0020 so.
-                (6, char::from_u32(u32::from_str_radix(digits, 16).ok()?)?)
+                let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+                let room = out.get_mut(to..to + character.len_utf8())?;
+                to += character.encode_utf8(room).len();
+                from += 6;
+                continue;
             }
-            byte => (2, char::from(byte)),
+            byte => byte,
         };
-        let bytes = character.encode_utf8(&mut buffer).as_bytes();
-        out.get_mut(to..to + bytes.len())?.copy_from_slice(bytes);
-        from += taken;
-        to += bytes.len();
+        *out.get_mut(to)? = plain;
+        from += 2;
+        to += 1;
     }
     Some(to)
 }

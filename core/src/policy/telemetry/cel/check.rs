@@ -7,7 +7,7 @@ use regex_syntax::hir::literal::Extractor;
 use super::parse::{Binary, Kind, Literal, Node, parse};
 use super::{
     ATTRS, Ask, Attr, CelError, Const, MAX_DEPTH, MAX_REGEXES, MAX_SOURCE, NameRun, Op, Pattern, Program,
-    REGEX_DEPTH, REGEX_SIZE, folding,
+    REGEX_DEPTH, REGEX_SIZE, Test, folding,
 };
 use crate::policy::telemetry::facts::{MAX_STEPS, Paths, Step};
 use crate::types::Severity;
@@ -70,7 +70,7 @@ pub(in crate::policy::telemetry) fn compile(
     let found = writer.node(&tree)?;
     let Writer { ops, consts, regexes, runs, asks, .. } = writer;
     let program = Program {
-        conditions: ops.iter().all(|op| op.is_of_conditions(&asks)),
+        test: Test::of(&ops, &asks),
         ops: ops.into(),
         consts: consts.into(),
         regexes: regexes.into(),

@@ -194,18 +194,45 @@ enum Op {
     Ask(u16),
 }
 
-impl Op {
-    /// Whether it takes conditions and leaves one.
-    fn is_of_conditions(self, asks: &[Ask]) -> bool {
-        match self {
-            Self::HasSlot(_) | Self::HasAttr(_) | Self::Not | Self::And | Self::Or => true,
-            Self::IfFalse(_) | Self::IfTrue(_) => true,
-            Self::Ask(n) => {
-                let by = asks[usize::from(n)].by;
-                !matches!(by, Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Remainder)
-            }
-            _ => false,
+/// A rule that asks nothing but conditions, as most do: by how they are joined.
+#[derive(Debug)]
+enum Test {
+    /// `HasSlot` or `HasAttr`.
+    Has(Op),
+    /// The number of a question that is answered with yes or no.
+    Ask(u16),
+    Not(Box<Test>),
+    And(Box<(Test, Test)>),
+    Or(Box<(Test, Test)>),
+}
+
+impl Test {
+    /// The same as these steps; `None` where one of them leaves another value than a condition.
+    fn of(ops: &[Op], asks: &[Ask]) -> Option<Self> {
+        let mut stack = Vec::new();
+        for op in ops {
+            let test = match op {
+                Op::HasSlot(_) | Op::HasAttr(_) => Self::Has(*op),
+                Op::Ask(n) if !asks.get(usize::from(*n))?.by.is_arithmetic() => Self::Ask(*n),
+                Op::Not => Self::Not(Box::new(stack.pop()?)),
+                // What they skip cannot change what comes of the two that are joined.
+                Op::IfFalse(_) | Op::IfTrue(_) => continue,
+                Op::And | Op::Or => {
+                    let second = stack.pop()?;
+                    let both = Box::new((stack.pop()?, second));
+                    if matches!(op, Op::And) { Self::And(both) } else { Self::Or(both) }
+                }
+                _ => return None,
+            };
+            stack.push(test);
         }
+        stack.pop().filter(|_| stack.is_empty())
+    }
+}
+
+impl Op {
+    fn is_arithmetic(self) -> bool {
+        matches!(self, Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Remainder)
     }
 }
 
@@ -267,8 +294,8 @@ pub(super) struct Program {
     regexes: Box<[Pattern]>,
     runs: Box<[NameRun]>,
     asks: Box<[Ask]>,
-    /// Whether no step leaves anything but a condition, as in most rules: see [`run`].
-    conditions: bool,
+    /// The same, where it is nothing but conditions.
+    test: Option<Test>,
 }
 
 impl NameRun {

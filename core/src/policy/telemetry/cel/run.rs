@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-use super::{Ask, Attr, BUDGET, Const, Fault, MAX_DEPTH, NameRun, Op, Program};
+use super::{Ask, Attr, BUDGET, Const, Fault, NameRun, Op, Program, Test};
 use crate::envelope::Redacted;
 use crate::event::{Attribute, Event};
 use crate::policy::telemetry::facts::{FoundValues, Slot};
@@ -87,12 +87,8 @@ impl<'a> Machine<'a> {
 
     /// Runs a rule.
     pub(in crate::policy::telemetry) fn rule(&self, program: &'a Program) -> Outcome {
-        if program.conditions {
-            let mut run = self.begin(program);
-            return match *program.ops {
-                [Op::Ask(n)] => run.asked(&program.asks[usize::from(n)]),
-                _ => run.conditions(),
-            };
+        if let Some(test) = &program.test {
+            return self.begin(program).test(test);
         }
         Outcome::of(self.value(program))
     }
@@ -176,12 +172,12 @@ impl<'a> Machine<'a> {
         };
         match attr {
             // As hosts write it, so that a rule holds under any prefix.
-            Attr::Type => Val::Text(event.short_type().as_bytes()),
+            Attr::Type => Val::Text(event.short_type_bytes()),
             Attr::Id => self.copy(event.id.text().as_bytes()),
             Attr::Time => self.written(|text| format_time(text, event.time)),
             Attr::Severity => Val::Int(i64::from(event.severity.number())),
             Attr::SeverityText => Val::Text(event.severity.text().as_bytes()),
-            Attr::Agent => Val::Text(event.agent().as_bytes()),
+            Attr::Agent => Val::Text(event.agent_bytes()),
             Attr::Tenant => Self::optional(match self.redacted {
                 Some(redacted) => redacted.tenant(event),
                 None => event.tenant(),
@@ -339,61 +335,50 @@ impl<'a> Run<'_, 'a> {
         self.pop()
     }
 
-    /// As [`run`](Self::run), for a program all of whose steps take and leave conditions: these are two bytes each, and
-    /// the last is at hand.
-    fn conditions(&mut self) -> Outcome {
-        let program = self.program;
-        // One for each level that a source may nest, once it is written out.
-        let mut stack = [Outcome::Fault(Fault::Type); 2 * MAX_DEPTH + 2];
-        let mut height: usize = 0;
-        let mut last = Outcome::Fault(Fault::Type);
-        let mut at = 0;
-        while let Some(op) = program.ops.get(at) {
-            at += 1;
-            self.budget -= 1;
-            if self.budget < 0 {
-                return Outcome::Fault(Fault::Cost);
+    /// As [`run`](Self::run), for a program that is nothing but conditions.
+    fn test(&mut self, test: &'a Test) -> Outcome {
+        let (both, absorbing) = match test {
+            Test::Ask(n) => {
+                let ask = &self.program.asks[usize::from(*n)];
+                return self.step().unwrap_or_else(|| self.asked(ask));
             }
-            // By itself, as most are that: a processor foresees it more often than one of many.
-            let value = if let Op::Ask(n) = *op {
-                self.asked(&program.asks[usize::from(n)])
-            } else {
-                match *op {
-                    Op::HasSlot(slot) => Outcome::of(is_there(self.machine.slot(slot))),
-                    Op::HasAttr(attr) => Outcome::of(is_there(self.machine.attr(attr))),
-                    Op::IfFalse(to) | Op::IfTrue(to) => {
-                        let leaving =
-                            if matches!(op, Op::IfTrue(_)) { Outcome::True } else { Outcome::False };
-                        if last == leaving {
-                            at = usize::from(to);
-                        }
-                        continue;
-                    }
-                    // From here on the last is taken.
-                    Op::Not => {
-                        last = match last {
-                            Outcome::True => Outcome::False,
-                            Outcome::False => Outcome::True,
-                            fault @ Outcome::Fault(_) => fault,
-                        };
-                        continue;
-                    }
-                    _ => {
-                        height = height.saturating_sub(1);
-                        let first = stack.get(height).copied().unwrap_or(Outcome::Fault(Fault::Type));
-                        let absorbing = if matches!(op, Op::Or) { Outcome::True } else { Outcome::False };
-                        last = first.join(last, absorbing);
-                        continue;
-                    }
-                }
-            };
-            if let Some(place) = stack.get_mut(height) {
-                *place = last;
+            Test::Has(op) => {
+                return self.step().unwrap_or_else(|| {
+                    Outcome::of(is_there(match *op {
+                        Op::HasAttr(attr) => self.machine.attr(attr),
+                        Op::HasSlot(slot) => self.machine.slot(slot),
+                        _ => Val::Fault(Fault::Type),
+                    }))
+                });
             }
-            height += 1;
-            last = value;
+            Test::Not(test) => {
+                let outcome = self.test(test);
+                return self.step().unwrap_or(match outcome {
+                    Outcome::True => Outcome::False,
+                    Outcome::False => Outcome::True,
+                    fault @ Outcome::Fault(_) => fault,
+                });
+            }
+            Test::And(both) => (both, Outcome::False),
+            Test::Or(both) => (both, Outcome::True),
+        };
+        let one = self.test(&both.0);
+        // One step that skips the other, and one that joins them.
+        if let Some(fault) = self.step() {
+            return fault;
         }
-        last
+        if one == absorbing {
+            return one;
+        }
+        let other = self.test(&both.1);
+        self.step().unwrap_or_else(|| one.join(other, absorbing))
+    }
+
+    /// Takes a step; the fault, if it was one too many.
+    #[inline]
+    fn step(&mut self) -> Option<Outcome> {
+        self.budget -= 1;
+        (self.budget < 0).then_some(Outcome::Fault(Fault::Cost))
     }
 
     fn matches(&mut self, regex: u16, value: Val<'a>) -> Val<'a> {
@@ -409,43 +394,46 @@ impl<'a> Run<'_, 'a> {
         }
     }
 
-    /// As [`ask`](Self::ask), of a condition. What most ask, a member compared with a number or with a text, is answered
-    /// without looking for the way of its operation.
+    /// As [`ask`](Self::ask), of a condition. What most ask is answered without looking for the way of its operation.
     #[inline]
     fn asked(&mut self, ask: &'a Ask) -> Outcome {
-        let FoundValues { data, slots, .. } = self.machine.found;
-        if ask.orders != 0
-            && let Op::Slot(slot) = ask.place
-            && let Some(slot) = slots.get(usize::from(slot))
-            && let Some(value) = ask.value
-        {
-            let order = match (*slot, &self.program.consts[usize::from(value)]) {
-                (Slot::Int(a), Const::Int(b)) => Some(a.cmp(b)),
-                // Of texts that differ it is not asked how, unless they are put in order.
-                (Slot::Text(from, to), Const::Text(b)) if matches!(ask.orders, 0b010 | 0b101) => {
-                    let same = data.get(from as usize..to as usize).is_some_and(|a| *a == **b);
-                    Some(if same { Ordering::Equal } else { Ordering::Less })
-                }
-                _ => None,
-            };
-            if let Some(order) = order {
-                self.budget -= 2;
-                let holds = ask.orders >> (order as i8 + 1) & 1 == 1;
-                return if holds { Outcome::True } else { Outcome::False };
+        let value = ask.value.and_then(|value| self.program.consts.get(usize::from(value)));
+        let holds = match (self.place(ask), value) {
+            // Whatever is asked of it.
+            (Val::Fault(fault), _) => return Outcome::Fault(fault),
+            (Val::Int(a), Some(Const::Int(b))) if ask.orders != 0 => {
+                ask.orders >> (a.cmp(b) as i8 + 1) & 1 == 1
             }
+            (Val::Text(a), Some(Const::Text(b))) => match ask.by {
+                Op::Equal => *a == **b,
+                Op::NotEqual => *a != **b,
+                Op::StartsWith => a.starts_with(b),
+                _ => return Outcome::of(self.ask(ask)),
+            },
+            (Val::Text(a), Some(Const::List(all))) if matches!(ask.by, Op::In) => {
+                all.iter().any(|b| matches!(b, Const::Text(b) if *a == **b))
+            }
+            _ => return Outcome::of(self.ask(ask)),
+        };
+        self.budget -= 2;
+        if holds { Outcome::True } else { Outcome::False }
+    }
+
+    /// What a question is about.
+    #[inline]
+    fn place(&self, ask: &Ask) -> Val<'a> {
+        match ask.place {
+            Op::Slot(slot) => self.machine.slot(slot),
+            Op::Attr(attr) => self.machine.attr(attr),
+            _ => Val::Fault(Fault::Type),
         }
-        Outcome::of(self.ask(ask))
     }
 
     /// Costs as much as the steps that it stands for.
     #[inline]
     fn ask(&mut self, ask: &'a Ask) -> Val<'a> {
         self.budget -= 1 + i64::from(ask.value.is_some());
-        let a = match ask.place {
-            Op::Attr(attr) => self.machine.attr(attr),
-            Op::Slot(slot) => self.machine.slot(slot),
-            _ => Val::Fault(Fault::Type),
-        };
+        let a = self.place(ask);
         let Some(value) = ask.value else {
             let Op::Matches(regex) = ask.by else { return Val::Fault(Fault::Type) };
             return self.matches(regex, a);
