@@ -6,6 +6,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -35,6 +36,8 @@ pub(super) struct Piece {
 pub(super) struct Source {
     pub(super) name: String,
     pub(super) kind: Kind,
+    /// An audit database: its lines are the leaves of a tree, in order.
+    pub(super) audit: bool,
     path: Option<PathBuf>,
     pub(super) bytes: u64,
     /// The line that comes next, and how far it has been read.
@@ -58,7 +61,7 @@ impl Source {
 /// Everything that was read.
 pub(super) struct Collected {
     pub(super) sources: Vec<Source>,
-    pub(super) pieces: Vec<Piece>,
+    pub(super) pieces: Vec<Arc<Piece>>,
     /// Whether lines without their end wait for it.
     live: bool,
 }
@@ -66,6 +69,18 @@ pub(super) struct Collected {
 impl Collected {
     pub(super) fn new(live: bool) -> Self {
         Self { sources: Vec::new(), pieces: Vec::new(), live }
+    }
+
+    /// The same as it stands now, to be judged or written while more is read: pieces are shared.
+    pub(super) fn snapshot(&self) -> Self {
+        let of = |source: &Source| Source {
+            name: source.name.clone(),
+            path: source.path.clone(),
+            open: Vec::new(),
+            long: None,
+            ..*source
+        };
+        Self { sources: self.sources.iter().map(of).collect(), pieces: self.pieces.clone(), live: self.live }
     }
 
     /// The files that were read.
@@ -110,7 +125,8 @@ impl Collected {
     }
 
     fn source(&mut self, name: String, kind: Kind, path: Option<PathBuf>) -> usize {
-        let source = Source { name, kind, path, bytes: 0, next: 1, open: Vec::new(), long: None };
+        let audit = path.as_deref().is_some_and(AuditDb::is_one);
+        let source = Source { name, kind, audit, path, bytes: 0, next: 1, open: Vec::new(), long: None };
         self.sources.push(source);
         self.sources.len() - 1
     }
@@ -159,7 +175,7 @@ impl Collected {
             }
             let of = &mut self.sources[source];
             if let Some(length) = of.long.take() {
-                self.pieces.push(Piece { source, line: of.next, lines: Err(length) });
+                self.pieces.push(Arc::new(Piece { source, line: of.next, lines: Err(length) }));
                 of.next += 1;
             } else if of.open.len() >= PIECE {
                 self.flush(source);
@@ -183,7 +199,7 @@ impl Collected {
         let lines = std::mem::replace(&mut of.open, rest);
         let line = of.next;
         of.next += lines.iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.pieces.push(Piece { source, line, lines: Ok(compress(&lines)) });
+        self.pieces.push(Arc::new(Piece { source, line, lines: Ok(compress(&lines)) }));
     }
 
     /// What is left of a source that ends here: a line without its end, too, unless more of it may come.
@@ -192,7 +208,7 @@ impl Collected {
         if !self.live {
             if let Some(length) = self.sources[source].long.take() {
                 let line = self.sources[source].next;
-                self.pieces.push(Piece { source, line, lines: Err(length) });
+                self.pieces.push(Arc::new(Piece { source, line, lines: Err(length) }));
             }
             let rest = self.sources[source].open.len();
             self.cut(source, rest);
@@ -204,7 +220,7 @@ impl Collected {
     pub(super) fn judge(&self, options: Options) -> Result<(Report, Graph)> {
         let mut verifier = Verifier::new(options);
         for (index, source) in self.sources.iter().enumerate() {
-            let pieces = self.pieces.iter().filter(move |piece| piece.source == index);
+            let pieces = self.pieces.iter().map(AsRef::as_ref).filter(move |piece| piece.source == index);
             let mut reader = BufReader::with_capacity(PIECE, Lines::new(pieces));
             match source.kind {
                 Kind::Input => verifier.read(&mut reader, &source.name)?,

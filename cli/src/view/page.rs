@@ -109,6 +109,7 @@ impl Meta {
                 ("name", source.name.as_str().into()),
                 ("kind", kind.into()),
                 ("bytes", int(source.bytes)),
+                ("audit", source.audit.into()),
             ])
         });
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -123,14 +123,13 @@ fn answer(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
             write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         }
         Asked::Page => {
-            let collected = shared.lock();
+            let collected = shared.lock().snapshot();
             let meta = match page::Meta::of(&collected, &shared.told) {
                 Ok(meta) => meta,
                 Err(e) => return refuse(&mut stream, &e),
             };
             let mut body = Vec::new();
             page::write(&mut body, &collected, &meta, if shared.told.live { "'self'" } else { "'none'" })?;
-            drop(collected);
             respond(&mut stream, "text/html; charset=utf-8", &body)
         }
         Asked::More(from) => {
@@ -139,10 +138,10 @@ fn answer(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
             respond(&mut stream, "application/json", value.to_json().as_bytes())
         }
         Asked::Core => {
-            let collected = shared.lock();
+            // Judging takes a while, in which files go on growing: nobody waits for it.
+            let collected = shared.lock().snapshot();
             let core = page::core(&collected, &shared.told);
             let pieces = collected.pieces.len();
-            drop(collected);
             match core {
                 Ok((core, graph)) => {
                     let mut members = vec![("pieces", int(pieces as u64)), ("core", core)];
