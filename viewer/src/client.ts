@@ -5,7 +5,6 @@ import { serve, type ToPage, type ToWorker } from './worker.ts';
 
 export interface Progress {
   lines: number;
-  pieces: number;
   judged: boolean;
 }
 

@@ -28,31 +28,32 @@ export async function readElements(client: Client): Promise<Meta> {
   return meta;
 }
 
+/** The page judges anew after so long, in milliseconds, or after as long as it took the last time. */
+const JUDGE = 500;
+/** The command is asked what it thinks after so long, in milliseconds, or after eight times as long as it took. */
+const ASK = 2000;
+
 /** Asks the command for more, for as long as it answers. */
 export async function follow(client: Client, from: number): Promise<void> {
   let next = from;
-  let asked = 0;
-  let judged = 0;
   let dirty = false;
-  const judge = (): void => {
-    dirty = false;
-    judged = performance.now();
-    client.end();
-  };
+  let begun = performance.now();
+  let free = Infinity;
   client.listeners.add((progress) => {
-    // Judging everything again takes a while: as long as it took, something else is done first.
-    if (progress.judged) took = performance.now() - judged;
+    // Judging everything again takes a while: as long as it took, the worker is left to the rest.
+    if (progress.judged) free = performance.now() + Math.max(JUDGE, performance.now() - begun);
   });
-  let took = 0;
-  setInterval(() => {
-    if (dirty && performance.now() - judged > Math.max(500, 4 * took)) judge();
-  }, 100);
+  const judging = setInterval(() => {
+    if (!dirty || performance.now() < free) return;
+    dirty = false;
+    begun = performance.now();
+    free = Infinity;
+    client.end();
+  }, 50);
+  const asking = ask(client, from);
   for (;;) {
     const response = await fetch(`more?from=${next}`).catch(() => undefined);
-    if (!response?.ok) {
-      document.dispatchEvent(new CustomEvent('sinkwell-live', { detail: 'ended' }));
-      return;
-    }
+    if (!response?.ok) break;
     const more = (await response.json()) as {
       next: number;
       pieces: { source: number; line: number; lines?: string; length?: number }[];
@@ -60,18 +61,34 @@ export async function follow(client: Client, from: number): Promise<void> {
     for (const { source, line, lines, length } of more.pieces) client.piece(source, line, lines, length ?? 0);
     next = more.next;
     if (more.pieces.length > 0) dirty = true;
-    // What the core says of all that there is costs it a reading of everything: now and then.
-    if (performance.now() - asked > 15_000) {
-      asked = performance.now();
-      const answer = await fetch('core').catch(() => undefined);
-      const said = answer?.ok
-        ? ((await answer.json()) as { pieces: number; core: Core; graph?: Leave })
-        : undefined;
-      if (said && said.pieces === next) {
+  }
+  asking();
+  if (dirty) client.end();
+  clearInterval(judging);
+  document.dispatchEvent(new CustomEvent('sinkwell-live', { detail: 'ended' }));
+}
+
+/** Asks the command now and then what it thinks of what was judged here; answers what ends that. */
+function ask(client: Client, from: number): () => void {
+  let last = from;
+  let free = 0;
+  const once = async (): Promise<void> => {
+    if (performance.now() < free) return;
+    free = Infinity;
+    const begun = performance.now();
+    const pieces = await client.call('ask').catch(() => 0);
+    if (pieces > 0 && pieces !== last) {
+      last = pieces;
+      const answer = await fetch(`core?pieces=${pieces}`).catch(() => undefined);
+      if (answer?.ok) {
+        const said = (await answer.json()) as { pieces: number; core: Core; graph?: Leave };
         client.core(said.core, said.pieces);
         client.graph(undefined, said.graph);
-        judge();
       }
     }
-  }
+    // Judging all of it costs the command a reading of everything: an eighth of the time, at most.
+    free = performance.now() + Math.max(ASK, 8 * (performance.now() - begun));
+  };
+  const timer = window.setInterval(() => void once(), JUDGE);
+  return () => window.clearInterval(timer);
 }

@@ -13,23 +13,26 @@ export type ToWorker =
   | { what: 'call'; id: number; name: keyof Api; args: unknown[] };
 
 export type ToPage =
-  | { what: 'progress'; lines: number; pieces: number; judged: boolean }
+  | { what: 'progress'; lines: number; judged: boolean }
   | { what: 'answer'; id: number; value: unknown }
   | { what: 'failed'; id: number; why: string };
 
 /** How often progress is told, in milliseconds. */
 const TELL = 100;
+/** So long is judged on, in milliseconds, before what was asked or read meanwhile has its turn. */
+const SLICE = 12;
 
 export function serve(send: (message: ToPage) => void): (message: ToWorker) => void {
   let model: Model | undefined;
-  let pieces = 0;
   let told = 0;
   const waiting: ToWorker[] = [];
   let busy = false;
+  let judging = false;
+  let again = false;
 
   const tell = (judged: boolean): void => {
     told = performance.now();
-    send({ what: 'progress', lines: model?.lines ?? 0, pieces, judged });
+    send({ what: 'progress', lines: model?.lines ?? 0, judged });
   };
 
   // Questions go before what is still to be read, so that the page answers while it reads.
@@ -45,7 +48,29 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
 
   const tick = async (): Promise<void> => {
     if (performance.now() - told > TELL) tell(false);
-    await new Promise<void>((go) => setTimeout(go));
+    await breath();
+  };
+
+  // Reading goes on meanwhile. It begins where no line waits for its signature to be checked.
+  const judge = async (of: Model): Promise<void> => {
+    if (judging || of.changing > 0) {
+      again = true;
+      return;
+    }
+    judging = true;
+    let since = performance.now();
+    for (const steps = of.judging(); !steps.next().done;) {
+      if (performance.now() - since < SLICE) continue;
+      await breath();
+      since = performance.now();
+    }
+    await of.compareGraphs();
+    judging = false;
+    tell(true);
+    if (!again) return;
+    again = false;
+    waiting.push({ what: 'end' });
+    void work();
   };
 
   const work = async (): Promise<void> => {
@@ -55,20 +80,19 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
       if (message.what === 'meta') model = new Model(message.meta);
       if (message.what === 'graph') {
         model?.setGraph(message.packed === undefined ? undefined : decode(message.packed), message.leave);
+        if (message.leave && !judging) await model?.compareGraphs();
       }
-      if (message.what === 'core') model?.setCore(message.core, message.pieces);
+      if (message.what === 'core') {
+        model?.setCore(message.core, message.pieces);
+        tell(false);
+      }
       if (message.what === 'piece' && model) {
         const gz = message.lines === undefined ? undefined : decode(message.lines);
         const { source, line, length = 0 } = message;
         await model.take({ source, line, gz, length }, tick);
-        pieces += 1;
         await tick();
       }
-      if (message.what === 'end') {
-        model?.judge();
-        await model?.compareGraphs();
-        tell(true);
-      }
+      if (message.what === 'end' && model) void judge(model);
     }
     busy = false;
   };
@@ -80,6 +104,18 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
       void work();
     }
   };
+}
+
+/** Lets all that waits have its turn. A timer would be held up, after some, by four milliseconds. */
+function breath(): Promise<void> {
+  return new Promise((go) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = (): void => {
+      port1.close();
+      go();
+    };
+    port2.postMessage(0);
+  });
 }
 
 function decode(base64: string): Uint8Array {

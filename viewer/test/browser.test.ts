@@ -351,6 +351,14 @@ test('streams, losses and sinks over time', { skip }, async () => {
   await go(page, '#/sinks', '.series');
   assert.match(await page.innerText('main'), /waiting, at most 8[\s\S]*tried again, at most 7/);
   assert.equal(await page.locator('.state-bad').count(), 1);
+  // Its health, in words: how it is, what was lost, and what governance requires.
+  const health = await page.innerText('main');
+  assert.match(
+    health,
+    /Its sink takes what it is given[\s\S]*3 events lost, none of them one that must not be/,
+  );
+  assert.match(health, /none works required_sinks\.audit: nothing more is taken[\s\S]*one works again/);
+  assert.match(health, /tried again[\s\S]*lost/);
   await shot(page, 'over-sinks');
   assert.deepEqual(faults, []);
   await close();
@@ -578,8 +586,22 @@ test('served: to this page alone, and as files grow', { skip }, async () => {
       lines.length,
       { timeout: 10_000 },
     );
-    assert.match(await page.innerText('.verdict-chip'), /Incomplete, and says so|live/);
+    // What came is judged by the page, and then by both.
+    await page.waitForFunction(
+      (all) => document.querySelector('.compared')?.textContent?.endsWith('They agree.') && all,
+      lines.length,
+      { timeout: 30_000 },
+    );
+    assert.match(await page.innerText('.verdict-chip'), /Incomplete, and says so/);
+    assert.match(await page.innerText('.hero'), /^(?![\s\S]*came since then)/);
     await shot(page, 'live');
+    // A line that somebody changed is found as it comes.
+    const bad = (lines.at(-1) as string).replace(/"sequence":"0*(\d+)"/, (_, n: string) => {
+      return `"sequence":"${String(Number(n) + 1).padStart(20, '0')}"`;
+    });
+    writeFileSync(growing, [...lines, bad].join('\n') + '\n');
+    await page.waitForSelector('.hero.findings', { timeout: 10_000 });
+    assert.match(await page.innerText('.card.findings'), /Changed: line 23 of growing\.ndjson/);
     // It ends with the command, and says so.
     child.kill('SIGINT');
     await page.waitForSelector('.live.ended', { timeout: 30_000 });

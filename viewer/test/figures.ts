@@ -3,7 +3,7 @@
 // With SINKWELL_CHECK=1 it fails where what docs/VIEWER.md promises is missed.
 // Writes a file of so many events, its page, opens it in Chromium, and prints how long what took, and what it holds.
 import { execFileSync, spawn } from 'node:child_process';
-import { appendFileSync, createWriteStream, mkdirSync, statSync } from 'node:fs';
+import { appendFileSync, createWriteStream, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
@@ -47,10 +47,34 @@ async function sealed(file: string): Promise<Sealer> {
   return of;
 }
 
-const memoryOf = (): number => {
-  const all = "ps -eo rss,args | grep -- '--type=renderer' | grep -v grep | sort -n | tail -1";
-  return Number(execFileSync('bash', ['-c', all]).toString().trim().split(/\s+/)[0]) / 1024;
+/** The process that draws the page: the largest of its kind. */
+const renderer = (): number => {
+  const all = "ps -eo rss,pid,args | grep -- '--type=renderer' | grep -v grep | sort -n | tail -1";
+  return Number(execFileSync('bash', ['-c', all]).toString().trim().split(/\s+/)[1]);
 };
+
+const memoryOf = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+
+/** How much time of a core a process has had, in seconds. */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** Of some numbers the one in the middle, the one below which 99 of 100 are, and the highest. */
+const spread = (list: number[]): [median: number, most: number, worst: number] => {
+  const sorted = [...list].sort((a, b) => a - b);
+  const at = (part: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
+  return [at(0.5), at(0.99), at(1)];
+};
+
+interface Watched {
+  /** When the command gave lines up to this one, on the clock of the page. */
+  given: [at: number, line: number][];
+  longest: number;
+}
 
 /** A file that grows, and how far behind the page shows it. */
 async function follow(): Promise<void> {
@@ -72,30 +96,66 @@ async function follow(): Promise<void> {
   });
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
   const tab = await browser.newPage({ viewport: { width: 1200, height: 900 } });
+  // When what was given came, and the longest that the page did not answer.
+  await tab.addInitScript(() => {
+    const watched: Watched = { given: [], longest: 0 };
+    const asked = window.fetch;
+    Object.assign(window, { watched });
+    window.fetch = async (...args): Promise<Response> => {
+      const answer = await asked(...args);
+      if (String(args[0]).startsWith('more')) {
+        const { pieces } = (await answer.clone().json()) as { pieces: { line: number }[] };
+        watched.given.push([Date.now(), pieces.at(-1)?.line ?? 0]);
+      }
+      return answer;
+    };
+    let last = performance.now();
+    setInterval(() => {
+      const now = performance.now();
+      watched.longest = Math.max(watched.longest, now - last - 10);
+      last = now;
+    }, 10);
+  });
   await tab.goto(`${address}#/events`, { timeout: 600_000 });
-  const shown = async (): Promise<number> =>
-    Number((await tab.innerText('main [role=status]')).replaceAll(',', '').split(' ')[0]);
-  await tab.waitForFunction(
-    (all) =>
-      Number(document.querySelector('main [role=status]')?.textContent?.replaceAll(',', '').split(' ')[0]) >=
-      all,
-    before,
-    { timeout: 600_000 },
-  );
+  const state = (): Promise<[shown: number, verified: number]> =>
+    tab.evaluate(() => {
+      const number = (text: string | null | undefined): number =>
+        Number(/[\d,]+/.exec(text ?? '')?.[0].replaceAll(',', ''));
+      const option = document.querySelector('option[value=verified]')?.textContent;
+      return [
+        number(document.querySelector('main [role=status]')?.textContent),
+        number(/\(\d+\)/.exec(option ?? '')?.[0]),
+      ];
+    });
+  for (let here = 0; here < before;) {
+    await new Promise((go) => setTimeout(go, 100));
+    [, here] = await state();
+  }
+  const pid = renderer();
+  const [page, served] = [cpuOf(pid), cpuOf(child.pid as number)];
+  await tab.evaluate(() => {
+    const { watched } = window as unknown as { watched: Watched };
+    watched.longest = 0;
+    watched.given = [];
+  });
   const from = performance.now();
-  let written = 0;
-  let worst = 0;
+  const written: [at: number, lines: number][] = [];
+  let lines = before;
   let done = false;
   const behind: number[] = [];
+  const unproven: number[] = [];
   const look = async (): Promise<void> => {
-    while (!done) {
-      // What was written a second ago must be there.
-      const due = before + written;
-      const at = performance.now();
-      while ((await shown()) < due) await new Promise((go) => setTimeout(go, 20));
-      behind.push(performance.now() - at);
-      worst = Math.max(worst, performance.now() - at);
-      await new Promise((go) => setTimeout(go, 50));
+    // Which of what was written was there last, shown and verified.
+    let [shown, verified] = [0, 0];
+    while (!done || verified < written.length) {
+      const [here, good] = await state();
+      const now = Date.now();
+      for (; shown < written.length && (written[shown]?.[1] ?? 0) <= here; shown += 1)
+        behind.push(now - (written[shown]?.[0] ?? now));
+      for (; verified < written.length && (written[verified]?.[1] ?? 0) <= good; verified += 1)
+        unproven.push(now - (written[verified]?.[0] ?? now));
+      if (now - (written[shown]?.[0] ?? now) > 120_000) throw new Error('what was written is not shown');
+      await new Promise((go) => setTimeout(go, 20));
     }
   };
   const looking = look();
@@ -103,20 +163,37 @@ async function follow(): Promise<void> {
     const wait = from + i * 100 - performance.now();
     if (wait > 0) await new Promise((go) => setTimeout(go, wait));
     appendFileSync(file, part);
-    written += RATE / 10;
+    lines += RATE / 10;
+    written.push([Date.now(), lines]);
   }
+  const took = (performance.now() - from) / 1000;
+  const [pageCpu, servedCpu] = [cpuOf(pid) - page, cpuOf(child.pid as number) - served];
   done = true;
   await looking;
-  behind.sort((a, b) => a - b);
-  const rate = written / ((performance.now() - from) / 1000);
+  const { given, longest } = await tab.evaluate(() => (window as unknown as { watched: Watched }).watched);
+  // The last piece of an answer is told by its first line: what stood before it is there.
+  const command_ = written.flatMap(([at, upTo]) => {
+    const came = given.find(([, line]) => line > upTo);
+    return came ? [Math.max(0, came[0] - at)] : [];
+  });
+  const ms = (list: number[]): string => {
+    const [median, most, worst] = spread(list);
+    return `${median.toFixed(0)} ms (median), ${most.toFixed(0)} ms (99 of 100), ${worst.toFixed(0)} ms at worst`;
+  };
   console.log(
-    `live, ${before} events before, ${written} more at ${rate.toFixed(0)} a second: ` +
-      `shown ${(behind[behind.length >> 1] ?? 0).toFixed(0)} ms after they were written (median), ${worst.toFixed(0)} ms at worst; ` +
-      `memory of the page's process ${memoryOf().toFixed(0)} MB`,
+    [
+      `live, ${before} events before, ${lines - before} more at ${((lines - before) / took).toFixed(0)} a second`,
+      `shown ${ms(behind)} after they were written`,
+      `verified ${ms(unproven)} after they were written`,
+      `the command gave them ${ms(command_)} after they were written`,
+      `the page was at most ${longest.toFixed(0)} ms without an answer`,
+      `of a core: the page's process ${(pageCpu / took).toFixed(2)}, the command ${(servedCpu / took).toFixed(2)}`,
+      `memory: the page's process ${memoryOf(pid).toFixed(0)} MB, the command ${memoryOf(child.pid as number).toFixed(0)} MB`,
+    ].join('\n'),
   );
   await browser.close();
   child.kill('SIGINT');
-  if (checks && worst > 1000) throw new Error('it falls behind by more than a second');
+  if (checks && spread(behind)[2] > 1000) throw new Error('it falls behind by more than a second');
 }
 
 async function main(): Promise<void> {
@@ -168,7 +245,7 @@ async function main(): Promise<void> {
   );
   const end = performance.now() - scroll;
   const longest = await tab.evaluate(() => (globalThis as unknown as { longest: number }).longest);
-  const memory = memoryOf();
+  const memory = memoryOf(renderer());
   await tab.evaluate(() => {
     location.hash = '#/verdict';
   });

@@ -24,7 +24,8 @@ export async function modelOf(lines: string[], seeds: Record<string, number>, au
     version: '0',
     made: 0,
     sources: [{ name: 'in', kind: 'input', bytes: 0, audit }],
-    pieces: 1,
+    // The command says nothing here.
+    pieces: 0,
     keys,
     options: { partial: false, strict: false },
     live: false,
@@ -130,7 +131,7 @@ test('losses over time, what is missing undeclared, and the books of the lane', 
 });
 
 test('a lane over time: its states, its queue, its retries', async () => {
-  const [lane] = (await modelOf(lines, { k: 1, k2: 2 })).lanes();
+  const [lane] = (await modelOf(lines, { k: 1, k2: 2 })).lanes().lanes;
   const states = lane?.states.map(({ state, begin }) => [state, begin]) ?? [];
   assert.deepEqual(
     states.filter(([state]) => state === 'degraded'),
@@ -142,6 +143,40 @@ test('a lane over time: its states, its queue, its retries', async () => {
   assert.deepEqual(series.get('pending')?.slice(0, 4), [1, 3, 8, 0]);
   assert.deepEqual(series.get('retried+')?.slice(0, 4), [0, 2, 7, 0]);
   assert.deepEqual(series.get('dropped+')?.slice(0, 5), [0, 0, 0, 3, 0]);
+  // How it is, as it last said: the newest word, which is that of its recovery.
+  assert.equal(lane?.health?.state, 'healthy');
+  assert.equal(lane?.health?.dropped, 3);
+});
+
+test('the health of a lane that is down, and of a class that governance requires', async () => {
+  const down = lines.slice(
+    0,
+    lines.findIndex((line) => line.includes('sink.recovered')),
+  );
+  const { lanes, required } = (await modelOf(down, { k: 1, k2: 2 })).lanes();
+  const { health, told } = lanes[0] as (typeof lanes)[0];
+  const { at: _, time: __, ...rest } = health as NonNullable<typeof health>;
+  assert.deepEqual(rest, {
+    kind: 'otlp',
+    state: 'degraded',
+    failure: 'network',
+    summary: 'connection refused',
+    preserved: true,
+    dropped: 0,
+    acked: 4,
+    repair: 5,
+    unsafe: 'the receiver keeps no keys',
+    proof: 'verified',
+  });
+  assert.equal(told?.proof, 'verified');
+  assert.deepEqual(
+    required.map(({ rule, action, works }) => [rule, action, works]),
+    [['required_sinks.audit', 'fail_closed', false]],
+  );
+  // What nothing proves says nothing of how a lane is.
+  const bare = down.map((line) => line.replace(/"keyid":.*?,"origin"/, '"origin"'));
+  const doubted = (await modelOf(bare, { k: 5 })).lanes();
+  assert.equal(doubted.lanes[0]?.health, undefined);
 });
 
 test('however many stretches there are, few are drawn, and none better than it is', () => {

@@ -69,8 +69,13 @@ export function overTime(): Over {
     state: 'degraded',
     summary: 'connection refused',
     terminal_preserved: true,
+    acked: { streamid: of.id, sequence: '00000000000000000004', export: 4 },
+    repair: { streamid: of.id, sequence: '00000000000000000005', export: 5 },
+    unsafe_replay: 'the receiver keeps no keys',
   });
   note('failed');
+  const required = { rule: 'required_sinks.audit', action: 'fail_closed' };
+  of.own('policy.breach', { reason: 'required_sink_unavailable', ...required });
   beat(8, 9, 0, 'degraded');
   work(3);
   // Three numbers that the producer itself lost, and says so.
@@ -95,6 +100,7 @@ export function overTime(): Over {
     terminal_preserved: true,
   });
   note('recovered');
+  of.own('policy.breach', { reason: 'required_sink_recovered', ...required });
   beat(0, 9, 3);
   work(4);
   // What somebody took out after it had been sealed.

@@ -243,18 +243,22 @@ export const tampered: Record<
 > = {
   altered: {
     lines: changedAt('"decision":"deny"', '"decision":"deny"', '"decision":"allow"'),
-    says: /Changed: number \d+, at altered\.ndjson:\d+/,
+    says: /Changed: line 11 of altered\.ndjson, number 8 of its stream[\s\S]*allow pay by no-money/,
     line: /✕ wrong[\s\S]*may-not-pay|✕ wrong[\s\S]*pay by no-money/,
   },
   removed: {
     lines: sealed.lines.filter((_, i) => i !== at('"decision":"deny"')),
-    says: /Removed: number \d+/,
+    says: /Removed: number 8 of a stream[\s\S]*line 11 of removed\.ndjson[\s\S]*number 8: not here any more/,
     line: /tool\.invocation denied pay/,
   },
-  truncated: { lines: sealed.lines.slice(0, 10), says: /Cut off: numbers \d+ to \d+/, checkpoints: true },
+  truncated: {
+    lines: sealed.lines.slice(0, 10),
+    says: /Cut off: numbers 8 to 17[\s\S]*line 2 of checkpoints\.ndjson/,
+    checkpoints: true,
+  },
   forged: {
     lines: [...sealed.lines, forge()],
-    says: /Changed: number \d+, at forged\.ndjson:\d+|Not signed/,
+    says: /Changed: line \d+ of forged\.ndjson/,
     line: /✕ wrong/,
   },
   'missing-stream': {

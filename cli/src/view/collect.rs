@@ -71,16 +71,18 @@ impl Collected {
         Self { sources: Vec::new(), pieces: Vec::new(), live }
     }
 
-    /// The same as it stands now, to be judged or written while more is read: pieces are shared.
-    pub(super) fn snapshot(&self) -> Self {
-        let of = |source: &Source| Source {
+    /// The same as it stands now, or stood when there were so many pieces, to be judged or written while more is read:
+    /// pieces are shared.
+    pub(super) fn snapshot(&self, of: usize) -> Self {
+        let of_source = |source: &Source| Source {
             name: source.name.clone(),
             path: source.path.clone(),
             open: Vec::new(),
             long: None,
             ..*source
         };
-        Self { sources: self.sources.iter().map(of).collect(), pieces: self.pieces.clone(), live: self.live }
+        let pieces = self.pieces[..of.min(self.pieces.len())].to_vec();
+        Self { sources: self.sources.iter().map(of_source).collect(), pieces, live: self.live }
     }
 
     /// The files that were read.

@@ -109,8 +109,8 @@ enum Asked {
     Page,
     /// What the page has not yet: pieces from this one on.
     More(usize),
-    /// What the core says now.
-    Core,
+    /// What the core says of so many pieces.
+    Core(usize),
     Refused(&'static str),
 }
 
@@ -123,7 +123,7 @@ fn answer(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
             write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         }
         Asked::Page => {
-            let collected = shared.lock().snapshot();
+            let collected = shared.lock().snapshot(usize::MAX);
             let meta = match page::Meta::of(&collected, &shared.told) {
                 Ok(meta) => meta,
                 Err(e) => return refuse(&mut stream, &e),
@@ -137,9 +137,9 @@ fn answer(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
             let value = object([("next", int(next as u64)), ("pieces", Value::Array(pieces))]);
             respond(&mut stream, "application/json", value.to_json().as_bytes())
         }
-        Asked::Core => {
+        Asked::Core(of) => {
             // Judging takes a while, in which files go on growing: nobody waits for it.
-            let collected = shared.lock().snapshot();
+            let collected = shared.lock().snapshot(of);
             let core = page::core(&collected, &shared.told);
             let pieces = collected.pieces.len();
             match core {
@@ -231,11 +231,13 @@ fn asked(head: &[u8], path: &str, address: SocketAddr) -> Asked {
     }
     match rest {
         "" => Asked::Page,
-        "core" => Asked::Core,
-        more => match more.strip_prefix("more?from=").and_then(|from| from.parse().ok()) {
-            Some(from) => Asked::More(from),
-            None => Asked::Refused("404 Not Found"),
-        },
+        more => {
+            let number = |name| more.strip_prefix(name).and_then(|n| n.parse().ok());
+            let known = number("more?from=").map(Asked::More);
+            known
+                .or_else(|| number("core?pieces=").map(Asked::Core))
+                .unwrap_or(Asked::Refused("404 Not Found"))
+        }
     }
 }
 
@@ -275,7 +277,7 @@ mod tests {
         assert_eq!(ask("GET /0123/", host), Asked::Page);
         assert_eq!(ask("GET /0123/more?from=7", host), Asked::More(7));
         let own = format!("{host}Origin: http://127.0.0.1:4711\r\nSec-Fetch-Site: same-origin\r\n");
-        assert_eq!(ask("GET /0123/core", &own), Asked::Core);
+        assert_eq!(ask("GET /0123/core?pieces=9", &own), Asked::Core(9));
         let refused = [
             // No token, a wrong one, a part of it.
             ("GET /", host.to_owned()),
@@ -283,6 +285,7 @@ mod tests {
             ("GET /0123", host.to_owned()),
             ("GET /0123/../etc/passwd", host.to_owned()),
             ("GET /0123/more?from=-1", host.to_owned()),
+            ("GET /0123/core", host.to_owned()),
             ("POST /0123/", host.to_owned()),
             // Another name that leads here, none, two.
             ("GET /0123/", "Host: evil.example:4711\r\n".to_owned()),

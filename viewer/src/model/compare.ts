@@ -1,7 +1,7 @@
 // Where the page's verdict and the core's differ. Two notes, about the order and the form of lines, are left out: they may be
 // said of lines that nothing covers, or not.
 
-import type { Report } from '../verify/verifier.ts';
+import type { Report } from '../verify/judgement.ts';
 import type { CoreFinding, CoreReport } from './types.ts';
 
 const APART = new Set(['reordered', 'not_canonical']);

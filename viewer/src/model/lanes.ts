@@ -1,10 +1,18 @@
 // What is lost, and how lanes were: from declarations, and from what lanes seal about themselves.
 
-import { isObject, type JsonObject } from '../verify/json.ts';
+import { isObject, member, type JsonObject } from '../verify/json.ts';
+import { type Copy, sequence } from '../verify/line.ts';
 import type { Model } from './model.ts';
 import { milliseconds } from './runs.ts';
 import { placedHoles } from './streams.ts';
-import { LOSS_SLOTS, type LaneView, type LossView } from './types.ts';
+import {
+  LOSS_SLOTS,
+  type LaneHealth,
+  type LaneView,
+  type LossView,
+  type RequiredView,
+  type State,
+} from './types.ts';
 
 /** So many points of a heartbeat's number are drawn. */
 const POINTS = 400;
@@ -34,14 +42,14 @@ function extent(model: Model): [begin: number, end: number] {
 }
 
 export function lossView(model: Model): LossView {
-  const { verifier, report } = model;
+  const { verifier, judged, report } = model;
   const lanes = new Map<string, LossView['lanes'][number]>();
   const declared: LossView['declared'] = [];
   const [begin, end] = extent(model);
   const over = new Map<string, LossView['over'][number]>();
   let total = 0;
   const bare = (): Record<string, number> => Object.create(null) as Record<string, number>;
-  const all = report ? verifier.declared : [];
+  const all = judged.declared;
   for (const loss of all) {
     const lane = loss.lane ?? '';
     let of = lanes.get(lane);
@@ -74,7 +82,7 @@ export function lossView(model: Model): LossView {
     }
   }
   const holes: LossView['holes'] = [];
-  for (const stream of report ? verifier.streams.values() : []) {
+  for (const stream of judged.streams.values()) {
     for (const hole of placedHoles(model, stream)) {
       if (hole.what !== 'declared' && holes.length < 1000) holes.push({ stream: stream.id, ...hole });
     }
@@ -113,7 +121,19 @@ export function laneViews(model: Model): LaneView[] {
   const at = (lane: string): LaneView => {
     let of = lanes.get(lane);
     if (!of) {
-      of = { lane, changes: [], counters: {}, now: '', heard: '', begin, end, states: [], series: [] };
+      of = {
+        lane,
+        health: undefined,
+        told: undefined,
+        changes: [],
+        counters: {},
+        now: '',
+        heard: '',
+        begin,
+        end,
+        states: [],
+        series: [],
+      };
       lanes.set(lane, of);
     }
     return of;
@@ -135,6 +155,9 @@ export function laneViews(model: Model): LaneView[] {
     };
     const state = copy.said('state');
     if (copy.isOwn('sink.failed') || copy.isOwn('sink.recovered')) {
+      // Other lanes tell of it at once, and its own when it works again: the last word counts.
+      const known = at(name).health;
+      if (believed && (!known || known.time <= copy.recorded)) at(name).health = healthOf(copy, proof);
       say(
         String(state ?? ''),
         [copy.said('failure'), copy.said('summary')].filter((x) => typeof x === 'string').join(': '),
@@ -148,6 +171,7 @@ export function laneViews(model: Model): LaneView[] {
       const counters = copy.said('counters');
       if (isObject(counters) && believed) {
         lane.counters = numbersOf(counters);
+        lane.told = { time: copy.recorded, at: i, proof };
         const of = told.get(name);
         const point = { at: milliseconds(copy.recorded), counters: lane.counters };
         if (of) of.push(point);
@@ -170,6 +194,55 @@ export function laneViews(model: Model): LaneView[] {
     lane.series = seriesOf(told.get(lane.lane) ?? []);
   }
   return [...lanes.values()];
+}
+
+function healthOf(copy: Copy, proof: State): LaneHealth {
+  const words = (key: string): string => {
+    const value = copy.said(key);
+    return typeof value === 'string' ? value : '';
+  };
+  const cursor = (key: string): number | undefined => {
+    const value = copy.said(key);
+    return isObject(value) ? sequence(member(value, 'sequence')) : undefined;
+  };
+  const dropped = copy.said('dropped');
+  return {
+    kind: words('kind'),
+    state: words('state'),
+    failure: words('failure'),
+    summary: words('summary'),
+    preserved: copy.said('terminal_preserved') === true,
+    dropped: typeof dropped === 'number' ? dropped : 0,
+    acked: cursor('acked'),
+    repair: cursor('repair'),
+    unsafe: words('unsafe_replay'),
+    time: copy.recorded,
+    at: copy.at,
+    proof,
+  };
+}
+
+/** What was sealed of sinks that governance requires, in the order of time; every lane seals it, and it counts once. */
+export function requiredViews(model: Model): RequiredView[] {
+  const out = new Map<string, RequiredView>();
+  for (const [i, copy] of model.verifier.copies.entries()) {
+    if (!copy.isOwn('policy.breach')) continue;
+    const [reason, rule, action] = [copy.said('reason'), copy.said('rule'), copy.said('action')];
+    const works = reason === 'required_sink_recovered';
+    if (!works && reason !== 'required_sink_unavailable') continue;
+    const view: RequiredView = {
+      time: copy.time || copy.recorded,
+      rule: typeof rule === 'string' ? rule : '',
+      action: typeof action === 'string' ? action : '',
+      works,
+      at: i,
+      proof: model.state(i),
+    };
+    const known = out.get(copy.id);
+    if (!known || (known.proof !== 'verified' && view.proof === 'verified')) out.set(copy.id, view);
+    if (out.size >= 1000) break;
+  }
+  return [...out.values()].sort((a, b) => (a.time < b.time ? -1 : 1));
 }
 
 function seriesOf(told: { at: number; counters: Record<string, number> }[]): LaneView['series'] {

@@ -1,17 +1,20 @@
 // All that the page knows: what it read, what it judged, and the answers that its views ask for. Runs in a worker.
 
 import { isObject, items, member, text, type JsonObject } from '../verify/json.ts';
+import { first } from '../verify/ranges.ts';
 import { hex, unbase64 } from '../verify/bytes.ts';
 import { type Key, fingerprint, readKey } from '../verify/keys.ts';
 import { type Copy, check, disclosuresGood, hashed, readLine } from '../verify/line.ts';
+import { Judgement, type Report } from '../verify/judgement.ts';
 import type { Found, Kind, Stream } from '../verify/stream.ts';
-import { type Report, Verifier } from '../verify/verifier.ts';
+import { Verifier } from '../verify/verifier.ts';
 import { type Fact as Says, MOST, factOf as authorityOf, graphDifferences, graphOf } from './authority.ts';
 import { differences } from './compare.ts';
 import { type Fact, factOf } from './facts.ts';
 import { Pieces, type Piece, linesOf, gunzip } from './pieces.ts';
-import { laneViews, lossView } from './lanes.ts';
+import { laneViews, lossView, requiredViews } from './lanes.ts';
 import { runViews, runDetail } from './runs.ts';
+import { States } from './states.ts';
 import { streamViews } from './streams.ts';
 import { Tree } from './tree.ts';
 import type {
@@ -26,6 +29,7 @@ import type {
   Leave,
   LossView,
   Meta,
+  RequiredView,
   Row,
   RunDetail,
   RunView,
@@ -34,41 +38,42 @@ import type {
   Summary,
   Told,
 } from './types.ts';
+import type { Verdict } from '../verify/judgement.ts';
 
 /** So many findings are sent to the page; their number is said. */
 export const SHOWN = 500;
 /** Of so many events that say something of authority the graph is worked out each time that all is judged. */
 const COMPARED = 20_000;
-/** Kinds that say of lines that are there that they are not what was sealed. */
-const WRONG = new Set<Kind>([
-  'altered',
-  'conflict',
-  'unknown_key',
-  'retired_key',
-  'malformed',
-  'unknown_schema',
-  'after_close',
-  'second_result',
-  'early_result',
-  'removed',
-]);
-
 export class Model implements Api {
   readonly verifier: Verifier;
   readonly pieces = new Pieces();
   readonly facts: Fact[] = [];
-  /** Of each line its number in the list of all. */
-  readonly index = new Map<Copy, number>();
   private readonly lineCount: number[] = [];
   private readonly checkpoints = new Map<number, number>();
   private readonly sourceOf: number[] = [];
   report: Report | undefined;
+  /** What was judged last; nothing, before that. */
+  judged = new Judgement(new Verifier([], {}));
   private error: string | undefined;
+  private findings: Pick<Summary, 'findings' | 'kinds' | 'place'> = {
+    findings: [],
+    kinds: {},
+    place: { here: [] },
+  };
+  /** Of how many pieces the report is. */
+  private judgedPieces = 0;
   private core: Core;
   /** Of how many pieces the core spoke. */
   private corePieces: number;
+  /** What the command was asked about, while there was more to come. */
+  private asked: { pieces: number; lines: number; report: Report } | undefined;
+  private compared: { pieces: number; lines: number; differences: string[]; verdict: Verdict } | undefined;
   private read = 0;
-  private states: Uint8Array | undefined;
+  /** So many lines were read, and their own signatures looked at. */
+  private settled = 0;
+  /** Whether keys are being changed: then nothing can be judged. */
+  changing = 0;
+  private readonly states = new States();
   private readonly shared = new Map<string, string>();
 
   constructor(readonly meta: Meta) {
@@ -86,9 +91,8 @@ export class Model implements Api {
       if (kind === 'checkpoint') this.checkpoints.set(i, this.verifier.checkpointFile(name));
     }
     this.verifier.placed = (copy, e) => {
-      this.index.set(copy, this.facts.length);
       this.facts.push(factOf(e, (value) => this.intern(value)));
-      this.count(copy, this.facts.length - 1);
+      this.count(copy);
       const said = this.tooMany ? undefined : authorityOf(copy, e);
       if (said) this.says.push(said);
       if (this.says.length > MOST) {
@@ -105,14 +109,11 @@ export class Model implements Api {
   private readonly runsSeen = new Set<string>();
   private first = '';
   private last = '';
-  /** How many lines that were judged are in which state, and how many signatures are good, by key. */
-  private counted: Record<State, number> = { verified: 0, unchecked: 0, unproven: 0, wrong: 0 };
-  private used = new Map<string, number>();
 
-  private count({ type, agent, recorded }: Copy, i: number): void {
+  private count({ type, agent, recorded, at }: Copy): void {
     this.types.set(type, (this.types.get(type) ?? 0) + 1);
     if (agent !== undefined) this.agents.set(agent, (this.agents.get(agent) ?? 0) + 1);
-    const run = this.facts[i]?.run;
+    const run = this.facts[at]?.run;
     if (run) this.runsSeen.add(run);
     if (recorded === '') return;
     if (this.first === '' || recorded < this.first) this.first = recorded;
@@ -153,6 +154,8 @@ export class Model implements Api {
     await Promise.all(waiting);
     this.lineCount[source] = piece.line + lines.length - 1;
     this.found.clear();
+    this.settled = this.verifier.copies.length;
+    if (this.changing === 0 && this.report) this.states.ahead(this.verifier.copies, this.settled);
   }
 
   get lines(): number {
@@ -168,119 +171,148 @@ export class Model implements Api {
   private packed: Uint8Array | undefined;
   private leave: Leave | undefined;
 
+  /** Judges all that was read, at once. */
   judge(): void {
-    this.error = undefined;
+    for (const steps = this.judging(); !steps.next().done;);
+  }
+
+  /** Judges all that was read when it begins, in steps: what is read and asked between them does no harm. */
+  *judging(): Generator<void> {
+    const pieces = this.pieces.all.length;
+    const judgement = new Judgement(this.verifier);
+    let report: Report | undefined;
+    let error: string | undefined;
+    yield;
     try {
-      this.report = this.verifier.judge();
-    } catch (error) {
-      this.report = undefined;
-      this.error = error instanceof Error ? error.message : String(error);
+      report = yield* judgement.steps();
+    } catch (thrown) {
+      error = thrown instanceof Error ? thrown.message : String(thrown);
     }
-    this.mark();
+    // By other keys all is judged anew.
+    if (judgement.keys !== this.verifier.keys) return;
+    yield* this.states.take(judgement, report, this.verifier.copies, this.settled);
+    this.report = report;
+    this.error = error;
+    this.judged = judgement;
+    this.judgedPieces = pieces;
     this.own = undefined;
     this.graphDiffers = [];
     this.found.clear();
+    this.summed();
+    this.compare(pieces, judgement.lines, report);
   }
 
   setCore(core: Core, pieces: number): void {
     this.core = core;
     this.corePieces = pieces;
+    if (this.judgedPieces === pieces) this.compare(pieces, this.judged.lines, this.report);
+    else if (this.asked?.pieces === pieces) this.compare(pieces, this.asked.lines, this.asked.report);
+    this.asked = undefined;
   }
 
-  /** Says of each line what is to be thought of it. */
-  private mark(): void {
-    const states = new Uint8Array(this.verifier.copies.length);
-    const keys = this.verifier.keys.length > 0;
-    for (const [i, copy] of this.verifier.copies.entries()) {
-      states[i] = STATES.indexOf(
-        !this.report || !keys ? 'unchecked' : copy.covered ? 'verified' : 'unproven',
-      );
-      if (copy.failing && this.report) states[i] = STATES.indexOf('wrong');
-    }
-    const wrong = (copy: Copy): void => {
-      const i = this.index.get(copy);
-      if (i !== undefined) states[i] = STATES.indexOf('wrong');
+  /** Keeps what was judged last until the command says what it thinks of the same pieces; answers how many those are. */
+  ask(): number {
+    const { report, judgedPieces: pieces } = this;
+    this.asked = report && { pieces, lines: this.judged.lines, report };
+    return pieces;
+  }
+
+  private compare(pieces: number, lines: number, report: Report | undefined): void {
+    const secrets = this.meta.keys.some(({ id }) => !this.verifier.keys.some((key) => key.id === id));
+    const spoken = secrets ? this.core.without_secrets : this.core.report;
+    if (!spoken || pieces !== this.corePieces) return;
+    this.compared = report && {
+      pieces,
+      lines,
+      differences: differences(report, spoken),
+      verdict: spoken.verdict,
     };
-    for (const stream of this.report ? this.verifier.streams.values() : []) {
-      for (const { kind, from, to, where, weight } of stream.findings) {
-        if (weight !== 'findings' || !WRONG.has(kind) || from === undefined || to === undefined) continue;
-        // A removal is where nothing stands: only what is left as a stub can be wrong.
-        const links =
-          to - from < stream.numbers.length
-            ? numbersIn(stream, from, to)
-            : stream.numbers.filter((n) => n >= from && n <= to);
-        for (const n of links) {
-          for (const copy of stream.at(n).flatMap((link) => link.copies)) {
-            if (
-              kind === 'removed'
-                ? copy.stub
-                : from !== to || this.verifier.whereOf(copy) === where || !copy.covered
-            )
-              wrong(copy);
-          }
-        }
-      }
-    }
-    this.states = states;
-    this.counted = { verified: 0, unchecked: 0, unproven: 0, wrong: 0 };
-    for (const state of states) this.counted[STATES[state] ?? 'unchecked'] += 1;
-    this.used = new Map();
-    for (const { key } of this.verifier.copies)
-      if (key) this.used.set(key.id, (this.used.get(key.id) ?? 0) + 1);
   }
 
   state(i: number): State {
-    return STATES[this.states?.[i] ?? 1] ?? 'unchecked';
+    return this.states.state(i);
+  }
+
+  /** The findings as the page tells them, the worst first. */
+  private summed(): void {
+    const all = this.report ? this.told(this.report) : [];
+    const kinds: Record<string, number> = Object.create(null) as Record<string, number>;
+    for (const [{ kind }] of all) kinds[kind] = (kinds[kind] ?? 0) + 1;
+    all.sort(([a], [b]) => rank(a) - rank(b));
+    const findings = all.slice(0, SHOWN).map(([found, stream]) => ({
+      ...this.lead(found, stream),
+      ...(stream ? { stream: stream.id } : {}),
+    }));
+    this.findings = { findings, kinds: { ...kinds }, place: this.placeOf(findings[0], all[0]?.[1]) };
+  }
+
+  /** What stands where something was found, and beside it. */
+  private placeOf(found: Told | undefined, stream: Stream | undefined): Summary['place'] {
+    const rowAt = (i: number): Row | undefined => {
+      const copy = stream?.rows[i]?.[0]?.kept;
+      return copy && this.row(copy.at);
+    };
+    const out: Summary['place'] = { here: [] };
+    if (!found || !stream || found.from === undefined || found.to === undefined) {
+      if (found?.at !== undefined) out.here.push(this.row(found.at));
+      return out;
+    }
+    const { from, to } = found;
+    const low = first(stream.numbers, (n) => n >= from);
+    const high = first(stream.numbers, (n) => n > to);
+    const [before, after] = [rowAt(low - 1), rowAt(high)];
+    if (before) out.before = before;
+    if (after) out.after = after;
+    if (low === high) return out;
+    // Of a place that two lines claim, the one that is blamed.
+    const alone = from === to && found.at !== undefined;
+    for (let i = low; i < high && out.here.length < 3; i += 1) {
+      const row = alone ? this.row(found.at as number) : rowAt(i);
+      if (row) out.here.push(row);
+    }
+    return out;
   }
 
   // Answers.
 
   summary(): Summary {
-    const { report, verifier } = this;
-    const all = report ? this.told(report) : [];
-    const kinds: Record<string, number> = Object.create(null) as Record<string, number>;
-    for (const [{ kind }] of all) kinds[kind] = (kinds[kind] ?? 0) + 1;
-    all.sort(([a], [b]) => rank(a) - rank(b));
-    const states = { ...this.counted };
-    states.unchecked += verifier.copies.length - (this.states?.length ?? 0);
-    const { first, last, types, agents, runsSeen: runs, used } = this;
+    const { report, verifier, compared } = this;
+    const states = { ...this.states.counted };
+    states.unchecked = verifier.copies.length - states.verified - states.unproven - states.wrong;
+    const { types, agents, runsSeen: runs } = this;
     const sorted = (map: Map<string, number>): [string, number][] =>
       [...map].sort((a, b) => b[1] - a[1]).slice(0, 500);
-    const secrets = this.meta.keys.some(({ id }) => !verifier.keys.some((key) => key.id === id));
-    const spoken = secrets ? this.core.without_secrets : this.core.report;
-    const core = this.corePieces === this.pieces.all.length ? spoken : undefined;
+    const now = compared?.pieces === this.judgedPieces;
     const out: Summary = {
       lines: this.read,
       judged: report !== undefined || this.error !== undefined,
+      judgedLines: this.judged.lines,
+      newer: verifier.copies.length - this.judged.lines,
       envelopes: report?.envelopes ?? verifier.copies.length,
       unsigned: report?.unsigned ?? 0,
       malformed: report?.malformed ?? 0,
       erased: report?.erased ?? 0,
       open: report?.open ?? 0,
       lost: { ...report?.lost },
-      findings: all.slice(0, SHOWN).map(([found, stream]) => ({
-        ...this.lead(found, stream),
-        ...(stream ? { stream: stream.id } : {}),
-      })),
-      kinds: { ...kinds },
-      keys: this.keys(used),
+      ...this.findings,
+      keys: this.keys(this.states.used),
       sources: this.meta.sources.map((source, i) => ({ ...source, lines: this.lineCount[i] ?? 0 })),
       types: sorted(types),
       agents: sorted(agents),
       runs: runs.size,
       streams: verifier.streams.size,
       states,
-      first,
-      last,
-      differences:
-        report && core
-          ? [...differences(report, core), ...this.graphDiffers.map((each) => `authority: ${each}`)]
-          : [],
-      compared: report !== undefined && core !== undefined,
+      first: this.first,
+      last: this.last,
+      differences: compared
+        ? [...compared.differences, ...(now ? this.graphDiffers.map((each) => `authority: ${each}`) : [])]
+        : [],
+      compared: compared !== undefined,
+      comparedLines: now ? this.judged.lines : (compared?.lines ?? 0),
     };
     if (report) out.verdict = report.verdict;
     if (this.error !== undefined) out.error = this.error;
-    if (core) out.coreVerdict = core.verdict;
+    if (compared) out.coreVerdict = compared.verdict;
     return out;
   }
 
@@ -312,7 +344,7 @@ export class Model implements Api {
   private told(report: Report): [found: Found, stream: Stream | undefined][] {
     const out: [Found, Stream | undefined][] = report.findings.map((found) => [found, undefined]);
     for (const { streamid, findings } of report.streams) {
-      const stream = this.verifier.streams.get(streamid);
+      const stream = this.judged.streams.get(streamid);
       for (const found of findings) out.push([found, stream]);
     }
     return out;
@@ -323,7 +355,7 @@ export class Model implements Api {
     const copies =
       found.from === undefined ? [] : (stream?.at(found.from) ?? []).flatMap((link) => link.copies);
     const there = copies.find((copy) => this.verifier.whereOf(copy) === found.where) ?? copies[0];
-    const at = there ? this.index.get(there) : this.byWhere(found.where, stream);
+    const at = there ? there.at : this.byWhere(found.where, stream);
     if (at !== undefined) out.at = at;
     return out;
   }
@@ -331,8 +363,7 @@ export class Model implements Api {
   private byWhere(where: string | undefined, stream: Stream | undefined): number | undefined {
     const line = Number(where?.slice(where.lastIndexOf(':') + 1));
     const fits = (each: Copy): boolean => each.line === line && this.verifier.whereOf(each) === where;
-    const copy = stream?.copies.find(fits);
-    return copy ? this.index.get(copy) : undefined;
+    return stream?.copies.find(fits)?.at;
   }
 
   row(i: number): Row {
@@ -417,8 +448,9 @@ export class Model implements Api {
   }
 
   find(stream: string, n: number): number | undefined {
-    const copy = this.verifier.streams.get(stream)?.at(n)[0]?.kept;
-    return copy && this.index.get(copy);
+    const known = this.judged.streams.get(stream)?.at(n)[0]?.kept.at;
+    // It may have come since all was judged.
+    return known ?? this.verifier.streams.get(stream)?.find((copy) => copy.n === n)?.at;
   }
 
   async parsed(i: number): Promise<JsonObject | undefined> {
@@ -433,10 +465,10 @@ export class Model implements Api {
     const line = (await this.pieces.line(copy.source, copy.line)) ?? '';
     const read = readLine(line);
     const e: JsonObject = read.what === 'placed' ? read.e : {};
-    const stream = this.verifier.streams.get(copy.stream);
+    const stream = this.judged.streams.get(copy.stream);
     const readable = /^[0-9a-f]{64}$/.test(copy.hash);
     const sums = readable ? hashed(e) : undefined;
-    const at = stream ? stream.numbers.indexOf(copy.n) : -1;
+    const at = stream ? stream.links.indexOf(copy.n) : -1;
     const link = stream?.at(copy.n).find((each) => each.copies.includes(copy));
     const neighbour = (n: number | undefined): number | undefined =>
       n === undefined || !stream ? undefined : this.find(stream.id, n);
@@ -465,8 +497,8 @@ export class Model implements Api {
       keyid: copy.keyid ?? '',
       sigalg: text(e, 'sigalg') ?? '',
       signature: text(e, 'signature') ?? '',
-      seal: copy.seal,
-      covered: copy.covered,
+      seal: this.states.seal(copy),
+      covered: this.states.covered(copy.at),
       coveredBy: link?.by && link.by !== copy ? `number ${link.by.n}` : '',
       why: why.map((found) => `${found.kind}\n${found.why ?? ''}`),
       content: isObject(data) ? contentOf(data) : [],
@@ -477,7 +509,7 @@ export class Model implements Api {
         .flatMap((each) => each.copies)
         .filter((each) => each !== copy)
         .slice(0, 20)
-        .map((each) => this.index.get(each) ?? 0),
+        .map((each) => each.at),
       audit,
     };
   }
@@ -542,8 +574,8 @@ export class Model implements Api {
     return lossView(this);
   }
 
-  lanes(): LaneView[] {
-    return laneViews(this);
+  lanes(): { lanes: LaneView[]; required: RequiredView[] } {
+    return { lanes: laneViews(this), required: requiredViews(this) };
   }
 
   /** What events say of authority; nothing, where they are too many. */
@@ -575,9 +607,7 @@ export class Model implements Api {
   private get likeCore(): boolean {
     const secrets = this.meta.keys.some(({ id }) => !this.verifier.keys.some((key) => key.id === id));
     return (
-      !secrets &&
-      this.verifier.keys.length === this.meta.keys.length &&
-      this.pieces.all.length === this.corePieces
+      !secrets && this.verifier.keys.length === this.meta.keys.length && this.judgedPieces === this.corePieces
     );
   }
 
@@ -601,9 +631,8 @@ export class Model implements Api {
     const nodes = graph.nodes.map((node) => {
       const { envelope } = node;
       if (!envelope) return node;
-      const stream = this.verifier.streams.get(envelope.streamid);
-      const copy = stream?.at(Number(envelope.sequence)).find(({ hash }) => hash === envelope.hash)?.kept;
-      const i = copy && this.index.get(copy);
+      const stream = this.judged.streams.get(envelope.streamid);
+      const i = stream?.at(Number(envelope.sequence)).find(({ hash }) => hash === envelope.hash)?.kept.at;
       if (i !== undefined) at[node.id] = i;
       else doubts.push(`${node.id}: no line of this page has this hash`);
       const mine = i !== undefined && this.state(i) === 'verified';
@@ -622,18 +651,20 @@ export class Model implements Api {
     };
   }
 
-  /** A key that somebody gives to the open page; answers what is wrong with it, or nothing. */
+  /** A key that somebody gives to the open page; answers what is wrong with it, or nothing. Then all is to be judged again. */
   async give(id: string, form: string, bytes: Uint8Array): Promise<string> {
+    this.changing += 1;
     try {
       const key = readKey(id, form, bytes);
       const told = this.meta.keys.find((each) => each.id === id);
       if (told?.agent !== undefined) key.agent = told.agent;
       this.verifier.keys = [...this.verifier.keys.filter((each) => each.id !== id), key];
+      await this.checkAgain();
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
+    } finally {
+      this.changing -= 1;
     }
-    await this.checkAgain();
-    this.judge();
     return '';
   }
 
@@ -659,8 +690,6 @@ export class Model implements Api {
   }
 }
 
-const STATES: readonly State[] = ['verified', 'unchecked', 'unproven', 'wrong'];
-
 function rank({ kind, weight }: Found): number {
   const order: Kind[] = [
     'altered',
@@ -674,10 +703,6 @@ function rank({ kind, weight }: Found): number {
   ];
   const at = order.indexOf(kind);
   return (weight === 'findings' ? 0 : weight === 'incomplete' ? 100 : 200) + (at < 0 ? 50 : at);
-}
-
-function* numbersIn(stream: Stream, from: number, to: number): Generator<number> {
-  for (let n = from; n <= to; n += 1) if (stream.links.has(n)) yield n;
 }
 
 function contentOf(data: JsonObject): EventView['content'] {

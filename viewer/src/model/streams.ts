@@ -3,7 +3,7 @@
 import { text } from '../verify/json.ts';
 import type { Copy } from '../verify/line.ts';
 import type { Link, Stream } from '../verify/stream.ts';
-import { lastOf } from '../verify/verifier.ts';
+import { lastOf } from '../verify/judgement.ts';
 import { isType } from './facts.ts';
 import { SHOWN, type Model } from './model.ts';
 import { milliseconds } from './runs.ts';
@@ -33,7 +33,7 @@ const worse = <T extends What>(a: T, b: T): T => (WORST.indexOf(a) <= WORST.inde
 
 export function streamViews(model: Model): StreamView[] {
   const watched = watchedBy(model);
-  return [...model.verifier.streams.values()].map((stream) => streamView(model, stream, watched));
+  return [...model.judged.streams.values()].map((stream) => streamView(model, stream, watched));
 }
 
 /** What stands at a number, taken together: its copies may differ, and the worst of them counts. */
@@ -45,10 +45,9 @@ function stateAt(
   const links = stream.at(n);
   const link = (stream.good.get(n)?.[0] ?? links[0]) as Link;
   const { kept } = link;
-  let what: State | 'erased' = model.state(model.index.get(kept) ?? -1);
+  let what: State | 'erased' = model.state(kept.at);
   for (const each of links) {
-    for (const copy of each.copies)
-      if (copy !== kept && model.state(model.index.get(copy) ?? -1) === 'wrong') what = 'wrong';
+    for (const copy of each.copies) if (copy !== kept && model.state(copy.at) === 'wrong') what = 'wrong';
   }
   if (kept.stub && what === 'verified') what = 'erased';
   return { kept, link, what };
@@ -151,7 +150,7 @@ function streamView(model: Model, stream: Stream, watched: Watched): StreamView 
 }
 
 /** The ids of keys, in the order in which pictures number them. */
-const keysOf = (model: Model): string[] => model.verifier.keys.map(({ id }) => id);
+const keysOf = (model: Model): string[] => model.judged.keys.map(({ id }) => id);
 
 /** What happened in a stream that a person wants to find: its beginning and end, checkpoints, keys, losses, breaks. */
 function marksOf(model: Model, stream: Stream): StreamView['marks'] {
@@ -169,7 +168,7 @@ function marksOf(model: Model, stream: Stream): StreamView['marks'] {
         put(copy, action as 'checkpoint', action);
     }
   }
-  for (const { stream: id, n, events, reason } of model.report ? model.verifier.declared : []) {
+  for (const { stream: id, n, events, reason } of model.judged.declared) {
     const copy = id === stream.id ? stream.good.get(n)?.[0]?.kept : undefined;
     if (copy && marks.length < 2 * MARKS) put(copy, 'loss', `${events} declared lost: ${reason}`);
   }
@@ -184,7 +183,7 @@ function marksOf(model: Model, stream: Stream): StreamView['marks'] {
 
 function timeOf(model: Model, stream: Stream, holes: Placed[], watched: Watched): StreamTime {
   const pieces: StreamTime['pieces'] = [];
-  const keys = new Map(model.verifier.keys.map((key, i) => [key, i]));
+  const keys = new Map(model.judged.keys.map((key, i) => [key, i]));
   const signed: number[] = [];
   const heard: number[] = [];
   let [begin, end, held] = [Infinity, -Infinity, 0];
@@ -199,7 +198,7 @@ function timeOf(model: Model, stream: Stream, holes: Placed[], watched: Watched)
       end = Math.max(end, at);
       heard.push(at);
       if (n <= holds) held = at;
-      if (link.signed ?? (model.verifier.keys.length === 0 && kept.keyid !== undefined)) signed.push(at);
+      if (link.signed ?? (model.judged.keys.length === 0 && kept.keyid !== undefined)) signed.push(at);
     }
     while ((stream.modes[mode + 1]?.[0] ?? Infinity) <= n) mode += 1;
     const key = believed && link.by?.key ? (keys.get(link.by.key) ?? -1) : -1;
@@ -271,9 +270,9 @@ export function coarse(pieces: StreamTime['pieces']): StreamTime['pieces'] {
 
 /** How often the heartbeats of a lane come, and where a stream was not heard of for longer than three of them. */
 function silenceOf(model: Model, stream: Stream, heard: number[]): Pick<StreamTime, 'beat' | 'silent'> {
-  const { verifier } = model;
+  const { judged } = model;
   const beats: number[] = [];
-  for (const other of verifier.streams.values()) {
+  for (const other of judged.streams.values()) {
     if (other.lane !== stream.lane) continue;
     const times: number[] = [];
     for (const [link] of other.good.values()) {
@@ -286,9 +285,8 @@ function silenceOf(model: Model, stream: Stream, heard: number[]): Pick<StreamTi
   const beat = beats[beats.length >> 1] ?? 0;
   if (beat <= 0) return { beat: 0, silent: [] };
   const all = [...heard];
-  for (const { id, time } of verifier.heartbeats) if (id === stream.id) all.push(milliseconds(time));
-  if (stream.closed === undefined && !stream.ended && verifier.latest)
-    all.push(milliseconds(verifier.latest));
+  for (const { id, time } of judged.heartbeats) if (id === stream.id) all.push(milliseconds(time));
+  if (stream.closed === undefined && !stream.ended && judged.latest) all.push(milliseconds(judged.latest));
   all.sort((a, b) => a - b);
   const silent: StreamTime['silent'] = [];
   for (let i = 1; i < all.length && silent.length < 200; i += 1) {
@@ -324,7 +322,7 @@ function watchedBy(model: Model): Watched {
   for (const { agent, id, seam, begin, stream } of begun) {
     let last = heard.get(stream);
     if (last === undefined) {
-      last = milliseconds(verifier.streams.get(stream)?.heard ?? '');
+      last = milliseconds(model.judged.streams.get(stream)?.heard ?? '');
       heard.set(stream, last);
     }
     const until = ended.get(`${agent}\n${id}`);

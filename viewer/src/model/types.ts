@@ -1,7 +1,7 @@
 // What passes between the page and its worker.
 
 import type { Found } from '../verify/stream.ts';
-import type { Verdict } from '../verify/verifier.ts';
+import type { Verdict } from '../verify/judgement.ts';
 
 /** What the command tells the page, beside the lines. */
 export interface Meta {
@@ -129,6 +129,9 @@ export interface Told extends Found {
 export interface Summary {
   lines: number;
   judged: boolean;
+  /** Of how many lines the verdict is, and how many came since then, of which it says nothing. */
+  judgedLines: number;
+  newer: number;
   error?: string;
   verdict?: Verdict;
   envelopes: number;
@@ -139,6 +142,8 @@ export interface Summary {
   lost: Record<string, number>;
   /** The worst first; at most so many as a page can show. */
   findings: Told[];
+  /** What stands where the first of them is: the lines before it, of it, and behind it. */
+  place: { before?: Row; here: Row[]; after?: Row };
   /** How many there are of each kind. */
   kinds: Record<string, number>;
   keys: { id: string; alg: string; agent?: string; fingerprint: string; here: boolean; used: number }[];
@@ -155,6 +160,8 @@ export interface Summary {
   coreVerdict?: Verdict;
   /** Whether there was anything to compare: the core had the same keys. */
   compared: boolean;
+  /** How many lines they compared. */
+  comparedLines: number;
 }
 
 export type Hole = 'declared' | 'gap' | 'removed' | 'truncated';
@@ -336,8 +343,43 @@ export interface LossView {
 
 export const LOSS_SLOTS = 60;
 
+/** What a lane last sealed of how its sink is. */
+export interface LaneHealth {
+  /** Of the sink: file, otlp. */
+  kind: string;
+  state: string;
+  /** One of a closed list, or nothing. */
+  failure: string;
+  summary: string;
+  /** Whether no event was lost that must not be. */
+  preserved: boolean;
+  /** How many events were lost since then. */
+  dropped: number;
+  /** The number in its stream up to which all was acknowledged, and from which on it would be sent again. */
+  acked: number | undefined;
+  repair: number | undefined;
+  /** Why sending again may do something twice. */
+  unsafe: string;
+  time: string;
+  at: number;
+  proof: State;
+}
+
+/** That a class of sinks which governance requires had none that works, or has one again. */
+export interface RequiredView {
+  time: string;
+  rule: string;
+  action: string;
+  works: boolean;
+  at: number;
+  proof: State;
+}
+
 export interface LaneView {
   lane: string;
+  health: LaneHealth | undefined;
+  /** The heartbeat that the counters are of. */
+  told: { time: string; at: number; proof: State } | undefined;
   changes: { time: string; state: string; text: string; at: number; proof: State }[];
   counters: Record<string, number>;
   now: string;
@@ -361,8 +403,9 @@ export interface Api {
   runs(): RunView[];
   run(id: string): Promise<RunDetail | undefined>;
   losses(): LossView;
-  lanes(): LaneView[];
+  lanes(): { lanes: LaneView[]; required: RequiredView[] };
   /** Nothing where it was too large for a page. */
   graph(): Promise<Authority | undefined>;
+  ask(): number;
   give(id: string, form: string, bytes: Uint8Array): Promise<string>;
 }

@@ -9,8 +9,9 @@ import { Authority } from './authority.tsx';
 import { useAnswer } from './bits.tsx';
 import { EventPage } from './event.tsx';
 import { Events } from './events.tsx';
-import { Losses, Sinks } from './losses.tsx';
+import { Losses } from './losses.tsx';
 import { Runs } from './runs.tsx';
+import { Sinks } from './sinks.tsx';
 import { Streams } from './streams.tsx';
 import { VerdictPage } from './verdict.tsx';
 import { VERDICTS, count } from './words.ts';
@@ -24,6 +25,9 @@ const VIEWS: [id: string, name: string][] = [
   ['losses', 'Losses'],
   ['sinks', 'Sinks'],
 ];
+
+/** While it reads, what there is so far is shown after so long, in milliseconds. */
+const REST = 250;
 
 export interface View {
   client: Client;
@@ -57,7 +61,7 @@ export function parseRoute(hash: string): Route {
 
 export function App({ client, meta }: { client: Client; meta: Meta }): JSX.Element {
   const [route, setRoute] = useState(() => parseRoute(location.hash));
-  const [progress, setProgress] = useState<Progress>({ lines: 0, pieces: 0, judged: false });
+  const [progress, setProgress] = useState<Progress>({ lines: 0, judged: false });
   const [turn, setTurn] = useState(0);
   const [ended, setEnded] = useState(false);
   const main = useRef<HTMLElement>(null);
@@ -71,17 +75,23 @@ export function App({ client, meta }: { client: Client; meta: Meta }): JSX.Eleme
     window.addEventListener('hashchange', moved);
     document.addEventListener('sinkwell-live', over);
     let last = 0;
+    let timer = 0;
+    const turn = (): void => {
+      window.clearTimeout(timer);
+      timer = 0;
+      last = performance.now();
+      setTurn((n) => n + 1);
+    };
     const told = (next: Progress): void => {
       setProgress(next);
       // While it reads, what there is so far is shown now and then.
-      if (next.judged || performance.now() - last > 400) {
-        last = performance.now();
-        setTurn((n) => n + 1);
-      }
+      if (next.judged || performance.now() - last > REST) turn();
+      else timer ||= window.setTimeout(turn, REST);
     };
     client.listeners.add(told);
     return () => {
       client.listeners.delete(told);
+      window.clearTimeout(timer);
       window.removeEventListener('hashchange', moved);
       document.removeEventListener('sinkwell-live', over);
     };

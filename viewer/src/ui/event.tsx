@@ -70,7 +70,7 @@ function Shown({ view, i }: { view: View; i: number }): JSX.Element {
           })}
         </div>
       </section>
-      <Card title="What it says">
+      <Card title={row.state === 'wrong' ? 'What it says now' : 'What it says'}>
         <p class="small">
           {time(row.time)} UTC, by{' '}
           <a href={filterLink({ agent: row.agent })}>
@@ -246,7 +246,7 @@ function Proof({ event }: { event: EventView }): JSX.Element {
           ? '✓ it is the hash of the line before it'
           : '✕ it is not the hash of the line before it';
   return (
-    <Card title="How that is proven">
+    <Card title="How that is checked">
       {event.hash === '' && (
         <p>A form that this page does not know: it has no hash that could be compared.</p>
       )}

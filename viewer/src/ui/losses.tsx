@@ -1,13 +1,13 @@
-// Losses, and how sinks were.
+// Losses: what was declared, what is missing, and what the lanes themselves counted.
 
 import type { JSX } from 'preact';
 
-import { LOSS_SLOTS, type LaneView, type LossView } from '../model/types.ts';
+import { LOSS_SLOTS, type LossView } from '../model/types.ts';
 import type { View } from './app.tsx';
-import { Card, Empty, Mark, T, eventLink, link, useAnswer } from './bits.tsx';
+import { Card, Mark, T, eventLink, link, useAnswer } from './bits.tsx';
 import { visible } from './events.tsx';
 import { Axis, TimeRow, scale, stamp } from './streams.tsx';
-import { count, span, time } from './words.ts';
+import { count, time } from './words.ts';
 
 export function Losses({ view }: { view: View }): JSX.Element {
   const losses = useAnswer(view.client, 'losses', [], view.turn);
@@ -272,7 +272,7 @@ function Books({ losses }: { losses: LossView }): JSX.Element {
 const BOOK = ['admitted', 'delivered', 'dropped', 'rejected', 'pending'];
 
 /** A closed list; anything else is shown as it stands. */
-const REASONS: Record<string, string> = Object.assign(Object.create(null) as Record<string, string>, {
+export const REASONS: Record<string, string> = Object.assign(Object.create(null) as Record<string, string>, {
   overflow: 'no room in the queue',
   reentrant: 'emitted from inside a sink',
   too_large: 'larger than may be',
@@ -282,133 +282,3 @@ const REASONS: Record<string, string> = Object.assign(Object.create(null) as Rec
   journal_damage: 'the journal was damaged where it stood',
   serialization: "it could not be put into the receiver's form",
 });
-
-export function Sinks({ view }: { view: View }): JSX.Element {
-  const lanes = useAnswer(view.client, 'lanes', [], view.turn);
-  if (!lanes) return <p class="wait">Reading…</p>;
-  return (
-    <>
-      <h1>Sinks</h1>
-      <p class="small">
-        What each lane sealed about itself: its state over time, what was tried again, what waits.
-      </p>
-      {lanes.length === 0 && <Empty>No line says anything of a lane.</Empty>}
-      {lanes.map((lane) => (
-        <Card>
-          <h2>
-            <T v={lane.lane} />{' '}
-            <span
-              class={`outcome ${lane.now === 'healthy' || lane.now === 'opened' || lane.now === 'closed' ? 'fine' : 'bad'}`}
-            >
-              <T v={lane.now || 'unknown'} />
-            </span>
-          </h2>
-          <States lane={lane} />
-          {Object.keys(lane.counters).length > 0 && (
-            <div class="tiles">
-              {Object.entries(lane.counters)
-                .filter(([, n]) => n !== 0)
-                .slice(0, 24)
-                .map(([name, n]) => (
-                  <div class="tile">
-                    <strong>{n.toLocaleString('en')}</strong>
-                    <span>
-                      <T v={name} />
-                    </span>
-                  </div>
-                ))}
-            </div>
-          )}
-          <ol class="timeline">
-            {lane.changes.slice(-200).map((change) => (
-              <li>
-                <Mark state={change.proof} short /> <a href={link('event', change.at)}>{time(change.time)}</a>{' '}
-                <strong>
-                  <T v={change.state} />
-                </strong>{' '}
-                <T v={change.text} />
-              </li>
-            ))}
-          </ol>
-        </Card>
-      ))}
-    </>
-  );
-}
-
-/** The worse a state, the taller it stands. */
-const HEIGHTS: Record<string, number> = Object.assign(Object.create(null) as Record<string, number>, {
-  healthy: 6,
-  opened: 6,
-  starting: 6,
-  closed: 2,
-});
-const SERIES: Record<string, string> = Object.assign(Object.create(null) as Record<string, string>, {
-  pending: 'waiting',
-  oldest_pending_ms: 'the oldest waits, ms',
-  'delivered+': 'delivered',
-  'retried+': 'tried again',
-  'dropped+': 'dropped',
-  'rejected+': 'rejected',
-  'filtered+': 'filtered',
-  'sink.in_flight_batches': 'batches in flight',
-  'sink.utilization': 'busy, of 1000',
-});
-
-/** In which state a lane was over time, and what its heartbeats counted. */
-function States({ lane }: { lane: LaneView }): JSX.Element {
-  const { begin, end, states, series } = lane;
-  if (states.length === 0 && series.length === 0) return <></>;
-  const x = scale(begin, end);
-  return (
-    <div class="over">
-      <TimeRow
-        label="state"
-        tall={20}
-        words={states
-          .slice(0, 20)
-          .map((each) => `${visible(each.state)} from ${stamp(each.begin)}`)
-          .join(', ')}
-      >
-        {states.slice(-500).map((each) => {
-          const high = HEIGHTS[each.state] ?? 18;
-          return (
-            <rect
-              class={`state-${high > 6 ? 'bad' : 'fine'}`}
-              x={x(each.begin)}
-              y={19 - high}
-              width={Math.max(2, x(each.end) - x(each.begin))}
-              height={high}
-            >
-              <title>{`${visible(each.state)} from ${stamp(each.begin)} for ${span(each.end - each.begin)}`}</title>
-            </rect>
-          );
-        })}
-      </TimeRow>
-      {series.map(({ name, points }) => {
-        const most = Math.max(1, ...points.map(([, n]) => n));
-        const y = (n: number): number => 27 - (n / most) * 25;
-        const line = points.map(
-          ([at, n], i) => `${i === 0 ? 'M' : 'L'}${x(at).toFixed(1)},${y(n).toFixed(1)}`,
-        );
-        const last = points.at(-1)?.[1] ?? 0;
-        return (
-          <TimeRow
-            label={`${SERIES[name] ?? name}, at most ${most.toLocaleString('en')}`}
-            tall={28}
-            words={`${most} at most, ${last} at last`}
-          >
-            <path class="series" d={line.join('')} />
-            {points.length < 60 &&
-              points.map(([at, n]) => (
-                <rect class="series-dot" x={x(at) - 1.5} y={y(n) - 1.5} width="3" height="3">
-                  <title>{`${n.toLocaleString('en')} at ${stamp(at)}`}</title>
-                </rect>
-              ))}
-          </TimeRow>
-        );
-      })}
-      <Axis begin={begin} end={end} />
-    </div>
-  );
-}

@@ -3,10 +3,11 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
-import type { Told } from '../model/types.ts';
+import type { Summary, Told } from '../model/types.ts';
 import type { View } from './app.tsx';
 import { Card, Mark, T, eventLink, link } from './bits.tsx';
-import { STATES, VERDICTS, bytes, count, kindMeaning, kindTitle, time } from './words.ts';
+import { EventRow } from './events.tsx';
+import { STATES, VERDICTS, bytes, count, kindMeaning, kindTitle, time, wrongs } from './words.ts';
 
 export function VerdictPage({ view }: { view: View }): JSX.Element {
   const { summary, meta } = view;
@@ -15,6 +16,9 @@ export function VerdictPage({ view }: { view: View }): JSX.Element {
     ? VERDICTS[summary.verdict]
     : ['…', 'Checking', 'This page is reading and checking.'];
   const worst = summary.findings.filter(({ weight }) => weight === 'findings');
+  const kinds = new Set(worst.map(({ kind }) => kind as string));
+  const said = wrongs(summary.kinds, kinds);
+  const bad = Object.entries(summary.kinds).reduce((n, [kind, of]) => n + (kinds.has(kind) ? of : 0), 0);
   const open = summary.open > 0 && summary.verdict === 'sound';
   return (
     <>
@@ -25,6 +29,13 @@ export function VerdictPage({ view }: { view: View }): JSX.Element {
         <div>
           <h1>{summary.error !== undefined ? 'This cannot be judged' : headline}</h1>
           <p>{summary.error ?? meaning}</p>
+          {said && <p>Found: {said}</p>}
+          {summary.judged && summary.newer > 0 && (
+            <p>
+              Of the first {count(summary.judgedLines, 'line')}; {count(summary.newer, 'line')} came since
+              then, and {summary.newer === 1 ? 'is' : 'are'} judged next.
+            </p>
+          )}
           {open && (
             <p>
               As far as it goes: {count(summary.open, 'stream')} {summary.open === 1 ? 'was' : 'were'} not
@@ -39,7 +50,7 @@ export function VerdictPage({ view }: { view: View }): JSX.Element {
           )}
         </div>
       </section>
-      {worst[0] && <First found={worst[0]} more={worst.length - 1} />}
+      {worst[0] && <First found={worst[0]} more={bad - 1} place={summary.place} />}
       <Compared view={view} />
       <div class="grid">
         <Card title="What is here">
@@ -130,18 +141,39 @@ function range(found: Told): string {
   return found.from === found.to ? `number ${found.from}` : `numbers ${found.from} to ${found.to ?? ''}`;
 }
 
-function First({ found, more }: { found: Told; more: number }): JSX.Element {
+/** A place in a file, as one says it: `line 11 of events.ndjson`. */
+function Where({ where }: { where: string }): JSX.Element {
+  const colon = where.lastIndexOf(':');
+  return (
+    <>
+      line {where.slice(colon + 1)} of{' '}
+      <code>
+        <T v={where.slice(0, colon)} />
+      </code>
+    </>
+  );
+}
+
+/** Kinds of what is not there: a line beside the hole says so. */
+const HOLES = new Set(['removed', 'gap', 'truncated']);
+
+function First({ found, more, place }: { found: Told; more: number; place: Summary['place'] }): JSX.Element {
+  const hole = HOLES.has(found.kind) && place.here.length === 0;
+  const { before, here, after } = place;
   return (
     <Card tone="findings" title="The first place to look">
       <p class="lead">
         <strong>{kindTitle(found.kind)}</strong>
-        {found.from !== undefined && <>: {range(found)}</>}
-        {found.where !== undefined && (
+        {hole ? (
+          <>: {range(found)} of a stream</>
+        ) : (
           <>
-            , at{' '}
-            <code>
-              <T v={found.where} />
-            </code>
+            {found.where !== undefined && (
+              <>
+                : <Where where={found.where} />
+              </>
+            )}
+            {found.from !== undefined && <>, {range(found)} of its stream</>}
           </>
         )}
       </p>
@@ -152,11 +184,36 @@ function First({ found, more }: { found: Told; more: number }): JSX.Element {
             <T v={found.why} />
           </em>
         )}
+        {hole && found.where !== undefined && (
+          <>
+            It shows at <Where where={found.where} />.
+          </>
+        )}
       </p>
+      {(hole || here.length > 0) && (
+        <div class="place" role="group" aria-label="What stands there">
+          {before && <EventRow row={before} />}
+          {hole && (
+            <p class="row hole">
+              <span aria-hidden="true">✕</span>
+              <strong>
+                {range(found)}: {found.kind === 'truncated' ? 'cut off' : 'not here any more'}
+              </strong>
+            </p>
+          )}
+          {here.map((row) => (
+            <EventRow row={row} key={row.i} />
+          ))}
+          {after && <EventRow row={after} />}
+        </div>
+      )}
+      {here.some(({ state }) => state === 'wrong') && (
+        <p class="small">A line marked ✕ says what somebody made of it, not what was sealed.</p>
+      )}
       <p>
         {found.at !== undefined && (
           <a class="button" href={eventLink(found.at)}>
-            Show this line
+            {hole ? 'Show the line behind it' : 'Show this line'}
           </a>
         )}{' '}
         {found.stream !== undefined && <a href={link('streams', found.stream)}>Show where in its stream</a>}{' '}
@@ -171,8 +228,8 @@ function Compared({ view: { summary, meta } }: { view: View }): JSX.Element {
   if (!summary.compared) {
     return (
       <p class="compared unchecked">
-        ? The command {meta.live ? 'has not judged the newest lines yet' : 'had other keys'}; the verdict here
-        is this page's own.
+        ? The command {meta.live ? 'has not judged these lines yet' : 'had other keys'}; the verdict here is
+        this page's own.
       </p>
     );
   }
@@ -180,12 +237,18 @@ function Compared({ view: { summary, meta } }: { view: View }): JSX.Element {
     return (
       <p class="compared verified">
         <span aria-hidden="true">✓</span> Checked twice, by two programs that share no code: this page, just
-        now, and the command that wrote it. They agree.
+        now, and the command that {meta.live ? 'serves' : 'wrote'} it. They agree
+        {summary.comparedLines < summary.judgedLines &&
+          ` on the first ${count(summary.comparedLines, 'line')}; the command is asked again from time to time`}
+        .
       </p>
     );
   }
   return (
-    <Card tone="findings" title="This page and the command that wrote it do not agree">
+    <Card
+      tone="findings"
+      title={`This page and the command that ${meta.live ? 'serves' : 'wrote'} it do not agree`}
+    >
       <p>
         Believe neither until you know why: one of them is wrong, or the page was changed after it was
         written.

@@ -2,7 +2,7 @@
 
 import type { State } from '../model/types.ts';
 import type { Kind } from '../verify/stream.ts';
-import type { Verdict } from '../verify/verifier.ts';
+import type { Verdict } from '../verify/judgement.ts';
 
 export const KINDS: Record<Kind, [title: string, meaning: string]> = {
   altered: [
@@ -41,6 +41,34 @@ export const KINDS: Record<Kind, [title: string, meaning: string]> = {
   ],
   open: ['No proven end', 'The stream was not closed: lines cut off its end would not show.'],
 };
+
+/** What is wrong, as one says it of so many places. */
+const WRONGS: Partial<Record<Kind, [one: string, many: string]>> = {
+  altered: ['one place was changed', 'places were changed'],
+  removed: ['lines were taken out at one place', 'places where lines were taken out'],
+  gap: ['lines are missing at one place', 'places where lines are missing'],
+  truncated: ['the end of one stream is cut off', 'streams whose end is cut off'],
+  missing_stream: ['one whole stream is missing', 'whole streams are missing'],
+  conflict: ['one place is claimed by two histories', 'places are claimed by two histories'],
+  unsigned: ['one stretch is not signed', 'stretches are not signed'],
+  unknown_key: [
+    'one stretch is signed by a key that was not given',
+    'stretches are signed by a key that was not given',
+  ],
+  malformed: ['one line is no sealed event', 'lines are no sealed events'],
+};
+
+/** What was found, in one sentence; nothing where the verdict has said it all. */
+export function wrongs(kinds: Record<string, number>, bad: ReadonlySet<string>): string {
+  const parts = Object.entries(kinds)
+    .filter(([kind]) => bad.has(kind))
+    .map(([kind, n]) => {
+      const [one, many] = WRONGS[kind as Kind] ?? [];
+      if (one === undefined) return `${kindTitle(kind)} (${n.toLocaleString('en')})`;
+      return n === 1 ? one : `${n.toLocaleString('en')} ${many ?? ''}`;
+    });
+  return parts.length === 0 ? '' : `${parts.slice(0, 5).join('; ')}${parts.length > 5 ? '; and more' : ''}.`;
+}
 
 export const kindTitle = (kind: string): string => KINDS[kind as Kind]?.[0] ?? kind;
 export const kindMeaning = (kind: string): string => KINDS[kind as Kind]?.[1] ?? '';

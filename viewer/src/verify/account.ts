@@ -4,7 +4,7 @@ import type { Json, JsonObject } from './json.ts';
 import { type Copy, MOST, isHash, sequence } from './line.ts';
 import { Ranges, cut, minus, size } from './ranges.ts';
 import type { Stream } from './stream.ts';
-import type { Verifier } from './verifier.ts';
+import type { Judgement } from './judgement.ts';
 
 interface LostRange {
   id: string;
@@ -42,7 +42,7 @@ export class Account {
   readonly elsewhere = new Map<string, Ranges>();
   readonly declared: Declared[] = [];
 
-  constructor(private readonly verifier: Verifier) {}
+  constructor(private readonly verifier: Judgement) {}
 
   run(): void {
     const losses: Loss[] = [];

@@ -2,9 +2,9 @@
 
 import { mayseal } from './keys.ts';
 import { Ranges, minus } from './ranges.ts';
-import { type Claim, NoEnvelope, type Verifier, lastOf } from './verifier.ts';
+import { type Claim, type Judgement, NoEnvelope, lastOf } from './judgement.ts';
 
-export function settle(verifier: Verifier, elsewhere: Map<string, Ranges>): void {
+export function settle(verifier: Judgement, elsewhere: Map<string, Ranges>): void {
   const { here, options } = verifier;
   const asked = options.lanes ?? [];
   const lanes = new Set(verifier.lanesNamed);
@@ -74,12 +74,12 @@ export function settle(verifier: Verifier, elsewhere: Map<string, Ranges>): void
 }
 
 /** A claim counts from a key that may seal for the agent of the stream that it names. */
-function maySay(verifier: Verifier, { id, key, agent }: Claim): boolean {
+function maySay(verifier: Judgement, { id, key, agent }: Claim): boolean {
   return mayseal(key, verifier.streams.get(id)?.agent ?? agent);
 }
 
 /** Streams without `closed` of which nothing was heard for longer than `limit` milliseconds before the end. */
-export function silence(verifier: Verifier, limit: number): void {
+export function silence(verifier: Judgement, limit: number): void {
   const at = (time: string): number => Date.parse(time.slice(0, 23) + 'Z');
   for (const stream of verifier.streams.values()) {
     let { heard } = stream;

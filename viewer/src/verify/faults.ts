@@ -3,27 +3,28 @@
 import type { Copy } from './line.ts';
 import { sequence } from './line.ts';
 import { Ranges, minus, runs } from './ranges.ts';
-import type { Kind, Link, Stream } from './stream.ts';
-import type { Verifier } from './verifier.ts';
+import { BREATH, type Kind, type Link, type Stream } from './stream.ts';
+import type { Judgement } from './judgement.ts';
 
-export function findings(verifier: Verifier, stream: Stream): void {
+export function* findings(verifier: Judgement, stream: Stream): Generator<void> {
   stream.modes.sort((a, b) => a[0] - b[0]);
-  eachLine(verifier, stream);
-  stretches(verifier, stream);
-  if (verifier.here.has(stream.id)) chain(verifier, stream);
+  yield* eachLine(verifier, stream);
+  yield* stretches(verifier, stream);
+  if (verifier.here.has(stream.id)) yield* chain(verifier, stream);
 }
 
 /** Of a line without copies: nothing was before it. */
 const ALONE = { envelope: false, stub: false };
 
 /** What each line deserves by itself. */
-function eachLine(verifier: Verifier, stream: Stream): void {
+function* eachLine(verifier: Judgement, stream: Stream): Generator<void> {
   // Whether a link has had an envelope, and a stub, that is not wrong.
   const had = new Map<Link, { envelope: boolean; stub: boolean }>();
   let arrived: { source: number; n: number } | undefined;
-  for (const copy of stream.copies) {
+  for (const [i, copy] of stream.copies.entries()) {
+    if (i % BREATH === 0) yield;
     const link = copy.link as Link;
-    const where = verifier.whereOf(copy);
+    const where = (): string => verifier.whereOf(copy);
     let before = ALONE;
     if (link.copies.length > 1) {
       before = had.get(link) ?? { envelope: false, stub: false };
@@ -32,7 +33,7 @@ function eachLine(verifier: Verifier, stream: Stream): void {
     const form = copy.stub ? 'stub' : 'envelope';
     const duplicate = !copy.failing && before[form];
     if (before !== ALONE) before[form] ||= !copy.failing;
-    if (duplicate) stream.add('duplicate', copy.n, copy.n, where);
+    if (duplicate) stream.add('duplicate', copy.n, copy.n, where());
     const badForm = link.covered && copy.form !== undefined;
     const malformed = copy.seal === 'malformed' || (badForm && !copy.failing);
     if (!duplicate) {
@@ -40,27 +41,27 @@ function eachLine(verifier: Verifier, stream: Stream): void {
       stream.envelopes += Number(!malformed && !copy.stub);
     }
     if (copy.badDisclosures) {
-      stream.add('altered', copy.n, copy.n, where, {
+      stream.add('altered', copy.n, copy.n, where(), {
         why: 'a disclosure is not what the envelope commits to',
       });
     }
     if (!link.covered) continue;
-    if (copy.failing) stream.add(copy.seal as Kind, copy.n, copy.n, where, { why: sealWords(copy) });
-    else if (badForm) stream.add('malformed', copy.n, copy.n, where, { why: copy.form as string });
+    if (copy.failing) stream.add(copy.seal as Kind, copy.n, copy.n, where(), { why: sealWords(copy) });
+    else if (badForm) stream.add('malformed', copy.n, copy.n, where(), { why: copy.form as string });
     else if (!copy.stub && copy.agent !== stream.agent) {
-      stream.add('altered', copy.n, copy.n, where, { why: "its agent is not the stream's" });
+      stream.add('altered', copy.n, copy.n, where(), { why: "its agent is not the stream's" });
     }
-    if (!copy.canonical) stream.add('not_canonical', copy.n, copy.n, where);
+    if (!copy.canonical) stream.add('not_canonical', copy.n, copy.n, where());
     if (copy !== link.first) continue;
-    if (link !== stream.firstGood(copy.n)) stream.add('conflict', copy.n, copy.n, where);
+    if (link !== stream.firstGood(copy.n)) stream.add('conflict', copy.n, copy.n, where());
     else if (!copy.stub) {
       if (arrived?.source === copy.source && copy.n < arrived.n)
-        stream.add('reordered', copy.n, copy.n, where);
+        stream.add('reordered', copy.n, copy.n, where());
       arrived = { source: copy.source, n: copy.n };
     }
   }
   if (stream.closed === undefined) return;
-  const late = [...stream.good.keys()].filter((n) => n > (stream.closed as number));
+  const late = stream.numbers.filter((n, i) => n > (stream.closed as number) && stream.good.rows[i]);
   if (late.length > 0) {
     const [first, last] = [late[0] as number, late.at(-1) as number];
     stream.add('after_close', first, last, verifier.whereOf(stream.firstGood(first).first));
@@ -75,12 +76,15 @@ const sealWords = (copy: Copy): string =>
       : '';
 
 /** What no signature covers: `altered` or another kind as far back as the last signature, or `unsigned`. */
-function stretches(verifier: Verifier, stream: Stream): void {
+function* stretches(verifier: Judgement, stream: Stream): Generator<void> {
   const keys = verifier.keys.length > 0;
   const bare = new Map<number, string>();
   const carried = new Set<number>();
-  for (const links of stream.good.values()) {
-    for (const link of links) for (const [from] of stream.carries(link)) carried.add(from);
+  for (const [i, links] of stream.good.rows.entries()) {
+    if (i % BREATH === 0) yield;
+    for (const link of links ?? []) {
+      if (link.kept.core) for (const [from] of stream.carries(link)) carried.add(from);
+    }
   }
   let run: Link[] = [];
   let last = 0;
@@ -96,13 +100,14 @@ function stretches(verifier: Verifier, stream: Stream): void {
     }
     run = [];
   };
-  for (const n of stream.numbers) {
+  for (const [i, n] of stream.numbers.entries()) {
+    if (i % BREATH === 0) yield;
     if (n > last + 1) stop(carried.has(last + 1) || skipped(stream, last + 1, n));
     last = n;
-    const links = stream.at(n);
-    if (stream.good.has(n)) {
+    const links = stream.rows[i] as Link[];
+    const link = stream.good.rows[i]?.[0];
+    if (link) {
       stop(true);
-      const link = stream.firstGood(n);
       if (keys && stream.mode(n) === 'each' && !link.signed && !link.kept.failing) bare.set(n, where(link));
       // Copies that nothing covers, where a good one stands.
       for (const other of links) {
@@ -162,11 +167,13 @@ function skipped(stream: Stream, from: number, n: number): boolean {
 }
 
 /** Neighbours by number: links, holes, the beginning. */
-function chain(verifier: Verifier, stream: Stream): void {
+function* chain(verifier: Judgement, stream: Stream): Generator<void> {
   let before: number | undefined;
-  for (const [n, [link]] of stream.good) {
+  for (const [i, n] of stream.numbers.entries()) {
+    if (i % BREATH === 0) yield;
+    const link = stream.good.rows[i]?.[0];
     if (!link) continue;
-    const where = verifier.whereOf(link.first);
+    const where = (): string => verifier.whereOf(link.first);
     let low: number;
     let unbroken: boolean;
     if (before === undefined) {
@@ -176,7 +183,7 @@ function chain(verifier: Verifier, stream: Stream): void {
       low = begins ?? stream.start;
       unbroken = link.prev === undefined;
       if (n === stream.start && link.prev !== undefined) {
-        stream.add('altered', n, n, where, { why: 'the first of a stream names one before it' });
+        stream.add('altered', n, n, where(), { why: 'the first of a stream names one before it' });
       }
       before = n;
       if (verifier.options.partial) continue;
@@ -186,17 +193,18 @@ function chain(verifier: Verifier, stream: Stream): void {
       before = n;
       const filled = n > low && minus(low, n - 1, stream.filled).length === 0;
       if ((n === low && !unbroken) || (link.prev === undefined && !filled)) {
-        stream.add('altered', n, n, where, { why: 'it does not name the hash of the one before it' });
+        stream.add('altered', n, n, where(), { why: 'it does not name the hash of the one before it' });
       }
     }
+    if (low === n) continue;
     for (const [from, to] of minus(low, n - 1, stream.filled, stream.declared)) {
-      stream.add(unbroken ? 'gap' : 'removed', from, to, where);
+      stream.add(unbroken ? 'gap' : 'removed', from, to, where());
     }
   }
 }
 
 /** Stubs that are covered: erased, where retention says so; the first of a stream never is. */
-export function stubs(verifier: Verifier, stream: Stream): void {
+export function stubs(verifier: Judgement, stream: Stream): void {
   const erased = new Ranges();
   const removed = new Ranges();
   for (const [n, [link]] of stream.good) {

@@ -58,6 +58,28 @@ export function canonical(value: Json, depth = 0): string {
   return out + '}';
 }
 
+/**
+ * Whether `value`, which `JSON.parse` made of `source`, says so canonically, as far as that is found without writing it by
+ * hand: then so does `JSON.stringify` of it and of each part of it. `false` says nothing.
+ */
+export function plainly(value: Json, source: string): boolean {
+  // A lone surrogate, which is written as it was read.
+  return !source.includes('\\ud') && sorted(value, 0) && JSON.stringify(value) === source;
+}
+
+function sorted(value: Json, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth >= DEEPEST) return false;
+  if (Array.isArray(value)) return value.every((each) => sorted(each, depth + 1));
+  let before: string | undefined;
+  for (const key of Object.keys(value)) {
+    if (before !== undefined && !(before < key)) return false;
+    before = key;
+    if (!sorted(value[key] as Json, depth + 1)) return false;
+  }
+  return true;
+}
+
 /** Reads a text that need not be canonical; throws `NotJson`. */
 export function parse(source: string): Json {
   return new Reader(source).whole();

@@ -12,15 +12,15 @@ import {
   items,
   member,
   parse,
+  plainly,
   text,
 } from './json.ts';
 import { type Key, mayseal, sealMessage, verifies } from './keys.ts';
 import type { Link } from './stream.ts';
 
-const EVENT = utf8('sinkwell-event-v1\n');
-const PLACE = utf8('sinkwell-place-v1\n');
+const EVENT = 'sinkwell-event-v1\n';
+const PLACE = 'sinkwell-place-v1\n';
 const PART = utf8('sinkwell-part-v1\n');
-const NEWLINE = utf8('\n');
 const PLACE_MEMBERS = ['prevhash', 'recordedtime', 'sequence', 'streamid'];
 const SIGNATURE_MEMBERS = ['keyid', 'sigalg', 'signature'] as const;
 const SCHEMA = 'https://sinkwell.dev/schemas/governance-event/';
@@ -50,7 +50,7 @@ export const isHash = (value: Json | undefined): value is string =>
 
 /** What a line is: JSON or not, and an object with a place or not. */
 export type Read =
-  | { what: 'placed'; e: JsonObject; streamid: string; n: number; canonical: boolean }
+  | { what: 'placed'; e: JsonObject; streamid: string; n: number; canonical: boolean; plain: boolean }
   | { what: 'other'; json: boolean; why: string };
 
 /** Reads a line without its newline; `undefined` stands for bytes that are no UTF-8. */
@@ -58,11 +58,13 @@ export function readLine(line: string | undefined): Read {
   if (line === undefined) return { what: 'other', json: false, why: 'it is not UTF-8' };
   let e: Json;
   let same = false;
+  let plain = false;
   try {
     // What is canonical already needs no second reading. Both readers refuse by throwing, an overflown stack included.
     try {
       e = JSON.parse(line) as Json;
-      same = canonical(e) === line;
+      plain = plainly(e, line);
+      same = plain || canonical(e) === line;
     } catch {
       e = null;
     }
@@ -78,7 +80,7 @@ export function readLine(line: string | undefined): Read {
   if (!isObject(e) || n === undefined || streamid === undefined || !UUID.test(streamid)) {
     return { what: 'other', json: true, why: 'it is JSON, but has no streamid and sequence' };
   }
-  return { what: 'placed', e, streamid: streamid.toLowerCase(), n, canonical: same };
+  return { what: 'placed', e, streamid: streamid.toLowerCase(), n, canonical: same, plain };
 }
 
 /** The texts that are hashed, and what comes of them. */
@@ -89,31 +91,28 @@ export interface Hashed {
   hash: Uint8Array;
 }
 
-export function hashed(e: JsonObject): Hashed {
+/** `plain`: what `JSON.stringify` writes of it and of its parts is canonical. */
+export function hashed(e: JsonObject, plain = false): Hashed {
+  const written = plain ? JSON.stringify : canonical;
   let digest: Uint8Array;
   let event: string | undefined;
   if (Object.hasOwn(e, 'stub')) {
     digest = unhex(e['eventdigest'] as string);
   } else {
-    const rest: JsonObject = Object.create(null) as JsonObject;
-    for (const key of Object.keys(e)) {
-      if (!PLACE_MEMBERS.includes(key) && !(SIGNATURE_MEMBERS as readonly string[]).includes(key)) {
-        rest[key] = e[key] as Json;
-      }
-    }
+    const { prevhash, recordedtime, sequence: n, streamid, keyid, sigalg, signature, ...rest } = e;
     const data = member(e, 'data');
     if (isObject(data) && Object.hasOwn(data, 'disclosures')) {
       const shut: JsonObject = Object.create(null) as JsonObject;
       for (const key of Object.keys(data)) if (key !== 'disclosures') shut[key] = data[key] as Json;
       rest['data'] = shut;
     }
-    event = canonical(rest);
-    digest = sha256(joined(EVENT, utf8(event)));
+    event = written(rest);
+    digest = sha256(utf8(EVENT + event));
   }
   const at: JsonObject = {};
   for (const key of PLACE_MEMBERS) if (Object.hasOwn(e, key)) at[key] = e[key] as Json;
-  const place = canonical(at);
-  return { event, place, digest, hash: sha256(joined(PLACE, utf8(place), NEWLINE, digest)) };
+  const place = written(at);
+  return { event, place, digest, hash: sha256(joined(utf8(`${PLACE}${place}\n`), digest)) };
 }
 
 /** Why an envelope, or a stub, is not in its form; `undefined`: it is. */
@@ -230,6 +229,8 @@ export class Copy implements Where {
   covered = false;
   /** The id of its stream. */
   stream = '';
+  /** Its number in the list of all lines, from 0; -1: it is in none, as those of checkpoint files. */
+  at = -1;
   /** What it is a copy of, as judged. */
   link: Link | undefined;
 
@@ -240,6 +241,7 @@ export class Copy implements Where {
     readonly line: number,
     readonly canonical: boolean,
     before: Copy | undefined,
+    plain = false,
   ) {
     this.stub = Object.hasOwn(e, 'stub');
     this.form = formFault(e);
@@ -264,7 +266,7 @@ export class Copy implements Where {
     this.data =
       isObject(data) && (this.core || isObject(member(data, 'authz')) || phaseOf(data)) ? data : undefined;
     const readable = this.stub ? this.form === undefined : !unknownMajor(e);
-    this.hash = readable ? hex(hashed(e).hash) : `${source}:${line}`;
+    this.hash = readable ? hex(hashed(e, plain).hash) : `${source}:${line}`;
     if (!readable) this.ownSeal = this.stub ? 'malformed' : 'unknown_schema';
   }
 

@@ -31,6 +31,9 @@ export type Kind =
   | 'missing_lane'
   | 'open';
 
+/** After so many lines others are let do something. */
+export const BREATH = 4096;
+
 export type Weight = 'note' | 'incomplete' | 'findings';
 
 const NOTES: ReadonlySet<Kind> = new Set([
@@ -92,17 +95,66 @@ export class Link {
   }
 }
 
+/** What stands at the numbers of a stream, as a map by ascending number; without one, as a million numbers are in order anyway. */
+export class Rows {
+  /** How many numbers have something. */
+  size = 0;
+
+  constructor(
+    readonly numbers: readonly number[],
+    /** Of each of the numbers, in their order. */
+    readonly rows: readonly (readonly Link[] | undefined)[],
+  ) {
+    for (const row of rows) if (row) this.size += 1;
+  }
+
+  /** Where a number stands among all; -1: nowhere. */
+  indexOf(n: number): number {
+    const { numbers } = this;
+    // Mostly none is missing.
+    const guess = n - (numbers[0] ?? 0);
+    if (numbers[guess] === n) return guess;
+    const i = first(numbers, (m) => m >= n);
+    return numbers[i] === n ? i : -1;
+  }
+
+  get(n: number): readonly Link[] | undefined {
+    const i = this.indexOf(n);
+    return i < 0 ? undefined : this.rows[i];
+  }
+
+  has(n: number): boolean {
+    return this.get(n) !== undefined;
+  }
+
+  /** The highest number. */
+  get last(): number | undefined {
+    let i = this.rows.length - 1;
+    while (i >= 0 && !this.rows[i]) i -= 1;
+    return this.numbers[i];
+  }
+
+  *[Symbol.iterator](): Generator<[number, readonly Link[]]> {
+    for (const [i, row] of this.rows.entries()) if (row) yield [this.numbers[i] as number, row];
+  }
+
+  *values(): Generator<readonly Link[]> {
+    for (const row of this.rows) if (row) yield row;
+  }
+}
+
+const NONE = new Rows([], []);
+
 export class Stream {
-  readonly copies: Copy[] = [];
   findings: Found[] = [];
   agent: string | undefined;
-  links = new Map<number, Link[]>();
   /** The numbers at which something stands, ascending. */
   numbers: number[] = [];
   /** What stands at each of these numbers, in their order. */
   rows: Link[][] = [];
+  links = NONE;
   /** The covered links, by ascending number. */
-  good = new Map<number, Link[]>();
+  good = NONE;
   start = 1;
   closed: number | undefined;
   lane: string | undefined;
@@ -118,24 +170,17 @@ export class Stream {
   malformed = 0;
   erased = 0;
   onlyCheckpoints = true;
+  /** Whether a key was retired in it. */
+  retired = false;
   unsignedNumbers: number[] = [];
   /** The highest number that a checkpoint of the input or of a file claims and the input has. */
   checkpointed = 0;
   private seen = new Set<string>();
 
-  constructor(readonly id: string) {}
-
-  /** Forgets what was judged, so that it can be judged again with more lines or other keys. */
-  reset(): void {
-    const fresh = new Stream(this.id);
-    for (const copy of this.copies) {
-      copy.seal = copy.ownSeal;
-      copy.key = copy.ownKey;
-      copy.covered = false;
-    }
-    const { copies } = this;
-    Object.assign(this, fresh, { copies });
-  }
+  constructor(
+    readonly id: string,
+    readonly copies: readonly Copy[],
+  ) {}
 
   add(
     kind: Kind,
@@ -161,12 +206,16 @@ export class Stream {
   }
 
   /** Reckons which links the signatures cover that `signed` finds in them. */
-  cover(signed: (link: Link) => Copy | undefined): void {
-    for (const link of this.all()) {
-      link.covered = false;
-      link.by = undefined;
+  *cover(signed: (link: Link) => Copy | undefined): Generator<void> {
+    for (const [i, links] of this.rows.entries()) {
+      if (i % BREATH === 0) yield;
+      for (const link of links) {
+        link.covered = false;
+        link.by = undefined;
+      }
     }
     for (let i = this.numbers.length - 1; i >= 0; i -= 1) {
+      if (i % BREATH === 0) yield;
       const links = this.rows[i] as Link[];
       for (const link of links) {
         const copy = signed(link);
@@ -184,12 +233,22 @@ export class Stream {
         }
       }
     }
-    this.good = new Map();
+    yield* this.keep();
+  }
+
+  /** What is covered is what is good. */
+  *keep(): Generator<void> {
+    const good: (readonly Link[] | undefined)[] = [];
     for (const [i, links] of this.rows.entries()) {
-      const all = links.every((link) => link.covered);
-      const good = all ? links : links.filter((link) => link.covered);
-      if (good.length > 0) this.good.set(this.numbers[i] as number, good);
+      if (i % BREATH === 0) yield;
+      if (links.length === 1) {
+        good.push(links[0]?.covered ? links : undefined);
+        continue;
+      }
+      const some = links.filter((link) => link.covered);
+      good.push(some.length > 0 ? some : undefined);
     }
+    this.good = new Rows(this.numbers, good);
   }
 
   /** Covers the link with the hash `prev`: over numbers that are not there, and over what nothing covers. */
@@ -239,7 +298,7 @@ export class Stream {
     return (copy.said('streamid') ?? this.id) !== this.id;
   }
 
-  at(n: number): Link[] {
+  at(n: number): readonly Link[] {
     return this.links.get(n) ?? [];
   }
 
@@ -257,6 +316,6 @@ export class Stream {
   }
 
   firstGood(n: number): Link {
-    return (this.good.get(n) as Link[])[0] as Link;
+    return (this.good.get(n) as readonly Link[])[0] as Link;
   }
 }
