@@ -119,6 +119,8 @@ test('a sound file: every view, and both verdicts agree', { skip }, async () => 
   await page.waitForSelector('.steps');
   assert.match(await page.innerText('main'), /✓ good/);
   await shot(page, 'sound-event');
+  await go(page, '#/events?tool=search', '.row .type');
+  assert.match(await page.innerText('main [role=status]'), /^1 event$/);
   assert.deepEqual(faults, []);
   await close();
 });
@@ -214,6 +216,12 @@ test('by whose leave: what was found, and why it was allowed', { skip }, async (
   await page.click('svg.graph a:has-text("leave")');
   await page.waitForSelector('article');
   assert.match(await page.innerText('h1'), /identity\.assertion/);
+  // Of one run, and of an agent that did nothing in it.
+  await go(page, '#/authority?run=help', 'svg.graph .node');
+  assert.equal(await page.locator('.choices li').count(), 2);
+  await go(page, '#/authority?run=help&agent=urn%3Aexample%3Anobody', 'form.filters');
+  await page.waitForFunction(() => document.querySelectorAll('.choices li').length === 0);
+  assert.match(await page.innerText('main'), /Nothing was found in this part/);
   assert.deepEqual(faults, []);
   await close();
 });
@@ -601,7 +609,7 @@ test('served: to this page alone, and as files grow', { skip }, async () => {
     });
     writeFileSync(growing, [...lines, bad].join('\n') + '\n');
     await page.waitForSelector('.hero.findings', { timeout: 10_000 });
-    assert.match(await page.innerText('.card.findings'), /Changed: line 23 of growing\.ndjson/);
+    assert.match(await page.innerText('.card.findings'), /Changed: line 23 of \S*growing\.ndjson/);
     // It ends with the command, and says so.
     child.kill('SIGINT');
     await page.waitForSelector('.live.ended', { timeout: 30_000 });

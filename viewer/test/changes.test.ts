@@ -5,10 +5,13 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 
 import { differences } from '../src/model/compare.ts';
-import { linesOf } from '../src/model/pieces.ts';
-import type { CoreReport } from '../src/model/types.ts';
+import { Model } from '../src/model/model.ts';
+import { type Piece, linesOf } from '../src/model/pieces.ts';
+import type { CoreReport, Meta } from '../src/model/types.ts';
+import { base64 } from '../src/verify/bytes.ts';
 import { readKey } from '../src/verify/keys.ts';
 import { NoEnvelope, type Report, Verifier } from '../src/verify/verifier.ts';
 
@@ -74,5 +77,68 @@ test(
     assert.deepEqual(wrong.slice(0, 10), [], `${wrong.length} of ${names.length} differ`);
     // They are not all harmless: most of them must be caught.
     assert.ok(found > names.length / 2, `${found} of ${names.length} caught`);
+  },
+);
+
+/** A model of the changed files' keys. */
+function model(name: string): Model {
+  const k2 = readKey('k2', 'ed25519', readFileSync(join(folder, 'k2.pem')));
+  return new Model({
+    format: 1,
+    version: '0',
+    made: 0,
+    sources: [{ name, kind: 'input', bytes: 0 }],
+    pieces: -1,
+    keys: [
+      { id: 'k1', alg: 'hmac-sha256', raw: base64(readFileSync(join(folder, 'k1'))) },
+      { id: 'k2', alg: 'ed25519', raw: base64(k2.raw) },
+    ],
+    options: { partial: false, strict: false },
+    live: true,
+    core: { report: {} },
+  } as unknown as Meta);
+}
+
+test(
+  'what is marked before all is judged again is what it is then',
+  { skip: existsSync(folder) ? false : 'made by scripts/test-viewer.sh' },
+  async () => {
+    const tick = async (): Promise<void> => undefined;
+    const wrong: string[] = [];
+    let early = 0;
+    const names = readdirSync(folder).filter(
+      (name) => name.endsWith('.ndjson') && !name.includes('.marked.'),
+    );
+    // All of them where there is time.
+    const each = process.env['VIEWER_CHANGES'] === undefined ? 4 : 1;
+    for (const [i, name] of names.entries()) {
+      if (i % each !== 0) continue;
+      const lines = readFileSync(join(folder, name)).toString('latin1').split('\n');
+      if (lines.at(-1) === '') lines.pop();
+      const piece = (from: number, to: number): Piece => {
+        const bytes = Buffer.from(`${lines.slice(from, to).join('\n')}\n`, 'latin1');
+        return { source: 0, line: from + 1, gz: gzipSync(bytes, { level: 1 }), length: 0 };
+      };
+      const of = model(name);
+      const cut = 1 + (i % Math.max(1, lines.length - 1));
+      await of.take(piece(0, cut), tick);
+      // Half of it is judged when more comes, as where files grow.
+      const steps = of.judging();
+      for (let k = 0; k < i % 9 && !steps.next().done; k += 1);
+      await of.take(piece(cut, lines.length), tick);
+      while (!steps.next().done);
+      const all = of.verifier.copies.map(({ at }) => of.state(at));
+      assert.equal(of.summary().judgedLines + of.summary().newer, all.length);
+      of.judge();
+      for (const [at, state] of all.entries()) {
+        if (at >= cut && state === 'verified') early += 1;
+        if (state === 'verified' && of.state(at) !== 'verified')
+          wrong.push(
+            `${name}: line ${String(of.verifier.copies[at]?.line)}, cut at ${String(cut)}, is ${of.state(at)}`,
+          );
+      }
+    }
+    assert.deepEqual(wrong.slice(0, 20), [], `${wrong.length} lines`);
+    assert.ok(early > names.length / each, `${early} lines were marked early`);
   },
 );

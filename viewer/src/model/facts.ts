@@ -4,6 +4,8 @@ import { isObject, member, text, type JsonObject } from '../verify/json.ts';
 
 export interface Fact {
   run: string;
+  /** Of what calls a tool. */
+  tool: string;
   label: string;
   outcome: string;
   /** What is summed: of `model.usage`, costs, what says where a run comes from, and what was watched. */
@@ -31,6 +33,7 @@ export function factOf(e: JsonObject, intern: (value: string) => string): Fact {
   const outcome = say('outcome') || say('decision') || say('assertion') || say('terminal_status');
   return {
     run: intern(text(e, 'runid') ?? ''),
+    tool: intern(isType(type, 'tool.invocation') ? say('tool').slice(0, 200) : ''),
     label: intern(labelOf(type, data).slice(0, 200)),
     outcome: intern(outcome.slice(0, 40)),
     data: SUMMED.some((name) => isType(type, name)) ? data : undefined,

@@ -106,6 +106,7 @@ export class Model implements Api {
   // What is summed up as lines come, so that a summary of very many costs little.
   private readonly types = new Map<string, number>();
   private readonly agents = new Map<string, number>();
+  private readonly tools = new Map<string, number>();
   private readonly runsSeen = new Set<string>();
   private first = '';
   private last = '';
@@ -113,8 +114,10 @@ export class Model implements Api {
   private count({ type, agent, recorded, at }: Copy): void {
     this.types.set(type, (this.types.get(type) ?? 0) + 1);
     if (agent !== undefined) this.agents.set(agent, (this.agents.get(agent) ?? 0) + 1);
-    const run = this.facts[at]?.run;
+    const { run, tool } = this.facts[at] as Fact;
     if (run) this.runsSeen.add(run);
+    if (tool && (this.tools.has(tool) || this.tools.size < 10_000))
+      this.tools.set(tool, (this.tools.get(tool) ?? 0) + 1);
     if (recorded === '') return;
     if (this.first === '' || recorded < this.first) this.first = recorded;
     if (recorded > this.last) this.last = recorded;
@@ -299,6 +302,7 @@ export class Model implements Api {
       sources: this.meta.sources.map((source, i) => ({ ...source, lines: this.lineCount[i] ?? 0 })),
       types: sorted(types),
       agents: sorted(agents),
+      tools: sorted(this.tools),
       runs: runs.size,
       streams: verifier.streams.size,
       states,
@@ -408,6 +412,7 @@ export class Model implements Api {
       if (filter.type && copy.type !== filter.type) continue;
       if (filter.agent && copy.agent !== filter.agent) continue;
       if (filter.run && fact.run !== filter.run) continue;
+      if (filter.tool && fact.tool !== filter.tool) continue;
       if (filter.stream && copy.stream !== filter.stream) continue;
       if (filter.state && this.state(i) !== filter.state) continue;
       out.push(i);
@@ -628,11 +633,14 @@ export class Model implements Api {
     if (!graph) return undefined;
     const doubts = own && told && this.likeCore ? graphDifferences(own, told.graph) : [];
     const at: Record<string, number> = {};
+    const runs: Record<string, string> = {};
     const nodes = graph.nodes.map((node) => {
       const { envelope } = node;
       if (!envelope) return node;
       const stream = this.judged.streams.get(envelope.streamid);
       const i = stream?.at(Number(envelope.sequence)).find(({ hash }) => hash === envelope.hash)?.kept.at;
+      const run = i === undefined ? undefined : this.facts[i]?.run;
+      if (run) runs[node.id] = run;
       if (i !== undefined) at[node.id] = i;
       else doubts.push(`${node.id}: no line of this page has this hash`);
       const mine = i !== undefined && this.state(i) === 'verified';
@@ -647,6 +655,7 @@ export class Model implements Api {
       text: told?.text ?? '',
       doubts,
       at,
+      runs,
       by: own && told ? (this.likeCore ? 'both' : 'apart') : own ? 'page' : 'command',
     };
   }

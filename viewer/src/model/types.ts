@@ -59,6 +59,8 @@ export interface Leave {
 export interface Authority extends Leave {
   doubts: string[];
   at: Record<string, number>;
+  /** By node the run of its event. */
+  runs: Record<string, string>;
   /** Who worked it out; `apart`: both, of other lines or by other keys, so that they cannot be compared. */
   by: 'both' | 'apart' | 'page' | 'command';
 }
@@ -115,6 +117,7 @@ export interface Filter {
   type?: string;
   agent?: string;
   run?: string;
+  tool?: string;
   stream?: string;
   state?: State;
 }
@@ -150,6 +153,8 @@ export interface Summary {
   sources: { name: string; kind: string; bytes: number; lines: number }[];
   types: [string, number][];
   agents: [string, number][];
+  /** How often each tool was called, of those that are called most. */
+  tools: [string, number][];
   runs: number;
   streams: number;
   states: Record<State, number>;

@@ -54,7 +54,7 @@ export function parseRoute(hash: string): Route {
   });
   const filter: Record<string, string> = {};
   for (const [key, value] of new URLSearchParams(query)) {
-    if (['text', 'type', 'agent', 'run', 'stream', 'state'].includes(key)) filter[key] = value;
+    if (['text', 'type', 'agent', 'run', 'tool', 'stream', 'state'].includes(key)) filter[key] = value;
   }
   return { view: parts[0] || 'verdict', rest: parts.slice(1), filter: filter as Filter };
 }
@@ -191,7 +191,7 @@ function Content({ route, view }: { route: Route; view: View }): JSX.Element {
     case 'streams':
       return <Streams view={view} id={route.rest[0]} />;
     case 'authority':
-      return <Authority view={view} id={route.rest[0]} />;
+      return <Authority view={view} id={route.rest[0]} filter={route.filter} />;
     case 'losses':
       return <Losses view={view} />;
     case 'sinks':

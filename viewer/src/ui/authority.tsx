@@ -2,9 +2,10 @@
 
 import type { JSX } from 'preact';
 
-import type { Graph, GraphNode } from '../model/types.ts';
+import type { Filter, Graph, GraphNode } from '../model/types.ts';
 import type { View } from './app.tsx';
 import { Card, Empty, Mark, T, eventLink, link, useAnswer } from './bits.tsx';
+import { visible } from './events.tsx';
 import { count } from './words.ts';
 
 const FOUND: Record<string, string> = Object.assign(Object.create(null) as Record<string, string>, {
@@ -20,7 +21,19 @@ const FOUND: Record<string, string> = Object.assign(Object.create(null) as Recor
   ambiguous_id: 'Two different events have this id',
 });
 
-export function Authority({ view, id }: { view: View; id: string | undefined }): JSX.Element {
+/** So many runs and agents one can choose from. */
+const CHOICES = 200;
+
+/** The graph of what is here, or of one run or agent alone. */
+export function Authority({
+  view,
+  id,
+  filter,
+}: {
+  view: View;
+  id: string | undefined;
+  filter: Filter;
+}): JSX.Element {
   const answer = useAnswer(view.client, 'graph', [], view.turn);
   if (!answer) {
     return (
@@ -30,14 +43,25 @@ export function Authority({ view, id }: { view: View; id: string | undefined }):
       </p>
     );
   }
-  const { graph, text, doubts, at, by } = answer;
+  const { graph, text, doubts, at, by, runs } = answer;
+  const { run, agent } = filter;
+  const fits = (node: GraphNode | undefined): boolean =>
+    (!run || (node !== undefined && runs[node.id] === run)) && (!agent || node?.envelope?.agentid === agent);
+  const byId = new Map(graph.nodes.map((node) => [node.id, node]));
+  const all = graph.nodes.filter(({ kind }) => kind === 'action');
+  const findings = graph.findings.filter(({ node }) => fits(byId.get(node)));
+  const part = run || agent ? ', in this part' : '';
   const found = new Map<string, Graph['findings']>();
   for (const each of graph.findings) found.set(each.node, [...(found.get(each.node) ?? []), each]);
-  const actions = graph.nodes.filter(({ kind }) => kind === 'action');
+  const actions = all.filter(fits);
+  const toAction = (node: string): string => {
+    const query = new URLSearchParams({ ...(run && { run }), ...(agent && { agent }) }).toString();
+    return `${link('authority', node)}${query && `?${query}`}`;
+  };
   const chosen =
     graph.nodes.find((node) => node.id === id) ??
     (id === undefined
-      ? (graph.nodes.find((node) => graph.findings[0]?.node === node.id) ?? actions[0])
+      ? (graph.nodes.find((node) => findings[0]?.node === node.id) ?? actions[0])
       : undefined);
   return (
     <>
@@ -71,13 +95,14 @@ export function Authority({ view, id }: { view: View; id: string | undefined }):
         </Card>
       )}
       {graph.nodes.length === 0 && <Empty>No event says anything of authority.</Empty>}
-      {graph.findings.length > 0 ? (
-        <Card tone="findings" title={count(graph.findings.length, 'thing') + ' to look at'}>
+      {all.length > 0 && <Of nodes={all} runs={runs} filter={filter} />}
+      {findings.length > 0 ? (
+        <Card tone="findings" title={`${count(findings.length, 'thing')} to look at${part}`}>
           <ul class="plain">
-            {graph.findings.slice(0, 200).map((each) => (
+            {findings.slice(0, 200).map((each) => (
               <li>
                 ✕ <strong>{FOUND[each.kind] ?? each.kind}:</strong>{' '}
-                <a href={link('authority', each.node)}>
+                <a href={toAction(each.node)}>
                   <T v={each.node.replace(/^event:/, '')} />
                 </a>
                 . <T v={each.note} />
@@ -88,8 +113,8 @@ export function Authority({ view, id }: { view: View; id: string | undefined }):
       ) : (
         graph.nodes.length > 0 && (
           <p class="compared verified">
-            ✓ Nothing was found: every action that needs a decision has one, and every authority that is named
-            held.
+            ✓ Nothing was found{run || agent ? ' in this part' : ''}: every action that needs a decision has
+            one, and every authority that is named held.
           </p>
         )
       )}
@@ -99,7 +124,7 @@ export function Authority({ view, id }: { view: View; id: string | undefined }):
           <ul class="choices">
             {actions.slice(0, 500).map((node) => (
               <li>
-                <a href={link('authority', node.id)} aria-current={node === chosen ? 'true' : undefined}>
+                <a href={toAction(node.id)} aria-current={node === chosen ? 'true' : undefined}>
                   <State node={node} /> <T v={nameOf(node)} most={100} />
                   {found.has(node.id) && (
                     <strong class="bad"> ✕ {FOUND[found.get(node.id)?.[0]?.kind ?? ''] ?? ''}</strong>
@@ -113,6 +138,59 @@ export function Authority({ view, id }: { view: View; id: string | undefined }):
       )}
       {chosen && <Why node={chosen} graph={graph} text={text} found={found} at={at} />}
     </>
+  );
+}
+
+/** Of which run, of which agent: what did something that needs leave. */
+function Of({
+  nodes,
+  runs,
+  filter,
+}: {
+  nodes: GraphNode[];
+  runs: Record<string, string>;
+  filter: Filter;
+}): JSX.Element {
+  const sorted = (list: (string | undefined)[], chosen: string | undefined): string[] =>
+    [...new Set([...(chosen ? [chosen] : []), ...list.filter((each) => each !== undefined && each !== '')])]
+      .slice(0, CHOICES)
+      .sort() as string[];
+  const byRun = sorted(
+    nodes.map(({ id }) => runs[id]),
+    filter.run,
+  );
+  const byAgent = sorted(
+    nodes.map(({ envelope }) => envelope?.agentid),
+    filter.agent,
+  );
+  const set = (change: Filter): void => {
+    const query = new URLSearchParams();
+    for (const [key, value] of Object.entries({ run: filter.run, agent: filter.agent, ...change }))
+      if (value) query.set(key, value);
+    const text = query.toString();
+    location.hash = text ? `#/authority?${text}` : '#/authority';
+  };
+  const choice = (
+    name: string,
+    value: string | undefined,
+    of: string[],
+    key: 'run' | 'agent',
+  ): JSX.Element => (
+    <label>
+      {name}{' '}
+      <select value={value ?? ''} onChange={(change) => set({ [key]: change.currentTarget.value })}>
+        <option value="">all</option>
+        {of.map((each) => (
+          <option value={each}>{visible(each)}</option>
+        ))}
+      </select>
+    </label>
+  );
+  return (
+    <form class="filters" onSubmit={(submit) => submit.preventDefault()}>
+      {choice('Run', filter.run, byRun, 'run')}
+      {choice('Agent', filter.agent, byAgent, 'agent')}
+    </form>
   );
 }
 

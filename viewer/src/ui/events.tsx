@@ -65,6 +65,9 @@ export function Events({ view, filter }: { view: View; filter: Filter }): JSX.El
           show={shortType}
         />
         <Choice name="Agent" value={filter.agent} of={summary.agents} set={(agent) => set({ agent })} />
+        {summary.tools.length > 0 && (
+          <Choice name="Tool" value={filter.tool} of={summary.tools} set={(tool) => set({ tool })} />
+        )}
         <label>
           Run{' '}
           <input

@@ -168,7 +168,7 @@ function One({ view, id }: { view: View; id: string }): JSX.Element {
           </>
         )}
         , <a href={filterLink({ run: run.id })}>its events as a list</a>,{' '}
-        <a href="#/authority">by whose leave</a>
+        <a href={`#/authority?${new URLSearchParams({ run: run.id }).toString()}`}>by whose leave</a>
       </p>
       <div class="tiles">
         <Tile name="took" value={span(length)} />
