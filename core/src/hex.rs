@@ -13,6 +13,20 @@ const PAIRS: [[u8; 2]; 256] = {
     pairs
 };
 
+/// What no digit stands for.
+const NONE: u8 = 0xFF;
+
+/// What each character stands for.
+const VALUES: [u8; 256] = {
+    let mut values = [NONE; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[DIGITS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
 /// The two digits of a byte.
 pub(crate) const fn pair(byte: u8) -> [u8; 2] {
     PAIRS[byte as usize]
@@ -41,19 +55,17 @@ pub(crate) fn is_digits(text: &[u8]) -> bool {
 
 /// The `N` bytes that exactly `2 * N` digits stand for.
 pub(crate) fn read<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
     if digits.len() != 2 * N {
         return None;
     }
-    let mut out = [0; N];
+    let (mut out, mut found) = ([0; N], 0);
     for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
+        found |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(out)
+    // One that is none would have set every bit.
+    (found != NONE).then_some(out)
 }
 
 #[cfg(test)]

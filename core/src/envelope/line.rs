@@ -207,7 +207,27 @@ impl Envelope<'_> {
     }
 }
 
+/// A signature without its line.
+#[cfg(any(feature = "intake", all(test, feature = "otlp")))]
+#[cfg_attr(not(feature = "intake"), allow(dead_code, reason = "only the intake looks at it"))]
+pub(crate) struct Signature {
+    pub(crate) keyid: Box<str>,
+    pub(crate) sigalg: Box<str>,
+    /// Empty where it is not base64.
+    pub(crate) bytes: Box<[u8]>,
+}
+
 impl Seal<'_> {
+    /// The signature, if there is one.
+    #[cfg(any(feature = "intake", all(test, feature = "otlp")))]
+    pub(crate) fn to_signature(&self) -> Option<Signature> {
+        Some(Signature {
+            bytes: self.signature.as_ref()?.as_deref().unwrap_or_default().into(),
+            keyid: self.keyid.as_deref().unwrap_or_default().into(),
+            sigalg: self.sigalg.as_deref().unwrap_or_default().into(),
+        })
+    }
+
     /// Whether none of the signature members is there.
     pub(crate) fn is_absent(&self) -> bool {
         self.sigalg.is_none() && self.keyid.is_none() && self.signature.is_none()

@@ -104,15 +104,39 @@ fn tls_with_client_certificates_lets_in_who_has_one() {
     assert!(error.to_string().contains("belong together"), "{error}");
 }
 
+#[test]
+fn a_snapshot_of_what_its_sender_knows_may_come_first() {
+    use crate::sinks::stream::datadog::{LAYOUTS, snapshot};
+    let dir = TempDir::new();
+    let intake = Intake::start(options(&dir, "127.0.0.1:0")).unwrap();
+    let ok = |batch| Status { batch, ok: true, refused: Vec::new() };
+    for layout in LAYOUTS {
+        let say = |said| {
+            let (_, statuses, end) = say_within(1 << 16, intake.address(), layout.path, &[], said);
+            (statuses, end.unwrap())
+        };
+        let (first, second) = snapshot(layout, &sealed(4));
+        let (first, second) = (|n| frame_batch(n, &first), |n| frame_batch(n, &second));
+        // The second is of no use without what the first has defined.
+        assert_eq!(say(vec![first(0), second(1)]), (vec![ok(0), ok(1)], "0".to_owned()));
+        assert_eq!(say(vec![second(1)]), (vec![], "15".to_owned()));
+        // It comes once, and before everything else.
+        assert_eq!(say(vec![first(0), second(0)]), (vec![ok(0)], "15".to_owned()));
+        assert_eq!(say(vec![first(1), second(0)]), (vec![ok(1)], "15".to_owned()));
+    }
+    assert_eq!(got(&dir).len(), 2 * 4);
+}
+
 /// Says these bytes to an intake over a stream, and hears what it says: statuses, and the gRPC status at the end.
 fn say(address: &str, headers: &[(&str, &str)], said: Vec<Vec<u8>>) -> (u16, Vec<Status>, Option<String>) {
-    say_within(1 << 16, address, headers, said)
+    say_within(1 << 16, address, PATH, headers, said)
 }
 
 /// The same, with room for so many bytes that were not yet taken.
 fn say_within(
     window: u32,
     address: &str,
+    path: &str,
     headers: &[(&str, &str)],
     said: Vec<Vec<u8>>,
 ) -> (u16, Vec<Status>, Option<String>) {
@@ -129,7 +153,7 @@ fn say_within(
         }
         drop(out);
         let mut request = Request::builder().method("POST").version(Version::HTTP_2);
-        request = request.uri(format!("http://{address}{PATH}")).header("content-type", "application/grpc");
+        request = request.uri(format!("http://{address}{path}")).header("content-type", "application/grpc");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -250,7 +274,7 @@ fn an_acknowledgement_waits_for_a_peer_that_takes_none() {
         .collect();
     let headers = [(HEADER, speaks())];
     let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let (_, statuses, end) = say_within(8, intake.address(), &headers, batches);
+    let (_, statuses, end) = say_within(8, intake.address(), PATH, &headers, batches);
     assert_eq!(end.as_deref(), Some("0"));
     assert_eq!(statuses.iter().map(|status| status.batch).collect::<Vec<_>>(), (1..=200).collect::<Vec<_>>());
     assert_eq!(got(&dir).len(), 200);
@@ -332,7 +356,10 @@ fn settled(script: Vec<Answers>, n: u64) -> (Vec<(usize, String)>, Totals) {
     let (writer, door) = writer::Writer::start(Box::new(Scripted(script.into())), None).unwrap();
     let (told, heard) = std::sync::mpsc::channel();
     let room = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().unwrap();
-    let lines = sealed(n).into_iter().map(crate::sinks::stream::compact::Rebuilt::Envelope).collect();
+    let lines = sealed(n)
+        .into_iter()
+        .map(|line| crate::sinks::stream::compact::Rebuilt::Envelope(line, None))
+        .collect();
     let done = Box::new(move |refused| told.send(refused).unwrap());
     assert!(door.try_send(writer::Job { lines, done, room }).is_ok());
     drop(door);
@@ -369,7 +396,7 @@ fn the_sink_behind_it_decides_about_each_envelope() {
 fn what_is_altered_on_the_way_is_said() {
     let lines = sealed(6);
     let mut none = watch::Watch::new(Vec::new());
-    let all: u64 = lines.iter().map(|line| none.see(line)).sum();
+    let all: u64 = lines.iter().map(|line| none.see(line, None)).sum();
     assert!(
         all >= lines.iter().filter(|line| line.signed).count() as u64,
         "signed with a key that was not given"
@@ -384,8 +411,8 @@ fn what_is_altered_on_the_way_is_said() {
             Envelope::new(crate::sink::EnvelopeInner { bytes: text.into_bytes().into(), ..line.parts() })
         })
         .collect();
-    assert_eq!(watch.see(&unsigned[0]) + watch.see(&unsigned[1]), 0);
-    assert_eq!(watch.see(&unsigned[1]), 0, "a repeat is none");
-    assert_eq!(watch.see(&unsigned[4]), 1, "the chain does not lead there");
+    assert_eq!(watch.see(&unsigned[0], None) + watch.see(&unsigned[1], None), 0);
+    assert_eq!(watch.see(&unsigned[1], None), 0, "a repeat is none");
+    assert_eq!(watch.see(&unsigned[4], None), 1, "the chain does not lead there");
     assert_eq!(watch.finish(), 1, "no signature covers them");
 }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::envelope::line::{Line, Reader};
+use crate::envelope::line::{Line, Reader, Signature};
 use crate::envelope::seal_message;
 use crate::seam::Uuid;
 use crate::sink::{Envelope, EnvelopeHash};
@@ -37,8 +37,9 @@ impl Watch {
         Self { keys, streams: HashMap::new(), reader: Reader::default(), turn: 0 }
     }
 
-    /// Looks at an envelope; how many findings that makes.
-    pub(crate) fn see(&mut self, envelope: &Envelope) -> u64 {
+    /// Looks at an envelope, of which the signature is read from the line unless it is noted beside it; how many findings
+    /// that makes.
+    pub(crate) fn see(&mut self, envelope: &Envelope, signature: Option<&Signature>) -> u64 {
         let (streamid, sequence) = (envelope.streamid, envelope.sequence);
         let mut findings = 0;
         let mut say = |what: &str| {
@@ -55,7 +56,7 @@ impl Watch {
         if !follows {
             say("the chain does not lead here from the envelope before it");
         }
-        let covered = is_signed(&mut self.reader, &self.keys, envelope).unwrap_or_else(|wrong| {
+        let covered = is_signed(&mut self.reader, &self.keys, envelope, signature).unwrap_or_else(|wrong| {
             say(wrong);
             false
         });
@@ -85,19 +86,27 @@ impl Watch {
 }
 
 /// Whether the envelope has a good signature; what is wrong with the one that it has.
-fn is_signed(reader: &mut Reader, keys: &[TrustedKey], envelope: &Envelope) -> Result<bool, &'static str> {
-    // Only a signature is worth reading the line again.
+fn is_signed(
+    reader: &mut Reader,
+    keys: &[TrustedKey],
+    envelope: &Envelope,
+    noted: Option<&Signature>,
+) -> Result<bool, &'static str> {
     if !envelope.signed {
         return Ok(false);
     }
-    let Line::Envelope(line) = reader.read(&envelope.bytes) else { return Ok(false) };
-    let Some(signature) = &line.seal.signature else { return Ok(false) };
-    let keyid = line.seal.keyid.as_deref().unwrap_or_default();
-    let key = keys.iter().find(|key| key.id == keyid && key.may_seal_for(&line.agentid));
+    let read = match noted {
+        Some(_) => None,
+        None => match reader.read(&envelope.bytes) {
+            Line::Envelope(line) => line.seal.to_signature(),
+            _ => None,
+        },
+    };
+    let Some(signature) = noted.or(read.as_ref()) else { return Ok(false) };
+    let key = keys.iter().find(|key| key.id == *signature.keyid && key.may_seal_for(&envelope.agentid));
     let key = key.ok_or("no key that was given has its keyid")?;
-    let named = line.seal.sigalg.as_deref() == Some(key.key.algorithm().name());
-    let signature = signature.as_deref().unwrap_or_default();
-    if named && key.key.verify(&[&seal_message(&envelope.hash)], signature) {
+    let named = *signature.sigalg == *key.key.algorithm().name();
+    if named && key.key.verify(&[&seal_message(&envelope.hash)], &signature.bytes) {
         Ok(true)
     } else {
         Err("the signature is wrong")

@@ -139,7 +139,7 @@ impl Owner {
         for (number, job) in jobs.iter().enumerate() {
             for (at, line) in job.lines.iter().enumerate() {
                 match line {
-                    Rebuilt::Envelope(envelope) => {
+                    Rebuilt::Envelope(envelope, _) => {
                         batch.push(envelope.clone());
                         places.push((number, at));
                     }
@@ -149,7 +149,12 @@ impl Owner {
         }
         let Some(answers) = self.settle(&batch) else { return false };
         if let Some(watch) = &mut self.watch {
-            let findings = batch.iter().map(|envelope| watch.see(envelope)).sum::<u64>();
+            let lines = jobs.iter().flat_map(|job| &job.lines);
+            let findings = lines.map(|line| match line {
+                Rebuilt::Envelope(envelope, signature) => watch.see(envelope, signature.as_ref()),
+                Rebuilt::Other(_) => 0,
+            });
+            let findings = findings.sum::<u64>();
             lock(&self.totals).findings += findings;
         }
         for (failure, (number, at)) in answers.into_iter().zip(places) {

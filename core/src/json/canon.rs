@@ -208,6 +208,7 @@ fn string(text: &[u8], at: usize) -> Option<(usize, bool)> {
     let mut at = at + 1;
     let mut plain = true;
     loop {
+        at += nothing_special(&text[at..]);
         match *text.get(at)? {
             b'"' => return Some((at + 1, plain)),
             b'\\' => {
@@ -221,6 +222,24 @@ fn string(text: &[u8], at: usize) -> Option<(usize, bool)> {
             }
         }
     }
+}
+
+/// How many bytes follow that are ASCII and mean nothing in a string, as far as can be told eight at a time.
+fn nothing_special(text: &[u8]) -> usize {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    // Sets the topmost bit of the lowest byte that is 0, and perhaps of bytes above that one.
+    let zero = |word: u64| word.wrapping_sub(EACH) & !word & (EACH << 7);
+    let mut at = 0;
+    while let Some(word) = text[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        let control = word.wrapping_sub(EACH * 0x20) & !word & (EACH << 7);
+        let special = zero(word ^ (EACH * 0x22)) | zero(word ^ (EACH * 0x5C)) | control | word & (EACH << 7);
+        if special != 0 {
+            return at + (special.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    at
 }
 
 /// The length of a canonical escape, backslash included, given what follows the backslash.

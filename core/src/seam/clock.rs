@@ -179,16 +179,53 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (era * 400 + year + i64::from(month <= 2), month, day)
 }
 
+/// Reads what [`format_time`] writes, and nothing else: writing it again gives the same bytes.
+pub(crate) fn read_time(text: &[u8]) -> Option<UnixNanos> {
+    let text: &[u8; 30] = text.try_into().ok()?;
+    const FORM: &[u8; 30] = b"0000-00-00T00:00:00.000000000Z";
+    let mut fits = true;
+    for (byte, form) in text.iter().zip(FORM) {
+        fits &= if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
+    }
+    if !fits {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        text[from..to].iter().fold(0_i64, |number, digit| number * 10 + i64::from(digit - b'0'))
+    };
+    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
+    let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
+    let days = days(year, month, day);
+    // A day that no month has would be written otherwise.
+    if hour > 23 || minute > 59 || second > 59 || civil(days) != (year, month, day) {
+        return None;
+    }
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
+    seconds.checked_mul(1_000_000_000)?.checked_add(number(20, 29))
+}
+
+/// Days from 1970-01-01 to this one: what [`civil`] undoes.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (era, within) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + within * 365 + within / 4 - within / 100 + of_year - 719_468
+}
+
 /// Reads an RFC 3339 time of any offset and precision up to nanoseconds.
 #[must_use]
 pub fn parse_time(text: &str) -> Option<UnixNanos> {
+    // As every envelope has them.
+    if let Some(time) = read_time(text.as_bytes()) {
+        return Some(time);
+    }
     let time: Timestamp = text.parse().ok()?;
     i64::try_from(time.as_nanosecond()).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Timestamp, format_time, parse_time};
+    use super::{Timestamp, format_time, parse_time, read_time};
 
     /// Every day that the clock can show, at awkward times, against a library's calendar.
     #[test]
@@ -204,7 +241,32 @@ mod tests {
                 let time = Timestamp::from_nanosecond(i128::from(nanos)).unwrap();
                 assert_eq!(text, format!("{time:.9}"));
                 assert_eq!(parse_time(text), Some(nanos));
+                assert_eq!(read_time(text.as_bytes()), Some(nanos));
             }
         }
+    }
+
+    #[test]
+    fn what_is_no_time_of_that_form_is_read_as_none() {
+        for wrong in [
+            "2026-02-30T00:00:00.000000000Z",
+            "2026-13-01T00:00:00.000000000Z",
+            "2026-00-01T00:00:00.000000000Z",
+            "2026-01-00T00:00:00.000000000Z",
+            "2026-01-01T24:00:00.000000000Z",
+            "2026-01-01T00:60:00.000000000Z",
+            "2026-01-01T00:00:60.000000000Z",
+            "2026-01-01t00:00:00.000000000Z",
+            "2026-01-01T00:00:00.00000000zZ",
+            "2026-01-01T00:00:00.0000000000",
+            "0000-01-01T00:00:00.000000000Z",
+            "9999-12-31T23:59:59.999999999Z",
+            "2262-04-11T23:47:16.854775808Z",
+            "2026-01-01T00:00:00Z",
+            "",
+        ] {
+            assert_eq!(read_time(wrong.as_bytes()), None, "{wrong}");
+        }
+        assert_eq!(read_time(b"2262-04-11T23:47:16.854775807Z"), Some(i64::MAX));
     }
 }

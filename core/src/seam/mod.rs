@@ -15,6 +15,8 @@ mod random;
 pub mod sqlite;
 mod stdio;
 
+#[cfg(feature = "otlp")]
+pub(crate) use clock::read_time;
 pub use clock::{Clock, Instant, ManualClock, SystemClock, UnixNanos, format_time, parse_time};
 pub(crate) use clock::{Stopwatch, pause};
 pub use env::{Env, SystemEnv};

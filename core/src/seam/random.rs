@@ -135,10 +135,28 @@ impl Uuid {
         Self(bytes)
     }
 
+    /// Reads what [`encode`](Self::encode) writes, and nothing else: small letters.
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
+        const PARTS: [(usize, usize); 5] = [(0, 8), (9, 4), (14, 4), (19, 4), (24, 12)];
+        let text: &[u8; 36] = text.try_into().ok()?;
+        if [8, 13, 18, 23].iter().any(|&at| text[at] != b'-') {
+            return None;
+        }
+        let (mut digits, mut to) = ([0; 32], 0);
+        for (from, count) in PARTS {
+            digits[to..to + count].copy_from_slice(&text[from..from + count]);
+            to += count;
+        }
+        crate::hex::read(&digits).map(Self)
+    }
+
     /// Reads the hyphenated form, in either case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.as_bytes();
+        if let Some(uuid) = Self::read(text) {
+            return Some(uuid);
+        }
         if text.len() != 36 {
             return None;
         }

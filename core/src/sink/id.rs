@@ -27,11 +27,8 @@ impl EventId {
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let fits = (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| matches!(b, b' '..=b'~'));
-        fits.then(|| match Uuid::parse(text) {
-            // A UUID in capitals is another text.
-            Some(id) if id.encode() == text.as_bytes() => Self::Uuid(id),
-            _ => Self::Own(text.into()),
-        })
+        // A UUID in capitals is another text.
+        fits.then(|| Uuid::read(text.as_bytes()).map_or_else(|| Self::Own(text.into()), Self::Uuid))
     }
 
     /// As on the wire.

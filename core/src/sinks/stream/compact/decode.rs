@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 use zstd::stream::raw::{DParameter, Decoder as Zstd, InBuffer, Operation, OutBuffer};
 
 use super::bits::{BitReader, Bytes, unzigzag};
@@ -19,9 +18,9 @@ use super::table::{
 };
 use super::{
     AROUND, CHECK, Defect, MOST_COLUMNS, MOST_EVENTS, MOST_SCHEMAS, MOST_SKELETON, MOST_STATE, MOST_VALUES,
-    PLACE, SMALL, WINDOW,
+    PLACE, SMALL, WINDOW, checked,
 };
-use crate::envelope::line::{Line, Reader};
+use crate::envelope::line::{Line, Reader, Signature};
 use crate::hex;
 use crate::seam::{Uuid, format_time};
 use crate::sink::{Envelope, EnvelopeHash};
@@ -44,8 +43,9 @@ impl Default for Bounds {
 
 /// A line as it was given to the encoder.
 pub(crate) enum Rebuilt {
-    /// An envelope.
-    Envelope(Envelope),
+    /// An envelope, and its signature if that is noted.
+    #[cfg_attr(not(feature = "intake"), allow(dead_code, reason = "only the intake looks at it"))]
+    Envelope(Envelope, Option<Signature>),
     /// Anything else.
     Other(Box<[u8]>),
 }
@@ -54,7 +54,7 @@ impl Rebuilt {
     /// The line, without a newline.
     pub(crate) fn line(&self) -> &[u8] {
         match self {
-            Self::Envelope(envelope) => &envelope.bytes,
+            Self::Envelope(envelope, _) => &envelope.bytes,
             Self::Other(line) => line,
         }
     }
@@ -66,6 +66,7 @@ pub(crate) struct Decoder {
     zstd: Zstd<'static>,
     reader: Reader,
     bounds: Bounds,
+    signatures: bool,
 }
 
 #[derive(Default)]
@@ -107,8 +108,17 @@ enum Said {
     Bool(bool),
     Difference(i64),
     Plain([u8; 16]),
-    V7 { after: i64, random: u128 },
-    Near { chain: bool, after: i64, from: i64 },
+    /// The random bits in two parts, so that none of these takes more room than it must: there are many.
+    V7 {
+        after: i64,
+        high: u16,
+        low: u64,
+    },
+    Near {
+        chain: bool,
+        after: i64,
+        from: i64,
+    },
 }
 
 #[derive(Default)]
@@ -120,6 +130,11 @@ struct Column {
     near: u128,
     random: u128,
     time: i64,
+}
+
+/// Of random bits that fit.
+fn v7_said(after: i64, random: u128) -> Said {
+    Said::V7 { after, high: (random >> 64) as u16, low: random as u64 }
 }
 
 /// A value takes at least so many bytes of a batch's lines, with what is around it in its envelope and what of the bound
@@ -139,7 +154,13 @@ impl Decoder {
     pub(crate) fn new(bounds: Bounds) -> std::io::Result<Self> {
         let mut zstd = Zstd::new()?;
         zstd.set_parameter(DParameter::WindowLogMax(WINDOW))?;
-        Ok(Self { state: State::default(), zstd, reader: Reader::default(), bounds })
+        Ok(Self { state: State::default(), zstd, reader: Reader::default(), bounds, signatures: false })
+    }
+
+    #[cfg(feature = "intake")]
+    /// Whether signatures are noted: whoever verifies need not read the lines again.
+    pub(crate) fn noting_signatures(self, signatures: bool) -> Self {
+        Self { signatures, ..self }
     }
 
     /// Bytes of state, near enough.
@@ -167,28 +188,27 @@ impl Decoder {
         self.state.define(&mut plain, self.bounds.state)?;
         let count = plain.size(MOST_EVENTS)?;
         let mut order = Vec::with_capacity(count.min(plain.0.len()));
-        let mut counts = HashMap::<usize, usize>::new();
+        let mut counts = vec![0_usize; self.state.schemas.len() + 1];
         let mut appearance = Vec::new();
         for _ in 0..count {
             let number = plain.size(self.state.schemas.len())?;
             order.push(number);
-            let seen = counts.entry(number).or_insert(0);
-            *seen += 1;
-            if *seen == 1 && number > 0 {
+            counts[number] += 1;
+            if counts[number] == 1 && number > 0 {
                 appearance.push(number - 1);
             }
         }
         // What a batch says of each value is kept until its lines are written: no more values than such lines can have.
         let mut values = self.bounds.batch / LEAST_OF_VALUE;
         for number in appearance {
-            let events = counts.get(&(number + 1)).copied().unwrap_or(0);
+            let events = counts[number + 1];
             let schema = &mut self.state.schemas[number];
             self.state.bytes += schema.read(events, &mut values, &mut plain, &mut raw, &mut bits)?;
         }
         let mut rebuilt = Vec::with_capacity(order.len());
         let mut line = Vec::new();
         let mut left = self.bounds.batch;
-        let mut hash = Sha256::new();
+        let mut found = 0;
         for number in order {
             line.clear();
             match number.checked_sub(1) {
@@ -196,17 +216,19 @@ impl Decoder {
                 None => line.extend_from_slice(plain.counted()?),
             }
             left = left.checked_sub(line.len()).ok_or(Defect("the batch is larger than allowed"))?;
-            hash.update(&line);
-            hash.update(b"\n");
-            let found = match self.reader.read(&line) {
-                Line::Envelope(envelope) => Some(envelope.for_sink()),
+            found = checked(found, &line);
+            let envelope = match self.reader.read(&line) {
+                Line::Envelope(envelope) => {
+                    let signature = if self.signatures { envelope.seal.to_signature() } else { None };
+                    Some((envelope.for_sink(), signature))
+                }
                 _ => None,
             };
-            rebuilt.push(match found {
-                Some(parts) => {
+            rebuilt.push(match envelope {
+                Some((parts, signature)) => {
                     self.state.streams.insert(parts.streamid, (parts.sequence, parts.hash));
-                    let bytes = std::mem::take(&mut line).into_boxed_slice();
-                    Rebuilt::Envelope(Envelope::new(crate::sink::EnvelopeInner { bytes, ..parts }))
+                    let bytes = line.as_slice().into();
+                    Rebuilt::Envelope(Envelope::new(crate::sink::EnvelopeInner { bytes, ..parts }), signature)
                 }
                 None => Rebuilt::Other(line.as_slice().into()),
             });
@@ -214,7 +236,7 @@ impl Decoder {
         if !plain.0.is_empty() || !raw.0.is_empty() || !bits.at_end() {
             return Err(Defect("the batch has more bytes than it says"));
         }
-        if hash.finalize()[..CHECK] != *check {
+        if found.to_le_bytes() != *check {
             return Err(Defect("the rebuilt lines are not those that were sent"));
         }
         if self.state.bytes + self.state.streams.len() * 128 > self.bounds.state {
@@ -371,7 +393,11 @@ impl State {
                     hex::push(line, &place.text);
                 }
                 Kind::Base64 => match place.batch.pop_front() {
-                    Some(Said::Once(raw)) => line.extend_from_slice(STANDARD.encode(raw).as_bytes()),
+                    Some(Said::Once(raw)) => {
+                        let from = line.len();
+                        line.resize(from + raw.len().div_ceil(3) * 4, 0);
+                        STANDARD.encode_slice(raw, &mut line[from..]).map_err(|_| DEFECT_CODE)?;
+                    }
                     _ => return Err(DEFECT_CODE),
                 },
                 Kind::Previous => match (place.batch.pop_front(), head) {
@@ -466,9 +492,7 @@ impl Place {
                 (Kind::Text | Kind::Json, _) => Said::Back(back(TEXT_BACK)?),
                 (Kind::Hex, NEW) => Said::Once(raw.take(self.length)?.into()),
                 (Kind::Hex, _) => Said::Back(back(HEX_BACK)?),
-                (Kind::Uuid | Kind::Stream, NEW) => {
-                    Said::V7 { after: unzigzag(plain.varint()?), random: bits.take(V7_BITS)? }
-                }
+                (Kind::Uuid | Kind::Stream, NEW) => v7_said(unzigzag(plain.varint()?), bits.take(V7_BITS)?),
                 (Kind::Uuid | Kind::Stream, PLAIN) => {
                     Said::Plain(raw.take(16)?.try_into().map_err(|_| DEFECT_CODE)?)
                 }
@@ -573,7 +597,8 @@ impl Place {
         let uuid = match self.batch.pop_front() {
             None | Some(Said::Same) => return self.uuid.ok_or(DEFECT_BACK),
             Some(Said::Plain(uuid)) => uuid,
-            Some(Said::V7 { after, random }) => {
+            Some(Said::V7 { after, high, low }) => {
+                let random = u128::from(high) << 64 | u128::from(low);
                 column.random = random;
                 v7(millis.wrapping_add(after), random).ok_or(Defect("a UUID's time is none"))?
             }

@@ -3,11 +3,10 @@
 //! Guarantees: every line is sent, as columns or as it is; a batch that is too large is refused before anything of the
 //! encoder's state has changed. State is bounded: at [`MOST_STATE`] it begins afresh.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher as _;
 use std::io;
 
-use sha2::{Digest, Sha256};
+use foldhash::fast::{FixedState, RandomState};
 use zstd::stream::raw::{CParameter, Encoder as Zstd, InBuffer, Operation, OutBuffer};
 
 use super::bits::{BitWriter, class, put_varint, zigzag};
@@ -15,10 +14,12 @@ use super::table::{
     BY_DIFFERENCE, BY_ENTRY, BY_VALUE, CHAIN, Decimal, ENTRY, FARTHEST, HEX_BACK, Kind, MOST_NUMBERS, NEAR,
     NEW, NUMBER_BACK, ONCE, PLAIN, RESET, SAME, SCALES, TEXT_BACK, UUID_BACK, V7_BITS, v7_parts,
 };
-use super::walk::{Leaf, Parsed, Walk};
-use super::{AROUND, CHECK, MOST_COLUMNS, MOST_EVENTS, MOST_SCHEMAS, MOST_STATE, PLACE, SMALL, WINDOW};
+use super::walk::{How, Leaf, Parsed, Walk};
+use super::{AROUND, MOST_COLUMNS, MOST_EVENTS, MOST_SCHEMAS, MOST_STATE, PLACE, SMALL, WINDOW, checked};
 use crate::seam::Uuid;
 use crate::sink::{Envelope, EnvelopeHash};
+
+type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
 
 /// The level of zstd: columns are small, so that a high one costs little.
 const LEVEL: i32 = 6;
@@ -34,6 +35,8 @@ const MOST_SEEN: usize = 4096;
 const MOST_NEW: usize = 128;
 /// Most streams whose heads are known.
 const MOST_STREAMS: usize = 4096;
+/// Most digits of a value that is hexadecimal.
+const MOST_DIGITS: usize = 128;
 /// For so many values a place keeps the room from batch to batch: there are many places.
 const KEPT: usize = 64;
 
@@ -62,6 +65,8 @@ struct State {
     by_path: HashMap<(Kind, u64), usize>,
     streams: HashMap<Uuid, (u64, EnvelopeHash)>,
     bytes: usize,
+    /// Schemas and entries.
+    live: u64,
 }
 
 struct Schema {
@@ -129,8 +134,7 @@ impl Encoder {
 
     /// Schemas and entries of dictionaries that it refers to.
     pub(crate) fn live(&self) -> u64 {
-        self.state.schemas.len() as u64
-            + self.state.columns.iter().map(|column| column.entries.len() as u64).sum::<u64>()
+        self.state.live
     }
 
     /// Bytes of state, near enough.
@@ -161,11 +165,10 @@ impl Encoder {
         let mut defined = Vec::new();
         let (mut new, mut order) = (0, Vec::with_capacity(batch.len()));
         let mut literal = Vec::new();
-        let mut check = Sha256::new();
+        let mut check = 0;
         for envelope in batch {
             let line = &envelope.bytes;
-            check.update(line);
-            check.update(b"\n");
+            check = checked(check, line);
             let schema = self.schema(line, &mut defined, &mut new);
             order.push(schema.map_or(0, |schema| schema + 1));
             match schema {
@@ -196,7 +199,7 @@ impl Encoder {
         self.defined += self.live() - before;
         let compressed = self.compress(&plain)?;
         let mut out = Vec::with_capacity(compressed.len() + raw.len() + 64);
-        out.extend_from_slice(&check.finalize()[..CHECK]);
+        out.extend_from_slice(&check.to_le_bytes());
         put_varint(&mut out, compressed.len() as u64);
         out.extend_from_slice(&compressed);
         put_varint(&mut out, raw.len() as u64);
@@ -235,7 +238,7 @@ impl Encoder {
     /// The schema of a line, which is now split; `None`: it goes as it is.
     fn schema(&mut self, line: &[u8], defined: &mut Vec<u8>, new: &mut usize) -> Option<usize> {
         for coarse in [false, true] {
-            if !self.walk.run(line, coarse) {
+            if !self.walk.run(line, How { coarse, paths: false }) {
                 continue;
             }
             if let Some(&schema) = self.state.by_skeleton.get(&*self.walk.skeleton) {
@@ -246,6 +249,8 @@ impl Encoder {
             let crowded = self.state.schemas.len() >= MOST_SCHEMAS / if coarse { 1 } else { 2 };
             if *new < most && !crowded && self.state.columns.len() + self.walk.leaves.len() < MOST_COLUMNS {
                 *new += 1;
+                // Which members they are is asked only now.
+                self.walk.run(line, How { coarse, paths: true });
                 return Some(self.state.define(&self.walk, defined));
             }
         }
@@ -254,7 +259,7 @@ impl Encoder {
 
     /// Notes what is to be sent of an event, which was split last.
     fn event(&mut self, schema: usize, line: &[u8]) {
-        let State { schemas, columns, streams, bytes, .. } = &mut self.state;
+        let State { schemas, columns, streams, bytes, live, .. } = &mut self.state;
         let schema = &mut schemas[schema];
         schema.in_batch += 1;
         let leaves = &self.walk.leaves;
@@ -272,7 +277,7 @@ impl Encoder {
             let text = &line[leaf.at.clone()];
             let column = &mut columns[place.column];
             match (leaf.kind, leaf.parsed) {
-                (Kind::Text | Kind::Json, _) => place.text(column, text, bytes),
+                (Kind::Text | Kind::Json, _) => *live += u64::from(place.text(column, text, bytes)),
                 (Kind::Number, Parsed::Number(number)) => place.out.numbers.push(number),
                 (Kind::Bool, Parsed::Bool(yes)) => place.bool(yes),
                 (Kind::EventTime | Kind::Time, Parsed::Time(at)) => {
@@ -325,6 +330,7 @@ impl State {
             });
         }
         self.bytes += walk.skeleton.len() + PLACE * (places.len() + 1);
+        self.live += 1;
         let number = self.schemas.len();
         self.schemas.push(Schema { places, in_batch: 0 });
         self.by_skeleton.insert(walk.skeleton.as_slice().into(), number);
@@ -354,14 +360,17 @@ impl Place {
         self.out.codes.push(code);
     }
 
-    fn text(&mut self, column: &mut Column, text: &[u8], bytes: &mut usize) {
+    /// Whether that made an entry.
+    fn text(&mut self, column: &mut Column, text: &[u8], bytes: &mut usize) -> bool {
         if self.last == text {
-            return self.code(SAME);
+            self.code(SAME);
+            return false;
         }
         *bytes = (*bytes + text.len()).saturating_sub(self.last.len());
         refill(&mut self.last, text);
         if let Some(&entry) = column.entries.get(text) {
-            return self.code((column.entries.len() - 1 - entry) as u64 + TEXT_BACK);
+            self.code((column.entries.len() - 1 - entry) as u64 + TEXT_BACK);
+            return false;
         }
         let keep = text.len() <= SHORT || (text.len() <= LONGEST && column.seen_often(text, bytes));
         self.code(if keep { ENTRY } else { ONCE });
@@ -371,13 +380,14 @@ impl Place {
             column.entries.insert(text.into(), column.entries.len());
             *bytes += text.len() + AROUND;
         }
+        keep
     }
 
     fn bool(&mut self, yes: bool) {
         let same = self.last.first().is_some_and(|&last| last == u8::from(yes));
         // The first is sent, whatever it is.
         self.out.varies |= !same;
-        self.last = vec![yes.into()];
+        refill(&mut self.last, &[yes.into()]);
         self.out.codes.push(yes.into());
     }
 
@@ -392,7 +402,7 @@ impl Place {
         if self.last == uuid {
             return self.code(SAME);
         }
-        self.last = uuid.to_vec();
+        refill(&mut self.last, uuid);
         let back =
             column.ids.get(uuid).map(|at| column.count - 1 - at).filter(|&back| back < FARTHEST as u64);
         match (back, v7_parts(uuid)) {
@@ -438,16 +448,19 @@ impl Place {
         if self.last == digits {
             return self.code(SAME);
         }
-        self.last.clear();
-        self.last.extend_from_slice(digits);
-        let value: Vec<u8> =
-            digits.chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect();
-        let back = column.long.get(&*value).map(|at| column.count - 1 - at);
+        refill(&mut self.last, digits);
+        let mut value = [0; MOST_DIGITS / 2];
+        let value = &mut value[..digits.len() / 2];
+        for (byte, pair) in value.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = digit(pair[0]) << 4 | digit(pair[1]);
+        }
+        let value = &*value;
+        let back = column.long.get(value).map(|at| column.count - 1 - at);
         match back.filter(|&back| back < FARTHEST as u64) {
             Some(back) => self.code(back + HEX_BACK),
             None => {
                 self.code(NEW);
-                self.out.raw.extend_from_slice(&value);
+                self.out.raw.extend_from_slice(value);
             }
         }
         if column.long.len() > 2 * FARTHEST {
@@ -463,9 +476,10 @@ impl Place {
 
     fn base64(&mut self, text: &[u8]) {
         use base64::Engine as _;
-        let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
-        debug_assert_eq!(bytes.len(), usize::from(self.length));
-        self.out.raw.extend_from_slice(&bytes);
+        let before = self.out.raw.len();
+        // Splitting the line has read it already.
+        let _ = base64::engine::general_purpose::STANDARD.decode_vec(text, &mut self.out.raw);
+        debug_assert_eq!(self.out.raw.len() - before, usize::from(self.length));
     }
 }
 
@@ -485,13 +499,12 @@ fn digit(digit: u8) -> u8 {
 impl Column {
     /// Whether a long text has come often enough to be kept.
     fn seen_often(&mut self, text: &[u8], bytes: &mut usize) -> bool {
-        let mut hash = DefaultHasher::new();
-        text.hash(&mut hash);
+        let hash = FixedState::default().hash_one(text);
         if self.seen.len() >= MOST_SEEN {
             *bytes = bytes.saturating_sub(SMALL * self.seen.len());
             self.seen.clear();
         }
-        let seen = self.seen.entry(hash.finish()).or_insert(0);
+        let seen = self.seen.entry(hash).or_insert(0);
         if *seen == 0 {
             *bytes += SMALL;
         }
@@ -550,7 +563,8 @@ impl Place {
     fn numbers(&mut self, numbers: &[Decimal], plain: &mut Vec<u8>, bits: &mut BitWriter) -> usize {
         let before = self.number;
         let (mut by_value, mut by_difference, mut by_entry) = (0, 0, 0);
-        let (mut last, mut entries) = (before, self.entries.clone());
+        let (mut last, known) = (before, self.entries.len());
+        let entries = &mut self.entries;
         let mut codes = Vec::with_capacity(numbers.len());
         for &number in numbers {
             // An eighth of a byte each; a class takes about three.
@@ -574,8 +588,7 @@ impl Place {
         }
         self.number = last;
         if by_entry <= by_value.min(by_difference) {
-            let learned = SMALL * (entries.len() - self.entries.len());
-            self.entries = entries;
+            let learned = SMALL * (entries.len() - known);
             plain.push(BY_ENTRY);
             codes.iter().for_each(|&code| put_varint(plain, code));
             for (number, _) in numbers.iter().zip(&codes).filter(|(_, code)| **code == NEW) {
@@ -584,6 +597,7 @@ impl Place {
             }
             return learned;
         }
+        entries.truncate(known);
         let scales = numbers.iter().any(|number| number.scale != before.scale);
         let mode = if by_value <= by_difference { BY_VALUE } else { BY_DIFFERENCE };
         plain.push(mode | if scales { SCALES } else { 0 });

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::bits::{put_varint, zigzag};
 use super::table::{Kind, v7_parts};
-use super::walk::{Parsed, Walk};
+use super::walk::{How, Parsed, Walk};
 use crate::sink::Envelope;
 
 #[derive(Default)]
@@ -27,7 +27,7 @@ pub(in crate::sinks::stream) fn floor(lines: &[Envelope]) -> BTreeMap<String, f6
     let mut shapes = BTreeMap::<Vec<u8>, usize>::new();
     for envelope in lines {
         let line = &envelope.bytes;
-        assert!(walk.run(line, false));
+        assert!(walk.run(line, How { coarse: false, paths: true }));
         let next = shapes.len();
         let shape = *shapes.entry(walk.skeleton.clone()).or_insert(next);
         let time = walk.leaves.iter().find_map(|leaf| match (leaf.kind, leaf.parsed) {

@@ -4,7 +4,6 @@
 //! again gives the same bytes. A line that cannot be split (it holds bytes that would be taken for marks, or is no object)
 //! is said so.
 
-use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use base64::Engine as _;
@@ -13,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::table::{Decimal, LAST_MARK};
 use super::{MOST_SKELETON, MOST_VALUES};
 use crate::hex;
-use crate::seam::{UnixNanos, Uuid, format_time, parse_time};
+use crate::seam::{UnixNanos, Uuid, read_time};
 
 pub(in crate::sinks::stream) use super::table::Kind;
 
@@ -32,7 +31,7 @@ pub(in crate::sinks::stream) struct Leaf {
     pub(in crate::sinks::stream) kind: Kind,
     /// Where it stands in the line.
     pub(in crate::sinks::stream) at: Range<usize>,
-    /// Which member it is, by its path.
+    /// Which member it is, by its path; 0 unless paths were asked for.
     pub(in crate::sinks::stream) path: u64,
     pub(in crate::sinks::stream) parsed: Parsed,
 }
@@ -50,30 +49,48 @@ pub(in crate::sinks::stream) enum Parsed {
     Sequence(u64),
 }
 
+/// How a line is split.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::sinks::stream) struct How {
+    /// `data` is one value.
+    pub(in crate::sinks::stream) coarse: bool,
+    /// Leaves know their paths, which only a skeleton that is new needs.
+    pub(in crate::sinks::stream) paths: bool,
+}
+
 /// Reused from line to line.
 #[derive(Default)]
 pub(in crate::sinks::stream) struct Walk {
     pub(in crate::sinks::stream) skeleton: Vec<u8>,
     pub(in crate::sinks::stream) leaves: Vec<Leaf>,
+    how: How,
     /// End of the part of the line that the skeleton has.
     copied: usize,
-    time: Vec<u8>,
+}
+
+/// Where in a line the walk is.
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    depth: usize,
+    path: u64,
+    key: &'a [u8],
 }
 
 impl Walk {
-    /// Splits `line`; with `coarse`, `data` is one value. `false`: it cannot be split.
-    pub(in crate::sinks::stream) fn run(&mut self, line: &[u8], coarse: bool) -> bool {
+    /// Splits `line`. `false`: it cannot be split.
+    pub(in crate::sinks::stream) fn run(&mut self, line: &[u8], how: How) -> bool {
         self.skeleton.clear();
         self.leaves.clear();
+        self.how = how;
         self.copied = 0;
-        if line.first() != Some(&b'{') || self.value(line, 0, 0, 0, coarse) != Some(line.len()) {
-            return false;
-        }
-        if line[self.copied..].iter().any(|&byte| byte <= LAST_MARK) {
+        // What would be taken for a mark is in no canonical line.
+        let marks = line.iter().fold(false, |found, &byte| found | (byte <= LAST_MARK));
+        let top = Member { depth: 0, path: 0, key: b"" };
+        if marks || line.first() != Some(&b'{') || self.value(line, 0, top) != Some(line.len()) {
             return false;
         }
         self.copy(line, line.len());
-        self.leaves.len() <= MOST_VALUES && self.skeleton.len() <= MOST_SKELETON
+        self.skeleton.len() <= MOST_SKELETON
     }
 
     fn copy(&mut self, line: &[u8], to: usize) {
@@ -82,10 +99,7 @@ impl Walk {
     }
 
     fn leaf(&mut self, line: &[u8], kind: Kind, at: Range<usize>, path: u64, parsed: Parsed) -> Option<()> {
-        // What would be taken for a mark, or fills more than it saves, ends it here.
-        if line[self.copied..at.start].iter().any(|&byte| byte <= LAST_MARK)
-            || self.leaves.len() >= MOST_VALUES
-        {
+        if self.leaves.len() == MOST_VALUES {
             return None;
         }
         self.copy(line, at.start);
@@ -99,20 +113,23 @@ impl Walk {
     }
 
     /// Walks over the value that begins at `at`; answers where it ends. `None`: this is no JSON to be split.
-    fn value(&mut self, line: &[u8], at: usize, depth: usize, path: u64, coarse: bool) -> Option<usize> {
+    fn value(&mut self, line: &[u8], at: usize, member: Member<'_>) -> Option<usize> {
+        let path = member.path;
         match *line.get(at)? {
+            b'{' if member.depth < DEEPEST => self.object(line, at, member),
             open @ (b'{' | b'[') => {
                 let end = skip(line, at)?;
-                let whole = depth >= DEEPEST || (open == b'[' && elements(&line[at..end]) > MOST_ELEMENTS);
+                let whole =
+                    member.depth >= DEEPEST || (open == b'[' && elements(&line[at..end]) > MOST_ELEMENTS);
                 if whole && end - at > 2 {
                     self.leaf(line, Kind::Json, at..end, path, Parsed::AsWritten)?;
                     return Some(end);
                 }
-                self.inside(line, at, end, depth, path, coarse)
+                self.array(line, at, end, member)
             }
             b'"' => {
                 let end = string(line, at)?;
-                self.text(line, at + 1..end - 1, depth, path)?;
+                self.text(line, at + 1..end - 1, member)?;
                 Some(end)
             }
             b't' => self.word(line, at, b"true", path),
@@ -137,35 +154,40 @@ impl Walk {
         Some(end)
     }
 
-    /// Walks over the members or elements between the brackets at `at` and before `end`.
-    fn inside(
-        &mut self,
-        line: &[u8],
-        at: usize,
-        end: usize,
-        depth: usize,
-        path: u64,
-        coarse: bool,
-    ) -> Option<usize> {
-        let object = line[at] == b'{';
+    /// Walks over the members of the object that begins at `at`.
+    fn object(&mut self, line: &[u8], at: usize, member: Member<'_>) -> Option<usize> {
+        let mut at = at + 1;
+        if *line.get(at)? == b'}' {
+            return Some(at + 1);
+        }
+        loop {
+            (*line.get(at)? == b'"').then_some(())?;
+            let close = string(line, at)?;
+            let key = &line[at + 1..close - 1];
+            (*line.get(close)? == b':').then_some(())?;
+            let below = Member { depth: member.depth + 1, path: self.step(member.path, key), key };
+            at = close + 1;
+            at = if self.how.coarse && member.depth == 0 && key == b"data" {
+                let close = skip(line, at)?;
+                self.leaf(line, Kind::Json, at..close, below.path, Parsed::AsWritten)?;
+                close
+            } else {
+                self.value(line, at, below)?
+            };
+            match *line.get(at)? {
+                b',' => at += 1,
+                b'}' => return Some(at + 1),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Walks over the elements of the array from `at` to `end`.
+    fn array(&mut self, line: &[u8], at: usize, end: usize, member: Member<'_>) -> Option<usize> {
+        let below = Member { depth: member.depth + 1, path: self.step(member.path, b"[]"), key: b"[]" };
         let mut at = at + 1;
         while at < end - 1 {
-            let mut key: &[u8] = b"[]";
-            if object {
-                (line[at] == b'"').then_some(())?;
-                let close = string(line, at)?;
-                key = &line[at + 1..close - 1];
-                (*line.get(close)? == b':').then_some(())?;
-                at = close + 1;
-            }
-            let below = step(path, key);
-            if coarse && depth == 0 && key == b"data" {
-                let close = skip(line, at)?;
-                self.leaf(line, Kind::Json, at..close, below, Parsed::AsWritten)?;
-                at = close;
-            } else {
-                at = self.value(line, at, depth + 1, below, coarse)?;
-            }
+            at = self.value(line, at, below)?;
             match *line.get(at)? {
                 b',' => at += 1,
                 _ if at == end - 1 => {}
@@ -176,43 +198,41 @@ impl Walk {
     }
 
     /// The inside of a string.
-    fn text(&mut self, line: &[u8], at: Range<usize>, depth: usize, path: u64) -> Option<()> {
+    fn text(&mut self, line: &[u8], at: Range<usize>, member: Member<'_>) -> Option<()> {
         let text = &line[at.clone()];
-        if depth == 1 {
+        let path = member.path;
+        if member.depth == 1 {
             // Only where they are an envelope's own do these names mean anything.
-            let name = |name: &[u8]| path == step(0, name);
-            match text.len() {
-                64 if name(b"prevhash") && hex::is_digits(text) => {
+            match (member.key, text.len()) {
+                (b"prevhash", 64) if hex::is_digits(text) => {
                     return self.leaf(line, Kind::Previous, at, path, Parsed::AsWritten);
                 }
-                20 if name(b"sequence") => {
+                (b"sequence", 20) => {
                     if let Some(number) = crate::envelope::line::sequence(std::str::from_utf8(text).ok()?) {
                         return self.leaf(line, Kind::Sequence, at, path, Parsed::Sequence(number));
                     }
                 }
-                36 if name(b"streamid") => {
-                    if let Some(uuid) = uuid(text) {
+                (b"streamid", 36) => {
+                    if let Some(Uuid(uuid)) = Uuid::read(text) {
                         return self.leaf(line, Kind::Stream, at, path, Parsed::Uuid(uuid));
                     }
                 }
-                30 if name(b"time") => {
-                    if let Some(time) = self.time(text) {
+                (b"time", 30) => {
+                    if let Some(time) = read_time(text) {
                         return self.leaf(line, Kind::EventTime, at, path, Parsed::Time(time));
                     }
                 }
-                44 | 88 if name(b"signature") => {
-                    if let Ok(bytes) = STANDARD.decode(text)
-                        && STANDARD.encode(&bytes).as_bytes() == text
-                    {
-                        let count = bytes.len() as u8;
-                        return self.leaf(line, Kind::Base64, at, path, Parsed::Bytes(count));
+                // What can be read has one spelling: no other padding, no bits that mean nothing.
+                (b"signature", 44 | 88) => {
+                    if let Ok(count) = STANDARD.decode_slice(text, &mut [0; 66]) {
+                        return self.leaf(line, Kind::Base64, at, path, Parsed::Bytes(count as u8));
                     }
                 }
                 _ => {}
             }
         }
         if text.len() == 30
-            && let Some(time) = self.time(text)
+            && let Some(time) = read_time(text)
         {
             return self.leaf(line, Kind::Time, at, path, Parsed::Time(time));
         }
@@ -223,13 +243,14 @@ impl Walk {
             && hex::is_digits(&text[36..52])
         {
             let start = at.start;
-            self.leaf(line, Kind::Hex, start + 3..start + 35, step(path, b"trace"), Parsed::Bytes(16))?;
-            return self.leaf(line, Kind::Hex, start + 36..start + 52, step(path, b"span"), Parsed::Bytes(8));
+            let (trace, span) = (self.step(path, b"trace"), self.step(path, b"span"));
+            self.leaf(line, Kind::Hex, start + 3..start + 35, trace, Parsed::Bytes(16))?;
+            return self.leaf(line, Kind::Hex, start + 36..start + 52, span, Parsed::Bytes(8));
         }
         let prefix = PREFIXES.iter().find(|prefix| text.starts_with(prefix)).map_or(0, |prefix| prefix.len());
         let (rest, from) = (&text[prefix..], at.start + prefix);
         if rest.len() == 36
-            && let Some(uuid) = uuid(rest)
+            && let Some(Uuid(uuid)) = Uuid::read(rest)
         {
             return self.leaf(line, Kind::Uuid, from..at.end, path, Parsed::Uuid(uuid));
         }
@@ -239,24 +260,16 @@ impl Walk {
         self.leaf(line, Kind::Text, at, path, Parsed::AsWritten)
     }
 
-    fn time(&mut self, text: &[u8]) -> Option<UnixNanos> {
-        let time = parse_time(std::str::from_utf8(text).ok()?)?;
-        self.time.clear();
-        format_time(&mut self.time, time);
-        (self.time == text).then_some(time)
+    /// A member's path.
+    fn step(&self, path: u64, key: &[u8]) -> u64 {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        if !self.how.paths {
+            return 0;
+        }
+        let mut hash = DefaultHasher::new();
+        (path, key).hash(&mut hash);
+        hash.finish()
     }
-}
-
-/// A member's path.
-fn step(path: u64, key: &[u8]) -> u64 {
-    let mut hash = std::hash::DefaultHasher::new();
-    (path, key).hash(&mut hash);
-    hash.finish()
-}
-
-fn uuid(text: &[u8]) -> Option<[u8; 16]> {
-    let uuid = Uuid::parse(std::str::from_utf8(text).ok()?)?;
-    (uuid.encode() == text).then_some(uuid.0)
 }
 
 /// Where the string ends that begins at `at`, its quotes included.

@@ -130,7 +130,7 @@ impl Decoder {
         match found {
             Some(parts) => {
                 let bytes = line.into_boxed_slice();
-                Rebuilt::Envelope(Envelope::new(crate::sink::EnvelopeInner { bytes, ..parts }))
+                Rebuilt::Envelope(Envelope::new(crate::sink::EnvelopeInner { bytes, ..parts }), None)
             }
             None => Rebuilt::Other(line.into_boxed_slice()),
         }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::sink::Envelope;
 use crate::sinks::otlp::http::{put_bytes, put_varint};
-use crate::sinks::stream::compact::walk::{Kind, Leaf, Parsed, Walk};
+use crate::sinks::stream::compact::walk::{How, Kind, Leaf, Parsed, Walk};
 
 /// The level of zstd.
 const LEVEL: i32 = 6;
@@ -173,7 +173,7 @@ impl Encoder {
     /// The pattern of a line, which is now split; `None`: it goes as it is.
     fn pattern(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<u64> {
         for coarse in [false, true] {
-            if !self.walk.run(line, coarse) {
+            if !self.walk.run(line, How { coarse, paths: false }) {
                 continue;
             }
             if let Some(&id) = self.state.patterns.get(&*self.walk.skeleton) {

@@ -106,3 +106,20 @@ const fn varint(field: u8) -> u8 {
 const fn bytes(field: u8) -> u8 {
     field << 3 | 2
 }
+
+/// For the intake's tests: a batch of what the sender of these lines has defined, and the lines as one that needs it.
+#[cfg(all(test, feature = "intake"))]
+pub(crate) fn snapshot(layout: &'static Layout, lines: &[crate::sink::Envelope]) -> (Vec<u8>, Vec<u8>) {
+    use crate::sinks::otlp::http::{Field, Fields, put_bytes};
+    let mut encoder = Encoder::new(layout, "a:b").unwrap();
+    let known = zstd::decode_all(&*encoder.encode(lines).unwrap()).unwrap();
+    let mut definitions = Vec::new();
+    for (_, field) in Fields::new(&known) {
+        if let Field::Bytes(datum) = field
+            && datum[0] != bytes(layout.log)
+        {
+            put_bytes(&mut definitions, bytes(1), datum);
+        }
+    }
+    (zstd::encode_all(&*definitions, 1).unwrap(), encoder.encode(lines).unwrap())
+}

@@ -1,6 +1,7 @@
 //! What an event takes on the wire and of the processor, beside others, on the same batches in one run; `make bench` has it
 //! (`BENCH_ONLY=stream`):
-//! `cargo test --release -p sinkwell --features intake --lib sinks::stream::tests::measure::tables -- --exact --ignored --nocapture`
+//! `cargo test --release -p sinkwell --features intake --lib sinks::stream::tests::measure -- --ignored --nocapture --test-threads=1`,
+//! or one table of `bytes`, `encoding`, `decoding` and `send::sending`.
 //!
 //! Bytes do not depend on what else the machine does, but for the differences of times, which are small where events follow each
 //! other as fast as they can be emitted. Processor time does, so candidates take turns within each round; a ratio is the
@@ -91,17 +92,9 @@ fn ratio(took: &[Vec<f64>], first: usize, second: usize) -> f64 {
     median(took[first].iter().zip(&took[second]).map(|(first, second)| first / second).collect())
 }
 
+/// The bytes of an event, beside the floor.
 #[test]
 #[ignore = "a measurement"]
-fn tables() {
-    bytes();
-    encoding();
-    #[cfg(feature = "intake")]
-    decoding();
-    send::table();
-}
-
-/// The bytes of an event, beside the floor.
 fn bytes() {
     for load in [Load::Agent, Load::Demo, Load::Text, Load::Content] {
         println!("\n### {load:?}: bytes of an event on the wire, in batches of\n");
@@ -184,6 +177,8 @@ fn arrow(lines: &[Envelope], batch: usize, name: &str) {
 }
 
 /// What encoding takes beside gzip at level 6 over the same lines.
+#[test]
+#[ignore = "a measurement"]
 fn encoding() {
     println!("### Encoding: µs of processor for an event, on one thread\n");
     println!(
@@ -221,8 +216,11 @@ fn encoding() {
 
 /// What an intake takes to rebuild and to verify.
 #[cfg(feature = "intake")]
+#[test]
+#[ignore = "a measurement"]
 fn decoding() {
     use super::events_and_key;
+    use crate::envelope::line::Signature;
     use crate::intake::Watch;
     use crate::sinks::stream::compact::{Bounds, Decoder, Rebuilt};
 
@@ -233,18 +231,18 @@ fn decoding() {
             let sealed = Sealed { alg: "hmac_sha256", sign, batch, ..EACH };
             let (lines, key) = events_and_key(count(), Load::Agent, sealed);
             let messages = streamed(&lines, batch);
-            let decode = |see: &mut dyn FnMut(&Envelope)| {
-                let mut decoder = Decoder::new(Bounds::default()).unwrap();
+            let decode = |verified: bool, see: &mut dyn FnMut(&Envelope, Option<&Signature>)| {
+                let mut decoder = Decoder::new(Bounds::default()).unwrap().noting_signatures(verified);
                 for rebuilt in messages.iter().flat_map(|message| decoder.decode(message).unwrap()) {
-                    let Rebuilt::Envelope(envelope) = rebuilt else { panic!("no envelope") };
-                    see(&envelope);
+                    let Rebuilt::Envelope(envelope, signature) = rebuilt else { panic!("no envelope") };
+                    see(&envelope, signature.as_ref());
                 }
             };
             let took = take_turns(
                 ClockId::ThreadCPUTime,
-                &mut [&mut || decode(&mut |_| ()), &mut || {
+                &mut [&mut || decode(false, &mut |_, _| ()), &mut || {
                     let mut watch = Watch::new(vec![key.clone()]);
-                    decode(&mut |envelope| assert_eq!(watch.see(envelope), 0));
+                    decode(true, &mut |envelope, signature| assert_eq!(watch.see(envelope, signature), 0));
                     assert_eq!(watch.finish(), 0);
                 }],
             );

@@ -87,7 +87,9 @@ fn sink(sink: &str) -> Box<dyn Sink> {
     config.lanes[0].sink.make(&making).unwrap().sink
 }
 
-pub(super) fn table() {
+#[test]
+#[ignore = "a measurement"]
+fn sending() {
     println!("\n### Encoding and sending: µs of processor for an event, all threads of the sender\n");
     println!("| | stream | OTLP with zstd | stream ÷ OTLP |\n| --- | --- | --- | --- |");
     let (peer, collector) = (Receiver::start("stream"), Receiver::start("otlp"));
