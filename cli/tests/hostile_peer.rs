@@ -90,7 +90,7 @@ fn batch(number: u64, head: &[u8], zeros: usize) -> Vec<u8> {
         zstd.extend(block(1, 128 << 10));
         zstd.push(0);
     }
-    let data = [&[0; 8][..], &varint(zstd.len() as u64), &zstd, &[0]].concat();
+    let data = [&[0; 4][..], &varint(zstd.len() as u64), &zstd, &[0]].concat();
     let message = [&[8][..], &varint(number), &[18], &varint(data.len() as u64), &data].concat();
     [&[0][..], &(message.len() as u32).to_be_bytes(), &message].concat()
 }
