@@ -17,6 +17,7 @@ import type { DeedTerms } from './deed';
 import { InvalidArgumentError, isError, SinkwellError } from './errors';
 import type { StepCall, StepMembers } from './step';
 import { idOf, newId, object, Teller, text, traceMembers, words, type TellerOptions } from './teller';
+import { traceOfParent } from './trace';
 
 /** How calls are watched. */
 export interface WatchOptions extends TellerOptions, Pick<DeedTerms, 'until' | 'timeout'> {}
@@ -275,17 +276,13 @@ function traceFor(run: string, id: string): StepMembers {
 
 /** The W3C trace context that a request brought. */
 function traceOfMeta(meta: Record<string, unknown>): StepMembers {
-  const found =
-    /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:$|-)/.exec(
-      text(meta['traceparent'])?.slice(0, 256) ?? '',
-    );
-  if (found === null) return {};
-  const [, trace_id, span_id, flags] = found;
+  const trace = traceOfParent(text(meta['traceparent'])?.slice(0, 256) ?? '');
+  if (trace === undefined) return {};
   const state = text(meta['tracestate']);
   return {
-    trace_id,
-    span_id,
-    flags: parseInt(flags!, 16),
+    trace_id: trace.traceId,
+    span_id: trace.spanId,
+    flags: trace.flags,
     ...(state !== undefined && state.length <= 512 && { state }),
   };
 }

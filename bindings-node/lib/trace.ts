@@ -1,10 +1,12 @@
 /**
- * The active trace, from OpenTelemetry where the program has it.
+ * The active trace: from OpenTelemetry where the program has it, else from the HTTP request that is being answered.
  *
  * `@opentelemetry/api` keeps what is registered with it under a symbol that every copy of it shares, and so does the key
  * of the active span: both are its contract between copies and versions. Nothing is loaded, so a bundled program and a
  * module system of another kind find the same trace.
  */
+
+import { AsyncLocalStorage } from 'node:async_hooks';
 
 /** A place in a trace. */
 export interface Trace {
@@ -32,8 +34,23 @@ interface Registered {
 const API = Symbol.for('opentelemetry.js.api.1');
 const SPAN = Symbol.for('OpenTelemetry Context Key SPAN');
 
-/** The span that is active now. Whatever a tracer does, an event is not lost for it. */
+/** The trace context of the request that the calling code answers. */
+const requests = new AsyncLocalStorage<Trace | undefined>();
+let answering = false;
+
+/** Calls `body` where a request's trace context holds, or none does. */
+export function withinTrace<R>(trace: Trace | undefined, body: () => R): R {
+  answering = true;
+  return requests.run(trace, body);
+}
+
+/** The span that is active now, else the trace context of the request that is being answered. */
 export function activeTrace(): Trace | undefined {
+  return activeSpan() ?? (answering ? requests.getStore() : undefined);
+}
+
+/** Whatever a tracer does, an event is not lost for it. */
+function activeSpan(): Trace | undefined {
   const api = (globalThis as unknown as Record<symbol, Registered | undefined>)[API];
   if (api?.context === undefined) return undefined;
   try {
@@ -42,6 +59,17 @@ export function activeTrace(): Trace | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What a `traceparent` of another process's says: version 00, and the part that later versions share with it. */
+export function traceOfParent(traceparent: string): Trace | undefined {
+  const text = traceparent.trim();
+  const found =
+    /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:$|-)/.exec(text);
+  if (found === null) return undefined;
+  const [all, version, traceId, spanId, flags] = found as unknown as [string, string, string, string, string];
+  if (version === '00' && all !== text) return undefined;
+  return { traceId, spanId, flags: parseInt(flags, 16) };
 }
 
 function isId(id: unknown, length: number): boolean {

@@ -5,7 +5,17 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
-for (const file of ['index', 'pino', 'otel', 'channel', 'mcp', 'langchain', 'openai_agents', 'ai_sdk']) {
+for (const file of [
+  'index',
+  'pino',
+  'otel',
+  'channel',
+  'mcp',
+  'langchain',
+  'openai_agents',
+  'ai_sdk',
+  'http',
+]) {
   const all = require(path.join(root, 'dist', `${file}.js`));
   const names = Object.keys(all).filter((n) => n !== 'default');
   const hasDefault = 'default' in all;

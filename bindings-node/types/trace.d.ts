@@ -1,5 +1,5 @@
 /**
- * The active trace, from OpenTelemetry where the program has it.
+ * The active trace: from OpenTelemetry where the program has it, else from the HTTP request that is being answered.
  *
  * `@opentelemetry/api` keeps what is registered with it under a symbol that every copy of it shares, and so does the key
  * of the active span: both are its contract between copies and versions. Nothing is loaded, so a bundled program and a
@@ -24,8 +24,12 @@ interface SpanContext {
         serialize(): string;
     };
 }
-/** The span that is active now. Whatever a tracer does, an event is not lost for it. */
+/** Calls `body` where a request's trace context holds, or none does. */
+export declare function withinTrace<R>(trace: Trace | undefined, body: () => R): R;
+/** The span that is active now, else the trace context of the request that is being answered. */
 export declare function activeTrace(): Trace | undefined;
+/** What a `traceparent` of another process's says: version 00, and the part that later versions share with it. */
+export declare function traceOfParent(traceparent: string): Trace | undefined;
 /** A span's context, as `emit` takes it. */
 export declare function traceOf(context: SpanContext): Trace;
 export {};

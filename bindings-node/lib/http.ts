@@ -1,0 +1,147 @@
+/**
+ * HTTP: what is emitted while a request is answered belongs to the trace that the request names.
+ *
+ *     http.createServer(answer(listener)); // node:http, node:https
+ *     app.use(middleware()); // Express, Connect, and what takes their middleware
+ *     await fetch(url, { headers: headers() }); // a request of the program's own: the trace goes on with it
+ *
+ * Guarantees: while governance forbids going on, requests are answered 503 and never reach the program. A request's `traceparent`
+ * and `tracestate` (W3C Trace Context) are the trace context of what is emitted, its `X-Request-Id` the correlation, and each
+ * request ends as one `span` event with its method, route and status, never with its URL's values. What a client sends never
+ * costs an event: what is no trace context is left out, an id is made to fit, baggage is not read. Where a span of OpenTelemetry
+ * is active, that goes before.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { turn } from './context';
+import { Emitter } from './emitter';
+import { SinkwellError, warn } from './errors';
+import { activeTrace, traceOfParent, withinTrace, type Trace } from './trace';
+
+/** How requests are told of. */
+export interface HttpOptions {
+  /** The process's default emitter if absent: then configure it first. */
+  readonly emitter?: Emitter | undefined;
+}
+
+type Answered = (request: IncomingMessage, response: ServerResponse) => void;
+type Middleware = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void;
+
+const METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'CONNECT',
+  'OPTIONS',
+  'TRACE',
+  'PATCH',
+]);
+
+/** How many bytes of a client's id are kept. */
+const MOST = 256;
+
+/**
+ * A client's id as an attribute can hold it, as the core makes it for other languages (`outside_text`): what is no UTF-8, and
+ * each control character, becomes U+FFFD, and it is cut after 256 bytes. Node hands headers over as Latin-1.
+ */
+function fitted(header: string): string | undefined {
+  const given = Buffer.from(header.replace(/^[ \t\n\f\r]+|[ \t\n\f\r]+$/g, '').slice(0, MOST + 4), 'latin1');
+  let kept = '';
+  let size = 0;
+  for (const one of new TextDecoder('utf-8', { ignoreBOM: true }).decode(given)) {
+    // eslint-disable-next-line no-control-regex
+    const character = /[\u0000-\u001f\u007f-\u009f]/.test(one) ? '\ufffd' : one;
+    size += Buffer.byteLength(character);
+    if (size > MOST) break;
+    kept += character;
+  }
+  return kept === '' ? undefined : kept;
+}
+
+/** The trace context that a request brings. More than one is none, says W3C. */
+function traceOf({ headersDistinct }: IncomingMessage): Trace | undefined {
+  const parents = headersDistinct['traceparent'];
+  const read = parents?.length === 1 ? traceOfParent(parents[0]!) : undefined;
+  if (read === undefined) return undefined;
+  const state = headersDistinct['tracestate']?.join(',');
+  return state ? { ...read, state } : read;
+}
+
+/** Calls `body` as an answer to a request, unless governance forbids it. */
+function answered(
+  emitter: Emitter,
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: () => unknown,
+): unknown {
+  const start = performance.now();
+  try {
+    emitter.ensureReady();
+  } catch (error) {
+    if (!(error instanceof SinkwellError)) throw error;
+    response.writeHead(503, { 'content-type': 'text/plain' });
+    return response.end('a required sink is unavailable');
+  }
+  const given = request.headersDistinct['x-request-id']?.[0];
+  const correlation = given === undefined ? undefined : fitted(given);
+  const within = correlation === undefined ? body : () => turn({ correlation }, body);
+  return withinTrace(traceOf(request), () => {
+    const trace = activeTrace();
+    response.once('close', () => {
+      const method = METHODS.has(request.method ?? '') ? request.method! : '_OTHER';
+      const name = method === '_OTHER' ? 'HTTP' : method;
+      const route = routeOf(request);
+      // Without an answer it failed.
+      const status = response.headersSent ? response.statusCode : 500;
+      const data = {
+        name: route === undefined ? name : `${name} ${route}`,
+        duration_ms: Math.round((performance.now() - start) * 1e3) / 1e3,
+        'http.response.status_code': status,
+        'http.request.method': method,
+      };
+      try {
+        emitter.emit('span', data, { trace, correlation, severity: status >= 500 ? 'error' : undefined });
+      } catch (error) {
+        // The response is on its way.
+        warn(error);
+      }
+    });
+    return within();
+  });
+}
+
+/** The pattern that matched, where the framework says so. */
+function routeOf(request: IncomingMessage): string | undefined {
+  const { baseUrl, route } = request as { baseUrl?: unknown; route?: { path?: unknown } };
+  if (typeof route?.path !== 'string') return undefined;
+  return `${typeof baseUrl === 'string' ? baseUrl : ''}${route.path}`;
+}
+
+/** A listener around this one, for `http.createServer`. */
+export function answer(listener: Answered, options: HttpOptions = {}): Answered {
+  return function (this: unknown, request, response) {
+    const emitter = options.emitter ?? Emitter.default();
+    answered(emitter, request, response, () => listener.call(this, request, response));
+  };
+}
+
+/** For `app.use`, before what it is to be about. */
+export function middleware(options: HttpOptions = {}): Middleware {
+  return (request, response, next) => {
+    answered(options.emitter ?? Emitter.default(), request, response, () => next());
+  };
+}
+
+/** `traceparent` and `tracestate` of the trace that holds here, for a request of the program's own; empty where there is none. */
+export function headers(): Record<string, string> {
+  const trace = activeTrace();
+  if (trace === undefined) return {};
+  const flags = (trace.flags ?? 0).toString(16).padStart(2, '0');
+  const traceparent = `00-${trace.traceId}-${trace.spanId}-${flags}`;
+  return trace.state ? { traceparent, tracestate: trace.state } : { traceparent };
+}

@@ -1,0 +1,188 @@
+'use strict';
+// Requests over HTTP: what is emitted while one is answered belongs to its trace, whatever a client sends.
+const assert = require('node:assert/strict');
+const { once } = require('node:events');
+const http = require('node:http');
+const net = require('node:net');
+const path = require('node:path');
+const test = require('node:test');
+const { Emitter } = require('..');
+const { answer, headers, middleware } = require('../dist/http');
+const { events, folder } = require('./helpers');
+
+const PARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const traced = `traceparent: ${PARENT}`;
+
+// What the client sends; then the trace context, the state and the correlation that events have.
+const SENT = {
+  'all is well': [
+    [traced, 'tracestate: a=1', 'tracestate: b=2', 'x-request-id: c1'],
+    PARENT,
+    'a=1,b=2',
+    'c1',
+  ],
+  'an id with a tab': [['x-request-id: a\tb'], undefined, undefined, 'a\ufffdb'],
+  'an id past ASCII': [['x-request-id: caf\xe9'], undefined, undefined, 'caf\ufffd'],
+  'an id of blanks': [['x-request-id:   \t '], undefined, undefined, undefined],
+  'a long id': [[`x-request-id: ${'a'.repeat(5000)}`], undefined, undefined, 'a'.repeat(256)],
+  'a state that is no text': [[traced, 'tracestate: a=\xff'], PARENT, undefined, undefined],
+  'a long state': [[traced, `tracestate: ${'a'.repeat(5000)}`], PARENT, undefined, undefined],
+  'a parent that is no text': [[`traceparent: \xff${PARENT}`], undefined, undefined, undefined],
+  'a parent of zeros': [
+    [`traceparent: 00-${'0'.repeat(32)}-b7ad6b7169203331-01`],
+    undefined,
+    undefined,
+    undefined,
+  ],
+  'a parent of version ff': [[`traceparent: ff${PARENT.slice(2)}`], undefined, undefined, undefined],
+  'two parents': [[traced, traced], undefined, undefined, undefined],
+  'a state without a parent': [['tracestate: a=1'], undefined, undefined, undefined],
+  'baggage of whatever it may': [['baggage: k=\xff\t'], undefined, undefined, undefined],
+};
+
+async function opened(t) {
+  const out = path.join(folder(t), 'out.ndjson');
+  const lanes = [{ id: 'out', sink: { file: { path: out } } }];
+  return { out, emitter: await Emitter.open({ agent: { id: 'a1' }, heartbeat: 'off', lanes }) };
+}
+
+/** A request as it stands on the wire, and the status that it is answered with. */
+async function asked(port, lines, line = 'GET /') {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.end(
+    Buffer.from(
+      `${[`${line} HTTP/1.1`, 'host: x', 'connection: close', ...lines].join('\r\n')}\r\n\r\n`,
+      'latin1',
+    ),
+  );
+  let said = '';
+  for await (const piece of socket) said += piece;
+  return Number(said.split(' ')[1]);
+}
+
+async function serving(listener) {
+  const server = http.createServer(listener);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { server, port: server.address().port };
+}
+
+async function ended(server) {
+  server.close();
+  await once(server, 'close');
+}
+
+test('what a client sends costs no event', async (t) => {
+  const { out, emitter } = await opened(t);
+  const inside = (request, response) => {
+    setImmediate(() => {
+      emitter.emit('com.example.inside');
+      response.writeHead(204).end();
+    });
+  };
+  const { server, port } = await serving(answer(inside, { emitter }));
+  for (const [lines] of Object.values(SENT)) assert.equal(await asked(port, lines), 204);
+  await ended(server);
+  emitter.emit('com.example.outside');
+  await emitter.shutdown();
+  const all = events(out);
+  const wanted = Object.values(SENT).flatMap(([, ...told]) => [told, told]);
+  const told = all.map(({ traceparent, tracestate, correlationid }) => [
+    traceparent,
+    tracestate,
+    correlationid,
+  ]);
+  assert.deepEqual(told, [...wanted, [undefined, undefined, undefined]]);
+  assert.deepEqual(
+    all.map(({ type }) => type),
+    [
+      ...Object.values(SENT).flatMap(() => ['com.example.inside', 'dev.sinkwell.span']),
+      'com.example.outside',
+    ],
+  );
+});
+
+test('requests beside each other have their own, and what the program asks for goes on with it', async (t) => {
+  const { out, emitter } = await opened(t);
+  const waiting = [];
+  const inside = async (request, response) => {
+    await new Promise((go) => (waiting.push(go), waiting.length === 2 && waiting.forEach((one) => one())));
+    emitter.emit('com.example.inside');
+    response.end(headers().traceparent);
+  };
+  const { server, port } = await serving(answer(inside, { emitter }));
+  const parents = ['aaaa', 'bbbb'].map((start) => PARENT.replace('0af7', start));
+  const said = await Promise.all(
+    parents.map(async (traceparent) =>
+      (await fetch(`http://127.0.0.1:${port}/`, { headers: { traceparent, connection: 'close' } })).text(),
+    ),
+  );
+  assert.deepEqual(said, parents);
+  assert.deepEqual(headers(), {});
+  await ended(server);
+  await emitter.shutdown();
+  const traces = events(out).map(({ traceparent }) => traceparent.slice(3, 7));
+  assert.deepEqual(traces.sort(), ['aaaa', 'aaaa', 'bbbb', 'bbbb']);
+});
+
+test('what a request ended with, by its route', async (t) => {
+  const { out, emitter } = await opened(t);
+  const used = middleware({ emitter });
+  const { server, port } = await serving((request, response) =>
+    used(request, response, () => {
+      // As Express says which route matched.
+      if (request.url.startsWith('/orders/'))
+        Object.assign(request, { baseUrl: '/orders', route: { path: '/:id' } });
+      if (request.method === 'DELETE') return response.destroy();
+      response.writeHead(request.method === 'POST' ? 503 : 404).end();
+    }),
+  );
+  assert.equal(await asked(port, ['content-length: 0'], 'POST /orders/MARKER'), 503);
+  assert.equal(await asked(port, [], 'PROPFIND /MARKER'), 404);
+  await asked(port, [], 'DELETE /MARKER').catch(() => {});
+  await ended(server);
+  await emitter.shutdown();
+  const all = events(out);
+  const told = all.map(({ data, severitytext }) => [
+    data.name,
+    data['http.response.status_code'],
+    severitytext,
+  ]);
+  assert.deepEqual(told, [
+    ['POST /orders/:id', 503, 'ERROR'],
+    ['HTTP', 404, 'INFO'],
+    ['DELETE', 500, 'ERROR'],
+  ]);
+  assert.ok(!JSON.stringify(all).includes('MARKER'));
+});
+
+test('while governance forbids going on, requests are refused', async (t) => {
+  const siem = {
+    name: 'siem',
+    classes: ['siem'],
+    down: false,
+    emit() {
+      if (this.down) throw new Error('away');
+    },
+  };
+  const retry = { retry: { initial: '1h', cap: '1h' }, breaker: { failures: 1 } };
+  const governance = { version: '1', requires_sink: 'siem' };
+  const lanes = [{ id: 'siem', classes: ['siem'], sink: { host: 'siem' }, ...retry }];
+  const emitter = await Emitter.open(
+    { agent: { id: 'a' }, heartbeat: 'off', governance, lanes },
+    { sinks: [siem] },
+  );
+  siem.down = true;
+  emitter.emit('com.example.lost');
+  for (let ready = true; ready; await new Promise(setImmediate)) {
+    try {
+      emitter.ensureReady();
+    } catch {
+      ready = false;
+    }
+  }
+  const { server, port } = await serving(answer(() => assert.fail('it was called'), { emitter }));
+  assert.equal(await asked(port, []), 503);
+  await ended(server);
+  await emitter.shutdown({ timeout: 100 });
+});
