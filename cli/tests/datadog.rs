@@ -66,7 +66,9 @@ fn an_implementation_that_is_not_ours_rebuilds_every_envelope() {
     }
     let report = agent.shutdown(LONG);
     assert_eq!((report[0].1.delivered, report[0].1.pending), (400, 0));
-    assert_eq!(written(&place).len(), 402);
+    // What the lane says of itself depends on what was under way when the peer ended a stream.
+    let lines = written(&place);
+    assert_eq!(lines.values().filter(|line| !line.contains("\"origin\":\"core\"")).count(), 400);
     verified(&place);
     // A key that is not known there: everything is kept.
     let stranger = emitter(&place, &url, ", profile: datadog, headers: { dd-api-key: another }", "");
