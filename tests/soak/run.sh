@@ -29,7 +29,8 @@ fi
 SINKWELL_KILLS="${SINKWELL_KILLS:-10000}" SINKWELL_REPLAY_KILLS="${SINKWELL_REPLAY_KILLS:-10000}" \
     SINKWELL_DEED_KILLS="${SINKWELL_DEED_KILLS:-10000}" \
     SINKWELL_NONCES="${SINKWELL_NONCES:-100000}" soak crashes scripts/test-crash.sh
-# Streams: ten million envelopes; killed a hundred times, paused for a minute; a new stream every second for ten minutes; a
+# Streams: ten million envelopes; either end killed a hundred times, paused for a minute, refused, throttled; a new stream every
+# second for ten minutes; a
 # thousand agents.
 soak stream cargo test --release -p sinkwell --lib stream:: -- --nocapture --include-ignored --skip measure --skip sizes
 SINKWELL_PAUSE_SECONDS="${SOAK_PAUSE:-60}" SINKWELL_STREAM_KILLS="${SOAK_STREAM_KILLS:-100}" soak intake \
