@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What sinkwell costs beside what is used today: every table, and its JSON in target/bench.
-# BENCH_ROUNDS (5), BENCH_QUICK=1 (a tenth of the events), BENCH_ONLY="rust policy python node go dotnet stream",
+# BENCH_ROUNDS (5), BENCH_QUICK=1 (a tenth of the events), BENCH_ONLY="rust policy python node go dotnet jvm stream",
 # BENCH_BUILD=1 (builds, and measures nothing), BENCH_PROFILE (release; with dev, only to see whether it runs).
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
@@ -103,6 +103,19 @@ build_dotnet() {
     program=(dotnet "$root/target/dotnet/bin/Bench/release/Bench.dll")
 }
 
+build_jvm() {
+    needs jvm java mvn || return 2
+    logged bench-jvm-library cargo build --profile "$profile" -p sinkwell-jvm || return
+    # A folder of its own: the platform's jar is made of all that lies in it.
+    local stage="$out/jvm"
+    rm -rf "$stage"
+    mkdir -p "$stage/native"
+    cp "$built/libsinkwell_jvm.so" "$stage/native/" || return
+    logged bench-jvm maven bindings-jvm package -Pbench -Dmaven.test.skip=true "-Dsinkwell.native.dir=$stage/native" \
+        "-Dsinkwell.target=$stage" || return
+    program=(java -Xmx512m -cp "$stage/bench/classes:$stage/bench/jars/*" Bench)
+}
+
 # The stream beside OTLP, gzip and zstd: bytes and processor time. It measures what is inside of the core, as one of its tests.
 stream() {
     local tables=(cargo test --release -p sinkwell --features intake --lib)
@@ -122,7 +135,7 @@ stream() {
     rm -rf "$out/arrow"
 }
 
-languages="${BENCH_ONLY:-rust policy python node go dotnet stream}"
+languages="${BENCH_ONLY:-rust policy python node go dotnet jvm stream}"
 if [[ " $languages " == *" stream "* ]]; then
     if stream; then ran+=(stream); else unbuilt stream; fi
     languages="${languages/stream/}"

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p sinkwell-bench -- [--rounds 5] [--quick] [--json FILE] [--only emit|micro|idioms|hand-over]
-//!                                          [--language python|node|go|dotnet -- PROGRAM...]
+//!                                          [--language python|node|go|dotnet|jvm -- PROGRAM...]
 //! cargo run --release -p sinkwell-bench -- isolation|curves|signing [--rounds 5] [--quick] [--json FILE]
 //! ```
 //!

@@ -18,7 +18,7 @@ pub(crate) struct Question {
 }
 
 /// The languages that there are questions for.
-pub(crate) const LANGUAGES: [&str; 5] = ["rust", "python", "node", "go", "dotnet"];
+pub(crate) const LANGUAGES: [&str; 6] = ["rust", "python", "node", "go", "dotnet", "jvm"];
 
 const BESIDE: &[&str] = &[
     "alone",
@@ -291,6 +291,28 @@ pub(crate) fn of(language: &str, part: u64) -> Vec<Question> {
             ),
             ask("20 000/s over OTLP", "bursts:20000:N:10", 40_000, &["otel", "otlp", "otlp-attrs"], WORK),
             ask("conversion", "hot:N", 100_000, CONVERT_ATTRS, CONVERSION),
+        ],
+        "jvm" => vec![
+            ask(
+                "hot loop",
+                "hot:N",
+                100_000,
+                &[
+                    "otel",
+                    "three",
+                    "three-put",
+                    "three-logback",
+                    "three-block",
+                    "logback",
+                    "logback-async",
+                    "hand",
+                ],
+                FLAT_OUT,
+            ),
+            ask("5 000/s", "paced:5000:N", 7_500, &["otel", "three", "three-put", "logback-async"], STEADY),
+            ask("20 000/s", "bursts:20000:N:1", 20_000, &["otel", "three", "three-put"], STEADY),
+            ask("20 000/s over OTLP", "bursts:20000:N:10", 40_000, &["otel", "otlp"], WORK),
+            ask("conversion", "hot:N", 100_000, CONVERT, CONVERSION),
         ],
         _ => vec![
             ask("hot loop", "hot:N", 300_000, &["otel", "three", "three-ready"], CALLER),
