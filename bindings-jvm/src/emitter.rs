@@ -181,6 +181,17 @@ impl NativeEmitter {
         Ok(guarded(|| bridge::emit_step(&*self.emitter, &step, &blocking(waited_ms)))? as u64)
     }
 
+    /// The intent of a tool's call that is a deed, of a step given as a stream of values: an event, as JSON.
+    fn step_intent(&self, step: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        Ok(guarded(|| bridge::intent_of_step_json(&*self.emitter, &step))?)
+    }
+
+    /// What the deed of a tool's call says of its end: `{"data", "content"}`, as JSON. A refusal is emitted here as the
+    /// decision that it is.
+    fn step_result(&self, step: Vec<u8>, waited_ms: i64) -> Result<Vec<u8>, Failure> {
+        Ok(guarded(|| bridge::result_of_step_json(&*self.emitter, &step, &blocking(waited_ms)))?)
+    }
+
     /// Says whether an emit would be let through now.
     fn ensure_ready(&self) -> Result<(), Failure> {
         Ok(self.emitter.ensure_ready()?)

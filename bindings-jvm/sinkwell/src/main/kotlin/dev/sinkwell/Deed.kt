@@ -70,7 +70,7 @@ public class Deed internal constructor(
                     try {
                         act.act(Deed(emitter, native))
                     } catch (e: Throwable) {
-                        emitter.endDeed(native, outcomeOf(e), e.javaClass.name)
+                        emitter.endDeed(native, outcomeOf(e), kindOf(e))
                         throw e
                     }
                 emitter.endDeed(native, outcomeOf(null), null)
@@ -86,6 +86,8 @@ public class Deed internal constructor(
             act: AsyncDeedAction<T>,
         ): CompletableFuture<T> {
             val done = CompletableFuture<T>()
+            // The act runs on another thread, in the context of this one.
+            val around = SinkwellContext.current()
             val begun = beginAsync(emitter, draft, terms)
             begun.whenComplete { native, refused ->
                 if (refused != null) {
@@ -94,13 +96,13 @@ public class Deed internal constructor(
                 }
                 val going =
                     try {
-                        act.act(Deed(emitter, native))
+                        SinkwellContext.within(around) { act.act(Deed(emitter, native)) }
                     } catch (e: Throwable) {
                         CompletableFuture.failedFuture(e)
                     }
                 going.whenCompleteAsync({ result, thrown ->
                     val failure = if (thrown is CompletionException) thrown.cause ?: thrown else thrown
-                    native.use { emitter.endDeed(it, outcomeOf(failure), failure?.javaClass?.name) }
+                    native.use { emitter.endDeed(it, outcomeOf(failure), failure?.let(::kindOf)) }
                     if (failure == null) done.complete(result) else done.completeExceptionally(failure)
                 }, Mailbox.pool)
             }
@@ -169,6 +171,9 @@ public class Deed internal constructor(
             }
             core { native.act() }
         }
+
+        /** Its class as Java writes it, a nested one with a dot: as OpenTelemetry does. */
+        fun kindOf(failure: Throwable): String = failure.javaClass.canonicalName ?: failure.javaClass.name
 
         fun outcomeOf(failure: Throwable?): String =
             when (failure) {

@@ -6,6 +6,7 @@ package dev.sinkwell
 import dev.sinkwell.internal.Mailbox
 import dev.sinkwell.internal.NativeDeed
 import kotlinx.coroutines.suspendCancellableCoroutine
+import kotlinx.coroutines.withContext
 import java.util.concurrent.CompletableFuture
 import kotlin.coroutines.resumeWithException
 
@@ -19,8 +20,33 @@ public suspend fun <T> Emitter.deedSuspending(
     options: EventOptions? = null,
     terms: DeedTerms? = null,
     act: suspend (Deed) -> T,
+): T = performSuspending(draft(type, data, options), terms ?: DeedTerms(), act)
+
+/** [Emitter.deedOfStep] whose act suspends, see [deedSuspending]. What is emitted in it has the call's id as its cause. */
+public suspend fun <T> Emitter.deedOfStepSuspending(
+    step: Map<String, *>,
+    terms: DeedTerms? = null,
+    act: suspend (StepCall) -> T,
 ): T {
-    val begun = Deed.beginAsync(this, draft(type, data, options), terms ?: DeedTerms())
+    val deed = StepDeed(this, step)
+    val acting: suspend (Deed) -> T = { begun -> withContext(deed.context.carrying()) { deed.actSuspending(begun, act) } }
+    try {
+        return try {
+            performSuspending(deed.draft(), terms ?: DeedTerms(), acting)
+        } catch (e: InvalidEventException) {
+            performSuspending(deed.without(e) ?: throw e, terms ?: DeedTerms(), acting)
+        }
+    } finally {
+        deed.over()
+    }
+}
+
+private suspend fun <T> Emitter.performSuspending(
+    draft: ByteArray,
+    terms: DeedTerms,
+    act: suspend (Deed) -> T,
+): T {
+    val begun = Deed.beginAsync(this, draft, terms)
     val native =
         suspendCancellableCoroutine { continuation ->
             continuation.invokeOnCancellation { begun.cancel(false) }
@@ -37,7 +63,7 @@ public suspend fun <T> Emitter.deedSuspending(
             try {
                 act(Deed(this, native))
             } catch (e: Throwable) {
-                ended(native, Deed.outcomeOf(e), e.javaClass.name)
+                ended(native, Deed.outcomeOf(e), Deed.kindOf(e))
                 throw e
             }
         ended(native, Deed.outcomeOf(null), null)

@@ -376,7 +376,7 @@ public class Emitter internal constructor(
         data["tool"] = tool
         data["outcome"] = Deed.outcomeOf(failure)
         data["duration_ms"] = (System.nanoTime() - since) / 1e6
-        if (failure != null) data["error.type"] = failure.javaClass.name
+        if (failure != null) data["error.type"] = Deed.kindOf(failure)
         try {
             // What comes after the call waits for nothing.
             HostCall.within { put("tool.invocation", data) }
@@ -402,11 +402,44 @@ public class Emitter internal constructor(
         return offCarrier { core { native.emitSpan(stream, if (HostCall.isInside) INSIDE else 0) } }.toInt()
     }
 
-    /** Emits the events that a step of a framework's run stands for (docs/STEPS.md); says how many. */
+    /**
+     * Emits the events that a step of a framework's run stands for (docs/STEPS.md has its members; those that are null are not
+     * said, `content` is a list of [Part]); says how many. What JSON cannot carry the core spells. All events are tried, even
+     * where one is refused.
+     *
+     * @throws InvalidArgumentException it is no step; [SinkwellException.where] names the member
+     */
     public fun emitStep(step: Map<String, *>): Int {
-        val stream = Values.of(step, spelling = true)
+        val stream = StepDeed.written(step)
         return offCarrier { core { native.emitStep(stream, if (HostCall.isInside) INSIDE else 0) } }.toInt()
     }
+
+    /**
+     * Makes a tool's call, told as a step without an end, only once its intent is safe: see [deed]. The act says by
+     * [StepCall.ended] what came of it; what is emitted in it has the call's id as its cause. However the call ends, and also
+     * where it is refused, the step is over.
+     *
+     * @throws InvalidArgumentException it is no step of a tool
+     */
+    @JvmOverloads
+    public fun <T> deedOfStep(
+        step: Map<String, *>,
+        terms: DeedTerms? = null,
+        act: StepAction<T>,
+    ): T = StepDeed.perform(this, step, terms ?: DeedTerms(), act)
+
+    /** [deedOfStep] that holds no thread: see [deedAsync]. Its context holds while the act is begun. */
+    @JvmOverloads
+    public fun <T> deedOfStepAsync(
+        step: Map<String, *>,
+        terms: DeedTerms? = null,
+        act: AsyncStepAction<T>,
+    ): CompletableFuture<T> = StepDeed.performAsync(this, step, terms ?: DeedTerms(), act)
+
+    internal fun stepIntent(step: ByteArray): Map<String, Any?> = Json.map(core { native.stepIntent(step) })
+
+    internal fun stepResult(step: ByteArray): Map<String, Any?> =
+        Json.map(offCarrier { core { native.stepResult(step, if (HostCall.isInside) INSIDE else 0) } })
 
     /** Begins to take the events out of a log; see docs/VACUUM.md. */
     @JvmOverloads

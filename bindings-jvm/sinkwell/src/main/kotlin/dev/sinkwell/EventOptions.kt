@@ -3,6 +3,7 @@ package dev.sinkwell
 import dev.sinkwell.internal.Buffer
 import java.time.Instant
 import java.time.OffsetDateTime
+import java.util.Base64
 
 /** What an event says beside its type and data; what is not set, the event does not say. Each call sets one and answers this. */
 public class EventOptions {
@@ -185,10 +186,22 @@ public class Part private constructor(
         }
     }
 
+    /** As JSON has it. */
+    internal fun members(): Map<String, Any> {
+        val said = LinkedHashMap<String, Any>()
+        contentClass?.let { said["class"] = it }
+        NAMES.forEachIndexed { i, name -> members[i + 1]?.let { said[name] = it } }
+        text?.let { said["text"] = it }
+        bytes?.let { said["bytes"] = Base64.getEncoder().encodeToString(it) }
+        tokens?.let { said["tokens"] = it }
+        return said
+    }
+
     override fun toString(): String = "Part($contentClass)"
 
     public companion object {
         private const val MEMBERS = 6
+        private val NAMES = listOf("mediatype", "role", "ref", "summary", "permit")
 
         /** A part of text. */
         @JvmStatic

@@ -4,10 +4,12 @@ import dev.sinkwell.internal.Buffer
 import dev.sinkwell.internal.Library
 import dev.sinkwell.internal.newId
 import java.util.concurrent.Callable
+import java.util.concurrent.Executor
 
 /**
  * What events have in common that are emitted within a run, said once: an event takes from here what it does not say itself.
- * A run within a run has the other as its parent. Entering one emits nothing. It belongs to a thread; [wrap] takes it along.
+ * A run within a run has the other as its parent. Entering one emits nothing. It belongs to a thread; [wrap] takes it along,
+ * and coroutines keep it by [withRun], [withTurn] and [carrying].
  */
 public class SinkwellContext private constructor(
     /** The agent run. */
@@ -24,6 +26,8 @@ public class SinkwellContext private constructor(
     public val causation: String?,
     /** Id of the whole conversation. */
     public val correlation: String?,
+    /** The step of a framework's run that the code here is inside of. */
+    internal val step: String?,
 ) {
     /** Ends a context, on the thread that began it. */
     public class Scope internal constructor(
@@ -111,23 +115,29 @@ public class SinkwellContext private constructor(
             run: String? = null,
             options: Options = Options(),
         ): Scope {
+            return enter(ofRun(run, options))
+        }
+
+        internal fun ofRun(
+            run: String?,
+            options: Options,
+        ): SinkwellContext {
             val around = here.get()
             val id =
                 run ?: run {
                     Library.ensure()
                     newId()
                 }
-            return enter(
-                SinkwellContext(
-                    run = id,
-                    // The same run entered again is no part of itself.
-                    parentRun = options.parentRun ?: if (around?.run == id) around.parentRun else around?.run,
-                    turn = options.turn,
-                    attempt = options.attempt,
-                    agent = options.agent ?: around?.agent,
-                    causation = options.causation ?: around?.causation,
-                    correlation = options.correlation ?: around?.correlation,
-                ),
+            return SinkwellContext(
+                run = id,
+                // The same run entered again is no part of itself.
+                parentRun = options.parentRun ?: if (around?.run == id) around.parentRun else around?.run,
+                turn = options.turn,
+                attempt = options.attempt,
+                agent = options.agent ?: around?.agent,
+                causation = options.causation ?: around?.causation,
+                correlation = options.correlation ?: around?.correlation,
+                step = around?.step,
             )
         }
 
@@ -141,17 +151,57 @@ public class SinkwellContext private constructor(
             turn: String? = null,
             options: Options = Options(),
         ): Scope {
+            return enter(ofTurn(turn, options))
+        }
+
+        internal fun ofTurn(
+            turn: String?,
+            options: Options,
+        ): SinkwellContext {
             val around = here.get()
-            return enter(
-                SinkwellContext(
-                    run = around?.run,
-                    parentRun = around?.parentRun,
-                    turn = turn ?: options.turn ?: around?.turn,
-                    attempt = options.attempt,
-                    agent = options.agent ?: around?.agent,
-                    causation = options.causation ?: around?.causation,
-                    correlation = options.correlation ?: around?.correlation,
-                ),
+            return SinkwellContext(
+                run = around?.run,
+                parentRun = around?.parentRun,
+                turn = turn ?: options.turn ?: around?.turn,
+                attempt = options.attempt,
+                agent = options.agent ?: around?.agent,
+                causation = options.causation ?: around?.causation,
+                correlation = options.correlation ?: around?.correlation,
+                step = around?.step,
+            )
+        }
+
+        /** What holds inside of a deed: its run, and its intent as the cause. */
+        internal fun ofDeed(
+            run: String?,
+            causation: String,
+        ): SinkwellContext {
+            val around = here.get()
+            val within = around?.takeIf { run == null || run == it.run }
+            return SinkwellContext(
+                run = run ?: around?.run,
+                parentRun = within?.parentRun,
+                turn = within?.turn,
+                attempt = within?.attempt,
+                agent = around?.agent,
+                causation = causation,
+                correlation = around?.correlation,
+                step = causation,
+            )
+        }
+
+        /** What holds inside of a run that is told as a step. */
+        internal fun ofStep(run: String): SinkwellContext {
+            val around = here.get()
+            return SinkwellContext(
+                run = run,
+                parentRun = around?.run,
+                turn = null,
+                attempt = null,
+                agent = around?.agent,
+                causation = around?.causation,
+                correlation = around?.correlation,
+                step = run,
             )
         }
 
@@ -169,18 +219,28 @@ public class SinkwellContext private constructor(
             return Callable { within(carried) { task.call() } }
         }
 
+        /** An executor whose tasks each run in the context that holds where they are given to it: for `CompletableFuture`s. */
+        @JvmStatic
+        public fun wrap(executor: Executor): Executor = Executor { task -> executor.execute(wrap(task)) }
+
+        /** Has another context hold on this thread; answers with the one that held. */
+        internal fun swap(context: SinkwellContext?): SinkwellContext? {
+            val around = here.get()
+            if (context == null) here.remove() else here.set(context)
+            return around
+        }
+
         private fun enter(context: SinkwellContext): Scope = Scope(here.get()).also { here.set(context) }
 
-        private inline fun <T> within(
+        internal inline fun <T> within(
             context: SinkwellContext?,
             task: () -> T,
         ): T {
-            val around = here.get()
-            if (context == null) here.remove() else here.set(context)
+            val around = swap(context)
             try {
                 return task()
             } finally {
-                if (around == null) here.remove() else here.set(around)
+                swap(around)
             }
         }
     }

@@ -781,6 +781,10 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_shutdown_here(
     ): Int
+    external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_step_intent(
+    ): Int
+    external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_step_result(
+    ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_unfinished(
     ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_vacuum(
@@ -910,6 +914,10 @@ internal object UniffiLib {
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_shutdown(`ptr`: Long,`timeoutMs`: RustBuffer.ByValue,`token`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_shutdown_here(`ptr`: Long,`timeoutMs`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_step_intent(`ptr`: Long,`step`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_step_result(`ptr`: Long,`step`: RustBuffer.ByValue,`waitedMs`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_unfinished(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -1283,6 +1291,12 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_shutdown_here() and 0xFFFF) != 33636) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_step_intent() and 0xFFFF) != 43096) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_step_result() and 0xFFFF) != 57586) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_unfinished() and 0xFFFF) != 10245) {
@@ -2916,6 +2930,17 @@ internal interface NativeEmitterInterface {
     fun `shutdownHere`(`timeoutMs`: kotlin.ULong?): kotlin.ByteArray
 
     /**
+     * The intent of a tool's call that is a deed, of a step given as a stream of values: an event, as JSON.
+     */
+    fun `stepIntent`(`step`: kotlin.ByteArray): kotlin.ByteArray
+
+    /**
+     * What the deed of a tool's call says of its end: `{"data", "content"}`, as JSON. A refusal is emitted here as the
+     * decision that it is.
+     */
+    fun `stepResult`(`step`: kotlin.ByteArray, `waitedMs`: kotlin.Long): kotlin.ByteArray
+
+    /**
      * JSON: deeds of processes before this one that have no result.
      */
     fun `unfinished`(): kotlin.ByteArray
@@ -3477,6 +3502,44 @@ internal open class NativeEmitter: Disposable, AutoCloseable, NativeEmitterInter
         it,
 
         FfiConverterOptionalULong.lower(`timeoutMs`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The intent of a tool's call that is a deed, of a step given as a stream of values: an event, as JSON.
+     */
+    @Throws(Failure::class)override fun `stepIntent`(`step`: kotlin.ByteArray): kotlin.ByteArray {
+            return FfiConverterByteArray.lift(
+    callWithHandle {
+    uniffiRustCallWithError(Failure) { _status ->
+    UniffiLib.uniffi_sinkwell_jvm_fn_method_nativeemitter_step_intent(
+        it,
+
+        FfiConverterByteArray.lower(`step`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What the deed of a tool's call says of its end: `{"data", "content"}`, as JSON. A refusal is emitted here as the
+     * decision that it is.
+     */
+    @Throws(Failure::class)override fun `stepResult`(`step`: kotlin.ByteArray, `waitedMs`: kotlin.Long): kotlin.ByteArray {
+            return FfiConverterByteArray.lift(
+    callWithHandle {
+    uniffiRustCallWithError(Failure) { _status ->
+    UniffiLib.uniffi_sinkwell_jvm_fn_method_nativeemitter_step_result(
+        it,
+
+        FfiConverterByteArray.lower(`step`),
+        FfiConverterLong.lower(`waitedMs`),_status)
 }
     }
     )
