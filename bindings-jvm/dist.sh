@@ -11,7 +11,7 @@ rm -rf "$stage"
 mkdir -p "$stage"
 cp "$native/libsinkwell_jvm.so" "$stage/"
 logged jvm-dist maven bindings-jvm package -Dmaven.test.skip=true "-Dsinkwell.native.dir=$stage" "-Dsinkwell.target=$stage/target"
-for name in sinkwell linux-x86-64; do
+for name in sinkwell linux-x86-64 langchain4j spring-ai; do
     artifact=sinkwell
     [[ $name == sinkwell ]] || artifact="sinkwell-$name"
     cp "$stage/target/$name/$artifact-$version.jar" "$dist/"
