@@ -236,34 +236,39 @@ const at = (text: string): number => sealed.lines.findIndex((line) => line.inclu
 const changedAt = (text: string, from: string, to: string): string[] =>
   sealed.lines.map((line, i) => (i === at(text) ? line.replace(from, to) : line));
 
-/** What was tampered with, what the page must say of it first, and what the line shows that it leads to. */
+/** What was tampered with, what the page must say of it first and at the first place to look, and what the line shows there. */
 export const tampered: Record<
   string,
-  { lines: string[]; says: RegExp; line?: RegExp; checkpoints?: boolean }
+  { lines: string[]; hero: RegExp; says: RegExp; line?: RegExp; checkpoints?: boolean }
 > = {
   altered: {
     lines: changedAt('"decision":"deny"', '"decision":"deny"', '"decision":"allow"'),
-    says: /Changed: line 11 of altered\.ndjson, number 8 of its stream[\s\S]*allow pay by no-money/,
+    hero: /A part of this fails its check[\s\S]*1 of 22 lines is not as sealed, or never sealed\. The other 21 are as they were sealed/,
+    says: /Changed or added: line 11 of altered\.ndjson, number 8 of its stream[\s\S]*allow pay by no-money/,
     line: /✕ wrong[\s\S]*may-not-pay|✕ wrong[\s\S]*pay by no-money/,
   },
   removed: {
     lines: sealed.lines.filter((_, i) => i !== at('"decision":"deny"')),
+    hero: /Not complete[\s\S]*What is here is as it was sealed: 21 lines/,
     says: /Removed: number 8 of a stream[\s\S]*line 11 of removed\.ndjson[\s\S]*number 8: not here any more/,
     line: /tool\.invocation denied pay/,
   },
   truncated: {
     lines: sealed.lines.slice(0, 10),
+    hero: /Not complete/,
     says: /Cut off: numbers 8 to 17[\s\S]*line 2 of checkpoints\.ndjson/,
     checkpoints: true,
   },
   forged: {
     lines: [...sealed.lines, forge()],
-    says: /Changed: line \d+ of forged\.ndjson/,
+    hero: /A part of this fails its check[\s\S]*1 of 23 lines/,
+    says: /Changed or added: line \d+ of forged\.ndjson/,
     line: /✕ wrong/,
   },
   'missing-stream': {
     lines: sealed.lines.filter((line) => line.includes('-000000000001"')),
-    says: /A whole stream is missing/,
+    hero: /Not complete/,
+    says: /A whole stream is missing: named by line 3 of checkpoints\.ndjson/,
     checkpoints: true,
   },
 };

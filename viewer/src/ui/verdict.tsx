@@ -7,16 +7,17 @@ import type { Summary, Told } from '../model/types.ts';
 import type { View } from './app.tsx';
 import { Card, Mark, T, eventLink, link } from './bits.tsx';
 import { EventRow } from './events.tsx';
-import { STATES, VERDICTS, bytes, count, kindMeaning, kindTitle, time, wrongs } from './words.ts';
+import { STATES, VERDICTS, bytes, count, failing, kindMeaning, kindTitle, time, wrongs } from './words.ts';
 
 export function VerdictPage({ view }: { view: View }): JSX.Element {
   const { summary, meta } = view;
   const missing = summary.keys.filter(({ here }) => !here);
-  const [mark, headline, meaning] = summary.verdict
-    ? VERDICTS[summary.verdict]
-    : ['…', 'Checking', 'This page is reading and checking.'];
   const worst = summary.findings.filter(({ weight }) => weight === 'findings');
   const kinds = new Set(worst.map(({ kind }) => kind as string));
+  const [mark, ...words] = summary.verdict
+    ? VERDICTS[summary.verdict]
+    : ['…', 'Checking', 'This page is reading and checking.'];
+  const [headline, meaning] = summary.verdict === 'findings' ? failing(summary.states, kinds) : words;
   const said = wrongs(summary.kinds, kinds);
   const bad = Object.entries(summary.kinds).reduce((n, [kind, of]) => n + (kinds.has(kind) ? of : 0), 0);
   const open = summary.open > 0 && summary.verdict === 'sound';
@@ -55,7 +56,7 @@ export function VerdictPage({ view }: { view: View }): JSX.Element {
       <div class="grid">
         <Card title="What is here">
           <dl>
-            <dt>Sealed events</dt>
+            <dt>Events</dt>
             <dd>
               <a href="#/events">{summary.envelopes.toLocaleString('en')}</a> in{' '}
               <a href="#/streams">{count(summary.streams, 'stream')}</a>, {count(summary.runs, 'run')}
@@ -128,8 +129,7 @@ export function VerdictPage({ view }: { view: View }): JSX.Element {
         </ul>
         <p class="small">
           What this proves: that the holder of the key sealed these bytes in this order, and what is missing.
-          Not that the agent was right, nor that its clock was. If somebody sent you this page, compare the
-          key's fingerprint with what the key's owner tells you: a page can be made with any key.
+          Not that the agent was right, nor that its clock was.
         </p>
       </Card>
     </>
@@ -157,6 +157,9 @@ function Where({ where }: { where: string }): JSX.Element {
 /** Kinds of what is not there: a line beside the hole says so. */
 const HOLES = new Set(['removed', 'gap', 'truncated']);
 
+/** Kinds of what no line here is of: a line elsewhere names it. */
+const NAMED = new Set(['missing_stream', 'missing_lane']);
+
 function First({ found, more, place }: { found: Told; more: number; place: Summary['place'] }): JSX.Element {
   const hole = HOLES.has(found.kind) && place.here.length === 0;
   const { before, here, after } = place;
@@ -170,7 +173,8 @@ function First({ found, more, place }: { found: Told; more: number; place: Summa
           <>
             {found.where !== undefined && (
               <>
-                : <Where where={found.where} />
+                : {NAMED.has(found.kind) && 'named by '}
+                <Where where={found.where} />
               </>
             )}
             {found.from !== undefined && <>, {range(found)} of its stream</>}
@@ -186,7 +190,8 @@ function First({ found, more, place }: { found: Told; more: number; place: Summa
         )}
         {hole && found.where !== undefined && (
           <>
-            It shows at <Where where={found.where} />.
+            {found.kind === 'truncated' ? 'It is named by' : 'The first line after the gap is'}{' '}
+            <Where where={found.where} />.
           </>
         )}
       </p>
@@ -208,12 +213,12 @@ function First({ found, more, place }: { found: Told; more: number; place: Summa
         </div>
       )}
       {here.some(({ state }) => state === 'wrong') && (
-        <p class="small">A line marked ✕ says what somebody made of it, not what was sealed.</p>
+        <p class="small">Rely on nothing that a line marked ✕ says.</p>
       )}
       <p>
         {found.at !== undefined && (
           <a class="button" href={eventLink(found.at)}>
-            {hole ? 'Show the line behind it' : 'Show this line'}
+            {hole ? 'Show the line after the gap' : 'Show this line'}
           </a>
         )}{' '}
         {found.stream !== undefined && <a href={link('streams', found.stream)}>Show where in its stream</a>}{' '}
@@ -235,9 +240,10 @@ function Compared({ view: { summary, meta } }: { view: View }): JSX.Element {
   }
   if (summary.differences.length === 0) {
     return (
-      <p class="compared verified">
-        <span aria-hidden="true">✓</span> Checked twice, by two programs that share no code: this page, just
-        now, and the command that {meta.live ? 'serves' : 'wrote'} it. They agree
+      <p class={`compared ${summary.verdict === 'findings' ? '' : 'verified'}`}>
+        {summary.verdict !== 'findings' && <span aria-hidden="true">✓ </span>}
+        This verdict was reached twice, by two programs that share no code: this page, just now, and the
+        command that {meta.live ? 'serves' : 'wrote'} it. They agree
         {summary.comparedLines < summary.judgedLines &&
           ` on the first ${count(summary.comparedLines, 'line')}; the command is asked again from time to time`}
         .
@@ -280,7 +286,7 @@ function Keys({ view: { summary, client } }: { view: View }): JSX.Element {
     form.reset();
   };
   return (
-    <Card title="By which keys">
+    <Card title="Checked with these keys">
       {summary.keys.length === 0 && (
         <p>None was given. Without a key, form and chain can be checked, but anyone could have made them.</p>
       )}
@@ -297,7 +303,7 @@ function Keys({ view: { summary, client } }: { view: View }): JSX.Element {
                   , may seal for <T v={key.agent} />
                 </>
               )}
-              , {key.here ? `made ${count(key.used, 'good signature')}` : 'not in this page'}
+              , {key.here ? `${count(key.used, 'signature')} made with it` : 'not in this page'}
               {key.fingerprint && (
                 <>
                   <br />
@@ -308,6 +314,12 @@ function Keys({ view: { summary, client } }: { view: View }): JSX.Element {
           </>
         ))}
       </dl>
+      {summary.keys.some(({ fingerprint }) => fingerprint) && (
+        <p class="small">
+          If somebody sent you this page, compare the fingerprint with what the key's owner tells you: a page
+          can be made with any key.
+        </p>
+      )}
       <details>
         <summary>Give a key of your own</summary>
         <form onSubmit={(submit) => void give(submit)}>

@@ -6,17 +6,23 @@ import type { Verdict } from '../verify/judgement.ts';
 
 export const KINDS: Record<Kind, [title: string, meaning: string]> = {
   altered: [
-    'Changed',
-    'This is not what was sealed: a field, a signature, or the link to the line before it was changed.',
+    'Changed or added',
+    'What the file says here is not what was sealed. It was changed, or never sealed at all; what stood here before, if anything, is not in this file.',
   ],
   removed: [
     'Removed',
-    'Lines were taken out after they had been sealed: the chain is broken where they stood.',
+    'They were sealed, and taken out afterwards: the lines on both sides no longer link. What they said is not in this file.',
   ],
   gap: ['Missing', 'Numbers are missing, and nothing declares why.'],
   truncated: ['Cut off', 'The end is gone: a checkpoint says that there was more.'],
-  missing_stream: ['A whole stream is missing', 'Something names a stream of which nothing is here.'],
-  missing_lane: ['A lane is missing', 'A checkpoint names a lane of which nothing is here.'],
+  missing_stream: [
+    'A whole stream is missing',
+    'A line names a stream of which no line is here: it was deleted, or not handed over. Ask whoever gave you the files.',
+  ],
+  missing_lane: [
+    'A lane is missing',
+    'A checkpoint names a lane of which no line is here: deleted, or not handed over. Ask whoever gave you the files.',
+  ],
   conflict: ['Two histories', 'Two different lines claim the same place, both sealed by the key.'],
   unsigned: ['Not signed', 'No signature reaches these lines: anyone could have written them.'],
   unknown_key: ['Signed by a key that was not given', 'It may be right; without that key nobody can tell.'],
@@ -28,7 +34,10 @@ export const KINDS: Record<Kind, [title: string, meaning: string]> = {
   second_result: ['Two results', 'An act has two results: it is done once.'],
   early_result: ['A result before its intent', 'The act was not held up for its intent.'],
   result_alone: ['A result without its intent', 'What was intended is not in this input.'],
-  declared_loss: ['Declared lost', 'The producer itself says, sealed, that these events did not arrive.'],
+  declared_loss: [
+    'Declared lost',
+    'The agent itself reported, sealed, that these events did not arrive. They are none of what is missing without a word.',
+  ],
   erased: ['Erased by retention', 'Only proofs are left, and a sealed line says that it was on purpose.'],
   duplicate: ['Twice the same', 'The same line again, as after a retry.'],
   reordered: ['In another order', 'Lines do not stand in the order of their numbers.'],
@@ -37,7 +46,7 @@ export const KINDS: Record<Kind, [title: string, meaning: string]> = {
   missing_edge: ['Leads to nothing', 'An authority is named that is not in this input.'],
   unfinished: [
     'An intent without a result',
-    'Something cut this act off: whether it was done, only the world outside can tell.',
+    'The agent recorded that it was about to act, and no result. Whether it acted, only the other side can say.',
   ],
   open: ['No proven end', 'The stream was not closed: lines cut off its end would not show.'],
 };
@@ -74,10 +83,10 @@ export const kindTitle = (kind: string): string => KINDS[kind as Kind]?.[0] ?? k
 export const kindMeaning = (kind: string): string => KINDS[kind as Kind]?.[1] ?? '';
 
 export const STATES: Record<State, [mark: string, word: string, meaning: string]> = {
-  verified: ['\u2713', 'verified', 'A signature of a key that was given covers it.'],
+  verified: ['\u2713', 'verified', 'As it was sealed: a signature of one of these keys covers it.'],
   unchecked: ['?', 'unchecked', 'No key was given, or it is not checked yet.'],
   unproven: ['\u25cc', 'unproven', 'No signature covers it: anyone could have written it.'],
-  wrong: ['\u2715', 'wrong', 'It is not what was sealed, or what its signature says is not so.'],
+  wrong: ['\u2715', 'wrong', 'Do not rely on it: it is not what was sealed, or was never sealed.'],
 };
 
 export const VERDICTS: Record<Verdict, [mark: string, headline: string, meaning: string]> = {
@@ -92,8 +101,41 @@ export const VERDICTS: Record<Verdict, [mark: string, headline: string, meaning:
     'Unchecked',
     'No key was given: anyone could have made this. Give the key below, and this page checks it.',
   ],
-  findings: ['\u2715', 'Do not believe all of this', 'This is not what was sealed, or not all of it.'],
+  findings: ['\u2715', 'Fails its check', 'This is not what was sealed, or not all of it.'],
 };
+
+/** Kinds of what is not here. Where nothing else was found, what is here may be as it was sealed. */
+const ABSENT: ReadonlySet<string> = new Set([
+  'removed',
+  'gap',
+  'truncated',
+  'missing_stream',
+  'missing_lane',
+  'silence',
+]);
+
+/** What a record that fails its check is worth: the whole of it, a part, or what is left of it. */
+export function failing(
+  { verified, unchecked, unproven, wrong }: Record<State, number>,
+  bad: ReadonlySet<string>,
+): [headline: string, meaning: string] {
+  const all = verified + unchecked + unproven + wrong;
+  if (verified > 0 && verified === all && [...bad].every((kind) => ABSENT.has(kind))) {
+    return [
+      'Not complete',
+      `Something is missing that nobody declared. What is here is as it was sealed: ${count(verified, 'line')}.`,
+    ];
+  }
+  if (verified === 0 || wrong + unproven === 0) return [VERDICTS.findings[1], VERDICTS.findings[2]];
+  const doubtful = wrong > 0 ? wrong : unproven;
+  const what = wrong > 0 ? 'not as sealed, or never sealed' : 'covered by no signature';
+  const also =
+    wrong > 0 && unproven > 0 ? `; ${unproven.toLocaleString('en')} more are covered by no signature` : '';
+  return [
+    'A part of this fails its check',
+    `${doubtful.toLocaleString('en')} of ${count(all, 'line')} ${doubtful === 1 ? 'is' : 'are'} ${what}${also}. The other ${verified === 1 ? 'one is as it was' : `${verified.toLocaleString('en')} are as they were`} sealed.`,
+  ];
+}
 
 export function shortType(type: string): string {
   return type.replace(/^dev\.sinkwell\./, '');
