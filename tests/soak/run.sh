@@ -48,7 +48,7 @@ soak end-to-end cargo test --release -p sinkwell --test end_to_end --test canari
 forks() { (python_package && python bindings-python/tests/fork_storm.py --all); }
 soak forks forks
 # The viewer: ten thousand changed files and ten thousand graphs beside the command; a million events in Chromium, where page
-# and command must agree; live at 5 000 events a second.
+# and command must agree; live at 5 000 events a second, also where there are 300 000 events already.
 # shellcheck disable=SC2329  # called by name below
 viewer() {
     export SINKWELL_COMMAND="$root/target/release/sinkwell" VIEWER_CHANGES="$root/target/viewer/all-changes" \
@@ -63,7 +63,8 @@ viewer() {
         VIEWER_HUGE=1 node --test viewer/build/test/browser.test.mjs &&
         SINKWELL_CHECK=1 node viewer/build/test/figures.mjs 100000 &&
         node --max-old-space-size=4096 viewer/build/test/figures.mjs "${SOAK_VIEWER_EVENTS:-1000000}" &&
-        SINKWELL_CHECK=1 node viewer/build/test/figures.mjs live 60
+        SINKWELL_CHECK=1 node viewer/build/test/figures.mjs live 60 &&
+        SINKWELL_CHECK=1 node --max-old-space-size=4096 viewer/build/test/figures.mjs live 60 300000
 }
 soak viewer viewer
 FUZZ_SECONDS="${FUZZ_SECONDS:-600}" soak fuzz tests/fuzz/run.sh

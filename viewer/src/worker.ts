@@ -106,14 +106,20 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
   };
 }
 
+/** Who waits for what waits already to have had its turn. */
+const resting: (() => void)[] = [];
+/** Kept for good: a channel of its own for each turn could be thrown away before its message comes. */
+let bell: MessageChannel | undefined;
+
 /** Lets all that waits have its turn. A timer would be held up, after some, by four milliseconds. */
 function breath(): Promise<void> {
+  if (!bell) {
+    bell = new MessageChannel();
+    bell.port1.onmessage = (): void => resting.shift()?.();
+  }
+  const { port2 } = bell;
   return new Promise((go) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = (): void => {
-      port1.close();
-      go();
-    };
+    resting.push(go);
     port2.postMessage(0);
   });
 }

@@ -603,13 +603,27 @@ test('served: to this page alone, and as files grow', { skip }, async () => {
     assert.match(await page.innerText('.verdict-chip'), /Incomplete, and says so/);
     assert.match(await page.innerText('.hero'), /^(?![\s\S]*came since then)/);
     await shot(page, 'live');
+    // More than is read at once.
+    const many = new Sealer(9, 'urn:example:planner', undefined, 'file', 'batch');
+    for (let i = 1; i <= 4000; i += 1) {
+      many.signs = i % 100 === 0;
+      many.seal('tool.invocation', { outcome: 'ok', tool: `t${i % 3}` }, { runid: 'run-9' });
+    }
+    lines.push(...many.lines.map((line) => line.trim()));
+    assert.ok(lines.join('').length > 2 << 20);
+    writeFileSync(growing, lines.join('\n') + '\n');
+    await page.waitForFunction(
+      (all) => document.querySelector('main dd a')?.textContent === all.toLocaleString('en'),
+      lines.length,
+      { timeout: 20_000 },
+    );
     // A line that somebody changed is found as it comes.
-    const bad = (lines.at(-1) as string).replace(/"sequence":"0*(\d+)"/, (_, n: string) => {
+    const bad = (lines[lines.length - 4002] as string).replace(/"sequence":"0*(\d+)"/, (_, n: string) => {
       return `"sequence":"${String(Number(n) + 1).padStart(20, '0')}"`;
     });
     writeFileSync(growing, [...lines, bad].join('\n') + '\n');
     await page.waitForSelector('.hero.findings', { timeout: 10_000 });
-    assert.match(await page.innerText('.card.findings'), /Changed or added: line 23 of \S*growing\.ndjson/);
+    assert.match(await page.innerText('.card.findings'), /Changed or added: line \d+ of \S*growing\.ndjson/);
     // It ends with the command, and says so.
     child.kill('SIGINT');
     await page.waitForSelector('.live.ended', { timeout: 30_000 });

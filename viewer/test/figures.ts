@@ -18,6 +18,8 @@ const events = Number(process.argv[live ? 4 : 2] ?? (live ? 0 : 100_000));
 const each = process.argv[3] === 'each';
 const checks = process.env['SINKWELL_CHECK'] === '1';
 const RATE = 5000;
+/** Who waits longer than so many milliseconds waits in vain. */
+const LONG = 60_000;
 const command = process.env['SINKWELL_COMMAND'] ?? join(root, 'target/release/sinkwell');
 
 /** Seals the next event; each is signed, or one of a hundred. */
@@ -96,6 +98,8 @@ async function follow(): Promise<void> {
   });
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
   const tab = await browser.newPage({ viewport: { width: 1200, height: 900 } });
+  tab.on('pageerror', (error) => console.error(`in the page: ${error.message}`));
+  tab.on('console', (message) => console.error(`the page says: ${message.text()}`));
   // When what was given came, and the longest that the page did not answer.
   await tab.addInitScript(() => {
     const watched: Watched = { given: [], longest: 0 };
@@ -154,7 +158,10 @@ async function follow(): Promise<void> {
         behind.push(now - (written[shown]?.[0] ?? now));
       for (; verified < written.length && (written[verified]?.[1] ?? 0) <= good; verified += 1)
         unproven.push(now - (written[verified]?.[0] ?? now));
-      if (now - (written[shown]?.[0] ?? now) > 120_000) throw new Error('what was written is not shown');
+      if (now - (written[shown]?.[0] ?? now) > LONG) {
+        const text = (await tab.innerText('header')).replaceAll('\n', ' ');
+        throw new Error(`what was written is not shown: ${here} of ${lines}, verified ${good}; ${text}`);
+      }
       await new Promise((go) => setTimeout(go, 20));
     }
   };

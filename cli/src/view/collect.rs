@@ -102,7 +102,7 @@ impl Collected {
             let name = file.display().to_string();
             let source = self.source(name.clone(), kind, Some(file.clone()));
             if AuditDb::is_one(&file) {
-                self.read_database(source, &file, 0)?;
+                self.read_database(source, &file, 0, u64::MAX)?;
                 self.flush(source);
             } else {
                 let opened = sinkwell::sqlite::open_plain(&file).map_err(|e| unreadable(&name, &e))?;
@@ -114,16 +114,28 @@ impl Collected {
         Ok(())
     }
 
-    /// Reads an audit database from a leaf on; answers the leaf that comes next.
-    pub(super) fn read_database(&mut self, source: usize, path: &Path, from: u64) -> Result<u64> {
-        let mut next = from;
+    /// Reads an audit database from a leaf on, up to about so many bytes; answers the leaf that comes next, and whether
+    /// that was all.
+    pub(super) fn read_database(
+        &mut self,
+        source: usize,
+        path: &Path,
+        from: u64,
+        most: u64,
+    ) -> Result<(u64, bool)> {
+        let (mut next, mut left, mut whole) = (from, most, true);
         AuditDb::open_read(path)?.for_each_line(from, |leaf, line| {
+            if left == 0 {
+                whole = false;
+                return Ok(ControlFlow::Break(()));
+            }
+            left = left.saturating_sub(line.len() as u64 + 1);
             self.take(source, line);
             self.take(source, b"\n");
             next = leaf + 1;
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(next)
+        Ok((next, whole))
     }
 
     fn source(&mut self, name: String, kind: Kind, path: Option<PathBuf>) -> usize {

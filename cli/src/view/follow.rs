@@ -4,10 +4,11 @@
 //! file that was cut is read from its beginning: what it holds then shows in the page as what it is.
 
 use std::fs::File;
-use std::io::{BufReader, Seek as _, SeekFrom};
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sinkwell::audit::AuditDb;
 use sinkwell::sqlite::open_plain;
@@ -16,6 +17,11 @@ use sinkwell::{Error, Result};
 use super::serve::Shared;
 use crate::out::warn;
 use crate::tail::POLL;
+
+/// So many bytes are read before what is there of them is given, however fast a file grows.
+const STEP: u64 = 1 << 20;
+/// How long the page's questions have their turn between two of these.
+const TURN: Duration = Duration::from_millis(2);
 
 /// One that may grow.
 enum Growing {
@@ -44,10 +50,11 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<()> {
     let shared = Arc::clone(shared);
     let follow = move || {
         loop {
-            std::thread::sleep(POLL);
+            let mut more = false;
             for each in &mut growing {
-                step(each, &shared);
+                more |= step(each, &shared);
             }
+            std::thread::sleep(if more { TURN } else { POLL });
         }
     };
     std::thread::Builder::new()
@@ -57,13 +64,15 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<()> {
     Ok(())
 }
 
-fn step(growing: &mut Growing, shared: &Shared) {
+/// Reads some of it; answers whether there is more.
+fn step(growing: &mut Growing, shared: &Shared) -> bool {
+    let mut more = false;
     let mut collected = shared.lock();
     let before = collected.pieces.len();
     let source = match growing {
         Growing::Database { source, path, next } => {
-            match collected.read_database(*source, path, *next) {
-                Ok(now) => *next = now,
+            match collected.read_database(*source, path, *next, STEP) {
+                Ok((now, whole)) => (*next, more) = (now, !whole),
                 Err(e) => warn(e),
             }
             *source
@@ -71,16 +80,20 @@ fn step(growing: &mut Growing, shared: &Shared) {
         Growing::File { source, path, file, at } => {
             let read = |file: &mut File, at: u64, collected: &mut super::collect::Collected| {
                 file.seek(SeekFrom::Start(at))?;
-                collected.take_all(*source, &mut BufReader::with_capacity(256 << 10, file))
+                collected.take_all(*source, &mut BufReader::with_capacity(256 << 10, file.take(STEP)))
             };
             match read(file, *at, &mut collected) {
-                Ok(taken) => *at += taken,
+                Ok(taken) => {
+                    *at += taken;
+                    more = taken == STEP;
+                }
                 Err(e) => warn(format_args!("{}: it cannot be read on: {e}", path.display())),
             }
             let here = file.metadata().map(|here| (here.dev(), here.ino(), here.len()));
             let now = std::fs::metadata(&*path).map(|now| (now.dev(), now.ino()));
             if let (Ok((dev, ino, length)), Ok(now)) = (here, now) {
                 if now != (dev, ino)
+                    && !more
                     && let Ok(next) = open_plain(path)
                 {
                     (*file, *at) = (next, 0);
@@ -97,4 +110,5 @@ fn step(growing: &mut Growing, shared: &Shared) {
     if grew {
         shared.grew();
     }
+    more
 }
