@@ -120,7 +120,8 @@ fn agent_process() {
         waiting.push_back((n, emit(&emitter, n)));
         if waiting.len() > 30 {
             let (n, receipt) = waiting.pop_front().unwrap();
-            receipt.wait(Stage::Journaled, LONG).unwrap();
+            // This process may stand still for a while.
+            receipt.wait(Stage::Journaled, 10 * LONG).unwrap();
             // So long that a pipe holds few of them: who is killed is not far ahead of what was read.
             println!("journaled {n:<1000}");
         }
@@ -166,9 +167,9 @@ fn either_end_killed_paused_refused_and_throttled_loses_nothing_that_was_journal
     for round in 0..setting("SINKWELL_STREAM_KILLS", 6) {
         let mut child = agent(from, from + 1_000_000);
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        for n in lines.filter_map(journaled).take(100) {
+        for (at, n) in lines.filter_map(journaled).take(100).enumerate() {
             said.push(n);
-            match (round % 6, said.len() % 100) {
+            match (round % 6, at) {
                 (1, 30) => {
                     signal(child.id(), "-STOP");
                     std::thread::sleep(pause);
@@ -205,6 +206,7 @@ fn either_end_killed_paused_refused_and_throttled_loses_nothing_that_was_journal
             }
         }
         most = most.max(running::peak(child.id()));
+        assert_eq!(said.len() as u64, 100 * (round + 1), "it ended by itself");
         child.kill().unwrap();
         child.wait().unwrap();
         from = said.last().unwrap() + 1_000;
