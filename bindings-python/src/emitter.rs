@@ -663,6 +663,17 @@ pub(crate) fn look_around(py: Python<'_>, get: Py<PyAny>) {
     let _ = PLACE.set(py, get);
 }
 
+/// The function of `sinkwell/_context.py` that returns the trace context of the request that the calling code answers; unset
+/// until a program answers one.
+static TRACE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// From now on, `emit` asks `get` where no span is active.
+#[pyfunction]
+#[pyo3(name = "_look_for_trace")]
+pub(crate) fn look_for_trace(py: Python<'_>, get: Py<PyAny>) {
+    let _ = TRACE.set(py, get);
+}
+
 type Place<'py> = [Bound<'py, PyAny>; 7];
 
 fn place(py: Python<'_>) -> PyResult<Option<Place<'_>>> {
@@ -755,8 +766,18 @@ fn moment<'py>(time: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     Ok(text)
 }
 
-/// The active OpenTelemetry span's context. Where nobody has imported OpenTelemetry, there is none.
+/// The active OpenTelemetry span's context, else that of the request that is being answered.
 fn active_trace(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    if let Some(span) = active_span(py)? {
+        return Ok(Some(span));
+    }
+    let Some(get) = TRACE.get(py) else { return Ok(None) };
+    let trace = get.bind(py).call0()?;
+    Ok((!trace.is_none()).then_some(trace))
+}
+
+/// Where nobody has imported OpenTelemetry, there is none.
+fn active_span(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     static ACTIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     if ACTIVE.get(py).is_none() {

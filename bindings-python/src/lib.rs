@@ -31,7 +31,7 @@ mod native {
     #[pymodule_export]
     use super::deed::{Act, Intent};
     #[pymodule_export]
-    use super::emitter::{Emitter, end_all, flush_all, look_around};
+    use super::emitter::{Emitter, end_all, flush_all, look_around, look_for_trace};
     #[pymodule_export]
     use super::event::Envelope;
     #[pymodule_export]
@@ -45,7 +45,7 @@ mod native {
     #[pymodule_export]
     use super::tools::{
         audit, authority_boundary, command, cost, evaluate_content_capture, event_of_log, events_of_span,
-        kinds, new_id, roll_up, set_logger, severity, usage_from_json, verify,
+        kinds, new_id, outside_text, outside_trace, roll_up, set_logger, severity, usage_from_json, verify,
     };
     #[pymodule_export]
     use super::vacuum::Vacuum;

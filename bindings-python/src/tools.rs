@@ -201,3 +201,17 @@ pub(crate) fn command(py: Python<'_>, arguments: Vec<std::ffi::OsString>) -> PyR
 pub(crate) fn new_id() -> String {
     sinkwell::host::new_id()
 }
+
+/// A stranger's text as an attribute can hold it; none where nothing is left of it.
+#[pyfunction]
+#[pyo3(name = "_outside_text")]
+pub(crate) fn outside_text(text: &[u8]) -> Option<String> {
+    sinkwell::event::outside_text(text)
+}
+
+/// A `traceparent` header's trace, span and flags; none where it is invalid.
+#[pyfunction]
+#[pyo3(name = "_outside_trace")]
+pub(crate) fn outside_trace(traceparent: &[u8]) -> Option<(&str, &str, u8)> {
+    sinkwell::event::outside_trace(traceparent).map(|trace| (trace.trace_id, trace.span_id, trace.flags))
+}

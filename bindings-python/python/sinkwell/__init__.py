@@ -124,6 +124,7 @@ _BRIDGES = frozenset(
         "celery",
         "claude_agent_sdk",
         "google_adk",
+        "http",
         "langchain",
         "logging",
         "mcp",
@@ -141,6 +142,7 @@ if TYPE_CHECKING:
     from . import celery as celery
     from . import claude_agent_sdk as claude_agent_sdk
     from . import google_adk as google_adk
+    from . import http as http
     from . import langchain as langchain
     from . import logging as logging
     from . import mcp as mcp

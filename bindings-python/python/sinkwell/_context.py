@@ -36,6 +36,31 @@ class _Place:
 _place: contextvars.ContextVar[_Place | None] = contextvars.ContextVar("sinkwell_place", default=None)
 
 
+#: The trace context of the request that the calling code answers, as ``emit`` takes one.
+_request: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar(
+    "sinkwell_request", default=None
+)
+
+
+def request_trace() -> dict[str, Any] | None:
+    """The trace context of the request that the calling code answers."""
+    return _request.get()
+
+
+def enter_trace(trace: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Have events take this trace context from here on, where no span of OpenTelemetry is active; what held before."""
+    before = _request.get()
+    if trace is not None:
+        _native._look_for_trace(request_trace)
+    _request.set(trace)
+    return before
+
+
+def leave_trace(before: dict[str, Any] | None) -> None:
+    """Undo ``enter_trace``."""
+    _request.set(before)
+
+
 def _values() -> _Values | None:
     place = _place.get()
     return None if place is None else place.values

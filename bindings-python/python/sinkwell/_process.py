@@ -81,12 +81,17 @@ def place() -> str:
 
 
 def active_trace() -> dict[str, Any] | None:
-    """The active span's context as ``emit`` takes one, where the program uses OpenTelemetry."""
-    if "opentelemetry.trace" not in sys.modules:
-        return None
-    from ._trace import active
+    """The active span's context as ``emit`` takes one, where the program uses OpenTelemetry; else that of the request
+    that is being answered.
+    """
+    if "opentelemetry.trace" in sys.modules:
+        from ._trace import active
 
-    return active()
+        if (span := active()) is not None:
+            return span
+    from ._context import request_trace
+
+    return request_trace()
 
 
 def moment(time: object) -> str | None:

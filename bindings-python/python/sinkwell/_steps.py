@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -20,6 +19,7 @@ from ._context import Scope, context
 from ._deed import Deed, deed
 from ._emitter import Emitter, default_emitter
 from ._errors import Error, InvalidEvent
+from ._process import active_trace as _active
 from ._process import log_seldom
 
 
@@ -40,12 +40,8 @@ def type_of(error: BaseException) -> str:
 
 
 def active_trace() -> dict[str, Any]:
-    """The trace context of OpenTelemetry's active span, as members of a step."""
-    if "opentelemetry" not in sys.modules:
-        return {}
-    from ._trace import active
-
-    return {name: value for name, value in (active() or {}).items() if value is not None}
+    """The trace context that holds here, as members of a step."""
+    return {name: value for name, value in (_active() or {}).items() if value is not None}
 
 
 class Teller:
