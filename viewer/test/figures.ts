@@ -93,6 +93,7 @@ async function follow(): Promise<void> {
     parts.push(of.lines.splice(0).join(''));
   }
   const child = spawn(command, ['view', '--live', '--key', 'k=k.pem', file], { cwd: folder });
+  process.on('exit', () => child.kill('SIGKILL'));
   const address = await new Promise<string>((good) => {
     child.stdout.once('data', (bytes: Buffer) => good(bytes.toString().split('\n')[0] ?? ''));
   });
