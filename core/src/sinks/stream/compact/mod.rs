@@ -60,6 +60,7 @@ const SMALL: usize = 16;
 
 /// Bytes of the check that begins each batch: CRC-32C over its lines, each with a newline, the lowest byte first. It finds
 /// defects, at a tenth of what a hash would cost; what somebody altered is found by chain and signatures.
+#[cfg(any(test, feature = "intake"))]
 const CHECK: usize = 4;
 
 /// The check, with one more line.
