@@ -47,7 +47,8 @@ left() {
 logged cargo-build-examples cargo build -p sinkwell-cli -p sinkwell-example
 
 # One intake for all of them, verifying as it goes.
-intake=target/examples/intake
+# Beside the folders of the languages, whose files each are the same.
+intake=target/example-intake
 rm -rf "$intake" && mkdir -p "$intake"
 sed -n 's/.*"agent.pem.pub": "\(.*\)\\n".*/\1/p' examples/agent.json | sed 's/\\n/\n/g' >"$intake/agent.pem.pub"
 target/debug/sinkwell intake --listen 127.0.0.1:0 --out "$intake/events.ndjson" \

@@ -98,7 +98,8 @@ for (const [name, emit] of Object.entries(failing)) {
     // Of the exception, records hold the name of its type at most.
     const text = require('node:fs').readFileSync(out, 'utf8');
     assert.ok(!text.includes('secret words'));
-    assert.match(text, /sink\.failed/);
+    // Where it works again before the other lane has sealed anything, that is all there is to say.
+    assert.match(text, /sink\.(failed|recovered)/);
     assert.equal(events(out).length, 1);
   });
 }
