@@ -118,6 +118,14 @@ c_library() {
     export LD_LIBRARY_PATH="$SINKWELL_LIB_DIR${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 }
 
+# go_library: the flags by which Go links that library. Go's cache knows of no library's bytes, and keeps what `go run` has linked: a
+# folder that is not there, called after the library as it is now, makes it another command.
+go_library() {
+    local bytes
+    bytes="$(cksum <"$SINKWELL_LIB_DIR/libsinkwell.a")" || return
+    echo "-L$SINKWELL_LIB_DIR -L$SINKWELL_LIB_DIR/${bytes/ /-} ${CGO_LDFLAGS:-}"
+}
+
 # maven FOLDER ARGUMENT...: Maven there; again, three times in all, where Maven Central did not answer.
 maven() {
     local folder=$1 try status out="$logs/maven.out"

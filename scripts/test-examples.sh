@@ -111,7 +111,7 @@ if [[ -e examples/go/go.mod ]]; then
     if ! have go; then
         left go "no go on PATH"
     elif c_library; then
-        example go env CGO_LDFLAGS="-L$SINKWELL_LIB_DIR" go run -C examples/go . \
+        example go env CGO_LDFLAGS="$(go_library)" go run -C examples/go . \
             "$PWD/examples/agent.json" "$PWD/target/examples/go"
     else
         failed=$((failed + 1))

@@ -10,7 +10,7 @@ rm -f "$root/target/vectors/go.tsv"
 c_library || counted go 1
 sinkwell_command || counted go 1
 go_modules || counted go 1
-export CGO_LDFLAGS="-L$SINKWELL_LIB_DIR ${CGO_LDFLAGS:-}" GOFLAGS="${GOFLAGS:-} -mod=readonly"
+CGO_LDFLAGS="$(go_library)" && export CGO_LDFLAGS GOFLAGS="${GOFLAGS:-} -mod=readonly"
 # A module inside another is not one of its packages.
 modules() {
     local failed=0 module
