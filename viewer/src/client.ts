@@ -5,7 +5,8 @@ import { serve, type ToPage, type ToWorker } from './worker.ts';
 
 export interface Progress {
   lines: number;
-  judged: boolean;
+  /** For how many milliseconds, where all was judged just now. */
+  judged: number | undefined;
 }
 
 type Answer<T> = T extends Promise<infer U> ? U : T;

@@ -28,7 +28,10 @@ export async function readElements(client: Client): Promise<Meta> {
   return meta;
 }
 
-/** The page judges anew after so long, in milliseconds, or after as long as it took the last time. */
+/**
+ * The page judges anew after so long, in milliseconds, or after four times as long as it took: what comes meanwhile is marked
+ * as far as it is certain already.
+ */
 const JUDGE = 500;
 /** The command is asked what it thinks after so long, in milliseconds, or after eight times as long as it took. */
 const ASK = 2000;
@@ -37,16 +40,15 @@ const ASK = 2000;
 export async function follow(client: Client, from: number): Promise<void> {
   let next = from;
   let dirty = false;
-  let begun = performance.now();
   let free = Infinity;
   client.listeners.add((progress) => {
-    // Judging everything again takes a while: as long as it took, the worker is left to the rest.
-    if (progress.judged) free = performance.now() + Math.max(JUDGE, performance.now() - begun);
+    // Judging everything again takes a while, and leaves much behind that must be thrown away: most of the time the worker
+    // is left to the rest.
+    if (progress.judged !== undefined) free = performance.now() + Math.max(JUDGE, 4 * progress.judged);
   });
   const judging = setInterval(() => {
     if (!dirty || performance.now() < free) return;
     dirty = false;
-    begun = performance.now();
     free = Infinity;
     client.end();
   }, 50);

@@ -1,6 +1,7 @@
 // Runs the model in a worker, or, where there is none to be had, in the page itself, by the same messages.
 
 import { Model } from './model/model.ts';
+import { unpacked } from './model/pieces.ts';
 import type { Api, Core, Leave, Meta } from './model/types.ts';
 import { unbase64 } from './verify/bytes.ts';
 
@@ -13,7 +14,8 @@ export type ToWorker =
   | { what: 'call'; id: number; name: keyof Api; args: unknown[] };
 
 export type ToPage =
-  | { what: 'progress'; lines: number; judged: boolean }
+  /** `judged`: for how many milliseconds, where all was judged just now. */
+  | { what: 'progress'; lines: number; judged: number | undefined }
   | { what: 'answer'; id: number; value: unknown }
   | { what: 'failed'; id: number; why: string };
 
@@ -30,7 +32,7 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
   let judging = false;
   let again = false;
 
-  const tell = (judged: boolean): void => {
+  const tell = (judged?: number): void => {
     told = performance.now();
     send({ what: 'progress', lines: model?.lines ?? 0, judged });
   };
@@ -47,7 +49,7 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
   };
 
   const tick = async (): Promise<void> => {
-    if (performance.now() - told > TELL) tell(false);
+    if (performance.now() - told > TELL) tell();
     await breath();
   };
 
@@ -58,7 +60,8 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
       return;
     }
     judging = true;
-    let since = performance.now();
+    const begun = performance.now();
+    let since = begun;
     for (const steps = of.judging(); !steps.next().done;) {
       if (performance.now() - since < SLICE) continue;
       await breath();
@@ -66,11 +69,18 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
     }
     await of.compareGraphs();
     judging = false;
-    tell(true);
+    tell(performance.now() - begun);
     if (!again) return;
     again = false;
     waiting.push({ what: 'end' });
     void work();
+  };
+
+  let ahead: [of: ToWorker, open: Open] | undefined;
+  const opened = (message: ToWorker & { what: 'piece' }): Open => {
+    const known = ahead?.[0] === message ? ahead[1] : open(message);
+    ahead = undefined;
+    return known;
   };
 
   const work = async (): Promise<void> => {
@@ -84,12 +94,14 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
       }
       if (message.what === 'core') {
         model?.setCore(message.core, message.pieces);
-        tell(false);
+        tell();
       }
       if (message.what === 'piece' && model) {
-        const gz = message.lines === undefined ? undefined : decode(message.lines);
         const { source, line, length = 0 } = message;
-        await model.take({ source, line, gz, length }, tick);
+        const { gz, bytes } = opened(message);
+        // What comes next is unpacked while this is read.
+        if (waiting[0]?.what === 'piece') ahead = [waiting[0], open(waiting[0])];
+        await model.take({ source, line, gz, length }, tick, bytes);
         await tick();
       }
       if (message.what === 'end' && model) void judge(model);
@@ -104,6 +116,17 @@ export function serve(send: (message: ToPage) => void): (message: ToWorker) => v
       void work();
     }
   };
+}
+
+/** A piece as it came, and what is in it, once it is unpacked. */
+interface Open {
+  gz: Uint8Array | undefined;
+  bytes: Promise<Uint8Array | undefined>;
+}
+
+function open({ lines }: ToWorker & { what: 'piece' }): Open {
+  const gz = lines === undefined ? undefined : decode(lines);
+  return { gz, bytes: unpacked(gz) };
 }
 
 /** Who waits for what waits already to have had its turn. */

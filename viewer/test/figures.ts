@@ -125,7 +125,7 @@ async function follow(): Promise<void> {
   const state = (): Promise<[shown: number, verified: number]> =>
     tab.evaluate(() => {
       const number = (text: string | null | undefined): number =>
-        Number(/[\d,]+/.exec(text ?? '')?.[0].replaceAll(',', ''));
+        Number(/[\d,]+/.exec(text ?? '')?.[0].replaceAll(',', '') ?? 0);
       const option = document.querySelector('option[value=verified]')?.textContent;
       return [
         number(document.querySelector('main [role=status]')?.textContent),

@@ -240,3 +240,17 @@ test('a line of an audit log is in the tree that a head names, or it is not', as
   }
   assert.equal((await (await modelOf(lines, { k: 1 })).event(0)).audit, undefined);
 });
+
+test('a piece that cannot be unpacked: nothing is judged, and it is said why', async () => {
+  const model = await modelOf(lines, { k: 1, k2: 2 });
+  const whole = gzipSync(lines.join(''));
+  await model.take(
+    { source: 0, line: lines.length + 1, gz: whole.subarray(0, 99), length: 0 },
+    async () => {},
+  );
+  model.judge();
+  const { verdict, error, states } = model.summary();
+  assert.equal(verdict, undefined);
+  assert.match(error ?? '', new RegExp(`what follows line ${lines.length} of in cannot be unpacked`));
+  assert.equal(states.verified, 0);
+});

@@ -11,7 +11,7 @@ import { Verifier } from '../verify/verifier.ts';
 import { type Fact as Says, MOST, factOf as authorityOf, graphDifferences, graphOf } from './authority.ts';
 import { differences } from './compare.ts';
 import { type Fact, factOf } from './facts.ts';
-import { Pieces, type Piece, linesOf, gunzip } from './pieces.ts';
+import { Pieces, type Piece, gunzip, linesOf, unpacked } from './pieces.ts';
 import { laneViews, lossView, requiredViews } from './lanes.ts';
 import { runViews, runDetail } from './runs.ts';
 import { States } from './states.ts';
@@ -55,6 +55,8 @@ export class Model implements Api {
   /** What was judged last; nothing, before that. */
   judged = new Judgement(new Verifier([], {}));
   private error: string | undefined;
+  /** Why not all of the page can be read. */
+  private damaged: string | undefined;
   private findings: Pick<Summary, 'findings' | 'kinds' | 'place'> = {
     findings: [],
     kinds: {},
@@ -130,8 +132,11 @@ export class Model implements Api {
     return value;
   }
 
-  /** Takes a piece of the input; `tick` is called now and then, and may wait. */
-  async take(piece: Piece, tick: () => Promise<void>): Promise<void> {
+  /**
+   * Takes a piece of the input, of which `bytes` are what is in it, or nothing where it cannot be unpacked; `tick` is called now
+   * and then, and may wait.
+   */
+  async take(piece: Piece, tick: () => Promise<void>, bytes = unpacked(piece.gz)): Promise<void> {
     this.pieces.add(piece);
     const { source } = piece;
     if (!piece.gz) {
@@ -139,7 +144,12 @@ export class Model implements Api {
       this.lineCount[source] = piece.line;
       return;
     }
-    const { lines, tail } = linesOf(await gunzip(piece.gz));
+    const lineBytes = await bytes;
+    if (!lineBytes) {
+      this.damaged = `what follows line ${piece.line - 1} of ${this.meta.sources[source]?.name ?? 'a file'} cannot be unpacked: the page was changed or cut off`;
+      return;
+    }
+    const { lines, tail } = linesOf(lineBytes);
     const file = this.checkpoints.get(source);
     const waiting: Promise<void>[] = [];
     for (const [i, line] of lines.entries()) {
@@ -184,10 +194,10 @@ export class Model implements Api {
     const pieces = this.pieces.all.length;
     const judgement = new Judgement(this.verifier);
     let report: Report | undefined;
-    let error: string | undefined;
+    let error = this.damaged;
     yield;
     try {
-      report = yield* judgement.steps();
+      if (error === undefined) report = yield* judgement.steps();
     } catch (thrown) {
       error = thrown instanceof Error ? thrown.message : String(thrown);
     }

@@ -18,6 +18,10 @@ export async function gunzip(bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+/** What is in a piece; nothing where it cannot be unpacked. */
+export const unpacked = (gz: Uint8Array | undefined): Promise<Uint8Array | undefined> =>
+  gz ? gunzip(gz).catch(() => undefined) : Promise.resolve(undefined);
+
 /** The lines of some bytes, without their ends; `undefined`: no UTF-8. `tail`: no newline ends the last one. */
 export function linesOf(bytes: Uint8Array): { lines: (string | undefined)[]; tail: boolean } {
   const tail = bytes.length > 0 && bytes[bytes.length - 1] !== 10;

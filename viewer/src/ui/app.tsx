@@ -61,7 +61,7 @@ export function parseRoute(hash: string): Route {
 
 export function App({ client, meta }: { client: Client; meta: Meta }): JSX.Element {
   const [route, setRoute] = useState(() => parseRoute(location.hash));
-  const [progress, setProgress] = useState<Progress>({ lines: 0, judged: false });
+  const [progress, setProgress] = useState<Progress>({ lines: 0, judged: undefined });
   const [turn, setTurn] = useState(0);
   const [ended, setEnded] = useState(false);
   const main = useRef<HTMLElement>(null);
@@ -85,7 +85,7 @@ export function App({ client, meta }: { client: Client; meta: Meta }): JSX.Eleme
     const told = (next: Progress): void => {
       setProgress(next);
       // While it reads, what there is so far is shown now and then.
-      if (next.judged || performance.now() - last > REST) turn();
+      if (next.judged !== undefined || performance.now() - last > REST) turn();
       else timer ||= window.setTimeout(turn, REST);
     };
     client.listeners.add(told);
