@@ -157,7 +157,7 @@ impl Event {
     /// The emitting agent.
     #[must_use]
     pub fn agent(&self) -> &str {
-        self.part(self.ends[Attribute::COUNT - 1], self.agent_end)
+        std::str::from_utf8(self.agent_bytes()).unwrap_or_default()
     }
 
     /// The type as on the wire.

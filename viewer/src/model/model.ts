@@ -5,7 +5,7 @@ import { first } from '../verify/ranges.ts';
 import { hex, unbase64 } from '../verify/bytes.ts';
 import { type Key, fingerprint, readKey } from '../verify/keys.ts';
 import { type Copy, check, disclosuresGood, hashed, readLine } from '../verify/line.ts';
-import { Judgement, type Report } from '../verify/judgement.ts';
+import { Judgement, type Report, type Verdict } from '../verify/judgement.ts';
 import type { Found, Kind, Stream } from '../verify/stream.ts';
 import { Verifier } from '../verify/verifier.ts';
 import { type Fact as Says, MOST, factOf as authorityOf, graphDifferences, graphOf } from './authority.ts';
@@ -38,7 +38,6 @@ import type {
   Summary,
   Told,
 } from './types.ts';
-import type { Verdict } from '../verify/judgement.ts';
 
 /** So many findings are sent to the page; their number is said. */
 export const SHOWN = 500;
