@@ -72,6 +72,18 @@ struct Known {
     /// The connection, while it is not lent.
     idle: Option<Connection>,
     condemned: bool,
+    /// It is being closed, which can delete its log. The operating system then gives the log's inode to the next file
+    /// that anybody creates, while it still stands in `files`.
+    closing: bool,
+}
+
+impl Known {
+    /// The connection to close, where it is not lent.
+    fn close(&mut self) -> Option<Connection> {
+        let conn = self.idle.take()?;
+        self.closing = true;
+        Some(conn)
+    }
 }
 
 #[derive(Default)]
@@ -146,8 +158,8 @@ impl State {
         self.generation = generation;
     }
 
-    fn is_ours(&self, file: FileId) -> bool {
-        self.known.values().any(|known| known.files.contains(&file))
+    fn any(&self, file: FileId, which: impl Fn(&Known) -> bool) -> bool {
+        self.known.values().any(|known| which(known) && known.files.contains(&file))
     }
 
     fn condemned(&self, file: FileId) -> bool {
@@ -172,7 +184,7 @@ impl Registry {
             .change
             .wait_timeout_while(state, writers.saturating_sub(limit), |state| state.writing > 0)
             .unwrap_or_else(PoisonError::into_inner);
-        state.known.iter_mut().filter_map(|(&id, known)| Some((id, known.idle.take()?))).collect()
+        state.known.iter_mut().filter_map(|(&id, known)| Some((id, known.close()?))).collect()
     }
 }
 
@@ -263,7 +275,7 @@ pub(crate) enum Seen<T> {
 /// As the operating system says.
 pub(crate) fn look<T>(path: &Path, read: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<Seen<T>> {
     let _turn = Turn::take(path);
-    if state().is_ours(FileId::of(path)?) {
+    if is_ours(path)? {
         return Ok(Seen::InUse);
     }
     read(&mut File::open(path)?).map(Seen::Plain)
@@ -283,7 +295,24 @@ pub fn open_plain(path: &Path) -> io::Result<File> {
 /// Whether a path leads to a file that SQLite has open in this process.
 pub(crate) fn is_open_here(path: &Path) -> bool {
     // A pipe, or a path that names nothing, is no database.
-    FileId::of(path).is_ok_and(|file| state().is_ours(file))
+    is_ours(path).unwrap_or(false)
+}
+
+/// Whether a path leads to a file of a connection. Where that connection is being closed, it is waited for: the path may
+/// lead to a new file that has the inode of its deleted log.
+fn is_ours(path: &Path) -> io::Result<bool> {
+    loop {
+        let file = FileId::of(path)?;
+        let state = state();
+        if state.any(file, |known| !known.closing) {
+            return Ok(true);
+        }
+        if !state.any(file, |known| known.closing) {
+            return Ok(false);
+        }
+        let closing = |state: &mut State| state.any(file, |known| known.closing);
+        drop(REGISTRY.change.wait_while(state, closing));
+    }
 }
 
 /// Refuses a file that only SQLite may open in this process. This does not cover a file that is opened as a database
@@ -359,7 +388,10 @@ impl Connections {
             let mut state = state();
             state.next += 1;
             let id = state.next;
-            state.known.insert(id, Known { files: files_of(&self.path), idle: None, condemned: false });
+            state.known.insert(
+                id,
+                Known { files: files_of(&self.path), idle: None, condemned: false, closing: false },
+            );
             state.busy += 1;
             state.writing += usize::from(!self.reader);
             (id, state.generation)
@@ -406,7 +438,7 @@ impl Connections {
         for (&id, known) in &mut state.known {
             if known.files.first() == Some(&file) {
                 known.condemned = true;
-                idle.extend(known.idle.take().map(|conn| (id, conn)));
+                idle.extend(known.close().map(|conn| (id, conn)));
             }
         }
         state.busy += idle.len();
@@ -498,7 +530,10 @@ impl Lent {
                 REGISTRY.change.notify_all();
                 return;
             }
-            Some(known) => known.condemned,
+            Some(known) => {
+                known.closing = true;
+                known.condemned
+            }
             None => true,
         };
         drop(state);
