@@ -1,95 +1,22 @@
-"""How a call of a tool, and the run around it, end where they do not end well, in each framework that runs in this
-process: a time-out of the tool's own, one of the framework's, a run that is cancelled. And that nothing holds up the
-event loop while a call waits for its intent, or a streamed answer.
+"""How a call of a tool, and the run around it, end where they do not end well, in each framework: a time-out of the
+tool's own, one of the framework's, a run that is cancelled. And that nothing holds up the event loop while a call waits
+for its intent, or a streamed answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sinkwell
-
-Ends = tuple[list[str], list[str]]
-
-
-class Tools:
-    """A tool that answers at once, one that raises a time-out, and one that never answers."""
-
-    def __init__(self) -> None:
-        self.begun = asyncio.Event()
-        self.turns: list[str] = []
-
-    async def quick(self, q: str) -> str:
-        """Acts."""
-        self.turns.append("act")
-        return q
-
-    async def late(self, q: str) -> str:
-        """Is late."""
-        raise TimeoutError(q)
-
-    async def wait(self, q: str) -> str:
-        """Waits."""
-        self.begun.set()
-        await asyncio.Event().wait()
-        return q
-
-
-async def cancelled(begun: asyncio.Event, run: Awaitable[Any]) -> None:
-    """Cancels a run whose tool has begun."""
-    task = asyncio.ensure_future(run)
-    await begun.wait()
-    task.cancel()
-    with contextlib.suppress(BaseException):
-        await task
-    # What it had begun is cancelled with it, but not always within it.
-    for other in asyncio.all_tasks() - {asyncio.current_task()}:
-        with contextlib.suppress(BaseException):
-            await asyncio.wait_for(asyncio.shield(other), 1)
-
-
-def ends(out: Path) -> Ends:
-    """How the calls ended that had an intent, and how the runs."""
-    events = [event for line in out.read_text().splitlines() if "origin" not in (event := json.loads(line))]
-    of = [(event["type"].removeprefix("dev.sinkwell."), event["data"]) for event in events]
-    intents = [event["id"] for event in events if event["data"].get("phase") == "intent"]
-    causes = [event["causationid"] for event in events if event["data"].get("phase") == "result"]
-    assert intents
-    assert sorted(intents) == sorted(causes)
-    results = [data["outcome"] for _, data in of if data.get("phase") == "result"]
-    runs = [
-        data["terminal_status"] for kind, data in of if kind.startswith("run.") and "terminal_status" in data
-    ]
-    return results, runs
-
-
-Act = Callable[[str, Tools, sinkwell.Emitter], Awaitable[Any]]
-
-
-def told(tmp_path: Path, act: Act, how: str) -> Ends:
-    out = tmp_path / f"{how}.ndjson"
-    lanes = [{"id": "out", "sink": {"file": {"path": str(out)}}}]
-
-    async def main() -> None:
-        config = {"agent": {"id": "a"}, "heartbeat": "off", "lanes": lanes}
-        with sinkwell.Emitter.open(config) as emitter:
-            tools = Tools()
-            run = act("late" if how == "late" else "wait", tools, emitter)
-            if how == "wait":
-                await cancelled(tools.begun, run)
-            else:
-                with contextlib.suppress(Exception):
-                    await run
-
-    asyncio.run(main())
-    return ends(out)
+from environments import FRAMEWORKS, ROOT, environment
+from frameworks.outcomes import Act, Stream, Tools, read, told, turns
 
 
 async def langgraph(name: str, tools: Tools, emitter: sinkwell.Emitter) -> Any:
@@ -223,66 +150,61 @@ def test_mcp(tmp_path: Path) -> None:
     assert told(tmp_path, mcp, "wait") == (["cancelled", "cancelled"], [])
 
 
-def test_agent_hooks(tmp_path: Path) -> None:
-    """A call whose session ends."""
-    pytest.importorskip("agent_hooks")
-    from agent_hooks import AgentContextBuilder, InterceptionEmitter
+async def claude_agent_sdk(name: str, tools: Tools, emitter: sinkwell.Emitter) -> Any:
+    from claude_agent_sdk import ResultMessage
 
-    async def act(name: str, tools: Tools, emitter: sinkwell.Emitter) -> Any:
-        hooks = sinkwell.agent_hooks.watch(InterceptionEmitter(), emitter)
-        builder = AgentContextBuilder(agent_id="a", framework="f", session_id="s-1", agent_name="shop")
-        await hooks.emit(builder.agent_startup(tools_registered=["wait"]))
-        await hooks.emit(builder.pre_tool_call(call_id="c", name="wait", args={"q": "x"}))
-        await hooks.emit(builder.agent_shutdown(reason="cancelled"))
+    hooks: Any = sinkwell.claude_agent_sdk.hooks(emitter=emitter)
 
-    assert told(tmp_path, act, "ended") == (["cancelled"], ["cancelled"])
+    async def tell(event: str, **more: Any) -> None:
+        await hooks[event][-1].hooks[0]({"hook_event_name": event, "session_id": "s", **more}, None, {})
+
+    async def messages() -> Any:
+        call = {"tool_name": name, "tool_use_id": "c", "tool_input": {"q": "x"}}
+        reason = "completed"
+        await tell("UserPromptSubmit", prompt="x")
+        await tell("PreToolUse", **call)
+        if name == "quick":
+            await tell("PostToolUse", **call, tool_response=await tools.quick("x"))
+        else:
+            # A person interrupts it, and with it the turn.
+            await tell("PostToolUseFailure", **call, error="x", is_interrupt=True)
+            reason = "aborted_tools"
+        given: dict[str, Any] = {"subtype": "result", "is_error": name != "quick", "num_turns": 1}
+        given |= {"duration_ms": 1, "duration_api_ms": 1, "session_id": "s"}
+        yield ResultMessage(**given, terminal_reason=reason)
+
+    async for _ in hooks.watch(messages()):
+        pass
 
 
 def test_the_claude_agent_sdk(tmp_path: Path) -> None:
-    """A call that a person interrupts, and with it the turn."""
     pytest.importorskip("claude_agent_sdk")
-    from claude_agent_sdk import ResultMessage
-
-    async def act(name: str, tools: Tools, emitter: sinkwell.Emitter) -> Any:
-        hooks = sinkwell.claude_agent_sdk.hooks(emitter=emitter)
-
-        async def tell(event: Any, **more: Any) -> None:
-            await hooks[event][-1].hooks[0]({"hook_event_name": event, "session_id": "s", **more}, None, {})
-
-        async def messages() -> Any:
-            call = {"tool_name": "wait", "tool_use_id": "c", "tool_input": {"q": "x"}}
-            await tell("UserPromptSubmit", prompt="x")
-            await tell("PreToolUse", **call)
-            await tell("PostToolUseFailure", **call, error="x", is_interrupt=True)
-            given: dict[str, Any] = {"subtype": "error_during_execution", "is_error": True, "num_turns": 1}
-            given |= {"duration_ms": 1, "duration_api_ms": 1, "session_id": "s"}
-            yield ResultMessage(**given, terminal_reason="aborted_tools")
-
-        async for _ in hooks.watch(messages()):
-            pass
-
-    assert told(tmp_path, act, "interrupted") == (["cancelled"], ["cancelled"])
+    assert told(tmp_path, claude_agent_sdk, "interrupted") == (["cancelled"], ["cancelled"])
 
 
-class Gated:
-    """A required sink that holds each intent until the gate is open."""
+async def agent_hooks(name: str, tools: Tools, emitter: sinkwell.Emitter) -> Any:
+    from agent_hooks import AgentContextBuilder, InterceptionEmitter
 
-    name = "siem"
-    classes = frozenset({"siem"})
+    hooks = sinkwell.agent_hooks.watch(InterceptionEmitter(), emitter)
+    builder = AgentContextBuilder(agent_id="a", framework="f", session_id="s-1", agent_name="shop")
+    await hooks.emit(builder.agent_startup(tools_registered=[name]))
+    await hooks.emit(builder.pre_tool_call(call_id="c", name=name, args={"q": "x"}))
+    if name == "quick":
+        await tools.quick("x")
+    await hooks.emit(builder.agent_shutdown(reason="cancelled"))
 
-    def __init__(self) -> None:
-        self.holds = threading.Event()
-        self.gate = threading.Event()
 
-    def emit(self, event: sinkwell.SignedGovernanceEvent) -> None:
-        if event.data.get("phase") == "intent":
-            self.holds.set()
-            self.gate.wait()
+def test_agent_hooks(tmp_path: Path) -> None:
+    """A call whose session ends."""
+    pytest.importorskip("agent_hooks")
+    assert told(tmp_path, agent_hooks, "ended") == (["cancelled"], ["cancelled"])
 
 
 WAITING: list[tuple[str, Act]] = [
-    ("agents", openai_agents),
     ("agent_framework", agent_framework),
+    ("agent_hooks", agent_hooks),
+    ("agents", openai_agents),
+    ("claude_agent_sdk", claude_agent_sdk),
     ("langgraph", langgraph),
     ("mcp", mcp),
     ("pydantic_ai", pydantic_ai),
@@ -292,27 +214,7 @@ WAITING: list[tuple[str, Act]] = [
 @pytest.mark.parametrize(("package", "act"), WAITING, ids=[package for package, _ in WAITING])
 def test_while_a_tool_waits_for_its_intent_the_event_loop_goes_on(package: str, act: Act) -> None:
     pytest.importorskip(package)
-    sink = Gated()
-    config = {
-        "agent": {"id": "a"},
-        "heartbeat": "off",
-        "governance": {"version": "1", "requires_sink": "siem"},
-        "lanes": [{"id": "siem", "classes": ["siem"], "sink": {"host": "siem"}}],
-    }
-
-    async def main(emitter: sinkwell.Emitter) -> list[str]:
-        tools = Tools()
-
-        async def other() -> None:
-            await asyncio.to_thread(sink.holds.wait)
-            tools.turns.append("other")
-            sink.gate.set()
-
-        await asyncio.gather(act("quick", tools, emitter), other())
-        return tools.turns
-
-    with sinkwell.Emitter.open(config, sinks=[sink]) as emitter:
-        assert asyncio.run(main(emitter)) == ["other", "act"]
+    assert turns(act) == ["other", "act"]
 
 
 async def streamed_by_agent_framework(gate: asyncio.Event, emitter: sinkwell.Emitter) -> AsyncIterator[str]:
@@ -367,21 +269,86 @@ async def streamed_by_langgraph(gate: asyncio.Event, emitter: sinkwell.Emitter) 
         yield str(message.content)  # type: ignore[union-attr, unused-ignore]
 
 
-STREAMED = [("agent_framework", streamed_by_agent_framework), ("langgraph", streamed_by_langgraph)]
+async def streamed_by_openai_agents(gate: asyncio.Event, emitter: sinkwell.Emitter) -> AsyncIterator[str]:
+    from agents import Agent, Runner, set_trace_processors
+    from agents.testing import ScriptedModel, assistant_message
+
+    class Scripted(ScriptedModel):
+        async def stream_response(self, *given: Any, **named: Any) -> Any:
+            async for event in super().stream_response(*given, **named):
+                if event.type != "response.output_text.delta":
+                    yield event
+                    continue
+                yield event.model_copy(update={"delta": "one"})
+                await gate.wait()
+                yield event.model_copy(update={"delta": "two"})
+
+    processor = sinkwell.openai_agents.Processor(emitter)
+    set_trace_processors([processor])
+    agent = processor.protect(Agent(name="shop", model=Scripted([[assistant_message("onetwo")]])))
+    async for event in Runner.run_streamed(agent, "x").stream_events():
+        if event.type == "raw_response_event" and event.data.type == "response.output_text.delta":
+            yield event.data.delta
+    set_trace_processors([])
+
+
+async def streamed_by_claude_agent_sdk(gate: asyncio.Event, emitter: sinkwell.Emitter) -> AsyncIterator[str]:
+    from claude_agent_sdk import AssistantMessage, TextBlock
+
+    async def messages() -> Any:
+        yield AssistantMessage(content=[TextBlock("one")], model="small", session_id="s")
+        await gate.wait()
+        yield AssistantMessage(content=[TextBlock("two")], model="small", session_id="s")
+
+    async for message in sinkwell.claude_agent_sdk.hooks(emitter=emitter).watch(messages()):
+        yield message.content[0].text
+
+
+STREAMED: list[tuple[str, Stream]] = [
+    ("agent_framework", streamed_by_agent_framework),
+    ("agents", streamed_by_openai_agents),
+    ("claude_agent_sdk", streamed_by_claude_agent_sdk),
+    ("langgraph", streamed_by_langgraph),
+]
 
 
 @pytest.mark.parametrize(("package", "stream"), STREAMED, ids=[package for package, _ in STREAMED])
-def test_streamed_output_is_not_held_back(package: str, stream: Any, tmp_path: Path) -> None:
+def test_streamed_output_is_not_held_back(package: str, stream: Stream, tmp_path: Path) -> None:
     pytest.importorskip(package)
-    lanes = [{"id": "out", "sink": {"file": {"path": str(tmp_path / "events.ndjson")}}}]
+    assert read(stream, tmp_path / "events.ndjson") == "onetwo"
 
-    async def main(emitter: sinkwell.Emitter) -> str:
-        gate, seen = asyncio.Event(), ""
-        async for piece in stream(gate, emitter):
-            seen += piece
-            # The model goes on only once its reader has the first piece.
-            gate.set()
-        return seen
 
-    with sinkwell.Emitter.open({"agent": {"id": "a"}, "heartbeat": "off", "lanes": lanes}) as emitter:
-        assert asyncio.run(asyncio.wait_for(main(emitter), 20)) == "onetwo"
+def outcomes(program: str, tmp_path: Path) -> Any:
+    """What a program prints that has a framework in an environment of its own."""
+    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'bindings-python' / 'python'}{os.pathsep}{FRAMEWORKS}"}
+    command: list[str | Path] = [
+        environment(f"newest_{program}"),
+        FRAMEWORKS / f"outcomes_{program}.py",
+        tmp_path,
+    ]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_google_adk(tmp_path: Path) -> None:
+    assert outcomes("google_adk", tmp_path) == {
+        "late": [["timeout"], ["timed_out", "timed_out"]],
+        # By an agent's own limit: what it cuts off is cancelled, and what it was cut off from is told why.
+        "limited": [["cancelled"], ["cancelled", "timed_out"]],
+        "gateway": [["timeout"], ["failed", "failed"]],
+        "wait": [["cancelled"], ["cancelled", "cancelled"]],
+        "turns": ["other", "act"],
+        "read": "onetwo",
+    }
+
+
+def test_the_agent_governance_toolkit(tmp_path: Path) -> None:
+    assert outcomes("agt", tmp_path) == {
+        "late": [["timeout"], []],
+        "limited": [["timeout"], []],
+        "object": [["timeout"], []],
+        "wait": [["cancelled"], []],
+        "plain": [["timeout"], []],
+        "turns": ["other", "act"],
+    }

@@ -453,7 +453,9 @@ class Installed(_Told):
                 deed.ended(output=str(result), outcome="ok")
                 return result
 
-        made: Any = awaited if inspect.iscoroutinefunction(act) else called
+        # A tool may be an object that is called.
+        waits = any(map(inspect.iscoroutinefunction, (act, type(act).__call__)))
+        made: Any = awaited if waits else called
         made._sinkwell_act = act
         return made  # type: ignore[no-any-return]
 

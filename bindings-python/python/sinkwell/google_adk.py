@@ -34,6 +34,9 @@ from ._steps import Call, Teller, new_id, now, plain, put, type_of
 # Where a run is: the invocation, the branch of those that run beside each other, the agent.
 _Place = tuple[str, str, str]
 
+#: What ADK's own `ToolExecutionError` says of a tool that waited too long for somebody else.
+_LATE = {"REQUEST_TIMEOUT", "GATEWAY_TIMEOUT"}
+
 _ROLES = {"user": "user", "model": "assistant"}
 
 #: The tool's call that the code is inside: an invocation that begins there is a part of it.
@@ -370,6 +373,8 @@ class Plugin(BasePlugin):  # type: ignore[misc, unused-ignore]
         """A tool has failed, or was cancelled."""
         called = self._call_left(tool_context)
         if called is not None:
+            if getattr(error, "error_type", None) in _LATE:
+                called.ended(outcome="timeout")
             await called.__aexit__(type(error), error, None)
         else:
             self._refused(tool_context)
