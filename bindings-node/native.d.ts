@@ -183,6 +183,12 @@ export declare function blockSize(): number
 /** The data of a cost event, JSON to JSON. */
 export declare function costData(request: string): string
 
+/**
+ * Has the default emitter end with the process, within this time, where it has not ended by then: to be called by a worker
+ * thread.
+ */
+export declare function endDefaultWithProcess(timeout: number): void
+
 /** How long, in milliseconds, an ending may take that nobody set a limit for. */
 export declare function endingLimit(): number
 
@@ -265,6 +271,25 @@ export interface PinoKeys {
   permit?: string
   /** The names of levels, by their numbers, as a JSON object. */
   labels?: string
+}
+
+/**
+ * A stranger's text as an attribute can hold it; none if nothing but blanks is left. Each character is a byte of the
+ * header, as Node hands headers over.
+ */
+export declare function outsideText(header: string): string | null
+
+/** Reads a `traceparent` (W3C Trace Context); none if it is invalid. */
+export declare function outsideTrace(traceparent: string): OutsideTrace | null
+
+/** The place in a trace that a `traceparent` names. */
+export interface OutsideTrace {
+  /** 32 hex digits. */
+  traceId: string
+  /** 16 hex digits. */
+  spanId: string
+  /** 1 is sampled. */
+  flags: number
 }
 
 /** The data of a parent's `model.usage` from its children's, JSON to JSON. */

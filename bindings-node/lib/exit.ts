@@ -6,7 +6,8 @@
  * after the last `exit` listener of the program's, so what such a listener emits is taken, too. `process.exit()` and an
  * uncaught exception leave no event loop, so sinks written in JavaScript get no more; built-in ones get what is queued,
  * and streams are closed. Before an emitter is opened none of this does anything, and nothing does in a process that is
- * killed. A worker thread ends what it opened itself; the default emitter it flushes, and the main thread ends it.
+ * killed. A worker thread ends what it opened itself; the default emitter it flushes, and the main thread ends it; where that
+ * has not loaded this package, the native half does, after all JavaScript.
  *
  * How: all copies of this package in a thread (test runners and development servers load it again and again) share one
  * list of what is open, and one listener per event, on the `process` object. `exit` listeners run in the order in which
@@ -15,7 +16,7 @@
  */
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
-import { NativeEmitter, endingLimit } from '../native';
+import { endDefaultWithProcess, NativeEmitter, endingLimit } from '../native';
 import { loop, progress } from './loop';
 
 /** What ends with the process. */
@@ -73,7 +74,8 @@ const shared = ((): Shared => {
 const copy: Copy = { progress, end: () => loop.end() };
 
 // What only a worker thread has emitted with the default emitter ends with the main thread, which may have opened nothing.
-if (isMainThread && shared.copies.size === 0) hook();
+if (!isMainThread) endDefaultWithProcess(LIMIT);
+else if (shared.copies.size === 0) hook();
 
 /** Ends it with the process, unless it ends before. */
 export function endWithProcess(emitter: Ending): void {

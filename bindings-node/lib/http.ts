@@ -12,10 +12,11 @@
  * is active, that goes before.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { outsideText, outsideTrace } from '../native';
 import { turn } from './context';
 import { Emitter } from './emitter';
 import { SinkwellError, warn } from './errors';
-import { activeTrace, traceOfParent, withinTrace, type Trace } from './trace';
+import { activeTrace, withinTrace, type Trace } from './trace';
 
 /** How requests are told of. */
 export interface HttpOptions {
@@ -42,32 +43,11 @@ const METHODS: ReadonlySet<string> = new Set([
   'PATCH',
 ]);
 
-/** How many bytes of a client's id are kept. */
-const MOST = 256;
-
-/**
- * A client's id as an attribute can hold it, as the core makes it for other languages (`outside_text`): what is no UTF-8, and
- * each control character, becomes U+FFFD, and it is cut after 256 bytes. Node hands headers over as Latin-1.
- */
-function fitted(header: string): string | undefined {
-  const given = Buffer.from(header.replace(/^[ \t\n\f\r]+|[ \t\n\f\r]+$/g, '').slice(0, MOST + 4), 'latin1');
-  let kept = '';
-  let size = 0;
-  for (const one of new TextDecoder('utf-8', { ignoreBOM: true }).decode(given)) {
-    // eslint-disable-next-line no-control-regex
-    const character = /[\u0000-\u001f\u007f-\u009f]/.test(one) ? '\ufffd' : one;
-    size += Buffer.byteLength(character);
-    if (size > MOST) break;
-    kept += character;
-  }
-  return kept === '' ? undefined : kept;
-}
-
 /** The trace context that a request brings. More than one is none, says W3C. */
 function traceOf({ headersDistinct }: IncomingMessage): Trace | undefined {
   const parents = headersDistinct['traceparent'];
-  const read = parents?.length === 1 ? traceOfParent(parents[0]!) : undefined;
-  if (read === undefined) return undefined;
+  const read = parents?.length === 1 ? outsideTrace(parents[0]!) : null;
+  if (read === null) return undefined;
   const state = headersDistinct['tracestate']?.join(',');
   return state ? { ...read, state } : read;
 }
@@ -88,7 +68,7 @@ function answered(
     return response.end('a required sink is unavailable');
   }
   const given = request.headersDistinct['x-request-id']?.[0];
-  const correlation = given === undefined ? undefined : fitted(given);
+  const correlation = given === undefined ? undefined : (outsideText(given) ?? undefined);
   const within = correlation === undefined ? body : () => turn({ correlation }, body);
   return withinTrace(traceOf(request), () => {
     const trace = activeTrace();

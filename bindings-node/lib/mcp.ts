@@ -12,12 +12,12 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
+import { outsideTrace } from '../native';
 import { context } from './context';
 import type { DeedTerms } from './deed';
 import { InvalidArgumentError, isError, SinkwellError } from './errors';
 import type { StepCall, StepMembers } from './step';
 import { idOf, newId, object, Teller, text, traceMembers, words, type TellerOptions } from './teller';
-import { traceOfParent } from './trace';
 
 /** How calls are watched. */
 export interface WatchOptions extends TellerOptions, Pick<DeedTerms, 'until' | 'timeout'> {}
@@ -276,8 +276,8 @@ function traceFor(run: string, id: string): StepMembers {
 
 /** The W3C trace context that a request brought. */
 function traceOfMeta(meta: Record<string, unknown>): StepMembers {
-  const trace = traceOfParent(text(meta['traceparent'])?.slice(0, 256) ?? '');
-  if (trace === undefined) return {};
+  const trace = outsideTrace(text(meta['traceparent']) ?? '');
+  if (trace === null) return {};
   const state = text(meta['tracestate']);
   return {
     trace_id: trace.traceId,

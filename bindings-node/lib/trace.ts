@@ -61,17 +61,6 @@ function activeSpan(): Trace | undefined {
   }
 }
 
-/** What a `traceparent` of another process's says: version 00, and the part that later versions share with it. */
-export function traceOfParent(traceparent: string): Trace | undefined {
-  const text = traceparent.trim();
-  const found =
-    /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:$|-)/.exec(text);
-  if (found === null) return undefined;
-  const [all, version, traceId, spanId, flags] = found as unknown as [string, string, string, string, string];
-  if (version === '00' && all !== text) return undefined;
-  return { traceId, spanId, flags: parseInt(flags, 16) };
-}
-
 function isId(id: unknown, length: number): boolean {
   return typeof id === 'string' && id.length === length && /[1-9a-f]/.test(id);
 }

@@ -269,6 +269,37 @@ test('what only a worker thread has emitted ends well, too', async (t) => {
   );
 });
 
+for (const [how, main] of Object.entries({
+  'ends by itself': '',
+  'calls process.exit': `worker.once('exit', () => process.exit(0));`,
+  'calls process.exit while the worker lives': `worker.once('message', () => process.exit(0));`,
+})) {
+  test(`where the main thread never loads the package, and ${how}, the default emitter ends, too`, async (t) => {
+    const ran = await run(
+      t,
+      `const { Worker, isMainThread, parentPort } = require('node:worker_threads');
+       if (isMainThread) {
+         const worker = new Worker(__filename);
+         ${main}
+       } else {
+         require('sinkwell').emit('com.x', { from: 'worker' });
+         parentPort.postMessage('emitted');
+         ${how.endsWith('lives') ? 'setInterval(() => {}, 1000);' : ''}
+       }`,
+      { env: { SINKWELL_LANES: 'stdout' } },
+    );
+    assert.equal(ran.code, 0, ran.stderr);
+    const lines = ran.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      lines.map((one) => one.data.from ?? one.data.action),
+      ['opened', 'worker', 'closed'],
+    );
+  });
+}
+
 test('worker threads load the addon, share the default emitter, and end alone', async (t) => {
   const ran = await run(
     t,

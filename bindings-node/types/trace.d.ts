@@ -28,8 +28,6 @@ interface SpanContext {
 export declare function withinTrace<R>(trace: Trace | undefined, body: () => R): R;
 /** The span that is active now, else the trace context of the request that is being answered. */
 export declare function activeTrace(): Trace | undefined;
-/** What a `traceparent` of another process's says: version 00, and the part that later versions share with it. */
-export declare function traceOfParent(traceparent: string): Trace | undefined;
 /** A span's context, as `emit` takes it. */
 export declare function traceOf(context: SpanContext): Trace;
 export {};
