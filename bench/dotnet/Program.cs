@@ -3,6 +3,7 @@
 //
 //     dotnet Bench.dll run CANDIDATE LOAD PORT DIR
 //     dotnet Bench.dll facts
+//     dotnet Bench.dll integrations ROUNDS RUNS    (see Integrations.cs)
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Sinkwell.Bench;
@@ -19,8 +20,14 @@ switch (args)
     case ["run", var who, var load, var port, var dir]:
         output.WriteLine(Measure.Run(Candidates.Open(who, port, dir), Load.Read(load)).Line());
         return 0;
+    case ["integrations", var rounds, var runs]:
+        Integrations.Measure(int.Parse(rounds), int.Parse(runs), output);
+        return 0;
+    case ["serve", var mode]:
+        await Integrations.Serve(mode, Console.In, output);
+        return 0;
     default:
-        Console.Error.WriteLine("usage: Bench.dll run CANDIDATE LOAD PORT DIR | Bench.dll facts");
+        Console.Error.WriteLine("usage: Bench.dll run CANDIDATE LOAD PORT DIR | Bench.dll facts | Bench.dll integrations ROUNDS RUNS");
         return 1;
 }
 
