@@ -9,7 +9,7 @@
 //! - With nothing to send nothing runs.
 //!
 //! How: `config` is what a configuration says of it; `settings` puts that and the variables together, once; `request` writes envelopes as protobuf straight
-//! from their canonical bytes (`record`, `scan`, `repeat`, `value`, `wire`); `client` keeps one connection
+//! from their canonical bytes (`record`, `pattern`, `scan`, `value`, `wire`); `client` keeps one connection
 //! (`connect`, `tls`, `proxy`), for other sinks over HTTP as well; `answer` judges, and `caller`
 //! puts the two together; `exporter` is the sink. The lane does the rest. `metrics` sends readings the same way, since they began or as differences (`temporality`), `spans` what finished
 //! spans came to.
@@ -36,11 +36,11 @@ mod genai;
 #[cfg(feature = "otlp")]
 mod metrics;
 #[cfg(feature = "otlp")]
+mod pattern;
+#[cfg(feature = "otlp")]
 mod proxy;
 #[cfg(feature = "otlp")]
 mod record;
-#[cfg(feature = "otlp")]
-mod repeat;
 #[cfg(feature = "otlp")]
 mod request;
 #[cfg(feature = "otlp")]

@@ -22,10 +22,12 @@ use crate::hex;
 use crate::sink::Envelope;
 
 use super::genai;
-use super::repeat::{Found, Repeats};
-use super::scan::{Malformed, Scanner, Token};
+use super::pattern::{Came, Does, Member, Pattern, Patterns, is_reserved};
+use super::scan::{Malformed, Raw, Scanner, Token};
 use super::semconv::Names;
-use super::value::{DEEPEST, Scalar, put_pair, put_pair_nested, put_string, put_value, scalar};
+use super::value::{
+    DEEPEST, Scalar, put_pair, put_pair_after, put_pair_nested, put_string, put_value, scalar,
+};
 use super::wire::{
     Field, Fields, close, fixed32_tag, fixed64_tag, len_tag, open, put_bytes, put_head, varint_tag,
 };
@@ -45,22 +47,13 @@ const SPAN_ID: u8 = len_tag(10);
 const OBSERVED_TIME: u8 = fixed64_tag(11);
 const EVENT_NAME: u8 = len_tag(12);
 
-/// Writes records; keeps its buffers.
+/// Writes records; keeps its buffers, and what lines looked like before.
 #[derive(Default)]
 pub(super) struct RecordWriter {
-    /// The name of the attribute being written.
-    path: Vec<u8>,
-    /// For strings with escapes.
-    scratch: Vec<u8>,
-    /// What `data` has given so far: where each attribute begins, and how deep it was nested.
-    given: Vec<(usize, usize)>,
-    /// Two of them may have the same name: a name has a dot of its own and an object was flattened, or
-    /// content was added by convention.
-    dotted: bool,
-    nested: bool,
-    /// Of the envelope's own members, and of those of `data`.
-    of_line: Repeats,
-    of_data: Repeats,
+    patterns: Patterns,
+    flat: Flat,
+    /// For hashes in digits.
+    digits: Vec<u8>,
 }
 
 impl RecordWriter {
@@ -95,88 +88,249 @@ impl RecordWriter {
         out.push(OBSERVED_TIME);
         out.extend_from_slice(&envelope.recordedtime.max(0).to_le_bytes());
         out.extend_from_slice(&[SEVERITY_NUMBER, envelope.severity & 0x7F]);
-
-        let mut scanner = Scanner::new(&envelope.bytes);
-        let Token::Object = scanner.token()? else { return Err(Malformed) };
-        let mut first = true;
-        while let Some(key) = scanner.member(&mut first)? {
-            // Attribute names of CloudEvents have nothing to escape.
-            let key = key.plain().ok_or(Malformed)?;
-            if key == b"data" {
-                self.data(out, &mut scanner, names)?;
-                continue;
-            }
-            let (start, rest) = (out.len(), scanner.rest());
-            let place = match self.of_line.find(key, rest) {
-                Found::Same { len, written, .. } => {
-                    out.extend_from_slice(written);
-                    scanner.pass(len);
-                    continue;
-                }
-                Found::Other(place) => place,
-            };
-            let token = scanner.token()?;
-            match key {
-                b"time" | b"recordedtime" | b"severitynumber" => {}
-                b"severitytext" => put_bytes(out, SEVERITY_TEXT, token.text(&mut self.scratch)?),
-                b"traceparent" if put_trace(out, token.text(&mut self.scratch)?) => {}
-                _ => {
-                    if key == b"type" {
-                        put_bytes(out, EVENT_NAME, token.text(&mut self.scratch)?);
-                    }
-                    let name = match names.envelope(key) {
-                        Some(name) => name,
-                        None => {
-                            self.path.clear();
-                            self.path.extend_from_slice(b"sinkwell.");
-                            self.path.extend_from_slice(key);
-                            &self.path
-                        }
-                    };
-                    put_attribute(out, name, &mut scanner, &token, &mut self.scratch)?;
-                }
-            }
-            if let Some(place) = place
-                && token.is_scalar()
-            {
-                let value = &rest[..rest.len() - scanner.rest().len()];
-                self.of_line.keep(place, key, value, &out[start..], false);
-            }
-        }
-        if !scanner.ended() {
-            return Err(Malformed);
-        }
+        let pattern = self.patterns.of(&envelope.event_type);
+        members(out, &envelope.bytes, pattern, &mut self.flat, names)?;
         // What a receiver de-duplicates by, and what is the same in every lane: nobody has to hash for them.
         for (name, value) in
             [(&b"sinkwell.hash"[..], &envelope.hash), (&b"sinkwell.event.digest"[..], &envelope.digest)]
         {
-            self.scratch.clear();
-            hex::push(&mut self.scratch, value);
-            put_pair(out, ATTRIBUTES, name, Scalar::String(&self.scratch));
+            self.digits.clear();
+            hex::push(&mut self.digits, value);
+            put_pair(out, ATTRIBUTES, name, Scalar::String(&self.digits));
         }
         match body {
             OtlpBody::String => put_string(out, BODY, &envelope.bytes),
             OtlpBody::Map => {
                 let mut scanner = Scanner::new(&envelope.bytes);
                 let token = scanner.token()?;
-                put_value(out, BODY, &mut scanner, &token, 0, &mut self.scratch)?;
+                put_value(out, BODY, &mut scanner, &token, 0, &mut self.flat.scratch)?;
             }
             OtlpBody::None => {}
         }
         Ok(())
     }
+}
 
+/// Writes the members of a line, by steps of the pattern as far as they fit, and one by one where they don't.
+fn members(
+    out: &mut Vec<u8>,
+    line: &[u8],
+    pattern: &mut Pattern,
+    flat: &mut Flat,
+    names: &Names,
+) -> Result<(), Malformed> {
+    let mut scanner = Scanner::new(line);
+    let Token::Object = scanner.token()? else { return Err(Malformed) };
+    // Where in the pattern we are; and, within `data`, where that began, in the line and in what is written.
+    let (mut step, mut next, mut first, mut data) = (0, 0, true, None);
+    loop {
+        while let Some(known) = pattern.step(&mut step, next)
+            && known.within == data.is_some()
+            && !(known.closes && flat.collide())
+            && let Some((len, written)) = pattern.fits(known, scanner.rest(), first)
+        {
+            scanner.pass(len);
+            match pattern.member(known.members.start) {
+                Some(member) if !known.same => flat.value(out, member, &mut scanner, names)?,
+                _ => out.extend_from_slice(written),
+            }
+            flat.dotted |= known.dotted;
+            flat.nested |= known.nested;
+            first = known.opens;
+            if known.opens {
+                data = Some((scanner.clone(), out.len()));
+                flat.begin();
+            } else if known.closes {
+                data = None;
+            }
+            next = known.members.end;
+        }
+        let Some(key) = scanner.member(&mut first)? else {
+            // The end of `data`, or of the line.
+            let Some((begin, start)) = data.take() else { break };
+            if flat.collide() {
+                next = again(out, pattern, flat, (&mut scanner, begin, start), names)?;
+            } else {
+                next = pattern.after_data();
+            }
+            continue;
+        };
+        let in_data = data.is_some();
+        if key.plain() == Some(b"disclosures".as_slice())
+            && let Some((begin, start)) = data.take()
+        {
+            next = again(out, pattern, flat, (&mut scanner, begin, start), names)?;
+            first = false;
+            continue;
+        }
+        let found = pattern.find(next, key.written(), in_data);
+        if !in_data && key.plain() == Some(b"data".as_slice()) {
+            let Token::Object = scanner.token()? else { return Err(Malformed) };
+            let whole = match found {
+                Some(at) => {
+                    next = at + 1;
+                    pattern.member(at).is_none_or(|member| member.does == Does::Whole)
+                }
+                None => match pattern.open(next) {
+                    Some(within) => {
+                        next = within;
+                        false
+                    }
+                    None => true,
+                },
+            };
+            if whole {
+                flat.data(out, &mut scanner, names)?;
+            } else {
+                data = Some((scanner.clone(), out.len()));
+                first = true;
+                flat.begin();
+            }
+            continue;
+        }
+        if let Some(at) = found {
+            next = at + 1;
+            let known = pattern.member(at).and_then(|member| member.same(scanner.rest()));
+            if let Some((written, [dotted, nested], len)) = known {
+                out.extend_from_slice(written);
+                flat.dotted |= dotted;
+                flat.nested |= nested;
+                scanner.pass(len);
+            } else {
+                pattern.varies(at);
+                let Some(member) = pattern.member(at) else { return Err(Malformed) };
+                flat.value(out, member, &mut scanner, names)?;
+            }
+            continue;
+        }
+        let member = flat.member_of(&key, in_data, names)?;
+        let (start, rest) = (out.len(), scanner.rest());
+        let before = (std::mem::take(&mut flat.dotted), std::mem::take(&mut flat.nested));
+        flat.value(out, &member, &mut scanner, names)?;
+        let value = &rest[..rest.len() - scanner.rest().len()];
+        let came = Came { value, written: &out[start..], dotted: flat.dotted, nested: flat.nested };
+        next = pattern.learn(next, member, &came);
+        flat.dotted |= before.0;
+        flat.nested |= before.1;
+    }
+    if scanner.ended() { Ok(()) } else { Err(Malformed) }
+}
+
+/// Writes `data` from its beginning once more, as a whole; answers what comes after it in the pattern. Two of its
+/// attributes may have the same name, or some of it is handed on as conventions want it.
+fn again<'a>(
+    out: &mut Vec<u8>,
+    pattern: &mut Pattern,
+    flat: &mut Flat,
+    (scanner, begin, start): (&mut Scanner<'a>, Scanner<'a>, usize),
+    names: &Names,
+) -> Result<usize, Malformed> {
+    out.truncate(start);
+    *scanner = begin;
+    flat.data(out, scanner, names)?;
+    Ok(pattern.give_up_data())
+}
+
+/// Writes values as attributes, those of `data` flattened.
+#[derive(Default)]
+pub(super) struct Flat {
+    /// The name of the attribute being written.
+    path: Vec<u8>,
+    /// For strings with escapes.
+    scratch: Vec<u8>,
+    /// What `data` has given so far: where each attribute begins, and how deep it was nested.
+    given: Vec<(usize, usize)>,
+    /// Two of them may have the same name: a name has a dot of its own and an object was flattened, or
+    /// content was added by convention.
+    dotted: bool,
+    nested: bool,
+}
+
+impl Flat {
+    /// To be called when `data` begins.
+    fn begin(&mut self) {
+        self.given.clear();
+        self.dotted = false;
+        self.nested = false;
+    }
+
+    /// Whether two attributes of `data` may have the same name.
+    fn collide(&self) -> bool {
+        self.dotted && self.nested
+    }
+
+    /// A member that is met for the first time.
+    fn member_of(&mut self, key: &Raw<'_>, in_data: bool, names: &Names) -> Result<Member, Malformed> {
+        self.path.clear();
+        if in_data {
+            key.unescape(&mut self.path)?;
+            return Ok(Member::new(key.written(), &self.path, Does::Data));
+        }
+        // Attribute names of CloudEvents have nothing to escape.
+        let key = key.plain().ok_or(Malformed)?;
+        let does = match key {
+            b"time" | b"recordedtime" | b"severitynumber" => Does::Nothing,
+            b"severitytext" => Does::SeverityText,
+            b"traceparent" => Does::Trace,
+            b"type" => Does::Type,
+            _ => Does::Attribute,
+        };
+        let name = match names.envelope(key) {
+            Some(name) => name,
+            None => {
+                self.path.extend_from_slice(b"sinkwell.");
+                self.path.extend_from_slice(key);
+                &self.path
+            }
+        };
+        Ok(Member::new(key, name, does))
+    }
+
+    /// Writes what a member's value, which comes next, becomes.
+    fn value<'a>(
+        &mut self,
+        out: &mut Vec<u8>,
+        member: &Member,
+        scanner: &mut Scanner<'a>,
+        names: &Names,
+    ) -> Result<(), Malformed> {
+        if member.does == Does::Data {
+            self.dotted |= is_dotted(&member.name);
+            if member.head.is_empty() || matches!(scanner.rest().first(), Some(b'{' | b'[')) {
+                self.path.clear();
+                self.path.extend_from_slice(&member.name);
+                return self.member(out, scanner, 0);
+            }
+        }
+        let token = scanner.token()?;
+        if !member.head.is_empty() && token.is_scalar() {
+            put_pair_after(out, ATTRIBUTES, &member.head, scalar(&token, &mut self.scratch)?);
+            return Ok(());
+        }
+        match member.does {
+            Does::Nothing => {}
+            Does::Whole if matches!(token, Token::Object) => self.data(out, scanner, names)?,
+            Does::Whole => return Err(Malformed),
+            Does::SeverityText => put_bytes(out, SEVERITY_TEXT, token.text(&mut self.scratch)?),
+            Does::Trace if put_trace(out, token.text(&mut self.scratch)?) => {}
+            does => {
+                if does == Does::Type {
+                    put_bytes(out, EVENT_NAME, token.text(&mut self.scratch)?);
+                }
+                put_attribute(out, &member.name, scanner, &token, &mut self.scratch)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes `data`, of which the bracket has been read.
     fn data<'a>(
         &mut self,
         out: &mut Vec<u8>,
         scanner: &mut Scanner<'a>,
         names: &Names,
     ) -> Result<(), Malformed> {
-        self.path.clear();
-        self.given.clear();
-        self.dotted = false;
-        self.nested = false;
-        let Token::Object = scanner.token()? else { return Err(Malformed) };
+        self.begin();
         let mut content = None;
         let mut first = true;
         while let Some(key) = scanner.member(&mut first)? {
@@ -194,32 +348,12 @@ impl RecordWriter {
                 Some(b"content") => content = Some(scanner.clone().skip()?),
                 _ => {}
             }
-            let (start, rest) = (out.len(), scanner.rest());
-            let place = match self.of_data.find(key.written(), rest) {
-                Found::Same { len, written, dotted } => {
-                    out.extend_from_slice(written);
-                    if !written.is_empty() {
-                        self.given.push((start, 0));
-                    }
-                    self.dotted |= dotted;
-                    scanner.pass(len);
-                    continue;
-                }
-                Found::Other(place) => place,
-            };
             self.path.clear();
             key.unescape(&mut self.path)?;
-            let dotted = self.path.is_empty() || self.path.contains(&b'.');
-            self.dotted |= dotted;
+            self.dotted |= is_dotted(&self.path);
             self.member(out, scanner, 0)?;
-            if let Some(place) = place
-                && !matches!(rest.first(), Some(b'{' | b'['))
-            {
-                let value = &rest[..rest.len() - scanner.rest().len()];
-                self.of_data.keep(place, key.written(), value, &out[start..], dotted);
-            }
         }
-        if self.dotted && self.nested {
+        if self.collide() {
             self.unique(out);
         }
         Ok(())
@@ -256,7 +390,7 @@ impl RecordWriter {
                 }
                 let name = self.path.len();
                 key.unescape(&mut self.path)?;
-                self.dotted |= self.path[name..].is_empty() || self.path[name..].contains(&b'.');
+                self.dotted |= is_dotted(&self.path[name..]);
                 self.member(out, scanner, depth + 1)?;
                 self.path.truncate(base);
             }
@@ -264,10 +398,7 @@ impl RecordWriter {
         }
         let start = out.len();
         put_attribute(out, &self.path, scanner, &token, &mut self.scratch)?;
-        if self.path.is_empty()
-            || self.path.starts_with(b"cloudevents.")
-            || self.path.starts_with(b"sinkwell.")
-        {
+        if is_reserved(&self.path) {
             out.truncate(start);
         } else if out.len() > start {
             self.given.push((start, depth));
@@ -289,6 +420,11 @@ impl RecordWriter {
             out.extend_from_slice(field(i));
         }
     }
+}
+
+/// Whether a name could be that of a member of a flattened object.
+fn is_dotted(name: &[u8]) -> bool {
+    name.is_empty() || name.contains(&b'.')
 }
 
 /// Writes the value that `token` begins as an attribute.

@@ -104,6 +104,31 @@ pub(super) fn put_pair(out: &mut Vec<u8>, tag: u8, key: &[u8], value: Scalar<'_>
     value.put(out);
 }
 
+/// What a field of type `KeyValue` holds before its value's length.
+pub(super) fn head_of(key: &[u8]) -> Box<[u8]> {
+    let mut head = Vec::with_capacity(field_len(key.len()) + 1);
+    put_head(&mut head, KEY, key.len());
+    head.extend_from_slice(key);
+    head.push(VALUE);
+    head.into_boxed_slice()
+}
+
+/// As [`put_pair`], with what [`head_of`] made of its key; nothing for null, as an attribute without a value is no
+/// attribute.
+#[inline]
+pub(super) fn put_pair_after(out: &mut Vec<u8>, tag: u8, head: &[u8], value: Scalar<'_>) {
+    if matches!(value, Scalar::Null) {
+        return;
+    }
+    let value_len = value.len();
+    let pair_len = head.len() + varint_len(value_len) + value_len;
+    out.reserve(field_len(pair_len));
+    put_head(out, tag, pair_len);
+    out.extend_from_slice(head);
+    put_varint(out, value_len as u64);
+    value.put(out);
+}
+
 /// Appends field `tag` of type `AnyValue` that holds a string.
 pub(super) fn put_string(out: &mut Vec<u8>, tag: u8, s: &[u8]) {
     put_head(out, tag, field_len(s.len()));

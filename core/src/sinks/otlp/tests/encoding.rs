@@ -364,6 +364,51 @@ fn flatten(path: &str, top: bool, value: &Value, depth: usize, out: &mut Vec<(St
     }
 }
 
+/// Members of `data` as JSON text, with values that are each other's beginnings.
+fn any_members() -> impl Strategy<Value = BTreeMap<&'static str, &'static str>> {
+    prop::collection::btree_map(
+        prop::sample::select(vec![
+            "aa",
+            "ab",
+            "a.b",
+            "content",
+            "disclosures",
+            "sinkwell.x",
+            "type",
+            "id\\n",
+        ]),
+        prop::sample::select(vec![
+            "1",
+            "12",
+            "1.5",
+            "-1",
+            "\"\"",
+            "\"a\"",
+            "\"a,\"",
+            "\"a\\\"\"",
+            "true",
+            "null",
+            "[1]",
+            "[{\"class\":\"prompt\",\"part\":0,\"text\":\"x\"}]",
+            "{\"b\":2}",
+        ]),
+        0..6,
+    )
+}
+
+fn object(members: &BTreeMap<&str, &str>) -> String {
+    let members: Vec<String> = members.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// The request for one envelope; none for what is no envelope.
+fn request(writer: &mut RequestWriter, envelope: &Envelope) -> Option<Vec<u8>> {
+    match writer.next(std::slice::from_ref(envelope)) {
+        Next::Request { message, .. } => Some(message.to_vec()),
+        Next::TooLarge { .. } | Next::Malformed => None,
+    }
+}
+
 proptest! {
     #[test]
     fn any_data_is_flattened_as_documented(members in prop::collection::btree_map("[a-c.\"\n]{0,3}", any_json(), 0..5)) {
@@ -385,32 +430,44 @@ proptest! {
         prop_assert_eq!(given, expected);
     }
 
-    /// Values that are each other's beginnings, in members that come and go: what was written for the line before is
-    /// taken only where the line says the same.
+    /// Values that are each other's beginnings, in members that come and go: what lines looked like before changes nothing
+    /// of what a line comes to.
     #[test]
     fn a_line_is_written_as_if_it_were_the_first(
-        lines in prop::collection::vec(prop::collection::btree_map(
-            prop::sample::select(vec!["aa", "ab", "a.b", "sinkwell.x", "type", "id\\n"]),
-            prop::sample::select(vec![
-                "1", "12", "1.5", "-1", "\"\"", "\"a\"", "\"a,\"", "\"a\\\"\"", "true", "null", "[1]", "{\"b\":2}",
-            ]),
-            0..6,
-        ), 1..40),
+        lines in prop::collection::vec(any_members(), 1..40),
         turn in prop::sample::select(vec!["1", "\"2\"", "\"22\""]),
     ) {
-        let batch: Vec<Envelope> = lines
-            .iter()
-            .zip(1..)
-            .map(|(members, n)| {
-                let members: Vec<String> = members.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
-                let extra: &[(&str, &str)] = if n % 3 == 0 { &[("turnid", turn), ("runid", "\"r\"")] } else { &[] };
-                envelope_with(n, &format!("{{{}}}", members.join(",")), extra)
-            })
-            .collect();
-        let together = encode(&OtlpConfig::default(), &batch);
-        let records = &together.resource_logs[0].scope_logs[0].log_records;
-        for (record, envelope) in records.iter().zip(&batch) {
-            prop_assert_eq!(record, &self::record(&OtlpConfig::default(), envelope));
+        let config = OtlpConfig::default();
+        let mut one = writer(&config);
+        for (members, n) in lines.iter().zip(1..) {
+            let extra: &[(&str, &str)] = if n % 3 == 0 { &[("turnid", turn), ("runid", "\"r\"")] } else { &[] };
+            let envelope = envelope_with(n, &object(members), extra);
+            prop_assert_eq!(request(&mut one, &envelope), request(&mut writer(&config), &envelope));
+        }
+    }
+
+    /// And what is no envelope is none, although it looks like one that was met before.
+    #[test]
+    fn a_broken_line_is_as_broken_as_if_it_were_the_first(
+        lines in prop::collection::vec(any_members(), 1..6),
+        breaks in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, prop::sample::select(b"{}[]\",:\\a1".to_vec())), 1..30),
+    ) {
+        let config = OtlpConfig::default();
+        let mut one = writer(&config);
+        let good: Vec<Envelope> = lines.iter().zip(1..).map(|(members, n)| envelope_with(n, &object(members), &[])).collect();
+        for (n, (at, how, byte)) in (0..).zip(&breaks) {
+            let envelope = &good[n % good.len()];
+            prop_assert_eq!(request(&mut one, envelope), request(&mut writer(&config), envelope));
+            let mut text = envelope.bytes.to_vec();
+            let at = at.index(text.len());
+            match how {
+                0 => { text.remove(at); }
+                1 => text.insert(at, *byte),
+                2 => text[at] = *byte,
+                _ => text.truncate(at),
+            }
+            let broken = from_bytes(1, text);
+            prop_assert_eq!(request(&mut one, &broken), request(&mut writer(&config), &broken));
         }
     }
 
