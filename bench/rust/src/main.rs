@@ -44,7 +44,7 @@ fn main() -> Result<(), Failure> {
         ["bursts", lanes, bursts] => micro::bursts(lanes.parse()?, bursts.parse()?),
         ["run", candidate, load, port, dir] => {
             let load = read_load(load)
-                .ok_or("a load is hot:N, paced:RATE:N, bursts:RATE:N[:EVERY_MS], rested:N or idle:SECONDS")?;
+                .ok_or("a load is hot:N, paced:RATE:N, bursts:RATE:N[:EVERY_MS], rested:N, counted:N or idle:SECONDS")?;
             let figures = candidates::measure(candidate, load, port.parse()?, dir.as_ref())?;
             println!("{}", figures.line());
             Ok(())
@@ -62,6 +62,7 @@ fn read_load(text: &str) -> Option<Load> {
         "bursts" => Load::Bursts(number(1)?, number(2)?, number(3).unwrap_or(1)),
         "rested" => Load::Rested(number(1)?),
         "idle" => Load::Idle(number(1)?),
+        "counted" => Load::Counted(number(1)?),
         _ => return None,
     })
 }

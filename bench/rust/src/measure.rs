@@ -17,6 +17,8 @@ pub(crate) enum Load {
     Rested(u64),
     /// Nothing for so many seconds.
     Idle(u64),
+    /// So many, a hundred at a time, and nothing is measured: for callgrind, which knows no clock of a thread.
+    Counted(u64),
 }
 
 /// What is done once is not what an event costs: so many come before anything is measured.
@@ -25,7 +27,9 @@ pub(crate) const WARM_UP: u64 = 1_000;
 impl Load {
     pub(crate) fn events(self) -> u64 {
         match self {
-            Self::Hot(n) | Self::Paced(_, n) | Self::Bursts(_, n, _) | Self::Rested(n) => n,
+            Self::Hot(n) | Self::Paced(_, n) | Self::Bursts(_, n, _) | Self::Rested(n) | Self::Counted(n) => {
+                n
+            }
             Self::Idle(_) => 0,
         }
     }
@@ -60,11 +64,18 @@ impl Figures {
 /// Runs `emit` under a load, whose events are numbered from 0, after a warm-up, whose numbers are negative; then `settle`, which waits until all is delivered and answers how many of ours
 /// the emitter itself says arrived, if it can say.
 pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -> Figures) -> Figures {
-    for n in -WARM_UP.cast_signed()..0 {
-        emit(n);
-        if n.rem_euclid(100) == 99 {
-            std::thread::sleep(Duration::from_millis(20));
+    let mut calmly = |events: std::ops::Range<i64>| {
+        for n in events {
+            emit(n);
+            if n.rem_euclid(100) == 99 {
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
+    };
+    calmly(-WARM_UP.cast_signed()..0);
+    if let Load::Counted(events) = load {
+        calmly(0..events.cast_signed());
+        return settle();
     }
     std::thread::sleep(Duration::from_millis(600));
     let idle = resident("VmRSS:");
@@ -103,6 +114,7 @@ pub(crate) fn run(load: Load, mut emit: impl FnMut(i64), settle: impl FnOnce() -
             }
         }
         Load::Idle(seconds) => std::thread::sleep(Duration::from_secs(seconds)),
+        Load::Counted(_) => {}
     }
     let wall = start.elapsed().as_secs_f64();
     let thread = own_cpu() - thread;
