@@ -2,7 +2,7 @@
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// The digits of every byte, side by side: each envelope has a hundred and more.
+/// The digits of every byte, side by side.
 const PAIRS: [[u8; 2]; 256] = {
     let mut pairs = [[0; 2]; 256];
     let mut byte = 0;
@@ -35,11 +35,25 @@ pub(crate) const fn pair(byte: u8) -> [u8; 2] {
 /// Appends the digits of `bytes`.
 pub(crate) fn push(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(2 * bytes.len());
-    for piece in bytes.chunks(32) {
-        let mut digits = [[0; 2]; 32];
-        digits.iter_mut().zip(piece).for_each(|(digits, byte)| *digits = pair(*byte));
-        out.extend_from_slice(&digits.as_flattened()[..2 * piece.len()]);
+    let (hashes, rest) = bytes.as_chunks::<32>();
+    hashes.iter().for_each(|hash| out.extend_from_slice(&of_hash(hash)));
+    rest.iter().for_each(|byte| out.extend_from_slice(&pair(*byte)));
+}
+
+/// The digits of a hash: each envelope has three or four. Written so that the compiler takes many bytes at once.
+fn of_hash(hash: &[u8; 32]) -> [u8; 64] {
+    let digit = |half: u8| half + b'0' + if half > 9 { b'a' - b'0' - 10 } else { 0 };
+    let (mut high, mut low) = ([0; 32], [0; 32]);
+    for i in 0..32 {
+        high[i] = digit(hash[i] >> 4);
+        low[i] = digit(hash[i] & 15);
     }
+    let mut digits = [0; 64];
+    for i in 0..32 {
+        digits[2 * i] = high[i];
+        digits[2 * i + 1] = low[i];
+    }
+    digits
 }
 
 /// The digits of `bytes`.

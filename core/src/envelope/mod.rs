@@ -14,7 +14,9 @@ mod wire;
 
 pub(crate) use digest::{EventDigest, seal_message};
 pub(crate) use prepare::{ContentRules, Prepared, Redacted};
-pub(crate) use wire::{Opening, SealError, Sealing, Wire, members_len, push_sequence, seal, sign_later};
+pub(crate) use wire::{
+    Opening, SealError, Sealing, StreamText, Wire, members_len, push_sequence, seal, sign_later,
+};
 
 /// `dataschema` of every envelope this version seals.
 pub const DATA_SCHEMA: &str = "https://sinkwell.dev/schemas/governance-event/1.0";

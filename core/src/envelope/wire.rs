@@ -42,6 +42,29 @@ fn member(out: &mut Vec<u8>, comma_first: bool, name: &str, value: &str) {
     }
 }
 
+/// What every envelope of a stream says alike, written once.
+pub(crate) struct StreamText {
+    /// `{"agentid":"…",`
+    agent: Box<[u8]>,
+    /// `,"source":"…","specversion":"1.0"`
+    source: Box<[u8]>,
+    /// `,"streamid":"…"`
+    stream: Box<[u8]>,
+}
+
+impl StreamText {
+    pub(crate) fn of(agent: &str, source: &str, streamid: Uuid) -> Self {
+        let (mut first, mut then, mut last) = (vec![b'{'], Vec::new(), Vec::new());
+        member(&mut first, false, "agentid", agent);
+        member(&mut then, true, "source", source);
+        then.extend_from_slice(b",\"specversion\":\"1.0\"");
+        last.extend_from_slice(b",\"streamid\":\"");
+        last.extend_from_slice(&streamid.encode());
+        last.push(b'"');
+        Self { agent: first.into(), source: then.into(), stream: last.into() }
+    }
+}
+
 /// The attributes that are sealed in place of the event's own, if redaction changed them.
 #[derive(Default)]
 pub(crate) struct Shown {
@@ -147,7 +170,7 @@ pub(crate) struct Sealing<'a> {
     /// Most bytes of the envelope without its disclosures.
     pub(crate) limit: usize,
     pub(crate) own: bool,
-    pub(crate) source: &'a str,
+    pub(crate) text: &'a StreamText,
     pub(crate) policy_version: Option<&'a str>,
     pub(crate) streamid: Uuid,
     pub(crate) sequence: u64,
@@ -185,9 +208,7 @@ pub(crate) fn seal(
 ) -> Result<(Envelope, Opening), SealError> {
     let out = scratch;
     out.clear();
-    out.extend_from_slice(b"{\"agentid\":");
-    write_string(out, s.agent);
-    out.push(b',');
+    out.extend_from_slice(&s.text.agent);
     out.extend_from_slice(s.wire.head());
     out.extend_from_slice(b"\"data\":");
     // The hash covers the slices around the disclosures and around the members of the place.
@@ -233,12 +254,9 @@ pub(crate) fn seal(
     out.extend_from_slice(s.event.severity.text().as_bytes());
     out.push(b'"');
     let sigalg = out.len();
-    member(out, true, "source", s.source);
-    out.extend_from_slice(b",\"specversion\":\"1.0\"");
+    out.extend_from_slice(&s.text.source);
     let stream = out.len();
-    out.extend_from_slice(b",\"streamid\":\"");
-    out.extend_from_slice(&s.streamid.encode());
-    out.push(b'"');
+    out.extend_from_slice(&s.text.stream);
     let stream = stream..out.len();
     out.extend_from_slice(s.wire.tail());
 
@@ -248,9 +266,11 @@ pub(crate) fn seal(
     let digest = match s.digest.and_then(OnceLock::get) {
         Some(digest) => *digest,
         None => {
+            // Most events disclose nothing: the first part goes on into the second.
+            let split = if disclosed.is_empty() { before.start } else { disclosed.start };
             let digest = event_digest([
-                &out[..disclosed.start],
-                &out[disclosed.end..before.start],
+                &out[..split],
+                &out[split.max(disclosed.end)..before.start],
                 &out[before.end..sequence.start],
                 &out[sequence.end..stream.start],
                 &out[stream.end..],

@@ -166,6 +166,11 @@ impl Event {
         self.part(self.agent_end, self.type_end)
     }
 
+    /// As [`event_type`](Self::event_type), its bytes.
+    pub(crate) fn event_type_bytes(&self) -> &[u8] {
+        &self.text[self.agent_end as usize..self.type_end as usize]
+    }
+
     /// Tenant scope.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {

@@ -20,7 +20,9 @@ use super::Lane;
 use super::loss::{Loss, Losses, Reason};
 use super::own::{self, Body, Note, StreamHead, StreamNote, StreamState, Why};
 use super::shape::Shapable;
-use crate::envelope::{ContentRules, EventDigest, Prepared, SEQUENCE_BOUND, SealError, Sealing, seal};
+use crate::envelope::{
+    ContentRules, EventDigest, Prepared, SEQUENCE_BOUND, SealError, Sealing, StreamText, seal,
+};
 use crate::event::{Event, Identity};
 use crate::key::SigningKey;
 use crate::lane::{EndState, Ending, Tracked};
@@ -155,6 +157,7 @@ impl Payload {
 struct Stream {
     streamid: Uuid,
     agent: Arc<str>,
+    text: StreamText,
     /// The number the next envelope gets.
     next: u64,
     last: Option<(EnvelopeHash, UnixNanos)>,
@@ -256,14 +259,16 @@ struct InternedNames {
 impl InternedNames {
     const MOST: usize = 8;
 
-    fn get(&mut self, name: &str) -> &Arc<str> {
-        let at = self.known.iter().position(|known| **known == *name).unwrap_or_else(|| {
+    /// The type of this event.
+    fn get(&mut self, event: &Event) -> &Arc<str> {
+        let name = event.event_type_bytes();
+        let at = self.known.iter().position(|known| *known.as_bytes() == *name).unwrap_or_else(|| {
             let at = self.next % Self::MOST;
             self.next = at + 1;
             if at == self.known.len() {
-                self.known.push(name.into());
+                self.known.push(event.event_type().into());
             } else {
-                self.known[at] = name.into();
+                self.known[at] = event.event_type().into();
             }
             at
         });
@@ -402,6 +407,7 @@ impl Sealer {
         let stream = Stream {
             streamid,
             agent: Arc::clone(agent),
+            text: StreamText::of(agent, &self.context.identity.source, streamid),
             next: follows.map_or(1, |head| head.sequence + 1),
             last: None,
             since_checkpoint: 0,
@@ -483,7 +489,7 @@ impl Sealer {
     ) -> Result<Option<Reason>, SignerFailed> {
         self.change_key(out)?;
         let event = &tracked.event;
-        let agent = self.agent(event.agent());
+        let agent = self.agent(event);
         self.open(&agent, out)?;
         let context = &*self.context;
         let prepared =
@@ -527,10 +533,13 @@ impl Sealer {
     }
 
     /// This lane's own copy of an agent's name.
-    fn agent(&self, name: &str) -> Arc<str> {
+    fn agent(&self, event: &Event) -> Arc<str> {
         match &self.latest {
-            Some(latest) if **latest == *name => Arc::clone(latest),
-            _ => self.streams.get_key_value(name).map_or_else(|| name.into(), |(known, _)| Arc::clone(known)),
+            Some(latest) if *latest.as_bytes() == *event.agent_bytes() => Arc::clone(latest),
+            _ => {
+                let name = event.agent();
+                self.streams.get_key_value(name).map_or_else(|| name.into(), |(known, _)| Arc::clone(known))
+            }
         }
     }
 
@@ -588,7 +597,7 @@ impl Sealer {
         let sealing = Sealing {
             event,
             agent,
-            event_type: self.types.get(event.event_type()),
+            event_type: self.types.get(event),
             wire: &prepared.wire,
             data,
             disclosed,
@@ -596,7 +605,7 @@ impl Sealer {
             // Own envelopes are small, and bounded by other means.
             limit: if own { usize::MAX } else { identity.limits.envelope },
             own,
-            source: &identity.source,
+            text: &stream.text,
             policy_version: identity.policy_version.as_deref(),
             streamid: stream.streamid,
             sequence,

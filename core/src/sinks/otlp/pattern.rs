@@ -8,13 +8,16 @@
 //!
 //! How: members of which the values do not differ stand together in a step: one comparison and one copy for all of
 //! them. A member whose value was different once is a step of its own from then on, of which the key is known, and what
-//! comes before the value in the record. One that is not in every line is a step of its own, too. Where a line has
+//! comes before the value in the record; of strings that are always as long, ids and hashes, all but their text. One that is
+//! not in every line is a step of its own, too. Where a line has
 //! something else than the next step, the record's writer goes on member by member ([`record`](super::record)) until a
 //! step fits again, and the pattern learns.
 
 use std::ops::Range;
 
-use super::value::head_of;
+use super::record::ATTRIBUTES;
+use super::value::{head_of, lead_of};
+use crate::json::words::equal;
 
 /// Types of events whose patterns are kept; one more takes the place of another.
 const PATTERNS: usize = 8;
@@ -68,6 +71,8 @@ pub(super) struct Member {
     pub(super) does: Does,
     /// As long as its value has always been the same.
     known: Option<Known>,
+    /// How long the text of its value is, if that is a string without escapes and always as long; else 0.
+    len: usize,
     /// Not every line has it.
     alone: bool,
 }
@@ -87,7 +92,7 @@ impl Member {
             Does::Data if !is_reserved(name) => head_of(name),
             _ => Box::default(),
         };
-        Self { key: key.into(), name: name.into(), head, does, known: None, alone: false }
+        Self { key: key.into(), name: name.into(), head, does, known: None, len: 0, alone: false }
     }
 
     /// What it came to, and whether there is a dot or an object in it, if `rest`, the rest of a line, begins with its
@@ -109,6 +114,20 @@ pub(super) fn is_reserved(name: &[u8]) -> bool {
     name.is_empty() || name.starts_with(b"cloudevents.") || name.starts_with(b"sinkwell.")
 }
 
+/// Whether a string's text is free of quotes and escapes.
+fn is_plain(text: &[u8]) -> bool {
+    let special = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        equal(word, b'"') | equal(word, b'\\')
+    };
+    let (words, _) = text.as_chunks::<8>();
+    match text.last_chunk::<8>() {
+        // The rest, together with bytes before it that were looked at already.
+        Some(last) => words.iter().fold(special(last), |found, word| found | special(word)) == 0,
+        None => !text.iter().any(|byte| matches!(byte, b'"' | b'\\')),
+    }
+}
+
 fn ends(rest: &[u8], at: usize) -> bool {
     matches!(rest.get(at), Some(b',' | b'}'))
 }
@@ -118,13 +137,15 @@ fn ends(rest: &[u8], at: usize) -> bool {
 pub(super) struct Step {
     /// The members, by their index.
     pub(super) members: Range<usize>,
-    /// Their text; of one whose value varies, up to the value.
+    /// Their text; of one whose value varies, up to the value, or up to the value's text.
     text: Range<usize>,
     written: Range<usize>,
     pub(super) dotted: bool,
     pub(super) nested: bool,
     /// The values are as before.
     pub(super) same: bool,
+    /// As [`Member::len`].
+    len: usize,
     /// It begins with an object's first member.
     leads: bool,
     /// It begins within `data`.
@@ -174,13 +195,21 @@ impl Pattern {
                     self.texts.extend_from_slice(b"\":");
                 }
             }
-            let (mut dotted, mut nested) = (false, false);
+            let (mut dotted, mut nested, mut len) = (false, false, 0);
             if member.does == Does::Opens {
                 self.texts.push(b'{');
             } else if let Some(known) = &member.known {
                 self.texts.extend_from_slice(&known.value);
                 self.written.extend_from_slice(&known.written);
                 (dotted, nested) = (known.dotted, known.nested);
+            } else if member.len > 0 && member.does == Does::Nothing {
+                len = member.len;
+                self.texts.push(b'"');
+            } else if member.len > 0 && !member.head.is_empty() {
+                len = member.len;
+                self.texts.push(b'"');
+                self.written.extend(lead_of(ATTRIBUTES, &member.head, len));
+                dotted = member.does == Does::Data && member.name.contains(&b'.');
             }
             let step = Step {
                 members: at..at + 1,
@@ -189,6 +218,7 @@ impl Pattern {
                 dotted,
                 nested,
                 same: member.known.is_some() || matches!(member.does, Does::Opens | Does::Closes),
+                len,
                 leads,
                 within: matches!(member.does, Does::Data | Does::Closes),
                 opens: member.does == Does::Opens,
@@ -222,15 +252,33 @@ impl Pattern {
         self.steps.get(*at).filter(|step| step.members.start == next)
     }
 
-    /// If `rest`, the rest of a line, begins as `step` does: how many bytes of it those are, and what they came to.
-    /// `first`: an object has just begun.
+    /// If `rest`, the rest of a line, begins as `step` does: how many bytes of it those are, what they came to, and what
+    /// follows that. `first`: an object has just begun.
     #[inline]
-    pub(super) fn fits(&self, step: &Step, rest: &[u8], first: bool) -> Option<(usize, &[u8])> {
+    pub(super) fn fits<'a>(
+        &'a self,
+        step: &Step,
+        rest: &'a [u8],
+        first: bool,
+    ) -> Option<(usize, [&'a [u8]; 2])> {
         let text = &self.texts[step.text.clone()];
-        let fits = rest.starts_with(text)
-            && (step.leads == first || step.closes)
-            && (!step.same || step.opens || ends(rest, text.len()));
-        fits.then(|| (text.len(), &self.written[step.written.clone()]))
+        if !rest.starts_with(text) || !(step.leads == first || step.closes) {
+            return None;
+        }
+        let written = &self.written[step.written.clone()];
+        if step.len > 0 {
+            let value = rest.get(text.len()..text.len() + step.len)?;
+            let end = text.len() + step.len;
+            let fits = rest.get(end) == Some(&b'"') && ends(rest, end + 1) && is_plain(value);
+            return fits.then_some((end + 1, [written, if written.is_empty() { &[] } else { value }]));
+        }
+        (!step.same || step.opens || ends(rest, text.len())).then_some((text.len(), [written, &[]]))
+    }
+
+    /// The member of a step whose value has yet to be read.
+    #[inline]
+    pub(super) fn unwritten(&self, step: &Step) -> Option<&Member> {
+        if step.same || step.len > 0 { None } else { self.members.get(step.members.start) }
     }
 
     pub(super) fn member(&self, at: usize) -> Option<&Member> {
@@ -259,7 +307,18 @@ impl Pattern {
 
     /// The value of the member `at` is not what it was.
     pub(super) fn varies(&mut self, at: usize) {
-        self.stale |= self.members[at].known.take().is_some();
+        let member = &mut self.members[at];
+        let before = std::mem::take(&mut member.len);
+        if let Some(known) = member.known.take() {
+            self.stale = true;
+            if let [b'"', text @ .., b'"'] = &*known.value
+                && is_plain(text)
+            {
+                member.len = text.len();
+            }
+        }
+        // Nor is it as long.
+        self.stale |= before > 0;
     }
 
     /// Adds a member before `next`; answers what is next then. The steps are of no use for the rest of this line.

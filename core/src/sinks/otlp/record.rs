@@ -17,6 +17,8 @@
 //! rule of docs/spec/events.md). Disclosed content appears under the names of the GenAI conventions; undisclosed
 //! content cannot appear, because it is not in the bytes.
 
+use std::sync::LazyLock;
+
 use super::OtlpBody;
 use crate::hex;
 use crate::sink::Envelope;
@@ -26,7 +28,7 @@ use super::pattern::{Came, Does, Member, Pattern, Patterns, is_reserved};
 use super::scan::{Malformed, Raw, Scanner, Token};
 use super::semconv::Names;
 use super::value::{
-    DEEPEST, Scalar, put_pair, put_pair_after, put_pair_nested, put_string, put_value, scalar,
+    DEEPEST, head_of, lead_of, put_pair, put_pair_after, put_pair_nested, put_string, put_value, scalar,
 };
 use super::wire::{
     Field, Fields, close, fixed32_tag, fixed64_tag, len_tag, open, put_bytes, put_head, varint_tag,
@@ -52,9 +54,12 @@ const EVENT_NAME: u8 = len_tag(12);
 pub(super) struct RecordWriter {
     patterns: Patterns,
     flat: Flat,
-    /// For hashes in digits.
-    digits: Vec<u8>,
 }
+
+/// What comes before the hashes of an envelope, which no line says of itself.
+static HASHES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
+    ["sinkwell.hash", "sinkwell.event.digest"].map(|name| lead_of(ATTRIBUTES, &head_of(name.as_bytes()), 64))
+});
 
 impl RecordWriter {
     /// Appends `envelope` as a field of `ScopeLogs`; on an error nothing is appended.
@@ -91,12 +96,9 @@ impl RecordWriter {
         let pattern = self.patterns.of(&envelope.event_type);
         members(out, &envelope.bytes, pattern, &mut self.flat, names)?;
         // What a receiver de-duplicates by, and what is the same in every lane: nobody has to hash for them.
-        for (name, value) in
-            [(&b"sinkwell.hash"[..], &envelope.hash), (&b"sinkwell.event.digest"[..], &envelope.digest)]
-        {
-            self.digits.clear();
-            hex::push(&mut self.digits, value);
-            put_pair(out, ATTRIBUTES, name, Scalar::String(&self.digits));
+        for (lead, value) in HASHES.iter().zip([&envelope.hash, &envelope.digest]) {
+            out.extend_from_slice(lead);
+            hex::push(out, value);
         }
         match body {
             OtlpBody::String => put_string(out, BODY, &envelope.bytes),
@@ -130,9 +132,9 @@ fn members(
             && let Some((len, written)) = pattern.fits(known, scanner.rest(), first)
         {
             scanner.pass(len);
-            match pattern.member(known.members.start) {
-                Some(member) if !known.same => flat.value(out, member, &mut scanner, names)?,
-                _ => out.extend_from_slice(written),
+            written.iter().for_each(|part| out.extend_from_slice(part));
+            if let Some(member) = pattern.unwritten(known) {
+                flat.value(out, member, &mut scanner, names)?;
             }
             flat.dotted |= known.dotted;
             flat.nested |= known.nested;

@@ -113,6 +113,17 @@ pub(super) fn head_of(key: &[u8]) -> Box<[u8]> {
     head.into_boxed_slice()
 }
 
+/// What a field `tag` of type `KeyValue` holds before the text of its value, if that is a string of `len` bytes; `head` is
+/// [`head_of`] its key.
+pub(super) fn lead_of(tag: u8, head: &[u8], len: usize) -> Vec<u8> {
+    let mut lead = Vec::with_capacity(head.len() + 16);
+    put_head(&mut lead, tag, head.len() + field_len(field_len(len)) - 1);
+    lead.extend_from_slice(head);
+    put_varint(&mut lead, field_len(len) as u64);
+    put_head(&mut lead, STRING, len);
+    lead
+}
+
 /// As [`put_pair`], with what [`head_of`] made of its key; nothing for null, as an attribute without a value is no
 /// attribute.
 #[inline]
