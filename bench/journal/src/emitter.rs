@@ -58,8 +58,8 @@ fn data() -> String {
     format!(r#"{{"text":"{}"}}"#, "x".repeat(230))
 }
 
-/// One caller: the given percentile of the time from `emit` to `journaled`, in µs.
-pub(crate) fn alone(dir: &Path, time: Duration, percentile: usize) -> Outcome<f64> {
+/// One caller: the times from `emit` to `journaled`.
+pub(crate) fn alone(dir: &Path, time: Duration) -> Outcome<Vec<Duration>> {
     let (emitter, data) = (open(dir, Key::Hmac)?, data());
     let mut taken = Vec::new();
     let start = Instant::now();
@@ -68,8 +68,7 @@ pub(crate) fn alone(dir: &Path, time: Duration, percentile: usize) -> Outcome<f6
         emit(&emitter, &data).wait(Stage::Journaled, LONG)?;
         taken.push(before.elapsed());
     }
-    taken.sort_unstable();
-    Ok(taken[taken.len() * percentile / 100].as_secs_f64() * 1e6)
+    Ok(taken)
 }
 
 /// So many callers, each awaiting its `journaled` before its next event: events per second.
@@ -113,9 +112,9 @@ pub(crate) fn saturated(dir: &Path, time: Duration) -> Outcome<f64> {
     Ok(counters.bytes as f64 / 1e6 / elapsed.as_secs_f64())
 }
 
-/// One caller's deeds: the given percentile of the time from the call until the act may begin, in µs. The result is on disk
-/// before the next deed, as it is where the act takes a while.
-pub(crate) fn deed_alone(dir: &Path, time: Duration, percentile: usize, key: Key) -> Outcome<f64> {
+/// One caller's deeds: the times from the call until the act may begin. The result is on disk before the next deed, as it is
+/// where the act takes a while.
+pub(crate) fn deed_alone(dir: &Path, time: Duration, key: Key) -> Outcome<Vec<Duration>> {
     let (emitter, data) = (open(dir, key)?, data());
     let mut taken = Vec::new();
     let start = Instant::now();
@@ -128,8 +127,7 @@ pub(crate) fn deed_alone(dir: &Path, time: Duration, percentile: usize, key: Key
             receipt.wait(Stage::Journaled, LONG)?;
         }
     }
-    taken.sort_unstable();
-    Ok(taken[taken.len() * percentile / 100].as_secs_f64() * 1e6)
+    Ok(taken)
 }
 
 /// So many callers, each doing one deed after the other: deeds per second.

@@ -1,7 +1,7 @@
 //! The journal beside what one could use instead, on the same envelopes in the same run.
 //!
 //! ```text
-//! cargo run --release -p sinkwell-bench-journal -- [--rounds 5] [--seconds 2] [--deeds] [--json FILE] [DIR]
+//! cargo run --release -p sinkwell-bench-journal -- [--rounds 5] [--seconds 2] [--deeds [--alone]] [--json FILE] [DIR]
 //! ```
 //!
 //! Candidates take turns within each round, so that a disk that slows down slows them all; the table holds
@@ -9,7 +9,8 @@
 //! waits for `journaled`; how many envelopes a second 64 callers get journaled that wait together; how many
 //! MB/s go in when there is always a batch of 512 ready. Beside the stores stands the whole way, from `emit` to
 //! `journaled`, sealed with HMAC-SHA256. Under each table: what the journal is beside its bounds. `--deeds` asks instead
-//! how long a deed's act is held up (docs/DEEDS.md), alone, with 64 callers and with a thousand.
+//! how long a deed's act is held up (docs/DEEDS.md), alone, with 64 callers and with a thousand; `--alone`
+//! leaves out those with many.
 
 mod candidates;
 mod emitter;
@@ -24,6 +25,7 @@ use emitter::Key;
 
 const ALONE: &str = "alone: p50 of one journaled envelope";
 const P99: &str = "alone: p99";
+const PROCESSOR: &str = "alone: processor time of each, all threads, its result included";
 const TOGETHER: &str = "64 callers";
 const THOUSAND: &str = "1 000 callers";
 const SATURATED: &str = "saturated, batches of 512";
@@ -32,6 +34,7 @@ struct Settings {
     rounds: usize,
     seconds: u64,
     deeds: bool,
+    alone: bool,
     json: Option<PathBuf>,
     dir: PathBuf,
 }
@@ -41,6 +44,7 @@ fn settings() -> Result<Settings, String> {
         rounds: 5,
         seconds: 2,
         deeds: false,
+        alone: false,
         json: None,
         dir: PathBuf::from("target/bench-journal"),
     };
@@ -51,6 +55,7 @@ fn settings() -> Result<Settings, String> {
             "--rounds" => settings.rounds = value()?.parse().map_err(|e| format!("--rounds: {e}"))?,
             "--seconds" => settings.seconds = value()?.parse().map_err(|e| format!("--seconds: {e}"))?,
             "--deeds" => settings.deeds = true,
+            "--alone" => settings.alone = true,
             "--json" => settings.json = Some(value()?.into()),
             dir if !dir.starts_with('-') => settings.dir = dir.into(),
             other => return Err(format!("unknown option {other}")),
@@ -82,7 +87,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut rows = Vec::new();
     let candidates = if settings.deeds { &Candidate::DEEDS[..] } else { &Candidate::ALL[..] };
     let last = if settings.deeds { (THOUSAND, "/s") } else { (SATURATED, "MB/s") };
-    for (question, unit) in [(ALONE, "µs"), (P99, "µs"), (TOGETHER, "/s"), last] {
+    let questions = [(ALONE, "µs"), (P99, "µs"), (PROCESSOR, "µs"), (TOGETHER, "/s"), last];
+    for &(question, unit) in &questions[..if settings.alone { 3 } else { 5 }] {
         let mut values: Vec<Vec<f64>> = vec![Vec::new(); candidates.len()];
         // The first round warms up and does not count.
         for round in 0..=settings.rounds {
@@ -121,15 +127,13 @@ fn measure(
     };
     let value = if let Some(key) = deed {
         match question {
-            ALONE => emitter::deed_alone(dir, time, 50, key)?,
-            P99 => emitter::deed_alone(dir, time, 99, key)?,
+            ALONE | P99 | PROCESSOR => figure(question, || emitter::deed_alone(dir, time, key))?,
             TOGETHER => emitter::deeds_together(dir, time, 64, key)?,
             _ => emitter::deeds_together(dir, time, 1000, key)?,
         }
     } else if candidate == Candidate::Emitter {
         match question {
-            ALONE => emitter::alone(dir, time, 50)?,
-            P99 => emitter::alone(dir, time, 99)?,
+            ALONE | P99 | PROCESSOR => figure(question, || emitter::alone(dir, time))?,
             TOGETHER => emitter::together(dir, time, 64)?,
             THOUSAND => emitter::together(dir, time, 1000)?,
             _ => emitter::saturated(dir, time)?,
@@ -137,8 +141,7 @@ fn measure(
     } else {
         let store = candidate.open(dir)?;
         match question {
-            ALONE => load::alone(store, time, 50),
-            P99 => load::alone(store, time, 99),
+            ALONE | P99 | PROCESSOR => figure(question, || Ok(load::alone(store, time)))?,
             TOGETHER => load::together(store, time, 64),
             THOUSAND => load::together(store, time, 1000),
             _ => load::saturated(store, time),
@@ -146,6 +149,30 @@ fn measure(
     };
     std::fs::remove_dir_all(dir)?;
     Ok(value)
+}
+
+/// What one caller's times say to a question, in µs.
+fn figure(
+    question: &str,
+    run: impl FnOnce() -> Result<Vec<Duration>, Box<dyn std::error::Error>>,
+) -> Result<f64, Box<dyn std::error::Error>> {
+    let before = processor_time()?;
+    let mut taken = run()?;
+    if question == PROCESSOR {
+        return Ok((processor_time()? - before) * 1e6 / taken.len() as f64);
+    }
+    taken.sort_unstable();
+    let percentile = if question == ALONE { 50 } else { 99 };
+    Ok(taken[taken.len() * percentile / 100].as_secs_f64() * 1e6)
+}
+
+/// Processor time of this process so far, in seconds, of threads that have ended, too.
+fn processor_time() -> Result<f64, Box<dyn std::error::Error>> {
+    let text = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+    // Linux tells them in hundredths of a second.
+    Ok(ticks / 100.0)
 }
 
 /// What the journal, and the whole way through it, are beside another candidate, by the medians.
