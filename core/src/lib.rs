@@ -38,6 +38,7 @@
 //! | `content` | people's words: gates, redaction, disclosure |
 //! | `settings` | what a configuration says, once it has been read |
 //! | `sink` | the contract of lanes and sinks |
+//! | `patience` | how a thread of the host waits for a lane |
 //! | `document` | a document, strictly read by keys that are declared once |
 //! | `key` | keys that seal, and keys that verify |
 //! | `seam` | clock, randomness, files, environment, forks, databases, standard output: nothing else touches the world |
@@ -87,6 +88,7 @@ pub mod lane;
 mod lines;
 #[cfg(feature = "opentelemetry")]
 pub mod opentelemetry;
+mod patience;
 pub mod policy;
 pub mod receipt;
 mod reentry;

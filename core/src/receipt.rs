@@ -13,9 +13,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventId;
 pub use crate::lane::{Admission, EndState, Ending, Sealed, Stage};
 use crate::lane::{Lane, Tracked};
-use crate::seam::Stopwatch;
+use crate::patience::{self, Bell, Waited};
 use crate::seam::fork::Process;
-use crate::sync::{Condvar, Mutex, lock};
+use crate::sync::{Mutex, lock};
 
 /// What `emit` returns.
 pub struct Receipt {
@@ -168,40 +168,27 @@ impl Receipt {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub fn wait_while(&self, stage: Stage, timeout: Duration, go_on: &mut dyn FnMut() -> bool) -> Result<()> {
-        const ASK: Duration = Duration::from_millis(100);
-        let shared = Arc::new((Mutex::new(false), Condvar::new()));
-        let signal = Arc::clone(&shared);
-        self.on(stage, move || {
-            *lock(&signal.0) = true;
-            signal.1.notify_all();
-        })?;
-        let start = Stopwatch::start();
-        loop {
-            let left = start.left(timeout);
-            let mut reached = lock(&shared.0);
-            if !*reached {
-                let waited = shared.1.wait_timeout(reached, left.min(ASK));
-                reached = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
-            }
-            if *reached {
-                break;
-            }
-            // The lock must be free while `go_on` runs the host's code: the thread that reports the stage needs it.
-            drop(reached);
-            if left.is_zero() || !go_on() {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    format!(
-                        "not {} within {timeout:?} in {}; the event is still on its way there, and health() says how the \
-                         sink is",
-                        match stage {
-                            Stage::Journaled => "journaled",
-                            Stage::Delivered => "delivered",
-                        },
-                        self.awaited()
-                    ),
-                ));
-            }
+        self.check(stage)?;
+        let waiting = (stage == Stage::Journaled).then(patience::waiting);
+        if waiting.as_ref().is_some_and(|waiting| waiting.look(timeout, || self.reached(stage))) {
+            return self.check_journaled(stage);
+        }
+        let bell = Arc::new(Bell::default());
+        let told = Arc::clone(&bell);
+        self.on(stage, move || told.ring())?;
+        if bell.wait(timeout, go_on) != Waited::Rung {
+            return Err(Error::new(
+                ErrorKind::Timeout,
+                format!(
+                    "not {} within {timeout:?} in {}; the event is still on its way there, and health() says how the \
+                     sink is",
+                    match stage {
+                        Stage::Journaled => "journaled",
+                        Stage::Delivered => "delivered",
+                    },
+                    self.awaited()
+                ),
+            ));
         }
         self.check_journaled(stage)
     }

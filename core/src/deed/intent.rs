@@ -9,12 +9,13 @@ use crate::emitter::{Attempt, Emitter, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventInput, Phase};
 use crate::lane::{Admission, Aim, EndState, Ending, Follow, Lane, Stage};
+use crate::patience::{self, Bell, Waited};
 use crate::receipt::Receipt;
 use crate::reentry;
 use crate::seam::Instant;
 use crate::seam::fork::Process;
 use crate::sink::SinkClass;
-use crate::sync::{Condvar, Mutex, lock};
+use crate::sync::{Mutex, lock};
 
 /// What [`Emitter::intend`] came to.
 #[derive(Debug)]
@@ -233,34 +234,17 @@ impl Intent {
     /// Waits until it is settled, its time is over, or `go_on`, called ten times a second, answers `false`: then, so does
     /// this.
     pub fn wait(&self, left: Duration, go_on: &mut dyn FnMut() -> bool) -> bool {
-        const ASK: Duration = Duration::from_millis(100);
         if self.is_settled() {
             return true;
         }
-        let start = crate::seam::Stopwatch::start();
-        let shared = Arc::new((Mutex::new(false), Condvar::new()));
-        let signal = Arc::clone(&shared);
-        self.on_settled(move || {
-            *lock(&signal.0) = true;
-            signal.1.notify_all();
-        });
-        loop {
-            let rest = start.left(left);
-            let mut told = lock(&shared.0);
-            if !*told {
-                let waited = shared.1.wait_timeout(told, rest.min(ASK));
-                told = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
-            }
-            let over = *told;
-            // The lock must be free while `go_on` runs the host's code.
-            drop(told);
-            if over || rest.is_zero() {
-                return true;
-            }
-            if !go_on() {
-                return false;
-            }
+        let waiting = (self.until == Until::Journaled).then(patience::waiting);
+        if waiting.as_ref().is_some_and(|waiting| waiting.look(left, || self.is_settled())) {
+            return true;
         }
+        let bell = Arc::new(Bell::default());
+        let told = Arc::clone(&bell);
+        self.on_settled(move || told.ring());
+        bell.wait(left, go_on) != Waited::GivenUp
     }
 
     #[cfg(test)]

@@ -115,7 +115,7 @@ impl Server {
             tls,
             stopped,
         });
-        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = crate::seam::processors();
         let mut threads = Vec::new();
         for number in 0..count {
             let (listener, house) = (listener.try_clone().map_err(cannot)?, Arc::clone(&house));

@@ -46,3 +46,9 @@ pub(crate) fn var_os(name: &str) -> Option<OsString> {
 pub(crate) fn executable() -> Option<PathBuf> {
     std::env::current_exe().ok()
 }
+
+/// How many threads of this process can run at once, as far as that was known when it was first asked.
+pub(crate) fn processors() -> usize {
+    static COUNT: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}

@@ -23,7 +23,7 @@ pub use env::{Env, SystemEnv};
 pub use fs::{Access, FileId, Fs, FsFile, RealFs, SharedFs, Stat, absolute, check_path, create_file};
 #[cfg(feature = "otlp")]
 pub(crate) use given::executable;
-pub(crate) use given::{entries, exists, metadata, read, var_os};
+pub(crate) use given::{entries, exists, metadata, processors, read, var_os};
 pub(crate) use private::{PUBLIC_KEY, PUBLIC_PEM, read_private, write_new};
 pub use random::{Random, SeededRandom, SystemRandom, Uuid};
 pub(crate) use random::{Series, fill};
