@@ -191,7 +191,16 @@ impl<'a> Routed<'a> {
         let event = Shapable::of(event)?;
         let mut route = Route::new(&set.lanes);
         shaping.route(event, &mut route);
-        let kept = |lanes: &[usize]| lanes.iter().copied().filter(|&i| route.filter(i).is_none()).collect();
+        // Pushed one by one: that costs less than collecting so few.
+        let kept = |lanes: &[usize]| {
+            let mut kept = Lanes::new();
+            for &lane in lanes {
+                if route.filter(lane).is_none() {
+                    kept.push(lane);
+                }
+            }
+            kept
+        };
         let (blocking, others) = (kept(&set.blocking), kept(&set.others));
         Some(Self { shaping, route, blocking, others })
     }

@@ -561,9 +561,13 @@ impl Freezer {
             }
         };
         let words_end = end(&text);
-        for (Range { start, end }, escaped) in values.into_iter().flatten() {
-            let place = (end as u64) << 32 | (start as u64) << 1 | u64::from(escaped);
-            text.extend_from_slice(&place.to_le_bytes());
+        if let Some(values) = values {
+            let from = text.len();
+            text.resize(from + 8 * values.len(), 0);
+            let (places, _) = text[from..].as_chunks_mut();
+            for (place, (Range { start, end }, escaped)) in places.iter_mut().zip(values) {
+                *place = ((end as u64) << 32 | (start as u64) << 1 | u64::from(escaped)).to_le_bytes();
+            }
         }
         let event = Event {
             id,

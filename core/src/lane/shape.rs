@@ -114,7 +114,11 @@ pub(crate) struct Route(SmallVec<[Verdict; 8]>);
 
 impl Route {
     pub(crate) fn new(lanes: &[Arc<Lane>]) -> Self {
-        Self(lanes.iter().map(|lane| Verdict { open: lane.may_be_shaped(), ..Verdict::default() }).collect())
+        let mut verdicts = SmallVec::with_capacity(lanes.len());
+        for lane in lanes {
+            verdicts.push(Verdict { open: lane.may_be_shaped(), ..Verdict::default() });
+        }
+        Self(verdicts)
     }
 
     /// Calls `decide` for each lane that may be shaped: it answers why the lane does not get the event, and a note to

@@ -3,9 +3,13 @@
 //! Guarantees: a dotted name is the member of that whole name if there is one, else the member of a shorter name with
 //! the rest looked up inside it, the longest name first, wherever it stands; one pass over canonical data whatever the
 //! number of rules; nothing is allocated once a thread has seen its largest event.
+//!
+//! How: a key is told by its first and its last eight bytes, and by what the same place of the last event held; only where
+//! that was another key it is looked up. A text with escapes is left as it is written until somebody asks for it without.
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::raw::{self, Raw};
 use crate::event::Event;
@@ -72,7 +76,7 @@ impl Paths {
             }
         }
         root.ready();
-        Finder { root, whole, slots: self.paths.len() }
+        Finder { id: NEXT.fetch_add(1, Ordering::Relaxed), root, whole, slots: self.paths.len() }
     }
 }
 
@@ -89,23 +93,50 @@ struct Object {
 struct Wanted {
     /// As canonical JSON writes it.
     key: Box<[u8]>,
-    digest: u64,
+    ends: Ends,
     /// Slots that the value fills, unless a better reading (a lower rank) has.
     fills: Vec<(usize, u8)>,
     inside: Object,
+    /// Of most members: the only slot that the value fills, of whose path this is the best reading.
+    only: Option<usize>,
 }
 
-/// A number that tells nearly all keys apart: made of a key's first eight bytes, its last eight, and how many it has.
-/// `rest`: the text from the key on.
-#[inline]
-fn digest(key: &[u8], rest: &[u8]) -> u64 {
-    let head = match rest.first_chunk() {
-        Some(eight) if key.len() < 8 => u64::from_le_bytes(*eight) & !(u64::MAX << (8 * key.len())),
-        Some(eight) => u64::from_le_bytes(*eight),
-        None => key.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)),
-    };
-    let tail = key.last_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
-    (head ^ tail.rotate_left(29)).wrapping_add(key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+impl Wanted {
+    #[inline]
+    fn is(&self, key: &[u8], ends: Ends) -> bool {
+        self.ends == ends && (key.len() <= 16 || *self.key == *key)
+    }
+}
+
+/// What tells nearly all keys apart, and all of at most sixteen bytes: a key's first eight bytes, its last eight, and how
+/// many it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ends {
+    head: u64,
+    /// Zero of fewer than eight bytes: all of them are in `head`.
+    tail: u64,
+    length: usize,
+}
+
+impl Ends {
+    /// `rest`: the text from the key on.
+    #[inline]
+    fn of(key: &[u8], rest: &[u8]) -> Self {
+        let head = match rest.first_chunk() {
+            Some(eight) if key.len() < 8 => u64::from_le_bytes(*eight) & !(u64::MAX << (8 * key.len())),
+            Some(eight) => u64::from_le_bytes(*eight),
+            None => key.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+        };
+        let tail = key.last_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
+        Self { head, tail, length: key.len() }
+    }
+
+    #[inline]
+    fn digest(self) -> u64 {
+        (self.head ^ self.tail.rotate_left(29))
+            .wrapping_add(self.length as u64)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
 }
 
 impl Object {
@@ -113,8 +144,8 @@ impl Object {
         let Some((name, rest)) = keys.split_first() else { return };
         let key = raw::escaped(name);
         let at = self.wanted.iter().position(|wanted| wanted.key == key).unwrap_or_else(|| {
-            let digest = digest(&key, &key);
-            self.wanted.push(Wanted { key, digest, fills: Vec::new(), inside: Self::default() });
+            let ends = Ends::of(&key, &key);
+            self.wanted.push(Wanted { key, ends, fills: Vec::new(), inside: Self::default(), only: None });
             self.wanted.len() - 1
         });
         if rest.is_empty() {
@@ -132,7 +163,11 @@ impl Object {
         self.table = vec![0; (self.wanted.len() * 4).next_power_of_two()].into_boxed_slice();
         for (number, wanted) in (1..).zip(&mut self.wanted) {
             wanted.inside.ready();
-            let mut at = first(wanted.digest, self.table.len());
+            wanted.only = match *wanted.fills {
+                [(slot, 0)] if wanted.inside.wanted.is_empty() => Some(slot),
+                _ => None,
+            };
+            let mut at = first(wanted.ends.digest(), self.table.len());
             while self.table[at] != 0 {
                 at = (at + 1) & (self.table.len() - 1);
             }
@@ -140,16 +175,14 @@ impl Object {
         }
     }
 
-    /// The wanted member with this key, which begins `rest`.
+    /// The number of the wanted member with this key.
     #[inline]
-    fn get(&self, key: &[u8], rest: &[u8]) -> Option<&Wanted> {
-        let digest = digest(key, rest);
-        let mut at = first(digest, self.table.len());
+    fn get(&self, key: &[u8], ends: Ends) -> Option<usize> {
+        let mut at = first(ends.digest(), self.table.len());
         loop {
-            let number = *self.table.get(at)? as usize;
-            let wanted = self.wanted.get(number.checked_sub(1)?)?;
-            if wanted.digest == digest && *wanted.key == *key {
-                return Some(wanted);
+            let number = (*self.table.get(at)? as usize).checked_sub(1)?;
+            if self.wanted.get(number)?.is(key, ends) {
+                return Some(number);
             }
             at = (at + 1) & (self.table.len() - 1);
         }
@@ -165,13 +198,18 @@ fn first(digest: u64, table: usize) -> usize {
 /// Finds the values of paths in data. See the module's head.
 #[derive(Debug, Default)]
 pub(super) struct Finder {
+    /// Tells it from every other of this process.
+    id: u64,
     root: Object,
     /// Slots of the empty path: the data itself.
     whole: Vec<usize>,
     slots: usize,
 }
 
-/// A value that was found: where it stands in the data, or with its escapes undone in the workspace.
+/// The next finder's id; zero is that of one that looks for nothing.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// A value that was found: where it stands in the data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Slot {
     Absent,
@@ -180,7 +218,8 @@ pub(super) enum Slot {
     Int(i64),
     Double(f64),
     Text(u32, u32),
-    Unescaped(u32, u32),
+    /// As it is written.
+    Escaped(u32, u32),
     Object(u32, u32),
     Array(u32, u32),
 }
@@ -192,7 +231,16 @@ pub(super) struct Workspace {
     ranks: Vec<u8>,
     unescaped: Vec<u8>,
     /// For what rules put together themselves.
-    pub(super) bump: Vec<u8>,
+    bump: Vec<u8>,
+    hints: [Hints; 4],
+}
+
+/// What the first members of the last event were to one finder: events of a kind mostly have the same.
+#[derive(Clone, Copy, Default)]
+struct Hints {
+    finder: u64,
+    /// By place: one more than the number of what is wanted; zero if that is not known.
+    wanted: [u16; 32],
 }
 
 /// Bytes of text that the rules of one event may put together.
@@ -211,29 +259,23 @@ pub(super) fn with_workspace<R>(run: impl FnOnce(&mut Workspace) -> R) -> R {
 }
 
 /// What was found in one event's data.
-#[derive(Clone, Copy)]
-pub(super) struct FoundValues<'a> {
+pub(super) struct Found<'a> {
     pub(super) data: &'a [u8],
     pub(super) slots: &'a [Slot],
-    pub(super) unescaped: &'a [u8],
+    /// Room for every text with escapes that was found, without them.
+    pub(super) unescaped: &'a mut [u8],
+    /// Room for [`BUMP`] bytes of texts that rules put together.
+    pub(super) bump: &'a mut [u8],
 }
 
 impl Finder {
-    /// Finds everything in canonical data; also answers room for texts.
-    pub(super) fn find<'a>(
-        &self,
-        data: &'a [u8],
-        workspace: &'a mut Workspace,
-    ) -> (FoundValues<'a>, &'a mut [u8]) {
+    /// Finds everything in canonical data.
+    pub(super) fn find<'a>(&self, data: &'a [u8], workspace: &'a mut Workspace) -> Found<'a> {
         self.find_at(data, std::iter::empty(), workspace)
     }
 
     /// Finds everything in an event's own data.
-    pub(super) fn find_of<'a>(
-        &self,
-        event: &'a Event,
-        workspace: &'a mut Workspace,
-    ) -> (FoundValues<'a>, &'a mut [u8]) {
+    pub(super) fn find_of<'a>(&self, event: &'a Event, workspace: &'a mut Workspace) -> Found<'a> {
         self.find_at(event.data(), event.places(), workspace)
     }
 
@@ -243,8 +285,8 @@ impl Finder {
         data: &'a [u8],
         places: impl ExactSizeIterator<Item = (Range<usize>, bool)>,
         workspace: &'a mut Workspace,
-    ) -> (FoundValues<'a>, &'a mut [u8]) {
-        let Workspace { slots, ranks, unescaped, bump } = workspace;
+    ) -> Found<'a> {
+        let Workspace { slots, ranks, unescaped, bump, hints } = workspace;
         if slots.len() < self.slots {
             slots.resize(self.slots, Slot::Absent);
             ranks.resize(self.slots, u8::MAX);
@@ -255,17 +297,27 @@ impl Finder {
         let (slots, ranks) = (&mut slots[..self.slots], &mut ranks[..self.slots]);
         slots.fill(Slot::Absent);
         ranks.fill(u8::MAX);
-        let mut search = Search { data, slots, ranks, unescaped, used: 0 };
+        let mut search = Search { data, slots, ranks, escaped: 0 };
         for slot in &self.whole {
             search.slots[*slot] = Slot::Object(0, offset(data.len()));
         }
         if !self.root.wanted.is_empty() {
             match places.len() {
                 0 => search.object(0, &self.root),
-                _ => search.members(places, &self.root),
+                _ => {
+                    let hints = &mut hints[self.id as usize % 4];
+                    if hints.finder != self.id {
+                        *hints = Hints { finder: self.id, ..Hints::default() };
+                    }
+                    search.members(places, &self.root, hints)
+                }
             };
         }
-        (FoundValues { data, slots, unescaped }, bump)
+        let escaped = search.escaped;
+        if unescaped.len() < escaped {
+            unescaped.resize(escaped, 0);
+        }
+        Found { data, slots, unescaped: &mut unescaped[..escaped], bump }
     }
 }
 
@@ -278,8 +330,8 @@ struct Search<'a> {
     data: &'a [u8],
     slots: &'a mut [Slot],
     ranks: &'a mut [u8],
-    unescaped: &'a mut Vec<u8>,
-    used: usize,
+    /// Bytes of the texts with escapes that were found.
+    escaped: usize,
 }
 
 impl Search<'_> {
@@ -294,8 +346,9 @@ impl Search<'_> {
             let key_end = raw::string_end(data, at + 1)?;
             let value = key_end + 2;
             let (end, escaped) = raw::value_span(data, value)?;
-            if let Some(wanted) = wants.get(&data[at + 1..key_end], rest) {
-                self.take(wanted, value, end, escaped);
+            let key = &data[at + 1..key_end];
+            if let Some(number) = wants.get(key, Ends::of(key, rest)) {
+                self.take(&wants.wanted[number], value, end, escaped);
                 left -= 1;
             }
             at = end + 1;
@@ -304,29 +357,57 @@ impl Search<'_> {
     }
 
     /// Of the object that data is, as [`object`](Self::object), where it is known where the values of its members are.
-    fn members(&mut self, places: impl Iterator<Item = (Range<usize>, bool)>, wants: &Object) -> Option<()> {
+    fn members(
+        &mut self,
+        places: impl Iterator<Item = (Range<usize>, bool)>,
+        wants: &Object,
+        hints: &mut Hints,
+    ) -> Option<()> {
         let data = self.data;
         // Behind the bracket and the quote, or the comma and the quote.
         let mut key_start = 2;
         let mut left = wants.wanted.len();
+        let mut hints = hints.wanted.iter_mut();
         for (Range { start: value, end }, escaped) in places {
             let rest = data.get(key_start..)?;
             // A quote and a colon before the value.
             let key = rest.get(..value.checked_sub(key_start + 2)?)?;
-            if let Some(wanted) = wants.get(key, rest) {
-                self.take(wanted, value, end, escaped);
-                left -= 1;
-                if left == 0 {
-                    break;
-                }
-            }
             key_start = end + 2;
+            let ends = Ends::of(key, rest);
+            let hint = hints.next();
+            let hinted = hint.as_ref().and_then(|hint| wants.wanted.get(usize::from(**hint).wrapping_sub(1)));
+            let wanted = match hinted.filter(|wanted| wanted.is(key, ends)) {
+                Some(wanted) => wanted,
+                None => {
+                    let Some(number) = wants.get(key, ends) else { continue };
+                    if let Some(hint) = hint {
+                        *hint = u16::try_from(number + 1).unwrap_or(0);
+                    }
+                    &wants.wanted[number]
+                }
+            };
+            self.take(wanted, value, end, escaped);
+            left -= 1;
+            if left == 0 {
+                break;
+            }
         }
         Some(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, wanted: &Wanted, start: usize, end: usize, escaped: bool) {
+        match wanted.only {
+            Some(slot) => {
+                self.ranks[slot] = 0;
+                self.slots[slot] = self.slot(start, end, escaped);
+            }
+            None => self.take_all(wanted, start, end, escaped),
+        }
+    }
+
+    #[inline(never)]
+    fn take_all(&mut self, wanted: &Wanted, start: usize, end: usize, escaped: bool) {
         for &(slot, rank) in &wanted.fills {
             if rank < self.ranks[slot] {
                 self.ranks[slot] = rank;
@@ -338,41 +419,36 @@ impl Search<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(&mut self, start: usize, end: usize, escaped: bool) -> Slot {
         // Most are.
-        if !escaped && self.data[start] == b'"' {
-            return Slot::Text(offset(start + 1), offset(end - 1));
-        }
-        self.other_slot(start, end, escaped)
-    }
-
-    #[inline(never)]
-    fn other_slot(&mut self, start: usize, end: usize, escaped: bool) -> Slot {
-        match Raw::spanned(&self.data[start..end], escaped) {
-            None => Slot::Absent,
-            Some(Raw::Null) => Slot::Null,
-            Some(Raw::Bool(value)) => Slot::Bool(value),
-            Some(Raw::Int(value)) => Slot::Int(value),
-            Some(Raw::Double(value)) => Slot::Double(value),
-            Some(Raw::Text(_, false)) => Slot::Text(offset(start + 1), offset(end - 1)),
-            Some(Raw::Text(text, true)) => {
-                let from = self.used;
-                // Never longer than what it is written as.
-                if self.unescaped.len() < from + text.len() {
-                    self.unescaped.resize(from + text.len(), 0);
-                }
-                match raw::unescape(text, &mut self.unescaped[from..]) {
-                    Some(length) => {
-                        self.used += length;
-                        Slot::Unescaped(offset(from), offset(from + length))
-                    }
-                    None => Slot::Absent,
-                }
+        if self.data[start] == b'"' {
+            let (from, to) = (start + 1, end - 1);
+            if escaped {
+                self.escaped += to - from;
+                return Slot::Escaped(offset(from), offset(to));
             }
-            Some(Raw::Object(_)) => Slot::Object(offset(start), offset(end)),
-            Some(Raw::Array(_)) => Slot::Array(offset(start), offset(end)),
+            return Slot::Text(offset(from), offset(to));
         }
+        other_slot(self.data, start, end)
+    }
+}
+
+/// The value of what is no text.
+#[inline(never)]
+fn other_slot(data: &[u8], start: usize, end: usize) -> Slot {
+    if let Some(number) = raw::small_number(data, start, end) {
+        return Slot::Int(number);
+    }
+    match Raw::spanned(&data[start..end], false) {
+        // Texts are none of these.
+        None | Some(Raw::Text(..)) => Slot::Absent,
+        Some(Raw::Null) => Slot::Null,
+        Some(Raw::Bool(value)) => Slot::Bool(value),
+        Some(Raw::Int(value)) => Slot::Int(value),
+        Some(Raw::Double(value)) => Slot::Double(value),
+        Some(Raw::Object(_)) => Slot::Object(offset(start), offset(end)),
+        Some(Raw::Array(_)) => Slot::Array(offset(start), offset(end)),
     }
 }
 
@@ -443,6 +519,7 @@ mod tests {
         #[test]
         fn one_pass_finds_what_each_path_leads_to(
             data in object(),
+            before in object(),
             asked in proptest::collection::vec(proptest::collection::vec((key(), any::<bool>()), 1..3), 1..12),
         ) {
             let text = data.to_canonical().unwrap();
@@ -452,16 +529,26 @@ mod tests {
             };
             let slots: Vec<_> = asked.iter().map(|path| paths.slot(&steps(path))).collect();
             let mut workspace = Workspace::default();
-            let (found, _) = paths.finder().find(&text, &mut workspace);
-            let seen = (found.slots.to_vec(), found.unescaped.to_vec());
+            let found = paths.finder().find(&text, &mut workspace);
+            let seen = (found.slots.to_vec(), found.unescaped.len());
             // As events know it that note where their members are.
             let mut writer = json::ObjectWriter::new();
             json::parse_into(&text, &mut writer).unwrap();
             let values = writer.finish().unwrap();
             assert_eq!(values.bytes(), text);
+            let mut writer = json::ObjectWriter::new();
+            json::parse_into(&before.to_canonical().unwrap(), &mut writer).unwrap();
+            let others = writer.finish().unwrap();
             let mut other = Workspace::default();
-            let (noted, _) = paths.finder().find_at(&text, values.values(), &mut other);
-            assert_eq!((noted.slots, noted.unescaped), (seen.0.as_slice(), seen.1.as_slice()));
+            let finder = paths.finder();
+            // Then with what the event before it had, and then with what that one had.
+            for before in [None, Some(&values), Some(&others)] {
+                if let Some(before) = before {
+                    finder.find_at(before.bytes(), before.values(), &mut other);
+                }
+                let noted = finder.find_at(&text, values.values(), &mut other);
+                assert_eq!((noted.slots, noted.unescaped.len()), (seen.0.as_slice(), seen.1));
+            }
             for (path, slot) in asked.iter().zip(slots) {
                 let expected = readings(&steps(path)).iter().find_map(|keys| looked_up(&data, keys));
                 let part = |from: u32, to: u32| &found.data[from as usize..to as usize];
@@ -469,10 +556,13 @@ mod tests {
                     Slot::Absent => None,
                     Slot::Int(number) => Some(number.to_string().into_bytes()),
                     Slot::Object(from, to) | Slot::Array(from, to) => Some(part(from, to).to_vec()),
-                    Slot::Text(from, to) => Some([b"\"", part(from, to), b"\""].concat()),
-                    Slot::Unescaped(from, to) => {
-                        let text = std::str::from_utf8(&found.unescaped[from as usize..to as usize]).unwrap();
-                        Some(json::Value::String(text.to_owned()).to_canonical().unwrap())
+                    Slot::Text(from, to) => {
+                        assert!(!part(from, to).contains(&b'\\'));
+                        Some([b"\"", part(from, to), b"\""].concat())
+                    }
+                    Slot::Escaped(from, to) => {
+                        assert!(part(from, to).contains(&b'\\'));
+                        Some([b"\"", part(from, to), b"\""].concat())
                     }
                     other => panic!("{other:?}"),
                 };

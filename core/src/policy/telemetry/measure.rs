@@ -74,11 +74,11 @@ impl Bound {
         let derived = self.loaded.policies[at].metrics.as_ref()?;
         Some(with_workspace(|workspace| {
             let finder = &self.loaded.meters[at];
-            let (found, room) = match redacted {
+            let found = match redacted {
                 Some(redacted) => finder.find(redacted.data(event), workspace),
                 None => finder.find_of(event, workspace),
             };
-            let machine = Machine::new(event, found, room);
+            let machine = Machine::new(event, found);
             match redacted {
                 Some(redacted) => run(&derived.metrics, &machine.showing(redacted)),
                 None => run(&derived.metrics, &machine),

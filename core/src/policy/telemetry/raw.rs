@@ -41,6 +41,22 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// A whole number of at most eight digits without a sign, as most are; `None` where it is anything else.
+#[inline]
+pub(super) fn small_number(text: &[u8], start: usize, end: usize) -> Option<i64> {
+    let length = end.checked_sub(start).filter(|length| (1..=8).contains(length))?;
+    let eight = u64::from_le_bytes(*text.get(start..)?.first_chunk()?);
+    // Its digits last, after zeros: what is read ends where the number does.
+    let digits = eight.wrapping_sub(0x3030_3030_3030_3030) << (64 - 8 * length);
+    if (digits | digits.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
+    let all = (fours * 10_000 + (fours >> 32)) & 0xFFFF_FFFF;
+    i64::try_from(all).ok()
+}
+
 fn number(text: &[u8]) -> Option<Raw<'_>> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -257,4 +273,30 @@ pub(super) fn unescape(text: &[u8], out: &mut [u8]) -> Option<usize> {
         to += 1;
     }
     Some(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever stands behind it.
+        #[test]
+        fn a_small_number_is_the_number_that_it_is_written_as(text in "[-0-9.eE]{1,10}", behind in "[,}0-9\\]]{0,9}") {
+            let expected = match number(text.as_bytes()) {
+                Some(Raw::Int(value)) if text.len() <= 8 && !text.starts_with('-') => Some(value),
+                _ => None,
+            };
+            let whole = format!("{text}{behind}");
+            let found = small_number(whole.as_bytes(), 0, text.len());
+            // Near the end of the data the other way is taken.
+            if whole.len() < 8 {
+                prop_assert_eq!(found, None);
+            } else {
+                prop_assert_eq!(found, expected);
+            }
+        }
+    }
 }

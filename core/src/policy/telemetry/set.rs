@@ -674,8 +674,7 @@ impl Bound {
         run: impl for<'m> FnOnce(&'m Self, &Machine<'m>) -> R,
     ) -> R {
         with_workspace(|workspace| {
-            let (found, room) = self.loaded.route.find_of(event, workspace);
-            run(self, &Machine::new(event, found, room))
+            run(self, &Machine::new(event, self.loaded.route.find_of(event, workspace)))
         })
     }
 }

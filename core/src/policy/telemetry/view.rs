@@ -38,8 +38,7 @@ pub(super) fn view(
     let mut added: Vec<Added> = Vec::new();
     if let Some((events, finder)) = shape.events.filter(|(events, _)| !events.fields.is_empty()) {
         with_workspace(|workspace| {
-            let (found, room) = finder.find(data, workspace);
-            let machine = Machine::new(event, found, room).showing(redacted);
+            let machine = Machine::new(event, finder.find(data, workspace)).showing(redacted);
             for field in &events.fields {
                 let value = match &field.value {
                     FieldValue::Literal(literal) => Some(literal.clone()),

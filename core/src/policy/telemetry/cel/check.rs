@@ -117,11 +117,8 @@ impl Writer<'_> {
     /// An operation on the two values that the steps since `start` leave.
     fn two(&mut self, start: usize, by: Op) {
         if let [place @ (Op::Slot(_) | Op::Attr(_)), Op::Const(value)] = self.ops[start..] {
-            let finder = match (by, &self.consts[usize::from(value)]) {
-                (Op::Contains, Const::Text(text)) => Some(memchr::memmem::Finder::new(text).into_owned()),
-                _ => None,
-            };
-            self.ask(start, Ask::new(place, Some(value), by, finder));
+            let ask = Ask::new(place, Some((value, &self.consts[usize::from(value)])), by);
+            self.ask(start, ask);
         } else {
             self.ops.push(by);
         }
@@ -307,7 +304,7 @@ impl Writer<'_> {
                 self.wanted(target, Type::Text)?;
                 let by = Op::Matches(self.regex(pattern)?);
                 if let [place @ (Op::Slot(_) | Op::Attr(_))] = self.ops[start..] {
-                    self.ask(start, Ask::new(place, None, by, None));
+                    self.ask(start, Ask::new(place, None, by));
                 } else {
                     self.ops.push(by);
                 }

@@ -29,7 +29,7 @@ pub(super) const MAX_SOURCE: usize = 1024;
 pub(super) const MAX_DEPTH: usize = 32;
 /// Parts that it may have, macros written out.
 pub(super) const MAX_NODES: usize = 256;
-/// What one run may cost: a step is 1, a text looked through 1 for each 8 bytes, by a regular expression 16 a byte.
+/// What one run may cost: a step is 1 (those of a rule that is nothing but conditions all count at once), a text looked through 1 for each 8 bytes, by a regular expression 16 a byte.
 pub(super) const BUDGET: i64 = 1 << 20;
 /// Bytes that a compiled regular expression may take.
 const REGEX_SIZE: usize = 64 * 1024;
@@ -202,8 +202,8 @@ enum Test {
     /// The number of a question that is answered with yes or no.
     Ask(u16),
     Not(Box<Test>),
-    And(Box<(Test, Test)>),
-    Or(Box<(Test, Test)>),
+    All(Vec<Test>),
+    Any(Vec<Test>),
 }
 
 impl Test {
@@ -218,9 +218,20 @@ impl Test {
                 // What they skip cannot change what comes of the two that are joined.
                 Op::IfFalse(_) | Op::IfTrue(_) => continue,
                 Op::And | Op::Or => {
-                    let second = stack.pop()?;
-                    let both = Box::new((stack.pop()?, second));
-                    if matches!(op, Op::And) { Self::And(both) } else { Self::Or(both) }
+                    let (second, first) = (stack.pop()?, stack.pop()?);
+                    // Which two of many are joined first changes nothing.
+                    match (op, first) {
+                        (Op::And, Self::All(mut all)) => {
+                            all.push(second);
+                            Self::All(all)
+                        }
+                        (Op::And, first) => Self::All(vec![first, second]),
+                        (_, Self::Any(mut all)) => {
+                            all.push(second);
+                            Self::Any(all)
+                        }
+                        (_, first) => Self::Any(vec![first, second]),
+                    }
                 }
                 _ => return None,
             };
@@ -244,15 +255,33 @@ struct Ask {
     /// Where `by` takes one.
     value: Option<u16>,
     by: Op,
-    /// Of a comparison, in which orders it holds: one bit each for less, equal and greater, the lowest first.
-    orders: u8,
-    /// Of `contains`, what looks for its text.
-    finder: Option<memchr::memmem::Finder<'static>>,
+    quick: Quick,
 }
 
 impl Ask {
-    fn new(place: Op, value: Option<u16>, by: Op, finder: Option<memchr::memmem::Finder<'static>>) -> Self {
-        let orders = match by {
+    /// `value`: where it stands, and what it is.
+    fn new(place: Op, value: Option<(u16, &Const)>, by: Op) -> Self {
+        let quick = Quick::of(by, value.map(|(_, value)| value));
+        Self { place, value: value.map(|(at, _)| at), by, quick }
+    }
+}
+
+/// What most ask, ready to be answered without looking for the way of its operation.
+#[derive(Debug)]
+enum Quick {
+    Other,
+    /// How a number is to it: one bit each for less, equal and greater, the lowest first.
+    Number(u8, i64),
+    Text(TextAsk),
+    /// Texts, and whether all are written as they are.
+    OneOf(Box<[Box<[u8]>]>, bool),
+    /// The number of a regular expression.
+    Matches(u16),
+}
+
+impl Quick {
+    fn of(by: Op, value: Option<&Const>) -> Self {
+        let order = match by {
             Op::Less => 0b001,
             Op::Equal => 0b010,
             Op::LessOrEqual => 0b011,
@@ -261,8 +290,100 @@ impl Ask {
             Op::GreaterOrEqual => 0b110,
             _ => 0,
         };
-        Self { place, value, by, orders, finder }
+        match (by, value) {
+            (Op::Matches(regex), None) => Self::Matches(regex),
+            (_, Some(Const::Int(number))) if order != 0 => Self::Number(order, *number),
+            (Op::Equal, Some(Const::Text(text))) => Self::Text(TextAsk::new(How::Equal, text)),
+            (Op::NotEqual, Some(Const::Text(text))) => Self::Text(TextAsk::new(How::NotEqual, text)),
+            (Op::StartsWith, Some(Const::Text(text))) => Self::Text(TextAsk::new(How::StartsWith, text)),
+            (Op::EndsWith, Some(Const::Text(text))) => Self::Text(TextAsk::new(How::EndsWith, text)),
+            (Op::Contains, Some(Const::Text(text))) => {
+                let finder = memchr::memmem::Finder::new(text).into_owned();
+                Self::Text(TextAsk::new(How::Contains(Box::new(finder)), text))
+            }
+            (Op::In, Some(Const::List(all))) => {
+                let texts = all.iter().map(|one| match one {
+                    Const::Text(text) => Some(text.clone()),
+                    _ => None,
+                });
+                match texts.collect::<Option<Box<[_]>>>() {
+                    Some(texts) => {
+                        let plain = texts.iter().all(|text| is_plain(text));
+                        Self::OneOf(texts, plain)
+                    }
+                    None => Self::Other,
+                }
+            }
+            _ => Self::Other,
+        }
     }
+
+    /// Whether it holds of a text with escapes, as it is written; `None` where that cannot be said.
+    fn of_written(&self, written: &[u8], budget: &mut i64) -> Option<bool> {
+        match self {
+            // What is without is another text.
+            Self::OneOf(_, true) => Some(false),
+            Self::Text(ask) if ask.plain => match ask.how {
+                How::Equal => Some(false),
+                How::NotEqual => Some(true),
+                How::StartsWith => Some(written.starts_with(&ask.text)),
+                How::EndsWith | How::Contains(_) => ask.aligned.then(|| ask.holds(written, budget)),
+            },
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum How {
+    Equal,
+    NotEqual,
+    StartsWith,
+    EndsWith,
+    Contains(Box<memchr::memmem::Finder<'static>>),
+}
+
+/// What is asked of a text.
+#[derive(Debug)]
+struct TextAsk {
+    how: How,
+    text: Box<[u8]>,
+    /// Whether nothing in it is written with escapes.
+    plain: bool,
+    /// Whether it can stand in a written text only where one of its characters begins, never inside an escape.
+    aligned: bool,
+}
+
+impl TextAsk {
+    fn new(how: How, text: &[u8]) -> Self {
+        Self {
+            how,
+            text: text.into(),
+            plain: is_plain(text),
+            aligned: text
+                .first()
+                .is_some_and(|first| !matches!(first, b'0'..=b'9' | b'a'..=b'f' | b'n' | b'r' | b't' | b'u')),
+        }
+    }
+
+    #[inline]
+    fn holds(&self, text: &[u8], budget: &mut i64) -> bool {
+        match &self.how {
+            How::Equal => *text == *self.text,
+            How::NotEqual => *text != *self.text,
+            How::StartsWith => text.starts_with(&self.text),
+            How::EndsWith => text.ends_with(&self.text),
+            How::Contains(finder) => {
+                *budget -= i64::try_from((text.len() + self.text.len()) / 8).unwrap_or(i64::MAX);
+                finder.find(text).is_some()
+            }
+        }
+    }
+}
+
+/// Whether canonical JSON writes a text as it is.
+fn is_plain(text: &[u8]) -> bool {
+    !text.iter().any(|byte| *byte < b' ' || matches!(byte, b'"' | b'\\'))
 }
 
 /// Names after a value that is only known when the event is there, longest joined name first.

@@ -5,10 +5,10 @@ use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-use super::{Ask, Attr, BUDGET, Const, Fault, NameRun, Op, Program, Test};
+use super::{Ask, Attr, BUDGET, Const, Fault, NameRun, Op, Program, Quick, Test};
 use crate::envelope::Redacted;
 use crate::event::{Attribute, Event};
-use crate::policy::telemetry::facts::{FoundValues, Slot};
+use crate::policy::telemetry::facts::{Found, Slot};
 use crate::policy::telemetry::raw::{self, Items, Members, Raw};
 use crate::seam::format_time;
 
@@ -48,12 +48,11 @@ impl Outcome {
         }
     }
 
-    /// CEL's `||` (`absorbing` true) and `&&` (false), as [`join`].
-    fn join(self, other: Self, absorbing: Self) -> Self {
-        match (self, other) {
-            (one, other) if one == absorbing || other == absorbing => absorbing,
-            (Self::Fault(one), Self::Fault(other)) => Self::Fault(one.max(other)),
-            (fault @ Self::Fault(_), _) | (_, fault) => fault,
+    /// As [`join`] of what came to nothing yet, or of a fault, with a fault.
+    fn with(self, fault: Fault) -> Self {
+        match self {
+            Self::Fault(before) => Self::Fault(before.max(fault)),
+            _ => Self::Fault(fault),
         }
     }
 }
@@ -63,21 +62,26 @@ pub(in crate::policy::telemetry) struct Machine<'a> {
     event: &'a Event,
     /// As it is shown to others, where that is whom it is asked for.
     redacted: Option<&'a Redacted>,
-    found: FoundValues<'a>,
+    data: &'a [u8],
+    slots: &'a [Slot],
+    /// Texts that had escapes, by slot, and what is left of the room for them.
+    plain: RefCell<SmallVec<[Plain<'a>; 16]>>,
+    unescaped: Cell<&'a mut [u8]>,
     /// What is left of the room for texts that are put together.
     room: Cell<&'a mut [u8]>,
 }
+
+/// The text of a slot.
+type Plain<'a> = (u16, &'a [u8]);
 
 /// The stack of a program as deep as one may be: two values for each level.
 type Stack<'a> = SmallVec<[Val<'a>; 48]>;
 
 impl<'a> Machine<'a> {
-    pub(in crate::policy::telemetry) fn new(
-        event: &'a Event,
-        found: FoundValues<'a>,
-        room: &'a mut [u8],
-    ) -> Self {
-        Self { event, redacted: None, found, room: Cell::new(room) }
+    pub(in crate::policy::telemetry) fn new(event: &'a Event, found: Found<'a>) -> Self {
+        let Found { data, slots, unescaped, bump } = found;
+        let (unescaped, room) = (Cell::new(unescaped), Cell::new(bump));
+        Self { event, redacted: None, data, slots, plain: RefCell::default(), unescaped, room }
     }
 
     /// With the event's attributes as redaction leaves them.
@@ -86,11 +90,117 @@ impl<'a> Machine<'a> {
     }
 
     /// Runs a rule.
+    #[inline]
     pub(in crate::policy::telemetry) fn rule(&self, program: &'a Program) -> Outcome {
-        if let Some(test) = &program.test {
-            return self.begin(program).test(test);
+        let mut budget = BUDGET - program.ops.len() as i64;
+        match &program.test {
+            Some(Test::Ask(n)) => self.asked(program, *n, &mut budget),
+            Some(test) => self.test(program, test, &mut budget),
+            None => Outcome::of(self.value(program)),
         }
-        Outcome::of(self.value(program))
+    }
+
+    /// As [`Run::run`], for a program that is nothing but conditions.
+    fn test(&self, program: &'a Program, test: &'a Test, budget: &mut i64) -> Outcome {
+        match test {
+            Test::Ask(n) => self.asked(program, *n, budget),
+            Test::Has(op) => Outcome::of(is_there(match *op {
+                Op::HasAttr(attr) => self.attr(attr),
+                Op::HasSlot(slot) => self.slot(slot),
+                _ => Val::Fault(Fault::Type),
+            })),
+            Test::Not(test) => match self.test(program, test, budget) {
+                Outcome::True => Outcome::False,
+                Outcome::False => Outcome::True,
+                fault @ Outcome::Fault(_) => fault,
+            },
+            Test::All(all) => {
+                let mut joined = Outcome::True;
+                for test in all {
+                    match self.part_of(program, test, budget) {
+                        Outcome::True => {}
+                        Outcome::False => return Outcome::False,
+                        Outcome::Fault(fault) => joined = joined.with(fault),
+                    }
+                }
+                joined
+            }
+            Test::Any(all) => {
+                let mut joined = Outcome::False;
+                for test in all {
+                    match self.part_of(program, test, budget) {
+                        Outcome::True => return Outcome::True,
+                        Outcome::False => {}
+                        Outcome::Fault(fault) => joined = joined.with(fault),
+                    }
+                }
+                joined
+            }
+        }
+    }
+
+    /// Most parts are questions, which need no further call.
+    #[inline(always)]
+    fn part_of(&self, program: &'a Program, test: &'a Test, budget: &mut i64) -> Outcome {
+        match test {
+            Test::Ask(n) => self.asked(program, *n, budget),
+            test => self.test(program, test, budget),
+        }
+    }
+
+    /// What a question that is a condition comes to.
+    fn asked(&self, program: &'a Program, ask: u16, budget: &mut i64) -> Outcome {
+        if *budget < 0 {
+            return Outcome::Fault(Fault::Cost);
+        }
+        let Some(ask) = program.asks.get(usize::from(ask)) else { return Outcome::Fault(Fault::Type) };
+        let text = match ask.place {
+            Op::Slot(slot) => match self.slots.get(usize::from(slot)) {
+                // Whatever is asked of it.
+                None | Some(Slot::Absent) => return Outcome::Fault(Fault::Absent),
+                Some(Slot::Int(number)) => match ask.quick {
+                    Quick::Number(orders, than) => return ordered(orders, *number, than),
+                    _ => None,
+                },
+                Some(Slot::Text(from, to)) => Some(self.part(*from, *to)),
+                Some(Slot::Escaped(from, to)) => {
+                    let written = self.part(*from, *to);
+                    if let Some(holds) = ask.quick.of_written(written, budget) {
+                        return Outcome::of(Val::Bool(holds));
+                    }
+                    None
+                }
+                _ => None,
+            },
+            Op::Attr(attr) if !matches!(ask.quick, Quick::Other) => match (self.attr(attr), &ask.quick) {
+                (Val::Fault(fault), _) => return Outcome::Fault(fault),
+                (Val::Int(number), Quick::Number(orders, than)) => return ordered(*orders, number, *than),
+                (Val::Text(text), _) => Some(text),
+                _ => None,
+            },
+            _ => None,
+        };
+        let holds = match (text, &ask.quick) {
+            (Some(text), Quick::Text(ask)) => ask.holds(text, budget),
+            (Some(text), Quick::OneOf(all, _)) => all.iter().any(|one| **one == *text),
+            (Some(text), Quick::Matches(regex)) => {
+                *budget -= regex_cost(text);
+                if *budget < 0 {
+                    return Outcome::Fault(Fault::Cost);
+                }
+                program.regexes[usize::from(*regex)].is_match(text)
+            }
+            _ => return self.asked_slowly(program, ask, budget),
+        };
+        if holds { Outcome::True } else { Outcome::False }
+    }
+
+    #[inline(never)]
+    fn asked_slowly(&self, program: &'a Program, ask: &'a Ask, budget: &mut i64) -> Outcome {
+        let mut run = Run { budget: *budget, ..self.begin(program) };
+        let value = run.ask(ask);
+        *budget = run.budget;
+        Outcome::of(value)
     }
 
     /// Runs a program for its value.
@@ -104,20 +214,40 @@ impl<'a> Machine<'a> {
 
     /// The value of a slot.
     pub(in crate::policy::telemetry) fn slot(&self, slot: u16) -> Val<'a> {
-        let FoundValues { data, slots, unescaped } = self.found;
-        let part = |from: u32, to: u32| data.get(from as usize..to as usize).unwrap_or_default();
-        match slots.get(usize::from(slot)).copied().unwrap_or(Slot::Absent) {
+        match self.slots.get(usize::from(slot)).copied().unwrap_or(Slot::Absent) {
             Slot::Absent => Val::Fault(Fault::Absent),
             Slot::Null => Val::Null,
             Slot::Bool(value) => Val::Bool(value),
             Slot::Int(value) => Val::Int(value),
             Slot::Double(value) => Val::Double(value),
-            Slot::Text(from, to) => Val::Text(part(from, to)),
-            Slot::Unescaped(from, to) => {
-                Val::Text(unescaped.get(from as usize..to as usize).unwrap_or_default())
+            Slot::Text(from, to) => Val::Text(self.part(from, to)),
+            Slot::Escaped(from, to) => self.without_escapes(slot, self.part(from, to)),
+            Slot::Object(from, to) => Val::Object(self.part(from, to)),
+            Slot::Array(from, to) => Val::Array(self.part(from, to)),
+        }
+    }
+
+    #[inline]
+    fn part(&self, from: u32, to: u32) -> &'a [u8] {
+        self.data.get(from as usize..to as usize).unwrap_or_default()
+    }
+
+    /// The text of a slot, which is written with escapes: they are undone when it is first asked for.
+    fn without_escapes(&self, slot: u16, written: &'a [u8]) -> Val<'a> {
+        if let Some((_, text)) = self.plain.borrow().iter().find(|(known, _)| *known == slot) {
+            return Val::Text(text);
+        }
+        // There is room for all of them, and none is longer than what it is written as.
+        let room = self.unescaped.take();
+        let (text, rest) = room.split_at_mut(written.len().min(room.len()));
+        self.unescaped.set(rest);
+        match raw::unescape(written, text) {
+            Some(length) => {
+                let text = &text[..length];
+                self.plain.borrow_mut().push((slot, text));
+                Val::Text(text)
             }
-            Slot::Object(from, to) => Val::Object(part(from, to)),
-            Slot::Array(from, to) => Val::Array(part(from, to)),
+            None => Val::Fault(Fault::Absent),
         }
     }
 
@@ -335,56 +465,10 @@ impl<'a> Run<'_, 'a> {
         self.pop()
     }
 
-    /// As [`run`](Self::run), for a program that is nothing but conditions.
-    fn test(&mut self, test: &'a Test) -> Outcome {
-        let (both, absorbing) = match test {
-            Test::Ask(n) => {
-                let ask = &self.program.asks[usize::from(*n)];
-                return self.step().unwrap_or_else(|| self.asked(ask));
-            }
-            Test::Has(op) => {
-                return self.step().unwrap_or_else(|| {
-                    Outcome::of(is_there(match *op {
-                        Op::HasAttr(attr) => self.machine.attr(attr),
-                        Op::HasSlot(slot) => self.machine.slot(slot),
-                        _ => Val::Fault(Fault::Type),
-                    }))
-                });
-            }
-            Test::Not(test) => {
-                let outcome = self.test(test);
-                return self.step().unwrap_or(match outcome {
-                    Outcome::True => Outcome::False,
-                    Outcome::False => Outcome::True,
-                    fault @ Outcome::Fault(_) => fault,
-                });
-            }
-            Test::And(both) => (both, Outcome::False),
-            Test::Or(both) => (both, Outcome::True),
-        };
-        let one = self.test(&both.0);
-        // One step that skips the other, and one that joins them.
-        if let Some(fault) = self.step() {
-            return fault;
-        }
-        if one == absorbing {
-            return one;
-        }
-        let other = self.test(&both.1);
-        self.step().unwrap_or_else(|| one.join(other, absorbing))
-    }
-
-    /// Takes a step; the fault, if it was one too many.
-    #[inline]
-    fn step(&mut self) -> Option<Outcome> {
-        self.budget -= 1;
-        (self.budget < 0).then_some(Outcome::Fault(Fault::Cost))
-    }
-
     fn matches(&mut self, regex: u16, value: Val<'a>) -> Val<'a> {
         match value {
             Val::Text(text) => {
-                self.charge(text.len(), 128);
+                self.budget -= regex_cost(text);
                 if self.budget < 0 {
                     return Val::Fault(Fault::Cost);
                 }
@@ -392,31 +476,6 @@ impl<'a> Run<'_, 'a> {
             }
             other => mistyped(other),
         }
-    }
-
-    /// As [`ask`](Self::ask), of a condition. What most ask is answered without looking for the way of its operation.
-    #[inline]
-    fn asked(&mut self, ask: &'a Ask) -> Outcome {
-        let value = ask.value.and_then(|value| self.program.consts.get(usize::from(value)));
-        let holds = match (self.place(ask), value) {
-            // Whatever is asked of it.
-            (Val::Fault(fault), _) => return Outcome::Fault(fault),
-            (Val::Int(a), Some(Const::Int(b))) if ask.orders != 0 => {
-                ask.orders >> (a.cmp(b) as i8 + 1) & 1 == 1
-            }
-            (Val::Text(a), Some(Const::Text(b))) => match ask.by {
-                Op::Equal => *a == **b,
-                Op::NotEqual => *a != **b,
-                Op::StartsWith => a.starts_with(b),
-                _ => return Outcome::of(self.ask(ask)),
-            },
-            (Val::Text(a), Some(Const::List(all))) if matches!(ask.by, Op::In) => {
-                all.iter().any(|b| matches!(b, Const::Text(b) if *a == **b))
-            }
-            _ => return Outcome::of(self.ask(ask)),
-        };
-        self.budget -= 2;
-        if holds { Outcome::True } else { Outcome::False }
     }
 
     /// What a question is about.
@@ -438,14 +497,7 @@ impl<'a> Run<'_, 'a> {
             let Op::Matches(regex) = ask.by else { return Val::Fault(Fault::Type) };
             return self.matches(regex, a);
         };
-        let b = &self.program.consts[usize::from(value)];
-        match (&ask.finder, a, b) {
-            (Some(finder), Val::Text(text), Const::Text(part)) => {
-                self.charge(text.len() + part.len(), 1);
-                Val::Bool(finder.find(text).is_some())
-            }
-            _ => self.two(ask.by, a, constant(b)),
-        }
+        self.two(ask.by, a, constant(&self.program.consts[usize::from(value)]))
     }
 
     /// An operation on two values.
@@ -675,6 +727,17 @@ impl<'a> Run<'_, 'a> {
             (_, other) => mistyped(other),
         }
     }
+}
+
+/// What it costs to look through a text with a regular expression.
+fn regex_cost(text: &[u8]) -> i64 {
+    i64::try_from(text.len().saturating_mul(16)).unwrap_or(i64::MAX)
+}
+
+/// Whether a number is to another as these orders say ([`Quick::Number`]).
+#[inline]
+fn ordered(orders: u8, number: i64, than: i64) -> Outcome {
+    if orders >> (number.cmp(&than) as i8 + 1) & 1 == 1 { Outcome::True } else { Outcome::False }
 }
 
 /// Whether a text with escapes is that text.

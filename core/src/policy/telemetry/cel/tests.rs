@@ -1,10 +1,13 @@
 #[path = "../../../../../bench/policy/src/hostile.rs"]
 mod hostile;
 
+use proptest::prelude::*;
+
 use super::super::facts::{Paths, with_workspace};
 use super::*;
 use crate::event::{Data, Event, EventInput, Freezer, Identity, Trace};
 use crate::glob::Globs;
+use crate::json;
 
 pub(in crate::policy::telemetry) fn event(event_type: &str, data: &str) -> Event {
     let mut input = EventInput::new(event_type);
@@ -43,10 +46,7 @@ fn run(source: &str, data: &str) -> Result<Outcome, CelError> {
     let event = event("com.example.thing", data);
     let finder = paths.finder();
     let outcome = |of: for<'m> fn(&Machine<'m>, &'m Program) -> Outcome| {
-        with_workspace(|workspace| {
-            let (found, room) = finder.find(event.data(), workspace);
-            of(&Machine::new(&event, found, room), &program)
-        })
+        with_workspace(|workspace| of(&Machine::new(&event, finder.find(event.data(), workspace)), &program))
     };
     let rule = outcome(|machine, program| machine.rule(program));
     // A rule of nothing but conditions has a way of its own, which comes to the same.
@@ -182,6 +182,37 @@ fn expressions_come_out_as_the_language_says() {
     let long = format!(r#"{{"s":"{}"}}"#, "a".repeat(400_000));
     assert_eq!(run("event.data.s.matches('b+$')", &long), Ok(fault(Cost)));
     assert_eq!(run("event.data.s.contains('b')", &long), Ok(False));
+}
+
+/// Characters that escapes are made of, characters that are escaped, and others.
+fn awkward() -> impl proptest::strategy::Strategy<Value = String> {
+    let character =
+        proptest::sample::select(&['n', 'u', '0', '1', 'f', 'o', 'é', '\n', '"', '\\', '\u{1f}'][..]);
+    proptest::collection::vec(character, 0..6).prop_map(|all| all.into_iter().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whether a text is asked as it is written or without its escapes.
+    #[test]
+    fn texts_with_escapes_are_asked_as_any_other(text in awkward(), part in awkward(), by in 0..7) {
+        let quoted = |text: &str| String::from_utf8(json::Value::from(text).to_canonical().unwrap()).unwrap();
+        let (source, expected) = match by {
+            0 => (format!("event.data.s == {}", quoted(&part)), text == part),
+            1 => (format!("event.data.s != {}", quoted(&part)), text != part),
+            2 => (format!("event.data.s.startsWith({})", quoted(&part)), text.starts_with(&part)),
+            3 => (format!("event.data.s.endsWith({})", quoted(&part)), text.ends_with(&part)),
+            4 => (format!("event.data.s.contains({})", quoted(&part)), text.contains(&part)),
+            5 => (format!("event.data.s in ['x', {}]", quoted(&part)), text == part),
+            _ => (format!("event.data.s < {}", quoted(&part)), text < part),
+        };
+        let data = format!("{{\"s\":{}}}", quoted(&text));
+        prop_assert_eq!(run(&source, &data), Ok(Outcome::of(Val::Bool(expected))), "{}", source);
+        // Asked for twice, of which the second is joined to it.
+        let twice = format!("size(event.data.s) == {} && ({source})", text.chars().count());
+        prop_assert_eq!(run(&twice, &data), Ok(Outcome::of(Val::Bool(expected))), "{}", twice);
+    }
 }
 
 #[test]
