@@ -51,6 +51,34 @@ pub(crate) fn wait(waited_ms: i64) -> Wait {
     }
 }
 
+/// Copies the first `length` bytes of an array of the JVM's, and passes them on.
+///
+/// # Safety
+/// `env` and `array` are what the JVM passed to the function that runs, on this thread.
+pub(crate) unsafe fn with_bytes<T>(
+    env: *mut JNIEnv,
+    array: jbyteArray,
+    length: jint,
+    then: impl FnOnce(&[u8]) -> T,
+) -> T {
+    let wanted = usize::try_from(length).unwrap_or_default();
+    let mut small = [0u8; SMALL];
+    let mut large = Vec::new();
+    let bytes: &mut [u8] = match small.get_mut(..wanted) {
+        Some(small) => small,
+        None => {
+            large.resize(wanted, 0);
+            &mut large
+        }
+    };
+    // SAFETY: the JVM's own table; it copies only what lies within the array, and has an exception pending otherwise.
+    unsafe {
+        let table = &(**env).v1_1;
+        (table.GetByteArrayRegion)(env, array, 0, length, bytes.as_mut_ptr().cast());
+    }
+    then(bytes)
+}
+
 /// Emits the event in the first `length` bytes of `buffer`. 0: it is in the lanes; an even address: so it is, and that is
 /// where `emitted` finds the receipt, which only `keep` asks for; an odd one: it is in none, and `emitted` says why at the
 /// address before it. Each address is asked about once, or forgotten.
@@ -70,21 +98,11 @@ pub unsafe extern "system" fn Java_dev_sinkwell_internal_Fast_emit(
     let outcome = guarded(|| {
         // SAFETY: the address of an emitter that lives, as Kotlin holds the object meanwhile.
         let emitter = unsafe { &*(emitter as usize as *const Emitter) };
-        let length = usize::try_from(length).unwrap_or_default();
-        let mut small = [0u8; SMALL];
-        let mut large = Vec::new();
-        let bytes: &mut [u8] = if length <= SMALL {
-            &mut small[..length]
-        } else {
-            large.resize(length, 0);
-            &mut large
+        let emit = |bytes: &[u8]| {
+            with_input(bytes, emitter.depth_limit(), |input| emitter.emit_waiting(input, &wait(waited_ms)))
         };
-        // SAFETY: the JVM's own table; it copies only what lies within the array, and has an exception pending otherwise.
-        unsafe {
-            let table = &(**env).v1_1;
-            (table.GetByteArrayRegion)(env, buffer, 0, length as jint, bytes.as_mut_ptr().cast());
-        }
-        with_input(bytes, emitter.depth_limit(), |input| emitter.emit_waiting(input, &wait(waited_ms)))
+        // SAFETY: what the JVM passed.
+        unsafe { with_bytes(env, buffer, length, emit) }
     });
     let (outcome, mark) = match outcome {
         Ok(Attempt::Accepted(_)) if keep == 0 => return 0,

@@ -313,6 +313,6 @@ impl NativeEmitter {
 }
 
 /// A bridge waits on its thread; Kotlin sees to it that this is no virtual one.
-fn blocking(waited_ms: i64) -> sinkwell::Wait {
+pub(crate) fn blocking(waited_ms: i64) -> sinkwell::Wait {
     if waited_ms >= 0 { sinkwell::Wait::Allowed } else { wait(waited_ms) }
 }

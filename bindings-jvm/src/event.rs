@@ -8,6 +8,7 @@
 //! | 19 | one byte: whether it is terminal |
 //! | 20 | the data: a stream of values (`sinkwell::json::stream_into` has the table of tags) |
 //! | 21 | the data: JSON text |
+//! | 22 | the data: 32 bits, which keys they have ([`know`](crate::keys::know)), and a stream of their values |
 //! | 30 | nothing: a content part begins; what follows is about it |
 //! | 31 … 37 | UTF-8, of the part: class, mediatype, role, ref, summary, permit, text |
 //! | 38 | the part's bytes |
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 use sinkwell::content::{Body, Part};
 use sinkwell::event::{Ambient, Data, Trace, invalid_data};
-use sinkwell::json::{ObjectWriter, StreamError, Value, stream_into};
+use sinkwell::json::{ObjectWriter, StreamError, Value, stream_into, values_into};
 use sinkwell::{Error, EventInput, Result};
 
 thread_local! {
@@ -48,6 +49,9 @@ const TEXTS: [&str; 15] = [
     "child",
 ];
 
+/// The names of what the code around says, from field 41 on.
+const AROUND: [&str; 7] = ["run", "parent_run", "turn", "attempt", "causation", "correlation", "agent"];
+
 /// The names of a part's members, from field 31 on.
 const MEMBERS: [&str; 7] = ["class", "mediatype", "role", "ref", "summary", "permit", "text"];
 
@@ -57,44 +61,62 @@ pub(crate) fn with_input<T>(
     depth: usize,
     then: impl FnOnce(EventInput<'_>) -> Result<T>,
 ) -> Result<T> {
-    let fields = Fields::read(buffer)?;
-    match fields.data {
-        Given::Nothing => then(fields.input(Data::None)?),
-        Given::Json(text) => then(fields.input(Data::Json(text))?),
-        Given::Stream(stream) => {
-            let run = |writer: &mut ObjectWriter| {
-                writer.reset(depth);
-                stream_into(stream, writer).map_err(|e| match e {
-                    StreamError::Broken => broken(),
-                    StreamError::Refused(e) => invalid_data(&e),
-                })?;
-                then(fields.input(Data::Object(writer))?)
-            };
-            WRITER.with(|writer| match writer.try_borrow_mut() {
-                Ok(mut writer) => run(&mut writer),
-                // This emit runs inside another one of the same thread.
-                Err(_) => run(&mut ObjectWriter::new()),
-            })
+    let mut fields = Fields::default();
+    fields.read(buffer)?;
+    let given = fields.data;
+    let mut input = fields.input()?;
+    let (keys, stream) = match given {
+        Given::Nothing => return then(input),
+        Given::Json(text) => {
+            input.data = Data::Json(text);
+            return then(input);
         }
-    }
+        Given::Stream(stream) => (None, stream),
+        Given::Values(numbered) => {
+            let (number, stream) = numbered.split_first_chunk().ok_or_else(broken)?;
+            (Some(crate::keys::known(u32::from_le_bytes(*number)).ok_or_else(broken)?), stream)
+        }
+    };
+    let run = |writer: &mut ObjectWriter| {
+        writer.reset(depth);
+        match keys {
+            Some(keys) => values_into(keys, stream, writer),
+            None => stream_into(stream, writer),
+        }
+        .map_err(|e| match e {
+            StreamError::Broken => broken(),
+            StreamError::Refused(e) => invalid_data(&e),
+        })?;
+        // For as long as the writer is borrowed.
+        let mut input: EventInput<'_> = input;
+        input.data = Data::Object(writer);
+        then(input)
+    };
+    WRITER.with(|writer| match writer.try_borrow_mut() {
+        Ok(mut writer) => run(&mut writer),
+        // This emit runs inside another one of the same thread.
+        Err(_) => run(&mut ObjectWriter::new()),
+    })
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 enum Given<'a> {
+    #[default]
     Nothing,
     Stream(&'a [u8]),
+    Values(&'a [u8]),
     Json(&'a [u8]),
 }
 
-/// What a buffer says, as it stands there.
+/// What a buffer says: what is there as it is stands in `input` at once.
+#[derive(Default)]
 struct Fields<'a> {
-    texts: [Option<&'a [u8]>; 15],
+    input: EventInput<'a>,
     trace: [Option<&'a [u8]>; 3],
     flags: u8,
-    terminal: Option<bool>,
     data: Given<'a>,
     parts: Vec<Given_<'a>>,
-    around: Option<[Option<&'a [u8]>; 7]>,
+    around: Option<Ambient<'a>>,
 }
 
 /// A part as it stands in the buffer.
@@ -106,110 +128,96 @@ struct Given_<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn read(mut rest: &'a [u8]) -> Result<Self> {
-        let mut fields = Self {
-            texts: [None; 15],
-            trace: [None; 3],
-            flags: 0,
-            terminal: None,
-            data: Given::Nothing,
-            parts: Vec::new(),
-            around: None,
-        };
+    fn read(&mut self, mut rest: &'a [u8]) -> Result<()> {
         while let [number, l0, l1, l2, l3, after @ ..] = rest {
             let length = u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
             let (bytes, after) = after.split_at_checked(length).ok_or_else(broken)?;
             rest = after;
-            fields.field(*number, bytes)?;
+            self.field(*number, bytes)?;
         }
-        if rest.is_empty() { Ok(fields) } else { Err(broken()) }
+        if rest.is_empty() { Ok(()) } else { Err(broken()) }
     }
 
     fn field(&mut self, number: u8, bytes: &'a [u8]) -> Result<()> {
         match (usize::from(number), bytes) {
-            (at @ 1..=14, bytes) => self.texts[at] = Some(bytes),
-            (15, bytes) => self.trace[0] = Some(bytes),
-            (16, bytes) => self.trace[1] = Some(bytes),
-            (17, bytes) => self.trace[2] = Some(bytes),
+            (at @ 1..=14, bytes) => self.text(at, utf8(bytes, || TEXTS[at].to_owned())?),
+            (at @ 15..=17, bytes) => self.trace[at - 15] = Some(bytes),
             (18, [flags]) => self.flags = *flags,
-            (19, [terminal]) => self.terminal = Some(*terminal != 0),
+            (19, [terminal]) => self.input.terminal = Some(*terminal != 0),
             (20, stream) => self.data = Given::Stream(stream),
             (21, text) => self.data = Given::Json(text),
+            (22, numbered) => self.data = Given::Values(numbered),
             (30, []) => self.parts.push(Given_::default()),
             (at @ 31..=37, bytes) => self.part()?.members[at - 31] = Some(bytes),
             (38, bytes) => self.part()?.bytes = Some(bytes),
             (39, bytes) => {
                 self.part()?.tokens = Some(i64::from_le_bytes(bytes.try_into().map_err(|_| broken())?));
             }
-            (at @ 41..=47, bytes) => self.around.get_or_insert_default()[at - 41] = Some(bytes),
+            (at @ 41..=47, bytes) => self.ambient(at, utf8(bytes, || AROUND[at - 41].to_owned())?),
             _ => return Err(broken()),
         }
         Ok(())
+    }
+
+    fn text(&mut self, number: usize, text: &'a str) {
+        let input = &mut self.input;
+        let member = match number {
+            1 => return input.event_type = text,
+            2 => &mut input.subject,
+            3 => &mut input.severity,
+            4 => &mut input.run,
+            5 => &mut input.parent_run,
+            6 => &mut input.turn,
+            7 => &mut input.attempt,
+            8 => &mut input.agent,
+            9 => &mut input.tenant,
+            10 => &mut input.time,
+            11 => &mut input.id,
+            12 => &mut input.causation,
+            13 => &mut input.correlation,
+            _ => &mut input.child,
+        };
+        *member = Some(text);
+    }
+
+    fn ambient(&mut self, number: usize, text: &'a str) {
+        let around = self.around.get_or_insert_default();
+        let member = match number {
+            41 => &mut around.run,
+            42 => &mut around.parent_run,
+            43 => &mut around.turn,
+            44 => &mut around.attempt,
+            45 => &mut around.causation,
+            46 => &mut around.correlation,
+            _ => &mut around.agent,
+        };
+        *member = Some(text);
     }
 
     fn part(&mut self) -> Result<&mut Given_<'a>> {
         self.parts.last_mut().ok_or_else(broken)
     }
 
-    /// The event with its data.
-    fn input(&self, data: Data<'a>) -> Result<EventInput<'a>> {
-        let text = |at: usize| {
-            self.texts[at].map_or(Ok(None), |bytes| utf8(bytes, || TEXTS[at].to_owned()).map(Some))
-        };
-        // A trace context comes from other processes: what is no text there, the core leaves out.
-        let foreign =
-            |at: usize| self.trace[at].map(|bytes| std::str::from_utf8(bytes).unwrap_or("\u{FFFD}"));
-        let trace = match (foreign(0), foreign(1)) {
-            (None, None) => None,
-            (trace_id, span_id) => Some(Trace {
-                trace_id: trace_id.unwrap_or_default(),
-                span_id: span_id.unwrap_or_default(),
-                flags: self.flags,
-                state: foreign(2),
-            }),
-        };
-        let content = self
-            .parts
-            .iter()
-            .enumerate()
-            .map(|(i, part)| part.read(&format!("content[{i}]")))
-            .collect::<Result<_>>()?;
-        let input = EventInput {
-            event_type: text(1)?.unwrap_or_default(),
-            data,
-            subject: text(2)?,
-            content,
-            severity: text(3)?,
-            terminal: self.terminal,
-            run: text(4)?,
-            parent_run: text(5)?,
-            of_span: false,
-            ready: None,
-            turn: text(6)?,
-            attempt: text(7)?,
-            trace,
-            agent: text(8)?,
-            tenant: text(9)?,
-            time: text(10)?,
-            id: text(11)?,
-            causation: text(12)?,
-            correlation: text(13)?,
-            child: text(14)?,
-        };
-        let Some(around) = &self.around else { return Ok(input) };
-        let [run, parent_run, turn, attempt, causation, correlation, agent] = around;
-        let given = |name: &str, bytes: &Option<&'a [u8]>| {
-            bytes.map_or(Ok(None), |bytes| utf8(bytes, || name.to_owned()).map(Some))
-        };
-        Ok(input.within(&Ambient {
-            run: given("run", run)?,
-            parent_run: given("parent_run", parent_run)?,
-            turn: given("turn", turn)?,
-            attempt: given("attempt", attempt)?,
-            causation: given("causation", causation)?,
-            correlation: given("correlation", correlation)?,
-            agent: given("agent", agent)?,
-        }))
+    /// The event, without its data.
+    fn input(self) -> Result<EventInput<'a>> {
+        let Self { mut input, trace: [trace_id, span_id, state], flags, data: _, parts, around } = self;
+        if trace_id.is_some() || span_id.is_some() {
+            // A trace context comes from other processes: what is no text there, the core leaves out.
+            let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).unwrap_or("\u{FFFD}");
+            input.trace = Some(Trace {
+                trace_id: trace_id.map(text).unwrap_or_default(),
+                span_id: span_id.map(text).unwrap_or_default(),
+                flags,
+                state: state.map(text),
+            });
+        }
+        for (i, part) in parts.iter().enumerate() {
+            input.content.push(part.read(&format!("content[{i}]"))?);
+        }
+        Ok(match around {
+            Some(around) => input.within(&around),
+            None => input,
+        })
     }
 }
 

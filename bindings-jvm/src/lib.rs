@@ -6,17 +6,20 @@
 //! opening, adding a sink and reading logs; so a virtual thread is not pinned while it waits.
 //!
 //! The way of an event: [`emit`] takes one buffer, which Kotlin has written ([`event`] has its form), over JNI, which is the
-//! cheapest crossing there is (docs/decisions/0009-jvm.md). Everything else crosses by uniffi: [`emitter`], [`receipt`],
-//! [`deed`], [`vacuum`] and [`tools`]. [`sink`] carries envelopes to the host's own code.
+//! cheapest crossing there is (docs/decisions/0009-jvm.md), and so do log records, spans, steps and deeds ([`ask`]). Everything
+//! else crosses by uniffi: [`emitter`], [`receipt`], [`deed`], [`vacuum`] and [`tools`]. [`sink`] carries envelopes to the host's own
+//! code.
 
 // What uniffi exports is public to it, whatever the crate says.
 #![allow(unreachable_pub)]
 
+mod ask;
 mod deed;
 mod emit;
 mod emitter;
 mod error;
 mod event;
+mod keys;
 mod mail;
 mod process;
 mod receipt;

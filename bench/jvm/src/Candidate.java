@@ -48,10 +48,12 @@ record Candidate(LongConsumer emit, Runnable flush, Callable<Map<String, Number>
             case "otel" -> openTelemetry(port);
             case "three" -> ours(three(port, dir, Map.of()), Candidate::byEmit);
             case "three-put" -> ours(three(port, dir, Map.of()), Candidate::byPut);
+            case "three-attrs" -> ours(three(port, dir, Map.of()), Candidate::byMembers);
             case "three-block" -> ours(three(port, dir, Map.of("overflow", "block")), Candidate::byEmit);
             case "three-logback" -> oursLogged(three(port, dir, Map.of()));
             case "otlp" -> ours(document(List.of(otlp(port, Map.of()))), Candidate::byEmit);
             case "convert" -> ours(document(List.of(otlp(port, Map.of()))), Candidate::byPut);
+            case "convert-attrs" -> ours(document(List.of(otlp(port, Map.of()))), Candidate::byMembers);
             case "convert-nothing" ->
                 ours(document(List.of(otlp(port, Map.of()))), emitter -> n -> emitter.put(Event.TYPE));
             case "logback" -> logback(dir, false);
@@ -116,6 +118,11 @@ record Candidate(LongConsumer emit, Runnable flush, Callable<Map<String, Number>
 
     private static LongConsumer byPut(Emitter emitter) {
         return n -> emitter.put(Event.TYPE, Event.data(n));
+    }
+
+    /** Member by member, which is what OpenTelemetry's builder of attributes does. */
+    private static LongConsumer byMembers(Emitter emitter) {
+        return n -> Event.members(emitter.event(Event.TYPE), n).put();
     }
 
     /** Through Logback. Of a record sinkwell seals its logger, level and time, and the rest as content. */

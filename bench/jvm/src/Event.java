@@ -1,3 +1,4 @@
+import dev.sinkwell.EventBuilder;
 import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.common.Attributes;
 import java.util.Map;
@@ -48,6 +49,21 @@ final class Event {
                 Map.entry("usage.duration_ms", 18.25),
                 Map.entry("usage.input_tokens", 1843),
                 Map.entry("user.confirmed", true));
+    }
+
+    static EventBuilder members(EventBuilder event, long n) {
+        return event.set("agent.version", VERSION)
+                .set("decision", DECISION)
+                .set("gen_ai.request.model", MODEL)
+                .set("policy", POLICY)
+                .set("resource", RESOURCE)
+                .set("session.id", SESSION)
+                .set("summary", SUMMARY)
+                .set("tool.name", TOOL)
+                .set("usage.call", n)
+                .set("usage.duration_ms", 18.25)
+                .set("usage.input_tokens", 1843)
+                .set("user.confirmed", true);
     }
 
     static Map<String, Object> sorted(long n) {

@@ -10,6 +10,7 @@ mod canon;
 mod de;
 #[cfg(feature = "tracing")]
 mod flat;
+mod keys;
 mod number;
 mod parse;
 mod plain;
@@ -26,6 +27,7 @@ mod tests;
 pub use canon::{Scan, Span, unescape};
 #[cfg(feature = "tracing")]
 pub(crate) use flat::Flat;
+pub use keys::Keys;
 pub(crate) use number::is_unsafe_integer;
 pub use number::{MAX_SAFE_INTEGER, write_f64};
 pub(crate) use parse::{Builder, drive};
@@ -33,7 +35,7 @@ pub use parse::{JsonError, parse, parse_into, parse_limited};
 pub use plain::{Plain, Spelled, read_plain};
 #[cfg(feature = "serde")]
 pub(crate) use ser::Members;
-pub use stream::{StreamError, stream_into};
+pub use stream::{StreamError, stream_into, values_into};
 pub use value::Value;
 pub use writer::{Canonical, ObjectWriter, compare_keys, write_string};
 

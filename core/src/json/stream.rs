@@ -20,6 +20,7 @@
 //! | `j` | length, JSON text | what the text says |
 
 use super::ObjectWriter;
+use super::keys::{Keys, MOST};
 use super::parse::{Builder, JsonError, drive};
 
 /// What a stream feeds: values that JSON does not have, too.
@@ -58,6 +59,28 @@ impl From<JsonError> for StreamError {
 /// The bytes are no stream, or hold what cannot be sealed.
 pub fn stream_into(stream: &[u8], writer: &mut ObjectWriter) -> Result<(), StreamError> {
     drive_stream(stream, writer)
+}
+
+/// Reads a stream of values, one for each of the keys and in their order, into a canonical writer: the object that
+/// [`stream_into`] would make of keys and values.
+///
+/// # Errors
+/// As [`stream_into`]; or there are not as many values as keys.
+#[doc(hidden)]
+pub fn values_into(keys: &Keys, stream: &[u8], writer: &mut ObjectWriter) -> Result<(), StreamError> {
+    let mut ends = [0; MOST];
+    let mut values = Stream { rest: stream };
+    for end in &mut ends[..keys.len()] {
+        values.skip()?;
+        *end = stream.len() - values.rest.len();
+    }
+    if !values.rest.is_empty() {
+        return Err(StreamError::Broken);
+    }
+    writer.object_with(keys, |writer, at| {
+        let start = if at == 0 { 0 } else { ends[at - 1] };
+        drive_stream(&stream[start..ends[at]], writer)
+    })
 }
 
 /// Whether bytes that are an object, as JSON text or as a stream, are a stream: there the bracket is followed by `k`;
@@ -127,6 +150,31 @@ impl<'a> Stream<'a> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(StreamError::Broken)?;
         self.rest = rest;
         Ok(taken)
+    }
+
+    /// Passes over one value.
+    fn skip(&mut self) -> Result<(), StreamError> {
+        let mut depth = 0usize;
+        loop {
+            let (tag, rest) = self.rest.split_first().ok_or(StreamError::Broken)?;
+            self.rest = rest;
+            match tag {
+                b's' | b'z' | b'b' | b'u' | b'j' => _ = self.counted()?,
+                b'i' | b'd' => _ = self.fixed::<8>()?,
+                b't' | b'f' | b'n' => {}
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.checked_sub(1).ok_or(StreamError::Broken)?,
+                // Its value is yet to come.
+                b'k' if depth > 0 => {
+                    self.counted()?;
+                    continue;
+                }
+                _ => return Err(StreamError::Broken),
+            }
+            if depth == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// A text, or its bytes if they are not UTF-8.

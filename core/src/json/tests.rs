@@ -134,3 +134,75 @@ fn strings_are_escaped_wherever_it_is_due() {
         }
     }
 }
+
+fn tagged(tag: u8, text: &str) -> Vec<u8> {
+    let length = u32::try_from(text.len()).unwrap().to_le_bytes();
+    [&[tag][..], &length, text.as_bytes()].concat()
+}
+
+#[test]
+fn an_object_by_its_keys_is_the_object_of_keys_and_values() {
+    let values = [
+        tagged(b's', "say \"é\""),
+        b"[n{}]".to_vec(),
+        [&b"i"[..], &7_i64.to_le_bytes()].concat(),
+        [&b"{"[..], &tagged(b'k', "z"), b"t", &tagged(b'k', "a"), b"[f]}"].concat(),
+        [&b"d"[..], &18.25_f64.to_le_bytes()].concat(),
+    ];
+    let names = ["tool.name", "\u{FB33}", "\u{1F600}", "a\"b", ""];
+    let (mut whole, mut by_keys) = (ObjectWriter::new(), ObjectWriter::new());
+    let members: Vec<_> = names.iter().zip(&values).flat_map(|(n, v)| [tagged(b'k', n), v.clone()]).collect();
+    stream_into(&[&b"{"[..], &members.concat(), b"}"].concat(), &mut whole).unwrap();
+    let keys = Keys::new(&names).unwrap();
+    for _ in 0..2 {
+        by_keys.reset(DEFAULT_DEPTH);
+        values_into(&keys, &values.concat(), &mut by_keys).unwrap();
+        let (one, other) = (whole.finish().unwrap(), by_keys.finish().unwrap());
+        assert_eq!(one.bytes(), other.bytes());
+        assert!(one.members().eq(other.members()));
+        assert!(one.values().eq(other.values()));
+    }
+    assert!(Keys::new(&["a", "b", "a"]).unwrap_err().message().contains("twice"));
+    assert!(Keys::new(&["a"; 65]).is_err());
+}
+
+#[test]
+fn values_that_are_not_as_many_as_keys_are_no_object() {
+    let keys = Keys::new(&["b", "a"]).unwrap();
+    for broken in [&b"t"[..], b"ttt", b"t{", b"t]", b"tk", b"ts\x05\0\0\0abc", b"tx", b""] {
+        assert_eq!(
+            values_into(&keys, broken, &mut ObjectWriter::new()),
+            Err(StreamError::Broken),
+            "{broken:?}"
+        );
+    }
+    let nan = [&b"t["[..], b"d", &f64::NAN.to_le_bytes(), b"]"].concat();
+    let Err(StreamError::Refused(e)) = values_into(&keys, &nan, &mut ObjectWriter::new()) else { panic!() };
+    assert_eq!(e.path(), Some("a[0]"));
+}
+
+/// Numbers with few decimals are written in a way of their own: it has to be the general one's text.
+#[test]
+fn numbers_with_few_decimals_are_written_as_all_are() {
+    let check = |value: f64| {
+        let mut text = Vec::new();
+        write_f64(&mut text, value).unwrap();
+        let expected =
+            if value == 0.0 { "0".to_owned() } else { ryu_js::Buffer::new().format(value).to_owned() };
+        assert_eq!(String::from_utf8(text).unwrap(), expected, "{value:e}");
+    };
+    let mut spread = 1_u64;
+    for n in 0..100_000_u32 {
+        let value = f64::from(n);
+        // Pseudo-random, and the same each time.
+        spread = spread.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        for value in [value / 1000.0, value / 10_000.0, value * 1e6 + 0.001, f64::from_bits(spread)] {
+            if value.is_finite() {
+                [value, -value, value.next_up(), value.next_down()].into_iter().for_each(check);
+            }
+        }
+    }
+    [0.0, -0.0, 1e11, 99_999_999_999.999, 0.001, 0.000_999, 5e-324, 1e21, 0.1 + 0.2]
+        .into_iter()
+        .for_each(check);
+}

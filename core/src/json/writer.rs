@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::keys::Keys;
 use super::number::{is_unsafe_integer, safe, write_i64};
 use super::parse::{Builder, JsonError};
 use super::words::{below, equal};
@@ -405,6 +406,40 @@ impl ObjectWriter {
             escaped: false,
         });
         Ok(())
+    }
+
+    /// Writes an object with these keys; `value` writes the value of the key that is at a place in the order in which
+    /// values come, and is asked for them in canonical order.
+    pub(super) fn object_with<E: From<JsonError>>(
+        &mut self,
+        keys: &Keys,
+        mut value: impl FnMut(&mut Self, usize) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.open(true)?;
+        let (inside, base) = (self.frames.len(), self.keys.len());
+        self.keys.push_str(&keys.text);
+        let (mut from, mut quoted_from) = (0, 1);
+        for (i, key) in keys.places.iter().enumerate() {
+            if let Some(frame) = self.frames.last_mut() {
+                frame.count += 1;
+                frame.pending_key = true;
+            }
+            let at = self.buf.len() + usize::from(i > 0);
+            self.buf.extend_from_slice(&keys.quoted[quoted_from..key.quoted_end]);
+            self.members.push(Member {
+                key: base + from..base + key.end,
+                whole: at..self.buf.len(),
+                value_at: self.buf.len(),
+                escaped: false,
+            });
+            (from, quoted_from) = (key.end, key.quoted_end);
+            value(self, key.at)?;
+            let one = |frame: &Frame| !frame.pending_key && frame.count == i + 1;
+            if self.frames.len() != inside || !self.frames.last().is_some_and(one) {
+                return Err(JsonError::new("a key with another number of values than one").into());
+            }
+        }
+        Ok(self.end_object()?)
     }
 
     /// Writes a string.

@@ -1,8 +1,7 @@
 package dev.sinkwell
 
+import dev.sinkwell.internal.HeldDeed
 import dev.sinkwell.internal.Mailbox
-import dev.sinkwell.internal.NativeDeed
-import dev.sinkwell.internal.core
 import java.time.Duration
 import java.util.concurrent.CancellationException
 import java.util.concurrent.CompletableFuture
@@ -41,10 +40,10 @@ public fun interface AsyncDeedAction<T> {
 /** An act that was let happen, while it happens. */
 public class Deed internal constructor(
     private val emitter: Emitter,
-    private val native: NativeDeed,
+    private val native: HeldDeed,
 ) {
     /** The intent's id. */
-    public val id: String = native.id()
+    public val id: String = native.id
 
     /** Says what came of it, for its result, beside `outcome` and `duration_ms`. Said again, it replaces what was said. */
     public fun result(
@@ -52,7 +51,7 @@ public class Deed internal constructor(
         vararg content: Part,
     ) {
         val draft = emitter.resultOf(data, content.asList())
-        core { native.say(draft) }
+        native.say(draft)
     }
 
     internal companion object {
@@ -116,16 +115,16 @@ public class Deed internal constructor(
             emitter: Emitter,
             draft: ByteArray,
             terms: DeedTerms,
-        ): CompletableFuture<NativeDeed> {
-            val begun = CompletableFuture<NativeDeed>()
+        ): CompletableFuture<HeldDeed> {
+            val begun = CompletableFuture<HeldDeed>()
             val since = System.nanoTime()
             emitter.intendAsync(draft, terms, since).whenComplete { native, failure ->
                 if (failure != null) {
                     begun.completeExceptionally(failure)
                     return@whenComplete
                 }
-                val left = native.timeoutMs().toLong() - (System.nanoTime() - since) / 1_000_000
-                val settled = Mailbox.await { native.onSettled(it) }
+                val left = native.timeoutMs - (System.nanoTime() - since) / 1_000_000
+                val settled = native.settled()
                 settled.orTimeout(left.coerceAtLeast(0), TimeUnit.MILLISECONDS).whenCompleteAsync({ _, _ -> allow(native, emitter, begun) }, Mailbox.pool)
                 begun.whenComplete { _, given -> if (given is CancellationException) settled.complete("") }
             }
@@ -133,9 +132,9 @@ public class Deed internal constructor(
         }
 
         private fun allow(
-            native: NativeDeed,
+            native: HeldDeed,
             emitter: Emitter,
-            begun: CompletableFuture<NativeDeed>,
+            begun: CompletableFuture<HeldDeed>,
         ) {
             try {
                 if (begun.isDone) {
@@ -143,7 +142,7 @@ public class Deed internal constructor(
                     native.use { it.withdraw() }
                     return
                 }
-                core { native.act() }
+                native.act()
                 if (!begun.complete(native)) {
                     native.use { emitter.endDeed(it, "refused", "cancelled") }
                 }
@@ -154,12 +153,12 @@ public class Deed internal constructor(
         }
 
         private fun begin(
-            native: NativeDeed,
+            native: HeldDeed,
             since: Long,
         ) {
             try {
-                val left = native.timeoutMs().toLong() - (System.nanoTime() - since) / 1_000_000
-                Mailbox.await { native.onSettled(it) }.get(left.coerceAtLeast(0), TimeUnit.MILLISECONDS)
+                val left = native.timeoutMs - (System.nanoTime() - since) / 1_000_000
+                native.settled().get(left.coerceAtLeast(0), TimeUnit.MILLISECONDS)
             } catch (_: TimeoutException) {
                 // The core says so, as it knows which lanes it was.
             } catch (_: ExecutionException) {
@@ -169,7 +168,7 @@ public class Deed internal constructor(
                 Thread.currentThread().interrupt()
                 throw CancellationException("the thread was interrupted before the act could begin").apply { initCause(e) }
             }
-            core { native.act() }
+            native.act()
         }
 
         /** Its class as Java writes it, a nested one with a dot: as OpenTelemetry does. */

@@ -3,8 +3,8 @@
 
 package dev.sinkwell
 
+import dev.sinkwell.internal.HeldDeed
 import dev.sinkwell.internal.Mailbox
-import dev.sinkwell.internal.NativeDeed
 import kotlinx.coroutines.suspendCancellableCoroutine
 import kotlinx.coroutines.withContext
 import java.util.concurrent.CompletableFuture
@@ -73,7 +73,7 @@ private suspend fun <T> Emitter.performSuspending(
 
 /** Waits for room where other threads wait, and also in a coroutine that is cancelled: the act has happened. */
 private suspend fun Emitter.ended(
-    native: NativeDeed,
+    native: HeldDeed,
     outcome: String,
     kind: String?,
 ) {

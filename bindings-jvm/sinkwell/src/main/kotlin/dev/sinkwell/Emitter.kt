@@ -1,6 +1,5 @@
 package dev.sinkwell
 
-import dev.sinkwell.internal.Attempted
 import dev.sinkwell.internal.Buffer
 import dev.sinkwell.internal.Described
 import dev.sinkwell.internal.Diagnostics
@@ -8,12 +7,14 @@ import dev.sinkwell.internal.Draft
 import dev.sinkwell.internal.Emitted
 import dev.sinkwell.internal.Fast
 import dev.sinkwell.internal.From
+import dev.sinkwell.internal.HeldDeed
 import dev.sinkwell.internal.HostCall
 import dev.sinkwell.internal.Json
 import dev.sinkwell.internal.Library
 import dev.sinkwell.internal.Lifetime
 import dev.sinkwell.internal.Mailbox
 import dev.sinkwell.internal.NativeEmitter
+import dev.sinkwell.internal.Question
 import dev.sinkwell.internal.RawJson
 import dev.sinkwell.internal.Refused
 import dev.sinkwell.internal.Terms
@@ -82,7 +83,7 @@ public class Emitter internal constructor(
     private val manual: Boolean,
 ) : AutoCloseable {
     private val address = native.address()
-    private val depth = native.depthLimit().toInt()
+    internal val depth = native.depthLimit().toInt()
     private val lifetime = Lifetime.of(this)
 
     init {
@@ -116,6 +117,9 @@ public class Emitter internal constructor(
     ) {
         emitted(type, data, options, false)
     }
+
+    /** Begins an event that is said member by member, without a map: `emitter.event("com.example.called").set("n", 7).put()`. */
+    public fun event(type: String): EventBuilder = EventBuilder(this, type)
 
     /** [emit] with data that is JSON already: an object, as text. */
     @JvmOverloads
@@ -177,12 +181,20 @@ public class Emitter internal constructor(
         val buffer = Buffer.take()
         try {
             Draft.write(buffer, type, data, options, depth)
-            val address = crossing(buffer, keep, 0)
-            // An odd one is not yet in the lanes: a failure, or no room.
-            return if (address and 1L == 0L) address else slowly(buffer, address, keep)
+            return handOver(buffer, keep)
         } finally {
             Buffer.give(buffer)
         }
+    }
+
+    /** As [emitted], of what is written. */
+    internal fun handOver(
+        buffer: Buffer,
+        keep: Boolean,
+    ): Long {
+        val address = crossing(buffer, keep, 0)
+        // An odd one is not yet in the lanes: a failure, or no room.
+        return if (address and 1L == 0L) address else slowly(buffer, address, keep)
     }
 
     private fun crossing(
@@ -283,41 +295,76 @@ public class Emitter internal constructor(
         draft: ByteArray,
         terms: DeedTerms,
         since: Long,
-    ): dev.sinkwell.internal.NativeDeed {
+    ): HeldDeed {
+        val question = intention(draft, terms)
         while (true) {
-            val wait = if (HostCall.isInside) INSIDE else waited(since)
-            val attempted = core { native.intend(draft, terms.until, terms.timeout?.toMillis()?.toULong(), wait) }
-            if (attempted is Attempted.Entered) return attempted.deed
-            pause((attempted as Attempted.NoRoom).limitMs.toLong(), since)
+            val answer = answered(Question.INTEND, question, if (HostCall.isInside) INSIDE else waited(since))
+            HeldDeed.of(answer)?.let { return it }
+            pause(answer.getLong(), since)
         }
     }
+
+    private fun intention(
+        draft: ByteArray,
+        terms: DeedTerms,
+    ): ByteArray {
+        val out = Buffer()
+        Question.short(out, terms.until)
+        out.long(terms.timeout?.toMillis() ?: -1)
+        out.slice(draft, 0, draft.size)
+        return out.copy()
+    }
+
+    /** Asks the native half something that has an answer. */
+    private fun answered(
+        what: Int,
+        bytes: ByteArray,
+        number: Long,
+    ): java.nio.ByteBuffer = checkNotNull(asked(what, bytes, number))
+
+    private fun asked(
+        what: Int,
+        bytes: ByteArray,
+        number: Long,
+    ): java.nio.ByteBuffer? =
+        try {
+            Question.ask(what, address, bytes, number)
+        } finally {
+            Reference.reachabilityFence(this)
+        }
+
+    /** [asked] what may wait on this thread, but for one that runs something of the host's for the core. */
+    private fun bridged(
+        what: Int,
+        bytes: ByteArray,
+    ): java.nio.ByteBuffer? = offCarrier { asked(what, bytes, if (HostCall.isInside) INSIDE else 0) }
 
     internal fun intendAsync(
         draft: ByteArray,
         terms: DeedTerms,
         since: Long,
-    ): CompletableFuture<dev.sinkwell.internal.NativeDeed> {
-        val entered = CompletableFuture<dev.sinkwell.internal.NativeDeed>()
-        intendAsync(draft, terms, since, if (HostCall.isInside) INSIDE else 0, entered)
+    ): CompletableFuture<HeldDeed> {
+        val entered = CompletableFuture<HeldDeed>()
+        intendAsync(intention(draft, terms), since, if (HostCall.isInside) INSIDE else 0, entered)
         return entered
     }
 
     private fun intendAsync(
-        draft: ByteArray,
-        terms: DeedTerms,
+        question: ByteArray,
         since: Long,
         wait: Long,
-        entered: CompletableFuture<dev.sinkwell.internal.NativeDeed>,
+        entered: CompletableFuture<HeldDeed>,
     ) {
         try {
-            val attempted = core { native.intend(draft, terms.until, terms.timeout?.toMillis()?.toULong(), wait) }
-            if (attempted is Attempted.Entered) {
-                entered.complete(attempted.deed)
+            val answer = answered(Question.INTEND, question, wait)
+            val deed = HeldDeed.of(answer)
+            if (deed != null) {
+                entered.complete(deed)
                 return
             }
-            val limit = (attempted as Attempted.NoRoom).limitMs.toLong()
+            val limit = answer.getLong()
             onRoom().orTimeout((limit - waited(since)).coerceAtLeast(0), TimeUnit.MILLISECONDS).whenComplete { _, _ ->
-                Mailbox.pool.execute { intendAsync(draft, terms, since, waited(since), entered) }
+                Mailbox.pool.execute { intendAsync(question, since, waited(since), entered) }
             }
         } catch (e: Throwable) {
             entered.completeExceptionally(e)
@@ -325,15 +372,15 @@ public class Emitter internal constructor(
     }
 
     internal fun endDeed(
-        deed: dev.sinkwell.internal.NativeDeed,
+        deed: HeldDeed,
         outcome: String,
         kind: String?,
     ) {
         val since = System.nanoTime()
         try {
             while (true) {
-                val limit = core { deed.end(outcome, kind, waited(since)) } ?: return
-                pause(limit.toLong(), since)
+                val limit = deed.end(outcome, kind, waited(since)) ?: return
+                pause(limit, since)
             }
         } catch (e: SinkwellException) {
             Diagnostics.log(2, "a deed's result was not sealed: ${e.message}")
@@ -393,13 +440,13 @@ public class Emitter internal constructor(
         val place = SinkwellContext.current()
         val whole = if (place == null || "ambient" in record) record else record + ("ambient" to place.members())
         val stream = Values.of(whole, spelling = true)
-        offCarrier { core { native.emitLog(stream, if (HostCall.isInside) INSIDE else 0) } }
+        bridged(Question.LOG, stream)
     }
 
     /** Emits the events that a span stands for (`name`, `trace_id`, `attributes`, …); says how many. */
     public fun emitSpan(span: Map<String, *>): Int {
         val stream = Values.of(span, spelling = true)
-        return offCarrier { core { native.emitSpan(stream, if (HostCall.isInside) INSIDE else 0) } }.toInt()
+        return checkNotNull(bridged(Question.SPAN, stream)).getLong().toInt()
     }
 
     /**
@@ -411,7 +458,7 @@ public class Emitter internal constructor(
      */
     public fun emitStep(step: Map<String, *>): Int {
         val stream = StepDeed.written(step)
-        return offCarrier { core { native.emitStep(stream, if (HostCall.isInside) INSIDE else 0) } }.toInt()
+        return checkNotNull(bridged(Question.STEP, stream)).getLong().toInt()
     }
 
     /**
@@ -436,10 +483,10 @@ public class Emitter internal constructor(
         act: AsyncStepAction<T>,
     ): CompletableFuture<T> = StepDeed.performAsync(this, step, terms ?: DeedTerms(), act)
 
-    internal fun stepIntent(step: ByteArray): Map<String, Any?> = Json.map(core { native.stepIntent(step) })
+    internal fun stepIntent(step: ByteArray): Map<String, Any?> = Json.map(Question.bytes(answered(Question.STEP_INTENT, step, 0)))
 
     internal fun stepResult(step: ByteArray): Map<String, Any?> =
-        Json.map(offCarrier { core { native.stepResult(step, if (HostCall.isInside) INSIDE else 0) } })
+        Json.map(Question.bytes(checkNotNull(bridged(Question.STEP_RESULT, step))))
 
     /** Begins to take the events out of a log; see docs/VACUUM.md. */
     @JvmOverloads

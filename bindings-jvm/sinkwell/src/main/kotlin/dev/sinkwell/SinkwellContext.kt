@@ -2,7 +2,7 @@ package dev.sinkwell
 
 import dev.sinkwell.internal.Buffer
 import dev.sinkwell.internal.Library
-import dev.sinkwell.internal.newId
+import dev.sinkwell.internal.Question
 import java.util.concurrent.Callable
 import java.util.concurrent.Executor
 
@@ -126,7 +126,7 @@ public class SinkwellContext private constructor(
             val id =
                 run ?: run {
                     Library.ensure()
-                    newId()
+                    Question.text(checkNotNull(Question.ask(Question.NEW_ID, 0)))
                 }
             return SinkwellContext(
                 run = id,

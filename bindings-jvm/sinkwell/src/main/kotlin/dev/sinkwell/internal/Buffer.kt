@@ -16,6 +16,10 @@ internal class Buffer {
     @JvmField
     var length: Int = 0
 
+    /** Where values begin that may have to be written again. */
+    @JvmField
+    val marks: IntArray = IntArray(Keyed.MOST)
+
     private fun room(more: Int) {
         if (bytes.size - length < more) {
             bytes = bytes.copyOf(maxOf(Math.addExact(length, more), bytes.size * 2))
@@ -31,6 +35,23 @@ internal class Buffer {
         room(4)
         INT.set(bytes, length, value)
         length += 4
+    }
+
+    /** A number that was left open at a place. */
+    fun int(
+        place: Int,
+        value: Int,
+    ) = INT.set(bytes, place, value)
+
+    /** A part of other bytes, without a length. */
+    fun slice(
+        from: ByteArray,
+        start: Int,
+        end: Int,
+    ) {
+        room(end - start)
+        from.copyInto(bytes, length, start, end)
+        length += end - start
     }
 
     fun long(value: Long) {

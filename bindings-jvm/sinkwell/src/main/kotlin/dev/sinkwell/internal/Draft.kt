@@ -13,15 +13,39 @@ internal object Draft {
         options: EventOptions?,
         depth: Int,
     ) {
+        begin(out, type)
+        data(out, data, depth)
+        besides(out, options)
+    }
+
+    fun begin(
+        out: Buffer,
+        type: String,
+    ) {
         out.byte(1)
         out.text(type)
-        data(out, data, depth)
+    }
+
+    /** What an event says beside its type and data. */
+    fun besides(
+        out: Buffer,
+        options: EventOptions?,
+    ) {
         options?.write(out)
         if (options == null || !options.hasTrace) {
             ActiveSpan.write(out)
         }
         SinkwellContext.current()?.write(out)
     }
+
+    /** Writes of an event's data, and says where in it a refusal is. */
+    inline fun placed(write: () -> Unit) =
+        try {
+            write()
+        } catch (e: Refused) {
+            val where = if (e.path.isEmpty()) "data" else if (e.path[0] == '[') "data" + e.path else "data.${e.path}"
+            throw InvalidEventException(e.what, where).apply { initCause(e.cause) }
+        }
 
     /** What is said of an act: data and content. */
     fun result(
@@ -45,17 +69,7 @@ internal object Draft {
                 out.byte(21)
                 out.raw(data.text)
             }
-            else -> {
-                out.byte(20)
-                val place = out.open()
-                try {
-                    Values(out, limit = depth).value(data)
-                } catch (e: Refused) {
-                    val where = if (e.path.isEmpty()) "data" else if (e.path[0] == '[') "data" + e.path else "data.${e.path}"
-                    throw InvalidEventException(e.what, where).apply { initCause(e.cause) }
-                }
-                out.close(place)
-            }
+            else -> placed { Values(out, limit = depth).data(data) }
         }
     }
 }

@@ -95,7 +95,7 @@ internal object Library {
     ) = UnsupportedException(if (cause == null) what else "$what: ${cause.message}", "library").apply { initCause(cause) }
 }
 
-/** The call that has to be cheap, over JNI; see bindings-jvm/src/emit.rs. */
+/** The calls that have to be cheap, over JNI; see bindings-jvm/src/emit.rs, keys.rs and ask.rs. */
 internal object Fast {
     /** 0, or the address of what [emitted] tells. */
     @JvmStatic
@@ -106,6 +106,23 @@ internal object Fast {
         keep: Boolean,
         waitedMs: Long,
     ): Long
+
+    /** Makes keys known; their number, or -1. */
+    @JvmStatic
+    external fun know(
+        keys: ByteArray,
+        length: Int,
+    ): Int
+
+    /** See [Question]. */
+    @JvmStatic
+    external fun ask(
+        what: Int,
+        handle: Long,
+        bytes: ByteArray,
+        length: Int,
+        number: Long,
+    ): ByteArray?
 
     /** Drops what an emit came to, unasked. */
     @JvmStatic

@@ -16,7 +16,7 @@ internal class Lifetime : Runnable {
     }
 
     companion object {
-        private val cleaner = Cleaner.create()
+        val cleaner: Cleaner = Cleaner.create()
 
         fun of(emitter: Any): Lifetime = Lifetime().also { cleaner.register(emitter, it) }
 
@@ -81,5 +81,5 @@ internal object Virtual {
             )
         }.getOrNull()
 
-    val isCurrent: Boolean get() = isVirtual != null && isVirtual.invokeWithArguments(Thread.currentThread()) as Boolean
+    val isCurrent: Boolean get() = isVirtual != null && isVirtual.invoke(Thread.currentThread()) as Boolean
 }

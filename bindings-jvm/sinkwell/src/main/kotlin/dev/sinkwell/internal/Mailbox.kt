@@ -37,17 +37,21 @@ internal object Mailbox {
         }
 
     /** Starts something that will be told of; the future completes on the mailbox's own thread. */
-    fun await(start: (ULong) -> Unit): CompletableFuture<String> {
+    fun await(start: (ULong) -> Unit): CompletableFuture<String> = begin { token, _ -> start(token.toULong()) }
+
+    /** [await] of what may be over when it is started: then it completes the future itself, and nothing will be told. */
+    fun begin(start: (Long, CompletableFuture<String>) -> Unit): CompletableFuture<String> {
         val token = numbers.incrementAndGet()
         val future = CompletableFuture<String>()
         waiting[token] = future
         run()
         try {
-            start(token.toULong())
+            start(token, future)
         } catch (e: Throwable) {
             waiting.remove(token)
             throw e
         }
+        if (future.isDone) waiting.remove(token)
         return future
     }
 

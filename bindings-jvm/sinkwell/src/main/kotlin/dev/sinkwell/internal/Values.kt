@@ -36,11 +36,107 @@ internal class Values(
 ) {
     private var depth = 0
 
+    // Of the data's own object: where its field begins, where its keys so far led, while they are known, and how many they are.
+    private var field = 0
+    private var place: Keyed.Place? = null
+    private var count = 0
+
+    /** Writes the field of an event's data. */
+    fun data(value: Any) {
+        if (value is Map<*, *>) {
+            begin()
+            guarded { value.forEach { (key, member) -> entry(keyOf(key), member) } }
+            return end()
+        }
+        val shape = if (value.javaClass.isRecord && value !is Iterable<*> && value !is CharSequence) Shape.of(value.javaClass) else null
+        if (shape != null) {
+            begin()
+            guarded { shape.forEach { (name, read) -> entry(name, read.invoke(value)) } }
+            return end()
+        }
+        // The core says what is wrong with it.
+        out.byte(20)
+        val start = out.open()
+        value(value)
+        out.close(start)
+    }
+
+    /** Begins the object that is an event's data: its members follow, and [end]. */
+    fun begin() {
+        field = out.length
+        out.byte(22)
+        out.int(0)
+        out.int(0)
+        place = Keyed.root
+        count = 0
+        depth = 1
+    }
+
+    /** A member of the data's own object. */
+    private fun entry(
+        key: String,
+        value: Any?,
+    ) {
+        entry(key)
+        under(key) { value(value) }
+    }
+
+    /** Writes a value of a key's, which its refusal names. */
+    inline fun under(
+        key: String,
+        write: () -> Unit,
+    ) = try {
+        write()
+    } catch (e: Refused) {
+        throw e.under(key)
+    }
+
+    /** The key of such a member, whose value follows. */
+    fun entry(key: String) {
+        val here = place ?: return key(key)
+        val next = if (count < Keyed.MOST) here.next(key) else null
+        if (next == null) {
+            spread(here)
+            return key(key)
+        }
+        out.marks[count++] = out.length
+        place = next
+    }
+
+    fun end() {
+        val here = place
+        val number = here?.number() ?: -1
+        if (number >= 0) {
+            out.int(field + 5, number)
+        } else {
+            here?.let(::spread)
+            out.byte('}'.code)
+        }
+        out.close(field + 5)
+    }
+
+    /** Writes the members so far again, with their keys: they are none that are known. */
+    private fun spread(here: Keyed.Place) {
+        val values = out.bytes.copyOfRange(field + 9, out.length)
+        val shift = field + 9
+        val end = out.length
+        place = null
+        out.length = field
+        out.byte(20)
+        out.int(0)
+        out.byte('{'.code)
+        here.keys().forEachIndexed { i, key ->
+            key(key)
+            val next = if (i + 1 < count) out.marks[i + 1] else end
+            out.slice(values, out.marks[i] - shift, next - shift)
+        }
+    }
+
     fun value(value: Any?) {
         when (value) {
             null -> out.byte('n'.code)
             is String -> text(value)
-            is Boolean -> out.byte(if (value) 't'.code else 'f'.code)
+            is Boolean -> truth(value)
             is Int -> integer(value.toLong())
             is Long -> integer(value)
             is Double -> double(value)
@@ -62,12 +158,14 @@ internal class Values(
         }
     }
 
-    private fun integer(value: Long) {
+    fun truth(value: Boolean) = out.byte(if (value) 't'.code else 'f'.code)
+
+    fun integer(value: Long) {
         out.byte('i'.code)
         out.long(value)
     }
 
-    private fun double(value: Double) {
+    fun double(value: Double) {
         out.byte('d'.code)
         out.long(value.toRawBits())
     }
@@ -92,6 +190,11 @@ internal class Values(
         key: String,
         value: Any?,
     ) {
+        key(key)
+        under(key) { value(value) }
+    }
+
+    private fun key(key: String) {
         out.byte('k'.code)
         val start = out.length
         if (!out.text(key)) {
@@ -100,11 +203,6 @@ internal class Values(
             }
             out.length = start
             out.raw(illFormed(key))
-        }
-        try {
-            value(value)
-        } catch (e: Refused) {
-            throw e.under(key)
         }
     }
 
