@@ -1,5 +1,6 @@
 package dev.sinkwell.langchain4j;
 
+import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.observability.api.event.AiServiceCompletedEvent;
 import dev.langchain4j.observability.api.event.AiServiceErrorEvent;
 import dev.langchain4j.observability.api.event.AiServiceEvent;
@@ -15,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
 
 /** What a service tells of its calls: each event names the call, on whatever thread it comes. */
@@ -38,6 +40,7 @@ final class Listeners {
     private static final class Run {
         private final Map<String, Object> step;
         private Map<String, Object> model;
+        private ChatRequest request;
 
         private Run(Map<String, Object> step) {
             this.step = step;
@@ -55,8 +58,8 @@ final class Listeners {
                 listener(AiServiceResponseReceivedEvent.class, this::answered),
                 listener(InputGuardrailExecutedEvent.class, this::guarded),
                 listener(OutputGuardrailExecutedEvent.class, this::guarded),
-                listener(AiServiceCompletedEvent.class, event -> ended(event, null)),
-                listener(AiServiceErrorEvent.class, event -> ended(event, event.error())));
+                listener(AiServiceCompletedEvent.class, event -> ended(callOf(event), null)),
+                listener(AiServiceErrorEvent.class, event -> ended(callOf(event), event.error())));
     }
 
     private <E extends AiServiceEvent> AiServiceListener<E> listener(Class<E> type, Consumer<E> told) {
@@ -79,6 +82,24 @@ final class Listeners {
     String runOf(UUID call) {
         synchronized (runs) {
             return runs.containsKey(call) ? call.toString() : null;
+        }
+    }
+
+    /** The call of a service whose request to the model this is; null where none is known. */
+    UUID callOf(ChatRequest request) {
+        synchronized (runs) {
+            return runs.entrySet().stream()
+                    .filter(run -> run.getValue().request == request)
+                    .findFirst()
+                    .map(Map.Entry::getKey)
+                    .orElse(null);
+        }
+    }
+
+    /** Whoever read the stream of a call's answer reads no further. */
+    void cancelled(UUID call) {
+        if (seam.isWatching()) {
+            ended(call, new CancellationException());
         }
     }
 
@@ -114,6 +135,7 @@ final class Listeners {
         }
         // What a guardrail has the model asked again tells of no answer to the first.
         over(run, null);
+        run.request = event.request();
         run.model = Models.asked(seam, event.request(), callOf(event).toString());
     }
 
@@ -143,10 +165,10 @@ final class Listeners {
         seam.tellEnd(step, null);
     }
 
-    private void ended(AiServiceEvent event, Throwable failure) {
+    private void ended(UUID call, Throwable failure) {
         Run run;
         synchronized (runs) {
-            run = runs.remove(callOf(event));
+            run = runs.remove(call);
         }
         if (run == null) {
             return;

@@ -1,5 +1,6 @@
 package dev.sinkwell.langchain4j;
 
+import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.service.AiServices;
 import dev.langchain4j.service.tool.AiServiceTool;
@@ -150,6 +151,17 @@ public final class Watch implements AutoCloseable {
                 return provider.isDynamic();
             }
         };
+    }
+
+    /**
+     * The same streaming model, for a service that is given to {@link #on}: where a stream's reader cancels it by its
+     * {@code StreamingHandle}, of which LangChain4j tells nobody, the run ends as cancelled.
+     *
+     * @param model the model
+     * @return what {@code AiServices.streamingChatModel} takes
+     */
+    public StreamingChatModel streams(StreamingChatModel model) {
+        return WatchedStreams.of(model, listeners);
     }
 
     /**

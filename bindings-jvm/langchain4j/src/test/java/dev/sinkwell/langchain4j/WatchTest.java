@@ -20,7 +20,10 @@ import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.PartialResponse;
+import dev.langchain4j.model.chat.response.PartialResponseContext;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import dev.langchain4j.model.chat.response.StreamingHandle;
 import dev.langchain4j.model.openai.OpenAiTokenUsage;
 import dev.langchain4j.service.AiServices;
 import dev.langchain4j.service.TokenStream;
@@ -267,6 +270,60 @@ final class WatchTest {
         }
         var told = new Told(folder, false);
         assertEquals(List.of("15"), told.of("model.usage").filter(data -> data.containsKey("total_tokens")).map(data -> data.get("total_tokens").toString()).toList());
+    }
+
+    /** Goes on until its reader has enough. */
+    static final class Endless implements StreamingChatModel {
+        private boolean isCancelled;
+
+        @Override
+        public void doChat(ChatRequest request, StreamingChatResponseHandler handler) {
+            var handle = new StreamingHandle() {
+                @Override
+                public void cancel() {
+                    isCancelled = true;
+                }
+
+                @Override
+                public boolean isCancelled() {
+                    return isCancelled;
+                }
+            };
+            while (!isCancelled) {
+                handler.onPartialResponse(new PartialResponse("x"), new PartialResponseContext(handle));
+            }
+        }
+    }
+
+    @Test
+    void a_stream_that_its_reader_cancels_is_a_run_that_was_cancelled() throws Exception {
+        try (var emitter = Emitter.open(Told.toFile(folder));
+                var watch = new Watch(emitter)) {
+            var service = watch.on(AiServices.builder(Triage.class).streamingChatModel(watch.streams(new Endless()))).build();
+            var pieces = new ArrayList<String>();
+            service.ask("MARKER")
+                    .onPartialResponseWithContext((piece, context) -> {
+                        pieces.add(piece.text());
+                        if (pieces.size() == 3) {
+                            context.streamingHandle().cancel();
+                            assertTrue(context.streamingHandle().isCancelled());
+                        }
+                    })
+                    .onCompleteResponse(response -> pieces.add("complete"))
+                    .onError(failure -> pieces.add(failure.toString()))
+                    .start();
+            assertEquals(List.of("x", "x", "x"), pieces);
+            // What it streams to its end is as it is without.
+            var whole = watch.on(AiServices.builder(Triage.class).streamingChatModel(watch.streams(new Model(AiMessage.from("MARKER"))))).build();
+            assertEquals("MARKER", answer(whole.ask("MARKER")));
+        }
+        var told = new Told(folder, false);
+        assertEquals(List.of("cancelled"), told.of("run.cancelled").map(data -> data.get("terminal_status")).toList());
+        assertEquals(1, told.of("run.completed").count());
+        // Of the answer that was not heard to its end there are no tokens.
+        assertEquals(
+                List.of("null", "15"),
+                told.of("model.usage").filter(data -> !"run".equals(data.get("family"))).map(data -> String.valueOf(data.get("total_tokens"))).toList());
     }
 
     static final class Strict implements InputGuardrail {
