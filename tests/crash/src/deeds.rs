@@ -49,8 +49,10 @@ fn act(emitter: &Emitter, mut acts: &std::fs::File, mut random: Random) {
             EventInput { data: Data::Json(br#"{"tool":"append"}"#), ..EventInput::new("tool.invocation") };
         let fails = random.below(4) == 0;
         let done = emitter.deed(input, |deed| {
-            // One write: a line is there or not.
-            acts.write_all(format!("{}\n", deed.intent().id()).as_bytes())?;
+            // One write, in lines of which no one lies in two pages, as a kill may come between two pages of a write: a line
+            // is there or not.
+            let id = deed.intent().id().to_string();
+            acts.write_all(format!("{id:<63}\n").as_bytes())?;
             if fails { Err(std::io::Error::other("as drawn")) } else { Ok(()) }
         });
         match done {
@@ -182,7 +184,11 @@ fn acts(dir: &Path) -> Result<Vec<String>, String> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(e.to_string()),
     };
-    Ok(text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect())
+    Ok(text
+        .split_inclusive('\n')
+        .filter_map(|line| line.strip_suffix('\n'))
+        .map(|line| line.trim_end().to_owned())
+        .collect())
 }
 
 /// The deeds of which something is with the sink or in a journal.
