@@ -212,7 +212,6 @@ impl SinkwellEvent {
                 correlation: text(self.correlation, "correlation")?,
                 child: text(self.child, "child")?,
                 of_span: false,
-                ready: None,
             })
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Runs;
 use crate::error::{Error, Result};
-use crate::event::EventInput;
+use crate::event::Ready;
 use crate::json::{ObjectWriter, Value};
 
 /// Where the bridge's events go: an [`Emitter`](crate::Emitter).
@@ -26,11 +26,11 @@ pub trait Door {
         waiter: &Self::Waiter<'_>,
     ) -> Result<()>;
 
-    /// Emits an event; no room is the error `backpressure`, as in [`emit_value`](Self::emit_value).
+    /// Emits a log record; no room is the error `backpressure`, as in [`emit_value`](Self::emit_value).
     ///
     /// # Errors
     /// As [`Emitter::emit`](crate::Emitter::emit).
-    fn emit_input(&self, event: EventInput<'_>, waiter: &Self::Waiter<'_>) -> Result<()>;
+    fn emit_ready(&self, record: &Ready<'_>, waiter: &Self::Waiter<'_>) -> Result<()>;
 
     /// Calls `ask` with the open spans of this process; `None` where the process has no emitter.
     fn with_runs<T>(&self, ask: impl FnOnce(&Runs) -> T) -> Option<T>;
@@ -70,8 +70,8 @@ impl<D: Door> Door for Arc<D> {
         (**self).emit_value(event, of_span, writer, waiter)
     }
 
-    fn emit_input(&self, event: EventInput<'_>, waiter: &Self::Waiter<'_>) -> Result<()> {
-        (**self).emit_input(event, waiter)
+    fn emit_ready(&self, record: &Ready<'_>, waiter: &Self::Waiter<'_>) -> Result<()> {
+        (**self).emit_ready(record, waiter)
     }
 
     fn with_runs<T>(&self, ask: impl FnOnce(&Runs) -> T) -> Option<T> {

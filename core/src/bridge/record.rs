@@ -6,7 +6,7 @@
 use super::log::{NAME, emit_record};
 use super::{Door, Told};
 use crate::error::{ErrorKind, Result};
-use crate::event::{EventInput, Ready, Trace, Words, with_writer};
+use crate::event::{Ready, Trace, Words, with_writer};
 use crate::json::{DEFAULT_DEPTH, JsonError, ObjectWriter, Spelled, Value, parse};
 use crate::settings::ContentMode;
 use crate::types::Severity;
@@ -133,12 +133,10 @@ impl Record<'_> {
 /// # Errors
 /// As [`emit_record`].
 pub(crate) fn emit_direct<D: Door>(emitter: &D, record: &Record<'_>, waiter: &D::Waiter<'_>) -> Result<()> {
-    if record.is_short() {
+    if record.known.is_some() || record.is_short() {
         let emit = |data: &[u8]| {
-            let ready = Ready { data, severity: record.severity, words: record.words() };
-            let input =
-                EventInput { ready: Some(&ready), trace: record.trace, ..EventInput::new("log.record") };
-            emitter.emit_input(input, waiter)
+            let ready = Ready { data, severity: record.severity, words: record.words(), trace: record.trace };
+            emitter.emit_ready(&ready, waiter)
         };
         let tried = match record.known {
             Some(data) => emit(data),
@@ -157,15 +155,57 @@ mod tests {
     use super::*;
     use crate::bridge::event_of_record;
     use crate::content::Part;
-    use crate::event::{Data, read_value};
+    use crate::event::{Attribute, Data, Event, EventInput, Freezer, Identity, read_value};
+    use crate::glob::Globs;
+    use crate::settings::Limits;
+    use crate::timeline::Timeline;
 
     fn data(input: &EventInput<'_>) -> String {
         let Data::Object(writer) = input.data else { panic!("no data") };
         String::from_utf8(writer.finish().unwrap().bytes().to_vec()).unwrap()
     }
 
+    fn freezer(tenant: Option<&str>) -> Freezer {
+        let identity = Identity {
+            agent: "urn:example:agent".into(),
+            tenant: tenant.map(Into::into),
+            source: "s".to_owned(),
+            prefix: "com.example.".to_owned(),
+            allow: Globs::default(),
+            limits: Limits { envelope: 1 << 20, depth: 64 },
+            policy_version: None,
+        };
+        Freezer::new(identity.into(), Timeline::new(None, false).into())
+    }
+
+    /// Everything of two events but when they occurred.
+    fn assert_same(one: &Event, other: &Event) {
+        const ATTRIBUTES: [Attribute; Attribute::COUNT] = [
+            Attribute::Attempt,
+            Attribute::Causation,
+            Attribute::Correlation,
+            Attribute::Run,
+            Attribute::Subject,
+            Attribute::Traceparent,
+            Attribute::Tracestate,
+            Attribute::Turn,
+        ];
+        assert_eq!(one.data(), other.data());
+        for attribute in ATTRIBUTES {
+            assert_eq!(one.attribute(attribute), other.attribute(attribute), "{attribute:?}");
+        }
+        assert_eq!((one.agent(), one.tenant()), (other.agent(), other.tenant()));
+        assert_eq!(one.event_type(), other.event_type());
+        assert_eq!(one.short_type_bytes(), other.short_type_bytes());
+        assert_eq!((one.severity, one.terminal), (other.severity, other.terminal));
+        assert_eq!((one.parts(), one.child()), (other.parts(), other.child()));
+        assert_eq!((one.cost(), one.names_len()), (other.cost(), other.names_len()));
+        assert_eq!((one.places().len(), other.places().len()), (0, 0));
+    }
+
     #[test]
     fn the_event_is_that_of_the_record_in_the_form_of_every_language() {
+        let freezers = [freezer(None), freezer(Some("acme"))];
         let trace = Trace {
             trace_id: "0af7651916cd43dd8448eb211c80319c",
             span_id: "b7ad6b7169203331",
@@ -208,6 +248,12 @@ mod tests {
                 assert!(crate::types::validate("log.record", members.members()).is_ok());
                 assert_eq!(Some(record.severity.name()), input.severity);
                 assert_eq!(record.trace, input.trace);
+                for (freezer, run) in freezers.iter().zip([None, Some("run-7")]) {
+                    let (data, words) = (&*record.data(), record.words());
+                    let ready = Ready { data, severity: record.severity, words, trace: record.trace };
+                    let whole = freezer.freeze(EventInput { run, ..input.clone() })?;
+                    assert_same(&freezer.freeze_record(&ready, run)?, &whole);
+                }
                 Ok(())
             })
             .unwrap();

@@ -52,7 +52,7 @@ impl Emitter {
     /// # Errors
     /// Those of `emit`; `invalid_argument` where this thread may not wait, or where `terms` ask for what no lane can
     /// give. The intent is then in no lane.
-    pub fn intend(&self, input: EventInput<'_>, terms: Terms, waiter: &dyn Waiter) -> Result<Intended> {
+    pub fn intend(&self, mut input: EventInput<'_>, terms: Terms, waiter: &dyn Waiter) -> Result<Intended> {
         check_outside(waiter)?;
         self.check_intent(&input)?;
         let waiter = AtMost { waiter, limit: terms.timeout };
@@ -63,7 +63,7 @@ impl Emitter {
             .then(|| Arc::new(Watch::new(&required, self)));
         let follow = watch.clone().map(|watch| watch as Arc<dyn Follow>);
         let aim = Aim { lanes: &|_| true, follow };
-        let receipt = match self.enter(input, Some(Phase::Intent), &waiter, Some(&aim))? {
+        let receipt = match self.enter(&mut input, Some(Phase::Intent), &waiter, Some(&aim))? {
             Attempt::Accepted(receipt) => receipt,
             Attempt::NoRoom(limit) => return Ok(Intended::NoRoom(limit)),
         };

@@ -262,7 +262,7 @@ impl Emitter {
             flags: u8::from_str_radix(flags, 16).unwrap_or_default(),
             state: event.attribute(Attribute::Tracestate),
         });
-        let input = EventInput {
+        let mut input = EventInput {
             data: Data::Object(&writer),
             subject: event.attribute(Attribute::Subject),
             content,
@@ -277,7 +277,7 @@ impl Emitter {
             child: event.child(),
             ..EventInput::new(event.event_type())
         };
-        self.enter(input, Some(Phase::Result), waiter, None)
+        self.enter(&mut input, Some(Phase::Result), waiter, None)
     }
 }
 

@@ -11,7 +11,20 @@ use crate::event::Event;
 use crate::lane::{After, Aim, Lane, LaneCore, LaneSet, Route, Shapable, Shaping, Tracked};
 use crate::receipt::Receipt;
 use crate::reentry;
-use crate::sync::MutexGuard;
+use crate::sync::{MutexGuard, RwLockReadGuard};
+
+/// What became of an event that was offered.
+enum Offered {
+    In(Arc<Tracked>),
+    /// Not yet: the caller may wait so long, elsewhere.
+    NoRoom(Duration),
+}
+
+/// Likewise, of blocking lanes.
+enum Entered<'a> {
+    By(RwLockReadGuard<'a, bool>),
+    NoRoom(Duration),
+}
 
 impl Inner {
     /// Offers an event to every lane that policies and `aim` do not keep it out of.
@@ -20,9 +33,35 @@ impl Inner {
     /// `backpressure`, `invalid_event` (larger than a blocking lane), `closed`: it is in no lane.
     pub(super) fn admit(&self, event: Event, waiter: &dyn Waiter, aim: Option<&Aim<'_>>) -> Result<Attempt> {
         let set = self.bus.set();
-        let now = self.freezer.timeline.now();
-        let (cost, terminal) = (event.cost(), event.terminal);
-        let route = set.in_force.shaping.as_ref().and_then(|shaping| Routed::of(&event, shaping, &set));
+        let mut tracked = Tracked::new(event, set.lanes.len(), self.freezer.timeline.now());
+        tracked.follow = aim.and_then(|aim| aim.follow.clone());
+        Ok(match self.offer(&set, tracked, waiter, aim)? {
+            Offered::In(tracked) => Attempt::Accepted(Receipt::first(tracked, Arc::clone(&set.lanes))),
+            Offered::NoRoom(limit) => Attempt::NoRoom(limit),
+        })
+    }
+
+    /// As [`admit`](Self::admit), for whoever wants no receipt; answers whether the event is in its lanes.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    pub(super) fn admit_unwatched(&self, event: Event, waiter: &dyn Waiter) -> Result<bool> {
+        let set = self.bus.set();
+        let mut tracked = Tracked::new(event, set.lanes.len(), self.freezer.timeline.now());
+        tracked.unwatched();
+        Ok(matches!(self.offer(&set, tracked, waiter, None)?, Offered::In(_)))
+    }
+
+    #[inline]
+    fn offer(
+        &self,
+        set: &LaneSet,
+        mut tracked: Tracked,
+        waiter: &dyn Waiter,
+        aim: Option<&Aim<'_>>,
+    ) -> Result<Offered> {
+        let shaping = set.in_force.shaping.as_ref();
+        let route = shaping.and_then(|shaping| Routed::of(&tracked.event, shaping, set));
         let (blocking, others) = match &route {
             None => (set.blocking.as_slice(), set.others.as_slice()),
             Some(routed) => (routed.blocking.as_slice(), routed.others.as_slice()),
@@ -32,32 +71,54 @@ impl Inner {
             None => (blocking, others),
             Some([blocking, others]) => (blocking.as_slice(), others.as_slice()),
         };
-        for &i in blocking {
-            let lane = &set.lanes[i];
-            if !lane.could_fit(cost, terminal) {
-                return Err(Error::invalid_event(format!(
-                    "the event counts for {cost} bytes, more than the queue of lane {:?} can ever hold; send less, or raise queue.bytes",
-                    lane.id()
-                ))
-                .at("data"));
-            }
+        if !blocking.is_empty() {
+            could_enter(set, blocking, &tracked.event)?;
         }
-        let mut tracked = Tracked::new(event, set.lanes.len(), now);
-        tracked.follow = aim.and_then(|aim| aim.follow.clone());
-        let of_span = || set.in_force.shaping.as_ref().filter(|_| tracked.event.of_span);
+        let of_span = || shaping.filter(|_| tracked.event.of_span);
         tracked.shaping = route.as_ref().map(|routed| routed.shaping).or_else(of_span).cloned();
         for &i in blocking.iter().chain(others) {
             tracked.will_enter(i, set.lanes[i].durable());
         }
         let tracked = Arc::new(tracked);
-        let receipt = Receipt::first(Arc::clone(&tracked), Arc::clone(&set.lanes));
+        let mut after = After::default();
+        // Held while the event enters its lanes, never while waiting: a shutdown finds it in all of them or in none.
+        let gate = if blocking.is_empty() {
+            self.bus.enter().inspect_err(|_| self.refuse())?
+        } else {
+            match self.enter_blocking(set, blocking, &tracked, waiter, &mut after)? {
+                Entered::By(gate) => gate,
+                Entered::NoRoom(limit) => return Ok(Offered::NoRoom(limit)),
+            }
+        };
+        for &i in others {
+            let lane = &set.lanes[i];
+            tracked.admitted(i, lane.offer(&mut lane.lock(), &tracked, &mut after));
+        }
+        if let Some(routed) = &route {
+            routed.count(&tracked.event, set);
+        }
+        if let Some(measuring) = &set.in_force.measuring {
+            measuring.measure(&tracked.event);
+        }
+        drop(gate);
+        after.run(&set.lanes);
+        Ok(Offered::In(tracked))
+    }
+
+    /// Lets an event into all of these lanes, which block, once all of them have room.
+    fn enter_blocking<'a>(
+        &'a self,
+        set: &LaneSet,
+        blocking: &[usize],
+        tracked: &Arc<Tracked>,
+        waiter: &dyn Waiter,
+        after: &mut After,
+    ) -> Result<Entered<'a>> {
+        let (cost, terminal) = (tracked.event.cost(), tracked.event.terminal);
         let mut inside = reentry::is_inside();
         let mut may_wait = None;
         let mut deadline = None;
-        let mut after = After::default();
-        let gate = loop {
-            // Held while the event enters its lanes, never while waiting: a shutdown finds it in all of them
-            // or in none.
+        loop {
             let gate = self.bus.enter().inspect_err(|_| self.refuse())?;
             // Locked in one order by everybody, and held together only while pushing.
             let mut guards: Guards<'_> = Guards::default();
@@ -76,9 +137,9 @@ impl Inner {
             }
             let Some(lacking) = lacking.filter(|_| !inside) else {
                 for (&i, core) in blocking.iter().zip(guards.iter_mut()) {
-                    tracked.admitted(i, set.lanes[i].offer(core, &tracked, &mut after));
+                    tracked.admitted(i, set.lanes[i].offer(core, tracked, after));
                 }
-                break gate;
+                return Ok(Entered::By(gate));
             };
             let without_room: Vec<usize> = blocking
                 .iter()
@@ -115,7 +176,7 @@ impl Inner {
                 let over = lane.wait_for_room(&mut core, now.after(limit - waited), waiter.when_room());
                 drop(core);
                 over.run();
-                return Ok(Attempt::NoRoom(limit));
+                return Ok(Entered::NoRoom(limit));
             }
             if wait != Wait::Allowed || now >= until {
                 self.refuse();
@@ -130,20 +191,7 @@ impl Inner {
                     drop(lane.wait_room(core, until.since(now)));
                 }
             });
-        };
-        for &i in others {
-            let mut core = set.lanes[i].lock();
-            tracked.admitted(i, set.lanes[i].offer(&mut core, &tracked, &mut after));
         }
-        if let Some(routed) = &route {
-            routed.count(&tracked.event, &set);
-        }
-        if let Some(measuring) = &set.in_force.measuring {
-            measuring.measure(&tracked.event);
-        }
-        drop(gate);
-        after.run(&set.lanes);
-        Ok(Attempt::Accepted(receipt))
     }
 
     /// See [`super::Emitter::on_room`].
@@ -216,6 +264,22 @@ impl<'a> Routed<'a> {
             self.shaping.routed(event, &self.route);
         }
     }
+}
+
+/// An error if a blocking lane could never hold the event.
+fn could_enter(set: &LaneSet, blocking: &[usize], event: &Event) -> Result<()> {
+    let cost = event.cost();
+    for &i in blocking {
+        let lane = &set.lanes[i];
+        if !lane.could_fit(cost, event.terminal) {
+            return Err(Error::invalid_event(format!(
+                "the event counts for {cost} bytes, more than the queue of lane {:?} can ever hold; send less, or raise queue.bytes",
+                lane.id()
+            ))
+            .at("data"));
+        }
+    }
+    Ok(())
 }
 
 /// The shortest `block_timeout` of the lanes that have no room.

@@ -3,8 +3,12 @@
 use super::{Attempt, Emitter, Waiter};
 use crate::bridge::{Door, Runs, Told};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{EventInput, read_value};
+use crate::event::{EventInput, Ready, read_value};
 use crate::json::{ObjectWriter, Value};
+
+fn no_room() -> Error {
+    Error::new(ErrorKind::Backpressure, "a blocking lane has no room")
+}
 
 impl Door for Emitter {
     type Waiter<'a> = dyn Waiter + 'a;
@@ -17,16 +21,20 @@ impl Door for Emitter {
         waiter: &Self::Waiter<'_>,
     ) -> Result<()> {
         read_value(event, self.depth_limit(), writer, |input| {
-            self.emit_input(EventInput { of_span, ..input }, waiter)
+            match self.emit_waiting(EventInput { of_span, ..input }, waiter)? {
+                Attempt::Accepted(_) => Ok(()),
+                // A span ends only once, so the caller cannot emit it again later.
+                Attempt::NoRoom(_) => Err(no_room()),
+            }
         })
     }
 
-    fn emit_input(&self, event: EventInput<'_>, waiter: &Self::Waiter<'_>) -> Result<()> {
-        match self.emit_waiting(event, waiter)? {
-            Attempt::Accepted(_) => Ok(()),
-            // A span ends only once, so the caller cannot emit it again later.
-            Attempt::NoRoom(_) => Err(Error::new(ErrorKind::Backpressure, "a blocking lane has no room")),
-        }
+    fn emit_ready(&self, record: &Ready<'_>, waiter: &Self::Waiter<'_>) -> Result<()> {
+        let inner = self.current_by(waiter)?;
+        inner.ready().inspect_err(|_| inner.refuse())?;
+        let run = record.trace.as_ref().and_then(|trace| inner.runs.around(trace));
+        let event = inner.freezer.freeze_record(record, run.as_deref())?;
+        if inner.disabled || inner.admit_unwatched(event, waiter)? { Ok(()) } else { Err(no_room()) }
     }
 
     fn with_runs<T>(&self, ask: impl FnOnce(&Runs) -> T) -> Option<T> {

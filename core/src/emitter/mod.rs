@@ -296,18 +296,18 @@ impl Emitter {
     /// the caller answers for the lanes that it leaves out.
     pub(crate) fn emit_aimed(
         &self,
-        input: EventInput<'_>,
+        mut input: EventInput<'_>,
         waiter: &dyn Waiter,
         aim: Option<&Aim<'_>>,
     ) -> Result<Attempt> {
-        self.enter(input, None, waiter, aim)
+        self.enter(&mut input, None, waiter, aim)
     }
 
     /// As [`emit_aimed`](Self::emit_aimed), for an event of a deed, too. A deed's result is taken while a required sink
     /// is down: the act has happened, so to refuse the event would only lose what came of it.
     pub(crate) fn enter(
         &self,
-        input: EventInput<'_>,
+        input: &mut EventInput<'_>,
         phase: Option<Phase>,
         waiter: &dyn Waiter,
         aim: Option<&Aim<'_>>,
@@ -316,11 +316,9 @@ impl Emitter {
         let ready = if phase == Some(Phase::Result) { inner.ready_or_failing() } else { inner.ready() };
         ready.inspect_err(|_| inner.refuse())?;
         let run = input.run.is_none().then_some(input.trace).flatten();
-        let run = run.and_then(|trace| inner.runs.around(&trace));
         // For as long as that run.
-        let mut input = input;
-        input.run = input.run.or(run.as_deref());
-        let event = inner.freezer.freeze_as(input, phase)?;
+        let run = run.and_then(|trace| inner.runs.around(&trace));
+        let event = inner.freezer.freeze_as(input, run.as_deref(), phase)?;
         if inner.disabled {
             let tracked = Arc::new(Tracked::new(event, 0, Instant::default()));
             return Ok(Attempt::Accepted(Receipt::first(tracked, Arc::from(Vec::new()))));

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::input::{Data, EventInput, Trace, Words, invalid_data};
+use super::input::{Data, EventInput, Ready, Trace, Words, invalid_data};
 use super::outside::{is_control, usable_trace};
 use crate::content::{Part, Redactor};
 use crate::error::{Error, Result};
@@ -98,6 +98,8 @@ pub struct Event {
     /// Which of a deed's two events it is.
     pub(crate) phase: Option<Phase>,
     content: Content,
+    /// How many bytes of the cost are the content's.
+    content_cost: usize,
     /// Canonical data, then the attributes, then agent, type, tenant, the words of a log record and places, back to back.
     /// They are no `Arc<str>`s, as threads that count references to the same text would contend for its reference count.
     text: Box<[u8]>,
@@ -227,14 +229,6 @@ impl Event {
         }
     }
 
-    fn content_cost(&self) -> usize {
-        match &self.content {
-            Content::None => 0,
-            Content::Parts(given) => given.parts.iter().map(Part::cost).sum(),
-            Content::Words { .. } => self.words().cost(),
-        }
-    }
-
     fn part(&self, start: u32, end: u32) -> &str {
         std::str::from_utf8(&self.text[start as usize..end as usize]).unwrap_or_default()
     }
@@ -242,7 +236,7 @@ impl Event {
     /// How many bytes the event counts for in a queue: its text, and a fixed share for the rest.
     #[must_use]
     pub fn cost(&self) -> usize {
-        self.agent_end as usize + 256 + self.content_cost()
+        self.agent_end as usize + 256 + self.content_cost
     }
 }
 
@@ -276,6 +270,7 @@ impl Event {
             of_span: false,
             phase: None,
             content: Content::None,
+            content_cost: 0,
             text: text.into_boxed_slice(),
             data_end,
             ends: [data_end; Attribute::COUNT],
@@ -306,6 +301,32 @@ pub(crate) struct Identity {
     pub(crate) policy_version: Option<String>,
 }
 
+/// What is the same in all log records of an emitter.
+struct Known {
+    /// Agent, type and tenant, back to back.
+    names: Box<[u8]>,
+    /// Where in it the agent, the prefix of built-in types and the type end.
+    agent: u32,
+    short: u32,
+    event_type: u32,
+    terminal: bool,
+}
+
+impl Known {
+    fn of(identity: &Identity) -> Self {
+        const NAME: &str = "log.record";
+        let mut names = Vec::new();
+        let mut put = |text: &str| {
+            names.extend_from_slice(text.as_bytes());
+            u32::try_from(names.len()).unwrap_or(u32::MAX)
+        };
+        let (agent, short, event_type) = (put(&identity.agent), put(&identity.prefix), put(NAME));
+        put(identity.tenant.as_deref().unwrap_or_default());
+        let terminal = types::Builtin::find(NAME).is_some_and(types::Builtin::is_terminal);
+        Self { names: names.into(), agent, short, event_type, terminal }
+    }
+}
+
 /// Turns inputs into events.
 pub(crate) struct Freezer {
     pub(crate) identity: Arc<Identity>,
@@ -313,6 +334,7 @@ pub(crate) struct Freezer {
     /// Redacts the host's ids, as receipts must have them as they are sealed.
     redactor: Option<Arc<Redactor>>,
     near: types::NearNames,
+    records: Known,
     /// Whether events note where the members of their data are, for policies, which ask for them.
     noting: AtomicBool,
     /// How many bytes every envelope of this emitter has beyond its event's own text, at full width.
@@ -348,7 +370,8 @@ impl Freezer {
         let policy = identity.policy_version.as_ref().map_or(0, String::len);
         let overhead = ENVELOPE_OVERHEAD + identity.source.len() + policy;
         let (near, noting) = (types::NearNames::default(), AtomicBool::new(false));
-        Self { identity, timeline, redactor: None, near, noting, overhead }
+        let records = Known::of(&identity);
+        Self { identity, timeline, redactor: None, near, records, noting, overhead }
     }
 
     /// Whether events are to note where the members of their data are.
@@ -365,24 +388,25 @@ impl Freezer {
     ///
     /// # Errors
     /// Kind `invalid_event`, with the path. Nothing of the event is kept then.
-    pub(crate) fn freeze(&self, input: EventInput<'_>) -> Result<Event> {
-        self.freeze_as(input, None)
+    pub(crate) fn freeze(&self, mut input: EventInput<'_>) -> Result<Event> {
+        self.freeze_as(&mut input, None, None)
     }
 
-    /// As [`freeze`](Self::freeze). An event of a deed says which of the two it is (`data.phase`), and is terminal
+    /// As [`freeze`](Self::freeze), of this run unless the event names its own. An event of a deed says which of the two it is (`data.phase`), and is terminal
     /// whatever its type.
     ///
     /// # Errors
     /// As [`freeze`](Self::freeze).
-    pub(crate) fn freeze_as(&self, mut input: EventInput<'_>, phase: Option<Phase>) -> Result<Event> {
-        if let Some(ready) = input.ready {
-            let resolved = types::resolve(input.event_type, &self.identity.prefix)?;
-            return self.complete(&mut input, resolved, ready.severity, Written::Ready(ready.data), phase);
-        }
+    pub(crate) fn freeze_as(
+        &self,
+        input: &mut EventInput<'_>,
+        run: Option<&str>,
+        phase: Option<Phase>,
+    ) -> Result<Event> {
         match input.data {
-            Data::Object(writer) => self.freeze_with(&mut input, writer, phase),
+            Data::Object(writer) => self.freeze_with(input, writer, run, phase),
             Data::None | Data::Json(_) => {
-                with_writer(self.identity.limits.depth, |writer| self.freeze_text(&mut input, writer, phase))
+                with_writer(self.identity.limits.depth, |writer| self.freeze_text(input, writer, run, phase))
             }
         }
     }
@@ -391,6 +415,7 @@ impl Freezer {
         &self,
         input: &mut EventInput<'_>,
         writer: &mut ObjectWriter,
+        run: Option<&str>,
         phase: Option<Phase>,
     ) -> Result<Event> {
         match input.data {
@@ -398,13 +423,14 @@ impl Freezer {
             _ => writer.begin_object().and_then(|()| writer.end_object()),
         }
         .map_err(|e| invalid_data(&e))?;
-        self.freeze_with(input, writer, phase)
+        self.freeze_with(input, writer, run, phase)
     }
 
     fn freeze_with(
         &self,
         input: &mut EventInput<'_>,
         writer: &ObjectWriter,
+        run: Option<&str>,
         phase: Option<Phase>,
     ) -> Result<Event> {
         let identity = &*self.identity;
@@ -414,7 +440,7 @@ impl Freezer {
             self.near.tell(input.event_type, &identity.prefix);
         }
         let default_severity = resolved.check(data.members())?;
-        self.complete(input, resolved, default_severity, Written::Members(data), phase)
+        self.complete(input, resolved, default_severity, data, run, phase)
     }
 
     fn complete(
@@ -422,7 +448,8 @@ impl Freezer {
         input: &mut EventInput<'_>,
         resolved: types::Resolved<'_>,
         default_severity: Severity,
-        data: Written<'_>,
+        data: Canonical<'_>,
+        run: Option<&str>,
         phase: Option<Phase>,
     ) -> Result<Event> {
         let identity = &*self.identity;
@@ -481,7 +508,7 @@ impl Freezer {
             ("attempt", input.attempt),
             ("causation", input.causation),
             ("correlation", input.correlation),
-            ("run", input.run),
+            ("run", input.run.or(run)),
             ("subject", input.subject),
             ("trace", traceparent.as_ref().map(|text| std::str::from_utf8(text).unwrap_or_default())),
             ("trace.state", trace.and_then(|trace| trace.state)),
@@ -496,14 +523,14 @@ impl Freezer {
         let with_parent = match input.parent_run {
             Some(parent) if about_run() && data.get("parent_run").is_none() => {
                 check_attribute("parent_run", parent)?;
-                Some(data.with_text("parent_run", parent)?)
+                Some(with_text(&data, "parent_run", parent))
             }
             _ => None,
         };
         let with_phase = phase.map(|phase| match &with_parent {
             // An event about a run may be a deed's, too.
             Some(text) => add_text(text, "phase", phase.name()),
-            None => data.with_text("phase", phase.name()),
+            None => Ok(with_text(&data, "phase", phase.name())),
         });
         let with_phase = with_phase.transpose()?;
         let bytes = with_phase.as_deref().or(with_parent.as_deref()).unwrap_or(data.bytes());
@@ -512,17 +539,11 @@ impl Freezer {
             + agent.len()
             + event_type[0].len()
             + event_type[1].len()
-            + tenant.map_or(0, str::len)
-            + input.ready.map_or(0, |ready| ready.words.len());
+            + tenant.map_or(0, str::len);
         // Of data that is changed here nobody knows.
-        let values = match data {
-            Written::Members(data)
-                if self.noting.load(Ordering::Relaxed) && with_parent.is_none() && phase.is_none() =>
-            {
-                Some(data.values()).filter(|values| values.len() <= NOTED && bytes.len() < 1 << 31)
-            }
-            _ => None,
-        };
+        let noting = self.noting.load(Ordering::Relaxed) && with_parent.is_none() && phase.is_none();
+        let values =
+            noting.then(|| data.values()).filter(|values| values.len() <= NOTED && bytes.len() < 1 << 31);
         let length = length + values.as_ref().map_or(0, |values| 8 * values.len());
         // Checked once: no part ends behind the whole.
         let whole = offset(length)?;
@@ -546,21 +567,13 @@ impl Freezer {
         let type_end = end(&text);
         text.extend_from_slice(tenant.unwrap_or_default().as_bytes());
         let tenant_end = end(&text);
-        let content = match input.ready.map(|ready| ready.words) {
-            Some(words) if !words.is_empty() => {
-                let ends = [words.message, words.attributes, words.exception].map(|part| {
-                    text.extend_from_slice(part);
-                    end(&text)
-                });
-                Content::Words { ends, permit: words.permit }
-            }
-            _ if input.content.is_empty() => Content::None,
-            _ => {
-                let parts = std::mem::take(&mut input.content);
-                Content::Parts(Box::new(Given { parts, child: input.child.map(Into::into) }))
-            }
+        let parts = std::mem::take(&mut input.content);
+        let content_cost = parts.iter().map(Part::cost).sum();
+        let content = if parts.is_empty() {
+            Content::None
+        } else {
+            Content::Parts(Box::new(Given { parts, child: input.child.map(Into::into) }))
         };
-        let words_end = end(&text);
         if let Some(values) = values {
             let from = text.len();
             text.resize(from + 8 * values.len(), 0);
@@ -577,13 +590,80 @@ impl Freezer {
             of_span: input.of_span,
             phase,
             content,
+            content_cost,
             data_end,
             ends,
             agent_end,
             type_end,
             tenant_end,
             short_type,
-            words_end,
+            words_end: tenant_end,
+            text: text.into_boxed_slice(),
+        };
+        self.check_size(&event)?;
+        Ok(event)
+    }
+
+    /// The event of a log record, of this run: what [`freeze`](Self::freeze) makes of the same record.
+    ///
+    /// # Errors
+    /// As [`freeze`](Self::freeze): it is too large.
+    pub(crate) fn freeze_record(&self, record: &Ready<'_>, run: Option<&str>) -> Result<Event> {
+        let Ready { data, severity, words, trace } = *record;
+        let Known { names, agent, short, event_type, terminal } = &self.records;
+        let (time, random) = self.timeline.event();
+        let trace = trace.as_ref().and_then(usable_trace);
+        let traceparent = trace.as_ref().map(traceparent);
+        let state = trace.and_then(|trace| trace.state);
+        if let Some(run) = run {
+            check_attribute("run", run)?;
+        }
+        let parent = traceparent.as_ref().map_or(&[] as &[u8], |text| text.as_slice());
+        let (run, state) = (run.unwrap_or_default().as_bytes(), state.unwrap_or_default().as_bytes());
+        let length = data.len() + run.len() + parent.len() + state.len() + names.len() + words.len();
+        // Checked once: no part ends behind the whole.
+        let whole = offset(length)?;
+        let end = |text: &Vec<u8>| u32::try_from(text.len()).unwrap_or(whole);
+        let mut text = Vec::with_capacity(length);
+        text.extend_from_slice(data);
+        let data_end = end(&text);
+        let mut ends = [data_end; Attribute::COUNT];
+        if !(run.is_empty() && parent.is_empty()) {
+            text.extend_from_slice(run);
+            ends[Attribute::Run as usize..].fill(end(&text));
+            text.extend_from_slice(parent);
+            ends[Attribute::Traceparent as usize..].fill(end(&text));
+            text.extend_from_slice(state);
+            ends[Attribute::Tracestate as usize..].fill(end(&text));
+        }
+        let from = end(&text);
+        text.extend_from_slice(names);
+        let tenant_end = end(&text);
+        let (content, content_cost) = if words.is_empty() {
+            (Content::None, 0)
+        } else {
+            let ends = [words.message, words.attributes, words.exception].map(|part| {
+                text.extend_from_slice(part);
+                end(&text)
+            });
+            (Content::Words { ends, permit: words.permit }, words.cost())
+        };
+        let event = Event {
+            id: EventId::Uuid(Uuid::v7(time, random)),
+            time,
+            severity,
+            terminal: *terminal,
+            of_span: false,
+            phase: None,
+            content,
+            content_cost,
+            data_end,
+            ends,
+            agent_end: from + agent,
+            type_end: from + event_type,
+            tenant_end,
+            short_type: from + short,
+            words_end: whole,
             text: text.into_boxed_slice(),
         };
         self.check_size(&event)?;
@@ -635,7 +715,7 @@ impl Freezer {
             event.text[range].iter().filter(|b| matches!(b, b'"' | b'\\')).count()
         };
         let own_id = event.id.own().map_or(0, |id| 2 * id.len());
-        let mut size = self.overhead + event.tenant_end as usize + event.content_cost() + own_id;
+        let mut size = self.overhead + event.tenant_end as usize + event.content_cost + own_id;
         if size > limit / 2 {
             size += escaped(event.data_end as usize..event.data_end as usize + event.attributes_len());
         }
@@ -646,38 +726,6 @@ impl Freezer {
             .at("data"));
         }
         Ok(())
-    }
-}
-
-/// An event's data.
-#[derive(Clone, Copy)]
-enum Written<'a> {
-    Members(Canonical<'a>),
-    /// Of a log record.
-    Ready(&'a [u8]),
-}
-
-impl<'a> Written<'a> {
-    fn bytes(self) -> &'a [u8] {
-        match self {
-            Self::Members(data) => data.bytes(),
-            Self::Ready(data) => data,
-        }
-    }
-
-    /// A top-level member, as [`Canonical::get`]; a log record is asked for none.
-    fn get(self, key: &str) -> Option<&'a [u8]> {
-        match self {
-            Self::Members(data) => data.get(key),
-            Self::Ready(_) => None,
-        }
-    }
-
-    fn with_text(self, key: &str, value: &str) -> Result<Vec<u8>> {
-        match self {
-            Self::Members(data) => Ok(with_text(&data, key, value)),
-            Self::Ready(data) => add_text(data, key, value),
-        }
     }
 }
 

@@ -84,12 +84,9 @@ pub struct EventInput<'a> {
     /// Whether it is what a finished span of its trace context came to: of the span bridge's alone.
     #[doc(hidden)]
     pub of_span: bool,
-    /// What stands for `data`, `severity` and `content` of a log record: of the bridge's alone.
-    #[doc(hidden)]
-    pub ready: Option<&'a Ready<'a>>,
 }
 
-/// What is known of a log record without looking at it again.
+/// A log record of which nothing has to be asked again, in place of an [`EventInput`].
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Ready<'a> {
@@ -97,6 +94,7 @@ pub struct Ready<'a> {
     pub(crate) data: &'a [u8],
     pub(crate) severity: Severity,
     pub(crate) words: Words<'a>,
+    pub(crate) trace: Option<Trace<'a>>,
 }
 
 /// The texts of a log record that are content: each a part of the class `message`, unless it is empty. All are UTF-8.
@@ -299,7 +297,6 @@ pub(crate) fn read_value<T>(
         correlation: text("correlation")?,
         child: text("child")?,
         of_span: false,
-        ready: None,
     })
 }
 

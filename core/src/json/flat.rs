@@ -1,7 +1,7 @@
 //! One flat object as JSON text, value by value: what [`Plain`](super::Plain) and a tree would make of it, without them.
 //!
 //! Guarantees: the rules are those of [`plain`](super::plain): nothing is refused, what JSON cannot carry is spelled, and
-//! counted. The caller gives each key once.
+//! counted. The caller gives each key once, as JSON: quoted, with a colon after it and a comma before it.
 
 use super::number::{is_unsafe_integer, write_i64};
 use super::{MAX_SAFE_INTEGER, write_f64, write_string};
@@ -38,33 +38,41 @@ impl Flat {
         self.respelled += 1;
     }
 
-    fn key(&mut self, key: &str) {
-        self.text.push(if self.text.is_empty() { b'{' } else { b',' });
-        write_string(&mut self.text, key);
-        self.text.push(b':');
+    fn key(&mut self, key: &[u8]) {
+        let first = self.text.is_empty();
+        self.text.extend_from_slice(key);
+        if first && let Some(comma) = self.text.first_mut() {
+            *comma = b'{';
+        }
     }
 
-    pub(crate) fn string(&mut self, key: &str, value: &str) {
+    pub(crate) fn string(&mut self, key: &[u8], value: &str) {
         self.key(key);
         write_string(&mut self.text, value);
     }
 
-    pub(crate) fn truth(&mut self, key: &str, value: bool) {
+    pub(crate) fn truth(&mut self, key: &[u8], value: bool) {
         self.key(key);
         self.text.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    pub(crate) fn integer(&mut self, key: &str, value: i128) {
+    pub(crate) fn integer(&mut self, key: &[u8], value: i128) {
         match i64::try_from(value) {
-            Ok(small) if small.unsigned_abs() <= MAX_SAFE_INTEGER => {
-                self.key(key);
-                write_i64(&mut self.text, small);
-            }
-            _ => self.spelled(key, &value.to_string()),
+            Ok(small) => self.small(key, small),
+            Err(_) => self.spelled(key, &value.to_string()),
         }
     }
 
-    pub(crate) fn double(&mut self, key: &str, value: f64) {
+    pub(crate) fn small(&mut self, key: &[u8], value: i64) {
+        if value.unsigned_abs() <= MAX_SAFE_INTEGER {
+            self.key(key);
+            write_i64(&mut self.text, value);
+        } else {
+            self.spelled(key, &value.to_string());
+        }
+    }
+
+    pub(crate) fn double(&mut self, key: &[u8], value: f64) {
         if value.is_finite() && !is_unsafe_integer(value) {
             self.key(key);
             // It is finite.
@@ -75,7 +83,7 @@ impl Flat {
     }
 
     /// A value that JSON cannot carry, as its text.
-    pub(crate) fn spelled(&mut self, key: &str, text: &str) {
+    pub(crate) fn spelled(&mut self, key: &[u8], text: &str) {
         self.respelled += 1;
         self.string(key, text);
     }

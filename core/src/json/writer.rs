@@ -46,14 +46,20 @@ fn plain(bytes: &[u8]) -> usize {
 
 /// Appends `s` as a JSON string with the escapes that RFC 8785 asks for, and no others.
 pub fn write_string(out: &mut Vec<u8>, s: &str) {
-    let mut rest = s.as_bytes();
-    out.reserve(rest.len() + 2);
+    let (start, rest) = s.as_bytes().split_at(plain(s.as_bytes()));
+    out.reserve(s.len() + 2);
     out.push(b'"');
-    loop {
-        let (start, escaped) = rest.split_at(plain(rest));
-        out.extend_from_slice(start);
-        let Some((byte, after)) = escaped.split_first() else { break };
-        rest = after;
+    out.extend_from_slice(start);
+    if !rest.is_empty() {
+        escape(out, rest);
+    }
+    out.push(b'"');
+}
+
+/// Appends the rest of a string, from the first byte on that is escaped.
+#[inline(never)]
+fn escape(out: &mut Vec<u8>, mut rest: &[u8]) {
+    while let Some((byte, after)) = rest.split_first() {
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -67,8 +73,10 @@ pub fn write_string(out: &mut Vec<u8>, s: &str) {
                 out.extend_from_slice(&crate::hex::pair(*byte));
             }
         }
+        let (start, escaped) = after.split_at(plain(after));
+        out.extend_from_slice(start);
+        rest = escaped;
     }
-    out.push(b'"');
 }
 
 /// Where a member of an open object lies: its decoded key in the key arena, `"key":value` in the buffer.

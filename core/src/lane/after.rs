@@ -29,7 +29,14 @@ pub(crate) struct After {
 
 impl After {
     /// Wakes the workers and tells the receipts.
+    #[inline]
     pub(crate) fn run(self, lanes: &[Arc<Lane>]) {
+        if !(self.sleepers.is_empty() && self.lost.is_empty()) {
+            self.do_run(lanes);
+        }
+    }
+
+    fn do_run(self, lanes: &[Arc<Lane>]) {
         if let Some((&first, others)) = self.sleepers.split_first() {
             let first = &lanes[first];
             if !others.is_empty() {

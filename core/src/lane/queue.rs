@@ -147,12 +147,13 @@ impl<T: Entry> Queue<T> {
     /// Offers an entry under the queue's overflow policy; `evict` gets each entry that is evicted for it.
     pub(crate) fn offer(&mut self, item: T, mut evict: impl FnMut(T)) -> (Offer, Option<T>) {
         let (cost, terminal) = (item.cost(), item.terminal());
-        if !could_fit(&self.capacity, cost, terminal) {
-            return (Offer::TooLarge, Some(item));
-        }
+        // What has room now could fit.
         if self.has_room(cost, terminal) {
             self.push(item, cost, terminal);
             return (Offer::Taken { evicted: 0 }, None);
+        }
+        if !could_fit(&self.capacity, cost, terminal) {
+            return (Offer::TooLarge, Some(item));
         }
         let evictable = match (self.overflow, terminal) {
             (Overflow::Block, _) => return (Offer::Full, Some(item)),

@@ -492,8 +492,9 @@ impl Sealer {
         let agent = self.agent(event);
         self.open(&agent, out)?;
         let context = &*self.context;
-        let prepared =
-            tracked.prepared.get_or_init(|| Prepared::of(event, &context.content, &context.timeline).ok());
+        let prepared = tracked
+            .prepared
+            .get_or_init(|| Prepared::of(event, &context.content, &context.timeline).ok().map(Box::new));
         let Some(prepared) = prepared else {
             // An event that could not be redacted does not leave the process.
             self.lose_unsealed(&agent, Reason::Serialization, 1);

@@ -163,7 +163,8 @@ const FEW: usize = 4;
 pub(crate) struct Tracked {
     pub(crate) event: Event,
     /// Made by the first lane that seals the event; `None` when it cannot be sealed.
-    pub(crate) prepared: std::sync::OnceLock<Option<crate::envelope::Prepared>>,
+    /// Boxed, so that an event that waits, and the caller who makes it, have no room to do with what only sealing needs.
+    pub(crate) prepared: std::sync::OnceLock<Option<Box<crate::envelope::Prepared>>>,
     /// The policies that routed the event. They also shape it, even if others are in force by then.
     pub(crate) shaping: Option<Arc<dyn Shaping>>,
     pub(crate) follow: Option<Arc<dyn Follow>>,
@@ -217,6 +218,7 @@ const ENDED_UNWRITTEN: u8 = 4;
 
 impl Tracked {
     /// An event that has not entered any of the emitter's `lanes` lanes yet, with one receipt.
+    #[inline]
     pub(crate) fn new(event: Event, lanes: usize, at: crate::seam::Instant) -> Self {
         Self {
             event,
@@ -231,6 +233,11 @@ impl Tracked {
             journal_failed: AtomicBool::new(false),
             enqueued_at: at,
         }
+    }
+
+    /// For an event of which nobody has a receipt.
+    pub(crate) fn unwatched(&mut self) {
+        *self.watchers.get_mut() = 0;
     }
 
     /// To be called for each lane that will take the event or lose it, before any of them has the event.

@@ -6,9 +6,10 @@
 //! unless it is told to, never panics, and does not feed itself: what is traced within a sink, or on a thread of sinkwell's
 //! own, is left out.
 //!
-//! How: [`event`] reads an event into a reused buffer; [`span`] keeps what is known of an open span in the registry.
+//! How: [`plan`] knows a place in the code beforehand; [`event`] reads an event into a reused buffer; [`span`] keeps what is known of an open span in the registry.
 
 mod event;
+mod plan;
 mod span;
 
 use std::fmt;

@@ -10,7 +10,7 @@ use tracing_core::Field;
 use tracing_core::field::Visit;
 
 use super::Layer;
-use super::event::name_of;
+use super::plan::name_of;
 use crate::bridge::emit_span_value;
 use crate::emitter::Emitter;
 use crate::event::Trace;
