@@ -1,10 +1,9 @@
 //! Wall clock and monotonic clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// Nanoseconds since 1970-01-01T00:00:00Z.
 pub type UnixNanos = i64;
@@ -41,29 +40,23 @@ pub trait Clock: Send + Sync {
 /// The operating system's clocks.
 #[derive(Debug)]
 pub struct SystemClock {
-    start: u64,
+    start: std::time::Instant,
 }
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { start: nanos(ClockId::Monotonic).cast_unsigned() }
+        Self { start: std::time::Instant::now() }
     }
-}
-
-/// What the clock shows, in nanoseconds: none before its start, and the most there can be where more do not fit. Every event
-/// asks for it, so it takes no detour by the standard library's types.
-fn nanos(clock: ClockId) -> i64 {
-    let Timespec { tv_sec, tv_nsec } = clock_gettime(clock);
-    tv_sec.checked_mul(1_000_000_000).and_then(|nanos| nanos.checked_add(tv_nsec)).unwrap_or(i64::MAX).max(0)
 }
 
 impl Clock for SystemClock {
     fn unix_nanos(&self) -> UnixNanos {
-        nanos(ClockId::Realtime)
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
     }
 
     fn now(&self) -> Instant {
-        Instant(nanos(ClockId::Monotonic).cast_unsigned().saturating_sub(self.start))
+        Instant(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 }
 
