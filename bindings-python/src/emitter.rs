@@ -626,7 +626,6 @@ impl Arguments<'_, '_> {
                 run: text("run", self.run)?,
                 parent_run: None,
                 of_span: false,
-                ready: None,
                 turn: text("turn", self.turn)?,
                 attempt: text("attempt", self.attempt)?,
                 trace: trace.as_ref().map(TraceParts::borrow),
