@@ -261,10 +261,11 @@ pub(super) fn reload(inner: &Inner, config: &Config) {
     let previous = inner.policies.load().as_ref().map(|policies| policies.loaded());
     let loaded = telemetry::load(&config.telemetry, &SystemEnv::default(), previous.as_deref());
     let known = previous.map(|previous| previous.warnings()).unwrap_or_default();
+    put_in_force(inner, config, Arc::clone(&loaded));
+    // Whoever hears of it finds it so; and no host's logger keeps what is good from being in force.
     for warning in loaded.warnings().iter().filter(|warning| !known.contains(warning)) {
         crate::diagnostics::warn(warning);
     }
-    put_in_force(inner, config, loaded);
 }
 
 /// Puts a set of policies in force, for the present lanes and for those added later.
