@@ -261,18 +261,6 @@ export interface OpenOptions {
 /** The outcome of a tool's call that ended with an error of this type. */
 export declare function outcomeOfError(kind: string): string
 
-/** What a pino logger calls the members of its lines. */
-export interface PinoKeys {
-  /** `messageKey` */
-  message: string
-  /** `errorKey` */
-  error: string
-  /** The most that words may be captured. */
-  permit?: string
-  /** The names of levels, by their numbers, as a JSON object. */
-  labels?: string
-}
-
 /**
  * A stranger's text as an attribute can hold it; none if nothing but blanks is left. Each character is a byte of the
  * header, as Node hands headers over.
@@ -290,6 +278,18 @@ export interface OutsideTrace {
   spanId: string
   /** 1 is sampled. */
   flags: number
+}
+
+/** What a pino logger calls the members of its lines. */
+export interface PinoKeys {
+  /** `messageKey` */
+  message: string
+  /** `errorKey` */
+  error: string
+  /** The most that words may be captured. */
+  permit?: string
+  /** The names of levels, by their numbers, as a JSON object. */
+  labels?: string
 }
 
 /** The data of a parent's `model.usage` from its children's, JSON to JSON. */

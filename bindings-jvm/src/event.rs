@@ -115,13 +115,13 @@ struct Fields<'a> {
     trace: [Option<&'a [u8]>; 3],
     flags: u8,
     data: Given<'a>,
-    parts: Vec<Given_<'a>>,
+    parts: Vec<GivenPart<'a>>,
     around: Option<Ambient<'a>>,
 }
 
 /// A part as it stands in the buffer.
 #[derive(Default)]
-struct Given_<'a> {
+struct GivenPart<'a> {
     members: [Option<&'a [u8]>; 7],
     bytes: Option<&'a [u8]>,
     tokens: Option<i64>,
@@ -147,7 +147,7 @@ impl<'a> Fields<'a> {
             (20, stream) => self.data = Given::Stream(stream),
             (21, text) => self.data = Given::Json(text),
             (22, numbered) => self.data = Given::Values(numbered),
-            (30, []) => self.parts.push(Given_::default()),
+            (30, []) => self.parts.push(GivenPart::default()),
             (at @ 31..=37, bytes) => self.part()?.members[at - 31] = Some(bytes),
             (38, bytes) => self.part()?.bytes = Some(bytes),
             (39, bytes) => {
@@ -194,7 +194,7 @@ impl<'a> Fields<'a> {
         *member = Some(text);
     }
 
-    fn part(&mut self) -> Result<&mut Given_<'a>> {
+    fn part(&mut self) -> Result<&mut GivenPart<'a>> {
         self.parts.last_mut().ok_or_else(broken)
     }
 
@@ -221,7 +221,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl Given_<'_> {
+impl GivenPart<'_> {
     /// Reads the small members with the core's own reader, and takes the body unchanged.
     fn read(&self, at: &str) -> Result<Part> {
         let mut members = Vec::with_capacity(9);
