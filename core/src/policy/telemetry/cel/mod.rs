@@ -383,7 +383,7 @@ impl TextAsk {
 
 /// Whether canonical JSON writes a text as it is.
 fn is_plain(text: &[u8]) -> bool {
-    !text.iter().any(|byte| *byte < b' ' || matches!(byte, b'"' | b'\\'))
+    std::str::from_utf8(text).is_ok_and(|text| *super::raw::escaped(text) == *text.as_bytes())
 }
 
 /// Names after a value that is only known when the event is there, longest joined name first.
