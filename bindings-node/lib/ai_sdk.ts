@@ -15,6 +15,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { run as enter, within } from './context';
 import type { DeedTerms } from './deed';
 import { InvalidArgumentError } from './errors';
+import { checked, INTEGRATION } from './options';
 import { kindOf } from './outcome';
 import { now, type StepMembers } from './step';
 import { newId, object, OpenCall, put, take, Teller, text, words, type TellerOptions } from './teller';
@@ -62,7 +63,9 @@ export class Watch {
     /* eslint-enable @typescript-eslint/no-explicit-any */
   };
 
-  constructor({ until, timeout, ...options }: WatchOptions = {}) {
+  constructor(given: WatchOptions = {}) {
+    checked('Watch', given, INTEGRATION);
+    const { until, timeout, ...options } = given;
     this.#teller = new Teller('ai_sdk', 'ai', options);
     this.#terms = { until, timeout };
     this.#hasContent = options.permit !== undefined && options.permit !== 'off';

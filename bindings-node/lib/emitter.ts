@@ -17,6 +17,7 @@ import { ended, endWithProcess, LIMIT, type Ending } from './exit';
 import { camel, toJson } from './json';
 import type { LogRecord } from './log';
 import { act, loop, whenReached } from './loop';
+import { checked, milliseconds } from './options';
 import type { Receipt } from './receipt';
 import { host, hostSigner, isInside, release, type SinkClass, type SinkLike, type Signer } from './sink';
 import type { Span } from './span';
@@ -190,6 +191,12 @@ export interface EndOptions {
   readonly timeout?: number | undefined;
 }
 
+function limitOf(call: string, options: EndOptions): number {
+  checked(call, options, ['timeout']);
+  milliseconds(options.timeout);
+  return options.timeout ?? LIMIT;
+}
+
 /** A mapping whose keys are lanes. */
 export type ByLane<T> = Readonly<Record<string, T>>;
 
@@ -326,6 +333,7 @@ export class Emitter implements AsyncDisposable {
   }
 
   #options(config: Configuration | undefined, options: OpenOptions): NativeOptions {
+    checked('an emitter', options, ['sinks', 'signer', 'manual']);
     const sinks: SinkSpec[] = [];
     for (const sink of options.sinks ?? []) sinks.push(this.#host(sink));
     this.#manual = options.manual ?? false;
@@ -654,13 +662,15 @@ export class Emitter implements AsyncDisposable {
    * Resolves when every lane has delivered or declared what it was given, or the time is over; inside a sink of yours
    * at once, as it would wait for itself.
    */
-  async flush({ timeout = LIMIT }: EndOptions = {}): Promise<ByLane<LaneReport>> {
+  async flush(options: EndOptions = {}): Promise<ByLane<LaneReport>> {
+    const timeout = limitOf('flush', options);
     const limit = isInside() ? 0 : timeout;
     return JSON.parse(await act((token) => this.#native.flush(loop, token, limit))) as ByLane<LaneReport>;
   }
 
   /** Ends the emitter: what is queued is delivered and every stream closed, as far as the time allows. */
-  async shutdown({ timeout = LIMIT }: EndOptions = {}): Promise<ByLane<LaneReport>> {
+  async shutdown(options: EndOptions = {}): Promise<ByLane<LaneReport>> {
+    const timeout = limitOf('shutdown', options);
     if (processDefault === this) {
       processDefault = undefined;
       NativeEmitter.forgetDefault();

@@ -42,6 +42,11 @@ export abstract class SinkwellError extends Error {
   override get name(): string {
     return NAMES[this.kind] ?? 'SinkwellError';
   }
+
+  /** What happened, and where. */
+  override toString(): string {
+    return `${this.name}: ${this.where === undefined ? '' : `${this.where}: `}${this.message}`;
+  }
 }
 
 /** The configuration document cannot be used. */

@@ -16,6 +16,7 @@ import { outsideText, outsideTrace } from '../native';
 import { turn } from './context';
 import { Emitter } from './emitter';
 import { SinkwellError, warn } from './errors';
+import { checked } from './options';
 import { activeTrace, withinTrace, type Trace } from './trace';
 
 /** How requests are told of. */
@@ -104,6 +105,7 @@ function routeOf(request: IncomingMessage): string | undefined {
 
 /** A listener around this one, for `http.createServer`. */
 export function answer(listener: Answered, options: HttpOptions = {}): Answered {
+  checked('answer', options, ['emitter']);
   return function (this: unknown, request, response) {
     const emitter = options.emitter ?? Emitter.default();
     answered(emitter, request, response, () => listener.call(this, request, response));
@@ -112,6 +114,7 @@ export function answer(listener: Answered, options: HttpOptions = {}): Answered 
 
 /** For `app.use`, before what it is to be about. */
 export function middleware(options: HttpOptions = {}): Middleware {
+  checked('middleware', options, ['emitter']);
   return (request, response, next) => {
     answered(options.emitter ?? Emitter.default(), request, response, () => next());
   };

@@ -30,15 +30,25 @@ function remedy(value: unknown): string {
       return 'a BigInt is not the same number to every reader; send it as a string';
     case 'object': {
       const name = (value as object).constructor?.name;
-      return `${name ? `a ${name}` : 'an object with a prototype of its own'} has no JSON form; send it as a string`;
+      const what = name ? `a ${name}` : 'an object with a prototype of its own';
+      return `${what} has no JSON form; send ${substitute(value as object)}`;
     }
     default:
       return `a ${typeof value} has no JSON form; leave the member out`;
   }
 }
 
+/** What to send in place of an object that JSON does not know. */
+function substitute(value: object): string {
+  if (types.isPromise(value)) return 'what it resolves to: await it';
+  if (types.isMap(value)) return 'a plain object: Object.fromEntries(map)';
+  if (types.isSet(value)) return 'an array: [...set]';
+  if (types.isDate(value) || types.isNativeError(value) || ArrayBuffer.isView(value)) return 'it as a string';
+  return 'a plain object of its members, as { ...it }, or a string';
+}
+
 /** A plain object, also one of another realm. */
-function isPlain(value: object): boolean {
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -12,6 +12,7 @@
 import { contextOfCall, type CallPlace } from './context';
 import type { DeedTerms } from './deed';
 import { InvalidArgumentError } from './errors';
+import { checked, INTEGRATION } from './options';
 import { kindOf } from './outcome';
 import { now, type StepMembers } from './step';
 import {
@@ -76,7 +77,9 @@ export class Handler {
   readonly #handoffs = new Map<string, string>();
   readonly #forget: () => void;
 
-  constructor({ until, timeout, ...options }: HandlerOptions = {}) {
+  constructor(given: HandlerOptions = {}) {
+    checked('Handler', given, INTEGRATION);
+    const { until, timeout, ...options } = given;
     this.#teller = new Teller('langchain', '@langchain/core', options);
     this.#terms = { until, timeout };
     Object.defineProperty(this, OF_GRAPH, { value: true });

@@ -16,6 +16,7 @@ import { outsideTrace } from '../native';
 import { context } from './context';
 import type { DeedTerms } from './deed';
 import { InvalidArgumentError, isError, SinkwellError } from './errors';
+import { checked, INTEGRATION } from './options';
 import type { StepCall, StepMembers } from './step';
 import { idOf, newId, object, Teller, text, traceMembers, words, type TellerOptions } from './teller';
 
@@ -84,6 +85,7 @@ const known = new WeakMap<object, Watched>();
  * @throws {InvalidArgumentError} It is none of them.
  */
 export function watch<T extends object>(target: T, options: WatchOptions = {}): T {
+  checked('watch', options, INTEGRATION);
   const { protocol, isClient } = protocolOf(target);
   let watched = known.get(protocol);
   if (watched === undefined) {

@@ -12,6 +12,7 @@
  */
 import type { DeedTerms } from './deed';
 import { InvalidArgumentError } from './errors';
+import { checked, INTEGRATION } from './options';
 import { kindOf } from './outcome';
 import { now, type StepCall, type StepKind, type StepMembers, type StepOutcome } from './step';
 import { MOST_HANDOFFS, newId, object, put, take, Teller, text, type TellerOptions } from './teller';
@@ -140,7 +141,9 @@ export class Processor {
   readonly #unanswered = new Map<string, Unanswered>();
   readonly #approved = new Map<string, true>();
 
-  constructor({ until, timeout, ...options }: ProcessorOptions = {}) {
+  constructor(given: ProcessorOptions = {}) {
+    checked('Processor', given, INTEGRATION);
+    const { until, timeout, ...options } = given;
     this.#teller = new Teller('openai_agents', '@openai/agents-core', options);
     this.#terms = { until, timeout };
     this.#teller.watch();

@@ -9,6 +9,7 @@
 import type { ContentMode } from './content';
 import { Emitter, flush } from './emitter';
 import { SinkwellError, warn } from './errors';
+import { checked } from './options';
 import type { Span } from './span';
 import { traceOf } from './trace';
 
@@ -106,6 +107,7 @@ export class SinkwellSpanProcessor {
   readonly #permit: ContentMode | undefined;
 
   constructor(options: SpanProcessorOptions = {}) {
+    checked('SinkwellSpanProcessor', options, ['emitter', 'permit']);
     this.#emitter = options.emitter;
     this.#permit = options.permit;
   }

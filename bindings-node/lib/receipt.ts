@@ -2,6 +2,7 @@
 import type { NativeReceipts } from '../native';
 import { native, TimeoutError } from './errors';
 import { loop, whenReached } from './loop';
+import { checked, milliseconds } from './options';
 
 /** How an event ended in a lane. */
 export interface Ending {
@@ -85,6 +86,8 @@ export class Receipt {
   }
 
   #reach(stage: 'delivered' | 'journaled', options: WaitOptions | undefined): Promise<void> {
+    checked(stage, options, ['timeout']);
+    milliseconds(options?.timeout);
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
       const forget = whenReached(

@@ -1,6 +1,7 @@
 /** Calls of tools as events. */
 import { Emitter } from './emitter';
 import { InvalidArgumentError, warn } from './errors';
+import { checked } from './options';
 import { kindOf, outcomeOf } from './outcome';
 
 /** How calls of a tool become events. */
@@ -33,6 +34,7 @@ export function tool(...given: unknown[]): unknown {
     ToolOptions | undefined,
   ];
   if (typeof call !== 'function') throw new InvalidArgumentError('a tool is a function', 'tool');
+  checked('tool', options, ['emitter', 'name']);
   const known = name ?? options?.name ?? call.name;
   if (known === '')
     throw new InvalidArgumentError('a function without a name needs one: tool(name, f)', 'tool');

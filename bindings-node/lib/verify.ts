@@ -2,6 +2,7 @@
 import { verify as start } from '../native';
 import { trusted, type Keys } from './keys';
 import { act, loop } from './loop';
+import { checked } from './options';
 
 /** How to verify. */
 export interface VerifyOptions {
@@ -67,6 +68,7 @@ export async function verify(
   paths: string | readonly string[],
   options: VerifyOptions = {},
 ): Promise<Report> {
+  checked('verify', options, ['keys', 'checkpoints', 'silence', 'edges', 'strict', 'partial', 'lanes']);
   const { keys = {}, checkpoints = [], edges = false, strict = false, partial = false, lanes = [] } = options;
   const given = {
     keys: trusted(keys),

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InvalidArgumentError, VerificationError } from './errors';
 import type { Keys } from './keys';
+import { checked } from './options';
 
 /** How to judge what is shown. */
 export interface ViewOptions {
@@ -49,8 +50,10 @@ export class View {
  */
 export async function view(
   paths: string | Uint8Array | readonly (string | Uint8Array)[],
-  { keys = {}, checkpoints = [], strict = false, partial = false }: ViewOptions = {},
+  options: ViewOptions = {},
 ): Promise<View> {
+  checked('view', options, ['keys', 'checkpoints', 'strict', 'partial']);
+  const { keys = {}, checkpoints = [], strict = false, partial = false } = options;
   const inputs = typeof paths === 'string' || paths instanceof Uint8Array ? [paths] : [...paths];
   if (inputs.length === 0)
     throw new InvalidArgumentError('there is nothing to show: no path is given', 'paths');

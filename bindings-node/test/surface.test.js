@@ -249,3 +249,62 @@ test('a sink that tries everything changes nothing for anybody else', async (t) 
   assert.deepEqual(sinkwell.evaluateContentCapture(request), before);
   assert.deepEqual(sinkwell.authorityBoundary().mayChange, []);
 });
+
+test('options that would be read and ignored are refused', async (t) => {
+  const emitter = await Emitter.open({ agent, lanes: ['null'] });
+  t.after(() => emitter.shutdown());
+  const refused = async (call, message) => {
+    await assert.rejects(
+      async () => call(),
+      (error) => {
+        assert.equal(error.kind, 'invalid_argument');
+        assert.match(String(error), message);
+        return true;
+      },
+    );
+  };
+  const receipt = emitter.emit('com.example.n');
+  const { SinkwellSpanProcessor } = require('../dist/otel.js');
+  const { Handler } = require('../dist/langchain.js');
+  const { Watch } = require('../dist/ai_sdk.js');
+  await refused(
+    () => Emitter.open({ agent, lanes: ['null'] }, { sink: [] }),
+    /sink: an emitter has no option "sink"; known: sinks/,
+  );
+  await refused(
+    () => Emitter.openSync({ agent, lanes: ['null'] }, [{}]),
+    /options: an emitter takes an object of options/,
+  );
+  await refused(() => new SinkwellSpanProcessor(emitter), /as \{ emitter: … \}, not a Emitter/);
+  await refused(() => new Handler(emitter), /as \{ emitter: … \}/);
+  await refused(() => new Watch({ emiter: emitter }), /emiter: Watch has no option/);
+  await refused(() => receipt.delivered({ timeout: '5s' }), /timeout: a time is a number of milliseconds/);
+  await refused(
+    () => receipt.delivered(5000),
+    /delivered takes an object of options, as \{ timeout: … \}, not a number/,
+  );
+  await refused(() => emitter.flush(1000), /flush takes an object of options/);
+  await refused(() => emitter.shutdown({ timeout: -1 }), /timeout: a time/);
+  await refused(
+    () => sinkwell.verify('x', { k1: 'agent.pem.pub' }),
+    /k1: verify has no option "k1"; known: keys/,
+  );
+  await refused(() => sinkwell.verify('x', { keys: ['agent.pem.pub'] }), /keys: keys are named by their ids/);
+});
+
+test('what to send in place of what JSON does not know', () => {
+  const emitter = Emitter.openSync({ agent, lanes: ['null'] }, { manual: true });
+  class Mine {}
+  for (const [value, message] of [
+    [new Map(), 'a Map has no JSON form; send a plain object: Object.fromEntries(map)'],
+    [new Set(), 'a Set has no JSON form; send an array: [...set]'],
+    [Promise.resolve(1), 'a Promise has no JSON form; send what it resolves to: await it'],
+    [new Date(0), 'a Date has no JSON form; send it as a string'],
+    [new Mine(), 'a Mine has no JSON form; send a plain object of its members, as { ...it }, or a string'],
+  ])
+    assert.throws(() => emitter.emit('com.example.n', { value }), {
+      name: 'InvalidEventError',
+      where: 'data.value',
+      message,
+    });
+});

@@ -12,7 +12,7 @@ export declare class Watch {
         wrapGenerate(options: any): PromiseLike<any>;
         wrapStream(options: any): PromiseLike<any>;
     };
-    constructor({ until, timeout, ...options }?: WatchOptions);
+    constructor(given?: WatchOptions);
     /** Seals that nothing is watched any longer, and does nothing from now on. */
     stop(): void;
     /**

@@ -302,9 +302,9 @@ export declare class Emitter implements AsyncDisposable {
      * Resolves when every lane has delivered or declared what it was given, or the time is over; inside a sink of yours
      * at once, as it would wait for itself.
      */
-    flush({ timeout }?: EndOptions): Promise<ByLane<LaneReport>>;
+    flush(options?: EndOptions): Promise<ByLane<LaneReport>>;
     /** Ends the emitter: what is queued is delivered and every stream closed, as far as the time allows. */
-    shutdown({ timeout }?: EndOptions): Promise<ByLane<LaneReport>>;
+    shutdown(options?: EndOptions): Promise<ByLane<LaneReport>>;
     /** `await using`: shuts down. */
     [Symbol.asyncDispose](): Promise<void>;
     /** Counters and states in the Prometheus text format. */

@@ -11,6 +11,8 @@ export declare abstract class SinkwellError extends Error {
     constructor(message: string, where?: string);
     /** The class's name, also where a bundler has given the class another. */
     get name(): string;
+    /** What happened, and where. */
+    toString(): string;
 }
 /** The configuration document cannot be used. */
 export declare class InvalidConfigError extends SinkwellError {

@@ -2,6 +2,8 @@
 export type Json = null | boolean | number | string | readonly Json[] | {
     readonly [key: string]: Json;
 };
+/** A plain object, also one of another realm. */
+export declare function isPlain(value: object): boolean;
 /** The name of an error's class, which is all that may be said of somebody else's exception. */
 export declare function nameOfThrown(error: unknown): string;
 /** The value as JSON text. `place` is what errors call it. */

@@ -17,7 +17,7 @@ export declare class Handler {
     readonly awaitHandlers = true;
     /** What a deed rejects with must reach the program, or its tool would run: LangChain swallows it otherwise. */
     readonly raiseError = true;
-    constructor({ until, timeout, ...options }?: HandlerOptions);
+    constructor(given?: HandlerOptions);
     /** Seals that nothing is watched any longer, and does nothing from now on. */
     stop(): void;
     /** What LangChain asks of a handler: the same, wherever it is handed on to. */

@@ -30,7 +30,7 @@ interface Trace {
 /** A trace processor, for `addTraceProcessor`. */
 export declare class Processor {
     #private;
-    constructor({ until, timeout, ...options }?: ProcessorOptions);
+    constructor(given?: ProcessorOptions);
     /** A run begins. */
     onTraceStart({ traceId, name }: Trace): Promise<void>;
     /** A run has ended. */

@@ -27,4 +27,4 @@ export declare class View {
  *
  * @throws {VerificationError} There is nothing to show; its message says why.
  */
-export declare function view(paths: string | Uint8Array | readonly (string | Uint8Array)[], { keys, checkpoints, strict, partial }?: ViewOptions): Promise<View>;
+export declare function view(paths: string | Uint8Array | readonly (string | Uint8Array)[], options?: ViewOptions): Promise<View>;

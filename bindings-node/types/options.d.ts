@@ -1,0 +1,14 @@
+/**
+ * Refuses what is no object of options, and members that `call` does not know.
+ *
+ * @throws {InvalidArgumentError} It says which, and what is known.
+ */
+export declare function checked<T extends object>(call: string, options: T | undefined, members: readonly (keyof T & string)[]): void;
+/** What every integration of a framework takes. */
+export declare const INTEGRATION: readonly ["emitter", "permit", "until", "timeout"];
+/**
+ * A time in milliseconds.
+ *
+ * @throws {InvalidArgumentError} It is none.
+ */
+export declare function milliseconds(timeout: unknown): void;
