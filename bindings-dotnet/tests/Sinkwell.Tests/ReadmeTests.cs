@@ -28,6 +28,10 @@ public sealed partial class ReadmeTests
         ["Waiting for delivery/0"] = (Opened, """
             Console.WriteLine(string.Join(",", endings.Values.Select(ending => ending!.State)));
             """, ["run.completed"]),
+        ["Verifying/0"] = (
+            "using (var emitter = Emitter.Open(\"sinkwell.yaml\")) { emitter.Put(\"run.started\"); }\n",
+            "if (report.Verdict != \"sound\") throw new InvalidOperationException(report.Verdict);\n",
+            ["run.started"]),
     };
 
     private const string Opened = """

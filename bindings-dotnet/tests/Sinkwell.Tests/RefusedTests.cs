@@ -25,10 +25,12 @@ public sealed partial class RefusedTests : IDisposable
         { "a low surrogate", "\udc00a", "lone surrogate" },
         { "a decimal of more digits than a double has", 1.2345678901234567890123m, AsString },
         { "a decimal beyond 2^53", 9007199254740992m, AsString },
-        { "TimeSpan", TimeSpan.FromSeconds(1), AsString },
+        { "TimeSpan", TimeSpan.FromSeconds(1), "a TimeSpan has no JSON form; send its milliseconds as a number" },
         { "bytes", new byte[] { 1 }, AsString },
-        { "an object", new object(), AsString },
-        { "a function", () => 1, AsString },
+        { "an object", new object(), "a Object has no JSON form; send a dictionary of its members" },
+        { "an anonymous object", new { Tool = "search" }, "an anonymous type has no JSON form; send a dictionary of its members" },
+        { "a task", Task.FromResult(1), "a Task has no JSON form; await it" },
+        { "a function", () => 1, "a Func has no JSON form; send it as a string" },
         { "integer keys", new Dictionary<int, string> { [1] = "a" }, "a key must be a string" },
     };
 

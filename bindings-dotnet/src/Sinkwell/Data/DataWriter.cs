@@ -408,9 +408,26 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
     private void Leave() => _depth--;
 
     private static RefusedValueException Unsendable(object value) =>
-        new($"a {Name(value)} has no JSON form; send it as a string");
+        new($"{Name(value)} has no JSON form; {Remedy(value)}");
 
-    private static string Name(object value) => value is JsonElement ? "JsonElement that is undefined" : value.GetType().Name;
+    private static string Name(object value)
+    {
+        if (value is JsonElement)
+        {
+            return "a JsonElement that is undefined";
+        }
+        // The compiler's own names of anonymous types, and what stands behind a generic one's, tell nobody anything.
+        var name = value.GetType().Name;
+        return name.StartsWith('<') ? "an anonymous type" : $"a {name.Split('`')[0]}";
+    }
+
+    private static string Remedy(object value) => value switch
+    {
+        TimeSpan => "send its milliseconds as a number",
+        Task => "await it, and send its result",
+        byte[] or Memory<byte> or ReadOnlyMemory<byte> or Delegate or Exception or Uri or JsonElement or JsonNode => "send it as a string",
+        _ => "send a dictionary of its members, a JsonNode, or it as a string; EmitJson takes types with a contract",
+    };
 
     /// <summary>Where the walk is in an object or a list: the key, or how many items have been begun.</summary>
     private struct Step

@@ -170,6 +170,8 @@ internal class ValuesTest {
                 arguments(arrayOf("a", null), "[\"a\",null]"),
                 arguments(linkedSetOf(1, 2), "[1,2]"),
                 arguments(mapOf(Weekday.MONDAY to 1), "{\"MONDAY\":1}"),
+                arguments(Path.of("a", "b"), "\"a/b\""),
+                arguments(Path.of("a", "b").toFile(), "\"a/b\""),
                 arguments(UUID(0, 1), "\"00000000-0000-0000-0000-000000000001\""),
                 arguments(Instant.parse("2026-01-01T00:00:00.5Z"), "\"2026-01-01T00:00:00.500Z\""),
                 arguments(OffsetDateTime.parse("2026-01-01T02:00:00+02:00"), "\"2026-01-01T00:00:00Z\""),

@@ -264,6 +264,8 @@ internal class Values(
             is java.util.OptionalDouble -> value(if (value.isPresent) value.asDouble else null)
             is java.util.concurrent.atomic.AtomicBoolean -> value(value.get())
             is java.util.concurrent.atomic.AtomicReference<*> -> value(value.get())
+            // A path is an `Iterable` of paths, without end.
+            is java.nio.file.Path, is java.io.File, is java.net.URL -> text(value.toString())
             is UUID, is Instant, is LocalDate, is LocalTime, is LocalDateTime, is java.net.URI -> text(moment(value))
             is OffsetDateTime -> text(value.toInstant().toString())
             is ZonedDateTime -> text(value.toInstant().toString())
