@@ -298,22 +298,29 @@ answerWith('deliver', (message) => {
   });
 });
 
-async function health(sink: SinkLike | undefined): Promise<SinkHealth> {
+/** What a sink says of its health, whatever it says it with: nobody could catch what is thrown here. */
+async function health(sink: SinkLike | undefined): Promise<{ healthy: boolean; detail: string }> {
   try {
-    return (
-      (await (sink as Partial<GovernanceEventSink> | undefined)?.health?.()) ?? {
-        healthy: true,
-        detail: null,
-      }
-    );
+    const said: unknown = await (sink as Partial<GovernanceEventSink> | undefined)?.health?.();
+    const { healthy, detail } = (said ?? { healthy: true }) as { healthy?: unknown; detail?: unknown };
+    return { healthy: Boolean(healthy), detail: textOf(detail ?? '') };
   } catch (error) {
-    return { healthy: false, detail: String(error) };
+    return { healthy: false, detail: textOf(error) };
+  }
+}
+
+/** The value's own words, if it has any. */
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return nameOf(value);
   }
 }
 
 answerWith('health', (message) => {
   void inside.run(true, health, sinks.get(message.target)).then(({ healthy, detail }) => {
-    loop.delivered(message.token, Uint8Array.of(healthy ? TAKEN : RETRY), detail ?? '');
+    loop.delivered(message.token, Uint8Array.of(healthy ? TAKEN : RETRY), detail);
   });
 });
 

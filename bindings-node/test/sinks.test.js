@@ -194,6 +194,39 @@ for (const [name, nonsense] of Object.entries({
   });
 }
 
+test('whatever a sink says of its health, its lane takes it', async (t) => {
+  const mute = {
+    toString() {
+      throw new Error('mute');
+    },
+  };
+  const said = [
+    { healthy: false, detail: { code: 503 } },
+    { healthy: 'no', detail: 503 },
+    { healthy: true, detail: mute },
+    new Proxy(
+      {},
+      {
+        get() {
+          throw mute;
+        },
+      },
+    ),
+    503,
+  ];
+  let asked = 0;
+  const { sw } = await opened(t, {
+    name: 'js',
+    emit(event) {
+      if (host(event) && asked < said.length) throw new Error('away');
+    },
+    health: () => said[asked++ % said.length],
+  });
+  assert.equal((await sw.emit('com.x').delivered()).js.state, 'delivered');
+  assert.ok(asked >= said.length);
+  await sw.shutdown();
+});
+
 test('a sink that never settles fails its own lane only, and is left behind at the end', async (t) => {
   const { sw, out } = await opened(
     t,

@@ -165,8 +165,24 @@ class Raising(Plain):
         super().emit(event)
 
 
+class Speechless(Exception):
+    """Its words cannot be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("CANARY")
+
+
 @pytest.mark.parametrize(
-    "error", [RuntimeError("CANARY"), SystemExit(3), KeyboardInterrupt(), GeneratorExit()]
+    "error",
+    [
+        RuntimeError("CANARY"),
+        SystemExit(3),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+        Speechless(),
+        OSError("caf\udce9"),
+    ],
+    ids=lambda error: type(error).__name__,
 )
 def test_what_a_sink_raises_is_tried_again(config: dict[str, Any], error: BaseException) -> None:
     sink, other = Raising(error, 2), Plain()

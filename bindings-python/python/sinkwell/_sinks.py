@@ -125,7 +125,17 @@ def _failure(error: BaseException) -> tuple[str, str, str]:
         outcome = "refused"
     elif isinstance(error, Uncertain):
         outcome = "uncertain"
-    return outcome, name, f"{name}: {error}"
+    return outcome, name, _told(error)
+
+
+def _told(error: BaseException) -> str:
+    """Its type and its words, as far as they can be had: a lane must get an answer whatever was raised."""
+    name = type(error).__qualname__
+    try:
+        words = str(error)
+    except Exception:
+        return name
+    return f"{name}: {words}".encode("utf-8", "replace").decode()
 
 
 # --- where a sink's code runs -----------------------------------------------------------------------------
@@ -414,7 +424,7 @@ class SinkRunner:
             health = await _settled(ask(), self._asynchronous)
             job.answer(bool(health.healthy), None if health.detail is None else str(health.detail))
         except Exception as error:
-            job.answer(False, f"{type(error).__qualname__}: {error}")
+            job.answer(False, _told(error))
 
 
 class _NoAnswer(Exception):
@@ -451,7 +461,7 @@ class SignerRunner:
             given = await _settled(self._sign(job.inputs), self._asynchronous)
             job.answer([bytes(signature) for signature in given])
         except Exception as error:
-            job.fail(f"{type(error).__qualname__}: {error}")
+            job.fail(_told(error))
 
 
 # --- how the native half gets them ------------------------------------------------------------------------
