@@ -80,6 +80,17 @@ public sealed class Watch : IDisposable
     /// </summary>
     /// <param name="name">The agent's name.</param>
     /// <param name="body">What the agent does.</param>
+    public Task RunAsync(string name, Func<Task> body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return RunAsync<object?>(name, async () =>
+        {
+            await body().ConfigureAwait(false);
+            return null;
+        });
+    }
+
+    /// <inheritdoc cref="RunAsync(string, Func{Task})"/>
     /// <returns>What the body returns.</returns>
     public async Task<T> RunAsync<T>(string name, Func<Task<T>> body)
     {

@@ -49,6 +49,32 @@ public sealed partial class Emitter
         }
     }
 
+    /// <summary>As <see cref="Tool{T}(string, Func{T})"/>, of a call that returns nothing.</summary>
+    /// <param name="tool">The tool's name.</param>
+    /// <param name="call">The call.</param>
+    public void Tool(string tool, Action call)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        Tool<object?>(tool, () =>
+        {
+            call();
+            return null;
+        });
+    }
+
+    /// <summary>As <see cref="ToolAsync{T}(string, Func{Task{T}})"/>, of a call that returns nothing.</summary>
+    /// <param name="tool">The tool's name.</param>
+    /// <param name="call">The call.</param>
+    public Task ToolAsync(string tool, Func<Task> call)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        return ToolAsync<object?>(tool, async () =>
+        {
+            await call().ConfigureAwait(false);
+            return null;
+        });
+    }
+
     private void Told(string tool, long since, Exception? failure)
     {
         var outcome = OutcomeOf(failure);

@@ -241,8 +241,9 @@ public sealed class WatchTests
                 "act");
             using var client = new FunctionInvoking(watch.Client(new Model([Call("act", "c")], [new TextContent("done")])));
             var options = new ChatOptions { Tools = watch.Tools([act]) };
+            // A run that returns nothing.
             var failure = await Record.ExceptionAsync(() => watch.RunAsync(
-                "shop", () => Asked(client, [new(ChatRole.User, "x")], options, streamed: true, cancel.Token)));
+                "shop", async () => { await Asked(client, [new(ChatRole.User, "x")], options, streamed: true, cancel.Token); }));
             Assert.Equal(how == "cancelled", failure is OperationCanceledException);
         }
         var events = Events(path);

@@ -122,10 +122,27 @@ public sealed class ContextTests
         Assert.Throws<InvalidOperationException>(() => emitter.Tool<int>("pay", static () => throw new InvalidOperationException("MARKER")));
         await Assert.ThrowsAsync<TaskCanceledException>(() => emitter.ToolAsync("pay", static () => Task.FromCanceled<int>(new CancellationToken(true))));
         await Assert.ThrowsAsync<TimeoutException>(() => emitter.ToolAsync<int>("pay", static () => throw new TimeoutException("MARKER")));
+        // Calls that return nothing.
+        var calls = 0;
+        emitter.Tool("mail", () => { calls++; });
+        await emitter.ToolAsync("mail", async () =>
+        {
+            await Task.Yield();
+            calls++;
+        });
+        await Assert.ThrowsAsync<TimeoutException>(() => emitter.ToolAsync("mail", static async () =>
+        {
+            await Task.Yield();
+            throw new TimeoutException("MARKER");
+        }));
+        Assert.Equal(2, calls);
         await emitter.DisposeAsync();
         Assert.False(Emitter.IsInsideSink);
         Assert.Equal(
-            ["ok ", "ok ", "error System.InvalidOperationException", "cancelled System.Threading.Tasks.TaskCanceledException", "timeout System.TimeoutException"],
+            [
+                "ok ", "ok ", "error System.InvalidOperationException", "cancelled System.Threading.Tasks.TaskCanceledException", "timeout System.TimeoutException",
+                "ok ", "ok ", "timeout System.TimeoutException",
+            ],
             Events(file).Select(static e => $"{Text(e.GetProperty("data"), "outcome")} {Text(e.GetProperty("data"), "error.type")}"));
         Assert.Equal("pay\n\0", Text(Events(file).First().GetProperty("data"), "tool"));
         Assert.All(Events(file), static e => Assert.False(e.TryGetProperty("subject", out _)));
