@@ -17,5 +17,8 @@ for name in sinkwell linux-x86-64 langchain4j spring-ai; do
     cp "$stage/target/$name/$artifact-$version.jar" "$dist/"
     cp "bindings-jvm/$name/pom.xml" "$dist/$artifact-$version.pom"
     shipped "$dist/$artifact-$version.jar"
+    [[ $name == linux-x86-64 ]] && continue
+    cp "$stage/target/$name/$artifact-$version-sources.jar" "$dist/"
+    shipped "$dist/$artifact-$version-sources.jar"
 done
 cp bindings-jvm/pom.xml "$dist/sinkwell-parent-$version.pom"
