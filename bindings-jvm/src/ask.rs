@@ -1,4 +1,4 @@
-//! What is asked for each step, log record and deed, over JNI: bytes in, bytes out. uniffi has all of it, too, and takes ten to
+//! What is asked for each step, log record, deed and receipt, over JNI: bytes in, bytes out. uniffi has all of it, too, and takes ten to
 //! thirty microseconds for a call (docs/decisions/0009-jvm.md).
 //!
 //! `unsafe`: as [`emit`](crate::emit). A deed is called by a number, and so never by an address that is gone.
@@ -13,7 +13,7 @@ use jni_sys::{JNIEnv, jbyteArray, jclass, jint, jlong};
 use sinkwell::{Emitter, Error, Result, bridge};
 
 use crate::deed::{Attempted, NativeDeed, intend};
-use crate::emit::with_bytes;
+use crate::emit::{ask_outcome, with_bytes};
 use crate::emitter::blocking;
 use crate::error::guarded;
 
@@ -125,7 +125,8 @@ fn of_deed(number: jlong, what: jint, mut bytes: &[u8], extra: jlong) -> Result<
 /// ones where there is none) of kind and place, these two, and what happened.
 ///
 /// # Safety
-/// Called by the JVM; for what is asked of an emitter, `handle` is what `NativeEmitter::address` gave, and that object is alive.
+/// Called by the JVM; for what is asked of an emitter, `handle` is what `NativeEmitter::address` gave, and that object is alive; for
+/// what is asked of a receipt, as [`ask_outcome`].
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn Java_dev_sinkwell_internal_Fast_ask(
     env: *mut JNIEnv,
@@ -137,6 +138,10 @@ pub unsafe extern "system" fn Java_dev_sinkwell_internal_Fast_ask(
     number: jlong,
 ) -> jbyteArray {
     let ask = |bytes: &[u8]| {
+        if what > 13 {
+            // SAFETY: as the caller promises.
+            return unsafe { ask_outcome(handle, what, number) };
+        }
         if what > 6 {
             return of_deed(handle, what, bytes, number);
         }

@@ -78,7 +78,7 @@ pub(crate) fn intend(
 ) -> Result<Attempted> {
     let until = until.map(Until::parse).transpose()?;
     let timeout = timeout_ms.map_or(Terms::TIMEOUT, Duration::from_millis);
-    let intended = with_input(buffer, emitter.depth_limit(), |input| {
+    let intended = with_input(buffer, &[], emitter.depth_limit(), |input| {
         emitter.intend(input, Terms { until, timeout }, &wait(waited_ms))
     })?;
     Ok(match intended {
@@ -138,7 +138,7 @@ impl NativeDeed {
 
     /// Says what came of the act: data and content of an event.
     pub(crate) fn told(&self, result: &[u8]) -> Result<()> {
-        with_input(result, self.emitter.depth_limit(), |input| match &mut *self.state() {
+        with_input(result, &[], self.emitter.depth_limit(), |input| match &mut *self.state() {
             State::Act(act) => self.emitter.say_of_deed_input(act, input),
             _ => Err(gone()),
         })

@@ -3,16 +3,17 @@
 //! `unsafe`: JNI is a table of C functions, and what crosses are addresses. Each function is called by
 //! `dev.sinkwell.internal.Fast` only, with what it was handed here before.
 
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
-use jni_sys::{JNIEnv, jbyteArray, jclass, jint, jlong};
-use sinkwell::{Attempt, Emitter, Error, Receipt, Wait};
+use jni_sys::{JNIEnv, jbyteArray, jcharArray, jclass, jint, jlong};
+use sinkwell::{Attempt, Emitter, Error, Receipt, Result, Wait, host};
 
-use crate::error::{Failure, guarded};
+use crate::error::guarded;
 use crate::event::with_input;
-use crate::receipt::NativeReceipt;
+use crate::receipt::{self, NativeReceipt};
 
-/// Buffers up to here are copied to the stack.
+/// So many bytes, or units, are copied to the stack.
 const SMALL: usize = 1024;
 
 /// What an emit that was no plain success came to.
@@ -22,7 +23,7 @@ enum Outcome {
     NoRoom(Duration),
 }
 
-/// What Kotlin reads of it.
+/// The same, by way of uniffi.
 #[derive(uniffi::Enum)]
 pub enum Emitted {
     /// The event is in the lanes.
@@ -51,37 +52,79 @@ pub(crate) fn wait(waited_ms: i64) -> Wait {
     }
 }
 
+/// Room for a copy that is made at once, and not cleared before.
+struct Room<T> {
+    small: [MaybeUninit<T>; SMALL],
+    large: Vec<T>,
+}
+
+impl<T: Copy> Room<T> {
+    fn new() -> Self {
+        Self { small: [const { MaybeUninit::uninit() }; SMALL], large: Vec::new() }
+    }
+
+    /// What `fill` writes: so many of them, at that address.
+    ///
+    /// # Safety
+    /// `T` is a number, and `fill` writes all of them, or leaves an exception pending.
+    unsafe fn filled(&mut self, length: jint, fill: impl FnOnce(*mut T)) -> &[T] {
+        let wanted = usize::try_from(length).unwrap_or_default();
+        let start = if wanted <= SMALL {
+            self.small.as_mut_ptr().cast()
+        } else {
+            self.large.reserve(wanted);
+            self.large.as_mut_ptr()
+        };
+        fill(start);
+        // SAFETY: there is room for so many, and the caller promises that they are written.
+        unsafe { std::slice::from_raw_parts(start, wanted) }
+    }
+}
+
 /// Copies the first `length` bytes of an array of the JVM's, and passes them on.
 ///
 /// # Safety
-/// `env` and `array` are what the JVM passed to the function that runs, on this thread.
+/// `env` and `array` are what the JVM passed to the function that runs, on this thread; the array is as long.
 pub(crate) unsafe fn with_bytes<T>(
     env: *mut JNIEnv,
     array: jbyteArray,
     length: jint,
     then: impl FnOnce(&[u8]) -> T,
 ) -> T {
-    let wanted = usize::try_from(length).unwrap_or_default();
-    let mut small = [0u8; SMALL];
-    let mut large = Vec::new();
-    let bytes: &mut [u8] = match small.get_mut(..wanted) {
-        Some(small) => small,
-        None => {
-            large.resize(wanted, 0);
-            &mut large
-        }
+    let mut room = Room::new();
+    // SAFETY: the JVM's own table; it copies what lies within the array.
+    let bytes = unsafe {
+        let copy = |to: *mut u8| ((**env).v1_1.GetByteArrayRegion)(env, array, 0, length, to.cast());
+        room.filled(length, copy)
     };
-    // SAFETY: the JVM's own table; it copies only what lies within the array, and has an exception pending otherwise.
-    unsafe {
-        let table = &(**env).v1_1;
-        (table.GetByteArrayRegion)(env, array, 0, length, bytes.as_mut_ptr().cast());
-    }
     then(bytes)
 }
 
-/// Emits the event in the first `length` bytes of `buffer`. 0: it is in the lanes; an even address: so it is, and that is
-/// where `emitted` finds the receipt, which only `keep` asks for; an odd one: it is in none, and `emitted` says why at the
-/// address before it. Each address is asked about once, or forgotten.
+/// As [`with_bytes`], of units of text.
+///
+/// # Safety
+/// As [`with_bytes`].
+unsafe fn with_units<T>(
+    env: *mut JNIEnv,
+    array: jcharArray,
+    count: jint,
+    then: impl FnOnce(&[u16]) -> T,
+) -> T {
+    if count == 0 {
+        return then(&[]);
+    }
+    let mut room = Room::new();
+    // SAFETY: as in `with_bytes`.
+    let units = unsafe {
+        let copy = |to: *mut u16| ((**env).v1_1.GetCharArrayRegion)(env, array, 0, count, to);
+        room.filled(count, copy)
+    };
+    then(units)
+}
+
+/// Emits the event in the first `length` bytes of `buffer`, with the first `count` of `units`. 0: it is in the lanes; an even address: so it is, and that
+/// is the receipt's ([`ask_outcome`]), which only `keep` asks for; an odd one: it is in none, and why is said at the address before
+/// it. A receipt is forgotten in the end, a reason asked for once.
 ///
 /// # Safety
 /// Called by the JVM; `emitter` is what `NativeEmitter::address` gave, and that object is alive.
@@ -92,17 +135,23 @@ pub unsafe extern "system" fn Java_dev_sinkwell_internal_Fast_emit(
     emitter: jlong,
     buffer: jbyteArray,
     length: jint,
+    units: jcharArray,
+    count: jint,
     keep: u8,
     waited_ms: jlong,
 ) -> jlong {
     let outcome = guarded(|| {
         // SAFETY: the address of an emitter that lives, as Kotlin holds the object meanwhile.
         let emitter = unsafe { &*(emitter as usize as *const Emitter) };
-        let emit = |bytes: &[u8]| {
-            with_input(bytes, emitter.depth_limit(), |input| emitter.emit_waiting(input, &wait(waited_ms)))
+        let emit = |bytes: &[u8], units: &[u16]| {
+            with_input(bytes, units, emitter.depth_limit(), |input| {
+                emitter.emit_waiting(input, &wait(waited_ms))
+            })
         };
         // SAFETY: what the JVM passed.
-        unsafe { with_bytes(env, buffer, length, emit) }
+        unsafe {
+            with_bytes(env, buffer, length, |bytes| with_units(env, units, count, |units| emit(bytes, units)))
+        }
     });
     let (outcome, mark) = match outcome {
         Ok(Attempt::Accepted(_)) if keep == 0 => return 0,
@@ -114,22 +163,43 @@ pub unsafe extern "system" fn Java_dev_sinkwell_internal_Fast_emit(
     Box::into_raw(Box::new(outcome)) as usize as jlong + mark
 }
 
-/// What an emit came to that did not answer 0. Each address once.
-#[uniffi::export]
-fn emitted(address: i64) -> Result<Emitted, Failure> {
-    // SAFETY: an address that an emit answered, which nobody has asked about before.
-    let outcome = unsafe { Box::from_raw(address as usize as *mut Outcome) };
-    match *outcome {
-        Outcome::Receipt(receipt) => Ok(Emitted::Receipt { receipt: NativeReceipt { receipt }.into() }),
-        Outcome::NoRoom(limit) => Ok(Emitted::NoRoom { limit_ms: milliseconds(limit) }),
-        Outcome::Failed(e) => Err(e.into()),
-    }
-}
-
-/// Drops what an emit came to, unasked.
+/// Asks what an emit came to that did not answer 0. Of a receipt as often as one likes, until it is forgotten; why an event is in
+/// no lane once, and for how many milliseconds its caller may wait for room where that is all.
 ///
 /// # Safety
-/// As `emitted`.
+/// `address` is one that an emit answered, without its mark, and nobody has forgotten it or asked it why.
+pub(crate) unsafe fn ask_outcome(address: jlong, what: jint, number: jlong) -> Result<Option<Vec<u8>>> {
+    let address = address as usize as *mut Outcome;
+    if what == 19 {
+        // SAFETY: as the caller promises.
+        return match *unsafe { Box::from_raw(address) } {
+            Outcome::NoRoom(limit) => Ok(Some(milliseconds(limit).to_le_bytes().to_vec())),
+            Outcome::Failed(e) => Err(e),
+            Outcome::Receipt(_) => Err(Error::internal("the event is in its lanes; please report")),
+        };
+    }
+    // SAFETY: as the caller promises.
+    let Outcome::Receipt(receipt) = (unsafe { &*address }) else {
+        return Err(Error::internal("there is no receipt; please report"));
+    };
+    Ok(match what {
+        14 => Some(host::receipt_json(receipt)),
+        15 => Some(host::endings_json(receipt)),
+        16 | 17 => {
+            receipt::on(receipt, what == 17, number as u64)?;
+            None
+        }
+        _ => {
+            let part = usize::try_from(number).ok();
+            part.and_then(|part| receipt.salt(part)).map(|salt| salt.to_vec())
+        }
+    })
+}
+
+/// Drops what an emit came to.
+///
+/// # Safety
+/// As [`ask_outcome`].
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn Java_dev_sinkwell_internal_Fast_forget(
     _env: *mut JNIEnv,

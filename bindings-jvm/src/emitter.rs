@@ -146,7 +146,7 @@ impl NativeEmitter {
     /// `Fast.emit` by way of uniffi, for comparison (bench/jvm).
     fn emit(&self, buffer: Vec<u8>, waited_ms: i64) -> Result<Emitted, Failure> {
         let emit = || {
-            with_input(&buffer, self.emitter.depth_limit(), |input| {
+            with_input(&buffer, &[], self.emitter.depth_limit(), |input| {
                 self.emitter.emit_waiting(input, &wait(waited_ms))
             })
         };

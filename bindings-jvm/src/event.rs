@@ -6,7 +6,7 @@
 //! | 1 … 14 | UTF-8: type, subject, severity, run, parent run, turn, attempt, agent, tenant, time, id, causation, correlation, child |
 //! | 15 … 18 | UTF-8: the trace context's trace id, span id and state; one byte: its flags |
 //! | 19 | one byte: whether it is terminal |
-//! | 20 | the data: a stream of values (`sinkwell::json::stream_into` has the table of tags) |
+//! | 20 | the data: a stream of values (`core/src/json/stream.rs` has the table of tags) |
 //! | 21 | the data: JSON text |
 //! | 22 | the data: 32 bits, which keys they have ([`know`](crate::keys::know)), and a stream of their values |
 //! | 30 | nothing: a content part begins; what follows is about it |
@@ -15,15 +15,18 @@
 //! | 39 | the part's tokens: 64 bits |
 //! | 41 … 47 | UTF-8, of the code around: run, parent run, turn, attempt, causation, correlation, agent |
 //!
+//! An event that is emitted brings the texts of its data beside the buffer, as the UTF-16 that the JVM has them in.
+//!
 //! A text that is not UTF-8 (a lone surrogate, as its three bytes) is refused here, as the core's types cannot hold it; in
 //! data, by the core.
 
 use std::cell::RefCell;
+use std::mem::take;
 use std::sync::Arc;
 
 use sinkwell::content::{Body, Part};
 use sinkwell::event::{Ambient, Data, Trace, invalid_data};
-use sinkwell::json::{ObjectWriter, StreamError, Value, stream_into, values_into};
+use sinkwell::json::{ObjectWriter, StreamError, Value, stream_apart_into, values_into};
 use sinkwell::{Error, EventInput, Result};
 
 thread_local! {
@@ -55,42 +58,42 @@ const AROUND: [&str; 7] = ["run", "parent_run", "turn", "attempt", "causation", 
 /// The names of a part's members, from field 31 on.
 const MEMBERS: [&str; 7] = ["class", "mediatype", "role", "ref", "summary", "permit", "text"];
 
-/// Reads the fields of a buffer and passes the event to `then`. `depth` is the limit for data.
+/// Reads the fields of a buffer and passes the event to `then`. `units` are those of the texts of data that stand apart, `depth` is
+/// the limit for data.
 pub(crate) fn with_input<T>(
     buffer: &[u8],
+    units: &[u16],
     depth: usize,
     then: impl FnOnce(EventInput<'_>) -> Result<T>,
 ) -> Result<T> {
-    let mut fields = Fields::default();
-    fields.read(buffer)?;
-    let given = fields.data;
-    let mut input = fields.input()?;
-    let (keys, stream) = match given {
-        Given::Nothing => return then(input),
-        Given::Json(text) => {
-            input.data = Data::Json(text);
-            return then(input);
-        }
-        Given::Stream(stream) => (None, stream),
-        Given::Values(numbered) => {
-            let (number, stream) = numbered.split_first_chunk().ok_or_else(broken)?;
-            (Some(crate::keys::known(u32::from_le_bytes(*number)).ok_or_else(broken)?), stream)
-        }
-    };
+    // An event is large, so it is made where it stays until it is passed on.
     let run = |writer: &mut ObjectWriter| {
+        let mut fields = Fields::default();
+        fields.read(buffer)?;
+        fields.complete()?;
+        let (keys, stream) = match fields.data {
+            Given::Nothing => return then(take(&mut fields.input)),
+            Given::Json(text) => {
+                fields.input.data = Data::Json(text);
+                return then(take(&mut fields.input));
+            }
+            Given::Stream(stream) => (None, stream),
+            Given::Values(numbered) => {
+                let (number, stream) = numbered.split_first_chunk().ok_or_else(broken)?;
+                (Some(crate::keys::known(u32::from_le_bytes(*number)).ok_or_else(broken)?), stream)
+            }
+        };
         writer.reset(depth);
         match keys {
-            Some(keys) => values_into(keys, stream, writer),
-            None => stream_into(stream, writer),
+            Some(keys) => values_into(keys, stream, units, writer),
+            None => stream_apart_into(stream, units, writer),
         }
         .map_err(|e| match e {
             StreamError::Broken => broken(),
             StreamError::Refused(e) => invalid_data(&e),
         })?;
-        // For as long as the writer is borrowed.
-        let mut input: EventInput<'_> = input;
-        input.data = Data::Object(writer);
-        then(input)
+        fields.input.data = Data::Object(writer);
+        then(take(&mut fields.input))
     };
     WRITER.with(|writer| match writer.try_borrow_mut() {
         Ok(mut writer) => run(&mut writer),
@@ -198,26 +201,26 @@ impl<'a> Fields<'a> {
         self.parts.last_mut().ok_or_else(broken)
     }
 
-    /// The event, without its data.
-    fn input(self) -> Result<EventInput<'a>> {
-        let Self { mut input, trace: [trace_id, span_id, state], flags, data: _, parts, around } = self;
+    /// What of the event needs more than one field.
+    fn complete(&mut self) -> Result<()> {
+        let [trace_id, span_id, state] = self.trace;
         if trace_id.is_some() || span_id.is_some() {
             // A trace context comes from other processes: what is no text there, the core leaves out.
             let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).unwrap_or("\u{FFFD}");
-            input.trace = Some(Trace {
+            self.input.trace = Some(Trace {
                 trace_id: trace_id.map(text).unwrap_or_default(),
                 span_id: span_id.map(text).unwrap_or_default(),
-                flags,
+                flags: self.flags,
                 state: state.map(text),
             });
         }
-        for (i, part) in parts.iter().enumerate() {
-            input.content.push(part.read(&format!("content[{i}]"))?);
+        for (i, part) in self.parts.iter().enumerate() {
+            self.input.content.push(part.read(&format!("content[{i}]"))?);
         }
-        Ok(match around {
-            Some(around) => input.within(&around),
-            None => input,
-        })
+        if let Some(around) = self.around.take() {
+            self.input = take(&mut self.input).within(&around);
+        }
+        Ok(())
     }
 }
 

@@ -1,17 +1,17 @@
 //! Receipts: what became of one event, now and in the end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use sinkwell::host;
 use sinkwell::receipt::Stage;
+use sinkwell::{Receipt, Result, host};
 
-use crate::error::Failure;
+use crate::error::{Failure, guarded};
 use crate::mail::Completion;
 
 /// A receipt.
 #[derive(uniffi::Object)]
 pub struct NativeReceipt {
-    pub(crate) receipt: sinkwell::Receipt,
+    pub(crate) receipt: Receipt,
 }
 
 #[uniffi::export]
@@ -37,27 +37,27 @@ impl NativeReceipt {
     }
 
     /// Has the token told, with the endings, once a stage is reached.
-    fn on(&self, journaled: bool, token: u64) -> Result<(), Failure> {
-        let stage = if journaled { Stage::Journaled } else { Stage::Delivered };
-        let (receipt, done) = (self.receipt.clone(), Completion::new(token));
-        let done = Arc::new(std::sync::Mutex::new(Some(done)));
-        let later = Arc::clone(&done);
-        let take = |done: &std::sync::Mutex<Option<Completion>>| {
-            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
-        };
-        self.receipt
-            .on(stage, move || {
-                let Some(done) = take(&later) else { return };
-                done.tell(crate::error::guarded(|| {
-                    receipt.check_journaled(stage)?;
-                    Ok(host::endings_json(&receipt))
-                }));
-            })
-            .map_err(|e| {
-                if let Some(done) = take(&done) {
-                    done.forget();
-                }
-                e.into()
-            })
+    fn on(&self, journaled: bool, token: u64) -> std::result::Result<(), Failure> {
+        Ok(on(&self.receipt, journaled, token)?)
     }
+}
+
+/// See [`NativeReceipt::on`].
+pub(crate) fn on(receipt: &Receipt, journaled: bool, token: u64) -> Result<()> {
+    let stage = if journaled { Stage::Journaled } else { Stage::Delivered };
+    let done = Arc::new(Mutex::new(Some(Completion::new(token))));
+    let (later, asked) = (Arc::clone(&done), receipt.clone());
+    let take = |done: &Mutex<Option<Completion>>| done.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let told = move || {
+        let Some(done) = take(&later) else { return };
+        done.tell(guarded(|| {
+            asked.check_journaled(stage)?;
+            Ok(host::endings_json(&asked))
+        }));
+    };
+    receipt.on(stage, told).inspect_err(|_| {
+        if let Some(done) = take(&done) {
+            done.forget();
+        }
+    })
 }

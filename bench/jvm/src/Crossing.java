@@ -53,9 +53,9 @@ public final class Crossing {
         var uniffi = (NativeEmitter) field.get(emitter);
         var address = uniffi.address();
         var map = Event.data(7);
-        var whole = buffer(map);
-        var bare = buffer(null);
-        var bytes = whole.copy();
+        var whole = buffer(map, true);
+        var bare = buffer(null, true);
+        var bytes = buffer(map, false).copy();
         var provider = openTelemetry();
         var logger = provider.get("bench");
         Runnable nothing = () -> {};
@@ -112,24 +112,24 @@ public final class Crossing {
     }
 
     /** An event as it crosses, its keys known: as often as that takes. */
-    private static Buffer buffer(Map<String, Object> data) {
+    private static Buffer buffer(Map<String, Object> data, boolean apart) {
         Buffer out = null;
         for (var i = 0; i < 5; i++) {
             out = new Buffer();
-            Draft.INSTANCE.write(out, Event.TYPE, data, null, 64);
+            Draft.INSTANCE.write(out, Event.TYPE, data, null, 64, apart);
         }
         return out;
     }
 
     private static void write(Map<String, Object> data) {
         var out = Buffer.Companion.take();
-        Draft.INSTANCE.write(out, Event.TYPE, data, null, 64);
+        Draft.INSTANCE.write(out, Event.TYPE, data, null, 64, true);
         sum += out.length;
         Buffer.Companion.give(out);
     }
 
     private static long cross(long emitter, Buffer buffer) {
-        return Fast.emit(emitter, buffer.bytes, buffer.length, false, 0);
+        return Fast.emit(emitter, buffer.bytes, buffer.length, buffer.units, buffer.count, false, 0);
     }
 
     private static void byUniffi(NativeEmitter emitter, byte[] buffer) {

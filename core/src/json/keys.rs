@@ -56,6 +56,13 @@ impl Keys {
         Ok(Self { text: text.into(), quoted: quoted.into(), places: places.into() })
     }
 
+    /// The one whose value comes after so many others.
+    pub(super) fn nth(&self, at: usize) -> &str {
+        let end = |i: usize| self.places[i].end;
+        let place = self.places.iter().position(|place| place.at == at);
+        place.map_or("", |i| &self.text[i.checked_sub(1).map_or(0, end)..end(i)])
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

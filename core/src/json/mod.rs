@@ -17,6 +17,7 @@ mod plain;
 #[cfg(feature = "serde")]
 mod ser;
 mod stream;
+mod utf16;
 mod value;
 pub(crate) mod words;
 mod writer;
@@ -35,7 +36,7 @@ pub use parse::{JsonError, parse, parse_into, parse_limited};
 pub use plain::{Plain, Spelled, read_plain};
 #[cfg(feature = "serde")]
 pub(crate) use ser::Members;
-pub use stream::{StreamError, stream_into, values_into};
+pub use stream::{StreamError, stream_apart_into, stream_into, values_into};
 pub use value::Value;
 pub use writer::{Canonical, ObjectWriter, compare_keys, write_string};
 

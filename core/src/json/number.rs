@@ -30,6 +30,17 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64) -> Result<(), JsonError> {
     Ok(())
 }
 
+/// As [`write_f64`], of a number that every reader holds to be the same.
+///
+/// # Errors
+/// As [`write_f64`]; or it is integral and outside ±(2^53−1).
+pub(super) fn write_safe_f64(out: &mut Vec<u8>, value: f64) -> Result<(), JsonError> {
+    if is_unsafe_integer(value) {
+        return Err(JsonError::unsafe_integer());
+    }
+    write_f64(out, value)
+}
+
 /// Appends a number that has three decimals at most, as most that people mean have, in an eighth of the time that the general
 /// way takes; nothing otherwise.
 ///

@@ -318,6 +318,13 @@ impl Builder for Plain {
 }
 
 impl Wide for Plain {
+    fn units(&mut self, units: &[u16]) -> Result<(), JsonError> {
+        match String::from_utf16(units) {
+            Ok(text) => self.text(text.as_bytes()),
+            Err(_) => self.spelled(String::from_utf16_lossy(units)),
+        }
+        Ok(())
+    }
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), JsonError> {
         self.binary(bytes);
         Ok(())

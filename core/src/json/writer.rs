@@ -7,11 +7,12 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::DEFAULT_DEPTH;
 use super::keys::Keys;
-use super::number::{is_unsafe_integer, safe, write_i64};
+use super::number::{safe, write_i64, write_safe_f64};
 use super::parse::{Builder, JsonError};
+use super::utf16::{LONE_SURROGATE, write_utf16};
 use super::words::{below, equal};
-use super::{DEFAULT_DEPTH, write_f64};
 
 /// Compares keys by UTF-16 code units, as RFC 8785 orders them.
 #[must_use]
@@ -60,22 +61,27 @@ pub fn write_string(out: &mut Vec<u8>, s: &str) {
 #[inline(never)]
 fn escape(out: &mut Vec<u8>, mut rest: &[u8]) {
     while let Some((byte, after)) = rest.split_first() {
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            0x0C => out.extend_from_slice(b"\\f"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            _ => {
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&crate::hex::pair(*byte));
-            }
-        }
+        escape_one(out, *byte);
         let (start, escaped) = after.split_at(plain(after));
         out.extend_from_slice(start);
         rest = escaped;
+    }
+}
+
+/// Appends a character that is escaped.
+pub(super) fn escape_one(out: &mut Vec<u8>, byte: u8) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        0x08 => out.extend_from_slice(b"\\b"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        0x0C => out.extend_from_slice(b"\\f"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&crate::hex::pair(byte));
+        }
     }
 }
 
@@ -114,6 +120,8 @@ pub struct ObjectWriter {
     members: Vec<Member>,
     frames: Vec<Frame>,
     scratch: Vec<u8>,
+    /// Room for texts that came as UTF-16.
+    pub(super) narrowed: Vec<u8>,
     depth: usize,
     done: bool,
 }
@@ -182,6 +190,7 @@ impl ObjectWriter {
             members: Vec::new(),
             frames: Vec::new(),
             scratch: Vec::new(),
+            narrowed: Vec::new(),
             depth,
             done: false,
         }
@@ -195,6 +204,11 @@ impl ObjectWriter {
         self.frames.clear();
         self.depth = depth;
         self.done = false;
+    }
+
+    /// How deep its object may nest.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
     }
 
     /// Whether nothing has been written.
@@ -416,31 +430,38 @@ impl ObjectWriter {
         Ok(())
     }
 
-    /// Writes an object with these keys; `value` writes the value of the key that is at a place in the order in which
-    /// values come, and is asked for them in canonical order.
+    /// Writes an object with these keys, and asks for the values in canonical order, by their places in the order in which they
+    /// come. `simple` appends a value that is neither an object nor a list, and says whether it has escapes; or `value` writes it.
     pub(super) fn object_with<E: From<JsonError>>(
         &mut self,
         keys: &Keys,
+        mut simple: impl FnMut(&mut Vec<u8>, usize) -> Result<Option<bool>, E>,
         mut value: impl FnMut(&mut Self, usize) -> Result<(), E>,
     ) -> Result<(), E> {
         self.open(true)?;
         let (inside, base) = (self.frames.len(), self.keys.len());
         self.keys.push_str(&keys.text);
+        self.members.reserve(keys.len());
         let (mut from, mut quoted_from) = (0, 1);
         for (i, key) in keys.places.iter().enumerate() {
-            if let Some(frame) = self.frames.last_mut() {
-                frame.count += 1;
-                frame.pending_key = true;
-            }
             let at = self.buf.len() + usize::from(i > 0);
             self.buf.extend_from_slice(&keys.quoted[quoted_from..key.quoted_end]);
+            let value_at = self.buf.len();
+            let written = simple(&mut self.buf, key.at)?;
             self.members.push(Member {
                 key: base + from..base + key.end,
                 whole: at..self.buf.len(),
-                value_at: self.buf.len(),
-                escaped: false,
+                value_at,
+                escaped: written.unwrap_or_default(),
             });
             (from, quoted_from) = (key.end, key.quoted_end);
+            if written.is_some() {
+                continue;
+            }
+            if let Some(frame) = self.frames.last_mut() {
+                frame.count = i + 1;
+                frame.pending_key = true;
+            }
             value(self, key.at)?;
             let one = |frame: &Frame| !frame.pending_key && frame.count == i + 1;
             if self.frames.len() != inside || !self.frames.last().is_some_and(one) {
@@ -466,6 +487,22 @@ impl ObjectWriter {
         Ok(())
     }
 
+    /// Writes a string that is UTF-16.
+    ///
+    /// # Errors
+    /// As [`string`](Self::string); or it holds half of a character.
+    pub(super) fn utf16(&mut self, units: &[u16]) -> Result<(), JsonError> {
+        self.before_value()?;
+        let Some(escaped) = write_utf16(&mut self.buf, units) else {
+            return self.located(Err(JsonError::new(LONE_SURROGATE)));
+        };
+        self.after_value();
+        if let Some(member) = self.members.last_mut() {
+            member.escaped = escaped;
+        }
+        Ok(())
+    }
+
     /// Writes an integer.
     ///
     /// # Errors
@@ -484,10 +521,7 @@ impl ObjectWriter {
     /// NaN, an infinity, or an integral value outside ±(2^53−1).
     pub fn float(&mut self, value: f64) -> Result<(), JsonError> {
         self.before_value()?;
-        if is_unsafe_integer(value) {
-            return self.located(Err(JsonError::unsafe_integer()));
-        }
-        if let Err(e) = write_f64(&mut self.buf, value) {
+        if let Err(e) = write_safe_f64(&mut self.buf, value) {
             return self.located(Err(e));
         }
         self.after_value();

@@ -2990,7 +2990,7 @@ public func FfiConverterTypeAttempted_lower(_ value: Attempted) -> RustBuffer {
 
 
 /**
- * What Kotlin reads of it.
+ * The same, by way of uniffi.
  */
 
 public enum Emitted {
@@ -3779,17 +3779,6 @@ fileprivate struct FfiConverterDictionaryStringUInt8: FfiConverterRustBuffer {
     }
 }
 /**
- * What an emit came to that did not answer 0. Each address once.
- */
-public func emitted(address: Int64)throws  -> Emitted  {
-    return try  FfiConverterTypeEmitted_lift(try rustCallWithError(FfiConverterTypeFailure_lift) {
-        uniffiCallStatus in
-    uniffi_sinkwell_jvm_fn_func_emitted(
-        FfiConverterInt64.lower(address),uniffiCallStatus
-    )
-})
-}
-/**
  * Opens the process's default emitter as the program says.
  */
 public func configureDefault(terms: Terms)throws  -> NativeEmitter  {
@@ -4011,9 +4000,6 @@ private let initializationResult: InitializationResult = {
     let scaffolding_contract_version = ffi_sinkwell_jvm_uniffi_contract_version()
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
-    }
-    if (uniffi_sinkwell_jvm_checksum_func_emitted() != 42555) {
-        return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_sinkwell_jvm_checksum_func_configure_default() != 8050) {
         return InitializationResult.apiChecksumMismatch

@@ -578,11 +578,6 @@ RustBuffer uniffi_sinkwell_jvm_fn_method_nativevacuum_finish(uint64_t ptr, int8_
 RustBuffer uniffi_sinkwell_jvm_fn_method_nativevacuum_push(uint64_t ptr, RustBuffer bytes, RustCallStatus *_Nonnull out_status
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_SINKWELL_JVM_FN_FUNC_EMITTED
-#define UNIFFI_FFIDEF_UNIFFI_SINKWELL_JVM_FN_FUNC_EMITTED
-RustBuffer uniffi_sinkwell_jvm_fn_func_emitted(int64_t address, RustCallStatus *_Nonnull out_status
-);
-#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_SINKWELL_JVM_FN_FUNC_CONFIGURE_DEFAULT
 #define UNIFFI_FFIDEF_UNIFFI_SINKWELL_JVM_FN_FUNC_CONFIGURE_DEFAULT
 uint64_t uniffi_sinkwell_jvm_fn_func_configure_default(RustBuffer terms, RustCallStatus *_Nonnull out_status
@@ -942,12 +937,6 @@ void ffi_sinkwell_jvm_rust_future_free_void(uint64_t handle
 #ifndef UNIFFI_FFIDEF_FFI_SINKWELL_JVM_RUST_FUTURE_COMPLETE_VOID
 #define UNIFFI_FFIDEF_FFI_SINKWELL_JVM_RUST_FUTURE_COMPLETE_VOID
 void ffi_sinkwell_jvm_rust_future_complete_void(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_SINKWELL_JVM_CHECKSUM_FUNC_EMITTED
-#define UNIFFI_FFIDEF_UNIFFI_SINKWELL_JVM_CHECKSUM_FUNC_EMITTED
-uint16_t uniffi_sinkwell_jvm_checksum_func_emitted(void
-
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_SINKWELL_JVM_CHECKSUM_FUNC_CONFIGURE_DEFAULT

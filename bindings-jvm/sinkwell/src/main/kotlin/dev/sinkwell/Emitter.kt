@@ -4,7 +4,6 @@ import dev.sinkwell.internal.Buffer
 import dev.sinkwell.internal.Described
 import dev.sinkwell.internal.Diagnostics
 import dev.sinkwell.internal.Draft
-import dev.sinkwell.internal.Emitted
 import dev.sinkwell.internal.Fast
 import dev.sinkwell.internal.From
 import dev.sinkwell.internal.HeldDeed
@@ -21,7 +20,6 @@ import dev.sinkwell.internal.Terms
 import dev.sinkwell.internal.Values
 import dev.sinkwell.internal.core
 import dev.sinkwell.internal.describe
-import dev.sinkwell.internal.emitted
 import dev.sinkwell.internal.json
 import dev.sinkwell.internal.offCarrier
 import dev.sinkwell.internal.openEmitter
@@ -138,7 +136,7 @@ public class Emitter internal constructor(
     ): CompletableFuture<Receipt> {
         val buffer = Buffer()
         try {
-            Draft.write(buffer, type, data, options, depth)
+            Draft.write(buffer, type, data, options, depth, apart = true)
         } catch (e: SinkwellException) {
             return CompletableFuture.failedFuture(e)
         }
@@ -169,7 +167,7 @@ public class Emitter internal constructor(
     }
 
     /** Why an event is in no lane: throws, or answers for how many milliseconds its caller may wait for room. */
-    private fun refused(address: Long): Long = (core { emitted(address - 1) } as Emitted.NoRoom).limitMs.toLong()
+    private fun refused(address: Long): Long = checkNotNull(Question.ask(Question.WHY, address - 1)).getLong()
 
     /** The address of a receipt; 0 without one. */
     private fun emitted(
@@ -180,7 +178,7 @@ public class Emitter internal constructor(
     ): Long {
         val buffer = Buffer.take()
         try {
-            Draft.write(buffer, type, data, options, depth)
+            Draft.write(buffer, type, data, options, depth, apart = true)
             return handOver(buffer, keep)
         } finally {
             Buffer.give(buffer)
@@ -203,7 +201,7 @@ public class Emitter internal constructor(
         waitedMs: Long,
     ): Long =
         try {
-            Fast.emit(address, buffer.bytes, buffer.length, keep, waitedMs)
+            Fast.emit(address, buffer.bytes, buffer.length, buffer.units, buffer.count, keep, waitedMs)
         } finally {
             Reference.reachabilityFence(this)
         }
@@ -289,7 +287,7 @@ public class Emitter internal constructor(
         type: String,
         data: Any?,
         options: EventOptions?,
-    ): ByteArray = Buffer().also { Draft.write(it, type, data, options, depth) }.copy()
+    ): ByteArray = Buffer().also { Draft.write(it, type, data, options, depth, apart = false) }.copy()
 
     internal fun intend(
         draft: ByteArray,

@@ -1,13 +1,11 @@
 package dev.sinkwell
 
-import dev.sinkwell.internal.Emitted
 import dev.sinkwell.internal.Fast
 import dev.sinkwell.internal.Json
 import dev.sinkwell.internal.Mailbox
-import dev.sinkwell.internal.NativeReceipt
-import dev.sinkwell.internal.core
-import dev.sinkwell.internal.emitted
+import dev.sinkwell.internal.Question
 import java.lang.ref.Cleaner
+import java.lang.ref.Reference
 import java.time.Duration
 import java.time.Instant
 import java.time.OffsetDateTime
@@ -16,7 +14,6 @@ import java.util.concurrent.CompletionException
 import java.util.concurrent.ExecutionException
 import java.util.concurrent.TimeUnit
 import java.util.concurrent.TimeoutException
-import java.util.concurrent.atomic.AtomicLong
 
 /** How far an event is. */
 public enum class Stage {
@@ -60,29 +57,26 @@ public class Receipt private constructor(
     private val emitter: Emitter,
     private val held: Held,
 ) {
-    /** The address of what an emit came to, until somebody asks about it or the receipt is collected. */
+    /** The address of what an emit came to, until the receipt is collected. */
     private class Held(
-        address: Long,
+        @JvmField val address: Long,
     ) : Runnable {
-        private val address = AtomicLong(address)
-
-        @Volatile
-        private var native: NativeReceipt? = null
-
-        override fun run() {
-            val left = address.getAndSet(0)
-            if (left != 0L) Fast.forget(left)
-        }
-
-        fun receipt(): NativeReceipt =
-            native ?: synchronized(this) {
-                native ?: (core { emitted(address.getAndSet(0)) } as Emitted.Receipt).receipt.also { native = it }
-            }
+        override fun run() = Fast.forget(address)
     }
 
-    private val native: NativeReceipt get() = held.receipt()
+    private fun ask(
+        what: Int,
+        number: Long = 0,
+    ): ByteArray? =
+        try {
+            Question.ask(what, held.address, number = number)?.let(Question::bytes)
+        } finally {
+            Reference.reachabilityFence(this)
+        }
 
-    private val taken: Map<String, Any?> by lazy { Json.map(native.lanes()) }
+    private fun told(what: Int): Map<String, Any?> = Json.map(checkNotNull(ask(what)))
+
+    private val taken: Map<String, Any?> by lazy { told(Question.LANES) }
 
     /** The event's id. */
     public val id: String get() = taken["id"] as String
@@ -96,7 +90,7 @@ public class Receipt private constructor(
     public val evicted: Map<String, Long> get() = taken["evicted"] as Map<String, Long>
 
     /** By lane, how the event ended there so far; null where it has not. */
-    public fun endings(): Map<String, Ending?> = read(Json.map(native.endings()))
+    public fun endings(): Map<String, Ending?> = read(told(Question.ENDINGS))
 
     /** Completes once every lane's sink has the event, or never will. A loss is an answer, no exception. */
     public fun delivered(): CompletableFuture<Map<String, Ending?>> = on(Stage.DELIVERED)
@@ -107,7 +101,8 @@ public class Receipt private constructor(
     /** Completes once the event is that far. */
     public fun on(stage: Stage): CompletableFuture<Map<String, Ending?>> {
         emitter.reachable()
-        return Mailbox.await { core { native.on(stage == Stage.JOURNALED, it) } }.thenApplyAsync { read(Json.map(it)) }
+        val question = if (stage == Stage.JOURNALED) Question.ON_JOURNALED else Question.ON_DELIVERED
+        return Mailbox.await { token -> ask(question, token.toLong()) }.thenApplyAsync { read(Json.map(it)) }
     }
 
     /**
@@ -121,7 +116,7 @@ public class Receipt private constructor(
     ): Map<String, Ending?> = wait(on(stage), timeout)
 
     /** The salt of a content part, with which the host can prove what was said: 16 bytes; null: not sealed yet, or no such part. */
-    public fun salt(part: Int): ByteArray? = native.salt(part.toULong())
+    public fun salt(part: Int): ByteArray? = ask(Question.SALT, part.toLong())
 
     override fun toString(): String = "Receipt($id)"
 

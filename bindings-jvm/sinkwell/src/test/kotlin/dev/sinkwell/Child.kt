@@ -27,6 +27,7 @@ internal object Child {
         when (arguments[0]) {
             "canaries" -> canaries(Path.of(arguments[1]), Path.of(arguments[2]))
             "exit" -> exit(arguments[1], arguments[2])
+            "keys" -> keys(Path.of(arguments[1]))
             else -> error(arguments[0])
         }
     }
@@ -50,6 +51,12 @@ internal object Child {
             }
         }
     }
+
+    /** More sets of keys than are known by a number, each so often that it would be. */
+    private fun keys(folder: Path) =
+        Emitter.open(fileLane(folder)).use { emitter ->
+            repeat(1200) { set -> repeat(5) { emitter.put("com.example.x", mapOf("k$set" to it, "a" to "é")) } }
+        }
 
     /** The agent of the canaries (tests/vectors/README.md). */
     private fun canaries(

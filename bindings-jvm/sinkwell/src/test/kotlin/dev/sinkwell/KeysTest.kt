@@ -1,42 +1,18 @@
 package dev.sinkwell
 
 import dev.sinkwell.internal.Json
-import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
-import org.junit.jupiter.api.BeforeEach
 import org.junit.jupiter.api.Test
-import org.junit.jupiter.api.io.TempDir
 import java.nio.file.Files
-import java.nio.file.Path
 import kotlin.concurrent.thread
 
 /**
  * Keys that come again are told the native half once, and an event can be said member by member: both are what a map with its keys
  * is, the first time as the tenth, refusals included.
  */
-internal class KeysTest {
-    @TempDir
-    lateinit var folder: Path
-    private lateinit var emitter: Emitter
-
-    @BeforeEach
-    fun open() {
-        emitter = Emitter.open(fileLane(folder))
-    }
-
-    @AfterEach
-    fun close() = emitter.close()
-
-    /** The data of what was emitted, in order. */
-    private fun sealed(): List<String> {
-        emitter.shutdown()
-        return Files.readAllLines(folder.resolve("events.ndjson")).filter { "\"origin\"" !in it }.map {
-            it.substringAfter("\"data\":").substringBefore(",\"datacontenttype\"")
-        }
-    }
-
+internal class KeysTest : ToFile() {
     private enum class Key { A }
 
     @JvmRecord
@@ -116,6 +92,51 @@ internal class KeysTest {
             assertEquals("data.tool", assertThrows(InvalidEventException::class.java) { emitter.put("tool.invocation", mapOf("tool" to 1)) }.where)
         }
         assertEquals(emptyList<String>(), sealed())
+    }
+
+    @Test
+    fun of_two_values_that_are_wrong_the_first_is_named() {
+        repeat(5) {
+            // In canonical order it is the second.
+            val data = linkedMapOf("z" to 1, "b" to listOf(Double.NaN), "a" to (1L shl 53))
+            assertEquals("data.b[0]", assertThrows(InvalidEventException::class.java) { emitter.put("com.example.x", data) }.where)
+            val texts = linkedMapOf("b" to "\uD800", "a" to Double.NaN)
+            assertEquals("data.b", assertThrows(InvalidEventException::class.java) { emitter.put("com.example.x", texts) }.where)
+        }
+    }
+
+    @Test
+    fun texts_of_every_kind_and_length() {
+        val texts =
+            listOf("", "x", "é", "say \"x\"\n", "\u0000\u001f\u007f\u0080", "\uFFFF\u20AC", "a\uD83D\uDE00\\", "0123456789abcdef".repeat(8)) +
+                listOf("a".repeat(1024), "b".repeat(70_000), "\u4F60\u597D".repeat(3000), "\"".repeat(300))
+        repeat(4) {
+            for (text in texts) {
+                emitter.put("com.example.x", linkedMapOf("t" to text, "in" to listOf(text, mapOf("k" to text)), "n" to 1))
+                emitter.emitAsync("com.example.x", linkedMapOf("t" to text, "n" to 1)).get()
+                // With keys that are too many to be known.
+                emitter.put("com.example.x", (0..70).associate { "k$it" to if (it == 35) text else "x" })
+            }
+        }
+        val lines = sealed().map { Json.map(it) }
+        assertEquals(4 * 3 * texts.size, lines.size)
+        lines.chunked(3).forEachIndexed { i, (put, later, many) ->
+            val text = texts[i % texts.size]
+            assertEquals(mapOf("t" to text, "in" to listOf(text, mapOf("k" to text)), "n" to 1L), put)
+            assertEquals(mapOf("t" to text, "n" to 1L), later)
+            assertEquals(text, many["k35"])
+        }
+    }
+
+    @Test
+    fun more_sets_of_keys_than_are_known() {
+        val own = Files.createDirectory(folder.resolve("child"))
+        val child = Child.start("keys", "$own") { redirectErrorStream(true) }
+        val said = child.inputStream.readAllBytes().decodeToString()
+        assertEquals(0, child.waitFor(), said)
+        val sets = dataOf(own).chunked(5)
+        assertEquals(1200, sets.size, said)
+        sets.forEachIndexed { set, lines -> assertEquals(List(5) { "{\"a\":\"é\",\"k$set\":$it}" }, lines) }
     }
 
     @Test

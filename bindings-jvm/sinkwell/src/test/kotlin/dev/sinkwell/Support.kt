@@ -1,7 +1,10 @@
 package dev.sinkwell
 
 import dev.sinkwell.internal.Json
+import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.BeforeEach
+import org.junit.jupiter.api.io.TempDir
 import java.math.BigDecimal
 import java.math.BigInteger
 import java.nio.file.Files
@@ -186,3 +189,30 @@ internal fun fileLane(
         "lanes" to listOf(mapOf("id" to "file", "sink" to mapOf("file" to mapOf("path" to "$folder/events.ndjson")))),
         *more,
     )
+
+/** A test of what events become: an emitter with a file of its own. */
+internal abstract class ToFile {
+    @TempDir
+    lateinit var folder: Path
+    protected lateinit var emitter: Emitter
+
+    @BeforeEach
+    fun open() {
+        emitter = Emitter.open(fileLane(folder))
+    }
+
+    @AfterEach
+    fun close() = emitter.close()
+
+    /** The data of what was emitted, in order; ends the emitter. */
+    protected fun sealed(): List<String> {
+        emitter.shutdown()
+        return dataOf(folder)
+    }
+}
+
+/** The data of the host's own events in the file of [fileLane], as it stands there. */
+internal fun dataOf(folder: Path): List<String> =
+    Files.readAllLines(folder.resolve("events.ndjson")).filter { "\"origin\"" !in it }.map {
+        it.substringAfter("\"data\":").substringBefore(",\"datacontenttype\"")
+    }

@@ -1,19 +1,15 @@
 package dev.sinkwell
 
-import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertSame
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
-import org.junit.jupiter.api.BeforeEach
 import org.junit.jupiter.api.Test
-import org.junit.jupiter.api.io.TempDir
 import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.Arguments.arguments
 import org.junit.jupiter.params.provider.MethodSource
 import java.math.BigDecimal
 import java.math.BigInteger
-import java.nio.file.Files
 import java.nio.file.Path
 import java.time.Instant
 import java.time.LocalDate
@@ -26,24 +22,10 @@ import java.util.OptionalInt
 import java.util.UUID
 
 /** Values of the JVM in data: what they become, and what is refused, with path and remedy. */
-internal class ValuesTest {
-    @TempDir
-    lateinit var folder: Path
-    private lateinit var emitter: Emitter
-
-    @BeforeEach
-    fun open() {
-        emitter = Emitter.open(fileLane(folder))
-    }
-
-    @AfterEach
-    fun close() = emitter.close()
-
+internal class ValuesTest : ToFile() {
     private fun sealed(value: Any?): String {
         emitter.emit("com.example.x", value)
-        emitter.shutdown()
-        val line = Files.readAllLines(folder.resolve("events.ndjson")).single { "\"origin\"" !in it }
-        return line.substringAfter("\"data\":").substringBefore(",\"datacontenttype\"")
+        return sealed().single()
     }
 
     internal enum class Weekday { MONDAY }

@@ -16,6 +16,13 @@ internal class Buffer {
     @JvmField
     var length: Int = 0
 
+    /** The units of the texts that cross apart, one after the other ([apart]). */
+    @JvmField
+    var units: CharArray = CharArray(1024)
+
+    @JvmField
+    var count: Int = 0
+
     /** Where values begin that may have to be written again. */
     @JvmField
     val marks: IntArray = IntArray(Keyed.MOST)
@@ -54,6 +61,28 @@ internal class Buffer {
         length += end - start
     }
 
+    /** A byte and 32 bits. */
+    fun byteAndInt(
+        byte: Int,
+        value: Int,
+    ) {
+        room(5)
+        bytes[length] = byte.toByte()
+        INT.set(bytes, length + 1, value)
+        length += 5
+    }
+
+    /** A byte and 64 bits. */
+    fun byteAndLong(
+        byte: Int,
+        value: Long,
+    ) {
+        room(9)
+        bytes[length] = byte.toByte()
+        LONG.set(bytes, length + 1, value)
+        length += 9
+    }
+
     fun long(value: Long) {
         room(8)
         LONG.set(bytes, length, value)
@@ -75,6 +104,19 @@ internal class Buffer {
 
     fun close(place: Int) {
         INT.set(bytes, place - 4, length - place)
+    }
+
+    /**
+     * A text's units, without a length: the native half makes UTF-8 of them, faster than can be done here, where the JVM copies
+     * them at once and nothing else does.
+     */
+    fun apart(value: String) {
+        val more = value.length
+        if (units.size - count < more) {
+            units = units.copyOf(maxOf(Math.addExact(count, more), units.size * 2))
+        }
+        value.toCharArray(units, count, 0, more)
+        count += more
     }
 
     /**
@@ -144,6 +186,11 @@ internal class Buffer {
 
     fun copy(): ByteArray = bytes.copyOf(length)
 
+    private fun clear() {
+        length = 0
+        count = 0
+    }
+
     companion object {
         /** Beyond it a buffer is not kept. */
         private const val KEPT = 64 * 1024
@@ -152,10 +199,10 @@ internal class Buffer {
         /** Not thread-locals: those would hold on to this class where a server's threads outlive its class loader. */
         private val idle = AtomicReferenceArray<Buffer>(STRIPES)
 
-        fun take(): Buffer = idle.getAndSet(stripe(), null)?.also { it.length = 0 } ?: Buffer()
+        fun take(): Buffer = idle.getAndSet(stripe(), null)?.also(Buffer::clear) ?: Buffer()
 
         fun give(buffer: Buffer) {
-            if (buffer.bytes.size <= KEPT) {
+            if (buffer.bytes.size <= KEPT && buffer.units.size <= KEPT) {
                 idle.setRelease(stripe(), buffer)
             }
         }

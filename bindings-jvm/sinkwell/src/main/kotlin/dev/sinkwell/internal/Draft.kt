@@ -6,15 +6,17 @@ import dev.sinkwell.SinkwellContext
 
 /** An event as the native half takes it (bindings-jvm/src/event.rs). */
 internal object Draft {
+    /** Texts of its data stand [apart] where the buffer crosses with its units. */
     fun write(
         out: Buffer,
         type: String,
         data: Any?,
         options: EventOptions?,
         depth: Int,
+        apart: Boolean,
     ) {
         begin(out, type)
-        data(out, data, depth)
+        data(out, data, depth, apart)
         besides(out, options)
     }
 
@@ -54,7 +56,7 @@ internal object Draft {
         options: EventOptions,
         depth: Int,
     ) {
-        data(out, data, depth)
+        data(out, data, depth, false)
         options.write(out)
     }
 
@@ -62,6 +64,7 @@ internal object Draft {
         out: Buffer,
         data: Any?,
         depth: Int,
+        apart: Boolean,
     ) {
         when (data) {
             null -> return
@@ -69,7 +72,7 @@ internal object Draft {
                 out.byte(21)
                 out.raw(data.text)
             }
-            else -> placed { Values(out, limit = depth).data(data) }
+            else -> placed { Values(out, limit = depth, apart = apart).data(data) }
         }
     }
 }

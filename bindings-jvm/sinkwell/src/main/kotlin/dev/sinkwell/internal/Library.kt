@@ -97,12 +97,14 @@ internal object Library {
 
 /** The calls that have to be cheap, over JNI; see bindings-jvm/src/emit.rs, keys.rs and ask.rs. */
 internal object Fast {
-    /** 0, or the address of what [emitted] tells. */
+    /** 0, or the address that [Question] tells about. */
     @JvmStatic
     external fun emit(
         emitter: Long,
         buffer: ByteArray,
         length: Int,
+        units: CharArray,
+        count: Int,
         keep: Boolean,
         waitedMs: Long,
     ): Long
@@ -124,7 +126,7 @@ internal object Fast {
         number: Long,
     ): ByteArray?
 
-    /** Drops what an emit came to, unasked. */
+    /** Drops what an emit came to. */
     @JvmStatic
     external fun forget(address: Long)
 }

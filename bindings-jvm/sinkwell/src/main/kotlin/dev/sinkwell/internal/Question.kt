@@ -6,7 +6,7 @@ import java.nio.ByteOrder
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.atomic.AtomicLong
 
-/** What is asked for each step, log record and deed, over JNI; see bindings-jvm/src/ask.rs, which has the same numbers. */
+/** What is asked for each step, log record, deed and receipt, over JNI; see bindings-jvm/src/ask.rs, which has the same numbers. */
 internal object Question {
     const val LOG = 1
     const val SPAN = 2
@@ -21,6 +21,12 @@ internal object Question {
     const val WITHDRAW = 11
     const val DROP = 12
     const val NEW_ID = 13
+    const val LANES = 14
+    const val ENDINGS = 15
+    const val ON_DELIVERED = 16
+    const val ON_JOURNALED = 17
+    const val SALT = 18
+    const val WHY = 19
 
     private val nothing = ByteArray(0)
 

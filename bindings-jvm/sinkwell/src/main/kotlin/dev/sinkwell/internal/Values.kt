@@ -33,6 +33,8 @@ internal class Values(
     private val out: Buffer,
     private val spelling: Boolean = false,
     private val limit: Int = 512,
+    /** Whether texts stand in the buffer's units, for a crossing that takes them along. */
+    private val apart: Boolean = false,
 ) {
     private var depth = 0
 
@@ -147,6 +149,10 @@ internal class Values(
     }
 
     private fun text(value: String) {
+        if (apart) {
+            out.byteAndInt('w'.code, value.length)
+            return out.apart(value)
+        }
         out.byte('s'.code)
         val start = out.length
         if (!out.text(value)) {
@@ -161,13 +167,11 @@ internal class Values(
     fun truth(value: Boolean) = out.byte(if (value) 't'.code else 'f'.code)
 
     fun integer(value: Long) {
-        out.byte('i'.code)
-        out.long(value)
+        out.byteAndLong('i'.code, value)
     }
 
     fun double(value: Double) {
-        out.byte('d'.code)
-        out.long(value.toRawBits())
+        out.byteAndLong('d'.code, value.toRawBits())
     }
 
     private fun map(map: Map<*, *>) {

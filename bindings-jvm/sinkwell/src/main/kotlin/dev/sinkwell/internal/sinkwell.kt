@@ -675,8 +675,6 @@ internal object IntegrityCheckingUniffiLib {
     }
 
     internal fun ensureInitialized() = Unit
-    external fun uniffi_sinkwell_jvm_checksum_func_emitted(
-    ): Int
     external fun uniffi_sinkwell_jvm_checksum_func_configure_default(
     ): Int
     external fun uniffi_sinkwell_jvm_checksum_func_default_emitter(
@@ -975,8 +973,6 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_sinkwell_jvm_fn_method_nativevacuum_push(`ptr`: Long,`bytes`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
-    external fun uniffi_sinkwell_jvm_fn_func_emitted(`address`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): RustBuffer.ByValue
     external fun uniffi_sinkwell_jvm_fn_func_configure_default(`terms`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_sinkwell_jvm_fn_func_default_emitter(`program`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
@@ -1134,9 +1130,6 @@ private fun uniffiCheckContractApiVersion(lib: IntegrityCheckingUniffiLib) {
 }
 @Suppress("UNUSED_PARAMETER")
 private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
-    if ((lib.uniffi_sinkwell_jvm_checksum_func_emitted() and 0xFFFF) != 42555) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
     if ((lib.uniffi_sinkwell_jvm_checksum_func_configure_default() and 0xFFFF) != 8050) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -5152,7 +5145,7 @@ internal object FfiConverterTypeAttempted : FfiConverterRustBuffer<Attempted>{
 
 
 /**
- * What Kotlin reads of it.
+ * The same, by way of uniffi.
  */
 internal sealed class Emitted: Disposable  {
 
@@ -6227,21 +6220,6 @@ internal object FfiConverterMapStringUByte: FfiConverterRustBuffer<Map<kotlin.St
         }
     }
 }
-        /**
-         * What an emit came to that did not answer 0. Each address once.
-         */
-    @Throws(Failure::class) internal fun `emitted`(`address`: kotlin.Long): Emitted {
-            return FfiConverterTypeEmitted.lift(
-    uniffiRustCallWithError(Failure) { _status ->
-    UniffiLib.uniffi_sinkwell_jvm_fn_func_emitted(
-
-
-        FfiConverterLong.lower(`address`),_status)
-}
-    )
-    }
-
-
         /**
          * Opens the process's default emitter as the program says.
          */
