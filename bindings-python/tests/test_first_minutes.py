@@ -232,6 +232,14 @@ class Usage:
     prompt_tokens_details: Details
 
 
+def test_arguments_of_another_form_are_refused_by_name() -> None:
+    keys: Any = ["agent.pem.pub"]
+    with pytest.raises(sinkwell.InvalidArgument, match=r'keys: .* as \{"k1": "agent.pem.pub"\}'):
+        sinkwell.verify(b"", keys=keys)
+    with pytest.raises(sinkwell.InvalidArgument, match="tool"):
+        sinkwell.tool(5)  # type: ignore[call-overload]
+
+
 class Response:
     """As a client library has one: attributes, and what must never be read."""
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, overload
 
 from ._content import part
 from ._emitter import Emitter, default_emitter
-from ._errors import Error
+from ._errors import Error, InvalidArgument
 from ._process import log_seldom
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -54,6 +54,8 @@ def tool(
     """
     if callable(function):
         return _wrapped(function, function.__name__, emitter, subject, content)
+    if not isinstance(function, str | None):
+        raise InvalidArgument('a tool is a function, or has a name: @tool or @tool("search")', where="tool")
     return lambda wrapped: _wrapped(wrapped, function or wrapped.__name__, emitter, subject, content)
 
 

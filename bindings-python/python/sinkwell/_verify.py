@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import _native
+from ._errors import InvalidArgument
 from ._types import VerificationReport
 
 PathLike = str | os.PathLike[str]
@@ -21,6 +22,8 @@ Input = PathLike | bytes
 
 def key_list(keys: Mapping[str, KeySource] | None) -> list[tuple[str, Any, str | None]]:
     """Keys by id, as the native half takes them."""
+    if keys is not None and not isinstance(keys, Mapping):
+        raise InvalidArgument('keys are named by their ids, as {"k1": "agent.pem.pub"}', where="keys")
     listed: list[tuple[str, Any, str | None]] = []
     for keyid, source in (keys or {}).items():
         if isinstance(source, Mapping):
