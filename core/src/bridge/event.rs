@@ -99,7 +99,10 @@ pub(super) fn of(span: &Span<'_>, place: &Place) -> Vec<Value> {
 pub(super) fn is_kept(name: &str, value: &Value, names: &SpanNames) -> bool {
     match value {
         // An attribute without a namespace could have the name of a member that means something else in the event.
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) => name.contains('.') && *name != names.error,
+        // A number can be what a tool answered.
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+            name.contains('.') && *name != names.error && !names.is_content(name)
+        }
         Value::String(_) => names.kept.contains(name),
         Value::Array(items) => {
             names.kept.contains(name)

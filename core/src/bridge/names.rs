@@ -153,6 +153,25 @@ static NAMES: LazyLock<SpanNames> = LazyLock::new(|| {
 });
 
 impl SpanNames {
+    /// Whether an attribute is somebody's words, by its own name or another of it: such become content parts, or nothing.
+    pub(super) fn is_content(&self, name: &str) -> bool {
+        let is = |name: &str| {
+            [
+                &self.input_messages,
+                &self.output_messages,
+                &self.system_instructions,
+                &self.tool_arguments,
+                &self.tool_result,
+            ]
+            .iter()
+            .any(|content| *content == name)
+        };
+        is(name)
+            || self.aliases.get(name).is_some_and(|meant| is(meant))
+            || self.aliases_of.values().filter_map(|aliases| aliases.get(name)).any(|meant| is(meant))
+            || self.flattened.iter().any(|one| name.starts_with(&one.prefix) && name.ends_with(&one.content))
+    }
+
     /// The names of the version this build knows.
     pub(super) fn get() -> &'static Self {
         &NAMES

@@ -56,6 +56,28 @@ fn the_data_file_has_every_name() {
     }
 }
 
+/// Numbers and truth values are kept of what has no name that the conventions give to words.
+#[test]
+fn a_result_that_is_a_number_is_content_by_whatever_name() {
+    for (operation, name) in [
+        ("execute_tool", "gen_ai.tool.call.result"),
+        ("execute_tool", "ai.toolCall.result"),
+        ("execute_tool", "output.value"),
+        ("chat", "output.value"),
+        ("chat", "gen_ai.completion.0.content"),
+        ("other", "traceloop.entity.output"),
+    ] {
+        let span = format!(
+            r#"{{"name":"n","start_unix_nano":"1","end_unix_nano":"2","attributes":
+            {{"gen_ai.operation.name":"{operation}","{name}":471100,"app.cache.hit":true}}}}"#
+        );
+        for event in events_of_span(span.as_bytes()).unwrap() {
+            let data = event.get("data").map(Value::to_json).unwrap_or_default();
+            assert!(data.contains("app.cache.hit") && !data.contains("471100"), "{name}: {data}");
+        }
+    }
+}
+
 fn emitter() -> Emitter {
     let document =
         r#"{"agent":{"id":"a"},"limits":{"envelope":"4KiB"},"lanes":[{"id":"m","sink":"memory"}]}"#;

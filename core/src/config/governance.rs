@@ -34,7 +34,7 @@ fn heartbeat(cursor: &Cursor<'_>) -> Result<Duration> {
 fn required(table: &Table<'_>) -> Result<Vec<RequiredSink>> {
     let mut required: Vec<RequiredSink> = Vec::new();
     for item in table.or("required_sinks", Vec::new(), Cursor::list)? {
-        let entry = item.table(keys::REQUIRED)?;
+        let entry = item.table_as(keys::REQUIRED, "{ class: audit, on_unhealthy: fail_closed }")?;
         entry.maybe("health", |c| c.choice("health", &[("required", ())], &[]))?;
         let class_at = entry.require("class")?;
         let class = lane::class(&class_at)?;

@@ -96,7 +96,7 @@ fn encode(out: &mut String, text: &str, allowed: impl Fn(u8) -> bool) {
 }
 
 pub(super) fn key(cursor: &Cursor<'_>) -> Result<KeyConfig> {
-    let table = cursor.table(keys::KEY)?;
+    let table = cursor.table_as(keys::KEY, "{ id: k1, ed25519: { file: agent.pem } }")?;
     let id = table.require("id")?.name()?.to_owned();
     let allow_group_readable = table.or("allow_group_readable", false, Cursor::bool)?;
     let modes = [SignMode::Each, SignMode::Batch].map(|mode| (mode.name(), mode));

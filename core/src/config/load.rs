@@ -133,6 +133,15 @@ impl ContentPolicy {
 
 fn from_file(path: &Path, env: &dyn Env) -> Result<Config> {
     let name = path.display().to_string();
+    // A document where a path belongs: it may hold a key, and is not repeated.
+    if name.contains('\n') || name.trim_start().starts_with('{') {
+        return Err(Error::new(
+            ErrorKind::InvalidConfig,
+            "a path is expected here, and this is a document: give it as text where the package takes one \
+             (`OpenText`, `sinkwell.Text`), else as a mapping, or the path of a file that holds it",
+        )
+        .at("configuration"));
+    }
     let text = read_text(path, &name, env, ErrorKind::InvalidConfig)?;
     from_text(&text, format_of(path), Some(name), path.parent().map(Path::to_owned), env)
 }

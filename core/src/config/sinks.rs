@@ -51,6 +51,7 @@ fn known(name: &str, cursor: &Cursor<'_>) -> Result<&'static Kind> {
         return Err(cursor.error(format!("the environment variable names no sink; known here: {sinks}")));
     }
     let hint = match nearest(name, &all) {
+        _ if name.contains(['/', '.']) => "; a file is `{ sink: { file: { path: … } } }`".to_owned(),
         Some(word) => format!("; did you mean `{word}`? Known here: {sinks}"),
         None => format!("; known here: {sinks}"),
     };

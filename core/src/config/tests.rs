@@ -57,6 +57,20 @@ fn load(text: &str) -> Config {
     Config::load(yaml(text), &Outside::default()).unwrap()
 }
 
+/// It may hold a key: nothing of it is said again.
+#[test]
+fn a_document_where_a_path_belongs_is_told_so_and_not_repeated() {
+    for text in
+        ["agent: { id: a }\nkey: { id: k, hmac_sha256: { base64: c2VjcmV0 } }", r#" {"key": "c2VjcmV0"}"#]
+    {
+        let error = Config::load(Source::Path(text.into()), &Outside::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        let said = error.to_string();
+        assert!(said.contains("configuration: a path is expected here, and this is a document"), "{said}");
+        assert!(!said.contains("c2VjcmV0"), "{said}");
+    }
+}
+
 /// The documents of the conformance vectors.
 fn documents() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/config");

@@ -27,6 +27,9 @@ pub(super) fn read(document: &Document<'_>, node: &Node) -> Result<Config> {
         );
     }
     let table = root.table_with_hint(keys::TOP, |key| {
+        if ["sinks", "exporters", "outputs"].contains(&key) {
+            return Some("each sink has a lane: `lanes: [ { sink: { file: { path: … } } } ]`".to_owned());
+        }
         keys::LANE
             .iter()
             .any(|known| known.name == key)

@@ -132,6 +132,15 @@ impl<'d> Cursor<'d> {
         self.table_with_hint(known, |_| None)
     }
 
+    /// As [`Cursor::table`]; what is no mapping is told how one looks.
+    pub(crate) fn table_as(&self, known: &'static [Key], example: &str) -> Result<Table<'d>> {
+        if self.is_map() {
+            self.table(known)
+        } else {
+            Err(self.expected_type(&format!("a mapping as `{example}`")))
+        }
+    }
+
     /// As [`Cursor::table`]; `None` if no value is written, as in `sink: { otlp: }`.
     pub(crate) fn table_or_nothing(&self, known: &'static [Key]) -> Result<Option<Table<'d>>> {
         if self.is_null() { Ok(None) } else { self.table(known).map(Some) }
