@@ -13,7 +13,10 @@ import dev.sinkwell.langchain4j.Watch;
 import java.util.List;
 import java.util.Map;
 
-/** A service of LangChain4j whose payment is made only once its intent is on its way; its model is a script, so that it runs offline. */
+/**
+ * A service of LangChain4j whose payment is made only once its intent is on its way; its model is a script, so that it runs offline.
+ * LangChain4j reads the names of parameters: compile with -parameters.
+ */
 public final class WithLangChain4j {
     private WithLangChain4j() {}
 
