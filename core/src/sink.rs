@@ -291,7 +291,12 @@ impl Failure {
             io::ErrorKind::BrokenPipe => FailureKind::Network,
             _ => FailureKind::Storage,
         };
-        Self::new(kind, format!("cannot write: {}", e.kind())).detail(e.to_string())
+        // In the system's own words, which name no path; of many errors the standard library's kind says nothing.
+        let why = match e.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code).to_string(),
+            None => e.kind().to_string(),
+        };
+        Self::new(kind, format!("cannot write: {why}")).detail(e.to_string())
     }
 }
 

@@ -317,7 +317,7 @@ pub(super) fn common(name: &str) -> Option<&'static Member> {
 pub(super) fn may_be_known(name: &str) -> bool {
     matches!(
         (name.len(), name.as_bytes().first()),
-        (5, Some(b'a')) | (10, Some(b'p')) | (7, Some(b'c')) | (4, Some(b'v')) | (11, Some(b'd'))
+        (5, Some(b'a' | b'p')) | (10, Some(b'p')) | (7, Some(b'c')) | (4, Some(b'v')) | (11, Some(b'd'))
     )
 }
 

@@ -337,12 +337,12 @@ fn a_built_in_type_takes_no_other_types_data() {
 
 #[test]
 fn every_member_that_any_event_may_or_may_not_carry_is_looked_for() {
-    for name in ["authz", "provenance", "capture", "content", "view", "disclosures"] {
+    for name in ["authz", "provenance", "capture", "content", "view", "disclosures", "phase"] {
         assert!(super::table::common(name).is_some() || super::table::reserved(name).is_some(), "{name}");
         assert!(super::table::may_be_known(name), "{name}");
     }
     // In a host's own type, too.
-    for name in ["capture", "content", "view", "disclosures"] {
+    for name in ["capture", "content", "view", "disclosures", "phase"] {
         let members = [(name, b"1".as_slice())];
         assert!(validate("com.example.thing", members.into_iter()).is_err(), "{name}");
     }

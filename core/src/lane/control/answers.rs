@@ -295,6 +295,8 @@ impl Control {
     fn partial(&mut self, batch: Batch, refused: u64, failure: &Failure, now: Instant) {
         let events: u64 = batch.items.iter().map(|item| item.payload.events()).sum();
         let rejected = refused.min(events);
+        let own_refused =
+            batch.items.iter().all(|item| item.envelope.own) && refused >= batch.items.len() as u64;
         self.left_journal(batch.items.iter());
         let when = self.sealer.unix_nanos();
         {
@@ -336,8 +338,11 @@ impl Control {
                 self.restore(&item);
             }
         }
-        // The sink took the batch: it works, and may get declarations.
+        // The sink took the batch: it works, and may get declarations; but if it may have refused all of our own, the next
+        // declaration waits until it has acknowledged something. Else each declaration would be told of by the next, at
+        // once and for ever.
         self.works();
+        self.sealer.may_declare = !own_refused;
         self.lane.lock().health.note(failure);
     }
 

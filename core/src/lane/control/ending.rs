@@ -72,9 +72,16 @@ impl Control {
     pub(super) fn end(&mut self, mut core: MutexGuard<'_, LaneCore>) -> Step {
         let now = self.sealer.unix_nanos();
         let mut left: Vec<(Arc<Tracked>, Option<Envelope>, u32)> = Vec::new();
+        // What is on disk. Not all that is in flight is: once a journal has failed, events are delivered from memory.
+        let mut written = HashSet::new();
         for item in self.flights.drain() {
             if let Payload::Event(tracked) = item.payload {
-                left.push((Arc::clone(&tracked), Some(item.envelope), item.tries));
+                if self.durable.as_ref().is_some_and(|durable| durable.holds(item.place)) {
+                    written.insert(Arc::as_ptr(&tracked));
+                }
+                // Of a journal that has failed nobody knows what the next process finds there.
+                let tries = item.tries.max(item.place.is_some().into());
+                left.push((Arc::clone(&tracked), Some(item.envelope), tries));
             }
         }
         for item in self.group.drain(..) {
@@ -90,13 +97,7 @@ impl Control {
         core.health.turn(LaneState::Closed, now);
         let waiters = self.lane.made_room(&mut core);
         drop(core);
-        let mut written = HashSet::new();
         if let Some(durable) = &mut self.durable {
-            for (tracked, envelope, _) in &left {
-                if envelope.is_some() {
-                    written.insert(Arc::as_ptr(tracked));
-                }
-            }
             let (synced, unwritten) = durable.give_back(self.lane.now());
             let (synced, failed) = match synced {
                 Some(Written::Durable(items)) => {

@@ -75,6 +75,29 @@ fn a_sink_that_refuses_everything_even_declarations_is_no_endless_loop() {
 }
 
 #[test]
+fn a_sink_that_takes_everything_in_part_even_declarations_is_no_endless_loop() {
+    let one = |_: &[Envelope]| Answers::Partial { refused: 1, failure: refused() };
+    let all = |_: &[Envelope]| Answers::Partial { refused: u64::MAX, failure: refused() };
+    let each = |batch: &[Envelope]| Answers::Each(vec![Answer::Uncertain(refused()); batch.len()]);
+    let answers: [&dyn Fn(&[Envelope]) -> Answers; 3] = [&one, &all, &each];
+    for answer in answers {
+        let mut rig = lane("overflow: block");
+        for _ in 0..2 {
+            rig.emit(20);
+            assert!(rig.run(true, answer) < 5);
+        }
+        // It takes everything again, and is told.
+        rig.emit(1);
+        let mut told = false;
+        rig.close(|batch| {
+            told |= batch.iter().any(|e| e.own && e.event_type.ends_with("policy.breach"));
+            Answers::Acknowledged
+        });
+        assert!(told);
+    }
+}
+
+#[test]
 fn what_is_uncertain_ends_alone_and_is_declared_as_that() {
     let mut rig = lane("overflow: block");
     let receipts = rig.emit(3);

@@ -392,12 +392,17 @@ fn pipes_and_devices_are_written_to_as_they_are() {
         0,
     )
     .unwrap();
+    // Nobody reads yet, which neither the opening nor a delivery waits for.
+    let mut sink = FileSink::open(config(&path)).unwrap();
+    let Answers::Retry(failure, _) = sink.deliver(&lines(0..1)) else { panic!("nobody has these lines") };
+    assert_eq!(failure.kind, FailureKind::Network, "{failure:?}");
     let reader = {
         let path = path.clone();
         std::thread::spawn(move || std::fs::read_to_string(path).unwrap())
     };
-    let mut sink = FileSink::open(config(&path)).unwrap();
-    assert_eq!(sink.deliver(&lines(0..1)), Answers::Acknowledged);
+    while sink.deliver(&lines(0..1)) != Answers::Acknowledged {
+        std::thread::yield_now();
+    }
     assert_eq!(sink.deliver(&lines(1..2)), Answers::Acknowledged);
     drop(sink);
     assert_eq!(reader.join().unwrap(), "000000000\n000000001\n");
@@ -459,4 +464,14 @@ fn rotation_parts_nothing_that_one_signature_covers() {
     let mut counts: Vec<_> = files(dir.path()).iter().map(|(_, text)| text.lines().count()).collect();
     counts.sort_unstable();
     assert_eq!(counts, [1, 2, 4]);
+}
+
+#[test]
+fn a_failure_says_in_the_systems_words_what_was_wrong() {
+    for (errno, says) in
+        [(rustix::io::Errno::IO, "Input/output error"), (rustix::io::Errno::MFILE, "open files")]
+    {
+        let failure = Failure::of_io(&errno.into());
+        assert!(failure.summary.contains(says), "{failure:?}");
+    }
 }
