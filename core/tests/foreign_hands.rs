@@ -1,6 +1,7 @@
 //! Files of ours that somebody else removes, replaces, blocks or shares, as the application and the receivers see it.
 
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -156,9 +157,13 @@ fn what_the_journal_never_took_is_not_reported_as_journaled() {
 #[test]
 fn a_checkpoint_file_that_hangs_holds_up_no_lane_and_says_so() {
     let place = Place::new("checkpoint");
-    // A pipe that nobody reads stands for storage that does not answer.
+    // A pipe that is full, and that nobody reads, stands for storage that does not answer.
     assert!(Command::new("mkfifo").arg(place.at("ck")).status().unwrap().success());
     std::fs::set_permissions(place.at("ck"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let at_once = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let mut full =
+        std::fs::File::options().read(true).write(true).custom_flags(at_once).open(place.at("ck")).unwrap();
+    while full.write_all(&[b'\n'; 4096]).is_ok() {}
     let emitter = place.open(
         "checkpoint: { file: '{dir}/ck' }\n\
         lanes:\n- { id: one, sink: { file: { path: '{dir}/one.ndjson' } } }\n\
@@ -181,7 +186,7 @@ fn a_checkpoint_file_that_hangs_holds_up_no_lane_and_says_so() {
     let report = String::from_utf8(sinkwell::host::health_json(&emitter)).unwrap();
     assert!(report.contains("\"checkpoint:file\":{"), "{report}");
     // Whoever hung is let go.
-    drop(std::fs::File::options().read(true).write(true).open(place.at("ck")));
+    drop(full);
 }
 
 #[test]

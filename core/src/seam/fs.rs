@@ -476,24 +476,34 @@ fn open_checked(path: &Path, access: Access, options: &mut OpenOptions) -> io::R
     if access.pipes && is_own_stream(path) {
         return options.open(path);
     }
-    let mut flags = rustix::fs::OFlags::NOCTTY;
+    // Without `NONBLOCK`, opening a pipe that nobody reads would block for as long as nobody does; for files it has no
+    // effect.
+    let mut flags = rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::NONBLOCK;
     if !access.links {
         flags |= rustix::fs::OFlags::NOFOLLOW;
-    }
-    if !access.pipes {
-        // Without this flag, opening a pipe that nobody reads would block before it could be refused; for files it has
-        // no effect.
-        flags |= rustix::fs::OFlags::NONBLOCK;
     }
     options.mode(0o600).custom_flags(flags.bits().cast_signed());
     let file = options.open(path).map_err(|e| match e.raw_os_error() {
         Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() && !access.links => is_a_link(),
-        Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() && !access.pipes => {
-            refused("it is no regular file; name a regular file")
+        // A pipe that nobody reads, or a socket.
+        Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => {
+            match std::fs::metadata(path).map(|of| check_file(&of, access)) {
+                Ok(Ok(())) => {
+                    io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads this pipe; start its reader")
+                }
+                Ok(Err(refused)) => refused,
+                Err(gone) => gone,
+            }
         }
         _ => e,
     })?;
-    check_file(&file.metadata()?, access)?;
+    let of = file.metadata()?;
+    check_file(&of, access)?;
+    if !of.is_file() {
+        // From here on, whoever writes waits for the reader.
+        let flags = rustix::fs::fcntl_getfl(&file)?;
+        rustix::fs::fcntl_setfl(&file, flags - rustix::fs::OFlags::NONBLOCK)?;
+    }
     Ok(file)
 }
 

@@ -83,11 +83,13 @@ impl FileSink {
         let path = config.path.clone();
         let mut sink =
             Self { fs, clock, config, path, file: None, held: 0, began: 0, buf: Vec::new(), writing: None };
-        sink.reopen().map_err(|e| {
-            Error::new(ErrorKind::Sink, format!("the file cannot be written: {e}"))
-                .at(sink.path.display().to_string())
-        })?;
-        Ok(sink)
+        match sink.reopen() {
+            // A pipe whose reader may come yet: each delivery looks for it.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(sink),
+            Err(e) => Err(Error::new(ErrorKind::Sink, format!("the file cannot be written: {e}"))
+                .at(sink.path.display().to_string())),
+            Ok(()) => Ok(sink),
+        }
     }
 
     /// Opens and locks the file, or, if somebody else writes it, a file beside it.

@@ -392,12 +392,17 @@ fn pipes_and_devices_are_written_to_as_they_are() {
         0,
     )
     .unwrap();
+    // Nobody reads yet, which neither the opening nor a delivery waits for.
+    let mut sink = FileSink::open(config(&path)).unwrap();
+    let Answers::Retry(failure, _) = sink.deliver(&lines(0..1)) else { panic!("nobody has these lines") };
+    assert_eq!(failure.kind, FailureKind::Network, "{failure:?}");
     let reader = {
         let path = path.clone();
         std::thread::spawn(move || std::fs::read_to_string(path).unwrap())
     };
-    let mut sink = FileSink::open(config(&path)).unwrap();
-    assert_eq!(sink.deliver(&lines(0..1)), Answers::Acknowledged);
+    while sink.deliver(&lines(0..1)) != Answers::Acknowledged {
+        std::thread::yield_now();
+    }
     assert_eq!(sink.deliver(&lines(1..2)), Answers::Acknowledged);
     drop(sink);
     assert_eq!(reader.join().unwrap(), "000000000\n000000001\n");
