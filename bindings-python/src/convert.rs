@@ -3,6 +3,8 @@
 //! Guarantees: a value is walked once, straight into the core's writer, which checks it against the rules and names
 //! the path; a value that JSON cannot carry is refused here, with the core's kind and path and what to do.
 
+use std::ptr;
+
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -148,10 +150,25 @@ fn thrown(w: &mut ObjectWriter, error: PyErr) -> Refusal {
     }
 }
 
+const DICT_CHANGED: &str = "the dict changed while it was read; give a copy";
+
+/// Not by `PyDict`'s own iterator, which panics where the dict changes under it: what reads a value may be the host's code.
 fn dict(w: &mut ObjectWriter, map: &Bound<'_, PyDict>) -> Result<(), Refusal> {
     w.begin_object()?;
-    for (key, value) in map {
-        member(w, &key, &value)?;
+    let (length, mut position) = (map.len(), 0);
+    for _ in 0..length {
+        let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the dict is held, and so is the GIL. What it lends is made this function's own before any other code runs.
+        let pair = unsafe {
+            if ffi::PyDict_Next(map.as_ptr(), &raw mut position, &raw mut key, &raw mut value) == 0 {
+                return Err(refuse(w, DICT_CHANGED));
+            }
+            (Bound::from_borrowed_ptr(map.py(), key), Bound::from_borrowed_ptr(map.py(), value))
+        };
+        member(w, &pair.0, &pair.1)?;
+        if map.len() != length {
+            return Err(refuse(w, DICT_CHANGED));
+        }
     }
     Ok(w.end_object()?)
 }

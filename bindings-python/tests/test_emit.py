@@ -7,7 +7,7 @@ import decimal
 import enum
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -144,6 +144,7 @@ def deep(levels: int) -> dict[str, Any]:
         ({"disclosures": []}, "data.disclosures", ""),
         ({"content": []}, "data.content", ""),
         ({"capture": {}}, "data.capture", ""),
+        ({"phase": "result"}, "data.phase", "deed"),
     ],
 )
 def test_bad_data_is_refused_with_its_place(
@@ -158,6 +159,34 @@ def test_bad_data_is_refused_with_its_place(
     emitter.emit("com.example.good").wait("delivered", timeout=5)
     assert [event["type"] for event in host_events(lines)] == ["com.example.good"]
     assert emitter.refused == 0
+
+
+@pytest.mark.parametrize("change", ["grows", "shrinks"])
+def test_a_dict_that_changes_while_it_is_read_is_refused(
+    emitter: sinkwell.Emitter, lines: Lines, change: str
+) -> None:
+    data: dict[str, Any] = {}
+
+    class Meddler(Mapping[str, int]):
+        def __getitem__(self, key: str) -> int:
+            return 1
+
+        def __len__(self) -> int:
+            return 1
+
+        def __iter__(self) -> Iterator[str]:
+            if change == "grows":
+                data.update({f"more{i}": i for i in range(1000)})
+            else:
+                del data["last"]
+            yield "a"
+
+    data |= {"first": Meddler(), "last": 1}
+    with pytest.raises(sinkwell.InvalidEvent, match="changed while it was read") as caught:
+        emitter.emit("com.example.bad", data)
+    assert caught.value.where == "data.first"
+    emitter.emit("com.example.good").wait("delivered", timeout=5)
+    assert [event["type"] for event in host_events(lines)] == ["com.example.good"]
 
 
 def test_depth(emitter: sinkwell.Emitter) -> None:

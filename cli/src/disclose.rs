@@ -1,6 +1,6 @@
 //! `sinkwell disclose strip|check`
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -30,8 +30,11 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     }
 }
 
-/// Calls `each` with every line that is not blank and its place, until it returns `false`.
-fn lines(path: Option<PathBuf>, mut each: impl FnMut(&[u8], &str) -> Result<bool>) -> Result<()> {
+/// The longest line that is read, as in `sinkwell verify`.
+const MAX_LINE: u64 = 16 << 20;
+
+/// Calls `each` with every line that is not blank, or why it was not read, and with its place, until it returns `false`.
+fn lines(path: Option<PathBuf>, mut each: impl FnMut(Result<&[u8]>, &str) -> Result<bool>) -> Result<()> {
     let path = path.filter(|p| p.as_os_str() != "-");
     let name = path.as_ref().map_or_else(|| "-".to_owned(), |p| p.display().to_string());
     let cannot = |e: io::Error| Error::verification(format!("cannot be read: {e}")).at(name.clone());
@@ -42,11 +45,16 @@ fn lines(path: Option<PathBuf>, mut each: impl FnMut(&[u8], &str) -> Result<bool
     let mut line = Vec::new();
     for number in 1_u64.. {
         line.clear();
-        if input.read_until(b'\n', &mut line).map_err(cannot)? == 0 {
+        if input.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(cannot)? == 0 {
             break;
         }
-        let text = line.trim_ascii();
-        if !text.is_empty() && !each(text, &format!("{name}:{number}"))? {
+        let text = if line.len() as u64 == MAX_LINE && !line.ends_with(b"\n") {
+            input.skip_until(b'\n').map_err(cannot)?;
+            Err(Error::verification(format!("a line of more than {MAX_LINE} bytes is no envelope")))
+        } else {
+            Ok(line.trim_ascii())
+        };
+        if !text.as_ref().is_ok_and(|text| text.is_empty()) && !each(text, &format!("{name}:{number}"))? {
             break;
         }
     }
@@ -57,7 +65,7 @@ fn strip(path: Option<PathBuf>) -> Result<Outcome> {
     let mut out = Out::new();
     let mut withheld = 0;
     lines(path, |line, place| {
-        match content::strip(line) {
+        match line.and_then(content::strip) {
             Ok(mut stripped) => {
                 stripped.push(b'\n');
                 out.data(&stripped)?;
@@ -79,13 +87,16 @@ fn check(path: Option<PathBuf>) -> Result<Outcome> {
     let (mut envelopes, mut disclosures, mut findings) = (0, 0, 0);
     lines(path, |line, place| {
         envelopes += 1;
-        let result = match json::parse(line) {
+        let parsed = line.and_then(|line| {
+            json::parse(line).map_err(|e| Error::verification(format!("not an envelope: {e}")))
+        });
+        let result = match parsed {
             Ok(envelope) => {
                 let given = envelope.get("data").and_then(|data| data.get("disclosures"));
                 disclosures += given.map_or(0, |list| list.items().len());
                 content::check_disclosures(&envelope)
             }
-            Err(e) => Err(Error::verification(format!("not an envelope: {e}"))),
+            Err(e) => Err(e),
         };
         if let Err(e) = result {
             findings += 1;

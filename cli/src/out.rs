@@ -68,7 +68,10 @@ impl<W: Write> Out<W> {
     fn judge(&mut self, done: io::Result<()>) -> Result<()> {
         match done {
             Err(e) if e.kind() == ErrorKind::BrokenPipe => self.gone = true,
-            Err(e) => return Err(Error::internal(format!("standard output cannot be written: {e}"))),
+            Err(e) => {
+                let text = format!("standard output cannot be written: {e}");
+                return Err(Error::new(sinkwell::ErrorKind::Sink, text));
+            }
             Ok(()) => {}
         }
         Ok(())

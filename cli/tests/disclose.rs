@@ -40,6 +40,17 @@ fn strip_takes_the_disclosures_and_nothing_else() {
 }
 
 #[test]
+fn a_line_that_does_not_end_is_not_read_to_its_end() {
+    let input = "a".repeat(17 << 20) + "\n" + &envelope(Some("hello"));
+    let (status, out, _) = run(&["check"], &input);
+    let says = "-:1: envelope: a line of more than 16777216 bytes is no envelope\n2 envelopes, 1 disclosures, 1 altered\n";
+    assert_eq!((status, out.as_str()), (Some(1), says));
+    let (status, out, err) = run(&["strip"], &input);
+    assert_eq!((status, out), (Some(1), envelope(None)));
+    assert!(err.contains("-:1: a line of more than"), "{err}");
+}
+
+#[test]
 fn strip_leaves_out_what_it_cannot_read() {
     let input = envelope(Some("hello")) + "{\"data\":{\"disclosures\":[{\"text\":\"canary";
     let (status, out, err) = run(&["strip", "-"], &input);

@@ -56,6 +56,21 @@ fn a_reader_that_went_away_ends_it_quietly_everywhere() {
 }
 
 #[test]
+fn a_full_disk_is_no_defect() {
+    let place = Place::new("full");
+    place.emitted(LANES, 1);
+    let run = Command::new(env!("CARGO_BIN_EXE_sinkwell"))
+        .args(["disclose", "strip", "events.ndjson"])
+        .current_dir(place.path(""))
+        .stdout(std::fs::File::options().write(true).open("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(said.starts_with("sinkwell: sink: standard output cannot be written"), "{said}");
+    assert_eq!(run.status.code(), Some(2));
+}
+
+#[test]
 fn nobody_reads_why_it_failed_and_it_still_says_so_by_its_status() {
     let place = Place::new("pipe-stderr");
     let (reader, writer) = std::io::pipe().unwrap();

@@ -1,12 +1,14 @@
 //! What goes wrong in silence elsewhere is said to the host's logger: a lane that cannot deliver, one that ends with
 //! events left, a second emitter on one file, log records and spans that are refused.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sinkwell::bridge::{emit_log, emit_span};
 use sinkwell::config::{Config, Source};
 use sinkwell::diagnostics::{Level, set_logger};
+use sinkwell::key::HostSigner;
 use sinkwell::seam::SystemEnv;
 use sinkwell::{Emitter, Event, Options, Wait};
 
@@ -80,6 +82,54 @@ fn a_thousand_events_to_a_closed_port_do_not_end_without_a_word() {
     assert_eq!(warned("lane \"collector\" is degraded (network)"), 1, "{heard:#?}");
     assert_eq!(warned("lane \"collector\" ended with 1000 events undelivered (shutdown)"), 1, "{heard:#?}");
     assert_eq!(heard.len(), 2, "{heard:#?}");
+}
+
+#[test]
+fn what_a_lane_holds_whose_signer_never_answers_does_not_go_without_a_word() {
+    struct Never(Mutex<Receiver<()>>);
+    impl HostSigner for Never {
+        fn sign(&self, _: &[&[u8]]) -> Result<Vec<Vec<u8>>, String> {
+            let _ = self.0.lock().unwrap().recv();
+            Err("never".to_owned())
+        }
+    }
+
+    listen();
+    let text = r#"{"agent":{"id":"a"},"key":{"id":"k","alg":"ed25519","signer":"host"},"lanes":[{"id":"unsigned","sink":"null"}]}"#;
+    let config = Config::load(Source::Mapping(text.to_owned()), &SystemEnv::default()).unwrap();
+    let (release, held) = channel();
+    let signer: Arc<dyn HostSigner> = Arc::new(Never(Mutex::new(held)));
+    let emitter = Emitter::open(Options { signer: Some(signer), ..Options::new(config) }).unwrap();
+    Event::new("com.example.n").emit_to(&emitter).unwrap();
+    let left = emitter.shutdown(Duration::from_millis(100));
+    assert_eq!(left[0].1.pending, 1);
+    let heard = HEARD.lock().unwrap().clone();
+    let about = "lane \"unsigned\" did not end in time, and holds 1 event undelivered (shutdown)";
+    assert_eq!(heard.iter().filter(|(_, said)| said.starts_with(about)).count(), 1, "{heard:#?}");
+    drop(release);
+}
+
+#[test]
+fn a_journal_without_room_says_what_its_lane_waits_for() {
+    listen();
+    let folder = std::env::temp_dir().join(format!("sinkwell-full-{}", std::process::id()));
+    let text = format!(
+        r#"{{"agent":{{"id":"a"}},"journal":{{"dir":"{}","floor":"1000000GiB"}},"lanes":[{{"id":"kept","sink":"null","durable":true}}]}}"#,
+        folder.display()
+    );
+    let config = Config::load(Source::Mapping(text), &SystemEnv::default()).unwrap();
+    let emitter = Emitter::open(Options::new(config)).unwrap();
+    Event::new("com.example.n").emit_to(&emitter).unwrap();
+    emitter.flush(Duration::from_millis(100));
+    let health = emitter.health().into_iter().find(|(id, _)| id == "kept").unwrap().1;
+    assert_eq!(health.summary.as_deref(), Some("the journal has no room"), "{health:?}");
+    assert_eq!(emitter.shutdown(Duration::from_millis(100))[0].1.pending, 1);
+    let heard = HEARD.lock().unwrap().clone();
+    let about: Vec<_> =
+        heard.iter().filter(|(_, said)| said.starts_with("lane \"kept\": journal: ")).collect();
+    assert_eq!(about.len(), 1, "{heard:#?}");
+    assert!(about[0].1.contains("lower the floor"), "{about:?}");
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

@@ -412,10 +412,11 @@ impl Bus {
         for lane in lanes.iter() {
             lane.wait_end(deadline);
         }
-        // The lane's own thread ends at once when its time is over; only a sink that hangs may not.
+        // The lane's own thread ends at once when its time is over, unless a signer of the host's or a disk holds it up.
         let grace = clock.now().after(GRACE).max(deadline);
         for lane in lanes.iter() {
             lane.wait_ended(grace);
+            lane.say_stuck();
         }
         if let Some(file) = &self.checkpoint_file {
             file.close(grace.since(clock.now()).max(GRACE));

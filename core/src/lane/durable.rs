@@ -16,6 +16,7 @@ use super::own::StreamHead;
 use super::sealer::{Item, Payload, Sealer, SignerFailed};
 use super::tail::Tail;
 use crate::content::rejudge;
+use crate::diagnostics::Repeat;
 use crate::envelope::ContentRules;
 use crate::error::{Error, Result};
 use crate::event::deeds::Half;
@@ -98,6 +99,12 @@ pub(crate) struct Durable {
     waiting: Option<Vec<Item>>,
     /// Set when the journal has failed: when to try to open another one.
     failed: Option<Instant>,
+    /// How often another one was opened since something was last on disk.
+    tries: u32,
+    /// Why `waiting` found no room, until somebody asks.
+    why_full: Option<Error>,
+    /// When the journal's troubles were last logged.
+    said: Repeat,
     /// How many journals of this process's own have failed.
     epoch: u32,
     /// When to try to append `waiting` again.
@@ -211,6 +218,9 @@ impl Durable {
             unsynced: VecDeque::new(),
             waiting: None,
             failed: None,
+            tries: 0,
+            why_full: None,
+            said: Repeat::default(),
             epoch: 0,
             again: None,
             at_most: usize::MAX,
@@ -307,10 +317,11 @@ impl Durable {
                 self.again = Some(now);
                 return Written::Waits;
             }
-            Err(AppendError::Full(_)) => {
+            Err(AppendError::Full(e)) => {
                 items.extend(foreign);
                 self.waiting = Some(items);
                 self.again = Some(now.after(AGAIN));
+                self.why_full = Some(e);
                 return Written::Waits;
             }
             Err(AppendError::Failed(e)) => {
@@ -340,6 +351,7 @@ impl Durable {
             return self.fail(items, e, now);
         }
         self.schedule.synced();
+        self.tries = 0;
         self.settle_covered(&mut items);
         Written::Durable(items)
     }
@@ -362,12 +374,14 @@ impl Durable {
             return Some(self.fail(items, e, now));
         }
         self.schedule.synced();
+        self.tries = 0;
         self.settle_covered(&mut items);
         Some(Written::Durable(items))
     }
 
     fn fail(&mut self, mut items: Vec<Item>, e: Error, now: Instant) -> Written {
-        self.failed = Some(now);
+        // At once, unless the last one that was opened has not held anything either.
+        self.failed = Some(if self.tries == 0 { now } else { self.next_try(now) });
         self.epoch += 1;
         self.journal = None;
         // Their places are the failed journal's.
@@ -380,13 +394,33 @@ impl Durable {
         Written::Failed(items, e)
     }
 
+    /// Each try leaves a directory if the disk takes that and nothing more: so they become rare.
+    fn next_try(&self, now: Instant) -> Instant {
+        now.after(AGAIN * (1 << self.tries.saturating_sub(1).min(3)))
+    }
+
+    /// Why what waits found no room in the journal, if that is news.
+    pub(crate) fn take_why_full(&mut self) -> Option<Error> {
+        self.why_full.take()
+    }
+
+    /// Logs what is wrong with the journal, at a bounded rate.
+    pub(crate) fn say(&mut self, lane: &Lane, wrong: &Error) {
+        let now = lane.now();
+        if self.said.may_speak(now) {
+            self.said.speak(now);
+            crate::diagnostics::warn(&format!("lane {:?}: {wrong}", lane.id()));
+        }
+    }
+
     /// After a failure: tries to open another journal, once that is due; answers whether it did.
     pub(crate) fn reopen(&mut self, lane: &Lane, kind: &str) -> Result<bool> {
         let at = lane.now();
         if self.failed.is_none_or(|failed| at < failed) {
             return Ok(false);
         }
-        self.failed = Some(at.after(AGAIN));
+        self.tries += 1;
+        self.failed = Some(self.next_try(at));
         let now = lane.timeline.unix_nanos();
         // What the failed journal left is not adopted: this process still holds it in memory.
         let (journal, adopted) = Journal::open(
@@ -443,6 +477,9 @@ impl Durable {
         {
             self.fail(Vec::new(), e.clone(), now);
             return Err(e);
+        }
+        if kept {
+            self.tries = 0;
         }
         Ok(())
     }

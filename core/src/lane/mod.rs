@@ -367,6 +367,17 @@ impl Lane {
         self.wait_until(deadline, LaneCore::has_ended);
     }
 
+    /// If the lane has not ended at the end of a shutdown, logs what it holds: its own thread, which logs that
+    /// otherwise, is held up.
+    pub(crate) fn say_stuck(&self) {
+        let core = self.lock();
+        let said = if core.has_ended() { None } else { voice::stuck(self.id(), core.counters.pending) };
+        drop(core);
+        if let Some(said) = said {
+            crate::diagnostics::warn(&said);
+        }
+    }
+
     /// Waits until the lane has ended, its sink's thread included.
     pub(crate) fn wait_end(&self, deadline: Instant) {
         self.wait_ended(deadline);

@@ -151,6 +151,18 @@ pub(crate) fn left(lane: &str, left: Left, health: &Health) -> Option<Word> {
     )))
 }
 
+/// The line for a lane that a shutdown left behind, as its own thread did not come back in time.
+pub(crate) fn stuck(lane: &str, pending: u64) -> Option<String> {
+    (pending > 0).then(|| {
+        format!(
+            "lane {lane:?} did not end in time, and holds {pending} {} undelivered (shutdown): the signer of its key, or the \
+             disk of its journal, does not answer. What is not in its journal is gone with the process: mend that, or \
+             give shutdown a longer timeout",
+            events(pending)
+        )
+    })
+}
+
 fn events(n: u64) -> &'static str {
     if n == 1 { "event" } else { "events" }
 }

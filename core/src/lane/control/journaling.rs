@@ -28,8 +28,16 @@ impl Control {
         let lane = Arc::clone(&self.lane);
         match written {
             Written::Waits => {
-                let full = self.durable.as_ref().is_some_and(Durable::is_full);
-                lane.lock().full = full;
+                let Some(durable) = &mut self.durable else { return };
+                let why = durable.take_why_full();
+                let mut core = lane.lock();
+                core.full = durable.is_full();
+                if let Some(why) = why {
+                    let failure = Failure::new(FailureKind::Journal, "the journal has no room");
+                    core.health.note(&failure.detail(why.to_string()));
+                    drop(core);
+                    durable.say(&lane, &why);
+                }
             }
             Written::Durable(items) => {
                 let events: u64 = items.iter().map(|item| item.payload.events()).sum();
@@ -80,11 +88,11 @@ impl Control {
                 let mut lacking: Vec<_> =
                     self.flights.items_mut().filter(|item| durable.lacks(item)).collect();
                 if let Err(e) = durable.keep(&mut lacking, now) {
-                    crate::diagnostics::warn(&e.to_string());
+                    durable.say(&self.lane, &e);
                 }
                 self.count_journaled();
             }
-            Err(e) => crate::diagnostics::warn(&e.to_string()),
+            Err(e) => durable.say(&self.lane, &e),
         }
         let Some(durable) = &mut self.durable else { return };
         let synced = durable.sync_if_due(now, hurry);
