@@ -9,7 +9,9 @@ use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
+use pyo3::types::{
+    PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyMapping, PySet, PyString, PyTuple, PyType,
+};
 use sinkwell::Error;
 use sinkwell::json::{JsonError, ObjectWriter};
 
@@ -118,7 +120,23 @@ fn other(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> 
         }
     }
     let name = value.get_type().name()?;
-    Err(refuse(w, &format!("a {name} has no JSON form; send it as a string")))
+    Err(refuse(w, &format!("a {name} has no JSON form; send {}", substitute(value))))
+}
+
+/// What to send in place of a value that JSON does not know.
+fn substitute(value: &Bound<'_, PyAny>) -> &'static str {
+    let has = |name: &str| value.hasattr(name).unwrap_or(false);
+    if value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>() {
+        "a list: sorted(…)"
+    } else if has("__dataclass_fields__") {
+        "a dict: dataclasses.asdict(…)"
+    } else if has("model_dump") {
+        "a dict: its model_dump(mode=\"json\")"
+    } else if has("__await__") {
+        "what it gives: await it"
+    } else {
+        "it as a string"
+    }
 }
 
 pub(crate) fn is_plain(value: &Bound<'_, PyAny>) -> bool {

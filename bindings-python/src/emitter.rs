@@ -729,12 +729,17 @@ impl Waiter for Caller<'_, '_> {
 /// Content parts, from the objects that `sinkwell.part` makes: mappings.
 pub(crate) fn parts(content: &Bound<'_, PyAny>) -> PyResult<Vec<Part>> {
     let py = content.py();
-    let list = content.try_iter().and_then(|items| items.collect::<PyResult<Vec<_>>>()).map_err(|_| {
-        raise(
-            py,
-            &Error::invalid_event("must be a list of parts; make them with sinkwell.part").at("content"),
-        )
-    })?;
+    let wrong = |place: &str| {
+        raise(py, &Error::invalid_event("must be a list of parts; make them with sinkwell.part").at(place))
+    };
+    // A text, and a part alone, can be gone through, too.
+    if content.is_instance_of::<PyString>() || content.is_instance_of::<PyMapping>() {
+        return Err(wrong("content"));
+    }
+    let list = content
+        .try_iter()
+        .and_then(|items| items.collect::<PyResult<Vec<_>>>())
+        .map_err(|_| wrong("content"))?;
     let mut parts = Vec::with_capacity(list.len());
     for (i, part) in list.iter().enumerate() {
         let place = format!("content[{i}]");

@@ -232,6 +232,30 @@ class Usage:
     prompt_tokens_details: Details
 
 
+class Model:
+    def model_dump(self) -> None: ...
+
+
+def test_a_value_without_json_form_is_refused_with_what_to_send_instead() -> None:
+    emitter = sinkwell.Emitter.open({"agent": {"id": "a"}, "lanes": ["null"]}, manual=True)
+    for value, remedy in (
+        ({1}, "a set has no JSON form; send a list: sorted(…)"),
+        (Details(4), "a Details has no JSON form; send a dict: dataclasses.asdict(…)"),
+        (Model(), 'a Model has no JSON form; send a dict: its model_dump(mode="json")'),
+        (b"", "send it as a string"),
+    ):
+        with pytest.raises(sinkwell.InvalidEvent) as refused:
+            emitter.emit("com.example.n", {"value": value})
+        assert remedy in str(refused.value)
+    content: Any
+    for content in ("words", sinkwell.part("prompt", text="words")):
+        with pytest.raises(
+            sinkwell.InvalidEvent, match=r"content: must be a list of parts; make them with sinkwell.part"
+        ):
+            emitter.emit("com.example.n", content=content)
+    emitter.shutdown()
+
+
 def test_arguments_of_another_form_are_refused_by_name() -> None:
     keys: Any = ["agent.pem.pub"]
     with pytest.raises(sinkwell.InvalidArgument, match=r'keys: .* as \{"k1": "agent.pem.pub"\}'):

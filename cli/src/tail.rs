@@ -28,9 +28,9 @@ pub(crate) struct Command {
     /// Go on as the file grows, through its rotations; what was rotated away and removed unread is said.
     #[arg(long)]
     follow: bool,
-    /// A file; - or nothing is standard input.
+    /// Files, one after the other; with --follow one. - or nothing is standard input.
     #[arg(value_name = "PATH", default_value = "-")]
-    path: PathBuf,
+    paths: Vec<PathBuf>,
 }
 
 /// How often a file that is followed is looked at.
@@ -39,60 +39,70 @@ pub(crate) const POLL: Duration = Duration::from_millis(200);
 const MAX_LINE: u64 = 16 << 20;
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
-    // A line that is not finished yet waits here.
-    let mut rest = Vec::new();
-    let mut out = Out::new();
-    if command.path == Path::new("-") {
-        if drain(&command, &mut BufReader::new(io::stdin()), &mut rest, &mut out, "stdin")? {
-            show(&command, &rest, &mut out)?;
-        }
-        out.flush()?;
-        return Ok(Outcome::Good);
+    if command.follow && command.paths.len() > 1 {
+        return Err(Error::invalid_argument("--follow follows one file; start one command for each"));
     }
-    let place = command.path.display().to_string();
-    let open = || {
-        open_plain(&command.path)
-            .map_err(|e| Error::invalid_argument(format!("it cannot be read: {e}")).at(place.clone()))
-    };
-    // Rotated files with this stamp or an earlier one were there before reading began.
-    let mut known = rotated(&command.path).last().map_or(0, |(stamp, _)| *stamp);
-    let mut reader = BufReader::new(open()?);
-    while drain(&command, &mut reader, &mut rest, &mut out, &place)? {
-        if !command.follow {
-            show(&command, &rest, &mut out)?;
+    let mut out = Out::new();
+    for path in &command.paths {
+        if !tail(&command, path, &mut out)? {
             break;
-        }
-        std::thread::sleep(POLL);
-        // Another file has that name now, or the file is shorter: it was rotated or cut.
-        if let (Ok(now), Ok(here)) = (std::fs::metadata(&command.path), reader.get_ref().metadata())
-            && (!same(&now, &here) || now.len() < position(&mut reader))
-        {
-            // The new file is opened before rotated files are listed, so that none that is made in between is missed.
-            let Ok(next) = open_plain(&command.path) else { continue };
-            if !drain(&command, &mut reader, &mut rest, &mut out, &place)? {
-                break;
-            }
-            if !between(&command, &here, &next, &mut known, &mut out, &place)? {
-                break;
-            }
-            reader = BufReader::new(next);
-            rest.clear();
         }
     }
     out.flush()?;
     Ok(Outcome::Good)
 }
 
+/// Shows one input. Returns whether somebody still reads the output.
+fn tail(command: &Command, path: &Path, out: &mut Out) -> Result<bool> {
+    // A line that is not finished yet waits here.
+    let mut rest = Vec::new();
+    if path == Path::new("-") {
+        return Ok(drain(command, &mut BufReader::new(io::stdin()), &mut rest, out, "stdin")?
+            && show(command, &rest, out)?);
+    }
+    let place = path.display().to_string();
+    let open = || {
+        open_plain(path)
+            .map_err(|e| Error::invalid_argument(format!("it cannot be read: {e}")).at(place.clone()))
+    };
+    // Rotated files with this stamp or an earlier one were there before reading began.
+    let mut known = rotated(path).last().map_or(0, |(stamp, _)| *stamp);
+    let mut reader = BufReader::new(open()?);
+    while drain(command, &mut reader, &mut rest, out, &place)? {
+        if !command.follow {
+            return show(command, &rest, out);
+        }
+        std::thread::sleep(POLL);
+        // Another file has that name now, or the file is shorter: it was rotated or cut.
+        if let (Ok(now), Ok(here)) = (std::fs::metadata(path), reader.get_ref().metadata())
+            && (!same(&now, &here) || now.len() < position(&mut reader))
+        {
+            // The new file is opened before rotated files are listed, so that none that is made in between is missed.
+            let Ok(next) = open_plain(path) else { continue };
+            if !drain(command, &mut reader, &mut rest, out, &place)? {
+                break;
+            }
+            if !between(command, path, &here, &next, &mut known, out)? {
+                break;
+            }
+            reader = BufReader::new(next);
+            rest.clear();
+        }
+    }
+    Ok(false)
+}
+
 /// Shows the files that were rotated away between `before`, which has been read to its end, and `next`, oldest first.
 /// Warns of files that can no longer be read. Returns whether somebody still reads the output.
 fn between(
     command: &Command,
+    path: &Path,
     before: &Metadata,
     next: &File,
     known: &mut u64,
     out: &mut Out,
-    place: &str,
 ) -> Result<bool> {
+    let place = &path.display().to_string();
     let missed = |what: &str| {
         warn(format_args!("{place}: {what}; lines may be missing here"));
     };
@@ -103,8 +113,8 @@ fn between(
     }
     let mut found = false;
     let seen = *known;
-    for (stamp, path) in rotated(&command.path).into_iter().filter(|(stamp, _)| *stamp > seen) {
-        let Ok(file) = open_plain(&path) else {
+    for (stamp, rotated) in rotated(path).into_iter().filter(|(stamp, _)| *stamp > seen) {
+        let Ok(file) = open_plain(&rotated) else {
             missed("a rotated file was removed before it was read");
             continue;
         };
@@ -127,7 +137,7 @@ fn between(
             return Ok(false);
         }
     }
-    if !found && !is_beside(&command.path, before) {
+    if !found && !is_beside(path, before) {
         missed("the file was removed, or rotated more than once, before it was read");
     }
     Ok(true)

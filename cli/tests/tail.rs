@@ -27,6 +27,11 @@ fn it_shows_what_is_asked_for_one_line_each() {
     assert_eq!(count(&["--run", "r-2", "--type", "policy.*"]), 0);
     let line = place.run(&["tail", "--run", "r-1", "events.ndjson"]).ends(0).out;
     assert!(line.contains("dev.sinkwell.tool.invocation r-1 n=1 outcome=ok tool=search"), "{line}");
+    // As `events.ndjson*` gives them, where several processes wrote.
+    place.write("events.ndjson.17", place.read("events.ndjson"));
+    assert_eq!(count(&["events.ndjson.17"]), 16);
+    let both = place.run(&["tail", "--follow", "events.ndjson", "events.ndjson.17"]).ends(2);
+    assert!(both.err.contains("--follow follows one file"), "{}", both.err);
 }
 
 #[test]
