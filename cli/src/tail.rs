@@ -301,7 +301,7 @@ mod tests {
             agent: None,
             run: run.map(Into::into),
             follow: false,
-            path: "-".into(),
+            paths: vec!["-".into()],
         }
     }
 
