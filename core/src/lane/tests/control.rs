@@ -76,11 +76,11 @@ fn a_sink_that_refuses_everything_even_declarations_is_no_endless_loop() {
 
 #[test]
 fn a_sink_that_takes_everything_in_part_even_declarations_is_no_endless_loop() {
-    let one = |_: &[Envelope]| Answers::Partial { refused: 1, failure: refused() };
-    let all = |_: &[Envelope]| Answers::Partial { refused: u64::MAX, failure: refused() };
-    let each = |batch: &[Envelope]| Answers::Each(vec![Answer::Uncertain(refused()); batch.len()]);
-    let answers: [&dyn Fn(&[Envelope]) -> Answers; 3] = [&one, &all, &each];
-    for answer in answers {
+    let one: fn(&[Envelope]) -> Answers = |_| Answers::Partial { refused: 1, failure: refused() };
+    let all: fn(&[Envelope]) -> Answers = |_| Answers::Partial { refused: u64::MAX, failure: refused() };
+    let each: fn(&[Envelope]) -> Answers =
+        |batch| Answers::Each(vec![Answer::Uncertain(refused()); batch.len()]);
+    for answer in [one, all, each] {
         let mut rig = lane("overflow: block");
         for _ in 0..2 {
             rig.emit(20);
