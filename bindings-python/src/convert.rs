@@ -168,8 +168,6 @@ fn thrown(w: &mut ObjectWriter, error: PyErr) -> Refusal {
     }
 }
 
-const DICT_CHANGED: &str = "the dict changed while it was read; give a copy";
-
 /// Not by `PyDict`'s own iterator, which panics where the dict changes under it: what reads a value may be the host's code.
 fn dict(w: &mut ObjectWriter, map: &Bound<'_, PyDict>) -> Result<(), Refusal> {
     w.begin_object()?;
@@ -179,16 +177,21 @@ fn dict(w: &mut ObjectWriter, map: &Bound<'_, PyDict>) -> Result<(), Refusal> {
         // SAFETY: the dict is held, and so is the GIL. What it lends is made this function's own before any other code runs.
         let pair = unsafe {
             if ffi::PyDict_Next(map.as_ptr(), &raw mut position, &raw mut key, &raw mut value) == 0 {
-                return Err(refuse(w, DICT_CHANGED));
+                return Err(dict_changed(w));
             }
             (Bound::from_borrowed_ptr(map.py(), key), Bound::from_borrowed_ptr(map.py(), value))
         };
         member(w, &pair.0, &pair.1)?;
         if map.len() != length {
-            return Err(refuse(w, DICT_CHANGED));
+            return Err(dict_changed(w));
         }
     }
     Ok(w.end_object()?)
+}
+
+/// At the member that was read when it changed.
+fn dict_changed(w: &ObjectWriter) -> Refusal {
+    JsonError::new("the dict changed while it was read; give a copy").in_path(w.path()).into()
 }
 
 fn member(w: &mut ObjectWriter, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Result<(), Refusal> {

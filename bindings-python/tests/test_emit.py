@@ -135,7 +135,7 @@ def deep(levels: int) -> dict[str, Any]:
         ({"price": decimal.Decimal("1.10")}, "data.price", "send it as a string"),
         ({"id": uuid.UUID(int=1)}, "data.id", "send it as a string"),
         ({"raw": b"bytes"}, "data.raw", "send it as a string"),
-        ({"set": {1}}, "data.set", "send it as a string"),
+        ({"set": {1}}, "data.set", "send a list: sorted("),
         ({"object": object()}, "data.object", "send it as a string"),
         ({"c": 1j}, "data.c", "send it as a string"),
         ([1, 2], "data", "object"),
