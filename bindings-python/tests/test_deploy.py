@@ -90,7 +90,9 @@ def test_uwsgi_closes_its_streams(folder: Path, lazy: bool) -> None:
     try:
         # A worker that is told to end while it still imports the application goes on without it, and never ends.
         loaded = 2 if lazy else 1
-        wait_for(server, "all have loaded", lambda: (folder / "log").read_text().count(" ready in ") == loaded)
+        wait_for(
+            server, "all have loaded", lambda: (folder / "log").read_text().count(" ready in ") == loaded
+        )
         wait_for(server, "it answers", lambda: get(f"http://127.0.0.1:{number}/0") == "done")
         for n in range(1, 40):
             assert get(f"http://127.0.0.1:{number}/{n}") == "done"
