@@ -40,9 +40,10 @@ guided_names() {
 
 # guided_holds: whether the profile was one of the functions that were built. Where it was not, nothing fails and nothing is gained.
 guided_holds() {
-    local all known
-    all=$(guided_names "$native_target" | wc -l)
-    known=$(guided_names "$native_target" | comm -12 - "$guided/names" | wc -l)
+    local names all known
+    names="$(guided_names "$native_target")"
+    all=$(wc -l <<<"$names")
+    known=$(comm -12 - "$guided/names" <<<"$names" | wc -l)
     echo "guided: the profile knows $known of the core's $all functions"
     ((known * 2 > all))
 }

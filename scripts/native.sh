@@ -23,7 +23,6 @@ native_build() {
     if [[ -n "${SINKWELL_GUIDED:-}" ]]; then
         source "$root/scripts/guided.sh"
         guided_profile || return
-        # Its own functions only: what the profile has never seen, as what a test alone calls, is no warning.
         export RUSTFLAGS="-Cprofile-use=$guided/sinkwell.profdata"
     fi
     logged native cargo zigbuild --locked --profile dist --target "$target.$glibc" --target-dir "$native_target" "${packages[@]}" || return
