@@ -8,6 +8,7 @@ use sinkwell::{Error, Result, content, json};
 
 use crate::Outcome;
 use crate::out::{Out, warn};
+use crate::tail::MAX_LINE;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -29,9 +30,6 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         Command::Check { path } => check(path),
     }
 }
-
-/// The longest line that is read, as in `sinkwell verify`.
-const MAX_LINE: u64 = 16 << 20;
 
 /// Calls `each` with every line that is not blank, or why it was not read, and with its place, until it returns `false`.
 fn lines(path: Option<PathBuf>, mut each: impl FnMut(Result<&[u8]>, &str) -> Result<bool>) -> Result<()> {
