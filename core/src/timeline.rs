@@ -62,18 +62,19 @@ impl Timeline {
         Self { clock, random, fixed: None, derived: false }
     }
 
-    /// Time of the next event, and what of its id is no time.
-    pub(crate) fn event(&self) -> (UnixNanos, [u8; 16]) {
+    /// Time of the next event, by both clocks, and what of its id is no time.
+    pub(crate) fn event(&self) -> (UnixNanos, Instant, [u8; 16]) {
+        let (unix, now) = self.clock.both();
         match &self.fixed {
-            None if self.derived => (self.clock.unix_nanos(), Series::bytes16()),
-            None => (self.clock.unix_nanos(), self.random.bytes16("", 0)),
+            None if self.derived => (unix, now, Series::bytes16()),
+            None => (unix, now, self.random.bytes16("", 0)),
             Some(fixed) => {
                 let n = fixed.events.fetch_add(1, Ordering::SeqCst);
                 let bytes = match self.derived {
                     true => Series::nth(u128::from_be_bytes(self.random.bytes16("ids", 0)), n),
                     false => self.random.bytes16("event", n),
                 };
-                (fixed.at(n), bytes)
+                (fixed.at(n), now, bytes)
             }
         }
     }

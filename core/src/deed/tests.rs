@@ -152,9 +152,13 @@ fn what_is_said_of_a_result_is_held_to_the_type_at_once() {
     let ended = EventInput { data: Data::Json(br#"{"tool":"t","outcome":"ok"}"#), ..pay() };
     let Err(DeedError::Refused(e)) = emitter.deed(ended, |_| Ok::<_, Failed>(())) else { panic!() };
     assert_eq!((e.kind(), e.place()), (ErrorKind::InvalidEvent, Some("data.outcome")));
-    let posing = EventInput { data: Data::Json(br#"{"tool":"t","phase":"intent"}"#), ..pay() };
-    let e = emitter.emit(posing).unwrap_err();
-    assert_eq!((e.kind(), e.place()), (ErrorKind::InvalidEvent, Some("data.phase")));
+    let data = Data::Json(br#"{"tool":"t","phase":"intent"}"#);
+    for posing in [pay(), EventInput::new("com.example.act")].map(|event| EventInput { data, ..event }) {
+        let e = emitter.emit(posing.clone()).unwrap_err();
+        assert_eq!((e.kind(), e.place()), (ErrorKind::InvalidEvent, Some("data.phase")));
+        let Err(DeedError::Refused(e)) = emitter.deed(posing, |_| Ok::<_, Failed>(())) else { panic!() };
+        assert_eq!(e.place(), Some("data.phase"));
+    }
     let idle = EventInput { terminal: Some(false), ..EventInput::new("com.example.act") };
     let Err(DeedError::Refused(e)) = emitter.deed(idle, |_| Ok::<_, Failed>(())) else { panic!() };
     assert_eq!(e.place(), Some("terminal"));

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::{Attempt, Inner, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::lane::{After, Aim, Lane, LaneCore, LaneSet, Route, Shapable, Shaping, Tracked};
+use crate::lane::{After, Aim, Expected, Gate, Lane, LaneCore, LaneSet, Route, Shapable, Shaping, Tracked};
 use crate::receipt::Receipt;
 use crate::reentry;
 use crate::sync::{MutexGuard, RwLockReadGuard};
@@ -20,9 +20,12 @@ enum Offered {
     NoRoom(Duration),
 }
 
-/// Likewise, of blocking lanes.
+/// Held by whoever lets an event into its lanes.
+type Passed<'a> = RwLockReadGuard<'a, Gate>;
+
+/// What became of an event that was offered to blocking lanes.
 enum Entered<'a> {
-    By(RwLockReadGuard<'a, bool>),
+    By(Passed<'a>),
     NoRoom(Duration),
 }
 
@@ -32,13 +35,17 @@ impl Inner {
     /// # Errors
     /// `backpressure`, `invalid_event` (larger than a blocking lane), `closed`: it is in no lane.
     pub(super) fn admit(&self, event: Event, waiter: &dyn Waiter, aim: Option<&Aim<'_>>) -> Result<Attempt> {
-        let set = self.bus.set();
-        let mut tracked = Tracked::new(event, set.lanes.len(), self.freezer.timeline.now());
-        tracked.follow = aim.and_then(|aim| aim.follow.clone());
-        Ok(match self.offer(&set, tracked, waiter, aim)? {
-            Offered::In(tracked) => Attempt::Accepted(Receipt::first(tracked, Arc::clone(&set.lanes))),
-            Offered::NoRoom(limit) => Attempt::NoRoom(limit),
-        })
+        let gate = self.pass()?;
+        let lanes = Arc::clone(&gate.set.lanes);
+        let tracked = if gate.set.blocking.is_empty() {
+            admit_at_once(gate, event, 1, aim)
+        } else {
+            match self.admit_waiting(gate, event, 1, waiter, aim)? {
+                Offered::In(tracked) => tracked,
+                Offered::NoRoom(limit) => return Ok(Attempt::NoRoom(limit)),
+            }
+        };
+        Ok(Attempt::Accepted(Receipt::first(tracked, lanes)))
     }
 
     /// As [`admit`](Self::admit), for whoever wants no receipt; answers whether the event is in its lanes.
@@ -46,60 +53,46 @@ impl Inner {
     /// # Errors
     /// As [`admit`](Self::admit).
     pub(super) fn admit_unwatched(&self, event: Event, waiter: &dyn Waiter) -> Result<bool> {
-        let set = self.bus.set();
-        let mut tracked = Tracked::new(event, set.lanes.len(), self.freezer.timeline.now());
-        tracked.unwatched();
-        Ok(matches!(self.offer(&set, tracked, waiter, None)?, Offered::In(_)))
+        let gate = self.pass()?;
+        if gate.set.blocking.is_empty() {
+            admit_at_once(gate, event, 0, None);
+            return Ok(true);
+        }
+        Ok(matches!(self.admit_waiting(gate, event, 0, waiter, None)?, Offered::In(_)))
     }
 
+    /// The gate, which a shutdown closes. Held while an event enters its lanes, never while waiting: a shutdown finds it in
+    /// all of them or in none.
     #[inline]
-    fn offer(
+    fn pass(&self) -> Result<Passed<'_>> {
+        self.bus.enter().inspect_err(|_| self.refuse())
+    }
+
+    /// Where a lane may block.
+    fn admit_waiting(
         &self,
-        set: &LaneSet,
-        mut tracked: Tracked,
+        gate: Passed<'_>,
+        event: Event,
+        receipts: u32,
         waiter: &dyn Waiter,
         aim: Option<&Aim<'_>>,
     ) -> Result<Offered> {
-        let shaping = set.in_force.shaping.as_ref();
-        let route = shaping.and_then(|shaping| Routed::of(&tracked.event, shaping, set));
-        let (blocking, others) = match &route {
-            None => (set.blocking.as_slice(), set.others.as_slice()),
-            Some(routed) => (routed.blocking.as_slice(), routed.others.as_slice()),
-        };
-        let aimed = aim.map(|aim| [blocking, others].map(|lanes| Lanes::from_iter(aim.at(lanes))));
-        let (blocking, others) = match &aimed {
-            None => (blocking, others),
-            Some([blocking, others]) => (blocking.as_slice(), others.as_slice()),
-        };
-        if !blocking.is_empty() {
-            could_enter(set, blocking, &tracked.event)?;
-        }
-        let of_span = || shaping.filter(|_| tracked.event.of_span);
-        tracked.shaping = route.as_ref().map(|routed| routed.shaping).or_else(of_span).cloned();
-        for &i in blocking.iter().chain(others) {
-            tracked.will_enter(i, set.lanes[i].durable());
-        }
-        let tracked = Arc::new(tracked);
+        // While the caller waits, lanes may come and policies change; for this event they are what they were.
+        let set = Arc::clone(&gate.set);
+        let way = Way::of(&set, &event, aim);
+        let blocking = way.blocking();
+        could_enter(&set, blocking, &event)?;
+        let tracked = way.track(event, receipts, aim);
         let mut after = After::default();
-        // Held while the event enters its lanes, never while waiting: a shutdown finds it in all of them or in none.
         let gate = if blocking.is_empty() {
-            self.bus.enter().inspect_err(|_| self.refuse())?
+            gate
         } else {
-            match self.enter_blocking(set, blocking, &tracked, waiter, &mut after)? {
+            match self.enter_blocking(gate, &set, blocking, &tracked, waiter, &mut after)? {
                 Entered::By(gate) => gate,
                 Entered::NoRoom(limit) => return Ok(Offered::NoRoom(limit)),
             }
         };
-        for &i in others {
-            let lane = &set.lanes[i];
-            tracked.admitted(i, lane.offer(&mut lane.lock(), &tracked, &mut after));
-        }
-        if let Some(routed) = &route {
-            routed.count(&tracked.event, set);
-        }
-        if let Some(measuring) = &set.in_force.measuring {
-            measuring.measure(&tracked.event);
-        }
+        way.offer(&tracked, &mut after);
         drop(gate);
         after.run(&set.lanes);
         Ok(Offered::In(tracked))
@@ -108,6 +101,7 @@ impl Inner {
     /// Lets an event into all of these lanes, which block, once all of them have room.
     fn enter_blocking<'a>(
         &'a self,
+        gate: Passed<'a>,
         set: &LaneSet,
         blocking: &[usize],
         tracked: &Arc<Tracked>,
@@ -118,8 +112,12 @@ impl Inner {
         let mut inside = reentry::is_inside();
         let mut may_wait = None;
         let mut deadline = None;
+        let mut passed = Some(gate);
         loop {
-            let gate = self.bus.enter().inspect_err(|_| self.refuse())?;
+            let gate = match passed.take() {
+                Some(gate) => gate,
+                None => self.pass()?,
+            };
             // Locked in one order by everybody, and held together only while pushing.
             let mut guards: Guards<'_> = Guards::default();
             let mut lacking: Option<usize> = None;
@@ -214,6 +212,24 @@ impl Inner {
     }
 }
 
+/// Lets an event into its lanes where none of them blocks.
+#[inline]
+fn admit_at_once(gate: Passed<'_>, event: Event, receipts: u32, aim: Option<&Aim<'_>>) -> Arc<Tracked> {
+    let way = Way::of(&gate.set, &event, aim);
+    let tracked = way.track(event, receipts, aim);
+    let mut after = After::default();
+    way.offer(&tracked, &mut after);
+    drop(way);
+    if after.is_empty() {
+        drop(gate);
+    } else {
+        let lanes = Arc::clone(&gate.set.lanes);
+        drop(gate);
+        after.run(&lanes);
+    }
+    tracked
+}
+
 /// Indices of lanes.
 type Lanes = SmallVec<[usize; 8]>;
 
@@ -221,6 +237,73 @@ impl Aim<'_> {
     /// Those of these lanes that the event is aimed at.
     fn at(&self, lanes: &[usize]) -> impl Iterator<Item = usize> {
         lanes.iter().copied().filter(|&lane| (self.lanes)(lane))
+    }
+}
+
+/// The lanes that an event is for.
+struct Way<'a> {
+    set: &'a LaneSet,
+    route: Option<Routed<'a>>,
+    /// Blocking ones and others, where the caller names the lanes.
+    aimed: Option<[Lanes; 2]>,
+}
+
+impl<'a> Way<'a> {
+    #[inline]
+    fn of(set: &'a LaneSet, event: &Event, aim: Option<&Aim<'_>>) -> Self {
+        let route = set.in_force.shaping.as_ref().and_then(|shaping| Routed::of(event, shaping, set));
+        let mut way = Self { set, route, aimed: None };
+        if let Some(aim) = aim {
+            let [blocking, others] = [way.blocking(), way.others()];
+            way.aimed = Some([blocking, others].map(|lanes| Lanes::from_iter(aim.at(lanes))));
+        }
+        way
+    }
+
+    /// The event, for these lanes, and with whoever shapes it for them.
+    #[inline]
+    fn track(&self, event: Event, receipts: u32, aim: Option<&Aim<'_>>) -> Arc<Tracked> {
+        let mut expected = Expected::of(self.set.lanes.len());
+        for &i in self.blocking().iter().chain(self.others()) {
+            expected.add(i, self.set.lanes[i].durable());
+        }
+        let shaping = self.set.in_force.shaping.as_ref();
+        let shaping = shaping.filter(|_| self.route.is_some() || event.of_span).cloned();
+        Tracked::new(event, receipts, expected, shaping, aim.and_then(|aim| aim.follow.clone()))
+    }
+
+    #[inline]
+    fn blocking(&self) -> &[usize] {
+        match (&self.aimed, &self.route) {
+            (Some([blocking, _]), _) => blocking.as_slice(),
+            (None, Some(routed)) => routed.blocking.as_slice(),
+            (None, None) => self.set.blocking.as_slice(),
+        }
+    }
+
+    #[inline]
+    fn others(&self) -> &[usize] {
+        match (&self.aimed, &self.route) {
+            (Some([_, others]), _) => others.as_slice(),
+            (None, Some(routed)) => routed.others.as_slice(),
+            (None, None) => self.set.others.as_slice(),
+        }
+    }
+
+    /// Offers the event to those that do not block, and counts it for policies.
+    #[inline]
+    fn offer(&self, tracked: &Arc<Tracked>, after: &mut After) {
+        for &i in self.others() {
+            let lane = &self.set.lanes[i];
+            let outcome = lane.offer(&mut lane.lock(), tracked, after);
+            tracked.admitted(i, outcome);
+        }
+        if let Some(routed) = &self.route {
+            routed.count(&tracked.event, self.set);
+        }
+        if let Some(measuring) = &self.set.in_force.measuring {
+            measuring.measure(&tracked.event);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod door;
 mod export;
 mod metrics;
 mod open;
+mod part;
 mod report;
 mod scrape;
 mod signals;
@@ -22,11 +23,12 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 
 pub use metrics::{Metric, MetricKind, MetricPoint};
 pub(crate) use open::UNUSED_JOURNAL;
 pub use open::{HostSink, Options, SinkFactory};
+use part::{Held, Part};
 pub use report::{Drained, LaneReport, Where};
 pub use signals::{
     SIGNAL_LIMIT, end_on_signal, is_ending_on_signal, leave_signals_to_host, place_signal_handlers,
@@ -38,7 +40,7 @@ use crate::event::deeds::Half;
 use crate::event::{EventInput, Freezer, Phase};
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};
-use crate::lane::{Aim, Ask, Bus, Counters, Health, Lane, Tracked, checkpoint, worker};
+use crate::lane::{Aim, Ask, Bus, Counters, Expected, Health, Lane, Tracked, checkpoint, worker};
 use crate::policy::telemetry::{self, Bound};
 use crate::receipt::Receipt;
 use crate::reentry;
@@ -101,10 +103,28 @@ pub enum Attempt {
     NoRoom(Duration),
 }
 
+impl Attempt {
+    /// The receipt, for a caller who does not wait for room.
+    fn receipt(self) -> Result<Receipt> {
+        match self {
+            Self::Accepted(receipt) => Ok(receipt),
+            Self::NoRoom(limit) => Err(no_room(limit)),
+        }
+    }
+}
+
+#[cold]
+fn no_room(limit: Duration) -> Error {
+    Error::new(
+        ErrorKind::Backpressure,
+        format!("a blocking lane has no room; wait up to {limit:?} by on_room and try again"),
+    )
+}
+
 /// Takes events and hands them to its lanes. Cheap to share behind an `Arc`; every method may be called from any
 /// thread.
 pub struct Emitter {
-    inner: ArcSwap<Inner>,
+    inner: Part,
     /// What a forked child needs to open an emitter of its own.
     options: Arc<Options>,
     /// Held while a forked child opens its part; keeps the last failure of that.
@@ -179,30 +199,33 @@ impl Emitter {
     /// As [`open`](Self::open), with options that another emitter may have been opened with.
     pub(crate) fn open_by(options: Arc<Options>) -> Result<Self> {
         let seen = watch::Seen::now(&options.config);
-        let inner = open::open(&options, false)?;
+        let inner = Arc::new(open::open(&options, false)?);
         let emitter = Self {
-            inner: ArcSwap::from_pointee(inner),
+            inner: Part::of(Arc::clone(&inner)),
             options,
             reopening: PerProcess::new(),
             unheard: unheard::Unheard::new(),
             beside: PerProcess::new(),
         };
-        watch::Watch::start(&emitter.inner.load(), &emitter.options, seen);
+        watch::Watch::start(&inner, &emitter.options, seen);
         Ok(emitter)
     }
 
     /// This process's part; a forked child opens its own on first use.
-    fn current(&self) -> Result<arc_swap::Guard<Arc<Inner>>> {
+    fn current(&self) -> Result<Held<'_>> {
         self.current_by(&Wait::Allowed)
     }
 
     /// As [`current`](Self::current); opening may take long, so `waiter` lets go of the host's lock meanwhile.
-    fn current_by(&self, waiter: &dyn Waiter) -> Result<arc_swap::Guard<Arc<Inner>>> {
+    #[inline]
+    fn current_by(&self, waiter: &dyn Waiter) -> Result<Held<'_>> {
         let inner = self.inner.load();
-        if inner.process.is_this() {
-            return Ok(inner);
-        }
-        drop(inner);
+        if inner.process.is_this() { Ok(inner) } else { self.current_anew(waiter) }
+    }
+
+    /// As [`current_by`](Self::current_by), in a forked child.
+    #[cold]
+    fn current_anew(&self, waiter: &dyn Waiter) -> Result<Held<'_>> {
         // A sink that emits while it takes its lane's first envelope would wait for itself.
         let inside = reentry::is_inside() || waiter.may_wait() == Wait::Inside;
         let mut opened = Ok(());
@@ -249,9 +272,7 @@ impl Emitter {
         let fresh = Arc::new(fresh);
         // What is in force is what the parent had read, whatever the files hold now.
         watch::Watch::start(&fresh, &self.options, watch::Seen::default());
-        // The parent's part is never touched again, not even to free it: its locks may be held by threads
-        // that do not exist here.
-        std::mem::forget(self.inner.swap(fresh));
+        self.inner.replace(fresh);
         Ok(())
     }
 
@@ -266,30 +287,24 @@ impl Emitter {
     ///
     /// # Errors
     /// `invalid_event`, `backpressure`, `required_sink_unavailable`, `closed`: the event is in no lane.
-    pub fn emit(&self, input: EventInput<'_>) -> Result<Receipt> {
-        self.emit_with(input, Wait::Allowed)
+    pub fn emit(&self, mut input: EventInput<'_>) -> Result<Receipt> {
+        self.enter(&mut input, None, &Wait::Allowed, None)?.receipt()
     }
 
     /// Emits an event, saying whether it may wait.
     ///
     /// # Errors
     /// As [`emit`](Self::emit).
-    pub fn emit_with(&self, input: EventInput<'_>, wait: Wait) -> Result<Receipt> {
-        match self.emit_waiting(input, &wait)? {
-            Attempt::Accepted(receipt) => Ok(receipt),
-            Attempt::NoRoom(limit) => Err(Error::new(
-                ErrorKind::Backpressure,
-                format!("a blocking lane has no room; wait up to {limit:?} by on_room and try again"),
-            )),
-        }
+    pub fn emit_with(&self, mut input: EventInput<'_>, wait: Wait) -> Result<Receipt> {
+        self.enter(&mut input, None, &wait, None)?.receipt()
     }
 
     /// Emits an event. `waiter` is called, and waits, only when a blocking lane has no room.
     ///
     /// # Errors
     /// As [`emit`](Self::emit).
-    pub fn emit_waiting(&self, input: EventInput<'_>, waiter: &dyn Waiter) -> Result<Attempt> {
-        self.emit_aimed(input, waiter, None)
+    pub fn emit_waiting(&self, mut input: EventInput<'_>, waiter: &dyn Waiter) -> Result<Attempt> {
+        self.enter(&mut input, None, waiter, None)
     }
 
     /// As [`emit_waiting`](Self::emit_waiting), but only to the lanes that `aim` names. Required sinks stay required;
@@ -320,7 +335,7 @@ impl Emitter {
         let run = run.and_then(|trace| inner.runs.around(&trace));
         let event = inner.freezer.freeze_as(input, run.as_deref(), phase)?;
         if inner.disabled {
-            let tracked = Arc::new(Tracked::new(event, 0, Instant::default()));
+            let tracked = Tracked::new(event, 1, Expected::of(0), None, None);
             return Ok(Attempt::Accepted(Receipt::first(tracked, Arc::from(Vec::new()))));
         }
         inner.admit(event, waiter, aim)
@@ -622,11 +637,8 @@ pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
 impl Drop for Emitter {
     fn drop(&mut self) {
-        let inner = self.inner.load_full();
-        if !inner.process.is_this() {
-            // Its parent's: see `reopen`.
-            std::mem::forget(inner);
-        } else if !inner.closed.load(Ordering::Acquire) {
+        let inner = self.inner.load();
+        if inner.process.is_this() && !inner.closed.load(Ordering::Acquire) {
             inner.shutdown(SHUTDOWN_LIMIT);
         }
         self.say_rest();

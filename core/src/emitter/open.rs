@@ -433,7 +433,7 @@ pub(super) fn add(inner: &Inner, options: &Options, sink: HostSink) -> Result<()
     let ready = make(&options.config, planned)?;
     let _alone = inner.bus.adding();
     // A shutdown that begins now waits, and then ends this lane, too.
-    let _gate = inner.bus.enter()?;
+    drop(inner.bus.enter()?);
     taken(&ready.config.id)?;
     let (lane, control, sinks) = prepare(inner, &options.config, ready)?;
     inner.bus.add(Arc::clone(&lane));

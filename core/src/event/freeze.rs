@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::glob::Globs;
 use crate::hex;
 use crate::json::{Canonical, ObjectWriter, compare_keys, parse_into, write_string};
-use crate::seam::{UnixNanos, Uuid, parse_time};
+use crate::seam::{Instant, UnixNanos, Uuid, parse_time};
 use crate::settings::{ContentMode, Limits};
 use crate::sink::{EventId, LONGEST_ID};
 use crate::timeline::Timeline;
@@ -89,6 +89,8 @@ pub struct Event {
     pub id: EventId,
     /// When it occurred.
     pub time: UnixNanos,
+    /// When it was frozen, which is when its lanes count it as queued: for the age of a queue and the linger of a batch.
+    pub(crate) made: Instant,
     /// Its severity.
     pub severity: Severity,
     /// Whether losing it would falsify a run's outcome.
@@ -265,6 +267,7 @@ impl Event {
         Self {
             id: id.into(),
             time,
+            made: Instant::default(),
             severity,
             terminal: true,
             of_span: false,
@@ -435,11 +438,16 @@ impl Freezer {
     ) -> Result<Event> {
         let identity = &*self.identity;
         let data = writer.finish().map_err(|e| invalid_data(&e))?;
-        let resolved = types::resolve(input.event_type, &identity.prefix)?;
-        if resolved.builtin().is_none() {
-            self.near.tell(input.event_type, &identity.prefix);
-        }
-        let default_severity = resolved.check(data.members())?;
+        let resolved = if self.near.knows(input.event_type) {
+            types::Resolved::own(input.event_type)
+        } else {
+            let resolved = types::resolve(input.event_type, &identity.prefix)?;
+            if resolved.builtin().is_none() {
+                self.near.look_at(input.event_type, &identity.prefix);
+            }
+            resolved
+        };
+        let default_severity = resolved.check_written(&data)?;
         self.complete(input, resolved, default_severity, data, run, phase)
     }
 
@@ -481,7 +489,7 @@ impl Freezer {
                 Some(self.scoped("tenant", Some(given), own.as_deref().unwrap_or_default())?)
             }
         };
-        let (event_time, event_random) = self.timeline.event();
+        let (event_time, made, event_random) = self.timeline.event();
         let time = match input.time {
             None => event_time,
             Some(text) => parse_time(text).ok_or_else(|| {
@@ -504,16 +512,6 @@ impl Freezer {
             part.check_nth(i)?;
         }
 
-        let attributes = [
-            ("attempt", input.attempt),
-            ("causation", input.causation),
-            ("correlation", input.correlation),
-            ("run", input.run.or(run)),
-            ("subject", input.subject),
-            ("trace", traceparent.as_ref().map(|text| std::str::from_utf8(text).unwrap_or_default())),
-            ("trace.state", trace.and_then(|trace| trace.state)),
-            ("turn", input.turn),
-        ];
         // As on the wire.
         let event_type = match resolved.builtin() {
             Some(built_in) => [identity.prefix.as_str(), built_in.name()],
@@ -534,8 +532,29 @@ impl Freezer {
         });
         let with_phase = with_phase.transpose()?;
         let bytes = with_phase.as_deref().or(with_parent.as_deref()).unwrap_or(data.bytes());
+        let run = input.run.or(run);
+        // Most events have none of them.
+        let attributes = (run.is_some()
+            || traceparent.is_some()
+            || input.subject.is_some()
+            || input.causation.is_some()
+            || input.correlation.is_some()
+            || input.turn.is_some()
+            || input.attempt.is_some())
+        .then(|| {
+            [
+                ("attempt", input.attempt),
+                ("causation", input.causation),
+                ("correlation", input.correlation),
+                ("run", run),
+                ("subject", input.subject),
+                ("trace", traceparent.as_ref().map(|text| std::str::from_utf8(text).unwrap_or_default())),
+                ("trace.state", trace.and_then(|trace| trace.state)),
+                ("turn", input.turn),
+            ]
+        });
         let length = bytes.len()
-            + attributes.iter().map(|(_, v)| v.map_or(0, str::len)).sum::<usize>()
+            + attributes.iter().flatten().map(|(_, value)| value.map_or(0, str::len)).sum::<usize>()
             + agent.len()
             + event_type[0].len()
             + event_type[1].len()
@@ -551,28 +570,34 @@ impl Freezer {
         let mut text = Vec::with_capacity(length);
         text.extend_from_slice(bytes);
         let data_end = end(&text);
-        let mut ends = [0; Attribute::COUNT];
-        for (i, (name, value)) in attributes.into_iter().enumerate() {
-            if let Some(value) = value {
-                check_attribute(name, value)?;
-                text.extend_from_slice(value.as_bytes());
+        let mut ends = [data_end; Attribute::COUNT];
+        if let Some(attributes) = &attributes {
+            for ((name, value), at) in attributes.iter().zip(&mut ends) {
+                if let Some(value) = value {
+                    check_attribute(name, value)?;
+                    text.extend_from_slice(value.as_bytes());
+                }
+                *at = end(&text);
             }
-            ends[i] = end(&text);
         }
         text.extend_from_slice(agent.as_bytes());
         let agent_end = end(&text);
-        text.extend_from_slice(event_type[0].as_bytes());
+        if !event_type[0].is_empty() {
+            text.extend_from_slice(event_type[0].as_bytes());
+        }
         let short_type = end(&text);
         text.extend_from_slice(event_type[1].as_bytes());
         let type_end = end(&text);
-        text.extend_from_slice(tenant.unwrap_or_default().as_bytes());
+        if let Some(tenant) = tenant {
+            text.extend_from_slice(tenant.as_bytes());
+        }
         let tenant_end = end(&text);
-        let parts = std::mem::take(&mut input.content);
-        let content_cost = parts.iter().map(Part::cost).sum();
-        let content = if parts.is_empty() {
-            Content::None
+        let (content, content_cost) = if input.content.is_empty() {
+            (Content::None, 0)
         } else {
-            Content::Parts(Box::new(Given { parts, child: input.child.map(Into::into) }))
+            let parts = std::mem::take(&mut input.content);
+            let cost = parts.iter().map(Part::cost).sum();
+            (Content::Parts(Box::new(Given { parts, child: input.child.map(Into::into) })), cost)
         };
         if let Some(values) = values {
             let from = text.len();
@@ -585,6 +610,7 @@ impl Freezer {
         let event = Event {
             id,
             time,
+            made,
             severity,
             terminal,
             of_span: input.of_span,
@@ -611,7 +637,7 @@ impl Freezer {
     pub(crate) fn freeze_record(&self, record: &Ready<'_>, run: Option<&str>) -> Result<Event> {
         let Ready { data, severity, words, trace } = *record;
         let Known { names, agent, short, event_type, terminal } = &self.records;
-        let (time, random) = self.timeline.event();
+        let (time, made, random) = self.timeline.event();
         let trace = trace.as_ref().and_then(usable_trace);
         let traceparent = trace.as_ref().map(traceparent);
         let state = trace.and_then(|trace| trace.state);
@@ -642,15 +668,19 @@ impl Freezer {
         let (content, content_cost) = if words.is_empty() {
             (Content::None, 0)
         } else {
-            let ends = [words.message, words.attributes, words.exception].map(|part| {
-                text.extend_from_slice(part);
+            let mut put = |part: &[u8]| {
+                if !part.is_empty() {
+                    text.extend_from_slice(part);
+                }
                 end(&text)
-            });
+            };
+            let ends = [put(words.message), put(words.attributes), put(words.exception)];
             (Content::Words { ends, permit: words.permit }, words.cost())
         };
         let event = Event {
             id: EventId::Uuid(Uuid::v7(time, random)),
             time,
+            made,
             severity,
             terminal: *terminal,
             of_span: false,

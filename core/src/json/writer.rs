@@ -155,6 +155,12 @@ impl<'a> Canonical<'a> {
             .map(move |m| (&writer.keys[m.key.clone()], &writer.buf[m.value_at..m.whole.end]))
     }
 
+    /// The decoded keys of the top-level members, as bytes.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let keys = self.writer.keys.as_bytes();
+        self.writer.members.iter().map(move |m| keys.get(m.key.clone()).unwrap_or_default())
+    }
+
     /// Where in the bytes the values of the top-level members begin and end, in canonical order, and whether those that are
     /// strings have escapes.
     pub(crate) fn values(&self) -> impl ExactSizeIterator<Item = (Range<usize>, bool)> + use<'a> {

@@ -28,10 +28,16 @@ pub(crate) struct After {
 }
 
 impl After {
+    /// Whether there is nothing to do.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sleepers.is_empty() && self.lost.is_empty()
+    }
+
     /// Wakes the workers and tells the receipts.
     #[inline]
     pub(crate) fn run(self, lanes: &[Arc<Lane>]) {
-        if !(self.sleepers.is_empty() && self.lost.is_empty()) {
+        if !self.is_empty() {
             self.do_run(lanes);
         }
     }

@@ -33,6 +33,11 @@ pub(crate) struct LaneSet {
     pub(crate) in_force: InForce,
 }
 
+#[cold]
+fn has_been_shut_down() -> Error {
+    Error::new(ErrorKind::Closed, "the emitter has been shut down; open another")
+}
+
 /// Binds a set of policies to the lanes that there are.
 pub(crate) type Bind = Arc<dyn Fn(&[Arc<Lane>]) -> InForce + Send + Sync>;
 
@@ -41,6 +46,14 @@ impl LaneSet {
         let (blocking, others) = (0..lanes.len()).partition(|&i| lanes[i].is_blocking());
         Self { lanes: lanes.into(), blocking, others, in_force }
     }
+}
+
+/// What every `emit` passes.
+pub(crate) struct Gate {
+    /// Whether the emitter takes no more events.
+    closed: bool,
+    /// The lanes, as in [`Bus::set`].
+    pub(crate) set: Arc<LaneSet>,
 }
 
 /// See the module's head.
@@ -60,8 +73,9 @@ pub(crate) struct Bus {
     checkpoint: Option<CheckpointTarget>,
     checkpoint_file: Option<CheckpointFile>,
     key: Mutex<Option<SigningKey>>,
-    /// Whether the emitter takes no more events. An `emit` holds the read lock while its event enters the lanes.
-    closed: RwLock<bool>,
+    /// An `emit` holds the read lock while its event enters the lanes, and takes the set of lanes from here rather than from
+    /// `set`, which is for everybody else: who holds a lane's lock may not wait here.
+    gate: RwLock<Gate>,
     /// Every required class was healthy once: from now on each change is declared.
     opened: AtomicBool,
 }
@@ -73,8 +87,9 @@ impl Bus {
         checkpoint_file: Option<CheckpointFile>,
         key: Option<SigningKey>,
     ) -> Self {
+        let set = Arc::new(LaneSet::new(Vec::new(), InForce::default()));
         Self {
-            set: ArcSwap::from_pointee(LaneSet::new(Vec::new(), InForce::default())),
+            set: ArcSwap::new(Arc::clone(&set)),
             adding: Mutex::default(),
             reloading: Mutex::default(),
             bind: Mutex::default(),
@@ -85,7 +100,7 @@ impl Bus {
             checkpoint,
             checkpoint_file,
             key: Mutex::new(key),
-            closed: RwLock::new(false),
+            gate: RwLock::new(Gate { closed: false, set }),
             opened: AtomicBool::new(false),
         }
     }
@@ -94,17 +109,16 @@ impl Bus {
     ///
     /// # Errors
     /// `closed`.
-    pub(crate) fn enter(&self) -> Result<RwLockReadGuard<'_, bool>> {
-        let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
-        if *closed {
-            return Err(Error::new(ErrorKind::Closed, "the emitter has been shut down; open another"));
-        }
-        Ok(closed)
+    #[inline]
+    pub(crate) fn enter(&self) -> Result<RwLockReadGuard<'_, Gate>> {
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        if gate.closed { Err(has_been_shut_down()) } else { Ok(gate) }
     }
 
-    /// From now on no event enters.
+    /// From now on no event enters, and no lane is added.
     pub(crate) fn close(&self) {
-        *self.closed.write().unwrap_or_else(PoisonError::into_inner) = true;
+        let _alone = self.adding();
+        self.gate.write().unwrap_or_else(PoisonError::into_inner).closed = true;
     }
 
     pub(crate) fn set(&self) -> arc_swap::Guard<Arc<LaneSet>> {
@@ -115,7 +129,8 @@ impl Bus {
         Arc::clone(&self.set.load().lanes)
     }
 
-    /// Held while a lane is added or the last one taken away, as both read the set of lanes and then replace it.
+    /// Held while a lane is added or the last one taken away, as both read the set of lanes and then replace it; and while the
+    /// emitter closes, so that no lane comes after that.
     pub(crate) fn adding(&self) -> MutexGuard<'_, ()> {
         lock(&self.adding)
     }
@@ -147,7 +162,12 @@ impl Bus {
 
     fn store(&self, lanes: Vec<Arc<Lane>>) {
         let in_force = lock(&self.bind).as_ref().map(|bind| bind(&lanes)).unwrap_or_default();
-        self.set.store(Arc::new(LaneSet::new(lanes, in_force)));
+        let set = Arc::new(LaneSet::new(lanes, in_force));
+        self.set.store(Arc::clone(&set));
+        // Waits for those who are entering the lanes, which nobody does for long.
+        let before =
+            std::mem::replace(&mut self.gate.write().unwrap_or_else(PoisonError::into_inner).set, set);
+        drop(before);
     }
 
     pub(crate) fn key(&self) -> Option<SigningKey> {
@@ -385,6 +405,8 @@ impl Bus {
         let deadline = clock.now().after(timeout);
         let inside = reentry::is_inside();
         self.close();
+        // With one that was being added.
+        let lanes = self.lanes();
         if !inside {
             // Lanes pass declarations and records to each other: deliver these before any lane closes.
             let half = clock.now().after(timeout / 2);

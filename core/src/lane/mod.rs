@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use after::{After, Lost};
-pub(crate) use bus::{Bus, LaneSet};
+pub(crate) use bus::{Bus, Gate, LaneSet};
 pub(crate) use checkpoint::CheckpointFile;
 pub(crate) use core::{Ask, LaneCore};
 use core::{Phase, note_drop};
@@ -50,7 +50,7 @@ pub(crate) use sealer::{SealContext, Sealer};
 pub use shape::Filter;
 pub(crate) use shape::{InForce, Measuring, Route, Shapable, Shaping, may_be_shaped};
 pub use tracked::{Admission, EndState, Ending, Sealed, Stage};
-pub(crate) use tracked::{Aim, Follow, Tracked};
+pub(crate) use tracked::{Aim, Expected, Follow, Tracked};
 
 use crate::seam::Instant;
 use crate::settings::{LaneConfig, Overflow, QueueCapacity, QueueConfig};
@@ -186,7 +186,7 @@ impl Lane {
     pub(crate) fn reading(&self, core: &LaneCore) -> Counters {
         let mut counters = core.counters.clone();
         if let Some(front) = core.queue.front() {
-            let age = self.timeline.now().since(front.enqueued_at);
+            let age = self.timeline.now().since(front.event.made);
             counters.oldest_pending_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         }
         counters.moved = self.traffic.iter().map(|traffic| traffic.read()).reduce(Moved::and);
@@ -242,6 +242,7 @@ impl Lane {
 
     /// Offers an event; with `block` this never waits. The caller runs `after` once it holds no lane's lock: a
     /// callback of a receipt may emit.
+    #[inline]
     pub(crate) fn offer(
         &self,
         core: &mut LaneCore,
@@ -250,8 +251,28 @@ impl Lane {
     ) -> (Admission, u32) {
         core.counters.admit();
         tracked.enters(self.index, self.config.durable);
+        // That the lane itself has failed is seen here: an emitter that was shut down does not come here.
+        if !core.life.takes() || !core.queue.put(tracked) {
+            return self.offer_full(core, tracked, after);
+        }
+        if core.hear_drop && !core.dropped.is_empty() {
+            self.tell_drop(core);
+        }
+        self.nudge(core, after);
+        (Admission::Enqueued, 0)
+    }
+
+    /// Has the worker look at what was dropped.
+    #[cold]
+    fn tell_drop(&self, core: &mut LaneCore) {
+        core.hear_drop = false;
+        self.wake(core);
+    }
+
+    /// As [`offer`](Self::offer), where there is no room, or no more room ever.
+    #[cold]
+    fn offer_full(&self, core: &mut LaneCore, tracked: &Arc<Tracked>, after: &mut After) -> (Admission, u32) {
         if !core.life.takes() {
-            // The lane itself has failed: an emitter that was shut down does not come here.
             self.lose(core, tracked, Reason::GaveUp, after);
             return (Admission::Dropped(Reason::GaveUp), 0);
         }
@@ -283,14 +304,14 @@ impl Lane {
             }
         }
         if core.hear_drop && !core.dropped.is_empty() {
-            core.hear_drop = false;
-            self.wake(core);
+            self.tell_drop(core);
         }
         self.nudge(core, after);
         outcome
     }
 
     /// Notes that the worker is to be woken, if the new event changes what the worker would do.
+    #[inline]
     fn nudge(&self, core: &mut LaneCore, after: &mut After) {
         let wake = match core.phase {
             Phase::Busy | Phase::Waiting | Phase::Woken => false,

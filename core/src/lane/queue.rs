@@ -144,6 +144,20 @@ impl<T: Entry> Queue<T> {
                     && self.loose_bytes + cost <= c.bytes - c.reserved_bytes))
     }
 
+    /// Takes the entry if there is room for it without evicting anything.
+    #[inline]
+    pub(crate) fn put(&mut self, item: &T) -> bool
+    where
+        T: Clone,
+    {
+        let (cost, terminal) = (item.cost(), item.terminal());
+        let room = self.has_room(cost, terminal);
+        if room {
+            self.push(item.clone(), cost, terminal);
+        }
+        room
+    }
+
     /// Offers an entry under the queue's overflow policy; `evict` gets each entry that is evicted for it.
     pub(crate) fn offer(&mut self, item: T, mut evict: impl FnMut(T)) -> (Offer, Option<T>) {
         let (cost, terminal) = (item.cost(), item.terminal());
@@ -206,30 +220,32 @@ impl<T: Entry> Queue<T> {
     }
 
     fn push(&mut self, item: T, cost: usize, terminal: bool) {
-        let by_run = !terminal && self.runs.is_some();
-        let run = if by_run { item.run().map(Arc::<str>::from) } else { None };
-        let node = Node { item: Some(item), links: [UNLINKED; 3], cost };
-        let at = if self.free == NONE {
+        let run = if terminal || self.runs.is_none() { None } else { item.run().map(Arc::<str>::from) };
+        let last = |list: &List| Links { prev: list.tail, next: NONE };
+        let loose = if terminal { UNLINKED } else { last(&self.non_terminal) };
+        let node = Node { item: Some(item), links: [last(&self.order), loose, UNLINKED], cost };
+        let at = if let Some(place) = self.nodes.get_mut(self.free as usize) {
+            let at = self.free;
+            self.free = place.links[0].next;
+            *place = node;
+            at
+        } else {
             self.nodes.push(node);
             // A queue's capacity in events is far below 2^32; configuration bounds it.
             u32::try_from(self.nodes.len() - 1).unwrap_or(NONE)
-        } else {
-            let at = self.free;
-            self.free = self.nodes[at as usize].links[0].next;
-            self.nodes[at as usize] = node;
-            at
         };
         let nodes = &mut self.nodes;
-        link(nodes, &mut self.order, at, By::Order);
+        append(nodes, &mut self.order, at, By::Order);
         self.count += 1;
         self.bytes += cost;
         if !terminal {
-            link(nodes, &mut self.non_terminal, at, By::NonTerminal);
+            append(nodes, &mut self.non_terminal, at, By::NonTerminal);
             self.loose_count += 1;
             self.loose_bytes += cost;
             if let (Some(runs), Some(run)) = (&mut self.runs, run) {
                 let run = runs.entry(run).or_insert(Run { list: EMPTY, bytes: 0 });
-                link(nodes, &mut run.list, at, By::Run);
+                nodes[at as usize].links[By::Run as usize] = last(&run.list);
+                append(nodes, &mut run.list, at, By::Run);
                 run.bytes += cost;
             }
         }
@@ -268,12 +284,13 @@ impl<T: Entry> Queue<T> {
     }
 }
 
-fn link<T>(nodes: &mut [Node<T>], list: &mut List, at: u32, by: By) {
-    nodes[at as usize].links[by as usize] = Links { prev: list.tail, next: NONE };
-    if list.tail == NONE {
-        list.head = at;
-    } else {
-        nodes[list.tail as usize].links[by as usize].next = at;
+/// Puts an entry, whose own links say so already, at the end of a list.
+#[inline]
+fn append<T>(nodes: &mut [Node<T>], list: &mut List, at: u32, by: By) {
+    // There is no entry with the number `NONE`.
+    match nodes.get_mut(list.tail as usize) {
+        Some(before) => before.links[by as usize].next = at,
+        None => list.head = at,
     }
     list.tail = at;
 }

@@ -3,9 +3,8 @@
 //! Guarantees: every lane that took the event ends it once, and only the first ending counts; whoever waits for a stage
 //! is told exactly once. Lanes write here; a [`Receipt`](crate::receipt::Receipt) reads.
 
+use std::ops::{Index, IndexMut};
 use std::sync::Arc;
-
-use smallvec::SmallVec;
 
 use super::{Reason, Shaping};
 use crate::error::{Error, Result};
@@ -175,12 +174,10 @@ pub(crate) struct Tracked {
     open: AtomicU32,
     /// Durable lanes that do not have the event on disk yet; counted as `open` is.
     unjournaled: AtomicU32,
-    slots: SmallVec<[Slot; FEW]>,
+    slots: Slots,
     waiters: Mutex<Option<Box<Waiters>>>,
     /// A durable lane's journal failed before it had the event.
     journal_failed: AtomicBool,
-    /// When the event was enqueued: for the age of a queue and the linger of a batch.
-    pub(crate) enqueued_at: crate::seam::Instant,
 }
 
 #[derive(Default)]
@@ -216,36 +213,92 @@ const ENDED: u8 = 3;
 /// The event ended before a durable lane had it on disk.
 const ENDED_UNWRITTEN: u8 = 4;
 
-impl Tracked {
-    /// An event that has not entered any of the emitter's `lanes` lanes yet, with one receipt.
+/// The lanes that will take an event or lose it: all are counted before any of them has it.
+pub(crate) struct Expected {
+    slots: Slots,
+    open: u32,
+    unjournaled: u32,
+}
+
+impl Expected {
+    /// None yet, of so many that the emitter has.
     #[inline]
-    pub(crate) fn new(event: Event, lanes: usize, at: crate::seam::Instant) -> Self {
-        Self {
-            event,
-            prepared: std::sync::OnceLock::new(),
-            shaping: None,
-            follow: None,
-            watchers: AtomicU32::new(1),
-            open: AtomicU32::new(0),
-            unjournaled: AtomicU32::new(0),
-            slots: (0..lanes).map(|_| Slot::default()).collect(),
-            waiters: Mutex::default(),
-            journal_failed: AtomicBool::new(false),
-            enqueued_at: at,
-        }
+    pub(crate) fn of(lanes: usize) -> Self {
+        Self { slots: Slots::new(lanes), open: 0, unjournaled: 0 }
     }
 
-    /// For an event of which nobody has a receipt.
-    pub(crate) fn unwatched(&mut self) {
-        *self.watchers.get_mut() = 0;
-    }
-
-    /// To be called for each lane that will take the event or lose it, before any of them has the event.
-    pub(crate) fn will_enter(&mut self, lane: usize, durable: bool) {
+    /// The lane with this index. Mostly it queues the event, and evicts none for it.
+    #[inline]
+    pub(crate) fn add(&mut self, lane: usize, durable: bool) {
         let slot = &mut self.slots[lane];
         *slot.phase.get_mut() = OPEN;
-        *self.open.get_mut() += 1;
-        *self.unjournaled.get_mut() += u32::from(durable);
+        *slot.admission.get_mut() = Admission::Enqueued.encode();
+        self.open += 1;
+        self.unjournaled += u32::from(durable);
+    }
+}
+
+/// What each of the emitter's lanes did with an event. Both forms are made without a look at each place.
+enum Slots {
+    Few([Slot; FEW]),
+    Many(Box<[Slot]>),
+}
+
+impl Slots {
+    fn new(lanes: usize) -> Self {
+        if lanes <= FEW { Self::Few(Default::default()) } else { Self::many(lanes) }
+    }
+
+    #[cold]
+    fn many(lanes: usize) -> Self {
+        Self::Many((0..lanes).map(|_| Slot::default()).collect())
+    }
+}
+
+impl Index<usize> for Slots {
+    type Output = Slot;
+
+    #[inline]
+    fn index(&self, lane: usize) -> &Slot {
+        match self {
+            Self::Few(slots) => &slots[lane],
+            Self::Many(slots) => &slots[lane],
+        }
+    }
+}
+
+impl IndexMut<usize> for Slots {
+    #[inline]
+    fn index_mut(&mut self, lane: usize) -> &mut Slot {
+        match self {
+            Self::Few(slots) => &mut slots[lane],
+            Self::Many(slots) => &mut slots[lane],
+        }
+    }
+}
+
+impl Tracked {
+    /// An event that has not entered any lane yet, and how many receipts it has. Made where it stays, as it is large.
+    #[inline]
+    pub(crate) fn new(
+        event: Event,
+        watchers: u32,
+        expected: Expected,
+        shaping: Option<Arc<dyn Shaping>>,
+        follow: Option<Arc<dyn Follow>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            event,
+            prepared: std::sync::OnceLock::new(),
+            shaping,
+            follow,
+            watchers: AtomicU32::new(watchers),
+            open: AtomicU32::new(expected.open),
+            unjournaled: AtomicU32::new(expected.unjournaled),
+            slots: expected.slots,
+            waiters: Mutex::default(),
+            journal_failed: AtomicBool::new(false),
+        })
     }
 
     /// To be called before the lane with this index queues the event or loses it.
@@ -255,8 +308,17 @@ impl Tracked {
         }
     }
 
-    /// Records what the lane with this index did with the event, and how many queued events it evicted for it.
+    /// Records what the lane with this index did with the event, and how many queued events it evicted for it, if that is not
+    /// what mostly happens: by now the lane's thread may be at work on the event, so that to write here is to wait for it.
+    #[inline]
     pub(crate) fn admitted(&self, lane: usize, (admission, evicted): (Admission, u32)) {
+        if admission != Admission::Enqueued || evicted > 0 {
+            self.not_only_queued(lane, admission, evicted);
+        }
+    }
+
+    #[cold]
+    fn not_only_queued(&self, lane: usize, admission: Admission, evicted: u32) {
         self.slots[lane].admission.store(admission.encode(), Ordering::Release);
         self.slots[lane].evicted.store(evicted, Ordering::Release);
     }

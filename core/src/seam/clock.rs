@@ -35,6 +35,11 @@ pub trait Clock: Send + Sync {
     fn unix_nanos(&self) -> UnixNanos;
     /// Monotonic time, for deadlines.
     fn now(&self) -> Instant;
+    /// Both. Where that is asked often, the wall clock may be followed for a tenth of a millisecond instead of being read: a
+    /// step that it makes is seen after that.
+    fn both(&self) -> (UnixNanos, Instant) {
+        (self.unix_nanos(), self.now())
+    }
 }
 
 /// The operating system's clocks.
@@ -49,15 +54,81 @@ impl Default for SystemClock {
     }
 }
 
+impl SystemClock {
+    fn at(&self, now: std::time::Instant) -> Instant {
+        Instant(u64::try_from(now.duration_since(self.start).as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
 impl Clock for SystemClock {
     fn unix_nanos(&self) -> UnixNanos {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+        wall()
     }
 
     fn now(&self) -> Instant {
-        Instant(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        self.at(std::time::Instant::now())
     }
+
+    fn both(&self) -> (UnixNanos, Instant) {
+        let now = std::time::Instant::now();
+        let last = FOLLOWED.get();
+        let wall = last.and_then(|last| last.wall(now)).unwrap_or_else(|| read(now, last));
+        (wall, self.at(now))
+    }
+}
+
+fn wall() -> UnixNanos {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// When this thread last read the wall clock, and what it said, if it is to be followed from there. Between two steps it goes
+/// as the monotonic clock goes, so that only one of them need be read, which takes as long as an allocation. Not for long, as
+/// the monotonic clock may stand still while a machine or a function is frozen.
+#[derive(Clone, Copy)]
+struct Followed {
+    at: std::time::Instant,
+    wall: Option<UnixNanos>,
+}
+
+/// For how many nanoseconds the wall clock is followed without being read.
+const FOLLOW: u32 = 100_000;
+
+/// Readings that lie further apart, in nanoseconds, had something come between them: nothing is worked out from these.
+const TOGETHER: u32 = 5_000;
+
+thread_local! {
+    static FOLLOWED: std::cell::Cell<Option<Followed>> = const { std::cell::Cell::new(None) };
+}
+
+/// Whether no more time than that lies between the two.
+#[inline]
+fn within(from: std::time::Instant, to: std::time::Instant, nanos: u32) -> Option<u32> {
+    let between = to.duration_since(from);
+    (between.as_secs() == 0 && between.subsec_nanos() < nanos).then_some(between.subsec_nanos())
+}
+
+impl Followed {
+    /// What the wall clock says at `now`, if that is soon enough.
+    #[inline]
+    fn wall(&self, now: std::time::Instant) -> Option<UnixNanos> {
+        let since = within(self.at, now, FOLLOW)?;
+        Some(self.wall?.saturating_add(since.into()))
+    }
+}
+
+/// Reads the wall clock, a moment after `now`, and has it followed if it was asked for shortly before.
+#[inline(never)]
+fn read(now: std::time::Instant, last: Option<Followed>) -> UnixNanos {
+    let wall = wall();
+    let followed = if last.is_some_and(|last| within(last.at, now, FOLLOW).is_some()) {
+        let after = std::time::Instant::now();
+        Followed { at: after, wall: within(now, after, TOGETHER).map(|_| wall) }
+    } else {
+        Followed { at: now, wall: None }
+    };
+    FOLLOWED.set(Some(followed));
+    wall
 }
 
 /// Measures how long a thread of the host has waited: in real time, even if a test has replaced the emitter's clock.
@@ -225,7 +296,54 @@ pub fn parse_time(text: &str) -> Option<UnixNanos> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Timestamp, format_time, parse_time, read_time};
+    use super::{
+        Clock as _, FOLLOW, FOLLOWED, Followed, SystemClock, Timestamp, format_time, parse_time, read,
+        read_time, wall,
+    };
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn the_wall_clock_is_followed_for_a_moment_and_then_read_again() {
+        let at = Instant::now();
+        let followed = Followed { at, wall: Some(1_000) };
+        let after = |nanos| followed.wall(at + Duration::from_nanos(nanos));
+        assert_eq!(after(0), Some(1_000));
+        assert_eq!(after(u64::from(FOLLOW) - 1), Some(1_000 + i64::from(FOLLOW) - 1));
+        assert_eq!(after(u64::from(FOLLOW)), None, "a step would be missed");
+        assert_eq!(after(7_000_000_001), None, "seconds later");
+    }
+
+    #[test]
+    fn the_wall_clock_is_followed_only_by_who_asks_often_and_was_not_stopped() {
+        let follows = || FOLLOWED.get().is_some_and(|followed| followed.wall.is_some());
+        let before = |by| Instant::now() - Duration::from_micros(by);
+        read(Instant::now(), None);
+        assert!(!follows(), "asked once");
+        let last = |by| Some(Followed { at: before(by), wall: None });
+        read(Instant::now(), last(1_000));
+        assert!(!follows(), "asked again a millisecond later");
+        let now = before(50);
+        read(now, Some(Followed { at: now, wall: None }));
+        assert!(!follows(), "something came between the two readings");
+        let tried = (0..1_000).any(|_| {
+            read(Instant::now(), last(1));
+            follows()
+        });
+        assert!(tried, "asked often");
+    }
+
+    #[test]
+    fn both_clocks_say_what_each_of_them_says() {
+        let clock = SystemClock::default();
+        for _ in 0..100_000 {
+            let (before, first) = (wall(), clock.now());
+            let (unix, now) = clock.both();
+            let (after, then) = (wall(), clock.now());
+            assert!(first <= now && now <= then);
+            // As far apart as the readings may be that the other clock is worked out from.
+            assert!(before - 10_000 <= unix && unix <= after + 10_000, "{before} {unix} {after}");
+        }
+    }
 
     /// Every day that the clock can show, at awkward times, against a library's calendar.
     #[test]

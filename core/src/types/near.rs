@@ -17,9 +17,9 @@ const SAME: usize = 3;
 /// How many names an emitter remembers to have looked at.
 const LOOKED_AT: usize = 64;
 
-/// The names that one emitter has looked at already. To compare a name with every built-in type costs more than all else
-/// that is done to an event before it is queued, and a host has few names; so each is kept, unchanged from then on, in
-/// the place that its bytes give it. A name that finds its place taken is looked at each time.
+/// The names of a host's own types that one emitter has looked at already. To compare a name with every built-in type costs
+/// more than all else that is done to an event before it is queued, and a host has few names; so each is kept, unchanged from
+/// then on, in the place that its bytes give it. A name that finds its place taken is looked at each time.
 pub(crate) struct NearNames([OnceLock<Box<str>>; LOOKED_AT]);
 
 impl Default for NearNames {
@@ -29,24 +29,25 @@ impl Default for NearNames {
 }
 
 impl NearNames {
-    /// Warns the host's logger, once for each name, of a type that is not built in but nearly so. `prefix` is always the
-    /// emitter's.
-    pub(crate) fn tell(&self, name: &str, prefix: &str) {
-        if !self.knows(name) {
-            tell_if_near(name, prefix);
-        }
+    /// Whether the name was looked at before: then it is good, and no built-in type's. `false` says nothing.
+    #[inline]
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.0[place(name)].get().is_some_and(|known| **known == *name)
     }
 
-    /// Whether the name was looked at before; remembers it if its place is free.
-    pub(super) fn knows(&self, name: &str) -> bool {
+    /// Looks at a good name that is no built-in type's, and remembers it if its place is free. Warns the host's logger, once
+    /// for each name, of one that is nearly a built-in type's. `prefix` is always the emitter's.
+    #[cold]
+    pub(crate) fn look_at(&self, name: &str, prefix: &str) {
+        self.remember(name);
+        tell_if_near(name, prefix);
+    }
+
+    pub(super) fn remember(&self, name: &str) {
         let place = &self.0[place(name)];
-        match place.get() {
-            Some(known) => **known == *name,
-            None => {
-                // Where another thread was quicker, its name has the place.
-                let _ = place.set(name.into());
-                false
-            }
+        if place.get().is_none() {
+            // Where another thread was quicker, its name has the place.
+            let _ = place.set(name.into());
         }
     }
 }

@@ -311,14 +311,26 @@ pub(super) fn common(name: &str) -> Option<&'static Member> {
     }
 }
 
+/// The names that [`common`] and [`reserved`] know.
+pub(super) const KNOWN: [&str; 7] =
+    ["authz", "provenance", "capture", "content", "phase", "view", "disclosures"];
+
+/// For each first letter the lengths that [`KNOWN`] names have which begin with it, one bit each.
+const LENGTHS: [u16; 256] = {
+    let (mut lengths, mut at) = ([0; 256], 0);
+    while at < KNOWN.len() {
+        let name = KNOWN[at].as_bytes();
+        lengths[name[0] as usize] |= 1 << name.len();
+        at += 1;
+    }
+    lengths
+};
+
 /// Whether [`common`] or [`reserved`] may know the name; where not, they need not be asked. Most members are of the host's
 /// own, and this is looked at for each.
 #[inline]
-pub(super) fn may_be_known(name: &str) -> bool {
-    matches!(
-        (name.len(), name.as_bytes().first()),
-        (5, Some(b'a' | b'p')) | (10, Some(b'p')) | (7, Some(b'c')) | (4, Some(b'v')) | (11, Some(b'd'))
-    )
+pub(super) fn may_be_known(name: &[u8]) -> bool {
+    name.len() < 16 && name.first().is_some_and(|first| LENGTHS[usize::from(*first)] >> name.len() & 1 == 1)
 }
 
 /// For a member of `data` that only sinkwell writes: what a host should do instead.

@@ -65,7 +65,7 @@ impl Batch {
         for item in &items {
             match &item.payload {
                 Payload::Event(tracked) => {
-                    let until = tracked.enqueued_at.after(linger);
+                    let until = tracked.event.made.after(linger);
                     lingers = Some(lingers.map_or(until, |before| before.min(until)));
                 }
                 _ => at_once = true,

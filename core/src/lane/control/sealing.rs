@@ -71,7 +71,7 @@ impl Control {
         let first = !self.sealer.started();
         let queued = core.queue.len();
         let full = queued >= batch.events || core.queue.bytes() >= batch.bytes;
-        let oldest = core.queue.front().map(|front| front.enqueued_at);
+        let oldest = core.queue.front().map(|front| front.event.made);
         if self.sealer.owes() {
             self.own_since.get_or_insert(now);
         } else {

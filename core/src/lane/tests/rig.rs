@@ -11,7 +11,7 @@ use crate::glob::Globs;
 use crate::key::{SigningKey, VerifyingKey};
 use crate::lane::control::{Control, Parts, Step};
 use crate::lane::{After, Lane, SealContext, Sealer, StateRecord, Why};
-use crate::lane::{Ask, Bus, Tracked};
+use crate::lane::{Ask, Bus, Expected, Tracked};
 use crate::receipt::{Admission, Receipt};
 use crate::seam::{Clock, Instant, ManualClock, Random, SystemEnv, UnixNanos};
 use crate::sink::{Answers, Envelope};
@@ -140,10 +140,11 @@ impl Rig {
         input.run = run;
         input.agent = agent;
         input.terminal = Some(terminal);
-        let event = self.freezer.freeze(input).unwrap();
-        let mut tracked = Tracked::new(event, 1, self.lane.now());
-        tracked.will_enter(0, self.lane.durable());
-        Arc::new(tracked)
+        let mut event = self.freezer.freeze(input).unwrap();
+        event.made = self.lane.now();
+        let mut expected = Expected::of(1);
+        expected.add(0, self.lane.durable());
+        Tracked::new(event, 1, expected, None, None)
     }
 
     /// Offers it as `emit` does; `None` where a blocking lane has no room.
