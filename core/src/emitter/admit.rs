@@ -79,7 +79,9 @@ impl Inner {
     ) -> Result<Offered> {
         // While the caller waits, lanes may come and policies change; for this event they are what they were.
         let set = Arc::clone(&gate.set);
-        let way = Way::of(&set, &event, aim);
+        let route = Routed::of(&event, &set);
+        let aimed = Aimed::of(aim, &set, route.as_ref());
+        let way = Way { set: &set, route: route.as_ref(), aimed: aimed.as_ref() };
         let blocking = way.blocking();
         could_enter(&set, blocking, &event)?;
         let tracked = way.track(event, receipts, aim);
@@ -215,11 +217,14 @@ impl Inner {
 /// Lets an event into its lanes where none of them blocks.
 #[inline]
 fn admit_at_once(gate: Passed<'_>, event: Event, receipts: u32, aim: Option<&Aim<'_>>) -> Arc<Tracked> {
-    let way = Way::of(&gate.set, &event, aim);
+    let set = &*gate.set;
+    let route = Routed::of(&event, set);
+    let aimed = Aimed::of(aim, set, route.as_ref());
+    let way = Way { set, route: route.as_ref(), aimed: aimed.as_ref() };
     let tracked = way.track(event, receipts, aim);
     let mut after = After::default();
     way.offer(&tracked, &mut after);
-    drop(way);
+    drop(route);
     if after.is_empty() {
         drop(gate);
     } else {
@@ -240,26 +245,29 @@ impl Aim<'_> {
     }
 }
 
-/// The lanes that an event is for.
+/// The lanes that an event is for. What is large lies with the caller, so that it is never moved.
 struct Way<'a> {
     set: &'a LaneSet,
-    route: Option<Routed<'a>>,
-    /// Blocking ones and others, where the caller names the lanes.
-    aimed: Option<[Lanes; 2]>,
+    route: Option<&'a Routed<'a>>,
+    aimed: Option<&'a Aimed>,
 }
 
-impl<'a> Way<'a> {
-    #[inline]
-    fn of(set: &'a LaneSet, event: &Event, aim: Option<&Aim<'_>>) -> Self {
-        let route = set.in_force.shaping.as_ref().and_then(|shaping| Routed::of(event, shaping, set));
-        let mut way = Self { set, route, aimed: None };
-        if let Some(aim) = aim {
-            let [blocking, others] = [way.blocking(), way.others()];
-            way.aimed = Some([blocking, others].map(|lanes| Lanes::from_iter(aim.at(lanes))));
-        }
-        way
-    }
+/// The lanes that the caller names, of those that the event would go to.
+struct Aimed {
+    blocking: Lanes,
+    others: Lanes,
+}
 
+impl Aimed {
+    #[inline]
+    fn of(aim: Option<&Aim<'_>>, set: &LaneSet, route: Option<&Routed<'_>>) -> Option<Self> {
+        let aim = aim?;
+        let way = Way { set, route, aimed: None };
+        Some(Self { blocking: aim.at(way.blocking()).collect(), others: aim.at(way.others()).collect() })
+    }
+}
+
+impl Way<'_> {
     /// The event, for these lanes, and with whoever shapes it for them.
     #[inline]
     fn track(&self, event: Event, receipts: u32, aim: Option<&Aim<'_>>) -> Arc<Tracked> {
@@ -274,8 +282,8 @@ impl<'a> Way<'a> {
 
     #[inline]
     fn blocking(&self) -> &[usize] {
-        match (&self.aimed, &self.route) {
-            (Some([blocking, _]), _) => blocking.as_slice(),
+        match (self.aimed, self.route) {
+            (Some(aimed), _) => aimed.blocking.as_slice(),
             (None, Some(routed)) => routed.blocking.as_slice(),
             (None, None) => self.set.blocking.as_slice(),
         }
@@ -283,8 +291,8 @@ impl<'a> Way<'a> {
 
     #[inline]
     fn others(&self) -> &[usize] {
-        match (&self.aimed, &self.route) {
-            (Some([_, others]), _) => others.as_slice(),
+        match (self.aimed, self.route) {
+            (Some(aimed), _) => aimed.others.as_slice(),
             (None, Some(routed)) => routed.others.as_slice(),
             (None, None) => self.set.others.as_slice(),
         }
@@ -298,7 +306,7 @@ impl<'a> Way<'a> {
             let outcome = lane.offer(&mut lane.lock(), tracked, after);
             tracked.admitted(i, outcome);
         }
-        if let Some(routed) = &self.route {
+        if let Some(routed) = self.route {
             routed.count(&tracked.event, self.set);
         }
         if let Some(measuring) = &self.set.in_force.measuring {
@@ -318,7 +326,13 @@ struct Routed<'a> {
 
 impl<'a> Routed<'a> {
     /// `None` if policies have no say about this event.
-    fn of(event: &Event, shaping: &'a Arc<dyn Shaping>, set: &LaneSet) -> Option<Self> {
+    #[inline]
+    fn of(event: &Event, set: &'a LaneSet) -> Option<Self> {
+        let shaping = set.in_force.shaping.as_ref()?;
+        Self::by(shaping, event, set)
+    }
+
+    fn by(shaping: &'a Arc<dyn Shaping>, event: &Event, set: &LaneSet) -> Option<Self> {
         let event = Shapable::of(event)?;
         let mut route = Route::new(&set.lanes);
         shaping.route(event, &mut route);
