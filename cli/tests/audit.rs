@@ -30,7 +30,7 @@ fn envelope(n: u64, previous: Option<EnvelopeHash>, hash: impl Fn(&str) -> Envel
     Envelope::new(EnvelopeInner {
         hash: hash(&line),
         digest: [0; 32],
-        bytes: line.into_bytes().into(),
+        bytes: line.into_bytes(),
         id: id.into(),
         event_type: "dev.sinkwell.tool.invocation".into(),
         own: false,

@@ -41,7 +41,7 @@ pub(crate) fn push(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// The digits of a hash: each envelope has three or four. Written so that the compiler takes many bytes at once.
-fn of_hash(hash: &[u8; 32]) -> [u8; 64] {
+pub(crate) fn of_hash(hash: &[u8; 32]) -> [u8; 64] {
     let digit = |half: u8| half + b'0' + if half > 9 { b'a' - b'0' - 10 } else { 0 };
     let (mut high, mut low) = ([0; 32], [0; 32]);
     for i in 0..32 {

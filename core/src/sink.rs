@@ -45,7 +45,7 @@ pub struct Envelope(Arc<EnvelopeInner>);
 /// What an [`Envelope`] is made of.
 pub struct EnvelopeInner {
     /// The line: the RFC 8785 form of the whole envelope, without a newline.
-    pub bytes: Box<[u8]>,
+    pub bytes: Vec<u8>,
     /// The event's id.
     pub id: EventId,
     /// The full type, as on the wire.
@@ -104,11 +104,32 @@ impl Envelope {
         Self(Arc::new(inner))
     }
 
+    /// Whether nobody else holds it.
+    pub(crate) fn is_sole(&mut self) -> bool {
+        Arc::get_mut(&mut self.0).is_some()
+    }
+
+    /// Takes the line out, and leaves an empty one, if nobody else holds the envelope.
+    pub(crate) fn take_line(&mut self) -> Vec<u8> {
+        Arc::get_mut(&mut self.0).map(|inner| std::mem::take(&mut inner.bytes)).unwrap_or_default()
+    }
+
+    /// Wraps another sealed envelope, in this one's memory if nobody else holds it.
+    pub(crate) fn renew(mut self, inner: EnvelopeInner) -> Self {
+        match Arc::get_mut(&mut self.0) {
+            Some(place) => {
+                *place = inner;
+                self
+            }
+            None => Self::new(inner),
+        }
+    }
+
     /// Everything but the line, which is left empty.
     pub(crate) fn parts(&self) -> EnvelopeInner {
         let e = &**self;
         EnvelopeInner {
-            bytes: Box::default(),
+            bytes: Vec::new(),
             id: e.id.clone(),
             event_type: Arc::clone(&e.event_type),
             own: e.own,

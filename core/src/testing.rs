@@ -53,7 +53,7 @@ pub(crate) fn fuzz(iterations: u64, mut one: impl FnMut(u64)) {
 pub(crate) fn envelope_of(line: String, stream: u8, sequence: u64) -> crate::sink::Envelope {
     use crate::seam::Uuid;
     crate::sink::Envelope::new(crate::sink::EnvelopeInner {
-        bytes: line.into_bytes().into(),
+        bytes: line.into_bytes(),
         id: Uuid([0; 16]).into(),
         event_type: "t".into(),
         own: false,

@@ -126,7 +126,7 @@ fn envelopes(from: u64, count: u64) -> Vec<Envelope> {
             ("severitytext", text("INFO")),
         ]);
         Envelope::new(EnvelopeInner {
-            bytes: whole.to_canonical().unwrap().into(),
+            bytes: whole.to_canonical().unwrap(),
             id: Uuid([1; 16]).into(),
             event_type: "dev.sinkwell.tool.invocation".into(),
             own: false,

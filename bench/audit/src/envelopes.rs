@@ -128,7 +128,7 @@ impl Maker {
         self.bytes += line.len() as u64;
         self.hashes[agent_no as usize] = hash;
         Envelope::new(EnvelopeInner {
-            bytes: line.into_bytes().into(),
+            bytes: line.into_bytes(),
             id: id.into(),
             event_type: event_type.into(),
             own: false,

@@ -653,6 +653,7 @@ fn drain(lane: &Lane, manual: &mut Manual) -> Drained {
         match control.step(lane.now(), !failed) {
             Step::Deliver(call, batch) => {
                 let answers = worker::deliver(&mut **sink, &batch);
+                drop(batch);
                 worker::keep_own_word(lane, &mut **sink, answers.all_there());
                 control.answer(call, answers, lane.now());
                 failed |= control.backs_off();

@@ -165,7 +165,7 @@ impl Envelope<'_> {
         let severity =
             self.attribute("severitynumber").and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
         crate::sink::EnvelopeInner {
-            bytes: Box::default(),
+            bytes: Vec::new(),
             id: crate::sink::EventId::read(&self.id).unwrap_or(crate::sink::EventId::Uuid(Uuid([0; 16]))),
             event_type: self.event_type.as_ref().into(),
             own: self.core,

@@ -7,6 +7,7 @@
 
 pub(crate) mod digest;
 pub(crate) mod line;
+mod place;
 mod prepare;
 #[cfg(test)]
 mod tests;

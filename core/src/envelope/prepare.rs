@@ -91,12 +91,13 @@ impl ContentRules {
 }
 
 impl Prepared {
-    /// For envelopes of our own: the event unchanged, except for the tenant, which comes from the host.
-    pub(crate) fn plain(event: &Event, rules: &ContentRules) -> Self {
+    /// For envelopes of our own: the event unchanged, except for the tenant, which comes from the host. What `scratch`
+    /// held is gone.
+    pub(crate) fn plain(event: &Event, rules: &ContentRules, scratch: &mut Vec<u8>) -> Self {
         // An attribute is never too large to be redacted.
         let shown = rules.redactor.as_ref().and_then(|redactor| Shown::of(event, redactor, None).ok());
         Self {
-            wire: Wire::of(event, &shown.unwrap_or_default()),
+            wire: Wire::of(event, &shown.unwrap_or_default(), scratch),
             redacted: Redacted::default(),
             content: None,
             digest: OnceLock::new(),
@@ -104,11 +105,16 @@ impl Prepared {
         }
     }
 
-    /// Redacts the event, decides about its content, and commits to that.
+    /// Redacts the event, decides about its content, and commits to that. What `scratch` held is gone.
     ///
     /// # Errors
     /// Data that cannot be redacted: the event is not sealed at all.
-    pub(crate) fn of(event: &Event, rules: &ContentRules, timeline: &Timeline) -> Result<Self> {
+    pub(crate) fn of(
+        event: &Event,
+        rules: &ContentRules,
+        timeline: &Timeline,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Self> {
         let redacted = Redacted::of(event, rules.redactor.as_deref())?;
         let parts = event.parts();
         let content = if parts.is_empty() {
@@ -127,11 +133,9 @@ impl Prepared {
             let now = timeline.judged_at(event.time);
             PreparedContent::new(&parts, &facts, rules.policy.as_ref(), rules.redactor.as_deref(), salt, now)
         };
+        let unchanged = Shown::default();
         Ok(Self {
-            wire: redacted
-                .shown
-                .as_ref()
-                .map_or_else(|| Wire::of(event, &Shown::default()), |shown| Wire::of(event, shown)),
+            wire: Wire::of(event, redacted.shown.as_deref().unwrap_or(&unchanged), scratch),
             redacted,
             content,
             digest: OnceLock::new(),

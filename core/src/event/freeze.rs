@@ -145,6 +145,7 @@ impl Event {
     }
 
     /// Bytes of everything but `data` and content.
+    #[cfg(test)]
     pub(crate) fn names_len(&self) -> usize {
         (self.tenant_end - self.data_end) as usize
     }
@@ -179,6 +180,11 @@ impl Event {
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
         Some(self.part(self.type_end, self.tenant_end)).filter(|tenant| !tenant.is_empty())
+    }
+
+    /// Whether it has content parts.
+    pub(crate) fn has_content(&self) -> bool {
+        !matches!(self.content, Content::None)
     }
 
     /// Its content parts.

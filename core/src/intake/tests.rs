@@ -408,7 +408,7 @@ fn what_is_altered_on_the_way_is_said() {
             let text = String::from_utf8(line.bytes.to_vec()).unwrap();
             let signature = text.find(",\"sigalg\"").map(|at| (at, text.find(",\"source\"").unwrap()));
             let text = signature.map_or(text.clone(), |(from, to)| text[..from].to_owned() + &text[to..]);
-            Envelope::new(crate::sink::EnvelopeInner { bytes: text.into_bytes().into(), ..line.parts() })
+            Envelope::new(crate::sink::EnvelopeInner { bytes: text.into_bytes(), ..line.parts() })
         })
         .collect();
     assert_eq!(watch.see(&unsigned[0], None) + watch.see(&unsigned[1], None), 0);

@@ -9,6 +9,7 @@ use sha2::Sha256;
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
+use crate::json::write_string;
 use crate::key::{SignMode, SignatureAlgorithm, VerifyingKey};
 
 /// The shortest HMAC key that is accepted, in bytes (docs/spec/envelope.md).
@@ -34,6 +35,15 @@ pub struct SigningKey {
     id: Arc<str>,
     inner: Inner,
     mode: SignMode,
+    members: Arc<Members>,
+}
+
+/// What a line says of the key that signed it.
+pub(crate) struct Members {
+    /// `,"keyid":"…"`
+    pub(crate) id: Vec<u8>,
+    /// `,"sigalg":"…","signature":"`
+    pub(crate) algorithm: Vec<u8>,
 }
 
 #[derive(Clone)]
@@ -42,6 +52,16 @@ enum Inner {
     Hmac(Box<Hmac<Sha256>>, Arc<[u8; 32]>),
     Ed25519(Box<ed25519_dalek::SigningKey>),
     Host(SignatureAlgorithm, Arc<dyn HostSigner>),
+}
+
+impl Inner {
+    fn algorithm(&self) -> SignatureAlgorithm {
+        match self {
+            Self::Hmac(..) => SignatureAlgorithm::HmacSha256,
+            Self::Ed25519(_) => SignatureAlgorithm::Ed25519,
+            Self::Host(algorithm, _) => *algorithm,
+        }
+    }
 }
 
 impl SigningKey {
@@ -57,23 +77,28 @@ impl SigningKey {
             )));
         }
         let mac = Hmac::new_from_slice(key).map_err(|_| Error::key("this HMAC key cannot be used"))?;
-        Ok(Self {
-            id: id.into(),
-            inner: Inner::Hmac(Box::new(mac), Arc::new(crate::key::verify::sha256(key))),
-            mode: SignMode::Each,
-        })
+        Ok(Self::of(id, Inner::Hmac(Box::new(mac), Arc::new(crate::key::verify::sha256(key)))))
     }
 
     /// An Ed25519 key.
     #[must_use]
     pub fn ed25519(id: &str, key: ed25519_dalek::SigningKey) -> Self {
-        Self { id: id.into(), inner: Inner::Ed25519(Box::new(key)), mode: SignMode::Each }
+        Self::of(id, Inner::Ed25519(Box::new(key)))
     }
 
     /// A host's signer.
     #[must_use]
     pub fn host(id: &str, algorithm: SignatureAlgorithm, signer: Arc<dyn HostSigner>) -> Self {
-        Self { id: id.into(), inner: Inner::Host(algorithm, signer), mode: SignMode::Each }
+        Self::of(id, Inner::Host(algorithm, signer))
+    }
+
+    fn of(id: &str, inner: Inner) -> Self {
+        let mut members = Members { id: b",\"keyid\":".to_vec(), algorithm: Vec::new() };
+        write_string(&mut members.id, id);
+        members.algorithm.extend_from_slice(b",\"sigalg\":\"");
+        members.algorithm.extend_from_slice(inner.algorithm().name().as_bytes());
+        members.algorithm.extend_from_slice(b"\",\"signature\":\"");
+        Self { id: id.into(), inner, mode: SignMode::Each, members: Arc::new(members) }
     }
 
     /// The same key with another mode: it signs each envelope (the default) or one of each batch.
@@ -103,11 +128,12 @@ impl SigningKey {
     /// Its algorithm.
     #[must_use]
     pub fn algorithm(&self) -> SignatureAlgorithm {
-        match &self.inner {
-            Inner::Hmac(..) => SignatureAlgorithm::HmacSha256,
-            Inner::Ed25519(_) => SignatureAlgorithm::Ed25519,
-            Inner::Host(algorithm, _) => *algorithm,
-        }
+        self.inner.algorithm()
+    }
+
+    /// What a line says of it.
+    pub(crate) fn members(&self) -> &Members {
+        &self.members
     }
 
     /// How many bytes a signature has: 32 or 64.

@@ -119,6 +119,14 @@ pub(crate) struct Parts {
     pub(crate) rules: Arc<SealContext>,
 }
 
+#[cfg(test)]
+impl Control {
+    /// How many envelopes are kept for their memory.
+    pub(super) fn spare(&self) -> usize {
+        self.sealer.spare()
+    }
+}
+
 impl Control {
     pub(crate) fn new(lane: Arc<Lane>, bus: Arc<Bus>, parts: Parts) -> Self {
         let now = lane.now();

@@ -702,7 +702,7 @@ fn replayed(stored: Stored, place: Option<Place>, lane: &Lane, rules: &ContentRu
     } = stored;
     let value = parse(&bytes).ok()?;
     let discloses = value.get("data").is_none_or(|data| data.get("disclosures").is_some());
-    let bytes = if discloses { lane_line(&bytes, lane, rules)?.into_boxed_slice() } else { bytes };
+    let bytes = if discloses { lane_line(&bytes, lane, rules)? } else { bytes.into() };
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
     let prevhash = crate::hex::read(text("prevhash").as_bytes());
     let inner = EnvelopeInner {

@@ -9,6 +9,7 @@
 mod keys;
 mod losses;
 mod signing;
+mod spare;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -16,6 +17,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use self::signing::Unsigned;
+use self::spare::Spare;
 use super::Lane;
 use super::loss::{Loss, Losses, Reason};
 use super::own::{self, Body, Note, StreamHead, StreamNote, StreamState, Why};
@@ -92,14 +94,14 @@ impl Drop for Held {
     }
 }
 
-/// What an envelope carries.
+/// What an envelope carries. An event takes little room: what is rare and large is boxed.
 pub(crate) enum Payload {
     /// A host's event.
     Event(Held),
     /// A declaration of loss: merged back if it is refused.
-    Declaration(Loss),
+    Declaration(Box<Loss>),
     /// Something another part of the emitter asked to say.
-    Note(Note),
+    Note(Box<Note>),
     /// A checkpoint or `closed`: written to the second place once acknowledged.
     Checkpoint,
     /// `key_retiring` or `key_active`: sent until acknowledged, even after it was refused and declared lost.
@@ -130,14 +132,11 @@ impl Payload {
 
     /// Whether it gets a signature even from a key that signs only one envelope of each batch (docs/spec/envelope.md).
     fn is_always_signed(&self) -> bool {
-        matches!(
-            self,
-            Self::Opened
-                | Self::Checkpoint
-                | Self::KeyChange { .. }
-                | Self::Declaration(_)
-                | Self::Note(Note::Fact(_) | Note::Retention { .. })
-        )
+        match self {
+            Self::Opened | Self::Checkpoint | Self::KeyChange { .. } | Self::Declaration(_) => true,
+            Self::Note(note) => matches!(**note, Note::Fact(_) | Note::Retention { .. }),
+            _ => false,
+        }
     }
 
     /// Whether it is another lane's.
@@ -218,7 +217,8 @@ pub(crate) struct Sealer {
     /// After so many failures of a retiring key's signer, the next key signs.
     patience: u32,
     limit: usize,
-    streams: HashMap<Arc<str>, Stream>,
+    /// In a tree, as one agent or a few are found there with fewer instructions than a hash of a name takes.
+    streams: BTreeMap<Arc<str>, Stream>,
     /// The agent whose stream was used last, if it is still open.
     latest: Option<Arc<str>>,
     types: InternedNames,
@@ -246,6 +246,7 @@ pub(crate) struct Sealer {
     opened: u64,
     /// Whether the stream that was sealed in last owes a checkpoint.
     owes_checkpoint: bool,
+    spare: Spare,
     scratch: Vec<u8>,
 }
 
@@ -304,7 +305,7 @@ impl Sealer {
             failed: Cell::new(0),
             patience: lane.config.breaker.failures,
             limit: lane.config.streams.max(2),
-            streams: HashMap::new(),
+            streams: BTreeMap::new(),
             latest: None,
             types: InternedNames::default(),
             by_use: BTreeMap::new(),
@@ -319,6 +320,7 @@ impl Sealer {
             sealed: 0,
             opened: 0,
             owes_checkpoint: false,
+            spare: Spare::new(lane.config.batch.events),
             scratch: Vec::new(),
         }
     }
@@ -407,7 +409,12 @@ impl Sealer {
         let stream = Stream {
             streamid,
             agent: Arc::clone(agent),
-            text: StreamText::of(agent, &self.context.identity.source, streamid),
+            text: StreamText::of(
+                agent,
+                &self.context.identity.source,
+                self.context.identity.policy_version.as_deref(),
+                streamid,
+            ),
             next: follows.map_or(1, |head| head.sequence + 1),
             last: None,
             since_checkpoint: 0,
@@ -492,9 +499,10 @@ impl Sealer {
         let agent = self.agent(event);
         self.open(&agent, out)?;
         let context = &*self.context;
-        let prepared = tracked
-            .prepared
-            .get_or_init(|| Prepared::of(event, &context.content, &context.timeline).ok().map(Box::new));
+        let scratch = &mut self.scratch;
+        let prepared = tracked.prepared.get_or_init(|| {
+            Prepared::of(event, &context.content, &context.timeline, scratch).ok().map(Box::new)
+        });
         let Some(prepared) = prepared else {
             // An event that could not be redacted does not leave the process.
             self.lose_unsealed(&agent, Reason::Serialization, 1);
@@ -564,7 +572,7 @@ impl Sealer {
             context.identity.tenant.as_deref(),
             body.data,
         );
-        let prepared = Prepared::plain(&event, &context.content);
+        let prepared = Prepared::plain(&event, &context.content, &mut self.scratch);
         let kind = if payload.is_always_signed() { Kind::Signed } else { Kind::Own };
         match self.seal_in(agent, &event, &prepared, (event.data(), 0..0, None, None), kind, skip) {
             Ok((envelope, unsigned)) => {
@@ -606,15 +614,14 @@ impl Sealer {
             // Own envelopes are small, and bounded by other means.
             limit: if own { usize::MAX } else { identity.limits.envelope },
             own,
-            text: &stream.text,
-            policy_version: identity.policy_version.as_deref(),
             streamid: stream.streamid,
             sequence,
             prevhash: stream.last.map(|(hash, _)| hash),
             recordedtime,
             span,
         };
-        let (envelope, opening) = seal(&sealing, now, room, &mut self.scratch)?;
+        let (envelope, opening) =
+            seal(&sealing, &mut stream.text, now, room, &mut self.spare.envelopes, &mut self.scratch)?;
         stream.next = sequence + 1;
         stream.last = Some((envelope.hash, recordedtime));
         stream.outstanding += 1;
@@ -704,7 +711,7 @@ impl Sealer {
     pub(crate) fn say(&mut self, note: Note, out: &mut Vec<Item>) -> Result<(), SignerFailed> {
         let own = self.own_agent();
         let body = own::note(&note, &self.lane);
-        self.seal_own(&own, body, Payload::Note(note), 0, out)
+        self.seal_own(&own, body, Payload::Note(Box::new(note)), 0, out)
     }
 
     /// Seals a heartbeat in the lane's own stream, with the heads of the other streams.

@@ -71,6 +71,8 @@ impl Courier {
                 let Some((call, batch)) = batch else { break };
                 let answers = deliver(&mut *sink, &batch);
                 let took = answers.all_there();
+                // So that the lane is the last to hold the envelopes, and can put others in their memory.
+                drop(batch);
                 let mut core = lane.lock();
                 core.answers.push((call, answers));
                 lane.wake(&mut core);

@@ -197,6 +197,11 @@ thread_local! {
 
 /// Appends `YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ`. Written by hand for speed, as every envelope has two times.
 pub fn format_time(out: &mut Vec<u8>, nanos: UnixNanos) {
+    out.extend_from_slice(&time_text(nanos));
+}
+
+/// What [`format_time`] appends.
+pub(crate) fn time_text(nanos: UnixNanos) -> [u8; 30] {
     const SECOND: i64 = 1_000_000_000;
     let (seconds, fraction) = (nanos.div_euclid(SECOND), nanos.rem_euclid(SECOND));
     let (last, mut to_second) = LAST.get();
@@ -206,9 +211,12 @@ pub fn format_time(out: &mut Vec<u8>, nanos: UnixNanos) {
     }
     let mut text = *b"0000-00-00T00:00:00.000000000Z";
     text[..19].copy_from_slice(&to_second);
-    // Below a thousand million, so 32 bits hold it, which divide faster.
-    digits(&mut text[20..29], u32::try_from(fraction).unwrap_or_default());
-    out.extend_from_slice(&text);
+    // With a digit in front, so that it has ten whatever it is; 32 bits hold that, and divide faster.
+    let fraction = 1_000_000_000 + u32::try_from(fraction).unwrap_or_default();
+    if let [_, fraction @ ..] = itoa::Buffer::new().format(fraction).as_bytes() {
+        text[20..29].copy_from_slice(fraction);
+    }
+    text
 }
 
 fn written_to_second(seconds: i64) -> ToSecond {

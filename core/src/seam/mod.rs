@@ -17,6 +17,7 @@ mod stdio;
 
 #[cfg(feature = "otlp")]
 pub(crate) use clock::read_time;
+pub(crate) use clock::time_text;
 pub use clock::{Clock, Instant, ManualClock, SystemClock, UnixNanos, format_time, parse_time};
 pub(crate) use clock::{Stopwatch, pause};
 pub use env::{Env, SystemEnv};

@@ -39,6 +39,7 @@ impl Control {
         match keep_on_auth(answers) {
             Answers::Acknowledged => {
                 self.acknowledge(&batch.items, count, batch.ahead, at);
+                self.sealer.reuse(batch.items);
                 if !stale {
                     self.works();
                     self.send_again(now);
@@ -174,7 +175,7 @@ impl Control {
                         when,
                     });
                 }
-                Payload::Note(Note::Retention { .. }) => {
+                Payload::Note(note) if matches!(**note, Note::Retention { .. }) => {
                     if let Some(upkeep) = &mut self.upkeep {
                         upkeep.announced(&item.envelope.hash);
                     }
@@ -445,8 +446,8 @@ impl Control {
     /// Has what a lost own envelope said sealed again, merged into the next one of its kind.
     fn restore(&mut self, item: &Item) {
         match &item.payload {
-            Payload::Declaration(loss) => self.sealer.restore(&item.envelope, loss.clone()),
-            Payload::Note(note) => own::merge(&mut self.lane.lock().notes, note.clone()),
+            Payload::Declaration(loss) => self.sealer.restore(&item.envelope, (**loss).clone()),
+            Payload::Note(note) => own::merge(&mut self.lane.lock().notes, (**note).clone()),
             _ => {}
         }
     }

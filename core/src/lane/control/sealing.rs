@@ -93,8 +93,10 @@ impl Control {
             if core.is_closing() && queued == 0 && self.flights.is_empty() && self.journal_settled() {
                 return self.close(core, now);
             }
+            let mut rests = None;
             if queued == 0 {
                 core.hurry = false;
+                rests = self.sealer.rest(now, batch.linger);
             }
             self.answer_flush(&mut core);
             let wake = [
@@ -103,6 +105,7 @@ impl Control {
                 self.next_heartbeat,
                 self.pacing.probe().filter(|_| !ahead),
                 self.upkeep.as_ref().and_then(|upkeep| upkeep.due()),
+                rests,
             ];
             let pause = if queued == 0 { Pause::Idle } else { Pause::Linger };
             return Some(Step::Wait(wake.into_iter().flatten().min(), pause));

@@ -92,7 +92,7 @@ impl Sealer {
                 numbered.unnumbered = 0;
             }
             let body = own::loss(&self.lane, &numbered, &numbered.ranges, numbered.agent.as_deref());
-            if let Err(e) = self.seal_own(agent, body, Payload::Declaration(numbered), skip, out) {
+            if let Err(e) = self.seal_own(agent, body, Payload::Declaration(Box::new(numbered)), skip, out) {
                 if let Some(stream) = self.streams.get_mut(agent) {
                     owed.push_front(loss);
                     owed.into_iter().for_each(|loss| stream.losses.restore(loss, None));

@@ -393,3 +393,34 @@ fn a_lane_says_what_it_loses_and_what_it_ends_with() {
     rig.run(true, |_| Answers::Acknowledged);
     assert!(said(&rig).contains("ended with 6 events undelivered (shutdown)"), "{}", said(&rig));
 }
+
+#[test]
+fn envelopes_that_the_sink_lets_go_are_written_anew_and_those_that_it_keeps_are_not() {
+    let keys = "{ id: l, sink: memory, batch: { linger: 20ms, events: 100 }, overflow: block }";
+    let mut rig = Rig::new(keys, 1);
+    let (mut lines, mut kept): (Vec<Vec<u8>>, Vec<Envelope>) = Default::default();
+    for n in 0..1_000 {
+        // Now longer, now shorter than the one whose memory it gets; a few are too long to be kept.
+        let pad = if n % 50 == 49 { 5_000 } else { n * 37 % 90 };
+        rig.offer(&rig.event(None, None, false, pad)).unwrap();
+    }
+    while let Step::Deliver(_, batch) = rig.step(false) {
+        lines.extend(batch.iter().map(|envelope| envelope.bytes.clone()));
+        kept.extend(batch.iter().step_by(3).cloned());
+        drop(batch);
+        rig.answer(Answers::Acknowledged);
+        assert!((1..=100).contains(&rig.control.spare()), "nobody else holds two of three");
+    }
+    let Step::Wait(Some(until), _) = rig.step(false) else { panic!("no end of what is kept") };
+    assert!(rig.control.spare() > 0 && until == rig.lane.now().after(Duration::from_millis(20)));
+    rig.advance(Duration::from_millis(20));
+    assert!(matches!(rig.step(false), Step::Wait(None, _)));
+    assert_eq!(rig.control.spare(), 0, "a lane that has nothing to do keeps nothing");
+    rig.close(|batch| {
+        lines.extend(batch.iter().map(|envelope| envelope.bytes.clone()));
+        Answers::Acknowledged
+    });
+    let report = judge(&lines);
+    assert_eq!((report.verdict, report.envelopes), (Verdict::Sound, lines.len() as u64), "{report:#?}");
+    assert!(kept.len() > 300 && kept.iter().all(|envelope| lines.contains(&envelope.bytes)));
+}

@@ -118,7 +118,7 @@ impl Sealer {
             members.push((key.into(), value.into()));
         }
         let envelope = Envelope::new(EnvelopeInner {
-            bytes: Value::Object(members).to_canonical().unwrap().into(),
+            bytes: Value::Object(members).to_canonical().unwrap(),
             id,
             event_type: event_type.into(),
             own,

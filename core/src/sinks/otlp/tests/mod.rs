@@ -39,7 +39,7 @@ fn envelope_with(sequence: u64, data: &str, extra: &[(&str, &str)]) -> Envelope 
 
 fn from_bytes(sequence: u64, bytes: Vec<u8>) -> Envelope {
     Envelope::new(EnvelopeInner {
-        bytes: bytes.into(),
+        bytes,
         id: Uuid([1; 16]).into(),
         event_type: "dev.sinkwell.tool.invocation".into(),
         own: false,

@@ -129,8 +129,7 @@ impl Decoder {
         };
         match found {
             Some(parts) => {
-                let bytes = line.into_boxed_slice();
-                Rebuilt::Envelope(Envelope::new(crate::sink::EnvelopeInner { bytes, ..parts }), None)
+                Rebuilt::Envelope(Envelope::new(crate::sink::EnvelopeInner { bytes: line, ..parts }), None)
             }
             None => Rebuilt::Other(line.into_boxed_slice()),
         }

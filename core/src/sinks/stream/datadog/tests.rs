@@ -63,10 +63,7 @@ fn state_begins_afresh_at_both_ends_before_it_is_too_large() {
                     let line = String::from_utf8(envelope.bytes.to_vec()).unwrap();
                     let line = line.replace("\"acme", &format!("\"{word}"));
                     let parts = envelope.parts();
-                    let one = Envelope::new(crate::sink::EnvelopeInner {
-                        bytes: line.into_bytes().into(),
-                        ..parts
-                    });
+                    let one = Envelope::new(crate::sink::EnvelopeInner { bytes: line.into_bytes(), ..parts });
                     [one.clone(), one.clone(), one]
                 })
                 .collect();
