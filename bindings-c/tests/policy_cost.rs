@@ -45,7 +45,7 @@ static COUNTING: Counting = Counting;
 #[path = "../../bench/policy/src/ten.rs"]
 mod ten;
 
-use ten::{EVENT, RULES};
+use ten::{EVENT, RULES, varied};
 
 /// A manual emitter of so many lanes that forget, with these rules.
 fn open(rules: &[&str], lanes: usize) -> Emitter {
@@ -73,13 +73,13 @@ fn open_with(says: &str, lanes: usize) -> Emitter {
     emitter
 }
 
-/// Allocations and nanoseconds of so many emits.
-fn measure(emitter: &Emitter, events: u64) -> (u64, u128) {
+/// Allocations and nanoseconds of so many emits, of these texts one after the other.
+fn measure(emitter: &Emitter, texts: &[String], events: usize) -> (u64, u128) {
     let before = ALLOCATIONS.get();
     let start = Instant::now();
-    for _ in 0..events {
+    for text in texts.iter().cycle().take(events) {
         let mut input = EventInput::new("tool.invocation");
-        input.data = Data::Json(EVENT.as_bytes());
+        input.data = Data::Json(text.as_bytes());
         emitter.emit(input).unwrap();
     }
     let took = start.elapsed().as_nanos();
@@ -90,23 +90,36 @@ fn measure(emitter: &Emitter, events: u64) -> (u64, u128) {
 fn ten_rules_allocate_nothing_once_they_are_warm() {
     let metrics = r#""metrics":{"overrides":[{"name":"calls","type":"Counter","dimensions":[{"key":"tool","value":{"attribute":"tool"}},{"key":"type","value":{"cel":"event.type"}}]},{"name":"took","type":"Histogram","value":{"attribute":"duration_ms"}}]}"#;
     // And what a policy counts, once a set of dimensions is known.
-    let emitters = [open(&[], 3), open(&RULES, 3), open_with(metrics, 3)];
-    for emitter in &emitters {
-        measure(emitter, 500);
-        ["l0", "l1", "l2"].iter().for_each(|lane| drop(emitter.drain(lane).unwrap()));
-    }
-    let mut took = [Vec::new(), Vec::new(), Vec::new()];
-    for _ in 0..7 {
-        let mut allocations = [0; 3];
-        for (i, emitter) in emitters.iter().enumerate() {
-            let (count, nanos) = measure(emitter, 1000);
-            allocations[i] = count;
-            took[i].push(nanos / 1000);
+    let emitters = [
+        open(&[], 3),
+        open(&RULES, 3),
+        open_with(metrics, 3),
+        open(&[], 3),
+        open(&RULES, 3),
+        open_with(metrics, 3),
+    ];
+    // The last three are given texts that nobody has seen yet.
+    let (same, others) = ([EVENT.to_owned()], varied(7500));
+    let mut others = others.chunks(500);
+    let mut measure_all = |chunks: usize| {
+        let others = others.by_ref().take(chunks).flatten().cloned().collect::<Vec<_>>();
+        let measured = emitters.iter().enumerate().map(|(i, emitter)| {
+            let measured = measure(emitter, if i < 3 { &same[..] } else { &others[..] }, 500 * chunks);
             ["l0", "l1", "l2"].iter().for_each(|lane| drop(emitter.drain(lane).unwrap()));
-        }
+            measured
+        });
+        measured.collect::<Vec<_>>()
+    };
+    measure_all(1);
+    let mut took = [Vec::new(), Vec::new()];
+    for _ in 0..7 {
+        let measured = measure_all(2);
+        took.iter_mut().zip(&measured).for_each(|(took, (_, nanos))| took.push(nanos / 1000));
         // What the rules ask for is found, put together and searched without asking the allocator for anything.
-        assert_eq!(allocations[0], allocations[1]);
-        assert_eq!(allocations[0], allocations[2]);
+        for group in measured.chunks(3) {
+            assert_eq!(group[0].0, group[1].0);
+            assert_eq!(group[0].0, group[2].0);
+        }
     }
     took.iter_mut().for_each(|all| all.sort_unstable());
     let [without, with] = [took[0][3], took[1][3]];

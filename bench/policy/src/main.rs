@@ -13,7 +13,9 @@
 //! Sources that mean harm are read as rules of a document on a thread with 512 KiB of stack, and what they came to is asked of
 //! an event with a long text; the slowest of them, and how many were refused, is the last row.
 //!
-//! `count LANES nothing|rules EVENTS` emits so many events without, or with, the ten rules and prints nothing: to be run under
+//! "Other texts" are events of which no two in 5 000 have the same message, path or client, so that nothing is remembered of them.
+//!
+//! `count LANES nothing|rules EVENTS [other]` emits so many events without, or with, the ten rules and prints nothing: to be run under
 //! callgrind with `--toggle-collect=sinkwell_bench_policy::counted`, as instructions are the same whatever else a machine does.
 //!
 //! A rule alone filters every event but for the last one, and what it filters is spared its lane: those figures tell
@@ -32,7 +34,7 @@ use sinkwell::{Emitter, EventInput, Options};
 mod hostile;
 mod ten;
 
-use ten::{EVENT, RULES};
+use ten::{EVENT, RULES, varied};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -72,22 +74,22 @@ fn time(calls: u64, mut call: impl FnMut() -> Result<(), Failure>) -> Result<f64
     Ok((own_cpu() - start) * 1e9 / calls as f64)
 }
 
-fn emit(emitter: &Emitter, events: u64) -> Result<f64, Failure> {
-    time(events, || {
-        let input = EventInput { data: Data::Json(EVENT.as_bytes()), ..EventInput::new("tool.invocation") };
-        emitter.emit(black_box(input))?;
-        Ok(())
-    })
+/// `texts`: the data of the events, one after the other.
+fn emit(emitter: &Emitter, texts: &[String], events: u64) -> Result<f64, Failure> {
+    let mut texts = texts.iter().cycle();
+    time(events, || one(emitter, texts.next()))
+}
+
+fn one(emitter: &Emitter, text: Option<&String>) -> Result<(), Failure> {
+    let data = Data::Json(text.map_or(&b"{}"[..], |text| text.as_bytes()));
+    emitter.emit(black_box(EventInput { data, ..EventInput::new("tool.invocation") }))?;
+    Ok(())
 }
 
 /// Emits what is counted, and nothing else.
 #[inline(never)]
-fn counted(emitter: &Emitter, events: u64) -> Result<(), Failure> {
-    for _ in 0..events {
-        let input = EventInput { data: Data::Json(EVENT.as_bytes()), ..EventInput::new("tool.invocation") };
-        emitter.emit(black_box(input))?;
-    }
-    Ok(())
+fn counted(emitter: &Emitter, texts: &[String], events: u64) -> Result<(), Failure> {
+    texts.iter().cycle().zip(0..events).try_for_each(|(text, _)| one(emitter, Some(text)))
 }
 
 /// Takes what is queued away, so that every round begins alike.
@@ -208,13 +210,15 @@ fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
 fn main() -> Result<(), Failure> {
     let (mut rounds, mut events) = (9_usize, 20_000_u64);
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if let [name, lanes, what, events] = args.as_slice()
+    let (same, other) = ([EVENT.to_owned()], varied(5000));
+    if let [name, lanes, what, events, texts @ ..] = args.as_slice()
         && name == "count"
     {
+        let texts = if texts.is_empty() { &same[..] } else { &other[..] };
         let (lanes, events) = (lanes.parse()?, events.parse()?);
         let rules = (what == "rules").then_some((r#"{"kind":"Emitter"}"#, &RULES[..]));
         let emitter = open(lanes, rules, events)?;
-        return counted(&emitter, events);
+        return counted(&emitter, texts, events);
     }
     for pair in args.chunks(2) {
         match pair {
@@ -226,9 +230,9 @@ fn main() -> Result<(), Failure> {
     let all = Some((r#"{"kind":"Emitter"}"#, &RULES[..]));
     let idle = Some((r#"{"kind":"Namespace","name":"elsewhere"}"#, &RULES[..]));
     let mut emitters = Vec::new();
-    for lanes in [1, 3] {
+    for (lanes, texts, of) in [(1, &same[..], ""), (3, &same[..], ""), (1, &other[..], ", other texts")] {
         for (name, policy) in [("no policy", None), ("nothing to say", idle), ("ten rules", all)] {
-            emitters.push((lanes, name, open(lanes, policy, events)?, Vec::new()));
+            emitters.push((lanes, format!("{name}{of}"), open(lanes, policy, events)?, texts, Vec::new()));
         }
     }
     let cel = Cel::new()?;
@@ -239,8 +243,8 @@ fn main() -> Result<(), Failure> {
     let (mut evaluated, mut built) = (Vec::new(), Vec::new());
     // A round before those that count.
     for round in 0..=rounds {
-        for (_, _, emitter, took) in &mut emitters {
-            let nanos = emit(emitter, events)?;
+        for (_, _, emitter, texts, took) in &mut emitters {
+            let nanos = emit(emitter, texts, events)?;
             empty(emitter)?;
             if round > 0 {
                 took.push(nanos);
@@ -267,8 +271,8 @@ fn main() -> Result<(), Failure> {
         let emitter = open(1, Some((r#"{"kind":"Emitter"}"#, &alone[..])), events)?;
         let mut took = Vec::new();
         for round in 0..=rounds {
-            let without = emit(&emitters[0].2, events)?;
-            let with = emit(&emitter, events)?;
+            let without = emit(&emitters[0].2, &same, events)?;
+            let with = emit(&emitter, &same, events)?;
             empty(&emitters[0].2)?;
             empty(&emitter)?;
             if round > 0 {
@@ -282,14 +286,16 @@ fn main() -> Result<(), Failure> {
         let (median, low, high) = spread(values);
         println!("| {what} | {median:.0} | {low:.0} to {high:.0} |");
     };
-    for (lanes, name, _, took) in &emitters {
+    for (lanes, name, _, _, took) in &emitters {
         row(format!("emit, {lanes} lane(s), {name}"), took.clone());
     }
     for group in emitters.chunks(3) {
-        let [(lanes, _, _, without), (_, _, _, idle), (_, _, _, with)] = group else { continue };
+        let [(lanes, _, _, _, without), (_, idle_name, _, _, idle), (_, name, _, _, with)] = group else {
+            continue;
+        };
         let beside = |other: &Vec<f64>| other.iter().zip(without).map(|(a, b)| a - b).collect();
-        row(format!("more than no policy, {lanes} lane(s), nothing to say"), beside(idle));
-        row(format!("more than no policy, {lanes} lane(s), ten rules"), beside(with));
+        row(format!("more than no policy, {lanes} lane(s), {idle_name}"), beside(idle));
+        row(format!("more than no policy, {lanes} lane(s), {name}"), beside(with));
     }
     for (rule, took) in each {
         row(format!("more than no policy, 1 lane(s), `{}` alone", rule.replace('|', "\\|")), took);

@@ -276,7 +276,8 @@ impl Way<'_> {
             expected.add(i, self.set.lanes[i].durable());
         }
         let shaping = self.set.in_force.shaping.as_ref();
-        let shaping = shaping.filter(|_| self.route.is_some() || event.of_span).cloned();
+        let carries = |shaping: &&Arc<dyn Shaping>| event.of_span || self.route.is_some() && shaping.has_views();
+        let shaping = shaping.filter(carries).cloned();
         Tracked::new(event, receipts, expected, shaping, aim.and_then(|aim| aim.follow.clone()))
     }
 
@@ -284,8 +285,8 @@ impl Way<'_> {
     fn blocking(&self) -> &[usize] {
         match (self.aimed, self.route) {
             (Some(aimed), _) => aimed.blocking.as_slice(),
-            (None, Some(routed)) => routed.blocking.as_slice(),
-            (None, None) => self.set.blocking.as_slice(),
+            (None, Some(Routed { kept: Some([blocking, _]), .. })) => blocking.as_slice(),
+            _ => self.set.blocking.as_slice(),
         }
     }
 
@@ -293,8 +294,8 @@ impl Way<'_> {
     fn others(&self) -> &[usize] {
         match (self.aimed, self.route) {
             (Some(aimed), _) => aimed.others.as_slice(),
-            (None, Some(routed)) => routed.others.as_slice(),
-            (None, None) => self.set.others.as_slice(),
+            (None, Some(Routed { kept: Some([_, others]), .. })) => others.as_slice(),
+            _ => self.set.others.as_slice(),
         }
     }
 
@@ -307,7 +308,7 @@ impl Way<'_> {
             tracked.admitted(i, outcome);
         }
         if let Some(routed) = self.route {
-            routed.count(&tracked.event, self.set);
+            count(routed.shaping, &routed.route, &tracked.event, self.set);
         }
         if let Some(measuring) = &self.set.in_force.measuring {
             measuring.measure(&tracked.event);
@@ -315,51 +316,47 @@ impl Way<'_> {
     }
 }
 
-/// Which lanes the policies in force let an event into.
+/// What the policies in force decided about an event.
 struct Routed<'a> {
-    shaping: &'a Arc<dyn Shaping>,
-    route: Route,
-    /// As in [`LaneSet`], without the lanes that do not get the event.
-    blocking: Lanes,
-    others: Lanes,
+    shaping: &'a dyn Shaping,
+    route: Route<'a>,
+    /// As in [`LaneSet`] the lanes that block and the others, where some of them do not get the event.
+    kept: Option<[Lanes; 2]>,
 }
 
 impl<'a> Routed<'a> {
     /// `None` if policies have no say about this event.
     #[inline]
     fn of(event: &Event, set: &'a LaneSet) -> Option<Self> {
-        let shaping = set.in_force.shaping.as_ref()?;
-        Self::by(shaping, event, set)
-    }
-
-    fn by(shaping: &'a Arc<dyn Shaping>, event: &Event, set: &LaneSet) -> Option<Self> {
+        let shaping = set.in_force.shaping.as_deref()?;
         let event = Shapable::of(event)?;
-        let mut route = Route::new(&set.lanes);
-        shaping.route(event, &mut route);
-        // Pushed one by one: that costs less than collecting so few.
-        let kept = |lanes: &[usize]| {
-            let mut kept = Lanes::new();
-            for &lane in lanes {
-                if route.filter(lane).is_none() {
-                    kept.push(lane);
-                }
-            }
-            kept
-        };
-        let (blocking, others) = (kept(&set.blocking), kept(&set.others));
-        Some(Self { shaping, route, blocking, others })
+        let mut routed = Self { shaping, route: Route::new(&set.open), kept: None };
+        shaping.route(event, &mut routed.route);
+        if !routed.route.is_whole() {
+            routed.kept = Some(kept(&routed.route, set));
+        }
+        Some(routed)
     }
+}
 
-    /// To be called once the event has entered its lanes: counts it for the policies, and in each lane that filters it.
-    fn count(&self, event: &Event, set: &LaneSet) {
-        for (i, filter, _) in self.route.verdicts() {
+/// As in [`LaneSet`] the lanes that block and the others, without those that policies keep the event out of.
+#[inline(never)]
+fn kept(route: &Route<'_>, set: &LaneSet) -> [Lanes; 2] {
+    [&set.blocking, &set.others]
+        .map(|lanes| lanes.iter().copied().filter(|&lane| route.filter(lane).is_none()).collect())
+}
+
+/// To be called once an event has entered its lanes: counts it for the policies, and in each lane that filters it.
+fn count(shaping: &dyn Shaping, route: &Route<'_>, event: &Event, set: &LaneSet) {
+    if !route.is_whole() {
+        route.verdicts(|lanes, filter, _| {
             if let Some(filter) = filter {
-                set.lanes[i].filtered(filter);
+                lanes.iter().for_each(|&lane| set.lanes[lane].filtered(filter));
             }
-        }
-        if let Some(event) = Shapable::of(event) {
-            self.shaping.routed(event, &self.route);
-        }
+        });
+    }
+    if let Some(event) = Shapable::of(event) {
+        shaping.routed(event, route);
     }
 }
 

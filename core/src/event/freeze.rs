@@ -135,6 +135,7 @@ struct Given {
 
 impl Event {
     /// The canonical bytes of `data` as the host gave it.
+    #[inline]
     #[must_use]
     pub fn data(&self) -> &[u8] {
         &self.text[..self.data_end as usize]
@@ -204,22 +205,20 @@ impl Event {
         }
     }
 
-    /// Where the values of its data's top-level members are, one after the other, and whether those that are strings have
-    /// escapes; none where it was not noted.
-    pub(crate) fn places(&self) -> impl ExactSizeIterator<Item = (Range<usize>, bool)> {
-        let (places, _) = self.text[self.words_end as usize..].as_chunks::<8>();
-        places.iter().map(|place| {
-            let place = u64::from_le_bytes(*place);
-            ((place as u32 >> 1) as usize..(place >> 32) as usize, place & 1 == 1)
-        })
+    /// Where the values of its data's top-level members are, one after the other; none where it was not noted.
+    #[inline]
+    pub(crate) fn places(&self) -> &[Noted] {
+        self.text[self.words_end as usize..].as_chunks().0
     }
 
     /// The type without the prefix of built-in types, if it is one; UTF-8.
+    #[inline]
     pub(crate) fn short_type_bytes(&self) -> &[u8] {
         &self.text[self.short_type as usize..self.type_end as usize]
     }
 
     /// As [`agent`](Self::agent), its bytes.
+    #[inline]
     pub(crate) fn agent_bytes(&self) -> &[u8] {
         &self.text[self.ends[Attribute::COUNT - 1] as usize..self.agent_end as usize]
     }
@@ -348,6 +347,22 @@ pub(crate) struct Freezer {
     noting: AtomicBool,
     /// How many bytes every envelope of this emitter has beyond its event's own text, at full width.
     overhead: usize,
+}
+
+/// Where a member's value is in data, and whether it is a string with escapes, as an event notes it: see [`note`].
+pub(crate) type Noted = [u8; 8];
+
+/// Notes it.
+#[inline]
+pub(crate) fn note(value: Range<usize>, escaped: bool) -> Noted {
+    ((value.end as u64) << 32 | (value.start as u64) << 1 | u64::from(escaped)).to_le_bytes()
+}
+
+/// What was noted.
+#[inline]
+pub(crate) fn noted(place: Noted) -> (usize, usize, bool) {
+    let place = u64::from_le_bytes(place);
+    ((place as u32 >> 1) as usize, (place >> 32) as usize, place & 1 == 1)
 }
 
 /// Members of data of which an event notes where they are. Where there are more, policies look for them, so that no event holds
@@ -609,8 +624,8 @@ impl Freezer {
             let from = text.len();
             text.resize(from + 8 * values.len(), 0);
             let (places, _) = text[from..].as_chunks_mut();
-            for (place, (Range { start, end }, escaped)) in places.iter_mut().zip(values) {
-                *place = ((end as u64) << 32 | (start as u64) << 1 | u64::from(escaped)).to_le_bytes();
+            for (place, (value, escaped)) in places.iter_mut().zip(values) {
+                *place = note(value, escaped);
             }
         }
         let event = Event {

@@ -13,8 +13,10 @@ mod outside;
 pub use crate::sink::EventId;
 pub use ambient::Ambient;
 pub use deeds::UnfinishedDeed;
+#[cfg(test)]
+pub(crate) use freeze::note;
 pub use freeze::{Attribute, Event};
-pub(crate) use freeze::{Freezer, Identity, Phase, check_attribute, with_writer};
+pub(crate) use freeze::{Freezer, Identity, Noted, Phase, check_attribute, noted, with_writer};
 pub(crate) use input::read_parts;
 pub(crate) use input::read_value;
 pub use input::{Data, EventInput, Trace, invalid_data, read_event};

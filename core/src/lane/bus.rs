@@ -29,6 +29,8 @@ pub(crate) struct LaneSet {
     pub(crate) blocking: Vec<usize>,
     /// Indices of the others.
     pub(crate) others: Vec<usize>,
+    /// Indices of the lanes that policies may shape.
+    pub(crate) open: Vec<usize>,
     /// The policies in force, bound to these lanes.
     pub(crate) in_force: InForce,
 }
@@ -44,7 +46,8 @@ pub(crate) type Bind = Arc<dyn Fn(&[Arc<Lane>]) -> InForce + Send + Sync>;
 impl LaneSet {
     fn new(lanes: Vec<Arc<Lane>>, in_force: InForce) -> Self {
         let (blocking, others) = (0..lanes.len()).partition(|&i| lanes[i].is_blocking());
-        Self { lanes: lanes.into(), blocking, others, in_force }
+        let open = (0..lanes.len()).filter(|&i| lanes[i].may_be_shaped()).collect();
+        Self { lanes: lanes.into(), blocking, others, open, in_force }
     }
 }
 

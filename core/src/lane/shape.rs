@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::Lane;
 use crate::envelope::Redacted;
 use crate::event::Event;
 use crate::sink::{SinkClass, SpanForm};
@@ -72,10 +71,13 @@ impl<'a> Deref for Shapable<'a> {
 pub(crate) trait Shaping: Send + Sync {
     /// Decides which lanes the event is for. Runs on the caller's thread; an event that finds no room may be routed
     /// again, so nothing is counted here.
-    fn route(&self, event: Shapable<'_>, route: &mut Route);
+    fn route(&self, event: Shapable<'_>, route: &mut Route<'_>);
 
     /// To be called when the event has entered the lanes of its route: only now it counts.
-    fn routed(&self, event: Shapable<'_>, route: &Route);
+    fn routed(&self, event: Shapable<'_>, route: &Route<'_>);
+
+    /// Whether [`view`](Self::view) may have anything to say: where not, events need not carry the set.
+    fn has_views(&self) -> bool;
 
     /// What becomes of the span that this event is of, terminal or not, beside the event; `None`: the lane does not get
     /// it as a span.
@@ -100,43 +102,63 @@ pub(crate) struct InForce {
 
 /// What policies decided about an event for one lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Verdict {
+struct Verdict {
     filter: Option<Filter>,
-    /// Whether a policy may say anything about this lane.
-    open: bool,
     /// Whatever the [`Shaping`] that decided wants to remember.
-    pub(crate) note: u64,
+    note: u64,
 }
 
 /// Which lanes an event enters, by their index.
-#[derive(Default)]
-pub(crate) struct Route(SmallVec<[Verdict; 8]>);
+pub(crate) struct Route<'a> {
+    /// The lanes that policies may say anything about.
+    open: &'a [usize],
+    /// What was decided for all of them,
+    alike: Verdict,
+    /// or for each.
+    each: SmallVec<[Verdict; 8]>,
+}
 
-impl Route {
-    pub(crate) fn new(lanes: &[Arc<Lane>]) -> Self {
-        let mut verdicts = SmallVec::with_capacity(lanes.len());
-        for lane in lanes {
-            verdicts.push(Verdict { open: lane.may_be_shaped(), ..Verdict::default() });
-        }
-        Self(verdicts)
+impl<'a> Route<'a> {
+    /// `open`: the lanes that may be shaped.
+    pub(crate) fn new(open: &'a [usize]) -> Self {
+        Self { open, alike: Verdict::default(), each: SmallVec::new() }
+    }
+
+    /// Why no lane that may be shaped gets the event, and a note to remember.
+    pub(crate) fn decide_alike(&mut self, filter: Option<Filter>, note: u64) {
+        self.alike = Verdict { filter, note };
     }
 
     /// Calls `decide` for each lane that may be shaped: it answers why the lane does not get the event, and a note to
     /// remember.
     pub(crate) fn decide(&mut self, mut decide: impl FnMut(usize) -> (Option<Filter>, u64)) {
-        for (lane, verdict) in self.0.iter_mut().enumerate().filter(|(_, verdict)| verdict.open) {
-            (verdict.filter, verdict.note) = decide(lane);
+        self.each = self
+            .open
+            .iter()
+            .map(|&lane| decide(lane))
+            .map(|(filter, note)| Verdict { filter, note })
+            .collect();
+    }
+
+    /// Calls `each` with what was decided, and the lanes that it was decided for.
+    #[inline]
+    pub(crate) fn verdicts(&self, mut each: impl FnMut(&[usize], Option<Filter>, u64)) {
+        if self.each.is_empty() {
+            each(self.open, self.alike.filter, self.alike.note);
+        }
+        for (lane, verdict) in self.open.chunks(1).zip(&self.each) {
+            each(lane, verdict.filter, verdict.note);
         }
     }
 
-    /// The lanes that may be shaped, with what was decided.
-    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (usize, Option<Filter>, u64)> {
-        let open = self.0.iter().enumerate().filter(|(_, verdict)| verdict.open);
-        open.map(|(lane, verdict)| (lane, verdict.filter, verdict.note))
+    /// Whether every lane gets the event.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.alike.filter.is_none() && self.each.iter().all(|verdict| verdict.filter.is_none())
     }
 
     /// Why the lane does not get the event.
     pub(crate) fn filter(&self, lane: usize) -> Option<Filter> {
-        self.0.get(lane).and_then(|verdict| verdict.filter)
+        let at = self.open.iter().position(|open| *open == lane)?;
+        self.each.get(at).unwrap_or(&self.alike).filter
     }
 }

@@ -69,6 +69,7 @@ impl Severity {
     pub const ALL: [Self; 6] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
 
     /// `severitynumber` of the envelope.
+    #[inline]
     #[must_use]
     pub const fn number(self) -> u8 {
         self as u8

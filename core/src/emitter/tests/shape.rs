@@ -22,17 +22,27 @@ impl Shaping for Toy {
         None
     }
 
-    fn route(&self, event: Shapable<'_>, route: &mut Route) {
-        let noise = event.event_type().starts_with("com.noise");
-        route.decide(|_| (noise.then_some(Filter::Matches), 7));
+    fn has_views(&self) -> bool {
+        true
     }
 
-    fn routed(&self, _: Shapable<'_>, route: &Route) {
-        let verdicts = route.verdicts().map(|(lane, filter, note)| {
+    fn route(&self, event: Shapable<'_>, route: &mut Route<'_>) {
+        let noise = event.event_type().starts_with("com.noise");
+        let filter = noise.then_some(Filter::Matches);
+        // Either way of saying it.
+        if event.event_type().len() % 2 == 0 {
+            route.decide(|_| (filter, 7));
+        } else {
+            route.decide_alike(filter, 7);
+        }
+    }
+
+    fn routed(&self, _: Shapable<'_>, route: &Route<'_>) {
+        let mut routed = self.routed.lock().unwrap();
+        route.verdicts(|lanes, filter, note| {
             assert_eq!(note, 7);
-            (lane, filter)
+            routed.extend(lanes.iter().map(|lane| (*lane, filter)));
         });
-        self.routed.lock().unwrap().extend(verdicts);
     }
 
     fn view(&self, _: usize, event: Shapable<'_>, redacted: &Redacted) -> Option<Vec<u8>> {

@@ -5,7 +5,7 @@
 
 mod metrics;
 
-use super::cel::{self, Program};
+use super::cel::{self, List, Program};
 use super::checked::{Checked, Issues, join, placed};
 use super::facts::{MAX_STEPS, Paths, Step};
 use super::foreign;
@@ -126,6 +126,8 @@ pub(super) struct Events {
     pub(super) drop: Vec<(String, Vec<Vec<String>>)>,
     /// What `fields` ask for.
     pub(super) paths: Paths,
+    /// `keep`, `matches` and `discard` as they are asked.
+    pub(super) lists: [List; 3],
 }
 
 impl Events {
@@ -462,6 +464,8 @@ impl Reader<'_> {
                 _ => {}
             }
         }
+        let lists = [&events.keep, &events.matches, &events.discard];
+        events.lists = lists.map(|rules| List::of(rules.iter().map(|rule| &rule.program)));
         events
     }
 

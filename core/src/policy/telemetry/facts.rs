@@ -4,15 +4,19 @@
 //! the rest looked up inside it, the longest name first, wherever it stands; one pass over canonical data whatever the
 //! number of rules; nothing is allocated once a thread has seen its largest event.
 //!
-//! How: a key is told by its first and its last eight bytes, and by what the same place of the last event held; only where
-//! that was another key it is looked up. A text with escapes is left as it is written until somebody asks for it without.
+//! How: where the names of an event's members are those of one before it, it is known what is wanted of them ([`layout`]);
+//! otherwise a key is told by its first and its last eight bytes. A text with escapes is left as it is written until somebody
+//! asks for it without.
+
+mod layout;
 
 use std::cell::RefCell;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::cel::Memo;
 use super::raw::{self, Raw};
-use crate::event::Event;
+use crate::event::{Event, Noted};
+use layout::Layouts;
 
 /// One name of a path; a quoted one (`data["a.b"]`) is never joined with its neighbours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +80,7 @@ impl Paths {
             }
         }
         root.ready();
+        root.contest();
         Finder { id: NEXT.fetch_add(1, Ordering::Relaxed), root, whole, slots: self.paths.len() }
     }
 }
@@ -99,6 +104,8 @@ struct Wanted {
     inside: Object,
     /// Of most members: the only slot that the value fills, of whose path this is the best reading.
     only: Option<usize>,
+    /// Slots that this member, or one inside it, fills unless another member of the same object does.
+    contested: Vec<usize>,
 }
 
 impl Wanted {
@@ -145,7 +152,14 @@ impl Object {
         let key = raw::escaped(name);
         let at = self.wanted.iter().position(|wanted| wanted.key == key).unwrap_or_else(|| {
             let ends = Ends::of(&key, &key);
-            self.wanted.push(Wanted { key, ends, fills: Vec::new(), inside: Self::default(), only: None });
+            self.wanted.push(Wanted {
+                key,
+                ends,
+                fills: Vec::new(),
+                inside: Self::default(),
+                only: None,
+                contested: Vec::new(),
+            });
             self.wanted.len() - 1
         });
         if rest.is_empty() {
@@ -172,6 +186,32 @@ impl Object {
                 at = (at + 1) & (self.table.len() - 1);
             }
             self.table[at] = number;
+        }
+    }
+
+    /// Every slot that a member of it fills, or one inside.
+    fn reaches(&self, all: &mut Vec<usize>) {
+        for wanted in &self.wanted {
+            all.extend(wanted.fills.iter().map(|(slot, _)| *slot));
+            wanted.inside.reaches(all);
+        }
+    }
+
+    /// Notes which slots more than one of its members can fill.
+    fn contest(&mut self) {
+        let reached = self.wanted.iter().map(|wanted| {
+            let mut all = wanted.fills.iter().map(|(slot, _)| *slot).collect();
+            wanted.inside.reaches(&mut all);
+            all.sort_unstable();
+            all.dedup();
+            all
+        });
+        let reached: Vec<Vec<usize>> = reached.collect();
+        let mut times: std::collections::HashMap<usize, usize> = std::collections::HashMap::new();
+        reached.iter().flatten().for_each(|slot| *times.entry(*slot).or_default() += 1);
+        for (wanted, mut reached) in self.wanted.iter_mut().zip(reached) {
+            reached.retain(|slot| times.get(slot).is_some_and(|times| *times > 1));
+            wanted.contested = reached;
         }
     }
 
@@ -232,15 +272,8 @@ pub(super) struct Workspace {
     unescaped: Vec<u8>,
     /// For what rules put together themselves.
     bump: Vec<u8>,
-    hints: [Hints; 4],
-}
-
-/// What the first members of the last event were to one finder: events of a kind mostly have the same.
-#[derive(Clone, Copy, Default)]
-struct Hints {
-    finder: u64,
-    /// By place: one more than the number of what is wanted; zero if that is not known.
-    wanted: [u16; 32],
+    layouts: Layouts,
+    memo: Memo,
 }
 
 /// Bytes of text that the rules of one event may put together.
@@ -266,59 +299,74 @@ pub(super) struct Found<'a> {
     pub(super) unescaped: &'a mut [u8],
     /// Room for [`BUMP`] bytes of texts that rules put together.
     pub(super) bump: &'a mut [u8],
+    pub(super) memo: &'a mut Memo,
 }
 
 impl Finder {
     /// Finds everything in canonical data.
     pub(super) fn find<'a>(&self, data: &'a [u8], workspace: &'a mut Workspace) -> Found<'a> {
-        self.find_at(data, std::iter::empty(), workspace)
+        self.find_at(data, &[], 0, workspace)
     }
 
     /// Finds everything in an event's own data.
     pub(super) fn find_of<'a>(&self, event: &'a Event, workspace: &'a mut Workspace) -> Found<'a> {
-        self.find_at(event.data(), event.places(), workspace)
+        let kind = event.short_type_bytes();
+        // What tells many types apart.
+        let kind = kind.len() + usize::from(kind.last().copied().unwrap_or(0));
+        self.find_at(event.data(), event.places(), kind, workspace)
     }
 
-    /// `places`: where the values of all top-level members are, if that is known, and which have escapes.
+    /// `places`: where the values of all top-level members are, if that is known. `kind`: alike for events that are likely to
+    /// have the same members.
+    #[inline]
     fn find_at<'a>(
         &self,
         data: &'a [u8],
-        places: impl ExactSizeIterator<Item = (Range<usize>, bool)>,
+        places: &[Noted],
+        kind: usize,
         workspace: &'a mut Workspace,
     ) -> Found<'a> {
-        let Workspace { slots, ranks, unescaped, bump, hints } = workspace;
-        if slots.len() < self.slots {
-            slots.resize(self.slots, Slot::Absent);
-            ranks.resize(self.slots, u8::MAX);
+        if workspace.slots.len() < self.slots || workspace.bump.is_empty() {
+            workspace.grow(self.slots);
         }
-        if bump.len() < BUMP {
-            bump.resize(BUMP, 0);
-        }
+        let Workspace { slots, ranks, unescaped, bump, layouts, memo } = workspace;
         let (slots, ranks) = (&mut slots[..self.slots], &mut ranks[..self.slots]);
         slots.fill(Slot::Absent);
-        ranks.fill(u8::MAX);
         let mut search = Search { data, slots, ranks, escaped: 0 };
         for slot in &self.whole {
             search.slots[*slot] = Slot::Object(0, offset(data.len()));
         }
         if !self.root.wanted.is_empty() {
-            match places.len() {
-                0 => search.object(0, &self.root),
-                _ => {
-                    let hints = &mut hints[self.id as usize % 4];
-                    if hints.finder != self.id {
-                        *hints = Hints { finder: self.id, ..Hints::default() };
-                    }
-                    search.members(places, &self.root, hints)
-                }
-            };
+            let layout = layouts.at(self, places.len(), kind);
+            if places.is_empty() {
+                search.ranks.fill(u8::MAX);
+                search.object(0, &self.root);
+            } else if !search.take_alike(self, places, layout) {
+                search.take_noted(self, places, layout);
+            }
         }
         let escaped = search.escaped;
         if unescaped.len() < escaped {
-            unescaped.resize(escaped, 0);
+            more_room(unescaped, escaped);
         }
-        Found { data, slots, unescaped: &mut unescaped[..escaped], bump }
+        Found { data, slots, unescaped: &mut unescaped[..escaped], bump, memo }
     }
+}
+
+impl Workspace {
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, slots: usize) {
+        self.slots.resize(slots.max(self.slots.len()), Slot::Absent);
+        self.ranks.resize(self.slots.len(), u8::MAX);
+        self.bump.resize(BUMP, 0);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn more_room(room: &mut Vec<u8>, wanted: usize) {
+    room.resize(wanted, 0);
 }
 
 fn offset(at: usize) -> u32 {
@@ -356,46 +404,7 @@ impl Search<'_> {
         Some(())
     }
 
-    /// Of the object that data is, as [`object`](Self::object), where it is known where the values of its members are.
-    fn members(
-        &mut self,
-        places: impl Iterator<Item = (Range<usize>, bool)>,
-        wants: &Object,
-        hints: &mut Hints,
-    ) -> Option<()> {
-        let data = self.data;
-        // Behind the bracket and the quote, or the comma and the quote.
-        let mut key_start = 2;
-        let mut left = wants.wanted.len();
-        let mut hints = hints.wanted.iter_mut();
-        for (Range { start: value, end }, escaped) in places {
-            let rest = data.get(key_start..)?;
-            // A quote and a colon before the value.
-            let key = rest.get(..value.checked_sub(key_start + 2)?)?;
-            key_start = end + 2;
-            let ends = Ends::of(key, rest);
-            let hint = hints.next();
-            let hinted = hint.as_ref().and_then(|hint| wants.wanted.get(usize::from(**hint).wrapping_sub(1)));
-            let wanted = match hinted.filter(|wanted| wanted.is(key, ends)) {
-                Some(wanted) => wanted,
-                None => {
-                    let Some(number) = wants.get(key, ends) else { continue };
-                    if let Some(hint) = hint {
-                        *hint = u16::try_from(number + 1).unwrap_or(0);
-                    }
-                    &wants.wanted[number]
-                }
-            };
-            self.take(wanted, value, end, escaped);
-            left -= 1;
-            if left == 0 {
-                break;
-            }
-        }
-        Some(())
-    }
-
-    #[inline(always)]
+    #[inline]
     fn take(&mut self, wanted: &Wanted, start: usize, end: usize, escaped: bool) {
         match wanted.only {
             Some(slot) => {
@@ -419,7 +428,12 @@ impl Search<'_> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
+    fn fill(&mut self, slot: usize, start: usize, end: usize, escaped: bool) {
+        self.slots[slot] = self.slot(start, end, escaped);
+    }
+
+    #[inline]
     fn slot(&mut self, start: usize, end: usize, escaped: bool) -> Slot {
         // Most are.
         if self.data[start] == b'"' {
@@ -508,6 +522,31 @@ mod tests {
         members(inner.boxed()).prop_map(|all| json::Value::Object(all.into_iter().collect()))
     }
 
+    /// The same names with other values within: what is remembered of one holds for the other.
+    fn with_other_leaves(value: &json::Value) -> json::Value {
+        match value {
+            json::Value::Object(all) => json::Value::Object(
+                all.iter().map(|(key, value)| (key.clone(), with_other_leaves(value))).collect(),
+            ),
+            json::Value::String(text) if text == "x" => json::Value::from(7),
+            json::Value::String(text) => json::Value::String(format!("{text}\n")),
+            json::Value::Int(n) if n % 3 == 0 => json::Value::String("x".to_owned()),
+            json::Value::Int(n) => json::Value::from(n * 1000),
+            other => other.clone(),
+        }
+    }
+
+    /// The same top-level names, of which some have the values of others.
+    fn with_other_members(value: &json::Value, others: &json::Value) -> json::Value {
+        let (json::Value::Object(all), json::Value::Object(others)) = (value, others) else { panic!() };
+        let mut others = others.iter().map(|(_, value)| value).cycle();
+        let all = all.iter().enumerate().map(|(at, (key, value))| {
+            let other = others.next().filter(|_| at % 2 == 0).unwrap_or(value);
+            (key.clone(), other.clone())
+        });
+        json::Value::Object(all.collect())
+    }
+
     fn looked_up<'v>(value: &'v json::Value, keys: &[String]) -> Option<&'v json::Value> {
         keys.iter().try_fold(value, |value, key| value.get(key))
     }
@@ -532,21 +571,25 @@ mod tests {
             let found = paths.finder().find(&text, &mut workspace);
             let seen = (found.slots.to_vec(), found.unescaped.len());
             // As events know it that note where their members are.
-            let mut writer = json::ObjectWriter::new();
-            json::parse_into(&text, &mut writer).unwrap();
-            let values = writer.finish().unwrap();
-            assert_eq!(values.bytes(), text);
-            let mut writer = json::ObjectWriter::new();
-            json::parse_into(&before.to_canonical().unwrap(), &mut writer).unwrap();
-            let others = writer.finish().unwrap();
+            let noted_of = |value: &json::Value| -> (Vec<u8>, Vec<Noted>) {
+                let mut writer = json::ObjectWriter::new();
+                json::parse_into(&value.to_canonical().unwrap(), &mut writer).unwrap();
+                let values = writer.finish().unwrap();
+                let places = values.values().map(|(value, escaped)| crate::event::note(value, escaped));
+                (values.bytes().to_vec(), places.collect())
+            };
+            let (itself, places) = noted_of(&data);
+            assert_eq!(itself, text);
+            let others = [
+                data.clone(), with_other_leaves(&data), with_other_members(&data, &before), before.clone(),
+            ];
             let mut other = Workspace::default();
             let finder = paths.finder();
-            // Then with what the event before it had, and then with what that one had.
-            for before in [None, Some(&values), Some(&others)] {
-                if let Some(before) = before {
-                    finder.find_at(before.bytes(), before.values(), &mut other);
-                }
-                let noted = finder.find_at(&text, values.values(), &mut other);
+            // With nothing remembered, then after others, until each is what is remembered.
+            for before in std::iter::once(&data).chain(others.iter().flat_map(|other| std::iter::repeat_n(other, 6))) {
+                let (before, places_before) = noted_of(before);
+                finder.find_at(&before, &places_before, 0, &mut other);
+                let noted = finder.find_at(&text, &places, 0, &mut other);
                 assert_eq!((noted.slots, noted.unescaped.len()), (seen.0.as_slice(), seen.1));
             }
             for (path, slot) in asked.iter().zip(slots) {

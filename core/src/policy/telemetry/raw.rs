@@ -220,6 +220,14 @@ pub(super) fn member<'a>(object: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     Members::of(object).find(|(name, _)| *name == key).map(|(_, value)| value)
 }
 
+/// Where in an object the value of the member with this key, as canonical JSON writes it, begins.
+pub(super) fn member_at(object: &[u8], key: &[u8]) -> Option<usize> {
+    let mut members = Members::of(object);
+    let (_, value) = members.find(|(name, _)| *name == key)?;
+    // Behind the comma or bracket that follows the value.
+    members.at.checked_sub(value.len() + 1)
+}
+
 /// A key as canonical JSON writes it, without its quotes.
 pub(super) fn escaped(key: &str) -> Box<[u8]> {
     let mut out = Vec::with_capacity(key.len() + 2);

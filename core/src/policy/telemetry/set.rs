@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smallvec::SmallVec;
 
 use super::Given;
-use super::cel::{Fault, Machine, Outcome};
-use super::document::{self, Issue, MAX_POLICIES, Policy, Rule, TargetKind};
+use super::cel::{Fault, First, List, Machine, Outcome};
+use super::document::{self, Events, Issue, MAX_POLICIES, Policy, Rule, TargetKind};
 use super::facts::{Finder, Paths, with_workspace};
 use super::instruments::{Instrument, Provider, Registry};
 use super::sampling::Decision;
@@ -46,10 +46,10 @@ struct Good {
 /// What a policy has done since it was loaded.
 #[derive(Debug, Default)]
 pub(super) struct PolicyCounters {
-    /// Events and lanes it was asked about.
-    pub(super) evaluated: AtomicU64,
-    /// Those that it let through.
-    pub(super) matched: AtomicU64,
+    /// Events and lanes that it let through by no rule, which is counted by itself.
+    passed: AtomicU64,
+    /// Those of another policy's rules that it sampled out.
+    sampled_out: AtomicU64,
     /// Those for which a rule or a field asked for what is not there, or is of another type.
     pub(super) unmatched: AtomicU64,
     /// Those for which a rule or a field failed.
@@ -59,6 +59,28 @@ pub(super) struct PolicyCounters {
     pub(super) filtered: [AtomicU64; Filter::ALL.len()],
     /// What each rule decided: `keep`, then `matches`.
     pub(super) rules: Vec<AtomicU64>,
+}
+
+impl PolicyCounters {
+    /// Events and lanes that it let through. `discarding`: how many of its rules, the last, let none through.
+    pub(super) fn matched(&self, discarding: usize) -> u64 {
+        let letting = &self.rules[..self.rules.len().saturating_sub(discarding)];
+        letting.iter().chain([&self.passed]).map(read).fold(0, u64::saturating_add)
+    }
+
+    /// Events and lanes it was asked about.
+    pub(super) fn evaluated(&self, discarding: usize) -> u64 {
+        let filtered = |filter: Filter| read(&self.filtered[filter as usize]);
+        [Filter::Disabled, Filter::Matches, Filter::Drop]
+            .into_iter()
+            .map(filtered)
+            .chain([read(&self.sampled_out)])
+            .fold(self.matched(discarding), u64::saturating_add)
+    }
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }
 
 pub(super) fn add(counter: &AtomicU64) {
@@ -275,6 +297,10 @@ pub(crate) struct Bound {
     pub(super) unsent: Vec<Option<Issue>>,
     /// How redaction is done.
     pub(super) context: Option<Arc<SealContext>>,
+    /// What holds for every event in every lane, where that is the same.
+    same: Option<Sections>,
+    /// Whether any lane may see another form of an event.
+    has_views: bool,
 }
 
 /// What metrics need beside a set.
@@ -384,7 +410,18 @@ pub(crate) fn bind(loaded: Arc<Loaded>, scene: &Scene, lanes: &[Place], meters: 
     let instruments: Vec<Vec<_>> = policies.iter().enumerate().map(meter).collect();
     meters.registry.keep(instruments.iter().flatten());
     let unsent = policies.iter().map(|policy| unsent(policy, scene, lanes)).collect();
+    let same = (agents.is_empty() && tenants.is_empty()).then(|| {
+        let mut open = open.iter().map(|&lane| by_lane[lane].or(rest));
+        let first = open.next()?;
+        open.all(|other| other == first).then_some(first)
+    });
+    let has_views = policies.iter().any(|policy| {
+        let shapes = |events: &Events| !(events.fields.is_empty() && events.drop.is_empty());
+        policy.sampling.is_some() || policy.events.as_ref().is_some_and(shapes)
+    });
     Bound {
+        same: same.flatten(),
+        has_views,
         lanes: by_lane,
         agents,
         tenants,
@@ -596,33 +633,22 @@ impl Bound {
         Some(&rule.field)
     }
 
-    /// A rule that fails counts as one that comes true: nothing is lost to a fault.
-    fn any<'p>(&'p self, rules: &'p [Rule], machine: &Machine<'p>, note: &mut Note) -> Option<usize> {
-        for (i, rule) in rules.iter().enumerate() {
-            match machine.rule(&rule.program) {
-                Outcome::True => return Some(i),
-                Outcome::False => {}
-                Outcome::Fault(fault) if fault.is_failure() => {
-                    note.failed = true;
-                    return Some(i);
-                }
-                Outcome::Fault(_) => note.unmatched = true,
-            }
+    /// The first rule of a list that decides. Of one that lets events through, a rule that fails counts as one that comes
+    /// true: nothing is lost to a fault; of one that keeps them out (`keeps` is false) it does not.
+    fn first<'p>(
+        rules: &'p [Rule],
+        list: &'p List,
+        keeps: bool,
+        machine: &Machine<'p>,
+        note: &mut Note,
+    ) -> Option<usize> {
+        if rules.is_empty() {
+            return None;
         }
-        None
-    }
-
-    /// As [`any`](Self::any), of rules that keep an event out: one that fails does not.
-    fn discards<'p>(&'p self, rules: &'p [Rule], machine: &Machine<'p>, note: &mut Note) -> Option<usize> {
-        rules.iter().position(|rule| match machine.rule(&rule.program) {
-            Outcome::True => true,
-            Outcome::False => false,
-            Outcome::Fault(fault) => {
-                note.failed |= fault.is_failure();
-                note.unmatched |= !fault.is_failure();
-                false
-            }
-        })
+        let First { rule, unmatched, failed } = machine.first(list, &|at| &rules[at].program, keeps);
+        note.unmatched |= unmatched;
+        note.failed |= failed;
+        rule
     }
 
     pub(super) fn decide<'p>(&'p self, sections: Sections, event: &Event, machine: &Machine<'p>) -> Decided {
@@ -634,19 +660,20 @@ impl Bound {
                 decided.filter = Some(Filter::Disabled);
                 return decided;
             }
-            if let Some(rule) = self.any(&events.keep, machine, note) {
+            let [keep, matches, discard] = &events.lists;
+            if let Some(rule) = Self::first(&events.keep, keep, true, machine, note) {
                 note.rule = u8::try_from(rule).ok();
                 let sampling = sections.sampling.and_then(|at| self.policy(at).sampling.as_ref());
                 decided.sampled = sampling.map(|sampling| sampling.exempt(event));
                 return decided;
             }
-            if let Some(rule) = self.discards(&events.discard, machine, note) {
+            if let Some(rule) = Self::first(&events.discard, discard, false, machine, note) {
                 note.rule = u8::try_from(events.keep.len() + events.matches.len() + rule).ok();
                 decided.filter = Some(Filter::Matches);
                 return decided;
             }
             if !events.matches.is_empty() {
-                match self.any(&events.matches, machine, note) {
+                match Self::first(&events.matches, matches, true, machine, note) {
                     Some(rule) => note.rule = u8::try_from(events.keep.len() + rule).ok(),
                     None => {
                         decided.filter = Some(Filter::Matches);
@@ -679,9 +706,10 @@ impl Bound {
     }
 }
 
-impl Shaping for Bound {
-    fn route(&self, event: Shapable<'_>, route: &mut Route) {
-        let event: &Event = &event;
+impl Bound {
+    /// As [`route`](Shaping::route), where what holds depends on the event or the lane.
+    #[inline(never)]
+    fn route_each(&self, event: &Event, route: &mut Route<'_>) {
         let of_event = self.of_event(event);
         self.with_machine(event, |bound, machine| {
             // Lanes under the same policies come to the same.
@@ -701,43 +729,66 @@ impl Shaping for Bound {
         });
     }
 
-    fn routed(&self, _: Shapable<'_>, route: &Route) {
-        for (_, filter, packed) in route.verdicts() {
-            let note = Note::unpack(packed);
-            if let Some(at) = note.events {
-                let counters = &self.loaded.counters[usize::from(at)];
-                add(&counters.evaluated);
-                match filter {
-                    Some(filter @ (Filter::Disabled | Filter::Matches | Filter::Drop)) => {
-                        add(&counters.filtered[filter as usize]);
-                    }
-                    _ => add(&counters.matched),
-                }
-                if let Some(rule) = note.rule.and_then(|rule| counters.rules.get(usize::from(rule))) {
-                    add(rule);
-                }
-                if note.unmatched {
-                    add(&counters.unmatched);
-                }
-                if note.failed {
-                    add(&counters.failed);
-                }
+    /// Counts what was decided for so many lanes.
+    fn count(&self, lanes: u64, filter: Option<Filter>, note: Note) {
+        let add = |counter: &AtomicU64| {
+            counter.fetch_add(lanes, Ordering::Relaxed);
+        };
+        if let Some(at) = note.events {
+            let counters = &self.loaded.counters[usize::from(at)];
+            let rule = note.rule.and_then(|rule| counters.rules.get(usize::from(rule)));
+            if let Some(rule) = rule {
+                add(rule);
             }
-            if let Some(at) = note.sampling {
-                let counters = &self.loaded.counters[usize::from(at)];
-                if note.events != Some(at) {
-                    add(&counters.evaluated);
+            match filter {
+                Some(filter @ (Filter::Disabled | Filter::Matches | Filter::Drop)) => {
+                    add(&counters.filtered[filter as usize]);
                 }
-                if filter == Some(Filter::Sampling) {
-                    add(&counters.filtered[Filter::Sampling as usize]);
-                } else if note.events != Some(at) {
-                    add(&counters.matched);
-                }
-                if note.without_key {
-                    add(&counters.without_key);
-                }
+                _ if rule.is_none() => add(&counters.passed),
+                _ => {}
+            }
+            if note.unmatched {
+                add(&counters.unmatched);
+            }
+            if note.failed {
+                add(&counters.failed);
             }
         }
+        if let Some(at) = note.sampling {
+            let counters = &self.loaded.counters[usize::from(at)];
+            let alone = note.events != Some(at);
+            if filter == Some(Filter::Sampling) {
+                add(&counters.filtered[Filter::Sampling as usize]);
+                if alone {
+                    add(&counters.sampled_out);
+                }
+            } else if alone {
+                add(&counters.passed);
+            }
+            if note.without_key {
+                add(&counters.without_key);
+            }
+        }
+    }
+}
+
+impl Shaping for Bound {
+    fn has_views(&self) -> bool {
+        self.has_views
+    }
+
+    fn route(&self, event: Shapable<'_>, route: &mut Route<'_>) {
+        let event: &Event = &event;
+        let Some(same) = self.same else { return self.route_each(event, route) };
+        let (filter, note) = self.with_machine(event, |bound, machine| {
+            let decided = bound.decide(same, event, machine);
+            (decided.filter, decided.note.pack())
+        });
+        route.decide_alike(filter, note);
+    }
+
+    fn routed(&self, _: Shapable<'_>, route: &Route<'_>) {
+        route.verdicts(|lanes, filter, note| self.count(lanes.len() as u64, filter, Note::unpack(note)));
     }
 
     fn span(&self, lane: usize, event: &Event) -> Option<SpanForm> {

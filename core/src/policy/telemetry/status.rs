@@ -97,7 +97,7 @@ fn of_policy(bound: &Bound, at: usize, policy: &Policy) -> Value {
     ];
     if policy.invalid.is_empty() {
         let counters = &loaded.counters[at];
-        members.push(("counters", of_counters(counters)));
+        members.push(("counters", of_counters(policy, counters)));
         let rules = policy.events.iter().flat_map(|events| events.rules());
         let rules = rules.zip(&counters.rules).map(|(rule, n)| (rule.field.clone(), count(n)));
         members.push(("rules", Value::Object(rules.collect())));
@@ -169,12 +169,14 @@ fn of_target(bound: &Bound, at: usize, newer: &[Issue], target: &Target, standin
     object(members)
 }
 
-fn of_counters(counters: &PolicyCounters) -> Value {
+fn of_counters(policy: &Policy, counters: &PolicyCounters) -> Value {
+    let discarding = policy.events.as_ref().map_or(0, |events| events.discard.len());
+    let number = |value: u64| Value::Int(i64::try_from(value).unwrap_or(i64::MAX));
     let filtered =
         Filter::ALL.into_iter().map(|filter| (filter.name(), count(&counters.filtered[filter as usize])));
     object(vec![
-        ("evaluated", count(&counters.evaluated)),
-        ("matched", count(&counters.matched)),
+        ("evaluated", number(counters.evaluated(discarding))),
+        ("matched", number(counters.matched(discarding))),
         ("unmatched", count(&counters.unmatched)),
         ("failed", count(&counters.failed)),
         ("without_key", count(&counters.without_key)),

@@ -580,6 +580,43 @@ fn what_is_added_is_taken_from_the_redacted_event() {
     assert_eq!(text(data, "mail"), text(data.get("user").unwrap(), "mail"));
 }
 
+/// Of the rules before, nothing that a thread remembers is said of those after: neither where members are nor what a regular
+/// expression said of a text, though the events are the same.
+#[test]
+fn what_is_remembered_of_rules_ends_with_them() {
+    let dir = TempDir::new();
+    let path = dir.path().join("policies.yaml");
+    let write = |cel: &str| {
+        let document = policy("p", THIN, &format!("events: {{ matches: [ {{ cel: \"{cel}\" }} ] }}"));
+        std::fs::write(&path, document.trim_start().trim_start_matches("- ")).unwrap();
+    };
+    write("false");
+    let rig = Rig::new(&format!("telemetry:\n  - {}", path.display()));
+    let asked = [
+        ("event.data.s.matches('a+b')", true),
+        ("event.data.s.matches('a+c')", false),
+        ("event.data.t.matches('a+b')", false),
+        ("event.data.o.s.matches('a+b')", false),
+        ("event.data.o.s.matches('a+c')", true),
+        ("event.data.s == 'xaab and more'", true),
+        ("event.data.t == 'xaab and more'", false),
+        ("event.data.o.s == 'xaac and more'", true),
+        ("event.data.o.t == 'xaac and more'", false),
+    ];
+    let mut expected = 0;
+    for (cel, holds) in asked.into_iter().chain(asked.into_iter().rev()) {
+        write(cel);
+        rig.emitter.reload_policies().unwrap();
+        for _ in 0..4 {
+            rig.emit("com.x", r#"{"o":{"s":"xaac and more","t":"y"},"s":"xaab and more","t":"y"}"#);
+        }
+        expected += if holds { 4 } else { 0 };
+        let lane = rig.emitter.counters().into_iter().find(|(lane, _)| lane == "thin").unwrap().1;
+        assert_eq!(lane.admitted, expected, "{cel}");
+    }
+    rig.finish();
+}
+
 #[test]
 fn a_file_that_is_gone_leaves_its_policies_in_force_until_it_is_back() {
     let dir = TempDir::new();

@@ -1,13 +1,15 @@
 //! From a tree to a program, with everything that is wrong with it.
 
+use std::sync::Arc;
+
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Look;
 use regex_syntax::hir::literal::Extractor;
 
 use super::parse::{Binary, Kind, Literal, Node, parse};
 use super::{
-    ATTRS, Ask, Attr, CelError, Const, MAX_DEPTH, MAX_REGEXES, MAX_SOURCE, NameRun, Op, Pattern, Program,
-    REGEX_DEPTH, REGEX_SIZE, Test, folding,
+    ATTRS, Ask, Attr, CelError, Const, Joined, MAX_DEPTH, MAX_REGEXES, MAX_SOURCE, NameRun, Op, Pattern,
+    Program, REGEX_DEPTH, REGEX_SIZE, folding,
 };
 use crate::policy::telemetry::facts::{MAX_STEPS, Paths, Step};
 use crate::types::Severity;
@@ -70,7 +72,7 @@ pub(in crate::policy::telemetry) fn compile(
     let found = writer.node(&tree)?;
     let Writer { ops, consts, regexes, runs, asks, .. } = writer;
     let program = Program {
-        test: Test::of(&ops, &asks),
+        test: Joined::of(&ops, &asks),
         ops: ops.into(),
         consts: consts.into(),
         regexes: regexes.into(),
@@ -84,7 +86,7 @@ struct Writer<'p> {
     paths: &'p mut Paths,
     ops: Vec<Op>,
     consts: Vec<Const>,
-    regexes: Vec<Pattern>,
+    regexes: Vec<Arc<Pattern>>,
     /// Of each regular expression its source.
     patterns: Vec<String>,
     /// Characters whose case they look up, all together.
@@ -117,7 +119,7 @@ impl Writer<'_> {
     /// An operation on the two values that the steps since `start` leave.
     fn two(&mut self, start: usize, by: Op) {
         if let [place @ (Op::Slot(_) | Op::Attr(_)), Op::Const(value)] = self.ops[start..] {
-            let ask = Ask::new(place, Some((value, &self.consts[usize::from(value)])), by);
+            let ask = Ask::new(place, (value, &self.consts[usize::from(value)]), by);
             self.ask(start, ask);
         } else {
             self.ops.push(by);
@@ -302,11 +304,12 @@ impl Writer<'_> {
             ("has", None, [place]) => return self.has(place),
             ("matches", Some(target), [pattern]) | ("matches", None, [target, pattern]) => {
                 self.wanted(target, Type::Text)?;
-                let by = Op::Matches(self.regex(pattern)?);
+                let number = self.regex(pattern)?;
                 if let [place @ (Op::Slot(_) | Op::Attr(_))] = self.ops[start..] {
-                    self.ask(start, Ask::new(place, None, by));
+                    let ask = Ask::matches(place, number, &self.regexes[usize::from(number)]);
+                    self.ask(start, ask);
                 } else {
-                    self.ops.push(by);
+                    self.ops.push(Op::Matches(number));
                 }
                 return Ok(Type::Bool);
             }
@@ -388,7 +391,7 @@ impl Writer<'_> {
                 };
                 CelError::new(pattern.at, message)
             })?;
-        self.regexes.push(Pattern { regex, begins: begins(text).unwrap_or_default() });
+        self.regexes.push(Arc::new(Pattern::new(regex, begins(text).unwrap_or_default())));
         self.patterns.push(text.clone());
         Ok(u16::try_from(self.regexes.len() - 1).unwrap_or(u16::MAX))
     }

@@ -7,11 +7,14 @@
 //! said once, in [`Fault`].
 //!
 //! How: [`parse`] makes a tree, [`check`] types it and writes the [`Program`], [`run`] is a machine with a stack;
-//! [`folding`] bounds what the compiler of regular expressions does not.
+//! [`folding`] bounds what the compiler of regular expressions does not; [`memo`] remembers what they said; [`list`] puts the
+//! questions of many rules side by side.
 
 mod check;
 mod folding;
 mod lex;
+mod list;
+mod memo;
 mod parse;
 mod run;
 
@@ -19,7 +22,12 @@ mod run;
 pub(super) mod tests;
 
 pub(super) use check::compile;
-pub(super) use run::{Machine, Outcome, Val};
+pub(super) use list::List;
+pub(super) use memo::Memo;
+pub(super) use run::{First, Machine, Outcome, Val};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::facts::Step;
 
@@ -202,12 +210,27 @@ enum Test {
     /// The number of a question that is answered with yes or no.
     Ask(u16),
     Not(Box<Test>),
-    All(Vec<Test>),
-    Any(Vec<Test>),
+    Joined(Joined),
+}
+
+/// Conditions that are joined: all of them, or any. One alone is joined either way.
+#[derive(Debug)]
+struct Joined {
+    all: bool,
+    tests: Vec<Test>,
+}
+
+impl Joined {
+    /// The same as these steps; `None` where one of them leaves another value than a condition.
+    fn of(ops: &[Op], asks: &[Ask]) -> Option<Self> {
+        Some(match Test::of(ops, asks)? {
+            Test::Joined(joined) => joined,
+            test => Self { all: true, tests: vec![test] },
+        })
+    }
 }
 
 impl Test {
-    /// The same as these steps; `None` where one of them leaves another value than a condition.
     fn of(ops: &[Op], asks: &[Ask]) -> Option<Self> {
         let mut stack = Vec::new();
         for op in ops {
@@ -219,19 +242,16 @@ impl Test {
                 Op::IfFalse(_) | Op::IfTrue(_) => continue,
                 Op::And | Op::Or => {
                     let (second, first) = (stack.pop()?, stack.pop()?);
+                    let all = matches!(op, Op::And);
                     // Which two of many are joined first changes nothing.
-                    match (op, first) {
-                        (Op::And, Self::All(mut all)) => {
-                            all.push(second);
-                            Self::All(all)
+                    let tests = match first {
+                        Self::Joined(Joined { all: same, mut tests }) if same == all => {
+                            tests.push(second);
+                            tests
                         }
-                        (Op::And, first) => Self::All(vec![first, second]),
-                        (_, Self::Any(mut all)) => {
-                            all.push(second);
-                            Self::Any(all)
-                        }
-                        (_, first) => Self::Any(vec![first, second]),
-                    }
+                        first => vec![first, second],
+                    };
+                    Self::Joined(Joined { all, tests })
                 }
                 _ => return None,
             };
@@ -260,14 +280,18 @@ struct Ask {
 
 impl Ask {
     /// `value`: where it stands, and what it is.
-    fn new(place: Op, value: Option<(u16, &Const)>, by: Op) -> Self {
-        let quick = Quick::of(by, value.map(|(_, value)| value));
-        Self { place, value: value.map(|(at, _)| at), by, quick }
+    fn new(place: Op, (at, value): (u16, &Const), by: Op) -> Self {
+        Self { place, value: Some(at), by, quick: Quick::of(by, value) }
+    }
+
+    /// Whether it matches the regular expression of this number.
+    fn matches(place: Op, number: u16, pattern: &Arc<Pattern>) -> Self {
+        Self { place, value: None, by: Op::Matches(number), quick: Quick::Matches(Arc::clone(pattern)) }
     }
 }
 
 /// What most ask, ready to be answered without looking for the way of its operation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Quick {
     Other,
     /// How a number is to it: one bit each for less, equal and greater, the lowest first.
@@ -275,12 +299,11 @@ enum Quick {
     Text(TextAsk),
     /// Texts, and whether all are written as they are.
     OneOf(Box<[Box<[u8]>]>, bool),
-    /// The number of a regular expression.
-    Matches(u16),
+    Matches(Arc<Pattern>),
 }
 
 impl Quick {
-    fn of(by: Op, value: Option<&Const>) -> Self {
+    fn of(by: Op, value: &Const) -> Self {
         let order = match by {
             Op::Less => 0b001,
             Op::Equal => 0b010,
@@ -291,17 +314,16 @@ impl Quick {
             _ => 0,
         };
         match (by, value) {
-            (Op::Matches(regex), None) => Self::Matches(regex),
-            (_, Some(Const::Int(number))) if order != 0 => Self::Number(order, *number),
-            (Op::Equal, Some(Const::Text(text))) => Self::Text(TextAsk::new(How::Equal, text)),
-            (Op::NotEqual, Some(Const::Text(text))) => Self::Text(TextAsk::new(How::NotEqual, text)),
-            (Op::StartsWith, Some(Const::Text(text))) => Self::Text(TextAsk::new(How::StartsWith, text)),
-            (Op::EndsWith, Some(Const::Text(text))) => Self::Text(TextAsk::new(How::EndsWith, text)),
-            (Op::Contains, Some(Const::Text(text))) => {
+            (_, Const::Int(number)) if order != 0 => Self::Number(order, *number),
+            (Op::Equal, Const::Text(text)) => Self::Text(TextAsk::new(How::Equal, text)),
+            (Op::NotEqual, Const::Text(text)) => Self::Text(TextAsk::new(How::NotEqual, text)),
+            (Op::StartsWith, Const::Text(text)) => Self::Text(TextAsk::new(How::StartsWith, text)),
+            (Op::EndsWith, Const::Text(text)) => Self::Text(TextAsk::new(How::EndsWith, text)),
+            (Op::Contains, Const::Text(text)) => {
                 let finder = memchr::memmem::Finder::new(text).into_owned();
                 Self::Text(TextAsk::new(How::Contains(Box::new(finder)), text))
             }
-            (Op::In, Some(Const::List(all))) => {
+            (Op::In, Const::List(all)) => {
                 let texts = all.iter().map(|one| match one {
                     Const::Text(text) => Some(text.clone()),
                     _ => None,
@@ -334,7 +356,7 @@ impl Quick {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum How {
     Equal,
     NotEqual,
@@ -344,7 +366,7 @@ enum How {
 }
 
 /// What is asked of a text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct TextAsk {
     how: How,
     text: Box<[u8]>,
@@ -399,11 +421,14 @@ struct Pattern {
     regex: regex::bytes::Regex,
     /// What every text begins with that it matches, if it only matches at a text's beginning; else empty.
     begins: Box<[u8]>,
+    /// Tells it from every other of this process; never zero.
+    id: u64,
 }
 
 impl Pattern {
-    fn is_match(&self, text: &[u8]) -> bool {
-        text.starts_with(&self.begins) && self.regex.is_match(text)
+    fn new(regex: regex::bytes::Regex, begins: Box<[u8]>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self { regex, begins, id: NEXT.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
@@ -412,11 +437,11 @@ impl Pattern {
 pub(super) struct Program {
     ops: Box<[Op]>,
     consts: Box<[Const]>,
-    regexes: Box<[Pattern]>,
+    regexes: Box<[Arc<Pattern>]>,
     runs: Box<[NameRun]>,
     asks: Box<[Ask]>,
     /// The same, where it is nothing but conditions.
-    test: Option<Test>,
+    test: Option<Joined>,
 }
 
 impl NameRun {

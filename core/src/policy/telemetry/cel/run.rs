@@ -5,7 +5,9 @@ use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-use super::{Ask, Attr, BUDGET, Const, Fault, NameRun, Op, Program, Quick, Test};
+use super::{
+    Ask, Attr, BUDGET, Const, Fault, Joined, List, Memo, NameRun, Op, Pattern, Program, Quick, Test,
+};
 use crate::envelope::Redacted;
 use crate::event::{Attribute, Event};
 use crate::policy::telemetry::facts::{Found, Slot};
@@ -69,6 +71,7 @@ pub(in crate::policy::telemetry) struct Machine<'a> {
     unescaped: Cell<&'a mut [u8]>,
     /// What is left of the room for texts that are put together.
     room: Cell<&'a mut [u8]>,
+    memo: RefCell<&'a mut Memo>,
 }
 
 /// The text of a slot.
@@ -79,9 +82,9 @@ type Stack<'a> = SmallVec<[Val<'a>; 48]>;
 
 impl<'a> Machine<'a> {
     pub(in crate::policy::telemetry) fn new(event: &'a Event, found: Found<'a>) -> Self {
-        let Found { data, slots, unescaped, bump } = found;
-        let (unescaped, room) = (Cell::new(unescaped), Cell::new(bump));
-        Self { event, redacted: None, data, slots, plain: RefCell::default(), unescaped, room }
+        let Found { data, slots, unescaped, bump, memo } = found;
+        let (unescaped, room, memo) = (Cell::new(unescaped), Cell::new(bump), RefCell::new(memo));
+        Self { event, redacted: None, data, slots, plain: RefCell::default(), unescaped, room, memo }
     }
 
     /// With the event's attributes as redaction leaves them.
@@ -89,114 +92,170 @@ impl<'a> Machine<'a> {
         Self { redacted: Some(redacted), ..self }
     }
 
+    /// The first rule of a list that decides. `program` gives each by its number; `keeps`: whether one that fails decides as
+    /// one that comes true does.
+    #[inline(never)]
+    pub(in crate::policy::telemetry) fn first(
+        &self,
+        list: &'a List,
+        program: &dyn Fn(usize) -> &'a Program,
+        keeps: bool,
+    ) -> First {
+        let mut first = First::default();
+        let mut from = 0;
+        for (at, entry) in list.entries.iter().enumerate() {
+            let outcome = if let Some(cost) = entry.cost {
+                let parts = list.parts.get(from..entry.end).unwrap_or_default();
+                from = entry.end;
+                joined(entry.all, BUDGET - i64::from(cost), parts, |part, budget| {
+                    match self.quickly(part.place, &part.quick, budget) {
+                        Some(outcome) => outcome,
+                        None => self.asked_slowly(program(at), part.ask, budget),
+                    }
+                })
+            } else {
+                self.rule(program(at))
+            };
+            match outcome {
+                Outcome::False => continue,
+                Outcome::True => {}
+                Outcome::Fault(fault) if fault.is_failure() => {
+                    first.failed = true;
+                    if !keeps {
+                        continue;
+                    }
+                }
+                Outcome::Fault(_) => {
+                    first.unmatched = true;
+                    continue;
+                }
+            }
+            first.rule = Some(at);
+            break;
+        }
+        first
+    }
+
     /// Runs a rule.
-    #[inline]
+    #[inline(never)]
     pub(in crate::policy::telemetry) fn rule(&self, program: &'a Program) -> Outcome {
-        let mut budget = BUDGET - program.ops.len() as i64;
         match &program.test {
-            Some(Test::Ask(n)) => self.asked(program, *n, &mut budget),
-            Some(test) => self.test(program, test, &mut budget),
+            Some(test) => {
+                let mut budget = BUDGET - program.ops.len() as i64;
+                self.test_all(program, test, &mut budget)
+            }
             None => Outcome::of(self.value(program)),
         }
     }
 
-    /// As [`Run::run`], for a program that is nothing but conditions.
+    /// As [`Run::run`], for what is nothing but conditions.
+    fn test_all(&self, program: &'a Program, test: &'a Joined, budget: &mut i64) -> Outcome {
+        joined(test.all, *budget, &test.tests, |test, left| {
+            let outcome = self.test(program, test, left);
+            *budget = *left;
+            outcome
+        })
+    }
+
+    /// What is no question, or stands deeper.
+    #[inline(never)]
     fn test(&self, program: &'a Program, test: &'a Test, budget: &mut i64) -> Outcome {
         match test {
-            Test::Ask(n) => self.asked(program, *n, budget),
-            Test::Has(op) => Outcome::of(is_there(match *op {
-                Op::HasAttr(attr) => self.attr(attr),
-                Op::HasSlot(slot) => self.slot(slot),
-                _ => Val::Fault(Fault::Type),
-            })),
+            Test::Ask(number) => match program.asks.get(usize::from(*number)) {
+                None => Outcome::Fault(Fault::Type),
+                Some(ask) => match self.quickly(ask.place, &ask.quick, budget) {
+                    Some(outcome) => outcome,
+                    None => self.asked_slowly(program, *number, budget),
+                },
+            },
+            Test::Has(Op::HasSlot(slot)) => self.has(*slot),
+            Test::Has(Op::HasAttr(attr)) => Outcome::of(is_there(self.attr(*attr))),
+            Test::Has(_) => Outcome::Fault(Fault::Type),
             Test::Not(test) => match self.test(program, test, budget) {
                 Outcome::True => Outcome::False,
                 Outcome::False => Outcome::True,
                 fault @ Outcome::Fault(_) => fault,
             },
-            Test::All(all) => {
-                let mut joined = Outcome::True;
-                for test in all {
-                    match self.part_of(program, test, budget) {
-                        Outcome::True => {}
-                        Outcome::False => return Outcome::False,
-                        Outcome::Fault(fault) => joined = joined.with(fault),
-                    }
-                }
-                joined
-            }
-            Test::Any(all) => {
-                let mut joined = Outcome::False;
-                for test in all {
-                    match self.part_of(program, test, budget) {
-                        Outcome::True => return Outcome::True,
-                        Outcome::False => {}
-                        Outcome::Fault(fault) => joined = joined.with(fault),
-                    }
-                }
-                joined
-            }
+            Test::Joined(joined) => self.test_all(program, joined, budget),
         }
     }
 
-    /// Most parts are questions, which need no further call.
+    #[inline]
+    fn has(&self, slot: u16) -> Outcome {
+        match self.slots.get(usize::from(slot)) {
+            None | Some(Slot::Absent) => Outcome::False,
+            Some(Slot::Escaped(..)) => Outcome::of(is_there(self.slot(slot))),
+            Some(_) => Outcome::True,
+        }
+    }
+
+    /// What a question that is a condition comes to, or [`Op::HasSlot`]; `None` where the machine has to be asked.
     #[inline(always)]
-    fn part_of(&self, program: &'a Program, test: &'a Test, budget: &mut i64) -> Outcome {
-        match test {
-            Test::Ask(n) => self.asked(program, *n, budget),
-            test => self.test(program, test, budget),
+    fn quickly(&self, place: Op, quick: &Quick, budget: &mut i64) -> Option<Outcome> {
+        let value = match place {
+            Op::Slot(slot) => match self.slots.get(usize::from(slot)) {
+                // Whatever is asked of it.
+                None | Some(Slot::Absent) if *budget >= 0 => return Some(Outcome::Fault(Fault::Absent)),
+                Some(Slot::Int(number)) => Ok(*number),
+                Some(Slot::Text(from, to)) => Err(self.part(*from, *to)),
+                Some(Slot::Escaped(from, to)) => {
+                    return self.quickly_as_written(quick, self.part(*from, *to), budget);
+                }
+                _ => return None,
+            },
+            Op::HasSlot(slot) => return Some(self.has(slot)),
+            Op::Attr(Attr::Type) => Err(self.event.short_type_bytes()),
+            Op::Attr(Attr::Agent) => Err(self.event.agent_bytes()),
+            Op::Attr(Attr::Severity) => Ok(i64::from(self.event.severity.number())),
+            Op::Attr(attr) if !matches!(quick, Quick::Other) => match self.attr(attr) {
+                Val::Text(text) => Err(text),
+                Val::Fault(fault) if *budget >= 0 => return Some(Outcome::Fault(fault)),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        if *budget < 0 {
+            return None;
         }
+        let holds = match (value, quick) {
+            (Ok(number), Quick::Number(orders, than)) => return Some(ordered(*orders, number, *than)),
+            (Err(text), Quick::Text(ask)) => ask.holds(text, budget),
+            (Err(text), Quick::OneOf(all, _)) => all.iter().any(|one| **one == *text),
+            (Err(text), Quick::Matches(pattern)) => {
+                *budget -= regex_cost(text);
+                if *budget < 0 {
+                    return Some(Outcome::Fault(Fault::Cost));
+                }
+                self.is_match(pattern, text)
+            }
+            _ => return None,
+        };
+        Some(if holds { Outcome::True } else { Outcome::False })
     }
 
-    /// What a question that is a condition comes to.
-    fn asked(&self, program: &'a Program, ask: u16, budget: &mut i64) -> Outcome {
+    /// Of a text with escapes.
+    #[inline(never)]
+    fn quickly_as_written(&self, quick: &Quick, written: &[u8], budget: &mut i64) -> Option<Outcome> {
+        if *budget < 0 {
+            return None;
+        }
+        let holds = quick.of_written(written, budget)?;
+        Some(if holds { Outcome::True } else { Outcome::False })
+    }
+
+    /// Whether a text matches.
+    #[inline]
+    fn is_match(&self, pattern: &Pattern, text: &[u8]) -> bool {
+        text.starts_with(&pattern.begins) && self.memo.borrow_mut().is_match(pattern, text)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn asked_slowly(&self, program: &'a Program, ask: u16, budget: &mut i64) -> Outcome {
         if *budget < 0 {
             return Outcome::Fault(Fault::Cost);
         }
         let Some(ask) = program.asks.get(usize::from(ask)) else { return Outcome::Fault(Fault::Type) };
-        let text = match ask.place {
-            Op::Slot(slot) => match self.slots.get(usize::from(slot)) {
-                // Whatever is asked of it.
-                None | Some(Slot::Absent) => return Outcome::Fault(Fault::Absent),
-                Some(Slot::Int(number)) => match ask.quick {
-                    Quick::Number(orders, than) => return ordered(orders, *number, than),
-                    _ => None,
-                },
-                Some(Slot::Text(from, to)) => Some(self.part(*from, *to)),
-                Some(Slot::Escaped(from, to)) => {
-                    let written = self.part(*from, *to);
-                    if let Some(holds) = ask.quick.of_written(written, budget) {
-                        return Outcome::of(Val::Bool(holds));
-                    }
-                    None
-                }
-                _ => None,
-            },
-            Op::Attr(attr) if !matches!(ask.quick, Quick::Other) => match (self.attr(attr), &ask.quick) {
-                (Val::Fault(fault), _) => return Outcome::Fault(fault),
-                (Val::Int(number), Quick::Number(orders, than)) => return ordered(*orders, number, *than),
-                (Val::Text(text), _) => Some(text),
-                _ => None,
-            },
-            _ => None,
-        };
-        let holds = match (text, &ask.quick) {
-            (Some(text), Quick::Text(ask)) => ask.holds(text, budget),
-            (Some(text), Quick::OneOf(all, _)) => all.iter().any(|one| **one == *text),
-            (Some(text), Quick::Matches(regex)) => {
-                *budget -= regex_cost(text);
-                if *budget < 0 {
-                    return Outcome::Fault(Fault::Cost);
-                }
-                program.regexes[usize::from(*regex)].is_match(text)
-            }
-            _ => return self.asked_slowly(program, ask, budget),
-        };
-        if holds { Outcome::True } else { Outcome::False }
-    }
-
-    #[inline(never)]
-    fn asked_slowly(&self, program: &'a Program, ask: &'a Ask, budget: &mut i64) -> Outcome {
         let mut run = Run { budget: *budget, ..self.begin(program) };
         let value = run.ask(ask);
         *budget = run.budget;
@@ -341,6 +400,39 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// What came of a list of rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::policy::telemetry) struct First {
+    /// The rule that decided.
+    pub(in crate::policy::telemetry) rule: Option<usize>,
+    /// Whether one before it asked for what is not there, or is of another type.
+    pub(in crate::policy::telemetry) unmatched: bool,
+    /// Whether one failed.
+    pub(in crate::policy::telemetry) failed: bool,
+}
+
+/// What comes of conditions of which all are to hold, or any.
+#[inline(always)]
+fn joined<'t, T>(
+    all: bool,
+    mut budget: i64,
+    tests: &'t [T],
+    mut test: impl FnMut(&'t T, &mut i64) -> Outcome,
+) -> Outcome {
+    let (decides, mut outcome) =
+        if all { (Outcome::False, Outcome::True) } else { (Outcome::True, Outcome::False) };
+    for one in tests {
+        let one = test(one, &mut budget);
+        if one == decides {
+            return decides;
+        }
+        if let Outcome::Fault(fault) = one {
+            outcome = outcome.with(fault);
+        }
+    }
+    outcome
+}
+
 struct Run<'m, 'a> {
     machine: &'m Machine<'a>,
     program: &'a Program,
@@ -472,7 +564,7 @@ impl<'a> Run<'_, 'a> {
                 if self.budget < 0 {
                     return Val::Fault(Fault::Cost);
                 }
-                Val::Bool(self.program.regexes[usize::from(regex)].is_match(text))
+                Val::Bool(self.machine.is_match(&self.program.regexes[usize::from(regex)], text))
             }
             other => mistyped(other),
         }
@@ -731,7 +823,8 @@ impl<'a> Run<'_, 'a> {
 
 /// What it costs to look through a text with a regular expression.
 fn regex_cost(text: &[u8]) -> i64 {
-    i64::try_from(text.len().saturating_mul(16)).unwrap_or(i64::MAX)
+    // No slice is longer than half of what there is.
+    (text.len() as i64).saturating_mul(16)
 }
 
 /// Whether a number is to another as these orders say ([`Quick::Number`]).

@@ -3,7 +3,7 @@ mod hostile;
 
 use proptest::prelude::*;
 
-use super::super::facts::{Paths, with_workspace};
+use super::super::facts::{Finder, Paths, with_workspace};
 use super::*;
 use crate::event::{Data, Event, EventInput, Freezer, Identity, Trace};
 use crate::glob::Globs;
@@ -45,13 +45,30 @@ fn run(source: &str, data: &str) -> Result<Outcome, CelError> {
     let (program, _) = compile(source, &mut paths)?;
     let event = event("com.example.thing", data);
     let finder = paths.finder();
-    let outcome = |of: for<'m> fn(&Machine<'m>, &'m Program) -> Outcome| {
-        with_workspace(|workspace| of(&Machine::new(&event, finder.find(event.data(), workspace)), &program))
-    };
-    let rule = outcome(|machine, program| machine.rule(program));
+    let program = (List::of([&program, &program].into_iter()), program);
+    type Way<R> = for<'m> fn(&Machine<'m>, &'m (List, Program), bool) -> R;
+    fn with<R>(event: &Event, finder: &Finder, program: &(List, Program), keeps: bool, of: Way<R>) -> R {
+        with_workspace(|workspace| {
+            of(&Machine::new(event, finder.find(event.data(), workspace)), program, keeps)
+        })
+    }
+    let rule = with(&event, &finder, &program, true, |machine, (_, program), _| machine.rule(program));
     // A rule of nothing but conditions has a way of its own, which comes to the same.
-    let value = outcome(|machine, program| Outcome::of(machine.value(program)));
+    let value =
+        with(&event, &finder, &program, true, |machine, (_, program), _| Outcome::of(machine.value(program)));
     assert_eq!(rule, value, "{source}");
+    // So has a list of rules.
+    for keeps in [true, false] {
+        let first = with(&event, &finder, &program, keeps, |machine, (list, program), keeps| {
+            machine.first(list, &|_| program, keeps)
+        });
+        let (failed, unmatched) = match rule {
+            Outcome::Fault(fault) => (fault.is_failure(), !fault.is_failure()),
+            _ => (false, false),
+        };
+        let decides = rule == Outcome::True || failed && keeps;
+        assert_eq!(first, First { rule: decides.then_some(0), unmatched, failed }, "{source}");
+    }
     Ok(rule)
 }
 
