@@ -145,12 +145,6 @@ impl Event {
         (self.ends[Attribute::COUNT - 1] - self.data_end) as usize
     }
 
-    /// Bytes of everything but `data` and content.
-    #[cfg(test)]
-    pub(crate) fn names_len(&self) -> usize {
-        (self.tenant_end - self.data_end) as usize
-    }
-
     /// A text attribute, if the event has it.
     #[must_use]
     pub fn attribute(&self, attribute: Attribute) -> Option<&str> {
