@@ -276,7 +276,8 @@ impl Way<'_> {
             expected.add(i, self.set.lanes[i].durable());
         }
         let shaping = self.set.in_force.shaping.as_ref();
-        let carries = |shaping: &&Arc<dyn Shaping>| event.of_span || self.route.is_some() && shaping.has_views();
+        let carries =
+            |shaping: &&Arc<dyn Shaping>| event.of_span || self.route.is_some() && shaping.has_views();
         let shaping = shaping.filter(carries).cloned();
         Tracked::new(event, receipts, expected, shaping, aim.and_then(|aim| aim.follow.clone()))
     }
