@@ -239,6 +239,10 @@ impl Expected {
 }
 
 /// What each of the emitter's lanes did with an event. Both forms are made without a look at each place.
+#[cfg_attr(
+    feature = "shuttle",
+    allow(clippy::large_enum_variant, reason = "a scheduler's atomics are large")
+)]
 enum Slots {
     Few([Slot; FEW]),
     Many(Box<[Slot]>),

@@ -30,7 +30,7 @@ impl Shaping for Toy {
         let noise = event.event_type().starts_with("com.noise");
         let filter = noise.then_some(Filter::Matches);
         // Either way of saying it.
-        if event.event_type().len() % 2 == 0 {
+        if event.event_type().len().is_multiple_of(2) {
             route.decide(|_| (filter, 7));
         } else {
             route.decide_alike(filter, 7);
