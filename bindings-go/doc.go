@@ -26,8 +26,9 @@
 //     large as integers may be. fmt.Stringer is not asked.
 //
 // Channels, functions, complex numbers, text that is not UTF-8, values that hold themselves, and values whose methods fail or
-// panic are refused: an *Error of kind InvalidEvent whose Where is the member, which never quotes the value. Log records and
-// spans refuse nothing: what is refused here is spelled there.
+// panic are refused: an *Error of kind InvalidEvent whose Where is the member, which never quotes the value. Text that is not
+// UTF-8 is so in structs and as keys, too, where encoding/json replaces it without a word; but what a json.Marshaler wrote is its
+// own. Log records and spans refuse nothing: what is refused here is spelled there.
 //
 // Read emitter.go first, then event.go and attr.go (how an event crosses), receipt.go (waiting), sink.go and
 // signed.go (sinks of your own). native.go and bridge.c are the way into the C ABI and back.

@@ -11,7 +11,6 @@ import "C"
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"runtime"
 	"runtime/cgo"
 	"strconv"
@@ -106,9 +105,9 @@ func Open(config any, options ...Option) (*Emitter, error) {
 	case Text:
 		source, document = C.SINKWELL_SOURCE_TEXT, []byte(c)
 	default:
-		text, err := json.Marshal(c)
+		text, err := marshal(c)
 		if err != nil {
-			return nil, &Error{Kind: InvalidConfig, Message: fmt.Sprintf("the configuration has no JSON form (%T)", err)}
+			return nil, noJSON(InvalidConfig, "the configuration has", "", err)
 		}
 		source, document = C.SINKWELL_SOURCE_MAPPING, text
 	}
@@ -412,9 +411,9 @@ func (w *Emitter) ChangeKey(key any, signer ...Signer) error {
 	case Text:
 		section = []byte(k)
 	default:
-		text, err := json.Marshal(k)
+		text, err := marshal(k)
 		if err != nil {
-			return &Error{Kind: InvalidConfig, Message: fmt.Sprintf("the key section has no JSON form (%T)", err), Where: "key"}
+			return noJSON(InvalidConfig, "the key section has", "key", err)
 		}
 		section = text
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -301,9 +302,16 @@ func (e *encoder) value(value any, path string) error {
 	case []Attr:
 		return e.object(v, nil)
 	case json.RawMessage:
-		return e.raw(v, path)
+		if !utf8.Valid(v) || !json.Valid(v) {
+			return e.cannot(value, errors.New("not one JSON value"), path)
+		}
+		e.json(v)
 	case json.Number:
-		return e.raw([]byte(v), path)
+		if text := []byte(v); len(text) > 0 && (text[0] == '-' || '0' <= text[0] && text[0] <= '9') && json.Valid(text) {
+			e.json(text)
+			return nil
+		}
+		return e.cannot(value, errors.New("not a number"), path)
 	case json.Marshaler:
 		return e.marshal(v, path)
 	case encoding.TextMarshaler:
@@ -431,17 +439,9 @@ func (e *encoder) anyMap(v reflect.Value) error {
 	return nil
 }
 
-func (e *encoder) raw(text []byte, path string) error {
-	if !utf8.Valid(text) || !json.Valid(text) {
-		return e.cannot(json.RawMessage(nil), fmt.Errorf("not one JSON value"), path)
-	}
-	e.json(text)
-	return nil
-}
-
 func (e *encoder) marshal(value any, path string) error {
-	text, err := called(func() ([]byte, error) { return json.Marshal(value) })
-	if err != nil {
+	text, err := marshal(value)
+	if _, replaced := err.(*notText); err != nil && !(replaced && e.spells) {
 		return e.cannot(value, err, path)
 	}
 	e.json(text)
@@ -502,6 +502,9 @@ func typeName(value any) string {
 func notEncodable(value any, err error, path string) error {
 	if _, ok := err.(tooDeep); ok {
 		return &Error{Kind: InvalidEvent, Message: "the value is " + err.Error() + ", or holds itself", Where: "data." + path}
+	}
+	if n, ok := err.(*notText); ok {
+		return noJSON(InvalidEvent, "", "data."+path, n)
 	}
 	if p, ok := err.(*panicked); ok {
 		return &Error{Kind: InvalidEvent, Message: fmt.Sprintf("reading the value panicked (%T)", p.value), Where: "data." + path}

@@ -247,7 +247,8 @@ func TestWhatDataRefusesIsRefusedAsDocumented(t *testing.T) {
 		"1e21":               {1e21, "string"},
 		"1e21 as a Number":   {json.Number("1e21"), "string"},
 		"a large Number":     {json.Number("9007199254740993"), "string"},
-		"a Number of words":  {json.Number("MARKER"), "no JSON form"},
+		"a Number of words":  {json.Number("MARKER"), "a json.Number has no JSON form"},
+		"a Number of text":   {json.Number(`"MARKER"`), "a json.Number has no JSON form"},
 		"half a RawMessage":  {json.RawMessage(`{"MARKER"`), "no JSON form"},
 		"NaN":                {math.NaN(), "NaN and infinities have no JSON form; send the value as a string"},
 		"an infinity":        {float32(math.Inf(1)), "NaN and infinities"},
@@ -274,6 +275,79 @@ func TestWhatDataRefusesIsRefusedAsDocumented(t *testing.T) {
 		}
 	}
 }
+
+type plain struct {
+	Path  string `json:"path"`
+	inner string
+}
+
+type outer struct {
+	plain
+	Lists [][]string `json:"lists"`
+}
+
+// What encoding/json would replace without a word is refused where it is, however deep; what a json.Marshaler wrote is its own.
+func TestTextThatIsNotUTF8IsRefusedHoweverDeepItIs(t *testing.T) {
+	sw := open(t, "lanes: [ memory ]\n")
+	const says = " is not UTF-8 from byte 6 on; send text as UTF-8, other bytes as base64"
+	for what, c := range map[string]struct {
+		value any
+		where string
+	}{
+		"text":              {"MARKER\xff", "data.v"},
+		"a field":           {plain{Path: "MARKER\xff"}, "data.v.path"},
+		"a pointer's field": {&plain{Path: "MARKER\xff"}, "data.v.path"},
+		"an embedded field": {outer{plain: plain{Path: "MARKER\xff"}}, "data.v.path"},
+		"lists in a field":  {outer{Lists: [][]string{{"a"}, {"b", "MARKER\xff"}}}, "data.v.lists[1][1]"},
+		"a map by integers": {map[int]string{7: "MARKER\xff"}, "data.v.7"},
+		"a key":             {struct{ M map[string]int }{map[string]int{"MARKER\xff": 1}}, "data.v.M"},
+		"in an interface":   {map[int]any{7: []any{"\uFFFD", "MARKER\xff"}}, "data.v.7[1]"},
+		"a TextMarshaler":   {struct{ T text }{text("MARKER\xff")}, "data.v.T"},
+		"a quoted text": {struct {
+			S string `json:"s,string"`
+		}{"MARKER\xff"}, "data.v.s"},
+	} {
+		err := sw.Put(soon(t), sinkwell.Event{Type: "com.example.x", Data: map[string]any{"v": c.value}})
+		var e *sinkwell.Error
+		if !errors.As(err, &e) || e.Kind != sinkwell.InvalidEvent || e.Where != c.where || !strings.HasSuffix(" "+e.Message, says) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := sw.EmitLog(soon(t), map[string]any{"attributes": map[string]any{"v": c.value}}); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for what, value := range map[string]any{
+		"U+FFFD itself":     plain{Path: "\uFFFD"},
+		"a marshaler's own": struct{ R json.RawMessage }{json.RawMessage(`"\ufffd"`)},
+		"beside it":         []any{json.RawMessage(`"\ufffd"`), plain{Path: "a", inner: "\xff"}},
+		"bytes are base64": struct {
+			B []byte
+			S string
+		}{[]byte("\xff"), "\uFFFD"},
+		"what is left out": struct {
+			A string `json:"-"`
+			B string
+		}{"\xff", "\uFFFD"},
+		"nothing, and lists": struct {
+			P *plain
+			I any
+			L []string
+			S string
+		}{S: "\uFFFD"},
+	} {
+		if err := sw.Put(soon(t), sinkwell.Event{Type: "com.example.x", Data: map[string]any{"v": value}}); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err := sinkwell.Open(map[string]any{"lanes": []any{map[string]any{"sink": map[string]any{"file": map[string]any{"path": "a\xff"}}}}})
+	if !errors.Is(err, sinkwell.ErrInvalidConfig) || err.(*sinkwell.Error).Where != "lanes[0].sink.file.path" {
+		t.Error(err)
+	}
+}
+
+type text string
+
+func (t text) MarshalText() ([]byte, error) { return []byte(t), nil }
 
 // The constants are the types that a host can emit, by the schemas that are published.
 func TestBuiltInTypesAreThePublishedOnes(t *testing.T) {

@@ -9,7 +9,6 @@ import "C"
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/cgo"
@@ -121,9 +120,9 @@ func (s attached) native(a *arena) (C.SinkwellSink, error) {
 	sort.Strings(classes)
 	var lane []byte
 	if s.lane != nil {
-		text, err := json.Marshal(s.lane)
+		text, err := marshal(s.lane)
 		if err != nil {
-			return C.SinkwellSink{}, &Error{Kind: InvalidConfig, Message: fmt.Sprintf("the lane's keys have no JSON form (%T)", err)}
+			return C.SinkwellSink{}, noJSON(InvalidConfig, "the lane's keys have", "", err)
 		}
 		lane = text
 	}

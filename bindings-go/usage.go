@@ -9,7 +9,6 @@ import "C"
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 )
 
@@ -75,9 +74,9 @@ func RollUp(children []ChildUsage) (map[string]any, error) {
 }
 
 func asked(where string, value any) ([]byte, error) {
-	document, err := json.Marshal(value)
+	document, err := marshal(value)
 	if err != nil {
-		return nil, &Error{Kind: InvalidArgument, Message: fmt.Sprintf("it has no JSON form (%T)", err), Where: where}
+		return nil, noJSON(InvalidArgument, "it has", where, err)
 	}
 	return document, nil
 }

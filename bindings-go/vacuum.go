@@ -74,9 +74,9 @@ func (w *Emitter) Vacuum(ctx context.Context, log io.Reader, out io.Writer, opti
 		said["format"] = options.Format
 	}
 	var report VacuumReport
-	asked, err := json.Marshal(said)
+	asked, err := marshal(said)
 	if err != nil {
-		return report, err
+		return report, noJSON(InvalidArgument, "the options have", "", err)
 	}
 	var vacuum *C.SinkwellVacuum
 	var e C.SinkwellError

@@ -9,7 +9,6 @@ import "C"
 
 import (
 	"encoding/json"
-	"fmt"
 	"sort"
 	"time"
 	"unsafe"
@@ -186,9 +185,9 @@ type Decision struct {
 // members policy, sink, requested_mode, class, tenant, agent, source_permits_content, retention_active,
 // deterministic_sample_included, requested_bytes, redaction_policy_id, child_or_extension.
 func EvaluateContentCapture(request map[string]any) (*Decision, error) {
-	document, err := json.Marshal(request)
+	document, err := marshal(request)
 	if err != nil {
-		return nil, &Error{Kind: InvalidArgument, Message: fmt.Sprintf("the request has no JSON form (%T)", err)}
+		return nil, noJSON(InvalidArgument, "the request has", "", err)
 	}
 	text, err := fetch(func(out *C.SinkwellOwned, e *C.SinkwellError) C.int32_t {
 		return C.sw_evaluate(flat(document), C.uint64_t(len(document)), out, e)
