@@ -5,6 +5,14 @@
 
 #include "_cgo_export.h"
 
+// How many calls of the host's code are under way on this thread, on which the goroutine stays that they run on.
+static _Thread_local int inside;
+
+int32_t sw_is_inside(void) { return inside > 0; }
+
+// How an emit waits on this thread that would wait so: inside not at all.
+static int32_t waits(int32_t wait) { return inside > 0 ? SINKWELL_INSIDE : wait; }
+
 static SinkwellBytes bytes(const uint8_t *data, uint64_t len) {
   SinkwellBytes b = {data, len};
   return b;
@@ -94,6 +102,7 @@ int32_t sw_emit(const SinkwellEmitter *emitter, const uint8_t *buffer, sw_call *
   if (all == NULL) return 255;
   SinkwellReceipt *receipt = NULL;
   SinkwellReceipt **wanted = call->want_receipt ? &receipt : NULL;
+  call->inside |= sw_is_inside();
   int32_t status = call->inside ? sinkwell_emit(emitter, &e, SINKWELL_INSIDE, wanted, &error)
                                 : sinkwell_try_emit(emitter, &e, call->waited_ms, &call->receipted, &call->limit_ms,
                                                     wanted, &error);
@@ -110,7 +119,7 @@ int32_t sw_deed_intend(const SinkwellEmitter *emitter, const uint8_t *buffer, sw
   SinkwellPart few[PARTS_ON_STACK], *all = read_event(&e, few, buffer, call, parts);
   if (all == NULL) return 255;
   int32_t status = sinkwell_deed_intend(emitter, &e, bytes(until_len ? until : NULL, until_len), timeout_ms,
-                                        call->inside ? SINKWELL_INSIDE : SINKWELL_NO_WAIT, call->waited_ms,
+                                        waits(call->inside ? SINKWELL_INSIDE : SINKWELL_NO_WAIT), call->waited_ms,
                                         &call->receipted, &call->limit_ms, deed, &error);
   if (all != few) free(all);
   return ended(call, status, &error);
@@ -136,6 +145,7 @@ int32_t sw_emit_json(const SinkwellEmitter *emitter, const uint8_t *json, uint64
   SinkwellError error = {0};
   SinkwellReceipt *receipt = NULL;
   SinkwellReceipt **wanted = call->want_receipt ? &receipt : NULL;
+  call->inside |= sw_is_inside();
   int32_t status = call->inside ? sinkwell_emit_json(emitter, bytes(json, len), SINKWELL_INSIDE, wanted, &error)
                                 : sinkwell_try_emit_json(emitter, bytes(json, len), call->waited_ms, &call->receipted,
                                                          &call->limit_ms, wanted, &error);
@@ -150,11 +160,27 @@ static void complete(uint64_t token, int32_t status, SinkwellBytes b) {
 
 static void deliver(uint64_t user, const SinkwellEnvelope *batch, uint64_t len, uint64_t timeout_ms,
                     SinkwellReply *reply) {
+  inside++;
   sinkwellGoDeliver(user, (SinkwellEnvelope *)batch, len, timeout_ms, reply);
+  inside--;
+}
+
+static void health(uint64_t user, SinkwellHealthReply *reply) {
+  inside++;
+  sinkwellGoHealth(user, reply);
+  inside--;
 }
 
 static void sign(uint64_t user, const SinkwellBytes *inputs, uint64_t len, SinkwellSignReply *reply) {
+  inside++;
   sinkwellGoSign(user, (SinkwellBytes *)inputs, len, reply);
+  inside--;
+}
+
+void sw_call_inside(uint64_t function) {
+  inside++;
+  sinkwellGoCall(function);
+  inside--;
 }
 
 static void write_log(uint64_t user, int32_t level, SinkwellBytes message) {
@@ -170,7 +196,7 @@ SinkwellSink sw_sink(uint64_t user, SinkwellBytes name, SinkwellBytes classes, S
   sink.lane = lane;
   sink.user = user;
   sink.deliver = deliver;
-  sink.health = sinkwellGoHealth;
+  sink.health = health;
   sink.free = sinkwellGoFree;
   return sink;
 }
@@ -230,7 +256,7 @@ int32_t sw_with_lane(const SinkwellEmitter *emitter, const uint8_t *lane, uint64
 
 int32_t sw_emit_span(const SinkwellEmitter *emitter, const uint8_t *span, uint64_t len, int32_t wait,
                      uint64_t *emitted, SinkwellError *error) {
-  return sinkwell_emit_span(emitter, bytes(span, len), wait, emitted, error);
+  return sinkwell_emit_span(emitter, bytes(span, len), waits(wait), emitted, error);
 }
 
 int32_t sw_events_of_span(const uint8_t *span, uint64_t len, SinkwellOwned *out, SinkwellError *error) {
@@ -239,7 +265,7 @@ int32_t sw_events_of_span(const uint8_t *span, uint64_t len, SinkwellOwned *out,
 
 int32_t sw_emit_step(const SinkwellEmitter *emitter, const uint8_t *step, uint64_t len, int32_t wait,
                      uint64_t *emitted, SinkwellError *error) {
-  return sinkwell_emit_step(emitter, bytes(step, len), wait, emitted, error);
+  return sinkwell_emit_step(emitter, bytes(step, len), waits(wait), emitted, error);
 }
 
 int32_t sw_step_intent(const SinkwellEmitter *emitter, const uint8_t *step, uint64_t len, SinkwellOwned *out,
@@ -249,11 +275,11 @@ int32_t sw_step_intent(const SinkwellEmitter *emitter, const uint8_t *step, uint
 
 int32_t sw_step_result(const SinkwellEmitter *emitter, const uint8_t *step, uint64_t len, int32_t wait, SinkwellOwned *out,
                        SinkwellError *error) {
-  return sinkwell_step_result(emitter, bytes(step, len), wait, out, error);
+  return sinkwell_step_result(emitter, bytes(step, len), waits(wait), out, error);
 }
 
 int32_t sw_emit_log(const SinkwellEmitter *emitter, const uint8_t *record, uint64_t len, int32_t wait, SinkwellError *error) {
-  return sinkwell_emit_log(emitter, bytes(record, len), wait, error);
+  return sinkwell_emit_log(emitter, bytes(record, len), waits(wait), error);
 }
 
 int32_t sw_vacuum_start(const SinkwellEmitter *emitter, const uint8_t *options, uint64_t len, SinkwellVacuum **vacuum,
@@ -263,7 +289,7 @@ int32_t sw_vacuum_start(const SinkwellEmitter *emitter, const uint8_t *options, 
 
 int32_t sw_vacuum_push(const SinkwellVacuum *vacuum, const uint8_t *data, uint64_t len, int32_t wait, SinkwellOwned *passed,
                        SinkwellError *error) {
-  return sinkwell_vacuum_push(vacuum, bytes(data, len), wait, passed, error);
+  return sinkwell_vacuum_push(vacuum, bytes(data, len), waits(wait), passed, error);
 }
 
 int32_t sw_event_of_log(const uint8_t *record, uint64_t len, SinkwellOwned *out, SinkwellError *error) {

@@ -58,6 +58,10 @@ SinkwellSink sw_sink(uint64_t user, SinkwellBytes name, SinkwellBytes classes, S
 int32_t sw_change_key(const SinkwellEmitter *emitter, const uint8_t *key, uint64_t len, uint64_t signer,
                       SinkwellError *error);
 int32_t sw_set_logger(SinkwellError *error);
+// Whether this thread is one on which a sink, a signer or a logger of the host's was called.
+int32_t sw_is_inside(void);
+// Calls a function of Go's as inside.
+void sw_call_inside(uint64_t function);
 
 // signals.c
 int sw_watch_signals(void);

@@ -87,7 +87,7 @@ func (w *Emitter) Unfinished() ([]UnfinishedDeed, error) {
 
 // DoDeed is the default emitter's Deed.
 func DoDeed(ctx context.Context, event Event, act func(context.Context, *Deed) error, terms ...DeedTerms) error {
-	emitter, err := Default()
+	emitter, err := defaultFor(ctx)
 	if err != nil {
 		return err
 	}

@@ -138,6 +138,9 @@ func Open(config any, options ...Option) (*Emitter, error) {
 	if err := takeError(status, &e); err != nil {
 		return nil, err
 	}
+	if !isInside(context.Background()) {
+		awaitLines(0)
+	}
 	return h.emitter()
 }
 
@@ -453,28 +456,44 @@ type LaneReport struct {
 // Report is by the lane's id.
 type Report map[string]LaneReport
 
-// Flush waits until every lane has delivered what it was given, or the context's deadline is over, and says what
-// is left and where. A context that is cancelled ends the wait with its error. From inside a sink it does not wait, as it
-// would wait for itself.
+// Flush waits until every lane has delivered what it was given, or the context's deadline is over (5 s where it has none), and
+// says what is left and where. A context that is cancelled ends the wait with its error. From inside a sink, a signer or a
+// logger it does not wait, as it would wait for itself.
 func (w *Emitter) Flush(ctx context.Context) (Report, error) {
+	limit := remaining(ctx)
+	if isInside(ctx) {
+		limit = 0
+	}
+	return w.flush(ctx, limit)
+}
+
+func (w *Emitter) flush(ctx context.Context, limit C.uint64_t) (Report, error) {
 	defer runtime.KeepAlive(w)
 	return w.opened().native.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
-		limit := remaining(ctx)
-		if ambientOf(ctx).inside {
-			limit = 0
-		}
 		return C.sw_flush_on(w.pointer(), limit, token, e)
 	})
 }
 
-// Close ends the emitter as far as the context's deadline allows, and says what is left and where. Events emitted
-// afterwards are refused. Safe to call again.
+// Close ends the emitter as far as the context's deadline allows (5 s where it has none), and says what is left and where.
+// Events emitted afterwards are refused. Safe to call again. From inside a sink, a signer or a logger it does not wait, as it
+// would wait for itself: the lanes end within that time, and the report says how they are now.
 func (w *Emitter) Close(ctx context.Context) (Report, error) {
 	defer runtime.KeepAlive(w)
 	w.opened().ended.Store(true)
-	return w.opened().native.end(ctx, func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
-		return C.sw_shutdown_on(w.pointer(), remaining(ctx), token, e)
-	})
+	limit := remaining(ctx)
+	shutdown := func(token C.uint64_t, e *C.SinkwellError) C.int32_t {
+		return C.sw_shutdown_on(w.pointer(), limit, token, e)
+	}
+	if isInside(ctx) {
+		if _, err := begin(shutdown); err != nil {
+			return nil, err
+		}
+		return w.flush(ctx, 0)
+	}
+	until := time.Now().Add(time.Duration(limit) * time.Millisecond)
+	report, err := w.native.end(ctx, shutdown)
+	awaitLines(time.Until(until))
+	return report, err
 }
 
 // end waits for the report. The core keeps to the deadline by itself, so only a cancelled context comes first.

@@ -78,14 +78,29 @@ func ended(ctx context.Context) error {
 	return cause
 }
 
-// remaining is what a context leaves, in milliseconds; without a deadline a time that nobody outlives.
+// endLimit is how long a Flush or a Close may take without a deadline, as in every language: a sink that is down must not keep
+// a program from its end.
+const endLimit = 5 * time.Second
+
+// remaining is what a context leaves for a Flush or a Close, in milliseconds.
 func remaining(ctx context.Context) C.uint64_t {
 	const never = 100 * 365 * 24 * time.Hour
-	left := never
+	left := endLimit
 	if deadline, ok := ctx.Deadline(); ok {
 		left = min(max(time.Until(deadline), 0), never)
 	}
 	return C.uint64_t(left.Milliseconds())
+}
+
+// isInside says whether code runs for a call of ours, by its context or its thread: a sink, a signer or a logger. There nothing
+// may wait for a lane, which waits for it.
+func isInside(ctx context.Context) bool {
+	return ambientOf(ctx).inside || C.sw_is_inside() != 0
+}
+
+//export sinkwellGoCall
+func sinkwellGoCall(function C.uint64_t) {
+	cgo.Handle(function).Value().(func())()
 }
 
 //export sinkwellGoComplete

@@ -10,12 +10,10 @@ import "C"
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -32,57 +30,76 @@ func watchSignals() error {
 	return nil
 }
 
-var (
-	loggerOnce sync.Once
-	logger     atomic.Pointer[slog.Logger]
-)
-
-// SetLogger sends the core's warnings to a logger; slog.Default() takes them otherwise.
-func SetLogger(l *slog.Logger) { logger.Store(l) }
-
-func installLogger() {
-	loggerOnce.Do(func() {
-		var e C.SinkwellError
-		_ = takeError(C.sw_set_logger(&e), &e)
-	})
-}
-
-//export sinkwellGoLog
-func sinkwellGoLog(level C.int32_t, message *C.uint8_t, n C.uint64_t) {
-	// A logger that panics must not take a lane with it.
-	defer func() { _ = recover() }()
-	levels := map[C.int32_t]slog.Level{
-		C.SINKWELL_LOG_ERROR: slog.LevelError, C.SINKWELL_LOG_WARN: slog.LevelWarn, C.SINKWELL_LOG_INFO: slog.LevelInfo,
-	}
-	say(levels[level], borrowed(message, n))
-}
-
-func say(level slog.Level, message string) {
-	l := logger.Load()
-	if l == nil {
-		l = slog.Default()
-	}
-	ctx := with(context.Background(), func(a *ambient) { a.inside, a.quiet = true, true })
-	l.LogAttrs(ctx, level, message, slog.String("logger", "sinkwell"))
-}
-
-func warn(message string) { say(slog.LevelWarn, message) }
-
+// The process's default emitter. The lock is held to look and to put, never while an emitter opens or ends: an emit of a sink or
+// a logger that comes meanwhile would wait for what waits for it.
 var (
 	defaultLock    sync.Mutex
 	defaultEmitter *Emitter
 	// configured opens the default emitter as Configure was last told.
 	configured func() (*Emitter, error)
+	// turn is there while somebody opens, replaces or ends the default emitter, and is closed when that is done.
+	turn chan struct{}
 )
 
-// Configure opens the process's default emitter as Open would, instead of from the environment. One that is open already is
-// closed first, within the context's deadline, as both may write to one file. After Close the next use opens it again, from
-// what was said last. What cannot be opened leaves what was said before.
-func Configure(ctx context.Context, config any, options ...Option) (*Emitter, error) {
+// takeTurn waits until nobody opens, replaces or ends the default emitter, as far as the context lets it; inside not at all.
+func takeTurn(ctx context.Context) error {
+	for {
+		defaultLock.Lock()
+		taken := turn
+		if taken == nil {
+			turn = make(chan struct{})
+		}
+		defaultLock.Unlock()
+		switch {
+		case taken == nil:
+			return nil
+		case isInside(ctx):
+			return notOpenInside()
+		}
+		select {
+		case <-taken:
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+	}
+}
+
+func endTurn() {
 	defaultLock.Lock()
 	defer defaultLock.Unlock()
-	if defaultEmitter != nil {
-		if _, err := defaultEmitter.Close(ctx); err != nil {
+	close(turn)
+	turn = nil
+}
+
+// notOpenInside refuses what would have to wait for the default emitter from inside a sink, a signer or a logger.
+func notOpenInside() error {
+	return &Error{Kind: Closed, Message: "the default emitter is not open, and is not opened from inside a sink, a signer or a " +
+		"logger; open it before, by its first use or by Configure"}
+}
+
+func put(emitter *Emitter) {
+	defaultLock.Lock()
+	defer defaultLock.Unlock()
+	defaultEmitter = emitter
+}
+
+// Configure opens the process's default emitter as Open would, instead of from the environment. One that is open already is
+// closed first, within the context's deadline (5 s where it has none), as both may write to one file; what is emitted through
+// the default emitter while that one ends is refused as ErrClosed, at once. After Close the next use opens it again, from what
+// was said last. What cannot be opened leaves what was said before. Not for the inside of a sink, a signer or a logger.
+func Configure(ctx context.Context, config any, options ...Option) (*Emitter, error) {
+	if isInside(ctx) {
+		return nil, &Error{Kind: InvalidArgument, Message: "Configure cannot be called from inside a sink, a signer or a logger"}
+	}
+	if err := takeTurn(ctx); err != nil {
+		return nil, err
+	}
+	defer endTurn()
+	defaultLock.Lock()
+	before := defaultEmitter
+	defaultLock.Unlock()
+	if before != nil {
+		if _, err := before.Close(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -91,6 +108,8 @@ func Configure(ctx context.Context, config any, options ...Option) (*Emitter, er
 	if err != nil {
 		return nil, err
 	}
+	defaultLock.Lock()
+	defer defaultLock.Unlock()
 	defaultEmitter, configured = emitter, reopen
 	return emitter, nil
 }
@@ -107,21 +126,44 @@ func Flush(ctx context.Context) (Report, error) {
 }
 
 // Default is the process's default emitter, opened on first use, and again after it was closed: as Configure was told last,
-// else from SINKWELL_CONFIG, SINKWELL_LANES, or with one console lane on stderr.
-func Default() (*Emitter, error) {
+// else from SINKWELL_CONFIG, SINKWELL_LANES, or with one console lane on stderr. From inside a sink, a signer or a logger it is
+// not opened: ErrClosed.
+func Default() (*Emitter, error) { return defaultFor(context.Background()) }
+
+// defaultFor is the default emitter for who calls with the context. While it is replaced or ended that is the one that was
+// open: it answers at once.
+func defaultFor(ctx context.Context) (*Emitter, error) {
 	defaultLock.Lock()
-	defer defaultLock.Unlock()
-	if defaultEmitter != nil && !defaultEmitter.ended.Load() {
-		return defaultEmitter, nil
-	}
-	if configured != nil {
-		emitter, err := configured()
-		if err != nil {
-			return nil, err
-		}
-		defaultEmitter = emitter
+	emitter, busy := defaultEmitter, turn != nil
+	defaultLock.Unlock()
+	if emitter != nil && (busy || !emitter.ended.Load()) {
 		return emitter, nil
 	}
+	if isInside(ctx) {
+		return nil, notOpenInside()
+	}
+	if err := takeTurn(ctx); err != nil {
+		return nil, err
+	}
+	defer endTurn()
+	defaultLock.Lock()
+	emitter, open := defaultEmitter, configured
+	defaultLock.Unlock()
+	if emitter != nil && !emitter.ended.Load() {
+		return emitter, nil
+	}
+	if open == nil {
+		open = openDefault
+	}
+	emitter, err := open()
+	if err != nil {
+		return nil, err
+	}
+	put(emitter)
+	return emitter, nil
+}
+
+func openDefault() (*Emitter, error) {
 	installLogger()
 	var a arena
 	defer a.free()
@@ -131,34 +173,32 @@ func Default() (*Emitter, error) {
 	if err := takeError(C.sinkwell_default(a.text(program), &h.pointer, &e), &e); err != nil {
 		return nil, err
 	}
-	emitter, err := h.emitter()
-	if err != nil {
-		return nil, err
-	}
-	defaultEmitter = emitter
-	return emitter, nil
+	return h.emitter()
 }
 
 // Emit emits an event through the process's default emitter.
 func Emit(ctx context.Context, event Event) (*Receipt, error) {
-	emitter, err := Default()
+	emitter, err := defaultFor(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return emitter.Emit(ctx, event)
 }
 
-// Close ends the process's default emitter, if there is one, as far as the context's deadline allows. Go has no exit hook: a
-// program that used it calls this before it ends. The next use opens it again.
+// Close ends the process's default emitter, if there is one, as far as the context's deadline allows (5 s where it has none).
+// Go has no exit hook: a program that used it calls this before it ends. The next use opens it again; what is emitted while it
+// ends is refused as ErrClosed.
 func Close(ctx context.Context) (Report, error) {
+	if err := takeTurn(ctx); err != nil {
+		return nil, err
+	}
+	defer endTurn()
 	defaultLock.Lock()
 	emitter := defaultEmitter
-	defaultEmitter = nil
+	defaultLock.Unlock()
 	var taken *C.SinkwellEmitter
 	var e C.SinkwellError
-	err := takeError(C.sinkwell_take_default(&taken, &e), &e)
-	defaultLock.Unlock()
-	if err != nil {
+	if err := takeError(C.sinkwell_take_default(&taken, &e), &e); err != nil {
 		return nil, err
 	}
 	if taken != nil {
@@ -167,5 +207,6 @@ func Close(ctx context.Context) (Report, error) {
 	if emitter == nil {
 		return nil, nil
 	}
+	defer put(nil)
 	return emitter.Close(ctx)
 }

@@ -146,7 +146,10 @@ func TestASlogHandlerSaysWhatItsEmitterRefuses(t *testing.T) {
 	if !errors.Is(err, sinkwell.ErrClosed) || sw.Refused() != 1 {
 		t.Error(err, sw.Refused())
 	}
-	// slog drops a handler's error.
+	// slog drops a handler's error. Who closes waits for what is said.
+	if _, err := sw.Close(soon(t)); err != nil {
+		t.Fatal(err)
+	}
 	said := logged.String()
 	if !strings.Contains(said, "1 log record was not emitted (closed): the emitter has been shut down") || strings.Contains(said, word) {
 		t.Error(said)

@@ -23,7 +23,7 @@ func (w *Emitter) Tool(ctx context.Context, name string, call func(context.Conte
 
 // Tool is the default emitter's.
 func Tool(ctx context.Context, name string, call func(context.Context) error) error {
-	emitter, err := Default()
+	emitter, err := defaultFor(ctx)
 	if err != nil {
 		return err
 	}

@@ -187,6 +187,10 @@ func TestASpanThatCannotBeEmittedIsAWarning(t *testing.T) {
 	defer slog.SetDefault(before)
 	_, late := r.tracer.Start(context.Background(), "late")
 	late.End()
+	// Who closes waits for what is said.
+	if _, err := r.emitter.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
 	if !strings.Contains(logged.String(), "1 event of a span was not emitted (closed): the emitter has been shut down") {
 		t.Fatal(logged.String())
 	}
