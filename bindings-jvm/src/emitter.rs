@@ -247,6 +247,11 @@ impl NativeEmitter {
         self.emitter.depth_limit() as u64
     }
 
+    /// How many bytes an event's envelope may have.
+    fn size_limit(&self) -> u64 {
+        bridge::Door::envelope_limit(&*self.emitter) as u64
+    }
+
     /// Whether it was shut down.
     fn is_closed(&self) -> bool {
         self.emitter.is_closed()

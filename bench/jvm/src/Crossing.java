@@ -1,5 +1,6 @@
 import dev.sinkwell.Emitter;
 import dev.sinkwell.OpenOptions;
+import dev.sinkwell.internal.Bounds;
 import dev.sinkwell.internal.Buffer;
 import dev.sinkwell.internal.Draft;
 import dev.sinkwell.internal.Fast;
@@ -29,6 +30,7 @@ import java.util.function.LongConsumer;
  * </pre>
  */
 public final class Crossing {
+    private static final Bounds BOUNDS = new Bounds(64, 1 << 20);
     private static final int BURST = 256;
     private static final int BURSTS = 60;
     private static final int LANES = Integer.getInteger("lanes", 1);
@@ -116,14 +118,14 @@ public final class Crossing {
         Buffer out = null;
         for (var i = 0; i < 5; i++) {
             out = new Buffer();
-            Draft.INSTANCE.write(out, Event.TYPE, data, null, 64, apart);
+            Draft.INSTANCE.write(out, Event.TYPE, data, null, BOUNDS, apart);
         }
         return out;
     }
 
     private static void write(Map<String, Object> data) {
         var out = Buffer.Companion.take();
-        Draft.INSTANCE.write(out, Event.TYPE, data, null, 64, true);
+        Draft.INSTANCE.write(out, Event.TYPE, data, null, BOUNDS, true);
         sum += out.length;
         Buffer.Companion.give(out);
     }

@@ -1296,6 +1296,11 @@ public protocol NativeEmitterProtocol: AnyObject, Sendable {
     func shutdownHere(timeoutMs: UInt64?) throws  -> Data
 
     /**
+     * How many bytes an event's envelope may have.
+     */
+    func sizeLimit()  -> UInt64
+
+    /**
      * The intent of a tool's call that is a deed, of a step given as a stream of values: an event, as JSON.
      */
     func stepIntent(step: Data) throws  -> Data
@@ -1699,6 +1704,18 @@ open func shutdownHere(timeoutMs: UInt64?)throws  -> Data  {
     uniffi_sinkwell_jvm_fn_method_nativeemitter_shutdown_here(
             self.uniffiCloneHandle(),
         FfiConverterOptionUInt64.lower(timeoutMs),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * How many bytes an event's envelope may have.
+     */
+open func sizeLimit() -> UInt64  {
+    return try!  FfiConverterUInt64.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_sinkwell_jvm_fn_method_nativeemitter_size_limit(
+            self.uniffiCloneHandle(),uniffiCallStatus
     )
 })
 }
@@ -4155,6 +4172,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_sinkwell_jvm_checksum_method_nativeemitter_shutdown_here() != 33636) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_sinkwell_jvm_checksum_method_nativeemitter_size_limit() != 31407) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_sinkwell_jvm_checksum_method_nativeemitter_step_intent() != 43096) {

@@ -1,5 +1,6 @@
 package dev.sinkwell
 
+import dev.sinkwell.internal.Bounds
 import dev.sinkwell.internal.Buffer
 import dev.sinkwell.internal.Described
 import dev.sinkwell.internal.Diagnostics
@@ -81,7 +82,7 @@ public class Emitter internal constructor(
     private val manual: Boolean,
 ) : AutoCloseable {
     private val address = native.address()
-    internal val depth = native.depthLimit().toInt()
+    internal val bounds = Bounds(native.depthLimit().toInt(), native.sizeLimit().coerceAtMost(Int.MAX_VALUE.toULong()).toLong())
     private val lifetime = Lifetime.of(this)
 
     init {
@@ -125,7 +126,7 @@ public class Emitter internal constructor(
         type: String,
         json: String,
         options: EventOptions? = null,
-    ): Receipt = Receipt.of(this, emitted(type, RawJson(json.encodeToByteArray()), options, true))
+    ): Receipt = Receipt.of(this, emitted(type, RawJson(json), options, true))
 
     /** [emit] that waits for room without holding a thread. */
     @JvmOverloads
@@ -136,7 +137,7 @@ public class Emitter internal constructor(
     ): CompletableFuture<Receipt> {
         val buffer = Buffer()
         try {
-            Draft.write(buffer, type, data, options, depth, apart = true)
+            Draft.write(buffer, type, data, options, bounds, apart = true)
         } catch (e: SinkwellException) {
             return CompletableFuture.failedFuture(e)
         }
@@ -178,7 +179,7 @@ public class Emitter internal constructor(
     ): Long {
         val buffer = Buffer.take()
         try {
-            Draft.write(buffer, type, data, options, depth, apart = true)
+            Draft.write(buffer, type, data, options, bounds, apart = true)
             return handOver(buffer, keep)
         } finally {
             Buffer.give(buffer)
@@ -287,7 +288,7 @@ public class Emitter internal constructor(
         type: String,
         data: Any?,
         options: EventOptions?,
-    ): ByteArray = Buffer().also { Draft.write(it, type, data, options, depth, apart = false) }.copy()
+    ): ByteArray = Buffer().also { Draft.write(it, type, data, options, bounds, apart = false) }.copy()
 
     internal fun intend(
         draft: ByteArray,
@@ -390,7 +391,7 @@ public class Emitter internal constructor(
     internal fun resultOf(
         data: Any?,
         content: List<Part>,
-    ): ByteArray = Buffer().also { Draft.result(it, data, EventOptions().content(content), depth) }.copy()
+    ): ByteArray = Buffer().also { Draft.result(it, data, EventOptions().content(content), bounds) }.copy()
 
     /**
      * Calls a tool and emits what became of it: a `tool.invocation` with its `outcome`, `duration_ms` and, where it failed,

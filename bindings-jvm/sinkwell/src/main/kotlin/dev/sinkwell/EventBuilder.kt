@@ -19,7 +19,7 @@ public class EventBuilder internal constructor(
     init {
         val out = open()
         Draft.begin(out, type)
-        values = Values(out, limit = emitter.depth, apart = true)
+        values = Values(out, bounds = emitter.bounds, apart = true)
         values.begin()
     }
 

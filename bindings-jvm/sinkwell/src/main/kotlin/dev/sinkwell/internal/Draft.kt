@@ -12,11 +12,11 @@ internal object Draft {
         type: String,
         data: Any?,
         options: EventOptions?,
-        depth: Int,
+        bounds: Bounds,
         apart: Boolean,
     ) {
         begin(out, type)
-        data(out, data, depth, apart)
+        data(out, data, bounds, apart)
         besides(out, options)
     }
 
@@ -54,32 +54,32 @@ internal object Draft {
         out: Buffer,
         data: Any?,
         options: EventOptions,
-        depth: Int,
+        bounds: Bounds,
     ) {
-        data(out, data, depth, false)
+        data(out, data, bounds, false)
         options.write(out)
     }
 
     private fun data(
         out: Buffer,
         data: Any?,
-        depth: Int,
+        bounds: Bounds,
         apart: Boolean,
     ) {
         when (data) {
             null -> return
             is RawJson -> {
                 out.byte(21)
-                out.raw(data.text)
+                if (!out.text(data.text)) placed { throw Refused(LONE_SURROGATE) }
             }
-            else -> placed { Values(out, limit = depth, apart = apart).data(data) }
+            else -> placed { Values(out, bounds = bounds, apart = apart).data(data) }
         }
     }
 }
 
 /** Data that is JSON already. */
 internal class RawJson(
-    val text: ByteArray,
+    val text: String,
 )
 
 /** The current span of OpenTelemetry, where the program has its API. */

@@ -16,27 +16,67 @@ import java.util.UUID
 internal class Refused(
     val what: String,
     cause: Throwable? = null,
+    /** Whether it is about all of the data, and no place in it is to blame. */
+    private val ofAll: Boolean = false,
 ) : RuntimeException(what, cause, false, false) {
     var path: String = ""
 
-    fun under(key: String) = apply { path = if (path.isEmpty() || path[0] == '[') key + path else "$key.$path" }
+    fun under(key: String) = apply { if (!ofAll) path = if (path.isEmpty() || path[0] == '[') key + path else "$key.$path" }
 
-    fun at(index: Int) = apply { path = if (path.isEmpty() || path[0] == '[') "[$index]$path" else "[$index].$path" }
+    fun at(index: Int) = apply { if (!ofAll) path = if (path.isEmpty() || path[0] == '[') "[$index]$path" else "[$index].$path" }
+}
+
+/** What is said of a text that UTF-8 cannot carry. */
+internal const val LONE_SURROGATE: String = "holds a lone surrogate, which UTF-8 cannot carry; replace it before you emit"
+
+/** What data may be: how deep it may nest, and how many bytes its envelope may have. */
+internal class Bounds(
+    @JvmField val depth: Int,
+    bytes: Long,
+) {
+    @JvmField
+    val bytes: Int = bytes.coerceAtMost(Int.MAX_VALUE.toLong()).toInt()
+
+    /**
+     * A stream of so many bytes and units is that of too much for certain, long before it is read: nothing takes five times the room
+     * there that it takes as JSON.
+     */
+    @JvmField
+    val most: Int = (bytes * 5).coerceAtMost(Int.MAX_VALUE.toLong()).toInt()
+
+    companion object {
+        private const val MEGABYTE = 1L shl 20
+
+        /** Of configuration, and of arguments that are no events. */
+        val ARGUMENTS = Bounds(512, 8 * MEGABYTE)
+
+        /** Of log records, spans and steps: the core keeps less of them. */
+        val SPELLED = Bounds(100, 8 * MEGABYTE)
+    }
 }
 
 /**
  * Writes values of the JVM as the stream of tags that the core reads (core/src/json/stream.rs).
  *
  * In data, what has no form in JSON is refused. In log records and spans ([spelling]) nothing is: the core spells it.
+ *
+ * Whatever it is given, a list without an end or a graph of objects that hold each other, it comes to an end: data is refused as soon
+ * as it nests too deep or is too large, of a log record or a span the rest is left out.
  */
 internal class Values(
     private val out: Buffer,
     private val spelling: Boolean = false,
-    private val limit: Int = 512,
+    private val bounds: Bounds = Bounds.ARGUMENTS,
     /** Whether texts stand in the buffer's units, for a crossing that takes them along. */
     private val apart: Boolean = false,
 ) {
     private var depth = 0
+
+    /** How many values are in place of others here, as of an `Optional`. */
+    private var inPlace = 0
+
+    /** How many values may still come. */
+    private var left = if (spelling) SPELLED_VALUES else Int.MAX_VALUE
 
     // Of the data's own object: where its field begins, where its keys so far led, while they are known, and how many they are.
     private var field = 0
@@ -135,6 +175,7 @@ internal class Values(
     }
 
     fun value(value: Any?) {
+        if (isFull || left-- <= 0) return tooMuch()
         when (value) {
             null -> out.byte('n'.code)
             is String -> text(value)
@@ -157,7 +198,7 @@ internal class Values(
         val start = out.length
         if (!out.text(value)) {
             if (!spelling) {
-                throw Refused("holds a lone surrogate, which UTF-8 cannot carry; replace it before you emit")
+                throw Refused(LONE_SURROGATE)
             }
             out.length = start
             out.raw(illFormed(value))
@@ -174,13 +215,17 @@ internal class Values(
         out.byteAndLong('d'.code, value.toRawBits())
     }
 
-    private fun map(map: Map<*, *>) {
-        out.byte('{'.code)
-        if (enter()) {
-            guarded { map.forEach { (key, value) -> member(keyOf(key), value) } }
+    private val isFull: Boolean get() = out.length + out.count > bounds.most
+
+    private fun tooMuch() {
+        if (!spelling) {
+            throw Refused("is more than ${bounds.bytes} bytes, the limit; nothing is truncated: send less, or a reference", ofAll = true)
         }
-        leave('}')
+        out.byte('u'.code)
+        out.text("too much")
     }
+
+    private fun map(map: Map<*, *>) = held('{', '}', { map.entries.iterator() }) { (key, value), _ -> member(keyOf(key), value) }
 
     private fun keyOf(key: Any?): String =
         when {
@@ -210,18 +255,7 @@ internal class Values(
         }
     }
 
-    private fun list(list: Iterable<*>) {
-        out.byte('['.code)
-        if (enter()) {
-            guarded {
-                var i = 0
-                for (item in list) {
-                    item(i++, item)
-                }
-            }
-        }
-        leave(']')
-    }
+    private fun list(list: Iterable<*>) = held('[', ']', { list.iterator() }) { item, i -> item(i, item) }
 
     private fun item(
         index: Int,
@@ -232,25 +266,78 @@ internal class Values(
         throw e.at(index)
     }
 
-    /** Whether to go on: what is deeper than the limit will be refused, and may have no end. */
-    private fun enter() = depth++ <= limit
+    /**
+     * Writes what holds others. What fails while it is read is the end of it: in data a refusal, else what was whole until then is kept.
+     */
+    private inline fun <T> held(
+        open: Char,
+        close: Char,
+        parts: () -> Iterator<T>,
+        write: (T, Int) -> Unit,
+    ) {
+        out.byte(open.code)
+        val here = depth
+        val places = inPlace
+        if (isIn(here)) {
+            depth = here + 1
+            var whole = out.length
+            try {
+                val each = parts()
+                var i = 0
+                while ((!spelling || left > 0 && !isFull) && each.hasNext()) {
+                    write(each.next(), i++)
+                    whole = out.length
+                }
+            } catch (e: Refused) {
+                throw e
+            } catch (e: Exception) {
+                failed(e, whole)
+            } catch (e: StackOverflowError) {
+                failed(e, whole)
+            }
+            depth = here
+            inPlace = places
+        }
+        out.byte(close.code)
+    }
 
-    private fun leave(bracket: Char) {
-        depth--
-        out.byte(bracket.code)
+    /** Whether what holds others is written at this depth. */
+    private fun isIn(depth: Int): Boolean {
+        if (depth < bounds.depth) return true
+        if (spelling) return false
+        throw Refused("nested deeper than ${bounds.depth}; flatten the value or send it as a string")
     }
 
     /** What the host's own code throws while it is read is a refusal, with its exception inside. */
-    private inline fun guarded(read: () -> Unit) {
+    private fun failed(
+        failure: Throwable,
+        whole: Int,
+    ) {
+        if (!spelling) throw Refused("could not be read: ${failure.javaClass.name}", failure)
+        out.length = whole
+    }
+
+    /** [failed] of the data's own object. */
+    private inline fun guarded(read: () -> Unit) =
         try {
             read()
         } catch (e: Refused) {
             throw e
         } catch (e: Exception) {
-            if (!spelling) {
-                throw Refused("could not be read: ${e.javaClass.name}", e)
-            }
+            failed(e, 0)
+        } catch (e: StackOverflowError) {
+            failed(e, 0)
         }
+
+    /** A value that another one only holds, and which may hold itself. */
+    private fun inPlace(value: Any?) {
+        if (inPlace >= IN_PLACE) {
+            if (!spelling) throw Refused("is a reference to a reference, again and again; send what it leads to")
+            return tooMuch()
+        }
+        inPlace++
+        value(value)
+        inPlace--
     }
 
     private fun other(value: Any) {
@@ -262,12 +349,12 @@ internal class Values(
             is Number -> number(value)
             is CharSequence, is Char -> text(value.toString())
             is Enum<*> -> text(value.name)
-            is Optional<*> -> value(value.orElse(null))
+            is Optional<*> -> inPlace(value.orElse(null))
             is java.util.OptionalInt -> value(if (value.isPresent) value.asInt else null)
             is java.util.OptionalLong -> value(if (value.isPresent) value.asLong else null)
             is java.util.OptionalDouble -> value(if (value.isPresent) value.asDouble else null)
             is java.util.concurrent.atomic.AtomicBoolean -> value(value.get())
-            is java.util.concurrent.atomic.AtomicReference<*> -> value(value.get())
+            is java.util.concurrent.atomic.AtomicReference<*> -> inPlace(value.get())
             // A path is an `Iterable` of paths, without end.
             is java.nio.file.Path, is java.io.File, is java.net.URL -> text(value.toString())
             is UUID, is Instant, is LocalDate, is LocalTime, is LocalDateTime, is java.net.URI -> text(moment(value))
@@ -343,11 +430,7 @@ internal class Values(
 
     private fun members(value: Any) {
         val shape = Shape.of(value.javaClass) ?: return unsendable(value)
-        out.byte('{'.code)
-        if (enter()) {
-            guarded { shape.forEach { (name, read) -> member(name, read.invoke(value)) } }
-        }
-        leave('}')
+        held('{', '}', { shape.iterator() }) { (name, read), _ -> member(name, read.invoke(value)) }
     }
 
     private fun unsendable(value: Any) {
@@ -364,6 +447,10 @@ internal class Values(
     private fun nameOf(value: Any?): String = if (value == null) "null" else value.javaClass.name
 
     companion object {
+        /** So many values of a log record, a span or a step are written; the core keeps fewer. */
+        private const val SPELLED_VALUES = 20_000
+        private const val IN_PLACE = 64
+
         /** A text with a lone surrogate, each of which becomes one byte that is no UTF-8: the core replaces it. */
         fun illFormed(text: String): ByteArray {
             val buffer = java.io.ByteArrayOutputStream(text.length)
@@ -383,7 +470,7 @@ internal class Values(
         ): ByteArray {
             val buffer = Buffer.take()
             try {
-                Values(buffer, spelling).value(value)
+                Values(buffer, spelling, if (spelling) Bounds.SPELLED else Bounds.ARGUMENTS).value(value)
                 return buffer.copy()
             } finally {
                 Buffer.give(buffer)

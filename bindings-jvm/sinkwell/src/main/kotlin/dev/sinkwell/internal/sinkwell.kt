@@ -779,6 +779,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_shutdown_here(
     ): Int
+    external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_size_limit(
+    ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_step_intent(
     ): Int
     external fun uniffi_sinkwell_jvm_checksum_method_nativeemitter_step_result(
@@ -913,6 +915,8 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_shutdown_here(`ptr`: Long,`timeoutMs`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
+    external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_size_limit(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_step_intent(`ptr`: Long,`step`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_sinkwell_jvm_fn_method_nativeemitter_step_result(`ptr`: Long,`step`: RustBuffer.ByValue,`waitedMs`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1284,6 +1288,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_shutdown_here() and 0xFFFF) != 33636) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_size_limit() and 0xFFFF) != 31407) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_sinkwell_jvm_checksum_method_nativeemitter_step_intent() and 0xFFFF) != 43096) {
@@ -2923,6 +2930,11 @@ internal interface NativeEmitterInterface {
     fun `shutdownHere`(`timeoutMs`: kotlin.ULong?): kotlin.ByteArray
 
     /**
+     * How many bytes an event's envelope may have.
+     */
+    fun `sizeLimit`(): kotlin.ULong
+
+    /**
      * The intent of a tool's call that is a deed, of a step given as a stream of values: an event, as JSON.
      */
     fun `stepIntent`(`step`: kotlin.ByteArray): kotlin.ByteArray
@@ -3495,6 +3507,22 @@ internal open class NativeEmitter: Disposable, AutoCloseable, NativeEmitterInter
         it,
 
         FfiConverterOptionalULong.lower(`timeoutMs`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * How many bytes an event's envelope may have.
+     */override fun `sizeLimit`(): kotlin.ULong {
+            return FfiConverterULong.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_sinkwell_jvm_fn_method_nativeemitter_size_limit(
+        it,
+        _status)
 }
     }
     )
