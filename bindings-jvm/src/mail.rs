@@ -80,7 +80,13 @@ impl From<Error> for Failed {
     }
 }
 
-static BOX: Mutex<VecDeque<Mail>> = Mutex::new(VecDeque::new());
+struct Waiting {
+    mail: VecDeque<Mail>,
+    /// How many diagnostics there was no room for.
+    left_out: u64,
+}
+
+static BOX: Mutex<Waiting> = Mutex::new(Waiting { mail: VecDeque::new(), left_out: 0 });
 static ARRIVED: Condvar = Condvar::new();
 
 /// The most that lies here unread of what nobody waits for.
@@ -89,10 +95,11 @@ const DIAGNOSTICS: usize = 1000;
 /// Puts something in.
 pub(crate) fn post(mail: Mail) {
     let mut waiting = BOX.lock().unwrap_or_else(PoisonError::into_inner);
-    if matches!(mail, Mail::Log { .. }) && waiting.len() > DIAGNOSTICS {
+    if matches!(mail, Mail::Log { .. }) && waiting.mail.len() > DIAGNOSTICS {
+        waiting.left_out += 1;
         return;
     }
-    waiting.push_back(mail);
+    waiting.mail.push_back(mail);
     drop(waiting);
     ARRIVED.notify_one();
 }
@@ -103,8 +110,15 @@ fn take_mail(timeout_ms: u64) -> Vec<Mail> {
     let until = Instant::now() + Duration::from_millis(timeout_ms);
     let mut waiting = BOX.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        if !waiting.is_empty() {
-            return waiting.drain(..).collect();
+        if !waiting.mail.is_empty() {
+            let left_out = std::mem::take(&mut waiting.left_out);
+            let said = (left_out > 0).then(|| Mail::Log {
+                level: 2,
+                message: format!(
+                    "{left_out} diagnostics were left out, as nobody had fetched those before them"
+                ),
+            });
+            return waiting.mail.drain(..).chain(said).collect();
         }
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {

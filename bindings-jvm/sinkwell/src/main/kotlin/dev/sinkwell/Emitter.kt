@@ -18,6 +18,7 @@ import dev.sinkwell.internal.Question
 import dev.sinkwell.internal.RawJson
 import dev.sinkwell.internal.Refused
 import dev.sinkwell.internal.Terms
+import dev.sinkwell.internal.Texts
 import dev.sinkwell.internal.Values
 import dev.sinkwell.internal.core
 import dev.sinkwell.internal.describe
@@ -494,7 +495,8 @@ public class Emitter internal constructor(
         nonce: Long? = null,
         format: String? = null,
     ): Vacuum {
-        val options = listOf("process" to process, "nonce" to nonce, "format" to format).filter { it.second != null }.toMap()
+        val texts = listOf("process" to process, "format" to format).onEach { (name, text) -> text?.let { Texts.argument(it, name) } }
+        val options = (texts + ("nonce" to nonce)).filter { it.second != null }.toMap()
         return Vacuum(core { native.vacuum(Json.write(options)) })
     }
 
@@ -533,10 +535,10 @@ public class Emitter internal constructor(
     public val refused: Long get() = native.refused().toLong()
 
     /** How many events wait in a lane to be sealed. */
-    public fun queued(lane: String): Long = core { native.queued(lane) }.toLong()
+    public fun queued(lane: String): Long = core { native.queued(Texts.argument(lane, "lane")) }.toLong()
 
     /** Delivers on this thread what a lane of a manual emitter holds. */
-    public fun drain(lane: String): Drained = offCarrier { Drained(Json.map(core { native.drain(lane) })) }
+    public fun drain(lane: String): Drained = offCarrier { Drained(Json.map(core { native.drain(Texts.argument(lane, "lane")) })) }
 
     /** Adds a lane for a host's sink; [lane] are any keys of a lane. */
     @JvmOverloads
@@ -564,29 +566,44 @@ public class Emitter internal constructor(
         lane: String,
         streamId: String,
         sequence: Long,
-    ): Unit = core { native.repair(lane, streamId, sequence.toULong()) }
+    ): Unit = core { native.repair(Texts.argument(lane, "lane"), Texts.argument(streamId, "stream_id"), sequence.toULong()) }
 
-    /** Waits until every lane has delivered what it was given, or the time is over (null: 5 s). */
+    /**
+     * Waits until every lane has delivered what it was given, or the time is over (null: 5 s). Inside a sink, a signer or a logger of
+     * the host's it does not wait, as it would wait for itself.
+     */
     @JvmOverloads
     public fun flush(timeout: Duration? = null): Map<String, LaneReport> =
-        if (manual) reports(core { native.flushHere(milliseconds(timeout)) }.decodeToString()) else Receipt.wait(flushAsync(timeout), null)
+        when {
+            HostCall.isInside -> now()
+            manual -> reports(core { native.flushHere(milliseconds(timeout)) }.decodeToString())
+            else -> Receipt.wait(flushAsync(timeout), null)
+        }
+
+    /** What is left in each lane now. */
+    private fun now() = reports(core { native.flushHere(0UL) }.decodeToString())
 
     /** [flush] without holding a thread. */
     @JvmOverloads
     public fun flushAsync(timeout: Duration? = null): CompletableFuture<Map<String, LaneReport>> =
-        if (manual) {
+        if (HostCall.isInside) {
+            CompletableFuture.completedFuture(now())
+        } else if (manual) {
             CompletableFuture.supplyAsync { flush(timeout) }
         } else {
             Mailbox.await { core { native.flush(milliseconds(timeout), it) } }.thenApplyAsync(::reports)
         }
 
-    /** Delivers what is queued, closes every stream, and says per lane what is left; within 5 s unless said otherwise. */
+    /**
+     * Delivers what is queued, closes every stream, and says per lane what is left; within 5 s unless said otherwise. Inside a sink, a
+     * signer or a logger of the host's it begins to, and says what is left now, as it would wait for itself.
+     */
     @JvmOverloads
     public fun shutdown(timeout: Duration? = null): Map<String, LaneReport> =
-        if (manual) {
-            reports(core { native.shutdownHere(milliseconds(timeout)) }.decodeToString()).also { lifetime.run() }
-        } else {
-            Receipt.wait(shutdownAsync(timeout), null)
+        when {
+            HostCall.isInside -> now().also { shutdownAsync(timeout) }
+            manual -> reports(core { native.shutdownHere(milliseconds(timeout)) }.decodeToString()).also { lifetime.run() }
+            else -> Receipt.wait(shutdownAsync(timeout), null)
         }
 
     /** [shutdown] without holding a thread. */
@@ -597,6 +614,8 @@ public class Emitter internal constructor(
         } else {
             Mailbox.await { core { native.shutdown(milliseconds(timeout), it) } }.thenApplyAsync {
                 lifetime.run()
+                // What was said of the end is in the host's log when it is over.
+                Diagnostics.settle()
                 reports(it)
             }
         }
@@ -665,6 +684,14 @@ public class Emitter internal constructor(
             options: OpenOptions,
             call: (Terms) -> NativeEmitter,
         ): Emitter {
+            when (from) {
+                is From.Path -> Texts.config(from.path, "path")
+                is From.Text -> {
+                    from.name?.let { Texts.config(it, "name") }
+                    Texts.config(from.text, from.name ?: "text")
+                }
+                else -> {}
+            }
             Library.ensure()
             val described = describe(options.sinks, options.signer)
             val terms = Terms(from, described.sinks, described.signer, options.manual, program())
@@ -685,6 +712,6 @@ public class Emitter internal constructor(
 
         /** The main class or jar, where the operating system knows only `java`. */
         internal fun program(): String? =
-            System.getProperty("sun.java.command")?.substringBefore(' ')?.substringAfterLast('/')?.removeSuffix(".jar")?.ifEmpty { null }
+            System.getProperty("sun.java.command")?.substringBefore(' ')?.substringAfterLast('/')?.removeSuffix(".jar")?.ifEmpty { null }?.let(Texts::told)
     }
 }

@@ -209,8 +209,11 @@ public class SignedGovernanceEvent internal constructor(
     /** Whether its form, signature and disclosures are good by one of these keys; nothing about its stream. */
     public fun verify(keys: Map<String, TrustedKey>): Boolean = Verifier.verifyEnvelope(line, keys)
 
-    /** The envelope as on the wire. */
-    override fun toString(): String = line.decodeToString()
+    /** The exact line, as text. */
+    public val json: String get() = line.decodeToString()
+
+    /** Names the envelope: its type, id, stream and place there; never its data. */
+    override fun toString(): String = "$type $id $streamId/$sequence"
 
     override fun equals(other: Any?): Boolean = other is SignedGovernanceEvent && MessageDigest.isEqual(line, other.line)
 

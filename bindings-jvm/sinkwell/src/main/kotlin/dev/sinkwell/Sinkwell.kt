@@ -1,10 +1,12 @@
 package dev.sinkwell
 
 import dev.sinkwell.internal.From
+import dev.sinkwell.internal.HostCall
 import dev.sinkwell.internal.Json
 import dev.sinkwell.internal.Library
 import dev.sinkwell.internal.Lifetime
 import dev.sinkwell.internal.Refused
+import dev.sinkwell.internal.Texts
 import dev.sinkwell.internal.Values
 import dev.sinkwell.internal.auditCall
 import dev.sinkwell.internal.configureDefault
@@ -15,10 +17,15 @@ import dev.sinkwell.internal.offCarrier
 import dev.sinkwell.internal.takeDefault
 import java.nio.file.Path
 import java.time.Duration
+import java.util.concurrent.locks.ReentrantLock
 
 /** The front door: opening emitters, the process's default one, and what needs none. */
 public object Sinkwell {
+    @Volatile
     private var default: Emitter? = null
+
+    /** Held while the default emitter is opened or ended. */
+    private val changing = ReentrantLock()
 
     /** Opens an emitter as environment variables say, or with one `console` lane. */
     @JvmStatic
@@ -51,17 +58,34 @@ public object Sinkwell {
 
     /** The process's default emitter, opened from the environment on first use, and again after a shutdown. */
     @JvmStatic
-    @Synchronized
-    public fun default(): Emitter {
-        default?.takeUnless { it.isClosed }?.let { return it }
-        Library.ensure()
-        return Emitter(core { defaultEmitter(Emitter.program()) }, false).also { default = it }
+    public fun default(): Emitter =
+        openDefault() ?: alone {
+            openDefault() ?: run {
+                Library.ensure()
+                Emitter(core { defaultEmitter(Emitter.program()) }, false).also { default = it }
+            }
+        }
+
+    /** The default emitter, if it is open. */
+    private fun openDefault(): Emitter? = default?.takeUnless { it.isClosed }
+
+    /** Alone among those who open or end the default emitter; inside a sink, for which they may wait, not at all if there are others. */
+    private inline fun <T> alone(change: () -> T): T {
+        if (!HostCall.isInside) {
+            changing.lock()
+        } else if (!changing.tryLock()) {
+            throw EmitterClosedException("the default emitter is being opened or ended, and inside a sink nothing waits for that", null)
+        }
+        try {
+            return change()
+        } finally {
+            changing.unlock()
+        }
     }
 
     /** Opens the default emitter as the program says: a path, a map, or null for the environment. */
     @JvmStatic
     @JvmOverloads
-    @Synchronized
     public fun configure(
         config: Any?,
         options: OpenOptions = OpenOptions(),
@@ -72,7 +96,7 @@ public object Sinkwell {
                 is Map<*, *> -> From.Mapping(json(config))
                 else -> From.Path(config.toString())
             }
-        return Emitter.opened(from, options) { configureDefault(it) }.also { default = it }
+        return alone { Emitter.opened(from, options) { configureDefault(it) }.also { default = it } }
     }
 
     /** [Emitter.emit] of the default emitter. */
@@ -92,14 +116,14 @@ public object Sinkwell {
     /** [Emitter.shutdown] of the default emitter; the next use opens another. */
     @JvmStatic
     @JvmOverloads
-    @Synchronized
-    public fun shutdown(timeout: Duration? = null): Map<String, LaneReport> {
-        Library.ensure()
-        val taken = takeDefault()
-        val emitter = default ?: taken?.let { Emitter(it, false) } ?: return emptyMap()
-        default = null
-        return emitter.shutdown(timeout)
-    }
+    public fun shutdown(timeout: Duration? = null): Map<String, LaneReport> =
+        alone {
+            Library.ensure()
+            val taken = takeDefault()
+            val emitter = default ?: taken?.let { Emitter(it, false) } ?: return emptyMap()
+            default = null
+            emitter.shutdown(timeout)
+        }
 
     /**
      * Ends every emitter, within 5 s, and lets go of the JVM's shutdown hook: for an application that is undeployed while the
@@ -126,7 +150,7 @@ public object Sinkwell {
     public fun usageOf(
         provider: String,
         answer: Any?,
-    ): Map<String, Any?> = Json.map(native { dev.sinkwell.internal.usageOfModel(provider, argument(answer, "usage")) })
+    ): Map<String, Any?> = Json.map(native { dev.sinkwell.internal.usageOfModel(Texts.argument(provider, "provider"), argument(answer, "usage")) })
 
     /** The data of a cost event: of `cost.corrected` with a `correction_ref`, else of `cost.estimated`. */
     @JvmStatic
@@ -151,7 +175,7 @@ public object Sinkwell {
     /** [eventOfLog] of a record that is JSON already. */
     @JvmStatic
     public fun eventOfLogJson(json: String): Map<String, Any?> =
-        Json.map(native { dev.sinkwell.internal.eventOfLog(json.encodeToByteArray()) })
+        Json.map(native { dev.sinkwell.internal.eventOfLog(if (Texts.isWellFormed(json)) json.encodeToByteArray() else Values.illFormed(json)) })
 
     /** Asks an audit log: `head`, `prove`, `consistency`, `query`, `verify` (docs/AUDIT.md). */
     @JvmStatic
@@ -160,7 +184,7 @@ public object Sinkwell {
         path: Path,
         operation: String,
         arguments: Map<String, *> = emptyMap<String, Any?>(),
-    ): Any? = Json.parse(native { auditCall(path.toString(), operation, argument(arguments, null)) })
+    ): Any? = Json.parse(native { auditCall(Texts.argument(path, "path"), Texts.argument(operation, "operation"), argument(arguments, null)) })
 
     /** What sinks can and cannot do, for those who must show it. */
     @JvmStatic

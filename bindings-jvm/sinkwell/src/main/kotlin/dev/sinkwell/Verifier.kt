@@ -3,6 +3,7 @@ package dev.sinkwell
 import dev.sinkwell.internal.Json
 import dev.sinkwell.internal.Key
 import dev.sinkwell.internal.Library
+import dev.sinkwell.internal.Texts
 import dev.sinkwell.internal.Verification
 import dev.sinkwell.internal.core
 import java.nio.file.Path
@@ -17,7 +18,13 @@ public class TrustedKey private constructor(
     /** The same key, trusted only for agents that match, where `*` stands for any text. */
     public fun agent(glob: String?): TrustedKey = TrustedKey(file, bytes, glob)
 
-    internal fun native(id: String) = Key(id, file, bytes, agent)
+    internal fun native(id: String) =
+        Key(
+            Texts.argument(id, "keys"),
+            file?.let { Texts.argument(it, "keys.$id") },
+            bytes,
+            agent?.let { Texts.argument(it, "keys.$id.agent") },
+        )
 
     public companion object {
         /** `hmac:FILE` (the key's bytes as they are), `ed25519:FILE` or a file alone (SPKI PEM). */
@@ -124,11 +131,11 @@ public object Verifier {
         Library.ensure()
         val asked =
             Verification(
-                inputs = inputs.map(Path::toString),
+                inputs = inputs.mapIndexed { i, path -> Texts.argument(path, "inputs[$i]") },
                 given = given,
                 keys = keys.map { (id, key) -> key.native(id) },
-                checkpoints = options.checkpoints.map(Path::toString),
-                lanes = options.lanes,
+                checkpoints = options.checkpoints.mapIndexed { i, path -> Texts.argument(path, "checkpoints[$i]") },
+                lanes = options.lanes.mapIndexed { i, lane -> Texts.argument(lane, "lanes[$i]") },
                 silenceMs = options.silence?.toMillis()?.toULong(),
                 edges = options.edges,
                 strict = options.strict,

@@ -42,10 +42,11 @@ internal class SinkBridge(
         events: List<SignedGovernanceEvent>,
         job: DeliverJob,
     ) {
-        var answers: List<Throwable?>? = null
-        val failure = failureOf { answers = sink.emitBatch(events) }
+        var answers: List<Told>? = null
+        // One too many is a failure already.
+        val failure = failureOf { answers = sink.emitBatch(events)?.asSequence()?.take(events.size + 1)?.map(::told)?.toList() }
         val given = answers
-        if (failure == null && given != null) job.answerEach(given.map(::told)) else job.answerAsOne(told(failure))
+        if (failure == null && given != null) job.answerEach(given) else job.answerAsOne(told(failure))
     }
 
     override fun health(job: HealthJob) =
@@ -53,7 +54,7 @@ internal class SinkBridge(
             val failure =
                 failureOf {
                     val health = sink.health()
-                    job.answer(health.healthy, health.detail)
+                    job.answer(health.healthy, health.detail?.let(Texts::told))
                 }
             failure?.let { job.answer(false, detail(it)) } ?: Unit
         }
@@ -71,9 +72,13 @@ internal class SignerBridge(
 
     override fun sign(job: SignJob) =
         HostCall.within {
-            val failure = failureOf { job.answer(signer.sign(job.inputs())) }
+            val failure = failureOf { job.answer(signatures(signer.sign(job.inputs()))) }
             failure?.let { job.fail(detail(it)) } ?: Unit
         }
+
+    /** Java may give none, or none for a message. */
+    private fun signatures(given: List<*>?): List<ByteArray> =
+        checkNotNull(given) { "the signer answered null" }.map { checkNotNull(it) { "the signer answered null for a message" } as ByteArray }
 }
 
 private inline fun failureOf(call: () -> Unit): Throwable? =
@@ -92,15 +97,15 @@ private inline fun failureOf(call: () -> Unit): Throwable? =
 private fun told(failure: Throwable?): Told =
     when (failure) {
         null -> Told("taken", "", null)
-        is RejectedException -> Told("refused", failure.javaClass.simpleName, detail(failure))
-        is UncertainException -> Told("uncertain", failure.javaClass.simpleName, detail(failure))
-        else -> Told("retry", failure.javaClass.simpleName, detail(failure))
+        is RejectedException -> Told("refused", Texts.nameOf(failure), detail(failure))
+        is UncertainException -> Told("uncertain", Texts.nameOf(failure), detail(failure))
+        else -> Told("retry", Texts.nameOf(failure), detail(failure))
     }
 
 private fun detail(failure: Throwable): String {
-    val name = failure.javaClass.simpleName
+    val name = Texts.nameOf(failure)
     // A lane must not wait for an answer because an exception cannot be read.
-    return runCatching { "$name: ${failure.message}" }.getOrElse { "$name, whose message cannot be read" }
+    return runCatching { Texts.told("$name: ${failure.message}") }.getOrElse { "$name, whose message cannot be read" }
 }
 
 /** What [describe] made: the sinks and the signer as the core takes them, under the numbers of the mailbox. */
@@ -121,11 +126,12 @@ internal fun describe(
     lane: Map<String, *>? = null,
 ): Described {
     val keys = lane?.let { json(it) }
+    // What the host's own code may fail in comes before anything is kept.
+    val names = sinks.mapIndexed { i, sink -> Texts.argument(sink.name, "sinks[$i].name") }
+    val classes = sinks.map { sink -> sink.classes.map { it.wire } }
+    val idempotent = sinks.map { it.idempotent }
     return Described(
-        sinks.map { sink ->
-            val classes = sink.classes.map { it.wire }
-            HostSink(Mailbox.host(SinkBridge(sink)), sink.name, classes, keys, sink.idempotent)
-        },
+        sinks.mapIndexed { i, sink -> HostSink(Mailbox.host(SinkBridge(sink)), names[i], classes[i], keys, idempotent[i]) },
         signer?.let { Mailbox.host(SignerBridge(it)) },
     )
 }

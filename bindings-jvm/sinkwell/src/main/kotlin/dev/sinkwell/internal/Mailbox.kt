@@ -1,8 +1,11 @@
 package dev.sinkwell.internal
 
 import dev.sinkwell.SinkwellException
+import java.nio.charset.CharacterCodingException
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.FutureTask
+import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.SynchronousQueue
 import java.util.concurrent.ThreadPoolExecutor
 import java.util.concurrent.TimeUnit
@@ -96,7 +99,7 @@ internal object Mailbox {
                 try {
                     deal(it)
                 } catch (e: Throwable) {
-                    Diagnostics.log(1, "a message of the core's could not be dealt with: $e")
+                    Diagnostics.log(1, "a message of the core's could not be dealt with: ${e.javaClass.name}")
                 }
             }
             if (mail.isEmpty() && idle) {
@@ -129,17 +132,69 @@ internal object Mailbox {
     ) {
         val hosted = hosts[host.toLong()] ?: return job.close()
         // A job that is closed unanswered has failed.
-        pool.execute { job.use { call(hosted) } }
+        try {
+            pool.execute {
+                try {
+                    job.use { call(hosted) }
+                } catch (e: Throwable) {
+                    Diagnostics.log(1, "what a sink or signer answered could not be passed on: ${e.javaClass.name}")
+                }
+            }
+        } catch (e: Throwable) {
+            // There is no thread for it.
+            job.close()
+            throw e
+        }
     }
 
     private fun exception(failure: Failed) = SinkwellException.of(failure.kind, failure.what, failure.place)
 }
 
-/** The core's diagnostics, in the host's own logger. */
+/**
+ * The core's diagnostics, in the host's own logger: on a daemon thread of their own, which ends when there is nothing to say, as a logger
+ * may take long, or for ever. So many wait for it; those beyond are counted, and the logger is told how many there were.
+ */
 internal object Diagnostics {
+    private const val WAITING = 1000
+    private const val SETTLE_MS = 500L
     private val logger: System.Logger by lazy { System.getLogger("sinkwell") }
+    private val leftOut = AtomicLong()
+    private val writer =
+        ThreadPoolExecutor(
+            0,
+            1,
+            2,
+            TimeUnit.SECONDS,
+            LinkedBlockingQueue(WAITING),
+            { run -> Thread(run, "sinkwell-log").apply { isDaemon = true } },
+            { task, _ -> if (task is FutureTask<*>) task.cancel(false) else leftOut.incrementAndGet() },
+        )
 
     fun log(
+        level: Int,
+        message: String,
+    ) {
+        // Where there is no thread for it, nobody is left to be told.
+        runCatching {
+            writer.execute {
+                write(level, message)
+                val more = leftOut.getAndSet(0)
+                if (more > 0) write(2, "$more diagnostics were left out, as the logger did not take those before them")
+            }
+        }
+    }
+
+    /** Waits until the logger has what was said until now; not for a logger that takes long. */
+    fun settle() {
+        if (HostCall.isInside) return
+        val said = FutureTask {}
+        runCatching {
+            writer.execute(said)
+            said.get(SETTLE_MS, TimeUnit.MILLISECONDS)
+        }.onFailure { if (it is InterruptedException) Thread.currentThread().interrupt() }
+    }
+
+    private fun write(
         level: Int,
         message: String,
     ) {
@@ -150,7 +205,7 @@ internal object Diagnostics {
                 else -> System.Logger.Level.INFO
             }
         // A handler of ours must not take them for events of the host's.
-        HostCall.within { logger.log(at, message) }
+        HostCall.within { runCatching { logger.log(at, message) } }
     }
 }
 
@@ -177,6 +232,8 @@ internal inline fun <T> core(call: () -> T): T =
         call()
     } catch (e: Failure.Core) {
         throw SinkwellException.of(e.kind, e.what, e.place)
+    } catch (_: CharacterCodingException) {
+        throw SinkwellException.of("invalid_argument", "a text ${Texts.REFUSED}", null)
     } catch (e: InternalException) {
         throw SinkwellException.of("internal", "a defect of sinkwell was contained; please report it: ${e.message}", null)
     }
