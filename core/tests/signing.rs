@@ -12,7 +12,7 @@ use sinkwell::key::{HostSigner, SigningKey, VerifyingKey, generate};
 use sinkwell::seam::{RealFs, SystemEnv, SystemRandom, Uuid, parse_time};
 use sinkwell::sink::{Answers, Envelope, Failure, FailureKind, Sink};
 use sinkwell::verify::{Options as VerifyOptions, Report, TrustedKey, Verdict, Verifier};
-use sinkwell::{Emitter, EventInput, HostSink, Options};
+use sinkwell::{Emitter, ErrorKind, EventInput, HostSink, Options};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -125,6 +125,27 @@ impl HostSigner for Slow {
         self.inputs.fetch_add(inputs.len(), Ordering::Relaxed);
         assert!(inputs.iter().all(|input| input.len() == 49 && input.starts_with(b"sinkwell-seal-v1\n")));
         Ok(inputs.iter().map(|input| self.key.sign(input).to_bytes().to_vec()).collect())
+    }
+}
+
+/// Its owner would believe that it signs.
+#[test]
+fn a_signer_that_no_key_asks_for_is_refused() {
+    let place = Place::new("unasked");
+    let file = place.config("{ id: k1, ed25519: { file: '{dir}/agent.pem' } }", FILE);
+    let text = "lanes: ['null']".to_owned();
+    let none =
+        Config::load(Source::Text { text, name: None, format: Default::default() }, &SystemEnv::default());
+    for config in [file, none.unwrap()] {
+        let mut options = Options::new(config);
+        options.signer = Some(Arc::new(Slow {
+            key: ed25519_dalek::SigningKey::from_bytes(&[7; 32]),
+            calls: AtomicUsize::new(0),
+            inputs: AtomicUsize::new(0),
+            refuse: AtomicUsize::new(0),
+        }));
+        let e = Emitter::open(options).unwrap_err();
+        assert_eq!((e.kind(), e.place()), (ErrorKind::Key, Some("key.signer")), "{e}");
     }
 }
 

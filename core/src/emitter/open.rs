@@ -11,7 +11,7 @@ use crate::envelope::ContentRules;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Freezer, Identity};
 use crate::glob::Globs;
-use crate::key::{HostSigner, load_signing_key};
+use crate::key::{HostSigner, load_signing_key, unasked_signer};
 use crate::lane::control::{Control, Parts};
 use crate::lane::durable::Durable;
 use crate::lane::{Bus, CheckpointFile, InForce, Lane, Measuring, SealContext, Sealer, Shaping, Why, worker};
@@ -54,7 +54,7 @@ pub struct Options {
     pub config: Config,
     /// Host sinks; they count as required sinks.
     pub sinks: Vec<HostSink>,
-    /// The host's signer, where the configuration asks for it.
+    /// The host's signer, where the configuration asks for it: where it does not, that is an error.
     pub signer: Option<Arc<dyn HostSigner>>,
     /// Whether to run without threads, so that only `drain` delivers.
     pub manual: bool,
@@ -122,7 +122,11 @@ fn plan(options: &Options) -> Result<Vec<Planned>> {
 
 pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
     let config = &options.config;
-    let key = config.key.as_ref().map(|key| load_signing_key(key, options.signer.clone())).transpose()?;
+    let key = match &config.key {
+        Some(key) => Some(load_signing_key(key, options.signer.clone())?),
+        None if options.signer.is_some() => return Err(unasked_signer()),
+        None => None,
+    };
     let governance = config.governance.as_ref();
     let identity = Arc::new(Identity {
         agent: config.agent.id.as_str().into(),

@@ -14,13 +14,17 @@ use crate::seam::{self, PUBLIC_KEY, PUBLIC_PEM, read_private, write_new};
 /// Loads the key that a configuration names.
 ///
 /// # Errors
-/// Kind `key`: the key is unreadable, malformed, too short or readable by others, or the host has passed no signer.
+/// Kind `key`: the key is unreadable, malformed, too short or readable by others, or the host has passed no signer, or one
+/// that the configuration does not ask for.
 pub fn load_signing_key(config: &KeyConfig, signer: Option<Arc<dyn HostSigner>>) -> Result<SigningKey> {
     load(config, signer).map(|key| key.signing(config.sign))
 }
 
 fn load(config: &KeyConfig, signer: Option<Arc<dyn HostSigner>>) -> Result<SigningKey> {
     let id = &config.id;
+    if signer.is_some() && !matches!(config.source, KeySource::Host(_)) {
+        return Err(unasked_signer());
+    }
     match &config.source {
         KeySource::Ed25519File(path) => {
             let bytes = read_private(path, config.allow_group_readable)?;
@@ -36,12 +40,19 @@ fn load(config: &KeyConfig, signer: Option<Arc<dyn HostSigner>>) -> Result<Signi
         }
         KeySource::Host(algorithm) => match signer {
             Some(signer) => Ok(SigningKey::host(id, *algorithm, signer)),
-            None => {
-                Err(Error::key("the configuration asks for the host's signer; give one to open(…, signer=…)")
-                    .at("key.signer"))
-            }
+            None => Err(Error::key(
+                "the configuration asks for the program's signer; pass one where the key is opened",
+            )
+            .at("key.signer")),
         },
     }
+}
+
+/// What a signer of the host's comes to that would sign nothing: its owner believes that it does.
+pub(crate) fn unasked_signer() -> Error {
+    let what = "the program passes a signer that no key of the configuration asks for; say `key: { id: …, alg: …, signer: host }`, or \
+                pass none";
+    Error::key(what).at("key.signer")
 }
 
 fn ed25519_from_pem(id: &str, pem: &[u8]) -> Result<SigningKey> {

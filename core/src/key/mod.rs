@@ -12,6 +12,7 @@ mod verify;
 mod tests;
 
 pub use config::{KeyConfig, KeySource, SignMode, SignatureAlgorithm};
+pub(crate) use load::unasked_signer;
 pub use load::{NewKey, generate, load_signing_key};
 pub(crate) use sign::Signature;
 pub use sign::{HostSigner, SigningKey};
