@@ -105,6 +105,22 @@ fn content_that_is_too_large_does_not_keep_the_event_back() {
 }
 
 #[test]
+fn cancellations_and_timeouts_of_the_jvm_are_known_by_their_names() {
+    for (kind, outcome) in [
+        ("java.util.concurrent.CancellationException", "cancelled"),
+        ("kotlinx.coroutines.JobCancellationException", "cancelled"),
+        ("java.lang.InterruptedException", "cancelled"),
+        ("java.net.SocketTimeoutException", "timeout"),
+        ("java.net.http.HttpTimeoutException", "timeout"),
+        ("java.net.http.HttpConnectTimeoutException", "timeout"),
+        ("kotlinx.coroutines.TimeoutCancellationException", "timeout"),
+        ("java.net.SocketException", "error"),
+    ] {
+        assert_eq!(super::outcome_of_error(kind), outcome, "{kind}");
+    }
+}
+
+#[test]
 fn whatever_a_span_says_its_events_are_admitted() {
     let emitter = emitter();
     let attributes = [
