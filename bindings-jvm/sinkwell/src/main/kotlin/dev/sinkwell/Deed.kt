@@ -93,22 +93,28 @@ public class Deed internal constructor(
                     done.completeExceptionally(refused)
                     return@whenComplete
                 }
-                val going =
-                    try {
-                        SinkwellContext.within(around) { act.act(Deed(emitter, native)) }
-                    } catch (e: Throwable) {
-                        CompletableFuture.failedFuture(e)
-                    }
+                val going = underWay { SinkwellContext.within(around) { act.act(Deed(emitter, native)) } }
                 going.whenCompleteAsync({ result, thrown ->
                     val failure = if (thrown is CompletionException) thrown.cause ?: thrown else thrown
-                    native.use { emitter.endDeed(it, outcomeOf(failure), failure?.let(::kindOf)) }
-                    if (failure == null) done.complete(result) else done.completeExceptionally(failure)
+                    try {
+                        native.use { emitter.endDeed(it, outcomeOf(failure), failure?.let(::kindOf)) }
+                    } finally {
+                        if (failure == null) done.complete(result) else done.completeExceptionally(failure)
+                    }
                 }, Mailbox.pool)
             }
             // Before the act has begun, a cancellation is that of the wait; then it is the act's own affair.
             done.whenComplete { _, failure -> if (failure is CancellationException) begun.cancel(false) }
             return done
         }
+
+        /** What an act has begun. One that throws has failed, and so has one of whose end nobody could be told. */
+        fun <T> underWay(act: () -> CompletionStage<T>?): CompletionStage<T> =
+            try {
+                act() ?: throw NullPointerException("the act answered with null in place of a CompletionStage, by which its end is known")
+            } catch (e: Throwable) {
+                CompletableFuture.failedFuture(e)
+            }
 
         /** A deed whose act may begin; a cancellation before that withdraws its intent. */
         fun beginAsync(
@@ -172,14 +178,33 @@ public class Deed internal constructor(
         }
 
         /** Its class as Java writes it, a nested one with a dot: as OpenTelemetry does. */
-        fun kindOf(failure: Throwable): String = failure.javaClass.canonicalName ?: failure.javaClass.name
+        fun kindOf(failure: Throwable): String = meant(failure).javaClass.let { it.canonicalName ?: it.name }
 
-        fun outcomeOf(failure: Throwable?): String =
-            when (failure) {
-                null -> "ok"
-                is CancellationException, is InterruptedException -> "cancelled"
-                is TimeoutException, is java.net.SocketTimeoutException -> "timeout"
-                else -> "error"
-            }
+        /** By its class, or the nearest one above that is known. */
+        fun outcomeOf(failure: Throwable?): String {
+            if (failure == null) return "ok"
+            val kinds = generateSequence<Class<*>>(meant(failure).javaClass) { it.superclass }
+            return kinds.firstNotNullOfOrNull { OUTCOMES[it.name] } ?: "error"
+        }
+
+        /** What failed, in what futures and executors wrap it in. */
+        private fun meant(failure: Throwable): Throwable =
+            generateSequence(failure) { around -> around.cause.takeIf { around is ExecutionException || around is CompletionException } }
+                .take(WRAPPED)
+                .last()
+
+        private const val WRAPPED = 10
+
+        /** By name, as not every program has each. */
+        private val OUTCOMES =
+            mapOf(
+                "java.util.concurrent.CancellationException" to "cancelled",
+                "java.lang.InterruptedException" to "cancelled",
+                "java.util.concurrent.TimeoutException" to "timeout",
+                "java.net.SocketTimeoutException" to "timeout",
+                "java.net.http.HttpTimeoutException" to "timeout",
+                // One of kotlinx.coroutines' cancellations, but what it says is that time was up.
+                "kotlinx.coroutines.TimeoutCancellationException" to "timeout",
+            )
     }
 }

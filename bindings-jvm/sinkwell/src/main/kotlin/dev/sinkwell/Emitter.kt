@@ -43,7 +43,7 @@ public class OpenOptions {
     /** Host sinks; they count as required sinks. */
     public fun sinks(vararg sinks: GovernanceEventSink): OpenOptions = apply { this.sinks = sinks.asList() }
 
-    /** The signer that `key: { signer: host }` names. */
+    /** The signer that `key: { signer: host }` names; where the configuration names none, opening refuses it. */
     public fun signer(signer: Signer?): OpenOptions = apply { this.signer = signer }
 
     /** No threads: [Emitter.drain] delivers. */
@@ -129,7 +129,7 @@ public class Emitter internal constructor(
         options: EventOptions? = null,
     ): Receipt = Receipt.of(this, emitted(type, RawJson(json), options, true))
 
-    /** [emit] that waits for room without holding a thread. */
+    /** [emit] that waits for room without holding a thread. Cancelled while it waits, the event is in no lane. */
     @JvmOverloads
     public fun emitAsync(
         type: String,
@@ -152,6 +152,8 @@ public class Emitter internal constructor(
         since: Long,
         done: CompletableFuture<Receipt>,
     ) {
+        // Nobody waits any more.
+        if (done.isDone) return
         try {
             val address = crossing(buffer, true, waited(since))
             if (address and 1L == 0L) {
@@ -251,7 +253,8 @@ public class Emitter internal constructor(
     /**
      * Does something only once its intent is safe: the act runs with the intent on disk, or with the sinks that governance
      * requires, and what became of it is sealed as its result. What it throws comes through as it is. A cancellation
-     * ([CancellationException], [InterruptedException]) is `cancelled`, a [TimeoutException] `timeout`, anything else `error`.
+     * ([CancellationException], [InterruptedException]) is `cancelled`, what ran out of time ([TimeoutException], those of sockets,
+     * of `java.net.http` and of `withTimeout`) `timeout`, anything else `error`; what futures wrap counts by what is inside.
      *
      * @throws SinkwellException why the act must not run; it has not
      */
@@ -414,7 +417,7 @@ public class Emitter internal constructor(
         }
     }
 
-    private fun told(
+    internal fun told(
         tool: String,
         since: Long,
         failure: Throwable?,

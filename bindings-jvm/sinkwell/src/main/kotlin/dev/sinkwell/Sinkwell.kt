@@ -56,8 +56,12 @@ public object Sinkwell {
         options: OpenOptions = OpenOptions(),
     ): Emitter = Emitter.open(config, options)
 
-    /** The process's default emitter, opened from the environment on first use, and again after a shutdown. */
+    /**
+     * The process's default emitter, opened from the environment on first use, and again after a shutdown. For Java
+     * `Sinkwell.defaultEmitter()`, as its language keeps the word.
+     */
     @JvmStatic
+    @JvmName("defaultEmitter")
     public fun default(): Emitter =
         openDefault() ?: alone {
             openDefault() ?: run {
@@ -67,7 +71,7 @@ public object Sinkwell {
         }
 
     /** The default emitter, if it is open. */
-    private fun openDefault(): Emitter? = default?.takeUnless { it.isClosed }
+    internal fun openDefault(): Emitter? = default?.takeUnless { it.isClosed }
 
     /** Alone among those who open or end the default emitter; inside a sink, for which they may wait, not at all if there are others. */
     private inline fun <T> alone(change: () -> T): T {
@@ -108,10 +112,10 @@ public object Sinkwell {
         options: EventOptions? = null,
     ): Receipt = default().emit(type, data, options)
 
-    /** [Emitter.flush] of the default emitter. */
+    /** [Emitter.flush] of the default emitter, if it is open: this opens none. */
     @JvmStatic
     @JvmOverloads
-    public fun flush(timeout: Duration? = null): Map<String, LaneReport> = default().flush(timeout)
+    public fun flush(timeout: Duration? = null): Map<String, LaneReport> = openDefault()?.flush(timeout) ?: emptyMap()
 
     /** [Emitter.shutdown] of the default emitter; the next use opens another. */
     @JvmStatic

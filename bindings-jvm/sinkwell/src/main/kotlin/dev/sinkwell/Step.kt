@@ -160,12 +160,7 @@ internal class StepDeed(
         act: AsyncStepAction<T>,
     ): CompletionStage<T> {
         began = true
-        val going =
-            try {
-                SinkwellContext.within(context) { act.act(call) }
-            } catch (e: Throwable) {
-                CompletableFuture.failedFuture(e)
-            }
+        val going = Deed.underWay { SinkwellContext.within(context) { act.act(call) } }
         // It may wait: not on whatever thread the act has ended.
         return going.whenCompleteAsync({ _, failure -> say(deed, (failure as? CompletionException)?.cause ?: failure) }, Mailbox.pool)
     }

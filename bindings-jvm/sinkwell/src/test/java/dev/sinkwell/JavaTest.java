@@ -1,6 +1,8 @@
 package dev.sinkwell;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -15,6 +17,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -108,6 +111,59 @@ class JavaTest {
                 throw thrown;
             })));
         }
+    }
+
+    @Test
+    void an_act_that_answers_null_has_failed_and_its_future_ends() throws Exception {
+        try (var emitter = Sinkwell.open(config())) {
+            var deed = emitter.<Integer>deedAsync("tool.invocation", Map.of("tool", "pay"), null, null, act -> null);
+            var step = emitter.<Integer>deedOfStepAsync(Map.of("id", "s-1", "name", "pay"), null, call -> null);
+            for (var done : List.of(deed, step)) {
+                var thrown = assertThrows(ExecutionException.class, () -> done.get(30, TimeUnit.SECONDS));
+                assertInstanceOf(NullPointerException.class, thrown.getCause());
+            }
+        }
+        var ends = Files.readAllLines(folder.resolve("out")).stream().filter(line -> line.contains("\"phase\":\"result\"")).toList();
+        assertEquals(2, ends.size());
+        for (var end : ends) {
+            assertTrue(end.contains("\"outcome\":\"error\"") && end.contains("\"error.type\":\"java.lang.NullPointerException\""), end);
+        }
+    }
+
+    /** With accessors that are no getters, a field that anybody reads, and nothing else. */
+    static final class Fluent {
+        public final String tool = "search";
+
+        public int tries() {
+            return 2;
+        }
+    }
+
+    @Test
+    void what_has_no_getter_is_refused_and_not_sealed_as_nothing() throws Exception {
+        try (var emitter = Sinkwell.open(config())) {
+            var whole = assertThrows(InvalidEventException.class, () -> emitter.emit("com.example.x", new Fluent()));
+            assertEquals("data", whole.getWhere());
+            assertTrue(whole.getMessage().contains("send it as a string, a map, a record or an object with getters"), whole.getMessage());
+            var inside = assertThrows(InvalidEventException.class, () -> emitter.put("com.example.x", Map.of("a", List.of(new Fluent()))));
+            assertEquals("data.a[0]", inside.getWhere());
+            emitter.deed("tool.invocation", Map.of("tool", "pay"), deed -> {
+                return assertThrows(InvalidEventException.class, () -> deed.result(Map.of("a", new Fluent())));
+            });
+        }
+        assertFalse(Files.readString(folder.resolve("out")).contains("{}"));
+    }
+
+    @Test
+    void the_default_emitter_is_there_for_java_and_a_flush_opens_none() throws Exception {
+        Sinkwell.shutdown();
+        assertEquals(Map.of(), Sinkwell.flush());
+        Sinkwell.configure(config());
+        Sinkwell.defaultEmitter().put("com.example.x", Map.of("n", 1));
+        assertEquals(Set.of("file"), Sinkwell.flush().keySet());
+        Sinkwell.shutdown();
+        assertEquals(Map.of(), Sinkwell.flush());
+        assertTrue(Files.readString(folder.resolve("out")).contains("{\"n\":1}"));
     }
 
     @Test

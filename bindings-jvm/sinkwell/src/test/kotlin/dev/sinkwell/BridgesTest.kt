@@ -1,20 +1,31 @@
 package dev.sinkwell
 
 import ch.qos.logback.classic.LoggerContext
+import ch.qos.logback.classic.joran.JoranConfigurator
+import ch.qos.logback.core.status.Status
+import dev.sinkwell.integration.Seam
 import dev.sinkwell.internal.Json
 import dev.sinkwell.logging.SinkwellAppender
 import dev.sinkwell.logging.SinkwellHandler
 import dev.sinkwell.opentelemetry.RecordAllSampler
 import dev.sinkwell.opentelemetry.SinkwellSpanProcessor
+import io.opentelemetry.api.common.AttributeKey
+import io.opentelemetry.api.common.Attributes
+import io.opentelemetry.api.trace.SpanContext
+import io.opentelemetry.api.trace.SpanKind
+import io.opentelemetry.api.trace.TraceFlags
+import io.opentelemetry.api.trace.TraceState
 import io.opentelemetry.sdk.trace.SdkTracerProvider
 import io.opentelemetry.sdk.trace.samplers.Sampler
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 import java.nio.file.Files
 import java.nio.file.Path
+import java.time.Instant
 import java.util.logging.Level
 import java.util.logging.LogRecord
 import kotlin.coroutines.Continuation
@@ -90,6 +101,83 @@ internal class BridgesTest {
             }
         assertEquals(listOf("dev.sinkwell.tool.invocation", "com.example.x").sorted(), events.map { it["type"] as String }.sorted())
         assertEquals(1, events.map { it["traceparent"].toString().split('-')[1] }.toSet().size)
+    }
+
+    @Test
+    fun kind_links_and_what_happened_travel() {
+        val other = SpanContext.create("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", TraceFlags.getSampled(), TraceState.getDefault())
+        val words = AttributeKey.stringKey("words")
+        val data =
+            emitted { emitter ->
+                val provider = SdkTracerProvider.builder().addSpanProcessor(SinkwellSpanProcessor(emitter)).build()
+                val span =
+                    provider
+                        .get("test")
+                        .spanBuilder("GET /cart")
+                        .setSpanKind(SpanKind.SERVER)
+                        .addLink(other, Attributes.of(AttributeKey.longKey("link.n"), 1L, words, "MARKER"))
+                        .startSpan()
+                val happened = Attributes.of(AttributeKey.longKey("cache.size"), 3L, words, "MARKER")
+                span.addEvent("cache.miss", happened, Instant.ofEpochSecond(1_700_000_001, 5))
+                span.end()
+                provider.close()
+            }.single()["data"].obj()
+        assertEquals("server", data["span_kind"])
+        val link = mapOf("trace_id" to other.traceId, "span_id" to other.spanId, "flags" to 1L, "attributes" to mapOf("link.n" to 1L))
+        assertEquals(listOf(link), data["span_links"])
+        val event = mapOf("name" to "cache.miss", "time" to "2023-11-14T22:13:21.000000005Z", "attributes" to mapOf("cache.size" to 3L))
+        assertEquals(listOf(event), data["span_events"])
+    }
+
+    @Test
+    fun a_default_emitter_that_cannot_be_opened_is_told_once_by_each_bridge_and_breaks_nothing() {
+        val stderr = folder.resolve("stderr").toFile()
+        val child =
+            Child.start("bridges") {
+                environment()["SINKWELL_CONFIG"] = folder.resolve("nope.yaml").toString()
+                redirectError(stderr)
+            }
+        val said = child.inputReader().readLines()
+        assertEquals(0, child.waitFor(), stderr::readText)
+        assertEquals(listOf("true", "true"), said.take(2))
+        val why = "are not emitted, as no emitter can be opened: "
+        assertEquals(listOf("log records", "log records", "spans").map { "WARNING: $it $why" }, said.drop(2).map { it.substringBefore(why) + why })
+        assertTrue(said.drop(2).all { "nope.yaml" in it }, "$said")
+    }
+
+    @Test
+    fun a_misspelt_permit_is_an_error_where_it_is_said() {
+        val ways =
+            listOf<(Emitter) -> Any>(
+                { SinkwellHandler(it, "row") },
+                { SinkwellSpanProcessor(it, "row") },
+                { SinkwellAppender(it).apply { permit = "row" } },
+                { Seam(it, "row", null, "any", "com.example:any", BridgesTest::class.java) },
+            )
+        val events =
+            emitted { emitter ->
+                for (way in ways) {
+                    val refused = assertThrows(InvalidArgumentException::class.java) { way(emitter) }
+                    assertEquals("permit: must be one of off, redacted_summary, content_ref, raw", refused.message)
+                }
+                SinkwellAppender(emitter).apply { permit = "raw" }.apply { permit = null }
+                SinkwellSpanProcessor(emitter, "content_ref")
+                emitter.put("com.example.x")
+            }
+        assertEquals(listOf("com.example.x"), events.map { it["type"] })
+    }
+
+    @Test
+    fun logback_says_of_a_misspelt_permit() {
+        val context = LoggerContext()
+        val xml =
+            """<configuration>
+                 <appender name="S" class="dev.sinkwell.logging.SinkwellAppender"><permit>row</permit></appender>
+                 <root level="info"><appender-ref ref="S"/></root>
+               </configuration>"""
+        JoranConfigurator().apply { this.context = context }.doConfigure(xml.byteInputStream())
+        val said = context.statusManager.copyOfStatusList.filter { it.level >= Status.WARN }
+        assertTrue(said.any { "permit" in it.message && "row" in it.message }, "$said")
     }
 
     @Test

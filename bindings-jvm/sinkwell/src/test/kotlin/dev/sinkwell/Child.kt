@@ -1,11 +1,20 @@
 package dev.sinkwell
 
+import ch.qos.logback.classic.LoggerContext
 import dev.sinkwell.internal.Json
+import dev.sinkwell.logging.SinkwellAppender
+import dev.sinkwell.logging.SinkwellHandler
+import dev.sinkwell.opentelemetry.SinkwellSpanProcessor
+import io.opentelemetry.sdk.trace.SdkTracerProvider
 import java.io.IOException
 import java.nio.file.Files
 import java.nio.file.Path
 import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.TimeUnit
+import java.util.logging.Level
+import java.util.logging.LogManager
+import java.util.logging.LogRecord
+import java.util.logging.Logger
 import kotlin.system.exitProcess
 
 /** Programs that tests run in a process of their own. */
@@ -28,6 +37,7 @@ internal object Child {
             "canaries" -> canaries(Path.of(arguments[1]), Path.of(arguments[2]))
             "exit" -> exit(arguments[1], arguments[2])
             "keys" -> keys(Path.of(arguments[1]))
+            "bridges" -> bridges()
             else -> error(arguments[0])
         }
     }
@@ -58,18 +68,35 @@ internal object Child {
             repeat(1200) { set -> repeat(5) { emitter.put("com.example.x", mapOf("k$set" to it, "a" to "é")) } }
         }
 
-    /** The agent of the canaries (tests/vectors/README.md). */
-    private fun canaries(
-        path: Path,
-        folder: Path,
-    ) {
-        val vector = Json.map(Files.readAllBytes(path))
+    /** Bridges to the default emitter, which cannot be opened; prints what they said, and what came of waiting for them. */
+    private fun bridges() {
         val log = ConcurrentLinkedQueue<String>()
-        Files.createDirectory(folder.resolve("dead"))
-        java.util.logging.LogManager.getLogManager().reset()
-        java.util.logging.Logger.getLogger("sinkwell").addHandler(
+        val own = diagnostics(log)
+        val handler = SinkwellHandler()
+        val context = LoggerContext()
+        val appender = SinkwellAppender()
+        appender.context = context
+        appender.start()
+        context.getLogger("ROOT").addAppender(appender)
+        val provider = SdkTracerProvider.builder().addSpanProcessor(SinkwellSpanProcessor()).build()
+        repeat(3) {
+            handler.publish(LogRecord(Level.INFO, "x").apply { loggerName = "com.example" })
+            context.getLogger("com.example").info("x")
+            provider.get("test").spanBuilder("x").startSpan().end()
+        }
+        println(provider.forceFlush().join(30, TimeUnit.SECONDS).isSuccess)
+        println(provider.shutdown().join(30, TimeUnit.SECONDS).isSuccess)
+        log.filter { "not emitted" in it }.forEach(::println)
+        own.handlers.forEach(own::removeHandler)
+    }
+
+    /** What sinkwell says to its log; the logger, which the JVM would forget. */
+    private fun diagnostics(log: MutableCollection<String>): Logger {
+        LogManager.getLogManager().reset()
+        val own = Logger.getLogger("sinkwell")
+        own.addHandler(
             object : java.util.logging.Handler() {
-                override fun publish(record: java.util.logging.LogRecord) {
+                override fun publish(record: LogRecord) {
                     log.add("${record.level}: ${record.message}")
                 }
 
@@ -78,6 +105,18 @@ internal object Child {
                 override fun close() = Unit
             },
         )
+        return own
+    }
+
+    /** The agent of the canaries (tests/vectors/README.md). */
+    private fun canaries(
+        path: Path,
+        folder: Path,
+    ) {
+        val vector = Json.map(Files.readAllBytes(path))
+        val log = ConcurrentLinkedQueue<String>()
+        Files.createDirectory(folder.resolve("dead"))
+        val own = diagnostics(log)
         val mine = ConcurrentLinkedQueue<SignedGovernanceEvent>()
         var calls = 0
         val sinks =
@@ -108,6 +147,7 @@ internal object Child {
         Files.write(folder.resolve("mine"), mine.flatMap { (it.bytes + '\n'.code.toByte()).asList() }.toByteArray())
         Files.write(folder.resolve("told"), told)
         Files.write(folder.resolve("log"), log)
+        own.handlers.forEach(own::removeHandler)
     }
 
     private fun host(

@@ -1,15 +1,19 @@
 package dev.sinkwell
 
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.TimeoutCancellationException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
+import kotlinx.coroutines.withTimeoutOrNull
 import kotlinx.coroutines.yield
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertInstanceOf
+import org.junit.jupiter.api.Assertions.assertSame
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
@@ -18,11 +22,14 @@ import java.io.IOException
 import java.nio.file.Files
 import java.nio.file.Path
 import java.time.Duration
+import java.util.concurrent.CancellationException
 import java.util.concurrent.CompletableFuture
+import java.util.concurrent.CompletionException
 import java.util.concurrent.CompletionStage
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.ExecutionException
 import java.util.concurrent.TimeUnit
+import java.util.concurrent.TimeoutException
 
 /** Deeds that hold no thread. The vectors have those that do. */
 internal class DeedsTest {
@@ -95,6 +102,41 @@ internal class DeedsTest {
         }
         assertEquals(listOf("intent", "ok", "intent", "cancelled"), told())
     }
+
+    @Test
+    fun what_ran_out_of_time_or_was_given_up_is_told_so_whatever_wraps_it() {
+        val late = TimeoutException("secret words")
+        val thrown =
+            listOf(
+                late to "timeout java.util.concurrent.TimeoutException",
+                ExecutionException(CompletionException(late)) to "timeout java.util.concurrent.TimeoutException",
+                java.net.http.HttpConnectTimeoutException("secret words") to "timeout java.net.http.HttpConnectTimeoutException",
+                java.net.SocketTimeoutException() to "timeout java.net.SocketTimeoutException",
+                CancellationException() to "cancelled java.util.concurrent.CancellationException",
+                InterruptedException() to "cancelled java.lang.InterruptedException",
+                ExecutionException("secret words", null) to "error java.util.concurrent.ExecutionException",
+                CompletionException(IOException()) to "error java.io.IOException",
+            )
+        open().use { emitter ->
+            for ((failure, _) in thrown) {
+                assertSame(failure, assertThrows(Exception::class.java) { emitter.tool<Unit>("pay") { throw failure } })
+                assertSame(failure, assertThrows(Exception::class.java) { emitter.deed<Unit>("tool.invocation", pay) { throw failure } })
+            }
+            runBlocking {
+                val never: suspend () -> Unit = { awaitCancellation() }
+                assertEquals(null, withTimeoutOrNull(1) { emitter.toolSuspending("pay", never) })
+                val deed = runCatching { emitter.deedSuspending<Unit>("tool.invocation", pay) { withTimeout(1) { never() } } }
+                assertInstanceOf(TimeoutCancellationException::class.java, deed.exceptionOrNull())
+                assertEquals(7, emitter.toolSuspending("pay") { yield().let { 7 } })
+            }
+        }
+        val within = "timeout kotlinx.coroutines.TimeoutCancellationException"
+        assertEquals(thrown.flatMap { (_, wanted) -> listOf(wanted, wanted) } + listOf(within, within, "ok null"), ends())
+    }
+
+    /** The outcome of what ended, and what failed, in order. */
+    private fun ends(): List<String> =
+        events(folder.resolve("out.ndjson")).map { it["data"].obj() }.filter { it["phase"] != "intent" }.map { "${it["outcome"]} ${it["error.type"]}" }
 
     /** A required sink that does not answer: its deeds wait. */
     private class Silent : GovernanceEventSink {

@@ -1,12 +1,19 @@
 package dev.sinkwell
 
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNotNull
 import org.junit.jupiter.api.Assertions.assertThrows
+import org.junit.jupiter.api.Assertions.assertTimeoutPreemptively
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Assumptions.assumeTrue
 import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.function.Executable
 import org.junit.jupiter.api.io.TempDir
 import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.CsvSource
@@ -16,6 +23,7 @@ import java.nio.file.Files
 import java.nio.file.Path
 import java.time.Duration
 import java.util.concurrent.CompletableFuture
+import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
 import kotlin.io.path.listDirectoryEntries
@@ -133,10 +141,17 @@ internal class LifetimeTest {
     /** Blocks until it is told otherwise. */
     private class Held : GovernanceEventSink {
         val open = CountDownLatch(1)
+        val types = ConcurrentLinkedQueue<String>()
         override val name = "held"
         override val classes = setOf(SinkClass.AUDIT)
 
-        override fun emit(event: SignedGovernanceEvent) = null.also { if (!event.isOwn) open.await() }
+        override fun emit(event: SignedGovernanceEvent) =
+            null.also {
+                if (!event.isOwn) {
+                    open.await()
+                    types.add(event.type)
+                }
+            }
     }
 
     private class Quiet : GovernanceEventSink {
@@ -174,6 +189,33 @@ internal class LifetimeTest {
             assertFalse(receipts.last().isDone)
             held.open.countDown()
             receipts.forEach { assertNotNull(it.get(30, TimeUnit.SECONDS).id) }
+        }
+    }
+
+    @Test
+    fun a_coroutine_that_waits_can_be_cancelled_and_what_had_no_room_is_in_no_lane() {
+        val held = Held()
+        full(held).use { emitter ->
+            val all = Executable {
+                runBlocking(Dispatchers.Default) {
+                    val receipts = List(50) { emitter.emitAsync("com.example.x") }
+                    for (wait in listOf<suspend () -> Any>({ receipts[0].get().awaitDelivered() }, { emitter.flushSuspending(LONG) })) {
+                        launch(start = CoroutineStart.UNDISPATCHED) { wait() }.cancelAndJoin()
+                    }
+                    var hadRoom = -1
+                    do {
+                        hadRoom++
+                        val late = launch(start = CoroutineStart.UNDISPATCHED) { emitter.emitSuspending("com.example.late") }
+                        val waits = late.isActive
+                        late.cancelAndJoin()
+                    } while (!waits)
+                    held.open.countDown()
+                    receipts.forEach { it.get(30, TimeUnit.SECONDS) }
+                    emitter.flushSuspending(LONG)
+                    assertEquals(50 to hadRoom, held.types.count { it == "com.example.x" } to held.types.count { it == "com.example.late" })
+                }
+            }
+            assertTimeoutPreemptively(LONG, all)
         }
     }
 

@@ -20,6 +20,7 @@ import java.time.ZonedDateTime
 import java.util.Optional
 import java.util.OptionalInt
 import java.util.UUID
+import kotlin.time.Duration.Companion.seconds
 
 /** Values of the JVM in data: what they become, and what is refused, with path and remedy. */
 internal class ValuesTest : ToFile() {
@@ -80,10 +81,54 @@ internal class ValuesTest : ToFile() {
     fun an_object_with_getters_is_its_members() =
         assertEquals("""{"dry":true,"tool":"search","urlCount":2}""", sealed(Simple("search", true, 2)))
 
+    @JvmInline
+    internal value class Id(
+        val text: String,
+    )
+
+    internal class Kotlin(
+        val id: Id,
+        val other: Id?,
+        internal val intern: Int,
+        val isDone: Boolean,
+    )
+
+    internal class Unsigned(
+        val count: UInt,
+    )
+
+    internal class Lasting(
+        val lasted: kotlin.time.Duration,
+    )
+
+    internal object Empty
+
+    @Test
+    fun what_kotlin_adds_to_names_is_none_of_them() {
+        emitter.emit("com.example.x", Kotlin(Id("z"), null, 1, true))
+        emitter.emit("com.example.x", mapOf("ids" to listOf(Id("z")), "one" to Kotlin(Id("z"), Id("y"), 1, false)))
+        assertEquals(
+            listOf(
+                """{"done":true,"id":"z","other":null}""",
+                """{"ids":["z"],"one":{"done":false,"id":"z","other":"y"}}""",
+            ),
+            sealed(),
+        )
+    }
+
+    @Test
+    fun what_a_getter_does_not_tell_is_refused() {
+        for ((value, where) in listOf(Unsigned(UInt.MAX_VALUE) to "count", Lasting(5.seconds) to "lasted")) {
+            val error = assertThrows(InvalidEventException::class.java) { emitter.emit("com.example.x", mapOf("a" to value)) }
+            assertEquals("data.a.$where", error.where)
+            assertTrue("send it as a string" in error.message!!, error.message)
+        }
+    }
+
     @Test
     fun what_the_host_throws_while_it_is_read_is_an_error_of_ours() {
         val error = assertThrows(InvalidEventException::class.java) { emitter.emit("com.example.x", mapOf("a" to Bean("x", false))) }
-        assertEquals("data.a", error.where)
+        assertEquals("data.a.failing", error.where)
         assertTrue(error.cause is IllegalStateException && "MARKER" !in error.message!!, error.message)
         val own = IllegalStateException("own")
         val list =
@@ -125,6 +170,9 @@ internal class ValuesTest : ToFile() {
         assertTrue("NaN" in error.message!!, error.message)
         val surrogate = assertThrows(InvalidConfigException::class.java) { Emitter.open(mapOf("agent" to mapOf("id" to "\ud800"))) }
         assertEquals("agent.id", surrogate.where)
+        val timeout = assertThrows(InvalidConfigException::class.java) { Emitter.open(mapOf("heartbeat" to java.time.Duration.ofSeconds(30))) }
+        assertEquals("heartbeat", timeout.where)
+        assertTrue("\"30s\"" in timeout.message!!, timeout.message)
     }
 
     private companion object {
@@ -183,6 +231,9 @@ internal class ValuesTest : ToFile() {
                 arguments(BigDecimal("1E+400"), AS_STRING),
                 arguments(byteArrayOf(1), "string"),
                 arguments(Any(), AS_STRING),
+                arguments(Empty, AS_STRING),
+                arguments(UInt.MAX_VALUE, AS_STRING),
+                arguments(java.time.Duration.ofSeconds(30), "send its milliseconds, or in a configuration a string as \"30s\""),
                 arguments({ 1 }, AS_STRING),
                 arguments(Thread.currentThread(), AS_STRING),
                 arguments(mapOf(1 to "a"), "a key must be a string"),

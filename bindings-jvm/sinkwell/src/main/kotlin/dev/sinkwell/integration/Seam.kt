@@ -6,10 +6,11 @@ import dev.sinkwell.Emitter
 import dev.sinkwell.EventOptions
 import dev.sinkwell.Sinkwell
 import dev.sinkwell.SinkwellContext
-import dev.sinkwell.SinkwellException
 import dev.sinkwell.StepAction
 import dev.sinkwell.StepDeed
 import dev.sinkwell.internal.Json
+import dev.sinkwell.internal.Through
+import dev.sinkwell.internal.permitted
 import java.util.Properties
 import java.util.UUID
 import java.util.concurrent.Callable
@@ -34,21 +35,21 @@ public class Seam
      */
     constructor(
         emitter: Emitter?,
-        private val permit: String?,
+        permit: String?,
         private val terms: DeedTerms?,
         private val name: String,
         private val framework: String,
         beside: Class<*>,
     ) : AutoCloseable {
         private val given = emitter
+        private val permit = permitted(permit)
+        private val through = Through(emitter, "$name's steps")
         private val version = versionOf(framework, beside)
         private val since = AtomicReference<String?>(UUID.randomUUID().toString())
 
         init {
             cover("watching", EventOptions().id(since.get()))
         }
-
-        private val emitter: Emitter get() = given ?: Sinkwell.default()
 
         /** Whether anybody watches still. */
         public val isWatching: Boolean get() = since.get() != null
@@ -77,11 +78,7 @@ public class Seam
 
         /** Tells of a step. */
         public fun tell(step: Map<String, *>) {
-            try {
-                emitter.emitStep(step)
-            } catch (_: SinkwellException) {
-                // Of what is refused the core counts and tells the log.
-            }
+            through.emit { it.emitStep(step) }
         }
 
         /** Tells of the end of a step, of which at least its kind and id are known. */
@@ -114,7 +111,7 @@ public class Seam
         public fun <T> call(
             step: Map<String, *>,
             act: StepAction<T>,
-        ): T = emitter.deedOfStep(step, terms, act)
+        ): T = (given ?: Sinkwell.default()).deedOfStep(step, terms, act)
 
         /**
          * Does something as an agent's run, to which what is emitted in it on this thread belongs. A run within a run, or within a
@@ -156,11 +153,7 @@ public class Seam
             options: EventOptions,
         ) {
             val data = mapOf("seam" to name, "package" to framework, "version" to version, "state" to state)
-            try {
-                emitter.put("coverage", data, options)
-            } catch (_: SinkwellException) {
-                // As for every step.
-            }
+            through.emit { it.put("coverage", data, options) }
         }
 
         private companion object {

@@ -2,6 +2,7 @@ package dev.sinkwell.internal
 
 import java.math.BigDecimal
 import java.math.BigInteger
+import java.time.Duration
 import java.time.Instant
 import java.time.LocalDate
 import java.time.LocalDateTime
@@ -93,7 +94,7 @@ internal class Values(
         val shape = if (value.javaClass.isRecord && value !is Iterable<*> && value !is CharSequence) Shape.of(value.javaClass) else null
         if (shape != null) {
             begin()
-            guarded { shape.forEach { (name, read) -> entry(name, read.invoke(value)) } }
+            guarded { shape.forEach { (name, member) -> entry(name, read(value, name, member)) } }
             return end()
         }
         // The core says what is wrong with it.
@@ -313,7 +314,7 @@ internal class Values(
         failure: Throwable,
         whole: Int,
     ) {
-        if (!spelling) throw Refused("could not be read: ${failure.javaClass.name}", failure)
+        if (!spelling) throw unreadable(failure)
         out.length = whole
     }
 
@@ -429,13 +430,34 @@ internal class Values(
     }
 
     private fun members(value: Any) {
+        Shape.unboxed(value.javaClass)?.let { return inPlace(it.invoke(value)) }
         val shape = Shape.of(value.javaClass) ?: return unsendable(value)
-        held('{', '}', { shape.iterator() }) { (name, read), _ -> member(name, read.invoke(value)) }
+        held('{', '}', { shape.iterator() }) { (name, member), _ -> member(name, read(value, name, member)) }
     }
+
+    /** What a member of an object holds, or a refusal that names it. */
+    private fun read(
+        value: Any,
+        name: String,
+        member: Shape.Member,
+    ): Any? {
+        if (member.isOfKotlin) {
+            val what = "an unsigned number or a duration of Kotlin's, which its getter does not tell"
+            return if (spelling) "[$what]" else throw Refused("$what; send it as a string, or as a Long").under(name)
+        }
+        try {
+            return member.invoke(value)
+        } catch (e: Exception) {
+            throw if (spelling) e else unreadable(e).under(name)
+        }
+    }
+
+    private fun unreadable(failure: Throwable) = Refused("could not be read: ${failure.javaClass.name}", failure)
 
     private fun unsendable(value: Any) {
         if (!spelling) {
-            throw Refused("${nameOf(value)} has no form in JSON; send it as a string, a map or a record")
+            val instead = if (value is Duration) MILLISECONDS else "send it as a string, a map, a record or an object with getters"
+            throw Refused("${nameOf(value)} has no form in JSON; $instead")
         }
         val said = runCatching { value.toString() }
         said.onSuccess { text(it) }.onFailure {
@@ -450,6 +472,7 @@ internal class Values(
         /** So many values of a log record, a span or a step are written; the core keeps fewer. */
         private const val SPELLED_VALUES = 20_000
         private const val IN_PLACE = 64
+        private const val MILLISECONDS = "send its milliseconds, or in a configuration a string as \"30s\""
 
         /** A text with a lone surrogate, each of which becomes one byte that is no UTF-8: the core replaces it. */
         fun illFormed(text: String): ByteArray {

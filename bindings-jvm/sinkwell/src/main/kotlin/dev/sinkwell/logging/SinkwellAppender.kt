@@ -7,6 +7,8 @@ import ch.qos.logback.classic.spi.ThrowableProxyUtil
 import ch.qos.logback.core.UnsynchronizedAppenderBase
 import dev.sinkwell.Emitter
 import dev.sinkwell.internal.HostCall
+import dev.sinkwell.internal.Through
+import dev.sinkwell.internal.permitted
 
 /**
  * Logback's records (and so SLF4J's) as `log.record` events; see [SinkwellHandler]. Arguments, key-value pairs, markers and the
@@ -15,23 +17,34 @@ import dev.sinkwell.internal.HostCall
 public class SinkwellAppender
     @JvmOverloads
     constructor(
-        private val emitter: Emitter? = null,
+        emitter: Emitter? = null,
     ) : UnsynchronizedAppenderBase<ILoggingEvent>() {
-        /** The most that the words may be captured: `off` (the default), `redacted_summary`, `content_ref`, `raw`. */
+        private val through = Through(emitter, RECORDS)
+
+        /**
+         * The most that the words may be captured: `off` (the default), `redacted_summary`, `content_ref`, `raw`.
+         *
+         * @throws dev.sinkwell.InvalidArgumentException it is another; in a `logback.xml` a warning of Logback's own, and it stays `off`
+         */
         public var permit: String? = null
+            set(value) {
+                field = permitted(value)
+            }
 
         override fun append(event: ILoggingEvent) {
             if (event.loggerName == OWN || HostCall.isInside) return
-            publishing(emitter) {
-                mapOf(
-                    "level" to event.level.levelStr,
-                    "level_name" to event.level.levelStr,
-                    "logger" to event.loggerName,
-                    "time_unix_nano" to event.instant?.let { nanoseconds(it.epochSecond, it.nano) },
-                    "permit" to permit,
-                    "message" to readable { event.formattedMessage },
-                    "attributes" to attributes(event),
-                    "exception" to event.throwableProxy?.let(::exception),
+            through.emit { emitter ->
+                emitter.emitLog(
+                    mapOf(
+                        "level" to event.level.levelStr,
+                        "level_name" to event.level.levelStr,
+                        "logger" to event.loggerName,
+                        "time_unix_nano" to event.instant?.let { nanoseconds(it.epochSecond, it.nano) },
+                        "permit" to permit,
+                        "message" to readable { event.formattedMessage },
+                        "attributes" to attributes(event),
+                        "exception" to event.throwableProxy?.let(::exception),
+                    ),
                 )
             }
         }

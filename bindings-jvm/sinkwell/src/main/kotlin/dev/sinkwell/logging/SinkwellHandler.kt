@@ -1,9 +1,9 @@
 package dev.sinkwell.logging
 
 import dev.sinkwell.Emitter
-import dev.sinkwell.Sinkwell
-import dev.sinkwell.SinkwellException
 import dev.sinkwell.internal.HostCall
+import dev.sinkwell.internal.Through
+import dev.sinkwell.internal.permitted
 import java.util.logging.Handler
 import java.util.logging.Level
 import java.util.logging.LogRecord
@@ -11,32 +11,38 @@ import java.util.logging.SimpleFormatter
 
 /**
  * Records of `java.util.logging` as `log.record` events. Message, parameters and an exception's text are people's words: content
- * parts, which leave the process only as far as [permit] and the content policy let them. No record is dropped for what it
+ * parts, which leave the process only as far as `permit` and the content policy let them. No record is dropped for what it
  * holds.
  *
- * @param emitter null: the process's default one
+ * @param emitter null: the process's default one; where that cannot be opened, the log hears of it once a minute
  * @param permit the most that the words may be captured: `off` (the default), `redacted_summary`, `content_ref`, `raw`
+ * @throws dev.sinkwell.InvalidArgumentException `permit` is another
  */
 public class SinkwellHandler
     @JvmOverloads
     constructor(
-        private val emitter: Emitter? = null,
-        private val permit: String? = null,
+        emitter: Emitter? = null,
+        permit: String? = null,
     ) : Handler() {
+        private val through = Through(emitter, RECORDS)
+        private val permit = permitted(permit)
+
         override fun publish(record: LogRecord) {
             // What sinkwell itself has to say would feed itself, and so would what a sink of the host's logs.
             if (!isLoggable(record) || record.loggerName == OWN || HostCall.isInside) return
-            publishing(emitter) {
-                mapOf(
-                    "level" to severity(record.level),
-                    "level_name" to record.level.name,
-                    "logger" to record.loggerName,
-                    "time_unix_nano" to nanoseconds(record.instant.epochSecond, record.instant.nano),
-                    "permit" to permit,
-                    "message" to SimpleFormatter().formatMessage(record),
-                    "attributes" to (record.parameters?.let { mapOf("parameters" to it) } ?: emptyMap<String, Any?>()),
-                    "exception" to record.thrown?.let(::described),
-                    "code" to mapOf("module" to record.sourceClassName, "function" to record.sourceMethodName),
+            through.emit { emitter ->
+                emitter.emitLog(
+                    mapOf(
+                        "level" to severity(record.level),
+                        "level_name" to record.level.name,
+                        "logger" to record.loggerName,
+                        "time_unix_nano" to nanoseconds(record.instant.epochSecond, record.instant.nano),
+                        "permit" to permit,
+                        "message" to SimpleFormatter().formatMessage(record),
+                        "attributes" to (record.parameters?.let { mapOf("parameters" to it) } ?: emptyMap<String, Any?>()),
+                        "exception" to record.thrown?.let(::described),
+                        "code" to mapOf("module" to record.sourceClassName, "function" to record.sourceMethodName),
+                    ),
                 )
             }
         }
@@ -60,6 +66,9 @@ public class SinkwellHandler
 /** The logger of sinkwell's own diagnostics. */
 internal const val OWN = "sinkwell"
 
+/** What is not emitted where no emitter can be opened. */
+internal const val RECORDS = "log records"
+
 internal fun nanoseconds(
     seconds: Long,
     nanos: Int,
@@ -79,15 +88,3 @@ internal fun readable(text: () -> String?): String? =
     } catch (e: Exception) {
         "[unreadable: it threw ${e.javaClass.simpleName}]"
     }
-
-/** Logging fails nobody; of what is refused the core counts and tells. */
-internal fun publishing(
-    emitter: Emitter?,
-    record: () -> Map<String, Any?>,
-) {
-    try {
-        (emitter ?: Sinkwell.default()).emitLog(record())
-    } catch (_: SinkwellException) {
-        // Counted and told by the core.
-    }
-}
