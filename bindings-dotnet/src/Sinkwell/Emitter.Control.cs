@@ -10,7 +10,9 @@ public sealed partial class Emitter
     /// Waits on this thread until every lane has delivered or declared what it was given. Inside a sink of your own it
     /// does not wait, as it would wait for itself.
     /// </summary>
-    /// <param name="timeout">How long at most; null: as long as it takes.</param>
+    /// <param name="timeout">
+    /// How long at most; null: five seconds; <see cref="Timeout.InfiniteTimeSpan"/>: as long as it takes.
+    /// </param>
     public unsafe IReadOnlyDictionary<string, LaneReport> Flush(TimeSpan? timeout = null)
     {
         SinkwellOwned bytes = default;
@@ -22,7 +24,7 @@ public sealed partial class Emitter
     }
 
     /// <summary>As <see cref="Flush"/>, without holding a thread of the pool.</summary>
-    /// <param name="timeout">How long at most; null: as long as it takes.</param>
+    /// <param name="timeout">As <see cref="Flush"/>.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public unsafe Task<IReadOnlyDictionary<string, LaneReport>> FlushAsync(
         TimeSpan? timeout = null, CancellationToken cancellationToken = default) =>
@@ -30,28 +32,50 @@ public sealed partial class Emitter
 
     /// <summary>
     /// Ends the emitter: what is queued is delivered, every stream closed, as far as the time allows. Later
-    /// emits are refused. Safe to call again.
+    /// emits are refused. Safe to call again. Inside a sink of your own it does not wait, as it would wait for itself: the lanes
+    /// end within that time, and the report says how they are now.
     /// </summary>
-    /// <param name="timeout">How long at most; null: as long as it takes.</param>
+    /// <param name="timeout">
+    /// How long at most; null: five seconds; <see cref="Timeout.InfiniteTimeSpan"/>: as long as it takes.
+    /// </param>
     public unsafe IReadOnlyDictionary<string, LaneReport> Shutdown(TimeSpan? timeout = null)
     {
         SinkwellOwned bytes = default;
         SinkwellError error = default;
         _ended = true;
+        if (HostCall.IsInside)
+        {
+            EndAside(timeout);
+            return Flush(TimeSpan.Zero);
+        }
         using var lease = new Lease(_handle);
         Native.Check(
-            NativeMethods.sinkwell_shutdown(lease.Emitter, Native.Milliseconds(timeout), &bytes, &error), ref error);
+            NativeMethods.sinkwell_shutdown(lease.Emitter, HostCall.Limit(timeout), &bytes, &error), ref error);
         return Reports.Lanes(Native.Take(ref bytes));
     }
 
+    /// <summary>Has it end, and waits for nothing.</summary>
+    private unsafe void EndAside(TimeSpan? timeout)
+    {
+        SinkwellError error = default;
+        using var lease = new Lease(_handle);
+        var limit = Native.Milliseconds(timeout ?? Lifetime.Limit);
+        Native.Check(NativeMethods.sinkwell_shutdown_on(lease.Emitter, limit, 0, EmitterHandle.NobodyWaits, &error), ref error);
+    }
+
     /// <summary>As <see cref="Shutdown"/>, without holding a thread of the pool.</summary>
-    /// <param name="timeout">How long at most; null: as long as it takes.</param>
+    /// <param name="timeout">As <see cref="Shutdown"/>.</param>
     /// <param name="cancellationToken">Ends the wait; the shutdown goes on.</param>
     public unsafe Task<IReadOnlyDictionary<string, LaneReport>> ShutdownAsync(
         TimeSpan? timeout = null, CancellationToken cancellationToken = default)
     {
         _ended = true;
-        return Aside(&NativeMethods.sinkwell_shutdown_on, Native.Milliseconds(timeout), cancellationToken);
+        if (HostCall.IsInside)
+        {
+            EndAside(timeout);
+            return FlushAsync(TimeSpan.Zero, cancellationToken);
+        }
+        return Aside(&NativeMethods.sinkwell_shutdown_on, HostCall.Limit(timeout), cancellationToken);
     }
 
     /// <summary>

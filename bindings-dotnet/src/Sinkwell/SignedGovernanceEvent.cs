@@ -138,8 +138,8 @@ public sealed class SignedGovernanceEvent
     /// <param name="keys">Whom to trust, by key id.</param>
     public bool Verify(IReadOnlyDictionary<string, TrustedKey> keys) => Verifier.VerifyEnvelope(_bytes, keys);
 
-    /// <summary>The envelope as on the wire.</summary>
-    public override string ToString() => System.Text.Encoding.UTF8.GetString(_bytes);
+    /// <summary>Names the envelope, by type, id and place, and never its data; <see cref="Bytes"/> is the line.</summary>
+    public override string ToString() => $"{Type} {Id} {StreamId}/{Sequence}";
 
     private string? Text(string name) => Root.TryGetProperty(name, out var value) ? value.GetString() : null;
 

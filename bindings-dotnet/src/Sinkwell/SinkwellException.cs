@@ -64,4 +64,5 @@ internal static class ErrorCodes
     internal const int InvalidConfig = 1;
     internal const int InvalidEvent = 2;
     internal const int InvalidArgument = 3;
+    internal const int Closed = 7;
 }

@@ -171,6 +171,93 @@ public sealed class ContextTests
         Assert.Empty(Emitter.FlushDefault(Long));
     }
 
+    /// <summary>Configure waits for the sink.</summary>
+    [Fact]
+    public async Task A_sink_that_emits_while_the_default_emitter_is_replaced_is_answered_at_once()
+    {
+        var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var replaced = false;
+        Exception? answer = null;
+        var sink = new Calling(async envelope =>
+        {
+            if (envelope.Type == "com.example.first")
+            {
+                entered.SetResult();
+                while ((answer = Record.Exception(() => Emitter.Default.Put("com.example.inside"))) is null && !Volatile.Read(ref replaced))
+                {
+                    await Task.Yield();
+                }
+            }
+        });
+        Emitter.Configure(Configurations.Null(), new() { Sinks = [sink] });
+        Emitter.Default.Put("com.example.first");
+        await entered.Task.WaitAsync(Long);
+        var now = Emitter.Configure(Configurations.Null());
+        Volatile.Write(ref replaced, true);
+        Assert.IsType<EmitterClosedException>(answer);
+        Assert.Same(now, Emitter.Default);
+        await Emitter.ShutdownDefaultAsync(Long);
+    }
+
+    [Fact]
+    public async Task A_logger_that_emits_while_the_default_emitter_opens_opens_no_other()
+    {
+        using var folder = new TemporaryFolder();
+        Exception? answer = null;
+        var told = 0;
+
+        void Listen(DiagnosticLevel level, string message)
+        {
+            if (message.Contains("no lane is durable", StringComparison.Ordinal))
+            {
+                answer = Record.Exception(() => Emitter.Default.Put("com.example.log"));
+                told++;
+            }
+        }
+
+        SinkwellDiagnostics.Written += Listen;
+        try
+        {
+            var journal = ("journal", (object?)Configurations.Map(("dir", folder.File("journal"))));
+            var now = Emitter.Configure(Configurations.Null(journal));
+            Assert.True(told > 0);
+            Assert.IsType<EmitterClosedException>(answer);
+            Assert.Same(now, Emitter.Default);
+        }
+        finally
+        {
+            SinkwellDiagnostics.Written -= Listen;
+            await Emitter.ShutdownDefaultAsync(Long);
+        }
+    }
+
+    [Fact]
+    public async Task Nothing_is_opened_from_inside_a_sink()
+    {
+        Exception? used = null, configured = null;
+        var sink = new Calling(envelope =>
+        {
+            used = Record.Exception(() => Emitter.Default);
+            configured = Record.Exception(() => Emitter.Configure(Configurations.Null()));
+            return Task.CompletedTask;
+        });
+        await Emitter.ShutdownDefaultAsync(Long);
+        await using var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [sink] });
+        await emitter.Emit("com.example.x").DeliveredAsync().WaitAsync(Long);
+        Assert.IsType<EmitterClosedException>(used);
+        Assert.IsType<InvalidArgumentException>(configured);
+    }
+
+    private sealed class Calling(Func<SignedGovernanceEvent, Task> call) : IGovernanceEventSink
+    {
+        public string Name => "calling";
+
+        public IReadOnlySet<SinkClass> Classes { get; } = new HashSet<SinkClass> { SinkClass.Debug };
+
+        public Task EmitAsync(SignedGovernanceEvent envelope, CancellationToken cancellationToken = default) =>
+            envelope.IsOwn ? Task.CompletedTask : call(envelope);
+    }
+
     private static IEnumerable<JsonElement> Events(string file) => File.ReadAllLines(file)
         .Select(static line => JsonDocument.Parse(line).RootElement)
         .Where(static envelope => !envelope.TryGetProperty("origin", out _));

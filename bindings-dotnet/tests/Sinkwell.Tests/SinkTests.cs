@@ -31,7 +31,7 @@ public sealed class SinkTests
             Assert.Equal((receipt.Id, ending.Sequence, ending.Hash, ending.StreamId), (got.Id, got.Sequence, got.IdempotencyKey, got.StreamId));
             Assert.True(got.Verify(new Dictionary<string, TrustedKey> { ["k1"] = "hmac:" + key }));
             Assert.False(got.Verify(new Dictionary<string, TrustedKey> { ["k1"] = TrustedKey.FromBytes((byte[])[.. "hmac:"u8, .. new byte[32]]) }));
-            Assert.Equal(got.ToString(), System.Text.Encoding.UTF8.GetString(got.Bytes.Span));
+            Assert.Equal($"dev.sinkwell.policy.decision {got.Id} {got.StreamId}/{got.Sequence}", got.ToString());
         }
         var report = Verifier.VerifyBytes(
             sink.Events.SelectMany(static e => e.Bytes.ToArray().Append((byte)'\n')).ToArray(),
@@ -51,7 +51,46 @@ public sealed class SinkTests
         Assert.Equal("delivered", endings["flaky"]!.State);
         Assert.Equal("delivered", endings["steady"]!.State);
         Assert.True(emitter.Counters()["flaky"].Retried > 0);
-        Assert.DoesNotContain(steady.Events, static e => e.ToString().Contains("secret text", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            steady.Events,
+            static e => System.Text.Encoding.UTF8.GetString(e.Bytes.Span).Contains("secret text", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_shutdown_inside_a_sink_does_not_wait_for_itself(bool aside)
+    {
+        Emitter? emitter = null;
+        long pending = -1;
+        var opened = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var sink = new Recording("mine", async e =>
+        {
+            if (!e.IsOwn)
+            {
+                await opened.Task;
+                var limit = TimeSpan.FromMinutes(1);
+                var report = aside ? await emitter!.ShutdownAsync(limit) : emitter!.Shutdown(limit);
+                pending = report["mine"].Pending;
+            }
+        });
+        emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [sink] });
+        opened.SetResult();
+        var endings = await emitter.Emit("com.example.x").DeliveredAsync().WaitAsync(Long);
+        Assert.Equal("delivered", endings["mine"]!.State);
+        Assert.True(pending > 0);
+        Assert.Equal(0, (await emitter.ShutdownAsync(Long))["mine"].Pending);
+    }
+
+    [Fact]
+    public async Task A_shutdown_without_a_timeout_takes_five_seconds_while_a_sink_is_down()
+    {
+        var released = new TaskCompletionSource();
+        var sink = new Recording("mine", e => e.IsOwn ? Task.CompletedTask : released.Task);
+        var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [sink] });
+        emitter.Emit("com.example.x");
+        Assert.True((await emitter.ShutdownAsync().WaitAsync(Long))["mine"].Pending > 0);
+        released.SetResult();
     }
 
     /// <summary>What a batch sink may answer, besides a list of as many answers as events, or null.</summary>

@@ -10,12 +10,15 @@ internal sealed unsafe class EmitterHandle : SafeHandle
 
     public override bool IsInvalid => handle == 0;
 
+    /// <summary>What is told that a shutdown is over which nobody waits for.</summary>
+    internal static delegate* unmanaged[Cdecl]<ulong, int, SinkwellBytes, void> NobodyWaits => &Ended;
+
     protected override bool ReleaseHandle()
     {
         var emitter = (SinkwellEmitter*)handle;
         // The thread that this starts holds the emitter, so that freeing the handle waits for nothing.
         // Without a thread to be had, freeing the handle shuts it down here.
-        _ = NativeMethods.sinkwell_shutdown_on(emitter, Lifetime.LimitMilliseconds, 0, &Ended, null);
+        _ = NativeMethods.sinkwell_shutdown_on(emitter, Lifetime.LimitMilliseconds, 0, NobodyWaits, null);
         NativeMethods.sinkwell_emitter_free(&emitter);
         return true;
     }

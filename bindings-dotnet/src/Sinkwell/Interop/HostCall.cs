@@ -19,5 +19,5 @@ internal static class HostCall
     internal static void Leave() => Inside.Value = false;
 
     /// <summary>How long a flush may wait, in milliseconds.</summary>
-    internal static ulong Limit(TimeSpan? timeout) => IsInside ? 0 : Native.Milliseconds(timeout);
+    internal static ulong Limit(TimeSpan? timeout) => IsInside ? 0 : Native.Milliseconds(timeout ?? Lifetime.Limit);
 }
