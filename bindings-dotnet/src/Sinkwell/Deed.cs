@@ -35,6 +35,7 @@ public sealed class Deed
     internal Deed(DeedHandle handle) => _handle = handle;
 
     /// <summary>The intent's id, which the result has as <c>causationid</c>.</summary>
+    /// <exception cref="InvalidArgumentException">The deed has ended.</exception>
     public unsafe string Id
     {
         get
@@ -43,7 +44,7 @@ public sealed class Deed
             var id = stackalloc byte[128];
             ulong length = 0;
             SinkwellError error = default;
-            using var lease = new Lease(_handle);
+            using var lease = Held();
             Native.Check(NativeMethods.sinkwell_deed_id(lease.Deed, id, &length, &error), ref error);
             return Native.Text(id, length);
         }
@@ -80,8 +81,20 @@ public sealed class Deed
 
     private unsafe void Say(EventDraft draft)
     {
-        using var lease = new Lease(_handle);
+        using var lease = Held();
         draft.Say(lease.Deed);
+    }
+
+    private Lease Held()
+    {
+        try
+        {
+            return new Lease(_handle);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw SinkwellException.Of(ErrorCodes.InvalidArgument, "the deed has ended; only its act can use it", "deed");
+        }
     }
 }
 

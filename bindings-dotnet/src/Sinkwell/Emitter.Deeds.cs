@@ -78,7 +78,7 @@ public sealed partial class Emitter
             data,
             async (deed, token) =>
             {
-                await act(deed, token).ConfigureAwait(false);
+                await Started(act(deed, token), nameof(act)).ConfigureAwait(false);
                 return true;
             },
             options,
@@ -94,7 +94,7 @@ public sealed partial class Emitter
         T result;
         try
         {
-            result = await act(new Deed(handle), cancellationToken).ConfigureAwait(false);
+            result = await Started(act(new Deed(handle), cancellationToken), nameof(act)).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -104,6 +104,11 @@ public sealed partial class Emitter
         await End(handle, OutcomeOf(null), null).ConfigureAwait(false);
         return result;
     }
+
+    /// <summary>The task that the program's own code returned.</summary>
+    private static TTask Started<TTask>(TTask? task, string what)
+        where TTask : Task =>
+        task ?? throw SinkwellException.Of(ErrorCodes.InvalidArgument, "it returned null instead of a task", what);
 
     private async Task<DeedHandle> Begin(EventDraft draft, DeedTerms terms, CancellationToken cancellationToken)
     {

@@ -81,7 +81,7 @@ public sealed partial class Emitter
             SinkwellContext.Within(intent.Options.Run, call.Id);
             try
             {
-                result = await act(call, token).ConfigureAwait(false);
+                result = await Started(act(call, token), nameof(act)).ConfigureAwait(false);
             }
             catch (Exception e)
             {

@@ -38,7 +38,7 @@ public sealed partial class Emitter
         var since = Stopwatch.GetTimestamp();
         try
         {
-            var result = await call().ConfigureAwait(false);
+            var result = await Started(call(), nameof(call)).ConfigureAwait(false);
             Told(tool, since, null);
             return result;
         }
@@ -70,7 +70,7 @@ public sealed partial class Emitter
         ArgumentNullException.ThrowIfNull(call);
         return ToolAsync<object?>(tool, async () =>
         {
-            await call().ConfigureAwait(false);
+            await Started(call(), nameof(call)).ConfigureAwait(false);
             return null;
         });
     }

@@ -97,6 +97,25 @@ public sealed class DeedTests
     }
 
     [Fact]
+    public async Task A_deed_that_has_ended_and_an_act_without_a_task_are_errors_of_ours()
+    {
+        var sink = new Siem();
+        await using var emitter = Emitter.Open(Required(), new() { Sinks = [sink] });
+        Deed? kept = null;
+        await emitter.DeedAsync("tool.invocation", Pay, (deed, _) =>
+        {
+            kept = deed;
+            return Task.CompletedTask;
+        }).WaitAsync(Long);
+        var late = Assert.Throws<InvalidArgumentException>(() => kept!.Result([("late", 1)]));
+        Assert.Contains("has ended", late.Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidArgumentException>(() => kept!.Id);
+        await Assert.ThrowsAsync<InvalidArgumentException>(() => emitter.DeedAsync("tool.invocation", Pay, (_, _) => null!));
+        await Assert.ThrowsAsync<InvalidArgumentException>(() => emitter.DeedAsync<int>("tool.invocation", Pay, (_, _) => null!));
+        await Assert.ThrowsAsync<InvalidArgumentException>(() => emitter.ToolAsync<int>("pay", () => null!));
+    }
+
+    [Fact]
     public async Task What_the_act_throws_comes_through_and_is_the_outcome()
     {
         var sink = new Siem();
