@@ -48,7 +48,10 @@ public readonly struct Attr
     public static implicit operator Attr((string Key, long Value) member) =>
         new(member.Key, AttrKind.Integer, member.Value, null);
 
-    /// <summary>A member with a number; NaN and infinities are refused.</summary>
+    /// <summary>
+    /// A member with a number; NaN and infinities are refused. C# makes a double of a <c>float</c> and of a <c>ulong</c> in
+    /// brackets, with the digits of that; <see cref="Of"/> takes them as they are.
+    /// </summary>
     /// <param name="member">Its key and value.</param>
     public static implicit operator Attr((string Key, double Value) member) =>
         new(member.Key, AttrKind.Number, BitConverter.DoubleToInt64Bits(member.Value), null);

@@ -47,6 +47,25 @@ public sealed partial class AttrTests
     }
 
     [Fact]
+    public async Task Small_floats_are_their_own_digits_and_arrays_of_several_dimensions_are_nested()
+    {
+        var sink = new Kept();
+        await using (var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [sink] }))
+        {
+            emitter.Put("com.example.x", Configurations.Map(
+                ("a", 0.1f), ("b", (Half)0.1), ("c", new[,] { { 1, 2 }, { 3, 4 } }), ("d", new string[1, 2, 0]), ("e", new float[] { 16777216f, -0.5f })));
+            emitter.Put(
+                "com.example.x",
+                [Attr.Of("a", 0.1f), Attr.Of("b", (Half)0.1), Attr.Of("c", new[,] { { 1, 2 }, { 3, 4 } }), Attr.Of("d", new int[1, 2, 0]), Attr.Of("e", new[] { 16777216f, -0.5f })]);
+            Assert.Throws<InvalidEventException>(() => emitter.Put("com.example.x", Configurations.Map(("a", Half.PositiveInfinity))));
+            emitter.Flush(Long);
+        }
+        Assert.Equal(
+            ["""{"a":0.1,"b":0.1,"c":[[1,2],[3,4]],"d":[[[],[]]],"e":[16777216,-0.5]}"""],
+            sink.Data.Distinct());
+    }
+
+    [Fact]
     public async Task Ids_times_decimals_and_enums_are_values()
     {
         var sink = new Kept();

@@ -48,6 +48,38 @@ public sealed partial class RefusedTests : IDisposable
     }
 
     [Fact]
+    public void A_sequence_without_an_end_by_the_most_that_an_event_may_be()
+    {
+        static IEnumerable<object?> Endless()
+        {
+            while (true)
+            {
+                yield return 1;
+            }
+        }
+
+        static IEnumerable<KeyValuePair<string, object?>> Members()
+        {
+            for (var i = 0; ; i++)
+            {
+                yield return new($"m{i}", i);
+            }
+        }
+
+        var before = 0;
+        foreach (var data in (object?[])[Endless(), Members(), new object?[] { Endless() }])
+        {
+            var error = Assert.Throws<InvalidEventException>(() => _emitter.Emit("com.example.x", Configurations.Map(("a", data))));
+            Assert.Equal("data", error.Where);
+            Assert.Contains("without an end", error.Message, StringComparison.Ordinal);
+            Assert.Null(error.InnerException);
+            AssertGoesOn(before++);
+        }
+        var refused = Assert.Throws<InvalidConfigException>(() => Emitter.Open(Configurations.Map(("lanes", Endless()))));
+        Assert.Contains("without an end", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_lone_surrogate_in_a_key()
     {
         var error = Assert.Throws<InvalidEventException>(() => _emitter.Emit("com.example.x", Configurations.Map(("\ud800", 1))));

@@ -14,12 +14,23 @@ internal readonly record struct TextSpan(bool Present, int Start, int Length)
         Present ? new SinkwellBytes { data = start + Start, len = (ulong)Length } : default;
 }
 
+/// <summary>What is written is more than any event may be: a sequence without an end, for example.</summary>
+internal sealed class TooMuchException()
+    : Exception($"longer than {MostBytes >> 20} MiB, or without an end; nothing is truncated: send less, or a reference")
+{
+    /// <summary>The most bytes that an event's data, or a document, are written as.</summary>
+    internal const int MostBytes = 64 << 20;
+}
+
 /// <summary>Bytes that grow at their end.</summary>
 internal sealed class Buffer : IBufferWriter<byte>
 {
     internal byte[] Bytes { get; private set; } = new byte[1024];
 
     internal int Length { get; private set; }
+
+    /// <summary>How long it may become.</summary>
+    internal int Most { get; set; } = int.MaxValue;
 
     internal TextSpan Since(int start) => new(true, start, Length - start);
 
@@ -146,6 +157,10 @@ internal sealed class Buffer : IBufferWriter<byte>
         var needed = checked(Length + Math.Max(more, 256));
         if (needed > Bytes.Length)
         {
+            if (needed > Most)
+            {
+                throw new TooMuchException();
+            }
             var grown = new byte[Math.Max(needed, (int)Math.Min(2L * Bytes.Length, Array.MaxLength))];
             Bytes.AsSpan(0, Length).CopyTo(grown);
             Bytes = grown;

@@ -20,6 +20,10 @@ internal sealed class ContractWriter : IDisposable
         {
             throw SinkwellException.Of(refusal, Native.LoneSurrogate, root);
         }
+        catch (TooMuchException e)
+        {
+            throw SinkwellException.Of(refusal, e.Message, root);
+        }
         catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException)
         {
             throw SinkwellException.Of(refusal, $"{typeof(T).Name} has no JSON form: {e.Message}", root, e);
@@ -51,6 +55,7 @@ internal static class DataJson
     /// <summary>A value of .NET's as JSON text at the buffer's end.</summary>
     internal static void Write(Buffer output, object? value, int refusal, string root)
     {
+        output.Most = TooMuchException.MostBytes;
         using var json = new Utf8JsonWriter(output, Options);
         new DataWriter<JsonOutput>(new JsonOutput(json), root).Write(value, refusal);
         json.Flush();

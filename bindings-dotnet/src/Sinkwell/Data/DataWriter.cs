@@ -42,6 +42,10 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
         {
             throw Refused(e.Message, refusal);
         }
+        catch (TooMuchException e)
+        {
+            throw SinkwellException.Of(refusal, e.Message, root.Length == 0 ? null : root);
+        }
         catch (Exception e) when (e is not SinkwellException)
         {
             // The program's own code, which runs while values are read: a getter, an enumerator.
@@ -79,6 +83,10 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
         catch (RefusedValueException e)
         {
             throw Refused(e.Message, refusal);
+        }
+        catch (TooMuchException e)
+        {
+            throw SinkwellException.Of(refusal, e.Message, root.Length == 0 ? null : root);
         }
         catch (Exception e) when (e is not SinkwellException)
         {
@@ -207,11 +215,8 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
             case IDictionary map:
                 Map(map);
                 break;
-            case float number:
-                Number(number);
-                break;
-            case Half number:
-                Number((double)number);
+            case float or Half:
+                Short((IFormattable)value);
                 break;
             case uint or short or ushort or byte or sbyte:
                 _output.Integer(Convert.ToInt64(value, CultureInfo.InvariantCulture));
@@ -233,6 +238,9 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
                 break;
             case Enum named:
                 _output.Text(named.ToString());
+                break;
+            case Array { Rank: > 1 } array:
+                List(Rows.Of(array));
                 break;
             case IEnumerable list:
                 List(list);
@@ -283,6 +291,16 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
             throw new RefusedValueException(NotANumber);
         }
         _output.Number(number);
+    }
+
+    /// <summary>A number of fewer digits than a double has, by its own: as a double it would have some that nobody wrote.</summary>
+    private void Short(IFormattable number)
+    {
+        if (number is float single ? !float.IsFinite(single) : !Half.IsFinite((Half)number))
+        {
+            throw new RefusedValueException(NotANumber);
+        }
+        _output.Json(number.ToString("R", CultureInfo.InvariantCulture));
     }
 
     /// <summary>As the text has it: duplicate keys and lone surrogates too are the core's to refuse.</summary>

@@ -45,6 +45,7 @@ internal sealed unsafe class EventDraft : IDisposable
 
     public void Dispose()
     {
+        _buffer.Most = int.MaxValue;
         _buffer.Reset(KeptBytes);
         Array.Clear(_parts, 0, _partCount);
         _partCount = 0;
@@ -81,7 +82,7 @@ internal sealed unsafe class EventDraft : IDisposable
     {
         if (data is not null)
         {
-            var start = _buffer.Length;
+            var start = Bounded();
             _data.Write(data, ErrorCodes.InvalidEvent);
             Says(start, NativeConstants.DataValues);
         }
@@ -90,7 +91,7 @@ internal sealed unsafe class EventDraft : IDisposable
 
     internal EventDraft WithData(ReadOnlySpan<Attr> data)
     {
-        var start = _buffer.Length;
+        var start = Bounded();
         _data.Write(data, ErrorCodes.InvalidEvent);
         Says(start, NativeConstants.DataValues);
         return this;
@@ -98,7 +99,7 @@ internal sealed unsafe class EventDraft : IDisposable
 
     internal EventDraft WithData<T>(T data, JsonTypeInfo<T> contract)
     {
-        var start = _buffer.Length;
+        var start = Bounded();
         (_contracts ??= new()).Write(_buffer, data, contract, ErrorCodes.InvalidEvent, Root);
         Says(start, NativeConstants.DataJson);
         return this;
@@ -189,8 +190,16 @@ internal sealed unsafe class EventDraft : IDisposable
         }
     }
 
+    /// <summary>Begins the data, which has a bound of its own: content parts may be larger.</summary>
+    private int Bounded()
+    {
+        _buffer.Most = (int)Math.Min((long)_buffer.Length + TooMuchException.MostBytes, int.MaxValue);
+        return _buffer.Length;
+    }
+
     private void Says(int start, byte form)
     {
+        _buffer.Most = int.MaxValue;
         _said = _buffer.Since(start);
         _form = form;
     }

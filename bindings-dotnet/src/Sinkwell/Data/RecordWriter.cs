@@ -126,6 +126,9 @@ internal sealed class RecordWriter
             case float number:
                 Single(number);
                 break;
+            case Half number when Half.IsFinite(number):
+                Text('j', number.ToString("R", CultureInfo.InvariantCulture));
+                break;
             case Half number:
                 Single((float)number);
                 break;
@@ -158,6 +161,9 @@ internal sealed class RecordWriter
                 break;
             case Guid or DateTimeOffset or DateTime or DateOnly or TimeOnly or Enum or char or TimeSpan:
                 Text('s', Formatted(value));
+                break;
+            case Array { Rank: > 1 } array:
+                List(Rows.Of(array));
                 break;
             case IEnumerable list:
                 List(list);
