@@ -73,7 +73,7 @@ internal static class Candidates
     private static Candidate Ours(string document, Func<Emitter, Action<long>>? through = null)
     {
         var emitter = Emitter.OpenText(document);
-        return new((through ?? ByPairs)(emitter), () => emitter.Flush(), () => Ended(emitter));
+        return new((through ?? ByPairs)(emitter), () => emitter.Flush(TimeSpan.FromMinutes(1)), () => Ended(emitter));
     }
 
     private static Figures Ended(Emitter emitter)
@@ -132,7 +132,7 @@ internal static class Candidates
         var emitter = services.GetRequiredService<Emitter>();
         return new(
             Attributes(services.GetRequiredService<ILoggerFactory>()),
-            () => emitter.Flush(),
+            () => emitter.Flush(TimeSpan.FromMinutes(1)),
             () => Ended(emitter));
     }
 

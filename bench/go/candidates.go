@@ -99,6 +99,8 @@ func ours(document string, event func(int64, []sinkwell.Attr) sinkwell.Event) (c
 	return candidate{
 		emit: func(n int64) error { return emitter.Put(ctx, event(n, room)) },
 		flush: func() error {
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
 			_, err := emitter.Flush(ctx)
 			return err
 		},
