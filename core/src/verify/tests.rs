@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::chain::{Added, Budget, Chain, Link, Marks};
 use super::place::Place;
 use super::ranges::Ranges;
-use super::{FindingKind, Options, Verdict, Verifier, verify_envelope};
+use super::{FindingKind, Options, TrustedKey, Verdict, Verifier, verify_envelope};
 use crate::error::ErrorKind;
 
 const SOUND: &str = include_str!("../../../tests/vectors/verify/sound_hmac_sha256.json");
@@ -31,6 +31,35 @@ fn a_line_of_any_length_costs_no_more_than_the_limit() {
     assert_eq!(report.findings[0].place.as_deref(), Some("in:6"));
     assert!(report.findings[0].note.contains("268435456 bytes"), "{}", report.findings[0].note);
     assert_eq!(report.findings[1].place.as_deref(), Some("in:7"));
+}
+
+#[test]
+fn the_first_line_says_that_a_key_was_not_given_where_nothing_else_was_found() {
+    let report = |id: &str, strict: bool, lines: &[String]| {
+        let bytes: Vec<u8> = (0..32).collect();
+        let key = TrustedKey::new(id, crate::key::VerifyingKey::hmac(&bytes).unwrap());
+        let mut verifier = Verifier::new(Options { keys: vec![key], strict, ..Options::default() });
+        verifier.read(&mut (lines.join("\n") + "\n").as_bytes(), "in").unwrap();
+        verifier.finish().unwrap()
+    };
+    let lines = sound_lines();
+    let text = report("k1", false, &lines).to_string();
+    assert!(text.starts_with("sound: "), "{text}");
+    assert!(text.contains(", closed\n"), "{text}");
+    // Its id was mistyped.
+    for strict in [false, true] {
+        let found = report("k2", strict, &lines);
+        assert_eq!(found.verdict, Verdict::Findings);
+        let text = found.to_string();
+        let first = "findings: signed by the key \"k1\", which was not given, so nobody can tell whether this is what was \
+                     sealed (give --key ID=FILE)\n";
+        assert!(text.starts_with(first), "{text}");
+        assert!(text.contains(", its end unchecked\n"), "{text}");
+    }
+    let mut more = lines.clone();
+    more.push("not an envelope".to_owned());
+    let text = report("k2", false, &more).to_string();
+    assert!(text.starts_with("findings: this is not what was sealed"), "{text}");
 }
 
 #[test]

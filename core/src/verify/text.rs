@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::report::{Finding, Report, StreamReport, Verdict};
+use super::report::{Finding, FindingKind, Report, StreamReport, Verdict, Weight};
 use crate::terminal::Safe;
 
 /// How many findings of one stream are printed; all are in the JSON form.
@@ -18,9 +18,15 @@ impl fmt::Display for Report {
             }
             Verdict::Findings => "this is not what was sealed, or not all of it; see below",
         };
-        match self.verdict {
-            Verdict::Sound if self.open > 0 => self.open_ends(f)?,
-            verdict => writeln!(f, "{}: {meaning}", verdict.name())?,
+        match (self.verdict, self.signed_by_others()) {
+            (Verdict::Sound, _) if self.open > 0 => self.open_ends(f)?,
+            (verdict, Some(who)) => writeln!(
+                f,
+                "{}: {}, so nobody can tell whether this is what was sealed (give --key ID=FILE)",
+                verdict.name(),
+                Safe(&who)
+            )?,
+            (verdict, None) => writeln!(f, "{}: {meaning}", verdict.name())?,
         }
         write!(
             f,
@@ -61,6 +67,31 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// Who signed it, where nothing else was found than that this key was not given: as often as not, its id was mistyped.
+    fn signed_by_others(&self) -> Option<String> {
+        let counts = |finding: &&Finding| match finding.kind.weight() {
+            Weight::Finding => true,
+            // They count with `strict`; a lane that is missed, also where it was named.
+            Weight::Note => self.strict || finding.kind == FindingKind::MissingLane,
+            Weight::Incomplete => false,
+        };
+        let mut found = self.all_findings().filter(counts);
+        let first = found.next().filter(|first| first.kind == FindingKind::UnknownKey)?;
+        let mut who = first.note.as_str();
+        for finding in found {
+            if finding.kind != FindingKind::UnknownKey {
+                return None;
+            }
+            if finding.note != who {
+                who = "signed by keys that were not given";
+            }
+        }
+        let ranges = self.all_findings().filter(|finding| finding.kind == FindingKind::UnknownKey);
+        let length = |finding: &Finding| Some(finding.to?.saturating_sub(finding.from?).saturating_add(1));
+        let all = ranges.map(|finding| length(finding).unwrap_or(0)).fold(0, u64::saturating_add);
+        Some(if all < self.envelopes { format!("in part {who}") } else { who.to_owned() })
+    }
+
     /// The first line of what is sound, where streams are open.
     fn open_ends(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// Ends that are named in the first line; each stream's own lines say the rest.
@@ -97,8 +128,23 @@ impl fmt::Display for StreamReport {
                 Safe(&last.time)
             )?;
         }
-        writeln!(f, ", {}", if self.closed { "closed" } else { "open" })?;
+        let last = self.last.as_ref().map_or(0, |last| last.sequence);
+        let end = match self.is_unchecked_from(last) {
+            _ if self.closed => "closed",
+            true => "its end unchecked",
+            false => "open",
+        };
+        writeln!(f, ", {end}")?;
         list(f, &self.findings)
+    }
+}
+
+impl StreamReport {
+    /// Whether what stands at `sequence` or behind it is signed by a key that was not given: it may say that the stream was
+    /// closed.
+    fn is_unchecked_from(&self, sequence: u64) -> bool {
+        let reaches = |finding: &Finding| finding.to.is_some_and(|to| to >= sequence);
+        self.findings.iter().any(|finding| finding.kind == FindingKind::UnknownKey && reaches(finding))
     }
 }
 
