@@ -226,6 +226,14 @@ pub fn configure_default_with(
     env: &dyn Env,
     find: &mut dyn FnMut(&str) -> Result<Option<HostSinkSpec>>,
 ) -> Result<Arc<Emitter>> {
+    configure_default_as(|| options(opening, env, find))
+}
+
+/// As [`configure_default`], with what `options` gives.
+///
+/// # Errors
+/// Those of `options`, and as [`configure_default`].
+pub fn configure_default_as(options: impl FnOnce() -> Result<Options>) -> Result<Arc<Emitter>> {
     let opening_now = OPENING.get();
     let _one = lock(&opening_now);
     if open_default().is_some() {
@@ -233,7 +241,7 @@ pub fn configure_default_with(
             "the default emitter is open already; configure it before the first event, or shut it down first",
         ));
     }
-    let options = Arc::new(options(opening, env, find)?);
+    let options = Arc::new(options()?);
     let emitter = Arc::new(Emitter::open_by(Arc::clone(&options))?);
     CONFIGURED.store(Some(options));
     DEFAULT.store(Some(Arc::clone(&emitter)));

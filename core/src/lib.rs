@@ -15,6 +15,7 @@
 //! | `opentelemetry` | the OpenTelemetry SDK's spans |
 //! | `through` | the emitter that these emit through, and what they leave out |
 //! | `simple` | two lines: an event from values, through the process's default emitter |
+//! | `active` | the trace context of the code that emits |
 //! | `host` | what every binding needs: opening with host sinks, reports as JSON, the default emitter |
 //! | `doctor` | looks at a configuration and says what would go wrong |
 //! | `vacuum` | events out of log streams |
@@ -55,6 +56,7 @@
 
 // What is hidden serves the command and the bindings, which are released with the core, and is no part of the interface:
 // `core/public-api.txt` says what is, and `scripts/lint-rust.sh` holds it.
+mod active;
 mod async_sink;
 #[doc(hidden)]
 pub mod bridge;
@@ -115,6 +117,11 @@ pub mod verify;
 #[cfg(test)]
 mod testing;
 
+// The examples of the project's own page are tried as well.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 pub use async_sink::{AsyncSink, GovernanceEventSink, SinkError, Task, open};
 pub use emitter::{
     Attempt, Drained, Emitter, HostSink, LaneReport, Metric, MetricKind, MetricPoint, Options,
@@ -126,5 +133,5 @@ pub use event::EventInput;
 pub use receipt::Receipt;
 pub use seam::{fork, sqlite};
 pub use signed::SignedGovernanceEvent;
-pub use simple::{Event, emit, shutdown};
+pub use simple::{Event, configure, default_emitter, emit, flush, shutdown};
 pub use sinks::{audit_chain as audit, memory, otlp};

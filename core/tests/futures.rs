@@ -205,6 +205,33 @@ fn errors_are_what_other_crates_expect() {
     assert_eq!(std::error::Error::source(&error).map(ToString::to_string).as_deref(), Some("why"));
 }
 
+#[test]
+fn why_a_deed_has_no_result_is_found_in_the_chain_of_its_error() {
+    type Deed = sinkwell::deed::DeedError<Failing>;
+
+    fn first<'a, E: std::error::Error + 'static>(
+        error: &'a (dyn std::error::Error + 'static),
+    ) -> Option<&'a E> {
+        std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
+    }
+
+    let refused = Deed::Refused(Error::invalid_event("no").at("data"));
+    assert_eq!(first::<Error>(&refused).map(Error::kind), Some(ErrorKind::InvalidEvent));
+    assert_eq!(refused.to_string(), "the act did not run: invalid_event: data: no");
+    let failed = Deed::Failed(Failing(std::io::Error::other("why")));
+    assert_eq!(first::<Failing>(&failed).map(ToString::to_string).as_deref(), Some("it failed"));
+    assert_eq!(first::<std::io::Error>(&failed).map(ToString::to_string).as_deref(), Some("why"));
+    assert_eq!(failed.to_string(), "the act ran and failed: it failed");
+
+    // An error that holds any other: what it held is what it holds.
+    type Any = Box<dyn std::error::Error + Send + Sync>;
+    let flat = sinkwell::deed::DeedError::<Any>::Refused(Error::invalid_event("no")).flatten();
+    assert!(flat.is::<Error>());
+    let flat =
+        sinkwell::deed::DeedError::<Any>::Failed(Failing(std::io::Error::other("why")).into()).flatten();
+    assert!(flat.is::<Failing>());
+}
+
 #[derive(Debug)]
 struct Failing(std::io::Error);
 

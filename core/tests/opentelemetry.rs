@@ -9,12 +9,13 @@ use opentelemetry::{Array, Context, KeyValue, StringValue, Value as Given};
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor as _};
 use sinkwell::config::{Config, Source};
+use sinkwell::event::Trace;
 use sinkwell::json::Value;
 use sinkwell::memory::MemorySink;
 use sinkwell::opentelemetry::SpanProcessor;
 use sinkwell::seam::SystemEnv;
 use sinkwell::sink::{Answers, Envelope, Failure, FailureKind, Sink};
-use sinkwell::{Emitter, HostSink, Options, SignedGovernanceEvent};
+use sinkwell::{Emitter, Event, HostSink, Options, SignedGovernanceEvent};
 
 fn emitter() -> (Arc<Emitter>, MemorySink) {
     emitter_of(MemorySink::default(), true)
@@ -164,4 +165,26 @@ fn what_is_traced_has_the_context_of_the_active_span() {
     assert_eq!(types(&events), ["log.record", "log.record"]);
     assert!(events[0].traceparent().is_some_and(|trace| trace.ends_with("-01")));
     assert_eq!(events[1].traceparent(), None);
+}
+
+#[test]
+fn an_event_has_the_context_of_the_active_span() {
+    let (emitter, kept) = emitter();
+    let provider = SdkTracerProvider::builder().build();
+    let event = || Event::new("com.example.n").with("n", 1);
+    let mut expected = None;
+    provider.tracer("agent").in_span("work", |context| {
+        let span = context.span().span_context().clone();
+        expected = Some(format!("00-{}-{}-01", span.trace_id(), span.span_id()));
+        event().emit_to(&emitter).unwrap();
+        event().deed_on(&emitter, |_| Ok::<_, std::io::Error>(())).unwrap();
+        // What it says itself goes before.
+        let (trace_id, span_id) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+        event().trace(Trace { trace_id, span_id, flags: 0, state: None }).emit_to(&emitter).unwrap();
+    });
+    event().emit_to(&emitter).unwrap();
+    let events = events(&emitter, &kept);
+    let traces: Vec<_> = events.iter().map(SignedGovernanceEvent::traceparent).collect();
+    let (here, own) = (expected.as_deref(), Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"));
+    assert_eq!(traces, [here, here, here, own, None]);
 }

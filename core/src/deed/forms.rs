@@ -17,6 +17,10 @@ use crate::json::Value;
 use crate::receipt::Receipt;
 
 /// Why a deed has no result of its own.
+///
+/// Where the act's error is a `std::error::Error`, this is one, too, and its [`source`](std::error::Error::source) is
+/// sinkwell's [`Error`] or the act's own: `?` takes it into `anyhow` and the like, and a search of the chain finds either.
+/// Where it is none (`anyhow::Error`, `Box<dyn Error>`), [`flatten`](Self::flatten) gives it back.
 #[derive(Debug)]
 pub enum DeedError<E> {
     /// The act did not run.
@@ -25,16 +29,52 @@ pub enum DeedError<E> {
     Failed(E),
 }
 
-impl<E: std::fmt::Display> std::fmt::Display for DeedError<E> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<E> DeedError<E> {
+    /// The one error that either is, for an act whose own error can hold sinkwell's.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let config = r#"{"agent":{"id":"a"},"lanes":["memory"]}"#.to_owned();
+    /// # let config = sinkwell::config::Config::load(
+    /// #     sinkwell::config::Source::Mapping(config), &sinkwell::seam::SystemEnv::default())?;
+    /// # let emitter = sinkwell::Emitter::open(sinkwell::Options::new(config))?;
+    /// use std::error::Error;
+    /// use sinkwell::{Event, deed::DeedError};
+    ///
+    /// let event = Event::new("com.example.payment").with("amount", 42);
+    /// let paid = event.deed_on(&emitter, |_| -> Result<u32, Box<dyn Error>> { Ok("42".parse()?) });
+    /// assert_eq!(paid.map_err(DeedError::flatten)?, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn flatten(self) -> E
+    where
+        E: From<Error>,
+    {
         match self {
-            Self::Refused(error) => write!(f, "the act did not run: {error}"),
-            Self::Failed(error) => error.fmt(f),
+            Self::Refused(error) => error.into(),
+            Self::Failed(error) => error,
         }
     }
 }
 
-impl<E: std::fmt::Debug + std::fmt::Display> std::error::Error for DeedError<E> {}
+impl<E: std::fmt::Display> std::fmt::Display for DeedError<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused(error) => write!(f, "the act did not run: {error}"),
+            Self::Failed(error) => write!(f, "the act ran and failed: {error}"),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for DeedError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Refused(error) => Some(error),
+            Self::Failed(error) => Some(error),
+        }
+    }
+}
 
 /// The act under way, as it sees itself. Dropped without an end, it was given up, or has panicked.
 #[derive(Debug)]
@@ -55,7 +95,8 @@ impl Act<'_> {
     /// Says what came of it, for the result: a JSON object. `outcome` may be among it.
     ///
     /// # Errors
-    /// `invalid_event`, with the path.
+    /// `invalid_event`, with the path; what was said before stays. Handed on by `?`, it is the act's own error, and the
+    /// result says `error` of an act that is done: where that would be wrong, log it and go on.
     pub fn result(&mut self, data: &Value) -> Result<()> {
         self.result_with(data, Vec::new())
     }
@@ -63,7 +104,7 @@ impl Act<'_> {
     /// As [`result`](Self::result), with content parts.
     ///
     /// # Errors
-    /// `invalid_event`, with the path.
+    /// As [`result`](Self::result).
     pub fn result_with(&mut self, data: &Value, content: Vec<Part>) -> Result<()> {
         self.emitter.say_of_deed(&mut self.deed, data, content)
     }

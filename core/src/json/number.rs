@@ -14,6 +14,13 @@ pub(crate) fn is_unsafe_integer(value: f64) -> bool {
     value.abs() > MAX_SAFE_INTEGER as f64 && value.fract() == 0.0
 }
 
+/// The number that the shortest digits of `value` stand for, as in a JSON text: 0.1, not 0.10000000149011612.
+pub(super) fn meant(value: f32) -> f64 {
+    let mut digits = ryu_js::Buffer::new();
+    let meant = if value.is_finite() { digits.format_finite(value).parse().ok() } else { None };
+    meant.unwrap_or_else(|| f64::from(value))
+}
+
 /// Appends `value` as ECMAScript's `Number::toString` does; −0 becomes 0.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ use serde_core::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
+use super::number::meant;
 use super::parse::{JsonError, drive};
 use super::stream::BYTES;
 use super::writer::ObjectWriter;
@@ -200,11 +201,7 @@ impl<'w> Serializer for Put<'w> {
     }
 
     fn serialize_f32(self, value: f32) -> Result {
-        let writer = self.scalar()?;
-        // The number that its shortest digits stand for, as in a JSON text: 0.1, not 0.10000000149011612.
-        let mut digits = ryu_js::Buffer::new();
-        let meant = if value.is_finite() { digits.format_finite(value).parse().ok() } else { None };
-        writer.float(meant.unwrap_or_else(|| f64::from(value)))
+        self.scalar()?.float(meant(value))
     }
 
     fn serialize_f64(self, value: f64) -> Result {

@@ -1,5 +1,7 @@
 //! A JSON tree, members in the order given.
 
+use std::borrow::Cow;
+
 use super::parse::JsonError;
 use super::writer::{ObjectWriter, compare_keys, write_string};
 use super::{number, write_f64};
@@ -220,23 +222,50 @@ impl From<String> for Value {
     }
 }
 
-impl From<i64> for Value {
-    fn from(i: i64) -> Self {
-        Self::Int(i)
+impl From<&String> for Value {
+    fn from(s: &String) -> Self {
+        Self::String(s.clone())
     }
 }
 
-impl From<i32> for Value {
-    fn from(i: i32) -> Self {
-        Self::Int(i.into())
+impl From<Cow<'_, str>> for Value {
+    fn from(s: Cow<'_, str>) -> Self {
+        Self::String(s.into_owned())
     }
 }
 
-impl From<u32> for Value {
-    fn from(i: u32) -> Self {
-        Self::Int(i.into())
+impl From<char> for Value {
+    fn from(c: char) -> Self {
+        Self::String(c.into())
     }
 }
+
+macro_rules! small {
+    ($($type:ty),*) => {
+        $(impl From<$type> for Value {
+            fn from(i: $type) -> Self {
+                Self::Int(i.into())
+            }
+        })*
+    };
+}
+
+small!(i8, i16, i32, i64, u8, u16, u32);
+
+/// What is beyond an `i64` is the double nearest to it, which is refused when written into an event, as every integer outside
+/// ±(2^53−1) is.
+macro_rules! large {
+    ($($type:ty),*) => {
+        $(impl From<$type> for Value {
+            #[allow(clippy::cast_precision_loss, reason = "such a number is the double that it stands for")]
+            fn from(i: $type) -> Self {
+                i64::try_from(i).map_or(Self::Float(i as f64), Self::Int)
+            }
+        })*
+    };
+}
+
+large!(isize, usize, u64, i128, u128);
 
 /// A number with an integral value is written like an integer; NaN and infinities are refused when written.
 impl From<f64> for Value {
@@ -245,8 +274,40 @@ impl From<f64> for Value {
     }
 }
 
+/// The number that its shortest digits stand for: 0.1, not 0.10000000149011612.
+impl From<f32> for Value {
+    fn from(f: f32) -> Self {
+        Self::Float(number::meant(f))
+    }
+}
+
 impl From<bool> for Value {
     fn from(b: bool) -> Self {
         Self::Bool(b)
+    }
+}
+
+/// Nothing is `null`.
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(items: Vec<T>) -> Self {
+        Self::Array(items.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<T: Into<Value>, const N: usize> From<[T; N]> for Value {
+    fn from(items: [T; N]) -> Self {
+        Self::Array(items.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<T: Clone + Into<Value>> From<&[T]> for Value {
+    fn from(items: &[T]) -> Self {
+        Self::Array(items.iter().cloned().map(Into::into).collect())
     }
 }

@@ -13,6 +13,7 @@ use tracing_core::{Event, Field};
 use super::Layer;
 use super::plan::{Known, Plan, Plans, Role};
 use super::span::Ids;
+use crate::active::{Active, active};
 use crate::bridge::{Record, emit_direct};
 use crate::json::Flat;
 
@@ -69,7 +70,8 @@ fn with(layer: &Layer, event: &Event<'_>, ids: Option<&Ids>, buffers: &mut Buffe
     event.record(&mut Reading { plan, into: texts });
     let Texts { message, attributes, exception, log, line, .. } = texts;
     let of_log = |at: usize| Some(log[at].as_str()).filter(|text| !text.is_empty());
-    let outer = if ids.is_some() { None } else { outer::active() };
+    // The span that OpenTelemetry has active here, where no span of the layer's own is.
+    let outer = if ids.is_some() { None } else { active() };
     let respelled = attributes.respelled();
     let record = Record {
         severity: plan.severity,
@@ -81,7 +83,7 @@ fn with(layer: &Layer, event: &Event<'_>, ids: Option<&Ids>, buffers: &mut Buffe
         module: if plan.from_log { of_log(1) } else { metadata.module_path() },
         file: if plan.from_log { of_log(2) } else { metadata.file() },
         line: if plan.from_log { *line } else { metadata.line() },
-        trace: ids.map(Ids::trace).or_else(|| outer.as_ref().map(outer::Active::trace)),
+        trace: ids.map(Ids::trace).or_else(|| outer.as_ref().map(Active::trace)),
         permit: layer.permit,
         respelled,
         known: plan.data.as_deref().filter(|_| respelled == 0),
@@ -89,27 +91,6 @@ fn with(layer: &Layer, event: &Event<'_>, ids: Option<&Ids>, buffers: &mut Buffe
     // Whoever traces asks for no answer: of what is refused the emitter counts, and tells the host's logger.
     layer.through.with("events", |emitter| drop(emit_direct(emitter, &record, &layer.through.wait)));
 }
-
-/// The span that OpenTelemetry has active here, where no span of the layer's own is.
-#[cfg(not(feature = "opentelemetry"))]
-mod outer {
-    use crate::event::Trace;
-
-    pub(super) enum Active {}
-
-    impl Active {
-        pub(super) fn trace(&self) -> Trace<'_> {
-            match *self {}
-        }
-    }
-
-    pub(super) fn active() -> Option<Active> {
-        None
-    }
-}
-
-#[cfg(feature = "opentelemetry")]
-use crate::opentelemetry::active as outer;
 
 /// Reads an event's fields.
 struct Reading<'a> {

@@ -1,0 +1,162 @@
+//! The short way: events from single values, and the process's default emitter, which is one for this file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sinkwell::config::{Config, Source};
+use sinkwell::content::Part;
+use sinkwell::event::Trace;
+use sinkwell::json::Value;
+use sinkwell::memory::MemorySink;
+use sinkwell::seam::SystemEnv;
+use sinkwell::sink::Sink;
+use sinkwell::{Emitter, ErrorKind, Event, HostSink, Options, SignedGovernanceEvent, emit};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn options() -> (Options, MemorySink) {
+    let lane = r#"{"id":"out","sink":{"host":"kept"}}"#;
+    let document = format!(r#"{{"agent":{{"id":"a"}},"heartbeat":"off","lanes":[{lane}]}}"#);
+    let config = Config::load(Source::Mapping(document), &SystemEnv::default()).unwrap();
+    let kept = MemorySink::default();
+    let sink = kept.clone();
+    let make = Arc::new(move || Ok(Box::new(sink.clone()) as Box<dyn Sink>));
+    let sinks = vec![HostSink { name: "kept".to_owned(), lane: config.lanes[0].clone(), make }];
+    (Options { sinks, ..Options::new(config) }, kept)
+}
+
+fn emitter() -> (Emitter, MemorySink) {
+    let (options, kept) = options();
+    (Emitter::open(options).unwrap(), kept)
+}
+
+fn events(kept: &MemorySink) -> Vec<SignedGovernanceEvent> {
+    let events = kept.envelopes().into_iter().map(SignedGovernanceEvent::from);
+    events.filter(|event| !event.is_own()).collect()
+}
+
+#[test]
+fn values_of_rust_are_members_as_they_are() {
+    let (emitter, kept) = emitter();
+    let name = String::from("search");
+    let items: &[u16] = &[7, 8];
+    Event::new("tool.invocation")
+        .with("tool", &name)
+        .with("usize", items.len())
+        .with("u64", 9_007_199_254_740_991_u64)
+        .with("i128", -9_007_199_254_740_991_i128)
+        .with("f32", 0.1_f32)
+        .with("some", Some(1_u8))
+        .with("none", None::<&str>)
+        .with("vec", vec![name.clone()])
+        .with("slice", items)
+        .with("array", [Some(true), None])
+        .with("char", 'ü')
+        .emit_to(&emitter)
+        .unwrap();
+    emitter.shutdown(LIMIT);
+    let events = events(&kept);
+    let data = events[0].data();
+    let json = |member: &str| data.get(member).map(Value::to_json).unwrap_or_default();
+    for (member, expected) in [
+        ("tool", r#""search""#),
+        ("usize", "2"),
+        ("u64", "9007199254740991"),
+        ("i128", "-9007199254740991"),
+        ("f32", "0.1"),
+        ("some", "1"),
+        ("none", "null"),
+        ("vec", r#"["search"]"#),
+        ("slice", "[7,8]"),
+        ("array", "[true,null]"),
+        ("char", r#""ü""#),
+    ] {
+        assert_eq!(json(member), expected, "{member}");
+    }
+}
+
+#[test]
+fn an_integer_that_not_every_reader_takes_for_the_same_is_refused() {
+    let (emitter, kept) = emitter();
+    let refused = |value: Value| {
+        let refused = Event::new("com.example.n").with("n", value).emit_to(&emitter).unwrap_err();
+        assert_eq!((refused.kind(), refused.place()), (ErrorKind::InvalidEvent, Some("data.n")), "{refused}");
+        assert!(refused.message().contains("outside ±(2^53−1)"), "{refused}");
+    };
+    refused((1_u64 << 53).into());
+    refused((-(1_i64 << 53)).into());
+    refused(u64::MAX.into());
+    refused(usize::MAX.into());
+    refused(i128::MIN.into());
+    refused(u128::MAX.into());
+    emitter.shutdown(LIMIT);
+    assert!(events(&kept).is_empty());
+}
+
+#[test]
+fn an_event_says_what_it_belongs_to_and_carries_content() {
+    let (emitter, kept) = emitter();
+    let trace = Trace {
+        trace_id: "0af7651916cd43dd8448eb211c80319c",
+        span_id: "b7ad6b7169203331",
+        flags: 1,
+        state: None,
+    };
+    let words = Part::text("tool_arguments", "Jane Doe");
+    let event = || {
+        let event = Event::new("tool.invocation").with("tool", "mail").run("r").turn("t").attempt("2");
+        event.causation("c").correlation("k").trace(trace).content(words.clone())
+    };
+    event().emit_to(&emitter).unwrap();
+    let sent = event().deed_on(&emitter, |act| {
+        act.result(&Value::Object(vec![("message".to_owned(), 7_usize.into())])).unwrap();
+        Ok::<_, std::io::Error>(7)
+    });
+    assert_eq!(sent.unwrap(), 7);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let never = std::future::pending::<()>();
+    let sent = runtime.block_on(event().deed_async_on(&emitter, never, async |_| Err::<(), _>("no")));
+    assert!(sent.is_err());
+    emitter.shutdown(LIMIT);
+    let events = events(&kept);
+    assert_eq!(events.len(), 5);
+    for (n, event) in events.iter().enumerate() {
+        let is_result = event.data().get("phase").and_then(Value::as_str) == Some("result");
+        assert_eq!(is_result, [2, 4].contains(&n), "{n}");
+        let cause = if is_result { events[n - 1].id() } else { "c".to_owned() };
+        for (attribute, expected) in [
+            ("runid", "r"),
+            ("turnid", "t"),
+            ("attemptid", "2"),
+            ("causationid", &cause),
+            ("correlationid", "k"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ] {
+            assert_eq!(event.attribute(attribute), Some(expected), "{n} {attribute}");
+        }
+        let text = String::from_utf8_lossy(event.bytes());
+        assert_eq!(text.contains("tool_arguments"), !is_result, "{text}");
+        assert!(!text.contains("Jane"), "{text}");
+    }
+    assert_eq!(events[2].data().get("message"), Some(&Value::Int(7)));
+}
+
+#[test]
+fn the_default_emitter_is_what_the_program_configures() {
+    assert!(sinkwell::flush(LIMIT).is_empty(), "it opens nothing");
+    let (options, kept) = options();
+    sinkwell::configure(options).unwrap();
+    emit(Event::new("com.example.n").with("n", 1)).unwrap();
+    let refused = sinkwell::configure(self::options().0).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    assert_eq!(sinkwell::flush(LIMIT).len(), 1);
+    assert_eq!(events(&kept).len(), 1);
+    let admitted = || sinkwell::default_emitter().unwrap().counters()[0].1.admitted;
+    assert_eq!(admitted(), 1);
+    sinkwell::shutdown(LIMIT);
+    // Opened anew, in the same way.
+    emit(Event::new("com.example.n").with("n", 2)).unwrap();
+    assert_eq!(admitted(), 1);
+    assert!(sinkwell::shutdown(LIMIT).iter().all(|(_, lane)| lane.pending == 0));
+    assert_eq!(events(&kept).len(), 2);
+}
