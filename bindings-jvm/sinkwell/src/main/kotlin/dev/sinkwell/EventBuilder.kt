@@ -57,7 +57,7 @@ public class EventBuilder internal constructor(
     public fun set(
         key: String,
         value: Any?,
-    ): EventBuilder = member(key) { values.value(value) }
+    ): EventBuilder = member(key) { values.part(value) }
 
     /** What the event says besides. */
     public fun options(options: EventOptions?): EventBuilder = apply { this.options = options }

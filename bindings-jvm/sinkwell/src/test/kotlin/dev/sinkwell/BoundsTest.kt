@@ -24,6 +24,20 @@ internal class BoundsTest : ToFile() {
             override val entries: Set<Map.Entry<String, Any?>> get() = throw StackOverflowError()
         }
 
+    private val unreadable =
+        object : CharSequence {
+            override val length = 1
+
+            override fun get(index: Int) = 'x'
+
+            override fun subSequence(
+                startIndex: Int,
+                endIndex: Int,
+            ) = this
+
+            override fun toString(): String = error("unreadable")
+        }
+
     @BeforeEach
     fun tie() {
         graph["children"] = List(3) { mapOf("parent" to graph) }
@@ -82,8 +96,12 @@ internal class BoundsTest : ToFile() {
     /** What a value throws is its own error: what comes before and after it is there. */
     @Test
     fun one_that_cannot_be_read_leaves_the_others() {
-        val event = Sinkwell.eventOfLog(mapOf("message" to "m", "attributes" to mapOf("a" to overflowing, "z" to 1)))
-        assertTrue("\"z\":1" in "${event["content"]}", "$event")
+        val attributes = mapOf("a" to overflowing, "b" to listOf(1, unreadable, 2), "z" to 1)
+        val event = Sinkwell.eventOfLog(mapOf("message" to "m", "attributes" to attributes))
+        assertTrue("""{"a":{},"b":[1,"[unreadable: ${unreadable.javaClass.name}]",2],"z":1}""" in "${event["content"]}", "$event")
+        assertEquals("data.b[1]", assertThrows(InvalidEventException::class.java) { emitter.emit("com.example.x", attributes - "a") }.where)
+        val builder = emitter.event("com.example.x")
+        assertEquals("data.a", assertThrows(InvalidEventException::class.java) { builder.set("a", unreadable) }.where)
     }
 
     private companion object {

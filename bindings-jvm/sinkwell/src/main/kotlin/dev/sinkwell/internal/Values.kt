@@ -121,7 +121,7 @@ internal class Values(
         value: Any?,
     ) {
         entry(key)
-        under(key) { value(value) }
+        under(key) { part(value) }
     }
 
     /** Writes a value of a key's, which its refusal names. */
@@ -190,6 +190,28 @@ internal class Values(
         }
     }
 
+    /** A value within another one: what fails while it is read is its own error, and not that of the other. */
+    fun part(value: Any?) {
+        val start = out.length
+        val here = depth
+        val places = inPlace
+        val failure =
+            try {
+                return value(value)
+            } catch (e: Refused) {
+                throw e
+            } catch (e: Exception) {
+                e
+            } catch (e: StackOverflowError) {
+                e
+            }
+        failed(failure, start)
+        depth = here
+        inPlace = places
+        out.byte('u'.code)
+        out.text(nameOf(value))
+    }
+
     private fun text(value: String) {
         if (apart) {
             out.byteAndInt('w'.code, value.length)
@@ -241,7 +263,7 @@ internal class Values(
         value: Any?,
     ) {
         key(key)
-        under(key) { value(value) }
+        under(key) { part(value) }
     }
 
     private fun key(key: String) {
@@ -262,7 +284,7 @@ internal class Values(
         index: Int,
         value: Any?,
     ) = try {
-        value(value)
+        part(value)
     } catch (e: Refused) {
         throw e.at(index)
     }
