@@ -293,7 +293,7 @@ internal class StepDeed(
         fun written(step: Map<String, *>): ByteArray =
             Values.of(
                 step.entries.filter { it.value != null }.associate { (name, value) ->
-                    name to if (name == "content" && value is Iterable<*>) value.map { (it as? Part)?.members() ?: it } else value
+                    name to if (name == "content" && value is Iterable<*>) value.take(Values.SPELLED_VALUES).map { (it as? Part)?.members() ?: it } else value
                 },
                 spelling = true,
             )

@@ -1,5 +1,6 @@
 package dev.sinkwell
 
+import dev.sinkwell.logging.SinkwellHandler
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTimeoutPreemptively
@@ -7,6 +8,8 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.BeforeEach
 import org.junit.jupiter.api.Test
 import java.time.Duration
+import java.util.logging.Level
+import java.util.logging.LogRecord
 import java.util.concurrent.atomic.AtomicReference
 
 /** Values without an end: whatever they are, what they cost is bounded. */
@@ -88,9 +91,12 @@ internal class BoundsTest : ToFile() {
             assertEquals("l", event["data"].obj()["logger"])
             soon { emitter.emitLog(mapOf("message" to "m", "attributes" to attributes)) }
             soon { emitter.emitSpan(span + ("attributes" to attributes)) }
-            soon { emitter.emitStep(mapOf("id" to "t-1", "kind" to "tool", "name" to "pay", "input" to value, "end_unix_nano" to "1")) }
+            soon { emitter.emitStep(step + ("input" to value)) }
         }
-        assertTrue(sealed().size >= 12)
+        // Its text overflows the stack.
+        soon { SinkwellHandler(emitter).publish(LogRecord(Level.INFO, "{0}").apply { parameters = arrayOf(graph) }) }
+        soon { runCatching { emitter.emitStep(step + ("content" to endless)) } }
+        assertTrue(sealed().size >= 13)
     }
 
     /** What a value throws is its own error: what comes before and after it is there. */
@@ -105,6 +111,7 @@ internal class BoundsTest : ToFile() {
     }
 
     private companion object {
+        val step = mapOf("id" to "t-1", "kind" to "tool", "name" to "pay", "end_unix_nano" to "1")
         val span =
             mapOf(
                 "name" to "x",

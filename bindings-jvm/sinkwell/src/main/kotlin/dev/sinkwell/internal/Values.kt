@@ -492,7 +492,7 @@ internal class Values(
 
     companion object {
         /** So many values of a log record, a span or a step are written; the core keeps fewer. */
-        private const val SPELLED_VALUES = 20_000
+        const val SPELLED_VALUES = 20_000
         private const val IN_PLACE = 64
         private const val MILLISECONDS = "send its milliseconds, or in a configuration a string as \"30s\""
 

@@ -38,7 +38,7 @@ public class SinkwellHandler
                         "logger" to record.loggerName,
                         "time_unix_nano" to nanoseconds(record.instant.epochSecond, record.instant.nano),
                         "permit" to permit,
-                        "message" to SimpleFormatter().formatMessage(record),
+                        "message" to readable { SimpleFormatter().formatMessage(record) },
                         "attributes" to (record.parameters?.let { mapOf("parameters" to it) } ?: emptyMap<String, Any?>()),
                         "exception" to record.thrown?.let(::described),
                         "code" to mapOf("module" to record.sourceClassName, "function" to record.sourceMethodName),
@@ -87,4 +87,7 @@ internal fun readable(text: () -> String?): String? =
         text()
     } catch (e: Exception) {
         "[unreadable: it threw ${e.javaClass.simpleName}]"
+    } catch (_: StackOverflowError) {
+        // Of objects that hold each other.
+        "[unreadable: it threw StackOverflowError]"
     }
