@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use sinkwell::config::{Config, SignMode, SignatureAlgorithm, Source};
 use sinkwell::journal::{Journal, Record};
 use sinkwell::json::{Value, parse};
 use sinkwell::key::{HostSigner, SigningKey, VerifyingKey, generate};
+use sinkwell::receipt::Stage;
 use sinkwell::seam::{RealFs, SystemEnv, SystemRandom, Uuid, parse_time};
 use sinkwell::sink::{Answers, Envelope, Failure, FailureKind, Sink};
 use sinkwell::verify::{Options as VerifyOptions, Report, TrustedKey, Verdict, Verifier};
@@ -481,4 +483,54 @@ fn a_signer_of_50_ms_a_call_has_room_for_ten_thousand_events_a_second() {
         let report = place.verify(&lines.join("\n"));
         assert_eq!((report.verdict, report.unsigned), (Verdict::Sound, 0), "{mode}: {report}");
     }
+}
+
+/// A signer that does not return from its second call until the test lets it.
+struct Hung(ed25519_dalek::SigningKey, AtomicUsize, Mutex<Receiver<()>>);
+
+impl HostSigner for Hung {
+    fn sign(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, String> {
+        use ed25519_dalek::Signer as _;
+        if self.1.fetch_add(1, Ordering::SeqCst) == 1 {
+            let _ = self.2.lock().unwrap().recv();
+        }
+        Ok(inputs.iter().map(|input| self.0.sign(input).to_bytes().to_vec()).collect())
+    }
+}
+
+#[test]
+fn a_required_lane_whose_signer_does_not_answer_is_not_ready_until_it_does() {
+    use ed25519_dalek::pkcs8::EncodePublicKey as _;
+    let place = Place::new("hung");
+    let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
+    let public = key.verifying_key();
+    let (release, held) = channel();
+    let signer = Arc::new(Hung(key, AtomicUsize::new(0), Mutex::new(held)));
+    let rest = "governance: { required_sinks: [ { class: audit, on_unhealthy: fail_closed } ] }\nlanes:\n- { id: events, \
+                classes: [audit], timeout: 1s, sink: { file: { path: '{dir}/events.ndjson' } }, batch: { linger: 1ms } }\n";
+    let mut options = Options::new(place.config("{ id: k1, alg: ed25519, signer: host }", rest));
+    options.signer = Some(signer.clone());
+    let emitter = Emitter::open(options).unwrap();
+    let first = emitter.emit(EventInput::new("com.example.first")).unwrap();
+    while emitter.ensure_ready().is_ok() {
+        std::thread::yield_now();
+    }
+    let refused = emitter.emit(EventInput::new("com.example.second")).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::RequiredSinkUnavailable);
+    assert!(!first.reached(Stage::Delivered));
+    let health = emitter.health().into_iter().next().unwrap().1;
+    assert_eq!((health.state.name(), health.failure.map(FailureKind::name)), ("failed", Some("signer")));
+    assert_eq!(signer.1.load(Ordering::SeqCst), 2, "one call at a time");
+    drop(release);
+    while emitter.ensure_ready().is_err() {
+        std::thread::yield_now();
+    }
+    emitter.shutdown(LONG);
+    assert!(first.reached(Stage::Delivered));
+    let pem = public.to_public_key_pem(Default::default()).unwrap();
+    std::fs::write(place.0.join("agent.pem.pub"), pem).unwrap();
+    let lines = place.lines("events.ndjson");
+    assert!(lines.iter().any(|line| line.contains("com.example.first")));
+    let report = place.verify(&lines.join("\n"));
+    assert_eq!(report.verdict, Verdict::Sound, "{report}");
 }

@@ -2,7 +2,7 @@
 
 use crate::document::reader::{Cursor, quoted};
 use crate::document::suggest::nearest;
-use crate::document::tree::shown;
+use crate::document::tree::shown_key;
 use crate::error::{ErrorKind, Result};
 use crate::sink::{Alone, Kind, SinkConfig};
 use crate::sinks::{KINDS, LATER, kind, names};
@@ -55,5 +55,5 @@ fn known(name: &str, cursor: &Cursor<'_>) -> Result<&'static Kind> {
         Some(word) => format!("; did you mean `{word}`? Known here: {sinks}"),
         None => format!("; known here: {sinks}"),
     };
-    Err(cursor.error(format!("unknown sink `{}`{hint}", shown(name))))
+    Err(cursor.error(format!("unknown sink `{}`{hint}", shown_key(name))))
 }

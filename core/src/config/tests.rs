@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::{ErrorKind, Result};
-use crate::seam::{Env, UnixNanos};
+use crate::seam::{Env, SystemEnv, UnixNanos};
 use crate::secret::Secret;
 use crate::sink::SinkClass;
 
@@ -409,4 +409,31 @@ fn a_content_policy_that_stands_alone() {
     assert!(policy.classes[0].1.expires.is_some());
     let error = ContentPolicy::parse("mod: raw", &outside).unwrap_err();
     assert_eq!((error.kind(), error.place()), (ErrorKind::Policy, Some("mod")));
+}
+
+#[test]
+fn what_stands_behind_a_colon_without_a_space_is_not_repeated() {
+    let folder = crate::testing::TempDir::new();
+    let path = folder.path().join("sinkwell.yaml");
+    let otlp = |headers: &str| {
+        format!(
+            "lanes: [ {{ sink: {{ otlp: {{ endpoint: 'http://127.0.0.1:9', headers: {{ {headers} }} }} }} }} ]"
+        )
+    };
+    for (text, says) in [
+        (
+            "key: { id: k, hmac_sha256: { base64:SECRET } }".to_owned(),
+            "write a space after the colon: `base64: …`",
+        ),
+        ("key: { id: k, hmac_sha256: { file:SECRET, file:SECRET } }".to_owned(), "there twice"),
+        ("lanes: [ { sink: { honeycomb: { api_key:SECRET } } } ]".to_owned(), "`api_key: …`"),
+        ("lanes: [ { sink: 'otlp:SECRET' } ]".to_owned(), "unknown sink `otlp:…`"),
+        (otlp("authorization:SECRET"), "headers[\"authorization:…\"]: this is no name for a header"),
+        (otlp("'authorization: Bearer SECRET'"), "this is no name for a header"),
+    ] {
+        std::fs::write(&path, &text).unwrap();
+        let error = Config::load(Source::Path(path.clone()), &SystemEnv::default()).unwrap_err().to_string();
+        assert!(error.contains(says), "{text}: {error}");
+        assert!(!error.contains("SECRET"), "{error}");
+    }
 }

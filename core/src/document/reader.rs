@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::keys::{Form, Key, names};
 use super::suggest::nearest;
-use super::tree::{Entry, Mark, Node, Text, Value, shown};
+use super::tree::{Entry, Mark, Node, Text, Value, shown, shown_key};
 use super::units::{self, DURATION_FORM, SIZE_FORM};
 use crate::error::{Error, ErrorKind, Result};
 use crate::seam::{Access, Env, absolute};
@@ -49,7 +49,7 @@ pub(crate) fn join(path: &str, key: &str) -> String {
     match (plain, path.is_empty()) {
         (true, true) => key.to_owned(),
         (true, false) => format!("{path}.{key}"),
-        (false, _) => format!("{path}[\"{}\"]", shown(key)),
+        (false, _) => format!("{path}[\"{}\"]", shown_key(key)),
     }
 }
 
@@ -155,7 +155,7 @@ impl<'d> Cursor<'d> {
         let Value::Map(entries) = &self.node.value else { return Err(self.expected_type("a mapping")) };
         if let Some(entry) = entries.iter().find(|entry| known.iter().all(|key| key.name != entry.key)) {
             let message = match hint(&entry.key) {
-                Some(hint) => format!("unknown key `{}`; {hint}", shown(&entry.key)),
+                Some(hint) => format!("unknown key `{}`; {hint}", shown_key(&entry.key)),
                 None => unknown("key", &entry.key, &names(known)),
             };
             let path = join(&self.path, &entry.key);
@@ -396,7 +396,14 @@ impl<'d> Table<'d> {
 
 /// "unknown key `overfow`; did you mean `overflow`?", and the list where it is short.
 fn unknown(what: &str, given: &str, known: &[&str]) -> String {
-    let mut message = format!("unknown {what} `{}`", shown(given));
+    let mut message = format!("unknown {what} `{}`", shown_key(given));
+    if let Some((name, _)) = given.split_once(':')
+        && what == "key"
+        && known.contains(&name)
+    {
+        let _ = write!(message, "; write a space after the colon: `{name}: …`");
+        return message;
+    }
     if let Some(word) = nearest(given, known) {
         let _ = write!(message, "; did you mean `{word}`?");
         if known.len() <= 16 {

@@ -3,6 +3,7 @@
 //! Guarantees: a private key is zeroized when dropped and appears in no error, log or debug output;
 //! Ed25519 is verified strictly; MACs are compared in constant time.
 
+mod bounded;
 mod config;
 mod load;
 mod sign;
@@ -14,6 +15,6 @@ mod tests;
 pub use config::{KeyConfig, KeySource, SignMode, SignatureAlgorithm};
 pub(crate) use load::unasked_signer;
 pub use load::{NewKey, generate, load_signing_key};
-pub(crate) use sign::Signature;
 pub use sign::{HostSigner, SigningKey};
+pub(crate) use sign::{SignFailure, Signature};
 pub use verify::VerifyingKey;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ed25519_dalek::Signer as _;
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,6 +11,7 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
 use crate::json::write_string;
+use crate::key::bounded::Bounded;
 use crate::key::{SignMode, SignatureAlgorithm, VerifyingKey};
 
 /// The shortest HMAC key that is accepted, in bytes (docs/spec/envelope.md).
@@ -22,11 +24,42 @@ pub(crate) type Signature = SmallVec<[u8; 64]>;
 /// depends on a signature. The message for an envelope is 49 bytes: `sinkwell-seal-v1`, a newline and the envelope's
 /// hash.
 pub trait HostSigner: Send + Sync {
-    /// One raw signature per input, in order. Called from lane threads; may block.
+    /// One raw signature per input, in order. Called from a thread of each lane's own, one call at a time; may block. A lane waits
+    /// for as long as its `timeout` says, is then failed, and calls again when the call has returned.
     ///
     /// # Errors
     /// A text for the host's log. The lane waits and tries again; nothing is sent unsigned.
     fn sign(&self, inputs: &[&[u8]]) -> std::result::Result<Vec<Vec<u8>>, String>;
+}
+
+/// Why a host's signer did not sign.
+#[derive(Debug)]
+pub(crate) struct SignFailure {
+    text: String,
+    late: bool,
+}
+
+impl SignFailure {
+    pub(crate) fn said(text: String) -> Self {
+        Self { text, late: false }
+    }
+
+    /// It was called so long ago, and has not returned.
+    pub(crate) fn late(ago: Duration) -> Self {
+        let text = format!(
+            "it was called {:.1} s ago and has not answered; it is called again when that call returns",
+            ago.as_secs_f64()
+        );
+        Self { text, late: true }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn is_late(&self) -> bool {
+        self.late
+    }
 }
 
 /// A key that seals.
@@ -52,6 +85,8 @@ enum Inner {
     Hmac(Box<Hmac<Sha256>>, Arc<[u8; 32]>),
     Ed25519(Box<ed25519_dalek::SigningKey>),
     Host(SignatureAlgorithm, Arc<dyn HostSigner>),
+    /// As a lane calls it.
+    Bounded(SignatureAlgorithm, Arc<Bounded>),
 }
 
 impl Inner {
@@ -59,7 +94,7 @@ impl Inner {
         match self {
             Self::Hmac(..) => SignatureAlgorithm::HmacSha256,
             Self::Ed25519(_) => SignatureAlgorithm::Ed25519,
-            Self::Host(algorithm, _) => *algorithm,
+            Self::Host(algorithm, _) | Self::Bounded(algorithm, _) => *algorithm,
         }
     }
 }
@@ -101,6 +136,16 @@ impl SigningKey {
         Self { id: id.into(), inner, mode: SignMode::Each, members: Arc::new(members) }
     }
 
+    /// The same key, whose signer, if it is a host's, is called on a thread of its own and waited for so long.
+    pub(crate) fn bounded(self, timeout: Duration) -> Self {
+        match self.inner {
+            Inner::Host(algorithm, signer) => {
+                Self { inner: Inner::Bounded(algorithm, Arc::new(Bounded::new(signer, timeout))), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// The same key with another mode: it signs each envelope (the default) or one of each batch.
     #[must_use]
     pub fn signing(mut self, mode: SignMode) -> Self {
@@ -116,7 +161,7 @@ impl SigningKey {
 
     /// Whether it signs in this process, at once and without failing.
     pub(crate) fn is_local(&self) -> bool {
-        !matches!(self.inner, Inner::Host(..))
+        !matches!(self.inner, Inner::Host(..) | Inner::Bounded(..))
     }
 
     /// The key's id.
@@ -150,7 +195,7 @@ impl SigningKey {
     pub fn public(&self) -> Option<VerifyingKey> {
         match &self.inner {
             Inner::Ed25519(key) => Some(VerifyingKey::from_ed25519(key.verifying_key())),
-            Inner::Hmac(..) | Inner::Host(..) => None,
+            Inner::Hmac(..) | Inner::Host(..) | Inner::Bounded(..) => None,
         }
     }
 
@@ -173,7 +218,7 @@ impl SigningKey {
                 Signature::from_slice(&mac.finalize().into_bytes())
             }
             Inner::Ed25519(key) => Signature::from_slice(&key.sign(message).to_bytes()),
-            Inner::Host(..) => Signature::new(),
+            Inner::Host(..) | Inner::Bounded(..) => Signature::new(),
         }
     }
 
@@ -181,17 +226,22 @@ impl SigningKey {
     ///
     /// # Errors
     /// Only a host's signer can fail; the text is the host's.
-    pub(crate) fn sign_all(&self, messages: &[&[u8]]) -> std::result::Result<Vec<Signature>, String> {
-        let Inner::Host(_, signer) = &self.inner else {
+    pub(crate) fn sign_all(&self, messages: &[&[u8]]) -> std::result::Result<Vec<Signature>, SignFailure> {
+        if self.is_local() {
             return Ok(messages.iter().map(|message| self.sign_local(message)).collect());
-        };
+        }
         if messages.is_empty() {
             return Ok(Vec::new());
         }
-        let signatures = signer.sign(messages)?;
+        let signatures = match &self.inner {
+            Inner::Bounded(_, signer) => signer.sign(messages)?,
+            Inner::Host(_, signer) => signer.sign(messages).map_err(SignFailure::said)?,
+            Inner::Hmac(..) | Inner::Ed25519(_) => Vec::new(),
+        };
         let length = self.signature_len();
         if signatures.len() != messages.len() || signatures.iter().any(|one| one.len() != length) {
-            return Err(format!("the signer must answer one signature of {length} bytes per input"));
+            let text = format!("the signer must answer one signature of {length} bytes per input");
+            return Err(SignFailure::said(text));
         }
         Ok(signatures.iter().map(|one| Signature::from_slice(one)).collect())
     }

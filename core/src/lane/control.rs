@@ -128,6 +128,11 @@ impl Control {
 }
 
 impl Control {
+    /// From now on a host's signer is waited for no longer than a sink: for a lane with threads of its own.
+    pub(crate) fn bound_signer(&mut self) {
+        self.sealer.bound_signer(self.lane.config.timeout);
+    }
+
     pub(crate) fn new(lane: Arc<Lane>, bus: Arc<Bus>, parts: Parts) -> Self {
         let now = lane.now();
         Self {

@@ -15,6 +15,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use self::signing::Unsigned;
 use self::spare::Spare;
@@ -26,7 +27,7 @@ use crate::envelope::{
     ContentRules, EventDigest, Prepared, SEQUENCE_BOUND, SealError, Sealing, StreamText, seal,
 };
 use crate::event::{Event, Identity};
-use crate::key::SigningKey;
+use crate::key::{SignFailure, SigningKey};
 use crate::lane::{EndState, Ending, Tracked};
 use crate::seam::{UnixNanos, Uuid};
 use crate::settings::ContentCeiling;
@@ -208,6 +209,8 @@ pub(crate) struct Sealer {
     classes: Vec<SinkClass>,
     ceiling: ContentCeiling,
     key: Option<SigningKey>,
+    /// How long a host's signer is waited for; where not, it is called on the thread that seals.
+    signer_timeout: Option<Duration>,
     /// A key that takes over before the next envelope.
     next_key: Option<SigningKey>,
     /// `key_retiring` is sealed, but the retiring key has not signed it yet.
@@ -288,7 +291,7 @@ enum Kind {
 
 /// A host's signer failed: the lane waits and tries again.
 #[derive(Debug)]
-pub(crate) struct SignerFailed(pub(crate) String);
+pub(crate) struct SignerFailed(pub(crate) SignFailure);
 
 impl Sealer {
     pub(crate) fn new(context: Arc<SealContext>, lane: &Lane, key: Option<SigningKey>) -> Self {
@@ -301,6 +304,7 @@ impl Sealer {
             ceiling: lane.config.content.clone(),
             key,
             next_key: None,
+            signer_timeout: None,
             retiring: false,
             failed: Cell::new(0),
             patience: lane.config.breaker.failures,
@@ -500,9 +504,17 @@ impl Sealer {
         self.open(&agent, out)?;
         let context = &*self.context;
         let scratch = &mut self.scratch;
-        let prepared = tracked.prepared.get_or_init(|| {
-            Prepared::of(event, &context.content, &context.timeline, scratch).ok().map(Box::new)
-        });
+        let mut prepare = || Prepared::of(event, &context.content, &context.timeline, scratch).ok();
+        let alone;
+        let prepared = match tracked.prepared.get() {
+            Some(prepared) => prepared.as_deref(),
+            // Nobody else will ask for it: no other lane, and no receipt for a salt.
+            None if tracked.is_in_one_lane() && !event.has_content() => {
+                alone = prepare();
+                alone.as_ref()
+            }
+            None => tracked.prepared.get_or_init(|| prepare().map(Box::new)).as_deref(),
+        };
         let Some(prepared) = prepared else {
             // An event that could not be redacted does not leave the process.
             self.lose_unsealed(&agent, Reason::Serialization, 1);
@@ -579,7 +591,9 @@ impl Sealer {
                 out.push(Item { unsigned, ..Item::new(envelope, payload) });
                 Ok(())
             }
-            Err(SealError::TooLarge) => Err(SignerFailed("an envelope of our own is too large".into())),
+            Err(SealError::TooLarge) => {
+                Err(SignerFailed(SignFailure::said("an envelope of our own is too large".to_owned())))
+            }
         }
     }
 

@@ -161,8 +161,8 @@ const FEW: usize = 4;
 /// The part of an event in flight that lanes and receipts share.
 pub(crate) struct Tracked {
     pub(crate) event: Event,
-    /// Made by the first lane that seals the event; `None` when it cannot be sealed.
-    /// Boxed, so that an event that waits, and the caller who makes it, have no room to do with what only sealing needs.
+    /// Made by the first lane that seals the event, if another lane or a receipt may ask for it; `None` when it cannot be
+    /// sealed. Boxed, so that an event that waits, and the caller who makes it, have no room to do with what only sealing needs.
     pub(crate) prepared: std::sync::OnceLock<Option<Box<crate::envelope::Prepared>>>,
     /// The policies that routed the event. They also shape it, even if others are in force by then.
     pub(crate) shaping: Option<Arc<dyn Shaping>>,
@@ -303,6 +303,11 @@ impl Tracked {
             waiters: Mutex::default(),
             journal_failed: AtomicBool::new(false),
         })
+    }
+
+    /// Whether the lane that asks, in which the event has not ended, is the only one of which that holds.
+    pub(super) fn is_in_one_lane(&self) -> bool {
+        self.open.load(Ordering::Acquire) == 1
     }
 
     /// To be called before the lane with this index queues the event or loses it.

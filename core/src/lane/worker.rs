@@ -123,6 +123,7 @@ pub(crate) fn start(lane: &Arc<Lane>, mut control: Control, sinks: Vec<Box<dyn S
         couriers.push(Courier::start(Arc::clone(lane), sink)?);
     }
     let lane = Arc::clone(lane);
+    control.bound_signer();
     spawn(format!("sinkwell-{}", lane.id()), move || {
         let ran = reentry::inside(|| run(&lane, &mut control, &mut couriers));
         if ran.is_none() {

@@ -168,7 +168,7 @@ impl Assembly {
                 let line = first.mark.line;
                 return Err(TreeError::new(
                     mark,
-                    format!("the key `{}` is there twice, first in line {line}", shown(&key)),
+                    format!("the key `{}` is there twice, first in line {line}", shown_key(&key)),
                 ));
             }
             *slot = Some((key, mark));
@@ -196,6 +196,15 @@ pub(crate) fn shown(text: &str) -> String {
         out.push('…');
     }
     out
+}
+
+/// A key, to be shown to whoever wrote the document. What follows a colon in it is mostly a value, as YAML wants a space after
+/// the colon, and may be a secret.
+pub(crate) fn shown_key(key: &str) -> String {
+    match key.split_once(':') {
+        Some((name, rest)) if !rest.is_empty() => format!("{}:…", shown(name)),
+        _ => shown(key),
+    }
 }
 
 /// How many keys and values a tree has, and how deep it nests.

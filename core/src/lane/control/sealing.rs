@@ -159,15 +159,20 @@ impl Control {
         sealed: Result<(), SignerFailed>,
         now: Instant,
     ) -> Option<Step> {
-        if let Err(SignerFailed(text)) = sealed.and_then(|()| self.sealer.sign(&mut items)) {
+        if let Err(SignerFailed(why)) = sealed.and_then(|()| self.sealer.sign(&mut items)) {
             self.group = items;
-            // One failed call of a key service (throttled, perhaps) does not open the breaker: it is tried again soon.
-            let failure =
-                Failure::new(FailureKind::Signer, "the signer failed; nothing is sent unsigned").detail(text);
+            // One failed call of a key service (throttled, perhaps) does not open the breaker: it is tried again soon. Of one
+            // that does not answer nobody knows whether it ever will, as of a sink.
+            let (state, summary) = if why.is_late() {
+                (LaneState::Failed, "the signer has not answered in time; nothing is sent unsigned")
+            } else {
+                (LaneState::Degraded, "the signer failed; nothing is sent unsigned")
+            };
+            let failure = Failure::new(FailureKind::Signer, summary).detail(why.text());
             let lane = Arc::clone(&self.lane);
             let mut core = lane.lock();
             self.back_off(now, &failure, None);
-            self.fail(&mut core, LaneState::Degraded, &failure);
+            self.fail(&mut core, state, &failure);
             drop(core);
             return Some(Step::Wait(self.pacing.waits(false).or(Some(now)), Pause::Other));
         }

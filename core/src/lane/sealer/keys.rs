@@ -1,5 +1,7 @@
 //! Another key takes over, said in every open stream.
 
+use std::time::Duration;
+
 use super::{Item, Payload, Sealer, SignerFailed};
 use crate::key::SigningKey;
 use crate::lane::own;
@@ -12,7 +14,20 @@ impl Sealer {
 
     /// The key takes over with the next envelope; every open stream announces it.
     pub(crate) fn change_to(&mut self, key: SigningKey) {
-        self.next_key = Some(key);
+        self.next_key = Some(self.bounded(key));
+    }
+
+    /// From now on a host's signer is called on a thread of its own, and waited for so long.
+    pub(crate) fn bound_signer(&mut self, timeout: Duration) {
+        self.signer_timeout = Some(timeout);
+        self.key = self.key.take().map(|key| self.bounded(key));
+    }
+
+    fn bounded(&self, key: SigningKey) -> SigningKey {
+        match self.signer_timeout {
+            Some(timeout) => key.bounded(timeout),
+            None => key,
+        }
     }
 
     pub(crate) fn key_change_pending(&self) -> bool {
