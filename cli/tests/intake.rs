@@ -49,13 +49,24 @@ fn what_an_agent_streams_is_on_disk_bit_for_bit_when_it_is_acknowledged() {
 }
 
 #[test]
+fn a_socket_that_another_listens_to_and_what_is_no_socket_are_left_alone() {
+    let place = Place::new("intake-taken");
+    let listen = format!("unix:{}", place.path("intake.sock"));
+    let intake = Intake::start(&place, &listen, &["--out", "got.ndjson"]);
+    let second = place.run(&["intake", "--listen", &listen, "--out", "other.ndjson"]).ends(2);
+    assert!(second.err.contains("another process listens there"), "{}", second.err);
+    assert_eq!(intake.end().2, Some(0));
+    place.write("intake.sock", "of somebody's");
+    let third = place.run(&["intake", "--listen", &listen, "--out", "other.ndjson"]).ends(2);
+    assert!(third.err.contains("something else than a socket is there"), "{}", third.err);
+    assert_eq!(std::fs::read_to_string(place.path("intake.sock")).unwrap(), "of somebody's");
+}
+
+#[test]
 fn killed_paused_and_restarted_it_loses_nothing_that_it_acknowledged() {
     let place = Place::new("intake-killed");
     let listen = format!("unix:{}", place.path("intake.sock"));
-    let start = || {
-        let _ = std::fs::remove_file(place.path("intake.sock"));
-        Intake::start(&place, &listen, &["--out", "got.ndjson"])
-    };
+    let start = || Intake::start(&place, &listen, &["--out", "got.ndjson"]);
     let emitter = emitter(
         &place,
         &listen,
@@ -142,10 +153,8 @@ fn either_end_killed_paused_refused_and_throttled_loses_nothing_that_was_journal
     let listen = format!("unix:{}", place.path("intake.sock"));
     // Who does not know the token is refused; agents of this test know none.
     let token = place.write("tokens", "of another agent\n");
-    let start_with = |more: &[&str]| {
-        let _ = std::fs::remove_file(place.path("intake.sock"));
-        Intake::start(&place, &listen, &[&["--out", "got.ndjson"], more].concat())
-    };
+    let start_with =
+        |more: &[&str]| Intake::start(&place, &listen, &[&["--out", "got.ndjson"], more].concat());
     let start = || start_with(&[]);
     let agent = |from: u64, to: u64| {
         let mut agent = Command::new(std::env::current_exe().unwrap());

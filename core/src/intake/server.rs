@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,6 +23,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
@@ -93,7 +95,7 @@ impl Server {
         let (listener, address, socket) = match options.listen.strip_prefix("unix:") {
             Some(path) => {
                 let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
-                let listener = UnixListener::bind(&path).map_err(cannot)?;
+                let listener = bind(&path).map_err(cannot)?;
                 listener.set_nonblocking(true).map_err(cannot)?;
                 (Listener::Unix(listener), options.listen.clone(), Some(path))
             }
@@ -153,6 +155,29 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop(Duration::ZERO);
+    }
+}
+
+/// Listens on a socket in the file system. Where an intake was killed its socket is still there, and nobody listens: then this
+/// takes its place. Under a lock on the folder, so that of two that start at once the second does not take the first's away.
+fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let alone = rustix::fs::open(folder, flags, Mode::empty())?;
+    rustix::fs::flock(&alone, FlockOperation::LockExclusive)?;
+    let taken = match UnixListener::bind(path) {
+        Err(e) if e.kind() == ErrorKind::AddrInUse => e,
+        bound => return bound,
+    };
+    if !rustix::fs::lstat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_socket()) {
+        return Err(std::io::Error::new(taken.kind(), "something else than a socket is there"));
+    }
+    match UnixStream::connect(path) {
+        Err(e) if e.kind() == ErrorKind::ConnectionRefused => {
+            crate::seam::RealFs.remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        _ => Err(std::io::Error::new(taken.kind(), "another process listens there")),
     }
 }
 
