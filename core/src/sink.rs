@@ -285,7 +285,7 @@ pub struct Failure {
 impl Failure {
     /// A failure without text for the host.
     pub fn new(kind: FailureKind, summary: impl Into<String>) -> Self {
-        Self { kind, summary: summary.into(), detail: None, lost: false }
+        Self { kind, summary: on_one_line(summary.into()), detail: None, lost: false }
     }
 
     /// The same failure, with the mark that acknowledged envelopes may be lost.
@@ -295,14 +295,20 @@ impl Failure {
         self
     }
 
-    /// The same failure with text for the host, cut to 512 bytes.
+    /// The same failure with text for the host, on one line and cut to 512 bytes.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        let mut detail = detail.into();
+        let mut detail = on_one_line(detail.into());
         detail.truncate(crate::terminal::boundary(&detail, 512));
         self.detail = Some(detail);
         self
     }
+}
+
+/// What does something to a terminal, or begins another line, as an escape: the words are a receiver's, or the name of a host's
+/// exception.
+pub(crate) fn on_one_line(text: String) -> String {
+    if text.contains(crate::terminal::is_hazard) { crate::terminal::Safe(&text).to_string() } else { text }
 }
 
 impl Failure {

@@ -127,7 +127,7 @@ mod tests {
         let (say, script) = channel();
         let (called, calls) = channel();
         let signer = Arc::new(Scripted(std::sync::Mutex::new((script, called))));
-        let bounded = Bounded::new(signer, Duration::from_millis(50));
+        let mut bounded = Bounded::new(signer, Duration::from_millis(50));
         let late = |bounded: &Bounded| bounded.sign(&[b"a", b"b"]).unwrap_err();
         assert!(late(&bounded).is_late(), "nothing was said");
         assert_eq!(calls.recv(), Ok(2));
@@ -138,6 +138,7 @@ mod tests {
         while lock(&bounded.desk.0).under_way.is_some() {
             std::thread::yield_now();
         }
+        bounded.timeout = Duration::from_secs(60);
         say.send(Ok(vec![vec![2]])).unwrap();
         assert_eq!(bounded.sign(&[b"a"]).unwrap(), [[2]]);
         say.send(Err("no".to_owned())).unwrap();

@@ -13,7 +13,7 @@ use super::core::{Ask, Life, Phase};
 use crate::error::{Error, Result};
 use crate::reentry;
 use crate::seam::Instant;
-use crate::sink::{Answers, Envelope, Failure, FailureKind, Sink};
+use crate::sink::{Answers, Envelope, Failure, FailureKind, Sink, on_one_line};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, thread};
 
 /// A worker that wakes so much later than it wanted to was not running meanwhile: the process was stopped, the machine
@@ -32,7 +32,11 @@ pub(crate) fn keep_own_word(lane: &Lane, sink: &mut dyn Sink, took: bool) {
     if sink.kind() != "host" {
         return;
     }
-    let says = if took { None } else { reentry::inside(|| sink.health()).and_then(|health| health.detail) };
+    let says = if took {
+        None
+    } else {
+        reentry::inside(|| sink.health()).and_then(|health| health.detail).map(on_one_line)
+    };
     lane.lock().says = says;
 }
 

@@ -198,6 +198,13 @@ fn grpc(reply: &Reply, signal: Signal, compression: Compression, place: &str, no
     };
     let code: u32 = status.parse().unwrap_or(2);
     if code == 0 {
+        if !reply.status.is_success() || !media_type(&reply.headers).starts_with("application/grpc") {
+            let what = format!(
+                "it says OK in gRPC, but answers {} in HTTP, or another media type: something between us answers in its place",
+                reply.status.as_u16()
+            );
+            return Verdict::Retry(network(place, &what), None);
+        }
         let Some(message) = grpc_message(reply) else {
             return not_understood(
                 place,
