@@ -78,14 +78,26 @@ public sealed class ReceiptTests
             waiting.Add(emitter.EmitAsync("com.example.x").AsTask());
         }
         Assert.Contains(waiting, static task => !task.IsCompleted);
-        using var cancelled = new CancellationTokenSource();
-        var given = emitter.EmitAsync("com.example.cancelled", cancellationToken: cancelled.Token).AsTask();
-        await cancelled.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => given);
+        // The lane may still be taking events to its sink, so that one finds room; not for ever, as the sink's gate is closed.
+        var entered = 0;
+        for (; ; entered++)
+        {
+            using var cancelled = new CancellationTokenSource();
+            var given = emitter.EmitAsync("com.example.cancelled", cancellationToken: cancelled.Token).AsTask();
+            await cancelled.CancelAsync();
+            try
+            {
+                await given;
+            }
+            catch (OperationCanceledException)
+            {
+                break;
+            }
+        }
         gate.Open();
         await Task.WhenAll(waiting).WaitAsync(Long);
         await emitter.ShutdownAsync();
-        Assert.Equal(50, emitter.Counters()["gate"].Delivered);
+        Assert.Equal(50 + entered, emitter.Counters()["gate"].Delivered);
     }
 
     [Fact]
