@@ -33,10 +33,12 @@ internal object Library {
             return begin()
         }
         val name = "/dev/sinkwell/native/$platform/libsinkwell_jvm.so"
+        val own = Library::class.java
+        // On a module path a class sees what is in its own jar, and its loader what is in the others.
         val packed =
-            Library::class.java.getResourceAsStream(name)
+            own.getResourceAsStream(name) ?: own.classLoader?.getResourceAsStream(name.substring(1))
                 ?: throw unsupported(
-                    "there is no native library for $platform on the class path; add dev.sinkwell:sinkwell-$platform, " +
+                    "there is no native library for $platform on the class path or the module path; add dev.sinkwell:sinkwell-$platform, " +
                         "or name the file with -Dsinkwell.library=PATH",
                     null,
                 )
