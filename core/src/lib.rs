@@ -35,13 +35,13 @@
 //! | `types` | the built-in event types, and the shape of their data |
 //! | `timeline` | one clock and one random pool for an emitter |
 //! | `diagnostics` | words for the host's own logger |
-//! | `reentry` | whether this thread is inside a sink's delivery, where an `emit` may not wait |
 //! | `content` | people's words: gates, redaction, disclosure |
 //! | `settings` | what a configuration says, once it has been read |
 //! | `sink` | the contract of lanes and sinks |
 //! | `patience` | how a thread of the host waits for a lane |
 //! | `document` | a document, strictly read by keys that are declared once |
 //! | `key` | keys that seal, and keys that verify |
+//! | `reentry` | whether this thread is inside a sink's delivery, where an `emit` may not wait |
 //! | `seam` | clock, randomness, files, environment, forks, databases, standard output: nothing else touches the world |
 //! | `sync` | locks and threads: the standard library's, or shuttle's where schedules are tried |
 //! | `terminal` | text of strangers, made fit for a terminal |
