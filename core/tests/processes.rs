@@ -240,23 +240,3 @@ fn two_lines_are_enough_where_the_environment_says_the_rest() {
     };
     assert_eq!(steps.iter().filter_map(of).collect::<Vec<_>>(), [0, 1, 2]);
 }
-
-#[test]
-fn a_second_process_on_one_file_is_warned_that_it_writes_another() {
-    let place = Place::new("second");
-    let lanes = "lanes: [ { sink: { file: { path: '{dir}/events.ndjson' } } } ]\n";
-    let first = open(&place.0, lanes).unwrap();
-    let config = format!("agent: {{ id: urn:a }}\n{lanes}").replace("{dir}", place.0.to_str().unwrap());
-    std::fs::write(place.0.join("sinkwell.yaml"), config).unwrap();
-    let mut command = place.command("two_lines_program", "");
-    command.env("SINKWELL_CONFIG", place.0.join("sinkwell.yaml")).stderr(Stdio::piped());
-    let second = command.spawn().unwrap();
-    let path = place.0.join("events.ndjson");
-    let (path, pid) = (path.display(), second.id());
-    let said = second.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&said.stderr);
-    let warning =
-        format!("another process writes {path}, so this one writes {path}.{pid}: verify both files");
-    assert!(said.contains(&warning), "{said}");
-    first.shutdown(LONG);
-}

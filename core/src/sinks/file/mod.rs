@@ -125,18 +125,21 @@ impl FileSink {
         Ok(())
     }
 
-    /// Tells the host's logger that another file is written, because somebody else writes the one that was configured: whoever
-    /// reads or verifies that one alone would miss what is here. In servers with several processes that is as it should be, and
-    /// the line says which file is whose; elsewhere it is often a mistake (a program that was started twice, a notebook's cell
-    /// that ran twice).
+    /// Tells the host's logger that another file is written, because somebody else writes the one that was configured.
+    /// If that is another process, as in servers with several, it is only information. If it is another emitter of this
+    /// process, it is a warning, as that is often a mistake (a notebook's cell that ran twice).
     fn say_where(&self, path: &Path) {
         let (asked, instead) = (self.config.path.display(), path.display());
-        let (who, end) = if Writing::is_here(&self.config.path) {
-            ("another emitter of this process", "shut the other one down first, or verify both files")
+        if Writing::is_here(&self.config.path) {
+            crate::diagnostics::warn(&format!(
+                "another emitter of this process writes {asked}, so this one writes {instead}: shut the other one down \
+                 first, or verify both files"
+            ));
         } else {
-            ("another process", "verify both files")
-        };
-        crate::diagnostics::warn(&format!("{who} writes {asked}, so this one writes {instead}: {end}"));
+            crate::diagnostics::info(&format!(
+                "another process writes {asked}, so this one writes {instead}"
+            ));
+        }
     }
 
     /// Whether a line of `next` bytes belongs into the next file, with `buffered` bytes still to be written.
