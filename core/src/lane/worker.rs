@@ -1,5 +1,5 @@
 //! Two threads for a lane: one that seals and decides, and one that calls the sink (up to `in_flight` of these, where a
-//! repeat does no harm).
+//! repeat does no harm). A signer of the host's has a third, which begins when it is first asked (`key::bounded`).
 //!
 //! Guarantees: a caller wakes a worker only when that changes what the worker does: for the first event after a pause,
 //! a full batch, or a hurry. A sink that hangs blocks only its own thread; a sink's panic counts as an answer.
