@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
@@ -172,13 +174,18 @@ fn bind(path: &Path) -> std::io::Result<UnixListener> {
     if !rustix::fs::lstat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_socket()) {
         return Err(std::io::Error::new(taken.kind(), "something else than a socket is there"));
     }
-    match UnixStream::connect(path) {
-        Err(e) if e.kind() == ErrorKind::ConnectionRefused => {
-            crate::seam::RealFs.remove_file(path)?;
-            UnixListener::bind(path)
-        }
-        _ => Err(std::io::Error::new(taken.kind(), "another process listens there")),
+    if is_listened_to(path)? {
+        return Err(std::io::Error::new(taken.kind(), "another process listens there"));
     }
+    crate::seam::RealFs.remove_file(path)?;
+    UnixListener::bind(path)
+}
+
+/// Whether a process listens to a socket. One that is not taking connections any more does, and is not waited for.
+fn is_listened_to(path: &Path) -> std::io::Result<bool> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    Ok(rustix::net::connect(&socket, &SocketAddrUnix::new(path)?) != Err(Errno::CONNREFUSED))
 }
 
 async fn accept(listener: Listener, house: Arc<House>) {
