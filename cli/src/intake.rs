@@ -45,15 +45,18 @@ pub(crate) struct Command {
     /// Speak TLS with this certificate chain (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
-    /// The certificate's key (PEM).
+    /// The certificate's key (PEM), in a file that nobody else can read.
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
     /// Let in only clients with a certificate of a CA in this file (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     client_ca: Option<PathBuf>,
-    /// Let in only who says `authorization: Bearer TOKEN`, with a token of this file: one a line.
+    /// Let in only who says `authorization: Bearer TOKEN`, with a token of this file, which nobody else can read: one a line.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Take a token file and a certificate's key that their group can read (0640), too.
+    #[arg(long)]
+    allow_group_readable: bool,
     /// Connections at a time.
     #[arg(long, value_name = "N")]
     max_connections: Option<usize>,
@@ -112,11 +115,15 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         pending: in_memory(command.max_pending, usual.pending),
         rate: command.max_rate,
     };
+    let allow_group_readable = command.allow_group_readable;
     let tls = match (command.tls_certificate, command.tls_key) {
-        (Some(certificate), Some(key)) => Some(Tls { certificate, key, client_ca: command.client_ca }),
+        (Some(certificate), Some(key)) => {
+            Some(Tls { certificate, key, allow_group_readable, client_ca: command.client_ca })
+        }
         _ => None,
     };
-    let tokens = command.token_file.as_deref().map(read_tokens).transpose()?.unwrap_or_default();
+    let tokens = command.token_file.map(|path| read_tokens(&path, allow_group_readable));
+    let tokens = tokens.transpose()?.unwrap_or_default();
     let keys = command.keys.iter().map(|key| TrustedKey::from_argument(key)).collect::<Result<Vec<_>>>()?;
     let open = tls.is_none() && !command.listen.starts_with("unix:");
     if tokens.is_empty()

@@ -89,7 +89,7 @@ fn an_implementation_that_is_not_ours_rebuilds_every_envelope() {
 fn the_intake_speaks_both_published_paths() {
     for method in ["LogsStream", "StatefulStream"] {
         let place = Place::new(&format!("datadog-{method}"));
-        let tokens = place.write("tokens", "first\n");
+        let tokens = place.write_secret("tokens", "first\n");
         let key = format!("k1=hmac:{}", place.path("agent.key"));
         let with = ["--out", "got.ndjson", "--key", &key, "--token-file", &tokens];
         let intake = Intake::start(&place, "127.0.0.1:0", &with);

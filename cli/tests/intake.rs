@@ -152,7 +152,7 @@ fn either_end_killed_paused_refused_and_throttled_loses_nothing_that_was_journal
     let place = Place::new("intake-agent");
     let listen = format!("unix:{}", place.path("intake.sock"));
     // Who does not know the token is refused; agents of this test know none.
-    let token = place.write("tokens", "of another agent\n");
+    let token = place.write_secret("tokens", "of another agent\n");
     let start_with =
         |more: &[&str]| Intake::start(&place, &listen, &[&["--out", "got.ndjson"], more].concat());
     let start = || start_with(&[]);
@@ -358,6 +358,10 @@ fn an_acknowledgement_that_comes_after_the_lane_gave_up_repeats_nothing() {
 fn who_does_not_say_the_token_gets_nothing_in_and_loses_nothing() {
     let place = Place::new("intake-token");
     let tokens = place.write("tokens", "# of the fleet\nfirst\n\nsecond\n");
+    let start = ["intake", "--listen", "127.0.0.1:0", "--out", "got.ndjson", "--token-file", &tokens];
+    let open = place.run(&start).ends(2).err;
+    assert!(open.contains("others can read this file of tokens (mode 0644)"), "{open}");
+    place.write_secret("tokens", "# of the fleet\nfirst\n\nsecond\n");
     let intake = Intake::start(&place, "127.0.0.1:0", &["--out", "got.ndjson", "--token-file", &tokens]);
     let url = format!("http://{}", intake.address);
     let stranger = emitter(&place, &url, ", headers: { authorization: 'Bearer third' }", "");

@@ -79,6 +79,14 @@ impl Place {
         self.path(name)
     }
 
+    /// As [`write`](Self::write), for a secret: nobody else can read it.
+    pub(crate) fn write_secret(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.write(name, text);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+
     /// The key that verifies, as the command's argument.
     pub(crate) fn key(&self) -> String {
         format!("k1=hmac:{}", self.path("agent.key"))

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::seam::{Kept, read_kept};
 use crate::secret::Secret;
 use crate::sink::{Making, SinkConfig};
 use crate::sinks::FileConfig;
@@ -62,8 +63,10 @@ pub enum Output {
 pub struct Tls {
     /// The chain (PEM).
     pub certificate: PathBuf,
-    /// Its key (PEM).
+    /// Its key (PEM), which others must not be able to read.
     pub key: PathBuf,
+    /// The key's file may be readable by its group.
+    pub allow_group_readable: bool,
     /// Clients must have a certificate of one of these CAs (PEM).
     pub client_ca: Option<PathBuf>,
 }
@@ -126,7 +129,7 @@ impl Intake {
     /// Opens the output, and listens.
     ///
     /// # Errors
-    /// The output cannot be opened, the address is in use, a certificate cannot be read.
+    /// The output cannot be opened, the address is in use, a certificate cannot be read; kind `key`: others can read its key.
     pub fn start(options: Options) -> Result<Self> {
         let timeout = Duration::from_secs(10);
         let sink = match &options.output {
@@ -209,19 +212,16 @@ pub fn read_duration(text: &str) -> Option<Duration> {
 /// The tokens of a file, one a line; blanks around them, empty lines and those that begin with `#` do not count.
 ///
 /// # Errors
-/// It cannot be read, or holds none.
-pub fn read_tokens(path: &std::path::Path) -> Result<Vec<Secret>> {
-    let wrong = |text: String| Error::invalid_argument(text).at(path.display().to_string());
-    let bytes = zeroize::Zeroizing::new(
-        crate::seam::read(path).map_err(|e| wrong(format!("it cannot be read: {}", e.kind())))?,
-    );
+/// Kind `key`: it cannot be read, or others can read it, too; `invalid_argument`: it holds none.
+pub fn read_tokens(path: &std::path::Path, allow_group_readable: bool) -> Result<Vec<Secret>> {
+    let bytes = read_kept(path, Kept::TOKENS, allow_group_readable)?;
     let lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
     let tokens: Vec<Secret> = lines
         .filter(|line| !line.is_empty() && !line.starts_with(b"#"))
         .map(|line| Secret::new(line.to_vec()))
         .collect();
     if tokens.is_empty() {
-        return Err(wrong("it holds no token".to_owned()));
+        return Err(Error::invalid_argument("it holds no token").at(path.display().to_string()));
     }
     Ok(tokens)
 }

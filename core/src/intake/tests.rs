@@ -69,13 +69,15 @@ fn tls_with_client_certificates_lets_in_who_has_one() {
             CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
         fs::write(path(&format!("{name}.pem")), certificate.pem()).unwrap();
         fs::write(path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+        allow(&path(&format!("{name}.key")), 0o600);
     }
     let tls = Tls {
         certificate: path("localhost.pem"),
         key: path("localhost.key"),
+        allow_group_readable: false,
         client_ca: Some(path("ca.pem")),
     };
-    let intake = Intake::start(Options { tls: Some(tls), ..options(&dir, "localhost:0") }).unwrap();
+    let intake = Intake::start(Options { tls: Some(tls.clone()), ..options(&dir, "localhost:0") }).unwrap();
     let port = intake.address().rsplit(':').next().unwrap().to_owned();
     let stream = |more: &str| {
         sink(&format!("{{ endpoint: 'localhost:{port}', ca: '{}'{more} }}", path("ca.pem").display()))
@@ -99,9 +101,61 @@ fn tls_with_client_certificates_lets_in_who_has_one() {
     assert_eq!(got(&dir).len(), 5);
 
     let other: PathBuf = path("client.key");
-    let tls = Tls { certificate: path("localhost.pem"), key: other, client_ca: None };
-    let error = Intake::start(Options { tls: Some(tls), ..options(&dir, "localhost:0") }).unwrap_err();
-    assert!(error.to_string().contains("belong together"), "{error}");
+    let tls = Tls { key: other, client_ca: None, ..tls };
+    let refused = |tls: &Tls| {
+        Intake::start(Options { tls: Some(tls.clone()), ..options(&dir, "localhost:0") })
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(refused(&tls).contains("belong together"), "{}", refused(&tls));
+    // As a sealing key's file.
+    allow(&tls.key, 0o640);
+    let said = refused(&tls);
+    assert!(
+        said.starts_with("key: ") && said.contains("others can read this private key (mode 0640)"),
+        "{said}"
+    );
+    let said = refused(&Tls { allow_group_readable: true, ..tls.clone() });
+    assert!(said.contains("belong together"), "{said}");
+}
+
+fn allow(path: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_file_of_tokens_is_for_its_owner_alone_unless_its_group_is_let_read_it() {
+    let dir = TempDir::new();
+    let path = dir.path().join("tokens");
+    fs::write(&path, "# of the fleet\n\n first \nsecond").unwrap();
+    for (mode, with_group, taken) in [
+        (0o600, false, true),
+        (0o400, false, true),
+        (0o640, false, false),
+        (0o440, true, true),
+        (0o660, true, false),
+        (0o604, true, false),
+        (0o644, false, false),
+    ] {
+        allow(&path, mode);
+        let read = read_tokens(&path, with_group);
+        assert_eq!(read.is_ok(), taken, "{mode:o}");
+        let Err(error) = read else { continue };
+        assert_eq!(error.kind(), crate::error::ErrorKind::Key);
+        assert_eq!(error.place(), path.to_str());
+        let said = error.message();
+        assert!(
+            said.starts_with(&format!(
+                "others can read this file of tokens (mode {mode:04o}); run `chmod 600`"
+            ))
+        );
+        assert_eq!(said.contains("--allow-group-readable"), mode == 0o640 || mode == 0o660, "{said}");
+        assert!(!said.contains("first"));
+    }
+    allow(&path, 0o600);
+    let tokens = read_tokens(&path, false).unwrap();
+    assert_eq!(tokens.iter().map(Secret::expose).collect::<Vec<_>>(), [&b"first"[..], b"second"]);
 }
 
 #[test]
@@ -415,4 +469,34 @@ fn what_is_altered_on_the_way_is_said() {
     assert_eq!(watch.see(&unsigned[1], None), 0, "a repeat is none");
     assert_eq!(watch.see(&unsigned[4], None), 1, "the chain does not lead there");
     assert_eq!(watch.finish(), 1, "no signature covers them");
+}
+
+#[test]
+fn a_socket_whose_listener_takes_nobody_any_more_is_another_process_s() {
+    use rustix::net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+    };
+    let dir = TempDir::new();
+    let path = dir.path().join("intake.sock");
+    let there = SocketAddrUnix::new(&path).unwrap();
+    let socket =
+        || socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+    let listener = socket();
+    bind(&listener, &there).unwrap();
+    listen(&listener, 1).unwrap();
+    // Until there is no room for another.
+    let mut waiting = Vec::new();
+    loop {
+        let one = socket();
+        match connect(&one, &there) {
+            Ok(()) => waiting.push(one),
+            Err(e) => break assert_eq!(e, rustix::io::Errno::AGAIN),
+        }
+    }
+    let options = options(&dir, &format!("unix:{}", path.display()));
+    let (told, said) = std::sync::mpsc::channel();
+    std::thread::spawn(move || told.send(Intake::start(options).map(|_| ()).unwrap_err().to_string()));
+    let said = said.recv_timeout(Duration::from_secs(30)).expect("it waits for the other");
+    assert!(said.contains("another process listens there"), "{said}");
+    assert!(path.exists());
 }

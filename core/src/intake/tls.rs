@@ -10,12 +10,14 @@ use rustls::{RootCertStore, ServerConfig};
 
 use super::Tls;
 use crate::error::{Error, Result};
+use crate::seam::{Kept, read_kept};
 
 /// A server that shows this certificate, and asks for those of clients if it has a CA for them.
 pub(super) fn server(tls: &Tls) -> Result<Arc<ServerConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = certificates(&tls.certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&tls.key)?)
+    let key = read_kept(&tls.key, Kept::INTAKE_KEY, tls.allow_group_readable)?;
+    let key = PrivateKeyDer::from_pem_slice(&key)
         .map_err(|_| wrong(&tls.key, "the file holds no private key in PEM form (not encrypted)"))?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

@@ -25,6 +25,10 @@ pub use fs::{Access, FileId, Fs, FsFile, RealFs, SharedFs, Stat, absolute, check
 #[cfg(feature = "otlp")]
 pub(crate) use given::executable;
 pub(crate) use given::{entries, exists, metadata, processors, read, var_os};
+#[cfg(feature = "otlp")]
+pub(crate) use private::others_read_key;
+#[cfg(feature = "intake")]
+pub(crate) use private::{Kept, read_kept};
 pub(crate) use private::{PUBLIC_KEY, PUBLIC_PEM, read_private, write_new};
 pub use random::{Random, SeededRandom, SystemRandom, Uuid};
 pub(crate) use random::{Series, fill};

@@ -15,25 +15,71 @@ pub(crate) const PUBLIC_PEM: &str = "-----BEGIN PUBLIC KEY-----";
 pub(crate) const PUBLIC_KEY: &str = "this is a public key; sealing needs the private one (PKCS#8 PEM), which `sinkwell keys new` writes \
                       beside it, without .pub";
 
+/// A kind of files that hold a secret, as messages name them.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept {
+    /// What such a file holds.
+    what: &'static str,
+    file: &'static str,
+    /// What lets a group read it.
+    allow: &'static str,
+}
+
+impl Kept {
+    const SEALING_KEY: Self =
+        Self { what: "private key", file: "key file", allow: "key.allow_group_readable: true" };
+
+    /// The key of the intake's certificate.
+    #[cfg(feature = "intake")]
+    pub(crate) const INTAKE_KEY: Self = Self { allow: INTAKE_ALLOWS, ..Self::SEALING_KEY };
+
+    /// What an intake lets its peers in for.
+    #[cfg(feature = "intake")]
+    pub(crate) const TOKENS: Self =
+        Self { what: "file of tokens", file: "file of tokens", allow: INTAKE_ALLOWS };
+}
+
+#[cfg(feature = "intake")]
+const INTAKE_ALLOWS: &str = "--allow-group-readable";
+
 /// Reads a private key's file, refusing one that others can read.
 pub(crate) fn read_private(path: &Path, allow_group_readable: bool) -> Result<Zeroizing<Vec<u8>>> {
-    let place = path.display().to_string();
-    let unreadable = |e: std::io::Error| Error::key(format!("the key file cannot be read: {e}")).at(&*place);
-    let mode = std::fs::metadata(path).map_err(unreadable)?.mode() & 0o777;
-    let forbidden = if allow_group_readable { 0o027 } else { 0o077 };
-    if mode & forbidden != 0 {
+    read_kept(path, Kept::SEALING_KEY, allow_group_readable).map_err(|e| {
         // A public key may have any permissions.
-        if is_public(path) {
-            return Err(Error::key(PUBLIC_KEY).at(place));
-        }
-        let remedy = if mode & 0o007 == 0 { ", or allow it with key.allow_group_readable: true" } else { "" };
-        return Err(Error::key(format!(
-            "others can read this private key (mode {mode:04o}); run `chmod 600` on it{remedy}"
-        ))
-        .at(place));
-    }
-    std::fs::read(path).map(Zeroizing::new).map_err(unreadable)
+        if is_public(path) { Error::key(PUBLIC_KEY).at(path.display().to_string()) } else { e }
+    })
 }
+
+/// Reads a file that holds a secret, refusing one that others can read.
+pub(crate) fn read_kept(path: &Path, kept: Kept, allow_group_readable: bool) -> Result<Zeroizing<Vec<u8>>> {
+    let Kept { what, file, allow } = kept;
+    let place = path.display().to_string();
+    let unreadable = |e: std::io::Error| Error::key(format!("the {file} cannot be read: {e}")).at(&*place);
+    let mut opened = std::fs::File::open(path).map_err(unreadable)?;
+    let mode = opened.metadata().map_err(unreadable)?.mode() & 0o777;
+    let forbidden = if allow_group_readable { 0o027 } else { OTHERS };
+    if mode & forbidden != 0 {
+        let remedy = if mode & 0o007 == 0 { format!(", or allow it with {allow}") } else { String::new() };
+        return Err(Error::key(others_read(what, mode) + &remedy).at(place));
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    opened.read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// What is wrong with a private key's file that others can read, where it is not refused for that.
+#[cfg(feature = "otlp")]
+pub(crate) fn others_read_key(path: &Path) -> Option<String> {
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
+    (mode & OTHERS != 0).then(|| others_read(Kept::SEALING_KEY.what, mode))
+}
+
+fn others_read(what: &str, mode: u32) -> String {
+    format!("others can read this {what} (mode {mode:04o}); run `chmod 600` on it")
+}
+
+/// What others than the owner may do with a file.
+const OTHERS: u32 = 0o077;
 
 /// Whether a file holds a public key in PEM form.
 fn is_public(path: &Path) -> bool {

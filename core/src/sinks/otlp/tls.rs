@@ -1,7 +1,8 @@
 //! TLS by rustls: own CA, client certificate, and what to do when a handshake fails.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -34,6 +35,9 @@ pub(super) fn client(files: &Files, protocol: Protocol) -> Result<Arc<ClientConf
             let secret = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|_| {
                 key.error("the file holds no private key in PEM form (PKCS#8, PKCS#1 or SEC1, not encrypted)")
             })?;
+            if let Some(warning) = open_key(key) {
+                crate::diagnostics::warn(&warning);
+            }
             builder.with_client_auth_cert(chain, secret).map_err(|_| {
                 key.error(
                     "the client key cannot be used with the client certificate: do they belong together?",
@@ -50,6 +54,15 @@ pub(super) fn client(files: &Files, protocol: Protocol) -> Result<Arc<ClientConf
         Protocol::Http => vec![b"http/1.1".to_vec()],
     };
     Ok(Arc::new(config))
+}
+
+/// What is to be said, once for each file, of a client's key that others can read. It is not refused, as OpenTelemetry's own
+/// exporters take it.
+pub(super) fn open_key(key: &Said<PathBuf>) -> Option<String> {
+    static SAID: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let wrong = crate::seam::others_read_key(&key.value)?;
+    let first = SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(key.value.clone());
+    first.then(|| format!("{}: {}: {wrong}", key.place, key.value.display()))
 }
 
 fn roots(ca: Option<&Said<PathBuf>>) -> Result<RootCertStore> {

@@ -13,6 +13,8 @@ use super::receiver::{GrpcReceiver, HttpReceiver};
 use super::{batch, settings, sink};
 use crate::sink::{Answers, FailureKind, Sink as _};
 use crate::sinks::otlp::OtlpConfig;
+use crate::sinks::otlp::env::Said;
+use crate::sinks::otlp::tls::open_key;
 use crate::testing::TempDir;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -107,6 +109,24 @@ fn failure(answers: Answers) -> (FailureKind, String) {
         Answers::Retry(failure, None) => (failure.kind, format!("{} {:?}", failure.summary, failure.detail)),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_client_key_that_others_can_read_is_warned_of_once() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let pki = Pki::new();
+    let (_, path) = pki.client();
+    let key = Said { value: PathBuf::from(&path), place: CLIENT_KEY.to_owned(), for_signal: false };
+    let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o600);
+    assert_eq!(open_key(&key), None);
+    mode(0o640);
+    let said = open_key(&key).unwrap();
+    assert_eq!(
+        said,
+        format!("{CLIENT_KEY}: {path}: others can read this private key (mode 0640); run `chmod 600` on it")
+    );
+    assert_eq!(open_key(&key), None);
 }
 
 #[test]
