@@ -42,12 +42,74 @@ fn replace(path: &Path, text: &str) {
     std::fs::rename(beside, path).unwrap();
 }
 
-#[test]
-fn a_change_is_in_force_without_a_call_and_a_bad_one_leaves_the_last_good_one() {
+/// Has [`heard`] hear, whichever test comes first.
+fn listen() {
     set_logger(|_, text| {
         HEARD.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
         HEARD.1.notify_all();
     });
+}
+
+#[test]
+fn a_policy_that_names_nothing_that_is_here_is_warned_of_once() {
+    listen();
+    let folder = std::env::temp_dir().join(format!("sinkwell-targets-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let policy = |name: &str, targets: &str| {
+        format!(
+            "apiVersion: sinkwell.dev/v1alpha1\nkind: TelemetryPolicy\nmetadata: {{ name: {name} }}\nspec:\n  targetRefs: [ {targets} ]\n  events: {{ drop: [ x ] }}\n"
+        )
+    };
+    let file = folder.join("misspelt.yaml");
+    let documents = |name: &str| {
+        let all = [
+            policy("misspelt", &format!("{{ kind: Lane, name: {name} }}, {{ kind: Agent, name: other }}")),
+            policy(
+                "in-part",
+                "{ kind: Lane, name: collector }, { kind: Lane, name: colector }, { kind: Agent, name: b }",
+            ),
+            policy("untouchable", "{ kind: Lane, name: log }"),
+            // This one is the lane's, and another says all that this one does.
+            policy("overridden", "{ kind: Emitter }"),
+        ];
+        replace(&file, &all.join("---\n"));
+    };
+    documents("colector");
+    let text = format!(
+        "agent: {{ id: a }}\ntelemetry: [ {} ]\nlanes: [ {{ id: collector, sink: memory }}, {{ id: log, sink: {{ file: {{ path: {}/log }} }}, classes: [audit] }} ]\n",
+        file.display(),
+        folder.display()
+    );
+    let source = Source::Text { text, name: None, format: Default::default() };
+    let emitter = Emitter::open(Options::new(Config::load(source, &SystemEnv::default()).unwrap())).unwrap();
+    let (nowhere, in_part, untouchable) = (
+        "policy misspelt has no effect here: spec.targetRefs[0]: Lane \"colector\": no lane has this id; there are collector, log; \
+         nor has it by its other targets (1)",
+        "policy in-part: spec.targetRefs[1]: Lane \"colector\": no lane has this id; there are collector, log",
+        "policy untouchable has no effect here: spec.targetRefs[0]: Lane \"log\": the lane's classes are audit; no policy",
+    );
+    let once = || {
+        for said in [nowhere, in_part, untouchable] {
+            assert_eq!(heard(said, 1), 1, "{said}");
+        }
+        assert_eq!(heard("policy overridden", 0), 0);
+        // For whom a policy is besides may well be elsewhere.
+        assert_eq!(heard("\"b\"", 0), 0);
+    };
+    once();
+    emitter.reload_policies().unwrap();
+    once();
+    documents("colektor");
+    emitter.reload_policies().unwrap();
+    assert_eq!(heard("Lane \"colektor\"", 1), 1);
+    once();
+    emitter.shutdown(PATIENCE);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_change_is_in_force_without_a_call_and_a_bad_one_leaves_the_last_good_one() {
+    listen();
     let folder = std::env::temp_dir().join(format!("sinkwell-watch-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let [first, second] = ["first", "second"].map(|name| folder.join(format!("{name}.yaml")));

@@ -210,9 +210,11 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         }
     }
     let mut inner = inner;
+    let mut known = Vec::new();
     if !config.telemetry.is_empty() {
         let loaded = telemetry::load(&config.telemetry, &SystemEnv::default(), None);
-        loaded.warnings().iter().for_each(|warning| crate::diagnostics::warn(warning));
+        known = loaded.warnings();
+        known.iter().for_each(|warning| crate::diagnostics::warn(warning));
         put_in_force(&inner, config, loaded);
     }
     let result = start_all(&mut inner, options, planned);
@@ -221,6 +223,8 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         inner.shutdown(Duration::ZERO);
         return Err(e);
     }
+    // Which lanes there are is known only now.
+    warn_of_policies(&inner, &known);
     send_metrics(&inner);
     if let Some(address) = config.metrics.listen.filter(|_| !options.manual) {
         let gauges = inner.gauges.clone();
@@ -262,12 +266,19 @@ pub(super) fn reload(inner: &Inner, config: &Config) {
         return;
     }
     let _alone = inner.bus.reloading();
-    let previous = inner.policies.load().as_ref().map(|policies| policies.loaded());
+    let previous = inner.policies.load_full();
+    let known = previous.as_ref().map(|policies| policies.warnings()).unwrap_or_default();
+    let previous = previous.map(|policies| policies.loaded());
     let loaded = telemetry::load(&config.telemetry, &SystemEnv::default(), previous.as_deref());
-    let known = previous.map(|previous| previous.warnings()).unwrap_or_default();
-    put_in_force(inner, config, Arc::clone(&loaded));
+    put_in_force(inner, config, loaded);
     // Whoever hears of it finds it so; and no host's logger keeps what is good from being in force.
-    for warning in loaded.warnings().iter().filter(|warning| !known.contains(warning)) {
+    warn_of_policies(inner, &known);
+}
+
+/// Says what is wrong with the policies in force, but for what is known.
+fn warn_of_policies(inner: &Inner, known: &[String]) {
+    let warnings = inner.policies.load().as_ref().map(|policies| policies.warnings()).unwrap_or_default();
+    for warning in warnings.iter().filter(|warning| !known.contains(warning)) {
         crate::diagnostics::warn(warning);
     }
 }

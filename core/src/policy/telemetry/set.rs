@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::Given;
 use super::cel::{Fault, First, List, Machine, Outcome};
-use super::document::{self, Events, Issue, MAX_POLICIES, Policy, Rule, TargetKind};
+use super::document::{self, Events, Issue, MAX_POLICIES, Policy, Rule, Target, TargetKind};
 use super::facts::{Finder, Paths, with_workspace};
 use super::instruments::{Instrument, Provider, Registry};
 use super::sampling::Decision;
@@ -554,6 +554,41 @@ pub(super) struct Decided {
 impl Bound {
     pub(crate) fn loaded(&self) -> Arc<Loaded> {
         Arc::clone(&self.loaded)
+    }
+
+    /// Everything that is wrong, for the log: with the documents, and with what they name. A policy that is for other emitters
+    /// altogether says so, too: a misspelt one looks the same.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.loaded.warnings();
+        for (policy, standing) in self.loaded.policies.iter().zip(&self.standing) {
+            let name = &policy.name;
+            let targets = policy.targets.iter().zip(standing);
+            let missed: Vec<(&Target, &String)> = targets
+                .filter_map(|(target, standing)| match standing {
+                    Standing::NotFound(why) | Standing::Untouchable(why) => Some((target, why)),
+                    _ => None,
+                })
+                .collect();
+            let said = |(target, why): (&Target, &String)| {
+                let text = target.name.as_ref().map_or_else(String::new, |name| format!(" {name:?}"));
+                format!("{}: {}{text}: {why}", target.field, target.kind.name())
+            };
+            match missed.as_slice() {
+                [first, others @ ..] if missed.len() == policy.targets.len() => {
+                    let others = match others.len() {
+                        0 => String::new(),
+                        more => format!("; nor has it by its other targets ({more})"),
+                    };
+                    warnings.push(format!("policy {name} has no effect here: {}{others}", said(*first)));
+                }
+                // Of those that say for whom a policy is, some may well be elsewhere.
+                some => {
+                    let lanes = some.iter().filter(|(target, _)| target.kind == TargetKind::Lane);
+                    warnings.extend(lanes.map(|missed| format!("policy {name}: {}", said(*missed))));
+                }
+            }
+        }
+        warnings
     }
 
     pub(super) fn policy(&self, at: u16) -> &Policy {
