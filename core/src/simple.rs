@@ -233,10 +233,9 @@ impl<'a> Event<'a> {
     /// As [`Emitter::emit`].
     pub fn emit_to(self, emitter: &Emitter) -> Result<Receipt> {
         let here = self.here();
-        let trace = self.input.trace.or_else(|| here.as_ref().map(Active::trace));
         with_writer(emitter.depth_limit(), |writer| {
             self.data.write(writer).map_err(|e| invalid_data(&e))?;
-            emitter.emit(EventInput { data: Data::Object(writer), trace, ..self.input })
+            emitter.emit(whole(self.input, writer, here.as_ref()))
         })
     }
 
@@ -268,8 +267,7 @@ impl<'a> Event<'a> {
     ) -> Result<T, DeedError<E>> {
         let here = self.here();
         let (writer, input) = self.written(emitter).map_err(DeedError::Refused)?;
-        let trace = input.trace.or_else(|| here.as_ref().map(Active::trace));
-        emitter.deed(EventInput { data: Data::Object(&writer), trace, ..input }, act)
+        emitter.deed(whole(input, &writer, here.as_ref()), act)
     }
 
     /// As [`deed_on`](Self::deed_on), without blocking a thread: [`Emitter::deed_async`].
@@ -287,8 +285,7 @@ impl<'a> Event<'a> {
         let written = self.written(emitter);
         async move {
             let (writer, input) = written.map_err(DeedError::Refused)?;
-            let trace = input.trace.or_else(|| here.as_ref().map(Active::trace));
-            let event = EventInput { data: Data::Object(&writer), trace, ..input };
+            let event = whole(input, &writer, here.as_ref());
             emitter.deed_async(event, Terms::default(), deadline, act).await
         }
     }
@@ -304,6 +301,12 @@ impl<'a> Event<'a> {
         self.data.write(&mut writer).map_err(|e| invalid_data(&e))?;
         Ok((writer, self.input))
     }
+}
+
+/// An event with its data, and with the trace context of the calling code where it names none.
+fn whole<'e>(input: EventInput<'e>, data: &'e ObjectWriter, here: Option<&'e Active>) -> EventInput<'e> {
+    let trace = input.trace.or_else(|| here.map(Active::trace));
+    EventInput { data: Data::Object(data), trace, ..input }
 }
 
 /// Opens the process's default emitter with what the program gives, instead of from the environment: before its first event. After
@@ -325,7 +328,8 @@ impl<'a> Event<'a> {
 /// ```
 ///
 /// # Errors
-/// As [`Emitter::open`]; `invalid_argument` if it is open already, as its events would then go to two emitters.
+/// As [`Emitter::open`]; `invalid_argument` if it is open already, as its events would then go to two emitters; `closed` as for
+/// [`default_emitter`].
 pub fn configure(options: Options) -> Result<Arc<Emitter>> {
     host::configure_default_as(|| Ok(options))
 }
@@ -334,7 +338,8 @@ pub fn configure(options: Options) -> Result<Arc<Emitter>> {
 /// [`configure`] was given last, else from the environment.
 ///
 /// # Errors
-/// As [`Emitter::open`] and [`Config::load`](crate::config::Config::load).
+/// As [`Emitter::open`] and [`Config::load`](crate::config::Config::load); `closed` while it is being opened, for what runs for
+/// that on the same thread (a sink's maker, a logger) and what is inside a sink: it would wait for itself.
 pub fn default_emitter() -> Result<Arc<Emitter>> {
     host::default_emitter(&SystemEnv::default())
 }

@@ -82,7 +82,7 @@ impl Inner {
         let route = Routed::of(&event, &set);
         let aimed = Aimed::of(aim, &set, route.as_ref());
         let way = Way { set: &set, route: route.as_ref(), aimed: aimed.as_ref() };
-        let blocking = way.blocking();
+        let [blocking, _] = way.lanes();
         could_enter(&set, blocking, &event)?;
         let tracked = way.track(event, receipts, aim);
         let mut after = After::default();
@@ -252,18 +252,15 @@ struct Way<'a> {
     aimed: Option<&'a Aimed>,
 }
 
-/// The lanes that the caller names, of those that the event would go to.
-struct Aimed {
-    blocking: Lanes,
-    others: Lanes,
-}
+/// The lanes that the caller names, of those that the event would go to: those that block, and the others.
+struct Aimed([Lanes; 2]);
 
 impl Aimed {
     #[inline]
     fn of(aim: Option<&Aim<'_>>, set: &LaneSet, route: Option<&Routed<'_>>) -> Option<Self> {
         let aim = aim?;
         let way = Way { set, route, aimed: None };
-        Some(Self { blocking: aim.at(way.blocking()).collect(), others: aim.at(way.others()).collect() })
+        Some(Self(way.lanes().map(|lanes| aim.at(lanes).collect())))
     }
 }
 
@@ -272,7 +269,7 @@ impl Way<'_> {
     #[inline]
     fn track(&self, event: Event, receipts: u32, aim: Option<&Aim<'_>>) -> Arc<Tracked> {
         let mut expected = Expected::of(self.set.lanes.len());
-        for &i in self.blocking().iter().chain(self.others()) {
+        for &i in self.lanes().into_iter().flatten() {
             expected.add(i, self.set.lanes[i].durable());
         }
         let shaping = self.set.in_force.shaping.as_ref();
@@ -282,28 +279,21 @@ impl Way<'_> {
         Tracked::new(event, receipts, expected, shaping, aim.and_then(|aim| aim.follow.clone()))
     }
 
+    /// Those that block, and the others.
     #[inline]
-    fn blocking(&self) -> &[usize] {
+    fn lanes(&self) -> [&[usize]; 2] {
         match (self.aimed, self.route) {
-            (Some(aimed), _) => aimed.blocking.as_slice(),
-            (None, Some(Routed { kept: Some([blocking, _]), .. })) => blocking.as_slice(),
-            _ => self.set.blocking.as_slice(),
-        }
-    }
-
-    #[inline]
-    fn others(&self) -> &[usize] {
-        match (self.aimed, self.route) {
-            (Some(aimed), _) => aimed.others.as_slice(),
-            (None, Some(Routed { kept: Some([_, others]), .. })) => others.as_slice(),
-            _ => self.set.others.as_slice(),
+            (Some(Aimed([blocking, others])), _) => [blocking, others],
+            (None, Some(Routed { kept: Some([blocking, others]), .. })) => [blocking, others],
+            _ => [&self.set.blocking, &self.set.others],
         }
     }
 
     /// Offers the event to those that do not block, and counts it for policies.
     #[inline]
     fn offer(&self, tracked: &Arc<Tracked>, after: &mut After) {
-        for &i in self.others() {
+        let [_, others] = self.lanes();
+        for &i in others {
             let lane = &self.set.lanes[i];
             let outcome = lane.offer(&mut lane.lock(), tracked, after);
             tracked.admitted(i, outcome);
