@@ -6,6 +6,7 @@ need jvm java mvn cargo
 status=0
 rm -f "$root/target/vectors/jvm.tsv"
 jvm_library || counted jvm 1
+sinkwell_command || counted jvm 1
 bindings-jvm/gen.sh --check || counted jvm 1
 rm -rf "$root"/target/jvm/*/surefire-reports
 # Installed, so that the second run takes the package as it is.
