@@ -312,8 +312,9 @@ public class Emitter internal constructor(
         terms: DeedTerms,
     ): ByteArray {
         val out = Buffer()
-        Question.short(out, terms.until)
-        out.long(terms.timeout?.toMillis() ?: -1)
+        // What is longer than any that the core knows is none of them, and neither is how it begins.
+        Question.short(out, terms.until?.take(LONGEST_UNTIL))
+        out.long(terms.timeout?.let(::millisOf) ?: -1)
         out.slice(draft, 0, draft.size)
         return out.copy()
     }
@@ -631,13 +632,15 @@ public class Emitter internal constructor(
         shutdown(null)
     }
 
-    private fun milliseconds(timeout: Duration?) = timeout?.toMillis()?.coerceAtLeast(0)?.toULong()
+    private fun milliseconds(timeout: Duration?) = timeout?.let(::millisOf)?.toULong()
 
     @Suppress("UNCHECKED_CAST")
     private fun reports(json: String) = Json.map(json).mapValues { (_, report) -> LaneReport(report as Map<String, Any?>) }
 
     public companion object {
         private const val INSIDE = -1L
+
+        private const val LONGEST_UNTIL = 60
 
         /** Opens an emitter as environment variables say, or with one `console` lane. */
         @JvmStatic

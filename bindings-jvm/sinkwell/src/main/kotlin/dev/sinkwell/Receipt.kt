@@ -150,11 +150,23 @@ public class Receipt private constructor(
                 throw WaitTimeoutException("the thread was interrupted while it waited", null).apply { initCause(e) }
             }
 
-        private fun nanoseconds(timeout: Duration) =
-            try {
-                timeout.toNanos().coerceAtLeast(0)
-            } catch (_: ArithmeticException) {
-                Long.MAX_VALUE
-            }
+        private fun nanoseconds(timeout: Duration) = bounded(timeout, Duration::toNanos)
     }
 }
+
+/** A duration in milliseconds; one that is longer than can be counted is for ever, and one below zero no time at all. */
+internal fun millisOf(duration: Duration): Long = bounded(duration, Duration::toMillis)
+
+private inline fun bounded(
+    duration: Duration,
+    count: (Duration) -> Long,
+): Long =
+    if (duration.isNegative) {
+        0
+    } else {
+        try {
+            count(duration)
+        } catch (_: ArithmeticException) {
+            Long.MAX_VALUE
+        }
+    }

@@ -1,10 +1,12 @@
 package dev.sinkwell
 
 import dev.sinkwell.internal.Buffer
+import dev.sinkwell.internal.Diagnostics
 import dev.sinkwell.internal.Library
 import dev.sinkwell.internal.Question
 import java.util.concurrent.Callable
 import java.util.concurrent.Executor
+import java.util.concurrent.atomic.AtomicBoolean
 
 /**
  * What events have in common that are emitted within a run, said once: an event takes from here what it does not say itself.
@@ -29,16 +31,32 @@ public class SinkwellContext private constructor(
     /** The step of a framework's run that the code here is inside of. */
     internal val step: String?,
 ) {
-    /** Ends a context, on the thread that began it. */
+    /**
+     * Ends a context, on the thread that began it and once those within it have ended. Anywhere else it changes nothing, as
+     * OpenTelemetry's does: another context holds there. That is logged, the first time in a process.
+     */
     public class Scope internal constructor(
         private val around: SinkwellContext?,
+        private val own: SinkwellContext,
     ) : AutoCloseable {
+        private val thread = Thread.currentThread()
         private var ended = false
 
         override fun close() {
-            if (!ended) {
-                ended = true
-                if (around == null) here.remove() else here.set(around)
+            when {
+                ended -> return
+                Thread.currentThread() !== thread -> ignored("on another thread than began it")
+                here.get() !== own -> ignored("while another context holds on its thread, as one that was begun within it")
+                else -> {
+                    ended = true
+                    if (around == null) here.remove() else here.set(around)
+                }
+            }
+        }
+
+        private fun ignored(how: String) {
+            if (!misused.getAndSet(true)) {
+                Diagnostics.log(2, "a SinkwellContext.Scope was closed $how, which changes nothing: use each in a try-with-resources, or `use`")
             }
         }
     }
@@ -98,6 +116,9 @@ public class SinkwellContext private constructor(
 
     public companion object {
         private val here = ThreadLocal<SinkwellContext>()
+
+        /** A scope was closed where it does not hold, and that was logged. */
+        private val misused = AtomicBoolean()
 
         /** The context that holds here; null outside of every one. */
         @JvmStatic
@@ -230,7 +251,7 @@ public class SinkwellContext private constructor(
             return around
         }
 
-        private fun enter(context: SinkwellContext): Scope = Scope(here.get()).also { here.set(context) }
+        private fun enter(context: SinkwellContext): Scope = Scope(here.get(), context).also { here.set(context) }
 
         internal inline fun <T> within(
             context: SinkwellContext?,

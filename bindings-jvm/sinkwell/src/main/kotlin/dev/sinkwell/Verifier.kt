@@ -136,7 +136,7 @@ public object Verifier {
                 keys = keys.map { (id, key) -> key.native(id) },
                 checkpoints = options.checkpoints.mapIndexed { i, path -> Texts.argument(path, "checkpoints[$i]") },
                 lanes = options.lanes.mapIndexed { i, lane -> Texts.argument(lane, "lanes[$i]") },
-                silenceMs = options.silence?.toMillis()?.toULong(),
+                silenceMs = options.silence?.let(::millisOf)?.toULong(),
                 edges = options.edges,
                 strict = options.strict,
                 partial = options.partial,

@@ -4,6 +4,7 @@ import ch.qos.logback.classic.LoggerContext
 import ch.qos.logback.classic.joran.JoranConfigurator
 import ch.qos.logback.core.status.Status
 import dev.sinkwell.integration.Seam
+import dev.sinkwell.internal.Diagnostics
 import dev.sinkwell.internal.Json
 import dev.sinkwell.logging.SinkwellAppender
 import dev.sinkwell.logging.SinkwellHandler
@@ -19,6 +20,8 @@ import io.opentelemetry.sdk.trace.SdkTracerProvider
 import io.opentelemetry.sdk.trace.samplers.Sampler
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertSame
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
@@ -26,8 +29,13 @@ import org.junit.jupiter.api.io.TempDir
 import java.nio.file.Files
 import java.nio.file.Path
 import java.time.Instant
+import java.util.concurrent.CompletableFuture
+import java.util.concurrent.LinkedBlockingQueue
+import java.util.concurrent.TimeUnit
+import java.util.logging.Handler
 import java.util.logging.Level
 import java.util.logging.LogRecord
+import java.util.logging.Logger
 import kotlin.coroutines.Continuation
 import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.coroutines.startCoroutine
@@ -199,6 +207,52 @@ internal class BridgesTest {
         )
         assertEquals(0, done.get(30, java.util.concurrent.TimeUnit.SECONDS)["file"]!!.pending)
         assertEquals(id, events(folder.resolve("events.ndjson")).single()["id"])
+    }
+
+    @Test
+    fun a_scope_that_is_closed_where_it_does_not_hold_changes_nothing_and_is_logged_once() {
+        val said = LinkedBlockingQueue<String>()
+        val logger = Logger.getLogger("sinkwell")
+        val handler =
+            object : Handler() {
+                override fun publish(record: LogRecord) {
+                    if ("Scope" in record.message) said.add(record.message)
+                }
+
+                override fun flush() = Unit
+
+                override fun close() = Unit
+            }
+        logger.addHandler(handler)
+        try {
+            val run = SinkwellContext.run("r-1")
+            val around = SinkwellContext.current()
+            val elsewhere =
+                CompletableFuture.supplyAsync {
+                    run.close()
+                    SinkwellContext.run("r-2").use {
+                        run.close()
+                        SinkwellContext.current()?.run
+                    }
+                }
+            assertEquals("r-2", elsewhere.get(30, TimeUnit.SECONDS))
+            // Where the same context was taken to another thread, too.
+            SinkwellContext.wrap(Runnable { run.close() }).also { CompletableFuture.runAsync(it).get(30, TimeUnit.SECONDS) }
+            assertSame(around, SinkwellContext.current())
+            val turn = SinkwellContext.turn("t-1")
+            run.close()
+            assertEquals("t-1", SinkwellContext.current()?.turn)
+            turn.close()
+            assertSame(around, SinkwellContext.current())
+            repeat(2) { run.close() }
+            assertNull(SinkwellContext.current())
+            val first = said.poll(30, TimeUnit.SECONDS)
+            assertTrue("on another thread than began it" in first, first)
+            Diagnostics.settle()
+            assertEquals(emptyList<String>(), said.toList())
+        } finally {
+            logger.removeHandler(handler)
+        }
     }
 
     /** Events in runs and turns, as tests/vectors/context has them. */

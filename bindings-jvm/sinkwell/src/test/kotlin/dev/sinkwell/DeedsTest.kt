@@ -104,6 +104,22 @@ internal class DeedsTest {
     }
 
     @Test
+    fun terms_of_any_length_are_answered_by_the_core() {
+        open().use { emitter ->
+            // One that only begins as one of them, and one that is longer than what crosses.
+            for (until in listOf("now", "journaled" + "x".repeat(200), "é".repeat(300), "\uD800".repeat(300))) {
+                val refused = assertThrows(InvalidArgumentException::class.java) { emitter.deed("tool.invocation", pay, null, DeedTerms().until(until)) { error("it must not run") } }
+                assertEquals("until", refused.where)
+            }
+            val forever = DeedTerms().timeout(Duration.ofSeconds(Long.MAX_VALUE))
+            assertEquals(7, emitter.deed("tool.invocation", pay, null, forever) { 7 })
+            assertEquals(7, emitter.deedAsync("tool.invocation", pay, null, forever) { CompletableFuture.completedFuture(7) }.get(30, TimeUnit.SECONDS))
+            assertEquals(0, emitter.flush(Duration.ofSeconds(Long.MAX_VALUE))["out"]!!.pending)
+            assertThrows(WaitTimeoutException::class.java) { emitter.deed("tool.invocation", pay, null, DeedTerms().timeout(Duration.ofSeconds(Long.MIN_VALUE))) { error("it must not run") } }
+        }
+    }
+
+    @Test
     fun what_ran_out_of_time_or_was_given_up_is_told_so_whatever_wraps_it() {
         val late = TimeoutException("secret words")
         val thrown =
