@@ -102,6 +102,93 @@ func TestALoggerThatEmitsWhileTheDefaultEmitterOpensIsAnswered(t *testing.T) {
 	}
 }
 
+// telling is a sink whose name and classes emit through the default emitter.
+type telling struct {
+	*memorySink
+	answers chan error
+}
+
+func (s telling) emit() {
+	_, err := sinkwell.Emit(context.Background(), tool())
+	s.answers <- err
+}
+
+func (s telling) Name() string {
+	s.emit()
+	return s.memorySink.Name()
+}
+
+func (s telling) Classes() map[sinkwell.SinkClass]struct{} {
+	s.emit()
+	return s.memorySink.Classes()
+}
+
+// A sink whose own name and classes emit is answered, too, while the default emitter is opened for it: by Configure, and by the first
+// use after Close.
+func TestASinkWhoseNameEmitsHoldsNoOpeningUp(t *testing.T) {
+	sink := telling{&memorySink{name: "mine"}, make(chan error, 64)}
+	opening := make(chan error, 1)
+	answered := func(what string) {
+		t.Helper()
+		select {
+		case err := <-opening:
+			if err != nil {
+				t.Fatal(what, err)
+			}
+		case <-soon(t).Done():
+			t.Fatal(what, "waits for itself")
+		}
+		for range 2 {
+			if err := <-sink.answers; !errors.Is(err, sinkwell.ErrClosed) {
+				t.Error(what, err)
+			}
+		}
+		if len(sink.answers) > 0 {
+			t.Error(what, len(sink.answers))
+		}
+	}
+	for range 2 {
+		go func() {
+			_, err := sinkwell.Configure(context.Background(), inMemory, sinkwell.WithSink(sink, lane(nil)))
+			opening <- err
+		}()
+		answered("Configure")
+	}
+	if _, err := sinkwell.Close(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, err := sinkwell.Emit(context.Background(), tool())
+		opening <- err
+	}()
+	answered("Emit")
+	closeDefault(t)
+}
+
+// A panic while the default emitter is opened goes on, and leaves it to be opened by the next one.
+func TestAPanicOfASinksNameIsTheCallersAndLeavesNoTurn(t *testing.T) {
+	func() {
+		defer func() {
+			if p := recover(); p != "no name" {
+				t.Error(p)
+			}
+		}()
+		_, _ = sinkwell.Configure(soon(t), inMemory, sinkwell.WithSink(nameless{&memorySink{name: "mine"}}))
+	}()
+	if _, err := sinkwell.Configure(soon(t), inMemory); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sinkwell.Emit(soon(t), tool()); err != nil {
+		t.Error(err)
+	}
+	closeDefault(t)
+}
+
+// nameless is a sink whose name panics.
+type nameless struct{ *memorySink }
+
+func (nameless) Name() string { panic("no name") }
+
 // From inside a sink the default emitter is not opened, which can take long: by Emit, by Default, and by Configure.
 func TestNothingIsOpenedFromInsideASink(t *testing.T) {
 	sw := open(t, "lanes: []\n", sinkwell.WithSink(&memorySink{name: "mine", do: func(ctx context.Context, _ sinkwell.SignedGovernanceEvent) error {

@@ -11,7 +11,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/cgo"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,9 +98,7 @@ func writeLines() {
 			lines.waiting, lines.lost = append(lines.waiting, line{next.logger, slog.LevelWarn, text}), 0
 		}
 		lines.Unlock()
-		write := cgo.NewHandle(next.write)
-		C.sw_call_inside(C.uint64_t(write))
-		write.Delete()
+		callInside(next.write)
 	}
 }
 

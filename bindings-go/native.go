@@ -98,6 +98,27 @@ func isInside(ctx context.Context) bool {
 	return ambientOf(ctx).inside || C.sw_is_inside() != 0
 }
 
+// callInside calls a function as inside, by its thread, on which this goroutine stays meanwhile. What it panics with goes on here, once
+// the thread is outside again.
+func callInside(function func()) {
+	var panicked any
+	returned := false
+	handle := cgo.NewHandle(func() {
+		defer func() {
+			if !returned {
+				panicked = recover()
+			}
+		}()
+		function()
+		returned = true
+	})
+	defer handle.Delete()
+	C.sw_call_inside(C.uint64_t(handle))
+	if !returned {
+		panic(panicked)
+	}
+}
+
 //export sinkwellGoCall
 func sinkwellGoCall(function C.uint64_t) {
 	cgo.Handle(function).Value().(func())()

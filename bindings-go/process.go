@@ -54,7 +54,8 @@ func takeTurn(ctx context.Context) error {
 		case taken == nil:
 			return nil
 		case isInside(ctx):
-			return notOpenInside()
+			return &Error{Kind: Closed, Message: "the default emitter is being opened or ended, which nothing waits for inside a sink, a " +
+				"signer or a logger, and nothing that runs for it"}
 		}
 		select {
 		case <-taken:
@@ -104,7 +105,7 @@ func Configure(ctx context.Context, config any, options ...Option) (*Emitter, er
 		}
 	}
 	reopen := func() (*Emitter, error) { return Open(config, options...) }
-	emitter, err := reopen()
+	emitter, err := opened(reopen)
 	if err != nil {
 		return nil, err
 	}
@@ -155,12 +156,22 @@ func defaultFor(ctx context.Context) (*Emitter, error) {
 	if open == nil {
 		open = openDefault
 	}
-	emitter, err := open()
+	emitter, err := opened(open)
 	if err != nil {
 		return nil, err
 	}
 	put(emitter)
 	return emitter, nil
+}
+
+// opened opens the default emitter for who has the turn. The program's own code that runs for that, a sink's Name or a MarshalJSON,
+// is as inside: it would wait for the turn that waits for it.
+func opened(open func() (*Emitter, error)) (emitter *Emitter, err error) {
+	callInside(func() { emitter, err = open() })
+	if err == nil {
+		awaitLines(0)
+	}
+	return emitter, err
 }
 
 func openDefault() (*Emitter, error) {

@@ -4,19 +4,20 @@
 //! Guarantees: the names in this JSON are the public ones, the same in every language; a binding turns it into its
 //! language's types and adds nothing.
 
-use std::cell::RefCell;
-use std::sync::Arc;
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, TryLockError};
 
 use arc_swap::ArcSwapOption;
 
 use crate::config::{Config, Source};
 use crate::emitter::{Drained, Emitter, HostSink, LaneReport, MetricKind, Options, SinkFactory};
 use crate::envelope::push_sequence;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::json::{JsonError, ObjectWriter, Value};
 use crate::key::{HostSigner, SigningKey, load_signing_key};
 use crate::lane::{Cursor, Health, StateRecord};
 use crate::receipt::Receipt;
+use crate::reentry;
 use crate::seam::fork::PerProcess;
 use crate::seam::{Env, UnixNanos, Uuid, format_time};
 use crate::sink::{ReadingKind, SinkClass};
@@ -208,11 +209,49 @@ static CONFIGURED: ArcSwapOption<Options> = ArcSwapOption::const_empty();
 /// Held while the default emitter is opened.
 static OPENING: PerProcess<Mutex<()>> = PerProcess::new();
 
+crate::sync::thread_local! {
+    /// This thread opens the default emitter: so does all that it runs meanwhile, a plug-in, a logger, a sink's maker.
+    static OPENS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread opens the default emitter.
+pub(crate) fn opens_default() -> bool {
+    OPENS.with(Cell::get)
+}
+
+/// Runs `open` alone among those who open the default emitter. What runs for the opening, and what is inside a sink, for which
+/// that may wait, is not kept waiting by it, as it would wait for itself.
+fn alone<T>(open: impl FnOnce() -> Result<T>) -> Result<T> {
+    struct Opens;
+    impl Drop for Opens {
+        fn drop(&mut self) {
+            OPENS.with(|opens| opens.set(false));
+        }
+    }
+    let opening_now = OPENING.get();
+    let _one = match opening_now.try_lock() {
+        Ok(one) => one,
+        Err(TryLockError::Poisoned(one)) => one.into_inner(),
+        Err(TryLockError::WouldBlock) if opens_default() || reentry::is_inside() => {
+            return Err(Error::new(
+                ErrorKind::Closed,
+                "the default emitter is being opened, and is not waited for by what runs for that, or inside a sink, a signer or a \
+                 logger; open it before",
+            ));
+        }
+        Err(TryLockError::WouldBlock) => lock(&opening_now),
+    };
+    OPENS.with(|opens| opens.set(true));
+    let _opens = Opens;
+    open()
+}
+
 /// Opens the process's default emitter as the program says, instead of from the environment. After a shutdown the next
 /// use opens it again, in the way that was last given here.
 ///
 /// # Errors
-/// As [`open`]; `invalid_argument` if it is open already, as its events would then go to two emitters.
+/// As [`open`]; `invalid_argument` if it is open already, as its events would then go to two emitters; `closed` while it is being
+/// opened, for what runs for that and what is inside a sink.
 pub fn configure_default(opening: Opening, env: &dyn Env) -> Result<Arc<Emitter>> {
     configure_default_with(opening, env, &mut |_| Ok(None))
 }
@@ -234,43 +273,43 @@ pub fn configure_default_with(
 /// # Errors
 /// Those of `options`, and as [`configure_default`].
 pub fn configure_default_as(options: impl FnOnce() -> Result<Options>) -> Result<Arc<Emitter>> {
-    let opening_now = OPENING.get();
-    let _one = lock(&opening_now);
-    if open_default().is_some() {
-        return Err(Error::invalid_argument(
-            "the default emitter is open already; configure it before the first event, or shut it down first",
-        ));
-    }
-    let options = Arc::new(options()?);
-    let emitter = Arc::new(Emitter::open_by(Arc::clone(&options))?);
-    CONFIGURED.store(Some(options));
-    DEFAULT.store(Some(Arc::clone(&emitter)));
-    Ok(emitter)
+    alone(|| {
+        if open_default().is_some() {
+            return Err(Error::invalid_argument(
+                "the default emitter is open already; configure it before the first event, or shut it down first",
+            ));
+        }
+        let options = Arc::new(options()?);
+        let emitter = Arc::new(Emitter::open_by(Arc::clone(&options))?);
+        CONFIGURED.store(Some(options));
+        DEFAULT.store(Some(Arc::clone(&emitter)));
+        Ok(emitter)
+    })
 }
 
 /// The process's default emitter, opened on first use, and again after it was shut down: from what
 /// [`configure_default`] was given last, else from the environment.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`open`]; `closed` as for [`configure_default`].
 pub fn default_emitter(env: &dyn Env) -> Result<Arc<Emitter>> {
     if let Some(emitter) = open_default() {
         return Ok(emitter);
     }
-    let opening_now = OPENING.get();
-    let _one = lock(&opening_now);
-    if let Some(emitter) = open_default() {
-        return Ok(emitter);
-    }
-    let emitter = Arc::new(match CONFIGURED.load_full() {
-        Some(options) => Emitter::open_by(options)?,
-        None => {
-            let source = Source::Environment;
-            open(Opening { source, sinks: Vec::new(), signer: None, manual: false }, env)?
+    alone(|| {
+        if let Some(emitter) = open_default() {
+            return Ok(emitter);
         }
-    });
-    DEFAULT.store(Some(Arc::clone(&emitter)));
-    Ok(emitter)
+        let emitter = Arc::new(match CONFIGURED.load_full() {
+            Some(options) => Emitter::open_by(options)?,
+            None => {
+                let source = Source::Environment;
+                open(Opening { source, sinks: Vec::new(), signer: None, manual: false }, env)?
+            }
+        });
+        DEFAULT.store(Some(Arc::clone(&emitter)));
+        Ok(emitter)
+    })
 }
 
 /// A new id like an event's, for a run to which the host gives no name.

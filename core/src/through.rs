@@ -1,7 +1,7 @@
 //! The emitter that a layer or processor of somebody else's telemetry emits through.
 //!
-//! Guarantees: what a thread does while it emits, what runs within a sink, and what sinkwell's own threads do is left out:
-//! it would feed itself. If the default emitter cannot be opened, the host's logger hears of it once a minute.
+//! Guarantees: what a thread does while it emits or opens the default emitter, what runs within a sink, and what sinkwell's own
+//! threads do is left out: it would feed itself. If the default emitter cannot be opened, the host's logger hears of it once a minute.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +29,7 @@ impl Default for Through {
 impl Through {
     /// Calls `emit` with the emitter, unless what happens on this thread is left out. `what` names what is not emitted.
     pub(crate) fn with(&self, what: &str, emit: impl FnOnce(&Emitter)) {
-        if reentry::is_inside() {
+        if reentry::is_inside() || host::opens_default() {
             return;
         }
         let Some(_emitting) = Emitting::enter() else { return };

@@ -1,7 +1,7 @@
 //! The short way: events from single values, and the process's default emitter, which is one for this file.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use sinkwell::config::{Config, Source};
 use sinkwell::content::Part;
@@ -9,7 +9,7 @@ use sinkwell::event::Trace;
 use sinkwell::json::Value;
 use sinkwell::memory::MemorySink;
 use sinkwell::seam::SystemEnv;
-use sinkwell::sink::Sink;
+use sinkwell::sink::{Answers, Envelope, Sink};
 use sinkwell::{Emitter, ErrorKind, Event, HostSink, Options, SignedGovernanceEvent, emit};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -159,4 +159,42 @@ fn the_default_emitter_is_what_the_program_configures() {
     assert_eq!(admitted(), 1);
     assert!(sinkwell::shutdown(LIMIT).iter().all(|(_, lane)| lane.pending == 0));
     assert_eq!(events(&kept).len(), 2);
+
+    // What runs for the opening, and a sink that it waits for, do not wait for it.
+    let (told, said) = mpsc::channel();
+    let document = r#"{"agent":{"id":"a"},"heartbeat":"off","governance":{"version":"1","requires_sink":"siem"},"lanes":[{"id":"out","classes":["siem"],"sink":{"host":"emits"}}]}"#;
+    let config = Config::load(Source::Mapping(document.to_owned()), &SystemEnv::default()).unwrap();
+    let make = Arc::new(move || {
+        told.send(("the maker", emit_closed())).unwrap();
+        Ok(Box::new(Emits(told.clone())) as Box<dyn Sink>)
+    });
+    let sinks = vec![HostSink { name: "emits".to_owned(), lane: config.lanes[0].clone(), make }];
+    let options = Options { sinks, ..Options::new(config) };
+    let opening = std::thread::spawn(|| sinkwell::configure(options).map(drop));
+    for who in ["the maker", "the sink"] {
+        assert_eq!(said.recv_timeout(LIMIT), Ok((who, true)));
+    }
+    opening.join().unwrap().unwrap();
+    sinkwell::shutdown(LIMIT);
+}
+
+/// A sink that emits through the default emitter, and tells what comes of it.
+struct Emits(mpsc::Sender<(&'static str, bool)>);
+
+impl Sink for Emits {
+    fn kind(&self) -> &'static str {
+        "host"
+    }
+
+    fn deliver(&mut self, _: &[Envelope]) -> Answers {
+        let _ = self.0.send(("the sink", emit_closed()));
+        Answers::Acknowledged
+    }
+}
+
+/// Whether the default emitter refuses an event at once, as closed.
+fn emit_closed() -> bool {
+    let start = Instant::now();
+    let refused = emit(Event::new("com.example.n"));
+    refused.is_err_and(|e| e.kind() == ErrorKind::Closed) && start.elapsed() < Duration::from_secs(5)
 }

@@ -165,7 +165,10 @@ public sealed partial class Emitter
                 }
                 if (HostCall.IsInside || s_opens)
                 {
-                    throw NotOpenInside();
+                    throw SinkwellException.Of(
+                        ErrorCodes.Closed,
+                        "the default emitter is being opened or ended, which nothing waits for inside a sink, a signer or a logger, and nothing that runs for it",
+                        null);
                 }
                 taken = s_turn.Task;
             }

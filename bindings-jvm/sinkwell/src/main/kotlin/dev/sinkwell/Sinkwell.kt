@@ -73,8 +73,14 @@ public object Sinkwell {
     /** The default emitter, if it is open. */
     internal fun openDefault(): Emitter? = default?.takeUnless { it.isClosed }
 
-    /** Alone among those who open or end the default emitter; inside a sink, for which they may wait, not at all if there are others. */
+    /**
+     * Alone among those who open or end the default emitter; not at all if there are others inside a sink, for which they may wait, and
+     * in what the program itself runs for that (a sink's name).
+     */
     private inline fun <T> alone(change: () -> T): T {
+        if (changing.isHeldByCurrentThread) {
+            throw EmitterClosedException("the default emitter is being opened or ended, and what runs for that does not wait for it", null)
+        }
         if (!HostCall.isInside) {
             changing.lock()
         } else if (!changing.tryLock()) {

@@ -192,6 +192,23 @@ internal class HostsTest {
         assertTrue(inside.get(30, TimeUnit.SECONDS) is EmitterClosedException, "${inside.get()}")
     }
 
+    @Test
+    fun what_runs_for_the_opening_of_the_default_emitter_does_not_wait_for_it() {
+        val told = ConcurrentLinkedQueue<String>()
+        val sink =
+            object : Sink(take = {}) {
+                override val name: String
+                    get() {
+                        told += "${runCatching { Sinkwell.emit("com.example.inside") }.exceptionOrNull()?.javaClass}"
+                        return "named"
+                    }
+            }
+        val opening = CompletableFuture.supplyAsync { Sinkwell.configure(fileLane(folder), OpenOptions().sinks(sink)) }
+        assertTrue("named" in opening.get(30, TimeUnit.SECONDS).health())
+        assertEquals(setOf("${EmitterClosedException::class.java}"), told.toSet())
+        Sinkwell.shutdown(SOON)
+    }
+
     /** A handler of `java.util.logging`, where the platform's loggers end up, that holds on to the first record. */
     private class Blocked : Handler() {
         val entered = CountDownLatch(1)
