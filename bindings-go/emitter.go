@@ -114,6 +114,14 @@ func Open(config any, options ...Option) (*Emitter, error) {
 	var a arena
 	defer a.free()
 	sinks := array[C.SinkwellSink](&a, len(o.sinks))
+	handed := false
+	defer func() {
+		for _, sink := range sinks {
+			if !handed && sink.user != 0 {
+				cgo.Handle(sink.user).Delete()
+			}
+		}
+	}()
 	for i, s := range o.sinks {
 		native, err := s.native(&a)
 		if err != nil {
@@ -133,6 +141,7 @@ func Open(config any, options ...Option) (*Emitter, error) {
 		manual = 1
 	}
 	var e C.SinkwellError
+	handed = true
 	status := C.sw_open(source, text.data, text.len-1, manual, unsafe.SliceData(sinks), C.uint64_t(len(sinks)),
 		C.uint64_t(signer), &h.pointer, &e)
 	if err := takeError(status, &e); err != nil {
@@ -421,7 +430,7 @@ func (w *Emitter) ChangeKey(key any, signer ...Signer) error {
 		section = text
 	}
 	var handle cgo.Handle
-	if len(signer) > 0 {
+	if len(signer) > 0 && signer[0] != nil {
 		handle = cgo.NewHandle(signer[0])
 	}
 	section = append(section, '\n')

@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -286,6 +287,10 @@ func (c *call) pack(ctx context.Context, e *Event, limit int) error {
 		c.part(&e.Content[i])
 	}
 	n.parts = C.uint32_t(len(c.parts))
+	if len(c.buf) > math.MaxInt32 {
+		// More than its places are counted in.
+		return &Error{Kind: InvalidEvent, Message: "the event is more than 2 GiB; nothing is truncated: send less, or a reference"}
+	}
 	return nil
 }
 

@@ -126,9 +126,13 @@ func (s attached) native(a *arena) (C.SinkwellSink, error) {
 		}
 		lane = text
 	}
+	name := a.text(s.sink.Name())
+	sink, ok := s.sink.(IdempotentSink)
+	idempotent := ok && sink.Idempotent()
+	// Once nothing more can fail.
 	handle := cgo.NewHandle(s.sink)
-	native := C.sw_sink(C.uint64_t(handle), a.text(s.sink.Name()), a.text(strings.Join(classes, ",")), a.text(string(lane)))
-	if sink, ok := s.sink.(IdempotentSink); ok && sink.Idempotent() {
+	native := C.sw_sink(C.uint64_t(handle), name, a.text(strings.Join(classes, ",")), a.text(string(lane)))
+	if idempotent {
 		native.idempotent = 1
 	}
 	return native, nil

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/pprof"
 	"strings"
 	"sync"
@@ -526,5 +527,41 @@ func TestAHundredThousandWaitsCostMemoryOnly(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What Open refuses, or is not let end, leaves nothing of the sinks behind that it had taken by then.
+func TestOpenKeepsNoSinkThatItDidNotTake(t *testing.T) {
+	const kept = 8
+	let := make(chan struct{}, 2*kept)
+	for range kept {
+		for _, last := range []sinkwell.GovernanceEventSink{nil, nameless{&memorySink{}}} {
+			func() {
+				defer func() { _ = recover() }()
+				first := &memorySink{name: "first"}
+				runtime.AddCleanup(first, func(int) { let <- struct{}{} }, 0)
+				sw, err := sinkwell.Open(sinkwell.Text("lanes: []\n"), sinkwell.WithSink(first), sinkwell.WithSink(last))
+				if sw != nil || !errors.Is(err, sinkwell.ErrInvalidArgument) {
+					t.Error(sw, err)
+				}
+			}()
+		}
+	}
+	for ctx, left := soon(t), 2*kept; left > 0; {
+		runtime.GC()
+		select {
+		case <-let:
+			left--
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("%d of %d sinks are kept", left, 2*kept)
+		}
+	}
+}
+
+func TestANilSignerIsNone(t *testing.T) {
+	sw := open(t, "lanes: [ memory ]\n")
+	if err := sw.ChangeKey(map[string]any{"id": "k2", "alg": "ed25519", "signer": "host"}, nil); !errors.Is(err, sinkwell.ErrKey) {
+		t.Error(err)
 	}
 }

@@ -80,7 +80,7 @@ func (w *Emitter) Vacuum(ctx context.Context, log io.Reader, out io.Writer, opti
 	}
 	var vacuum *C.SinkwellVacuum
 	var e C.SinkwellError
-	if err := takeError(C.sw_vacuum_start(w.native.pointer, flat(asked), C.uint64_t(len(asked)), &vacuum, &e), &e); err != nil {
+	if err := takeError(C.sw_vacuum_start(w.pointer(), flat(asked), C.uint64_t(len(asked)), &vacuum, &e), &e); err != nil {
 		return report, err
 	}
 	defer C.sinkwell_vacuum_free(&vacuum)
