@@ -510,6 +510,19 @@ namespace Sinkwell.Interop
         internal static extern int sinkwell_depth_limit(SinkwellEmitter* emitter, ulong* limit, SinkwellError* error);
 
         /// <summary>
+        ///  How many bytes an event's envelope may have (`limits.envelope`): data that would be longer a binding need not write out, as they
+        ///  will be refused. In the form of values nothing takes five times the room that it takes in an envelope.
+        ///
+        ///  # Ownership
+        ///  `limit` stays the caller's.
+        ///
+        ///  # Safety
+        ///  `emitter` is an emitter; `limit` is valid for a write; `error` is NULL or valid for a write.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "sinkwell_envelope_limit", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern int sinkwell_envelope_limit(SinkwellEmitter* emitter, ulong* limit, SinkwellError* error);
+
+        /// <summary>
         ///  Whether the configuration asks for `handle_signals`, for a host that takes signals itself
         ///  (`sinkwell_signals_by_host`): `handles` is 1 or 0 then.
         ///

@@ -890,6 +890,18 @@ int32_t sinkwell_depth_limit(const struct SinkwellEmitter *emitter,
                              uint64_t *limit,
                              struct SinkwellError *error);
 
+// How many bytes an event's envelope may have (`limits.envelope`): data that would be longer a binding need not write out, as they
+// will be refused. In the form of values nothing takes five times the room that it takes in an envelope.
+//
+// # Ownership
+// `limit` stays the caller's.
+//
+// # Safety
+// `emitter` is an emitter; `limit` is valid for a write; `error` is NULL or valid for a write.
+int32_t sinkwell_envelope_limit(const struct SinkwellEmitter *emitter,
+                                uint64_t *limit,
+                                struct SinkwellError *error);
+
 // Whether the configuration asks for `handle_signals`, for a host that takes signals itself
 // (`sinkwell_signals_by_host`): `handles` is 1 or 0 then.
 //

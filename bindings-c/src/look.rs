@@ -279,6 +279,29 @@ pub unsafe extern "C" fn sinkwell_depth_limit(
     }
 }
 
+/// How many bytes an event's envelope may have (`limits.envelope`): data that would be longer a binding need not write out, as they
+/// will be refused. In the form of values nothing takes five times the room that it takes in an envelope.
+///
+/// # Ownership
+/// `limit` stays the caller's.
+///
+/// # Safety
+/// `emitter` is an emitter; `limit` is valid for a write; `error` is NULL or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sinkwell_envelope_limit(
+    emitter: *const SinkwellEmitter,
+    limit: *mut u64,
+    error: *mut SinkwellError,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            *at_mut(limit, "limit")? = at(emitter, "emitter")?.emitter.config().limits.envelope as u64;
+            Ok(())
+        })
+    }
+}
+
 /// Whether the configuration asks for `handle_signals`, for a host that takes signals itself
 /// (`sinkwell_signals_by_host`): `handles` is 1 or 0 then.
 ///

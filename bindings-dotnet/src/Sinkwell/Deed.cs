@@ -31,8 +31,9 @@ public readonly record struct DeedTerms
 public sealed class Deed
 {
     private readonly DeedHandle _handle;
+    private readonly int _limit;
 
-    internal Deed(DeedHandle handle) => _handle = handle;
+    internal Deed(DeedHandle handle, int limit) => (_handle, _limit) = (handle, limit);
 
     /// <summary>The intent's id, which the result has as <c>causationid</c>.</summary>
     /// <exception cref="InvalidArgumentException">The deed has ended.</exception>
@@ -60,7 +61,7 @@ public sealed class Deed
     /// <exception cref="InvalidArgumentException">The deed has ended.</exception>
     public void Result(IEnumerable<KeyValuePair<string, object?>> data, IReadOnlyList<Part>? content = null)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         Say(draft.Fill(null, new EventOptions { Content = content }).WithData(data));
     }
 
@@ -68,14 +69,14 @@ public sealed class Deed
     [OverloadResolutionPriority(-1)]
     public void Result(ReadOnlySpan<Attr> data, IReadOnlyList<Part>? content = null)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         Say(draft.Fill(null, new EventOptions { Content = content }).WithData(data));
     }
 
     /// <summary>As <c>Result</c>, of what is JSON already.</summary>
     internal void Say(byte[] data, IReadOnlyList<Part>? content)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         Say(draft.Fill(null, new EventOptions { Content = content }).WithJson(data));
     }
 

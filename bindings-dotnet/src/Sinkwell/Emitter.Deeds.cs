@@ -94,7 +94,7 @@ public sealed partial class Emitter
         T result;
         try
         {
-            result = await Started(act(new Deed(handle), cancellationToken), nameof(act)).ConfigureAwait(false);
+            result = await Started(act(new Deed(handle, _limit), cancellationToken), nameof(act)).ConfigureAwait(false);
         }
         catch (Exception e)
         {

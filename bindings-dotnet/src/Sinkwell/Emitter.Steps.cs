@@ -115,7 +115,7 @@ public sealed partial class Emitter
         }
     }
 
-    private static EventDraft Draft(StepEvent intent) =>
+    private EventDraft Draft(StepEvent intent) =>
         Filled(intent, static (draft, given) => draft.Fill(given.Type, given.Options).WithJson(given.Data));
 
     /// <summary>Has the deed's result say how the call ended. The act has happened: its record does not break it.</summary>

@@ -15,6 +15,9 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
 {
     private readonly EmitterHandle _handle;
 
+    /// <summary>How many bytes an envelope may have.</summary>
+    private readonly int _limit;
+
     /// <summary>A shutdown of it has begun.</summary>
     private volatile bool _ended;
 
@@ -25,6 +28,9 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
         SinkwellError error = default;
         Native.Check(NativeMethods.sinkwell_handles_signals(emitter, &handles, &error), ref error);
         HandlesSignals = handles != 0;
+        ulong limit = 0;
+        Native.Check(NativeMethods.sinkwell_envelope_limit(emitter, &limit, &error), ref error);
+        _limit = (int)Math.Min(limit, int.MaxValue);
         Lifetime.Add(this, HandlesSignals);
     }
 
@@ -52,14 +58,14 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     public Receipt Emit(
         string type, IEnumerable<KeyValuePair<string, object?>>? data = null, EventOptions options = default)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         return Emit(draft.Fill(type, options).WithData(data));
     }
 
     /// <inheritdoc cref="Emit(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
     public Receipt Emit(string type, JsonElement data, EventOptions options = default)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         return Emit(draft.Fill(type, options).WithData(data));
     }
 
@@ -70,7 +76,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     [OverloadResolutionPriority(-1)]
     public Receipt Emit(string type, ReadOnlySpan<Attr> data, EventOptions options = default)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         return Emit(draft.Fill(type, options).WithData(data));
     }
 
@@ -80,7 +86,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     /// <param name="options">What else it says.</param>
     public Receipt EmitJson(string type, ReadOnlySpan<byte> utf8Json, EventOptions options = default)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         return Emit(draft.Fill(type, options).WithJson(utf8Json));
     }
 
@@ -91,7 +97,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     /// <param name="options">What else it says.</param>
     public Receipt EmitJson<T>(string type, T data, JsonTypeInfo<T> contract, EventOptions options = default)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         return Emit(draft.Fill(type, options).WithData(data, contract));
     }
 
@@ -101,7 +107,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     /// <inheritdoc cref="Emit(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
     public void Put(string type, IEnumerable<KeyValuePair<string, object?>>? data = null, EventOptions options = default)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         Put(draft.Fill(type, options).WithData(data));
     }
 
@@ -112,7 +118,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     [OverloadResolutionPriority(-1)]
     public void Put(string type, ReadOnlySpan<Attr> data, EventOptions options = default)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         Put(draft.Fill(type, options).WithData(data));
     }
 
@@ -122,7 +128,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     /// <param name="options">What else it says.</param>
     public void PutJson(string type, ReadOnlySpan<byte> utf8Json, EventOptions options = default)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         Put(draft.Fill(type, options).WithJson(utf8Json));
     }
 
@@ -133,7 +139,7 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     /// <param name="options">What else it says.</param>
     public void PutJson<T>(string type, T data, JsonTypeInfo<T> contract, EventOptions options = default)
     {
-        using var draft = EventDraft.Rent();
+        using var draft = EventDraft.Rent(_limit);
         Put(draft.Fill(type, options).WithData(data, contract));
     }
 
@@ -230,9 +236,9 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
         draft.Emit(lease.Emitter, HostCall.Wait, receipt);
     }
 
-    private static EventDraft Filled<TGiven>(TGiven given, Action<EventDraft, TGiven> fill)
+    private EventDraft Filled<TGiven>(TGiven given, Action<EventDraft, TGiven> fill)
     {
-        var draft = EventDraft.Rent();
+        var draft = EventDraft.Rent(_limit);
         try
         {
             fill(draft, given);

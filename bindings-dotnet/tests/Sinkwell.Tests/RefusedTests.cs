@@ -80,6 +80,37 @@ public sealed partial class RefusedTests : IDisposable
     }
 
     [Fact]
+    public async Task Data_are_written_no_further_than_the_configured_limit_allows()
+    {
+        const int limit = 64 << 10;
+        var configuration = Configurations.Null(("limits", Configurations.Map(("envelope", limit))));
+        await using var emitter = Emitter.Open(configuration, new EmitterOptions { Manual = true });
+        var read = 0;
+
+        IEnumerable<object?> Endless()
+        {
+            while (true)
+            {
+                read++;
+                yield return 1;
+            }
+        }
+
+        var error = Assert.Throws<InvalidEventException>(() => emitter.Put("com.example.x", Configurations.Map(("a", Endless()))));
+        Assert.Equal("data", error.Where);
+        Assert.Contains($"more than {limit} bytes", error.Message, StringComparison.Ordinal);
+        Assert.InRange(read, limit / 2, limit);
+        var small = JsonDocument.Parse($"[{string.Join(',', Enumerable.Repeat(1, 30_000))}]").RootElement;
+        foreach (var fits in (object?[])[Enumerable.Repeat<object?>(1, 30_000), Enumerable.Repeat<object?>("", 20_000), new string('x', 60_000), small])
+        {
+            emitter.Put("com.example.x", Configurations.Map(("a", fits)));
+        }
+        // What only the core's count keeps out is refused there.
+        error = Assert.Throws<InvalidEventException>(() => emitter.Put("com.example.x", Configurations.Map(("a", new string('x', limit)))));
+        Assert.Contains($"over the limit of {limit}", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_lone_surrogate_in_a_key()
     {
         var error = Assert.Throws<InvalidEventException>(() => _emitter.Emit("com.example.x", Configurations.Map(("\ud800", 1))));
@@ -164,6 +195,34 @@ public sealed partial class RefusedTests : IDisposable
     }
 
     [Fact]
+    public void What_an_enumerator_of_the_host_emits_itself_is_not_taken_for_this_event()
+    {
+        IEnumerable<object?> Emitting()
+        {
+            _emitter.Put("com.example.other", Configurations.Map(("b", double.NaN)));
+            yield break;
+        }
+
+        var error = Assert.Throws<InvalidEventException>(() => _emitter.Put("com.example.x", Configurations.Map(("a", Emitting()))));
+        Assert.Equal("data.a", error.Where);
+        Assert.Equal("data.b", Assert.IsType<InvalidEventException>(error.InnerException).Where);
+        AssertGoesOn();
+    }
+
+    [Fact]
+    public void What_a_converter_of_the_host_throws_is_not_quoted()
+    {
+        foreach (var thrown in new Exception[] { new ArgumentException("MARKER"), new NotSupportedException("MARKER"), new JsonException("MARKER") })
+        {
+            var error = Assert.Throws<InvalidEventException>(
+                () => _emitter.EmitJson("com.example.x", new Converted(thrown), Contracts.Default.Converted));
+            Assert.Contains(thrown.GetType().Name, error.Message, StringComparison.Ordinal);
+            Assert.DoesNotContain("MARKER", error.Message, StringComparison.Ordinal);
+        }
+        AssertGoesOn();
+    }
+
+    [Fact]
     public async Task The_awaitable_form_refuses_alike()
     {
         var refused = await Assert.ThrowsAsync<InvalidEventException>(
@@ -211,7 +270,18 @@ public sealed partial class RefusedTests : IDisposable
         public string Value => throw new TimeZoneNotFoundException(_text);
     }
 
+    [JsonConverter(typeof(Converter))]
+    internal sealed record Converted(Exception Thrown);
+
+    internal sealed class Converter : JsonConverter<Converted>
+    {
+        public override Converted? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => null;
+
+        public override void Write(Utf8JsonWriter writer, Converted value, JsonSerializerOptions options) => throw value.Thrown;
+    }
+
     [JsonSerializable(typeof(Measured))]
     [JsonSerializable(typeof(Throwing))]
+    [JsonSerializable(typeof(Converted))]
     internal sealed partial class Contracts : JsonSerializerContext;
 }

@@ -14,13 +14,9 @@ internal readonly record struct TextSpan(bool Present, int Start, int Length)
         Present ? new SinkwellBytes { data = start + Start, len = (ulong)Length } : default;
 }
 
-/// <summary>What is written is more than any event may be: a sequence without an end, for example.</summary>
-internal sealed class TooMuchException()
-    : Exception($"longer than {MostBytes >> 20} MiB, or without an end; nothing is truncated: send less, or a reference")
-{
-    /// <summary>The most bytes that an event's data, or a document, are written as.</summary>
-    internal const int MostBytes = 64 << 20;
-}
+/// <summary>What is written is more than may be: a sequence without an end, for example.</summary>
+internal sealed class TooMuchException(int limit)
+    : Exception($"more than {limit} bytes, the limit, or without an end; nothing is truncated: send less, or a reference");
 
 /// <summary>Bytes that grow at their end.</summary>
 internal sealed class Buffer : IBufferWriter<byte>
@@ -29,16 +25,25 @@ internal sealed class Buffer : IBufferWriter<byte>
 
     internal int Length { get; private set; }
 
-    /// <summary>How long it may become.</summary>
-    internal int Most { get; set; } = int.MaxValue;
+    /// <summary>How long it may become, and what it is that is longer then.</summary>
+    private (int Bytes, int Limit) _most = (int.MaxValue, int.MaxValue);
 
     internal TextSpan Since(int start) => new(true, start, Length - start);
 
     internal ReadOnlySpan<byte> Written => Bytes.AsSpan(0, Length);
 
+    /// <summary>
+    /// What is written from here on may be so many bytes as JSON. In another form nothing takes five times that: what does is too
+    /// much for certain, and the core, which counts, refuses the rest.
+    /// </summary>
+    internal void Bound(int limit) => _most = ((int)Math.Min(Length + 5L * limit, int.MaxValue), limit);
+
+    internal void Unbound() => _most = (int.MaxValue, int.MaxValue);
+
     internal void Reset(int keptBytes)
     {
         Length = 0;
+        Unbound();
         if (Bytes.Length > keptBytes)
         {
             Bytes = new byte[1024];
@@ -157,11 +162,11 @@ internal sealed class Buffer : IBufferWriter<byte>
         var needed = checked(Length + Math.Max(more, 256));
         if (needed > Bytes.Length)
         {
-            if (needed > Most)
+            if (needed > _most.Bytes)
             {
-                throw new TooMuchException();
+                throw new TooMuchException(_most.Limit);
             }
-            var grown = new byte[Math.Max(needed, (int)Math.Min(2L * Bytes.Length, Array.MaxLength))];
+            var grown = new byte[Math.Max(needed, (int)Math.Min(2L * Bytes.Length, Math.Min(_most.Bytes, Array.MaxLength)))];
             Bytes.AsSpan(0, Length).CopyTo(grown);
             Bytes = grown;
         }

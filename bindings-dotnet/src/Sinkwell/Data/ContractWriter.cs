@@ -24,17 +24,20 @@ internal sealed class ContractWriter : IDisposable
         {
             throw SinkwellException.Of(refusal, e.Message, root);
         }
-        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException)
+        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException && IsTheSerializers(e))
         {
             throw SinkwellException.Of(refusal, $"{typeof(T).Name} has no JSON form: {e.Message}", root, e);
         }
         catch (Exception e)
         {
-            // A getter, or a converter of the program's own.
+            // A getter, or a converter of the program's own, whose text may quote the value.
             throw SinkwellException.Of(refusal, $"reading {typeof(T).Name} threw {e.GetType().Name}", root, e);
         }
         _json.Flush();
     }
+
+    private static bool IsTheSerializers(Exception? e) =>
+        e is null || (e.Source == typeof(JsonSerializer).Assembly.GetName().Name && IsTheSerializers(e.InnerException));
 
     public void Dispose() => _json.Dispose();
 }
@@ -44,6 +47,9 @@ internal static class DataJson
 {
     /// <summary>More levels than <c>limits.depth</c> can allow; also ends the walk of a cyclic object.</summary>
     internal const int Deepest = 600;
+
+    /// <summary>The most bytes of a document that is no event.</summary>
+    private const int MostDocument = 8 << 20;
 
     internal static readonly JsonWriterOptions Options = new()
     {
@@ -55,7 +61,7 @@ internal static class DataJson
     /// <summary>A value of .NET's as JSON text at the buffer's end.</summary>
     internal static void Write(Buffer output, object? value, int refusal, string root)
     {
-        output.Most = TooMuchException.MostBytes;
+        output.Bound(MostDocument);
         using var json = new Utf8JsonWriter(output, Options);
         new DataWriter<JsonOutput>(new JsonOutput(json), root).Write(value, refusal);
         json.Flush();

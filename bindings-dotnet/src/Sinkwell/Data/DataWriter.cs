@@ -46,9 +46,10 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
         {
             throw SinkwellException.Of(refusal, e.Message, root.Length == 0 ? null : root);
         }
-        catch (Exception e) when (e is not SinkwellException)
+        catch (Exception e)
         {
-            // The program's own code, which runs while values are read: a getter, an enumerator.
+            // The program's own code, which runs while values are read: a getter, an enumerator. What it throws of ours is not about
+            // this event.
             throw Refused($"reading it threw {e.GetType().Name}", refusal, e);
         }
         finally
@@ -88,9 +89,10 @@ internal sealed class DataWriter<TOutput>(TOutput output, string root)
         {
             throw SinkwellException.Of(refusal, e.Message, root.Length == 0 ? null : root);
         }
-        catch (Exception e) when (e is not SinkwellException)
+        catch (Exception e)
         {
-            // The program's own code, which runs while values are read: a getter, an enumerator.
+            // The program's own code, which runs while values are read: a getter, an enumerator. What it throws of ours is not about
+            // this event.
             throw Refused($"reading it threw {e.GetType().Name}", refusal, e);
         }
         finally

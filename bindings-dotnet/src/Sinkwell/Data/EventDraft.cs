@@ -29,14 +29,17 @@ internal sealed unsafe class EventDraft : IDisposable
     private byte _traceFlags;
     private byte _terminal;
     private byte _form;
+    private int _limit;
 
     private EventDraft() => _data = new DataWriter<StreamOutput>(new StreamOutput(_buffer), Root);
 
     /// <summary>The thread's draft, or another while that one is in use: user code may emit while it is read.</summary>
-    internal static EventDraft Rent()
+    /// <param name="limit">How many bytes an envelope of the emitter's may have.</param>
+    internal static EventDraft Rent(int limit)
     {
         var draft = s_idle ?? new EventDraft();
         s_idle = null;
+        draft._limit = limit;
         return draft;
     }
 
@@ -45,7 +48,6 @@ internal sealed unsafe class EventDraft : IDisposable
 
     public void Dispose()
     {
-        _buffer.Most = int.MaxValue;
         _buffer.Reset(KeptBytes);
         Array.Clear(_parts, 0, _partCount);
         _partCount = 0;
@@ -193,13 +195,13 @@ internal sealed unsafe class EventDraft : IDisposable
     /// <summary>Begins the data, which has a bound of its own: content parts may be larger.</summary>
     private int Bounded()
     {
-        _buffer.Most = (int)Math.Min((long)_buffer.Length + TooMuchException.MostBytes, int.MaxValue);
+        _buffer.Bound(_limit);
         return _buffer.Length;
     }
 
     private void Says(int start, byte form)
     {
-        _buffer.Most = int.MaxValue;
+        _buffer.Unbound();
         _said = _buffer.Since(start);
         _form = form;
     }
