@@ -377,6 +377,32 @@ def test_a_plug_in(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> N
     assert "com.example.n" in types(sink.events)
 
 
+def test_a_plug_in_that_emits_while_the_default_emitter_opens_for_it_is_answered(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Any] = []
+
+    class Entry:
+        name = "defender"
+
+        def load(self) -> Any:
+            try:
+                sinkwell.emit("com.example.inside")
+            except sinkwell.Error as refused:
+                answers.append(type(refused))
+            return Plain
+
+    monkeypatch.setattr("sinkwell._sinks.entry_points", lambda group: [Entry()])
+    config["lanes"] = [{"id": "d", "sink": {"host": "defender"}}]
+    # It waited for itself, for ever.
+    opening = threading.Thread(target=sinkwell.configure, args=(config,), daemon=True)
+    opening.start()
+    opening.join(30)
+    assert not opening.is_alive()
+    assert answers == [sinkwell.Closed]
+    sinkwell.shutdown()
+
+
 class Kms:
     """A key kept elsewhere. HMAC, as the standard library has it."""
 

@@ -153,6 +153,29 @@ public sealed class SinkTests
         System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
     }
 
+    [Fact]
+    public async Task Answers_that_grow_while_they_are_read_are_those_that_were_given()
+    {
+        var sink = new Batched(static events => Task.FromResult<IReadOnlyList<Exception?>?>(new Growing(events.Count)));
+        await using var emitter = Emitter.Open(Configurations.Null(), new() { Sinks = [sink] });
+        var ending = (await emitter.Emit("com.example.x").DeliveredAsync().WaitAsync(Long))["batches"]!;
+        Assert.Equal("delivered", ending.State);
+    }
+
+    /// <summary>A list that has one item more whenever it is asked for their number, as one that a sink goes on with.</summary>
+    private sealed class Growing(int count) : IReadOnlyList<Exception?>
+    {
+        private int _more;
+
+        public int Count => count + _more++;
+
+        public Exception? this[int index] => new TimeZoneNotFoundException($"{index}");
+
+        public IEnumerator<Exception?> GetEnumerator() => Enumerable.Repeat<Exception?>(null, count).GetEnumerator();
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+
     private sealed class Batched(Func<IReadOnlyList<SignedGovernanceEvent>, Task<IReadOnlyList<Exception?>?>> answer)
         : IBatchGovernanceEventSink
     {

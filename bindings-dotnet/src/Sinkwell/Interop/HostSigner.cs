@@ -50,13 +50,15 @@ internal sealed class HostSigner(ISigner signer)
     {
         using var arena = new Arena();
         // Read in full before the reply is taken, so that a failure here is still an answer.
-        var given = arena.Array<SinkwellBytes>(signatures.Count);
-        for (var i = 0; i < signatures.Count; i++)
+        // Counted once, as the list is the signer's.
+        var all = signatures.ToArray();
+        var given = arena.Array<SinkwellBytes>(all.Length);
+        for (var i = 0; i < all.Length; i++)
         {
-            given[i] = arena.Put(signatures[i].Span);
+            given[i] = arena.Put(all[i].Span);
         }
         var taken = (SinkwellSignReply*)reply;
-        var status = NativeMethods.sinkwell_sign_reply(&taken, given, (ulong)signatures.Count, default, null);
+        var status = NativeMethods.sinkwell_sign_reply(&taken, given, (ulong)all.Length, default, null);
         Debug.Assert(status == 0, "signatures are bytes of any kind");
     }
 

@@ -155,15 +155,17 @@ internal readonly unsafe struct Reply(nint reply)
     private void Events(IReadOnlyList<Exception?> answers, bool first)
     {
         using var arena = new Arena();
-        var given = arena.Array<SinkwellAnswer>(answers.Count);
-        for (var i = 0; i < answers.Count; i++)
+        // Counted once: the list is the sink's, which may go on with it.
+        var all = answers.ToArray();
+        var given = arena.Array<SinkwellAnswer>(all.Length);
+        for (var i = 0; i < all.Length; i++)
         {
-            given[i] = Failure.Answer(arena, answers[i]);
+            given[i] = Failure.Answer(arena, all[i]);
         }
         var taken = (SinkwellReply*)reply;
         var status = first
-            ? NativeMethods.sinkwell_reply_first(&taken, given, (ulong)answers.Count, null)
-            : NativeMethods.sinkwell_reply_each(&taken, given, (ulong)answers.Count, null);
+            ? NativeMethods.sinkwell_reply_first(&taken, given, (ulong)all.Length, null)
+            : NativeMethods.sinkwell_reply_each(&taken, given, (ulong)all.Length, null);
         if (status != 0)
         {
             NativeMethods.sinkwell_reply_free(&taken);

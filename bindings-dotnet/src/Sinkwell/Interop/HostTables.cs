@@ -17,11 +17,13 @@ internal sealed unsafe class HostTables : IDisposable
     {
         try
         {
-            Sinks = _arena.Array<SinkwellSink>(sinks.Count);
-            SinkCount = (ulong)sinks.Count;
-            for (var i = 0; i < sinks.Count; i++)
+            // Counted once, as the list is the program's.
+            var all = sinks.ToArray();
+            Sinks = _arena.Array<SinkwellSink>(all.Length);
+            SinkCount = (ulong)all.Length;
+            for (var i = 0; i < all.Length; i++)
             {
-                Sinks[i] = Table(sinks[i], lane);
+                Sinks[i] = Table(all[i], lane);
             }
             if (signer is not null)
             {
