@@ -108,12 +108,8 @@ public static unsafe class Verifier
     {
         ArgumentNullException.ThrowIfNull(paths);
         using var arena = new Arena();
-        var inputs = arena.Array<SinkwellInput>(paths.Count);
-        for (var i = 0; i < paths.Count; i++)
-        {
-            inputs[i].path = arena.Put(paths[i], "inputs");
-        }
-        return Verify(arena, inputs, paths.Count, keys, options);
+        var inputs = arena.Each(paths, path => new SinkwellInput { path = arena.Put(path, "inputs") }, out var count);
+        return Verify(arena, inputs, count, keys, options);
     }
 
     /// <summary>Verifies what a file would hold.</summary>
@@ -139,8 +135,8 @@ public static unsafe class Verifier
         fixed (byte* bytes = envelope)
         {
             var given = new SinkwellBytes { data = bytes, len = (ulong)envelope.Length };
-            var trusted = Keys(arena, keys);
-            var status = NativeMethods.sinkwell_verify_envelope(given, trusted, (ulong)keys.Count, &sound, &error);
+            var trusted = Keys(arena, keys, out var count);
+            var status = NativeMethods.sinkwell_verify_envelope(given, trusted, count, &sound, &error);
             Native.Check(status, ref error);
         }
         return sound != 0;
@@ -149,32 +145,26 @@ public static unsafe class Verifier
     private static VerificationReport Verify(
         Arena arena,
         SinkwellInput* inputs,
-        int count,
+        ulong count,
         IReadOnlyDictionary<string, TrustedKey>? keys,
         VerificationOptions? options)
     {
         options ??= new VerificationOptions();
         keys ??= new Dictionary<string, TrustedKey>();
-        var checkpoints = arena.Array<SinkwellInput>(options.Checkpoints.Count);
-        for (var i = 0; i < options.Checkpoints.Count; i++)
-        {
-            checkpoints[i].path = arena.Put(options.Checkpoints[i], "checkpoints");
-        }
-        var lanes = arena.Array<SinkwellBytes>(options.Lanes.Count);
-        for (var i = 0; i < options.Lanes.Count; i++)
-        {
-            lanes[i] = arena.Put(options.Lanes[i], "lanes");
-        }
+        var checkpoints = arena.Each(
+            options.Checkpoints, path => new SinkwellInput { path = arena.Put(path, "checkpoints") }, out var checkpointCount);
+        var lanes = arena.Each(options.Lanes, lane => arena.Put(lane, "lanes"), out var laneCount);
+        var trusted = Keys(arena, keys, out var keyCount);
         var given = new SinkwellVerification
         {
             inputs = inputs,
-            inputs_len = (ulong)count,
-            keys = Keys(arena, keys),
-            keys_len = (ulong)keys.Count,
+            inputs_len = count,
+            keys = trusted,
+            keys_len = keyCount,
             checkpoints = checkpoints,
-            checkpoints_len = (ulong)options.Checkpoints.Count,
+            checkpoints_len = checkpointCount,
             lanes = lanes,
-            lanes_len = (ulong)options.Lanes.Count,
+            lanes_len = laneCount,
             silence_ms = options.Silence is { } silence ? Native.Milliseconds(silence) : 0,
             has_silence = Flag(options.Silence is not null),
             edges = Flag(options.Edges),
@@ -187,22 +177,16 @@ public static unsafe class Verifier
         return new VerificationReport(Reports.Any(Native.Take(ref report)));
     }
 
-    private static SinkwellKey* Keys(Arena arena, IReadOnlyDictionary<string, TrustedKey> keys)
-    {
-        var given = arena.Array<SinkwellKey>(keys.Count);
-        var next = given;
-        foreach (var (id, key) in keys)
+    private static SinkwellKey* Keys(Arena arena, IReadOnlyDictionary<string, TrustedKey> keys, out ulong count) => arena.Each(
+        keys,
+        one => new SinkwellKey
         {
-            *next++ = new SinkwellKey
-            {
-                id = arena.Put(id, "keys.id"),
-                file = arena.Put(key.File, "keys.file"),
-                bytes = key.Bytes is { } bytes ? arena.Put(bytes.Span) : default,
-                agent = arena.Put(key.Agent, "keys.agent"),
-            };
-        }
-        return given;
-    }
+            id = arena.Put(one.Key, "keys.id"),
+            file = arena.Put(one.Value.File, "keys.file"),
+            bytes = one.Value.Bytes is { } bytes ? arena.Put(bytes.Span) : default,
+            agent = arena.Put(one.Value.Agent, "keys.agent"),
+        },
+        out count);
 
     private static byte Flag(bool value) => value ? (byte)1 : (byte)0;
 }

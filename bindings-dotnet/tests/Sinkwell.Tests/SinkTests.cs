@@ -176,6 +176,42 @@ public sealed class SinkTests
         System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
     }
 
+    [Fact]
+    public void Keys_that_come_while_they_are_read_are_counted_with_the_others()
+    {
+        using var folder = new TemporaryFolder();
+        var (file, key) = (folder.File("events.ndjson"), folder.HmacKey());
+        using (var emitter = Emitter.Open(Configurations.ToFile(file, key)))
+        {
+            emitter.Emit("com.example.x");
+        }
+        Assert.Equal("sound", Verifier.Verify(file, new Rotating(key)).Verdict);
+    }
+
+    /// <summary>Keys of which one is there and nine have come by the time that they are read.</summary>
+    private sealed class Rotating(string file) : IReadOnlyDictionary<string, TrustedKey>
+    {
+        private readonly Dictionary<string, TrustedKey> _keys =
+            Enumerable.Range(0, 10).ToDictionary(static n => $"k{10 - n}", _ => (TrustedKey)("hmac:" + file));
+
+        public int Count => 1;
+
+        public IEnumerable<string> Keys => _keys.Keys;
+
+        public IEnumerable<TrustedKey> Values => _keys.Values;
+
+        public TrustedKey this[string key] => _keys[key];
+
+        public bool ContainsKey(string key) => _keys.ContainsKey(key);
+
+        public bool TryGetValue(string key, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out TrustedKey value) =>
+            _keys.TryGetValue(key, out value);
+
+        public IEnumerator<KeyValuePair<string, TrustedKey>> GetEnumerator() => _keys.GetEnumerator();
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+
     private sealed class Batched(Func<IReadOnlyList<SignedGovernanceEvent>, Task<IReadOnlyList<Exception?>?>> answer)
         : IBatchGovernanceEventSink
     {

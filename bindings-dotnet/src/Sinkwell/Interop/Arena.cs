@@ -15,6 +15,24 @@ internal sealed unsafe class Arena : IDisposable
         return (T*)block;
     }
 
+    /// <summary>What a collection of the program's holds, counted once, as it may change while it is read.</summary>
+    internal T* Each<TItem, T>(IEnumerable<TItem> items, Func<TItem, T> read, out ulong count)
+        where T : unmanaged
+    {
+        var all = new List<TItem>();
+        foreach (var item in items)
+        {
+            all.Add(item);
+        }
+        var given = Array<T>(all.Count);
+        for (var i = 0; i < all.Count; i++)
+        {
+            given[i] = read(all[i]);
+        }
+        count = (ulong)all.Count;
+        return given;
+    }
+
     internal SinkwellBytes Put(string? text, string where)
     {
         var utf8 = Utf8Text.Of(text, where);
