@@ -145,7 +145,14 @@ pub unsafe extern "system" fn Java_dev_sinkwell_internal_Fast_emit(
         let emitter = unsafe { &*(emitter as usize as *const Emitter) };
         let emit = |bytes: &[u8], units: &[u16]| {
             with_input(bytes, units, emitter.depth_limit(), |input| {
-                emitter.emit_waiting(input, &wait(waited_ms))
+                let wait = wait(waited_ms);
+                if keep == 0 {
+                    return Ok(emitter.put_waiting(input, &wait)?.map(Outcome::NoRoom));
+                }
+                Ok(Some(match emitter.emit_waiting(input, &wait)? {
+                    Attempt::Accepted(receipt) => Outcome::Receipt(receipt),
+                    Attempt::NoRoom(limit) => Outcome::NoRoom(limit),
+                }))
             })
         };
         // SAFETY: what the JVM passed.
@@ -153,13 +160,17 @@ pub unsafe extern "system" fn Java_dev_sinkwell_internal_Fast_emit(
             with_bytes(env, buffer, length, |bytes| with_units(env, units, count, |units| emit(bytes, units)))
         }
     });
-    let (outcome, mark) = match outcome {
-        Ok(Attempt::Accepted(_)) if keep == 0 => return 0,
-        Ok(Attempt::Accepted(receipt)) => (Outcome::Receipt(receipt), 0),
-        Ok(Attempt::NoRoom(limit)) => (Outcome::NoRoom(limit), 1),
-        Err(e) => (Outcome::Failed(e), 1),
-    };
+    match outcome {
+        Ok(None) => 0,
+        Ok(Some(outcome)) => kept(outcome),
+        Err(e) => kept(Outcome::Failed(e)),
+    }
+}
+
+/// The address of what an emit came to, with its mark.
+fn kept(outcome: Outcome) -> jlong {
     // A box lies at an even address.
+    let mark = jlong::from(!matches!(outcome, Outcome::Receipt(_)));
     Box::into_raw(Box::new(outcome)) as usize as jlong + mark
 }
 

@@ -48,17 +48,21 @@ impl Inner {
         Ok(Attempt::Accepted(Receipt::first(tracked, lanes)))
     }
 
-    /// As [`admit`](Self::admit), for whoever wants no receipt; answers whether the event is in its lanes.
+    /// As [`admit`](Self::admit), for whoever wants no receipt; answers how long the caller may wait for room, if the event is
+    /// in no lane for want of it.
     ///
     /// # Errors
     /// As [`admit`](Self::admit).
-    pub(super) fn admit_unwatched(&self, event: Event, waiter: &dyn Waiter) -> Result<bool> {
+    pub(super) fn admit_unwatched(&self, event: Event, waiter: &dyn Waiter) -> Result<Option<Duration>> {
         let gate = self.pass()?;
         if gate.set.blocking.is_empty() {
             admit_at_once(gate, event, 0, None);
-            return Ok(true);
+            return Ok(None);
         }
-        Ok(matches!(self.admit_waiting(gate, event, 0, waiter, None)?, Offered::In(_)))
+        Ok(match self.admit_waiting(gate, event, 0, waiter, None)? {
+            Offered::In(_) => None,
+            Offered::NoRoom(limit) => Some(limit),
+        })
     }
 
     /// The gate, which a shutdown closes. Held while an event enters its lanes, never while waiting: a shutdown finds it in

@@ -1,6 +1,6 @@
 //! What of the emitter the bridge calls.
 
-use super::{Attempt, Emitter, Waiter};
+use super::{Emitter, Waiter};
 use crate::bridge::{Door, Runs, Told};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventInput, Ready, read_value};
@@ -21,10 +21,10 @@ impl Door for Emitter {
         waiter: &Self::Waiter<'_>,
     ) -> Result<()> {
         read_value(event, self.depth_limit(), writer, |input| {
-            match self.emit_waiting(EventInput { of_span, ..input }, waiter)? {
-                Attempt::Accepted(_) => Ok(()),
+            match self.put_waiting(EventInput { of_span, ..input }, waiter)? {
+                None => Ok(()),
                 // A span ends only once, so the caller cannot emit it again later.
-                Attempt::NoRoom(_) => Err(no_room()),
+                Some(_) => Err(no_room()),
             }
         })
     }
@@ -34,7 +34,11 @@ impl Door for Emitter {
         inner.ready().inspect_err(|_| inner.refuse())?;
         let run = record.trace.as_ref().and_then(|trace| inner.runs.around(trace));
         let event = inner.freezer.freeze_record(record, run.as_deref())?;
-        if inner.disabled || inner.admit_unwatched(event, waiter)? { Ok(()) } else { Err(no_room()) }
+        if inner.disabled || inner.admit_unwatched(event, waiter)?.is_none() {
+            Ok(())
+        } else {
+            Err(no_room())
+        }
     }
 
     fn with_runs<T>(&self, ask: impl FnOnce(&Runs) -> T) -> Option<T> {

@@ -37,7 +37,7 @@ pub use signals::{
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::deeds::Half;
-use crate::event::{EventInput, Freezer, Phase};
+use crate::event::{Event, EventInput, Freezer, Phase};
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};
 use crate::lane::{Aim, Ask, Bus, Counters, Expected, Health, Lane, Tracked, checkpoint, worker};
@@ -307,6 +307,18 @@ impl Emitter {
         self.enter(&mut input, None, waiter, None)
     }
 
+    /// As [`emit_waiting`](Self::emit_waiting), for a caller who wants no receipt: nothing of the event is kept for one. Answers
+    /// how long the caller may wait for room, over all attempts together, where a blocking lane has none and the event is in no
+    /// lane.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn put_waiting(&self, mut input: EventInput<'_>, waiter: &dyn Waiter) -> Result<Option<Duration>> {
+        let inner = self.current_by(waiter)?;
+        let event = inner.complete(&mut input, None)?;
+        if inner.disabled { Ok(None) } else { inner.admit_unwatched(event, waiter) }
+    }
+
     /// As [`emit_waiting`](Self::emit_waiting), but only to the lanes that `aim` names. Required sinks stay required;
     /// the caller answers for the lanes that it leaves out.
     pub(crate) fn emit_aimed(
@@ -328,12 +340,7 @@ impl Emitter {
         aim: Option<&Aim<'_>>,
     ) -> Result<Attempt> {
         let inner = self.current_by(waiter)?;
-        let ready = if phase == Some(Phase::Result) { inner.ready_or_failing() } else { inner.ready() };
-        ready.inspect_err(|_| inner.refuse())?;
-        let run = input.run.is_none().then_some(input.trace).flatten();
-        // For as long as that run.
-        let run = run.and_then(|trace| inner.runs.around(&trace));
-        let event = inner.freezer.freeze_as(input, run.as_deref(), phase)?;
+        let event = inner.complete(input, phase)?;
         if inner.disabled {
             let tracked = Tracked::new(event, 1, Expected::of(0), None, None);
             return Ok(Attempt::Accepted(Receipt::first(tracked, Arc::from(Vec::new()))));
@@ -678,6 +685,17 @@ impl Inner {
     fn ready(&self) -> Result<()> {
         self.ready_or_failing()?;
         self.bus.ready()
+    }
+
+    /// Checks and completes an event that is to enter lanes now.
+    #[inline]
+    fn complete(&self, input: &mut EventInput<'_>, phase: Option<Phase>) -> Result<Event> {
+        let ready = if phase == Some(Phase::Result) { self.ready_or_failing() } else { self.ready() };
+        ready.inspect_err(|_| self.refuse())?;
+        let run = input.run.is_none().then_some(input.trace).flatten();
+        // For as long as that run.
+        let run = run.and_then(|trace| self.runs.around(&trace));
+        self.freezer.freeze_as(input, run.as_deref(), phase)
     }
 
     fn refuse(&self) {
