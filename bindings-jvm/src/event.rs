@@ -8,7 +8,7 @@
 //! | 19 | one byte: whether it is terminal |
 //! | 20 | the data: a stream of values (`core/src/json/stream.rs` has the table of tags) |
 //! | 21 | the data: JSON text |
-//! | 22 | the data: 32 bits, which keys they have ([`know`](crate::keys::know)), and a stream of their values |
+//! | 22 | type and data: 32 bits, which type and keys they have ([`know`](crate::keys::know)), and a stream of their values |
 //! | 30 | nothing: a content part begins; what follows is about it |
 //! | 31 … 37 | UTF-8, of the part: class, mediatype, role, ref, summary, permit, text |
 //! | 38 | the part's bytes |
@@ -71,16 +71,19 @@ pub(crate) fn with_input<T>(
         let mut fields = Fields::default();
         fields.read(buffer)?;
         fields.complete()?;
-        let (keys, stream) = match fields.data {
-            Given::Nothing => return then(take(&mut fields.input)),
+        let Fields { mut input, data, .. } = fields;
+        let (keys, stream) = match data {
+            Given::Nothing => return then(input),
             Given::Json(text) => {
-                fields.input.data = Data::Json(text);
-                return then(take(&mut fields.input));
+                input.data = Data::Json(text);
+                return then(input);
             }
             Given::Stream(stream) => (None, stream),
             Given::Values(numbered) => {
                 let (number, stream) = numbered.split_first_chunk().ok_or_else(broken)?;
-                (Some(crate::keys::known(u32::from_le_bytes(*number)).ok_or_else(broken)?), stream)
+                let known = crate::keys::known(u32::from_le_bytes(*number)).ok_or_else(broken)?;
+                input.event_type = &known.event_type;
+                (Some(&known.keys), stream)
             }
         };
         writer.reset(depth);
@@ -92,8 +95,8 @@ pub(crate) fn with_input<T>(
             StreamError::Broken => broken(),
             StreamError::Refused(e) => invalid_data(&e),
         })?;
-        fields.input.data = Data::Object(writer);
-        then(take(&mut fields.input))
+        input.data = Data::Object(writer);
+        then(input)
     };
     WRITER.with(|writer| match writer.try_borrow_mut() {
         Ok(mut writer) => run(&mut writer),

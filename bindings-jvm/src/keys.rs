@@ -1,4 +1,4 @@
-//! Keys that objects of the JVM's have again and again: told once, and called by a number from then on.
+//! Types that events of the JVM's have again and again, and keys of their data: told once, and called by a number from then on.
 //!
 //! Guarantee: what is told is bounded, and stays for as long as the library does, so that it is read without a lock.
 //!
@@ -14,18 +14,26 @@ use sinkwell::{Error, Result};
 use crate::emit::with_bytes;
 use crate::error::guarded;
 
-/// So many sets of keys; objects with others bring their keys along each time.
+/// So many sets of keys; events with others bring their type and keys along each time.
 const MOST: usize = 1024;
 
-static KNOWN: [OnceLock<Box<Keys>>; MOST] = [const { OnceLock::new() }; MOST];
-static TAKEN: AtomicUsize = AtomicUsize::new(0);
-
-/// The keys of this number.
-pub(crate) fn known(number: u32) -> Option<&'static Keys> {
-    KNOWN.get(number as usize)?.get().map(|keys| &**keys)
+/// What events have in common.
+pub(crate) struct Known {
+    /// Empty: none.
+    pub(crate) event_type: Box<str>,
+    /// Those of the data.
+    pub(crate) keys: Keys,
 }
 
-/// Makes keys known, each given as a length of 32 bits and UTF-8; their number.
+static KNOWN: [OnceLock<Box<Known>>; MOST] = [const { OnceLock::new() }; MOST];
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+/// What this number stands for.
+pub(crate) fn known(number: u32) -> Option<&'static Known> {
+    KNOWN.get(number as usize)?.get().map(|known| &**known)
+}
+
+/// Makes a type known, and the keys that follow, each given as a length of 32 bits and UTF-8; their number.
 pub(crate) fn know(mut rest: &[u8]) -> Result<u32> {
     let broken = || Error::internal("keys that cannot be read; please report");
     let mut keys = Vec::new();
@@ -34,15 +42,16 @@ pub(crate) fn know(mut rest: &[u8]) -> Result<u32> {
         keys.push(std::str::from_utf8(key).map_err(|_| broken())?);
         rest = after;
     }
-    let keys = Keys::new(&keys).map_err(|_| broken())?;
+    let (event_type, keys) = keys.split_first().ok_or_else(broken)?;
+    let known = Known { event_type: (*event_type).into(), keys: Keys::new(keys).map_err(|_| broken())? };
     let number = TAKEN
         .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < MOST).then_some(taken + 1))
         .map_err(|_| broken())?;
-    let _ = KNOWN[number].set(Box::new(keys));
+    let _ = KNOWN[number].set(Box::new(known));
     u32::try_from(number).map_err(|_| broken())
 }
 
-/// Makes the keys in the first `length` bytes of `buffer` known. At least 0: their number; -1: they cannot be.
+/// Makes the type and the keys in the first `length` bytes of `buffer` known. At least 0: their number; -1: they cannot be.
 ///
 /// # Safety
 /// Called by the JVM.

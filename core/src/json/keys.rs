@@ -3,6 +3,8 @@
 //! Guarantees: the keys are unique and known in canonical order; what is written with them is what
 //! [`ObjectWriter::key`] and the values would make of the object.
 
+use std::sync::OnceLock;
+
 use super::parse::JsonError;
 use super::writer::{compare_keys, write_string};
 
@@ -19,6 +21,8 @@ pub struct Keys {
     pub(super) quoted: Box<[u8]>,
     /// In canonical order.
     pub(super) places: Box<[Place]>,
+    /// Whether none of them has a meaning of its own in an event of the host's, once somebody has looked.
+    ordinary: OnceLock<bool>,
 }
 
 /// One of them.
@@ -53,7 +57,13 @@ impl Keys {
             quoted.push(b':');
             places.push(Place { end: text.len(), quoted_end: quoted.len(), at });
         }
-        Ok(Self { text: text.into(), quoted: quoted.into(), places: places.into() })
+        let ordinary = OnceLock::new();
+        Ok(Self { text: text.into(), quoted: quoted.into(), places: places.into(), ordinary })
+    }
+
+    /// Whether none of them has a meaning of its own, by `look`, which is asked once.
+    pub(super) fn are_ordinary(&self, look: impl FnOnce() -> bool) -> bool {
+        *self.ordinary.get_or_init(look)
     }
 
     /// The one whose value comes after so many others.

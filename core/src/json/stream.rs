@@ -82,7 +82,7 @@ pub fn stream_apart_into(stream: &[u8], units: &[u16], writer: &mut ObjectWriter
 /// As [`stream_into`]; or there are not as many values as keys.
 #[doc(hidden)]
 pub fn values_into(
-    keys: &Keys,
+    keys: &'static Keys,
     stream: &[u8],
     units: &[u16],
     writer: &mut ObjectWriter,
@@ -119,6 +119,7 @@ pub fn values_into(
         |writer, at| from(at).drive(writer, left[at + 1].0 as usize),
     );
     writer.narrowed = narrowed;
+    writer.known = Some(keys);
     if let Err(StreamError::Refused(_)) = written {
         // In canonical order the first that is wrong may be another one than in the order of the values.
         writer.reset(depth);

@@ -153,10 +153,10 @@ fn an_object_by_its_keys_is_the_object_of_keys_and_values() {
     let (mut whole, mut by_keys) = (ObjectWriter::new(), ObjectWriter::new());
     let members: Vec<_> = names.iter().zip(&values).flat_map(|(n, v)| [tagged(b'k', n), v.clone()]).collect();
     stream_into(&[&b"{"[..], &members.concat(), b"}"].concat(), &mut whole).unwrap();
-    let keys = Keys::new(&names).unwrap();
+    let keys: &'static Keys = Box::leak(Box::new(Keys::new(&names).unwrap()));
     for _ in 0..2 {
         by_keys.reset(DEFAULT_DEPTH);
-        values_into(&keys, &values.concat(), &[], &mut by_keys).unwrap();
+        values_into(keys, &values.concat(), &[], &mut by_keys).unwrap();
         let (one, other) = (whole.finish().unwrap(), by_keys.finish().unwrap());
         assert_eq!(one.bytes(), other.bytes());
         assert!(one.members().eq(other.members()));
@@ -168,16 +168,16 @@ fn an_object_by_its_keys_is_the_object_of_keys_and_values() {
 
 #[test]
 fn values_that_are_not_as_many_as_keys_are_no_object() {
-    let keys = Keys::new(&["b", "a"]).unwrap();
+    let keys: &'static Keys = Box::leak(Box::new(Keys::new(&["b", "a"]).unwrap()));
     for broken in [&b"t"[..], b"ttt", b"t{", b"t]", b"tk", b"ts\x05\0\0\0abc", b"tx", b""] {
         assert_eq!(
-            values_into(&keys, broken, &[], &mut ObjectWriter::new()),
+            values_into(keys, broken, &[], &mut ObjectWriter::new()),
             Err(StreamError::Broken),
             "{broken:?}"
         );
     }
     let nan = [&b"t["[..], b"d", &f64::NAN.to_le_bytes(), b"]"].concat();
-    let Err(StreamError::Refused(e)) = values_into(&keys, &nan, &[], &mut ObjectWriter::new()) else {
+    let Err(StreamError::Refused(e)) = values_into(keys, &nan, &[], &mut ObjectWriter::new()) else {
         panic!()
     };
     assert_eq!(e.path(), Some("a[0]"));
@@ -186,7 +186,7 @@ fn values_that_are_not_as_many_as_keys_are_no_object() {
 /// Texts as UTF-16 beside the stream are those as UTF-8 within it.
 #[test]
 fn texts_that_stand_apart_are_those_in_the_stream() {
-    let keys = Keys::new(&["b", "a"]).unwrap();
+    let keys: &'static Keys = Box::leak(Box::new(Keys::new(&["b", "a"]).unwrap()));
     let apart = |text: &str| {
         let units: Vec<u16> = text.encode_utf16().collect();
         ([&b"w"[..], &u32::try_from(units.len()).unwrap().to_le_bytes()].concat(), units)
@@ -196,9 +196,9 @@ fn texts_that_stand_apart_are_those_in_the_stream() {
         for at in [0, 1, 7, 8, 31, 300] {
             let text = format!("{}{special}{special}{}", &long[..at], &long[at..]);
             let (mut whole, mut beside) = (ObjectWriter::new(), ObjectWriter::new());
-            values_into(&keys, &[tagged(b's', &text), tagged(b's', "x")].concat(), &[], &mut whole).unwrap();
+            values_into(keys, &[tagged(b's', &text), tagged(b's', "x")].concat(), &[], &mut whole).unwrap();
             let ((one, of_one), (other, of_other)) = (apart(&text), apart("x"));
-            values_into(&keys, &[one, other].concat(), &[of_one, of_other].concat(), &mut beside).unwrap();
+            values_into(keys, &[one, other].concat(), &[of_one, of_other].concat(), &mut beside).unwrap();
             let (whole, beside) = (whole.finish().unwrap(), beside.finish().unwrap());
             assert_eq!(whole.bytes(), beside.bytes());
             assert!(whole.values().eq(beside.values()));
@@ -206,12 +206,12 @@ fn texts_that_stand_apart_are_those_in_the_stream() {
     }
     let two = [&b"w\x02\0\0\0w\x01\0\0\0"[..]].concat();
     for units in [&[][..], &[65, 65], &[65; 4]] {
-        let broken = values_into(&keys, &two, units, &mut ObjectWriter::new());
+        let broken = values_into(keys, &two, units, &mut ObjectWriter::new());
         assert_eq!(broken, Err(StreamError::Broken));
     }
     // Two that are wrong: the first in the order of the values is named, which is the second of the keys.
     for units in [[0xD800, 65, 0xDC00], [0xDC00, 0xD800, 0xD800], [65, 0xDBFF, 0xD800]] {
-        let refused = values_into(&keys, &two, &units, &mut ObjectWriter::new());
+        let refused = values_into(keys, &two, &units, &mut ObjectWriter::new());
         let Err(StreamError::Refused(e)) = refused else { panic!() };
         assert_eq!((e.path(), e.message().contains("lone surrogate")), (Some("b"), true));
     }

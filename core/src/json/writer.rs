@@ -124,6 +124,8 @@ pub struct ObjectWriter {
     pub(super) narrowed: Vec<u8>,
     depth: usize,
     done: bool,
+    /// What the members' keys are, where they were known before.
+    pub(super) known: Option<&'static Keys>,
 }
 
 impl std::fmt::Debug for ObjectWriter {
@@ -159,6 +161,13 @@ impl<'a> Canonical<'a> {
     pub(crate) fn keys(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let keys = self.writer.keys.as_bytes();
         self.writer.members.iter().map(move |m| keys.get(m.key.clone()).unwrap_or_default())
+    }
+
+    /// Whether all keys are ordinary: whether `ordinary` holds for each. Where the keys were known before, so is that.
+    #[inline]
+    pub(crate) fn is_ordinary(&self, ordinary: impl Fn(&[u8]) -> bool) -> bool {
+        let look = || self.keys().all(&ordinary);
+        self.writer.known.map_or_else(look, |keys| keys.are_ordinary(look))
     }
 
     /// Where in the bytes the values of the top-level members begin and end, in canonical order, and whether those that are
@@ -199,6 +208,7 @@ impl ObjectWriter {
             narrowed: Vec::new(),
             depth,
             done: false,
+            known: None,
         }
     }
 
@@ -210,6 +220,7 @@ impl ObjectWriter {
         self.frames.clear();
         self.depth = depth;
         self.done = false;
+        self.known = None;
     }
 
     /// How deep its object may nest.

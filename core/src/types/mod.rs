@@ -155,7 +155,7 @@ impl<'a> Resolved<'a> {
     /// As [`check`](Self::check).
     #[inline]
     pub(crate) fn check_written(&self, data: &Canonical<'_>) -> Result<Severity> {
-        if self.builtin.is_none() && !data.keys().any(may_be_known) {
+        if self.builtin.is_none() && data.is_ordinary(|key| !may_be_known(key)) {
             return Ok(Severity::Info);
         }
         self.check(data.members())

@@ -18,9 +18,8 @@ public class EventBuilder internal constructor(
 
     init {
         val out = open()
-        Draft.begin(out, type)
         values = Values(out, bounds = emitter.bounds, apart = true)
-        values.begin()
+        values.begin(type)
     }
 
     /** A text. */

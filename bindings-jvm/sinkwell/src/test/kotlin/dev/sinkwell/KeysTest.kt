@@ -41,6 +41,29 @@ internal class KeysTest : ToFile() {
     }
 
     @Test
+    fun the_same_keys_are_of_many_types() {
+        val types = listOf("com.example.x", "com.example.y", "com.example." + "long".repeat(40), "run.started")
+        repeat(6) { n -> types.forEach { emitter.put(it, mapOf("a" to n, "b" to it)) } }
+        emitter.flush()
+        val lines = Files.readAllLines(folder.resolve("events.ndjson")).filter { "\"b\":" in it }
+        assertEquals(6 * types.size, lines.size)
+        lines.forEach { line ->
+            val event = Json.map(line)
+            val data = event["data"] as Map<*, *>
+            assertTrue((event["type"] as String).endsWith(data["b"] as String), line)
+        }
+    }
+
+    @Test
+    fun a_type_that_is_no_text_is_refused_each_time() {
+        repeat(5) {
+            val refused = assertThrows(InvalidEventException::class.java) { emitter.put("com.example.\uD800", mapOf("a" to 1)) }
+            assertEquals("type", refused.where)
+            assertEquals("type", assertThrows(InvalidEventException::class.java) { emitter.event("").set("a", 1).put() }.where)
+        }
+    }
+
+    @Test
     fun member_by_member_is_as_the_map() {
         repeat(5) {
             emitter

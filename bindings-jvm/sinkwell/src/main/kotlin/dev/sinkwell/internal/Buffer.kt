@@ -184,6 +184,13 @@ internal class Buffer {
         return good
     }
 
+    /** The field of an event's type; none of what has none. */
+    fun type(type: String) {
+        if (type.isEmpty()) return
+        byte(1)
+        text(type)
+    }
+
     fun copy(): ByteArray = bytes.copyOf(length)
 
     private fun clear() {

@@ -15,17 +15,8 @@ internal object Draft {
         bounds: Bounds,
         apart: Boolean,
     ) {
-        begin(out, type)
-        data(out, data, bounds, apart)
+        data(out, type, data, bounds, apart)
         besides(out, options)
-    }
-
-    fun begin(
-        out: Buffer,
-        type: String,
-    ) {
-        out.byte(1)
-        out.text(type)
     }
 
     /** What an event says beside its type and data. */
@@ -56,23 +47,25 @@ internal object Draft {
         options: EventOptions,
         bounds: Bounds,
     ) {
-        data(out, data, bounds, false)
+        data(out, "", data, bounds, false)
         options.write(out)
     }
 
     private fun data(
         out: Buffer,
+        type: String,
         data: Any?,
         bounds: Bounds,
         apart: Boolean,
     ) {
         when (data) {
-            null -> return
+            null -> out.type(type)
             is RawJson -> {
+                out.type(type)
                 out.byte(21)
                 if (!out.text(data.text)) placed { throw Refused(LONE_SURROGATE) }
             }
-            else -> placed { Values(out, bounds = bounds, apart = apart).data(data) }
+            else -> placed { Values(out, bounds = bounds, apart = apart).data(type, data) }
         }
     }
 }

@@ -4,11 +4,12 @@ import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicInteger
 
 /**
- * Objects whose keys came before, in the same order: the native half has been told them, under a number, and only their values
- * are written (bindings-jvm/src/keys.rs).
+ * Objects whose keys came before, in the same order and in an event of the same type: the native half has been told type and
+ * keys, under a number, and only their values are written (bindings-jvm/src/keys.rs).
  *
- * Known keys are found by walking a tree from key to key; at each place the key of last time is looked at first, and by its
- * identity, as most keys are constants of the program's. How many places are remembered is bounded; so are the keys' lengths.
+ * Known keys are found by walking a tree from the type to a key, and from key to key; at each place the key of last time is
+ * looked at first, and by its identity, as most keys are constants of the program's. How many places are remembered is bounded;
+ * so are the lengths of types and keys.
  */
 internal object Keyed {
     /** More keys, and longer ones, are brought along. */
@@ -64,13 +65,17 @@ internal object Keyed {
         /** The number of the keys up to here; below 0 if there is none. */
         fun number(): Int {
             if (number == UNTOLD && ++seen > TOLD_AFTER) {
-                synchronized(this) { if (number == UNTOLD) number = tell(keys()) }
+                synchronized(this) { if (number == UNTOLD) number = tell(whole()) }
             }
             return number
         }
 
+        /** The type, and the keys up to here, in order. */
+        private fun whole(): List<String> =
+            generateSequence(this) { it.before }.takeWhile { it.before != null }.map { it.last }.toList().asReversed()
+
         /** The keys up to here, in order. */
-        fun keys(): List<String> = generateSequence(this) { it.before }.takeWhile { it.before != null }.map { it.last }.toList().asReversed()
+        fun keys(): List<String> = whole().drop(1)
     }
 
     private const val UNTOLD = -2
@@ -95,10 +100,12 @@ internal object Keyed {
         return false
     }
 
-    private fun tell(keys: List<String>): Int {
+    /** The type of an event, and its keys. */
+    private fun tell(whole: List<String>): Int {
         val told = Buffer()
-        // A lone surrogate is refused where its object is, and so is a key that is there twice.
-        val good = keys.toSet().size == keys.size && keys.all(told::text)
+        val keys = whole.drop(1)
+        // A lone surrogate is refused where its event is, and so is a key that is there twice.
+        val good = keys.toSet().size == keys.size && whole.all(told::text)
         return if (good) Fast.know(told.bytes, told.length) else NEVER
     }
 }

@@ -79,40 +79,57 @@ internal class Values(
     /** How many values may still come. */
     private var left = if (spelling) SPELLED_VALUES else Int.MAX_VALUE
 
-    // Of the data's own object: where its field begins, where its keys so far led, while they are known, and how many they are.
+    // Of the data's own object: its event's type, where its field begins, where its keys so far led, while they are known, and how
+    // many they are.
+    private var type = ""
     private var field = 0
     private var place: Keyed.Place? = null
     private var count = 0
 
-    /** Writes the field of an event's data. */
-    fun data(value: Any) {
+    /** Writes the fields of an event's type, if it has one, and of its data. */
+    fun data(
+        type: String,
+        value: Any,
+    ) {
         if (value is Map<*, *>) {
-            begin()
+            begin(type)
             guarded { value.forEach { (key, member) -> entry(keyOf(key), member) } }
             return end()
         }
         val shape = if (value.javaClass.isRecord && value !is Iterable<*> && value !is CharSequence) Shape.of(value.javaClass) else null
         if (shape != null) {
-            begin()
+            begin(type)
             guarded { shape.forEach { (name, member) -> entry(name, read(value, name, member)) } }
             return end()
         }
         // The core says what is wrong with it.
+        out.type(type)
         out.byte(20)
         val start = out.open()
         value(value)
         out.close(start)
     }
 
-    /** Begins the object that is an event's data: its members follow, and [end]. */
-    fun begin() {
+    /** Begins the object that is the data of an event of this type: its members follow, and [end]. */
+    fun begin(type: String) {
+        this.type = type
+        count = 0
+        depth = 1
+        place = Keyed.root.next(type)
+        if (place == null) return spell()
         field = out.length
         out.byte(22)
         out.int(0)
         out.int(0)
-        place = Keyed.root
-        count = 0
-        depth = 1
+    }
+
+    /** Begins it with its type, for members that bring their keys along. */
+    private fun spell() {
+        out.type(type)
+        field = out.length
+        out.byte(20)
+        out.int(0)
+        out.byte('{'.code)
     }
 
     /** A member of the data's own object. */
@@ -165,9 +182,7 @@ internal class Values(
         val end = out.length
         place = null
         out.length = field
-        out.byte(20)
-        out.int(0)
-        out.byte('{'.code)
+        spell()
         here.keys().forEachIndexed { i, key ->
             key(key)
             val next = if (i + 1 < count) out.marks[i + 1] else end
