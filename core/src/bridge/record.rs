@@ -252,7 +252,9 @@ mod tests {
                     let (data, words) = (&*record.data(), record.words());
                     let ready = Ready { data, severity: record.severity, words, trace: record.trace };
                     let whole = freezer.freeze(EventInput { run, ..input.clone() })?;
-                    assert_same(&freezer.freeze_record(&ready, run)?, &whole);
+                    let mut event = Event::blank();
+                    freezer.freeze_record(&mut event, &ready, run)?;
+                    assert_same(&event, &whole);
                 }
                 Ok(())
             })

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::{Attempt, Inner, Wait, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::lane::{After, Aim, Expected, Gate, Lane, LaneCore, LaneSet, Route, Shapable, Shaping, Tracked};
+use crate::lane::{After, Aim, Fresh, Gate, Lane, LaneCore, LaneSet, Route, Shapable, Shaping, Tracked};
 use crate::receipt::Receipt;
 use crate::reentry;
 use crate::sync::{MutexGuard, RwLockReadGuard};
@@ -34,7 +34,7 @@ impl Inner {
     ///
     /// # Errors
     /// `backpressure`, `invalid_event` (larger than a blocking lane), `closed`: it is in no lane.
-    pub(super) fn admit(&self, event: Event, waiter: &dyn Waiter, aim: Option<&Aim<'_>>) -> Result<Attempt> {
+    pub(super) fn admit(&self, event: Fresh, waiter: &dyn Waiter, aim: Option<&Aim<'_>>) -> Result<Attempt> {
         let gate = self.pass()?;
         let lanes = Arc::clone(&gate.set.lanes);
         let tracked = if gate.set.blocking.is_empty() {
@@ -53,7 +53,7 @@ impl Inner {
     ///
     /// # Errors
     /// As [`admit`](Self::admit).
-    pub(super) fn admit_unwatched(&self, event: Event, waiter: &dyn Waiter) -> Result<Option<Duration>> {
+    pub(super) fn admit_unwatched(&self, event: Fresh, waiter: &dyn Waiter) -> Result<Option<Duration>> {
         let gate = self.pass()?;
         if gate.set.blocking.is_empty() {
             admit_at_once(gate, event, 0, None);
@@ -76,7 +76,7 @@ impl Inner {
     fn admit_waiting(
         &self,
         gate: Passed<'_>,
-        event: Event,
+        event: Fresh,
         receipts: u32,
         waiter: &dyn Waiter,
         aim: Option<&Aim<'_>>,
@@ -220,7 +220,7 @@ impl Inner {
 
 /// Lets an event into its lanes where none of them blocks.
 #[inline]
-fn admit_at_once(gate: Passed<'_>, event: Event, receipts: u32, aim: Option<&Aim<'_>>) -> Arc<Tracked> {
+fn admit_at_once(gate: Passed<'_>, event: Fresh, receipts: u32, aim: Option<&Aim<'_>>) -> Arc<Tracked> {
     let set = &*gate.set;
     let route = Routed::of(&event, set);
     let aimed = Aimed::of(aim, set, route.as_ref());
@@ -271,16 +271,19 @@ impl Aimed {
 impl Way<'_> {
     /// The event, for these lanes, and with whoever shapes it for them.
     #[inline]
-    fn track(&self, event: Event, receipts: u32, aim: Option<&Aim<'_>>) -> Arc<Tracked> {
-        let mut expected = Expected::of(self.set.lanes.len());
-        for &i in self.lanes().into_iter().flatten() {
-            expected.add(i, self.set.lanes[i].durable());
-        }
+    fn track(&self, event: Fresh, receipts: u32, aim: Option<&Aim<'_>>) -> Arc<Tracked> {
         let shaping = self.set.in_force.shaping.as_ref();
         let carries =
             |shaping: &&Arc<dyn Shaping>| event.of_span || self.route.is_some() && shaping.has_views();
         let shaping = shaping.filter(carries).cloned();
-        Tracked::new(event, receipts, expected, shaping, aim.and_then(|aim| aim.follow.clone()))
+        let lanes = self.lanes().into_iter().flatten().map(|&lane| (lane, self.set.lanes[lane].durable()));
+        event.for_lanes(
+            receipts,
+            self.set.lanes.len(),
+            lanes,
+            shaping,
+            aim.and_then(|aim| aim.follow.clone()),
+        )
     }
 
     /// Those that block, and the others.

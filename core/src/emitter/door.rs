@@ -5,6 +5,7 @@ use crate::bridge::{Door, Runs, Told};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventInput, Ready, read_value};
 use crate::json::{ObjectWriter, Value};
+use crate::lane::Fresh;
 
 fn no_room() -> Error {
     Error::new(ErrorKind::Backpressure, "a blocking lane has no room")
@@ -33,7 +34,7 @@ impl Door for Emitter {
         let inner = self.current_by(waiter)?;
         inner.ready().inspect_err(|_| inner.refuse())?;
         let run = record.trace.as_ref().and_then(|trace| inner.runs.around(trace));
-        let event = inner.freezer.freeze_record(record, run.as_deref())?;
+        let event = Fresh::make(|event| inner.freezer.freeze_record(event, record, run.as_deref()))?;
         if inner.disabled || inner.admit_unwatched(event, waiter)?.is_none() {
             Ok(())
         } else {

@@ -37,10 +37,10 @@ pub use signals::{
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::deeds::Half;
-use crate::event::{Event, EventInput, Freezer, Phase};
+use crate::event::{EventInput, Freezer, Phase};
 use crate::key::SigningKey;
 use crate::lane::control::{Control, Pause, Step};
-use crate::lane::{Aim, Ask, Bus, Counters, Expected, Health, Lane, Tracked, checkpoint, worker};
+use crate::lane::{Aim, Ask, Bus, Counters, Fresh, Health, Lane, checkpoint, worker};
 use crate::policy::telemetry::{self, Bound};
 use crate::receipt::Receipt;
 use crate::reentry;
@@ -342,7 +342,7 @@ impl Emitter {
         let inner = self.current_by(waiter)?;
         let event = inner.complete(input, phase)?;
         if inner.disabled {
-            let tracked = Tracked::new(event, 1, Expected::of(0), None, None);
+            let tracked = event.for_lanes(1, 0, std::iter::empty(), None, None);
             return Ok(Attempt::Accepted(Receipt::first(tracked, Arc::from(Vec::new()))));
         }
         inner.admit(event, waiter, aim)
@@ -689,13 +689,13 @@ impl Inner {
 
     /// Checks and completes an event that is to enter lanes now.
     #[inline]
-    fn complete(&self, input: &mut EventInput<'_>, phase: Option<Phase>) -> Result<Event> {
+    fn complete(&self, input: &mut EventInput<'_>, phase: Option<Phase>) -> Result<Fresh> {
         let ready = if phase == Some(Phase::Result) { self.ready_or_failing() } else { self.ready() };
         ready.inspect_err(|_| self.refuse())?;
         let run = input.run.is_none().then_some(input.trace).flatten();
         // For as long as that run.
         let run = run.and_then(|trace| self.runs.around(&trace));
-        self.freezer.freeze_as(input, run.as_deref(), phase)
+        Fresh::make(|event| self.freezer.freeze_into(event, input, run.as_deref(), phase))
     }
 
     fn refuse(&self) {

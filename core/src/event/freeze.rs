@@ -242,6 +242,30 @@ impl Event {
 }
 
 impl Event {
+    /// Before anything is known of it.
+    #[inline]
+    pub(crate) fn blank() -> Self {
+        Self {
+            id: EventId::Uuid(Uuid([0; 16])),
+            time: 0,
+            made: Instant::default(),
+            severity: Severity::default(),
+            terminal: false,
+            of_span: false,
+            phase: None,
+            content: Content::None,
+            content_cost: 0,
+            text: Box::default(),
+            data_end: 0,
+            ends: [0; Attribute::COUNT],
+            agent_end: 0,
+            type_end: 0,
+            tenant_end: 0,
+            short_type: 0,
+            words_end: 0,
+        }
+    }
+
     /// An event of sinkwell's own, about itself. `event_type` is the prefix and the name; `data` is canonical.
     pub(crate) fn own(
         id: Uuid,
@@ -407,50 +431,55 @@ impl Freezer {
     /// # Errors
     /// Kind `invalid_event`, with the path. Nothing of the event is kept then.
     pub(crate) fn freeze(&self, mut input: EventInput<'_>) -> Result<Event> {
-        self.freeze_as(&mut input, None, None)
+        let mut event = Event::blank();
+        self.freeze_into(&mut event, &mut input, None, None)?;
+        Ok(event)
     }
 
-    /// As [`freeze`](Self::freeze), of this run unless the event names its own. An event of a deed says which of the two it is (`data.phase`), and is terminal
+    /// As [`freeze`](Self::freeze), into one that is blank, of this run unless the event names its own. An event of a deed says which of the two it is (`data.phase`), and is terminal
     /// whatever its type.
     ///
     /// # Errors
     /// As [`freeze`](Self::freeze).
-    pub(crate) fn freeze_as(
+    pub(crate) fn freeze_into(
         &self,
+        event: &mut Event,
         input: &mut EventInput<'_>,
         run: Option<&str>,
         phase: Option<Phase>,
-    ) -> Result<Event> {
+    ) -> Result<()> {
         match input.data {
-            Data::Object(writer) => self.freeze_with(input, writer, run, phase),
-            Data::None | Data::Json(_) => {
-                with_writer(self.identity.limits.depth, |writer| self.freeze_text(input, writer, run, phase))
-            }
+            Data::Object(writer) => self.freeze_with(event, input, writer, run, phase),
+            Data::None | Data::Json(_) => with_writer(self.identity.limits.depth, |writer| {
+                self.freeze_text(event, input, writer, run, phase)
+            }),
         }
     }
 
     fn freeze_text(
         &self,
+        event: &mut Event,
         input: &mut EventInput<'_>,
         writer: &mut ObjectWriter,
         run: Option<&str>,
         phase: Option<Phase>,
-    ) -> Result<Event> {
+    ) -> Result<()> {
         match input.data {
             Data::Json(text) => parse_into(text, writer),
             _ => writer.begin_object().and_then(|()| writer.end_object()),
         }
         .map_err(|e| invalid_data(&e))?;
-        self.freeze_with(input, writer, run, phase)
+        self.freeze_with(event, input, writer, run, phase)
     }
 
     fn freeze_with(
         &self,
+        event: &mut Event,
         input: &mut EventInput<'_>,
         writer: &ObjectWriter,
         run: Option<&str>,
         phase: Option<Phase>,
-    ) -> Result<Event> {
+    ) -> Result<()> {
         let identity = &*self.identity;
         let data = writer.finish().map_err(|e| invalid_data(&e))?;
         let resolved = if self.near.knows(input.event_type) {
@@ -463,18 +492,20 @@ impl Freezer {
             resolved
         };
         let default_severity = resolved.check_written(&data)?;
-        self.complete(input, resolved, default_severity, data, run, phase)
+        self.complete(event, input, resolved, default_severity, data, run, phase)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "what of an event is known by then")]
     fn complete(
         &self,
+        event: &mut Event,
         input: &mut EventInput<'_>,
         resolved: types::Resolved<'_>,
         default_severity: Severity,
         data: Canonical<'_>,
         run: Option<&str>,
         phase: Option<Phase>,
-    ) -> Result<Event> {
+    ) -> Result<()> {
         let identity = &*self.identity;
         let severity = match input.severity {
             Some(given) => given.parse()?,
@@ -622,34 +653,36 @@ impl Freezer {
                 *place = note(value, escaped);
             }
         }
-        let event = Event {
-            id,
-            time,
-            made,
-            severity,
-            terminal,
-            of_span: input.of_span,
-            phase,
-            content,
-            content_cost,
-            data_end,
-            ends,
-            agent_end,
-            type_end,
-            tenant_end,
-            short_type,
-            words_end: tenant_end,
-            text: text.into_boxed_slice(),
-        };
-        self.check_size(&event)?;
-        Ok(event)
+        event.id = id;
+        event.time = time;
+        event.made = made;
+        event.severity = severity;
+        event.terminal = terminal;
+        event.of_span = input.of_span;
+        event.phase = phase;
+        event.content = content;
+        event.content_cost = content_cost;
+        event.data_end = data_end;
+        event.ends = ends;
+        event.agent_end = agent_end;
+        event.type_end = type_end;
+        event.tenant_end = tenant_end;
+        event.short_type = short_type;
+        event.words_end = tenant_end;
+        event.text = text.into_boxed_slice();
+        self.check_size(event)
     }
 
     /// The event of a log record, of this run: what [`freeze`](Self::freeze) makes of the same record.
     ///
     /// # Errors
     /// As [`freeze`](Self::freeze): it is too large.
-    pub(crate) fn freeze_record(&self, record: &Ready<'_>, run: Option<&str>) -> Result<Event> {
+    pub(crate) fn freeze_record(
+        &self,
+        event: &mut Event,
+        record: &Ready<'_>,
+        run: Option<&str>,
+    ) -> Result<()> {
         let Ready { data, severity, words, trace } = *record;
         let Known { names, agent, short, event_type, terminal } = &self.records;
         let (time, made, random) = self.timeline.event();
@@ -692,27 +725,24 @@ impl Freezer {
             let ends = [put(words.message), put(words.attributes), put(words.exception)];
             (Content::Words { ends, permit: words.permit }, words.cost())
         };
-        let event = Event {
-            id: EventId::Uuid(Uuid::v7(time, random)),
-            time,
-            made,
-            severity,
-            terminal: *terminal,
-            of_span: false,
-            phase: None,
-            content,
-            content_cost,
-            data_end,
-            ends,
-            agent_end: from + agent,
-            type_end: from + event_type,
-            tenant_end,
-            short_type: from + short,
-            words_end: whole,
-            text: text.into_boxed_slice(),
-        };
-        self.check_size(&event)?;
-        Ok(event)
+        event.id = EventId::Uuid(Uuid::v7(time, random));
+        event.time = time;
+        event.made = made;
+        event.severity = severity;
+        event.terminal = *terminal;
+        event.of_span = false;
+        event.phase = None;
+        event.content = content;
+        event.content_cost = content_cost;
+        event.data_end = data_end;
+        event.ends = ends;
+        event.agent_end = from + agent;
+        event.type_end = from + event_type;
+        event.tenant_end = tenant_end;
+        event.short_type = from + short;
+        event.words_end = whole;
+        event.text = text.into_boxed_slice();
+        self.check_size(event)
     }
 
     /// The host's own id, in the form in which it is sealed.

@@ -50,7 +50,7 @@ pub(crate) use sealer::{SealContext, Sealer};
 pub use shape::Filter;
 pub(crate) use shape::{InForce, Measuring, Route, Shapable, Shaping, may_be_shaped};
 pub use tracked::{Admission, EndState, Ending, Sealed, Stage};
-pub(crate) use tracked::{Aim, Expected, Follow, Tracked};
+pub(crate) use tracked::{Aim, Follow, Fresh, Tracked};
 
 use crate::seam::Instant;
 use crate::settings::{LaneConfig, Overflow, QueueCapacity, QueueConfig};

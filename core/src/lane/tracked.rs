@@ -3,7 +3,7 @@
 //! Guarantees: every lane that took the event ends it once, and only the first ending counts; whoever waits for a stage
 //! is told exactly once. Lanes write here; a [`Receipt`](crate::receipt::Receipt) reads.
 
-use std::ops::{Index, IndexMut};
+use std::ops::Index;
 use std::sync::Arc;
 
 use super::{Reason, Shaping};
@@ -213,32 +213,77 @@ const ENDED: u8 = 3;
 /// The event ended before a durable lane had it on disk.
 const ENDED_UNWRITTEN: u8 = 4;
 
-/// The lanes that will take an event or lose it: all are counted before any of them has it.
-pub(crate) struct Expected {
-    slots: Slots,
-    open: u32,
-    unjournaled: u32,
-}
+/// An event that is in no lane yet. It is made where it stays, as it is large: to hand it from one to the next would be to copy
+/// it each time.
+pub(crate) struct Fresh(Arc<Tracked>);
 
-impl Expected {
-    /// None yet, of so many that the emitter has.
+impl Fresh {
+    /// One that `freeze` makes.
+    ///
+    /// # Errors
+    /// Those of `freeze`.
     #[inline]
-    pub(crate) fn of(lanes: usize) -> Self {
-        Self { slots: Slots::new(lanes), open: 0, unjournaled: 0 }
+    pub(crate) fn make(freeze: impl FnOnce(&mut Event) -> Result<()>) -> Result<Self> {
+        let mut fresh = Self(Arc::new(Tracked::blank()));
+        freeze(&mut fresh.own().event)?;
+        Ok(fresh)
     }
 
-    /// The lane with this index. Mostly it queues the event, and evicts none for it.
+    fn own(&mut self) -> &mut Tracked {
+        Arc::get_mut(&mut self.0).expect("nobody else has an event that is in no lane")
+    }
+
+    /// The event, for those of so many lanes: each by its index, and whether it is durable. All that will take it or lose it are
+    /// counted before any of them has it.
     #[inline]
-    pub(crate) fn add(&mut self, lane: usize, durable: bool) {
-        let slot = &mut self.slots[lane];
-        *slot.phase.get_mut() = OPEN;
-        *slot.admission.get_mut() = Admission::Enqueued.encode();
-        self.open += 1;
-        self.unjournaled += u32::from(durable);
+    pub(crate) fn for_lanes(
+        mut self,
+        receipts: u32,
+        of: usize,
+        lanes: impl Iterator<Item = (usize, bool)>,
+        shaping: Option<Arc<dyn Shaping>>,
+        follow: Option<Arc<dyn Follow>>,
+    ) -> Arc<Tracked> {
+        if of > FEW || shaping.is_some() || follow.is_some() {
+            self.equip(of, shaping, follow);
+        }
+        // Nobody else sees any of it before the lanes do.
+        let tracked = &*self.0;
+        let (mut open, mut unjournaled) = (0, 0);
+        for (lane, durable) in lanes {
+            // Mostly the lane queues the event, and evicts none for it.
+            tracked.slots[lane].phase.store(OPEN, Ordering::Relaxed);
+            tracked.slots[lane].admission.store(Admission::Enqueued.encode(), Ordering::Relaxed);
+            open += 1;
+            unjournaled += u32::from(durable);
+        }
+        tracked.open.store(open, Ordering::Relaxed);
+        tracked.unjournaled.store(unjournaled, Ordering::Relaxed);
+        tracked.watchers.store(receipts, Ordering::Relaxed);
+        self.0
+    }
+
+    /// With what few events have.
+    #[inline(never)]
+    fn equip(&mut self, lanes: usize, shaping: Option<Arc<dyn Shaping>>, follow: Option<Arc<dyn Follow>>) {
+        let own = self.own();
+        (own.shaping, own.follow) = (shaping, follow);
+        if lanes > FEW {
+            own.slots = Slots::Many((0..lanes).map(|_| Slot::default()).collect());
+        }
     }
 }
 
-/// What each of the emitter's lanes did with an event. Both forms are made without a look at each place.
+impl std::ops::Deref for Fresh {
+    type Target = Event;
+
+    #[inline]
+    fn deref(&self) -> &Event {
+        &self.0.event
+    }
+}
+
+/// What each of the emitter's lanes did with an event.
 #[cfg_attr(
     feature = "shuttle",
     allow(clippy::large_enum_variant, reason = "a scheduler's atomics are large")
@@ -246,17 +291,6 @@ impl Expected {
 enum Slots {
     Few([Slot; FEW]),
     Many(Box<[Slot]>),
-}
-
-impl Slots {
-    fn new(lanes: usize) -> Self {
-        if lanes <= FEW { Self::Few(Default::default()) } else { Self::many(lanes) }
-    }
-
-    #[cold]
-    fn many(lanes: usize) -> Self {
-        Self::Many((0..lanes).map(|_| Slot::default()).collect())
-    }
 }
 
 impl Index<usize> for Slots {
@@ -271,38 +305,22 @@ impl Index<usize> for Slots {
     }
 }
 
-impl IndexMut<usize> for Slots {
-    #[inline]
-    fn index_mut(&mut self, lane: usize) -> &mut Slot {
-        match self {
-            Self::Few(slots) => &mut slots[lane],
-            Self::Many(slots) => &mut slots[lane],
-        }
-    }
-}
-
 impl Tracked {
-    /// An event that has not entered any lane yet, and how many receipts it has. Made where it stays, as it is large.
+    /// Before there is an event.
     #[inline]
-    pub(crate) fn new(
-        event: Event,
-        watchers: u32,
-        expected: Expected,
-        shaping: Option<Arc<dyn Shaping>>,
-        follow: Option<Arc<dyn Follow>>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            event,
+    fn blank() -> Self {
+        Self {
+            event: Event::blank(),
             prepared: std::sync::OnceLock::new(),
-            shaping,
-            follow,
-            watchers: AtomicU32::new(watchers),
-            open: AtomicU32::new(expected.open),
-            unjournaled: AtomicU32::new(expected.unjournaled),
-            slots: expected.slots,
+            shaping: None,
+            follow: None,
+            watchers: AtomicU32::new(0),
+            open: AtomicU32::new(0),
+            unjournaled: AtomicU32::new(0),
+            slots: Slots::Few(Default::default()),
             waiters: Mutex::default(),
             journal_failed: AtomicBool::new(false),
-        })
+        }
     }
 
     /// Whether the lane that asks, in which the event has not ended, is the only one of which that holds.

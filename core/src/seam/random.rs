@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use sha2::{Digest, Sha256};
 
 use super::UnixNanos;
@@ -23,7 +25,8 @@ pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), getrandom::Error> {
     getrandom::fill(bytes)
 }
 
-/// The operating system's random source, drawn in blocks.
+/// The operating system's random source, drawn in blocks: a block is ChaCha20's, with a key that the system gives for it
+/// alone. To ask the system for a whole block takes it several times as long, and an id of every event comes from one.
 #[derive(Debug, Default)]
 pub struct SystemRandom;
 
@@ -41,11 +44,7 @@ impl Random for SystemRandom {
             let (forks, at, block) = &mut *pool.borrow_mut();
             let generation = crate::seam::fork::generation();
             if *at + 16 > BLOCK || *forks != generation {
-                if let Err(e) = getrandom::fill(block) {
-                    // Without randomness there are no unique ids and no salts, so nothing that could be trusted can be
-                    // sealed.
-                    panic!("the operating system gives no random bytes: {e}");
-                }
+                draw(block);
                 *at = 0;
                 *forks = generation;
             }
@@ -56,6 +55,17 @@ impl Random for SystemRandom {
             out
         })
     }
+}
+
+/// Fills a block.
+#[inline(never)]
+fn draw(block: &mut [u8]) {
+    let mut key = zeroize::Zeroizing::new([0; 32]);
+    if let Err(e) = getrandom::fill(&mut *key) {
+        // Without randomness there are no unique ids and no salts, so nothing that could be trusted can be sealed.
+        panic!("the operating system gives no random bytes: {e}");
+    }
+    ChaCha20Rng::from_seed(*key).fill_bytes(block);
 }
 
 /// Ids of one process that follow each other: a number that nobody can guess, drawn afresh after a fork, and how many

@@ -11,7 +11,7 @@ use crate::glob::Globs;
 use crate::key::{SigningKey, VerifyingKey};
 use crate::lane::control::{Control, Parts, Step};
 use crate::lane::{After, Lane, SealContext, Sealer, StateRecord, Why};
-use crate::lane::{Ask, Bus, Expected, Tracked};
+use crate::lane::{Ask, Bus, Fresh, Tracked};
 use crate::receipt::{Admission, Receipt};
 use crate::seam::{Clock, Instant, ManualClock, Random, SystemEnv, UnixNanos};
 use crate::sink::{Answers, Envelope};
@@ -140,11 +140,12 @@ impl Rig {
         input.run = run;
         input.agent = agent;
         input.terminal = Some(terminal);
-        let mut event = self.freezer.freeze(input).unwrap();
-        event.made = self.lane.now();
-        let mut expected = Expected::of(1);
-        expected.add(0, self.lane.durable());
-        Tracked::new(event, 1, expected, None, None)
+        let fresh = Fresh::make(|event| {
+            self.freezer.freeze_into(event, &mut input, None, None)?;
+            event.made = self.lane.now();
+            Ok(())
+        });
+        fresh.unwrap().for_lanes(1, 1, [(0, self.lane.durable())].into_iter(), None, None)
     }
 
     /// Offers it as `emit` does; `None` where a blocking lane has no room.
