@@ -409,7 +409,7 @@ impl Search<'_> {
         match wanted.only {
             Some(slot) => {
                 self.ranks[slot] = 0;
-                self.slots[slot] = self.slot(start, end, escaped);
+                self.fill(slot, start, end, escaped);
             }
             None => self.take_all(wanted, start, end, escaped),
         }
@@ -420,7 +420,7 @@ impl Search<'_> {
         for &(slot, rank) in &wanted.fills {
             if rank < self.ranks[slot] {
                 self.ranks[slot] = rank;
-                self.slots[slot] = self.slot(start, end, escaped);
+                self.fill(slot, start, end, escaped);
             }
         }
         if !wanted.inside.wanted.is_empty() && self.data[start] == b'{' {
@@ -428,32 +428,30 @@ impl Search<'_> {
         }
     }
 
+    /// Fills a slot with a value: in its place, as one that is put together elsewhere and copied is waited for.
     #[inline]
     fn fill(&mut self, slot: usize, start: usize, end: usize, escaped: bool) {
-        self.slots[slot] = self.slot(start, end, escaped);
-    }
-
-    #[inline]
-    fn slot(&mut self, start: usize, end: usize, escaped: bool) -> Slot {
+        let Some(slot) = self.slots.get_mut(slot) else { return };
         // Most are.
-        if self.data[start] == b'"' {
+        if self.data.get(start) == Some(&b'"') {
             let (from, to) = (start + 1, end - 1);
             if escaped {
                 self.escaped += to - from;
-                return Slot::Escaped(offset(from), offset(to));
+                *slot = Slot::Escaped(offset(from), offset(to));
+            } else {
+                *slot = Slot::Text(offset(from), offset(to));
             }
-            return Slot::Text(offset(from), offset(to));
+        } else if let Some(number) = raw::small_number(self.data, start, end) {
+            *slot = Slot::Int(number);
+        } else {
+            *slot = other_slot(self.data, start, end);
         }
-        other_slot(self.data, start, end)
     }
 }
 
-/// The value of what is no text.
+/// The value of what is neither a text nor a small number.
 #[inline(never)]
 fn other_slot(data: &[u8], start: usize, end: usize) -> Slot {
-    if let Some(number) = raw::small_number(data, start, end) {
-        return Slot::Int(number);
-    }
     match Raw::spanned(&data[start..end], false) {
         // Texts are none of these.
         None | Some(Raw::Text(..)) => Slot::Absent,

@@ -8,8 +8,8 @@ use regex_syntax::hir::literal::Extractor;
 
 use super::parse::{Binary, Kind, Literal, Node, parse};
 use super::{
-    ATTRS, Ask, Attr, CelError, Const, Joined, MAX_DEPTH, MAX_REGEXES, MAX_SOURCE, NameRun, Op, Pattern,
-    Program, REGEX_DEPTH, REGEX_SIZE, folding,
+    ATTRS, Ask, Asked, Attr, CelError, Const, Joined, MAX_DEPTH, MAX_REGEXES, MAX_SOURCE, NameRun, Op,
+    Pattern, Program, REGEX_DEPTH, REGEX_SIZE, folding,
 };
 use crate::policy::telemetry::facts::{MAX_STEPS, Paths, Step};
 use crate::types::Severity;
@@ -118,7 +118,9 @@ impl Writer<'_> {
 
     /// An operation on the two values that the steps since `start` leave.
     fn two(&mut self, start: usize, by: Op) {
-        if let [place @ (Op::Slot(_) | Op::Attr(_)), Op::Const(value)] = self.ops[start..] {
+        if let [place, Op::Const(value)] = self.ops[start..]
+            && let Some(place) = Asked::of(place)
+        {
             let ask = Ask::new(place, (value, &self.consts[usize::from(value)]), by);
             self.ask(start, ask);
         } else {
@@ -305,7 +307,9 @@ impl Writer<'_> {
             ("matches", Some(target), [pattern]) | ("matches", None, [target, pattern]) => {
                 self.wanted(target, Type::Text)?;
                 let number = self.regex(pattern)?;
-                if let [place @ (Op::Slot(_) | Op::Attr(_))] = self.ops[start..] {
+                if let [place] = self.ops[start..]
+                    && let Some(place) = Asked::of(place)
+                {
                     let ask = Ask::matches(place, number, &self.regexes[usize::from(number)]);
                     self.ask(start, ask);
                 } else {

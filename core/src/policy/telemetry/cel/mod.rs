@@ -267,11 +267,31 @@ impl Op {
     }
 }
 
+/// A place of the event that a question is about.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Slot(u16),
+    Attr(Attr),
+    /// Whether a slot is there.
+    Has(u16),
+    /// None: the rule is run.
+    Rule,
+}
+
+impl Asked {
+    fn of(op: Op) -> Option<Self> {
+        match op {
+            Op::Slot(slot) => Some(Self::Slot(slot)),
+            Op::Attr(attr) => Some(Self::Attr(attr)),
+            _ => None,
+        }
+    }
+}
+
 /// A question: see [`Op::Ask`].
 #[derive(Debug)]
 struct Ask {
-    /// `Slot` or `Attr`.
-    place: Op,
+    place: Asked,
     /// Where `by` takes one.
     value: Option<u16>,
     by: Op,
@@ -280,12 +300,12 @@ struct Ask {
 
 impl Ask {
     /// `value`: where it stands, and what it is.
-    fn new(place: Op, (at, value): (u16, &Const), by: Op) -> Self {
+    fn new(place: Asked, (at, value): (u16, &Const), by: Op) -> Self {
         Self { place, value: Some(at), by, quick: Quick::of(by, value) }
     }
 
     /// Whether it matches the regular expression of this number.
-    fn matches(place: Op, number: u16, pattern: &Arc<Pattern>) -> Self {
+    fn matches(place: Asked, number: u16, pattern: &Arc<Pattern>) -> Self {
         Self { place, value: None, by: Op::Matches(number), quick: Quick::Matches(Arc::clone(pattern)) }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
+use std::num::NonZeroI64;
 
 use smallvec::SmallVec;
 
+use super::list::Part;
 use super::{
-    Ask, Attr, BUDGET, Const, Fault, Joined, List, Memo, NameRun, Op, Pattern, Program, Quick, Test,
+    Ask, Asked, Attr, BUDGET, Const, Fault, Joined, List, Memo, NameRun, Op, Pattern, Program, Quick, Test,
 };
 use crate::envelope::Redacted;
 use crate::event::{Attribute, Event};
@@ -48,6 +50,10 @@ impl Outcome {
             Val::Fault(fault) => Self::Fault(fault),
             _ => Self::Fault(Fault::Type),
         }
+    }
+
+    fn of_answer(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
     }
 
     /// As [`join`] of what came to nothing yet, or of a fault, with a fault.
@@ -102,20 +108,29 @@ impl<'a> Machine<'a> {
         keeps: bool,
     ) -> First {
         let mut first = First::default();
-        let mut from = 0;
-        for (at, entry) in list.entries.iter().enumerate() {
-            let outcome = if let Some(cost) = entry.cost {
-                let parts = list.parts.get(from..entry.end).unwrap_or_default();
-                from = entry.end;
-                joined(entry.all, BUDGET - i64::from(cost), parts, |part, budget| {
-                    match self.quickly(part.place, &part.quick, budget) {
-                        Some(outcome) => outcome,
-                        None => self.asked_slowly(program(at), part.ask, budget),
-                    }
-                })
-            } else {
-                self.rule(program(at))
+        let (mut at, mut budget, mut fault) = (0, BUDGET, None);
+        while let Some(part) = list.parts.get(at) {
+            budget = part.budget.map_or(budget, NonZeroI64::get);
+            let rule = part.rule as usize;
+            let one = match self.quickly(part.place, &part.quick, &mut budget) {
+                Some(one) => one,
+                None => self.slowly(program(rule), part, &mut budget),
             };
+            let outcome = match one {
+                Outcome::False if part.all => Outcome::False,
+                Outcome::True if !part.all => Outcome::True,
+                _ => {
+                    if let Outcome::Fault(one) = one {
+                        fault = fault.max(Some(one));
+                    }
+                    if !part.last {
+                        at += 1;
+                        continue;
+                    }
+                    fault.map_or(one, Outcome::Fault)
+                }
+            };
+            (at, fault) = (part.next as usize, None);
             match outcome {
                 Outcome::False => continue,
                 Outcome::True => {}
@@ -130,10 +145,19 @@ impl<'a> Machine<'a> {
                     continue;
                 }
             }
-            first.rule = Some(at);
+            first.rule = Some(rule);
             break;
         }
         first
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn slowly(&self, program: &'a Program, part: &Part, budget: &mut i64) -> Outcome {
+        match part.place {
+            Asked::Rule => self.rule(program),
+            _ => self.asked_slowly(program, part.ask, budget),
+        }
     }
 
     /// Runs a rule.
@@ -189,58 +213,72 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What a question that is a condition comes to, or [`Op::HasSlot`]; `None` where the machine has to be asked.
+    /// What a question that is a condition comes to; `None` where the machine has to be asked.
     #[inline(always)]
-    fn quickly(&self, place: Op, quick: &Quick, budget: &mut i64) -> Option<Outcome> {
-        let value = match place {
-            Op::Slot(slot) => match self.slots.get(usize::from(slot)) {
-                // Whatever is asked of it.
-                None | Some(Slot::Absent) if *budget >= 0 => return Some(Outcome::Fault(Fault::Absent)),
-                Some(Slot::Int(number)) => Ok(*number),
-                Some(Slot::Text(from, to)) => Err(self.part(*from, *to)),
-                Some(Slot::Escaped(from, to)) => {
-                    return self.quickly_as_written(quick, self.part(*from, *to), budget);
-                }
-                _ => return None,
-            },
-            Op::HasSlot(slot) => return Some(self.has(slot)),
-            Op::Attr(Attr::Type) => Err(self.event.short_type_bytes()),
-            Op::Attr(Attr::Agent) => Err(self.event.agent_bytes()),
-            Op::Attr(Attr::Severity) => Ok(i64::from(self.event.severity.number())),
-            Op::Attr(attr) if !matches!(quick, Quick::Other) => match self.attr(attr) {
-                Val::Text(text) => Err(text),
+    fn quickly(&self, place: Asked, quick: &Quick, budget: &mut i64) -> Option<Outcome> {
+        match place {
+            Asked::Slot(slot) => self.of_slot(slot, quick, budget),
+            Asked::Attr(Attr::Severity) => of_number(i64::from(self.event.severity.number()), quick, *budget),
+            Asked::Attr(attr) => self.of_attr(attr, quick, budget),
+            Asked::Has(slot) => Some(self.has(slot)),
+            Asked::Rule => None,
+        }
+    }
+
+    #[inline(always)]
+    fn of_slot(&self, slot: u16, quick: &Quick, budget: &mut i64) -> Option<Outcome> {
+        match self.slots.get(usize::from(slot)) {
+            Some(Slot::Text(from, to)) => self.of_text(self.part(*from, *to), quick, budget),
+            Some(Slot::Int(number)) => of_number(*number, quick, *budget),
+            Some(Slot::Escaped(from, to)) => self.of_written(self.part(*from, *to), quick, budget),
+            // Whatever is asked of it.
+            None | Some(Slot::Absent) if *budget >= 0 => Some(Outcome::Fault(Fault::Absent)),
+            _ => None,
+        }
+    }
+
+    #[inline(never)]
+    fn of_attr(&self, attr: Attr, quick: &Quick, budget: &mut i64) -> Option<Outcome> {
+        let text = match attr {
+            Attr::Type => self.event.short_type_bytes(),
+            Attr::Agent => self.event.agent_bytes(),
+            _ if matches!(quick, Quick::Other) => return None,
+            _ => match self.attr(attr) {
+                Val::Text(text) => text,
                 Val::Fault(fault) if *budget >= 0 => return Some(Outcome::Fault(fault)),
                 _ => return None,
             },
-            _ => return None,
         };
+        self.of_text(text, quick, budget)
+    }
+
+    #[inline(always)]
+    fn of_text(&self, text: &[u8], quick: &Quick, budget: &mut i64) -> Option<Outcome> {
         if *budget < 0 {
             return None;
         }
-        let holds = match (value, quick) {
-            (Ok(number), Quick::Number(orders, than)) => return Some(ordered(*orders, number, *than)),
-            (Err(text), Quick::Text(ask)) => ask.holds(text, budget),
-            (Err(text), Quick::OneOf(all, _)) => all.iter().any(|one| **one == *text),
-            (Err(text), Quick::Matches(pattern)) => {
+        let holds = match quick {
+            Quick::Text(ask) => ask.holds(text, budget),
+            Quick::OneOf(all, _) => all.iter().any(|one| **one == *text),
+            Quick::Matches(pattern) => {
                 *budget -= regex_cost(text);
                 if *budget < 0 {
                     return Some(Outcome::Fault(Fault::Cost));
                 }
                 self.is_match(pattern, text)
             }
-            _ => return None,
+            Quick::Number(..) | Quick::Other => return None,
         };
-        Some(if holds { Outcome::True } else { Outcome::False })
+        Some(Outcome::of_answer(holds))
     }
 
-    /// Of a text with escapes.
+    /// Of a text with escapes, as it is written.
     #[inline(never)]
-    fn quickly_as_written(&self, quick: &Quick, written: &[u8], budget: &mut i64) -> Option<Outcome> {
+    fn of_written(&self, written: &[u8], quick: &Quick, budget: &mut i64) -> Option<Outcome> {
         if *budget < 0 {
             return None;
         }
-        let holds = quick.of_written(written, budget)?;
-        Some(if holds { Outcome::True } else { Outcome::False })
+        Some(Outcome::of_answer(quick.of_written(written, budget)?))
     }
 
     /// Whether a text matches.
@@ -419,15 +457,13 @@ fn joined<'t, T>(
     tests: &'t [T],
     mut test: impl FnMut(&'t T, &mut i64) -> Outcome,
 ) -> Outcome {
-    let (decides, mut outcome) =
-        if all { (Outcome::False, Outcome::True) } else { (Outcome::True, Outcome::False) };
+    let mut outcome = if all { Outcome::True } else { Outcome::False };
     for one in tests {
-        let one = test(one, &mut budget);
-        if one == decides {
-            return decides;
-        }
-        if let Outcome::Fault(fault) = one {
-            outcome = outcome.with(fault);
+        match test(one, &mut budget) {
+            Outcome::True if all => {}
+            Outcome::False if !all => {}
+            Outcome::Fault(fault) => outcome = outcome.with(fault),
+            decides => return decides,
         }
     }
     outcome
@@ -574,9 +610,9 @@ impl<'a> Run<'_, 'a> {
     #[inline]
     fn place(&self, ask: &Ask) -> Val<'a> {
         match ask.place {
-            Op::Slot(slot) => self.machine.slot(slot),
-            Op::Attr(attr) => self.machine.attr(attr),
-            _ => Val::Fault(Fault::Type),
+            Asked::Slot(slot) => self.machine.slot(slot),
+            Asked::Attr(attr) => self.machine.attr(attr),
+            Asked::Has(_) | Asked::Rule => Val::Fault(Fault::Type),
         }
     }
 
@@ -827,10 +863,14 @@ fn regex_cost(text: &[u8]) -> i64 {
     (text.len() as i64).saturating_mul(16)
 }
 
-/// Whether a number is to another as these orders say ([`Quick::Number`]).
-#[inline]
-fn ordered(orders: u8, number: i64, than: i64) -> Outcome {
-    if orders >> (number.cmp(&than) as i8 + 1) & 1 == 1 { Outcome::True } else { Outcome::False }
+/// What a question of a number comes to; `None` where the machine has to be asked.
+#[inline(always)]
+fn of_number(number: i64, quick: &Quick, budget: i64) -> Option<Outcome> {
+    let holds = match quick {
+        Quick::Number(orders, than) if budget >= 0 => orders >> (number.cmp(than) as i8 + 1) & 1 == 1,
+        _ => return None,
+    };
+    Some(Outcome::of_answer(holds))
 }
 
 /// Whether a text with escapes is that text.

@@ -232,6 +232,61 @@ proptest! {
     }
 }
 
+/// Rules that come true, false, absent, mistyped and too large; of one condition and of many, and some that are run.
+const MIXED: [&str; 16] = [
+    "event.severity >= WARN",
+    "event.data.a.b == 1",
+    "event.data.nothing == 1",
+    "event.data.s > 5",
+    "event.data.nothing == 1 || event.data.x > 100",
+    "event.data.nothing == 1 && event.data.t == true",
+    "event.data.nothing == 1 || event.data.s == 'hello'",
+    "event.data.s.startsWith('hello') && event.type == 'com.example.thing'",
+    "event.data.s.startsWith('x') || event.agent == 'x' || has(event.data.nothing)",
+    "has(event.data.n) && event.data.big > 5 && event.data.s.matches('^w')",
+    "event.data.esc == 'x' || event.subject == 'x'",
+    "1 / 0 == 1",
+    "event.data.nothing == 1 || 1 / 0 == 1",
+    "size(event.data.s) == 3",
+    "!event.data.t",
+    "event.run in ['x', 'y']",
+];
+
+proptest! {
+    /// What one rule of a list came to is nothing to the next.
+    #[test]
+    fn what_comes_of_a_list_is_what_comes_of_its_rules(
+        rules in proptest::collection::vec(0..MIXED.len(), 1..8),
+        keeps in any::<bool>(),
+    ) {
+        let mut paths = Paths::default();
+        let programs: Vec<Program> =
+            rules.iter().map(|rule| compile(MIXED[*rule], &mut paths).unwrap().0).collect();
+        let list = List::of(programs.iter());
+        let event = event("com.example.thing", DATA);
+        let (expected, first) = with_workspace(|workspace| {
+            let finder = paths.finder();
+            let machine = Machine::new(&event, finder.find(event.data(), workspace));
+            let mut expected = First::default();
+            for (at, program) in programs.iter().enumerate() {
+                let outcome = machine.rule(program);
+                match outcome {
+                    Outcome::Fault(fault) if fault.is_failure() => expected.failed = true,
+                    Outcome::Fault(_) => expected.unmatched = true,
+                    _ => {}
+                }
+                let failed = matches!(outcome, Outcome::Fault(fault) if fault.is_failure());
+                if outcome == Outcome::True || failed && keeps {
+                    expected.rule = Some(at);
+                    break;
+                }
+            }
+            (expected, machine.first(&list, &|at| &programs[at], keeps))
+        });
+        prop_assert_eq!(first, expected);
+    }
+}
+
 #[test]
 fn what_is_refused_names_its_place() {
     let cases = [

@@ -33,15 +33,21 @@ impl Layouts {
 }
 
 /// Whether two texts, equally long, are the same.
-#[inline]
+#[inline(always)]
 fn same(a: &[u8], b: &[u8]) -> bool {
-    let word = |eight: Option<&[u8; 8]>| eight.map(|eight| u64::from_ne_bytes(*eight));
     // Most are that long: a call costs more.
-    if (8..=16).contains(&a.len()) {
-        return word(a.first_chunk()) == word(b.first_chunk())
-            && word(a.last_chunk()) == word(b.last_chunk());
+    match a.len() {
+        8..=16 => ends::<8>(a) == ends::<8>(b),
+        4..8 => ends::<4>(a) == ends::<4>(b),
+        17..=32 => ends::<16>(a) == ends::<16>(b),
+        _ => a == b,
     }
-    a == b
+}
+
+/// The first and the last bytes of a text, which are all of one that is at most twice as long.
+#[inline(always)]
+fn ends<const N: usize>(text: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
+    Some((text.first_chunk()?, text.last_chunk()?))
 }
 
 #[derive(Default)]
@@ -75,27 +81,16 @@ impl Search<'_> {
     /// Takes everything that is wanted, if the members are those of the layout; else nothing.
     #[inline]
     pub(super) fn take_alike(&mut self, finder: &Finder, places: &[Noted], layout: &Layout) -> bool {
-        if layout.finder != finder.id || layout.members != places.len() {
-            return false;
+        let known = layout.finder == finder.id && layout.is_of(self.data, places);
+        if known {
+            self.take_known(finder, places, layout);
         }
-        let data = self.data;
-        let mut names = layout.names.as_slice();
-        let mut from = 0;
-        for place in places {
-            let (start, end, _) = noted(*place);
-            let (Some(name), Some(known)) = (data.get(from..start), names.get(..start.wrapping_sub(from)))
-            else {
-                return false;
-            };
-            if !same(name, known) {
-                return false;
-            }
-            names = &names[name.len()..];
-            from = end;
-        }
-        if !names.is_empty() {
-            return false;
-        }
+        known
+    }
+
+    /// Takes everything that is wanted, of members that are those of the layout.
+    #[inline(never)]
+    fn take_known(&mut self, finder: &Finder, places: &[Noted], layout: &Layout) {
         for take in &layout.takes {
             let Some(place) = places.get(usize::from(take.member)) else { continue };
             let (start, end, escaped) = noted(*place);
@@ -105,7 +100,6 @@ impl Search<'_> {
                 self.take_inside(finder, take, layout, start);
             }
         }
-        true
     }
 
     #[inline(never)]
@@ -113,7 +107,7 @@ impl Search<'_> {
         let begins = &layout.begins[usize::from(take.begins.0)..usize::from(take.begins.1)];
         let value = start + begins.len();
         if !begins.is_empty()
-            && self.data.get(start..value) == Some(begins)
+            && self.data.get(start..value).is_some_and(|written| same(written, begins))
             && let Some((end, escaped)) = raw::value_span(self.data, value)
         {
             return self.fill(usize::from(take.slot), value, end, escaped);
@@ -175,6 +169,23 @@ impl Search<'_> {
 }
 
 impl Layout {
+    /// Whether members have the names of the layout's, in their order.
+    #[inline(never)]
+    fn is_of(&self, data: &[u8], places: &[Noted]) -> bool {
+        let mut names = self.names.as_slice();
+        let mut from = 0;
+        for place in places {
+            let (start, end, _) = noted(*place);
+            let Some(name) = data.get(from..start) else { return false };
+            let Some((known, rest)) = names.split_at_checked(name.len()) else { return false };
+            if !same(name, known) {
+                return false;
+            }
+            (names, from) = (rest, end);
+        }
+        names.is_empty() && self.members == places.len()
+    }
+
     /// Room is kept.
     fn forget(&mut self) {
         let Self { finder, members, names, takes, begins, missed } = self;
