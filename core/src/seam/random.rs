@@ -223,6 +223,21 @@ mod tests {
     }
 
     #[test]
+    fn no_two_draws_are_alike_whatever_block_they_are_of() {
+        let draw = || (0..3 * BLOCK / 16).map(|_| SystemRandom.bytes16("", 0)).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..2).map(|_| std::thread::spawn(draw)).collect();
+        let mut all: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        let drawn = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), drawn);
+        // Half of their bits are ones, within six standard deviations.
+        let ones: u32 = all.iter().flatten().map(|byte| byte.count_ones()).sum();
+        let bits = f64::from(u32::try_from(drawn * 128).unwrap());
+        assert!((f64::from(ones) - bits / 2.0).abs() < 6.0 * (bits / 4.0).sqrt(), "{ones} of {bits}");
+    }
+
+    #[test]
     fn threads_of_a_process_share_one_series() {
         let draw = || (0..1_000).map(|_| Series::bytes16()).collect::<Vec<_>>();
         let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(draw)).collect();
