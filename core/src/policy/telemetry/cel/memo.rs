@@ -5,6 +5,7 @@
 //! get in each other's way, make it of no use and change no answer.
 
 use super::Pattern;
+use crate::policy::telemetry::raw::same;
 
 /// Answers that a thread remembers; a power of two.
 const MOST: usize = 32;
@@ -38,7 +39,7 @@ impl Memo {
         let at = place(pattern.id, text);
         if let Some(answer) = self.answers.get_mut(at)
             && answer.pattern == pattern.id
-            && answer.text.get(..answer.length) == Some(text)
+            && answer.text.get(..answer.length).is_some_and(|known| same(known, text))
         {
             answer.patience = PATIENCE;
             return answer.holds;

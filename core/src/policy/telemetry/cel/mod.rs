@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::facts::Step;
+use super::raw::{begins, same};
 
 /// Bytes of a source.
 pub(super) const MAX_SOURCE: usize = 1024;
@@ -368,7 +369,7 @@ impl Quick {
             Self::Text(ask) if ask.plain => match ask.how {
                 How::Equal => Some(false),
                 How::NotEqual => Some(true),
-                How::StartsWith => Some(written.starts_with(&ask.text)),
+                How::StartsWith => Some(begins(written, &ask.text)),
                 How::EndsWith | How::Contains(_) => ask.aligned.then(|| ask.holds(written, budget)),
             },
             _ => None,
@@ -411,9 +412,9 @@ impl TextAsk {
     #[inline]
     fn holds(&self, text: &[u8], budget: &mut i64) -> bool {
         match &self.how {
-            How::Equal => *text == *self.text,
-            How::NotEqual => *text != *self.text,
-            How::StartsWith => text.starts_with(&self.text),
+            How::Equal => same(text, &self.text),
+            How::NotEqual => !same(text, &self.text),
+            How::StartsWith => begins(text, &self.text),
             How::EndsWith => text.ends_with(&self.text),
             How::Contains(finder) => {
                 *budget -= i64::try_from((text.len() + self.text.len()) / 8).unwrap_or(i64::MAX);

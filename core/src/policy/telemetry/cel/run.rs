@@ -259,7 +259,7 @@ impl<'a> Machine<'a> {
         }
         let holds = match quick {
             Quick::Text(ask) => ask.holds(text, budget),
-            Quick::OneOf(all, _) => all.iter().any(|one| **one == *text),
+            Quick::OneOf(all, _) => all.iter().any(|one| raw::same(one, text)),
             Quick::Matches(pattern) => {
                 *budget -= regex_cost(text);
                 if *budget < 0 {
@@ -284,7 +284,7 @@ impl<'a> Machine<'a> {
     /// Whether a text matches.
     #[inline]
     fn is_match(&self, pattern: &Pattern, text: &[u8]) -> bool {
-        text.starts_with(&pattern.begins) && self.memo.borrow_mut().is_match(pattern, text)
+        raw::begins(text, &pattern.begins) && self.memo.borrow_mut().is_match(pattern, text)
     }
 
     #[cold]

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::{Ends, Finder, Search, Wanted};
 use crate::event::{Noted, noted};
-use crate::policy::telemetry::raw;
+use crate::policy::telemetry::raw::{self, same};
 
 /// Layouts that a thread remembers.
 const MOST: usize = 8;
@@ -30,24 +30,6 @@ impl Layouts {
     pub(super) fn at(&mut self, finder: &Finder, members: usize, kind: usize) -> &mut Layout {
         &mut self.0[(finder.id as usize).wrapping_add(members).wrapping_add(kind) % MOST]
     }
-}
-
-/// Whether two texts, equally long, are the same.
-#[inline(always)]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    // Most are that long: a call costs more.
-    match a.len() {
-        8..=16 => ends::<8>(a) == ends::<8>(b),
-        4..8 => ends::<4>(a) == ends::<4>(b),
-        17..=32 => ends::<16>(a) == ends::<16>(b),
-        _ => a == b,
-    }
-}
-
-/// The first and the last bytes of a text, which are all of one that is at most twice as long.
-#[inline(always)]
-fn ends<const N: usize>(text: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
-    Some((text.first_chunk()?, text.last_chunk()?))
 }
 
 #[derive(Default)]
