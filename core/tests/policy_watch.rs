@@ -71,6 +71,9 @@ fn a_policy_that_names_nothing_that_is_here_is_warned_of_once() {
             policy("untouchable", "{ kind: Lane, name: log }"),
             // This one is the lane's, and another says all that this one does.
             policy("overridden", "{ kind: Emitter }"),
+            policy("theirs", "{ kind: Agent, name: other }"),
+            policy("another", "{ kind: Tenant, name: other }"),
+            policy("a-third", "{ kind: Agent, name: third }"),
         ];
         replace(&file, &all.join("---\n"));
     };
@@ -93,6 +96,15 @@ fn a_policy_that_names_nothing_that_is_here_is_warned_of_once() {
             assert_eq!(heard(said, 1), 1, "{said}");
         }
         assert_eq!(heard("policy overridden", 0), 0);
+        // One line for all that are for others.
+        assert_eq!(
+            heard(
+                "policies theirs, another and 1 more have no effect here, as they are for others (theirs: spec.targetRefs[0]: Agent \"other\": ",
+                1
+            ),
+            1
+        );
+        assert_eq!(heard("a-third", 0), 0);
         // For whom a policy is besides may well be elsewhere.
         assert_eq!(heard("\"b\"", 0), 0);
     };

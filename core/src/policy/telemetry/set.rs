@@ -557,9 +557,10 @@ impl Bound {
     }
 
     /// Everything that is wrong, for the log: with the documents, and with what they name. A policy that is for other emitters
-    /// altogether says so, too: a misspelt one looks the same.
+    /// says so, too, as a misspelt one looks the same; of many such there is one line, as a platform's documents are for all.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = self.loaded.warnings();
+        let mut elsewhere: Vec<(&str, String)> = Vec::new();
         for (policy, standing) in self.loaded.policies.iter().zip(&self.standing) {
             let name = &policy.name;
             let targets = policy.targets.iter().zip(standing);
@@ -573,19 +574,34 @@ impl Bound {
                 let text = target.name.as_ref().map_or_else(String::new, |name| format!(" {name:?}"));
                 format!("{}: {}{text}: {why}", target.field, target.kind.name())
             };
-            match missed.as_slice() {
-                [first, others @ ..] if missed.len() == policy.targets.len() => {
-                    let others = match others.len() {
-                        0 => String::new(),
-                        more => format!("; nor has it by its other targets ({more})"),
-                    };
-                    warnings.push(format!("policy {name} has no effect here: {}{others}", said(*first)));
-                }
+            let mut lanes = missed.iter().copied().filter(|(target, _)| target.kind == TargetKind::Lane);
+            if missed.is_empty() {
+                continue;
+            }
+            if missed.len() < policy.targets.len() {
                 // Of those that say for whom a policy is, some may well be elsewhere.
-                some => {
-                    let lanes = some.iter().filter(|(target, _)| target.kind == TargetKind::Lane);
-                    warnings.extend(lanes.map(|missed| format!("policy {name}: {}", said(*missed))));
+                warnings.extend(lanes.map(|missed| format!("policy {name}: {}", said(missed))));
+                continue;
+            }
+            let others = match missed.len() {
+                1 => String::new(),
+                all => format!("; nor has it by its other targets ({})", all - 1),
+            };
+            match lanes.next() {
+                Some(lane) => {
+                    warnings.push(format!("policy {name} has no effect here: {}{others}", said(lane)));
                 }
+                None => elsewhere.push((name, format!("{}{others}", said(missed[0])))),
+            }
+        }
+        match elsewhere.as_slice() {
+            [] => {}
+            [(name, why)] => warnings.push(format!("policy {name} has no effect here: {why}")),
+            [(one, why), (other, _), more @ ..] => {
+                let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+                warnings.push(format!(
+                    "policies {one}, {other}{more} have no effect here, as they are for others ({one}: {why}); their status says why of each"
+                ));
             }
         }
         warnings
