@@ -7,7 +7,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Ends, Finder, Search, Wanted};
+use super::{Ends, Finder, Search, Slot, Wanted};
 use crate::event::{Noted, noted};
 use crate::policy::telemetry::raw::{self, same};
 
@@ -79,20 +79,26 @@ impl Search<'_> {
             if take.inside == 0 {
                 self.fill(usize::from(take.slot), start, end, escaped);
             } else {
-                self.take_inside(finder, take, layout, start);
+                self.take_inside(finder, take, layout, start, end);
             }
         }
     }
 
     #[inline(never)]
-    fn take_inside(&mut self, finder: &Finder, take: &Take, layout: &Layout, start: usize) {
+    fn take_inside(&mut self, finder: &Finder, take: &Take, layout: &Layout, start: usize, end: usize) {
         let begins = &layout.begins[usize::from(take.begins.0)..usize::from(take.begins.1)];
         let value = start + begins.len();
-        if !begins.is_empty()
-            && self.data.get(start..value).is_some_and(|written| same(written, begins))
-            && let Some((end, escaped)) = raw::value_span(self.data, value)
-        {
-            return self.fill(usize::from(take.slot), value, end, escaped);
+        if !begins.is_empty() && self.data.get(start..value).is_some_and(|written| same(written, begins)) {
+            // Digits up to the bracket that ends the object: the value is those.
+            if let Some(number) = raw::small_number(self.data, value, end - 1)
+                && let Some(slot) = self.slots.get_mut(usize::from(take.slot))
+            {
+                *slot = Slot::Int(number);
+                return;
+            }
+            if let Some((end, escaped)) = raw::value_span(self.data, value) {
+                return self.fill(usize::from(take.slot), value, end, escaped);
+            }
         }
         let wanted = finder.root.wanted.get(usize::from(take.inside) - 1);
         if let Some(wanted) = wanted.filter(|_| self.data.get(start) == Some(&b'{')) {
