@@ -23,6 +23,7 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 use crate::json::Canonical;
+use crate::json::words::same;
 
 pub(crate) use near::NearNames;
 pub use severity::{LevelScale, Severity};
@@ -185,7 +186,7 @@ impl<'m> Check<'m> {
     }
 
     fn member(&mut self, key: &'m str, value: &'m [u8]) -> Result<()> {
-        if let Some(at) = self.table.iter().position(|member| member.name == key) {
+        if let Some(at) = self.table.iter().position(|member| same(member.name.as_bytes(), key.as_bytes())) {
             self.seen |= 1 << at;
             self.hold(&self.table[at], value)?;
             if let Some(raised) = self.builtin.and_then(|builtin| builtin.raised.as_ref())

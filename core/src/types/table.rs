@@ -3,6 +3,7 @@
 
 use super::severity::Severity;
 use super::shape::Shape::{self, Amount, Bool, Count, Either, Integer, List, Object, OneOf, Text, Texts};
+use crate::json::words::same;
 
 /// A built-in type of event.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl Builtin {
     /// The built-in type of this name, which must be without prefix.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
-        BUILTIN.iter().find(|builtin| builtin.name == name)
+        BUILTIN.iter().find(|builtin| same(builtin.name.as_bytes(), name.as_bytes()))
     }
 }
 

@@ -41,35 +41,6 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// Whether two texts are the same. Most that policies compare are short, and those that are not are seldom of one length: a
-/// call to compare memory takes longer than these do.
-#[inline(always)]
-pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    match a.len() {
-        8..=16 => ends::<8>(a) == ends::<8>(b),
-        4..8 => ends::<4>(a) == ends::<4>(b),
-        17..=32 => ends::<16>(a) == ends::<16>(b),
-        33..=64 => ends::<32>(a) == ends::<32>(b),
-        65..=128 => ends::<64>(a) == ends::<64>(b),
-        _ => a == b,
-    }
-}
-
-/// The first and the last bytes of a text, which are all of one that is at most twice as long.
-#[inline(always)]
-fn ends<const N: usize>(text: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
-    Some((text.first_chunk()?, text.last_chunk()?))
-}
-
-/// Whether a text begins with another.
-#[inline(always)]
-pub(super) fn begins(text: &[u8], with: &[u8]) -> bool {
-    text.get(..with.len()).is_some_and(|head| same(head, with))
-}
-
 /// A whole number of at most eight digits without a sign, as most are; `None` where it is anything else.
 #[inline]
 pub(super) fn small_number(text: &[u8], start: usize, end: usize) -> Option<i64> {
@@ -319,25 +290,6 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Of every length that is compared in a way of its own, and beyond; with one byte that differs, wherever it is.
-        #[test]
-        fn texts_are_the_same_that_have_the_same_bytes(
-            text in proptest::collection::vec(any::<u8>(), 0..140),
-            at in any::<proptest::sample::Index>(),
-            more in proptest::collection::vec(any::<u8>(), 0..3),
-        ) {
-            prop_assert!(same(&text, &text.clone()) && begins(&text, &text));
-            if !text.is_empty() {
-                let mut other = text.clone();
-                other[at.index(text.len())] ^= 1;
-                prop_assert!(!same(&text, &other) && !begins(&text, &other));
-            }
-            let longer = [text.as_slice(), &more].concat();
-            prop_assert_eq!(same(&text, &longer), more.is_empty());
-            prop_assert!(begins(&longer, &text));
-            prop_assert_eq!(begins(&text, &longer), more.is_empty());
-        }
-
         /// Whatever stands behind it.
         #[test]
         fn a_small_number_is_the_number_that_it_is_written_as(text in "[-0-9.eE]{1,10}", behind in "[,}0-9\\]]{0,9}") {

@@ -5,7 +5,7 @@
 //! get in each other's way, make it of no use and change no answer.
 
 use super::Pattern;
-use crate::policy::telemetry::raw::same;
+use crate::json::words::same;
 
 /// Answers that a thread remembers; a power of two.
 const MOST: usize = 32;

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::facts::Step;
-use super::raw::{begins, same};
+use crate::json::words::{begins, same};
 
 /// Bytes of a source.
 pub(super) const MAX_SOURCE: usize = 1024;

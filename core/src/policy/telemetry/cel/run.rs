@@ -12,6 +12,7 @@ use super::{
 };
 use crate::envelope::Redacted;
 use crate::event::{Attribute, Event};
+use crate::json::words::{begins, same};
 use crate::policy::telemetry::facts::{Found, Slot};
 use crate::policy::telemetry::raw::{self, Items, Members, Raw};
 use crate::seam::format_time;
@@ -259,7 +260,7 @@ impl<'a> Machine<'a> {
         }
         let holds = match quick {
             Quick::Text(ask) => ask.holds(text, budget),
-            Quick::OneOf(all, _) => all.iter().any(|one| raw::same(one, text)),
+            Quick::OneOf(all, _) => all.iter().any(|one| same(one, text)),
             Quick::Matches(pattern) => {
                 *budget -= regex_cost(text);
                 if *budget < 0 {
@@ -284,7 +285,7 @@ impl<'a> Machine<'a> {
     /// Whether a text matches.
     #[inline]
     fn is_match(&self, pattern: &Pattern, text: &[u8]) -> bool {
-        raw::begins(text, &pattern.begins) && self.memo.borrow_mut().is_match(pattern, text)
+        begins(text, &pattern.begins) && self.memo.borrow_mut().is_match(pattern, text)
     }
 
     #[cold]

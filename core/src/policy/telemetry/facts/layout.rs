@@ -9,7 +9,8 @@ use smallvec::SmallVec;
 
 use super::{Ends, Finder, Search, Slot, Wanted};
 use crate::event::{Noted, noted};
-use crate::policy::telemetry::raw::{self, same};
+use crate::json::words::same;
+use crate::policy::telemetry::raw;
 
 /// Layouts that a thread remembers.
 const MOST: usize = 8;
