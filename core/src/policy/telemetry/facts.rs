@@ -429,7 +429,7 @@ impl Search<'_> {
     }
 
     /// Fills a slot with a value: in its place, as one that is put together elsewhere and copied is waited for.
-    #[inline]
+    #[inline(always)]
     fn fill(&mut self, slot: usize, start: usize, end: usize, escaped: bool) {
         let Some(slot) = self.slots.get_mut(slot) else { return };
         // Most are.
