@@ -64,7 +64,9 @@ impl Search<'_> {
     /// Takes everything that is wanted, if the members are those of the layout; else nothing.
     #[inline]
     pub(super) fn take_alike(&mut self, finder: &Finder, places: &[Noted], layout: &Layout) -> bool {
-        let known = layout.finder == finder.id && layout.is_of(self.data, places);
+        // An event with more members, or fewer, needs no look at their names.
+        let known =
+            layout.finder == finder.id && layout.members == places.len() && layout.is_of(self.data, places);
         if known {
             self.take_known(finder, places, layout);
         }
@@ -158,7 +160,7 @@ impl Search<'_> {
 }
 
 impl Layout {
-    /// Whether members have the names of the layout's, in their order.
+    /// Whether members, as many as the layout's, have its names, in their order.
     #[inline(never)]
     fn is_of(&self, data: &[u8], places: &[Noted]) -> bool {
         let mut names = self.names.as_slice();
@@ -172,7 +174,7 @@ impl Layout {
             }
             (names, from) = (rest, end);
         }
-        names.is_empty() && self.members == places.len()
+        names.is_empty()
     }
 
     /// Room is kept.
