@@ -1,7 +1,7 @@
 //! Reading an emitter's state: whether it is ready, counters, health, metrics, what waits in its lanes, and the few
 //! settings that a binding must know.
 
-use sinkwell::host;
+use sinkwell::{Emitter, host};
 
 use crate::bytes::{SinkwellBytes, SinkwellOwned, put};
 use crate::emitter::SinkwellEmitter;
@@ -271,12 +271,7 @@ pub unsafe extern "C" fn sinkwell_depth_limit(
     error: *mut SinkwellError,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        guard(error, || {
-            *at_mut(limit, "limit")? = at(emitter, "emitter")?.emitter.depth_limit() as u64;
-            Ok(())
-        })
-    }
+    unsafe { tell(emitter, limit, error, Emitter::depth_limit) }
 }
 
 /// How many bytes an event's envelope may have (`limits.envelope`): data that would be longer a binding need not write out, as they
@@ -294,9 +289,23 @@ pub unsafe extern "C" fn sinkwell_envelope_limit(
     error: *mut SinkwellError,
 ) -> i32 {
     // SAFETY: the caller's promise.
+    unsafe { tell(emitter, limit, error, |emitter| emitter.config().limits.envelope) }
+}
+
+/// Tells one of an emitter's limits.
+///
+/// # Safety
+/// As [`sinkwell_depth_limit`].
+unsafe fn tell(
+    emitter: *const SinkwellEmitter,
+    limit: *mut u64,
+    error: *mut SinkwellError,
+    which: impl FnOnce(&Emitter) -> usize,
+) -> i32 {
+    // SAFETY: the caller's promise.
     unsafe {
         guard(error, || {
-            *at_mut(limit, "limit")? = at(emitter, "emitter")?.emitter.config().limits.envelope as u64;
+            *at_mut(limit, "limit")? = which(&at(emitter, "emitter")?.emitter) as u64;
             Ok(())
         })
     }
