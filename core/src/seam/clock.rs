@@ -42,21 +42,17 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// The operating system's clocks.
+/// The operating system's clocks. All of them have their arbitrary start in common, the process's first look at the clock.
 #[derive(Debug)]
 pub struct SystemClock {
     start: std::time::Instant,
 }
 
+static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { start: std::time::Instant::now() }
-    }
-}
-
-impl SystemClock {
-    fn at(&self, now: std::time::Instant) -> Instant {
-        Instant(u64::try_from(now.duration_since(self.start).as_nanos()).unwrap_or(u64::MAX))
+        Self { start: *START.get_or_init(std::time::Instant::now) }
     }
 }
 
@@ -65,15 +61,17 @@ impl Clock for SystemClock {
         wall()
     }
 
+    #[inline]
     fn now(&self) -> Instant {
-        self.at(std::time::Instant::now())
+        let since = std::time::Instant::now().duration_since(self.start);
+        // Not in 128 bits, as it is asked for every event: 64 are enough for five hundred years.
+        Instant(since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(since.subsec_nanos().into()))
     }
 
     fn both(&self) -> (UnixNanos, Instant) {
-        let now = std::time::Instant::now();
+        let now = self.now();
         let last = FOLLOWED.get();
-        let wall = last.and_then(|last| last.wall(now)).unwrap_or_else(|| read(now, last));
-        (wall, self.at(now))
+        (last.wall(now).unwrap_or_else(|| self.read(now, last)), now)
     }
 }
 
@@ -87,48 +85,53 @@ fn wall() -> UnixNanos {
 /// the monotonic clock may stand still while a machine or a function is frozen.
 #[derive(Clone, Copy)]
 struct Followed {
-    at: std::time::Instant,
+    at: Instant,
     wall: Option<UnixNanos>,
 }
 
 /// For how many nanoseconds the wall clock is followed without being read.
-const FOLLOW: u32 = 100_000;
+const FOLLOW: u64 = 100_000;
 
 /// Readings that lie further apart, in nanoseconds, had something come between them: nothing is worked out from these.
-const TOGETHER: u32 = 5_000;
+const TOGETHER: u64 = 5_000;
 
 thread_local! {
-    static FOLLOWED: std::cell::Cell<Option<Followed>> = const { std::cell::Cell::new(None) };
-}
-
-/// Whether no more time than that lies between the two.
-#[inline]
-fn within(from: std::time::Instant, to: std::time::Instant, nanos: u32) -> Option<u32> {
-    let between = to.duration_since(from);
-    (between.as_secs() == 0 && between.subsec_nanos() < nanos).then_some(between.subsec_nanos())
+    static FOLLOWED: std::cell::Cell<Followed> = const { std::cell::Cell::new(Followed::NOT) };
 }
 
 impl Followed {
+    /// By a thread that has not read it yet: three hundred years from now.
+    const NOT: Self = Self { at: Instant(1 << 63), wall: None };
+
+    /// How many nanoseconds later `now` is, if that is soon enough.
+    #[inline]
+    fn since(&self, now: Instant) -> Option<i64> {
+        // Where it is earlier that is a large number.
+        let since = now.0.wrapping_sub(self.at.0);
+        (since < FOLLOW).then_some(since.cast_signed())
+    }
+
     /// What the wall clock says at `now`, if that is soon enough.
     #[inline]
-    fn wall(&self, now: std::time::Instant) -> Option<UnixNanos> {
-        let since = within(self.at, now, FOLLOW)?;
-        Some(self.wall?.saturating_add(since.into()))
+    fn wall(&self, now: Instant) -> Option<UnixNanos> {
+        Some(self.wall?.saturating_add(self.since(now)?))
     }
 }
 
-/// Reads the wall clock, a moment after `now`, and has it followed if it was asked for shortly before.
-#[inline(never)]
-fn read(now: std::time::Instant, last: Option<Followed>) -> UnixNanos {
-    let wall = wall();
-    let followed = if last.is_some_and(|last| within(last.at, now, FOLLOW).is_some()) {
-        let after = std::time::Instant::now();
-        Followed { at: after, wall: within(now, after, TOGETHER).map(|_| wall) }
-    } else {
-        Followed { at: now, wall: None }
-    };
-    FOLLOWED.set(Some(followed));
-    wall
+impl SystemClock {
+    /// Reads the wall clock, a moment after `now`, and has it followed if it was asked for shortly before.
+    #[inline(never)]
+    fn read(&self, now: Instant, last: Followed) -> UnixNanos {
+        let wall = wall();
+        let followed = if last.since(now).is_some() {
+            let after = self.now();
+            Followed { at: after, wall: (after.0 - now.0 < TOGETHER).then_some(wall) }
+        } else {
+            Followed { at: now, wall: None }
+        };
+        FOLLOWED.set(followed);
+        wall
+    }
 }
 
 /// Measures how long a thread of the host has waited: in real time, even if a test has replaced the emitter's clock.
@@ -305,36 +308,39 @@ pub fn parse_time(text: &str) -> Option<UnixNanos> {
 #[cfg(test)]
 mod tests {
     use super::{
-        Clock as _, FOLLOW, FOLLOWED, Followed, SystemClock, Timestamp, format_time, parse_time, read,
+        Clock as _, FOLLOW, FOLLOWED, Followed, Instant, SystemClock, Timestamp, format_time, parse_time,
         read_time, wall,
     };
-    use std::time::{Duration, Instant};
 
     #[test]
     fn the_wall_clock_is_followed_for_a_moment_and_then_read_again() {
-        let at = Instant::now();
-        let followed = Followed { at, wall: Some(1_000) };
-        let after = |nanos| followed.wall(at + Duration::from_nanos(nanos));
+        let followed = Followed { at: Instant(5), wall: Some(1_000) };
+        let after = |nanos| followed.wall(Instant(5 + nanos));
         assert_eq!(after(0), Some(1_000));
-        assert_eq!(after(u64::from(FOLLOW) - 1), Some(1_000 + i64::from(FOLLOW) - 1));
-        assert_eq!(after(u64::from(FOLLOW)), None, "a step would be missed");
+        assert_eq!(after(FOLLOW - 1), Some(999 + FOLLOW.cast_signed()));
+        assert_eq!(after(FOLLOW), None, "a step would be missed");
         assert_eq!(after(7_000_000_001), None, "seconds later");
+        assert_eq!(followed.wall(Instant(4)), None, "earlier, by another clock of the host's");
+        assert_eq!(Followed::NOT.wall(Instant(5)), None, "not read yet");
     }
 
     #[test]
     fn the_wall_clock_is_followed_only_by_who_asks_often_and_was_not_stopped() {
-        let follows = || FOLLOWED.get().is_some_and(|followed| followed.wall.is_some());
-        let before = |by| Instant::now() - Duration::from_micros(by);
-        read(Instant::now(), None);
+        let clock = SystemClock::default();
+        let follows = || FOLLOWED.get().wall.is_some();
+        // Not at once: a process that has just looked at its clock for the first time has no time before.
+        while clock.now() < Instant(2_000_000) {}
+        let before = |micros: u64| Instant(clock.now().0 - 1_000 * micros);
+        clock.read(clock.now(), Followed::NOT);
         assert!(!follows(), "asked once");
-        let last = |by| Some(Followed { at: before(by), wall: None });
-        read(Instant::now(), last(1_000));
+        let last = |micros| Followed { at: before(micros), wall: None };
+        clock.read(clock.now(), last(1_000));
         assert!(!follows(), "asked again a millisecond later");
         let now = before(50);
-        read(now, Some(Followed { at: now, wall: None }));
+        clock.read(now, Followed { at: now, wall: None });
         assert!(!follows(), "something came between the two readings");
         let tried = (0..1_000).any(|_| {
-            read(Instant::now(), last(1));
+            clock.read(clock.now(), last(1));
             follows()
         });
         assert!(tried, "asked often");
