@@ -6,7 +6,7 @@
 use super::log::{NAME, emit_record};
 use super::{Door, Told};
 use crate::error::{ErrorKind, Result};
-use crate::event::{Ready, Trace, Words, with_writer};
+use crate::event::{Ready, Trace, Words, Written, with_writer};
 use crate::json::{DEFAULT_DEPTH, JsonError, ObjectWriter, Spelled, Value, parse};
 use crate::settings::ContentMode;
 use crate::types::Severity;
@@ -32,7 +32,7 @@ pub(crate) struct Record<'a> {
     /// How many of the attributes are not as they were given.
     pub(crate) respelled: u64,
     /// What [`data`](Self::data) made of a record that has the same of all that it is made of.
-    pub(crate) known: Option<&'a [u8]>,
+    pub(crate) known: Option<&'static [u8]>,
 }
 
 impl Record<'_> {
@@ -134,13 +134,13 @@ impl Record<'_> {
 /// As [`emit_record`].
 pub(crate) fn emit_direct<D: Door>(emitter: &D, record: &Record<'_>, waiter: &D::Waiter<'_>) -> Result<()> {
     if record.known.is_some() || record.is_short() {
-        let emit = |data: &[u8]| {
+        let emit = |data: Written<'_>| {
             let ready = Ready { data, severity: record.severity, words: record.words(), trace: record.trace };
             emitter.emit_ready(&ready, waiter)
         };
         let tried = match record.known {
-            Some(data) => emit(data),
-            None => with_writer(DEFAULT_DEPTH, |writer| emit(record.written(writer))),
+            Some(data) => emit(Written::Always(data)),
+            None => with_writer(DEFAULT_DEPTH, |writer| emit(Written::Here(record.written(writer)))),
         };
         match tried {
             Err(e) if e.kind() == ErrorKind::InvalidEvent => {}
@@ -248,13 +248,16 @@ mod tests {
                 assert!(crate::types::validate("log.record", members.members()).is_ok());
                 assert_eq!(Some(record.severity.name()), input.severity);
                 assert_eq!(record.trace, input.trace);
+                let always: &'static [u8] = Box::leak(record.data());
                 for (freezer, run) in freezers.iter().zip([None, Some("run-7")]) {
-                    let (data, words) = (&*record.data(), record.words());
-                    let ready = Ready { data, severity: record.severity, words, trace: record.trace };
-                    let whole = freezer.freeze(EventInput { run, ..input.clone() })?;
-                    let mut event = Event::blank();
-                    freezer.freeze_record(&mut event, &ready, run)?;
-                    assert_same(&event, &whole);
+                    for data in [Written::Here(always), Written::Always(always)] {
+                        let words = record.words();
+                        let ready = Ready { data, severity: record.severity, words, trace: record.trace };
+                        let whole = freezer.freeze(EventInput { run, ..input.clone() })?;
+                        let mut event = Event::blank();
+                        freezer.freeze_record(&mut event, &ready, run)?;
+                        assert_same(&event, &whole);
+                    }
                 }
                 Ok(())
             })

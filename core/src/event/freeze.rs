@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::input::{Data, EventInput, Ready, Trace, Words, invalid_data};
+use super::input::{Data, EventInput, Ready, Trace, Words, Written, invalid_data};
 use super::outside::{is_control, usable_trace};
 use crate::content::{Part, Redactor};
 use crate::error::{Error, Result};
@@ -102,7 +102,9 @@ pub struct Event {
     content: Content,
     /// How many bytes of the cost are the content's.
     content_cost: usize,
-    /// Canonical data, then the attributes, then agent, type, tenant, the words of a log record and places, back to back.
+    /// Canonical data that is kept as long as the process; empty where the event has data of its own.
+    always: &'static [u8],
+    /// Canonical data of its own, then the attributes, then agent, type, tenant, the words of a log record and places, back to back.
     /// They are no `Arc<str>`s, as threads that count references to the same text would contend for its reference count.
     text: Box<[u8]>,
     data_end: u32,
@@ -138,7 +140,7 @@ impl Event {
     #[inline]
     #[must_use]
     pub fn data(&self) -> &[u8] {
-        &self.text[..self.data_end as usize]
+        if self.always.is_empty() { &self.text[..self.data_end as usize] } else { self.always }
     }
 
     fn attributes_len(&self) -> usize {
@@ -237,7 +239,7 @@ impl Event {
     /// How many bytes the event counts for in a queue: its text, and a fixed share for the rest.
     #[must_use]
     pub fn cost(&self) -> usize {
-        self.agent_end as usize + 256 + self.content_cost
+        self.always.len() + self.agent_end as usize + 256 + self.content_cost
     }
 }
 
@@ -255,6 +257,7 @@ impl Event {
             phase: None,
             content: Content::None,
             content_cost: 0,
+            always: &[],
             text: Box::default(),
             data_end: 0,
             ends: [0; Attribute::COUNT],
@@ -297,6 +300,7 @@ impl Event {
             phase: None,
             content: Content::None,
             content_cost: 0,
+            always: &[],
             text: text.into_boxed_slice(),
             data_end,
             ends: [data_end; Attribute::COUNT],
@@ -694,6 +698,10 @@ impl Freezer {
         }
         let parent = traceparent.as_ref().map_or(&[] as &[u8], |text| text.as_slice());
         let (run, state) = (run.unwrap_or_default().as_bytes(), state.unwrap_or_default().as_bytes());
+        let (data, always): (&[u8], &'static [u8]) = match data {
+            Written::Here(data) => (data, &[]),
+            Written::Always(data) => (&[], data),
+        };
         let length = data.len() + run.len() + parent.len() + state.len() + names.len() + words.len();
         // Checked once: no part ends behind the whole.
         let whole = offset(length)?;
@@ -741,6 +749,7 @@ impl Freezer {
         event.tenant_end = tenant_end;
         event.short_type = from + short;
         event.words_end = whole;
+        event.always = always;
         event.text = text.into_boxed_slice();
         self.check_size(event)
     }
@@ -790,7 +799,8 @@ impl Freezer {
             event.text[range].iter().filter(|b| matches!(b, b'"' | b'\\')).count()
         };
         let own_id = event.id.own().map_or(0, |id| 2 * id.len());
-        let mut size = self.overhead + event.tenant_end as usize + event.content_cost + own_id;
+        let mut size =
+            self.overhead + event.always.len() + event.tenant_end as usize + event.content_cost + own_id;
         if size > limit / 2 {
             size += escaped(event.data_end as usize..event.data_end as usize + event.attributes_len());
         }

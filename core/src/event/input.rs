@@ -90,11 +90,21 @@ pub struct EventInput<'a> {
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Ready<'a> {
-    /// Canonical, and what the type asks for.
-    pub(crate) data: &'a [u8],
+    /// What the type asks for.
+    pub(crate) data: Written<'a>,
     pub(crate) severity: Severity,
     pub(crate) words: Words<'a>,
     pub(crate) trace: Option<Trace<'a>>,
+}
+
+/// Canonical data.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Written<'a> {
+    /// The event gets a copy.
+    Here(&'a [u8]),
+    /// Kept as long as the process: many events have it, and none need copy it.
+    Always(&'static [u8]),
 }
 
 /// The texts of a log record that are content: each a part of the class `message`, unless it is empty. All are UTF-8.

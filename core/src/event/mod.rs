@@ -21,6 +21,6 @@ pub(crate) use input::read_parts;
 pub(crate) use input::read_value;
 pub use input::{Data, EventInput, Trace, invalid_data, read_event};
 #[doc(hidden)]
-pub use input::{Ready, Words};
+pub use input::{Ready, Words, Written};
 pub(crate) use outside::usable_trace;
 pub use outside::{outside_text, outside_trace};

@@ -224,7 +224,7 @@ impl Fresh {
     /// Those of `freeze`.
     #[inline]
     pub(crate) fn make(freeze: impl FnOnce(&mut Event) -> Result<()>) -> Result<Self> {
-        let mut fresh = Self(Arc::new(Tracked::blank()));
+        let mut fresh = Self(Arc::default());
         freeze(&mut fresh.own().event)?;
         Ok(fresh)
     }
@@ -305,10 +305,10 @@ impl Index<usize> for Slots {
     }
 }
 
-impl Tracked {
+impl Default for Tracked {
     /// Before there is an event.
     #[inline]
-    fn blank() -> Self {
+    fn default() -> Self {
         Self {
             event: Event::blank(),
             prepared: std::sync::OnceLock::new(),
@@ -322,7 +322,9 @@ impl Tracked {
             journal_failed: AtomicBool::new(false),
         }
     }
+}
 
+impl Tracked {
     /// Whether the lane that asks, in which the event has not ended, is the only one of which that holds.
     pub(super) fn is_in_one_lane(&self) -> bool {
         self.open.load(Ordering::Acquire) == 1

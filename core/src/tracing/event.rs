@@ -86,7 +86,7 @@ fn with(layer: &Layer, event: &Event<'_>, ids: Option<&Ids>, buffers: &mut Buffe
         trace: ids.map(Ids::trace).or_else(|| outer.as_ref().map(Active::trace)),
         permit: layer.permit,
         respelled,
-        known: plan.data.as_deref().filter(|_| respelled == 0),
+        known: plan.data.filter(|_| respelled == 0),
     };
     // Whoever traces asks for no answer: of what is refused the emitter counts, and tells the host's logger.
     layer.through.with("events", |emitter| drop(emit_direct(emitter, &record, &layer.through.wait)));

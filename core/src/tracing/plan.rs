@@ -3,11 +3,15 @@
 //! Guarantees: what a place always says alike is worked out once for a thread that traces there. A thread remembers so many
 //! places; where there are more, they take turns.
 
+use std::collections::BTreeMap;
+
 use tracing_core::field::FieldSet;
 use tracing_core::{Field, Level, Metadata};
 
 use crate::bridge::Record;
 use crate::json::write_string;
+use crate::seam::fork::PerProcess;
+use crate::sync::{Mutex, lock};
 use crate::types::Severity;
 
 /// How many places a thread remembers.
@@ -78,7 +82,7 @@ pub(super) struct Plan {
     /// In their order.
     pub(super) fields: Box<[Known]>,
     /// The data of its events, if that is always the same unless a value had to be respelled.
-    pub(super) data: Option<Box<[u8]>>,
+    pub(super) data: Option<&'static [u8]>,
 }
 
 impl Plan {
@@ -107,9 +111,18 @@ impl Plan {
             severity,
             level,
             fields: fields.iter().map(|field| Known::of(&field, fields, from_log)).collect(),
-            data: (!from_log && record.is_short()).then(|| record.data()),
+            data: (!from_log && record.is_short()).then(|| always(place, &record)),
         }
     }
+}
+
+/// The data of this place's events, made once for all threads and kept as long as the place itself, which is as long as the
+/// process: its events have it without a copy.
+fn always(place: &'static Metadata<'static>, record: &Record<'_>) -> &'static [u8] {
+    static KEPT: PerProcess<Mutex<BTreeMap<usize, &'static [u8]>>> = PerProcess::new();
+    let mine = KEPT.get();
+    let mut kept = lock(&mine);
+    kept.entry(std::ptr::from_ref(place).addr()).or_insert_with(|| Box::leak(record.data()))
 }
 
 /// The places that a thread remembers.
