@@ -63,20 +63,27 @@ impl Timeline {
     }
 
     /// Time of the next event, by both clocks, and what of its id is no time.
+    #[inline]
     pub(crate) fn event(&self) -> (UnixNanos, Instant, [u8; 16]) {
         let (unix, now) = self.clock.both();
         match &self.fixed {
             None if self.derived => (unix, now, Series::bytes16()),
             None => (unix, now, self.random.bytes16("", 0)),
             Some(fixed) => {
-                let n = fixed.events.fetch_add(1, Ordering::SeqCst);
-                let bytes = match self.derived {
-                    true => Series::nth(u128::from_be_bytes(self.random.bytes16("ids", 0)), n),
-                    false => self.random.bytes16("event", n),
-                };
-                (fixed.at(n), now, bytes)
+                let (unix, bytes) = self.fixed_event(fixed);
+                (unix, now, bytes)
             }
         }
+    }
+
+    #[inline(never)]
+    fn fixed_event(&self, fixed: &Fixed) -> (UnixNanos, [u8; 16]) {
+        let n = fixed.events.fetch_add(1, Ordering::SeqCst);
+        let bytes = match self.derived {
+            true => Series::nth(u128::from_be_bytes(self.random.bytes16("ids", 0)), n),
+            false => self.random.bytes16("event", n),
+        };
+        (fixed.at(n), bytes)
     }
 
     /// What of the id of the `n`-th envelope of a lane about itself is no time.

@@ -33,26 +33,24 @@ pub struct SystemRandom;
 const BLOCK: usize = 4096;
 
 thread_local! {
-    /// The block belongs to the process and thread that drew it; see `forget_after_fork`.
-    static POOL: std::cell::RefCell<(u32, usize, Box<[u8]>)> =
-        std::cell::RefCell::new((0, BLOCK, vec![0; BLOCK].into_boxed_slice()));
+    /// A block, how many of its bytes are taken, and of which process it is: one that forked has none yet.
+    static POOL: std::cell::RefCell<(u32, u32, Box<[u8; BLOCK]>)> =
+        std::cell::RefCell::new((0, BLOCK as u32, Box::new([0; BLOCK])));
 }
 
 impl Random for SystemRandom {
     fn bytes16(&self, _scope: &str, _n: u64) -> [u8; 16] {
         POOL.with(|pool| {
-            let (forks, at, block) = &mut *pool.borrow_mut();
-            let generation = crate::seam::fork::generation();
-            if *at + 16 > BLOCK || *forks != generation {
-                draw(block);
-                *at = 0;
-                *forks = generation;
+            let (generation, taken, block) = &mut *pool.borrow_mut();
+            let now = crate::seam::fork::generation();
+            if *generation != now || *taken as usize + 16 > BLOCK {
+                draw(&mut **block);
+                (*generation, *taken) = (now, 0);
             }
-            let mut out = [0; 16];
-            out.copy_from_slice(&block[*at..*at + 16]);
-            block[*at..*at + 16].fill(0);
-            *at += 16;
-            out
+            // What is taken is no longer there.
+            let from = *taken as usize;
+            *taken += 16;
+            block[from..].first_chunk_mut().map(std::mem::take).unwrap_or_default()
         })
     }
 }
@@ -135,14 +133,16 @@ pub struct Uuid(pub [u8; 16]);
 
 impl Uuid {
     /// A version 7 UUID (RFC 9562) for `time`, from 16 random bytes of which 74 bits are used.
+    #[inline]
     #[must_use]
     pub fn v7(time: UnixNanos, random: [u8; 16]) -> Self {
-        let millis = u64::try_from(time / 1_000_000).unwrap_or(0);
-        let mut bytes = random;
-        bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
-        bytes[6] = (bytes[6] & 0x0F) | 0x70;
-        bytes[8] = (bytes[8] & 0x3F) | 0x80;
-        Self(bytes)
+        let millis = u128::from(u64::try_from(time / 1_000_000).unwrap_or(0));
+        let random = u128::from_be_bytes(random);
+        // By words and not by bytes, which a processor would have to wait for when it reads them as words again.
+        const VERSION: u128 = 7 << 76;
+        const VARIANT: u128 = 2 << 62;
+        let free = random & (0xFFF << 64 | ((1 << 62) - 1));
+        Self((millis << 80 | VERSION | VARIANT | free).to_be_bytes())
     }
 
     /// Reads what [`encode`](Self::encode) writes, and nothing else: small letters.
