@@ -21,6 +21,7 @@ mod view;
 use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
+use sinkwell::terminal::Safe;
 
 #[derive(Parser)]
 #[command(
@@ -74,11 +75,11 @@ enum Outcome {
 /// Runs the command with these arguments, the program's name first; returns the exit status. For the binary,
 /// and for the packages that bring the command.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(e) => {
-            // Help and version go to stdout, errors to stderr; if the stream is closed, the exit status stays the same.
-            let _ = e.print();
+            tell(&arguments, &e);
             return u8::try_from(e.exit_code()).unwrap_or(2);
         }
     };
@@ -106,5 +107,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             out::warn(e);
             2
         }
+    }
+}
+
+/// Prints help and version to stdout, errors to stderr; if the stream is closed, the exit status stays the same.
+///
+/// An error quotes arguments, and a stranger may have written them: the shell puts names of files in place of `*`. So the
+/// same error is made again of arguments that do nothing to a terminal.
+fn tell(arguments: &[OsString], e: &clap::Error) {
+    let safe = arguments.iter().map(|argument| Safe(&argument.to_string_lossy()).to_string());
+    let again = || Cli::try_parse_from(safe).err().filter(|again| again.kind() == e.kind());
+    if !e.use_stderr() {
+        let _ = e.print();
+    } else if let Some(again) = again() {
+        let _ = again.print();
+    } else {
+        out::refuse(&e.render().to_string());
     }
 }

@@ -90,10 +90,23 @@ impl<W: Write> Write for Out<W> {
     }
 }
 
-/// Prints a diagnostic to standard error; a failure to do so is ignored.
+/// Prints a diagnostic, one line, to standard error; a failure to do so is ignored.
 pub(crate) fn warn(text: impl Display) {
-    let mut safe = String::from("sinkwell: ");
-    push_lines(&mut safe, &text.to_string());
+    let line = format!("sinkwell: {}\n", Safe(&text.to_string()));
+    let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// Prints lines about the command's arguments to standard error, as [`warn`].
+pub(crate) fn refuse(text: &str) {
+    let mut safe = String::with_capacity(text.len());
+    push_lines(&mut safe, text);
+    let _ = io::stderr().write_all(safe.as_bytes());
+}
+
+/// Prints a line of JSON for programs to standard error, as [`warn`].
+pub(crate) fn warn_json(json: &str) {
+    let mut safe = String::with_capacity(json.len() + 1);
+    push_json(&mut safe, json);
     safe.push('\n');
     let _ = io::stderr().write_all(safe.as_bytes());
 }

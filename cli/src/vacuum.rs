@@ -13,12 +13,13 @@ use sinkwell::config::{Config, Source};
 use sinkwell::json::Value;
 use sinkwell::seam::{Env, SystemEnv};
 use sinkwell::vacuum::{
-    Asked, Cursors, Drawing, Format, Found, Intake, Report, Settings, Taken, Taker, Vacuum, pick, picked,
+    Asked, Cursors, Drawing, Format, Found, Intake, Report, Settings, TRANSPORTS, Taken, Taker, Vacuum, pick,
+    picked,
 };
 use sinkwell::{Emitter, Error, Options, Result, Wait, Where};
 
 use crate::Outcome;
-use crate::out::{Out, warn};
+use crate::out::{Out, warn, warn_json};
 
 /// Take events out of a log: a line that is a JSON object with "_e": 1 is sealed and sent, every other line goes to
 /// standard output as it is. Off, and all lines go through, unless --config, --transports or SINKWELL_VACUUM_TRANSPORTS
@@ -119,15 +120,21 @@ fn send_where(
     config: Option<Config>,
     env: &dyn Env,
 ) -> Result<Option<(Config, Option<PathBuf>)>> {
-    let names = command.transports.clone().or_else(|| picked(env));
+    let given = command.transports.clone().map(|names| (names, Some("--transports")));
+    let names = given.or_else(|| picked(env).map(|names| (names, None)));
     let mut config = match (config, &names) {
         (Some(config), _) => config,
         (None, Some(_)) => Config::load(Source::Environment, env)?,
         (None, None) => return Ok(None),
     };
     let said = config.vacuum.clone().unwrap_or_default();
-    if let Some(names) = names.or_else(|| said.transports.map(|names| names.join(";"))) {
-        pick(&mut config, &names, env)?;
+    let configured = said.transports.map(|names| (names.join(";"), Some("vacuum.transports")));
+    if let Some((names, place)) = names.or(configured) {
+        pick(&mut config, &names, env).map_err(|e| match place {
+            // The core knows of the environment alone.
+            Some(place) if e.place() == Some(TRANSPORTS[0]) => Error::new(e.kind(), e.message()).at(place),
+            _ => e,
+        })?;
     }
     if config.lanes.is_empty() || config.disabled {
         return Ok(None);
@@ -158,7 +165,7 @@ fn end(emitter: &Emitter) -> bool {
 
 fn tell(command: &Command, report: &Report, undelivered: bool) -> Result<Outcome> {
     if command.json {
-        warn(report.to_value().to_json());
+        warn_json(&report.to_value().to_json());
     } else {
         warn(summary(report));
     }

@@ -116,3 +116,33 @@ fn words_of_strangers_are_text_on_a_terminal() {
     assert!(shown.contains("x=a\\u{1b}[2J\\u{a}\\u{9b}31m\\u{2066}b"), "{shown}");
     assert_eq!(shown.lines().count(), 1, "{shown}");
 }
+
+#[test]
+fn arguments_that_a_stranger_wrote_are_text_too() {
+    let place = Place::new("arguments");
+    // As `sinkwell verify *` has them where somebody made files of these names.
+    for (name, shown) in [
+        ("--silence=\u{1b}]52;c;aGk=\u{7}\u{202e}", "\\u{1b}]52;c;aGk=\\u{7}\\u{202e}"),
+        ("--\u{9b}31m\nsinkwell: sound", "--\\u{9b}31m\\u{a}sinkwell: sound"),
+    ] {
+        let run = place.run(&["verify", name]);
+        assert_eq!((run.status, &*run.out), (Some(2), ""));
+        assert!(run.err.starts_with("error: ") && run.err.contains(shown), "{:?}", run.err);
+        let acts = run.err.chars().find(|&c| c != '\n' && sinkwell::terminal::is_hazard(c));
+        assert_eq!(acts, None, "{:?}", run.err);
+    }
+    assert_eq!(
+        place.run(&["verify", "--help"]).ends(0).out.lines().nth(2),
+        Some("Usage: sinkwell verify [OPTIONS] [PATH]...")
+    );
+}
+
+#[test]
+fn a_name_with_a_line_feed_makes_no_line_of_its_own() {
+    let place = Place::new("lines");
+    for arguments in [&["verify", "no\nsinkwell: sound"][..], &["tail", "no\nsinkwell: sound"]] {
+        let said = place.run(arguments).ends(2).err;
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("no\\u{a}sinkwell: sound"), "{said}");
+    }
+}

@@ -93,7 +93,7 @@ fn a_dry_run_shows_what_it_would_send() {
             "{\"data\":{\"_log\":{\"format\":\"cri\",\"stream\":\"stdout\",\"time\":\"2026-01-31T12:00:00Z\"},\"action\":\"mint\",\"index\":3,\"nonce\":0,\"process\":\"p\"},\"id\":\"p/0/3\",\"time\":\"2026-01-31T12:00:00.000000000Z\",\"type\":\"vacuum.event\"}\n",
         )
     );
-    let report = parse(run.err.strip_prefix("sinkwell: ").unwrap().trim().as_bytes()).unwrap();
+    let report = parse(run.err.trim().as_bytes()).unwrap();
     assert_eq!(report.get("events"), Some(&Value::Int(2)));
     assert_eq!(report.get("formats").unwrap().to_json(), r#"{"plain":1,"cri":1}"#);
 }
@@ -175,7 +175,7 @@ fn a_lane_that_takes_no_more_ends_nothing() {
     out.read_to_string(&mut passed).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let said = said.join().unwrap();
-    let report = said.lines().last().unwrap().strip_prefix("sinkwell: ").unwrap();
+    let report = said.lines().last().unwrap();
     let report = parse(report.as_bytes()).unwrap();
     let count = |name: &str| report.get(name).unwrap().as_i64().unwrap();
     assert!(count("unsent") > 0 && count("events") > 0 && count("events") + count("unsent") == 4000);
@@ -368,5 +368,22 @@ fn what_waits_for_its_end_goes_out_before_a_signal_ends_it() {
         assert_eq!(events(&place, "kept.ndjson").len(), sent, "{signal}");
         std::fs::remove_file(place.path("kept.ndjson")).unwrap();
         drop(input);
+    }
+}
+
+#[test]
+fn a_name_that_is_no_lane_is_placed_where_it_was_given() {
+    let place = Place::new("vacuum-named");
+    place.write("sinkwell.yaml", CONFIG);
+    place.write("listed.yaml", format!("{CONFIG}vacuum: {{ transports: [nope] }}\n"));
+    let mut by_environment = command(&place, &["--config", "sinkwell.yaml"]);
+    by_environment.env("SINKWELL_VACUUM_TRANSPORTS", "nope");
+    for (run, place) in [
+        (run(&place, &["--config", "sinkwell.yaml", "--transports", "nope"], LOG), "--transports"),
+        (run(&place, &["--config", "listed.yaml"], LOG), "vacuum.transports"),
+        (feed(by_environment, LOG.as_bytes()), "SINKWELL_VACUUM_TRANSPORTS"),
+    ] {
+        let said = format!("sinkwell: invalid_config: {place}: \"nope\" is no transport; there are ");
+        assert!(run.status == Some(2) && run.err.starts_with(&said), "{}", run.err);
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::report::object;
 use crate::envelope::line::Envelope;
 use crate::json::{Value, parse};
+use crate::terminal::Safe;
 
 /// What an envelope says of coverage.
 #[derive(Debug)]
@@ -151,15 +152,16 @@ impl std::fmt::Display for CoverageReport {
         }
         writeln!(f, "coverage:")?;
         for one in &self.watched {
-            write!(f, "  {}  {} to ", one.seam, one.from)?;
+            write!(f, "  {}  {} to ", Safe(&one.seam), Safe(&one.from))?;
             match (&one.until, &one.last_heard) {
-                (Some(until), _) => write!(f, "{until}")?,
-                (None, Some(heard)) => write!(f, "an end that nothing tells; last heard of {heard}")?,
+                (Some(until), _) => write!(f, "{}", Safe(until))?,
+                (None, Some(heard)) => write!(f, "an end that nothing tells; last heard of {}", Safe(heard))?,
                 (None, None) => f.write_str("an end that nothing tells")?,
             }
-            write!(f, "  {}", one.agentid)?;
+            write!(f, "  {}", Safe(&one.agentid))?;
             if let Some(package) = &one.package {
-                write!(f, ", {package} {}", one.version.as_deref().unwrap_or("of an unknown version"))?;
+                let version = one.version.as_deref().unwrap_or("of an unknown version");
+                write!(f, ", {} {}", Safe(package), Safe(version))?;
             }
             writeln!(f)?;
         }

@@ -14,6 +14,7 @@ use super::report::{int, object};
 use crate::envelope::line::Envelope;
 pub use crate::event::UnfinishedDeed;
 use crate::json::{Value, parse};
+use crate::terminal::Safe;
 
 /// What an envelope says of a deed.
 #[derive(Debug)]
@@ -254,19 +255,21 @@ impl DeedsReport {
 
 impl std::fmt::Display for DeedsReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ended: Vec<String> = self.outcomes.iter().map(|(name, n)| format!("{n} {name}")).collect();
+        let ended: Vec<String> =
+            self.outcomes.iter().map(|(name, n)| format!("{n} {}", Safe(name))).collect();
         let ended = if ended.is_empty() { "no result".to_owned() } else { ended.join(", ") };
         writeln!(f, "deeds: {} intended; {ended}; {} unfinished", self.intents, self.unfinished.len())?;
         for deed in &self.unfinished {
-            writeln!(f, "\n{}  {}", deed.time, deed.id)?;
-            write!(f, "  {}", deed.event_type)?;
+            writeln!(f, "\n{}  {}", Safe(&deed.time), Safe(&deed.id))?;
+            write!(f, "  {}", Safe(&deed.event_type))?;
             for (name, value) in [("tool", &deed.tool), ("subject", &deed.subject), ("run", &deed.runid)] {
                 if let Some(value) = value {
-                    write!(f, ", {name} {value}")?;
+                    write!(f, ", {name} {}", Safe(value))?;
                 }
             }
-            writeln!(f, "\n  agent {}, stream {}, sequence {}", deed.agentid, deed.streamid, deed.sequence)?;
-            writeln!(f, "  {}: nothing says whether it was done, or how it ended", deed.place)?;
+            let agent = Safe(&deed.agentid);
+            writeln!(f, "\n  agent {agent}, stream {}, sequence {}", deed.streamid, deed.sequence)?;
+            writeln!(f, "  {}: nothing says whether it was done, or how it ended", Safe(&deed.place))?;
         }
         Ok(())
     }

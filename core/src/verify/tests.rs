@@ -259,3 +259,38 @@ proptest! {
         prop_assert!((0..50).all(|n| ranges.contains(n) == model.contains(&n)));
     }
 }
+
+#[test]
+fn what_strangers_say_makes_no_line_of_a_report() {
+    let odd = || "a\n  b\u{1b}\u{202e}".to_owned();
+    let deed = super::UnfinishedDeed {
+        id: odd(),
+        agentid: odd(),
+        event_type: odd(),
+        time: odd(),
+        subject: Some(odd()),
+        runid: Some(odd()),
+        tool: Some(odd()),
+        streamid: "s".to_owned(),
+        sequence: 1,
+        place: odd(),
+    };
+    let outcomes = BTreeMap::from([(odd(), 1)]);
+    let deeds = super::DeedsReport { intents: 1, outcomes, unfinished: vec![deed] }.to_string();
+    assert_eq!(deeds.lines().count(), 6, "{deeds}");
+    let watched = |until, last_heard| super::Watched {
+        seam: odd(),
+        agentid: odd(),
+        package: Some(odd()),
+        version: Some(odd()),
+        from: odd(),
+        until,
+        last_heard,
+    };
+    let watched = vec![watched(Some(odd()), None), watched(None, Some(odd()))];
+    let coverage = super::CoverageReport { watched }.to_string();
+    assert_eq!(coverage.lines().count(), 3, "{coverage}");
+    for text in [deeds, coverage] {
+        assert!(!text.contains(|c| c != '\n' && crate::terminal::is_hazard(c)), "{text:?}");
+    }
+}
