@@ -294,3 +294,25 @@ fn what_strangers_say_makes_no_line_of_a_report() {
         assert!(!text.contains(|c| c != '\n' && crate::terminal::is_hazard(c)), "{text:?}");
     }
 }
+
+#[test]
+fn a_key_is_bound_to_several_agents_by_giving_it_again() {
+    let key = |agent: &str| {
+        let bytes: Vec<u8> = (0..32).collect();
+        let key = crate::key::VerifyingKey::hmac(&bytes).unwrap();
+        TrustedKey { agent: Some(agent.to_owned()), ..TrustedKey::new("k1", key) }
+    };
+    let input = sound_lines().join("\n") + "\n";
+    let agents = |agents: &[&str]| {
+        let keys = agents.iter().map(|agent| key(agent)).collect();
+        let mut verifier = Verifier::new(Options { keys, ..Options::default() });
+        verifier.read(&mut input.as_bytes(), "in").unwrap();
+        verifier.finish().unwrap()
+    };
+    for good in [&["urn:other", "*"][..], &["*", "urn:other"]] {
+        assert_eq!(agents(good).verdict, Verdict::Sound, "{good:?}");
+    }
+    let wrong = agents(&["urn:other", "urn:another"]);
+    assert_eq!(wrong.verdict, Verdict::Findings);
+    assert!(wrong.to_string().contains("the key is not bound to this agent"), "{wrong}");
+}

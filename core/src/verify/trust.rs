@@ -61,6 +61,7 @@ pub(super) fn signature(
     }
     let message = seal_message(hash);
     let mut fault = "the signature is not that of the key for this envelope";
+    let mut elsewhere = false;
     for (index, key) in named {
         if key.key.algorithm().name() != &**alg {
             fault = "sigalg is not the algorithm of the key";
@@ -68,10 +69,11 @@ pub(super) fn signature(
             if agent.is_none_or(|agent| key.covers(agent)) {
                 return Standing::Good(Some(index));
             }
-            return altered("the key is not bound to this agent");
+            // The same key may be given again, for other agents.
+            elsewhere = true;
         }
     }
-    altered(fault)
+    altered(if elsewhere { "the key is not bound to this agent" } else { fault })
 }
 
 fn is_algorithm(name: &str) -> bool {
