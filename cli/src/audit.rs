@@ -4,7 +4,7 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use sinkwell::audit::{self, AuditDb, AuditReport, Filter, Locator, Note, VerifyOptions};
 use sinkwell::event::EventId;
 use sinkwell::json::Value;
@@ -131,6 +131,7 @@ pub(crate) struct FilterArgs {
 }
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("counting").multiple(true))]
 pub(crate) struct GroupingArgs {
     /// Count events that have the same value here as one group: a member of `data` by its name, or a JSON pointer into the
     /// envelope, as /type. May be repeated.

@@ -190,3 +190,57 @@ fn findings_are_exit_1_and_what_cannot_be_done_is_exit_2() {
     prints(&["head", &dir.path("none.db")], 2);
     prints(&["verify", &db, "--head", &db], 2);
 }
+
+#[test]
+fn what_stands_in_place_of_a_table_is_not_read() {
+    let dir = Dir::new("views");
+    let db = dir.database();
+    let conn = rusqlite::Connection::open(&db).unwrap();
+    conn.execute_batch(
+        "DROP TRIGGER stub_insert; DROP TRIGGER stub_update; DROP TRIGGER stub_delete; DROP TABLE stub;
+         CREATE VIEW mine AS SELECT 1",
+    )
+    .unwrap();
+    // Rows without end: whoever joins them never comes back.
+    conn.execute_batch(
+        "CREATE VIEW Stub AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS leaf, 'x' AS stub FROM c",
+    )
+    .unwrap();
+    for command in ["verify", "export", "query", "head"] {
+        prints(&[command, &db], 2);
+    }
+    let verified = Command::new(env!("CARGO_BIN_EXE_sinkwell")).args(["verify", &db]).output().unwrap();
+    let said = String::from_utf8_lossy(&verified.stderr);
+    assert!(
+        verified.status.code() == Some(2) && said.contains("\"Stub\" is no table in this database"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_leaf_is_no_longer_than_a_line_may_be() {
+    let dir = Dir::new("long");
+    let db = dir.database();
+    let options = sinkwell::verify::Options { max_line: 100, ..Default::default() };
+    let mut verifier = sinkwell::verify::Verifier::new(options);
+    verifier.read_path(Path::new(&db)).unwrap();
+    let why = verifier.finish().unwrap_err();
+    assert!(
+        why.message().contains("25 lines are something else") && why.message().contains("more than the 100"),
+        "{why}"
+    );
+}
+
+#[test]
+fn groups_have_sums_and_counts() {
+    let dir = Dir::new("groups");
+    let db = dir.database();
+    let shown = prints(
+        &["query", &db, "--since", "2026-01-01T00:00:20Z", "--by", "tool", "--sum", "/severitynumber"],
+        0,
+    );
+    let shown: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(shown[..2], [vec!["count", "tool", "/severitynumber"], vec!["6", "search", "54"]]);
+    prints(&["query", &db, "--count", "--by", "tool", "--sum", "/severitynumber", "--has", "tool"], 0);
+    prints(&["query", &db, "--count", "--limit", "3"], 2);
+}

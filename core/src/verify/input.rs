@@ -39,7 +39,8 @@ pub(super) fn walk(path: &Path, max: usize, take: &mut dyn FnMut(Step<'_>)) -> R
     if AuditDb::is_one(path) {
         take(Step::Source(&name));
         AuditDb::open_read(path)?.for_each_line(0, |leaf, line| {
-            take(Step::Line(leaf + 1, Text::Whole(line)));
+            let text = if line.len() > max { Text::TooLong(line.len() as u64) } else { Text::Whole(line) };
+            take(Step::Line(leaf + 1, text));
             Ok(ControlFlow::Continue(()))
         })?;
         return Ok(());

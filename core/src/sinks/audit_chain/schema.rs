@@ -3,7 +3,7 @@
 //! Guarantees: a file that is no audit database, or one of a newer version, is refused before anything in it is
 //! changed; each migration runs in one transaction.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -38,7 +38,10 @@ pub(super) fn recognise(conn: &Connection) -> Result<Kind> {
     };
     match read() {
         Ok((0, 0, 0)) => Ok(Kind::Empty),
-        Ok((APPLICATION_ID, version, _)) if (OLDEST..=VERSION).contains(&version) => Ok(Kind::Audit(version)),
+        Ok((APPLICATION_ID, version, _)) if (OLDEST..=VERSION).contains(&version) => {
+            only_tables(conn)?;
+            Ok(Kind::Audit(version))
+        }
         Ok((APPLICATION_ID, version, _)) if version < OLDEST => Err(Error::unsupported(format!(
             "this audit database has version {version}, whose envelopes were hashed in another form; keep it for the sinkwell that wrote it and give another path, nothing was changed"
         ))),
@@ -48,6 +51,22 @@ pub(super) fn recognise(conn: &Connection) -> Result<Kind> {
         Ok(_) => Err(foreign()),
         Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => Err(foreign()),
         Err(e) => Err(super::unreadable(&e)),
+    }
+}
+
+/// Refuses a database in which something that would be read as a table is none: a view that somebody made in its place can
+/// have rows without end.
+fn only_tables(conn: &Connection) -> Result<()> {
+    // What SQLite itself takes each for; `sqlite_schema` may say anything.
+    let text =
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type <> 'table' AND lower(name) IN
+                ('meta', 'stream', 'name', 'leaf', 'envelope', 'conflict', 'node', 'erasure', 'stub')";
+    let found = conn.query_row(text, [], |row| row.get::<_, String>(0)).optional();
+    match found.map_err(|e| super::unreadable(&e))? {
+        None => Ok(()),
+        Some(name) => Err(Error::verification(format!(
+            "{name:?} is no table in this database: sinkwell did not make it so, and nothing in it is read"
+        ))),
     }
 }
 
