@@ -8,7 +8,7 @@ mod follow;
 mod page;
 mod serve;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sinkwell::verify::{Options, TrustedKey};
@@ -16,6 +16,7 @@ use sinkwell::{Error, Result};
 
 use crate::Outcome;
 use crate::out::Out;
+use crate::tail::same;
 use collect::{Collected, Kind};
 
 /// Show sealed events in a page that verifies them itself: served on this machine only, or written to a file.
@@ -95,7 +96,9 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     }
     let mut out = Out::new();
     if let Some(path) = &command.out {
-        if collected.paths().any(|input| same(input, path)) {
+        let piped = Path::new("/dev/stdin");
+        let read_piped = paths.iter().any(|path| path.as_os_str() == "-").then_some(piped);
+        if collected.paths().chain(read_piped).any(|input| is_same(input, path)) {
             let what = "this is one of the files that the page is made of; name another one";
             return Err(Error::invalid_argument(what).at(path.display().to_string()));
         }
@@ -108,9 +111,10 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     Ok(Outcome::Good)
 }
 
-fn same(a: &std::path::Path, b: &std::path::Path) -> bool {
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
+/// Whether both are one file, whatever its names.
+fn is_same(a: &Path, b: &Path) -> bool {
+    match (std::fs::metadata(a), std::fs::metadata(b)) {
+        (Ok(a), Ok(b)) => a.is_file() && same(&a, &b),
         _ => false,
     }
 }

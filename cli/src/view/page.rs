@@ -3,8 +3,9 @@
 //! Guarantees: whatever the input holds, it stands in the page as base64 alone, so that nothing in it can end an element or
 //! begin one. A shared secret is in no file.
 
+use std::fs::Permissions;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -13,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sinkwell::json::Value;
-use sinkwell::{Error, Result};
+use sinkwell::{Error, ErrorKind, Result};
 
 use super::Told;
 use super::collect::{Collected, Kind, Piece};
@@ -27,7 +28,8 @@ const CONNECT: &str = "{{connect}}";
 
 pub(super) fn write_file(path: &Path, collected: &Collected, told: &Told) -> Result<()> {
     let failed = |e: io::Error| {
-        Error::internal(format!("the page cannot be written: {e}")).at(path.display().to_string())
+        let what = format!("the page cannot be written: {e}");
+        Error::new(ErrorKind::Sink, what).at(path.display().to_string())
     };
     // First what may fail, so that no half of a page is left.
     let meta = Meta::of(collected, told)?;
@@ -38,8 +40,19 @@ pub(super) fn write_file(path: &Path, collected: &Collected, told: &Told) -> Res
         .mode(0o600)
         .open(path)
         .map_err(failed)?;
-    let mut out = BufWriter::with_capacity(256 << 10, file);
-    write(&mut out, collected, &meta, "'none'").and_then(|()| out.flush()).map_err(failed)
+    let is_file = file.metadata().map_err(failed)?.is_file();
+    if is_file {
+        // One that was there may be open to others: people's words go into it.
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+    }
+    let mut out = BufWriter::with_capacity(256 << 10, &file);
+    let written = write(&mut out, collected, &meta, "'none'").and_then(|()| out.flush());
+    if written.is_err() && is_file {
+        // A full disk: what is there of it is no page. Where it cannot be removed it is at least empty.
+        let _ = file.set_len(0);
+        let _ = std::fs::remove_file(path);
+    }
+    written.map_err(failed)
 }
 
 /// Writes the page; `connect` is whom it may ask, as a policy says it.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{HostSigner, KeyConfig, KeySource, SignatureAlgorithm, SigningKey};
 use crate::error::{Error, Result};
-use crate::seam::{self, PUBLIC_KEY, PUBLIC_PEM, read_private, write_new};
+use crate::seam::{self, PUBLIC_KEY, PUBLIC_PEM, read_private, remove, write_new};
 
 /// Loads the key that a configuration names.
 ///
@@ -104,7 +104,8 @@ pub fn generate(algorithm: SignatureAlgorithm, path: &Path) -> Result<NewKey> {
                     .at(public_path.display().to_string()));
             }
             write_new(path, private.as_bytes(), 0o600)?;
-            write_new(&public_path, public.as_bytes(), 0o644)?;
+            // Without its public half nobody could verify what the key seals.
+            write_new(&public_path, public.as_bytes(), 0o644).inspect_err(|_| remove(path))?;
             Ok(NewKey { path: path.to_owned(), public: Some(public_path) })
         }
     }

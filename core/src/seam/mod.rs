@@ -29,7 +29,7 @@ pub(crate) use given::{entries, exists, metadata, processors, read, var_os};
 pub(crate) use private::others_read_key;
 #[cfg(feature = "intake")]
 pub(crate) use private::{Kept, read_kept};
-pub(crate) use private::{PUBLIC_KEY, PUBLIC_PEM, read_private, write_new};
+pub(crate) use private::{PUBLIC_KEY, PUBLIC_PEM, read_private, remove, write_new};
 pub use random::{Random, SeededRandom, SystemRandom, Uuid};
 pub(crate) use random::{Series, fill};
 pub(crate) use stdio::{Output, to_stderr};

@@ -88,13 +88,18 @@ fn is_public(path: &Path) -> bool {
     read.is_ok() && String::from_utf8_lossy(&start).trim_start().starts_with(PUBLIC_PEM)
 }
 
-/// Writes a new file with these permissions, synced; never over one that is there.
+/// Removes what [`write_new`] made, as far as that can be done.
+pub(crate) fn remove(path: &Path) {
+    let _ = std::fs::remove_file(path);
+}
+
+/// Writes a new file with these permissions, synced, and leaves none where that fails; never over one that is there.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let place = path.display().to_string();
     let result =
         OpenOptions::new().write(true).create_new(true).mode(mode).open(path).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
+            // On a full disk half of it, or nothing, is there: no key, and in the way of the next try.
+            file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| remove(path))
         });
     result.map_err(|e| {
         let what = if e.kind() == std::io::ErrorKind::AlreadyExists {
