@@ -58,6 +58,11 @@ fn read_config(path: Option<PathBuf>, env: &SystemEnv) -> Result<Option<Config>>
     path.map(|path| Config::load(Source::Path(path), env)).transpose()
 }
 
+fn json_line(out: &mut Out, json: &[u8]) -> Result<()> {
+    out.data(json)?;
+    out.data(b"\n")
+}
+
 pub(crate) fn run(command: Command) -> Result<Outcome> {
     let env = SystemEnv::with_program("sinkwell");
     let mut out = Out::new();
@@ -66,7 +71,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
             let config = read_config(check.config, &env)?;
             let checked = telemetry::check(&check.files, config.as_ref(), &env);
             match check.format {
-                Format::Json => out.line(String::from_utf8_lossy(&checked.status))?,
+                Format::Json => json_line(&mut out, &checked.status)?,
                 Format::Text => checked.lines.iter().try_for_each(|line| out.line(line))?,
             }
             checked.good
@@ -78,7 +83,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
                 Error::invalid_argument(format!("the event cannot be read: {e}")).at(name)
             })?;
             let answer = telemetry::explain(&explain.files, config.as_ref(), &event, &env)?;
-            out.line(String::from_utf8_lossy(&answer))?;
+            json_line(&mut out, &answer)?;
             true
         }
     };

@@ -242,3 +242,25 @@ fn explain_refuses_what_is_no_event() {
     let run = place.run(&["policy", "explain", "p.yaml", "--event", "absent.json"]).ends(2);
     assert!(run.err.contains("the event cannot be read") && run.err.contains("absent.json"), "{}", run.err);
 }
+
+#[test]
+fn what_is_json_stays_json_whatever_is_in_it() {
+    let place = Place::new("policy-json");
+    let name = "a\u{202e}b\u{9b}31m";
+    place.write(
+        "odd.yaml",
+        policy(
+            &format!("{name:?}").replace("\\u{202e}", "\\u202e").replace("\\u{9b}", "\\u009b"),
+            THIN,
+            SHAPED,
+        ),
+    );
+    let checked = place.run(&["policy", "check", "--format", "json", "odd.yaml"]).ends(0).json();
+    assert_eq!(text(&checked, "policies.0.policy"), name);
+    place.write(
+        "event.json",
+        format!(r#"{{"type":"tool.invocation","data":{{"tool":"{name}","outcome":"ok"}}}}"#),
+    );
+    let explained = place.run(&["policy", "explain", "odd.yaml", "--event", "event.json"]).ends(0).json();
+    assert_eq!(text(lane(&explained, "any other lane"), "data.tool"), name);
+}
