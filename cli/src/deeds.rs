@@ -7,7 +7,7 @@ use sinkwell::Result;
 use sinkwell::verify::{Options, TrustedKey, Verdict, Verifier};
 
 use crate::Outcome;
-use crate::out::Out;
+use crate::out::{Out, warn};
 use crate::verify::Format;
 
 /// List deeds that were begun and of which nothing says how they ended: what a crash leaves.
@@ -45,9 +45,11 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         Format::Json => out.data((deeds.to_json().to_json() + "\n").as_bytes())?,
     }
     out.flush()?;
-    if report.verdict == Verdict::Findings {
-        crate::out::warn("the input is not sound; see sinkwell verify");
+    match report.verdict {
+        Verdict::Sound | Verdict::Incomplete => {}
+        Verdict::Unchecked => warn("no key was given: anyone could have made this (give --key ID=FILE)"),
+        Verdict::Findings => warn("the input is not sound; see sinkwell verify"),
     }
-    let good = deeds.unfinished.is_empty() && report.verdict != Verdict::Findings;
+    let good = deeds.unfinished.is_empty() && report.verdict <= Verdict::Incomplete;
     Ok(if good { Outcome::Good } else { Outcome::Findings })
 }
