@@ -320,7 +320,12 @@ struct Explain<'a> {
 
 impl<'a> Explain<'a> {
     fn new((other, scope): (&'a Side, Scope), held: &'a Held) -> Self {
-        Self { other, held, lost: other.lost(scope), filtered: held.filtered.values().sum() }
+        Self {
+            other,
+            held,
+            lost: other.lost(scope),
+            filtered: held.filtered.values().copied().fold(0, u64::saturating_add),
+        }
     }
 
     fn of(&mut self, event: &side::Event<'_, '_>, common: Option<&Common>) -> (Only, &'static str) {

@@ -343,7 +343,24 @@ impl fmt::Display for Comparison {
             Verdict::Findings if differ => "the two were not told the same; see below",
             Verdict::Findings => "one of them is not what was sealed, or not all of it; see below",
         };
-        writeln!(f, "{}: {meaning}", self.verdict.name())?;
+        write!(f, "{}: {meaning}", self.verdict.name())?;
+        if self.verdict != Verdict::Findings {
+            let all = |why: Only| -> u64 {
+                let counts =
+                    self.pairs.iter().flat_map(|pair| [&pair.counts.only_in_a, &pair.counts.only_in_b]);
+                counts.map(|counts| counts[why as usize]).sum()
+            };
+            // A cut file is sound as far as it goes: that much is no more than what stands there.
+            match all(Only::NotCovered) {
+                0 => {}
+                n => write!(f, "; only as far as both reach: {} beyond", lie(n))?,
+            }
+            match all(Only::PerhapsFiltered) {
+                0 => {}
+                n => write!(f, "; but for {} that a lane may have filtered", plural(n, "event"))?,
+            }
+        }
+        writeln!(f)?;
         for pair in &self.pairs {
             pair.fmt(f)?;
         }
@@ -394,6 +411,10 @@ impl fmt::Display for Difference {
         }
         writeln!(f, "  {}", Safe(&self.note))
     }
+}
+
+fn lie(n: u64) -> String {
+    format!("{} {}", plural(n, "event"), if n == 1 { "lies" } else { "lie" })
 }
 
 /// A stranger's text, cut to so many bytes.

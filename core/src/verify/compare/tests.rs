@@ -156,6 +156,8 @@ fn what_an_open_or_cut_file_does_not_reach_is_not_covered() {
     let b = lines(2, &["e1", "e2"]);
     let found = compared(&a, &b);
     assert_eq!(kinds(&found), [("not_covered", "e3"), ("not_covered", "e4")]);
+    let first = found.to_string().lines().next().unwrap().to_owned();
+    assert!(first.ends_with("; only as far as both reach: 2 events lie beyond"), "{first}");
     // The end of a rotated set: what stands before it is elsewhere, what is missing in it is missing.
     let mut b = lines(2, &["e1", "e2", "e4"]);
     let rest: Vec<_> = b.closed().text.lines().skip(2).collect();
@@ -311,4 +313,22 @@ fn many_forms_of_one_id_and_many_differences_stay_bounded() {
     assert_eq!(pair.differences.len(), 1001);
     let said = found.to_string();
     assert!(said.contains("… and 2901 more"), "{}", &said[..300]);
+}
+
+#[test]
+fn counts_without_end_have_one() {
+    // As many as no number of 64 bits counts together.
+    let text: String = (0..2049_u64)
+        .map(|n| {
+            let mut stream = [0; 16];
+            stream[8..].copy_from_slice(&n.to_be_bytes());
+            let mut lines =
+                Lines { stream: Uuid(stream), agent: "urn:a", next: 1, prev: None, text: String::new() };
+            lines.own("heartbeat", r#"{"counters":{"filtered":9007199254740991},"heads":[],"lane":"x"}"#);
+            lines.text
+        })
+        .collect();
+    let mut a = lines(1, &["e1"]);
+    let found = compared_as(&a.closed().text, &text, false);
+    assert_eq!(found.pairs[0].counts.only_in_a.iter().sum::<u64>(), 1);
 }
