@@ -120,6 +120,88 @@ fn a_policy_that_names_nothing_that_is_here_is_warned_of_once() {
 }
 
 #[test]
+fn a_policy_whose_target_another_has_is_warned_of_once() {
+    listen();
+    let folder = std::env::temp_dir().join(format!("sinkwell-conflicts-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let policy = |name: &str, created: &str, targets: &str, value: &str| {
+        format!(
+            "apiVersion: sinkwell.dev/v1alpha1\nkind: TelemetryPolicy\nmetadata: {{ name: {name}{created} }}\nspec:\n  targetRefs: [ {targets} ]\n  events: {{ fields: [ {{ key: by, value: {{ literal: {value} }} }} ] }}\n"
+        )
+    };
+    let file = folder.join("conflicts.yaml");
+    let lane = "{ kind: Lane, name: collector }";
+    let older = ", creationTimestamp: 2026-01-01T00:00:00Z";
+    let documents = |winner: &str| {
+        let mut all = vec![
+            policy(winner, older, &format!("{lane}, {{ kind: Emitter }}"), "kept"),
+            policy("a-later", "", lane, "s3cret"),
+            policy(
+                "b-later",
+                "",
+                &format!("{lane}, {{ kind: Emitter }}, {{ kind: Agent, name: a }}"),
+                "s3cret",
+            ),
+        ];
+        // A platform's many: the log does not grow with them.
+        all.extend((0..20).map(|n| policy(&format!("many-{n}"), "", lane, "s3cret")));
+        replace(&file, &all.join("---\n"));
+    };
+    documents("oldest");
+    let text = format!(
+        "agent: {{ id: a }}\ntelemetry: [ {} ]\nlanes: [ {{ id: collector, sink: memory }} ]\n",
+        file.display()
+    );
+    let source = Source::Text { text, name: None, format: Default::default() };
+    let emitter = Emitter::open(Options::new(Config::load(source, &SystemEnv::default()).unwrap())).unwrap();
+    let by = |winner: &str| {
+        assert_eq!(
+            heard(
+                &format!(
+                    "policy a-later has no effect at spec.targetRefs[0]: Lane \"collector\": policy {winner} has this target, as it is older or comes first by name"
+                ),
+                1
+            ),
+            1
+        );
+        let both = format!(
+            "policy b-later has no effect at spec.targetRefs[0]: Lane \"collector\": policy {winner} has this target"
+        );
+        assert_eq!(heard(&both, 1), 1);
+        assert_eq!(
+            heard(
+                &format!(
+                    "{winner} has this target, as it is older or comes first by name; and so with 1 of its other targets"
+                ),
+                1
+            ),
+            1
+        );
+        assert_eq!(
+            heard(&format!("policy {winner} has this target"), 1),
+            16,
+            "a line for each of the first few"
+        );
+    };
+    by("oldest");
+    let more =
+        "6 more policies have no effect at some of their targets, which others have; their status says which";
+    assert_eq!(heard(more, 1), 1);
+    emitter.reload_policies().unwrap();
+    by("oldest");
+    assert_eq!(heard("policy oldest has no effect", 0), 0);
+    // Another one has it now, which is news.
+    documents("aged");
+    emitter.reload_policies().unwrap();
+    by("aged");
+    by("oldest");
+    assert_eq!(heard(more, 1), 1);
+    assert_eq!(heard("s3cret", 0), 0);
+    emitter.shutdown(PATIENCE);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_change_is_in_force_without_a_call_and_a_bad_one_leaves_the_last_good_one() {
     listen();
     let folder = std::env::temp_dir().join(format!("sinkwell-watch-{}", std::process::id()));

@@ -543,6 +543,9 @@ impl Note {
     }
 }
 
+/// How many policies that conflict with others are named in the log, each in a line of its own.
+const CONFLICTS_SAID: usize = 16;
+
 /// What was decided of an event for a lane, step by step.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Decided {
@@ -561,6 +564,7 @@ impl Bound {
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = self.loaded.warnings();
         let mut elsewhere: Vec<(&str, String)> = Vec::new();
+        self.warn_of_conflicts(&mut warnings);
         for (policy, standing) in self.loaded.policies.iter().zip(&self.standing) {
             let name = &policy.name;
             let targets = policy.targets.iter().zip(standing);
@@ -605,6 +609,40 @@ impl Bound {
             }
         }
         warnings
+    }
+
+    /// Which policies others keep from targets of theirs: a line for each, as each asked for something that does not happen here;
+    /// beyond the first few one for all.
+    fn warn_of_conflicts(&self, warnings: &mut Vec<String>) {
+        let mut more = 0_usize;
+        let mut said = 0_usize;
+        for (policy, standing) in self.loaded.policies.iter().zip(&self.standing) {
+            let targets = policy.targets.iter().zip(standing);
+            let mut lost = targets.filter_map(|(target, standing)| match standing {
+                Standing::Conflicted(winner) => Some((target, &self.policy(*winner).name)),
+                _ => None,
+            });
+            let Some((target, winner)) = lost.next() else { continue };
+            if said == CONFLICTS_SAID {
+                more += 1;
+                continue;
+            }
+            said += 1;
+            let (name, field, kind) = (&policy.name, &target.field, target.kind.name());
+            let text = target.name.as_ref().map_or_else(String::new, |name| format!(" {name:?}"));
+            let others = match lost.count() {
+                0 => String::new(),
+                more => format!("; and so with {more} of its other targets"),
+            };
+            warnings.push(format!(
+                "policy {name} has no effect at {field}: {kind}{text}: policy {winner} has this target, as it is older or comes first by name{others}"
+            ));
+        }
+        if more > 0 {
+            warnings.push(format!(
+                "{more} more policies have no effect at some of their targets, which others have; their status says which"
+            ));
+        }
     }
 
     pub(super) fn policy(&self, at: u16) -> &Policy {
