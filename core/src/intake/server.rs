@@ -43,6 +43,8 @@ use crate::sinks::stream::proto::{HEADER, Messages, PATH, Status, frame, read_ba
 const AHEAD: usize = 16;
 /// How long a peer may take to say hello.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long another may have the folder of a socket to itself.
+const ALONE: Duration = Duration::from_secs(5);
 /// How long one may take after that to have a stream that is let in.
 #[cfg(not(test))]
 const LET_IN: Duration = Duration::from_secs(30);
@@ -97,7 +99,7 @@ impl Server {
         let (listener, address, socket) = match options.listen.strip_prefix("unix:") {
             Some(path) => {
                 let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
-                let listener = bind(&path).map_err(cannot)?;
+                let listener = bind(&path, ALONE).map_err(cannot)?;
                 listener.set_nonblocking(true).map_err(cannot)?;
                 (Listener::Unix(listener), options.listen.clone(), Some(path))
             }
@@ -162,11 +164,21 @@ impl Drop for Server {
 
 /// Listens on a socket in the file system. Where an intake was killed its socket is still there, and nobody listens: then this
 /// takes its place. Under a lock on the folder, so that of two that start at once the second does not take the first's away.
-fn bind(path: &Path) -> std::io::Result<UnixListener> {
+/// The lock is held for a moment only; who holds it longer is no intake, and is named.
+pub(super) fn bind(path: &Path, limit: Duration) -> std::io::Result<UnixListener> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let alone = rustix::fs::open(folder, flags, Mode::empty())?;
-    rustix::fs::flock(&alone, FlockOperation::LockExclusive)?;
+    let watch = crate::seam::Stopwatch::start();
+    while let Err(e) = rustix::fs::flock(&alone, FlockOperation::NonBlockingLockExclusive) {
+        let left = watch.left(limit);
+        match e {
+            Errno::INTR => {}
+            Errno::WOULDBLOCK if !left.is_zero() => crate::seam::pause(left.min(Duration::from_millis(5))),
+            Errno::WOULDBLOCK => return Err(held(folder, &rustix::fs::fstat(&alone)?)),
+            other => return Err(other.into()),
+        }
+    }
     let taken = match UnixListener::bind(path) {
         Err(e) if e.kind() == ErrorKind::AddrInUse => e,
         bound => return bound,
@@ -179,6 +191,35 @@ fn bind(path: &Path) -> std::io::Result<UnixListener> {
     }
     crate::seam::RealFs.remove_file(path)?;
     UnixListener::bind(path)
+}
+
+/// Says who holds the lock on a folder: by number, where the system tells that.
+fn held(folder: &Path, of: &rustix::fs::Stat) -> std::io::Error {
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    let who = match holder(&locks, of) {
+        Some(pid) => format!("process {pid} holds"),
+        None => "another process holds".to_owned(),
+    };
+    let folder = folder.display();
+    std::io::Error::new(
+        ErrorKind::WouldBlock,
+        format!(
+            "{who} a lock (flock) on the folder {folder}, in which only one intake may start at a time; end that process, or put the socket \
+             into a folder to which nobody else has access"
+        ),
+    )
+}
+
+/// Which process has a file locked by `flock`, from the text of `/proc/locks`. One of another namespace is 0 there.
+fn holder(locks: &str, of: &rustix::fs::Stat) -> Option<u32> {
+    let (major, minor) = (rustix::fs::major(of.st_dev), rustix::fs::minor(of.st_dev));
+    let file = format!("{major:02x}:{minor:02x}:{}", of.st_ino);
+    locks.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        // Then come whether it is mandatory, and how it is held; one that waits has an arrow here.
+        let (kind, pid, locked) = (words.next()?, words.nth(2)?, words.next()?);
+        (kind == "FLOCK" && locked == file).then(|| pid.parse().ok().filter(|pid| *pid > 0))?
+    })
 }
 
 /// Whether a process listens to a socket. One that is not taking connections any more does, and is not waited for.

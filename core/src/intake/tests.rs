@@ -56,6 +56,33 @@ fn got(dir: &TempDir) -> Vec<String> {
 }
 
 #[test]
+fn who_holds_the_lock_on_a_sockets_folder_is_waited_for_so_long_and_named() {
+    let dir = TempDir::new();
+    let path = dir.path().join("intake.sock");
+    let bind = |limit| server::bind(&path, limit);
+    let stranger = fs::File::open(dir.path()).unwrap();
+    stranger.lock_shared().unwrap();
+    let refused = bind(Duration::from_millis(20)).unwrap_err().to_string();
+    assert!(
+        refused.contains("a lock (flock) on the folder ") && refused.contains("put the socket"),
+        "{refused}"
+    );
+    assert!(refused.contains(&dir.path().display().to_string()), "{refused}");
+    // Some file systems have another number there than `stat` says, so that nobody is found.
+    let ours = format!("process {} holds", std::process::id());
+    assert!(refused.starts_with(&ours) || refused.starts_with("another process holds"), "{refused}");
+    assert!(!path.exists());
+    // Who gives it back in time stops nobody.
+    let waits = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| bind(Duration::from_secs(60)));
+        drop(stranger);
+        waits.join().unwrap()
+    });
+    drop(waits.unwrap());
+    assert!(path.exists());
+}
+
+#[test]
 fn tls_with_client_certificates_lets_in_who_has_one() {
     let dir = TempDir::new();
     let path = |name: &str| dir.path().join(name);
