@@ -215,3 +215,29 @@ fn every_fault_that_the_page_of_the_intake_lists_has_its_test() {
         names.iter().filter(|name| !all.contains(&format!("#[test]\nfn {name}()"))).collect();
     assert!(names.len() > 20 && missing.is_empty(), "{missing:?}");
 }
+
+/// The unit of the page of the intake, as systemd reads it where there is one; and with a pause between its starts that keeps
+/// them below the five in ten seconds after which systemd gives a service up (`DefaultStartLimitBurst=`).
+#[test]
+fn the_unit_of_the_page_of_the_intake_is_one_that_goes_on_starting() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/INTAKE.md")).unwrap();
+    let (_, unit) = page.split_once("```ini\n").unwrap();
+    let (unit, _) = unit.split_once("```").unwrap();
+    let says = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    assert_eq!(says("Restart"), Some("always"));
+    let pause: u64 = says("RestartSec").expect("a pause").parse().unwrap();
+    assert!(pause * 5 > 10);
+    // What it comes after it must also ask for.
+    assert_eq!(says("Wants"), says("After"));
+    let folder = std::env::temp_dir().join(format!("sinkwell-unit-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("sinkwell-intake.service");
+    // A program that is there.
+    std::fs::write(&file, unit.replace("/usr/local/bin/sinkwell", "/bin/sh")).unwrap();
+    if let Ok(verified) = std::process::Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+        let said = String::from_utf8_lossy(&verified.stderr);
+        assert!(verified.status.success() && !said.contains("sinkwell-intake"), "{said}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
