@@ -88,6 +88,10 @@ func put(emitter *Emitter) {
 // closed first, within the context's deadline (5 s where it has none), as both may write to one file; what is emitted through
 // the default emitter while that one ends is refused as ErrClosed, at once. After Close the next use opens it again, from what
 // was said last. What cannot be opened leaves what was said before. Not for the inside of a sink, a signer or a logger.
+//
+// While it opens, what other goroutines emit through the default emitter waits, as far as their contexts let it. So the
+// program's own code that runs for the opening (a sink's Name and Classes, a MarshalJSON in config) must not wait for a goroutine
+// that emits, unless that one's context has a deadline.
 func Configure(ctx context.Context, config any, options ...Option) (*Emitter, error) {
 	if isInside(ctx) {
 		return nil, &Error{Kind: InvalidArgument, Message: "Configure cannot be called from inside a sink, a signer or a logger"}

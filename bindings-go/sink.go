@@ -48,6 +48,9 @@ type SinkHealth struct {
 // other, in the stream's order; the context ends with the lane's timeout. nil acknowledges the event; an error
 // that is Rejected refuses it for good, one that is Uncertain says that nobody will know; any other is tried again.
 // What it does wrong (an error, a panic, a hang) stays in its lane. What it emits with that context never waits.
+//
+// Name and Classes are asked while an emitter opens, which goes on when they return. Where that is the default emitter, an Emit
+// of theirs is ErrClosed at once, but one of another goroutine waits for the opening: they must not wait for such a goroutine.
 type GovernanceEventSink interface {
 	Name() string
 	Classes() map[SinkClass]struct{}

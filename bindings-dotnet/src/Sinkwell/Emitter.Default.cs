@@ -65,6 +65,11 @@ public sealed partial class Emitter
     /// first, within five seconds, as both may write to one file; events of the default emitter are refused as closed while it
     /// ends. What cannot be opened leaves what was said before.
     /// </summary>
+    /// <remarks>
+    /// While it opens, other threads that use the default emitter wait. So the program's own code that runs for the opening (a
+    /// sink's name and classes, a getter that is read as configuration) must not wait for another thread that emits: that would
+    /// never end.
+    /// </remarks>
     /// <param name="path">The file; relative paths in it are its folder's.</param>
     /// <param name="options">Sinks of your own, and the like.</param>
     /// <exception cref="InvalidConfigException">The document cannot be used.</exception>

@@ -28,6 +28,11 @@ public sealed record SinkHealth(bool Healthy, string? Detail = null);
 public interface IGovernanceEventSink
 {
     /// <summary>What it is called: its lane's id, unless a lane names another.</summary>
+    /// <remarks>
+    /// It is asked while an emitter opens, as <see cref="Classes"/> is, and the opening goes on when it answers. Where that is
+    /// the default emitter, an event that it emits itself is refused as closed at once, but another thread that uses the default
+    /// emitter waits for the opening: it must not wait for such a thread.
+    /// </remarks>
     string Name { get; }
 
     /// <summary>What it is for.</summary>
