@@ -1,5 +1,6 @@
 //! The short way: an event from single values, through the process's default emitter.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,10 +33,19 @@ use crate::seam::SystemEnv;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Event<'a> {
-    input: EventInput<'a>,
+    event_type: &'a str,
+    /// What is not its type and its data, once something is said: each call moves the builder, which is small for that.
+    rest: Option<Box<EventInput<'a>>>,
     data: Members<'a>,
+}
+
+impl std::fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let nothing = EventInput::new(self.event_type);
+        let input = self.rest.as_deref().unwrap_or(&nothing);
+        f.debug_struct("Event").field("input", input).field("data", &self.data).finish()
+    }
 }
 
 #[derive(Default)]
@@ -43,14 +53,14 @@ struct Members<'a> {
     /// What goes before the others: any value of the host's.
     #[cfg(feature = "serde")]
     serialized: Option<&'a dyn crate::json::Members>,
-    one_by_one: Vec<(String, Value)>,
+    one_by_one: Kept,
     of: std::marker::PhantomData<&'a ()>,
 }
 
 impl std::fmt::Debug for Members<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Never the values: they are the host's, and a debug print ends up in logs.
-        write!(f, "{} members", self.one_by_one.len())?;
+        write!(f, "{} members", self.one_by_one.0.as_ref().map_or(0, |written| written.given))?;
         #[cfg(feature = "serde")]
         if self.serialized.is_some() {
             f.write_str(" and a value")?;
@@ -60,17 +70,130 @@ impl std::fmt::Debug for Members<'_> {
 }
 
 impl Members<'_> {
+    /// The object as it was written member by member, if it has nothing else.
+    fn alone(&mut self) -> Result<Option<&ObjectWriter>, JsonError> {
+        #[cfg(feature = "serde")]
+        if self.serialized.is_some() {
+            return Ok(None);
+        }
+        self.one_by_one.0.as_mut().map_or(Ok(None), |written| written.end())
+    }
+
     fn write(&self, writer: &mut ObjectWriter) -> Result<(), JsonError> {
         writer.begin_object()?;
         #[cfg(feature = "serde")]
         if let Some(value) = self.serialized {
             value.write_members(writer)?;
         }
-        for (key, value) in &self.one_by_one {
-            writer.key(key)?;
-            value.write_into(writer)?;
+        if let Some(written) = &self.one_by_one.0 {
+            written.write_into(writer)?;
         }
         writer.end_object()
+    }
+}
+
+/// Members that were given one by one, each written when it came: nobody has to own its key and its text until `emit`.
+#[derive(Default)]
+struct Written {
+    /// An object that is still open.
+    writer: ObjectWriter,
+    /// How many members were given.
+    given: usize,
+    /// Lists and objects, and of which member each is the value; the writer has `null` there. Only the emitter knows how deep
+    /// they may nest.
+    nested: Vec<(usize, Value)>,
+    /// What the writer refused; how many members it has before that.
+    refused: Option<(usize, JsonError)>,
+}
+
+impl Written {
+    fn begin(&mut self) {
+        self.writer.reset(1);
+        self.given = 0;
+        self.nested.clear();
+        // One object may always be open.
+        self.refused = self.writer.begin_object().err().map(|e| (0, e));
+    }
+
+    fn put(&mut self, key: &str, value: Value) {
+        let at = self.given;
+        self.given += 1;
+        // What is refused first is what `emit` says.
+        if self.refused.is_none()
+            && let Err(e) = self.write(key, value, at)
+        {
+            self.refused = Some((at, e));
+        }
+    }
+
+    fn write(&mut self, key: &str, value: Value, at: usize) -> Result<(), JsonError> {
+        value.write_member(key, &mut self.writer)?;
+        if matches!(value, Value::Array(_) | Value::Object(_)) {
+            self.nested.push((at, value));
+        }
+        Ok(())
+    }
+
+    /// Ends the object, unless values are left that it does not have.
+    fn end(&mut self) -> Result<Option<&ObjectWriter>, JsonError> {
+        if !self.nested.is_empty() {
+            return Ok(None);
+        }
+        if let Some((_, e)) = self.refused.take() {
+            return Err(e);
+        }
+        self.writer.end_object()?;
+        Ok(Some(&self.writer))
+    }
+
+    /// Writes the members into an object that is open, with all values.
+    fn write_into(&self, writer: &mut ObjectWriter) -> Result<(), JsonError> {
+        let mut nested = self.nested.iter().peekable();
+        let whole = self.refused.as_ref().map_or(self.given, |(whole, _)| *whole);
+        for (at, (key, value, escaped)) in self.writer.written().take(whole).enumerate() {
+            writer.key(key)?;
+            match nested.next_if(|(of, _)| *of == at) {
+                Some((_, value)) => value.write_into(writer)?,
+                None => writer.ready(value, escaped)?,
+            }
+        }
+        self.refused.as_ref().map_or(Ok(()), |(_, e)| Err(e.clone()))
+    }
+}
+
+/// How many bytes of an event's members a thread keeps room for: a large event must not hold memory for ever.
+const ROOM: usize = 64 << 10;
+
+thread_local! {
+    /// What the last event of this thread was built in: its buffers have grown to what events here need.
+    static SPARE: Cell<Option<Box<Written>>> = const { Cell::new(None) };
+}
+
+/// What is written, once something is; its room goes back to the thread.
+#[derive(Default)]
+struct Kept(Option<Box<Written>>);
+
+impl Kept {
+    #[inline]
+    fn get(&mut self) -> &mut Written {
+        self.0.get_or_insert_with(|| {
+            // While a thread ends nothing is kept any more.
+            let mut written = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+            written.begin();
+            written
+        })
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(mut written) = self.0.take() {
+            written.nested.clear();
+            written.refused = None;
+            if written.writer.room() <= ROOM {
+                _ = SPARE.try_with(|spare| spare.set(Some(written)));
+            }
+        }
     }
 }
 
@@ -78,7 +201,7 @@ impl<'a> Event<'a> {
     /// A built-in type, or any reverse-DNS type of the host's own.
     #[must_use]
     pub fn new(event_type: &'a str) -> Self {
-        Self { input: EventInput::new(event_type), data: Members::default() }
+        Self { event_type, rest: None, data: Members::default() }
     }
 
     /// Adds a member to its data: a text, a number, a boolean, a [`Value`], and lists and options of these; nothing is `null`. A
@@ -104,8 +227,9 @@ impl<'a> Event<'a> {
     /// # }
     /// ```
     #[must_use]
-    pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.data.one_by_one.push((key.into(), value.into()));
+    #[inline]
+    pub fn with(mut self, key: impl AsRef<str>, value: impl Into<Value>) -> Self {
+        self.data.one_by_one.get().put(key.as_ref(), value.into());
         self
     }
 
@@ -151,42 +275,42 @@ impl<'a> Event<'a> {
     /// What it is about.
     #[must_use]
     pub fn subject(mut self, subject: &'a str) -> Self {
-        self.input.subject = Some(subject);
+        self.rest().subject = Some(subject);
         self
     }
 
     /// The agent run.
     #[must_use]
     pub fn run(mut self, run: &'a str) -> Self {
-        self.input.run = Some(run);
+        self.rest().run = Some(run);
         self
     }
 
     /// The turn in the run.
     #[must_use]
     pub fn turn(mut self, turn: &'a str) -> Self {
-        self.input.turn = Some(turn);
+        self.rest().turn = Some(turn);
         self
     }
 
     /// The attempt in the turn.
     #[must_use]
     pub fn attempt(mut self, attempt: &'a str) -> Self {
-        self.input.attempt = Some(attempt);
+        self.rest().attempt = Some(attempt);
         self
     }
 
     /// The id of the event that caused this one.
     #[must_use]
     pub fn causation(mut self, id: &'a str) -> Self {
-        self.input.causation = Some(id);
+        self.rest().causation = Some(id);
         self
     }
 
     /// The id of the whole conversation.
     #[must_use]
     pub fn correlation(mut self, id: &'a str) -> Self {
-        self.input.correlation = Some(id);
+        self.rest().correlation = Some(id);
         self
     }
 
@@ -194,7 +318,7 @@ impl<'a> Event<'a> {
     /// else none.
     #[must_use]
     pub fn trace(mut self, trace: Trace<'a>) -> Self {
-        self.input.trace = Some(trace);
+        self.rest().trace = Some(trace);
         self
     }
 
@@ -216,14 +340,14 @@ impl<'a> Event<'a> {
     /// ```
     #[must_use]
     pub fn content(mut self, part: Part) -> Self {
-        self.input.content.push(part);
+        self.rest().content.push(part);
         self
     }
 
     /// `trace` … `fatal`; default by type.
     #[must_use]
     pub fn severity(mut self, severity: &'a str) -> Self {
-        self.input.severity = Some(severity);
+        self.rest().severity = Some(severity);
         self
     }
 
@@ -233,9 +357,13 @@ impl<'a> Event<'a> {
     /// As [`Emitter::emit`].
     pub fn emit_to(self, emitter: &Emitter) -> Result<Receipt> {
         let here = self.here();
+        let (mut data, input) = self.parts();
+        if let Some(writer) = data.alone().map_err(|e| invalid_data(&e))? {
+            return emitter.emit(whole(input, writer, here.as_ref()));
+        }
         with_writer(emitter.depth_limit(), |writer| {
-            self.data.write(writer).map_err(|e| invalid_data(&e))?;
-            emitter.emit(whole(self.input, writer, here.as_ref()))
+            data.write(writer).map_err(|e| invalid_data(&e))?;
+            emitter.emit(whole(input, writer, here.as_ref()))
         })
     }
 
@@ -292,21 +420,34 @@ impl<'a> Event<'a> {
 
     /// The trace context of the calling code, where the event names none.
     fn here(&self) -> Option<Active> {
-        if self.input.trace.is_none() { active() } else { None }
+        if self.rest.as_ref().is_none_or(|rest| rest.trace.is_none()) { active() } else { None }
+    }
+
+    fn rest(&mut self) -> &mut EventInput<'a> {
+        let event_type = self.event_type;
+        self.rest.get_or_insert_with(|| Box::new(EventInput::new(event_type)))
     }
 
     /// Its data, and all else.
+    fn parts(self) -> (Members<'a>, EventInput<'a>) {
+        let Self { event_type, rest, data } = self;
+        (data, rest.map_or_else(|| EventInput::new(event_type), |rest| *rest))
+    }
+
+    /// Its data, written, and all else.
     fn written(self, emitter: &Emitter) -> Result<(ObjectWriter, EventInput<'a>)> {
+        let (data, input) = self.parts();
         let mut writer = ObjectWriter::with_depth(emitter.depth_limit());
-        self.data.write(&mut writer).map_err(|e| invalid_data(&e))?;
-        Ok((writer, self.input))
+        data.write(&mut writer).map_err(|e| invalid_data(&e))?;
+        Ok((writer, input))
     }
 }
 
 /// An event with its data, and with the trace context of the calling code where it names none.
-fn whole<'e>(input: EventInput<'e>, data: &'e ObjectWriter, here: Option<&'e Active>) -> EventInput<'e> {
-    let trace = input.trace.or_else(|| here.map(Active::trace));
-    EventInput { data: Data::Object(data), trace, ..input }
+fn whole<'e>(mut input: EventInput<'e>, data: &'e ObjectWriter, here: Option<&'e Active>) -> EventInput<'e> {
+    input.data = Data::Object(data);
+    input.trace = input.trace.or_else(|| here.map(Active::trace));
+    input
 }
 
 /// Opens the process's default emitter with what the program gives, instead of from the environment: before its first event. After

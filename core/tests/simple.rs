@@ -5,18 +5,22 @@ use std::time::{Duration, Instant};
 
 use sinkwell::config::{Config, Source};
 use sinkwell::content::Part;
-use sinkwell::event::Trace;
-use sinkwell::json::Value;
+use sinkwell::event::{Data, Trace};
+use sinkwell::json::{ObjectWriter, Value};
 use sinkwell::memory::MemorySink;
 use sinkwell::seam::SystemEnv;
 use sinkwell::sink::{Answers, Envelope, Sink};
-use sinkwell::{Emitter, ErrorKind, Event, HostSink, Options, SignedGovernanceEvent, emit};
+use sinkwell::{Emitter, ErrorKind, Event, EventInput, HostSink, Options, SignedGovernanceEvent, emit};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn options() -> (Options, MemorySink) {
+    options_with("")
+}
+
+fn options_with(more: &str) -> (Options, MemorySink) {
     let lane = r#"{"id":"out","sink":{"host":"kept"}}"#;
-    let document = format!(r#"{{"agent":{{"id":"a"}},"heartbeat":"off","lanes":[{lane}]}}"#);
+    let document = format!(r#"{{"agent":{{"id":"a"}},"heartbeat":"off","lanes":[{lane}]{more}}}"#);
     let config = Config::load(Source::Mapping(document), &SystemEnv::default()).unwrap();
     let kept = MemorySink::default();
     let sink = kept.clone();
@@ -27,6 +31,11 @@ fn options() -> (Options, MemorySink) {
 
 fn emitter() -> (Emitter, MemorySink) {
     let (options, kept) = options();
+    (Emitter::open(options).unwrap(), kept)
+}
+
+fn emitter_with(more: &str) -> (Emitter, MemorySink) {
+    let (options, kept) = options_with(more);
     (Emitter::open(options).unwrap(), kept)
 }
 
@@ -197,4 +206,124 @@ fn emit_closed() -> bool {
     let start = Instant::now();
     let refused = emit(Event::new("com.example.n"));
     refused.is_err_and(|e| e.kind() == ErrorKind::Closed) && start.elapsed() < Duration::from_secs(5)
+}
+
+#[test]
+fn what_an_event_cannot_carry_is_refused_by_the_path_that_came_first() {
+    let (emitter, kept) = emitter_with(r#","limits":{"depth":2}"#);
+    let refused = |event: Event<'_>| {
+        let refused = event.emit_to(&emitter).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidEvent, "{refused}");
+        refused.place().unwrap_or_default().to_owned()
+    };
+    let event = || Event::new("com.example.n").with("a", 1);
+    let deep = || vec![vec![1]];
+    // How deep values may nest is the emitter's to say.
+    assert_eq!(refused(event().with("deep", deep()).with("b", f64::NAN)), "data.deep[0]");
+    assert_eq!(refused(event().with("b", f64::NAN).with("deep", deep())), "data.b");
+    assert_eq!(refused(event().with("list", vec![0.5, f64::NAN]).with("a", 1)), "data.list[1]");
+    let object = Value::Object(vec![("x".to_owned(), 1.into()), ("x".to_owned(), 2.into())]);
+    assert_eq!(refused(event().with("object", object)), "data.object.x");
+    // A key that is there twice, next to the other and not, beside lists and not.
+    assert_eq!(refused(event().with("a", 1)), "data.a");
+    assert_eq!(refused(event().with("a", vec![1])), "data.a");
+    assert_eq!(refused(Event::new("com.example.n").with("b", 1).with("a", 1).with("b", 2)), "data.b");
+    assert_eq!(refused(Event::new("com.example.n").with("b", [1]).with("a", 1).with("b", 2)), "data.b");
+    // What comes later changes nothing.
+    assert_eq!(refused(event().with("b", 1_u64 << 60).with("c", 1).with("d", [1])), "data.b");
+    let act = event().with("b", f64::NAN).deed_on(&emitter, |_| Ok::<_, std::io::Error>(()));
+    assert!(matches!(act, Err(sinkwell::deed::DeedError::Refused(e)) if e.place() == Some("data.b")));
+    emitter.shutdown(LIMIT);
+    assert!(events(&kept).is_empty());
+}
+
+#[test]
+fn members_are_those_of_an_object_that_is_written_by_hand() {
+    let (emitter, kept) = emitter();
+    let mut writer = ObjectWriter::new();
+    let write = |writer: &mut ObjectWriter| {
+        writer.begin_object()?;
+        for (key, text) in [("z", "\"quoted\"\n"), ("ключ", "значение"), ("\u{e000}", ""), ("\u{10000}", "x")]
+        {
+            writer.key(key)?;
+            writer.string(text)?;
+        }
+        writer.key("list")?;
+        writer.begin_array()?;
+        writer.string("a\\b")?;
+        writer.end_array()?;
+        writer.key("float")?;
+        writer.float(1e-7)?;
+        writer.end_object()
+    };
+    write(&mut writer).unwrap();
+    emitter.emit(EventInput { data: Data::Object(&writer), ..EventInput::new("com.example.n") }).unwrap();
+    let event = |list: bool| {
+        // Neither a key nor a text has to live as long as the event.
+        let (z, key) = (String::from("z"), String::from("ключ"));
+        let event = Event::new("com.example.n").with(&z, "\"quoted\"\n").with(key.as_str(), "значение");
+        let event = event.with(std::borrow::Cow::Borrowed("\u{e000}"), "").with("\u{10000}".to_owned(), "x");
+        let event = if list { event.with("list", vec!["a\\b"]) } else { event };
+        event.with("float", 1e-7)
+    };
+    event(true).emit_to(&emitter).unwrap();
+    // Several may be built at once, on a thread and on others; one that is dropped is nothing.
+    let (first, dropped, second) = (event(false), event(true), event(true));
+    drop(dropped);
+    second.emit_to(&emitter).unwrap();
+    first.with("list", vec!["a\\b"]).emit_to(&emitter).unwrap();
+    Event::new("com.example.none").emit_to(&emitter).unwrap();
+    emitter.shutdown(LIMIT);
+    let events = events(&kept);
+    let data: Vec<String> = events.iter().map(|event| event.data().to_json()).collect();
+    assert_eq!(
+        data[0],
+        "{\"float\":1e-7,\"list\":[\"a\\\\b\"],\"z\":\"\\\"quoted\\\"\\n\",\"ключ\":\"значение\",\"\u{10000}\":\"x\",\"\u{e000}\":\"\"}"
+    );
+    assert_eq!(data[1..4], [data[0].clone(), data[0].clone(), data[0].clone()]);
+    assert_eq!(data[4..], ["{}"]);
+}
+
+/// Building an event takes no memory that one written by hand does not take, but for the texts that its values are made of.
+#[test]
+fn the_builder_owns_no_key() {
+    const KEYS: [&str; 6] = ["a.key", "b.key", "c.key", "d.key", "e.key", "f.key"];
+    let (options, _kept) = options();
+    // What is left of an emit when no lane is on: the event and its receipt are made.
+    let config = Config { disabled: true, ..options.config.clone() };
+    let emitter = Emitter::open(Options { config, ..options }).unwrap();
+    let mut writer = ObjectWriter::new();
+    writer.begin_object().unwrap();
+    for key in KEYS {
+        writer.key(key).unwrap();
+        writer.string("text").unwrap();
+    }
+    writer.key("n").unwrap();
+    writer.int(1).unwrap();
+    writer.end_object().unwrap();
+    let by_hand = || {
+        let input = EventInput { data: Data::Object(&writer), ..EventInput::new("com.example.n") };
+        drop(emitter.emit(input).unwrap());
+    };
+    let built = || {
+        let event = KEYS.iter().fold(Event::new("com.example.n"), |event, key| event.with(key, "text"));
+        drop(event.with("n", 1).emit_to(&emitter).unwrap());
+    };
+    // The first time, buffers that the thread keeps grow.
+    by_hand();
+    built();
+    let counted = |emit: &dyn Fn()| allocation_counter::measure(emit).count_total;
+    assert_eq!(counted(&built), counted(&by_hand) + KEYS.len() as u64);
+    assert!(size_of::<Event<'_>>() <= 64, "each call moves it");
+}
+
+/// Without data of a `Serialize`, which may be of a thread alone, an event goes to other threads.
+#[cfg(not(feature = "serde"))]
+#[test]
+fn an_event_goes_to_another_thread() {
+    let (emitter, kept) = emitter();
+    let event = Event::new("com.example.n").with("n", 1).with("list", [1]);
+    std::thread::scope(|scope| drop(scope.spawn(|| event.with("m", 2).emit_to(&emitter).unwrap())));
+    emitter.shutdown(LIMIT);
+    assert_eq!(events(&kept)[0].data().to_json(), r#"{"list":[1],"m":2,"n":1}"#);
 }

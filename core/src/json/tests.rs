@@ -242,3 +242,28 @@ fn numbers_with_few_decimals_are_written_as_all_are() {
         .into_iter()
         .for_each(check);
 }
+
+#[test]
+fn what_another_writer_wrote_is_taken_over_with_what_is_known_of_it() {
+    let write = |writer: &mut ObjectWriter| {
+        writer.begin_object()?;
+        for (key, text) in [("z", "plain"), ("a", "\"quoted\""), ("m", "x")] {
+            writer.key(key)?;
+            writer.string(text)?;
+        }
+        Ok::<_, JsonError>(())
+    };
+    let (mut first, mut second) = (ObjectWriter::new(), ObjectWriter::new());
+    write(&mut first).unwrap();
+    second.begin_object().unwrap();
+    for (key, value, escaped) in first.written() {
+        second.key(key).unwrap();
+        second.ready(value, escaped).unwrap();
+    }
+    first.end_object().unwrap();
+    second.end_object().unwrap();
+    let (first, second) = (first.finish().unwrap(), second.finish().unwrap());
+    assert_eq!(second.bytes(), first.bytes());
+    assert!(second.values().eq(first.values()));
+    assert_eq!(second.values().map(|(_, escaped)| escaped).collect::<Vec<_>>(), [true, false, false]);
+}

@@ -180,6 +180,36 @@ impl Value {
         }
     }
 
+    /// Writes this value as a member of the object that is open in a writer; where it is a list or an object, `null` in its place.
+    ///
+    /// # Errors
+    /// As [`write_into`](Self::write_into); or the key is there already.
+    pub(crate) fn write_member(&self, key: &str, w: &mut ObjectWriter) -> Result<(), JsonError> {
+        match self {
+            Self::String(s) => w.member(key, |out| {
+                let start = out.len();
+                write_string(out, s);
+                Ok(out.len() - start != s.len() + 2)
+            }),
+            Self::Int(i) => w.member(key, |out| {
+                number::write_i64(out, number::safe(i128::from(*i))?);
+                Ok(false)
+            }),
+            Self::Float(f) => w.member(key, |out| number::write_safe_f64(out, *f).map(|()| false)),
+            _ => {
+                let text: &[u8] = match self {
+                    Self::Bool(true) => b"true",
+                    Self::Bool(false) => b"false",
+                    _ => b"null",
+                };
+                w.member(key, |out| {
+                    out.extend_from_slice(text);
+                    Ok(false)
+                })
+            }
+        }
+    }
+
     /// Walks this value into a writer, as a member's value or an array's item.
     ///
     /// # Errors

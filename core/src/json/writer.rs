@@ -246,6 +246,19 @@ impl ObjectWriter {
         }
     }
 
+    /// The members of the outermost object, as they come, while no other is open: decoded key, canonical bytes of the value, and
+    /// whether that, if it is a string, has escapes.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (&str, &[u8], bool)> {
+        let part = |m: &Member| (&self.keys[m.key.clone()], &self.buf[m.value_at..m.whole.end], m.escaped);
+        self.members.iter().map(part)
+    }
+
+    /// How many bytes its buffers have room for.
+    pub(crate) fn room(&self) -> usize {
+        let members = self.members.capacity() * size_of::<Member>();
+        self.buf.capacity() + self.keys.capacity() + self.scratch.capacity() + members
+    }
+
     /// The path of the value being written, as `a.b[3]`; empty for the object itself.
     #[must_use]
     pub fn path(&self) -> String {
@@ -569,6 +582,38 @@ impl ObjectWriter {
             return e;
         }
         JsonError::new(message).in_path(self.path())
+    }
+
+    /// Writes a member whose value is neither an object nor a list: what its key and that value by themselves do, looked at once.
+    /// `value` appends it, and says whether it has escapes.
+    #[inline]
+    pub(super) fn member(
+        &mut self,
+        key: &str,
+        value: impl FnOnce(&mut Vec<u8>) -> Result<bool, JsonError>,
+    ) -> Result<(), JsonError> {
+        self.key(key)?;
+        let escaped = match value(&mut self.buf) {
+            Ok(escaped) => escaped,
+            Err(e) => return self.located(Err(e)),
+        };
+        if let Some(frame) = self.frames.last_mut() {
+            frame.pending_key = false;
+        }
+        if let Some(member) = self.members.last_mut() {
+            member.whole.end = self.buf.len();
+            member.escaped = escaped;
+        }
+        Ok(())
+    }
+
+    /// Writes a value that another writer wrote, of which [`written`](Self::written) says whether it has escapes.
+    pub(crate) fn ready(&mut self, value: &[u8], escaped: bool) -> Result<(), JsonError> {
+        self.literal(value)?;
+        if let Some(member) = self.members.last_mut() {
+            member.escaped = escaped;
+        }
+        Ok(())
     }
 
     fn literal(&mut self, text: &[u8]) -> Result<(), JsonError> {
