@@ -33,7 +33,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
 use super::writer::{Door, Job};
 use super::{Limits, Options, tls};
 use crate::error::{Error, Result};
-use crate::seam::Fs as _;
+use crate::seam::{Env as _, Fs as _};
 use crate::secret::Secret;
 use crate::sinks::stream::compact::{self, Bounds, Defect, Rebuilt, VERSION};
 use crate::sinks::stream::datadog::{self, LAYOUTS};
@@ -195,8 +195,8 @@ pub(super) fn bind(path: &Path, limit: Duration) -> std::io::Result<UnixListener
 
 /// Says who holds the lock on a folder: by number, where the system tells that.
 fn held(folder: &Path, of: &rustix::fs::Stat) -> std::io::Error {
-    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    let who = match holder(&locks, of) {
+    let locks = crate::seam::SystemEnv::default().read(Path::new("/proc/locks")).unwrap_or_default();
+    let who = match holder(&String::from_utf8_lossy(&locks), of) {
         Some(pid) => format!("process {pid} holds"),
         None => "another process holds".to_owned(),
     };
