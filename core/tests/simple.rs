@@ -262,7 +262,8 @@ fn members_are_those_of_an_object_that_is_written_by_hand() {
         // Neither a key nor a text has to live as long as the event.
         let (z, key) = (String::from("z"), String::from("ключ"));
         let event = Event::new("com.example.n").with(&z, "\"quoted\"\n").with(key.as_str(), "значение");
-        let event = event.with(std::borrow::Cow::Borrowed("\u{e000}"), "").with("\u{10000}".to_owned(), "x");
+        let event =
+            event.with(std::borrow::Cow::Borrowed("\u{e000}"), "").with(String::from("\u{10000}"), "x");
         let event = if list { event.with("list", vec!["a\\b"]) } else { event };
         event.with("float", 1e-7)
     };
