@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sinkwell
-from sinkwell import SignedGovernanceEvent, SinkClass, SinkHealth
+from sinkwell import SignedGovernanceEvent, SinkClass, SinkHealth, _sinks
 
 FAST = {"retry": {"initial": "1ms", "cap": "2ms"}, "batch": {"linger": "0ms"}}
 
@@ -358,6 +358,19 @@ def test_health_has_the_words_of_a_sink_that_fails(config: dict[str, Any]) -> No
         emitter.emit("com.example.n")
         emitter.drain("plain")
         assert str(emitter.health()["plain"]["detail"]).endswith("; the cable is out")
+
+
+def test_a_wait_within_a_wait_leaves_the_loop_parked_until_the_outer_one_ends() -> None:
+    async def main() -> None:
+        home = id(asyncio.get_running_loop())
+        parked = _sinks._process().parked
+        with _sinks.parked():
+            with _sinks.parked():
+                assert home in parked
+            assert home in parked
+        assert home not in parked
+
+    asyncio.run(main())
 
 
 def test_a_plug_in(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ use crate::verify::Format;
 /// List deeds that were begun and of which nothing says how they ended: what a crash leaves.
 ///
 /// The input is verified first, as verify does; what no signature covers is not listed. Exit 1: something is unfinished,
-/// or the input is not sound.
+/// the input is not sound, or no key was given to judge it by.
 #[derive(Args)]
 pub(crate) struct Command {
     /// A key to trust, as for verify. Repeatable.

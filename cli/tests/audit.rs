@@ -215,6 +215,9 @@ fn what_stands_in_place_of_a_table_is_not_read() {
         verified.status.code() == Some(2) && said.contains("\"Stub\" is no table in this database"),
         "{said}"
     );
+    // Nor does one that stands in for the question.
+    conn.execute_batch("CREATE TABLE pragma_table_list(schema, name, type)").unwrap();
+    prints(&["verify", &db], 2);
 }
 
 #[test]

@@ -288,13 +288,16 @@ def parked() -> Iterator[None]:
         yield
         return
     home = id(event_loop)
+    # What runs for such a wait may wait in turn; the first to begin is the last to end.
+    outer = home in process.parked
     process.parked.add(home)
     try:
         for loop in process.homes.get(home, []):
             loop.move()
         yield
     finally:
-        process.parked.discard(home)
+        if not outer:
+            process.parked.discard(home)
 
 
 def _private_loop() -> asyncio.AbstractEventLoop:

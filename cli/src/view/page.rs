@@ -36,21 +36,25 @@ pub(super) fn write_file(path: &Path, collected: &Collected, told: &Told) -> Res
     let file = std::fs::OpenOptions::new()
         .write(true)
         .create(true)
-        .truncate(true)
+        // Not before it is known that it can be its owner's alone.
+        .truncate(false)
         .mode(0o600)
         .open(path)
         .map_err(failed)?;
     let is_file = file.metadata().map_err(failed)?.is_file();
     if is_file {
         // One that was there may be open to others: people's words go into it.
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+        file.set_permissions(Permissions::from_mode(0o600)).and_then(|()| file.set_len(0)).map_err(failed)?;
     }
     let mut out = BufWriter::with_capacity(256 << 10, &file);
     let written = write(&mut out, collected, &meta, "'none'").and_then(|()| out.flush());
     if written.is_err() && is_file {
-        // A full disk: what is there of it is no page. Where it cannot be removed it is at least empty.
+        // A full disk: what is there of it is no page. Where it cannot be removed it is at least empty, as is what a link leads to
+        // (that of standard output among them), which stays.
         let _ = file.set_len(0);
-        let _ = std::fs::remove_file(path);
+        if std::fs::symlink_metadata(path).is_ok_and(|here| here.is_file()) {
+            let _ = std::fs::remove_file(path);
+        }
     }
     written.map_err(failed)
 }

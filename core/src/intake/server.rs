@@ -99,7 +99,7 @@ impl Server {
         let (listener, address, socket) = match options.listen.strip_prefix("unix:") {
             Some(path) => {
                 let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
-                let listener = bind(&path, ALONE).map_err(cannot)?;
+                let listener = bind(&path, ALONE, &mut crate::seam::pause).map_err(cannot)?;
                 listener.set_nonblocking(true).map_err(cannot)?;
                 (Listener::Unix(listener), options.listen.clone(), Some(path))
             }
@@ -165,7 +165,11 @@ impl Drop for Server {
 /// Listens on a socket in the file system. Where an intake was killed its socket is still there, and nobody listens: then this
 /// takes its place. Under a lock on the folder, so that of two that start at once the second does not take the first's away.
 /// The lock is held for a moment only; who holds it longer is no intake, and is named.
-pub(super) fn bind(path: &Path, limit: Duration) -> std::io::Result<UnixListener> {
+pub(super) fn bind(
+    path: &Path,
+    limit: Duration,
+    pause: &mut dyn FnMut(Duration),
+) -> std::io::Result<UnixListener> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let alone = rustix::fs::open(folder, flags, Mode::empty())?;
@@ -174,7 +178,7 @@ pub(super) fn bind(path: &Path, limit: Duration) -> std::io::Result<UnixListener
         let left = watch.left(limit);
         match e {
             Errno::INTR => {}
-            Errno::WOULDBLOCK if !left.is_zero() => crate::seam::pause(left.min(Duration::from_millis(5))),
+            Errno::WOULDBLOCK if !left.is_zero() => pause(left.min(Duration::from_millis(5))),
             Errno::WOULDBLOCK => return Err(held(folder, &rustix::fs::fstat(&alone)?)),
             other => return Err(other.into()),
         }

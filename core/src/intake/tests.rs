@@ -59,10 +59,10 @@ fn got(dir: &TempDir) -> Vec<String> {
 fn who_holds_the_lock_on_a_sockets_folder_is_waited_for_so_long_and_named() {
     let dir = TempDir::new();
     let path = dir.path().join("intake.sock");
-    let bind = |limit| server::bind(&path, limit);
+    let bind = |limit, pause: &mut dyn FnMut(Duration)| server::bind(&path, limit, pause);
     let stranger = fs::File::open(dir.path()).unwrap();
     stranger.lock_shared().unwrap();
-    let refused = bind(Duration::from_millis(20)).unwrap_err().to_string();
+    let refused = bind(Duration::from_millis(20), &mut crate::seam::pause).unwrap_err().to_string();
     assert!(
         refused.contains("a lock (flock) on the folder ") && refused.contains("put the socket"),
         "{refused}"
@@ -73,12 +73,10 @@ fn who_holds_the_lock_on_a_sockets_folder_is_waited_for_so_long_and_named() {
     assert!(refused.starts_with(&ours) || refused.starts_with("another process holds"), "{refused}");
     assert!(!path.exists());
     // Who gives it back in time stops nobody.
-    let waits = std::thread::scope(|scope| {
-        let waits = scope.spawn(|| bind(Duration::from_secs(60)));
-        drop(stranger);
-        waits.join().unwrap()
-    });
-    drop(waits.unwrap());
+    let mut stranger = Some(stranger);
+    let bound = bind(Duration::from_secs(60), &mut |_| drop(stranger.take()));
+    drop(bound.unwrap());
+    assert!(stranger.is_none(), "it did not wait");
     assert!(path.exists());
 }
 

@@ -1,8 +1,10 @@
 //! Wall clock and monotonic clock.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 
 /// Nanoseconds since 1970-01-01T00:00:00Z.
@@ -48,11 +50,15 @@ pub struct SystemClock {
     start: std::time::Instant,
 }
 
-static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+/// Without a lock, which a process that forks just then would leave held in its child.
+static START: ArcSwapOption<std::time::Instant> = ArcSwapOption::const_empty();
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { start: *START.get_or_init(std::time::Instant::now) }
+        let now = Arc::new(std::time::Instant::now());
+        // The first stays.
+        START.compare_and_swap(&None::<Arc<std::time::Instant>>, Some(Arc::clone(&now)));
+        Self { start: *START.load_full().unwrap_or(now) }
     }
 }
 
@@ -125,7 +131,7 @@ impl SystemClock {
         let wall = wall();
         let followed = if last.since(now).is_some() {
             let after = self.now();
-            Followed { at: after, wall: (after.0 - now.0 < TOGETHER).then_some(wall) }
+            Followed { at: after, wall: (after.0.wrapping_sub(now.0) < TOGETHER).then_some(wall) }
         } else {
             Followed { at: now, wall: None }
         };

@@ -116,13 +116,18 @@ impl Plan {
     }
 }
 
-/// The data of this place's events, made once for all threads and kept as long as the place itself, which is as long as the
-/// process: its events have it without a copy.
+/// The data of this place's events, kept as long as the process, as the place itself is: its events have it without a copy. One
+/// for all threads, and for a place that another one took the memory of (that of a library which was unloaded) its own.
 fn always(place: &'static Metadata<'static>, record: &Record<'_>) -> &'static [u8] {
     static KEPT: PerProcess<Mutex<BTreeMap<usize, &'static [u8]>>> = PerProcess::new();
+    let data = record.data();
     let mine = KEPT.get();
     let mut kept = lock(&mine);
-    kept.entry(std::ptr::from_ref(place).addr()).or_insert_with(|| Box::leak(record.data()))
+    let kept = kept.entry(std::ptr::from_ref(place).addr()).or_default();
+    if **kept != *data {
+        *kept = Box::leak(data);
+    }
+    kept
 }
 
 /// The places that a thread remembers.

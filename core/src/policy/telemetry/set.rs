@@ -19,6 +19,7 @@ use crate::event::Event;
 use crate::glob::Globs;
 use crate::lane::{Filter, Route, SealContext, Shapable, Shaping, may_be_shaped};
 use crate::sink::{SinkClass, SpanForm, SpanThreshold};
+use crate::terminal::Safe;
 
 /// Documents that were read, whatever lanes there are.
 pub(crate) struct Loaded {
@@ -158,10 +159,10 @@ impl Loaded {
         for (policy, refused) in self.policies.iter().zip(&self.refused) {
             for issue in &policy.invalid {
                 let Issue { field, message } = issue;
-                warnings.push(format!("policy {} is inert: {field}: {message}", policy.name));
+                warnings.push(format!("policy {} is inert: {field}: {message}", Safe(&policy.name)));
             }
             for Issue { field, message } in refused {
-                let name = &policy.name;
+                let name = Safe(&policy.name);
                 warnings.push(format!("policy {name}: the last good one stays in force: {field}: {message}"));
             }
         }
@@ -563,10 +564,10 @@ impl Bound {
     /// says so, too, as a misspelt one looks the same; of many such there is one line, as a platform's documents are for all.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = self.loaded.warnings();
-        let mut elsewhere: Vec<(&str, String)> = Vec::new();
+        let mut elsewhere: Vec<(Safe<'_>, String)> = Vec::new();
         self.warn_of_conflicts(&mut warnings);
         for (policy, standing) in self.loaded.policies.iter().zip(&self.standing) {
-            let name = &policy.name;
+            let name = Safe(&policy.name);
             let targets = policy.targets.iter().zip(standing);
             let missed: Vec<(&Target, &String)> = targets
                 .filter_map(|(target, standing)| match standing {
@@ -628,7 +629,8 @@ impl Bound {
                 continue;
             }
             said += 1;
-            let (name, field, kind) = (&policy.name, &target.field, target.kind.name());
+            let (name, winner) = (Safe(&policy.name), Safe(winner));
+            let (field, kind) = (&target.field, target.kind.name());
             let text = target.name.as_ref().map_or_else(String::new, |name| format!(" {name:?}"));
             let others = match lost.count() {
                 0 => String::new(),

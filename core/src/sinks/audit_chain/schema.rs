@@ -3,7 +3,7 @@
 //! Guarantees: a file that is no audit database, or one of a newer version, is refused before anything in it is
 //! changed; each migration runs in one transaction.
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -57,12 +57,20 @@ pub(super) fn recognise(conn: &Connection) -> Result<Kind> {
 /// Refuses a database in which something that would be read as a table is none: a view that somebody made in its place can
 /// have rows without end.
 fn only_tables(conn: &Connection) -> Result<()> {
-    // What SQLite itself takes each for; `sqlite_schema` may say anything.
-    let text =
-        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type <> 'table' AND lower(name) IN
-                ('meta', 'stream', 'name', 'leaf', 'envelope', 'conflict', 'node', 'erasure', 'stub')";
-    let found = conn.query_row(text, [], |row| row.get::<_, String>(0)).optional();
-    match found.map_err(|e| super::unreadable(&e))? {
+    const READ: [&str; 9] =
+        ["meta", "stream", "name", "leaf", "envelope", "conflict", "node", "erasure", "stub"];
+    let mut found = None;
+    // As the statement, which nothing in the database can stand in for; `sqlite_schema` may say anything, and a table of the
+    // pragma's name would be asked in its place.
+    let asked = conn.pragma_query(Some("main"), "table_list", |row| {
+        let (name, kind): (String, String) = (row.get("name")?, row.get("type")?);
+        if kind != "table" && READ.iter().any(|read| name.eq_ignore_ascii_case(read)) {
+            found = Some(name);
+        }
+        Ok(())
+    });
+    asked.map_err(|e| super::unreadable(&e))?;
+    match found {
         None => Ok(()),
         Some(name) => Err(Error::verification(format!(
             "{name:?} is no table in this database: sinkwell did not make it so, and nothing in it is read"
