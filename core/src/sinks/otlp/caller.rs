@@ -45,6 +45,11 @@ impl Caller {
         })
     }
 
+    /// What its deadlines are told by.
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// When a delivery that begins now must have ended, however many requests it takes.
     pub(super) fn deadline(&self) -> Instant {
         self.clock.now().after(self.settings.timeout)

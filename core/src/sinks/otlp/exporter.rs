@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::seam::{Clock, Instant, SystemClock};
+use crate::seam::{Clock, Instant};
 use crate::sink::{Answer, Answers, Envelope, Failure, FailureKind, Sink, SinkHealth, Traffic};
 
 use super::answer::Verdict;
@@ -35,7 +35,8 @@ impl OtlpSink {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_traces(self, settings: Settings) -> Result<Self> {
-        let spans = SpanSender::new(settings, Arc::new(SystemClock::default()))?;
+        // By one clock, as both have one deadline.
+        let spans = SpanSender::new(settings, self.logs.clock())?;
         Ok(Self { spans: Some(spans), ..self })
     }
 
