@@ -4,15 +4,19 @@
 //! mix of terminal and other events and of runs. Events leave in the order in which they entered. A
 //! terminal event is never evicted.
 //!
-//! How: entries live in a slab and are threaded on up to three doubly linked lists: all in order, the
-//! non-terminal ones in order, and, for `coalesce_by_run` only, those of one run in order.
+//! How: entries stand in a ring in the order in which they came, so that a caller who adds one only writes, where the lane's
+//! thread only read: what the one has written, the other's processor has to fetch before it can read it. What an entry counts
+//! for stands beside it, as the event itself is the caller's memory. Only the oldest of all, of those that are not terminal, and
+//! of those of one run ever leave; one that leaves from among others leaves a gap, and gaps are closed before they are more
+//! than the entries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::settings::{Overflow, QueueCapacity};
 
-const NONE: u32 = u32::MAX;
+/// So many gaps may always be.
+const GAPS: usize = 64;
 
 /// What the queue needs to know of an entry.
 pub(crate) trait Entry {
@@ -40,39 +44,24 @@ pub(crate) enum Offer {
     TooLarge,
 }
 
-#[derive(Clone, Copy)]
-struct Links {
-    prev: u32,
-    next: u32,
-}
-
-const UNLINKED: Links = Links { prev: NONE, next: NONE };
-
-#[derive(Clone, Copy)]
-struct List {
-    head: u32,
-    tail: u32,
-}
-
-const EMPTY: List = List { head: NONE, tail: NONE };
-
-/// Which of an entry's links a list uses.
-#[derive(Clone, Copy)]
-enum By {
-    Order = 0,
-    NonTerminal = 1,
-    Run = 2,
-}
-
-struct Node<T> {
+struct Place<T> {
+    /// `None` is a gap.
     item: Option<T>,
-    links: [Links; 3],
-    /// For a free slot: the next free one is in `links[0].next`.
     cost: usize,
+    terminal: bool,
 }
 
+impl<T> Place<T> {
+    fn is_loose(&self) -> bool {
+        self.item.is_some() && !self.terminal
+    }
+}
+
+/// The entries of one run that are not terminal.
+#[derive(Default)]
 struct Run {
-    list: List,
+    /// By their numbers, the oldest first.
+    places: VecDeque<u64>,
     bytes: usize,
 }
 
@@ -87,10 +76,12 @@ pub(crate) fn could_fit(c: &QueueCapacity, cost: usize, terminal: bool) -> bool 
 
 /// See the module's head.
 pub(crate) struct Queue<T> {
-    nodes: Vec<Node<T>>,
-    free: u32,
-    order: List,
-    non_terminal: List,
+    /// The first of them is no gap.
+    places: VecDeque<Place<T>>,
+    /// The number of the first place; places are numbered as they come.
+    first: u64,
+    /// No entry before the place with this number may be evicted.
+    loose_from: u64,
     runs: Option<HashMap<Arc<str>, Run>>,
     count: usize,
     bytes: usize,
@@ -103,10 +94,9 @@ pub(crate) struct Queue<T> {
 impl<T: Entry> Queue<T> {
     pub(crate) fn new(capacity: QueueCapacity, overflow: Overflow) -> Self {
         Self {
-            nodes: Vec::new(),
-            free: NONE,
-            order: EMPTY,
-            non_terminal: EMPTY,
+            places: VecDeque::new(),
+            first: 0,
+            loose_from: 0,
             runs: (overflow == Overflow::CoalesceByRun).then(HashMap::new),
             count: 0,
             bytes: 0,
@@ -127,7 +117,12 @@ impl<T: Entry> Queue<T> {
 
     /// The entry that leaves next.
     pub(crate) fn front(&self) -> Option<&T> {
-        self.nodes.get(self.order.head as usize)?.item.as_ref()
+        self.places.front()?.item.as_ref()
+    }
+
+    /// What the entry that leaves next counts for.
+    pub(crate) fn front_cost(&self) -> Option<usize> {
+        self.places.front().map(|place| place.cost)
     }
 
     pub(crate) fn capacity(&self) -> QueueCapacity {
@@ -192,8 +187,8 @@ impl<T: Entry> Queue<T> {
         }
         let mut evicted = 0;
         while !self.has_room(cost, terminal) {
-            let item = self.remove(self.non_terminal.head)?;
-            evict(item);
+            let oldest = self.oldest_loose()?;
+            evict(self.take(oldest)?);
             evicted += 1;
         }
         Some(evicted)
@@ -211,100 +206,98 @@ impl<T: Entry> Queue<T> {
         }
         let mut evicted = 0;
         while !self.has_room(cost, false) {
-            let head = self.runs.as_ref()?.get(item.run()?)?.list.head;
-            let gone = self.remove(head)?;
-            evict(gone);
+            let oldest = *self.runs.as_ref()?.get(item.run()?)?.places.front()?;
+            evict(self.take(oldest)?);
             evicted += 1;
         }
         Some(evicted)
     }
 
     fn push(&mut self, item: T, cost: usize, terminal: bool) {
-        let run = if terminal || self.runs.is_none() { None } else { item.run().map(Arc::<str>::from) };
-        let last = |list: &List| Links { prev: list.tail, next: NONE };
-        let loose = if terminal { UNLINKED } else { last(&self.non_terminal) };
-        let node = Node { item: Some(item), links: [last(&self.order), loose, UNLINKED], cost };
-        let at = if let Some(place) = self.nodes.get_mut(self.free as usize) {
-            let at = self.free;
-            self.free = place.links[0].next;
-            *place = node;
-            at
-        } else {
-            self.nodes.push(node);
-            // A queue's capacity in events is far below 2^32; configuration bounds it.
-            u32::try_from(self.nodes.len() - 1).unwrap_or(NONE)
-        };
-        let nodes = &mut self.nodes;
-        append(nodes, &mut self.order, at, By::Order);
         self.count += 1;
         self.bytes += cost;
         if !terminal {
-            append(nodes, &mut self.non_terminal, at, By::NonTerminal);
             self.loose_count += 1;
             self.loose_bytes += cost;
-            if let (Some(runs), Some(run)) = (&mut self.runs, run) {
-                let run = runs.entry(run).or_insert(Run { list: EMPTY, bytes: 0 });
-                nodes[at as usize].links[By::Run as usize] = last(&run.list);
-                append(nodes, &mut run.list, at, By::Run);
+            if let (Some(runs), Some(name)) = (&mut self.runs, item.run()) {
+                let run = match runs.get_mut(name) {
+                    Some(run) => run,
+                    None => runs.entry(name.into()).or_default(),
+                };
+                run.places.push_back(self.first + self.places.len() as u64);
                 run.bytes += cost;
             }
         }
+        self.places.push_back(Place { item: Some(item), cost, terminal });
     }
 
     /// The oldest entry.
     pub(crate) fn pop(&mut self) -> Option<T> {
-        self.remove(self.order.head)
+        self.take(self.first)
     }
 
-    fn remove(&mut self, at: u32) -> Option<T> {
-        let node = self.nodes.get_mut(at as usize)?;
-        let item = node.item.take()?;
-        let cost = node.cost;
-        let nodes = &mut self.nodes;
-        unlink(nodes, &mut self.order, at, By::Order);
+    /// The number of the oldest entry that may be evicted.
+    fn oldest_loose(&mut self) -> Option<u64> {
+        let from = self.loose_from.max(self.first);
+        let passed = usize::try_from(from - self.first).ok()?;
+        let found = self.places.iter().skip(passed).position(Place::is_loose);
+        self.loose_from = match found {
+            Some(further) => from + further as u64,
+            None => self.first + self.places.len() as u64,
+        };
+        found.map(|_| self.loose_from)
+    }
+
+    /// Takes the entry with this number out: the oldest of all, of those that are not terminal, or of those of its run.
+    fn take(&mut self, number: u64) -> Option<T> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let place = self.places.get_mut(at)?;
+        let item = place.item.take()?;
+        let (cost, terminal) = (place.cost, place.terminal);
         self.count -= 1;
         self.bytes -= cost;
-        if !item.terminal() {
-            unlink(nodes, &mut self.non_terminal, at, By::NonTerminal);
+        if !terminal {
             self.loose_count -= 1;
             self.loose_bytes -= cost;
             if let (Some(runs), Some(name)) = (&mut self.runs, item.run())
                 && let Some(run) = runs.get_mut(name)
             {
-                unlink(nodes, &mut run.list, at, By::Run);
+                run.places.pop_front();
                 run.bytes -= cost;
-                if run.list.head == NONE {
+                if run.places.is_empty() {
                     runs.remove(name);
                 }
             }
         }
-        nodes[at as usize].links[0].next = self.free;
-        self.free = at;
+        if at == 0 {
+            while self.places.front().is_some_and(|place| place.item.is_none()) {
+                self.places.pop_front();
+                self.first += 1;
+            }
+        } else if self.places.len() - self.count > self.count + GAPS {
+            self.close_gaps();
+        }
         Some(item)
     }
-}
 
-/// Puts an entry, whose own links say so already, at the end of a list.
-#[inline]
-fn append<T>(nodes: &mut [Node<T>], list: &mut List, at: u32, by: By) {
-    // There is no entry with the number `NONE`.
-    match nodes.get_mut(list.tail as usize) {
-        Some(before) => before.links[by as usize].next = at,
-        None => list.head = at,
+    /// Numbers the entries anew, without gaps. As many have been evicted since the last time as are looked at here.
+    fn close_gaps(&mut self) {
+        self.places.retain(|place| place.item.is_some());
+        self.loose_from = self.first;
+        let Some(runs) = &mut self.runs else { return };
+        runs.values_mut().for_each(|run| run.places.clear());
+        for (number, place) in (self.first..).zip(&self.places) {
+            if let (false, Some(item)) = (place.terminal, &place.item)
+                && let Some(run) = item.run().and_then(|name| runs.get_mut(name))
+            {
+                run.places.push_back(number);
+            }
+        }
     }
-    list.tail = at;
-}
 
-fn unlink<T>(nodes: &mut [Node<T>], list: &mut List, at: u32, by: By) {
-    let Links { prev, next } = nodes[at as usize].links[by as usize];
-    if prev == NONE {
-        list.head = next;
-    } else {
-        nodes[prev as usize].links[by as usize].next = next;
-    }
-    if next == NONE {
-        list.tail = prev;
-    } else {
-        nodes[next as usize].links[by as usize].prev = prev;
+    /// How many places there are, gaps among them.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
     }
 }

@@ -118,10 +118,10 @@ impl Control {
         let mut bytes: usize = self.unsealed.iter().map(|t| t.event.cost()).sum();
         if take {
             while self.unsealed.len() < batch.events
-                && let Some(front) = core.queue.front()
-                && (self.unsealed.is_empty() || bytes + front.event.cost() <= batch.bytes)
+                && let Some(cost) = core.queue.front_cost()
+                && (self.unsealed.is_empty() || bytes + cost <= batch.bytes)
             {
-                bytes += front.event.cost();
+                bytes += cost;
                 self.unsealed.extend(core.queue.pop());
             }
             waiters = Some(lane.made_room(&mut core));

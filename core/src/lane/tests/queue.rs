@@ -1,5 +1,6 @@
 //! The queue by itself, one rule of docs/LANES.md after the other. The model test covers their mixture.
 
+use super::rig::Dice;
 use crate::lane::queue::{Entry, Offer, Queue};
 use crate::settings::{Overflow, QueueCapacity};
 
@@ -96,4 +97,107 @@ fn what_could_never_fit_evicts_nothing() {
     assert_eq!(put(&mut q, E(1, 101, true, None)), (Offer::TooLarge, vec![]));
     assert_eq!(put(&mut q, E(2, 81, false, None)), (Offer::TooLarge, vec![]));
     assert_eq!(rest(q), [0]);
+}
+
+/// What a queue is, said plainly: a list.
+struct Plain {
+    held: Vec<E>,
+    capacity: QueueCapacity,
+    overflow: Overflow,
+}
+
+impl Plain {
+    fn room(&self, cost: usize, terminal: bool) -> bool {
+        let c = &self.capacity;
+        let bytes = |all: bool| self.held.iter().filter(|e| all || !e.2).map(|e| e.1).sum::<usize>();
+        let loose = self.held.iter().filter(|e| !e.2).count();
+        self.held.len() < c.events
+            && bytes(true) + cost <= c.bytes
+            && (terminal
+                || (loose < c.events - c.reserved_events
+                    && bytes(false) + cost <= c.bytes - c.reserved_bytes))
+    }
+
+    /// What is evicted for it, if it comes in.
+    fn offer(&mut self, e: E) -> Option<Vec<u32>> {
+        let E(_, cost, terminal, run) = e;
+        let may_go = |held: &E| match self.overflow {
+            _ if held.2 => false,
+            Overflow::DropOldest => true,
+            Overflow::DropProgress | Overflow::FailSink => terminal,
+            Overflow::CoalesceByRun => terminal || (run.is_some() && held.3 == run),
+            Overflow::Block => false,
+        };
+        let may_go: Vec<u32> = self.held.iter().filter(|held| may_go(held)).map(|held| held.0).collect();
+        let mut most = Self { held: Vec::new(), ..*self };
+        most.held
+            .extend(self.held.iter().filter(|held| !may_go.contains(&held.0)).map(|e| E(e.0, e.1, e.2, e.3)));
+        if !most.room(cost, terminal) {
+            return None;
+        }
+        let mut gone = Vec::new();
+        while !self.room(cost, terminal) {
+            let next = may_go[gone.len()];
+            self.held.retain(|held| held.0 != next);
+            gone.push(next);
+        }
+        self.held.push(e);
+        Some(gone)
+    }
+}
+
+#[test]
+fn whatever_comes_and_goes_a_queue_is_what_a_plain_list_is() {
+    let mut dice = Dice::new(0x5eed);
+    let capacity = QueueCapacity { events: 300, bytes: 3_000, reserved_events: 40, reserved_bytes: 400 };
+    for overflow in [
+        Overflow::Block,
+        Overflow::DropOldest,
+        Overflow::DropProgress,
+        Overflow::FailSink,
+        Overflow::CoalesceByRun,
+    ] {
+        let mut queue = Queue::new(capacity, overflow);
+        let mut plain = Plain { held: Vec::new(), capacity, overflow };
+        let mut evicted = 0;
+        for n in 0..6_000 {
+            // Long times in which almost nothing leaves in order, and some in which nearly all does.
+            let leaves = if n / 1_500 % 2 == 0 { 20 } else { 2 };
+            if dice.below(leaves) == 0 {
+                let first = (!plain.held.is_empty()).then(|| plain.held.remove(0));
+                assert_eq!(queue.front_cost(), first.as_ref().map(|e| e.1), "{n}");
+                assert_eq!(queue.pop(), first, "{n}");
+                continue;
+            }
+            let run = [None, Some("a"), Some("b"), Some("c")][dice.below(4) as usize];
+            let (cost, terminal) = (dice.below(20) as usize, dice.below(12) == 0);
+            let (offer, gone) = put(&mut queue, E(n, cost, terminal, run));
+            match plain.offer(E(n, cost, terminal, run)) {
+                Some(expected) => {
+                    assert_eq!((offer, &gone), (Offer::Taken { evicted: expected.len() }, &expected), "{n}");
+                    evicted += gone.len();
+                }
+                None => assert!(matches!(offer, Offer::Full | Offer::Dropped) && gone.is_empty(), "{n}"),
+            }
+            assert_eq!(queue.len(), plain.held.len(), "{n}");
+            assert_eq!(queue.bytes(), plain.held.iter().map(|e| e.1).sum::<usize>(), "{n}");
+            assert!(queue.places() <= 2 * queue.len() + 65, "gaps are closed: {n}");
+        }
+        assert_eq!(evicted > 500, matches!(overflow, Overflow::DropOldest | Overflow::CoalesceByRun));
+        assert_eq!(rest(queue), plain.held.iter().map(|e| e.0).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_terminal_event_that_stays_at_the_front_keeps_no_room_for_those_that_were_evicted_behind_it() {
+    for overflow in [Overflow::DropOldest, Overflow::CoalesceByRun] {
+        let capacity = QueueCapacity { events: 10, bytes: 1_000, reserved_events: 2, reserved_bytes: 0 };
+        let mut queue = Queue::new(capacity, overflow);
+        put(&mut queue, E(0, 1, true, Some("a")));
+        for n in 1..100_000 {
+            put(&mut queue, E(n, 1, false, Some("a")));
+            assert!(queue.places() <= 90, "{}", queue.places());
+        }
+        assert_eq!(rest(queue), [0, 99_992, 99_993, 99_994, 99_995, 99_996, 99_997, 99_998, 99_999]);
+    }
 }
