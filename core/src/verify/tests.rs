@@ -63,6 +63,31 @@ fn the_first_line_says_that_a_key_was_not_given_where_nothing_else_was_found() {
 }
 
 #[test]
+fn the_first_line_names_the_ends_of_open_streams_alone() {
+    let mut lines = sound_lines();
+    lines.pop();
+    let first_line = |partial: bool| {
+        let key =
+            TrustedKey::new("k1", crate::key::VerifyingKey::hmac(&(0..32).collect::<Vec<u8>>()).unwrap());
+        let mut verifier = Verifier::new(Options { keys: vec![key], partial, ..Options::default() });
+        verifier.read(&mut (lines.join("\n") + "\n").as_bytes(), "in").unwrap();
+        let mut report = verifier.finish().unwrap();
+        assert_eq!((report.verdict, report.open), (Verdict::Sound, 1));
+        let alone = report.to_string().lines().next().unwrap().to_owned();
+        // Cut off by a crash, and gone on from by the next process: nobody closed it, and its end is known.
+        let mut followed = report.streams[0].clone();
+        followed.findings.clear();
+        followed.last.as_mut().unwrap().sequence = 77;
+        report.streams.insert(0, followed);
+        (alone, report.to_string().lines().next().unwrap().to_owned())
+    };
+    let ending = "sound as far as it goes: 1 stream is open, ending at 4".to_owned();
+    assert_eq!(first_line(false), (ending.clone(), ending.clone()));
+    // There the report does not tell which of the two it is.
+    assert_eq!(first_line(true), (ending, "sound as far as it goes: 1 stream is open".to_owned()));
+}
+
+#[test]
 fn lines_are_whole_whatever_the_buffer() {
     let text = sound_lines().join("\n") + "\n";
     for capacity in [1, 2, 7, 100, 449, 450, 451] {

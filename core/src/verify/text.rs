@@ -97,16 +97,30 @@ impl Report {
         /// Ends that are named in the first line; each stream's own lines say the rest.
         const NAMED: usize = 3;
         let are = if self.open == 1 { "is" } else { "are" };
-        write!(f, "sound as far as it goes: {} {are} open, ending at ", plural(self.open, "stream"))?;
-        let ends = self.streams.iter().filter(|stream| !stream.closed).filter_map(|s| s.last.as_ref());
+        write!(f, "sound as far as it goes: {} {are} open", plural(self.open, "stream"))?;
+        let open = self.open_streams();
+        let ends = open.iter().filter_map(|stream| stream.last.as_ref());
         for (n, last) in ends.enumerate().take(NAMED + 1) {
             match n {
-                0 => write!(f, "{}", last.sequence)?,
+                0 => write!(f, ", ending at {}", last.sequence)?,
                 NAMED => write!(f, ", …")?,
                 _ => write!(f, ", {}", last.sequence)?,
             }
         }
         writeln!(f)
+    }
+
+    /// The streams that are open; none where the report does not tell which. One that a crash cut off and that the next process
+    /// went on from was closed by nobody, and is not open.
+    fn open_streams(&self) -> Vec<&StreamReport> {
+        let is_found =
+            |stream: &StreamReport| stream.findings.iter().any(|one| one.kind == FindingKind::Open);
+        let mut open: Vec<_> = self.streams.iter().filter(|stream| is_found(stream)).collect();
+        if open.is_empty() {
+            // With `partial` an open end is no finding.
+            open = self.streams.iter().filter(|stream| !stream.closed).collect();
+        }
+        if open.len() as u64 == self.open { open } else { Vec::new() }
     }
 }
 
