@@ -196,7 +196,7 @@ const fn remedy(reason: Reason) -> &'static str {
             "tried for as long as this lane tries; mend its sink, or give the lane a journal, which never gives up"
         }
         Reason::Uncertain => {
-            "its receiver refused some of a request and does not say which; its own log does"
+            "nobody can say whether they arrived: its receiver refused some of a request and does not say which, or a sink of the program's own said so; the receiver's log knows"
         }
         Reason::JournalDamage => {
             "the journal was damaged where they stood; `sinkwell journal ls` shows where"
