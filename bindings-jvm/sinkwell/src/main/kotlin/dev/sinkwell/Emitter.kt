@@ -270,6 +270,7 @@ public class Emitter internal constructor(
     /**
      * [deed] that holds no thread: it answers at once, and the act may go on when it has returned. The future is the act's, or
      * says why the act must not run. Cancelled before the act has begun, its intent is withdrawn and the act does not run.
+     * Cancelled later, the act goes on, as with every stage of a future: its own end is what the result says.
      */
     @JvmOverloads
     public fun <T> deedAsync(
@@ -671,7 +672,7 @@ public class Emitter internal constructor(
             options: OpenOptions = OpenOptions(),
         ): Emitter = open(From.Mapping(json(config)), options)
 
-        /** Opens an emitter by a document; [name] is what errors call it. */
+        /** Opens an emitter by a document, YAML or JSON; [name] is what errors call it, and its folder that of relative paths. */
         @JvmStatic
         @JvmOverloads
         public fun openText(

@@ -15,6 +15,7 @@ import dev.sinkwell.internal.defaultEmitter
 import dev.sinkwell.internal.json
 import dev.sinkwell.internal.offCarrier
 import dev.sinkwell.internal.takeDefault
+import java.io.File
 import java.nio.file.Path
 import java.time.Duration
 import java.util.concurrent.locks.ReentrantLock
@@ -56,6 +57,15 @@ public object Sinkwell {
         options: OpenOptions = OpenOptions(),
     ): Emitter = Emitter.open(config, options)
 
+    /** Opens an emitter by a document, YAML or JSON; [name] is what errors call it, and its folder that of relative paths. */
+    @JvmStatic
+    @JvmOverloads
+    public fun openText(
+        text: String,
+        name: String? = null,
+        options: OpenOptions = OpenOptions(),
+    ): Emitter = Emitter.openText(text, name, options)
+
     /**
      * The process's default emitter, opened from the environment on first use, and again after a shutdown. For Java
      * `Sinkwell.defaultEmitter()`, as its language keeps the word.
@@ -93,7 +103,7 @@ public object Sinkwell {
         }
     }
 
-    /** Opens the default emitter as the program says: a path, a map, or null for the environment. */
+    /** Opens the default emitter as the program says: a path (a string, a `Path`, a `File`), a map, or null for the environment. */
     @JvmStatic
     @JvmOverloads
     public fun configure(
@@ -104,7 +114,9 @@ public object Sinkwell {
             when (config) {
                 null -> From.Environment
                 is Map<*, *> -> From.Mapping(json(config))
-                else -> From.Path(config.toString())
+                is CharSequence, is Path, is File -> From.Path(config.toString())
+                // Options in the place of a configuration, for example.
+                else -> throw InvalidArgumentException("config: must be a path, a map or null, not ${config.javaClass.name}", "config")
             }
         return alone { Emitter.opened(from, options) { configureDefault(it) }.also { default = it } }
     }

@@ -114,6 +114,14 @@ public class SinkwellContext private constructor(
             .mapNotNull { (name, text) -> text?.let { name to it } }
             .toMap()
 
+    override fun toString(): String {
+        val said =
+            listOf("run" to run, "parentRun" to parentRun, "turn" to turn, "attempt" to attempt)
+                .plus(listOf("agent" to agent, "causation" to causation, "correlation" to correlation))
+                .mapNotNull { (name, text) -> text?.let { "$name=$it" } }
+        return said.joinToString(prefix = "SinkwellContext(", postfix = ")")
+    }
+
     public companion object {
         private val here = ThreadLocal<SinkwellContext>()
 

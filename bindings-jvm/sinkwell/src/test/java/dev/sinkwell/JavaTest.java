@@ -61,6 +61,35 @@ class JavaTest {
         }
     }
 
+    @Test
+    void a_document_is_configuration_too() {
+        var document = "agent: { id: urn:example:agent }\nheartbeat: off\nlanes: ['null']";
+        try (var emitter = Sinkwell.openText(document)) {
+            assertEquals(Set.of("null"), emitter.emit("com.example.call").getLanes().keySet());
+        }
+        var refused = assertThrows(InvalidConfigException.class, () -> Sinkwell.openText("lanes: [nul]", "agent.yaml"));
+        assertEquals("agent.yaml:1:9 lanes[0]", refused.getWhere());
+    }
+
+    @Test
+    void what_is_no_configuration_is_refused() {
+        // `open` takes options alone.
+        var refused = assertThrows(InvalidArgumentException.class, () -> Sinkwell.configure(new OpenOptions()));
+        assertEquals("config", refused.getWhere());
+        assertTrue(refused.getMessage().contains("not dev.sinkwell.OpenOptions"), refused.getMessage());
+        var missing = folder.resolve("missing.yaml");
+        assertThrows(InvalidConfigException.class, () -> Sinkwell.configure(missing));
+        assertThrows(InvalidConfigException.class, () -> Sinkwell.configure(missing.toFile()));
+        assertThrows(InvalidConfigException.class, () -> Sinkwell.configure(missing.toString()));
+    }
+
+    @Test
+    void a_context_says_what_holds() {
+        try (var run = SinkwellContext.run("r-1"); var turn = SinkwellContext.turn("t-1")) {
+            assertEquals("SinkwellContext(run=r-1, turn=t-1)", SinkwellContext.current().toString());
+        }
+    }
+
     static final class Mine implements GovernanceEventSink {
         final ConcurrentLinkedQueue<SignedGovernanceEvent> taken = new ConcurrentLinkedQueue<>();
         private int failures = 1;
