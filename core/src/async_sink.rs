@@ -18,7 +18,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use crate::config::Source;
-use crate::emitter::Emitter;
+use crate::emitter::{Emitter, Options};
 use crate::error::Result;
 use crate::host::{self, HostSinkSpec, Opening};
 use crate::seam::SystemEnv;
@@ -206,13 +206,40 @@ impl AsyncSink {
 }
 
 /// Opens an emitter with sinks of one's own, which count as required sinks. A sink gets the lane that names it
-/// (`sink: { host: NAME }`), or one of its own.
+/// (`sink: { host: NAME }`), or one of its own. With a signer, too, or for the default emitter: [`Options::load`].
 ///
 /// # Errors
 /// As [`Config::load`](crate::config::Config::load) and [`Emitter::open`].
 pub fn open(source: Source, sinks: impl IntoIterator<Item = AsyncSink>) -> Result<Emitter> {
-    let sinks = sinks.into_iter().map(AsyncSink::spec).collect();
-    host::open(Opening { source, sinks, signer: None, manual: false }, &SystemEnv::default())
+    Emitter::open(Options::load(source, sinks)?)
+}
+
+impl Options {
+    /// Reads a configuration, with sinks of one's own, as [`open`] does: for [`Emitter::open`] or
+    /// [`configure`](crate::configure), with a `signer` where the configuration asks for one.
+    ///
+    /// ```
+    /// use sinkwell::{AsyncSink, Emitter, Options, config::Source};
+    ///
+    /// # fn main() -> sinkwell::Result<()> {
+    /// let document = r#"{"agent":{"id":"urn:example:agent"},"lanes":["memory"]}"#;
+    /// let sinks: [AsyncSink; 0] = [];
+    /// let emitter = Emitter::open(Options::load(Source::Mapping(document.to_owned()), sinks)?)?;
+    /// # drop(emitter);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Config::load`](crate::config::Config::load).
+    pub fn load(source: Source, sinks: impl IntoIterator<Item = AsyncSink>) -> Result<Self> {
+        let sinks = sinks.into_iter().map(AsyncSink::spec).collect();
+        host::options(
+            Opening { source, sinks, signer: None, manual: false },
+            &SystemEnv::default(),
+            &mut |_| Ok(None),
+        )
+    }
 }
 
 impl Emitter {

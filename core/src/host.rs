@@ -68,7 +68,10 @@ pub fn open_with(
 }
 
 /// Reads and checks what an emitter is opened with.
-fn options(
+///
+/// # Errors
+/// As [`Config::load`], and those of `find`.
+pub fn options(
     opening: Opening,
     env: &dyn Env,
     find: &mut dyn FnMut(&str) -> Result<Option<HostSinkSpec>>,

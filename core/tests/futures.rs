@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use sinkwell::config::{Config, Source};
+use sinkwell::key::HostSigner;
 use sinkwell::receipt::{EndState, Stage};
 use sinkwell::seam::SystemEnv;
 use sinkwell::sink::{SinkClass, SinkHealth};
@@ -185,6 +186,42 @@ fn a_sink_can_be_added_and_must_have_a_name_of_its_own() {
     assert_eq!(*took.lock().unwrap(), ["late"]);
     let again = emitter.add_async_sink(AsyncSink::new(scripted(false).0)).unwrap_err();
     assert_eq!(again.kind(), ErrorKind::InvalidConfig);
+    emitter.shutdown(LIMIT);
+}
+
+#[test]
+fn options_have_sinks_of_ones_own_and_a_signer() {
+    struct Constant;
+    impl HostSigner for Constant {
+        fn sign(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, String> {
+            Ok(inputs.iter().map(|_| vec![7; 32]).collect())
+        }
+    }
+    let (sink, took) = scripted(false);
+    // It is required, and so must be there when the emitter opens; the lane that names it has its class.
+    let document = r#"{"agent":{"id":"a"},"key":{"id":"k","alg":"hmac-sha256","signer":"host"},
+        "lanes":[{"id":"soc","sink":{"host":"scripted"}}],"governance":{"required_sinks":[{"class":"siem"}]}}"#;
+    let mut options = Options::load(Source::Mapping(document.to_owned()), [AsyncSink::new(sink)]).unwrap();
+    options.signer = Some(Arc::new(Constant));
+    let emitter = Emitter::open(options).unwrap();
+    event().subject("signed").emit_to(&emitter).unwrap().wait(Stage::Delivered, LIMIT).unwrap();
+    assert_eq!(*took.lock().unwrap(), ["signed"]);
+    assert_eq!(emitter.lanes()[0].id(), "soc");
+    emitter.shutdown(LIMIT);
+}
+
+#[test]
+fn what_a_receipt_shows_is_what_files_say() {
+    let emitter = emitter(false);
+    let receipt = event().emit_to(&emitter).unwrap();
+    receipt.wait(Stage::Delivered, LIMIT).unwrap();
+    let ending = receipt.endings()[0].1.clone().unwrap();
+    let sealed = ending.sealed.unwrap();
+    let shown = format!("{receipt:?} {ending:?}");
+    let hash: String = sealed.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    for expected in [receipt.id().to_string(), sealed.streamid.to_string(), hash] {
+        assert!(shown.contains(&expected), "{expected} is not in {shown}");
+    }
     emitter.shutdown(LIMIT);
 }
 

@@ -29,3 +29,5 @@ pub use part::{Body, Part, validate_class};
 pub use prepared::{EventFacts, Prepared};
 pub use redact::{Explained, Redactor};
 pub use replay::rejudge;
+
+pub use crate::settings::ContentMode;

@@ -92,7 +92,23 @@ impl Act<'_> {
         self.deed.intent()
     }
 
-    /// Says what came of it, for the result: a JSON object. `outcome` may be among it.
+    /// Says what came of it, for the result: a JSON object. `outcome` may be among it. Said again, it replaces what was said.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let config = r#"{"agent":{"id":"a"},"lanes":["memory"]}"#.to_owned();
+    /// # let config = sinkwell::config::Config::load(
+    /// #     sinkwell::config::Source::Mapping(config), &sinkwell::seam::SystemEnv::default())?;
+    /// # let emitter = sinkwell::Emitter::open(sinkwell::Options::new(config))?;
+    /// use sinkwell::{Event, json::Value};
+    ///
+    /// Event::new("tool.invocation").with("tool", "pay").deed_on(&emitter, |deed| {
+    ///     let receipt = "p-17";    // of the payment, which is made here
+    ///     deed.result(&Value::from_iter([("receipt", receipt)]))
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `invalid_event`, with the path; what was said before stays. Handed on by `?`, it is the act's own error, and the

@@ -336,6 +336,13 @@ impl<T: Into<Value>, const N: usize> From<[T; N]> for Value {
     }
 }
 
+/// An object: `Value::from_iter([("receipt", "p-17")])`.
+impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Value {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Self {
+        Self::Object(members.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    }
+}
+
 impl<T: Clone + Into<Value>> From<&[T]> for Value {
     fn from(items: &[T]) -> Self {
         Self::Array(items.iter().cloned().map(Into::into).collect())

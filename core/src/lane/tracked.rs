@@ -107,7 +107,7 @@ impl EndState {
 }
 
 /// Where an event was sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Sealed {
     /// The stream.
     pub streamid: Uuid,
@@ -117,6 +117,18 @@ pub struct Sealed {
     pub hash: EnvelopeHash,
     /// The digest of the event: the same in every lane that sealed the event in the same form.
     pub digest: [u8; 32],
+}
+
+/// Hashes as envelopes and `sinkwell verify` write them.
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sealed")
+            .field("streamid", &self.streamid)
+            .field("sequence", &self.sequence)
+            .field("hash", &format_args!("{}", crate::hex::text(&self.hash)))
+            .field("digest", &format_args!("{}", crate::hex::text(&self.digest)))
+            .finish()
+    }
 }
 
 /// How an event ended in a lane, with what is known of it.

@@ -128,8 +128,15 @@ impl Random for SeededRandom {
 }
 
 /// A UUID, written in lower-case hyphenated form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Uuid(pub [u8; 16]);
+
+/// As [`Display`](fmt::Display): sixteen numbers are found in no file.
+impl fmt::Debug for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl Uuid {
     /// A version 7 UUID (RFC 9562) for `time`, from 16 random bytes of which 74 bits are used.
