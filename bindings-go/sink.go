@@ -66,7 +66,7 @@ type BatchSink interface {
 }
 
 // IdempotentSink is what a sink may implement besides, to say that a repeat of the same event does no harm: its
-// lane's `order` may then be more than one batch at a time.
+// lane's `in_flight` may then be more than one batch.
 type IdempotentSink interface {
 	Idempotent() bool
 }

@@ -66,7 +66,7 @@ class GovernanceEventSink(Protocol):
     out. ``emit`` returns nothing. Raising means that the event is tried again; raising ``Rejected``, that it
     never is; ``Uncertain``, that nobody will know; returning an exception means the same. Anything else is no
     answer: the event is tried again, and the lane's health says so. A sink with ``idempotent = True`` says
-    that a repeat does no harm: its lane's ``order`` may then be more than one batch at a time.
+    that a repeat does no harm: its lane's ``in_flight`` may then be more than one batch.
     """
 
     @property

@@ -6,7 +6,7 @@ use crate::sink::{Alone, Examined, Grade, Kind, Made, Making, Settings, SinkClas
 /// `host`
 pub(super) const KIND: Kind = Kind {
     name: "host",
-    about: "a sink that the program gives, by its name",
+    about: "a sink that the program gives, by its name: `sink: { host: NAME }`",
     classes: &[SinkClass::Observability, SinkClass::Siem, SinkClass::Audit, SinkClass::Debug],
     linger: super::LINGER,
     // It has a name in place of keys.
