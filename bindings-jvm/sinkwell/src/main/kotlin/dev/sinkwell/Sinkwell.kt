@@ -158,6 +158,18 @@ public object Sinkwell {
         Lifetime.unwatch()
     }
 
+    /**
+     * Whether the end of the JVM ends emitters, as it does by default. The JVM runs its shutdown hooks all at once: where the program
+     * finishes its work in one of its own (a server that answers the requests that it has), what it emits there is refused as closed.
+     * Such a program says false here, when it starts, and ends its emitters itself once that work is done ([Emitter.close],
+     * [shutdown], [endAll]). Until then events are delivered as ever; what it does not end is lost as by a kill.
+     */
+    @JvmStatic
+    public fun shutdownHook(wanted: Boolean) {
+        Library.ensure()
+        Lifetime.hooked(wanted)
+    }
+
     /** The version. */
     @JvmStatic
     public fun version(): String = Library.version

@@ -36,6 +36,7 @@ internal object Child {
         when (arguments[0]) {
             "canaries" -> canaries(Path.of(arguments[1]), Path.of(arguments[2]))
             "exit" -> exit(arguments[1], arguments[2])
+            "hook" -> hook(arguments[1])
             "keys" -> keys(Path.of(arguments[1]))
             "bridges" -> bridges()
             else -> error(arguments[0])
@@ -61,6 +62,30 @@ internal object Child {
             }
         }
     }
+
+    /** A program that finishes its work when the JVM ends, and only then ends its emitter. */
+    private fun hook(folder: String) {
+        val emitter = Emitter.open(fileLane(Path.of(folder)))
+        Sinkwell.shutdownHook(false)
+        val finishing =
+            Thread {
+                emitter.use {
+                    // Until every hook has been started, and for longer than one of sinkwell's own would take to end it.
+                    while (!hooksAreWaitedFor() || Thread.getAllStackTraces().keys.any { thread -> thread.name == "sinkwell-exit" }) {
+                        Thread.onSpinWait()
+                    }
+                    it.emit("run.completed", mapOf("terminal_status" to "completed"))
+                }
+            }
+        Runtime.getRuntime().addShutdownHook(finishing)
+        println("ready")
+        Thread.sleep(60_000)
+    }
+
+    private fun hooksAreWaitedFor() =
+        Thread.getAllStackTraces().values.any { trace ->
+            trace.any { it.className == "java.lang.ApplicationShutdownHooks" } && trace.any { it.methodName == "join" }
+        }
 
     /** More sets of keys than are known by a number, each so often that it would be. */
     private fun keys(folder: Path) =

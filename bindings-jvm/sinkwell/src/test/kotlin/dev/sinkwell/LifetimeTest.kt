@@ -53,6 +53,19 @@ internal class LifetimeTest {
     }
 
     @Test
+    fun a_program_that_ends_its_emitter_itself_emits_until_then() {
+        val stderr = folder.resolve("stderr").toFile()
+        val child = Child.start("hook", "$folder") { redirectError(stderr) }
+        assertEquals("ready", child.inputReader().readLine(), stderr::readText)
+        child.destroy()
+        assertTrue(child.waitFor(60, TimeUnit.SECONDS))
+        assertEquals(143, child.exitValue(), stderr::readText)
+        val lines = Files.readAllLines(folder.resolve("events.ndjson"))
+        assertEquals(1, lines.count { "run.completed" in it }, stderr::readText)
+        assertTrue("\"action\":\"closed\"" in lines.last(), lines.last())
+    }
+
+    @Test
     fun halting_loses_what_no_journal_has() {
         val child = Child.start("exit", "halt", "$folder")
         assertTrue(child.waitFor(60, TimeUnit.SECONDS))

@@ -22,10 +22,20 @@ internal class Lifetime : Runnable {
 
         private var hook: Thread? = null
 
+        /** Whether the JVM's end is that of emitters. */
+        private var hooked = true
+
+        /** Whether a hook is wanted, now and for emitters to come. */
+        @Synchronized
+        fun hooked(wanted: Boolean) {
+            hooked = wanted
+            if (wanted) watch() else unwatch()
+        }
+
         /** Has what is queued delivered when the JVM ends. */
         @Synchronized
         fun watch() {
-            if (hook != null) return
+            if (hook != null || !hooked) return
             val end = Thread(::endAll, "sinkwell-exit")
             try {
                 Runtime.getRuntime().addShutdownHook(end)
