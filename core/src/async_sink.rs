@@ -219,12 +219,11 @@ impl Options {
     /// [`configure`](crate::configure), with a `signer` where the configuration asks for one.
     ///
     /// ```
-    /// use sinkwell::{AsyncSink, Emitter, Options, config::Source};
+    /// use sinkwell::{Emitter, Options, config::Source};
     ///
     /// # fn main() -> sinkwell::Result<()> {
     /// let document = r#"{"agent":{"id":"urn:example:agent"},"lanes":["memory"]}"#;
-    /// let sinks: [AsyncSink; 0] = [];
-    /// let emitter = Emitter::open(Options::load(Source::Mapping(document.to_owned()), sinks)?)?;
+    /// let emitter = Emitter::open(Options::load(Source::Mapping(document.to_owned()), [])?)?;
     /// # drop(emitter);
     /// # Ok(())
     /// # }
