@@ -91,6 +91,23 @@ fn a_configuration_that_works_is_good() {
 }
 
 #[test]
+fn policies_are_judged_by_all_lanes_and_not_lane_by_lane() {
+    let dir = Dir::new("policies");
+    let policy = |lane: &str| {
+        format!(
+            "- apiVersion: sinkwell.dev/v1alpha1\n  kind: TelemetryPolicy\n  metadata: {{ name: of-{lane} }}\n  \
+             spec: {{ targetRefs: [ {{ kind: Lane, name: {lane} }} ], events: {{ drop: [ x ] }} }}\n"
+        )
+    };
+    let lanes = "lanes:\n- { id: one, sink: 'null' }\n- { id: two, sink: 'null' }\n";
+    let (_, told) = dir.doctor(&format!("agent: {{ id: a1 }}\n{lanes}telemetry:\n{}", policy("two")));
+    assert!(!told.contains("has no effect"), "{told}");
+    let (_, told) = dir.doctor(&format!("agent: {{ id: a1 }}\n{lanes}telemetry:\n{}", policy("three")));
+    assert_eq!(told.matches("has no effect").count(), 1, "{told}");
+    assert!(line(&told, "telemetry").ends_with("no lane has this id; there are one, two"), "{told}");
+}
+
+#[test]
 fn five_things_wrong_at_once_are_five_lines() {
     let dir = Dir::new("wrong");
     let key =

@@ -15,7 +15,7 @@ use crate::emitter::{Emitter, Options};
 use crate::journal;
 use crate::key::load_signing_key;
 use crate::lane::LaneState;
-use crate::seam::{Access, Env, Fs, RealFs, SharedFs};
+use crate::seam::{Access, Env, Fs, RealFs, SharedFs, SystemEnv};
 use crate::settings::{CheckpointTarget, Config, KeySource, LaneConfig, OwnPath};
 pub use crate::sink::Grade;
 use crate::sink::{Examined, Making};
@@ -55,6 +55,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     doctor.journal();
     doctor.places();
     doctor.required();
+    doctor.policies();
     for lane in &config.lanes {
         doctor.lane(lane, sealing);
     }
@@ -251,6 +252,15 @@ fn orphaned(sub: &journal::SubJournal, lanes: &[LaneConfig]) -> Option<String> {
     })
 }
 
+impl Doctor<'_> {
+    /// Says of the telemetry policies what the agent's log would.
+    fn policies(&mut self) {
+        for warning in crate::policy::telemetry::warnings(self.config, &SystemEnv::default()) {
+            self.say(Grade::Warning, "telemetry", warning);
+        }
+    }
+}
+
 /// Delivers one stream through an emitter that has only this lane.
 fn try_lane(config: &Config, lane: &LaneConfig) -> Result<(), String> {
     let mut alone = config.clone();
@@ -265,6 +275,8 @@ fn try_lane(config: &Config, lane: &LaneConfig) -> Result<(), String> {
     alone.handle_signals = false;
     alone.disabled = false;
     alone.warnings = Vec::new();
+    // No policy touches what is tried here; the lanes that policies name are not there.
+    alone.telemetry = Vec::new();
     if let Some(governance) = &mut alone.governance {
         governance.required = Vec::new();
         governance.heartbeat = None;

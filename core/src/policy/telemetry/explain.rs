@@ -66,6 +66,12 @@ pub fn check(files: &[PathBuf], config: Option<&Config>, env: &dyn Env) -> Check
     Checked { status: status.to_canonical().unwrap_or_default(), lines, good }
 }
 
+/// What an emitter of this configuration would say in its log of the policies that the configuration names.
+#[must_use]
+pub fn warnings(config: &Config, env: &dyn Env) -> Vec<String> {
+    prepare(&[], Some(config), env).0.warnings()
+}
+
 /// Says, rule by rule and lane by lane, what becomes of an event: a JSON object as `emit` takes it.
 ///
 /// # Errors

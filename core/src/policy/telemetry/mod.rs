@@ -27,7 +27,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Checked, check, explain};
+pub use explain::{Checked, check, explain, warnings};
 pub(crate) use instruments::{Instrument, Provider, Registry, escape_label};
 pub(crate) use recordings::Recording;
 pub(crate) use set::{Bound, Loaded, Meters, Place, Scene, bind};
