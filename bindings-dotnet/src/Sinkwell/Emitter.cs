@@ -123,6 +123,13 @@ public sealed partial class Emitter : IAsyncDisposable, IDisposable
     }
 
     /// <inheritdoc cref="Put(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
+    public void Put(string type, JsonElement data, EventOptions options = default)
+    {
+        using var draft = EventDraft.Rent(_limit);
+        Put(draft.Fill(type, options).WithData(data));
+    }
+
+    /// <inheritdoc cref="Put(string, IEnumerable{KeyValuePair{string, object}}?, EventOptions)"/>
     /// <param name="type">A built-in type, or any reverse-DNS type of your own.</param>
     /// <param name="utf8Json">Its attributes: a JSON object.</param>
     /// <param name="options">What else it says.</param>

@@ -38,9 +38,12 @@ public sealed partial class AttrTests
                 [("text", "é"), ("truth", true), ("int", -1), ("long", 9007199254740991L), ("double", 0.1), list]);
             emitter.PutJson("com.example.x", json);
             emitter.PutJson("com.example.x", said, SaidContracts.Default.Said);
+            var element = JsonSerializer.SerializeToElement(said, SaidContracts.Default.Said);
+            emitter.Emit("com.example.x", element);
+            emitter.Put("com.example.x", element);
             emitter.Flush(Long);
         }
-        Assert.Equal(10, sink.Data.Count);
+        Assert.Equal(12, sink.Data.Count);
         Assert.Equal(
             ["""{"double":0.1,"int":-1,"list":[1,null,"x"],"long":9007199254740991,"text":"é","truth":true}"""],
             sink.Data.Distinct());
