@@ -26,6 +26,8 @@ import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
+import org.junit.jupiter.params.ParameterizedTest
+import org.junit.jupiter.params.provider.ValueSource
 import java.nio.file.Files
 import java.nio.file.Path
 import java.time.Instant
@@ -68,6 +70,27 @@ internal class BridgesTest {
         val data = event["data"].obj()
         assertEquals("com.example WARNING", "${data["logger"]} ${data["level_name"] ?: data["level"]}")
         assertTrue("java.lang.IllegalStateException" in data.toString(), "$data")
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = ["raw", "row"])
+    fun a_logging_properties_says_the_permit(permit: String) {
+        val properties = folder.resolve("logging.properties")
+        val handler = SinkwellHandler::class.java.name
+        Files.writeString(properties, "handlers=$handler\n$handler.permit=$permit\n")
+        val stderr = folder.resolve("stderr").toFile()
+        val child =
+            Child.start("logging", options = listOf("-Djava.util.logging.config.file=$properties")) {
+                environment()["SINKWELL_LANES"] = "stdout"
+                redirectError(stderr)
+            }
+        val event = child.inputReader().readLines().single { "log.record" in it }
+        assertTrue(child.waitFor(60, TimeUnit.SECONDS))
+        // The policy is off; what its source permits is said beside it.
+        val requested = if (permit == "raw") "raw" else "off"
+        assertTrue("\"requested\":\"$requested\"" in event, event)
+        val misspelt = "$handler.permit: must be one of off, redacted_summary, content_ref, raw"
+        assertEquals(permit == "row", misspelt in stderr.readText(), stderr::readText)
     }
 
     @Test

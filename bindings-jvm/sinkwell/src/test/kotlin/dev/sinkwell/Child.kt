@@ -39,6 +39,7 @@ internal object Child {
             "hook" -> hook(arguments[1])
             "keys" -> keys(Path.of(arguments[1]))
             "bridges" -> bridges()
+            "logging" -> Logger.getLogger("com.example").warning("MARKER")
             else -> error(arguments[0])
         }
     }

@@ -1,11 +1,14 @@
 package dev.sinkwell.logging
 
 import dev.sinkwell.Emitter
+import dev.sinkwell.InvalidArgumentException
 import dev.sinkwell.internal.HostCall
 import dev.sinkwell.internal.Through
 import dev.sinkwell.internal.permitted
+import java.util.logging.ErrorManager
 import java.util.logging.Handler
 import java.util.logging.Level
+import java.util.logging.LogManager
 import java.util.logging.LogRecord
 import java.util.logging.SimpleFormatter
 
@@ -15,7 +18,9 @@ import java.util.logging.SimpleFormatter
  * holds.
  *
  * @param emitter null: the process's default one; where that cannot be opened, the log hears of it once a minute
- * @param permit the most that the words may be captured: `off` (the default), `redacted_summary`, `content_ref`, `raw`
+ * @param permit the most that the words may be captured: `off` (the default), `redacted_summary`, `content_ref`, `raw`. Null: as the
+ *   property `dev.sinkwell.logging.SinkwellHandler.permit` of a `logging.properties` says; another word there is told to the handler's
+ *   error manager, and it stays `off`
  * @throws dev.sinkwell.InvalidArgumentException `permit` is another
  */
 public class SinkwellHandler
@@ -25,7 +30,7 @@ public class SinkwellHandler
         permit: String? = null,
     ) : Handler() {
         private val through = Through(emitter, RECORDS)
-        private val permit = permitted(permit)
+        private val permit = permitted(permit) ?: configured()
 
         override fun publish(record: LogRecord) {
             // What sinkwell itself has to say would feed itself, and so would what a sink of the host's logs.
@@ -47,6 +52,15 @@ public class SinkwellHandler
             }
         }
 
+        private fun configured(): String? =
+            try {
+                permitted(LogManager.getLogManager().getProperty(PERMIT)?.trim())
+            } catch (e: InvalidArgumentException) {
+                // As Logback does with what a logback.xml says: a misspelt word stops no program.
+                reportError("$PERMIT: ${e.message.orEmpty().removePrefix("${e.where}: ")}", null, ErrorManager.GENERIC_FAILURE)
+                null
+            }
+
         /** Nothing is held here; the emitter is its owner's. */
         override fun flush(): Unit = Unit
 
@@ -61,6 +75,10 @@ public class SinkwellHandler
                 level.intValue() >= Level.FINE.intValue() -> 5
                 else -> 1
             }
+
+        private companion object {
+            const val PERMIT = "dev.sinkwell.logging.SinkwellHandler.permit"
+        }
     }
 
 /** The logger of sinkwell's own diagnostics. */
