@@ -264,8 +264,12 @@ func (w *Emitter) waitForRoom(ctx context.Context, c *call, try func() C.int32_t
 			c.native.waited_ms = C.uint64_t(1) << 62
 		}
 		if err := c.failed(try()); err != nil {
-			if e, ok := err.(*Error); ok {
+			if e, ok := err.(*Error); ok && cause != nil {
 				e.cause = cause
+				if e.Kind == Backpressure {
+					// The core tells of the lane's own time, which was not over.
+					e.Message = "the context ended before the blocking lane had room; the event is in no lane"
+				}
 			}
 			return err
 		}

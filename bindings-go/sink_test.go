@@ -330,6 +330,9 @@ func TestEmitWaitsForRoomWithoutAThreadAndNoLongerThanTheContext(t *testing.T) {
 	if !errors.Is(err, sinkwell.ErrBackpressure) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
+	if text := err.Error(); text != "backpressure: mine: the context ended before the blocking lane had room; the event is in no lane" {
+		t.Fatal(text)
+	}
 	if sw.Refused() != 1 {
 		t.Fatal(sw.Refused(), "refused: an attempt that waits on is none")
 	}
