@@ -226,6 +226,8 @@ export class Emitter implements AsyncDisposable {
   readonly #native: NativeEmitter;
   readonly #entrance: Entrance;
   readonly #targets: number[] = [];
+  /** It has been shut down, and has ended. */
+  #over = false;
   readonly #ending: Ending = {
     handlesSignals: () => native(() => this.#native.handlesSignals()),
     needsLoop: () => this.#targets.length > 0,
@@ -273,8 +275,10 @@ export class Emitter implements AsyncDisposable {
   }
 
   /**
-   * As `open`, here and now. A required sink that is written in JavaScript cannot answer meanwhile: open
+   * As `open`, here and now. A required sink that is written in JavaScript, and a signer, cannot answer meanwhile: open
    * such an emitter with `open`.
+   *
+   * @throws {RequiredSinkUnavailableError} At once, where no other sink of the class will do.
    */
   static openSync(config?: Configuration, options: OpenOptions = {}): Emitter {
     return Emitter.#openSync(config, options, 'openSync');
@@ -302,21 +306,40 @@ export class Emitter implements AsyncDisposable {
     config: Configuration | undefined,
     options: OpenOptions | undefined,
   ): Promise<Emitter> {
-    return (processDefault = await Emitter.#open(config, options ?? {}, 'configureDefault'));
+    return Emitter.#beDefault(await Emitter.#open(config, options ?? {}, 'configureDefault'));
   }
 
   /** @internal `configureSync` */
   static configureDefaultSync(config: Configuration | undefined, options: OpenOptions | undefined): Emitter {
-    return (processDefault = Emitter.#openSync(config, options ?? {}, 'configureDefaultSync'));
+    return Emitter.#beDefault(Emitter.#openSync(config, options ?? {}, 'configureDefaultSync'));
+  }
+
+  /** From now on this is the default emitter, and its sinks are those of what opens after it in its place. */
+  static #beDefault(emitter: Emitter): Emitter {
+    const before = lastDefault;
+    defaultTargets = [...emitter.#targets];
+    // One that is still ending releases them itself.
+    if (before !== undefined && before.#over) before.#release();
+    return (processDefault = lastDefault = emitter);
+  }
+
+  /** Nothing calls its sinks and its signer any more, unless what was configured opens again. */
+  #release(): void {
+    release(this.#targets.filter((target) => !defaultTargets.includes(target)));
   }
 
   /**
    * The process's default emitter, shared by its threads: what `configure` opened, else opened from the environment on
    * first use.
+   *
+   * @throws {ClosedError} `configure` has not ended, and waits for a sink that this thread runs: await it first.
+   * @throws {RequiredSinkUnavailableError} After `shutdown`, where such a sink is required: `await configure(…)` again.
    */
   static default(): Emitter {
     if (processDefault === undefined) {
       processDefault = new Emitter(native(() => NativeEmitter.processDefault(program())));
+      processDefault.#targets.push(...defaultTargets);
+      lastDefault = processDefault;
       endWithProcess(processDefault.#left());
     }
     return processDefault;
@@ -677,7 +700,8 @@ export class Emitter implements AsyncDisposable {
     }
     const report = await act((token) => this.#native.shutdown(loop, token, timeout));
     ended(this.#ending);
-    release(this.#targets);
+    this.#over = true;
+    this.#release();
     if (this.#waiting.length > 0) this.#awaitRoom();
     return JSON.parse(report) as ByLane<LaneReport>;
   }
@@ -735,6 +759,15 @@ export interface Recording {
 }
 
 let processDefault: Emitter | undefined;
+
+/** The last that this thread had, open or not. */
+let lastDefault: Emitter | undefined;
+
+/**
+ * The sinks and the signer that this thread has configured the default emitter with last: its next use after a shutdown, in this
+ * thread or another, calls them again.
+ */
+let defaultTargets: readonly number[] = [];
 
 /** Emits with the process's default emitter: see {@link Emitter.emit}. */
 export const emit: Emitter['emit'] = ((type: string, data?: EventData | null, options?: EventOptions) =>

@@ -10,8 +10,8 @@ use napi_derive::napi;
 use sinkwell::config::Source;
 use sinkwell::event::read_event;
 use sinkwell::host::{
-    HostSinkSpec, Opening, add_sink, configure_default, counters_json, default_emitter, drained_json,
-    health_json, load_key, open, open_default, repair, report_json, take_default,
+    HostSinkSpec, Opening, add_sink, configure_default, configure_default_in, counters_json, default_emitter,
+    drained_json, health_json, load_key, open, open_default, repair, report_json, take_default, take_turn,
 };
 use sinkwell::json::ObjectWriter;
 use sinkwell::key::HostSigner;
@@ -194,8 +194,10 @@ impl NativeEmitter {
     pub fn configure_default(&self, event_loop: &EventLoop, token: u32, options: OpenOptions) {
         let place = Arc::clone(&self.held.place);
         let (opening, env) = opening(&event_loop.shared, options);
+        // Here, so that an event of the program's next line does not open another.
+        let turn = take_turn();
         event_loop.shared.run(token, move || {
-            let _ = place.set(configure_default(opening, &env)?);
+            let _ = place.set(configure_default_in(turn, opening, &env)?);
             Ok(String::new())
         });
     }

@@ -14,6 +14,7 @@ use std::thread::ThreadId;
 use napi::bindgen_prelude::{Buffer, Env, Function, Uint8Array, Uint32Array};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
+use sinkwell::home::Home;
 use sinkwell::{Error, Result};
 
 type WakeUp = ThreadsafeFunction<(), (), (), napi::Status, false, true, 0>;
@@ -169,6 +170,13 @@ impl Shared {
     fn end(&self) {
         self.ended.store(true, Ordering::Release);
         lock(&self.calls).clear();
+    }
+}
+
+/// JavaScript runs on its own thread only.
+impl Home for Shared {
+    fn is_held(&self) -> bool {
+        std::thread::current().id() == self.thread || self.ended.load(Ordering::Acquire)
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use sinkwell::home::Home;
 use sinkwell::key::HostSigner;
 use sinkwell::sink::{Answer, Answers, Envelope, Failure, FailureKind, Outcome, Said, Sink, SinkHealth};
 
@@ -52,6 +53,10 @@ impl Sink for JsSink {
         self.idempotent
     }
 
+    fn home(&self) -> Option<Arc<dyn Home>> {
+        Some(Arc::clone(&self.event_loop) as Arc<dyn Home>)
+    }
+
     fn health(&mut self) -> SinkHealth {
         match self.event_loop.call("health", self.target, &[], String::new()) {
             Ok(Reply::Delivered(codes, detail)) => SinkHealth {
@@ -88,6 +93,10 @@ pub(crate) struct JsSigner {
 }
 
 impl HostSigner for JsSigner {
+    fn home(&self) -> Option<Arc<dyn Home>> {
+        Some(Arc::clone(&self.event_loop) as Arc<dyn Home>)
+    }
+
     fn sign(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, String> {
         match self.event_loop.call("sign", self.target, inputs, String::new()) {
             Ok(Reply::Signed(Some(signatures))) => Ok(signatures),

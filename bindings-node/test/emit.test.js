@@ -293,6 +293,96 @@ test('the default emitter is configured once, flushed and shut down by the modul
   );
 });
 
+/** What a script begins with that opens with a sink of its own, in a class that is required: its lanes' time is longer than any test. */
+const REQUIRED = `import { configure, configureSync, emit, emitAsync, flush, shutdown, Emitter } from 'sinkwell';
+  const got = [];
+  const soc = { name: 'soc', classes: ['audit'], emit: async (event) => void got.push(event) };
+  const lane = { sink: { host: 'soc' }, classes: ['audit'], timeout: '1h' };
+  const file = { id: 'file', classes: ['audit'], timeout: '1h', sink: { file: { path: 'events.ndjson' } } };
+  const governance = { required_sinks: [{ class: 'audit' }] };
+  const config = { agent: { id: 'a1' }, heartbeat: 'off', governance, lanes: [lane] };
+  const say = async (what, act) => {
+    try {
+      await act();
+      console.log(what, 'done');
+    } catch (error) {
+      console.log(what, error.kind, /await configure/.test(error.message));
+    }
+  };
+  const numbers = () => got.filter((event) => event.type === 'com.x').map((event) => event.data.n).join();`;
+
+// The thread would wait for itself, for as long as the lane's time is.
+test('a thread is refused at once what only its own event loop could answer', async (t) => {
+  const ran = await run(
+    t,
+    `${REQUIRED}
+     await say('openSync', () => Emitter.openSync(config, { sinks: [soc] }));
+     await say('configureSync', () => configureSync(config, { sinks: [soc] }));
+     const signs = { ...config, lanes: [file], key: { id: 'k', alg: 'hmac-sha256', signer: 'host' } };
+     await say('a signer', () => Emitter.openSync(signs, { signer: (inputs) => inputs }));
+     const opened = configure(config, { sinks: [soc] });
+     await say('emit', () => emit('com.x', { n: 0 }));
+     await say('emitAsync', () => emitAsync('com.x', { n: 0 }));
+     await say('configureSync again', () => configureSync({ agent: { id: 'a2' }, lanes: [] }));
+     console.log(JSON.stringify([await flush(), await shutdown()]));
+     await opened;
+     emit('com.x', { n: 1 });
+     await shutdown();
+     await say('after shutdown', () => emit('com.x', { n: 0 }));
+     await configure(config, { sinks: [soc] });
+     emit('com.x', { n: 2 });
+     await shutdown();
+     console.log(numbers());`,
+    { ext: 'mjs' },
+  );
+  assert.equal(ran.signal, null, ran.stdout);
+  assert.equal(
+    ran.stdout,
+    `openSync required_sink_unavailable true
+configureSync required_sink_unavailable true
+a signer required_sink_unavailable true
+emit closed true
+emitAsync closed true
+configureSync again closed true
+[{},{}]
+after shutdown required_sink_unavailable true
+1,2
+`,
+  );
+});
+
+test('what can be opened without this event loop is opened here, whatever sinks it runs', async (t) => {
+  const ran = await run(
+    t,
+    `${REQUIRED}
+     const both = { ...config, lanes: [lane, file] };
+     await say('another sink of the class', () => Emitter.openSync(both, { sinks: [soc] }).shutdown());
+     const free = { ...config, governance: undefined };
+     await say('nothing required', () => Emitter.openSync(free, { sinks: [soc] }).shutdown());
+     process.env.SINKWELL_DISABLED = 'true';
+     const off = Emitter.openSync(free, { sinks: [soc] });
+     delete process.env.SINKWELL_DISABLED;
+     await off.shutdown();
+     const opened = configure(both, { sinks: [soc] });
+     emit('com.x', { n: 1 });
+     await opened;
+     await shutdown();
+     // With the sink that it was configured with.
+     emit('com.x', { n: 2 });
+     await shutdown();
+     await configure(free, { sinks: [soc] });
+     emit('com.x', { n: 3 });
+     await Promise.all([shutdown(), configure(free, { sinks: [soc] })]);
+     emit('com.x', { n: 4 });
+     await shutdown();
+     console.log(numbers());`,
+    { ext: 'mjs' },
+  );
+  assert.equal(ran.signal, null, ran.stdout);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stdout, 'another sink of the class done\nnothing required done\n1,2,3,4\n');
+});
+
 test('a type that is nearly built in is a warning, once', async (t) => {
   const ran = await run(
     t,

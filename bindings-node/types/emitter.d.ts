@@ -174,13 +174,18 @@ export declare class Emitter implements AsyncDisposable {
      */
     static open(config?: Configuration, options?: OpenOptions): Promise<Emitter>;
     /**
-     * As `open`, here and now. A required sink that is written in JavaScript cannot answer meanwhile: open
+     * As `open`, here and now. A required sink that is written in JavaScript, and a signer, cannot answer meanwhile: open
      * such an emitter with `open`.
+     *
+     * @throws {RequiredSinkUnavailableError} At once, where no other sink of the class will do.
      */
     static openSync(config?: Configuration, options?: OpenOptions): Emitter;
     /**
      * The process's default emitter, shared by its threads: what `configure` opened, else opened from the environment on
      * first use.
+     *
+     * @throws {ClosedError} `configure` has not ended, and waits for a sink that this thread runs: await it first.
+     * @throws {RequiredSinkUnavailableError} After `shutdown`, where such a sink is required: `await configure(…)` again.
      */
     static default(): Emitter;
     /**

@@ -5,11 +5,13 @@
 //! A job is answered exactly once: if Python dropped it or could not take it, the delivery failed. Sealed records get
 //! only the type of an exception; its text goes to the health that the host sees.
 
+use std::any::Any;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use sinkwell::Error;
+use sinkwell::home::Home;
 use sinkwell::host::HostSinkSpec;
 use sinkwell::sink::{Answer, Answers, Envelope, Outcome, Said, Sink, SinkHealth};
 
@@ -163,10 +165,40 @@ impl Sink for Bridge {
         self.idempotent
     }
 
+    fn home(&self) -> Option<Arc<dyn Home>> {
+        Some(Arc::new(Runner(Python::try_attach(|py| self.runner.clone_ref(py))?)))
+    }
+
     fn health(&mut self) -> SinkHealth {
         let reply = Reply::new();
         self.submit("health", HealthJob { reply: Arc::clone(&reply) });
         reply.take()
+    }
+}
+
+/// Where a sink's code runs, as Python knows it: an asynchronous one on the event loop of the thread that gave it.
+struct Runner(Py<PyAny>);
+
+impl Home for Runner {
+    fn is_held(&self) -> bool {
+        let held = Python::try_attach(|py| {
+            self.0.call_method0(py, "is_held").and_then(|held| held.extract::<bool>(py))
+        });
+        matches!(held, Some(Ok(true)))
+    }
+
+    fn leave(&self) -> Option<Box<dyn Any>> {
+        let away = Python::try_attach(|py| self.0.call_method0(py, "leave"))?.ok()?;
+        Some(Box::new(Away(away)))
+    }
+}
+
+/// A loop whose sinks run elsewhere; what Python calls to end that.
+struct Away(Py<PyAny>);
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        Python::try_attach(|py| drop(self.0.call0(py)));
     }
 }
 

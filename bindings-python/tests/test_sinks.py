@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -326,6 +326,87 @@ def test_a_required_class(config: dict[str, Any]) -> None:
         sinkwell.Emitter.open(config)
     with sinkwell.Emitter.open(config, sinks=[Plain()]) as emitter:
         emitter.ensure_ready()
+
+
+class Elsewhere(Asynchronous):
+    """Says for each event whether it came on the thread that made the sink."""
+
+    def __init__(self) -> None:
+        super().__init__("soc")
+        self.home = threading.get_ident()
+        self.threads: list[tuple[str, bool]] = []
+
+    async def emit(self, event: SignedGovernanceEvent) -> None:
+        await super().emit(event)
+        self.threads.append((types([event])[0], threading.get_ident() == self.home))
+
+
+def required(config: dict[str, Any], *lanes: dict[str, Any]) -> dict[str, Any]:
+    """With lanes that nobody waits for to the end."""
+    mine = {"id": "soc", "sink": {"host": "soc"}, "timeout": "1h", **FAST}
+    governance = {"required_sinks": [{"class": "siem", "on_unhealthy": "fail_closed"}]}
+    return {**config, "governance": governance, "lanes": [mine, *lanes]}
+
+
+def run_bounded(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs it on a loop of another thread, which is left behind where it waits for itself."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert not failed, failed
+
+
+def test_a_required_sink_of_the_loop_that_opens_answers_on_another_meanwhile(config: dict[str, Any]) -> None:
+    config = required(config)
+
+    async def main() -> None:
+        for opened_by in ("open", "configure"):
+            sink = Elsewhere()
+            emitter = getattr(sinkwell, opened_by, sinkwell.Emitter.open)(config, sinks=[sink])
+            assert sink.threads == [("audit.chain", False)]
+            emitter.emit("com.example.n")
+            await emitter.ashutdown()
+            # Then it is at home again.
+            assert sink.threads[1:] == [("com.example.n", True), ("audit.chain", True)]
+        # The next use opens it again, and what another thread opens is waited for in the same way.
+        sinkwell.emit("com.example.again")
+        await sinkwell.ashutdown()
+        beside = threading.Thread(target=sinkwell.emit, args=("com.example.beside",))
+        beside.start()
+        sinkwell.emit("com.example.here")
+        beside.join()
+        await sinkwell.ashutdown()
+        assert {"com.example.again", "com.example.beside", "com.example.here"} <= set(types(sink.events))
+
+    run_bounded(main)
+
+
+@pytest.mark.parametrize("why", ["nothing is required", "another sink of the class will do"])
+def test_a_sink_that_need_not_be_waited_for_stays_on_its_loop(config: dict[str, Any], why: str) -> None:
+    other = Plain()
+    if why == "nothing is required":
+        config = {**required(config), "governance": {}}
+    else:
+        config = required(config, {"id": "plain", "sink": {"host": "plain"}, **FAST})
+
+    async def main() -> None:
+        for opened_by in ("open", "configure"):
+            sink = Elsewhere()
+            sinks = [sink] if why == "nothing is required" else [sink, other]
+            emitter = getattr(sinkwell, opened_by, sinkwell.Emitter.open)(config, sinks=sinks)
+            await emitter.ashutdown()
+            assert sink.threads == [("audit.chain", True)] * 2
+
+    run_bounded(main)
 
 
 def test_manual(config: dict[str, Any]) -> None:

@@ -5,12 +5,12 @@
 //! language's types and adds nothing.
 
 use std::cell::{Cell, RefCell};
-use std::sync::{Arc, TryLockError};
+use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwapOption;
 
 use crate::config::{Config, Source};
-use crate::emitter::{Drained, Emitter, HostSink, LaneReport, MetricKind, Options, SinkFactory};
+use crate::emitter::{Awaited, Drained, Emitter, HostSink, LaneReport, MetricKind, Options, SinkFactory};
 use crate::envelope::push_sequence;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{JsonError, ObjectWriter, Value};
@@ -18,10 +18,10 @@ use crate::key::{HostSigner, SigningKey, load_signing_key};
 use crate::lane::{Cursor, Health, StateRecord};
 use crate::receipt::Receipt;
 use crate::reentry;
-use crate::seam::fork::PerProcess;
+use crate::seam::fork::{Mine, PerProcess};
 use crate::seam::{Env, UnixNanos, Uuid, format_time};
 use crate::sink::{ReadingKind, SinkClass};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Condvar, Mutex, lock};
 
 /// A sink of the host's, as a binding describes it.
 pub struct HostSinkSpec {
@@ -209,8 +209,24 @@ static DEFAULT: ArcSwapOption<Emitter> = ArcSwapOption::const_empty();
 /// What [`configure_default`] was last given; if nothing, the default emitter opens from the environment.
 static CONFIGURED: ArcSwapOption<Options> = ArcSwapOption::const_empty();
 
-/// Held while the default emitter is opened.
-static OPENING: PerProcess<Mutex<()>> = PerProcess::new();
+/// Who opens the default emitter, and who waits for that.
+static OPENING: PerProcess<OpeningNow> = PerProcess::new();
+
+#[derive(Default)]
+struct OpeningNow {
+    state: Mutex<OpeningState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct OpeningState {
+    /// Whether some thread opens it.
+    busy: bool,
+    /// Which opening that is.
+    number: u64,
+    /// What that thread waits for, once it is known.
+    awaited: Option<Awaited>,
+}
 
 crate::sync::thread_local! {
     /// This thread opens the default emitter: so does all that it runs meanwhile, a plug-in, a logger, a sink's maker.
@@ -222,31 +238,84 @@ pub(crate) fn opens_default() -> bool {
     OPENS.with(Cell::get)
 }
 
-/// Runs `open` alone among those who open the default emitter. What runs for the opening, and what is inside a sink, for which
-/// that may wait, is not kept waiting by it, as it would wait for itself.
-fn alone<T>(open: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Who opens the default emitter, until this is dropped.
+pub struct Turn(Mine<OpeningNow>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.state);
+        (state.busy, state.awaited) = (false, None);
+        drop(state);
+        self.0.changed.notify_all();
+    }
+}
+
+/// Makes the calling thread the next to open the default emitter, or another one to which it gives this; unless somebody opens it
+/// now. What is emitted from here on goes to what is opened then, and opens nothing before.
+pub fn take_turn() -> Option<Turn> {
+    let opening_now = OPENING.get();
+    let mut state = lock(&opening_now.state);
+    if state.busy {
+        return None;
+    }
+    (state.busy, state.number) = (true, state.number + 1);
+    drop(state);
+    Some(Turn(opening_now))
+}
+
+/// Runs `open` alone among those who open the default emitter; it tells what it will wait for. What runs for the opening, what is
+/// inside a sink, for which that may wait, and a thread that runs what that waits for are not kept waiting by it, as they would wait
+/// for themselves.
+fn alone<T>(turn: Option<Turn>, open: impl FnOnce(&mut dyn FnMut(&Awaited)) -> Result<T>) -> Result<T> {
     struct Opens;
     impl Drop for Opens {
         fn drop(&mut self) {
             OPENS.with(|opens| opens.set(false));
         }
     }
+    let turn = turn.map_or_else(await_turn, Ok)?;
+    OPENS.with(|opens| opens.set(true));
+    let _opens = Opens;
+    open(&mut |awaited| {
+        lock(&turn.0.state).awaited = Some(awaited.clone());
+        turn.0.changed.notify_all();
+    })
+}
+
+/// Waits until nobody else opens the default emitter.
+fn await_turn() -> Result<Turn> {
     let opening_now = OPENING.get();
-    let _one = match opening_now.try_lock() {
-        Ok(one) => one,
-        Err(TryLockError::Poisoned(one)) => one.into_inner(),
-        Err(TryLockError::WouldBlock) if opens_default() || reentry::is_inside() => {
+    let mut state = lock(&opening_now.state);
+    // Of which opening it was asked whether this thread may wait for it, and what keeps that so.
+    let (mut asked, mut away) = (None, None);
+    while state.busy {
+        if opens_default() || reentry::is_inside() {
             return Err(Error::new(
                 ErrorKind::Closed,
                 "the default emitter is being opened, and is not waited for by what runs for that, or inside a sink, a signer or a \
                  logger; open it before",
             ));
         }
-        Err(TryLockError::WouldBlock) => lock(&opening_now),
-    };
-    OPENS.with(|opens| opens.set(true));
-    let _opens = Opens;
-    open()
+        let Some(awaited) = state.awaited.clone().filter(|_| asked != Some(state.number)) else {
+            state = opening_now.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        asked = Some(state.number);
+        // The host's code is asked: no lock is held.
+        drop(state);
+        away = Some(awaited.may_wait().map_err(|_| {
+            Error::new(
+                ErrorKind::Closed,
+                "the default emitter is being opened, and waits for a sink that the event loop of this thread runs: await that first, \
+                 as by `await configure(…)`",
+            )
+        })?);
+        state = lock(&opening_now.state);
+    }
+    (state.busy, state.number) = (true, state.number + 1);
+    drop(state);
+    drop(away);
+    Ok(Turn(opening_now))
 }
 
 /// Opens the process's default emitter as the program says, instead of from the environment. After a shutdown the next
@@ -257,6 +326,14 @@ fn alone<T>(open: impl FnOnce() -> Result<T>) -> Result<T> {
 /// opened, for what runs for that and what is inside a sink.
 pub fn configure_default(opening: Opening, env: &dyn Env) -> Result<Arc<Emitter>> {
     configure_default_with(opening, env, &mut |_| Ok(None))
+}
+
+/// As [`configure_default`], in a turn that was taken before.
+///
+/// # Errors
+/// As [`configure_default`].
+pub fn configure_default_in(turn: Option<Turn>, opening: Opening, env: &dyn Env) -> Result<Arc<Emitter>> {
+    configure_in(turn, || options(opening, env, &mut |_| Ok(None)))
 }
 
 /// As [`configure_default`]; `find` as for [`open_with`].
@@ -276,14 +353,18 @@ pub fn configure_default_with(
 /// # Errors
 /// Those of `options`, and as [`configure_default`].
 pub fn configure_default_as(options: impl FnOnce() -> Result<Options>) -> Result<Arc<Emitter>> {
-    alone(|| {
+    configure_in(None, options)
+}
+
+fn configure_in(turn: Option<Turn>, options: impl FnOnce() -> Result<Options>) -> Result<Arc<Emitter>> {
+    alone(turn, |tell| {
         if open_default().is_some() {
             return Err(Error::invalid_argument(
                 "the default emitter is open already; configure it before the first event, or shut it down first",
             ));
         }
         let options = Arc::new(options()?);
-        let emitter = Arc::new(Emitter::open_by(Arc::clone(&options))?);
+        let emitter = Arc::new(Emitter::open_by(Arc::clone(&options), tell)?);
         CONFIGURED.store(Some(options));
         DEFAULT.store(Some(Arc::clone(&emitter)));
         Ok(emitter)
@@ -299,17 +380,19 @@ pub fn default_emitter(env: &dyn Env) -> Result<Arc<Emitter>> {
     if let Some(emitter) = open_default() {
         return Ok(emitter);
     }
-    alone(|| {
+    alone(None, |tell| {
         if let Some(emitter) = open_default() {
             return Ok(emitter);
         }
-        let emitter = Arc::new(match CONFIGURED.load_full() {
-            Some(options) => Emitter::open_by(options)?,
-            None => {
+        let given = CONFIGURED.load_full().map_or_else(
+            || {
                 let source = Source::Environment;
-                open(Opening { source, sinks: Vec::new(), signer: None, manual: false }, env)?
-            }
-        });
+                let opening = Opening { source, sinks: Vec::new(), signer: None, manual: false };
+                options(opening, env, &mut |_| Ok(None)).map(Arc::new)
+            },
+            Ok,
+        )?;
+        let emitter = Arc::new(Emitter::open_by(given, tell)?);
         DEFAULT.store(Some(Arc::clone(&emitter)));
         Ok(emitter)
     })

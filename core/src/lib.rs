@@ -42,6 +42,7 @@
 //! | `document` | a document, strictly read by keys that are declared once |
 //! | `key` | keys that seal, and keys that verify |
 //! | `reentry` | whether this thread is inside a sink's delivery, where an `emit` may not wait |
+//! | `home` | the event loops that run a host's sinks, as a thread must know of them before it waits for one |
 //! | `seam` | clock, randomness, files, environment, forks, databases, standard output: nothing else touches the world |
 //! | `sync` | locks and threads: the standard library's, or shuttle's where schedules are tried |
 //! | `terminal` | text of strangers, made fit for a terminal |
@@ -77,6 +78,8 @@ pub mod event;
 pub mod glob;
 #[doc(hidden)]
 pub mod hex;
+#[doc(hidden)]
+pub mod home;
 #[doc(hidden)]
 pub mod host;
 #[cfg(feature = "intake")]

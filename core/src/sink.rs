@@ -31,6 +31,7 @@ use std::time::Duration;
 use crate::document::keys::Key;
 use crate::document::reader::Cursor;
 use crate::error::Result;
+use crate::home::Home;
 use crate::json::Value;
 use crate::key::SigningKey;
 use crate::seam::{Instant, UnixNanos, Uuid};
@@ -422,6 +423,12 @@ pub trait Sink: Send {
     /// dropped.
     fn flush(&mut self) -> Result<(), Failure> {
         Ok(())
+    }
+
+    /// The event loop that runs it, where a thread that waits for the sink may be the one that runs that loop.
+    #[doc(hidden)]
+    fn home(&self) -> Option<Arc<dyn Home>> {
+        None
     }
 }
 

@@ -225,8 +225,7 @@ def configure(
     global _default
     described = [_sinks.describe(sink) for sink in sinks]
     runner = None if signer is None else _sinks.SignerRunner(signer)
-    with _sinks.parked():
-        _default = Emitter(config, described, runner, False, _sinks.plugin, configure=True)
+    _default = Emitter(config, described, runner, False, _sinks.plugin, configure=True)
     return _default
 
 

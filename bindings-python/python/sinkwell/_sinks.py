@@ -17,7 +17,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -223,6 +223,13 @@ class _Loop:
                 return
         self._private.call_soon_threadsafe(call.begin)
 
+    def is_here(self) -> bool:
+        """Whether the calling thread runs it."""
+        try:
+            return asyncio.get_running_loop() is self._home
+        except RuntimeError:
+            return False
+
     @staticmethod
     def _is_taking(home: asyncio.AbstractEventLoop) -> bool:
         return home.is_running() and id(home) not in _process().parked
@@ -373,6 +380,16 @@ class SinkRunner:
     def health(self, job: _native.HealthJob) -> None:
         """Ask how the sink is; answers later, through the job."""
         self._place.submit(lambda: self._health(job))
+
+    def is_held(self) -> bool:
+        """Whether the calling thread runs the loop that the sink is at home on, and so holds it up while it waits."""
+        return isinstance(self._place, _Loop) and self._place.is_here()
+
+    def leave(self) -> Callable[[], None]:
+        """Has the sinks at home on this thread's loop run on the private one, until what is given back is called."""
+        away = ExitStack()
+        away.enter_context(parked())
+        return away.close
 
     def close(self) -> None:
         """No job will come any more."""

@@ -6,6 +6,7 @@
 //! that. After a fork the child gets lanes and streams of its own.
 
 mod admit;
+mod awaited;
 mod door;
 mod export;
 mod metrics;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
+pub(crate) use awaited::Awaited;
 pub use metrics::{Metric, MetricKind, MetricPoint};
 pub(crate) use open::UNUSED_JOURNAL;
 pub use open::{HostSink, Options, SinkFactory};
@@ -193,13 +195,14 @@ impl Emitter {
     /// # Errors
     /// `invalid_config`, `policy`, `key`, `journal`, `required_sink_unavailable`: nothing is left running.
     pub fn open(options: Options) -> Result<Self> {
-        Self::open_by(Arc::new(options))
+        Self::open_by(Arc::new(options), &mut |_| {})
     }
 
-    /// As [`open`](Self::open), with options that another emitter may have been opened with.
-    pub(crate) fn open_by(options: Arc<Options>) -> Result<Self> {
+    /// As [`open`](Self::open), with options that another emitter may have been opened with. `tell` is told what the opening waits
+    /// for, before it does.
+    pub(crate) fn open_by(options: Arc<Options>, tell: &mut dyn FnMut(&Awaited)) -> Result<Self> {
         let seen = watch::Seen::now(&options.config);
-        let inner = Arc::new(open::open(&options, false)?);
+        let inner = Arc::new(open::open(&options, false, tell)?);
         let emitter = Self {
             inner: Part::of(Arc::clone(&inner)),
             options,
@@ -260,7 +263,7 @@ impl Emitter {
         if let Some(failed) = failed.as_ref().filter(|failed| failed.at.elapsed() < failed.lasts) {
             return Err(failed.error.clone());
         }
-        let fresh = open::open(&self.options, true).inspect_err(|error| {
+        let fresh = open::open(&self.options, true, &mut |_| {}).inspect_err(|error| {
             let lasts = start.elapsed().max(Duration::from_secs(1));
             *failed = Some(Failed { at: Stopwatch::start(), lasts, error: error.clone() });
         })?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::awaited::{Awaited, AwaitedLane};
 use super::export::{Exporter, LIMIT};
 use super::metrics::Gauges;
 use super::scrape::Scrape;
@@ -120,7 +121,7 @@ fn plan(options: &Options) -> Result<Vec<Planned>> {
     Ok(planned)
 }
 
-pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
+pub(super) fn open(options: &Arc<Options>, forked: bool, tell: &mut dyn FnMut(&Awaited)) -> Result<Inner> {
     let config = &options.config;
     let key = match &config.key {
         Some(key) => Some(load_signing_key(key, options.signer.clone())?),
@@ -217,7 +218,7 @@ pub(super) fn open(options: &Arc<Options>, forked: bool) -> Result<Inner> {
         known.iter().for_each(|warning| crate::diagnostics::warn(warning));
         put_in_force(&inner, config, loaded);
     }
-    let result = start_all(&mut inner, options, planned);
+    let result = start_all(&mut inner, options, planned, tell);
     if let Err(e) = result {
         // Nothing is left running.
         inner.shutdown(Duration::ZERO);
@@ -317,16 +318,25 @@ pub(super) fn put_in_force(inner: &Inner, config: &Config, loaded: Arc<Loaded>) 
     send_metrics(inner);
 }
 
-fn start_all(inner: &mut Inner, options: &Options, planned: Vec<Planned>) -> Result<()> {
-    let mut longest = Duration::ZERO;
-    for planned in planned {
-        let required = planned.config.classes.iter().any(|class| inner.bus.requires(*class));
-        if required {
-            longest = longest.max(planned.config.timeout);
-        }
-        start(inner, &options.config, planned)?;
+fn start_all(
+    inner: &mut Inner,
+    options: &Options,
+    planned: Vec<Planned>,
+    tell: &mut dyn FnMut(&Awaited),
+) -> Result<()> {
+    // All sinks are made before a lane starts: what may not be waited for leaves nothing behind.
+    let made = planned.into_iter().map(|planned| make(&options.config, planned));
+    let made = made.collect::<Result<Vec<_>>>()?;
+    let awaited = awaited(&inner.bus, options, &made);
+    tell(&awaited);
+    let away = awaited.may_wait().map_err(|held| inner.bus.held(held.class, &held.lanes))?;
+    for ready in made {
+        start(inner, &options.config, ready)?;
     }
+    let mut longest = away.longest;
     if let Some(manual) = &inner.manual {
+        // Nothing changes by waiting.
+        longest = Duration::ZERO;
         for (lane, manual) in inner.bus.lanes().iter().zip(manual) {
             if lane.classes().iter().any(|class| inner.bus.requires(*class)) {
                 super::drain(lane, &mut lock(manual));
@@ -336,9 +346,21 @@ fn start_all(inner: &mut Inner, options: &Options, planned: Vec<Planned>) -> Res
     inner.bus.await_required(longest)
 }
 
-/// Starts one lane. Its sink is made first, so that nothing is started if that fails.
-fn start(inner: &mut Inner, config: &Config, planned: Planned) -> Result<()> {
-    let ready = make(config, planned)?;
+/// What the opening will wait for.
+fn awaited(bus: &Bus, options: &Options, made: &[Ready]) -> Awaited {
+    let signer = options.signer.as_ref().and_then(|signer| signer.home());
+    let lanes = made.iter().map(|ready| AwaitedLane {
+        id: ready.config.id.clone(),
+        classes: ready.config.classes.clone(),
+        timeout: ready.config.timeout,
+        homes: ready.sinks[0].home().into_iter().chain(signer.clone()).collect(),
+    });
+    let classes = bus.required();
+    Awaited { lanes: if classes.is_empty() { Vec::new() } else { lanes.collect() }, classes }
+}
+
+/// Starts one lane.
+fn start(inner: &mut Inner, config: &Config, ready: Ready) -> Result<()> {
     let (lane, control, mut sinks) = prepare(inner, config, ready)?;
     match &mut inner.manual {
         Some(manual) => {

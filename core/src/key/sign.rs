@@ -10,6 +10,7 @@ use sha2::Sha256;
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
+use crate::home::Home;
 use crate::json::write_string;
 use crate::key::bounded::Bounded;
 use crate::key::{SignMode, SignatureAlgorithm, VerifyingKey};
@@ -30,6 +31,12 @@ pub trait HostSigner: Send + Sync {
     /// # Errors
     /// A text for the host's log. The lane waits and tries again; nothing is sent unsigned.
     fn sign(&self, inputs: &[&[u8]]) -> std::result::Result<Vec<Vec<u8>>, String>;
+
+    /// The event loop that runs it, where a thread that waits for a signature may be the one that runs that loop.
+    #[doc(hidden)]
+    fn home(&self) -> Option<Arc<dyn Home>> {
+        None
+    }
 }
 
 /// Why a host's signer did not sign.

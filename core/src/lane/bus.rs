@@ -324,6 +324,21 @@ impl Bus {
         .at("governance.required_sinks")
     }
 
+    /// The error for a class whose sinks would all have to be run by the thread that waits for them.
+    pub(crate) fn held(&self, class: SinkClass, lanes: &[String]) -> Error {
+        let lanes: Vec<String> = lanes.iter().map(|lane| format!("{lane:?}")).collect();
+        Error::new(
+            ErrorKind::RequiredSinkUnavailable,
+            format!(
+                "governance requires a healthy sink of class {}; what there is (lane {}) is run by the event loop of this thread, \
+                 which would wait for itself: await the opening instead, as by `await configure(…)`",
+                class.name(),
+                lanes.join(", ")
+            ),
+        )
+        .at("governance.required_sinks")
+    }
+
     /// Waits until every required class is healthy.
     ///
     /// # Errors
