@@ -97,6 +97,10 @@ export declare class NativeEmitter {
   repair(lane: string, streamid: string, sequence: number): void
   /** Throws if an event would be refused now. */
   ensureReady(): void
+  /** Throws where governance forbids that what the program does goes on. */
+  mayGoOn(): void
+  /** Whether governance forbids going on without the default emitter, which an error of this kind kept from being had. */
+  static defaultForbids(kind: string, program?: string | undefined | null): boolean
   /** Counters per lane, as JSON. */
   counters(): string
   /** The deeds of processes before this one that have no result, as JSON. */

@@ -12,7 +12,7 @@ import type { Part } from './content';
 import { dataHere, optionsHere, recordHere } from './context';
 import { Entrance, written, type Written } from './crossing';
 import { perform, termsOf, type Act, type DeedOptions, type DeedTerms } from './deed';
-import { InvalidArgumentError, native } from './errors';
+import { InvalidArgumentError, native, type SinkwellError } from './errors';
 import { ended, endWithProcess, LIMIT, type Ending } from './exit';
 import { camel, toJson } from './json';
 import type { LogRecord } from './log';
@@ -665,6 +665,24 @@ export class Emitter implements AsyncDisposable {
   /** Throws what `emit` would throw now, whatever the event. */
   ensureReady(): void {
     native(() => this.#native.ensureReady());
+  }
+
+  /**
+   * Throws where governance forbids that what the program does goes on.
+   *
+   * @internal
+   */
+  mayGoOn(): void {
+    native(() => this.#native.mayGoOn());
+  }
+
+  /**
+   * Whether governance forbids going on without the default emitter, which this error kept from being had.
+   *
+   * @internal
+   */
+  static defaultForbids(error: SinkwellError): boolean {
+    return NativeEmitter.defaultForbids(error.kind, program());
   }
 
   /** How many events wait in a lane to be sealed. */

@@ -5,11 +5,12 @@
  *     app.use(middleware()); // Express, Connect, and what takes their middleware
  *     await fetch(url, { headers: headers() }); // a request of the program's own: the trace goes on with it
  *
- * Guarantees: while governance forbids going on, requests are answered 503 and never reach the program. A request's `traceparent`
- * and `tracestate` (W3C Trace Context) are the trace context of what is emitted, its `X-Request-Id` the correlation, and each
- * request ends as one `span` event with its method, route and status, never with its URL's values. What a client sends never
- * costs an event: what is no trace context is left out, an id is made to fit, baggage is not read. Where a span of OpenTelemetry
- * is active, that goes before.
+ * Guarantees: while governance forbids going on, requests are answered 503 and never reach the program; for any other reason,
+ * telemetry costs no request: one for which there is no emitter is answered, and not told of. A request's `traceparent` and
+ * `tracestate` (W3C Trace Context) are the trace context of what is emitted, its `X-Request-Id` the correlation, and each request
+ * ends as one `span` event with its method, route and status, never with its URL's values. What a client sends never costs an
+ * event: what is no trace context is left out, an id is made to fit, baggage is not read. Where a span of OpenTelemetry is active,
+ * that goes before.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { outsideText, outsideTrace } from '../native';
@@ -53,18 +54,34 @@ function traceOf({ headersDistinct }: IncomingMessage): Trace | undefined {
   return state ? { ...read, state } : read;
 }
 
+/** The emitter that is told of a request; `undefined` where there is none, `false` where governance forbids that it is answered. */
+function emitterOf(options: HttpOptions): Emitter | undefined | false {
+  let emitter;
+  try {
+    emitter = options.emitter ?? Emitter.default();
+  } catch (error) {
+    warn(error);
+    return error instanceof SinkwellError && Emitter.defaultForbids(error) ? false : undefined;
+  }
+  try {
+    emitter.mayGoOn();
+    return emitter;
+  } catch (error) {
+    if (!(error instanceof SinkwellError)) throw error;
+    return false;
+  }
+}
+
 /** Calls `body` as an answer to a request, unless governance forbids it. */
 function answered(
-  emitter: Emitter,
+  options: HttpOptions,
   request: IncomingMessage,
   response: ServerResponse,
   body: () => unknown,
 ): unknown {
   const start = performance.now();
-  try {
-    emitter.ensureReady();
-  } catch (error) {
-    if (!(error instanceof SinkwellError)) throw error;
+  const emitter = emitterOf(options);
+  if (emitter === false) {
     response.writeHead(503, { 'content-type': 'text/plain' });
     return response.end('a required sink is unavailable');
   }
@@ -73,6 +90,7 @@ function answered(
   const within = correlation === undefined ? body : () => turn({ correlation }, body);
   return withinTrace(traceOf(request), () => {
     const trace = activeTrace();
+    if (emitter === undefined) return within();
     response.once('close', () => {
       const method = METHODS.has(request.method ?? '') ? request.method! : '_OTHER';
       const name = method === '_OTHER' ? 'HTTP' : method;
@@ -107,8 +125,7 @@ function routeOf(request: IncomingMessage): string | undefined {
 export function answer(listener: Answered, options: HttpOptions = {}): Answered {
   checked('answer', options, ['emitter']);
   return function (this: unknown, request, response) {
-    const emitter = options.emitter ?? Emitter.default();
-    answered(emitter, request, response, () => listener.call(this, request, response));
+    answered(options, request, response, () => listener.call(this, request, response));
   };
 }
 
@@ -116,7 +133,7 @@ export function answer(listener: Answered, options: HttpOptions = {}): Answered 
 export function middleware(options: HttpOptions = {}): Middleware {
   checked('middleware', options, ['emitter']);
   return (request, response, next) => {
-    answered(options.emitter ?? Emitter.default(), request, response, () => next());
+    answered(options, request, response, () => next());
   };
 }
 

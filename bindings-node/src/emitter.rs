@@ -11,7 +11,8 @@ use sinkwell::config::Source;
 use sinkwell::event::read_event;
 use sinkwell::host::{
     HostSinkSpec, Opening, add_sink, configure_default, configure_default_in, counters_json, default_emitter,
-    drained_json, health_json, load_key, open, open_default, repair, report_json, take_default, take_turn,
+    default_forbids, drained_json, health_json, load_key, open, open_default, repair, report_json,
+    take_default, take_turn,
 };
 use sinkwell::json::ObjectWriter;
 use sinkwell::key::HostSigner;
@@ -294,6 +295,18 @@ impl NativeEmitter {
     #[napi(catch_unwind)]
     pub fn ensure_ready(&self) -> napi::Result<()> {
         self.get()?.ensure_ready().map_err(thrown)
+    }
+
+    /// Throws where governance forbids that what the program does goes on.
+    #[napi(catch_unwind)]
+    pub fn may_go_on(&self) -> napi::Result<()> {
+        self.get()?.may_go_on().map_err(thrown)
+    }
+
+    /// Whether governance forbids going on without the default emitter, which an error of this kind kept from being had.
+    #[napi(catch_unwind)]
+    pub fn default_forbids(kind: String, program: Option<String>) -> bool {
+        default_forbids(&kind, &environment(program))
     }
 
     /// Counters per lane, as JSON.

@@ -2,13 +2,14 @@
 // Requests over HTTP: what is emitted while one is answered belongs to its trace, whatever a client sends.
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
+const fs = require('node:fs');
 const http = require('node:http');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
 const { Emitter } = require('..');
 const { answer, headers, middleware } = require('../dist/http');
-const { events, folder } = require('./helpers');
+const { events, folder, run } = require('./helpers');
 
 const PARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const traced = `traceparent: ${PARENT}`;
@@ -185,4 +186,105 @@ test('while governance forbids going on, requests are refused', async (t) => {
   assert.equal(await asked(port, []), 503);
   await ended(server);
   await emitter.shutdown({ timeout: 100 });
+});
+
+const GOVERNED = { agent: { id: 'a' }, governance: { required_sinks: [{ class: 'audit' }] } };
+const FILE = { classes: ['audit'], sink: { file: { path: 'events.ndjson' } } };
+
+// What the environment's document says, and what a request is answered with; `null` is a file that is not there.
+const DEFAULTS = {
+  'nothing is amiss': [{ ...GOVERNED, journal: { dir: 'journal' }, lanes: [FILE] }, 200],
+  'there is no document': [null, 200],
+  'the document cannot be used': [{ lanes: 7 }, 200],
+  'the policy cannot be used': [{ ...GOVERNED, governance: { required_sinks: 7 }, lanes: [FILE] }, 503],
+  'nothing has the required class': [{ ...GOVERNED, lanes: ['null'] }, 503],
+  'the key is missing where nothing is required': [
+    { agent: { id: 'a' }, key: { id: 'k', ed25519: { file: 'none.pem' } }, lanes: ['null'] },
+    200,
+  ],
+  'the key is missing where what is required fails closed': [
+    { ...GOVERNED, key: { id: 'k', ed25519: { file: 'none.pem' } }, lanes: [FILE] },
+    503,
+  ],
+};
+
+for (const [what, [document, status]] of Object.entries(DEFAULTS)) {
+  test(`without a default emitter a request is refused only where governance fails closed: ${what}`, async (t) => {
+    const ran = await run(
+      t,
+      `import http from 'node:http';
+       import { once } from 'node:events';
+       import { answer, middleware } from 'sinkwell/http';
+       const listener = (request, response) => response.end('answered');
+       const used = middleware();
+       for (const each of [answer(listener), (...given) => used(...given, () => listener(...given))]) {
+         const server = http.createServer(each).listen(0, '127.0.0.1');
+         await once(server, 'listening');
+         const response = await fetch('http://127.0.0.1:' + server.address().port, { headers: { connection: 'close' } });
+         console.log(response.status, await response.text());
+         await new Promise((done) => server.close(done));
+       }`,
+      {
+        ext: 'mjs',
+        env: { SINKWELL_CONFIG: 'sinkwell.json' },
+        prepare: (dir) => {
+          if (document) fs.writeFileSync(path.join(dir, 'sinkwell.json'), JSON.stringify(document));
+        },
+      },
+    );
+    assert.equal(ran.code, 0, ran.stderr);
+    const said = status === 200 ? '200 answered\n' : '503 a required sink is unavailable\n';
+    assert.equal(ran.stdout, said + said);
+    assert.equal(/SinkwellWarning/.test(ran.stderr), what !== 'nothing is amiss', ran.stderr);
+  });
+}
+
+test('while the default emitter is configured requests wait for nothing: they are refused until it is open', async (t) => {
+  const ran = await run(
+    t,
+    `import http from 'node:http';
+     import { once } from 'node:events';
+     import { configure, shutdown } from 'sinkwell';
+     import { answer } from 'sinkwell/http';
+     const server = http.createServer(answer((request, response) => response.end())).listen(0, '127.0.0.1');
+     await once(server, 'listening');
+     const ask = async () => {
+       const asked = await fetch('http://127.0.0.1:' + server.address().port, { headers: { connection: 'close' } });
+       await asked.arrayBuffer();
+       console.log(asked.status);
+     };
+     let go;
+     const gone = new Promise((resolve) => (go = resolve));
+     const soc = { name: 'soc', classes: ['audit'], emit: () => gone };
+     const config = { ...${JSON.stringify(GOVERNED)}, lanes: [{ sink: { host: 'soc' }, classes: ['audit'], timeout: '1h' }] };
+     const opened = configure(config, { sinks: [soc] });
+     await ask();
+     go();
+     await opened;
+     await ask();
+     await shutdown();
+     await ask();
+     await configure({ agent: { id: 'a' }, lanes: ['null'] });
+     await ask();
+     server.close();`,
+    { ext: 'mjs' },
+  );
+  assert.equal(ran.signal, null, ran.stdout);
+  assert.equal(ran.stdout, '503\n200\n503\n200\n', ran.stderr);
+});
+
+test('an emitter that has ended costs a request only where governance fails closed', async (t) => {
+  const out = path.join(folder(t), 'out.ndjson');
+  const lanes = [{ classes: ['audit'], sink: { file: { path: out } } }];
+  for (const [governance, status] of [
+    [undefined, 200],
+    [{ required_sinks: [{ class: 'audit', on_unhealthy: 'degrade' }] }, 200],
+    [{ required_sinks: [{ class: 'audit' }] }, 503],
+  ]) {
+    const emitter = await Emitter.open({ agent: { id: 'a' }, governance, lanes });
+    await emitter.shutdown();
+    const { server, port } = await serving(answer((request, response) => response.end(), { emitter }));
+    assert.equal(await asked(port, []), status);
+    await ended(server);
+  }
 });

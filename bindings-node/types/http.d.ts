@@ -5,11 +5,12 @@
  *     app.use(middleware()); // Express, Connect, and what takes their middleware
  *     await fetch(url, { headers: headers() }); // a request of the program's own: the trace goes on with it
  *
- * Guarantees: while governance forbids going on, requests are answered 503 and never reach the program. A request's `traceparent`
- * and `tracestate` (W3C Trace Context) are the trace context of what is emitted, its `X-Request-Id` the correlation, and each
- * request ends as one `span` event with its method, route and status, never with its URL's values. What a client sends never
- * costs an event: what is no trace context is left out, an id is made to fit, baggage is not read. Where a span of OpenTelemetry
- * is active, that goes before.
+ * Guarantees: while governance forbids going on, requests are answered 503 and never reach the program; for any other reason,
+ * telemetry costs no request: one for which there is no emitter is answered, and not told of. A request's `traceparent` and
+ * `tracestate` (W3C Trace Context) are the trace context of what is emitted, its `X-Request-Id` the correlation, and each request
+ * ends as one `span` event with its method, route and status, never with its URL's values. What a client sends never costs an
+ * event: what is no trace context is left out, an id is made to fit, baggage is not read. Where a span of OpenTelemetry is active,
+ * that goes before.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Emitter } from './emitter';

@@ -261,6 +261,11 @@ impl Emitter {
         py.detach(|| self.inner.ensure_ready()).or_raise(py)
     }
 
+    /// Whether what the program does may go on; where not, governance forbids it.
+    fn _may_go_on(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.inner.may_go_on()).is_ok()
+    }
+
     /// Counters by lane, each lane's from one moment: ``admitted`` (= ``delivered`` + ``dropped`` + ``rejected`` +
     /// ``pending``), ``filtered``, ``sealed``, ``journaled``, ``retried``, ``own``, ``bytes``, ``oldest_pending_ms``, and by
     /// reason ``dropped_by``, ``rejected_by``, ``filtered_by``.
@@ -409,6 +414,14 @@ impl Emitter {
 
 fn limit(py: Python<'_>, timeout: Option<f64>) -> PyResult<Duration> {
     timeout.map_or(Ok(SHUTDOWN_LIMIT), |seconds| convert::seconds(py, Some(seconds)))
+}
+
+/// Whether governance forbids going on without the default emitter, which an error of this kind kept from being had.
+#[pyfunction]
+#[pyo3(name = "_default_forbids")]
+pub(crate) fn default_forbids(py: Python<'_>, kind: &str) -> PyResult<bool> {
+    let env = environment(py)?;
+    Ok(py.detach(|| host::default_forbids(kind, &env)))
 }
 
 /// Ends every emitter of this process, each within the core's own limit. For the end of the process; the

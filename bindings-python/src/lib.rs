@@ -31,7 +31,7 @@ mod native {
     #[pymodule_export]
     use super::deed::{Act, Intent};
     #[pymodule_export]
-    use super::emitter::{Emitter, end_all, flush_all, look_around, look_for_trace};
+    use super::emitter::{Emitter, default_forbids, end_all, flush_all, look_around, look_for_trace};
     #[pymodule_export]
     use super::event::Envelope;
     #[pymodule_export]

@@ -252,6 +252,84 @@ def test_while_governance_forbids_going_on_requests_are_refused() -> None:
         emitter.shutdown(0.1)
 
 
+GOVERNED = {"agent": {"id": "a"}, "governance": {"required_sinks": [{"class": "audit"}]}}
+FILE = {"classes": ["audit"], "sink": {"file": {"path": "events.ndjson"}}}
+KEY = {"id": "k", "ed25519": {"file": "none.pem"}}
+
+# What the environment's document says, and what a request is answered with; without one there is no such file.
+DEFAULTS: dict[str, tuple[dict[str, Any] | None, int]] = {
+    "nothing is amiss": ({**GOVERNED, "lanes": [FILE]}, 200),
+    "there is no document": (None, 200),
+    "the document cannot be used": ({"lanes": 7}, 200),
+    "the policy cannot be used": ({**GOVERNED, "governance": {"required_sinks": 7}, "lanes": [FILE]}, 503),
+    "nothing has the required class": ({**GOVERNED, "lanes": ["null"]}, 503),
+    "the key is missing where nothing is required": (
+        {"agent": {"id": "a"}, "key": KEY, "lanes": ["null"]},
+        200,
+    ),
+    "the key is missing where what is required fails closed": (
+        {**GOVERNED, "key": KEY, "lanes": [FILE]},
+        503,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DEFAULTS)
+def test_without_a_default_emitter_a_request_is_refused_only_where_governance_fails_closed(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, expected = DEFAULTS[what]
+    if document is not None:
+        (tmp_path / "sinkwell.json").write_text(json.dumps(document))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SINKWELL_CONFIG", "sinkwell.json")
+    # Not what another test has configured.
+    program = """
+import asyncio, sinkwell.http
+
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+async def send(message):
+    if message["type"] == "http.response.start":
+        print(message["status"])
+
+asyncio.run(sinkwell.http.ASGI(app)({"type": "http", "headers": []}, None, send))
+
+def plain(environ, start_response):
+    start_response("200 OK", [])
+    return []
+
+sinkwell.http.WSGI(plain)({}, lambda status, headers: print(status[:3]))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout == f"{expected}\n{expected}\n", ran.stderr
+    assert ("a request's span was not emitted" in ran.stderr) == (what != "nothing is amiss")
+
+
+@pytest.mark.parametrize(("on_unhealthy", "expected"), [(None, 200), ("degrade", 200), ("fail_closed", 503)])
+def test_an_emitter_that_has_ended_costs_a_request_only_where_governance_fails_closed(
+    on_unhealthy: str | None, expected: int, tmp_path: Path
+) -> None:
+    config: dict[str, Any] = {
+        "agent": {"id": "a"},
+        "lanes": [{**FILE, "sink": {"file": {"path": str(tmp_path / "events.ndjson")}}}],
+    }
+    if on_unhealthy is not None:
+        config["governance"] = {"required_sinks": [{"class": "audit", "on_unhealthy": on_unhealthy}]}
+    emitter = sinkwell.Emitter.open(config)
+    emitter.shutdown()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    start, *_ = asyncio.run(asked(sinkwell.http.ASGI(app, emitter)))
+    assert start["status"] == expected
+
+
 # The server of the tool, in a process of its own. Nobody has OpenTelemetry's SDK.
 SERVER = """
 import sys, sinkwell.mcp

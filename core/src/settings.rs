@@ -363,6 +363,13 @@ pub struct Governance {
     pub content: Option<ContentPolicy>,
 }
 
+impl Governance {
+    /// Whether what must not happen without telemetry must not happen while a required class has no healthy sink.
+    pub(crate) fn fails_closed(&self) -> bool {
+        self.required.iter().any(|required| required.on_unhealthy == OnUnhealthy::FailClosed)
+    }
+}
+
 /// One of `governance.required_sinks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequiredSink {

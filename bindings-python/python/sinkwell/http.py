@@ -4,11 +4,12 @@
     app.wsgi_app = sinkwell.http.WSGI(app.wsgi_app)   # Flask, Django, Bottle
     httpx.get(url, headers=sinkwell.http.headers())   # a request of the program's own: the trace goes on with it
 
-While governance forbids going on, requests are answered 503 and never reach the program. A request's ``traceparent``
-and ``tracestate`` (W3C Trace Context) are the trace context of what is emitted, its ``X-Request-Id`` the correlation,
-and each request ends as one ``span`` event with its method, route and status, never with its URL's values. What a
-client sends never costs an event: what is no trace context is left out, an id is made to fit, baggage is not read.
-Where a span of OpenTelemetry is active, that goes before.
+While governance forbids going on, requests are answered 503 and never reach the program; for any other reason,
+telemetry costs no request: one for which there is no emitter is answered, and not told of. A request's
+``traceparent`` and ``tracestate`` (W3C Trace Context) are the trace context of what is emitted, its ``X-Request-Id``
+the correlation, and each request ends as one ``span`` event with its method, route and status, never with its URL's
+values. What a client sends never costs an event: what is no trace context is left out, an id is made to fit, baggage
+is not read. Where a span of OpenTelemetry is active, that goes before.
 """
 
 from __future__ import annotations
@@ -36,22 +37,21 @@ class _Request:
     """A request that is being answered."""
 
     def __init__(self, emitter: Emitter | None, method: str, headers: Mapping[str, list[bytes]]) -> None:
-        self._emitter = emitter or default_emitter()
+        self._emitter = emitter
+        #: Whether governance lets it be answered.
+        self.ready = True
+        try:
+            self._emitter = emitter or default_emitter()
+            self.ready = self._emitter._may_go_on()
+        except Error as error:
+            self.ready = not _native._default_forbids(error.kind)
+            self._not_told(error)
         self._method = method if method in _METHODS else "_OTHER"
         self._headers = headers
         self._start = time.monotonic()
         self._over = False
         #: What it was answered with; without an answer it failed.
         self.status = 500
-
-    @property
-    def ready(self) -> bool:
-        """Whether governance lets it be answered."""
-        try:
-            self._emitter.ensure_ready()
-        except Error:
-            return False
-        return True
 
     def enter(self) -> None:
         """Has events take from the request what it says, in the context of the calling code, until ``leave``."""
@@ -86,13 +86,17 @@ class _Request:
             "http.response.status_code": self.status,
             "http.request.method": self._method,
         }
+        if self._emitter is None:
+            return
         try:
             self._emitter.emit("span", data, severity="error" if self.status >= 500 else None)
         except Error as error:
             # The response is on its way.
-            log_seldom(
-                "warning", f"a request's span was not emitted: {error.kind} {error.where or ''}".rstrip()
-            )
+            self._not_told(error)
+
+    @staticmethod
+    def _not_told(error: Error) -> None:
+        log_seldom("warning", f"a request's span was not emitted: {error.kind} {error.where or ''}".rstrip())
 
 
 class ASGI:

@@ -375,6 +375,24 @@ impl Emitter {
         self.current()?.ready()
     }
 
+    /// Checks whether what a caller does may go on: telemetry costs it only where governance fails closed. An emitter that has been
+    /// shut down, or cannot be opened in this forked child, forbids nothing by that alone.
+    ///
+    /// # Errors
+    /// As [`ensure_ready`](Self::ensure_ready), where governance forbids going on.
+    #[doc(hidden)]
+    pub fn may_go_on(&self) -> Result<()> {
+        self.ensure_ready().or_else(|error| {
+            let fails_closed =
+                self.config().governance.as_ref().is_some_and(|governance| governance.fails_closed());
+            match error.kind() {
+                ErrorKind::RequiredSinkUnavailable => Err(error),
+                _ if fails_closed => Err(error),
+                _ => Ok(()),
+            }
+        })
+    }
+
     /// What the journals that this process took over hold of deeds.
     pub(crate) fn deeds_before(&self) -> Result<Vec<Half>> {
         Ok(lock(&self.current()?.deeds_before).clone())
