@@ -12,7 +12,7 @@ import type { Part } from './content';
 import { dataHere, optionsHere, recordHere } from './context';
 import { Entrance, written, type Written } from './crossing';
 import { perform, termsOf, type Act, type DeedOptions, type DeedTerms } from './deed';
-import { InvalidArgumentError, native, type SinkwellError } from './errors';
+import { InvalidArgumentError, native, warn, type SinkwellError } from './errors';
 import { ended, endWithProcess, LIMIT, type Ending } from './exit';
 import { camel, toJson } from './json';
 import type { LogRecord } from './log';
@@ -709,19 +709,29 @@ export class Emitter implements AsyncDisposable {
     return JSON.parse(await act((token) => this.#native.flush(loop, token, limit))) as ByLane<LaneReport>;
   }
 
-  /** Ends the emitter: what is queued is delivered and every stream closed, as far as the time allows. */
+  /**
+   * Ends the emitter: what is queued is delivered and every stream closed, as far as the time allows. Inside a sink of yours it
+   * begins to, and resolves at once with what is left now, as it would wait for itself.
+   */
   async shutdown(options: EndOptions = {}): Promise<ByLane<LaneReport>> {
     const timeout = limitOf('shutdown', options);
     if (processDefault === this) {
       processDefault = undefined;
       NativeEmitter.forgetDefault();
     }
+    const report = this.#end(timeout);
+    if (!isInside()) return JSON.parse(await report) as ByLane<LaneReport>;
+    report.catch(warn);
+    return this.flush();
+  }
+
+  async #end(timeout: number): Promise<string> {
     const report = await act((token) => this.#native.shutdown(loop, token, timeout));
     ended(this.#ending);
     this.#over = true;
     this.#release();
     if (this.#waiting.length > 0) this.#awaitRoom();
-    return JSON.parse(report) as ByLane<LaneReport>;
+    return report;
   }
 
   /** `await using`: shuts down. */

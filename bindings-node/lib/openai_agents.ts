@@ -447,7 +447,7 @@ export class Processor {
 
   /** Waits, five seconds at most, until every lane has delivered. */
   async forceFlush(): Promise<void> {
-    await this.#teller.emitter.flush({ timeout: 5000 }).catch(() => {});
+    await this.#teller.flush(5000);
   }
 }
 

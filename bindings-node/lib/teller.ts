@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import type { ContentMode, Part } from './content';
 import { context, here, type CallPlace } from './context';
 import type { DeedTerms } from './deed';
-import { Emitter } from './emitter';
+import { Emitter, flush } from './emitter';
 import { SinkwellError, warn } from './errors';
 import { now, type Step, type StepCall, type StepKind, type StepMembers } from './step';
 import { activeTrace } from './trace';
@@ -107,6 +107,13 @@ export class Teller {
     } catch (error) {
       warn(error);
     }
+  }
+
+  /** Waits until every lane has delivered; opens nothing for it, and throws nothing. */
+  async flush(timeout: number): Promise<void> {
+    const { emitter } = this.#options;
+    // The same way to the default emitter as for steps; if it is not open, none has come.
+    await (emitter ? emitter.flush({ timeout }) : flush({ timeout })).catch(warn);
   }
 
   /** What is the same of all that this integration tells. */

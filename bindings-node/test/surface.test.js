@@ -82,6 +82,28 @@ test('an emit from inside a sink never waits', async () => {
   await emitter.shutdown();
 });
 
+test('a sink that ends its own emitter is not waited for by that', async () => {
+  const left = [];
+  const mine = {
+    name: 'mine',
+    classes: debug,
+    async emit(event) {
+      if (event.type !== 'com.example.last') return;
+      await turn();
+      left.push((await emitter.shutdown({ timeout: 3_600_000 })).mine.pending);
+    },
+  };
+  const emitter = await Emitter.open(
+    { agent, lanes: [{ sink: { host: 'mine' }, timeout: '1h' }] },
+    { sinks: [mine] },
+  );
+  const receipt = emitter.emit('com.example.last');
+  assert.equal((await receipt.delivered({ timeout: 30_000 })).mine.state, 'delivered');
+  assert.deepEqual(left, [1]);
+  assert.throws(() => emitter.emit('com.example.later'), sinkwell.ClosedError);
+  assert.equal((await emitter.shutdown()).mine.pending, 0);
+});
+
 test('what a sink cannot know is uncertain', async () => {
   const mine = {
     name: 'mine',

@@ -308,7 +308,10 @@ export declare class Emitter implements AsyncDisposable {
      * at once, as it would wait for itself.
      */
     flush(options?: EndOptions): Promise<ByLane<LaneReport>>;
-    /** Ends the emitter: what is queued is delivered and every stream closed, as far as the time allows. */
+    /**
+     * Ends the emitter: what is queued is delivered and every stream closed, as far as the time allows. Inside a sink of yours it
+     * begins to, and resolves at once with what is left now, as it would wait for itself.
+     */
     shutdown(options?: EndOptions): Promise<ByLane<LaneReport>>;
     /** `await using`: shuts down. */
     [Symbol.asyncDispose](): Promise<void>;

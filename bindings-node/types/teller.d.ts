@@ -25,6 +25,8 @@ export declare class Teller {
     watch(): this;
     /** Seals that this seam is watched no longer. */
     stop(): void;
+    /** Waits until every lane has delivered; opens nothing for it, and throws nothing. */
+    flush(timeout: number): Promise<void>;
     /** Tells of a step. */
     tell(kind: StepKind, id: string, members: StepMembers): void;
     /** Tells what a guardrail, a policy or a person decided just now. */

@@ -332,8 +332,23 @@ impl Emitter {
         convert::from_json(py, &host::report_json(&report))
     }
 
-    fn _shutdown<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (timeout, inside = false))]
+    fn _shutdown<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<f64>,
+        inside: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let limit = limit(py, timeout)?;
+        if inside && !self.manual {
+            // It would wait for the sink that asks: it begins to, and says what is left now.
+            let emitter = Arc::clone(&self.inner);
+            let run = move || drop(emitter.shutdown(limit));
+            let spawned = std::thread::Builder::new().name("sinkwell-flush".into()).spawn(run);
+            spawned.map_err(|e| raise(py, &Error::internal(format!("no thread to end it on: {e}"))))?;
+            let report = self.patiently(py, |emitter| emitter.flush(Duration::ZERO))?;
+            return convert::from_json(py, &host::report_json(&report));
+        }
         let report = self.patiently(py, move |emitter| emitter.shutdown(limit))?;
         convert::from_json(py, &host::report_json(&report))
     }

@@ -69,6 +69,8 @@ impl Receipt {
     fn wait<'py>(&self, py: Python<'py>, stage: &str, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         let stage = Stage::parse(stage).or_raise(py)?;
         let limit = convert::seconds(py, timeout)?;
+        // It would wait for a sink of the loop that it holds up.
+        let _away = if self.inner.reached(stage) { None } else { Some(crate::sink::Away::new(py)?) };
         let mut interrupt = None;
         let waited = guarded(py, || {
             let mut go_on = || {

@@ -9,6 +9,7 @@ use std::any::Any;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyList;
 use sinkwell::Error;
 use sinkwell::home::Home;
@@ -188,13 +189,19 @@ impl Home for Runner {
     }
 
     fn leave(&self) -> Option<Box<dyn Any>> {
-        let away = Python::try_attach(|py| self.0.call_method0(py, "leave"))?.ok()?;
-        Some(Box::new(Away(away)))
+        Some(Box::new(Python::try_attach(Away::new)?.ok()?))
     }
 }
 
-/// A loop whose sinks run elsewhere; what Python calls to end that.
-struct Away(Py<PyAny>);
+/// While this thread waits: if it runs an event loop, sinks at home there run elsewhere. Holds what Python calls to end that.
+pub(crate) struct Away(Py<PyAny>);
+
+impl Away {
+    pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
+        static LEAVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        Ok(Self(LEAVE.import(py, "sinkwell._sinks", "leave")?.call0()?.unbind()))
+    }
+}
 
 impl Drop for Away {
     fn drop(&mut self) {

@@ -143,6 +143,47 @@ async def emits_from_an_async_sink() -> None:
     assert inner == ["enqueued", *["dropped: reentrant"] * 3]
 
 
+@pytest.mark.parametrize("form", ["plain", "async", "awaited"])
+def test_a_sink_that_ends_its_own_emitter_is_not_waited_for_by_that(form: str) -> None:
+    left: list[int] = []
+
+    class Plain(Host):
+        def answer(self, event: sinkwell.SignedGovernanceEvent) -> None:
+            if event.type == "com.example.last":
+                left.append(emitter.shutdown(3600)["mine"]["pending"])
+
+    class Asynchronous(Host):
+        async def emit(self, event: sinkwell.SignedGovernanceEvent) -> None:  # type: ignore[override]
+            if event.type == "com.example.last":
+                report = emitter.shutdown(3600) if form == "async" else await emitter.ashutdown(3600)
+                left.append(report["mine"]["pending"])
+
+    lanes = [{"sink": {"host": "mine"}, "timeout": "1h"}]
+    sink = Plain() if form == "plain" else Asynchronous()
+    emitter = sinkwell.Emitter.open({"agent": {"id": "a1"}, "lanes": lanes}, sinks=[sink])
+    ending = emitter.emit("com.example.last").wait("delivered", timeout=30)["mine"]
+    assert (ending["state"], left) == ("delivered", [1])
+    with pytest.raises(sinkwell.Closed):
+        emitter.emit("com.example.later")
+    assert emitter.shutdown()["mine"]["pending"] == 0
+
+
+def test_a_wait_on_the_loop_of_a_sink_does_not_wait_for_itself() -> None:
+    class Asynchronous(Host):
+        async def emit(self, event: sinkwell.SignedGovernanceEvent) -> None:  # type: ignore[override]
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        lanes = [{"sink": {"host": "mine"}, "timeout": "1h"}]
+        with sinkwell.Emitter.open(
+            {"agent": {"id": "a1"}, "lanes": lanes}, sinks=[Asynchronous()]
+        ) as emitter:
+            ending = emitter.emit("com.example.x").wait("delivered", timeout=30)["mine"]
+            assert ending["state"] == "delivered"
+
+    asyncio.run(main())
+
+
 def test_what_a_sink_cannot_know_is_uncertain() -> None:
     class Unsure(Host):
         def answer(self, event: sinkwell.SignedGovernanceEvent) -> None:

@@ -156,10 +156,11 @@ class Emitter(_native.Emitter):
         """End the emitter: what is queued is delivered, every stream closed, as far as ``timeout`` (seconds, 5 unless
         given) allows. Returns what ``flush`` returns.
 
-        On a thread that runs an event loop, await ``ashutdown`` instead. Safe to call again.
+        On a thread that runs an event loop, await ``ashutdown`` instead. Inside a sink both begin it, and say what is
+        left now, as they would wait for themselves. Safe to call again.
         """
         with _sinks.parked():
-            return self._shutdown(timeout)
+            return self._shutdown(timeout, inside_sink.get())
 
     async def aflush(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
         """As ``flush``, without blocking the event loop."""
@@ -168,7 +169,9 @@ class Emitter(_native.Emitter):
 
     async def ashutdown(self, timeout: float | None = None) -> dict[str, dict[str, Any]]:
         """As ``shutdown``, without blocking the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(None, self._shutdown, timeout)
+        return await asyncio.get_running_loop().run_in_executor(
+            None, self._shutdown, timeout, inside_sink.get()
+        )
 
     def __enter__(self) -> Emitter:
         return self

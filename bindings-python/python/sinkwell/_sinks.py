@@ -307,6 +307,13 @@ def parked() -> Iterator[None]:
             process.parked.discard(home)
 
 
+def leave() -> Callable[[], None]:
+    """As ``parked``, for the native half: until what is given back is called."""
+    away = ExitStack()
+    away.enter_context(parked())
+    return away.close
+
+
 def _private_loop() -> asyncio.AbstractEventLoop:
     """The loop of sinks that have none: one daemon thread for all of them."""
     process = _process()
@@ -384,12 +391,6 @@ class SinkRunner:
     def is_held(self) -> bool:
         """Whether the calling thread runs the loop that the sink is at home on, and so holds it up while it waits."""
         return isinstance(self._place, _Loop) and self._place.is_here()
-
-    def leave(self) -> Callable[[], None]:
-        """Has the sinks at home on this thread's loop run on the private one, until what is given back is called."""
-        away = ExitStack()
-        away.enter_context(parked())
-        return away.close
 
     def close(self) -> None:
         """No job will come any more."""
