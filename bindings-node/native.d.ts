@@ -97,6 +97,8 @@ export declare class NativeEmitter {
   repair(lane: string, streamid: string, sequence: number): void
   /** Throws if an event would be refused now. */
   ensureReady(): void
+  /** Whether it has been shut down, by whatever thread. */
+  isClosed(): boolean
   /** Throws where governance forbids that what the program does goes on. */
   mayGoOn(): void
   /** Whether governance forbids going on without the default emitter, which an error of this kind kept from being had. */

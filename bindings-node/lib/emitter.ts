@@ -12,7 +12,7 @@ import type { Part } from './content';
 import { dataHere, optionsHere, recordHere } from './context';
 import { Entrance, written, type Written } from './crossing';
 import { perform, termsOf, type Act, type DeedOptions, type DeedTerms } from './deed';
-import { InvalidArgumentError, native, warn, type SinkwellError } from './errors';
+import { ClosedError, InvalidArgumentError, native, warn, type SinkwellError } from './errors';
 import { ended, endWithProcess, LIMIT, type Ending } from './exit';
 import { camel, toJson } from './json';
 import type { LogRecord } from './log';
@@ -336,13 +336,31 @@ export class Emitter implements AsyncDisposable {
    * @throws {RequiredSinkUnavailableError} After `shutdown`, where such a sink is required: `await configure(…)` again.
    */
   static default(): Emitter {
-    if (processDefault === undefined) {
+    if (processDefault === undefined || processDefault.#isClosed()) {
+      processDefault = undefined;
       processDefault = new Emitter(native(() => NativeEmitter.processDefault(program())));
       processDefault.#targets.push(...defaultTargets);
       lastDefault = processDefault;
       endWithProcess(processDefault.#left());
     }
     return processDefault;
+  }
+
+  /** Whether it has been shut down: another thread may have done so. */
+  #isClosed(): boolean {
+    return native(() => this.#native.isClosed());
+  }
+
+  /** @internal `emit` of the module. */
+  static emitByDefault(type: string, data?: EventData | null, options?: EventOptions): Receipt {
+    // To ask whether another thread has shut it down would cost each event: who is refused asks.
+    const emitter = processDefault ?? Emitter.default();
+    try {
+      return emitter.emit(type as never, data as never, options);
+    } catch (error) {
+      if (!(error instanceof ClosedError) || !emitter.#isClosed()) throw error;
+      return Emitter.default().emit(type as never, data as never, options);
+    }
   }
 
   /** What becomes of the default emitter when this thread ends: it is the process's, which the main thread ends. */
@@ -799,17 +817,17 @@ let defaultTargets: readonly number[] = [];
 
 /** Emits with the process's default emitter: see {@link Emitter.emit}. */
 export const emit: Emitter['emit'] = ((type: string, data?: EventData | null, options?: EventOptions) =>
-  Emitter.default().emit(type, data, options)) as Emitter['emit'];
+  Emitter.emitByDefault(type, data, options)) as Emitter['emit'];
 
 /** Emits with the process's default emitter, waiting for room: see {@link Emitter.emitAsync}. */
-export const emitAsync: Emitter['emitAsync'] = ((
+export const emitAsync: Emitter['emitAsync'] = (async (
   type: string,
   data?: EventData | null,
   options?: EventOptions,
 ) => Emitter.default().emitAsync(type, data, options)) as Emitter['emitAsync'];
 
 /** Does something only once its intent is safe, with the process's default emitter: see {@link Emitter.deed}. */
-export const deed: Emitter['deed'] = ((
+export const deed: Emitter['deed'] = (async (
   type: string,
   data: EventData | null,
   options: DeedOptions,

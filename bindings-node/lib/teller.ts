@@ -151,7 +151,7 @@ export class Teller {
   }
 
   /** A tool's call as a deed. */
-  call<R>(
+  async call<R>(
     id: string,
     members: StepMembers,
     terms: DeedTerms,

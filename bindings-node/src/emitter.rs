@@ -297,6 +297,12 @@ impl NativeEmitter {
         self.get()?.ensure_ready().map_err(thrown)
     }
 
+    /// Whether it has been shut down, by whatever thread.
+    #[napi(catch_unwind)]
+    pub fn is_closed(&self) -> napi::Result<bool> {
+        Ok(self.get()?.is_closed())
+    }
+
     /// Throws where governance forbids that what the program does goes on.
     #[napi(catch_unwind)]
     pub fn may_go_on(&self) -> napi::Result<()> {

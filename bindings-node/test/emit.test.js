@@ -383,6 +383,42 @@ test('what can be opened without this event loop is opened here, whatever sinks 
   assert.equal(ran.stdout, 'another sink of the class done\nnothing required done\n1,2,3,4\n');
 });
 
+test('a default emitter that another thread has shut down opens again on its next use', async (t) => {
+  const ran = await run(
+    t,
+    `import { once } from 'node:events';
+     import { Worker } from 'node:worker_threads';
+     import { configure, emit, emitAsync, Emitter, flush } from 'sinkwell';
+     const got = [];
+     const mine = { name: 'mine', emit: (event) => void got.push(event.data.n) };
+     await configure({ agent: { id: 'a1' }, heartbeat: 'off', lanes: [{ sink: { host: 'mine' } }] }, { sinks: [mine] });
+     const uses = [(data) => emit('com.x', data), (data) => emitAsync('com.x', data), (data) => Emitter.default().emit('com.x', data)];
+     for (const [n, use] of uses.entries()) {
+       await use({ n: 2 * n });
+       const ends = "import { emit, shutdown } from 'sinkwell'; await emit('com.y').delivered(); await shutdown();";
+       await once(new Worker(new URL('data:text/javascript,' + ends.replace("'sinkwell'", "'" + import.meta.resolve('sinkwell') + "'"))), 'exit');
+       await use({ n: 2 * n + 1 });
+     }
+     await flush();
+     console.log(got.filter((n) => n !== undefined).join());`,
+    { ext: 'mjs' },
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stdout, '0,1,2,3,4,5\n');
+});
+
+test('a promise of the default emitter is rejected where it cannot be opened; nothing is thrown', async (t) => {
+  const ran = await run(
+    t,
+    `const { deed, emitAsync } = require('sinkwell');
+     const refused = (promise) => promise.catch((error) => console.log(error.kind));
+     refused(emitAsync('com.x')).then(() => refused(deed('com.x', {}, {}, () => console.log('it ran'))));`,
+    { env: { SINKWELL_CONFIG: 'none.yaml' } },
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stdout, 'invalid_config\ninvalid_config\n');
+});
+
 test('a type that is nearly built in is a warning, once', async (t) => {
   const ran = await run(
     t,

@@ -141,7 +141,10 @@ fn the_thread_that_would_have_to_run_the_only_sink_is_refused_at_once() {
         let (sink, calls, _turn) = at_home(&Loop::here(false));
         let error = open(opening(REQUIRED, vec![sink])).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RequiredSinkUnavailable);
-        assert!(error.message().contains(r#"siem; what there is (lane "soc")"#), "{error}");
+        assert!(
+            error.message().contains(r#"siem; the event loop that runs what there is (lane "soc")"#),
+            "{error}"
+        );
         // Nothing was started for it.
         assert_eq!(calls.load(Ordering::SeqCst), 0);
     });

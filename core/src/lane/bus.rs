@@ -330,8 +330,8 @@ impl Bus {
         Error::new(
             ErrorKind::RequiredSinkUnavailable,
             format!(
-                "governance requires a healthy sink of class {}; what there is (lane {}) is run by the event loop of this thread, \
-                 which would wait for itself: await the opening instead, as by `await configure(…)`",
+                "governance requires a healthy sink of class {}; the event loop that runs what there is (lane {}) is this thread's own, \
+                 which would wait for itself, or has ended: await the opening instead, as by `await configure(…)`",
                 class.name(),
                 lanes.join(", ")
             ),
