@@ -97,6 +97,8 @@ export declare class NativeEmitter {
   repair(lane: string, streamid: string, sequence: number): void
   /** Throws if an event would be refused now. */
   ensureReady(): void
+  /** The most bytes that an event's data may have. */
+  dataLimit(): number
   /** Whether it has been shut down, by whatever thread. */
   isClosed(): boolean
   /** Throws where governance forbids that what the program does goes on. */

@@ -342,8 +342,9 @@ function membersOf(options: EventOptions | undefined, trace: Trace | undefined):
   return members;
 }
 
-/** The event as JSON; throws what is wrong with it. */
+/** The event as JSON; throws what is wrong with it. `most` is how many bytes its data may have. */
 export function written(
+  most: number,
   type: string,
   data: EventData | null | undefined,
   options: EventOptions | undefined,
@@ -355,7 +356,7 @@ export function written(
   // What a lone surrogate becomes is in no type, and refused as such.
   return {
     type: type.toWellFormed(),
-    data: data === undefined || data === null ? undefined : toJson(data, 'data'),
+    data: data === undefined || data === null ? undefined : toJson(data, 'data', most),
     rest,
   };
 }
@@ -366,6 +367,7 @@ const BLOCK = blockSize();
 export class Entrance {
   readonly #native: NativeEmitter;
   readonly #emit: (text: string) => number;
+  #most: number | undefined;
   /** Where the next receipts are, and how many more fit in there. */
   #receipts: ReturnType<NativeEmitter['receipts']> | undefined;
   #left = 0;
@@ -373,6 +375,11 @@ export class Entrance {
   constructor(emitter: NativeEmitter) {
     this.#native = emitter;
     this.#emit = emitter.emitting(crossing);
+  }
+
+  /** The most bytes that an event's data may have; known once the emitter is open. */
+  get most(): number {
+    return (this.#most ??= this.#native.dataLimit());
   }
 
   /** Emits; `inside` a sink of the host's, a lane without room drops the event. */
@@ -431,7 +438,7 @@ export class Entrance {
         if (answer !== NOT_IN_TABLE) return answer;
       }
     }
-    return this.#crossWritten(written(type, data, options, trace), flags, 0);
+    return this.#crossWritten(written(this.most, type, data, options, trace), flags, 0);
   }
 
   #crossWritten({ type, data = '', rest = '' }: Written, flags: number, waited: number): number {

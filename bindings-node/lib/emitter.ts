@@ -532,7 +532,7 @@ export class Emitter implements AsyncDisposable {
       if (first !== undefined) return first;
     }
     // As it is now: the program may change it while it waits.
-    const event = written(type, all, others);
+    const event = written(this.#entrance.most, type, all, others);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ event, since: performance.now(), resolve, reject });
       if (this.#waiting.length === 1) this.#awaitRoom();
@@ -585,7 +585,8 @@ export class Emitter implements AsyncDisposable {
   ): Promise<R> {
     const act = (typeof first === 'function' ? first : second) as Act<R>;
     const { until, timeout, signal, ...options } = termsOf(typeof first === 'function' ? undefined : first);
-    const event = written(type, dataHere(type, data, options), optionsHere(options));
+    const { most } = this.#entrance;
+    const event = written(most, type, dataHere(type, data, options), optionsHere(options));
     return perform(this.#native, this.#manual, event, { until, timeout, signal }, act);
   }
 

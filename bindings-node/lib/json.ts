@@ -16,9 +16,24 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** Deeper than any configuration allows: what goes this deep is most likely a cycle. */
 const DEEPEST = 1024;
 
+/** So many values has no document and no request that crosses as JSON. */
+const MOST_VALUES = 1 << 22;
+
 class Fault {
   readonly path: (string | number)[] = [];
   constructor(readonly what: string) {}
+}
+
+/** A value that is too long, wherever in it that was noticed. */
+class TooLong extends Fault {}
+
+/** How much more of a value is written: what it needs at least, in bytes, and how many values. */
+let left = 0;
+let values = 0;
+
+function take(units: number): void {
+  left -= units;
+  if (left < 0 || --values < 0) throw new TooLong('');
 }
 
 function remedy(value: unknown): string {
@@ -73,12 +88,17 @@ export function nameOfThrown(error: unknown): string {
 function plain(value: unknown, depth: number): Json | undefined {
   switch (typeof value) {
     case 'string':
+      take(value.length + 2);
+      return value;
     case 'boolean':
+      take(4);
       return value;
     case 'number':
       if (!Number.isFinite(value)) throw new Fault(remedy(value));
+      take(1);
       return value;
     case 'object':
+      take(2);
       break;
     default:
       throw new Fault(remedy(value));
@@ -106,8 +126,10 @@ function step(from: object, key: string | number, depth: number): Json | undefin
   try {
     const value = (from as Record<string | number, unknown>)[key];
     if (value === undefined && typeof key === 'string') return undefined;
+    take(typeof key === 'string' ? key.length + 3 : 0);
     return plain(value, depth + 1);
   } catch (error) {
+    if (error instanceof TooLong) throw error;
     const fault = error instanceof Fault ? error : unreadable(error);
     // The path of a cycle is as long as the stack: its first steps say enough.
     if (depth < 16) fault.path.push(key);
@@ -115,13 +137,27 @@ function step(from: object, key: string | number, depth: number): Json | undefin
   }
 }
 
-/** The value as JSON text. `place` is what errors call it. */
-export function toJson(value: unknown, place: string): string {
+/**
+ * The value as JSON text. `place` is what errors call it. What needs twice as many bytes as `most` is refused before it is written to
+ * its end: lists that hold others again and again are longer than any memory. Of what is a little too long the core says how long.
+ */
+export function toJson(value: unknown, place: string, most = Infinity): string {
   let fault: Fault;
+  // Reading a value may run code of the program's, which may come here.
+  const outer = [left, values] as const;
+  left = 2 * most;
+  values = most === Infinity ? MOST_VALUES : Infinity;
   try {
     return JSON.stringify(plain(value, 0));
   } catch (error) {
+    if (error instanceof TooLong)
+      throw new InvalidEventError(
+        `over the limit of ${most === Infinity ? `${MOST_VALUES} values` : `${most} bytes`}; nothing is truncated: send less, or a reference`,
+        place || undefined,
+      );
     fault = error instanceof Fault ? error : unreadable(error);
+  } finally {
+    [left, values] = outer;
   }
   let where = place;
   for (const step of fault.path.reverse()) {

@@ -297,6 +297,12 @@ impl NativeEmitter {
         self.get()?.ensure_ready().map_err(thrown)
     }
 
+    /// The most bytes that an event's data may have.
+    #[napi(catch_unwind)]
+    pub fn data_limit(&self) -> napi::Result<u32> {
+        Ok(u32::try_from(self.get()?.data_limit()).unwrap_or(u32::MAX))
+    }
+
     /// Whether it has been shut down, by whatever thread.
     #[napi(catch_unwind)]
     pub fn is_closed(&self) -> napi::Result<bool> {

@@ -196,3 +196,23 @@ test('what a getter says the second time is not heard', async () => {
   await mine.shutdown();
   assert.deepEqual(got, [{ odd: { n: 1 } }]);
 });
+
+test('what is longer than any memory is refused where it stands, before it is written to its end', () => {
+  // Lists that hold others again and again: 2^40 strings; and a list that says it is longer than any.
+  let shared = ['MARKER'];
+  for (let i = 0; i < 40; i++) shared = [shared, shared];
+  const endless = new Proxy([], { get: (_, key) => (key === 'length' ? Infinity : 1) });
+  for (const value of [shared, endless, { shared: { shared } }]) {
+    for (const use of [
+      () => sw.emit('com.x', { value }),
+      () => Emitter.openSync({ agent: { id: 'a1' }, value }),
+    ]) {
+      assert.throws(
+        use,
+        (error) =>
+          error instanceof InvalidEventError &&
+          /^over the limit of \d+ (bytes|values); nothing is truncated/.test(error.message),
+      );
+    }
+  }
+});

@@ -8,12 +8,14 @@ export interface Written {
     readonly data: string | undefined;
     readonly rest: string | undefined;
 }
-/** The event as JSON; throws what is wrong with it. */
-export declare function written(type: string, data: EventData | null | undefined, options: EventOptions | undefined, trace?: Trace | undefined): Written;
+/** The event as JSON; throws what is wrong with it. `most` is how many bytes its data may have. */
+export declare function written(most: number, type: string, data: EventData | null | undefined, options: EventOptions | undefined, trace?: Trace | undefined): Written;
 /** The way into one emitter. */
 export declare class Entrance {
     #private;
     constructor(emitter: NativeEmitter);
+    /** The most bytes that an event's data may have; known once the emitter is open. */
+    get most(): number;
     /** Emits; `inside` a sink of the host's, a lane without room drops the event. */
     emit(type: string, data: EventData | null | undefined, options: EventOptions | undefined, inside: boolean): Receipt;
     /** Emits if there is room. */

@@ -66,6 +66,7 @@ fn write(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> 
     if let Ok(list) = value.cast::<PyList>() {
         w.begin_array()?;
         for item in list {
+            bounded(w)?;
             write(w, &item)?;
         }
         return Ok(w.end_array()?);
@@ -73,6 +74,7 @@ fn write(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> 
     if let Ok(tuple) = value.cast::<PyTuple>() {
         w.begin_array()?;
         for item in tuple {
+            bounded(w)?;
             write(w, &item)?;
         }
         return Ok(w.end_array()?);
@@ -95,10 +97,13 @@ fn other(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> 
     if let Ok(map) = value.cast::<PyDict>() {
         return dict(w, map);
     }
-    if let Ok(map) = value.cast::<PyMapping>() {
-        let items = read(w, map.items())?;
+    if value.cast::<PyMapping>().is_ok() {
+        // One by one: there may be no last one.
+        let items = value.call_method0(pyo3::intern!(value.py(), "items")).and_then(|items| items.try_iter());
+        let items = read(w, items)?;
         w.begin_object()?;
         for item in items {
+            let item = read(w, item)?;
             let pair = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>();
             let (key, value) = read(w, pair)?;
             member(w, &key, &value)?;
@@ -194,7 +199,13 @@ fn dict_changed(w: &ObjectWriter) -> Refusal {
     JsonError::new("the dict changed while it was read; give a copy").in_path(w.path()).into()
 }
 
+/// Refuses what has grown beyond the writer's limit: lists that hold others again and again are longer than any memory.
+fn bounded(w: &ObjectWriter) -> Result<(), Refusal> {
+    w.is_over().map_or(Ok(()), |over| Err(over.into()))
+}
+
 fn member(w: &mut ObjectWriter, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Result<(), Refusal> {
+    bounded(w)?;
     match key.cast::<PyString>() {
         Ok(text) => match text.to_str() {
             Ok(text) => w.key(text)?,
@@ -273,12 +284,16 @@ pub(crate) fn text<'a>(name: &str, value: Option<&'a Bound<'_, PyAny>>) -> sinkw
     text.to_str().map(Some).map_err(|_| Error::invalid_event(SURROGATE).at(name))
 }
 
+/// Longer than any document, content part or request that crosses as JSON text.
+const MOST: usize = 1 << 28;
+
 /// A mapping as JSON text, for values that cross rarely; `invalid` makes the error of a refusal.
 pub(crate) fn to_json(
     value: &Bound<'_, PyAny>,
     invalid: impl FnOnce(&JsonError) -> Error,
 ) -> PyResult<String> {
     let mut writer = ObjectWriter::new();
+    writer.limit_to(MOST);
     write_object(&mut writer, value).map_err(|e| raise(value.py(), e, invalid))?;
     let done = writer.finish().map(|done| done.bytes().to_vec());
     let bytes = done.map_err(|e| crate::error::raise(value.py(), &Error::internal(e.to_string())))?;

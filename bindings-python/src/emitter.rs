@@ -625,6 +625,7 @@ impl Arguments<'_, '_> {
             None => Data::None,
             Some(data) => {
                 writer.reset(emitter.depth_limit());
+                writer.limit_to(emitter.data_limit());
                 convert::write_object(writer, data).map_err(|e| convert::raise(py, e, invalid_data))?;
                 Data::Object(writer)
             }

@@ -78,14 +78,15 @@ fn read(plain: &mut Plain, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<(
         plain.end();
         return or_mark(plain, value, walked);
     } else if let Ok(map) = value.cast::<PyMapping>() {
-        let items = map.items()?;
+        // One by one: there may be no last one.
+        let items = map.call_method0(intern!(map.py(), "items"))?.try_iter()?;
         plain.object();
         let walked = deeper(plain, depth, |plain| {
             for item in items {
                 if plain.is_full() {
                     break;
                 }
-                let (key, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+                let (key, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
                 match key.cast::<PyString>().map(|key| key.to_str().map(str::to_owned)) {
                     Ok(Ok(key)) => plain.name(&key),
                     Ok(Err(_)) => plain.name(&key.to_string()),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import itertools
+import sys
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -194,6 +196,46 @@ def test_depth(emitter: sinkwell.Emitter) -> None:
     for data in (deep(65), cyclic()):
         with pytest.raises(sinkwell.InvalidEvent, match="nested deeper than 64"):
             emitter.emit("com.example.deep", data)
+
+
+class Endless(Mapping[str, int]):
+    """A mapping without a last member."""
+
+    def __getitem__(self, key: str) -> int:
+        return len(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(str, itertools.count())
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits its memory")
+@pytest.mark.parametrize("what", ["endless", "shared"])
+def test_what_is_longer_than_any_memory_is_refused_before_it_is_written_to_its_end(
+    emitter: sinkwell.Emitter, what: str
+) -> None:
+    # Where it is not, this fails, and takes no memory from others.
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm") as statm:
+        now = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 30), before[1]))
+    try:
+        # 2^40 strings.
+        shared: list[Any] = ["MARKER"]
+        for _ in range(40):
+            shared = [shared, shared]
+        data: Mapping[str, Any] = Endless() if what == "endless" else {"value": shared}
+        with pytest.raises(sinkwell.InvalidEvent, match="over the limit"):
+            emitter.emit("com.example.n", data)
+        with pytest.raises(sinkwell.InvalidEvent, match="over the limit"):
+            emitter.emit("com.example.n", {"more": {"still": data}})
+        emitter.emit_log({"scale": "logging", "level": 20, "message": "m", "attributes": {"value": data}})
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_size(emitter: sinkwell.Emitter) -> None:

@@ -123,6 +123,8 @@ pub struct ObjectWriter {
     /// Room for texts that came as UTF-16.
     pub(super) narrowed: Vec<u8>,
     depth: usize,
+    /// How many bytes it is meant to hold; see [`is_over`](Self::is_over).
+    most: usize,
     done: bool,
     /// What the members' keys are, where they were known before.
     pub(super) known: Option<&'static Keys>,
@@ -207,6 +209,7 @@ impl ObjectWriter {
             scratch: Vec::new(),
             narrowed: Vec::new(),
             depth,
+            most: usize::MAX,
             done: false,
             known: None,
         }
@@ -219,6 +222,7 @@ impl ObjectWriter {
         self.members.clear();
         self.frames.clear();
         self.depth = depth;
+        self.most = usize::MAX;
         self.done = false;
         self.known = None;
     }
@@ -226,6 +230,25 @@ impl ObjectWriter {
     /// How deep its object may nest.
     pub(super) fn depth(&self) -> usize {
         self.depth
+    }
+
+    /// Says how many bytes it is meant to hold, so that who walks a value without an end can ask.
+    #[doc(hidden)]
+    pub fn limit_to(&mut self, bytes: usize) {
+        self.most = bytes;
+    }
+
+    /// The refusal of a value of which twice as much has been written as [`limit_to`](Self::limit_to) said: of what is a little too
+    /// long, whoever takes it can still say how long it is.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_over(&self) -> Option<JsonError> {
+        (self.buf.len() / 2 > self.most).then(|| {
+            JsonError::new(format!(
+                "over the limit of {} bytes; nothing is truncated: send less, or a reference",
+                self.most
+            ))
+        })
     }
 
     /// Whether nothing has been written.
