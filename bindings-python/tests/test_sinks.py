@@ -328,6 +328,50 @@ def test_a_required_class(config: dict[str, Any]) -> None:
         emitter.ensure_ready()
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError])
+@pytest.mark.parametrize("where", ["emit", "health", "signer", "words", "stops"])
+def test_what_ends_a_program_ends_no_loop_that_other_sinks_run_on(
+    config: dict[str, Any], raised: type[BaseException], where: str
+) -> None:
+    class Words(Exception):
+        def __str__(self) -> str:
+            raise raised
+
+    class Ends(Asynchronous):
+        tries = 0
+
+        async def emit(self, event: SignedGovernanceEvent) -> None:
+            self.tries += 1
+            if self.tries == 2:
+                if where != "stops":
+                    raise raised if where == "emit" else Words if where == "words" else OSError
+                asyncio.get_running_loop().stop()
+                await asyncio.sleep(0)
+            self.events.append(event)
+
+        async def health(self) -> SinkHealth:
+            raise raised if where == "health" else OSError
+
+    tries = []
+
+    async def sign(inputs: Sequence[bytes]) -> Sequence[bytes]:
+        tries.append(len(inputs))
+        if where == "signer" and len(tries) == 1:
+            raise raised
+        return [b"x" * 32 for _ in inputs]
+
+    # Without a loop of their own: both are on the private one.
+    ends, other = Ends("ends"), Asynchronous("other")
+    config["key"] = {"id": "k1", "alg": "hmac-sha256", "signer": "host"}
+    more = {**FAST, "timeout": "200ms", "breaker": {"failures": 100, "open": "1ms"}}
+    config["lanes"] = [{"id": sink.name, "sink": {"host": sink.name}, **more} for sink in (ends, other)]
+    with sinkwell.Emitter.open(config, sinks=[ends, other], signer=sign) as emitter:
+        receipts = [emitter.emit("com.example.n") for _ in range(3)]
+        for receipt in receipts:
+            endings = receipt.wait("delivered", timeout=30)
+            assert {ending["state"] for ending in endings.values()} == {"delivered"}
+
+
 class Elsewhere(Asynchronous):
     """Says for each event whether it came on the thread that made the sink."""
 

@@ -96,9 +96,15 @@ def active_trace() -> dict[str, Any] | None:
 
 def moment(time: object) -> str | None:
     """An aware ``datetime`` as RFC 3339 text in UTC; ``None`` for anything else."""
-    if not isinstance(time, datetime.datetime) or time.utcoffset() is None:
+    if not isinstance(time, datetime.datetime):
         return None
-    return time.astimezone(datetime.timezone.utc).replace(tzinfo=None).isoformat() + "Z"
+    try:
+        if time.utcoffset() is None:
+            return None
+        return time.astimezone(datetime.timezone.utc).replace(tzinfo=None).isoformat() + "Z"
+    except Exception:
+        # The years 1 and 9999 have moments that are in neither; a time zone may be the program's own.
+        return None
 
 
 _unheard: list[str] = []

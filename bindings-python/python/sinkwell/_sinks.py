@@ -133,7 +133,7 @@ def _told(error: BaseException) -> str:
     name = type(error).__qualname__
     try:
         words = str(error)
-    except Exception:
+    except BaseException:
         return name
     return f"{name}: {words}".encode("utf-8", "replace").decode()
 
@@ -319,9 +319,18 @@ def _private_loop() -> asyncio.AbstractEventLoop:
     process = _process()
     with process.lock:
         if process.private is None:
-            process.private = new_event_loop()
-            start_thread(process.private.run_forever, "sinkwell-loop")
+            private = process.private = new_event_loop()
+            start_thread(lambda: _run(private), "sinkwell-loop")
         return process.private
+
+
+def _run(private: asyncio.AbstractEventLoop) -> None:
+    """Run the private loop for as long as there is a process: neither what a sink raises to end the program
+    (``SystemExit``), which a loop lets through, nor one that stops its loop ends it for the others.
+    """
+    while not private.is_closed():
+        with suppress(BaseException):
+            private.run_forever()
 
 
 class _Thread:
@@ -444,8 +453,10 @@ class SinkRunner:
         try:
             health = await _settled(ask(), self._asynchronous)
             job.answer(bool(health.healthy), None if health.detail is None else str(health.detail))
-        except Exception as error:
+        except BaseException as error:
             job.answer(False, _told(error))
+            if not isinstance(error, Exception):
+                raise
 
 
 class _NoAnswer(Exception):
@@ -481,8 +492,10 @@ class SignerRunner:
         try:
             given = await _settled(self._sign(job.inputs), self._asynchronous)
             job.answer([bytes(signature) for signature in given])
-        except Exception as error:
+        except BaseException as error:
             job.fail(_told(error))
+            if not isinstance(error, Exception):
+                raise
 
 
 # --- how the native half gets them ------------------------------------------------------------------------
