@@ -56,6 +56,7 @@ mod native {
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::process::refuse_other_interpreters()?;
         super::process::watch_forks();
         super::process::watch_signals();
         m.add("_NoRoom", m.py().get_type::<super::wait::NoRoom>())?;

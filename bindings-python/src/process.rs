@@ -5,7 +5,21 @@
 
 use std::sync::Once;
 
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
+
+/// Only the main interpreter has threads of the core: they would call sinks, loggers and event loops of another one from outside it,
+/// and its end would end the emitters of all. Servers say how to stay in the main one.
+pub(crate) fn refuse_other_interpreters() -> PyResult<()> {
+    // SAFETY: the GIL is held, so that there is a current interpreter, which stays.
+    let number = unsafe { pyo3::ffi::PyInterpreterState_GetID(pyo3::ffi::PyInterpreterState_Get()) };
+    if number == 0 {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "sinkwell runs in the main interpreter only, and this is another one; under mod_wsgi, say WSGIApplicationGroup %{GLOBAL}",
+    ))
+}
 
 /// Registers handlers that run at every fork of the process: a child then gets lanes and streams of its own, on first
 /// use, and holds none of its parent's locks.

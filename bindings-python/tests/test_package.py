@@ -28,6 +28,37 @@ def test_the_first_event_of_the_readme(key: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_another_interpreter_is_refused_and_leaves_the_main_one_as_it_was() -> None:
+    program = """
+import sinkwell
+
+emitter = sinkwell.Emitter.open({"agent": {"id": "a"}, "lanes": ["null"]})
+try:
+    import _interpreters as interpreters
+    other = interpreters.create("legacy")
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    other = interpreters.create(isolated=False)
+interpreters.run_string(other, '''
+try:
+    import sinkwell
+except ImportError as refused:
+    print(refused, flush=True)
+''')
+# What was registered there for its end runs now.
+interpreters.destroy(other)
+emitter.emit("com.example.n")
+print(emitter.shutdown()["null"]["delivered"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    refused, delivered = done.stdout.splitlines()
+    assert refused.startswith("sinkwell runs in the main interpreter only")
+    assert delivered == "1"
+
+
 def test_every_export_exists_and_is_documented() -> None:
     assert sorted(sinkwell.__all__) == list(sinkwell.__all__)
     for name in sinkwell.__all__:
