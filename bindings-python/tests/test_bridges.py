@@ -280,6 +280,25 @@ def test_logging_never_fails(
     assert entry == {"event": "late", "sinkwell": "not emitted: closed"}
 
 
+def test_what_a_record_raises_while_it_is_read_ends_where_logging_ends_it(
+    emitter: sinkwell.Emitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Nameless:
+        @property
+        def name(self) -> str:
+            raise ValueError(CANARY)
+
+    entry = Processor(emitter)(Nameless(), "info", {"event": "odd"})
+    assert entry == {"event": "odd", "sinkwell": "not emitted: ValueError"}
+    handler = Handler(emitter)
+    failed: list[logging.LogRecord] = []
+    monkeypatch.setattr(handler, "handleError", failed.append)
+    # As one that came over a wire from elsewhere may be.
+    record = logging.makeLogRecord({"levelno": logging.INFO, "msg": "odd", "created": float("nan")})
+    handler.handle(record)
+    assert failed == [record]
+
+
 @pytest.fixture
 def tracer(emitter: sinkwell.Emitter) -> Any:
     provider = TracerProvider()

@@ -16,7 +16,6 @@ from typing import Any
 
 from . import _native
 from ._emitter import Emitter, default_emitter
-from ._errors import Error
 from ._process import active_trace, inside_sink
 
 # What every record has; the rest is the program's own (`extra`).
@@ -48,11 +47,11 @@ class Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Emit a record; what goes wrong goes where ``logging`` sends it (``handleError``)."""
-        if record.name.split(".")[0] == "sinkwell" or inside_sink.get():
+        if str(record.name).split(".")[0] == "sinkwell" or inside_sink.get():
             return
         try:
             (self._emitter or default_emitter()).emit_log(self._described(record))
-        except Error:
+        except Exception:  # also what a record of the program's own making raises while it is read
             self.handleError(record)
 
     def _described(self, record: logging.LogRecord) -> dict[str, Any]:

@@ -35,8 +35,10 @@ class Processor:
             return entry
         try:
             (self._emitter or default_emitter()).emit_log(self._described(logger, method, entry))
-        except Error as error:
-            entry.setdefault("sinkwell", f"not emitted: {error.kind}")
+        except Exception as error:
+            # What the program's own objects raise while they are read costs an entry no more than a refusal does.
+            why = error.kind if isinstance(error, Error) else type(error).__qualname__
+            entry.setdefault("sinkwell", f"not emitted: {why}")
         return entry
 
     def _described(self, logger: Any, method: str, entry: MutableMapping[str, Any]) -> dict[str, Any]:
