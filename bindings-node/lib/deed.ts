@@ -11,6 +11,7 @@ import type { EventOptions } from './emitter';
 import { InvalidArgumentError, InvalidEventError, native, warn } from './errors';
 import { nameOfThrown, toJson } from './json';
 import { act as onThread, loop, whenReached } from './loop';
+import { LONGEST_TIMER } from './options';
 import { kindOf, outcomeOf } from './outcome';
 import { isInside } from './sink';
 
@@ -83,9 +84,6 @@ export function termsOf(given: DeedOptions | undefined): DeedOptions {
   }
 }
 
-/** The longest that a timer takes. */
-const LONGEST = 0x7fffffff;
-
 /** Waits until `start`'s token comes back, `ms` are over, or the signal says so. Keeps the process alive. */
 function settled(start: (token: number) => void, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -95,7 +93,7 @@ function settled(start: (token: number) => void, ms: number, signal?: AbortSigna
       forget();
       resolve();
     };
-    const timer = setTimeout(over, Math.min(Math.max(0, Math.ceil(ms)), LONGEST));
+    const timer = setTimeout(over, Math.min(Math.max(0, Math.ceil(ms)), LONGEST_TIMER));
     let forget = (): void => {};
     try {
       forget = whenReached(start, over);

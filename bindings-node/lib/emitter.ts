@@ -17,7 +17,7 @@ import { ended, endWithProcess, LIMIT, type Ending } from './exit';
 import { camel, toJson } from './json';
 import type { LogRecord } from './log';
 import { act, loop, whenReached } from './loop';
-import { checked, milliseconds } from './options';
+import { checked, LONGEST_TIMER, milliseconds } from './options';
 import type { Receipt } from './receipt';
 import { host, hostSigner, isInside, release, type SinkClass, type SinkLike, type Signer } from './sink';
 import type { Span } from './span';
@@ -376,6 +376,8 @@ export class Emitter implements AsyncDisposable {
   #options(config: Configuration | undefined, options: OpenOptions): NativeOptions {
     checked('an emitter', options, ['sinks', 'signer', 'manual']);
     const sinks: SinkSpec[] = [];
+    if (typeof (options.sinks ?? [])[Symbol.iterator] !== 'function')
+      throw new InvalidArgumentError('sinks are given as a list: { sinks: [sink] }', 'sinks');
     for (const sink of options.sinks ?? []) sinks.push(this.#host(sink));
     this.#manual = options.manual ?? false;
     const given: NativeOptions = { sinks, manual: this.#manual };
@@ -608,7 +610,7 @@ export class Emitter implements AsyncDisposable {
               forget();
               this.#awaitRoom();
             },
-            Math.max(1, Math.ceil(tried - waited)),
+            Math.min(Math.max(1, Math.ceil(tried - waited)), LONGEST_TIMER),
           );
           this.#timer.unref();
           return;

@@ -49,3 +49,6 @@ export function milliseconds(timeout: unknown): void {
   if (timeout === undefined || (typeof timeout === 'number' && timeout >= 0)) return;
   throw new InvalidArgumentError('a time is a number of milliseconds, 0 or more', 'timeout');
 }
+
+/** The longest that a timer of Node's waits, in milliseconds (24 days); one that is to wait longer would end at once. */
+export const LONGEST_TIMER = 0x7fffffff;

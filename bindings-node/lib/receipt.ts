@@ -2,7 +2,7 @@
 import type { NativeReceipts } from '../native';
 import { native, TimeoutError } from './errors';
 import { loop, whenReached } from './loop';
-import { checked, milliseconds } from './options';
+import { checked, LONGEST_TIMER, milliseconds } from './options';
 
 /** How an event ended in a lane. */
 export interface Ending {
@@ -97,7 +97,7 @@ export class Receipt {
           resolve();
         },
       );
-      if (options?.timeout === undefined) return;
+      if (options?.timeout === undefined || options.timeout > LONGEST_TIMER) return;
       timer = setTimeout(() => {
         forget();
         const where = this.#awaited();

@@ -12,3 +12,5 @@ export declare const INTEGRATION: readonly ["emitter", "permit", "until", "timeo
  * @throws {InvalidArgumentError} It is none.
  */
 export declare function milliseconds(timeout: unknown): void;
+/** The longest that a timer of Node's waits, in milliseconds (24 days); one that is to wait longer would end at once. */
+export declare const LONGEST_TIMER = 2147483647;
