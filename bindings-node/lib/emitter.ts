@@ -384,7 +384,7 @@ export class Emitter implements AsyncDisposable {
     const name = program();
     if (name !== undefined) given.program = name;
     if (typeof config === 'string') given.path = config;
-    else if (config !== undefined) given.mapping = toJson(config, '');
+    else if (config !== undefined && config !== null) given.mapping = toJson(config, '');
     if (options.signer) {
       given.signer = hostSigner(options.signer);
       this.#targets.push(given.signer);

@@ -267,6 +267,16 @@ test('the default emitter comes from the environment and can be ended', async (t
   assert.equal(lines[0].agentid, 'urn:sinkwell:agent:main');
 });
 
+test('a configuration that is null is none: the environment says which', async (t) => {
+  const ran = await run(
+    t,
+    `const { Emitter } = require('sinkwell');
+     for (const none of [null, undefined]) console.log(Object.keys(Emitter.openSync(none).health()).join());`,
+    { env: { SINKWELL_LANES: 'null' } },
+  );
+  assert.equal(ran.stdout, 'null\nnull\n', ran.stderr);
+});
+
 test('values that are decided elsewhere', () => {
   assert.deepEqual(sinkwell.authorityBoundary().mayChange, []);
   const data = sinkwell.modelUsage('openai', {

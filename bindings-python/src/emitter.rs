@@ -61,8 +61,8 @@ fn source(config: Option<&Bound<'_, PyAny>>) -> PyResult<Source> {
     }
     if config.cast::<PyMapping>().is_err() {
         // The core has the error for a configuration that is no mapping: it is given one of the same kind.
-        let nothing = if config.is_instance_of::<PyList>() { "[]" } else { "null" };
-        return Ok(Source::Mapping(nothing.to_owned()));
+        let other = if config.is_instance_of::<PyList>() { "[]" } else { "0" };
+        return Ok(Source::Mapping(other.to_owned()));
     }
     convert::to_json(config, |e| {
         let error = Error::invalid_config(e.message().to_owned());

@@ -333,6 +333,12 @@ def test_closed(config: dict[str, Any]) -> None:
     assert emitter.refused == 1
 
 
+@pytest.mark.parametrize("document", [5, b"sinkwell.yaml", {"agent"}, [], True, object()])
+def test_what_is_no_configuration_is_refused(document: Any) -> None:
+    with pytest.raises(sinkwell.InvalidConfig, match="expected a mapping"):
+        sinkwell.Emitter.open(document)
+
+
 @pytest.mark.parametrize(
     ("document", "kind", "where"),
     [
