@@ -373,3 +373,15 @@ test('emitLog takes whatever a program logs', async () => {
   assert.ok(!String(record.bytes).includes('CANARY'));
   assert.equal(sw.refused, 1);
 });
+
+test('a flush of the OpenAI Agents integration opens no emitter for it, and throws nothing', async (t) => {
+  const ran = await run(
+    t,
+    `const { Processor } = require('sinkwell/openai-agents');
+     const processor = new Processor();
+     processor.forceFlush().then(() => console.log('flushed'));`,
+    { env: { SINKWELL_CONFIG: 'none.yaml' } },
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.stdout, 'flushed\n');
+});
