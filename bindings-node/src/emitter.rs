@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use napi::bindgen_prelude::{Env, FnArgs, Function, FunctionCallContext};
 use napi_derive::napi;
+use sinkwell::bridge::Door;
 use sinkwell::config::Source;
 use sinkwell::event::read_event;
 use sinkwell::host::{
@@ -300,7 +301,7 @@ impl NativeEmitter {
     /// The most bytes that an event's data may have.
     #[napi(catch_unwind)]
     pub fn data_limit(&self) -> napi::Result<u32> {
-        Ok(u32::try_from(self.get()?.data_limit()).unwrap_or(u32::MAX))
+        Ok(u32::try_from(Door::envelope_limit(&**self.get()?)).unwrap_or(u32::MAX))
     }
 
     /// Whether it has been shut down, by whatever thread.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyInt, PyList, PyMapping, PyString};
+use sinkwell::bridge::Door;
 use sinkwell::config::Source;
 use sinkwell::content::Part;
 use sinkwell::event::{Ambient, Data, Trace, invalid_data};
@@ -625,7 +626,7 @@ impl Arguments<'_, '_> {
             None => Data::None,
             Some(data) => {
                 writer.reset(emitter.depth_limit());
-                writer.limit_to(emitter.data_limit());
+                writer.limit_to(Door::envelope_limit(&**emitter));
                 convert::write_object(writer, data).map_err(|e| convert::raise(py, e, invalid_data))?;
                 Data::Object(writer)
             }

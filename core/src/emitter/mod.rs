@@ -440,13 +440,6 @@ impl Emitter {
         self.options.config.limits.depth
     }
 
-    /// The largest envelope, in bytes: data that are longer are refused, so that a binding needs not write them to their end.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn data_limit(&self) -> usize {
-        self.options.config.limits.envelope
-    }
-
     /// The lanes, in the order of the configuration; none in a forked child that cannot open its own.
     #[must_use]
     pub fn lanes(&self) -> Arc<[Arc<Lane>]> {
