@@ -13,7 +13,7 @@
 //!
 //! Other languages have a program each that measures one candidate (`compare` says how it is called); who takes
 //! turns, what is counted and how it is printed is the same for all. `receiver [--delay MS]` starts it alone;
-//! `bursts LANES N` hands over and seals on one thread, for callgrind.
+//! `bursts LANES N [KEY]` hands over and seals on one thread, for callgrind, with a key of this kind (`ed25519-batch`).
 
 mod candidates;
 mod compare;
@@ -41,7 +41,8 @@ fn main() -> Result<(), Failure> {
         ["receiver"] => Ok(receiver::serve(Duration::ZERO)?),
         ["receiver", "--delay", ms] => Ok(receiver::serve(Duration::from_millis(ms.parse()?))?),
         ["traced", who, fields, bursts] => idioms::count(who, fields, bursts.parse()?),
-        ["bursts", lanes, bursts] => micro::bursts(lanes.parse()?, bursts.parse()?),
+        ["bursts", lanes, bursts] => micro::bursts(lanes.parse()?, bursts.parse()?, "hmac"),
+        ["bursts", lanes, bursts, key] => micro::bursts(lanes.parse()?, bursts.parse()?, key),
         ["run", candidate, load, port, dir] => {
             let load = read_load(load)
                 .ok_or("a load is hot:N, paced:RATE:N, bursts:RATE:N[:EVERY_MS], rested:N, counted:N or idle:SECONDS")?;

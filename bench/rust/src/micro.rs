@@ -222,7 +222,12 @@ pub(crate) const BURST: u64 = 256;
 
 /// A manual emitter with so many lanes, or one that is disabled.
 pub(crate) fn quiet(lanes: usize) -> Result<Emitter, Failure> {
-    let config = candidates::config(&roomy(lanes.max(1), 2 * BURST, "hmac"))?;
+    quiet_signing(lanes, "hmac")
+}
+
+/// As [`quiet`], with a key of this kind.
+fn quiet_signing(lanes: usize, algorithm: &str) -> Result<Emitter, Failure> {
+    let config = candidates::config(&roomy(lanes.max(1), 2 * BURST, algorithm))?;
     let config = sinkwell::config::Config { disabled: lanes == 0, ..config };
     Ok(Emitter::open(Options { manual: true, ..Options::new(config) })?)
 }
@@ -288,8 +293,8 @@ fn burst(emitter: &Emitter, ready: &ObjectWriter, events: u64) -> sinkwell::Resu
 
 /// Hands bursts of a ready event to so many lanes and empties them in between, without a look at the thread's clock: to be
 /// run under callgrind, which counts instructions whatever else the machine does. Prints the fastest burst.
-pub(crate) fn bursts(lanes: usize, bursts: usize) -> Result<(), Failure> {
-    let emitter = quiet(lanes)?;
+pub(crate) fn bursts(lanes: usize, bursts: usize, algorithm: &str) -> Result<(), Failure> {
+    let emitter = quiet_signing(lanes, algorithm)?;
     let mut writer = ObjectWriter::new();
     event::write(&mut writer, 7).map_err(|e| e.message().to_owned())?;
     let (mut emitting, mut sealing) = (Duration::MAX, Duration::MAX);
@@ -313,17 +318,20 @@ pub(crate) fn shared(rounds: usize, quick: bool, rows: &mut Vec<Row>) -> Result<
     event::write(&mut writer, 7).map_err(|e| e.message().to_owned())?;
     let mut table = Table::default();
     for _ in 0..rounds {
-        for (lanes, who) in [(1, "one lane"), (2, "two lanes"), (3, "three lanes")] {
-            let emitter = quiet(lanes)?;
-            let mut spent = 0.0;
-            for _ in 0..bursts {
-                burst(&emitter, &writer, BURST)?;
-                let start = own_cpu();
-                empty(&emitter, lanes)?;
-                spent += own_cpu() - start;
+        for algorithm in ["hmac", "hmac-batch", "ed25519-batch"] {
+            for (lanes, who) in [(1, "one lane"), (2, "two lanes"), (3, "three lanes")] {
+                let emitter = quiet_signing(lanes, algorithm)?;
+                let mut spent = 0.0;
+                for _ in 0..bursts {
+                    burst(&emitter, &writer, BURST)?;
+                    let start = own_cpu();
+                    empty(&emitter, lanes)?;
+                    spent += own_cpu() - start;
+                }
+                let beside = (lanes > 1).then_some("one lane");
+                let question = format!("seal an event, {algorithm}");
+                table.put(&question, who, spent * 1e9 / (bursts * BURST) as f64, beside);
             }
-            let beside = (lanes > 1).then_some("one lane");
-            table.put("seal an event, hmac", who, spent * 1e9 / (bursts * BURST) as f64, beside);
         }
     }
     table.rows(rows);
