@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What sinkwell costs beside what is used today: every table, and its JSON in target/bench.
 # BENCH_ROUNDS (5), BENCH_QUICK=1 (a tenth of the events), BENCH_ONLY="rust policy python node go dotnet jvm stream",
-# BENCH_BUILD=1 (builds, and measures nothing), BENCH_PROFILE (release; with dev, only to see whether it runs).
+# BENCH_BUILD=1 (builds, and measures nothing), BENCH_PROFILE (release; with dev, only to see whether it runs), BENCH_GUIDED=1 (the
+# libraries as a release has them, guided by a profile: docs/decisions/0012-profile-guided-packages.md; twenty minutes of building).
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
 
@@ -12,6 +13,14 @@ options=(--rounds "${BENCH_ROUNDS:-5}")
 profile="${BENCH_PROFILE:-release}"
 built="$root/target/$profile"
 [[ "$profile" != dev ]] || built="$root/target/debug"
+# Where the libraries of the other languages are.
+libraries="$built"
+if [[ -n "${BENCH_GUIDED:-}" ]]; then
+    export SINKWELL_GUIDED=1
+    # shellcheck source=scripts/native.sh
+    . "$root/scripts/native.sh"
+    libraries="$native"
+fi
 missing=() ran=()
 
 # needs LANGUAGE COMMAND...: whether all of them are on PATH; if not, says so loudly and at the end again.
@@ -30,6 +39,11 @@ needs() {
 unbuilt() {
     echo "bench $1: SKIPPED (it could not be built; the reason is above)" >&2
     missing+=("$1: could not be built")
+}
+
+# library PACKAGE: builds a language's library. (All at once where they are guided, in a shell whose flags are nobody else's.)
+library() {
+    if [[ -n "${BENCH_GUIDED:-}" ]]; then (native_build); else logged "bench-$1" cargo build --profile "$profile" -p "$1"; fi
 }
 
 # What each language needs is built here, before anything is measured; its program is left in `program`.
@@ -61,8 +75,19 @@ build_python() {
     [[ -x "$venv/bin/python" ]] || logged bench-venv python3 -m venv "$venv" || return
     logged bench-pip "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
         -r bench/python/requirements.txt || return
-    VIRTUAL_ENV="$venv" logged bench-maturin "$venv/bin/maturin" develop --quiet --profile "$profile" \
-        --manifest-path "$manifest" || return
+    if [[ -n "${BENCH_GUIDED:-}" ]]; then
+        library sinkwell-python || return
+        # The package as a wheel has it; what lies there goes before what is installed.
+        local package="$out/python"
+        rm -rf "$package" && mkdir -p "$package"
+        cp -r bindings-python/python/sinkwell "$package/" && cp -r schemas "$package/sinkwell/" || return
+        find "$package" -name '*.so' -delete
+        cp "$native/lib_native.so" "$package/sinkwell/_native.abi3.so" || return
+        export PYTHONPATH="$package"
+    else
+        VIRTUAL_ENV="$venv" logged bench-maturin "$venv/bin/maturin" develop --quiet --profile "$profile" \
+            --manifest-path "$manifest" || return
+    fi
     program=("$venv/bin/python" bench/python/bench.py)
 }
 
@@ -74,8 +99,8 @@ node_javascript() {
 build_node() {
     needs node node npm || return 2
     node_modules bindings-node || return
-    logged bench-node cargo build --profile "$profile" -p sinkwell-node || return
-    cp "$built/libsinkwell_node.so" "$out/sinkwell.node" || return
+    library sinkwell-node || return
+    cp "$libraries/libsinkwell_node.so" "$out/sinkwell.node" || return
     export NAPI_RS_NATIVE_LIBRARY_PATH="$out/sinkwell.node"
     # JavaScript only: its types are checked where it is tested.
     logged bench-node-js node_javascript || return
@@ -86,9 +111,9 @@ build_node() {
 
 build_go() {
     needs go go cc || return 2
-    logged bench-c cargo build --profile "$profile" -p sinkwell-c || return
+    library sinkwell-c || return
     # shellcheck disable=SC2097,SC2098
-    CGO_LDFLAGS="-L$built" logged bench-go go -C bench/go build -mod=readonly -o "$out/go-bench" . || return
+    CGO_LDFLAGS="-L$libraries" logged bench-go go -C bench/go build -mod=readonly -o "$out/go-bench" . || return
     program=("$out/go-bench")
 }
 
@@ -97,20 +122,20 @@ build_dotnet() {
     [[ -x ../shared/dotnet/setup.sh ]] && eval "$(../shared/dotnet/setup.sh)"
     needs dotnet dotnet || return 2
     export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
-    logged bench-c cargo build --profile "$profile" -p sinkwell-c || return
+    library sinkwell-c || return
     logged bench-dotnet dotnet build bench/dotnet/Bench.csproj --configuration Release || return
-    export LD_LIBRARY_PATH="$built${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
     program=(dotnet "$root/target/dotnet/bin/Bench/release/Bench.dll")
 }
 
 build_jvm() {
     needs jvm java mvn || return 2
-    logged bench-jvm-library cargo build --profile "$profile" -p sinkwell-jvm || return
+    library sinkwell-jvm || return
     # A folder of its own: the platform's jar is made of all that lies in it.
     local stage="$out/jvm"
     rm -rf "$stage"
     mkdir -p "$stage/native"
-    cp "$built/libsinkwell_jvm.so" "$stage/native/" || return
+    cp "$libraries/libsinkwell_jvm.so" "$stage/native/" || return
     logged bench-jvm maven bindings-jvm package -Pbench -Dmaven.test.skip=true "-Dsinkwell.native.dir=$stage/native" \
         "-Dsinkwell.target=$stage" || return
     program=(java -Xmx512m -cp "$stage/bench/classes:$stage/bench/jars/*" Bench)

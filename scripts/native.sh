@@ -22,6 +22,8 @@ native_build() {
     local packages=(-p sinkwell-c -p sinkwell-cli -p sinkwell-jvm -p sinkwell-node -p sinkwell-python)
     if [[ -n "${SINKWELL_GUIDED:-}" ]]; then
         source "$root/scripts/guided.sh"
+        # Optimised once more when each of the outputs is linked, as only then what is hot is inlined across crates.
+        export CARGO_PROFILE_DIST_LTO=thin
         guided_profile || return
         export RUSTFLAGS="-Cprofile-use=$guided/sinkwell.profdata"
     fi
