@@ -98,8 +98,9 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     if let Some(path) = &command.out {
         let piped = Path::new("/dev/stdin");
         let read_piped = paths.iter().any(|path| path.as_os_str() == "-").then_some(piped);
-        if collected.paths().chain(read_piped).any(|input| is_same(input, path)) {
-            let what = "this is one of the files that the page is made of; name another one";
+        let keys = told.keys.iter().map(|(_, argument)| Path::new(key_file(argument)));
+        if collected.paths().chain(read_piped).chain(keys).any(|input| is_same(input, path)) {
+            let what = "this is one of the files that the page is made of, or a key's; name another one";
             return Err(Error::invalid_argument(what).at(path.display().to_string()));
         }
         page::write_file(path, &collected, &told)?;
@@ -109,6 +110,13 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     }
     serve::run(collected, told, command.port, &mut out)?;
     Ok(Outcome::Good)
+}
+
+/// The file that an argument of `--key` names.
+fn key_file(argument: &str) -> &str {
+    let named = argument.split_once('=').map_or(argument, |(_, named)| named);
+    let named = named.rsplit_once(",agent=").map_or(named, |(named, _)| named);
+    ["hmac:", "ed25519:"].iter().find_map(|form| named.strip_prefix(form)).unwrap_or(named)
 }
 
 /// Whether both are one file, whatever its names.

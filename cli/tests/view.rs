@@ -44,6 +44,22 @@ fn what_the_page_is_made_of_is_never_written_over() {
 }
 
 #[test]
+fn the_key_that_checks_the_page_is_never_written_over() {
+    let place = Place::new("view-over-key");
+    place.emitted(LANE, 1);
+    place.run(&["keys", "new", "--alg", "ed25519", "agent.key"]).ends(0);
+    let before = place.read("agent.key.pub");
+    std::os::unix::fs::symlink("agent.key.pub", place.path("pointed.html")).unwrap();
+    for key in ["k1=agent.key.pub", "k1=ed25519:agent.key.pub,agent=urn:*"] {
+        for name in ["agent.key.pub", "pointed.html"] {
+            let said = place.run(&["view", "--key", key, "--out", name, "events.ndjson"]).ends(2).err;
+            assert!(said.contains("or a key's; name another one"), "{said}");
+            assert_eq!(place.read("agent.key.pub"), before);
+        }
+    }
+}
+
+#[test]
 fn a_page_is_for_its_owner_alone_also_where_there_was_a_file() {
     let place = Place::new("view-mode");
     place.emitted(LANE, 1);

@@ -179,9 +179,7 @@ fn key_value(key: &sinkwell::verify::TrustedKey, argument: &str, told: &Told) ->
 
 /// The bytes of a shared secret, by the argument that named its file.
 fn secret(argument: &str) -> Option<Vec<u8>> {
-    let (_, rest) = argument.split_once('=')?;
-    let file = rest.rsplit_once(",agent=").map_or(rest, |(file, _)| file);
-    std::fs::read(file.strip_prefix("hmac:")?).ok()
+    std::fs::read(super::key_file(argument)).ok()
 }
 
 pub(super) fn object<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Value {

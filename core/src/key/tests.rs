@@ -49,6 +49,15 @@ fn wrong_kinds_of_key_are_refused_without_showing_them() {
 }
 
 #[test]
+fn what_has_no_end_is_no_key() {
+    for named in ["hmac:/dev/zero", "/dev/zero"] {
+        let e = VerifyingKey::from_named(named).unwrap_err();
+        assert_eq!((e.kind(), e.place()), (crate::ErrorKind::Key, Some("/dev/zero")));
+        assert!(e.message().contains("more than 16 MiB"), "{e}");
+    }
+}
+
+#[test]
 fn a_small_order_public_key_is_refused() {
     // The identity point, SPKI-wrapped: every signature with R = A = identity and s = 0 would "verify".
     let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n-----END PUBLIC KEY-----\n";

@@ -4,15 +4,27 @@
 
 use std::ffi::OsString;
 use std::fs::Metadata;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// All of a file.
+/// No key and no bundle of certificates is longer.
+const LONGEST: u64 = 16 << 20;
+
+/// All of a file that is small: a key, certificates.
 ///
 /// # Errors
-/// As the operating system says.
+/// As the operating system says; or the file is longer than any such file, or has no end (a device).
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    std::fs::read(path)
+    let file = std::fs::File::open(path)?;
+    // In one piece where its length is known, so that of a secret no other copy is left.
+    let length = file.metadata()?.len().min(LONGEST) + 1;
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        let what = format!("it has more than {} MiB; is this the right file?", LONGEST >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    Ok(bytes)
 }
 
 /// Metadata of a file or folder; for a link, of its target.

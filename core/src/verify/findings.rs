@@ -131,6 +131,7 @@ impl Findings {
                 from: found.range.map(|(from, _)| from),
                 to: found.range.map(|(_, to)| to),
                 place: found.place.map(|place| sources.show(place)),
+                more: found.more,
                 note: match found.more {
                     0 => found.note.into_owned(),
                     more => format!("{}; and {more} more of this kind", found.note),

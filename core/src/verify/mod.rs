@@ -60,7 +60,8 @@ use crate::envelope::line::{Line, Reader};
 #[must_use]
 pub fn verify_envelope(bytes: &[u8], keys: &[TrustedKey]) -> (Verdict, Vec<Finding>) {
     let finding = |kind, sequence, note: &str| {
-        let finding = Finding { kind, from: sequence, to: sequence, place: None, note: note.to_owned() };
+        let finding =
+            Finding { kind, from: sequence, to: sequence, place: None, note: note.to_owned(), more: 0 };
         (Verdict::Findings, vec![finding])
     };
     let mut reader = Reader::default();

@@ -85,6 +85,8 @@ fn finding(value: &Value) -> Read<Finding> {
         to: members.maybe("to", count)?,
         place: members.maybe("where", text)?,
         note: members.take("note", text)?,
+        // Its note says it.
+        more: 0,
     };
     members.end().map(|()| finding)
 }

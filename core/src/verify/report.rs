@@ -194,6 +194,8 @@ pub struct Finding {
     pub place: Option<String>,
     /// For people.
     pub note: String,
+    /// How many more of its kind were found, which are not kept one by one.
+    pub(super) more: u64,
 }
 
 /// An end of a stream.

@@ -175,8 +175,11 @@ fn list(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
         }
         writeln!(f, "  {}", Safe(&finding.note))?;
     }
-    if findings.len() > SHOWN {
-        writeln!(f, "  … and {} more (--format json lists them)", findings.len() - SHOWN)?;
+    if let Some((_, unseen @ [_, ..])) = findings.split_at_checked(SHOWN) {
+        let kept = unseen.len() as u64;
+        let all = kept + unseen.iter().map(|finding| finding.more).sum::<u64>();
+        let up_to = if all > kept { "up to 1000 of each kind" } else { "them" };
+        writeln!(f, "  … and {all} more (--format json lists {up_to})")?;
     }
     Ok(())
 }
