@@ -65,8 +65,10 @@ fn the_first_line_says_that_a_key_was_not_given_where_nothing_else_was_found() {
 #[test]
 fn all_findings_are_counted_where_not_all_are_kept() {
     let text = |wrong: usize| {
+        let mut lines = sound_lines();
+        lines.extend((0..wrong).map(|n| format!("no envelope {n}")));
         let mut verifier = Verifier::new(Options::default());
-        verifier.read(&mut "no envelope\n".repeat(wrong).as_bytes(), "in").unwrap();
+        verifier.read(&mut (lines.join("\n") + "\n").as_bytes(), "in").unwrap();
         verifier.finish().unwrap().to_string()
     };
     assert!(text(1_000).contains("… and 900 more (--format json lists them)"), "{}", text(1_000));
