@@ -343,6 +343,111 @@ fn a_file_is_followed_through_its_rotations_until_a_signal() {
     assert!(said.contains("the file was cut"), "{said}");
 }
 
+/// Waits until a process does no more than wait to be continued.
+fn stopped(pid: &str) {
+    let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    while !state().rsplit_once(") ").unwrap().1.starts_with('T') {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_file_that_is_written_anew_between_two_looks_is_read_anew() {
+    let place = Place::new("vacuum-follow-anew");
+    place.write("sinkwell.yaml", CONFIG);
+    let log = place.write("app.log", "{\"_e\":1,\"n\":1}\none\n");
+    let mut child = command(&place, &["--config", "sinkwell.yaml", "--follow", &log]).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut child = Following(child);
+    let mut line = String::new();
+    let mut next = move || {
+        line.clear();
+        out.read_line(&mut line).unwrap();
+        line.clone()
+    };
+    assert_eq!(next(), "one\n");
+    let pid = child.0.id().to_string();
+    let signal =
+        |signal: &str| assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    // Written anew while nobody looks, as a program does that is started again: longer than it was, and as long.
+    for (text, last) in
+        [("{\"_e\":1,\"n\":2}\nand more\ntwo\n", "two\n"), ("{\"_e\":1,\"n\":3}\nand more\nsix\n", "six\n")]
+    {
+        signal("-STOP");
+        stopped(&pid);
+        place.write("app.log", text);
+        signal("-CONT");
+        assert_eq!([next(), next()], ["and more\n", last]);
+    }
+    // A writer that was not told that its file was cut leaves a hole before it, which is no new beginning.
+    let at = std::fs::metadata(&log).unwrap().len();
+    signal("-STOP");
+    stopped(&pid);
+    place.write("app.log", "");
+    let file = std::fs::OpenOptions::new().write(true).open(&log).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"{\"_e\":1,\"n\":4}\nten\n", at).unwrap();
+    signal("-CONT");
+    assert_eq!(next(), "ten\n");
+    signal("-TERM");
+    child.0.wait().unwrap();
+    let numbers: Vec<Value> = events(&place, "kept.ndjson")
+        .iter()
+        .map(|event| event.get("data").unwrap().get("n").unwrap().clone())
+        .collect();
+    assert_eq!(numbers, [1, 2, 3, 4].map(Value::Int));
+    let mut said = String::new();
+    child.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said.matches("the file was cut").count(), 3, "{said}");
+}
+
+#[test]
+fn a_file_that_is_written_anew_as_it_was_is_said() {
+    let place = Place::new("vacuum-follow-same");
+    place.write("sinkwell.yaml", CONFIG);
+    let text = "{\"_e\":1,\"n\":1}\none\n";
+    let log = place.write("app.log", text);
+    let mut child = command(&place, &["--config", "sinkwell.yaml", "--follow", &log]).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let said = BufReader::new(child.stderr.take().unwrap());
+    let child = Following(child);
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    assert_eq!(line, "one\n");
+    let (tell, told) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        for line in said.lines() {
+            let _ = tell.send(line.unwrap());
+        }
+    });
+    let pid = child.0.id().to_string();
+    let signal =
+        |signal: &str| assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    // Its first look may come after this has been done: then it is done again.
+    let mut line = String::new();
+    for _ in 0..10 {
+        signal("-STOP");
+        stopped(&pid);
+        let modified = || std::fs::metadata(&log).unwrap().modified().unwrap();
+        let before = modified();
+        // A file's time moves in steps.
+        while modified() == before {
+            place.write("app.log", text);
+        }
+        signal("-CONT");
+        match told.recv_timeout(std::time::Duration::from_secs(2)) {
+            Ok(said) => {
+                line = said;
+                break;
+            }
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+            Err(e) => panic!("it ended, and said nothing: {e}"),
+        }
+    }
+    assert!(line.contains("app.log: the file was written to while it was followed"), "{line}");
+    drop(child);
+    reader.join().unwrap();
+}
+
 #[test]
 fn what_waits_for_its_end_goes_out_before_a_signal_ends_it() {
     let place = Place::new("vacuum-signal");

@@ -1,8 +1,10 @@
 //! What the vacuum reads: files, standard input, a file that grows.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sinkwell::sqlite::open_plain;
 use sinkwell::{Error, Result};
@@ -13,6 +15,8 @@ use crate::tail::{POLL, beside, same};
 
 /// What is read at once.
 const READ: usize = 256 << 10;
+/// How much of a followed file's beginning, and of what was read last, is compared with what is there now.
+const KNOWN: usize = 1 << 10;
 
 /// Reads all that the command names.
 pub(super) fn suck(command: &Command, to: &mut dyn Draw) -> Result<()> {
@@ -62,37 +66,162 @@ fn drain(reader: &mut dyn Read, place: &str, to: &mut dyn Draw) -> Result<u64> {
     }
 }
 
+/// A file that is followed, and what is known of what was read of it: by that a file that has grown is told from one that was
+/// cut and has grown again since somebody looked.
+struct Followed {
+    file: File,
+    read: u64,
+    /// The file's beginning, as it was read.
+    head: Vec<u8>,
+    /// What was read last.
+    tail: Vec<u8>,
+    /// Something else is there now.
+    gone: bool,
+    /// When it was written to last, where all of that has been read.
+    settled: Option<SystemTime>,
+    /// A later time at which it was written to, as it seems, without growing.
+    suspected: Option<SystemTime>,
+}
+
+/// What became of what was read of a file.
+enum Became {
+    /// It is there.
+    Same,
+    /// It was cut, and its writer goes on where it was: before that is a hole.
+    Hole,
+    /// Something else is there.
+    Other,
+    /// It is there, but it was written to.
+    Touched,
+}
+
+impl Followed {
+    fn new(file: File) -> Self {
+        Self {
+            file,
+            read: 0,
+            head: Vec::new(),
+            tail: Vec::new(),
+            gone: false,
+            settled: None,
+            suspected: None,
+        }
+    }
+
+    /// Reads to the end that there is now.
+    fn drain(&mut self, place: &str, to: &mut dyn Draw) -> Result<()> {
+        if drain(self, place, to)? > 0 {
+            let now = self.file.metadata().ok().filter(|now| now.len() == self.read);
+            self.settled = now.and_then(|now| now.modified().ok());
+        }
+        Ok(())
+    }
+
+    fn became(&mut self, now: &Metadata) -> Became {
+        if now.len() < self.read || self.gone {
+            return Became::Other;
+        }
+        if let Some(became) = self.compared() {
+            return became;
+        }
+        // A file's time may be that of a write whose bytes are not there yet; after another look they are.
+        let (before, later) = (self.suspected.take(), now.modified().ok());
+        if now.len() > self.read || self.settled.is_none() || later == self.settled {
+            return Became::Same;
+        }
+        if before != later {
+            self.suspected = later;
+            return Became::Same;
+        }
+        self.settled = later;
+        Became::Touched
+    }
+
+    /// What is there now instead of what was read; none: nothing else.
+    fn compared(&self) -> Option<Became> {
+        let places = [(0, &self.head), (self.read - self.tail.len() as u64, &self.tail)];
+        places.into_iter().find_map(|(at, known)| {
+            let mut there = vec![0; known.len()];
+            // What cannot be read is seen to when it is read on.
+            let differs = self.file.read_exact_at(&mut there, at).is_ok() && there != *known;
+            let hole = there.iter().all(|b| *b == 0);
+            differs.then_some(if hole { Became::Hole } else { Became::Other })
+        })
+    }
+
+    /// A hole is all that is known of what was read.
+    fn forget(&mut self) {
+        self.head.fill(0);
+        self.tail.fill(0);
+    }
+}
+
+impl Read for Followed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(buffer)?;
+        // It may have been cut just now: then these bytes are read again, in their order.
+        self.gone |= n > 0 && matches!(self.compared(), Some(Became::Other));
+        if self.gone {
+            return Ok(0);
+        }
+        let new = &buffer[..n];
+        self.read += n as u64;
+        let room = KNOWN - self.head.len();
+        self.head.extend_from_slice(&new[..n.min(room)]);
+        self.tail.extend_from_slice(&new[n.saturating_sub(KNOWN)..]);
+        self.tail.drain(..self.tail.len().saturating_sub(KNOWN));
+        Ok(n)
+    }
+}
+
 /// Follows a file for ever: renamed away, the old one is read to its end before the new one, and whatever was renamed away
 /// between the two; cut, it is read from its beginning.
 fn follow(path: &Path, to: &mut dyn Draw) -> Result<()> {
     let place = path.display().to_string();
-    let mut file = open(path)?;
+    let mut file = Followed::new(open(path)?);
     let all = || rotated(path).map(|(_, file)| file).collect::<Vec<_>>();
-    let (mut known, mut read) = (all(), 0);
+    let mut known = all();
+    let missing = |what: &str| warn(format_args!("{place}: the file was {what}; lines may be missing here"));
     loop {
-        read += drain(&mut file, &place, to)?;
+        file.drain(&place, to)?;
         std::thread::sleep(POLL);
         // Between a rename and the new file there is none, and until its writer has opened the new one, the old one may
         // still grow.
-        let (Ok(there), Ok(here)) = (std::fs::metadata(path), file.metadata()) else { continue };
-        if !same(&there, &here) {
-            if there.len() == 0 {
+        let (there, Ok(here)) = (std::fs::metadata(path), file.file.metadata()) else { continue };
+        match file.became(&here) {
+            Became::Same => {}
+            Became::Touched => missing("written to while it was followed, and has not grown"),
+            Became::Hole => {
+                missing("cut while it was followed");
+                file.forget();
+            }
+            Became::Other => {
+                missing("cut while it was followed");
+                to.end_part()?;
+                let mut again = file.file;
+                if again.rewind().is_err() {
+                    again = open(path)?;
+                }
+                file = Followed::new(again);
                 continue;
             }
-            let Ok(next) = open_plain(path) else { continue };
-            let Ok(now) = next.metadata() else { continue };
-            drain(&mut file, &place, to)?;
-            to.end_part()?;
-            for mut between in between(path, &known, &here, &now) {
-                drain(&mut between, &place, to)?;
-                to.end_part()?;
-            }
-            (file, read, known) = (next, 0, all());
-        } else if there.len() < read {
-            warn(format_args!("{place}: the file was cut while it was followed; lines may be missing here"));
-            to.end_part()?;
-            (file, read) = (open(path)?, 0);
         }
+        let Ok(there) = there else { continue };
+        if same(&there, &here) || there.len() == 0 {
+            continue;
+        }
+        let Ok(next) = open_plain(path) else { continue };
+        let Ok(now) = next.metadata() else { continue };
+        file.drain(&place, to)?;
+        if file.gone {
+            continue;
+        }
+        to.end_part()?;
+        for mut between in between(path, &known, &here, &now) {
+            drain(&mut between, &place, to)?;
+            to.end_part()?;
+        }
+        (file, known) = (Followed::new(next), all());
     }
 }
 
