@@ -7,6 +7,7 @@ mod forms;
 mod generated;
 mod misses;
 mod public;
+mod spelled;
 
 use std::ops::Range;
 

@@ -1,5 +1,6 @@
 //! A shadow of the text, as a person reads it: full-width and other digits become ASCII, look-alike letters become the
-//! Latin ones that they look like, characters without width are left out, and a URL's escapes are decoded.
+//! Latin ones that they look like, characters without width are left out, and the escapes of URLs (`%3D`) and of strings
+//! (`\u003d`, `\x3d`) are decoded.
 //!
 //! Guarantees: every offset of the shadow maps to a character boundary of the text, in the same order, and a
 //! span always takes along the joiners and accents that hang on to its last character. ASCII text is its own
@@ -20,7 +21,10 @@ impl<'a> Shadow<'a> {
     pub(super) fn of(text: &'a str) -> Self {
         // Offsets are 32 bits wide, far more than any text that fits into an envelope needs.
         let plain = text.is_ascii()
-            && !memchr::memchr_iter(b'%', text.as_bytes()).any(|at| escaped(&text[at..]).is_some());
+            && !memchr::memchr2_iter(b'%', b'\\', text.as_bytes()).any(|at| match text.as_bytes()[at] {
+                b'%' => escaped(&text[at..]).is_some(),
+                _ => spelled(&text[at + 1..]).is_some(),
+            });
         if plain || u32::try_from(text.len()).is_err() {
             return Self { text: Cow::Borrowed(text), source: text.as_bytes(), map: None };
         }
@@ -36,6 +40,38 @@ impl<'a> Shadow<'a> {
                     until = at + n;
                     c
                 }),
+                '\\' => {
+                    // Strings within strings have more of them.
+                    let slashes = text[at..].bytes().take_while(|b| *b == b'\\').count();
+                    let spelled = spelled(&text[at + slashes..]);
+                    // Those before a quote say within how many strings it stands, as they do where it is written plainly;
+                    // with the end of a line likewise.
+                    let plainly = |c| matches!(c, '"' | '\'' | '`' | '\\' | '\n' | '\r' | '\t');
+                    let kept = spelled.is_none_or(|(c, _)| plainly(c));
+                    if kept {
+                        for slash in at..at + slashes {
+                            #[allow(clippy::cast_possible_truncation, reason = "checked above")]
+                            map.push(slash as u32);
+                            folded.push(c);
+                        }
+                    }
+                    until = at + slashes;
+                    let Some((c, n)) = spelled else { continue };
+                    let from = if kept { until } else { at };
+                    until += n;
+                    let c = match c {
+                        '\n' => 'n',
+                        '\r' => 'r',
+                        '\t' => 't',
+                        c => c,
+                    };
+                    if let Some(c) = fold(c) {
+                        #[allow(clippy::cast_possible_truncation, reason = "checked above")]
+                        map.resize(map.len() + c.len_utf8(), from as u32);
+                        folded.push(c);
+                    }
+                    continue;
+                }
                 c => c,
             };
             if let Some(c) = fold(c) {
@@ -104,6 +140,29 @@ fn escaped(text: &str) -> Option<(char, usize)> {
     let bytes = (0..n).map(byte).collect::<Option<Vec<u8>>>()?;
     let c = std::str::from_utf8(&bytes).ok()?.chars().next()?;
     Some((c, 3 * n))
+}
+
+/// The character that is spelled by its number at the start of `text`, behind the backslashes of its escape, and how long that
+/// is: `u003d` as JSON and most languages have it, `x3d` as some and logs do. Of control characters only the ends of lines and
+/// tabs are read.
+fn spelled(text: &str) -> Option<(char, usize)> {
+    let readable = |c: &char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    let unit = |at: usize, mark: u8, digits: usize| {
+        let hex = text.as_bytes().get(at..=at + digits).filter(|hex| hex[0] == mark)?;
+        hex[1..].iter().try_fold(0, |n, b| Some(n * 16 + char::from(*b).to_digit(16)?))
+    };
+    if let Some(code) = unit(0, b'x', 2) {
+        return char::from_u32(code).filter(char::is_ascii).filter(readable).map(|c| (c, 3));
+    }
+    let first = unit(0, b'u', 4)?;
+    if let 0xD800..=0xDBFF = first {
+        // The second half has as many backslashes as the first.
+        let slashes = text.as_bytes()[5..].iter().take_while(|b| **b == b'\\').count();
+        let second = unit(5 + slashes, b'u', 4).filter(|unit| (0xDC00..=0xDFFF).contains(unit))?;
+        let c = char::from_u32(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00))?;
+        return Some((c, 10 + slashes));
+    }
+    char::from_u32(first).filter(readable).map(|c| (c, 5))
 }
 
 /// Zeroes of the digit blocks beyond ASCII that people type.
