@@ -134,3 +134,37 @@ fn a_directory_that_is_none_is_exit_2() {
         }
     }
 }
+
+#[test]
+fn a_pipe_among_a_journals_files_is_named_and_not_waited_for() {
+    for name in ["sinkwell-journal", "owner", "cursor", "0000000001.log"] {
+        let dir = Dir::new(&format!("pipe-{name}"));
+        let path = dir.0.join("state");
+        drop(journal(&path));
+        let found = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+        let lane = found.into_iter().find(|entry| entry.is_dir()).unwrap();
+        let pipe = if name == "sinkwell-journal" { path.join(name) } else { lane.join(name) };
+        std::fs::remove_file(&pipe).unwrap();
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sinkwell"))
+            .args(["journal", "ls"])
+            .arg(&path)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (tell, told) = std::sync::mpsc::channel();
+        let reader = std::thread::spawn(move || {
+            let text =
+                [std::io::read_to_string(out).unwrap(), std::io::read_to_string(err).unwrap()].concat();
+            let _ = tell.send(text);
+        });
+        let said = told.recv_timeout(std::time::Duration::from_secs(30));
+        let _ = child.kill();
+        let _ = child.wait();
+        reader.join().unwrap();
+        let said = said.expect("it waits for somebody to write to the pipe");
+        assert!(said.contains("it is no regular file") && said.contains(name), "{name}: {said}");
+    }
+}

@@ -264,7 +264,13 @@ impl Fs for RealFs {
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
         crate::seam::sqlite::refuse_ours(path)?;
-        Ok(Box::new(RealFile::new(File::open(path)?)))
+        // Without `NONBLOCK`, a pipe that somebody put there would be waited for until another writes to it.
+        let flags = rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::NONBLOCK;
+        let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(no_regular_file(Access::default()));
+        }
+        Ok(Box::new(RealFile::new(file)))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
@@ -430,9 +436,13 @@ fn check_file(of: &Metadata, access: Access) -> io::Result<()> {
     if access.pipes && kind.is_char_device() {
         return Ok(());
     }
+    Err(no_regular_file(access))
+}
+
+fn no_regular_file(access: Access) -> io::Error {
     let instead =
         if access.pipes { "a regular file, a pipe or a character device" } else { "a regular file" };
-    Err(refused(format!("it is no regular file; name {instead}")))
+    refused(format!("it is no regular file; name {instead}"))
 }
 
 fn check_dir(path: &Path, access: Access) -> io::Result<()> {
