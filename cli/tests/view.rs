@@ -47,14 +47,14 @@ fn what_the_page_is_made_of_is_never_written_over() {
 fn the_key_that_checks_the_page_is_never_written_over() {
     let place = Place::new("view-over-key");
     place.emitted(LANE, 1);
-    place.run(&["keys", "new", "--alg", "ed25519", "agent.key"]).ends(0);
-    let before = place.read("agent.key.pub");
-    std::os::unix::fs::symlink("agent.key.pub", place.path("pointed.html")).unwrap();
-    for key in ["k1=agent.key.pub", "k1=ed25519:agent.key.pub,agent=urn:*"] {
-        for name in ["agent.key.pub", "pointed.html"] {
+    place.run(&["keys", "new", "--alg", "ed25519", "checked.pem"]).ends(0);
+    let before = place.read("checked.pem.pub");
+    std::os::unix::fs::symlink("checked.pem.pub", place.path("pointed.html")).unwrap();
+    for key in ["k1=checked.pem.pub", "k1=ed25519:checked.pem.pub,agent=urn:*"] {
+        for name in ["checked.pem.pub", "pointed.html"] {
             let said = place.run(&["view", "--key", key, "--out", name, "events.ndjson"]).ends(2).err;
             assert!(said.contains("or a key's; name another one"), "{said}");
-            assert_eq!(place.read("agent.key.pub"), before);
+            assert_eq!(place.read("checked.pem.pub"), before);
         }
     }
 }
