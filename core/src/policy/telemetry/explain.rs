@@ -68,7 +68,7 @@ pub fn check(files: &[PathBuf], config: Option<&Config>, env: &dyn Env) -> Check
 
 /// What an emitter of this configuration would say in its log of the policies that the configuration names.
 #[must_use]
-pub fn warnings(config: &Config, env: &dyn Env) -> Vec<String> {
+pub(crate) fn warnings(config: &Config, env: &dyn Env) -> Vec<String> {
     prepare(&[], Some(config), env).0.warnings()
 }
 

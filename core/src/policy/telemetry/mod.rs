@@ -27,7 +27,8 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Checked, check, explain, warnings};
+pub(crate) use explain::warnings;
+pub use explain::{Checked, check, explain};
 pub(crate) use instruments::{Instrument, Provider, Registry, escape_label};
 pub(crate) use recordings::Recording;
 pub(crate) use set::{Bound, Loaded, Meters, Place, Scene, bind};
