@@ -194,8 +194,9 @@ const FILE = { classes: ['audit'], sink: { file: { path: 'events.ndjson' } } };
 // What the environment's document says, and what a request is answered with; `null` is a file that is not there.
 const DEFAULTS = {
   'nothing is amiss': [{ ...GOVERNED, journal: { dir: 'journal' }, lanes: [FILE] }, 200],
-  'there is no document': [null, 200],
-  'the document cannot be used': [{ lanes: 7 }, 200],
+  // What governance it would have required, nobody can say.
+  'the document that is named is not there': [null, 503],
+  'the document cannot be used': [{ ...GOVERNED, lanes: [FILE], lannes: 1 }, 503],
   'the policy cannot be used': [{ ...GOVERNED, governance: { required_sinks: 7 }, lanes: [FILE] }, 503],
   'nothing has the required class': [{ ...GOVERNED, lanes: ['null'] }, 503],
   'the key is missing where nothing is required': [
@@ -204,6 +205,10 @@ const DEFAULTS = {
   ],
   'the key is missing where what is required fails closed': [
     { ...GOVERNED, key: { id: 'k', ed25519: { file: 'none.pem' } }, lanes: [FILE] },
+    503,
+  ],
+  'a variable is missing': [
+    { ...GOVERNED, lanes: [FILE, { sink: { file: { path: '${SINKWELL_TEST_NOT_SET}' } } }] },
     503,
   ],
 };

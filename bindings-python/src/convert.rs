@@ -102,10 +102,12 @@ fn other(w: &mut ObjectWriter, value: &Bound<'_, PyAny>) -> Result<(), Refusal> 
         let items = value.call_method0(pyo3::intern!(value.py(), "items")).and_then(|items| items.try_iter());
         let items = read(w, items)?;
         w.begin_object()?;
+        // The mapping's own: what reading it on raises is no member's fault.
+        let place = w.path();
         for item in items {
-            let item = read(w, item)?;
-            let pair = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>();
-            let (key, value) = read(w, pair)?;
+            let pair = item.and_then(|item| item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>());
+            let refuse = |message| JsonError::new(message).in_path(place.clone());
+            let (key, value) = pair.map_err(|e| raised(e, refuse))?;
             member(w, &key, &value)?;
         }
         return Ok(w.end_object()?);
@@ -158,6 +160,10 @@ fn read<T>(w: &mut ObjectWriter, given: PyResult<T>) -> Result<T, Refusal> {
 }
 
 fn thrown(w: &mut ObjectWriter, error: PyErr) -> Refusal {
+    raised(error, |message| w.refuse(message))
+}
+
+fn raised(error: PyErr, refuse: impl FnOnce(String) -> JsonError) -> Refusal {
     let refusal = Python::attach(|py| {
         // KeyboardInterrupt and its like must end the call, and say nothing of the value.
         if !error.is_instance_of::<PyException>(py) {
@@ -165,7 +171,7 @@ fn thrown(w: &mut ObjectWriter, error: PyErr) -> Refusal {
         }
         let name =
             error.get_type(py).name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
-        Some(w.refuse(format!("reading it raised {name}; send a plain value")))
+        Some(refuse(format!("reading it raised {name}; send a plain value")))
     });
     match refusal {
         Some(refusal) => Refusal::Thrown(Box::new((refusal, error))),

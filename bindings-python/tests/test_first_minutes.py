@@ -130,6 +130,16 @@ class Throws(Mapping[str, Any]):
         return 1
 
 
+class ThrowsLater(Throws):
+    """A mapping of which the second value cannot be read."""
+
+    def __getitem__(self, key: str) -> Any:
+        return 1 if key == "a" else super().__getitem__(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["a", "b"])
+
+
 class BadIndex:
     def __index__(self) -> int:
         raise ValueError("no")
@@ -144,6 +154,8 @@ class BadKey:
     ("data", "where", "cause"),
     [
         ({"m": Throws()}, "data.m", LookupError),
+        ({"a": [1, ThrowsLater()]}, "data.a[1]", LookupError),
+        (Throws(), "data", LookupError),
         ({"a": [1, BadIndex()]}, "data.a[1]", ValueError),
         ({"m": {BadKey(): 1}}, "data.m.<BadKey>", ValueError),
     ],

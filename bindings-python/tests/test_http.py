@@ -259,8 +259,9 @@ KEY = {"id": "k", "ed25519": {"file": "none.pem"}}
 # What the environment's document says, and what a request is answered with; without one there is no such file.
 DEFAULTS: dict[str, tuple[dict[str, Any] | None, int]] = {
     "nothing is amiss": ({**GOVERNED, "lanes": [FILE]}, 200),
-    "there is no document": (None, 200),
-    "the document cannot be used": ({"lanes": 7}, 200),
+    # What governance it would have required, nobody can say.
+    "the document that is named is not there": (None, 503),
+    "the document cannot be used": ({**GOVERNED, "lanes": [FILE], "lannes": 1}, 503),
     "the policy cannot be used": ({**GOVERNED, "governance": {"required_sinks": 7}, "lanes": [FILE]}, 503),
     "nothing has the required class": ({**GOVERNED, "lanes": ["null"]}, 503),
     "the key is missing where nothing is required": (
@@ -269,6 +270,10 @@ DEFAULTS: dict[str, tuple[dict[str, Any] | None, int]] = {
     ),
     "the key is missing where what is required fails closed": (
         {**GOVERNED, "key": KEY, "lanes": [FILE]},
+        503,
+    ),
+    "a variable is missing": (
+        {**GOVERNED, "lanes": [FILE, {"sink": {"file": {"path": "${SINKWELL_TEST_NOT_SET}"}}}]},
         503,
     ),
 }

@@ -401,7 +401,7 @@ pub fn default_emitter(env: &dyn Env) -> Result<Arc<Emitter>> {
 /// Whether governance forbids that a caller goes on who could not have the default emitter, for an error of this kind
 /// ([`ErrorKind::name`]). Telemetry costs the program something only where its configuration says so: what is required is down, the
 /// governance policy cannot be read, the emitter's opening waits for what is required, or the configuration requires what fails closed
-/// and something else is amiss (a key, a journal). A configuration that cannot be read says nothing.
+/// and something else is amiss (a key, a journal). One that cannot be read at all may have required it: it forbids, too.
 #[must_use]
 pub fn default_forbids(kind: &str, env: &dyn Env) -> bool {
     let forbidden = [ErrorKind::RequiredSinkUnavailable, ErrorKind::Policy, ErrorKind::Closed];
@@ -412,7 +412,7 @@ pub fn default_forbids(kind: &str, env: &dyn Env) -> bool {
         |config: &Config| config.governance.as_ref().is_some_and(|governance| governance.fails_closed());
     match CONFIGURED.load_full() {
         Some(options) => fails_closed(&options.config),
-        None => Config::load(Source::Environment, env).is_ok_and(|config| fails_closed(&config)),
+        None => Config::load(Source::Environment, env).map_or(true, |config| fails_closed(&config)),
     }
 }
 

@@ -7,8 +7,8 @@
 //! How: entries stand in a ring in the order in which they came, so that a caller who adds one only writes, where the lane's
 //! thread only read: what the one has written, the other's processor has to fetch before it can read it. What an entry counts
 //! for stands beside it, as the event itself is the caller's memory. Only the oldest of all, of those that are not terminal, and
-//! of those of one run ever leave; one that leaves from among others leaves a gap, and gaps are closed before they are more
-//! than the entries.
+//! of those of one run ever leave; one that leaves from among others leaves a gap, and an eviction that makes gaps more
+//! than the entries closes them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
